@@ -1,0 +1,97 @@
+# The tasks of this project. `make help` lists them.
+
+PYTHON      ?= python3
+WORKERS     ?= 2
+# Further arguments of `pose3d reproduce` and of pytest, such as ARGS="--help" or ARGS="-k metrics".
+ARGS        ?=
+# On Linux the package index gives PyTorch with CUDA (several GB). For the CPU build:
+#   make reproduce TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+
+VENV := .venv
+BIN  := $(VENV)/bin
+PIP  := $(BIN)/python -m pip
+INSTALL := $(PIP) install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+PYTEST := $(BIN)/python -m pytest
+# Cell ids stay: numbered anew, every cell after an inserted one would change.
+NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-browser reproduce reference lab test test-slow test-all lint format lock clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# A .venv works if it was made in this folder (not copied or moved here) and its Python and pip still run; any other,
+# a half-made one included, counts as not installed and is made again.
+VENV_WORKS := grep -qsF '$(CURDIR)/$(VENV)' $(VENV)/pyvenv.cfg && \
+  $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+ifneq ($(shell $(VENV_WORKS) && echo yes),yes)
+$(shell rm -f $(VENV)/.installed $(VENV)/.installed-browser)
+endif
+
+install: $(VENV)/.installed  ## make .venv with the versions of constraints.txt (every other target does it when needed)
+
+install-browser: $(VENV)/.installed-browser  ## the same with playwright, for the tests that drive a browser
+
+# Each check stops with what is missing and what to do.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+	  echo "make: no '$(PYTHON)' on this machine. Install Python 3.11 or newer (https://www.python.org/downloads/," >&2; \
+	  echo "      or 'conda create -n py311 python=3.11' and activate it), or name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1), and Python 3.11 or newer is needed." >&2; \
+	  echo "      Name a newer one: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: '$(PYTHON)' cannot make virtual environments: its module venv or ensurepip is missing." >&2; \
+	  echo "      On Debian and Ubuntu: sudo apt-get install python3-venv. Or name another: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@{ $(VENV_WORKS); } || { rm -rf $(VENV) && "$(PYTHON)" -m venv $(VENV); }
+	@echo "Installing into $(VENV): about 1.5 GB, which takes a minute or more"
+	$(INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-browser: $(VENV)/.installed
+	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+reproduce: $(VENV)/.installed  ## run the whole paper: data, every training run, tables and figures (ARGS="..." for options)
+	$(BIN)/pose3d reproduce $(ARGS)
+
+reference: reproduce  ## reproduce, then write outputs/reference/, which the README shows
+	$(BIN)/pose3d reproduce --write-reference
+
+lab: $(VENV)/.installed  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+test: lint  ## lint, then every test but the slow ones and those that drive a browser (ARGS="-k name" for some)
+	$(PYTEST) -n $(WORKERS) $(ARGS)
+
+test-slow: $(VENV)/.installed-browser  ## only the slow tests and those that drive a browser
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "slow or browser" $(ARGS)
+
+test-all: test  ## every test: those of `make test`, then those of `make test-slow`
+	@$(MAKE) --no-print-directory test-slow
+
+lint: $(VENV)/.installed  ## ruff on code and notebooks, the floors of pose3d_lib, and no outputs in committed notebooks
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(NBSTRIPOUT) --verify notebooks/*.ipynb
+
+format: $(VENV)/.installed  ## put code and notebooks into the form that `make lint` asks for
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(NBSTRIPOUT) notebooks/*.ipynb
+
+# CUDA packages come and go with the platform's PyTorch, which pins them itself.
+lock: $(VENV)/.installed  ## choose the newest versions that pyproject.toml allows and write them to constraints.txt
+	$(PIP) install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --all-extras \
+	  --no-header --no-annotate --no-emit-index-url --upgrade --output-file $(VENV)/uv.txt pyproject.toml
+	@echo '# What was tried, for every platform and Python from 3.11 on. Made by: make lock' > $(VENV)/constraints.txt
+	@grep -Ev '^(nvidia|cuda|triton)' $(VENV)/uv.txt >> $(VENV)/constraints.txt
+	@mv $(VENV)/constraints.txt constraints.txt
+
+clean:  ## remove .venv and caches; outputs/ stays
+	rm -rf $(VENV) build dist .hypothesis .pytest_cache .ruff_cache .import_linter_cache
+	find pose3d_lib tests notebooks -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
