@@ -1,0 +1,57 @@
+"""Action names: the fifteen of Human3.6M, their synonyms, and exact matching with a "did you mean"."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from pose3d_lib.errors import InputError
+
+ALL = "All"
+"""What the baseline trains on; not the name of any action."""
+
+H36M_ACTIONS = (
+    "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases",
+    "Sitting", "SittingDown", "Smoking", "Waiting", "WalkDog", "Walking", "WalkTogether",
+)  # fmt: skip
+
+SYNONYMS = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
+
+
+def canonical_action(name: str) -> str:
+    """The Human3.6M name of an action that some source files call otherwise; any other name as it is."""
+    return SYNONYMS.get(name, name)
+
+
+def split_take(name: str) -> tuple[str, str]:
+    """('Walking', '1') from 'Walking 1', ('Walking', '0') from 'Walking', with the action's canonical name.
+
+    The take is all behind the first space: 'Walking 1 chunk0' (HumanEva) is the action Walking, take '1 chunk0'.
+    """
+    action, _, take = name.partition(" ")
+    return canonical_action(action), take or "0"
+
+
+def nearest(name: str, valid: Iterable[str], most: int = 3) -> list[str]:
+    """The valid names somebody who wrote `name` may have meant, likeliest first; possibly none."""
+    valid = list(valid)
+    folded = re.sub(r"[\s_-]", "", name).casefold()
+    contained = [v for v in valid if folded and (folded in v.casefold() or v.casefold() in folded)]
+    contained.sort(key=lambda v: (not v.casefold().startswith(folded), len(v)))
+    close = difflib.get_close_matches(name, valid, n=most, cutoff=0.6)
+    return list(dict.fromkeys([*contained, *close]))[:most]
+
+
+def check_name(name: str, valid: Iterable[str], what: str) -> str:
+    """`name` if it is one of `valid`, letter for letter; otherwise an InputError that suggests and lists them.
+
+    Args:
+        name: what was given.
+        valid: the names that exist, in the order in which they should be listed.
+        what: what is being named, for the message: "action", "parameter", "keypoints".
+    """
+    valid = list(valid)
+    if name in valid:
+        return name
+    meant = nearest(str(name), valid)
+    hint = f"did you mean {', '.join(meant)}? " if meant else ""
+    raise InputError(f"unknown {what} {name!r}: {hint}Valid: {', '.join(valid)}")

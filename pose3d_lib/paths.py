@@ -1,0 +1,38 @@
+"""Where data and outputs live: the same from the repository root, from notebooks/ and from anywhere else."""
+
+import os
+from pathlib import Path
+
+
+def project_root() -> Path:
+    """The checkout this package runs from, or the working directory when it was installed without one."""
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+
+
+def notebooks_dir() -> Path:
+    return project_root() / "notebooks"
+
+
+def outputs_dir() -> Path:
+    """`outputs/` of the checkout, or the folder that the environment variable POSE3D_OUTPUTS names."""
+    return _folder("POSE3D_OUTPUTS", "outputs")
+
+
+def runs_dir() -> Path:
+    return outputs_dir() / "runs"
+
+
+def prepared_dir() -> Path:
+    """Prepared datasets: one memory-mapped file each, made again whenever they are missing."""
+    return outputs_dir() / "data"
+
+
+def source_data_dir() -> Path:
+    """The folder of downloaded source files: the environment variable POSE3D_DATA, otherwise `data/` of the checkout."""
+    return _folder("POSE3D_DATA", "data")
+
+
+def _folder(variable: str, default: str) -> Path:
+    """A relative path counts from the project's root: a terminal and a notebook's kernel work in different folders."""
+    return (project_root() / Path(os.environ.get(variable) or default).expanduser()).resolve()

@@ -1,0 +1,254 @@
+"""The four errors recover known answers: on poses moved by hand, and against SciPy and a brute-force search."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from pose3d_lib.metrics import joint_errors, mpjpe, mpjve, n_mpjpe, p_mpjpe, procrustes_align
+
+ALL_METRICS = pytest.mark.parametrize("metric", [mpjpe, n_mpjpe, p_mpjpe, mpjve])
+
+
+def random_poses(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, 17, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def rotation_about(axis: tuple[float, float, float], degrees: float) -> Tensor:
+    """(3, 3): a proper rotation about a unit axis."""
+    return torch.from_numpy(Rotation.from_rotvec(np.radians(degrees) * np.array(axis)).as_matrix())
+
+
+def squared_error(predicted: Tensor, target: Tensor) -> Tensor:
+    return (predicted - target).square().sum(dim=(-1, -2))
+
+
+def best_scale_by_hand(predicted: np.ndarray, target: np.ndarray) -> float:
+    return float(np.vdot(predicted, target) / np.vdot(predicted, predicted))
+
+
+def aligned_by_scipy(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(joints, 3) twice: SciPy's best proper rotation of the centred poses, then the best scale of what it gives."""
+    p, t = predicted - predicted.mean(axis=0), target - target.mean(axis=0)
+    rotated = Rotation.align_vectors(t, p)[0].apply(p)
+    return rotated * best_scale_by_hand(rotated, t) + target.mean(axis=0)
+
+
+def aligned_by_search(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(joints, 3) twice: least squares over rotation, log scale and translation, from many starting rotations."""
+
+    def move(x: np.ndarray) -> np.ndarray:
+        return math.exp(x[3]) * Rotation.from_rotvec(x[:3]).apply(predicted) + x[4:]
+
+    starts = Rotation.random(12, random_state=0).as_rotvec()
+    found = [
+        minimize(
+            lambda x: np.square(move(x) - target).sum(), [*start, 0, 0, 0, 0], method="BFGS", options={"gtol": 1e-9}
+        )
+        for start in starts
+    ]
+    return move(min(found, key=lambda result: result.fun).x)
+
+
+def test_a_joint_s_error_is_its_euclidean_distance() -> None:
+    target = torch.zeros(2, 3)
+    predicted = torch.tensor([[3.0, 4.0, 12.0], [0.0, 0.0, -2.0]])
+    assert joint_errors(predicted, target).tolist() == [13.0, 2.0]
+
+
+def test_mpjpe_is_the_plain_mean_over_joints() -> None:
+    target = torch.zeros(1, 4, 3)
+    predicted = torch.tensor([[[3.0, 4.0, 0.0], [0, 0, 0], [0, 0, 0], [0, 0, 1.0]]])
+    assert mpjpe(predicted, target).tolist() == [1.5]
+
+
+def test_mpjpe_of_a_shifted_pose_is_the_length_of_the_shift() -> None:
+    target = random_poses(5)
+    error = mpjpe(target + torch.tensor([2.0, -3.0, 6.0]), target)
+    torch.testing.assert_close(error, torch.full((5,), 7.0, dtype=torch.float64))
+
+
+def test_mpjpe_does_not_centre_the_root_again() -> None:
+    target = random_poses(1)
+    predicted = target.clone()
+    predicted[:, 0] += torch.tensor([0.0, 0.0, 1.7])
+    torch.testing.assert_close(mpjpe(predicted, target), torch.tensor([0.1], dtype=torch.float64))
+
+
+def test_errors_keep_the_unit_of_their_input() -> None:
+    predicted, target = random_poses(3), random_poses(3, seed=1)
+    for metric in (mpjpe, n_mpjpe, p_mpjpe, mpjve):
+        torch.testing.assert_close(metric(1000 * predicted, 1000 * target), 1000 * metric(predicted, target))
+
+
+def test_a_rotated_scaled_and_shifted_pose_has_zero_p_mpjpe() -> None:
+    target = random_poses(4)
+    moved = 0.3 * target @ rotation_about((0.6, 0.0, 0.8), 77).T + torch.tensor([5.0, -1.0, 2.0])
+    assert p_mpjpe(moved, target).max() < 1e-12
+
+
+def test_mpjpe_of_a_pose_turned_scaled_and_shifted_is_the_one_worked_out_by_hand() -> None:
+    # Turned by 90 degrees about z, (1, 0, 0) becomes (0, 1, 0); doubled and lifted by 3 it is (0, 2, 3).
+    target = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]], dtype=torch.float64)
+    moved = 2 * target @ rotation_about((0.0, 0.0, 1.0), 90).T + torch.tensor([0.0, 0.0, 3.0])
+    expected = (math.sqrt(1 + 4 + 9) + 3 + math.sqrt(4 + 1 + 9)) / 3
+    torch.testing.assert_close(mpjpe(moved, target), torch.tensor([expected], dtype=torch.float64))
+    assert p_mpjpe(moved, target).max() < 1e-12
+
+
+def test_a_mirrored_pose_does_not_have_zero_p_mpjpe() -> None:
+    target = random_poses(20)
+    mirrored = target * torch.tensor([-1.0, 1.0, 1.0])
+    assert p_mpjpe(mirrored, target).min() > 0.1
+
+
+def test_a_flat_pose_fits_its_mirror_image_because_it_can_be_turned_over() -> None:
+    target = random_poses(3) * torch.tensor([1.0, 1.0, 0.0])
+    mirrored = target * torch.tensor([-1.0, 1.0, 1.0])
+    assert p_mpjpe(mirrored, target).max() < 1e-6
+
+
+@pytest.mark.parametrize("mirror", [1.0, -1.0], ids=["as drawn", "mirrored"])
+def test_p_mpjpe_agrees_with_scipy(mirror: float) -> None:
+    predicted, target = random_poses(40, seed=2), random_poses(40, seed=3)
+    # Half alike, so that both signs of the determinant and both good and bad fits are among the frames.
+    predicted = (predicted + target) * torch.tensor([mirror, 1.0, 1.0])
+    expected = np.stack([aligned_by_scipy(p, t) for p, t in zip(predicted.numpy(), target.numpy(), strict=True)])
+    np.testing.assert_allclose(procrustes_align(predicted, target).numpy(), expected, atol=1e-9)
+    distance = np.linalg.norm(expected - target.numpy(), axis=-1).mean(axis=-1)
+    np.testing.assert_allclose(p_mpjpe(predicted, target).numpy(), distance, atol=1e-9)
+
+
+@pytest.mark.parametrize("mirror", [1.0, -1.0], ids=["as drawn", "mirrored"])
+def test_no_search_finds_a_better_similarity_transform(mirror: float) -> None:
+    target = random_poses(1, seed=4)[0]
+    predicted = (target + 0.5 * random_poses(1, seed=5)[0]) * torch.tensor([mirror, 1.0, 1.0])
+    searched = aligned_by_search(predicted.numpy(), target.numpy())
+    np.testing.assert_allclose(procrustes_align(predicted, target).numpy(), searched, atol=1e-5)
+
+
+def test_p_mpjpe_in_single_precision_stays_within_a_micrometre() -> None:
+    predicted, target = random_poses(50, seed=6), random_poses(50, seed=7)
+    single = p_mpjpe(predicted.float(), target.float())
+    torch.testing.assert_close(single.double(), p_mpjpe(predicted, target), atol=1e-6, rtol=1e-5)
+
+
+def test_a_pose_that_is_only_scaled_has_zero_n_mpjpe() -> None:
+    target = random_poses(4)
+    assert n_mpjpe(0.01 * target, target).max() < 1e-12
+
+
+def test_n_mpjpe_scales_about_the_origin_and_moves_nothing() -> None:
+    target = torch.tensor([[[1.0, 0.0, 0.0], [3.0, 0.0, 0.0]]], dtype=torch.float64)
+    predicted = target + torch.tensor([1.0, 0.0, 0.0])
+    # p = 2, 4 and t = 1, 3: s = (2 + 12) / (4 + 16) = 0.7, so the errors are 0.4 and 0.2.
+    torch.testing.assert_close(n_mpjpe(predicted, target), torch.tensor([0.3], dtype=torch.float64))
+
+
+def test_n_mpjpe_takes_the_scale_of_each_frame_by_itself() -> None:
+    target = random_poses(3)
+    own_scales = torch.tensor([0.5, 2.0, 7.0]).view(3, 1, 1)
+    assert n_mpjpe(own_scales * target, target).max() < 1e-12
+
+
+def test_the_scale_of_n_mpjpe_minimises_the_squared_error_and_not_the_mean_distance() -> None:
+    # Twenty joints right and one at 2 instead of 3: s = 26 / 24, so all are off by 1/12 and the last by 5/6.
+    target = torch.tensor([[1.0, 0, 0]] * 20 + [[3.0, 0, 0]], dtype=torch.float64)
+    predicted = torch.tensor([[1.0, 0, 0]] * 20 + [[2.0, 0, 0]], dtype=torch.float64)
+    torch.testing.assert_close(n_mpjpe(predicted, target).item(), (20 / 12 + 5 / 6) / 21)
+    assert n_mpjpe(predicted, target) > mpjpe(predicted, target)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 3.0))
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+def test_more_freedom_never_has_a_larger_squared_error(seed: int, likeness: float) -> None:
+    target = random_poses(8, seed=seed)
+    predicted = random_poses(8, seed=seed + 1) + likeness * target
+    dot = (predicted * target).sum(dim=(-1, -2))
+    scaled = predicted * (dot / predicted.square().sum(dim=(-1, -2)))[:, None, None]
+    unchanged, only_scaled = squared_error(predicted, target), squared_error(scaled, target)
+    similar = squared_error(procrustes_align(predicted, target), target)
+    assert (only_scaled <= unchanged + 1e-9).all()
+    # A negative scale is a point reflection, which is no similarity transform of protocol 2.
+    assert (similar <= torch.where(dot >= 0, only_scaled, similar) + 1e-9).all()
+
+
+def test_mpjve_of_a_constant_offset_is_zero() -> None:
+    target = random_poses(6)
+    assert mpjve(target + torch.tensor([1.0, 2.0, 3.0]), target).max() < 1e-12
+
+
+def test_mpjve_of_a_linear_drift_is_its_step() -> None:
+    target = random_poses(6)
+    drift = torch.arange(6.0).view(6, 1, 1) * torch.tensor([0.2, -0.3, 0.6])
+    torch.testing.assert_close(mpjve(target + drift, target), torch.full((5,), 0.7, dtype=torch.float64))
+
+
+def test_mpjve_of_a_single_wrong_frame_counts_it_twice() -> None:
+    target = random_poses(5)
+    predicted = target.clone()
+    predicted[2, :, 1] += 3
+    expected = torch.tensor([0.0, 3, 3, 0], dtype=torch.float64)
+    torch.testing.assert_close(mpjve(predicted, target), expected)
+
+
+def test_mpjve_of_a_clip_of_one_frame_is_empty() -> None:
+    assert mpjve(random_poses(1), random_poses(1)).shape == (0,)
+
+
+@ALL_METRICS
+def test_a_batch_gives_what_its_clips_give_one_by_one(metric) -> None:
+    predicted, target = random_poses(3, 5, seed=8), random_poses(3, 5, seed=9)
+    looped = torch.stack([metric(p, t) for p, t in zip(predicted, target, strict=True)])
+    torch.testing.assert_close(metric(predicted, target), looped)
+
+
+@ALL_METRICS
+def test_a_perfect_prediction_has_no_error(metric) -> None:
+    target = random_poses(3)
+    assert metric(target, target.clone()).max() < 1e-12
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3], ids=["at the origin", "elsewhere"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_prediction_collapsed_to_a_point_has_the_spread_of_the_target_as_p_mpjpe(place, dtype) -> None:
+    target = random_poses(3, dtype=dtype)
+    expected = mpjpe(target.mean(dim=-2, keepdim=True).expand_as(target), target)
+    torch.testing.assert_close(p_mpjpe(torch.full_like(target, place), target), expected)
+
+
+@ALL_METRICS
+def test_a_prediction_of_only_zeros_has_a_finite_error(metric) -> None:
+    target = random_poses(3, dtype=torch.float32)
+    assert metric(torch.zeros_like(target), target).isfinite().all()
+
+
+def test_n_mpjpe_of_only_zeros_is_the_distance_to_the_origin() -> None:
+    target = random_poses(3)
+    torch.testing.assert_close(n_mpjpe(torch.zeros_like(target), target), target.norm(dim=-1).mean(dim=-1))
+
+
+@ALL_METRICS
+@pytest.mark.parametrize(
+    ("predicted", "target"),
+    [((4, 17, 3), (5, 17, 3)), ((1, 17, 3), (5, 17, 3)), ((5, 16, 3), (5, 17, 3)), ((5, 17, 2), (5, 17, 2))],
+    ids=["frames", "a frame that would broadcast", "joints", "two coordinates"],
+)
+def test_arrays_that_do_not_match_are_refused_with_both_shapes(metric, predicted, target) -> None:
+    with pytest.raises(ValueError, match=r"expected two arrays \(\.\.\., joints, 3\)") as refusal:
+        metric(torch.zeros(predicted), torch.zeros(target))
+    assert str(predicted) in str(refusal.value)
+    assert str(target) in str(refusal.value)
+
+
+def test_the_gradient_of_mpjpe_pulls_every_joint_towards_its_target_with_equal_strength() -> None:
+    predicted, target = random_poses(1).requires_grad_(), random_poses(1, seed=1)
+    mpjpe(predicted, target).sum().backward()
+    offset = (predicted - target).detach()
+    torch.testing.assert_close(predicted.grad, offset / offset.norm(dim=-1, keepdim=True) / 17)

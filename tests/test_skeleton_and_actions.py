@@ -1,0 +1,192 @@
+"""Skeletons are trees whose sides match by name; actions are matched letter for letter."""
+
+import itertools
+import re
+
+import pytest
+
+from pose3d_lib.actions import (
+    ALL,
+    H36M_ACTIONS,
+    SYNONYMS,
+    canonical_action,
+    check_name,
+    nearest,
+    split_take,
+)
+from pose3d_lib.errors import InputError
+from pose3d_lib.skeleton import COCO_17, H36M_17, H36M_17_OF_32, Skeleton
+
+LAYOUTS = pytest.mark.parametrize("layout", [H36M_17, COCO_17], ids=lambda layout: layout.name)
+
+
+def refusal(name: str, valid=H36M_ACTIONS) -> str:
+    """The message with which a name is refused."""
+    with pytest.raises(InputError) as refused:
+        check_name(name, valid, "action")
+    return str(refused.value)
+
+
+def suggestions(name: str) -> list[str]:
+    found = re.search(r"did you mean (.*?)\?", refusal(name))
+    return found[1].split(", ") if found else []
+
+
+@LAYOUTS
+def test_a_mirror_applied_twice_is_the_identity(layout) -> None:
+    assert [layout.mirror[other] for other in layout.mirror] == list(range(layout.num_joints))
+
+
+@LAYOUTS
+def test_a_mirror_exchanges_the_joints_whose_names_differ_in_their_side(layout) -> None:
+    for joint, other in zip(layout.joints, layout.mirror, strict=True):
+        opposite = {"L": "R", "R": "L"}
+        paired = joint[0] in opposite and joint[1].isupper()
+        assert layout.joints[other] == (opposite[joint[0]] + joint[1:] if paired else joint)
+
+
+@LAYOUTS
+def test_left_joints_are_those_named_so(layout) -> None:
+    for side, joints in (("L", layout.left), ("R", layout.right)):
+        named = {i for i, name in enumerate(layout.joints) if re.match(side + "[A-Z]", name)}
+        assert set(joints) == named
+        assert len(joints) == len(named)
+
+
+@LAYOUTS
+def test_every_joint_has_a_name_of_its_own(layout) -> None:
+    assert len(set(layout.joints)) == layout.num_joints == 17
+
+
+def test_parents_of_the_seventeen_joints_form_a_tree_under_the_pelvis() -> None:
+    for joint in range(17):
+        path = [joint]
+        while H36M_17.parents[path[-1]] != -1:
+            path.append(H36M_17.parents[path[-1]])
+            assert len(path) <= 17, f"a ring through {H36M_17.joints[joint]}"
+        assert H36M_17.joints[path[-1]] == "Hip"
+
+
+def test_the_seventeen_joints_have_the_published_order_and_parents() -> None:
+    assert H36M_17.parents == (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
+    assert [H36M_17.index(name) for name in ("Hip", "RFoot", "LHip", "Head", "LWrist", "RWrist")] == [
+        0,
+        3,
+        4,
+        10,
+        13,
+        16,
+    ]
+
+
+def test_the_limbs_hang_together_by_name() -> None:
+    chains = [
+        ("Hip", "RHip", "RKnee", "RFoot"),
+        ("Hip", "LHip", "LKnee", "LFoot"),
+        ("Hip", "Spine", "Thorax", "Neck", "Head"),
+        ("Thorax", "LShoulder", "LElbow", "LWrist"),
+        ("Thorax", "RShoulder", "RElbow", "RWrist"),
+    ]
+    bones = {(a, b) for chain in chains for a, b in itertools.pairwise(chain)}
+    assert {(H36M_17.joints[parent], H36M_17.joints[joint]) for parent, joint in H36M_17.bones} == bones
+    assert len(H36M_17.bones) == 16
+
+
+def test_the_seventeen_of_the_thirty_two_source_joints_are_the_published_ones() -> None:
+    assert H36M_17_OF_32 == (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
+
+
+def test_a_detector_s_layout_has_no_tree() -> None:
+    assert COCO_17.bones == ()
+
+
+@pytest.mark.parametrize(
+    ("parents", "left", "right"),
+    [
+        ((-1, 0, 0), (1,), ()),
+        ((-1, 0, 0), (1,), (1,)),
+        ((-1, 0), (1,), (2,)),
+        ((-1, -1, 0), (1,), (2,)),
+        ((1, 2, 0), (), ()),
+    ],
+    ids=["a left without a right", "a joint of both sides", "a parent missing", "two roots", "no root"],
+)
+def test_a_skeleton_that_is_not_one_is_refused_by_name(parents, left, right) -> None:
+    with pytest.raises(ValueError, match="'stick'"):
+        Skeleton("stick", ("a", "b", "c"), parents, left, right)
+
+
+def test_there_are_the_fifteen_actions() -> None:
+    assert sorted(H36M_ACTIONS) == [
+        "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases", "Sitting",
+        "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
+    ]  # fmt: skip
+    assert ALL not in H36M_ACTIONS
+
+
+@pytest.mark.parametrize("action", H36M_ACTIONS)
+def test_an_exact_name_is_taken_as_it_is(action) -> None:
+    assert check_name(action, H36M_ACTIONS, "action") == action
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Sit", {"Sitting", "SittingDown"}), ("Walk", {"WalkDog", "Walking", "WalkTogether"})],
+)
+def test_a_beginning_is_refused_and_every_action_that_begins_so_is_suggested(name, meant) -> None:
+    assert set(suggestions(name)) == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("sitting", "Sitting"),
+        ("SITTINGDOWN", "SittingDown"),
+        ("Sitting Down", "SittingDown"),
+        ("walk_dog", "WalkDog"),
+        ("Eatting", "Eating"),
+        ("Fotos", "Photo"),
+        ("TakingPhoto", "Photo"),
+        ("Sitting ", "Sitting"),
+    ],
+)
+def test_a_slip_is_refused_and_the_likeliest_name_suggested_first(name, meant) -> None:
+    assert suggestions(name)[0] == meant
+
+
+@pytest.mark.parametrize("name", ["", "Xylophone"])
+def test_a_name_like_no_other_is_refused_without_a_suggestion(name) -> None:
+    assert suggestions(name) == []
+
+
+def test_a_refusal_quotes_the_name_and_lists_what_is_valid_in_order() -> None:
+    assert refusal("Swim", ("Run", "Jump")) == "unknown action 'Swim': Valid: Run, Jump"
+
+
+def test_no_more_than_three_names_are_suggested() -> None:
+    assert len(nearest("a", ["aa", "ab", "ac", "ad"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Walking", ("Walking", "0")),
+        ("Walking 1", ("Walking", "1")),
+        ("WalkTogether 12", ("WalkTogether", "12")),
+        ("WalkingDog 2", ("WalkDog", "2")),
+        ("TakingPhoto", ("Photo", "0")),
+        ("Walking 1 chunk0", ("Walking", "1 chunk0")),
+    ],
+)
+def test_a_file_s_name_is_split_into_action_and_take(name, expected) -> None:
+    assert split_take(name) == expected
+
+
+def test_synonyms_lead_to_actions_of_human36m() -> None:
+    assert SYNONYMS == {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
+    assert [canonical_action(name) for name in SYNONYMS] == ["Photo", "WalkDog", "WalkTogether"]
+
+
+@pytest.mark.parametrize("name", [*H36M_ACTIONS, "Juggling", "Walking 1"])
+def test_any_other_name_is_its_own_canonical_name(name) -> None:
+    assert canonical_action(name) == name
