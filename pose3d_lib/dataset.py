@@ -1,0 +1,270 @@
+"""`PoseDataset`: every clip's 2D keypoints and 3D joints in flat arrays, a table of clips, and the file that holds both.
+
+The file is a safetensors file: raw arrays behind a JSON header, so it opens memory-mapped and can hold no code.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from pose3d_lib.actions import ALL, check_name
+from pose3d_lib.cameras import Camera, camera_to_world
+from pose3d_lib.errors import InputError
+from pose3d_lib.skeleton import Skeleton
+
+FORMAT = "pose3d-dataset-1"
+CLIP_COLUMNS = ("subject", "action", "take", "camera", "fps", "start", "stop", "labelled")
+
+
+@dataclass(frozen=True)
+class PoseDataset:
+    """Clips of 2D keypoints and, where they are known, the 3D joints behind them.
+
+    A clip is one take of one action by one subject, seen by one camera: rows `start` to `stop` of the arrays. Labelled
+    clips come first, so the 3D arrays have as many rows as the labelled clips have frames.
+
+    Attributes:
+        name: for people, for instance "synthetic-small".
+        synthetic: whether nobody was filmed, so that every table can say so.
+        skeleton: the joints of the 3D poses.
+        cameras: the cameras that the table's `camera` column counts.
+        clips: one row per clip with the columns CLIP_COLUMNS; `camera` is an index into `cameras`.
+        keypoints: name of a 2D source -> (frames, joints_in, 2) float32, pixels.
+        layouts: name of a 2D source -> its joints.
+        positions: (labelled frames, joints, 3) float32, metres, camera space, relative to the root joint.
+        trajectory: (labelled frames, 3) float32, metres: the root joint in camera space.
+        train_subjects, test_subjects: who is trained on, who is tested on.
+        notes: what a reader of any table has to know: what was left out, and why.
+    """
+
+    name: str
+    synthetic: bool
+    skeleton: Skeleton
+    cameras: tuple[Camera, ...]
+    clips: pd.DataFrame
+    keypoints: dict[str, np.ndarray]
+    layouts: dict[str, Skeleton]
+    positions: np.ndarray
+    trajectory: np.ndarray
+    train_subjects: tuple[str, ...]
+    test_subjects: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_shapes(self)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of everything in the dataset: the same numbers and the same table give the same fingerprint."""
+        return _fingerprint(self)
+
+    @cached_property
+    def actions(self) -> tuple[str, ...]:
+        """Every action, in the order of the table's first clips."""
+        return tuple(dict.fromkeys(self.clips.action))
+
+    @property
+    def train_actions(self) -> tuple[str, ...]:
+        """Actions that can be trained on, in order."""
+        return self._actions_of(self.train_subjects)
+
+    @property
+    def test_actions(self) -> tuple[str, ...]:
+        """Actions that can be tested on, in order."""
+        return self._actions_of(self.test_subjects)
+
+    def _actions_of(self, subjects: Sequence[str]) -> tuple[str, ...]:
+        present = set(self.clips.action[self.clips.labelled & self.clips.subject.isin(subjects)])
+        return tuple(action for action in self.actions if action in present)
+
+    def declarations(self) -> list[str]:
+        """Sentences on what no table can show: the source's notes, and the actions without train or test clips."""
+        said = list(self.notes)
+        for action in self.actions:
+            if action not in self.train_actions:
+                said.append(f"{action} has no train clips: it is tested on, but no model is trained on it.")
+            if action not in self.test_actions:
+                said.append(f"{action} has no test clips: the baseline trains on it, but no error can be given for it.")
+        return said
+
+    def select(self, subjects: Sequence[str], actions: Sequence[str] | None = None) -> pd.DataFrame:
+        """The labelled clips of these subjects and, if given, these actions (exact names), in order."""
+        clips = self.clips
+        chosen = clips.labelled & clips.subject.isin(subjects)
+        if actions is not None:
+            chosen &= clips.action.isin([check_name(action, self.actions, "action") for action in actions])
+        return clips[chosen]
+
+    def train_clips(self, action: str = ALL) -> pd.DataFrame:
+        """The clips a run trains on: of one action, or of every action for `All`."""
+        if action != ALL and action in self.actions and action not in self.train_actions:
+            raise InputError(
+                f"action {action!r} of {self.name} has no train clips (train subjects: {', '.join(self.train_subjects)}). "
+                f"Actions that can be trained on: {ALL}, {', '.join(self.train_actions)}"
+            )
+        if action != ALL:
+            check_name(action, (ALL, *self.train_actions), "action")
+        return self.select(self.train_subjects, None if action == ALL else [action])
+
+    def test_clips(self) -> pd.DataFrame:
+        """Every clip that is tested on, of all actions."""
+        return self.select(self.test_subjects)
+
+    def frames_per_action(self) -> pd.DataFrame:
+        """f(i) of formula (1): camera frames of every action, one row per action, columns `train` and `test`."""
+        frames = {
+            split: clips.assign(frames=clips.stop - clips.start).groupby("action").frames.sum()
+            for split, clips in (("train", self.train_clips()), ("test", self.test_clips()))
+        }
+        return pd.DataFrame(frames, index=list(self.actions)).fillna(0).astype(int).rename_axis("action")
+
+    def camera_of(self, clip: pd.Series) -> Camera:
+        return self.cameras[clip.camera]
+
+    def world(self, clip: pd.Series) -> np.ndarray:
+        """The joints of a labelled clip in the world: (frames, joints, 3) float64, metres."""
+        rows = slice(clip.start, clip.stop)
+        in_camera = self.positions[rows].astype(np.float64) + self.trajectory[rows, None]
+        return camera_to_world(torch.from_numpy(in_camera), self.camera_of(clip)).numpy()
+
+
+def _check_shapes(data: PoseDataset) -> None:
+    clips = data.clips
+    if list(clips.columns) != list(CLIP_COLUMNS):
+        raise ValueError(f"{data.name}: expected the clip columns {CLIP_COLUMNS}, found {tuple(clips.columns)}")
+    if not len(clips):
+        raise InputError(f"{data.name}: there is not a single clip in it")
+    if both := set(data.train_subjects) & set(data.test_subjects):
+        raise InputError(f"{data.name}: {', '.join(sorted(both))} cannot be both a train and a test subject")
+    if ALL in set(clips.action):
+        raise InputError(f"{data.name}: no action may be called {ALL!r}, which stands for every action")
+    if data.keypoints.keys() - data.layouts.keys():
+        raise ValueError(f"{data.name}: keypoints {sorted(data.keypoints)} but layouts {sorted(data.layouts)}")
+    start, stop = clips.start.to_numpy(), clips.stop.to_numpy()
+    if start[0] != 0 or (start[1:] != stop[:-1]).any() or (stop <= start).any():
+        raise ValueError(f"{data.name}: clips must follow each other without gaps and have at least one frame")
+    labelled = clips.labelled.to_numpy(bool)
+    if (labelled[1:] > labelled[:-1]).any():
+        raise ValueError(f"{data.name}: labelled clips must come before unlabelled ones")
+    keys = clips[["subject", "action", "take", "camera"]]
+    if keys.duplicated().any():
+        subject, action, take, camera = keys[keys.duplicated()].iloc[0]
+        raise InputError(f"{data.name}: clip {subject}/{action}/{take}, camera number {camera}, is there twice")
+    if clips.camera.min() < 0 or clips.camera.max() >= len(data.cameras):
+        raise ValueError(f"{data.name}: a clip's camera is not one of the {len(data.cameras)} cameras")
+    frames, labelled_frames = int(stop[-1]), int((stop - start)[labelled].sum())
+    expected = {
+        "positions": (labelled_frames, data.skeleton.num_joints, 3),
+        "trajectory": (labelled_frames, 3),
+        **{f"keypoints/{name}": (frames, data.layouts[name].num_joints, 2) for name in data.keypoints},
+    }
+    for key, array in _arrays(data).items():
+        if array.shape != expected[key] or array.dtype != np.float32:
+            raise ValueError(f"{data.name}: {key} is {array.dtype}{array.shape}, expected float32{expected[key]}")
+
+
+def _arrays(data: PoseDataset) -> dict[str, np.ndarray]:
+    keypoints = {f"keypoints/{name}": array for name, array in sorted(data.keypoints.items())}
+    return {"positions": data.positions, "trajectory": data.trajectory, **keypoints}
+
+
+def _header(data: PoseDataset) -> dict:
+    """Everything but the arrays, as plain JSON values."""
+    return {
+        "name": data.name,
+        "synthetic": data.synthetic,
+        "skeleton": asdict(data.skeleton),
+        "cameras": [asdict(camera) for camera in data.cameras],
+        "clips": {column: data.clips[column].tolist() for column in CLIP_COLUMNS},
+        "layouts": {name: asdict(layout) for name, layout in sorted(data.layouts.items())},
+        "train_subjects": data.train_subjects,
+        "test_subjects": data.test_subjects,
+        "notes": data.notes,
+    }
+
+
+def _fingerprint(data: PoseDataset) -> str:
+    digest = hashlib.sha256(json.dumps(_header(data), sort_keys=True).encode())
+    for key, array in _arrays(data).items():
+        digest.update(f"{key}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def save_dataset(data: PoseDataset, path: Path) -> None:
+    """Writes the dataset's file; until it is whole there is no file of that name. Refuses numbers that are not finite."""
+    for key, array in _arrays(data).items():
+        finite = np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+        if not finite.all():
+            frame = int(np.argmin(finite))
+            clip = data.clips[data.clips.stop > frame].iloc[0]
+            where = f"{clip.subject}/{clip.action}/{clip['take']}, camera {data.camera_of(clip).name}"
+            raise InputError(f"{data.name}: {key} of {where} is not finite at frame {frame - clip.start} of the clip")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"format": FORMAT, "fingerprint": data.fingerprint, "header": json.dumps(_header(data))}
+    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        save_file({k: np.ascontiguousarray(v) for k, v in _arrays(data).items()}, unfinished, metadata=metadata)
+        Path(unfinished).chmod(0o666 & ~_umask())  # as open() would have made it; mkstemp lets nobody else read
+        os.replace(unfinished, path)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)
+
+
+def load_dataset(path: Path) -> PoseDataset:
+    """Opens a dataset's file memory-mapped: arrays are read from disk where and when they are used."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such dataset file; 01_data_prep makes it")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT or "header" not in metadata:
+                found = metadata.get("format")
+                raise InputError(
+                    f"{path}: expected a dataset of format {FORMAT!r}, found {found!r}; delete it, prepare again"
+                )
+            arrays = {key: file.get_tensor(key).numpy() for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a whole dataset file ({error}); delete it and prepare it again") from error
+    header = json.loads(metadata["header"])
+    data = PoseDataset(
+        name=header["name"],
+        synthetic=header["synthetic"],
+        skeleton=_skeleton(header["skeleton"]),
+        cameras=tuple(
+            Camera(**{key: tuple(value) if isinstance(value, list) else value for key, value in camera.items()})
+            for camera in header["cameras"]
+        ),
+        clips=pd.DataFrame(header["clips"], columns=list(CLIP_COLUMNS)),
+        keypoints={key.removeprefix("keypoints/"): a for key, a in arrays.items() if key.startswith("keypoints/")},
+        layouts={name: _skeleton(layout) for name, layout in header["layouts"].items()},
+        positions=arrays["positions"],
+        trajectory=arrays["trajectory"],
+        train_subjects=tuple(header["train_subjects"]),
+        test_subjects=tuple(header["test_subjects"]),
+        notes=tuple(header["notes"]),
+    )
+    data.__dict__["fingerprint"] = metadata["fingerprint"]  # known: hashing would read the whole file
+    return data
+
+
+def _skeleton(fields: dict) -> Skeleton:
+    return Skeleton(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,442 @@
+"""A dataset comes back from its file bit for bit, and what is wrong with it is said by name."""
+
+import dataclasses
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import save_file
+from scipy.spatial.transform import Rotation
+
+from pose3d_lib.cameras import Camera, h36m_cameras
+from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset, load_dataset, save_dataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.skeleton import COCO_17, H36M_17
+
+# subject, action, take, camera, frames, labelled
+CLIPS = [
+    ("S1", "Walking", "0", 0, 4, True),
+    ("S1", "Walking", "0", 1, 4, True),
+    ("S1", "Sitting", "0", 0, 6, True),
+    ("S1", "SittingDown", "0", 0, 3, True),
+    ("S9", "Walking", "1", 0, 5, True),
+    ("S9", "Eating", "0", 1, 7, True),
+    ("S1", "Posing", "0", 2, 2, False),
+]
+NO_LENS = Camera(name="C3", width=640, height=480)
+
+
+def table(rows=CLIPS) -> pd.DataFrame:
+    stops = np.cumsum([row[4] for row in rows]).tolist()
+    starts = [stop - row[4] for stop, row in zip(stops, rows, strict=True)]
+    full = [(*row[:4], 50.0, start, stop, row[5]) for row, start, stop in zip(rows, starts, stops, strict=True)]
+    return pd.DataFrame(full, columns=list(CLIP_COLUMNS))
+
+
+def numbers(*shape: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def make_dataset(rows=CLIPS, **changes) -> PoseDataset:
+    frames, labelled = sum(row[4] for row in rows), sum(row[4] for row in rows if row[5])
+    fields = {
+        "name": "hand-made",
+        "synthetic": True,
+        "skeleton": H36M_17,
+        "cameras": (*h36m_cameras()["S1"][:2], NO_LENS),
+        "clips": table(rows),
+        "keypoints": {"gt": numbers(frames, 17, 2, seed=0), "detected": numbers(frames, 17, 2, seed=1)},
+        "layouts": {"gt": H36M_17, "detected": COCO_17},
+        "positions": numbers(labelled, 17, 3, seed=2),
+        "trajectory": numbers(labelled, 3, seed=3),
+        "train_subjects": ("S1",),
+        "test_subjects": ("S9",),
+        "notes": ("Made by hand.",),
+    }
+    return PoseDataset(**{**fields, **changes})
+
+
+def arrays_of(data: PoseDataset) -> dict[str, np.ndarray]:
+    return {"positions": data.positions, "trajectory": data.trajectory, **data.keypoints}
+
+
+def saved(data: PoseDataset, folder: Path) -> Path:
+    save_dataset(data, folder / "data.safetensors")
+    return folder / "data.safetensors"
+
+
+def with_cell(column: str, row: int, value) -> pd.DataFrame:
+    clips = table()
+    clips.loc[row, column] = value
+    return clips
+
+
+def with_number(array: np.ndarray, value: float) -> np.ndarray:
+    changed = array.copy()
+    changed.reshape(-1)[-1] = value
+    return changed
+
+
+def test_arrays_come_back_bit_for_bit(tmp_path: Path) -> None:
+    data = make_dataset()
+    loaded = load_dataset(saved(data, tmp_path))
+    assert arrays_of(loaded).keys() == arrays_of(data).keys()
+    for key, array in arrays_of(data).items():
+        assert arrays_of(loaded)[key].dtype == np.float32
+        assert arrays_of(loaded)[key].tobytes() == array.tobytes(), key
+
+
+def test_everything_beside_the_arrays_comes_back_equal(tmp_path: Path) -> None:
+    data = make_dataset()
+    loaded = load_dataset(saved(data, tmp_path))
+    pd.testing.assert_frame_equal(loaded.clips, data.clips)
+    for field in ("name", "synthetic", "skeleton", "cameras", "layouts", "train_subjects", "test_subjects", "notes"):
+        assert getattr(loaded, field) == getattr(data, field), field
+
+
+def test_an_array_that_is_not_contiguous_is_saved_in_its_own_order(tmp_path: Path) -> None:
+    positions = np.asfortranarray(numbers(29, 17, 3, seed=2))
+    loaded = load_dataset(saved(make_dataset(positions=positions), tmp_path))
+    np.testing.assert_array_equal(loaded.positions, positions)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_a_loaded_array_lies_in_the_mapped_file(tmp_path: Path) -> None:
+    path = saved(make_dataset(), tmp_path)
+    loaded = load_dataset(path)
+    mapped = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if line.endswith(str(path)):
+            low, high = line.split()[0].split("-")
+            mapped.append(range(int(low, 16), int(high, 16)))
+    for key, array in arrays_of(loaded).items():
+        address = array.__array_interface__["data"][0]
+        assert any(address in part and address + array.nbytes - 1 in part for part in mapped), key
+        assert not array.flags.owndata
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_loading_a_large_file_takes_no_memory_for_its_arrays(tmp_path: Path) -> None:
+    def resident() -> int:
+        return next(
+            int(line.split()[1]) * 1024
+            for line in Path("/proc/self/status").read_text().splitlines()
+            if line.startswith("VmRSS")
+        )
+
+    path = saved(make_dataset([("S1", "Walking", "0", 0, 60_000, True)]), tmp_path)
+    load_dataset(saved(make_dataset(), tmp_path / "small"))
+    before = resident()
+    loaded = load_dataset(path)
+    assert resident() - before < path.stat().st_size / 4
+    assert len(loaded.positions) == 60_000
+
+
+def test_the_same_content_has_the_same_fingerprint_wherever_it_lies(tmp_path: Path) -> None:
+    data = make_dataset()
+    save_dataset(data, tmp_path / "a" / "one.safetensors")
+    save_dataset(make_dataset(), tmp_path / "b" / "another.safetensors")
+    prints = {load_dataset(file).fingerprint for file in tmp_path.rglob("*.safetensors")}
+    assert prints == {data.fingerprint}
+    assert len(data.fingerprint) == 64
+
+
+CHANGES: dict[str, Callable[[PoseDataset], dict]] = {
+    "name": lambda data: {"name": "other"},
+    "synthetic": lambda data: {"synthetic": False},
+    "action": lambda data: {"clips": with_cell("action", 0, "Smoking")},
+    "take": lambda data: {"clips": with_cell("take", 0, "2")},
+    "fps": lambda data: {"clips": with_cell("fps", 3, 25.0)},
+    "clip's camera": lambda data: {"clips": with_cell("camera", 2, 1)},
+    "a bit of the positions": lambda data: {"positions": with_number(data.positions, 1e-30)},
+    "a bit of the trajectory": lambda data: {"trajectory": with_number(data.trajectory, 1e-30)},
+    "a bit of the keypoints": lambda data: {
+        "keypoints": {**data.keypoints, "detected": with_number(data.keypoints["detected"], 1e-30)}
+    },
+    "keypoints exchanged": lambda data: {
+        "keypoints": {"gt": data.keypoints["detected"], "detected": data.keypoints["gt"]}
+    },
+    "keypoints left out": lambda data: {"keypoints": {"gt": data.keypoints["gt"]}},
+    "layout": lambda data: {"layouts": {"gt": H36M_17, "detected": H36M_17}},
+    "lens": lambda data: {"cameras": (dataclasses.replace(data.cameras[0], intrinsics=(1.0,) * 9), *data.cameras[1:])},
+    "joint's name": lambda data: {"skeleton": dataclasses.replace(H36M_17, joints=("Pelvis", *H36M_17.joints[1:]))},
+    "train subjects": lambda data: {"train_subjects": ("S1", "S5")},
+    "test subjects": lambda data: {"test_subjects": ()},
+    "notes": lambda data: {"notes": ()},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_any_change_changes_the_fingerprint(change) -> None:
+    data = make_dataset()
+    assert make_dataset(**CHANGES[change](data)).fingerprint != data.fingerprint
+
+
+def test_the_name_of_a_keypoint_source_is_part_of_the_fingerprint() -> None:
+    array = numbers(31, 17, 2, seed=0)
+    assert make_dataset(keypoints={"gt": array}).fingerprint != make_dataset(keypoints={"detected": array}).fingerprint
+
+
+def test_a_save_that_fails_halfway_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(arrays: dict, path: str, metadata: dict) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("pose3d_lib.dataset.save_file", fail)
+    with pytest.raises(OSError, match="disk full"):
+        saved(make_dataset(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_save_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    path = saved(make_dataset(), tmp_path)
+    before = path.read_bytes()
+    broken = make_dataset()
+    broken.positions[0, 0, 0] = np.nan
+    with pytest.raises(InputError):
+        save_dataset(broken, path)
+    assert path.read_bytes() == before
+
+
+def test_the_file_gets_its_name_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, there = tmp_path / "data.safetensors", []
+
+    def watch(*args, **kwargs) -> None:
+        there.append(path.exists())
+        save_file(*args, **kwargs)
+        there.append(path.exists())
+
+    monkeypatch.setattr("pose3d_lib.dataset.save_file", watch)
+    save_dataset(make_dataset(), path)
+    assert there == [False, False]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_missing_file_is_refused_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.safetensors: there is no such"):
+        load_dataset(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.001, 0.3, 0.9, 0.9999])
+def test_a_truncated_file_is_refused_with_its_path(kept, tmp_path: Path) -> None:
+    path = saved(make_dataset(), tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(InputError, match="not a whole dataset file") as refusal:
+        load_dataset(path)
+    assert str(path) in str(refusal.value)
+
+
+def test_a_file_of_something_else_is_refused_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "notes.safetensors"
+    path.write_text("These are my notes. " * 50)
+    with pytest.raises(InputError) as refusal:
+        load_dataset(path)
+    assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pose3d-dataset-0"}], ids=["none", "another"])
+def test_another_format_is_refused_with_what_was_expected(metadata, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"positions": np.zeros((1, 17, 3), np.float32)}, path, metadata=metadata)
+    with pytest.raises(InputError, match="pose3d-dataset-1") as refusal:
+        load_dataset(path)
+    assert str(path) in str(refusal.value)
+    assert repr(metadata and metadata["format"]) in str(refusal.value)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_position_that_is_not_finite_is_refused_by_clip_and_frame(bad, tmp_path: Path) -> None:
+    data = make_dataset()
+    data.positions[4 + 4 + 2, 5, 1] = bad
+    with pytest.raises(InputError, match="positions of S1/Sitting/0, camera 54138969 is not finite at frame 2 "):
+        saved(data, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_keypoint_that_is_not_finite_is_refused_by_source_and_clip(tmp_path: Path) -> None:
+    data = make_dataset()
+    data.keypoints["detected"][-1, 0, 0] = np.nan
+    with pytest.raises(InputError, match="keypoints/detected of S1/Posing/0, camera C3 is not finite at frame 1 "):
+        saved(data, tmp_path)
+
+
+def test_a_trajectory_that_is_not_finite_is_refused_at_the_clip_s_first_frame(tmp_path: Path) -> None:
+    data = make_dataset()
+    data.trajectory[4, 2] = np.nan
+    with pytest.raises(InputError, match="trajectory of S1/Walking/0, camera 55011271 is not finite at frame 0 "):
+        saved(data, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value"), [("start", 1, 5), ("start", 1, 3), ("start", 0, 1), ("stop", 0, 5)],
+    ids=["a gap", "an overlap", "a late beginning", "a stop beyond the next start"],
+)  # fmt: skip
+def test_clips_that_do_not_follow_each_other_are_refused(column, row, value) -> None:
+    with pytest.raises(ValueError, match="hand-made: clips must follow each other without gaps"):
+        make_dataset(clips=with_cell(column, row, value))
+
+
+def test_a_clip_without_frames_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one frame"):
+        make_dataset([*CLIPS[:2], ("S1", "Sitting", "0", 0, 0, True), *CLIPS[3:]])
+
+
+def test_a_clip_that_is_there_twice_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="clip S1/Walking/0, camera number 0, is there twice"):
+        make_dataset(clips=with_cell("camera", 1, 0))
+
+
+def test_an_unlabelled_clip_before_a_labelled_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="labelled clips must come before unlabelled ones"):
+        make_dataset([CLIPS[-1], *CLIPS[:-1]])
+
+
+def test_a_table_without_clips_is_refused() -> None:
+    with pytest.raises(InputError, match="not a single clip"):
+        make_dataset([], clips=table().iloc[:0])
+
+
+def test_other_columns_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected the clip columns"):
+        make_dataset(clips=table().drop(columns="fps"))
+
+
+@pytest.mark.parametrize("camera", [-1, 3])
+def test_a_camera_that_does_not_exist_is_refused(camera) -> None:
+    with pytest.raises(ValueError, match="not one of the 3 cameras"):
+        make_dataset(clips=with_cell("camera", 5, camera))
+
+
+@pytest.mark.parametrize(
+    ("key", "shape"),
+    [("positions", (28, 17, 3)), ("positions", (31, 17, 3)), ("positions", (29, 16, 3)), ("trajectory", (29, 2))],
+)
+def test_an_array_of_another_shape_is_refused_with_both_shapes(key, shape) -> None:
+    with pytest.raises(ValueError, match=f"{key} is float32") as refusal:
+        make_dataset(**{key: np.zeros(shape, np.float32)})
+    assert str(shape) in str(refusal.value)
+    assert str((29, 17, 3) if key == "positions" else (29, 3)) in str(refusal.value)
+
+
+def test_keypoints_cover_the_unlabelled_clips_too() -> None:
+    with pytest.raises(ValueError, match=r"keypoints/gt is float32\(29, 17, 2\), expected float32\(31, 17, 2\)"):
+        make_dataset(keypoints={"gt": np.zeros((29, 17, 2), np.float32)})
+
+
+def test_double_precision_is_refused() -> None:
+    with pytest.raises(ValueError, match="trajectory is float64"):
+        make_dataset(trajectory=np.zeros((29, 3)))
+
+
+def test_actions_stand_in_the_order_of_their_first_clips() -> None:
+    assert make_dataset().actions == ("Walking", "Sitting", "SittingDown", "Eating", "Posing")
+
+
+def test_actions_that_can_be_trained_or_tested_on_are_those_with_labelled_clips() -> None:
+    data = make_dataset()
+    assert data.train_actions == ("Walking", "Sitting", "SittingDown")
+    assert data.test_actions == ("Walking", "Eating")
+
+
+def test_what_no_table_can_show_is_declared() -> None:
+    said = make_dataset().declarations()
+    assert said[0] == "Made by hand."
+    without_train = [line.split()[0] for line in said if "no train clips" in line]
+    without_test = [line.split()[0] for line in said if "no test clips" in line]
+    assert without_train == ["Eating", "Posing"]
+    assert without_test == ["Sitting", "SittingDown", "Posing"]
+
+
+def test_frames_per_action_counts_every_camera_of_labelled_clips() -> None:
+    frames = make_dataset().frames_per_action()
+    assert frames.to_dict("index") == {
+        "Walking": {"train": 8, "test": 5},
+        "Sitting": {"train": 6, "test": 0},
+        "SittingDown": {"train": 3, "test": 0},
+        "Eating": {"train": 0, "test": 7},
+        "Posing": {"train": 0, "test": 0},
+    }
+    assert list(frames.index) == ["Walking", "Sitting", "SittingDown", "Eating", "Posing"]
+    assert set(frames.dtypes) == {np.dtype(np.int64)}
+
+
+def test_the_baseline_trains_on_every_labelled_clip_of_the_train_subjects() -> None:
+    chosen = make_dataset().train_clips("All")
+    assert chosen.action.tolist() == ["Walking", "Walking", "Sitting", "SittingDown"]
+    assert set(chosen.subject) == {"S1"}
+    pd.testing.assert_frame_equal(chosen, make_dataset().train_clips())
+
+
+def test_an_action_s_clips_are_of_that_action_exactly() -> None:
+    chosen = make_dataset().train_clips("Sitting")
+    assert list(zip(chosen.action, chosen.start, chosen.stop, strict=True)) == [("Sitting", 8, 14)]
+
+
+@pytest.mark.parametrize("name", ["Sit", "sitting", "Sitting ", "all"])
+def test_a_name_that_is_not_exact_trains_on_nothing(name) -> None:
+    with pytest.raises(InputError, match="did you mean"):
+        make_dataset().train_clips(name)
+
+
+def test_an_action_that_can_only_be_tested_on_is_refused_for_training_with_the_reason() -> None:
+    with pytest.raises(InputError, match=r"'Eating' of hand-made has no train clips \(train subjects: S1\)") as refusal:
+        make_dataset().train_clips("Eating")
+    assert "Actions that can be trained on: All, Walking, Sitting, SittingDown" in str(refusal.value)
+
+
+def test_the_test_clips_are_those_of_the_test_subjects() -> None:
+    chosen = make_dataset().test_clips()
+    assert list(zip(chosen.subject, chosen.action, strict=True)) == [("S9", "Walking"), ("S9", "Eating")]
+
+
+def test_selecting_an_action_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InputError, match="unknown action 'Walk': did you mean Walking"):
+        make_dataset().select(["S1"], ["Walk"])
+
+
+def test_a_clip_knows_its_camera() -> None:
+    data = make_dataset()
+    assert [data.camera_of(clip).name for _, clip in data.clips.iterrows()] == [
+        "54138969", "55011271", "54138969", "54138969", "54138969", "55011271", "C3",
+    ]  # fmt: skip
+
+
+def test_the_world_of_a_clip_is_pose_plus_trajectory_turned_by_the_camera_and_moved_to_its_place() -> None:
+    data = make_dataset()
+    w, x, y, z = data.cameras[1].orientation
+    in_camera = data.positions[4:8].astype(float) + data.trajectory[4:8].astype(float)[:, None]
+    expected = Rotation.from_quat([x, y, z, w]).apply(in_camera.reshape(-1, 3)) + data.cameras[1].position
+    np.testing.assert_allclose(data.world(data.clips.iloc[1]).reshape(-1, 3), expected, atol=1e-5)
+
+
+def test_a_dataset_of_only_unlabelled_clips_can_be_saved(tmp_path: Path) -> None:
+    data = make_dataset([("S2", "Posing", "0", 0, 5, False)])
+    assert load_dataset(saved(data, tmp_path)).positions.shape == (0, 17, 3)
+
+
+def test_a_loaded_dataset_that_is_changed_has_another_fingerprint(tmp_path: Path) -> None:
+    loaded = load_dataset(saved(make_dataset(), tmp_path))
+    assert dataclasses.replace(loaded, notes=("changed",)).fingerprint != loaded.fingerprint
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_the_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "plain", saved(make_dataset(), tmp_path))}
+    assert len(modes) == 1
+
+
+def test_keypoints_without_a_layout_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="gt"):
+        make_dataset(layouts={})
+
+
+def test_a_subject_cannot_be_trained_and_tested_on() -> None:
+    with pytest.raises(InputError, match="S1"):
+        make_dataset(train_subjects=("S1",), test_subjects=("S1",))

@@ -1,0 +1,149 @@
+"""The detector-like error has the sizes and the memory that its module promises, measured on many made-up clips."""
+
+import numpy as np
+import pytest
+
+from pose3d_lib.noise import simulate_detections
+from pose3d_lib.skeleton import H36M_17
+
+SIGMA = {"Hip": 4, "Head": 5, "LKnee": 5, "LFoot": 7, "RElbow": 7, "RWrist": 9}
+"""Pixels, of a person 450 pixels tall."""
+
+
+def person(frames: int, *, size: float = 450.0) -> np.ndarray:
+    """(frames, 17, 2) pixels: joints on a slope of 3 to 4, so that the person's extent is exactly `size`."""
+    share = np.linspace(0, 1, H36M_17.num_joints)[:, None] * [0.6, 0.8]
+    return np.broadcast_to(500 + size * share, (frames, H36M_17.num_joints, 2)).copy()
+
+
+def errors_of(clips: int, frames: int, *, fps: float, seed: int = 0, size: float = 450.0) -> np.ndarray:
+    """(clips, frames, 17, 2) pixels."""
+    true = person(frames, size=size)
+    made = [simulate_detections(true, fps=fps, rng=np.random.default_rng([seed, clip])) for clip in range(clips)]
+    return np.stack(made) - true
+
+
+def robust_std(values: np.ndarray, axis) -> np.ndarray:
+    """Standard deviation from the quartiles, which a few lost joints hardly move."""
+    low, high = np.quantile(values, [0.25, 0.75], axis=axis)
+    return (high - low) / 1.3490
+
+
+def correlation(errors: np.ndarray, lag: int) -> float:
+    """Between a frame and the one `lag` frames later, over joints that are not lost, in units of their sigma."""
+    scaled = errors / robust_std(errors, axis=(0, 1, 3))[:, None]
+    now, later = scaled[:, :-lag].ravel(), scaled[:, lag:].ravel()
+    usual = (np.abs(now) < 4) & (np.abs(later) < 4)
+    return float(np.corrcoef(now[usual], later[usual])[0, 1])
+
+
+def lost_share(errors: np.ndarray) -> np.ndarray:
+    """(17,): share of a joint's frames that are further than 50 pixels away, where no usual error comes."""
+    return (np.linalg.norm(errors, axis=-1) > 50).mean(axis=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def short_clips() -> np.ndarray:
+    return errors_of(2000, 16, fps=50)
+
+
+@pytest.fixture(scope="module")
+def long_clips() -> np.ndarray:
+    """3000 seconds at 50 frames per second."""
+    return errors_of(30, 5000, fps=50)
+
+
+@pytest.mark.parametrize(("joint", "sigma"), SIGMA.items())
+def test_each_joint_has_the_standard_deviation_of_its_kind(joint, sigma, short_clips) -> None:
+    errors = short_clips[:, :, H36M_17.index(joint)]
+    assert robust_std(errors, axis=None) == pytest.approx(sigma, rel=0.05)
+
+
+def test_left_and_right_err_alike(short_clips) -> None:
+    left, right = (robust_std(short_clips[:, :, list(side)], axis=None) for side in (H36M_17.left, H36M_17.right))
+    assert left == pytest.approx(right, rel=0.03)
+
+
+def test_the_error_is_stationary_from_the_first_frame_on(short_clips) -> None:
+    scaled = short_clips / robust_std(short_clips, axis=(0, 1, 3))[:, None]
+    assert robust_std(scaled, axis=(0, 2, 3)) == pytest.approx(np.ones(16), rel=0.03)
+
+
+def test_the_error_is_centred_on_the_truth(short_clips) -> None:
+    scaled = short_clips / robust_std(short_clips, axis=(0, 1, 3))[:, None]
+    assert np.abs(np.median(scaled, axis=(0, 1))).max() < 0.1
+
+
+def test_x_and_y_err_independently(short_clips) -> None:
+    scaled = (short_clips / robust_std(short_clips, axis=(0, 1, 3))[:, None]).clip(-4, 4)
+    assert abs(np.corrcoef(scaled[..., 0].ravel(), scaled[..., 1].ravel())[0, 1]) < 0.03
+
+
+@pytest.mark.parametrize(("fps", "lag"), [(50, 6), (25, 3), (100, 12)])
+def test_after_its_memory_s_time_the_wandering_part_has_forgotten_63_percent_at_any_frame_rate(fps, lag) -> None:
+    # 0.35 of the standard deviation never changes, the rest falls to 1/e in 0.12 seconds.
+    expected = 0.35**2 + (1 - 0.35**2) * np.exp(-1)
+    assert correlation(errors_of(800, lag + 8, fps=fps), lag) == pytest.approx(expected, abs=0.03)
+
+
+def test_neighbouring_frames_err_nearly_alike(short_clips) -> None:
+    expected = 0.35**2 + (1 - 0.35**2) * np.exp(-1 / 6)
+    assert correlation(short_clips, 1) == pytest.approx(expected, abs=0.02)
+
+
+def test_after_a_second_only_the_clip_s_own_offset_is_left(long_clips) -> None:
+    # A clip has one offset per coordinate, so thirty clips of 34 coordinates tell its size.
+    assert correlation(long_clips, 50) == pytest.approx(0.35**2, abs=0.03)
+
+
+def test_losses_are_occasional(long_clips) -> None:
+    # 0.04 losses per second of 0.2 seconds each; 53 % of the places drawn are further than 50 pixels away.
+    assert lost_share(long_clips).mean() == pytest.approx(0.04 * 0.2 * np.exp(-(50**2) / 2 / 45**2), rel=0.2)
+
+
+def test_losses_are_as_frequent_at_half_the_frame_rate(long_clips) -> None:
+    slow = errors_of(30, 2500, fps=25, seed=1)
+    assert lost_share(slow).mean() == pytest.approx(lost_share(long_clips).mean(), rel=0.25)
+
+
+def test_extremities_are_lost_more_often_than_the_trunk(long_clips) -> None:
+    share = lost_share(long_clips)
+    wrists = share[[H36M_17.index("LWrist"), H36M_17.index("RWrist")]].mean()
+    trunk = share[[H36M_17.index(name) for name in ("Hip", "Thorax", "Neck")]].mean()
+    assert 1.5 < wrists / trunk < 3.5  # their jitter is 9 to 4
+
+
+def test_a_loss_lasts_a_fifth_of_a_second_and_stays_in_its_place(long_clips) -> None:
+    far = np.linalg.norm(long_clips, axis=-1) > 80
+    edges = np.diff(far.astype(int), axis=1, prepend=0, append=0)
+    # A loss right at the limit of 80 pixels is cut by the wandering part, so that pieces are shorter than losses.
+    assert 6 < far.sum() / (edges == 1).sum() < 11
+
+
+def test_the_error_has_a_heavier_tail_than_a_gaussian(long_clips) -> None:
+    scaled = long_clips / robust_std(long_clips, axis=(0, 1, 3))[:, None]
+    assert (np.abs(scaled) > 5).mean() > 1000 * 5.7e-7
+    assert (scaled**4).mean() / (scaled**2).mean() ** 2 > 6
+
+
+def test_the_error_grows_in_proportion_to_the_person() -> None:
+    small, large = (errors_of(3, 200, fps=50, size=size) for size in (225.0, 900.0))
+    np.testing.assert_allclose(large, 4 * small, atol=1e-9)
+
+
+def test_one_generator_state_gives_one_result() -> None:
+    first, again, other = (errors_of(1, 50, fps=50, seed=seed) for seed in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_the_true_pixels_are_left_as_they_were() -> None:
+    true = person(20)
+    simulate_detections(true, fps=50, rng=np.random.default_rng(0))
+    assert np.array_equal(true, person(20))
+
+
+def test_a_clip_of_one_frame_has_an_error_too() -> None:
+    detected = simulate_detections(person(1), fps=50, rng=np.random.default_rng(0))
+    assert detected.shape == (1, 17, 2)
+    assert np.isfinite(detected).all()
