@@ -1,0 +1,125 @@
+"""Plain motion: an `.npz` of float arrays (frames, 17, 3), world metres, under keys `subject/Action/take`.
+
+The motion is seen through the four Human3.6M cameras of S1, each clip centred in the room, so that somebody without
+Human3.6M can ask the paper's question of any open motion capture.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pose3d_lib.actions import check_name
+from pose3d_lib.cameras import Camera, h36m_cameras, view
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.skeleton import H36M_17
+from pose3d_lib.sources.filming import Take, film
+
+CAMERAS_OF = "S1"
+NEAREST = 0.5
+"""Metres in front of a camera that everything must keep: nearer, no projection is meaningful."""
+
+
+def list_takes(path: Path) -> list[tuple[str, str, str]]:
+    """(subject, action, take) of every array of the file, in the file's order."""
+    if not path.is_file():
+        raise InputError(
+            f"{path}: there is no such file. Plain motion is an .npz of float arrays (frames, 17, 3) in world metres "
+            "under keys subject/Action/take; give its path, or put it into the folder that POSE3D_DATA names"
+        )
+    try:
+        with path.open("rb") as raw, zipfile.ZipFile(raw) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError) as error:
+        raise InputError(f"{path}: not an .npz of plain arrays ({error})") from error
+    keys = [name.removesuffix(".npy") for name in names]
+    for key in keys:
+        if key.count("/") != 2 or not all(key.split("/")):
+            raise InputError(f"{path}: key {key!r}: expected subject/Action/take, such as S1/Walking/walk_03")
+    if not keys:
+        raise InputError(f"{path}: there is not a single array in it")
+    return [tuple(key.split("/")) for key in keys]
+
+
+def read_plain_motion(
+    path: Path, *, fps: float, train_subjects: Sequence[str], test_subjects: Sequence[str], seed: int
+) -> PoseDataset:
+    """Reads the file and films every clip of it.
+
+    Args:
+        path: the `.npz`.
+        fps: frames per second of its clips.
+        train_subjects, test_subjects: the first parts of its keys that are trained on and tested on.
+        seed: of the detector-like 2D error.
+    """
+    keys = list_takes(path)
+    subjects = list(dict.fromkeys(subject for subject, _, _ in keys))
+    for subject in (*train_subjects, *test_subjects):
+        check_name(subject, subjects, f"subject in {path.name}")
+    left_out = [subject for subject in subjects if subject not in (*train_subjects, *test_subjects)]
+    notes = [f"Subject {subject} is neither trained nor tested on." for subject in left_out]
+    takes = []
+    with np.load(path, allow_pickle=False) as file:
+        for subject, action, take in keys:
+            if subject in left_out:
+                continue
+            motion = _read_motion(file, path, f"{subject}/{action}/{take}")
+            takes.append(Take(subject, action, take, len(motion), lambda motion=motion: _centred(motion)))
+    return film(
+        takes,
+        {subject: h36m_cameras()[CAMERAS_OF] for subject in subjects},
+        name=path.stem,
+        synthetic=False,
+        fps=fps,
+        seed=seed,
+        train_subjects=train_subjects,
+        test_subjects=test_subjects,
+        notes=[*notes, f"The 2D keypoints are projections through the Human3.6M cameras of {CAMERAS_OF}."],
+    )
+
+
+def _read_motion(file: np.lib.npyio.NpzFile, path: Path, key: str) -> np.ndarray:
+    try:
+        motion = file[key]
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: key {key!r} cannot be read as a plain array ({error})") from error
+    if not isinstance(motion, np.ndarray):
+        raise InputError(f"{path}: key {key!r} is not an array")
+    expected = f"expected float (frames, {H36M_17.num_joints}, 3), world metres"
+    if motion.dtype.kind != "f" or motion.ndim != 3 or motion.shape[1:] != (H36M_17.num_joints, 3) or not len(motion):
+        raise InputError(f"{path}: key {key!r} is {motion.dtype}{motion.shape}, {expected}")
+    if not np.isfinite(motion).all():
+        raise InputError(f"{path}: key {key!r} holds NaN or infinity, first in frame {_first_bad(motion)}")
+    height = np.ptp(motion[..., 2], axis=1).max()
+    if not 0.2 < height < 4:
+        raise InputError(f"{path}: key {key!r} is {height:.3g} tall along z; {expected}, z up")
+    head, feet = H36M_17.index("Head"), [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
+    if motion[:, head, 2].mean() < motion[:, feet, 2].mean():
+        raise InputError(f"{path}: key {key!r}: the head is below the feet; {expected}, z up")
+    nearest = min(_depth(_centred(motion), camera) for camera in h36m_cameras()[CAMERAS_OF])
+    if nearest < NEAREST:
+        raise InputError(
+            f"{path}: key {key!r} comes as near as {nearest:.1f} m to a camera or behind it, although centred in the room; "
+            f"the room ends about 4 m from its centre: cut the clip into shorter ones, each of which is centred"
+        )
+    return motion
+
+
+def _depth(world: np.ndarray, camera: Camera) -> float:
+    """The least distance of any joint along a camera's axis, metres."""
+    return float(view(world, camera)[0][..., 2].min())
+
+
+def _first_bad(motion: np.ndarray) -> int:
+    return int(np.argmin(np.isfinite(motion).all(axis=(1, 2))))
+
+
+def _centred(motion: np.ndarray) -> np.ndarray:
+    """The clip moved along the floor so that the middle of its root's path is the room's centre; heights stay."""
+    moved = motion.astype(np.float64)
+    root = moved[:, 0, :2]
+    moved[..., :2] -= (root.min(axis=0) + root.max(axis=0)) / 2
+    return moved

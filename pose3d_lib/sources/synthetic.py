@@ -1,0 +1,63 @@
+"""The built-in dataset: seven made-up subjects do the fifteen actions of Human3.6M in front of its four cameras.
+
+Nobody was filmed. It exists so that everybody can run the study; results on it say nothing about Human3.6M.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from pose3d_lib.actions import H36M_ACTIONS, check_name
+from pose3d_lib.cameras import h36m_cameras
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.sources.filming import Take, film
+from pose3d_lib.sources.synthetic_body import make_body
+from pose3d_lib.sources.synthetic_motion import make_motion
+
+TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
+TEST_SUBJECTS = ("S9", "S11")
+TAKES = ("0", "1")
+FPS = 50.0
+
+MEAN_FRAMES = {"tiny": 24, "small": 200, "full": 2503}
+"""Scale -> mean length of a take. `full` has as many camera frames as the 2.1 million of Human3.6M, train and test."""
+
+
+def take_frames(scale: str, action: str, subject: str, take: str, seed: int) -> int:
+    """Length of a take in frames: actions differ in length, as formula (1) needs, and so do the takes of one action.
+
+    An action's typical length is 0.6 to 1.4 times the mean, a take's 0.75 to 1.25 times that.
+    """
+    number = H36M_ACTIONS.index(action)
+    typical = np.random.default_rng([seed, number]).uniform(0.6, 1.4)
+    subject_number = (*TRAIN_SUBJECTS, *TEST_SUBJECTS).index(subject)
+    own = np.random.default_rng([seed, number, subject_number, TAKES.index(take)]).uniform(0.75, 1.25)
+    return max(2, round(MEAN_FRAMES[scale] * typical * own))
+
+
+def make_synthetic(scale: str, *, seed: int, progress: Callable[[str], None] = lambda line: None) -> PoseDataset:
+    """The whole dataset at a scale of MEAN_FRAMES; the same scale and seed give the same dataset bit for bit."""
+    check_name(scale, MEAN_FRAMES, "scale")
+    subjects = (*TRAIN_SUBJECTS, *TEST_SUBJECTS)
+    takes = []
+    for subject_number, subject in enumerate(subjects):
+        body = make_body(subject, seed)
+        for number, action in enumerate(H36M_ACTIONS):
+            for take in TAKES:
+                frames = take_frames(scale, action, subject, take, seed)
+                own_seed = [seed, 1, subject_number, number, TAKES.index(take)]
+                make = partial(make_motion, action, body=body, frames=frames, fps=FPS, seed=own_seed)
+                takes.append(Take(subject, action, take, frames, make))
+    progress(f"synthetic-{scale}: making {len(takes)} takes of {len(subjects)} subjects")
+    return film(
+        takes,
+        h36m_cameras(),
+        name=f"synthetic-{scale}",
+        synthetic=True,
+        fps=FPS,
+        seed=seed,
+        train_subjects=TRAIN_SUBJECTS,
+        test_subjects=TEST_SUBJECTS,
+        notes=["Synthetic motion: made by a program, nobody was filmed."],
+    )

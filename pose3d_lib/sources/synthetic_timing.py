@@ -1,0 +1,93 @@
+"""How made-up motion passes in time: events at random instants, smooth blends between them, and smooth noise."""
+
+import numpy as np
+
+WARM_UP = 8.0
+"""Seconds before the first frame at which processes start, so that a clip begins in the midst of what is going on."""
+
+
+def minimum_jerk(u: np.ndarray) -> np.ndarray:
+    """0 to 1 as u goes from 0 to 1, the way a hand moves from rest to rest (Flash and Hogan, 1985)."""
+    u = np.clip(u, 0, 1)
+    return u**3 * (10 + u * (6 * u - 15))
+
+
+def event_times(rng: np.random.Generator, end: float, gap: tuple[float, float]) -> np.ndarray:
+    """Instants from -WARM_UP to `end`, seconds, a random time in `gap` apart, short gaps likelier than long."""
+    least, most = gap
+    count = int((end + WARM_UP) / least) + 2
+    times = -WARM_UP - rng.uniform(0, most) + np.cumsum(least + (most - least) * rng.random(count) ** 1.5)
+    return times[times < end]
+
+
+def blend(
+    time: np.ndarray, starts: np.ndarray, durations: np.ndarray, values: np.ndarray, ease=minimum_jerk
+) -> np.ndarray:
+    """A track that holds a value until an event, then blends into the next.
+
+    Args:
+        time: (frames,), seconds.
+        starts, durations: (events,), seconds; an event ends before the next starts.
+        values: (events + 1, ...), the first holds before any event.
+        ease: progress of a blend, from 0 to 1.
+
+    Returns:
+        (frames, ...).
+    """
+    which, progress = blend_progress(time, starts, durations)
+    share = ease(progress).reshape(len(time), *[1] * (values.ndim - 1))
+    before = values[np.maximum(which - 1, 0)]
+    return before + share * (values[which] - before)
+
+
+def blend_progress(time: np.ndarray, starts: np.ndarray, durations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per frame, how many events have started, and how far the latest has come, 0 to 1 (1 before any)."""
+    which = np.searchsorted(starts, time, side="right")
+    latest = np.maximum(which - 1, 0)
+    if len(starts) == 0:
+        return which, np.ones(len(time))
+    progress = np.clip((time - starts[latest]) / durations[latest], 0, 1)
+    return which, np.where(which == 0, 1.0, progress)
+
+
+def smooth_noise(rng: np.random.Generator, time: np.ndarray, scale: float, shape: tuple[int, ...] = ()) -> np.ndarray:
+    """(frames, *shape): twice differentiable noise of standard deviation about 1 that changes within `scale` seconds.
+
+    A uniform cubic B-spline through random knots: no frame depends on the one before, so it costs no loop.
+    """
+    first = time[0] / scale
+    u = time / scale - np.floor(first)
+    knots = rng.standard_normal((int(u[-1]) + 4, *shape)) / 0.69  # 0.69: what the spline leaves of the knots' spread
+    base = u.astype(int)
+    w = (u - base).reshape(len(time), *[1] * len(shape))
+    weights = ((1 - w) ** 3, 3 * w**3 - 6 * w**2 + 4, -3 * w**3 + 3 * w**2 + 3 * w + 1, w**3)
+    return sum(weight * knots[base + i] for i, weight in enumerate(weights)) / 6
+
+
+def smooth(values: np.ndarray, fps: float, seconds: float) -> np.ndarray:
+    """values (frames, ...) under a bell of the given standard deviation, the ends held.
+
+    Three running means give the bell: cost does not grow with its width.
+    """
+    half = max(round(seconds * fps), 0)  # three boxes of width 2 half + 1: variance about half (half + 1)
+    if half == 0:
+        return values
+    width = 2 * half + 1
+    for _ in range(3):
+        padded = np.concatenate([np.repeat(values[:1], half + 1, 0), values, np.repeat(values[-1:], half, 0)])
+        total = np.cumsum(padded - values[:1], axis=0)
+        values = values[:1] + (total[width:] - total[:-width]) / width
+    return values
+
+
+def below(limit: np.ndarray, fps: float, seconds: float) -> np.ndarray:
+    """A smooth track (frames,) that never exceeds `limit` (frames,) and follows it within `seconds`.
+
+    The least value in a window, averaged with weights inside the same window, is at most the value at its centre.
+    """
+    half = max(round(seconds * fps), 1)
+    padded = np.concatenate([np.repeat(limit[:1], half, 0), limit, np.repeat(limit[-1:], half, 0)])
+    lowest = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1).min(axis=-1)
+    bell = np.hanning(2 * half + 3)[1:-1]
+    padded = np.concatenate([np.repeat(lowest[:1], half, 0), lowest, np.repeat(lowest[-1:], half, 0)])
+    return np.convolve(padded, bell / bell.sum(), mode="valid")

@@ -1,0 +1,297 @@
+"""Plain motion: what the file may hold, what is refused by name, and that what is filmed is what was stored."""
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pose3d_lib.cameras import Camera, camera_to_world, h36m_cameras
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.sources.filming import Take, film
+from pose3d_lib.sources.plain_motion import list_takes, read_plain_motion
+
+
+def motion(frames: int = 5, *, seed: int = 0) -> np.ndarray:
+    """(frames, 17, 3) metres: a cloud the size of a person, 1.7 m along z, that walks away from where it began."""
+    rng = np.random.default_rng(seed)
+    body = np.column_stack([rng.uniform(-0.3, 0.3, (17, 2)), np.linspace(0, 1.7, 17)])
+    path = np.linspace(0, 1, frames)[:, None] * [0.8, -0.4, 0.1] + [20.0, -7.0, 0.0]
+    return body + path[:, None]
+
+
+def write(folder: Path, arrays: dict[str, np.ndarray] | None = None) -> Path:
+    path = folder / "mine.npz"
+    np.savez(path, **(arrays or {"ann/Walking/1": motion(5), "ann/Sitting/1": motion(3), "bob/Walking/1": motion(4)}))
+    return path
+
+
+def read(path: Path, **changes) -> PoseDataset:
+    return read_plain_motion(
+        path, **{"fps": 30.0, "train_subjects": ["ann"], "test_subjects": ["bob"], "seed": 0, **changes}
+    )
+
+
+def project_by_hand(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """(..., 3) camera metres -> (..., 2) pixels, in double precision."""
+    fx, fy, cx, cy, k1, k2, k3, q1, q2 = camera.intrinsics
+    x, y = (points[..., axis] / points[..., 2] for axis in (0, 1))
+    r2 = x**2 + y**2
+    d = 1 + k1 * r2 + k2 * r2**2 + k3 * r2**3 + q1 * x + q2 * y
+    return np.stack([fx * (x * d + q1 * r2) + cx, fy * (y * d + q2 * r2) + cy], axis=-1)
+
+
+def world_of(data: PoseDataset, row: int) -> np.ndarray:
+    """(frames, 17, 3): a clip's stored 3D, back in the room."""
+    clip = data.clips.iloc[row]
+    rows = slice(clip.start, clip.stop)
+    in_camera = data.positions[rows] + data.trajectory[rows, None]
+    return camera_to_world(torch.from_numpy(in_camera).double(), data.camera_of(clip)).numpy()
+
+
+def trap(path: Path) -> bytes:
+    """A pickle that makes an empty file when it is read."""
+    return f"cbuiltins\nopen\n(V{path}\nVw\ntR.".encode()
+
+
+def test_takes_are_listed_in_the_file_s_order(tmp_path: Path) -> None:
+    expected = [("ann", "Walking", "1"), ("ann", "Sitting", "1"), ("bob", "Walking", "1")]
+    assert list_takes(write(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("key", ["Walking", "ann/Walking", "ann/Walking/1/2", "ann//1", "/Walking/1"])
+def test_a_key_that_does_not_say_subject_action_take_is_refused(key, tmp_path: Path) -> None:
+    path = write(tmp_path, {"ann/Walking/1": motion(), key: motion()})
+    with pytest.raises(InputError, match="expected subject/Action/take") as refusal:
+        list_takes(path)
+    assert repr(key) in str(refusal.value)
+    assert str(path) in str(refusal.value)
+
+
+def test_a_missing_file_is_refused_with_its_path_and_what_is_expected(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\(frames, 17, 3\)") as refusal:
+        read(tmp_path / "none.npz")
+    assert str(tmp_path / "none.npz") in str(refusal.value)
+
+
+def test_a_file_without_arrays_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz")
+    with pytest.raises(InputError, match="not a single array"):
+        list_takes(tmp_path / "mine.npz")
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.95])
+def test_a_truncated_file_is_refused_with_its_path(kept, tmp_path: Path) -> None:
+    path = write(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(InputError) as refusal:
+        read(path)
+    assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((5, 16, 3)),
+        np.zeros((5, 17, 2)),
+        np.zeros((17, 3)),
+        np.zeros((5, 51)),
+        np.zeros((0, 17, 3)),
+        np.zeros((5, 17, 3), int),
+        np.zeros((5, 17, 3), complex),
+        np.full((5, 17, 3), "x"),
+    ],
+    ids=["16 joints", "2D", "one pose", "flat", "no frame", "integers", "complex", "text"],
+)
+def test_an_array_of_another_kind_is_refused_by_key(array, tmp_path: Path) -> None:
+    path = write(tmp_path, {"ann/Walking/1": motion(), "bob/Walking/7": array})
+    with pytest.raises(InputError, match="'bob/Walking/7' is ") as refusal:
+        read(path)
+    assert str(array.shape) in str(refusal.value)
+    assert "expected float (frames, 17, 3), world metres" in str(refusal.value)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_number_that_is_not_finite_is_refused_by_key_and_frame(bad, tmp_path: Path) -> None:
+    broken = motion(6)
+    broken[4, 3, 1] = bad
+    with pytest.raises(InputError, match="'bob/Walking/1' holds NaN or infinity, first in frame 4"):
+        read(write(tmp_path, {"ann/Walking/1": motion(), "bob/Walking/1": broken}))
+
+
+@pytest.mark.parametrize("factor", [1000.0, 0.01], ids=["millimetres", "hundreds of metres"])
+def test_motion_in_another_unit_is_refused_by_key(factor, tmp_path: Path) -> None:
+    path = write(tmp_path, {"ann/Walking/1": motion(), "bob/Walking/1": factor * motion()})
+    with pytest.raises(InputError, match=r"'bob/Walking/1' is .* tall along z"):
+        read(path)
+
+
+def test_the_trap_of_the_next_two_tests_springs_when_it_is_unpickled(tmp_path: Path) -> None:
+    pickle.loads(trap(tmp_path / "sprung")).close()
+    assert (tmp_path / "sprung").exists()
+
+
+def test_an_array_of_objects_is_refused_by_key_and_not_unpickled(tmp_path: Path) -> None:
+    path = write(tmp_path, {"ann/Walking/1": motion()})
+    with zipfile.ZipFile(path, "a") as archive, archive.open("bob/Walking/1.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "|O", "fortran_order": False, "shape": (1,)})
+        member.write(trap(tmp_path / "sprung"))
+    with pytest.raises(InputError, match="'bob/Walking/1' cannot be read as a plain array"):
+        read(path)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_pickle_in_place_of_the_file_is_refused_and_not_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    path.write_bytes(trap(tmp_path / "sprung"))
+    with pytest.raises(InputError, match=r"not an \.npz of plain arrays"):
+        list_takes(path)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("split", ["train_subjects", "test_subjects"])
+def test_a_subject_that_is_not_in_the_file_is_refused_with_the_one_meant(split, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"unknown subject in mine\.npz 'anne': did you mean ann\?"):
+        read(write(tmp_path), **{split: ["anne"]})
+
+
+def test_a_subject_of_neither_split_is_left_out_and_said_to_be(tmp_path: Path) -> None:
+    arrays = {"ann/Walking/1": motion(), "bob/Walking/1": motion(), "cat/Walking/1": np.zeros(3)}
+    data = read(write(tmp_path, arrays))
+    assert set(data.clips.subject) == {"ann", "bob"}
+    assert any("cat" in note and "neither" in note for note in data.notes)
+
+
+def test_every_take_is_seen_by_the_four_cameras_of_s1(tmp_path: Path) -> None:
+    data = read(write(tmp_path))
+    assert data.cameras == h36m_cameras()["S1"]
+    assert data.clips.camera.tolist() == [0, 1, 2, 3] * 3
+    assert data.clips.action.tolist() == ["Walking"] * 4 + ["Sitting"] * 4 + ["Walking"] * 4
+    assert (data.clips.stop - data.clips.start).tolist() == [5] * 4 + [3] * 4 + [4] * 4
+
+
+def test_the_frame_rate_is_stored_and_the_split_and_the_name(tmp_path: Path) -> None:
+    data = read(write(tmp_path), fps=120.0)
+    assert set(data.clips.fps) == {120.0}
+    assert (data.train_subjects, data.test_subjects) == (("ann",), ("bob",))
+    assert (data.name, data.synthetic) == ("mine", False)
+    assert data.clips.labelled.all()
+
+
+def test_a_clip_is_moved_along_the_floor_to_the_middle_of_the_room(tmp_path: Path) -> None:
+    world = world_of(read(write(tmp_path)), 0)
+    root = world[:, 0]
+    np.testing.assert_allclose((root.min(axis=0) + root.max(axis=0))[:2], 0, atol=1e-5)
+    np.testing.assert_allclose(world[..., 2], motion(5)[..., 2], atol=1e-5)
+
+
+def test_centring_moves_a_clip_as_a_whole(tmp_path: Path) -> None:
+    moved = world_of(read(write(tmp_path)), 2) - motion(5)
+    np.testing.assert_allclose(moved, np.broadcast_to(moved[:1, :1], moved.shape), atol=1e-5)
+
+
+def test_the_root_is_the_origin_of_every_pose(tmp_path: Path) -> None:
+    assert (read(write(tmp_path)).positions[:, 0] == 0).all()
+
+
+def test_exact_keypoints_are_the_projection_of_the_stored_pose_and_trajectory(tmp_path: Path) -> None:
+    data = read(write(tmp_path))
+    for _, clip in data.clips.iterrows():
+        rows = slice(clip.start, clip.stop)
+        in_camera = data.positions[rows].astype(float) + data.trajectory[rows, None]
+        expected = project_by_hand(in_camera, data.camera_of(clip))
+        np.testing.assert_allclose(data.keypoints["gt"][rows], expected, atol=1e-2)
+
+
+def test_simulated_keypoints_lie_beside_the_exact_ones(tmp_path: Path) -> None:
+    data = read(write(tmp_path))
+    distance = np.linalg.norm(data.keypoints["simulated"] - data.keypoints["gt"], axis=-1)
+    assert 3 < np.median(distance) < 12
+    assert (distance > 0).all()
+
+
+def test_the_error_of_a_take_depends_on_the_seed_and_on_its_place_only(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    first, again, other = (read(path, seed=seed).keypoints["simulated"] for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    shortened = write(tmp_path, {"ann/Walking/1": motion(5), "ann/Sitting/1": motion(3), "bob/Walking/1": motion(2)})
+    assert np.array_equal(read(shortened).keypoints["simulated"][:32], first[:32])
+
+
+def test_the_four_cameras_of_a_take_do_not_share_their_error(tmp_path: Path) -> None:
+    data = read(write(tmp_path))
+    error = (data.keypoints["simulated"] - data.keypoints["gt"])[:20].reshape(4, -1)
+    assert np.abs(np.corrcoef(error) - np.eye(4)).max() < 0.7
+
+
+def test_a_take_that_is_not_as_long_as_it_says_is_refused_by_name() -> None:
+    take = Take("ann", "Walking", "1", 6, lambda: motion(5))
+    with pytest.raises(ValueError, match="ann/Walking/1: expected 6 frames"):
+        film(
+            [take], {"ann": h36m_cameras()["S1"]}, name="x", synthetic=True, fps=50, seed=0,
+            train_subjects=["ann"], test_subjects=[],
+        )  # fmt: skip
+
+
+def test_subjects_may_have_cameras_of_their_own() -> None:
+    cameras = h36m_cameras()
+    takes = [Take(subject, "Walking", "1", 2, lambda: motion(2) - [20, -7, 0]) for subject in ("S5", "S9")]
+    data = film(takes, cameras, name="x", synthetic=True, fps=50, seed=0, train_subjects=["S5"], test_subjects=["S9"])
+    assert data.cameras == (*cameras["S5"], *cameras["S9"])
+    assert [data.camera_of(clip) for _, clip in data.clips.iterrows()] == [*cameras["S5"], *cameras["S9"]]
+    for row in (0, 5):
+        np.testing.assert_allclose(world_of(data, row), motion(2) - [20, -7, 0], atol=1e-5)
+
+
+def test_an_action_called_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="All"):
+        read(write(tmp_path, {"ann/All/1": motion(), "bob/Walking/1": motion()}))
+
+
+def test_an_empty_file_is_refused_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "mine.npz").touch()
+    with pytest.raises(InputError, match=r"mine\.npz"):
+        list_takes(tmp_path / "mine.npz")
+
+
+def test_a_single_array_called_npz_is_refused_with_its_path(tmp_path: Path) -> None:
+    with (tmp_path / "mine.npz").open("wb") as file:
+        np.save(file, motion())
+    with pytest.raises(InputError, match=r"mine\.npz"):
+        list_takes(tmp_path / "mine.npz")
+
+
+def test_a_damaged_array_is_refused_by_key(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    damaged = bytearray(path.read_bytes())
+    damaged[500] ^= 255
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match="'ann/Walking/1'"):
+        read(path)
+
+
+def test_a_member_that_is_no_array_is_refused_by_key(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("ann/Walking/notes.txt", "mine")
+    with pytest.raises(InputError, match=r"'ann/Walking/notes\.txt'"):
+        read(path)
+
+
+@pytest.mark.parametrize("axes", [[0, 2, 1], None], ids=["y up", "upside down"])
+def test_motion_that_does_not_stand_along_z_is_refused(axes, tmp_path: Path) -> None:
+    turned = motion()[..., axes] if axes else motion() * [1, 1, -1]
+    with pytest.raises(InputError, match="z up"):
+        read(write(tmp_path, {"ann/Walking/1": motion(), "bob/Walking/1": turned}))
+
+
+def test_motion_that_walks_through_a_camera_is_refused_or_noted(tmp_path: Path) -> None:
+    far = motion(20)
+    far[..., 1] += np.linspace(-8, 8, 20)[:, None]
+    with pytest.raises(InputError, match="'bob/Walking/1'"):
+        read(write(tmp_path, {"ann/Walking/1": motion(), "bob/Walking/1": far}))

@@ -1,0 +1,316 @@
+"""Arrays of objects come back as numpy wrote them, and no file can have anything run, allocated or left half read."""
+
+import contextlib
+import io
+import os
+import pickle
+import pickletools
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pose3d_lib.errors import InputError
+from pose3d_lib.sources import restricted_pickle
+from pose3d_lib.sources.restricted_pickle import list_npz_keys, read_npz_key
+
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+NDARRAY = b"cnumpy\nndarray\n"
+FLOAT64 = (
+    b"cnumpy\ndtype\nX\x02\x00\x00\x00f8\x89\x88\x87R"
+    b"(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+)
+EMPTY_ARRAY = RECONSTRUCT + NDARRAY + b"K\x00\x85C\x01b\x87R"
+
+
+def sample() -> dict:
+    grid = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
+    return {
+        "S1": {"Walking 1": grid, "views": [grid[..., :2].copy(), grid[:1, :, :2].copy()]},
+        "orders": (np.asfortranarray(grid[0]), grid.transpose(1, 0, 2), grid[:, ::2], np.array(3.5), grid[:0]),
+        "types": [np.arange(2).astype(code) for code in ("?", "i1", "u2", "<i4", "i8", "f2", "f4", "f8", ">f4", ">i8")],
+        "texts": [np.array(["ab", "ćd"]), np.array([b"x", b"yz"]), "é", b"\x00\xff", b"", ""],
+        "scalars": [np.float32(2.5), np.int64(-7), np.bool_(True), np.str_("abc"), np.str_(""), np.bytes_(b"xy")],
+        "numbers": (None, True, False, 0, 255, 65535, -1, 2**31, -(2**40), 10**30, 2.5, -0.0, float("inf")),
+        "objects": np.array([[1, "a", None], [2.5, grid, {"k": [grid]}]], dtype=object),
+        "shared": [grid, grid],
+        7: {None: 1, b"k": 2, 1.5: ()},
+    }
+
+
+def assert_same(found: object, expected: object) -> None:
+    if isinstance(expected, dict):
+        assert type(found) is dict
+        assert list(found) == list(expected)
+        found, expected = list(found.values()), list(expected.values())
+    if isinstance(expected, np.ndarray):
+        assert isinstance(found, np.ndarray)
+        assert (found.shape, found.dtype.newbyteorder("=")) == (expected.shape, expected.dtype.newbyteorder("="))
+        if not expected.dtype.hasobject:
+            np.testing.assert_array_equal(found, expected)
+            return
+        found, expected = list(found.flat), list(expected.flat)
+    assert type(found) is type(expected)
+    if isinstance(expected, list | tuple):
+        assert len(found) == len(expected)
+        for a, b in zip(found, expected, strict=True):
+            assert_same(a, b)
+    else:
+        assert found == expected
+
+
+def write_pickle(path: Path, pickled: bytes, shape: tuple[int, ...] = ()) -> Path:
+    """An `.npz` whose key `positions_3d` is an array of objects with this pickle."""
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(member, {"descr": "|O", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("positions_3d.npy", member.getvalue() + pickled)
+    return path
+
+
+def holding(value: bytes) -> bytes:
+    """The pickle of a 0-d array of objects that holds what the operations `value` leave on the stack."""
+    object_type = FLOAT64.replace(b"f8", b"O8").replace(b"<NNN", b"|NNN")
+    return b"\x80\x03" + EMPTY_ARRAY + b"(K\x01)" + object_type + b"\x89]" + value + b"atb."
+
+
+def as_numpy_1(pickled: bytes) -> bytes:
+    """The pickle with the module names of numpy 1, which has `core` where numpy 2 has `_core`."""
+    out = b""
+    steps = [*pickletools.genops(pickled)]
+    ends = [position for _, _, position in steps[1:]] + [len(pickled)]
+    for (operation, argument, start), end in zip(steps, ends, strict=True):
+        if operation.name == "FRAME":  # frames are optional, and their lengths would be wrong
+            continue
+        if operation.name == "GLOBAL":
+            out += pickled[start:end].replace(b"numpy._core.", b"numpy.core.")
+        elif operation.name == "SHORT_BINUNICODE" and argument.startswith("numpy._core."):
+            name = argument.replace("._core.", ".core.").encode()
+            out += pickled[start : start + 1] + bytes([len(name)]) + name
+        else:
+            out += pickled[start:end]
+    return out
+
+
+def refusal(path: Path, key: str = "positions_3d") -> str:
+    with pytest.raises(InputError) as caught:
+        read_npz_key(path, key)
+    assert str(path) in str(caught.value)
+    assert key in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_numpy_saved_comes_back(tmp_path: Path) -> None:
+    ragged = np.empty((2, 2), object)
+    ragged[:] = [[1, "a"], [np.zeros(2), None]]
+    path = tmp_path / "file.npz"
+    np.savez_compressed(path, positions_3d=sample(), ragged=ragged, plain=np.arange(6.0).reshape(2, 3), zero=np.int8(4))
+    assert list_npz_keys(path) == ["positions_3d", "ragged", "plain", "zero"]
+    assert_same(read_npz_key(path, "positions_3d"), sample())
+    assert_same(read_npz_key(path, "ragged"), ragged)
+    assert_same(read_npz_key(path, "plain"), np.arange(6.0).reshape(2, 3))
+    assert_same(read_npz_key(path, "zero"), np.array(4, np.int8))
+
+
+@pytest.mark.parametrize("numpy_1", [False, True], ids=["numpy 2", "numpy 1"])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_every_protocol_of_both_numpys(tmp_path: Path, protocol: int, numpy_1: bool) -> None:
+    pickled = pickle.dumps(np.array(sample(), dtype=object), protocol=protocol)
+    assert b"numpy._core." in pickled
+    if numpy_1:
+        pickled = as_numpy_1(pickled)
+        assert b"numpy._core." not in pickled
+    found = read_npz_key(write_pickle(tmp_path / "file.npz", pickled), "positions_3d")
+    assert_same(found, sample())
+    assert found["shared"][0] is found["shared"][1]
+
+
+def test_arrays_lie_in_the_memory_that_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "file.npz"
+    np.savez(path, positions_3d={"S1": np.arange(3.0)})
+    array = read_npz_key(path, "positions_3d")["S1"]
+    assert array.base is not None
+    assert not array.flags.writeable
+
+
+class Touch:
+    """Unpickled by anybody who calls what a pickle names, makes a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = str(marker)
+
+    def __reduce__(self) -> tuple:
+        return open, (self.marker, "w")
+
+
+class Shell(Touch):
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.marker}",)
+
+
+@pytest.mark.parametrize("kind", [Touch, Shell])
+def test_a_file_cannot_have_code_run(tmp_path: Path, kind: type[Touch]) -> None:
+    marker, path = tmp_path / "marker", tmp_path / "file.npz"
+    np.savez_compressed(path, positions_3d={"S1": kind(marker)})
+    assert "which is code; refused" in refusal(path)
+    assert not marker.exists()
+    np.load(path, allow_pickle=False).close()
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("posix", "system"),
+        ("builtins", "eval"),
+        ("builtins", "getattr"),
+        ("builtins", "bytearray"),
+        ("operator", "attrgetter"),
+        ("copyreg", "_reconstructor"),
+        ("_codecs", "decode"),
+        ("numpy", "load"),
+        ("numpy", "fromfile"),
+        ("numpy", "dtype.__class__"),
+        ("numpy", "ndarray.tofile"),
+        ("numpy.core.multiarray", "fromfile"),
+        ("numpy._core.multiarray", "frombuffer"),
+        ("numpy.core", "multiarray.scalar"),
+        ("numpy.core._internal", "_convert_to_stringdtype_kwargs"),
+        ("pose3d_lib.sources.restricted_pickle", "_array"),
+    ],
+)
+@pytest.mark.parametrize("stacked", [False, True])
+def test_the_global_asked_for_is_named(tmp_path: Path, module: str, name: str, stacked: bool) -> None:
+    texts = [b"X" + len(text).to_bytes(4, "little") + text.encode() for text in (module, name)]
+    asked = texts[0] + texts[1] + b"\x93" if stacked else f"c{module}\n{name}\n".encode()
+    path = write_pickle(tmp_path / "file.npz", holding(asked + b"X\x01\x00\x00\x00a\x85R"))
+    assert f"asks for {module}.{name}, which is code; refused" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b"K\x01Q", "BINPERSID"),
+        (b"Pname\n", "PERSID"),
+        (b"\x82\x01", "EXT1"),
+        (b"\x83\x01\x00", "EXT2"),
+        (b"\x84\x01\x00\x00\x00", "EXT4"),
+        (b"(iposix\nsystem\n", "INST"),
+        (NDARRAY + b")\x81", "NEWOBJ"),
+        (NDARRAY + b")}\x92", "NEWOBJ_EX"),
+        (b"(" + NDARRAY + b"o", "OBJ"),
+        (b"\x97", "NEXT_BUFFER"),
+        (b"cx\x1b[31m\ny\n", r"asks for x\x1b[31m.y"),
+        (b"K\x01K\x02\x93", "whose name is no text"),
+        (NDARRAY, "neither"),
+        (EMPTY_ARRAY, "neither"),
+        (NDARRAY + b"K\x05\x85R", "calls ndarray"),
+        (RECONSTRUCT + NDARRAY + b"J\x00\x00\x00\x70\x85C\x01b\x87R", "calls _reconstruct"),
+        (RECONSTRUCT + b"cnumpy\ndtype\nK\x00\x85C\x01b\x87R", "calls _reconstruct"),
+        (b"cbuiltins\nbytes\nJ\x00\x00\x00\x70\x85R", "calls bytes"),
+        (b"X\x01\x00\x00\x00a)R", "calls a str"),
+        (b"]}b", "sets the state"),
+        (NDARRAY + b"N}\x86b", "sets the state"),
+        (RECONSTRUCT + b"}b", "sets the state"),
+        (FLOAT64.replace(b"f8", b"V8"), "calls dtype"),
+        (FLOAT64.replace(b"f8", b"M8"), "calls dtype"),
+        (EMPTY_ARRAY + b"(K\x01J\x00\x00\x00\x70\x85" + FLOAT64 + b"\x89C\x00tb", "shape (1879048192,)"),
+        (EMPTY_ARRAY + b"(K\x01K\x02\x85" + FLOAT64 + b"\x89C\x0812345678tb", "shape (2,)"),
+        (EMPTY_ARRAY + b"(K\x01J\xff\xff\xff\xff\x85" + FLOAT64 + b"\x89C\x00tb", "not a tuple of lengths"),
+        (EMPTY_ARRAY + b"(K\x01K\x05\x85" + FLOAT64.replace(b"f8", b"U0") + b"\x89C\x00tb", "shape (5,)"),
+        (EMPTY_ARRAY + b"(K\x01K\x01\x85" + FLOAT64.replace(b"f8", b"O8") + b"\x89C\x0812345678tb", "type object"),
+        (b"cnumpy.core.multiarray\nscalar\n" + FLOAT64.replace(b"f8", b"O8") + b"C\x0812345678\x86R", "type object"),
+        (b"}" + b")" + b"\x85" * 20_000 + b"K\x01s", "plain keys"),
+        (b")" + b"\x85" * 20_000, "nested more than"),
+        (b"]" * 20_000 + b"a" * 19_999, "nested more than"),
+        (b"]q\x00h\x00a", "holds itself"),
+        (b"}q\x00K\x01h\x00s", "holds itself"),
+        (b"]a", "positions_3d"),
+        (b"0" * 9, "POP"),
+        (b"h\x07", "KeyError"),
+        (b"K\x01.", "goes on after its end"),
+    ],
+)
+def test_what_numpy_never_writes_is_refused(tmp_path: Path, value: bytes, said: str) -> None:
+    assert said in refusal(write_pickle(tmp_path / "file.npz", holding(value)))
+
+
+def test_arrays_of_objects_in_each_other_are_bounded(tmp_path: Path) -> None:
+    object_type = FLOAT64.replace(b"f8", b"O8").replace(b"<NNN", b"|NNN")
+    deep = b"K\x01"
+    for _ in range(restricted_pickle.MAX_OBJECT_ARRAYS):
+        deep = EMPTY_ARRAY + b"(K\x01)" + object_type + b"\x89]" + deep + b"atb"
+    assert "arrays of objects" in refusal(write_pickle(tmp_path / "file.npz", holding(deep)))
+
+
+def test_a_pickle_of_something_else_than_its_header_says(tmp_path: Path) -> None:
+    assert "shape ()" in refusal(write_pickle(tmp_path / "list.npz", pickle.dumps([1], protocol=3)))
+    array = np.array([1, None], dtype=object)
+    assert "shape (3,)" in refusal(write_pickle(tmp_path / "shape.npz", pickle.dumps(array), shape=(3,)))
+    assert "goes on" in refusal(write_pickle(tmp_path / "more.npz", holding(b"K\x01") + b"."))
+
+
+def test_truncated_files(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.npz", tmp_path / "cut.npz"
+    np.savez_compressed(whole, positions_3d=sample(), plain=np.arange(1000))
+    content = whole.read_bytes()
+    for share in (0, 0.01, 0.3, 0.6, 0.9, 0.99):
+        cut.write_bytes(content[: int(share * len(content))])
+        refused = refusal_of_keys(cut)
+        assert "get the file again" in refused
+    pickled = pickle.dumps(np.array(sample(), dtype=object), protocol=4)
+    for length in range(0, len(pickled), 37):
+        refusal(write_pickle(cut, pickled[:length]))
+
+
+def refusal_of_keys(path: Path) -> str:
+    with pytest.raises(InputError, match=r"\.npz") as caught:
+        read_npz_key(path, "positions_3d")
+    return str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(at=st.integers(0, 10**6), byte=st.integers(0, 255), operation=st.sampled_from(["change", "insert", "remove"]))
+def test_a_changed_byte_is_an_input_error_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, at: int, byte: int, operation: str
+) -> None:
+    pickled = bytearray(pickle.dumps(np.array(sample(), dtype=object), protocol=3))
+    at %= len(pickled)
+    pickled[at : at + (operation != "insert")] = b"" if operation == "remove" else bytes([byte])
+    path = write_pickle(tmp_path_factory.getbasetemp() / "changed.npz", bytes(pickled))
+    with contextlib.suppress(InputError):
+        read_npz_key(path, "positions_3d")
+
+
+def test_what_is_no_npz(tmp_path: Path) -> None:
+    assert "there is no such file" in refusal_of_keys(tmp_path / "missing.npz")
+    text, folder, members = tmp_path / "text.npz", tmp_path / "folder.npz", tmp_path / "members.npz"
+    text.write_text("not a zip")
+    folder.mkdir()
+    assert "get the file again" in refusal_of_keys(text)
+    assert "get the file again" in refusal_of_keys(folder)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+    with zipfile.ZipFile(members, "w") as archive:
+        archive.writestr("notes.txt", "hello")
+        archive.writestr("short.npy", header.getvalue() + bytes(80))
+        archive.writestr("version.npy", b"\x93NUMPY\x09\x00")
+    assert list_npz_keys(members) == ["notes.txt", "short", "version"]
+    assert "get the file again" in refusal(members, "notes.txt")
+    assert "80 bytes" in refusal(members, "short")
+    assert "(9, 0)" in refusal(members, "version")
+
+
+def test_a_missing_key_has_its_neighbours_named(tmp_path: Path) -> None:
+    path = tmp_path / "file.npz"
+    np.savez(path, positions_3d={}, metadata={})
+    assert "did you mean positions_3d? Valid: positions_3d, metadata" in refusal(path, "position_3d")
+
+
+def test_records_with_objects_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "file.npz"
+    np.savez(path, positions_3d=np.zeros(2, dtype=[("a", "f4"), ("b", "O")]))
+    refusal(path)

@@ -1,0 +1,292 @@
+"""The made-up motion is a body's: bones keep their lengths, joints their limits, feet their place, actions a sense."""
+
+import time
+
+import numpy as np
+import pytest
+
+from pose3d_lib import kinematics
+from pose3d_lib.actions import H36M_ACTIONS
+from pose3d_lib.errors import InputError
+from pose3d_lib.skeleton import H36M_17
+from pose3d_lib.sources.synthetic_body import make_body, rotation, two_bones
+from pose3d_lib.sources.synthetic_motion import make_motion, mirror
+from pose3d_lib.sources.synthetic_timing import below, blend, smooth, smooth_noise
+
+FPS = 50.0
+SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
+WALKS = ("Walking", "WalkTogether", "WalkDog")
+STANDING = ("Directions", "Discussion", "Greeting", "Photo", "Posing", "Purchases", "Waiting")
+J = {name: j for j, name in enumerate(H36M_17.joints)}
+
+
+@pytest.fixture(scope="module")
+def takes() -> dict[str, list[np.ndarray]]:
+    """Action -> takes of 24 seconds, each by another subject."""
+    return {
+        action: [
+            make_motion(action, body=make_body(subject, 0), frames=1200, fps=FPS, seed=[1, a, s])
+            for s, subject in enumerate(SUBJECTS)
+        ]
+        for a, action in enumerate(H36M_ACTIONS)
+    }
+
+
+def facing(positions: np.ndarray) -> np.ndarray:
+    """(frames, 3), horizontal unit vector to where the hips face."""
+    right = positions[:, J["RHip"]] - positions[:, J["LHip"]]
+    ahead = np.stack([-right[:, 1], right[:, 0], np.zeros(len(right))], -1)
+    return ahead / np.linalg.norm(ahead, axis=-1, keepdims=True)
+
+
+def wrist_to(positions: np.ndarray, joint: str) -> np.ndarray:
+    """(frames,), metres from the nearer wrist to a joint."""
+    wrists = positions[:, [J["RWrist"], J["LWrist"]]]
+    return np.linalg.norm(wrists - positions[:, [J[joint]]], axis=-1).min(1)
+
+
+@pytest.mark.parametrize("action", H36M_ACTIONS)
+def test_is_a_body(takes, action):
+    for positions in takes[action]:
+        assert positions.shape == (1200, 17, 3)
+        assert positions.dtype == np.float64
+        assert np.isfinite(positions).all()
+        for joint, length in kinematics.bone_lengths(positions).items():
+            assert np.ptp(length) < 1e-9, joint
+        assert positions[..., 2].min() > 0.005  # nothing below the floor
+        assert np.abs(positions[:, 0, :2]).max() < 1.45
+
+        angles = kinematics.joint_angles(positions)
+        for side in "RL":
+            assert angles[f"{side}Knee"].max() < 150
+            assert angles[f"{side}Elbow"].max() < 150
+            assert angles[f"{side}HipSwing"].max() < 165
+            assert angles[f"{side}ShoulderSwing"].max() < 175
+        assert angles["Spine"].max() < 55
+        assert angles["Twist"].max() < 60
+        assert angles["Neck"].max() < 70
+
+
+@pytest.mark.parametrize("action", H36M_ACTIONS)
+def test_moves_as_people_do(takes, action):
+    positions = np.stack(takes[action])
+    speeds = np.concatenate([kinematics.joint_speeds(p, FPS) for p in positions])
+    assert speeds.max() < 7.5
+    assert np.percentile(speeds, 99) < 5.0
+    assert np.median(speeds[:, J["Head"]]) > 0.005  # nobody is made of wood
+    acceleration = np.linalg.norm(np.diff(positions, 2, axis=1), axis=-1) * FPS**2
+    assert acceleration.max() < 130  # no jump: one of 5 cm within a frame would be 125
+    assert np.percentile(acceleration, 99) < 45
+
+
+@pytest.mark.parametrize("action", [*STANDING, *WALKS])
+def test_knees_bend_forward(takes, action):
+    for positions in takes[action]:
+        ahead = facing(positions)
+        for side in "RL":
+            hip, knee, foot = (positions[:, J[f"{side}{part}"]] for part in ("Hip", "Knee", "Foot"))
+            bend = ((knee - 0.5 * (hip + foot)) * ahead).sum(-1)
+            assert np.percentile(bend, 1) > -0.01, side
+
+
+@pytest.mark.parametrize("action", H36M_ACTIONS)
+def test_feet_do_not_slide(takes, action):
+    for positions in takes[action]:
+        slide = kinematics.foot_slide(positions, FPS)
+        contact = np.isfinite(slide)
+        assert contact.mean() > 0.25
+        assert np.nanmax(slide) < 0.1  # 2 mm per frame
+        assert np.nanmedian(slide) < 1e-3
+        if action not in (*WALKS, "Phoning"):
+            assert contact.mean() > (0.65 if action in STANDING else 0.25)
+            assert np.nanmax(slide) < 0.02
+
+
+def test_foot_slide_sees_a_sliding_foot(takes):
+    positions = takes["Waiting"][0].copy()
+    positions[..., 0] += np.linspace(0, 4.8, len(positions))[:, None]  # 0.2 m/s on a moving belt
+    assert np.nanmedian(kinematics.foot_slide(positions, FPS)) == pytest.approx(0.2, rel=0.05)
+
+
+def test_walking_is_a_gait(takes):
+    for positions in takes["Walking"]:
+        hip = positions[:, 0]
+        travelled = np.linalg.norm(np.diff(hip[:, :2], axis=0), axis=-1).sum()
+        assert 0.6 < travelled / 24 < 1.5  # metres per second
+        apart = ((positions[:, J["RFoot"]] - positions[:, J["LFoot"]]) * facing(positions)).sum(-1)
+        steps = np.count_nonzero(np.diff(np.sign(apart)))
+        assert 1.4 < steps / 24 < 2.3  # per second
+        assert 0.01 < np.ptp(hip[200:300, 2]) < 0.10
+        # Arms swing against legs.
+        swing = ((positions[:, J["RWrist"]] - positions[:, J["LWrist"]]) * facing(positions)).sum(-1)
+        assert np.corrcoef(apart, swing)[0, 1] < -0.5
+        # The knee is nearly straight in stance and well bent in swing.
+        knee = kinematics.joint_angles(positions)["RKnee"]
+        assert np.percentile(knee, 10) < 28
+        assert 50 < np.percentile(knee, 97) < 90
+        # They walk where they look.
+        velocity = np.diff(hip, axis=0)
+        assert np.mean((velocity * facing(positions)[1:]).sum(-1) > 0) > 0.99
+
+
+def test_actions_are_what_they_are_called(takes):
+    def heights(action: str, joint: str = "Hip") -> np.ndarray:
+        return np.concatenate([p[:, J[joint], 2] for p in takes[action]])
+
+    for action in ("Sitting", "Eating"):
+        assert 0.36 < heights(action).min() < heights(action).max() < 0.56
+    assert np.percentile(heights("SittingDown"), 20) < 0.18  # on the floor
+    assert heights("SittingDown").max() > 0.7  # and somebody is seen to stand
+    for action in (*STANDING, *WALKS):
+        assert np.median(heights(action)) > 0.8
+    assert np.percentile(heights("Purchases", "Thorax"), 10) < np.percentile(heights("Waiting", "Thorax"), 10) - 0.15
+
+    near_head = {a: np.mean(np.concatenate([wrist_to(p, "Neck") for p in takes[a]]) < 0.25) for a in H36M_ACTIONS}
+    assert near_head["Phoning"] > 0.95
+    assert near_head["Photo"] > 0.5
+    assert near_head["Eating"] > 0.25
+    assert near_head["Smoking"] > 0.2
+    assert near_head["Walking"] == 0
+
+    reach = {
+        a: np.mean([np.ptp(p[:, J["RWrist"]] - p[:, J["RShoulder"]], axis=0).max() for p in takes[a]])
+        for a in ("Directions", "Walking")
+    }
+    assert reach["Directions"] > 1.3 * reach["Walking"]
+    travelled = {
+        a: np.mean([np.linalg.norm(np.diff(p[:, 0, :2], axis=0), axis=-1).sum() for p in takes[a]])
+        for a in H36M_ACTIONS
+    }
+    assert min(travelled[a] for a in WALKS) > 2 * max(travelled[a] for a in STANDING)
+    assert travelled["Walking"] > travelled["WalkTogether"]
+
+
+def test_takes_vary(takes):
+    for action in H36M_ACTIONS:
+        first = np.array([facing(p)[0, :2] for p in takes[action]])
+        assert np.linalg.norm(first.mean(0)) < 0.9  # not all to one side
+    body = make_body("S1", 0)
+    yaws = [facing(make_motion("Discussion", body=body, frames=1, fps=FPS, seed=s))[0] for s in range(60)]
+    assert np.linalg.norm(np.mean(yaws, axis=0)) < 0.3
+    # No take repeats itself: half a minute later the body has not gone through the same motion again.
+    positions = make_motion("Walking", body=body, frames=3000, fps=FPS, seed=3)
+    local = positions - positions[:, :1]
+    again = [np.abs(local[:50] - local[k : k + 50]).max() for k in range(100, 2900, 7)]
+    assert min(again) > 0.02
+
+
+def test_same_arguments_same_motion():
+    body = make_body("S5", 0)
+    assert body == make_body("S5", 0)
+    arguments = {"body": body, "frames": 80, "fps": FPS}
+    once = make_motion("Greeting", seed=[4, 2], **arguments)
+    assert once.tobytes() == make_motion("Greeting", seed=[4, 2], **arguments).tobytes()
+    assert np.abs(once - make_motion("Greeting", seed=[4, 3], **arguments)).max() > 0.05
+    assert np.abs(once - make_motion("Greeting", seed=[4, 2], **{**arguments, "body": make_body("S9", 0)})).max() > 0.02
+
+
+def test_bodies_differ():
+    bodies = [make_body(subject, 0) for subject in SUBJECTS]
+    assert bodies[0] != make_body("S1", 1)
+    statures = sorted(body.stature for body in bodies)
+    assert statures[0] > 1.57
+    assert statures[-1] < 1.93
+    assert statures[-1] - statures[0] > 0.2
+    assert np.diff(statures).min() > 0.009
+    assert np.ptp([body.femur / body.stature for body in bodies]) > 0.005
+    assert 1.57 < make_body("somebody else", 0).stature < 1.94
+    for body in bodies:
+        # Mean proportions of the human body, within what people differ by.
+        assert body.femur / body.stature == pytest.approx(0.256, abs=0.015)
+        assert body.tibia / body.femur == pytest.approx(1.0, abs=0.06)
+        assert body.forearm / body.humerus == pytest.approx(0.9, abs=0.08)
+
+
+@pytest.mark.parametrize("action", H36M_ACTIONS)
+@pytest.mark.parametrize(("frames", "fps"), [(1, 50.0), (2, 50.0), (61, 25.0), (40, 10.0)])
+def test_any_length_and_rate(action, frames, fps):
+    positions = make_motion(action, body=make_body("S6", 0), frames=frames, fps=fps, seed=9)
+    assert positions.shape == (frames, 17, 3)
+    assert np.isfinite(positions).all()
+    assert positions[..., 2].min() > 0.005
+
+
+def test_rate_does_not_change_the_motion():
+    body = make_body("S7", 0)
+    slow = make_motion("Walking", body=body, frames=100, fps=50.0, seed=1)
+    fast = make_motion("Walking", body=body, frames=199, fps=100.0, seed=1)
+    assert np.abs(fast[::2] - slow).max() < 0.03
+
+
+def test_fast_enough():
+    body = make_body("S1", 0)
+    start = time.perf_counter()
+    for action in H36M_ACTIONS:
+        make_motion(action, body=body, frames=214, fps=FPS, seed=0)
+    assert time.perf_counter() - start < 2.0  # 210 such clips in 4 s would be 0.3 s: room for a busy machine
+
+
+def test_bad_arguments():
+    body = make_body("S1", 0)
+    with pytest.raises(InputError, match="did you mean Walking"):
+        make_motion("walking", body=body, frames=10, fps=FPS, seed=0)
+    with pytest.raises(InputError, match="0 frames"):
+        make_motion("Walking", body=body, frames=0, fps=FPS, seed=0)
+
+
+def test_mirror_twice_is_the_same(takes):
+    positions = takes["Smoking"][0]
+    np.testing.assert_array_equal(mirror(mirror(positions)), positions)
+    swapped = mirror(positions)
+    np.testing.assert_array_equal(swapped[:, J["RWrist"], 1:], positions[:, J["LWrist"], 1:])
+
+
+def test_joint_angles_of_known_poses():
+    pose = np.zeros((1, 17, 3))
+    heights = {"RHip": 1, "LHip": 1, "Hip": 1, "RKnee": 0.5, "LKnee": 0.5, "Spine": 1.25, "Thorax": 1.5, "Neck": 1.6,
+               "Head": 1.7, "RShoulder": 1.5, "LShoulder": 1.5, "RElbow": 1.2, "LElbow": 1.5, "RWrist": 0.9,
+               "LWrist": 1.8}  # fmt: skip
+    for joint, height in heights.items():
+        pose[0, J[joint]] = ({"R": 0.2, "L": -0.2}.get(joint[0], 0) if joint != "Hip" else 0, 0, height)
+    pose[0, J["LElbow"], 0] = pose[0, J["LWrist"], 0] = -0.5
+    pose[0, J["RFoot"]], pose[0, J["LFoot"]] = (0.2, 0, 0), (-0.2, -0.5, 0.5)
+    angles = {name: value[0] for name, value in kinematics.joint_angles(pose).items()}
+    expected = {"RKnee": 0, "LKnee": 90, "RElbow": 0, "LElbow": 90, "RHipSwing": 0, "RShoulderSwing": 0,
+                "LShoulderSwing": 90, "Spine": 0, "Twist": 0, "Neck": 0, "Lean": 0}  # fmt: skip
+    assert angles == pytest.approx({**angles, **expected}, abs=1e-6)
+
+
+def test_two_bones_reach_their_target():
+    rng = np.random.default_rng(0)
+    level = np.zeros(200)
+    root = rng.normal(size=(200, 3))
+    away = rng.normal(size=(200, 3))
+    away *= rng.uniform(0.3, 0.5, size=(200, 1)) / np.linalg.norm(away, axis=1, keepdims=True)
+    rest = (np.array([0.0, 0.5, -0.87]), np.array([0.0, 0.87, 0.5]))
+    settings = {"rest": rest, "out": 1.0, "swivel": level, "limits": (2.0, 146.0), "softness": 0.001}
+    middle, end = two_bones(root, root + away, (0.3, 0.28), rotation(level, level, level), **settings)
+    np.testing.assert_allclose(end, root + away, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(middle - root, axis=1), 0.3, atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(end - middle, axis=1), 0.28, atol=1e-12)
+    far, _ = two_bones(root, root + 9 * away, (0.3, 0.28), rotation(level, level, level), **settings)
+    assert np.isfinite(far).all()
+
+
+def test_tracks():
+    t = np.linspace(0, 10, 501)
+    track = blend(t, np.array([2.0, 6.0]), np.array([1.0, 2.0]), np.array([[0.0], [1.0], [-1.0]]))[:, 0]
+    np.testing.assert_allclose(track[t <= 2], 0)
+    np.testing.assert_allclose(track[(t >= 3) & (t <= 6)], 1)
+    np.testing.assert_allclose(track[t >= 8], -1)
+    np.testing.assert_allclose(track[t == 7], 0, atol=1e-12)
+
+    noise = smooth_noise(np.random.default_rng(0), np.arange(100_000) / 50, 1.0)
+    assert noise.std() == pytest.approx(1.0, abs=0.1)
+    assert np.abs(np.diff(noise)).max() < 0.1
+
+    limit = 1 + 0.3 * np.random.default_rng(1).standard_normal(500).cumsum() / 10
+    assert (below(limit, 50, 0.06) <= limit + 1e-12).all()
+    np.testing.assert_allclose(smooth(np.ones((30, 2)), 50, 0.2), 1)
+    step = np.diff(smooth((t > 5).astype(float), 50, 0.2))
+    centre = (t[1:] * step).sum()
+    assert np.sqrt(((t[1:] - centre) ** 2 * step).sum()) == pytest.approx(0.2, rel=0.1)
