@@ -1,0 +1,196 @@
+"""The training loop: shuffled windows, MPJPE, Adam with AMSGrad, and tests on the way."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from pose3d_lib.actions import ALL
+from pose3d_lib.budget import Budget, batch_sizes, bn_momentum, learning_rate, plan_budget
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.evaluation import evaluate, frame_wise, per_action
+from pose3d_lib.metrics import mpjpe
+from pose3d_lib.model import TemporalLifter
+from pose3d_lib.windows import TrainingWindows
+
+SECONDS_BETWEEN_REPORTS = 0.5
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """The state of a run at the end of an epoch or at a test on the way.
+
+    Attributes:
+        epoch: epochs of this run so far; a fraction at a test within an epoch.
+        unit_epochs: windows seen, in epochs of the baseline.
+        windows: windows seen.
+        steps: optimiser steps made.
+        lr, bn_momentum: of the last batch.
+        train_mpjpe: mean loss since the row before, mm; with dropout, and of a network that was still changing.
+        test_mpjpe: error on the test clips of the run's own actions, mm, all frames weighted alike; None without a test.
+        test_actions: the same per action; None without a test.
+        train_seconds, test_seconds: spent so far in training, and in tests on the way.
+    """
+
+    epoch: float
+    unit_epochs: float
+    windows: int
+    steps: int
+    lr: float
+    bn_momentum: float
+    train_mpjpe: float
+    test_mpjpe: float | None
+    test_actions: dict[str, float] | None
+    train_seconds: float
+    test_seconds: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves: the network, and what it took."""
+
+    model: TemporalLifter
+    budget: Budget
+    steps: int
+    train_seconds: float
+    test_seconds: float
+
+
+def build_model(config: RunConfig, data: PoseDataset) -> TemporalLifter:
+    """An untrained lifter; its weights follow from PyTorch's random state."""
+    return TemporalLifter(
+        num_joints_in=data.layouts[config.keypoints].num_joints,
+        in_features=2,
+        num_joints_out=data.skeleton.num_joints,
+        filter_widths=config.filter_widths,
+        causal=config.causal,
+        dropout=config.dropout,
+        channels=config.channels,
+    )
+
+
+def own_test_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
+    """The test clips of the actions that a run is trained on."""
+    clips = data.test_clips()
+    return clips if config.is_baseline else clips[clips.action == config.action]
+
+
+def check_run(config: RunConfig, data: PoseDataset) -> Budget:
+    """The budget of a run, or an InputError where the data cannot carry it; reads the table of clips only."""
+    everything, own = (2 * _num_frames(data.train_clips(action)) for action in (ALL, config.action))
+    if not len(own_test_clips(config, data)):
+        raise InputError(
+            f"action {config.action!r} of {data.name} has no test clips, so nothing could be said of its model. "
+            f"Actions with both: {', '.join(a for a in data.train_actions if a in data.test_actions)}"
+        )
+    if config.batch_size > own:
+        raise InputError(
+            f"parameter batch_size: found {config.batch_size}, but {config.action} of {data.name} has only {own} "
+            f"training windows ({own // 2} frames, and their mirror images); give at most {own}"
+        )
+    return plan_budget(everything, own, unit_epochs=config.unit_epochs, budget=config.budget)
+
+
+def _num_frames(clips: pd.DataFrame) -> int:
+    return int((clips.stop - clips.start).sum())
+
+
+def train(
+    config: RunConfig,
+    data: PoseDataset,
+    *,
+    on_row: Callable[[HistoryRow], None] = lambda row: None,
+    on_progress: Callable[[int, int], None] = lambda seen, total: None,
+) -> Trained:
+    """Trains one run. The same config on the same machine gives the same weights, bit for bit.
+
+    Args:
+        config: what to train.
+        data: the dataset that the config names.
+        on_row: called at every epoch's end and every test on the way.
+        on_progress: called about twice a second with the windows seen and their total.
+
+    Raises:
+        InputError: the data cannot carry the run.
+        FloatingPointError: the loss is no longer finite.
+    """
+    budget = check_run(config, data)
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    device = torch.device(config.device)
+    clips = data.train_clips(config.action)
+    windows = TrainingWindows(data, clips, config.keypoints, config.filter_widths, causal=config.causal, device=device)
+    test_clips = own_test_clips(config, data)
+    model = build_model(config, data).to(device).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, amsgrad=True, fused=True)
+    points = [round(point * budget.unit) for point in config.evaluate_at if point * budget.unit < budget.total]
+
+    seen = steps = rows_seen = 0
+    loss_sum = torch.zeros((), device=device, dtype=torch.float64)
+    train_seconds = test_seconds = 0.0
+    started = reported = time.perf_counter()
+    for numbers, ends_epoch in _batches(budget, config):
+        rate = learning_rate(config.lr, config.lr_decay, seen=seen, budget=budget, decay_per=config.lr_decay_per)
+        momentum = bn_momentum(seen=seen, budget=budget, decay_per=config.bn_decay_per)
+        optimizer.param_groups[0]["lr"] = rate
+        model.set_bn_momentum(momentum)
+        inputs, targets = windows.gather(numbers.to(device))
+        loss = mpjpe(model.forward_windows(inputs), targets).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss_sum += loss.detach() * len(numbers)
+        seen, steps = seen + len(numbers), steps + 1
+
+        tests_now = bool(points) and seen >= points[0]
+        if ends_epoch or tests_now:
+            train_mpjpe = 1000 * float(loss_sum) / (seen - rows_seen)
+            now = time.perf_counter()
+            train_seconds, started = train_seconds + now - started, now
+            if not train_mpjpe < float("inf"):
+                raise FloatingPointError(
+                    f"the training loss is {train_mpjpe} after {seen} windows, at learning rate {rate:.3g}"
+                )
+            errors = None
+            if tests_now:
+                points = [point for point in points if point > seen]
+                errors = per_action(evaluate(model, data, test_clips, config.keypoints))
+                now = time.perf_counter()
+                test_seconds, started = test_seconds + now - started, now
+            on_row(
+                HistoryRow(
+                    epoch=seen / budget.per_epoch,
+                    unit_epochs=seen / budget.unit,
+                    windows=seen,
+                    steps=steps,
+                    lr=rate,
+                    bn_momentum=momentum,
+                    train_mpjpe=train_mpjpe,
+                    test_mpjpe=None if errors is None else float(frame_wise(errors).mpjpe),
+                    test_actions=None if errors is None else errors.mpjpe.to_dict(),
+                    train_seconds=train_seconds,
+                    test_seconds=test_seconds,
+                )
+            )
+            loss_sum.zero_()
+            rows_seen = seen
+            started = time.perf_counter()  # what the caller does with a row is not training
+        if time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
+            reported = time.perf_counter()
+            on_progress(seen, budget.total)
+    return Trained(model.eval(), budget, steps, train_seconds, test_seconds)
+
+
+def _batches(budget: Budget, config: RunConfig) -> Iterator[tuple[Tensor, bool]]:
+    """Numbers of the windows of each batch, shuffled anew every epoch, and whether the batch ends its epoch."""
+    for epoch, size in enumerate(budget.epoch_sizes):
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
+        order = torch.randperm(budget.per_epoch, generator=generator)[:size]
+        batches = order.split(batch_sizes(size, config.batch_size))
+        for number, batch in enumerate(batches):
+            yield batch, number == len(batches) - 1
