@@ -1,0 +1,123 @@
+"""Skeletons in 2D and 3D: the left side one colour, the right another, a prediction beside its ground truth."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from mpl_toolkits.mplot3d import Axes3D
+
+from pose3d_lib.cameras import Camera
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.skeleton import Skeleton
+
+LEFT, RIGHT, MIDDLE, TRUTH = "#0072b2", "#d55e00", "#333333", "#a0a0a0"
+"""Colours of the body's sides and of a ground truth drawn behind a prediction; apart for colour-blind readers too."""
+
+SIDES = [
+    Line2D([], [], color=LEFT, label="left side of the body"),
+    Line2D([], [], color=RIGHT, label="right side"),
+    Line2D([], [], color=MIDDLE, label="trunk and head"),
+]
+
+
+def _bone_colours(skeleton: Skeleton) -> list[str]:
+    side = {**dict.fromkeys(skeleton.left, LEFT), **dict.fromkeys(skeleton.right, RIGHT)}
+    return [side.get(joint, MIDDLE) for _, joint in skeleton.bones]
+
+
+def draw_2d(axes: Axes, pixels: np.ndarray, layout: Skeleton, camera: Camera) -> None:
+    """Keypoints over the image plane of their camera: (joints, 2) pixels; bones only where the layout has a tree."""
+    for (parent, joint), colour in zip(layout.bones, _bone_colours(layout), strict=True):
+        axes.plot(*pixels[[parent, joint]].T, color=colour, linewidth=1.6, solid_capstyle="round")
+    axes.plot(*pixels.T, "o", color=MIDDLE, markersize=2.2 if layout.bones else 4)
+    axes.set(xlim=(0, camera.width), ylim=(camera.height, 0), aspect="equal", xticks=[], yticks=[], facecolor="#f4f4f4")
+    for spine in axes.spines.values():
+        spine.set(visible=True, color="#bbbbbb")
+
+
+def draw_3d(axes: Axes3D, pose: np.ndarray, skeleton: Skeleton, *, truth: np.ndarray | None = None) -> None:
+    """A camera-space pose seen a little from the side, up being up: (joints, 3) metres; optionally the truth behind it."""
+    for points, own in ((truth, False), (pose, True)):
+        if points is None:
+            continue
+        x, depth, up = points[:, 0], points[:, 2], -points[:, 1]
+        for (parent, joint), colour in zip(skeleton.bones, _bone_colours(skeleton), strict=True):
+            ends = [parent, joint]
+            style = {"color": colour, "linewidth": 1.8} if own else {"color": TRUTH, "linewidth": 3.2, "alpha": 0.8}
+            axes.plot(x[ends], depth[ends], up[ends], solid_capstyle="round", **style)
+    axes.set(xlim=(-0.9, 0.9), ylim=(-0.9, 0.9), zlim=(-1.05, 0.75), xticklabels=[], yticklabels=[], zticklabels=[])
+    axes.set_box_aspect((1, 1, 1), zoom=1.2)
+    axes.tick_params(length=0, pad=-6)
+    axes.view_init(elev=12, azim=-65)
+
+
+def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str) -> Figure:
+    """One frame of one take seen by every camera that filmed it, and its 3D pose in the first camera's space.
+
+    Args:
+        data: the dataset.
+        clip: a row of its table; the clips of the other cameras are found from it.
+        frame: number of the frame within the clip.
+        keypoints: which 2D source is drawn; the exact projection is drawn behind it where there is one.
+    """
+    clips = data.clips
+    same = (clips.subject == clip.subject) & (clips.action == clip.action) & (clips["take"] == clip["take"])
+    views = clips[same & clips.labelled]
+    figure = plt.figure(figsize=(2.3 * (len(views) + 1), 2.9), layout="constrained")
+    for number, view in enumerate(views.itertuples(), start=1):
+        axes = figure.add_subplot(1, len(views) + 1, number)
+        camera = data.cameras[view.camera]
+        draw_2d(axes, data.keypoints[keypoints][view.start + frame], data.layouts[keypoints], camera)
+        axes.set_title(f"camera {camera.name}", fontsize=9)
+    axes = figure.add_subplot(1, len(views) + 1, len(views) + 1, projection="3d")
+    draw_3d(axes, data.positions[views.start.iloc[0] + frame], data.skeleton)
+    axes.set_title(f"3D, from camera {data.cameras[views.camera.iloc[0]].name}", fontsize=9)
+    figure.suptitle(f"{data.name}: {clip.subject}, {clip.action}, take {clip['take']}, frame {frame}", fontsize=10)
+    figure.legend(handles=SIDES, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return figure
+
+
+def draw_prediction(
+    data: PoseDataset, clip: pd.Series, keypoints: str, predicted: np.ndarray, frames: Sequence[int]
+) -> Figure:
+    """Frames of a clip in turn: what the lifter sees, and what it makes of it in front of the truth.
+
+    Args:
+        data, clip, keypoints: which clip, and which 2D source the lifter saw.
+        predicted: (frames of the clip, joints, 3) metres, camera space, root-relative.
+        frames: which to draw, at most about six.
+    """
+    figure = plt.figure(figsize=(2.1 * len(frames), 4.9), layout="constrained")
+    camera = data.camera_of(clip)
+    for column, frame in enumerate(frames, start=1):
+        axes = figure.add_subplot(2, len(frames), column)
+        draw_2d(axes, data.keypoints[keypoints][clip.start + frame], data.layouts[keypoints], camera)
+        axes.set_title(f"frame {frame}", fontsize=9)
+        truth = data.positions[clip.start + frame]
+        axes = figure.add_subplot(2, len(frames), len(frames) + column, projection="3d")
+        draw_3d(axes, predicted[frame], data.skeleton, truth=truth)
+        error = 1000 * np.linalg.norm(predicted[frame] - truth, axis=-1).mean()
+        axes.set_title(f"MPJPE {error:.0f} mm", fontsize=9, y=0.97)
+    name = f"{clip.subject}, {clip.action}, take {clip['take']}, camera {camera.name}"
+    figure.suptitle(f"{data.name}: {name}", fontsize=10)
+    truth_line = Line2D([], [], color=TRUTH, linewidth=3.2, label="ground truth")
+    figure.legend(handles=[*SIDES, truth_line], loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    return figure
+
+
+def draw_actions(data: PoseDataset, subject: str, columns: int = 5) -> Figure:
+    """One pose of every action of a subject, from the middle of its first take, in 3D."""
+    clips = data.select([subject]).drop_duplicates("action")
+    rows = -(-len(clips) // columns)
+    figure = plt.figure(figsize=(1.9 * columns, 2.0 * rows + 0.5), layout="constrained")
+    for number, (_, clip) in enumerate(clips.iterrows(), start=1):
+        axes = figure.add_subplot(rows, columns, number, projection="3d")
+        draw_3d(axes, data.positions[(clip.start + clip.stop) // 2], data.skeleton)
+        axes.set_title(clip.action, fontsize=9, y=0.97)
+    figure.suptitle(f"{data.name}: {subject}, the middle of each action's first take", fontsize=10)
+    figure.legend(handles=SIDES, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return figure

@@ -1,0 +1,195 @@
+"""The figures of the paper and of its results: each function returns a figure, drawn from tables and run folders."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from pose3d_lib.model import receptive_field
+from pose3d_lib.runs import Run
+from pose3d_lib.tables import ACTION_BASED, MEAN, ORIGINAL
+
+ARM_COLOURS = {ORIGINAL: "#0072b2", ACTION_BASED: "#e69f00"}
+"""The same for either arm in every figure; apart for colour-blind readers and in grey."""
+
+REST = "#c9d3dc"
+
+
+def draw_training(frames: pd.Series, action: str) -> Figure:
+    """Figures 1 and 2 of the paper, drawn to scale: what either arm is shown, so that both see as many frames.
+
+    Args:
+        frames: action -> its training frames f(i), for every action that is trained on.
+        action: the one of the action-based model.
+    """
+    total, own = int(frames.sum()), int(frames[action])
+    t = total / own
+    figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), layout="constrained", sharey=True)
+    bottom = np.concatenate([[0], np.cumsum(frames.to_numpy())])
+    for name, low, high in zip(frames.index, bottom, bottom[1:], strict=False):
+        colour = ARM_COLOURS[ACTION_BASED] if name == action else REST
+        axes[0].bar(0, high - low, bottom=low, width=1, color=colour, edgecolor="white", linewidth=0.8)
+        if high - low > 0.025 * total:
+            axes[0].text(0, (low + high) / 2, name, ha="center", va="center", fontsize=7)
+    for repeat in range(int(np.ceil(t))):
+        height = min(own, total - repeat * own)
+        axes[1].bar(0, height, bottom=repeat * own, width=1, color=ARM_COLOURS[ACTION_BASED], edgecolor="white", lw=0.8)
+        if height > 0.025 * total:
+            label = action if height == own else f"{height / own:.2f} of {action}"
+            axes[1].text(0, repeat * own + height / 2, label, ha="center", va="center", fontsize=7)
+    texts = (
+        ("Figure 1. Original: every action, once", "one lifter\nfor all actions", ORIGINAL),
+        (f"Figure 2. Action-based: {action}, t = {t:.2f} times", f"one lifter\nfor {action}", ACTION_BASED),
+    )
+    for own_axes, (title, model, arm) in zip(axes, texts, strict=True):
+        own_axes.annotate(
+            "",
+            xy=(1.25, total / 2),
+            xytext=(0.56, total / 2),
+            arrowprops={"arrowstyle": "-|>", "color": "#333333", "lw": 1.5},
+        )
+        box = {"boxstyle": "round,pad=0.6", "facecolor": ARM_COLOURS[arm], "alpha": 0.35, "edgecolor": "#333333"}
+        own_axes.text(1.3, total / 2, model, ha="left", va="center", fontsize=10, bbox=box)
+        own_axes.set(xlim=(-0.55, 2.6), xticks=[])
+        own_axes.set_title(title, fontsize=10)
+        sns.despine(ax=own_axes, bottom=True)
+    axes[0].set_ylabel("training frames seen in one unit epoch")
+    axes[0].yaxis.set_major_formatter("{x:,.0f}")
+    return figure
+
+
+def draw_receptive_field(filter_widths: Sequence[int]) -> Figure:
+    """Which input frames one output frame sees, layer by layer; at most the first 81 frames' worth of layers is drawn."""
+    total = receptive_field(filter_widths)
+    figure, axes = plt.subplots(figsize=(9.6, 0.7 * len(filter_widths) + 1.4), layout="constrained")
+    positions = np.arange(total, dtype=float)
+    axes.plot(positions, np.zeros(total), "o", color=ARM_COLOURS[ORIGINAL], markersize=max(1.5, 6 - total / 60))
+    dilation = 1
+    labels = [f"{total} input frames"]
+    for layer, width in enumerate(filter_widths, start=1):
+        upper = positions.reshape(-1, width).mean(axis=1)
+        for parent, children in zip(upper, positions.reshape(-1, width), strict=True):
+            for child in children:
+                axes.plot([child, parent], [layer - 1, layer], color=REST, linewidth=0.8, zorder=0)
+        axes.plot(upper, np.full(len(upper), layer), "o", color=ARM_COLOURS[ORIGINAL], markersize=5)
+        labels.append(f"width {width}, dilation {dilation}")
+        positions, dilation = upper, dilation * width
+    axes.set(yticks=range(len(labels)), ylim=(-0.4, len(filter_widths) + 0.4), xlabel="frame, from the window's first")
+    axes.set_yticklabels(labels)
+    axes.set_title(f"Receptive field: {' x '.join(map(str, filter_widths))} = {total} frames", fontsize=10)
+    sns.despine(ax=axes, left=True)
+    axes.tick_params(left=False)
+    return figure
+
+
+def draw_shares(frames: pd.Series) -> Figure:
+    """t of formula (1) for every action: how often its frames must be seen to make as many as all actions have."""
+    t = (frames.sum() / frames).sort_values()
+    figure, axes = plt.subplots(figsize=(7.2, 0.26 * len(t) + 1.1), layout="constrained")
+    axes.barh(t.index, t, color=ARM_COLOURS[ACTION_BASED])
+    for row, value in enumerate(t):
+        axes.text(value, row, f" {value:.1f}", va="center", fontsize=8)
+    axes.axvline(len(t), color="#333333", linewidth=1, linestyle="--")
+    axes.text(len(t), len(t) - 0.4, f" {len(t)}: all actions of equal length", fontsize=8, va="bottom", ha="center")
+    axes.set(xlabel="t, epochs of the action in one unit epoch", xlim=(0, 1.12 * t.max()), ylim=(-0.6, len(t) + 0.5))
+    sns.despine(ax=axes)
+    return figure
+
+
+def draw_learning_curve(history: pd.DataFrame, final_test_mpjpe: float | None = None) -> Figure:
+    """One run: training loss and test error against the frames seen, and the schedules below."""
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(7.2, 4.6), layout="constrained", sharex=True, height_ratios=(3, 1)
+    )
+    style = {"marker": "o", "markersize": 4, "linewidth": 1.6}
+    top.plot(history.unit_epochs, history.train_mpjpe, color="#777777", label="training loss (with dropout)", **style)
+    tests = history.dropna(subset=["test_mpjpe"])
+    points = list(zip(tests.unit_epochs, tests.test_mpjpe, strict=True))
+    if final_test_mpjpe is not None:
+        points.append((history.unit_epochs.iloc[-1], final_test_mpjpe))
+    if points:
+        top.plot(*zip(*points, strict=True), color="#009e73", label="test error, own actions", **style)
+    top.set(ylabel="MPJPE [mm]", yscale="log")
+    top.yaxis.set_major_formatter("{x:.0f}")
+    top.yaxis.set_minor_formatter("{x:.0f}")
+    top.tick_params(axis="y", which="minor", labelsize=7)
+    top.legend(frameon=False)
+    first_rate = history.lr.iloc[0]
+    bottom.step(history.unit_epochs, history.lr / first_rate, where="post", color="#0072b2", label="learning rate")
+    bottom.step(
+        history.unit_epochs, history.bn_momentum / 0.1, where="post", color="#cc79a7", label="batch-norm momentum"
+    )
+    bottom.set(xlabel="windows seen, in unit epochs", ylabel="share of\nits start", ylim=(-0.05, 1.1))
+    bottom.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for axes in (top, bottom):
+        sns.despine(ax=axes)
+    return figure
+
+
+def draw_comparison(table: pd.DataFrame, title: str) -> Figure:
+    """Table 1 or 2 as a picture: both arms of every action, joined by a line, lower being better."""
+    original, action_based = table.columns[1:3]
+    shown = pd.concat([table[table.Action != MEAN].sort_values(original, ascending=False), table[table.Action == MEAN]])
+    rows = np.arange(len(shown))[::-1]
+    figure, axes = plt.subplots(figsize=(7.2, 0.28 * len(shown) + 1.3), layout="constrained")
+    axes.hlines(
+        rows, shown[[original, action_based]].min(axis=1), shown[[original, action_based]].max(axis=1), color=REST, lw=2
+    )
+    for column, arm in ((original, ORIGINAL), (action_based, ACTION_BASED)):
+        axes.plot(shown[column], rows, "o", color=ARM_COLOURS[arm], label=arm, markersize=6.5)
+    axes.set(yticks=rows, xlabel=original.partition(", ")[2], ylim=(-0.7, len(shown) - 0.3))
+    axes.set_yticklabels(shown.Action)
+    axes.axhline(0.5, color="#999999", linewidth=0.8)
+    axes.set_title(title, fontsize=10)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    sns.despine(ax=axes)
+    return figure
+
+
+def draw_learning(original: Run, action_based: Mapping[str, Run], title: str) -> Figure:
+    """Test error on an action against windows seen, both arms, one panel per action: how fast either learns."""
+    figure, grid = plt.subplots(
+        1, len(action_based), figsize=(2.9 * len(action_based) + 0.4, 3.1), layout="constrained", squeeze=False
+    )
+    for axes, (action, run) in zip(grid[0], action_based.items(), strict=True):
+        for arm, own in ((ORIGINAL, original), (ACTION_BASED, run)):
+            tests = own.history.dropna(subset=["test_actions"])
+            seen = [*tests.unit_epochs, own.history.unit_epochs.iloc[-1]]
+            errors = [*(test[action] for test in tests.test_actions), own.actions.mpjpe[action]]
+            axes.plot(seen, errors, "o-", color=ARM_COLOURS[arm], markersize=4, label=arm)
+        axes.set_title(action, fontsize=10)
+        axes.set(xlabel="unit epochs", ylim=(0, None))
+        sns.despine(ax=axes)
+    grid[0, 0].set_ylabel("test MPJPE [mm]")
+    figure.suptitle(title, fontsize=10)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
+    """Every model on every action: a row per model, a column per tested action."""
+    size = 0.46 * len(matrix.columns)
+    figure, axes = plt.subplots(figsize=(size + 2.6, 0.34 * len(matrix) + 2.1), layout="constrained")
+    sns.heatmap(
+        matrix,
+        annot=True,
+        fmt=".0f",
+        cmap="viridis_r",
+        ax=axes,
+        annot_kws={"size": 7},
+        cbar_kws={"label": "MPJPE [mm]"},
+    )
+    axes.set(xlabel="tested on", ylabel="trained on")
+    axes.tick_params(length=0)
+    axes.set_title(title, fontsize=10)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes `<path>.png`, legible at column width."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path.with_suffix(".png"), dpi=150)

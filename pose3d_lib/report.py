@@ -1,0 +1,222 @@
+"""What the notebooks say of a dataset and of a comparison: a table, its figure, and a sentence whose numbers are filled in."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown, display
+from matplotlib.figure import Figure
+
+from pose3d_lib import kinematics
+from pose3d_lib.config import ResultsConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.evaluation import METRICS, UNITS, action_wise, frame_wise
+from pose3d_lib.figures import draw_comparison, draw_learning, draw_transfer, save_figure
+from pose3d_lib.skeleton import H36M_17
+from pose3d_lib.tables import (
+    MEAN,
+    NAMES,
+    Comparison,
+    all_metrics,
+    compare_arms,
+    describe,
+    save_table,
+    table_3,
+    to_markdown,
+    transfer,
+)
+from pose3d_lib.windows import gather_targets
+
+
+def say(text: str) -> None:
+    """Shows a sentence, as Markdown."""
+    display(Markdown(text))
+
+
+def show_table(table: pd.DataFrame, caption: str = "") -> None:
+    """Shows a table as it is saved, and what stands under it."""
+    say(to_markdown(table) + (f"\n\n*{caption}*" if caption else ""))
+
+
+def show_figure(figure: Figure, path: Path | None = None) -> None:
+    """Shows a figure once, and saves it if a path is given."""
+    if path is not None:
+        save_figure(figure, path)
+    display(figure)
+    plt.close(figure)
+
+
+def subjects_table(data: PoseDataset) -> pd.DataFrame:
+    """Who is in a dataset: one row per subject."""
+    rows = []
+    for subject, clips in data.clips.groupby("subject", sort=False):
+        split = "train" if subject in data.train_subjects else "test" if subject in data.test_subjects else "unlabelled"
+        takes = len(clips[["action", "take"]].drop_duplicates())
+        rows.append((subject, split, clips.action.nunique(), takes, len(clips), int((clips.stop - clips.start).sum())))
+    return pd.DataFrame(rows, columns=["Subject", "Split", "Actions", "Takes", "Clips", "Camera frames"])
+
+
+def shares_table(data: PoseDataset) -> pd.DataFrame:
+    """Formula (1) for every action: its frames, its share of all training frames, and t, their ratio turned over."""
+    frames = data.frames_per_action()
+    share = frames.train / frames.train.sum()
+    table = frames.rename(columns={"train": "Train frames f(a)", "test": "Test frames"}).reset_index(names="Action")
+    table["Share [%]"] = 100 * share.to_numpy()
+    table["t"] = (1 / share.replace(0, np.nan)).to_numpy()
+    return table
+
+
+def keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -> pd.DataFrame:
+    """How far a 2D source lies from the exact projections, per joint, in pixels; only where both are in the dataset."""
+    distance = np.linalg.norm(data.keypoints[keypoints] - data.keypoints[exact], axis=-1)
+    quantiles = np.percentile(distance, [50, 95, 99.9], axis=0)
+    names = ["Median [px]", "95 % below [px]", "99.9 % below [px]"]
+    return pd.DataFrame(quantiles.T, columns=names).assign(Joint=data.layouts[keypoints].joints)[["Joint", *names]]
+
+
+def motion_table(data: PoseDataset) -> pd.DataFrame:
+    """Numbers that tell whether the motion is a body's: one row per action, from the first camera of every take."""
+    takes = data.clips[data.clips.labelled].drop_duplicates(["subject", "action", "take"])
+    rows = []
+    for action, clips in takes.groupby("action", sort=False):
+        motions = [(data.world(clip), clip.fps) for _, clip in clips.iterrows()]
+        numbers = pd.DataFrame([_motion_numbers(world, fps) for world, fps in motions])
+        rows.append({"Action": action, **numbers.mean().to_dict(), "Bones vary [mm]": numbers["Bones vary [mm]"].max()})
+    return pd.DataFrame(rows)
+
+
+def _motion_numbers(world: np.ndarray, fps: float) -> dict[str, float]:
+    speeds = kinematics.joint_speeds(world, fps)
+    angles = kinematics.joint_angles(world)
+    wrists = [H36M_17.index("LWrist"), H36M_17.index("RWrist")]
+    slide = kinematics.foot_slide(world, fps)
+    standing = slide[np.isfinite(slide)]
+    return {
+        "Hip height [m]": world[:, 0, 2].mean(),
+        "Joint speed, median [m/s]": np.median(speeds),
+        "Wrist speed, 95 % [m/s]": np.percentile(speeds[:, wrists], 95),
+        "Knee flexion [deg]": np.mean([angles["RKnee"].mean(), angles["LKnee"].mean()]),
+        "Foot slide, median [mm/s]": 1000 * np.median(standing) if len(standing) else np.nan,
+        "Bones vary [mm]": 1000 * max(np.ptp(length) for length in kinematics.bone_lengths(world).values()),
+    }
+
+
+def mean_pose_error(data: PoseDataset, actions: Sequence[str]) -> float:
+    """Test MPJPE, mm, on some actions of always predicting the mean pose of their training clips: the least to beat."""
+    trained = [action for action in actions if action in data.train_actions] or data.train_actions
+    mean = gather_targets(data, data.select(data.train_subjects, trained)).mean(dim=0)
+    return 1000 * float((gather_targets(data, data.select(data.test_subjects, actions)) - mean).norm(dim=-1).mean())
+
+
+def errors_table(actions: pd.DataFrame) -> pd.DataFrame:
+    """The errors of `evaluation.per_action` with their names and units; several actions end in both means."""
+    columns = {metric: f"{NAMES[metric]} [{UNITS[metric]}]" for metric in METRICS}
+    table = actions.rename(columns=columns).rename_axis("Action").reset_index().rename(columns={"frames": "Frames"})
+    if len(actions) > 1:
+        for name, mean in (("Action-wise mean", action_wise(actions)), ("Frame-wise mean", frame_wise(actions))):
+            table.loc[len(table)] = [name, actions.frames.sum(), *mean]
+    return table.astype({"Frames": int})
+
+
+def say_missing(comparison: Comparison) -> None:
+    """Which planned runs are not finished, and how to get them."""
+    if comparison.complete:
+        say(f"All {len(comparison.runs)} planned runs are finished.")
+        return
+    names = ", ".join(f"{config.action} (seed {config.seed})" for config in comparison.missing)
+    say(
+        f"**{len(comparison.missing)} of {len(comparison.runs) + len(comparison.missing)} planned runs are not finished**: "
+        f"{names}. `03_action_based` with the same parameters runs them."
+    )
+
+
+def show_comparison(comparison: Comparison, data: PoseDataset, metric: str, number: int, folder: Path) -> None:
+    """Table 1 or 2: the table, its picture and what it says; or what is missing. Saved to `folder`."""
+    path = folder / f"table_{number}"
+    if not comparison.usable:
+        _say_not_yet(
+            path, f"Table {number} needs the baseline and at least one action-based run; 03_action_based makes them."
+        )
+        return
+    table = compare_arms(comparison, metric)
+    caption = describe(comparison, data)
+    save_table(table, path, f"Table {number}. {caption}")
+    show_table(table, caption)
+    kind = " (synthetic data)" if data.synthetic else ""
+    length = f"{comparison.original[0].config.unit_epochs:g} unit epoch(s)"
+    show_figure(
+        draw_comparison(table, f"Table {number}: {NAMES[metric]} after {length}, {data.name}{kind}"),
+        folder / f"figure_table_{number}",
+    )
+    say(_sentence(table, metric, len(comparison.original)))
+
+
+def _sentence(table: pd.DataFrame, metric: str, seeds: int) -> str:
+    actions, mean = table[table.Action != MEAN], table[table.Action == MEAN].iloc[0]
+    original, action_based = table.columns[1:3]
+    better = int((actions[action_based] < actions[original]).sum())
+    direction = "below" if mean["Change [%]"] < 0 else "above"
+    caution = "One seed each: no statement on chance is possible." if seeds == 1 else f"Means over {seeds} seeds."
+    return (
+        f"The action-based models have the lower {NAMES[metric]} on {better} of {len(actions)} actions. Over the actions "
+        f"their mean is {abs(mean['Change [%]']):.1f} % {direction} the original's ({mean[action_based]:.2f} against "
+        f"{mean[original]:.2f}). {caution}"
+    )
+
+
+def show_table_3(comparison: Comparison, data: PoseDataset, config: ResultsConfig, folder: Path) -> None:
+    """Table 3 from long runs; until there are any, how to make them."""
+    path = folder / "table_3"
+    if not comparison.usable:
+        preset = f" -p preset {config.long_preset}" if config.long_preset else ""
+        _say_not_yet(
+            path,
+            f"Table 3 compares long runs of {config.long_unit_epochs:g} unit epochs; none are finished for {data.name}. "
+            f"To make them: `pose3d sweep -p unit_epochs {config.long_unit_epochs:g}{preset}`, with the same other parameters "
+            f"as here; `-p actions Eating` limits it to the action that the paper shows.",
+        )
+        return
+    table = table_3(comparison)
+    caption = describe(comparison, data)
+    save_table(table, path, f"Table 3. {caption}")
+    show_table(table, caption)
+
+
+def _say_not_yet(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".csv").unlink(missing_ok=True)
+    path.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+    say(f"**{text}**")
+
+
+def show_means(comparison: Comparison, data: PoseDataset, folder: Path) -> None:
+    """All four metrics of both arms, action-wise and frame-wise."""
+    if comparison.usable:
+        table, caption = all_metrics(comparison), describe(comparison, data)
+        save_table(table, folder / "all_metrics", caption)
+        show_table(table, caption)
+
+
+def show_learning(comparison: Comparison, data: PoseDataset, actions: Sequence[str], folder: Path) -> None:
+    """Test error against windows seen for some actions, first seed."""
+    own = {action: comparison.action_based[action][0] for action in actions if action in comparison.action_based}
+    if comparison.original and own:
+        title = f"How fast either arm learns an action, {data.name}{' (synthetic data)' if data.synthetic else ''}"
+        show_figure(draw_learning(comparison.original[0], own, title), folder / "figure_learning")
+
+
+def show_transfer(comparison: Comparison, data: PoseDataset, folder: Path) -> None:
+    """Every model on every action, and how much worse a model is on the actions that it never saw."""
+    if not comparison.usable:
+        return
+    matrix = transfer(comparison)
+    kind = " (synthetic data)" if data.synthetic else ""
+    show_figure(draw_transfer(matrix, f"Every model on every action, {data.name}{kind}"), folder / "figure_transfer")
+    own = np.diag(matrix.loc[matrix.columns])
+    other = (matrix.loc[matrix.columns].to_numpy().sum() - own.sum()) / max(1, own.size * (own.size - 1))
+    say(
+        f"On the action it was trained on, an action-based model errs by {own.mean():.1f} mm on average; on the others by "
+        f"{other:.1f} mm. The baseline errs by {matrix.loc['All'].mean():.1f} mm."
+    )

@@ -1,0 +1,195 @@
+"""From run folders to the paper's tables: every number is read from a file that a run wrote."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pose3d_lib.actions import ALL
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.evaluation import METRICS, UNITS
+from pose3d_lib.paths import outputs_dir
+from pose3d_lib.runs import Run, find_run
+
+ORIGINAL, ACTION_BASED = "Original", "Action-based"
+"""The two arms, in the paper's words: one model for all actions, and one model per action."""
+
+MEAN = "Mean of the actions"
+
+NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": "MPJVE"}
+
+QUOTED = pd.DataFrame(
+    [
+        ("1", "unit epoch", "Eating, MPJPE [mm]", 56.34, 52.07),
+        ("1", "unit epoch", "Sitting, MPJPE [mm]", 70.49, 70.86),
+        ("2", "unit epoch", "Eating, MPJVE [mm/frame]", 3.14, 3.01),
+        ("2", "unit epoch", "Sitting, MPJVE [mm/frame]", 3.14, 2.86),
+        ("3", "80 epochs", "Eating, time [s]", 81173, 56921),
+        ("3", "80 epochs", "Eating, MPJPE [mm]", 43.30, 49.27),
+        ("3", "80 epochs", "Eating, MPJVE [mm/frame]", 2.24, 2.56),
+    ],
+    columns=["Table", "Length", "Quantity", ORIGINAL, ACTION_BASED],
+)
+"""The figures of Bai and Wang, tables 1 to 3, on Human3.6M: quoted, not measured here."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The finished runs of both arms, and what is still missing.
+
+    Attributes:
+        original: the baseline's runs, one per seed.
+        action_based: action -> its models' runs, one per seed; actions without any are not in it.
+        missing: the planned runs that are not finished.
+    """
+
+    original: list[Run]
+    action_based: dict[str, list[Run]]
+    missing: list[RunConfig]
+
+    @property
+    def runs(self) -> list[Run]:
+        return [*self.original, *(run for runs in self.action_based.values() for run in runs)]
+
+    @property
+    def complete(self) -> bool:
+        return not self.missing
+
+    @property
+    def usable(self) -> bool:
+        """Whether both arms have at least one run, so that there is something to compare."""
+        return bool(self.original and self.action_based)
+
+
+def collect_runs(plan: Sequence[RunConfig], data: PoseDataset) -> Comparison:
+    """The finished runs of a plan; no run of another dataset, config or result format can be among them."""
+    found = [(config, find_run(config, data)) for config in plan]
+    by_action: dict[str, list[Run]] = {}
+    for config, run in found:
+        if run:
+            by_action.setdefault(config.action, []).append(run)
+    original = by_action.pop(ALL, [])
+    return Comparison(original, by_action, [config for config, run in found if run is None])
+
+
+def _error(runs: Sequence[Run], action: str, metric: str) -> float:
+    """A metric on the test clips of an action, averaged over runs that differ in their seed."""
+    return sum(float(run.actions.loc[action, metric]) for run in runs) / len(runs)
+
+
+def compare_arms(comparison: Comparison, metric: str) -> pd.DataFrame:
+    """Tables 1 (mpjpe) and 2 (mpjve) of the paper, for every action: both arms and the change in per cent.
+
+    Returns:
+        Columns "Action", one per arm named with metric and unit, "Change [%]"; the last row is the mean over the actions.
+    """
+    columns = [f"{arm}, {NAMES[metric]} [{UNITS[metric]}]" for arm in (ORIGINAL, ACTION_BASED)]
+    rows = [
+        (action, _error(comparison.original, action, metric), _error(runs, action, metric))
+        for action, runs in comparison.action_based.items()
+    ]
+    table = pd.DataFrame(rows, columns=["Action", *columns])
+    table.loc[len(table)] = [MEAN, *table[columns].mean()]
+    table["Change [%]"] = 100 * (table[columns[1]] / table[columns[0]] - 1)
+    return table
+
+
+def table_3(comparison: Comparison) -> pd.DataFrame:
+    """Table 3 of the paper, for every action: time consumed, MPJPE and MPJVE of both arms after a long training.
+
+    Time is training and final evaluation. Beside it stand the windows seen, in millions, and the training seconds per
+    million windows: two runs that saw different numbers of windows cannot be compared by their time alone.
+    """
+    rows = []
+    for action, runs in comparison.action_based.items():
+        row: dict[str, object] = {"Action": action}
+        for arm, own in ((ORIGINAL, comparison.original), (ACTION_BASED, runs)):
+            timing = pd.DataFrame([run.timing for run in own]).mean()
+            row[f"{arm}, time [s]"] = timing.train_seconds + timing.evaluation_seconds
+            row[f"{arm}, windows [M]"] = timing.windows / 1e6
+            row[f"{arm}, training [s/M windows]"] = timing.train_seconds / timing.windows * 1e6
+            for metric in ("mpjpe", "mpjve"):
+                row[f"{arm}, {NAMES[metric]} [{UNITS[metric]}]"] = _error(own, action, metric)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def all_metrics(comparison: Comparison) -> pd.DataFrame:
+    """All four metrics of both arms over the compared actions, action-wise and frame-wise.
+
+    The action-based arm is every action's own model on its own action.
+    """
+    actions = list(comparison.action_based)
+    frames = comparison.original[0].actions.frames.loc[actions]
+    rows = []
+    for arm in (ORIGINAL, ACTION_BASED):
+        errors = pd.DataFrame(
+            {
+                metric: [
+                    _error(comparison.original if arm == ORIGINAL else comparison.action_based[action], action, metric)
+                    for action in actions
+                ]
+                for metric in METRICS
+            },
+            index=actions,
+        )
+        rows.append([arm, "action-wise", *errors.mean()])
+        rows.append([arm, "frame-wise", *(errors.mul(frames, axis=0).sum() / frames.sum())])
+    return pd.DataFrame(rows, columns=["Arm", "Mean", *(f"{NAMES[m]} [{UNITS[m]}]" for m in METRICS)])
+
+
+def transfer(comparison: Comparison, metric: str = "mpjpe") -> pd.DataFrame:
+    """Every model on every action: rows are models (the baseline first), columns the actions they are tested on."""
+    actions = list(comparison.action_based)
+    models = {ALL: comparison.original, **comparison.action_based}
+    rows = {model: [_error(runs, action, metric) for action in actions] for model, runs in models.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=actions)
+
+
+def describe(comparison: Comparison, data: PoseDataset) -> str:
+    """What stands under every table and figure: which data, which network, how many runs, on what machine."""
+    config = comparison.runs[0].config
+    machine = sorted({f"{run.provenance['processor']}, {run.provenance['device']}" for run in comparison.runs})
+    seeds = sorted({run.config.seed for run in comparison.runs})
+    origin = "SYNTHETIC data, nobody was filmed" if data.synthetic else "data"
+    per_action = next(iter(comparison.action_based.values()))[0].config
+    schedule = f"learning rate per {per_action.lr_decay_per}, batch norm per {per_action.bn_decay_per}"
+    network = f"{config.receptive_field} frames, {config.channels} channels"
+    length = f"{config.unit_epochs:g} unit epoch(s), budget {per_action.budget}, {schedule}"
+    who = f"test subjects {', '.join(data.test_subjects)}"
+    return (
+        f"{origin}: {data.name}, 2D keypoints {config.keypoints!r}, {who}. {network}, {length}. "
+        f"{len(comparison.runs)} runs, seed(s) {', '.join(map(str, seeds))}, on {'; '.join(machine)}."
+    )
+
+
+def results_dir(data: PoseDataset, config: RunConfig) -> Path:
+    """Where the tables and figures of a comparison go: another dataset or network does not overwrite them."""
+    return outputs_dir() / "results" / f"{data.name}-{config.keypoints}-{config.receptive_field}f-{config.channels}c"
+
+
+def save_table(table: pd.DataFrame, path: Path, caption: str) -> None:
+    """Writes `<path>.csv`, every digit, and `<path>.md`, rounded for reading, with the caption under it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path.with_suffix(".csv"), index=False)
+    path.with_suffix(".md").write_text(f"{to_markdown(table)}\n\n{caption}\n", encoding="utf-8")
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """A table as it stands in the README, as Markdown.
+
+    Two digits behind the point, a sign where the column is a change, nothing where there is no number.
+    """
+    shown = table.copy()
+    for column in shown.select_dtypes("integer"):
+        shown[column] = shown[column].map("{:,}".format)
+    for column in shown.select_dtypes("float"):
+        digits = "{:+.1f}" if column.startswith("Change") else "{:.2f}"
+        shown[column] = ["" if pd.isna(value) else digits.format(value) for value in shown[column]]
+    return shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(table))
+
+
+def _alignment(table: pd.DataFrame) -> list[str]:
+    return ["right" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in table.dtypes]
