@@ -1,0 +1,126 @@
+"""`pose3d ...`: the notebooks' functions for those who live in a terminal."""
+
+import sys
+import time
+
+import click
+from rich.console import Console
+
+from pose3d_lib.errors import InputError
+
+parameter_option = click.option(
+    "-p",
+    "--parameter",
+    "given",
+    type=(str, str),
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter of the notebook; may be given several times.",
+)
+
+
+def _parameters(given: tuple[tuple[str, str], ...]) -> dict[str, object]:
+    return dict(given)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="pose3d-lib")
+def cli() -> None:
+    """Action-based training of VideoPose3D, as reproducible notebooks."""
+
+
+@cli.command()
+@click.argument("notebook")
+@parameter_option
+def run(notebook: str, given: tuple[tuple[str, str], ...]) -> None:
+    """Execute one notebook, for instance: pose3d run 02_train -p action Sitting
+
+    Parameters are checked before anything starts. 02_train goes to the run's own folder under outputs/runs/ and a run
+    that is finished is not repeated; the other notebooks go to outputs/notebooks/.
+    """
+    from pose3d_lib.actions import check_name
+    from pose3d_lib.config import RunConfig
+    from pose3d_lib.execution import NOTEBOOKS, check_parameters, execute_notebook, notebook_output
+
+    notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
+    parameters = _parameters(given)
+    config = check_parameters(notebook, parameters)
+    if isinstance(config, RunConfig):
+        _train([config])
+        return
+    execute_notebook(notebook, notebook_output(notebook), parameters)
+    click.echo(f"executed notebook: {notebook_output(notebook)}")
+
+
+@cli.command()
+@parameter_option
+def sweep(given: tuple[tuple[str, str], ...]) -> None:
+    """Train the baseline and one model per action, for instance: pose3d sweep -p seeds 0,1,2
+
+    The parameters are those of 03_action_based. Finished runs are reused.
+    """
+    from pose3d_lib.config import SweepConfig
+    from pose3d_lib.execution import check_parameters
+    from pose3d_lib.sources import open_dataset
+
+    config = check_parameters("03_action_based", _parameters(given))
+    assert isinstance(config, SweepConfig)
+    from pose3d_lib.sweep import count_jobs
+
+    _train(config.plan(open_dataset(config.data, progress=click.echo)), jobs=count_jobs(config))
+
+
+def _train(configs: list, jobs: int = 1) -> None:
+    from pose3d_lib.sources import open_dataset
+    from pose3d_lib.sweep import raise_failures, run_sweep, sweep_table
+    from pose3d_lib.tables import to_markdown
+    from pose3d_lib.terminal import RunBoard
+
+    data = open_dataset(configs[0].data, progress=click.echo)
+    begun = time.time()
+    with RunBoard(Console(), begun) as board:
+        statuses = run_sweep(configs, data, jobs=jobs, begun=begun, on_look=board.show)
+    click.echo(to_markdown(sweep_table(statuses)))
+    for status in statuses if len(statuses) == 1 else []:
+        click.echo(f"run folder: {status.folder}")
+    raise_failures(statuses)
+
+
+@cli.command()
+@parameter_option
+@click.option("--write-reference", is_flag=True, help="Also renew outputs/reference/ and the README's tables.")
+def reproduce(given: tuple[tuple[str, str], ...], write_reference: bool) -> None:
+    """The main job: prepare the data, train every model, print the tables.
+
+    The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny
+    """
+    from pose3d_lib import reproduce as job
+
+    console = Console()
+    folder = job.reproduce(_parameters(given), console)
+    if write_reference:
+        job.write_reference(folder)
+
+
+def main() -> None:
+    """The console script: what a user got wrong ends in one message and exit code 2, a failed run in exit code 1."""
+    from pose3d_lib.execution import NotebookFailed
+    from pose3d_lib.sweep import SweepFailed
+
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit("stopped")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except InputError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except (NotebookFailed, SweepFailed) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The sweep: papermill once per action and seed, several at a time, one failed run not stopping the others."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+
+from pose3d_lib.config import RunConfig, SweepConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.execution import execute_notebook, parameters_of
+from pose3d_lib.runs import FINISHED, Run, read_progress, run_folder
+from pose3d_lib.training import check_run
+
+SECONDS_BETWEEN_LOOKS = 0.5
+NOTHING_LEFT = "its notebook ended without a finished run here; was the dataset or the code changed meanwhile?"
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """How one run of a sweep is doing.
+
+    Attributes:
+        config, folder: which run, and where.
+        state: "waiting", "starting", "training", "testing", "finished", "reused" or "failed".
+        share: of its windows seen so far, 0 to 1.
+        windows: it has to see.
+        seconds: it has trained so far, or None.
+        error: why it failed, otherwise empty.
+    """
+
+    config: RunConfig
+    folder: Path
+    state: str
+    share: float
+    windows: int
+    seconds: float | None = None
+    error: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("finished", "reused", "failed")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of training, as far as the run's own speed tells."""
+        if not self.seconds or not self.share or self.ended:
+            return None
+        return self.seconds / self.share * (1 - self.share)
+
+
+def first_look(configs: Sequence[RunConfig], data: PoseDataset) -> list[RunStatus]:
+    """The statuses before a sweep begins: what is finished will be reused, all else waits."""
+    statuses = []
+    for config in configs:
+        folder = run_folder(config, data)
+        reused = (folder / FINISHED).is_file()
+        windows = check_run(config, data).total
+        statuses.append(RunStatus(config, folder, "reused" if reused else "waiting", float(reused), windows))
+    return statuses
+
+
+def look_again(statuses: Sequence[RunStatus], begun: float) -> list[RunStatus]:
+    """The statuses as the run folders show them now.
+
+    Args:
+        statuses: those of the look before.
+        begun: time (as of `time.time`) when the sweep began; what an older process left behind does not count.
+    """
+    return [status if status.ended else _look(status, begun) for status in statuses]
+
+
+def _look(status: RunStatus, begun: float) -> RunStatus:
+    if (status.folder / FINISHED).is_file():
+        return replace(status, state="finished", share=1.0, seconds=Run(status.folder).timing["train_seconds"])
+    progress = read_progress(status.folder)
+    if progress and progress["at"] >= begun:
+        share = progress["windows"] / progress["total"]
+        return replace(status, state="testing" if share == 1 else "training", share=share, seconds=progress["seconds"])
+    output = status.folder / "02_train.ipynb"
+    started = output.is_file() and output.stat().st_mtime >= begun
+    return replace(status, state="starting" if started else "waiting")
+
+
+def count_jobs(config: SweepConfig) -> int:
+    """Runs at a time: as asked for, or as many as the cores allow; a GPU takes one."""
+    if config.jobs:
+        return config.jobs
+    return 1 if config.device == "cuda" else max(1, (os.cpu_count() or 1) // config.threads)
+
+
+def run_sweep(
+    configs: Sequence[RunConfig],
+    data: PoseDataset,
+    *,
+    jobs: int,
+    begun: float,
+    on_look: Callable[[list[RunStatus]], None] = lambda statuses: None,
+) -> list[RunStatus]:
+    """Executes 02_train for every config whose run is not finished, and says how each ended.
+
+    Args:
+        configs: the runs, in the order in which they start.
+        data: their dataset.
+        jobs: how many at a time.
+        begun: time (as of `time.time`) now.
+        on_look: called about twice a second with the statuses.
+    """
+    statuses = first_look(configs, data)
+    on_look(statuses)
+    # spawn: a forked child of a Jupyter kernel or of a process that used torch may hang on locks it inherited
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures: dict[Future, int] = {
+            pool.submit(_run, status.config, status.folder): number
+            for number, status in enumerate(statuses)
+            if not status.ended
+        }
+        waiting = set(futures)
+        try:
+            while waiting:
+                done, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+                statuses = look_again(statuses, begun)
+                for future in done:
+                    number, error = futures[future], future.exception()
+                    if error or not statuses[number].ended:
+                        statuses[number] = replace(statuses[number], state="failed", error=str(error or NOTHING_LEFT))
+                on_look(statuses)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return statuses
+
+
+def _run(config: RunConfig, folder: Path) -> None:
+    execute_notebook("02_train", folder / "02_train.ipynb", parameters_of(config))
+
+
+def seconds_left(statuses: Sequence[RunStatus], elapsed: float) -> float | None:
+    """Of a sweep that has taken `elapsed` seconds: what it has done since it began sets its speed."""
+    own = [status for status in statuses if status.state not in ("reused", "failed")]
+    total = sum(status.windows for status in own)
+    done = sum(status.share * status.windows for status in own)
+    return elapsed * (total - done) / done if done else None
+
+
+def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
+    """What ran, what was reused, what failed: one row per run."""
+    rows = []
+    for status in statuses:
+        finished = status.state in ("finished", "reused")
+        run = Run(status.folder) if finished else None
+        own = None if run is None or status.config.is_baseline else run.actions.loc[status.config.action]
+        error = run.action_wise["mpjpe"] if run and own is None else (own.mpjpe if own is not None else None)
+        rows.append(
+            {
+                "action": status.config.action,
+                "seed": status.config.seed,
+                "state": status.state,
+                "t": round(run.timing["t"], 2) if run else None,
+                "windows": status.windows,
+                "training [s]": round(run.timing["train_seconds"], 1) if run else None,
+                "own test MPJPE [mm]": round(error, 1) if error is not None else None,
+                "folder or error": status.folder.name
+                if finished
+                else status.error.splitlines()[0]
+                if status.error
+                else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+class SweepFailed(Exception):
+    """Some runs of a sweep failed; the message names them, why, and what to do."""
+
+
+def raise_failures(statuses: Sequence[RunStatus]) -> None:
+    """Raises SweepFailed if any run failed, after all have ended."""
+    failed = [status for status in statuses if status.state == "failed"]
+    if failed:
+        reasons = "\n".join(f"- {status.config.action}, seed {status.config.seed}: {status.error}" for status in failed)
+        raise SweepFailed(
+            f"{len(failed)} of {len(statuses)} runs failed:\n{reasons}\n"
+            "The others are finished and kept; the same command again runs only those that failed."
+        )

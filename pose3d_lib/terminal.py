@@ -1,0 +1,86 @@
+"""Progress in a terminal: one line per run that updates in its place, or one line per finished run in a log."""
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from pose3d_lib.sweep import RunStatus, seconds_left
+
+STATE_STYLES = {"finished": "green", "reused": "cyan", "failed": "bold red", "training": "yellow", "testing": "yellow"}
+
+
+def clock(seconds: float | None) -> str:
+    """Minutes and seconds, 2:05; empty where nothing is known yet."""
+    return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+class RunBoard:
+    """Shows the statuses of a sweep as they change; a context manager.
+
+    Args:
+        console: where to write; on one that is no terminal, a line is written as each run ends.
+        begun: time (as of `time.time`) when the sweep began.
+    """
+
+    def __init__(self, console: Console, begun: float):
+        self._console, self._begun = console, begun
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._ended: set[int] = set()
+
+    def __enter__(self) -> "RunBoard":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, statuses: Sequence[RunStatus]) -> None:
+        """Draws the statuses as they are now."""
+        left = seconds_left(statuses, time.time() - self._begun)
+        if self._live:
+            self._live.update(self._table(statuses, left), refresh=True)
+            return
+        for number, status in enumerate(statuses):
+            if status.ended and number not in self._ended:
+                self._ended.add(number)
+                self._console.print(
+                    self._line(status, len(statuses), left), highlight=False, markup=False, soft_wrap=True
+                )
+
+    def _line(self, status: RunStatus, total: int, left: float | None) -> str:
+        trained = f"{status.seconds:6.1f} s training" if status.seconds else " " * 17
+        rest = f"about {clock(left)} left" if left else ""
+        error = f"  {status.error.splitlines()[0]}" if status.error else ""
+        name = f"{status.config.action}, seed {status.config.seed}"
+        return f"[{len(self._ended):>3}/{total}] {name:<22} {status.state:<9} {trained}  {rest}{error}"
+
+    def _table(self, statuses: Sequence[RunStatus], left: float | None) -> Table:
+        done = sum(status.ended for status in statuses)
+        spent = time.time() - self._begun
+        rest = f", about {clock(left)} left" if left else ""
+        table = Table(
+            title=f"{done} of {len(statuses)} runs, {clock(spent)} so far{rest}", box=None, title_justify="left"
+        )
+        table.add_column("action", no_wrap=True)
+        table.add_column("seed", justify="right")
+        table.add_column("", width=24)
+        table.add_column("state", no_wrap=True)
+        table.add_column("trained", justify="right")
+        table.add_column("left", justify="right")
+        for status in statuses:
+            style = STATE_STYLES.get(status.state, "dim")
+            table.add_row(
+                status.config.action,
+                str(status.config.seed),
+                ProgressBar(total=1, completed=status.share, width=24),
+                f"[{style}]{status.state}[/{style}]",
+                clock(status.seconds),
+                clock(status.seconds_left),
+            )
+        return table
