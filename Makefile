@@ -57,8 +57,8 @@ $(VENV)/.installed-browser: $(VENV)/.installed
 reproduce: $(VENV)/.installed  ## run the whole paper: data, every training run, tables and figures (ARGS="..." for options)
 	$(BIN)/pose3d reproduce $(ARGS)
 
-reference: reproduce  ## reproduce, then write outputs/reference/, which the README shows
-	$(BIN)/pose3d reproduce --write-reference
+reference: $(VENV)/.installed  ## reproduce, then write outputs/reference/, which the README shows
+	$(BIN)/pose3d reproduce --write-reference $(ARGS)
 
 lab: $(VENV)/.installed  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

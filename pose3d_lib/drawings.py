@@ -29,12 +29,23 @@ def _bone_colours(skeleton: Skeleton) -> list[str]:
     return [side.get(joint, MIDDLE) for _, joint in skeleton.bones]
 
 
-def draw_2d(axes: Axes, pixels: np.ndarray, layout: Skeleton, camera: Camera) -> None:
-    """Keypoints over the image plane of their camera: (joints, 2) pixels; bones only where the layout has a tree."""
+def draw_2d(
+    axes: Axes, pixels: np.ndarray, layout: Skeleton, camera: Camera, *, around: np.ndarray | None = None
+) -> None:
+    """Keypoints over the image plane of their camera: (joints, 2) pixels; bones only where the layout has a tree.
+
+    `around`, pixels (..., 2), limits the picture to a square about these points; otherwise it is the whole image.
+    """
     for (parent, joint), colour in zip(layout.bones, _bone_colours(layout), strict=True):
         axes.plot(*pixels[[parent, joint]].T, color=colour, linewidth=1.6, solid_capstyle="round")
-    axes.plot(*pixels.T, "o", color=MIDDLE, markersize=2.2 if layout.bones else 4)
-    axes.set(xlim=(0, camera.width), ylim=(camera.height, 0), aspect="equal", xticks=[], yticks=[], facecolor="#f4f4f4")
+    axes.plot(*pixels.T, "o", color=MIDDLE, markersize=1.8 if layout.bones else 4)
+    if around is None:
+        left, right, top, bottom = 0, camera.width, 0, camera.height
+    else:
+        low, high = around.reshape(-1, 2).min(axis=0), around.reshape(-1, 2).max(axis=0)
+        (x, y), half = (low + high) / 2, 0.6 * (high - low).max()
+        left, right, top, bottom = x - half, x + half, y - half, y + half
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[], facecolor="#f4f4f4")
     for spine in axes.spines.values():
         spine.set(visible=True, color="#bbbbbb")
 
@@ -93,9 +104,10 @@ def draw_prediction(
     """
     figure = plt.figure(figsize=(2.1 * len(frames), 4.9), layout="constrained")
     camera = data.camera_of(clip)
+    pixels = data.keypoints[keypoints][clip.start : clip.stop]
     for column, frame in enumerate(frames, start=1):
         axes = figure.add_subplot(2, len(frames), column)
-        draw_2d(axes, data.keypoints[keypoints][clip.start + frame], data.layouts[keypoints], camera)
+        draw_2d(axes, pixels[frame], data.layouts[keypoints], camera, around=pixels)
         axes.set_title(f"frame {frame}", fontsize=9)
         truth = data.positions[clip.start + frame]
         axes = figure.add_subplot(2, len(frames), len(frames) + column, projection="3d")

@@ -92,10 +92,11 @@ def draw_shares(frames: pd.Series) -> Figure:
     figure, axes = plt.subplots(figsize=(7.2, 0.26 * len(t) + 1.1), layout="constrained")
     axes.barh(t.index, t, color=ARM_COLOURS[ACTION_BASED])
     for row, value in enumerate(t):
-        axes.text(value, row, f" {value:.1f}", va="center", fontsize=8)
-    axes.axvline(len(t), color="#333333", linewidth=1, linestyle="--")
-    axes.text(len(t), len(t) - 0.4, f" {len(t)}: all actions of equal length", fontsize=8, va="bottom", ha="center")
-    axes.set(xlabel="t, epochs of the action in one unit epoch", xlim=(0, 1.12 * t.max()), ylim=(-0.6, len(t) + 0.5))
+        axes.text(0.01 * t.max(), row, f"{value:.1f}", va="center", fontsize=8)
+    axes.vlines(len(t), -0.6, len(t) - 0.4, color="#333333", linewidth=1, linestyle="--")
+    axes.text(len(t), len(t) - 0.3, f"{len(t)}, were all actions of equal length", fontsize=8, va="bottom", ha="center")
+    axes.set(xlabel="t, epochs of the action in one unit epoch", ylim=(-0.6, len(t) + 0.5))
+    axes.set_xlim(0, max(1.05 * t.max(), 1.6 * len(t)))
     sns.despine(ax=axes)
     return figure
 

@@ -86,6 +86,7 @@ class TrainingProgress:
 
     def __init__(self, budget: Budget):
         self._total = sum(budget.epoch_sizes)
+        self._epochs = budget.epochs
         self._every = max(1, math.ceil(budget.epochs / LINES))
         self._rows: list[HistoryRow] = []
         self._show = figure_in_place()
@@ -98,10 +99,10 @@ class TrainingProgress:
             return
         spent = row.train_seconds + row.test_seconds
         left = spent / row.windows * (self._total - row.windows)
-        test = f"  test MPJPE {row.test_mpjpe:6.1f} mm" if row.test_mpjpe is not None else " " * 24
+        test = f", test {row.test_mpjpe:.1f} mm" if row.test_mpjpe is not None else ""
         print(
-            f"epoch {row.epoch:7.2f}  {row.windows:>9,} of {self._total:,} windows  lr {row.lr:.2e}  "
-            f"training MPJPE {row.train_mpjpe:6.1f} mm{test}  {spent:5.0f} s, {left:4.0f} s left",
+            f"epoch {row.epoch:.2f} of {self._epochs:.2f}: {row.windows:,} windows, {spent:.0f} s, {left:.0f} s left; "
+            f"lr {row.lr:.1e}, loss {row.train_mpjpe:.1f} mm{test}",
             flush=True,
         )
         if time.monotonic() - self._drawn > SECONDS_BETWEEN_DRAWINGS:

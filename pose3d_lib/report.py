@@ -16,8 +16,10 @@ from pose3d_lib.evaluation import METRICS, UNITS, action_wise, frame_wise
 from pose3d_lib.figures import draw_comparison, draw_learning, draw_transfer, save_figure
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.tables import (
+    ACTION_BASED,
     MEAN,
     NAMES,
+    ORIGINAL,
     Comparison,
     all_metrics,
     compare_arms,
@@ -26,6 +28,7 @@ from pose3d_lib.tables import (
     table_3,
     to_markdown,
     transfer,
+    unit_epochs,
 )
 from pose3d_lib.windows import gather_targets
 
@@ -145,7 +148,7 @@ def show_comparison(comparison: Comparison, data: PoseDataset, metric: str, numb
     save_table(table, path, f"Table {number}. {caption}")
     show_table(table, caption)
     kind = " (synthetic data)" if data.synthetic else ""
-    length = f"{comparison.original[0].config.unit_epochs:g} unit epoch(s)"
+    length = unit_epochs(comparison.original[0].config)
     show_figure(
         draw_comparison(table, f"Table {number}: {NAMES[metric]} after {length}, {data.name}{kind}"),
         folder / f"figure_table_{number}",
@@ -175,13 +178,20 @@ def show_table_3(comparison: Comparison, data: PoseDataset, config: ResultsConfi
             path,
             f"Table 3 compares long runs of {config.long_unit_epochs:g} unit epochs; none are finished for {data.name}. "
             f"To make them: `pose3d sweep -p unit_epochs {config.long_unit_epochs:g}{preset}`, with the same other parameters "
-            f"as here; `-p actions Eating` limits it to the action that the paper shows.",
+            f"as here; `-p actions NAME` limits it to one action, as the paper does with Eating.",
         )
         return
     table = table_3(comparison)
     caption = describe(comparison, data)
     save_table(table, path, f"Table 3. {caption}")
     show_table(table, caption)
+    means = table.mean(numeric_only=True)
+    say(
+        f"Over these actions, an action-based run took {means[f'{ACTION_BASED}, time [s]']:,.0f} s for "
+        f"{means[f'{ACTION_BASED}, windows [M]']:.2f} million windows, the original {means[f'{ORIGINAL}, time [s]']:,.0f} s for "
+        f"{means[f'{ORIGINAL}, windows [M]']:.2f} million; their MPJPE is {means[f'{ACTION_BASED}, MPJPE [mm]']:.2f} mm against "
+        f"{means[f'{ORIGINAL}, MPJPE [mm]']:.2f} mm."
+    )
 
 
 def _say_not_yet(path: Path, text: str) -> None:
@@ -197,6 +207,14 @@ def show_means(comparison: Comparison, data: PoseDataset, folder: Path) -> None:
         table, caption = all_metrics(comparison), describe(comparison, data)
         save_table(table, folder / "all_metrics", caption)
         show_table(table, caption)
+        mpjpe, p_mpjpe = (f"{NAMES[metric]} [{UNITS[metric]}]" for metric in ("mpjpe", "p_mpjpe"))
+        means = table[table.Mean == "action-wise"].set_index("Arm")
+        change = 100 * (means.loc[ACTION_BASED][[mpjpe, p_mpjpe]] / means.loc[ORIGINAL][[mpjpe, p_mpjpe]] - 1)
+        say(
+            f"Action-wise, the action-based models' MPJPE differs from the original's by {change[mpjpe]:+.1f} %, their "
+            f"P-MPJPE by {change[p_mpjpe]:+.1f} %. What lies between the two is the rotation, scale and shift of the whole "
+            f"body, which P-MPJPE takes out."
+        )
 
 
 def show_learning(comparison: Comparison, data: PoseDataset, actions: Sequence[str], folder: Path) -> None:
@@ -205,6 +223,22 @@ def show_learning(comparison: Comparison, data: PoseDataset, actions: Sequence[s
     if comparison.original and own:
         title = f"How fast either arm learns an action, {data.name}{' (synthetic data)' if data.synthetic else ''}"
         show_figure(draw_learning(comparison.original[0], own, title), folder / "figure_learning")
+        say(_learning_sentence(comparison))
+
+
+def _learning_sentence(comparison: Comparison) -> str:
+    """On how many actions either arm is ahead at the first test on the way, and at the end; first seed."""
+    original = comparison.original[0]
+    runs = {action: runs[0] for action, runs in comparison.action_based.items()}
+    ends = sum(bool(run.actions.mpjpe[action] < original.actions.mpjpe[action]) for action, run in runs.items())
+    end = f"at the end on {ends}"
+    tests = {run: run.history.dropna(subset=["test_actions"]) for run in (original, *runs.values())}
+    if any(not len(rows) for rows in tests.values()):
+        return f"Of {len(runs)} actions, the action-based model is ahead {end}."
+    first = {run: rows.test_actions.iloc[0] for run, rows in tests.items()}
+    starts = sum(first[run][action] < first[original][action] for action, run in runs.items())
+    seen = tests[original].unit_epochs.iloc[0]
+    return f"Of {len(runs)} actions, the action-based model is ahead after {seen:.3g} unit epochs on {starts}, {end}."
 
 
 def show_transfer(comparison: Comparison, data: PoseDataset, folder: Path) -> None:

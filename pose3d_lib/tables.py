@@ -148,20 +148,25 @@ def transfer(comparison: Comparison, metric: str = "mpjpe") -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=actions)
 
 
+def unit_epochs(config: RunConfig) -> str:
+    """A run's length in words: "1 unit epoch", "80 unit epochs"."""
+    return f"{config.unit_epochs:g} unit epoch{'s' * (config.unit_epochs != 1)}"
+
+
 def describe(comparison: Comparison, data: PoseDataset) -> str:
     """What stands under every table and figure: which data, which network, how many runs, on what machine."""
     config = comparison.runs[0].config
     machine = sorted({f"{run.provenance['processor']}, {run.provenance['device']}" for run in comparison.runs})
     seeds = sorted({run.config.seed for run in comparison.runs})
-    origin = "SYNTHETIC data, nobody was filmed" if data.synthetic else "data"
+    origin = "SYNTHETIC data, nobody was filmed" if data.synthetic else "Data"
     per_action = next(iter(comparison.action_based.values()))[0].config
     schedule = f"learning rate per {per_action.lr_decay_per}, batch norm per {per_action.bn_decay_per}"
     network = f"{config.receptive_field} frames, {config.channels} channels"
-    length = f"{config.unit_epochs:g} unit epoch(s), budget {per_action.budget}, {schedule}"
+    length = f"{unit_epochs(config)}, budget {per_action.budget}, {schedule}"
     who = f"test subjects {', '.join(data.test_subjects)}"
     return (
         f"{origin}: {data.name}, 2D keypoints {config.keypoints!r}, {who}. {network}, {length}. "
-        f"{len(comparison.runs)} runs, seed(s) {', '.join(map(str, seeds))}, on {'; '.join(machine)}."
+        f"{len(comparison.runs)} runs, seed {', '.join(map(str, seeds))}, on {'; '.join(machine)}."
     )
 
 

@@ -1,0 +1,61 @@
+"""What several test files share: the tiny synthetic dataset, prepared once, and datasets of a few hand-made clips."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pose3d_lib.cameras import Camera
+from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.skeleton import COCO_17, H36M_17
+from pose3d_lib.sources import DataSpec, open_dataset
+
+
+@pytest.fixture(scope="session")
+def tiny_outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A POSE3D_OUTPUTS for `tiny_data`, the same for all workers of a session."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny-outputs"
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tiny_outputs: Path) -> PoseDataset:
+    """The built-in dataset, tiny: as `open_dataset` gives it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(tiny_outputs))
+        return open_dataset(DataSpec(scale="tiny"))
+
+
+def _hand_made(rows: list[tuple], **changes) -> PoseDataset:
+    """Clips of random numbers; a row is subject, action, take, camera number and frames. S1 trains and S9 is tested.
+
+    Image widths are powers of two, so that normalising pixels rounds nothing.
+    """
+    stops = np.cumsum([row[4] for row in rows]).tolist()
+    clips = [(*row[:4], 50.0, stop - row[4], stop, True) for row, stop in zip(rows, stops, strict=True)]
+    rng = np.random.default_rng(0)
+    fields = {
+        "name": "hand-made",
+        "synthetic": True,
+        "skeleton": H36M_17,
+        "cameras": (Camera("wide", 1024, 512), Camera("tall", 512, 2048)),
+        "clips": pd.DataFrame(clips, columns=list(CLIP_COLUMNS)),
+        "keypoints": {
+            "simulated": rng.uniform(0, 512, (stops[-1], 17, 2)).astype(np.float32),
+            "detected": rng.uniform(0, 512, (stops[-1], 17, 2)).astype(np.float32),
+        },
+        "layouts": {"simulated": H36M_17, "detected": COCO_17},
+        "positions": rng.normal(0, 0.3, (stops[-1], 17, 3)).astype(np.float32),
+        "trajectory": rng.normal(0, 1, (stops[-1], 3)).astype(np.float32),
+        "train_subjects": ("S1",),
+        "test_subjects": ("S9",),
+    }
+    return PoseDataset(**{**fields, **changes})
+
+
+@pytest.fixture(scope="session")
+def hand_made() -> Callable[..., PoseDataset]:
+    return _hand_made

@@ -1,0 +1,174 @@
+"""Formula (1) and its schedules, against numbers worked out by hand."""
+
+import math
+
+import pytest
+
+from pose3d_lib.budget import Budget, batch_sizes, bn_momentum, learning_rate, plan_budget
+
+FRAMES = {"Walking": 600, "Sitting": 300, "Eating": 100}
+UNIT = 2 * sum(FRAMES.values())  # every frame is two windows: itself and its mirror image
+
+FIFTEENTH = plan_budget(15_000, 1_000, unit_epochs=80, budget="equal_frames")
+BASELINE = plan_budget(15_000, 15_000, unit_epochs=80, budget="equal_frames")
+
+
+def plan(action: str, *, unit_epochs: float = 1.0, budget: str = "equal_frames") -> Budget:
+    return plan_budget(UNIT, 2 * FRAMES[action], unit_epochs=unit_epochs, budget=budget)
+
+
+def windows_seen(budget: Budget, batch_size: int = 64) -> int:
+    return sum(sum(batch_sizes(size, batch_size)) for size in budget.epoch_sizes)
+
+
+# Formula (1)
+
+
+@pytest.mark.parametrize(("action", "t"), [("Walking", 5 / 3), ("Sitting", 10 / 3), ("Eating", 10.0)])
+def test_t_is_the_frames_of_all_actions_over_those_of_one(action, t) -> None:
+    assert plan(action).t == pytest.approx(t, rel=1e-15)
+    assert plan(action).epochs == pytest.approx(t, rel=1e-15)
+
+
+def test_t_of_the_baseline_is_one() -> None:
+    assert plan_budget(UNIT, UNIT, unit_epochs=3, budget="equal_frames").t == 1
+
+
+@pytest.mark.parametrize("unit_epochs", [0.5, 1, 2.5])
+@pytest.mark.parametrize("action", FRAMES)
+def test_equal_frames_shows_an_action_as_many_windows_as_the_baseline(action, unit_epochs) -> None:
+    assert windows_seen(plan(action, unit_epochs=unit_epochs)) == unit_epochs * 2_000
+
+
+@pytest.mark.parametrize("unit_epochs", [0.5, 1, 2.5])
+def test_equal_frames_holds_for_every_share_of_the_frames(unit_epochs) -> None:
+    for per_epoch in range(64, 3_000, 2):
+        budget = plan_budget(3_000, per_epoch, unit_epochs=unit_epochs, budget="equal_frames")
+        assert unit_epochs * 3_000 - 1 <= windows_seen(budget) <= unit_epochs * 3_000
+
+
+@pytest.mark.parametrize(("unit_epochs", "total"), [(0.5, 1_500), (1, 3_000), (2.5, 7_500), (80, 240_000)])
+def test_fifteen_is_fifteen_own_epochs_per_unit_epoch_whatever_the_share(unit_epochs, total) -> None:
+    budget = plan("Eating", unit_epochs=unit_epochs, budget="fifteen")
+    assert windows_seen(budget) == total  # 15 * 200 windows for each unit epoch, although t = 10
+    assert budget.epochs == 15 * unit_epochs
+    assert budget.t == 10
+
+
+def test_fifteen_does_not_lengthen_the_baseline() -> None:
+    baseline = plan_budget(UNIT, UNIT, unit_epochs=2, budget="fifteen")
+    assert baseline == plan_budget(UNIT, UNIT, unit_epochs=2, budget="equal_frames")
+    assert baseline.total == 2 * UNIT
+
+
+def test_a_budget_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        plan("Eating", budget="sixteen")
+
+
+# Epochs and batches
+
+
+@pytest.mark.parametrize(
+    ("action", "unit_epochs", "sizes"),
+    [
+        ("Walking", 1, [1_200, 800]),
+        ("Sitting", 1, [600, 600, 600, 200]),
+        ("Eating", 0.5, [200] * 5),
+        ("Eating", 1.2, [200] * 12),
+        ("Walking", 0.25, [500]),
+    ],
+)
+def test_all_epochs_are_whole_but_perhaps_the_last(action, unit_epochs, sizes) -> None:
+    assert plan(action, unit_epochs=unit_epochs).epoch_sizes == sizes
+
+
+def test_a_last_epoch_of_a_single_window_is_left_out() -> None:
+    assert Budget(unit=101, per_epoch=50, total=101).epoch_sizes == [50, 50]
+    assert Budget(unit=102, per_epoch=50, total=102).epoch_sizes == [50, 50, 2]
+
+
+@pytest.mark.parametrize(
+    ("windows", "sizes"),
+    [(12, [4, 4, 4]), (10, [4, 4, 2]), (9, [4, 5]), (5, [5]), (4, [4]), (3, [3]), (2, [2]), (0, [])],
+)
+def test_batches_are_full_and_a_single_window_joins_the_batch_before(windows, sizes) -> None:
+    assert batch_sizes(windows, 4) == sizes
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 64, 1024])
+def test_every_window_is_in_one_batch_and_no_batch_holds_a_single_one(batch_size) -> None:
+    for windows in range(2, 300):
+        sizes = batch_sizes(windows, batch_size)
+        assert sum(sizes) == windows
+        assert min(sizes) >= 2
+        assert max(sizes) <= batch_size + 1
+
+
+# Learning rate
+
+
+@pytest.mark.parametrize(("epoch", "rate"), [(0, 1e-3), (1, 0.95e-3), (15, 0.463e-3), (60, 0.0461e-3)])
+def test_per_epoch_an_action_s_rate_falls_after_each_of_its_own_epochs(epoch, rate) -> None:
+    found = learning_rate(1e-3, 0.95, seen=epoch * 1_000, budget=FIFTEENTH, decay_per="epoch")
+    assert found == pytest.approx(rate, rel=2e-3)
+
+
+def test_the_rate_is_the_same_within_an_epoch() -> None:
+    rates = [
+        learning_rate(1e-3, 0.95, seen=seen, budget=FIFTEENTH, decay_per="epoch") for seen in (2_000, 2_001, 2_999)
+    ]
+    assert rates == pytest.approx([1e-3 * 0.95**2] * 3, rel=1e-12)
+
+
+def test_per_epoch_the_baseline_keeps_its_first_rate_for_a_unit_epoch() -> None:
+    for seen, rate in ((0, 1e-3), (14_999, 1e-3), (15_000, 0.95e-3), (79 * 15_000, 1.74e-5)):
+        found = learning_rate(1e-3, 0.95, seen=seen, budget=BASELINE, decay_per="epoch")
+        assert found == pytest.approx(rate, rel=2e-3)
+
+
+@pytest.mark.parametrize("seen", [0, 1_000, 14_999, 15_000, 37_500, 80 * 15_000 - 1])
+def test_per_unit_epoch_both_arms_have_the_same_rate_at_the_same_windows(seen) -> None:
+    action, baseline = (
+        learning_rate(1e-3, 0.95, seen=seen, budget=budget, decay_per="unit_epoch") for budget in (FIFTEENTH, BASELINE)
+    )
+    assert action == baseline
+    assert action == pytest.approx(1e-3 * 0.95 ** math.floor(seen / 15_000), rel=1e-12)
+
+
+# Batch-norm momentum
+
+
+def momentum(budget: Budget, epoch: float, decay_per: str = "epoch") -> float:
+    return bn_momentum(seen=round(epoch * budget.per_epoch), budget=budget, decay_per=decay_per)
+
+
+def test_per_epoch_an_action_s_momentum_ends_far_below_the_baseline_s() -> None:
+    fifteen_epochs = plan_budget(15_000, 1_000, unit_epochs=1, budget="equal_frames")
+    assert momentum(fifteen_epochs, 14) == pytest.approx(0.1 * 0.01 ** (14 / 15), rel=1e-12)
+    assert momentum(fifteen_epochs, 14.9) == pytest.approx(0.0014, abs=5e-5)
+    one_epoch = plan_budget(15_000, 15_000, unit_epochs=1, budget="equal_frames")
+    assert momentum(one_epoch, 14_999 / 15_000) == 0.1
+
+
+def test_per_unit_epoch_an_action_s_momentum_stays_for_a_unit_epoch_like_the_baseline_s() -> None:
+    fifteen_epochs = plan_budget(15_000, 1_000, unit_epochs=1, budget="equal_frames")
+    assert momentum(fifteen_epochs, 14.9, "unit_epoch") == 0.1
+
+
+@pytest.mark.parametrize(("epoch", "expected"), [(0, 0.1), (20, 0.0316), (40, 0.01), (60, 0.00316), (79, 0.00106)])
+def test_over_a_long_run_the_momentum_falls_exponentially(epoch, expected) -> None:
+    assert momentum(BASELINE, epoch) == pytest.approx(expected, rel=2e-3)
+    assert momentum(FIFTEENTH, 15 * epoch, "unit_epoch") == momentum(BASELINE, epoch)
+    assert momentum(FIFTEENTH, 15 * epoch) == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize("decay_per", ["epoch", "unit_epoch"])
+@pytest.mark.parametrize("unit_epochs", [0.3, 1, 2.7])
+@pytest.mark.parametrize("action", FRAMES)
+def test_the_momentum_begins_at_a_tenth_and_never_leaves_its_range(action, unit_epochs, decay_per) -> None:
+    budget = plan(action, unit_epochs=unit_epochs)
+    course = [bn_momentum(seen=seen, budget=budget, decay_per=decay_per) for seen in range(budget.total)]
+    assert course[0] == 0.1
+    assert course == sorted(course, reverse=True)
+    assert course[-1] > 0.001

@@ -1,0 +1,280 @@
+"""The test protocol against slow loops over windows, and against errors known beforehand."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+from torch import Tensor, nn
+
+from pose3d_lib import evaluation
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action, predict
+from pose3d_lib.model import TemporalLifter
+from pose3d_lib.skeleton import H36M_17
+
+ROWS = [
+    ("S1", "Walking", "0", 0, 6),
+    ("S9", "Walking", "0", 0, 12),
+    ("S9", "Walking", "0", 1, 12),
+    ("S9", "Sitting", "0", 1, 2),
+    ("S1", "Sitting", "0", 0, 4),
+    ("S9", "Sitting", "1", 0, 31),
+    ("S9", "Eating", "0", 0, 5),
+]
+CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
+EXCHANGED = [
+    H36M_17.joints.index({"L": "R", "R": "L"}.get(name[0], name[0]) + name[1:] if name[0] in "LR" else name)
+    for name in H36M_17.joints
+]
+LEFT_WRIST, RIGHT_WRIST = H36M_17.index("LWrist"), H36M_17.index("RWrist")
+
+
+class Stub(nn.Module):
+    """Stands in for a lifter of nine frames: any function of a window's middle frames, (..., 17, 2) -> (..., 17, 3)."""
+
+    filter_widths, causal = (3, 3), False
+
+    def __init__(self, pose_of: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self.pose_of = pose_of
+        self.somewhere = nn.Parameter(torch.zeros(1))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return self.pose_of(clips[:, 4:-4])
+
+
+def flat(screen: Tensor) -> Tensor:
+    """The keypoints themselves as x and y in metres, without depth."""
+    return torch.cat([screen, torch.zeros_like(screen[..., :1])], dim=-1)
+
+
+def lifter(*, causal: bool = False, dropout: float = 0.25) -> TemporalLifter:
+    """A narrow lifter of nine frames whose batch norms have seen something."""
+    torch.manual_seed(0)
+    model = TemporalLifter(17, 2, 17, (3, 3), causal=causal, dropout=dropout, channels=12)
+    for _ in range(20):
+        model.forward_windows(torch.randn(64, 9, 17, 2))
+    return model.eval()
+
+
+def with_targets(data: PoseDataset, **arrays) -> PoseDataset:
+    fields = {name: getattr(data, name) for name in data.__dataclass_fields__}
+    return PoseDataset(**{**fields, **arrays})
+
+
+@pytest.fixture
+def data(hand_made) -> PoseDataset:
+    return hand_made(ROWS)
+
+
+@pytest.fixture
+def flat_data(data) -> PoseDataset:
+    """Targets that the stub `flat` predicts exactly."""
+    positions = np.zeros_like(data.positions)
+    positions[..., :2] = normalised(data)
+    return with_targets(data, positions=positions)
+
+
+def normalised(data: PoseDataset) -> np.ndarray:
+    """(frames, 17, 2): x / w * 2 - 1, y / w * 2 - h / w."""
+    screen = data.keypoints["simulated"].astype(np.float64)
+    for clip in data.clips.itertuples():
+        width, height = data.cameras[clip.camera].width, data.cameras[clip.camera].height
+        screen[clip.start : clip.stop] = screen[clip.start : clip.stop] / width * 2 - [1, height / width]
+    return screen
+
+
+def lift_slowly(model: TemporalLifter, screen: np.ndarray) -> np.ndarray:
+    """One clip, window by window, in training's strided form: (frames, 17, 2) -> (frames, 17, 3)."""
+    length = model.receptive_field
+    before = length - 1 if model.causal else length // 2
+    poses = []
+    for frame in range(len(screen)):
+        places = np.clip(np.arange(frame - before, frame - before + length), 0, len(screen) - 1)
+        window = torch.tensor(screen[places], dtype=torch.float32)
+        poses.append(model.forward_windows(window[None])[0].detach().numpy())
+    return np.array(poses, np.float64)
+
+
+def predict_slowly(model: TemporalLifter, screen: np.ndarray) -> np.ndarray:
+    plain = lift_slowly(model, screen)
+    mirrored = lift_slowly(model, screen[:, EXCHANGED] * [-1, 1])
+    return (plain + mirrored[:, EXCHANGED] * [-1, 1, 1]) / 2
+
+
+def errors_slowly(predicted: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """The four errors of a clip, mm, frame by frame."""
+    p1, p2, p3 = [], [], []
+    for p, t in zip(1000 * predicted, 1000 * target, strict=True):
+        p1.append(np.sqrt(((p - t) ** 2).sum(-1)).mean())
+        scaled = p * (p * t).sum() / (p * p).sum()
+        p3.append(np.sqrt(((scaled - t) ** 2).sum(-1)).mean())
+        p0, t0 = p - p.mean(0), t - t.mean(0)
+        turned = Rotation.align_vectors(t0, p0)[0].apply(p0)
+        turned *= (turned * t0).sum() / (turned * turned).sum()
+        p2.append(np.sqrt(((turned - t0) ** 2).sum(-1)).mean())
+    steps = 1000 * (predicted[1:] - predicted[:-1] - target[1:] + target[:-1])
+    velocity = np.sqrt((steps**2).sum(-1)).mean()
+    return {"mpjpe": np.mean(p1), "p_mpjpe": np.mean(p2), "n_mpjpe": np.mean(p3), "mpjve": velocity}
+
+
+def test_one_row_per_clip_says_which_it_is(data) -> None:
+    found = evaluate(lifter(), data, data.test_clips(), "simulated")
+    assert list(found.columns) == ["subject", "action", "take", "camera", "frames", *METRICS]
+    assert found[["subject", "action", "take", "camera", "frames"]].to_numpy().tolist() == [
+        ["S9", "Walking", "0", "wide", 12],
+        ["S9", "Walking", "0", "tall", 12],
+        ["S9", "Sitting", "0", "tall", 2],
+        ["S9", "Sitting", "1", "wide", 31],
+        ["S9", "Eating", "0", "wide", 5],
+    ]
+
+
+@CAUSAL
+def test_every_clip_s_errors_are_those_of_a_slow_loop_over_its_windows(data, causal) -> None:
+    model, screen = lifter(causal=causal), normalised(data)
+    found = evaluate(model, data, data.test_clips(), "simulated")
+    for clip, row in zip(data.test_clips().itertuples(), found.itertuples(), strict=True):
+        own = slice(clip.start, clip.stop)
+        expected = errors_slowly(predict_slowly(model, screen[own]), data.positions[own].astype(np.float64))
+        assert {name: getattr(row, name) for name in METRICS} == pytest.approx(expected, rel=1e-5)
+
+
+def test_other_keypoints_are_mirrored_by_their_own_layout(data) -> None:
+    seen = []
+
+    def remember(screen: Tensor) -> Tensor:
+        seen.append(screen)
+        return flat(screen)
+
+    list(predict(Stub(remember), data, data.test_clips().iloc[:1], "detected"))
+    plain, mirrored = seen[0]
+    nose, left_eye, right_eye = 0, 1, 2  # of the COCO layout
+    assert torch.equal(mirrored[:, nose], plain[:, nose] * torch.tensor([-1, 1]))
+    assert torch.equal(mirrored[:, left_eye], plain[:, right_eye] * torch.tensor([-1, 1]))
+
+
+@CAUSAL
+@pytest.mark.parametrize("rows", [1, 7, 20, 31, 10**9])
+def test_how_many_clips_pass_together_does_not_matter(data, rows, causal, monkeypatch) -> None:
+    model = lifter(causal=causal)
+    together = evaluate(model, data, data.test_clips(), "simulated")
+    monkeypatch.setattr(evaluation, "ROWS_AT_ONCE", rows)
+    groups = [len(group) for group in predict(model, data, data.test_clips(), "simulated")]
+    assert sum(groups) == 5
+    assert groups == {1: [1] * 5, 7: [1] * 5, 20: [1, 2, 2], 31: [2, 2, 1], 10**9: [5]}[rows]
+    pd.testing.assert_frame_equal(evaluate(model, data, data.test_clips(), "simulated"), together, rtol=1e-5)
+
+
+def test_a_clip_s_prediction_is_that_of_the_clip_alone(data) -> None:
+    model, clips = lifter(), data.test_clips()
+    (together,) = predict(model, data, clips, "simulated")
+    for number, prediction in enumerate(together):
+        ((alone,),) = predict(model, data, clips.iloc[[number]], "simulated")
+        assert prediction.shape == (clips.iloc[number].stop - clips.iloc[number].start, 17, 3)
+        torch.testing.assert_close(prediction, alone, rtol=0, atol=1e-6)
+
+
+def test_perfect_predictions_have_no_error(flat_data) -> None:
+    found = evaluate(Stub(flat), flat_data, flat_data.test_clips(), "simulated")
+    assert found[list(METRICS)].abs().to_numpy().max() < 1e-3  # mm
+
+
+def test_an_offset_is_an_error_in_millimetres_without_velocity(flat_data) -> None:
+    found = evaluate(
+        Stub(lambda s: flat(s) + torch.tensor([0, 0.03, 0.04])), flat_data, flat_data.test_clips(), "simulated"
+    )
+    np.testing.assert_allclose(found.mpjpe, 50, atol=1e-3)
+    np.testing.assert_allclose(found[["p_mpjpe", "mpjve"]], 0, atol=1e-3)
+
+
+def test_a_lean_to_one_side_is_averaged_away_with_the_mirror_image(flat_data) -> None:
+    leaning = Stub(lambda screen: flat(screen) + torch.tensor([0.1, 0, 0]))
+    found = evaluate(leaning, flat_data, flat_data.test_clips(), "simulated")
+    np.testing.assert_allclose(found.mpjpe, 0, atol=1e-3)
+
+
+def test_an_error_of_the_left_hand_is_shared_by_both_hands_after_the_mirror(flat_data) -> None:
+    raised = torch.zeros(17, 3)
+    raised[LEFT_WRIST, 2] = 0.2
+    (predictions,) = predict(Stub(lambda s: flat(s) + raised), flat_data, flat_data.test_clips(), "simulated")
+    depth = torch.cat(predictions)[..., 2]
+    expected = torch.zeros(17, dtype=torch.float64)
+    expected[[LEFT_WRIST, RIGHT_WRIST]] = 0.1
+    torch.testing.assert_close(depth, expected.expand_as(depth), rtol=0, atol=1e-6)
+
+
+def test_a_jump_from_one_clip_to_the_next_is_no_velocity(flat_data) -> None:
+    before = evaluate(lifter(), flat_data, flat_data.test_clips(), "simulated")
+    positions = flat_data.positions.copy()
+    for number, clip in enumerate(flat_data.clips.itertuples()):
+        positions[clip.start : clip.stop] += 2.0 * number
+    jumping = with_targets(flat_data, positions=positions)
+    after = evaluate(lifter(), jumping, jumping.test_clips(), "simulated")
+    np.testing.assert_allclose(after.mpjve, before.mpjve, rtol=1e-5)
+    assert (after.mpjpe > before.mpjpe + 500).all()
+
+
+def test_testing_neither_trains_nor_drops_anything_and_leaves_the_mode_as_it_was(data) -> None:
+    model = lifter(dropout=0.5)
+    expected = evaluate(model, data, data.test_clips(), "simulated")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.train()
+    found = evaluate(model, data, data.test_clips(), "simulated")
+    assert model.training
+    assert all(part.training for part in model.modules())
+    pd.testing.assert_frame_equal(found, expected)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_clip_of_one_frame_is_refused_by_name(hand_made) -> None:
+    data = hand_made([("S1", "Walking", "0", 0, 4), ("S9", "Walking", "0", 0, 5), ("S9", "Sitting", "1", 1, 1)])
+    with pytest.raises(InputError, match="clip S9/Sitting/1, camera tall has one frame"):
+        evaluate(lifter(), data, data.test_clips(), "simulated")
+
+
+def test_a_prediction_that_is_not_finite_is_an_error(data) -> None:
+    with pytest.raises(FloatingPointError):
+        evaluate(Stub(lambda screen: flat(screen) * torch.nan), data, data.test_clips(), "simulated")
+
+
+# From clips to actions, on numbers made by hand
+
+CLIP_ERRORS = pd.DataFrame(
+    {
+        "subject": "S9",
+        "action": ["Walking", "Walking", "Sitting"],
+        "take": ["0", "1", "0"],
+        "camera": "wide",
+        "frames": [2, 4, 18],
+        "mpjpe": [60.0, 30.0, 80.0],
+        "p_mpjpe": [30.0, 60.0, 10.0],
+        "n_mpjpe": [6.0, 9.0, 20.0],
+        "mpjve": [10.0, 40.0, 2.0],
+    }
+)
+
+
+def test_an_action_s_error_is_the_mean_over_its_clips_weighted_by_their_frames() -> None:
+    actions = per_action(CLIP_ERRORS)
+    assert list(actions.index) == ["Walking", "Sitting"]  # in the order of the clips
+    assert actions.frames.tolist() == [6, 18]
+    assert actions.loc["Walking", ["mpjpe", "p_mpjpe", "n_mpjpe"]].tolist() == [40, 50, 8]
+    assert actions.loc["Sitting", list(METRICS)].tolist() == [80, 10, 20, 2]
+
+
+def test_the_velocity_error_weights_a_clip_by_its_frames_and_not_by_its_differences() -> None:
+    assert per_action(CLIP_ERRORS).mpjve["Walking"] == 30  # (2 * 10 + 4 * 40) / 6, not (1 * 10 + 3 * 40) / 4 = 32.5
+
+
+def test_action_wise_weights_every_action_alike() -> None:
+    assert action_wise(per_action(CLIP_ERRORS)).to_dict() == {"mpjpe": 60, "p_mpjpe": 30, "n_mpjpe": 14, "mpjve": 16}
+
+
+def test_frame_wise_weights_every_frame_alike() -> None:
+    expected = {"mpjpe": 70, "p_mpjpe": 20, "n_mpjpe": 17, "mpjve": 9}
+    assert frame_wise(per_action(CLIP_ERRORS)).to_dict() == pytest.approx(expected, rel=1e-12)

@@ -1,0 +1,158 @@
+"""A notebook's parameters are read from its cells, also where papermill added some or a person ran cells again."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pose3d_lib.config import Config, ResultsConfig, RunConfig, SweepConfig
+from pose3d_lib.errors import InputError
+from pose3d_lib.notebook import read_parameters
+from pose3d_lib.sources import DataSpec
+
+IMPORTS = "import pandas as pd\n\nfrom pose3d_lib.config import RunConfig"
+PARAMETERS = """\
+action: str = "Sitting"  # one action
+scale: str = "tiny"  # of the synthetic dataset
+preset: str = "tiny"  # the network
+channels: int = None  # chosen by the preset
+seed: int = 0  # of everything
+unit_epochs: float = 1.0  # length"""
+READ = "config = read_parameters(RunConfig, globals())\nprint(config)"
+
+
+class Notebook:
+    """A kernel as far as `read_parameters` sees it: the cells executed so far, and the variables they left."""
+
+    def __init__(self, *cells: str):
+        self.variables: dict[str, object] = {"In": [""], "_": "", "get_ipython": print, "pd": pd}
+        for cell in cells:
+            self.run(cell)
+
+    def run(self, cell: str) -> None:
+        """A cell with an effect that these tests need, or merely noted like any other."""
+        self.variables["In"].append(cell)
+        if not any(word in cell for word in ("import", "read_parameters", "%", "no Python")):
+            exec(cell, self.variables)
+
+    def read(self, kind: type[Config] = RunConfig) -> Config:
+        self.run(READ)
+        return read_parameters(kind, self.variables)
+
+
+def test_the_parameters_of_a_fresh_notebook() -> None:
+    config = Notebook(IMPORTS, PARAMETERS).read()
+    assert isinstance(config, RunConfig)
+    assert (config.action, config.scale, config.seed) == ("Sitting", "tiny", 0)
+    assert config.channels == 16, "None leaves it to the preset"
+
+
+def test_the_cell_that_papermill_injects_is_added_and_wins() -> None:
+    injected = '# Parameters\naction = "Walking"\nchannels = 8\nlr = 0.002\n'
+    config = Notebook(IMPORTS, PARAMETERS, injected).read()
+    assert (config.action, config.channels, config.lr) == ("Walking", 8, 0.002)
+    assert config.scale == "tiny"
+
+
+@pytest.mark.parametrize("text", ['"3,3"', '"[3, 3]"', "[3, 3]", '"3, 3"'])
+def test_lists_in_every_form_that_papermill_passes(text: str) -> None:
+    config = Notebook(IMPORTS, PARAMETERS, f"# Parameters\nfilter_widths = {text}").read()
+    assert config.filter_widths == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ('causal = "true"', "causal", True),
+        ("causal = True", "causal", True),
+        ('lr = "1e-4"', "lr", 0.0001),
+        ('channels = "8"', "channels", 8),
+        ("unit_epochs = 2", "unit_epochs", 2.0),
+        ('channels = "null"', "channels", 16),
+        ('channels = "None"', "channels", 16),
+    ],
+)
+def test_values_as_papermill_passes_them(line: str, name: str, value: object) -> None:
+    config = Notebook(IMPORTS, PARAMETERS, f"# Parameters\n{line}").read()
+    assert getattr(config, name) == value
+
+
+def test_the_parameters_cell_edited_and_run_again() -> None:
+    notebook = Notebook(IMPORTS, PARAMETERS)
+    assert notebook.read().action == "Sitting"
+    notebook.run(PARAMETERS.replace("Sitting", "Eating").replace("seed: int = 0", "seed: int = 5"))
+    config = notebook.read()
+    assert (config.action, config.seed, config.channels) == ("Eating", 5, 16)
+
+
+def test_the_parameters_cell_corrected_after_an_error() -> None:
+    notebook = Notebook(IMPORTS, PARAMETERS.replace("Sitting", "Sit"))
+    with pytest.raises(InputError, match="did you mean Sitting, SittingDown"):
+        notebook.read()
+    notebook.run(PARAMETERS)
+    assert notebook.read().action == "Sitting"
+
+
+def test_a_misspelt_name_removed_after_an_error_is_forgotten() -> None:
+    notebook = Notebook(IMPORTS, PARAMETERS + "\nunit_epoch = 2")
+    with pytest.raises(InputError, match="unknown parameter 'unit_epoch': did you mean unit_epochs"):
+        notebook.read()
+    notebook.run(PARAMETERS)
+    assert "unit_epoch" in notebook.variables
+    assert notebook.read().unit_epochs == 1.0
+
+
+def test_the_config_cell_run_twice_reads_the_same_parameters() -> None:
+    notebook = Notebook(IMPORTS, PARAMETERS)
+    assert notebook.read() == notebook.read()
+
+
+def test_cells_between_the_parameters_and_where_they_are_read_do_not_matter() -> None:
+    notebook = Notebook(IMPORTS, PARAMETERS, IMPORTS, "len(action)", "%matplotlib inline", "this is no Python")
+    assert notebook.read().action == "Sitting"
+
+
+def test_the_many_variables_of_a_live_kernel_are_no_parameters() -> None:
+    notebook = Notebook(IMPORTS, PARAMETERS)
+    notebook.read()
+    for cell in ("rows = list(range(3))", "lr = len(rows) / 100", "for seed_ in rows:\n    pass", "total = sum(rows)"):
+        notebook.run(cell)
+    notebook.variables.update(data=np.zeros(3), run=Path("x"), dropout=0.9, **{f"name_{n}": n for n in range(500)})
+    config = notebook.read()
+    assert (config.lr, config.dropout) == (0.001, 0.25)
+
+
+def test_an_assignment_that_computes_something_is_no_parameters_cell() -> None:
+    notebook = Notebook(IMPORTS, PARAMETERS, "seed = 1 + len(action)")
+    assert notebook.read().action == "Sitting"
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "said"),
+    [
+        (RunConfig, "chanels = 8", "unknown parameter 'chanels': did you mean channels"),
+        (RunConfig, 'actions = "Sitting"', "unknown parameter 'actions': did you mean action"),
+        (RunConfig, "filter_widths = [2, 3]", "filter_widths.*odd"),
+        (RunConfig, "epochs = 80", "unknown parameter 'epochs'.*did you mean .*unit_epochs"),
+        (RunConfig, 'seed = "two"', "parameter seed: found 'two'"),
+        (RunConfig, "unit_epochs = 0", "parameter unit_epochs: found 0"),
+        (RunConfig, 'budget = "equal_frame"', "did you mean 'equal_frames'"),
+        (RunConfig, 'action = "sitting"', "unknown action 'sitting': did you mean Sitting, SittingDown"),
+        (SweepConfig, 'action = "Sitting"', "unknown parameter 'action'.*did you mean actions"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_what_was_meant(kind: type[Config], line: str, said: str) -> None:
+    parameters = PARAMETERS if kind is RunConfig else 'scale: str = "tiny"  # of the dataset'
+    with pytest.raises(InputError, match=said):
+        Notebook(IMPORTS, parameters, f"# Parameters\n{line}").read(kind)
+
+
+def test_every_kind_of_config() -> None:
+    spec = Notebook(IMPORTS, 'scale: str = "tiny"  # size\ndata_seed: int = 3  # seed').read(DataSpec)
+    assert spec == DataSpec(scale="tiny", data_seed=3)
+    cells = 'actions: str = "Eating,Sitting"  # which\nseeds: str = "0,1"  # which\npreset: str = "tiny"  # network'
+    sweep = Notebook(IMPORTS, cells).read(SweepConfig)
+    assert (sweep.actions, sweep.seeds, sweep.channels) == (("Eating", "Sitting"), (0, 1), 16)
+    results = Notebook(IMPORTS, cells, "long_unit_epochs: float = 40  # length").read(ResultsConfig)
+    assert (results.long_unit_epochs, results.actions) == (40, ("Eating", "Sitting"))

@@ -1,0 +1,179 @@
+"""Windows hold the frames around their own frame, of their own clip, against slow assembly one number at a time."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.skeleton import COCO_17, H36M_17, Skeleton
+from pose3d_lib.windows import TrainingWindows, gather_targets, mirror_keypoints, mirror_poses, pad_clips
+
+# Clips of one frame, of fewer than a window, of more; others that are not chosen stand between them.
+ROWS = [
+    ("S1", "Walking", "0", 0, 3),
+    ("S9", "Walking", "0", 0, 4),
+    ("S1", "Walking", "1", 1, 1),
+    ("S1", "Sitting", "0", 0, 40),
+    ("S9", "Sitting", "0", 1, 2),
+    ("S1", "Sitting", "1", 1, 27),
+    ("S1", "Eating", "0", 0, 2),
+]
+WIDTHS = pytest.mark.parametrize("widths", [(3, 3, 3), (3, 5), (5,), (1, 3), (1,)], ids=str)
+CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
+
+
+@pytest.fixture
+def data(hand_made) -> PoseDataset:
+    return hand_made(ROWS)
+
+
+def normalised(data: PoseDataset, keypoints: str = "simulated") -> np.ndarray:
+    """(frames, 17, 2) float64: x / w * 2 - 1, y / w * 2 - h / w, of every frame of the dataset."""
+    screen = data.keypoints[keypoints].astype(np.float64)
+    for clip in data.clips.itertuples():
+        width, height = data.cameras[clip.camera].width, data.cameras[clip.camera].height
+        own = screen[clip.start : clip.stop]
+        own[..., 0] = own[..., 0] / width * 2 - 1
+        own[..., 1] = own[..., 1] / width * 2 - height / width
+    return screen
+
+
+def frames_of_windows(clips: pd.DataFrame, length: int, *, causal: bool) -> np.ndarray:
+    """(windows, length): which frame of the dataset each place of each window holds."""
+    before = length - 1 if causal else (length - 1) // 2
+    return np.array([
+        [min(max(frame + place - before, clip.start), clip.stop - 1) for place in range(length)]
+        for clip in clips.itertuples()
+        for frame in range(clip.start, clip.stop)
+    ])  # fmt: skip
+
+
+def exchanged(layout: Skeleton) -> list[int]:
+    """The joints in the mirror, from their names: LKnee stands where RKnee stood."""
+    other = {"L": "R", "R": "L"}
+    return [
+        layout.joints.index(other[name[0]] + name[1:]) if name[0] in other else place
+        for place, name in enumerate(layout.joints)
+    ]
+
+
+def all_windows(data: PoseDataset, widths, *, causal: bool, keypoints: str = "simulated"):
+    windows = TrainingWindows(data, data.train_clips(), keypoints, widths, causal=causal)
+    inputs, targets = windows.gather(torch.arange(len(windows)))
+    return inputs.numpy(), targets.numpy()
+
+
+@pytest.mark.parametrize(
+    ("causal", "expected"),
+    [
+        (False, [[0, 0, 1], [0, 1, 2], [1, 2, 2], [10, 10, 10], [11, 11, 12], [11, 12, 12]]),
+        (True, [[0, 0, 0], [0, 0, 1], [0, 1, 2], [10, 10, 10], [11, 11, 11], [11, 11, 12]]),
+    ],
+    ids=["centred", "causal"],
+)
+def test_windows_of_three_frames_are_those_written_down_by_hand(hand_made, causal, expected) -> None:
+    data = hand_made([
+        ("S1", "Walking", "0", 0, 3),
+        ("S9", "Walking", "0", 0, 7),
+        ("S1", "Sitting", "0", 0, 1),
+        ("S1", "Sitting", "1", 0, 2),
+    ])  # fmt: skip
+    data.keypoints["simulated"][:] = np.arange(13, dtype=np.float32)[:, None, None]
+    inputs, _ = all_windows(data, (3,), causal=causal)
+    frame_numbers = (inputs[:6, :, 4, 0] + 1) * 512  # back to pixels of an image 1024 wide
+    assert frame_numbers.tolist() == expected
+
+
+@WIDTHS
+@CAUSAL
+def test_a_window_holds_the_frames_around_its_own_and_repeats_the_clip_s_ends(data, widths, causal) -> None:
+    inputs, _ = all_windows(data, widths, causal=causal)
+    which = frames_of_windows(data.train_clips(), int(np.prod(widths)), causal=causal)
+    assert inputs.dtype == np.float32
+    np.testing.assert_array_equal(inputs[: len(which)], normalised(data)[which].astype(np.float32))
+
+
+@CAUSAL
+def test_mirrored_windows_follow_with_x_negated_and_joints_exchanged(data, causal) -> None:
+    inputs, targets = all_windows(data, (3, 3, 3), causal=causal, keypoints="detected")
+    half = len(inputs) // 2
+    np.testing.assert_array_equal(inputs[half:], inputs[:half, :, exchanged(COCO_17)] * [-1, 1])
+    np.testing.assert_array_equal(targets[half:], targets[:half, exchanged(H36M_17)] * [-1, 1, 1])
+
+
+@CAUSAL
+def test_no_window_sees_another_clip(data, causal) -> None:
+    clips = data.train_clips().reset_index(drop=True)
+    owner = np.repeat(clips.index, clips.stop - clips.start)
+    for number, clip in clips.iterrows():
+        poisoned = {"simulated": data.keypoints["simulated"].copy()}
+        poisoned["simulated"][clip.start : clip.stop] = np.nan
+        other = PoseDataset(**{**vars_of(data), "keypoints": poisoned})
+        inputs, _ = all_windows(other, (3, 3, 3), causal=causal)
+        spoilt = np.isnan(inputs).any(axis=(1, 2, 3))
+        assert spoilt.tolist() == 2 * (owner == number).tolist()
+        assert np.isnan(inputs[spoilt]).all()
+
+
+def vars_of(data: PoseDataset) -> dict:
+    return {name: getattr(data, name) for name in data.__dataclass_fields__}
+
+
+def test_there_are_two_windows_per_frame(data) -> None:
+    windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 3, 3))
+    assert len(windows) == 2 * (3 + 1 + 40 + 27 + 2)
+    assert len(TrainingWindows(data, data.train_clips("Sitting"), "simulated", (3, 3, 3))) == 2 * (40 + 27)
+
+
+def test_targets_are_the_poses_of_the_windows_own_frames(data) -> None:
+    _, targets = all_windows(data, (3, 3, 3), causal=False)
+    frames = [frame for clip in data.train_clips().itertuples() for frame in range(clip.start, clip.stop)]
+    np.testing.assert_array_equal(targets[: len(frames)], data.positions[frames])
+
+
+def test_any_order_of_numbers_gives_the_same_windows(data) -> None:
+    windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 5))
+    inputs, targets = windows.gather(torch.arange(len(windows)))
+    numbers = torch.tensor([145, 0, 72, 73, 5, 5, 144])  # the last, the first, the last plain, the first mirrored ...
+    some_inputs, some_targets = windows.gather(numbers)
+    assert torch.equal(some_inputs, inputs[numbers])
+    assert torch.equal(some_targets, targets[numbers])
+
+
+def test_targets_of_some_clips_stand_end_to_end(data) -> None:
+    clips = data.clips.iloc[[5, 2]]
+    expected = np.concatenate([data.positions[50:77], data.positions[7:8]])
+    np.testing.assert_array_equal(gather_targets(data, clips).numpy(), expected)
+
+
+def test_padded_clips_say_where_each_frame_s_window_begins(data) -> None:
+    padded = pad_clips(data, data.clips.iloc[[0, 2, 4]], "simulated", (3, 3), causal=False)
+    assert padded.lengths == (3, 1, 2)
+    assert len(padded.screen) == 6 + 3 * 8
+    assert padded.first_row.tolist() == [0, 1, 2, 11, 20, 21]
+
+
+def test_a_mirror_of_a_mirror_is_the_original() -> None:
+    screen, poses = torch.randn(5, 17, 2), torch.randn(5, 17, 3)
+    assert torch.equal(mirror_keypoints(mirror_keypoints(screen, COCO_17), COCO_17), screen)
+    assert torch.equal(mirror_poses(mirror_poses(poses, H36M_17), H36M_17), poses)
+
+
+def test_a_mirrored_pose_is_seen_as_the_mirrored_keypoints() -> None:
+    poses = torch.randn(5, 17, 3, generator=torch.Generator().manual_seed(0)) + torch.tensor([0.0, 0.0, 9.0])
+    seen, in_the_mirror = (p[..., :2] / p[..., 2:] for p in (poses, mirror_poses(poses, H36M_17)))
+    assert torch.equal(mirror_keypoints(seen, H36M_17), in_the_mirror)
+    assert not torch.equal(seen, in_the_mirror)
+
+
+def test_thousands_of_clips_take_no_more_than_their_frames_and_padding(hand_made) -> None:
+    data = hand_made([("S1", "Walking", str(take), take % 2, 3) for take in range(4_000)])
+    started = time.perf_counter()
+    windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 3, 3))
+    assert time.perf_counter() - started < 5  # a quarter of a second on an idle machine
+    assert windows.screen.shape == (2 * 4_000 * (3 + 26), 34)
+    assert windows.screen.untyped_storage().nbytes() == 2 * 4_000 * (3 + 26) * 34 * 4
+    assert windows.gather(torch.tensor([23_999]))[0].shape == (1, 27, 17, 2)
