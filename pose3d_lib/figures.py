@@ -6,8 +6,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from pose3d_lib.model import receptive_field
 from pose3d_lib.runs import Run
@@ -56,7 +57,7 @@ def draw_training(frames: pd.Series, action: str) -> Figure:
         own_axes.text(1.3, total / 2, model, ha="left", va="center", fontsize=10, bbox=box)
         own_axes.set(xlim=(-0.55, 2.6), xticks=[])
         own_axes.set_title(title, fontsize=10)
-        sns.despine(ax=own_axes, bottom=True)
+        _open_frame(own_axes, "top", "right", "bottom")
     axes[0].set_ylabel("training frames seen in one unit epoch")
     axes[0].yaxis.set_major_formatter("{x:,.0f}")
     return figure
@@ -81,7 +82,7 @@ def draw_receptive_field(filter_widths: Sequence[int]) -> Figure:
     axes.set(yticks=range(len(labels)), ylim=(-0.4, len(filter_widths) + 0.4), xlabel="frame, from the window's first")
     axes.set_yticklabels(labels)
     axes.set_title(f"Receptive field: {' x '.join(map(str, filter_widths))} = {total} frames", fontsize=10)
-    sns.despine(ax=axes, left=True)
+    _open_frame(axes, "top", "right", "left")
     axes.tick_params(left=False)
     return figure
 
@@ -97,7 +98,7 @@ def draw_shares(frames: pd.Series) -> Figure:
     axes.text(len(t), len(t) - 0.3, f"{len(t)}, were all actions of equal length", fontsize=8, va="bottom", ha="center")
     axes.set(xlabel="t, epochs of the action in one unit epoch", ylim=(-0.6, len(t) + 0.5))
     axes.set_xlim(0, max(1.05 * t.max(), 1.6 * len(t)))
-    sns.despine(ax=axes)
+    _open_frame(axes)
     return figure
 
 
@@ -115,9 +116,9 @@ def draw_learning_curve(history: pd.DataFrame, final_test_mpjpe: float | None = 
     if points:
         top.plot(*zip(*points, strict=True), color="#009e73", label="test error, own actions", **style)
     top.set(ylabel="MPJPE [mm]", yscale="log")
-    top.yaxis.set_major_formatter("{x:.0f}")
-    top.yaxis.set_minor_formatter("{x:.0f}")
-    top.tick_params(axis="y", which="minor", labelsize=7)
+    top.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    top.yaxis.set_major_formatter("{x:g}")
+    top.yaxis.set_minor_formatter(NullFormatter())
     top.legend(frameon=False)
     first_rate = history.lr.iloc[0]
     bottom.step(history.unit_epochs, history.lr / first_rate, where="post", color="#0072b2", label="learning rate")
@@ -127,7 +128,7 @@ def draw_learning_curve(history: pd.DataFrame, final_test_mpjpe: float | None = 
     bottom.set(xlabel="windows seen, in unit epochs", ylabel="share of\nits start", ylim=(-0.05, 1.1))
     bottom.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for axes in (top, bottom):
-        sns.despine(ax=axes)
+        _open_frame(axes)
     return figure
 
 
@@ -147,7 +148,7 @@ def draw_comparison(table: pd.DataFrame, title: str) -> Figure:
     axes.axhline(0.5, color="#999999", linewidth=0.8)
     axes.set_title(title, fontsize=10)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    sns.despine(ax=axes)
+    _open_frame(axes)
     return figure
 
 
@@ -164,7 +165,7 @@ def draw_learning(original: Run, action_based: Mapping[str, Run], title: str) ->
             axes.plot(seen, errors, "o-", color=ARM_COLOURS[arm], markersize=4, label=arm)
         axes.set_title(action, fontsize=10)
         axes.set(xlabel="unit epochs", ylim=(0, None))
-        sns.despine(ax=axes)
+        _open_frame(axes)
     grid[0, 0].set_ylabel("test MPJPE [mm]")
     figure.suptitle(title, fontsize=10)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
@@ -173,6 +174,8 @@ def draw_learning(original: Run, action_based: Mapping[str, Run], title: str) ->
 
 def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
     """Every model on every action: a row per model, a column per tested action."""
+    import seaborn as sns  # takes a second, which a training run need not wait
+
     size = 0.46 * len(matrix.columns)
     figure, axes = plt.subplots(figsize=(size + 2.6, 0.34 * len(matrix) + 2.1), layout="constrained")
     sns.heatmap(
@@ -188,6 +191,11 @@ def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
     axes.tick_params(length=0)
     axes.set_title(title, fontsize=10)
     return figure
+
+
+def _open_frame(axes: Axes, *sides: str) -> None:
+    """Leaves out the frame's lines at some sides, by default above and on the right."""
+    axes.spines[list(sides or ("top", "right"))].set_visible(False)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

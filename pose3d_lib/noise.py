@@ -6,7 +6,6 @@ with the person's size in the picture. The sizes are a model of such errors, not
 """
 
 import numpy as np
-from scipy.signal import lfilter
 
 from pose3d_lib.skeleton import H36M_17
 
@@ -43,6 +42,8 @@ def simulate_detections(pixels: np.ndarray, *, fps: float, rng: np.random.Genera
         fps: frames per second, so that the error's memory is in seconds whatever the frame rate.
         rng: source of all randomness.
     """
+    from scipy.signal import lfilter  # takes most of a second, which only those who make data should wait
+
     frames, joints, _ = pixels.shape
     extent = np.ptp(pixels, axis=1)  # (frames, 2): size of the person, the sitting one no smaller than its torso
     scale = np.median(np.hypot(extent[:, 0], extent[:, 1])) / PERSON_HEIGHT

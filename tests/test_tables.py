@@ -267,12 +267,12 @@ def test_what_cannot_change_the_baseline_leaves_it_found(
 def test_the_caption_says_what_was_run(one_seed: Comparison, two_seeds: Comparison, tiny_data: PoseDataset) -> None:
     caption = describe(one_seed, tiny_data)
     assert caption.startswith("SYNTHETIC data, nobody was filmed: synthetic-tiny, 2D keypoints 'simulated'")
-    for part in ("27 frames, 16 channels", "1 unit epoch(s)", "4 runs, seed(s) 0,", "An Abacus, CPU", "S9, S11"):
+    for part in ("27 frames, 16 channels", "1 unit epoch,", "4 runs, seed 0,", "An Abacus, CPU", "S9, S11"):
         assert part in caption
-    assert "8 runs, seed(s) 0, 1," in describe(two_seeds, tiny_data)
+    assert "8 runs, seed 0, 1," in describe(two_seeds, tiny_data)
     real = dataclasses.replace(tiny_data, synthetic=False, name="h36m")
     assert "SYNTHETIC" not in describe(one_seed, real)
-    assert describe(one_seed, real).startswith("data: h36m")
+    assert describe(one_seed, real).startswith("Data: h36m")
 
 
 def test_the_caption_says_which_schedules_and_which_machines(tiny_data: PoseDataset) -> None:

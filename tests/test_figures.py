@@ -1,0 +1,184 @@
+"""Figures: what they show is what they were given, and no text lies on another, on the page's edge or on a legend."""
+
+import itertools
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+
+from pose3d_lib import drawings, figures
+from pose3d_lib.actions import H36M_ACTIONS
+from pose3d_lib.runs import Run
+from pose3d_lib.tables import MEAN
+
+FRAMES = pd.Series(dict(zip(H36M_ACTIONS, range(4_876, 4_876 + 15 * 450, 450), strict=True)))
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def shown_texts(figure: Figure) -> list[Text]:
+    """Every text that is drawn; a tick outside the axis's limits keeps its label, but nobody sees it."""
+    figure.canvas.draw()
+    unseen = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        seen = {tick for tick in ticks if low <= tick.get_loc() <= high}
+        for tick in {*axis.majorTicks, *axis.minorTicks} - seen:
+            unseen |= {tick.label1, tick.label2}
+    return [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and t not in unseen]
+
+
+def texts_that_collide(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of texts, or of a text and a legend it does not belong to, that share more than a sliver of the page."""
+    shown = shown_texts(figure)
+    legends = figure.findobj(Legend)
+    inside = {text for legend in legends for text in legend.findobj(Text)}
+    boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
+    boxes = [(name, box.shrunk(0.96, 0.8)) for name, box in boxes if box.width and box.height]
+    pairs = list(itertools.combinations(boxes, 2))
+    outside = [(text.get_text(), text.get_window_extent()) for text in shown if text not in inside]
+    pairs += [(box, ("the legend", legend.get_window_extent())) for legend in legends for box in outside]
+    return [(a[0], b[0]) for a, b in pairs if a[1].overlaps(b[1])]
+
+
+def texts_off_the_page(figure: Figure) -> list[str]:
+    boxes = [(text.get_text(), text.get_window_extent()) for text in shown_texts(figure)]
+    page = figure.bbox.padded(1)
+    inside = [page.contains(box.x0, box.y0) and page.contains(box.x1, box.y1) for _, box in boxes]
+    return [name for (name, _), whole in zip(boxes, inside, strict=True) if not whole]
+
+
+def check_legible(figure: Figure) -> None:
+    assert texts_that_collide(figure) == []
+    assert texts_off_the_page(figure) == []
+
+
+def comparison_table() -> pd.DataFrame:
+    table = pd.DataFrame({"Action": [*H36M_ACTIONS, MEAN]})
+    table["Original, MPJPE [mm]"] = np.linspace(50, 120, 16)
+    table["Action-based, MPJPE [mm]"] = np.linspace(50.2, 90, 16)
+    return table.assign(**{"Change [%]": 0.0})
+
+
+def history(path: Path, rows: int = 8) -> pd.DataFrame:
+    seen = np.linspace(0.1, 1, rows)
+    lines = [
+        {
+            "unit_epochs": s, "lr": 0.001 * 0.95**k, "bn_momentum": 0.1 * 0.5**k, "train_mpjpe": 500 / (k + 1),
+            "test_mpjpe": 300 / (k + 1), "test_actions": dict.fromkeys(H36M_ACTIONS, 300 / (k + 1)),
+        }
+        for k, s in enumerate(seen)
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return pd.read_json(path, lines=True)
+
+
+def test_texts_on_each_other_are_found() -> None:
+    figure, axes = plt.subplots()
+    axes.text(0.5, 0.5, "one")
+    axes.text(0.51, 0.5, "two")
+    assert ("one", "two") in texts_that_collide(figure)
+
+
+@pytest.mark.parametrize("action", ["Directions", "WalkTogether"])
+def test_the_two_trainings_are_drawn_equally_high(action: str) -> None:
+    figure = figures.draw_training(FRAMES, action)
+    heights = [
+        max(bar.get_y() + bar.get_height() for bar in axes.patches if hasattr(bar, "get_height"))
+        for axes in figure.axes
+    ]
+    assert heights == pytest.approx([FRAMES.sum(), FRAMES.sum()])
+    check_legible(figure)
+
+
+def test_a_training_on_very_unequal_actions_is_legible() -> None:
+    check_legible(
+        figures.draw_training(pd.Series({"Walking": 44_088, "BasketballSignal": 31_796, "Running": 1_672}), "Running")
+    )
+
+
+def test_shares_are_labelled_with_t() -> None:
+    figure = figures.draw_shares(FRAMES)
+    labels = {text.get_text() for text in figure.axes[0].texts}
+    assert {f"{t:.1f}" for t in FRAMES.sum() / FRAMES} <= labels
+    check_legible(figure)
+
+
+@pytest.mark.parametrize("widths", [(3, 3, 3), (3, 3, 3, 3), (3, 3, 3, 3, 3), (1,), (5, 7)])
+def test_the_receptive_field_is_legible_and_named(widths: tuple[int, ...]) -> None:
+    figure = figures.draw_receptive_field(widths)
+    assert f"= {np.prod(widths)} frames" in figure.axes[0].get_title()
+    check_legible(figure)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 30])
+def test_the_learning_curve_is_legible(rows: int, tmp_path: Path) -> None:
+    check_legible(figures.draw_learning_curve(history(tmp_path / "history.jsonl", rows), 55.0))
+
+
+def test_the_learning_curve_ends_at_the_final_error(tmp_path: Path) -> None:
+    figure = figures.draw_learning_curve(history(tmp_path / "history.jsonl"), 12.5)
+    curves = {line.get_label(): line for line in figure.axes[0].lines}
+    assert curves["test error, own actions"].get_ydata()[-1] == 12.5
+
+
+def test_the_comparison_shows_every_action_and_is_legible() -> None:
+    figure = figures.draw_comparison(
+        comparison_table(), "Table 1: MPJPE after 1 unit epoch, synthetic-small (synthetic data)"
+    )
+    assert {label.get_text() for label in figure.axes[0].get_yticklabels()} == {*H36M_ACTIONS, MEAN}
+    check_legible(figure)
+
+
+def test_the_transfer_matrix_is_legible() -> None:
+    matrix = pd.DataFrame(
+        np.linspace(60, 338, 240).reshape(16, 15), index=["All", *H36M_ACTIONS], columns=list(H36M_ACTIONS)
+    )
+    check_legible(figures.draw_transfer(matrix, "Every model on every action, synthetic-small (synthetic data)"))
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_learning_curves_of_both_arms_are_legible_and_end_at_the_final_error(count: int, tmp_path: Path) -> None:
+    runs = {}
+    for name in ("All", *H36M_ACTIONS[:count]):
+        folder = tmp_path / name
+        folder.mkdir()
+        history(folder / "history.jsonl")
+        errors = {action: {"frames": 10, "mpjpe": 33.0} for action in H36M_ACTIONS}
+        (folder / "metrics.json").write_text(json.dumps({"actions": errors}), encoding="utf-8")
+        runs[name] = Run(folder)
+    original = runs.pop("All")
+    figure = figures.draw_learning(original, runs, "How fast either arm learns")
+    assert all(line.get_ydata()[-1] == 33.0 for axes in figure.axes for line in axes.lines)
+    check_legible(figure)
+
+
+def test_pictures_of_poses_are_legible(tiny_data) -> None:
+    clip = tiny_data.test_clips().iloc[0]
+    predicted = tiny_data.positions[clip.start : clip.stop] + 0.01
+    check_legible(drawings.draw_cameras(tiny_data, clip, 0, "simulated"))
+    check_legible(drawings.draw_actions(tiny_data, "S1"))
+    figure = drawings.draw_prediction(tiny_data, clip, "simulated", predicted, [0, 3, 6, 9, 12])
+    assert [axes.get_title() for axes in figure.axes[1::2]] == ["MPJPE 17 mm"] * 5
+    check_legible(figure)
+
+
+def test_the_body_stands_upright_in_the_3d_picture(tiny_data) -> None:
+    clip = tiny_data.select(["S1"], ["Walking"]).iloc[0]
+    axes = plt.figure().add_subplot(projection="3d")
+    drawings.draw_3d(axes, tiny_data.positions[clip.start], tiny_data.skeleton)
+    heads, feet = (max, min)[0], (max, min)[1]
+    heights = [z for line in axes.lines for z in line.get_data_3d()[2]]
+    assert heads(heights) > 0.4
+    assert feet(heights) < -0.6

@@ -1,0 +1,374 @@
+"""The four notebooks: as committed, and executed by papermill in the order of the story, at the tiny scale."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from filelock import FileLock
+from papermill.inspection import inspect_notebook
+
+from pose3d_lib.execution import NOTEBOOKS, execute_notebook
+from pose3d_lib.paths import notebooks_dir
+from pose3d_lib.runs import Run
+
+ROOT = notebooks_dir().parent
+EVERY_NOTEBOOK = pytest.mark.parametrize("name", NOTEBOOKS)
+TINY = {"scale": "tiny", "preset": "tiny"}
+SWEEP = {**TINY, "actions": "Sitting,Walking", "unit_epochs": 0.3}
+LINES_PER_CELL, LINES_PER_NOTEBOOK = 15, 80
+
+
+def read_committed(name: str) -> nbformat.NotebookNode:
+    return nbformat.read(notebooks_dir() / f"{name}.ipynb", as_version=4)
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def parameters_cell(name: str) -> str:
+    (cell,) = [cell for cell in read_committed(name).cells if "parameters" in cell.metadata.get("tags", [])]
+    return cell.source
+
+
+def code_lines(source: str) -> list[str]:
+    """Without blank lines and comments."""
+    return [line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def test_the_folder_holds_the_four_notebooks() -> None:
+    assert sorted(path.stem for path in notebooks_dir().glob("*.ipynb")) == list(NOTEBOOKS)
+
+
+@EVERY_NOTEBOOK
+def test_the_file_is_a_valid_notebook(name: str) -> None:
+    notebook = read_committed(name)
+    nbformat.validate(notebook)
+    assert notebook.nbformat_minor >= 5, "older cells have no ids"
+    assert notebook.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+
+
+@EVERY_NOTEBOOK
+def test_nothing_executed_is_committed(name: str) -> None:
+    for cell in code_cells(read_committed(name)):
+        assert (cell.outputs, cell.execution_count) == ([], None)
+        assert not set(cell.metadata) - {"tags"}
+
+
+@EVERY_NOTEBOOK
+def test_cells_are_plain_short_python(name: str) -> None:
+    sources = [cell.source for cell in code_cells(read_committed(name))]
+    for source in sources:
+        for statement in ast.walk(ast.parse(source)):  # parsing refuses ! and %
+            assert not isinstance(statement, ast.ClassDef | ast.While | ast.Try)
+        assert not re.search(r"^\s*[!%]|get_ipython", source, re.MULTILINE)
+        assert 0 < len(code_lines(source)) <= LINES_PER_CELL or source == parameters_cell(name)
+    assert sum(len(code_lines(source)) for source in sources) <= LINES_PER_NOTEBOOK
+
+
+@EVERY_NOTEBOOK
+def test_the_text_says_what_the_code_does_not(name: str) -> None:
+    notebook = read_committed(name)
+    assert notebook.cells[0].cell_type == "markdown"
+    assert re.match(rf"# {int(name[:2])} \w", notebook.cells[0].source)
+    kinds = "".join(cell.cell_type[0] for cell in notebook.cells)
+    assert "cccc" not in kinds, "four cells of code without a word"
+    assert kinds.count("m") >= 5
+
+
+@EVERY_NOTEBOOK
+def test_there_is_one_parameters_cell_of_documented_assignments(name: str) -> None:
+    lines = parameters_cell(name).splitlines()
+    for line in lines:
+        assert re.fullmatch(r"[a-z_]+: (str|int|float|bool) = \S+  # \S.*", line), line
+    names = [line.partition(":")[0] for line in lines]
+    assert len(set(names)) == len(names)
+    assert set(names) <= {"preset", *NOTEBOOKS[name].model_fields}
+
+
+@EVERY_NOTEBOOK
+def test_the_parameters_and_the_config_have_the_same_defaults(name: str) -> None:
+    defaults = {
+        statement.target.id: ast.literal_eval(statement.value)
+        for statement in ast.parse(parameters_cell(name)).body
+        if isinstance(statement, ast.AnnAssign)
+    }
+    given = {key: value for key, value in defaults.items() if value is not None and key not in ("preset", "action")}
+    read = NOTEBOOKS[name](**given)
+    untouched = NOTEBOOKS[name]()
+    assert {key: getattr(read, key) for key in given} == {key: getattr(untouched, key) for key in given}
+
+
+@EVERY_NOTEBOOK
+def test_papermill_lists_every_parameter_with_its_help(name: str, capfd: pytest.CaptureFixture) -> None:
+    listed = inspect_notebook(str(notebooks_dir() / f"{name}.ipynb"))
+    assert list(listed) == [line.partition(":")[0] for line in parameters_cell(name).splitlines()]
+    for parameter in listed.values():
+        assert parameter["help"], parameter["name"]
+        assert parameter["inferred_type_name"] != "None"
+    assert capfd.readouterr().err == ""
+
+
+Execute = Callable[[str, str, dict], nbformat.NotebookNode]
+
+
+@pytest.fixture(scope="session")
+def story(tiny_outputs: Path, tiny_data: object) -> Path:
+    """POSE3D_OUTPUTS of this file: `tiny_outputs`, where the dataset is prepared already; one for all workers."""
+    return tiny_outputs
+
+
+@pytest.fixture(scope="session")
+def executed(story: Path) -> Execute:
+    """Executes a notebook once, whichever worker asks first, and reads what came of it."""
+
+    def execute(label: str, name: str, parameters: dict) -> nbformat.NotebookNode:
+        output = story / "story" / f"{label}.ipynb"
+        done = output.with_suffix(".done")
+        output.parent.mkdir(exist_ok=True)
+        with FileLock(output.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:
+            if not done.exists():
+                patch.setenv("POSE3D_OUTPUTS", str(story))
+                execute_notebook(name, output, parameters)
+                done.touch()
+        return nbformat.read(output, as_version=4)
+
+    return execute
+
+
+@pytest.fixture
+def data_prep(executed: Execute) -> nbformat.NotebookNode:
+    return executed("data", "01_data_prep", {"scale": "tiny"})
+
+
+@pytest.fixture
+def results_before(executed: Execute) -> nbformat.NotebookNode:
+    """04_results when nothing has been trained. Its folder of tables is that of `results_after`."""
+    return executed("before", "04_results", SWEEP)
+
+
+@pytest.fixture
+def sweep(executed: Execute, results_before: object) -> nbformat.NotebookNode:
+    return executed("sweep", "03_action_based", SWEEP)
+
+
+@pytest.fixture
+def sweep_again(executed: Execute, sweep: object) -> nbformat.NotebookNode:
+    return executed("again", "03_action_based", SWEEP)
+
+
+@pytest.fixture
+def results_after(executed: Execute, sweep: object) -> nbformat.NotebookNode:
+    return executed("after", "04_results", SWEEP)
+
+
+def outputs_of(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def figures_of(notebook: nbformat.NotebookNode) -> list[str]:
+    return [output.data["image/png"] for output in outputs_of(notebook) if "image/png" in output.get("data", {})]
+
+
+def text_of(notebook: nbformat.NotebookNode) -> str:
+    """All that its cells printed and said."""
+    return "\n".join(
+        output.text if output.output_type == "stream" else output.get("data", {}).get("text/markdown", "")
+        for output in outputs_of(notebook)
+    )
+
+
+def check_clean(notebook: nbformat.NotebookNode) -> None:
+    """Executed to its end, without an error and without noise."""
+    nbformat.validate(notebook)
+    assert [cell.source for cell in code_cells(notebook) if cell.execution_count is None] == []
+    for output in outputs_of(notebook):
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr", output.text
+        assert set(output.get("data", {})) <= {"text/plain", "text/markdown", "image/png"}
+    assert not re.search(r"Warning|Traceback|\bnan\b", text_of(notebook))
+
+
+def test_01_shows_the_dataset(data_prep: nbformat.NotebookNode, tiny_data) -> None:
+    check_clean(data_prep)
+    text = text_of(data_prep)
+    assert len(figures_of(data_prep)) >= 4
+    assert f"synthetic-tiny, fingerprint {tiny_data.fingerprint[:12]}" in text
+    assert "nobody was filmed" in text
+    frames = tiny_data.frames_per_action().train
+    for action, number in frames.items():
+        assert re.search(rf"\| {action} +\| +{number:,} \|.* {frames.sum() / number:.2f} \|", text), action
+
+
+def test_04_before_any_run_says_what_is_missing(results_before: nbformat.NotebookNode) -> None:
+    check_clean(results_before)
+    text = text_of(results_before)
+    assert "**3 of 3 planned runs are not finished**: All (seed 0), Sitting (seed 0), Walking (seed 0)" in text
+    assert "`03_action_based` with the same parameters runs them" in text
+    for number in (1, 2):
+        assert f"Table {number} needs the baseline and at least one action-based run" in text
+    assert "Table 3 compares long runs of 80 unit epochs; none are finished" in text
+    assert len(figures_of(results_before)) == 1, "what was compared can be drawn without runs"
+
+
+def test_04_quotes_the_paper_whether_there_are_runs_or_not(results_before: nbformat.NotebookNode) -> None:
+    text = text_of(results_before)
+    assert "Quoted from the paper, Human3.6M" in text
+    for number in ("56.34", "52.07", "70.49", "70.86", "49.27"):
+        assert number in text
+
+
+def test_03_runs_02_for_the_original_and_every_action(sweep: nbformat.NotebookNode, story: Path) -> None:
+    check_clean(sweep)
+    text = text_of(sweep)
+    assert "3 runs on synthetic-tiny" in text
+    assert re.search(r"^3 finished; \d+ s\.$", text, re.MULTILINE)
+    for action in ("All", "Sitting", "Walking"):
+        assert re.search(rf"^\| {action} +\| +0 \| finished ", text, re.MULTILINE)
+        (folder,) = (story / "runs").glob(f"{action}-27f-0.3ue-seed0-*")
+        assert folder.name in text
+        assert Run(folder).config.action == action
+
+
+@pytest.mark.parametrize("action", ["All", "Sitting", "Walking"])
+def test_every_run_has_its_executed_notebook(sweep: nbformat.NotebookNode, story: Path, action: str) -> None:
+    (folder,) = (story / "runs").glob(f"{action}-27f-0.3ue-seed0-*")
+    notebook = nbformat.read(folder / "02_train.ipynb", as_version=4)
+    check_clean(notebook)
+    assert len(figures_of(notebook)) >= 3
+    text = text_of(notebook)
+    assert f"{action} of synthetic-tiny" in text
+    assert f"run folder: {folder}" in text
+    assert re.search(r"^epoch .* 0 s left", text, re.MULTILINE)
+    assert ("**not** trained on" in text) == (action != "All")
+    own = Run(folder).actions if action == "All" else Run(folder).actions.loc[[action]]
+    for mpjpe in own.mpjpe:
+        assert f" {mpjpe:.2f} |" in text
+
+
+def test_03_executed_again_reuses_every_run(sweep_again: nbformat.NotebookNode) -> None:
+    check_clean(sweep_again)
+    text = text_of(sweep_again)
+    assert re.search(r"^3 reused; \d+ s\.$", text, re.MULTILINE)
+    assert text.count(" reused ") >= 3
+
+
+def test_04_after_the_runs_shows_and_saves_the_tables(results_after: nbformat.NotebookNode, story: Path) -> None:
+    check_clean(results_after)
+    text = text_of(results_after)
+    assert "All 3 planned runs are finished." in text
+    assert "SYNTHETIC data, nobody was filmed" in text
+    assert len(figures_of(results_after)) >= 4
+    folder = story / "results" / "synthetic-tiny-simulated-27f-16c"
+    assert f"tables and figures: {folder}" in text
+    for name in ("table_1", "table_2", "all_metrics"):
+        table = (folder / f"{name}.md").read_text(encoding="utf-8").partition("\n\n")[0]
+        assert table in text
+        assert "SYNTHETIC" in (folder / f"{name}.md").read_text(encoding="utf-8")
+    for figure in ("figure_table_1", "figure_table_2", "figure_learning", "figure_transfer", "figure_training"):
+        assert (folder / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_04_s_tables_hold_the_numbers_of_the_run_folders(results_after: nbformat.NotebookNode, story: Path) -> None:
+    runs = {
+        action: Run(next((story / "runs").glob(f"{action}-27f-0.3ue-seed0-*")))
+        for action in ("All", "Sitting", "Walking")
+    }
+    folder = story / "results" / "synthetic-tiny-simulated-27f-16c"
+    for number, metric in ((1, "mpjpe"), (2, "mpjve")):
+        table = pd.read_csv(folder / f"table_{number}.csv", index_col=0)
+        for action in ("Sitting", "Walking"):
+            original, own = runs["All"].actions[metric][action], runs[action].actions[metric][action]
+            assert table.loc[action].tolist() == pytest.approx([original, own, 100 * (own / original - 1)], rel=1e-12)
+
+
+def test_04_says_that_table_3_needs_long_runs(results_after: nbformat.NotebookNode, story: Path) -> None:
+    said = "Table 3 compares long runs of 80 unit epochs; none are finished for synthetic-tiny. To make them: `pose3d sweep"
+    assert said in text_of(results_after)
+    folder = story / "results" / "synthetic-tiny-simulated-27f-16c"
+    assert (folder / "table_3.md").read_text(encoding="utf-8").startswith(said)
+    assert not (folder / "table_3.csv").exists()
+
+
+def papermill(*arguments: str, outputs: Path, cwd: Path, stdout: Path) -> subprocess.CompletedProcess:
+    """papermill as a person or CI calls it; its standard error is returned."""
+    with stdout.open("w") as file:
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("papermill")), *arguments],
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"POSE3D_OUTPUTS": str(outputs)},
+            timeout=120,
+        )
+
+
+TINY_ARGUMENTS = ("-p", "scale", "tiny", "-p", "preset", "tiny")
+
+
+def test_papermill_from_the_notebooks_folder_without_an_output_path(
+    story: Path, tiny_data: object, tmp_path: Path
+) -> None:
+    before = (notebooks_dir() / "02_train.ipynb").read_bytes()
+    ended = papermill(
+        *("02_train.ipynb", "-p", "action", "Sitting", *TINY_ARGUMENTS),
+        outputs=story,
+        cwd=notebooks_dir(),
+        stdout=tmp_path / "sitting.ipynb",
+    )
+    assert ended.returncode == 0, ended.stderr
+    notebook = nbformat.read(tmp_path / "sitting.ipynb", as_version=4)
+    check_clean(notebook)
+    assert "Sitting of synthetic-tiny" in text_of(notebook)
+    assert len(figures_of(notebook)) >= 3
+    (folder,) = (story / "runs").glob("Sitting-27f-1ue-seed0-*")
+    assert (folder / "finished.json").is_file()
+    assert (notebooks_dir() / "02_train.ipynb").read_bytes() == before
+
+
+def test_papermill_from_the_repository_s_root_with_an_output_path(
+    story: Path, tiny_data: object, tmp_path: Path
+) -> None:
+    ended = papermill(
+        *("notebooks/02_train.ipynb", str(tmp_path / "all.ipynb"), "-p", "action", "All", *TINY_ARGUMENTS),
+        outputs=story,
+        cwd=ROOT,
+        stdout=tmp_path / "stdout.txt",
+    )
+    assert ended.returncode == 0, ended.stderr
+    notebook = nbformat.read(tmp_path / "all.ipynb", as_version=4)
+    check_clean(notebook)
+    assert "All of synthetic-tiny" in text_of(notebook)
+    assert len(list((story / "runs").glob("All-27f-1ue-seed0-*/finished.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("action", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
+        (("unit_epoch", "2"), "unknown parameter 'unit_epoch': did you mean unit_epochs?"),
+    ],
+)
+def test_papermill_with_a_wrong_parameter_fails_and_says_why(
+    given: tuple[str, str], said: str, tmp_path: Path
+) -> None:
+    ended = papermill(
+        *("02_train.ipynb", str(tmp_path / "failed.ipynb"), "-p", *given, *TINY_ARGUMENTS),
+        outputs=tmp_path / "outputs",
+        cwd=notebooks_dir(),
+        stdout=tmp_path / "stdout.txt",
+    )
+    assert ended.returncode != 0
+    assert said in ended.stderr
+    errors = [o for o in outputs_of(nbformat.read(tmp_path / "failed.ipynb", 4)) if o.output_type == "error"]
+    assert [error.ename for error in errors] == ["InputError"]
+    assert not (tmp_path / "outputs").exists(), "refused before anything was made"

@@ -1,0 +1,327 @@
+"""A dataset is found by its settings and prepared once; the built-in one is what its description says."""
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from pose3d_lib import sources
+from pose3d_lib.actions import H36M_ACTIONS
+from pose3d_lib.dataset import PoseDataset, save_dataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.sources import DataSpec, list_actions, open_dataset, prepared_path, synthetic
+from pose3d_lib.sources.synthetic import make_synthetic, take_frames
+
+SUBJECTS = ["S1", "S5", "S6", "S7", "S8", "S9", "S11"]
+
+HOLD_THE_LOCK_AND_PREPARE = """
+import sys, time
+from pathlib import Path
+from filelock import FileLock
+ready, path = map(Path, sys.argv[1:])
+with FileLock(path.with_suffix(".lock")):
+    print("locked", flush=True)
+    time.sleep(0.5)
+    ready.replace(path)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "downloads"))
+
+
+@pytest.fixture
+def small(hand_made) -> PoseDataset:
+    return hand_made([("S1", "Walking", "0", 0, 4), ("S9", "Walking", "0", 0, 3)])
+
+
+@pytest.fixture
+def made(small, monkeypatch) -> list[tuple]:
+    """What the synthetic dataset was asked for; a small one is made in its place, slowly enough to be asked twice."""
+    calls: list[tuple] = []
+
+    def make(scale: str, *, seed: int, progress) -> PoseDataset:
+        calls.append((scale, seed))
+        time.sleep(0.2)
+        return small
+
+    monkeypatch.setattr(synthetic, "make_synthetic", make)
+    return calls
+
+
+def motion(frames: int = 6, *, seed: int = 0) -> np.ndarray:
+    """(frames, 17, 3) metres: a cloud the size of a person, 1.7 m along z."""
+    rng = np.random.default_rng(seed)
+    body = np.column_stack([rng.uniform(-0.3, 0.3, (17, 2)), np.linspace(0, 1.7, 17)])
+    return body + np.linspace(0, 0.5, frames)[:, None, None] * [1, 0, 0]
+
+
+def write_motion(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **{"ann/Walking/1": motion(), "ann/Hopping/1": motion(seed=1), "bob/Walking/1": motion(seed=2)})
+
+
+OWN_MOTION = {"dataset": "mine.npz", "train_subjects": "ann", "test_subjects": "bob"}
+
+
+# Preparing
+
+
+def test_a_dataset_is_prepared_once_and_then_read(made, small) -> None:
+    said: list[str] = []
+    for _ in range(3):
+        data = open_dataset(DataSpec(scale="tiny", data_seed=4), progress=said.append)
+        assert data.fingerprint == small.fingerprint
+    assert made == [("tiny", 4)]
+    assert said == [f"preparing {prepared_path(DataSpec(scale='tiny', data_seed=4)).name}"]
+
+
+def test_however_many_ask_at_once_it_is_prepared_once(made, small) -> None:
+    together = threading.Barrier(4)
+
+    def ask(_: int) -> str:
+        together.wait()
+        return open_dataset(DataSpec()).fingerprint
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(ask, range(4))) == {small.fingerprint}
+    assert made == [("small", 0)]
+
+
+def test_while_another_process_prepares_it_waits_and_reads(made, small, tmp_path) -> None:
+    save_dataset(small, tmp_path / "ready.safetensors")
+    path = prepared_path(DataSpec())
+    path.parent.mkdir(parents=True)
+    command = [sys.executable, "-c", HOLD_THE_LOCK_AND_PREPARE, str(tmp_path / "ready.safetensors"), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "locked\n"
+        assert not path.exists()
+        assert open_dataset(DataSpec()).fingerprint == small.fingerprint
+    assert made == []
+
+
+def test_a_preparation_that_failed_leaves_nothing_and_is_done_again(made, monkeypatch) -> None:
+    make = synthetic.make_synthetic
+
+    def fail(*_, **__):
+        raise RuntimeError("interrupted")
+
+    monkeypatch.setattr(synthetic, "make_synthetic", fail)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        open_dataset(DataSpec())
+    assert not prepared_path(DataSpec()).exists()
+    monkeypatch.setattr(synthetic, "make_synthetic", make)
+    open_dataset(DataSpec())
+    assert len(made) == 1
+
+
+def test_both_2d_sources_lie_in_one_file() -> None:
+    assert prepared_path(DataSpec(keypoints="gt")) == prepared_path(DataSpec(keypoints="simulated"))
+
+
+def test_the_prepared_file_lies_under_outputs_and_says_what_it_holds(tmp_path) -> None:
+    path = prepared_path(DataSpec(scale="tiny"))
+    assert path.parent == tmp_path / "outputs" / "data"
+    assert path.name.startswith("synthetic-tiny-")
+
+
+@pytest.mark.parametrize("other", [{"scale": "tiny"}, {"scale": "full"}, {"data_seed": 1}], ids=str)
+def test_another_scale_or_seed_is_another_file(other) -> None:
+    assert prepared_path(DataSpec(**other)) != prepared_path(DataSpec())
+
+
+@pytest.mark.parametrize(
+    "other", [{"data_seed": 1}, {"fps": 25}, {"train_subjects": "ann,bob"}, {"test_subjects": "ann"}], ids=str
+)
+def test_another_setting_of_plain_motion_is_another_file(other, tmp_path) -> None:
+    write_motion(tmp_path / "downloads" / "mine.npz")
+    assert prepared_path(DataSpec(**{**OWN_MOTION, **other})) != prepared_path(DataSpec(**OWN_MOTION))
+
+
+def test_a_changed_source_file_is_prepared_again(tmp_path) -> None:
+    write_motion(tmp_path / "downloads" / "mine.npz")
+    before = prepared_path(DataSpec(**OWN_MOTION))
+    np.savez(tmp_path / "downloads" / "mine.npz", **{"ann/Walking/1": motion(7), "bob/Walking/1": motion(8)})
+    assert prepared_path(DataSpec(**OWN_MOTION)) != before
+
+
+@pytest.mark.parametrize(
+    "module", ["sources/synthetic_gait.py", "sources/filming.py", "cameras.py", "noise.py", "dataset.py"]
+)
+def test_other_code_is_another_file(module, tmp_path, monkeypatch) -> None:
+    before = prepared_path(DataSpec())
+    copy = tmp_path / "package"
+    shutil.copytree(sources.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(sources, "PACKAGE", copy)
+    assert prepared_path(DataSpec()) == before
+    with (copy / module).open("a", encoding="utf-8") as file:
+        file.write("# another line\n")
+    assert prepared_path(DataSpec()) != before
+
+
+# Finding
+
+
+def test_plain_motion_is_found_in_the_data_folder_from_anywhere(tmp_path, monkeypatch) -> None:
+    write_motion(tmp_path / "downloads" / "cmu" / "mine.npz")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    spec = DataSpec(**{**OWN_MOTION, "dataset": "cmu/mine.npz"})
+    assert list_actions(spec) == ("Walking", "Hopping")
+    data = open_dataset(spec)
+    assert (data.name, data.actions, data.train_subjects, data.test_subjects) == (
+        "mine",
+        ("Walking", "Hopping"),
+        ("ann",),
+        ("bob",),
+    )
+
+
+def test_plain_motion_may_be_given_by_its_whole_path(tmp_path) -> None:
+    write_motion(tmp_path / "my motion" / "mine.npz")
+    spec = DataSpec(**{**OWN_MOTION, "dataset": str(tmp_path / "my motion" / "mine.npz"), "fps": 30})
+    assert set(open_dataset(spec).clips.fps) == {30.0}
+
+
+def test_the_built_in_actions_are_known_before_anything_is_prepared() -> None:
+    assert list_actions(DataSpec()) == list_actions(DataSpec(dataset="h36m")) == H36M_ACTIONS
+
+
+def test_an_unknown_dataset_is_told_which_there_are() -> None:
+    with pytest.raises(InputError, match=r"unknown dataset 'synthetik'.*synthetic; h36m .*\.npz"):
+        open_dataset(DataSpec(dataset="synthetik"))
+
+
+def test_an_unknown_scale_is_told_what_may_have_been_meant() -> None:
+    with pytest.raises(ValidationError, match="unknown scale 'smal': did you mean small"):
+        DataSpec(scale="smal")
+
+
+def test_unknown_keypoints_are_told_what_may_have_been_meant(made, tmp_path) -> None:
+    write_motion(tmp_path / "downloads" / "mine.npz")
+    for settings in ({}, OWN_MOTION):
+        with pytest.raises(InputError, match=r"unknown keypoints.*'simulate': did you mean simulated"):
+            open_dataset(DataSpec(**settings, keypoints="simulate"))
+    assert made == []
+
+
+def test_a_file_that_is_not_there_is_refused_with_the_place_it_was_looked_for(tmp_path) -> None:
+    with pytest.raises(InputError, match="POSE3D_DATA") as refusal:
+        open_dataset(DataSpec(**OWN_MOTION))
+    assert str(tmp_path / "downloads" / "mine.npz") in str(refusal.value)
+
+
+def test_human36m_without_its_files_is_refused_with_the_folder_and_how_to_get_them(tmp_path) -> None:
+    with pytest.raises(InputError, match="POSE3D_DATA") as refusal:
+        open_dataset(DataSpec(dataset="h36m"))
+    assert str(tmp_path / "downloads") in str(refusal.value)
+
+
+def test_a_setting_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValidationError, match="scales"):
+        DataSpec(scales="tiny")
+
+
+# The built-in dataset
+
+
+def test_seven_subjects_do_fifteen_actions_twice_before_four_cameras(tiny_data) -> None:
+    clips = tiny_data.clips
+    assert clips.subject.unique().tolist() == SUBJECTS
+    assert tiny_data.train_subjects == ("S1", "S5", "S6", "S7", "S8")
+    assert tiny_data.test_subjects == ("S9", "S11")
+    assert tiny_data.actions == tiny_data.train_actions == tiny_data.test_actions == H36M_ACTIONS
+    names = [tiny_data.cameras[camera].name for camera in clips.camera]
+    assert clips.assign(name=names).groupby(["subject", "action", "take"]).name.nunique().eq(4).all()
+    assert len(clips) == 7 * 15 * 2 * 4
+    assert set(clips.fps) == {50.0}
+    assert clips.labelled.all()
+
+
+def test_the_built_in_dataset_says_that_nobody_was_filmed(tiny_data) -> None:
+    assert tiny_data.synthetic
+    assert any("Synthetic" in sentence for sentence in tiny_data.declarations())
+
+
+def test_a_clip_is_as_long_as_foretold(tiny_data) -> None:
+    for clip in tiny_data.clips.itertuples():
+        assert clip.stop - clip.start == take_frames("tiny", clip.action, clip.subject, clip.take, 0)
+
+
+def test_the_two_takes_of_an_action_differ_in_length() -> None:
+    for subject in SUBJECTS:
+        for action in H36M_ACTIONS:
+            assert len({take_frames("full", action, subject, take, 0) for take in "01"}) == 2
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_actions_differ_in_length_so_that_t_is_not_fifteen_for_all(seed) -> None:
+    frames = {
+        action: sum(take_frames("small", action, subject, take, seed) for subject in SUBJECTS[:5] for take in "01")
+        for action in H36M_ACTIONS
+    }
+    t = {action: sum(frames.values()) / own for action, own in frames.items()}
+    assert min(t.values()) < 13
+    assert max(t.values()) > 17
+
+
+def test_the_full_scale_has_as_many_camera_frames_as_human36m() -> None:
+    def camera_frames(subjects: list[str]) -> int:
+        every = [(action, subject, take) for action in H36M_ACTIONS for subject in subjects for take in "01"]
+        return 4 * sum(take_frames("full", *take, 0) for take in every)
+
+    assert 2_000_000 < camera_frames(SUBJECTS) < 2_200_000
+    assert camera_frames(SUBJECTS[:5]) == pytest.approx(1_559_752, rel=0.06)
+    assert camera_frames(SUBJECTS[5:]) == pytest.approx(543_344, rel=0.15)
+
+
+@pytest.fixture
+def three_actions(monkeypatch) -> None:
+    monkeypatch.setattr(synthetic, "H36M_ACTIONS", ("Phoning", "Sitting", "Walking"))
+
+
+@pytest.mark.usefixtures("three_actions")
+def test_the_same_seed_gives_the_same_dataset() -> None:
+    assert make_synthetic("tiny", seed=3).fingerprint == make_synthetic("tiny", seed=3).fingerprint
+
+
+@pytest.mark.usefixtures("three_actions")
+def test_another_seed_gives_other_motion_and_other_errors_of_the_detector() -> None:
+    first, second = (make_synthetic("tiny", seed=seed) for seed in (0, 1))
+    assert first.fingerprint != second.fingerprint
+    assert np.abs(first.positions[0] - second.positions[0]).max() > 0.05
+    one, other = (data.keypoints["simulated"][0] - data.keypoints["gt"][0] for data in (first, second))
+    assert np.abs(one - other).max() > 1  # pixels
+
+
+def test_the_detector_s_error_differs_from_camera_to_camera(tiny_data) -> None:
+    errors = tiny_data.keypoints["simulated"] - tiny_data.keypoints["gt"]
+    starts = [clip.start for clip in tiny_data.clips.iloc[:4].itertuples()]
+    first_frames = errors[starts].reshape(4, -1)
+    assert np.abs(np.corrcoef(first_frames) - np.eye(4)).max() < 0.8
+    assert 2 < np.median(np.abs(errors)) < 10  # pixels
+
+
+def test_the_mean_pose_of_one_action_suits_that_action_and_not_another(tiny_data) -> None:
+    def poses(clips, action: str) -> np.ndarray:
+        chosen = clips[clips.action == action].itertuples()
+        return np.concatenate([tiny_data.positions[clip.start : clip.stop] for clip in chosen])
+
+    actions = ("Sitting", "Walking")
+    guess = {action: poses(tiny_data.train_clips(), action).mean(axis=0) for action in actions}
+    error = {
+        (of, on): 1000 * np.linalg.norm(poses(tiny_data.test_clips(), on) - guess[of], axis=-1).mean()
+        for of in actions
+        for on in actions
+    }
+    assert error["Walking", "Sitting"] > error["Sitting", "Sitting"] + 30  # mm
+    assert error["Sitting", "Walking"] > error["Walking", "Walking"] + 30

@@ -1,0 +1,410 @@
+"""The training loop: what it sees, in which order, by which schedule, and what it says about it."""
+
+from dataclasses import asdict
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from pose3d_lib import training
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.evaluation import evaluate, frame_wise, per_action
+from pose3d_lib.skeleton import COCO_17, Skeleton
+from pose3d_lib.training import HistoryRow, Trained, build_model, check_run, own_test_clips, train
+from pose3d_lib.windows import TrainingWindows
+
+# 100 frames to train on, so 200 windows in a unit epoch: 120 of Walking, 60 of Sitting, 20 of SittingDown.
+ROWS = [
+    ("S1", "Walking", "0", 0, 40),
+    ("S1", "Walking", "1", 1, 20),
+    ("S1", "Sitting", "0", 0, 30),
+    ("S1", "SittingDown", "0", 0, 10),
+    ("S9", "Walking", "0", 0, 12),
+    ("S9", "Sitting", "0", 0, 8),
+    ("S9", "SittingDown", "0", 1, 4),
+]
+ACTIONS = {"Walking": 120, "Sitting": 60, "SittingDown": 20}
+
+
+@pytest.fixture
+def data(hand_made) -> PoseDataset:
+    return hand_made(ROWS)
+
+
+def config(action: str = "Sitting", **changes) -> RunConfig:
+    settings = {"filter_widths": (3,), "channels": 6, "batch_size": 16, "evaluate_at": (), "threads": 1}
+    return RunConfig(**{**settings, "action": action, **changes})
+
+
+def run(config: RunConfig, data: PoseDataset) -> tuple[Trained, list[HistoryRow]]:
+    rows: list[HistoryRow] = []
+    return train(config, data, on_row=rows.append), rows
+
+
+def weights(trained: Trained) -> dict[str, bytes]:
+    """Every number of the network, running statistics included."""
+    return {name: value.numpy().tobytes() for name, value in trained.model.state_dict().items()}
+
+
+def parameters(trained: Trained) -> dict[str, bytes]:
+    return {name: value.detach().numpy().tobytes() for name, value in trained.model.named_parameters()}
+
+
+def without_seconds(rows: list[HistoryRow]) -> list[dict]:
+    return [{key: value for key, value in asdict(row).items() if "seconds" not in key} for row in rows]
+
+
+def poisoned(data: PoseDataset, *, where) -> PoseDataset:
+    """A copy with NaN as 2D and 3D of the clips for which `where` is true."""
+    fields = {name: getattr(data, name) for name in data.__dataclass_fields__}
+    positions = data.positions.copy()
+    keypoints = {name: array.copy() for name, array in data.keypoints.items()}
+    for clip in data.clips.itertuples():
+        if where(clip):
+            for array in (positions, *keypoints.values()):
+                array[clip.start : clip.stop] = np.nan
+    return PoseDataset(**{**fields, "positions": positions, "keypoints": keypoints})
+
+
+@pytest.fixture
+def batches(monkeypatch) -> list[list[int]]:
+    """Fills with the numbers of the windows of every batch."""
+    seen: list[list[int]] = []
+    gather = TrainingWindows.gather
+
+    def remember(self, numbers):
+        seen.append(numbers.tolist())
+        return gather(self, numbers)
+
+    monkeypatch.setattr(TrainingWindows, "gather", remember)
+    return seen
+
+
+# What a run may see
+
+
+@pytest.mark.parametrize(("action", "t"), [("Walking", 5 / 3), ("Sitting", 10 / 3), ("SittingDown", 10), ("All", 1)])
+def test_the_budget_follows_from_the_frames_of_the_dataset(action, t, data) -> None:
+    budget = check_run(config(action), data)
+    assert (budget.unit, budget.per_epoch) == (200, ACTIONS.get(action, 200))
+    assert budget.t == pytest.approx(t, rel=1e-15)
+
+
+@pytest.mark.parametrize("unit_epochs", [0.5, 1, 2.5])
+@pytest.mark.parametrize("action", ["All", *ACTIONS])
+def test_with_equal_frames_every_run_sees_as_many_windows_as_the_baseline(action, unit_epochs, data, batches) -> None:
+    _, rows = run(config(action, unit_epochs=unit_epochs), data)
+    assert sum(map(len, batches)) == rows[-1].windows == 200 * unit_epochs
+
+
+def test_with_fifteen_a_run_sees_its_own_windows_fifteen_times(data, batches) -> None:
+    run(config("SittingDown", budget="fifteen"), data)
+    assert np.bincount([number for batch in batches for number in batch]).tolist() == [15] * 20
+
+
+def test_every_epoch_shows_every_window_once_in_a_new_order(data, batches) -> None:
+    run(config("Sitting"), data)
+    order = [number for batch in batches for number in batch]
+    epochs = [order[:60], order[60:120], order[120:180]]
+    assert all(sorted(epoch) == list(range(60)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in [*epochs, range(60)]}) == 4
+    last = order[180:]
+    assert len(set(last)) == len(last) == 20  # a third of an epoch: other windows each time, drawn from all of them
+    assert max(last) >= 30 > min(last)
+
+
+def test_no_batch_holds_a_single_window(data, batches) -> None:
+    run(config("Sitting", batch_size=59), data)
+    assert [len(batch) for batch in batches] == [60, 60, 60, 20]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_s_run_sees_nothing_of_other_actions_or_of_test_subjects(action, data) -> None:
+    spoilt = poisoned(data, where=lambda clip: clip.action != action or clip.subject != "S1")
+    assert weights(run(config(action), spoilt)[0]) == weights(run(config(action), data)[0])
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_baseline_sees_every_action(action, data) -> None:
+    spoilt = poisoned(data, where=lambda clip: clip.action == action and clip.subject == "S1")
+    with pytest.raises(FloatingPointError):
+        run(config("All"), spoilt)
+
+
+def test_a_run_is_tested_on_its_own_actions(data) -> None:
+    assert own_test_clips(config("Sitting"), data).action.tolist() == ["Sitting"]
+    assert own_test_clips(config("All"), data).action.tolist() == list(ACTIONS)
+    spoilt = poisoned(data, where=lambda clip: clip.action != "Sitting")
+    _, rows = run(config("Sitting", evaluate_at=(0.5,)), spoilt)
+    assert [list(row.test_actions) for row in rows if row.test_actions] == [["Sitting"]]
+
+
+# What is refused, before anything slow
+
+
+@pytest.fixture
+def nothing_slow(monkeypatch) -> None:
+    def fail(*_, **__):
+        raise AssertionError("the refusal came too late")
+
+    monkeypatch.setattr(training, "TrainingWindows", fail)
+    monkeypatch.setattr(training, "build_model", fail)
+
+
+@pytest.mark.usefixtures("nothing_slow")
+def test_a_batch_larger_than_the_data_is_refused_with_the_largest_that_fits(data) -> None:
+    with pytest.raises(InputError, match=r"batch_size: found 21, but SittingDown .* give at most 20"):
+        train(config("SittingDown", batch_size=21), data)
+
+
+def test_a_batch_as_large_as_the_data_is_not_refused(data) -> None:
+    assert run(config("SittingDown", batch_size=20), data)[0].steps == 10
+
+
+@pytest.mark.usefixtures("nothing_slow")
+@pytest.mark.parametrize(
+    ("action", "row"), [("Eating", ("S9", "Eating", "0", 0, 9)), ("Posing", ("S1", "Posing", "0", 0, 9))]
+)
+def test_an_action_without_train_or_without_test_clips_is_refused_with_those_that_have_both(
+    action, row, hand_made
+) -> None:
+    data = hand_made([*ROWS, row])
+    with pytest.raises(InputError, match=f"action '{action}' .* has no t(rain|est) clips") as refusal:
+        train(config(action), data)
+    assert "Walking, Sitting, SittingDown" in str(refusal.value)
+
+
+@pytest.mark.usefixtures("nothing_slow")
+@pytest.mark.parametrize("action", ["Sit", "sitting", "Walk"])
+def test_an_action_the_dataset_does_not_have_is_refused(action, data) -> None:
+    with pytest.raises(InputError, match=f"unknown action '{action}': did you mean "):
+        train(config(action), data)
+
+
+def test_a_loss_that_is_no_longer_finite_is_an_error(data) -> None:
+    with pytest.raises(
+        FloatingPointError, match=r"training loss is (nan|inf) after 60 windows, at learning rate 1e\+30"
+    ):
+        run(config(lr=1e30), data)
+
+
+# Repetition
+
+
+def test_the_same_config_gives_the_same_run_bit_for_bit(data) -> None:
+    first, first_rows = run(config(evaluate_at=(0.5,)), data)
+    torch.rand(7)  # what was drawn before does not matter
+    second, second_rows = run(config(evaluate_at=(0.5,)), data)
+    assert weights(first) == weights(second)
+    assert without_seconds(first_rows) == without_seconds(second_rows)
+
+
+def test_another_seed_gives_other_weights_another_order_and_another_history(data, batches) -> None:
+    first, first_rows = run(config(seed=0), data)
+    first_batches = batches.copy()
+    batches.clear()
+    second, second_rows = run(config(seed=1), data)
+    assert all(value != parameters(second)[name] for name, value in parameters(first).items())
+    assert first_batches != batches
+    assert first_rows[0].train_mpjpe != second_rows[0].train_mpjpe
+
+
+def test_tests_on_the_way_do_not_change_the_training(data) -> None:
+    untested, _ = run(config(), data)
+    tested, rows = run(config(evaluate_at=(0.1, 0.3, 0.7)), data)
+    assert sum(row.test_mpjpe is not None for row in rows) == 3
+    assert weights(tested) == weights(untested)
+
+
+# Optimisation
+
+
+def test_a_step_is_adam_with_amsgrad_on_the_mean_distance_of_the_joints(data, batches) -> None:
+    chosen = config(dropout=0, lr=0.01, unit_epochs=3)
+    trained, _ = run(chosen, data)
+    torch.manual_seed(chosen.seed)
+    model = build_model(chosen, data)
+    optimizer = torch.optim.Adam(model.parameters(), amsgrad=True)
+    windows = TrainingWindows(data, data.train_clips("Sitting"), "simulated", (3,))
+    seen = 0
+    for batch in batches.copy():
+        inputs, targets = windows.gather(torch.tensor(batch))
+        optimizer.param_groups[0]["lr"] = 0.01 * 0.95 ** (seen // 60)
+        optimizer.zero_grad()
+        (model.forward_windows(inputs) - targets).square().sum(-1).sqrt().mean().backward()
+        optimizer.step()
+        seen += len(batch)
+    for found, expected in zip(trained.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_an_epoch_at_a_vanished_rate_changes_no_weight(data) -> None:
+    one, _ = run(config("All", lr_decay=1e-30), data)
+    three, _ = run(config("All", lr_decay=1e-30, unit_epochs=3), data)
+    assert parameters(one) == parameters(three)
+
+
+def test_the_batch_norm_schedule_touches_the_running_statistics_only(data) -> None:
+    per_epoch, _ = run(config(bn_decay_per="epoch"), data)
+    per_unit_epoch, _ = run(config(bn_decay_per="unit_epoch"), data)
+    assert parameters(per_epoch) == parameters(per_unit_epoch)
+    assert weights(per_epoch) != weights(per_unit_epoch)
+
+
+def test_training_brings_the_error_well_below_that_of_the_mean_pose(tiny_data) -> None:
+    def poses(clips) -> np.ndarray:
+        return np.concatenate([tiny_data.positions[clip.start : clip.stop] for clip in clips.itertuples()])
+
+    mean_pose = poses(tiny_data.train_clips()).mean(axis=0)
+    guessed = 1000 * np.linalg.norm(poses(tiny_data.test_clips()) - mean_pose, axis=-1).mean()
+    chosen = config("All", channels=16, batch_size=64, lr=0.005, keypoints="gt", evaluate_at=(0.02,))
+    trained, rows = run(chosen, tiny_data)
+    reached = frame_wise(per_action(evaluate(trained.model, tiny_data, tiny_data.test_clips(), "gt"))).mpjpe
+    assert reached < 0.7 * guessed
+    assert reached < 0.7 * rows[0].test_mpjpe
+
+
+def test_a_trained_network_is_in_evaluation_mode(data) -> None:
+    assert not run(config(), data)[0].model.training
+
+
+def test_a_network_is_as_wide_as_its_keypoints_and_its_skeleton(hand_made) -> None:
+    layout = Skeleton("three", ("a", "b", "c"), (), (), ())
+    frames = sum(row[4] for row in ROWS)
+    data = hand_made(ROWS, keypoints={"few": np.zeros((frames, 3, 2), np.float32)}, layouts={"few": layout})
+    model = build_model(config(keypoints="few", filter_widths=(3, 5), causal=True, dropout=0.1, channels=7), data)
+    assert model(torch.zeros(1, 20, 3, 2)).shape == (1, 6, 17, 3)
+    assert (model.filter_widths, model.causal) == ((3, 5), True)
+    assert {layer.dropout for layer in model.modules() if hasattr(layer, "norm")} == {0.1}
+    assert model.shrink.in_features == 7
+
+
+def test_other_keypoints_give_another_network_of_their_own_layout(data) -> None:
+    assert data.layouts["detected"] == COCO_17
+    assert parameters(run(config(keypoints="detected"), data)[0]) != parameters(run(config(), data)[0])
+
+
+# History
+
+
+def test_there_is_a_row_at_every_epoch_s_end_and_at_every_test_on_the_way(data) -> None:
+    # Epochs of 60, 60, 60 and 20 windows in batches of 16; the tests at 50 and 100 windows wait for their batches.
+    trained, rows = run(config(evaluate_at=(0.25, 0.5)), data)
+    assert [row.windows for row in rows] == [60, 108, 120, 180, 200]
+    assert [row.steps for row in rows] == [4, 7, 8, 12, 14]
+    assert trained.steps == 14
+    assert [row.epoch for row in rows] == pytest.approx([1, 1.8, 2, 3, 10 / 3], rel=1e-12)
+    assert [row.unit_epochs for row in rows] == pytest.approx([0.3, 0.54, 0.6, 0.9, 1], rel=1e-12)
+    assert [row.test_mpjpe is not None for row in rows] == [True, True, False, False, False]
+    assert [row.test_actions is not None for row in rows] == [True, True, False, False, False]
+
+
+def test_points_within_one_batch_are_one_test_and_points_from_the_end_on_none(data) -> None:
+    _, rows = run(config(evaluate_at=(0.05, 0.06, 0.08, 1, 4)), data)
+    assert [row.windows for row in rows if row.test_mpjpe is not None] == [16]
+
+
+def test_per_epoch_the_rows_tell_the_published_schedules(data) -> None:
+    _, rows = run(config(evaluate_at=(0.5,), lr=0.002), data)
+    assert [row.windows for row in rows] == [60, 108, 120, 180, 200]
+    assert [row.lr for row in rows] == pytest.approx([0.002 * 0.95**e for e in (0, 1, 1, 2, 3)], rel=1e-12)
+    shares = [0, 0.3, 0.3, 0.6, 0.9]  # of the run's 200 windows, at the beginning of the row's epoch
+    assert [row.bn_momentum for row in rows] == pytest.approx([0.1 * 0.01**share for share in shares], rel=1e-12)
+
+
+def test_per_unit_epoch_the_rows_tell_the_baseline_s_schedules(data) -> None:
+    per_unit_epoch = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch", "unit_epochs": 2}
+    _, rows = run(config("Sitting", **per_unit_epoch), data)
+    _, baseline = run(config("All", unit_epochs=2), data)
+    assert [row.lr for row in baseline] == [0.001, 0.00095]
+    assert [row.bn_momentum for row in baseline] == pytest.approx([0.1, 0.01], rel=1e-12)
+    assert [row.windows for row in rows] == [60, 120, 180, 240, 300, 360, 400]
+    assert [row.lr for row in rows] == [0.001] * 3 + [0.00095] * 4
+    assert [row.bn_momentum for row in rows] == pytest.approx([0.1] * 3 + [0.01] * 4, rel=1e-12)
+
+
+@pytest.mark.parametrize(("lr_decay_per", "bn_decay_per"), [("epoch", "unit_epoch"), ("unit_epoch", "epoch")])
+def test_the_two_schedules_are_independent(lr_decay_per, bn_decay_per, data) -> None:
+    _, rows = run(config(lr_decay_per=lr_decay_per, bn_decay_per=bn_decay_per), data)
+    assert (rows[-1].lr < 0.001) == (lr_decay_per == "epoch")
+    assert (rows[-1].bn_momentum < 0.1) == (bn_decay_per == "epoch")
+
+
+def test_the_network_has_the_momentum_that_the_last_row_tells(data) -> None:
+    trained, rows = run(config(), data)
+    assert trained.model.expand.norm.momentum == rows[-1].bn_momentum < 0.01
+
+
+def test_a_row_s_loss_is_the_mean_over_the_windows_since_the_row_before(data, monkeypatch) -> None:
+    losses = []
+
+    def remember(predicted, targets):
+        errors = (predicted - targets).norm(dim=-1).mean(dim=-1)
+        losses.append(errors.detach().double())
+        return errors
+
+    monkeypatch.setattr(training, "mpjpe", remember)
+    _, rows = run(config(evaluate_at=(0.5,)), data)
+    all_losses, seen = torch.cat(losses), [0, *(row.windows for row in rows)]
+    expected = [1000 * float(all_losses[a:b].mean()) for a, b in pairwise(seen)]
+    assert [row.train_mpjpe for row in rows] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_test_on_the_way_is_the_test_protocol_s_with_all_frames_weighted_alike(data) -> None:
+    trained, rows = run(config("All", evaluate_at=(0.99,)), data)  # 198 of 200 windows: after the last batch
+    actions = per_action(evaluate(trained.model, data, data.test_clips(), "simulated"))
+    assert rows[-1].test_actions == actions.mpjpe.to_dict()
+    walking, sitting, sitting_down = actions.mpjpe
+    assert rows[-1].test_mpjpe == pytest.approx((12 * walking + 8 * sitting + 4 * sitting_down) / 24, rel=1e-12)
+
+
+# Time
+
+
+class Clock:
+    """Stands still unless told otherwise, so that the seconds of a run can be foretold."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def costs(self, seconds: float, function=lambda *_, **__: None):
+        """`function`, with that many seconds passing in each call."""
+
+        def slow(*arguments, **named):
+            self.now += seconds
+            return function(*arguments, **named)
+
+        return slow
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """A step takes 1 s and a test on the way 100 s."""
+    clock = Clock()
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(training, "mpjpe", clock.costs(1, training.mpjpe))
+    monkeypatch.setattr(training, "evaluate", clock.costs(100, training.evaluate))
+    return clock
+
+
+def test_seconds_of_training_and_of_testing_are_told_apart(data, clock) -> None:
+    trained, rows = run(config(evaluate_at=(0.25, 0.5)), data)
+    assert [row.train_seconds for row in rows] == [4, 7, 8, 12, 14]
+    assert [row.test_seconds for row in rows] == [100, 200, 200, 200, 200]
+    assert (trained.train_seconds, trained.test_seconds) == (14, 200)
+
+
+def test_what_is_done_with_a_row_is_not_training(data, clock) -> None:
+    trained = train(config(evaluate_at=(0.25, 0.5)), data, on_row=clock.costs(1_000))
+    assert (trained.train_seconds, trained.test_seconds) == (14, 200)
+
+
+def test_progress_is_told_now_and_then_in_windows_of_their_total(data, clock, monkeypatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 2.5)
+    told = []
+    train(config(), data, on_progress=lambda *progress: told.append(progress))
+    assert told == [(48, 200), (92, 200), (136, 200), (180, 200)]  # every third of 14 steps of a second
