@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -18,7 +18,7 @@ from pose3d_lib.budget import BUDGETS, DECAY_PER
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import receptive_field
-from pose3d_lib.sources import DataSpec, split_list
+from pose3d_lib.sources import DataSpec, list_actions, prepared_path, split_list
 
 RESULT_FORMAT = 1
 """Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
@@ -31,6 +31,9 @@ PRESETS: dict[str, dict] = {
 }
 """Name -> settings that differ from those of `Settings`, which are quick on a CPU. The paper's are VideoPose3D's with 27
 and 243 frames; `tiny` is for trying things out."""
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Settings(DataSpec):
@@ -99,7 +102,7 @@ class Settings(DataSpec):
     @field_validator("threads", mode="before")
     @classmethod
     def _all_cores(cls, threads: object) -> object:
-        return (os.cpu_count() or 1) if threads == 0 else threads
+        return (os.cpu_count() or 1) if threads in (0, "0") else threads
 
     @field_validator("device", mode="before")
     @classmethod
@@ -118,7 +121,7 @@ class RunConfig(Settings):
     """
 
     action: str = ALL
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
 
     @property
     def is_baseline(self) -> bool:
@@ -144,13 +147,14 @@ class SweepConfig(Settings):
     """
 
     actions: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     jobs: int = Field(0, ge=0)
 
     @field_validator("actions", "seeds", mode="before")
     @classmethod
     def _split_list(cls, values: object) -> object:
-        return split_list(values)
+        values = split_list(values)
+        return tuple(dict.fromkeys(values)) if isinstance(values, list | tuple) else values
 
     def plan(self, data: PoseDataset) -> list[RunConfig]:
         """Every run, the baseline of each seed first; actions that the dataset cannot train or test are refused."""
@@ -222,9 +226,13 @@ def _refusal(problem: dict) -> str:
     return f"parameter {name}: found {found!r}: {message}{hint}"
 
 
-def check_action(config: RunConfig, valid: tuple[str, ...]) -> None:
-    """Refuses an action that the dataset does not have, before anything slow is done."""
-    check_name(config.action, (ALL, *valid), "action")
+def check_data(config: DataSpec) -> None:
+    """Refuses a dataset that is not there and actions that it does not have, before anything slow is done."""
+    spec = config.data if isinstance(config, Settings) else config
+    prepared_path(spec)
+    named = [config.action] if isinstance(config, RunConfig) else getattr(config, "actions", ())
+    for action in named:
+        check_name(action, (*[ALL] * isinstance(config, RunConfig), *list_actions(spec)), "action")
 
 
 def run_name(config: RunConfig, fingerprint: str) -> str:

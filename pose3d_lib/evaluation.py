@@ -10,7 +10,7 @@ from torch import Tensor
 from pose3d_lib import metrics
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model import TemporalLifter, padding
 from pose3d_lib.windows import gather_targets, mirror_keypoints, mirror_poses, pad_clips
 
 METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve")
@@ -31,8 +31,8 @@ def predict(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keypo
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    lengths = (clips.stop - clips.start).to_numpy()
-    for _, group in clips.groupby(np.cumsum(lengths) // ROWS_AT_ONCE):
+    rows = (clips.stop - clips.start).to_numpy() + sum(padding(model.filter_widths, causal=model.causal))
+    for _, group in clips.groupby(np.cumsum(rows) // ROWS_AT_ONCE):
         padded = pad_clips(data, group, keypoints, model.filter_widths, causal=model.causal)
         screen = padded.screen.to(device)
         both = torch.stack([screen, mirror_keypoints(screen, data.layouts[keypoints])])
@@ -58,11 +58,11 @@ def evaluate(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keyp
     rows, done = [], 0
     for group in predict(model, data, clips, keypoints):
         own = clips.iloc[done : done + len(group)]
+        for (_, clip), prediction in zip(own.iterrows(), group, strict=True):
+            if not prediction.isfinite().all():
+                raise FloatingPointError(f"{data.name}: the prediction for {_clip_name(data, clip)} is not finite")
         errors = _clip_errors(group, gather_targets(data, own).double())
         for (_, clip), values in zip(own.iterrows(), errors, strict=True):
-            bad = [name for name, value in values.items() if not np.isfinite(value)]
-            if bad:
-                raise FloatingPointError(f"{data.name}: {bad[0]} of {_clip_name(data, clip)} is {values[bad[0]]}")
             place = {key: clip[key] for key in ("subject", "action", "take")}
             rows.append({**place, "camera": data.camera_of(clip).name, "frames": clip.stop - clip.start, **values})
         done += len(group)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from jupyter_client.manager import AsyncKernelManager
 
-from pose3d_lib.config import ResultsConfig, RunConfig, SweepConfig, check_action, make_config
+from pose3d_lib.config import ResultsConfig, RunConfig, SweepConfig, check_data, make_config
 from pose3d_lib.errors import InputError
-from pose3d_lib.paths import notebooks_dir, outputs_dir
-from pose3d_lib.sources import DataSpec, list_actions
+from pose3d_lib.paths import make_folder, notebooks_dir, outputs_dir
+from pose3d_lib.sources import DataSpec
 
 NOTEBOOKS = {
     "01_data_prep": DataSpec,
@@ -59,8 +59,7 @@ class NotebookFailed(Exception):
 def check_parameters(notebook: str, parameters: Mapping[str, object]) -> object:
     """The config that a notebook's parameters make; an InputError for a wrong one, within a second, nothing started."""
     config = make_config(NOTEBOOKS[notebook], parameters)
-    if isinstance(config, RunConfig):
-        check_action(config, list_actions(config.data))
+    check_data(config)
     return config
 
 
@@ -77,7 +76,7 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
     source = notebooks_dir() / f"{notebook}.ipynb"
     if not source.is_file():
         raise InputError(f"{source}: the notebook is not there; run from a checkout of the project")
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent)
     try:
         papermill.execute_notebook(
             str(source),

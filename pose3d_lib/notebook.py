@@ -3,7 +3,7 @@
 import ast
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -11,16 +11,18 @@ from IPython.display import DisplayHandle, Markdown, display
 from matplotlib.figure import Figure
 
 from pose3d_lib.budget import Budget
-from pose3d_lib.config import Config, RunConfig, check_action, make_config
+from pose3d_lib.config import Config, check_data, make_config
 from pose3d_lib.evaluation import frame_wise
 from pose3d_lib.figures import draw_learning_curve
 from pose3d_lib.runs import Run
-from pose3d_lib.sources import list_actions
 from pose3d_lib.tables import to_markdown
 from pose3d_lib.training import HistoryRow
 
 LINES = 40
 """A run prints about this many lines of progress, however many epochs it has."""
+
+INJECTED = "# Parameters"
+"""How papermill begins the cell that it injects."""
 
 SECONDS_BETWEEN_DRAWINGS = 3.0
 """A figure takes a third of a second to draw, during which nothing is trained."""
@@ -30,36 +32,41 @@ def read_parameters(kind: type[Config], namespace: Mapping[str, object]) -> Conf
     """The config that a notebook's parameters make; a wrong name or value stops the notebook here.
 
     papermill lets an unknown name pass with one line in its log. So the names are read from the source of the cells
-    above: the parameters cell and the one that papermill injects hold nothing but assignments.
+    that ran before: every name of the parameters cell and of the cell that papermill injects must be a parameter.
 
     Args:
         kind: RunConfig or another config class.
         namespace: the notebook's `globals()`.
     """
-    names = _assigned_names(namespace["In"][:-1])
+    names = _parameter_names(namespace["In"][:-1], {"preset", *kind.model_fields})
     config = make_config(kind, {name: namespace[name] for name in names})
-    if isinstance(config, RunConfig):
-        check_action(config, list_actions(config.data))
+    check_data(config)
     return config
 
 
-def _assigned_names(sources: Sequence[str]) -> list[str]:
-    """Names assigned by the last unbroken run of cells that hold nothing but assignments, in order."""
-    names: list[str] = []
-    for source in reversed(sources):
-        found = _only_assignments(source)
-        if found is None and names:
-            break
-        names = (found or []) + names
+def _parameter_names(sources: Sequence[str], known: Collection[str]) -> list[str]:
+    """Names that the parameters cell assigns, the last cell of annotated assignments, and those after it.
+
+    Cells that papermill injected add all their names; any other cell of assignments, in which a reader may have tried
+    another value, adds the known ones.
+    """
+    cells = [_only_assignments(source) for source in sources]
+    most = max((len(names) for names, annotated in cells if annotated), default=0)
+    whole = [number for number, (names, annotated) in enumerate(cells) if annotated and 2 * len(names) >= most]
+    last = max(whole, default=0)  # a single line copied from the parameters cell is not the parameters cell
+    names = list(cells[last][0]) if cells else []
+    for source, (assigned, _) in zip(sources[last + 1 :], cells[last + 1 :], strict=True):
+        injected = source.lstrip().startswith(INJECTED)
+        names += [name for name in assigned if injected or name in known]
     return list(dict.fromkeys(names))
 
 
-def _only_assignments(source: str) -> list[str] | None:
-    """Names that a cell assigns if it does nothing else, otherwise None."""
+def _only_assignments(source: str) -> tuple[list[str], bool]:
+    """Names that a cell assigns if it does nothing else, and whether any is annotated; no names otherwise."""
     try:
         statements = ast.parse(source).body
     except SyntaxError:
-        return None
+        return [], False
     names = []
     for statement in statements:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
@@ -67,15 +74,15 @@ def _only_assignments(source: str) -> list[str] | None:
         elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
             target, value = statement.target, statement.value
         else:
-            return None
+            return [], False
         try:
             ast.literal_eval(value)
         except ValueError:
-            return None
+            return [], False
         if not isinstance(target, ast.Name):
-            return None
+            return [], False
         names.append(target.id)
-    return names or None
+    return names, any(isinstance(statement, ast.AnnAssign) for statement in statements)
 
 
 class TrainingProgress:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from pose3d_lib.errors import InputError
+
 
 def project_root() -> Path:
     """The checkout this package runs from, or the working directory when it was installed without one."""
@@ -31,6 +33,18 @@ def prepared_dir() -> Path:
 def source_data_dir() -> Path:
     """The folder of downloaded source files: the environment variable POSE3D_DATA, otherwise `data/` of the checkout."""
     return _folder("POSE3D_DATA", "data")
+
+
+def make_folder(folder: Path) -> Path:
+    """Makes a folder and those above it, if they are not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be made ({error.strerror}). Outputs go to {outputs_dir()}; the environment variable "
+            "POSE3D_OUTPUTS names another folder"
+        ) from error
+    return folder
 
 
 def _folder(variable: str, default: str) -> Path:

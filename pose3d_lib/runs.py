@@ -35,7 +35,7 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.model import TemporalLifter
-from pose3d_lib.paths import project_root, runs_dir
+from pose3d_lib.paths import make_folder, project_root, runs_dir
 from pose3d_lib.training import HistoryRow, Trained, build_model, check_run, train
 
 FINISHED = "finished.json"
@@ -143,7 +143,7 @@ def execute_run(
     """
     check_run(config, data)
     folder = run_folder(config, data)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)

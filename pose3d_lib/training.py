@@ -93,7 +93,13 @@ def check_run(config: RunConfig, data: PoseDataset) -> Budget:
             f"parameter batch_size: found {config.batch_size}, but {config.action} of {data.name} has only {own} "
             f"training windows ({own // 2} frames, and their mirror images); give at most {own}"
         )
-    return plan_budget(everything, own, unit_epochs=config.unit_epochs, budget=config.budget)
+    budget = plan_budget(everything, own, unit_epochs=config.unit_epochs, budget=config.budget)
+    if budget.total < 2:
+        raise InputError(
+            f"parameter unit_epochs: found {config.unit_epochs:g}, which leaves {budget.total} windows to train on; "
+            f"a unit epoch has {budget.unit}"
+        )
+    return budget
 
 
 def _num_frames(clips: pd.DataFrame) -> int:

@@ -6,7 +6,7 @@ import pydantic
 import pytest
 import torch
 
-from pose3d_lib.config import PRESETS, ResultsConfig, RunConfig, SweepConfig, check_action, make_config, run_name
+from pose3d_lib.config import PRESETS, ResultsConfig, RunConfig, SweepConfig, check_data, make_config, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import TemporalLifter
@@ -228,14 +228,19 @@ def test_the_data_alone_have_no_preset() -> None:
         make_config(DataSpec, {"preset": "tiny"})
 
 
-def test_an_action_the_dataset_does_not_have_is_refused_and_one_it_has_is_not() -> None:
-    check_action(make_config(RunConfig, {"action": "All"}), ("Sitting",))
-    check_action(make_config(RunConfig, {"action": "Sitting"}), ("Sitting",))
-    with pytest.raises(InputError, match="did you mean Sitting"):
-        check_action(make_config(RunConfig, {"action": "sitting"}), ("Sitting",))
+def test_an_action_must_be_one_of_the_dataset_s_to_the_letter() -> None:
+    check_data(make_config(RunConfig, {"action": "All"}))
+    check_data(make_config(RunConfig, {"action": "Sitting"}))
+    with pytest.raises(InputError, match="unknown action 'sitting': did you mean Sitting, SittingDown"):
+        check_data(make_config(RunConfig, {"action": "sitting"}))
 
 
-# The name of a run
+@pytest.mark.parametrize("kind", [SweepConfig, ResultsConfig])
+def test_the_actions_of_a_sweep_are_checked_beforehand_and_all_is_none_of_them(kind: type) -> None:
+    check_data(make_config(kind, {"actions": "Sitting,Walking"}))
+    for action in ("Sit", "All"):
+        with pytest.raises(InputError, match=f"unknown action {action!r}"):
+            check_data(make_config(kind, {"actions": action}))
 
 
 def named(fingerprint: str = "abc", **changes) -> str:

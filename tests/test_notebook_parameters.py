@@ -154,5 +154,20 @@ def test_every_kind_of_config() -> None:
     cells = 'actions: str = "Eating,Sitting"  # which\nseeds: str = "0,1"  # which\npreset: str = "tiny"  # network'
     sweep = Notebook(IMPORTS, cells).read(SweepConfig)
     assert (sweep.actions, sweep.seeds, sweep.channels) == (("Eating", "Sitting"), (0, 1), 16)
-    results = Notebook(IMPORTS, cells, "long_unit_epochs: float = 40  # length").read(ResultsConfig)
+    results = Notebook(IMPORTS, f"{cells}\nlong_unit_epochs: float = 40  # length").read(ResultsConfig)
     assert (results.long_unit_epochs, results.actions) == (40, ("Eating", "Sitting"))
+
+
+def test_a_parameter_changed_in_a_cell_of_its_own_keeps_the_others() -> None:
+    notebook = Notebook(IMPORTS, PARAMETERS.replace("Sitting", "Walking"))
+    notebook.read()
+    notebook.run("seed = 3")
+    config = notebook.read()
+    assert (config.action, config.scale, config.seed) == ("Walking", "tiny", 3)
+
+
+def test_an_unrelated_assignment_in_a_cell_of_its_own_is_no_parameter() -> None:
+    notebook = Notebook(IMPORTS, PARAMETERS)
+    notebook.read()
+    notebook.run("n = 3")
+    assert notebook.read().action == "Sitting"

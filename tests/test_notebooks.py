@@ -358,9 +358,7 @@ def test_papermill_from_the_repository_s_root_with_an_output_path(
         (("unit_epoch", "2"), "unknown parameter 'unit_epoch': did you mean unit_epochs?"),
     ],
 )
-def test_papermill_with_a_wrong_parameter_fails_and_says_why(
-    given: tuple[str, str], said: str, tmp_path: Path
-) -> None:
+def test_papermill_with_a_wrong_parameter_fails_and_says_why(given: tuple[str, str], said: str, tmp_path: Path) -> None:
     ended = papermill(
         *("02_train.ipynb", str(tmp_path / "failed.ipynb"), "-p", *given, *TINY_ARGUMENTS),
         outputs=tmp_path / "outputs",

@@ -289,7 +289,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_finished_run(
         (folder / name).write_text(old)
     with monkeypatch.context() as patch:
         fail_to_replace(patch, name)
-        with pytest.raises(InputError, match="cannot be written.*No space left") as caught:
+        with pytest.raises(InputError, match=r"cannot be written.*No space left") as caught:
             execute_run(config, tiny_data)
     assert str(folder / name) in str(caught.value)
     assert ((folder / name).read_text() if (folder / name).exists() else None) == old

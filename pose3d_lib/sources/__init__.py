@@ -15,10 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pose3d_lib.actions import H36M_ACTIONS, check_name
 from pose3d_lib.dataset import PoseDataset, load_dataset, save_dataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.paths import prepared_dir, source_data_dir
+from pose3d_lib.paths import make_folder, prepared_dir, source_data_dir
 from pose3d_lib.sources import filming, plain_motion, synthetic, videopose3d_files
 
 PACKAGE = Path(__file__).resolve().parent.parent
+MODULES = ("actions", "cameras", "dataset", "noise", "skeleton")
+"""Outside this package, the modules on which the numbers of a prepared dataset depend."""
 
 
 def split_list(values: object) -> object:
@@ -42,7 +44,7 @@ class DataSpec(BaseModel):
         train_subjects, test_subjects: of plain motion; the other sources have their own.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     dataset: str = "synthetic"
     keypoints: str = filming.SIMULATED
@@ -80,7 +82,7 @@ def open_dataset(spec: DataSpec, *, progress: Callable[[str], None] = lambda lin
     """
     path = prepared_path(spec)
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with FileLock(path.with_suffix(".lock")):
             if not path.is_file():
                 progress(f"preparing {path.name}")
@@ -105,9 +107,8 @@ def prepared_path(spec: DataSpec) -> Path:
         name = file.stem
         made_from = [_stat(file), spec.data_seed, spec.fps, spec.train_subjects, spec.test_subjects]
     digest = hashlib.sha256(json.dumps(made_from).encode())
-    for module in sorted(
-        [*PACKAGE.glob("sources/*.py"), *(PACKAGE / f"{m}.py" for m in ("cameras", "noise", "dataset"))]
-    ):
+    code = [*PACKAGE.glob("sources/*.py"), *PACKAGE.glob("data/*.json"), *(PACKAGE / f"{name}.py" for name in MODULES)]
+    for module in sorted(code):
         digest.update(module.read_bytes())
     return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
 
