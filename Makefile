@@ -64,7 +64,7 @@ lab: $(VENV)/.installed  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 test: lint  ## lint, then every test but the slow ones and those that drive a browser (ARGS="-k name" for some)
-	$(PYTEST) -n $(WORKERS) $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/.installed-browser  ## only the slow tests and those that drive a browser
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "slow or browser" $(ARGS)

@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.cameras import Camera, camera_to_world
 from pose3d_lib.errors import InputError
+from pose3d_lib.paths import make_readable
 from pose3d_lib.skeleton import Skeleton
 
 FORMAT = "pose3d-dataset-1"
@@ -217,7 +218,7 @@ def save_dataset(data: PoseDataset, path: Path) -> None:
     os.close(handle)
     try:
         save_file({k: np.ascontiguousarray(v) for k, v in _arrays(data).items()}, unfinished, metadata=metadata)
-        Path(unfinished).chmod(0o666 & ~_umask())  # as open() would have made it; mkstemp lets nobody else read
+        make_readable(Path(unfinished))
         os.replace(unfinished, path)
     finally:
         Path(unfinished).unlink(missing_ok=True)
@@ -262,9 +263,3 @@ def load_dataset(path: Path) -> PoseDataset:
 
 def _skeleton(fields: dict) -> Skeleton:
     return Skeleton(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

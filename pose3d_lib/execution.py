@@ -1,5 +1,6 @@
 """Executes the project's notebooks through papermill, their parameters checked beforehand."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -72,7 +73,11 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
         parameters: what papermill injects.
     """
     import papermill  # takes a second and a half, which importing this package should not
+    from nbclient.exceptions import DeadKernelError
 
+    logging.getLogger("papermill").setLevel(
+        logging.ERROR
+    )  # it warns of settings that the parameters cell does not list
     source = notebooks_dir() / f"{notebook}.ipynb"
     if not source.is_file():
         raise InputError(f"{source}: the notebook is not there; run from a checkout of the project")
@@ -89,6 +94,8 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
     except papermill.PapermillExecutionError as error:
         reason = error.evalue if error.ename == InputError.__name__ else f"{error.ename}: {error.evalue}"
         raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
+    except DeadKernelError as error:
+        raise NotebookFailed(output, "its kernel was killed (out of memory?)", refused=False) from error
 
 
 def notebook_output(notebook: str) -> Path:

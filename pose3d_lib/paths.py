@@ -47,6 +47,13 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def make_readable(file: Path) -> None:
+    """Gives a file the permissions it would have if `open` had made it; some libraries let nobody but its owner read."""
+    mask = os.umask(0)
+    os.umask(mask)
+    file.chmod(0o666 & ~mask)
+
+
 def _folder(variable: str, default: str) -> Path:
     """A relative path counts from the project's root: a terminal and a notebook's kernel work in different folders."""
     return (project_root() / Path(os.environ.get(variable) or default).expanduser()).resolve()

@@ -16,7 +16,6 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pose3d_lib.config import RESULT_FORMAT, RunConfig, run_name
@@ -35,7 +35,7 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.model import TemporalLifter
-from pose3d_lib.paths import make_folder, project_root, runs_dir
+from pose3d_lib.paths import make_folder, make_readable, project_root, runs_dir
 from pose3d_lib.training import HistoryRow, Trained, build_model, check_run, train
 
 FINISHED = "finished.json"
@@ -80,7 +80,8 @@ class Run:
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row per line of history.jsonl, columns as in `HistoryRow`."""
-        return pd.read_json(self.folder / "history.jsonl", lines=True)
+        lines = (self.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        return pd.DataFrame([json.loads(line) for line in lines])  # pandas' own reader drops the last digits
 
     @cached_property
     def clips(self) -> pd.DataFrame:
@@ -155,6 +156,8 @@ def execute_run(
             _train_into(folder, config, data, say, on_row)
         else:
             say(f"finished before; read from {folder}")
+    except PermissionError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); finished runs are as they were") from error
     finally:
         lock.release()
     return Run(folder)
@@ -185,7 +188,7 @@ def _train_into(
             on_row(row)
 
         trained = train(config, data, on_row=record, on_progress=report)
-    report(trained.budget.total, trained.budget.total)
+    report(trained.windows, trained.windows)
     say(f"trained in {trained.train_seconds:.1f} s; testing on {len(data.test_clips())} clips")
     started = time.perf_counter()
     clips = evaluate(trained.model, data, data.test_clips(), config.keypoints)
@@ -210,7 +213,7 @@ def _write_results(folder: Path, trained: Trained, clips: pd.DataFrame, evaluati
         "test_seconds_on_the_way": trained.test_seconds,
         "evaluation_seconds": evaluation_seconds,
         "evaluated_frames": int(clips.frames.sum()),
-        "windows": trained.budget.total,
+        "windows": trained.windows,
         "windows_per_epoch": trained.budget.per_epoch,
         "windows_per_unit_epoch": trained.budget.unit,
         "t": trained.budget.t,
@@ -277,17 +280,15 @@ def _write_json(path: Path, value: dict, *, durable: bool = True) -> None:
 
 def _write_atomically(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
     """Writes beside `path` and renames; `durable` also waits until the disk has it, so that the order of files holds."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    unfinished = Path(name)
+    unfinished = path.parent / f".{path.name}.{os.getpid()}{path.suffix}"
     try:
         write(unfinished)
-        unfinished.chmod(0o644)
+        make_readable(unfinished)
         if durable:
             with unfinished.open("rb") as file:
                 os.fsync(file.fileno())
         unfinished.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be written ({error}); nothing finished was changed") from error
     finally:
         unfinished.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,6 +17,7 @@ from pose3d_lib.runs import FINISHED, Run, read_progress, run_folder
 from pose3d_lib.training import check_run
 
 SECONDS_BETWEEN_LOOKS = 0.5
+KILLED = "a process was killed while this ran (out of memory?)"
 NOTHING_LEFT = "its notebook ended without a finished run here; was the dataset or the code changed meanwhile?"
 
 
@@ -111,6 +113,22 @@ def run_sweep(
     """
     statuses = first_look(configs, data)
     on_look(statuses)
+    while waiting := [number for number, status in enumerate(statuses) if not status.ended]:
+        try:
+            statuses = _run_all(statuses, jobs=jobs, begun=begun, on_look=on_look)
+        except BrokenProcessPool:  # one process was killed, and the pool has ended the others that were at work
+            statuses = look_again(statuses, begun)
+            for number in waiting[: sum(statuses[number].ended for number in waiting) + jobs]:
+                if not statuses[number].ended:
+                    statuses[number] = replace(statuses[number], state="failed", error=KILLED)
+    on_look(statuses)
+    return statuses
+
+
+def _run_all(
+    statuses: list[RunStatus], *, jobs: int, begun: float, on_look: Callable[[list[RunStatus]], None]
+) -> list[RunStatus]:
+    """Executes the runs that have not ended, in order, in one pool of processes."""
     # spawn: a forked child of a Jupyter kernel or of a process that used torch may hang on locks it inherited
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         futures: dict[Future, int] = {
@@ -122,9 +140,11 @@ def run_sweep(
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-                statuses = look_again(statuses, begun)
+                statuses[:] = look_again(statuses, begun)
                 for future in done:
                     number, error = futures[future], future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        raise error
                     if error or not statuses[number].ended:
                         statuses[number] = replace(statuses[number], state="failed", error=str(error or NOTHING_LEFT))
                 on_look(statuses)

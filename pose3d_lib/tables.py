@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pose3d_lib.actions import ALL
-from pose3d_lib.config import RunConfig
+from pose3d_lib.config import RunConfig, Settings
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, UNITS
 from pose3d_lib.paths import outputs_dir
@@ -64,11 +64,19 @@ class Comparison:
 
 
 def collect_runs(plan: Sequence[RunConfig], data: PoseDataset) -> Comparison:
-    """The finished runs of a plan; no run of another dataset, config or result format can be among them."""
+    """The finished runs of a plan; no run of another dataset, config or result format can be among them.
+
+    Every mean is over the same seeds: runs of a seed that another model of the comparison lacks are left out.
+    """
     found = [(config, find_run(config, data)) for config in plan]
-    by_action: dict[str, list[Run]] = {}
+    seeds: dict[str, set[int]] = {}
     for config, run in found:
         if run:
+            seeds.setdefault(config.action, set()).add(config.seed)
+    common = set.intersection(*seeds.values()) if seeds else set()
+    by_action: dict[str, list[Run]] = {}
+    for config, run in found:
+        if run and config.seed in common:
             by_action.setdefault(config.action, []).append(run)
     original = by_action.pop(ALL, [])
     return Comparison(original, by_action, [config for config, run in found if run is None])
@@ -170,9 +178,16 @@ def describe(comparison: Comparison, data: PoseDataset) -> str:
     )
 
 
-def results_dir(data: PoseDataset, config: RunConfig) -> Path:
-    """Where the tables and figures of a comparison go: another dataset or network does not overwrite them."""
-    return outputs_dir() / "results" / f"{data.name}-{config.keypoints}-{config.receptive_field}f-{config.channels}c"
+def results_dir(data: PoseDataset, config: Settings) -> Path:
+    """Where the tables and figures of a comparison go: one of other data or settings does not overwrite them.
+
+    The name says dataset, keypoints, frames and channels, and every setting of the training that is not the default.
+    """
+    fields = ("dropout", "causal", "lr", "lr_decay", "unit_epochs", "budget", "lr_decay_per", "bn_decay_per")
+    values = {field: getattr(config, field) for field in fields}
+    other = [f"-{field}-{value}" for field, value in values.items() if value != Settings.model_fields[field].default]
+    name = f"{data.name}-{config.keypoints}-{config.receptive_field}f-{config.channels}c{''.join(other)}"
+    return outputs_dir() / "results" / name
 
 
 def save_table(table: pd.DataFrame, path: Path, caption: str) -> None:

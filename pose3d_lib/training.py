@@ -56,6 +56,7 @@ class Trained:
 
     model: TemporalLifter
     budget: Budget
+    windows: int
     steps: int
     train_seconds: float
     test_seconds: float
@@ -189,7 +190,8 @@ def train(
         if time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
             reported = time.perf_counter()
             on_progress(seen, budget.total)
-    return Trained(model.eval(), budget, steps, train_seconds, test_seconds)
+            started += time.perf_counter() - reported
+    return Trained(model.eval(), budget, seen, steps, train_seconds, test_seconds)
 
 
 def _batches(budget: Budget, config: RunConfig) -> Iterator[tuple[Tensor, bool]]:

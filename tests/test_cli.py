@@ -133,6 +133,14 @@ WRONG = [
     (("run", "02_train", "-p", "dataset", "/no/such.npz"), "/no/such.npz: there is no such file"),
     (("run", "02_train", "-p", "dataset", "h36m"), "POSE3D_DATA"),
     (("run", "02_train", "-p", "dataset", "h36m", "-p", "keypoints", "gt"), "nowhere: there is no such folder"),
+    (("run", "01_data_prep", "-p", "dataset", "human"), "unknown dataset 'human'. Valid: synthetic; h36m"),
+    (("run", "01_data_prep", "-p", "keypoints", "detected"), "unknown keypoints of the synthetic dataset 'detected'"),
+    (("run", "04_results", "-p", "actions", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
+    (("reproduce", "-p", "dataset", "h36m"), "POSE3D_DATA"),
+    (("reproduce", "-p", "actions", "Sitting,Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
+    (("sweep", "-p", "actions", "All"), "unknown action 'All': Valid: Directions"),
+    (("sweep", "-p", "seeds", ""), "parameter seeds"),
+    (("run", "02_train", "-p", "unit_epochs", "nan"), "parameter unit_epochs: found"),
     (("run", "2_train"), "unknown notebook '2_train': did you mean 02_train?"),
     (("run", "01_data_prep", "-p", "seed", "1"), "unknown parameter 'seed': did you mean data_seed"),
     (("sweep", "-p", "action", "Sitting"), "unknown parameter 'action': did you mean actions"),
@@ -157,9 +165,11 @@ def test_what_is_wrong_is_refused_at_once(call: Call, outputs: Path, arguments: 
 
 TOO_MUCH = [
     (("run", "02_train", "-p", "action", "Sitting", "-p", "batch_size", "5000"), "give at most 2488"),
-    (("run", "02_train", "-p", "keypoints", "detected"), "unknown keypoints of the synthetic dataset 'detected'"),
-    (("sweep", "-p", "actions", "Sitting,Sit"), "unknown action with train and test clips in synthetic-tiny 'Sit'"),
-    (("sweep", "-p", "actions", "All"), "unknown action with train and test clips in synthetic-tiny 'All'"),
+    (("run", "02_train", "-p", "unit_epochs", "1e-9"), "parameter unit_epochs: found 1e-09, which leaves 0 windows"),
+    (
+        ("sweep", "-p", "batch_size", "1500", "-p", "actions", "Sitting,Eating"),
+        "Eating of synthetic-tiny has only 1328",
+    ),
 ]
 
 
@@ -174,6 +184,15 @@ def test_what_the_data_cannot_carry_is_refused_at_once(
     assert not (prepared / "runs").exists()
 
 
+def test_outputs_below_a_file_are_refused_by_name(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "file" / "outputs"))
+    for arguments in (("run", "02_train"), ("run", "01_data_prep"), ("sweep",), ("reproduce",)):
+        ended = call(*arguments, "-p", "scale", "tiny")
+        assert ended.code == 2
+        assert f"{tmp_path / 'file' / 'outputs'}" in ended.err
+
+
 def test_actions_are_those_of_the_data(call: Call, outputs: Path, tmp_path: Path) -> None:
     np.savez(
         tmp_path / "jumps.npz", **{f"{who}/Jump/1": np.zeros((30, 17, 3), np.float32) for who in ("train", "test")}
@@ -185,7 +204,8 @@ def test_actions_are_those_of_the_data(call: Call, outputs: Path, tmp_path: Path
 
 def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(prepared: Path, tiny_data: PoseDataset) -> None:
     first = start("run", "02_train", "-p", "action", "Sitting", *TINY_ARGUMENTS)
-    assert (first.code, first.err) == (0, "")
+    assert first.code == 0, first.err
+    assert first.err == ""
     (folder,) = (prepared / "runs").iterdir()
     assert f"run folder: {folder}" in first.out
     assert re.search(r"^\[ +1/1\] Sitting, seed 0 +finished ", first.out, re.MULTILINE)
@@ -215,14 +235,14 @@ def test_sweep_with_a_run_that_fails_in_a_terminal(prepared: Path, tiny_data: Po
     assert re.search(r"^\[ +\d/3\] Sitting, seed 0 +failed .*clips\.csv: cannot be written", ended.out, re.MULTILINE)
     for action in ("All", "Walking"):
         assert re.search(rf"^\[ +\d/3\] {action}, seed 0 +finished ", ended.out, re.MULTILINE)
-    assert ended.err.startswith("error: 1 of 3 runs failed:\n- Sitting, seed 0: ")
+    assert "error: 1 of 3 runs failed:\n- Sitting, seed 0: " in ended.err
     assert "clips.csv: cannot be written" in ended.err
     assert "02_train.ipynb" in ended.err
     assert "Traceback" not in ended.err
 
     (run_folder(config, tiny_data) / "clips.csv").rmdir()
     again = start(*arguments)
-    assert (again.code, again.err) == (0, "")
+    assert again.code == 0, again.err
     assert [re.search(rf"{a}, seed 0 +(\w+)", again.out)[1] for a in ("All", "Sitting", "Walking")] == [
         "reused",
         "finished",
@@ -269,6 +289,11 @@ def test_sweep_goes_on_after_a_failure_and_quotes_it(
 
 def tiny_plan(data: PoseDataset, **changes: object) -> list[RunConfig]:
     return make_config(SweepConfig, {**TINY, "actions": "Sitting,Walking", **changes}).plan(data)
+
+
+def test_actions_and_seeds_given_twice_are_run_once(tiny_data: PoseDataset) -> None:
+    configs = tiny_plan(tiny_data, actions="Sitting,Walking,Sitting", seeds="1,1")
+    assert [(config.action, config.seed) for config in configs] == [("All", 1), ("Sitting", 1), ("Walking", 1)]
 
 
 def test_what_papermill_is_given_makes_the_same_run(

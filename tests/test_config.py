@@ -146,8 +146,9 @@ def test_the_points_of_tests_on_the_way_are_sorted_and_each_there_once() -> None
     assert make_config(RunConfig, {"evaluate_at": [2, 0.5, 2.0, 1]}).evaluate_at == (0.5, 1, 2)
 
 
-def test_no_threads_given_as_a_number_are_all_cores() -> None:
-    assert make_config(RunConfig, {"threads": 0}).threads == os.cpu_count()
+@pytest.mark.parametrize("none", [0, "0"], ids=repr)
+def test_no_threads_are_all_cores(none) -> None:
+    assert make_config(RunConfig, {"threads": none}).threads == os.cpu_count()
 
 
 def test_an_automatic_device_is_one_that_is_there() -> None:
@@ -191,6 +192,10 @@ def test_a_config_is_frozen() -> None:
         ({"unit_epochs": 0}, "parameter unit_epochs: found 0"),
         ({"evaluate_at": "0,1"}, "unit epochs must be positive"),
         ({"seed": -1}, "parameter seed: found -1"),
+        ({"seed": 2**70}, "parameter seed: found "),
+        ({"unit_epochs": "inf"}, "parameter unit_epochs: found 'inf'"),
+        ({"lr": "inf"}, "parameter lr: found 'inf'"),
+        ({"evaluate_at": "1,nan"}, "parameter evaluate_at.1: found 'nan'"),
         ({"device": "gpu"}, "parameter device: found 'gpu'"),
         ({"causal": "perhaps"}, "parameter causal: found 'perhaps'"),
     ],
@@ -215,6 +220,12 @@ def test_several_refusals_are_all_listed() -> None:
 def test_a_gpu_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="no CUDA device"):
         make_config(RunConfig, {"device": "cuda"})
+
+
+@pytest.mark.parametrize("seeds", ["", "0,-1", [2**70]], ids=str)
+def test_no_seeds_of_a_sweep_and_seeds_that_no_run_can_have_are_refused(seeds) -> None:
+    with pytest.raises(InputError, match="parameter seeds"):
+        make_config(SweepConfig, {"seeds": seeds})
 
 
 def test_a_setting_of_a_sweep_is_no_setting_of_a_run() -> None:
@@ -300,6 +311,11 @@ def test_a_plan_holds_for_every_seed_the_baseline_and_then_each_action(data) -> 
 def test_a_plan_of_some_actions_has_those_in_the_order_given(data) -> None:
     plan = make_config(SweepConfig, {"actions": "SittingDown, Walking"}).plan(data)
     assert arms(plan) == [("All", 0), ("SittingDown", 0), ("Walking", 0)]
+
+
+def test_a_seed_or_an_action_given_twice_is_run_once(data) -> None:
+    plan = make_config(SweepConfig, {"seeds": "3,3", "actions": "Sitting,Sitting"}).plan(data)
+    assert arms(plan) == [("All", 3), ("Sitting", 3)]
 
 
 def test_sitting_does_not_take_sitting_down_along(data) -> None:

@@ -237,9 +237,22 @@ def test_a_clip_of_one_frame_is_refused_by_name(hand_made) -> None:
         evaluate(lifter(), data, data.test_clips(), "simulated")
 
 
-def test_a_prediction_that_is_not_finite_is_an_error(data) -> None:
-    with pytest.raises(FloatingPointError):
-        evaluate(Stub(lambda screen: flat(screen) * torch.nan), data, data.test_clips(), "simulated")
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf], ids=str)
+def test_a_prediction_that_is_not_finite_is_an_error_that_names_its_clip(data, bad) -> None:
+    spoilt = data.test_clips().iloc[2]
+    data.keypoints["simulated"][spoilt.start + 1] = np.inf
+    model = Stub(lambda screen: flat(screen).nan_to_num(bad, bad, bad))
+    with pytest.raises(FloatingPointError, match="clip S9/Sitting/0, camera tall is not finite"):
+        evaluate(model, data, data.test_clips(), "simulated")
+
+
+def test_many_short_clips_pass_a_long_network_in_several_groups(hand_made) -> None:
+    data = hand_made([("S1", "Walking", "0", 0, 4), *(("S9", "Walking", str(take), 0, 2) for take in range(200))])
+    model = Stub(lambda screen: flat(screen)[:, 117:-117])
+    model.filter_widths = (3, 3, 3, 3, 3)
+    groups = [len(group) for group in predict(model, data, data.test_clips(), "simulated")]
+    assert sum(groups) == 200
+    assert max(groups) * (2 + 242) < 1.1 * evaluation.ROWS_AT_ONCE  # with their padding, which is most of them
 
 
 # From clips to actions, on numbers made by hand

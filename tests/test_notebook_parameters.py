@@ -171,3 +171,11 @@ def test_an_unrelated_assignment_in_a_cell_of_its_own_is_no_parameter() -> None:
     notebook.read()
     notebook.run("n = 3")
     assert notebook.read().action == "Sitting"
+
+
+def test_a_line_copied_from_the_parameters_cell_keeps_the_others() -> None:
+    notebook = Notebook(IMPORTS, PARAMETERS)
+    notebook.read()
+    notebook.run('action: str = "Walking"  # one action')
+    config = notebook.read()
+    assert (config.action, config.scale, config.channels) == ("Walking", "tiny", 16)

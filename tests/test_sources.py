@@ -156,16 +156,26 @@ def test_a_changed_source_file_is_prepared_again(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["sources/synthetic_gait.py", "sources/filming.py", "cameras.py", "noise.py", "dataset.py"]
+    "module",
+    [
+        "sources/synthetic_gait.py",
+        "sources/filming.py",
+        "actions.py",
+        "cameras.py",
+        "noise.py",
+        "dataset.py",
+        "skeleton.py",
+        "data/h36m_cameras.json",
+    ],
 )
-def test_other_code_is_another_file(module, tmp_path, monkeypatch) -> None:
+def test_other_code_or_another_calibration_is_another_file(module, tmp_path, monkeypatch) -> None:
     before = prepared_path(DataSpec())
     copy = tmp_path / "package"
     shutil.copytree(sources.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(sources, "PACKAGE", copy)
     assert prepared_path(DataSpec()) == before
     with (copy / module).open("a", encoding="utf-8") as file:
-        file.write("# another line\n")
+        file.write("\n")
     assert prepared_path(DataSpec()) != before
 
 
@@ -298,6 +308,7 @@ def test_the_same_seed_gives_the_same_dataset() -> None:
 @pytest.mark.usefixtures("three_actions")
 def test_another_seed_gives_other_motion_and_other_errors_of_the_detector(monkeypatch) -> None:
     monkeypatch.setattr(synthetic, "make_body", lambda subject, seed: make_body(subject, 0))  # the same people
+    monkeypatch.setattr(synthetic, "take_frames", lambda *_: 20)
     first, second = (make_synthetic("tiny", seed=seed) for seed in (0, 1))
     assert first.fingerprint != second.fingerprint
     assert np.abs(first.positions[0] - second.positions[0]).max() > 0.05

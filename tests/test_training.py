@@ -161,6 +161,12 @@ def test_a_batch_larger_than_the_data_is_refused_with_the_largest_that_fits(data
         train(config("SittingDown", batch_size=21), data)
 
 
+@pytest.mark.usefixtures("nothing_slow")
+def test_a_run_that_would_see_no_window_is_refused(data) -> None:
+    with pytest.raises(InputError, match=r"unit_epochs: found 0\.001, which leaves 0 windows"):
+        train(config(unit_epochs=0.001), data)
+
+
 def test_a_batch_as_large_as_the_data_is_not_refused(data) -> None:
     assert run(config("SittingDown", batch_size=20), data)[0].steps == 10
 
@@ -213,6 +219,11 @@ def test_another_seed_gives_other_weights_another_order_and_another_history(data
     assert first_rows[0].train_mpjpe != second_rows[0].train_mpjpe
 
 
+def test_the_seed_decides_the_initial_weights(data) -> None:
+    first, second = (run(config(seed=seed, lr=1e-30), data)[0].model for seed in (0, 1))
+    assert not torch.isclose(first.expand.product.weight, second.expand.product.weight, atol=1e-6).all()
+
+
 def test_tests_on_the_way_do_not_change_the_training(data) -> None:
     untested, _ = run(config(), data)
     tested, rows = run(config(evaluate_at=(0.1, 0.3, 0.7)), data)
@@ -223,13 +234,14 @@ def test_tests_on_the_way_do_not_change_the_training(data) -> None:
 # Optimisation
 
 
-def test_a_step_is_adam_with_amsgrad_on_the_mean_distance_of_the_joints(data, batches) -> None:
-    chosen = config(dropout=0, lr=0.01, unit_epochs=3)
+@pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
+def test_a_step_is_adam_with_amsgrad_on_the_mean_distance_of_the_joints(causal, data, batches) -> None:
+    chosen = config(dropout=0, lr=0.01, unit_epochs=3, causal=causal)
     trained, _ = run(chosen, data)
     torch.manual_seed(chosen.seed)
     model = build_model(chosen, data)
     optimizer = torch.optim.Adam(model.parameters(), amsgrad=True)
-    windows = TrainingWindows(data, data.train_clips("Sitting"), "simulated", (3,))
+    windows = TrainingWindows(data, data.train_clips("Sitting"), "simulated", (3,), causal=causal)
     seen = 0
     for batch in batches.copy():
         inputs, targets = windows.gather(torch.tensor(batch))
@@ -304,8 +316,8 @@ def test_there_is_a_row_at_every_epoch_s_end_and_at_every_test_on_the_way(data) 
 
 
 def test_points_within_one_batch_are_one_test_and_points_from_the_end_on_none(data) -> None:
-    _, rows = run(config(evaluate_at=(0.05, 0.06, 0.08, 1, 4)), data)
-    assert [row.windows for row in rows if row.test_mpjpe is not None] == [16]
+    _, rows = run(config(evaluate_at=(0.05, 0.06, 0.08, 0.12, 1, 4)), data)
+    assert [row.windows for row in rows if row.test_mpjpe is not None] == [16, 32]
 
 
 def test_per_epoch_the_rows_tell_the_published_schedules(data) -> None:
