@@ -39,8 +39,10 @@ def run(notebook: str, given: tuple[tuple[str, str], ...]) -> None:
     that is finished is not repeated; the other notebooks go to outputs/notebooks/.
     """
     from pose3d_lib.actions import check_name
-    from pose3d_lib.config import RunConfig
+    from pose3d_lib.config import RunConfig, SweepConfig
     from pose3d_lib.execution import NOTEBOOKS, check_parameters, execute_notebook, notebook_output
+    from pose3d_lib.reproduce import sweep_notebook
+    from pose3d_lib.sources import open_dataset
 
     notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
     parameters = _parameters(given)
@@ -48,7 +50,11 @@ def run(notebook: str, given: tuple[tuple[str, str], ...]) -> None:
     if isinstance(config, RunConfig):
         _train([config])
         return
-    execute_notebook(notebook, notebook_output(notebook), parameters)
+    if isinstance(config, SweepConfig) and notebook == "03_action_based":
+        open_dataset(config.data, progress=click.echo)
+        sweep_notebook(config, parameters, Console())
+    else:
+        execute_notebook(notebook, notebook_output(notebook), parameters)
     click.echo(f"executed notebook: {notebook_output(notebook)}")
 
 
@@ -96,6 +102,8 @@ def reproduce(given: tuple[tuple[str, str], ...], write_reference: bool) -> None
     """
     from pose3d_lib import reproduce as job
 
+    if write_reference and given:
+        raise InputError("--write-reference: the README tells of the default settings; give no parameters with it")
     console = Console()
     folder = job.reproduce(_parameters(given), console)
     if write_reference:
@@ -119,7 +127,7 @@ def main() -> None:
         sys.exit(2)
     except (NotebookFailed, SweepFailed) as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, NotebookFailed) and error.refused else 1)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,11 @@ PRESETS: dict[str, dict] = {
 and 243 frames; `tiny` is for trying things out."""
 
 
+def available_cores() -> int:
+    """Cores that this process may use, which in a container or a cluster job may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -102,13 +107,11 @@ class Settings(DataSpec):
     @field_validator("threads", mode="before")
     @classmethod
     def _all_cores(cls, threads: object) -> object:
-        return (os.cpu_count() or 1) if threads in (0, "0") else threads
+        return available_cores() if threads in (0, "0") else threads
 
     @field_validator("device", mode="before")
     @classmethod
     def _resolve_device(cls, device: object) -> object:
-        if device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("this machine has no CUDA device that PyTorch can use; 'cpu' or 'auto' work here")
         return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
@@ -206,8 +209,9 @@ def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
     given = {name: value for name, value in parameters.items() if value not in (None, "None", "null")}
     preset = check_name(str(given.pop("preset", "default")), PRESETS, "preset")
     has_settings = issubclass(kind, Settings)
+    known = ["preset", *kind.model_fields] if has_settings else list(kind.model_fields)
     for name in parameters:
-        check_name(name, [*["preset"] * has_settings, *kind.model_fields], "parameter")
+        check_name(name, known, "parameter")
     try:
         return kind(**{"device": "auto", **PRESETS[preset], **given} if has_settings else given)
     except ValidationError as error:
@@ -230,18 +234,23 @@ def check_data(config: DataSpec) -> None:
     """Refuses a dataset that is not there and actions that it does not have, before anything slow is done."""
     spec = config.data if isinstance(config, Settings) else config
     prepared_path(spec)
-    named = [config.action] if isinstance(config, RunConfig) else getattr(config, "actions", ())
-    for action in named:
-        check_name(action, (*[ALL] * isinstance(config, RunConfig), *list_actions(spec)), "action")
+    actions = list_actions(spec)
+    if isinstance(config, RunConfig):
+        check_name(config.action, (ALL, *actions), "action")
+    if isinstance(config, SweepConfig):
+        for action in config.actions:
+            check_name(action, actions, "action")
 
 
 def run_name(config: RunConfig, fingerprint: str) -> str:
     """`<name>-<hash>`: readable, and different whenever anything differs that the result depends on.
 
     The hash covers the config, the dataset's fingerprint and the result format. Where the data lies is not in it: the
-    fingerprint stands for the data itself.
+    fingerprint stands for the data itself. Nor is the number of CPU threads of a run on a GPU.
     """
     located = set(DataSpec.model_fields) - {"keypoints"}
+    if config.device == "cuda":
+        located.add("threads")
     identity = {**config.model_dump(mode="json", exclude=located), "data": fingerprint, "format": RESULT_FORMAT}
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return f"{config.action}-{config.receptive_field}f-{config.unit_epochs:g}ue-seed{config.seed}-{digest[:10]}"

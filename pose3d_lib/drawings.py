@@ -73,7 +73,7 @@ def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str)
         data: the dataset.
         clip: a row of its table; the clips of the other cameras are found from it.
         frame: number of the frame within the clip.
-        keypoints: which 2D source is drawn; the exact projection is drawn behind it where there is one.
+        keypoints: which 2D source is drawn.
     """
     clips = data.clips
     same = (clips.subject == clip.subject) & (clips.action == clip.action) & (clips["take"] == clip["take"])

@@ -17,7 +17,7 @@ METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve")
 UNITS = {"mpjpe": "mm", "p_mpjpe": "mm", "n_mpjpe": "mm", "mpjve": "mm/frame"}
 
 ROWS_AT_ONCE = 8192
-"""Frames that pass through the network together; bounds the memory of the widest network to some hundred megabytes."""
+"""Frames, with padding, that pass through the network together; a single clip that is longer passes whole."""
 
 
 @torch.no_grad()
@@ -52,9 +52,7 @@ def evaluate(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keyp
         One row per clip: subject, action, take, camera (name), frames, and METRICS in millimetres, MPJVE in millimetres
         per frame; each is the mean over the clip's frames.
     """
-    short = clips[clips.stop - clips.start < 2]
-    if len(short):
-        raise InputError(f"{data.name}: {_clip_name(data, short.iloc[0])} has one frame, and so no velocity to test")
+    _check_velocity(data, clips)
     rows, done = [], 0
     for group in predict(model, data, clips, keypoints):
         own = clips.iloc[done : done + len(group)]
@@ -67,6 +65,17 @@ def evaluate(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keyp
             rows.append({**place, "camera": data.camera_of(clip).name, "frames": clip.stop - clip.start, **values})
         done += len(group)
     return pd.DataFrame(rows)
+
+
+def check_test_clips(data: PoseDataset) -> None:
+    """Refuses a dataset whose test clips `evaluate` would refuse, before a model is trained for them."""
+    _check_velocity(data, data.test_clips())
+
+
+def _check_velocity(data: PoseDataset, clips: pd.DataFrame) -> None:
+    short = clips[clips.stop - clips.start < 2]
+    if len(short):
+        raise InputError(f"{data.name}: {_clip_name(data, short.iloc[0])} has one frame, and so no velocity to test")
 
 
 def _clip_errors(predictions: list[Tensor], targets: Tensor) -> list[dict[str, float]]:
@@ -98,7 +107,10 @@ def per_action(clip_errors: pd.DataFrame) -> pd.DataFrame:
     """
     weighted = clip_errors[list(METRICS)].mul(clip_errors.frames, axis=0)
     sums = weighted.assign(frames=clip_errors.frames).groupby(clip_errors.action, sort=False).sum()
-    return sums[["frames"]].join(sums[list(METRICS)].div(sums.frames, axis=0))
+    errors = sums[["frames"]].join(sums[list(METRICS)].div(sums.frames, axis=0))
+    if clip_errors[list(METRICS)].isna().any(axis=None):  # a mean would skip it
+        raise FloatingPointError("an error of a clip is not a number")
+    return errors
 
 
 def action_wise(actions: pd.DataFrame) -> pd.Series:

@@ -23,14 +23,19 @@ NOTEBOOKS = {
 """Name -> what its parameters are."""
 
 
+LONGEST_SOCKET = 95
+"""Characters; the path of a socket file, with a dash and a number behind it, may have little more than a hundred."""
+
+
 class SocketKernelManager(AsyncKernelManager):
     """Talks to the kernel through socket files in a folder of its own: no ports to collide, no warning about open ones."""
 
     def __init__(self, **settings: object):
         super().__init__(**settings)
         self._folder = tempfile.mkdtemp(prefix="pose3d-kernel-")
-        if os.name == "posix":
-            self.transport, self.ip = "ipc", str(Path(self._folder) / "socket")
+        socket = str(Path(self._folder) / "socket")
+        if os.name == "posix" and len(socket) < LONGEST_SOCKET:
+            self.transport, self.ip = "ipc", socket
 
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         await super()._async_cleanup_resources(restart)

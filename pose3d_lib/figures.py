@@ -64,7 +64,7 @@ def draw_training(frames: pd.Series, action: str) -> Figure:
 
 
 def draw_receptive_field(filter_widths: Sequence[int]) -> Figure:
-    """Which input frames one output frame sees, layer by layer; at most the first 81 frames' worth of layers is drawn."""
+    """Which input frames one output frame sees, layer by layer."""
     total = receptive_field(filter_widths)
     figure, axes = plt.subplots(figsize=(9.6, 0.7 * len(filter_widths) + 1.4), layout="constrained")
     positions = np.arange(total, dtype=float)

@@ -56,8 +56,9 @@ def _parameter_names(sources: Sequence[str], known: Collection[str]) -> list[str
     last = max(whole, default=0)  # a single line copied from the parameters cell is not the parameters cell
     names = list(cells[last][0]) if cells else []
     for source, (assigned, _) in zip(sources[last + 1 :], cells[last + 1 :], strict=True):
-        injected = source.lstrip().startswith(INJECTED)
-        names += [name for name in assigned if injected or name in known]
+        if source.lstrip().startswith(INJECTED):
+            names += [target.id for line in ast.parse(source).body for target in getattr(line, "targets", [])]
+        names += [name for name in assigned if name in known]
     return list(dict.fromkeys(names))
 
 

@@ -10,6 +10,7 @@ from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
 from pose3d_lib import kinematics
+from pose3d_lib.actions import ALL
 from pose3d_lib.config import ResultsConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, UNITS, action_wise, frame_wise
@@ -128,10 +129,13 @@ def say_missing(comparison: Comparison) -> None:
     if comparison.complete:
         say(f"All {len(comparison.runs)} planned runs are finished.")
         return
+    planned = len(comparison.runs) + len(comparison.missing) + len(comparison.left_out)
     names = ", ".join(f"{config.action} (seed {config.seed})" for config in comparison.missing)
+    left_out = ", ".join(f"{run.config.action} (seed {run.config.seed})" for run in comparison.left_out)
+    also = f" Left out, as other models lack their seed: {left_out}." if left_out else ""
     say(
-        f"**{len(comparison.missing)} of {len(comparison.runs) + len(comparison.missing)} planned runs are not finished**: "
-        f"{names}. `03_action_based` with the same parameters runs them."
+        f"**{len(comparison.missing)} of {planned} planned runs are not finished**: "
+        f"{names}. `03_action_based` with the same parameters runs them.{also}"
     )
 
 
@@ -248,9 +252,11 @@ def show_transfer(comparison: Comparison, data: PoseDataset, folder: Path) -> No
     matrix = transfer(comparison)
     kind = " (synthetic data)" if data.synthetic else ""
     show_figure(draw_transfer(matrix, f"Every model on every action, {data.name}{kind}"), folder / "figure_transfer")
-    own = np.diag(matrix.loc[matrix.columns])
-    other = (matrix.loc[matrix.columns].to_numpy().sum() - own.sum()) / max(1, own.size * (own.size - 1))
+    actions = list(matrix.columns)
+    own = pd.Series(np.diag(matrix.loc[actions]), index=actions)
+    others = (matrix.loc[actions].sum().sum() - own.sum()) / max(1, len(own) * (len(own) - 1))
+    elsewhere = f"; on the others by {others:.1f} mm" if len(own) > 1 else ""
     say(
-        f"On the action it was trained on, an action-based model errs by {own.mean():.1f} mm on average; on the others by "
-        f"{other:.1f} mm. The baseline errs by {matrix.loc['All'].mean():.1f} mm."
+        f"On the action it was trained on, an action-based model errs by {own.mean():.1f} mm on average{elsewhere}. The "
+        f"original errs by {matrix.loc[ALL].mean():.1f} mm on these actions."
     )

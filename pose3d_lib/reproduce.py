@@ -12,6 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from pose3d_lib.config import ResultsConfig, SweepConfig
+from pose3d_lib.errors import InputError
 from pose3d_lib.execution import check_parameters, execute_notebook, notebook_output
 from pose3d_lib.paths import outputs_dir, project_root
 from pose3d_lib.sources import DataSpec, open_dataset
@@ -39,22 +40,22 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     about_runs = {n: v for n, v in parameters.items() if n == "preset" or n in SweepConfig.model_fields}
 
     _step(console, "1 of 3  01_data_prep: preparing the dataset and looking at it")
+    data = open_dataset(config.data, progress=lambda line: console.print(line, markup=False, highlight=False))
     execute_notebook("01_data_prep", notebook_output("01_data_prep"), about_data)
-    data = open_dataset(config.data)
     plan = config.plan(data)
     _step(console, f"2 of 3  03_action_based: {len(plan)} runs of 02_train, {count_jobs(config)} at a time")
-    _sweep_notebook(config, about_runs, console)
+    sweep_notebook(config, about_runs, console)
     _step(console, "3 of 3  04_results: tables and figures")
     execute_notebook("04_results", notebook_output("04_results"), parameters)
 
     folder = results_dir(data, config)
-    for table in TABLES[:3]:
+    for table in TABLES:
         console.print(
             f"\n{(folder / f'{table}.md').read_text(encoding='utf-8')}", markup=False, highlight=False, soft_wrap=True
         )
     for what, where in (
         ("executed notebooks", notebook_output("04_results").parent),
-        ("runs, each with its executed notebook", outputs_dir() / "runs"),
+        ("runs, with their executed notebooks", outputs_dir() / "runs"),
         ("tables and figures", folder),
     ):
         console.print(f"{what + ':':<39} {where}", markup=False, highlight=False, soft_wrap=True)
@@ -66,7 +67,7 @@ def _step(console: Console, text: str) -> None:
     console.print(f"\n[bold]{text}[/bold]", highlight=False)
 
 
-def _sweep_notebook(config: SweepConfig, parameters: Mapping[str, object], console: Console) -> None:
+def sweep_notebook(config: SweepConfig, parameters: Mapping[str, object], console: Console) -> None:
     """Executes 03_action_based in a process beside this one, which watches the run folders and shows how far they are."""
     begun = time.time()
     data = open_dataset(config.data)
@@ -90,7 +91,8 @@ def write_reference(folder: Path) -> list[Path]:
     Between `<!-- name -->` and `<!-- /name -->` the README shows the table `name.csv`, and nothing else.
     """
     reference = project_root() / "outputs" / "reference"
-    reference.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(reference, ignore_errors=True)
+    reference.mkdir(parents=True)
     written = []
     for source in sorted([*folder.glob("*.csv"), *folder.glob("*.png"), *folder.glob("*.md")]):
         written.append(Path(shutil.copy(source, reference / source.name)))
@@ -106,4 +108,7 @@ def write_reference(folder: Path) -> list[Path]:
 def put_table(readme: str, name: str, table: pd.DataFrame) -> str:
     """The README's text with `table` between the two comments of that name."""
     block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    return block.sub(lambda found: f"{found[1]}\n{to_markdown(table)}\n\n{found[2]}", readme)
+    text, places = block.subn(lambda found: f"{found[1]}\n{to_markdown(table)}\n\n{found[2]}", readme)
+    if places != 1:
+        raise InputError(f"README.md: expected one place <!-- {name} --> ... <!-- /{name} -->, found {places}")
+    return text

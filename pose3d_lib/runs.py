@@ -9,7 +9,7 @@ metrics.json       errors per action, and their action-wise and frame-wise means
 timing.json        training and evaluation apart, windows and optimiser steps
 model.safetensors  the weights
 finished.json      written last: without it the run is not finished, whatever else is there
-02_train.ipynb     the executed notebook, where the run was started through one
+02_train.ipynb     the executed notebook, where `pose3d` or 03_action_based started the run
 """
 
 import json
@@ -113,11 +113,6 @@ def find_run(config: RunConfig, data: PoseDataset) -> Run | None:
     return Run(folder) if (folder / FINISHED).is_file() else None
 
 
-def list_runs() -> list[Run]:
-    """Every finished run under `outputs/runs/`, by name."""
-    return [Run(path.parent) for path in sorted(runs_dir().glob(f"*/{FINISHED}"))]
-
-
 def read_progress(folder: Path) -> dict | None:
     """How far an unfinished run is: `windows` of `total`, `seconds` so far, `at` what time; None before its first report."""
     try:
@@ -189,6 +184,8 @@ def _train_into(
 
         trained = train(config, data, on_row=record, on_progress=report)
     report(trained.windows, trained.windows)
+    weights = {name: tensor.contiguous() for name, tensor in trained.model.state_dict().items()}
+    _write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
     say(f"trained in {trained.train_seconds:.1f} s; testing on {len(data.test_clips())} clips")
     started = time.perf_counter()
     clips = evaluate(trained.model, data, data.test_clips(), config.keypoints)
@@ -197,13 +194,12 @@ def _train_into(
 
 def _write_results(folder: Path, trained: Trained, clips: pd.DataFrame, evaluation_seconds: float) -> None:
     actions = per_action(clips)
+    rows = actions.to_dict(orient="index")
     _write_atomically(folder / "clips.csv", lambda path: clips.to_csv(path, index=False))
-    weights = {name: tensor.contiguous() for name, tensor in trained.model.state_dict().items()}
-    _write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
     _write_json(
         folder / "metrics.json",
         {
-            "actions": json.loads(actions.to_json(orient="index", double_precision=15)),
+            "actions": {action: {**row, "frames": int(row["frames"])} for action, row in rows.items()},
             "action_wise": action_wise(actions).to_dict(),
             "frame_wise": frame_wise(actions).to_dict(),
         },

@@ -1,6 +1,5 @@
 """The sweep: papermill once per action and seed, several at a time, one failed run not stopping the others."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pose3d_lib.config import RunConfig, SweepConfig
+from pose3d_lib.config import RunConfig, SweepConfig, available_cores
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.execution import execute_notebook, parameters_of
 from pose3d_lib.runs import FINISHED, Run, read_progress, run_folder
@@ -91,7 +90,7 @@ def count_jobs(config: SweepConfig) -> int:
     """Runs at a time: as asked for, or as many as the cores allow; a GPU takes one."""
     if config.jobs:
         return config.jobs
-    return 1 if config.device == "cuda" else max(1, (os.cpu_count() or 1) // config.threads)
+    return 1 if config.device == "cuda" else max(1, available_cores() // config.threads)
 
 
 def run_sweep(
@@ -191,6 +190,19 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[RunStatus]], None]:
+    """An `on_look` that shows the sweep's table whenever a run has changed its state, and does nothing in between."""
+    shown: list[list[str]] = []
+
+    def on_look(statuses: Sequence[RunStatus]) -> None:
+        states = [status.state for status in statuses]
+        if shown != [states]:
+            shown[:] = [states]
+            show(sweep_table(statuses))
+
+    return on_look
 
 
 class SweepFailed(Exception):

@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from pose3d_lib.actions import ALL
-from pose3d_lib.config import RunConfig, Settings
+from pose3d_lib.config import RunConfig, SweepConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, UNITS
 from pose3d_lib.paths import outputs_dir
 from pose3d_lib.runs import Run, find_run
+from pose3d_lib.sources import DataSpec
 
 ORIGINAL, ACTION_BASED = "Original", "Action-based"
 """The two arms, in the paper's words: one model for all actions, and one model per action."""
@@ -22,16 +23,17 @@ NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": 
 
 QUOTED = pd.DataFrame(
     [
-        ("1", "unit epoch", "Eating, MPJPE [mm]", 56.34, 52.07),
-        ("1", "unit epoch", "Sitting, MPJPE [mm]", 70.49, 70.86),
-        ("2", "unit epoch", "Eating, MPJVE [mm/frame]", 3.14, 3.01),
-        ("2", "unit epoch", "Sitting, MPJVE [mm/frame]", 3.14, 2.86),
-        ("3", "80 epochs", "Eating, time [s]", 81173, 56921),
-        ("3", "80 epochs", "Eating, MPJPE [mm]", 43.30, 49.27),
-        ("3", "80 epochs", "Eating, MPJVE [mm/frame]", 2.24, 2.56),
+        ("1", "unit epoch", "Eating, MPJPE [mm]", "56.34", "52.07"),
+        ("1", "unit epoch", "Sitting, MPJPE [mm]", "70.49", "70.86"),
+        ("2", "unit epoch", "Eating, MPJVE [mm/frame]", "3.14", "3.01"),
+        ("2", "unit epoch", "Sitting, MPJVE [mm/frame]", "3.14", "2.86"),
+        ("3", "80 epochs", "Eating, time [s]", "81173", "56921"),
+        ("3", "80 epochs", "Eating, MPJPE [mm]", "43.30", "49.27"),
+        ("3", "80 epochs", "Eating, MPJVE [mm/frame]", "2.24", "2.56"),
     ],
     columns=["Table", "Length", "Quantity", ORIGINAL, ACTION_BASED],
 )
+QUOTED["Change [%]"] = 100 * (QUOTED[ACTION_BASED].astype(float) / QUOTED[ORIGINAL].astype(float) - 1)
 """The figures of Bai and Wang, tables 1 to 3, on Human3.6M: quoted, not measured here."""
 
 
@@ -43,11 +45,13 @@ class Comparison:
         original: the baseline's runs, one per seed.
         action_based: action -> its models' runs, one per seed; actions without any are not in it.
         missing: the planned runs that are not finished.
+        left_out: finished runs of seeds that another model of the comparison lacks.
     """
 
     original: list[Run]
     action_based: dict[str, list[Run]]
     missing: list[RunConfig]
+    left_out: list[Run]
 
     @property
     def runs(self) -> list[Run]:
@@ -66,7 +70,7 @@ class Comparison:
 def collect_runs(plan: Sequence[RunConfig], data: PoseDataset) -> Comparison:
     """The finished runs of a plan; no run of another dataset, config or result format can be among them.
 
-    Every mean is over the same seeds: runs of a seed that another model of the comparison lacks are left out.
+    Every mean is over the same seeds: those that the original and every action with any finished run have.
     """
     found = [(config, find_run(config, data)) for config in plan]
     seeds: dict[str, set[int]] = {}
@@ -79,7 +83,9 @@ def collect_runs(plan: Sequence[RunConfig], data: PoseDataset) -> Comparison:
         if run and config.seed in common:
             by_action.setdefault(config.action, []).append(run)
     original = by_action.pop(ALL, [])
-    return Comparison(original, by_action, [config for config, run in found if run is None])
+    missing = [config for config, run in found if run is None]
+    left_out = [run for config, run in found if run and config.seed not in common]
+    return Comparison(original, by_action, missing, left_out)
 
 
 def _error(runs: Sequence[Run], action: str, metric: str) -> float:
@@ -178,16 +184,22 @@ def describe(comparison: Comparison, data: PoseDataset) -> str:
     )
 
 
-def results_dir(data: PoseDataset, config: Settings) -> Path:
+def results_dir(data: PoseDataset, config: SweepConfig) -> Path:
     """Where the tables and figures of a comparison go: one of other data or settings does not overwrite them.
 
-    The name says dataset, keypoints, frames and channels, and every setting of the training that is not the default.
+    The name says dataset, keypoints, widths, channels and batch size, and every other setting that is not the default.
     """
-    fields = ("dropout", "causal", "lr", "lr_decay", "unit_epochs", "budget", "lr_decay_per", "bn_decay_per")
-    values = {field: getattr(config, field) for field in fields}
-    other = [f"-{field}-{value}" for field, value in values.items() if value != Settings.model_fields[field].default]
-    name = f"{data.name}-{config.keypoints}-{config.receptive_field}f-{config.channels}c{''.join(other)}"
-    return outputs_dir() / "results" / name
+    told = {*DataSpec.model_fields, "filter_widths", "channels", "batch_size", "jobs", "threads", "device"}
+    other = ""
+    for name, field in SweepConfig.model_fields.items():
+        value = getattr(config, name)
+        if name not in told and value != field.default:
+            other += f"-{name}-{','.join(map(str, value)) if isinstance(value, tuple) else value}"
+    widths = "x".join(map(str, config.filter_widths))
+    what = (
+        f"{data.name}-{data.fingerprint[:6]}-{config.keypoints}-{widths}-{config.channels}c-{config.batch_size}b{other}"
+    )
+    return outputs_dir() / "results" / what
 
 
 def save_table(table: pd.DataFrame, path: Path, caption: str) -> None:

@@ -13,7 +13,7 @@ from pose3d_lib.budget import Budget, batch_sizes, bn_momentum, learning_rate, p
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.evaluation import evaluate, frame_wise, per_action
+from pose3d_lib.evaluation import check_test_clips, evaluate, frame_wise, per_action
 from pose3d_lib.metrics import mpjpe
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.windows import TrainingWindows
@@ -83,6 +83,11 @@ def own_test_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
 
 def check_run(config: RunConfig, data: PoseDataset) -> Budget:
     """The budget of a run, or an InputError where the data cannot carry it; reads the table of clips only."""
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
+        )
+    check_test_clips(data)
     everything, own = (2 * _num_frames(data.train_clips(action)) for action in (ALL, config.action))
     if not len(own_test_clips(config, data)):
         raise InputError(
@@ -114,7 +119,7 @@ def train(
     on_row: Callable[[HistoryRow], None] = lambda row: None,
     on_progress: Callable[[int, int], None] = lambda seen, total: None,
 ) -> Trained:
-    """Trains one run. The same config on the same machine gives the same weights, bit for bit.
+    """Trains one run. The same config on the same machine's CPU gives the same weights, bit for bit.
 
     Args:
         config: what to train.

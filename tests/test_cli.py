@@ -358,7 +358,7 @@ def test_a_notebook_that_refuses_its_input_says_only_why(call: Call, monkeypatch
 
 
 def test_jobs_are_as_asked_for_or_as_many_as_the_cores_allow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
     for changes, jobs in (({}, 8), ({"jobs": 3}, 3), ({"threads": 2}, 4), ({"threads": 0}, 1), ({"threads": 16}, 1)):
         assert count_jobs(make_config(SweepConfig, {**TINY, **changes})) == jobs
     config = make_config(SweepConfig, TINY)

@@ -179,3 +179,11 @@ def test_a_line_copied_from_the_parameters_cell_keeps_the_others() -> None:
     notebook.run('action: str = "Walking"  # one action')
     config = notebook.read()
     assert (config.action, config.scale, config.channels) == ("Walking", "tiny", 16)
+
+
+def test_a_value_that_is_no_literal_does_not_hide_the_names_that_papermill_injected() -> None:
+    injected = "# Parameters\nlr = float('nan')\ntypo = 3"
+    with pytest.raises(InputError, match="unknown parameter 'typo'"):
+        Notebook(IMPORTS, PARAMETERS, injected).read()
+    with pytest.raises(InputError, match="parameter lr: found nan"):
+        Notebook(IMPORTS, PARAMETERS, "# Parameters\nlr = float('nan')").read()

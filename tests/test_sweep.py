@@ -82,7 +82,7 @@ def test_nothing_has_begun_at_the_first_look(tiny_data, tmp_path: Path, monkeypa
 
 
 def test_as_many_jobs_as_the_cores_allow_unless_told(monkeypatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
     assert count_jobs(make_config(SweepConfig, {"threads": 2, "device": "cpu"})) == 4
     assert count_jobs(make_config(SweepConfig, {"threads": 16, "device": "cpu"})) == 1
     assert count_jobs(make_config(SweepConfig, {"jobs": 3})) == 3

@@ -420,3 +420,16 @@ def test_progress_is_told_now_and_then_in_windows_of_their_total(data, clock, mo
     told = []
     train(config(), data, on_progress=lambda *progress: told.append(progress))
     assert told == [(48, 200), (92, 200), (136, 200), (180, 200)]  # every third of 14 steps of a second
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_trained(hand_made) -> None:
+    data = hand_made([("S1", "Walking", "0", 0, 40), ("S9", "Walking", "0", 0, 12)])
+    with pytest.raises(InputError, match="no CUDA device"):
+        check_run(RunConfig(device="cuda", batch_size=16), data)
+
+
+def test_a_test_clip_without_velocity_is_refused_before_anything_is_trained(hand_made) -> None:
+    data = hand_made([("S1", "Walking", "0", 0, 40), ("S9", "Walking", "0", 0, 12), ("S9", "Sitting", "0", 0, 1)])
+    with pytest.raises(InputError, match="S9/Sitting/0, camera wide has one frame"):
+        check_run(RunConfig(action="Walking", batch_size=16), data)

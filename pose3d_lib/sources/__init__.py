@@ -65,6 +65,14 @@ class DataSpec(BaseModel):
         return split_list(names)
 
 
+UNUSED = {
+    "synthetic": ("fps", "train_subjects", "test_subjects"),
+    "h36m": ("scale", "data_seed", "fps", "train_subjects", "test_subjects"),
+    "motion": ("scale",),
+}
+"""Parameters that say nothing about a dataset; one that is given all the same was meant for another."""
+
+
 def list_actions(spec: DataSpec) -> tuple[str, ...]:
     """The actions of a dataset, known at once, before anything is prepared."""
     if spec.dataset in ("synthetic", "h36m"):
@@ -94,6 +102,11 @@ def open_dataset(spec: DataSpec, *, progress: Callable[[str], None] = lambda lin
 
 def prepared_path(spec: DataSpec) -> Path:
     """The file that a dataset is prepared into; fails at once where the source files are missing."""
+    for name in UNUSED.get(spec.dataset, UNUSED["motion"]):
+        if getattr(spec, name) != DataSpec.model_fields[name].default:
+            raise InputError(
+                f"parameter {name}: found {getattr(spec, name)!r}, which dataset {spec.dataset!r} does not use"
+            )
     if spec.dataset == "synthetic":
         check_name(spec.keypoints, (filming.GT, filming.SIMULATED), "keypoints of the synthetic dataset")
         name, made_from = f"synthetic-{spec.scale}", [spec.scale, spec.data_seed]
