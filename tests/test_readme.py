@@ -11,6 +11,7 @@ import yaml
 
 from pose3d_lib import cli
 from pose3d_lib.config import ResultsConfig, RunConfig, SweepConfig, make_config
+from pose3d_lib.errors import InputError
 from pose3d_lib.execution import NOTEBOOKS
 from pose3d_lib.reproduce import TABLES, put_table, write_reference
 from pose3d_lib.tables import save_table, to_markdown
@@ -92,7 +93,8 @@ def test_a_table_is_put_between_its_comments() -> None:
     assert put_table(once, "table_1", table) == once
     both = put_table(once, "table_2", table)
     assert blocks(both)["table_2"] == blocks(both)["table_1"]
-    assert put_table(text, "table_3", table) == text
+    with pytest.raises(InputError, match="expected one place <!-- table_3 -->"):
+        put_table(text, "table_3", table)
 
 
 def test_writing_the_reference_copies_the_tables_and_fills_the_readme(

@@ -342,5 +342,5 @@ def test_the_mean_pose_of_one_action_suits_that_action_and_not_another(tiny_data
 
 @pytest.mark.parametrize("given", [{"fps": 60}, {"train_subjects": "S1"}, {"dataset": "h36m", "scale": "tiny"}])
 def test_a_parameter_that_the_dataset_does_not_use_is_refused(given: dict) -> None:
-    with pytest.raises(InputError, match="which dataset '(synthetic|h36m)' does not use"):
+    with pytest.raises(InputError, match=r"which dataset '(synthetic|h36m)' does not use"):
         prepared_path(DataSpec(**given))
