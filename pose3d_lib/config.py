@@ -227,6 +227,8 @@ def _refusal(problem: dict) -> str:
         str(found), [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")]
     )
     hint = f"; did you mean {close[0]!r}?" if close else ""
+    if message.startswith("unknown "):  # the message of `check_name` says what was found
+        return f"parameter {name}: {message}"
     return f"parameter {name}: found {found!r}: {message}{hint}"
 
 

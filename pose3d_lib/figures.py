@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from pose3d_lib.budget import BN_MOMENTUM_FIRST
 from pose3d_lib.model import receptive_field
 from pose3d_lib.runs import Run
 from pose3d_lib.tables import ACTION_BASED, MEAN, ORIGINAL
@@ -120,11 +121,13 @@ def draw_learning_curve(history: pd.DataFrame, final_test_mpjpe: float | None = 
     top.yaxis.set_major_formatter("{x:g}")
     top.yaxis.set_minor_formatter(NullFormatter())
     top.legend(frameon=False)
-    first_rate = history.lr.iloc[0]
-    bottom.step(history.unit_epochs, history.lr / first_rate, where="post", color="#0072b2", label="learning rate")
-    bottom.step(
-        history.unit_epochs, history.bn_momentum / 0.1, where="post", color="#cc79a7", label="batch-norm momentum"
-    )
+    seen = [0, *history.unit_epochs]  # a row's settings are those of the batches since the row before it
+    for column, first, colour, name in (
+        ("lr", history.lr.iloc[0], "#0072b2", "learning rate"),
+        ("bn_momentum", BN_MOMENTUM_FIRST, "#cc79a7", "batch-norm momentum"),
+    ):
+        shares = history[column] / first
+        bottom.step(seen, [shares.iloc[0], *shares], where="pre", color=colour, label=name)
     bottom.set(xlabel="windows seen, in unit epochs", ylabel="share of\nits start", ylim=(-0.05, 1.1))
     bottom.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for axes in (top, bottom):

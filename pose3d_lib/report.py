@@ -15,6 +15,7 @@ from pose3d_lib.config import ResultsConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, UNITS, action_wise, frame_wise
 from pose3d_lib.figures import draw_comparison, draw_learning, draw_transfer, save_figure
+from pose3d_lib.runs import Run
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.tables import (
     ACTION_BASED,
@@ -112,6 +113,14 @@ def mean_pose_error(data: PoseDataset, actions: Sequence[str]) -> float:
     trained = [action for action in actions if action in data.train_actions] or data.train_actions
     mean = gather_targets(data, data.select(data.train_subjects, trained)).mean(dim=0)
     return 1000 * float((gather_targets(data, data.select(data.test_subjects, actions)) - mean).norm(dim=-1).mean())
+
+
+def typical_clip(run: Run, data: PoseDataset) -> pd.Series:
+    """The test clip of the run's own actions with the median MPJPE: neither its best nor its worst."""
+    clips, errors = data.test_clips(), run.clips.mpjpe.to_numpy()
+    own = np.full(len(clips), True) if run.config.is_baseline else (clips.action == run.config.action).to_numpy()
+    order = np.argsort(errors[own], kind="stable")
+    return clips[own].iloc[order[len(order) // 2]]
 
 
 def errors_table(actions: pd.DataFrame) -> pd.DataFrame:
@@ -242,7 +251,17 @@ def _learning_sentence(comparison: Comparison) -> str:
     first = {run: rows.test_actions.iloc[0] for run, rows in tests.items()}
     starts = sum(first[run][action] < first[original][action] for action, run in runs.items())
     seen = tests[original].unit_epochs.iloc[0]
-    return f"Of {len(runs)} actions, the action-based model is ahead after {seen:.3g} unit epochs on {starts}, {end}."
+    risen = [
+        sum(
+            min(test[action] for test in tests[run].test_actions) < run.actions.mpjpe[action]
+            for action, run in arm.items()
+        )
+        for arm in (runs, dict.fromkeys(runs, original))
+    ]
+    return (
+        f"Of {len(runs)} actions, the action-based model is ahead after {seen:.3g} unit epochs on {starts}, {end}. The "
+        f"action-based error was lower at a test on the way than at the end on {risen[0]} of them, the original's on {risen[1]}."
+    )
 
 
 def show_transfer(comparison: Comparison, data: PoseDataset, folder: Path) -> None:

@@ -182,3 +182,12 @@ def test_the_body_stands_upright_in_the_3d_picture(tiny_data) -> None:
     heights = [z for line in axes.lines for z in line.get_data_3d()[2]]
     assert heads(heights) > 0.4
     assert feet(heights) < -0.6
+
+
+def test_the_schedule_falls_where_an_epoch_ends(tmp_path: Path) -> None:
+    rows = history(tmp_path / "history.jsonl", 4)  # epochs that end at 0.1, 0.4, 0.7 and 1
+    figure = figures.draw_learning_curve(rows)
+    rate = next(line for line in figure.axes[1].lines if line.get_label() == "learning rate")
+    assert rate.get_drawstyle() == "steps-pre"
+    np.testing.assert_allclose(rate.get_xdata(), [0, 0.1, 0.4, 0.7, 1])
+    np.testing.assert_allclose(rate.get_ydata(), [1, 1, 0.95, 0.95**2, 0.95**3])

@@ -295,3 +295,12 @@ def test_motion_that_walks_through_a_camera_is_refused_or_noted(tmp_path: Path) 
     far[..., 1] += np.linspace(-8, 8, 20)[:, None]
     with pytest.raises(InputError, match="'bob/Walking/1'"):
         read(write(tmp_path, {"ann/Walking/1": motion(), "bob/Walking/1": far}))
+
+
+def test_bodies_that_lie_down_in_most_takes_are_refused_as_z_may_not_be_up(tmp_path: Path) -> None:
+    lying = np.zeros((5, 17, 3))
+    lying[..., 1] = np.linspace(0, 1.7, 17)  # along y, as in a file whose y is up
+    lying[..., 2] = np.linspace(0, 0.3, 17)
+    lying[:, 10] = lying[:, 16]
+    with pytest.raises(InputError, match="do not stand along z"):
+        read(write(tmp_path, {"ann/Walking/1": lying, "bob/Walking/1": lying}))

@@ -148,7 +148,15 @@ def _motion_file(spec: DataSpec) -> Path:
             "POSE3D_DATA names); or the path of an .npz of plain motion"
         )
     given = Path(spec.dataset).expanduser()
-    return given if given.is_absolute() or given.is_file() else source_data_dir() / given
+    if given.is_absolute() or given.is_file():
+        return given
+    file = source_data_dir() / given
+    if not file.is_file():
+        raise InputError(
+            f"{spec.dataset}: there is no such file, neither in {Path.cwd()} nor in {source_data_dir()}, the folder of "
+            "POSE3D_DATA. Plain motion is an .npz of float arrays (frames, 17, 3) in world metres under keys subject/Action/take"
+        )
+    return file
 
 
 def _stat(file: Path) -> list:

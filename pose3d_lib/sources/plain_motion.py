@@ -61,13 +61,16 @@ def read_plain_motion(
         check_name(subject, subjects, f"subject in {path.name}")
     left_out = [subject for subject in subjects if subject not in (*train_subjects, *test_subjects)]
     notes = [f"Subject {subject} is neither trained nor tested on." for subject in left_out]
-    takes = []
+    takes, upright = [], []
     with np.load(path, allow_pickle=False) as file:
         for subject, action, take in keys:
             if subject in left_out:
                 continue
             motion = _read_motion(file, path, f"{subject}/{action}/{take}")
+            upright.append(_uprightness(motion))
             takes.append(Take(subject, action, take, len(motion), lambda motion=motion: _centred(motion)))
+    if np.median(upright) < 0.5:
+        raise InputError(f"{path}: in most takes the bodies do not stand along z; expected world metres, z up")
     return film(
         takes,
         {subject: h36m_cameras()[CAMERAS_OF] for subject in subjects},
@@ -106,6 +109,12 @@ def _read_motion(file: np.lib.npyio.NpzFile, path: Path, key: str) -> np.ndarray
             f"the room ends about 4 m from its centre: cut the clip into shorter ones, each of which is centred"
         )
     return motion
+
+
+def _uprightness(motion: np.ndarray) -> float:
+    """How much of the way from the hip to the head is upwards, 1 for a trunk that stands, 0 for one that lies."""
+    trunk = (motion[:, H36M_17.index("Head")] - motion[:, 0]).astype(np.float64)
+    return float((trunk[:, 2] / np.linalg.norm(trunk, axis=-1).clip(1e-9)).mean())
 
 
 def _depth(world: np.ndarray, camera: Camera) -> float:
