@@ -46,7 +46,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	  echo "make: '$(PYTHON)' cannot make virtual environments: its module venv or ensurepip is missing." >&2; \
 	  echo "      On Debian and Ubuntu: sudo apt-get install python3-venv. Or name another: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@{ $(VENV_WORKS); } || { rm -rf $(VENV) && "$(PYTHON)" -m venv $(VENV); }
-	@echo "Installing into $(VENV): about 1.5 GB, which takes a minute or more"
+	@echo "Installing into $(VENV): some GB, which takes a minute or more"
 	$(INSTALL) --editable '.[test]'
 	@touch $@
 

@@ -27,9 +27,10 @@ def padding(filter_widths: Sequence[int], *, causal: bool) -> tuple[int, int]:
 def dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
     """Zeroes each element with probability `p` and scales the rest by 1 / (1 - p); any shape -> the same.
 
-    On a CPU, PyTorch draws one Bernoulli number per element, which takes as long as all matrix products of a narrow
-    lifter. Random 64-bit words seen as eight bytes each are an eighth of the draws: an element is dropped where its byte
-    is below 256 p. That is exact for multiples of 1/256, such as VideoPose3D's 0.25; other rates use PyTorch's own.
+    On a CPU, PyTorch draws one Bernoulli number per element, which took about a third of a narrow lifter's training step
+    where it was measured. Random 64-bit words seen as eight bytes each are an eighth of the draws: an element is dropped
+    where its byte is below 256 p. That is exact for multiples of 1/256, such as VideoPose3D's 0.25; other rates use
+    PyTorch's own.
     """
     threshold = round(256 * p)
     if not training or x.device.type != "cpu" or threshold != 256 * p or not 0 < p < 1:

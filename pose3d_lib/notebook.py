@@ -25,7 +25,7 @@ INJECTED = "# Parameters"
 """How papermill begins the cell that it injects."""
 
 SECONDS_BETWEEN_DRAWINGS = 3.0
-"""A figure takes a third of a second to draw, during which nothing is trained."""
+"""While a figure is drawn, nothing is trained."""
 
 
 def read_parameters(kind: type[Config], namespace: Mapping[str, object]) -> Config:

@@ -13,7 +13,6 @@ from scipy.spatial.transform import Rotation
 from pose3d_lib.cameras import (
     Camera,
     camera_to_world,
-    denormalize_screen,
     h36m_cameras,
     normalize_screen,
     project,
@@ -223,12 +222,6 @@ def test_normalising_keeps_the_aspect() -> None:
     wide, high = normalize_screen(square, 1920, 1080).diff(dim=0)[0].tolist()
     assert wide == pytest.approx(high)
     assert wide == pytest.approx(400 / 1920)
-
-
-def test_denormalising_undoes_normalising() -> None:
-    pixels = 1000 * torch.rand(5, 17, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    back = denormalize_screen(normalize_screen(pixels, 1920, 1080), 1920, 1080)
-    torch.testing.assert_close(back, pixels, atol=1e-9, rtol=0)
 
 
 def test_a_mirrored_picture_has_the_opposite_normalised_x_and_the_same_y() -> None:
