@@ -2,7 +2,7 @@
 
 PYTHON      ?= python3
 WORKERS     ?= 2
-# Further arguments of `pose3d reproduce` and of pytest, such as ARGS="--help" or ARGS="-k metrics".
+# Further arguments of `pose3d reproduce`, of JupyterLab and of pytest, such as ARGS="--help" or ARGS="-k metrics".
 ARGS        ?=
 # On Linux the package index gives PyTorch with CUDA (several GB). For the CPU build:
 #   make reproduce TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -60,8 +60,8 @@ reproduce: $(VENV)/.installed  ## run the whole paper: data, every training run,
 reference: $(VENV)/.installed  ## reproduce, then write outputs/reference/, which the README shows
 	$(BIN)/pose3d reproduce --write-reference $(ARGS)
 
-lab: $(VENV)/.installed  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+lab: $(VENV)/.installed  ## open the notebooks in JupyterLab (as root: ARGS=--allow-root)
+	$(BIN)/jupyter lab notebooks $(ARGS)
 
 test: lint  ## lint, then every test but the slow ones and those that drive a browser (ARGS="-k name" for some)
 	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
