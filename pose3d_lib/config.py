@@ -18,7 +18,8 @@ from pose3d_lib.budget import BUDGETS, DECAY_PER
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import receptive_field
-from pose3d_lib.sources import DataSpec, list_actions, prepared_path, split_list
+from pose3d_lib.sources import complete_parameters, list_actions, prepared_path
+from pose3d_lib.sources.spec import DataSpec, split_list
 
 RESULT_FORMAT = 1
 """Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
@@ -212,6 +213,7 @@ def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
     known = ["preset", *kind.model_fields] if has_settings else list(kind.model_fields)
     for name in parameters:
         check_name(name, known, "parameter")
+    given = complete_parameters(given)
     try:
         return kind(**{"device": "auto", **PRESETS[preset], **given} if has_settings else given)
     except ValidationError as error:

@@ -12,7 +12,7 @@ from jupyter_client.manager import AsyncKernelManager
 from pose3d_lib.config import ResultsConfig, RunConfig, SweepConfig, check_data, make_config
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import make_folder, notebooks_dir, outputs_dir
-from pose3d_lib.sources import DataSpec
+from pose3d_lib.sources.spec import DataSpec
 
 NOTEBOOKS = {
     "01_data_prep": DataSpec,

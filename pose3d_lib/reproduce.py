@@ -15,7 +15,8 @@ from pose3d_lib.config import ResultsConfig, SweepConfig
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import check_parameters, execute_notebook, notebook_output
 from pose3d_lib.paths import outputs_dir, project_root
-from pose3d_lib.sources import DataSpec, open_dataset
+from pose3d_lib.sources import open_dataset
+from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.sweep import SECONDS_BETWEEN_LOOKS, count_jobs, first_look, look_again
 from pose3d_lib.tables import results_dir, to_markdown
 from pose3d_lib.terminal import RunBoard, clock

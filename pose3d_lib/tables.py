@@ -12,7 +12,7 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, UNITS
 from pose3d_lib.paths import outputs_dir
 from pose3d_lib.runs import Run, find_run
-from pose3d_lib.sources import DataSpec
+from pose3d_lib.sources.spec import DataSpec
 
 ORIGINAL, ACTION_BASED = "Original", "Action-based"
 """The two arms, in the paper's words: one model for all actions, and one model per action."""

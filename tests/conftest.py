@@ -11,7 +11,8 @@ import pytest
 from pose3d_lib.cameras import Camera
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.skeleton import COCO_17, H36M_17
-from pose3d_lib.sources import DataSpec, open_dataset
+from pose3d_lib.sources import open_dataset
+from pose3d_lib.sources.spec import DataSpec
 
 
 @pytest.fixture(scope="session")

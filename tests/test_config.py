@@ -10,7 +10,7 @@ from pose3d_lib.config import PRESETS, ResultsConfig, RunConfig, SweepConfig, ch
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import TemporalLifter
-from pose3d_lib.sources import DataSpec
+from pose3d_lib.sources.spec import DataSpec
 
 ROWS = [
     ("S1", "Walking", "0", 0, 30),
@@ -49,6 +49,14 @@ LOCATED = {
     "fps": 25.0,
     "train_subjects": ("ann",),
     "test_subjects": ("bob",),
+    "leave_out": ("ann/Walking/1",),
+    "pattern": "{action}_{subject}_{take}.bvh",
+    "joints": "cmu",
+    "units": "cm",
+    "up": "y",
+    "image_size": "1920x1080",
+    "person": "score",
+    "max_gap": 5,
 }
 PER_FRAMES_SEEN = {"budget": "fifteen", "lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
 

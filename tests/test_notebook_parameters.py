@@ -9,7 +9,7 @@ import pytest
 from pose3d_lib.config import Config, ResultsConfig, RunConfig, SweepConfig
 from pose3d_lib.errors import InputError
 from pose3d_lib.notebook import read_parameters
-from pose3d_lib.sources import DataSpec
+from pose3d_lib.sources.spec import DataSpec
 
 IMPORTS = "import pandas as pd\n\nfrom pose3d_lib.config import RunConfig"
 PARAMETERS = """\

@@ -16,7 +16,8 @@ from pose3d_lib import sources
 from pose3d_lib.actions import H36M_ACTIONS
 from pose3d_lib.dataset import PoseDataset, save_dataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.sources import DataSpec, list_actions, open_dataset, prepared_path, synthetic
+from pose3d_lib.sources import list_actions, open_dataset, prepared_path, synthetic
+from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.sources.synthetic import make_synthetic, take_frames
 from pose3d_lib.sources.synthetic_body import make_body
 
@@ -208,7 +209,7 @@ def test_the_built_in_actions_are_known_before_anything_is_prepared() -> None:
 
 
 def test_an_unknown_dataset_is_told_which_there_are() -> None:
-    with pytest.raises(InputError, match=r"unknown dataset 'synthetik'.*synthetic; h36m .*\.npz"):
+    with pytest.raises(InputError, match=r"unknown dataset 'synthetik': did you mean synthetic\? Valid: synthetic, h36m.*path"):
         open_dataset(DataSpec(dataset="synthetik"))
 
 
@@ -228,7 +229,7 @@ def test_unknown_keypoints_are_told_what_may_have_been_meant(made, tmp_path) -> 
 def test_a_file_that_is_not_there_is_refused_with_the_place_it_was_looked_for(tmp_path) -> None:
     with pytest.raises(InputError, match="POSE3D_DATA") as refusal:
         open_dataset(DataSpec(**OWN_MOTION))
-    assert str(refusal.value).startswith("mine.npz: there is no such file, neither in ")
+    assert str(refusal.value).startswith("mine.npz: there is no such file or folder, neither in ")
     assert str(tmp_path / "downloads") in str(refusal.value)
 
 

@@ -1,87 +1,66 @@
-"""Where poses come from: each module ends in a `PoseDataset`, and `open_dataset` finds the right one and keeps its file.
+"""Where poses come from: each origin ends in a `PoseDataset`, and `open_dataset` finds the right one and keeps its file.
 
 A dataset is prepared once into one memory-mapped file under `outputs/data/`, whose name holds a hash of what it was
 made from: of the settings, of the source files' sizes and dates, and of the code that made it.
+
+An origin is a module with
+
+- `PARAMETERS`: the parameters of `DataSpec` that it uses, besides `dataset`;
+- `KEYPOINTS`: the 2D source that it takes when nobody names one;
+- `recognise(path)`: whether a file or folder is of its kind, from a look at names and first bytes;
+- `find(spec, path)`: a `Found`, or an `InputError` that says what is missing, where it was looked for, what to do;
+- `list_actions(spec, path)`: the actions, at once, as far as names tell them;
+- `read(spec, path, progress)`: the `PoseDataset`.
 """
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pose3d_lib.actions import H36M_ACTIONS, check_name
+from pose3d_lib.actions import check_name, nearest
 from pose3d_lib.dataset import PoseDataset, load_dataset, save_dataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import make_folder, prepared_dir, source_data_dir
-from pose3d_lib.sources import filming, plain_motion, synthetic, videopose3d_files
+from pose3d_lib.sources import catalogue, plain_motion, synthetic, videopose3d_files
+from pose3d_lib.sources.spec import DataSpec, Progress
 
 PACKAGE = Path(__file__).resolve().parent.parent
 MODULES = ("actions", "cameras", "dataset", "noise", "skeleton")
 """Outside this package, the modules on which the numbers of a prepared dataset depend."""
 
+BY_CONTENT = (videopose3d_files, plain_motion)
+"""The origins that recognise their own files and folders; the first that does reads them."""
 
-def split_list(values: object) -> object:
-    """A tuple from "3,3,3", "[3, 3, 3]" or a single number, as a command line gives lists; anything else as it is."""
-    if isinstance(values, str):
-        return tuple(part.strip(" '\"") for part in values.strip("()[] ").split(",") if part.strip())
-    return (values,) if isinstance(values, int | float) else values
+NAMES = ("synthetic", "h36m")
+"""Datasets that have names of their own; h36m is looked for in POSE3D_DATA."""
 
 
-class DataSpec(BaseModel):
-    """Which data to use; the part of every notebook's parameters that says so.
+def complete_parameters(given: Mapping[str, object]) -> dict[str, object]:
+    """Parameters of a `DataSpec` with what follows from `dataset` added: its description's, and its own keypoints.
 
-    Attributes:
-        dataset: "synthetic"; "h36m" for VideoPose3D's files in the folder POSE3D_DATA; or the path of an `.npz` of plain
-            motion, absolute or within POSE3D_DATA.
-        keypoints: which 2D source the lifter sees: "gt", "simulated" (synthetic and plain motion), or the last part of
-            the name of a `data_2d_h36m_*.npz`.
-        scale: size of the synthetic dataset: tiny, small or full.
-        data_seed: of the synthetic motion and of the detector-like error.
-        fps: frame rate of plain motion.
-        train_subjects, test_subjects: of plain motion; the other sources have their own.
+    What is given stays, and what is wrong is left to be refused with all the rest.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    dataset: str = "synthetic"
-    keypoints: str = filming.SIMULATED
-    scale: str = "small"
-    data_seed: int = Field(0, ge=0)
-    fps: float = Field(50.0, gt=0)
-    train_subjects: tuple[str, ...] = ("train",)
-    test_subjects: tuple[str, ...] = ("test",)
-
-    @field_validator("scale")
-    @classmethod
-    def _known_scale(cls, scale: str) -> str:
-        return check_name(scale, synthetic.MEAN_FRAMES, "scale")
-
-    @field_validator("train_subjects", "test_subjects", mode="before")
-    @classmethod
-    def _split_names(cls, names: object) -> object:
-        return split_list(names)
-
-
-UNUSED = {
-    "synthetic": ("fps", "train_subjects", "test_subjects"),
-    "h36m": ("scale", "data_seed", "fps", "train_subjects", "test_subjects"),
-    "motion": ("scale",),
-}
-"""Parameters that say nothing about a dataset; one that is given all the same was meant for another."""
+    dataset = given.get("dataset", DataSpec.model_fields["dataset"].default)
+    if not isinstance(dataset, str):
+        return dict(given)
+    entry = catalogue.find_entry(dataset)
+    completed = {**(entry.parameters if entry else {}), **given}
+    if "keypoints" not in completed:
+        completed["keypoints"] = _origin(dataset)[0].KEYPOINTS
+    return completed
 
 
 def list_actions(spec: DataSpec) -> tuple[str, ...]:
     """The actions of a dataset, known at once, before anything is prepared."""
-    if spec.dataset in ("synthetic", "h36m"):
-        return H36M_ACTIONS
-    keys = plain_motion.list_takes(_motion_file(spec))
-    return tuple(dict.fromkeys(action for _, action, _ in keys))
+    origin, path = _origin(spec.dataset)
+    return origin.list_actions(spec, path)
 
 
-def open_dataset(spec: DataSpec, *, progress: Callable[[str], None] = lambda line: None) -> PoseDataset:
+def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> PoseDataset:
     """The dataset, memory-mapped; prepared first if it was not before, by one process however many ask.
 
     Args:
@@ -93,8 +72,11 @@ def open_dataset(spec: DataSpec, *, progress: Callable[[str], None] = lambda lin
         make_folder(path.parent)
         with FileLock(path.with_suffix(".lock")):
             if not path.is_file():
+                for unfinished in path.parent.glob(f".{path.name}.*"):  # of a preparation that was killed
+                    unfinished.unlink()
                 progress(f"preparing {path.name}")
-                save_dataset(_make(spec, progress), path)
+                origin, place = _origin(spec.dataset)
+                save_dataset(origin.read(spec, place, progress), path)
     data = load_dataset(path)
     check_name(spec.keypoints, data.keypoints, f"keypoints of {data.name}")
     return data
@@ -102,61 +84,56 @@ def open_dataset(spec: DataSpec, *, progress: Callable[[str], None] = lambda lin
 
 def prepared_path(spec: DataSpec) -> Path:
     """The file that a dataset is prepared into; fails at once where the source files are missing."""
-    for name in UNUSED.get(spec.dataset, UNUSED["motion"]):
+    origin, path = _origin(spec.dataset)
+    for name in DataSpec.model_fields.keys() - {"dataset", "keypoints", *origin.PARAMETERS}:
         if getattr(spec, name) != DataSpec.model_fields[name].default:
             raise InputError(
-                f"parameter {name}: found {getattr(spec, name)!r}, which dataset {spec.dataset!r} does not use"
+                f"parameter {name}: found {getattr(spec, name)!r}, which dataset {spec.dataset!r} does not use. "
+                f"It uses: {', '.join(('keypoints', *origin.PARAMETERS))}"
             )
-    if spec.dataset == "synthetic":
-        check_name(spec.keypoints, (filming.GT, filming.SIMULATED), "keypoints of the synthetic dataset")
-        name, made_from = f"synthetic-{spec.scale}", [spec.scale, spec.data_seed]
-    elif spec.dataset == "h36m":
-        files = videopose3d_files.find_files(source_data_dir(), "h36m", spec.keypoints)
-        name, made_from = f"h36m-{spec.keypoints}", [_stat(file) for file in files]
-    else:
-        check_name(spec.keypoints, (filming.GT, filming.SIMULATED), "keypoints of plain motion")
-        file = _motion_file(spec)
-        plain_motion.list_takes(file)
-        name = file.stem
-        made_from = [_stat(file), spec.data_seed, spec.fps, spec.train_subjects, spec.test_subjects]
-    digest = hashlib.sha256(json.dumps(made_from).encode())
-    code = [*PACKAGE.glob("sources/*.py"), *PACKAGE.glob("data/*.json"), *(PACKAGE / f"{name}.py" for name in MODULES)]
+    found = origin.find(spec, path)
+    used = [getattr(spec, name) for name in origin.PARAMETERS]
+    digest = hashlib.sha256(json.dumps([origin.__name__, used, [_stat(file) for file in found.files]]).encode())
+    code = [*PACKAGE.glob("sources/*.py"), *PACKAGE.glob("data/*.*"), *(PACKAGE / f"{name}.py" for name in MODULES)]
     for module in sorted(code):
         digest.update(module.read_bytes())
-    return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
+    return prepared_dir() / f"{found.name}-{digest.hexdigest()[:10]}.safetensors"
 
 
-def _make(spec: DataSpec, progress: Callable[[str], None]) -> PoseDataset:
-    if spec.dataset == "synthetic":
-        return synthetic.make_synthetic(spec.scale, seed=spec.data_seed, progress=progress)
-    if spec.dataset == "h36m":
-        return videopose3d_files.read_human36m(source_data_dir(), keypoints=spec.keypoints)
-    return plain_motion.read_plain_motion(
-        _motion_file(spec),
-        fps=spec.fps,
-        train_subjects=spec.train_subjects,
-        test_subjects=spec.test_subjects,
-        seed=spec.data_seed,
+def _origin(dataset: str) -> tuple[ModuleType, Path]:
+    """The module that reads a dataset, and the file or folder that it reads."""
+    if dataset == "synthetic":
+        return synthetic, Path()
+    if dataset == "h36m":
+        return videopose3d_files, source_data_dir()
+    entry = catalogue.find_entry(dataset)
+    if entry is None:
+        names = (*NAMES, *catalogue.collections())
+        if (
+            "." not in dataset
+            and "/" not in dataset
+            and not Path(dataset).exists()
+            and not (source_data_dir() / dataset).exists()
+        ):
+            meant = nearest(dataset, names)
+            hint = f"did you mean {', '.join(meant)}? " if meant else ""
+            raise InputError(
+                f"unknown dataset {dataset!r}: {hint}Valid: {', '.join(names)}; or the path of a file or folder, absolute or "
+                f"within POSE3D_DATA, {source_data_dir()}"
+            )
+        path = catalogue.find_path(dataset)
+    else:
+        path = entry.path
+    if not path.exists():
+        raise InputError(
+            f"{path}: there is no such file or folder{'; ' + entry.missing if entry and entry.missing else ''}"
+        )
+    for origin in BY_CONTENT:
+        if origin.recognise(path):
+            return origin, path
+    raise InputError(
+        f"{path}: not a kind of data that is known here. docs/data.md lists the kinds and how each is laid out"
     )
-
-
-def _motion_file(spec: DataSpec) -> Path:
-    """The plain-motion file that `dataset` names, or what else it may have meant."""
-    if not spec.dataset.endswith(".npz"):
-        raise InputError(
-            f"unknown dataset {spec.dataset!r}. Valid: synthetic; h36m (VideoPose3D's files in the folder that "
-            "POSE3D_DATA names); or the path of an .npz of plain motion"
-        )
-    given = Path(spec.dataset).expanduser()
-    if given.is_absolute() or given.is_file():
-        return given
-    file = source_data_dir() / given
-    if not file.is_file():
-        raise InputError(
-            f"{spec.dataset}: there is no such file, neither in {Path.cwd()} nor in {source_data_dir()}, the folder of "
-            "POSE3D_DATA. Plain motion is an .npz of float arrays (frames, 17, 3) in world metres under keys subject/Action/take"
-        )
-    return file
 
 
 def _stat(file: Path) -> list:

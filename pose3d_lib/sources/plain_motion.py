@@ -16,14 +16,48 @@ from pose3d_lib.cameras import Camera, h36m_cameras, view
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources.filming import Take, film
+from pose3d_lib.sources.filming import GT, SIMULATED, Take, film
+from pose3d_lib.sources.selection import Key, leave_out, split_subjects
+from pose3d_lib.sources.spec import DataSpec, Found, Progress
+
+PARAMETERS = ("data_seed", "fps", "train_subjects", "test_subjects", "leave_out")
+KEYPOINTS = SIMULATED
+
+FPS = 50.0
+"""Of clips whose frame rate nobody gives."""
 
 CAMERAS_OF = "S1"
 NEAREST = 0.5
 """Metres in front of a camera that everything must keep: nearer, no projection is meaningful."""
 
 
-def list_takes(path: Path) -> list[tuple[str, str, str]]:
+def recognise(path: Path) -> bool:
+    return path.suffix == ".npz" and path.is_file()
+
+
+def find(spec: DataSpec, path: Path) -> Found:
+    check_name(spec.keypoints, (GT, SIMULATED), "keypoints of plain motion")
+    list_takes(path)
+    return Found(path.stem, (path,))
+
+
+def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
+    kept, _ = leave_out(list_takes(path), spec.leave_out, path)
+    return tuple(dict.fromkeys(action for _, action, _ in kept))
+
+
+def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
+    return read_plain_motion(
+        path,
+        fps=spec.fps,
+        train_subjects=spec.train_subjects,
+        test_subjects=spec.test_subjects,
+        without=spec.leave_out,
+        seed=spec.data_seed,
+    )
+
+
+def list_takes(path: Path) -> list[Key]:
     """(subject, action, take) of every array of the file, in the file's order."""
     if not path.is_file():
         raise InputError(
@@ -45,26 +79,34 @@ def list_takes(path: Path) -> list[tuple[str, str, str]]:
 
 
 def read_plain_motion(
-    path: Path, *, fps: float, train_subjects: Sequence[str], test_subjects: Sequence[str], seed: int
+    path: Path,
+    *,
+    fps: float | None = None,
+    train_subjects: Sequence[str] = (),
+    test_subjects: Sequence[str] = (),
+    without: Sequence[str] = (),
+    seed: int,
 ) -> PoseDataset:
     """Reads the file and films every clip of it.
 
     Args:
         path: the `.npz`.
-        fps: frames per second of its clips.
-        train_subjects, test_subjects: the first parts of its keys that are trained on and tested on.
+        fps: frames per second of its clips; `FPS` if not given.
+        train_subjects, test_subjects: as in `split_subjects`.
+        without: takes to leave out, as in `leave_out`.
         seed: of the detector-like 2D error.
     """
-    keys = list_takes(path)
-    subjects = list(dict.fromkeys(subject for subject, _, _ in keys))
-    for subject in (*train_subjects, *test_subjects):
-        check_name(subject, subjects, f"subject in {path.name}")
-    left_out = [subject for subject in subjects if subject not in (*train_subjects, *test_subjects)]
-    notes = [f"Subject {subject} is neither trained nor tested on." for subject in left_out]
+    keys, notes = leave_out(list_takes(path), without, path)
+    train_subjects, test_subjects, said = split_subjects(
+        [subject for subject, _, _ in keys], train_subjects, test_subjects, path
+    )
+    notes += said
+    if fps is None:
+        notes.append(f"Taken for {FPS:g} frames per second (`fps` says otherwise).")
     takes, upright = [], []
     with np.load(path, allow_pickle=False) as file:
         for subject, action, take in keys:
-            if subject in left_out:
+            if subject not in (*train_subjects, *test_subjects):
                 continue
             motion = _read_motion(file, path, f"{subject}/{action}/{take}")
             upright.append(_uprightness(motion))
@@ -73,10 +115,10 @@ def read_plain_motion(
         raise InputError(f"{path}: in most takes the bodies do not stand along z; expected world metres, z up")
     return film(
         takes,
-        {subject: h36m_cameras()[CAMERAS_OF] for subject in subjects},
+        dict.fromkeys((*train_subjects, *test_subjects), h36m_cameras()[CAMERAS_OF]),
         name=path.stem,
         synthetic=False,
-        fps=fps,
+        fps=fps or FPS,
         seed=seed,
         train_subjects=train_subjects,
         test_subjects=test_subjects,

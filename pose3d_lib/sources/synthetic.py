@@ -3,17 +3,21 @@
 Nobody was filmed. It exists so that everybody can run the study; results on it say nothing about Human3.6M.
 """
 
-from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from pose3d_lib.actions import H36M_ACTIONS, check_name
 from pose3d_lib.cameras import h36m_cameras
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.sources.filming import Take, film
+from pose3d_lib.sources.filming import GT, SIMULATED, Take, film
+from pose3d_lib.sources.spec import DataSpec, Found, Progress
 from pose3d_lib.sources.synthetic_body import make_body
 from pose3d_lib.sources.synthetic_motion import make_motion
+
+PARAMETERS = ("scale", "data_seed")
+KEYPOINTS = SIMULATED
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
@@ -22,6 +26,19 @@ FPS = 50.0
 
 MEAN_FRAMES = {"tiny": 24, "small": 170, "full": 2503}
 """Scale -> mean length of a take. `full` has as many camera frames as the 2.1 million of Human3.6M, train and test."""
+
+
+def find(spec: DataSpec, path: Path) -> Found:
+    check_name(spec.keypoints, (GT, SIMULATED), "keypoints of the synthetic dataset")
+    return Found(f"synthetic-{spec.scale}")
+
+
+def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
+    return H36M_ACTIONS
+
+
+def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
+    return make_synthetic(spec.scale, seed=spec.data_seed, progress=progress)
 
 
 def take_frames(scale: str, action: str, subject: str, take: str, seed: int) -> int:
@@ -36,7 +53,7 @@ def take_frames(scale: str, action: str, subject: str, take: str, seed: int) -> 
     return max(2, round(MEAN_FRAMES[scale] * typical * own))
 
 
-def make_synthetic(scale: str, *, seed: int, progress: Callable[[str], None] = lambda line: None) -> PoseDataset:
+def make_synthetic(scale: str, *, seed: int, progress: Progress = lambda line: None) -> PoseDataset:
     """The whole dataset at a scale of MEAN_FRAMES; the same scale and seed give the same dataset bit for bit."""
     check_name(scale, MEAN_FRAMES, "scale")
     subjects = (*TRAIN_SUBJECTS, *TEST_SUBJECTS)

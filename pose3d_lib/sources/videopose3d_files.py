@@ -17,6 +17,10 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import COCO_17, H36M_17, H36M_17_OF_32, Skeleton
 from pose3d_lib.sources.filming import GT
 from pose3d_lib.sources.restricted_pickle import read_npz_key
+from pose3d_lib.sources.spec import DataSpec, Found, Progress
+
+PARAMETERS = ()
+KEYPOINTS = GT
 
 SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
 
@@ -40,6 +44,22 @@ HOW_TO_GET = (
 
 Key = tuple[str, str, str]
 """Subject, canonical action, take."""
+
+
+def recognise(path: Path) -> bool:
+    return path.is_dir() and (path / "data_3d_h36m.npz").is_file()
+
+
+def find(spec: DataSpec, path: Path) -> Found:
+    return Found(f"h36m-{spec.keypoints}", tuple(find_files(path, "h36m", spec.keypoints)))
+
+
+def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
+    return H36M_ACTIONS
+
+
+def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
+    return read_human36m(path, keypoints=spec.keypoints)
 
 
 def find_files(folder: Path, name: str, keypoints: str) -> list[Path]:
