@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-browser reproduce reference lab test test-slow test-all lint format lock clean
+.PHONY: help install install-browser reproduce reference lab bench test test-slow test-all lint format lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,9 @@ reference: $(VENV)/.installed  ## reproduce, then write outputs/reference/, whic
 
 lab: $(VENV)/.installed  ## open the notebooks in JupyterLab (as root: ARGS=--allow-root)
 	$(BIN)/jupyter lab notebooks $(ARGS)
+
+bench: $(VENV)/.installed  ## measure what the project promises of speed and memory, as ratios to the promises
+	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 test: lint  ## lint, then every test but the slow ones and those that drive a browser (ARGS="-k name" for some)
 	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)

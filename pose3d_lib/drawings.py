@@ -67,7 +67,7 @@ def draw_3d(axes: Axes3D, pose: np.ndarray, skeleton: Skeleton, *, truth: np.nda
 
 
 def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str) -> Figure:
-    """One frame of one take seen by every camera that filmed it, and its 3D pose in the first camera's space.
+    """One frame of one take seen by every camera that filmed it, and its 3D pose in the first camera's space, if known.
 
     Args:
         data: the dataset.
@@ -77,16 +77,18 @@ def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str)
     """
     clips = data.clips
     same = (clips.subject == clip.subject) & (clips.action == clip.action) & (clips["take"] == clip["take"])
-    views = clips[same & clips.labelled]
-    figure = plt.figure(figsize=(2.3 * (len(views) + 1), 2.9), layout="constrained")
+    views = clips[same]
+    columns = len(views) + bool(clip.labelled)
+    figure = plt.figure(figsize=(max(2.3 * columns, 6.0), 2.9), layout="constrained")
     for number, view in enumerate(views.itertuples(), start=1):
-        axes = figure.add_subplot(1, len(views) + 1, number)
+        axes = figure.add_subplot(1, columns, number)
         camera = data.cameras[view.camera]
         draw_2d(axes, data.keypoints[keypoints][view.start + frame], data.layouts[keypoints], camera)
         axes.set_title(f"camera {camera.name}", fontsize=9)
-    axes = figure.add_subplot(1, len(views) + 1, len(views) + 1, projection="3d")
-    draw_3d(axes, data.positions[views.start.iloc[0] + frame], data.skeleton)
-    axes.set_title(f"3D, from camera {data.cameras[views.camera.iloc[0]].name}", fontsize=9)
+    if clip.labelled:
+        axes = figure.add_subplot(1, columns, columns, projection="3d")
+        draw_3d(axes, data.positions[views.start.iloc[0] + frame], data.skeleton)
+        axes.set_title(f"3D, from camera {data.cameras[views.camera.iloc[0]].name}", fontsize=9)
     figure.suptitle(f"{data.name}: {clip.subject}, {clip.action}, take {clip['take']}, frame {frame}", fontsize=10)
     figure.legend(handles=SIDES, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure

@@ -1,4 +1,4 @@
-"""What the notebooks say of a dataset and of a comparison: a table, its figure, and a sentence whose numbers are filled in."""
+"""What the notebooks say of a run and of a comparison: a table, its figure, and a sentence whose numbers are filled in."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,14 +9,12 @@ import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
-from pose3d_lib import kinematics
 from pose3d_lib.actions import ALL
 from pose3d_lib.config import ResultsConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, UNITS, action_wise, frame_wise
 from pose3d_lib.figures import draw_comparison, draw_learning, draw_transfer, save_figure
 from pose3d_lib.runs import Run
-from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.tables import (
     ACTION_BASED,
     MEAN,
@@ -51,61 +49,6 @@ def show_figure(figure: Figure, path: Path | None = None) -> None:
         save_figure(figure, path)
     display(figure)
     plt.close(figure)
-
-
-def subjects_table(data: PoseDataset) -> pd.DataFrame:
-    """Who is in a dataset: one row per subject."""
-    rows = []
-    for subject, clips in data.clips.groupby("subject", sort=False):
-        split = "train" if subject in data.train_subjects else "test" if subject in data.test_subjects else "unlabelled"
-        takes = len(clips[["action", "take"]].drop_duplicates())
-        rows.append((subject, split, clips.action.nunique(), takes, len(clips), int((clips.stop - clips.start).sum())))
-    return pd.DataFrame(rows, columns=["Subject", "Split", "Actions", "Takes", "Clips", "Camera frames"])
-
-
-def shares_table(data: PoseDataset) -> pd.DataFrame:
-    """Formula (1) for every action: its frames, its share of all training frames, and t, their ratio turned over."""
-    frames = data.frames_per_action()
-    share = frames.train / frames.train.sum()
-    table = frames.rename(columns={"train": "Train frames f(a)", "test": "Test frames"}).reset_index(names="Action")
-    table["Share [%]"] = 100 * share.to_numpy()
-    table["t"] = (1 / share.replace(0, np.nan)).to_numpy()
-    return table
-
-
-def keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -> pd.DataFrame:
-    """How far a 2D source lies from the exact projections, per joint, in pixels; only where both are in the dataset."""
-    distance = np.linalg.norm(data.keypoints[keypoints] - data.keypoints[exact], axis=-1)
-    quantiles = np.percentile(distance, [50, 95, 99.9], axis=0)
-    names = ["Median [px]", "95 % below [px]", "99.9 % below [px]"]
-    return pd.DataFrame(quantiles.T, columns=names).assign(Joint=data.layouts[keypoints].joints)[["Joint", *names]]
-
-
-def motion_table(data: PoseDataset) -> pd.DataFrame:
-    """Numbers that tell whether the motion is a body's: one row per action, from the first camera of every take."""
-    takes = data.clips[data.clips.labelled].drop_duplicates(["subject", "action", "take"])
-    rows = []
-    for action, clips in takes.groupby("action", sort=False):
-        motions = [(data.world(clip), clip.fps) for _, clip in clips.iterrows()]
-        numbers = pd.DataFrame([_motion_numbers(world, fps) for world, fps in motions])
-        rows.append({"Action": action, **numbers.mean().to_dict(), "Bones vary [mm]": numbers["Bones vary [mm]"].max()})
-    return pd.DataFrame(rows)
-
-
-def _motion_numbers(world: np.ndarray, fps: float) -> dict[str, float]:
-    speeds = kinematics.joint_speeds(world, fps)
-    angles = kinematics.joint_angles(world)
-    wrists = [H36M_17.index("LWrist"), H36M_17.index("RWrist")]
-    slide = kinematics.foot_slide(world, fps)
-    standing = slide[np.isfinite(slide)]
-    return {
-        "Hip height [m]": world[:, 0, 2].mean(),
-        "Joint speed, median [m/s]": np.median(speeds),
-        "Wrist speed, 95 % [m/s]": np.percentile(speeds[:, wrists], 95),
-        "Knee flexion [deg]": np.mean([angles["RKnee"].mean(), angles["LKnee"].mean()]),
-        "Foot slide, median [mm/s]": 1000 * np.median(standing) if len(standing) else np.nan,
-        "Bones vary [mm]": 1000 * max(np.ptp(length) for length in kinematics.bone_lengths(world).values()),
-    }
 
 
 def mean_pose_error(data: PoseDataset, actions: Sequence[str]) -> float:

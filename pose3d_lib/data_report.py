@@ -1,0 +1,132 @@
+"""What 01_data_prep shows of a dataset: who is in it, what the cameras see, whether the motion is a body's, its shares."""
+
+import numpy as np
+import pandas as pd
+
+from pose3d_lib import drawings, figures, kinematics
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.report import say, show_figure, show_table
+from pose3d_lib.skeleton import H36M_17
+
+SHOWN = ("Walking", "Sitting")
+"""Actions that the pictures show, if the dataset has them: the first with a body in motion, the second in the shares."""
+
+MOST_TAKES = 200
+"""Of a dataset with more takes, every n-th is measured in the motion table."""
+
+
+def show_cameras(data: PoseDataset, keypoints: str) -> None:
+    """One frame of one take in every camera, and its 3D pose where it is known."""
+    clips = data.clips
+    preferred = clips[clips.action == SHOWN[0]] if SHOWN[0] in set(clips.action) else clips
+    clip = preferred.iloc[0]
+    show_figure(drawings.draw_cameras(data, clip, (clip.stop - clip.start) // 3, keypoints))
+
+
+def show_actions(data: PoseDataset) -> None:
+    """One pose of every action, of the subject who does most of them."""
+    labelled = data.clips[data.clips.labelled]
+    if not len(labelled):
+        say("This dataset holds no 3D poses.")
+        return
+    subject = labelled.groupby("subject", sort=False).action.nunique().idxmax()
+    show_figure(drawings.draw_actions(data, subject))
+
+
+def show_motion(data: PoseDataset) -> None:
+    """The motion table, where there are bodies of the 17 joints in a world with a floor."""
+    labelled = data.clips[data.clips.labelled]
+    if data.skeleton != H36M_17 or not len(labelled) or data.camera_of(labelled.iloc[0]).position is None:
+        say("These numbers need the 17 joints of Human3.6M in 3D, seen by cameras whose places are known.")
+        return
+    table, shown, takes = motion_table(data)
+    every = "" if shown == takes else f" Measured on {shown:,} of {takes:,} takes."
+    show_table(table, f"Means over an action's takes; for bones, the largest change in any.{every}")
+
+
+def show_keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -> None:
+    """How far the chosen keypoints lie from the exact projections, where the dataset holds both."""
+    if exact in data.keypoints and keypoints != exact and data.layouts[exact] == data.layouts[keypoints]:
+        show_table(keypoint_errors(data, keypoints, exact))
+    else:
+        say(f"The keypoints {keypoints!r} have nothing to be compared with in this dataset.")
+
+
+def show_shares(data: PoseDataset) -> None:
+    """Formula (1) for every action as a table, and the paper's Figures 1 and 2 to scale."""
+    if not data.train_actions:
+        say("Nothing can be trained on this dataset: no subject with 3D poses is trained on.")
+        return
+    show_table(shares_table(data))
+    show_figure(figures.draw_shares(_trained(data)))
+
+
+def show_training(data: PoseDataset) -> None:
+    """The paper's Figures 1 and 2 drawn to scale."""
+    if data.train_actions:
+        trained = _trained(data)
+        show_figure(figures.draw_training(trained, SHOWN[1] if SHOWN[1] in trained else trained.index[0]))
+
+
+def _trained(data: PoseDataset) -> pd.Series:
+    return data.frames_per_action().train.loc[list(data.train_actions)]
+
+
+def subjects_table(data: PoseDataset) -> pd.DataFrame:
+    """Who is in a dataset: one row per subject."""
+    rows = []
+    for subject, clips in data.clips.groupby("subject", sort=False):
+        split = "train" if subject in data.train_subjects else "test" if subject in data.test_subjects else "unlabelled"
+        takes = len(clips[["action", "take"]].drop_duplicates())
+        rows.append((subject, split, clips.action.nunique(), takes, len(clips), int((clips.stop - clips.start).sum())))
+    return pd.DataFrame(rows, columns=["Subject", "Split", "Actions", "Takes", "Clips", "Camera frames"])
+
+
+def shares_table(data: PoseDataset) -> pd.DataFrame:
+    """Formula (1) for every action: its frames, its share of all training frames, and t, their ratio turned over."""
+    frames = data.frames_per_action()
+    share = frames.train / frames.train.sum()
+    table = frames.rename(columns={"train": "Train frames f(a)", "test": "Test frames"}).reset_index(names="Action")
+    table["Share [%]"] = 100 * share.to_numpy()
+    table["t"] = (1 / share.replace(0, np.nan)).to_numpy()
+    return table
+
+
+def keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -> pd.DataFrame:
+    """How far a 2D source lies from the exact projections, per joint, in pixels; only where both are in the dataset."""
+    distance = np.linalg.norm(data.keypoints[keypoints] - data.keypoints[exact], axis=-1)
+    quantiles = np.percentile(distance, [50, 95, 99.9], axis=0)
+    names = ["Median [px]", "95 % below [px]", "99.9 % below [px]"]
+    return pd.DataFrame(quantiles.T, columns=names).assign(Joint=data.layouts[keypoints].joints)[["Joint", *names]]
+
+
+def motion_table(data: PoseDataset) -> tuple[pd.DataFrame, int, int]:
+    """Numbers that tell whether the motion is a body's, from the first camera of takes.
+
+    Returns:
+        One row per action; how many takes were measured, and how many there are.
+    """
+    takes = data.clips[data.clips.labelled].drop_duplicates(["subject", "action", "take"])
+    measured = takes.groupby("action", sort=False).nth(slice(None, None, -(-len(takes) // MOST_TAKES)))
+    rows = []
+    for action, clips in measured.groupby("action", sort=False):
+        motions = [(data.world(clip), clip.fps) for _, clip in clips.iterrows()]
+        numbers = pd.DataFrame([_motion_numbers(world, fps) for world, fps in motions])
+        rows.append({"Action": action, **numbers.mean().to_dict(), "Bones vary [mm]": numbers["Bones vary [mm]"].max()})
+    return pd.DataFrame(rows), len(measured), len(takes)
+
+
+def _motion_numbers(world: np.ndarray, fps: float) -> dict[str, float]:
+    speeds = kinematics.joint_speeds(world, fps)
+    angles = kinematics.joint_angles(world)
+    wrists = [H36M_17.index("LWrist"), H36M_17.index("RWrist")]
+    slide = kinematics.foot_slide(world, fps)
+    standing = slide[np.isfinite(slide)]
+    return {
+        "Hip height [m]": world[:, 0, 2].mean(),
+        "Joint speed, median [m/s]": np.median(speeds),
+        "Wrist speed, 95 % [m/s]": np.percentile(speeds[:, wrists], 95),
+        "Knee flexion [deg]": np.mean([angles["RKnee"].mean(), angles["LKnee"].mean()]),
+        "Foot slide, median [mm/s]": 1000 * np.median(standing) if len(standing) else np.nan,
+        "Bones vary [mm]": 1000 * max(np.ptp(length) for length in kinematics.bone_lengths(world).values()),
+    }
