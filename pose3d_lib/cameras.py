@@ -64,6 +64,26 @@ def h36m_cameras() -> dict[str, tuple[Camera, ...]]:
     }
 
 
+@cache
+def humaneva_cameras() -> dict[str, tuple[Camera, ...]]:
+    """Subject -> the three colour cameras of HumanEva-I, in the order of VideoPose3D's files; without intrinsics."""
+    text = resources.files("pose3d_lib").joinpath("data/humaneva_cameras.json").read_text(encoding="utf-8")
+    calibration = json.loads(text)
+    return {
+        subject: tuple(
+            Camera(
+                name=inner["id"],
+                width=inner["res_w"],
+                height=inner["res_h"],
+                orientation=tuple(outer["orientation"]),
+                position=tuple(millimetres / 1000 for millimetres in outer["translation"]),
+            )
+            for inner, outer in zip(calibration["intrinsics"], extrinsics, strict=True)
+        )
+        for subject, extrinsics in calibration["extrinsics"].items()
+    }
+
+
 def rotate(quaternion: Tensor, vectors: Tensor) -> Tensor:
     """Vectors turned by one unit quaternion (w, x, y, z): (4,), (..., 3) -> (..., 3)."""
     w, x, y, z = quaternion

@@ -92,7 +92,7 @@ class PoseDataset:
     def declarations(self) -> list[str]:
         """Sentences on what no table can show: the source's notes, and the actions without train or test clips."""
         said = list(self.notes)
-        for action in self.actions:
+        for action in dict.fromkeys(self.clips.action[self.clips.labelled]):
             if action not in self.train_actions:
                 said.append(f"{action} has no train clips: it is tested on, but no model is trained on it.")
             if action not in self.test_actions:

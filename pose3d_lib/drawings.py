@@ -25,14 +25,16 @@ SIDES = [
 
 
 def _bone_colours(skeleton: Skeleton) -> list[str]:
+    """A bone is of the side of the joint where it ends, unless it crosses from one side to the other."""
     side = {**dict.fromkeys(skeleton.left, LEFT), **dict.fromkeys(skeleton.right, RIGHT)}
-    return [side.get(joint, MIDDLE) for _, joint in skeleton.bones]
+    ends = [(side.get(parent, MIDDLE), side.get(joint, MIDDLE)) for parent, joint in skeleton.bones]
+    return [joint if parent in (MIDDLE, joint) else MIDDLE for parent, joint in ends]
 
 
 def draw_2d(
     axes: Axes, pixels: np.ndarray, layout: Skeleton, camera: Camera, *, around: np.ndarray | None = None
 ) -> None:
-    """Keypoints over the image plane of their camera: (joints, 2) pixels; bones only where the layout has a tree.
+    """Keypoints over the image plane of their camera: (joints, 2) pixels; bones only where the layout has some.
 
     `around`, pixels (..., 2), limits the picture to a square about these points; otherwise it is the whole image.
     """

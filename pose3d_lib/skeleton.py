@@ -1,5 +1,6 @@
 """Skeletons: named joints, their parents, and which joints change places when the body is mirrored."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 
@@ -12,6 +13,9 @@ class Skeleton:
         joints: one name per joint.
         parents: index of each joint's parent, -1 for the root; empty where a layout has no tree (2D detectors).
         left, right: joints that a mirror exchanges, pair by pair.
+
+    Raises:
+        ValueError: the parents are no tree over the joints, or left and right are not pairs of them.
     """
 
     name: str
@@ -22,10 +26,17 @@ class Skeleton:
 
     def __post_init__(self) -> None:
         count = len(self.joints)
-        if len(self.left) != len(self.right) or set(self.left) & set(self.right):
+        sided = (*self.left, *self.right)
+        if len(self.left) != len(self.right) or len(set(sided)) < len(sided):
             raise ValueError(f"skeleton {self.name!r}: left {self.left} and right {self.right} are not pairs")
+        if not all(0 <= joint < count for joint in sided):
+            raise ValueError(
+                f"skeleton {self.name!r}: left {self.left}, right {self.right} are not all of {count} joints"
+            )
         if self.parents and (len(self.parents) != count or self.parents.count(-1) != 1):
             raise ValueError(f"skeleton {self.name!r}: {count} joints need {count} parents, one of them -1")
+        if self.parents and _count_below(-1, self.parents) < count:
+            raise ValueError(f"skeleton {self.name!r}: the parents {self.parents} are not a tree over {count} joints")
 
     @property
     def num_joints(self) -> int:
@@ -33,7 +44,9 @@ class Skeleton:
 
     @property
     def bones(self) -> tuple[tuple[int, int], ...]:
-        """(parent, joint) for every joint that has a parent."""
+        """(parent, joint) for every joint that has a parent; of a known layout without a tree, the lines to draw."""
+        if not self.parents:
+            return _LINES.get(self, ())
         return tuple((parent, joint) for joint, parent in enumerate(self.parents) if parent >= 0)
 
     @property
@@ -46,6 +59,17 @@ class Skeleton:
 
     def index(self, joint: str) -> int:
         return self.joints.index(joint)
+
+
+def _count_below(root: int, parents: tuple[int, ...]) -> int:
+    """How many joints can be reached from `root`, towards the ends of the limbs."""
+    children = defaultdict(list)
+    for joint, parent in enumerate(parents):
+        children[parent].append(joint)
+    below = list(children[root])
+    for joint in below:
+        below += children[joint]
+    return len(below)
 
 
 H36M_17 = Skeleton(
@@ -63,6 +87,47 @@ H36M_17 = Skeleton(
 H36M_17_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 """Which of the 32 joints of the Human3.6M files the 17 are, in order."""
 
+H36M_32 = Skeleton(
+    name="h36m_32",
+    joints=(
+        "Hip", "RHip", "RKnee", "RFoot", "RToes", "RToesEnd", "LHip", "LKnee", "LFoot", "LToes", "LToesEnd",
+        "SpineBase", "Spine", "Thorax", "Neck", "Head",
+        "LCollar", "LShoulder", "LElbow", "LWrist", "LThumb", "LThumbEnd", "LHand", "LHandEnd",
+        "RCollar", "RShoulder", "RElbow", "RWrist", "RThumb", "RThumbEnd", "RHand", "RHandEnd",
+    ),
+    parents=(
+        -1, 0, 1, 2, 3, 4, 0, 6, 7, 8, 9, 0, 11, 12, 13, 14,
+        13, 16, 17, 18, 19, 20, 19, 22, 13, 24, 25, 26, 27, 28, 27, 30,
+    ),
+    left=(6, 7, 8, 9, 10, 16, 17, 18, 19, 20, 21, 22, 23),
+    right=(1, 2, 3, 4, 5, 24, 25, 26, 27, 28, 29, 30, 31),
+)  # fmt: skip
+"""All joints of the Human3.6M files; many stand where another one stands, or hardly move against it."""
+
+HUMANEVA_15 = Skeleton(
+    name="humaneva_15",
+    joints=(
+        "Pelvis", "Thorax", "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist",
+        "LHip", "LKnee", "LAnkle", "RHip", "RKnee", "RAnkle", "Head",
+    ),
+    parents=(-1, 0, 1, 2, 3, 1, 5, 6, 0, 8, 9, 0, 11, 12, 1),
+    left=(2, 3, 4, 8, 9, 10),
+    right=(5, 6, 7, 11, 12, 13),
+)  # fmt: skip
+
+HUMANEVA_20 = Skeleton(
+    name="humaneva_20",
+    joints=(
+        "Pelvis", "Thorax", "Neck",
+        "LShoulder", "LUpperArmEnd", "LForearmStart", "LWrist", "RShoulder", "RUpperArmEnd", "RForearmStart", "RWrist",
+        "LHip", "LThighEnd", "LShankStart", "LAnkle", "RHip", "RThighEnd", "RShankStart", "RAnkle", "Head",
+    ),
+    parents=(-1, 0, 1, 1, 3, 4, 5, 1, 7, 8, 9, 0, 11, 12, 13, 0, 15, 16, 17, 2),
+    left=(3, 4, 5, 6, 11, 12, 13, 14),
+    right=(7, 8, 9, 10, 15, 16, 17, 18),
+)  # fmt: skip
+"""HumanEva's limbs end where its model of the body says, so elbows and knees are two points each, close together."""
+
 COCO_17 = Skeleton(
     name="coco_17",
     joints=(
@@ -73,3 +138,23 @@ COCO_17 = Skeleton(
     left=(1, 3, 5, 7, 9, 11, 13, 15),
     right=(2, 4, 6, 8, 10, 12, 14, 16),
 )  # fmt: skip
+
+MPII_16 = Skeleton(
+    name="mpii_16",
+    joints=(
+        "RAnkle", "RKnee", "RHip", "LHip", "LKnee", "LAnkle", "Pelvis", "Thorax", "UpperNeck", "HeadTop",
+        "RWrist", "RElbow", "RShoulder", "LShoulder", "LElbow", "LWrist",
+    ),
+    parents=(1, 2, 6, 6, 3, 4, -1, 6, 7, 8, 11, 12, 7, 7, 13, 14),
+    left=(3, 4, 5, 13, 14, 15),
+    right=(2, 1, 0, 12, 11, 10),
+)  # fmt: skip
+
+_LINES = {
+    COCO_17: (
+        (0, 1), (0, 2), (1, 3), (2, 4),
+        (5, 6), (5, 7), (7, 9), (6, 8), (8, 10),
+        (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
+    ),
+}  # fmt: skip
+"""Of layouts whose joints are no tree: the pairs of joints between which a picture has a line."""

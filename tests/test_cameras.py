@@ -14,6 +14,7 @@ from pose3d_lib.cameras import (
     Camera,
     camera_to_world,
     h36m_cameras,
+    humaneva_cameras,
     normalize_screen,
     project,
     rotate,
@@ -209,6 +210,37 @@ def test_every_camera_looks_at_a_person_in_the_middle_of_the_room(subject, eye) 
     assert (pixels < [camera.width, camera.height]).all()
     feet, waist, head = pixels[0, :, 1]
     assert head < waist < feet
+
+
+def test_humaneva_has_three_cameras_without_intrinsics_for_each_of_three_subjects() -> None:
+    assert set(humaneva_cameras()) == {"S1", "S2", "S3"}
+    for cameras in humaneva_cameras().values():
+        assert [(camera.name, camera.width, camera.height) for camera in cameras] == [
+            ("C1", 640, 480), ("C2", 640, 480), ("C3", 640, 480),
+        ]  # fmt: skip
+        assert {camera.intrinsics for camera in cameras} == {None}
+
+
+def test_the_second_humaneva_camera_of_s2_has_the_published_numbers() -> None:
+    camera = humaneva_cameras()["S2"][1]
+    assert camera.orientation == (0.6501393, -0.7476588, -0.0954617, 0.0959808)
+    assert camera.position == pytest.approx((0.923574, -3.8779243, 1.5045518), abs=1e-12)
+
+
+@pytest.mark.parametrize(("subject", "eye"), list(itertools.product(("S1", "S2", "S3"), range(3))))
+def test_every_humaneva_camera_stands_at_the_height_of_a_tripod_and_looks_at_the_middle_of_the_room(
+    subject, eye
+) -> None:
+    camera = humaneva_cameras()[subject][eye]
+    assert np.linalg.norm(camera.orientation) == pytest.approx(1, abs=1e-6)
+    assert 1.2 < camera.position[2] < 2
+    x, y, depth = world_to_camera(torch.tensor([0.0, 0.0, 1.0]), camera).tolist()
+    assert 3.5 < depth < 4.5
+    assert math.hypot(x, y) < 0.25
+    up = world_to_camera(torch.tensor([0.0, 0.0, 2.0]), camera) - world_to_camera(torch.tensor([0.0, 0.0, 1.0]), camera)
+    assert up[1] < -0.95
+    world = torch.randn(50, 3, generator=torch.Generator().manual_seed(eye))
+    torch.testing.assert_close(camera_to_world(world_to_camera(world, camera), camera), world, atol=1e-5, rtol=0)
 
 
 def test_the_width_of_the_picture_becomes_minus_one_to_one() -> None:

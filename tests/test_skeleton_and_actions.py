@@ -15,9 +15,22 @@ from pose3d_lib.actions import (
     split_take,
 )
 from pose3d_lib.errors import InputError
-from pose3d_lib.skeleton import COCO_17, H36M_17, H36M_17_OF_32, Skeleton
+from pose3d_lib.skeleton import (
+    COCO_17,
+    H36M_17,
+    H36M_17_OF_32,
+    H36M_32,
+    HUMANEVA_15,
+    HUMANEVA_20,
+    MPII_16,
+    Skeleton,
+)
 
-LAYOUTS = pytest.mark.parametrize("layout", [H36M_17, COCO_17], ids=lambda layout: layout.name)
+COUNTS = {H36M_17: 17, H36M_32: 32, HUMANEVA_15: 15, HUMANEVA_20: 20, MPII_16: 16, COCO_17: 17}
+LAYOUTS = pytest.mark.parametrize("layout", COUNTS, ids=lambda layout: layout.name)
+TREES = pytest.mark.parametrize(
+    "layout", [layout for layout in COUNTS if layout is not COCO_17], ids=lambda layout: layout.name
+)
 
 
 def refusal(name: str, valid=H36M_ACTIONS) -> str:
@@ -55,16 +68,22 @@ def test_left_joints_are_those_named_so(layout) -> None:
 
 @LAYOUTS
 def test_every_joint_has_a_name_of_its_own(layout) -> None:
-    assert len(set(layout.joints)) == layout.num_joints == 17
+    assert len(set(layout.joints)) == layout.num_joints == COUNTS[layout]
 
 
-def test_parents_of_the_seventeen_joints_form_a_tree_under_the_pelvis() -> None:
-    for joint in range(17):
+@TREES
+def test_the_parents_form_a_tree_under_the_pelvis(layout) -> None:
+    for joint in range(layout.num_joints):
         path = [joint]
-        while H36M_17.parents[path[-1]] != -1:
-            path.append(H36M_17.parents[path[-1]])
-            assert len(path) <= 17, f"a ring through {H36M_17.joints[joint]}"
-        assert H36M_17.joints[path[-1]] == "Hip"
+        while layout.parents[path[-1]] != -1:
+            path.append(layout.parents[path[-1]])
+            assert len(path) <= layout.num_joints, f"a ring through {layout.joints[joint]}"
+        assert layout.joints[path[-1]] in ("Hip", "Pelvis")
+
+
+@TREES
+def test_the_mirror_of_a_bone_is_a_bone(layout) -> None:
+    assert {(layout.mirror[a], layout.mirror[b]) for a, b in layout.bones} == set(layout.bones)
 
 
 def test_the_seventeen_joints_have_the_published_order_and_parents() -> None:
@@ -96,8 +115,49 @@ def test_the_seventeen_of_the_thirty_two_source_joints_are_the_published_ones() 
     assert H36M_17_OF_32 == (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 
 
-def test_a_detector_s_layout_has_no_tree() -> None:
-    assert COCO_17.bones == ()
+def test_without_the_joints_between_the_thirty_two_hang_together_as_the_seventeen_do() -> None:
+    def parent(joint: int) -> int:
+        above = H36M_32.parents[joint]
+        while above not in (-1, *H36M_17_OF_32):
+            above = H36M_32.parents[above]
+        return above
+
+    assert [H36M_32.joints[joint] for joint in H36M_17_OF_32] == list(H36M_17.joints)
+    parents = [parent(joint) for joint in H36M_17_OF_32]
+    assert tuple(-1 if joint == -1 else H36M_17_OF_32.index(joint) for joint in parents) == H36M_17.parents
+
+
+def test_humaneva_has_the_published_numbers() -> None:
+    assert HUMANEVA_15.parents == (-1, 0, 1, 2, 3, 1, 5, 6, 0, 8, 9, 0, 11, 12, 1)
+    assert (HUMANEVA_15.left, HUMANEVA_15.right) == ((2, 3, 4, 8, 9, 10), (5, 6, 7, 11, 12, 13))
+    assert HUMANEVA_20.left == (3, 4, 5, 6, 11, 12, 13, 14)
+    assert HUMANEVA_20.right == (7, 8, 9, 10, 15, 16, 17, 18)
+    assert [HUMANEVA_20.index(joint) for joint in ("Pelvis", "LWrist", "RWrist", "LAnkle", "RAnkle", "Head")] == [
+        0, 6, 10, 14, 18, 19,
+    ]  # fmt: skip
+
+
+def test_mpii_has_the_published_sides_paired_joint_by_joint() -> None:
+    assert set(MPII_16.left) == {3, 4, 5, 13, 14, 15}
+    assert set(MPII_16.right) == {0, 1, 2, 10, 11, 12}
+    assert MPII_16.mirror == (5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10)
+
+
+def test_a_detector_s_layout_has_no_tree_but_lines_to_draw() -> None:
+    assert COCO_17.parents == ()
+    named = {frozenset((COCO_17.joints[a], COCO_17.joints[b])) for a, b in COCO_17.bones}
+    assert {
+        frozenset(("LHip", "LKnee")),
+        frozenset(("RElbow", "RWrist")),
+        frozenset(("LShoulder", "RShoulder")),
+    } < named
+    mirrored = {frozenset((COCO_17.mirror[a], COCO_17.mirror[b])) for a, b in COCO_17.bones}
+    assert mirrored == {frozenset(bone) for bone in COCO_17.bones}
+    assert {joint for bone in COCO_17.bones for joint in bone} == set(range(17))
+
+
+def test_only_the_known_layout_has_lines_not_every_one_of_its_name() -> None:
+    assert Skeleton("coco_17", ("a", "b"), (), (), ()).bones == ()
 
 
 @pytest.mark.parametrize(
@@ -108,8 +168,26 @@ def test_a_detector_s_layout_has_no_tree() -> None:
         ((-1, 0), (1,), (2,)),
         ((-1, -1, 0), (1,), (2,)),
         ((1, 2, 0), (), ()),
+        ((-1, 0, 0), (1, 1), (2, 0)),
+        ((-1, 0, 0), (1,), (3,)),
+        ((-1, 0, 0), (1,), (-1,)),
+        ((-1, 2, 1), (), ()),
+        ((-1, 0, 3), (), ()),
+        ((-1, 0, -2), (), ()),
     ],
-    ids=["a left without a right", "a joint of both sides", "a parent missing", "two roots", "no root"],
+    ids=[
+        "a left without a right",
+        "a joint of both sides",
+        "a parent missing",
+        "two roots",
+        "no root",
+        "a joint twice on a side",
+        "a right that is no joint",
+        "a right counted from the end",
+        "a ring",
+        "a parent that is no joint",
+        "a parent counted from the end",
+    ],
 )
 def test_a_skeleton_that_is_not_one_is_refused_by_name(parents, left, right) -> None:
     with pytest.raises(ValueError, match="'stick'"):
