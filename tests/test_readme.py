@@ -143,7 +143,8 @@ def test_pose3d_commands_are_accepted(words: list[str]) -> None:
         assert command is not None
         given = command.make_context(name, list(rest), parent=context).params
     kind = {"run": NOTEBOOKS.get(given.get("notebook")), "sweep": SweepConfig, "reproduce": ResultsConfig}[name]
-    make_config(kind, dict(given["given"]))
+    there = {name: value for name, value in given["given"] if not value.startswith("/path/")}  # made-up paths are not
+    make_config(kind, there)
 
 
 @pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] == "papermill"], ids=ids)

@@ -19,7 +19,7 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.sources import list_actions, open_dataset, prepared_path, synthetic
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.sources.synthetic import make_synthetic, take_frames
-from pose3d_lib.sources.synthetic_body import make_body
+from pose3d_lib.sources.synthetic.body import make_body
 
 SUBJECTS = ["S1", "S5", "S6", "S7", "S8", "S9", "S11"]
 
@@ -159,7 +159,7 @@ def test_a_changed_source_file_is_prepared_again(tmp_path) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "sources/synthetic_gait.py",
+        "sources/synthetic/gait.py",
         "sources/filming.py",
         "actions.py",
         "cameras.py",
@@ -209,7 +209,9 @@ def test_the_built_in_actions_are_known_before_anything_is_prepared() -> None:
 
 
 def test_an_unknown_dataset_is_told_which_there_are() -> None:
-    with pytest.raises(InputError, match=r"unknown dataset 'synthetik': did you mean synthetic\? Valid: synthetic, h36m.*path"):
+    with pytest.raises(
+        InputError, match=r"unknown dataset 'synthetik': did you mean synthetic\? Valid: synthetic, h36m.*path"
+    ):
         open_dataset(DataSpec(dataset="synthetik"))
 
 

@@ -1,5 +1,7 @@
 """Human3.6M from VideoPose3D's files: geometry against the formulas, names, lengths, and what the messages say."""
 
+import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,13 @@ import torch
 from pose3d_lib.cameras import h36m_cameras, project
 from pose3d_lib.dataset import PoseDataset, load_dataset, save_dataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.skeleton import COCO_17, H36M_17, H36M_17_OF_32
-from pose3d_lib.sources.videopose3d_files import find_files, read_human36m
+from pose3d_lib.skeleton import COCO_17, H36M_17, H36M_17_OF_32, MPII_16
+from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.sources.videopose3d import choose_set, find, find_files, list_actions, read, read_set, recognise
+from pose3d_lib.sources.videopose3d.sets import DESCRIPTION
 
 H36M_SYMMETRY = [[4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]]
+MPII_SYMMETRY = [[3, 4, 5, 13, 14, 15], [2, 1, 0, 12, 11, 10]]
 COCO_SYMMETRY = [[1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]]
 Motions = dict[str, dict[str, np.ndarray]]
 Views = dict[str, dict[str, list[np.ndarray]]]
@@ -55,7 +60,7 @@ def write(
 
 def refusal(folder: Path, keypoints: str = "cpn") -> str:
     with pytest.raises(InputError) as caught:
-        read_human36m(folder, keypoints=keypoints)
+        read_set(folder, "h36m", keypoints=keypoints)
     assert str(folder) in str(caught.value)
     return str(caught.value)
 
@@ -93,7 +98,7 @@ def seen_by(camera: object, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("joints", [32, 17])
 def test_geometry_follows_the_formulas(tmp_path: Path, joints: int) -> None:
     world = {"S1": {"Eating": motion(5, 1, joints)}, "S9": {"Eating 2": motion(3, 2, joints)}}
-    data = read_human36m(write(tmp_path, world), keypoints="gt")
+    data = read_set(write(tmp_path, world), "h36m", keypoints="gt")
     used = list(H36M_17_OF_32) if joints == 32 else list(range(17))
     assert data.clips.start.tolist() == [0, 5, 10, 15, 20, 23, 26, 29]
     assert data.clips.camera.tolist() == list(range(8))
@@ -119,7 +124,7 @@ def test_geometry_follows_the_formulas(tmp_path: Path, joints: int) -> None:
 def test_names_order_and_what_is_declared(tmp_path: Path) -> None:
     world = motions()
     pixels = views(world)
-    data = read_human36m(write(tmp_path, world, pixels), keypoints="cpn")
+    data = read_set(write(tmp_path, world, pixels), "h36m", keypoints="cpn")
     assert (data.name, data.synthetic, data.skeleton, data.layouts) == ("h36m", False, H36M_17, {"cpn": H36M_17})
     assert clip_keys(data) == [
         ("S1", "Directions", "1"),
@@ -149,21 +154,21 @@ def test_nothing_is_said_to_be_left_out_when_it_is_not_there(tmp_path: Path) -> 
     world = motions()
     pixels = views(world)
     del world["S11"]["Directions"]
-    data = read_human36m(write(tmp_path, world, pixels), keypoints="cpn")
+    data = read_set(write(tmp_path, world, pixels), "h36m", keypoints="cpn")
     assert not any("left out" in note for note in data.notes)
     assert ("S11", "Directions", "0") not in clip_keys(data)
 
 
 def test_directions_of_others_stay(tmp_path: Path) -> None:
     world = {"S1": {"Directions": motion(2, 1)}, "S9": {"Directions": motion(2, 2)}}
-    data = read_human36m(write(tmp_path, world), keypoints="gt")
+    data = read_set(write(tmp_path, world), "h36m", keypoints="gt")
     assert clip_keys(data) == [("S1", "Directions", "0"), ("S9", "Directions", "0")]
 
 
 def test_longer_keypoints_are_cut(tmp_path: Path) -> None:
     world = motions()
     pixels = views(world, more=3)
-    data = read_human36m(write(tmp_path, world, pixels), keypoints="cpn")
+    data = read_set(write(tmp_path, world, pixels), "h36m", keypoints="cpn")
     assert len(data.keypoints["cpn"]) == len(data.positions) == 4 * (3 + 5 + 2 + 3)
     for eye in range(4):
         at = rows(data, "S1", "Photo", "0", eye)
@@ -180,7 +185,7 @@ def test_shorter_keypoints_are_refused(tmp_path: Path) -> None:
 def test_subjects_without_3d_become_unlabelled_clips(tmp_path: Path) -> None:
     world = motions()
     pixels = {"S2": {"Eating": [np.full((n, 17, 2), n, np.float32) for n in (7, 7, 8, 7)]}, **views(world)}
-    data = read_human36m(write(tmp_path, world, pixels), keypoints="cpn")
+    data = read_set(write(tmp_path, world, pixels), "h36m", keypoints="cpn")
     unlabelled = data.clips[~data.clips.labelled]
     assert unlabelled.index.tolist() == [16, 17, 18, 19]
     assert (unlabelled.stop - unlabelled.start).tolist() == [7, 7, 8, 7]
@@ -204,24 +209,66 @@ def test_subjects_without_3d_become_unlabelled_clips(tmp_path: Path) -> None:
 )
 def test_known_layouts(tmp_path: Path, metadata: dict, layout: object) -> None:
     world = motions()
-    data = read_human36m(write(tmp_path, world, views(world), **metadata), keypoints="cpn")
+    data = read_set(write(tmp_path, world, views(world), **metadata), "h36m", keypoints="cpn")
     assert data.layouts["cpn"] == layout
 
 
 def test_an_unknown_layout_has_numbered_joints(tmp_path: Path) -> None:
     world = motions()
-    symmetry = [[3, 4, 5, 13, 14, 15], [2, 1, 0, 12, 11, 10]]
-    metadata = {"num_joints": 16, "keypoints_symmetry": symmetry, "layout_name": None}
+    metadata = {"num_joints": 16, "keypoints_symmetry": MPII_SYMMETRY, "layout_name": None}
+    folder = write(tmp_path, world, views(world, joints=16), keypoints="mine", **metadata)
+    layout = read_set(folder, "h36m", keypoints="mine").layouts["mine"]
+    assert (layout.name, layout.num_joints, layout.parents) == ("mine", 16, ())
+    assert (layout.left, layout.right) == (tuple(MPII_SYMMETRY[0]), tuple(MPII_SYMMETRY[1]))
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "metadata", "layout"),
+    [
+        ("gt", {"layout_name": None}, H36M_17),
+        ("cpn_ft_h36m_dbb", {"layout_name": "h36m"}, H36M_17),
+        ("detectron_ft_h36m", {"layout_name": "h36m"}, H36M_17),
+        ("detectron_pt_coco", {"layout_name": "coco", "keypoints_symmetry": COCO_SYMMETRY}, COCO_17),
+        ("sh_pt_mpii", {"layout_name": None, "num_joints": 16, "keypoints_symmetry": MPII_SYMMETRY}, MPII_16),
+        ("sh_ft_h36m", {"layout_name": None, "num_joints": 16, "keypoints_symmetry": MPII_SYMMETRY}, MPII_16),
+        ("mine", {"layout_name": "mpii", "num_joints": 16, "keypoints_symmetry": MPII_SYMMETRY}, MPII_16),
+    ],
+)
+def test_every_published_2d_source_has_its_own_joints(
+    tmp_path: Path, keypoints: str, metadata: dict, layout: object
+) -> None:
+    world = motions()
+    pixels = views(world, joints=layout.num_joints)
+    data = read_set(write(tmp_path, world, pixels, keypoints=keypoints, **metadata), "h36m", keypoints=keypoints)
+    assert data.layouts == {keypoints: layout}
+    assert data.keypoints[keypoints].shape == (52, layout.num_joints, 2)
+    np.testing.assert_array_equal(data.keypoints[keypoints][3:6], pixels["S1"]["Directions 1"][1])
+    assert not any("pairs left" in note for note in data.notes)
+
+
+def test_a_hip_is_not_the_mirror_of_an_ankle_whatever_the_published_hourglass_files_say(tmp_path: Path) -> None:
+    world = motions()
+    published = [[3, 4, 5, 13, 14, 15], [0, 1, 2, 10, 11, 12]]
+    metadata = {"num_joints": 16, "keypoints_symmetry": published, "layout_name": None}
     folder = write(tmp_path, world, views(world, joints=16), keypoints="sh_pt_mpii", **metadata)
-    layout = read_human36m(folder, keypoints="sh_pt_mpii").layouts["sh_pt_mpii"]
-    assert (layout.name, layout.num_joints, layout.parents) == ("sh_pt_mpii", 16, ())
-    assert (layout.left, layout.right) == (tuple(symmetry[0]), tuple(symmetry[1]))
+    data = read_set(folder, "h36m", keypoints="sh_pt_mpii")
+    assert data.layouts["sh_pt_mpii"] == MPII_16
+    assert any("each joint with its own opposite" in note for note in data.notes)
+
+
+def test_hourglass_keypoints_with_other_joints_are_refused(tmp_path: Path) -> None:
+    world = motions()
+    write(tmp_path, world, views(world), keypoints="sh_pt_mpii", layout_name=None)
+    assert "layout 'mpii' has 16 joints" in refusal(tmp_path, "sh_pt_mpii")
+    metadata = {"num_joints": 17, "keypoints_symmetry": MPII_SYMMETRY}
+    write(tmp_path, world, views(world), keypoints="sh_pt_mpii", layout_name=None, **metadata)
+    assert "layout 'mpii' has 16 joints; found 17" in refusal(tmp_path, "sh_pt_mpii")
 
 
 def test_a_file_of_ground_truth_keypoints_is_preferred_to_projecting(tmp_path: Path) -> None:
     world = motions()
     pixels = views(world)
-    data = read_human36m(write(tmp_path, world, pixels, keypoints="gt", layout_name=None), keypoints="gt")
+    data = read_set(write(tmp_path, world, pixels, keypoints="gt", layout_name=None), "h36m", keypoints="gt")
     assert data.layouts["gt"] == H36M_17
     np.testing.assert_array_equal(data.keypoints["gt"][:3], pixels["S1"]["Directions 1"][0])
 
@@ -267,7 +314,7 @@ def test_keypoints_of_a_take_without_3d_are_left_out_and_declared(tmp_path: Path
     world = motions()
     pixels = views(world)
     del world["S1"]["TakingPhoto"]
-    data = read_human36m(write(tmp_path, world, pixels), keypoints="cpn")
+    data = read_set(write(tmp_path, world, pixels), "h36m", keypoints="cpn")
     assert ("S1", "Photo", "0") not in clip_keys(data)
     assert any("S1/Photo/0" in note for note in data.notes)
 
@@ -289,6 +336,11 @@ def test_the_same_take_under_two_names(tmp_path: Path) -> None:
         ({"S1": {"Eating": [1, 2]}}, "is a list"),
         ({"S1": [1, 2]}, "expected a dict"),
         ({"S1": {3: motion(2, 1)}}, "expected a dict"),
+        (
+            {"S1": {"Eating": np.full((3, 32, 3), np.nan, np.float32)}},
+            "S1/Eating/0 holds NaN or infinity, first in frame 0",
+        ),
+        ({"S1": {"Eating": np.ones((3, 17, 3), np.int32)}}, "is int32(3, 17, 3)"),
     ],
 )
 def test_3d_that_cannot_be_right(tmp_path: Path, change: dict, said: str) -> None:
@@ -332,3 +384,236 @@ def test_a_hostile_file_is_refused_by_name(tmp_path: Path) -> None:
     write(tmp_path, {"S1": Hostile()})
     assert "which is code; refused" in refusal(tmp_path, "gt")
     assert not (tmp_path / "marker").exists()
+
+
+def test_keypoints_that_are_no_pixels(tmp_path: Path) -> None:
+    for bad, said in ((np.nan, "holds NaN or infinity, first in frame 1"), (1e30, "expected pixels")):
+        world = motions()
+        pixels = views(world)
+        pixels["S1"]["TakingPhoto"][3][1, 5, 0] = bad
+        assert f"S1/Photo/0, camera 3 {'has keypoints' if bad == 1e30 else ''}" in (
+            found := refusal(write(tmp_path, world, pixels))
+        )
+        assert said in found
+
+
+@pytest.mark.parametrize("of", ["3D", "2D"])
+def test_one_array_under_two_takes_is_refused(tmp_path: Path, of: str) -> None:
+    world = motions()
+    if of == "3D":
+        world["S1"]["Eating"] = world["S1"]["TakingPhoto"]
+    pixels = views(world)
+    if of == "2D":
+        pixels["S2"] = {"Posing": pixels["S1"]["TakingPhoto"]}
+    assert "is the very array of S1/Photo/0" in refusal(write(tmp_path, world, pixels))
+
+
+def test_two_takes_over_the_same_bytes_are_one_array(tmp_path: Path) -> None:
+    numbers = motion(3, 1, 17).tobytes()
+
+    class Shared:
+        """An array whose pickle names the bytes of another one instead of having its own."""
+
+        def __reduce__(self) -> tuple:
+            begin, arguments, (version, _, dtype, fortran, _) = np.zeros(0, np.float32).__reduce__()
+            return begin, arguments, (version, (3, 17, 3), dtype, fortran, numbers)
+
+    write(tmp_path, {"S1": {"Eating": Shared(), "Posing": Shared()}, "S9": {"Eating": motion(2, 2)}})
+    assert "S1/Posing/0 is the very array of S1/Eating/0" in refusal(tmp_path, "gt")
+
+
+def test_views_may_stand_in_one_array(tmp_path: Path) -> None:
+    world = motions()
+    pixels = {subject: {name: np.stack(seen) for name, seen in own.items()} for subject, own in views(world).items()}
+    data = read_set(write(tmp_path, world, pixels), "h36m", keypoints="cpn")
+    np.testing.assert_array_equal(data.keypoints["cpn"][9:12], pixels["S1"]["Directions 1"][3])
+
+
+def test_takes_are_left_out_by_name(tmp_path: Path) -> None:
+    world = motions()
+    pixels = {"S2": {"Eating": views({"S2": {"Eating": motion(2, 8)}})["S2"]["Eating"]}, **views(world)}
+    without = ("S1/Photo/0", "S2/Eating/0", "S11/Directions/0")
+    data = read_set(write(tmp_path, world, pixels), "h36m", keypoints="cpn", without=without)
+    assert clip_keys(data) == [("S1", "Directions", "1"), ("S11", "Directions", "1"), ("S11", "WalkDog", "1")]
+    np.testing.assert_array_equal(data.keypoints["cpn"][:3], pixels["S1"]["Directions 1"][0])
+    assert [note for note in data.notes if "`leave_out`" in note] == [
+        "S1/Photo/0 is left out, as `leave_out` says.",
+        "S2/Eating/0 is left out, as `leave_out` says.",
+    ]
+    with pytest.raises(InputError, match=r"unknown take to leave out of .*S1/Photos/0"):
+        read_set(tmp_path, "h36m", keypoints="cpn", without=("S1/Photos/0",))
+    with pytest.raises(InputError, match="has no train subject"):
+        read_set(tmp_path, "h36m", keypoints="cpn", without=("S1/Photo/0", "S1/Directions/1"))
+
+
+def test_drifting_stands_for_three_takes_of_s9(tmp_path: Path) -> None:
+    names = ("Greeting", "Greeting 1", "SittingDown", "SittingDown 1", "Waiting 1", "Waiting 2")
+    world = {subject: {name: motion(2, place) for place, name in enumerate(names)} for subject in ("S1", "S9")}
+    folder = write(tmp_path, world)
+    assert len(clip_keys(read_set(folder, "h36m", keypoints="gt"))) == 12
+    data = read_set(folder, "h36m", keypoints="gt", without=("drifting", "S1/Waiting/2"))
+    assert [key for key in clip_keys(data) if key[0] == "S9"] == [
+        ("S9", "Greeting", "1"), ("S9", "SittingDown", "0"), ("S9", "Waiting", "2"),
+    ]  # fmt: skip
+    assert len(clip_keys(data)) == 8
+    del world["S9"]["Waiting 1"]
+    assert len(clip_keys(read_set(write(folder, world), "h36m", keypoints="gt", without=("drifting",)))) == 9
+
+
+def test_the_set_is_the_one_that_is_named_or_the_only_one_of_the_folder(tmp_path: Path) -> None:
+    assert not recognise(tmp_path)
+    write(tmp_path, motions())
+    assert recognise(tmp_path)
+    assert choose_set(str(tmp_path), tmp_path) == choose_set("h36m", tmp_path) == "h36m"
+    spec = DataSpec(dataset=str(tmp_path), keypoints="gt")
+    assert find(spec, tmp_path).files == (tmp_path / "data_3d_h36m.npz",)
+    assert find(spec, tmp_path).name == "h36m-gt"
+    assert read(spec, tmp_path, print).fingerprint == read_set(tmp_path, "h36m", keypoints="gt").fingerprint
+    assert "Photo" in list_actions(spec, tmp_path)
+    (tmp_path / "data_3d_humaneva15.npz").touch()
+    assert choose_set("humaneva15", tmp_path) == "humaneva15"
+    assert find(DataSpec(dataset="h36m", keypoints="gt"), tmp_path).name == "h36m-gt"
+    with pytest.raises(
+        InputError, match=r"found data_3d_h36m.npz, data_3d_humaneva15.npz. Where several .* POSE3D_DATA"
+    ):
+        choose_set(str(tmp_path), tmp_path)
+
+
+def test_names_of_files_are_no_patterns(tmp_path: Path) -> None:
+    folder = write(tmp_path, motions(), {}, keypoints="gt")
+    (tmp_path / "data_3d_h[3]6m.npz").touch()
+    assert find_files(folder, "h36m", "gt")[1].name == "data_2d_h36m_gt.npz"
+    with pytest.raises(InputError, match="Keypoints files there: none"):
+        find_files(folder, "h?6m", "gt")
+
+
+def test_a_set_of_which_nothing_is_known(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data_3d_dance.npz", positions_3d=motions())
+    with pytest.raises(
+        InputError, match=r"data_3d_dance.npz: no cameras are known for the set 'dance'.*h36m, humaneva15"
+    ):
+        read_set(tmp_path, "dance", keypoints="gt")
+
+
+CAMERA = {"name": "left", "width": 640, "height": 480, "orientation": [1, 0, 0, 0], "position": [0, 0, 0]}
+DESCRIBED = {
+    "name": "dance",
+    "synthetic": False,
+    "fps": 25,
+    "skeleton": {"name": "stick", "joints": ["hip", "head"], "parents": [-1, 0], "left": [], "right": []},
+    "actions": ["Tango"],
+    "cameras": {"Ann": [CAMERA], "Bob": [CAMERA]},
+    "layouts": {},
+    "train_subjects": ["Ann"],
+    "test_subjects": ["Bob"],
+    "notes": ["Danced."],
+}
+
+
+def write_described(folder: Path, description: object) -> Path:
+    world = {name: {"Tango": np.ones((2, 2, 3), np.float32) + i} for i, name in enumerate(("Ann", "Bob"))}
+    text = description if isinstance(description, str) else json.dumps(description)
+    np.savez(folder / "data_3d_dance.npz", positions_3d=world, **{DESCRIPTION: np.array(text)})
+    pixels = {name: {"Tango": [np.ones((2, 2, 2), np.float32) + i]} for i, name in enumerate(world)}
+    metadata = {"num_joints": 2, "keypoints_symmetry": [[], []]}
+    np.savez(folder / "data_2d_dance_seen.npz", positions_2d=pixels, metadata=metadata)
+    return folder
+
+
+def test_a_set_with_a_description_is_read_by_it(tmp_path: Path) -> None:
+    spec = DataSpec(dataset=str(write_described(tmp_path, DESCRIBED)), keypoints="seen")
+    data = read(spec, tmp_path, print)
+    assert (data.name, data.train_subjects, data.test_subjects, data.notes) == (
+        "dance",
+        ("Ann",),
+        ("Bob",),
+        ("Danced.",),
+    )
+    assert (data.skeleton.joints, data.clips.fps.tolist(), len(data.cameras)) == (("hip", "head"), [25.0, 25.0], 1)
+    assert list_actions(spec, tmp_path) == ("Tango",)
+    np.testing.assert_array_equal(data.trajectory, [[1, 1, 1]] * 2 + [[2, 2, 2]] * 2)
+    with pytest.raises(InputError, match="unknown keypoints 'gt': Valid: seen"):
+        read_set(tmp_path, "dance", keypoints="gt")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fps": 0},
+        {"fps": float("nan")},
+        {"name": "../dance"},
+        {"name": ""},
+        {"notes": "Danced."},
+        {"more": 1},
+        {"skeleton": {**DESCRIBED["skeleton"], "parents": [-1, 5]}},
+        {"skeleton": {**DESCRIBED["skeleton"], "more": 5}},
+        {"cameras": {"Ann": [{**CAMERA, "width": 0}]}},
+        {"cameras": {"Ann": [{**CAMERA, "orientation": [2, 0, 0, 0]}]}},
+        {"cameras": {"Ann": [{**CAMERA, "position": [0, 0, float("inf")]}]}},
+        {"cameras": {"Ann": [{**CAMERA, "intrinsics": [1, 2]}]}},
+        {"cameras": {"Ann": [CAMERA] * 101}},
+    ],
+    ids=str,
+)
+def test_a_description_that_is_not_one(tmp_path: Path, change: dict) -> None:
+    write_described(tmp_path, {**DESCRIBED, **change})
+    with pytest.raises(
+        InputError, match=f"data_3d_dance.npz, key '{DESCRIPTION}': not the description that export writes"
+    ):
+        read_set(tmp_path, "dance", keypoints="seen")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 1_000_000, '{"a":' * 900_000, "nul\x00"])
+def test_a_description_that_is_no_json_of_one(tmp_path: Path, text: str) -> None:
+    write_described(tmp_path, text)
+    begun = time.perf_counter()
+    with pytest.raises(InputError, match="not the description that export writes"):
+        read_set(tmp_path, "dance", keypoints="seen")
+    assert time.perf_counter() - begun < 2
+
+
+@pytest.mark.parametrize("value", [np.arange(3), np.array(["a", "b"]), {"name": "dance"}, 7], ids=str)
+def test_a_description_that_is_no_text(tmp_path: Path, value: object) -> None:
+    np.savez(tmp_path / "data_3d_dance.npz", positions_3d={}, **{DESCRIPTION: value})
+    with pytest.raises(InputError, match="not the description that export writes"):
+        read_set(tmp_path, "dance", keypoints="gt")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"cameras": {"Ann": [CAMERA]}}, "unknown subject .*'Bob'"),
+        (
+            {"cameras": {"Ann": [CAMERA], "Bob": [{**CAMERA, "position": None}]}},
+            "where camera 'left' stood is not known",
+        ),
+        ({"cameras": {"Ann": [CAMERA] * 2, "Bob": [CAMERA]}}, "Ann/Tango/0 has 1 cameras; expected 2"),
+        ({"actions": ["Waltz"]}, "unknown action of Ann .*'Tango'"),
+        ({"test_subjects": ["Cid"]}, "has no test subject; found Ann, Bob"),
+        (
+            {"skeleton": {**DESCRIBED["skeleton"], "joints": ["hip"], "parents": [-1]}},
+            r"expected float \(frames, 1, 3\)",
+        ),
+        ({"layouts": {"seen": {**DESCRIBED["skeleton"], "joints": ["hip"], "parents": []}}}, "'stick' has 1 joints"),
+    ],
+)
+def test_a_description_that_does_not_suit_its_arrays(tmp_path: Path, change: dict, said: str) -> None:
+    write_described(tmp_path, {**DESCRIBED, **change})
+    with pytest.raises(InputError, match=said):
+        read_set(tmp_path, "dance", keypoints="seen")
+
+
+def test_a_description_that_unpacks_to_more_than_memory_is_not_unpacked(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "data_3d_dance.npz", **{DESCRIPTION: np.zeros(6_000_000, "<U1")})
+    with pytest.raises(InputError, match=r"data_3d_dance.npz, key .*: 24,000,128 bytes are no description"):
+        read_set(tmp_path, "dance", keypoints="gt")
+
+
+@pytest.mark.parametrize("which", ["data_3d_dance.npz", "data_2d_dance_seen.npz"])
+def test_a_file_that_ends_early_is_refused_by_name_wherever_it_ends(tmp_path: Path, which: str) -> None:
+    file = write_described(tmp_path, DESCRIBED) / which
+    whole = file.read_bytes()
+    for length in range(0, len(whole), 41):
+        file.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=which):
+            read_set(tmp_path, "dance", keypoints="seen")

@@ -16,6 +16,7 @@ An origin is a module with
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -25,18 +26,19 @@ from pose3d_lib.actions import check_name, nearest
 from pose3d_lib.dataset import PoseDataset, load_dataset, save_dataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import make_folder, prepared_dir, source_data_dir
-from pose3d_lib.sources import catalogue, plain_motion, synthetic, videopose3d_files
+from pose3d_lib.sources import bvh, catalogue, detections, human36m, plain_motion, synthetic, videopose3d
 from pose3d_lib.sources.spec import DataSpec, Progress
+from pose3d_lib.sources.videopose3d.sets import known_sets
 
 PACKAGE = Path(__file__).resolve().parent.parent
 MODULES = ("actions", "cameras", "dataset", "noise", "skeleton")
 """Outside this package, the modules on which the numbers of a prepared dataset depend."""
 
-BY_CONTENT = (videopose3d_files, plain_motion)
+BY_CONTENT = (videopose3d, human36m, bvh, detections, plain_motion)
 """The origins that recognise their own files and folders; the first that does reads them."""
 
-NAMES = ("synthetic", "h36m")
-"""Datasets that have names of their own; h36m is looked for in POSE3D_DATA."""
+NAMES = ("synthetic", "h36m", "humaneva15", "humaneva20")
+"""Datasets that have names of their own; all but the first are looked for in POSE3D_DATA."""
 
 
 def complete_parameters(given: Mapping[str, object]) -> dict[str, object]:
@@ -75,11 +77,17 @@ def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> P
                 for unfinished in path.parent.glob(f".{path.name}.*"):  # of a preparation that was killed
                     unfinished.unlink()
                 progress(f"preparing {path.name}")
-                origin, place = _origin(spec.dataset)
-                save_dataset(origin.read(spec, place, progress), path)
+                save_dataset(_read(spec, progress), path)
     data = load_dataset(path)
     check_name(spec.keypoints, data.keypoints, f"keypoints of {data.name}")
     return data
+
+
+def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
+    origin, path = _origin(spec.dataset)
+    data = origin.read(spec, path, progress)
+    entry = catalogue.find_entry(spec.dataset)
+    return replace(data, notes=(*data.notes, *entry.notes)) if entry else data
 
 
 def prepared_path(spec: DataSpec) -> Path:
@@ -94,7 +102,7 @@ def prepared_path(spec: DataSpec) -> Path:
     found = origin.find(spec, path)
     used = [getattr(spec, name) for name in origin.PARAMETERS]
     digest = hashlib.sha256(json.dumps([origin.__name__, used, [_stat(file) for file in found.files]]).encode())
-    code = [*PACKAGE.glob("sources/*.py"), *PACKAGE.glob("data/*.*"), *(PACKAGE / f"{name}.py" for name in MODULES)]
+    code = [*PACKAGE.glob("sources/**/*.py"), *PACKAGE.glob("data/*.*"), *(PACKAGE / f"{name}.py" for name in MODULES)]
     for module in sorted(code):
         digest.update(module.read_bytes())
     return prepared_dir() / f"{found.name}-{digest.hexdigest()[:10]}.safetensors"
@@ -104,8 +112,10 @@ def _origin(dataset: str) -> tuple[ModuleType, Path]:
     """The module that reads a dataset, and the file or folder that it reads."""
     if dataset == "synthetic":
         return synthetic, Path()
-    if dataset == "h36m":
-        return videopose3d_files, source_data_dir()
+    if dataset in known_sets():
+        folder = source_data_dir()
+        originals = dataset == "h36m" and not (folder / "data_3d_h36m.npz").is_file() and human36m.recognise(folder)
+        return (human36m if originals else videopose3d), folder
     entry = catalogue.find_entry(dataset)
     if entry is None:
         names = (*NAMES, *catalogue.collections())

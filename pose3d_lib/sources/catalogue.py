@@ -12,12 +12,90 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+import pandas as pd
+
 from pose3d_lib.actions import check_name
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import source_data_dir
 from pose3d_lib.sources.spec import DataSpec
 
 DESCRIPTION = ".toml"
+RECORD = "fetched.json"
+"""In a fetched collection's folder: where it came from, and what it was when it came."""
+
+DOWNLOADS = "downloads"
+"""The folder in POSE3D_DATA of the archives that collections came in."""
+
+
+@dataclass(frozen=True)
+class Licence:
+    """Under which terms somebody offers data: the licence's name, where its text is, and what it asks in a sentence."""
+
+    name: str
+    url: str
+    terms: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """An open collection that can be fetched.
+
+    Attributes:
+        name: what `dataset` says, and the folder of POSE3D_DATA.
+        title: of the collection, for people.
+        url: of a zip archive.
+        archive: the file name under which that is kept.
+        commit: of the repository that the archive is of.
+        licence: its terms.
+        citation: what its authors ask to be cited or thanked with.
+        content: what there is in it, for people.
+        inside: the folder of the archive, below its one top folder, from which the BVH files are taken; all if empty.
+        nested: the name of a zip archive inside, which is opened if there is no BVH file beside it.
+        documents: names of files that are kept beside the data.
+        index: the one of `documents` whose descriptions name the actions, in the format of CMU's; none if empty.
+        sha256: of the archive, where it is known beforehand.
+        parameters: of `DataSpec`.
+        notes: what the user of the data should know; they go into the dataset's.
+    """
+
+    name: str
+    title: str
+    url: str
+    archive: str
+    commit: str
+    licence: Licence
+    citation: str
+    content: str
+    inside: str = ""
+    nested: str = ""
+    documents: tuple[str, ...] = ()
+    index: str = ""
+    sha256: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def home(self) -> Path:
+        """The collection's folder in POSE3D_DATA: the BVH files, the documents, and the record."""
+        return source_data_dir() / self.name
+
+    @property
+    def archive_path(self) -> Path:
+        """Where the archive is kept, and looked for before it is downloaded."""
+        return source_data_dir() / DOWNLOADS / self.archive
+
+    @property
+    def fetched(self) -> bool:
+        return (self.home / RECORD).is_file()
+
+    def licence_lines(self) -> tuple[str, ...]:
+        """What somebody should read before downloading."""
+        return (
+            self.title,
+            f"Licence: {self.licence.name}, {self.licence.url}",
+            self.licence.terms,
+            f"To cite or thank: {self.citation}",
+        )
 
 
 @dataclass(frozen=True)
@@ -29,29 +107,72 @@ class Entry:
         path: where the data lies.
         parameters: of `DataSpec`, for whoever does not give others.
         missing: what to do when there is nothing at `path`.
+        notes: for the dataset's: its licence, and what its user should know.
     """
 
     name: str
     path: Path
     parameters: Mapping[str, object] = field(default_factory=dict)
     missing: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @cache
-def collections() -> dict[str, dict]:
-    """Name -> table of every open collection that this package can fetch, as `data/collections.toml` has them."""
-    return tomllib.loads(resources.files("pose3d_lib").joinpath("data/collections.toml").read_text(encoding="utf-8"))
+def collections() -> dict[str, Collection]:
+    """Every open collection that this package can fetch, by name, as `data/collections.toml` has them."""
+    text = resources.files("pose3d_lib").joinpath("data/collections.toml").read_text(encoding="utf-8")
+    return {name: read_collection(name, table) for name, table in tomllib.loads(text).items()}
+
+
+def read_collection(name: str, table: Mapping) -> Collection:
+    """A collection from its table of a TOML file."""
+    lists = {key: tuple(table[key]) for key in ("documents", "notes") if key in table}
+    return Collection(name=name, **{**table, **lists, "licence": Licence(**table["licence"])})
 
 
 def find_entry(dataset: str) -> Entry | None:
     """The entry that a dataset's name or `.toml` path stands for; None if it is neither."""
     if dataset in collections():
-        table = collections()[dataset]
-        path = source_data_dir() / dataset / table.get("folder", "")
-        return Entry(dataset, path, table["parameters"], f"`pose3d data fetch {dataset}` downloads it")
+        known = collections()[dataset]
+        licence = f"{known.title}: {known.licence.name}. {known.licence.terms} To cite or thank: {known.citation}"
+        missing = f"`pose3d data fetch {dataset}` downloads it"
+        return Entry(dataset, known.home, known.parameters, missing, (licence, *known.notes))
     if dataset.endswith(DESCRIPTION):
         return _read_description(find_path(dataset))
     return None
+
+
+def list_named() -> pd.DataFrame:
+    """Every dataset that has a name: what it is, whether it is there, its licence, where it lies, how to get it."""
+    root = source_data_dir()
+    files = "data_3d_{0}.npz and data_2d_{0}_*.npz, as VideoPose3D's DATASETS.md makes them, into POSE3D_DATA"
+    h36m = f"with an account of http://vision.imar.ro/human3.6m; {files.format('h36m')}"
+    rows = [
+        ("synthetic", "motion of a built-in generator, seen with a detector-like error", True, "", None, "built in")
+    ]
+    for name, title, how in (
+        ("h36m", "Human3.6M", h36m),
+        (
+            "humaneva15",
+            "HumanEva-I, 15 joints",
+            f"registered at http://humaneva.is.tue.mpg.de; {files.format('humaneva15')}",
+        ),
+        (
+            "humaneva20",
+            "HumanEva-I, 20 joints",
+            f"registered at http://humaneva.is.tue.mpg.de; {files.format('humaneva20')}",
+        ),
+    ):
+        file = root / f"data_3d_{name}.npz"
+        rows.append((name, title, file.is_file(), "by agreement, for research", file, how))
+    rows += [
+        (name, f"{of.title}: {of.content}", of.fetched, of.licence.name, of.home, f"`pose3d data fetch {name}`")
+        for name, of in collections().items()
+    ]
+    table = pd.DataFrame(rows, columns=["Dataset", "What it is", "There", "Licence", "Where", "How to get it"])
+    table["There"] = table["There"].map({True: "yes", False: "no"})
+    table["Where"] = ["" if path is None else str(path) for path in table["Where"]]
+    return table
 
 
 def find_path(dataset: str) -> Path:

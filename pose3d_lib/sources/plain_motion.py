@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.cameras import Camera, h36m_cameras, view
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.filming import GT, SIMULATED, Take, film
+from pose3d_lib.sources.placing import CAMERAS_OF, NEAREST, centred, nearest_depth, room_cameras, uprightness
 from pose3d_lib.sources.selection import Key, leave_out, split_subjects
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
 
@@ -25,10 +25,6 @@ KEYPOINTS = SIMULATED
 
 FPS = 50.0
 """Of clips whose frame rate nobody gives."""
-
-CAMERAS_OF = "S1"
-NEAREST = 0.5
-"""Metres in front of a camera that everything must keep: nearer, no projection is meaningful."""
 
 
 def recognise(path: Path) -> bool:
@@ -109,13 +105,13 @@ def read_plain_motion(
             if subject not in (*train_subjects, *test_subjects):
                 continue
             motion = _read_motion(file, path, f"{subject}/{action}/{take}")
-            upright.append(_uprightness(motion))
-            takes.append(Take(subject, action, take, len(motion), lambda motion=motion: _centred(motion)))
+            upright.append(uprightness(motion))
+            takes.append(Take(subject, action, take, len(motion), lambda motion=motion: centred(motion)))
     if np.median(upright) < 0.5:
         raise InputError(f"{path}: in most takes the bodies do not stand along z; expected world metres, z up")
     return film(
         takes,
-        dict.fromkeys((*train_subjects, *test_subjects), h36m_cameras()[CAMERAS_OF]),
+        dict.fromkeys((*train_subjects, *test_subjects), room_cameras()),
         name=path.stem,
         synthetic=False,
         fps=fps or FPS,
@@ -144,7 +140,7 @@ def _read_motion(file: np.lib.npyio.NpzFile, path: Path, key: str) -> np.ndarray
     head, feet = H36M_17.index("Head"), [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
     if motion[:, head, 2].mean() < motion[:, feet, 2].mean():
         raise InputError(f"{path}: key {key!r}: the head is below the feet; {expected}, z up")
-    nearest = min(_depth(_centred(motion), camera) for camera in h36m_cameras()[CAMERAS_OF])
+    nearest = nearest_depth(motion)
     if nearest < NEAREST:
         raise InputError(
             f"{path}: key {key!r} comes as near as {nearest:.1f} m to a camera or behind it, although centred in the room; "
@@ -153,24 +149,5 @@ def _read_motion(file: np.lib.npyio.NpzFile, path: Path, key: str) -> np.ndarray
     return motion
 
 
-def _uprightness(motion: np.ndarray) -> float:
-    """How much of the way from the hip to the head is upwards, 1 for a trunk that stands, 0 for one that lies."""
-    trunk = (motion[:, H36M_17.index("Head")] - motion[:, 0]).astype(np.float64)
-    return float((trunk[:, 2] / np.linalg.norm(trunk, axis=-1).clip(1e-9)).mean())
-
-
-def _depth(world: np.ndarray, camera: Camera) -> float:
-    """The least distance of any joint along a camera's axis, metres."""
-    return float(view(world, camera)[0][..., 2].min())
-
-
 def _first_bad(motion: np.ndarray) -> int:
     return int(np.argmin(np.isfinite(motion).all(axis=(1, 2))))
-
-
-def _centred(motion: np.ndarray) -> np.ndarray:
-    """The clip moved along the floor so that the middle of its root's path is the room's centre; heights stay."""
-    moved = motion.astype(np.float64)
-    root = moved[:, 0, :2]
-    moved[..., :2] -= (root.min(axis=0) + root.max(axis=0)) / 2
-    return moved

@@ -35,9 +35,11 @@ class DataSpec(BaseModel):
         data_seed: of the synthetic motion and of the detector-like error.
         fps: frames per second: of plain motion and detections what they were recorded at, of BVH what they become.
         train_subjects, test_subjects: who is trained on and tested on.
-        leave_out: takes to leave out, each as subject/action/take.
+        leave_out: takes to leave out, each as subject/action/take; of Human3.6M also "drifting", the takes of S9 whose
+            ground truth is displaced.
         pattern: how a BVH file's path names its subject, action and take: "{action}_{subject}_{take}.bvh".
-        joints: how a BVH skeleton's joints become the 17: the name of a mapping, or the path of a `.toml` with one.
+        joints: how a BVH skeleton's joints become the 17: the name of a mapping, or the path of a `.toml` with one. Of
+            detections without joint names, their layout: coco, h36m, ...
         units: what one unit of a BVH file is: m, cm, mm, inch, or a number of metres.
         up: the axis of a BVH file that points upwards: x, y or z.
         image_size: of detections, in pixels: "1920x1080".

@@ -13,8 +13,8 @@ from pose3d_lib.cameras import h36m_cameras
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.sources.filming import GT, SIMULATED, Take, film
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
-from pose3d_lib.sources.synthetic_body import make_body
-from pose3d_lib.sources.synthetic_motion import make_motion
+from pose3d_lib.sources.synthetic.body import make_body
+from pose3d_lib.sources.synthetic.motion import make_motion
 
 PARAMETERS = ("scale", "data_seed")
 KEYPOINTS = SIMULATED

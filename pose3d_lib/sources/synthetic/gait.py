@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose3d_lib.sources.synthetic_body import LEFT, RIGHT, Body, rotation, turn
-from pose3d_lib.sources.synthetic_timing import (
+from pose3d_lib.sources.synthetic.body import LEFT, RIGHT, Body, rotation, turn
+from pose3d_lib.sources.synthetic.timing import (
     WARM_UP,
     below,
     blend_progress,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pose3d_lib.sources.synthetic_body import SIDES, Body, Trunk, resting_shoulder, rotation, turn
-from pose3d_lib.sources.synthetic_timing import WARM_UP, blend, blend_progress, minimum_jerk, smooth, smooth_noise
+from pose3d_lib.sources.synthetic.body import SIDES, Body, Trunk, resting_shoulder, rotation, turn
+from pose3d_lib.sources.synthetic.timing import WARM_UP, blend, blend_progress, minimum_jerk, smooth, smooth_noise
 
 PLACES = ("free", "mouth", "ear", "camera", "knee", "floor")
 """What a hand can be at: somewhere about its shoulder, at the head, on its thigh, on the floor beside the pelvis."""

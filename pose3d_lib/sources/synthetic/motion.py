@@ -10,12 +10,12 @@ import numpy as np
 from pose3d_lib.actions import H36M_ACTIONS, check_name
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources import synthetic_postures as postures
-from pose3d_lib.sources.synthetic_body import SIDES, Body, pose_arms, pose_legs, pose_trunk, stack_joints
-from pose3d_lib.sources.synthetic_gait import Lower, settle, stand, walk
-from pose3d_lib.sources.synthetic_gestures import Posture, Upper, level_frame, perform, wrist_targets
-from pose3d_lib.sources.synthetic_seat import sit, sit_down
-from pose3d_lib.sources.synthetic_timing import smooth_noise
+from pose3d_lib.sources.synthetic import postures
+from pose3d_lib.sources.synthetic.body import SIDES, Body, pose_arms, pose_legs, pose_trunk, stack_joints
+from pose3d_lib.sources.synthetic.gait import Lower, settle, stand, walk
+from pose3d_lib.sources.synthetic.gestures import Posture, Upper, level_frame, perform, wrist_targets
+from pose3d_lib.sources.synthetic.seat import sit, sit_down
+from pose3d_lib.sources.synthetic.timing import smooth_noise
 
 Table = tuple[Posture, ...]
 

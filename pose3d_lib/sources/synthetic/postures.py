@@ -3,7 +3,7 @@
 Rows are written for the right hand; a take may be mirrored as a whole.
 """
 
-from pose3d_lib.sources.synthetic_gestures import Hand, Posture, both, mirrored
+from pose3d_lib.sources.synthetic.gestures import Hand, Posture, both, mirrored
 
 HANG = Hand()
 SWING = Hand(at=(0.10, 0.09, -0.96), spread=0.03, swing=1.0)

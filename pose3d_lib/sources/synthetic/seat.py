@@ -6,9 +6,9 @@ how far the knee falls outward, degrees.
 
 import numpy as np
 
-from pose3d_lib.sources.synthetic_body import LEFT, RIGHT, Body
-from pose3d_lib.sources.synthetic_gait import Lower
-from pose3d_lib.sources.synthetic_timing import WARM_UP, blend, blend_progress, event_times, minimum_jerk, smooth_noise
+from pose3d_lib.sources.synthetic.body import LEFT, RIGHT, Body
+from pose3d_lib.sources.synthetic.gait import Lower
+from pose3d_lib.sources.synthetic.timing import WARM_UP, blend, blend_progress, event_times, minimum_jerk, smooth_noise
 
 # (right leg, left leg), each outward, forward, height above the resting ankle, knee outward.
 _CHAIR_LEGS = (

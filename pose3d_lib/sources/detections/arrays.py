@@ -1,0 +1,147 @@
+"""Detections in numpy's files: Detectron's `.npz` and `data_2d_custom_*.npz`, as VideoPose3D has them, and a plain `.npy`."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pose3d_lib.errors import InputError
+from pose3d_lib.sources.detections.records import Person, Video, make_video, read_size, shown, to_float32
+from pose3d_lib.sources.restricted_pickle import list_npz_keys, read_npz_key
+
+PERSONS = 1
+"""Of Detectron's classes."""
+
+MAX_JOINTS = 1000
+DETECTRON_KEYS = {"boxes", "keypoints", "metadata"}
+CUSTOM_KEYS = {"positions_2d", "metadata"}
+
+
+def recognise_npz(path: Path) -> str:
+    """ "detectron" or "custom"; "" for neither."""
+    try:
+        keys = set(list_npz_keys(path))
+        if keys >= DETECTRON_KEYS:
+            return "detectron"
+        described = read_npz_key(path, "metadata") if keys >= CUSTOM_KEYS and len(keys) < 5 else None
+    except InputError:
+        return ""  # whoever reads it says what is wrong
+    return "custom" if isinstance(described, dict) and "video_metadata" in described else ""
+
+
+def read_detectron(path: Path, joints: str) -> Video:
+    """The video of an `.npz` with boxes and keypoints of every frame, as VideoPose3D's inference scripts write it.
+
+    Args:
+        joints: the name of the layout, or "" for what the number of joints tells.
+    """
+    boxes, keypoints = read_npz_key(path, "boxes"), read_npz_key(path, "keypoints")
+    for key, value in (("boxes", boxes), ("keypoints", keypoints)):
+        if not _is_sequence(value) or not _is_sequence(boxes) or len(value) != len(boxes):
+            raise InputError(
+                f"{path}, key {key!r}: expected an array of as many frames as `boxes`, found {_kind(value)}"
+            )
+    people = []
+    for frame, (framed, posed) in enumerate(zip(boxes, keypoints, strict=True)):
+        where = f"{path}, key 'keypoints', frame {frame}"
+        found = _persons(posed, where)
+        scored = _persons(framed, f"{path}, key 'boxes', frame {frame}")
+        if len(found) != len(scored):
+            raise InputError(f"{where}: {len(found)} people, but {len(scored)} boxes")
+        for rows, box in zip(found, scored, strict=True):
+            if not (_is_number(rows) and rows.ndim == 2 and len(rows) == 4 and 0 < rows.shape[1] <= MAX_JOINTS):
+                raise InputError(f"{where}: a person is {_kind(rows)}; expected (4, joints): x, y, logit, probability")
+            if not (_is_number(box) and box.shape == (5,)):
+                raise InputError(f"{path}, key 'boxes', frame {frame}: {_kind(box)}; expected x1, y1, x2, y2, score")
+            people.append(Person(frame, to_float32(rows[[0, 1, 3]].T), float(box[4])))
+    described = read_npz_key(path, "metadata")
+    size = None
+    if isinstance(described, dict) and {"w", "h"} <= described.keys():
+        size = read_size(described["w"], described["h"], f"{path}, key 'metadata'")
+    return make_video(path.stem, str(path), people, range(len(boxes)), joints=joints, size=size)
+
+
+def read_custom(path: Path, joints: str) -> list[Video]:
+    """The videos of a `data_2d_custom_*.npz`: one person each, in every frame.
+
+    Args:
+        joints: the name of the layout, or "" for what the file's metadata tell.
+    """
+    positions, described = read_npz_key(path, "positions_2d"), read_npz_key(path, "metadata")
+    if not isinstance(positions, dict) or not positions:
+        raise InputError(
+            f"{path}, key 'positions_2d': expected a dict video -> 'custom' -> [array], found {_kind(positions)}"
+        )
+    named = described.get("layout_name") if isinstance(described, dict) else None
+    named = named if named in ("coco", "h36m") else ""
+    videos = []
+    for name, actions in positions.items():
+        where = f"{path}, key 'positions_2d', video {shown(name)}"
+        if not isinstance(name, str) or not isinstance(actions, dict) or list(actions) != ["custom"]:
+            raise InputError(f"{where}: expected a name and a dict with the one key 'custom'")
+        views = actions["custom"]
+        if not _is_sequence(views) or len(views) != 1:
+            raise InputError(f"{where}: expected a list of one array, of the one camera")
+        videos.append(_from_dense(views[0], name, where, joints or named, _custom_size(described, name, path)))
+    return videos
+
+
+def read_npy(path: Path, joints: str) -> Video:
+    """The video of an `.npy`: (frames, joints, 2 or 3) of x, y and perhaps a score.
+
+    Args:
+        joints: the name of the layout; may be "" where the number of joints is no other layout's.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a header cannot promise more than there is
+    except (ValueError, TypeError, EOFError, OSError, OverflowError, SyntaxError, MemoryError) as error:
+        raise InputError(f"{path}: not a plain array that numpy can read ({str(error)[:200]})") from error
+    if isinstance(array, np.ndarray) and array.ndim == 3 and array.shape[1] == 17 and not joints:
+        raise InputError(
+            f"{path}: 17 joints, in the order of COCO (nose first) or of Human3.6M (hip first)? "
+            'The parameter `joints` says so: "coco" or "h36m"'
+        )
+    return _from_dense(array, path.stem, str(path), joints, None)
+
+
+def _from_dense(array: object, name: str, where: str, joints: str, size: tuple[int, int] | None) -> Video:
+    """One person in every frame."""
+    if not (_is_number(array) and array.ndim == 3 and array.shape[2] in (2, 3) and 0 < array.shape[1] <= MAX_JOINTS):
+        raise InputError(
+            f"{where}: {_kind(array)}; expected (frames, joints, 2 or 3): x, y and perhaps a score, in pixels"
+        )
+    rows = to_float32(array)
+    if rows.shape[2] == 2:
+        rows = np.concatenate([rows, np.ones_like(rows[..., :1])], axis=2)
+        rows[(rows[..., :2] == 0).all(axis=-1)] = np.nan
+    people = [Person(frame, person) for frame, person in enumerate(rows)]
+    return make_video(name, where, people, range(len(rows)), joints=joints, size=size)
+
+
+def _custom_size(described: object, name: str, path: Path) -> tuple[int, int] | None:
+    videos = described.get("video_metadata") if isinstance(described, dict) else None
+    video = videos.get(name) if isinstance(videos, dict) else None
+    if not isinstance(video, dict) or not {"w", "h"} <= video.keys():
+        return None
+    return read_size(video["w"], video["h"], f"{path}, key 'metadata', video_metadata of {shown(name)}")
+
+
+def _persons(frame: object, where: str) -> list | np.ndarray:
+    """What a frame holds of the class of persons: one entry for each."""
+    if not _is_sequence(frame) or len(frame) <= PERSONS:
+        raise InputError(f"{where}: expected a list with one entry per class, persons second, found {_kind(frame)}")
+    persons = frame[PERSONS]
+    if not _is_sequence(persons):
+        raise InputError(f"{where}: expected the persons' arrays, found {_kind(persons)}")
+    return persons
+
+
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _is_number(array: object) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype.kind in "fiu"
+
+
+def _kind(value: object) -> str:
+    return f"{value.dtype}{value.shape}" if isinstance(value, np.ndarray) else shown(value)

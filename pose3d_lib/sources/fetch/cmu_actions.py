@@ -1,0 +1,125 @@
+"""Names the actions of CMU's takes from the database's own one-line descriptions, by fixed rules.
+
+The index has a line per take, "02_01<tab>walk", below a heading per subject. A description is cut into words
+("DrunkWalk" into drunk and walk) and in lower case; then
+
+1. a take is left out if a word of `LEFT_OUT` is in it: two people, pantomimed animals, acts that have no name here;
+2. if words of `NAMED` are in it, those of one action must be, and name it ("basketball - jump shot" is Basketball);
+3. otherwise words of one action of `PLAIN` must be ("walk, turn around" is Walking; "walk, then run" is left out).
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pose3d_lib.errors import InputError
+
+LEFT_OUT = re.compile(
+    r"\b(human subject|subject [ab]|vignettes?|pick\w*|carry\w*|crawl\w*|stretch\w*|punch\w*|(?<!soccer - )kick\w*|"
+    r"jumping jacks?|squats?|lunges?|drag\w*|duck underneath|roll|dive|throw\w*|toss\w*|ball (walk|mount)|attack|"
+    r"shake|flips?|backflips?|cartwheels?|handstands?)\b"
+)
+NAMED = {
+    "BasketballSignals": r"basketball signals?",
+    "Basketball": r"basketball(?! signal)",
+    "Boxing": r"boxing",
+    "Dancing": r"danc(e|es|ing)|breakdance|salsa|lambada|charleston|lindy hop\d*|pirouettes?|arabesque",
+    "DirectingTraffic": r"direct(s|ing)? traffic",
+    "Drinking": r"drink(s|ing)?|sip(s|ping)?|chug(s|ging)?",
+    "Marching": r"march(es|ing)?",
+    "Soccer": r"soccer",
+    "Sweeping": r"sweep(s|ing)?|mop(s|ping)?|push(ing)? broom",
+    "Swimming": r"swim(s|ming)?|(breast|break|back|fly) stroke|butterfly|free style(?! dribble)",
+    "Washing": r"wash(es|ing)?|(clean|wip)(e|ing)? windows?",
+}
+PLAIN = {
+    "Climbing": r"climb(s|ing)?|ladder",
+    "Jumping": r"jump(s|ed|ing)?|hop(s|ping)?|hopscotch|leap(s|ing)?",
+    "Running": r"run(s|ning)?|jog(s|ging)?",
+    "Sitting": r"sit(s|ting)?",
+    "Walking": r"walk(s|ing)?|wander|stride",
+}
+ACTIONS = (*NAMED, *PLAIN)
+COLUMNS = ("file", "subject", "action", "take", "description")
+TAKES = "takes.csv"
+MOST_TEXT = 4_000_000
+"""Bytes of an index file; CMU's has 70,000."""
+
+_LINE = re.compile(r"(\d{1,3})_(\d{1,3})\s+(\S.*)")
+
+
+@dataclass(frozen=True)
+class Named:
+    """What became of the takes: those kept, and how many files were left out because of what.
+
+    Attributes:
+        rows: of `COLUMNS`, in the files' order.
+        undescribed: files that the index has no line for.
+        unplaced: files whose description no rule places in one action.
+    """
+
+    rows: tuple[tuple[str, str, str, str, str], ...]
+    undescribed: int
+    unplaced: int
+
+
+def name_action(description: str) -> str | None:
+    """The action that a description stands for; None if it stands for none here, or for several."""
+    text = _in_words(description)
+    if LEFT_OUT.search(text):
+        return None
+    for table in (NAMED, PLAIN):
+        found = [action for action, words in table.items() if re.search(rf"\b({words})\b", text)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def read_index(path: Path) -> dict[tuple[int, int], str]:
+    """(subject number, take number) -> description, of every line that has one; headings and prose are passed over."""
+    if path.stat().st_size > MOST_TEXT:
+        raise InputError(f"{path}: {path.stat().st_size:,} bytes; an index of descriptions has below {MOST_TEXT:,}")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    found = [match for line in lines if (match := _LINE.fullmatch(line.strip()))]
+    if not found:
+        raise InputError(f"{path}: has no line such as '02_01 walk', so no action can be named from it")
+    return {(int(match[1]), int(match[2])): " ".join(match[3].split()) for match in found}
+
+
+def name_takes(files: Iterable[str], index: Mapping[tuple[int, int], str]) -> Named:
+    """Subject, action and take of each BVH file, from its name ("014/14_07.bvh") and the index.
+
+    Args:
+        files: paths from the folder of the BVH files, with "/".
+        index: as `read_index` gives it.
+    """
+    rows, undescribed, unplaced = [], 0, 0
+    for file in sorted(files):
+        match = re.fullmatch(r"(\d{1,3})_(\d{1,3})\.bvh", file.rpartition("/")[2], re.IGNORECASE)
+        number = (int(match[1]), int(match[2])) if match else None
+        if number not in index:
+            undescribed += 1
+        elif action := name_action(index[number]):
+            rows.append((file, f"{number[0]:03d}", action, f"{number[1]:02d}", index[number]))
+        else:
+            unplaced += 1
+    return Named(tuple(rows), undescribed, unplaced)
+
+
+def write_takes(folder: Path, index: Path) -> Named:
+    """Writes `takes.csv` into a folder of CMU's BVH files; see `name_takes`."""
+    named = name_takes((file.relative_to(folder).as_posix() for file in folder.rglob("*.bvh")), read_index(index))
+    if not named.rows:
+        raise InputError(f"{index}: none of the BVH files in {folder} gets an action from it")
+    with (folder / TAKES).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([COLUMNS, *named.rows])
+    return named
+
+
+def _in_words(description: str) -> str:
+    """'Punch_Sequence001, DrunkWalk' -> 'punch sequence 001, drunk walk'."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|_", " ", description)
+    return " ".join(spaced.lower().split())

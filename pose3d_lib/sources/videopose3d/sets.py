@@ -1,0 +1,173 @@
+"""What VideoPose3D's files do not say and a reader has to know: cameras, joints, frame rate, who is tested on.
+
+It is known of Human3.6M and of HumanEva-I. Of any other set it stands in a description, which `export` writes beside
+the arrays: a text of JSON under a key of its own that other programs pass over.
+"""
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from pose3d_lib.actions import H36M_ACTIONS
+from pose3d_lib.cameras import Camera, h36m_cameras, humaneva_cameras
+from pose3d_lib.errors import InputError
+from pose3d_lib.skeleton import H36M_17, H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20, Skeleton
+from pose3d_lib.sources import human36m_facts
+from pose3d_lib.sources.restricted_pickle import list_npz_keys, read_npz_key
+
+HUMANEVA_SUBJECTS = {
+    "train": ("Train/S1", "Train/S2", "Train/S3"),
+    "test": ("Validate/S1", "Validate/S2", "Validate/S3"),
+}
+HUMANEVA_FPS = 60.0
+
+DESCRIPTION = "pose3d_dataset"
+"""The key of the description in `data_3d_*.npz`."""
+
+LONGEST_DESCRIPTION = 20_000_000
+"""Bytes; a longer one is a mistake."""
+
+MOST_CAMERAS = 100
+"""Of one subject; a description with more is a mistake."""
+
+
+@dataclass(frozen=True)
+class MotionSet:
+    """What has to be known of a set besides its files.
+
+    Attributes:
+        name, synthetic, skeleton, notes: as in `PoseDataset`.
+        fps: frames per second.
+        subjects: "train" and "test" -> who is trained and tested on; empty where nobody says so.
+        cameras: subject -> its cameras, in the order of the files.
+        unplaced: the cameras of every other subject, none of which has 3D joints; empty if there may be no other.
+        actions: all there can be; empty if that is not known.
+        layouts: name of a 2D source -> its joints, where they are known from elsewhere than the file's metadata.
+        is_human36m: whether what `human36m_facts` knows of takes and sizes is true of it.
+    """
+
+    name: str
+    skeleton: Skeleton
+    fps: float
+    subjects: Mapping[str, tuple[str, ...]]
+    cameras: Mapping[str, tuple[Camera, ...]]
+    unplaced: tuple[Camera, ...] = ()
+    actions: tuple[str, ...] = ()
+    layouts: Mapping[str, Skeleton] = field(default_factory=dict)
+    is_human36m: bool = False
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def used_joints(self) -> dict[int, tuple[int, ...]]:
+        """How many joints a file of the set may have -> which of them are the skeleton's, in its order."""
+        own = self.skeleton.num_joints
+        return {32: H36M_17_OF_32, own: tuple(range(own))} if self.skeleton == H36M_17 else {own: tuple(range(own))}
+
+    @property
+    def can_project(self) -> bool:
+        """Whether the 3D joints' place in every picture can be computed."""
+        return all(c.intrinsics and c.orientation and c.position for own in self.cameras.values() for c in own)
+
+    def cameras_of(self, subject: str) -> tuple[Camera, ...]:
+        return self.cameras.get(subject, self.unplaced)
+
+
+@cache
+def known_sets() -> dict[str, MotionSet]:
+    """What stands between `data_3d_` and `.npz` -> the set."""
+    human36m = MotionSet(
+        name="h36m",
+        skeleton=H36M_17,
+        fps=human36m_facts.FPS,
+        subjects=human36m_facts.SUBJECTS,
+        cameras=h36m_cameras(),
+        unplaced=_unplaced(h36m_cameras()["S1"]),  # camera number i is the same device for every subject
+        actions=H36M_ACTIONS,
+        is_human36m=True,
+    )
+    prefixes = ("Train", "Validate", "Unlabeled/Train", "Unlabeled/Validate", "Unlabeled")
+    humaneva15 = MotionSet(
+        name="humaneva15",
+        skeleton=HUMANEVA_15,
+        fps=HUMANEVA_FPS,
+        subjects=HUMANEVA_SUBJECTS,
+        cameras={f"{prefix}/{subject}": own for subject, own in humaneva_cameras().items() for prefix in prefixes},
+        unplaced=_unplaced(humaneva_cameras()["S1"]),
+    )
+    humaneva20 = replace(humaneva15, name="humaneva20", skeleton=HUMANEVA_20)
+    return {motion_set.name: motion_set for motion_set in (human36m, humaneva15, humaneva20)}
+
+
+def _unplaced(cameras: tuple[Camera, ...]) -> tuple[Camera, ...]:
+    return tuple(replace(camera, orientation=None, position=None) for camera in cameras)
+
+
+def _check_camera(camera: Camera) -> Camera:
+    if not (0 < camera.width <= 100_000 and 0 < camera.height <= 100_000):
+        raise ValueError(f"an image of {camera.width} x {camera.height} pixels")
+    if camera.orientation and abs(sum(value * value for value in camera.orientation) - 1) > 1e-3:
+        raise ValueError(f"orientation {camera.orientation} is not a unit quaternion")
+    return camera
+
+
+class Description(BaseModel):
+    """What a `PoseDataset` says beyond the arrays of VideoPose3D's files; attributes as there and in `MotionSet`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str = Field(pattern=r"^[^/\\\x00-\x1f]{1,100}$")
+    synthetic: bool
+    fps: float = Field(gt=0, le=10_000)
+    skeleton: Skeleton
+    actions: tuple[str, ...]
+    cameras: dict[
+        str, Annotated[tuple[Annotated[Camera, AfterValidator(_check_camera)], ...], Field(max_length=MOST_CAMERAS)]
+    ]
+    layouts: dict[str, Skeleton]
+    train_subjects: tuple[str, ...]
+    test_subjects: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def open_set(path: Path, name: str) -> MotionSet:
+    """What is known of the set in a file `data_3d_{name}.npz`: its description, or what is known of its name.
+
+    Raises:
+        InputError: nothing is known of the set, or its description is not one.
+    """
+    if path.is_file() and DESCRIPTION in list_npz_keys(path):
+        with zipfile.ZipFile(path) as archive:
+            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+        if sizes[DESCRIPTION] > LONGEST_DESCRIPTION:
+            raise InputError(f"{path}, key {DESCRIPTION!r}: {sizes[DESCRIPTION]:,} bytes are no description")
+        text = read_npz_key(path, DESCRIPTION)
+        try:
+            described = Description.model_validate_json(text.item())
+        except (ValidationError, AttributeError, TypeError, ValueError) as error:
+            reason = "; ".join(str(error).splitlines()[:3])[:300]
+            raise InputError(
+                f"{path}, key {DESCRIPTION!r}: not the description that export writes ({reason}); export again"
+            ) from error
+        return MotionSet(
+            name=described.name,
+            skeleton=described.skeleton,
+            fps=described.fps,
+            subjects={"train": described.train_subjects, "test": described.test_subjects},
+            cameras=described.cameras,
+            actions=described.actions,
+            layouts=described.layouts,
+            synthetic=described.synthetic,
+            notes=described.notes,
+        )
+    if name not in known_sets():
+        raise InputError(
+            f"{path}: no cameras are known for the set {name!r}, nor has it a description (key {DESCRIPTION!r}, which "
+            f"export writes). Known sets: {', '.join(known_sets())}"
+        )
+    return known_sets()[name]

@@ -1,0 +1,157 @@
+"""Naming CMU's takes: which descriptions stand for which action, and that nothing is named by guessing."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from pose3d_lib.errors import InputError
+from pose3d_lib.sources.fetch import cmu_actions
+from pose3d_lib.sources.fetch.cmu_actions import ACTIONS, NAMED, PLAIN, name_action, name_takes, read_index, write_takes
+
+INDEX = """A made-up index
+  with prose in front, version 1.00
+
+Person #1 (walks)
+
+01_01\tslow walk
+01_2   run in a circle
+  2_01\tsits  down,   with two blanks
+
+Subject #3 (no line of its own)
+
+103_12\tDrunkWalk CleanedXY
+"""
+
+
+@pytest.mark.parametrize(
+    ("description", "action"),
+    [
+        ("slow walk", "Walking"),
+        ("walking around", "Walking"),
+        ("HurtWalk8", "Walking"),
+        ("Walking003", "Walking"),
+        ("walk on stilts, turn", "Walking"),
+        ("run/jog", "Running"),
+        ("RunningStraight", "Running"),
+        ("start to jog", "Running"),
+        ("JumpSideways", "Jumping"),
+        ("hops on the left foot", "Jumping"),
+        ("climbs a ladder", "Climbing"),
+        ("sit on a bench, stand up", "Sitting"),
+        ("basketball - dribble and jump", "Basketball"),
+        ("Basketball Shot", "Basketball"),
+        ("basketball - free style dribble", "Basketball"),
+        ("basketball signals", "BasketballSignals"),
+        ("soccer - kick ball hard", "Soccer"),
+        ("boxing", "Boxing"),
+        ("Macarena Dance", "Dancing"),
+        ("salsa", "Dancing"),
+        ("lindyHop3", "Dancing"),
+        ("dance - leap, run", "Dancing"),
+        ("direct traffic, point", "DirectingTraffic"),
+        ("drinking tea", "Drinking"),
+        ("soldiers march", "Marching"),
+        ("mop the floor", "Sweeping"),
+        ("Back Stroke", "Swimming"),
+        ("Free Style", "Swimming"),
+        ("wash the car", "Washing"),
+        ("wipe window", "Washing"),
+    ],
+)
+def test_a_description_of_one_action_names_it(description, action) -> None:
+    assert name_action(description) == action
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "",
+        "Unknown",
+        "standing",
+        "walk, then run",
+        "climb, sit, swing",
+        "run jump",
+        "wash a pan; boxing",
+        "walk, stretch",
+        "walk and pick up a hat",
+        "Punching",
+        "jump kick",
+        "walk hand in hand (2 subjects - subject A)",
+        "dancing bear (human subject)",
+        "moonwalk",
+        "sideways sidestep",
+        "brunch",
+        "truncated",
+        "vignettes - walk",
+        "jumping jacks",
+    ],
+)
+def test_a_description_of_none_or_of_several_names_none(description) -> None:
+    assert name_action(description) is None
+
+
+def test_every_action_can_be_named_and_has_one_row() -> None:
+    assert len(set(ACTIONS)) == len(ACTIONS) == len(NAMED) + len(PLAIN)
+    for action in ACTIONS:
+        words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in action)
+        said = {"DirectingTraffic": "directing traffic", "BasketballSignals": "basketball signals"}.get(action, words)
+        assert name_action(said) == action
+
+
+def test_lines_of_the_index_are_read_and_headings_are_not(tmp_path: Path) -> None:
+    (tmp_path / "index.txt").write_text(INDEX)
+    assert read_index(tmp_path / "index.txt") == {
+        (1, 1): "slow walk",
+        (1, 2): "run in a circle",
+        (2, 1): "sits down, with two blanks",
+        (103, 12): "DrunkWalk CleanedXY",
+    }
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"Subject #1 (walk)\n", b"01_01\t\n"])
+def test_an_index_without_a_line_is_refused_by_name(content, tmp_path: Path) -> None:
+    (tmp_path / "index.txt").write_bytes(content)
+    with pytest.raises(InputError, match=r"index\.txt: has no line"):
+        read_index(tmp_path / "index.txt")
+
+
+def test_an_index_of_another_size_altogether_is_not_read(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(cmu_actions, "MOST_TEXT", 10)
+    (tmp_path / "index.txt").write_text(INDEX)
+    with pytest.raises(InputError, match="bytes"):
+        read_index(tmp_path / "index.txt")
+
+
+def test_takes_get_the_subject_and_take_of_their_file_name() -> None:
+    index = {(1, 1): "walk", (103, 12): "jog", (1, 2): "walk, run", (2, 5): "stand"}
+    files = ["103/103_12.bvh", "001/01_02.bvh", "001/01_01.BVH", "002/02_05.bvh", "004/04_01.bvh", "odd/pose.bvh"]
+    named = name_takes(files, index)
+    assert named.rows == (
+        ("001/01_01.BVH", "001", "Walking", "01", "walk"),
+        ("103/103_12.bvh", "103", "Running", "12", "jog"),
+    )
+    assert (named.unplaced, named.undescribed) == (2, 2)
+
+
+def test_the_takes_are_written_with_the_description_that_named_them(tmp_path: Path) -> None:
+    for name in ("001/01_01.bvh", "103/103_12.bvh", "009/09_01.bvh"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True)
+        (tmp_path / "data" / name).touch()
+    (tmp_path / "index.txt").write_text(INDEX.replace("slow walk", 'walk, "slowly", über'), encoding="utf-8")
+    write_takes(tmp_path / "data", tmp_path / "index.txt")
+    with (tmp_path / "data" / "takes.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["file"], row["subject"], row["action"], row["take"]) for row in rows] == [
+        ("001/01_01.bvh", "001", "Walking", "01"),
+        ("103/103_12.bvh", "103", "Walking", "12"),
+    ]
+    assert rows[0]["description"] == 'walk, "slowly", über'
+
+
+def test_files_without_any_action_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "pose.bvh").touch()
+    (tmp_path / "index.txt").write_text(INDEX)
+    with pytest.raises(InputError, match="gets an action"):
+        write_takes(tmp_path, tmp_path / "index.txt")
+    assert not (tmp_path / "takes.csv").exists()

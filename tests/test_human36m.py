@@ -1,0 +1,753 @@
+"""Human3.6M's original files: the formats give one dataset, known flaws are declared, hostile files are refused."""
+
+import gzip
+import random
+import struct
+import tarfile
+import time
+import tracemalloc
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import cdflib.cdfwrite
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+
+from pose3d_lib.actions import H36M_ACTIONS
+from pose3d_lib.cameras import Camera, h36m_cameras
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.skeleton import H36M_17_OF_32
+from pose3d_lib.sources import human36m, human36m_facts
+from pose3d_lib.sources.human36m import find, list_actions, read_originals, recognise
+from pose3d_lib.sources.human36m import takes as human36m_takes
+from pose3d_lib.sources.human36m.takes import read_take
+from pose3d_lib.sources.spec import DataSpec
+
+SPEC = DataSpec(keypoints="gt")
+SMALL = {"S1/Walking": 5, "S1/Walking 1": 3, "S9/Greeting": 4, "S9/Sitting 2": 6}
+FOLDERS = {
+    ".cdf": "MyPoseFeatures/D3_Positions",
+    ".cdf.mat": "MyPoseFeatures/D3_Positions",
+    ".h5": "MyPoses/3D_positions",
+}
+
+
+def recording(frames: int = 5, *, seed: int = 0) -> np.ndarray:
+    """(1, frames, 96) millimetres: 32 points of a standing body, 1.7 m high, that moves a little near the room's middle."""
+    rng = np.random.default_rng(seed)
+    body = np.column_stack([rng.uniform(-250, 250, (32, 2)), np.linspace(0, 1000, 32)])
+    body[0, 2] = 900  # the hip
+    body[15, 2] = 1700  # the head
+    return (body + rng.normal(0, 20, (frames, 32, 3)) + [300, -200, 0]).reshape(1, frames, 96)
+
+
+def make_cdf(path: Path, values: np.ndarray, *, compress: int = 0, whole: int = 0, name: str = "Pose") -> None:
+    file = cdflib.cdfwrite.CDF(path, cdf_spec={"Compressed": whole, "Majority": "row_major"}, delete=True)
+    kinds = {"f8": 45, "f4": 44, "i4": 4}
+    spec = {"Variable": name, "Data_Type": kinds[values.dtype.str[1:]], "Num_Elements": 1, "Rec_Vary": True}
+    file.write_var({**spec, "Dim_Sizes": list(values.shape[1:]), "Compress": compress}, var_data=values)
+    file.close()
+
+
+def make_old_cdf(path: Path, values: np.ndarray, *, z_variable: bool = True, column_major: bool = False) -> None:
+    """A CDF of version 2.7, as MATLAB wrote them: big-endian, offsets of four bytes, one uncompressed block."""
+    sizes = values.shape[1:]
+    packed = np.asarray(values[0], ">f8").tobytes("F" if column_major else "C")
+    gdr = 8 + 304
+    vdr = gdr + 60 + (0 if z_variable else 8)
+    vxr = vdr + 128 + (20 if z_variable else 8)
+    vvr = vxr + 32
+    end = vvr + 8 + len(packed)
+    parts = [
+        bytes.fromhex("cdf260020000ffff"),
+        struct.pack(">12i256s", 304, 1, gdr, 2, 7, 1, 2 if column_major else 3, 0, 0, 0, 0, 0, b"none"),
+        struct.pack(">15i", vdr - gdr, 2, *((0, vdr) if z_variable else (vdr, 0)), 0, end,
+                    *((0, 0, -1, 0, 1) if z_variable else (1, 0, 0, 2, 0)), 0, 0, -1, -1),
+        b"" if z_variable else struct.pack(">2i", *sizes),
+        struct.pack(">16i64s", vxr - vdr, 8 if z_variable else 3, 0, 45, 0, vxr, vxr, 1, 0, 0, 0, 0, 1, 0, -1, 1, b"Pose"),
+        struct.pack(">3i", 2, *sizes) if z_variable else b"",
+        struct.pack(">2i", -1, -1),
+        struct.pack(">8i", 32, 6, 0, 1, 1, 0, 0, vvr),
+        struct.pack(">2i", 8 + len(packed), 7),
+        packed,
+    ]  # fmt: skip
+    path.write_bytes(b"".join(parts))
+
+
+def make_mat(path: Path, values: np.ndarray, *, compress: bool = False) -> None:
+    cell = np.empty((1, 1), object)
+    cell[0, 0] = values[0]
+    scipy.io.savemat(path, {"name": "x", "data": cell, "more": np.arange(3)}, appendmat=False, do_compression=compress)
+
+
+def make_new_mat(path: Path, values: np.ndarray) -> None:
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["#refs#/b"] = values[0].T
+        file.create_dataset("data", (1, 1), h5py.ref_dtype)[0, 0] = file["#refs#/b"].ref
+
+
+def make_h5(path: Path, values: np.ndarray, **settings) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("3D_positions", data=values[0].T, **settings)
+
+
+MAKERS: dict[str, tuple[str, Callable]] = {
+    "CDF": (".cdf", make_cdf),
+    "CDF, compressed variable": (".cdf", lambda path, values: make_cdf(path, values, compress=6)),
+    "CDF, compressed file": (".cdf", lambda path, values: make_cdf(path, values, whole=6)),
+    "CDF 2": (".cdf", make_old_cdf),
+    "CDF 2, column major": (".cdf", lambda path, values: make_old_cdf(path, values, column_major=True)),
+    "CDF 2, old kind of variable": (".cdf", lambda path, values: make_old_cdf(path, values, z_variable=False)),
+    "MATLAB": (".cdf.mat", make_mat),
+    "MATLAB, compressed": (".cdf.mat", lambda path, values: make_mat(path, values, compress=True)),
+    "MATLAB 7.3": (".cdf.mat", make_new_mat),
+    "HDF5": (".h5", make_h5),
+    "HDF5, compressed": (".h5", lambda path, values: make_h5(path, values, compression="gzip", shuffle=True)),
+}
+
+
+def file_of(root: Path, name: str, ending: str) -> Path:
+    subject, stem = name.split("/")
+    path = root / subject / FOLDERS[ending] / f"{stem}{ending}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def write(root: Path, takes: dict[str, int] = SMALL, *, kind: str = "CDF") -> Path:
+    ending, make = MAKERS[kind]
+    for name, frames in takes.items():
+        make(file_of(root, name, ending), recording(frames, seed=zlib.crc32(name.encode())))
+    return root
+
+
+def write_zip(folder: Path, path: Path, prefix: str = "") -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*.*"), reverse=True):
+            archive.write(file, prefix + file.relative_to(folder).as_posix())
+    return path
+
+
+def write_tgz(folder: Path, path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, folder.name)
+    return path
+
+
+def read(path: Path, *without: str) -> PoseDataset:
+    return read_originals(path, without=without)
+
+
+def take_of(path: Path, kind: str = "CDF") -> np.ndarray:
+    return read_take(path, MAKERS[kind][0], str(path))
+
+
+def project_by_hand(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """(..., 3) camera metres -> (..., 2) pixels, in double precision."""
+    fx, fy, cx, cy, k1, k2, k3, q1, q2 = camera.intrinsics
+    x, y = (points[..., axis] / points[..., 2] for axis in (0, 1))
+    r2 = x**2 + y**2
+    d = 1 + k1 * r2 + k2 * r2**2 + k3 * r2**3 + q1 * x + q2 * y
+    return np.stack([fx * (x * d + q1 * r2) + cx, fy * (y * d + q2 * r2) + cy], axis=-1)
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_every_format_gives_the_same_dataset(kind, tmp_path: Path) -> None:
+    expected = read(write(tmp_path / "cdf"))
+    assert read(write(tmp_path / "other", kind=kind)).fingerprint == expected.fingerprint
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_recording_becomes_the_17_joints_in_metres(kind, tmp_path: Path) -> None:
+    values = recording(7, seed=3)
+    path = tmp_path / f"Walking{MAKERS[kind][0]}"
+    MAKERS[kind][1](path, values)
+    expected = values.reshape(7, 32, 3)[:, H36M_17_OF_32] / 1000
+    np.testing.assert_allclose(take_of(path, kind), expected, atol=1e-6)
+
+
+def test_what_is_stored_of_single_precision_is_read_too(tmp_path: Path) -> None:
+    values = recording(4).astype(np.float32)
+    make_cdf(tmp_path / "x.cdf", values)
+    np.testing.assert_allclose(take_of(tmp_path / "x.cdf")[2, 0], values[0, 2, :3] / 1000, atol=1e-6)
+
+
+def test_takes_stand_in_order_and_each_is_seen_by_its_subject_s_four_cameras(tmp_path: Path) -> None:
+    data = read(write(tmp_path))
+    takes = [
+        ("S1", "Walking", "0", 5),
+        ("S1", "Walking", "1", 3),
+        ("S9", "Greeting", "0", 4),
+        ("S9", "Sitting", "2", 6),
+    ]
+    clips = data.clips
+    found = list(zip(clips.subject, clips.action, clips["take"], clips.stop - clips.start, strict=True))
+    assert found == [take for take in takes for _ in range(4)]
+    assert data.cameras == (*h36m_cameras()["S1"], *h36m_cameras()["S9"])
+    assert clips.camera.tolist() == [0, 1, 2, 3] * 2 + [4, 5, 6, 7] * 2
+    assert set(clips.fps) == {50.0}
+    assert (data.train_subjects, data.test_subjects) == (("S1",), ("S9",))
+
+
+def test_the_joints_come_back_from_camera_space_and_the_keypoints_are_their_projections(tmp_path: Path) -> None:
+    data = read(write(tmp_path))
+    for row in (1, 10):
+        clip = data.clips.iloc[row]
+        rows = slice(clip.start, clip.stop)
+        name = f"{clip.subject}/{clip.action}"
+        values = recording(clip.stop - clip.start, seed=zlib.crc32(name.encode()))
+        world = values.reshape(-1, 32, 3)[:, H36M_17_OF_32] / 1000
+        np.testing.assert_allclose(data.world(clip), world, atol=1e-5)
+        in_camera = data.positions[rows].astype(float) + data.trajectory[rows, None]
+        expected = project_by_hand(in_camera, data.camera_of(clip))
+        np.testing.assert_allclose(data.keypoints["gt"][rows], expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["CDF", "MATLAB", "HDF5"])
+def test_archives_give_the_same_dataset_as_the_folder(kind, tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder", kind=kind)
+    expected = read(folder).fingerprint
+    assert read(write_zip(folder, tmp_path / "any.zip")).fingerprint == expected
+    assert read(write_zip(folder, tmp_path / "deep.zip", "a/b/")).fingerprint == expected
+    for subject in ("S1", "S9"):
+        write_tgz(folder / subject, tmp_path / "tars" / f"Poses_D3_Positions_{subject}.tgz")
+    assert read(tmp_path / "tars").fingerprint == expected
+    with tarfile.open(tmp_path / "h36m.tar", "w") as archive:
+        archive.add(folder, "h36m")
+    assert read(tmp_path / "h36m.tar").fingerprint == expected
+    (tmp_path / "above").mkdir()
+    folder.rename(tmp_path / "above" / "h36m")
+    assert read(tmp_path / "above").fingerprint == expected
+
+
+def test_an_unpacked_file_is_read_rather_than_the_archive_beside_it(tmp_path: Path) -> None:
+    folder = write(tmp_path / "new")
+    expected = read(folder).fingerprint
+    other = write(tmp_path / "old", {name: frames + 1 for name, frames in SMALL.items()})
+    write_tgz(other / "S1", folder / "Poses_D3_Positions_S1.tgz")
+    assert read(folder).fingerprint == expected
+
+
+def test_what_macos_leaves_in_a_zip_is_not_looked_at(tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder")
+    path = write_zip(folder, tmp_path / "h36m.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("__MACOSX/S1/MyPoseFeatures/D3_Positions/._Walking.cdf", "none of yours")
+        archive.writestr("S1/MyPoseFeatures/D3_Positions/._Sitting.cdf", "none of yours")
+    assert read(path).fingerprint == read(folder).fingerprint
+
+
+def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    folder = write(tmp_path / "folder", kind="CDF, compressed file")
+    path = write_zip(folder, tmp_path / "h36m.zip")
+    read(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("S9/MyPoseFeatures/D3_Positions/Eating.cdf", b"broken")
+    with pytest.raises(InputError, match=r"Eating\.cdf"):
+        read(path)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_synonyms_become_canonical_and_the_corrupt_take_alone_is_left_out(tmp_path: Path) -> None:
+    names = ["TakingPhoto", "WalkingDog 1", "WalkingTogether 2", "Directions", "Directions 1"]
+    takes = {f"{subject}/{name}": 2 for subject in ("S1", "S11") for name in names}
+    data = read(write(tmp_path, takes))
+    found = set(zip(data.clips.subject, data.clips.action, data.clips["take"], strict=True))
+    expected = {("Photo", "0"), ("WalkDog", "1"), ("WalkTogether", "2"), ("Directions", "0"), ("Directions", "1")}
+    assert found == {("S1", *take) for take in expected} | {("S11", *take) for take in expected - {("Directions", "0")}}
+    assert human36m_facts.CORRUPT_NOTE in data.notes
+
+
+def test_the_corrupt_take_is_not_even_opened(tmp_path: Path) -> None:
+    folder = write(tmp_path, {**SMALL, "S11/Directions": 2})
+    file_of(folder, "S11/Directions", ".cdf").write_bytes(b"corrupt")
+    assert human36m_facts.CORRUPT_NOTE in read(folder).notes
+
+
+DRIFTING = {"S9/Greeting": 2, "S9/SittingDown 1": 3, "S9/Waiting 1": 4}
+OTHERS = {"S1/Greeting": 2, "S9/Greeting 1": 2, "S9/SittingDown": 2, "S9/Waiting": 2}
+
+
+def test_drifting_takes_are_mentioned_and_can_be_left_out_by_one_word(tmp_path: Path) -> None:
+    folder = write(tmp_path / "all", {**DRIFTING, **OTHERS})
+    said = [note for note in read(folder).notes if "displaced" in note]
+    assert len(said) == 1
+    assert "S9/Greeting/0, S9/SittingDown/1, S9/Waiting/1" in said[0]
+    without = read(folder, "drifting")
+    np.testing.assert_array_equal(without.positions, read(write(tmp_path / "others", OTHERS)).positions)
+    assert not any("displaced" in note for note in without.notes)
+    for name in ("S9/Greeting/0", "S9/SittingDown/1", "S9/Waiting/1"):
+        assert f"{name} is left out, as `leave_out` says." in without.notes
+    assert read(folder, "S9/Greeting/0", "S9/Waiting/1", "S9/SittingDown/1").fingerprint == without.fingerprint
+
+
+def test_the_word_for_drifting_takes_does_no_harm_where_there_are_none(tmp_path: Path) -> None:
+    folder = write(tmp_path, OTHERS)
+    assert read(folder, "drifting").fingerprint == read(folder).fingerprint
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_take_that_is_left_out_is_not_read(archived, tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder")
+    file_of(folder, "S9/Greeting", ".cdf").write_bytes(b"broken")
+    path = write_tgz(folder, tmp_path / "tars" / "h36m.tgz").parent if archived else folder
+    with pytest.raises(InputError, match=r"Greeting\.cdf"):
+        read(path)
+    assert "Greeting" not in set(read(path, "S9/Greeting/0").clips.action)
+
+
+def test_a_name_to_leave_out_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    with pytest.raises(InputError, match="did you mean S9/Greeting/0"):
+        find(SPEC.model_copy(update={"leave_out": ("S9/greeting/0",)}), folder)
+    with pytest.raises(InputError, match="did you mean drifting"):
+        read(folder, "Drifting")
+
+
+def test_totals_other_than_the_whole_dataset_s_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path)
+    notes = " ".join(read(folder).notes)
+    assert "Found 32 train frames over four cameras; the whole dataset has 1,559,752." in notes
+    assert "Found 40 test frames over four cameras; the whole dataset has 543,344." in notes
+    assert "Missing train subjects: S5, S6, S7, S8." in notes
+    assert "Missing test subjects: S11." in notes
+    monkeypatch.setattr(human36m_facts, "KNOWN_FRAMES", {"train": 32, "test": 40})
+    assert not any(note.startswith("Found") for note in read(folder).notes)
+
+
+def test_missing_takes_are_named_per_subject(tmp_path: Path) -> None:
+    whole = {
+        f"{subject}/{action}{take}": 1 for subject in ("S1", "S9") for action in H36M_ACTIONS for take in ("", " 1")
+    }
+    del whole["S9/Waiting"], whole["S9/Eating"], whole["S9/Eating 1"]
+    notes = [note for note in read(write(tmp_path, whole)).notes if "takes of the whole dataset" in note]
+    assert notes == ["S9 does not have the takes of the whole dataset: Eating 0 of 2; Waiting 1 (1) of 2."]
+
+
+def test_the_corrupt_take_is_not_counted_as_missing_nor_are_those_left_out(tmp_path: Path) -> None:
+    whole = {
+        f"{subject}/{action}{take}": 1 for subject in ("S1", "S11") for action in H36M_ACTIONS for take in ("", " 1")
+    }
+    folder = write(tmp_path, whole)
+    assert not any("takes of the whole" in note for note in read(folder, "S11/Waiting/1").notes)
+    file_of(folder, "S11/Directions 1", ".cdf").unlink()
+    assert any("S11 does not have" in note and "Directions 0 of 1." in note for note in read(folder).notes)
+
+
+def test_subjects_without_a_part_in_the_protocol_are_left_out_with_a_note(tmp_path: Path) -> None:
+    data = read(write(tmp_path, {**SMALL, "S2/Walking": 3}))
+    assert set(data.clips.subject) == {"S1", "S9"}
+    assert any(note.startswith("S2 is left out") for note in data.notes)
+
+
+def test_of_a_take_in_several_formats_cdf_is_read_before_matlab_before_hdf5(tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder", {"S1/Walking": 5, "S9/Walking": 4})
+    make_mat(file_of(folder, "S1/Walking", ".cdf.mat"), recording(9))
+    make_h5(file_of(folder, "S1/Walking", ".h5"), recording(9))
+    make_h5(file_of(folder, "S9/Sitting", ".h5"), recording(8))
+    make_mat(file_of(folder, "S9/Sitting", ".cdf.mat"), recording(7))
+    tars = write_tgz(folder, tmp_path / "tars" / "h36m.tgz").parent
+    for path in (folder, write_zip(folder, tmp_path / "x.zip"), tars):
+        data = read(path)
+        assert (data.clips.stop - data.clips.start).tolist() == [5] * 4 + [7] * 4 + [4] * 4
+        assert "Of takes in several formats one is read: CDF, then MATLAB, then HDF5." in data.notes
+
+
+@pytest.mark.parametrize("second", ["S1/TakingPhoto", "S1/Photo 0"])
+def test_two_files_of_one_take_are_refused_with_both_names(second, tmp_path: Path) -> None:
+    folder = write(tmp_path, {**SMALL, "S1/Photo": 2, second: 2})
+    with pytest.raises(InputError, match=r"are both S1/Photo/0; remove one of them") as refusal:
+        find(SPEC, folder)
+    assert f"{second}.cdf"[3:] in str(refusal.value)
+    assert "/Photo.cdf" in str(refusal.value)
+
+
+def test_two_archives_with_one_take_are_refused_with_both_names(tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder")
+    for name in ("a_D3_Positions.tgz", "b_D3_Positions.tgz"):
+        write_tgz(folder, tmp_path / "tars" / name)
+    with pytest.raises(InputError, match=r"a_D3_Positions\.tgz: .* and .*b_D3_Positions\.tgz: "):
+        read(tmp_path / "tars")
+
+
+@pytest.mark.parametrize("name", ["Jumping", "Walking one", "Walking 1 (copy)", "Walking 1 2"])
+def test_a_file_name_that_says_no_action_and_take_is_refused(name, tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    file_of(folder, f"S1/{name}", ".cdf").write_bytes(b"")
+    with pytest.raises(InputError) as refusal:
+        find(SPEC, folder)
+    assert f"{name}.cdf" in str(refusal.value)
+
+
+def test_what_is_found_is_told_from_names_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for name in ("S1/WalkingDog", "S1/Eating 1", "S9/Eating"):
+        file_of(folder, name, ".cdf").write_bytes(b"never read")
+    path = write_zip(folder, tmp_path / "any.zip")
+    tar = write_tgz(folder, tmp_path / "tars" / "Poses_D3_Positions_S1.tgz")
+    for place in (folder, path, tar, tar.parent):
+        assert recognise(place)
+        assert find(SPEC, place).name == "h36m-originals"
+    assert list_actions(SPEC, folder) == list_actions(SPEC, path) == ("Eating", "WalkDog")
+    assert list_actions(SPEC.model_copy(update={"leave_out": ("S1/WalkDog/0",)}), folder) == ("Eating",)
+    assert list_actions(SPEC, tar) == H36M_ACTIONS
+    assert find(SPEC, path).files == (path,)
+    assert find(SPEC, tar.parent).files == (tar,)
+    assert find(SPEC, folder).files == tuple(sorted(folder.rglob("*.cdf")))
+
+
+def test_other_files_and_folders_are_not_recognised_and_say_what_is_expected(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "S1").mkdir(parents=True)
+    (tmp_path / "other.zip").write_bytes(b"no zip")
+    (tmp_path / "pictures.tgz").write_bytes(b"")
+    (tmp_path / "Poses_D3_Positions_mono_S1.tgz").write_bytes(b"")
+    for name in ("folder", "other.zip", "pictures.tgz", "Poses_D3_Positions_mono_S1.tgz", "none"):
+        assert not recognise(tmp_path / name)
+    for act in (find, list_actions):
+        with pytest.raises(InputError, match=r"MyPoseFeatures/D3_Positions/.*vision\.imar\.ro/human3\.6m") as refusal:
+            act(SPEC, tmp_path / "folder")
+        assert str(tmp_path / "folder") in str(refusal.value)
+
+
+def test_a_damaged_zip_of_that_name_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = write_zip(write(tmp_path / "folder"), tmp_path / "h36m.zip")
+    path.write_bytes(path.read_bytes()[:-30])
+    assert recognise(path)
+    with pytest.raises(InputError, match=r"h36m\.zip: cannot be read"):
+        find(SPEC, path)
+
+
+def test_keypoints_other_than_projections_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"keypoints .*'cpn'.*Valid: gt"):
+        find(DataSpec(keypoints="cpn"), write(tmp_path))
+
+
+@pytest.mark.parametrize(("missing", "left"), [("train", "S9"), ("test", "S1")])
+def test_data_without_train_or_test_subjects_are_refused(missing, left, tmp_path: Path) -> None:
+    folder = write(tmp_path, {name: frames for name, frames in SMALL.items() if name.startswith(left)})
+    with pytest.raises(InputError, match=f"has no {missing} subject; found {left}, expected some of S"):
+        read(folder)
+
+
+def test_progress_is_told_once_for_each_subject(tmp_path: Path) -> None:
+    lines: list[str] = []
+    human36m.read(SPEC, write(tmp_path), lines.append)
+    assert lines == [f"reading S1 from {tmp_path}", f"reading S9 from {tmp_path}"]
+
+
+def test_poses_in_camera_coordinates_are_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    for name, frames in SMALL.items():
+        values = recording(frames).reshape(1, frames, 32, 3)[..., [0, 2, 1]] * [1, -1, 1] + [0, 0, 5000]
+        make_cdf(file_of(folder, name, ".cdf"), values.reshape(1, frames, 96))
+    with pytest.raises(InputError, match="D3_Positions_mono"):
+        read(folder)
+
+
+def test_a_take_behind_a_camera_is_refused_by_name(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    make_cdf(file_of(folder, "S9/Greeting", ".cdf"), recording(4) + np.tile([20_000.0, 0, 0], 32))
+    with pytest.raises(InputError, match="S9/Greeting/0 goes behind camera"):
+        read(folder)
+
+
+def broken(values: np.ndarray, change: Callable[[np.ndarray], object]) -> np.ndarray:
+    changed = change(values)
+    return values if changed is None else changed
+
+
+CONTENT = {
+    "NaN": (lambda v: v.__setitem__((0, 3, 51), np.nan), "holds NaN or infinity, first in frame 3"),
+    "infinity": (lambda v: v.__setitem__((0, 2, 4), np.inf), "holds NaN or infinity, first in frame 2"),
+    "95 numbers": (lambda v: v[..., :95], r"\(5, 95\).*expected .* with 32 joints x 3 coordinates"),
+    "turned": (lambda v: v.transpose(0, 2, 1), r"\(96, 5\)"),
+    "metres": (lambda v: v / 1000, "the body would span 0.00"),
+    "centimetres": (lambda v: v / 10, "the body would span 0.1"),
+    "tenths": (lambda v: v * 3, "the body would span 5"),
+    "far away": (lambda v: v + 2e5, "20[0-9] m from the room's origin"),
+}
+
+
+@pytest.mark.parametrize("kind", ["CDF", "MATLAB", "MATLAB 7.3", "HDF5"])
+@pytest.mark.parametrize("case", CONTENT)
+def test_content_of_another_kind_is_refused_by_file(case, kind, tmp_path: Path) -> None:
+    change, message = CONTENT[case]
+    path = tmp_path / f"Walking 1{MAKERS[kind][0]}"
+    MAKERS[kind][1](path, broken(recording(5), change))
+    with pytest.raises(InputError, match=message) as refusal:
+        take_of(path, kind)
+    assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", ["MATLAB", "MATLAB 7.3", "HDF5"])
+def test_a_recording_without_a_frame_is_refused(kind, tmp_path: Path) -> None:
+    MAKERS[kind][1](tmp_path / "x", recording(1)[:, :0])
+    with pytest.raises(InputError, match=r"\(0, 96\)|bytes of numbers"):
+        take_of(tmp_path / "x", kind)
+
+
+def refuse(path: Path, kind: str, message: str = "") -> None:
+    """The file must be refused by name, quickly, and without much memory."""
+    began = time.monotonic()
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=message) as refusal:
+            take_of(path, kind)
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+    assert time.monotonic() - began < 2
+    assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_file_that_is_cut_off_anywhere_is_refused(kind, tmp_path: Path) -> None:
+    path = tmp_path / f"x{MAKERS[kind][0]}"
+    MAKERS[kind][1](path, recording(6))
+    whole = path.read_bytes()
+    # What MATLAB's file holds behind the recording, and the last bytes of the others, may be missing.
+    for length in range(0, len(whole) - 400, len(whole) // 37):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"cannot be read: .* expected"):
+            take_of(path, kind)
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_file_with_damaged_bytes_is_refused_or_gives_possible_poses(kind, tmp_path: Path) -> None:
+    path = tmp_path / f"x{MAKERS[kind][0]}"
+    MAKERS[kind][1](path, recording(6))
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    refused = 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(rng.choice([1, 2, 5])):
+            damaged[rng.randrange(min(len(damaged), 2000))] = rng.choice([0, 1, 127, 255, rng.randrange(256)])
+        path.write_bytes(damaged)
+        try:
+            joints = take_of(path, kind)
+        except InputError:
+            refused += 1
+        else:
+            assert joints.shape[1:] == (17, 3)
+            assert np.isfinite(joints).all()
+    assert refused
+
+
+GDR, VDR, VXR, VVR = 312, 372, 520, 552
+BILLION = 10**9
+LIES = {
+    "too many variables": (GDR + 40, 2**31 - 1, "variables"),
+    "too many old variables": (GDR + 24, 2**31 - 1, "variables"),
+    "a negative number of variables": (GDR + 40, -1, "variables"),
+    "too many dimensions of old variables": (GDR + 36, 2**31 - 1, "dimensions"),
+    "a hundred variables, each the next of the other": (GDR + 40, 100, "at byte 0"),
+    "too many dimensions": (VDR + 128, 2**31 - 1, "dimensions"),
+    "ten dimensions where there are two": (VDR + 128, 10, "at byte 372"),
+    "many frames": (VDR + 132, BILLION, "1 records of 96,000,000,000 numbers"),
+    "a few more frames": (VDR + 132, 7, "a block has 3,840 bytes of values; expected 5,376"),
+    "no frames": (VDR + 132, 0, "dimensions"),
+    "many records": (VDR + 16, BILLION, "1,000,000,001 records"),
+    "a few more records": (VDR + 16, 3, "of which 1 are there"),
+    "no record": (VDR + 16, -1, "without a single record"),
+    "another type": (VDR + 12, 52, "type 52"),
+    "sparse records": (VDR + 32, 1, "sparse"),
+    "an index that follows itself": (VXR + 8, VXR, "circle"),
+    "an index that holds itself": (VXR + 28, VXR, "circle"),
+    "many entries in the index": (VXR + 16, 2**31 - 1, "entries"),
+    "an index of many entries": (VXR + 12, BILLION, "entries"),
+    "an index entry of many records": (VXR + 24, BILLION, "expected 3,840,000,003,840"),
+    "an index entry that begins late": (VXR + 20, 1, "records 1 to 0"),
+    "an index before the file": (VDR + 20, -8, "at byte -8"),
+    "an index after the file": (VDR + 20, BILLION, "cannot be read"),
+    "a large block": (VVR, BILLION, "1000000000 bytes"),
+    "a small block": (VVR, 100, "a block has 92 bytes"),
+    "another block": (VVR + 4, 99, "of kind 99"),
+    "a large first record": (8, BILLION, "1000000000 bytes"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_cdf_that_claims_what_it_does_not_hold_is_refused_at_once(lie, tmp_path: Path) -> None:
+    at, value, message = LIES[lie]
+    make_old_cdf(tmp_path / "x.cdf", recording(5))
+    data = bytearray((tmp_path / "x.cdf").read_bytes())
+    struct.pack_into(">i", data, at, value)
+    (tmp_path / "x.cdf").write_bytes(data)
+    refuse(tmp_path / "x.cdf", "CDF", message)
+
+
+def test_a_cdf_whose_only_block_is_said_to_be_the_second_is_refused(tmp_path: Path) -> None:
+    make_old_cdf(tmp_path / "x.cdf", recording(5))
+    data = bytearray((tmp_path / "x.cdf").read_bytes())
+    struct.pack_into(">2i", data, VXR + 20, 1, 1)
+    (tmp_path / "x.cdf").write_bytes(data)
+    refuse(tmp_path / "x.cdf", "CDF", "records 1 to 1 follow record -1")
+
+
+def test_a_cdf_with_two_recordings_of_one_name_is_refused(tmp_path: Path) -> None:
+    file = cdflib.cdfwrite.CDF(tmp_path / "x.cdf", delete=True)
+    for name in ("Pose", "pose"):
+        spec = {"Variable": name, "Data_Type": 45, "Num_Elements": 1, "Rec_Vary": True, "Dim_Sizes": [5, 96]}
+        file.write_var(spec, var_data=recording(5))
+    file.close()
+    refuse(tmp_path / "x.cdf", "CDF", "2 variables 'Pose'")
+    make_cdf(tmp_path / "y.cdf", recording(5), name="Other")
+    refuse(tmp_path / "y.cdf", "CDF", "0 variables 'Pose'")
+
+
+def test_a_cdf_of_integers_is_refused(tmp_path: Path) -> None:
+    make_cdf(tmp_path / "x.cdf", recording(5).astype(np.int32))
+    refuse(tmp_path / "x.cdf", "CDF", "type 4")
+
+
+def test_a_cdf_whose_block_or_whole_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
+    bomb = gzip.compress(bytes(60_000_000), 9)
+    make_old_cdf(tmp_path / "x.cdf", recording(5))
+    start = (tmp_path / "x.cdf").read_bytes()[:VVR]
+    block = struct.pack(">4i", 16 + len(bomb), 13, 0, len(bomb)) + bomb
+    (tmp_path / "x.cdf").write_bytes(start + block)
+    refuse(tmp_path / "x.cdf", "CDF", "unpacks to more than 3,840 bytes")
+    header = struct.pack(">5i", 20 + len(bomb), 10, 28 + len(bomb), BILLION, 0)
+    parts = [header, bomb, struct.pack(">6i", 24, 11, 5, 0, 1, 9)]
+    (tmp_path / "y.cdf").write_bytes(bytes.fromhex("cdf26002cccc0001") + b"".join(parts))
+    with pytest.raises(InputError, match="unpacks to more than 50,000,000 bytes"):
+        take_of(tmp_path / "y.cdf")
+
+
+def mat_matrix(kind: int, shape: tuple[int, ...], content: bytes, name: bytes = b"") -> bytes:
+    """One matrix of a MAT file of version 5, uncompressed."""
+    parts = [(6, struct.pack("<2I", kind, 0)), (5, struct.pack(f"<{len(shape)}i", *shape)), (1, name)]
+    padded = b"".join(struct.pack("<2I", t, len(b)) + b + bytes(-len(b) % 8) for t, b in parts) + content
+    return struct.pack("<2I", 14, len(padded)) + padded
+
+
+def mat_file(path: Path, *elements: bytes) -> Path:
+    path.write_bytes(b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + b"".join(elements))
+    return path
+
+
+NUMBERS = struct.pack("<2I", 9, 8 * 96) + bytes(8 * 96)
+
+
+def test_the_matlab_file_that_the_next_tests_spoil_is_a_good_one(tmp_path: Path) -> None:
+    numbers = recording(1)[0].T.tobytes()
+    cell = mat_matrix(6, (1, 96), struct.pack("<2I", 9, len(numbers)) + numbers)
+    path = mat_file(tmp_path / "x.cdf.mat", mat_matrix(1, (1, 1), cell, b"data"))
+    np.testing.assert_allclose(take_of(path, "MATLAB")[0, 0], recording(1)[0, 0, :3] / 1000, atol=1e-6)
+
+
+MAT_LIES = {
+    "many frames": (mat_matrix(1, (1, 1), mat_matrix(6, (BILLION, 96), NUMBERS), b"data"), "768 bytes of numbers"),
+    "negative frames": (mat_matrix(1, (1, 1), mat_matrix(6, (-1, 96), NUMBERS), b"data"), "shape"),
+    "many cells": (mat_matrix(1, (BILLION, 1), mat_matrix(6, (1, 96), NUMBERS), b"data"), "expected one cell"),
+    "complex numbers": (mat_matrix(1, (1, 1), mat_matrix(0x806, (1, 96), NUMBERS), b"data"), "0x806"),
+    "an object": (mat_matrix(1, (1, 1), mat_matrix(3, (1, 96), NUMBERS), b"data"), "0x3"),
+    "text": (mat_matrix(4, (1, 96), NUMBERS, b"data"), "class 4"),
+    "another variable": (mat_matrix(6, (1, 96), NUMBERS, b"date"), "no variable 'data'"),
+    "no element": (b"", "no variable 'data'"),
+    "an element that is too long": (struct.pack("<2I", 14, BILLION), "cut off"),
+    "unknown numbers": (mat_matrix(1, (1, 1), mat_matrix(6, (1, 96), b"\x63" + NUMBERS[1:]), b"data"), "of kind 99"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", MAT_LIES)
+def test_a_matlab_file_that_holds_something_else_is_refused_at_once(lie, tmp_path: Path) -> None:
+    element, message = MAT_LIES[lie]
+    refuse(mat_file(tmp_path / "x.cdf.mat", element), "MATLAB", message)
+
+
+def test_cells_within_cells_are_refused_and_not_followed(tmp_path: Path) -> None:
+    nested = mat_matrix(6, (1, 96), NUMBERS)
+    for _ in range(2000):
+        nested = mat_matrix(1, (1, 1), nested)
+    refuse(mat_file(tmp_path / "x.cdf.mat", mat_matrix(1, (1, 1), nested, b"data")), "MATLAB", "holds class 0x1")
+
+
+def test_a_matlab_file_that_unpacks_to_far_more_is_refused(tmp_path: Path, monkeypatch) -> None:
+    bomb = zlib.compress(bytes(60_000_000), 9)
+    path = mat_file(tmp_path / "x.cdf.mat", struct.pack("<2I", 15, len(bomb)) + bomb)
+    monkeypatch.setattr(human36m_takes, "FILE_LIMIT", 1_000_000)
+    refuse(path, "MATLAB", "unpacks to more than 1,000,000 bytes")
+
+
+def external_link(file: h5py.File, name: str) -> None:
+    file[name] = h5py.ExternalLink("other.h5", "3D_positions")
+
+
+def soft_link(file: h5py.File, name: str) -> None:
+    file["elsewhere"] = recording(3)[0].T
+    file[name] = h5py.SoftLink("/elsewhere")
+
+
+def external_storage(file: h5py.File, name: str) -> None:
+    file.create_dataset(name, (96, 3), "f8", external=[("/dev/zero", 0, 96 * 3 * 8)])
+
+
+def virtual(file: h5py.File, name: str) -> None:
+    layout = h5py.VirtualLayout((96, 3), "f8")
+    layout[:] = h5py.VirtualSource("other.h5", "3D_positions", (96, 3))
+    file.create_virtual_dataset(name, layout)
+
+
+def packed_bomb(file: h5py.File, name: str) -> None:
+    made = file.create_dataset(name, (96, 3), "f8", chunks=(96, 3), compression="gzip")
+    made.id.write_direct_chunk((0, 0), zlib.compress(bytes(60_000_000)))
+
+
+H5_LIES = {
+    "a link to another file": (external_link, "of its own"),
+    "a link": (soft_link, "of its own"),
+    "numbers in another file": (external_storage, "in other files"),
+    "numbers of several files": (virtual, "in other files"),
+    "a chunk that unpacks to far more": (packed_bomb, "unpacks to more"),
+    "many frames": (lambda file, name: file.create_dataset(name, (96, 10**12), "f8", chunks=(96, 10)), "1000000000000"),
+    "frames that are not there": (lambda file, name: file.create_dataset(name, (96, 9), "f8"), "not in the file"),
+    "packed frames that are not there": (
+        lambda file, name: file.create_dataset(name, (96, 9), "f8", compression="gzip"), "chunks has 0",
+    ),
+    "another compression": (lambda file, name: file.create_dataset(name, data=recording()[0].T, compression="lzf"), "filters"),
+    "a group": (lambda file, name: file.create_group(name), "a Group"),
+    "nothing": (lambda file, name: file.create_dataset(name, data=h5py.Empty("f8")), "a Dataset stands"),
+    "integers": (lambda file, name: file.create_dataset(name, data=recording()[0].T.astype(int)), "int64"),
+    "text": (lambda file, name: file.create_dataset(name, data="none"), "object|S4|text"),
+    "three dimensions": (lambda file, name: file.create_dataset(name, data=recording()), r"\(1, 5, 96\)"),
+    "another name": (lambda file, name: file.create_dataset("3d_positions", data=recording()[0].T), "3d_positions"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", H5_LIES)
+def test_an_hdf5_file_that_holds_something_else_is_refused_at_once(lie, tmp_path: Path) -> None:
+    make_h5(tmp_path / "other.h5", recording(3))
+    make, message = H5_LIES[lie]
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        make(file, "3D_positions")
+    refuse(tmp_path / "x.h5", "HDF5", message)
+
+
+def test_the_reference_of_a_new_matlab_file_is_followed_to_a_matrix_only(tmp_path: Path) -> None:
+    for name, target in (("none", None), ("group", "#refs#"), ("text", "#refs#/b")):
+        path = tmp_path / f"{name}.cdf.mat"
+        with h5py.File(path, "w") as file:
+            file["#refs#/b"] = np.arange(5)
+            cells = file.create_dataset(
+                "data", data=np.full((1, 1), h5py.Reference(), h5py.ref_dtype), dtype=h5py.ref_dtype
+            )
+            if target:
+                cells[0, 0] = file[target].ref
+        refuse(path, "MATLAB 7.3", "cannot be read")
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000, b"\x80\x04cos\nsystem\n(S'true'\ntR.", b"x" * 200])
+@pytest.mark.parametrize("kind", ["CDF", "MATLAB", "HDF5"])
+def test_files_that_are_nothing_at_all_are_refused(kind, content, tmp_path: Path) -> None:
+    path = tmp_path / f"x{MAKERS[kind][0]}"
+    path.write_bytes(content)
+    refuse(path, kind, "cannot be read")
