@@ -1,0 +1,255 @@
+"""HumanEva-I from VideoPose3D's files: names, cameras without intrinsics, and a lifter with fewer joints than seventeen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pose3d_lib.cameras import camera_to_world, humaneva_cameras, world_to_camera
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.drawings import draw_3d, draw_cameras
+from pose3d_lib.errors import InputError
+from pose3d_lib.evaluation import evaluate, predict
+from pose3d_lib.skeleton import COCO_17, HUMANEVA_15, HUMANEVA_20
+from pose3d_lib.sources import open_dataset
+from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.sources.videopose3d import find_files, list_actions, read_set
+from pose3d_lib.training import train
+
+SKELETONS = {"humaneva15": HUMANEVA_15, "humaneva20": HUMANEVA_20}
+COCO_SYMMETRY = [[1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]]
+
+
+def motion(frames: int, seed: int, joints: int) -> np.ndarray:
+    """World metres, about where the subjects of HumanEva walk."""
+    return np.random.default_rng(seed).uniform([-0.8, -0.8, 0], [0.8, 0.8, 1.8], (frames, joints, 3)).astype(np.float32)
+
+
+def motions(joints: int) -> dict:
+    return {
+        "Train/S1": {"Walking 1 chunk0": motion(12, 1, joints), "Walking 1 chunk1": motion(5, 2, joints)},
+        "Validate/S1": {"Walking 1 chunk0": motion(7, 3, joints), "Jog 1 chunk0": motion(6, 4, joints)},
+        "Train/S2": {"Jog 1 chunk0": motion(8, 5, joints)},
+    }
+
+
+def views(of: dict, joints: int, more: int = 0) -> dict:
+    """Three cameras' keypoints, each clip `more` frames longer than its motion."""
+    rng = np.random.default_rng(9)
+    return {
+        subject: {
+            name: [rng.uniform(0, 480, (len(world) + more, joints, 2)).astype(np.float32) for _ in range(3)]
+            for name, world in takes.items()
+        }
+        for subject, takes in of.items()
+    }
+
+
+def write(folder: Path, name: str, world: dict, pixels: dict, keypoints: str = "gt", **metadata: object) -> Path:
+    skeleton = SKELETONS[name]
+    own = {"num_joints": skeleton.num_joints, "keypoints_symmetry": [list(skeleton.left), list(skeleton.right)]}
+    metadata = {"layout_name": name, **own, **metadata}
+    metadata = {key: value for key, value in metadata.items() if value is not None}
+    np.savez(folder / f"data_3d_{name}.npz", positions_3d=world)
+    np.savez(folder / f"data_2d_{name}_{keypoints}.npz", positions_2d=pixels, metadata=metadata)
+    return folder
+
+
+def written(folder: Path, name: str) -> tuple[Path, dict, dict]:
+    world = motions(SKELETONS[name].num_joints)
+    pixels = views(world, SKELETONS[name].num_joints)
+    return write(folder, name, world, pixels), world, pixels
+
+
+def clip_of(data: PoseDataset, subject: str, action: str, take: str, camera: str) -> object:
+    clips = data.clips
+    same = (clips.subject == subject) & (clips.action == action) & (clips["take"] == take)
+    (clip,) = [clip for _, clip in clips[same].iterrows() if data.camera_of(clip).name == camera]
+    return clip
+
+
+@pytest.mark.parametrize("name", SKELETONS)
+def test_every_take_is_seen_by_three_cameras_at_60_frames_per_second(tmp_path: Path, name: str) -> None:
+    folder, world, pixels = written(tmp_path, name)
+    data = read_set(folder, name, keypoints="gt")
+    assert (data.name, data.synthetic, data.skeleton, data.layouts) == (
+        name,
+        False,
+        SKELETONS[name],
+        {"gt": SKELETONS[name]},
+    )
+    assert (data.train_subjects, data.test_subjects) == (("Train/S1", "Train/S2"), ("Validate/S1",))
+    assert set(data.clips.fps) == {60.0}
+    assert data.actions == ("Walking", "Jog")
+    assert data.train_actions == data.test_actions == ("Walking", "Jog")
+    assert len(data.clips) == 15
+    # The subject that is trained on and the one that is tested on are one person before the same cameras.
+    assert data.cameras == (*humaneva_cameras()["S1"], *humaneva_cameras()["S2"])
+    for subject, takes in world.items():
+        for file_name, joints in takes.items():
+            action, _, take = file_name.partition(" ")
+            for eye, camera in enumerate(humaneva_cameras()[subject[-2:]]):
+                clip = clip_of(data, subject, action, take, camera.name)
+                assert data.camera_of(clip) == camera
+                rows = slice(clip.start, clip.stop)
+                np.testing.assert_array_equal(data.keypoints["gt"][rows], pixels[subject][file_name][eye])
+                points = world_to_camera(torch.from_numpy(joints).double(), camera).numpy()
+                np.testing.assert_allclose(data.trajectory[rows], points[:, 0], atol=1e-6)
+                np.testing.assert_allclose(data.positions[rows], points - points[:, :1], atol=1e-6)
+                np.testing.assert_allclose(data.world(clip), joints, atol=2e-6)
+    assert "Missing train subjects: Train/S3." in data.notes
+    assert "Missing test subjects: Validate/S2, Validate/S3." in data.notes
+
+
+def test_without_intrinsics_even_ground_truth_keypoints_need_a_file(tmp_path: Path) -> None:
+    folder = write(tmp_path, "humaneva15", motions(15), views(motions(15), 15), "detectron_pt_coco")
+    with pytest.raises(InputError) as refused:
+        read_set(folder, "humaneva15", keypoints="gt")
+    assert f"{folder / 'data_2d_humaneva15_gt.npz'}: there is no such file" in str(refused.value)
+    assert "Valid: detectron_pt_coco." in str(refused.value)
+    assert "http://humaneva.is.tue.mpg.de" in str(refused.value)
+
+
+def test_detections_have_their_own_joints_and_are_cut(tmp_path: Path) -> None:
+    world = motions(15)
+    pixels = views(world, 17, more=2)
+    metadata = {"layout_name": "coco", "num_joints": 17, "keypoints_symmetry": COCO_SYMMETRY}
+    folder = write(tmp_path, "humaneva15", world, pixels, "detectron_pt_coco", **metadata)
+    data = read_set(folder, "humaneva15", keypoints="detectron_pt_coco")
+    assert (data.layouts["detectron_pt_coco"], data.skeleton) == (COCO_17, HUMANEVA_15)
+    assert len(data.keypoints["detectron_pt_coco"]) == len(data.positions) == 3 * (12 + 5 + 7 + 6 + 8)
+    np.testing.assert_array_equal(
+        data.keypoints["detectron_pt_coco"][:12], pixels["Train/S1"]["Walking 1 chunk0"][0][:12]
+    )
+
+
+def test_ground_truth_that_names_no_layout_has_the_joints_of_the_3d(tmp_path: Path) -> None:
+    folder = write(tmp_path, "humaneva20", motions(20), views(motions(20), 20), layout_name=None)
+    assert read_set(folder, "humaneva20", keypoints="gt").layouts["gt"] == HUMANEVA_20
+    write(tmp_path, "humaneva20", motions(20), views(motions(20), 20), layout_name="humaneva15")
+    with pytest.raises(InputError, match="layout 'humaneva15' has 15 joints"):
+        read_set(folder, "humaneva20", keypoints="gt")
+
+
+def test_subjects_without_3d_are_unlabelled(tmp_path: Path) -> None:
+    world = motions(15)
+    others = {"Unlabeled/S4": {"Box 1": np.empty(4)}, "Unlabeled/Train/S1": {"Box 1 chunk0": np.empty(3)}}
+    pixels = views({**others, **world}, 15)
+    data = read_set(write(tmp_path, "humaneva15", world, pixels), "humaneva15", keypoints="gt")
+    unlabelled = data.clips[~data.clips.labelled]
+    assert unlabelled.subject.tolist() == ["Unlabeled/S4"] * 3 + ["Unlabeled/Train/S1"] * 3
+    cameras = [data.cameras[number] for number in unlabelled.camera]
+    assert [camera.name for camera in cameras] == ["C1", "C2", "C3"] * 2
+    assert [camera.position for camera in cameras[:3]] == [None] * 3
+    assert tuple(cameras[3:]) == humaneva_cameras()["S1"]
+    for clip in unlabelled.itertuples():
+        name = f"Box {data.clips['take'][clip.Index]}"
+        expected = pixels[clip.subject][name][int(data.cameras[clip.camera].name[1]) - 1]
+        np.testing.assert_array_equal(data.keypoints["gt"][clip.start : clip.stop], expected)
+
+
+@pytest.mark.parametrize(
+    ("subject", "change", "said"),
+    [
+        ("Train/S1", motion(3, 1, 17), r"Train/S1/Box/1 is float32\(3, 17, 3\); expected float \(frames, 15, 3\)"),
+        ("Train/S1", 1000 * motion(3, 1, 15), "expected metres"),
+        ("S1", motion(3, 1, 15), r"subject \(no cameras are known for it\) in .*'S1'.*Train/S1"),
+        ("Unlabeled/S4", motion(3, 1, 15), r"subject \(no cameras are known for it\) in .*'Unlabeled/S4'"),
+    ],
+)
+def test_3d_that_cannot_be_right(tmp_path: Path, subject: str, change: np.ndarray, said: str) -> None:
+    world = motions(15)
+    world.setdefault(subject, {})["Box 1"] = change
+    folder = write(tmp_path, "humaneva15", world, views(world, 15))
+    with pytest.raises(InputError, match=said):
+        read_set(folder, "humaneva15", keypoints="gt")
+
+
+def test_cameras_are_three(tmp_path: Path) -> None:
+    world = motions(15)
+    pixels = views(world, 15)
+    pixels["Train/S2"]["Jog 1 chunk0"].append(pixels["Train/S2"]["Jog 1 chunk0"][0])
+    with pytest.raises(InputError, match="Train/S2/Jog/1 chunk0 has 4 cameras; expected 3"):
+        read_set(write(tmp_path, "humaneva15", world, pixels), "humaneva15", keypoints="gt")
+
+
+def test_both_sets_may_lie_in_one_folder(tmp_path: Path) -> None:
+    for name in SKELETONS:
+        written(tmp_path, name)
+    assert find_files(tmp_path, "humaneva20", "gt") == [
+        tmp_path / "data_3d_humaneva20.npz",
+        tmp_path / "data_2d_humaneva20_gt.npz",
+    ]
+    spec = DataSpec(dataset="humaneva15", keypoints="gt")
+    assert list_actions(spec, tmp_path) == ("Walking", "Jog")
+    assert read_set(tmp_path, "humaneva20", keypoints="gt").skeleton == HUMANEVA_20
+    with pytest.raises(InputError, match=r"data_3d_humaneva15.npz: there is no such file"):
+        list_actions(spec, tmp_path.parent)
+
+
+def test_a_chunk_is_left_out_by_its_name(tmp_path: Path) -> None:
+    folder, _, _ = written(tmp_path, "humaneva15")
+    data = read_set(folder, "humaneva15", keypoints="gt", without=("Train/S1/Walking/1 chunk1",))
+    assert len(data.clips) == 12
+    with pytest.raises(InputError, match=r"unknown take to leave out of .* 'drifting'"):
+        read_set(folder, "humaneva15", keypoints="gt", without=("drifting",))
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PoseDataset:
+    """A set of 15 joints, as a notebook opens it: from the memory-mapped file."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    folder, _, _ = written(tmp_path, "humaneva15")
+    return open_dataset(DataSpec(dataset=str(folder), keypoints="gt"))
+
+
+def test_a_lifter_is_trained_and_tested_on_fifteen_joints(prepared: PoseDataset) -> None:
+    config = RunConfig(
+        dataset="humaneva15", keypoints="gt", action="Walking", channels=8, filter_widths=(3,), batch_size=16,
+        unit_epochs=2, device="cpu", threads=1,
+    )  # fmt: skip
+    trained = train(config, prepared)
+    lifted = [clip for group in predict(trained.model, prepared, prepared.test_clips(), "gt") for clip in group]
+    assert [tuple(clip.shape) for clip in lifted] == [(7, 15, 3)] * 3 + [(6, 15, 3)] * 3
+    errors = evaluate(trained.model, prepared, prepared.test_clips(), "gt")
+    assert len(errors) == 6
+    assert (errors.mpjpe > 0).all()
+
+
+def test_a_perfect_prediction_of_fifteen_joints_has_no_error(prepared: PoseDataset) -> None:
+    class Truth(torch.nn.Module):
+        filter_widths, causal = (1,), False
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, both: torch.Tensor) -> torch.Tensor:
+            clips = prepared.test_clips()
+            rows = np.concatenate([np.arange(a, b) for a, b in zip(clips.start, clips.stop, strict=True)])
+            plain = torch.from_numpy(prepared.positions[rows])
+            mirrored = plain[:, list(HUMANEVA_15.mirror)] * torch.tensor([-1.0, 1, 1])
+            return torch.stack([plain, mirrored])
+
+    errors = evaluate(Truth(), prepared, prepared.test_clips(), "gt")
+    assert errors[["mpjpe", "mpjve"]].to_numpy().max() < 1e-3
+
+
+def test_fifteen_joints_are_drawn(prepared: PoseDataset) -> None:
+    figure = draw_cameras(prepared, prepared.clips.iloc[0], 3, "gt")
+    lines = [len(axes.lines) for axes in figure.axes]
+    assert lines == [15, 15, 15, 14]
+    draw_3d(figure.axes[-1], prepared.positions[0], HUMANEVA_15)
+
+
+def test_where_a_person_stands_in_the_world_is_where_every_camera_sees_it(tmp_path: Path) -> None:
+    folder, _, _ = written(tmp_path, "humaneva15")
+    data = read_set(folder, "humaneva15", keypoints="gt")
+    roots = [
+        camera_to_world(torch.from_numpy(data.trajectory[clip.start : clip.stop]).double(), data.cameras[clip.camera])
+        for clip in data.clips.iloc[:3].itertuples()
+    ]
+    for root in roots[1:]:
+        torch.testing.assert_close(root, roots[0], atol=2e-6, rtol=0)
