@@ -1,0 +1,130 @@
+"""The data doctor's figures: every check on every take at once, and one take around a frame that was found."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.doctor import Checkup, name_take
+from pose3d_lib.doctor.limits import CHECKS, ERROR, FASTEST_JOINT, WARNING
+from pose3d_lib.drawings import MIDDLE, SIDES, draw_3d
+
+LEVEL_COLOURS = {None: "#0072b2", WARNING: "#e69f00", ERROR: "#c1272d"}
+"""Of what passes, of warnings and of errors; apart for colour-blind readers, and in grey by their place."""
+
+LEVEL_NAMES = {None: "passes", WARNING: "warning", ERROR: "error"}
+
+LEAST_SHARE = 1e-2
+"""Of a limit; what uses up less is drawn there."""
+
+
+def draw_checks(checkup: Checkup) -> Figure:
+    """Every check as a row of dots, one per take: how much of the limit each uses up, and which is the worst.
+
+    A crowd near the line with a few dots beyond it is a limit that cuts through ordinary data; dots far beyond the line
+    and a crowd far below it are takes that differ from all others.
+    """
+    measures = _worst_per_take(checkup)
+    names = [name for name in CHECKS if name in set(measures.check)]
+    most = max(10.0, 2 * measures.share[np.isfinite(measures.share)].max())
+    figure, axes = plt.subplots(figsize=(9.6, 0.27 * len(names) + 1.4), layout="constrained")
+    for row, name in enumerate(reversed(names)):
+        own = measures[measures.check == name].sort_values("share")
+        rng = np.random.default_rng(row)  # spreads dots of the same value
+        for level, dots in own.groupby(own.level.fillna(""), sort=False):
+            colour = LEVEL_COLOURS[level or None]
+            style = {"s": 9, "alpha": 0.35} if not level else {"s": 22, "alpha": 0.9}
+            x = dots.share.clip(LEAST_SHARE, most)
+            axes.scatter(x, row + rng.uniform(-0.22, 0.22, len(dots)), color=colour, linewidths=0, **style)
+        worst = own.iloc[-1]
+        where = "" if worst.share <= LEAST_SHARE else f", {_shorten(name_take(checkup.data, worst.clip_row))}"
+        text = f"{CHECKS[name].show(worst.value)}{where}"
+        axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
+    axes.text(1.02, len(names), "worst value, and where", transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+    axes.axvline(1, color="#333333", linewidth=1, linestyle="--")
+    axes.set(
+        xscale="log", xlim=(LEAST_SHARE / 1.3, most * 1.2), ylim=(-0.6, len(names) - 0.4), yticks=range(len(names))
+    )
+    axes.set_yticklabels(reversed(names), fontsize=8.5)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("share of the limit that a take uses up; a finding beyond 1")
+    figure.suptitle(f"{_shorten(checkup.data.name)}: every check, one dot per take", fontsize=10)
+    axes.grid(axis="y", color="#eeeeee")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    dots = [Line2D([], [], marker="o", ls="", color=LEVEL_COLOURS[k], label=LEVEL_NAMES[k]) for k in LEVEL_COLOURS]
+    figure.legend(handles=dots, loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
+    return figure
+
+
+def _worst_per_take(checkup: Checkup) -> pd.DataFrame:
+    """The measures with their share of the limit and their level, of each take's cameras and 2D sources the worst."""
+    measures = checkup.measures.rename(columns={"clip": "clip_row"})
+    checks = [CHECKS[name] for name in measures.check]
+    measures["share"] = [check.share(value) for check, value in zip(checks, measures.value, strict=True)]
+    measures["level"] = [check.level(value) for check, value in zip(checks, measures.value, strict=True)]
+    takes = checkup.data.clips.groupby(["subject", "action", "take"], sort=False).ngroup().to_numpy()
+    measures["take"] = [takes[row] if row >= 0 else -1 for row in measures.clip_row]
+    return measures.sort_values("share", ascending=False, kind="stable").drop_duplicates(["check", "take"])
+
+
+def _shorten(name: str, most: int = 46) -> str:
+    short = name if len(name) <= most else f"{name[: most // 2 - 1]}…{name[-most // 2 :]}"
+    return short.replace("$", r"\$")  # a formula is meant by nobody who names a take
+
+
+def draw_take(data: PoseDataset, clip: pd.Series, frame: int, *, around: int = 2, joints: int = 3) -> Figure:
+    """How fast the joints of a take move, and its poses before and after a frame.
+
+    Args:
+        data: the dataset.
+        clip: a labelled row of its table.
+        frame: of the clip, for instance a finding's.
+        around: how many poses before and after the frame are drawn.
+        joints: how many of the joints, the fastest at the frame, are named.
+    """
+    poses = data.positions[clip.start : clip.stop].astype(np.float64)
+    frame = min(max(frame, 0), len(poses) - 1)
+    shown = [f for f in range(frame - around, frame + around + 1) if 0 <= f < len(poses)]
+    figure = plt.figure(figsize=(9.6, 5.0), layout="constrained")
+    grid = figure.add_gridspec(2, len(shown), height_ratios=(1.1, 1))
+    axes = figure.add_subplot(grid[0, :])
+    if len(poses) > 1:
+        speeds = np.linalg.norm(np.diff(poses, axis=0), axis=-1) * clip.fps  # (frames - 1, joints)
+        near = slice(max(frame - 2, 0), frame + 2)
+        fastest = np.argsort(-speeds[near].max(axis=0), kind="stable")[:joints]
+        time = np.arange(1, len(poses))
+        axes.plot(time, np.delete(speeds, fastest, axis=1), color="#c9d3dc", linewidth=0.8)
+        for joint, colour in zip(fastest, ("#c1272d", "#0072b2", "#009e73"), strict=False):
+            axes.plot(time, speeds[:, joint], color=colour, linewidth=1.2, label=data.skeleton.joints[joint])
+        if speeds.max() > 0.5 * FASTEST_JOINT:
+            axes.axhline(FASTEST_JOINT, color=MIDDLE, linewidth=0.9, linestyle="--", label=f"{FASTEST_JOINT:g} m/s")
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axes.axvspan(shown[0], shown[-1], color="#e69f00", alpha=0.3, linewidth=0)
+    axes.set(
+        xlabel="frame", ylabel="speed relative\nto the root [m/s]", xlim=(0, max(len(poses) - 1, 1)), ylim=(0, None)
+    )
+    axes.spines[["top", "right"]].set_visible(False)
+    for column, number in enumerate(shown):
+        pose_axes = figure.add_subplot(grid[1, column], projection="3d")
+        draw_3d(pose_axes, poses[number], data.skeleton)
+        pose_axes.set_title(f"frame {number}", fontsize=9, y=0.97, fontweight="bold" if number == frame else "normal")
+    name = f"{clip.subject}, {clip.action}, take {clip['take']}, camera {data.camera_of(clip).name}"
+    figure.suptitle(_shorten(f"{data.name}: {name}", most=90), fontsize=10)
+    figure.legend(handles=SIDES, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return figure
+
+
+def draw_worst(checkup: Checkup) -> Figure | None:
+    """`draw_take` of the worst finding that has a frame in a labelled clip; None where there is none."""
+    clips = checkup.data.clips
+    for finding in checkup.findings:
+        if finding.frame is None or not finding.where:
+            continue
+        same = (clips.subject == finding.subject) & (clips.action == finding.action) & (clips["take"] == finding.take)
+        own = clips[same & clips.labelled]
+        if len(own) and finding.check != "numbers":
+            return draw_take(checkup.data, own.iloc[0], finding.frame)
+    return None

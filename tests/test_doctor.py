@@ -1,0 +1,654 @@
+"""The data doctor: each flaw, put into clean motion, is found in the right take at the right frame, and nothing else is."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pose3d_lib.cameras import h36m_cameras
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.doctor import (
+    Checkup,
+    Finding,
+    check_dataset,
+    exit_code,
+    findings_table,
+    frames_table,
+    leave_out_line,
+    summary_table,
+)
+from pose3d_lib.doctor.keypoints import shared_joints
+from pose3d_lib.doctor.limits import CHECKS, ERROR, NOTE, WARNING
+from pose3d_lib.doctor.measures import longest_run, side_exchanges
+from pose3d_lib.doctor.motion import measure_motion, step_rate
+from pose3d_lib.errors import InputError
+from pose3d_lib.skeleton import COCO_17, H36M_17, Skeleton
+from pose3d_lib.sources.filming import Take, film
+from pose3d_lib.sources.plain_motion import read_plain_motion
+from pose3d_lib.sources.synthetic.body import make_body
+from pose3d_lib.sources.synthetic.motion import make_motion, mirror
+
+FPS, FRAMES = 50.0, 120
+KEYS = [
+    ("S1", "Walking", "0"), ("S1", "Greeting", "0"),
+    ("S5", "Walking", "0"), ("S5", "Greeting", "0"), ("S5", "Greeting", "1"),
+    ("S9", "Walking", "0"), ("S9", "Greeting", "0"), ("S9", "Greeting", "1"),
+]  # fmt: skip
+BAD = ("S5", "Greeting", "1")
+"""The take that flaws are put into."""
+
+WRIST = H36M_17.index("RWrist")
+Flaw = Callable[[np.ndarray], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def worlds() -> dict[tuple[str, str, str], np.ndarray]:
+    bodies = {subject: make_body(subject, 0) for subject in ("S1", "S5", "S9")}
+    motions = {}
+    for number, (subject, action, take) in enumerate(KEYS):
+        motion = make_motion(action, body=bodies[subject], frames=FRAMES, fps=FPS, seed=[0, number])
+        motion[..., :2] -= motion[:, :1, :2].mean(axis=0)
+        motions[subject, action, take] = motion
+    return motions
+
+
+def filmed(worlds: dict, fps: float = FPS) -> PoseDataset:
+    return film(
+        [Take(*key, len(motion), lambda motion=motion: motion) for key, motion in worlds.items()],
+        {subject: h36m_cameras()["S1"][:2] for subject in ("S1", "S5", "S9")},
+        name="made",
+        synthetic=True,
+        fps=fps,
+        seed=0,
+        train_subjects=("S1", "S5"),
+        test_subjects=("S9",),
+    )
+
+
+@pytest.fixture(scope="module")
+def clean(worlds) -> PoseDataset:
+    return filmed(worlds)
+
+
+def with_flaw(worlds: dict, flaw: Flaw, key: tuple[str, str, str] = BAD) -> Checkup:
+    return check_dataset(filmed({**worlds, key: flaw(worlds[key].copy())}))
+
+
+def rows_of(data: PoseDataset, key: tuple[str, str, str] = BAD, camera: int = 0) -> slice:
+    clips = data.clips
+    clip = clips[(clips[["subject", "action", "take"]] == list(key)).all(axis=1)].iloc[camera]
+    return slice(clip.start, clip.stop)
+
+
+def with_pixels(data: PoseDataset, source: str, flaw: Flaw, camera: int = 0) -> Checkup:
+    """The data with other keypoints in one camera's view of the bad take."""
+    pixels = data.keypoints[source].copy()
+    rows = rows_of(data, camera=camera)
+    pixels[rows] = flaw(pixels[rows])
+    return check_dataset(replace(data, keypoints={**data.keypoints, source: pixels}))
+
+
+def found(checkup: Checkup, check: str) -> list[Finding]:
+    return [finding for finding in checkup.findings if finding.check == check]
+
+
+def only(checkup: Checkup, check: str) -> Finding:
+    """The check's one finding; all findings of the checkup must be of the bad take."""
+    assert {finding.where for finding in checkup.findings} == {"/".join(BAD)}
+    (finding,) = found(checkup, check)
+    return finding
+
+
+def moved(joint: int | slice, frames: slice, metres: float) -> Flaw:
+    """Moves a joint, or all, in some frames, to the right of the room."""
+
+    def move(motion: np.ndarray) -> np.ndarray:
+        motion[frames, joint, 0] += metres
+        return motion
+
+    return move
+
+
+def scaled_bone(joint: int, frames: slice, factor: float) -> Flaw:
+    def scale(motion: np.ndarray) -> np.ndarray:
+        parent = motion[frames, H36M_17.parents[joint]]
+        motion[frames, joint] = parent + factor * (motion[frames, joint] - parent)
+        return motion
+
+    return scale
+
+
+def exchanged(joints: tuple[str, ...], frames: slice) -> Flaw:
+    left, right = ([H36M_17.index(side + joint) for joint in joints] for side in "LR")
+
+    def exchange(motion: np.ndarray) -> np.ndarray:
+        before = motion.copy()
+        motion[frames, left], motion[frames, right] = before[frames, right], before[frames, left]
+        return motion
+
+    return exchange
+
+
+def frozen(start: int, frames: int) -> Flaw:
+    def freeze(points: np.ndarray) -> np.ndarray:
+        points[start : start + frames + 1] = points[start]
+        return points
+
+    return freeze
+
+
+def test_nothing_is_found_in_clean_motion(clean) -> None:
+    checkup = check_dataset(clean)
+    assert checkup.findings == ()
+    assert exit_code(checkup) == 0
+    assert leave_out_line(checkup) == ""
+    looked_at = set(checkup.measures.check)
+    assert looked_at == CHECKS.keys() - {"reach"}  # each was measured: none is clean because nothing was looked at
+
+
+def test_the_built_in_data_have_neither_errors_nor_warnings(tiny_data) -> None:
+    checkup = check_dataset(tiny_data)
+    assert [(finding.level, finding.check) for finding in checkup.findings] == [(NOTE, "short clips")]
+    assert exit_code(checkup) == 0
+
+
+@pytest.mark.parametrize(
+    ("metres", "check", "level"),
+    [
+        (0.04, None, None),
+        (0.16, "joint acceleration", WARNING),
+        (0.35, "joint speed", WARNING),
+        (0.45, "joint speed", ERROR),
+        (0.8, "joint speed", ERROR),
+    ],
+)
+def test_a_joint_that_jumps_is_found_at_its_frame(worlds, metres, check, level) -> None:
+    """The wrist stays where it jumped to, so that one step is long."""
+    checkup = with_flaw(worlds, moved(WRIST, slice(60, None), metres))
+    jumps = [f for f in checkup.findings if f.check in ("joint speed", "joint acceleration") and f.level == level]
+    assert [f.check for f in jumps][:1] == ([check] if check else [])
+    for jump in jumps:
+        assert jump.where == "/".join(BAD)
+        assert abs(jump.frame - 60) <= (check == "joint acceleration")
+        assert "RWrist" in jump.what
+
+
+def test_a_joint_that_is_lost_for_one_frame_accelerates(worlds) -> None:
+    finding = only(with_flaw(worlds, moved(WRIST, slice(60, 61), 0.25)), "joint acceleration")
+    assert (finding.level, finding.frame, finding.count) == (ERROR, 60, 3)
+
+
+@pytest.mark.parametrize(("metres", "level"), [(0.2, None), (0.3, ERROR), (1.0, ERROR)])
+def test_a_body_that_jumps_as_a_whole_is_found(worlds, metres, level) -> None:
+    checkup = with_flaw(worlds, moved(slice(None), slice(40, None), metres))
+    assert [(f.level, f.frame, f.where) for f in found(checkup, "root speed")] == (
+        [(level, 40, "/".join(BAD))] if level else []
+    )
+    assert not found(checkup, "joint speed")
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    frame=st.integers(1, FRAMES - 1),
+    joint=st.integers(1, 16),
+    direction=st.tuples(*3 * [st.floats(-1, 1)]).filter(lambda d: np.linalg.norm(d) > 0.1),
+    metres=st.floats(0.5, 3),
+)
+def test_any_jump_of_half_a_metre_is_the_fastest_step(clean, frame, joint, direction, metres) -> None:
+    rows = rows_of(clean)
+    positions = clean.positions.copy()
+    positions[rows][frame:, joint] += metres * np.array(direction, np.float32) / np.linalg.norm(direction)
+    clip = clean.clips[clean.clips.start == rows.start].iloc[0]
+    measures = {m.check: m for m in measure_motion(replace(clean, positions=positions), clip)}
+    assert measures["joint speed"].frame == frame
+    assert measures["joint speed"].detail == H36M_17.joints[joint]
+    assert CHECKS["joint speed"].level(measures["joint speed"].value) == ERROR
+
+
+@pytest.mark.parametrize(("factor", "level"), [(1.07, None), (1.15, WARNING), (0.87, WARNING), (1.3, ERROR)])
+def test_a_bone_that_changes_its_length_is_found(worlds, factor, level) -> None:
+    checkup = with_flaw(worlds, scaled_bone(WRIST, slice(30, 50), factor))
+    findings = found(checkup, "bone length")
+    assert [(f.level, f.where, f.count) for f in findings] == ([(level, "/".join(BAD), 20)] if level else [])
+    assert all(30 <= f.frame < 50 and "RWrist" in f.what for f in findings)
+
+
+@pytest.mark.parametrize(("factor", "level"), [(1.03, None), (1.08, WARNING)])
+def test_a_take_with_the_bones_of_somebody_else_is_found(worlds, factor, level) -> None:
+    checkup = with_flaw(worlds, lambda motion: motion * factor)
+    assert [(f.level, f.where) for f in checkup.findings] == ([(level, "/".join(BAD))] if level else [])
+    assert {f.check for f in checkup.findings} <= {"bones of a subject"}
+
+
+@pytest.mark.parametrize(("factor", "level"), [(1.07, None), (1.15, WARNING)])
+def test_arms_of_different_lengths_are_found(worlds, factor, level) -> None:
+    findings = found(with_flaw(worlds, scaled_bone(WRIST, slice(None), factor)), "symmetry")
+    assert [(f.level, f.where) for f in findings] == ([(level, "/".join(BAD))] if level else [])
+    assert all("LWrist and RWrist" in f.what for f in findings)
+
+
+@pytest.mark.parametrize("limb", [("Hip", "Knee", "Foot"), ("Shoulder", "Elbow", "Wrist")])
+def test_limbs_that_change_places_for_a_while_are_found(worlds, limb) -> None:
+    checkup = with_flaw(worlds, exchanged(limb, slice(50, 70)))
+    finding = only(checkup, "exchanged joints")
+    assert finding.level == ERROR
+    assert finding.frame in (50, 70)
+    assert any(joint in finding.what for joint in limb)
+
+
+def test_a_joint_that_jumps_alone_changes_no_places() -> None:
+    rng = np.random.default_rng(0)
+    points = np.repeat(rng.normal(size=(1, 2, 2)), 400, axis=0)
+    points[1::2, 1] += rng.normal(0, 3, (200, 2))
+    assert not side_exchanges(points, (0,), (1,)).any()
+    points[1::2] = points[::2]
+    points[50:60] = points[50:60, ::-1]
+    assert np.flatnonzero(side_exchanges(points, (0,), (1,))).tolist() == [49, 59]
+
+
+def test_feet_that_pass_each_other_change_no_places() -> None:
+    """At 30 frames per second and 5 m/s each: every third frame they are where the other one just was."""
+    time = np.arange(60) / 30
+    ahead = 0.4 * np.sin(2 * np.pi * 2 * time)
+    points = np.stack([np.stack([ahead, 0 * time], -1), np.stack([-ahead, 0 * time + 0.02], -1)], axis=1)
+    assert np.abs(np.diff(points[:, 0, 0])).max() > 4 / 30
+    assert not side_exchanges(points, (0,), (1,)).any()
+
+
+@pytest.mark.parametrize(
+    "flaw",
+    [
+        exchanged(("Hip", "Knee", "Foot", "Shoulder", "Elbow", "Wrist"), slice(None)),
+        lambda motion: motion * (-1, 1, 1),
+        lambda motion: motion * (1, -1, 1),
+    ],
+    ids=["left and right exchanged", "mirrored along x", "mirrored along y"],
+)
+def test_exchanged_sides_bend_the_knees_backward(worlds, flaw) -> None:
+    finding = only(with_flaw(worlds, flaw), "exchanged sides")
+    assert finding.level == ERROR
+    assert finding.value > 0.9
+
+
+def test_a_mirrored_person_with_left_and_right_set_right_is_clean(worlds) -> None:
+    assert not with_flaw(worlds, mirror).findings
+
+
+@pytest.mark.parametrize("limb", [("Hip", "Knee", "Foot"), ("Shoulder", "Elbow", "Wrist")])
+def test_a_clip_whose_arms_or_legs_are_exchanged_is_found(worlds, limb) -> None:
+    finding = found(with_flaw(worlds, exchanged(limb, slice(None))), "opposed shoulders")[0]
+    assert (finding.level, finding.where) == (ERROR, "/".join(BAD))
+
+
+@pytest.mark.parametrize(("frames", "level"), [(1, None), (24, None), (27, WARNING), (60, WARNING)])
+def test_a_stretch_without_motion_is_found(worlds, frames, level) -> None:
+    checkup = with_flaw(worlds, frozen(30, frames))
+    findings = found(checkup, "frozen")
+    assert [(f.level, f.where, f.frame, f.count) for f in findings] == (
+        [(level, "/".join(BAD), 30, frames)] if level else []
+    )
+    assert not found(checkup, "frozen keypoints")  # says the same of the exact keypoints
+
+
+def test_somebody_who_sways_by_a_fraction_of_a_millimetre_is_not_frozen(worlds) -> None:
+    def sway(motion: np.ndarray) -> np.ndarray:
+        return motion[:1] + 1e-4 * np.random.default_rng(0).standard_normal((FRAMES, 17, 3))
+
+    assert not found(with_flaw(worlds, sway), "frozen")
+
+
+def test_somebody_who_is_carried_is_not_frozen(worlds) -> None:
+    carried = np.linspace(0, 1, FRAMES)[:, None, None] * (1.0, 0.0, 0.0)
+    assert not found(with_flaw(worlds, lambda motion: motion[:1] + carried), "frozen")
+
+
+def test_the_longest_run_is_found() -> None:
+    assert longest_run(np.array([1, 0, 1, 1, 1, 0, 1], bool)) == (3, 2)
+    assert longest_run(np.zeros(3, bool)) == (0, 0)
+    assert longest_run(np.ones(3, bool)) == (3, 0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("array", ["positions", "trajectory", "gt"])
+def test_numbers_that_are_not_finite_are_found_and_stop_nothing(clean, array, value) -> None:
+    arrays = {"positions": clean.positions, "trajectory": clean.trajectory, "gt": clean.keypoints["gt"]}
+    broken = arrays[array].copy()
+    broken[rows_of(clean)][17:20, ..., 0] = value
+    changed = {"keypoints": {**clean.keypoints, "gt": broken}} if array == "gt" else {array: broken}
+    checkup = check_dataset(replace(clean, **changed))
+    finding = only(checkup, "numbers")
+    assert (finding.level, finding.frame, finding.count) == (ERROR, 17, 3)
+    assert array in finding.what
+    assert leave_out_line(checkup) == "-p leave_out S5/Greeting/1"
+
+
+def test_numbers_of_another_camera_are_looked_at_too(clean) -> None:
+    broken = clean.positions.copy()
+    broken[rows_of(clean, camera=1)][3] = np.nan
+    assert only(check_dataset(replace(clean, positions=broken)), "numbers").camera == clean.cameras[1].name
+
+
+@pytest.mark.parametrize(("factor", "level"), [(1, None), (0.6, WARNING), (1.4, WARNING), (0.2, ERROR), (1000, ERROR)])
+def test_bodies_of_another_size_are_found(clean, factor, level) -> None:
+    data = replace(clean, positions=clean.positions * np.float32(factor))
+    assert {f.level for f in found(check_dataset(data), "leg")} == ({level} if level else set())
+
+
+@pytest.mark.parametrize(("metres", "checks"), [(0.1, []), (-0.5, ["floor"]), (0.6, ["floor"])])
+def test_people_above_or_below_the_floor_are_found(worlds, metres, checks) -> None:
+    checkup = check_dataset(filmed({key: motion + np.array([0, 0, metres]) for key, motion in worlds.items()}))
+    assert [f.check for f in checkup.findings if f.check != "outside the image"] == checks
+
+
+def test_data_that_stand_on_their_heads_are_found(worlds) -> None:
+    turned = {key: motion * (1, -1, -1) + (0, 0, 1.7) for key, motion in worlds.items()}
+    (finding,) = found(check_dataset(filmed(turned)), "upright")
+    assert (finding.level, finding.value) == (ERROR, 1)
+    assert exit_code(check_dataset(filmed(turned))) == 2
+
+
+@pytest.mark.parametrize(("fps", "level"), [(50, None), (25, WARNING), (100, WARNING)])
+def test_a_wrong_frame_rate_shows_in_the_steps_of_people_who_walk(worlds, fps, level) -> None:
+    long = {key: make_motion("Walking", body=make_body(key[0], 0), frames=400, fps=FPS, seed=[1]) for key in KEYS[:1]}
+    (key,) = long
+    long[key][..., :2] -= long[key][:, :1, :2].mean(axis=0)
+    findings = found(check_dataset(filmed(long, fps)), "step rate")
+    assert [f.level for f in findings] == ([level] if level else [])
+    assert all(40 < float(f.what.split("; at about ")[1].split()[0]) < 62 for f in findings)
+
+
+@pytest.mark.parametrize(
+    ("fps", "level"), [(12.0, WARNING), (300.0, WARNING), (0.5, ERROR), (np.nan, ERROR), (-1.0, ERROR)]
+)
+def test_an_absurd_frame_rate_is_found(clean, fps, level) -> None:
+    data = replace(clean, clips=clean.clips.assign(fps=fps))
+    assert {f.level for f in found(check_dataset(data), "frame rate")} == {level}
+
+
+def test_a_foot_that_drifts_away_does_not_hide_the_steps() -> None:
+    walk = make_motion("Walking", body=make_body("S1", 0), frames=400, fps=FPS, seed=[1])
+    walk[..., :2] -= walk[:, :1, :2].mean(axis=0)
+    data = filmed({KEYS[0]: walk})
+    drift = np.zeros_like(data.positions)
+    drift[:400, H36M_17.index("RFoot"), 0] = np.linspace(0, 0.25, 400)
+    clip = data.clips.iloc[0]
+    steady = step_rate(data, clip)
+    assert 1.2 < steady < 2.6
+    assert step_rate(replace(data, positions=data.positions + drift), clip) == pytest.approx(steady, abs=0.15)
+
+
+def test_clips_of_different_frame_rates_are_found(clean) -> None:
+    rates = np.where(clean.clips.subject == "S9", 60.0, 50.0)
+    (finding,) = check_dataset(replace(clean, clips=clean.clips.assign(fps=rates))).findings
+    assert (finding.level, finding.check) == (WARNING, "frame rates")
+    assert "10 clips at 50" in finding.what
+    assert "6 clips at 60" in finding.what
+
+
+@pytest.mark.parametrize(("pixels", "level"), [(0.005, None), (0.02, ERROR), (5, ERROR)])
+def test_exact_keypoints_beside_their_projection_are_found(clean, pixels, level) -> None:
+    def shift(points: np.ndarray) -> np.ndarray:
+        points[33] += (pixels, 0)
+        return points
+
+    findings = found(with_pixels(clean, "gt", shift, camera=1), "projection")
+    assert [(f.level, f.where, f.camera, f.frame, f.count) for f in findings] == (
+        [(level, "/".join(BAD), clean.cameras[1].name, 33, 1)] if level else []
+    )
+
+
+@pytest.mark.parametrize(("source", "check"), [("gt", "projection"), ("simulated", "detections")])
+def test_exchanged_cameras_are_found_and_named(clean, source, check) -> None:
+    other = clean.keypoints[source][rows_of(clean, camera=1)].copy()
+    checkup = with_pixels(clean, source, lambda points: other)
+    (finding,) = found(checkup, check)
+    assert (finding.level, finding.camera) == (ERROR, clean.cameras[0].name)
+    assert finding.what.endswith(f"they are those of camera {clean.cameras[1].name}")
+    assert [f.level for f in found(checkup, "duplicates")] == [WARNING]
+
+
+@pytest.mark.parametrize(("share", "checks"), [(0.01, []), (0.07, ["unlike the others"]), (0.15, ["detections"])])
+def test_detections_that_are_off_are_found(clean, share, checks) -> None:
+    def shift(points: np.ndarray) -> np.ndarray:
+        return points + np.array([share * np.median(np.hypot(*np.ptp(points, axis=1).T)), 0])
+
+    checkup = with_pixels(clean, "simulated", shift)
+    assert [(f.check, f.level, f.where) for f in checkup.findings] == [(c, WARNING, "/".join(BAD)) for c in checks]
+
+
+def test_the_joints_that_two_layouts_share_are_compared(clean) -> None:
+    pairs = [(H36M_17.joints[a], COCO_17.joints[b]) for a, b in shared_joints(H36M_17, COCO_17)]
+    assert len(pairs) == 12
+    assert ("LFoot", "LAnkle") in pairs
+    assert all(a[0] == b[0] for a, b in pairs)
+    coco = np.repeat(clean.keypoints["gt"][:, :1], 17, axis=1)
+    for a, b in shared_joints(H36M_17, COCO_17):
+        coco[:, b] = clean.keypoints["gt"][:, a]
+    data = replace(clean, keypoints={"detected": coco}, layouts={"detected": COCO_17})
+    assert not check_dataset(data).findings
+    wrong = with_pixels(data, "detected", lambda points: points + np.array([150, 0]))
+    assert "/".join(BAD) in {f.where for f in found(wrong, "detections")}
+
+
+@pytest.mark.parametrize(("joints", "level"), [(1, None), (3, WARNING), (12, WARNING)])
+def test_keypoints_outside_the_image_are_found(clean, joints, level) -> None:
+    def shift(points: np.ndarray) -> np.ndarray:
+        points[:, :joints, 0] += 2000
+        return points
+
+    findings = found(with_pixels(clean, "simulated", shift), "outside the image")
+    assert [(f.level, f.where, f.camera) for f in findings] == (
+        [(level, "/".join(BAD), clean.cameras[0].name)] if level else []
+    )
+
+
+def test_keypoints_that_change_sides_are_found(clean) -> None:
+    exchange = exchanged(("Hip", "Knee", "Foot", "Shoulder", "Elbow", "Wrist"), slice(50, 60))
+    findings = found(with_pixels(clean, "simulated", exchange), "exchanged keypoints")
+    assert [(f.level, f.where, f.count) for f in findings] == [(WARNING, "/".join(BAD), 2)]
+    assert findings[0].frame in (50, 60)
+
+
+@pytest.mark.parametrize(("pixels", "level"), [(40, None), (300, WARNING)])
+def test_another_person_in_the_keypoints_is_found(clean, pixels, level) -> None:
+    def shift(points: np.ndarray) -> np.ndarray:
+        points[70:, :, 0] += pixels
+        return points
+
+    findings = found(with_pixels(clean, "simulated", shift), "jumping person")
+    assert [(f.level, f.where) for f in findings] == ([(level, "/".join(BAD))] if level else [])
+    assert all(f.frame in (70, 71) for f in findings)
+
+
+@pytest.mark.parametrize(("frames", "level"), [(24, None), (27, WARNING)])
+def test_keypoints_that_stand_still_are_found(clean, frames, level) -> None:
+    findings = found(with_pixels(clean, "simulated", frozen(20, frames)), "frozen keypoints")
+    assert [(f.level, f.where, f.frame) for f in findings] == ([(level, "/".join(BAD), 20)] if level else [])
+
+
+@pytest.mark.parametrize(("key", "level"), [(("S1", "Greeting", "0"), WARNING), (("S9", "Greeting", "0"), ERROR)])
+def test_the_same_motion_twice_is_found_wherever_it_was_filmed(worlds, key, level) -> None:
+    turned = worlds[BAD] @ np.array([[0.6, 0.8, 0], [-0.8, 0.6, 0], [0, 0, 1]])
+    findings = found(check_dataset(filmed({**worlds, key: turned})), "duplicates")
+    assert [f.level for f in findings] == [level]
+    names = {findings[0].where, findings[0].what.split(";")[0].split()[-1]}
+    assert names == {"/".join(key), "/".join(BAD)}
+
+
+def test_the_same_keypoints_in_two_cameras_are_found_without_any_3d(clean) -> None:
+    pixels = clean.keypoints["simulated"].copy()
+    pixels[rows_of(clean, camera=1)] = pixels[rows_of(clean)]
+    checkup = check_dataset(without_3d(replace(clean, keypoints={"simulated": pixels})))
+    (finding,) = found(checkup, "duplicates")
+    assert (finding.where, finding.camera) == ("/".join(BAD), clean.cameras[1].name)
+    assert clean.cameras[0].name in finding.what
+
+
+def without_3d(data: PoseDataset) -> PoseDataset:
+    clips = data.clips.assign(labelled=False)
+    return replace(data, clips=clips, positions=data.positions[:0], trajectory=data.trajectory[:0])
+
+
+def test_clips_without_3d_are_checked_in_2d_only(clean) -> None:
+    checkup = check_dataset(without_3d(clean))
+    assert [(f.level, f.check) for f in checkup.findings] == [(NOTE, "not checked")]
+    assert "16 of 16 clips have no 3D poses" in checkup.findings[0].what
+    found_frozen = with_pixels(without_3d(clean), "simulated", frozen(20, 40))
+    assert [f.where for f in found(found_frozen, "frozen keypoints")] == ["/".join(BAD)]
+
+
+def test_cameras_of_which_nothing_is_known_are_said_to_be_unchecked(clean) -> None:
+    cameras = tuple(replace(c, intrinsics=None, orientation=None, position=None) for c in clean.cameras)
+    checkup = check_dataset(replace(clean, cameras=cameras))
+    assert [(f.level, f.check) for f in checkup.findings] == 2 * [(NOTE, "not checked")]
+    assert not {"projection", "detections", "floor", "upright"} & set(checkup.measures.check)
+    assert exit_code(checkup) == 0
+
+
+def test_a_skeleton_without_knees_is_checked_by_its_bones(clean) -> None:
+    kept = [0, 1, 4, 7, 8, 10, 11, 12, 13, 14, 15, 16]
+    parents = (-1, 0, 0, 0, 3, 4, 4, 6, 7, 4, 9, 10)
+    names = tuple(H36M_17.joints[joint] for joint in kept)
+    skeleton = Skeleton("twelve", names, parents, left=(2, 6, 7, 8), right=(1, 9, 10, 11))
+    positions = clean.positions[:, kept].copy()
+    positions[rows_of(clean)][60:, 11] += np.float32(0.4)
+    checkup = check_dataset(replace(clean, skeleton=skeleton, positions=positions), keypoints="simulated")
+    assert [(f.where, f.frame) for f in found(checkup, "joint speed")] == [("/".join(BAD), 60)]
+    assert found(checkup, "bone length")[0].what.startswith("the bone to RWrist")
+    assert "reach" in set(checkup.measures.check)
+    assert not {"leg", "exchanged sides"} & set(checkup.measures.check)
+
+
+def test_the_table_of_clips_is_read(clean, worlds) -> None:
+    few = {key: motion[:20] if key == BAD else motion for key, motion in worlds.items() if key[:2] != ("S9", "Walking")}
+    data = filmed(few)
+    keep = np.ones(len(data.clips), bool)
+    keep[-1] = False  # the last take's second camera
+    stop = int(data.clips.stop.iloc[-2])
+    data = replace(
+        data,
+        clips=data.clips[keep],
+        positions=data.positions[:stop],
+        trajectory=data.trajectory[:stop],
+        keypoints={name: array[:stop] for name, array in data.keypoints.items()},
+    )
+    checkup = check_dataset(data)
+    assert [(f.level, f.check, f.where) for f in checkup.findings] == [
+        (WARNING, "cameras", "S9/Greeting/1"),
+        (NOTE, "missing", ""),
+        (NOTE, "short clips", ""),
+    ]
+    said = " ".join(f.what for f in checkup.findings)
+    assert "1 of 2 cameras saw this take" in said
+    assert "Walking is missing from S9; S1, S5 has it" in said
+    assert "2 of 13 clips are shorter than the 27 frames" in said
+
+
+def test_the_frames_of_every_action_and_subject_are_counted(clean) -> None:
+    table = frames_table(clean)
+    assert list(table.index) == ["Walking", "Greeting", "All actions"]
+    assert list(table.columns) == ["S1", "S5", "S9", "All subjects"]
+    assert (table.loc["Walking", ["S1", "S5", "S9"]] == 2 * FRAMES).all()
+    assert table.loc["All actions", "All subjects"] == clean.clips.stop.iloc[-1]
+
+
+def test_an_action_that_a_subject_lacks_has_no_frames(worlds) -> None:
+    table = frames_table(filmed({key: motion for key, motion in worlds.items() if key[:2] != ("S9", "Walking")}))
+    assert table.loc["Walking", "S9"] == 0
+
+
+def test_cameras_of_one_take_give_one_row(clean, worlds) -> None:
+    pixels = clean.keypoints["gt"].copy()
+    for camera in (0, 1):
+        pixels[rows_of(clean, camera=camera)] += 3
+    checkup = check_dataset(replace(clean, keypoints={"gt": pixels}))
+    table = findings_table(checkup)
+    assert len(found(checkup, "projection")) == 2
+    (row,) = table[table.Check == "projection"].itertuples(index=False)
+    assert sorted(row.Cameras.split(", ")) == sorted(camera.name for camera in clean.cameras)
+    assert row.Take == "/".join(BAD)
+
+
+def test_findings_are_ordered_and_the_many_are_counted(worlds) -> None:
+    flawed = {key: moved(WRIST, slice(60, None), 0.5 + 0.1 * n)(m.copy()) for n, (key, m) in enumerate(worlds.items())}
+    checkup = check_dataset(filmed({**flawed, BAD: frozen(10, 60)(worlds[BAD].copy())}))
+    assert [f.level for f in checkup.findings] == sorted(
+        [f.level for f in checkup.findings], key=[ERROR, WARNING].index
+    )
+    speeds = [f.value for f in found(checkup, "joint speed")]
+    assert speeds == sorted(speeds, reverse=True)
+    assert len(speeds) == 7
+    table = findings_table(checkup, most=3)
+    assert list(table.Level).index(WARNING) == (table.Level == ERROR).sum()
+    assert list(table[table.Check == "joint speed"].What)[-1] == "and 4 more takes"
+    assert len(findings_table(checkup)) == len({(f.check, f.where) for f in checkup.findings})
+    assert leave_out_line(checkup) == ""  # nearly all takes: leaving them out is no advice
+
+
+def test_the_summary_names_the_worst_of_every_check(worlds, clean) -> None:
+    checkup = with_flaw(worlds, moved(WRIST, slice(60, None), 0.6))
+    table = summary_table(checkup).set_index("Check")
+    assert table.loc["joint speed", ["Looked at", "Warnings", "Errors", "Where"]].tolist() == [8, 0, 1, "/".join(BAD)]
+    assert table.loc["joint speed", "Limits"] == "warning above 15 m/s; error above 20 m/s"
+    assert table.loc["leg", "Limits"] == "warning below 0.6 m or above 1.1 m; error below 0.3 m or above 1.6 m"
+    assert table.loc["exchanged sides", "Errors"] == 0
+    assert set(table.index) >= CHECKS.keys() | {"missing", "duplicates"}
+    assert table.Errors.to_dict() == {
+        **dict.fromkeys(table.index, 0),
+        "joint speed": 1,
+        "joint acceleration": 1,
+        "bone length": 1,
+    }
+    assert not found(checkup, "joint acceleration")  # the jump explains it
+
+
+@pytest.mark.parametrize(
+    ("flaw", "code"),
+    [(lambda m: m, 0), (frozen(30, 40), 1), (moved(WRIST, slice(60, None), 0.6), 2)],
+    ids=["clean", "frozen", "jump"],
+)
+def test_the_exit_code_is_the_worst_level(worlds, flaw, code) -> None:
+    assert exit_code(with_flaw(worlds, flaw)) == code
+
+
+def test_only_the_keypoints_that_were_asked_for_are_looked_at(clean) -> None:
+    checkup = check_dataset(clean, keypoints="gt")
+    assert "simulated" not in set(checkup.measures.detail)
+    with pytest.raises(InputError, match="unknown keypoints 'gtt': did you mean gt"):
+        check_dataset(clean, keypoints="gtt")
+
+
+def test_the_takes_that_it_says_to_leave_out_can_be_left_out(worlds, tmp_path) -> None:
+    strange = ("S1", "Greeting", "take 7")
+    jump = moved(WRIST, slice(60, None), 0.6)
+    motions = {**worlds, BAD: jump(worlds[BAD].copy()), strange: jump(worlds["S9", "Greeting", "0"].copy())}
+    np.savez(tmp_path / "motion.npz", **{"/".join(key): motion for key, motion in motions.items()})
+    line = leave_out_line(check_dataset(read_plain_motion(tmp_path / "motion.npz", fps=FPS, seed=0)))
+    assert line == "-p leave_out 'S1/Greeting/take 7,S5/Greeting/1'"
+    names = line.removeprefix("-p leave_out ").strip("'").split(",")
+    data = read_plain_motion(tmp_path / "motion.npz", fps=FPS, seed=0, without=names)
+    assert exit_code(check_dataset(data)) == 0
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_the_shortest_clips_are_measured(worlds, frames) -> None:
+    checkup = check_dataset(filmed({key: motion[:frames] for key, motion in list(worlds.items())[:2]}))
+    assert {f.check for f in checkup.findings} <= {"short clips"}
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e20])
+def test_arrays_without_any_sense_are_reported_not_refused(clean, factor) -> None:
+    checkup = check_dataset(
+        replace(
+            clean,
+            positions=clean.positions * np.float32(factor),
+            keypoints={name: array * np.float32(factor) for name, array in clean.keypoints.items()},
+        )
+    )
+    assert exit_code(checkup) == 2
+    assert len(found(checkup, "leg")) == 8
+    assert isinstance(summary_table(checkup), pd.DataFrame)
