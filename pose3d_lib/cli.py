@@ -6,20 +6,12 @@ import time
 import click
 from rich.console import Console
 
+from pose3d_lib import cli_data
+from pose3d_lib.cli_data import Given, parameter_option
 from pose3d_lib.errors import InputError
 
-parameter_option = click.option(
-    "-p",
-    "--parameter",
-    "given",
-    type=(str, str),
-    multiple=True,
-    metavar="NAME VALUE",
-    help="A parameter of the notebook; may be given several times.",
-)
 
-
-def _parameters(given: tuple[tuple[str, str], ...]) -> dict[str, object]:
+def _parameters(given: Given) -> dict[str, object]:
     return dict(given)
 
 
@@ -29,10 +21,13 @@ def cli() -> None:
     """Action-based training of VideoPose3D, as reproducible notebooks."""
 
 
+cli.add_command(cli_data.data)
+
+
 @cli.command()
 @click.argument("notebook")
 @parameter_option
-def run(notebook: str, given: tuple[tuple[str, str], ...]) -> None:
+def run(notebook: str, given: Given) -> None:
     """Execute one notebook, for instance: pose3d run 02_train -p action Sitting
 
     Parameters are checked before anything starts. 02_train goes to the run's own folder under outputs/runs/ and a run
@@ -60,7 +55,7 @@ def run(notebook: str, given: tuple[tuple[str, str], ...]) -> None:
 
 @cli.command()
 @parameter_option
-def sweep(given: tuple[tuple[str, str], ...]) -> None:
+def sweep(given: Given) -> None:
     """Train the baseline and one model per action, for instance: pose3d sweep -p seeds 0,1,2
 
     The parameters are those of 03_action_based. Finished runs are reused.
@@ -95,7 +90,7 @@ def _train(configs: list, jobs: int = 1) -> None:
 @cli.command()
 @parameter_option
 @click.option("--write-reference", is_flag=True, help="Also renew outputs/reference/ and the README's tables.")
-def reproduce(given: tuple[tuple[str, str], ...], write_reference: bool) -> None:
+def reproduce(given: Given, write_reference: bool) -> None:
     """The main job: prepare the data, train every model, print the tables.
 
     The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny

@@ -1,0 +1,131 @@
+"""`pose3d data ...`: which data there is, whether it is sound, fetching it and giving it on."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from pose3d_lib.dataset import PoseDataset
+
+PLACES = {"take": "Take", "cameras": "Cameras", "frame": "Frame (of how many)"}
+"""What a finding's line says of its place -> the column of the table of findings."""
+
+Given = tuple[tuple[str, str], ...]
+
+parameter_option = click.option(
+    "-p",
+    "--parameter",
+    "given",
+    type=(str, str),
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter of the notebook; may be given several times.",
+)
+
+
+@click.group()
+def data() -> None:
+    """Get data, check it, and give it on."""
+
+
+@data.command("list")
+def list_datasets() -> None:
+    """The datasets that have names: what each is, whether it is there, under which licence, how to get it."""
+    from pose3d_lib.sources.catalogue import list_named
+
+    for _, row in list_named().iterrows():
+        click.secho(row["Dataset"], bold=True, nl=False)
+        click.echo(f" ({'there' if row['There'] == 'yes' else 'not there'}): {row['What it is']}")
+        for title in ("Licence", "Where", "How to get it"):
+            if row[title]:
+                click.echo(f"    {title.lower()}: {row[title]}")
+
+
+@data.command()
+@click.argument("dataset")
+@parameter_option
+def check(dataset: str, given: Given) -> None:
+    """Look for what is wrong with some data, for instance: pose3d data check motion.npz -p fps 60
+
+    DATASET is a name or a path, as for the parameter `dataset`; -p gives other parameters of 01_data_prep. Ends with
+    exit code 0 if nothing was found, 1 for warnings, 2 for errors or data that cannot be read.
+    """
+    from pose3d_lib.data_report import subjects_table
+    from pose3d_lib.doctor import check_dataset, exit_code, findings_table, frames_table, leave_out_line, summary_table
+    from pose3d_lib.tables import to_markdown
+
+    opened = _open(dataset, given)
+    checkup = check_dataset(opened)
+    for line in opened.declarations():
+        click.echo(line)
+    summary = summary_table(checkup)
+    for title, table in (
+        ("Who is in it", subjects_table(opened)),
+        ("Camera frames of every subject and action", frames_table(opened).reset_index()),
+        ("What was checked", summary[summary["Looked at"] > 0].drop(columns=["Measured", "Limits"])),
+    ):
+        click.echo(f"\n{title}\n\n{to_markdown(table)}")
+    click.echo("\nWhat was found\n")
+    for _, row in findings_table(checkup).iterrows():
+        place = "".join(f", {part} {row[title]}" for part, title in PLACES.items() if row[title])
+        click.echo(f"{row['Level']}: {row['Check']}{place.replace('(', '(of ')}: {row['What']}")
+    if line := leave_out_line(checkup):
+        click.echo(f"\nTo use the data without the takes with errors: {line}")
+    click.echo("\nnothing wrong was found" if exit_code(checkup) == 0 else "")
+    sys.exit(exit_code(checkup))
+
+
+@data.command()
+@click.argument("name")
+@click.option("--again", is_flag=True, help="Download it even if it is there.")
+def fetch(name: str, again: bool) -> None:
+    """Download an open collection, for instance: pose3d data fetch bandai-namco-2
+
+    It goes to the folder of POSE3D_DATA; `pose3d data list` shows which there are. Started again after a break, it goes
+    on where it was.
+    """
+    from pose3d_lib.sources.fetch import fetch as fetch_collection
+    from pose3d_lib.sources.fetch import show_bar
+
+    console = Console()
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    with show_bar(console) as bar:
+        folder = fetch_collection(name, say=say, bar=bar, again=again)
+    say(f"`pose3d data check {name}` looks at what is in {folder}")
+
+
+@data.command()
+@click.argument("dataset")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--name", default="", help="NAME of data_3d_NAME.npz; that of the dataset if not given.")
+@click.option("--overwrite", is_flag=True, help="Replace files of those names.")
+@parameter_option
+def export(dataset: str, folder: Path, name: str, overwrite: bool, given: Given) -> None:
+    """Write a dataset as VideoPose3D's files, for instance: pose3d data export synthetic vp3d --name h36m
+
+    VideoPose3D and its descendants read them as they are; what of them, it says.
+    """
+    from pose3d_lib.export import describe_export, export_videopose3d
+
+    opened = _open(dataset, given)
+    name = name or opened.name
+    for file in export_videopose3d(opened, folder, name=name, overwrite=overwrite):
+        click.echo(f"written: {file}")
+    for line in describe_export(opened, name):
+        click.echo(line)
+
+
+def _open(dataset: str, given: Given) -> "PoseDataset":
+    from pose3d_lib.config import check_data, make_config
+    from pose3d_lib.sources import open_dataset
+    from pose3d_lib.sources.spec import DataSpec
+
+    spec = make_config(DataSpec, {**dict(given), "dataset": dataset})
+    check_data(spec)
+    return open_dataset(spec, progress=click.echo)
