@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from pose3d_lib import drawings, figures, kinematics
+from pose3d_lib import drawings, figures, figures_doctor, kinematics
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.doctor import check_dataset, findings_table, leave_out_line
 from pose3d_lib.report import say, show_figure, show_table
 from pose3d_lib.skeleton import H36M_17
 
@@ -13,6 +14,9 @@ SHOWN = ("Walking", "Sitting")
 
 MOST_TAKES = 200
 """Of a dataset with more takes, every n-th is measured in the motion table."""
+
+MOST_FINDINGS = 12
+"""Rows of the table of findings."""
 
 
 def show_cameras(data: PoseDataset, keypoints: str) -> None:
@@ -50,6 +54,23 @@ def show_keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -
         show_table(keypoint_errors(data, keypoints, exact))
     else:
         say(f"The keypoints {keypoints!r} have nothing to be compared with in this dataset.")
+
+
+def show_checkup(data: PoseDataset, keypoints: str) -> None:
+    """What the data doctor finds: how far every take is from every limit, the worst of them, and what to do."""
+    checkup = check_dataset(data, keypoints)
+    show_figure(figures_doctor.draw_checks(checkup))
+    table = findings_table(checkup, most=MOST_FINDINGS)
+    if not len(table):
+        say("Nothing was found that a reader should know of.")
+        return
+    found = len(findings_table(checkup))
+    show_table(table, f"{found - len(table)} more; `pose3d data check` lists all." if found > len(table) else "")
+    worst = figures_doctor.draw_worst(checkup)
+    if worst is not None:
+        show_figure(worst)
+    if line := leave_out_line(checkup):
+        say(f"To go on without the takes that hold errors, give every notebook this parameter: `{line}`")
 
 
 def show_shares(data: PoseDataset) -> None:

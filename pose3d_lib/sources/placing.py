@@ -12,6 +12,12 @@ CAMERAS_OF = "S1"
 NEAREST = 0.5
 """Metres in front of a camera that everything must keep: nearer, no projection is meaningful."""
 
+OUTSIDE = 0.1
+"""Share of a clip's joints that may lie outside a camera's picture, where cutting can help."""
+
+LOOKS = 5
+"""How often in the time of the shortest piece it is looked who is in the picture."""
+
 
 def room_cameras() -> tuple[Camera, ...]:
     """The four Human3.6M cameras that all such motion is seen through."""
@@ -41,23 +47,38 @@ def uprightness(motion: np.ndarray) -> float:
     return float((trunk[:, 2] / np.linalg.norm(trunk, axis=-1).clip(1e-9)).mean())
 
 
+def share_outside(motion: np.ndarray) -> float:
+    """The share of the centred clip's joints that lie outside the picture, in the camera where most do."""
+    placed = centred(motion)
+    shares = []
+    for camera in room_cameras():
+        pixels = view(placed, camera)[1]
+        shares.append(((pixels < 0) | (pixels > [camera.width, camera.height])).any(axis=-1).mean())
+    return float(max(shares))
+
+
 def cut_to_fit(motion: np.ndarray, shortest: int) -> list[tuple[int, int]]:
     """Pieces of a clip, (start, stop) in order, each of which keeps `NEAREST` from every camera when it is centred.
 
-    What does not fit is halved. Pieces of fewer than `shortest` frames, and what cannot be halved into longer ones, are
-    not among them: so a clip that fits comes back whole, however short, and none may come back at all.
+    What does not fit is halved; so is what fits but has more than `OUTSIDE` of its joints outside a picture. Pieces of
+    fewer than `shortest` frames are not made: what comes too near and cannot be halved into longer ones is left out,
+    what only leaves the picture stays. So a clip that fits comes back whole, however short, and none may come back.
     """
     axes, behind = _sights(room_cameras())
     root = motion[:, 0, :2].astype(np.float64)
     depths = (motion.astype(np.float64) @ axes.T).min(axis=1) - behind  # (frames, cameras): not centred
+    some = max(1, shortest // LOOKS)
     pieces, left = [], [(0, len(motion))]
     while left:
         start, stop = left.pop()
         middle = (root[start:stop].min(axis=0) + root[start:stop].max(axis=0)) / 2
-        if (depths[start:stop].min(axis=0) - axes[:, :2] @ middle).min() >= NEAREST:
+        fits = (depths[start:stop].min(axis=0) - axes[:, :2] @ middle).min() >= NEAREST
+        half = (start + stop) // 2
+        if half - start < shortest:
+            pieces += [(start, stop)] if fits else []
+        elif fits and share_outside(motion[start:stop:some]) <= OUTSIDE:
             pieces.append((start, stop))
-        elif (stop - start) // 2 >= shortest:
-            half = (start + stop) // 2
+        else:
             left += [(half, stop), (start, half)]
     return pieces
 

@@ -243,8 +243,8 @@ def _place(
         )
     if cut:
         notes.append(
-            f"{len(cut)} takes walk further than the room is wide and are cut into pieces, called as the take with .1, .2, ... "
-            f"behind it: {_some(cut)}."
+            f"{len(cut)} takes walk further than the cameras see and are cut into pieces, each centred in the room and called "
+            f"as the take with .1, .2, ... behind it: {_some(cut)}."
         )
     if gone:
         notes.append(f"{len(gone)} takes do not fit into the room even in pieces and are left out: {_some(gone)}.")
