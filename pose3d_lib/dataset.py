@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.cameras import Camera, camera_to_world
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, printable
 from pose3d_lib.paths import make_readable
 from pose3d_lib.skeleton import Skeleton
 
@@ -64,6 +64,7 @@ class PoseDataset:
 
     def __post_init__(self) -> None:
         _check_shapes(self)
+        _check_names(self)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -109,6 +110,8 @@ class PoseDataset:
 
     def train_clips(self, action: str = ALL) -> pd.DataFrame:
         """The clips a run trains on: of one action, or of every action for `All`."""
+        if not self.clips.labelled.any():
+            raise InputError(f"{self.name} holds no 3D poses, only keypoints: nothing can be trained or tested on it")
         if action != ALL and action in self.actions and action not in self.train_actions:
             raise InputError(
                 f"action {action!r} of {self.name} has no train clips (train subjects: {', '.join(self.train_subjects)}). "
@@ -138,6 +141,17 @@ class PoseDataset:
         rows = slice(clip.start, clip.stop)
         in_camera = self.positions[rows].astype(np.float64) + self.trajectory[rows, None]
         return camera_to_world(torch.from_numpy(in_camera), self.camera_of(clip)).numpy()
+
+
+def _check_names(data: PoseDataset) -> None:
+    """Refuses names that would hide or break what a terminal or a table shows: of control characters, of half characters."""
+    named = {column: data.clips[column].unique() for column in ("subject", "action", "take")}
+    named |= {"dataset": [data.name], "camera": [camera.name for camera in data.cameras], "keypoints": data.keypoints}
+    for what, name in ((what, name) for what, names in named.items() for name in names if printable(str(name)) != name):
+        raise InputError(
+            f"{printable(data.name)}: the {what} {name!a} has a line break, a control character or half a character in its "
+            "name; give it another name in the source files"
+        )
 
 
 def _check_shapes(data: PoseDataset) -> None:
@@ -212,13 +226,26 @@ def save_dataset(data: PoseDataset, path: Path) -> None:
             clip = data.clips[data.clips.stop > frame].iloc[0]
             where = f"{clip.subject}/{clip.action}/{clip['take']}, camera {data.camera_of(clip).name}"
             raise InputError(f"{data.name}: {key} of {where} is not finite at frame {frame - clip.start} of the clip")
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"format": FORMAT, "fingerprint": data.fingerprint, "header": json.dumps(_header(data))}
+    arrays = {key: np.ascontiguousarray(array) for key, array in _arrays(data).items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(arrays, metadata, path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path.parent}: {path.name} cannot be written there ({error}); nothing of it is left. Make room "
+            "on the disk or, with the environment variable POSE3D_OUTPUTS, name a folder that has room and may be written to"
+        ) from error
+
+
+def _write(arrays: dict[str, np.ndarray], metadata: dict[str, str], path: Path) -> None:
     handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     try:
-        save_file({k: np.ascontiguousarray(v) for k, v in _arrays(data).items()}, unfinished, metadata=metadata)
+        save_file(arrays, unfinished, metadata=metadata)
         make_readable(Path(unfinished))
+        with open(unfinished, "rb") as written:
+            os.fsync(written.fileno())  # or, after a power cut, the name could be there before the numbers are
         os.replace(unfinished, path)
     finally:
         Path(unfinished).unlink(missing_ok=True)
@@ -237,9 +264,19 @@ def load_dataset(path: Path) -> PoseDataset:
                     f"{path}: expected a dataset of format {FORMAT!r}, found {found!r}; delete it, prepare again"
                 )
             arrays = {key: file.get_tensor(key).numpy() for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
+    except InputError:
+        raise
+    except (SafetensorError, OSError, TypeError, ValueError) as error:  # the latter of numbers that numpy does not have
         raise InputError(f"{path}: not a whole dataset file ({error}); delete it and prepare it again") from error
-    header = json.loads(metadata["header"])
+    try:
+        return _assemble(json.loads(metadata["header"]), arrays, metadata["fingerprint"])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        raise InputError(
+            f"{path}: a damaged dataset file ({type(error).__name__}: {str(error)[:200]}); delete it and prepare it again"
+        ) from error
+
+
+def _assemble(header: dict, arrays: dict[str, np.ndarray], fingerprint: str) -> PoseDataset:
     data = PoseDataset(
         name=header["name"],
         synthetic=header["synthetic"],
@@ -257,7 +294,7 @@ def load_dataset(path: Path) -> PoseDataset:
         test_subjects=tuple(header["test_subjects"]),
         notes=tuple(header["notes"]),
     )
-    data.__dict__["fingerprint"] = metadata["fingerprint"]  # known: hashing would read the whole file
+    data.__dict__["fingerprint"] = fingerprint  # known: hashing would read the whole file
     return data
 
 

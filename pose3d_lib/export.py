@@ -19,8 +19,9 @@ import pandas as pd
 from pose3d_lib.actions import split_take
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.paths import make_folder, make_readable
+from pose3d_lib.paths import make_readable
 from pose3d_lib.skeleton import H36M_17, H36M_17_OF_32, H36M_32
+from pose3d_lib.sources.filming import one_thread
 from pose3d_lib.sources.videopose3d.layouts import layout_metadata
 from pose3d_lib.sources.videopose3d.sets import DESCRIPTION, Description, known_sets
 
@@ -79,7 +80,7 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
     there = [file for file in contents if (folder / file).exists()]
     if there and not overwrite:
         raise InputError(f"{folder / there[0]}: is already there; choose another name or folder, or say overwrite")
-    return _write_all(make_folder(folder), contents)
+    return _write_all(folder, contents)
 
 
 def describe_export(data: PoseDataset, name: str) -> list[str]:
@@ -189,7 +190,8 @@ def _world(data: PoseDataset, clips: pd.DataFrame) -> np.ndarray:
                 f"{data.name}: {where}: where camera {data.cameras[number].name!r} stood is not known, so its 3D joints "
                 "have no place in the world, in which the format has them"
             )
-    seen = [data.world(clip) for _, clip in clips.iterrows()]
+    with one_thread():
+        seen = [data.world(clip) for _, clip in clips.iterrows()]
     apart = max(float(np.abs(other - seen[0]).max()) for other in seen)
     if not apart < AGREE:
         raise InputError(f"{data.name}: {where}: its cameras see the same joint up to {apart:.3g} m apart in the world")
@@ -225,6 +227,7 @@ def _write_all(folder: Path, contents: Mapping[str, object]) -> list[Path]:
     """Writes every file under another name, and gives them their names when all are whole."""
     unfinished: dict[Path, Path] = {}
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         for file, make in contents.items():
             handle, name = tempfile.mkstemp(prefix=f".{file}.", dir=folder)
             os.close(handle)

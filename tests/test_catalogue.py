@@ -1,4 +1,4 @@
-"""The catalogue: what it says of the open collections holds together, and every dataset with a name is listed."""
+"""The catalogue: what it says of the open collections holds together, and descriptions of one's own are read."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from pose3d_lib.sources import bvh, catalogue
 from pose3d_lib.sources.bvh import parse_units
 from pose3d_lib.sources.bvh.joints import shipped_mappings
 from pose3d_lib.sources.bvh.names import match
-from pose3d_lib.sources.catalogue import RECORD, collections, find_entry, list_named, read_collection
+from pose3d_lib.sources.catalogue import collections, find_entry, read_collection
 from pose3d_lib.sources.fetch.cmu_actions import ACTIONS
 from pose3d_lib.sources.spec import DataSpec
 
@@ -128,27 +128,6 @@ def test_a_description_that_cannot_be_used_is_refused_by_name(text, message, roo
 
 def test_a_name_that_is_nobody_s_has_no_entry() -> None:
     assert find_entry("bandai") is None
-
-
-def test_every_dataset_with_a_name_is_listed_with_how_to_get_it(root: Path) -> None:
-    listed = list_named().set_index("Dataset")
-    assert tuple(listed.index) == ("synthetic", "h36m", "humaneva15", "humaneva20", *NAMES)
-    assert list(listed.index[listed.There == "yes"]) == ["synthetic"]
-    assert (listed["What it is"] != "").all()
-    assert (listed["How to get it"] != "").all()
-    assert listed.loc["cmu", "How to get it"] == "`pose3d data fetch cmu`"
-    assert listed.loc["cmu", "Where"] == str(root / "cmu")
-    assert listed.loc["cmu", "Licence"] == collections()["cmu"].licence.name
-    assert listed.loc["h36m", "Where"] == str(root / "data_3d_h36m.npz")
-
-
-def test_what_is_there_is_listed_as_there(root: Path) -> None:
-    (root / "data_3d_h36m.npz").touch()
-    (root / "cmu").mkdir()
-    (root / "cmu" / RECORD).touch()
-    (root / "bandai-namco-2").mkdir()  # without a record, it was not fetched
-    listed = list_named()
-    assert list(listed.Dataset[listed.There == "yes"]) == ["synthetic", "h36m", "cmu"]
 
 
 def test_collections_may_be_read_anew_after_a_change_of_the_folder(monkeypatch, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_a_save_that_fails_halfway_leaves_no_file(tmp_path: Path, monkeypatch: p
         raise OSError("disk full")
 
     monkeypatch.setattr("pose3d_lib.dataset.save_file", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="disk full"):
         saved(make_dataset(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -256,6 +256,13 @@ def test_a_file_that_cannot_be_finished_is_not_there(tmp_path: Path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=rf"{tmp_path / 'file' / 'out'}: cannot be written") as refusal:
+        export_videopose3d(filmed(TWO, h36m_cameras()), tmp_path / "file" / "out", name="h36m")
+    assert "POSE3D_OUTPUTS" not in str(refusal.value)
+
+
 def test_files_are_as_readable_as_others(tmp_path: Path) -> None:
     (tmp_path / "other").touch()
     for file in export_videopose3d(filmed(TWO, h36m_cameras()), tmp_path, name="h36m"):
@@ -317,7 +324,7 @@ def test_names_that_are_no_part_of_a_file_s_name(tmp_path: Path, name: str) -> N
     with pytest.raises(InputError, match="a part of a file's name"):
         export_videopose3d(data, tmp_path, name=name)
     keypoints = {name: data.keypoints["gt"]}
-    with pytest.raises(InputError, match="a part of a file's name"):
+    with pytest.raises(InputError, match=r"a part of a file's name|control character"):
         export_videopose3d(replace(data, keypoints=keypoints, layouts={name: H36M_17}), tmp_path, name="h36m")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import cdflib.cdfwrite
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 
@@ -21,12 +22,14 @@ from pose3d_lib.actions import H36M_ACTIONS
 from pose3d_lib.cameras import Camera, h36m_cameras
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
+from pose3d_lib.export import export_videopose3d
 from pose3d_lib.skeleton import H36M_17_OF_32
 from pose3d_lib.sources import human36m, human36m_facts
 from pose3d_lib.sources.human36m import find, list_actions, read_originals, recognise
 from pose3d_lib.sources.human36m import takes as human36m_takes
 from pose3d_lib.sources.human36m.takes import read_take
 from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.sources.videopose3d import read_set
 
 SPEC = DataSpec(keypoints="gt")
 SMALL = {"S1/Walking": 5, "S1/Walking 1": 3, "S9/Greeting": 4, "S9/Sitting 2": 6}
@@ -208,6 +211,17 @@ def test_the_joints_come_back_from_camera_space_and_the_keypoints_are_their_proj
         np.testing.assert_allclose(data.keypoints["gt"][rows], expected, atol=1e-2)
 
 
+def test_what_is_exported_of_them_comes_back(tmp_path: Path) -> None:
+    data = read(write(tmp_path / "originals"))
+    export_videopose3d(data, tmp_path / "files", name="h36m")
+    back = read_set(tmp_path / "files", "h36m", keypoints="gt")
+    pd.testing.assert_frame_equal(back.clips, data.clips)
+    np.testing.assert_array_equal(back.keypoints["gt"], data.keypoints["gt"])
+    np.testing.assert_allclose(back.positions, data.positions, atol=2e-6, rtol=0)
+    np.testing.assert_allclose(back.trajectory, data.trajectory, atol=2e-6, rtol=0)
+    assert (back.cameras, back.notes) == (data.cameras, data.notes)
+
+
 @pytest.mark.parametrize("kind", ["CDF", "MATLAB", "HDF5"])
 def test_archives_give_the_same_dataset_as_the_folder(kind, tmp_path: Path) -> None:
     folder = write(tmp_path / "folder", kind=kind)
@@ -301,6 +315,11 @@ def test_a_take_that_is_left_out_is_not_read(archived, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"Greeting\.cdf"):
         read(path)
     assert "Greeting" not in set(read(path, "S9/Greeting/0").clips.action)
+
+
+def test_the_corrupt_take_may_be_named_although_it_is_left_out_anyway(tmp_path: Path) -> None:
+    folder = write(tmp_path, {**SMALL, "S11/Directions": 2})
+    assert read(folder, "S11/Directions/0").fingerprint == read(folder).fingerprint
 
 
 def test_a_name_to_leave_out_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path) -> None:
@@ -454,7 +473,7 @@ def test_poses_in_camera_coordinates_are_refused(tmp_path: Path) -> None:
 def test_a_take_behind_a_camera_is_refused_by_name(tmp_path: Path) -> None:
     folder = write(tmp_path)
     make_cdf(file_of(folder, "S9/Greeting", ".cdf"), recording(4) + np.tile([20_000.0, 0, 0], 32))
-    with pytest.raises(InputError, match="S9/Greeting/0 goes behind camera"):
+    with pytest.raises(InputError, match=f"{tmp_path}: S9/Greeting/0 goes behind camera"):
         read(folder)
 
 
@@ -495,7 +514,7 @@ def test_a_recording_without_a_frame_is_refused(kind, tmp_path: Path) -> None:
 
 def refuse(path: Path, kind: str, message: str = "") -> None:
     """The file must be refused by name, quickly, and without much memory."""
-    began = time.monotonic()
+    began = time.process_time()
     tracemalloc.start()
     try:
         with pytest.raises(InputError, match=message) as refusal:
@@ -503,7 +522,7 @@ def refuse(path: Path, kind: str, message: str = "") -> None:
         assert tracemalloc.get_traced_memory()[1] < 8_000_000
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
     assert str(path) in str(refusal.value)
 
 

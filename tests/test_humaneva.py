@@ -167,6 +167,16 @@ def test_3d_that_cannot_be_right(tmp_path: Path, subject: str, change: np.ndarra
         read_set(folder, "humaneva15", keypoints="gt")
 
 
+def test_a_take_that_names_no_action_is_refused(tmp_path: Path) -> None:
+    world = motions(15)
+    world["Train/S1"][" 1"] = motion(3, 1, 15)
+    folder = write(tmp_path, "humaneva15", world, views(world, 15))
+    with pytest.raises(
+        InputError, match=r"data_3d_humaneva15.npz, .*: Train/S1 has a take ' 1', which names no action"
+    ):
+        read_set(folder, "humaneva15", keypoints="gt")
+
+
 def test_cameras_are_three(tmp_path: Path) -> None:
     world = motions(15)
     pixels = views(world, 15)
@@ -185,7 +195,9 @@ def test_both_sets_may_lie_in_one_folder(tmp_path: Path) -> None:
     spec = DataSpec(dataset="humaneva15", keypoints="gt")
     assert list_actions(spec, tmp_path) == ("Walking", "Jog")
     assert read_set(tmp_path, "humaneva20", keypoints="gt").skeleton == HUMANEVA_20
-    with pytest.raises(InputError, match=r"data_3d_humaneva15.npz: there is no such file"):
+    with pytest.raises(
+        InputError, match=r"data_3d_humaneva15.npz: there is no such file.* POSE3D_DATA.*humaneva\.is\.tue"
+    ):
         list_actions(spec, tmp_path.parent)
 
 

@@ -11,7 +11,6 @@ import torch
 from pose3d_lib.cameras import Camera, camera_to_world, h36m_cameras
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.sources.filming import Take, film
 from pose3d_lib.sources.plain_motion import list_takes, read_plain_motion
 
 
@@ -227,25 +226,6 @@ def test_the_four_cameras_of_a_take_do_not_share_their_error(tmp_path: Path) -> 
     data = read(write(tmp_path))
     error = (data.keypoints["simulated"] - data.keypoints["gt"])[:20].reshape(4, -1)
     assert np.abs(np.corrcoef(error) - np.eye(4)).max() < 0.7
-
-
-def test_a_take_that_is_not_as_long_as_it_says_is_refused_by_name() -> None:
-    take = Take("ann", "Walking", "1", 6, lambda: motion(5))
-    with pytest.raises(ValueError, match="ann/Walking/1: expected 6 frames"):
-        film(
-            [take], {"ann": h36m_cameras()["S1"]}, name="x", synthetic=True, fps=50, seed=0,
-            train_subjects=["ann"], test_subjects=[],
-        )  # fmt: skip
-
-
-def test_subjects_may_have_cameras_of_their_own() -> None:
-    cameras = h36m_cameras()
-    takes = [Take(subject, "Walking", "1", 2, lambda: motion(2) - [20, -7, 0]) for subject in ("S5", "S9")]
-    data = film(takes, cameras, name="x", synthetic=True, fps=50, seed=0, train_subjects=["S5"], test_subjects=["S9"])
-    assert data.cameras == (*cameras["S5"], *cameras["S9"])
-    assert [data.camera_of(clip) for _, clip in data.clips.iterrows()] == [*cameras["S5"], *cameras["S9"]]
-    for row in (0, 5):
-        np.testing.assert_allclose(world_of(data, row), motion(2) - [20, -7, 0], atol=1e-5)
 
 
 def test_an_action_called_all_is_refused(tmp_path: Path) -> None:

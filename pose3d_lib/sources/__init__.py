@@ -13,9 +13,11 @@ An origin is a module with
 - `read(spec, path, progress)`: the `PoseDataset`.
 """
 
+import glob
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +26,7 @@ from filelock import FileLock
 
 from pose3d_lib.actions import check_name, nearest
 from pose3d_lib.dataset import PoseDataset, load_dataset, save_dataset
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, printable
 from pose3d_lib.paths import make_folder, prepared_dir, source_data_dir
 from pose3d_lib.sources import bvh, catalogue, detections, human36m, plain_motion, synthetic, videopose3d
 from pose3d_lib.sources.spec import DataSpec, Progress
@@ -41,11 +43,18 @@ NAMES = ("synthetic", "h36m", "humaneva15", "humaneva20")
 """Datasets that have names of their own; all but the first are looked for in POSE3D_DATA."""
 
 
+NAME_LIMIT = 150
+"""Bytes of a dataset's name in the name of its prepared file, which may have 255 with all that is put around it."""
+
+
 def complete_parameters(given: Mapping[str, object]) -> dict[str, object]:
     """Parameters of a `DataSpec` with what follows from `dataset` added: its description's, and its own keypoints.
 
-    What is given stays, and what is wrong is left to be refused with all the rest.
+    What is given stays, an empty text or list counting as not given, as notebooks pass them; what is wrong is left to be
+    refused with all the rest.
     """
+    optional = DataSpec.model_fields.keys() - {"dataset"}
+    given = {name: value for name, value in given.items() if name not in optional or value not in ("", (), [])}
     dataset = given.get("dataset", DataSpec.model_fields["dataset"].default)
     if not isinstance(dataset, str):
         return dict(given)
@@ -72,15 +81,32 @@ def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> P
     path = prepared_path(spec)
     if not path.is_file():
         make_folder(path.parent)
-        with FileLock(path.with_suffix(".lock")):
+        with _only_one(path):
             if not path.is_file():
-                for unfinished in path.parent.glob(f".{path.name}.*"):  # of a preparation that was killed
-                    unfinished.unlink()
                 progress(f"preparing {path.name}")
                 save_dataset(_read(spec, progress), path)
     data = load_dataset(path)
     check_name(spec.keypoints, data.keypoints, f"keypoints of {data.name}")
     return data
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Lets one process at a time prepare a file, and removes what one that was killed has left of it."""
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise InputError(
+            f"{path.parent}: {lock.lock_file} cannot be written there ({error.strerror}). Prepared datasets need a folder that "
+            "may be written to; the environment variable POSE3D_OUTPUTS names another"
+        ) from error
+    try:
+        for unfinished in path.parent.glob(f".{glob.escape(path.name)}.*"):
+            unfinished.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
 
 
 def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
@@ -105,11 +131,23 @@ def prepared_path(spec: DataSpec) -> Path:
     code = [*PACKAGE.glob("sources/**/*.py"), *PACKAGE.glob("data/*.*"), *(PACKAGE / f"{name}.py" for name in MODULES)]
     for module in sorted(code):
         digest.update(module.read_bytes())
-    return prepared_dir() / f"{found.name}-{digest.hexdigest()[:10]}.safetensors"
+    name = found.name.encode("utf-8", "replace")[:NAME_LIMIT].decode("utf-8", "ignore")
+    return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
 
 
 def _origin(dataset: str) -> tuple[ModuleType, Path]:
     """The module that reads a dataset, and the file or folder that it reads."""
+    if printable(dataset) != dataset:
+        raise InputError(
+            f"dataset {dataset[:300]!a}: a line break, a control character or half a character is in this path; rename it"
+        )
+    try:
+        return _find_origin(dataset)
+    except OSError as error:
+        raise InputError(f"dataset {dataset[:300]!r} cannot be looked at: {error.strerror}") from error
+
+
+def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
     if dataset == "synthetic":
         return synthetic, Path()
     if dataset in known_sets():
@@ -134,6 +172,8 @@ def _origin(dataset: str) -> tuple[ModuleType, Path]:
         path = catalogue.find_path(dataset)
     else:
         path = entry.path
+    if printable(str(path)) != str(path):
+        raise InputError(f"{dataset}: leads to {str(path)[:300]!a}, a path with a control character; rename it")
     if not path.exists():
         raise InputError(
             f"{path}: there is no such file or folder{'; ' + entry.missing if entry and entry.missing else ''}"

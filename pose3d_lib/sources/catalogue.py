@@ -1,8 +1,8 @@
 """Data that has a name: what a description file says of it, so that one name stands for a path and its parameters.
 
-A description is a table of a TOML file: `path` (absolute, or from the file's folder) and any parameter of `DataSpec`
-but `dataset`. Those of open collections come with this package, and `pose3d data fetch` puts the collections where they
-say; `dataset = "mine.toml"` reads one of your own.
+A description is a table of a TOML file: `path` (absolute, or from the file's folder, as a file that `joints` names is)
+and any parameter of `DataSpec` but `dataset`; `dataset = "mine.toml"` reads one. Those of open collections come with this
+package, and `pose3d data fetch` puts the collections where they say.
 """
 
 import tomllib
@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-
-import pandas as pd
 
 from pose3d_lib.actions import check_name
 from pose3d_lib.errors import InputError
@@ -142,39 +140,6 @@ def find_entry(dataset: str) -> Entry | None:
     return None
 
 
-def list_named() -> pd.DataFrame:
-    """Every dataset that has a name: what it is, whether it is there, its licence, where it lies, how to get it."""
-    root = source_data_dir()
-    files = "data_3d_{0}.npz and data_2d_{0}_*.npz, as VideoPose3D's DATASETS.md makes them, into POSE3D_DATA"
-    h36m = f"with an account of http://vision.imar.ro/human3.6m; {files.format('h36m')}"
-    rows = [
-        ("synthetic", "motion of a built-in generator, seen with a detector-like error", True, "", None, "built in")
-    ]
-    for name, title, how in (
-        ("h36m", "Human3.6M", h36m),
-        (
-            "humaneva15",
-            "HumanEva-I, 15 joints",
-            f"registered at http://humaneva.is.tue.mpg.de; {files.format('humaneva15')}",
-        ),
-        (
-            "humaneva20",
-            "HumanEva-I, 20 joints",
-            f"registered at http://humaneva.is.tue.mpg.de; {files.format('humaneva20')}",
-        ),
-    ):
-        file = root / f"data_3d_{name}.npz"
-        rows.append((name, title, file.is_file(), "by agreement, for research", file, how))
-    rows += [
-        (name, f"{of.title}: {of.content}", of.fetched, of.licence.name, of.home, f"`pose3d data fetch {name}`")
-        for name, of in collections().items()
-    ]
-    table = pd.DataFrame(rows, columns=["Dataset", "What it is", "There", "Licence", "Where", "How to get it"])
-    table["There"] = table["There"].map({True: "yes", False: "no"})
-    table["Where"] = ["" if path is None else str(path) for path in table["Where"]]
-    return table
-
-
 def find_path(dataset: str) -> Path:
     """The file or folder that `dataset` names, absolute or in the working directory or in POSE3D_DATA."""
     given = Path(dataset).expanduser()
@@ -201,4 +166,7 @@ def _read_description(path: Path) -> Entry:
     parameters = {name: value for name, value in table.items() if name != "path"}
     for name in parameters:
         check_name(name, sorted(DataSpec.model_fields.keys() - {"dataset"}), f"parameter in {path}")
+    mapping = path.parent / str(parameters.get("joints", ""))
+    if mapping.is_file():
+        parameters["joints"] = str(mapping)
     return Entry(str(path), path.parent / Path(table["path"]).expanduser(), parameters)

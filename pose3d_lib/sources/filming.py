@@ -1,4 +1,4 @@
-"""From motion in the world to a `PoseDataset`: every take seen by every camera of its subject, with both 2D sources."""
+"""From motion in the world to a `PoseDataset`: every take seen by every camera of its subject."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ import torch
 
 from pose3d_lib.cameras import Camera, view
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.errors import InputError
 from pose3d_lib.noise import simulate_detections
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.spec import Progress
@@ -45,10 +46,12 @@ def film(
     name: str,
     synthetic: bool,
     fps: float,
-    seed: int,
+    seed: int = 0,
+    sources: Sequence[str] = (GT, SIMULATED),
     train_subjects: Sequence[str],
     test_subjects: Sequence[str],
     notes: Sequence[str] = (),
+    where: object = "",
     progress: Progress = lambda line: None,
 ) -> PoseDataset:
     """Every take seen by each camera of its subject.
@@ -59,16 +62,21 @@ def film(
         name, synthetic, train_subjects, test_subjects, notes: as in `PoseDataset`.
         fps: frames per second of all takes.
         seed: of the detector-like error; a take's error depends on the seed and the take's place only.
+        sources: which of the two 2D sources the dataset gets.
+        where: the file or folder, for messages.
         progress: called with a line every few seconds.
+
+    Raises:
+        InputError: a joint is behind a camera, where nothing can be projected; names take and camera.
     """
     used = list(dict.fromkeys(camera for take in takes for camera in cameras[take.subject]))
     total = sum(take.frames * len(cameras[take.subject]) for take in takes)
     positions = np.empty((total, H36M_17.num_joints, 3), np.float32)
     trajectory = np.empty((total, 3), np.float32)
-    keypoints = {source: np.empty((total, H36M_17.num_joints, 2), np.float32) for source in (GT, SIMULATED)}
+    keypoints = {source: np.empty((total, H36M_17.num_joints, 2), np.float32) for source in sources}
     rows, start = [], 0
     begun = said = time.monotonic()
-    with _one_thread():
+    with one_thread():
         for number, take in enumerate(takes):
             world = take.make()
             if world.shape != (take.frames, H36M_17.num_joints, 3):
@@ -78,11 +86,14 @@ def film(
             for eye, camera in enumerate(cameras[take.subject]):
                 stop = start + take.frames
                 in_camera, pixels = view(world, camera)
+                check_in_front(in_camera, camera, f"{where or name}: {take.subject}/{take.action}/{take.take}")
                 rng = np.random.default_rng([seed, number, eye])
                 trajectory[start:stop] = in_camera[:, 0]
                 positions[start:stop] = in_camera - in_camera[:, :1]
-                keypoints[GT][start:stop] = pixels
-                keypoints[SIMULATED][start:stop] = simulate_detections(pixels, fps=fps, rng=rng)
+                if GT in keypoints:
+                    keypoints[GT][start:stop] = pixels
+                if SIMULATED in keypoints:
+                    keypoints[SIMULATED][start:stop] = simulate_detections(pixels, fps=fps, rng=rng)
                 rows.append((take.subject, take.action, take.take, used.index(camera), float(fps), start, stop, True))
                 start = stop
             if time.monotonic() - said >= EVERY:
@@ -104,9 +115,17 @@ def film(
     )
 
 
+def check_in_front(in_camera: np.ndarray, camera: Camera, where: str) -> None:
+    """Refuses camera metres, (frames, joints, 3), of which a joint lies behind the camera or beside its lens."""
+    if in_camera[..., 2].min() <= 0:
+        raise InputError(
+            f"{where} goes behind camera {camera.name}, where nothing can be projected; is it in world coordinates, in metres?"
+        )
+
+
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keeps torch to one thread: the arrays of a clip are so small that several threads mostly wait for each other."""
+def one_thread() -> Iterator[None]:
+    """Keeps torch to one thread: a clip's arrays are so small that on a busy machine several mostly wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

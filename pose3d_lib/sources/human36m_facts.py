@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from pose3d_lib.actions import H36M_ACTIONS
+from pose3d_lib.actions import H36M_ACTIONS, check_name, split_take
+from pose3d_lib.sources import selection
 from pose3d_lib.sources.selection import Key
 
 SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
@@ -13,7 +14,6 @@ KNOWN_FRAMES = {"train": 1_559_752, "test": 543_344}
 """Frames over four cameras that work on the whole dataset trains and tests on."""
 
 FPS = 50.0
-CAMERAS = 4
 
 TAKES = 2
 """Of every action by every subject."""
@@ -31,24 +31,36 @@ DRIFTING_WORD = "drifting"
 """What stands for all of `DRIFTING` in the parameter `leave_out`."""
 
 
-def expand_drifting(names: Sequence[str], keys: Iterable[Key]) -> tuple[str, ...]:
+def name_drifting(names: Sequence[str], keys: Iterable[Key]) -> list[str]:
     """The names of takes to leave out, the word "drifting" replaced by those of `DRIFTING` that are among the keys."""
+    if DRIFTING_WORD not in names:
+        return list(names)
     present = set(keys)
     drifting = ["/".join(key) for key in DRIFTING if key in present]
-    kept = [name for name in names if name != DRIFTING_WORD]
-    return tuple(dict.fromkeys([*kept, *(drifting if DRIFTING_WORD in names else ())]))
+    return list(dict.fromkeys([*(name for name in names if name != DRIFTING_WORD), *drifting]))
 
 
-def describe_drifting(keys: Iterable[Key]) -> list[str]:
-    """A sentence on the drifting takes among those that are used, if there are any."""
-    present = set(keys)
-    drifting = ["/".join(key) for key in DRIFTING if key in present]
-    if not drifting:
-        return []
-    return [
-        f"The ground truth of {', '.join(drifting)} is known to be displaced in the room, which changes absolute errors "
-        f"and hardly those relative to the root. `leave_out` = {DRIFTING_WORD} leaves these takes out."
-    ]
+def leave_out(keys: Sequence[Key], names: Sequence[str], where: object) -> tuple[list[Key], list[str]]:
+    """The takes that stay, in order, and notes on those that do not and on the drifting ones that do.
+
+    Args:
+        keys: every take, the corrupt one not.
+        names: those to leave out, each as "subject/action/take"; "drifting" stands for the takes of `DRIFTING`, and the
+            corrupt take, which is left out anyway, may be named.
+        where: the file or folder, for messages.
+    """
+    subject, file_name = CORRUPT
+    corrupt = "/".join((subject, *split_take(file_name)))
+    names = [name for name in names if name != corrupt]
+    for name in names:
+        check_name(name, [DRIFTING_WORD, *("/".join(key) for key in keys)], f"take to leave out of {where}")
+    kept, notes = selection.leave_out(keys, name_drifting(names, keys), where)
+    if drifting := ["/".join(key) for key in DRIFTING if key in kept]:
+        notes.append(
+            f"The ground truth of {', '.join(drifting)} is known to be displaced in the room, which changes absolute errors "
+            f"and hardly those relative to the root. `leave_out` = {DRIFTING_WORD} leaves these takes out."
+        )
+    return kept, notes
 
 
 def describe_missing_takes(keys: Iterable[Key]) -> list[str]:

@@ -7,6 +7,7 @@ import torch
 
 from pose3d_lib.cameras import Camera, camera_to_world, h36m_cameras, view
 from pose3d_lib.skeleton import H36M_17
+from pose3d_lib.sources.filming import one_thread
 
 CAMERAS_OF = "S1"
 NEAREST = 0.5
@@ -35,6 +36,7 @@ def centred(motion: np.ndarray) -> np.ndarray:
     return moved
 
 
+@one_thread()
 def nearest_depth(motion: np.ndarray) -> float:
     """The least distance of any joint of the centred clip along a camera's axis, metres; negative behind a camera."""
     placed = centred(motion)
@@ -47,6 +49,7 @@ def uprightness(motion: np.ndarray) -> float:
     return float((trunk[:, 2] / np.linalg.norm(trunk, axis=-1).clip(1e-9)).mean())
 
 
+@one_thread()
 def share_outside(motion: np.ndarray) -> float:
     """The share of the centred clip's joints that lie outside the picture, in the camera where most do."""
     placed = centred(motion)

@@ -5,8 +5,8 @@ Human3.6M can ask the paper's question of any open motion capture.
 """
 
 import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.filming import GT, SIMULATED, Take, film
+from pose3d_lib.sources.npz_members import FAULTS, RefusedError, open_member, open_npz, read_values
 from pose3d_lib.sources.placing import CAMERAS_OF, NEAREST, centred, nearest_depth, room_cameras, uprightness
 from pose3d_lib.sources.selection import Key, leave_out, split_subjects
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
@@ -60,12 +61,8 @@ def list_takes(path: Path) -> list[Key]:
             f"{path}: there is no such file. Plain motion is an .npz of float arrays (frames, 17, 3) in world metres "
             "under keys subject/Action/take; give its path, or put it into the folder that POSE3D_DATA names"
         )
-    try:
-        with path.open("rb") as raw, zipfile.ZipFile(raw) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise InputError(f"{path}: not an .npz of plain arrays ({error})") from error
-    keys = [name.removesuffix(".npy") for name in names]
+    with _opened(path) as (_, members):
+        keys = list(members)
     for key in keys:
         if key.count("/") != 2 or not all(key.split("/")):
             raise InputError(f"{path}: key {key!r}: expected subject/Action/take, such as S1/Walking/walk_03")
@@ -100,11 +97,12 @@ def read_plain_motion(
     if fps is None:
         notes.append(f"Taken for {FPS:g} frames per second (`fps` says otherwise).")
     takes, upright = [], []
-    with np.load(path, allow_pickle=False) as file:
+    with _opened(path) as (archive, members):
         for subject, action, take in keys:
             if subject not in (*train_subjects, *test_subjects):
                 continue
-            motion = _read_motion(file, path, f"{subject}/{action}/{take}")
+            key = f"{subject}/{action}/{take}"
+            motion = _read_motion(archive, members[key], path, key)
             upright.append(uprightness(motion))
             takes.append(Take(subject, action, take, len(motion), lambda motion=motion: centred(motion)))
     if np.median(upright) < 0.5:
@@ -122,19 +120,29 @@ def read_plain_motion(
     )
 
 
-def _read_motion(file: np.lib.npyio.NpzFile, path: Path, key: str) -> np.ndarray:
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(open_npz(path))
+        except (RefusedError, *FAULTS) as error:
+            raise InputError(f"{path}: not an .npz of plain arrays ({error})") from error
+        yield opened
+
+
+def _read_motion(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, key: str) -> np.ndarray:
     try:
-        motion = file[key]
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        with open_member(archive, info) as member:
+            motion = read_values(member)
+    except (RefusedError, *FAULTS) as error:
         raise InputError(f"{path}: key {key!r} cannot be read as a plain array ({error})") from error
-    if not isinstance(motion, np.ndarray):
-        raise InputError(f"{path}: key {key!r} is not an array")
     expected = f"expected float (frames, {H36M_17.num_joints}, 3), world metres"
     if motion.dtype.kind != "f" or motion.ndim != 3 or motion.shape[1:] != (H36M_17.num_joints, 3) or not len(motion):
         raise InputError(f"{path}: key {key!r} is {motion.dtype}{motion.shape}, {expected}")
     if not np.isfinite(motion).all():
         raise InputError(f"{path}: key {key!r} holds NaN or infinity, first in frame {_first_bad(motion)}")
-    height = np.ptp(motion[..., 2], axis=1).max()
+    with np.errstate(over="ignore"):
+        height = np.ptp(motion[..., 2], axis=1).max()
     if not 0.2 < height < 4:
         raise InputError(f"{path}: key {key!r} is {height:.3g} tall along z; {expected}, z up")
     head, feet = H36M_17.index("Head"), [H36M_17.index("RFoot"), H36M_17.index("LFoot")]

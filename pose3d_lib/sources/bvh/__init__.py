@@ -56,12 +56,13 @@ SHORTEST = 1.0
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is read: the takes in order, who is trained and tested on, the notes on both."""
+    """What is read: the takes in order, who is trained and tested on, the notes on both, and pieces of takes left out."""
 
     files: dict[Key, Path]
     train: tuple[str, ...]
     test: tuple[str, ...]
     notes: list[str]
+    without: tuple[str, ...]
 
 
 def recognise(path: Path) -> bool:
@@ -86,7 +87,9 @@ def find(spec: DataSpec, path: Path) -> Found:
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
-    kept, _ = leave_out(list(name_files(path, spec.pattern).files), spec.leave_out, path)
+    named = name_files(path, spec.pattern)
+    pieces = _pieces(spec.leave_out, named)
+    kept, _ = leave_out(list(named.files), [name for name in spec.leave_out if name not in pieces], path)
     return tuple(dict.fromkeys(action for _, action, _ in kept))
 
 
@@ -104,6 +107,10 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         notes.append(f"{rests} files begin with a frame in rest pose, which is left out.")
     del recordings
     takes, placed = _place(keys, motions, unit=unit, axes=UP[up], fps=fps)
+    there = [(take.subject, take.action, take.take) for take in takes]
+    kept, gone = leave_out(there, plan.without, path)
+    takes = [take for take, key in zip(takes, there, strict=True) if key in set(kept)]
+    placed += gone
     if not takes:
         raise InputError(f"{path}: no take fits into the room. {' '.join(placed)}")
     progress(f"filming {sum(take.frames for take in takes):,} frames with {len(room_cameras())} cameras")
@@ -135,14 +142,23 @@ def parse_units(units: str) -> float | None:
 
 
 def _plan(spec: DataSpec, path: Path, named: NamedFiles) -> _Plan:
-    keys, left = leave_out(list(named.files), spec.leave_out, path)
+    pieces = _pieces(spec.leave_out, named)
+    keys, left = leave_out(list(named.files), [name for name in spec.leave_out if name not in pieces], path)
     train, test, said = split_subjects(
         [subject for subject, _, _ in keys], spec.train_subjects, spec.test_subjects, path
     )
     files = {key: named.files[key] for key in keys if key[0] in (*train, *test)}
     if not files:
         raise InputError(f"{path}: every take is left out")
-    return _Plan(files, train, test, [*named.notes, *left, *said])
+    return _Plan(files, train, test, [*named.notes, *left, *said], pieces)
+
+
+def _pieces(names: Sequence[str], named: NamedFiles) -> tuple[str, ...]:
+    """Those names that may be pieces of takes, such as ann/walk/1.2 of ann/walk/1: only cutting tells whether they are."""
+    takes = {"/".join(key) for key in named.files}
+    return tuple(
+        name for name in names if name not in takes and (cut := name.rpartition("."))[0] in takes and cut[2].isdecimal()
+    )
 
 
 def _mapping(spec: DataSpec, plan: _Plan) -> JointMapping:

@@ -192,7 +192,7 @@ def _read_one(file: Path, mapping: JointMapping, fps: float | None) -> Recording
 
 def _refuse(bad: dict[int, str], names: Sequence[str], *, more: bool) -> None:
     lines = [f"{bad[number]} (take {names[number]})" for number in sorted(bad)]
-    example = names[min(bad)]
+    example = ",".join(names[number] for number in sorted(bad))
     raise InputError(
         f"{len(bad)} BVH file{'s' if len(bad) > 1 else ''} cannot be used{', and maybe more' if more else ''}:\n"
         + "\n".join(lines)

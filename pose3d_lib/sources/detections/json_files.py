@@ -172,6 +172,8 @@ def _read_landmarks(content: object, name: str, where: str, header: dict, joints
             raise InputError(f"{at}: frame {frame} is there twice")
         listed.add(frame)
         at = f"{at}.{key}" if key else at
+        if isinstance(found, dict) and "landmark" in found:  # as protobuf's MessageToDict writes landmarks
+            found, at = found["landmark"], f"{at}.landmark"
         if found is None or found == []:
             continue
         if not isinstance(found, list):
@@ -192,6 +194,8 @@ def _read_landmarks(content: object, name: str, where: str, header: dict, joints
 
 def _load(path: Path) -> object:
     """What the file holds, unless it would need too much memory."""
+    if not path.is_file():  # reading a pipe would wait for ever
+        raise InputError(f"{path}: not a file")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; cut the video into shorter ones")

@@ -49,7 +49,8 @@ class Video:
         frames: (people,) int64: the frame of each detected person.
         points: (people, joints, 2) float32, pixels, or shares of the image's sides if `normalised`; NaN where missing.
         scores: (people,) float32.
-        tracks: (people,) which person each is; None where the detector does not say so of everybody.
+        tracks: (people,) which person each is; None where the detector does not say so of everybody, or gives several people
+            in a frame one and the same.
         size: width and height of the image, where the file has them.
         fps: where the file has it.
         normalised: whether the unit is the image's width and height.
@@ -66,6 +67,10 @@ class Video:
     size: tuple[int, int] | None = None
     fps: float | None = None
     normalised: bool = False
+
+
+NO_SCORE = 1e6
+"""Scores beyond this, and NaN, count as 0."""
 
 
 def make_video(
@@ -103,9 +108,9 @@ def make_video(
         crowded = numbers[present.argmax()]
         raise InputError(f"{where}: {present.max()} people in frame {crowded}; at most {MAX_PEOPLE} are read")
     used = np.stack([person.joints[: LAYOUTS[layout].num_joints] for person in people])
-    missing = ~np.isfinite(used[..., :2]).all(axis=-1) | (used == 0).all(axis=-1)
+    missing = np.isnan(used[..., :2]).any(axis=-1) | (used == 0).all(axis=-1)
     used[missing] = np.nan
-    joint_scores = np.nan_to_num(used[..., 2], nan=0.0, posinf=0.0, neginf=0.0)
+    joint_scores = np.where(np.abs(used[..., 2]) < NO_SCORE, used[..., 2], 0)
     if missing.all():
         raise InputError(f"{where}: every joint of everybody is missing")
     largest = float(np.nanmax(np.abs(used[..., :2])))
@@ -114,6 +119,8 @@ def make_video(
     given = [person.score for person in people]
     scores = [mean if score is None else score for score, mean in zip(given, joint_scores.mean(axis=1), strict=True)]
     tracks = tuple(person.track for person in people)
+    if len(set(tracks)) == 1 and present.max() > 1:
+        tracks = (None,)  # AlphaPose gives everybody the track 0 if it did not follow them
     return Video(
         name=name,
         where=where,
@@ -151,9 +158,8 @@ def read_rows(rows: object, width: int, where: str, what: str) -> np.ndarray:
 
 
 def to_float32(array: np.ndarray) -> np.ndarray:
-    """A copy in which all that is not finite is NaN; what float32 cannot hold stays far too large, and is no pixel."""
-    numbers = np.asarray(array, np.float64)
-    return np.where(np.isfinite(numbers), np.clip(numbers, -1e30, 1e30), np.nan).astype(np.float32)
+    """A copy in which what float32 cannot hold, infinity included, stays far too large, and is no pixel; NaN is NaN."""
+    return np.clip(np.asarray(array, np.float64), -1e30, 1e30).astype(np.float32)
 
 
 def read_number(value: object, where: str) -> float:

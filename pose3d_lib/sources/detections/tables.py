@@ -1,5 +1,6 @@
 """Detections in a CSV: a row for each frame with columns <joint>_x and <joint>_y, or a row for each joint."""
 
+import codecs
 import re
 import warnings
 from pathlib import Path
@@ -14,6 +15,8 @@ from pose3d_lib.sources.detections.records import MAX_FRAME, Person, Video, make
 MAX_BYTES = 256 * 2**20
 MAX_COLUMNS = 2000
 MAX_VALUES = 20_000_000
+MAX_NAMES = 10_000
+"""Joints or tracks with names of their own."""
 
 FRAME = ("frame", "frame_id", "frame_index", "frame_number", "image_id")
 TRACK = ("person", "person_id", "track", "track_id")
@@ -66,7 +69,7 @@ def _read_wide(table: pd.DataFrame, names: dict[str, str], path: Path, joints: s
     found = [joint for joint, values in columns.items() if {"x", "y"} <= values.keys()]
     layout, order = _layout(found, joints, path)
     frames = _frames(table, names, path)
-    tracks = _tracks(table, names)
+    tracks = _tracks(table, names, path)
     values = np.ones((len(table), len(order), 3))
     for place, position in enumerate(order):
         named = columns[found[position]]
@@ -83,17 +86,22 @@ def _read_long(table: pd.DataFrame, names: dict[str, str], path: Path, joints: s
             raise InputError(f"{path}: expected a column {needed!r}, found {', '.join(table.columns[:12])}")
     if not any(name in names for name in FRAME):
         raise InputError(f"{path}: expected a column `frame`, found {', '.join(table.columns[:12])}")
-    which, found = pd.factorize(table[_column(names, JOINT)].astype(str))
-    layout, order = _layout([_whole(name) for name in found], joints, path)
+    which, found = _factorize(table, _column(names, JOINT), path)
+    layout, order = _layout(found, joints, path)
     place_of = np.full(len(found), -1)
     place_of[order] = np.arange(len(order))
-    places, frames, tracks = place_of[which], _frames(table, names, path), _tracks(table, names)
+    places, frames, tracks = place_of[which], _frames(table, names, path), _tracks(table, names, path)
     persons = pd.DataFrame({"frame": frames, "track": tracks if tracks is not None else ""})
     groups = persons.groupby(["frame", "track"], sort=True).ngroup().to_numpy()
     used = (places >= 0) & (which >= 0)
     if pd.DataFrame({"group": groups[used], "place": places[used]}).duplicated().any():
         raise InputError(f"{path}: a joint is there twice in one frame; a column `person` tells several people apart")
     score = _column(names, SCORE)
+    if (groups.max() + 1) * len(order) > MAX_VALUES:
+        raise InputError(
+            f"{path}: {groups.max() + 1:,} people in all frames, most of whose {len(order)} joints have no row; cut the video "
+            "into shorter ones"
+        )
     values = np.full((groups.max() + 1, len(order), 3), np.nan)
     for axis, name in enumerate((names["x"], names["y"], score)):
         values[groups[used], places[used], axis] = _numbers(table, name, path)[used] if name else 1.0
@@ -142,9 +150,6 @@ def _load(path: Path) -> pd.DataFrame:
     except (OSError, ValueError, OverflowError, pd.errors.ParserWarning) as error:
         raise InputError(f"{path}: not a table in CSV ({str(error)[:200]})") from error
     table.columns = [str(name).strip() for name in table.columns]
-    folded = [name.casefold() for name in table.columns]
-    if len(set(folded)) < len(folded):
-        raise InputError(f"{path}: two columns have the same name")
     if not len(table):
         raise InputError(f"{path}: there is not a single row in it")
     return table
@@ -155,11 +160,15 @@ def _check_extent(path: Path) -> None:
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; cut the video into shorter ones")
     with path.open("rb") as file:
-        columns, values = file.readline(10**6).count(b",") + 1, 0
+        header = file.readline(10**6)
+        columns, values = header.count(b",") + 1, 0
         while chunk := file.read(2**20):
             values += chunk.count(b",") + chunk.count(b"\n")
     if columns > MAX_COLUMNS:
         raise InputError(f"{path}: {columns} columns; at most {MAX_COLUMNS} are read")
+    names = [name.strip(b' "\r\n').lower() for name in header.removeprefix(codecs.BOM_UTF8).split(b",")]
+    if len(set(names)) < len(names):  # pandas would give the second another name
+        raise InputError(f"{path}: two columns have the same name")
     if values > MAX_VALUES:
         raise InputError(f"{path}: more than {MAX_VALUES:,} values; cut the video into shorter ones")
 
@@ -191,9 +200,23 @@ def _frames(table: pd.DataFrame, names: dict[str, str], path: Path) -> np.ndarra
     return numbers.astype(np.int64)
 
 
-def _tracks(table: pd.DataFrame, names: dict[str, str]) -> list[str] | None:
+def _tracks(table: pd.DataFrame, names: dict[str, str], path: Path) -> list[str] | None:
     name = _column(names, TRACK)
-    return None if name is None else [_whole(str(track))[:100] for track in table[name]]
+    if name is None:
+        return None
+    which, found = _factorize(table, name, path)
+    shown_names = [track[:100] for track in found]
+    return [shown_names[number] for number in which]
+
+
+def _factorize(table: pd.DataFrame, name: str, path: Path) -> tuple[np.ndarray, list[str]]:
+    """(rows,) which of the different names in a column each row has, and these names."""
+    which, found = pd.factorize(table[name], use_na_sentinel=False)
+    if len(found) > MAX_NAMES:
+        raise InputError(
+            f"{path}: column {name!r} holds {len(found):,} different names; at most {MAX_NAMES:,} are read"
+        )
+    return which, [_whole(str(one)) for one in found]
 
 
 def _whole(name: str) -> str:

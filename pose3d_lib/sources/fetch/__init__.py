@@ -179,7 +179,7 @@ def _unpack_collection(known: Collection, archive: Path, staging: Path, bar: Bar
                 f"{archive}: {nested} only points to a file that Git LFS keeps, which such archives leave out. Get the real "
                 f"{known.nested} from the repository, unpack it into a folder, and use that folder's path as `dataset`"
             )
-    chosen = _choose_motion(list(list_members(inner)))
+    chosen = _choose_motion(list_members(inner))
     if not chosen:
         raise InputError(f"{archive}: there is no BVH file in its {nested}")
     unpack(inner, chosen, staging, progress=partial(bar, "unpacking"))

@@ -4,20 +4,17 @@ They may lie in folders, in a zip, or in the subjects' `.tgz` as downloaded, whi
 2D keypoints are projections of the joints through the calibrated cameras, with the distortion of their lenses.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import torch
 
 from pose3d_lib.actions import H36M_ACTIONS, check_name
-from pose3d_lib.cameras import h36m_cameras, view
-from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.cameras import h36m_cameras
+from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources.filming import GT
+from pose3d_lib.sources.filming import GT, Take, film
 from pose3d_lib.sources.human36m.archives import list_names, stream_files
 from pose3d_lib.sources.human36m.files import (
     HOW_TO_GET,
@@ -31,19 +28,18 @@ from pose3d_lib.sources.human36m.files import (
     sort_takes,
     survey_takes,
 )
-from pose3d_lib.sources.human36m.takes import read_take, uprightness
+from pose3d_lib.sources.human36m.takes import read_take
 from pose3d_lib.sources.human36m_facts import (
-    CAMERAS,
     DRIFTING,
-    DRIFTING_WORD,
     FPS,
     SUBJECTS,
-    describe_drifting,
     describe_missing_takes,
     describe_totals,
-    expand_drifting,
+    leave_out,
+    name_drifting,
 )
-from pose3d_lib.sources.selection import Key, leave_out
+from pose3d_lib.sources.placing import uprightness
+from pose3d_lib.sources.selection import Key
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
 
 PARAMETERS = ("leave_out",)
@@ -61,7 +57,7 @@ def find(spec: DataSpec, path: Path) -> Found:
     places = require_places(path)
     takes = survey_takes(places)
     if takes is not None:
-        _leave_out(takes, spec.leave_out, path)
+        leave_out(sort_takes(takes), spec.leave_out, path)
     files = [place for place in places if not place.is_dir()]
     for place in places:
         if place.is_dir():
@@ -74,7 +70,7 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     takes = survey_takes(require_places(path))
     if takes is None:
         return H36M_ACTIONS
-    present = {action for _, action, _ in _leave_out(takes, spec.leave_out, path)[0]}
+    present = {action for _, action, _ in leave_out(sort_takes(takes), spec.leave_out, path)[0]}
     return tuple(action for action in H36M_ACTIONS if action in present)
 
 
@@ -97,7 +93,7 @@ def read_originals(path: Path, *, without: Sequence[str] = (), progress: Progres
     Raises:
         InputError: nothing is there, a file is damaged or holds something else, or a name says nothing.
     """
-    unread = set(expand_drifting(without, DRIFTING))
+    unread = set(name_drifting(without, DRIFTING))
     takes: Takes = {}
     notes: list[str] = []
     world: dict[Key, np.ndarray] = {}
@@ -114,81 +110,39 @@ def read_originals(path: Path, *, without: Sequence[str] = (), progress: Progres
                 if all(key[0] != subject for subject, _, _ in world):
                     progress(f"reading {key[0]} from {place}")
                 world[key] = read_take(file, source.kind, str(source))
-    kept, said = _leave_out(takes, without, path)
-    for split, wanted_subjects in SUBJECTS.items():
-        if not {subject for subject, _, _ in kept} & set(wanted_subjects):
-            found = ", ".join(dict.fromkeys(subject for subject, _, _ in kept)) or "none"
+    kept, said = leave_out(sort_takes(takes), without, path)
+    subjects = list(dict.fromkeys(subject for subject, _, _ in kept))
+    for split, expected in SUBJECTS.items():
+        if not set(subjects) & set(expected):
             raise InputError(
-                f"{path}: has no {split} subject; found {found}, expected some of {', '.join(wanted_subjects)}. {HOW_TO_GET}"
+                f"{path}: has no {split} subject; found {', '.join(subjects) or 'none'}, expected some of "
+                f"{', '.join(expected)}. {HOW_TO_GET}"
             )
     if np.median([uprightness(world[key]) for key in kept]) < 0.5:
         raise InputError(
             f"{path}: in most takes the bodies do not stand along z; expected world coordinates, as in D3_Positions, "
             "not those of a camera, as in D3_Positions_mono"
         )
-    notes += [*said, *describe_drifting(kept), *describe_missing_takes(sort_takes(takes))]
-    with _one_thread():
-        return _assemble({key: world.pop(key) for key in kept}, path, notes)
-
-
-def _leave_out(takes: Takes, without: Sequence[str], path: Path) -> tuple[list[Key], list[str]]:
-    """The takes that stay, in order, and notes on the others."""
-    keys = sort_takes(takes)
-    for name in without:
-        offered = [DRIFTING_WORD, *("/".join(key) for key in keys)]
-        check_name(name, offered, f"take to leave out of {path}")
-    return leave_out(keys, expand_drifting(without, keys), path)
-
-
-def _assemble(world: dict[Key, np.ndarray], path: Path, notes: list[str]) -> PoseDataset:
-    """Films the takes, letting go of each once it is copied."""
-    subjects = list(dict.fromkeys(subject for subject, _, _ in world))
-    total = CAMERAS * sum(map(len, world.values()))
-    positions = np.empty((total, H36M_17.num_joints, 3), np.float32)
-    trajectory = np.empty((total, 3), np.float32)
-    pixels = np.empty((total, H36M_17.num_joints, 2), np.float32)
-    rows, start = [], 0
-    for key in list(world):
-        joints = world.pop(key)
-        for eye, camera in enumerate(h36m_cameras()[key[0]]):
-            stop = start + len(joints)
-            in_camera, pixels[start:stop] = view(joints, camera)
-            if in_camera[..., 2].min() <= 0:
-                raise InputError(
-                    f"{path}: {'/'.join(key)} goes behind camera {camera.name}; expected world millimetres"
-                )
-            trajectory[start:stop] = in_camera[:, 0]
-            positions[start:stop] = in_camera - in_camera[:, :1]
-            rows.append((*key, CAMERAS * subjects.index(key[0]) + eye, FPS, start, stop, True))
-            start = stop
-    clips = pd.DataFrame(rows, columns=list(CLIP_COLUMNS))
-    present = {split: tuple(subject for subject in wanted if subject in subjects) for split, wanted in SUBJECTS.items()}
-    return PoseDataset(
+    present = {split: tuple(s for s in expected if s in subjects) for split, expected in SUBJECTS.items()}
+    data = film(
+        [Take(*key, len(world[key]), lambda key=key: world.pop(key)) for key in kept],
+        h36m_cameras(),
         name="h36m",
         synthetic=False,
-        skeleton=H36M_17,
-        cameras=tuple(camera for subject in subjects for camera in h36m_cameras()[subject]),
-        clips=clips,
-        keypoints={GT: pixels},
-        layouts={GT: H36M_17},
-        positions=positions,
-        trajectory=trajectory,
+        fps=FPS,
+        sources=(GT,),
         train_subjects=present["train"],
         test_subjects=present["test"],
+        where=path,
+        progress=progress,
+    )
+    return replace(
+        data,
         notes=(
             "The 2D keypoints are projections of the 3D joints through the calibrated cameras.",
             *notes,
-            *describe_totals(clips, present),
+            *said,
+            *describe_missing_takes(sort_takes(takes)),
+            *describe_totals(data.clips, present),
         ),
     )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keeps torch to one thread: a take is so small that on a busy machine several mostly wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

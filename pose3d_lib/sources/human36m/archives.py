@@ -4,25 +4,19 @@ Of an archive's names none is ever used as a path: each wanted file goes under a
 is lent to the caller until the next one is asked for, and is removed.
 """
 
-import lzma
-import stat
-import struct
 import tarfile
 import tempfile
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
 from pose3d_lib.errors import InputError
+from pose3d_lib.sources.zips import check_count, check_member, check_path, named_faults, open_zip
 
 FILE_LIMIT = 50_000_000
 """Bytes of one file, unpacked: ten times what the longest recording of poses in Human3.6M takes."""
-
-MOST_MEMBERS = 20_000
-"""Of one archive; reading more headers than this takes seconds."""
 
 RATIO, ALWAYS_ALLOWED = 50, 100_000_000
 """An archive may unpack to as many bytes as are always allowed, or to so many times its own size."""
@@ -34,15 +28,6 @@ TAR = (".tgz", ".tar.gz", ".tar")
 ZIP = (".zip",)
 
 _CHUNK = 1 << 16
-
-_TABLE_END, _TABLE_ENTRY = 1 << 17, 500
-"""Bytes at the end of a zip that tell of its table of files, and of an entry with the longest name and more."""
-
-_FAULTS = (
-    OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error,
-    ValueError, NotImplementedError, RuntimeError, OverflowError, MemoryError, IndexError,
-)  # fmt: skip
-"""What the standard library raises on archives that are damaged, encrypted or made up."""
 
 
 def is_archive(path: Path) -> bool:
@@ -60,7 +45,7 @@ def list_names(place: Path, patterns: Sequence[str]) -> list[str] | None:
         return sorted(file.relative_to(place).as_posix() for file in found)
     if place.name.lower().endswith(TAR):
         return None
-    with _open_zip(place) as archive:
+    with open_zip(place) as archive:
         return sorted(info.filename for info in archive.infolist() if not info.is_dir())
 
 
@@ -90,22 +75,13 @@ def stream_files(
 
 
 def _stream_zip(place: Path, wanted: Callable[[str], bool], target: Path) -> Iterator[tuple[str, Path]]:
-    with _open_zip(place) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
-        for info in infos:
-            _check_name(place, info.filename)
-        infos = [info for info in infos if wanted(info.filename)]
+    with open_zip(place) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir() and wanted(info.filename)]
         _check_total(place, sum(info.file_size for info in infos))
         for info in infos:
-            mode = info.external_attr >> 16
-            if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-                raise InputError(f"{place}: {info.filename!r} is a link or a device; expected an ordinary file")
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without bound
-                raise InputError(
-                    f"{place}: {info.filename!r} is compressed by method {info.compress_type}; expected deflate or none"
-                )
+            check_member(place, info)
             _check_size(place, info.filename, info.file_size)
-            with _reading(place, info.filename), archive.open(info) as source:
+            with named_faults(place, info.filename), archive.open(info) as source:
                 _copy(source, target, info.file_size, place, info.filename)
             yield info.filename, target
 
@@ -115,19 +91,19 @@ def _stream_tar(place: Path, wanted: Callable[[str], bool], target: Path) -> Ite
         compressed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         stream = _Bounded(_Inflated(raw) if compressed else raw, place)
-        with _reading(place):
+        with named_faults(place):
             archive = tarfile.open(fileobj=stream, mode="r|")  # noqa: SIM115 (closed below)
         with closing(archive):
             count = total = 0
             while True:
-                with _reading(place, f"number {count + 1}"):
+                with named_faults(place, f"number {count + 1}"):
                     member = archive.next()
                 if member is None:
                     break
                 count += 1
-                _check_count(place, count)
+                check_count(place, count)
                 archive.members.clear()  # tarfile remembers all of them
-                _check_name(place, member.name)
+                check_path(place, member.name)
                 if member.size < 0:
                     raise InputError(f"{place}: {member.name!r} has a size of {member.size} bytes")
                 total += member.size
@@ -138,11 +114,11 @@ def _stream_tar(place: Path, wanted: Callable[[str], bool], target: Path) -> Ite
                 if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE) or member.issparse():
                     raise InputError(f"{place}: {member.name!r} is a link or a device; expected an ordinary file")
                 _check_size(place, member.name, member.size)
-                with _reading(place, member.name):
+                with named_faults(place, member.name):
                     source = archive.extractfile(member)
                     _copy(source, target, member.size, place, member.name)
                 yield member.name, target
-        with _reading(place):
+        with named_faults(place):
             while chunk := stream.read(_CHUNK):  # to the end, where gzip's checksum stands
                 if any(chunk):  # tarfile takes a damaged header for the end
                     raise InputError(f"{place}: is damaged behind its file number {count}; download or copy it again")
@@ -189,46 +165,6 @@ class _Bounded:
         return data
 
 
-@contextmanager
-def _reading(place: Path, name: str = "") -> Iterator[None]:
-    """Turns what the standard library raises on a broken archive into an InputError that names archive and member."""
-    try:
-        yield
-    except InputError:
-        raise
-    except _FAULTS as error:
-        member = f", member {name!r}" if name else ""
-        raise InputError(f"{place}{member}: cannot be read ({error!r}); download or copy it again") from error
-
-
-@contextmanager
-def _open_zip(place: Path) -> Iterator[zipfile.ZipFile]:
-    with _reading(place):
-        _check_table(place)
-        archive = zipfile.ZipFile(place)
-    with archive:
-        _check_count(place, len(archive.infolist()))
-        yield archive
-
-
-def _check_table(place: Path) -> None:
-    """Refuses a table of files that is too long, which zipfile would read as a whole."""
-    with place.open("rb") as file:
-        file.seek(max(0, place.stat().st_size - _TABLE_END))
-        end = file.read()
-    for mark, fields, offset in ((b"PK\5\6", "<HI", 10), (b"PK\6\6", "<QQ", 32)):
-        at = end.rfind(mark)
-        if at >= 0:
-            count, size = struct.unpack_from(fields, end, at + offset)
-            if size != 0xFFFFFFFF:  # which says that the other end of the table has the number
-                _check_count(place, max(count if count != 0xFFFF else 0, size // _TABLE_ENTRY))
-
-
-def _check_count(place: Path, count: int) -> None:
-    if count > MOST_MEMBERS:
-        raise InputError(f"{place}: has more than {MOST_MEMBERS:,} files; unpack those you need")
-
-
 def _copy(source: BinaryIO, target: Path, size: int, place: Path, name: str) -> None:
     """Copies as many bytes as were declared, and refuses a source that holds more or fewer."""
     copied = 0
@@ -241,14 +177,6 @@ def _copy(source: BinaryIO, target: Path, size: int, place: Path, name: str) -> 
     if copied != size:
         found = "more" if copied > size else f"{copied:,}"
         raise InputError(f"{place}: {name!r} unpacks to {found} bytes; its header says {size:,}")
-
-
-def _check_name(place: Path, name: str) -> None:
-    parts = name.replace("\\", "/").split("/")
-    if ".." in parts or parts[0] == "" or parts[0].endswith(":") or "\0" in name:
-        raise InputError(
-            f"{place}: {name!r} leads out of the archive; expected relative paths without '..'. Do not trust this archive"
-        )
 
 
 def _check_size(place: Path, name: str, size: int) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.io
 
 from pose3d_lib.errors import InputError
-from pose3d_lib.skeleton import H36M_17, H36M_17_OF_32
+from pose3d_lib.skeleton import H36M_17_OF_32
 from pose3d_lib.sources.human36m import cdf_structure
 from pose3d_lib.sources.human36m.archives import FILE_LIMIT
 from pose3d_lib.sources.human36m.files import KINDS
@@ -80,12 +80,6 @@ def read_take(path: Path, kind: str, where: str) -> np.ndarray:
     if not EXTENT[0] < extent < EXTENT[1]:
         raise InputError(f"{where}: in millimetres the body would span {extent:.4g} m; {expected}")
     return joints.astype(np.float32)
-
-
-def uprightness(joints: np.ndarray) -> float:
-    """How much of the way from hip to head is upwards, on average: 1 for a trunk that stands, 0 for one that lies."""
-    trunk = (joints[:, H36M_17.index("Head")] - joints[:, 0]).astype(np.float64)
-    return float((trunk[:, 2] / np.linalg.norm(trunk, axis=-1).clip(1e-9)).mean())
 
 
 def _read_cdf(path: Path) -> np.ndarray:

@@ -17,7 +17,7 @@ from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import human36m_facts, selection
-from pose3d_lib.sources.filming import GT
+from pose3d_lib.sources.filming import GT, check_in_front, one_thread
 from pose3d_lib.sources.restricted_pickle import read_npz_key
 from pose3d_lib.sources.selection import Key
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
@@ -141,11 +141,14 @@ def read_set(folder: Path, name: str, *, keypoints: str, without: Sequence[str] 
     else:
         layout, pixels = motion_set.skeleton, None
         notes.append("The 2D keypoints are projections of the 3D joints through the calibrated cameras.")
+    takes = list(world)
     notes += _leave_out(world, pixels, without, motion_set, files[0])
+    notes += human36m_facts.describe_missing_takes(takes) if motion_set.is_human36m else []
     check_motions(world, files[0], motion_set, subjects)
     if pixels is not None:
         notes += check_keypoints(pixels, world, layout, files[1], motion_set, subjects)
-    return _assemble(world, pixels, layout, keypoints, motion_set, notes)
+    with one_thread():
+        return _assemble(world, pixels, layout, keypoints, motion_set, notes, files[0])
 
 
 def _read_takes(path: Path, key: str, motion_set: MotionSet, notes: list[str]) -> dict[Key, object]:
@@ -179,15 +182,12 @@ def _leave_out(
 ) -> list[str]:
     """Drops the takes that `names` names, and returns notes that say so."""
     keys = list(dict.fromkeys([*world, *(pixels or ())]))
-    if motion_set.is_human36m:
-        subject, name = human36m_facts.CORRUPT
-        corrupt = "/".join((subject, *split_take(name)))  # it is left out anyway
-        names = [name for name in human36m_facts.expand_drifting(names, keys) if name != corrupt]
-    kept, notes = selection.leave_out(keys, names, path)
+    rules = human36m_facts if motion_set.is_human36m else selection
+    kept, notes = rules.leave_out(keys, names, path)
     for key in set(keys) - set(kept):
         for takes in (world, pixels or {}):
             takes.pop(key, None)
-    return notes + (human36m_facts.describe_drifting(kept) if motion_set.is_human36m else [])
+    return notes
 
 
 def _assemble(
@@ -197,6 +197,7 @@ def _assemble(
     keypoints: str,
     motion_set: MotionSet,
     notes: Sequence[str],
+    path: Path,
 ) -> PoseDataset:
     """Fills the flat arrays clip by clip, letting go of each take once it is copied: the files are about as large."""
     unlabelled = [key for key in pixels or () if key not in world]
@@ -219,6 +220,7 @@ def _assemble(
             stop = start + len(views[eye] if motion is None else motion)
             if views is None:
                 in_camera, flat_pixels[start:stop] = view(joints, camera)
+                check_in_front(in_camera, camera, f"{path}: {'/'.join(key)}")
             else:
                 in_camera = None if joints is None else world_to_camera(torch.from_numpy(joints), camera).numpy()
                 flat_pixels[start:stop] = views[eye][: stop - start]
