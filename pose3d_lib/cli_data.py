@@ -10,8 +10,8 @@ from rich.console import Console
 if TYPE_CHECKING:
     from pose3d_lib.dataset import PoseDataset
 
-PLACES = {"take": "Take", "cameras": "Cameras", "frame": "Frame (of how many)"}
-"""What a finding's line says of its place -> the column of the table of findings."""
+ERRORS = 2
+"""Exit code of a check that found errors."""
 
 Given = tuple[tuple[str, str], ...]
 
@@ -34,7 +34,7 @@ def data() -> None:
 @data.command("list")
 def list_datasets() -> None:
     """The datasets that have names: what each is, whether it is there, under which licence, how to get it."""
-    from pose3d_lib.sources.catalogue import list_named
+    from pose3d_lib.sources.listing import list_named
 
     for _, row in list_named().iterrows():
         click.secho(row["Dataset"], bold=True, nl=False)
@@ -70,12 +70,21 @@ def check(dataset: str, given: Given) -> None:
         click.echo(f"\n{title}\n\n{to_markdown(table)}")
     click.echo("\nWhat was found\n")
     for _, row in findings_table(checkup).iterrows():
-        place = "".join(f", {part} {row[title]}" for part, title in PLACES.items() if row[title])
-        click.echo(f"{row['Level']}: {row['Check']}{place.replace('(', '(of ')}: {row['What']}")
+        frame, _, frames = row["Frame"].partition(" ")
+        places = {"": row["Take"], "camera": row["Cameras"], "frame": frame and frame + (frames and f" {frames}")}
+        where = ", ".join(f"{what} {place}".strip() for what, place in places.items() if place)
+        click.echo(f"{row['Level']}: {row['Check']}: {f'{where}: ' if where else ''}{row['What']}")
+        if row["What to do"]:
+            click.echo(f"    {row['What to do']}")
+    code = exit_code(checkup)
     if line := leave_out_line(checkup):
         click.echo(f"\nTo use the data without the takes with errors: {line}")
-    click.echo("\nnothing wrong was found" if exit_code(checkup) == 0 else "")
-    sys.exit(exit_code(checkup))
+    elif code == ERRORS:
+        click.echo(
+            "\nMost of the data has errors: look at its units, axes, joints and frame rate before any single take."
+        )
+    click.echo("" if code else "nothing wrong was found")
+    sys.exit(code)
 
 
 @data.command()

@@ -15,8 +15,8 @@ SHOWN = ("Walking", "Sitting")
 MOST_TAKES = 200
 """Of a dataset with more takes, every n-th is measured in the motion table."""
 
-MOST_FINDINGS = 12
-"""Rows of the table of findings."""
+MOST_FINDINGS = 8
+"""Rows of the table of findings for each level and check."""
 
 
 def show_cameras(data: PoseDataset, keypoints: str) -> None:
@@ -64,8 +64,7 @@ def show_checkup(data: PoseDataset, keypoints: str) -> None:
     if not len(table):
         say("Nothing was found that a reader should know of.")
         return
-    found = len(findings_table(checkup))
-    show_table(table, f"{found - len(table)} more; `pose3d data check` lists all." if found > len(table) else "")
+    show_table(table, "`pose3d data check` lists all." if len(findings_table(checkup)) > len(table) else "")
     worst = figures_doctor.draw_worst(checkup)
     if worst is not None:
         show_figure(worst)

@@ -5,11 +5,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import Checkup, name_take
 from pose3d_lib.doctor.limits import CHECKS, ERROR, FASTEST_JOINT, WARNING
-from pose3d_lib.drawings import MIDDLE, SIDES, draw_3d
+from pose3d_lib.drawings import MIDDLE, SIDES, draw_2d, draw_3d
 
 LEVEL_COLOURS = {None: "#0072b2", WARNING: "#e69f00", ERROR: "#c1272d"}
 """Of what passes, of warnings and of errors; apart for colour-blind readers, and in grey by their place."""
@@ -117,14 +118,47 @@ def draw_take(data: PoseDataset, clip: pd.Series, frame: int, *, around: int = 2
     return figure
 
 
+def draw_keypoints(data: PoseDataset, clip: pd.Series, frame: int, source: str, *, around: int = 2) -> Figure:
+    """The keypoints of a clip before and after a frame, and the edge of the image, which some may be beyond.
+
+    Args:
+        data: the dataset.
+        clip: a row of its table.
+        frame: of the clip, for instance a finding's.
+        source: which 2D source is drawn.
+        around: how many frames before and after are drawn.
+    """
+    pixels, camera = data.keypoints[source][clip.start : clip.stop], data.camera_of(clip)
+    frame = min(max(frame, 0), len(pixels) - 1)
+    shown = [f for f in range(frame - around, frame + around + 1) if 0 <= f < len(pixels)]
+    size = np.array([camera.width, camera.height], np.float64)
+    points = np.clip(pixels[shown].astype(np.float64), -2 * size, 3 * size)  # what is further off is drawn there
+    low, high = np.minimum(points.min(axis=(0, 1)), 0), np.maximum(points.max(axis=(0, 1)), size)
+    figure, axes = plt.subplots(1, len(shown), figsize=(9.6, 3.2), layout="constrained", squeeze=False)
+    for view, number, seen in zip(axes[0], shown, points, strict=True):
+        draw_2d(view, seen, data.layouts[source], camera)
+        margin = 0.03 * (high - low)
+        view.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(high[1] + margin[1], low[1] - margin[1]))
+        view.add_patch(Rectangle((0, 0), *size, fill=False, edgecolor="#e69f00", linewidth=1.2))
+        view.set_title(f"frame {number}", fontsize=9, fontweight="bold" if number == frame else "normal")
+    name = f"{clip.subject}, {clip.action}, take {clip['take']}, camera {camera.name}"
+    figure.suptitle(_shorten(f"{data.name}: {source} keypoints of {name}", most=90), fontsize=10)
+    edge = Line2D([], [], color="#e69f00", label="edge of the image")
+    figure.legend(handles=[*SIDES, edge], loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    return figure
+
+
 def draw_worst(checkup: Checkup) -> Figure | None:
-    """`draw_take` of the worst finding that has a frame in a labelled clip; None where there is none."""
+    """The worst finding that has a frame: `draw_keypoints` if it is about keypoints, otherwise `draw_take`; None without one."""
     clips = checkup.data.clips
+    seen_by = clips.camera.map(lambda number: checkup.data.cameras[number].name)
     for finding in checkup.findings:
-        if finding.frame is None or not finding.where:
+        if finding.frame is None or not finding.where or finding.check == "numbers":
             continue
         same = (clips.subject == finding.subject) & (clips.action == finding.action) & (clips["take"] == finding.take)
-        own = clips[same & clips.labelled]
-        if len(own) and finding.check != "numbers":
+        if finding.source:
+            own = clips[same & (seen_by == finding.camera)]
+            return draw_keypoints(checkup.data, own.iloc[0], finding.frame, finding.source)
+        if (own := clips[same & clips.labelled]).size:
             return draw_take(checkup.data, own.iloc[0], finding.frame)
     return None

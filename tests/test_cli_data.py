@@ -75,7 +75,7 @@ def test_a_joint_that_jumps_ends_with_exit_code_2_and_how_to_leave_it_out(call, 
     damage(tmp_path / "mine.npz", jump)
     code, out, _ = call("check", str(tmp_path / "mine.npz"), *split)
     assert code == 2
-    assert "error: joint speed, take S1/Walking/0, frame " in out
+    assert "error: joint speed: S1/Walking/0, frame " in out
     assert "nothing wrong was found" not in out
     (line,) = [line for line in out.splitlines() if line.startswith("To use the data without the takes with errors: ")]
     *_, leave_out, names = line.split()

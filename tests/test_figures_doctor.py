@@ -10,7 +10,7 @@ from test_figures import check_legible
 
 from pose3d_lib import figures_doctor
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor import check_dataset
+from pose3d_lib.doctor import Checkup, check_dataset
 from pose3d_lib.doctor.limits import CHECKS, ERROR, WARNING
 
 
@@ -22,8 +22,8 @@ def _close_figures():
 
 @pytest.fixture(scope="module")
 def few(tiny_data) -> PoseDataset:
-    """The first twelve takes of the tiny data, through four cameras."""
-    clips = tiny_data.clips.iloc[:48]
+    """The first six takes of the tiny data, through four cameras."""
+    clips = tiny_data.clips.iloc[:24]
     stop = int(clips.stop.iloc[-1])
     return replace(
         tiny_data,
@@ -47,17 +47,22 @@ def dots(axes, colour: str) -> int:
     return sum(len(c.get_offsets()) for c in axes.collections if tuple(c.get_facecolor()[0][:3]) == rgb)
 
 
+@pytest.fixture(scope="module")
+def checkup_of_flawed(flawed) -> Checkup:
+    return check_dataset(flawed)
+
+
 def test_every_take_has_a_dot_in_every_check(few) -> None:
     checkup = check_dataset(few)
     figure = figures_doctor.draw_checks(checkup)
     of_all = {"floor", "upright"}
     of_takes = set(checkup.measures.check) - of_all
-    assert dots(figure.axes[0], figures_doctor.LEVEL_COLOURS[None]) == 12 * len(of_takes) + len(of_all)
+    assert dots(figure.axes[0], figures_doctor.LEVEL_COLOURS[None]) == 6 * len(of_takes) + len(of_all)
     check_legible(figure)
 
 
-def test_what_does_not_pass_lies_beyond_the_line_and_is_named(flawed) -> None:
-    checkup = check_dataset(flawed)
+def test_what_does_not_pass_lies_beyond_the_line_and_is_named(checkup_of_flawed) -> None:
+    checkup = checkup_of_flawed
     figure = figures_doctor.draw_checks(checkup)
     axes = figure.axes[0]
     failed = {
@@ -95,7 +100,7 @@ def test_the_figure_of_a_take_shows_the_poses_around_the_frame(flawed) -> None:
     check_legible(figure)
 
 
-@pytest.mark.parametrize(("frame", "frames"), [(-5, 1), (0, 2), (0, 20), (19, 20), (10_000, 20)])
+@pytest.mark.parametrize(("frame", "frames"), [(-5, 1), (0, 2), (10_000, 20)])
 def test_a_take_is_drawn_at_its_ends_too(few, frame: int, frames: int) -> None:
     clip = few.clips.iloc[8].copy()
     clip["stop"] = clip.start + frames
@@ -106,12 +111,34 @@ def test_a_take_is_drawn_at_its_ends_too(few, frame: int, frames: int) -> None:
     check_legible(figure)
 
 
-def test_the_worst_finding_is_drawn(flawed, few) -> None:
-    figure = figures_doctor.draw_worst(check_dataset(flawed))
+def test_the_worst_finding_is_drawn(flawed, few, checkup_of_flawed) -> None:
+    figure = figures_doctor.draw_worst(checkup_of_flawed)
     assert "frame 7" in [axes.get_title() for axes in figure.axes]
     clip = flawed.clips.iloc[8]
     assert f"{clip.subject}, {clip.action}, take {clip['take']}" in figure.get_suptitle()
     assert figures_doctor.draw_worst(check_dataset(few)) is None
+
+
+@pytest.mark.parametrize("far", [1800, 1e12])
+def test_the_worst_finding_of_keypoints_is_drawn_over_the_image(few, far) -> None:
+    keypoints, clip = few.keypoints["simulated"].copy(), few.clips.iloc[9]
+    keypoints[clip.start + 3, 4:] += np.float32(far)
+    keypoints[clip.start + 4 : clip.stop, 4:] += np.float32(1500)
+    checkup = check_dataset(replace(few, keypoints={"simulated": keypoints}))
+    all_takes = figures_doctor.draw_checks(checkup).axes[0]
+    assert dots(all_takes, figures_doctor.LEVEL_COLOURS[ERROR]) > 0  # although the take's first camera is clean
+    figure = figures_doctor.draw_worst(checkup)
+    assert "frame 3" in [axes.get_title() for axes in figure.axes]
+    camera = few.camera_of(clip)
+    assert f"simulated keypoints of {clip.subject}, {clip.action}, take {clip['take']}" in figure.get_suptitle()
+    assert camera.name in figure.get_suptitle()
+    for axes in figure.axes:
+        (edge,) = axes.patches
+        assert edge.get_bbox().size.tolist() == [camera.width, camera.height]
+        x = np.concatenate([line.get_xdata() for line in axes.lines])
+        assert axes.get_xlim()[0] < 0
+        assert x.max() <= axes.get_xlim()[1] <= 4 * camera.width
+    check_legible(figure)
 
 
 def without_3d(data: PoseDataset) -> PoseDataset:
@@ -127,6 +154,10 @@ def broken(data: PoseDataset) -> PoseDataset:
 
 def huge(data: PoseDataset) -> PoseDataset:
     return replace(data, positions=data.positions * np.float32(1e12))
+
+
+def test_poses_with_nan_are_not_drawn(few) -> None:
+    assert figures_doctor.draw_worst(check_dataset(broken(few), keypoints="gt")) is None
 
 
 @pytest.mark.parametrize("change", [without_3d, broken, huge], ids=lambda f: f.__name__)

@@ -3,7 +3,6 @@
 `check_dataset` gives a `Checkup`; `findings_table`, `summary_table`, `leave_out_line` and `exit_code` say what is in it.
 """
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from pose3d_lib.doctor.whole import (
     Finding,
     find_duplicates,
     first_cameras,
+    leave_out_parameter,
     measure_whole,
     read_table,
     stand_out,
@@ -137,12 +137,19 @@ def _judge(data: PoseDataset, found: Sequence[tuple[int, Measure]]) -> Iterator[
         level = check.level(measure.value)
         if level is None:
             continue
-        where, says = {}, check.says.format(value=check.show(measure.value), detail=measure.detail)
+        where, advice, says = (
+            {},
+            check.advice,
+            check.says.format(value=check.show(measure.value), detail=measure.detail),
+        )
         if number >= 0:
             clip = data.clips.iloc[number]
             where = {"subject": clip.subject, "action": clip.action, "take": clip["take"]}
+            if clip.labelled and not check.common:
+                advice += leave_out_parameter("; to leave it out: ", ["/".join(where.values())])
             if measure.check in OF_ONE_CAMERA:
                 where["camera"] = data.camera_of(clip).name
+                where["source"] = measure.detail if measure.detail in data.keypoints else None
             if level == ERROR and check.name in ("projection", "detections"):
                 other = find_other_camera(data, clip, measure.detail)
                 says += f"; they are those of camera {other}" if other else ""
@@ -150,7 +157,7 @@ def _judge(data: PoseDataset, found: Sequence[tuple[int, Measure]]) -> Iterator[
             level,
             check.name,
             says,
-            check.advice,
+            advice,
             value=measure.value,
             frame=measure.frame if measure.frame >= 0 else None,
             count=measure.count,
@@ -178,9 +185,9 @@ def exit_code(checkup: Checkup) -> int:
 
 def leave_out_line(checkup: Checkup) -> str:
     """The parameter that leaves out every take with an error; empty where there is none, or where it is most takes."""
-    bad = dict.fromkeys(f.where for f in checkup.findings if f.level == ERROR and f.where)
+    bad = {finding.where for finding in checkup.findings if finding.level == ERROR and finding.where}
     takes = checkup.data.clips.drop_duplicates(["subject", "action", "take"])
-    return f"-p leave_out {shlex.quote(','.join(sorted(bad)))}" if 0 < len(bad) <= len(takes) / 2 else ""
+    return leave_out_parameter("", sorted(bad)) if 0 < len(bad) <= len(takes) / 2 else ""
 
 
 def findings_table(checkup: Checkup, most: int | None = None) -> pd.DataFrame:
@@ -201,12 +208,12 @@ def findings_table(checkup: Checkup, most: int | None = None) -> pd.DataFrame:
             continue
         worst = own[0]
         cameras = list(dict.fromkeys(finding.camera for finding in own if finding.camera))
-        frame = "" if worst.frame is None else f"{worst.frame}" + (f" ({worst.count})" if worst.count > 1 else "")
+        frame = "" if worst.frame is None else f"{worst.frame}" + (f" (1 of {worst.count})" if worst.count > 1 else "")
         rows.append((level, check, worst.where, ", ".join(cameras), frame, worst.what, worst.advice))
     for (level, check), count in shown.items():
         if most is not None and count > most:
             rows.append((level, check, "", "", "", f"and {count - most} more takes", ""))
-    columns = ["Level", "Check", "Take", "Cameras", "Frame (of how many)", "What", "What to do"]
+    columns = ["Level", "Check", "Take", "Cameras", "Frame", "What", "What to do"]
     order = sorted(range(len(rows)), key=lambda row: -LEVELS.index(rows[row][0]))
     return pd.DataFrame([rows[row] for row in order], columns=columns)
 

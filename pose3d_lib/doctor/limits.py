@@ -8,39 +8,43 @@ LEVELS = (NOTE, WARNING, ERROR)
 """A note is for information, a warning asks to be looked at, an error teaches a model something false."""
 
 FASTEST_JOINT = 20.0
-"""m/s relative to the root. The ankle of a hard soccer kick and a throwing wrist reach 10 to 18 m/s."""
+"""m/s relative to the root. A judgement: players in a game kick at 10 m/s (CMU's soccer), and only the hardest kicks and
+throws of trained athletes come near 20."""
 
 FAST_JOINT = 15.0
-"""m/s relative to the root; more is possible but so rare that it is worth a look."""
+"""m/s relative to the root. A judgement: more is possible but so rare that it is worth a look."""
 
 FASTEST_ROOT = 13.0
-"""m/s. The fastest sprinter ever measured ran 12.4 m/s, and the pelvis cannot be flung about as a foot can."""
+"""m/s. The fastest sprinter ever measured ran 12.4 m/s, and a pelvis cannot be flung about as a foot can."""
 
 HIGH_ACCELERATION = 300.0
-"""m/s2 relative to the root, averaged over two frames. Kicks, landings and heel strikes stay below 270 at 60 Hz."""
+"""m/s2 relative to the root, averaged over two frames. At 60 Hz all but two of CMU's takes whose joints are slow enough stay
+below 280, kicks, jumps and steps included."""
 
 HIGHEST_ACCELERATION = 1000.0
-"""m/s2: a hundred times gravity over two frames. A one-frame outlier of 20 cm at 50 Hz."""
+"""m/s2: a hundred times gravity over two frames, which an outlier of 20 cm in one frame gives at 50 Hz. A judgement."""
 
 BONE_CHANGE, WORST_BONE_CHANGE = 0.10, 0.25
-"""Largest deviation of a bone from its median, as a share. Bones of one segment stay below 0.02 and markers on skin below
-0.05; from thorax to shoulder, across the collar bone, 0.06 is a shrug. A quarter is a joint that sits elsewhere."""
+"""Largest deviation of a bone from its median, as a share. CMU's bones stay below 0.01; where joints follow a shrug, 0.06 is
+ordinary (Bandai-Namco). That markers on skin stay below 0.1, and that a quarter is a joint elsewhere, are judgements."""
 
 SHORTEST_BONE = 0.03
 """Metres; shorter bones are not compared: a deviation in per cent says nothing about them."""
 
 BONE_BETWEEN_TAKES = 0.05
-"""Deviation of a take's median bone from its subject's: more than skin and fitting explain, so perhaps two people."""
+"""Deviation of a take's median bone from its subject's: more than skin and fitting explain, so perhaps two people. A
+judgement; one person's takes differ by 0.01 in CMU's clips and by 0.04 in Bandai-Namco's."""
 
 ASYMMETRY = 0.10
-"""Between the left and the right bone of a pair; legs of healthy people differ by less than 0.03."""
+"""Between the left and the right bone of a pair. A judgement: more than people's sides differ, less than a wrong joint."""
 
 EXCHANGE = 0.20
 """Metres of path that a left and a right joint together must save by changing places to be called exchanged: the paths
 are measured from where both were and from where both were going, so that hands and feet that pass each other save nothing."""
 
 BACKWARD_KNEES = 0.65
-"""Share of the knees' bend that points backward; people reach 0.5 with knees turned out, exchanged sides 0.8 to 1."""
+"""Share of the knees' bend that points backward: near 0 in CMU's, Bandai-Namco's and the built-in takes, near 1 in the same
+takes with exchanged sides. Where between them the limit lies is a judgement, in favour of knees that turn out."""
 
 BENT_KNEE = 15.0
 """Degrees; the bend of straighter knees is as much an error of the joints as a bend."""
@@ -49,13 +53,13 @@ OPPOSED = 0.5
 """Share of frames in which the line of the shoulders opposes that of the hips: nobody is turned by more than 90 degrees."""
 
 FROZEN_STEP = 1e-5
-"""Metres per frame. Somebody who stands still sways by 0.1 mm per frame; float32 rounds at 0.001 mm."""
+"""Metres per frame: ten times what float32 rounds at, and far below the sway of somebody who stands still (a judgement)."""
 
 FROZEN_SECONDS = 0.5
-"""Longest stretch without any motion that passes: a repeated frame does little harm, half a second is a wrong pose."""
+"""Longest stretch without any motion that passes. A judgement: a repeated frame does little harm, half a second is wrong."""
 
 LEG = (0.6, 1.1)
-"""Metres from hip to ankle along the bones: a child of eight and a tall adult."""
+"""Metres from hip to ankle along the bones: about those of a child of eight and of a very tall adult."""
 
 LEG_IN_METRES = (0.3, 1.6)
 """Outside, the unit or the skeleton is wrong: 800 for millimetres, 80 for centimetres, 2.6 for feet."""
@@ -64,13 +68,16 @@ REACH, REACH_IN_METRES = (0.5, 1.4), (0.25, 2.0)
 """Metres from the root to the joint that is farthest from it, where no joint is called a knee."""
 
 FLOOR = (-0.15, 0.3)
-"""Metres: height of the lowest ankle, median over the takes. An ankle stands about 0.08 above the sole."""
+"""Metres: height of the lowest ankle, median over the takes. An ankle stands about 0.08 above the sole; the room around
+that is a judgement."""
 
 UPRIGHT = 0.3
-"""Share of the takes in which the head is below the feet or beside them; people lie down, but not most of the time."""
+"""Share of the takes in which the head is below the feet or beside them: people lie down, but not most of the time. A
+judgement."""
 
 STEP_RATE = (1.2, 2.6)
-"""Steps per second of people who walk, from a stroll to the change to running."""
+"""Steps per second of people who walk, from a stroll to the change to running. A judgement; wide enough that only a wrong rate
+of half or double is sure to be found."""
 
 COMMON_STEP_RATE = 1.8
 """Steps per second of adults who walk as they like."""
@@ -88,20 +95,22 @@ PROJECTION = 0.01
 """Pixels between exact keypoints and projected joints: float32 leaves 0.001."""
 
 DETECTION, WORST_DETECTION = 0.10, 0.30
-"""Median distance between keypoints and projected joints as a share of the person's size. Detectors reach 0.01 to 0.03;
-0.3 is another person or another camera."""
+"""Median distance between keypoints and projected joints as a share of the person's size. A judgement: 0.02 is ordinary (the
+simulated detections), and 0.3 is another person or another camera."""
 
 DETECTION_OUTLIER = 4.0
-"""Times the median over all clips of a 2D source, taken for at least 0.01: clips that stand out."""
+"""Times the median over all clips of a 2D source, taken for at least 0.01: clips that stand out. A judgement."""
 
 OUTSIDE = 0.10
-"""Share of a clip's keypoints outside the image: a detector sees none of them, and most of them mean a wrong image size."""
+"""Share of a clip's keypoints outside the image: a detector sees none of them, and most of them mean a wrong image size. A
+judgement."""
 
 EXCHANGED_STEPS, EXCHANGE_2D = 0.005, 0.10
-"""Share of the steps in which keypoints change sides, and what they must save by it as a share of the person's size."""
+"""Share of the steps in which keypoints change sides, and what they must save by it as a share of the person's size. A
+judgement: none of CMU's and Bandai-Namco's takes without glitches comes to it."""
 
 PERSON_JUMP = 0.30
-"""Median motion of the keypoints in 0.04 s as a share of the person's size: running through the picture reaches 0.12."""
+"""Median motion of the keypoints in 0.04 s as a share of the person's size: running past a camera reaches 0.13."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,7 @@ class Check:
         tolerable: lowest and highest value that is only a warning; beyond is an error.
         says: a sentence with {value}, {detail} and {limit} to fill in.
         advice: what to do.
+        common: whether it is about all takes rather than one, so that leaving out a take is no cure.
     """
 
     name: str
@@ -125,6 +135,7 @@ class Check:
     tolerable: tuple[float, float]
     says: str
     advice: str
+    common: bool = False
 
     def level(self, value: float) -> str | None:
         """None for a value that passes."""
@@ -165,7 +176,7 @@ def _most(value: float) -> tuple[float, float]:
 
 
 ANY = (-inf, inf)
-LEAVE_OUT = "look at it; leave the take out, or repair it"
+LEAVE_OUT = "look at it, and repair the take or leave it out"
 MAPPING = "check which joint is which in the source"
 
 EXPLAINED_BY = {
@@ -181,7 +192,7 @@ CHECKS = {
     check.name: check
     for check in (
         Check("numbers", "frames that hold NaN or infinity", "", _most(0), _most(0),
-              "frames of {detail} with NaN or infinity: {value}", "leave the take out, or repair its source"),
+              "frames of {detail} with NaN or infinity: {value}", "repair the take's source or leave it out"),
         Check("joint speed", "fastest joint relative to the root", "m/s", _most(FAST_JOINT), _most(FASTEST_JOINT),
               "{detail} moves at {value}", LEAVE_OUT),
         Check("root speed", "fastest step of the root", "m/s", _most(FASTEST_ROOT), _most(FASTEST_ROOT),
@@ -202,11 +213,11 @@ CHECKS = {
               _most(BONE_BETWEEN_TAKES), ANY, "the bone to {detail} differs by {value} from the subject's other takes",
               "check whether this subject is one person"),
         Check("symmetry", "largest difference between a left and a right bone", "%", _most(ASYMMETRY), ANY,
-              "the bones to {detail} differ by {value}", MAPPING),
+              "the bones to {detail} differ by {value}", MAPPING, common=True),
         Check("leg", "length from hip to ankle along the bones", "m", LEG, LEG_IN_METRES, "a leg is {value} long",
-              "positions must be metres: check the source's unit"),
+              "positions must be metres: check the source's unit", common=True),
         Check("reach", "distance from the root to its farthest joint", "m", REACH, REACH_IN_METRES,
-              "the farthest joint is {value} from the root", "positions must be metres: check the source's unit"),
+              "the farthest joint is {value} from the root", "positions must be metres: check the source's unit", common=True),
         Check("frozen", "longest stretch without any motion", "s", _most(FROZEN_SECONDS), ANY,
               "no joint moves for {value}", "cut the stretch out, or leave the take out"),
         Check("floor", "height of the lowest ankle, median over the takes", "m", FLOOR, ANY,
@@ -216,7 +227,7 @@ CHECKS = {
         Check("step rate", "steps per second, median over the takes that walk", "", STEP_RATE, ANY,
               "people who walk take {value} steps per second; at about {detail} frames per second it would be 1.8", "check fps"),
         Check("frame rate", "frames per second", "fps", FRAME_RATE, POSSIBLE_FRAME_RATE,
-              "recorded at {value}", "check fps; resample to about 50"),
+              "recorded at {value}", "check fps; resample to about 50", common=True),
         Check("projection", "distance of exact keypoints to the projected joints", "px", _most(PROJECTION),
               _most(PROJECTION), "{detail} keypoints are up to {value} from the projected 3D joints",
               "2D and 3D do not belong together: check the order of cameras, the clip and the calibration"),

@@ -155,8 +155,8 @@ def measure_place(data: PoseDataset, clip: pd.Series) -> tuple[float, bool]:
     """
     camera, rows = data.camera_of(clip), slice(clip.start, clip.stop)
     poses = data.positions[rows].astype(np.float64) + data.trajectory[rows, None]
-    turned = rotate(torch.tensor(camera.orientation, dtype=torch.float64), torch.from_numpy(poses)).numpy()
-    heights = turned[..., 2] + camera.position[2]
+    axes = rotate(torch.tensor(camera.orientation, dtype=torch.float64), torch.eye(3, dtype=torch.float64)).numpy()
+    heights = poses @ axes[:, 2] + camera.position[2]
     feet = heights[:, [foot for *_, foot in find_legs(data.skeleton)]]
     heads = [joint for joint, name in enumerate(data.skeleton.joints) if "head" in name.casefold()]
     top = heights[:, heads].mean(axis=1) if heads else heights.max(axis=1)
@@ -165,6 +165,8 @@ def measure_place(data: PoseDataset, clip: pd.Series) -> tuple[float, bool]:
 
 def step_rate(data: PoseDataset, clip: pd.Series) -> float | None:
     """Steps per second of a clip: how often its ankles part; None where it does not walk far or long enough."""
+    from scipy.signal import savgol_filter
+
     frames = clip.stop - clip.start
     legs = find_legs(data.skeleton)
     if not legs or frames < WALKING_SECONDS * clip.fps:
@@ -174,8 +176,12 @@ def step_rate(data: PoseDataset, clip: pd.Series) -> float | None:
     if np.linalg.norm(path, axis=-1).mean() * clip.fps < WALKING_SPEED:
         return None
     apart = np.linalg.norm(poses[:, legs[0][2]] - poses[:, legs[1][2]], axis=-1)
+    around = min(2 * round(WALKING_SECONDS * clip.fps / 2) + 1, frames - 1 + frames % 2)  # frames; odd
+    if around < 3:
+        return None
+    apart -= savgol_filter(apart, around, 1)  # a foot that drifts away would hide the steps
     padded = 8 * frames  # fine steps of frequency, although a short clip resolves it coarsely
-    power = np.abs(np.fft.rfft((apart - apart.mean()) * np.hanning(frames), padded))
+    power = np.abs(np.fft.rfft(apart * np.hanning(frames), padded))
     frequency = np.fft.rfftfreq(padded, 1 / clip.fps)
     power[frequency < 2 / (frames / clip.fps)] = 0  # fewer than two steps in the clip are a drift
     return float(frequency[power.argmax()])

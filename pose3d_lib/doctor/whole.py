@@ -1,6 +1,7 @@
 """What the data doctor sees only in the dataset as a whole: what is missing, what is there twice, what differs between takes."""
 
 import hashlib
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from pose3d_lib.doctor.measures import Measure
 from pose3d_lib.doctor.motion import bone_names, find_legs, measure_place, step_rate, typical_bones
 
 TABLE_CHECKS = {
-    "missing": "actions that some subjects lack",
+    "missing": "actions and takes that some subjects lack",
     "cameras": "takes that fewer cameras saw, or for longer or shorter",
     "frame rates": "whether all clips have the same frame rate",
     "duplicates": "takes with the same motion, clips with the same keypoints",
@@ -25,6 +26,9 @@ TABLE_CHECKS = {
 
 SAME = 1e-5
 """Metres between the distances of joints to the root, averaged over a take, in takes that are taken for the same."""
+
+USUAL = 0.75
+"""Share of the subjects' actions that must have the same number of takes for that to be usual. A judgement."""
 
 FEWEST_TO_COMPARE = 8
 """Clips of a 2D source from which on one can be said to stand out."""
@@ -46,6 +50,7 @@ class Finding:
         frame: of the clip, the worst or the first; None where it is not of one frame.
         count: frames that do not pass.
         share: how much of the limit is used up, for sorting.
+        source: the 2D source it is about, where it is about one clip's keypoints.
     """
 
     level: str
@@ -60,6 +65,7 @@ class Finding:
     frame: int | None = None
     count: int = 0
     share: float = 0.0
+    source: str | None = None
 
     @property
     def where(self) -> str:
@@ -139,9 +145,12 @@ def read_table(data: PoseDataset) -> list[Finding]:
     subjects = tuple(dict.fromkeys(clips.subject))
     for action, own in clips.groupby("action", sort=False):
         if lacking := [subject for subject in subjects if subject not in set(own.subject)]:
-            what = f"{action} is missing from {_list(lacking)}; {_list(list(dict.fromkeys(own.subject)))} has it"
-            found.append(Finding(NOTE, "missing", what, action=action))
-    found += _compare_cameras(clips)
+            having = list(dict.fromkeys(own.subject))
+            what = (
+                f"{action} is missing from {_list(lacking)}; {_list(having)} {'have' if len(having) > 1 else 'has'} it"
+            )
+            found.append(Finding(NOTE, "missing", what, "look for its files, if it should be there", action=action))
+    found += [*_compare_takes(clips), *_compare_cameras(clips)]
     rates = clips.groupby("fps", dropna=False).size().sort_values(ascending=False)
     if len(rates) > 1:
         parts = [f"{count} clips at {rate:g}" for rate, count in rates.items()]
@@ -159,18 +168,34 @@ def read_table(data: PoseDataset) -> list[Finding]:
     return found
 
 
+def _compare_takes(clips: pd.DataFrame) -> list[Finding]:
+    """Actions of which a subject has fewer takes than is usual, if there is a usual number."""
+    takes = clips.drop_duplicates(TAKE).groupby(["subject", "action"], sort=False).size()
+    usual, count = max(takes.value_counts().items(), key=lambda pair: pair[1])
+    fewer = takes[takes < usual]
+    if not len(fewer) or count < USUAL * len(takes):
+        return []
+    parts = [f"{subject}/{action} has {number}" for (subject, action), number in fewer.items()]
+    what = f"takes are missing, where most subjects have {usual} of an action: {_list(parts)}"
+    return [Finding(NOTE, "missing", what, "look for their files, if they should be there")]
+
+
 def _compare_cameras(clips: pd.DataFrame) -> list[Finding]:
     """Takes that fewer cameras saw than the subject's other takes, and takes whose cameras differ in frames."""
-    takes = clips.assign(frames=clips.stop - clips.start).groupby(TAKE, sort=False)
-    takes = takes.agg(cameras=("camera", "size"), least=("frames", "min"), most=("frames", "max")).reset_index()
-    takes["usual"] = takes.groupby("subject").cameras.transform("max")
+    frames: dict[tuple[str, str, str], list[int]] = {}
+    for clip in clips.itertuples():
+        frames.setdefault((clip.subject, clip.action, clip.take), []).append(int(clip.stop - clip.start))
+    usual: dict[str, int] = {}
+    for (subject, *_), own in frames.items():
+        usual[subject] = max(usual.get(subject, 0), len(own))
     found = []
-    for take in takes[takes.cameras < takes.usual].itertuples():
-        what = f"{take.cameras} of {take.usual} cameras saw this take"
-        found.append(Finding(WARNING, "cameras", what, "look for the missing files", *take[1:4]))
-    for take in takes[takes.least < takes.most].itertuples():
-        what = f"its cameras have {take.least} to {take.most} frames"
-        found.append(Finding(WARNING, "cameras", what, "look for cut or damaged files", *take[1:4]))
+    for take, own in frames.items():
+        if len(own) < usual[take[0]]:
+            what = f"{len(own)} of {usual[take[0]]} cameras saw this take"
+            found.append(Finding(WARNING, "cameras", what, "look for the missing files", *take))
+        if min(own) < max(own):
+            what = f"its cameras have {min(own)} to {max(own)} frames"
+            found.append(Finding(WARNING, "cameras", what, "look for cut or damaged files", *take))
     return found
 
 
@@ -185,8 +210,11 @@ def find_duplicates(data: PoseDataset, usable: Sequence[int], sources: Sequence[
             continue
         shapes = [_distances(data.positions[_rows(clips, number)]) for number in numbers]
         tree = cKDTree(np.stack([shape.mean(axis=0) for shape in shapes]))
-        for a, b in sorted(tree.query_pairs(SAME * np.sqrt(data.skeleton.num_joints))):
-            if np.abs(shapes[a] - shapes[b]).max() < SAME:
+        alike = tree.query_pairs(SAME * np.sqrt(data.skeleton.num_joints), output_type="ndarray")
+        told: set[int] = set()  # each take is told of once, with the first that it repeats
+        for a, b in alike[np.lexsort(alike.T[::-1])].tolist():
+            if b not in told and np.abs(shapes[a] - shapes[b]).max() < SAME:
+                told.add(b)
                 first, second = clips.loc[numbers.iloc[a]], clips.loc[numbers.iloc[b]]
                 found.append(_twice(data, first, second, "the same motion as"))
                 known.add((tuple(first[TAKE]), tuple(second[TAKE])))
@@ -211,15 +239,21 @@ def _twice(data: PoseDataset, first: pd.Series, second: pd.Series, words: str) -
     level = ERROR if tested == trained == {True, False} else WARNING
     same_take = tuple(first[TAKE]) == tuple(second[TAKE])
     other = f"camera {data.camera_of(first).name}" if same_take else "/".join(first[TAKE])
+    hint = leave_out_parameter(": ", ["/".join(second[TAKE])]) if second.labelled and not same_take else ""
     both = "; one is trained on, the other tested" if level == ERROR else ""
     return Finding(
         level,
         "duplicates",
         f"{words} {other}{both}",
-        "leave one of them out",
+        f"leave one of them out{hint}",
         *second[TAKE],
         data.camera_of(second).name,
     )
+
+
+def leave_out_parameter(before: str, names: Sequence[str]) -> str:
+    """The parameter that leaves takes out, with some words before it; empty if a name holds a comma, which parts names."""
+    return "" if any("," in name for name in names) else f"{before}-p leave_out {shlex.quote(','.join(names))}"
 
 
 def _frames(clips: pd.DataFrame, number: int) -> int:
@@ -259,5 +293,5 @@ def _each(clips: pd.DataFrame) -> Iterator[pd.Series]:
 
 
 def _list(names: Sequence[str], most: int = 6) -> str:
-    shown = list(names)[:most]
-    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
+    names = list(dict.fromkeys(names))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
