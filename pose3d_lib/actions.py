@@ -17,6 +17,10 @@ H36M_ACTIONS = (
 SYNONYMS = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
 
 
+MOST_LISTED = 60
+"""Valid names that a message lists: the takes of a collection may be thousands."""
+
+
 def canonical_action(name: str) -> str:
     """The Human3.6M name of an action that some source files call otherwise; any other name as it is."""
     return SYNONYMS.get(name, name)
@@ -54,4 +58,5 @@ def check_name(name: str, valid: Iterable[str], what: str) -> str:
         return name
     meant = nearest(str(name), valid)
     hint = f"did you mean {', '.join(meant)}? " if meant else ""
-    raise InputError(f"unknown {what} {name!r}: {hint}Valid: {', '.join(valid)}")
+    more = f" and {len(valid) - MOST_LISTED} more" if len(valid) > MOST_LISTED else ""
+    raise InputError(f"unknown {what} {name!r}: {hint}Valid: {', '.join(valid[:MOST_LISTED])}{more}")

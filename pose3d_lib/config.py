@@ -162,6 +162,7 @@ class SweepConfig(Settings):
 
     def plan(self, data: PoseDataset) -> list[RunConfig]:
         """Every run, the baseline of each seed first; actions that the dataset cannot train or test are refused."""
+        data.train_clips()  # refuses data that has nothing to train on
         both = [action for action in data.train_actions if action in data.test_actions]
         chosen = [
             check_name(action, both, f"action with train and test clips in {data.name}") for action in self.actions

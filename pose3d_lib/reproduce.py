@@ -44,8 +44,8 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     data = open_dataset(config.data, progress=lambda line: console.print(line, markup=False, highlight=False))
     for line in data.declarations():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    execute_notebook("01_data_prep", notebook_output("01_data_prep"), about_data)
     plan = config.plan(data)
+    execute_notebook("01_data_prep", notebook_output("01_data_prep"), about_data)
     _step(console, f"2 of 3  03_action_based: {len(plan)} runs of 02_train, {count_jobs(config)} at a time")
     sweep_notebook(config, about_runs, console)
     _step(console, "3 of 3  04_results: tables and figures")

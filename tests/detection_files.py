@@ -57,7 +57,7 @@ def expected_h36m(coco: np.ndarray) -> np.ndarray:
         "Thorax": thorax,
         "Spine": (hip + thorax) / 2,
         "Neck": of["Nose"],
-        "Head": 1.2 * ears - 0.2 * thorax,
+        "Head": 1.3 * ears - 0.3 * thorax,
     }
     own |= {"RFoot": of["RAnkle"], "LFoot": of["LAnkle"]}
     return np.stack([own[joint] if joint in own else of[joint] for joint in H36M_17.joints], axis=1)

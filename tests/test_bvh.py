@@ -253,6 +253,17 @@ def test_a_walk_too_long_for_the_room_is_cut_into_pieces_that_fit(folder: Path) 
     assert "ben/walk/1" in takes(data)
 
 
+def test_a_piece_of_a_take_is_left_out_by_its_name(folder: Path) -> None:
+    write_person(folder / "walk_ann_1.bvh", 400, speed=5)
+    names = takes(read(folder))
+    assert "ann/walk/1.2" in names
+    data = read(folder, leave_out=("ann/walk/1.2",))
+    assert takes(data) == [name for name in names if name != "ann/walk/1.2"]
+    assert "ann/walk/1.2 is left out, as `leave_out` says." in notes(data)
+    with pytest.raises(InputError, match=r"unknown take to leave out of .* 'ann/walk/1.99'"):
+        read(folder, leave_out=("ann/walk/1.99",))
+
+
 def test_takes_that_fit_in_no_pieces_are_left_out_by_name_and_none_is_an_error(folder: Path) -> None:
     write_person(folder / "walk_ann_1.bvh", 90, speed=80)  # 24 m in each second
     data = read(folder)
@@ -422,7 +433,7 @@ def test_every_bad_file_is_named_up_to_five_with_how_to_leave_it_out(folder: Pat
         (folder / f"{name}.bvh").write_text((folder / f"{name}.bvh").read_text()[:-300])
     with pytest.raises(InputError, match=r"2 BVH files cannot be used") as refusal:
         read(folder)
-    for text in ("walk_ben_1.bvh", "sit_ann_1.bvh", "take ben/walk/1", "leave_out = 'ann/sit/1'"):
+    for text in ("walk_ben_1.bvh", "sit_ann_1.bvh", "take ben/walk/1", "leave_out = 'ann/sit/1,ben/walk/1'"):
         assert text in str(refusal.value)
     for number in range(9):
         (folder / f"sit_zoe_{number}.bvh").write_text(bvh_text(PERSON, walk(3))[:-20])

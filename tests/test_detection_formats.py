@@ -1,6 +1,7 @@
 """Formats of 2D detections: each is recognised by its content and gives the joints that were written, or is refused."""
 
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -170,13 +171,39 @@ def test_joints_that_openpose_did_not_find_are_missing(tmp_path: Path) -> None:
     assert np.argwhere(missing).tolist() == [[3, LAYOUTS["body_25"].index("RElbow")]]
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "null", "1e999"])
-def test_a_number_that_is_not_finite_is_a_missing_joint(value, tmp_path: Path) -> None:
-    path = write(tmp_path, files.alphapose(WALK))
-    text = path.read_text().replace(str(WALK[2, 0, 0]), value, 1)
-    path.write_text(text)
-    missing = np.isnan(read_one(path).points).any(axis=-1)
+def write_with(value: str, folder: Path) -> Path:
+    """AlphaPose's file, in which one coordinate is this text."""
+    path = write(folder, files.alphapose(WALK))
+    path.write_text(path.read_text().replace(str(WALK[2, 0, 0]), value, 1))
+    return path
+
+
+@pytest.mark.parametrize("value", ["NaN", "null"])
+def test_a_coordinate_that_is_no_number_is_a_missing_joint(value, tmp_path: Path) -> None:
+    missing = np.isnan(read_one(write_with(value, tmp_path)).points).any(axis=-1)
     assert np.argwhere(missing).tolist() == [[2, 0]]
+
+
+@pytest.mark.parametrize("value", ["Infinity", "-Infinity", "1e999"])
+def test_an_infinite_coordinate_is_refused(value, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="pixels from the corner of the image; expected pixels"):
+        read_one(write_with(value, tmp_path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_among_openpose_s_files_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    folder = files.write_openpose(tmp_path / "walk", WALK)
+    os.mkfifo(folder / f"walk_{len(WALK):012d}_keypoints.json")
+    with pytest.raises(InputError, match="not a file"):
+        read_one(folder)
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    names = [f"{joint}_{value}" for joint in COCO_17.joints for value in "xy"]
+    rows = [[frame, *files.flat(row), 1] for frame, row in enumerate(WALK)]
+    path = files.write_csv(tmp_path / "walk.csv", ["frame", *names, names[0]], rows)
+    with pytest.raises(InputError, match="two columns have the same name"):
+        read_one(path)
 
 
 def test_frames_are_sorted_as_numbers_and_those_without_people_are_known(tmp_path: Path) -> None:
@@ -257,6 +284,68 @@ def test_mediapipe_may_give_a_list_of_people_or_nobody(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         read_one(write(tmp_path, plain)).points * files.SIZE, files.in_layout(WALK, "mediapipe_33"), atol=1e-3
     )
+
+
+def test_mediapipe_s_landmarks_may_be_nested_as_protobuf_writes_them(tmp_path: Path) -> None:
+    frames = [{"pose_landmarks": {"landmark": item["landmarks"]}} for item in files.mediapipe(WALK)]
+    video = read_one(write(tmp_path, frames))
+    np.testing.assert_allclose(video.points * files.SIZE, files.in_layout(WALK, "mediapipe_33"), atol=1e-3)
+    frames[2]["pose_landmarks"]["landmark"] = 7
+    with pytest.raises(InputError, match=r"\[2\]\.pose_landmarks\.landmark: expected a list of landmarks, found 7"):
+        read_one(write(tmp_path, frames))
+
+
+def test_the_score_of_a_person_is_the_detector_s_where_it_gives_one(tmp_path: Path) -> None:
+    video = read_one(write(tmp_path, files.mmpose(WALK)))
+    np.testing.assert_allclose(video.scores, 0.8)  # bbox_score, not the 0.9 of the joints
+    content = files.mmpose(WALK)
+    for item in content["instance_info"]:
+        del item["instances"][0]["bbox_score"]
+    np.testing.assert_allclose(read_one(write(tmp_path, content)).scores, 0.9)
+
+
+def test_the_fourth_row_of_detectron_s_keypoints_is_the_score_of_a_joint(tmp_path: Path) -> None:
+    """The third, the logit, is 0 in Detectron2's files, and may be 0 for a joint at the corner of the image."""
+    walk = WALK.copy()
+    walk[3, 0] = 0
+    video = read_one(files.write_detectron(tmp_path / "walk.npz", [[joints] for joints in walk]))
+    np.testing.assert_allclose(video.points, walk, atol=1e-3)
+
+
+@pytest.mark.parametrize("layout", ["h36m", "coco"])
+def test_a_custom_file_says_whose_joints_it_has(layout, tmp_path: Path) -> None:
+    path = files.write_custom(tmp_path / "data_2d_custom_mine.npz", {"walk": WALK}, layout=layout)
+    assert read_one(path).layout == layout
+    other = "coco" if layout == "h36m" else "h36m"
+    assert read_one(path, other).layout == other
+
+
+def test_a_joint_at_the_origin_is_missing_where_no_score_says_otherwise(tmp_path: Path) -> None:
+    walk = WALK.copy()
+    walk[2, 5] = 0
+    np.save(tmp_path / "a.npy", walk)
+    np.save(tmp_path / "b.npy", files.scored(walk))
+    header = ["frame", *(f"{joint}_{axis}" for joint in COCO_17.joints for axis in "xy")]
+    files.write_csv(tmp_path / "c.csv", header, [[n, *files.flat(joints)] for n, joints in enumerate(walk)])
+    files.write_wide_csv(tmp_path / "d.csv", walk, list(COCO_17.joints))
+    for name, missing in {"a.npy": [[2, 5]], "b.npy": [], "c.csv": [[2, 5]], "d.csv": []}.items():
+        seen = read_one(tmp_path / name, "coco")
+        assert np.argwhere(np.isnan(seen.points[..., 0])).tolist() == missing, name
+        np.testing.assert_allclose(seen.points, np.where(np.isnan(seen.points), np.nan, walk), atol=1e-3)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_joints_with_numbers_are_in_the_order_of_their_numbers(first, tmp_path: Path) -> None:
+    order = np.random.default_rng(1).permutation(17)
+    header = ["frame", *(f"{axis}{first + joint}" for joint in order for axis in "xy")]
+    wide = files.write_csv(
+        tmp_path / "wide.csv", header, [[n, *files.flat(joints[order])] for n, joints in enumerate(WALK)]
+    )
+    long = files.write_long_csv(tmp_path / "long.csv", WALK[:, order], [str(first + joint) for joint in order])
+    for path in (wide, long):
+        np.testing.assert_allclose(read_one(path, "coco").points, WALK, atol=1e-3)
+        with pytest.raises(InputError, match="17 joints without names"):
+            read_one(path)
 
 
 def test_a_folder_may_hold_many_videos_of_many_kinds(tmp_path: Path) -> None:
@@ -442,7 +531,7 @@ def test_a_single_openpose_file_asks_for_the_folder(tmp_path: Path) -> None:
         ("frame,joint,x,y\n-1,Nose,1,2\n", "those of no known layout"),
         ("frame,joint,x\n0,Nose,1\n", "expected a column 'y'"),
         ("frame,joint,x,y\n", "not a single row"),
-        ("frame,frame\n1,2\n", "found no joint"),
+        ("frame,frame\n1,2\n", "two columns have the same name"),
         ('frame,joint,x,y\n"', "not a table in CSV"),
         ("frame,joint,x,y\n0,Nose,1,2,3\n", "not a table in CSV"),
     ],
@@ -466,6 +555,25 @@ def test_a_csv_that_would_fill_memory_is_refused(tmp_path: Path, monkeypatch: py
         monkeypatch.setattr(detection_tables, f"MAX_{limit}", {"VALUES": 300, "COLUMNS": 50, "BYTES": 1000}[limit])
         with pytest.raises(InputError, match=rf"^[^ ]*walk\.csv: {message}"):
             read_one(path)
+
+
+@pytest.mark.parametrize("column", ["joint", "track"])
+def test_a_csv_of_too_many_names_is_refused(column, tmp_path: Path) -> None:
+    rows = [[n // 17, COCO_17.joints[n % 17], "a", 1, 2] for n in range(10_100)]
+    for number, row in enumerate(rows):
+        row[1 if column == "joint" else 2] = f"p{number}"
+    path = files.write_csv(tmp_path / "walk.csv", ["frame", "joint", "track", "x", "y"], rows)
+    with pytest.raises(InputError, match=rf"walk\.csv: column '{column}' holds 10,100 different names; at most 10,000"):
+        read_one(path)
+
+
+def test_a_csv_of_people_who_lack_nearly_all_joints_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [[n, joint, 1, 2] for n, joint in enumerate(COCO_17.joints * 3)]
+    path = files.write_csv(tmp_path / "walk.csv", ["frame", "joint", "x", "y"], rows)
+    assert len(read_one(path).frames) == 51
+    monkeypatch.setattr(detection_tables, "MAX_VALUES", 51 * 17 - 1)
+    with pytest.raises(InputError, match=r"walk\.csv: 51 people in all frames, most of whose 17 joints have no row"):
+        read_one(path)
 
 
 @pytest.mark.parametrize("frame", ["-1", "1.5", "1e12", ""])

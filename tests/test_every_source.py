@@ -1,6 +1,7 @@
 """Every kind of data, by parameters alone: opened, shown by 01_data_prep, checked, and given on."""
 
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from matplotlib.figure import Figure
 from source_files import WRITERS, Parameters
 
 from pose3d_lib import data_report, report
-from pose3d_lib.config import check_data, make_config
+from pose3d_lib.config import RunConfig, SweepConfig, check_data, make_config
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import check_dataset
-from pose3d_lib.execution import execute_notebook
+from pose3d_lib.errors import InputError
+from pose3d_lib.execution import execute_notebook, parameters_of
 from pose3d_lib.export import export_videopose3d
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.spec import DataSpec
@@ -112,7 +114,40 @@ def test_detections_given_on_as_videopose3d_s_videos_come_back(tmp_path: Path, m
     np.testing.assert_array_equal(back.keypoints["coco"], data.keypoints["coco"])
 
 
+def test_what_notebooks_leave_empty_is_left_to_the_description(tmp_path: Path) -> None:
+    parameters = WRITERS["a description"](tmp_path, None)
+    empty = {"keypoints": None, "train_subjects": "", "test_subjects": "", "pattern": "", "units": "", "fps": None}
+    spec = make_config(DataSpec, {**parameters, **empty})
+    assert (spec.test_subjects, spec.pattern, spec.units) == (("calm",), "{action}_{subject}_{take}.bvh", "")
+    assert make_config(DataSpec, {**parameters, "test_subjects": "proud"}).test_subjects == ("proud",)
+    config = make_config(RunConfig, {**parameters, **empty})
+    assert make_config(RunConfig, parameters_of(config)).data == spec  # as 03_action_based hands it to 02_train
+
+
+def test_a_mapping_that_a_description_names_lies_beside_it(tmp_path: Path) -> None:
+    parameters = WRITERS["a description"](tmp_path, None)
+    shipped = (files("pose3d_lib") / "data" / "bvh_joints.toml").read_text(encoding="utf-8")
+    own = "[mine]" + shipped.partition("[100style]")[2].partition("\n[")[0]
+    (tmp_path / "joints.toml").write_text(own, encoding="utf-8")
+    with (tmp_path / "mine.toml").open("a", encoding="utf-8") as file:
+        file.write('joints = "joints.toml"\n')
+    data = open_dataset(make_config(DataSpec, parameters))
+    assert any("by mapping 'mine'" in note for note in data.notes)
+
+
+def test_nothing_is_trained_on_detections_and_the_reason_is_said(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    data = open_dataset(make_config(DataSpec, WRITERS["detections"](tmp_path, None)))
+    for ask in (data.train_clips, lambda: make_config(SweepConfig, {}).plan(data)):
+        with pytest.raises(InputError, match="video holds no 3D poses, only keypoints: nothing can be trained"):
+            ask()
+
+
 @pytest.mark.slow
 @EVERY_KIND
-def test_01_data_prep_runs_by_parameters_alone(parameters: Parameters, tmp_path: Path) -> None:
+def test_01_data_prep_runs_by_parameters_alone(kind: str, parameters: Parameters, tmp_path: Path) -> None:
     execute_notebook("01_data_prep", tmp_path / "executed.ipynb", parameters)
+    executed = (tmp_path / "executed.ipynb").read_text(encoding="utf-8")
+    assert executed.count('"image/png"') >= (2 if kind == "detections" else 5)
+    if kind == "a description":
+        assert "tested on calm" in executed

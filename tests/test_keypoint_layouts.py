@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import COCO_17, H36M_17
-from pose3d_lib.sources.detections.layouts import LAYOUTS, OF_COUNT, choose_layout, convert, match_names, to_h36m
+from pose3d_lib.sources.detections.layouts import (
+    HEAD_REACH,
+    LAYOUTS,
+    OF_COUNT,
+    choose_layout,
+    convert,
+    match_names,
+    to_h36m,
+)
+from pose3d_lib.sources.synthetic.body import make_body
 
 WALK = files.walk(3)
 DETECTORS = [name for name in LAYOUTS if name != "h36m"]
@@ -77,6 +86,7 @@ def test_the_detector_s_own_neck_and_middle_of_the_hips_are_preferred() -> None:
     np.testing.assert_allclose(moved[:, H36M_17.index("Thorax")], [[5, 3]] * 3)
     np.testing.assert_allclose(moved[:, 0], [[-4, 2]] * 3)
     np.testing.assert_allclose(moved[:, H36M_17.index("Spine")], [[0.5, 2.5]] * 3)
+    np.testing.assert_allclose(moved[:, H36M_17.index("Head")], 0, atol=1e-9)  # follows the shoulders
 
 
 def hidden(layout: str, *joints: str) -> np.ndarray:
@@ -104,8 +114,17 @@ def of(joint: str) -> np.ndarray:
 )
 def test_the_head_lies_behind_whatever_of_the_face_is_seen(unseen, centre) -> None:
     thorax = (of("LShoulder") + of("RShoulder")) / 2
-    expected = thorax + 1.2 * (centre() - thorax)
+    expected = thorax + 1.3 * (centre() - thorax)
     np.testing.assert_allclose(hidden("coco", *unseen)[:, H36M_17.index("Head")], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("subject", ["S1", "S5", "S6", "S7", "S8", "S9", "S11"])
+def test_the_head_is_as_high_as_on_a_body_of_human36m_s_proportions(subject) -> None:
+    """Whose ears are 0.12 of the stature above the middle of the shoulders."""
+    body = make_body(subject, 0)
+    shoulders = body.clavicle[1]  # above Thorax
+    forward, up = body.neck[0] + body.head[0], body.neck[1] + body.head[1] - shoulders
+    assert HEAD_REACH * 0.12 * body.stature == pytest.approx(np.hypot(forward, up), rel=0.06)
 
 
 def test_the_neck_of_human36m_is_the_nose_then_the_eyes_then_the_ears() -> None:

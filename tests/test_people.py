@@ -142,13 +142,20 @@ def test_a_person_who_is_not_among_very_many_is_refused_with_the_most_frequent()
 
 
 def test_of_two_detections_of_one_track_in_a_frame_the_surer_is_kept() -> None:
-    found = [
-        Person(0, files.scored(walk[0]).astype(np.float32), score, "a") for walk, score in ((LEFT, 0.2), (RIGHT, 0.8))
-    ]
+    people_of_a_frame = ((LEFT, 0.2, "a"), (RIGHT, 0.8, "a"), (files.walk(1, at=(400, 300)), 0.1, "b"))
+    found = [Person(0, files.scored(walk[0]).astype(np.float32), score, who) for walk, score, who in people_of_a_frame]
     seen = make_video("v", "v.json", found, [])
     chosen = choose_person(seen, "")
     np.testing.assert_array_equal(seen.points[chosen.rows], RIGHT[:1].astype(np.float32))
-    assert (chosen.doubles, chosen.others) == (1, 0)
+    assert (chosen.doubles, chosen.others) == (1, 1)
+
+
+def test_one_track_for_everybody_tells_nobody_apart() -> None:
+    """AlphaPose without tracking writes the track 0 for everybody."""
+    seen = video(LEFT, RIGHT, tracks=["0", "0"])
+    assert seen.tracks is None
+    check_followed([LEFT, RIGHT], seen)
+    assert set(video(LEFT, tracks=["0"]).tracks) == {"0"}
 
 
 def test_people_are_followed_only_if_somebody_has_no_track() -> None:

@@ -1,23 +1,37 @@
-"""What the README says is so: its tables are those of outputs/reference/, its commands and links lead somewhere."""
+"""What README and docs/data.md say is so: tables are those of outputs/reference/, commands and links lead somewhere."""
 
+import ast
+import importlib
 import re
 import shlex
 import subprocess
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
+import bvh_texts
+import click
+import detection_files
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from pose3d_lib import cli
-from pose3d_lib.config import ResultsConfig, RunConfig, SweepConfig, make_config
+from pose3d_lib import cli, cli_data
+from pose3d_lib.config import ResultsConfig, RunConfig, SweepConfig, check_data, make_config
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import NOTEBOOKS
 from pose3d_lib.reproduce import TABLES, put_table, write_reference
+from pose3d_lib.skeleton import H36M_17
+from pose3d_lib.sources import catalogue
+from pose3d_lib.sources.bvh.joints import parse_mapping, shipped_mappings
+from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.tables import save_table, to_markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+DOCUMENTS = {"README.md": README, "docs/data.md": DATA}
 REFERENCE = ROOT / "outputs" / "reference"
 SHOWN = ("table_1", "table_2", "all_metrics")
 """Table 3 needs long runs."""
@@ -28,12 +42,22 @@ def blocks(text: str) -> dict[str, str]:
     return {found[1]: found[2].strip() for found in re.finditer(r"<!-- (\w+) -->(.*?)<!-- /\1 -->", text, re.DOTALL)}
 
 
-def commands() -> list[list[str]]:
-    """Every command that the README shows, in a block or within a sentence, as words; without comments."""
-    fenced = [line for block in re.findall(r"```\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-    inline = re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
+def fenced(text: str, language: str = "") -> list[str]:
+    """The blocks between fences of this language, without the fences."""
+    return [
+        found[2]
+        for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        if found[1] == language
+    ]
+
+
+def commands(text: str) -> list[list[str]]:
+    """Every command that a text shows, in a block or within a sentence, as words; without comments."""
+    lines = [line for block in fenced(text) for line in block.splitlines()]
+    plain = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    inline = re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", plain)
     found = []
-    for line in (*fenced, *inline):
+    for line in (*lines, *inline):
         for part in re.split(r"&&|;", line):
             words = shlex.split(part, comments=True) if part.count("'") % 2 == 0 else []
             if words and words[0] in ("make", "pose3d", "papermill") and "..." not in words:
@@ -41,7 +65,7 @@ def commands() -> list[list[str]]:
     return found
 
 
-COMMANDS = commands()
+COMMANDS = commands(README)
 
 
 def ids(words: list[str]) -> str:
@@ -133,18 +157,163 @@ def test_make_commands_exist(words: list[str]) -> None:
         assert name in (variables if is_variable else targets)
 
 
-@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] == "pose3d"], ids=ids)
-def test_pose3d_commands_are_accepted(words: list[str]) -> None:
-    if len(words) == 1:
+def parse(words: Sequence[str]) -> tuple[str, dict[str, object]]:
+    """The command that words call, of `pose3d` or of `pose3d data`, and what it is given."""
+    group, rest = cli.cli, list(words[1:])
+    context = group.make_context("pose3d", list(rest))
+    while True:
+        name, command, rest = group.resolve_command(context, rest)
+        context = command.make_context(name, list(rest), parent=context)
+        if not isinstance(command, click.Group):
+            return name, context.params
+        group = command
+
+
+def pose3d_commands(text: str) -> list[list[str]]:
+    """Each command once, without the mere names of commands."""
+    names = {("data", name) for name in cli_data.data.commands} | {(name,) for name in ("data", "run", "sweep")}
+    found = {" ".join(words): words for words in commands(text) if words[0] == "pose3d" and len(words) > 1}
+    return [words for words in found.values() if tuple(words[1:]) not in names - {("data", "list")}]
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A POSE3D_DATA with a little of everything that the commands of docs/data.md name."""
+    root = tmp_path_factory.mktemp("placed")
+    for name, pattern in (
+        ("bandai-namco-2", "dataset-2_walk_{}_001.bvh"),
+        ("cmu", "{}.bvh"),
+        ("bandai-namco-1", "dataset-1_walk_{}_001.bvh"),
+    ):
+        known = catalogue.collections()[name]
+        subjects = [*known.parameters.get("train_subjects", ["other"]), *known.parameters["test_subjects"]]
+        write_rig(root / name, [pattern.format(subject) for subject in subjects], known.parameters["joints"])
+    rows = [
+        f"{subject}.bvh,{subject},Walking,1"
+        for subject in ("other", *catalogue.collections()["cmu"].parameters["test_subjects"])
+    ]
+    (root / "cmu" / "takes.csv").write_text("\n".join(["file,subject,action,take", *rows]))
+    for style in ("Angry", "Zombie"):
+        bvh_texts.write_person(root / "100STYLE" / style / f"{style}_FW.bvh")
+    for file in ("walk_anna_01", "walk_anna_02", "walk_ben_01"):
+        bvh_texts.write_person(root / "my_bvh" / f"{file}.bvh")
+    for file in ("Take_001", "Take_002", "Take_003"):
+        bvh_texts.write_person(root / "studio" / f"{file}.bvh")
+    (root / "studio" / "takes.csv").write_text(fenced(DATA, "csv")[0])
+    for name, block in named_toml().items():
+        (root / name).write_text(block)
+    mapping = parse_mapping("own", tomllib.loads(named_toml()["my_joints.toml"]), "docs/data.md")
+    write_rig(root / "rig", ["a/walk/1.bvh", "b/walk/1.bvh"], mapping.needed)
+    motion = np.zeros((3, 17, 3), np.float32)
+    np.savez(root / "motion.npz", **{"train/Walking/0": motion, "test/Walking/0": motion})
+    for name, subject, take in (("h36m", "S1", "Walking 1"), ("humaneva15", "Train/S1", "Walking 1 chunk0")):
+        np.savez(root / f"data_3d_{name}.npz", positions_3d={subject: {take: motion}})
+        for keypoints in ("gt", "cpn_ft_h36m_dbb"):
+            np.savez(root / f"data_2d_{name}_{keypoints}.npz", positions_2d={})
+    for subject in ("S1", "S9"):
+        folder = root / "Human3.6M" / subject / "MyPoseFeatures" / "D3_Positions"
+        folder.mkdir(parents=True)
+        (folder / "Walking 1.cdf").touch()
+    detection_files.write_json(root / "phone.json", detection_files.mediapipe(detection_files.walk(3)))
+    return root
+
+
+def named_toml() -> dict[str, str]:
+    """File name -> block of TOML, as the comment in its first line says."""
+    return {re.match(r"# (\S+\.toml)\n", block)[1]: block for block in fenced(DATA, "toml")}
+
+
+def write_rig(folder: Path, files: Sequence[str], joints: str | Sequence[str]) -> None:
+    """BVH files of a skeleton that has these joints, or those of a shipped mapping, and no shape."""
+    if isinstance(joints, str):
+        mapping = shipped_mappings()[joints]
+        joints = dict.fromkeys((*mapping.needed, *mapping.recognised_by))
+    rig = [("Top", "", (0, 0, 0), bvh_texts.ROOT_CHANNELS)]
+    rig += [(name, "Top", (0, 1, 0), bvh_texts.TURNS) for name in joints if ".end" not in name]
+    rig += [(name, name.removesuffix(".end"), (0, 1, 0), ()) for name in joints if ".end" in name]
+    text = bvh_texts.bvh_text(rig, np.zeros((2, 6 + 3 * sum(joint[3] == bvh_texts.TURNS for joint in rig))))
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text)
+
+
+@pytest.mark.parametrize("words", pose3d_commands(README + DATA), ids=ids)
+def test_pose3d_commands_are_accepted(words: list[str], placed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSE3D_DATA", str(placed))
+    monkeypatch.chdir(placed)
+    name, params = parse(words)
+    if name == "fetch":
+        assert params["name"] in catalogue.collections()
+    if "given" not in params:
         return
-    context = cli.cli.make_context("pose3d", words[1:], resilient_parsing=False)
-    with context:
-        name, command, rest = cli.cli.resolve_command(context, words[1:])
-        assert command is not None
-        given = command.make_context(name, list(rest), parent=context).params
-    kind = {"run": NOTEBOOKS.get(given.get("notebook")), "sweep": SweepConfig, "reproduce": ResultsConfig}[name]
-    there = {name: value for name, value in given["given"] if not value.startswith("/path/")}  # made-up paths are not
-    make_config(kind, there)
+    given = dict(params["given"]) | ({"dataset": params["dataset"]} if "dataset" in params else {})
+    if given.get("dataset", "").startswith("/path/"):  # made up
+        given["dataset"] = "motion.npz"
+    kinds = {"sweep": SweepConfig, "reproduce": ResultsConfig, "check": DataSpec, "export": DataSpec}
+    config = make_config(kinds.get(name) or NOTEBOOKS[params["notebook"]], given)
+    if "dataset" in given:
+        check_data(config)
+
+
+def test_every_kind_of_data_has_commands() -> None:
+    parsed = [parse(words) for words in pose3d_commands(DATA)]
+    assert {"list", "check", "fetch", "export", "reproduce"} <= {name for name, _ in parsed}
+    checked = {params["dataset"] for name, params in parsed if name == "check"}
+    assert {
+        "synthetic",
+        "bandai-namco-2",
+        "my_bvh",
+        "motion.npz",
+        "h36m",
+        "Human3.6M",
+        "humaneva15",
+        "phone.json",
+    } <= checked
+
+
+def test_a_wrong_parameter_in_the_text_would_be_seen(placed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSE3D_DATA", str(placed))
+    for wrong in (
+        "-p unit cm",
+        "-p image_size 10x10",
+        "-p test_subjects bert",
+        "-p pattern {action}.bvh -p units foot",
+    ):
+        _, params = parse(shlex.split(f"pose3d data check my_bvh {wrong}"))
+        with pytest.raises(InputError):
+            check_data(make_config(DataSpec, {**dict(params["given"]), "dataset": str(placed / params["dataset"])}))
+    with pytest.raises(click.UsageError):
+        parse(["pose3d", "data", "chekc", "my_bvh"])
+
+
+def test_the_parameters_of_the_data_are_all_named() -> None:
+    listed = DATA.partition("The parameters of the data are those of `01_data_prep`:")[2].partition(".")[0]
+    assert re.findall(r"`(\w+)`", listed) == list(DataSpec.model_fields)
+
+
+def test_parameters_named_in_code_exist() -> None:
+    for name in re.findall(r"`-p (\w+)[ `]", DATA):
+        assert name in {*DataSpec.model_fields, *ResultsConfig.model_fields, "preset"}
+
+
+def test_the_joints_of_plain_motion_are_the_seventeen_in_order() -> None:
+    listed = re.search(r"The joints are (.*?), in this order", DATA, re.DOTALL)[1]
+    assert re.findall(r"\w+", listed) == list(H36M_17.joints)
+
+
+@pytest.mark.parametrize("code", fenced(DATA, "python"), ids=lambda code: code.split("\n", 1)[0])
+def test_python_in_the_text_compiles_and_imports_what_there_is(code: str) -> None:
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("pose3d_lib"):
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+def test_collections_and_their_licences_are_those_of_the_catalogue() -> None:
+    section = DATA.partition("## Open collections")[2].partition("\n## ")[0]
+    for name, known in catalogue.collections().items():
+        row = re.search(rf"^\| `{name}` \|.*$", section, re.MULTILINE)[0]
+        assert row.endswith(f"| {known.licence.name} |")
 
 
 @pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] == "papermill"], ids=ids)
@@ -163,19 +332,29 @@ def test_the_parameters_explained_are_parameters() -> None:
     assert set(names) <= known
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#\s]+)\)", README))))
-def test_links_lead_somewhere(target: str) -> None:
+def links() -> list[tuple[str, str]]:
+    """Document and target of every link."""
+    return sorted({(name, to) for name, text in DOCUMENTS.items() for to in re.findall(r"\]\(([^)\s]+)\)", text)})
+
+
+@pytest.mark.parametrize(("document", "target"), links())
+def test_links_lead_somewhere(document: str, target: str) -> None:
     if re.match(r"[a-z]+://", target):
         return
-    assert not target.startswith("/")
-    assert (ROOT / target).exists()
+    path, _, part = target.partition("#")
+    assert not path.startswith("/")
+    place = (ROOT / document).parent / path if path else ROOT / document
+    assert place.exists()
+    if part:
+        titles = re.findall(r"^#+ (.*)$", place.read_text(encoding="utf-8"), re.MULTILINE)
+        assert part in [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 def test_linked_files_are_not_ignored_by_git() -> None:
-    targets = [t for t in set(re.findall(r"\]\(([^)#\s]+)\)", README)) if "://" not in t]
+    inside = [((ROOT / name).parent / to.partition("#")[0]).resolve() for name, to in links() if "://" not in to]
     if not (ROOT / ".git").exists():
         pytest.skip("no checkout")
-    ended = subprocess.run(["git", "check-ignore", *targets], cwd=ROOT, capture_output=True, text=True)
+    ended = subprocess.run(["git", "check-ignore", *map(str, inside)], cwd=ROOT, capture_output=True, text=True)
     assert ended.stdout == ""
 
 
@@ -196,7 +375,7 @@ def test_the_modules_in_what_is_where_exist() -> None:
 
 def test_environment_variables_are_those_the_library_reads() -> None:
     library = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "pose3d_lib").rglob("*.py"))
-    for name in set(re.findall(r"\bPOSE3D_\w+", README)):
+    for name in set(re.findall(r"\bPOSE3D_\w+", README + DATA)):
         assert f'"{name}"' in library
 
 
@@ -206,4 +385,4 @@ def test_conda_s_environment_has_the_name_that_is_activated() -> None:
 
 
 def test_nothing_is_left_to_be_filled_in() -> None:
-    assert not re.findall(r"\bTODO\b|\bTBD\b|\bXXX\b|\b[A-Z]+_(?:MINUTES|SECONDS|NUMBER)\b", README)
+    assert not re.findall(r"\bTODO\b|\bTBD\b|\bXXX\b|\b[A-Z]+_(?:MINUTES|SECONDS|NUMBER)\b", README + DATA)
