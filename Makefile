@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-browser reproduce reference lab bench test test-slow test-all lint format lock clean
+.PHONY: help install install-browser reproduce reference lab bench test test-slow test-all fuzz lint format lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,11 @@ test-slow: $(VENV)/.installed-browser  ## only the slow tests and those that dri
 
 test-all: test  ## every test: those of `make test`, then those of `make test-slow`
 	@$(MAKE) --no-print-directory test-slow
+
+# Not a dependency: there are wheels for Linux and some Pythons only.
+fuzz: $(VENV)/.installed  ## feed the readers of foreign files random bytes for some minutes (POSE3D_FUZZ_SECONDS=120 each)
+	$(PIP) install --quiet 'atheris>=2.3,<4'
+	$(PYTEST) -m fuzz $(ARGS)
 
 lint: $(VENV)/.installed  ## ruff on code and notebooks, the floors of pose3d_lib, and no outputs in committed notebooks
 	$(BIN)/ruff check
