@@ -41,40 +41,27 @@ class Camera:
 @cache
 def h36m_cameras() -> dict[str, tuple[Camera, ...]]:
     """Subject -> the four calibrated cameras of Human3.6M, in the order of the dataset's files."""
-    text = resources.files("pose3d_lib").joinpath("data/h36m_cameras.json").read_text(encoding="utf-8")
-    calibration = json.loads(text)
-    return {
-        subject: tuple(
-            Camera(
-                name=inner["id"],
-                width=inner["res_w"],
-                height=inner["res_h"],
-                intrinsics=tuple(
-                    inner["focal_length"]
-                    + inner["center"]
-                    + inner["radial_distortion"]
-                    + inner["tangential_distortion"]
-                ),
-                orientation=tuple(outer["orientation"]),
-                position=tuple(millimetres / 1000 for millimetres in outer["translation"]),
-            )
-            for inner, outer in zip(calibration["intrinsics"], extrinsics, strict=True)
-        )
-        for subject, extrinsics in calibration["extrinsics"].items()
-    }
+    return _read_calibration("h36m_cameras.json")
 
 
 @cache
 def humaneva_cameras() -> dict[str, tuple[Camera, ...]]:
     """Subject -> the three colour cameras of HumanEva-I, in the order of VideoPose3D's files; without intrinsics."""
-    text = resources.files("pose3d_lib").joinpath("data/humaneva_cameras.json").read_text(encoding="utf-8")
+    return _read_calibration("humaneva_cameras.json")
+
+
+def _read_calibration(name: str) -> dict[str, tuple[Camera, ...]]:
+    """Subject -> its cameras, of a file of this package."""
+    text = resources.files("pose3d_lib").joinpath("data", name).read_text(encoding="utf-8")
     calibration = json.loads(text)
+    lens = ("focal_length", "center", "radial_distortion", "tangential_distortion")
     return {
         subject: tuple(
             Camera(
                 name=inner["id"],
                 width=inner["res_w"],
                 height=inner["res_h"],
+                intrinsics=tuple(number for part in lens for number in inner[part]) if lens[0] in inner else None,
                 orientation=tuple(outer["orientation"]),
                 position=tuple(millimetres / 1000 for millimetres in outer["translation"]),
             )

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from hostile_files import motion, write_npz
 
-from pose3d_lib import dataset, sources
-from pose3d_lib.dataset import load_dataset
+from pose3d_lib import dataset, dataset_file, sources
+from pose3d_lib.dataset_file import load_dataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.sources import open_dataset, prepared_path
 from pose3d_lib.sources.spec import DataSpec
@@ -26,7 +26,7 @@ FRAMES = 600
 
 NURSERY = """
 import json, os, signal, sys, traceback
-from pose3d_lib import dataset, sources
+from pose3d_lib import dataset_file, sources
 for line in sys.stdin:
     job = json.loads(line)
     child = os.fork()
@@ -35,7 +35,7 @@ for line in sys.stdin:
         os.dup2(1, 2)
         os.environ.update(job["environment"])
         try:
-            exec(job["code"], {"path": job["path"], "dataset": dataset, "sources": sources, "os": os})
+            exec(job["code"], {"path": job["path"], "dataset_file": dataset_file, "sources": sources, "os": os})
             sys.stdout.flush()
             os._exit(0)
         except KeyboardInterrupt:
@@ -59,27 +59,27 @@ def end(arrays, path, metadata):
     with open(path, "rb+") as file:
         file.truncate(1000)
     die()
-dataset.save_file = end
+dataset_file.save_file = end
 """,
     "behind the arrays": """
 def end(arrays, path, metadata):
     save_file(arrays, path, metadata=metadata)
     die()
-dataset.save_file = end
+dataset_file.save_file = end
 """,
-    "before the file has its name": "dataset.os.replace = die",
+    "before the file has its name": "dataset_file.os.replace = die",
     "behind the file has its name": """
 def end(old, new):
     replace(old, new)
     die()
-dataset.os.replace = end
+dataset_file.os.replace = end
 """,
     "before anything is written": "sources.save_dataset = die",
     "while it holds the lock": "sources._read = die",
 }
 
 END = """
-save_file, replace = dataset.save_file, os.replace
+save_file, replace = dataset_file.save_file, os.replace
 def die(*arguments, **more):
     os.kill(os.getpid(), {signal})
     raise SystemExit("not ended")
@@ -215,7 +215,7 @@ FAILURES: dict[str, Callable[[str], OSError]] = {
     "the disk is full": lambda path: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path),
     "the quota is used up": lambda path: OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), path),
     "the disk is broken": lambda path: OSError(errno.EIO, os.strerror(errno.EIO), path),
-    "the disk is full, in the words of Rust": lambda path: dataset.SafetensorError(
+    "the disk is full, in the words of Rust": lambda path: dataset_file.SafetensorError(
         "Error while serializing: I/O error: No space left on device (os error 28)"
     ),
 }
@@ -227,7 +227,7 @@ def test_a_file_that_cannot_be_written_is_said_with_its_folder(failure, spec: Da
         Path(path).write_bytes(b"half")
         raise FAILURES[failure](path)
 
-    monkeypatch.setattr(dataset, "save_file", fail)
+    monkeypatch.setattr(dataset_file, "save_file", fail)
     with pytest.raises(InputError, match=r"cannot be written there .*Make room") as refusal:
         open_dataset(spec)
     assert str(refusal.value).startswith(f"{tmp_path / 'outputs' / 'data'}: ")
@@ -287,7 +287,7 @@ def test_a_file_system_that_is_read_only_is_said_with_its_folder(
     if step == "lock":
         monkeypatch.setattr(sources.FileLock, "acquire", refuse)
     else:
-        monkeypatch.setattr(dataset.tempfile, "mkstemp", refuse)
+        monkeypatch.setattr(dataset_file.tempfile, "mkstemp", refuse)
     with pytest.raises(InputError, match=r"Read-only file system.*POSE3D_OUTPUTS") as refusal:
         open_dataset(spec)
     assert str(refusal.value).startswith(f"{tmp_path / 'outputs' / 'data'}: ")

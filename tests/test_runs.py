@@ -19,7 +19,8 @@ import torch
 import pose3d_lib
 from pose3d_lib import runs
 from pose3d_lib.config import RESULT_FORMAT, RunConfig, make_config
-from pose3d_lib.dataset import PoseDataset, save_dataset
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.dataset_file import save_dataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.runs import Run, execute_run, find_run, read_progress, run_folder
@@ -397,7 +398,7 @@ import sys
 from pathlib import Path
 from pose3d_lib import runs
 from pose3d_lib.config import RunConfig, make_config
-from pose3d_lib.dataset import load_dataset
+from pose3d_lib.dataset_file import load_dataset
 
 config = RunConfig.model_validate_json(sys.argv[2])
 runs.train = None  # calling it would fail

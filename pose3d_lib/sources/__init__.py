@@ -25,7 +25,8 @@ from types import ModuleType
 from filelock import FileLock
 
 from pose3d_lib.actions import check_name, nearest
-from pose3d_lib.dataset import PoseDataset, load_dataset, save_dataset
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.dataset_file import load_dataset, save_dataset
 from pose3d_lib.errors import InputError, printable
 from pose3d_lib.paths import make_folder, prepared_dir, source_data_dir
 from pose3d_lib.sources import bvh, catalogue, detections, human36m, plain_motion, synthetic, videopose3d
@@ -33,7 +34,7 @@ from pose3d_lib.sources.spec import DataSpec, Progress
 from pose3d_lib.sources.videopose3d.sets import known_sets
 
 PACKAGE = Path(__file__).resolve().parent.parent
-MODULES = ("actions", "cameras", "dataset", "noise", "skeleton")
+MODULES = ("actions", "cameras", "dataset", "dataset_file", "noise", "skeleton")
 """Outside this package, the modules on which the numbers of a prepared dataset depend."""
 
 BY_CONTENT = (videopose3d, human36m, bvh, detections, plain_motion)

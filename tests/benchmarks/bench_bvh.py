@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bvh_texts import PERSON, ROOT_CHANNELS, bvh_text, in_file_order, walk
 
-from pose3d_lib.dataset import save_dataset
+from pose3d_lib.dataset_file import save_dataset
 from pose3d_lib.sources import bvh
 from pose3d_lib.sources.spec import DataSpec
 
