@@ -30,7 +30,7 @@ KEYPOINTS = GT
 
 HOW_TO_GET = {
     "h36m": "VideoPose3D's DATASETS.md describes how these files are made from Human3.6M, whose licence must be requested "
-    "at http://vision.imar.ro/human3.6m",
+    "at http://vision.imar.ro/human3.6m. Its original downloads, Poses > D3 Positions, serve as well, in the same folder",
     "humaneva": "VideoPose3D's DATASETS.md describes how these files are made from HumanEva-I, which must be requested at "
     "http://humaneva.is.tue.mpg.de",
 }
