@@ -152,6 +152,24 @@ def test_a_pickle_in_place_of_the_file_is_refused_and_not_unpickled(tmp_path: Pa
     assert not (tmp_path / "sprung").exists()
 
 
+def test_every_bad_take_is_named_up_to_five_with_how_to_leave_them_out(tmp_path: Path) -> None:
+    arrays = {f"ann/Walking/{number}": motion(5) for number in range(9)} | {"bob/Walking/1": motion(4)}
+    for number in (1, 4):
+        arrays[f"ann/Walking/{number}"] = motion(5) * 1000
+    with pytest.raises(InputError) as refusal:
+        read(write(tmp_path, arrays))
+    first, second, advice = str(refusal.value).splitlines()
+    assert "'ann/Walking/1'" in first
+    assert "'ann/Walking/4'" in second
+    assert advice == "Mend them, or leave them out: -p leave_out ann/Walking/1,ann/Walking/4"
+    read(write(tmp_path, arrays), without=("ann/Walking/1", "ann/Walking/4"))
+    for number in range(9):
+        arrays[f"ann/Walking/{number}"] = motion(5) * 1000
+    with pytest.raises(InputError) as refusal:
+        read(write(tmp_path, arrays))
+    assert len(str(refusal.value).splitlines()) == 6
+
+
 @pytest.mark.parametrize("split", ["train_subjects", "test_subjects"])
 def test_a_subject_that_is_not_in_the_file_is_refused_with_the_one_meant(split, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"unknown subject in .*mine\.npz 'anne': did you mean ann\?"):

@@ -27,6 +27,9 @@ KEYPOINTS = SIMULATED
 FPS = 50.0
 """Of clips whose frame rate nobody gives."""
 
+MOST_BAD = 5
+"""Takes that cannot be used and are named at once."""
+
 
 def recognise(path: Path) -> bool:
     return path.suffix == ".npz" and path.is_file()
@@ -96,15 +99,23 @@ def read_plain_motion(
     notes += said
     if fps is None:
         notes.append(f"Taken for {FPS:g} frames per second (`fps` says otherwise).")
-    takes, upright = [], []
+    takes, upright, bad = [], [], {}
     with _opened(path) as (archive, members):
         for subject, action, take in keys:
             if subject not in (*train_subjects, *test_subjects):
                 continue
             key = f"{subject}/{action}/{take}"
-            motion = _read_motion(archive, members[key], path, key)
+            try:
+                motion = _read_motion(archive, members[key], path, key)
+            except InputError as error:
+                bad[key] = str(error)
+                if len(bad) == MOST_BAD:
+                    break
+                continue
             upright.append(uprightness(motion))
             takes.append(Take(subject, action, take, len(motion), lambda motion=motion: centred(motion)))
+    if bad:
+        raise InputError("\n".join(bad.values()) + f"\nMend them, or leave them out: -p leave_out {','.join(bad)}")
     if np.median(upright) < 0.5:
         raise InputError(f"{path}: in most takes the bodies do not stand along z; expected world metres, z up")
     return film(

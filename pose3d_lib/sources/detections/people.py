@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from pose3d_lib.actions import check_name
 from pose3d_lib.errors import InputError
@@ -92,6 +91,8 @@ def link(video: Video) -> tuple[str, ...]:
     stops = np.append(starts[1:], len(video.frames))
     if (stops - starts).max() == 1:
         return ("1",) * len(video.frames)
+    from scipy.optimize import linear_sum_assignment  # takes most of a second, which only those who need it should wait
+
     tracks = np.zeros(len(video.frames), np.int64)
     last = np.empty(0, np.int64)  # of every remembered person, the row where last seen; those seen last come last
     count = 0

@@ -28,7 +28,6 @@ from pose3d_lib.sources.human36m.files import (
     sort_takes,
     survey_takes,
 )
-from pose3d_lib.sources.human36m.takes import read_take
 from pose3d_lib.sources.human36m_facts import (
     DRIFTING,
     FPS,
@@ -93,6 +92,8 @@ def read_originals(path: Path, *, without: Sequence[str] = (), progress: Progres
     Raises:
         InputError: nothing is there, a file is damaged or holds something else, or a name says nothing.
     """
+    from pose3d_lib.sources.human36m.takes import read_take  # with libraries that only this needs
+
     unread = set(name_drifting(without, DRIFTING))
     takes: Takes = {}
     notes: list[str] = []
