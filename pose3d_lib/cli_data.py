@@ -70,8 +70,7 @@ def check(dataset: str, given: Given) -> None:
         click.echo(f"\n{title}\n\n{to_markdown(table)}")
     click.echo("\nWhat was found\n")
     for _, row in findings_table(checkup).iterrows():
-        frame, _, frames = row["Frame"].partition(" ")
-        places = {"": row["Take"], "camera": row["Cameras"], "frame": frame and frame + (frames and f" {frames}")}
+        places = {"": row["Take"], "camera": row["Cameras"], "frame": row["Frame"]}
         where = ", ".join(f"{what} {place}".strip() for what, place in places.items() if place)
         click.echo(f"{row['Level']}: {row['Check']}: {f'{where}: ' if where else ''}{row['What']}")
         if row["What to do"]:

@@ -41,7 +41,6 @@ PLAIN = {
     "Sitting": r"sit(s|ting)?",
     "Walking": r"walk(s|ing)?|wander|stride",
 }
-ACTIONS = (*NAMED, *PLAIN)
 COLUMNS = ("file", "subject", "action", "take", "description")
 TAKES = "takes.csv"
 MOST_TEXT = 4_000_000
