@@ -11,7 +11,6 @@ from pose3d_lib.sources.bvh import parse_units
 from pose3d_lib.sources.bvh.joints import shipped_mappings
 from pose3d_lib.sources.bvh.names import match
 from pose3d_lib.sources.catalogue import collections, find_entry, read_collection
-from pose3d_lib.sources.fetch.cmu_actions import ACTIONS
 from pose3d_lib.sources.spec import DataSpec
 
 NAMES = ("bandai-namco-2", "bandai-namco-1", "cmu")
@@ -133,7 +132,3 @@ def test_a_name_that_is_nobody_s_has_no_entry() -> None:
 def test_collections_may_be_read_anew_after_a_change_of_the_folder(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "other"))
     assert catalogue.find_entry("cmu").path == tmp_path / "other" / "cmu"
-
-
-def test_no_action_is_called_as_the_baseline_is() -> None:
-    assert "All" not in ACTIONS

@@ -91,6 +91,10 @@ def test_a_description_of_none_or_of_several_names_none(description) -> None:
     assert name_action(description) is None
 
 
+def test_no_action_is_called_as_the_baseline_is() -> None:
+    assert "All" not in {*NAMED, *PLAIN}
+
+
 def test_every_action_can_be_named_and_has_one_row() -> None:
     assert not set(NAMED) & set(PLAIN)
     for action in (*NAMED, *PLAIN):
