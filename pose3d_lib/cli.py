@@ -35,7 +35,8 @@ def run(notebook: str, given: Given) -> None:
     """
     from pose3d_lib.actions import check_name
     from pose3d_lib.config import RunConfig, SweepConfig
-    from pose3d_lib.execution import NOTEBOOKS, check_parameters, execute_notebook, notebook_output
+    from pose3d_lib.execution import NOTEBOOKS, check_parameters, notebook_output
+    from pose3d_lib.kernels import execute_notebook
     from pose3d_lib.reproduce import sweep_notebook
     from pose3d_lib.sources import open_dataset
 
@@ -107,8 +108,7 @@ def reproduce(given: Given, write_reference: bool) -> None:
 
 def main() -> None:
     """The console script: what a user got wrong ends in one message and exit code 2, a failed run in exit code 1."""
-    from pose3d_lib.execution import NotebookFailed
-    from pose3d_lib.sweep import SweepFailed
+    from pose3d_lib.kernels import NotebookFailed, SweepFailed
 
     try:
         cli(standalone_mode=False)

@@ -98,7 +98,7 @@ class TrainingProgress:
         self._every = max(1, math.ceil(budget.epochs / LINES))
         self._rows: list[HistoryRow] = []
         self._show = figure_in_place()
-        self._drawn = 0.0
+        self._drawn = time.monotonic()  # a run of a few seconds is drawn once, when it is finished
 
     def __call__(self, row: HistoryRow) -> None:
         self._rows.append(row)

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from pose3d_lib.config import ResultsConfig, SweepConfig
 from pose3d_lib.errors import InputError
-from pose3d_lib.execution import check_parameters, execute_notebook, notebook_output
+from pose3d_lib.execution import check_parameters, notebook_output
+from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.paths import outputs_dir, project_root
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.spec import DataSpec

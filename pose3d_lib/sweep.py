@@ -11,7 +11,8 @@ import pandas as pd
 
 from pose3d_lib.config import RunConfig, SweepConfig, available_cores
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.execution import execute_notebook, parameters_of
+from pose3d_lib.execution import parameters_of
+from pose3d_lib.kernels import SweepFailed, execute_notebook
 from pose3d_lib.runs import FINISHED, Run, read_progress, run_folder
 from pose3d_lib.training import check_run
 
@@ -131,7 +132,9 @@ def _run_all(
     # spawn: a forked child of a Jupyter kernel or of a process that used torch may hang on locks it inherited
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         futures: dict[Future, int] = {
-            pool.submit(_run, status.config, status.folder): number
+            pool.submit(
+                execute_notebook, "02_train", status.folder / "02_train.ipynb", parameters_of(status.config)
+            ): number
             for number, status in enumerate(statuses)
             if not status.ended
         }
@@ -151,10 +154,6 @@ def _run_all(
             pool.shutdown(cancel_futures=True)
             raise
     return statuses
-
-
-def _run(config: RunConfig, folder: Path) -> None:
-    execute_notebook("02_train", folder / "02_train.ipynb", parameters_of(config))
 
 
 def seconds_left(statuses: Sequence[RunStatus], elapsed: float) -> float | None:
@@ -203,10 +202,6 @@ def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[Run
             show(sweep_table(statuses))
 
     return on_look
-
-
-class SweepFailed(Exception):
-    """Some runs of a sweep failed; the message names them, why, and what to do."""
 
 
 def raise_failures(statuses: Sequence[RunStatus]) -> None:

@@ -22,7 +22,8 @@ from pose3d_lib import cli, sweep
 from pose3d_lib.config import RunConfig, SweepConfig, make_config
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.execution import NotebookFailed, parameters_of
+from pose3d_lib.execution import parameters_of
+from pose3d_lib.kernels import NotebookFailed
 from pose3d_lib.runs import Run, execute_run, find_run, run_folder
 from pose3d_lib.sweep import (
     RunStatus,
@@ -357,7 +358,7 @@ def test_a_notebook_that_refuses_its_input_says_only_why(call: Call, monkeypatch
     def fail(*_: object) -> None:
         raise NotebookFailed(Path("out.ipynb"), "ValueError: no", refused=False)
 
-    monkeypatch.setattr("pose3d_lib.execution.execute_notebook", fail)
+    monkeypatch.setattr("pose3d_lib.kernels.execute_notebook", fail)
     ended = call("run", "01_data_prep", "-p", "scale", "tiny")
     assert ended.code == 1
     assert ended.err == "error: ValueError: no\nThe executed notebook, with the traceback: out.ipynb\n"

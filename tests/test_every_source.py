@@ -15,8 +15,9 @@ from pose3d_lib.config import RunConfig, SweepConfig, check_data, make_config
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import check_dataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.execution import execute_notebook, parameters_of
+from pose3d_lib.execution import parameters_of
 from pose3d_lib.export import export_videopose3d
+from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.spec import DataSpec
 

@@ -14,7 +14,8 @@ import pytest
 from filelock import FileLock
 from papermill.inspection import inspect_notebook
 
-from pose3d_lib.execution import NOTEBOOKS, execute_notebook
+from pose3d_lib.execution import NOTEBOOKS
+from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.paths import notebooks_dir
 from pose3d_lib.runs import Run
 

@@ -24,17 +24,18 @@ from pose3d_lib.sweep import (
 KILLED = """
 import os, time
 from pose3d_lib import sweep
-from pose3d_lib.config import SweepConfig, make_config
+from pose3d_lib.config import RunConfig, SweepConfig, make_config
 from pose3d_lib.runs import execute_run
 from pose3d_lib.sources import open_dataset
 
-def run(config, folder):
+def run(notebook, output, parameters):
+    config = make_config(RunConfig, parameters)
     if config.action == "All":
         os._exit(9)
     execute_run(config, open_dataset(config.data))
 
 if __name__ == "__main__":
-    sweep._run = run
+    sweep.execute_notebook = run
     config = make_config(
         SweepConfig, dict(scale="tiny", preset="tiny", unit_epochs=0.05, evaluate_at="", actions="Sitting,Walking")
     )

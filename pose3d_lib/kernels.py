@@ -1,0 +1,115 @@
+"""Executes one notebook through papermill, in a kernel of its own; imports neither PyTorch nor what reads data.
+
+A sweep's processes import no more than this module: what a run needs, its own kernel imports.
+"""
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from jupyter_client.manager import AsyncKernelManager
+
+from pose3d_lib.errors import InputError
+from pose3d_lib.paths import make_folder, notebooks_dir
+
+LONGEST_SOCKET = 95
+"""Characters; the path of a socket file, with a dash and a number behind it, may have little more than a hundred."""
+
+GRAMMAR = "rfc3987_syntax"
+"""A package that builds a grammar of web addresses when it is imported, which takes more than a second."""
+
+WITH_PROCESSES = "03_action_based"
+"""The notebook whose kernel has processes of its own to end."""
+
+
+class SocketKernelManager(AsyncKernelManager):
+    """Talks to the kernel through socket files in a folder of its own: no ports to collide, no warning about open ones."""
+
+    def __init__(self, **settings: object):
+        super().__init__(**settings)
+        self._folder = tempfile.mkdtemp(prefix="pose3d-kernel-")
+        socket = str(Path(self._folder) / "socket")
+        if os.name == "posix" and len(socket) < LONGEST_SOCKET:
+            self.transport, self.ip = "ipc", socket
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        await super()._async_cleanup_resources(restart)
+        if not restart:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    cleanup_resources = _async_cleanup_resources
+
+
+class NotebookFailed(Exception):
+    """A cell of a notebook raised.
+
+    Attributes:
+        output: the executed notebook, with the traceback in it.
+        reason: name and message of the exception.
+        refused: whether it was an `InputError`, whose message says all there is to say.
+    """
+
+    def __init__(self, output: Path, reason: str, refused: bool):
+        super().__init__(output, reason, refused)  # all of them: exceptions cross processes as class and arguments
+        self.output, self.reason, self.refused = output, reason, refused
+
+    def __str__(self) -> str:
+        return f"{self.reason}\nThe executed notebook, with the traceback: {self.output}"
+
+
+class SweepFailed(Exception):
+    """Some runs of a sweep failed; the message names them, why, and what to do."""
+
+
+def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, object]) -> None:
+    """Executes `notebooks/<notebook>.ipynb`; the executed copy is saved as it grows, and also when a cell fails.
+
+    Args:
+        notebook: its name, such as "02_train".
+        output: where the executed notebook goes; its folder is made.
+        parameters: what papermill injects.
+    """
+    papermill = _import_papermill()
+    from nbclient.exceptions import DeadKernelError
+
+    # it warns of settings that the parameters cell does not list
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    source = notebooks_dir() / f"{notebook}.ipynb"
+    if not source.is_file():
+        raise InputError(f"{source}: the notebook is not there; run from a checkout of the project")
+    make_folder(output.parent)
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(output),
+            parameters={name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
+            progress_bar=False,
+            kernel_manager_class=SocketKernelManager,
+            extra_arguments=["--IPKernelApp.log_level=50"],  # else a kernel logs that it was interrupted to end it
+            # what counts is on disk by then, and PyTorch takes one to three seconds to leave by itself
+            shutdown_kernel="graceful" if notebook == WITH_PROCESSES else "immediate",
+        )
+    except papermill.PapermillExecutionError as error:
+        reason = error.evalue if error.ename == InputError.__name__ else f"{error.ename}: {error.evalue}"
+        raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
+    except DeadKernelError as error:
+        raise NotebookFailed(output, "its kernel was killed (out of memory?)", refused=False) from error
+
+
+def _import_papermill() -> ModuleType:
+    """papermill, which takes more than half a second, and three times as long with the grammar of web addresses.
+
+    jsonschema checks addresses with it where it is installed, and goes without where it is not; no notebook needs it.
+    """
+    sys.modules.setdefault(GRAMMAR, None)  # an import of it fails as if it were not installed
+    try:
+        import papermill
+    finally:
+        if sys.modules[GRAMMAR] is None:
+            del sys.modules[GRAMMAR]
+    return papermill
