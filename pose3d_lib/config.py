@@ -11,17 +11,18 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
 import torch
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import BUDGETS, DECAY_PER
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import receptive_field
+from pose3d_lib.precision import fastest_precision
 from pose3d_lib.sources import complete_parameters, list_actions, prepared_path
 from pose3d_lib.sources.spec import DataSpec, split_list
 
-RESULT_FORMAT = 1
+RESULT_FORMAT = 2
 """Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
 
 PRESETS: dict[str, dict] = {
@@ -56,6 +57,8 @@ class Settings(DataSpec):
         evaluate_at: unit epochs after which a run's own actions are tested on the way; the end is always tested.
         threads: of the CPU, for one run; 0 stands for all cores. The last digits depend on it.
         device: "cpu" or "cuda"; "auto" becomes one of them.
+        precision: "float32" or "bfloat16", as in `arithmetic`; "auto" becomes what is faster on the device. Training only:
+            tests are always float32.
     """
 
     filter_widths: tuple[int, ...] = (3, 3, 3)
@@ -72,6 +75,7 @@ class Settings(DataSpec):
     evaluate_at: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
     threads: int = Field(1, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     @property
     def receptive_field(self) -> int:
@@ -114,6 +118,13 @@ class Settings(DataSpec):
     @classmethod
     def _resolve_device(cls, device: object) -> object:
         return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _resolve_precision(cls, precision: object, info: ValidationInfo) -> object:
+        if precision != "auto":
+            return precision
+        return fastest_precision(info.data["device"]) if "device" in info.data else "float32"  # device is refused
 
 
 class RunConfig(Settings):

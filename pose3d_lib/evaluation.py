@@ -11,13 +11,14 @@ from pose3d_lib import metrics
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import TemporalLifter, padding
+from pose3d_lib.precision import arithmetic
 from pose3d_lib.windows import gather_targets, mirror_keypoints, mirror_poses, pad_clips
 
 METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve")
 UNITS = {"mpjpe": "mm", "p_mpjpe": "mm", "n_mpjpe": "mm", "mpjve": "mm/frame"}
 
-ROWS_AT_ONCE = 8192
-"""Frames, with padding, that pass through the network together; a single clip that is longer passes whole."""
+ROWS_AT_ONCE = 2048
+"""Frames, with padding, that pass through the network together, few enough for a cache; a longer clip passes whole."""
 
 
 @torch.no_grad()
@@ -36,7 +37,9 @@ def predict(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keypo
         padded = pad_clips(data, group, keypoints, model.filter_widths, causal=model.causal)
         screen = padded.screen.to(device)
         both = torch.stack([screen, mirror_keypoints(screen, data.layouts[keypoints])])
-        plain, mirrored = model(both)[:, padded.first_row.to(device)].double().cpu()
+        with arithmetic("float32", device.type):
+            lifted = model(both)
+        plain, mirrored = lifted[:, padded.first_row.to(device)].double().cpu()
         yield list(((plain + mirror_poses(mirrored, data.skeleton)) / 2).split(padded.lengths))
     model.train(was_training)
 

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pose3d_lib.layers import relu_dropout, taps_and_residual
+
 
 def receptive_field(filter_widths: Sequence[int]) -> int:
     """How many input frames one output frame sees: the product of the widths, 27 for (3, 3, 3)."""
@@ -24,22 +26,6 @@ def padding(filter_widths: Sequence[int], *, causal: bool) -> tuple[int, int]:
     return (missing, 0) if causal else (missing // 2, missing // 2)
 
 
-def dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
-    """Zeroes each element with probability `p` and scales the rest by 1 / (1 - p); any shape -> the same.
-
-    On a CPU, PyTorch draws one Bernoulli number per element, which took about a third of a narrow lifter's training step
-    where it was measured. Random 64-bit words seen as eight bytes each are an eighth of the draws: an element is dropped
-    where its byte is below 256 p. That is exact for multiples of 1/256, such as VideoPose3D's 0.25; other rates use
-    PyTorch's own.
-    """
-    threshold = round(256 * p)
-    if not training or x.device.type != "cpu" or threshold != 256 * p or not 0 < p < 1:
-        return F.dropout(x, p, training)
-    words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-    keep = words.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
-    return x * keep.to(x.dtype).mul_(1 / (1 - p))
-
-
 class _Layer(nn.Module):
     """Convolution over `width` taps as a matrix product, batch norm, ReLU, dropout: (B, T, width * C_in) -> (B, T, C_out)."""
 
@@ -47,12 +33,42 @@ class _Layer(nn.Module):
         super().__init__()
         self.product = nn.Linear(width * channels_in, channels_out, bias=False)  # the batch norm's shift is the bias
         self.norm = nn.BatchNorm1d(channels_out)
+        self.register_buffer("momentum", torch.tensor(0.1), persistent=False)  # a tensor: a recorded step reads it anew
         self.dropout = dropout
 
     def forward(self, taps: Tensor) -> Tensor:
-        y = self.product(taps)
-        y = self.norm(y.flatten(0, 1)).view_as(y)  # (B * T, C): every frame is a sample of its channel
-        return dropout(F.relu(y), self.dropout, training=self.training)
+        return self.activate(self.product(taps))
+
+    def activate(self, y: Tensor) -> Tensor:
+        """What follows the product: (B, T, C) -> the same. Every frame of the batch is a sample of its channel."""
+        rows, norm = y.flatten(0, 1), self.norm
+        if not self.training:
+            return F.relu(norm(rows)).view_as(y)
+        if len(rows) < 2:
+            raise ValueError("expected two frames or more to train on: a batch norm cannot normalise one")
+        keep = 1 - self.dropout
+        mean, variance = torch.zeros_like(norm.running_mean), torch.zeros_like(norm.running_var)
+        # With a momentum of 1 it leaves the batch's own statistics.
+        rows = F.batch_norm(rows, mean, variance, norm.weight / keep, norm.bias / keep, True, 1.0, norm.eps)
+        with torch.no_grad():
+            norm.running_mean.lerp_(mean, self.momentum)
+            norm.running_var.lerp_(variance, self.momentum)
+            norm.num_batches_tracked.add_(1)
+        return relu_dropout(rows, self.dropout).view_as(y)
+
+    def lift(self, rows: Tensor, width: int, dilation: int) -> Tensor:
+        """In evaluation mode, on frames that follow each other: (N, C_in) -> (N - (width - 1) * dilation, C_out).
+
+        The batch norm becomes part of the weights, and every tap is one more product that is added to the first, so frames
+        are never copied side by side. The twin is `forward` on `_dilated_taps`.
+        """
+        scale = self.norm.weight * torch.rsqrt(self.norm.running_var + self.norm.eps)
+        taps = (self.product.weight * scale[:, None]).t().split(rows.shape[1])
+        count = len(rows) - (width - 1) * dilation
+        y = torch.addmm(self.norm.bias - self.norm.running_mean * scale, rows[:count], taps[0])
+        for tap, weight in enumerate(taps[1:], start=1):
+            y.addmm_(rows[tap * dilation : tap * dilation + count], weight)
+        return y.relu_()
 
 
 class _Block(nn.Module):
@@ -98,6 +114,8 @@ class TemporalLifter(nn.Module):
         even = [width for width in filter_widths if width < 1 or width % 2 == 0]
         if even or not filter_widths:
             raise ValueError(f"filter_widths must be odd and positive, found {tuple(filter_widths)}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, found {dropout}")
         self.num_joints_in, self.in_features, self.num_joints_out = num_joints_in, in_features, num_joints_out
         self.filter_widths, self.causal = tuple(filter_widths), causal
         self.expand = _Layer(filter_widths[0], num_joints_in * in_features, channels, dropout)
@@ -115,31 +133,59 @@ class TemporalLifter(nn.Module):
     def set_bn_momentum(self, momentum: float) -> None:
         """How much of the newest batch enters the running statistics of every batch norm."""
         for module in self.modules():
-            if isinstance(module, nn.BatchNorm1d):
-                module.momentum = momentum
+            if isinstance(module, _Layer):
+                module.momentum.fill_(momentum)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Whole clips, dilated: (B, T, joints_in, features) -> (B, T - receptive_field + 1, joints_out, 3), metres."""
         self._check(clips)
-        x = self.expand(_dilated_taps(clips.flatten(2), self.filter_widths[0], 1))
+        if not self.training and not torch.is_grad_enabled():
+            return self._lift(clips)
+        x = self._expand(_dilated_taps(clips.flatten(2), self.filter_widths[0], 1))
         dilation = self.filter_widths[0]
         for block in self.blocks:
             y = block.pointwise(block.temporal(_dilated_taps(x, block.width, dilation)))
             first = block.residual_tap * dilation
             x = x[:, first : first + y.shape[1]] + y
             dilation *= block.width
-        return self.shrink(x).unflatten(2, (self.num_joints_out, 3))
+        return self._shrink(x)
 
     def forward_windows(self, windows: Tensor) -> Tensor:
         """One output frame per window, strided: (B, receptive_field, joints_in, features) -> (B, joints_out, 3), metres."""
         self._check(windows)
         if windows.shape[1] != self.receptive_field:
             raise ValueError(f"expected windows of {self.receptive_field} frames, found {windows.shape[1]}")
-        x = self.expand(_strided_taps(windows.flatten(2), self.filter_widths[0]))
+        width = self.filter_widths[0]
+        x = self._expand(windows.reshape(len(windows), self.receptive_field // width, -1))
         for block in self.blocks:
-            residual = x[:, block.residual_tap :: block.width]
-            x = residual + block.pointwise(block.temporal(_strided_taps(x, block.width)))
-        return self.shrink(x.squeeze(1)).unflatten(1, (self.num_joints_out, 3))
+            taps, residual = taps_and_residual(x, block.width, block.residual_tap)
+            x = residual + block.pointwise(block.temporal(taps))
+        return self._shrink(x).squeeze(1)
+
+    def _lift(self, clips: Tensor) -> Tensor:
+        """`forward` in evaluation mode without gradients: the clips pass as one, and the frames that mix two are dropped."""
+        batch, frames = clips.shape[:2]
+        x = self.expand.lift(clips.reshape(batch * frames, -1), self.filter_widths[0], 1)
+        dilation = self.filter_widths[0]
+        for block in self.blocks:
+            y = block.pointwise.lift(block.temporal.lift(x, block.width, dilation), 1, 1)
+            first = block.residual_tap * dilation
+            x = y.add_(x[first : first + len(y)])
+            dilation *= block.width
+        poses = F.pad(self.shrink(x), (0, 0, 0, batch * frames - len(x))).unflatten(0, (batch, frames))
+        return poses[:, : frames - self.receptive_field + 1].unflatten(2, (self.num_joints_out, 3))
+
+    def _expand(self, taps: Tensor) -> Tensor:
+        """The first layer, whose product keeps the precision of the coordinates that it is given."""
+        device = taps.device.type
+        with torch.autocast(device, enabled=False):
+            y = self.expand.product(taps)
+        return self.expand.activate(y.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else y)
+
+    def _shrink(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, joints_out, 3): coordinates again, and so in the precision of the weights."""
+        with torch.autocast(x.device.type, enabled=False):
+            return self.shrink(x.to(self.shrink.weight.dtype)).unflatten(2, (self.num_joints_out, 3))
 
     def _check(self, x: Tensor) -> None:
         if x.ndim != 4 or x.shape[2:] != (self.num_joints_in, self.in_features) or x.shape[1] < self.receptive_field:
@@ -147,12 +193,6 @@ class TemporalLifter(nn.Module):
                 f"expected (batch, at least {self.receptive_field} frames, {self.num_joints_in} joints, "
                 f"{self.in_features}), found {tuple(x.shape)}"
             )
-
-
-def _strided_taps(x: Tensor, width: int) -> Tensor:
-    """(B, T, C) -> (B, T / width, width * C): neighbouring frames side by side, a view."""
-    batch, frames, channels = x.shape
-    return x.reshape(batch, frames // width, width * channels)
 
 
 def _dilated_taps(x: Tensor, width: int, dilation: int) -> Tensor:

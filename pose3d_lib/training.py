@@ -14,8 +14,8 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import check_test_clips, evaluate, frame_wise, per_action
-from pose3d_lib.metrics import mpjpe
 from pose3d_lib.model import TemporalLifter
+from pose3d_lib.steps import TrainingSteps
 from pose3d_lib.windows import TrainingWindows
 
 SECONDS_BETWEEN_REPORTS = 0.5
@@ -138,30 +138,23 @@ def train(
     clips = data.train_clips(config.action)
     windows = TrainingWindows(data, clips, config.keypoints, config.filter_widths, causal=config.causal, device=device)
     test_clips = own_test_clips(config, data)
-    model = build_model(config, data).to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, amsgrad=True, fused=True)
+    model = build_model(config, data).to(device)
+    make_step = TrainingSteps(model, windows, precision=config.precision, lr=config.lr)
     points = [round(point * budget.unit) for point in config.evaluate_at if point * budget.unit < budget.total]
 
     seen = steps = rows_seen = 0
-    loss_sum = torch.zeros((), device=device, dtype=torch.float64)
     train_seconds = test_seconds = 0.0
     started = reported = time.perf_counter()
-    for numbers, ends_epoch in _batches(budget, config):
+    for numbers, ends_epoch in _batches(budget, config, device):
         rate = learning_rate(config.lr, config.lr_decay, seen=seen, budget=budget, decay_per=config.lr_decay_per)
         momentum = bn_momentum(seen=seen, budget=budget, decay_per=config.bn_decay_per)
-        optimizer.param_groups[0]["lr"] = rate
-        model.set_bn_momentum(momentum)
-        inputs, targets = windows.gather(numbers.to(device))
-        loss = mpjpe(model.forward_windows(inputs), targets).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        loss_sum += loss.detach() * len(numbers)
+        make_step.set_schedule(rate, momentum)
+        make_step(numbers)
         seen, steps = seen + len(numbers), steps + 1
 
         tests_now = bool(points) and seen >= points[0]
         if ends_epoch or tests_now:
-            train_mpjpe = 1000 * float(loss_sum) / (seen - rows_seen)
+            train_mpjpe = 1000 * float(make_step.loss_sum) / (seen - rows_seen)
             now = time.perf_counter()
             train_seconds, started = train_seconds + now - started, now
             if not train_mpjpe < float("inf"):
@@ -189,7 +182,7 @@ def train(
                     test_seconds=test_seconds,
                 )
             )
-            loss_sum.zero_()
+            make_step.loss_sum.zero_()
             rows_seen = seen
             started = time.perf_counter()  # what the caller does with a row is not training
         if time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
@@ -199,11 +192,11 @@ def train(
     return Trained(model.eval(), budget, seen, steps, train_seconds, test_seconds)
 
 
-def _batches(budget: Budget, config: RunConfig) -> Iterator[tuple[Tensor, bool]]:
+def _batches(budget: Budget, config: RunConfig, device: torch.device) -> Iterator[tuple[Tensor, bool]]:
     """Numbers of the windows of each batch, shuffled anew every epoch, and whether the batch ends its epoch."""
     for epoch, size in enumerate(budget.epoch_sizes):
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
         order = torch.randperm(budget.per_epoch, generator=generator)[:size]
-        batches = order.split(batch_sizes(size, config.batch_size))
+        batches = order.to(device).split(batch_sizes(size, config.batch_size))
         for number, batch in enumerate(batches):
             yield batch, number == len(batches) - 1

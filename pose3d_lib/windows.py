@@ -44,14 +44,23 @@ class PaddedClips:
 
 
 def pad_clips(
-    data: PoseDataset, clips: pd.DataFrame, keypoints: str, filter_widths: Sequence[int], *, causal: bool
+    data: PoseDataset,
+    clips: pd.DataFrame,
+    keypoints: str,
+    filter_widths: Sequence[int],
+    *,
+    causal: bool,
+    room: int = 1,
 ) -> PaddedClips:
-    """Gathers clips, normalises their keypoints and repeats their first and last frames as far as a window reaches."""
+    """Gathers clips, normalises their keypoints and repeats their first and last frames as far as a window reaches.
+
+    With `room` 2, `screen` has twice the rows, the second half of them not yet written.
+    """
     before, after = padding(filter_widths, causal=causal)
     lengths = (clips.stop - clips.start).to_numpy()
     starts = np.concatenate([[0], np.cumsum(lengths + before + after)])
     pixels = data.keypoints[keypoints]
-    screen = torch.empty((int(starts[-1]), *pixels.shape[1:]))
+    screen = torch.empty((room * int(starts[-1]), *pixels.shape[1:]))
     for row, length, clip in zip(starts, lengths, clips.itertuples(), strict=False):
         camera = data.cameras[clip.camera]
         frames = torch.from_numpy(pixels[clip.start : clip.stop])
@@ -65,10 +74,24 @@ def pad_clips(
     return PaddedClips(screen, torch.from_numpy(first_row), tuple(int(length) for length in lengths))
 
 
-def gather_targets(data: PoseDataset, clips: pd.DataFrame) -> Tensor:
-    """Root-relative 3D joints of some clips, end to end: (frames, joints, 3) float32, metres, camera space."""
-    parts = [data.positions[start:stop] for start, stop in zip(clips.start, clips.stop, strict=True)]
-    return torch.from_numpy(np.concatenate(parts))
+def gather_targets(data: PoseDataset, clips: pd.DataFrame, *, room: int = 1) -> Tensor:
+    """Root-relative 3D joints of some clips, end to end: (frames, joints, 3) float32, metres, camera space.
+
+    With `room` 2, there are twice the frames, the second half of them not yet written.
+    """
+    ends = (clips.stop - clips.start).cumsum().tolist()
+    targets = torch.empty((room * (ends or [0])[-1], *data.positions.shape[1:]))
+    for end, start, stop in zip(ends, clips.start, clips.stop, strict=True):
+        targets[end - (stop - start) : end] = torch.from_numpy(data.positions[start:stop])
+    return targets
+
+
+def _mirror_into_second_half(both: Tensor, layout: Skeleton) -> Tensor:
+    """Writes the mirror image of the first half of some poses into the second; memory touched first is what costs here."""
+    first, second = both.chunk(2)
+    torch.index_select(first, 1, torch.tensor(layout.mirror), out=second)
+    second[..., 0].neg_()
+    return both
 
 
 class TrainingWindows:
@@ -90,14 +113,12 @@ class TrainingWindows:
         causal: bool = False,
         device: torch.device | str = "cpu",
     ):
-        padded = pad_clips(data, clips, keypoints, filter_widths, causal=causal)
-        targets = gather_targets(data, clips)
-        mirrored = mirror_keypoints(padded.screen, data.layouts[keypoints])
+        padded = pad_clips(data, clips, keypoints, filter_widths, causal=causal, room=2)
         self.frames = receptive_field(filter_widths)
         self.joint_shape = padded.screen.shape[1:]
-        self.screen = torch.cat([padded.screen, mirrored]).flatten(1).to(device)
-        self.first_row = torch.cat([padded.first_row, padded.first_row + len(padded.screen)]).to(device)
-        self.targets = torch.cat([targets, mirror_poses(targets, data.skeleton)]).to(device)
+        self.screen = _mirror_into_second_half(padded.screen, data.layouts[keypoints]).flatten(1).to(device)
+        self.first_row = torch.cat([padded.first_row, padded.first_row + len(padded.screen) // 2]).to(device)
+        self.targets = _mirror_into_second_half(gather_targets(data, clips, room=2), data.skeleton).to(device)
 
     def __len__(self) -> int:
         return len(self.targets)

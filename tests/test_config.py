@@ -6,10 +6,12 @@ import pydantic
 import pytest
 import torch
 
+from pose3d_lib import config as config_module
 from pose3d_lib.config import PRESETS, ResultsConfig, RunConfig, SweepConfig, check_data, make_config, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import TemporalLifter
+from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.sources.spec import DataSpec
 
 ROWS = [
@@ -39,6 +41,7 @@ OTHER = {
     "evaluate_at": (0.5,),
     "threads": 2,
     "device": "cuda",
+    "precision": "bfloat16",
     "action": "SittingDown",
     "seed": 1,
 }
@@ -165,6 +168,31 @@ def test_an_automatic_device_is_one_that_is_there() -> None:
     assert make_config(RunConfig, {}).device == expected
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("kind", [RunConfig, SweepConfig, ResultsConfig])
+@pytest.mark.parametrize("fastest", PRECISIONS)
+def test_an_automatic_precision_is_the_fastest_of_the_device(kind, device, fastest, monkeypatch) -> None:
+    other = next(name for name in PRECISIONS if name != fastest)
+    monkeypatch.setattr(config_module, "fastest_precision", lambda asked: fastest if asked == device else other)
+    assert make_config(kind, {"device": device, "precision": "auto"}).precision == fastest
+    assert make_config(kind, {"device": device, "precision": other}).precision == other
+
+
+def test_an_automatic_precision_is_of_the_device_that_an_automatic_device_is(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(config_module, "fastest_precision", lambda device: asked.append(device) or "bfloat16")
+    assert make_config(RunConfig, {"device": "auto", "precision": "auto"}).precision == "bfloat16"
+    assert asked == ["cuda" if torch.cuda.is_available() else "cpu"]
+
+
+def test_an_automatic_precision_is_there_on_this_machine_and_a_run_has_it_in_its_name() -> None:
+    automatic = make_config(RunConfig, {"device": "cpu", "precision": "auto"})
+    assert automatic.precision in PRECISIONS
+    given = [make_config(RunConfig, {"device": "cpu", "precision": name}) for name in PRECISIONS]
+    assert automatic in given
+    assert len({run_name(one, "abc") for one in (*given, automatic)}) == 2
+
+
 def test_the_part_that_says_which_data_keeps_every_setting_of_it() -> None:
     config = make_config(RunConfig, {**LOCATED, "keypoints": "gt", "channels": 8})
     assert config.data == DataSpec(**LOCATED, keypoints="gt")
@@ -205,6 +233,9 @@ def test_a_config_is_frozen() -> None:
         ({"lr": "inf"}, "parameter lr: found 'inf'"),
         ({"evaluate_at": "1,nan"}, "parameter evaluate_at.1: found 'nan'"),
         ({"device": "gpu"}, "parameter device: found 'gpu'"),
+        ({"precision": "bfloat"}, "parameter precision: found 'bfloat': Input should be 'float32' or 'bfloat16'"),
+        ({"precision": "float23"}, "did you mean 'float32'?"),
+        ({"precision": "fp16"}, "parameter precision: found 'fp16'"),
         ({"causal": "perhaps"}, "parameter causal: found 'perhaps'"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -381,3 +412,9 @@ def test_the_default_preset_of_long_runs_undoes_the_short_runs_preset(data) -> N
 def test_an_unknown_preset_of_long_runs_is_refused() -> None:
     with pytest.raises(InputError, match="unknown preset 'paper_244': did you mean paper_243"):
         make_config(ResultsConfig, {"long_preset": "paper_244"})
+
+
+def test_an_automatic_precision_is_not_blamed_for_a_wrong_device() -> None:
+    with pytest.raises(InputError) as refusal:
+        make_config(RunConfig, {"device": "gpu", "precision": "auto"})
+    assert "precision" not in str(refusal.value)

@@ -1,23 +1,27 @@
 """The lifter against a network written a second time here, with plain convolutions, from the published description."""
 
+import copy
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy.stats import chi2
 from torch import Tensor, nn
 
-from pose3d_lib.model import TemporalLifter, dropout, padding, receptive_field
+from pose3d_lib import layers
+from pose3d_lib.model import TemporalLifter, padding, receptive_field
 
 WIDTHS = pytest.mark.parametrize("widths", [(3, 3, 3), (3, 5), (5,), (1, 3)], ids=str)
 CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
 
 
-def lifter(widths=(3, 3, 3), *, causal=False, p=0.0, channels=12, seed=0) -> TemporalLifter:
-    """A narrow lifter in double precision, of 5 joints into 4, whose batch norms have seen something."""
+def lifter(
+    widths=(3, 3, 3), *, causal=False, p=0.0, channels=12, seed=0, dtype: torch.dtype = torch.float64
+) -> TemporalLifter:
+    """A narrow lifter of 5 joints into 4, in evaluation mode, whose batch norms have seen something."""
     torch.manual_seed(seed)
-    model = TemporalLifter(5, 2, 4, widths, causal=causal, dropout=p, channels=channels).double()
+    model = TemporalLifter(5, 2, 4, widths, causal=causal, dropout=p, channels=channels).to(dtype)
     for name, buffer in model.named_buffers():
         if name.endswith("running_mean"):
             buffer.normal_(0, 0.3)
@@ -26,6 +30,7 @@ def lifter(widths=(3, 3, 3), *, causal=False, p=0.0, channels=12, seed=0) -> Tem
     for name, parameter in model.named_parameters():
         if ".norm." in name:
             parameter.data.add_(0.3 * torch.randn_like(parameter))
+    model.set_bn_momentum(0.1)  # to as many digits as the model has
     return model.eval()
 
 
@@ -33,36 +38,112 @@ def clips(frames: int, *, batch: int = 2, seed: int = 1) -> Tensor:
     return torch.randn(batch, frames, 5, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def published_network(model: TemporalLifter, x: Tensor, *, strided: bool) -> Tensor:
-    """(B, T, 5, 2) -> (B, T', 4, 3): the same weights in ordinary convolutions over (B, C, T).
+class PublishedNetwork(nn.Module):
+    """The same network in ordinary convolutions over (B, C, T), with a copy of a lifter's numbers.
 
-    Expand convolution, then per block a dilated (or strided) convolution and one of width 1, each with batch norm and
-    ReLU, beside a slice of the block's input: the centre one, or the last one if causal; at the end width 1 to 3D.
+    Expand convolution, then per block a dilated (or strided) convolution and one of width 1, each with batch norm, ReLU
+    and dropout, beside a slice of the block's input: the centre one, or the last one if causal; at the end width 1 to 3D.
     """
 
-    def convolve(x: Tensor, linear: nn.Linear, width: int, dilation: int, stride: int) -> Tensor:
-        weight = linear.weight.unflatten(1, (width, -1)).transpose(1, 2)  # (out, width * in) -> (out, in, width)
-        conv = nn.Conv1d(*weight.shape[1::-1], width, dilation=dilation, stride=stride, bias=linear.bias is not None)
-        state = {"weight": weight} if linear.bias is None else {"weight": weight, "bias": linear.bias}
-        return torch.func.functional_call(conv.double(), state, (x,))
+    def __init__(self, model: TemporalLifter, *, strided: bool):
+        super().__init__()
+        self.causal, self.strided, self.widths = model.causal, strided, model.filter_widths
+        self.p = model.expand.dropout
+        channels, first = model.shrink.in_features, model.filter_widths[0]
+        inputs, outputs = model.num_joints_in * model.in_features, model.num_joints_out * 3
+        spread = first
+        convolutions = [nn.Conv1d(inputs, channels, first, stride=first if strided else 1, bias=False)]
+        for width in model.filter_widths[1:]:
+            form = {"stride": width} if strided else {"dilation": spread}
+            convolutions.append(nn.Conv1d(channels, channels, width, **form, bias=False))
+            convolutions.append(nn.Conv1d(channels, channels, 1, bias=False))
+            spread *= width
+        self.convolutions = nn.ModuleList(convolutions)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in convolutions)
+        self.last = nn.Conv1d(channels, outputs, 1)
+        self.to(model.shrink.weight.dtype).train(model.training)
+        with torch.no_grad():
+            for name, own in self.named_by_the_lifter():
+                value = model.state_dict()[name]
+                if own.ndim == 3:  # (out, width * in) -> (out, in, width)
+                    value = value.unflatten(1, (own.shape[2], own.shape[1])).transpose(1, 2)
+                own.copy_(value)
 
-    def normalise(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
-        statistics = (norm.running_mean, norm.running_var, norm.weight, norm.bias)
-        return F.relu(F.batch_norm(x, *statistics, training=model.training, momentum=0.0, eps=1e-5))
+    def named_by_the_lifter(self) -> list[tuple[str, Tensor]]:
+        """Every weight and every running statistic, with the name of its twin in the lifter."""
+        blocks = range(len(self.widths) - 1)
+        layers = ["expand", *(f"blocks.{block}.{layer}" for block in blocks for layer in ("temporal", "pointwise"))]
+        named = []
+        for layer, convolution, norm in zip(layers, self.convolutions, self.norms, strict=True):
+            named.append((f"{layer}.product.weight", convolution.weight))
+            named += [(f"{layer}.norm.{name}", value) for name, value in norm.state_dict(keep_vars=True).items()]
+        return [*named, ("shrink.weight", self.last.weight), ("shrink.bias", self.last.bias)]
 
-    first, *others = model.filter_widths
-    x = x.flatten(2).transpose(1, 2)
-    x = normalise(convolve(x, model.expand.product, first, 1, first if strided else 1), model.expand.norm)
-    spread = first
-    for block, width in zip(model.blocks, others, strict=True):
-        dilation, stride = (1, width) if strided else (spread, 1)
-        y = convolve(x, block.temporal.product, width, dilation, stride)
-        y = normalise(y, block.temporal.norm)
-        y = normalise(convolve(y, block.pointwise.product, 1, 1, 1), block.pointwise.norm)
-        before = (width - 1 if model.causal else (width - 1) // 2) * dilation
-        x = x[:, :, before::stride][:, :, : y.shape[2]] + y
-        spread *= width
-    return convolve(x, model.shrink, 1, 1, 1).transpose(1, 2).unflatten(2, (4, 3))
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, joints_in, features) -> (B, T', joints_out, 3)."""
+        stages = iter(zip(self.convolutions, self.norms, strict=True))
+
+        def stage(x: Tensor) -> Tensor:
+            convolve, normalise = next(stages)
+            return F.dropout(F.relu(normalise(convolve(x))), self.p, self.training)
+
+        x = stage(x.flatten(2).transpose(1, 2))
+        spread = self.widths[0]
+        for width in self.widths[1:]:
+            y = stage(stage(x))
+            before = (width - 1 if self.causal else (width - 1) // 2) * (1 if self.strided else spread)
+            x = x[:, :, before :: width if self.strided else 1][:, :, : y.shape[2]] + y
+            spread *= width
+        return self.last(x).transpose(1, 2).unflatten(2, (-1, 3))
+
+
+def published(model: TemporalLifter, x: Tensor, *, strided: bool) -> Tensor:
+    return PublishedNetwork(model, strided=strided)(x)
+
+
+def as_in_the_lifter(value: Tensor) -> Tensor:
+    """A convolution's weight or its gradient, (out, in, width) -> (out, width * in); anything else as it is."""
+    return value.transpose(1, 2).flatten(1) if value.ndim == 3 else value
+
+
+def gradients(network: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, Tensor]:
+    """Of some function of the result, for every weight and for the input; and the result."""
+    x = x.clone().requires_grad_()
+    result = forward(x)
+    (result * torch.linspace(-1, 2, result.numel(), dtype=x.dtype).view_as(result)).sum().backward()
+    weights = network.named_by_the_lifter() if isinstance(network, PublishedNetwork) else network.named_parameters()
+    named = {name: as_in_the_lifter(value.grad) for name, value in weights if value.grad is not None}
+    return {**named, "input": x.grad, "result": result.detach()}
+
+
+def assert_all_close(found: dict[str, Tensor], expected: dict[str, Tensor], **tolerance: float) -> None:
+    assert found.keys() == expected.keys()
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], **tolerance, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def statistics(network: nn.Module) -> dict[str, Tensor]:
+    named = network.named_by_the_lifter() if isinstance(network, PublishedNetwork) else network.state_dict().items()
+    return {name: value for name, value in named if "running" in name or "tracked" in name}
+
+
+@pytest.fixture
+def same_masks(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """What the lifter drops, PyTorch's dropout drops afterwards in the same order; the masks that are left to it."""
+    masks: list[Tensor] = []
+    generator = torch.Generator().manual_seed(9)
+
+    def drop_(x: Tensor, p: float) -> Tensor:  # (B * T, C)
+        masks.append((torch.rand(x.shape, generator=generator) >= p).to(x.dtype))
+        return x.mul_(masks[-1])
+
+    def dropout(x: Tensor, p: float, training: bool) -> Tensor:  # (B, C, T)
+        assert training
+        return x * masks.pop(0).view(len(x), -1, x.shape[1]).transpose(1, 2) / (1 - p)
+
+    monkeypatch.setattr(layers, "drop_", drop_)
+    monkeypatch.setattr(F, "dropout", dropout)
+    return masks
 
 
 def test_the_network_of_the_paper_has_its_published_number_of_parameters() -> None:
@@ -107,7 +188,7 @@ def test_windows_give_what_the_whole_clip_gives(widths, causal) -> None:
 def test_the_clip_form_is_the_published_network_with_dilated_convolutions(widths, causal) -> None:
     model = lifter(widths, causal=causal)
     clip = clips(math.prod(widths) + 6)
-    torch.testing.assert_close(model(clip), published_network(model, clip, strided=False), atol=1e-12, rtol=0)
+    torch.testing.assert_close(model(clip), published(model, clip, strided=False), atol=1e-12, rtol=0)
 
 
 @WIDTHS
@@ -115,19 +196,138 @@ def test_the_clip_form_is_the_published_network_with_dilated_convolutions(widths
 def test_the_windows_form_is_the_published_network_with_strided_convolutions(widths, causal) -> None:
     model = lifter(widths, causal=causal)
     windows = clips(math.prod(widths), batch=6)
-    expected = published_network(model, windows, strided=True).squeeze(1)
+    expected = published(model, windows, strided=True).squeeze(1)
     torch.testing.assert_close(model.forward_windows(windows), expected, atol=1e-12, rtol=0)
 
 
+@WIDTHS
 @CAUSAL
-def test_in_training_both_forms_are_the_published_network_whose_batch_norm_counts_every_frame(causal) -> None:
-    model = lifter(causal=causal).train()
-    windows = clips(27, batch=6)
-    expected = published_network(model, windows, strided=True).squeeze(1)
-    torch.testing.assert_close(model.forward_windows(windows), expected, atol=1e-11, rtol=0)
-    clip = clips(33)
-    expected = published_network(model, clip, strided=False)
-    torch.testing.assert_close(model(clip), expected, atol=1e-11, rtol=0)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_without_gradients_clips_are_lifted_as_with_them_and_stay_as_they_are(widths, causal, batch) -> None:
+    model = lifter(widths, causal=causal)
+    clip = clips(math.prod(widths) + 6, batch=batch)
+    before = clip.clone()
+    expected = model(clip)
+    assert expected.requires_grad
+    with torch.no_grad():
+        torch.testing.assert_close(model(clip), expected.detach(), atol=1e-12, rtol=0)
+        shortest = clip[:, : math.prod(widths)]
+        torch.testing.assert_close(model(shortest), expected[:, :1].detach(), atol=1e-12, rtol=0)
+    assert torch.equal(clip, before)
+
+
+def test_without_gradients_a_spoilt_frame_spoils_no_other_clip() -> None:
+    model, clip = lifter(), clips(33, batch=3)
+    clip[1, 30] = torch.nan
+    with torch.no_grad():
+        spoilt = model(clip).isnan().any(dim=-1).any(dim=-1)
+    assert spoilt.tolist() == [[False] * 7, [False] * 4 + [True] * 3, [False] * 7]
+
+
+# Training
+
+
+@WIDTHS
+@CAUSAL
+@pytest.mark.parametrize("p", [0.0, 0.25])
+def test_a_training_step_is_the_published_network_s_given_the_same_masks(widths, causal, p, same_masks) -> None:
+    model, windows = lifter(widths, causal=causal, p=p).train(), 3 + clips(math.prod(widths), batch=7)
+    twin = PublishedNetwork(model, strided=True)
+    found = gradients(model, model.forward_windows, windows)
+    assert len(same_masks) == 2 * len(widths) - 1
+    expected = gradients(twin, lambda x: twin(x).squeeze(1), windows)
+    assert not same_masks
+    assert_all_close(found, expected, rtol=1e-10, atol=1e-11)
+    assert_all_close(statistics(model), statistics(twin), rtol=1e-12, atol=1e-12)
+
+
+@CAUSAL
+def test_in_training_whole_clips_too_are_the_published_network_s(causal, same_masks) -> None:
+    model, clip = lifter(causal=causal, p=0.25).train(), clips(33)
+    twin = PublishedNetwork(model, strided=False)
+    assert_all_close(gradients(model, model, clip), gradients(twin, twin, clip), rtol=1e-10, atol=1e-11)
+    assert_all_close(statistics(model), statistics(twin), rtol=1e-12, atol=1e-12)
+
+
+def test_running_statistics_follow_the_momentum_over_several_steps(same_masks) -> None:
+    model = lifter(p=0.25).train()
+    twin = PublishedNetwork(model, strided=True)
+    for seed, momentum in enumerate((0.1, 0.5, 0.01, 1.0, 0.0)):
+        model.set_bn_momentum(momentum)
+        for norm in twin.norms:
+            norm.momentum = momentum
+        windows = clips(27, batch=6, seed=seed)
+        model.forward_windows(windows)
+        twin(windows)
+        assert_all_close(statistics(model), statistics(twin), rtol=1e-12, atol=1e-12)
+    assert model.expand.norm.num_batches_tracked == 5
+
+
+def test_the_first_momentum_is_that_of_pytorch() -> None:
+    model = TemporalLifter(5, 2, 4, (3, 3), channels=6)
+    momenta = [buffer for name, buffer in model.named_buffers() if name.endswith("momentum")]
+    assert [momentum.item() for momentum in momenta] == [pytest.approx(nn.BatchNorm1d(6).momentum, rel=1e-7)] * 3
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.3])
+def test_gradients_are_those_of_small_differences(p) -> None:
+    model = lifter((3, 3), p=p, channels=4).train()
+    weights = [*model.expand.parameters(), *model.blocks.parameters()]
+
+    def step(x: Tensor, *_: Tensor) -> Tensor:
+        torch.manual_seed(3)  # the same masks every time
+        return model.forward_windows(x)
+
+    windows = clips(9, batch=5).requires_grad_()
+    assert torch.autograd.gradcheck(step, (windows, *weights), fast_mode=True)
+
+
+def test_in_single_precision_a_step_is_that_of_double_precision_to_rounding(same_masks) -> None:
+    model, windows = lifter(p=0.25, channels=64, dtype=torch.float32).train(), 3 + clips(27, batch=200)
+    for name, parameter in model.named_parameters():
+        if name.endswith("norm.bias"):  # half the channels on and half of them off: no rounding decides which
+            parameter.data += torch.tensor([8.0, -8.0]).repeat(32)
+    twin = PublishedNetwork(copy.deepcopy(model).double(), strided=True)
+    found = gradients(model, model.forward_windows, windows.float())
+    expected = gradients(twin, lambda x: twin(x).squeeze(1), windows)
+    for name in expected:
+        difference = (found[name] - expected[name]).abs().max() / expected[name].abs().max()
+        assert difference < 1e-4, name
+
+
+def test_two_batches_may_pass_forward_before_either_passes_backward() -> None:
+    model, batches = lifter().train(), [clips(27, batch=7, seed=seed) for seed in (1, 2)]
+    apart = [copy.deepcopy(model) for _ in batches]
+    for one, windows in zip(apart, batches, strict=True):
+        one.forward_windows(windows).square().sum().backward()
+    results = [model.forward_windows(windows) for windows in batches]
+    for result in results:
+        result.square().sum().backward()
+    for ours, first, second in zip(*(one.parameters() for one in (model, *apart)), strict=True):
+        torch.testing.assert_close(ours.grad, first.grad + second.grad, rtol=1e-10, atol=1e-11)
+
+
+def test_a_channel_that_is_off_sends_no_gradient_and_no_nonsense() -> None:
+    model = lifter(p=0.25).train()
+    model.blocks[0].temporal.norm.weight.data.zero_()
+    model.blocks[0].temporal.norm.bias.data.fill_(-1)
+    found = gradients(model, model.forward_windows, clips(27, batch=7))
+    assert all(gradient.isfinite().all() for gradient in found.values())
+    assert not found["blocks.0.temporal.product.weight"].any()
+
+
+def test_numbers_that_are_not_finite_reach_the_result() -> None:
+    windows = clips(27, batch=7)
+    windows[3, 4, 2, 1] = torch.nan
+    assert not lifter(p=0.25).train().forward_windows(windows).isfinite().all()
+
+
+def test_a_single_frame_is_no_batch_to_train_on() -> None:
+    with pytest.raises(ValueError, match="expected two frames or more to train on"):
+        lifter().train().forward_windows(clips(27, batch=1))
+
+
+# Form
 
 
 @CAUSAL
@@ -172,29 +372,25 @@ def test_only_the_last_layer_has_a_bias_beside_those_of_the_batch_norms() -> Non
     assert biased == ["shrink.bias"]
 
 
-def test_dropout_follows_every_batch_norm_but_not_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropout_follows_every_batch_norm_while_training_but_not_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = []
-    monkeypatch.setattr("pose3d_lib.model.dropout", lambda x, p, *, training: rates.append((p, training)) or x)
+    monkeypatch.setattr("pose3d_lib.model.relu_dropout", lambda x, p: rates.append(p) or F.relu(x))
     model = lifter(p=0.3)
     model.train().forward_windows(clips(27))
+    assert rates == [0.3] * 5
     model.eval()(clips(27))
-    assert rates == [(0.3, True)] * 5 + [(0.3, False)] * 5
+    assert rates == [0.3] * 5
 
 
-def test_the_momentum_setter_reaches_every_batch_norm() -> None:
-    model = lifter().train()
-    model.set_bn_momentum(0.25)
-    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    model(clips(40))
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d)]
-    assert len(norms) == 5
-    assert {norm.momentum for norm in norms} == {0.25}
-    frames = clips(40).flatten(2).unfold(1, 3, 1).transpose(2, 3).flatten(2)  # (B, 38, 3 * 10): tap-major
-    seen = (frames @ model.expand.product.weight.T).flatten(0, 1)
-    expected = 0.75 * before["expand.norm.running_mean"] + 0.25 * seen.mean(dim=0)
-    torch.testing.assert_close(model.expand.norm.running_mean, expected)
-    expected = 0.75 * before["expand.norm.running_var"] + 0.25 * seen.var(dim=0)
-    torch.testing.assert_close(model.expand.norm.running_var, expected)
+def test_a_trained_network_s_numbers_have_the_names_of_plain_modules_and_nothing_else_is_stored() -> None:
+    names = ("expand", *(f"blocks.{block}.{layer}" for block in (0, 1) for layer in ("temporal", "pointwise")))
+    of_norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    expected = {f"{name}.product.weight" for name in names} | {f"{name}.norm.{n}" for name in names for n in of_norm}
+    model, other = lifter(), lifter(seed=1)
+    assert set(model.state_dict()) == expected | {"shrink.weight", "shrink.bias"}
+    model.set_bn_momentum(0.5)
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other(clips(27)), model(clips(27)))
 
 
 @pytest.mark.parametrize("widths", [(2, 3), (3, 4), (0,), (-3,), ()], ids=str)
@@ -224,95 +420,3 @@ def test_the_same_seed_gives_the_same_network_and_the_same_training_step() -> No
 
     assert torch.equal(output(3), output(3))
     assert not torch.equal(output(3), output(4))
-
-
-@pytest.mark.parametrize("p", [0.25, 0.5, 0.3, 1 / 256])
-def test_dropout_drops_its_share(p) -> None:
-    torch.manual_seed(0)
-    count = 2_000_000
-    dropped = int((dropout(torch.ones(count), p, training=True) == 0).sum())
-    # One byte value too many or too few would be 1/256 of the elements, ten standard deviations and more.
-    assert abs(dropped - count * p) < 5 * math.sqrt(count * p * (1 - p))
-
-
-def test_dropout_drops_every_place_of_a_random_word_equally_often() -> None:
-    torch.manual_seed(0)
-    words = 100_000
-    dropped = (dropout(torch.ones(words, 8), 0.25, training=True) == 0).sum(dim=0).double()
-    statistic = ((dropped - words / 4) ** 2 / (words / 4 * 0.75)).sum().item()
-    assert statistic < chi2.ppf(1 - 1e-6, df=8)
-
-
-def test_dropout_decides_on_neighbours_independently() -> None:
-    torch.manual_seed(0)
-    words = 60_000
-    kept = (dropout(torch.ones(words, 8), 0.25, training=True) != 0).long()
-    kinds = (kept * 2 ** torch.arange(8)).sum(dim=1).bincount(minlength=256).double()  # one count per pattern of 8
-    bits = torch.tensor([bin(kind).count("1") for kind in range(256)], dtype=torch.float64)
-    expected = words * 0.75**bits * 0.25 ** (8 - bits)
-    common = expected >= 5
-    statistic = ((kinds - expected)[common].square() / expected[common]).sum().item()
-    assert statistic < chi2.ppf(1 - 1e-6, df=int(common.sum()))
-
-
-def test_dropout_draws_another_mask_every_time() -> None:
-    torch.manual_seed(0)
-    x = torch.ones(1000)
-    assert not torch.equal(dropout(x, 0.25, training=True), dropout(x, 0.25, training=True))
-
-
-@pytest.mark.parametrize("p", [0.25, 0.5, 0.3])
-def test_dropout_scales_what_it_keeps(p) -> None:
-    torch.manual_seed(0)
-    x = torch.linspace(1, 2, 1003, dtype=torch.float64).view(17, 59)
-    y = dropout(x, p, training=True)
-    kept = y != 0
-    torch.testing.assert_close(y[kept], x[kept] / (1 - p))
-
-
-@pytest.mark.parametrize("p", [0.3, 0.1, 1 / 3])
-def test_a_rate_that_is_no_multiple_of_a_256th_is_pytorch_s_own_dropout(p) -> None:
-    x = torch.rand(1000)
-    torch.manual_seed(7)
-    ours = dropout(x, p, training=True)
-    torch.manual_seed(7)
-    assert torch.equal(ours, F.dropout(x, p, True))
-
-
-@pytest.mark.parametrize(("p", "training"), [(0.0, True), (0.25, False), (0.3, False)])
-def test_dropout_changes_nothing_at_rate_zero_or_in_evaluation(p, training) -> None:
-    x = torch.rand(100)
-    assert torch.equal(dropout(x, p, training=training), x)
-
-
-@pytest.mark.parametrize("shape", [(1,), (7,), (9, 3), (2, 3, 5), (0, 3)], ids=str)
-def test_dropout_keeps_shape_and_precision_whatever_the_number_of_elements(shape) -> None:
-    for dtype in (torch.float32, torch.float64, torch.bfloat16):
-        y = dropout(torch.ones(shape, dtype=dtype), 0.25, training=True)
-        assert (y.shape, y.dtype) == (shape, dtype)
-
-
-def test_the_gradient_of_dropout_flows_only_where_an_element_was_kept() -> None:
-    torch.manual_seed(0)
-    x = torch.ones(1000, requires_grad=True)
-    y = dropout(x, 0.25, training=True)
-    y.sum().backward()
-    assert torch.equal(x.grad, y.detach())
-    assert x.grad.unique().tolist() == pytest.approx([0, 4 / 3])
-
-
-def test_dropout_is_repeated_by_the_seed_of_pytorch() -> None:
-    torch.manual_seed(5)
-    first = dropout(torch.ones(1000), 0.25, training=True)
-    torch.manual_seed(5)
-    assert torch.equal(first, dropout(torch.ones(1000), 0.25, training=True))
-
-
-@pytest.mark.parametrize("p", [1.5, -0.5])
-def test_dropout_refuses_a_rate_that_is_no_probability(p) -> None:
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        dropout(torch.ones(10), p, training=True)
-
-
-def test_dropout_at_rate_one_drops_everything() -> None:
-    assert dropout(torch.ones(10), 1.0, training=True).sum() == 0

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from pose3d_lib import training
+from pose3d_lib import steps, training
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import evaluate, frame_wise, per_action
+from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.skeleton import COCO_17, Skeleton
 from pose3d_lib.training import HistoryRow, Trained, build_model, check_run, own_test_clips, train
 from pose3d_lib.windows import TrainingWindows
@@ -28,6 +29,7 @@ ROWS = [
     ("S9", "SittingDown", "0", 1, 4),
 ]
 ACTIONS = {"Walking": 120, "Sitting": 60, "SittingDown": 20}
+PRECISION = pytest.mark.parametrize("precision", PRECISIONS)
 
 
 @pytest.fixture
@@ -201,12 +203,26 @@ def test_a_loss_that_is_no_longer_finite_is_an_error(data) -> None:
 # Repetition
 
 
-def test_the_same_config_gives_the_same_run_bit_for_bit(data) -> None:
-    first, first_rows = run(config(evaluate_at=(0.5,)), data)
+@PRECISION
+def test_the_same_config_gives_the_same_run_bit_for_bit(precision, data) -> None:
+    chosen = config(evaluate_at=(0.5,), filter_widths=(3, 3), precision=precision)
+    first, first_rows = run(chosen, data)
     torch.rand(7)  # what was drawn before does not matter
-    second, second_rows = run(config(evaluate_at=(0.5,)), data)
+    second, second_rows = run(chosen, data)
     assert weights(first) == weights(second)
     assert without_seconds(first_rows) == without_seconds(second_rows)
+
+
+def test_the_other_precision_gives_another_run(data) -> None:
+    first, second = (run(config(filter_widths=(3, 3), precision=precision), data)[0] for precision in PRECISIONS)
+    assert weights(first) != weights(second)
+    assert {value.dtype for value in second.model.parameters()} == {torch.float32}
+
+
+def test_a_run_leaves_pytorch_s_arithmetic_as_it_was(data) -> None:
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    run(config(evaluate_at=(0.5,), precision="bfloat16"), data)
+    assert (torch.backends.mkldnn.matmul.fp32_precision, torch.is_autocast_enabled("cpu")) == (before, False)
 
 
 def test_another_seed_gives_other_weights_another_order_and_another_history(data, batches) -> None:
@@ -267,17 +283,21 @@ def test_the_batch_norm_schedule_touches_the_running_statistics_only(data) -> No
     assert weights(per_epoch) != weights(per_unit_epoch)
 
 
-def test_training_brings_the_error_well_below_that_of_the_mean_pose(tiny_data) -> None:
+def test_in_either_precision_training_brings_the_error_well_below_that_of_the_mean_pose(tiny_data) -> None:
     def poses(clips) -> np.ndarray:
         return np.concatenate([tiny_data.positions[clip.start : clip.stop] for clip in clips.itertuples()])
 
     mean_pose = poses(tiny_data.train_clips()).mean(axis=0)
     guessed = 1000 * np.linalg.norm(poses(tiny_data.test_clips()) - mean_pose, axis=-1).mean()
-    chosen = config("All", channels=16, batch_size=64, lr=0.005, keypoints="gt", evaluate_at=(0.02,))
-    trained, rows = run(chosen, tiny_data)
-    reached = frame_wise(per_action(evaluate(trained.model, tiny_data, tiny_data.test_clips(), "gt"))).mpjpe
-    assert reached < 0.7 * guessed
-    assert reached < 0.7 * rows[0].test_mpjpe
+    chosen = {"channels": 16, "batch_size": 64, "lr": 0.005, "keypoints": "gt", "evaluate_at": (0.02,)}
+    reached = {}
+    for precision in PRECISIONS:
+        trained, rows = run(config("All", **chosen, filter_widths=(3, 3), precision=precision), tiny_data)
+        errors = per_action(evaluate(trained.model, tiny_data, tiny_data.test_clips(), "gt"))
+        reached[precision] = frame_wise(errors).mpjpe
+        assert reached[precision] < 0.7 * guessed
+        assert reached[precision] < 0.7 * rows[0].test_mpjpe
+    assert reached["bfloat16"] == pytest.approx(reached["float32"], rel=0.1)
 
 
 def test_a_trained_network_is_in_evaluation_mode(data) -> None:
@@ -348,7 +368,8 @@ def test_the_two_schedules_are_independent(lr_decay_per, bn_decay_per, data) -> 
 
 def test_the_network_has_the_momentum_that_the_last_row_tells(data) -> None:
     trained, rows = run(config(), data)
-    assert trained.model.expand.norm.momentum == rows[-1].bn_momentum < 0.01
+    assert trained.model.expand.momentum.item() == pytest.approx(rows[-1].bn_momentum, rel=1e-6)
+    assert rows[-1].bn_momentum < 0.01
 
 
 def test_a_row_s_loss_is_the_mean_over_the_windows_since_the_row_before(data, monkeypatch) -> None:
@@ -359,15 +380,18 @@ def test_a_row_s_loss_is_the_mean_over_the_windows_since_the_row_before(data, mo
         losses.append(errors.detach().double())
         return errors
 
-    monkeypatch.setattr(training, "mpjpe", remember)
+    monkeypatch.setattr(steps, "mpjpe", remember)
     _, rows = run(config(evaluate_at=(0.5,)), data)
     all_losses, seen = torch.cat(losses), [0, *(row.windows for row in rows)]
     expected = [1000 * float(all_losses[a:b].mean()) for a, b in pairwise(seen)]
     assert [row.train_mpjpe for row in rows] == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_test_on_the_way_is_the_test_protocol_s_with_all_frames_weighted_alike(data) -> None:
-    trained, rows = run(config("All", evaluate_at=(0.99,)), data)  # 198 of 200 windows: after the last batch
+@PRECISION
+def test_a_test_on_the_way_is_the_test_protocol_s_with_all_frames_weighted_alike(precision, data) -> None:
+    trained, rows = run(
+        config("All", evaluate_at=(0.99,), precision=precision), data
+    )  # 198 of 200 windows: after the last batch
     actions = per_action(evaluate(trained.model, data, data.test_clips(), "simulated"))
     assert rows[-1].test_actions == actions.mpjpe.to_dict()
     walking, sitting, sitting_down = actions.mpjpe
@@ -398,7 +422,7 @@ def clock(monkeypatch) -> Clock:
     """A step takes 1 s and a test on the way 100 s."""
     clock = Clock()
     monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-    monkeypatch.setattr(training, "mpjpe", clock.costs(1, training.mpjpe))
+    monkeypatch.setattr(steps, "mpjpe", clock.costs(1, steps.mpjpe))
     monkeypatch.setattr(training, "evaluate", clock.costs(100, training.evaluate))
     return clock
 

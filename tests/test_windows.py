@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.skeleton import COCO_17, H36M_17, Skeleton
@@ -122,6 +123,13 @@ def vars_of(data: PoseDataset) -> dict:
     return {name: getattr(data, name) for name in data.__dataclass_fields__}
 
 
+def test_mirroring_leaves_the_dataset_as_it_is(hand_made) -> None:
+    data, other = (hand_made([("S1", "Walking", "0", 0, 30)]) for _ in range(2))
+    TrainingWindows(data, data.clips, "simulated", (3, 3))
+    np.testing.assert_array_equal(data.keypoints["simulated"], other.keypoints["simulated"])
+    np.testing.assert_array_equal(data.positions, other.positions)
+
+
 def test_there_are_two_windows_per_frame(data) -> None:
     windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 3, 3))
     assert len(windows) == 2 * (3 + 1 + 40 + 27 + 2)
@@ -176,4 +184,32 @@ def test_thousands_of_clips_take_no_more_than_their_frames_and_padding(hand_made
     assert time.perf_counter() - started < 5  # a quarter of a second on an idle machine
     assert windows.screen.shape == (2 * 4_000 * (3 + 26), 34)
     assert windows.screen.untyped_storage().nbytes() == 2 * 4_000 * (3 + 26) * 34 * 4
+    assert windows.targets.untyped_storage().nbytes() == 2 * 4_000 * 3 * 51 * 4
     assert windows.gather(torch.tensor([23_999]))[0].shape == (1, 27, 17, 2)
+
+
+class Memory(TorchDispatchMode):
+    """Counts the bytes of every array that PyTorch makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.made: dict[int, torch.UntypedStorage] = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            storage = result.untyped_storage()
+            self.made[storage.data_ptr()] = storage  # kept, so that no other comes to lie there
+        return result
+
+    def bytes(self, *, from_size: int) -> int:
+        return sum(storage.nbytes() for storage in self.made.values() if storage.nbytes() >= from_size)
+
+
+def test_the_mirrored_copy_is_made_in_its_place(hand_made) -> None:
+    data = hand_made([("S1", "Walking", "0", 0, 20_000)])
+    with Memory() as memory:
+        windows = TrainingWindows(data, data.clips, "simulated", (3, 3))
+    screen, targets = (array.untyped_storage().nbytes() for array in (windows.screen, windows.targets))
+    # Besides what stays: the frames themselves, their targets, and the steps of normalising one clip.
+    assert memory.bytes(from_size=1_000_000) < 3.2 * screen + 1.5 * targets

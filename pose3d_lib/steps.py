@@ -1,0 +1,134 @@
+"""One optimiser step, again and again: Adam with AMSGrad on the mean distance of the joints.
+
+Everything that changes from step to step lies in tensors on the device, and nothing is read back from it. So on a GPU a
+step is recorded once for each size of batch and then replayed as a whole (a CUDA graph): started one by one, its some two
+hundred kernels would keep the GPU waiting for Python.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+from pose3d_lib.metrics import mpjpe
+from pose3d_lib.model import TemporalLifter
+from pose3d_lib.precision import arithmetic
+from pose3d_lib.windows import TrainingWindows
+
+STEPS_BEFORE_RECORDING = 3
+"""Of each size of batch; libraries choose their kernels and take their memory in the first."""
+
+
+class AmsGrad:
+    """Adam with AMSGrad and its published defaults; the update is PyTorch's, fused into one pass over each weight.
+
+    `torch.optim.Adam` does the same, and imports PyTorch's compiler when it is made: a second and a half of every run.
+    """
+
+    def __init__(self, parameters: list[Tensor], lr: float):
+        self.lr = torch.tensor(lr, device=parameters[0].device)
+        self._parameters = parameters
+        self._means, self._squares, self._largest = (
+            [torch.zeros_like(parameter) for parameter in parameters] for _ in range(3)
+        )
+        self._steps = [torch.zeros((), device=parameter.device) for parameter in parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Updates every parameter, each of which needs a gradient, and frees the gradients."""
+        adam(
+            self._parameters,
+            [parameter.grad for parameter in self._parameters],
+            self._means,
+            self._squares,
+            self._largest,
+            self._steps,
+            fused=True,
+            amsgrad=True,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.lr,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+        for parameter in self._parameters:
+            parameter.grad = None
+
+
+class TrainingSteps:
+    """Trains a network in place, a batch of windows at a time.
+
+    Args:
+        model: on the windows' device.
+        windows: what it is trained on.
+        precision: as in `arithmetic`.
+        lr: first learning rate.
+
+    Attributes:
+        loss_sum: () float64, the losses of all windows since it was last zeroed, metres.
+    """
+
+    def __init__(self, model: TemporalLifter, windows: TrainingWindows, *, precision: str, lr: float):
+        self._model, self._windows, self._precision = model.train(), windows, precision
+        self._device = windows.targets.device
+        self._optimizer = AmsGrad(list(model.parameters()), lr)
+        self._recorded: dict[int, Callable[[Tensor], None]] = {}
+        self._times: dict[int, int] = {}
+        self._schedule: tuple[float, float] | None = None
+        self.loss_sum = torch.zeros((), device=self._device, dtype=torch.float64)
+
+    def set_schedule(self, lr: float, bn_momentum: float) -> None:
+        """Learning rate and batch-norm momentum of the steps that follow."""
+        if (lr, bn_momentum) != self._schedule:
+            self._schedule = lr, bn_momentum
+            self._optimizer.lr.fill_(lr)
+            self._model.set_bn_momentum(bn_momentum)
+
+    def __call__(self, numbers: Tensor) -> None:
+        """One step on the windows of these numbers: (B,) int64, on their device."""
+        size = len(numbers)
+        with arithmetic(self._precision, self._device.type):
+            if self._device.type != "cuda":
+                self._step(numbers)
+            elif size in self._recorded:
+                self._recorded[size](numbers)
+            else:
+                self._times[size] = self._times.get(size, 0) + 1
+                if self._times[size] > STEPS_BEFORE_RECORDING:
+                    self._recorded[size] = _record(self._step, numbers)
+                    self._recorded[size](numbers)
+                else:
+                    _aside(self._step, numbers)
+
+    def _step(self, numbers: Tensor) -> None:
+        inputs, targets = self._windows.gather(numbers)
+        loss = mpjpe(self._model.forward_windows(inputs), targets).mean()
+        # Autocast is for the forward pass: here it would round the gradients of the first and the last product.
+        with torch.autocast(self._device.type, enabled=False):
+            loss.backward()
+        self._optimizer.step()
+        self.loss_sum += loss.detach() * len(numbers)
+
+
+def _aside(step: Callable[[Tensor], None], numbers: Tensor) -> None:
+    """A step outside the default stream, as those before a recording have to be."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        step(numbers)
+    torch.cuda.current_stream().wait_stream(stream)
+
+
+def _record(step: Callable[[Tensor], None], numbers: Tensor) -> Callable[[Tensor], None]:
+    """Records a step without making it; returns what makes it, on as many windows."""
+    given, graph = numbers.clone(), torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step(given)
+
+    def replay(numbers: Tensor) -> None:
+        given.copy_(numbers)
+        graph.replay()
+
+    return replay

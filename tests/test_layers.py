@@ -1,0 +1,261 @@
+"""What stands between two products against its plain twins: the masks' distribution, values and gradients."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.stats import chi2
+from torch import Tensor, nn
+
+from pose3d_lib import layers
+from pose3d_lib.layers import drop_, relu_dropout, taps_and_residual
+
+DTYPES = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64], ids=str)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+# drop_
+
+
+def dropped(*shape: int, p: float = 0.25, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Where ones became zeros."""
+    x = drop_(torch.ones(shape, dtype=dtype), p)
+    assert ((x == 0) | (x == 1)).all()
+    return x == 0
+
+
+@pytest.mark.parametrize("p", [0.25, 0.5, 0.3, 1 / 256, 255 / 256, 1.0], ids=lambda p: f"{p:.4f}")
+@DTYPES
+def test_it_drops_its_share(p, dtype) -> None:
+    count = 500_003
+    # One byte value too many or too few would be 1/256 of the elements, five and a half standard deviations and more.
+    assert abs(int(dropped(count, p=p, dtype=dtype).sum()) - count * p) <= 5 * math.sqrt(count * p * (1 - p))
+
+
+@DTYPES
+def test_it_drops_every_place_equally_often_and_any_two_independently(dtype) -> None:
+    times, places = 4_000, 61
+    mask = torch.stack([dropped(places, dtype=dtype) for _ in range(times)]).double()
+    statistic = ((mask.sum(dim=0) - times / 4) ** 2 / (times * 0.25 * 0.75)).sum().item()
+    assert chi2.ppf(1e-6, df=places) < statistic < chi2.ppf(1 - 1e-6, df=places)
+    together = (mask - 0.25).T @ (mask - 0.25) / (0.25 * 0.75 * math.sqrt(times))  # 1830 pairs, standard normal each
+    assert together.triu(1).abs().max() < 5.5
+
+
+@pytest.mark.parametrize(("parts", "places"), [(0, 1), (0, 2), (0, 4), (1, 0), (1, 1), (1, -1), (-1, 0)], ids=str)
+@DTYPES
+def test_places_that_share_a_random_word_are_independent(parts, places, dtype) -> None:
+    # The array has as many parts as an element has bytes; a part apart, the bytes are of the same integer.
+    count, size = 240_000, dtype.itemsize
+    apart = parts % size * (count // size) + places
+    mask = dropped(count, dtype=dtype).double() - 0.25
+    pairs = count - apart
+    assert abs(mask[:pairs] @ mask[apart:]) < 5 * 0.25 * 0.75 * math.sqrt(pairs)
+
+
+@pytest.mark.parametrize("p", [0.25, 0.5])
+@DTYPES
+def test_the_eight_bytes_of_a_word_take_all_patterns_as_often_as_independent_ones(p, dtype) -> None:
+    words, size = 60_000, dtype.itemsize
+    eight = dropped(size, words, 8 // size, p=p, dtype=dtype).long().permute(1, 0, 2).flatten(1)
+    patterns = (eight * 2 ** torch.arange(8)).sum(dim=1).bincount(minlength=256).double()
+    bits = torch.tensor([bin(pattern).count("1") for pattern in range(256)], dtype=torch.float64)
+    expected = words * p**bits * (1 - p) ** (8 - bits)
+    common = expected >= 5
+    statistic = ((patterns - expected)[common].square() / expected[common]).sum().item()
+    assert statistic < chi2.ppf(1 - 1e-6, df=int(common.sum()))
+
+
+@pytest.mark.parametrize("p", [1 / 256, 0.25, 127 / 256, 129 / 256, 255 / 256], ids=lambda p: f"{p:.4f}")
+@DTYPES
+def test_each_byte_of_the_random_words_decides_on_one_element(p, dtype) -> None:
+    count, size = 8_000, dtype.itemsize
+    found = dropped(size, count // size, p=p, dtype=dtype)
+    torch.manual_seed(0)
+    words = torch.empty(count // 8, dtype=torch.int64).random_(-(2**63), None)
+    integers = words.numpy().view(f"u{size}")
+    places = [(integers >> np.array(8 * (size - 1 - part)).astype(integers.dtype)) & 255 for part in range(size)]
+    signed = np.stack(places).astype(np.uint8).view(np.int8)
+    np.testing.assert_array_equal(found.numpy(), signed < 256 * p - 128)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 7, 8, 9, 31])
+@DTYPES
+def test_it_reaches_every_element_whatever_their_number(count, dtype) -> None:
+    times = sum(dropped(count, dtype=dtype).int() for _ in range(200))
+    assert times.shape == (count,)
+    assert ((times > 15) & (times < 90)).all()  # 50 expected, standard deviation 6
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25])
+@DTYPES
+def test_it_works_in_place_and_what_stays_keeps_every_bit(p, dtype) -> None:
+    x = torch.randn(7, 143, dtype=dtype)
+    x[0], x[1], x[2] = torch.nan, torch.inf, -0.0
+    before = x.clone()
+    assert drop_(x, p) is x
+    bits, bits_before = (array.view(layers.INTEGERS[dtype.itemsize]) for array in (x, before))
+    stayed = bits == bits_before
+    assert ((bits == 0) | stayed).all()
+    assert stayed.all() if p == 0 else 0.68 < stayed.double().mean() < 0.82
+
+
+@pytest.mark.parametrize("p", [0.3, 0.1, 1 / 3, 1 / 512], ids=lambda p: f"{p:.4f}")
+@DTYPES
+def test_a_rate_that_is_no_multiple_of_a_256th_has_pytorch_s_own_masks(p, dtype) -> None:
+    ours = dropped(1000, p=p, dtype=dtype)
+    torch.manual_seed(0)
+    assert torch.equal(ours, F.dropout(torch.ones(1000, dtype=dtype), p) == 0)
+
+
+@pytest.mark.parametrize("p", [0.25, 0.3])
+def test_masks_are_repeated_by_the_seed_of_pytorch_and_new_every_time(p) -> None:
+    first, second = dropped(1000, p=p), dropped(1000, p=p)
+    assert not torch.equal(first, second)
+    torch.manual_seed(0)
+    assert torch.equal(dropped(1000, p=p), first)
+    assert torch.equal(dropped(1000, p=p), second)
+
+
+# relu_dropout
+
+
+def values_and_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.clone().requires_grad_()
+    y = function(x)
+    y.backward(torch.linspace(-1, 2, x.numel()).to(x.dtype).view_as(x))
+    return y.detach(), x.grad
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.3, 0.5])
+@DTYPES
+def test_relu_and_dropout_are_pytorch_s_but_for_the_factor(p, dtype, monkeypatch) -> None:
+    mask = torch.ones(9, 4, 37).bernoulli_(1 - p)
+    monkeypatch.setattr(layers, "drop_", lambda x, rate: x.mul_(mask) if rate == p else None)
+    # PyTorch's gets the mask by the only way in: the numbers that it draws.
+    monkeypatch.setattr(F, "dropout", lambda x, rate: x * (mask / (1 - rate)).to(x.dtype))
+    x = torch.randn(9, 4, 37, dtype=dtype)
+    x[0] = 0  # where PyTorch's ReLU has gradient zero
+    found = values_and_gradient(lambda x: relu_dropout(x, p), x)
+    expected = values_and_gradient(lambda x: (1 - p) * F.dropout(F.relu(x), p), x)
+    for ours, twin in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, twin)
+        assert torch.equal(ours == 0, twin == 0)
+
+
+@pytest.mark.parametrize("p", [0.3, 0.1])
+def test_relu_and_dropout_draw_as_pytorch_does_where_the_rate_is_no_multiple_of_a_256th(p) -> None:
+    x = torch.randn(50, 40, dtype=torch.float64)
+    results = []
+    for function in (lambda x: relu_dropout(x, p), lambda x: (1 - p) * F.dropout(F.relu(x), p)):
+        torch.manual_seed(3)
+        results.append(values_and_gradient(function, x))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-14, atol=0)
+
+
+def test_the_gradient_of_relu_and_dropout_is_that_of_small_differences() -> None:
+    def repeated(x: Tensor) -> Tensor:
+        torch.manual_seed(3)  # the same mask every time
+        return relu_dropout(x, 0.25)
+
+    x = torch.randn(6, 11, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(repeated, (x,))
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25])
+def test_what_is_not_a_number_passes_forward_and_sends_a_gradient_back(p) -> None:
+    y, gradient = values_and_gradient(lambda x: relu_dropout(x, p), torch.full((400,), torch.nan))
+    assert abs(y.isnan().float().mean() - (1 - p)) < 0.1
+    assert torch.equal(gradient != 0, y.isnan())
+    _, plain = values_and_gradient(F.relu, torch.full((400,), torch.nan))
+    assert torch.equal(gradient[y.isnan()], plain[y.isnan()])
+
+
+def test_relu_and_dropout_leave_their_input_as_it_is_and_keep_nothing_but_their_result() -> None:
+    x = torch.randn(20, 30, requires_grad=True)
+    before, kept = x.detach().clone(), []
+    with torch.autograd.graph.saved_tensors_hooks(lambda saved: kept.append(saved) or saved, lambda saved: saved):
+        y = relu_dropout(x, 0.25)
+    assert torch.equal(x, before)
+    assert [saved.data_ptr() for saved in kept] == [y.data_ptr()]
+
+
+# taps_and_residual
+
+
+def plain_taps_and_residual(x: Tensor, width: int, tap: int) -> tuple[Tensor, Tensor]:
+    batch, frames, channels = x.shape
+    return x.view(batch, frames // width, width * channels), x[:, tap::width]
+
+
+TAPS = pytest.mark.parametrize(
+    ("width", "tap"), [(3, 1), (3, 2), (5, 2), (5, 4), (1, 0)], ids=["centred", "causal", "five", "five causal", "one"]
+)
+
+
+@TAPS
+def test_taps_and_residual_are_views_of_their_input(width, tap) -> None:
+    x = torch.randn(4, 2 * width, 6)
+    found, expected = taps_and_residual(x, width, tap), plain_taps_and_residual(x, width, tap)
+    for ours, twin in zip(found, expected, strict=True):
+        assert (ours.data_ptr(), ours.stride()) == (twin.data_ptr(), twin.stride())
+        assert torch.equal(ours, twin)
+
+
+@TAPS
+@DTYPES
+def test_a_block_around_taps_and_residual_has_the_gradients_of_view_and_slice(width, tap, dtype) -> None:
+    product = nn.Linear(6 * width, 6, bias=False, dtype=dtype)
+    below = torch.randn(4, 2 * width, 6, dtype=dtype)
+    results = []
+    for function in (taps_and_residual, plain_taps_and_residual):
+        x, product.weight.grad = below.clone().requires_grad_(), None
+        taps, residual = function(torch.tanh(x), width, tap)
+        y = residual + F.relu(product(taps))
+        y.square().sum().backward()
+        results.append((y.detach(), x.grad, product.weight.grad))
+    for ours, twin in zip(*results, strict=True):
+        if dtype == torch.float64:
+            torch.testing.assert_close(ours, twin, rtol=1e-14, atol=1e-14)
+        else:  # added up in the same order
+            torch.testing.assert_close(ours, twin)
+
+
+@TAPS
+def test_the_gradient_of_taps_and_residual_is_that_of_small_differences(width, tap) -> None:
+    weight = torch.randn(4, 3 * width, dtype=torch.float64)
+
+    def block(x: Tensor) -> tuple[Tensor, Tensor]:
+        taps, residual = taps_and_residual(x, width, tap)
+        return F.linear(taps, weight), residual * 2
+
+    assert torch.autograd.gradcheck(block, (torch.randn(2, 3 * width, 3, dtype=torch.float64).requires_grad_(),))
+
+
+@pytest.mark.parametrize("used", ["taps", "residual"])
+def test_either_of_taps_and_residual_may_go_unused(used) -> None:
+    gradients = []
+    for function in (taps_and_residual, plain_taps_and_residual):
+        x = torch.arange(36.0).view(2, 6, 3).requires_grad_()
+        taps, residual = function(x, 3, 1)
+        (F.linear(taps, torch.ones(2, 9)) if used == "taps" else residual).square().sum().backward()
+        gradients.append(x.grad)
+    assert torch.equal(*gradients)
+
+
+def test_taps_and_residual_change_no_gradient_that_another_place_sees() -> None:
+    x = torch.randn(2, 6, 3, requires_grad=True)
+    taps, residual = taps_and_residual(x, 3, 1)
+    residual.retain_grad()
+    other = torch.randn(2, 2, 3, requires_grad=True)
+    y = residual + other
+    (F.linear(taps, torch.ones(3, 9)) * y).sum().backward()
+    assert torch.equal(residual.grad, other.grad)
+    torch.testing.assert_close(other.grad, F.linear(taps, torch.ones(3, 9)).detach())

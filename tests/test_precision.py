@@ -1,0 +1,263 @@
+"""What is computed in which precision, how exact it is, and that PyTorch's settings are as before afterwards."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pose3d_lib import layers, precision
+from pose3d_lib.evaluation import METRICS, evaluate
+from pose3d_lib.model import TemporalLifter
+from pose3d_lib.precision import PRECISIONS, arithmetic, fastest_precision
+
+ZEN_4 = {"architecture": "x86_64", "avx512_f": True, "avx512_bf16": True, "amx_tile": False, "amx_bf16": False}
+SAPPHIRE_RAPIDS = {**ZEN_4, "amx_tile": True, "amx_bf16": True}
+SKYLAKE = {**ZEN_4, "avx512_bf16": False}
+ZEN_2 = {"architecture": "x86_64", "avx2": True, "avx512_f": False, "avx512_bf16": False, "amx_tile": False}
+GRAVITON = {"architecture": "aarch64", "neon": True, "bf16": True}
+UNKNOWN: dict = {}
+
+
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch):
+    """Makes PyTorch report another processor."""
+    return lambda capabilities: monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+
+
+def permission() -> str:
+    return torch.backends.mkldnn.matmul.fp32_precision
+
+
+class Products(TorchDispatchMode):
+    """Notes what every matrix product is made of: (rows, inner, columns) and the precision."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen: list[tuple[tuple[int, int, int], torch.dtype]] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.addmm_, torch.ops.aten.bmm):
+            left, right = [arg for arg in args if isinstance(arg, Tensor)][-2:]
+            assert left.dtype == right.dtype
+            self.seen.append(((*left.shape, right.shape[-1]), left.dtype))
+        return func(*args, **(kwargs or {}))
+
+
+# float32
+
+
+def transposed(x: Tensor, way: str) -> Tensor:
+    """The same numbers, in memory row by row or column by column."""
+    return x if way == "rows" else x.t().contiguous().t()
+
+
+@pytest.mark.parametrize("left", ["rows", "columns"])
+@pytest.mark.parametrize("right", ["rows", "columns"])
+@pytest.mark.parametrize("shape", [(512, 768, 256), (300, 102, 1024), (64, 1024, 51)], ids=str)
+def test_float32_products_are_those_of_float64_to_the_rounding_of_float32(left, right, shape) -> None:
+    torch.manual_seed(0)
+    rows, inner, columns = shape
+    x, y = transposed(torch.randn(rows, inner), left), transposed(torch.randn(inner, columns), right)
+    with arithmetic("float32", "cpu"):
+        product = x @ y
+        with_shift = F.linear(x, y.t(), torch.ones(columns))
+    expected, scale = x.double() @ y.double(), x.double().abs() @ y.double().abs()
+    # Products of numbers rounded to bfloat16 are 0.0009 off, to TF32 0.0001.
+    assert ((product - expected).abs() / scale).max() < 2e-6
+    assert ((with_shift - expected - 1).abs() / scale).max() < 2e-6
+
+
+def test_float32_products_with_gradients_are_those_of_float64_to_the_rounding_of_float32() -> None:
+    torch.manual_seed(0)
+    x, layer = torch.randn(40, 9, 768, requires_grad=True), nn.Linear(768, 256)
+    given = torch.randn(40, 9, 256)
+    with arithmetic("float32", "cpu"):
+        y = layer(x)
+        y.backward(given)
+    weight = layer.weight.detach().double()
+    for found, left, right in (
+        (y.detach().flatten(0, 1) - layer.bias.detach(), x.detach().flatten(0, 1), weight.t()),
+        (x.grad.flatten(0, 1), given.flatten(0, 1), weight),
+        (layer.weight.grad, given.flatten(0, 1).t(), x.detach().flatten(0, 1)),
+    ):
+        expected, scale = left.double() @ right.double(), left.double().abs() @ right.double().abs()
+        assert found.dtype == torch.float32
+        assert ((found - expected).abs() / scale).max() < 2e-6
+
+
+def test_with_the_permission_float32_products_go_to_onednn(capfd) -> None:
+    with arithmetic("float32", "cpu"):
+        if permission() != "bf16":
+            pytest.skip("this processor is not given the permission")
+        with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+            torch.randn(512, 768) @ torch.randn(768, 256)
+    assert "matmul" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [(ZEN_4, "bf16"), (ZEN_2, "bf16"), (SAPPHIRE_RAPIDS, "ieee"), (GRAVITON, "ieee"), (UNKNOWN, "ieee")],
+    ids=["Zen 4", "Zen 2", "Sapphire Rapids", "Graviton", "unknown"],
+)
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_only_processors_that_would_not_make_use_of_it_are_permitted_to_round(
+    name, capabilities, expected, processor
+) -> None:
+    processor(capabilities)
+    with arithmetic(name, "cpu"):
+        assert permission() == expected
+
+
+@pytest.mark.parametrize(("name", "expected"), [("float32", "ieee"), ("bfloat16", "tf32")])
+def test_a_gpu_may_round_products_to_tf32_with_bfloat16_only(name, expected, monkeypatch) -> None:
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: torch.no_grad())  # warns where there is no GPU
+    before = torch.backends.cuda.matmul.fp32_precision, permission()
+    with arithmetic(name, "cuda"):
+        assert (torch.backends.cuda.matmul.fp32_precision, permission()) == (expected, before[1])
+    assert (torch.backends.cuda.matmul.fp32_precision, permission()) == before
+
+
+# Afterwards
+
+
+@pytest.fixture(params=["none", "ieee", "bf16"])
+def before(request) -> str:
+    """What products may be rounded to before a test, which is "none" for PyTorch's own choice."""
+    first = permission()
+    torch.backends.mkldnn.matmul.fp32_precision = request.param
+    yield request.param
+    torch.backends.mkldnn.matmul.fp32_precision = first
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_settings_return_afterwards_also_after_an_error(name, before) -> None:
+    for _ in range(2):
+        with arithmetic(name, "cpu"):
+            assert torch.is_autocast_enabled("cpu") == (name == "bfloat16")
+        assert (permission(), torch.is_autocast_enabled("cpu")) == (before, False)
+        with pytest.raises(ZeroDivisionError), arithmetic(name, "cpu"):
+            _ = 1 / 0
+        assert (permission(), torch.is_autocast_enabled("cpu")) == (before, False)
+
+
+def test_float32_within_bfloat16_is_float32() -> None:
+    x = torch.randn(20, 30)
+    with arithmetic("bfloat16", "cpu"):
+        with arithmetic("float32", "cpu"):
+            assert (x @ x.t()).dtype == torch.float32
+        assert (x @ x.t()).dtype == torch.bfloat16
+
+
+# bfloat16
+
+
+def drop_with_the_same_masks(x: Tensor, p: float) -> Tensor:
+    """Masks that depend on the size alone; `drop_`'s own are others for elements of another size."""
+    return x.mul_(torch.rand(x.shape, generator=torch.Generator().manual_seed(x.numel())) >= p)
+
+
+def step(name: str, *, p: float = 0.0) -> tuple[TemporalLifter, Tensor, list, list]:
+    """A lifter after a forward and a backward pass as in training; its result, the products forward and backward."""
+    torch.manual_seed(0)
+    model = TemporalLifter(17, 2, 17, (3, 3, 3), channels=64, dropout=p).train()
+    windows, targets = torch.randn(384, 27, 17, 2), torch.randn(384, 17, 3)
+    with arithmetic(name, "cpu"):
+        with Products() as forward:
+            result = model.forward_windows(windows)
+        with Products() as backward, torch.autocast("cpu", enabled=False):
+            (result - targets).norm(dim=-1).mean().backward()
+    return model, result, forward.seen, backward.seen
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_with_bfloat16_only_the_products_between_hidden_layers_are_in_it(name) -> None:
+    _, _, forward, backward = step(name, p=0.25)
+    hidden = getattr(torch, name)
+    assert forward == [
+        ((384 * 9, 102, 64), torch.float32),
+        ((384 * 3, 192, 64), hidden),
+        ((384 * 3, 64, 64), hidden),
+        ((384, 192, 64), hidden),
+        ((384, 64, 64), hidden),
+        ((384, 64, 51), torch.float32),
+    ]
+    own = {(384, 51, 64), (51, 384, 64), (64, 384 * 9, 102)}  # of the last and the first
+    assert len(backward) == 11
+    assert {shape: dtype for shape, dtype in backward if shape in own} == dict.fromkeys(own, torch.float32)
+    assert {dtype for shape, dtype in backward if shape not in own} == {hidden}
+
+
+def test_with_bfloat16_what_lies_between_the_products_is_in_it_and_what_is_kept_is_not() -> None:
+    torch.manual_seed(0)
+    model, passed = TemporalLifter(17, 2, 17, (3, 3), channels=8).train(), []
+    for layer in (model.blocks[0].temporal, model.blocks[0].pointwise):
+        layer.register_forward_hook(lambda _, taps, y: passed.append((taps[0].dtype, y.dtype)))
+    with arithmetic("bfloat16", "cpu"):
+        result = model.forward_windows(torch.randn(16, 9, 17, 2))
+        assert model(torch.randn(2, 12, 17, 2)).dtype == torch.float32
+    assert passed == [(torch.bfloat16, torch.bfloat16)] * 4
+    assert result.dtype == torch.float32
+    result.square().mean().backward()
+    numbers = [*model.parameters(), *(parameter.grad for parameter in model.parameters()), *model.buffers()]
+    assert {value.dtype for value in numbers if value.ndim} == {torch.float32}
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25])
+def test_with_bfloat16_every_gradient_points_where_float32_s_does(p, monkeypatch) -> None:
+    monkeypatch.setattr(layers, "drop_", drop_with_the_same_masks)
+    (exact, expected, *_), (rounded, found, *_) = (step(name, p=p) for name in PRECISIONS)
+    assert 0 < (found - expected).norm() / expected.norm() < 0.02
+    for (name, ours), plain in zip(rounded.named_parameters(), exact.parameters(), strict=True):
+        assert F.cosine_similarity(ours.grad.flatten(), plain.grad.flatten(), dim=0) > 0.99, name
+        assert 0.97 < ours.grad.norm() / plain.grad.norm() < 1.03, name
+    for (name, ours), plain in zip(rounded.named_buffers(), exact.buffers(), strict=True):
+        torch.testing.assert_close(ours, plain, rtol=0.01, atol=0.01, msg=name)
+
+
+# Tests
+
+
+def test_errors_are_measured_in_float32_whatever_surrounds_them(hand_made) -> None:
+    data = hand_made([("S9", "Walking", "0", 0, 40), ("S9", "Sitting", "0", 1, 12)])
+    torch.manual_seed(0)
+    model = TemporalLifter(17, 2, 17, (3, 3), channels=16).eval()
+    expected = evaluate(model, data, data.clips, "simulated")
+    with arithmetic("bfloat16", "cpu"), Products() as products:
+        found = evaluate(model, data, data.clips, "simulated")
+    assert {dtype for _, dtype in products.seen} - {torch.float64} == {torch.float32}
+    assert found[list(METRICS)].to_numpy().tobytes() == expected[list(METRICS)].to_numpy().tobytes()
+
+
+# auto
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        (ZEN_4, "bfloat16"),
+        (SAPPHIRE_RAPIDS, "bfloat16"),
+        (SKYLAKE, "float32"),
+        (ZEN_2, "float32"),
+        (UNKNOWN, "float32"),
+    ],
+    ids=["Zen 4", "Sapphire Rapids", "Skylake", "Zen 2", "unknown"],
+)
+def test_auto_is_bfloat16_where_the_processor_has_instructions_for_it(capabilities, expected, processor) -> None:
+    processor(capabilities)
+    assert fastest_precision("cpu") == expected
+
+
+@pytest.mark.parametrize(("supported", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_bfloat16_where_the_gpu_has_instructions_for_it_and_does_not_emulate_them(
+    supported, expected, monkeypatch
+) -> None:
+    cuda = SimpleNamespace(is_bf16_supported=lambda including_emulation=True: including_emulation or supported)
+    monkeypatch.setattr(precision.torch, "cuda", cuda)
+    assert fastest_precision("cuda") == expected
+
+
+def test_auto_is_a_precision_on_this_machine() -> None:
+    assert fastest_precision("cpu") in PRECISIONS

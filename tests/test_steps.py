@@ -1,0 +1,373 @@
+"""One step is PyTorch's Adam on the model's loss; recorded once and replayed, steps are the same and read nothing back."""
+
+import copy
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pose3d_lib import steps
+from pose3d_lib.model import TemporalLifter
+from pose3d_lib.precision import PRECISIONS
+from pose3d_lib.steps import AmsGrad, TrainingSteps
+from pose3d_lib.windows import TrainingWindows
+
+ON_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@pytest.fixture
+def windows(hand_made) -> TrainingWindows:
+    """200 windows of nine frames."""
+    data = hand_made([("S1", "Walking", "0", 0, 60), ("S1", "Sitting", "0", 1, 40)])
+    return TrainingWindows(data, data.clips, "simulated", (3, 3))
+
+
+def lifter(*, p: float = 0.25, seed: int = 0, device: str = "cpu") -> TemporalLifter:
+    torch.manual_seed(seed)
+    return TemporalLifter(17, 2, 17, (3, 3), dropout=p, channels=8).to(device)
+
+
+def batches(*sizes: int, windows: int = 200) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randperm(windows, generator=generator)[:size] for size in sizes]
+
+
+def numbers_of(model: TemporalLifter) -> dict[str, bytes]:
+    """Every number of a network, running statistics included."""
+    return {name: value.cpu().numpy().tobytes() for name, value in model.state_dict().items()}
+
+
+def losses(model: TemporalLifter, inputs: Tensor, targets: Tensor) -> Tensor:
+    return (model.forward_windows(inputs) - targets).square().sum(-1).sqrt().mean()
+
+
+# AmsGrad
+
+
+def test_the_optimiser_is_pytorch_s_adam_with_amsgrad_bit_for_bit() -> None:
+    torch.manual_seed(0)
+    ours = [torch.randn(shape, requires_grad=True) for shape in ((64, 102), (37,), (3, 5, 7), (1,))]
+    plain = [parameter.detach().clone().requires_grad_() for parameter in ours]
+    adam = torch.optim.Adam(plain, amsgrad=True, fused=True)
+    optimizer = AmsGrad(ours, 0.25)
+    for step in range(20):
+        rate = torch.tensor(0.25 * 0.9**step)
+        optimizer.lr.fill_(rate)
+        adam.param_groups[0]["lr"] = float(rate)
+        for parameter, other in zip(ours, plain, strict=True):
+            parameter.grad = torch.randn(parameter.shape) * 10.0 ** (3 - step % 7)
+            other.grad = parameter.grad.clone()
+        optimizer.step()
+        adam.step()
+        assert all(parameter.grad is None for parameter in ours)
+        assert all(torch.equal(parameter, other) for parameter, other in zip(ours, plain, strict=True)), step
+
+
+def test_the_optimiser_imports_no_compiler() -> None:
+    code = (
+        "import sys, torch; from pose3d_lib.steps import AmsGrad; x = torch.ones(3, requires_grad=True); "
+        "x.grad = torch.ones(3); AmsGrad([x], 0.1).step(); "
+        "sys.exit(x.tolist() == [1, 1, 1] or 'torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# A step
+
+
+def test_a_step_is_one_of_adam_on_the_mean_loss_of_its_windows(windows) -> None:
+    model = lifter(p=0.0)
+    twin = copy.deepcopy(model).train()
+    adam = torch.optim.Adam(twin.parameters(), amsgrad=True, fused=True)
+    make_step = TrainingSteps(model, windows, precision="float32", lr=0.01)
+    for step, numbers in enumerate(batches(16, 16, 40, 7, 16)):
+        rate, momentum = 0.01 * 0.5**step, 0.1 * 0.7**step
+        make_step.set_schedule(rate, momentum)
+        make_step(numbers)
+        adam.param_groups[0]["lr"] = rate
+        twin.set_bn_momentum(momentum)
+        adam.zero_grad()
+        losses(twin, *windows.gather(numbers)).backward()
+        adam.step()
+    for (name, found), expected in zip(model.state_dict().items(), twin.state_dict().values(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_the_losses_of_all_windows_are_added_up_until_they_are_zeroed(windows) -> None:
+    model = lifter(p=0.0)
+    twin = copy.deepcopy(model).train()
+    make_step = TrainingSteps(model, windows, precision="float32", lr=1e-30)  # no weight moves
+    expected = 0.0
+    for numbers in batches(16, 40, 7):
+        make_step(numbers)
+        expected += losses(twin, *windows.gather(numbers)).item() * len(numbers)
+    assert make_step.loss_sum.dtype == torch.float64
+    assert make_step.loss_sum.item() == pytest.approx(expected, rel=1e-6)
+    make_step.loss_sum.zero_()
+    make_step(batches(16)[0])
+    assert make_step.loss_sum.item() == pytest.approx(expected * 16 / 63, rel=0.2)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_schedule_reaches_the_weights_and_the_running_statistics(precision, windows) -> None:
+    model, numbers = lifter(p=0.0), batches(64)[0]
+    make_step = TrainingSteps(model, windows, precision=precision, lr=7.0)
+    make_step.set_schedule(0.125, 0.25)
+    before = copy.deepcopy(model.state_dict())
+    make_step(numbers)
+    moved = (model.shrink.bias - before["shrink.bias"]).abs()
+    torch.testing.assert_close(moved, torch.full_like(moved, 0.125))  # Adam's first step, whatever the gradient
+    taps = windows.gather(numbers)[0].reshape(64 * 3, 102)
+    mean = (taps @ before["expand.product.weight"].t()).mean(dim=0)
+    torch.testing.assert_close(model.expand.norm.running_mean, 0.25 * mean, rtol=0.02, atol=0.01)
+    weight, running = model.shrink.weight.detach().clone(), model.expand.norm.running_mean.clone()
+    make_step.set_schedule(1e-30, 0.0)
+    make_step(numbers)
+    assert torch.equal(model.shrink.weight, weight)
+    assert torch.equal(model.expand.norm.running_mean, running)
+
+
+def test_a_schedule_that_stays_is_written_once_and_one_that_changes_in_either_part_anew(windows) -> None:
+    make_step = TrainingSteps(lifter(), windows, precision="float32", lr=0.5)
+    for schedule, writes in (((0.5, 0.1), 4), ((0.5, 0.1), 0), ((0.5, 0.2), 4), ((0.25, 0.2), 4), ((0.25, 0.2), 0)):
+        with Operations() as operations:
+            make_step.set_schedule(*schedule)
+        assert [str(call.func) for call in operations.calls] == ["aten.fill_.Scalar"] * writes
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_after_a_step_no_gradient_takes_memory(precision, windows) -> None:
+    model = lifter().eval()
+    make_step = TrainingSteps(model, windows, precision=precision, lr=0.01)
+    assert model.training
+    make_step(batches(16)[0])
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_same_seed_gives_the_same_weights(precision, windows) -> None:
+    def trained(seed: int) -> dict[str, bytes]:
+        model = lifter()
+        torch.manual_seed(seed)  # of the masks
+        make_step = TrainingSteps(model, windows, precision=precision, lr=0.01)
+        for numbers in batches(16, 40, 16):
+            make_step(numbers)
+        return numbers_of(model)
+
+    assert trained(0) == trained(0)
+    assert trained(0) != trained(1)
+
+
+def test_either_precision_trains_other_digits_of_nearly_the_same_weights(windows) -> None:
+    models = []
+    for precision in PRECISIONS:
+        models.append(lifter(p=0.0))
+        make_step = TrainingSteps(models[-1], windows, precision=precision, lr=1e-3)
+        for numbers in batches(*[64] * 5):
+            make_step(numbers)
+    exact, rounded = (model.shrink.weight.detach() for model in models)
+    assert not torch.equal(exact, rounded)
+    assert (exact - rounded).abs().max() < 5 * 1e-3
+    assert (exact - rounded).norm() < 0.01 * exact.norm()
+
+
+# Nothing is read back
+
+
+class Call:
+    def __init__(self, func: Callable, args: tuple, kwargs: dict, result: object):
+        self.func, self.args, self.kwargs, self.result = func, args, kwargs, result
+
+
+class Operations(TorchDispatchMode):
+    """Keeps all that PyTorch does below its gradients, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls: list[Call] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.calls.append(Call(func, args, kwargs or {}, func(*args, **(kwargs or {}))))
+        return self.calls[-1].result
+
+
+READS = {"_local_scalar_dense", "item", "nonzero", "masked_select", "is_nonzero", "equal", "_unique2", "unique_dim"}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_no_step_reads_anything_back_from_the_device(precision, windows) -> None:
+    make_step = TrainingSteps(lifter(), windows, precision=precision, lr=0.01)
+    with Operations() as operations:
+        for step, numbers in enumerate(batches(16, 16, 40)):
+            make_step.set_schedule(0.01 * 0.5**step, 0.1)
+            make_step(numbers)
+    names = {call.func.overloadpacket.__name__ for call in operations.calls}
+    assert {"_fused_adam_", "native_batch_norm_backward", "index_select"} <= names
+    assert not names & READS
+    with Operations() as operations:  # as it would be seen
+        float(make_step.loss_sum)
+    assert {call.func.overloadpacket.__name__ for call in operations.calls} & READS
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_first_and_the_last_product_are_in_float32_backward_too(precision, windows) -> None:
+    make_step = TrainingSteps(lifter(), windows, precision=precision, lr=0.01)
+    with Operations() as operations:
+        make_step(batches(16)[0])
+    products = {
+        (call.result.shape, call.args[-2].shape[-1]): call.result.dtype
+        for call in operations.calls
+        if call.func.overloadpacket.__name__ in ("mm", "addmm")
+    }
+    outer = {((48, 8), 102), ((8, 102), 48), ((16, 51), 8), ((16, 8), 51), ((51, 8), 16)}
+    inner = {((16, 8), 24), ((8, 24), 16), ((16, 24), 8), ((16, 8), 8), ((8, 8), 16)}
+    assert products == {**dict.fromkeys(outer, torch.float32), **dict.fromkeys(inner, getattr(torch, precision))}
+
+
+# Recorded steps
+
+
+class Recorder:
+    """CUDA graphs in miniature, on a CPU: what a step does is kept call by call and replayed on the same memory.
+
+    Like a CUDA graph, a replay sees nothing of Python: numbers that a step computed there are those of the recording.
+    Random numbers are drawn anew.
+    """
+
+    def __init__(self, make_step: TrainingSteps):
+        self.aside: list[int] = []
+        self.recorded: list[int] = []
+        self.replayed: list[int] = []
+        optimizer = make_step._optimizer
+        self._state = [
+            *make_step._model.parameters(),
+            *make_step._model.buffers(),
+            *(value for name in ("_means", "_squares", "_largest", "_steps") for value in getattr(optimizer, name)),
+            make_step.loss_sum,
+        ]
+
+    def make_aside(self, step: Callable[[Tensor], None], numbers: Tensor) -> None:
+        self.aside.append(len(numbers))
+        step(numbers)
+
+    def record(self, step: Callable[[Tensor], None], numbers: Tensor) -> Callable[[Tensor], None]:
+        self.recorded.append(len(numbers))
+        given, before, random = (
+            numbers.clone(),
+            [value.detach().clone() for value in self._state],
+            torch.get_rng_state(),
+        )
+        with Operations() as operations:
+            step(given)
+        with torch.no_grad():  # a graph is recorded without making the step
+            for value, old in zip(self._state, before, strict=True):
+                value.copy_(old)
+        torch.set_rng_state(random)
+
+        def replay(numbers: Tensor) -> None:
+            self.replayed.append(len(numbers))
+            given.copy_(numbers)
+            with torch.no_grad():
+                for call in operations.calls:
+                    self._repeat(call)
+
+        return replay
+
+    @staticmethod
+    def _repeat(call: Call) -> None:
+        again = call.func(*call.args, **call.kwargs)
+        results = (
+            [(again, call.result)] if isinstance(again, Tensor) else zip(again or (), call.result or (), strict=True)
+        )
+        for new, place in results:
+            if isinstance(new, Tensor) and new.data_ptr() != place.data_ptr():  # neither a view nor in place
+                place.copy_(new)
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[TrainingSteps], Recorder]:
+    """Makes steps believe that they are on a GPU, whose graphs a `Recorder` keeps."""
+
+    def pretend(make_step: TrainingSteps) -> Recorder:
+        recorder, arithmetic = Recorder(make_step), steps.arithmetic
+        make_step._device = torch.device("cuda")
+        monkeypatch.setattr(steps, "_aside", recorder.make_aside)
+        monkeypatch.setattr(steps, "_record", recorder.record)
+        monkeypatch.setattr(steps, "arithmetic", lambda precision, device: arithmetic(precision, "cpu"))
+        monkeypatch.setattr(torch, "autocast", lambda device, *arguments, **named: nullcontext())
+        return recorder
+
+    return pretend
+
+
+SIZES = (16, 16, 40, 16, 16, 16, 40, 16, 7, 40, 40, 40, 16, 7)
+"""Batches of three sizes that take turns; of 7 there are too few to record."""
+
+
+def scheduled(make_step: TrainingSteps) -> None:
+    """Steps on batches of SIZES, whose learning rate and momentum change with every step or stay."""
+    torch.manual_seed(5)
+    for step, numbers in enumerate(batches(*SIZES)):
+        make_step.set_schedule(0.01 * 0.8 ** (step // 2), 0.3 * 0.8 ** (step // 3))
+        make_step(numbers)
+
+
+def test_each_size_of_batch_is_recorded_once_after_three_steps_and_replayed_from_then_on(windows, as_on_a_gpu) -> None:
+    make_step = TrainingSteps(lifter(), windows, precision="float32", lr=0.01)
+    recorder = as_on_a_gpu(make_step)
+    scheduled(make_step)
+    assert steps.STEPS_BEFORE_RECORDING == 3
+    assert recorder.aside == [16, 16, 40, 16, 40, 7, 40, 7]
+    assert recorder.recorded == [16, 40]
+    assert recorder.replayed == [16, 16, 16, 40, 40, 16]
+    assert sorted(recorder.aside + recorder.replayed) == sorted(SIZES)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.3])
+def test_replayed_steps_are_those_made_one_by_one_bit_for_bit(p, windows, as_on_a_gpu) -> None:
+    plain, replayed = (
+        TrainingSteps(lifter(p=p), windows, precision="float32", lr=0.01) for _ in ("one by one", "replayed")
+    )
+    scheduled(plain)
+    recorder = as_on_a_gpu(replayed)
+    scheduled(replayed)
+    assert len(recorder.replayed) == 6
+    assert numbers_of(replayed._model) == numbers_of(plain._model)
+    assert replayed.loss_sum == plain.loss_sum
+    assert replayed._model.expand.norm.num_batches_tracked == len(SIZES)
+
+
+@ON_A_GPU
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_on_a_gpu_replayed_steps_are_those_made_one_by_one(precision, hand_made, monkeypatch) -> None:
+    data = hand_made([("S1", "Walking", "0", 0, 60), ("S1", "Sitting", "0", 1, 40)])
+    windows = TrainingWindows(data, data.clips, "simulated", (3, 3), device="cuda")
+    made = []
+    for steps_before_recording in (3, 10**9):
+        monkeypatch.setattr(steps, "STEPS_BEFORE_RECORDING", steps_before_recording)
+        made.append(TrainingSteps(lifter(p=0.0, device="cuda"), windows, precision=precision, lr=1e-3))
+        for step, numbers in enumerate(batches(*SIZES)):
+            made[-1].set_schedule(1e-3 * 0.8 ** (step // 2), 0.3 * 0.8 ** (step // 3))
+            made[-1](numbers.cuda())
+    assert (len(made[0]._recorded), len(made[1]._recorded)) == (2, 0)
+    for found, expected in zip(*(make_step._model.state_dict().values() for make_step in made), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(made[0].loss_sum, made[1].loss_sum, rtol=1e-4, atol=0)
+
+
+@ON_A_GPU
+def test_on_a_gpu_a_replayed_step_draws_new_masks(hand_made) -> None:
+    data = hand_made([("S1", "Walking", "0", 0, 60)])
+    windows = TrainingWindows(data, data.clips, "simulated", (3, 3), device="cuda")
+    make_step = TrainingSteps(lifter(p=0.25, device="cuda"), windows, precision="float32", lr=1e-30)
+    numbers, sums = torch.arange(64, device="cuda"), []
+    for _ in range(8):
+        make_step.loss_sum.zero_()
+        make_step(numbers)
+        sums.append(make_step.loss_sum.item())
+    assert len(set(sums)) == 8
