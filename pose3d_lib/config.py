@@ -57,8 +57,8 @@ class Settings(DataSpec):
         evaluate_at: unit epochs after which a run's own actions are tested on the way; the end is always tested.
         threads: of the CPU, for one run; 0 stands for all cores. The last digits depend on it.
         device: "cpu" or "cuda"; "auto" becomes one of them.
-        precision: "float32" or "bfloat16", as in `arithmetic`; "auto" becomes what is faster on the device. Training only:
-            tests are always float32.
+        precision: "float32" or "bfloat16", as in `arithmetic`; "auto" becomes `fastest_precision`. Training only: tests
+            are always float32.
     """
 
     filter_widths: tuple[int, ...] = (3, 3, 3)

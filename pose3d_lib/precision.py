@@ -9,7 +9,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def fastest_precision(device: str) -> str:
-    """What `auto` stands for: "bfloat16" where the device has instructions for it, elsewhere "float32"."""
+    """What `auto` stands for: "bfloat16" where a GPU or an x86-64 processor has instructions for it, elsewhere "float32"."""
     if device == "cuda":
         has_instructions = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
@@ -30,6 +30,8 @@ def _permission(precision: str, device: str) -> str:
 def arithmetic(precision: str, device: str) -> Iterator[None]:
     """Everything that is computed within multiplies matrices in this precision; PyTorch's settings return afterwards.
 
+    They are settings of the whole process: two threads cannot compute in different precisions at a time.
+
     On a CPU, PyTorch leaves float32 products to MKL, which oneDNN outran by a third on the AMD processor where both were
     measured. PyTorch asks oneDNN for them where they may be rounded to bfloat16, and on x86-64 oneDNN does round only where
     there are matrix units (AMX). So elsewhere the permission buys speed and costs no digit.
@@ -44,8 +46,8 @@ def arithmetic(precision: str, device: str) -> Iterator[None]:
     """
     backend = (torch.backends.cuda if device == "cuda" else torch.backends.mkldnn).matmul
     before = backend.fp32_precision
-    backend.fp32_precision = _permission(precision, device)
     try:
+        backend.fp32_precision = _permission(precision, device)
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
             yield
     finally:

@@ -176,6 +176,8 @@ def describe(comparison: Comparison, data: PoseDataset) -> str:
     per_action = next(iter(comparison.action_based.values()))[0].config
     schedule = f"learning rate per {per_action.lr_decay_per}, batch norm per {per_action.bn_decay_per}"
     network = f"{config.receptive_field} frames, {config.channels} channels"
+    if config.precision != "float32":
+        network += f", {config.precision}"
     length = f"{unit_epochs(config)}, budget {per_action.budget}, {schedule}"
     who = f"test subjects {', '.join(data.test_subjects)}"
     return (

@@ -202,7 +202,7 @@ def test_the_windows_form_is_the_published_network_with_strided_convolutions(wid
 
 @WIDTHS
 @CAUSAL
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("batch", [0, 1, 3])
 def test_without_gradients_clips_are_lifted_as_with_them_and_stay_as_they_are(widths, causal, batch) -> None:
     model = lifter(widths, causal=causal)
     clip = clips(math.prod(widths) + 6, batch=batch)

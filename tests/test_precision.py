@@ -241,9 +241,10 @@ def test_errors_are_measured_in_float32_whatever_surrounds_them(hand_made) -> No
         (SAPPHIRE_RAPIDS, "bfloat16"),
         (SKYLAKE, "float32"),
         (ZEN_2, "float32"),
+        (GRAVITON, "float32"),
         (UNKNOWN, "float32"),
     ],
-    ids=["Zen 4", "Sapphire Rapids", "Skylake", "Zen 2", "unknown"],
+    ids=["Zen 4", "Sapphire Rapids", "Skylake", "Zen 2", "Graviton", "unknown"],
 )
 def test_auto_is_bfloat16_where_the_processor_has_instructions_for_it(capabilities, expected, processor) -> None:
     processor(capabilities)
@@ -259,5 +260,9 @@ def test_auto_is_bfloat16_where_the_gpu_has_instructions_for_it_and_does_not_emu
     assert fastest_precision("cuda") == expected
 
 
-def test_auto_is_a_precision_on_this_machine() -> None:
-    assert fastest_precision("cpu") in PRECISIONS
+def test_a_network_that_tests_is_float32_even_where_training_is_not() -> None:
+    model, clips = TemporalLifter(5, 2, 4, (3, 3), channels=16).eval(), torch.randn(2, 40, 5, 2)
+    with torch.no_grad():
+        expected = model(clips)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(model(clips), expected)

@@ -90,5 +90,5 @@ def test_only_a_kernel_with_processes_of_its_own_is_given_time_to_leave(
     passed: dict[str, object] = {}
     monkeypatch.setattr("papermill.execute_notebook", lambda *paths, **given: passed.update(given))
     kernels.execute_notebook(notebook, tmp_path / "out.ipynb", {"evaluate_at": (1, 2)})
-    assert passed["shutdown_kernel"] == ("graceful" if notebook == "03_action_based" else "immediate")
+    assert passed["shutdown_kernel"] == ("graceful" if notebook in ("01_data_prep", "03_action_based") else "immediate")
     assert passed["parameters"] == {"evaluate_at": [1, 2]}

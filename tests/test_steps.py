@@ -350,9 +350,9 @@ def test_on_a_gpu_replayed_steps_are_those_made_one_by_one(precision, hand_made,
     made = []
     for steps_before_recording in (3, 10**9):
         monkeypatch.setattr(steps, "STEPS_BEFORE_RECORDING", steps_before_recording)
-        made.append(TrainingSteps(lifter(p=0.0, device="cuda"), windows, precision=precision, lr=1e-3))
+        made.append(TrainingSteps(lifter(p=0.0, device="cuda"), windows, precision=precision, lr=1e-2))
         for step, numbers in enumerate(batches(*SIZES)):
-            made[-1].set_schedule(1e-3 * 0.8 ** (step // 2), 0.3 * 0.8 ** (step // 3))
+            made[-1].set_schedule(1e-2 * 0.5 ** (step // 2), 0.3 * 0.8 ** (step // 3))
             made[-1](numbers.cuda())
     assert (len(made[0]._recorded), len(made[1]._recorded)) == (2, 0)
     for found, expected in zip(*(make_step._model.state_dict().values() for make_step in made), strict=True):

@@ -273,6 +273,11 @@ def test_the_caption_says_what_was_run(one_seed: Comparison, two_seeds: Comparis
     for part in ("27 frames, 16 channels", "1 unit epoch,", "4 runs, seed 0,", "An Abacus, CPU", "S9, S11"):
         assert part in caption
     assert "8 runs, seed 0, 1," in describe(two_seeds, tiny_data)
+    assert "16 channels, 1 unit epoch" in caption
+    rounded = plan(tiny_data, precision="bfloat16")
+    for config in rounded:
+        write_run(config, tiny_data)
+    assert "16 channels, bfloat16, 1 unit epoch" in describe(collect_runs(rounded, tiny_data), tiny_data)
     real = dataclasses.replace(tiny_data, synthetic=False, name="h36m")
     assert "SYNTHETIC" not in describe(one_seed, real)
     assert describe(one_seed, real).startswith("Data: h36m")
