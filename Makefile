@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-browser reproduce reference lab bench test test-slow test-all fuzz lint format lock clean
+.PHONY: help install install-browser reproduce reference lab bench bench-reference test test-slow test-all fuzz lint format lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,9 @@ lab: $(VENV)/.installed  ## open the notebooks in JupyterLab (as root: ARGS=--al
 
 bench: $(VENV)/.installed  ## measure what the project promises of speed and memory, as ratios to the promises
 	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+bench-reference: bench  ## bench, then write docs/performance/ and the tables that the chapter on performance shows
+	$(BIN)/python tests/benchmarks/write_reference.py
 
 test: lint  ## lint, then every test but the slow ones and those that drive a browser (ARGS="-k name" for some)
 	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)

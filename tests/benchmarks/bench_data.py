@@ -1,4 +1,4 @@
-"""How long a prepared dataset of two million camera frames takes to open, and the memory that a run on one action needs.
+"""From a prepared dataset of two million camera frames to the first training step, and the memory that a whole run needs.
 
 `make bench` runs it. Every figure is that of a fresh process; the dataset is prepared once, under POSE3D_OUTPUTS.
 """
@@ -7,16 +7,41 @@ import json
 import subprocess
 import sys
 
-SECONDS_TO_OPEN, BYTES_OF_A_RUN = 1.0, 1e9
-"""What the project promises."""
+from promises import promise, save_promises
 
-OPEN = """
-import json, time
+SECONDS_TO_OPEN, SECONDS_TO_FIRST_STEP = 1.0, 3.0
+GIGABYTES = {"Sitting": 1.0, "All": 2.5}
+"""What the project promises; each of a run on one action, and on all."""
+
+REPETITIONS = 3
+
+PREPARE = """
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.spec import DataSpec
+open_dataset(DataSpec(scale="full"))
+"""
+
+# `train` makes a single step here: half a batch of the windows that the action has.
+FIRST_STEP = """
+import json, sys, time
+from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.sources import open_dataset
+from pose3d_lib.training import train
+given = {"scale": "full", "action": sys.argv[1], "evaluate_at": ""}
 begun = time.perf_counter()
-data = open_dataset(DataSpec(scale="full"))
-print(json.dumps({"seconds": time.perf_counter() - begun, "frames": int(data.clips.stop.max())}))
+config = make_config(RunConfig, {**given, "unit_epochs": 1})
+data = open_dataset(config.data)
+opened = time.perf_counter()
+clips = data.train_clips()
+config = make_config(RunConfig, {**given, "unit_epochs": 64 / int((clips.stop - clips.start).sum())})
+trained = train(config, data)
+assert trained.steps == 1
+print(json.dumps({
+    "opened": opened - begun,
+    "first_step": time.perf_counter() - begun,
+    "frames": int(data.clips.stop.max()),
+    "train": int((clips.stop - clips.start).sum()),
+}))
 """
 
 RUN = """
@@ -24,37 +49,45 @@ import json, os, resource, sys, tempfile
 from pose3d_lib.config import RunConfig, make_config
 from pose3d_lib.runs import execute_run
 from pose3d_lib.sources import open_dataset
-config = make_config(RunConfig, {"scale": "full", "action": "Sitting", "unit_epochs": 0.05})
+config = make_config(RunConfig, {"scale": "full", "action": sys.argv[1], "unit_epochs": 0.001, "evaluate_at": ""})
 data = open_dataset(config.data)
-clips = data.train_clips(config.action)
-os.environ["POSE3D_OUTPUTS"] = tempfile.mkdtemp()
-execute_run(config, data)
+with tempfile.TemporaryDirectory() as folder:
+    os.environ["POSE3D_OUTPUTS"] = folder
+    execute_run(config, data)
 unit = 1 if sys.platform == "darwin" else 1024
-print(json.dumps({
-    "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
-    "train": int((clips.stop - clips.start).sum()),
-    "test": int((data.test_clips().stop - data.test_clips().start).sum()),
-}))
+print(json.dumps({"gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9}))
 """
 
 
-def measure(program: str) -> dict:
-    """What a program that runs in a process of its own prints in its last line."""
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def begin(program: str, *arguments: str) -> subprocess.Popen:
+    """Starts a program in a process of its own, whose own peak of memory is then no other's."""
+    return subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def end(process: subprocess.Popen) -> dict:
+    """What the program prints in its last line."""
+    printed, _ = process.communicate()
+    if process.returncode:
+        sys.exit(f"a measurement failed with exit code {process.returncode}")
+    return json.loads(printed.splitlines()[-1])
 
 
 def main() -> None:
-    measure(OPEN)  # prepares it; not in this process, whose own peak its children would count as theirs
-    opened, run = measure(OPEN), measure(RUN)
-    print(
-        f"opening a prepared file of {opened['frames']:,} camera frames: {opened['seconds']:.3f} s, "
-        f"{opened['seconds'] / SECONDS_TO_OPEN:.3f} of the second promised"
-    )
-    print(
-        f"a run on one action ({run['train']:,} train frames, {run['test']:,} test frames): {run['bytes'] / 1e6:,.0f} MB "
-        f"resident at most, {run['bytes'] / BYTES_OF_A_RUN:.2f} of the gigabyte promised"
-    )
+    subprocess.run([sys.executable, "-c", PREPARE], check=True)
+    steps = {action: [end(begin(FIRST_STEP, action)) for _ in range(REPETITIONS)] for action in GIGABYTES}
+    # nobody waits for these, so they may run side by side
+    runs = {action: begin(RUN, action) for action in GIGABYTES}
+    peaks = {action: end(process)["gigabytes"] for action, process in runs.items()}
+    found = steps["All"][0]
+    print(f"a prepared file of {found['frames']:,} camera frames, {found['train']:,} of them to train on")
+    opened = [one["opened"] for measured in steps.values() for one in measured]
+    rows = [promise("opening a prepared dataset of two million camera frames", "s", opened, SECONDS_TO_OPEN)]
+    for action, measured in steps.items():
+        seconds = [one["first_step"] for one in measured]
+        rows.append(promise(f"to the first training step, {action}", "s", seconds, SECONDS_TO_FIRST_STEP))
+    for action, peak in peaks.items():
+        rows.append(promise(f"resident at most in a run, {action}", "GB", [peak], GIGABYTES[action]))
+    save_promises("data", rows)
 
 
 if __name__ == "__main__":
