@@ -15,11 +15,11 @@ INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 def drop_(x: Tensor, p: float) -> Tensor:
     """Zeroes each element of a contiguous array with probability `p`, in place; those that stay are not scaled.
 
-    The twin is multiplication by a mask of Bernoulli numbers. On a CPU, PyTorch draws them one by one, which took ten times
-    as long. Here one byte of a random 64-bit word decides on an element: it is dropped where the byte
-    is below 256 p (as a signed number, below 256 p - 128). That is exact for multiples of 1/256, such as VideoPose3D's 0.25.
-    As many bytes as an element has decide on one element each, in as many parts of the array: a shift brings the next byte
-    to the top, where a comparison of whole numbers is one of their highest bytes.
+    The twin is multiplication by a mask of Bernoulli numbers. On a CPU, PyTorch draws them one by one, which took more than
+    ten times as long. Here one byte of a random 64-bit word decides on an element: it is dropped where the byte is below
+    256 p (as a signed number, below 256 p - 128). That is exact for multiples of 1/256, such as VideoPose3D's 0.25. As many
+    bytes as an element has decide on one element each, in as many parts of the array: a shift brings the next byte to the
+    top, where a comparison of whole numbers is one of their highest bytes.
     """
     threshold = round(256 * p)
     if p == 0:

@@ -32,9 +32,9 @@ def arithmetic(precision: str, device: str) -> Iterator[None]:
 
     They are settings of the whole process: two threads cannot compute in different precisions at a time.
 
-    On a CPU, PyTorch leaves float32 products to MKL, which oneDNN outran by a third on the AMD processor where both were
-    measured. PyTorch asks oneDNN for them where they may be rounded to bfloat16, and on x86-64 oneDNN does round only where
-    there are matrix units (AMX). So elsewhere the permission buys speed and costs no digit.
+    On a CPU, PyTorch leaves float32 products to MKL, which oneDNN outran on the AMD processor where both were measured.
+    PyTorch asks oneDNN for them where they may be rounded to bfloat16, and on x86-64 oneDNN does round only where there are
+    matrix units (AMX). So elsewhere the permission buys speed and costs no digit.
 
     With "bfloat16", products between hidden layers take and give bfloat16 (PyTorch's autocast) and so do the passes over
     what lies between them; sums within a product, the statistics of the batch norms, the first and the last product, whose

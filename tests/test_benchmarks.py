@@ -71,13 +71,14 @@ def test_a_table_reads_the_same_from_its_file(tmp_path: Path) -> None:
         "work, float32",
         "30 frames/s",
         "10",
+        "3",
         "3.00 (2.50 to 3.50)",
         "2.5",
         "50",
         "50%",
         "",
     ]
-    assert shown.iloc[1].to_list()[4:] == ["", "50", "50%", "65%"]
+    assert shown.iloc[1].to_list()[5:] == ["", "50", "50%", "65%"]
 
 
 def test_with_what_it_was_measured_is_one_sentence() -> None:

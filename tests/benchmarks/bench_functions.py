@@ -63,7 +63,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         {
             "What": table.what,
             "Ours [ms]": table.ours.map("{:.2f}".format),
-            "Plain twin [ms]": table.plain.map("{:.2f}".format),
+            "Compared with [ms]": table.plain.map("{:.2f}".format),
             "Ratio": [f"{row.ratio:.1f} ({row.ratio_low:.1f} to {row.ratio_high:.1f})" for row in table.itertuples()],
         }
     )
@@ -116,7 +116,7 @@ def layers(config: RunConfig) -> Pairs:
         return taps.view(batch, frames // 3, 3 * channels), taps[:, 1::3]
 
     return {
-        "convolution of stride 3, there and back: Linear, Conv1d": (
+        "convolution of stride 3, forward and backward: Linear, Conv1d": (
             within("float32", forward_and_backward(lambda: linear(taps.view(batch, frames // 3, -1)))),
             forward_and_backward(lambda: convolution(as_channels)),
         ),
@@ -124,11 +124,11 @@ def layers(config: RunConfig) -> Pairs:
             lambda: drop_(kept, p),
             lambda: kept.mul_(torch.empty_like(kept).bernoulli_(1 - p)),
         ),
-        "ReLU and dropout, there and back: relu_dropout, PyTorch's": (
+        "ReLU and dropout, forward and backward: relu_dropout, PyTorch's": (
             forward_and_backward(lambda: relu_dropout(rows, p)),
             forward_and_backward(lambda: F.dropout(F.relu(rows), p)),
         ),
-        "taps and residual, there and back: taps_and_residual, slices": (
+        "taps and residual, forward and backward: taps_and_residual, slices": (
             forward_and_backward(lambda: taps_and_residual(taps, 3, 1)),
             forward_and_backward(sliced),
         ),

@@ -138,7 +138,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Work": ours.what,
-            "FLOP per byte": intensity.map("{:,.1f}".format),
+            "FLOP per byte": intensity.map("{:,.2f}".format),
             "Roof [GFLOP/s]": (np.minimum(ours.limit_float32, intensity * ours.memory) / 1e9).map("{:,.1f}".format),
             "Ours [GFLOP/s]": (ours.flops / 1e9).map("{:,.1f}".format),
             "Baseline [GFLOP/s]": (plain.flops / 1e9).map("{:,.1f}".format),

@@ -144,6 +144,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
             "What": [f"{row.what}, {row.precision}" for row in table.itertuples()],
             "Ours": [f"{row.ours:,.0f} {row.unit}" for row in table.itertuples()],
             "Baseline": [f"{row.baseline:,.0f}" for row in table.itertuples()],
+            "Turns": table.repetitions.astype(int).map(str),
             "Ratio": [f"{row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f})" for row in table.itertuples()],
             "Promised ratio": ["" if pd.isna(value) else f"{value:.1f}" for value in table.promised_ratio],
             "Limit": [f"{row.limit:,.0f}" for row in table.itertuples()],

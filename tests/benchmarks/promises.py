@@ -19,7 +19,8 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         {
             "What": table.what,
             "Measured": [
-                f"{row.measured:,.2f} {row.unit} ({row.measured_low:,.2f} to {row.measured_high:,.2f})"
+                f"{row.measured:,.2f} {row.unit}"
+                + (f" ({row.measured_low:,.2f} to {row.measured_high:,.2f})" if row.repetitions > 1 else "")
                 for row in table.itertuples()
             ],
             "Promised": ["" if pd.isna(row.promised) else f"{row.promised:g} {row.unit}" for row in table.itertuples()],
