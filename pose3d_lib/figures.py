@@ -202,6 +202,8 @@ def _open_frame(axes: Axes, *sides: str) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes `<path>.png`, legible at column width."""
+    """Writes `<path>.png`, legible at column width, and `<path>.svg`; the same figure gives the same files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path.with_suffix(".png"), dpi=150)
+    with plt.rc_context({"svg.hashsalt": path.stem}):  # else its names are drawn by chance
+        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})

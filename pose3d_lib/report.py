@@ -152,7 +152,8 @@ def show_table_3(comparison: Comparison, data: PoseDataset, config: ResultsConfi
 
 def _say_not_yet(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".csv").unlink(missing_ok=True)
+    for suffix in (".csv", ".tex"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
     path.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
     say(f"**{text}**")
 

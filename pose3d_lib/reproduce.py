@@ -89,6 +89,10 @@ def sweep_notebook(config: SweepConfig, parameters: Mapping[str, object], consol
         future.result()
 
 
+FORMATS = {".csv", ".md", ".tex", ".png", ".svg"}
+"""What tables and figures are saved as."""
+
+
 def write_reference(folder: Path) -> list[Path]:
     """Copies a comparison's tables and figures to `outputs/reference/` and puts the tables into the README.
 
@@ -98,7 +102,7 @@ def write_reference(folder: Path) -> list[Path]:
     shutil.rmtree(reference, ignore_errors=True)
     reference.mkdir(parents=True)
     written = []
-    for source in sorted([*folder.glob("*.csv"), *folder.glob("*.png"), *folder.glob("*.md")]):
+    for source in sorted(path for path in folder.iterdir() if path.suffix in FORMATS):
         written.append(Path(shutil.copy(source, reference / source.name)))
     readme = project_root() / "README.md"
     text = readme.read_text(encoding="utf-8")

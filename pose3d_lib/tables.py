@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from tabulate import tabulate
 
 from pose3d_lib.actions import ALL
 from pose3d_lib.config import RunConfig, SweepConfig
@@ -20,6 +21,9 @@ ORIGINAL, ACTION_BASED = "Original", "Action-based"
 MEAN = "Mean of the actions"
 
 NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": "MPJVE"}
+
+LATEX = {letter: f"\\{letter}" for letter in "%&#_$"}
+"""Letter -> how LaTeX is told that it means just that."""
 
 QUOTED = pd.DataFrame(
     [
@@ -205,24 +209,40 @@ def results_dir(data: PoseDataset, config: SweepConfig) -> Path:
 
 
 def save_table(table: pd.DataFrame, path: Path, caption: str) -> None:
-    """Writes `<path>.csv`, every digit, and `<path>.md`, rounded for reading, with the caption under it."""
+    """Writes `<path>.csv`, every digit, and `<path>.md` and `<path>.tex`, rounded for reading, with the caption."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path.with_suffix(".csv"), index=False)
     path.with_suffix(".md").write_text(f"{to_markdown(table)}\n\n{caption}\n", encoding="utf-8")
+    path.with_suffix(".tex").write_text(to_latex(table, caption), encoding="utf-8")
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """A table as it stands in the README, as Markdown.
+    """A table as it stands in the README, as Markdown; rounded as `_rounded` does it."""
+    return _rounded(table).to_markdown(index=False, disable_numparse=True, colalign=_alignment(table))
 
-    Two digits behind the point, a sign where the column is a change, nothing where there is no number.
-    """
+
+def to_latex(table: pd.DataFrame, caption: str) -> str:
+    """The same as a table of LaTeX, which needs the package booktabs."""
+    rows = tabulate(
+        _rounded(table).to_numpy().tolist(),
+        list(table.columns),
+        tablefmt="latex_booktabs",
+        disable_numparse=True,
+        colalign=_alignment(table),
+    )
+    plain = "".join(LATEX.get(letter, letter) for letter in caption)
+    return f"\\begin{{table}}\n\\centering\n\\caption{{{plain}}}\n{rows}\n\\end{{table}}\n"
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Two digits behind the point, a sign where the column is a change, nothing where there is no number."""
     shown = table.copy()
     for column in shown.select_dtypes("integer"):
         shown[column] = shown[column].map("{:,}".format)
     for column in shown.select_dtypes("float"):
         digits = "{:+.1f}" if column.startswith("Change") else "{:.2f}"
         shown[column] = ["" if pd.isna(value) else digits.format(value) for value in shown[column]]
-    return shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(table))
+    return shown
 
 
 def _alignment(table: pd.DataFrame) -> list[str]:

@@ -191,3 +191,13 @@ def test_the_schedule_falls_where_an_epoch_ends(tmp_path: Path) -> None:
     assert rate.get_drawstyle() == "steps-pre"
     np.testing.assert_allclose(rate.get_xdata(), [0, 0.1, 0.4, 0.7, 1])
     np.testing.assert_allclose(rate.get_ydata(), [1, 1, 0.95, 0.95**2, 0.95**3])
+
+
+def test_a_figure_is_saved_as_a_picture_and_as_lines_the_same_every_time(tmp_path: Path) -> None:
+    for folder in ("one", "other"):
+        figure = figures.draw_receptive_field((3, 3))
+        figures.save_figure(figure, tmp_path / folder / "figure")
+    for suffix, begins in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
+        one, other = ((tmp_path / folder / f"figure{suffix}").read_bytes() for folder in ("one", "other"))
+        assert one.startswith(begins)
+        assert one == other

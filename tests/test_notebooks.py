@@ -276,6 +276,7 @@ def test_04_after_the_runs_shows_and_saves_the_tables(results_after: nbformat.No
         assert "SYNTHETIC" in (folder / f"{name}.md").read_text(encoding="utf-8")
     for figure in ("figure_table_1", "figure_table_2", "figure_learning", "figure_transfer", "figure_training"):
         assert (folder / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (folder / f"{figure}.svg").read_text(encoding="utf-8")
 
 
 def test_04_s_tables_hold_the_numbers_of_the_run_folders(results_after: nbformat.NotebookNode, story: Path) -> None:

@@ -135,7 +135,7 @@ def test_writing_the_reference_copies_the_tables_and_fills_the_readme(
     (tmp_path / "results" / "other.txt").write_text("not copied")
     written = write_reference(tmp_path / "results")
     reference = tmp_path / "project" / "outputs" / "reference"
-    assert written == [reference / name for name in ("figure.png", "table_1.csv", "table_1.md")]
+    assert written == [reference / name for name in ("figure.png", "table_1.csv", "table_1.md", "table_1.tex")]
     assert all(path.is_file() for path in written)
     text = readme.read_text()
     assert blocks(text) == {"table_1": to_markdown(table), "table_3": ""}

@@ -292,6 +292,20 @@ def test_the_caption_says_which_schedules_and_which_machines(tiny_data: PoseData
     assert "on An Abacus, A GPU; An Abacus, CPU." in caption
 
 
+def test_latex_holds_the_same_table_in_full_as_plain_text(one_seed: Comparison, tmp_path: Path) -> None:
+    table = compare_arms(one_seed, "mpjpe")
+    save_table(table, tmp_path / "table", "5 % of synthetic_data & more.")
+    lines = (tmp_path / "table.tex").read_text(encoding="utf-8").splitlines()
+    assert lines[:3] == [r"\begin{table}", r"\centering", r"\caption{5 \% of synthetic\_data \& more.}"]
+    assert lines[3].replace(" ", "") == r"\begin{tabular}{lrrr}"
+    assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+    assert lines[-2:] == [r"\end{tabular}", r"\end{table}"]
+    cells = [[cell.strip() for cell in line.removesuffix(r"\\").split("&")] for line in lines if line.endswith(r"\\")]
+    assert cells[0] == [name.replace("%", r"\%") for name in table.columns]
+    shown = [[cell.strip() for cell in row.strip("|").split("|")] for row in to_markdown(table).splitlines()[2:]]
+    assert cells[1:] == shown
+
+
 def test_markdown_and_csv_hold_the_same_table(one_seed: Comparison, tmp_path: Path) -> None:
     for table in (compare_arms(one_seed, "mpjpe"), table_3(one_seed), all_metrics(one_seed), QUOTED):
         save_table(table, tmp_path / "folder" / "table", "What it is.")
