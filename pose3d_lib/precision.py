@@ -44,6 +44,8 @@ def arithmetic(precision: str, device: str) -> Iterator[None]:
         precision: one of PRECISIONS.
         device: "cpu" or "cuda".
     """
+    if precision not in PRECISIONS:
+        raise ValueError(f"expected one of {', '.join(PRECISIONS)}, found {precision!r}")
     backend = (torch.backends.cuda if device == "cuda" else torch.backends.mkldnn).matmul
     before = backend.fp32_precision
     try:

@@ -266,3 +266,9 @@ def test_a_network_that_tests_is_float32_even_where_training_is_not() -> None:
         expected = model(clips)
         with torch.autocast("cpu", torch.bfloat16):
             assert torch.equal(model(clips), expected)
+
+
+@pytest.mark.parametrize("name", ["bf16", "auto", ""])
+def test_a_precision_that_there_is_not_is_refused(name) -> None:
+    with pytest.raises(ValueError, match="float32, bfloat16, found"), arithmetic(name, "cpu"):
+        pass
