@@ -59,6 +59,7 @@ class Settings(DataSpec):
         device: "cpu" or "cuda"; "auto" becomes one of them.
         precision: "float32" or "bfloat16", as in `arithmetic`; "auto" becomes `fastest_precision`. Training only: tests
             are always float32.
+        cuda_graphs: on a GPU, whether training steps are recorded and replayed; not by default, as it was never tried on one.
     """
 
     filter_widths: tuple[int, ...] = (3, 3, 3)
@@ -76,6 +77,7 @@ class Settings(DataSpec):
     threads: int = Field(1, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
+    cuda_graphs: bool = False
 
     @property
     def receptive_field(self) -> int:

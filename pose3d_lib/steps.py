@@ -1,8 +1,8 @@
 """One optimiser step, again and again: Adam with AMSGrad on the mean distance of the joints.
 
 Everything that changes from step to step lies in tensors on the device, and nothing is read back from it. So on a GPU a
-step is recorded once for each size of batch and then replayed as a whole (a CUDA graph): started one by one, its some two
-hundred kernels would keep the GPU waiting for Python.
+step can be recorded once for each size of batch and then replayed as a whole (a CUDA graph): started one by one, its some
+two hundred kernels may keep the GPU waiting for Python.
 """
 
 from collections.abc import Callable
@@ -65,15 +65,19 @@ class TrainingSteps:
         windows: what it is trained on.
         precision: as in `arithmetic`.
         lr: first learning rate.
+        record: whether a GPU replays recorded steps; a CPU makes them one by one in any case.
 
     Attributes:
         loss_sum: () float64, the losses of all windows since it was last zeroed, metres.
     """
 
-    def __init__(self, model: TemporalLifter, windows: TrainingWindows, *, precision: str, lr: float):
+    def __init__(
+        self, model: TemporalLifter, windows: TrainingWindows, *, precision: str, lr: float, record: bool = False
+    ):
         self._model, self._windows, self._precision = model.train(), windows, precision
         self._device = windows.targets.device
         self._optimizer = AmsGrad(list(model.parameters()), lr)
+        self._record = record
         self._recorded: dict[int, Callable[[Tensor], None]] = {}
         self._times: dict[int, int] = {}
         self._schedule: tuple[float, float] | None = None
@@ -90,7 +94,7 @@ class TrainingSteps:
         """One step on the windows of these numbers: (B,) int64, on their device."""
         size = len(numbers)
         with arithmetic(self._precision, self._device.type):
-            if self._device.type != "cuda":
+            if not self._record or self._device.type != "cuda":
                 self._step(numbers)
             elif size in self._recorded:
                 self._recorded[size](numbers)

@@ -139,7 +139,7 @@ def train(
     windows = TrainingWindows(data, clips, config.keypoints, config.filter_widths, causal=config.causal, device=device)
     test_clips = own_test_clips(config, data)
     model = build_model(config, data).to(device)
-    make_step = TrainingSteps(model, windows, precision=config.precision, lr=config.lr)
+    make_step = TrainingSteps(model, windows, precision=config.precision, lr=config.lr, record=config.cuda_graphs)
     points = [round(point * budget.unit) for point in config.evaluate_at if point * budget.unit < budget.total]
 
     seen = steps = rows_seen = 0

@@ -42,6 +42,7 @@ OTHER = {
     "threads": 2,
     "device": "cuda",
     "precision": "bfloat16",
+    "cuda_graphs": True,
     "action": "SittingDown",
     "seed": 1,
 }

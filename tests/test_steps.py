@@ -318,7 +318,7 @@ def scheduled(make_step: TrainingSteps) -> None:
 
 
 def test_each_size_of_batch_is_recorded_once_after_three_steps_and_replayed_from_then_on(windows, as_on_a_gpu) -> None:
-    make_step = TrainingSteps(lifter(), windows, precision="float32", lr=0.01)
+    make_step = TrainingSteps(lifter(), windows, precision="float32", lr=0.01, record=True)
     recorder = as_on_a_gpu(make_step)
     scheduled(make_step)
     assert steps.STEPS_BEFORE_RECORDING == 3
@@ -328,10 +328,18 @@ def test_each_size_of_batch_is_recorded_once_after_three_steps_and_replayed_from
     assert sorted(recorder.aside + recorder.replayed) == sorted(SIZES)
 
 
+def test_nothing_is_recorded_unless_it_is_asked_for(windows, as_on_a_gpu) -> None:
+    make_step = TrainingSteps(lifter(), windows, precision="float32", lr=0.01)
+    recorder = as_on_a_gpu(make_step)
+    scheduled(make_step)
+    assert (recorder.aside, recorder.recorded, recorder.replayed) == ([], [], [])
+
+
 @pytest.mark.parametrize("p", [0.0, 0.25, 0.3])
 def test_replayed_steps_are_those_made_one_by_one_bit_for_bit(p, windows, as_on_a_gpu) -> None:
     plain, replayed = (
-        TrainingSteps(lifter(p=p), windows, precision="float32", lr=0.01) for _ in ("one by one", "replayed")
+        TrainingSteps(lifter(p=p), windows, precision="float32", lr=0.01, record=True)
+        for _ in ("one by one", "replayed")
     )
     scheduled(plain)
     recorder = as_on_a_gpu(replayed)
@@ -350,7 +358,7 @@ def test_on_a_gpu_replayed_steps_are_those_made_one_by_one(precision, hand_made,
     made = []
     for steps_before_recording in (3, 10**9):
         monkeypatch.setattr(steps, "STEPS_BEFORE_RECORDING", steps_before_recording)
-        made.append(TrainingSteps(lifter(p=0.0, device="cuda"), windows, precision=precision, lr=1e-2))
+        made.append(TrainingSteps(lifter(p=0.0, device="cuda"), windows, precision=precision, lr=1e-2, record=True))
         for step, numbers in enumerate(batches(*SIZES)):
             made[-1].set_schedule(1e-2 * 0.5 ** (step // 2), 0.3 * 0.8 ** (step // 3))
             made[-1](numbers.cuda())
@@ -364,7 +372,7 @@ def test_on_a_gpu_replayed_steps_are_those_made_one_by_one(precision, hand_made,
 def test_on_a_gpu_a_replayed_step_draws_new_masks(hand_made) -> None:
     data = hand_made([("S1", "Walking", "0", 0, 60)])
     windows = TrainingWindows(data, data.clips, "simulated", (3, 3), device="cuda")
-    make_step = TrainingSteps(lifter(p=0.25, device="cuda"), windows, precision="float32", lr=1e-30)
+    make_step = TrainingSteps(lifter(p=0.25, device="cuda"), windows, precision="float32", lr=1e-30, record=True)
     numbers, sums = torch.arange(64, device="cuda"), []
     for _ in range(8):
         make_step.loss_sum.zero_()

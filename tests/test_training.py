@@ -457,3 +457,14 @@ def test_a_test_clip_without_velocity_is_refused_before_anything_is_trained(hand
     data = hand_made([("S1", "Walking", "0", 0, 40), ("S9", "Walking", "0", 0, 12), ("S9", "Sitting", "0", 0, 1)])
     with pytest.raises(InputError, match="S9/Sitting/0, camera wide has one frame"):
         check_run(RunConfig(action="Walking", batch_size=16), data)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_steps_are_recorded_where_the_config_asks_for_it(asked, data, monkeypatch) -> None:
+    given = []
+    steps = training.TrainingSteps
+    monkeypatch.setattr(
+        training, "TrainingSteps", lambda *a, **named: given.append(named["record"]) or steps(*a, **named)
+    )
+    train(config(cuda_graphs=asked), data)
+    assert given == [asked]
