@@ -206,6 +206,7 @@ def _write_results(folder: Path, trained: Trained, clips: pd.DataFrame, evaluati
     )
     timing = {
         "train_seconds": trained.train_seconds,
+        "train_cpu_seconds": trained.train_cpu_seconds,
         "test_seconds_on_the_way": trained.test_seconds,
         "evaluation_seconds": evaluation_seconds,
         "evaluated_frames": int(clips.frames.sum()),

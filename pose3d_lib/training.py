@@ -52,14 +52,37 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: the network, and what it took."""
+    """What training leaves: the network, and what it took.
+
+    Attributes:
+        model: the trained network, in evaluation mode.
+        budget, windows, steps: what it was to see, and what it saw in how many optimiser steps.
+        train_seconds, train_cpu_seconds: spent in training, by the clock and of all cores together; the latter does not
+            grow where other processes want the same cores.
+        test_seconds: spent in tests on the way, by the clock.
+    """
 
     model: TemporalLifter
     budget: Budget
     windows: int
     steps: int
     train_seconds: float
+    train_cpu_seconds: float
     test_seconds: float
+
+
+class Stopwatch:
+    """Adds up seconds by the clock and seconds of processor time, and can be halted while something else is done."""
+
+    def __init__(self):
+        self.seconds = self.cpu_seconds = 0.0
+
+    def go(self) -> None:
+        self._since = time.perf_counter(), time.process_time()
+
+    def halt(self) -> None:
+        self.seconds += time.perf_counter() - self._since[0]
+        self.cpu_seconds += time.process_time() - self._since[1]
 
 
 def build_model(config: RunConfig, data: PoseDataset) -> TemporalLifter:
@@ -143,8 +166,9 @@ def train(
     points = [round(point * budget.unit) for point in config.evaluate_at if point * budget.unit < budget.total]
 
     seen = steps = rows_seen = 0
-    train_seconds = test_seconds = 0.0
-    started = reported = time.perf_counter()
+    training, testing = Stopwatch(), Stopwatch()
+    reported = time.perf_counter()
+    training.go()
     for numbers, ends_epoch in _batches(budget, config, device):
         rate = learning_rate(config.lr, config.lr_decay, seen=seen, budget=budget, decay_per=config.lr_decay_per)
         momentum = bn_momentum(seen=seen, budget=budget, decay_per=config.bn_decay_per)
@@ -155,8 +179,7 @@ def train(
         tests_now = bool(points) and seen >= points[0]
         if ends_epoch or tests_now:
             train_mpjpe = 1000 * float(make_step.loss_sum) / (seen - rows_seen)
-            now = time.perf_counter()
-            train_seconds, started = train_seconds + now - started, now
+            training.halt()
             if not train_mpjpe < float("inf"):
                 raise FloatingPointError(
                     f"the training loss is {train_mpjpe} after {seen} windows, at learning rate {rate:.3g}"
@@ -164,9 +187,9 @@ def train(
             errors = None
             if tests_now:
                 points = [point for point in points if point > seen]
+                testing.go()
                 errors = per_action(evaluate(model, data, test_clips, config.keypoints))
-                now = time.perf_counter()
-                test_seconds, started = test_seconds + now - started, now
+                testing.halt()
             on_row(
                 HistoryRow(
                     epoch=seen / budget.per_epoch,
@@ -178,18 +201,19 @@ def train(
                     train_mpjpe=train_mpjpe,
                     test_mpjpe=None if errors is None else float(frame_wise(errors).mpjpe),
                     test_actions=None if errors is None else errors.mpjpe.to_dict(),
-                    train_seconds=train_seconds,
-                    test_seconds=test_seconds,
+                    train_seconds=training.seconds,
+                    test_seconds=testing.seconds,
                 )
             )
             make_step.loss_sum.zero_()
             rows_seen = seen
-            started = time.perf_counter()  # what the caller does with a row is not training
+            training.go()  # what the caller does with a row is not training
         if time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
+            training.halt()
             reported = time.perf_counter()
             on_progress(seen, budget.total)
-            started += time.perf_counter() - reported
-    return Trained(model.eval(), budget, seen, steps, train_seconds, test_seconds)
+            training.go()
+    return Trained(model.eval(), budget, seen, steps, training.seconds, training.cpu_seconds, testing.seconds)
 
 
 def _batches(budget: Budget, config: RunConfig, device: torch.device) -> Iterator[tuple[Tensor, bool]]:

@@ -221,6 +221,7 @@ def test_timing_says_how_much_was_seen(run: Run, tiny_data: PoseDataset) -> None
     assert run.timing["windows"] == round(0.2 * 2 * frames.sum())
     assert run.timing["epochs"] == run.timing["windows"] / (2 * frames["Sitting"])
     assert run.timing["train_seconds"] > 0
+    assert run.timing["train_cpu_seconds"] > 0
     assert run.timing["evaluation_seconds"] > 0
 
 

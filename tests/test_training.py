@@ -421,7 +421,9 @@ class Clock:
 def clock(monkeypatch) -> Clock:
     """A step takes 1 s and a test on the way 100 s."""
     clock = Clock()
-    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(
+        training, "time", SimpleNamespace(perf_counter=lambda: clock.now, process_time=lambda: 2 * clock.now)
+    )
     monkeypatch.setattr(steps, "mpjpe", clock.costs(1, steps.mpjpe))
     monkeypatch.setattr(training, "evaluate", clock.costs(100, training.evaluate))
     return clock
@@ -431,12 +433,12 @@ def test_seconds_of_training_and_of_testing_are_told_apart(data, clock) -> None:
     trained, rows = run(config(evaluate_at=(0.25, 0.5)), data)
     assert [row.train_seconds for row in rows] == [4, 7, 8, 12, 14]
     assert [row.test_seconds for row in rows] == [100, 200, 200, 200, 200]
-    assert (trained.train_seconds, trained.test_seconds) == (14, 200)
+    assert (trained.train_seconds, trained.train_cpu_seconds, trained.test_seconds) == (14, 28, 200)
 
 
 def test_what_is_done_with_a_row_is_not_training(data, clock) -> None:
     trained = train(config(evaluate_at=(0.25, 0.5)), data, on_row=clock.costs(1_000))
-    assert (trained.train_seconds, trained.test_seconds) == (14, 200)
+    assert (trained.train_seconds, trained.train_cpu_seconds, trained.test_seconds) == (14, 28, 200)
 
 
 def test_progress_is_told_now_and_then_in_windows_of_their_total(data, clock, monkeypatch) -> None:
