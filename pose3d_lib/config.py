@@ -22,7 +22,7 @@ from pose3d_lib.precision import fastest_precision
 from pose3d_lib.sources import complete_parameters, list_actions, prepared_path
 from pose3d_lib.sources.spec import DataSpec, split_list
 
-RESULT_FORMAT = 2
+RESULT_FORMAT = 3
 """Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
 
 PRESETS: dict[str, dict] = {

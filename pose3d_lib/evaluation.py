@@ -12,6 +12,7 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import TemporalLifter, padding
 from pose3d_lib.precision import arithmetic
+from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.windows import gather_targets, mirror_keypoints, mirror_poses, pad_clips
 
 METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve")
@@ -53,7 +54,7 @@ def evaluate(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keyp
 
     Returns:
         One row per clip: subject, action, take, camera (name), frames, and METRICS in millimetres, MPJVE in millimetres
-        per frame; each is the mean over the clip's frames.
+        per frame; each is the mean over the clip's frames. Then `joint_columns`: the MPJPE of every joint alone.
     """
     _check_velocity(data, clips)
     rows, done = [], 0
@@ -62,12 +63,17 @@ def evaluate(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keyp
         for (_, clip), prediction in zip(own.iterrows(), group, strict=True):
             if not prediction.isfinite().all():
                 raise FloatingPointError(f"{data.name}: the prediction for {_clip_name(data, clip)} is not finite")
-        errors = _clip_errors(group, gather_targets(data, own).double())
+        errors = _clip_errors(group, gather_targets(data, own).double(), joint_columns(data.skeleton))
         for (_, clip), values in zip(own.iterrows(), errors, strict=True):
             place = {key: clip[key] for key in ("subject", "action", "take")}
             rows.append({**place, "camera": data.camera_of(clip).name, "frames": clip.stop - clip.start, **values})
         done += len(group)
     return pd.DataFrame(rows)
+
+
+def joint_columns(skeleton: Skeleton) -> list[str]:
+    """Names of the columns that hold each joint's own error."""
+    return [f"mpjpe of {joint}" for joint in skeleton.joints]
 
 
 def check_test_clips(data: PoseDataset) -> None:
@@ -81,7 +87,7 @@ def _check_velocity(data: PoseDataset, clips: pd.DataFrame) -> None:
         raise InputError(f"{data.name}: {_clip_name(data, short.iloc[0])} has one frame, and so no velocity to test")
 
 
-def _clip_errors(predictions: list[Tensor], targets: Tensor) -> list[dict[str, float]]:
+def _clip_errors(predictions: list[Tensor], targets: Tensor, joints: list[str]) -> list[dict[str, float]]:
     """Metrics of each clip of a group; those of single frames are computed for all frames at once."""
     predicted = torch.cat(predictions) * 1000
     targets = targets * 1000
@@ -93,8 +99,13 @@ def _clip_errors(predictions: list[Tensor], targets: Tensor) -> list[dict[str, f
     velocity = [
         metrics.mpjve(*clip) for clip in zip(predicted.split(lengths), targets.split(lengths), strict=True)
     ]  # clip by clip: there is no velocity across a cut
+    per_joint = [clip.mean(dim=0).tolist() for clip in metrics.joint_errors(predicted, targets).split(lengths)]
     return [
-        {**{name: float(parts[i].mean()) for name, parts in per_frame.items()}, "mpjve": float(velocity[i].mean())}
+        {
+            **{name: float(parts[i].mean()) for name, parts in per_frame.items()},
+            "mpjve": float(velocity[i].mean()),
+            **dict(zip(joints, per_joint[i], strict=True)),
+        }
         for i in range(len(lengths))
     ]
 

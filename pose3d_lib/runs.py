@@ -4,7 +4,7 @@ config.json        every setting of the run
 provenance.json    versions, hardware, the dataset's fingerprint, the commit if there is one
 history.jsonl      a line per epoch and per test on the way, written as it happens
 progress.json      how far an unfinished run is
-clips.csv          errors of every test clip
+clips.csv          errors of every test clip, and of every joint in it
 metrics.json       errors per action, and their action-wise and frame-wise means
 timing.json        training and evaluation apart, windows and optimiser steps
 model.safetensors  the weights

@@ -124,7 +124,8 @@ def errors_slowly(predicted: np.ndarray, target: np.ndarray) -> dict[str, float]
 
 def test_one_row_per_clip_says_which_it_is(data) -> None:
     found = evaluate(lifter(), data, data.test_clips(), "simulated")
-    assert list(found.columns) == ["subject", "action", "take", "camera", "frames", *METRICS]
+    joints = [f"mpjpe of {joint}" for joint in data.skeleton.joints]
+    assert list(found.columns) == ["subject", "action", "take", "camera", "frames", *METRICS, *joints]
     assert found[["subject", "action", "take", "camera", "frames"]].to_numpy().tolist() == [
         ["S9", "Walking", "0", "wide", 12],
         ["S9", "Walking", "0", "tall", 12],
@@ -142,6 +143,17 @@ def test_every_clip_s_errors_are_those_of_a_slow_loop_over_its_windows(data, cau
         own = slice(clip.start, clip.stop)
         expected = errors_slowly(predict_slowly(model, screen[own]), data.positions[own].astype(np.float64))
         assert {name: getattr(row, name) for name in METRICS} == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_joint_s_own_error_is_that_of_a_slow_loop_and_their_mean_is_mpjpe(data) -> None:
+    model, screen = lifter(), normalised(data)
+    found = evaluate(model, data, data.test_clips(), "simulated")
+    columns = [f"mpjpe of {joint}" for joint in data.skeleton.joints]
+    for clip, (_, row) in zip(data.test_clips().itertuples(), found.iterrows(), strict=True):
+        own = slice(clip.start, clip.stop)
+        distances = np.sqrt(((predict_slowly(model, screen[own]) - data.positions[own]) ** 2).sum(-1))
+        assert row[columns].tolist() == pytest.approx((1000 * distances.mean(0)).tolist(), rel=1e-4)
+        assert row[columns].mean() == pytest.approx(row.mpjpe, rel=1e-12)
 
 
 def test_other_keypoints_are_mirrored_by_their_own_layout(data) -> None:
