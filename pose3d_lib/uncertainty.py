@@ -1,0 +1,281 @@
+"""How sure a difference between two arms is: a bootstrap over runs and takes, and a test by each of them.
+
+Two things could have come out otherwise: the runs, with other seeds, and the takes that were filmed. The cameras film the
+same take and its frames resemble each other, so neither is a further observation. A difference is taken to be real only
+if *both* the runs and the takes say so, an intersection-union test: its p is the larger of that over the runs and that
+over the takes, and so is the smallest p that could have been reached. Each of these two takes the other source of chance
+as it is, so that p alone is not enough where both matter; the interval has both, and a verdict asks for both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose3d_lib.permutations import p_of_groups, p_of_signs
+
+DRAWS = 2_000
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Errors of runs that differ only in their seed, on the same takes.
+
+    Attributes:
+        errors: (runs, takes), in any unit.
+        frames: (takes,), the weights of the takes: their frames, over all cameras.
+        subjects: whose take it is, one for each.
+        runs: cells of the same name share their resampled runs: the baseline on all actions is one set of runs.
+        takes: cells of the same name share their resampled takes: both arms on one action. Empty where there are no takes
+            to resample (a time, say) and `errors` is (runs, 1).
+    """
+
+    errors: np.ndarray
+    frames: np.ndarray
+    subjects: tuple[str, ...]
+    runs: str
+    takes: str
+
+    def __post_init__(self):
+        takes = len(self.subjects)
+        if self.errors.ndim != 2 or self.errors.size == 0 or self.errors.shape[1] != takes or len(self.frames) != takes:
+            raise ValueError(
+                f"expected errors (runs, takes) of {takes} takes and as many frames, found errors {self.errors.shape} "
+                f"and frames {self.frames.shape}"
+            )
+        if not np.isfinite(self.errors).all() or not (self.frames > 0).all():
+            raise ValueError(
+                f"the cell {self.runs!r} of {self.takes!r} holds an error that is no number or a take without frames"
+            )
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(takes,): the share of each in all frames."""
+        return self.frames / self.frames.sum()
+
+    @property
+    def per_run(self) -> np.ndarray:
+        """(runs,): the frame-weighted mean over the takes."""
+        return self.errors @ self.weights
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A measured change and how sure it is.
+
+    Attributes:
+        value, low, high: it and its 95 % interval, per cent; the interval is NaN where none can be given.
+        p, smallest_p: of the test against the null, and the least that it could have been with as many runs and takes.
+        units: on how many runs and takes, in words.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+    smallest_p: float
+    units: str
+
+
+def plain_cell(values: Sequence[float], name: str) -> Cell:
+    """The cell of a number that each run has one of, whatever the takes, such as its training time."""
+    return Cell(np.array(values, dtype=float)[:, None], np.ones(1), ("",), name, "")
+
+
+def mean(cell: Cell) -> float:
+    """Over the takes, weighted by their frames, and over the runs."""
+    return float(cell.per_run.mean())
+
+
+def deviation(cell: Cell) -> float:
+    """Standard deviation over the runs; NaN for one run."""
+    return float(cell.per_run.std(ddof=1)) if len(cell.errors) > 1 else np.nan
+
+
+def resample_means(cells: Sequence[Cell], *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+    """The two-level bootstrap of the cells of one arm: (cells, draws), means that other runs and takes might have given.
+
+    Runs are drawn with replacement, independently for every set of runs: the seeds of two arms are not pairs. Takes are
+    drawn within their subject, the same for all cells of an action, so that differences between arms are paired. Where a
+    subject has a single take, all takes are drawn from as one. A draw is the mean plus both deviations.
+
+    The bootstrap of n units is too narrow by sqrt((n - 1) / n), so its deviations are widened by the inverse. Then, as in
+    Student's t, each draw also divides them by sqrt(chi^2 / df): how much runs and takes differ is itself known only from
+    few. The df are those of all cells together, (runs - 1) and (takes - 1) of what is drawn from, added up.
+
+    Draws are NaN for a single run or a single take.
+    """
+    _check_names(cells)
+    spread_of_runs, spread_of_takes = _spreads(cells, draws, seed)
+    means = np.array([np.full(draws, mean(cell)) for cell in cells])
+    for row, cell in zip(means, cells, strict=True):
+        generator = _generator(seed, "runs", cell.runs)
+        row += spread_of_runs * _resample(cell.per_run, np.ones(len(cell.errors)), draws, generator)
+        if not cell.takes:
+            continue
+        generator, per_take = _generator(seed, "takes", cell.takes), cell.errors.mean(axis=0)
+        for own in _strata(cell.subjects):
+            deviation_of_takes = _resample(per_take[own], cell.frames[own], draws, generator)
+            row += spread_of_takes * cell.weights[own].sum() * deviation_of_takes
+    return means
+
+
+def _check_names(cells: Sequence[Cell]) -> None:
+    runs: dict[str, int] = {}
+    takes: dict[str, tuple] = {}
+    for cell in cells:
+        own = (cell.subjects, tuple(cell.frames))
+        if runs.setdefault(cell.runs, len(cell.errors)) != len(cell.errors):
+            raise ValueError(
+                f"two cells of the runs {cell.runs!r} have {runs[cell.runs]} and {len(cell.errors)} of them"
+            )
+        if cell.takes and takes.setdefault(cell.takes, own) != own:
+            raise ValueError(f"two cells of {cell.takes!r} have other takes")
+
+
+def _spreads(cells: Sequence[Cell], draws: int, seed: int) -> list[np.ndarray]:
+    """sqrt(df / chi^2) of the runs, independent for every arm, and of the takes, the same for all arms: (draws,) each."""
+    runs = {cell.runs: len(cell.errors) - 1 for cell in cells}
+    takes = {cell.takes: len(cell.subjects) - len(_strata(cell.subjects)) for cell in cells if cell.takes}
+    spreads = []
+    for kind, df in (("spread of runs " + "+".join(runs), runs), ("spread of takes", takes)):
+        together = sum(df.values())
+        generator = _generator(seed, kind, "")
+        spreads.append(np.sqrt(together / generator.chisquare(together, draws)) if together else np.full(draws, np.nan))
+    return spreads
+
+
+def _generator(seed: int, kind: str, name: str) -> np.random.Generator:
+    return np.random.default_rng([seed, *f"{kind} {name}".encode()])
+
+
+def _strata(subjects: Sequence[str]) -> list[np.ndarray]:
+    """Numbers of the takes that are drawn among each other: those of a subject, or all of them."""
+    names, counts = np.unique(subjects, return_counts=True)
+    if counts.min() == 1:
+        return [np.arange(len(subjects))]
+    return [np.flatnonzero(np.array(subjects) == name) for name in names]
+
+
+def _resample(values: np.ndarray, weights: np.ndarray, draws: int, generator: np.random.Generator) -> np.ndarray:
+    """(draws,): by how much the weighted mean of values drawn with replacement is off, widened for their number.
+
+    The weights of a draw are divided by the sum of all, not of those drawn, so that draws are centred on the mean.
+    """
+    count = len(values)
+    chosen = generator.integers(count, size=(draws, count))
+    parts = (values - np.average(values, weights=weights)) * weights / weights.sum()
+    return (np.sqrt(count / (count - 1)) if count > 1 else np.nan) * parts[chosen].sum(axis=1)
+
+
+def resample_pooled(arms: Sequence[Sequence[Cell]], *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+    """The same for each arm's plain mean over the actions: (arms, draws).
+
+    An action with a single take says nothing of how takes differ. Such actions stand for takes of one another then, and
+    are drawn among each other, the same for all arms; one that is alone joins the action with the fewest takes.
+
+    Args:
+        arms: a cell of every action, in the same order in all arms.
+    """
+    _check_names([cell for arm in arms for cell in arm])
+    groups = _join_single_takes(arms[0])
+    shares = np.array([len(numbers) / len(arms[0]) for numbers in groups])
+    pooled = []
+    for arm in arms:
+        cells = [_join([arm[number] for number in numbers]) for numbers in groups]
+        deviations = resample_means(cells, draws=draws, seed=seed) - [[mean(cell)] for cell in cells]
+        pooled.append(pooled_mean(arm) + shares @ deviations)
+    return np.array(pooled)
+
+
+def pooled_mean(arm: Sequence[Cell]) -> float:
+    """The plain mean over the actions."""
+    return float(np.mean([mean(cell) for cell in arm]))
+
+
+def _join_single_takes(cells: Sequence[Cell]) -> list[list[int]]:
+    """Numbers of the cells that stay alone, and of those whose takes are drawn as one."""
+    order = sorted(range(len(cells)), key=lambda number: len(cells[number].subjects))
+    single = [number for number in order if cells[number].takes and len(cells[number].subjects) == 1]
+    if len(single) == 1:
+        single = order[:2]
+    return [*([number] for number in order if number not in single), *([single] if single else [])]
+
+
+def _join(cells: Sequence[Cell]) -> Cell:
+    """A cell of the takes of several actions, whose mean is the plain mean over the actions; of the runs all have."""
+    if len(cells) == 1:
+        return cells[0]
+    runs = min(len(cell.errors) for cell in cells)
+    weights = np.concatenate([cell.weights for cell in cells])
+    names = ["+".join(dict.fromkeys(name)) for name in zip(*((cell.runs, cell.takes) for cell in cells), strict=True)]
+    return Cell(np.hstack([cell.errors[:runs] for cell in cells]), weights, ("",) * len(weights), *names)
+
+
+def interval(draws: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of draws; NaN where any of them is."""
+    if np.isnan(draws).any():
+        return np.nan, np.nan
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def compare(pairs: Sequence[tuple[Cell, Cell]], *, null: float = 0.0) -> Effect:
+    """The change, in per cent, of the second arm relative to the first, pooled over the pairs, one per action.
+
+    Each arm's mean is the plain mean over the actions. A run of the pooled second arm is the models of all actions at the
+    same place in their lists, as many as all of them have.
+
+    Args:
+        pairs: the original and the action-based models on each action.
+        null: the change, per cent, that the test asks about: is it another one?
+    """
+    if not pairs:
+        raise ValueError("there is no pair of cells to compare")
+    first, second = (list(arm) for arm in zip(*pairs, strict=True))
+    before, after = resample_pooled([first, second])
+    value = 100 * (pooled_mean(second) / pooled_mean(first) - 1)
+
+    scale = 1 + null / 100
+    original, action_based = (_per_run(arm) for arm in (first, second))
+    tests = [p_of_groups(original * scale, action_based)]
+    units = f"{_count(len(original), 'run')} of the original and {_count(len(action_based), 'run')} of each action-based model"
+    differences = [
+        (cell.errors.mean(axis=0) - scale * reference.errors.mean(axis=0)) * cell.weights / len(pairs)
+        for reference, cell in pairs
+        if cell.takes
+    ]
+    if differences:
+        joined = np.concatenate(differences)
+        tests.append(p_of_signs(joined))
+        units += f" on {_count(len(joined), 'take')}"
+    p, smallest_p = (max(numbers) for numbers in zip(*tests, strict=True))
+    return Effect(value, *interval(100 * (after / before - 1)), p, smallest_p, units)
+
+
+def _per_run(cells: Sequence[Cell]) -> np.ndarray:
+    runs = min(len(cell.errors) for cell in cells)
+    return np.mean([cell.per_run[:runs] for cell in cells], axis=0)
+
+
+def change_within(groups: Sequence[Sequence[float]], *, null: float = 0.0, units: str = "run") -> Effect:
+    """The mean of changes that each run has one of, such as that from one test to a later one; one sample, not two arms.
+
+    The groups, such as the runs of each action, have equal weight. The test flips the signs of the changes minus `null`.
+    It counts the differences between the groups as chance too, and so errs towards *not decidable*.
+
+    Args:
+        groups: the changes, per cent.
+        null: the change, per cent, that the test asks about.
+        units: what a change is of, for the words.
+    """
+    if not groups or not all(len(group) for group in groups):
+        raise ValueError("there is no change, or a group without any")
+    cells = [plain_cell(group, str(number)) for number, group in enumerate(groups)]
+    changes = np.concatenate([(cell.per_run - null) / len(cell.errors) for cell in cells])
+    words = _count(len(changes), units)
+    return Effect(pooled_mean(cells), *interval(resample_pooled([cells])[0]), *p_of_signs(changes), words)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -1,0 +1,100 @@
+"""The rule that decides: what an effect and its uncertainty say of a claim, and when they say nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from statsmodels.stats.multitest import multipletests
+
+from pose3d_lib.uncertainty import Effect
+
+LEVEL = 0.05
+"""What p may be at most."""
+
+REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE = "reproduced", "not reproduced", "not decidable"
+LOWER, HIGHER = "lower", "higher"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What follows from an effect; `reason` says why nothing does, and is empty otherwise."""
+
+    word: Literal["reproduced", "not reproduced", "not decidable", "lower", "higher"]
+    reason: str = ""
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """The p of several comparisons, corrected for their number after Holm: (comparisons,), in the same order.
+
+    Raises:
+        ValueError: one of them is NaN or not between 0 and 1; it would change the correction of the others.
+    """
+    p = np.asarray(p_values, dtype=float)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"a p lies between 0 and 1; found {p[~((p >= 0) & (p <= 1))][0]}")
+    return multipletests(p, alpha=LEVEL, method="holm")[1] if p.size else p
+
+
+def decide(effect: Effect, *, side: Literal["below", "above"], null: float = 0.0) -> Verdict:
+    """Whether a claim that the change lies below or above `null` is reproduced.
+
+    It is decided if p is at most 0.05 and the 95 % interval does not hold `null`: by the side on which the change lies.
+
+    Args:
+        effect: tested against the same `null`.
+    """
+    doubt = _too_few(effect, 1) or _doubt(effect, effect.p, "p", null)
+    if doubt:
+        return Verdict(NOT_DECIDABLE, doubt)
+    return Verdict(REPRODUCED if (effect.value < null) == (side == "below") else NOT_REPRODUCED)
+
+
+def decide_within(effect: Effect, low: float, high: float) -> Verdict:
+    """Whether a claim that a change is as good as none, between `low` and `high`, is reproduced.
+
+    It is if the whole 95 % interval lies between them, and it is not if the whole interval lies outside.
+    """
+    if np.isnan(effect.low):
+        return Verdict(NOT_DECIDABLE, _too_few(effect, 1))
+    if low <= effect.low and effect.high <= high:
+        return Verdict(REPRODUCED)
+    if effect.high < low or effect.low > high:
+        return Verdict(NOT_REPRODUCED)
+    return Verdict(NOT_DECIDABLE, _holds(effect, low if effect.low < low else high))
+
+
+def word_change(effect: Effect, adjusted_p: float, comparisons: int) -> Verdict:
+    """Whether one of several changes is lower or higher than none, after Holm's correction of their p.
+
+    It is not decidable if its smallest attainable p is above 0.05 over the number of comparisons, what Holm's correction
+    asks of the first of them.
+
+    Args:
+        effect: tested against no change.
+        adjusted_p: what `holm` made of its p.
+        comparisons: how many there are.
+    """
+    name = "p" if comparisons == 1 else f"p, corrected for {comparisons} comparisons,"
+    doubt = _too_few(effect, comparisons) or _doubt(effect, adjusted_p, name, 0)
+    return Verdict(NOT_DECIDABLE, doubt) if doubt else Verdict(LOWER if effect.value < 0 else HIGHER)
+
+
+def _too_few(effect: Effect, comparisons: int) -> str:
+    """Why there are too few runs or takes to decide anything, whatever the errors are; empty if there are enough."""
+    if np.isnan(effect.low):
+        return f"no interval can be given with {effect.units}; it takes two of each for every action"
+    if effect.smallest_p > LEVEL / comparisons:
+        needed = f"{LEVEL:g}" if comparisons == 1 else f"{LEVEL:g} / {comparisons} = {LEVEL / comparisons:.2g}"
+        return f"p cannot fall below {effect.smallest_p:.2g} with {effect.units}; {needed} is needed"
+    return ""
+
+
+def _doubt(effect: Effect, p: float, name: str, null: float) -> str:
+    if p > LEVEL:
+        return f"{name} is {p:.3g}, above {LEVEL:g}"
+    return _holds(effect, null) if effect.low <= null <= effect.high else ""
+
+
+def _holds(effect: Effect, bound: float) -> str:
+    return f"the 95 % interval from {effect.low:+.2f} % to {effect.high:+.2f} % holds {bound:g} %"

@@ -1,0 +1,407 @@
+"""Bootstrap and comparison, against variances worked out by hand and on made-up studies whose truth is known."""
+
+from collections.abc import Sequence
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from pose3d_lib.uncertainty import (
+    Cell,
+    Effect,
+    change_within,
+    compare,
+    deviation,
+    interval,
+    mean,
+    plain_cell,
+    pooled_mean,
+    resample_means,
+    resample_pooled,
+)
+from pose3d_lib.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED, decide
+
+MANY = 100_000
+TWO_BY_TWO = ("S9", "S9", "S11", "S11")
+
+
+def cell(errors, frames=None, subjects=None, runs: str = "runs", takes: str = "takes") -> Cell:
+    errors = np.array(errors, dtype=float)
+    number = errors.shape[1]
+    frames = np.ones(number) if frames is None else np.array(frames, dtype=float)
+    return Cell(errors, frames, subjects or ("S9",) * number, runs, takes)
+
+
+def draw(own: Cell, draws: int = MANY) -> np.ndarray:
+    return resample_means([own], draws=draws)[0]
+
+
+def spread(df: int) -> float:
+    """The variance of Student's t."""
+    return df / (df - 2)
+
+
+# Cells
+
+
+def test_a_mean_is_weighted_by_frames_and_a_deviation_is_that_of_the_runs() -> None:
+    own = cell([[10, 20], [14, 24], [18, 28]], frames=[300, 100])
+    assert mean(own) == pytest.approx(16.5)
+    assert deviation(own) == pytest.approx(4)
+    assert np.isnan(deviation(cell([[10, 20]])))
+    assert mean(plain_cell([3, 5], "times")) == 4
+
+
+@pytest.mark.parametrize(
+    ("errors", "frames", "subjects"),
+    [
+        (np.zeros((0, 2)), np.ones(2), ("S9", "S9")),
+        (np.zeros(2), np.ones(2), ("S9", "S9")),
+        (np.zeros((3, 2)), np.ones(3), ("S9", "S9")),
+        (np.zeros((3, 2)), np.ones(2), ("S9",)),
+        (np.array([[1, np.nan]]), np.ones(2), ("S9", "S9")),
+        (np.zeros((3, 2)), np.array([1, 0]), ("S9", "S9")),
+    ],
+)
+def test_a_cell_refuses_what_it_cannot_average(errors, frames, subjects) -> None:
+    with pytest.raises(ValueError, match=r"found errors|no number"):
+        Cell(errors, frames, subjects, "runs", "takes")
+
+
+# The bootstrap: its variance is that of the mean, s^2 / n, times that of Student's t
+
+
+def test_many_runs_spread_as_their_standard_error() -> None:
+    values = np.random.default_rng(0).normal(50, 3, 30)
+    draws = draw(plain_cell(values, "runs"))
+    assert draws.mean() == pytest.approx(values.mean(), abs=0.01)
+    assert draws.var() == pytest.approx(values.var(ddof=1) / 30 * spread(29), rel=0.03)
+
+
+@pytest.mark.parametrize("runs", [2, 3, 5])
+def test_few_runs_are_not_drawn_too_narrowly(runs: int) -> None:
+    rng = np.random.default_rng(runs)
+    cells = [plain_cell(rng.normal(50, 3, runs), str(number)) for number in range(60)]
+    pooled = resample_pooled([cells], draws=MANY)[0]
+    expected = np.mean([own.errors.var(ddof=1) / runs for own in cells]) / 60
+    assert pooled.var() == pytest.approx(expected * spread(60 * (runs - 1)), rel=0.03)
+
+
+def test_few_runs_are_drawn_with_the_tails_of_student_s_t() -> None:
+    low, high = interval(draw(plain_cell([49, 50, 51], "runs")))
+    normal, student = 1.96 / np.sqrt(3), 4.30 / np.sqrt(3)
+    assert normal < 50 - low < 1.15 * student
+    assert 50 - low > 0.75 * student
+    assert 50 - low == pytest.approx(high - 50, rel=0.05)
+
+
+def test_takes_are_drawn_within_their_subject() -> None:
+    subjects = ("S9",) * 20 + ("S11",) * 10
+    errors = np.random.default_rng(0).normal(0, 2, (1, 30)) + np.where(np.arange(30) < 20, 90, 50)
+    draws = draw(cell(np.repeat(errors, 2, axis=0), subjects=subjects))
+    own, other = errors[0, :20], errors[0, 20:]
+    expected = (2 / 3) ** 2 * own.var(ddof=1) / 20 + (1 / 3) ** 2 * other.var(ddof=1) / 10
+    assert draws.var() == pytest.approx(expected * spread(28), rel=0.03)
+
+
+def test_few_takes_of_each_subject_have_the_degrees_of_freedom_that_are_left() -> None:
+    low, high = interval(draw(cell([[49, 51, 49, 51]] * 2, subjects=TWO_BY_TWO)))
+    rng = np.random.default_rng(0)
+    expected = {}
+    for df in (2, 3):
+        chosen = rng.choice([-1, 1], size=(2, 2, MANY)).mean(axis=1) * np.sqrt(2) / 2
+        expected[df] = interval(50 + chosen.sum(axis=0) * np.sqrt(df / rng.chisquare(df, MANY)))[1]
+    assert high == pytest.approx(expected[2], abs=0.1)
+    assert expected[2] > expected[3] + 0.5
+    assert low == pytest.approx(100 - high, abs=0.2)
+
+
+def test_takes_of_subjects_that_have_one_each_are_drawn_from_as_one() -> None:
+    errors = np.random.default_rng(0).normal(50, 2, (1, 30))
+    draws = draw(cell(np.repeat(errors, 2, axis=0), subjects=tuple(map(str, range(30)))))
+    assert draws.var() == pytest.approx(errors.var(ddof=1) / 30 * spread(29), rel=0.03)
+
+
+def test_a_longer_take_weighs_more() -> None:
+    frames = np.array([900.0] * 10 + [100] * 50)
+    errors = np.random.default_rng(0).normal(50, 3, 60) + 6 * (frames > 100)
+    own = cell(np.repeat([errors], 2, axis=0), frames=frames)
+    weights = frames / frames.sum()
+    expected = 60 / 59 * ((weights * (errors - mean(own))) ** 2).sum()
+    assert draw(own).mean() == pytest.approx(weights @ errors, abs=0.02)
+    assert weights @ errors > errors.mean() + 2
+    assert draw(own).var() == pytest.approx(expected * spread(59), rel=0.03)
+    assert expected > 1.5 * errors.var(ddof=1) / 60, "alike weights would give less"
+
+
+def test_runs_and_takes_both_add_to_the_spread() -> None:
+    rng = np.random.default_rng(1)
+    runs, takes = rng.normal(0, 2, 20), rng.normal(0, 3, 24)
+    draws = draw(cell(50 + runs[:, None] + takes))
+    expected = runs.var(ddof=1) / 20 * spread(19) + takes.var(ddof=1) / 24 * spread(23)
+    assert draws.var() == pytest.approx(expected, rel=0.03)
+
+
+def test_cells_of_the_same_runs_share_their_draws_and_others_do_not() -> None:
+    values = [1.0, 2, 4, 8, 16]
+    same = resample_means([plain_cell(values, "a"), plain_cell(values, "a")])
+    assert np.array_equal(same[0], same[1])
+    other = resample_pooled([[plain_cell(values, "a")], [plain_cell(values, "b")]], draws=MANY)
+    assert abs(np.corrcoef(other)[0, 1]) < 0.02
+    assert abs(spearmanr(*np.abs(other - 6.2)).statistic) < 0.02, "nor how far they are off"
+
+
+def test_both_arms_share_the_takes() -> None:
+    errors = np.array([[30, 90, 40, 60]] * 3)
+    pairs = [(cell(errors, runs="a", subjects=TWO_BY_TWO), cell(0.9 * errors, runs="b", subjects=TWO_BY_TWO))]
+    effect = compare(pairs)
+    assert [effect.value, effect.low, effect.high] == pytest.approx([-10, -10, -10])
+    apart = [(pairs[0][0], cell(0.9 * errors, runs="b", takes="others", subjects=TWO_BY_TWO))]
+    assert compare(apart).high > 10
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_gives_others() -> None:
+    own = cell(np.random.default_rng(0).normal(50, 2, (3, 4)), subjects=TWO_BY_TWO)
+    assert np.array_equal(draw(own, 50), draw(own, 50))
+    assert not np.array_equal(draw(own, 50), resample_means([own], draws=50, seed=1)[0])
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1)])
+def test_a_single_run_or_take_has_no_interval(shape: tuple[int, int]) -> None:
+    draws = draw(cell(np.random.default_rng(0).normal(50, 2, shape)), 20)
+    assert np.isnan(draws).all()
+    assert np.isnan(interval(draws)).all()
+    assert interval(np.arange(1001.0)) == (25, 975)
+
+
+def test_one_name_means_one_set_of_runs_and_one_set_of_takes() -> None:
+    with pytest.raises(ValueError, match="runs 'runs' have 3 and 2"):
+        resample_means([plain_cell([1, 2, 3], "runs"), plain_cell([1, 2], "runs")])
+    three, two = cell(np.ones((3, 4)), frames=[1, 2, 3, 4]), cell(np.ones((3, 4)), runs="others")
+    with pytest.raises(ValueError, match="'takes' have other takes"):
+        resample_pooled([[three], [two]])
+
+
+# Actions with a single take
+
+
+def test_actions_with_a_single_take_stand_for_takes_of_one_another() -> None:
+    rng = np.random.default_rng(3)
+    errors = rng.normal(50, 4, 24)
+    arm = [cell([[e], [e]], runs=str(i), takes=str(i)) for i, e in enumerate(errors)]
+    draws = resample_pooled([arm], draws=MANY)[0]
+    assert draws.mean() == pytest.approx(errors.mean(), abs=0.02)
+    assert draws.var() == pytest.approx(errors.var(ddof=1) / 24 * spread(23), rel=0.03)
+
+
+def test_an_action_that_alone_has_a_single_take_joins_the_one_with_the_fewest() -> None:
+    takes = [30.0, 50, 70]
+    arm = [cell([takes * 4] * 2, takes="many"), cell([[40.0]] * 2, takes="one"), cell([takes] * 2, takes="few")]
+    draws = resample_pooled([arm], draws=MANY)[0]
+    assert pooled_mean(arm) == pytest.approx(140 / 3)
+    assert draws.mean() == pytest.approx(140 / 3, abs=0.1)
+    alone = resample_pooled([[arm[0]]], draws=MANY)[0].var() / spread(11)
+    joined = resample_pooled([arm[1:]], draws=MANY)[0].var() / spread(3)
+    assert draws.var() / spread(14) == pytest.approx(alone / 9 + joined * 4 / 9, rel=0.05)
+
+
+def test_joined_actions_may_have_other_numbers_of_runs() -> None:
+    first = [cell([[50.0]] * 5, runs="original", takes=name) for name in "AB"]
+    second = [
+        cell([[45.0], [45], [45], [75], [15]], runs="A", takes="A"),
+        cell([[40.0], [42], [44]], runs="B", takes="B"),
+    ]
+    effect = compare(list(zip(first, second, strict=True)))
+    assert effect.value == pytest.approx(100 * ((45 + 42) / 2 / 50 - 1))
+    assert effect.low < effect.value < effect.high
+
+
+# Comparing
+
+
+def make_pairs(
+    rng: np.random.Generator, *, runs: Sequence[int] = (5, 5), actions: int = 1, change: float = 0.0, takes: int = 4
+) -> list[tuple[Cell, Cell]]:
+    """A made-up study: runs and takes differ by chance, and the second arm by `change` per cent from the first.
+
+    The baseline's runs have an effect on all actions and one on each; takes differ much, alike for both arms, and a
+    little between the arms.
+    """
+    shared, pairs = rng.normal(0, 1, runs[0]), []
+    for number in range(actions):
+        size = (50 + 3 * number) * np.array([1, 1 + change / 100])
+        frames, take = rng.integers(200, 1200, takes).astype(float), rng.normal(0, 5, takes)
+        first = size[0] + shared[:, None] + rng.normal(0, 1, (runs[0], 1)) + rng.normal(0, 0.5, (runs[0], takes))
+        second = size[1] + rng.normal(0, 1.4, (runs[1], 1)) + rng.normal(0, 0.5, (runs[1], takes))
+        own = rng.normal(0, 1, takes)
+        subjects = tuple(f"S{number % 2}" for number in range(takes))
+        pairs.append(
+            (
+                Cell(first + take, frames, subjects, "original", f"action {number}"),
+                Cell(second + take + own, frames, subjects, f"model {number}", f"action {number}"),
+            )
+        )
+    return pairs
+
+
+def test_a_change_is_that_of_the_means_over_the_actions() -> None:
+    first = [cell([[50, 60], [54, 64]], frames=[3, 1], runs="o", takes=name) for name in "AB"]
+    second = [
+        cell([[40, 40], [44, 44]], frames=[3, 1], runs="A", takes="A"),
+        cell([[20, 20]], frames=[3, 1], runs="B", takes="B"),
+    ]
+    assert compare([(first[0], second[0])]).value == pytest.approx(100 * (42 / 54.5 - 1))
+    assert compare(list(zip(first, second, strict=True))).value == pytest.approx(100 * (31 / 54.5 - 1))
+
+
+def by_hand(pairs: Sequence[tuple[Cell, Cell]], null: float) -> tuple[float, float]:
+    """p over the runs and p over the takes, counting every permutation."""
+    scale = 1 + null / 100
+    runs = min(len(second.errors) for _, second in pairs)
+    before = scale * np.mean([first.per_run for first, _ in pairs], axis=0)
+    after = np.mean([second.per_run[:runs] for _, second in pairs], axis=0)
+    joined = np.concatenate([before, after])
+    sums = np.array([joined[list(chosen)].sum() for chosen in combinations(range(len(joined)), len(before))])
+    weighted = [(s.errors.mean(0) - scale * f.errors.mean(0)) * f.weights for f, s in pairs]
+    signed = np.array(list(product((-1, 1), repeat=sum(map(len, weighted))))) @ np.concatenate(weighted)
+
+    def two_sided(values: np.ndarray, observed: float) -> float:
+        near = 1e-9
+        return min(1.0, 2 * min(np.mean(values <= observed + near), np.mean(values >= observed - near)))
+
+    return two_sided(sums, before.sum()), two_sided(signed, sum(map(np.sum, weighted)))
+
+
+@pytest.mark.parametrize("null", [0, -11, 4.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_p_is_the_larger_of_that_over_runs_and_that_over_takes(seed: int, null: float) -> None:
+    pairs = make_pairs(np.random.default_rng(seed), runs=(4, 3), actions=2, change=-2)
+    own = by_hand(pairs, null)
+    assert compare(pairs, null=null).p == pytest.approx(max(own))
+
+
+def test_longer_takes_weigh_more_in_the_test_over_takes() -> None:
+    found, alike = [], []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        frames, difference = np.array([100.0, 900, 200, 800, 100, 500]), rng.normal(2, 3, 6)
+        runs = 0.01 * rng.normal(0, 1, (5, 1))
+        errors = 50 + runs + np.zeros(6), 50 - runs + difference
+        pairs, plain = (
+            [(cell(errors[0], weights, runs="o"), cell(errors[1], weights, runs="a"))] for weights in (frames, None)
+        )
+        over_runs, over_takes = by_hand(pairs, 0)
+        assert over_takes > over_runs
+        assert compare(pairs).p == pytest.approx(over_takes)
+        found, alike = [*found, over_takes], [*alike, compare(plain).p]
+    assert found != pytest.approx(alike)
+
+
+def test_either_test_can_be_the_larger_one() -> None:
+    rng = np.random.default_rng(0)
+    studies = [make_pairs(rng, runs=(4, 3), actions=2, change=-2) for _ in range(20)]
+    larger = [np.argmax(by_hand(pairs, 0)) for pairs in studies]
+    assert set(larger) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("runs", "actions", "smallest"),
+    [((3, 3), 2, 0.1), ((5, 3), 2, 1 / 28), ((5, 5), 1, 1 / 8), ((5, 5), 2, 1 / 126), ((1, 5), 2, 1)],
+)
+def test_the_smallest_p_is_the_larger_of_both(runs: tuple[int, int], actions: int, smallest: float) -> None:
+    effect = compare(make_pairs(np.random.default_rng(0), runs=runs, actions=actions, change=-50))
+    assert effect.smallest_p == pytest.approx(smallest)
+    assert effect.p == pytest.approx(smallest)
+    assert f"on {4 * actions} takes" in effect.units
+
+
+def test_the_models_of_all_actions_at_one_place_are_a_run_as_far_as_all_have_it() -> None:
+    rng = np.random.default_rng(0)
+    more, fewer = make_pairs(rng, runs=(5, 5), change=-50), make_pairs(rng, runs=(5, 2), change=-50)
+    other = [(fewer[0][0], Cell(fewer[0][1].errors, fewer[0][1].frames, fewer[0][1].subjects, "B", "B"))]
+    pairs = [
+        more[0],
+        (Cell(other[0][0].errors, other[0][0].frames, other[0][0].subjects, "original", "B"), other[0][1]),
+    ]
+    effect = compare(pairs)
+    assert effect.smallest_p == pytest.approx(2 / 21)
+    assert effect.units == "5 runs of the original and 2 runs of each action-based model on 8 takes"
+
+
+def test_times_have_no_takes_and_so_no_test_over_them() -> None:
+    effect = compare([(plain_cell([10, 11, 12, 13, 14], "original"), plain_cell([5, 6, 7, 8, 9], "own"))])
+    assert effect.p == effect.smallest_p == pytest.approx(2 / 252)
+    assert effect.value == pytest.approx(100 * (7 / 12 - 1))
+    assert effect.units == "5 runs of the original and 5 runs of each action-based model"
+
+
+def test_nothing_is_not_compared() -> None:
+    with pytest.raises(ValueError, match="no pair"):
+        compare([])
+    with pytest.raises(ValueError, match="no change"):
+        change_within([])
+    with pytest.raises(ValueError, match="no change"):
+        change_within([[1.0], []])
+
+
+def test_changes_within_runs_are_tested_by_their_signs() -> None:
+    effect = change_within([[-3, -5], [-8, -8, -5]], null=-1)
+    assert effect.value == -5.5
+    assert effect.p == effect.smallest_p == pytest.approx(2 / 32)
+    assert effect.low < -5.5 < effect.high
+    assert effect.units == "5 runs"
+    groups = [[-3, 1], [-8, 2, -5, -6]]
+    weighted = np.concatenate([(np.array(own) + 1) / len(own) for own in groups])
+    sums = np.array(list(product((-1, 1), repeat=6))) @ weighted
+    assert change_within(groups, null=-1).p == pytest.approx(2 * np.mean(sums <= weighted.sum() + 1e-9))
+    unweighted = np.array([-2, 2, -7, 3, -4, -5])
+    assert change_within(groups, null=-1).p != pytest.approx(change_within([unweighted]).p)
+    assert change_within([[0.1, 0.2, 0.4]], units="action").units == "3 actions"
+    assert np.isnan(change_within([[-3, -5], [-8]]).low)
+
+
+# Made-up studies
+
+
+def share(effects: Sequence[Effect], word: str) -> float:
+    return float(np.mean([decide(effect, side="below").word == word for effect in effects]))
+
+
+def test_arms_that_do_not_differ_are_hardly_ever_found_to() -> None:
+    rng = np.random.default_rng(0)
+    effects = [compare(make_pairs(rng, actions=2)) for _ in range(300)]
+    assert np.mean([effect.p <= 0.05 for effect in effects]) < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
+    assert share(effects, NOT_DECIDABLE) > 0.95
+
+
+@pytest.mark.parametrize(("change", "word"), [(-15, REPRODUCED), (15, NOT_REPRODUCED)])
+def test_arms_that_differ_much_are_found_to_on_the_right_side(change: float, word: str) -> None:
+    rng = np.random.default_rng(0)
+    assert share([compare(make_pairs(rng, actions=3, change=change)) for _ in range(15)], word) == 1
+
+
+def test_three_runs_of_each_arm_decide_nothing_however_far_apart() -> None:
+    effect = compare(make_pairs(np.random.default_rng(0), runs=(3, 3), actions=2, change=-50))
+    verdict = decide(effect, side="below")
+    assert effect.high < -40
+    assert verdict.word == NOT_DECIDABLE
+    assert verdict.reason.startswith("p cannot fall below 0.1 with 3 runs of the original and 3 runs")
+
+
+@pytest.mark.parametrize("runs", [3, 5])
+def test_the_interval_of_an_error_holds_the_truth_about_as_often_as_it_says(runs: int) -> None:
+    rng = np.random.default_rng(0)
+    found = [interval(draw(make_pairs(rng, runs=(runs, 1))[0][0], 1000)) for _ in range(400)]
+    assert 0.925 < np.mean([low <= 50 <= high for low, high in found]) < 0.99
+
+
+@pytest.mark.parametrize(("runs", "actions", "studies"), [((5, 5), 1, 100), ((3, 3), 4, 100), ((5, 3), 4, 100)])
+def test_the_interval_of_a_change_holds_the_truth_as_often_as_it_says(runs, actions, studies) -> None:
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(studies):
+        before, after = resample_pooled(list(zip(*make_pairs(rng, runs=runs, actions=actions, change=-7), strict=True)))
+        low, high = interval(100 * (after / before - 1))
+        found.append(low <= -7 <= high)
+    assert np.mean(found) > 0.92
