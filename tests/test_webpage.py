@@ -1,0 +1,759 @@
+"""An executed notebook as one web page: what is on it, what cannot get onto it, and how a browser shows it."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from bs4.element import PreformattedString
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from pose3d_lib import formulas, markup, webpage
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.paths import notebooks_dir
+from pose3d_lib.webpage import write_report
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+# One pixel.
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+
+P_MPJPE = (
+    r"\text{P-MPJPE} = \min_{s, R, t} \frac{1}{J} \sum_{j=1}^{J} \lVert s R \hat{p}_j + t - p_j \rVert_2",
+    r"\begin{aligned} U \Sigma V^\top &= \hat{X}^\top X, \qquad D = \operatorname{diag}(1, 1, \det(V U^\top)), \\"
+    r" R &= V D U^\top, \qquad s = \frac{\operatorname{tr}(\Sigma D)}{\lVert \hat{X} \rVert_F^2}, \qquad"
+    r" t = \bar{p} - s R \bar{\hat{p}} \end{aligned}",
+)
+FORMULAS = (
+    *P_MPJPE,
+    r"\sum_{i \in \text{actions}} f(i) = f(a) \cdot t \qquad\Longleftrightarrow\qquad t = \frac{\sum_i f(i)}{f(a)} . \tag{1}",
+    r"\lambda(n) = \lambda_0 \cdot \begin{cases} 0.95^{\lfloor n / f(a) \rfloor} & \text{per epoch} \\"
+    r" 0.95^{\lfloor n / \sum_i f(i) \rfloor} & \text{per unit epoch} \end{cases}",
+    r"\underbrace{f(a) + \dots + f(a)}_{t \text{ times}} = \sum_i f(i) \tag{2}",
+    r"\begin{aligned} a &= b \\ c &= d \end{aligned} \tag{3}",
+    r"\begin{align} a &= b \tag{4} \\ c &= d \end{align}",
+    r"R^* = \operatorname*{arg\,min}_{R \in SO(3)} \lVert R X - Y \rVert_F, \quad X \in \mathbb{R}^{3 \times J}",
+    r"p_{(k)} \le \frac{\alpha}{m - k + 1}, \quad \binom{8}{4}^{-1}, \quad \bar{x} \pm t_{0.975,\,n-1} \, s / \sqrt{n}",
+    r"\left( \frac{e_a^{\mathrm{own}}}{e_a^{\mathrm{all}}} - 1 \right) \cdot 100\,\%",
+)
+
+
+def markdown(text: str) -> nbformat.NotebookNode:
+    return new_markdown_cell(text)
+
+
+def code(*outputs: nbformat.NotebookNode, source: str = "secret_call()", tags: tuple[str, ...] = ()) -> Any:
+    return new_code_cell(source, execution_count=1, outputs=list(outputs), metadata={"tags": list(tags)})
+
+
+def shown(metadata: dict | None = None, **data: str) -> nbformat.NotebookNode:
+    kinds = {
+        "html": "text/html",
+        "md": "text/markdown",
+        "png": "image/png",
+        "svg": "image/svg+xml",
+        "text": "text/plain",
+    }
+    return new_output("display_data", data={kinds[k]: v for k, v in data.items()}, metadata=metadata or {})
+
+
+def value(text: str) -> nbformat.NotebookNode:
+    return new_output("execute_result", data={"text/plain": text}, execution_count=1)
+
+
+def printed(text: str, name: str = "stdout") -> nbformat.NotebookNode:
+    return new_output("stream", name=name, text=text)
+
+
+def failed(reason: str = "wrong") -> nbformat.NotebookNode:
+    return new_output("error", ename="ValueError", evalue=reason, traceback=[f"\x1b[31mValueError\x1b[0m: {reason}"])
+
+
+def save(folder: Path, *cells: nbformat.NotebookNode, **metadata: Any) -> Path:
+    """A notebook on disk as papermill writes it; one executed cell is always in it."""
+    path = folder / "04_results.ipynb"
+    nbformat.write(new_notebook(cells=[code(source="1"), *cells], metadata=metadata), path)
+    return path
+
+
+Make = Callable[..., BeautifulSoup]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """The page of some cells, parsed."""
+
+    def make(*cells: nbformat.NotebookNode, title: str = "A title", **metadata: Any) -> BeautifulSoup:
+        path = write_report(save(tmp_path, *cells, **metadata), tmp_path / "pages" / "report.html", title=title)
+        return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+    return make
+
+
+def words(element: Any) -> str:
+    return " ".join(element.get_text(" ").split())
+
+
+# What is on the page
+
+
+def test_text_and_outputs_keep_their_order_and_code_is_left_out(make: Make) -> None:
+    page = make(
+        markdown("# First\n\nsecond"),
+        code(shown(md="third"), printed("fourth\n"), shown(html="<b>fifth</b>", text="never"), value("sixth")),
+        markdown("seventh"),
+    )
+    assert words(page.main) == "First # second third fourth fifth sixth seventh"
+    assert "secret_call" not in page.decode()
+
+
+def test_cells_without_output_and_cells_tagged_so_leave_nothing(make: Make) -> None:
+    page = make(code(), code(source=""), code(printed("paths"), tags=("remove-cell",)), markdown("text"))
+    assert page.main.decode().split() == ["<main>", "<p>text</p>", "</main>"]
+
+
+def test_prints_warnings_and_errors_are_told_apart(make: Make) -> None:
+    page = make(code(printed("a < b\n\n  c\n"), printed("careful", name="stderr"), failed()))
+    assert [(" ".join(pre["class"]), pre.get_text().strip()) for pre in page.find_all("pre")] == [
+        ("printed", "a < b\n\n  c"),
+        ("printed warned", "careful"),
+        ("failed", "ValueError: wrong"),
+    ]
+
+
+def test_the_page_is_of_its_title_and_needs_no_script(make: Make) -> None:
+    page = make(markdown("text"), title='One action <b>& "more"</b>')
+    assert page.title.get_text() == page.h1.get_text() == 'One action <b>& "more"</b>'
+    assert len(page.find_all("h1")) == 1
+    assert page.html["lang"] == "en"
+    assert not page.find_all(["script", "link", "iframe"])
+    policy = page.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
+    assert {"default-src 'none'", "img-src data:"} <= {rule.strip() for rule in policy.split(";")}
+
+
+def test_a_first_heading_that_repeats_the_title_stands_there_once(make: Make) -> None:
+    page = make(markdown("# The same\n\ntext"), title="The same")
+    assert page.decode().count("The same") == 2  # the title of the window and that of the page
+
+
+def test_code_in_text_is_shown_as_code(make: Make) -> None:
+    page = make(markdown("`a < b`\n\n```python\nx = {'$a$': 1}\n```\n\n```\npose3d run\n```"))
+    assert page.p.code.get_text() == "a < b"
+    assert [pre.get_text().strip() for pre in page.find_all("pre")] == ["x = {'$a$': 1}", "pose3d run"]
+
+
+# Formulas
+
+
+@pytest.mark.parametrize("tex", FORMULAS)
+def test_a_formula_becomes_mathml_that_scrolls_in_its_own_box(make: Make, tex: str) -> None:
+    page = make(markdown(f"before\n\n$$\n{tex}\n$$\n\nafter"))
+    assert not page.select("code")
+    assert page.math["display"] == "block"
+    assert page.math.parent["class"] == ["formula"]
+    assert "$" not in page.main.get_text()
+    assert "\\" not in page.main.get_text()
+
+
+@pytest.mark.parametrize(
+    ("tex", "parts"),
+    [
+        (r"$\frac{1}{J}$", {"mfrac": ["1", "J"]}),
+        (r"$\sqrt{n}$", {"msqrt": ["n"]}),
+        (r"$r^2 + k_1$", {"msup": ["r", "2"], "msub": ["k", "1"]}),
+        (r"$$\min_{s}$$", {"munder": ["min", "s"]}),
+        (r"$$\sum_{j=1}^{J}$$", {"munderover": ["∑", "j=1", "J"]}),
+        (r"$\begin{pmatrix} a & b \\ c & d \end{pmatrix}$", {"mtable": ["ab", "cd"]}),
+    ],
+)
+def test_the_parts_of_a_formula_are_where_they_belong(make: Make, tex: str, parts: dict[str, list[str]]) -> None:
+    math = make(markdown(tex)).math
+    for name, texts in parts.items():
+        assert [part.get_text() for part in math.find(name).find_all(recursive=False)] == texts
+
+
+def test_a_tag_numbers_its_formula_and_nothing_else_does(make: Make) -> None:
+    page = make(
+        markdown(r"$$ a = b \tag{1} $$"),
+        markdown(r"\begin{align} c &= d \\ e &= f \tag{7} \end{align}"),
+        markdown(r"\begin{equation} g = h \end{equation}"),
+    )
+    numbers = [re.findall(r"\(\w+\)", math.get_text()) for math in page.find_all("math")]
+    assert numbers == [["(1)"], ["(7)"], []]
+
+
+def test_formulas_in_tables_headings_and_outputs_are_set_too(make: Make) -> None:
+    page = make(markdown("# About $t$\n\n| a | b |\n|--|--|\n| $x$ | 1 |"), code(shown(md="with $y_1$")))
+    assert [math.parent.name for math in page.find_all("math")] == ["h2", "td", "p"]
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"\foo{x}",
+        r"\frac{1}{",
+        "x_{",
+        "}",
+        r"\begin{aligned} x",
+        "a & b",
+        r"\href{http://x.example}{y}",
+        r"\newcommand{\x}{\x\x}\x",
+        "x" * (formulas.LONGEST_FORMULA + 1),
+        "{" * 10**5,
+    ],
+    ids=lambda tex: tex[:30],
+)
+def test_a_formula_that_cannot_be_converted_stays_tex(make: Make, tex: str) -> None:
+    page = make(markdown(f"before ${tex}$ after"))
+    assert page.p.get_text() == f"before {tex} after"
+    assert page.p.code["class"] == ["tex"]
+    assert not page.math
+
+
+@pytest.mark.parametrize("bracket", ["(", "[", r"\{", r"\lVert ", r"\langle ", r"\lfloor ", r"\llbracket ", "⟨", "⎰"])
+def test_brackets_that_are_never_closed_hang_nothing(bracket: str) -> None:
+    begun = time.monotonic()
+    formulas.to_mathml(bracket * 16, display=True)
+    assert formulas.to_mathml(bracket * 21, display=True) is None
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs $5 and $6.",
+        "between $5/$6 a piece",
+        "a $ alone",
+        "$HOME and $PATH",
+        "US$ 3, US$ 4",
+        r"\$x\$",
+        "$$",
+        "5$",
+    ],
+)
+def test_dollars_that_are_money_stay_dollars(make: Make, text: str) -> None:
+    page = make(markdown(text))
+    assert words(page.main) == text.replace("\\", "")
+    assert not page.select("math, code")
+
+
+@pytest.mark.parametrize("text", ["`$a$`", "`$HOME` and `$x$`", "costs $5, `a$b`, `c$`"])
+def test_dollars_in_code_stay_dollars(make: Make, text: str) -> None:
+    page = make(markdown(text))
+    assert not page.select("math, code.tex")
+    assert [span.get_text() for span in page.find_all("code")] == re.findall("`(.*?)`", text)
+
+
+def texts_of_notebooks() -> list[str]:
+    found = []
+    for path in sorted(notebooks_dir().glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        found += [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    return found
+
+
+def test_every_formula_of_the_notebooks_is_converted(make: Make) -> None:
+    texts = texts_of_notebooks()
+    page = make(*map(markdown, texts))
+    assert [formula.get_text() for formula in page.select("code.tex")] == []
+    plain = re.sub(r"```.*?```|`[^`]*`", "", "\n\n".join(texts), flags=re.DOTALL)
+    displayed = re.findall(r"\$\$.+?\$\$", plain, re.DOTALL)
+    inline = re.findall(r"\$[^$]+\$", re.sub(r"\$\$.+?\$\$", "", plain, flags=re.DOTALL))
+    assert len(displayed) >= 3
+    assert len(page.select("math[display=block]")) == len(displayed)
+    assert len(page.select("math:not([display])")) == len(inline)
+
+
+# Pictures, tables, headings, links
+
+
+def test_a_picture_is_inside_the_page_under_its_caption(make: Make) -> None:
+    page = make(
+        markdown("# Errors"),
+        code(shown(png=PNG), shown(md="*Both arms, with `95 %` intervals.*"), shown(md="*So* it is.")),
+    )
+    assert page.figure.img["src"] == f"data:image/png;base64,{PNG}"
+    assert page.figure.figcaption.get_text() == page.figure.img["alt"] == "Both arms, with 95 % intervals."
+    assert words(page.find_all("p")[-1]) == "So it is."
+    assert page.decode().count("Both arms") == 2
+
+
+def test_a_picture_without_caption_is_described_by_its_text_or_the_heading_above(make: Make) -> None:
+    page = make(
+        code(shown(png=PNG)),
+        markdown("# One"),
+        code(shown(png=PNG, metadata={"image/png": {"alt": "a curve"}}), shown(md="Not a caption.")),
+        markdown("## Two"),
+        code(shown(png=PNG), shown(svg='<svg xmlns="http://www.w3.org/2000/svg"></svg>')),
+    )
+    assert [img["alt"] for img in page.find_all("img")] == ["picture", "a curve", "Two", "Two"]
+    assert not page.find_all("figcaption")
+    assert all(img["src"].startswith("data:image/") for img in page.find_all("img"))
+
+
+def test_a_picture_pasted_into_a_text_is_inside_the_page(make: Make) -> None:
+    cell = markdown("![a sketch](attachment:sketch.png)\n\n![gone](attachment:other.png)")
+    cell.attachments = {"sketch.png": {"image/png": PNG}}
+    page = make(cell)
+    assert page.figure.img["src"] == f"data:image/png;base64,{PNG}"
+    assert page.figure.img["alt"] == "a sketch"
+    assert words(page.main.find_all("p")[-1]) == "[gone]"
+
+
+def test_a_table_scrolls_in_its_own_box_with_numbers_on_the_right_and_its_caption_below(make: Make) -> None:
+    sentence = "the action-based model has the lower error after a unit epoch"
+    table = f"| Action | MPJPE |  | says |\n|:--|--:|:--|--|\n| Eating | 12.5 (1 to 20) | 3 | {sentence} |"
+    page = make(code(shown(md=f"{table}\n\n*Three seeds.*")), markdown("*Not* all of it."))
+    box = page.select_one("div.scroll[tabindex]")
+    assert [child.name for child in box.find_all(recursive=False)] == ["table"]
+    assert [(cell.get_text(), cell.get("class")) for cell in box.find_all("td")] == [
+        ("Eating", None),
+        ("12.5 (1 to 20)", ["number"]),
+        ("3", ["number"]),
+        (sentence, ["long"]),
+    ]
+    assert box.find_next_sibling("p")["class"] == ["caption"]
+    assert words(box.find_next_sibling("p")) == "Three seeds."
+    assert words(page.p.find_next_sibling("p")) == "Not all of it."
+    assert page.p.find_next_sibling("p").attrs == {}
+
+
+def test_a_table_of_pandas_is_a_table_like_any_other(make: Make) -> None:
+    table = '<style scoped>td {color: red}</style><table border="1" class="dataframe"><tr><td>-1.5</td></tr></table>'
+    page = make(code(shown(html=f"<div>{table}</div>", text="never")))
+    assert page.main.find("table").attrs == {}
+    assert page.select_one("div.scroll td.number").get_text() == "-1.5"
+    assert "red" not in page.main.decode()
+
+
+def test_headings_have_names_and_sections_are_listed(make: Make) -> None:
+    page = make(
+        markdown("# 4 Results\n\n[to the second](#The-second)\n\n[nowhere](#Missing)"),
+        markdown("## The first\n\n### A detail\n\n## The second\n\n## The first\n\n## Größe $t$"),
+    )
+    headings = page.main.find_all(re.compile("^h[2-6]$"))
+    assert [(heading.name, heading["id"]) for heading in headings] == [
+        ("h2", "4-Results"),
+        ("h3", "The-first"),
+        ("h4", "A-detail"),
+        ("h3", "The-second"),
+        ("h3", "The-first-2"),
+        ("h3", "Größe-t"),
+    ]
+    listed = [(words(link), link["href"]) for link in page.nav.find_all("a")]
+    assert listed == [
+        ("The first", "#The-first"),
+        ("The second", "#The-second"),
+        ("The first", "#The-first-2"),
+        ("Größe t", "#Gr%C3%B6%C3%9Fe-t"),
+    ]
+    assert page.nav.math is not None
+    assert page.nav.find_next(re.compile("^h[2-6]$")) is headings[3], "below the first section"
+    assert [words(link) for link in page.select("p a")] == ["to the second"]
+
+
+def test_a_short_page_has_no_contents(make: Make) -> None:
+    assert make(markdown("# Results\n\n## One section")).nav is None
+
+
+def test_links_that_say_where_they_lead_stay_and_others_become_text(make: Make) -> None:
+    page = make(
+        markdown(
+            "[a](https://a.example) [b](../docs/data.md) [c](javascript:alert(1)) [d](file:///etc/passwd) <m@e.org>"
+        )
+    )
+    assert [link["href"] for link in page.p.find_all("a")] == ["https://a.example", "mailto:m@e.org"]
+    assert words(page.p) == "a b c d m@e.org"
+
+
+# What cannot get onto the page
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<script src=http://evil.example/x.js></script>",
+    "<img src=http://evil.example/x.png onerror=alert(1)>",
+    "<img src=x onerror=alert(1) alt='<b>bold</b>'>",
+    "![far](http://evil.example/y.png)",
+    "![near](../../secret.png)",
+    "<svg onload=alert(1)><image href=http://evil.example/z /></svg>",
+    "<iframe src=http://evil.example></iframe>",
+    "<object data=http://evil.example></object><embed src=http://evil.example>",
+    "<link rel=stylesheet href=http://evil.example/a.css><base href=http://evil.example>",
+    "<meta http-equiv=refresh content='0;url=http://evil.example'>",
+    "<style>@import url(http://evil.example/b.css);</style>",
+    "<p style='background:url(http://evil.example/c.png)'>p</p>",
+    "<td style='text-align:right;background:url(http://evil.example/d.png)'>q</td>",
+    "<video src=http://evil.example poster=http://evil.example></video>",
+    "<a href='  javascript:alert(1)'>j</a><a href=http:javascript ping=http://evil.example>k</a>",
+    "<form action=http://evil.example><input type=image src=http://evil.example><button>b</button></form>",
+    "<math href=http://evil.example><mi>x</mi></math>",
+    "<!--[if IE]><script src=http://evil.example></script><![endif]-->",
+    "<![CDATA[<script>alert(1)</script>]]><?php echo 1 ?>",
+    "<noscript><img src=http://evil.example></noscript><template><img src=http://evil.example></template>",
+    "</p></main></body></html><script>alert(1)</script>",
+    "<details ontoggle=alert(1) open><summary>s</summary>",
+    "<code class=tex>\\href{javascript:alert(1)}{x}</code>",
+    "$\\text{<img src=http://evil.example onerror=alert(1)>}$",
+    "# <img src=x onerror=alert(1)> heading",
+    "<pre style='x' class=failed id=x onclick=alert(1)>pre</pre>",
+    "<img src='data:text/html,<script>alert(1)</script>'>",
+    "<plaintext>",
+    "<textarea><script>",
+    "<title>",
+    "\"'><script>alert(1)</script>",
+]
+
+
+def assert_harmless(page: BeautifulSoup) -> None:
+    """Known elements and attributes only, and no address that a browser would follow by itself."""
+    for element in page.main.find_all(True):
+        assert element.name not in markup.DROPPED or element.name == "math"
+        for key, value in element.attrs.items():
+            assert not key.startswith("on")
+            assert key not in ("srcset", "data", "poster", "action", "background", "ping")
+            assert key != "src" or value.startswith("data:image/")
+            assert key != "href" or value.startswith(("#", "http://", "https://", "mailto:"))
+            assert key != "style" or "url" not in value
+    assert not page.find_all(["script", "iframe", "link", "object", "embed", "form", "input", "base"])
+    assert not page.main.find_all(string=lambda text: isinstance(text, PreformattedString)), "comments and the like"
+    assert len(page.find_all("meta")) == 3
+    assert len(page.find_all("style")) == 1
+    assert not re.search(r"url\(|@import|@font-face", page.style.get_text())
+
+
+@pytest.mark.parametrize("as_output", [False, True])
+def test_nothing_hostile_gets_onto_the_page_or_hides_what_follows(make: Make, as_output: bool) -> None:
+    cells = []
+    for number, text in enumerate(HOSTILE):
+        outputs = [shown(html=text), shown(md=text), printed(text), shown(text=text)]
+        cells += [code(*outputs) if as_output else markdown(text), markdown(f"marker {number}")]
+    page = make(*cells)
+    assert_harmless(page)
+    markers = [p for p in page.find_all("p") if p.get_text().startswith("marker ")]
+    assert [p.get_text() for p in markers] == [f"marker {number}" for number in range(len(HOSTILE))]
+    assert all(p.parent.name == "main" for p in markers)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.sampled_from([*HOSTILE, "<div>", "</div>", "<table>", "<td>", "`", "$", "\n\n", "|", "*", "<!--", "<", "&"])
+    )
+)
+def test_no_mixture_of_hostile_parts_gets_onto_the_page(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[str]
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    notebook = save(folder, markdown("".join(parts)), code(shown(html="".join(parts))))
+    page = write_report(notebook, folder / "report.html", title="".join(parts)).read_text(encoding="utf-8")
+    assert_harmless(BeautifulSoup(page, "html.parser"))
+
+
+def test_deeply_nested_elements_are_no_trouble(make: Make) -> None:
+    assert "deep" in words(make(code(shown(html="<div><b>" * 500 + "deep"))).main)
+
+
+def test_half_characters_are_written_as_question_marks(tmp_path: Path) -> None:
+    notebook = save(tmp_path, markdown("half: X"))
+    notebook.write_text(notebook.read_text().replace("half: X", r"half: \ud800"))
+    assert "half: ?" in write_report(notebook, tmp_path / "report.html", title="t").read_text(encoding="utf-8")
+
+
+# The line under the title
+
+
+def test_the_line_under_the_title_tells_what_the_notebook_tells(make: Make) -> None:
+    page = make(
+        code(
+            source='dataset: str = "h36m"  # a name\nscale: str = "small"\nseeds = [1]\nother = f()',
+            tags=("parameters",),
+        ),
+        code(source='# Parameters\ndataset = "synthetic"\n', tags=("injected-parameters",)),
+        code(printed("Synthetic motion: made by a program, nobody was filmed.\n")),
+        papermill={"end_time": "2026-11-22T16:50:30.745912+02:00"},
+    )
+    assert words(page.select_one("header .about")) == (
+        "Dataset: synthetic, scale small · Synthetic data: made by a program, nobody was filmed · "
+        "Executed on 2026-11-22 at 14:50 UTC"
+    )
+
+
+def test_real_data_is_not_called_synthetic_and_its_folder_stays_private(make: Make) -> None:
+    page = make(
+        code(source='dataset: str = "/home/somebody/<b>motion</b>.npz"\nscale: str = "small"', tags=("parameters",))
+    )
+    assert words(page.select_one(".about")) == "Dataset: b>.npz"
+
+
+@pytest.mark.parametrize("end", [None, 5, "yesterday", "2026-11-22T16:50:30"])
+def test_nothing_is_invented(make: Make, end: object) -> None:
+    page = make(code(source="def f(: no Python", tags=("parameters",)), papermill={"end_time": end})
+    assert page.select_one(".about") is None
+
+
+def test_what_synthetic_data_declares_is_recognised(tiny_data: PoseDataset, make: Make) -> None:
+    declared = "\n".join(tiny_data.declarations())
+    assert webpage.NOBODY_FILMED in declared
+    assert "Synthetic data" in words(make(code(printed(declared))).select_one(".about"))
+    assert make(code(printed("people were filmed"))).select_one(".about") is None
+
+
+def test_a_notebook_that_an_error_stopped_is_shown_and_says_so(make: Make) -> None:
+    never = new_code_cell("later()")
+    page = make(code(shown(md="before")), code(failed("no such file")), never)
+    assert words(page.select_one(".about")) == "Stopped by an error, which is shown below"
+    assert "no such file" in page.select_one("pre.failed").get_text()
+
+
+# Files
+
+
+def test_the_same_notebook_gives_the_same_bytes(tmp_path: Path) -> None:
+    cells = [markdown("# One\n\n## Two $x$\n\n## Three"), code(shown(png=PNG), printed("p"))]
+    first = write_report(save(tmp_path, *cells), tmp_path / "a.html", title="t").read_bytes()
+    for cell in cells:
+        cell["id"] = f"another-{cell['id']}"
+    assert write_report(save(tmp_path, *cells), tmp_path / "b.html", title="t").read_bytes() == first
+
+
+def test_cells_may_lack_ids(tmp_path: Path) -> None:
+    notebook = save(tmp_path, markdown("text"))
+    content = json.loads(notebook.read_text())
+    for cell in content["cells"]:
+        del cell["id"]
+    notebook.write_text(json.dumps(content))
+    assert "text" in write_report(notebook, tmp_path / "report.html", title="t").read_text()
+
+
+def test_a_page_replaces_the_one_before_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook, target = save(tmp_path, markdown("new")), tmp_path / "pages" / "report.html"
+    assert write_report(notebook, target, title="t") == target
+    old = target.read_bytes()
+    assert target.stat().st_mode & 0o777 == notebook.stat().st_mode & 0o777
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(webpage.os, "replace", full)
+    with pytest.raises(InputError, match=r"report\.html: cannot be written \(No space left on device\)"):
+        write_report(save(tmp_path, markdown("newer")), target, title="t")
+    assert target.read_bytes() == old
+    assert [path.name for path in target.parent.iterdir()] == ["report.html"]
+
+
+def not_executed() -> nbformat.NotebookNode:
+    return new_notebook(cells=[new_code_cell("1"), new_markdown_cell("text")])
+
+
+def partly_executed() -> nbformat.NotebookNode:
+    return new_notebook(cells=[code(), code(), new_code_cell("3"), new_code_cell("  \n")])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "not JSON"),
+        ("# a script", "not JSON"),
+        (b"\x89PNG\r\n\x1a\n", "not JSON"),
+        ("[" * 10**5, "not JSON"),
+        ("[]", "not a notebook of format 4"),
+        ('{"cells": 3, "nbformat": 4}', "not a notebook of format 4"),
+        ('{"nbformat": 3, "worksheets": []}', "not a notebook of format 4"),
+        ('{"nbformat": 4, "metadata": {}, "cells": [5]}', "not a valid notebook at cells/0"),
+        ('{"nbformat": 4, "metadata": {}, "cells": [{"cell_type": "code"}]}', "not a valid notebook at cells/0"),
+        ('{"nbformat": 4, "metadata": {}, "cells": []}', "0 of 0 code cells were executed"),
+        (nbformat.writes(not_executed()), r"0 of 1 code cells were executed; .* `pose3d run 04_results`"),
+        (nbformat.writes(partly_executed()), "2 of 3 code cells were executed"),
+    ],
+    ids=range(12),
+)
+def test_what_is_no_executed_notebook_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:
+    path = tmp_path / "04_results.ipynb"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message) as refused:
+        write_report(path, tmp_path / "pages" / "report.html", title="t")
+    assert str(path) in str(refused.value)
+    assert len(str(refused.value)) < 600
+    assert not (tmp_path / "pages").exists()
+
+
+def test_a_notebook_that_is_not_there_is_named_with_what_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"04_results\.ipynb: there is no such notebook; `pose3d run 04_results`"):
+        write_report(tmp_path / "04_results.ipynb", tmp_path / "report.html", title="t")
+    with pytest.raises(InputError, match="cannot be read"):
+        write_report(tmp_path, tmp_path / "report.html", title="t")
+
+
+def test_a_notebook_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+    notebook = save(tmp_path, markdown("text"))
+    whole = notebook.read_bytes().rstrip()
+    for length in range(0, len(whole), 7):
+        notebook.write_bytes(whole[:length])
+        with pytest.raises(InputError, match="not a notebook"):
+            write_report(notebook, tmp_path / "report.html", title="t")
+
+
+def test_a_target_that_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
+    notebook = save(tmp_path, markdown("text"))
+    before = notebook.read_bytes()
+    with pytest.raises(InputError, match="is the notebook itself"):
+        write_report(notebook, tmp_path / "." / notebook.name, title="t")
+    assert notebook.read_bytes() == before
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="folder: cannot be written"):
+        write_report(notebook, tmp_path / "folder", title="t")
+    with pytest.raises(InputError, match="cannot be made"):
+        write_report(notebook, notebook / "report.html", title="t")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["04_results.ipynb", "folder"]
+
+
+def test_importing_it_leaves_for_later_what_takes_long() -> None:
+    program = (
+        "import sys, pose3d_lib.webpage\nprint({'nbconvert', 'nbformat', 'bs4', 'jinja2', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium, chromium-browser or google-chrome on this machine")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Opens the page of some cells, without a network; nothing may be asked for, and nothing complained about."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    asked, complaints = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+    address = ""
+
+    def open_page(*cells: nbformat.NotebookNode, width: int = 1440) -> Any:
+        nonlocal address
+        path = write_report(save(tmp_path, *cells), tmp_path / "report.html", title="A title")
+        address = path.as_uri()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(address)
+        return page
+
+    yield open_page
+    page.wait_for_timeout(200)
+    assert [url for url in asked if url != address and not url.startswith("data:image/")] == []
+    assert complaints == []
+    context.close()
+
+
+def rich_cells() -> list[nbformat.NotebookNode]:
+    """Everything that a page may hold, some of it far wider than a telephone."""
+    rows = "\n".join("| Sitting |" + " 12.34 (12.00 to 13.00) |" * 9 for _ in range(15))
+    table = "| Action |" + " MPJPE [mm] |" * 9 + "\n|:--|" + "--:|" * 9 + f"\n{rows}\n\n*Caption.*"
+    wide = base64.b64encode(wide_picture()).decode()
+    return [
+        *map(markdown, texts_of_notebooks()),
+        *(markdown(f"$$ {tex} $$") for tex in FORMULAS),
+        markdown("`" + "a_very_long_name" * 20 + "` and " + "Donaudampfschiff" * 30),
+        code(
+            shown(md=table),
+            shown(png=wide),
+            printed("x" * 500),
+            shown(text="y" * 500),
+            shown(html=f"<pre>{'z' * 500}</pre>"),
+        ),
+    ]
+
+
+def wide_picture() -> bytes:
+    from io import BytesIO
+
+    from matplotlib.figure import Figure
+
+    file = BytesIO()
+    Figure(figsize=(20, 1)).savefig(file, format="png", dpi=72)
+    return file.getvalue()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [320, 400, 900, 1440])
+def test_nothing_is_wider_than_the_screen(opened: Callable[..., Any], width: int) -> None:
+    page = opened(*rich_cells(), width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.scroll, .formula, pre, img, p')].map(e => e.getBoundingClientRect().right)"
+    )
+    assert max(boxes) <= width
+    if width == 400:
+        scrolls = page.evaluate(
+            "[...document.querySelectorAll('.scroll')].at(-1).matches('.scroll') && "
+            "[...document.querySelectorAll('.scroll')].some(e => e.scrollWidth > e.clientWidth)"
+        )
+        assert scrolls
+
+
+@pytest.mark.browser
+def test_every_formula_is_laid_out(opened: Callable[..., Any]) -> None:
+    page = opened(*rich_cells())
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('math')].map(e => [e.getBoundingClientRect().width, e.getBoundingClientRect().height])"
+    )
+    assert len(sizes) > 20
+    assert min(width for width, _ in sizes) > 3
+    assert min(height for _, height in sizes) > 5
+    fraction = page.evaluate(
+        "(() => { const f = document.querySelector('mfrac'); const [a, b] = f.children; "
+        "return b.getBoundingClientRect().top - a.getBoundingClientRect().top })()"
+    )
+    assert fraction > 5, "the denominator stands below the numerator"
+
+
+@pytest.mark.browser
+def test_contents_lead_to_their_sections(opened: Callable[..., Any]) -> None:
+    page = opened(*rich_cells())
+    link = page.locator("nav a").last
+    page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    link.click()
+    name = page.evaluate("decodeURIComponent(location.hash.slice(1))")
+    top, bottom = page.evaluate(
+        "name => { const box = document.getElementById(name).getBoundingClientRect(); return [box.top, innerHeight] }",
+        name,
+    )
+    assert 0 <= top < bottom
+
+
+@pytest.mark.browser
+def test_a_browser_finds_nothing_hostile_on_the_page(opened: Callable[..., Any]) -> None:
+    page = opened(*map(markdown, HOSTILE), *(code(shown(html=text)) for text in HOSTILE), markdown("the end"))
+    assert "the end" in page.inner_text("main")
+
+
+@pytest.mark.browser
+def test_the_page_prints_without_its_contents_and_nothing_is_cut_off(opened: Callable[..., Any]) -> None:
+    page = opened(*map(markdown, texts_of_notebooks()), width=700)  # about the width of A4's text
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 700
+    assert page.pdf(format="A4").startswith(b"%PDF")
