@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-browser reproduce reference lab bench bench-reference test test-slow test-all fuzz lint format lock clean
+.PHONY: help install install-browser reproduce paper paper-more reference lab bench bench-reference test test-slow test-all fuzz lint format lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -57,8 +57,15 @@ $(VENV)/.installed-browser: $(VENV)/.installed
 reproduce: $(VENV)/.installed  ## run the whole paper: data, every training run, tables and figures (ARGS="..." for options)
 	$(BIN)/pose3d reproduce $(ARGS)
 
-reference: $(VENV)/.installed  ## reproduce, then write outputs/reference/, which the README shows
-	$(BIN)/pose3d reproduce --write-reference $(ARGS)
+paper: $(VENV)/.installed  ## every claim of the paper with its uncertainty: hours of runs; can be stopped, and goes on
+	$(BIN)/pose3d reproduce -p study paper $(ARGS)
+
+paper-more: $(VENV)/.installed  ## the same, and the questions beyond the paper
+	$(BIN)/pose3d reproduce -p study more $(ARGS)
+
+reference: $(VENV)/.installed  ## reproduce and paper-more, then write outputs/reference/, which the README shows
+	$(BIN)/pose3d reproduce --write-reference
+	$(BIN)/pose3d reproduce -p study more --write-reference
 
 lab: $(VENV)/.installed  ## open the notebooks in JupyterLab (as root: ARGS=--allow-root)
 	$(BIN)/jupyter lab notebooks $(ARGS)

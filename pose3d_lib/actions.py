@@ -9,6 +9,9 @@ from pose3d_lib.errors import InputError
 ALL = "All"
 """What the baseline trains on; not the name of any action."""
 
+ORIGINAL, ACTION_BASED = "Original", "Action-based"
+"""The two arms, in the paper's words: one model for all actions, and one model per action."""
+
 H36M_ACTIONS = (
     "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases",
     "Sitting", "SittingDown", "Smoking", "Waiting", "WalkDog", "Walking", "WalkTogether",

@@ -1,8 +1,9 @@
 """Formula (1) of the paper: how many windows a run may see, and the schedules that follow from how many it has seen.
 
-A *unit epoch* is one pass of the baseline over the windows of all actions. An action-based run repeats its own, smaller
-set of windows until it has seen as many: sum over actions of f(i) = f(a) * t. Everything here counts windows, one per
-output frame, mirrored ones included; both sides of the formula hold twice as many windows as frames.
+A *unit epoch* is one pass over the windows of all actions. An action-based run repeats its own, smaller set of windows
+until it has seen as many: sum over actions of f(i) = f(a) * t. So does a run of several actions, or of a share of the
+frames. Everything here counts windows, one per output frame, mirrored ones included; both sides of the formula hold twice
+as many windows as frames.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,15 @@ BUDGETS = ("equal_frames", "fifteen")
 DECAY_PER = ("epoch", "unit_epoch")
 """What a schedule counts: the run's own epochs, as published, or unit epochs, which are the same for both arms."""
 
+SCHEDULES = {
+    "epoch": ("epoch", "epoch"),
+    "unit_epoch": ("unit_epoch", "unit_epoch"),
+    "lr_unit_epoch": ("unit_epoch", "epoch"),
+    "bn_unit_epoch": ("epoch", "unit_epoch"),
+}
+"""Name -> what the learning rate and what the batch-norm momentum count; `epoch` is the published one, and under
+`unit_epoch` both arms have the same. The other two change one of the settings only, to tell their effects apart."""
+
 FIFTEEN = 15
 BN_MOMENTUM_FIRST, BN_MOMENTUM_LAST = 0.1, 0.001
 
@@ -22,8 +32,8 @@ class Budget:
     """What a run may see.
 
     Attributes:
-        unit: windows of a unit epoch: those of all actions.
-        per_epoch: windows of one epoch of this run: those of its own action, or all for the baseline.
+        unit: windows of a unit epoch: those of all frames of all actions.
+        per_epoch: windows of one epoch of this run: those that it is trained on; as many as `unit` for the baseline.
         total: windows the run sees altogether.
     """
 
@@ -56,10 +66,10 @@ def plan_budget(unit: int, per_epoch: int, *, unit_epochs: float, budget: str) -
     """The budget of a run.
 
     Args:
-        unit: windows of all actions together.
-        per_epoch: windows of the run's own action, or `unit` for the baseline.
-        unit_epochs: length of the baseline, in its epochs; the action-based run gets what the budget makes of it.
-        budget: one of BUDGETS.
+        unit: windows of all frames of all actions together.
+        per_epoch: windows that the run is trained on. Where they are all there are, every budget is the same.
+        unit_epochs: length of the baseline, in its epochs; any other run gets what the budget makes of it.
+        budget: one of BUDGETS; "equal_frames" for a baseline that is trained on a share of the frames.
     """
     per_unit_epoch = {"equal_frames": unit, "fifteen": FIFTEEN * per_epoch}[budget]
     if per_epoch == unit:

@@ -34,11 +34,12 @@ def run(notebook: str, given: Given) -> None:
     that is finished is not repeated; the other notebooks go to outputs/notebooks/.
     """
     from pose3d_lib.actions import check_name
-    from pose3d_lib.config import RunConfig, SweepConfig
+    from pose3d_lib.config import RunConfig
     from pose3d_lib.execution import NOTEBOOKS, check_parameters, notebook_output
     from pose3d_lib.kernels import execute_notebook
-    from pose3d_lib.reproduce import sweep_notebook
+    from pose3d_lib.reproduce import sweep_notebook, write_page
     from pose3d_lib.sources import open_dataset
+    from pose3d_lib.study import StudyConfig
 
     notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
     parameters = _parameters(given)
@@ -46,12 +47,14 @@ def run(notebook: str, given: Given) -> None:
     if isinstance(config, RunConfig):
         _train([config])
         return
-    if isinstance(config, SweepConfig) and notebook == "03_action_based":
+    if isinstance(config, StudyConfig) and notebook == "03_action_based":
         open_dataset(config.data, progress=click.echo)
         sweep_notebook(config, parameters, Console())
     else:
         execute_notebook(notebook, notebook_output(notebook), parameters)
     click.echo(f"executed notebook: {notebook_output(notebook)}")
+    if notebook == "04_results" and isinstance(config, StudyConfig):
+        click.echo(f"as one page: {write_page(open_dataset(config.data).name)}")
 
 
 @cli.command()
@@ -61,21 +64,25 @@ def sweep(given: Given) -> None:
 
     The parameters are those of 03_action_based. Finished runs are reused.
     """
-    from pose3d_lib.config import SweepConfig
+    from pose3d_lib.beyond import study_runs
+    from pose3d_lib.estimate import estimate_runs
     from pose3d_lib.execution import check_parameters
     from pose3d_lib.sources import open_dataset
-
-    config = check_parameters("03_action_based", _parameters(given))
-    assert isinstance(config, SweepConfig)
+    from pose3d_lib.study import StudyConfig
     from pose3d_lib.sweep import count_jobs
 
-    _train(config.plan(open_dataset(config.data, progress=click.echo)), jobs=count_jobs(config))
+    config = check_parameters("03_action_based", _parameters(given))
+    assert isinstance(config, StudyConfig)
+    data = open_dataset(config.data, progress=click.echo)
+    runs = study_runs(config, data)
+    click.echo(str(estimate_runs(runs, data, count_jobs(config))))
+    _train(runs, jobs=count_jobs(config))
 
 
 def _train(configs: list, jobs: int = 1) -> None:
     from pose3d_lib.sources import open_dataset
     from pose3d_lib.sweep import raise_failures, run_sweep, sweep_table
-    from pose3d_lib.tables import to_markdown
+    from pose3d_lib.table_files import to_markdown
     from pose3d_lib.terminal import RunBoard
 
     data = open_dataset(configs[0].data, progress=click.echo)
@@ -94,16 +101,17 @@ def _train(configs: list, jobs: int = 1) -> None:
 def reproduce(given: Given, write_reference: bool) -> None:
     """The main job: prepare the data, train every model, print the tables.
 
-    The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny
+    The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny. With -p study paper
+    it makes all runs that the paper's claims need; it can be stopped at any time, and goes on when it is called again.
     """
     from pose3d_lib import reproduce as job
 
-    if write_reference and given:
-        raise InputError("--write-reference: the README tells of the default settings; give no parameters with it")
-    console = Console()
-    folder = job.reproduce(_parameters(given), console)
+    parameters = _parameters(given)
+    if write_reference and parameters.keys() - {"study"}:
+        raise InputError("--write-reference: the README tells of the studies as they are; give no parameter but study")
+    folder = job.reproduce(parameters, Console())
     if write_reference:
-        job.write_reference(folder)
+        job.write_reference(folder, "paper" if parameters.get("study", "quick") != "quick" else "quick")
 
 
 def main() -> None:

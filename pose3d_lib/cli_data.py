@@ -55,7 +55,7 @@ def check(dataset: str, given: Given) -> None:
     """
     from pose3d_lib.data_report import subjects_table
     from pose3d_lib.doctor import check_dataset, exit_code, findings_table, frames_table, leave_out_line, summary_table
-    from pose3d_lib.tables import to_markdown
+    from pose3d_lib.table_files import to_markdown
 
     opened = _open(dataset, given)
     checkup = check_dataset(opened)

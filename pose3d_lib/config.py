@@ -1,21 +1,18 @@
-"""`RunConfig`: everything a run depends on, in one frozen and validated object; what a parameters cell becomes.
-
-A comparison of several runs is a `SweepConfig`: the same settings, and which actions and seeds.
-"""
+"""`RunConfig`: everything a run depends on, in one frozen and validated object; what a parameters cell becomes."""
 
 import difflib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import torch
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from pose3d_lib.actions import ALL, check_name
-from pose3d_lib.budget import BUDGETS, DECAY_PER
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import receptive_field
 from pose3d_lib.precision import fastest_precision
@@ -25,14 +22,24 @@ from pose3d_lib.sources.spec import DataSpec, split_list
 RESULT_FORMAT = 3
 """Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
 
+ADDED = ("with_actions", "train_share", "start_from")
+"""Settings of `RunConfig` that are younger than RESULT_FORMAT, and whose default is what every run did before them.
+
+Such a setting is part of a run's name only while it differs from its default, so that runs which were finished before it
+existed keep their names. Whoever adds a setting adds it here; whoever raises RESULT_FORMAT empties this."""
+
+RUN_NAME = re.compile(r"[^/\\]+-[0-9a-f]{10}")
+"""What `run_name` gives: the name of one folder, never a path, that ends in a hash."""
+
 PRESETS: dict[str, dict] = {
     "default": {},
     "paper_27": {"filter_widths": (3, 3, 3), "channels": 1024, "batch_size": 1024, "threads": 0},
     "paper_243": {"filter_widths": (3, 3, 3, 3, 3), "channels": 1024, "batch_size": 1024, "threads": 0},
+    "study": {"channels": 64},
     "tiny": {"filter_widths": (3, 3, 3), "channels": 16, "batch_size": 64, "threads": 1},
 }
 """Name -> settings that differ from those of `Settings`, which are quick on a CPU. The paper's are VideoPose3D's with 27
-and 243 frames; `tiny` is for trying things out."""
+and 243 frames; `study` makes hundreds of runs possible on a CPU; `tiny` is for trying things out."""
 
 
 def available_cores() -> int:
@@ -47,13 +54,11 @@ class Settings(DataSpec):
     """What the runs of one comparison have in common. The data's settings are those of `DataSpec`.
 
     Attributes:
+        BUNDLES: parameter -> its values, each a name for several settings; the first is the default.
         filter_widths: taps of each temporal convolution, odd; their product is the receptive field in frames.
         channels, dropout, causal: as in `TemporalLifter`.
         batch_size: windows per optimiser step.
         lr, lr_decay: first learning rate of Adam with AMSGrad, and its factor per period.
-        unit_epochs: length of a run in epochs of the baseline.
-        budget: "equal_frames", formula (1), or "fifteen".
-        lr_decay_per, bn_decay_per: what the learning rate and the batch-norm momentum count: "epoch" or "unit_epoch".
         evaluate_at: unit epochs after which a run's own actions are tested on the way; the end is always tested.
         threads: of the CPU, for one run; 0 stands for all cores. The last digits depend on it.
         device: "cpu" or "cuda"; "auto" becomes one of them.
@@ -62,6 +67,8 @@ class Settings(DataSpec):
         cuda_graphs: on a GPU, whether training steps are recorded and replayed; not by default, as it was never tried on one.
     """
 
+    BUNDLES: ClassVar[dict[str, dict]] = {"preset": PRESETS}
+
     filter_widths: tuple[int, ...] = (3, 3, 3)
     channels: int = Field(128, ge=1)
     dropout: float = Field(0.25, ge=0, lt=1)
@@ -69,15 +76,16 @@ class Settings(DataSpec):
     batch_size: int = Field(256, ge=2)
     lr: float = Field(0.001, gt=0)
     lr_decay: float = Field(0.95, gt=0, le=1)
-    unit_epochs: float = Field(1.0, gt=0)
-    budget: Literal["equal_frames", "fifteen"] = "equal_frames"
-    lr_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
-    bn_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
     evaluate_at: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
     threads: int = Field(1, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
     cuda_graphs: bool = False
+
+    @property
+    def named_actions(self) -> tuple[str, ...]:
+        """The actions that the settings name, to be checked against those of the data; "All" may be among them."""
+        return ()
 
     @property
     def receptive_field(self) -> int:
@@ -134,80 +142,77 @@ class RunConfig(Settings):
 
     Attributes:
         action: one action, exactly as the dataset spells it, or "All" for the baseline.
+        with_actions: further actions that a run of one action is trained on; it is tested on the way on `action` alone.
+        train_share: of the frames of every training clip, how much of it is trained on: its beginning, one frame at least,
+            as if the clip ended there. Test clips stay whole, and a unit epoch stays that of all the frames.
+        start_from: name of a finished run's folder, whose weights and batch-norm statistics training starts with; none
+            given stands for random ones. Optimiser, schedules, order and dropout start anew.
         seed: of the initial weights, the order of the windows and the dropout masks.
+        unit_epochs: length of a run in epochs of the baseline.
+        budget: "equal_frames", formula (1), or "fifteen".
+        lr_decay_per, bn_decay_per: what the learning rate and the batch-norm momentum count: "epoch" or "unit_epoch".
     """
 
     action: str = ALL
+    with_actions: tuple[str, ...] = ()
+    train_share: float = Field(1.0, gt=0, le=1)
+    start_from: str = ""
     seed: Seed = 0
+    unit_epochs: float = Field(1.0, gt=0)
+    budget: Literal["equal_frames", "fifteen"] = "equal_frames"
+    lr_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
+    bn_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
+
+    @property
+    def named_actions(self) -> tuple[str, ...]:
+        return self.trained_actions
+
+    @property
+    def trained_actions(self) -> tuple[str, ...]:
+        """The actions that the run is trained on, `action` first; ("All",) for the baseline."""
+        return (self.action, *self.with_actions)
+
+    @property
+    def schedule(self) -> str:
+        """The name in SCHEDULES of what the learning rate and the batch-norm momentum count."""
+        return next(name for name, pair in SCHEDULES.items() if pair == (self.lr_decay_per, self.bn_decay_per))
 
     @property
     def is_baseline(self) -> bool:
         return self.action == ALL
 
-    @model_validator(mode="before")
+    @field_validator("with_actions", mode="before")
     @classmethod
-    def _one_baseline(cls, values: dict) -> dict:
-        """The baseline's own epoch is the unit epoch, so these settings cannot change it: one run, not eight."""
-        if values.get("action", ALL) != ALL:
-            return values
-        first = {"budget": BUDGETS, "lr_decay_per": DECAY_PER, "bn_decay_per": DECAY_PER}
-        return {**values, **{name: valid[0] for name, valid in first.items() if values.get(name) in valid}}
+    def _split_actions(cls, actions: object) -> object:
+        return split_list(actions)
 
-
-class SweepConfig(Settings):
-    """The runs of a comparison: for every seed the baseline and one model per action.
-
-    Attributes:
-        actions: which actions; none given stands for every action that can be trained and tested on.
-        seeds: one comparison each.
-        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or one on a GPU.
-    """
-
-    actions: tuple[str, ...] = ()
-    seeds: tuple[Seed, ...] = Field((0,), min_length=1)
-    jobs: int = Field(0, ge=0)
-
-    @field_validator("actions", "seeds", mode="before")
+    @field_validator("with_actions")
     @classmethod
-    def _split_list(cls, values: object) -> object:
-        values = split_list(values)
-        return tuple(dict.fromkeys(values)) if isinstance(values, list | tuple) else values
+    def _set_of_others(cls, actions: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        action = info.data.get("action")
+        if actions and action == ALL:
+            raise ValueError(f"action {ALL!r} is trained on every action already; name one action, or none to add")
+        if ALL in actions:
+            raise ValueError(f"{ALL!r} stands for every action; to train on all of them, give it as action")
+        if action in actions:
+            raise ValueError(f"{action!r} is the run's action already; name only those to add")
+        if twice := [name for name in actions if actions.count(name) > 1]:
+            raise ValueError(f"{twice[0]!r} is there twice; name each action once")
+        return tuple(sorted(actions))  # a set: in whatever order it was given, it is the same run
 
-    def plan(self, data: PoseDataset) -> list[RunConfig]:
-        """Every run, the baseline of each seed first; actions that the dataset cannot train or test are refused."""
-        data.train_clips()  # refuses data that has nothing to train on
-        both = [action for action in data.train_actions if action in data.test_actions]
-        chosen = [
-            check_name(action, both, f"action with train and test clips in {data.name}") for action in self.actions
-        ]
-        settings = {name: getattr(self, name) for name in Settings.model_fields}
-        arms = (ALL, *(chosen or both))
-        return [RunConfig(**settings, action=action, seed=seed) for seed in self.seeds for action in arms]
-
-
-class ResultsConfig(SweepConfig):
-    """Which runs the tables are made of.
-
-    Attributes:
-        long_unit_epochs: length of the runs in Table 3; the paper's is 80.
-        long_preset: their preset; none given stands for the one of the short runs.
-    """
-
-    long_unit_epochs: float = Field(80, gt=1)
-    long_preset: str = ""
-
-    @field_validator("long_preset")
+    @field_validator("start_from")
     @classmethod
-    def _known_preset(cls, preset: str) -> str:
-        return preset and check_name(preset, PRESETS, "preset")
+    def _plain_name(cls, name: str) -> str:
+        if name and not RUN_NAME.fullmatch(name):
+            raise ValueError("expected a run folder's name without its path, such as All-27f-1ue-seed0-06b751cf2e")
+        return name
 
-    def long_plan(self, data: PoseDataset) -> list[RunConfig]:
-        """The long runs of Table 3, as `plan` gives the short ones."""
-        settings = {name: getattr(self, name) for name in SweepConfig.model_fields}
-        if self.long_preset:
-            reset = {name: Settings.model_fields[name].default for preset in PRESETS.values() for name in preset}
-            settings.update({**reset, **PRESETS[self.long_preset]})
-        return SweepConfig(**{**settings, "unit_epochs": self.long_unit_epochs}).plan(data)
+    @field_validator("budget", "lr_decay_per", "bn_decay_per")
+    @classmethod
+    def _one_baseline(cls, value: str, info: ValidationInfo) -> str:
+        """A unit epoch is the baseline's, and its own epoch too while it has all frames: one run instead of eight."""
+        same = info.data.get("train_share") == 1 or info.field_name == "budget"
+        return cls.model_fields[info.field_name].default if same and info.data.get("action") == ALL else value
 
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -218,18 +223,19 @@ def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
 
     Args:
         kind: RunConfig or another config class.
-        parameters: name -> value. `preset` chooses the settings that other values override; None leaves a setting to
-            the preset. Numbers and booleans may be strings, as papermill passes some of them.
+        parameters: name -> value. Those of `kind.BUNDLES`, such as `preset`, choose settings that other values override;
+            None leaves a setting to them. Numbers and booleans may be strings, as papermill passes some of them.
     """
     given = {name: value for name, value in parameters.items() if value not in (None, "None", "null")}
-    preset = check_name(str(given.pop("preset", "default")), PRESETS, "preset")
-    has_settings = issubclass(kind, Settings)
-    known = ["preset", *kind.model_fields] if has_settings else list(kind.model_fields)
+    bundles = getattr(kind, "BUNDLES", {})
     for name in parameters:
-        check_name(name, known, "parameter")
-    given = complete_parameters(given)
+        check_name(name, [*bundles, *kind.model_fields], "parameter")
+    chosen: dict[str, object] = {"device": "auto"} if issubclass(kind, Settings) else {}
+    for name, values in bundles.items():
+        value = given.pop(name, chosen.pop(name, next(iter(values))))
+        chosen.update(values[check_name(str(value), values, name)])
     try:
-        return kind(**{"device": "auto", **PRESETS[preset], **given} if has_settings else given)
+        return kind(**{**chosen, **complete_parameters(given)})
     except ValidationError as error:
         raise InputError("\n".join(_refusal(problem) for problem in error.errors())) from error
 
@@ -253,22 +259,32 @@ def check_data(config: DataSpec) -> None:
     spec = config.data if isinstance(config, Settings) else config
     prepared_path(spec)
     actions = list_actions(spec)
-    if isinstance(config, RunConfig):
-        check_name(config.action, (ALL, *actions), "action")
-    if isinstance(config, SweepConfig):
-        for action in config.actions:
-            check_name(action, actions, "action")
+    for action in config.named_actions if isinstance(config, Settings) else ():
+        check_name(action, (ALL, *actions), "action")
 
 
 def run_name(config: RunConfig, fingerprint: str) -> str:
     """`<name>-<hash>`: readable, and different whenever anything differs that the result depends on.
 
     The hash covers the config, the dataset's fingerprint and the result format. Where the data lies is not in it: the
-    fingerprint stands for the data itself. Nor is the number of CPU threads of a run on a GPU.
+    fingerprint stands for the data itself. Nor is the number of CPU threads of a run on a GPU. The run that another starts
+    from is covered by its name.
     """
-    located = set(DataSpec.model_fields) - {"keypoints"}
+    left_out = set(DataSpec.model_fields) - {"keypoints"}
+    left_out |= {name for name in ADDED if getattr(config, name) == RunConfig.model_fields[name].default}
     if config.device == "cuda":
-        located.add("threads")
-    identity = {**config.model_dump(mode="json", exclude=located), "data": fingerprint, "format": RESULT_FORMAT}
+        left_out.add("threads")
+    identity = {**config.model_dump(mode="json", exclude=left_out), "data": fingerprint, "format": RESULT_FORMAT}
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return f"{config.action}-{config.receptive_field}f-{config.unit_epochs:g}ue-seed{config.seed}-{digest[:10]}"
+    return f"{_readable_name(config)}-{digest[:10]}"
+
+
+def _readable_name(config: RunConfig) -> str:
+    """As Eating-27f-1ue-seed0, or Eating+3-27f-0.25ue-share0.5-from06b751cf2e-seed0 where everything differs."""
+    actions = config.action + (f"+{len(config.with_actions)}" if config.with_actions else "")
+    parts = [re.sub(r"[/\\]", "_", actions), f"{config.receptive_field}f", f"{config.unit_epochs:g}ue"]
+    if config.train_share != 1:
+        parts.append(f"share{config.train_share:.3g}")
+    if config.start_from:
+        parts.append(f"from{config.start_from[-10:]}")
+    return "-".join([*parts, f"seed{config.seed}"])

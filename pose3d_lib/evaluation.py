@@ -17,9 +17,15 @@ from pose3d_lib.windows import gather_targets, mirror_keypoints, mirror_poses, p
 
 METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve")
 UNITS = {"mpjpe": "mm", "p_mpjpe": "mm", "n_mpjpe": "mm", "mpjve": "mm/frame"}
+NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": "MPJVE"}
 
 ROWS_AT_ONCE = 2048
 """Frames, with padding, that pass through the network together, few enough for a cache; a longer clip passes whole."""
+
+
+def named(metric: str) -> str:
+    """A metric with its unit, such as "MPJPE [mm]"."""
+    return f"{NAMES[metric]} [{UNITS[metric]}]"
 
 
 @torch.no_grad()

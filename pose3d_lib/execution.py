@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pose3d_lib.config import ResultsConfig, RunConfig, SweepConfig, check_data, make_config
+from pose3d_lib.config import RunConfig, check_data, make_config
 from pose3d_lib.paths import outputs_dir
 from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.study import StudyConfig
 
 NOTEBOOKS = {
     "01_data_prep": DataSpec,
     "02_train": RunConfig,
-    "03_action_based": SweepConfig,
-    "04_results": ResultsConfig,
+    "03_action_based": StudyConfig,
+    "04_results": StudyConfig,
 }
 """Name -> what its parameters are."""
 
@@ -30,8 +31,5 @@ def notebook_output(notebook: str) -> Path:
 
 def parameters_of(config: RunConfig) -> dict[str, object]:
     """The parameters that make 02_train this run: its action and seed, and the settings that differ from the defaults."""
-    default = make_config(RunConfig, {})
-    values = config.model_dump()
-    return {
-        name: values[name] for name in values if name in ("action", "seed") or values[name] != getattr(default, name)
-    }
+    default, values = (own.model_dump(mode="json") for own in (make_config(RunConfig, {}), config))
+    return {name: values[name] for name in values if name in ("action", "seed") or values[name] != default[name]}

@@ -1,6 +1,6 @@
-"""The figures of the paper and of its results: each function returns a figure, drawn from tables and run folders."""
+"""The figures of the data and of a run: each function returns a figure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from pose3d_lib.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.budget import BN_MOMENTUM_FIRST
 from pose3d_lib.model import receptive_field
-from pose3d_lib.runs import Run
-from pose3d_lib.tables import ACTION_BASED, MEAN, ORIGINAL
 
 ARM_COLOURS = {ORIGINAL: "#0072b2", ACTION_BASED: "#e69f00"}
 """The same for either arm in every figure; apart for colour-blind readers and in grey."""
@@ -132,67 +131,6 @@ def draw_learning_curve(history: pd.DataFrame, final_test_mpjpe: float | None = 
     bottom.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for axes in (top, bottom):
         _open_frame(axes)
-    return figure
-
-
-def draw_comparison(table: pd.DataFrame, title: str) -> Figure:
-    """Table 1 or 2 as a picture: both arms of every action, joined by a line, lower being better."""
-    original, action_based = table.columns[1:3]
-    shown = pd.concat([table[table.Action != MEAN].sort_values(original, ascending=False), table[table.Action == MEAN]])
-    rows = np.arange(len(shown))[::-1]
-    figure, axes = plt.subplots(figsize=(7.2, 0.28 * len(shown) + 1.3), layout="constrained")
-    axes.hlines(
-        rows, shown[[original, action_based]].min(axis=1), shown[[original, action_based]].max(axis=1), color=REST, lw=2
-    )
-    for column, arm in ((original, ORIGINAL), (action_based, ACTION_BASED)):
-        axes.plot(shown[column], rows, "o", color=ARM_COLOURS[arm], label=arm, markersize=6.5)
-    axes.set(yticks=rows, xlabel=original.partition(", ")[2], ylim=(-0.7, len(shown) - 0.3))
-    axes.set_yticklabels(shown.Action)
-    axes.axhline(0.5, color="#999999", linewidth=0.8)
-    axes.set_title(title, fontsize=10)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    _open_frame(axes)
-    return figure
-
-
-def draw_learning(original: Run, action_based: Mapping[str, Run], title: str) -> Figure:
-    """Test error on an action against windows seen, both arms, one panel per action: how fast either learns."""
-    figure, grid = plt.subplots(
-        1, len(action_based), figsize=(2.9 * len(action_based) + 0.4, 3.1), layout="constrained", squeeze=False
-    )
-    for axes, (action, run) in zip(grid[0], action_based.items(), strict=True):
-        for arm, own in ((ORIGINAL, original), (ACTION_BASED, run)):
-            tests = own.history.dropna(subset=["test_actions"])
-            seen = [*tests.unit_epochs, own.history.unit_epochs.iloc[-1]]
-            errors = [*(test[action] for test in tests.test_actions), own.actions.mpjpe[action]]
-            axes.plot(seen, errors, "o-", color=ARM_COLOURS[arm], markersize=4, label=arm)
-        axes.set_title(action, fontsize=10)
-        axes.set(xlabel="unit epochs", ylim=(0, None))
-        _open_frame(axes)
-    grid[0, 0].set_ylabel("test MPJPE [mm]")
-    figure.suptitle(title, fontsize=10)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    return figure
-
-
-def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
-    """Every model on every action: a row per model, a column per tested action."""
-    import seaborn as sns  # takes a second, which a training run need not wait
-
-    size = 0.46 * len(matrix.columns)
-    figure, axes = plt.subplots(figsize=(size + 2.6, 0.34 * len(matrix) + 2.1), layout="constrained")
-    sns.heatmap(
-        matrix,
-        annot=True,
-        fmt=".0f",
-        cmap="viridis_r",
-        ax=axes,
-        annot_kws={"size": 7},
-        cbar_kws={"label": "MPJPE [mm]"},
-    )
-    axes.set(xlabel="tested on", ylabel="trained on")
-    axes.tick_params(length=0)
-    axes.set_title(title, fontsize=10)
     return figure
 
 

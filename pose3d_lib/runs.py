@@ -1,7 +1,7 @@
 """The run folder: what one run leaves under `outputs/runs/`, written so that a reader never sees half a file.
 
 config.json        every setting of the run
-provenance.json    versions, hardware, the dataset's fingerprint, the commit if there is one
+provenance.json    versions, hardware, the dataset's fingerprint; the commit and the run started from, where there are such
 history.jsonl      a line per epoch and per test on the way, written as it happens
 progress.json      how far an unfinished run is
 clips.csv          errors of every test clip, and of every joint in it
@@ -14,18 +14,14 @@ finished.json      written last: without it the run is not finished, whatever el
 
 import json
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
-import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -35,11 +31,10 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.model import TemporalLifter
-from pose3d_lib.paths import make_folder, make_readable, project_root, runs_dir
+from pose3d_lib.paths import make_folder, make_readable, runs_dir
+from pose3d_lib.provenance import describe_provenance
+from pose3d_lib.starting import FINISHED, WEIGHTS, check_start, load_start
 from pose3d_lib.training import HistoryRow, Trained, build_model, check_run, train
-
-FINISHED = "finished.json"
-PACKAGES = ("pose3d-lib", "torch", "numpy", "pandas", "scipy", "safetensors", "papermill", "matplotlib")
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,7 @@ class Run:
     def load_model(self, data: PoseDataset) -> TemporalLifter:
         """The trained network, on the CPU, in evaluation mode."""
         model = build_model(self.config, data)
-        model.load_state_dict(load_file(self.folder / "model.safetensors"))
+        model.load_state_dict(load_file(self.folder / WEIGHTS))
         return model.eval()
 
     def _read(self, name: str) -> dict:
@@ -139,6 +134,8 @@ def execute_run(
     """
     check_run(config, data)
     folder = run_folder(config, data)
+    if not (folder / FINISHED).is_file():
+        check_start(config, data)
     make_folder(folder)
     lock = FileLock(folder / ".lock")
     try:
@@ -165,9 +162,12 @@ def _train_into(
     say: Callable[[str], None],
     on_row: Callable[[HistoryRow], None],
 ) -> None:
+    start = load_start(config, data)
     say(f"run folder: {folder}")
+    if start:
+        say(f"starts with the weights of {config.start_from}")
     _write_json(folder / "config.json", config.model_dump(mode="json"))
-    _write_json(folder / "provenance.json", _provenance(config, data))
+    _write_json(folder / "provenance.json", describe_provenance(config, data, start and start.provenance))
     begun = time.perf_counter()
 
     def report(windows: int, total: int) -> None:
@@ -182,10 +182,10 @@ def _train_into(
             history.flush()
             on_row(row)
 
-        trained = train(config, data, on_row=record, on_progress=report)
+        trained = train(config, data, initial=start and start.weights, on_row=record, on_progress=report)
     report(trained.windows, trained.windows)
     weights = {name: tensor.contiguous() for name, tensor in trained.model.state_dict().items()}
-    _write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
+    _write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
     say(f"trained in {trained.train_seconds:.1f} s; testing on {len(data.test_clips())} clips")
     started = time.perf_counter()
     clips = evaluate(trained.model, data, data.test_clips(), config.keypoints)
@@ -221,53 +221,6 @@ def _write_results(folder: Path, trained: Trained, clips: pd.DataFrame, evaluati
     _write_json(folder / "timing.json", timing)
     _write_json(folder / FINISHED, {"format": RESULT_FORMAT, "at": datetime.now(UTC).isoformat(timespec="seconds")})
     (folder / "progress.json").unlink(missing_ok=True)
-
-
-def _provenance(config: RunConfig, data: PoseDataset) -> dict:
-    return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "dataset": {
-            "name": data.name,
-            "synthetic": data.synthetic,
-            "fingerprint": data.fingerprint,
-            "declarations": data.declarations(),
-        },
-        "seed": config.seed,
-        "format": RESULT_FORMAT,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
-        "system": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "device": torch.cuda.get_device_name() if config.device == "cuda" else "CPU",
-        "threads": config.threads,
-    }
-
-
-def _commit() -> str | None:
-    """The commit of the checkout, with "+" where it has uncommitted changes; None outside a checkout or without git."""
-    root = project_root()
-    if not (root / ".git").exists():
-        return None
-    try:
-        git = ["git", "-C", str(root)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        status = subprocess.run(
-            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
-    except FileNotFoundError:
-        return None
-    return head.stdout.strip() + ("+" if status.stdout.strip() else "") or None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.lower().startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def _write_json(path: Path, value: dict, *, durable: bool = True) -> None:

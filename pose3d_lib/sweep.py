@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from pose3d_lib.config import RunConfig, SweepConfig, available_cores
+from pose3d_lib.config import RunConfig, available_cores
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.kernels import SweepFailed, execute_notebook
 from pose3d_lib.runs import FINISHED, Run, read_progress, run_folder
+from pose3d_lib.study import StudyConfig
 from pose3d_lib.training import check_run
 
 SECONDS_BETWEEN_LOOKS = 0.5
 KILLED = "a process was killed while this ran (out of memory?)"
+MOST_SHOWN = 24
+"""Runs that a table shows while a sweep goes on: of hundreds, those at work and those that failed."""
+
 NOTHING_LEFT = "its notebook ended without a finished run here; was the dataset or the code changed meanwhile?"
 
 
@@ -41,6 +45,23 @@ class RunStatus:
     windows: int
     seconds: float | None = None
     error: str = ""
+
+    @property
+    def name(self) -> str:
+        """Action and seed, and what else is not the default: "Eating, seed 1, 16 unit epochs, unit_epoch"."""
+        return ", ".join([self.config.action, f"seed {self.config.seed}", *self._particulars()])
+
+    def _particulars(self) -> list[str]:
+        config = self.config
+        named = {
+            f"{config.unit_epochs:g} unit epochs": config.unit_epochs != 1,
+            config.schedule: config.schedule != "epoch",
+            config.budget: config.budget != "equal_frames",
+            f"with {len(config.with_actions)} other actions": bool(config.with_actions),
+            f"{100 * config.train_share:.3g} % of the frames": config.train_share != 1,
+            "fine-tuned": bool(config.start_from),
+        }
+        return [name for name, differs in named.items() if differs]
 
     @property
     def ended(self) -> bool:
@@ -87,7 +108,7 @@ def _look(status: RunStatus, begun: float) -> RunStatus:
     return replace(status, state="starting" if started else "waiting")
 
 
-def count_jobs(config: SweepConfig) -> int:
+def count_jobs(config: StudyConfig) -> int:
     """Runs at a time: as asked for, or as many as the cores allow; a GPU takes one."""
     if config.jobs:
         return config.jobs
@@ -128,7 +149,11 @@ def run_sweep(
 def _run_all(
     statuses: list[RunStatus], *, jobs: int, begun: float, on_look: Callable[[list[RunStatus]], None]
 ) -> list[RunStatus]:
-    """Executes the runs that have not ended, in order, in one pool of processes."""
+    """Executes the runs that have not ended, in order, in one pool of processes.
+
+    A run that starts from the weights of another of them is left for the next time.
+    """
+    unfinished = {status.folder.name for status in statuses if not status.ended}
     # spawn: a forked child of a Jupyter kernel or of a process that used torch may hang on locks it inherited
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         futures: dict[Future, int] = {
@@ -136,7 +161,7 @@ def _run_all(
                 execute_notebook, "02_train", status.folder / "02_train.ipynb", parameters_of(status.config)
             ): number
             for number, status in enumerate(statuses)
-            if not status.ended
+            if not status.ended and status.config.start_from not in unfinished
         }
         waiting = set(futures)
         try:
@@ -164,6 +189,17 @@ def seconds_left(statuses: Sequence[RunStatus], elapsed: float) -> float | None:
     return elapsed * (total - done) / done if done else None
 
 
+def choose_shown(statuses: Sequence[RunStatus]) -> list[RunStatus]:
+    """All runs of a small sweep; of a large one those that failed, those at work, and the next to come."""
+    if len(statuses) <= MOST_SHOWN:
+        return list(statuses)
+    failed = [status for status in statuses if status.state == "failed"]
+    open_ones = [status for status in statuses if not status.ended]
+    at_work = [status for status in open_ones if status.state != "waiting"]
+    waiting = [status for status in open_ones if status.state == "waiting"]
+    return [*failed[-MOST_SHOWN // 2 :], *at_work, *waiting][:MOST_SHOWN]
+
+
 def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
     """What ran, what was reused, what failed: one row per run."""
     rows = []
@@ -174,11 +210,10 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
         error = run.action_wise["mpjpe"] if run and own is None else (own.mpjpe if own is not None else None)
         rows.append(
             {
-                "action": status.config.action,
-                "seed": status.config.seed,
+                "run": status.name,
                 "state": status.state,
                 "t": round(run.timing["t"], 2) if run else None,
-                "windows": status.windows,
+                "windows": f"{status.windows:,}",
                 "training [s]": round(run.timing["train_seconds"], 1) if run else None,
                 "own test MPJPE [mm]": round(error, 1) if error is not None else None,
                 "folder or error": status.folder.name
@@ -192,14 +227,20 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
 
 
 def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[RunStatus]], None]:
-    """An `on_look` that shows the sweep's table whenever a run has changed its state, and does nothing in between."""
+    """An `on_look` that shows the sweep's table whenever a run has changed its state, and does nothing in between.
+
+    Of hundreds of runs it shows those that `choose_shown` chooses, and counts the others.
+    """
     shown: list[list[str]] = []
 
     def on_look(statuses: Sequence[RunStatus]) -> None:
         states = [status.state for status in statuses]
         if shown != [states]:
             shown[:] = [states]
-            show(sweep_table(statuses))
+            chosen = choose_shown(statuses)
+            others = pd.Series([status.state for status in statuses if status not in chosen]).value_counts()
+            rows = [{"run": f"{number} others", "state": state} for state, number in others.items()]
+            show(pd.concat([sweep_table(chosen), pd.DataFrame(rows)]) if rows else sweep_table(chosen))
 
     return on_look
 
@@ -208,7 +249,7 @@ def raise_failures(statuses: Sequence[RunStatus]) -> None:
     """Raises SweepFailed if any run failed, after all have ended."""
     failed = [status for status in statuses if status.state == "failed"]
     if failed:
-        reasons = "\n".join(f"- {status.config.action}, seed {status.config.seed}: {status.error}" for status in failed)
+        reasons = "\n".join(f"- {status.name}: {status.error}" for status in failed)
         raise SweepFailed(
             f"{len(failed)} of {len(statuses)} runs failed:\n{reasons}\n"
             "The others are finished and kept; the same command again runs only those that failed."

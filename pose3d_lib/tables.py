@@ -1,29 +1,19 @@
-"""From run folders to the paper's tables: every number is read from a file that a run wrote."""
+"""From run folders to the paper's tables, with their uncertainty: every number is read from a file that a run wrote."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
-from tabulate import tabulate
 
-from pose3d_lib.actions import ALL
-from pose3d_lib.config import RunConfig, SweepConfig
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.evaluation import METRICS, UNITS
-from pose3d_lib.paths import outputs_dir
-from pose3d_lib.runs import Run, find_run
-from pose3d_lib.sources.spec import DataSpec
-
-ORIGINAL, ACTION_BASED = "Original", "Action-based"
-"""The two arms, in the paper's words: one model for all actions, and one model per action."""
+from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
+from pose3d_lib.comparison import Comparison, take_cell
+from pose3d_lib.evaluation import METRICS, named
+from pose3d_lib.runs import Run
+from pose3d_lib.study import Condition
+from pose3d_lib.uncertainty import Cell, compare, deviation, interval, plain_cell, pooled_mean, resample_pooled
+from pose3d_lib.verdicts import LEVEL, holm, word_change
 
 MEAN = "Mean of the actions"
-
-NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": "MPJVE"}
-
-LATEX = {letter: f"\\{letter}" for letter in "%&#_$"}
-"""Letter -> how LaTeX is told that it means just that."""
 
 QUOTED = pd.DataFrame(
     [
@@ -41,101 +31,174 @@ QUOTED["Change [%]"] = 100 * (QUOTED[ACTION_BASED].astype(float) / QUOTED[ORIGIN
 """The figures of Bai and Wang, tables 1 to 3, on Human3.6M: quoted, not measured here."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The finished runs of both arms, and what is still missing.
+def quote(table: str, action: str, what: str, arm: str) -> float:
+    """A figure of the paper; NaN where it has none.
 
-    Attributes:
-        original: the baseline's runs, one per seed.
-        action_based: action -> its models' runs, one per seed; actions without any are not in it.
-        missing: the planned runs that are not finished.
-        left_out: finished runs of seeds that another model of the comparison lacks.
+    Args:
+        table: "1", "2" or "3".
+        action: such as "Eating".
+        what: name and unit, such as "MPJPE [mm]".
+        arm: ORIGINAL or ACTION_BASED.
     """
-
-    original: list[Run]
-    action_based: dict[str, list[Run]]
-    missing: list[RunConfig]
-    left_out: list[Run]
-
-    @property
-    def runs(self) -> list[Run]:
-        return [*self.original, *(run for runs in self.action_based.values() for run in runs)]
-
-    @property
-    def complete(self) -> bool:
-        return not self.missing
-
-    @property
-    def usable(self) -> bool:
-        """Whether both arms have at least one run, so that there is something to compare."""
-        return bool(self.original and self.action_based)
+    found = QUOTED[(QUOTED.Table == table) & (QUOTED.Quantity == f"{action}, {what}")]
+    return float(found[arm].iloc[0]) if len(found) else float("nan")
 
 
-def collect_runs(plan: Sequence[RunConfig], data: PoseDataset) -> Comparison:
-    """The finished runs of a plan; no run of another dataset, config or result format can be among them.
-
-    Every mean is over the same seeds: those that the original and every action with any finished run have.
-    """
-    found = [(config, find_run(config, data)) for config in plan]
-    seeds: dict[str, set[int]] = {}
-    for config, run in found:
-        if run:
-            seeds.setdefault(config.action, set()).add(config.seed)
-    common = set.intersection(*seeds.values()) if seeds else set()
-    by_action: dict[str, list[Run]] = {}
-    for config, run in found:
-        if run and config.seed in common:
-            by_action.setdefault(config.action, []).append(run)
-    original = by_action.pop(ALL, [])
-    missing = [config for config, run in found if run is None]
-    left_out = [run for config, run in found if run and config.seed not in common]
-    return Comparison(original, by_action, missing, left_out)
+def pair_cells(comparison: Comparison, metric: str) -> dict[str, tuple[Cell, Cell]]:
+    """Action -> the errors of the original and of the action's own models on it, per run and take."""
+    return {
+        action: (
+            take_cell(comparison.original, action, metric, ORIGINAL),
+            take_cell(runs, action, metric, f"{ACTION_BASED}, {action}"),
+        )
+        for action, runs in comparison.action_based.items()
+    }
 
 
-def _error(runs: Sequence[Run], action: str, metric: str) -> float:
-    """A metric on the test clips of an action, averaged over runs that differ in their seed."""
-    return sum(float(run.actions.loc[action, metric]) for run in runs) / len(runs)
+def summarise(cells: Sequence[Cell]) -> dict[str, float]:
+    """Mean, standard deviation over the runs, and 95 % interval of the plain mean of some cells of one arm."""
+    low, high = interval(resample_pooled([cells])[0])
+    runs = min(len(cell.errors) for cell in cells)
+    together = plain_cell(np.mean([cell.per_run[:runs] for cell in cells], axis=0), "")
+    return {
+        "mean": pooled_mean(cells),
+        "sd": deviation(together),
+        "low": low,
+        "high": high,
+        "runs": runs,
+    }
 
 
-def compare_arms(comparison: Comparison, metric: str) -> pd.DataFrame:
-    """Tables 1 (mpjpe) and 2 (mpjve) of the paper, for every action: both arms and the change in per cent.
+def compare_arms(comparison: Comparison, metric: str, table: str = "") -> pd.DataFrame:
+    """Tables 1 (mpjpe) and 2 (mpjve) of the paper, for every action: both arms, the change, and what is known of it.
+
+    Args:
+        comparison: with runs of both arms.
+        metric: one of METRICS.
+        table: the paper's table whose figures are quoted beside ours; none given quotes nothing.
 
     Returns:
-        Columns "Action", one per arm named with metric and unit, "Change [%]"; the last row is the mean over the actions.
+        Columns "Action", "Metric"; per arm "<arm>, mean", ", sd", ", low", ", high" (95 %), ", runs", ", quoted";
+        "Change [%]", "Change, low [%]", "Change, high [%]"; "p", "p (Holm)", "Smallest p", "Needed p", "Verdict",
+        "Reason". The last row is the mean over the actions, a comparison of its own that Holm's correction leaves alone.
     """
-    columns = [f"{arm}, {NAMES[metric]} [{UNITS[metric]}]" for arm in (ORIGINAL, ACTION_BASED)]
-    rows = [
-        (action, _error(comparison.original, action, metric), _error(runs, action, metric))
-        for action, runs in comparison.action_based.items()
-    ]
-    table = pd.DataFrame(rows, columns=["Action", *columns])
-    table.loc[len(table)] = [MEAN, *table[columns].mean()]
-    table["Change [%]"] = 100 * (table[columns[1]] / table[columns[0]] - 1)
-    return table
-
-
-def table_3(comparison: Comparison) -> pd.DataFrame:
-    """Table 3 of the paper, for every action: time consumed, MPJPE and MPJVE of both arms after a long training.
-
-    Time is training and final evaluation. Beside it stand the windows seen, in millions, and the training seconds per
-    million windows: two runs that saw different numbers of windows cannot be compared by their time alone.
-    """
+    pairs = pair_cells(comparison, metric)
+    groups = {**{action: [pair] for action, pair in pairs.items()}, MEAN: list(pairs.values())}
+    effects = {action: compare(group) for action, group in groups.items()}
+    adjusted = dict(zip(pairs, holm([effects[action].p for action in pairs]), strict=True))
     rows = []
-    for action, runs in comparison.action_based.items():
-        row: dict[str, object] = {"Action": action}
-        for arm, own in ((ORIGINAL, comparison.original), (ACTION_BASED, runs)):
-            timing = pd.DataFrame([run.timing for run in own]).mean()
-            row[f"{arm}, time [s]"] = timing.train_seconds + timing.evaluation_seconds
-            row[f"{arm}, windows [M]"] = timing.windows / 1e6
-            row[f"{arm}, training [s/M windows]"] = timing.train_seconds / timing.windows * 1e6
-            for metric in ("mpjpe", "mpjve"):
-                row[f"{arm}, {NAMES[metric]} [{UNITS[metric]}]"] = _error(own, action, metric)
-        rows.append(row)
+    for action, group in groups.items():
+        effect, comparisons = effects[action], 1 if action == MEAN else len(pairs)
+        p = float(adjusted.get(action, effect.p))
+        verdict = word_change(effect, p, comparisons)
+        rows.append(
+            {
+                "Action": action,
+                "Metric": named(metric),
+                **_arms(action, group, metric, table),
+                "Change [%]": effect.value,
+                "Change, low [%]": effect.low,
+                "Change, high [%]": effect.high,
+                "p": effect.p,
+                "p (Holm)": p,
+                "Smallest p": effect.smallest_p,
+                "Needed p": LEVEL / comparisons,
+                "Verdict": verdict.word,
+                "Reason": verdict.reason,
+            }
+        )
     return pd.DataFrame(rows)
 
 
+def _arms(action: str, pairs: Sequence[tuple[Cell, Cell]], metric: str, table: str) -> dict[str, float]:
+    row = {}
+    for arm, cells in zip((ORIGINAL, ACTION_BASED), zip(*pairs, strict=True), strict=True):
+        row |= {f"{arm}, {name}": value for name, value in summarise(cells).items()}
+        row[f"{arm}, quoted"] = quote(table, action, named(metric), arm)
+    return row
+
+
+def table_3(comparison: Comparison) -> pd.DataFrame:
+    """Table 3 of the paper, for every action, a row per arm: time consumed, MPJPE and MPJVE of a long training.
+
+    Time is split in training and final evaluation. Beside it stand the windows seen, in millions, the optimiser steps, and
+    the seconds and processor seconds of training per million windows: two runs that saw different numbers of windows
+    cannot be compared by their time alone, and other work on the machine lengthens time but not processor time.
+    """
+    rows = []
+    pairs = {metric: pair_cells(comparison, metric) for metric in ("mpjpe", "mpjve")}
+    for action, runs in comparison.action_based.items():
+        for number, (arm, own) in enumerate(((ORIGINAL, comparison.original), (ACTION_BASED, runs))):
+            row: dict[str, object] = {"Action": action, "Arm": arm, "runs": len(own), **consumed(own)}
+            row["time, quoted [s]"] = quote("3", action, "time [s]", arm)
+            for metric, cells in pairs.items():
+                found = summarise([cells[action][number]])
+                row |= {f"{named(metric)}, {name}": found[name] for name in ("mean", "sd", "low", "high")}
+                row[f"{named(metric)}, quoted"] = quote("3", action, named(metric), arm)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def consumed(runs: Sequence[Run]) -> dict[str, float]:
+    """What runs took, on average: seconds, windows in millions, steps, and seconds per million windows."""
+    timing = pd.DataFrame([run.timing for run in runs]).mean()
+    return {
+        "training [s]": timing.train_seconds,
+        "evaluation [s]": timing.evaluation_seconds,
+        "windows [M]": timing.windows / 1e6,
+        "steps": timing.steps,
+        "training [s/M windows]": timing.train_seconds / timing.windows * 1e6,
+        "training [processor s/M windows]": timing.train_cpu_seconds / timing.windows * 1e6,
+    }
+
+
+def on_the_way(comparison: Comparison, points: Sequence[float]) -> pd.DataFrame:
+    """MPJPE of both arms, mean of the actions, at tests on the way of long runs and at their end.
+
+    Args:
+        comparison: of long runs.
+        points: unit epochs, such as 1, 2, 4 and 8; those that not every run was tested at are left out.
+
+    Returns:
+        Columns "Unit epochs", "Windows seen [M]", "<arm>, steps", "<arm>, MPJPE [mm]", "Change [%]".
+    """
+    arms = {
+        ORIGINAL: dict.fromkeys(comparison.action_based, comparison.original),
+        ACTION_BASED: comparison.action_based,
+    }
+    rows = []
+    for point in [*points, float("inf")]:
+        tests = {
+            arm: [[_test_at(run, a, point) for run in runs] for a, runs in own.items()] for arm, own in arms.items()
+        }
+        flat = [test for arm in tests.values() for runs in arm for test in runs]
+        if any(test is None for test in flat):
+            continue
+        row: dict[str, object] = {"Unit epochs": flat[0]["unit_epochs"], "Windows seen [M]": flat[0]["windows"] / 1e6}
+        for arm, actions in tests.items():
+            row[f"{arm}, steps"] = round(np.mean([test["steps"] for runs in actions for test in runs]))
+            row[f"{arm}, MPJPE [mm]"] = np.mean([np.mean([test["mpjpe"] for test in runs]) for runs in actions])
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    table["Change [%]"] = 100 * (table[f"{ACTION_BASED}, MPJPE [mm]"] / table[f"{ORIGINAL}, MPJPE [mm]"] - 1)
+    return table
+
+
+def _test_at(run: Run, action: str, point: float) -> dict[str, float] | None:
+    """The first test of a run at or after some unit epochs, or its end for infinity; None where it was not tested then."""
+    tests = run.history.dropna(subset=["test_actions"])
+    found = tests[tests.unit_epochs >= point - 1e-9].head(1)
+    if point == float("inf") or (not len(found) and abs(run.config.unit_epochs - point) < 1e-9):
+        last = run.history.iloc[-1]
+        return {**last[["unit_epochs", "windows", "steps"]].to_dict(), "mpjpe": float(run.actions.mpjpe[action])}
+    if not len(found) or found.unit_epochs.iloc[0] > 1.05 * point:
+        return None
+    row = found.iloc[0]
+    return {**row[["unit_epochs", "windows", "steps"]].to_dict(), "mpjpe": float(row.test_actions[action])}
+
+
 def all_metrics(comparison: Comparison) -> pd.DataFrame:
-    """All four metrics of both arms over the compared actions, action-wise and frame-wise.
+    """All four metrics of both arms over the compared actions, action-wise and frame-wise, means over the runs.
 
     The action-based arm is every action's own model on its own action.
     """
@@ -143,19 +206,15 @@ def all_metrics(comparison: Comparison) -> pd.DataFrame:
     frames = comparison.original[0].actions.frames.loc[actions]
     rows = []
     for arm in (ORIGINAL, ACTION_BASED):
+        own = {
+            action: comparison.original if arm == ORIGINAL else comparison.action_based[action] for action in actions
+        }
         errors = pd.DataFrame(
-            {
-                metric: [
-                    _error(comparison.original if arm == ORIGINAL else comparison.action_based[action], action, metric)
-                    for action in actions
-                ]
-                for metric in METRICS
-            },
-            index=actions,
+            {m: [_error(own[action], action, m) for action in actions] for m in METRICS}, index=actions
         )
         rows.append([arm, "action-wise", *errors.mean()])
         rows.append([arm, "frame-wise", *(errors.mul(frames, axis=0).sum() / frames.sum())])
-    return pd.DataFrame(rows, columns=["Arm", "Mean", *(f"{NAMES[m]} [{UNITS[m]}]" for m in METRICS)])
+    return pd.DataFrame(rows, columns=["Arm", "Mean", *map(named, METRICS)])
 
 
 def transfer(comparison: Comparison, metric: str = "mpjpe") -> pd.DataFrame:
@@ -166,84 +225,39 @@ def transfer(comparison: Comparison, metric: str = "mpjpe") -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=actions)
 
 
-def unit_epochs(config: RunConfig) -> str:
-    """A run's length in words: "1 unit epoch", "80 unit epochs"."""
-    return f"{config.unit_epochs:g} unit epoch{'s' * (config.unit_epochs != 1)}"
+def _error(runs: Sequence[Run], action: str, metric: str) -> float:
+    """A metric on the test clips of an action, averaged over runs that differ in their seed."""
+    return float(np.mean([float(run.actions.loc[action, metric]) for run in runs]))
 
 
-def describe(comparison: Comparison, data: PoseDataset) -> str:
-    """What stands under every table and figure: which data, which network, how many runs, on what machine."""
-    config = comparison.runs[0].config
-    machine = sorted({f"{run.provenance['processor']}, {run.provenance['device']}" for run in comparison.runs})
-    seeds = sorted({run.config.seed for run in comparison.runs})
-    origin = "SYNTHETIC data, nobody was filmed" if data.synthetic else "Data"
-    per_action = next(iter(comparison.action_based.values()))[0].config
-    schedule = f"learning rate per {per_action.lr_decay_per}, batch norm per {per_action.bn_decay_per}"
-    network = f"{config.receptive_field} frames, {config.channels} channels"
-    if config.precision != "float32":
-        network += f", {config.precision}"
-    length = f"{unit_epochs(config)}, budget {per_action.budget}, {schedule}"
-    who = f"test subjects {', '.join(data.test_subjects)}"
-    return (
-        f"{origin}: {data.name}, 2D keypoints {config.keypoints!r}, {who}. {network}, {length}. "
-        f"{len(comparison.runs)} runs, seed {', '.join(map(str, seeds))}, on {'; '.join(machine)}."
-    )
+def study_table(comparisons: Mapping[Condition, Comparison]) -> pd.DataFrame:
+    """What a study consists of: a row per comparison, how many of its runs are finished, and what each run sees."""
+    rows = []
+    for condition, comparison in comparisons.items():
+        runs, models = comparison.runs, [run for own in comparison.action_based.values() for run in own]
+        seeds = {action: len(own) for action, own in comparison.action_based.items()}
+        counts = sorted(set(seeds.values()))
+        rows.append(
+            {
+                "Unit epochs": f"{condition.unit_epochs:g}",
+                "Schedule": condition.schedule,
+                "Budget": condition.budget,
+                "Frames": int(np.prod(condition.widths)),
+                "Runs": f"{len(runs)} of {len(runs) + len(comparison.missing)}",
+                "Actions": len(seeds),
+                f"Seeds, {ORIGINAL}": len(comparison.original),
+                f"Seeds, {ACTION_BASED}": " to ".join(map(str, sorted({*counts[:1], *counts[-1:]}))),
+                f"Windows [M], {ORIGINAL}": _average(comparison.original, "windows", 1e6),
+                f"Windows [M], {ACTION_BASED}": _average(models, "windows", 1e6),
+                f"Steps, {ORIGINAL}": _average(comparison.original, "steps"),
+                f"Steps, {ACTION_BASED}": _average(models, "steps"),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
-def results_dir(data: PoseDataset, config: SweepConfig) -> Path:
-    """Where the tables and figures of a comparison go: one of other data or settings does not overwrite them.
-
-    The name says dataset, keypoints, widths, channels and batch size, and every other setting that is not the default.
-    """
-    told = {*DataSpec.model_fields, "filter_widths", "channels", "batch_size", "jobs", "threads", "device"}
-    other = ""
-    for name, field in SweepConfig.model_fields.items():
-        value = getattr(config, name)
-        if name not in told and value != field.default:
-            other += f"-{name}-{','.join(map(str, value)) if isinstance(value, tuple) else value}"
-    widths = "x".join(map(str, config.filter_widths))
-    what = (
-        f"{data.name}-{data.fingerprint[:6]}-{config.keypoints}-{widths}-{config.channels}c-{config.batch_size}b{other}"
-    )
-    return outputs_dir() / "results" / what
-
-
-def save_table(table: pd.DataFrame, path: Path, caption: str) -> None:
-    """Writes `<path>.csv`, every digit, and `<path>.md` and `<path>.tex`, rounded for reading, with the caption."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path.with_suffix(".csv"), index=False)
-    path.with_suffix(".md").write_text(f"{to_markdown(table)}\n\n{caption}\n", encoding="utf-8")
-    path.with_suffix(".tex").write_text(to_latex(table, caption), encoding="utf-8")
-
-
-def to_markdown(table: pd.DataFrame) -> str:
-    """A table as it stands in the README, as Markdown; rounded as `_rounded` does it."""
-    return _rounded(table).to_markdown(index=False, disable_numparse=True, colalign=_alignment(table))
-
-
-def to_latex(table: pd.DataFrame, caption: str) -> str:
-    """The same as a table of LaTeX, which needs the package booktabs."""
-    rows = tabulate(
-        _rounded(table).to_numpy().tolist(),
-        list(table.columns),
-        tablefmt="latex_booktabs",
-        disable_numparse=True,
-        colalign=_alignment(table),
-    )
-    plain = "".join(LATEX.get(letter, letter) for letter in caption)
-    return f"\\begin{{table}}\n\\centering\n\\caption{{{plain}}}\n{rows}\n\\end{{table}}\n"
-
-
-def _rounded(table: pd.DataFrame) -> pd.DataFrame:
-    """Two digits behind the point, a sign where the column is a change, nothing where there is no number."""
-    shown = table.copy()
-    for column in shown.select_dtypes("integer"):
-        shown[column] = shown[column].map("{:,}".format)
-    for column in shown.select_dtypes("float"):
-        digits = "{:+.1f}" if column.startswith("Change") else "{:.2f}"
-        shown[column] = ["" if pd.isna(value) else digits.format(value) for value in shown[column]]
-    return shown
-
-
-def _alignment(table: pd.DataFrame) -> list[str]:
-    return ["right" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in table.dtypes]
+def _average(runs: Sequence[Run], what: str, unit: float = 1) -> str:
+    if not runs:
+        return ""
+    value = np.mean([run.timing[what] for run in runs]) / unit
+    return f"{value:,.0f}" if unit == 1 else f"{value:.3f}"

@@ -8,14 +8,17 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from pose3d_lib.sweep import RunStatus, seconds_left
+from pose3d_lib.sweep import RunStatus, choose_shown, seconds_left
 
 STATE_STYLES = {"finished": "green", "reused": "cyan", "failed": "bold red", "training": "yellow", "testing": "yellow"}
 
 
 def clock(seconds: float | None) -> str:
-    """Minutes and seconds, 2:05; empty where nothing is known yet."""
-    return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    """Minutes and seconds, 2:05, or hours too, 1:02:05; empty where nothing is known yet."""
+    if seconds is None:
+        return ""
+    hours, minutes = divmod(int(seconds) // 60, 60)
+    return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{int(seconds) % 60:02d}"
 
 
 class RunBoard:
@@ -57,8 +60,7 @@ class RunBoard:
         trained = f"{status.seconds:6.1f} s training" if status.seconds else " " * 17
         rest = f"about {clock(left)} left" if left else ""
         error = f"  {status.error.splitlines()[0]}" if status.error else ""
-        name = f"{status.config.action}, seed {status.config.seed}"
-        return f"[{len(self._ended):>3}/{total}] {name:<22} {status.state:<9} {trained}  {rest}{error}"
+        return f"[{len(self._ended):>3}/{total}] {status.name:<22} {status.state:<9} {trained}  {rest}{error}"
 
     def _table(self, statuses: Sequence[RunStatus], left: float | None) -> Table:
         done = sum(status.ended for status in statuses)
@@ -67,17 +69,15 @@ class RunBoard:
         table = Table(
             title=f"{done} of {len(statuses)} runs, {clock(spent)} so far{rest}", box=None, title_justify="left"
         )
-        table.add_column("action", no_wrap=True)
-        table.add_column("seed", justify="right")
+        table.add_column("run", no_wrap=True)
         table.add_column("", width=24)
         table.add_column("state", no_wrap=True)
         table.add_column("trained", justify="right")
         table.add_column("left", justify="right")
-        for status in statuses:
+        for status in choose_shown(statuses):
             style = STATE_STYLES.get(status.state, "dim")
             table.add_row(
-                status.config.action,
-                str(status.config.seed),
+                status.name,
                 ProgressBar(total=1, completed=status.share, width=24),
                 f"[{style}]{status.state}[/{style}]",
                 clock(status.seconds),

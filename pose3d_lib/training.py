@@ -1,14 +1,14 @@
 """The training loop: shuffled windows, MPJPE, Adam with AMSGrad, and tests on the way."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from pose3d_lib.actions import ALL
 from pose3d_lib.budget import Budget, batch_sizes, bn_momentum, learning_rate, plan_budget
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
@@ -27,12 +27,12 @@ class HistoryRow:
 
     Attributes:
         epoch: epochs of this run so far; a fraction at a test within an epoch.
-        unit_epochs: windows seen, in epochs of the baseline.
+        unit_epochs: windows seen, in epochs of the baseline on all its frames.
         windows: windows seen.
         steps: optimiser steps made.
         lr, bn_momentum: of the last batch.
         train_mpjpe: mean loss since the row before, mm; with dropout, and of a network that was still changing.
-        test_mpjpe: error on the test clips of the run's own actions, mm, all frames weighted alike; None without a test.
+        test_mpjpe: error on the clips of `own_test_clips`, mm, all frames weighted alike; None without a test.
         test_actions: the same per action; None without a test.
         train_seconds, test_seconds: spent so far in training, and in tests on the way.
     """
@@ -98,8 +98,17 @@ def build_model(config: RunConfig, data: PoseDataset) -> TemporalLifter:
     )
 
 
+def own_train_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
+    """The clips that a run is trained on, each as long as `train_share` leaves it, in the order of the table."""
+    for action in config.trained_actions:
+        data.train_clips(action)  # refuses one that has none
+    clips = data.select(data.train_subjects, None if config.is_baseline else config.trained_actions)
+    frames = np.rint(config.train_share * (clips.stop - clips.start)).astype(int).clip(lower=1)
+    return clips.assign(stop=clips.start + frames)
+
+
 def own_test_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
-    """The test clips of the actions that a run is trained on."""
+    """The test clips of a run's `action`, or of all actions for the baseline: what it is tested on on the way."""
     clips = data.test_clips()
     return clips if config.is_baseline else clips[clips.action == config.action]
 
@@ -111,16 +120,18 @@ def check_run(config: RunConfig, data: PoseDataset) -> Budget:
             "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
         )
     check_test_clips(data)
-    everything, own = (2 * _num_frames(data.train_clips(action)) for action in (ALL, config.action))
+    everything, own = (2 * _num_frames(clips) for clips in (data.train_clips(), own_train_clips(config, data)))
     if not len(own_test_clips(config, data)):
         raise InputError(
             f"action {config.action!r} of {data.name} has no test clips, so nothing could be said of its model. "
             f"Actions with both: {', '.join(a for a in data.train_actions if a in data.test_actions)}"
         )
     if config.batch_size > own:
+        share = "" if config.train_share == 1 else f" at train_share {config.train_share:g}"
         raise InputError(
-            f"parameter batch_size: found {config.batch_size}, but {config.action} of {data.name} has only {own} "
-            f"training windows ({own // 2} frames, and their mirror images); give at most {own}"
+            f"parameter batch_size: found {config.batch_size}, but there are only {own} training windows of "
+            f"{', '.join(config.trained_actions)} in {data.name}{share} ({own // 2} frames, and their mirror images); "
+            f"give at most {own}"
         )
     budget = plan_budget(everything, own, unit_epochs=config.unit_epochs, budget=config.budget)
     if budget.total < 2:
@@ -139,6 +150,7 @@ def train(
     config: RunConfig,
     data: PoseDataset,
     *,
+    initial: Mapping[str, Tensor] | None = None,
     on_row: Callable[[HistoryRow], None] = lambda row: None,
     on_progress: Callable[[int, int], None] = lambda seen, total: None,
 ) -> Trained:
@@ -147,21 +159,29 @@ def train(
     Args:
         config: what to train.
         data: the dataset that the config names.
+        initial: the network's state that training starts with, weights and batch-norm statistics, where the config says
+            `start_from`; none for random weights.
         on_row: called at every epoch's end and every test on the way.
         on_progress: called about twice a second with the windows seen and their total.
 
     Raises:
         InputError: the data cannot carry the run.
         FloatingPointError: the loss is no longer finite.
+        ValueError: `initial` is there and the config starts from no run, or the other way round.
     """
+    if bool(config.start_from) != (initial is not None):
+        raise ValueError(f"expected initial weights just where a run starts from another, found {config.start_from!r}")
     budget = check_run(config, data)
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     device = torch.device(config.device)
-    clips = data.train_clips(config.action)
+    clips = own_train_clips(config, data)
     windows = TrainingWindows(data, clips, config.keypoints, config.filter_widths, causal=config.causal, device=device)
     test_clips = own_test_clips(config, data)
-    model = build_model(config, data).to(device)
+    model = build_model(config, data)
+    if initial is not None:
+        model.load_state_dict(initial)
+    model.to(device)
     make_step = TrainingSteps(model, windows, precision=config.precision, lr=config.lr, record=config.cuda_graphs)
     points = [round(point * budget.unit) for point in config.evaluate_at if point * budget.unit < budget.total]
 

@@ -31,7 +31,7 @@ from pose3d_lib.evaluation import METRICS, evaluate
 from pose3d_lib.metrics import mpjpe
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.steps import TrainingSteps
-from pose3d_lib.tables import to_markdown
+from pose3d_lib.table_files import to_markdown
 from pose3d_lib.windows import TrainingWindows
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -66,6 +66,14 @@ def test_a_budget_that_does_not_exist_is_an_error() -> None:
         plan("Eating", budget="sixteen")
 
 
+@pytest.mark.parametrize(("trained", "t"), [(1_000, 2), (250, 8), (2, 1_000), (900, 20 / 9)])
+def test_t_of_a_share_of_the_frames_is_by_how_many_fewer_they_are(trained, t) -> None:
+    fewer = plan_budget(UNIT, trained, unit_epochs=1.5, budget="equal_frames")
+    assert (fewer.t, fewer.total) == (pytest.approx(t, rel=1e-15), 3_000)
+    assert (fewer.period("epoch"), fewer.period("unit_epoch")) == (trained, UNIT)
+    assert plan_budget(UNIT, trained, unit_epochs=1.5, budget="fifteen").epochs == 22.5
+
+
 # Epochs and batches
 
 

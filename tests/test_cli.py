@@ -19,12 +19,14 @@ import pytest
 from rich.console import Console
 
 from pose3d_lib import cli, sweep
-from pose3d_lib.config import RunConfig, SweepConfig, make_config
+from pose3d_lib.beyond import study_runs
+from pose3d_lib.config import RunConfig, make_config
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.kernels import NotebookFailed
 from pose3d_lib.runs import Run, execute_run, find_run, run_folder
+from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import (
     RunStatus,
     SweepFailed,
@@ -40,8 +42,15 @@ from pose3d_lib.terminal import RunBoard, clock
 
 PROGRAM = Path(sys.executable).with_name("pose3d")
 REFUSED_WITHIN_S = 10
-TINY = {"scale": "tiny", "preset": "tiny", "unit_epochs": 0.05, "evaluate_at": "", "device": "cpu"}
-TINY_ARGUMENTS = [part for name in ("scale", "preset", "unit_epochs") for part in ("-p", name, str(TINY[name]))]
+TINY = {"scale": "tiny", "preset": "tiny", "evaluate_at": "", "device": "cpu"}
+SHORT = 0.05
+"""Unit epochs."""
+
+NAMED = f"seed 0, {SHORT:g} unit epochs"
+"""How a short run's line goes on after its action."""
+
+OF_A_RUN = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "unit_epochs", str(SHORT)]
+OF_A_STUDY = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "lengths", str(SHORT)]
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,13 @@ WRONG = [
     (("run", "04_results", "-p", "actions", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
     (("reproduce", "-p", "dataset", "h36m"), "POSE3D_DATA"),
     (("reproduce", "-p", "actions", "Sitting,Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
-    (("sweep", "-p", "actions", "All"), "unknown action 'All': Valid: Directions"),
+    (("sweep", "-p", "actions", "All"), "parameter actions: found 'All': 'All' is the baseline, which every study has"),
+    (("sweep", "-p", "focus", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
+    (("sweep", "-p", "study", "papers"), "unknown study 'papers': did you mean paper?"),
+    (("sweep", "-p", "unit_epochs", "2"), "unknown parameter 'unit_epochs'"),
+    (("sweep", "-p", "architectures", "3x4"), "parameter architectures: found '3x4': widths must be odd"),
+    (("reproduce", "-p", "schedules", "unit_epock"), "did you mean 'unit_epoch'?"),
+    (("reproduce", "-p", "lengths", "1,2,4"), "parameter lengths: found '1,2,4': give two at most"),
     (("sweep", "-p", "seeds", ""), "parameter seeds"),
     (("run", "02_train", "-p", "unit_epochs", "nan"), "parameter unit_epochs: found"),
     (("run", "2_train"), "unknown notebook '2_train': did you mean 02_train?"),
@@ -175,7 +190,7 @@ TOO_MUCH = [
     (("run", "02_train", "-p", "unit_epochs", "1e-9"), "parameter unit_epochs: found 1e-09, which leaves 0 windows"),
     (
         ("sweep", "-p", "batch_size", "1500", "-p", "actions", "Sitting,Eating"),
-        "Eating of synthetic-tiny has only 1328",
+        "there are only 1328 training windows of Eating in synthetic-tiny",
     ),
 ]
 
@@ -210,12 +225,12 @@ def test_actions_are_those_of_the_data(call: Call, outputs: Path, tmp_path: Path
 
 
 def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(prepared: Path, tiny_data: PoseDataset) -> None:
-    first = start("run", "02_train", "-p", "action", "Sitting", *TINY_ARGUMENTS)
+    first = start("run", "02_train", "-p", "action", "Sitting", *OF_A_RUN)
     assert first.code == 0, first.err
     assert first.err == ""
     (folder,) = (prepared / "runs").iterdir()
     assert f"run folder: {folder}" in first.out
-    assert re.search(r"^\[ +1/1\] Sitting, seed 0 +finished ", first.out, re.MULTILINE)
+    assert re.search(rf"^\[ +1/1\] Sitting, {NAMED} +finished ", first.out, re.MULTILINE)
     assert "\x1b" not in first.out, "no colours or cursor movements into a pipe"
     run = Run(folder)
     assert run.config.action == "Sitting"
@@ -224,25 +239,25 @@ def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(prepared: Path,
     assert all(output.output_type != "error" for cell in notebook.cells for output in cell.get("outputs", []))
     files = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
 
-    second = start("run", "02_train", "-p", "action", "Sitting", *TINY_ARGUMENTS)
+    second = start("run", "02_train", "-p", "action", "Sitting", *OF_A_RUN)
     assert (second.code, second.err) == (0, "")
     assert second.seconds < first.seconds
-    assert re.search(r"^\[ +1/1\] Sitting, seed 0 +reused ", second.out, re.MULTILINE)
+    assert re.search(rf"^\[ +1/1\] Sitting, {NAMED} +reused ", second.out, re.MULTILINE)
     assert f"run folder: {folder}" in second.out
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == files
 
 
 @pytest.mark.slow
 def test_sweep_with_a_run_that_fails_in_a_terminal(prepared: Path, tiny_data: PoseDataset) -> None:
-    config = make_config(RunConfig, {**TINY, "evaluate_at": None, "action": "Sitting"})
+    config = make_config(RunConfig, {**TINY, "evaluate_at": None, "unit_epochs": SHORT, "action": "Sitting"})
     (run_folder(config, tiny_data) / "clips.csv").mkdir(parents=True)  # no file of that name can be written
-    arguments = ("sweep", "-p", "actions", "Sitting,Walking", *TINY_ARGUMENTS)
+    arguments = ("sweep", "-p", "actions", "Sitting,Walking", *OF_A_STUDY)
     ended = start(*arguments)
     assert ended.code == 1
-    assert re.search(r"^\[ +\d/3\] Sitting, seed 0 +failed .*clips\.csv: cannot be written", ended.out, re.MULTILINE)
+    assert re.search(rf"^\[ +\d/3\] Sitting, {NAMED} +failed .*clips\.csv: cannot be written", ended.out, re.MULTILINE)
     for action in ("All", "Walking"):
-        assert re.search(rf"^\[ +\d/3\] {action}, seed 0 +finished ", ended.out, re.MULTILINE)
-    assert "error: 1 of 3 runs failed:\n- Sitting, seed 0: " in ended.err
+        assert re.search(rf"^\[ +\d/3\] {action}, {NAMED} +finished ", ended.out, re.MULTILINE)
+    assert f"error: 1 of 3 runs failed:\n- Sitting, {NAMED}: " in ended.err
     assert "clips.csv: cannot be written" in ended.err
     assert "02_train.ipynb" in ended.err
     assert "Traceback" not in ended.err
@@ -250,7 +265,7 @@ def test_sweep_with_a_run_that_fails_in_a_terminal(prepared: Path, tiny_data: Po
     (run_folder(config, tiny_data) / "clips.csv").rmdir()
     again = start(*arguments)
     assert again.code == 0, again.err
-    assert [re.search(rf"{a}, seed 0 +(\w+)", again.out)[1] for a in ("All", "Sitting", "Walking")] == [
+    assert [re.search(rf"{a}, {NAMED} +(\w+)", again.out)[1] for a in ("All", "Sitting", "Walking")] == [
         "reused",
         "finished",
         "reused",
@@ -276,26 +291,27 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset) -> 
 def test_sweep_goes_on_after_a_failure_and_quotes_it(
     call: Call, prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
 ) -> None:
-    arguments = ("sweep", "-p", "actions", "Sitting,Walking", *TINY_ARGUMENTS)
+    arguments = ("sweep", "-p", "actions", "Sitting,Walking", *OF_A_STUDY)
     ended = call(*arguments)
     assert ended.code == 1
     assert [parameters["action"] for parameters in without_kernels] == ["All", "Sitting", "Walking"]
-    assert "error: 1 of 3 runs failed:\n- Sitting, seed 0: FloatingPointError: the training loss is nan" in ended.err
+    assert f"error: 1 of 3 runs failed:\n- Sitting, {NAMED}: FloatingPointError: the training loss is nan" in ended.err
     assert "The executed notebook, with the traceback: " in ended.err
     assert "the same command again runs only those that failed" in ended.err
-    states = re.findall(r"^\[ +\d/3\] (\w+), seed 0 +(\w+)", ended.out, re.MULTILINE)
+    states = re.findall(rf"^\[ +\d/3\] (\w+), {NAMED} +(\w+)", ended.out, re.MULTILINE)
     assert states == [("All", "finished"), ("Sitting", "failed"), ("Walking", "finished")]
     assert len(list((prepared / "runs").glob("*/finished.json"))) == 2
 
     again = call(*arguments)
     assert again.code == 1
     assert [parameters["action"] for parameters in without_kernels[3:]] == ["Sitting"]
-    states = re.findall(r"^\[ +\d/3\] (\w+), seed 0 +(\w+)", again.out, re.MULTILINE)
+    states = re.findall(rf"^\[ +\d/3\] (\w+), {NAMED} +(\w+)", again.out, re.MULTILINE)
     assert states == [("All", "reused"), ("Walking", "reused"), ("Sitting", "failed")]
 
 
 def tiny_plan(data: PoseDataset, **changes: object) -> list[RunConfig]:
-    return make_config(SweepConfig, {**TINY, "actions": "Sitting,Walking", **changes}).plan(data)
+    settings = {**TINY, "lengths": SHORT, "actions": "Sitting,Walking", **changes}
+    return study_runs(make_config(StudyConfig, settings), data)
 
 
 def test_actions_and_seeds_given_twice_are_run_once(tiny_data: PoseDataset) -> None:
@@ -306,7 +322,7 @@ def test_actions_and_seeds_given_twice_are_run_once(tiny_data: PoseDataset) -> N
 def test_what_papermill_is_given_makes_the_same_run(
     prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
 ) -> None:
-    configs = tiny_plan(tiny_data, actions="Walking", seeds="1,2", lr=0.002, filter_widths="3,3", budget="fifteen")
+    configs = tiny_plan(tiny_data, actions="Walking", seeds="1,2", lr=0.002, filter_widths="3,3", budgets="fifteen")
     looks: list[list[str]] = []
     statuses = run_sweep(
         configs,
@@ -324,13 +340,53 @@ def test_what_papermill_is_given_makes_the_same_run(
     raise_failures(statuses)
 
 
+def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(
+    prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
+) -> None:
+    config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Eating,Walking", "beyond": True})
+    configs = study_runs(config, tiny_data)
+    assert [run.action for run in configs if run.start_from] == ["Eating", "Walking"]
+    looks: list[list[str]] = []
+    statuses = run_sweep(
+        configs,
+        tiny_data,
+        jobs=4,
+        begun=time.time(),
+        on_look=lambda now: looks.append([status.state for status in now]),
+    )
+    assert {status.state for status in statuses} == {"finished"}
+    assert [bool(parameters.get("start_from")) for parameters in without_kernels[-2:]] == [True, True]
+    assert sorted(map(repr, without_kernels)) == sorted(repr(parameters_of(run)) for run in configs), "each once"
+    assert looks[-1] == ["finished"] * len(configs)
+
+
+def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
+    prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = sweep.execute_notebook
+
+    def fail_baseline(notebook: str, output: Path, parameters: dict) -> None:
+        execute(notebook, output, {**parameters, "action": "Sitting"} if parameters["action"] == "All" else parameters)
+
+    monkeypatch.setattr(sweep, "execute_notebook", fail_baseline)
+    config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Walking", "beyond": True})
+    chosen = [run for run in study_runs(config, tiny_data) if run.train_share == 1]
+    statuses = run_sweep(chosen, tiny_data, jobs=2, begun=time.time())
+    assert [(status.config.action, status.state) for status in statuses] == [
+        ("All", "failed"),
+        ("Walking", "finished"),
+        ("Walking", "failed"),
+    ]
+    assert "parameter start_from: there is no run" in statuses[2].error
+
+
 def test_a_notebook_that_leaves_no_run_has_failed(
     prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep, "execute_notebook", lambda *_: None)
     statuses = run_sweep(tiny_plan(tiny_data)[:1], tiny_data, jobs=1, begun=time.time())
     assert [(status.state, status.error) for status in statuses] == [("failed", sweep.NOTHING_LEFT)]
-    with pytest.raises(SweepFailed, match="1 of 1 runs failed:\n- All, seed 0: its notebook ended without"):
+    with pytest.raises(SweepFailed, match=f"1 of 1 runs failed:\n- All, {NAMED}: its notebook ended without"):
         raise_failures(statuses)
 
 
@@ -367,11 +423,11 @@ def test_a_notebook_that_refuses_its_input_says_only_why(call: Call, monkeypatch
 def test_jobs_are_as_asked_for_or_as_many_as_the_cores_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
     for changes, jobs in (({}, 8), ({"jobs": 3}, 3), ({"threads": 2}, 4), ({"threads": 0}, 1), ({"threads": 16}, 1)):
-        assert count_jobs(make_config(SweepConfig, {**TINY, **changes})) == jobs
-    config = make_config(SweepConfig, TINY)
+        assert count_jobs(make_config(StudyConfig, {**TINY, **changes})) == jobs
+    config = make_config(StudyConfig, TINY)
     assert count_jobs(config.model_copy(update={"device": "cuda"})) == 1
     with pytest.raises(InputError, match="parameter jobs"):
-        make_config(SweepConfig, {"jobs": -1})
+        make_config(StudyConfig, {"jobs": -1})
 
 
 def statuses_by_hand() -> list[RunStatus]:
@@ -426,7 +482,7 @@ def test_a_terminal_is_redrawn_in_its_place(monkeypatch: pytest.MonkeyPatch) -> 
             assert drawn.count(action) == 1
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", second)
     assert "1 of 3 runs, 1:40 so far, about" in plain
-    assert re.search(r"Eating +0 .* training +0:30 +0:30", plain)
+    assert re.search(r"Eating, seed 0 .* training +0:30 +0:30", plain)
     assert "3 of 3 runs" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", third)
     assert re.search(r"\x1b\[[0-9;]*31m\s*failed", third), "red"
 
@@ -439,7 +495,18 @@ def test_time_left_is_that_of_what_this_sweep_did_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"), [(None, ""), (0, "0:00"), (9.99, "0:09"), (60, "1:00"), (125.7, "2:05"), (6000, "100:00")]
+    ("seconds", "shown"),
+    [
+        (None, ""),
+        (0, "0:00"),
+        (9.99, "0:09"),
+        (60, "1:00"),
+        (125.7, "2:05"),
+        (3599.9, "59:59"),
+        (3600, "1:00:00"),
+        (3725, "1:02:05"),
+        (360_000, "100:00:00"),
+    ],
 )
 def test_clock(seconds: float | None, shown: str) -> None:
     assert clock(seconds) == shown
@@ -451,7 +518,7 @@ def test_the_table_of_a_sweep(prepared: Path, tiny_data: PoseDataset) -> None:
     all_, sitting, walking = first_look(configs, tiny_data)
     failed = replace(walking, state="failed", error="first line\nsecond line")
     table = sweep_table([all_, sitting, failed])
-    assert table.action.tolist() == ["All", "Sitting", "Walking"]
+    assert table.run.tolist() == [f"{action}, {NAMED}" for action in ("All", "Sitting", "Walking")]
     assert table.state.tolist() == ["waiting", "reused", "failed"]
     assert table["folder or error"].tolist() == ["", run.folder.name, "first line"]
     assert table["own test MPJPE [mm]"].isna().tolist() == [True, False, True]

@@ -1,29 +1,19 @@
 """Parameters become one frozen config; what cannot be used is refused by name; a run's name tells runs apart."""
 
 import os
+import re
+from itertools import permutations, product
 
 import pydantic
 import pytest
 import torch
 
 from pose3d_lib import config as config_module
-from pose3d_lib.config import PRESETS, ResultsConfig, RunConfig, SweepConfig, check_data, make_config, run_name
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.config import ADDED, PRESETS, RESULT_FORMAT, RunConfig, check_data, make_config, run_name
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.sources.spec import DataSpec
-
-ROWS = [
-    ("S1", "Walking", "0", 0, 30),
-    ("S1", "Sitting", "0", 0, 20),
-    ("S1", "SittingDown", "0", 0, 10),
-    ("S1", "Posing", "0", 0, 10),
-    ("S9", "Walking", "0", 0, 5),
-    ("S9", "Sitting", "0", 0, 5),
-    ("S9", "SittingDown", "0", 0, 5),
-    ("S9", "Eating", "0", 0, 5),
-]
 
 OTHER = {
     "keypoints": "gt",
@@ -44,6 +34,9 @@ OTHER = {
     "precision": "bfloat16",
     "cuda_graphs": True,
     "action": "SittingDown",
+    "with_actions": ("Walking",),
+    "train_share": 0.5,
+    "start_from": "All-27f-1ue-seed0-0123456789",
     "seed": 1,
 }
 LOCATED = {
@@ -62,16 +55,8 @@ LOCATED = {
     "person": "score",
     "max_gap": 5,
 }
+START = "All-27f-1ue-seed0-06b751cf2e"
 PER_FRAMES_SEEN = {"budget": "fifteen", "lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
-
-
-@pytest.fixture
-def data(hand_made) -> PoseDataset:
-    return hand_made(ROWS)
-
-
-def arms(configs: list[RunConfig]) -> list[tuple[str, int]]:
-    return [(config.action, config.seed) for config in configs]
 
 
 # Presets
@@ -107,9 +92,8 @@ def test_a_value_given_overrides_the_preset() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("kind", [RunConfig, SweepConfig, ResultsConfig])
-def test_every_preset_makes_every_kind_of_config(kind, preset) -> None:
-    config = make_config(kind, {"preset": preset})
+def test_a_preset_s_settings_are_those_of_the_config(preset) -> None:
+    config = make_config(RunConfig, {"preset": preset})
     assert {name: getattr(config, name) for name in PRESETS[preset] if name != "threads"} == {
         name: value for name, value in PRESETS[preset].items() if name != "threads"
     }
@@ -137,25 +121,43 @@ def test_widths_may_be_written_as_a_command_line_gives_them(given, widths) -> No
         ("seed", "7", 7),
         ("evaluate_at", "0.5, 2", (0.5, 2.0)),
         ("evaluate_at", "[]", ()),
+        ("train_share", "0.25", 0.25),
+        ("train_share", "1", 1),
+        ("start_from", "", ""),
+        ("start_from", START, START),
     ],
 )
 def test_numbers_and_booleans_may_be_strings(name, given, value) -> None:
     assert getattr(make_config(RunConfig, {name: given}), name) == value
 
 
-def test_seeds_and_actions_may_be_a_list_in_a_string() -> None:
-    config = make_config(SweepConfig, {"seeds": "0, 1,2", "actions": "['Sitting', 'Walking']"})
-    assert config.seeds == (0, 1, 2)
-    assert config.actions == ("Sitting", "Walking")
-
-
-@pytest.mark.parametrize(("given", "actions"), [("", ()), ("Sitting", ("Sitting",)), ([], ())])
-def test_one_action_or_none_are_lists_too(given, actions) -> None:
-    assert make_config(SweepConfig, {"actions": given}).actions == actions
-
-
 def test_the_points_of_tests_on_the_way_are_sorted_and_each_there_once() -> None:
     assert make_config(RunConfig, {"evaluate_at": [2, 0.5, 2.0, 1]}).evaluate_at == (0.5, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "actions"),
+    [
+        ("", ()),
+        ([], ()),
+        ("[]", ()),
+        (None, ()),
+        ("Photo", ("Photo",)),
+        ("Walking,Photo", ("Photo", "Walking")),
+        ("('Photo', 'Walking')", ("Photo", "Walking")),
+        (["Walking", "Photo"], ("Photo", "Walking")),
+        (["Walking, fast", "(Photo)"], ("(Photo)", "Walking, fast")),
+    ],
+    ids=str,
+)
+def test_actions_to_add_are_a_set_however_they_are_written(given, actions) -> None:
+    config = make_config(RunConfig, {"action": "Sitting", "with_actions": given})
+    assert config.with_actions == actions
+    assert config.trained_actions == config.named_actions == ("Sitting", *actions)
+
+
+def test_the_baseline_is_trained_on_all() -> None:
+    assert RunConfig().trained_actions == ("All",)
 
 
 @pytest.mark.parametrize("none", [0, "0"], ids=repr)
@@ -170,13 +172,12 @@ def test_an_automatic_device_is_one_that_is_there() -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-@pytest.mark.parametrize("kind", [RunConfig, SweepConfig, ResultsConfig])
 @pytest.mark.parametrize("fastest", PRECISIONS)
-def test_an_automatic_precision_is_the_fastest_of_the_device(kind, device, fastest, monkeypatch) -> None:
+def test_an_automatic_precision_is_the_fastest_of_the_device(device, fastest, monkeypatch) -> None:
     other = next(name for name in PRECISIONS if name != fastest)
     monkeypatch.setattr(config_module, "fastest_precision", lambda asked: fastest if asked == device else other)
-    assert make_config(kind, {"device": device, "precision": "auto"}).precision == fastest
-    assert make_config(kind, {"device": device, "precision": other}).precision == other
+    assert make_config(RunConfig, {"device": device, "precision": "auto"}).precision == fastest
+    assert make_config(RunConfig, {"device": device, "precision": other}).precision == other
 
 
 def test_an_automatic_precision_is_of_the_device_that_an_automatic_device_is(monkeypatch) -> None:
@@ -238,6 +239,23 @@ def test_a_config_is_frozen() -> None:
         ({"precision": "float23"}, "did you mean 'float32'?"),
         ({"precision": "fp16"}, "parameter precision: found 'fp16'"),
         ({"causal": "perhaps"}, "parameter causal: found 'perhaps'"),
+        ({"with_actions": "Photo"}, "parameter with_actions: found 'Photo': action 'All' is trained on every action"),
+        ({"action": "All", "with_actions": ["Photo"]}, "name one action, or none to add"),
+        ({"action": "Photo", "with_actions": "Walking,Photo"}, "'Photo' is the run's action already"),
+        ({"action": "Photo", "with_actions": "Walking,Walking"}, "'Walking' is there twice"),
+        ({"action": "Photo", "with_actions": "Walking,All"}, "'All' stands for every action"),
+        ({"action": "Photo", "with_actions": [3]}, "parameter with_actions.0: found 3"),
+        ({"train_share": 0}, "parameter train_share: found 0"),
+        ({"train_share": "1.01"}, "parameter train_share: found '1.01'"),
+        ({"train_share": "nan"}, "parameter train_share: found 'nan'"),
+        ({"train_share": "half"}, "parameter train_share: found 'half'"),
+        ({"start_from": "All"}, "parameter start_from: found 'All': expected a run folder's name without its path"),
+        ({"start_from": f"../runs/{START}"}, "expected a run folder's name without its path"),
+        ({"start_from": f"..\\{START}"}, "expected a run folder's name without its path"),
+        ({"start_from": f"/{START}"}, "expected a run folder's name without its path"),
+        ({"start_from": f"{START}/"}, "expected a run folder's name without its path"),
+        ({"start_from": ".."}, "expected a run folder's name without its path"),
+        ({"start_from": 3}, "parameter start_from: found 3"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -262,13 +280,7 @@ def test_a_run_made_on_a_gpu_has_the_same_name_on_a_machine_without_one() -> Non
     assert run_name(make_config(RunConfig, {"device": "cpu"}), "f") not in names
 
 
-@pytest.mark.parametrize("seeds", ["", "0,-1", [2**70]], ids=str)
-def test_no_seeds_of_a_sweep_and_seeds_that_no_run_can_have_are_refused(seeds) -> None:
-    with pytest.raises(InputError, match="parameter seeds"):
-        make_config(SweepConfig, {"seeds": seeds})
-
-
-def test_a_setting_of_a_sweep_is_no_setting_of_a_run() -> None:
+def test_a_setting_of_a_study_is_no_setting_of_a_run() -> None:
     with pytest.raises(InputError, match="unknown parameter 'seeds': did you mean seed"):
         make_config(RunConfig, {"seeds": "0,1"})
 
@@ -281,17 +293,10 @@ def test_the_data_alone_have_no_preset() -> None:
 
 def test_an_action_must_be_one_of_the_dataset_s_to_the_letter() -> None:
     check_data(make_config(RunConfig, {"action": "All"}))
-    check_data(make_config(RunConfig, {"action": "Sitting"}))
-    with pytest.raises(InputError, match="unknown action 'sitting': did you mean Sitting, SittingDown"):
-        check_data(make_config(RunConfig, {"action": "sitting"}))
-
-
-@pytest.mark.parametrize("kind", [SweepConfig, ResultsConfig])
-def test_the_actions_of_a_sweep_are_checked_beforehand_and_all_is_none_of_them(kind: type) -> None:
-    check_data(make_config(kind, {"actions": "Sitting,Walking"}))
-    for action in ("Sit", "All"):
-        with pytest.raises(InputError, match=f"unknown action {action!r}"):
-            check_data(make_config(kind, {"actions": action}))
+    check_data(make_config(RunConfig, {"action": "Sitting", "with_actions": "Photo,Walking"}))
+    for wrong in ({"action": "sitting"}, {"action": "Photo", "with_actions": "Walking,sitting"}):
+        with pytest.raises(InputError, match="unknown action 'sitting': did you mean Sitting, SittingDown"):
+            check_data(make_config(RunConfig, wrong))
 
 
 def named(fingerprint: str = "abc", **changes) -> str:
@@ -303,6 +308,63 @@ def test_a_run_s_name_can_be_read() -> None:
     assert named(unit_epochs=2.5, seed=3, filter_widths=(3, 3)).startswith("Sitting-9f-2.5ue-seed3-")
 
 
+def test_a_run_s_name_shows_how_it_differs_from_the_paper_s_runs() -> None:
+    added = {"with_actions": ("Eating", "Photo", "Walking"), "train_share": 1 / 16, "start_from": START}
+    assert re.fullmatch(r"Sitting\+3-27f-1ue-seed0-\w{10}", named(with_actions=added["with_actions"]))
+    assert re.fullmatch(r"Sitting-27f-1ue-share0\.0625-seed0-\w{10}", named(train_share=1 / 16))
+    assert re.fullmatch(r"Sitting-27f-0\.25ue-from06b751cf2e-seed0-\w{10}", named(start_from=START, unit_epochs=0.25))
+    everything = named(**added)
+    assert re.fullmatch(r"Sitting\+3-27f-1ue-share0\.0625-from06b751cf2e-seed0-\w{10}", everything)
+    assert RunConfig(start_from=everything).start_from == everything
+
+
+@pytest.mark.parametrize("action", ["../../elsewhere", "one/other", "one\\other"])
+def test_a_run_s_name_is_the_name_of_one_folder_whatever_its_action_is_called(action) -> None:
+    name = run_name(RunConfig(action=action), "abc")
+    assert not set(name) & set("/\\")
+    assert RunConfig(start_from=name).start_from == name
+
+
+NAMES = {
+    "All-27f-1ue-seed0-0908b94cd8": {},
+    "Sitting-27f-1ue-seed0-417e87167c": {"action": "Sitting"},
+    "Eating-27f-16ue-seed3-40ec1ddb1e": {
+        "action": "Eating",
+        "seed": 3,
+        "unit_epochs": 16.0,
+        "channels": 64,
+        "lr_decay_per": "unit_epoch",
+        "bn_decay_per": "unit_epoch",
+    },
+    "Eating-243f-1ue-seed0-58f3b8efac": {
+        "action": "Eating",
+        "filter_widths": (3, 3, 3, 3, 3),
+        "budget": "fifteen",
+        "device": "cuda",
+    },
+}
+"""What runs were called when RESULT_FORMAT became 3, before the settings in ADDED were there."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_keep_their_names_when_settings_are_added(name) -> None:
+    assert RESULT_FORMAT == 3, "new names are due: write them down here"
+    assert run_name(RunConfig(**NAMES[name]), "abc") == name
+
+
+def test_only_settings_with_a_default_that_changes_nothing_are_left_out_of_a_name() -> None:
+    assert set(ADDED) <= OTHER.keys()
+    default = RunConfig(action="Sitting")
+    for setting in ADDED:
+        given = default.model_copy(update={setting: RunConfig.model_fields[setting].default})
+        assert run_name(given, "abc") == run_name(default, "abc")
+
+
+def test_the_same_set_of_actions_is_the_same_run() -> None:
+    given = [RunConfig(action="Sitting", with_actions=names) for names in permutations(("Eating", "Photo", "Walking"))]
+    assert len({run_name(config, "abc") for config in given}) == len(set(given)) == 1
+
+
 def test_every_setting_is_either_part_of_the_name_or_says_where_the_data_lie() -> None:
     assert OTHER.keys() | LOCATED.keys() == RunConfig.model_fields.keys()
     assert not OTHER.keys() & LOCATED.keys()
@@ -311,6 +373,20 @@ def test_every_setting_is_either_part_of_the_name_or_says_where_the_data_lie() -
 @pytest.mark.parametrize("setting", OTHER)
 def test_the_name_changes_with_every_setting_that_the_result_depends_on(setting) -> None:
     assert named(**{setting: OTHER[setting]}) != named()
+
+
+@pytest.mark.parametrize(
+    ("setting", "one", "other"),
+    [
+        ("with_actions", ("Photo",), ("Walking",)),
+        ("train_share", 0.1234, 0.12341),
+        ("start_from", "All-27f-1ue-seed0-0123456789", "All-27f-2ue-seed0-0123456789"),
+    ],
+)
+def test_runs_that_look_alike_by_name_differ_in_its_hash(setting, one, other) -> None:
+    first, second = named(**{setting: one}), named(**{setting: other})
+    assert first[:-10] == second[:-10]
+    assert first != second
 
 
 @pytest.mark.parametrize("setting", LOCATED)
@@ -334,85 +410,28 @@ def test_a_setting_that_cannot_change_the_baseline_gives_no_second_baseline(sett
     assert run_name(RunConfig(**changed, action="Sitting"), "abc") != run_name(RunConfig(action="Sitting"), "abc")
 
 
+@pytest.mark.parametrize("share", [0.5, "0.5"])
+def test_a_baseline_of_fewer_frames_has_epochs_and_so_schedules_of_its_own_but_one_budget(share) -> None:
+    fewer = make_config(RunConfig, {"train_share": share, **PER_FRAMES_SEEN})
+    assert (fewer.lr_decay_per, fewer.bn_decay_per, fewer.budget) == ("unit_epoch", "unit_epoch", "equal_frames")
+    names = {
+        run_name(RunConfig(train_share=share, lr_decay_per=lr, bn_decay_per=bn), "abc")
+        for lr, bn in product(("epoch", "unit_epoch"), repeat=2)
+    }
+    assert len(names) == 4
+    whole = make_config(RunConfig, {"train_share": "1", **PER_FRAMES_SEEN})
+    assert run_name(whole, "abc") == run_name(RunConfig(device=whole.device), "abc")
+
+
+@pytest.mark.parametrize("setting", PER_FRAMES_SEEN)
+def test_with_other_actions_every_schedule_and_budget_counts(setting) -> None:
+    changed = RunConfig(action="Sitting", with_actions=("Walking",), **{setting: PER_FRAMES_SEEN[setting]})
+    assert getattr(changed, setting) == PER_FRAMES_SEEN[setting]
+
+
 def test_a_wrong_setting_of_the_baseline_is_refused_even_where_it_changes_nothing() -> None:
     with pytest.raises(InputError, match="parameter budget: found 'sixteen'"):
         make_config(RunConfig, {"budget": "sixteen"})
-
-
-# Plans
-
-
-def test_a_plan_holds_for_every_seed_the_baseline_and_then_each_action(data) -> None:
-    plan = make_config(SweepConfig, {"seeds": [3, 1]}).plan(data)
-    actions = ["All", "Walking", "Sitting", "SittingDown"]  # Posing is not tested, Eating not trained on
-    assert arms(plan) == [(action, 3) for action in actions] + [(action, 1) for action in actions]
-
-
-def test_a_plan_of_some_actions_has_those_in_the_order_given(data) -> None:
-    plan = make_config(SweepConfig, {"actions": "SittingDown, Walking"}).plan(data)
-    assert arms(plan) == [("All", 0), ("SittingDown", 0), ("Walking", 0)]
-
-
-def test_a_seed_or_an_action_given_twice_is_run_once(data) -> None:
-    plan = make_config(SweepConfig, {"seeds": "3,3", "actions": "Sitting,Sitting"}).plan(data)
-    assert arms(plan) == [("All", 3), ("Sitting", 3)]
-
-
-def test_sitting_does_not_take_sitting_down_along(data) -> None:
-    assert arms(make_config(SweepConfig, {"actions": "Sitting"}).plan(data)) == [("All", 0), ("Sitting", 0)]
-
-
-@pytest.mark.parametrize("action", ["Posing", "Eating", "sitting", "Sit", "All"])
-def test_a_plan_refuses_an_action_that_cannot_be_trained_or_tested_and_lists_those_that_can(action, data) -> None:
-    config = make_config(SweepConfig, {"actions": ["Walking", action]})
-    with pytest.raises(InputError, match="Valid: Walking, Sitting, SittingDown") as refusal:
-        config.plan(data)
-    assert repr(action) in str(refusal.value)
-
-
-def test_a_plan_s_runs_have_the_sweep_s_settings(data) -> None:
-    settings = {name: value for name, value in (OTHER | LOCATED).items() if name not in ("action", "seed", "device")}
-    for config in make_config(SweepConfig, {**settings, "device": "cpu", "jobs": 2}).plan(data):
-        kept = settings if config.action != "All" else {n: settings[n] for n in settings.keys() - PER_FRAMES_SEEN}
-        assert {name: getattr(config, name) for name in kept} == kept
-
-
-def test_a_run_by_hand_has_the_name_of_the_same_run_in_a_sweep(data) -> None:
-    for config in make_config(SweepConfig, {"preset": "tiny", "evaluate_at": "0.5,1"}).plan(data):
-        by_hand = make_config(RunConfig, {"preset": "tiny", "evaluate_at": "0.5,1", "action": config.action})
-        assert run_name(by_hand, "abc") == run_name(config, "abc")
-
-
-def test_long_runs_are_the_short_ones_but_for_their_length(data) -> None:
-    config = make_config(ResultsConfig, {"preset": "tiny", "seeds": "0,1", "actions": "Sitting", "lr": 0.002})
-    assert [run.unit_epochs for run in config.plan(data)] == [1.0] * 4
-    longer = config.long_plan(data)
-    assert [run.unit_epochs for run in longer] == [80.0] * 4
-    assert [run.model_copy(update={"unit_epochs": 1.0}) for run in longer] == config.plan(data)
-
-
-def test_long_runs_may_have_a_preset_of_their_own(data) -> None:
-    given = {"preset": "tiny", "long_preset": "paper_243", "long_unit_epochs": 60, "seeds": 5, "lr": 0.002}
-    config = make_config(ResultsConfig, given)
-    assert {run.channels for run in config.plan(data)} == {16}
-    longer = config.long_plan(data)
-    assert arms(longer) == arms(config.plan(data))
-    for run in longer:
-        assert (run.receptive_field, run.channels, run.batch_size) == (243, 1024, 1024)
-        assert (run.unit_epochs, run.lr, run.threads) == (60.0, 0.002, os.cpu_count())
-
-
-def test_the_default_preset_of_long_runs_undoes_the_short_runs_preset(data) -> None:
-    config = make_config(ResultsConfig, {"preset": "paper_27", "long_preset": "default", "dropout": 0.1})
-    expected = make_config(RunConfig, {"dropout": 0.1, "unit_epochs": 80})
-    settings = RunConfig.model_fields.keys() - {"action"}
-    for run in config.long_plan(data):
-        assert {name: getattr(run, name) for name in settings} == {n: getattr(expected, n) for n in settings}
-
-
-def test_an_unknown_preset_of_long_runs_is_refused() -> None:
-    with pytest.raises(InputError, match="unknown preset 'paper_244': did you mean paper_243"):
-        make_config(ResultsConfig, {"long_preset": "paper_244"})
 
 
 def test_an_automatic_precision_is_not_blamed_for_a_wrong_device() -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from source_files import WRITERS, Parameters
 
 from pose3d_lib import data_report, report
-from pose3d_lib.config import RunConfig, SweepConfig, check_data, make_config
+from pose3d_lib.config import RunConfig, check_data, make_config
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import check_dataset
 from pose3d_lib.errors import InputError
@@ -20,6 +20,7 @@ from pose3d_lib.export import export_videopose3d
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.study import StudyConfig, plan_study
 
 EVERY_KIND = pytest.mark.parametrize("kind", WRITERS)
 EVERY_FILE = pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind != "synthetic"])
@@ -139,7 +140,7 @@ def test_a_mapping_that_a_description_names_lies_beside_it(tmp_path: Path) -> No
 def test_nothing_is_trained_on_detections_and_the_reason_is_said(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
     data = open_dataset(make_config(DataSpec, WRITERS["detections"](tmp_path, None)))
-    for ask in (data.train_clips, lambda: make_config(SweepConfig, {}).plan(data)):
+    for ask in (data.train_clips, lambda: plan_study(make_config(StudyConfig, {}), data)):
         with pytest.raises(InputError, match="video holds no 3D poses, only keypoints: nothing can be trained"):
             ask()
 

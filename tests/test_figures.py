@@ -1,6 +1,5 @@
 """Figures: what they show is what they were given, and no text lies on another, on the page's edge or on a legend."""
 
-import itertools
 import json
 from pathlib import Path
 
@@ -8,14 +7,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.legend import Legend
-from matplotlib.text import Text
+from figure_checks import check_legible, texts_that_collide
 
 from pose3d_lib import drawings, figures
 from pose3d_lib.actions import H36M_ACTIONS
-from pose3d_lib.runs import Run
-from pose3d_lib.tables import MEAN
 
 FRAMES = pd.Series(dict(zip(H36M_ACTIONS, range(4_876, 4_876 + 15 * 450, 450), strict=True)))
 
@@ -24,51 +19,6 @@ FRAMES = pd.Series(dict(zip(H36M_ACTIONS, range(4_876, 4_876 + 15 * 450, 450), s
 def _close_figures():
     yield
     plt.close("all")
-
-
-def shown_texts(figure: Figure) -> list[Text]:
-    """Every text that is drawn; a tick outside the axis's limits keeps its label, but nobody sees it."""
-    figure.canvas.draw()
-    unseen = set()
-    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        low, high = sorted(axis.get_view_interval())
-        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-        seen = {tick for tick in ticks if low <= tick.get_loc() <= high}
-        for tick in {*axis.majorTicks, *axis.minorTicks} - seen:
-            unseen |= {tick.label1, tick.label2}
-    return [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and t not in unseen]
-
-
-def texts_that_collide(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts, or of a text and a legend it does not belong to, that share more than a sliver of the page."""
-    shown = shown_texts(figure)
-    legends = figure.findobj(Legend)
-    inside = {text for legend in legends for text in legend.findobj(Text)}
-    boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
-    boxes = [(name, box.shrunk(0.96, 0.8)) for name, box in boxes if box.width and box.height]
-    pairs = list(itertools.combinations(boxes, 2))
-    outside = [(text.get_text(), text.get_window_extent()) for text in shown if text not in inside]
-    pairs += [(box, ("the legend", legend.get_window_extent())) for legend in legends for box in outside]
-    return [(a[0], b[0]) for a, b in pairs if a[1].overlaps(b[1])]
-
-
-def texts_off_the_page(figure: Figure) -> list[str]:
-    boxes = [(text.get_text(), text.get_window_extent()) for text in shown_texts(figure)]
-    page = figure.bbox.padded(1)
-    inside = [page.contains(box.x0, box.y0) and page.contains(box.x1, box.y1) for _, box in boxes]
-    return [name for (name, _), whole in zip(boxes, inside, strict=True) if not whole]
-
-
-def check_legible(figure: Figure) -> None:
-    assert texts_that_collide(figure) == []
-    assert texts_off_the_page(figure) == []
-
-
-def comparison_table() -> pd.DataFrame:
-    table = pd.DataFrame({"Action": [*H36M_ACTIONS, MEAN]})
-    table["Original, MPJPE [mm]"] = np.linspace(50, 120, 16)
-    table["Action-based, MPJPE [mm]"] = np.linspace(50.2, 90, 16)
-    return table.assign(**{"Change [%]": 0.0})
 
 
 def history(path: Path, rows: int = 8) -> pd.DataFrame:
@@ -131,37 +81,6 @@ def test_the_learning_curve_ends_at_the_final_error(tmp_path: Path) -> None:
     figure = figures.draw_learning_curve(history(tmp_path / "history.jsonl"), 12.5)
     curves = {line.get_label(): line for line in figure.axes[0].lines}
     assert curves["test error, own actions"].get_ydata()[-1] == 12.5
-
-
-def test_the_comparison_shows_every_action_and_is_legible() -> None:
-    figure = figures.draw_comparison(
-        comparison_table(), "Table 1: MPJPE after 1 unit epoch, synthetic-small (synthetic data)"
-    )
-    assert {label.get_text() for label in figure.axes[0].get_yticklabels()} == {*H36M_ACTIONS, MEAN}
-    check_legible(figure)
-
-
-def test_the_transfer_matrix_is_legible() -> None:
-    matrix = pd.DataFrame(
-        np.linspace(60, 338, 240).reshape(16, 15), index=["All", *H36M_ACTIONS], columns=list(H36M_ACTIONS)
-    )
-    check_legible(figures.draw_transfer(matrix, "Every model on every action, synthetic-small (synthetic data)"))
-
-
-@pytest.mark.parametrize("count", [1, 4])
-def test_learning_curves_of_both_arms_are_legible_and_end_at_the_final_error(count: int, tmp_path: Path) -> None:
-    runs = {}
-    for name in ("All", *H36M_ACTIONS[:count]):
-        folder = tmp_path / name
-        folder.mkdir()
-        history(folder / "history.jsonl")
-        errors = {action: {"frames": 10, "mpjpe": 33.0} for action in H36M_ACTIONS}
-        (folder / "metrics.json").write_text(json.dumps({"actions": errors}), encoding="utf-8")
-        runs[name] = Run(folder)
-    original = runs.pop("All")
-    figure = figures.draw_learning(original, runs, "How fast either arm learns")
-    assert all(line.get_ydata()[-1] == 33.0 for axes in figure.axes for line in axes.lines)
-    check_legible(figure)
 
 
 def test_pictures_of_poses_are_legible(tiny_data) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from test_figures import check_legible
+from figure_checks import check_legible
 
 from pose3d_lib import figures_doctor
 from pose3d_lib.dataset import PoseDataset

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pose3d_lib.config import Config, ResultsConfig, RunConfig, SweepConfig
+from pose3d_lib.config import Config, RunConfig
 from pose3d_lib.errors import InputError
 from pose3d_lib.notebook import read_parameters
 from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.study import StudyConfig
 
 IMPORTS = "import pandas as pd\n\nfrom pose3d_lib.config import RunConfig"
 PARAMETERS = """\
@@ -139,7 +140,12 @@ def test_an_assignment_that_computes_something_is_no_parameters_cell() -> None:
         (RunConfig, "unit_epochs = 0", "parameter unit_epochs: found 0"),
         (RunConfig, 'budget = "equal_frame"', "did you mean 'equal_frames'"),
         (RunConfig, 'action = "sitting"', "unknown action 'sitting': did you mean Sitting, SittingDown"),
-        (SweepConfig, 'action = "Sitting"', "unknown parameter 'action'.*did you mean actions"),
+        (StudyConfig, 'action = "Sitting"', "unknown parameter 'action'.*did you mean actions"),
+        (StudyConfig, "unit_epochs = 2", "unknown parameter 'unit_epochs'"),
+        (StudyConfig, 'study = "papers"', "unknown study 'papers': did you mean paper"),
+        (StudyConfig, 'architectures = "3x4"', "parameter architectures: found '3x4': widths must be odd"),
+        (StudyConfig, 'actions = "Sitting,All"', "parameter actions: .*'All' is the baseline"),
+        (StudyConfig, 'focus = "Sit"', "unknown action 'Sit': did you mean Sitting, SittingDown"),
     ],
 )
 def test_what_is_wrong_is_refused_with_what_was_meant(kind: type[Config], line: str, said: str) -> None:
@@ -151,11 +157,18 @@ def test_what_is_wrong_is_refused_with_what_was_meant(kind: type[Config], line: 
 def test_every_kind_of_config() -> None:
     spec = Notebook(IMPORTS, 'scale: str = "tiny"  # size\ndata_seed: int = 3  # seed').read(DataSpec)
     assert spec == DataSpec(scale="tiny", data_seed=3)
-    cells = 'actions: str = "Eating,Sitting"  # which\nseeds: str = "0,1"  # which\npreset: str = "tiny"  # network'
-    sweep = Notebook(IMPORTS, cells).read(SweepConfig)
-    assert (sweep.actions, sweep.seeds, sweep.channels) == (("Eating", "Sitting"), (0, 1), 16)
-    results = Notebook(IMPORTS, f"{cells}\nlong_unit_epochs: float = 40  # length").read(ResultsConfig)
-    assert (results.long_unit_epochs, results.actions) == (40, ("Eating", "Sitting"))
+    cells = 'actions: str = "Eating,Sitting"  # which\nseeds: str = None  # which\npreset: str = None  # network'
+    study = Notebook(IMPORTS, cells, '# Parameters\nseeds = "0,1"\npreset = "tiny"').read(StudyConfig)
+    assert (study.actions, study.seeds, study.channels) == (("Eating", "Sitting"), (0, 1), 16)
+
+
+def test_a_study_named_in_a_notebook_sets_what_the_notebook_leaves_to_it() -> None:
+    cells = 'study: str = "quick"  # which\nlengths: str = None  # unit epochs\nseeds: str = None\npreset: str = None'
+    assert Notebook(IMPORTS, cells).read(StudyConfig).lengths == (1,)
+    injected = '# Parameters\nstudy = "paper"\nseeds = [7]'
+    study = Notebook(IMPORTS, cells, injected).read(StudyConfig)
+    assert (study.lengths, study.seeds, study.channels) == ((1, 16), (7,), 64)
+    assert study == Notebook(IMPORTS, cells, injected.replace("[7]", '"7"')).read(StudyConfig)
 
 
 def test_a_parameter_changed_in_a_cell_of_its_own_keeps_the_others() -> None:

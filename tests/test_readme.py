@@ -18,15 +18,16 @@ import pytest
 import yaml
 
 from pose3d_lib import cli, cli_data
-from pose3d_lib.config import ResultsConfig, RunConfig, SweepConfig, check_data, make_config
+from pose3d_lib.config import RunConfig, check_data, make_config
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import NOTEBOOKS
-from pose3d_lib.reproduce import TABLES, put_table, write_reference
+from pose3d_lib.reproduce import put_table, read_table, write_reference
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources import catalogue
 from pose3d_lib.sources.bvh.joints import parse_mapping, shipped_mappings
 from pose3d_lib.sources.spec import DataSpec
-from pose3d_lib.tables import save_table, to_markdown
+from pose3d_lib.study import StudyConfig
+from pose3d_lib.table_files import save_table, to_markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -34,13 +35,12 @@ DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 PERFORMANCE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 DOCUMENTS = {"README.md": README, "docs/data.md": DATA, "docs/performance.md": PERFORMANCE}
 REFERENCE = ROOT / "outputs" / "reference"
-SHOWN = ("table_1", "table_2", "all_metrics")
-"""Table 3 needs long runs."""
+SHOWN = ("quick/table_1", "paper/answer", "paper/claims", "paper/table_1", "paper/table_1_unit_epoch")
 
 
 def blocks(text: str) -> dict[str, str]:
     """What stands between `<!-- name -->` and `<!-- /name -->`."""
-    return {found[1]: found[2].strip() for found in re.finditer(r"<!-- (\w+) -->(.*?)<!-- /\1 -->", text, re.DOTALL)}
+    return {found[1]: found[2].strip() for found in re.finditer(r"<!-- ([\w/]+) -->(.*?)<!-- /\1 -->", text, re.DOTALL)}
 
 
 def fenced(text: str, language: str = "") -> list[str]:
@@ -78,28 +78,48 @@ def parameters_in(words: list[str]) -> dict[str, str]:
 
 
 def test_every_table_has_its_place() -> None:
-    assert set(SHOWN) <= set(blocks(README)) <= {*TABLES, "speed"}  # that one is of `make bench`
+    assert set(blocks(README)) == {*SHOWN, "speed"}  # that one is of `make bench`
     for name in blocks(README):
         assert README.count(f"<!-- {name} -->") == README.count(f"<!-- /{name} -->") == 1
-    for name in TABLES:
-        assert (REFERENCE / f"{name}.csv").is_file() == (name in blocks(README)), name
 
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_the_readme_shows_the_reference_tables_and_nothing_else(name: str) -> None:
-    table = pd.read_csv(REFERENCE / f"{name}.csv")
-    assert len(table) >= 2
-    assert blocks(README)[name] == to_markdown(table)
+    table = read_table(REFERENCE / f"{name}.md")
+    assert len(table.splitlines()) >= 4
+    assert blocks(README)[name] == table
     assert put_table(README, name, table) == README
 
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_the_reference_says_what_was_run(name: str) -> None:
-    text = (REFERENCE / f"{name}.md").read_text(encoding="utf-8")
-    table, _, caption = text.partition("\n\n")
-    assert table == to_markdown(pd.read_csv(REFERENCE / f"{name}.csv"))
+    caption = (REFERENCE / f"{name}.md").read_text(encoding="utf-8").partition("\n\n")[2]
     assert "SYNTHETIC data, nobody was filmed" in caption
     assert re.search(r"\d+ runs, seed ", caption)
+
+
+@pytest.mark.parametrize("name", ["quick/table_1", "paper/table_1", "paper/table_1_unit_epoch"])
+def test_the_tables_to_read_are_those_with_every_digit(name: str) -> None:
+    table = pd.read_csv(REFERENCE / f"{name}.csv")
+    shown = read_table(REFERENCE / f"{name}.md").splitlines()[2:]
+    assert len(shown) == len(table) >= 2
+    for line, row in zip(shown, table.itertuples(), strict=True):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[0] == row.Action
+        assert cells[3].startswith(f"{table.loc[row.Index, 'Change [%]']:+.1f}")
+
+
+def test_the_reference_holds_what_the_studies_write() -> None:
+    for study, names in (
+        ("quick", ("table_1", "table_2", "all_metrics", "claims")),
+        ("paper", ("table_1", "table_2", "table_3", "table_3_unit_epoch", "table_on_the_way", "claims", "attribution")),
+    ):
+        for name in names:
+            for ending in (".csv", ".md", ".tex"):
+                assert (REFERENCE / study / f"{name}{ending}").is_file(), (study, name)
+    for figure in ("attribution", "curves", "transfer", "specialised", "mixing", "joints", "fewer_frames", "training"):
+        assert (REFERENCE / "paper" / f"figure_{figure}.png").is_file(), figure
+        assert (REFERENCE / "paper" / f"figure_{figure}.svg").is_file(), figure
 
 
 def test_the_readme_says_that_its_numbers_are_of_synthetic_data() -> None:
@@ -108,18 +128,18 @@ def test_the_readme_says_that_its_numbers_are_of_synthetic_data() -> None:
 
 
 def test_a_table_is_put_between_its_comments() -> None:
-    text = "before\n<!-- table_1 -->\nan old table\n<!-- /table_1 -->\nafter\n<!-- table_2 -->\n<!-- /table_2 -->\n"
-    table = pd.DataFrame({"Action": ["Eating \\1"], "Error [mm]": [43.3]})
-    once = put_table(text, "table_1", table)
-    assert blocks(once)["table_1"] == to_markdown(table)
+    text = "before\n<!-- a/table_1 -->\nan old table\n<!-- /a/table_1 -->\nafter\n<!-- a/table_2 -->\n<!-- /a/table_2 -->\n"
+    table = to_markdown(pd.DataFrame({"Action": ["Eating \\1"], "Error [mm]": [43.3]}))
+    once = put_table(text, "a/table_1", table)
+    assert blocks(once)["a/table_1"] == table
     assert "an old table" not in once
-    assert once.startswith("before\n<!-- table_1 -->\n")
-    assert once.endswith("<!-- /table_1 -->\nafter\n<!-- table_2 -->\n<!-- /table_2 -->\n")
-    assert put_table(once, "table_1", table) == once
-    both = put_table(once, "table_2", table)
-    assert blocks(both)["table_2"] == blocks(both)["table_1"]
-    with pytest.raises(InputError, match="expected one place <!-- table_3 -->"):
-        put_table(text, "table_3", table)
+    assert once.startswith("before\n<!-- a/table_1 -->\n")
+    assert once.endswith("<!-- /a/table_1 -->\nafter\n<!-- a/table_2 -->\n<!-- /a/table_2 -->\n")
+    assert put_table(once, "a/table_1", table) == once
+    both = put_table(once, "a/table_2", table)
+    assert blocks(both)["a/table_2"] == blocks(both)["a/table_1"]
+    with pytest.raises(InputError, match="expected one place <!-- a/table_3 -->"):
+        put_table(text, "a/table_3", table)
 
 
 def test_writing_the_reference_copies_the_tables_and_fills_the_readme(
@@ -128,19 +148,23 @@ def test_writing_the_reference_copies_the_tables_and_fills_the_readme(
     monkeypatch.setattr("pose3d_lib.reproduce.project_root", lambda: tmp_path / "project")
     readme = tmp_path / "project" / "README.md"
     readme.parent.mkdir()
-    readme.write_text("# Title\n<!-- table_1 -->\n<!-- /table_1 -->\n<!-- table_3 -->\n<!-- /table_3 -->\n")
+    readme.write_text(
+        "# Title\n<!-- quick/table_1 -->\n<!-- /quick/table_1 -->\n<!-- paper/claims -->\n<!-- /paper/claims -->\n"
+    )
     table = pd.DataFrame({"Action": ["Eating"], "Original [mm]": [1 / 3]})
     save_table(table, tmp_path / "results" / "table_1", "Caption.")
     (tmp_path / "results" / "figure.png").write_bytes(b"\x89PNG")
     (tmp_path / "results" / "other.txt").write_text("not copied")
-    written = write_reference(tmp_path / "results")
-    reference = tmp_path / "project" / "outputs" / "reference"
+    written = write_reference(tmp_path / "results", "quick")
+    reference = tmp_path / "project" / "outputs" / "reference" / "quick"
     assert written == [reference / name for name in ("figure.png", "table_1.csv", "table_1.md", "table_1.tex")]
     assert all(path.is_file() for path in written)
     text = readme.read_text()
-    assert blocks(text) == {"table_1": to_markdown(table), "table_3": ""}
-    write_reference(tmp_path / "results")
+    assert blocks(text) == {"quick/table_1": to_markdown(table), "paper/claims": ""}
+    write_reference(tmp_path / "results", "quick")
     assert readme.read_text() == text
+    with pytest.raises(InputError, match=r"claims.md: the README shows this table, and there is none"):
+        write_reference(tmp_path / "results", "paper")
 
 
 def test_there_are_commands_of_every_kind() -> None:
@@ -250,7 +274,7 @@ def test_pose3d_commands_are_accepted(words: list[str], placed: Path, monkeypatc
     given = dict(params["given"]) | ({"dataset": params["dataset"]} if "dataset" in params else {})
     if given.get("dataset", "").startswith("/path/"):  # made up
         given["dataset"] = "motion.npz"
-    kinds = {"sweep": SweepConfig, "reproduce": ResultsConfig, "check": DataSpec, "export": DataSpec}
+    kinds = {"sweep": StudyConfig, "reproduce": StudyConfig, "check": DataSpec, "export": DataSpec}
     config = make_config(kinds.get(name) or NOTEBOOKS[params["notebook"]], given)
     if "dataset" in given:
         check_data(config)
@@ -294,7 +318,7 @@ def test_the_parameters_of_the_data_are_all_named() -> None:
 
 def test_parameters_named_in_code_exist() -> None:
     for name in re.findall(r"`-p (\w+)[ `]", DATA):
-        assert name in {*DataSpec.model_fields, *ResultsConfig.model_fields, "preset"}
+        assert name in {*DataSpec.model_fields, *StudyConfig.model_fields, "preset"}
 
 
 def test_the_joints_of_plain_motion_are_the_seventeen_in_order() -> None:
@@ -326,9 +350,9 @@ def test_papermill_commands_name_notebooks_and_their_parameters(words: list[str]
 
 
 def test_the_parameters_explained_are_parameters() -> None:
-    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| .* \| .* \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| (`\w+`(?:[,;] `\w+`)*) \| .* \| .* \|$", README, re.MULTILINE)
     names = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
-    known = {"preset", *RunConfig.model_fields, *ResultsConfig.model_fields}
+    known = {"preset", "study", *RunConfig.model_fields, *StudyConfig.model_fields}
     assert {"action", "preset", "unit_epochs", "seed"} <= set(names)
     assert set(names) <= known
 

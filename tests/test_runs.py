@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import torch
 
 import pose3d_lib
 from pose3d_lib import runs
-from pose3d_lib.config import RESULT_FORMAT, RunConfig, make_config
+from pose3d_lib.config import ADDED, RESULT_FORMAT, RunConfig, make_config
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import save_dataset
 from pose3d_lib.errors import InputError
@@ -120,6 +121,19 @@ def test_what_is_said_names_the_folder_and_the_number_of_test_clips(executed: Ex
 def test_the_config_is_read_as_it_was_given(run: Run) -> None:
     assert run.config == small_config()
     assert json.loads((run.folder / "config.json").read_text(encoding="utf-8")).keys() == RunConfig.model_fields.keys()
+
+
+def test_a_run_that_was_made_before_a_setting_existed_is_read_with_its_default(
+    run: Run, tiny_data: PoseDataset, outputs: Path
+) -> None:
+    older = outputs / "runs" / run.folder.name
+    shutil.copytree(run.folder, older)
+    settings = json.loads((older / "config.json").read_text(encoding="utf-8"))
+    (older / "config.json").write_text(json.dumps({name: settings[name] for name in settings if name not in ADDED}))
+    found = find_run(small_config(), tiny_data)
+    assert found == Run(older)
+    assert found.config == small_config()
+    assert run_folder(found.config, tiny_data) == older
 
 
 def test_every_line_of_history_is_there_before_its_row_is_reported(executed: Executed) -> None:
@@ -440,7 +454,7 @@ def test_of_two_processes_one_trains_and_the_other_waits_and_reads(
 
 
 def test_the_batch_must_fit_before_anything_is_written(tiny_data: PoseDataset, outputs: Path) -> None:
-    with pytest.raises(InputError, match=r"batch_size: found 100000, but Sitting .* give at most 2488"):
+    with pytest.raises(InputError, match=r"batch_size: found 100000, .* of Sitting .* give at most 2488"):
         execute_run(small_config(batch_size=100_000), tiny_data)
     assert not outputs.exists()
 

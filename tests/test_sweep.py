@@ -8,25 +8,33 @@ from pathlib import Path
 
 import pytest
 
-from pose3d_lib.config import RunConfig, SweepConfig, make_config
+from pose3d_lib.beyond import study_runs
+from pose3d_lib.config import RunConfig, make_config
 from pose3d_lib.execution import parameters_of
+from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import (
+    MOST_SHOWN,
     RunStatus,
     SweepFailed,
+    choose_shown,
     count_jobs,
     first_look,
     look_again,
     raise_failures,
     seconds_left,
+    show_changes,
     sweep_table,
 )
+from pose3d_lib.table_files import to_markdown
 
 KILLED = """
 import os, time
 from pose3d_lib import sweep
-from pose3d_lib.config import RunConfig, SweepConfig, make_config
+from pose3d_lib.beyond import study_runs
+from pose3d_lib.config import RunConfig, make_config
 from pose3d_lib.runs import execute_run
 from pose3d_lib.sources import open_dataset
+from pose3d_lib.study import StudyConfig
 
 def run(notebook, output, parameters):
     config = make_config(RunConfig, parameters)
@@ -37,10 +45,10 @@ def run(notebook, output, parameters):
 if __name__ == "__main__":
     sweep.execute_notebook = run
     config = make_config(
-        SweepConfig, dict(scale="tiny", preset="tiny", unit_epochs=0.05, evaluate_at="", actions="Sitting,Walking")
+        StudyConfig, dict(scale="tiny", preset="tiny", lengths=0.05, evaluate_at="", actions="Sitting,Walking")
     )
     data = open_dataset(config.data)
-    print([s.state for s in sweep.run_sweep(config.plan(data), data, jobs=1, begun=time.time())])
+    print([s.state for s in sweep.run_sweep(study_runs(config, data), data, jobs=1, begun=time.time())])
 """
 
 
@@ -74,7 +82,7 @@ def test_the_time_left_of_a_sweep_counts_windows_and_not_what_was_reused() -> No
 
 def test_nothing_has_begun_at_the_first_look(tiny_data, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
-    plan = make_config(SweepConfig, {"scale": "tiny", "preset": "tiny"}).plan(tiny_data)
+    plan = study_runs(make_config(StudyConfig, {"scale": "tiny", "preset": "tiny"}), tiny_data)
     statuses = first_look(plan, tiny_data)
     assert {s.state for s in statuses} == {"waiting"}
     assert [s.windows for s in statuses] == pytest.approx([statuses[0].windows] * 16, abs=64)
@@ -84,9 +92,9 @@ def test_nothing_has_begun_at_the_first_look(tiny_data, tmp_path: Path, monkeypa
 
 def test_as_many_jobs_as_the_cores_allow_unless_told(monkeypatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
-    assert count_jobs(make_config(SweepConfig, {"threads": 2, "device": "cpu"})) == 4
-    assert count_jobs(make_config(SweepConfig, {"threads": 16, "device": "cpu"})) == 1
-    assert count_jobs(make_config(SweepConfig, {"jobs": 3})) == 3
+    assert count_jobs(make_config(StudyConfig, {"threads": 2, "device": "cpu"})) == 4
+    assert count_jobs(make_config(StudyConfig, {"threads": 16, "device": "cpu"})) == 1
+    assert count_jobs(make_config(StudyConfig, {"jobs": 3})) == 3
 
 
 @pytest.mark.parametrize("preset", ["default", "tiny", "paper_243"])
@@ -100,3 +108,65 @@ def test_failures_are_named_with_their_reason_and_what_to_do() -> None:
     with pytest.raises(SweepFailed, match=r"1 of 2 runs failed:\n- All, seed 0: no space(.|\n)*again runs only those"):
         raise_failures([status("finished"), status("failed", error="no space")])
     raise_failures([status("finished"), status("reused")])
+
+
+def test_a_run_is_named_by_all_that_is_not_the_default() -> None:
+    assert status().name == "All, seed 0"
+    equalised = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
+    named = {
+        "Eating, seed 3, 16 unit epochs, unit_epoch, fifteen": {"unit_epochs": 16, "budget": "fifteen", **equalised},
+        "Eating, seed 3, lr_unit_epoch": {"lr_decay_per": "unit_epoch"},
+        "Eating, seed 3, with 3 other actions": {"with_actions": "Photo,Sitting,Walking"},
+        "Eating, seed 3, 6.25 % of the frames": {"train_share": 1 / 16},
+        "Eating, seed 3, 0.25 unit epochs, fine-tuned": {"unit_epochs": 0.25, "start_from": "All-seed3-0123456789"},
+    }
+    for name, settings in named.items():
+        config = make_config(RunConfig, {"action": "Eating", "seed": 3, **settings})
+        assert status(config=config).name == name
+
+
+def large(*states: tuple[str, int]) -> list[RunStatus]:
+    """A sweep of many runs, so many in each state, in that order."""
+    each = [state for state, number in states for _ in range(number)]
+    errors = {"failed": "no space"}
+    return [
+        status(state, 1.0, config=RunConfig(seed=seed), seconds=None, error=errors.get(state, ""))
+        for seed, state in enumerate(each)
+    ]
+
+
+def test_of_a_small_sweep_every_run_is_shown() -> None:
+    statuses = large(("finished", 20), ("waiting", MOST_SHOWN - 20))
+    assert choose_shown(statuses) == statuses
+
+
+def test_of_a_large_sweep_those_that_failed_those_at_work_and_the_next_are_shown() -> None:
+    statuses = large(("finished", 100), ("failed", 2), ("reused", 9), ("training", 2), ("testing", 1), ("waiting", 90))
+    shown = choose_shown(statuses)
+    assert len(shown) == MOST_SHOWN
+    assert [one.state for one in shown] == ["failed"] * 2 + ["training"] * 2 + ["testing"] + ["waiting"] * 19
+    assert shown[-1].config.seed == 114 + 18, "the next to come"
+    many = choose_shown(large(("failed", 100), ("training", 2), ("waiting", 5)))
+    assert [one.state for one in many] == ["failed"] * 12 + ["training"] * 2 + ["waiting"] * 5
+    assert many[11].config.seed == 99, "the last that failed"
+    assert choose_shown(large(("training", 200)))[-1].state == "training"
+    assert choose_shown(large(("reused", 200))) == []
+
+
+def test_a_large_sweep_s_table_counts_what_it_does_not_show() -> None:
+    shown: list = []
+    on_look = show_changes(shown.append)
+    statuses = large(("waiting", 300))
+    on_look(statuses)
+    on_look(statuses)
+    assert len(shown) == 1, "nothing has changed"
+    on_look([replace(statuses[0], state="failed", error="no space"), *statuses[1:]])
+    table = shown[1]
+    assert len(table) == MOST_SHOWN + 1
+    assert table[["run", "state"]].iloc[[0, -1]].to_numpy().tolist() == [
+        ["All, seed 0", "failed"],
+        ["276 others", "waiting"],
+    ]
+    text = to_markdown(table)
+    assert "nan" not in text.lower()
+    assert "no space" in text

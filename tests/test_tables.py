@@ -1,80 +1,40 @@
 """The paper's tables from run folders written by hand: every number against arithmetic done here."""
 
 import csv
-import dataclasses
 import json
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from run_folders import ACTIONS, FRAMES, TAKES, error_of, error_on_the_way, make_study, write_run, write_runs
 
-from pose3d_lib import report
-from pose3d_lib.config import ResultsConfig, RunConfig, SweepConfig, make_config
+from pose3d_lib.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.comparison import Comparison, collect_runs
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS
-from pose3d_lib.runs import run_folder
+from pose3d_lib.results import collect_study
+from pose3d_lib.study import plan_study, unique_runs
+from pose3d_lib.table_files import remove_table, save_table, to_latex, to_markdown
 from pose3d_lib.tables import (
     MEAN,
     QUOTED,
-    Comparison,
     all_metrics,
-    collect_runs,
     compare_arms,
-    describe,
-    results_dir,
-    save_table,
+    consumed,
+    on_the_way,
+    pair_cells,
+    quote,
+    study_table,
+    summarise,
     table_3,
-    to_markdown,
     transfer,
 )
+from pose3d_lib.uncertainty import Cell, compare, interval, resample_pooled
 
-ACTIONS = ("Eating", "Sitting", "Walking")
-FRAMES = {"Eating": 100, "Sitting": 300, "Walking": 400}
-MODELS = {"All": 0, "Eating": 1, "Sitting": 2, "Walking": 3}
-
-
-def error_of(model: str, seed: int, action: str, metric: str) -> float:
-    """MPJPE of the baseline: 50, 60, 70 mm. An action's own model is 10 to 30 mm better there, and 100 worse elsewhere."""
-    own = -10 * MODELS[model] if model == action else 100 if model != "All" else 0
-    return 50 + 10 * ACTIONS.index(action) + own + 4 * seed - METRICS.index(metric)
-
-
-def write_run(config: RunConfig, data: PoseDataset, device: str = "CPU") -> Path:
-    """A finished run's folder, by hand: only what tables read."""
-    folder = run_folder(config, data)
-    folder.mkdir(parents=True, exist_ok=True)
-    errors = {
-        action: {"frames": FRAMES[action], **{m: error_of(config.action, config.seed, action, m) for m in METRICS}}
-        for action in ACTIONS
-    }
-    baseline = config.action == "All"
-    timing = {
-        "train_seconds": (300.0 if baseline else 100.0 * MODELS[config.action]) + config.seed,
-        "evaluation_seconds": 7.0 + config.seed,
-        "windows": 3_000_000 if baseline else 2_500_000,
-    }
-    files = {
-        "config.json": config.model_dump(mode="json"),
-        "metrics.json": {"actions": errors, "action_wise": {}, "frame_wise": {}},
-        "timing.json": timing,
-        "provenance.json": {"processor": "An Abacus", "device": device},
-        "finished.json": {"format": 1},
-    }
-    for name, value in files.items():
-        (folder / name).write_text(json.dumps(value), encoding="utf-8")
-    rows = [
-        {"windows": windows, "unit_epochs": windows / 3_000_000, "test_mpjpe": 80.0, "test_actions": None}
-        for windows in (1_000_000, timing["windows"])
-    ]
-    for row in rows:
-        row["test_actions"] = {action: 80.0 for action in ACTIONS if config.action in ("All", action)}
-    (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return folder
-
-
-def plan(data: PoseDataset, seeds: str = "0", **changes: object) -> list[RunConfig]:
-    parameters = {"scale": "tiny", "preset": "tiny", "device": "cpu", "actions": ",".join(ACTIONS), "seeds": seeds}
-    return make_config(SweepConfig, {**parameters, **changes}).plan(data)
+TOLERANCE = 1e-9
 
 
 @pytest.fixture(autouse=True)
@@ -83,40 +43,170 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "outputs"
 
 
+def make_comparison(data: PoseDataset, *, repeats: int = 1, **changes: object) -> Comparison:
+    """Both arms under the only condition of a study, finished."""
+    (runs,) = plan_study(make_study(**changes), data).values()
+    write_runs(runs, data, repeats=repeats)
+    return collect_runs(runs, data)
+
+
 @pytest.fixture
 def one_seed(tiny_data: PoseDataset) -> Comparison:
-    for config in plan(tiny_data):
-        write_run(config, tiny_data)
-    return collect_runs(plan(tiny_data), tiny_data)
+    return make_comparison(tiny_data)
 
 
 @pytest.fixture
-def two_seeds(tiny_data: PoseDataset) -> Comparison:
-    for config in plan(tiny_data, "0,1"):
-        write_run(config, tiny_data)
-    return collect_runs(plan(tiny_data, "0,1"), tiny_data)
+def five_seeds(tiny_data: PoseDataset) -> Comparison:
+    """With eight takes of every action."""
+    return make_comparison(tiny_data, seeds="0,1,2,3,4", repeats=2)
 
 
-def test_all_planned_runs_are_found(one_seed: Comparison, two_seeds: Comparison) -> None:
-    assert [run.config.action for run in one_seed.original] == ["All"]
-    assert list(one_seed.action_based) == list(ACTIONS)
-    assert (one_seed.complete, one_seed.usable, one_seed.missing) == (True, True, [])
-    assert [run.config.seed for run in two_seeds.original] == [0, 1]
-    for action in ACTIONS:
-        assert [run.config.seed for run in two_seeds.action_based[action]] == [0, 1]
-    assert len(two_seeds.runs) == 8
+# Tables 1 and 2
 
 
-@pytest.mark.parametrize(("metric", "less", "unit"), [("mpjpe", 0, "MPJPE [mm]"), ("mpjve", 3, "MPJVE [mm/frame]")])
-def test_tables_1_and_2(one_seed: Comparison, metric: str, less: int, unit: str) -> None:
+@pytest.mark.parametrize(("metric", "less", "name"), [("mpjpe", 0, "MPJPE [mm]"), ("mpjve", 3, "MPJVE [mm/frame]")])
+def test_tables_1_and_2(one_seed: Comparison, metric: str, less: int, name: str) -> None:
     table = compare_arms(one_seed, metric)
-    assert list(table.columns) == ["Action", f"Original, {unit}", f"Action-based, {unit}", "Change [%]"]
     original, own = [50 - less, 60 - less, 70 - less], [40 - less, 40 - less, 40 - less]
     assert table.Action.tolist() == [*ACTIONS, MEAN]
-    assert table[f"Original, {unit}"].tolist() == [*original, 60 - less]
-    assert table[f"Action-based, {unit}"].tolist() == [*own, 40 - less]
+    assert set(table.Metric) == {name}
+    assert table["Original, mean"].tolist() == pytest.approx([*original, 60 - less])
+    assert table["Action-based, mean"].tolist() == pytest.approx([*own, 40 - less])
     changes = [100 * (b - a) / a for a, b in zip([*original, 60 - less], [*own, 40 - less], strict=True)]
     assert table["Change [%]"].tolist() == pytest.approx(changes)
+
+
+def test_seeds_are_averaged_with_their_standard_deviation(tiny_data: PoseDataset) -> None:
+    table = compare_arms(make_comparison(tiny_data, seeds="0,1,5"), "mpjpe").set_index("Action")
+    assert table["Original, mean"].tolist() == pytest.approx([58, 68, 78, 68])  # seeds add 0, 4 and 20 mm
+    assert table["Action-based, mean"].tolist() == pytest.approx([48, 48, 48, 48])
+    sd = (((0 - 8) ** 2 + (4 - 8) ** 2 + (20 - 8) ** 2) / 2) ** 0.5
+    for arm in (ORIGINAL, ACTION_BASED):
+        assert table[f"{arm}, sd"].tolist() == pytest.approx([sd] * 4)
+        assert table[f"{arm}, runs"].tolist() == [3] * 4
+
+
+def test_of_one_seed_nothing_is_known_but_its_errors(one_seed: Comparison) -> None:
+    table = compare_arms(one_seed, "mpjpe")
+    for arm in (ORIGINAL, ACTION_BASED):
+        assert table[[f"{arm}, sd", f"{arm}, low", f"{arm}, high"]].isna().all(axis=None)
+        assert table[f"{arm}, runs"].tolist() == [1] * 4
+    assert table[["Change, low [%]", "Change, high [%]"]].isna().all(axis=None)
+    assert table[["p", "p (Holm)", "Smallest p"]].to_numpy().tolist() == [[1, 1, 1]] * 4
+    assert set(table.Verdict) == {"not decidable"}
+    assert table.Reason.str.contains("no interval").all()
+
+
+def p_of_runs(first: list[float], second: list[float]) -> float:
+    """How many of all ways to deal the errors to two arms differ as much."""
+    values, numbers = np.array([*first, *second]), range(len(first) + len(second))
+    ways = [set(chosen) for chosen in combinations(numbers, len(first))]
+    means = [(values[list(way)].mean(), values[[n for n in numbers if n not in way]].mean()) for way in ways]
+    differences = np.abs([one - other for one, other in means])
+    return float((differences >= differences[0] - TOLERANCE).mean())
+
+
+def test_p_is_the_larger_of_that_over_the_runs_and_that_over_the_takes(five_seeds: Comparison) -> None:
+    table = compare_arms(five_seeds, "mpjpe").set_index("Action")
+    seeds = [0, 4, 8, 12, 16]
+    expected = {
+        action: max(
+            p_of_runs([50 + 10 * place + seed for seed in seeds], [40 + seed for seed in seeds]),
+            2 / 2**8,  # the model of its own action is better on every one of eight takes
+        )
+        for place, action in enumerate(ACTIONS)
+    }
+    assert table.p[list(ACTIONS)].to_dict() == pytest.approx(expected)
+    assert expected["Eating"] > expected["Sitting"] == expected["Walking"] == 2 / 252
+    assert table["Smallest p"].tolist() == pytest.approx([2 / 252] * 4)
+    holm = np.maximum.accumulate([3 * expected["Walking"], 2 * expected["Sitting"], expected["Eating"]])
+    assert table["p (Holm)"][["Walking", "Sitting", "Eating"]].tolist() == pytest.approx(holm)
+    assert table["Needed p"].tolist() == pytest.approx([0.05 / 3] * 3 + [0.05])
+    mean = p_of_runs([60 + seed for seed in seeds], [40 + seed for seed in seeds])
+    assert table.p[MEAN] == table["p (Holm)"][MEAN] == pytest.approx(mean), "no correction, as it is one comparison"
+
+
+def test_a_verdict_needs_runs_enough_and_a_p_that_is_small_after_holm_s_correction(
+    five_seeds: Comparison, tiny_data: PoseDataset
+) -> None:
+    table = compare_arms(five_seeds, "mpjpe").set_index("Action")
+    assert table.Verdict.to_dict() == {
+        "Eating": "not decidable",
+        "Sitting": "lower",
+        "Walking": "lower",
+        MEAN: "lower",
+    }
+    assert table.Reason[["Sitting", "Walking", MEAN]].tolist() == [""] * 3
+    assert "above 0.05" in table.Reason["Eating"]
+    few = compare_arms(make_comparison(tiny_data, seeds="0,1"), "mpjpe")
+    assert set(few.Verdict) == {"not decidable"}
+    assert few["Smallest p"].tolist() == pytest.approx([2 / 6] * 4)  # 6 ways to deal four runs to two arms
+    assert few.Reason.str.contains("0.33").all()
+
+
+def test_higher_errors_are_higher(tiny_data: PoseDataset) -> None:
+    comparison = make_comparison(tiny_data, seeds="0,1,2,3,4", repeats=2)
+    swapped = Comparison(comparison.action_based["Walking"], {"Walking": comparison.original}, [])
+    assert compare_arms(swapped, "mpjpe").Verdict.tolist() == ["higher", "higher"]
+
+
+def test_changes_and_intervals_are_those_of_the_bootstrap_over_runs_and_takes(five_seeds: Comparison) -> None:
+    pairs = pair_cells(five_seeds, "mpjpe")
+    table = compare_arms(five_seeds, "mpjpe").set_index("Action")
+    for action, group in {**{action: [pair] for action, pair in pairs.items()}, MEAN: list(pairs.values())}.items():
+        row, effect = table.loc[action], compare(group)
+        assert row[["Change [%]", "Change, low [%]", "Change, high [%]", "p", "Smallest p"]].tolist() == [
+            effect.value,
+            effect.low,
+            effect.high,
+            effect.p,
+            effect.smallest_p,
+        ]
+        assert effect.low < row["Change [%]"] < effect.high
+        for place, arm in enumerate((ORIGINAL, ACTION_BASED)):
+            own = [pair[place] for pair in group]
+            assert row[[f"{arm}, low", f"{arm}, high"]].tolist() == list(interval(resample_pooled([own])[0]))
+            assert row[f"{arm}, low"] < row[f"{arm}, mean"] < row[f"{arm}, high"]
+    pd.testing.assert_frame_equal(compare_arms(five_seeds, "mpjpe").set_index("Action"), table)
+
+
+def test_the_cells_of_both_arms_share_their_takes_and_those_of_the_original_its_runs(five_seeds: Comparison) -> None:
+    for action, (original, own) in pair_cells(five_seeds, "mpjve").items():
+        assert (original.runs, own.runs) == ("Original", f"Action-based, {action}")
+        assert original.takes == own.takes == action
+        assert original.errors.shape == own.errors.shape == (5, 8)
+        harder = np.repeat(np.array(list(TAKES.values()))[:, 1], 2)
+        np.testing.assert_allclose(original.errors[2] - original.per_run[2], harder)
+        np.testing.assert_allclose(own.errors[2] - own.per_run[2], harder / 2)
+
+
+def test_actions_may_differ_in_their_number_of_seeds(tiny_data: PoseDataset) -> None:
+    comparison = make_comparison(tiny_data, seeds="0,1", more_seeds="2,3", focus="Eating")
+    table = compare_arms(comparison, "mpjpe").set_index("Action")
+    assert table["Original, runs"].tolist() == [4, 4, 4, 4]
+    assert table["Action-based, runs"].tolist() == [4, 2, 2, 2]
+    assert table["Action-based, mean"].tolist() == pytest.approx([46, 42, 42, (46 + 42 + 42) / 3])
+    assert table["Action-based, sd"][MEAN] == pytest.approx(np.std([0, 4], ddof=1)), "of the runs that all have"
+
+
+def test_actions_whose_models_are_missing_have_no_row(tiny_data: PoseDataset) -> None:
+    configs = unique_runs(plan_study(make_study(), tiny_data))
+    write_runs([config for config in configs if config.action != "Sitting"], tiny_data)
+    assert compare_arms(collect_runs(configs, tiny_data), "mpjpe").Action.tolist() == ["Eating", "Walking", MEAN]
+
+
+def test_the_mean_of_several_cells_is_the_plain_mean_of_the_actions() -> None:
+    cells = [
+        Cell(np.array([[10.0, 20.0], [30.0, 40.0]]), np.array([1.0, 3.0]), ("S9", "S9"), "one", "a"),
+        Cell(np.array([[1.0, 1.0]]), np.array([1.0, 1.0]), ("S9", "S9"), "other", "b"),
+    ]
+    found = summarise(cells)
+    assert found["mean"] == ((17.5 + 37.5) / 2 + 1) / 2
+    assert found["runs"] == 1
+    assert np.isnan(found["sd"])
+
+
+# The paper's own figures
 
 
 def test_the_paper_s_own_change_follows_from_its_numbers() -> None:
@@ -135,47 +225,132 @@ def test_the_paper_s_figures_are_quoted_as_printed() -> None:
     ]
 
 
-def test_runs_of_a_seed_that_another_model_lacks_are_left_out(two_seeds: Comparison, tiny_data: PoseDataset) -> None:
-    (two_seeds.action_based["Eating"][1].folder / "finished.json").unlink()
-    found = collect_runs(plan(tiny_data, seeds="0,1"), tiny_data)
-    assert {run.config.seed for run in found.runs} == {0}
-    assert [(config.action, config.seed) for config in found.missing] == [("Eating", 1)]
-    assert {run.config.seed for run in found.left_out} == {1}
-    assert len(found.runs) + len(found.missing) + len(found.left_out) == 8
+def test_every_figure_of_the_paper_can_be_asked_for_and_nothing_else() -> None:
+    for row in QUOTED.to_dict("records"):
+        action, _, what = row["Quantity"].partition(", ")
+        for arm in (ORIGINAL, ACTION_BASED):
+            assert quote(row["Table"], action, what, arm) == float(row[arm])
+    for table, action, what in (
+        ("1", "Walking", "MPJPE [mm]"),
+        ("1", "Eating", "MPJVE [mm/frame]"),
+        ("2", "Eating", "MPJPE [mm]"),
+        ("3", "Sitting", "MPJPE [mm]"),
+        ("", "Eating", "MPJPE [mm]"),
+    ):
+        assert np.isnan(quote(table, action, what, ORIGINAL))
 
 
-def test_two_seeds_are_averaged(two_seeds: Comparison) -> None:
-    table = compare_arms(two_seeds, "mpjpe").set_index("Action")
-    assert table["Original, MPJPE [mm]"].tolist() == [52, 62, 72, 62]  # seed 1 errs by 4 mm more
-    assert table["Action-based, MPJPE [mm]"].tolist() == [42, 42, 42, 42]
-    rows = table_3(two_seeds).set_index("Action")
-    assert rows["Original, time [s]"].tolist() == [308, 308, 308]
-    assert rows["Action-based, time [s]"].tolist() == [108, 208, 308]
-    assert transfer(two_seeds).loc["Eating"].tolist() == [42, 162, 172]
-    assert all_metrics(two_seeds)["MPJPE [mm]"].tolist()[0] == 62
+def test_the_paper_s_figures_stand_only_beside_the_actions_that_it_shows(one_seed: Comparison) -> None:
+    for metric, number, figures in (
+        ("mpjpe", "1", [[56.34, 52.07], [70.49, 70.86]]),
+        ("mpjve", "2", [[3.14, 3.01], [3.14, 2.86]]),
+    ):
+        quoted = compare_arms(one_seed, metric, number)[["Original, quoted", "Action-based, quoted"]]
+        assert quoted[:2].to_numpy().tolist() == figures
+        assert quoted[2:].isna().all(axis=None)
+    assert compare_arms(one_seed, "mpjpe")[["Original, quoted", "Action-based, quoted"]].isna().all(axis=None)
+    assert compare_arms(one_seed, "p_mpjpe", "1")["Original, quoted"].isna().all()
 
 
-def test_table_3(one_seed: Comparison) -> None:
-    table = table_3(one_seed).set_index("Action")
-    assert table["Original, time [s]"].tolist() == [307, 307, 307]
-    assert table["Action-based, time [s]"].tolist() == [107, 207, 307]
-    assert table["Original, windows [M]"].tolist() == [3, 3, 3]
-    assert table["Action-based, windows [M]"].tolist() == [2.5, 2.5, 2.5]
-    assert table["Original, training [s/M windows]"].tolist() == pytest.approx([100, 100, 100])
-    assert table["Action-based, training [s/M windows]"].tolist() == pytest.approx([40, 80, 120])
-    assert table["Original, MPJPE [mm]"].tolist() == [50, 60, 70]
-    assert table["Action-based, MPJPE [mm]"].tolist() == [40, 40, 40]
-    assert table["Original, MPJVE [mm/frame]"].tolist() == [47, 57, 67]
-    assert table["Action-based, MPJVE [mm/frame]"].tolist() == [37, 37, 37]
+# Table 3
+
+
+def test_table_3_has_a_row_per_action_and_arm_and_splits_the_time(tiny_data: PoseDataset) -> None:
+    table = table_3(make_comparison(tiny_data, seeds="0,1", lengths=4))
+    assert table[["Action", "Arm"]].to_numpy().tolist() == [
+        [a, arm] for a in ACTIONS for arm in (ORIGINAL, ACTION_BASED)
+    ]
+    original, own = (table[table.Arm == arm] for arm in (ORIGINAL, ACTION_BASED))
+    assert original["training [s]"].tolist() == [1200.5] * 3
+    assert own["training [s]"].tolist() == [400.5, 800.5, 1200.5]
+    assert table["evaluation [s]"].tolist() == [7.5] * 6
+    assert original["windows [M]"].tolist() == [12] * 3
+    assert own["windows [M]"].tolist() == [10] * 3
+    assert original["steps"].tolist() == [12_000_000 // 64] * 3
+    assert own["training [s/M windows]"].tolist() == pytest.approx([40.05, 80.05, 120.05])
+    assert own["training [processor s/M windows]"].tolist() == pytest.approx([20.025, 40.025, 60.025])
+    assert original["MPJPE [mm], mean"].tolist() == pytest.approx([52, 62, 72])
+    assert own["MPJPE [mm], mean"].tolist() == pytest.approx([42] * 3)
+    assert own["MPJVE [mm/frame], mean"].tolist() == pytest.approx([39] * 3)
+    assert table["MPJPE [mm], sd"].tolist() == pytest.approx([8**0.5] * 6)
+    assert (table["MPJPE [mm], low"] < table["MPJPE [mm], mean"]).all()
+    assert table.runs.tolist() == [2] * 6
+
+
+def test_table_3_quotes_the_paper_for_eating_alone(one_seed: Comparison) -> None:
+    table = table_3(one_seed)
+    quoted = table[["time, quoted [s]", "MPJPE [mm], quoted", "MPJVE [mm/frame], quoted"]]
+    assert quoted[:2].to_numpy().tolist() == [[81173, 43.30, 2.24], [56921, 49.27, 2.56]]
+    assert quoted[2:].isna().all(axis=None)
+
+
+def test_what_runs_took_is_their_mean_and_speed_is_all_time_over_all_windows(tiny_data: PoseDataset) -> None:
+    runs = make_comparison(tiny_data, lengths="1").action_based
+    found = consumed([runs["Eating"][0], runs["Sitting"][0]])
+    assert found["training [s]"] == 150
+    assert found["windows [M]"] == 2.5
+    assert found["training [s/M windows]"] == pytest.approx(300 / 5)
+    assert found["training [processor s/M windows]"] == pytest.approx(150 / 5)
+
+
+# On the way
+
+
+def long_runs(data: PoseDataset, **changes: object) -> Comparison:
+    return make_comparison(data, **{"seeds": "0,1", "lengths": 16, "evaluate_at": "0.5,1,2,4,8", **changes})
+
+
+def test_long_runs_are_compared_at_tests_on_the_way_and_at_the_end(tiny_data: PoseDataset) -> None:
+    comparison = long_runs(tiny_data)
+    table = on_the_way(comparison, [1, 2, 4])
+    assert table["Unit epochs"].tolist() == pytest.approx([1, 2, 4, 16], abs=1e-4)
+    assert table["Windows seen [M]"].tolist() == pytest.approx([3, 6, 12, 48], abs=1e-4)
+    for arm, end in ((ORIGINAL, 62), (ACTION_BASED, 42)):
+        expected = [end + 100, end + 50, end + 12.5, end]
+        assert table[f"{arm}, MPJPE [mm]"].tolist() == pytest.approx(expected)
+    changes = [100 * (own / original - 1) for original, own in ((162, 142), (112, 92), (74.5, 54.5), (62, 42))]
+    assert table["Change [%]"].tolist() == pytest.approx(changes)
+    late = [(point * 3_000_000 + 64) // 64 for point in (1, 2, 4)]
+    assert table["Original, steps"].tolist() == [*late, 48_000_000 // 64]
+    assert table["Action-based, steps"].tolist() == [*late, 40_000_000 // 64]
+
+
+def test_where_not_every_run_was_tested_there_is_no_row(tiny_data: PoseDataset) -> None:
+    comparison = long_runs(tiny_data)
+    assert on_the_way(comparison, [0.25, 0.75, 1, 3, 8, 12])["Unit epochs"].round(2).tolist() == [1, 8, 16]
+    run = comparison.action_based["Sitting"][1]
+    lines = (run.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    kept = [row for row in rows if not (row["test_actions"] and abs(row["unit_epochs"] - 2) < 0.01)]
+    (run.folder / "history.jsonl").write_text("\n".join(map(json.dumps, kept)), encoding="utf-8")
+    again = Comparison(
+        comparison.original,
+        {**comparison.action_based, "Sitting": [comparison.action_based["Sitting"][0], type(run)(run.folder)]},
+        [],
+    )
+    assert on_the_way(again, [1, 2, 4])["Unit epochs"].round(2).tolist() == [1, 4, 16]
+
+
+def test_runs_without_tests_on_the_way_have_their_end(tiny_data: PoseDataset) -> None:
+    table = on_the_way(long_runs(tiny_data, evaluate_at=""), [1, 2, 4, 8])
+    assert table["Unit epochs"].tolist() == [16]
+    assert table["Original, MPJPE [mm]"].tolist() == [62]
+
+
+def test_the_error_on_the_way_is_on_the_action_and_not_on_all_that_were_tested(tiny_data: PoseDataset) -> None:
+    comparison = long_runs(tiny_data, actions="Walking", seeds="0")
+    table = on_the_way(comparison, [1])
+    baseline = comparison.original[0].config
+    assert table["Original, MPJPE [mm]"].tolist() == [error_on_the_way(baseline, "Walking", 1), 70]
+
+
+# All metrics, transfer, and what there is
 
 
 def test_all_metrics_action_wise_and_frame_wise(one_seed: Comparison) -> None:
     table = all_metrics(one_seed)
-    assert table[["Arm", "Mean"]].values.tolist() == [
-        ["Original", "action-wise"],
-        ["Original", "frame-wise"],
-        ["Action-based", "action-wise"],
-        ["Action-based", "frame-wise"],
+    assert table[["Arm", "Mean"]].to_numpy().tolist() == [
+        [arm, mean] for arm in (ORIGINAL, ACTION_BASED) for mean in ("action-wise", "frame-wise")
     ]
     frame_wise = (100 * 50 + 300 * 60 + 400 * 70) / 800
     columns = ["MPJPE [mm]", "P-MPJPE [mm]", "N-MPJPE [mm]", "MPJVE [mm/frame]"]
@@ -185,119 +360,50 @@ def test_all_metrics_action_wise_and_frame_wise(one_seed: Comparison) -> None:
 
 
 def test_all_metrics_without_weights_of_other_actions(one_seed: Comparison) -> None:
-    some = Comparison(one_seed.original, {a: one_seed.action_based[a] for a in ("Eating", "Walking")}, [], [])
-    table = all_metrics(some)
-    assert table["MPJPE [mm]"].tolist() == pytest.approx([60, (100 * 50 + 400 * 70) / 500, 40, 40])
+    some = Comparison(one_seed.original, {a: one_seed.action_based[a] for a in ("Eating", "Walking")}, [])
+    frame_wise = (FRAMES["Eating"] * 50 + FRAMES["Walking"] * 70) / (FRAMES["Eating"] + FRAMES["Walking"])
+    assert all_metrics(some)["MPJPE [mm]"].tolist() == pytest.approx([60, frame_wise, 40, 40])
 
 
-def test_transfer_has_every_model_on_every_action(one_seed: Comparison) -> None:
+def test_transfer_has_every_model_on_every_action(one_seed: Comparison, tiny_data: PoseDataset) -> None:
     matrix = transfer(one_seed)
     assert matrix.index.tolist() == ["All", *ACTIONS]
     assert matrix.columns.tolist() == list(ACTIONS)
-    assert matrix.values.tolist() == [[50, 60, 70], [40, 160, 170], [150, 40, 170], [150, 160, 40]]
+    assert matrix.to_numpy().tolist() == [[50, 60, 70], [40, 160, 170], [150, 40, 170], [150, 160, 40]]
     assert transfer(one_seed, "mpjve").loc["All"].tolist() == [47, 57, 67]
+    assert transfer(make_comparison(tiny_data, seeds="0,1")).loc["Eating"].tolist() == [42, 162, 172]
 
 
-def test_missing_runs_are_listed(tiny_data: PoseDataset) -> None:
-    configs = plan(tiny_data, "0,1")
-    for config in configs:
-        if (config.action, config.seed) not in {("Sitting", 0), ("Sitting", 1), ("Walking", 1)}:
-            write_run(config, tiny_data)
-    comparison = collect_runs(configs, tiny_data)
-    missing = [(config.action, config.seed) for config in comparison.missing]
-    assert missing == [("Sitting", 0), ("Sitting", 1), ("Walking", 1)]
-    assert (comparison.complete, comparison.usable) == (False, True)
-    assert list(comparison.action_based) == ["Eating", "Walking"]
-    assert compare_arms(comparison, "mpjpe").Action.tolist() == ["Eating", "Walking", MEAN]
+def test_the_study_s_table_says_how_much_of_every_comparison_is_finished(tiny_data: PoseDataset) -> None:
+    config = make_study(seeds="0,1", more_seeds="2", confounds=True, architectures="3x3x3x3x3")
+    plan = plan_study(config, tiny_data)
+    left = [
+        run for run in unique_runs(plan) if run.schedule == "bn_unit_epoch" or (run.action, run.seed) == ("Walking", 1)
+    ]
+    write_runs([run for run in unique_runs(plan) if run not in left], tiny_data)
+    table = study_table(collect_study(config, tiny_data).comparisons)
+    assert table.Schedule.tolist() == ["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch", "epoch"]
+    assert table.Budget.tolist() == ["equal_frames"] * 4 + ["fifteen"]
+    assert set(table["Unit epochs"]) == {"1"}
+    assert set(table.Frames) == {243}
+    assert table.Runs.tolist() == ["10 of 11", "9 of 9", "9 of 9", "3 of 9", "9 of 9"]
+    assert table.Actions.tolist() == [3, 2, 2, 0, 2]
+    assert set(table["Seeds, Original"]) == {3}
+    assert table["Seeds, Action-based"].tolist() == ["1 to 3", "3", "3", "", "3"]
+    assert set(table["Windows [M], Original"]) == {"3.000"}
+    assert table["Windows [M], Action-based"].tolist() == ["2.500", "2.500", "2.500", "", "2.500"]
+    assert set(table["Steps, Original"]) == {f"{3_000_000 // 64:,}"}
 
 
-def test_a_run_without_its_last_file_is_missing(tiny_data: PoseDataset) -> None:
-    for config in plan(tiny_data):
-        folder = write_run(config, tiny_data)
-        if config.action == "Sitting":
-            (folder / "finished.json").unlink()
-    comparison = collect_runs(plan(tiny_data), tiny_data)
-    assert [config.action for config in comparison.missing] == ["Sitting"]
-
-
-def test_without_the_baseline_there_is_nothing_to_compare(tiny_data: PoseDataset) -> None:
-    for config in plan(tiny_data)[1:]:
-        write_run(config, tiny_data)
-    comparison = collect_runs(plan(tiny_data), tiny_data)
-    assert not comparison.usable
-    assert [config.action for config in comparison.missing] == ["All"]
-
-
-def test_runs_on_another_dataset_are_not_found(one_seed: Comparison, tiny_data: PoseDataset) -> None:
-    other = dataclasses.replace(tiny_data, notes=("one word different",))
-    comparison = collect_runs(plan(other), other)
-    assert comparison.runs == []
-    assert len(comparison.missing) == 4
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"unit_epochs": 2},
-        {"channels": 17},
-        {"dropout": 0.1},
-        {"keypoints": "gt"},
-        {"seeds": "1"},
-        {"filter_widths": "3,3"},
-        {"batch_size": 65},
-        {"causal": True},
-        {"evaluate_at": "0.5"},
-        {"lr": 0.01},
-    ],
-    ids=str,
-)
-def test_runs_of_another_config_are_not_found(one_seed: Comparison, tiny_data: PoseDataset, change: dict) -> None:
-    comparison = collect_runs(plan(tiny_data, **change), tiny_data)
-    assert comparison.runs == []
-
-
-@pytest.mark.parametrize(
-    "change", [{"budget": "fifteen"}, {"lr_decay_per": "unit_epoch"}, {"bn_decay_per": "unit_epoch"}], ids=str
-)
-def test_what_cannot_change_the_baseline_leaves_it_found(
-    one_seed: Comparison, tiny_data: PoseDataset, change: dict
-) -> None:
-    comparison = collect_runs(plan(tiny_data, **change), tiny_data)
-    assert len(comparison.original) == 1
-    assert comparison.action_based == {}
-
-
-def test_the_caption_says_what_was_run(one_seed: Comparison, two_seeds: Comparison, tiny_data: PoseDataset) -> None:
-    caption = describe(one_seed, tiny_data)
-    assert caption.startswith("SYNTHETIC data, nobody was filmed: synthetic-tiny, 2D keypoints 'simulated'")
-    for part in ("27 frames, 16 channels", "1 unit epoch,", "4 runs, seed 0,", "An Abacus, CPU", "S9, S11"):
-        assert part in caption
-    assert "8 runs, seed 0, 1," in describe(two_seeds, tiny_data)
-    assert "16 channels, 1 unit epoch" in caption
-    rounded = plan(tiny_data, precision="bfloat16")
-    for config in rounded:
-        write_run(config, tiny_data)
-    assert "16 channels, bfloat16, 1 unit epoch" in describe(collect_runs(rounded, tiny_data), tiny_data)
-    real = dataclasses.replace(tiny_data, synthetic=False, name="h36m")
-    assert "SYNTHETIC" not in describe(one_seed, real)
-    assert describe(one_seed, real).startswith("Data: h36m")
-
-
-def test_the_caption_says_which_schedules_and_which_machines(tiny_data: PoseDataset) -> None:
-    configs = plan(tiny_data, lr_decay_per="unit_epoch", budget="fifteen")
-    for number, config in enumerate(configs):
-        write_run(config, tiny_data, device="CPU" if number else "A GPU")
-    caption = describe(collect_runs(configs, tiny_data), tiny_data)
-    assert "budget fifteen, learning rate per unit_epoch, batch norm per epoch" in caption
-    assert "on An Abacus, A GPU; An Abacus, CPU." in caption
+# Files
 
 
 def test_latex_holds_the_same_table_in_full_as_plain_text(one_seed: Comparison, tmp_path: Path) -> None:
-    table = compare_arms(one_seed, "mpjpe")
+    table = all_metrics(one_seed)
     save_table(table, tmp_path / "table", "5 % of synthetic_data & more.")
     lines = (tmp_path / "table.tex").read_text(encoding="utf-8").splitlines()
     assert lines[:3] == [r"\begin{table}", r"\centering", r"\caption{5 \% of synthetic\_data \& more.}"]
-    assert lines[3].replace(" ", "") == r"\begin{tabular}{lrrr}"
+    assert lines[3].replace(" ", "") == r"\begin{tabular}{llrrrr}"
     assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
     assert lines[-2:] == [r"\end{tabular}", r"\end{table}"]
     cells = [[cell.strip() for cell in line.removesuffix(r"\\").split("&")] for line in lines if line.endswith(r"\\")]
@@ -306,8 +412,15 @@ def test_latex_holds_the_same_table_in_full_as_plain_text(one_seed: Comparison, 
     assert cells[1:] == shown
 
 
+def test_latex_says_what_is_special_to_it() -> None:
+    text = to_latex(pd.DataFrame({"Change [%]": [1.0], "a_b": ["50 % & #1"]}), "")
+    assert r"Change [\%]" in text
+    assert r"a\_b" in text
+    assert r"50 \% \& \#1" in text
+
+
 def test_markdown_and_csv_hold_the_same_table(one_seed: Comparison, tmp_path: Path) -> None:
-    for table in (compare_arms(one_seed, "mpjpe"), table_3(one_seed), all_metrics(one_seed), QUOTED):
+    for table in (all_metrics(one_seed), QUOTED, transfer(one_seed).rename_axis("model").reset_index()):
         save_table(table, tmp_path / "folder" / "table", "What it is.")
         with (tmp_path / "folder" / "table.csv").open(encoding="utf-8", newline="") as file:
             head, *rows = csv.reader(file)
@@ -321,6 +434,25 @@ def test_markdown_and_csv_hold_the_same_table(one_seed: Comparison, tmp_path: Pa
         for line, row in zip(lines[2:], table.itertuples(index=False), strict=True):
             for cell, value in zip(line, row, strict=True):
                 assert cell == value if isinstance(value, str) else abs(float(cell) - value) <= 0.05
+
+
+def test_a_table_with_several_numbers_in_a_cell_is_saved_with_every_digit(one_seed: Comparison, tmp_path: Path) -> None:
+    table, shown = compare_arms(one_seed, "mpjpe", "1"), pd.DataFrame({"Action": ["Eating"], "Both": ["50, 40"]})
+    save_table(table, tmp_path / "table", "What it is.", shown)
+    kept = pd.read_csv(tmp_path / "table.csv", keep_default_na=False, na_values={"Original, quoted": ""})
+    assert kept["Original, quoted"].tolist()[:2] == [56.34, 70.49]
+    assert kept.columns.tolist() == table.columns.tolist()
+    assert (tmp_path / "table.md").read_text(encoding="utf-8") == f"{to_markdown(shown)}\n\nWhat it is.\n"
+    assert "50, 40" in (tmp_path / "table.tex").read_text(encoding="utf-8")
+
+
+def test_a_table_that_is_no_more_leaves_why(tmp_path: Path) -> None:
+    save_table(pd.DataFrame({"a": [1]}), tmp_path / "results" / "table", "")
+    remove_table(tmp_path / "results" / "table", "There are no long runs.")
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["table.md"]
+    assert (tmp_path / "results" / "table.md").read_text(encoding="utf-8") == "There are no long runs.\n"
+    remove_table(tmp_path / "nothing yet" / "table", "None.")
+    assert (tmp_path / "nothing yet" / "table.md").is_file()
 
 
 def test_markdown_is_for_reading() -> None:
@@ -342,81 +474,20 @@ def test_markdown_is_for_reading() -> None:
     assert table.Frames.tolist() == [1559752, 12], "the table itself is not changed"
 
 
-def test_results_of_other_data_or_settings_have_a_folder_of_their_own(tiny_data: PoseDataset, outputs: Path) -> None:
-    name = f"synthetic-tiny-{tiny_data.fingerprint[:6]}-simulated-3x3x3-16c-64b"
-    folder = results_dir(tiny_data, results_config())
-    assert folder == outputs / "results" / name
-    changes = ({"channels": 17}, {"filter_widths": "3,3"}, {"keypoints": "gt"}, {"batch_size": 32}, {"seeds": "0,1"})
-    more = (
-        {"actions": "Eating"},
-        {"lr_decay_per": "unit_epoch"},
-        {"unit_epochs": 2},
-        {"dropout": 0.5},
-        {"budget": "fifteen"},
+def test_where_there_is_no_text_nothing_is_shown() -> None:
+    table = pd.concat(
+        [pd.DataFrame({"Run": ["one"], "Why": ["failed"], "Time [s]": [None]}), pd.DataFrame({"Run": ["two"]})]
     )
-    others = [results_dir(tiny_data, results_config(**change)) for change in (*changes, *more)]
-    assert len({folder, *others}) == 1 + len(others)
-    assert results_dir(tiny_data, results_config(jobs=3)) == folder
+    for row, cells in zip(to_markdown(table).splitlines()[2:], (["one", "failed", ""], ["two", "", ""]), strict=True):
+        assert [cell.strip() for cell in row.strip("|").split("|")] == cells
+    assert "nan" not in to_latex(table, "")
 
 
-def results_config(**changes: object) -> ResultsConfig:
-    return make_config(ResultsConfig, {"scale": "tiny", "preset": "tiny", "device": "cpu", **changes})
-
-
-def test_what_the_notebook_says_of_a_comparison(
-    one_seed: Comparison, tiny_data: PoseDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(report, "say", said.append)
-    monkeypatch.setattr(report, "display", lambda figure: said.append(type(figure).__name__))
-    report.say_missing(one_seed)
-    report.show_comparison(one_seed, tiny_data, "mpjpe", 1, tmp_path)
-    report.show_means(one_seed, tiny_data, tmp_path)
-    report.show_learning(one_seed, tiny_data, ("Eating", "Posing"), tmp_path)
-    report.show_transfer(one_seed, tiny_data, tmp_path)
-    report.show_table_3(one_seed, tiny_data, results_config(), tmp_path)
-    assert said[0] == "All 4 planned runs are finished."
-    sentences = " ".join(said)
-    assert "lower MPJPE on 3 of 3 actions" in sentences
-    assert "their mean is 33.3 % below the original's (40.00 against 60.00)" in sentences
-    assert "One seed each" in sentences
-    own, other, baseline = 40, (160 + 170 + 150 + 170 + 150 + 160) / 6, 60
-    assert f"errs by {own:.1f} mm on average; on the others by {other:.1f} mm" in sentences
-    assert f"The original errs by {baseline:.1f} mm" in sentences
-    assert sentences.count("SYNTHETIC") == 3
-    assert sentences.count("Figure") == 3
-    assert {path.name for path in tmp_path.iterdir() if path.suffix in (".csv", ".md")} == {
-        f"{name}.{kind}" for name in ("table_1", "all_metrics", "table_3") for kind in ("csv", "md")
-    }
-    assert (tmp_path / "table_1.md").read_text(encoding="utf-8").splitlines()[-1].startswith("Table 1. SYNTHETIC")
-
-
-def test_what_the_notebook_says_before_there_are_runs(
-    tiny_data: PoseDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(report, "say", said.append)
-    nothing = collect_runs(plan(tiny_data), tiny_data)
-    (tmp_path / "table_1.csv").write_text("an older comparison")
-    report.say_missing(nothing)
-    report.show_comparison(nothing, tiny_data, "mpjpe", 1, tmp_path)
-    report.show_means(nothing, tiny_data, tmp_path)
-    report.show_learning(nothing, tiny_data, ACTIONS, tmp_path)
-    report.show_transfer(nothing, tiny_data, tmp_path)
-    report.show_table_3(nothing, tiny_data, results_config(long_preset="paper_243"), tmp_path)
-    assert said[0].startswith("**4 of 4 planned runs are not finished**: All (seed 0), Eating (seed 0), ")
-    assert "03_action_based" in said[0]
-    assert "Table 1 needs the baseline" in said[1]
-    assert "`pose3d sweep -p unit_epochs 80 -p preset paper_243`" in said[2]
-    assert len(said) == 3
-    assert not (tmp_path / "table_1.csv").exists()
-    assert (tmp_path / "table_3.md").read_text(encoding="utf-8").startswith("Table 3 compares long runs of 80")
-
-
-def test_long_runs_differ_in_their_length_alone_unless_a_preset_is_given(tiny_data: PoseDataset) -> None:
-    config = results_config(actions="Eating")
-    for short, long in zip(config.plan(tiny_data), config.long_plan(tiny_data), strict=True):
-        assert long == short.model_copy(update={"unit_epochs": 80})
-    baseline, own = results_config(actions="Eating", long_preset="paper_243").long_plan(tiny_data)
-    assert (baseline.action, own.action) == ("All", "Eating")
-    assert (own.receptive_field, own.channels, own.unit_epochs, own.scale) == (243, 1024, 80, "tiny")
+def test_the_run_folders_of_these_tests_hold_together(tiny_data: PoseDataset) -> None:
+    run = write_run(RunConfig(action="Sitting", seed=2, channels=16), tiny_data)
+    for action in ACTIONS:
+        clips = run.clips[run.clips.action == action]
+        assert clips.frames.sum() == FRAMES[action] == run.actions.frames[action]
+        for metric in METRICS:
+            mean = float(np.average(clips[metric], weights=clips.frames))
+            assert mean == pytest.approx(run.actions.loc[action, metric]) == error_of(run.config, action, metric)

@@ -1,0 +1,147 @@
+"""What a published effect is owed to: the data, the learning rate, batch norm or the budget, each with its interval.
+
+The published schedule decays the learning rate and the batch-norm momentum once per epoch, and an action-based epoch is
+shorter, so that the arms differ in three things at once. With both settings under both readings, a 2 x 2 of runs of equal
+length, the effect E of the published one splits into
+
+- data: the effect U with both settings equal for the arms; nothing but the training frames differs;
+- learning rate: the mean of what its published decay changes while batch norm's is published, and while it is equal;
+- batch norm: the mean of what its published decay changes while the learning rate's is published, and while it is equal.
+
+The last two are Shapley's shares of E - U, so the three add up to E exactly. Budget is what the fifteen epochs of the
+authors' scripts change in E, and comes on top.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pose3d_lib.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.comparison import Comparison, take_cell
+from pose3d_lib.evidence import Evidence, late_change, list_arms, on_one_machine, training_seconds
+from pose3d_lib.runs import Run
+from pose3d_lib.study import EQUALISED, PUBLISHED
+from pose3d_lib.uncertainty import Cell, interval, plain_cell, pooled_mean, resample_pooled
+
+WHOLE = "published"
+DATA, LEARNING_RATE, BATCH_NORM, BUDGET = "data", "learning rate", "batch norm", "budget"
+
+ONLY_LEARNING_RATE_EQUAL, ONLY_BATCH_NORM_EQUAL = "lr_unit_epoch", "bn_unit_epoch"
+FIFTEEN = "fifteen"
+
+SQUARE = (PUBLISHED, EQUALISED, ONLY_LEARNING_RATE_EQUAL, ONLY_BATCH_NORM_EQUAL)
+
+
+def _errors(runs: Sequence[Run], action: str, name: str) -> Cell | None:
+    return take_cell(runs, action, "mpjpe", name)
+
+
+def _seconds(runs: Sequence[Run], action: str, name: str) -> Cell | None:
+    return plain_cell([training_seconds(run) for run in runs], name)
+
+
+def _late_changes(runs: Sequence[Run], action: str, name: str) -> Cell | None:
+    changes = [late_change(run, action) for run in runs]
+    return None if np.isnan(changes).any() else plain_cell(changes, name)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is split for a claim.
+
+    Attributes:
+        claim: its name.
+        lengths: "short" and "long": the first of them at which there are runs.
+        cell: runs, action, name of the set of runs -> the numbers; None where the runs do not tell them.
+        relative: whether the effect is the change relative to the original, per cent; otherwise the number itself is.
+        unit: of the effect, with what it is.
+    """
+
+    claim: str
+    lengths: tuple[str, ...]
+    cell: Callable[[Sequence[Run], str, str], Cell | None]
+    relative: bool
+    unit: str
+
+
+QUANTITIES = (
+    Quantity("C1", ("short",), _errors, True, "change of the MPJPE [% of the original's]"),
+    Quantity("C2", ("long",), _errors, True, "change of the MPJPE [% of the original's]"),
+    Quantity("C3", ("long", "short"), _seconds, True, "change of the training time [% of the original's]"),
+    Quantity("C5", ("long",), _late_changes, False, "change of the action-based MPJPE after unit epoch 4 [%]"),
+)
+
+
+def attribution(evidence: Evidence) -> pd.DataFrame:
+    """The effects of C1, C2, C3 and C5 on the actions in focus, split into their parts.
+
+    C1 and C2 are changes of the MPJPE relative to the original's, per cent. C3 is that of the total training time: with
+    as many windows for both arms it equals that per million windows, and the budget changes the number of windows. C5 is
+    the change of the action-based model's MPJPE from unit epoch 4 to the end, per cent, without the original.
+
+    Returns:
+        Columns "claim", "part" (WHOLE, which the next three add up to, DATA, LEARNING_RATE, BATCH_NORM, and BUDGET),
+        "effect", "low", "high" (percentage points, with the 95 % interval), "unit" and "actions" (their names). A part
+        whose runs are missing is NaN, on no action.
+    """
+    rows = []
+    for quantity in QUANTITIES:
+        for part, (actions, effects) in _split(quantity, evidence).items():
+            low, high = interval(effects[1:])
+            row = {"claim": quantity.claim, "part": part, "effect": effects[0], "low": low, "high": high}
+            rows.append({**row, "unit": quantity.unit, "actions": ", ".join(actions)})
+    return pd.DataFrame(rows)
+
+
+def _split(quantity: Quantity, evidence: Evidence) -> dict[str, tuple[list[str], np.ndarray]]:
+    """Part -> the actions that tell it, and its effect followed by that of every draw of the bootstrap."""
+    there = [length for length in quantity.lengths if list_arms(getattr(evidence, length).get(PUBLISHED))]
+    length = [*there, *quantity.lengths][0]
+    comparisons = getattr(evidence, length)
+    fifteen = getattr(evidence, f"fifteen_{length}").get(PUBLISHED)
+    conditions = {**{name: comparisons.get(name) for name in SQUARE}, FIFTEEN: fifteen}
+    actions, effect = _effects(quantity, {name: conditions[name] for name in SQUARE}, evidence.focus)
+    published, equal = effect[PUBLISHED], effect[EQUALISED]
+    only_lr, only_bn = effect[ONLY_LEARNING_RATE_EQUAL], effect[ONLY_BATCH_NORM_EQUAL]
+    parts = {
+        WHOLE: (actions, published),
+        DATA: (actions, equal),
+        LEARNING_RATE: (actions, ((published - only_lr) + (only_bn - equal)) / 2),
+        BATCH_NORM: (actions, ((published - only_bn) + (only_lr - equal)) / 2),
+    }
+    both = {name: conditions[name] for name in (PUBLISHED, FIFTEEN)}
+    actions, effect = _effects(quantity, both, evidence.focus)
+    return {**parts, BUDGET: (actions, effect[FIFTEEN] - effect[PUBLISHED])}
+
+
+def _effects(
+    quantity: Quantity, conditions: Mapping[str, Comparison | None], focus: Sequence[str]
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """The actions with runs under all conditions, and condition -> (1 + draws,) its effect and those of the draws."""
+    cells = {action: _cells(quantity, conditions, action) for action in focus}
+    cells = {action: own for action, own in cells.items() if own}
+    if not cells:
+        return [], dict.fromkeys(conditions, np.full(2, np.nan))
+    arms = [list(arm) for arm in zip(*cells.values(), strict=True)]
+    means = np.column_stack([[pooled_mean(arm) for arm in arms], resample_pooled(arms)])
+    effects = 100 * (means[1:] / means[0] - 1) if quantity.relative else means[1:]
+    return list(cells), dict(zip(conditions, effects, strict=True))
+
+
+def _cells(quantity: Quantity, conditions: Mapping[str, Comparison | None], action: str) -> list[Cell]:
+    """The original's cell and that of the action-based runs under every condition; empty if any is missing."""
+    arms = [own for name in conditions for own in list_arms(conditions[name]) if own.action == action]
+    if len(arms) < len(conditions):
+        return []
+    runs = [*arms[0].original, *(run for own in arms for run in own.action_based)]
+    if quantity.cell is _seconds and not on_one_machine(runs):
+        return []
+    own = [
+        quantity.cell(arm.action_based, action, f"{ACTION_BASED}, {name}, {action}")
+        for name, arm in zip(conditions, arms, strict=True)
+    ]
+    original = quantity.cell(arms[0].original, action, ORIGINAL) if quantity.relative else own[0]
+    cells = [original, *own]
+    return [] if any(cell is None for cell in cells) else cells

@@ -1,0 +1,105 @@
+"""How long runs will take, from a throughput that was measured and not guessed."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.runs import find_run
+from pose3d_lib.training import check_run, train
+
+SECONDS_PER_RUN = 5.0
+"""Besides its training: starting a kernel, opening the data, testing, drawing, closing (docs/performance.md)."""
+
+SECONDS_TO_MEASURE = 3.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a list of runs will take.
+
+    Attributes:
+        runs, finished: how many there are, and how many of them are finished already.
+        jobs: how many at a time.
+        seconds: the others will take.
+        windows_per_second: of each network among them.
+    """
+
+    runs: int
+    finished: int
+    jobs: int
+    seconds: float
+    windows_per_second: dict[str, float]
+
+    def __str__(self) -> str:
+        left = self.runs - self.finished
+        if not left:
+            return f"{self.runs} runs, all finished."
+        speeds = ", ".join(f"{name}: {speed:,.0f} windows/s" for name, speed in self.windows_per_second.items())
+        return (
+            f"{self.runs} runs, {self.finished} of them finished; the other {left} take about {in_words(self.seconds)}, "
+            f"{self.jobs} at a time (measured, for one run: {speeds})."
+        )
+
+
+def in_words(seconds: float) -> str:
+    """ "50 s", "12 min", "2 h 05 min"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+
+
+def estimate_runs(configs: Sequence[RunConfig], data: PoseDataset, jobs: int) -> Estimate:
+    """What is finished, and how long the rest will take: by the speed of the finished, or else by trying some seconds.
+
+    Args:
+        configs: the runs, each once.
+        data: their dataset.
+        jobs: how many at a time.
+    """
+    found = {config: find_run(config, data) for config in configs}
+    windows = {config: check_run(config, data).total for config in configs if found[config] is None}  # before any trial
+    networks: dict[str, list[RunConfig]] = defaultdict(list)
+    for config in configs:
+        networks[_network(config)].append(config)
+    speeds, seconds = {}, 0.0
+    for name, own in networks.items():
+        left = [config for config in own if found[config] is None]
+        if not left:
+            continue
+        timings = [found[config].timing for config in own if found[config]]
+        if timings:
+            speeds[name] = sum(t["windows"] for t in timings) / sum(t["train_seconds"] for t in timings)
+        else:
+            speeds[name] = measure_speed(left[0], data)
+        to_see = sum(windows[config] for config in left)
+        seconds += (to_see / speeds[name] + SECONDS_PER_RUN * len(left)) / min(jobs, len(left))
+    return Estimate(len(configs), sum(run is not None for run in found.values()), jobs, seconds, speeds)
+
+
+def _network(config: RunConfig) -> str:
+    return f"{config.receptive_field} frames, {config.channels} channels, {config.precision}, {config.device}"
+
+
+class _MeasuredEnough(Exception):
+    """Ends a training that was only a measurement."""
+
+
+def measure_speed(config: RunConfig, data: PoseDataset) -> float:
+    """Windows per second of a run, by training it for some seconds; nothing is kept."""
+    reports: list[tuple[int, float]] = []
+
+    def report(windows: int, total: int) -> None:
+        reports.append((windows, time.perf_counter()))
+        if reports[-1][1] - reports[0][1] > SECONDS_TO_MEASURE:
+            raise _MeasuredEnough
+
+    try:
+        trained = train(config.model_copy(update={"evaluate_at": (), "start_from": ""}), data, on_progress=report)
+    except _MeasuredEnough:
+        (first, begun), (last, ended) = reports[0], reports[-1]  # the steps before the first report warmed up
+        return (last - first) / (ended - begun)
+    return trained.windows / trained.train_seconds

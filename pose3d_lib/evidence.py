@@ -1,0 +1,175 @@
+"""What the runs of a study say of each claim: a change in per cent and its uncertainty, or why nothing can be measured.
+
+Each measure takes the evidence, the name of a schedule, and the change, per cent, that its test asks about.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+import numpy as np
+
+from pose3d_lib.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.comparison import Comparison, take_cell
+from pose3d_lib.runs import Run
+from pose3d_lib.uncertainty import Cell, Effect, change_within, compare, plain_cell
+
+LATE = 4.0
+"""The unit epoch after which the paper sees no further improvement: epoch 60 of an action-based model with t = 15."""
+
+LATEST_START = 4.5
+"""A test on the way counts as that at unit epoch 4 up to here: tests come at the end of a batch."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The finished runs of a study, as far as the claims need them; any part may be missing.
+
+    Attributes:
+        short, long: schedule -> both arms at that length, with as many windows for either arm.
+        fifteen_short, fifteen_long: the same with the budget of the authors' scripts.
+        focus: the actions that were also trained under the other schedules and the other budget.
+        as_many_frames: schedule -> action -> short runs of the baseline on as many frames of all actions as the action has.
+    """
+
+    short: Mapping[str, Comparison | None] = field(default_factory=dict)
+    long: Mapping[str, Comparison | None] = field(default_factory=dict)
+    fifteen_short: Mapping[str, Comparison | None] = field(default_factory=dict)
+    fifteen_long: Mapping[str, Comparison | None] = field(default_factory=dict)
+    focus: tuple[str, ...] = ()
+    as_many_frames: Mapping[str, Mapping[str, Sequence[Run]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An effect, on how many actions, and from how many runs altogether."""
+
+    effect: Effect
+    actions: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class Arms:
+    """One action's runs of both arms; `baseline` names the original's, which the actions may share or not."""
+
+    action: str
+    original: Sequence[Run]
+    action_based: Sequence[Run]
+    baseline: str = ORIGINAL
+
+
+def list_arms(comparison: Comparison | None) -> list[Arms]:
+    """Both arms of every action that has runs of both.
+
+    While a study is going on, some actions may have several seeds and others one. With the latter nothing could be said of
+    chance, so they wait until there is a second.
+    """
+    if comparison is None or not comparison.original:
+        return []
+    arms = [Arms(action, comparison.original, runs) for action, runs in comparison.action_based.items() if runs]
+    return [own for own in arms if len(own.action_based) > 1] or arms
+
+
+def training_seconds(run: Run) -> float:
+    """Of the processor on a CPU, which other work on the machine does not lengthen; by the clock on a GPU."""
+    return run.timing["train_seconds" if run.config.device == "cuda" else "train_cpu_seconds"]
+
+
+def on_one_machine(runs: Sequence[Run]) -> bool:
+    """Whether the seconds of some runs can be compared."""
+    return len({(run.provenance["processor"], run.provenance["device"]) for run in runs}) == 1
+
+
+def late_change(run: Run, action: str) -> float:
+    """Change of an action's test MPJPE from unit epoch 4 to the end of a run, per cent; NaN if it was not tested then."""
+    tests = run.history.dropna(subset=["test_actions"])
+    tests = tests[(tests.unit_epochs >= LATE) & (tests.unit_epochs < LATEST_START)]
+    if not len(tests) or run.timing["windows"] <= tests.windows.iloc[0]:
+        return np.nan
+    return 100 * (float(run.actions.loc[action, "mpjpe"]) / tests.test_actions.iloc[0][action] - 1)
+
+
+def _all_runs(arms: Sequence[Arms]) -> list[Run]:
+    return [*arms[0].original, *(run for own in arms for run in own.action_based)]
+
+
+def _no_runs(length: str, schedule: str) -> str:
+    return f"no finished {length} runs of both arms under the schedule {schedule!r}"
+
+
+def error_pairs(arms: Sequence[Arms]) -> list[tuple[Cell, Cell]]:
+    """The MPJPE of both arms on every action, per run and take."""
+    return [
+        (
+            take_cell(own.original, own.action, "mpjpe", own.baseline),
+            take_cell(own.action_based, own.action, "mpjpe", f"{ACTION_BASED}, {own.action}"),
+        )
+        for own in arms
+    ]
+
+
+def change_of_error(length: str, evidence: Evidence, schedule: str, null: float) -> Measured | str:
+    """Change of the action-based models' MPJPE relative to the original's, in the short or the long runs."""
+    arms = list_arms(getattr(evidence, length).get(schedule))
+    if not arms:
+        return _no_runs(length, schedule)
+    return Measured(compare(error_pairs(arms), null=null), len(arms), len(_all_runs(arms)))
+
+
+def change_of_time(per_window: bool, evidence: Evidence, schedule: str, null: float) -> Measured | str:
+    """Change of the training time, total or per window, in the long runs; in the short ones if there are no long ones."""
+    arms = list_arms(evidence.long.get(schedule)) or list_arms(evidence.short.get(schedule))
+    if not arms:
+        return _no_runs("long or short", schedule)
+    runs = _all_runs(arms)
+    if not on_one_machine(runs):
+        return "the runs were made on several machines, so that their times cannot be compared"
+
+    def seconds(own: Sequence[Run]) -> list[float]:
+        return [training_seconds(run) / (run.timing["windows"] if per_window else 1) for run in own]
+
+    pairs = [
+        (plain_cell(seconds(own.original), ORIGINAL), plain_cell(seconds(own.action_based), own.action)) for own in arms
+    ]
+    return Measured(compare(pairs, null=null), len(arms), len(runs))
+
+
+def late_improvement(evidence: Evidence, schedule: str, null: float) -> Measured | str:
+    """Change of the action-based models' MPJPE from unit epoch 4 to the end of the long runs."""
+    arms = list_arms(evidence.long.get(schedule))
+    if not arms:
+        return _no_runs("long", schedule)
+    changes = [[late_change(run, own.action) for run in own.action_based] for own in arms]
+    told = [own for own in changes if not np.isnan(own).any()]
+    if not told:
+        return f"no long run was tested at unit epoch {LATE:g} and went on after it"
+    return Measured(change_within(told, null=null), len(told), sum(map(len, told)))
+
+
+def difference_of_seeds(evidence: Evidence, schedule: str, null: float) -> Measured | str:
+    """Mean absolute difference of the MPJPE of two short action-based runs that differ in their seed only, per cent."""
+    arms = [own for own in list_arms(evidence.short.get(schedule)) if len(own.action_based) > 1]
+    if not arms:
+        return f"no action has two finished short runs under the schedule {schedule!r}"
+    differences = []
+    for own in arms:
+        errors = [float(run.actions.loc[own.action, "mpjpe"]) for run in own.action_based]
+        apart = np.mean([abs(one - other) for one, other in combinations(errors, 2)])
+        differences.append(100 * apart / np.mean(errors))
+    runs = sum(len(own.action_based) for own in arms)
+    return Measured(change_within([differences], null=null, units="action"), len(arms), runs)
+
+
+def change_of_data(evidence: Evidence, schedule: str, null: float) -> Measured | str:
+    """Change of the short action-based models' MPJPE relative to models of as many frames of all actions."""
+    references = evidence.as_many_frames.get(schedule, {})
+    arms = [
+        replace(own, original=references[own.action], baseline=f"{ORIGINAL}, as many frames as {own.action}")
+        for own in list_arms(evidence.short.get(schedule))
+        if references.get(own.action)
+    ]
+    if not arms:
+        return f"no finished runs on as many frames of all actions under the schedule {schedule!r}"
+    runs = sum(len(own.original) + len(own.action_based) for own in arms)
+    return Measured(compare(error_pairs(arms), null=null), len(arms), runs)

@@ -1,0 +1,208 @@
+"""What the study's figures share: their size on the page, their rows and axes, and a title, a legend and a note around them."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter, NullLocator
+
+from pose3d_lib.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.figures import ARM_COLOURS
+from pose3d_lib.tables import MEAN
+from pose3d_lib.tables_beyond import FINE_TUNED
+
+SINGLE, DOUBLE = 3.5, 7.2
+"""Widths of a figure in inches: one column of a page, and two."""
+
+SMALL, NORMAL, LARGE = 7, 7.5, 8.5
+"""Sizes of text in points; nothing is smaller than the first."""
+
+COLOURS = {**ARM_COLOURS, FINE_TUNED: "#009e73"}
+MARKERS = {ORIGINAL: "o", ACTION_BASED: "s", FINE_TUNED: "D"}
+"""By arm; the shape tells the arms apart where there is no colour."""
+
+INK, GREY = "#333333", "#8a939b"
+
+INTERVAL = "95 % interval over seeds and takes"
+
+ROW = 0.21
+"""Height of a row that has a name, inches."""
+
+
+def start_figure(
+    rows: int, columns: int, *, width: float, height: float, **shared: object
+) -> tuple[Figure, np.ndarray]:
+    """A figure of panels without frames at the top and on the right; `width` of all, `height` of one row, in inches."""
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(width, rows * height), layout="constrained", squeeze=False, **shared
+    )
+    for axes in grid.flat:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(which="both", labelsize=SMALL, width=0.6, length=2.5, color=INK)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.label.set_size(NORMAL)
+    return figure, grid
+
+
+def finish_figure(figure: Figure, title: str, note: str, handles: Sequence[Artist] = ()) -> Figure:
+    """The title above the panels, the legend and the note below them; the page grows by what these three need."""
+    width, height = figure.get_size_inches()
+    texts = [
+        figure.text(0.5, 0, plain(text), ha="center", va="bottom", fontsize=size, color=colour)
+        for text, size, colour in ((title, LARGE, "black"), (note, SMALL, INK))
+    ]
+    for text in texts:
+        wrap(text, width - 0.3)
+    legend = _add_legend(figure, handles, width) if handles else None
+    heights = [own.get_window_extent().height / figure.dpi if own else 0 for own in (texts[1], legend, texts[0])]
+    gap = 0.05
+    bottom = heights[0] + heights[1] + 3 * gap
+    page = bottom + height + heights[2] + 2 * gap
+    figure.set_size_inches(width, page)
+    figure.get_layout_engine().set(rect=(0, bottom / page, 1, height / page))
+    texts[0].set_y((bottom + height + gap) / page)
+    texts[1].set_y(gap / page)
+    if legend:
+        legend.set_bbox_to_anchor((0.5, (heights[0] + 2 * gap) / page), transform=figure.transFigure)
+    return figure
+
+
+def _add_legend(figure: Figure, handles: Sequence[Artist], width: float) -> Artist:
+    """In as few rows as the page's width allows."""
+    for columns in range(len(handles), 0, -1):
+        legend = figure.legend(
+            handles=handles,
+            loc="lower center",
+            ncols=columns,
+            frameon=False,
+            fontsize=SMALL,
+            borderpad=0,
+            borderaxespad=0,
+            columnspacing=1.4,
+            handletextpad=0.5,
+            handlelength=1.6,
+        )
+        if columns == 1 or legend.get_window_extent().width / figure.dpi <= width - 0.1:
+            return legend
+        legend.remove()
+    raise AssertionError("one column is always taken")
+
+
+def wrap(text: Text, inches: float) -> None:
+    """Breaks a text into lines that are no wider than this, and all of about the same length."""
+    words, letters = text.get_text(), len(text.get_text())
+
+    def fill(letters: int) -> str:
+        return textwrap.fill(words, letters, break_on_hyphens=False)
+
+    while letters > 1 and (wide := text.get_window_extent().width / text.get_figure().dpi) > inches:
+        letters = max(1, min(letters - 1, int(letters * inches / wide)))
+        text.set_text(fill(letters))
+    while "\n" in text.get_text() and fill(letters - 1).count("\n") == text.get_text().count("\n"):
+        letters -= 1
+        text.set_text(fill(letters))
+
+
+def plain(name: str) -> str:
+    """A name or a sentence in which a dollar sign is a dollar sign and does not begin a formula."""
+    return str(name).replace("$", r"\$")
+
+
+def shorten(name: str, most: int = 24) -> str:
+    """A name for a row, a column or a panel: of a very long one both ends."""
+    name = str(name)
+    return plain(name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 2 + 1 :]}")
+
+
+def name_panel(axes: Axes, name: str, inches: float) -> None:
+    """A panel's title, in lines no wider than `inches`."""
+    axes.set_title(plain(name), fontsize=NORMAL)
+    wrap(axes.title, inches)
+
+
+def make_room(figure: Figure, rows: int) -> None:
+    """Makes the page higher by what further lines of the panels' titles and x labels take, in so many rows of panels."""
+    width, height = figure.get_size_inches()
+    lines = sum(max(name(axes).count("\n") for axes in figure.axes) for name in (Axes.get_title, Axes.get_xlabel))
+    figure.set_size_inches(width, height + rows * lines * 1.2 * NORMAL / 72)
+
+
+def sort_rows(table: pd.DataFrame, by: str) -> list[str]:
+    """Actions from the largest value to the smallest, those without one after them, the mean of the actions last."""
+    actions = table[table.Action != MEAN].sort_values(by, ascending=False, kind="stable").Action
+    return [*actions, *table.Action[table.Action == MEAN]]
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> dict[str, float]:
+    """Gives every name a row, the first on top, the mean of the actions below a line.
+
+    Returns:
+        Name -> height of its row.
+    """
+    heights = np.arange(len(names))[::-1].astype(float)
+    if MEAN in names and len(names) > 1:
+        heights[:-1] += 0.3
+        axes.axhline(0.65, color=GREY, linewidth=0.6, zorder=0)
+    axes.set(yticks=heights, ylim=(-0.6, heights[0] + 0.6))
+    axes.set_yticklabels([shorten(name) for name in names])
+    axes.tick_params(axis="y", length=0)
+    return dict(zip(names, heights, strict=True))
+
+
+def draw_interval(
+    axes: Axes, x: float, y: float, low: float, high: float, colour: str, *, marker: str = "o", filled: bool = True
+) -> None:
+    """A dot at (x, y) and a horizontal bar from `low` to `high`; nothing of what is NaN."""
+    if np.isfinite(low) and np.isfinite(high):
+        axes.hlines(y, low, high, color=colour, linewidth=1.1, zorder=2)
+    face = colour if filled else "white"
+    if np.isfinite(x):
+        axes.plot(x, y, marker, color=colour, markerfacecolor=face, markersize=4, markeredgewidth=0.9, zorder=3)
+
+
+def dot(colour: str, label: str, *, marker: str = "o", filled: bool = True) -> Line2D:
+    """How a legend shows what `draw_interval` draws."""
+    face = colour if filled else "white"
+    return Line2D([], [], color=colour, marker=marker, ls="", ms=4, mew=0.9, markerfacecolor=face, label=label)
+
+
+def explain_bars(table: pd.DataFrame, low: str, interval: str) -> str:
+    """What the bars of a figure are, and why some rows or all have none."""
+    without = table[low].isna()
+    if without.all():
+        return "No intervals: they take several seeds."
+    return f"Bars: {interval}." + (" No bar: too few seeds." if without.any() else "")
+
+
+def draw_seeds(axes: Axes, rows: pd.DataFrame, x: str, colour: str) -> None:
+    """The MPJPE against a column: the seeds as thin lines, their mean as a thick one; one seed is its own mean."""
+    if rows.seed.nunique() > 1:
+        for _, own in rows.groupby("seed"):
+            own = own.sort_values(x)
+            axes.plot(own[x], own.mpjpe, ".-", color=colour, linewidth=0.6, markersize=3, alpha=0.5)
+    mean = rows.groupby(x).mpjpe.mean()
+    axes.plot(mean.index, mean, "-", color=colour, linewidth=1.8, zorder=3)
+
+
+def log_axis(axes: Axes, values: Iterable[float], base: int) -> None:
+    """A logarithmic x axis around the values: powers of the base as ticks, or the values' ends where these are too close."""
+    found = [value for value in values if value > 0]
+    low, high = min(found), max(found)
+    axes.set_xscale("log")
+    axes.set_xlim(low / 1.25, high * 1.25)
+    powers = np.log([low / 1.25, high * 1.25]) / np.log(base)
+    if np.floor(powers[1]) > np.ceil(powers[0]):
+        axes.xaxis.set_major_locator(LogLocator(base=base))
+        axes.xaxis.set_minor_locator(LogLocator(base=base, subs=range(2, base)))
+    else:
+        axes.xaxis.set_major_locator(FixedLocator([low] if high < 1.5 * low else [low, high]))
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(EngFormatter(sep="") if low >= 100 else "{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())

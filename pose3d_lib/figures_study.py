@@ -1,0 +1,221 @@
+"""The figures of the paper's comparison: both arms and their change, with uncertainty, and how fast they learn."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from pose3d_lib.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.figures import ARM_COLOURS
+from pose3d_lib.figures_layout import (
+    COLOURS,
+    DOUBLE,
+    GREY,
+    INK,
+    INTERVAL,
+    MARKERS,
+    ROW,
+    SINGLE,
+    dot,
+    draw_interval,
+    explain_bars,
+    finish_figure,
+    log_axis,
+    make_room,
+    name_panel,
+    name_rows,
+    plain,
+    sort_rows,
+    start_figure,
+)
+from pose3d_lib.tables_beyond import FINE_TUNED
+from pose3d_lib.verdicts import NOT_DECIDABLE
+
+LOW_RATE = 0.01
+"""Of its first value; a learning rate below it hardly changes a model any more."""
+
+SCHEDULE_NAMES = {
+    "epoch": "published schedule",
+    "unit_epoch": "same schedule",
+    "lr_unit_epoch": "same learning rate",
+    "bn_unit_epoch": "same batch norm",
+}
+"""Schedule -> what it is called above a panel."""
+
+SCHEDULE_NOTE = (
+    "Published: learning rate and batch-norm momentum fall after every epoch of the run's own actions. Same: they, or the "
+    "one that is named, fall after every unit epoch in both arms."
+)
+
+
+def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", interval: str = INTERVAL) -> Figure:
+    """Table 1 or 2 as a picture: both arms' errors on every action, with their intervals.
+
+    Args:
+        table: "Action" and for either arm "<arm>, mean", "<arm>, low" and "<arm>, high", the last two NaN where there is
+            one seed; "<arm>, quoted", if there is such a column, holds the paper's own figures.
+        error: what is measured, with its unit.
+        interval: what the bars are.
+    """
+    return _draw_dots(table, title, error, interval, (ORIGINAL, ACTION_BASED))
+
+
+def draw_specialised(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", interval: str = INTERVAL) -> Figure:
+    """Both arms and the original fine-tuned on the action: as `draw_arms`, with the columns of FINE_TUNED besides."""
+    return _draw_dots(table, title, error, interval, (ORIGINAL, ACTION_BASED, FINE_TUNED))
+
+
+def _draw_dots(table: pd.DataFrame, title: str, error: str, interval: str, arms: Sequence[str]) -> Figure:
+    names = sort_rows(table, f"{ORIGINAL}, mean")
+    row = ROW if len(arms) == 2 else 1.3 * ROW
+    figure, grid = start_figure(1, 1, width=SINGLE, height=row * len(names) + 0.5)
+    axes = grid[0, 0]
+    heights = name_rows(axes, names)
+    for own in table.to_dict("records"):
+        for place, arm in enumerate(arms):
+            y = heights[own["Action"]] + 0.26 * ((len(arms) - 1) / 2 - place)
+            colour, marker = COLOURS[arm], MARKERS[arm]
+            mean, low, high = (own[f"{arm}, {part}"] for part in ("mean", "low", "high"))
+            draw_interval(axes, mean, y, low, high, colour, marker=marker)
+            quoted = own.get(f"{arm}, quoted", np.nan)
+            draw_interval(axes, quoted, y, np.nan, np.nan, colour, marker=marker, filled=False)
+    axes.set_xlabel(plain(error))
+    axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
+    axes.set_axisbelow(True)
+    handles = [dot(COLOURS[arm], arm, marker=MARKERS[arm]) for arm in arms]
+    if any(table[column].notna().any() for column in table if column.endswith(", quoted")):
+        handles.append(dot(GREY, "quoted from the paper", filled=False))
+    bars = table.melt(value_vars=[f"{arm}, low" for arm in arms], value_name="low")
+    return finish_figure(figure, title, explain_bars(bars, "low", interval), handles)
+
+
+def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE", interval: str = INTERVAL) -> Figure:
+    """The action-based model's change of the error, per action, under one condition or several.
+
+    Args:
+        table: a row per condition and action: "condition", "action", "change" in per cent of the original's error, "low",
+            "high" (NaN where there is one seed) and "verdict". A change whose verdict is NOT_DECIDABLE is hollow.
+        error: what is measured.
+        interval: what the bars are.
+    """
+    conditions = list(dict.fromkeys(table.condition))
+    first = table.drop_duplicates("action").rename(columns={"action": "Action"})
+    names = sort_rows(first, "change")
+    columns = min(len(conditions), 4)
+    rows = -(-len(conditions) // columns)
+    width = SINGLE if columns == 1 else DOUBLE
+    figure, grid = start_figure(rows, columns, width=width, height=ROW * len(names) + 0.75, sharex=True, sharey=True)
+    for axes in grid.flat:
+        axes.set_visible(False)
+    for place, (axes, condition) in enumerate(zip(grid.flat, conditions, strict=False)):
+        axes.set_visible(True)
+        heights = name_rows(axes, names)
+        axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+        for own in table[table.condition == condition].itertuples():
+            better = ACTION_BASED if own.change < 0 else ORIGINAL
+            style = {"marker": MARKERS[better], "filled": own.verdict != NOT_DECIDABLE}
+            draw_interval(axes, own.change, heights[own.action], own.low, own.high, ARM_COLOURS[better], **style)
+        name_panel(axes, condition if len(conditions) > 1 else "", (width - 1.5) / columns)
+        if place + columns >= len(conditions):
+            axes.set_xlabel(f"change of the {error} [%]")
+            axes.tick_params(axis="x", labelbottom=True)
+    make_room(figure, rows)
+    handles = [
+        dot(ARM_COLOURS[arm], f"{arm.lower()} is better", marker=MARKERS[arm]) for arm in (ACTION_BASED, ORIGINAL)
+    ]
+    handles.append(dot(GREY, f"{NOT_DECIDABLE} with these runs", filled=False))
+    return finish_figure(figure, title, explain_bars(table, "low", interval), handles)
+
+
+def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
+    """How fast either arm learns: the test error against what was seen, per action (down) and schedule (across).
+
+    The line is the mean over the seeds, the band from the least to the most. A dotted line marks where the action-based
+    learning rate falls below LOW_RATE of its first value.
+
+    Args:
+        curves: a row per test: "action", "schedule", "arm", "seed", "unit_epochs", "mpjpe", mm, and "lr_share", the learning
+            rate in shares of the first. Rows without a schedule (NaN) belong to every one, as the original's do.
+    """
+    actions, schedules = (list(dict.fromkeys(curves[name].dropna())) for name in ("action", "schedule"))
+    panels = [(action, schedule) for action in actions for schedule in schedules or [None]]
+    columns = min(len(panels) if len(schedules) < 2 else len(schedules), 4)
+    rows = -(-len(panels) // columns)
+    width = SINGLE if columns == 1 else DOUBLE
+    row_height = 1.9 if columns == 1 else 1.65
+    share = "row" if len(schedules) > 1 else False  # of one action, under every schedule
+    figure, grid = start_figure(rows, columns, width=width, height=row_height, sharey=share)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    marked = False
+    for place, (axes, (action, schedule)) in enumerate(zip(grid.flat, panels, strict=False)):
+        own = curves[(curves.action == action) & (curves.schedule.isna() | (curves.schedule == schedule))]
+        log_axis(axes, curves.unit_epochs, 4)
+        _log_errors(axes, curves.mpjpe[curves.action == action])
+        for arm, rows_of_arm in own.groupby("arm", sort=False):
+            _draw_band(axes, rows_of_arm, ARM_COLOURS[arm])
+        low = rate_is_low_from(own[own.arm == ACTION_BASED])
+        if low is not None:
+            marked = True
+            axes.axvline(low, color=INK, linewidth=0.9, linestyle=":", zorder=1)
+        name = f"{action}: {SCHEDULE_NAMES.get(schedule, schedule)}" if len(schedules) > 1 else action
+        name_panel(axes, name, (width - 1.4) / columns)
+        if place % columns == 0:
+            axes.set_ylabel("test MPJPE [mm]")
+        if place + columns >= len(panels):
+            axes.set_xlabel("windows seen\n[unit epochs]" if columns > 2 else "windows seen [unit epochs]")
+    make_room(figure, rows)
+    handles = [Line2D([], [], color=ARM_COLOURS[arm], lw=1.6, label=arm) for arm in (ORIGINAL, ACTION_BASED)]
+    several = curves.groupby(["action", "arm"]).seed.nunique().max() > 1
+    if several:
+        handles.append(Patch(color=GREY, alpha=0.35, lw=0, label="range of the seeds"))
+    if marked:
+        label = "action-based learning rate below 1/100 of its start"
+        handles.append(Line2D([], [], color=INK, lw=0.9, ls=":", label=label))
+    note = "Lines: mean over seeds." if several else "One seed."
+    if len(schedules) > 1:
+        note += f" {SCHEDULE_NOTE}"
+    return finish_figure(figure, title, note, handles)
+
+
+def _log_errors(axes: Axes, errors: pd.Series) -> None:
+    """A logarithmic y axis, so that the small differences at the end are seen beside the large errors of the beginning."""
+    axes.set_yscale("log")
+    span = errors.max() / errors.min()
+    subs = (1, 1.5, 2, 3, 5, 7) if span < 6 else (1, 2, 5)
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)) if span < 1.7 else LogLocator(subs=subs))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _draw_band(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
+    """The mean over the seeds at every point that all of them were tested at, and the band around it."""
+    points = rows.dropna(subset=["mpjpe"]).assign(unit_epochs=rows.unit_epochs.round(6))
+    seeds = points.pivot_table(index="unit_epochs", columns="seed", values="mpjpe").dropna()
+    axes.plot(seeds.index, seeds.mean(axis=1), ".-", color=colour, linewidth=1.4, markersize=4)
+    if seeds.shape[1] > 1:
+        axes.fill_between(seeds.index, seeds.min(axis=1), seeds.max(axis=1), color=colour, alpha=0.25, linewidth=0)
+
+
+def rate_is_low_from(rows: pd.DataFrame) -> float | None:
+    """The unit epochs after which the learning rate is below LOW_RATE of its first value; None where it never is.
+
+    Between two rows it falls by a constant factor per window, or nearly: it is multiplied by lr_decay at every epoch's end.
+
+    Args:
+        rows: one model's "unit_epochs" and "lr_share", from one seed or several.
+    """
+    shares = rows.dropna(subset=["lr_share"]).groupby("unit_epochs").lr_share.mean()
+    below = np.flatnonzero(shares < LOW_RATE)
+    if not len(below):
+        return None
+    first = below[0]
+    if first == 0:
+        return float(shares.index[0])
+    logs = np.log(np.maximum(shares.iloc[first - 1 : first + 1], 1e-300))
+    return float(np.interp(-np.log(LOW_RATE), -logs, shares.index[first - 1 : first + 1]))

@@ -1,0 +1,188 @@
+"""What 04_results shows beyond the paper's tables: curves, transfer, specialising, mixing, joints, fewer frames."""
+
+import numpy as np
+import pandas as pd
+
+from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
+from pose3d_lib.comparison import Comparison, describe, describe_runs
+from pose3d_lib.figures_beyond import draw_data_efficiency, draw_joint_bars, draw_joints, draw_mixing, draw_transfer
+from pose3d_lib.figures_study import draw_curves, draw_specialised
+from pose3d_lib.readable import show_value
+from pose3d_lib.report import say, show_figure, show_table
+from pose3d_lib.report_study import kind_of
+from pose3d_lib.results import StudyResults
+from pose3d_lib.study import EQUALISED, PUBLISHED
+from pose3d_lib.table_files import save_table
+from pose3d_lib.tables import MEAN, transfer
+from pose3d_lib.tables_beyond import FINE_TUNED, curves, fewer_frames, joint_errors, mixing, specialised
+
+MAKE = "`make paper-more`, or `pose3d sweep -p study more` with the same other parameters as here, makes them."
+
+
+def show_curves(results: StudyResults) -> None:
+    """Test error of both arms against what was seen, for the actions in focus, under both schedules, long runs if any."""
+    length = results.config.long
+    comparisons = [results.find(length, schedule) for schedule in (PUBLISHED, EQUALISED)]
+    if not any(comparison and comparison.usable for comparison in comparisons):
+        length = results.config.short
+        comparisons = [results.find(length, schedule) for schedule in (PUBLISHED, EQUALISED)]
+    parts, runs = [], []
+    for schedule, comparison in zip((PUBLISHED, EQUALISED), comparisons, strict=True):
+        if comparison and comparison.usable:
+            shown = [action for action in results.focus if action in comparison.action_based]
+            parts.append(curves(comparison, schedule, shown or list(comparison.action_based)[:2]))
+            runs += comparison.runs
+    if parts:
+        table = pd.concat(parts)
+        caption = describe_runs(list({run.folder: run for run in runs}.values()), results.data)
+        save_csv(table, results, "curves")
+        title = f"How fast either arm learns an action, {kind_of(results)}, {length:g} unit epochs"
+        show_figure(draw_curves(table, title), results.folder / "figure_curves")
+        say(f"*{caption}*")
+        for schedule, own in table.groupby("schedule", sort=False):
+            say(f"Schedule `{schedule}`: {_curve_sentence(own)}")
+
+
+def save_csv(table: pd.DataFrame, results: StudyResults, name: str) -> None:
+    """What a figure is drawn from, every digit."""
+    results.folder.mkdir(parents=True, exist_ok=True)
+    table.to_csv(results.folder / f"{name}.csv", index=False)
+
+
+def _curve_sentence(table: pd.DataFrame) -> str:
+    sentences = []
+    for action, own in table.groupby("action", sort=False):
+        means = own.groupby(["arm", "unit_epochs"]).mpjpe.mean()
+        first = {arm: means[arm].iloc[0] for arm in (ORIGINAL, ACTION_BASED)}
+        last = {arm: means[arm].iloc[-1] for arm in (ORIGINAL, ACTION_BASED)}
+        begun = means[ACTION_BASED].index[0]
+        sentences.append(
+            f"{action}: {first[ACTION_BASED]:.1f} mm action-based against {first[ORIGINAL]:.1f} mm after {begun:.3g} unit "
+            f"epochs, {last[ACTION_BASED]:.1f} against {last[ORIGINAL]:.1f} mm at the end"
+        )
+    return "; ".join(sentences) + "."
+
+
+def show_transfer(results: StudyResults) -> None:
+    """Every model on every action, and how much worse a model is on the actions that it never saw."""
+    for schedule in (EQUALISED, PUBLISHED):
+        comparison = results.find(results.config.short, schedule, results.config.budgets[0])
+        if comparison is not None and comparison.usable:
+            break
+    else:
+        return
+    matrix = transfer(comparison)
+    save_csv(matrix.rename_axis("trained on").reset_index(), results, "transfer")
+    show_figure(
+        draw_transfer(matrix, f"Every model on every action, {kind_of(results)}"), results.folder / "figure_transfer"
+    )
+    say(f"*Schedule {schedule}. {describe(comparison, results.data)}*")
+    actions = list(matrix.columns)
+    own = pd.Series(np.diag(matrix.loc[actions]), index=actions)
+    others = (matrix.loc[actions].sum().sum() - own.sum()) / max(1, len(own) * (len(own) - 1))
+    elsewhere = f"; on the others by {others:.1f} mm" if len(own) > 1 else ""
+    say(
+        f"On the action it was trained on, an action-based model errs by {own.mean():.1f} mm on average{elsewhere}. The "
+        f"original errs by {matrix.loc[ALL].mean():.1f} mm on these actions."
+    )
+
+
+def show_specialised(results: StudyResults) -> None:
+    """The baseline fine-tuned on each action, beside both arms."""
+    table = specialised(results)
+    if table.empty:
+        say(f"**No fine-tuned runs yet.** {MAKE}")
+        return
+    shown = pd.DataFrame({"Action": table.Action})
+    for arm in (ORIGINAL, ACTION_BASED, FINE_TUNED):
+        columns = [f"{arm}, {name}" for name in ("mean", "sd", "low", "high")]
+        shown[f"{arm}, MPJPE [mm]"] = [
+            "" if np.isnan(row[0]) else show_value(*row) for row in table[columns].to_numpy()
+        ]
+    caption = f"Fine-tuned: the original, trained further on the action. {_caption(results, 'specialised')}"
+    save_table(table, results.folder / "table_specialised", caption, shown)
+    show_table(shown, caption)
+    show_figure(
+        draw_specialised(table, f"Specialising after generalising, {kind_of(results)}"),
+        results.folder / "figure_specialised",
+    )
+    mean = table.set_index("Action").loc[MEAN]
+    best = table[table.Action != MEAN].set_index("Action")[
+        [f"{arm}, mean" for arm in (ORIGINAL, ACTION_BASED, FINE_TUNED)]
+    ]
+    say(
+        f"Mean of the actions: {mean[f'{FINE_TUNED}, mean']:.1f} mm fine-tuned, {mean[f'{ORIGINAL}, mean']:.1f} mm the original, "
+        f"{mean[f'{ACTION_BASED}, mean']:.1f} mm action-based. Fine-tuning has the lowest mean error on "
+        f"{int((best.idxmin(axis=1) == f'{FINE_TUNED}, mean').sum())} of {len(best)} actions."
+    )
+
+
+def _caption(results: StudyResults, question: str) -> str:
+    return describe_runs(results.beyond[question], results.data)
+
+
+def show_mixing(results: StudyResults) -> None:
+    """From one action to all, in steps."""
+    table = mixing(results)
+    if table.empty:
+        say(f"**No mixed runs yet.** {MAKE}")
+        return
+    save_csv(table, results, "mixing")
+    every = len(results.data.train_actions)
+    show_figure(
+        draw_mixing(table, f"From one action to all, {kind_of(results)}", every), results.folder / "figure_mixing"
+    )
+    say(f"*{_caption(results, 'mixing')}*")
+    for action, own in table.groupby("action", sort=False):
+        means = own.groupby("trained_on").mpjpe.mean()
+        steps = ", ".join(f"{error:.1f} mm with {number}" for number, error in means.items())
+        say(f"{action}: {steps} actions; lowest with {means.idxmin()}.")
+
+
+def show_joints(results: StudyResults) -> None:
+    """Error per joint and per action, both arms."""
+    for schedule in (EQUALISED, PUBLISHED):
+        comparison = results.find(results.config.short, schedule, results.config.budgets[0])
+        if comparison is not None and comparison.usable:
+            _show_joints(results, comparison, schedule)
+            return
+
+
+def _show_joints(results: StudyResults, comparison: Comparison, schedule: str) -> None:
+    table = joint_errors(comparison, results)
+    save_csv(table, results, "joints")
+    show_figure(draw_joint_bars(table, f"Error per joint, {kind_of(results)}"), results.folder / "figure_joint_bars")
+    show_figure(draw_joints(table, f"Error per joint and action, {kind_of(results)}"), results.folder / "figure_joints")
+    say(f"*Schedule {schedule}. {describe(comparison, results.data)}*")
+    means = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]].mean()
+    change = means[ACTION_BASED] - means[ORIGINAL]
+    say(
+        f"Averaged over the actions, the action-based models gain most at {change.idxmin()} ({change.min():+.1f} mm against "
+        f"the original) and least at {change.idxmax()} ({change.max():+.1f} mm)."
+    )
+
+
+def show_fewer_frames(results: StudyResults) -> None:
+    """Error against the number of distinct training frames, both arms, as many windows seen by each."""
+    table = fewer_frames(results)
+    if table.empty:
+        say(f"**No runs on fewer frames yet.** {MAKE}")
+        return
+    save_csv(table, results, "fewer_frames")
+    show_figure(
+        draw_data_efficiency(table, f"Error against training frames, {kind_of(results)}"),
+        results.folder / "figure_fewer_frames",
+    )
+    say(
+        f"*Every run sees as many windows; with fewer frames it sees each more often. {_caption(results, 'fewer frames')}*"
+    )
+    for action, own in table.groupby("action", sort=False):
+        means = own.groupby(["arm", "frames"]).mpjpe.mean()
+        least = means[ACTION_BASED].index.max()
+        reference = means[ORIGINAL]
+        nearest = min(reference.index, key=lambda frames: abs(frames - least))
+        say(
+            f"{action}: {means[ACTION_BASED][least]:.1f} mm from {least:,} frames of the action alone; the original "
+            f"{reference[nearest]:.1f} mm from {nearest:,} frames of all actions and {reference.iloc[-1]:.1f} mm from "
+            f"{reference.index[-1]:,}."
+        )

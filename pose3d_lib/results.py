@@ -1,0 +1,126 @@
+"""What a study has so far: its finished runs under every condition, what is missing, and where its tables go."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from pose3d_lib.beyond import plan_beyond, study_runs
+from pose3d_lib.comparison import Comparison, collect_runs, find_left_out, find_own
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.paths import outputs_dir
+from pose3d_lib.runs import Run, find_run
+from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.study import PUBLISHED, STUDIES, Condition, StudyConfig, choose_actions, plan_study
+
+MOST_TOLD = 100
+"""Bytes of a folder's name that settings may take; a name has 255 at most."""
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study and its finished runs.
+
+    Attributes:
+        config, data: the study and its dataset.
+        comparisons: condition -> the finished runs of both arms, in the order of the plan.
+        beyond: question of `plan_beyond` -> its finished runs.
+    """
+
+    config: StudyConfig
+    data: PoseDataset
+    comparisons: dict[Condition, Comparison]
+    beyond: dict[str, list[Run]]
+
+    @cached_property
+    def planned(self) -> list[RunConfig]:
+        return study_runs(self.config, self.data)
+
+    @cached_property
+    def missing(self) -> list[RunConfig]:
+        return [config for config in self.planned if find_run(config, self.data) is None]
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every finished run, each once."""
+        found = (find_run(config, self.data) for config in self.planned)
+        return [run for run in found if run]
+
+    @cached_property
+    def left_out(self) -> pd.DataFrame:
+        return find_left_out(self.planned, self.data)
+
+    @property
+    def focus(self) -> list[str]:
+        return choose_actions(self.config, self.data)[1]
+
+    @property
+    def folder(self) -> Path:
+        return results_dir(self.data, self.config)
+
+    def tables_of(self, length: float | None) -> dict[Condition, Comparison]:
+        """The comparisons that the tables of a length show."""
+        wanted = self.config.conditions(length) if length else []
+        return {condition: self.comparisons[condition] for condition in wanted}
+
+    def find(self, length: float | None, schedule: str, budget: str = "equal_frames") -> Comparison | None:
+        """The comparison of a length under a schedule and budget, with the first architecture; None if not planned."""
+        for condition, comparison in self.comparisons.items():
+            if (condition.unit_epochs, condition.schedule, condition.budget) == (length, schedule, budget):
+                return comparison
+        return None
+
+    def file_name(self, what: str, condition: Condition) -> str:
+        """The name of a table or figure: that of the published procedure is plain, others say what differs."""
+        differs = [condition.schedule] * (condition.schedule != PUBLISHED)
+        differs += [condition.budget] * (condition.budget != "equal_frames")
+        if condition.widths != self.config.conditions(condition.unit_epochs)[0].widths:
+            differs.append("x".join(map(str, condition.widths)))
+        return "_".join([what, *differs])
+
+
+def collect_study(config: StudyConfig, data: PoseDataset) -> StudyResults:
+    """The finished runs of a study.
+
+    Raises:
+        InputError: a run folder holds a run of another dataset than its name says.
+    """
+    comparisons = {condition: collect_runs(runs, data) for condition, runs in plan_study(config, data).items()}
+    beyond = {
+        question: [run for run in (find_own(own, data) for own in runs) if run]
+        for question, runs in plan_beyond(config, data).items()
+    }
+    return StudyResults(config, data, comparisons, beyond)
+
+
+def results_dir(data: PoseDataset, config: StudyConfig) -> Path:
+    """Where the tables and figures of a study go: one of other data or settings does not overwrite them.
+
+    The name says dataset, keypoints, widths, channels, batch size and the study, and every setting that is not the study's,
+    or a hash of these where they are many.
+    """
+    defaults = {name: field.default for name, field in StudyConfig.model_fields.items()}
+    studies = {name: {**defaults, **settings} for name, settings in STUDIES.items()}
+    told = {*DataSpec.model_fields, "filter_widths", "channels", "batch_size", "jobs", "threads", "device", "preset"}
+    values = {name: getattr(config, name) for name in StudyConfig.model_fields if name not in told}
+    differing = {
+        name: [setting for setting in values if values[setting] != settings[setting]]
+        for name, settings in studies.items()
+    }
+    study = min(differing, key=lambda name: len(differing[name]))
+    other = "".join(f"-{setting}-{_in_name(values[setting])}" for setting in differing[study])
+    if len(other.encode()) > MOST_TOLD or re.search(r"[/\\]", other):
+        other = f"-{hashlib.sha256(other.encode()).hexdigest()[:10]}"
+    widths = "x".join(map(str, config.filter_widths))
+    what = f"{data.name}-{data.fingerprint[:6]}-{config.keypoints}-{widths}-{config.channels}c-{config.batch_size}b"
+    return outputs_dir() / "results" / f"{what}-{study}{other}"
+
+
+def _in_name(value: object, between: str = ",") -> str:
+    if isinstance(value, tuple):
+        return between.join(_in_name(part, "x") for part in value)
+    return f"{value:.15g}" if isinstance(value, float) else f"{value}"

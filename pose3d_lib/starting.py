@@ -1,0 +1,155 @@
+"""Another run's weights to start with: found by its folder's name, and refused where they do not belong to this run."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pose3d_lib.actions import nearest
+from pose3d_lib.config import RESULT_FORMAT, RunConfig, run_name
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.paths import runs_dir
+from pose3d_lib.training import build_model
+
+FINISHED = "finished.json"
+WEIGHTS = "model.safetensors"
+
+ANOTHER = "train that run anew, or start from another"
+SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal")
+"""Settings that must agree; joints and layouts follow from the keypoints and the dataset, which must agree too."""
+
+DTYPES = {torch.float32: "F32", torch.int64: "I64"}
+"""As safetensors calls those that a network has."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run starts with.
+
+    Attributes:
+        weights: the other run's network, batch-norm statistics included.
+        provenance: the other run's name, its commit, and a hash of the file of its weights.
+    """
+
+    weights: dict[str, Tensor]
+    provenance: dict[str, str | None]
+
+
+class _Dataset(BaseModel):
+    name: str
+    fingerprint: str
+
+
+class _Origin(BaseModel):
+    """What matters here of a provenance.json."""
+
+    format: int
+    commit: str | None
+    dataset: _Dataset
+
+
+Content = TypeVar("Content", bound=BaseModel)
+
+
+def check_start(config: RunConfig, data: PoseDataset) -> Path | None:
+    """The folder of the run that a run starts from, or None where it starts with random weights.
+
+    Raises:
+        InputError: there is no such folder, or what is in it is unfinished, damaged or renamed, or of another version,
+            dataset or network. Of the weights only the header is read.
+    """
+    if not config.start_from:
+        return None
+    folder = _find_folder(config.start_from)
+    origin = _read(folder / "provenance.json", _Origin)
+    if origin.format != RESULT_FORMAT:
+        raise InputError(
+            f"{folder}: made by another version of this code, with format {origin.format} of results where "
+            f"{RESULT_FORMAT} is expected; {ANOTHER}"
+        )
+    if origin.dataset.fingerprint != data.fingerprint:
+        raise InputError(
+            f"{folder}: trained on other data, {origin.dataset.name} with fingerprint {origin.dataset.fingerprint[:10]} "
+            f"where {data.name} with {data.fingerprint[:10]} is expected; start from a run on the same data"
+        )
+    made = _read(folder / "config.json", RunConfig)
+    other = [name for name in SAME_NETWORK if getattr(made, name) != getattr(config, name)]
+    if other:
+        found = "; ".join(f"{name} {getattr(made, name)!r}, expected {getattr(config, name)!r}" for name in other)
+        raise InputError(f"{folder}: a network of another kind: {found}; start from a run with the same settings")
+    if (name := run_name(made, data.fingerprint)) != config.start_from:
+        raise InputError(
+            f"{folder}: renamed or changed, as the run in it is called {name}; give it its name again, or {ANOTHER}"
+        )
+    _check_tensors(folder / WEIGHTS, config, data)
+    return folder
+
+
+def load_start(config: RunConfig, data: PoseDataset) -> Start | None:
+    """What `check_start` found, read; an InputError as there, or where a weight is not finite."""
+    folder = check_start(config, data)
+    if folder is None:
+        return None
+    path = folder / WEIGHTS
+    weights = load_file(path)
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise InputError(f"{path}: {name} has numbers that are not finite; {ANOTHER}")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    commit = _read(folder / "provenance.json", _Origin).commit
+    return Start(weights, {"run": folder.name, "commit": commit, "weights_sha256": digest})
+
+
+def _find_folder(name: str) -> Path:
+    """The folder of that name, letter for letter, also where a disk does not tell capital letters from small ones."""
+    present = [path.name for path in runs_dir().iterdir()] if runs_dir().is_dir() else []
+    if name not in present:
+        meant = nearest(name, present)
+        hint = f"did you mean {', '.join(meant)}? " if meant else ""
+        raise InputError(
+            f"parameter start_from: there is no run {name!r} in {runs_dir()}; {hint}Train that run first, or name another"
+        )
+    folder = runs_dir() / name
+    if not (folder / FINISHED).is_file():
+        raise InputError(
+            f"{folder}: not finished, as there is no {FINISHED}; train that run to its end, or name another"
+        )
+    return folder
+
+
+def _read(path: Path, kind: type[Content]) -> Content:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {ANOTHER}") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"]) or "the whole file"
+        raise InputError(f"{path}: not what a run writes ({where}: {problem['msg']}); {ANOTHER}") from error
+
+
+def _check_tensors(path: Path, config: RunConfig, data: PoseDataset) -> None:
+    """Refuses a file that does not hold exactly the tensors of the config's network."""
+    with torch.device("meta"):
+        state = build_model(config, data).state_dict()
+    expected = {name: f"{DTYPES[tensor.dtype]}{list(tensor.shape)}" for name, tensor in state.items()}
+    try:
+        with safe_open(path, framework="pt") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, as it is no dict
+            found = {name: f"{own.get_dtype()}{own.get_shape()}" for name, own in slices.items()}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {ANOTHER}") from error
+    for name in sorted(expected.keys() | found.keys()):
+        if found.get(name) != expected.get(name):
+            raise InputError(
+                f"{path}: other weights than its config.json says: {name} is {found.get(name, 'missing')}, expected "
+                f"{expected.get(name, 'none of that name')}; {ANOTHER}"
+            )

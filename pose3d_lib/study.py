@@ -1,0 +1,250 @@
+"""The study: which runs answer the paper's question, from one seed of one comparison to every table and its doubts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from pose3d_lib.actions import ALL, check_name
+from pose3d_lib.budget import SCHEDULES
+from pose3d_lib.config import PRESETS, RunConfig, Seed, Settings
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.sources.spec import split_list
+
+PAPER_ACTIONS = ("Eating", "Sitting")
+"""The two actions that the paper's tables show."""
+
+PUBLISHED, EQUALISED = "epoch", "unit_epoch"
+"""The schedule of the paper, which differs between the arms, and the one that is the same for both."""
+
+STUDIES: dict[str, dict] = {
+    "quick": {},
+    "paper": {
+        "preset": "study",
+        "seeds": (0, 1, 2),
+        "more_seeds": (3, 4),
+        "lengths": (1, 16),
+        "schedules": (PUBLISHED, EQUALISED),
+        "confounds": True,
+    },
+}
+STUDIES["more"] = {**STUDIES["paper"], "beyond": True}
+"""Name -> settings of `StudyConfig`: one seed of the paper's first tables; everything that its claims need, with the
+uncertainty; and the questions beyond the paper too."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What both arms of a comparison are trained under.
+
+    Attributes:
+        unit_epochs: length, in epochs of the baseline.
+        schedule: a name in SCHEDULES.
+        budget: one of BUDGETS.
+        widths: of the network's temporal convolutions, which tell its receptive field.
+    """
+
+    unit_epochs: float
+    schedule: str
+    budget: str
+    widths: tuple[int, ...]
+
+
+class StudyConfig(Settings):
+    """Which runs a study has: for every seed and condition the baseline and one model per action.
+
+    Attributes:
+        actions: which actions; none given stands for every action that can be trained and tested on.
+        seeds: of every model.
+        focus: actions that are looked at more closely; none given stands for those that the paper shows, or for the first
+            two where the data lacks these.
+        more_seeds: further seeds, of the baseline and of the actions in focus.
+        lengths: in unit epochs; the first is that of Tables 1 and 2, the second, if there is one, of Table 3.
+        long_preset: preset of the second length; none given stands for that of the first.
+        architectures: filter widths, such as 3x3x3; none given stands for `filter_widths`.
+        schedules, budgets: a comparison is made under each.
+        confounds: whether the actions in focus are trained under the other schedules and the other budget too.
+        beyond: whether the runs of the questions beyond the paper belong to it.
+        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or one on a GPU.
+    """
+
+    BUNDLES: ClassVar[dict[str, dict]] = {"study": STUDIES, "preset": PRESETS}
+
+    actions: tuple[str, ...] = ()
+    seeds: tuple[Seed, ...] = (0,)
+    focus: tuple[str, ...] = ()
+    more_seeds: tuple[Seed, ...] = ()
+    lengths: tuple[Annotated[float, Field(gt=0)], ...] = (1.0,)
+    long_preset: str = ""
+    architectures: tuple[tuple[int, ...], ...] = ()
+    schedules: tuple[Literal["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"], ...] = (PUBLISHED,)
+    budgets: tuple[Literal["equal_frames", "fifteen"], ...] = ("equal_frames",)
+    confounds: bool = False
+    beyond: bool = False
+    jobs: int = Field(0, ge=0)
+
+    @property
+    def named_actions(self) -> tuple[str, ...]:
+        return (*self.actions, *self.focus)
+
+    @field_validator("actions", "seeds", "focus", "more_seeds", "lengths", "schedules", "budgets", mode="before")
+    @classmethod
+    def _split_list(cls, values: object) -> object:
+        return split_list(values)
+
+    @field_validator("architectures", mode="before")
+    @classmethod
+    def _split_architectures(cls, values: object) -> object:
+        values = split_list(values)
+        if not isinstance(values, list | tuple):
+            return values
+        return [value.split("x") if isinstance(value, str) else split_list(value) for value in values]
+
+    @field_validator("architectures")
+    @classmethod
+    def _odd_architectures(cls, architectures: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+        if len(set(architectures)) < len(architectures):  # 3,3,3 is one architecture to most who write it
+            raise ValueError("one is there twice; join the widths of one by x, such as 3x3x3")
+        return tuple(cls._odd_widths(widths) for widths in architectures)
+
+    @field_validator("actions", "focus")
+    @classmethod
+    def _no_baseline(cls, actions: tuple[str, ...]) -> tuple[str, ...]:
+        if ALL in actions:
+            raise ValueError(
+                f"{ALL!r} is the baseline, which every study has; name actions only, or none for every one"
+            )
+        return actions
+
+    @field_validator("actions", "seeds", "focus", "more_seeds", "schedules", "budgets")
+    @classmethod
+    def _each_once(cls, values: tuple) -> tuple:
+        return tuple(dict.fromkeys(values))
+
+    @field_validator("seeds", "lengths", "schedules", "budgets")
+    @classmethod
+    def _one_at_least(cls, values: tuple) -> tuple:
+        if not values:
+            raise ValueError("give one at least")
+        return values
+
+    @field_validator("lengths")
+    @classmethod
+    def _short_and_long(cls, lengths: tuple[float, ...]) -> tuple[float, ...]:
+        lengths = tuple(sorted(set(lengths)))
+        if len(lengths) > 2:
+            raise ValueError("give two at most, of the short runs and of the long ones")
+        return lengths
+
+    @field_validator("long_preset")
+    @classmethod
+    def _known_preset(cls, preset: str) -> str:
+        return preset and check_name(preset, PRESETS, "preset")
+
+    @property
+    def short(self) -> float:
+        """The length of Tables 1 and 2, unit epochs."""
+        return self.lengths[0]
+
+    @property
+    def long(self) -> float | None:
+        """The length of Table 3; None where the study has no long runs."""
+        return self.lengths[1] if len(self.lengths) > 1 else None
+
+    def conditions(self, length: float) -> list[Condition]:
+        """What the tables of a length compare the arms under, in the order in which they are shown."""
+        widths = self.architectures
+        if not widths or (length == self.long and "filter_widths" in PRESETS.get(self.long_preset, {})):
+            widths = (self.settings(length)["filter_widths"],)
+        return [Condition(length, *rest) for rest in product(self.schedules, self.budgets, widths)]
+
+    def settings(self, length: float) -> dict[str, object]:
+        """The settings of `Settings` for the runs of a length."""
+        settings = {name: getattr(self, name) for name in Settings.model_fields}
+        if length == self.long and self.long_preset:
+            reset = {name: Settings.model_fields[name].default for preset in PRESETS.values() for name in preset}
+            settings |= reset | PRESETS[self.long_preset]
+        return settings
+
+
+def choose_actions(config: StudyConfig, data: PoseDataset) -> tuple[list[str], list[str]]:
+    """The actions of a study, and those of them in focus; what the data cannot train or test is refused."""
+    data.train_clips()  # refuses data that has nothing to train on
+    both = [action for action in data.train_actions if action in data.test_actions]
+    if not both:
+        raise InputError(
+            f"{data.name}: no action has both train clips ({', '.join(data.train_actions) or 'none'}) and test clips "
+            f"({', '.join(data.test_actions) or 'none'}), so there is nothing to compare; choose other train_subjects or "
+            "test_subjects"
+        )
+    what = f"action with train and test clips in {data.name}"
+    actions = [check_name(action, both, what) for action in config.actions] or both
+    if config.focus:
+        return actions, [check_name(action, actions, "action of this study, to focus on") for action in config.focus]
+    papers = [action for action in PAPER_ACTIONS if action in actions]
+    return actions, papers if len(papers) == len(PAPER_ACTIONS) else actions[: len(PAPER_ACTIONS)]
+
+
+def plan_condition(
+    config: StudyConfig, condition: Condition, actions: Sequence[str], seeds: Mapping[str, Sequence[int]]
+) -> list[RunConfig]:
+    """The runs of a condition, the baseline's first, seed by seed.
+
+    Args:
+        config: the study.
+        condition: what they are trained under.
+        actions: of the action-based models.
+        seeds: action, or "All" for the baseline -> its seeds.
+    """
+    lr_decay_per, bn_decay_per = SCHEDULES[condition.schedule]
+    settings = {
+        **config.settings(condition.unit_epochs),
+        "unit_epochs": condition.unit_epochs,
+        "budget": condition.budget,
+        "filter_widths": condition.widths,
+        "lr_decay_per": lr_decay_per,
+        "bn_decay_per": bn_decay_per,
+    }
+    ordered = dict.fromkeys(seed for own in seeds.values() for seed in own)
+    return [
+        RunConfig(**settings, action=action, seed=seed)
+        for seed in ordered
+        for action in (ALL, *actions)
+        if seed in seeds[action]
+    ]
+
+
+def plan_study(config: StudyConfig, data: PoseDataset) -> dict[Condition, list[RunConfig]]:
+    """Every comparison and its runs: short before long, the tables before the confounds.
+
+    A run that several comparisons share, such as the baseline under two schedules, is the same config in each.
+    """
+    actions, focus = choose_actions(config, data)
+    seeds = {action: (*config.seeds, *(config.more_seeds if action in focus else ())) for action in actions}
+    seeds[ALL] = tuple(dict.fromkeys((*config.seeds, *(config.more_seeds if focus else ()))))
+    plan: dict[Condition, list[RunConfig]] = {}
+    for length in config.lengths:
+        for condition in config.conditions(length):
+            plan[condition] = plan_condition(config, condition, actions, seeds)
+        for condition in confound_conditions(config, length):
+            plan.setdefault(condition, plan_condition(config, condition, focus, seeds))
+    return plan
+
+
+def confound_conditions(config: StudyConfig, length: float) -> list[Condition]:
+    """The four schedules under formula (1), and the published one under the authors' budget; none if not asked for."""
+    if not config.confounds:
+        return []
+    widths = config.conditions(length)[0].widths
+    return [
+        *(Condition(length, schedule, "equal_frames", widths) for schedule in SCHEDULES),
+        Condition(length, PUBLISHED, "fifteen", widths),
+    ]
+
+
+def unique_runs(plan: Mapping[object, Sequence[RunConfig]]) -> list[RunConfig]:
+    """The runs of all parts of a plan, each once, in order."""
+    return list(dict.fromkeys(run for runs in plan.values() for run in runs))

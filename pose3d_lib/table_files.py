@@ -1,0 +1,66 @@
+"""Tables as files and as text: CSV with every digit, Markdown and LaTeX rounded for reading."""
+
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+LATEX = {letter: f"\\{letter}" for letter in "%&#_$"}
+"""Letter -> how LaTeX is told that it means just that."""
+
+
+def save_table(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataFrame | None = None) -> None:
+    """Writes `<path>.csv`, every digit, and `<path>.md` and `<path>.tex`, rounded for reading, with the caption.
+
+    Args:
+        table: what there is to know, a number per cell.
+        path: without an ending.
+        caption: what stands under the table.
+        shown: the same for reading, several numbers in a cell; none given stands for the table itself.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shown = table if shown is None else shown
+    table.to_csv(path.with_suffix(".csv"), index=False)
+    path.with_suffix(".md").write_text(f"{to_markdown(shown)}\n\n{caption}\n", encoding="utf-8")
+    path.with_suffix(".tex").write_text(to_latex(shown, caption), encoding="utf-8")
+
+
+def remove_table(path: Path, instead: str) -> None:
+    """Removes what an earlier `save_table` wrote, and leaves in `<path>.md` why there is no table."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in (".csv", ".tex"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
+    path.with_suffix(".md").write_text(instead + "\n", encoding="utf-8")
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """A table as it stands in the README, as Markdown; rounded as `_rounded` does it."""
+    return _rounded(table).to_markdown(index=False, disable_numparse=True, colalign=_alignment(table))
+
+
+def to_latex(table: pd.DataFrame, caption: str) -> str:
+    """The same as a table of LaTeX, which needs the package booktabs."""
+    rows = tabulate(
+        _rounded(table).to_numpy().tolist(),
+        list(table.columns),
+        tablefmt="latex_booktabs",
+        disable_numparse=True,
+        colalign=_alignment(table),
+    )
+    plain = "".join(LATEX.get(letter, letter) for letter in caption)
+    return f"\\begin{{table}}\n\\centering\n\\caption{{{plain}}}\n{rows}\n\\end{{table}}\n"
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Two digits behind the point, a sign where the column is a change, nothing where there is no number."""
+    shown = table.copy()
+    for column in shown.select_dtypes("integer"):
+        shown[column] = shown[column].map("{:,}".format)
+    for column in shown.select_dtypes("float"):
+        digits = "{:+.1f}" if column.startswith("Change") else "{:.2f}"
+        shown[column] = ["" if pd.isna(value) else digits.format(value) for value in shown[column]]
+    return shown.astype(object).where(shown.notna(), "")
+
+
+def _alignment(table: pd.DataFrame) -> list[str]:
+    return ["right" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in table.dtypes]

@@ -1,0 +1,59 @@
+"""What the tests of several kinds of figures ask: that every text can be read at the size at which it is printed."""
+
+import itertools
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+
+
+def shown_texts(figure: Figure) -> list[Text]:
+    """Every text that is drawn; a tick outside the axis's limits keeps its label, but nobody sees it."""
+    figure.draw_without_rendering()
+    unseen = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        seen = {tick for tick in ticks if low <= tick.get_loc() <= high}
+        for tick in {*axis.majorTicks, *axis.minorTicks} - seen:
+            unseen |= {tick.label1, tick.label2}
+    return [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and t not in unseen]
+
+
+def texts_that_collide(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of texts, or of a text and a legend it does not belong to, that share more than a sliver of the page."""
+    return _collisions(figure, shown_texts(figure))
+
+
+def _collisions(figure: Figure, shown: Sequence[Text]) -> list[tuple[str, str]]:
+    legends = figure.findobj(Legend)
+    inside = {text for legend in legends for text in legend.findobj(Text)}
+    boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
+    boxes = [(name, box.shrunk(0.96, 0.8)) for name, box in boxes if box.width and box.height]
+    pairs = list(itertools.combinations(boxes, 2))
+    outside = [(text.get_text(), text.get_window_extent()) for text in shown if text not in inside]
+    pairs += [(box, ("the legend", legend.get_window_extent())) for legend in legends for box in outside]
+    return [(a[0], b[0]) for a, b in pairs if a[1].overlaps(b[1])]
+
+
+def _off_the_page(figure: Figure, shown: Sequence[Text]) -> list[str]:
+    boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
+    page = figure.bbox.padded(1)
+    inside = [page.contains(box.x0, box.y0) and page.contains(box.x1, box.y1) for _, box in boxes]
+    return [name for (name, _), whole in zip(boxes, inside, strict=True) if not whole]
+
+
+def check_legible(figure: Figure) -> list[Text]:
+    """No text lies on another, on a legend that it does not belong to, or beyond the page's edge; all that are shown."""
+    shown = shown_texts(figure)
+    assert _collisions(figure, shown) == []
+    assert _off_the_page(figure, shown) == []
+    return shown
+
+
+def check_printable(figure: Figure) -> None:
+    """Legible at the width at which it is printed, one column or two, in letters of 7 points or more."""
+    shown = check_legible(figure)
+    assert figure.get_figwidth() in (3.5, 7.2)
+    assert [text.get_text() for text in shown if text.get_fontsize() < 7] == []

@@ -1,0 +1,205 @@
+"""The questions beyond the paper's tables: each is runs that differ from those of the tables in a parameter or two."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pose3d_lib.beyond import (
+    AS_MANY_FRAMES,
+    FEWER_FRAMES,
+    MIXING,
+    SHARES,
+    SPECIALISED,
+    SPECIALISING,
+    mixed_actions,
+    plan_beyond,
+    share_of,
+    study_runs,
+)
+from pose3d_lib.config import RunConfig, make_config, run_name
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.study import StudyConfig, plan_study, unique_runs
+from pose3d_lib.training import check_run
+
+ACTIONS = ("Walking", "Sitting", "Eating", "Posing", "Photo")
+ROWS = [
+    ("S1", "Walking", "0", 0, 40),
+    ("S1", "Walking", "1", 1, 20),
+    ("S1", "Sitting", "0", 0, 30),
+    ("S1", "Eating", "0", 0, 20),
+    ("S1", "Posing", "0", 0, 50),
+    ("S1", "Photo", "0", 0, 30),
+    ("S1", "Greeting", "0", 0, 10),
+    *(("S9", action, "0", 0, 5) for action in ACTIONS),
+]
+"""200 frames to train on; Greeting is not tested."""
+
+
+@pytest.fixture(scope="module")
+def data(hand_made) -> PoseDataset:
+    return hand_made(ROWS)
+
+
+def study(**parameters: object) -> StudyConfig:
+    settings = {"device": "cpu", "channels": 6, "filter_widths": "3", "batch_size": 4}
+    return make_config(StudyConfig, {**settings, **parameters})
+
+
+def changes(run: RunConfig, config: StudyConfig) -> dict[str, object]:
+    """What a run has that differs from the baseline of the study's short length under the published schedule."""
+    plain = RunConfig(**config.settings(config.short), unit_epochs=config.short)
+    return {name: value for name, value in run if value != getattr(plain, name)}
+
+
+SAME = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
+"""The schedule that is the same for both arms."""
+
+
+def test_nothing_is_asked_beyond_the_tables_unless_the_study_says_so(data) -> None:
+    assert plan_beyond(study(), data) == {}
+    assert list(plan_beyond(study(confounds=True), data)) == [AS_MANY_FRAMES]
+    assert list(plan_beyond(study(beyond=True), data)) == [SPECIALISED, MIXING, FEWER_FRAMES]
+    assert list(plan_beyond(study(beyond=True, confounds=True), data)) == [
+        AS_MANY_FRAMES,
+        SPECIALISED,
+        MIXING,
+        FEWER_FRAMES,
+    ]
+
+
+def test_the_number_of_runs_of_the_whole_study(tiny_data) -> None:
+    paper, more = (make_config(StudyConfig, {"study": name, "device": "cpu"}) for name in ("paper", "more"))
+    assert {question: len(runs) for question, runs in plan_beyond(more, tiny_data).items()} == {
+        AS_MANY_FRAMES: 3 * 2 * 2,  # seeds, schedules, actions in focus
+        SPECIALISED: 3 * 15,
+        MIXING: 3 * 2 * 3,  # with 1, 3 and 7 others
+        FEWER_FRAMES: 3 * (4 + 2 * 2),
+    }
+    assert len(study_runs(paper, tiny_data)) == 266 + 12
+    assert len(study_runs(more, tiny_data)) == 266 + 12 + 45 + 18 + 24
+
+
+def test_the_share_of_an_action_is_its_part_of_all_training_frames(data) -> None:
+    assert [share_of(action, data) for action in ("Walking", "Sitting", "Greeting")] == [0.3, 0.15, 0.05]
+    assert sum(share_of(action, data) for action in data.train_actions) == pytest.approx(1)
+
+
+def test_as_many_frames_of_all_actions_as_an_action_in_focus_has_under_both_schedules(data) -> None:
+    config = study(confounds=True, seeds="0,3", more_seeds="9")
+    (runs,) = plan_beyond(config, data).values()
+    assert [changes(run, config) for run in runs] == [
+        {**({"seed": 3} if seed else {}), **schedule, "train_share": share}
+        for seed in (0, 3)
+        for schedule in ({}, SAME)
+        for share in (0.1, 0.15)  # of Eating and of Sitting
+    ]
+    windows = [check_run(run, data).per_epoch for run in runs[:2]]
+    assert windows == [2 * (4 + 2 + 3 + 2 + 5 + 3 + 1), 2 * (6 + 3 + 4 + 3 + 8 + 4 + 2)]  # rounded clip by clip
+    assert all(check_run(run, data).total == 400 for run in runs), "as many windows as any other run"
+
+
+def test_the_frames_of_the_only_action_are_all_there_are(hand_made) -> None:
+    alone = hand_made([("S1", "Jump", "0", 0, 20), ("S9", "Jump", "0", 0, 20)])
+    config = study(confounds=True)
+    assert set(plan_beyond(config, alone)[AS_MANY_FRAMES]) <= set(unique_runs(plan_study(config, alone)))
+
+
+def test_the_original_is_specialised_on_every_action_for_a_quarter_of_its_length(data) -> None:
+    config = study(beyond=True, seeds="0,3", more_seeds="9", lengths="2,8")
+    runs = plan_beyond(config, data)[SPECIALISED]
+    starts = {
+        run.seed: run_name(run, data.fingerprint)
+        for run in unique_runs(plan_study(config, data))
+        if run.is_baseline and run.unit_epochs == 2
+    }
+    assert SPECIALISING == 0.25
+    assert [changes(run, config) for run in runs] == [
+        {**SAME, "action": action, "unit_epochs": 0.5, "start_from": starts[seed], **({"seed": 3} if seed else {})}
+        for seed in (0, 3)
+        for action in ACTIONS
+    ]
+
+
+def test_a_run_comes_after_the_one_that_it_starts_from(data) -> None:
+    for parameters in ({}, {"architectures": "5x3,3x3"}, {"schedules": "unit_epoch"}, {"budgets": "fifteen"}):
+        runs = study_runs(study(beyond=True, confounds=True, seeds="0,1", **parameters), data)
+        assert len(set(runs)) == len(runs)
+        names = [run_name(run, data.fingerprint) for run in runs]
+        starts = [(number, run.start_from) for number, run in enumerate(runs) if run.start_from]
+        assert len(starts) == 10
+        assert all(names.index(start) < number for number, start in starts)
+
+
+def test_every_question_is_asked_of_the_first_architecture(data) -> None:
+    config = study(beyond=True, confounds=True, architectures="5x3,3x3")
+    for runs in plan_beyond(config, data).values():
+        assert {run.filter_widths for run in runs} == {(5, 3)}
+
+
+def test_mixing_adds_actions_step_by_step_to_those_in_focus(data) -> None:
+    config = study(beyond=True, seeds="0,3", focus="Photo")
+    runs = plan_beyond(config, data)[MIXING]
+    assert [(run.seed, len(run.with_actions)) for run in runs] == [(0, 1), (0, 3), (3, 1), (3, 3)]
+    for run in runs:
+        assert changes(run, config).keys() - {"seed"} == {"action", "with_actions", *SAME}
+        assert (run.action, run.schedule) == ("Photo", "unit_epoch")
+        assert set(run.with_actions) < set(ACTIONS) - {"Photo"}
+    assert set(runs[0].with_actions) < set(runs[1].with_actions)
+
+
+@pytest.mark.parametrize(
+    ("actions", "counts"),
+    [
+        (1, []),
+        (2, []),
+        (3, [1]),
+        (4, [1]),
+        (5, [1, 3]),
+        (8, [1, 3]),
+        (9, [1, 3, 7]),
+        (15, [1, 3, 7]),
+        (17, [1, 3, 7, 15]),
+    ],
+)
+def test_actions_are_added_to_one_two_four_eight_but_never_to_all(actions, counts) -> None:
+    names = [f"action {number}" for number in range(actions)]
+    assert [len(others) for others in mixed_actions(names, names[0], seed=0)] == counts
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=20, unique=True), st.integers(0, 99), st.data())
+def test_each_set_of_added_actions_holds_the_one_before(actions, seed, draw) -> None:
+    action = draw.draw(st.sampled_from(actions))
+    sets = mixed_actions(actions, action, seed)
+    assert sets == mixed_actions(actions, action, seed), "the same every time"
+    for smaller, larger in zip([(), *sets], sets, strict=False):
+        assert larger[: len(smaller)] == smaller
+        assert len(set(larger)) == len(larger)
+        assert action not in larger
+        assert set(larger) < set(actions)
+
+
+def test_which_actions_are_added_depends_on_the_seed() -> None:
+    names = [f"action {number}" for number in range(15)]
+    added = Counter(mixed_actions(names, names[0], seed)[0] for seed in range(50))
+    assert len(added) > 10
+    assert added.most_common(1)[0][1] < 15
+
+
+def test_fewer_frames_of_all_actions_and_of_those_in_focus(data) -> None:
+    config = study(beyond=True, seeds="3")
+    runs = plan_beyond(config, data)[FEWER_FRAMES]
+    assert SHARES == (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+    assert [changes(run, config) for run in runs] == [
+        {**SAME, "seed": 3, "train_share": share, **({"action": action} if action else {})}
+        for action, shares in (("", SHARES), ("Eating", (1 / 4, 1 / 2)), ("Sitting", (1 / 4, 1 / 2)))
+        for share in shares
+    ]
+
+
+def test_the_short_length_is_that_of_the_study(data) -> None:
+    questions = plan_beyond(study(beyond=True, confounds=True, lengths="8,2"), data)
+    lengths = {question: {run.unit_epochs for run in runs} for question, runs in questions.items()}
+    assert lengths == {AS_MANY_FRAMES: {2}, SPECIALISED: {0.5}, MIXING: {2}, FEWER_FRAMES: {2}}

@@ -1,0 +1,105 @@
+"""The whole study from one command, at the tiny scale: every run, every table, every claim, the page; stopped and resumed."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+STUDY = {
+    "study": "more",
+    "scale": "tiny",
+    "preset": "tiny",
+    "actions": "Sitting,Walking,Photo",
+    "focus": "Sitting",
+    "seeds": "0,1",
+    "more_seeds": "2",
+    "lengths": "0.5,5",
+    "jobs": "2",
+}
+TABLES = (
+    "table_1",
+    "table_1_unit_epoch",
+    "table_2",
+    "table_3",
+    "table_3_unit_epoch",
+    "table_on_the_way",
+    "all_metrics",
+)
+FIGURES = (
+    *("table_1", "table_2", "changes_1", "changes_2", "attribution", "curves", "transfer", "specialised", "mixing"),
+    *("joints", "joint_bars", "fewer_frames", "training"),
+)
+
+
+def start(outputs: Path) -> subprocess.Popen:
+    given = [word for name, value in STUDY.items() for word in ("-p", name, value)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "pose3d_lib.cli", "reproduce", *given],
+        env={**os.environ, "POSE3D_OUTPUTS": str(outputs), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finished(outputs: Path) -> set[str]:
+    return {path.parent.name for path in outputs.glob("runs/*/finished.json")}
+
+
+@pytest.mark.slow
+def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    waited = time.monotonic()
+    while len(finished(tmp_path)) < 3:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() - waited < 240
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    before = {name: (tmp_path / "runs" / name / "finished.json").stat().st_mtime_ns for name in finished(tmp_path)}
+    assert 3 <= len(before) < 60
+
+    process = start(tmp_path)
+    said, _ = process.communicate(timeout=700)
+    assert process.returncode == 0, said
+    planned, reused, rest = map(
+        int, re.search(r"(\d+) runs, (\d+) of them finished; the other (\d+) take about", said).groups()
+    )
+    assert (planned, reused, rest) == (planned, len(before), planned - len(before))
+    assert len(finished(tmp_path)) == planned
+    for name, written in before.items():
+        assert (tmp_path / "runs" / name / "finished.json").stat().st_mtime_ns == written, "run a second time"
+
+    (folder,) = (tmp_path / "results").iterdir()
+    for name in (*TABLES, "claims", "attribution", "table_specialised"):
+        for ending in (".csv", ".md", ".tex"):
+            assert (folder / f"{name}{ending}").is_file(), name
+        assert "SYNTHETIC data, nobody was filmed" in (folder / f"{name}.md").read_text(encoding="utf-8"), name
+    for name in FIGURES:
+        assert (folder / f"figure_{name}.png").read_bytes().startswith(b"\x89PNG"), name
+        assert "synthetic data" in (folder / f"figure_{name}.svg").read_text(encoding="utf-8") or name == "training", (
+            name
+        )
+
+    claims = pd.read_csv(folder / "claims.csv").set_index("claim")
+    assert list(claims.index) == [f"C{number}" for number in range(1, 9)]
+    assert claims.effect.notna().all(), "every claim was measured"
+    assert claims.equalised_effect.notna().all()
+    parts = pd.read_csv(folder / "attribution.csv")
+    assert parts.effect.notna().all()
+    for _, own in parts.groupby("claim"):
+        effects = own.set_index("part").effect
+        assert effects[["data", "learning rate", "batch norm"]].sum() == pytest.approx(effects["published"])
+
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.index("The answer") < page.index("One model of all actions was compared with one model per action")
+    assert f"{planned} of {planned} planned runs" in page

@@ -1,0 +1,360 @@
+"""A run that starts with another run's weights: with every number of them and nothing else, or refused before it starts."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pose3d_lib import runs, training
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.evaluation import evaluate
+from pose3d_lib.runs import Run, execute_run, run_folder
+from pose3d_lib.starting import check_start, load_start
+from pose3d_lib.training import train
+from pose3d_lib.windows import TrainingWindows
+
+# 100 frames to train on, so 200 windows in a unit epoch: 120 of Walking, 60 of Sitting, 20 of SittingDown.
+ROWS = [
+    ("S1", "Walking", "0", 0, 60),
+    ("S1", "Sitting", "0", 0, 30),
+    ("S1", "SittingDown", "0", 0, 10),
+    ("S9", "Walking", "0", 0, 12),
+    ("S9", "Sitting", "0", 0, 8),
+    ("S9", "SittingDown", "0", 1, 4),
+]
+
+
+@pytest.fixture(scope="module")
+def data(hand_made) -> PoseDataset:
+    return hand_made(ROWS)
+
+
+def config(action: str = "Sitting", **changes) -> RunConfig:
+    settings = {"filter_widths": (3,), "channels": 6, "batch_size": 8, "evaluate_at": (), "threads": 1}
+    return RunConfig(**{**settings, "action": action, **changes})
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    return tmp_path / "outputs"
+
+
+@pytest.fixture(scope="module")
+def finished(data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished baseline, to be copied."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("finished")))
+        return execute_run(config("All", lr=0.01), data).folder
+
+
+@pytest.fixture
+def baseline(finished: Path, outputs: Path) -> Run:
+    """A finished baseline among the outputs, of this test alone."""
+    return Run(Path(shutil.copytree(finished, outputs / "runs" / finished.name)))
+
+
+def specialised(baseline: Run, action: str = "Sitting", **changes) -> RunConfig:
+    return config(action, **{"start_from": baseline.folder.name, "unit_epochs": 0.25, "lr": 0.01, **changes})
+
+
+def tensors(run: Run) -> dict[str, torch.Tensor]:
+    return load_file(run.folder / "model.safetensors")
+
+
+@pytest.fixture
+def first_weights(monkeypatch) -> list[dict[str, torch.Tensor]]:
+    """Fills with the state of every network before its first step."""
+    states = []
+    steps = training.TrainingSteps
+
+    def remember(model, *arguments, **named):
+        states.append({name: value.clone() for name, value in model.state_dict().items()})
+        return steps(model, *arguments, **named)
+
+    monkeypatch.setattr(training, "TrainingSteps", remember)
+    return states
+
+
+def test_a_run_starts_with_every_number_of_the_other_run_s_network(baseline, data, first_weights) -> None:
+    execute_run(specialised(baseline), data)
+    (found,), expected = first_weights, tensors(baseline)
+    assert found.keys() == expected.keys()
+    assert any("running_var" in name for name in expected)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_run_that_starts_with_random_weights_does_not(baseline, data, first_weights) -> None:
+    execute_run(specialised(baseline, start_from=""), data)
+    assert not torch.equal(first_weights[0]["shrink.weight"], tensors(baseline)["shrink.weight"])
+
+
+def test_a_vanishing_rate_leaves_the_other_run_s_weights_and_with_its_statistics_its_errors(baseline, data) -> None:
+    found = execute_run(specialised(baseline, lr=1e-30), data)
+    model, before = found.load_model(data), tensors(baseline)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name]), name
+    assert not torch.equal(model.expand.norm.running_mean, before["expand.norm.running_mean"])
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            if name in before:
+                buffer.copy_(before[name])
+    errors = evaluate(model, data, data.test_clips(), "simulated")
+    columns = [name for name in errors if "mpj" in name]
+    assert errors[columns].to_numpy() == pytest.approx(baseline.clips[columns].to_numpy(), rel=1e-12)
+
+
+def test_order_and_schedules_are_those_of_the_run_s_own_settings(baseline, data, monkeypatch) -> None:
+    batches, rows = [], []
+    gather = TrainingWindows.gather
+    monkeypatch.setattr(
+        TrainingWindows, "gather", lambda own, numbers: batches.append(numbers.tolist()) or gather(own, numbers)
+    )
+    history = execute_run(specialised(baseline, seed=3), data).history
+    started = batches.copy()
+    batches.clear()
+    train(specialised(baseline, seed=3, start_from=""), data, on_row=rows.append)
+    assert started == batches
+    for name in ("epoch", "unit_epochs", "windows", "steps", "lr", "bn_momentum"):
+        assert history[name].tolist() == [getattr(row, name) for row in rows], name
+
+
+def test_dropout_is_that_of_a_run_with_random_weights(baseline, data, monkeypatch) -> None:
+    states = []
+    steps = training.TrainingSteps
+    monkeypatch.setattr(
+        training, "TrainingSteps", lambda *a, **named: states.append(torch.get_rng_state()) or steps(*a, **named)
+    )
+    train(specialised(baseline), data, initial=tensors(baseline))
+    train(specialised(baseline, start_from=""), data)
+    assert torch.equal(*states)
+
+
+def test_training_leaves_the_weights_that_it_is_given_as_they_were(baseline, data) -> None:
+    given = tensors(baseline)
+    train(specialised(baseline), data, initial=given)
+    assert all(torch.equal(value, given[name]) for name, value in tensors(baseline).items())
+
+
+def test_a_specialised_run_counts_its_own_windows_only(baseline, data) -> None:
+    found = execute_run(specialised(baseline), data)
+    assert (found.timing["windows"], found.timing["t"]) == (50, 200 / 60)
+
+
+def test_a_specialised_run_can_be_started_from_again(baseline, data, first_weights) -> None:
+    once = execute_run(specialised(baseline), data)
+    twice = execute_run(specialised(once, "SittingDown", with_actions=("Sitting",), train_share=0.5), data)
+    assert torch.equal(first_weights[1]["shrink.weight"], tensors(once)["shrink.weight"])
+    assert twice.folder.name.startswith(f"SittingDown+1-3f-0.25ue-share0.5-from{once.folder.name[-10:]}-seed0-")
+
+
+def test_provenance_says_what_a_run_started_from(baseline, data) -> None:
+    said = []
+    found = execute_run(specialised(baseline), data, say=said.append)
+    assert found.provenance["start"] == {
+        "run": baseline.folder.name,
+        "commit": baseline.provenance["commit"],
+        "weights_sha256": hashlib.sha256((baseline.folder / "model.safetensors").read_bytes()).hexdigest(),
+    }
+    assert f"starts with the weights of {baseline.folder.name}" in said
+    assert baseline.provenance["start"] is None
+
+
+def test_the_same_start_gives_the_same_run_bit_for_bit(baseline, data) -> None:
+    first = execute_run(specialised(baseline), data)
+    before = (first.folder / "model.safetensors").read_bytes()
+    shutil.rmtree(first.folder)
+    assert (execute_run(specialised(baseline), data).folder / "model.safetensors").read_bytes() == before
+
+
+def test_a_finished_run_is_read_also_when_what_it_started_from_is_gone(baseline, data, monkeypatch) -> None:
+    found = execute_run(specialised(baseline), data)
+    shutil.rmtree(baseline.folder)
+    monkeypatch.setattr(runs, "train", lambda *_, **__: pytest.fail("trained again"))
+    assert execute_run(specialised(baseline), data) == found
+
+
+def test_what_a_run_trained_in_bfloat16_learnt_can_be_started_from(outputs, data, first_weights) -> None:
+    other = execute_run(config("All", filter_widths=(3, 3), precision="bfloat16"), data)
+    execute_run(specialised(other, filter_widths=(3, 3)), data)
+    assert torch.equal(first_weights[1]["shrink.weight"], tensors(other)["shrink.weight"])
+
+
+def test_a_run_without_a_start_has_none(data, outputs) -> None:
+    assert check_start(config(), data) is None
+    assert load_start(config(), data) is None
+
+
+def test_weights_and_the_setting_that_names_their_run_go_together(baseline, data) -> None:
+    with pytest.raises(ValueError, match="expected initial weights"):
+        train(specialised(baseline), data)
+    with pytest.raises(ValueError, match="expected initial weights"):
+        train(config(), data, initial=tensors(baseline))
+
+
+# Starts that are refused
+
+
+@pytest.fixture
+def refuses(baseline: Run, outputs: Path, data: PoseDataset, monkeypatch) -> Callable[..., str]:
+    """Tries a start that is refused at once and leaves everything as it was; gives the message."""
+    monkeypatch.setattr(runs, "train", lambda *_, **__: pytest.fail("the refusal came too late"))
+
+    def refuse(data: PoseDataset = data, **changes) -> str:
+        chosen = specialised(baseline, **changes)
+        before = {path: path.stat().st_mtime_ns for path in outputs.rglob("*")}
+        with pytest.raises(InputError) as caught:
+            execute_run(chosen, data)
+        assert {path: path.stat().st_mtime_ns for path in outputs.rglob("*")} == before
+        with pytest.raises(InputError) as early:
+            load_start(chosen, data)
+        assert str(early.value) == str(caught.value)
+        return str(caught.value)
+
+    return refuse
+
+
+def rewrite(path: Path, **fields) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def test_a_start_that_is_not_there_is_refused_with_those_of_like_names(refuses, baseline, outputs) -> None:
+    name = baseline.folder.name
+    wrong = f"{name[:-1]}{'1' if name[-1] == '0' else '0'}"
+    message = refuses(start_from=wrong)
+    assert message.startswith(
+        f"parameter start_from: there is no run '{wrong}' in {outputs / 'runs'}; did you mean {name}?"
+    )
+    shutil.rmtree(outputs)
+    assert "there is no run" in refuses()
+
+
+@pytest.mark.parametrize("name", ["x" * 400, "\0", "\n", "Gehen-ä-💃", ".", "C:"], ids=ascii)
+def test_a_start_with_a_name_that_no_folder_has_is_refused_as_any_other(name, refuses) -> None:
+    assert "there is no run" in refuses(start_from=f"{name}-0123456789")
+
+
+def test_an_unfinished_start_is_refused(refuses, baseline) -> None:
+    (baseline.folder / "finished.json").unlink()
+    assert refuses().startswith(f"{baseline.folder}: not finished")
+
+
+def test_a_start_of_another_version_is_refused(refuses, baseline) -> None:
+    rewrite(baseline.folder / "provenance.json", format=2)
+    assert refuses().startswith(f"{baseline.folder}: made by another version of this code, with format 2")
+
+
+def test_a_start_on_other_data_is_refused(refuses, baseline, data) -> None:
+    fields = {name: getattr(data, name) for name in data.__dataclass_fields__}
+    other = PoseDataset(**{**fields, "name": "others", "positions": data.positions + np.float32(0.1)})
+    message = refuses(other)
+    assert message.startswith(
+        f"{baseline.folder}: trained on other data, hand-made with fingerprint {data.fingerprint[:10]}"
+    )
+    assert f"others with {other.fingerprint[:10]}" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"channels": 5}, "channels 6, expected 5"),
+        ({"filter_widths": (3, 3)}, "filter_widths (3,), expected (3, 3)"),
+        ({"filter_widths": (5,)}, "filter_widths (3,), expected (5,)"),
+        ({"causal": True}, "causal False, expected True"),
+        ({"keypoints": "detected"}, "keypoints 'simulated', expected 'detected'"),
+        ({"channels": 5, "causal": True}, "channels 6, expected 5; causal False, expected True"),
+    ],
+    ids=str,
+)
+def test_a_start_with_another_network_is_refused(changes, said, refuses, baseline) -> None:
+    message = refuses(**changes)
+    assert message.startswith(f"{baseline.folder}: a network of another kind: ")
+    assert said in message
+
+
+@pytest.mark.parametrize("changes", [{"dropout": 0.5}, {"seed": 5}, {"batch_size": 16}, {"budget": "fifteen"}], ids=str)
+def test_other_settings_may_differ(changes, baseline, data) -> None:
+    assert check_start(specialised(baseline, **changes), data) == baseline.folder
+
+
+def test_a_renamed_start_is_refused(refuses, baseline) -> None:
+    other = baseline.folder.with_name(baseline.folder.name.replace("All", "Everything"))
+    baseline.folder.rename(other)
+    message = refuses(start_from=other.name)
+    assert message.startswith(f"{other}: renamed or changed, as the run in it is called {baseline.folder.name}")
+
+
+def test_a_start_whose_settings_were_changed_afterwards_is_refused(refuses, baseline) -> None:
+    rewrite(baseline.folder / "config.json", lr=0.5)
+    assert f"{baseline.folder}: renamed or changed" in refuses()
+
+
+@pytest.mark.parametrize("name", ["config.json", "provenance.json", "model.safetensors"])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"{", b"[]", b"\xff\xfe", b"null", b"{}", b"[" * 100_000, b"\xff" * 8 + b"{}"],
+    ids=["missing", "empty", "cut", "list", "no text", "null", "nothing in it", "deep", "a promise of 2**64 bytes"],
+)
+def test_a_damaged_start_is_refused_by_file(name, content, refuses, baseline) -> None:
+    path = baseline.folder / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    if (name, content) == ("config.json", b"{}"):  # a run that has every default
+        assert refuses().startswith(f"{baseline.folder}: a network of another kind")
+    else:
+        assert refuses().startswith(f"{path}: ")
+
+
+def test_a_setting_of_a_start_that_no_run_can_have_is_refused(refuses, baseline) -> None:
+    rewrite(baseline.folder / "config.json", channels=10**12)
+    assert "channels 1000000000000, expected 6" in refuses()
+    rewrite(baseline.folder / "config.json", channels=-1)
+    assert refuses().startswith(f"{baseline.folder / 'config.json'}: not what a run writes (channels: ")
+    rewrite(baseline.folder / "config.json", channels=6, chanels=6)
+    assert refuses().startswith(f"{baseline.folder / 'config.json'}: not what a run writes (chanels: ")
+
+
+@pytest.mark.parametrize("keep", [0.01, 0.5, 0.99])
+def test_truncated_weights_are_refused(keep, refuses, baseline) -> None:
+    path = baseline.folder / "model.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[: round(keep * len(content))])
+    assert refuses().startswith(f"{path}: cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda w: {**w, "shrink.bias": w["shrink.bias"][:-1]}, "shrink.bias is F32[50], expected F32[51]"),
+        (lambda w: {**w, "shrink.bias": w["shrink.bias"].double()}, "shrink.bias is F64[51], expected F32[51]"),
+        (lambda w: {**w, "more": w["shrink.bias"]}, "more is F32[51], expected none of that name"),
+        (lambda w: {k: v for k, v in w.items() if k != "shrink.bias"}, "shrink.bias is missing, expected F32[51]"),
+    ],
+    ids=["shape", "type", "one too many", "one too few"],
+)
+def test_other_tensors_than_the_network_s_are_refused(change, said, refuses, baseline) -> None:
+    save_file({k: v.clone() for k, v in change(tensors(baseline)).items()}, baseline.folder / "model.safetensors")
+    assert f"{baseline.folder / 'model.safetensors'}: other weights than its config.json says: {said}" in refuses()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(value, baseline, data, outputs) -> None:
+    broken = tensors(baseline)
+    broken["expand.norm.running_var"][2] = value
+    save_file(broken, baseline.folder / "model.safetensors")
+    with pytest.raises(
+        InputError, match=r"model\.safetensors: expand\.norm\.running_var has numbers that are not finite"
+    ):
+        execute_run(specialised(baseline), data)
+    left = run_folder(specialised(baseline), data)
+    assert not list(left.glob("*.json")), "something of the run was written"

@@ -1,0 +1,454 @@
+"""The study: which runs it plans, in which order, once each; and what it refuses before anything is run."""
+
+import os
+from collections import Counter
+from math import prod
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pose3d_lib import config as config_module
+from pose3d_lib.budget import BUDGETS, SCHEDULES
+from pose3d_lib.config import PRESETS, RunConfig, Settings, check_data, make_config, run_name
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.execution import check_parameters
+from pose3d_lib.precision import PRECISIONS
+from pose3d_lib.study import STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs
+
+ROWS = [
+    ("S1", "Walking", "0", 0, 30),
+    ("S1", "Sitting", "0", 0, 20),
+    ("S1", "SittingDown", "0", 0, 10),
+    ("S1", "Posing", "0", 0, 10),
+    ("S9", "Walking", "0", 0, 5),
+    ("S9", "Sitting", "0", 0, 5),
+    ("S9", "SittingDown", "0", 0, 5),
+    ("S9", "Eating", "0", 0, 5),
+]
+WITH_EATING = [*ROWS, ("S1", "Eating", "0", 0, 40)]
+WIDE = (3, 3, 3)
+
+OTHER = {
+    "dataset": "/elsewhere/motion.npz",
+    "keypoints": "gt",
+    "scale": "tiny",
+    "data_seed": 1,
+    "fps": 25.0,
+    "train_subjects": ("ann",),
+    "test_subjects": ("bob",),
+    "leave_out": ("ann/Walking/1",),
+    "pattern": "{action}_{subject}_{take}.bvh",
+    "joints": "cmu",
+    "units": "cm",
+    "up": "y",
+    "image_size": "1920x1080",
+    "person": "score",
+    "max_gap": 5,
+    "filter_widths": (3, 5),
+    "channels": 63,
+    "dropout": 0.5,
+    "causal": True,
+    "batch_size": 127,
+    "lr": 0.002,
+    "lr_decay": 0.9,
+    "evaluate_at": (0.5,),
+    "threads": 2,
+    "device": "cpu",
+    "precision": "bfloat16",
+    "cuda_graphs": True,
+}
+"""Every setting that the runs of a study have in common, unlike its default (but for the device, which has to be there)."""
+
+
+@pytest.fixture(scope="module")
+def data(hand_made) -> PoseDataset:
+    return hand_made(ROWS)
+
+
+@pytest.fixture(scope="module")
+def paper_data(hand_made) -> PoseDataset:
+    return hand_made(WITH_EATING)
+
+
+def study(**parameters: object) -> StudyConfig:
+    return make_config(StudyConfig, {"device": "cpu", **parameters})
+
+
+def arms(runs: list[RunConfig]) -> list[tuple[str, int]]:
+    return [(run.action, run.seed) for run in runs]
+
+
+def only_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
+    """The runs of a study with a single condition."""
+    (runs,) = plan_study(config, data).values()
+    return runs
+
+
+# What is accepted
+
+
+def test_the_quick_study_is_one_seed_of_the_published_procedure() -> None:
+    config = study()
+    assert (config.seeds, config.more_seeds, config.lengths, config.short, config.long) == ((0,), (), (1.0,), 1.0, None)
+    assert config.conditions(1.0) == [Condition(1.0, "epoch", "equal_frames", WIDE)]
+    assert (config.confounds, config.beyond, config.channels) == (False, False, 128)
+
+
+@pytest.mark.parametrize("name", ["paper", "more"])
+def test_the_paper_s_study_has_more_seeds_in_focus_both_lengths_and_both_schedules(name) -> None:
+    config = study(study=name)
+    assert (config.seeds, config.more_seeds) == ((0, 1, 2), (3, 4))
+    assert (config.short, config.long) == (1.0, 16.0)
+    assert (config.schedules, config.budgets) == (("epoch", "unit_epoch"), ("equal_frames",))
+    assert (config.confounds, config.beyond) == (True, name == "more")
+    assert (config.channels, config.receptive_field) == (64, 27)
+
+
+def test_a_value_given_overrides_the_study_and_its_preset() -> None:
+    config = study(study="paper", lengths="1,80", channels=32, confounds="false", seeds=7)
+    assert (config.lengths, config.channels, config.confounds, config.seeds) == ((1.0, 80.0), 32, False, (7,))
+    assert config.more_seeds == (3, 4)
+    config = study(study="paper", preset="paper_243")
+    assert (config.channels, config.receptive_field, config.lengths) == (1024, 243, (1.0, 16.0))
+
+
+@pytest.mark.parametrize("nothing", [None, "None", "null"])
+def test_none_leaves_a_setting_to_the_study(nothing) -> None:
+    names = ("seeds", "lengths", "schedules", "preset", "channels", "confounds")
+    assert study(study="paper", **dict.fromkeys(names, nothing)) == study(study="paper")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_makes_a_study(preset) -> None:
+    config = study(preset=preset)
+    given = {name: value for name, value in PRESETS[preset].items() if name != "threads"}
+    assert {name: getattr(config, name) for name in given} == given
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("seeds", "0, 1,2", (0, 1, 2)),
+        ("seeds", 3, (3,)),
+        ("seeds", [3, "1"], (3, 1)),
+        ("seeds", "1,1,01", (1,)),
+        ("more_seeds", "", ()),
+        ("more_seeds", [], ()),
+        ("actions", "['Sitting', 'Walking']", ("Sitting", "Walking")),
+        ("actions", "", ()),
+        ("actions", [], ()),
+        ("actions", "Sitting", ("Sitting",)),
+        ("actions", "Sitting,Walking,Sitting", ("Sitting", "Walking")),
+        ("focus", "Walking,Walking", ("Walking",)),
+        ("lengths", "16, 1", (1.0, 16.0)),
+        ("lengths", 2, (2.0,)),
+        ("lengths", [80, 1], (1.0, 80.0)),
+        ("lengths", "1,1.0,1", (1.0,)),
+        ("schedules", "unit_epoch,epoch", ("unit_epoch", "epoch")),
+        ("schedules", ["epoch", "epoch"], ("epoch",)),
+        ("budgets", "fifteen", ("fifteen",)),
+        ("architectures", "", ()),
+        ("architectures", "3x3x3,3x3x3x3x3", (WIDE, (3,) * 5)),
+        ("architectures", "[3x3, 5x3]", ((3, 3), (5, 3))),
+        ("architectures", [[3, 3], "5x3"], ((3, 3), (5, 3))),
+        ("architectures", 7, ((7,),)),
+        ("confounds", "true", True),
+        ("beyond", "False", False),
+        ("jobs", "3", 3),
+    ],
+)
+def test_lists_and_switches_may_be_written_as_papermill_and_a_command_line_give_them(name, given, value) -> None:
+    assert getattr(study(**{name: given}), name) == value
+
+
+@pytest.mark.parametrize("fastest", PRECISIONS)
+def test_an_automatic_precision_is_the_fastest(fastest, monkeypatch) -> None:
+    monkeypatch.setattr(config_module, "fastest_precision", lambda device: fastest)
+    assert study(precision="auto").precision == fastest
+
+
+def test_the_device_is_one_that_is_there() -> None:
+    assert make_config(StudyConfig, {}).device == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"study": "papers"}, "unknown study 'papers': did you mean paper?"),
+        ({"study": 3}, "unknown study '3'"),
+        ({"action": "Sitting"}, "unknown parameter 'action': did you mean actions"),
+        ({"unit_epochs": 2}, "unknown parameter 'unit_epochs'"),
+        ({"schedule": "epoch"}, "unknown parameter 'schedule': did you mean schedules"),
+        ({"seeds": ""}, "parameter seeds: found '': give one at least"),
+        ({"seeds": "0,-1"}, "parameter seeds.1: found '-1'"),
+        ({"seeds": "0,one"}, "parameter seeds.1: found 'one'"),
+        ({"seeds": [2**70]}, "parameter seeds.0: found"),
+        ({"seeds": [[0]]}, "parameter seeds.0: found [0]"),
+        ({"more_seeds": "half"}, "parameter more_seeds.0: found 'half'"),
+        ({"actions": [["Sitting"]]}, "parameter actions.0: found ['Sitting']"),
+        ({"actions": [{}]}, "parameter actions.0: found {}"),
+        ({"actions": {"Sitting": 1}}, "parameter actions: found {'Sitting': 1}"),
+        ({"actions": "Sitting,All"}, "parameter actions: found 'Sitting,All': 'All' is the baseline"),
+        ({"focus": "All"}, "parameter focus: found 'All': 'All' is the baseline"),
+        ({"lengths": ""}, "parameter lengths: found '': give one at least"),
+        ({"lengths": "1,2,4"}, "parameter lengths: found '1,2,4': give two at most"),
+        ({"lengths": "0"}, "parameter lengths.0: found '0'"),
+        ({"lengths": "1,nan"}, "parameter lengths.1: found 'nan'"),
+        ({"lengths": "long"}, "parameter lengths.0: found 'long'"),
+        ({"long_preset": "paper_244"}, "unknown preset 'paper_244': did you mean paper_243"),
+        ({"schedules": "unit_epock"}, "did you mean 'unit_epoch'?"),
+        ({"schedules": ""}, "parameter schedules: found '': give one at least"),
+        ({"budgets": []}, "parameter budgets: found []: give one at least"),
+        ({"budgets": "fiften"}, "did you mean 'fifteen'?"),
+        ({"architectures": "3x4"}, "parameter architectures: found '3x4': widths must be odd and positive"),
+        ({"architectures": [[]]}, "parameter architectures: found [[]]: widths must be odd and positive"),
+        ({"architectures": "3xa"}, "parameter architectures.0.1: found 'a'"),
+        ({"architectures": [None]}, "parameter architectures.0: found None"),
+        ({"architectures": "3,3,3"}, "parameter architectures: found '3,3,3': one is there twice; join the widths"),
+        ({"confounds": "perhaps"}, "parameter confounds: found 'perhaps'"),
+        ({"jobs": -1}, "parameter jobs: found -1"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_used_is_refused_by_name(parameters, message) -> None:
+    with pytest.raises(InputError) as refusal:
+        study(**parameters)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["actions", "focus"])
+def test_named_actions_are_checked_before_the_data_are_opened(name) -> None:
+    check_data(study(**{name: "Sitting,Walking"}))
+    with pytest.raises(InputError, match="unknown action 'Sit': did you mean Sitting, SittingDown"):
+        check_data(study(**{name: "Walking,Sit"}))
+
+
+@pytest.mark.parametrize("notebook", ["03_action_based", "04_results"])
+def test_both_notebooks_take_the_same_parameters(notebook) -> None:
+    parameters = {"study": "more", "seeds": "0,1", "scale": "tiny", "architectures": "3x3"}
+    assert check_parameters(notebook, parameters) == make_config(StudyConfig, parameters)
+
+
+# Which actions
+
+
+def test_the_actions_are_those_with_train_and_test_clips_in_the_data_s_order(data) -> None:
+    assert choose_actions(study(), data)[0] == ["Walking", "Sitting", "SittingDown"]
+    assert choose_actions(study(actions="SittingDown, Walking"), data)[0] == ["SittingDown", "Walking"]
+
+
+def test_in_focus_are_the_two_actions_of_the_paper_or_else_the_first_two(data, paper_data) -> None:
+    assert choose_actions(study(), paper_data)[1] == ["Eating", "Sitting"]
+    assert choose_actions(study(), data)[1] == ["Walking", "Sitting"]
+    assert choose_actions(study(actions="SittingDown,Eating,Sitting"), paper_data)[1] == ["Eating", "Sitting"]
+    assert choose_actions(study(actions="SittingDown,Eating,Walking"), paper_data)[1] == ["SittingDown", "Eating"]
+    assert choose_actions(study(actions="Sitting"), paper_data)[1] == ["Sitting"]
+    assert choose_actions(study(focus="Walking"), paper_data)[1] == ["Walking"]
+    assert choose_actions(study(focus="Walking,SittingDown,Eating"), paper_data)[1][2] == "Eating"
+
+
+@pytest.mark.parametrize("action", ["Posing", "Eating", "sitting", "Sit"])
+def test_an_action_that_cannot_be_trained_or_tested_is_refused_and_those_that_can_are_listed(action, data) -> None:
+    for parameters in ({"actions": ["Walking", action]}, {"focus": [action]}):
+        with pytest.raises(InputError, match="Valid: Walking, Sitting, SittingDown") as refusal:
+            plan_study(study(**parameters), data)
+        assert repr(action) in str(refusal.value)
+
+
+def test_only_an_action_of_the_study_can_be_in_focus(data) -> None:
+    with pytest.raises(
+        InputError, match="unknown action of this study, to focus on 'Sitting': did you mean SittingDown"
+    ):
+        plan_study(study(actions="Walking,SittingDown", focus="Sitting"), data)
+
+
+def test_data_without_an_action_that_is_trained_and_tested_are_refused(hand_made) -> None:
+    apart = hand_made([("S1", "Walking", "0", 0, 9), ("S9", "Sitting", "0", 0, 9)])
+    with pytest.raises(InputError, match=r"no action has both train clips \(Walking\) and test clips \(Sitting\)"):
+        plan_study(study(), apart)
+
+
+# Which runs
+
+
+def test_a_plan_holds_for_every_seed_the_baseline_and_then_each_action(data) -> None:
+    actions = ["All", "Walking", "Sitting", "SittingDown"]  # Posing is not tested, Eating not trained on
+    assert arms(only_runs(study(seeds=[3, 1]), data)) == [(action, seed) for seed in (3, 1) for action in actions]
+
+
+def test_a_plan_of_some_actions_has_those_in_the_order_given(data) -> None:
+    runs = only_runs(study(actions="SittingDown, Walking"), data)
+    assert arms(runs) == [("All", 0), ("SittingDown", 0), ("Walking", 0)]
+
+
+def test_sitting_does_not_take_sitting_down_along(data) -> None:
+    assert arms(only_runs(study(actions="Sitting"), data)) == [("All", 0), ("Sitting", 0)]
+
+
+def test_further_seeds_are_those_of_the_baseline_and_of_the_actions_in_focus(paper_data) -> None:
+    runs = only_runs(study(seeds="0,1", more_seeds="7,1"), paper_data)
+    everything = ["All", "Walking", "Sitting", "SittingDown", "Eating"]
+    first = [(action, seed) for seed in (0, 1) for action in everything]
+    assert arms(runs) == [*first, ("All", 7), ("Sitting", 7), ("Eating", 7)]
+
+
+def test_every_condition_has_both_arms_and_the_baseline_of_a_length_is_one_run(paper_data) -> None:
+    config = study(schedules="epoch,unit_epoch", budgets="equal_frames,fifteen", lengths="1,4", actions="Eating")
+    plan = plan_study(config, paper_data)
+    assert list(plan) == [
+        Condition(length, schedule, budget, WIDE)
+        for length in (1.0, 4.0)
+        for schedule in ("epoch", "unit_epoch")
+        for budget in ("equal_frames", "fifteen")
+    ]
+    for condition, (baseline, own) in plan.items():
+        assert (baseline.action, own.action) == ("All", "Eating")
+        assert (own.unit_epochs, own.schedule, own.budget) == (
+            condition.unit_epochs,
+            condition.schedule,
+            condition.budget,
+        )
+        assert (baseline.unit_epochs, baseline.filter_widths) == (condition.unit_epochs, WIDE)
+    assert Counter(run.action for run in unique_runs(plan)) == {"All": 2, "Eating": 8}
+
+
+def test_confounds_are_the_four_schedules_and_the_other_budget_for_the_actions_in_focus(paper_data) -> None:
+    config = study(confounds=True, more_seeds="5", lengths="1,4", focus="Walking")
+    plan = plan_study(config, paper_data)
+    for length, (table, *confounds) in ((1.0, list(plan)[:5]), (4.0, list(plan)[5:])):
+        assert table == Condition(length, "epoch", "equal_frames", WIDE)
+        assert {run.action for run in plan[table]} == {"All", "Walking", "Sitting", "SittingDown", "Eating"}
+        assert confounds == [
+            *(Condition(length, name, "equal_frames", WIDE) for name in SCHEDULES if name != "epoch"),
+            Condition(length, "epoch", "fifteen", WIDE),
+        ]
+        for condition in confounds:
+            assert arms(plan[condition]) == [("All", 0), ("Walking", 0), ("All", 5), ("Walking", 5)]
+            own = plan[condition][1]
+            assert (own.lr_decay_per, own.bn_decay_per) == SCHEDULES[condition.schedule]
+            assert own.budget == condition.budget
+
+
+def test_a_schedule_that_the_tables_have_anyway_is_planned_for_every_action(paper_data) -> None:
+    plan = plan_study(study(confounds=True, schedules="epoch,unit_epoch"), paper_data)
+    assert [len(runs) for runs in plan.values()] == [5, 5, 3, 3, 3]
+
+
+def test_the_number_of_runs_of_the_paper_s_study(tiny_data) -> None:
+    plan = plan_study(study(study="paper"), tiny_data)
+    both_arms = 5 + 15 * 3 + 2 * 2
+    confound = 5 + 2 * 5
+    assert [len(runs) for runs in plan.values()] == 2 * [both_arms, both_arms, confound, confound, confound]
+    assert len(unique_runs(plan)) == 2 * (5 + 2 * (both_arms - 5) + 3 * (confound - 5)) == 266
+
+
+def test_every_architecture_has_runs_of_its_own(data) -> None:
+    config = study(architectures="3x3x3,3x3x3x3x3", actions="Sitting", filter_widths="5,5")
+    plan = plan_study(config, data)
+    assert [(condition.widths, prod(condition.widths)) for condition in plan] == [(WIDE, 27), ((3,) * 5, 243)]
+    assert [{run.receptive_field for run in runs} for runs in plan.values()] == [{27}, {243}]
+    assert len(unique_runs(plan)) == 4
+
+
+def test_without_architectures_the_settings_name_one(data) -> None:
+    assert list(plan_study(study(filter_widths="5,3"), data)) == [Condition(1.0, "epoch", "equal_frames", (5, 3))]
+
+
+def test_a_plan_s_runs_have_the_study_s_settings(data) -> None:
+    assert OTHER.keys() == Settings.model_fields.keys()
+    same = [name for name in OTHER if OTHER[name] == Settings.model_fields[name].default]
+    assert same == ["device"]
+    for run in only_runs(study(**OTHER, jobs=2), data):
+        assert {name: getattr(run, name) for name in OTHER} == OTHER
+
+
+def test_a_run_by_hand_has_the_name_of_the_same_run_in_a_study(data) -> None:
+    settings = {"preset": "tiny", "evaluate_at": "0.5,1", "device": "cpu"}
+    for run in only_runs(study(**settings, schedules="unit_epoch"), data):
+        schedule = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
+        by_hand = make_config(RunConfig, {**settings, **schedule, "action": run.action})
+        assert run_name(by_hand, "abc") == run_name(run, "abc")
+
+
+# Long runs
+
+
+def test_long_runs_are_the_short_ones_but_for_their_length(data) -> None:
+    plan = plan_study(study(preset="tiny", seeds="0,1", actions="Sitting", lr=0.002, lengths="80,1"), data)
+    short, long = plan.values()
+    assert [run.unit_epochs for run in short] == [1.0] * 4
+    assert [run.unit_epochs for run in long] == [80.0] * 4
+    assert [run.model_copy(update={"unit_epochs": 1.0}) for run in long] == short
+
+
+def test_long_runs_may_have_a_preset_of_their_own(data) -> None:
+    given = {"preset": "tiny", "long_preset": "paper_243", "lengths": "1,60", "seeds": 5, "lr": 0.002}
+    short, long = plan_study(study(**given), data).items()
+    assert (short[0].widths, long[0].widths) == (WIDE, (3,) * 5)
+    assert {run.channels for run in short[1]} == {16}
+    assert arms(long[1]) == arms(short[1])
+    for run in long[1]:
+        assert (run.receptive_field, run.channels, run.batch_size) == (243, 1024, 1024)
+        assert (run.unit_epochs, run.lr, run.threads) == (60.0, 0.002, os.cpu_count())
+
+
+def test_a_preset_of_long_runs_without_a_long_length_changes_nothing(data) -> None:
+    assert plan_study(study(long_preset="paper_243"), data) == plan_study(study(), data)
+
+
+@pytest.mark.parametrize("preset", ["paper_27", "paper_243"])
+def test_the_default_preset_of_long_runs_undoes_the_short_runs_preset(data, preset) -> None:
+    config = study(preset=preset, long_preset="default", dropout=0.1, lengths="1,80")
+    long = list(plan_study(config, data).values())[1]
+    expected = make_config(RunConfig, {"dropout": 0.1, "unit_epochs": 80, "device": "cpu"})
+    for run in long:
+        assert run.model_copy(update={"action": "All"}) == expected
+
+
+def test_confounds_of_long_runs_have_the_long_runs_network(data) -> None:
+    plan = plan_study(study(preset="tiny", long_preset="paper_243", lengths="1,2", confounds=True), data)
+    for condition, runs in plan.items():
+        assert {run.receptive_field for run in runs} == {243 if condition.unit_epochs == 2 else 27}
+        assert {run.channels for run in runs} == {1024 if condition.unit_epochs == 2 else 16}
+
+
+# Any plan
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seeds=st.lists(st.integers(0, 5), min_size=1, max_size=3),
+    more_seeds=st.lists(st.integers(0, 5), max_size=3),
+    lengths=st.lists(st.sampled_from([0.5, 1, 4]), min_size=1, max_size=2),
+    schedules=st.lists(st.sampled_from(list(SCHEDULES)), min_size=1, max_size=4),
+    budgets=st.lists(st.sampled_from(BUDGETS), min_size=1, max_size=2),
+    actions=st.lists(st.sampled_from(["Walking", "Sitting", "SittingDown", "Eating"]), max_size=4),
+    confounds=st.booleans(),
+)
+def test_in_any_plan_every_arm_has_its_seeds_and_no_run_is_made_twice(paper_data, confounds, **lists) -> None:
+    config = study(**lists, confounds=confounds, channels=8)
+    actions, focus = choose_actions(config, paper_data)
+    plan = plan_study(config, paper_data)
+    for condition, runs in plan.items():
+        assert runs[0].action == "All"
+        assert len(set(runs)) == len(runs)
+        in_tables = condition.schedule in config.schedules and condition.budget in config.budgets
+        expected = {(action, seed) for action in ("All", *(actions if in_tables else focus)) for seed in config.seeds}
+        expected |= {(action, seed) for action in ("All", *focus) for seed in config.more_seeds}
+        assert set(arms(runs)) == expected
+    unique = unique_runs(plan)
+    names = [run_name(run, "abc") for run in unique]
+    assert len(set(names)) == len(names) == len({run for runs in plan.values() for run in runs})
+    baselines = {run for run in unique if run.is_baseline}
+    assert len(baselines) == len(config.lengths) * len({*config.seeds, *config.more_seeds})
+
+
+def test_every_named_study_has_settings_that_there_are() -> None:
+    for settings_of in STUDIES.values():
+        assert settings_of.keys() - {"preset"} <= StudyConfig.model_fields.keys()
