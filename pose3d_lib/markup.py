@@ -116,6 +116,7 @@ def _export(notebook: "NotebookNode") -> "BeautifulSoup":
         for text in page.select(f"div.{name} > pre"):
             text["class"] = kind
     _reduce(page)
+    page.smooth()
     for gap in [text for text in page.find_all(string=True, recursive=False) if not text.strip()]:
         gap.replace_with("\n")  # where nbconvert had boxes within boxes
     return page

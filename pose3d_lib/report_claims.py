@@ -96,9 +96,8 @@ def _both_ways(row: pd.Series, claim: str) -> str:
     if pd.isna(row.effect):
         published = f"nothing was measured under the published schedule ({row.reason})"
     else:
-        published = (
-            f"with the published schedule their error is {change_in_words(row)}, so that the claim is **{row.verdict}**"
-        )
+        claim += f" and on {row.actions} action{'s' if row.actions != 1 else ''}"
+        published = f"with the published schedule their error is {change_in_words(row)}, which makes the claim **{row.verdict}**"
     if pd.isna(row[f"{UNLIKE}effect"]):
         equal = "the schedule that both arms share was not run"
     else:
