@@ -245,9 +245,8 @@ def _refusal(problem: dict) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     found = problem["input"]
     allowed = problem.get("ctx", {}).get("expected", "")
-    close = difflib.get_close_matches(
-        str(found), [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")]
-    )
+    words = [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")] if allowed else []
+    close = difflib.get_close_matches(str(found), words)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     if message.startswith("unknown "):  # the message of `check_name` says what was found
         return f"parameter {name}: {message}"

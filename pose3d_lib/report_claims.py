@@ -74,14 +74,15 @@ def _what_was_compared(results: StudyResults) -> str:
     actions = {run.config.action for run in results.runs if not run.config.is_baseline}
     seeds = {run.config.seed for run in results.runs}
     lengths = " and ".join(f"{length:g}" for length in config.lengths)
+    lengths += f" unit epoch{'s' if config.lengths[-1] != 1 else ''}"
+    most = f"up to {len(seeds)} seeds" if len(seeds) > 1 else "a single seed"
     origin = (
         "**synthetic** data, where a program moved a body and nobody was filmed" if data.synthetic else "real motion"
     )
     return (
         f"One model of all actions was compared with one model per action, each trained on its action alone until it had "
         f"seen as many frames, on {origin} ({data.name}): {len(results.runs)} of {len(results.planned)} planned runs are "
-        f"finished, of {len(actions)} actions, with up to {len(seeds)} seeds, {lengths} unit epochs long (a unit epoch is a "
-        f"pass over all actions)."
+        f"finished, of {len(actions)} actions, with {most}, {lengths} long (a unit epoch is a pass over all actions)."
     )
 
 

@@ -81,7 +81,11 @@ class Run:
     @cached_property
     def clips(self) -> pd.DataFrame:
         """Errors of every test clip."""
-        return pd.read_csv(self.folder / "clips.csv", dtype={"subject": str, "action": str, "take": str, "camera": str})
+        return pd.read_csv(
+            self.folder / "clips.csv",
+            dtype={"subject": str, "action": str, "take": str, "camera": str},
+            keep_default_na=False,
+        )
 
     def load_model(self, data: PoseDataset) -> TemporalLifter:
         """The trained network, on the CPU, in evaluation mode."""

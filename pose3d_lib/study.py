@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
@@ -143,6 +143,15 @@ class StudyConfig(Settings):
     @classmethod
     def _known_preset(cls, preset: str) -> str:
         return preset and check_name(preset, PRESETS, "preset")
+
+    @model_validator(mode="after")
+    def _same_schedule_beyond(self) -> "StudyConfig":
+        if self.beyond and EQUALISED not in self.schedules:
+            raise ValueError(
+                f"beyond compares its runs with those under the schedule {EQUALISED!r}; schedules has {self.schedules}: "
+                f"add it, or leave out beyond"
+            )
+        return self
 
     @property
     def short(self) -> float:

@@ -134,7 +134,7 @@ def run_sweep(
     """
     statuses = first_look(configs, data)
     on_look(statuses)
-    while waiting := [number for number, status in enumerate(statuses) if not status.ended]:
+    while waiting := can_start(statuses):
         try:
             statuses = _run_all(statuses, jobs=jobs, begun=begun, on_look=on_look)
         except BrokenProcessPool:  # one process was killed, and the pool has ended the others that were at work
@@ -146,22 +146,30 @@ def run_sweep(
     return statuses
 
 
+def can_start(statuses: Sequence[RunStatus]) -> list[int]:
+    """Numbers of the runs that have not ended; without those that start from the weights of another of them."""
+    unfinished = {status.folder.name for status in statuses if not status.ended}
+    return [
+        number
+        for number, status in enumerate(statuses)
+        if not status.ended and status.config.start_from not in unfinished
+    ]
+
+
 def _run_all(
     statuses: list[RunStatus], *, jobs: int, begun: float, on_look: Callable[[list[RunStatus]], None]
 ) -> list[RunStatus]:
-    """Executes the runs that have not ended, in order, in one pool of processes.
-
-    A run that starts from the weights of another of them is left for the next time.
-    """
-    unfinished = {status.folder.name for status in statuses if not status.ended}
+    """Executes the runs that can start, in order, in one pool of processes."""
     # spawn: a forked child of a Jupyter kernel or of a process that used torch may hang on locks it inherited
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         futures: dict[Future, int] = {
             pool.submit(
-                execute_notebook, "02_train", status.folder / "02_train.ipynb", parameters_of(status.config)
+                execute_notebook,
+                "02_train",
+                statuses[number].folder / "02_train.ipynb",
+                parameters_of(statuses[number].config),
             ): number
-            for number, status in enumerate(statuses)
-            if not status.ended and status.config.start_from not in unfinished
+            for number in can_start(statuses)
         }
         waiting = set(futures)
         try:

@@ -452,3 +452,11 @@ def test_in_any_plan_every_arm_has_its_seeds_and_no_run_is_made_twice(paper_data
 def test_every_named_study_has_settings_that_there_are() -> None:
     for settings_of in STUDIES.values():
         assert settings_of.keys() - {"preset"} <= StudyConfig.model_fields.keys()
+
+
+def test_what_is_beyond_the_paper_needs_the_schedule_that_it_is_compared_under() -> None:
+    with pytest.raises(
+        InputError, match=r"beyond compares its runs with those under the schedule 'unit_epoch'.*add it"
+    ):
+        make_config(StudyConfig, {"study": "more", "schedules": "epoch"})
+    assert make_config(StudyConfig, {"study": "more", "schedules": "unit_epoch"}).beyond

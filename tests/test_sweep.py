@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.beyond import study_runs
-from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.config import RunConfig, make_config, run_name
+from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.execution import parameters_of
+from pose3d_lib.runs import run_folder
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import (
     MOST_SHOWN,
     RunStatus,
     SweepFailed,
+    can_start,
     choose_shown,
     count_jobs,
     first_look,
@@ -170,3 +173,18 @@ def test_a_large_sweep_s_table_counts_what_it_does_not_show() -> None:
     text = to_markdown(table)
     assert "nan" not in text.lower()
     assert "no space" in text
+
+
+def test_a_run_that_starts_from_another_of_the_sweep_waits_for_it(tiny_data: PoseDataset) -> None:
+    plan = make_config(StudyConfig, {"scale": "tiny", "preset": "tiny", "actions": "Sitting"}).settings(1)
+    start = RunConfig(**plan)
+    tuned = RunConfig(**plan, action="Sitting", start_from=run_name(start, tiny_data.fingerprint))
+    other = RunConfig(**plan, action="Walking", start_from="All-27f-1ue-seed0-0123456789")
+    first, second, third = (
+        RunStatus(config, run_folder(config, tiny_data), "waiting", 0.0, 1000) for config in (tuned, start, other)
+    )
+    assert can_start([first, second, third]) == [1, 2], "a start that is not of this sweep is there, or never will be"
+    assert can_start([first, replace(second, state="training"), third]) == [1, 2]
+    for state in ("finished", "failed"):
+        assert can_start([first, replace(second, state=state), third]) == [0, 2]
+    assert can_start([replace(status, state="finished") for status in (first, second, third)]) == []
