@@ -37,7 +37,6 @@ def run(notebook: str, given: Given) -> None:
     from pose3d_lib.config import RunConfig
     from pose3d_lib.execution import NOTEBOOKS, check_parameters, notebook_output
     from pose3d_lib.kernels import execute_notebook
-    from pose3d_lib.reproduce import sweep_notebook, write_page
     from pose3d_lib.sources import open_dataset
     from pose3d_lib.study import StudyConfig
 
@@ -47,6 +46,8 @@ def run(notebook: str, given: Given) -> None:
     if isinstance(config, RunConfig):
         _train([config])
         return
+    from pose3d_lib.reproduce import sweep_notebook, write_page  # takes a second, which a refusal need not wait
+
     if isinstance(config, StudyConfig) and notebook == "03_action_based":
         open_dataset(config.data, progress=click.echo)
         sweep_notebook(config, parameters, Console())
@@ -104,9 +105,12 @@ def reproduce(given: Given, write_reference: bool) -> None:
     The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny. With -p study paper
     it makes all runs that the paper's claims need; it can be stopped at any time, and goes on when it is called again.
     """
-    from pose3d_lib import reproduce as job
+    from pose3d_lib.execution import check_parameters
 
     parameters = _parameters(given)
+    check_parameters("04_results", parameters)
+    from pose3d_lib import reproduce as job
+
     if write_reference and parameters.keys() - {"study"}:
         raise InputError("--write-reference: the README tells of the studies as they are; give no parameter but study")
     folder = job.reproduce(parameters, Console())

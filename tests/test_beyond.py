@@ -44,6 +44,8 @@ def data(hand_made) -> PoseDataset:
 
 def study(**parameters: object) -> StudyConfig:
     settings = {"device": "cpu", "channels": 6, "filter_widths": "3", "batch_size": 4}
+    if parameters.get("beyond"):
+        settings["schedules"] = "epoch,unit_epoch"
     return make_config(StudyConfig, {**settings, **parameters})
 
 

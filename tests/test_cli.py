@@ -340,10 +340,13 @@ def test_what_papermill_is_given_makes_the_same_run(
     raise_failures(statuses)
 
 
+BEYOND = {"beyond": True, "schedules": "unit_epoch"}
+
+
 def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(
     prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
 ) -> None:
-    config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Eating,Walking", "beyond": True})
+    config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Eating,Walking", **BEYOND})
     configs = study_runs(config, tiny_data)
     assert [run.action for run in configs if run.start_from] == ["Eating", "Walking"]
     looks: list[list[str]] = []
@@ -369,7 +372,7 @@ def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
         execute(notebook, output, {**parameters, "action": "Sitting"} if parameters["action"] == "All" else parameters)
 
     monkeypatch.setattr(sweep, "execute_notebook", fail_baseline)
-    config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Walking", "beyond": True})
+    config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Walking", **BEYOND})
     chosen = [run for run in study_runs(config, tiny_data) if run.train_share == 1]
     statuses = run_sweep(chosen, tiny_data, jobs=2, begun=time.time())
     assert [(status.config.action, status.state) for status in statuses] == [

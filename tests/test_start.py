@@ -53,9 +53,12 @@ def first_cell(notebook: str) -> str:
 
 
 def test_a_kernel_imports_neither_papermill_nor_what_only_makes_data() -> None:
-    loaded = modules_after("\n".join(first_cell(notebook) for notebook in NOTEBOOKS))
-    assert not loaded & {"scipy", "seaborn", "h5py", "cdflib", "pooch", "requests", "papermill", "nbformat"}
-    assert "torch" in loaded
+    source_readers = {"h5py", "cdflib", "pooch", "requests", "papermill", "nbformat", "nbconvert"}
+    every = modules_after("\n".join(first_cell(notebook) for notebook in NOTEBOOKS))
+    assert not every & {*source_readers, "seaborn"}
+    training = modules_after(first_cell("02_train"))
+    assert not training & {*source_readers, "seaborn", "scipy", "statsmodels"}, "statistics are for 03 and 04"
+    assert "torch" in training
 
 
 def test_a_process_of_a_sweep_gets_its_work_without_loading_pytorch() -> None:

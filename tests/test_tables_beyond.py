@@ -185,4 +185,3 @@ def test_without_the_runs_that_a_table_needs_it_is_empty(tiny_data: PoseDataset,
     assert table(collect_study(study(), tiny_data)).empty
     assert table(finished(study(), tiny_data, unless=lambda run: run.is_baseline and run.train_share == 1)).empty
     assert table(finished(study(beyond=False, seeds="4"), tiny_data)).empty
-    assert table(finished(study(schedules="epoch", confounds=False, seeds="5"), tiny_data)).empty

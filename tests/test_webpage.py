@@ -575,12 +575,13 @@ def partly_executed() -> nbformat.NotebookNode:
         ('{"nbformat": 3, "worksheets": []}', "not a notebook of format 4"),
         ('{"nbformat": 3, "metadata": {}, "cells": []}', "not a notebook of format 4"),
         ('{"nbformat": 4, "metadata": {}, "cells": [5]}', "not a valid notebook at cells/0"),
+        ('{"nbformat": 4, "metadata": {}, "cells": ["' + "x" * 10**4 + '"]}', "not a valid notebook at cells/0"),
         ('{"nbformat": 4, "metadata": {}, "cells": [{"cell_type": "code"}]}', "not a valid notebook at cells/0"),
         ('{"nbformat": 4, "metadata": {}, "cells": []}', "0 of 0 code cells were executed"),
         (nbformat.writes(not_executed()), r"0 of 1 code cells were executed; .* `pose3d run 04_results`"),
         (nbformat.writes(partly_executed()), "2 of 3 code cells were executed"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_what_is_no_executed_notebook_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:
     path = tmp_path / "04_results.ipynb"
