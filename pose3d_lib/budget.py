@@ -11,9 +11,6 @@ from dataclasses import dataclass
 BUDGETS = ("equal_frames", "fifteen")
 """`equal_frames` is the formula; `fifteen` is the authors' scripts, t = 15 whatever the action's share of the frames."""
 
-DECAY_PER = ("epoch", "unit_epoch")
-"""What a schedule counts: the run's own epochs, as published, or unit epochs, which are the same for both arms."""
-
 SCHEDULES = {
     "epoch": ("epoch", "epoch"),
     "unit_epoch": ("unit_epoch", "unit_epoch"),

@@ -37,10 +37,6 @@ class Comparison:
         return [*self.original, *(run for runs in self.action_based.values() for run in runs)]
 
     @property
-    def complete(self) -> bool:
-        return not self.missing
-
-    @property
     def usable(self) -> bool:
         """Whether both arms have at least one run, so that there is something to compare."""
         return bool(self.original and self.action_based)
@@ -147,18 +143,14 @@ def _foreign(folder: Path, wanted: set[str], data: PoseDataset) -> str:
     return ""
 
 
-def unit_epochs(config: RunConfig) -> str:
-    """A run's length in words: "1 unit epoch", "80 unit epochs"."""
-    return f"{config.unit_epochs:g} unit epoch{'s' * (config.unit_epochs != 1)}"
-
-
 def describe(comparison: Comparison, data: PoseDataset) -> str:
     """What stands under every table and figure: which data, which network, how many runs, on what machine."""
     return describe_runs(comparison.runs, data)
 
 
 def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:
-    """`describe` of any runs; where they differ in a setting, all its values are named."""
+    """`describe` of any runs, each counted once; where they differ in a setting, all its values are named."""
+    runs = list({run.folder: run for run in runs}.values())
     configs = [run.config for run in runs]
     based = [config for config in configs if not config.is_baseline] or configs
     machine = sorted({f"{run.provenance['processor']}, {run.provenance['device']}" for run in runs})

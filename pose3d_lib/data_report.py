@@ -1,5 +1,7 @@
 """What 01_data_prep shows of a dataset: who is in it, what the cameras see, whether the motion is a body's, its shares."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -81,11 +83,13 @@ def show_shares(data: PoseDataset) -> None:
     show_figure(figures.draw_shares(_trained(data)))
 
 
-def show_training(data: PoseDataset) -> None:
-    """The paper's Figures 1 and 2 drawn to scale."""
+def show_training(data: PoseDataset, path: Path | None = None) -> None:
+    """The paper's Figures 1 and 2 drawn to scale; saved if a path is given."""
     if data.train_actions:
         trained = _trained(data)
-        show_figure(figures.draw_training(trained, SHOWN[1] if SHOWN[1] in trained else trained.index[0]))
+        action = SHOWN[1] if SHOWN[1] in trained else trained.index[0]
+        title = f"What either model is shown, {data.name}{' (synthetic data)' if data.synthetic else ''}"
+        show_figure(figures.draw_training(trained, action, title), path)
 
 
 def _trained(data: PoseDataset) -> pd.Series:

@@ -20,12 +20,13 @@ ARM_COLOURS = {ORIGINAL: "#0072b2", ACTION_BASED: "#e69f00"}
 REST = "#c9d3dc"
 
 
-def draw_training(frames: pd.Series, action: str) -> Figure:
+def draw_training(frames: pd.Series, action: str, title: str) -> Figure:
     """Figures 1 and 2 of the paper, drawn to scale: what either arm is shown, so that both see as many frames.
 
     Args:
         frames: action -> its training frames f(i), for every action that is trained on.
         action: the one of the action-based model.
+        title: above both; it says which data.
     """
     total, own = int(frames.sum()), int(frames[action])
     t = total / own
@@ -59,6 +60,7 @@ def draw_training(frames: pd.Series, action: str) -> Figure:
         own_axes.set_title(title, fontsize=10)
         _open_frame(own_axes, "top", "right", "bottom")
     axes[0].set_ylabel("training frames seen in one unit epoch")
+    figure.suptitle(title, fontsize=10)
     axes[0].yaxis.set_major_formatter("{x:,.0f}")
     return figure
 

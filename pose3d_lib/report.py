@@ -27,12 +27,14 @@ def show_table(table: pd.DataFrame, caption: str = "") -> None:
     say(to_markdown(table) + (f"\n\n*{caption}*" if caption else ""))
 
 
-def show_figure(figure: Figure, path: Path | None = None) -> None:
-    """Shows a figure once, and saves it if a path is given."""
+def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> None:
+    """Shows a figure once, with what stands under it, and saves it if a path is given."""
     if path is not None:
         save_figure(figure, path)
     display(figure)
     plt.close(figure)
+    if caption:
+        say(f"*{caption}*")
 
 
 def mean_pose_error(data: PoseDataset, actions: Sequence[str]) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
+from pose3d_lib.beyond import FEWER_FRAMES, MIXING, SPECIALISED
 from pose3d_lib.comparison import Comparison, describe, describe_runs
 from pose3d_lib.figures_beyond import draw_data_efficiency, draw_joint_bars, draw_joints, draw_mixing, draw_transfer
 from pose3d_lib.figures_study import draw_curves, draw_specialised
@@ -34,11 +35,10 @@ def show_curves(results: StudyResults) -> None:
             runs += comparison.runs
     if parts:
         table = pd.concat(parts)
-        caption = describe_runs(list({run.folder: run for run in runs}.values()), results.data)
+        caption = describe_runs(runs, results.data)
         save_csv(table, results, "curves")
         title = f"How fast either arm learns an action, {kind_of(results)}, {length:g} unit epochs"
-        show_figure(draw_curves(table, title), results.folder / "figure_curves")
-        say(f"*{caption}*")
+        show_figure(draw_curves(table, title), results.folder / "figure_curves", caption)
         for schedule, own in table.groupby("schedule", sort=False):
             say(f"Schedule `{schedule}`: {_curve_sentence(own)}")
 
@@ -63,20 +63,24 @@ def _curve_sentence(table: pd.DataFrame) -> str:
     return "; ".join(sentences) + "."
 
 
+def _plainest(results: StudyResults) -> Comparison | None:
+    """The short runs whose arms differ in the data only, or else those of the published schedule; None without any."""
+    found = (results.find(results.config.short, name, results.config.budgets[0]) for name in (EQUALISED, PUBLISHED))
+    return next((comparison for comparison in found if comparison and comparison.usable), None)
+
+
 def show_transfer(results: StudyResults) -> None:
     """Every model on every action, and how much worse a model is on the actions that it never saw."""
-    for schedule in (EQUALISED, PUBLISHED):
-        comparison = results.find(results.config.short, schedule, results.config.budgets[0])
-        if comparison is not None and comparison.usable:
-            break
-    else:
+    comparison = _plainest(results)
+    if comparison is None:
         return
     matrix = transfer(comparison)
     save_csv(matrix.rename_axis("trained on").reset_index(), results, "transfer")
     show_figure(
-        draw_transfer(matrix, f"Every model on every action, {kind_of(results)}"), results.folder / "figure_transfer"
+        draw_transfer(matrix, f"Every model on every action, {kind_of(results)}"),
+        results.folder / "figure_transfer",
+        describe(comparison, results.data),
     )
-    say(f"*Schedule {schedule}. {describe(comparison, results.data)}*")
     actions = list(matrix.columns)
     own = pd.Series(np.diag(matrix.loc[actions]), index=actions)
     others = (matrix.loc[actions].sum().sum() - own.sum()) / max(1, len(own) * (len(own) - 1))
@@ -99,12 +103,13 @@ def show_specialised(results: StudyResults) -> None:
         shown[f"{arm}, MPJPE [mm]"] = [
             "" if np.isnan(row[0]) else show_value(*row) for row in table[columns].to_numpy()
         ]
-    caption = f"Fine-tuned: the original, trained further on the action. {_caption(results, 'specialised')}"
+    caption = f"Fine-tuned: the original, trained further on the action. {_caption(results, SPECIALISED)}"
     save_table(table, results.folder / "table_specialised", caption, shown)
     show_table(shown, caption)
     show_figure(
         draw_specialised(table, f"Specialising after generalising, {kind_of(results)}"),
         results.folder / "figure_specialised",
+        caption,
     )
     mean = table.set_index("Action").loc[MEAN]
     best = table[table.Action != MEAN].set_index("Action")[
@@ -130,9 +135,10 @@ def show_mixing(results: StudyResults) -> None:
     save_csv(table, results, "mixing")
     every = len(results.data.train_actions)
     show_figure(
-        draw_mixing(table, f"From one action to all, {kind_of(results)}", every), results.folder / "figure_mixing"
+        draw_mixing(table, f"From one action to all, {kind_of(results)}", every),
+        results.folder / "figure_mixing",
+        _caption(results, MIXING),
     )
-    say(f"*{_caption(results, 'mixing')}*")
     for action, own in table.groupby("action", sort=False):
         means = own.groupby("trained_on").mpjpe.mean()
         steps = ", ".join(f"{error:.1f} mm with {number}" for number, error in means.items())
@@ -141,19 +147,14 @@ def show_mixing(results: StudyResults) -> None:
 
 def show_joints(results: StudyResults) -> None:
     """Error per joint and per action, both arms."""
-    for schedule in (EQUALISED, PUBLISHED):
-        comparison = results.find(results.config.short, schedule, results.config.budgets[0])
-        if comparison is not None and comparison.usable:
-            _show_joints(results, comparison, schedule)
-            return
-
-
-def _show_joints(results: StudyResults, comparison: Comparison, schedule: str) -> None:
+    comparison = _plainest(results)
+    if comparison is None:
+        return
     table = joint_errors(comparison, results)
     save_csv(table, results, "joints")
-    show_figure(draw_joint_bars(table, f"Error per joint, {kind_of(results)}"), results.folder / "figure_joint_bars")
-    show_figure(draw_joints(table, f"Error per joint and action, {kind_of(results)}"), results.folder / "figure_joints")
-    say(f"*Schedule {schedule}. {describe(comparison, results.data)}*")
+    caption, kind = describe(comparison, results.data), kind_of(results)
+    show_figure(draw_joint_bars(table, f"Error per joint, {kind}"), results.folder / "figure_joint_bars", caption)
+    show_figure(draw_joints(table, f"Error per joint and action, {kind}"), results.folder / "figure_joints", caption)
     means = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]].mean()
     change = means[ACTION_BASED] - means[ORIGINAL]
     say(
@@ -172,9 +173,7 @@ def show_fewer_frames(results: StudyResults) -> None:
     show_figure(
         draw_data_efficiency(table, f"Error against training frames, {kind_of(results)}"),
         results.folder / "figure_fewer_frames",
-    )
-    say(
-        f"*Every run sees as many windows; with fewer frames it sees each more often. {_caption(results, 'fewer frames')}*"
+        f"Every run sees as many windows; with fewer frames it sees each more often. {_caption(results, FEWER_FRAMES)}",
     )
     for action, own in table.groupby("action", sort=False):
         means = own.groupby(["arm", "frames"]).mpjpe.mean()

@@ -210,6 +210,7 @@ def show_attribution(results: StudyResults) -> None:
     show_figure(
         draw_attribution(told, f"What the published effects are made of, {kind_of(results)}"),
         results.folder / "figure_attribution",
+        caption,
     )
     show_table(shown, caption)
     for claim, own in told.groupby("claim", sort=False):

@@ -105,11 +105,13 @@ def show_comparisons(results: StudyResults, metric: str, number: int) -> None:
             named(metric),
         ),
         results.folder / f"figure_table_{number}",
+        describe(tables[first], results.data),
     )
     if len(found) > 1:
         show_figure(
             draw_changes(_changes(found), f"Change of {NAMES[metric]}, {kind_of(results)}", NAMES[metric]),
             results.folder / f"figure_changes_{number}",
+            describe_runs([run for condition in found for run in tables[condition].runs], results.data),
         )
 
 

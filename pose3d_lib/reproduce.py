@@ -73,8 +73,7 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
 
 def write_page(dataset: str) -> Path:
     """The last execution of 04_results as one page, `outputs/report.html`."""
-    page = outputs_dir() / "report.html"
-    return write_report(notebook_output("04_results"), page, title=f"Is one action enough? {dataset}")
+    return write_report(notebook_output("04_results"), outputs_dir() / PAGE, title=f"Is one action enough? {dataset}")
 
 
 def _step(console: Console, text: str) -> None:
@@ -99,6 +98,9 @@ def sweep_notebook(config: StudyConfig, parameters: Mapping[str, object], consol
         future.result()
 
 
+PAGE = "report.html"
+"""The last execution of 04_results, in the folder of outputs."""
+
 FORMATS = {".csv", ".md", ".tex", ".png", ".svg"}
 """What tables and figures are saved as."""
 
@@ -109,7 +111,7 @@ def reference_dir() -> Path:
 
 
 def write_reference(folder: Path, study: str) -> list[Path]:
-    """Copies a study's tables and figures to `outputs/reference/<study>/` and puts the tables into the README.
+    """Copies a study's tables and figures, and the page of it, to `outputs/reference/<study>/`; puts tables into the README.
 
     Between `<!-- study/name -->` and `<!-- /study/name -->` the README shows the table `name.md`, and nothing else.
     """
@@ -119,6 +121,7 @@ def write_reference(folder: Path, study: str) -> list[Path]:
     written = []
     for source in sorted(path for path in folder.iterdir() if path.suffix in FORMATS):
         written.append(Path(shutil.copy(source, reference / source.name)))
+    written.append(Path(shutil.copy(outputs_dir() / PAGE, reference / PAGE)))
     readme = project_root() / "README.md"
     text = readme.read_text(encoding="utf-8")
     for name in re.findall(rf"<!-- {study}/(\w+) -->", text):

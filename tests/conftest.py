@@ -1,13 +1,16 @@
 """What several test files share: the tiny synthetic dataset, prepared once, and datasets of a few hand-made clips."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
+from pose3d_lib import report
 from pose3d_lib.cameras import Camera
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.skeleton import COCO_17, H36M_17
@@ -60,3 +63,14 @@ def _hand_made(rows: list[tuple], **changes) -> PoseDataset:
 @pytest.fixture(scope="session")
 def hand_made() -> Callable[..., PoseDataset]:
     return _hand_made
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """What a report has shown so far, figures as the word Figure."""
+    texts: list[str] = []
+    monkeypatch.setattr(
+        report, "display", lambda what: texts.append("Figure" if isinstance(what, Figure) else what.data)
+    )
+    yield lambda: "\n".join(texts)
+    plt.close("all")

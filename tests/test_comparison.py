@@ -46,7 +46,7 @@ def test_all_planned_runs_are_found(tiny_data: PoseDataset) -> None:
     for action, runs in comparison.action_based.items():
         assert [(run.config.action, run.config.seed) for run in runs] == [(action, 0), (action, 1)]
     assert len(comparison.runs) == 8
-    assert (comparison.complete, comparison.usable, comparison.missing) == (True, True, [])
+    assert (comparison.usable, comparison.missing) == (True, [])
 
 
 def test_a_run_is_kept_whatever_other_models_lack(tiny_data: PoseDataset) -> None:
@@ -55,7 +55,7 @@ def test_a_run_is_kept_whatever_other_models_lack(tiny_data: PoseDataset) -> Non
     write_runs([config for config in configs if (config.action, config.seed) not in absent], tiny_data)
     comparison = collect_runs(configs, tiny_data)
     assert {(config.action, config.seed) for config in comparison.missing} == absent
-    assert (comparison.complete, comparison.usable) == (False, True)
+    assert comparison.usable
     assert {action: len(runs) for action, runs in comparison.action_based.items()} == {"Eating": 2, "Walking": 1}
     assert len(comparison.original) == 2
 

@@ -43,7 +43,7 @@ def test_texts_on_each_other_are_found() -> None:
 
 @pytest.mark.parametrize("action", ["Directions", "WalkTogether"])
 def test_the_two_trainings_are_drawn_equally_high(action: str) -> None:
-    figure = figures.draw_training(FRAMES, action)
+    figure = figures.draw_training(FRAMES, action, "What either model is shown")
     heights = [
         max(bar.get_y() + bar.get_height() for bar in axes.patches if hasattr(bar, "get_height"))
         for axes in figure.axes
@@ -54,7 +54,9 @@ def test_the_two_trainings_are_drawn_equally_high(action: str) -> None:
 
 def test_a_training_on_very_unequal_actions_is_legible() -> None:
     check_legible(
-        figures.draw_training(pd.Series({"Walking": 44_088, "BasketballSignal": 31_796, "Running": 1_672}), "Running")
+        figures.draw_training(
+            pd.Series({"Walking": 44_088, "BasketballSignal": 31_796, "Running": 1_672}), "Running", "Shown"
+        )
     )
 
 

@@ -155,9 +155,14 @@ def test_writing_the_reference_copies_the_tables_and_fills_the_readme(
     save_table(table, tmp_path / "results" / "table_1", "Caption.")
     (tmp_path / "results" / "figure.png").write_bytes(b"\x89PNG")
     (tmp_path / "results" / "other.txt").write_text("not copied")
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "report.html").write_text("<p>The answer")
     written = write_reference(tmp_path / "results", "quick")
     reference = tmp_path / "project" / "outputs" / "reference" / "quick"
-    assert written == [reference / name for name in ("figure.png", "table_1.csv", "table_1.md", "table_1.tex")]
+    assert written == [
+        reference / name for name in ("figure.png", "table_1.csv", "table_1.md", "table_1.tex", "report.html")
+    ]
     assert all(path.is_file() for path in written)
     text = readme.read_text()
     assert blocks(text) == {"quick/table_1": to_markdown(table), "paper/claims": ""}

@@ -4,13 +4,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from run_folders import make_study, write_runs
 
-from pose3d_lib import report, report_claims
+from pose3d_lib import report_claims
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.results import StudyResults, collect_study
@@ -20,17 +18,6 @@ from pose3d_lib.results import StudyResults, collect_study
 def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
     return tmp_path / "outputs"
-
-
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """What was shown so far, figures as the word Figure."""
-    texts: list[str] = []
-    monkeypatch.setattr(
-        report, "display", lambda what: texts.append("Figure" if isinstance(what, Figure) else what.data)
-    )
-    yield lambda: "\n".join(texts)
-    plt.close("all")
 
 
 @pytest.fixture
