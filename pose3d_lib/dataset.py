@@ -126,6 +126,10 @@ class PoseDataset:
     def camera_of(self, clip: pd.Series) -> Camera:
         return self.cameras[clip.camera]
 
+    def name_of(self, clip: pd.Series) -> str:
+        """A row of `clips` in words: "clip S9/Eating/1, camera 54138969"."""
+        return f"clip {clip.subject}/{clip.action}/{clip['take']}, camera {self.camera_of(clip).name}"
+
     def world(self, clip: pd.Series) -> np.ndarray:
         """The joints of a labelled clip in the world: (frames, joints, 3) float64, metres."""
         rows = slice(clip.start, clip.stop)

@@ -68,7 +68,7 @@ def evaluate(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keyp
         own = clips.iloc[done : done + len(group)]
         for (_, clip), prediction in zip(own.iterrows(), group, strict=True):
             if not prediction.isfinite().all():
-                raise FloatingPointError(f"{data.name}: the prediction for {_clip_name(data, clip)} is not finite")
+                raise FloatingPointError(f"{data.name}: the prediction for {data.name_of(clip)} is not finite")
         errors = _clip_errors(group, gather_targets(data, own).double(), joint_columns(data.skeleton))
         for (_, clip), values in zip(own.iterrows(), errors, strict=True):
             place = {key: clip[key] for key in ("subject", "action", "take")}
@@ -90,7 +90,7 @@ def check_test_clips(data: PoseDataset) -> None:
 def _check_velocity(data: PoseDataset, clips: pd.DataFrame) -> None:
     short = clips[clips.stop - clips.start < 2]
     if len(short):
-        raise InputError(f"{data.name}: {_clip_name(data, short.iloc[0])} has one frame, and so no velocity to test")
+        raise InputError(f"{data.name}: {data.name_of(short.iloc[0])} has one frame, and so no velocity to test")
 
 
 def _clip_errors(predictions: list[Tensor], targets: Tensor, joints: list[str]) -> list[dict[str, float]]:
@@ -114,10 +114,6 @@ def _clip_errors(predictions: list[Tensor], targets: Tensor, joints: list[str]) 
         }
         for i in range(len(lengths))
     ]
-
-
-def _clip_name(data: PoseDataset, clip: pd.Series) -> str:
-    return f"clip {clip.subject}/{clip.action}/{clip['take']}, camera {data.camera_of(clip).name}"
 
 
 def per_action(clip_errors: pd.DataFrame) -> pd.DataFrame:

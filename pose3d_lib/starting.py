@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pose3d_lib.actions import nearest
+from pose3d_lib.assignment import build_model
 from pose3d_lib.config import RESULT_FORMAT, RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import runs_dir
-from pose3d_lib.training import build_model
 
 FINISHED = "finished.json"
 WEIGHTS = "model.safetensors"

@@ -16,6 +16,8 @@ from pose3d_lib.model import TemporalLifter
 from pose3d_lib.precision import arithmetic
 from pose3d_lib.windows import TrainingWindows
 
+NEVER = torch.iinfo(torch.int64).max
+
 STEPS_BEFORE_RECORDING = 3
 """Of each size of batch; libraries choose their kernels and take their memory in the first."""
 
@@ -33,6 +35,12 @@ class AmsGrad:
             [torch.zeros_like(parameter) for parameter in parameters] for _ in range(3)
         )
         self._steps = [torch.zeros((), device=parameter.device) for parameter in parameters]
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that a later step depends on, by name, but for the learning rate; copy into them to restore."""
+        kinds = {"mean": self._means, "square": self._squares, "largest": self._largest, "steps": self._steps}
+        return {f"{kind}.{number}": own for kind, tensors in kinds.items() for number, own in enumerate(tensors)}
 
     @torch.no_grad()
     def step(self) -> None:
@@ -69,6 +77,7 @@ class TrainingSteps:
 
     Attributes:
         loss_sum: () float64, the losses of all windows since it was last zeroed, metres.
+        first_bad: () int64, the first step, counted from 1, whose loss was not finite; NEVER if there was none.
     """
 
     def __init__(
@@ -82,6 +91,17 @@ class TrainingSteps:
         self._times: dict[int, int] = {}
         self._schedule: tuple[float, float] | None = None
         self.loss_sum = torch.zeros((), device=self._device, dtype=torch.float64)
+        self._steps = torch.zeros((), device=self._device, dtype=torch.int64)
+        self.first_bad = torch.full_like(self._steps, NEVER)
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that later steps depend on, by name, the network's own among them; copy into them to restore."""
+        return {
+            **{f"network.{name}": own for name, own in self._model.state_dict().items()},
+            **{f"optimiser.{name}": own for name, own in self._optimizer.state.items()},
+            "loss_sum": self.loss_sum,
+        }
 
     def set_schedule(self, lr: float, bn_momentum: float) -> None:
         """Learning rate and batch-norm momentum of the steps that follow."""
@@ -113,7 +133,10 @@ class TrainingSteps:
         with torch.autocast(self._device.type, enabled=False):
             loss.backward()
         self._optimizer.step()
-        self.loss_sum += loss.detach() * len(numbers)
+        loss = loss.detach()
+        self.loss_sum += loss * len(numbers)
+        self._steps += 1
+        self.first_bad.copy_(torch.minimum(self.first_bad, torch.where(loss.isfinite(), NEVER, self._steps)))
 
 
 def _aside(step: Callable[[Tensor], None], numbers: Tensor) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from pose3d_lib.assignment import check_run
 from pose3d_lib.config import RunConfig, available_cores
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.kernels import SweepFailed, execute_notebook
 from pose3d_lib.runs import FINISHED, Run, read_progress, run_folder
 from pose3d_lib.study import StudyConfig
-from pose3d_lib.training import check_run
 
 SECONDS_BETWEEN_LOOKS = 0.5
 KILLED = "a process was killed while this ran (out of memory?)"

@@ -1,22 +1,27 @@
-"""The training loop: shuffled windows, MPJPE, Adam with AMSGrad, and tests on the way."""
+"""The training loop: shuffled windows, MPJPE, Adam with AMSGrad, tests and checkpoints on the way."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from pose3d_lib.budget import Budget, batch_sizes, bn_momentum, learning_rate, plan_budget
+from pose3d_lib.assignment import batches, build_model, check_run, own_test_clips, own_train_clips
+from pose3d_lib.budget import Budget, bn_momentum, learning_rate
+from pose3d_lib.checkpoints import NEW_START, Checkpoint
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.evaluation import check_test_clips, evaluate, frame_wise, per_action
+from pose3d_lib.evaluation import evaluate, frame_wise, per_action
+from pose3d_lib.interrupts import RunStopped
 from pose3d_lib.model import TemporalLifter
-from pose3d_lib.steps import TrainingSteps
+from pose3d_lib.steps import NEVER, TrainingSteps
 from pose3d_lib.windows import TrainingWindows
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+CHECKPOINT_SHARE = 0.02
+"""Of the time, that checkpoints at the ends of epochs may take."""
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -85,162 +90,212 @@ class Stopwatch:
         self.cpu_seconds += time.process_time() - self._since[1]
 
 
-def build_model(config: RunConfig, data: PoseDataset) -> TemporalLifter:
-    """An untrained lifter; its weights follow from PyTorch's random state."""
-    return TemporalLifter(
-        num_joints_in=data.layouts[config.keypoints].num_joints,
-        in_features=2,
-        num_joints_out=data.skeleton.num_joints,
-        filter_widths=config.filter_widths,
-        causal=config.causal,
-        dropout=config.dropout,
-        channels=config.channels,
-    )
-
-
-def own_train_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
-    """The clips that a run is trained on, each as long as `train_share` leaves it, in the order of the table."""
-    for action in config.trained_actions:
-        data.train_clips(action)  # refuses one that has none
-    clips = data.select(data.train_subjects, None if config.is_baseline else config.trained_actions)
-    frames = np.rint(config.train_share * (clips.stop - clips.start)).astype(int).clip(lower=1)
-    return clips.assign(stop=clips.start + frames)
-
-
-def own_test_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
-    """The test clips of a run's `action`, or of all actions for the baseline: what it is tested on on the way."""
-    clips = data.test_clips()
-    return clips if config.is_baseline else clips[clips.action == config.action]
-
-
-def check_run(config: RunConfig, data: PoseDataset) -> Budget:
-    """The budget of a run, or an InputError where the data cannot carry it; reads the table of clips only."""
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
-        )
-    check_test_clips(data)
-    everything, own = (2 * _num_frames(clips) for clips in (data.train_clips(), own_train_clips(config, data)))
-    if not len(own_test_clips(config, data)):
-        raise InputError(
-            f"action {config.action!r} of {data.name} has no test clips, so nothing could be said of its model. "
-            f"Actions with both: {', '.join(a for a in data.train_actions if a in data.test_actions)}"
-        )
-    if config.batch_size > own:
-        share = "" if config.train_share == 1 else f" at train_share {config.train_share:g}"
-        raise InputError(
-            f"parameter batch_size: found {config.batch_size}, but there are only {own} training windows of "
-            f"{', '.join(config.trained_actions)} in {data.name}{share} ({own // 2} frames, and their mirror images); "
-            f"give at most {own}"
-        )
-    budget = plan_budget(everything, own, unit_epochs=config.unit_epochs, budget=config.budget)
-    if budget.total < 2:
-        raise InputError(
-            f"parameter unit_epochs: found {config.unit_epochs:g}, which leaves {budget.total} windows to train on; "
-            f"a unit epoch has {budget.unit}"
-        )
-    return budget
-
-
-def _num_frames(clips: pd.DataFrame) -> int:
-    return int((clips.stop - clips.start).sum())
-
-
 def train(
     config: RunConfig,
     data: PoseDataset,
     *,
     initial: Mapping[str, Tensor] | None = None,
+    resume: Checkpoint | None = None,
     on_row: Callable[[HistoryRow], None] = lambda row: None,
     on_progress: Callable[[int, int], None] = lambda seen, total: None,
+    on_checkpoint: Callable[[Checkpoint], None] | None = None,
+    stop: Callable[[], str] = lambda: "",
 ) -> Trained:
-    """Trains one run. The same config on the same machine's CPU gives the same weights, bit for bit.
+    """Trains one run. The same config on the same machine's CPU gives the same weights, bit for bit, resumed or not.
 
     Args:
         config: what to train.
         data: the dataset that the config names.
         initial: the network's state that training starts with, weights and batch-norm statistics, where the config says
             `start_from`; none for random weights.
-        on_row: called at every epoch's end and every test on the way.
+        resume: a checkpoint of the same run to go on from, which holds the weights then; none to begin.
+        on_row: called at every epoch's end and every test on the way; of a resumed run, also with the rows before.
         on_progress: called about twice a second with the windows seen and their total.
+        on_checkpoint: called with where training is, at an epoch's end, at most SECONDS_BETWEEN_CHECKPOINTS apart, and
+            before a stop; none for a training that cannot be resumed. Where epochs are so short that it would take more
+            than CHECKPOINT_SHARE of the time, some epochs pass without.
+        stop: asked after every step; anything but "" ends the training there, and says why.
 
     Raises:
         InputError: the data cannot carry the run.
         FloatingPointError: the loss is no longer finite.
+        RunStopped: `stop` said so.
         ValueError: `initial` is there and the config starts from no run, or the other way round.
     """
-    if bool(config.start_from) != (initial is not None):
+    if resume is None and bool(config.start_from) != (initial is not None):
         raise ValueError(f"expected initial weights just where a run starts from another, found {config.start_from!r}")
-    budget = check_run(config, data)
-    torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    device = torch.device(config.device)
-    clips = own_train_clips(config, data)
-    windows = TrainingWindows(data, clips, config.keypoints, config.filter_widths, causal=config.causal, device=device)
-    test_clips = own_test_clips(config, data)
-    model = build_model(config, data)
-    if initial is not None:
-        model.load_state_dict(initial)
-    model.to(device)
-    make_step = TrainingSteps(model, windows, precision=config.precision, lr=config.lr, record=config.cuda_graphs)
-    points = [round(point * budget.unit) for point in config.evaluate_at if point * budget.unit < budget.total]
+    training = _Training(config, data, initial)
+    if resume is not None:
+        training.restore(resume)
+        for row in training.rows:
+            on_row(row)
+    training.run(on_row=on_row, on_progress=on_progress, on_checkpoint=on_checkpoint, stop=stop)
+    return training.result()
 
-    seen = steps = rows_seen = 0
-    training, testing = Stopwatch(), Stopwatch()
-    reported = time.perf_counter()
-    training.go()
-    for numbers, ends_epoch in _batches(budget, config, device):
-        rate = learning_rate(config.lr, config.lr_decay, seen=seen, budget=budget, decay_per=config.lr_decay_per)
-        momentum = bn_momentum(seen=seen, budget=budget, decay_per=config.bn_decay_per)
-        make_step.set_schedule(rate, momentum)
-        make_step(numbers)
-        seen, steps = seen + len(numbers), steps + 1
 
-        tests_now = bool(points) and seen >= points[0]
-        if ends_epoch or tests_now:
-            train_mpjpe = 1000 * float(make_step.loss_sum) / (seen - rows_seen)
-            training.halt()
-            if not train_mpjpe < float("inf"):
-                raise FloatingPointError(
-                    f"the training loss is {train_mpjpe} after {seen} windows, at learning rate {rate:.3g}"
-                )
-            errors = None
-            if tests_now:
-                points = [point for point in points if point > seen]
-                testing.go()
-                errors = per_action(evaluate(model, data, test_clips, config.keypoints))
-                testing.halt()
-            on_row(
-                HistoryRow(
-                    epoch=seen / budget.per_epoch,
-                    unit_epochs=seen / budget.unit,
-                    windows=seen,
-                    steps=steps,
-                    lr=rate,
-                    bn_momentum=momentum,
-                    train_mpjpe=train_mpjpe,
-                    test_mpjpe=None if errors is None else float(frame_wise(errors).mpjpe),
-                    test_actions=None if errors is None else errors.mpjpe.to_dict(),
-                    train_seconds=training.seconds,
-                    test_seconds=testing.seconds,
-                )
+class _Training:
+    """A training under way: what was seen, and all that the next step depends on."""
+
+    def __init__(self, config: RunConfig, data: PoseDataset, initial: Mapping[str, Tensor] | None):
+        self._config, self._data, self._budget = config, data, check_run(config, data)
+        torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self._device = torch.device(config.device)
+        clips = own_train_clips(config, data)
+        self._windows = TrainingWindows(
+            data, clips, config.keypoints, config.filter_widths, causal=config.causal, device=self._device
+        )
+        self._test_clips = own_test_clips(config, data)
+        self._model = build_model(config, data)
+        if initial is not None:
+            self._model.load_state_dict(initial)
+        self._model.to(self._device)
+        self._make_step = TrainingSteps(
+            self._model, self._windows, precision=config.precision, lr=config.lr, record=config.cuda_graphs
+        )
+        self._points = [max(1, round(point * self._budget.unit)) for point in config.evaluate_at]
+        self._total = sum(self._budget.epoch_sizes)
+        self._seen = self._steps = self._resumed_at = 0
+        self._training, self._testing = Stopwatch(), Stopwatch()
+        self.rows: list[HistoryRow] = []
+
+    def checkpoint(self) -> Checkpoint:
+        """Where the training is, between two steps."""
+        random = {"random.cpu": torch.get_rng_state()}
+        if self._device.type == "cuda":
+            random["random.cuda"] = torch.cuda.get_rng_state(self._device)
+        numbers = {
+            "seen": self._seen,
+            "steps": self._steps,
+            "train_seconds": self._training.seconds,
+            "train_cpu_seconds": self._training.cpu_seconds,
+            "test_seconds": self._testing.seconds,
+            "rows": [asdict(row) for row in self.rows],
+        }
+        return Checkpoint({**self._make_step.state, **random}, numbers)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Puts everything where it was; an InputError where the checkpoint is of another network."""
+        state = self._make_step.state
+        expected = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        found = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items() if name in state}
+        if found != expected:
+            raise InputError(f"the checkpoint is of another network than this run's; {NEW_START}")
+        with torch.no_grad():
+            for name, tensor in state.items():
+                tensor.copy_(checkpoint.tensors[name])
+        torch.set_rng_state(checkpoint.tensors["random.cpu"])
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"], self._device)
+        numbers = checkpoint.numbers
+        self._seen, self._steps = numbers["seen"], numbers["steps"]
+        self._resumed_at = self._steps
+        self._training.seconds, self._training.cpu_seconds = numbers["train_seconds"], numbers["train_cpu_seconds"]
+        self._testing.seconds = numbers["test_seconds"]
+        self.rows = [HistoryRow(**row) for row in numbers["rows"]]
+
+    def run(
+        self,
+        *,
+        on_row: Callable[[HistoryRow], None],
+        on_progress: Callable[[int, int], None],
+        on_checkpoint: Callable[[Checkpoint], None] | None,
+        stop: Callable[[], str],
+    ) -> None:
+        """Every step that is left."""
+        config, budget = self._config, self._budget
+        reported = saved = time.perf_counter()
+        saving = 0.0  # seconds that the last checkpoint took
+        self._training.go()
+        for numbers, ends_epoch in batches(budget, config, self._device, self._seen):
+            rate = learning_rate(
+                config.lr, config.lr_decay, seen=self._seen, budget=budget, decay_per=config.lr_decay_per
             )
-            make_step.loss_sum.zero_()
-            rows_seen = seen
-            training.go()  # what the caller does with a row is not training
-        if time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
-            training.halt()
-            reported = time.perf_counter()
-            on_progress(seen, budget.total)
-            training.go()
-    return Trained(model.eval(), budget, seen, steps, training.seconds, training.cpu_seconds, testing.seconds)
+            momentum = bn_momentum(seen=self._seen, budget=budget, decay_per=config.bn_decay_per)
+            self._make_step.set_schedule(rate, momentum)
+            self._make_step(numbers)
+            self._seen, self._steps = self._seen + len(numbers), self._steps + 1
 
+            tests_now = self._tests_now(len(numbers))
+            if ends_epoch or tests_now:
+                self._training.halt()
+                self._check_finite()
+                self.rows.append(self._row(rate, momentum, tests_now))
+                on_row(self.rows[-1])
+                self._make_step.loss_sum.zero_()
+                self._training.go()  # what the caller does with a row is not training
+            now, why = time.perf_counter(), stop()
+            if now - reported > SECONDS_BETWEEN_REPORTS:
+                self._training.halt()
+                self._check_finite()
+                on_progress(self._seen, budget.total)
+                reported = now
+                self._training.go()
+            due = now - saved > SECONDS_BETWEEN_CHECKPOINTS or (
+                ends_epoch and saving <= CHECKPOINT_SHARE * (now - saved)
+            )
+            if on_checkpoint and (due or why):
+                self._training.halt()
+                self._check_finite()
+                on_checkpoint(self.checkpoint())
+                saved = time.perf_counter()
+                saving = saved - now
+                self._training.go()
+            if why:
+                raise RunStopped(f"stopped by {why} after {self._seen:,} of {self._total:,} windows")
+        self._training.halt()
 
-def _batches(budget: Budget, config: RunConfig, device: torch.device) -> Iterator[tuple[Tensor, bool]]:
-    """Numbers of the windows of each batch, shuffled anew every epoch, and whether the batch ends its epoch."""
-    for epoch, size in enumerate(budget.epoch_sizes):
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-        order = torch.randperm(budget.per_epoch, generator=generator)[:size]
-        batches = order.to(device).split(batch_sizes(size, config.batch_size))
-        for number, batch in enumerate(batches):
-            yield batch, number == len(batches) - 1
+    def _tests_now(self, last: int) -> bool:
+        """Whether the last batch, of so many windows, came to a point of the config where a run is tested on the way."""
+        return any(self._seen - last < point <= self._seen and point < self._budget.total for point in self._points)
+
+    def _row(self, rate: float, momentum: float, tests_now: bool) -> HistoryRow:
+        errors = None
+        if tests_now:
+            self._testing.go()
+            errors = per_action(evaluate(self._model, self._data, self._test_clips, self._config.keypoints))
+            self._testing.halt()
+        before = self.rows[-1].windows if self.rows else 0
+        return HistoryRow(
+            epoch=self._seen / self._budget.per_epoch,
+            unit_epochs=self._seen / self._budget.unit,
+            windows=self._seen,
+            steps=self._steps,
+            lr=rate,
+            bn_momentum=momentum,
+            train_mpjpe=1000 * float(self._make_step.loss_sum) / (self._seen - before),
+            test_mpjpe=None if errors is None else float(frame_wise(errors).mpjpe),
+            test_actions=None if errors is None else errors.mpjpe.to_dict(),
+            train_seconds=self._training.seconds,
+            test_seconds=self._testing.seconds,
+        )
+
+    def _check_finite(self) -> None:
+        """Raises where a loss was not finite, and describes the batch."""
+        bad = int(self._make_step.first_bad)
+        if bad == NEVER:
+            return
+        bad += self._resumed_at
+        seen = 0
+        for step, (numbers, _) in enumerate(batches(self._budget, self._config, self._device), start=1):
+            if step == bad:
+                break
+            seen += len(numbers)
+        config = self._config
+        rate = learning_rate(config.lr, config.lr_decay, seen=seen, budget=self._budget, decay_per=config.lr_decay_per)
+        raise FloatingPointError(
+            f"the training loss is no longer finite from step {bad} on, after {seen:,} windows, at learning rate "
+            f"{rate:.3g}. The batch of that step: {self._windows.describe(numbers)}. A checkpoint from before that step "
+            "is kept if there was one; if the numbers of the batch are sound, give a lower lr"
+        )
+
+    def result(self) -> Trained:
+        return Trained(
+            self._model.eval(),
+            self._budget,
+            self._seen,
+            self._steps,
+            self._training.seconds,
+            self._training.cpu_seconds,
+            self._testing.seconds,
+        )

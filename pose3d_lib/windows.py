@@ -17,6 +17,9 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.model import padding, receptive_field
 from pose3d_lib.skeleton import Skeleton
 
+MOST_NAMED = 3
+"""Clips of a batch that its description names."""
+
 
 def mirror_keypoints(screen: Tensor, layout: Skeleton) -> Tensor:
     """Normalised keypoints as in a mirror: x negated, left and right exchanged: (..., joints, 2) -> the same."""
@@ -119,6 +122,7 @@ class TrainingWindows:
         self.screen = _mirror_into_second_half(padded.screen, data.layouts[keypoints]).flatten(1).to(device)
         self.first_row = torch.cat([padded.first_row, padded.first_row + len(padded.screen) // 2]).to(device)
         self.targets = _mirror_into_second_half(gather_targets(data, clips, room=2), data.skeleton).to(device)
+        self._data, self._clips, self._ends = data, clips, np.cumsum(padded.lengths)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -129,3 +133,20 @@ class TrainingWindows:
         overlapping = self.screen.as_strided((rows - self.frames + 1, self.frames * width), (width, 1))
         windows = overlapping.index_select(0, self.first_row[numbers])
         return windows.view(-1, self.frames, *self.joint_shape), self.targets.index_select(0, numbers)
+
+    def describe(self, numbers: Tensor) -> str:
+        """What is in a batch, in words: its clips, the range of its numbers, and the first that are not finite."""
+        rows = np.searchsorted(self._ends, numbers.cpu().numpy() % (len(self) // 2), side="right")
+        clips = [self._data.name_of(self._clips.iloc[row]) for row in dict.fromkeys(rows)]
+        some = ", ".join(clips[:MOST_NAMED]) + (
+            f" and {len(clips) - MOST_NAMED} more" if len(clips) > MOST_NAMED else ""
+        )
+        words = [f"{len(numbers)} windows of {some}"]
+        for name, values in zip(("keypoints", "3D joints"), self.gather(numbers), strict=True):
+            finite = values.isfinite().flatten(1).all(1)
+            if finite.all():
+                words.append(f"{name} from {values.min():.3g} to {values.max():.3g}")
+            else:
+                first = self._clips.iloc[rows[int(finite.logical_not().nonzero()[0])]]
+                words.append(f"{name} that are not finite, first in a window of {self._data.name_of(first)}")
+        return "; ".join(words)

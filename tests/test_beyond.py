@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pose3d_lib.assignment import check_run
 from pose3d_lib.beyond import (
     AS_MANY_FRAMES,
     FEWER_FRAMES,
@@ -21,7 +22,6 @@ from pose3d_lib.beyond import (
 from pose3d_lib.config import RunConfig, make_config, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.study import StudyConfig, plan_study, unique_runs
-from pose3d_lib.training import check_run
 
 ACTIONS = ("Walking", "Sitting", "Eating", "Posing", "Photo")
 ROWS = [

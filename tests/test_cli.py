@@ -25,7 +25,8 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.kernels import NotebookFailed
-from pose3d_lib.runs import Run, execute_run, find_run, run_folder
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.runs import Run, find_run, run_folder
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import (
     RunStatus,

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,13 +19,14 @@ import pytest
 import torch
 
 import pose3d_lib
-from pose3d_lib import runs
+from pose3d_lib import lifecycle, runs
 from pose3d_lib.config import ADDED, RESULT_FORMAT, RunConfig, make_config
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import save_dataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action
-from pose3d_lib.runs import Run, execute_run, find_run, read_progress, run_folder
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.runs import Run, find_run, read_progress, run_folder
 
 SETTINGS = {
     "scale": "tiny",
@@ -37,7 +39,7 @@ SETTINGS = {
 """About 6000 windows: two epochs and a half of Sitting, a quarter of a second."""
 
 LISTED = re.findall(r"^(\w+\.\w+) {2,}\S", runs.__doc__, re.MULTILINE)
-LEFT = set(LISTED) - {"progress.json", "02_train.ipynb"}
+LEFT = set(LISTED) - {"progress.json", "checkpoint.state", "02_train.ipynb"}
 """What a finished run leaves that no notebook started."""
 
 
@@ -46,7 +48,7 @@ def small_config(**changes: object) -> RunConfig:
 
 
 def files_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {".lock"}
+    return {path.name for path in folder.iterdir()} - {".lease"}
 
 
 @pytest.fixture
@@ -60,13 +62,13 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The actions trained so far."""
     begun: list[str] = []
-    train = runs.train
+    train = lifecycle.train
 
     def counted(config: RunConfig, *arguments: object, **keywords: object) -> object:
         begun.append(config.action)
         return train(config, *arguments, **keywords)
 
-    monkeypatch.setattr(runs, "train", counted)
+    monkeypatch.setattr(lifecycle, "train", counted)
     return begun
 
 
@@ -100,7 +102,7 @@ def run(executed: Executed) -> Run:
 
 
 def test_the_folder_holds_what_the_module_lists(run: Run) -> None:
-    assert len(LISTED) == 10
+    assert len(LISTED) == 12
     assert files_in(run.folder) == LEFT
 
 
@@ -241,8 +243,8 @@ def test_timing_says_how_much_was_seen(run: Run, tiny_data: PoseDataset) -> None
 
 def test_a_finished_run_is_found_and_reused(run: Run, tiny_data: PoseDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSE3D_OUTPUTS", str(run.folder.parent.parent))
-    monkeypatch.setattr(runs, "train", lambda *_, **__: pytest.fail("trained again"))
-    before = {path: path.stat().st_mtime_ns for path in run.folder.iterdir() if path.name != ".lock"}
+    monkeypatch.setattr(lifecycle, "train", lambda *_, **__: pytest.fail("trained again"))
+    before = {path: path.stat().st_mtime_ns for path in run.folder.iterdir() if path.name != ".lease"}
     said: list[str] = []
     assert execute_run(small_config(), tiny_data, say=said.append) == run
     assert said == [f"finished before; read from {run.folder}"]
@@ -292,7 +294,7 @@ def fail_to_replace(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(Path, "replace", failing)
 
 
-@pytest.mark.parametrize("name", sorted(LEFT - {"history.jsonl"}))
+@pytest.mark.parametrize("name", sorted(LEFT - {"history.jsonl", "run.log"}))
 def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_finished_run(
     name: str, tiny_data: PoseDataset, outputs: Path, monkeypatch: pytest.MonkeyPatch, trainings: list[str]
 ) -> None:
@@ -332,7 +334,7 @@ def test_finished_is_the_last_file_written(
     execute_run(small_config(unit_epochs=0.05, evaluate_at=""), tiny_data)
     assert written[-1] == "finished.json"
     assert written.count("finished.json") == 1
-    assert set(written) == LEFT - {"history.jsonl"} | {"progress.json"}
+    assert set(written) == LEFT - {"history.jsonl", "run.log"} | {"progress.json", ".checkpoint.state"}
 
 
 def test_a_reader_never_sees_half_a_file(
@@ -346,7 +348,7 @@ def test_a_reader_never_sees_half_a_file(
         assert not (folder / "model.safetensors").exists()
         raise OSError("the cable was pulled")
 
-    monkeypatch.setattr(runs, "save_file", half)
+    monkeypatch.setattr(lifecycle, "save_file", half)
     with pytest.raises(InputError, match=r"model\.safetensors: cannot be written \(the cable was pulled\)"):
         execute_run(config, tiny_data)
     assert not (folder / "model.safetensors").exists()
@@ -385,7 +387,7 @@ def test_a_run_that_fails_is_not_finished_and_lets_the_next_one_train(
         raise FloatingPointError("the training loss is nan")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "train", fail)
+        patch.setattr(lifecycle, "train", fail)
         with pytest.raises(FloatingPointError):
             execute_run(config, tiny_data)
     assert find_run(config, tiny_data) is None
@@ -411,7 +413,7 @@ def test_progress_is_there_while_the_run_trains_and_gone_afterwards(
 SECOND_PROCESS = """
 import sys
 from pathlib import Path
-from pose3d_lib import runs
+from pose3d_lib import lifecycle as runs
 from pose3d_lib.config import RunConfig, make_config
 from pose3d_lib.dataset_file import load_dataset
 
@@ -446,8 +448,8 @@ def test_of_two_processes_one_trains_and_the_other_waits_and_reads(
     assert processes[0].returncode == 0
     said += rest.splitlines()
     assert said == [
-        f"another process is training this run ({folder}); waiting for it",
-        f"finished before; read from {folder}",
+        f"process {os.getpid()} on {socket.gethostname()} is training this run ({folder}); waiting for it",
+        f"finished meanwhile; read from {folder}",
         str(run.action_wise["mpjpe"]),
     ]
     assert trainings == ["Sitting"]

@@ -11,12 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pose3d_lib import runs, training
+from pose3d_lib import lifecycle, training
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import evaluate
-from pose3d_lib.runs import Run, execute_run, run_folder
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.runs import Run, run_folder
 from pose3d_lib.starting import check_start, load_start
 from pose3d_lib.training import train
 from pose3d_lib.windows import TrainingWindows
@@ -178,7 +179,7 @@ def test_the_same_start_gives_the_same_run_bit_for_bit(baseline, data) -> None:
 def test_a_finished_run_is_read_also_when_what_it_started_from_is_gone(baseline, data, monkeypatch) -> None:
     found = execute_run(specialised(baseline), data)
     shutil.rmtree(baseline.folder)
-    monkeypatch.setattr(runs, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(lifecycle, "train", lambda *_, **__: pytest.fail("trained again"))
     assert execute_run(specialised(baseline), data) == found
 
 
@@ -206,7 +207,7 @@ def test_weights_and_the_setting_that_names_their_run_go_together(baseline, data
 @pytest.fixture
 def refuses(baseline: Run, outputs: Path, data: PoseDataset, monkeypatch) -> Callable[..., str]:
     """Tries a start that is refused at once and leaves everything as it was; gives the message."""
-    monkeypatch.setattr(runs, "train", lambda *_, **__: pytest.fail("the refusal came too late"))
+    monkeypatch.setattr(lifecycle, "train", lambda *_, **__: pytest.fail("the refusal came too late"))
 
     def refuse(data: PoseDataset = data, **changes) -> str:
         chosen = specialised(baseline, **changes)

@@ -35,7 +35,7 @@ import os, time
 from pose3d_lib import sweep
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.config import RunConfig, make_config
-from pose3d_lib.runs import execute_run
+from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.study import StudyConfig
 

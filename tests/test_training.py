@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from pose3d_lib import steps, training
+from pose3d_lib.assignment import build_model, check_run, own_test_clips
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import evaluate, frame_wise, per_action
 from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.skeleton import COCO_17, Skeleton
-from pose3d_lib.training import HistoryRow, Trained, build_model, check_run, own_test_clips, train
+from pose3d_lib.training import HistoryRow, Trained, train
 from pose3d_lib.windows import TrainingWindows
 
 # 100 frames to train on, so 200 windows in a unit epoch: 120 of Walking, 60 of Sitting, 20 of SittingDown.
@@ -195,9 +196,20 @@ def test_an_action_the_dataset_does_not_have_is_refused(action, data) -> None:
 
 def test_a_loss_that_is_no_longer_finite_is_an_error(data) -> None:
     with pytest.raises(
-        FloatingPointError, match=r"training loss is (nan|inf) after 60 windows, at learning rate 1e\+30"
+        FloatingPointError,
+        match=r"no longer finite from step 2 on, after 16 windows, at learning rate 1e\+30.*"
+        r"16 windows of clip S1/Sitting/0, camera wide; keypoints from -\d.* to \d.*; 3D joints from -\d.*give a lower lr",
     ):
         run(config(lr=1e30), data)
+
+
+def test_numbers_that_are_not_finite_are_found_in_their_batch(data) -> None:
+    spoilt = poisoned(data, where=lambda clip: clip.action == "SittingDown" and clip.subject == "S1")
+    with pytest.raises(
+        FloatingPointError,
+        match=r"from step \d on.*keypoints that are not finite, first in a window of clip S1/SittingDown/0",
+    ):
+        run(config("All"), spoilt)
 
 
 # Repetition

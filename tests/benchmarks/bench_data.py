@@ -47,7 +47,7 @@ print(json.dumps({
 RUN = """
 import json, os, resource, sys, tempfile
 from pose3d_lib.config import RunConfig, make_config
-from pose3d_lib.runs import execute_run
+from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.sources import open_dataset
 config = make_config(RunConfig, {"scale": "full", "action": sys.argv[1], "unit_epochs": 0.001, "evaluate_at": ""})
 data = open_dataset(config.data)

@@ -14,11 +14,11 @@ from plain import PlainLifter, PlainWindows, plain_training
 from random_clips import lengths_adding_up_to, random_clips
 from torch import Tensor
 
+from pose3d_lib.assignment import build_model
 from pose3d_lib.config import PRESETS, RunConfig, make_config
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.steps import TrainingSteps
-from pose3d_lib.training import build_model
 from pose3d_lib.windows import TrainingWindows
 
 FRAMES = 250_000

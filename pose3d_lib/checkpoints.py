@@ -1,0 +1,106 @@
+"""The checkpoint of an unfinished run: all that the rest of its training depends on, in one file that is whole or not there.
+
+The file is the SHA-256 of what follows it, 32 bytes, and then a safetensors file whose metadata hold the numbers as JSON.
+The one before is kept beside it, so that a damaged checkpoint costs an epoch or a minute and no more.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from pose3d_lib.errors import InputError
+from pose3d_lib.whole_files import write_atomically
+
+CHECKPOINT, PREVIOUS = "checkpoint.state", "checkpoint.previous.state"
+
+CHECKPOINT_FORMAT = 1
+"""Raised whenever the code could no longer go on from what it wrote before."""
+
+DIGEST_BYTES = 32
+NEW_START = "delete both checkpoints there to train that run from its beginning"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A moment between two steps of a training.
+
+    Attributes:
+        tensors: network, optimiser, random states, sum of the losses, by name.
+        numbers: how much was seen, seconds, and the rows of history so far: all that is no tensor, as JSON holds it.
+    """
+
+    tensors: Mapping[str, Tensor]
+    numbers: Mapping[str, object]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Writes a run folder's checkpoint; the one before becomes the previous one, once the new one is on disk."""
+    numbers = {**checkpoint.numbers, "format": CHECKPOINT_FORMAT}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    content = safetensors.torch.save(tensors, {"numbers": json.dumps(numbers, allow_nan=False)})
+    newer = folder / f".{CHECKPOINT}"
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            file.write(hashlib.sha256(content).digest())
+            file.write(content)
+
+    write_atomically(newer, write)
+    if (folder / CHECKPOINT).is_file():
+        os.replace(folder / CHECKPOINT, folder / PREVIOUS)
+    os.replace(newer, folder / CHECKPOINT)
+
+
+def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str]:
+    """The newest whole checkpoint of a run folder, None where there is none, and what was wrong with a newer one.
+
+    Raises:
+        InputError: all that are there are damaged, or one was made by a newer version of this code.
+    """
+    problems = []
+    for path in (folder / f".{CHECKPOINT}", folder / CHECKPOINT, folder / PREVIOUS):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            problems.append(f"{path}: cannot be read ({error.strerror})")
+            continue
+        digest, content = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            problems.append(f"{path}: damaged: its content does not have the checksum at its beginning")
+            continue
+        return _parse(path, content), "; ".join(problems)
+    if problems:
+        raise InputError(f"{'; '.join(problems)}. No older one is whole: {NEW_START}")
+    return None, ""
+
+
+def _parse(path: Path, content: bytes) -> Checkpoint:
+    try:
+        # safetensors gives metadata of files only; the header is a length of eight bytes and JSON
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        numbers = json.loads(header["__metadata__"]["numbers"])
+        found = numbers["format"]
+        tensors = safetensors.torch.load(content)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not what a run writes ({error!r}); {NEW_START}") from error
+    if found != CHECKPOINT_FORMAT:
+        raise InputError(
+            f"{path}: made by another version of this code, with format {found} of checkpoints where {CHECKPOINT_FORMAT} "
+            f"is expected; finish the run with that version, or {NEW_START}"
+        )
+    return Checkpoint(tensors, numbers)
+
+
+def delete_checkpoints(folder: Path) -> None:
+    """Removes what a finished run no longer needs."""
+    for name in (f".{CHECKPOINT}", CHECKPOINT, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,219 @@
+"""A run from beginning to end: held, trained or resumed, tested, written; whenever it is killed, it goes on from there."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from safetensors.torch import save_file
+
+from pose3d_lib.assignment import check_run
+from pose3d_lib.checkpoints import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
+from pose3d_lib.config import RESULT_FORMAT, RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.evaluation import action_wise, evaluate, frame_wise, per_action
+from pose3d_lib.interrupts import noted_signals
+from pose3d_lib.leases import hold_run
+from pose3d_lib.paths import make_folder
+from pose3d_lib.provenance import describe_provenance
+from pose3d_lib.runs import HISTORY, LOG, PROGRESS, PROVENANCE, Run, run_folder
+from pose3d_lib.starting import FINISHED, WEIGHTS, check_start, load_start
+from pose3d_lib.training import HistoryRow, Trained, train
+from pose3d_lib.whole_files import remove_unfinished, write_atomically, write_json
+
+CHECKED = ("config.json", PROVENANCE, HISTORY, "clips.csv", "metrics.json", "timing.json", WEIGHTS)
+"""Files of a finished run that never change again, in the order of `runs`."""
+
+
+def execute_run(
+    config: RunConfig,
+    data: PoseDataset,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    on_row: Callable[[HistoryRow], None] = lambda row: None,
+) -> Run:
+    """Trains and evaluates a run and writes its folder; goes on from its checkpoint, or reads it if it is finished already.
+
+    Where another process holds the run, on this machine or on another that sees the same folder, waits for it. One that is
+    dead, or shows no sign of life for LEASE_SECONDS, holds it no longer.
+
+    Args:
+        config, data: what to run.
+        say: called with a line of text about what happens.
+        on_row: called with every line of history as it is written.
+
+    Raises:
+        InputError: the data cannot carry the run, or the folder cannot be read or written.
+        RunStopped: SIGINT or SIGTERM came while it trained; where it was is saved.
+        FloatingPointError: the loss is no longer finite.
+    """
+    check_run(config, data)
+    folder = run_folder(config, data)
+    if (folder / FINISHED).is_file():
+        say(f"finished before; read from {folder}")
+        return Run(folder)
+    check_start(config, data)
+    make_folder(folder)
+    try:
+        with hold_run(folder, say) as check_held:
+            if (folder / FINISHED).is_file():
+                say(f"finished meanwhile; read from {folder}")
+            else:
+                _finish_into(folder, config, data, check_held, say, on_row)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror or error}); finished runs are as they were. Once that is mended, "
+            "the same call goes on"
+        ) from error
+    return Run(folder)
+
+
+def _finish_into(
+    folder: Path,
+    config: RunConfig,
+    data: PoseDataset,
+    check_held: Callable[[], None],
+    say: Callable[[str], None],
+    on_row: Callable[[HistoryRow], None],
+) -> None:
+    """Trains what is left to train, evaluates, and writes what a run leaves."""
+
+    def tell(line: str) -> None:
+        _log(folder, line)
+        say(line)
+
+    try:
+        _train_and_test(folder, config, data, check_held, tell, on_row)
+    except BaseException as error:
+        with suppress(OSError):  # what is wrong may be that nothing can be written
+            _log(folder, f"{type(error).__name__}: {error}")
+        raise
+    _log(folder, "finished")
+
+
+def _log(folder: Path, line: str) -> None:
+    with (folder / LOG).open("a", encoding="utf-8") as log:
+        log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
+
+
+def _train_and_test(
+    folder: Path,
+    config: RunConfig,
+    data: PoseDataset,
+    check_held: Callable[[], None],
+    tell: Callable[[str], None],
+    on_row: Callable[[HistoryRow], None],
+) -> None:
+    remove_unfinished(folder)
+    checkpoint, problem = load_checkpoint(folder)
+    if problem:
+        tell(f"{problem}; going on from the checkpoint before it")
+    tell(f"run folder: {folder}")
+    start = None if checkpoint else load_start(config, data)
+    if start:
+        tell(f"starts with the weights of {config.start_from}")
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+    _write_provenance(folder, describe_provenance(config, data, start and start.provenance), checkpoint)
+    if checkpoint:
+        tell(f"goes on after {checkpoint.numbers['seen']:,} windows")
+
+    def report(windows: int, total: int) -> None:
+        check_held()
+        spent = seconds_before + time.perf_counter() - begun
+        progress = {"windows": windows, "total": total, "seconds": spent, "at": time.time()}
+        write_json(folder / PROGRESS, progress, durable=False)
+
+    def keep(state: Checkpoint) -> None:
+        check_held()
+        save_checkpoint(folder, state)
+
+    begun, seconds_before = time.perf_counter(), float(checkpoint.numbers["train_seconds"]) if checkpoint else 0.0
+    with noted_signals() as signal, (folder / HISTORY).open("w", encoding="utf-8") as history:
+
+        def record(row: HistoryRow) -> None:
+            history.write(json.dumps(asdict(row)) + "\n")
+            history.flush()
+            on_row(row)
+
+        trained = train(
+            config,
+            data,
+            initial=start and start.weights,
+            resume=checkpoint,
+            on_row=record,
+            on_progress=report,
+            on_checkpoint=keep,
+            stop=signal,
+        )
+    report(trained.windows, trained.windows)
+    weights = {name: tensor.contiguous() for name, tensor in trained.model.state_dict().items()}
+    check_held()
+    write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
+    tell(f"trained in {trained.train_seconds:.1f} s; testing on {len(data.test_clips())} clips")
+    started = time.perf_counter()
+    clips = evaluate(trained.model, data, data.test_clips(), config.keypoints)
+    check_held()
+    _write_results(folder, trained, clips, time.perf_counter() - started)
+
+
+def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) -> None:
+    """What a run was begun with stays; that it was resumed, where and with what, is added to it."""
+    path = folder / PROVENANCE
+    if checkpoint is None:
+        write_json(path, now)
+        return
+    try:
+        begun = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}) though there is a checkpoint; {NEW_START}") from error
+    kept = ("started", "commit", "python", "packages", "system", "processor", "device")
+    resumed = {"windows": checkpoint.numbers["seen"], **{name: now[name] for name in kept}}
+    write_json(path, {**begun, "resumed": [*begun.get("resumed", []), resumed]})
+
+
+def _write_results(folder: Path, trained: Trained, clips: pd.DataFrame, evaluation_seconds: float) -> None:
+    actions = per_action(clips)
+    rows = actions.to_dict(orient="index")
+    write_atomically(folder / "clips.csv", lambda path: clips.to_csv(path, index=False))
+    write_json(
+        folder / "metrics.json",
+        {
+            "actions": {action: {**row, "frames": int(row["frames"])} for action, row in rows.items()},
+            "action_wise": action_wise(actions).to_dict(),
+            "frame_wise": frame_wise(actions).to_dict(),
+        },
+    )
+    timing = {
+        "train_seconds": trained.train_seconds,
+        "train_cpu_seconds": trained.train_cpu_seconds,
+        "test_seconds_on_the_way": trained.test_seconds,
+        "evaluation_seconds": evaluation_seconds,
+        "evaluated_frames": int(clips.frames.sum()),
+        "windows": trained.windows,
+        "windows_per_epoch": trained.budget.per_epoch,
+        "windows_per_unit_epoch": trained.budget.unit,
+        "t": trained.budget.t,
+        "epochs": trained.budget.epochs,
+        "steps": trained.steps,
+        "parameters": trained.model.num_parameters,
+    }
+    write_json(folder / "timing.json", timing)
+    finished = {
+        "format": RESULT_FORMAT,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sha256": {name: _sha256(folder / name) for name in CHECKED},
+    }
+    write_json(folder / FINISHED, finished)
+    (folder / PROGRESS).unlink(missing_ok=True)
+    delete_checkpoints(folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,44 @@
+"""Files that a reader sees whole or not at all, whenever the one who writes is killed."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from pose3d_lib.errors import InputError
+from pose3d_lib.paths import make_readable
+
+UNFINISHED = re.compile(r"\..+\.[0-9]+(\.\w+)?")
+"""Names of files that are being written: a dot, the name to be, the number of the process, and the suffix again."""
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what killed processes left in a folder to which no living one writes."""
+    for path in folder.iterdir():
+        if UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: dict, *, durable: bool = True) -> None:
+    """Writes an object as JSON, atomically."""
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    write_atomically(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"), durable=durable)
+
+
+def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
+    """Writes beside `path` and renames; `durable` also waits until the disk has it, so that the order of files holds."""
+    unfinished = path.parent / f".{path.name}.{os.getpid()}{path.suffix}"
+    try:
+        write(unfinished)
+        make_readable(unfinished)
+        if durable:
+            with unfinished.open("rb") as file:
+                os.fsync(file.fileno())
+        unfinished.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be written ({error}); nothing finished was changed") from error
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,501 @@
+"""A run that was stopped or killed, at whatever moment, ends with the numbers of a run that never was."""
+
+import hashlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from pose3d_lib import leases, lifecycle, training
+from pose3d_lib.checkpoints import CHECKPOINT, PREVIOUS, Checkpoint, load_checkpoint
+from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.dataset_file import load_dataset, save_dataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.interrupts import RunStopped, noted_signals
+from pose3d_lib.leases import LEASE, RunLost, hold_run
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.precision import PRECISIONS
+from pose3d_lib.runs import Run, run_folder
+from pose3d_lib.training import HistoryRow, Trained, train
+
+# 100 frames to train on, so 200 windows in a unit epoch, of which Sitting has 60.
+ROWS = [
+    ("S1", "Walking", "0", 0, 70),
+    ("S1", "Sitting", "0", 0, 30),
+    ("S9", "Walking", "0", 0, 12),
+    ("S9", "Sitting", "0", 0, 8),
+]
+RESULTS = ("metrics.json", "clips.csv", "model.safetensors", "config.json")
+
+
+@pytest.fixture
+def data(hand_made) -> PoseDataset:
+    return hand_made(ROWS)
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after every step."""
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1)
+
+
+def config(action: str = "Sitting", **changes) -> RunConfig:
+    settings = {"filter_widths": (3,), "channels": 6, "batch_size": 16, "evaluate_at": (0.4,), "threads": 1}
+    return RunConfig(**{**settings, "action": action, **changes})
+
+
+def without_seconds(row: HistoryRow) -> dict:
+    return {name: value for name, value in asdict(row).items() if "seconds" not in name}
+
+
+def numbers_of(trained: Trained) -> dict[str, bytes]:
+    return {name: value.numpy().tobytes() for name, value in trained.model.state_dict().items()}
+
+
+def whole(config: RunConfig, data: PoseDataset, **keywords) -> tuple[Trained, list[dict], list[Checkpoint]]:
+    rows: list[HistoryRow] = []
+    checkpoints: list[Checkpoint] = []
+
+    def keep(checkpoint: Checkpoint) -> None:
+        copied = {name: tensor.clone() for name, tensor in checkpoint.tensors.items()}
+        checkpoints.append(Checkpoint(copied, json.loads(json.dumps(checkpoint.numbers))))
+
+    trained = train(config, data, on_row=rows.append, on_checkpoint=keep, **keywords)
+    return trained, [without_seconds(row) for row in rows], checkpoints
+
+
+# The training
+
+
+@pytest.mark.usefixtures("every_step")
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("action", ["All", "Sitting"])
+def test_from_every_step_on_training_ends_the_same_bit_for_bit(action: str, precision: str, data: PoseDataset) -> None:
+    chosen = config(action, precision=precision, unit_epochs=1.2)
+    trained, rows, checkpoints = whole(chosen, data)
+    assert [c.numbers["steps"] for c in checkpoints] == list(range(1, trained.steps + 1))
+    for checkpoint in checkpoints:
+        again, rows_again, _ = whole(chosen, data, resume=checkpoint)
+        assert numbers_of(again) == numbers_of(trained), checkpoint.numbers["steps"]
+        assert rows_again == rows
+        assert (again.windows, again.steps) == (trained.windows, trained.steps)
+
+
+@pytest.mark.usefixtures("every_step")
+def test_seconds_go_on_from_those_before(data: PoseDataset) -> None:
+    _, _, checkpoints = whole(config(), data)
+    last = checkpoints[-1]
+    last.numbers.update(train_seconds=1000.0, train_cpu_seconds=2000.0, test_seconds=3000.0)
+    again, _, _ = whole(config(), data, resume=last)
+    assert (again.train_seconds, again.train_cpu_seconds, again.test_seconds) == pytest.approx(
+        (1000, 2000, 3000), abs=10
+    )
+
+
+def test_a_checkpoint_of_another_network_is_refused(data: PoseDataset) -> None:
+    _, _, checkpoints = whole(config(), data)
+    with pytest.raises(InputError, match="of another network"):
+        train(config(channels=7), data, resume=checkpoints[0])
+
+
+def test_there_is_a_checkpoint_at_every_epoch_s_end(data: PoseDataset, monkeypatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+    _, _, checkpoints = whole(config(), data)
+    assert [checkpoint.numbers["seen"] for checkpoint in checkpoints] == [60, 120, 180, 200]
+
+
+def test_checkpoints_of_short_epochs_take_a_small_share_of_the_time(data: PoseDataset, monkeypatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 0.1)
+    begun, kept = time.perf_counter(), []
+
+    def keep(_: Checkpoint) -> None:
+        kept.append(time.perf_counter() - begun)
+        time.sleep(0.02)
+
+    train(config(unit_epochs=60), data, on_checkpoint=keep)
+    assert len(kept) >= 2
+    assert min(after - before for before, after in itertools.pairwise(kept)) > 0.2
+
+
+def test_within_a_long_epoch_checkpoints_are_a_minute_apart_at_most(data: PoseDataset, monkeypatch) -> None:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 2.0
+        return now
+
+    monkeypatch.setattr(training.time, "perf_counter", clock)
+    kept: list[float] = []
+    train(config("All", batch_size=2), data, on_checkpoint=lambda _: kept.append(now))
+    assert len(kept) > 5
+    assert max(after - before for before, after in itertools.pairwise(kept)) < 60 + 20  # one step's ticks
+
+
+# Stopped
+
+
+def stop_after(rows: int, number: int):
+    """An `on_row` that sends this process a signal once so many rows have come."""
+    seen: list[HistoryRow] = []
+
+    def on_row(row: HistoryRow) -> None:
+        seen.append(row)
+        if len(seen) == rows:
+            os.kill(os.getpid(), number)
+
+    return on_row
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_it_has_saved_and_the_next_call_goes_on(
+    number: signal.Signals, data: PoseDataset, outputs: Path
+) -> None:
+    expected = run_undisturbed(config(), data, outputs)
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(RunStopped, match=rf"stopped by {number.name} after 60 of 200 windows"):
+        execute_run(config(), data, on_row=stop_after(1, number))
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+    folder = run_folder(config(), data)
+    assert load_checkpoint(folder)[0].numbers["seen"] == 60
+    assert not (folder / LEASE).exists()
+    said, rows = [], []
+    run = execute_run(config(), data, say=said.append, on_row=rows.append)
+    assert "goes on after 60 windows" in said
+    assert [row.windows for row in rows] == [60, 92, 120, 180, 200], "the rows before are told again"
+    assert results(run) == expected
+    assert not {CHECKPOINT, PREVIOUS} & {path.name for path in folder.iterdir()}
+    assert [entry["windows"] for entry in run.provenance["resumed"]] == [60]
+    log = (folder / "run.log").read_text().splitlines()
+    assert [line.split(" ", 1)[1].split(":")[0] for line in log if "after 60" in line] == [
+        "RunStopped",
+        "goes on after 60 windows",
+    ]
+    assert log[-1].endswith(" finished")
+
+
+def run_undisturbed(config: RunConfig, data: PoseDataset, outputs: Path) -> dict[str, bytes]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(outputs.parent / "undisturbed"))
+        return results(execute_run(config, data))
+
+
+def results(run: Run) -> dict[str, object]:
+    """All that has to be the same to the last digit."""
+    history = [json.loads(line) for line in (run.folder / "history.jsonl").read_text().splitlines()]
+    rows = [{name: value for name, value in row.items() if "seconds" not in name} for row in history]
+    return {**{name: (run.folder / name).read_bytes() for name in RESULTS}, "history": rows}
+
+
+def test_a_signal_within_an_epoch_saves_there(data: PoseDataset, outputs: Path, monkeypatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", -1)
+    expected = run_undisturbed(config("All"), data, outputs)
+    steps: list[int] = []
+    write = lifecycle.write_json
+
+    def count(path: Path, *arguments, **keywords) -> None:
+        if path.name == "progress.json":
+            steps.append(0)
+            if len(steps) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+        write(path, *arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lifecycle, "write_json", count)
+        with pytest.raises(RunStopped, match=r"after (48|64) of 200"):
+            execute_run(config("All"), data)
+    assert results(execute_run(config("All"), data)) == expected
+
+
+def test_in_another_thread_signals_stay_as_they_are() -> None:
+    seen: list[object] = []
+
+    def look() -> None:
+        with noted_signals() as which:
+            seen.extend([which(), signal.getsignal(signal.SIGTERM)])
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == ["", signal.getsignal(signal.SIGTERM)]
+
+
+# Killed
+
+KILLED = """
+import os, signal, sys, traceback
+from pathlib import Path
+from pose3d_lib import training
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset_file import load_dataset
+from pose3d_lib.lifecycle import execute_run
+
+training.SECONDS_BETWEEN_CHECKPOINTS = -1
+config, data = RunConfig.model_validate_json(sys.argv[2]), load_dataset(Path(sys.argv[1]))
+moments = 0
+
+def before(module, name):
+    function = getattr(module, name)
+    def killed(*arguments, **keywords):
+        global moments
+        moments += 1
+        if moments == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **keywords)
+    setattr(module, name, killed)
+
+for module, name in ((os, "replace"), (os, "fsync"), (os, "unlink"), (os, "mkdir")):
+    before(module, name)
+
+def attempt(at):
+    global kill_at, moments
+    kill_at, moments = at, 0
+    child = os.fork()  # before PyTorch has any thread
+    if child == 0:
+        status = 1
+        try:
+            execute_run(config, data)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+at = 1
+while True:
+    os.environ["POSE3D_OUTPUTS"] = f"{sys.argv[3]}/{at}"
+    first = attempt(at)
+    finished = int(any(Path(os.environ["POSE3D_OUTPUTS"]).glob("runs/*/finished.json")))
+    print(at, first, finished, attempt(0), flush=True)
+    if first == 0:
+        break
+    at += int(sys.argv[4])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_before_any_change_to_a_file_the_next_call_ends_with_the_same_numbers(
+    step: int, data: PoseDataset, outputs: Path, tmp_path: Path
+) -> None:
+    """Every renaming, flushing, deleting and making of a folder is a moment to be killed at; or every fifth of them."""
+    save_dataset(data, tmp_path / "data.safetensors")
+    chosen = config(batch_size=30)
+    expected = run_undisturbed(chosen, data, outputs)
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            KILLED,
+            tmp_path / "data.safetensors",
+            chosen.model_dump_json(),
+            tmp_path / "k",
+            str(step),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    attempts = [tuple(map(int, line.split())) for line in ended.stdout.splitlines()]
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert len(attempts) > 10
+    assert {(first, second) for _, first, _, second in attempts[:-1]} == {(-signal.SIGKILL, 0)}, ended.stderr[-2000:]
+    assert attempts[-1][1:] == (0, 1, 0)
+    name = run_folder(chosen, data).name
+    for at, _, finished, _ in attempts:
+        folder = tmp_path / "k" / str(at) / "runs" / name
+        assert results(Run(folder)) == expected, f"killed at moment {at}"
+        left = {path.name for path in folder.iterdir()}
+        if not finished:  # what is killed after that leaves nothing that another call would look at
+            assert not {one for one in left if one.startswith(".") or "checkpoint" in one}, f"killed at moment {at}"
+
+
+# Held
+
+
+def marker(folder: Path, *, host: str, pid: int) -> Path:
+    """The lease of a process that is not this one, as filelock writes it."""
+    with hold_run(folder, print):
+        text = (folder / LEASE).read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("start=")]
+    changed = [
+        f"host={host}" if line.startswith("host=") else f"pid={pid}" if line.startswith("pid=") else line
+        for line in lines
+    ]
+    (folder / LEASE).write_text("\n".join(changed) + "\n")
+    return folder / LEASE
+
+
+def test_a_dead_process_s_hold_on_this_machine_is_recognised_at_once(data: PoseDataset, outputs: Path) -> None:
+    folder = run_folder(config(), data)
+    folder.mkdir(parents=True)
+    dead = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
+    dead.wait()
+    marker(folder, host=socket.gethostname(), pid=dead.pid)
+    begun = time.monotonic()
+    said: list[str] = []
+    execute_run(config(), data, say=said.append)
+    assert time.monotonic() - begun < 20
+    assert not [line for line in said if "waiting" in line]
+
+
+def test_another_machine_s_hold_lasts_as_long_as_it_shows_signs_of_life(
+    data: PoseDataset, outputs: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 1.5)
+    folder = run_folder(config(), data)
+    folder.mkdir(parents=True)
+    lease = marker(folder, host="elsewhere", pid=12345)
+    alive_until = time.monotonic() + 3
+
+    def beat() -> None:
+        while time.monotonic() < alive_until:
+            os.utime(lease)
+            time.sleep(0.3)
+
+    heart = threading.Thread(target=beat)
+    heart.start()
+    said: list[str] = []
+    execute_run(config(), data, say=said.append)
+    heart.join()
+    assert time.monotonic() > alive_until + 1
+    assert said[0] == f"process 12345 on elsewhere is training this run ({folder}); waiting for it"
+
+
+def test_who_lost_a_run_writes_nothing_more(data: PoseDataset, outputs: Path, monkeypatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", -1)
+    folder = run_folder(config(), data)
+    before: dict[str, bytes] = {}
+
+    def taken_over(_: HistoryRow) -> None:
+        if not before:
+            lease = (folder / LEASE).read_text()
+            (folder / LEASE).unlink()
+            (folder / LEASE).write_text(lease.replace(f"pid={os.getpid()}", "pid=1"))
+            before.update({path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".log"})
+
+    with pytest.raises(RunLost, match="another process took this run over"):
+        execute_run(config(), data, on_row=taken_over)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".log"} == before
+
+
+def test_a_lease_of_other_terms_is_refused(tmp_path: Path, monkeypatch) -> None:
+    marker(tmp_path, host="elsewhere", pid=12345)
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 2.0)
+    with pytest.raises(InputError, match=r"\.lease: held by another version"), hold_run(tmp_path, print):
+        pass
+
+
+# Hindered
+
+
+def test_a_full_disk_costs_no_more_than_what_was_not_yet_saved(data: PoseDataset, outputs: Path, monkeypatch) -> None:
+    expected = run_undisturbed(config(), data, outputs)
+    folder = run_folder(config(), data)
+    fsync, times = os.fsync, []
+
+    def full(descriptor: int) -> None:
+        times.append(descriptor)
+        if len(times) > 3:  # config, provenance, the first checkpoint
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(InputError, match=r"checkpoint\.state: cannot be written.*No space left"):
+            execute_run(config(), data)
+    assert load_checkpoint(folder)[0].numbers["seen"] == 60
+    assert results(execute_run(config(), data)) == expected
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_gone_on_from(
+    data: PoseDataset, outputs: Path, monkeypatch
+) -> None:
+    expected = run_undisturbed(config(), data, outputs)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+        with pytest.raises(RunStopped):
+            execute_run(config(), data, on_row=stop_after(3, signal.SIGTERM))
+    folder = run_folder(config(), data)
+    content = bytearray((folder / CHECKPOINT).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / CHECKPOINT).write_bytes(content)
+    said: list[str] = []
+    run = execute_run(config(), data, say=said.append)
+    assert "damaged" in said[0]
+    assert "goes on after 60 windows" in said
+    assert results(run) == expected
+    (folder / "finished.json").unlink()
+    for name in (CHECKPOINT, PREVIOUS):
+        (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"delete both checkpoints there"):
+        execute_run(config(), data)
+
+
+def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
+    data: PoseDataset, outputs: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+    steps = training.TrainingSteps
+
+    class Spoilt(steps):
+        def __call__(self, numbers) -> None:
+            super().__call__(numbers)
+            self.made = getattr(self, "made", 0) + 1
+            if self.made == 6:
+                next(self._model.parameters()).data.fill_(float("nan"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "TrainingSteps", Spoilt)
+        with pytest.raises(FloatingPointError, match=r"from step 7 on"):
+            execute_run(config(evaluate_at=()), data)
+    found, _ = load_checkpoint(run_folder(config(evaluate_at=()), data))
+    assert found.numbers["seen"] == 60
+    assert all(tensor.isfinite().all() for name, tensor in found.tensors.items() if tensor.is_floating_point())
+
+
+def test_a_dataset_whose_file_vanishes_meanwhile_is_still_trained_on(
+    hand_made, data: PoseDataset, outputs: Path, tmp_path: Path
+) -> None:
+    """Its file is mapped into memory, and stays there for who has it open."""
+    path = tmp_path / "data.safetensors"
+    save_dataset(data, path)
+    expected = run_undisturbed(config(), data, outputs)
+    run = execute_run(config(), load_dataset(path), on_row=lambda row: path.unlink(missing_ok=True))
+    assert results(run) == expected
+
+
+def test_the_checksums_of_a_finished_run_are_those_of_its_files(data: PoseDataset, outputs: Path) -> None:
+    run = execute_run(config(), data)
+    finished = json.loads((run.folder / "finished.json").read_text())
+    assert set(finished["sha256"]) == set(lifecycle.CHECKED)
+    for name, digest in finished["sha256"].items():
+        assert hashlib.sha256((run.folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_a_run_on_the_built_in_data_goes_on_within_an_epoch(tiny_data: PoseDataset, outputs: Path, monkeypatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1)
+    settings = {"scale": "tiny", "preset": "tiny", "unit_epochs": 0.2, "evaluate_at": "0.05,0.1", "device": "cpu"}
+    chosen = make_config(RunConfig, {**settings, "action": "Sitting"})
+    expected = run_undisturbed(chosen, tiny_data, outputs)
+    with pytest.raises(RunStopped):
+        execute_run(chosen, tiny_data, on_row=stop_after(2, signal.SIGINT))
+    assert results(execute_run(chosen, tiny_data)) == expected
