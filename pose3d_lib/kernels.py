@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from types import ModuleType
 from jupyter_client.manager import AsyncKernelManager
 
 from pose3d_lib.errors import InputError
+from pose3d_lib.interrupts import RunStopped
 from pose3d_lib.paths import make_folder, notebooks_dir
 
 LONGEST_SOCKET = 95
@@ -23,19 +25,35 @@ LONGEST_SOCKET = 95
 GRAMMAR = "rfc3987_syntax"
 """A package that builds a grammar of web addresses when it is imported, which takes more than a second."""
 
-TIDIES_UP = ("01_data_prep", "03_action_based")
-"""Notebooks whose kernels, when they are interrupted, have temporary files to remove or processes to end."""
+START_ATTEMPTS = 3
+"""A kernel that dies before its first cell is started so often: a port or a socket may have been taken meanwhile."""
+
+SECONDS_TO_STOP = 60.0
+"""That a kernel which is interrupted in the middle of a cell has to save what it does and to end what it started."""
 
 
 class SocketKernelManager(AsyncKernelManager):
-    """Talks to the kernel through socket files in a folder of its own: no ports to collide, no warning about open ones."""
+    """Talks to the kernel through socket files in a folder of its own: no ports to collide, no warning about open ones.
+
+    Attributes:
+        at_work: whether a cell is being executed. Such a kernel is interrupted and waited for; any other may be killed, as
+            what counts is on disk by then, and PyTorch takes one to three seconds to leave by itself.
+    """
+
+    at_work = False
 
     def __init__(self, **settings: object):
         super().__init__(**settings)
+        self.shutdown_wait_time = SECONDS_TO_STOP
         self._folder = tempfile.mkdtemp(prefix="pose3d-kernel-")
         socket = str(Path(self._folder) / "socket")
         if os.name == "posix" and len(socket) < LONGEST_SOCKET:
             self.transport, self.ip = "ipc", socket
+
+    async def _async_shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
+        await super()._async_shutdown_kernel(now=now and not self.at_work, restart=restart)
+
+    shutdown_kernel = _async_shutdown_kernel
 
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         await super()._async_cleanup_resources(restart)
@@ -83,22 +101,50 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
     if not source.is_file():
         raise InputError(f"{source}: the notebook is not there; run from a checkout of the project")
     make_folder(output.parent)
-    try:
-        papermill.execute_notebook(
-            str(source),
-            str(output),
-            parameters={name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
-            progress_bar=False,
-            kernel_manager_class=SocketKernelManager,
-            extra_arguments=["--IPKernelApp.log_level=50"],  # else a kernel logs that it was interrupted to end it
-            # what counts is on disk by then, and PyTorch takes one to three seconds to leave by itself
-            shutdown_kernel="graceful" if notebook in TIDIES_UP else "immediate",
-        )
-    except papermill.PapermillExecutionError as error:
-        reason = error.evalue if error.ename == InputError.__name__ else f"{error.ename}: {error.evalue}"
-        raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
-    except DeadKernelError as error:
-        raise NotebookFailed(output, "its kernel was killed (out of memory?)", refused=False) from error
+    for attempt in range(1, START_ATTEMPTS + 1):
+        begun: list[bool] = []
+        try:
+            _execute(papermill, source, output, parameters, begun)
+            return
+        except papermill.PapermillExecutionError as error:
+            told = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages say all there is to say
+            reason = error.evalue if told else f"{error.ename}: {error.evalue}"
+            raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
+        except DeadKernelError as error:
+            if begun or attempt == START_ATTEMPTS:
+                raise NotebookFailed(output, "its kernel was killed (out of memory?)", refused=False) from error
+        except (RuntimeError, OSError) as error:  # ZeroMQ's errors are among them
+            if begun or attempt == START_ATTEMPTS:
+                raise NotebookFailed(output, f"its kernel did not start: {error}", refused=False) from error
+        time.sleep(attempt)
+
+
+def _execute(
+    papermill: ModuleType, source: Path, output: Path, parameters: Mapping[str, object], begun: list[bool]
+) -> None:
+    """Executes a notebook once; `begun` is filled as soon as its first cell is."""
+
+    class Manager(SocketKernelManager):
+        pass
+
+    def on_cell_execute(**_: object) -> None:
+        begun.append(True)
+        Manager.at_work = True
+
+    def on_cell_executed(**_: object) -> None:
+        Manager.at_work = False
+
+    papermill.execute_notebook(
+        str(source),
+        str(output),
+        parameters={name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
+        progress_bar=False,
+        kernel_manager_class=Manager,
+        on_cell_execute=on_cell_execute,
+        on_cell_executed=on_cell_executed,
+        extra_arguments=["--IPKernelApp.log_level=50"],  # else a kernel logs that it was interrupted to end it
+        shutdown_kernel="immediate",
+    )
 
 
 def _import_papermill() -> ModuleType:

@@ -126,19 +126,29 @@ def _train_and_test(
     def report(windows: int, total: int) -> None:
         check_held()
         spent = seconds_before + time.perf_counter() - begun
-        progress = {"windows": windows, "total": total, "seconds": spent, "at": time.time()}
+        progress = {
+            "windows": windows,
+            "total": total,
+            "seconds": spent,
+            "at": time.time(),
+            "epoch": windows / budget.per_epoch,
+            "epochs": budget.epochs,
+            "train_mpjpe": losses[-1] if losses else None,
+        }
         write_json(folder / PROGRESS, progress, durable=False)
 
     def keep(state: Checkpoint) -> None:
         check_held()
         save_checkpoint(folder, state)
 
+    budget, losses = check_run(config, data), []
     begun, seconds_before = time.perf_counter(), float(checkpoint.numbers["train_seconds"]) if checkpoint else 0.0
     with noted_signals() as signal, (folder / HISTORY).open("w", encoding="utf-8") as history:
 
         def record(row: HistoryRow) -> None:
             history.write(json.dumps(asdict(row)) + "\n")
             history.flush()
+            losses.append(row.train_mpjpe)
             on_row(row)
 
         trained = train(

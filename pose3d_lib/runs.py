@@ -109,7 +109,10 @@ def find_run(config: RunConfig, data: PoseDataset) -> Run | None:
 
 
 def read_progress(folder: Path) -> dict | None:
-    """How far an unfinished run is: `windows` of `total`, `seconds` so far, `at` what time; None before its first report."""
+    """How far an unfinished run is; None before its first report.
+
+    `windows` of `total`, `epoch` of `epochs`, `train_mpjpe` in mm of the last row of history, `seconds` so far, `at` what time.
+    """
     try:
         return json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
     except FileNotFoundError:

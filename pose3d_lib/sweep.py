@@ -1,10 +1,9 @@
 """The sweep: papermill once per action and seed, several at a time, one failed run not stopping the others."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -14,11 +13,12 @@ from pose3d_lib.config import RunConfig, available_cores
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.kernels import SweepFailed, execute_notebook
-from pose3d_lib.runs import FINISHED, Run, read_progress, run_folder
+from pose3d_lib.processes import open_processes
+from pose3d_lib.runs import FINISHED, LOG, Run, read_progress, run_folder
 from pose3d_lib.study import StudyConfig
 
 SECONDS_BETWEEN_LOOKS = 0.5
-KILLED = "a process was killed while this ran (out of memory?)"
+KILLED = "its process was killed (out of memory?); started again, it goes on from its last checkpoint"
 MOST_SHOWN = 24
 """Runs that a table shows while a sweep goes on: of hundreds, those at work and those that failed."""
 
@@ -35,6 +35,8 @@ class RunStatus:
         share: of its windows seen so far, 0 to 1.
         windows: it has to see.
         seconds: it has trained so far, or None.
+        epochs: how many of its epochs it has trained, "3.2 of 12.0"; empty where it does not train.
+        loss: of its last row of history, mm, or None.
         error: why it failed, otherwise empty.
     """
 
@@ -44,6 +46,8 @@ class RunStatus:
     share: float
     windows: int
     seconds: float | None = None
+    epochs: str = ""
+    loss: float | None = None
     error: str = ""
 
     @property
@@ -98,11 +102,19 @@ def look_again(statuses: Sequence[RunStatus], begun: float) -> list[RunStatus]:
 
 def _look(status: RunStatus, begun: float) -> RunStatus:
     if (status.folder / FINISHED).is_file():
-        return replace(status, state="finished", share=1.0, seconds=Run(status.folder).timing["train_seconds"])
+        seconds = Run(status.folder).timing["train_seconds"]
+        return replace(status, state="finished", share=1.0, seconds=seconds, epochs="", loss=None)
     progress = read_progress(status.folder)
     if progress and progress["at"] >= begun:
         share = progress["windows"] / progress["total"]
-        return replace(status, state="testing" if share == 1 else "training", share=share, seconds=progress["seconds"])
+        return replace(
+            status,
+            state="testing" if share == 1 else "training",
+            share=share,
+            seconds=progress["seconds"],
+            epochs=f"{progress['epoch']:.1f} of {progress['epochs']:.1f}",
+            loss=progress["train_mpjpe"],
+        )
     output = status.folder / "02_train.ipynb"
     started = output.is_file() and output.stat().st_mtime >= begun
     return replace(status, state="starting" if started else "waiting")
@@ -134,16 +146,41 @@ def run_sweep(
     """
     statuses = first_look(configs, data)
     on_look(statuses)
-    while waiting := can_start(statuses):
-        try:
-            statuses = _run_all(statuses, jobs=jobs, begun=begun, on_look=on_look)
-        except BrokenProcessPool:  # one process was killed, and the pool has ended the others that were at work
-            statuses = look_again(statuses, begun)
-            for number in waiting[: sum(statuses[number].ended for number in waiting) + jobs]:
-                if not statuses[number].ended:
-                    statuses[number] = replace(statuses[number], state="failed", error=KILLED)
-    on_look(statuses)
+    if can_start(statuses):
+        with open_processes(jobs) as executor:
+            statuses = run_on(executor, statuses, begun=begun, on_look=on_look)
     return statuses
+
+
+def run_on(
+    executor: Executor, statuses: list[RunStatus], *, begun: float, on_look: Callable[[list[RunStatus]], None]
+) -> list[RunStatus]:
+    """Executes the runs of a sweep that have not ended, each as soon as what it starts from has.
+
+    Args:
+        executor: what calls `execute_notebook` elsewhere: in processes here, or on workers that see the same run folders.
+        statuses, begun, on_look: as in `run_sweep`.
+    """
+    submitted: dict[Future, int] = {}
+    at_work: set[Future] = set()
+    while True:
+        for number in can_start(statuses):
+            if number not in submitted.values():
+                status = statuses[number]
+                output, parameters = status.folder / "02_train.ipynb", parameters_of(status.config)
+                future = executor.submit(execute_notebook, "02_train", output, parameters)
+                submitted[future] = number
+                at_work.add(future)
+        if not at_work:
+            return statuses
+        done, at_work = wait(at_work, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+        statuses = look_again(statuses, begun)
+        for future in done:
+            number, error = submitted[future], future.exception()
+            if error or not statuses[number].ended:
+                reason = KILLED if isinstance(error, BrokenProcessPool) else str(error or NOTHING_LEFT)
+                statuses[number] = replace(statuses[number], state="failed", error=reason)
+        on_look(statuses)
 
 
 def can_start(statuses: Sequence[RunStatus]) -> list[int]:
@@ -154,39 +191,6 @@ def can_start(statuses: Sequence[RunStatus]) -> list[int]:
         for number, status in enumerate(statuses)
         if not status.ended and status.config.start_from not in unfinished
     ]
-
-
-def _run_all(
-    statuses: list[RunStatus], *, jobs: int, begun: float, on_look: Callable[[list[RunStatus]], None]
-) -> list[RunStatus]:
-    """Executes the runs that can start, in order, in one pool of processes."""
-    # spawn: a forked child of a Jupyter kernel or of a process that used torch may hang on locks it inherited
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        futures: dict[Future, int] = {
-            pool.submit(
-                execute_notebook,
-                "02_train",
-                statuses[number].folder / "02_train.ipynb",
-                parameters_of(statuses[number].config),
-            ): number
-            for number in can_start(statuses)
-        }
-        waiting = set(futures)
-        try:
-            while waiting:
-                done, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-                statuses[:] = look_again(statuses, begun)
-                for future in done:
-                    number, error = futures[future], future.exception()
-                    if isinstance(error, BrokenProcessPool):
-                        raise error
-                    if error or not statuses[number].ended:
-                        statuses[number] = replace(statuses[number], state="failed", error=str(error or NOTHING_LEFT))
-                on_look(statuses)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return statuses
 
 
 def seconds_left(statuses: Sequence[RunStatus], elapsed: float) -> float | None:
@@ -220,6 +224,8 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
             {
                 "run": status.name,
                 "state": status.state,
+                "epoch": status.epochs,
+                "loss [mm]": round(status.loss, 1) if status.loss is not None else None,
                 "t": round(run.timing["t"], 2) if run else None,
                 "windows": f"{status.windows:,}",
                 "training [s]": round(run.timing["train_seconds"], 1) if run else None,
@@ -257,8 +263,12 @@ def raise_failures(statuses: Sequence[RunStatus]) -> None:
     """Raises SweepFailed if any run failed, after all have ended."""
     failed = [status for status in statuses if status.state == "failed"]
     if failed:
-        reasons = "\n".join(f"- {status.name}: {status.error}" for status in failed)
+        reasons = "\n".join(
+            f"- {status.name}: {status.error}"
+            + (f"\n  its log: {log}" if (log := status.folder / LOG).is_file() else "")
+            for status in failed
+        )
         raise SweepFailed(
             f"{len(failed)} of {len(statuses)} runs failed:\n{reasons}\n"
-            "The others are finished and kept; the same command again runs only those that failed."
+            "The others are finished and kept; the same command again runs only those that failed, each from its checkpoint on."
         )

@@ -72,6 +72,8 @@ class RunBoard:
         table.add_column("run", no_wrap=True)
         table.add_column("", width=24)
         table.add_column("state", no_wrap=True)
+        table.add_column("epoch", justify="right", no_wrap=True)
+        table.add_column("loss", justify="right", no_wrap=True)
         table.add_column("trained", justify="right")
         table.add_column("left", justify="right")
         for status in choose_shown(statuses):
@@ -80,6 +82,8 @@ class RunBoard:
                 status.name,
                 ProgressBar(total=1, completed=status.share, width=24),
                 f"[{style}]{status.state}[/{style}]",
+                status.epochs,
+                "" if status.loss is None else f"{status.loss:.1f} mm",
                 clock(status.seconds),
                 clock(status.seconds_left),
             )

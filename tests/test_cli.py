@@ -285,7 +285,7 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset) -> 
         execute_run(make_config(RunConfig, parameters), tiny_data)
 
     monkeypatch.setattr(sweep, "execute_notebook", execute)
-    monkeypatch.setattr(sweep, "ProcessPoolExecutor", lambda jobs, mp_context: ThreadPoolExecutor(1))
+    monkeypatch.setattr(sweep, "open_processes", lambda jobs: ThreadPoolExecutor(1))
     return passed
 
 
@@ -398,13 +398,18 @@ def test_what_an_older_process_left_is_not_progress(prepared: Path, tiny_data: P
     (status, *_) = first_look(tiny_plan(tiny_data), tiny_data)
     status.folder.mkdir(parents=True)
     progress = status.folder / "progress.json"
-    progress.write_text('{"windows": 30, "total": 120, "seconds": 8.0, "at": 1000.0}')
+    progress.write_text(
+        '{"windows": 30, "total": 120, "epoch": 0.5, "epochs": 2.0, "train_mpjpe": 81.25, "seconds": 8.0, "at": 1000.0}'
+    )
     (waiting,) = look_again([status], begun=2000.0)
     assert (waiting.state, waiting.share) == ("waiting", 0)
     (training,) = look_again([status], begun=500.0)
     assert (training.state, training.share, training.seconds) == ("training", 0.25, 8.0)
+    assert (training.epochs, training.loss) == ("0.5 of 2.0", 81.25)
     assert training.seconds_left == pytest.approx(24)
-    progress.write_text('{"windows": 120, "total": 120, "seconds": 9.0, "at": 1000.0}')
+    progress.write_text(
+        '{"windows": 120, "total": 120, "epoch": 2, "epochs": 2, "train_mpjpe": 70, "seconds": 9.0, "at": 1000.0}'
+    )
     assert look_again([status], begun=500.0)[0].state == "testing"
 
 

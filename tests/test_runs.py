@@ -406,7 +406,12 @@ def test_progress_is_there_while_the_run_trains_and_gone_afterwards(
     shares = [progress["windows"] / progress["total"] for progress in seen]
     assert shares == sorted(shares)
     assert 0 < shares[0] < shares[-1] <= 1
-    assert {tuple(sorted(progress)) for progress in seen} == {("at", "seconds", "total", "windows")}
+    assert {tuple(sorted(progress)) for progress in seen} == {
+        ("at", "epoch", "epochs", "seconds", "total", "train_mpjpe", "windows")
+    }
+    assert seen[0]["train_mpjpe"] is None, "before the first row"
+    assert all(progress["train_mpjpe"] > 0 for progress in seen[1:])
+    assert all(0 < progress["epoch"] <= progress["epochs"] for progress in seen)
     assert read_progress(folder) is None
 
 

@@ -1,0 +1,86 @@
+"""Calls in processes of their own, several at a time; one that is killed fails its own call, and none outlives its parent."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+SECONDS_TO_LEAVE = 90.0
+"""That a process whose parent is gone has to end what it does."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: whoever is at work is told, waited for, and then this process ends."""
+
+
+@contextmanager
+def open_processes(number: int) -> Iterator[Executor]:
+    """An executor whose calls run in `number` processes at a time; leaving it early ends what is at work, after it has saved.
+
+    Every process is a pool of its own: where one of several in a pool is killed, the others are ended too.
+    """
+    own, pools = threading.local(), []
+
+    def call(function: Callable, *arguments: object) -> object:
+        if getattr(own, "pool", None) is None:
+            # spawn: a forked child of a Jupyter kernel or of a process that used torch may hang on locks it inherited
+            own.pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_leave_with_parent)
+            pools.append(own.pool)
+        try:
+            return own.pool.submit(function, *arguments).result()
+        except BrokenProcessPool:
+            own.pool = None
+            raise
+
+    class Processes(ThreadPoolExecutor):
+        def submit(self, function: Callable, *arguments: object):
+            return super().submit(call, function, *arguments)
+
+    with _sigterm_raises():
+        executor = Processes(number)
+        try:
+            yield executor
+        except BaseException as error:
+            executor.shutdown(wait=False, cancel_futures=True)
+            if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
+                for child in multiprocessing.active_children():  # a terminal's Ctrl-C has told them already
+                    child.terminate()
+            raise
+        finally:
+            executor.shutdown()
+            for pool in pools:
+                pool.shutdown()
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Within it SIGTERM raises Terminated, in the main thread; elsewhere it does what it did."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: object) -> None:
+        raise Terminated("stopped by SIGTERM")
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def _leave_with_parent() -> None:
+    """Starts a thread that ends this process when its parent has ended, however that came."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os.kill(os.getpid(), signal.SIGTERM)  # a notebook at work is interrupted by it, and saves
+        time.sleep(SECONDS_TO_LEAVE)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

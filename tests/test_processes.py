@@ -1,0 +1,100 @@
+"""Calls in processes of their own: one that is killed fails alone, and none outlives the process that made it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pose3d_lib.processes import open_processes
+
+CALLS = """
+import os, signal, sys, time
+from concurrent.futures import wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from pose3d_lib.processes import open_processes
+
+def number_after(seconds):
+    (Path(sys.argv[1]) / str(os.getpid())).touch()
+    time.sleep(seconds)
+    return os.getpid()
+
+def kill_itself():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    with open_processes(2) as executor:
+        if sys.argv[2] == "kill":
+            calls = [executor.submit(number_after, 3), executor.submit(kill_itself)]
+            calls += [executor.submit(number_after, 0) for _ in range(4)]
+            wait(calls)
+            print([type(call.exception()).__name__ for call in calls])
+            print(len({call.result() for call in calls if not call.exception()}))
+        else:
+            wait([executor.submit(number_after, 60) for _ in range(4)])
+"""
+
+
+def start(tmp_path: Path, task: str) -> subprocess.Popen:
+    (tmp_path / "calls.py").write_text(CALLS)
+    (tmp_path / "numbers").mkdir()
+    return subprocess.Popen(
+        [sys.executable, tmp_path / "calls.py", tmp_path / "numbers", task],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def alive(number: int) -> bool:
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def wait_until(condition, seconds: float = 20) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_a_killed_process_fails_its_own_call_only(tmp_path: Path) -> None:
+    output, errors = start(tmp_path, "kill").communicate(timeout=60)
+    kinds, processes = output.splitlines()
+    assert kinds == str(["NoneType", "BrokenProcessPool", *["NoneType"] * 4]), errors
+    assert processes == "2", "the other process went on, and one new took the place of the killed"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_the_one_that_made_it(tmp_path: Path, number: signal.Signals) -> None:
+    process = start(tmp_path, "sleep")
+    folder = tmp_path / "numbers"
+    try:
+        assert wait_until(lambda: len(list(folder.iterdir())) == 2)
+        numbers = [int(path.name) for path in folder.iterdir()]
+        assert all(alive(number) for number in numbers)
+        os.kill(process.pid, number)
+        if number == signal.SIGINT:  # a terminal sends it to all of them
+            for child in numbers:
+                os.kill(child, number)
+        process.communicate(timeout=30)
+        assert process.returncode != 0
+        assert wait_until(lambda: not any(alive(number) for number in numbers))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_results_and_errors_come_back() -> None:
+    with open_processes(1) as executor:
+        assert executor.submit(divmod, 7, 3).result() == (2, 1)
+        assert isinstance(executor.submit(divmod, 7, 0).exception(), ZeroDivisionError)

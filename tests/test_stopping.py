@@ -1,0 +1,154 @@
+"""A sweep that is disturbed: nothing goes on behind it, and the next one ends with the numbers of an undisturbed one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pose3d_lib.checkpoints import CHECKPOINT
+
+RUNS = ("-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "device", "cpu", "-p", "actions", "Sitting")
+LENGTH = ("-p", "lengths", "2", "-p", "evaluate_at", "1")
+RESULTS = ("metrics.json", "clips.csv", "model.safetensors")
+
+
+def start(outputs: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pose3d_lib.cli", "sweep", *RUNS, *LENGTH, "-p", "jobs", "2"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "POSE3D_OUTPUTS": str(outputs)},
+        start_new_session=True,
+    )
+
+
+def processes_of(outputs: Path) -> list[psutil.Process]:
+    """Every living process that works on these outputs, whoever its parent is."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("POSE3D_OUTPUTS") == str(outputs) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:  # gone meanwhile
+            continue
+    return found
+
+
+def named(outputs: Path, part: str) -> list[psutil.Process]:
+    found = []
+    for process in processes_of(outputs):
+        try:
+            if any(part in word for word in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until(condition, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.1)
+    return bool(condition())
+
+
+def results(outputs: Path) -> dict[str, bytes]:
+    return {
+        f"{folder.name}/{name}": (folder / name).read_bytes()
+        for folder in sorted((outputs / "runs").iterdir())
+        for name in RESULTS
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    outputs = tmp_path_factory.mktemp("undisturbed") / "outputs"
+    process = start(outputs)
+    said, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, said
+    return results(outputs)
+
+
+def under_way(outputs: Path) -> bool:
+    """Both runs train, and one of them has something to go on from."""
+    progress = list(outputs.glob("runs/*/progress.json"))
+    return len(progress) == 2 and bool(list(outputs.glob(f"runs/*/{CHECKPOINT}")))
+
+
+def interrupt_all(outputs: Path, sweep: subprocess.Popen) -> None:
+    os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does; kernels have sessions of their own
+
+
+def terminate_the_sweep(outputs: Path, sweep: subprocess.Popen) -> None:
+    sweep.terminate()
+
+
+def terminate_all(outputs: Path, sweep: subprocess.Popen) -> None:
+    for process in processes_of(outputs):
+        process.terminate()
+
+
+def kill_the_sweep(outputs: Path, sweep: subprocess.Popen) -> None:
+    sweep.kill()
+
+
+def kill_a_worker(outputs: Path, sweep: subprocess.Popen) -> None:
+    named(outputs, "spawn_main")[0].kill()
+
+
+def kill_a_kernel(outputs: Path, sweep: subprocess.Popen) -> None:
+    named(outputs, "ipykernel_launcher")[0].kill()
+
+
+slow = pytest.mark.slow
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+@pytest.mark.parametrize(
+    ("disturb", "ends"),
+    [
+        (terminate_the_sweep, "at once"),
+        pytest.param(interrupt_all, "at once", marks=slow),
+        pytest.param(terminate_all, "at once", marks=slow),
+        pytest.param(kill_the_sweep, "at once", marks=slow),
+        pytest.param(kill_a_worker, "with one failed", marks=slow),
+        pytest.param(kill_a_kernel, "with one failed", marks=slow),
+    ],
+)
+def test_nothing_goes_on_behind_a_disturbed_sweep_and_the_next_one_completes_it(
+    disturb, ends: str, tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    outputs = tmp_path / "outputs"
+    sweep = start(outputs)
+    try:
+        assert wait_until(lambda: under_way(outputs), 90), sweep.communicate()[0]
+        disturb(outputs, sweep)
+        said, _ = sweep.communicate(timeout=60)
+        assert sweep.returncode != 0
+        if ends == "at once":
+            assert "Traceback" not in said
+            assert not list(outputs.glob("runs/*/finished.json")), "stopped too late to mean anything"
+        else:
+            assert len(list(outputs.glob("runs/*/finished.json"))) == 1
+            assert "1 of 2 runs failed" in said
+            assert "killed" in said
+            assert "the same command again runs only those that failed" in said
+        assert wait_until(lambda: not processes_of(outputs), 20), processes_of(outputs)
+        assert list(outputs.glob(f"runs/*/{CHECKPOINT}"))
+    finally:
+        for process in processes_of(outputs):
+            process.kill()
+    again = start(outputs)
+    said, _ = again.communicate(timeout=180)
+    assert again.returncode == 0, said
+    assert results(outputs) == undisturbed
+    resumed = [path for path in outputs.glob("runs/*/run.log") if "goes on after" in path.read_text()]
+    assert resumed, "no run went on from its checkpoint"
+    assert not processes_of(outputs)
