@@ -20,6 +20,9 @@ LATE = 4.0
 LATEST_START = 4.5
 """A test on the way counts as that at unit epoch 4 up to here: tests come at the end of a batch."""
 
+MOST_WAITED = 0.1
+"""Of the training time; on an idle machine, with as many runs at a time as it has cores, runs waited 1 to 2 % of it."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -81,6 +84,19 @@ def on_one_machine(runs: Sequence[Run]) -> bool:
     return len({(run.provenance["processor"], run.provenance["device"]) for run in runs}) == 1
 
 
+def share_waited(runs: Sequence[Run]) -> float:
+    """The share of their training time, in the mean, that runs on a CPU waited for it, as other work had it; 0 on a GPU.
+
+    Work beside a run makes it wait, and slows the seconds that it does get: caches and memory are shared too.
+    """
+    shares = [
+        1 - run.timing["train_cpu_seconds"] / (run.timing["train_seconds"] * run.config.threads)
+        for run in runs
+        if run.config.device != "cuda"
+    ]
+    return max(0.0, float(np.mean(shares))) if shares else 0.0
+
+
 def late_change(run: Run, action: str) -> float:
     """Change of an action's test MPJPE from unit epoch 4 to the end of a run, per cent; NaN if it was not tested then."""
     tests = run.history.dropna(subset=["test_actions"])
@@ -125,6 +141,12 @@ def change_of_time(per_window: bool, evidence: Evidence, schedule: str, null: fl
     runs = _all_runs(arms)
     if not on_one_machine(runs):
         return "the runs were made on several machines, so that their times cannot be compared"
+    waited = share_waited(runs)
+    if waited > MOST_WAITED:
+        return (
+            f"the runs waited {100 * waited:.0f} % of their time for processors that did other work, and at most "
+            f"{100 * MOST_WAITED:.0f} % lets their times be compared; make them anew with nothing else running"
+        )
 
     def seconds(own: Sequence[Run]) -> list[float]:
         return [training_seconds(run) / (run.timing["windows"] if per_window else 1) for run in own]

@@ -174,8 +174,21 @@ def test_times_of_long_runs_are_preferred() -> None:
 
 def test_a_processor_s_time_counts_on_a_cpu_and_the_clock_on_a_gpu() -> None:
     errors = {"Eating": np.full(4, 50.0)}
-    assert training_seconds(make_run(errors)) == 100
-    assert training_seconds(make_run(errors, device="cuda")) == 1000
+    assert training_seconds(make_run(errors, waited=0.9)) == 100
+    assert training_seconds(make_run(errors, waited=0.9, device="cuda")) == pytest.approx(1000)
+
+
+@pytest.mark.parametrize(
+    ("waited", "device", "decided"), [(0.05, "cpu", True), (0.3, "cpu", False), (0.3, "cuda", True)]
+)
+def test_times_of_runs_that_had_to_wait_for_other_work_decide_nothing(
+    waited: float, device: str, decided: bool
+) -> None:
+    table = judge_claims(Evidence(long=published(make_comparison(faster=30, waited=waited, device=device))))
+    table = table.set_index("claim")
+    for claim in ("C3", "C8"):
+        assert (table.verdict[claim] != NOT_DECIDABLE) == decided
+        assert decided or "waited 30 % of their time for processors that did other work" in table.reason[claim]
 
 
 def test_times_of_several_machines_are_not_compared() -> None:
