@@ -20,7 +20,7 @@ import pandas as pd
 
 from pose3d_lib.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.comparison import Comparison, take_cell
-from pose3d_lib.evidence import Evidence, late_change, list_arms, on_one_machine, training_seconds
+from pose3d_lib.evidence import Evidence, late_change, list_arms, training_seconds, why_not_timed
 from pose3d_lib.runs import Run
 from pose3d_lib.study import EQUALISED, PUBLISHED
 from pose3d_lib.uncertainty import Cell, interval, plain_cell, pooled_mean, resample_pooled
@@ -136,7 +136,7 @@ def _cells(quantity: Quantity, conditions: Mapping[str, Comparison | None], acti
     if len(arms) < len(conditions):
         return []
     runs = [*arms[0].original, *(run for own in arms for run in own.action_based)]
-    if quantity.cell is _seconds and not on_one_machine(runs):
+    if quantity.cell is _seconds and why_not_timed(runs):
         return []
     own = [
         quantity.cell(arm.action_based, action, f"{ACTION_BASED}, {name}, {action}")

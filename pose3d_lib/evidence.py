@@ -79,11 +79,6 @@ def training_seconds(run: Run) -> float:
     return run.timing["train_seconds" if run.config.device == "cuda" else "train_cpu_seconds"]
 
 
-def on_one_machine(runs: Sequence[Run]) -> bool:
-    """Whether the seconds of some runs can be compared."""
-    return len({(run.provenance["processor"], run.provenance["device"]) for run in runs}) == 1
-
-
 def share_waited(runs: Sequence[Run]) -> float:
     """The share of their training time, in the mean, that runs on a CPU waited for it, as other work had it; 0 on a GPU.
 
@@ -95,6 +90,19 @@ def share_waited(runs: Sequence[Run]) -> float:
         if run.config.device != "cuda"
     ]
     return max(0.0, float(np.mean(shares))) if shares else 0.0
+
+
+def why_not_timed(runs: Sequence[Run]) -> str:
+    """Why the seconds of some runs cannot be compared; "" where they can."""
+    if len({(run.provenance["processor"], run.provenance["device"]) for run in runs}) > 1:
+        return "the runs were made on several machines, so that their times cannot be compared"
+    waited = share_waited(runs)
+    if waited > MOST_WAITED:
+        return (
+            f"the runs waited {100 * waited:.0f} % of their time for processors that did other work, and at most "
+            f"{100 * MOST_WAITED:.0f} % lets their times be compared; make them anew with nothing else running"
+        )
+    return ""
 
 
 def late_change(run: Run, action: str) -> float:
@@ -139,14 +147,8 @@ def change_of_time(per_window: bool, evidence: Evidence, schedule: str, null: fl
     if not arms:
         return _no_runs("long or short", schedule)
     runs = _all_runs(arms)
-    if not on_one_machine(runs):
-        return "the runs were made on several machines, so that their times cannot be compared"
-    waited = share_waited(runs)
-    if waited > MOST_WAITED:
-        return (
-            f"the runs waited {100 * waited:.0f} % of their time for processors that did other work, and at most "
-            f"{100 * MOST_WAITED:.0f} % lets their times be compared; make them anew with nothing else running"
-        )
+    if why := why_not_timed(runs):
+        return why
 
     def seconds(own: Sequence[Run]) -> list[float]:
         return [training_seconds(run) / (run.timing["windows"] if per_window else 1) for run in own]

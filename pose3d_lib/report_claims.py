@@ -137,8 +137,9 @@ def _owed_to(parts: pd.DataFrame) -> str:
         )
     actions = parts[parts.part == WHOLE].actions.iloc[0]
     return (
-        f"The published schedule lowers learning rate and batch-norm momentum faster for the action-based models, so only a "
-        f"part of a difference is owed to the data: on {actions}, {'; '.join(told)}."
+        f"The published schedule lowers the learning rate, and in short runs the batch-norm momentum, faster for the "
+        f"action-based models, so only a part of a difference is owed to the data: on {actions}, the actions in focus, "
+        f"{'; '.join(told)}."
     )
 
 
