@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-browser reproduce paper paper-more reference lab bench bench-reference test test-slow test-all fuzz lint format lock clean
+.PHONY: help install install-browser reproduce paper paper-more reference lab bench bench-reference test test-slow test-all test-chaos test-slurm fuzz lint format lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -89,6 +89,13 @@ test-all: test  ## every test: those of `make test`, then those of `make test-sl
 fuzz: $(VENV)/.installed  ## feed the readers of foreign files random bytes for some minutes (POSE3D_FUZZ_SECONDS=120 each)
 	$(PIP) install --quiet 'atheris>=2.3,<4'
 	$(PYTEST) -m fuzz $(ARGS)
+
+test-chaos: $(VENV)/.installed  ## kill processes of sweeps at random for minutes, and make hundreds of runs (some 20 minutes)
+	$(PYTEST) -m chaos $(ARGS)
+
+# Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge.
+test-slurm: $(VENV)/.installed  ## the same runs as jobs of a SLURM cluster of one node, which is made for it and removed again
+	$(PYTEST) -m slurm $(ARGS)
 
 lint: $(VENV)/.installed  ## ruff on code and notebooks, the floors of pose3d_lib, and no outputs in committed notebooks
 	$(BIN)/ruff check

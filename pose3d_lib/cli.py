@@ -6,7 +6,7 @@ import time
 import click
 from rich.console import Console
 
-from pose3d_lib import cli_data
+from pose3d_lib import cli_data, cli_runs
 from pose3d_lib.cli_data import Given, parameter_option
 from pose3d_lib.errors import InputError
 
@@ -22,6 +22,7 @@ def cli() -> None:
 
 
 cli.add_command(cli_data.data)
+cli.add_command(cli_runs.runs)
 
 
 @cli.command()
@@ -60,10 +61,12 @@ def run(notebook: str, given: Given) -> None:
 
 @cli.command()
 @parameter_option
-def sweep(given: Given) -> None:
+@click.option("--scheduler", help="local (the default), slurm, lsf, or tcp://host:8786: docs/clusters.md.")
+@click.option("--print-job", is_flag=True, help="Print the script of a slurm or lsf job, and start nothing.")
+def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     """Train the baseline and one model per action, for instance: pose3d sweep -p seeds 0,1,2
 
-    The parameters are those of 03_action_based. Finished runs are reused.
+    The parameters are those of 03_action_based. Finished runs are reused, and unfinished ones go on from their checkpoints.
     """
     from pose3d_lib.beyond import study_runs
     from pose3d_lib.estimate import estimate_runs
@@ -72,24 +75,33 @@ def sweep(given: Given) -> None:
     from pose3d_lib.study import StudyConfig
     from pose3d_lib.sweep import count_jobs
 
-    config = check_parameters("03_action_based", _parameters(given))
+    parameters = _parameters(given) | ({"scheduler": scheduler} if scheduler else {})
+    config = check_parameters("03_action_based", parameters)
     assert isinstance(config, StudyConfig)
+    if print_job:
+        from pose3d_lib.clusters import job_script
+
+        click.echo(job_script(config.scheduler, threads=config.threads, device=config.device))
+        return
     data = open_dataset(config.data, progress=click.echo)
     runs = study_runs(config, data)
     click.echo(str(estimate_runs(runs, data, count_jobs(config))))
-    _train(runs, jobs=count_jobs(config))
+    _train(runs, jobs=count_jobs(config), scheduler=config.scheduler)
 
 
-def _train(configs: list, jobs: int = 1) -> None:
+def _train(configs: list, jobs: int = 1, scheduler: str = "local") -> None:
+    from pose3d_lib.run_status import sweep_table
     from pose3d_lib.sources import open_dataset
-    from pose3d_lib.sweep import raise_failures, run_sweep, sweep_table
+    from pose3d_lib.sweep import raise_failures, run_sweep
     from pose3d_lib.table_files import to_markdown
     from pose3d_lib.terminal import RunBoard
 
     data = open_dataset(configs[0].data, progress=click.echo)
     begun = time.time()
     with RunBoard(Console(), begun) as board:
-        statuses = run_sweep(configs, data, jobs=jobs, begun=begun, on_look=board.show)
+        statuses = run_sweep(
+            configs, data, jobs=jobs, begun=begun, scheduler=scheduler, on_look=board.show, say=board.say
+        )
     click.echo(to_markdown(sweep_table(statuses)))
     for status in statuses if len(statuses) == 1 else []:
         click.echo(f"run folder: {status.folder}")

@@ -97,6 +97,8 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
 
     # it warns of settings that the parameters cell does not list
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    # when a notebook is interrupted, it reports with a traceback what is raised here as well
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     source = notebooks_dir() / f"{notebook}.ipynb"
     if not source.is_file():
         raise InputError(f"{source}: the notebook is not there; run from a checkout of the project")

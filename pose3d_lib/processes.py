@@ -45,11 +45,11 @@ def open_processes(number: int) -> Iterator[Executor]:
         executor = Processes(number)
         try:
             yield executor
-        except BaseException as error:
+        except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
-            if not isinstance(error, KeyboardInterrupt) or isinstance(error, Terminated):
-                for child in multiprocessing.active_children():  # a terminal's Ctrl-C has told them already
-                    child.terminate()
+            # also after a terminal's Ctrl-C, which has told them already: one may have begun another call since
+            for child in multiprocessing.active_children():
+                child.terminate()
             raise
         finally:
             executor.shutdown()

@@ -17,10 +17,11 @@ from pose3d_lib.execution import check_parameters, notebook_output
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.paths import outputs_dir, project_root
 from pose3d_lib.results import results_dir
+from pose3d_lib.run_status import first_look, look_again
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig
-from pose3d_lib.sweep import SECONDS_BETWEEN_LOOKS, count_jobs, first_look, look_again
+from pose3d_lib.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
 from pose3d_lib.terminal import RunBoard
 from pose3d_lib.webpage import write_report
 

@@ -105,7 +105,17 @@ def results_dir(data: PoseDataset, config: StudyConfig) -> Path:
     """
     defaults = {name: field.default for name, field in StudyConfig.model_fields.items()}
     studies = {name: {**defaults, **settings} for name, settings in STUDIES.items()}
-    told = {*DataSpec.model_fields, "filter_widths", "channels", "batch_size", "jobs", "threads", "device", "preset"}
+    told = {
+        *DataSpec.model_fields,
+        "filter_widths",
+        "channels",
+        "batch_size",
+        "jobs",
+        "scheduler",
+        "threads",
+        "device",
+        "preset",
+    }
     values = {name: getattr(config, name) for name in StudyConfig.model_fields if name not in told}
     differing = {
         name: [setting for setting in values if values[setting] != settings[setting]]

@@ -1,5 +1,6 @@
 """The study: which runs answer the paper's question, from one seed of one comparison to every table and its doubts."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -19,6 +20,9 @@ PAPER_ACTIONS = ("Eating", "Sitting")
 
 PUBLISHED, EQUALISED = "epoch", "unit_epoch"
 """The schedule of the paper, which differs between the arms, and the one that is the same for both."""
+
+SCHEDULERS = ("local", "slurm", "lsf")
+"""Where runs are executed, besides a Dask cluster by its address."""
 
 STUDIES: dict[str, dict] = {
     "quick": {},
@@ -68,7 +72,8 @@ class StudyConfig(Settings):
         schedules, budgets: a comparison is made under each.
         confounds: whether the actions in focus are trained under the other schedules and the other budget too.
         beyond: whether the runs of the questions beyond the paper belong to it.
-        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or one on a GPU.
+        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or as a GPU's memory does.
+        scheduler: where runs are executed: "local", "slurm", "lsf", or the address of a Dask scheduler, tcp://host:8786.
     """
 
     BUNDLES: ClassVar[dict[str, dict]] = {"study": STUDIES, "preset": PRESETS}
@@ -85,6 +90,7 @@ class StudyConfig(Settings):
     confounds: bool = False
     beyond: bool = False
     jobs: int = Field(0, ge=0)
+    scheduler: str = "local"
 
     @property
     def named_actions(self) -> tuple[str, ...]:
@@ -143,6 +149,15 @@ class StudyConfig(Settings):
     @classmethod
     def _known_preset(cls, preset: str) -> str:
         return preset and check_name(preset, PRESETS, "preset")
+
+    @field_validator("scheduler")
+    @classmethod
+    def _known_scheduler(cls, scheduler: str) -> str:
+        if scheduler not in SCHEDULERS and not re.fullmatch(r"(tcp|tls)://.+:\d+", scheduler):
+            raise ValueError(
+                f"expected {', '.join(SCHEDULERS)}, or the address of a Dask scheduler, such as tcp://host:8786"
+            )
+        return scheduler
 
     @model_validator(mode="after")
     def _same_schedule_beyond(self) -> "StudyConfig":

@@ -3,128 +3,58 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
-from pathlib import Path
+from contextlib import AbstractContextManager
+from dataclasses import replace
 
-import pandas as pd
+import torch
 
-from pose3d_lib.assignment import check_run
 from pose3d_lib.config import RunConfig, available_cores
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.kernels import SweepFailed, execute_notebook
 from pose3d_lib.processes import open_processes
-from pose3d_lib.runs import FINISHED, LOG, Run, read_progress, run_folder
+from pose3d_lib.run_status import RunStatus, can_start, first_look, look_again
+from pose3d_lib.runs import LOG
 from pose3d_lib.study import StudyConfig
 
 SECONDS_BETWEEN_LOOKS = 0.5
 KILLED = "its process was killed (out of memory?); started again, it goes on from its last checkpoint"
-MOST_SHOWN = 24
-"""Runs that a table shows while a sweep goes on: of hundreds, those at work and those that failed."""
+
+CLUSTER_JOBS = 8
+"""Jobs of a batch system at a time, where nobody says how many."""
+
+MOST_ON_A_GPU = 4
+"""Runs at a time: more of them only wait for each other."""
 
 NOTHING_LEFT = "its notebook ended without a finished run here; was the dataset or the code changed meanwhile?"
 
 
-@dataclass(frozen=True)
-class RunStatus:
-    """How one run of a sweep is doing.
-
-    Attributes:
-        config, folder: which run, and where.
-        state: "waiting", "starting", "training", "testing", "finished", "reused" or "failed".
-        share: of its windows seen so far, 0 to 1.
-        windows: it has to see.
-        seconds: it has trained so far, or None.
-        epochs: how many of its epochs it has trained, "3.2 of 12.0"; empty where it does not train.
-        loss: of its last row of history, mm, or None.
-        error: why it failed, otherwise empty.
-    """
-
-    config: RunConfig
-    folder: Path
-    state: str
-    share: float
-    windows: int
-    seconds: float | None = None
-    epochs: str = ""
-    loss: float | None = None
-    error: str = ""
-
-    @property
-    def name(self) -> str:
-        """Action and seed, and what else is not the default: "Eating, seed 1, 16 unit epochs, unit_epoch"."""
-        return ", ".join([self.config.action, f"seed {self.config.seed}", *self._particulars()])
-
-    def _particulars(self) -> list[str]:
-        config = self.config
-        named = {
-            f"{config.unit_epochs:g} unit epochs": config.unit_epochs != 1,
-            config.schedule: config.schedule != "epoch",
-            config.budget: config.budget != "equal_frames",
-            f"with {len(config.with_actions)} other actions": bool(config.with_actions),
-            f"{100 * config.train_share:.3g} % of the frames": config.train_share != 1,
-            "fine-tuned": bool(config.start_from),
-        }
-        return [name for name, differs in named.items() if differs]
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ("finished", "reused", "failed")
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Of training, as far as the run's own speed tells."""
-        if not self.seconds or not self.share or self.ended:
-            return None
-        return self.seconds / self.share * (1 - self.share)
-
-
-def first_look(configs: Sequence[RunConfig], data: PoseDataset) -> list[RunStatus]:
-    """The statuses before a sweep begins: what is finished will be reused, all else waits."""
-    statuses = []
-    for config in configs:
-        folder = run_folder(config, data)
-        reused = (folder / FINISHED).is_file()
-        windows = check_run(config, data).total
-        statuses.append(RunStatus(config, folder, "reused" if reused else "waiting", float(reused), windows))
-    return statuses
-
-
-def look_again(statuses: Sequence[RunStatus], begun: float) -> list[RunStatus]:
-    """The statuses as the run folders show them now.
-
-    Args:
-        statuses: those of the look before.
-        begun: time (as of `time.time`) when the sweep began; what an older process left behind does not count.
-    """
-    return [status if status.ended else _look(status, begun) for status in statuses]
-
-
-def _look(status: RunStatus, begun: float) -> RunStatus:
-    if (status.folder / FINISHED).is_file():
-        seconds = Run(status.folder).timing["train_seconds"]
-        return replace(status, state="finished", share=1.0, seconds=seconds, epochs="", loss=None)
-    progress = read_progress(status.folder)
-    if progress and progress["at"] >= begun:
-        share = progress["windows"] / progress["total"]
-        return replace(
-            status,
-            state="testing" if share == 1 else "training",
-            share=share,
-            seconds=progress["seconds"],
-            epochs=f"{progress['epoch']:.1f} of {progress['epochs']:.1f}",
-            loss=progress["train_mpjpe"],
-        )
-    output = status.folder / "02_train.ipynb"
-    started = output.is_file() and output.stat().st_mtime >= begun
-    return replace(status, state="starting" if started else "waiting")
-
-
 def count_jobs(config: StudyConfig) -> int:
-    """Runs at a time: as asked for, or as many as the cores allow; a GPU takes one."""
+    """Runs at a time: as asked for, or as many as cores and a GPU's free memory allow; of a cluster, CLUSTER_JOBS."""
     if config.jobs:
         return config.jobs
-    return 1 if config.device == "cuda" else max(1, available_cores() // config.threads)
+    if config.scheduler != "local":
+        return CLUSTER_JOBS
+    by_cores = max(1, available_cores() // config.threads)
+    if config.device != "cuda":
+        return by_cores
+    free, _ = torch.cuda.mem_get_info()
+    return max(1, min(by_cores, MOST_ON_A_GPU, int(0.9 * free / gpu_bytes(config))))
+
+
+def gpu_bytes(config: StudyConfig) -> int:
+    """Memory that a run takes on a GPU at most, from the sizes of its network; an estimate, not measured.
+
+    CUDA itself, half a GB of data, weights with their gradients and three values of the optimiser, and what each layer
+    keeps for the backward pass: the outputs of convolution, batch norm, ReLU and dropout.
+    """
+    widths, channels = config.filter_widths, config.channels
+    positions, left = 0, config.receptive_field
+    for width in widths:
+        left //= width
+        positions += 2 * left  # two convolutions per block, of which the second keeps the length
+    parameters = channels * channels * sum(width + 1 for width in widths)
+    return int(1.5e9 + 5 * 4 * parameters + 4 * 4 * config.batch_size * channels * positions)
 
 
 def run_sweep(
@@ -133,7 +63,9 @@ def run_sweep(
     *,
     jobs: int,
     begun: float,
+    scheduler: str = "local",
     on_look: Callable[[list[RunStatus]], None] = lambda statuses: None,
+    say: Callable[[str], None] = print,
 ) -> list[RunStatus]:
     """Executes 02_train for every config whose run is not finished, and says how each ended.
 
@@ -142,14 +74,24 @@ def run_sweep(
         data: their dataset.
         jobs: how many at a time.
         begun: time (as of `time.time`) now.
+        scheduler: as in `StudyConfig`.
         on_look: called about twice a second with the statuses.
+        say: called with a line of text about a cluster that is being waited for.
     """
     statuses = first_look(configs, data)
     on_look(statuses)
     if can_start(statuses):
-        with open_processes(jobs) as executor:
+        with _open(scheduler, jobs, configs[0], say) as executor:
             statuses = run_on(executor, statuses, begun=begun, on_look=on_look)
     return statuses
+
+
+def _open(scheduler: str, jobs: int, config: RunConfig, say: Callable[[str], None]) -> AbstractContextManager[Executor]:
+    if scheduler == "local":
+        return open_processes(jobs)
+    from pose3d_lib.clusters import open_executor  # half a second that few sweeps need
+
+    return open_executor(scheduler, jobs=jobs, threads=config.threads, device=config.device, say=say)
 
 
 def run_on(
@@ -181,82 +123,6 @@ def run_on(
                 reason = KILLED if isinstance(error, BrokenProcessPool) else str(error or NOTHING_LEFT)
                 statuses[number] = replace(statuses[number], state="failed", error=reason)
         on_look(statuses)
-
-
-def can_start(statuses: Sequence[RunStatus]) -> list[int]:
-    """Numbers of the runs that have not ended; without those that start from the weights of another of them."""
-    unfinished = {status.folder.name for status in statuses if not status.ended}
-    return [
-        number
-        for number, status in enumerate(statuses)
-        if not status.ended and status.config.start_from not in unfinished
-    ]
-
-
-def seconds_left(statuses: Sequence[RunStatus], elapsed: float) -> float | None:
-    """Of a sweep that has taken `elapsed` seconds: what it has done since it began sets its speed."""
-    own = [status for status in statuses if status.state not in ("reused", "failed")]
-    total = sum(status.windows for status in own)
-    done = sum(status.share * status.windows for status in own)
-    return elapsed * (total - done) / done if done else None
-
-
-def choose_shown(statuses: Sequence[RunStatus]) -> list[RunStatus]:
-    """All runs of a small sweep; of a large one those that failed, those at work, and the next to come."""
-    if len(statuses) <= MOST_SHOWN:
-        return list(statuses)
-    failed = [status for status in statuses if status.state == "failed"]
-    open_ones = [status for status in statuses if not status.ended]
-    at_work = [status for status in open_ones if status.state != "waiting"]
-    waiting = [status for status in open_ones if status.state == "waiting"]
-    return [*failed[-MOST_SHOWN // 2 :], *at_work, *waiting][:MOST_SHOWN]
-
-
-def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
-    """What ran, what was reused, what failed: one row per run."""
-    rows = []
-    for status in statuses:
-        finished = status.state in ("finished", "reused")
-        run = Run(status.folder) if finished else None
-        own = None if run is None or status.config.is_baseline else run.actions.loc[status.config.action]
-        error = run.action_wise["mpjpe"] if run and own is None else (own.mpjpe if own is not None else None)
-        rows.append(
-            {
-                "run": status.name,
-                "state": status.state,
-                "epoch": status.epochs,
-                "loss [mm]": round(status.loss, 1) if status.loss is not None else None,
-                "t": round(run.timing["t"], 2) if run else None,
-                "windows": f"{status.windows:,}",
-                "training [s]": round(run.timing["train_seconds"], 1) if run else None,
-                "own test MPJPE [mm]": round(error, 1) if error is not None else None,
-                "folder or error": status.folder.name
-                if finished
-                else status.error.splitlines()[0]
-                if status.error
-                else "",
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[RunStatus]], None]:
-    """An `on_look` that shows the sweep's table whenever a run has changed its state, and does nothing in between.
-
-    Of hundreds of runs it shows those that `choose_shown` chooses, and counts the others.
-    """
-    shown: list[list[str]] = []
-
-    def on_look(statuses: Sequence[RunStatus]) -> None:
-        states = [status.state for status in statuses]
-        if shown != [states]:
-            shown[:] = [states]
-            chosen = choose_shown(statuses)
-            others = pd.Series([status.state for status in statuses if status not in chosen]).value_counts()
-            rows = [{"run": f"{number} others", "state": state} for state, number in others.items()]
-            show(pd.concat([sweep_table(chosen), pd.DataFrame(rows)]) if rows else sweep_table(chosen))
-
-    return on_look
 
 
 def raise_failures(statuses: Sequence[RunStatus]) -> None:

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from pose3d_lib.sweep import RunStatus, choose_shown, seconds_left
+from pose3d_lib.run_status import RunStatus, choose_shown, seconds_left
 
 STATE_STYLES = {"finished": "green", "reused": "cyan", "failed": "bold red", "training": "yellow", "testing": "yellow"}
 
@@ -55,6 +55,10 @@ class RunBoard:
                 self._console.print(
                     self._line(status, len(statuses), left), highlight=False, markup=False, soft_wrap=True
                 )
+
+    def say(self, line: str) -> None:
+        """A line of text above the table."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _line(self, status: RunStatus, total: int, left: float | None) -> str:
         trained = f"{status.seconds:6.1f} s training" if status.seconds else " " * 17

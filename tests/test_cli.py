@@ -26,19 +26,10 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.kernels import NotebookFailed
 from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.run_status import RunStatus, first_look, look_again, seconds_left, sweep_table
 from pose3d_lib.runs import Run, find_run, run_folder
 from pose3d_lib.study import StudyConfig
-from pose3d_lib.sweep import (
-    RunStatus,
-    SweepFailed,
-    count_jobs,
-    first_look,
-    look_again,
-    raise_failures,
-    run_sweep,
-    seconds_left,
-    sweep_table,
-)
+from pose3d_lib.sweep import SweepFailed, count_jobs, raise_failures, run_sweep
 from pose3d_lib.terminal import RunBoard, clock
 
 PROGRAM = Path(sys.executable).with_name("pose3d")
@@ -433,8 +424,6 @@ def test_jobs_are_as_asked_for_or_as_many_as_the_cores_allow(monkeypatch: pytest
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
     for changes, jobs in (({}, 8), ({"jobs": 3}, 3), ({"threads": 2}, 4), ({"threads": 0}, 1), ({"threads": 16}, 1)):
         assert count_jobs(make_config(StudyConfig, {**TINY, **changes})) == jobs
-    config = make_config(StudyConfig, TINY)
-    assert count_jobs(config.model_copy(update={"device": "cuda"})) == 1
     with pytest.raises(InputError, match="parameter jobs"):
         make_config(StudyConfig, {"jobs": -1})
 

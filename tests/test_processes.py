@@ -82,16 +82,21 @@ def test_no_process_outlives_the_one_that_made_it(tmp_path: Path, number: signal
         assert wait_until(lambda: len(list(folder.iterdir())) == 2)
         numbers = [int(path.name) for path in folder.iterdir()]
         assert all(alive(number) for number in numbers)
-        os.kill(process.pid, number)
-        if number == signal.SIGINT:  # a terminal sends it to all of them
+        if number != signal.SIGINT:
+            os.kill(process.pid, number)
+        if (
+            number == signal.SIGINT
+        ):  # a terminal sends it to all of them, and the first to hear of it begins another call
             for child in numbers:
                 os.kill(child, number)
+            time.sleep(0.5)
+            os.kill(process.pid, number)
         process.communicate(timeout=30)
         assert process.returncode != 0
         assert wait_until(lambda: not any(alive(number) for number in numbers))
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def test_results_and_errors_come_back() -> None:

@@ -1,13 +1,17 @@
-"""What is imported when: nobody waits for what is not needed yet."""
+"""How notebooks start and end: nobody waits for what is not needed yet, and a kernel at work is given time to save."""
 
+import asyncio
 import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 
 from pose3d_lib import kernels, sweep
 from pose3d_lib.config import RunConfig, make_config
@@ -86,12 +90,73 @@ def test_the_grammar_stays_where_it_was_and_can_be_imported_later(monkeypatch: p
     assert kernels.GRAMMAR not in sys.modules  # None there would refuse it for good
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS)
-def test_only_a_kernel_with_processes_of_its_own_is_given_time_to_leave(
-    notebook: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """What papermill was called with, each time."""
+    calls: list[dict] = []
+    monkeypatch.setattr("papermill.execute_notebook", lambda *paths, **given: calls.append(given))
+    return calls
+
+
+def test_lists_reach_papermill_as_lists(tmp_path: Path, passed: list[dict]) -> None:
+    kernels.execute_notebook("02_train", tmp_path / "out.ipynb", {"evaluate_at": (1, 2)})
+    assert passed[0]["parameters"] == {"evaluate_at": [1, 2]}
+
+
+def test_a_kernel_is_killed_between_two_cells_and_given_time_in_the_middle_of_one(
+    tmp_path: Path, passed: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passed: dict[str, object] = {}
-    monkeypatch.setattr("papermill.execute_notebook", lambda *paths, **given: passed.update(given))
-    kernels.execute_notebook(notebook, tmp_path / "out.ipynb", {"evaluate_at": (1, 2)})
-    assert passed["shutdown_kernel"] == ("graceful" if notebook in ("01_data_prep", "03_action_based") else "immediate")
-    assert passed["parameters"] == {"evaluate_at": [1, 2]}
+    at_once: list[bool] = []
+
+    async def shutdown(self: object, now: bool = False, restart: bool = False) -> None:
+        at_once.append(now)
+
+    monkeypatch.setattr(AsyncKernelManager, "_async_shutdown_kernel", shutdown)
+    for _ in range(2):
+        kernels.execute_notebook("02_train", tmp_path / "out.ipynb", {})
+    one, other = passed
+    assert (one["shutdown_kernel"], other["shutdown_kernel"]) == ("immediate", "immediate")
+    managers = [call["kernel_manager_class"]() for call in passed]
+    one["on_cell_execute"](cell={}, cell_index=0)
+    for manager in managers:
+        asyncio.run(manager.shutdown_kernel(now=True))
+    one["on_cell_executed"](cell={}, cell_index=0)
+    asyncio.run(managers[0].shutdown_kernel(now=True))
+    assert at_once == [False, True, True]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Kernel died"), OSError(98, "Address already in use")])
+def test_a_kernel_that_does_not_start_is_started_again(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[dict] = []
+    monkeypatch.setattr(kernels.time, "sleep", lambda seconds: None)
+
+    def execute(*_: object, **given: object) -> None:
+        attempts.append(given)
+        if len(attempts) < fails:
+            raise error
+
+    monkeypatch.setattr("papermill.execute_notebook", execute)
+    fails = kernels.START_ATTEMPTS
+    kernels.execute_notebook("02_train", tmp_path / "out.ipynb", {})
+    assert len(attempts) == kernels.START_ATTEMPTS
+    attempts.clear()
+    fails = kernels.START_ATTEMPTS + 1
+    with pytest.raises(kernels.NotebookFailed, match=f"its kernel did not start: .*{str(error)[-8:]}"):
+        kernels.execute_notebook("02_train", tmp_path / "out.ipynb", {})
+    assert len(attempts) == kernels.START_ATTEMPTS
+
+
+def test_a_kernel_that_dies_in_a_cell_is_not_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[dict] = []
+
+    def execute(*_: object, **given: Callable) -> None:
+        attempts.append(given)
+        given["on_cell_execute"](cell={}, cell_index=0)
+        raise DeadKernelError("Kernel died")
+
+    monkeypatch.setattr("papermill.execute_notebook", execute)
+    with pytest.raises(kernels.NotebookFailed, match="its kernel was killed"):
+        kernels.execute_notebook("02_train", tmp_path / "out.ipynb", {})
+    assert len(attempts) == 1

@@ -3,83 +3,28 @@
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
+from sweep_processes import named, processes_of, results, start_sweep, wait_until
 
 from pose3d_lib.checkpoints import CHECKPOINT
 
-RUNS = ("-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "device", "cpu", "-p", "actions", "Sitting")
-LENGTH = ("-p", "lengths", "2", "-p", "evaluate_at", "1")
-RESULTS = ("metrics.json", "clips.csv", "model.safetensors")
-
-
-def start(outputs: Path) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pose3d_lib.cli", "sweep", *RUNS, *LENGTH, "-p", "jobs", "2"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "POSE3D_OUTPUTS": str(outputs)},
-        start_new_session=True,
-    )
-
-
-def processes_of(outputs: Path) -> list[psutil.Process]:
-    """Every living process that works on these outputs, whoever its parent is."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("POSE3D_OUTPUTS") == str(outputs) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:  # gone meanwhile
-            continue
-    return found
-
-
-def named(outputs: Path, part: str) -> list[psutil.Process]:
-    found = []
-    for process in processes_of(outputs):
-        try:
-            if any(part in word for word in process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def wait_until(condition, seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.1)
-    return bool(condition())
-
-
-def results(outputs: Path) -> dict[str, bytes]:
-    return {
-        f"{folder.name}/{name}": (folder / name).read_bytes()
-        for folder in sorted((outputs / "runs").iterdir())
-        for name in RESULTS
-    }
+RUNS = ("-p", "actions", "Sitting", "-p", "lengths", "4", "-p", "evaluate_at", "1")
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     outputs = tmp_path_factory.mktemp("undisturbed") / "outputs"
-    process = start(outputs)
+    process = start_sweep(outputs, *RUNS)
     said, _ = process.communicate(timeout=180)
     assert process.returncode == 0, said
     return results(outputs)
 
 
 def under_way(outputs: Path) -> bool:
-    """Both runs train, and one of them has something to go on from."""
-    progress = list(outputs.glob("runs/*/progress.json"))
-    return len(progress) == 2 and bool(list(outputs.glob(f"runs/*/{CHECKPOINT}")))
+    """Both runs train, and have something to go on from."""
+    return len(list(outputs.glob(f"runs/*/{CHECKPOINT}"))) == 2
 
 
 def interrupt_all(outputs: Path, sweep: subprocess.Popen) -> None:
@@ -126,7 +71,7 @@ def test_nothing_goes_on_behind_a_disturbed_sweep_and_the_next_one_completes_it(
     disturb, ends: str, tmp_path: Path, undisturbed: dict[str, bytes]
 ) -> None:
     outputs = tmp_path / "outputs"
-    sweep = start(outputs)
+    sweep = start_sweep(outputs, *RUNS)
     try:
         assert wait_until(lambda: under_way(outputs), 90), sweep.communicate()[0]
         disturb(outputs, sweep)
@@ -145,7 +90,7 @@ def test_nothing_goes_on_behind_a_disturbed_sweep_and_the_next_one_completes_it(
     finally:
         for process in processes_of(outputs):
             process.kill()
-    again = start(outputs)
+    again = start_sweep(outputs, *RUNS)
     said, _ = again.communicate(timeout=180)
     assert again.returncode == 0, said
     assert results(outputs) == undisturbed

@@ -7,27 +7,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.config import RunConfig, make_config, run_name
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
 from pose3d_lib.execution import parameters_of
-from pose3d_lib.runs import run_folder
-from pose3d_lib.study import StudyConfig
-from pose3d_lib.sweep import (
+from pose3d_lib.run_status import (
     MOST_SHOWN,
     RunStatus,
-    SweepFailed,
     can_start,
     choose_shown,
-    count_jobs,
     first_look,
     look_again,
-    raise_failures,
     seconds_left,
     show_changes,
     sweep_table,
 )
+from pose3d_lib.runs import run_folder
+from pose3d_lib.study import StudyConfig
+from pose3d_lib.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
 from pose3d_lib.table_files import to_markdown
 
 KILLED = """
@@ -188,3 +188,32 @@ def test_a_run_that_starts_from_another_of_the_sweep_waits_for_it(tiny_data: Pos
     for state in ("finished", "failed"):
         assert can_start([first, replace(second, state=state), third]) == [0, 2]
     assert can_start([replace(status, state="finished") for status in (first, second, third)]) == []
+
+
+def test_on_a_gpu_its_memory_and_the_cores_say_how_many_runs_fit(monkeypatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
+    large = make_config(StudyConfig, {"preset": "paper_243", "threads": 1}).model_copy(update={"device": "cuda"})
+    need = gpu_bytes(large)
+    assert 3e9 < need < 30e9, "a batch of 1024 windows of 243 frames, 1024 channels"
+    for free, jobs in ((0.5 * need, 1), (1.2 * need, 1), (2.3 * need, 2), (100 * need, MOST_ON_A_GPU)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free: (int(free), int(free)))
+        assert count_jobs(large) == jobs
+    few_cores = large.model_copy(update={"threads": 16})
+    assert count_jobs(few_cores) == 1
+    assert gpu_bytes(large.model_copy(update={"channels": 64})) < need / 3
+
+
+def test_a_cluster_has_a_number_of_jobs_of_its_own() -> None:
+    assert count_jobs(make_config(StudyConfig, {"scheduler": "slurm"})) == CLUSTER_JOBS
+    assert count_jobs(make_config(StudyConfig, {"scheduler": "slurm", "jobs": 3})) == 3
+
+
+@pytest.mark.parametrize("scheduler", ["Slurm", "pbs", "host:8786", "tcp://host", "http://host:1", ""])
+def test_an_unknown_scheduler_is_refused(scheduler: str) -> None:
+    with pytest.raises(InputError, match=r"parameter scheduler: .*local, slurm, lsf, or the address"):
+        make_config(StudyConfig, {"scheduler": scheduler})
+
+
+@pytest.mark.parametrize("scheduler", ["local", "slurm", "lsf", "tcp://10.0.0.1:8786", "tls://node.of.a.cluster:1"])
+def test_a_known_scheduler_is_taken(scheduler: str) -> None:
+    assert make_config(StudyConfig, {"scheduler": scheduler}).scheduler == scheduler

@@ -1,0 +1,90 @@
+"""Run folders with made-up content, in every state: what listing, showing and cleaning are tested on."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from pose3d_lib.run_files import CONFIG, ERRORS, FINISHED, HISTORY, PROGRESS, PROVENANCE, RESULT_FORMAT, TIMING
+
+LONG_AGO = 3600.0
+"""Seconds."""
+
+ACTIONS = {"Eating": 50.0, "Sitting": 70.0}
+"""Action -> MPJPE that every run has there; 60 mm on average."""
+
+
+def name_of(number: int, action: str = "Eating") -> str:
+    return f"{action}-27f-1ue-seed{number}-{number:010x}"
+
+
+def set_age(folder: Path, seconds: float) -> None:
+    """As if everything in a folder had last been written so long ago."""
+    then = time.time() - seconds
+    for path in folder.iterdir():
+        os.utime(path, (then, then), follow_symlinks=False)
+
+
+def write_folder(
+    runs: Path,
+    name: str = name_of(0),
+    *,
+    action: str = "Eating",
+    finished: bool = True,
+    result_format: object = RESULT_FORMAT,
+    mpjpe: object = None,
+    at: str = "2026-11-22T16:58:22+00:00",
+    age: float = LONG_AGO,
+    without: tuple[str, ...] = (),
+    **texts: str | bytes,
+) -> Path:
+    """A run's folder.
+
+    Args:
+        runs: where.
+        name: of the folder.
+        action, result_format, at: as the files of a run say them.
+        finished: whether it is; a third of one that is not was trained.
+        mpjpe: on its action, another than that of ACTIONS.
+        age: of all files, seconds.
+        without: files that are not there.
+        texts: further files or other content, named with "__" for the dot.
+    """
+    errors = {own: {"frames": 10, "mpjpe": error, "p_mpjpe": 1.0} for own, error in ACTIONS.items()}
+    if mpjpe is not None:
+        errors[action]["mpjpe"] = mpjpe
+    dataset = {"name": "made-up", "synthetic": True, "fingerprint": "f" * 64}
+    files: dict[str, object] = {
+        CONFIG: {"action": action, "seed": 0},
+        PROVENANCE: {"format": result_format, "dataset": dataset},
+        HISTORY: {"epoch": 1.0},
+    }
+    if finished:
+        files |= {
+            ERRORS: {"actions": errors, "action_wise": {"mpjpe": 60.0}},
+            TIMING: {"train_seconds": 12.5},
+            "clips.csv": "subject\n",
+            "model.safetensors": "weights",
+            FINISHED: {"format": result_format, "at": at},
+        }
+    else:
+        files[PROGRESS] = {"windows": 100, "total": 300, "seconds": 1.0, "at": 0.0}
+    files |= {name.replace("__", "."): text for name, text in texts.items()}
+    folder = runs / name
+    folder.mkdir(parents=True)
+    for file, content in files.items():
+        if file not in without:
+            text = json.dumps(content) if isinstance(content, dict) else content
+            (folder / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+    set_age(folder, age)
+    return folder
+
+
+def write_lease(
+    folder: Path, *, pid: int = 1, host: str = "elsewhere", age: float = 0.0, seconds: float = 60.0
+) -> None:
+    """A lease as a process somewhere leaves it that last touched it so long ago."""
+    marker = folder / ".lease"
+    marker.write_text(f"filelock/2\npid={pid}\nhost={host}\nmode=lease\ntoken=0123\nduration={seconds}\n")
+    then = time.time() - age
+    os.utime(marker, (then, then))

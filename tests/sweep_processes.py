@@ -1,0 +1,66 @@
+"""Sweeps as a terminal starts them, and the processes that work for one: what tests kill, and what may not be left behind."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+TINY = ("-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "device", "cpu")
+RESULTS = ("metrics.json", "clips.csv", "model.safetensors")
+
+
+def start_sweep(outputs: Path, *arguments: str) -> subprocess.Popen:
+    """`pose3d sweep` at the tiny scale, two runs at a time, in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pose3d_lib.cli", "sweep", *TINY, "-p", "jobs", "2", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "POSE3D_OUTPUTS": str(outputs)},
+        start_new_session=True,
+    )
+
+
+def processes_of(outputs: Path) -> list[psutil.Process]:
+    """Every living process that works on these outputs, whoever its parent is."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("POSE3D_OUTPUTS") == str(outputs) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:  # gone meanwhile
+            continue
+    return found
+
+
+def named(outputs: Path, part: str) -> list[psutil.Process]:
+    """Those with a word in their command that has this part."""
+    found = []
+    for process in processes_of(outputs):
+        try:
+            if any(part in word for word in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until(condition: Callable[[], object], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.1)
+    return bool(condition())
+
+
+def results(outputs: Path) -> dict[str, bytes]:
+    """All that has to be the same to the last digit, of every run."""
+    return {
+        f"{folder.name}/{name}": (folder / name).read_bytes()
+        for folder in sorted((outputs / "runs").iterdir())
+        for name in RESULTS
+    }
