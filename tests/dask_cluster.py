@@ -75,8 +75,9 @@ def started_cluster(folder: Path, workers: int) -> Iterator[StartedCluster]:
         cluster.address = json.loads(file.read_text())["address"]
         for _ in range(workers):
             cluster.add_worker()
-        with distributed.Client(cluster.address, set_as_default=False) as client:
-            client.wait_for_workers(workers, timeout=120)
+        if workers:
+            with distributed.Client(cluster.address, set_as_default=False) as client:
+                client.wait_for_workers(workers, timeout=120)
         yield cluster
     finally:
         end_parts(*cluster.workers)
