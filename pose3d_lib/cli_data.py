@@ -130,7 +130,7 @@ def export(dataset: str, folder: Path, name: str, overwrite: bool, given: Given)
 
 
 def _open(dataset: str, given: Given) -> "PoseDataset":
-    from pose3d_lib.config import check_data, make_config
+    from pose3d_lib.parameters import check_data, make_config
     from pose3d_lib.sources import open_dataset
     from pose3d_lib.sources.spec import DataSpec
 

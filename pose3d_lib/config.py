@@ -1,22 +1,15 @@
 """`RunConfig`: everything a run depends on, in one frozen and validated object; what a parameters cell becomes."""
 
-import difflib
 import hashlib
 import json
-import os
 import re
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Literal
 
-import torch
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from pose3d_lib.actions import ALL, check_name
+from pose3d_lib.actions import ALL
 from pose3d_lib.budget import SCHEDULES
-from pose3d_lib.errors import InputError
-from pose3d_lib.model import receptive_field
-from pose3d_lib.precision import fastest_precision
-from pose3d_lib.sources import complete_parameters, list_actions, prepared_path
+from pose3d_lib.settings import Seed, Settings
 from pose3d_lib.sources.spec import DataSpec, split_list
 
 RESULT_FORMAT = 3
@@ -30,111 +23,6 @@ existed keep their names. Whoever adds a setting adds it here; whoever raises RE
 
 RUN_NAME = re.compile(r"[^/\\]+-[0-9a-f]{10}")
 """What `run_name` gives: the name of one folder, never a path, that ends in a hash."""
-
-PRESETS: dict[str, dict] = {
-    "default": {},
-    "paper_27": {"filter_widths": (3, 3, 3), "channels": 1024, "batch_size": 1024, "threads": 0},
-    "paper_243": {"filter_widths": (3, 3, 3, 3, 3), "channels": 1024, "batch_size": 1024, "threads": 0},
-    "study": {"channels": 64},
-    "tiny": {"filter_widths": (3, 3, 3), "channels": 16, "batch_size": 64, "threads": 1},
-}
-"""Name -> settings that differ from those of `Settings`, which are quick on a CPU. The paper's are VideoPose3D's with 27
-and 243 frames; `study` makes hundreds of runs possible on a CPU; `tiny` is for trying things out."""
-
-
-def available_cores() -> int:
-    """Cores that this process may use, which in a container or a cluster job may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-class Settings(DataSpec):
-    """What the runs of one comparison have in common. The data's settings are those of `DataSpec`.
-
-    Attributes:
-        BUNDLES: parameter -> its values, each a name for several settings; the first is the default.
-        filter_widths: taps of each temporal convolution, odd; their product is the receptive field in frames.
-        channels, dropout, causal: as in `TemporalLifter`.
-        batch_size: windows per optimiser step.
-        lr, lr_decay: first learning rate of Adam with AMSGrad, and its factor per period.
-        evaluate_at: unit epochs after which a run's own actions are tested on the way; the end is always tested.
-        threads: of the CPU, for one run; 0 stands for all cores. The last digits depend on it.
-        device: "cpu" or "cuda"; "auto" becomes one of them.
-        precision: "float32" or "bfloat16", as in `arithmetic`; "auto" becomes `fastest_precision`. Training only: tests
-            are always float32.
-        cuda_graphs: on a GPU, whether training steps are recorded and replayed; not by default, as it was never tried on one.
-    """
-
-    BUNDLES: ClassVar[dict[str, dict]] = {"preset": PRESETS}
-
-    filter_widths: tuple[int, ...] = (3, 3, 3)
-    channels: int = Field(128, ge=1)
-    dropout: float = Field(0.25, ge=0, lt=1)
-    causal: bool = False
-    batch_size: int = Field(256, ge=2)
-    lr: float = Field(0.001, gt=0)
-    lr_decay: float = Field(0.95, gt=0, le=1)
-    evaluate_at: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
-    threads: int = Field(1, ge=1)
-    device: Literal["cpu", "cuda"] = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    cuda_graphs: bool = False
-
-    @property
-    def named_actions(self) -> tuple[str, ...]:
-        """The actions that the settings name, to be checked against those of the data; "All" may be among them."""
-        return ()
-
-    @property
-    def receptive_field(self) -> int:
-        """Frames that one output frame sees."""
-        return receptive_field(self.filter_widths)
-
-    @property
-    def data(self) -> DataSpec:
-        """The part that says which data."""
-        return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields})
-
-    @field_validator("filter_widths", "evaluate_at", mode="before")
-    @classmethod
-    def _split_numbers(cls, numbers: object) -> object:
-        return split_list(numbers)
-
-    @field_validator("filter_widths")
-    @classmethod
-    def _odd_widths(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
-        even = [width for width in widths if width < 1 or width % 2 == 0]
-        if even or not widths:
-            raise ValueError(
-                f"widths must be odd and positive, so that a window has a middle; {even[:1] or 'none'} given"
-            )
-        return widths
-
-    @field_validator("evaluate_at")
-    @classmethod
-    def _sorted_points(cls, points: tuple[float, ...]) -> tuple[float, ...]:
-        if any(point <= 0 for point in points):
-            raise ValueError("unit epochs must be positive")
-        return tuple(sorted(set(points)))
-
-    @field_validator("threads", mode="before")
-    @classmethod
-    def _all_cores(cls, threads: object) -> object:
-        return available_cores() if threads in (0, "0") else threads
-
-    @field_validator("device", mode="before")
-    @classmethod
-    def _resolve_device(cls, device: object) -> object:
-        return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _resolve_precision(cls, precision: object, info: ValidationInfo) -> object:
-        if precision != "auto":
-            return precision
-        return fastest_precision(info.data["device"]) if "device" in info.data else "float32"  # device is refused
 
 
 class RunConfig(Settings):
@@ -213,53 +101,6 @@ class RunConfig(Settings):
         """A unit epoch is the baseline's, and its own epoch too while it has all frames: one run instead of eight."""
         same = info.data.get("train_share") == 1 or info.field_name == "budget"
         return cls.model_fields[info.field_name].default if same and info.data.get("action") == ALL else value
-
-
-Config = TypeVar("Config", bound=BaseModel)
-
-
-def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
-    """A config from a notebook's or a command's parameters, or an InputError that names each parameter it refuses.
-
-    Args:
-        kind: RunConfig or another config class.
-        parameters: name -> value. Those of `kind.BUNDLES`, such as `preset`, choose settings that other values override;
-            None leaves a setting to them. Numbers and booleans may be strings, as papermill passes some of them.
-    """
-    given = {name: value for name, value in parameters.items() if value not in (None, "None", "null")}
-    bundles = getattr(kind, "BUNDLES", {})
-    for name in parameters:
-        check_name(name, [*bundles, *kind.model_fields], "parameter")
-    chosen: dict[str, object] = {"device": "auto"} if issubclass(kind, Settings) else {}
-    for name, values in bundles.items():
-        value = given.pop(name, chosen.pop(name, next(iter(values))))
-        chosen.update(values[check_name(str(value), values, name)])
-    try:
-        return kind(**{**chosen, **complete_parameters(given)})
-    except ValidationError as error:
-        raise InputError("\n".join(_refusal(problem) for problem in error.errors())) from error
-
-
-def _refusal(problem: dict) -> str:
-    name = ".".join(str(part) for part in problem["loc"]) or "parameters"
-    message = problem["msg"].removeprefix("Value error, ")
-    found = problem["input"]
-    allowed = problem.get("ctx", {}).get("expected", "")
-    words = [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")] if allowed else []
-    close = difflib.get_close_matches(str(found), words)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    if message.startswith("unknown "):  # the message of `check_name` says what was found
-        return f"parameter {name}: {message}"
-    return f"parameter {name}: found {found!r}: {message}{hint}"
-
-
-def check_data(config: DataSpec) -> None:
-    """Refuses a dataset that is not there and actions that it does not have, before anything slow is done."""
-    spec = config.data if isinstance(config, Settings) else config
-    prepared_path(spec)
-    actions = list_actions(spec)
-    for action in config.named_actions if isinstance(config, Settings) else ():
-        check_name(action, (ALL, *actions), "action")
 
 
 def run_name(config: RunConfig, fingerprint: str) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pose3d_lib.config import RunConfig, check_data, make_config
+from pose3d_lib.config import RunConfig
+from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.paths import outputs_dir
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig

@@ -11,9 +11,9 @@ from IPython.display import DisplayHandle, Markdown, display
 from matplotlib.figure import Figure
 
 from pose3d_lib.budget import Budget
-from pose3d_lib.config import Config, check_data, make_config
 from pose3d_lib.evaluation import frame_wise
 from pose3d_lib.figures import draw_learning_curve
+from pose3d_lib.parameters import Config, check_data, make_config
 from pose3d_lib.runs import Run
 from pose3d_lib.table_files import to_markdown
 from pose3d_lib.training import HistoryRow

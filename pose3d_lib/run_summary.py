@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 from pydantic import ValidationError
 
-from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.config import RunConfig
 from pose3d_lib.errors import InputError, printable
 from pose3d_lib.evaluation import METRICS, named
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.inventory import NO_CHECKPOINT, RunEntry
+from pose3d_lib.parameters import make_config
 from pose3d_lib.run_files import CONFIG, ERRORS, HISTORY, LOG, NOTEBOOK, PROVENANCE, TIMING, WEIGHTS, read_object
 from pose3d_lib.run_table import format_size, format_time
 from pose3d_lib.table_files import to_markdown

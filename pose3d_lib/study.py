@@ -10,9 +10,10 @@ from pydantic import Field, field_validator, model_validator
 
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
-from pose3d_lib.config import PRESETS, RunConfig, Seed, Settings
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
+from pose3d_lib.settings import PRESETS, Seed, Settings
 from pose3d_lib.sources.spec import split_list
 
 PAPER_ACTIONS = ("Eating", "Sitting")

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import torch
 
-from pose3d_lib.config import RunConfig, available_cores
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.kernels import SweepFailed, execute_notebook
 from pose3d_lib.processes import open_processes
 from pose3d_lib.run_status import RunStatus, can_start, first_look, look_again
 from pose3d_lib.runs import LOG
+from pose3d_lib.settings import available_cores
 from pose3d_lib.study import StudyConfig
 
 SECONDS_BETWEEN_LOOKS = 0.5

@@ -39,8 +39,8 @@ from safetensors.numpy import save_file
 from test_human36m import file_of, make_cdf, make_h5, make_mat, make_old_cdf, recording
 from test_human36m import write as write_originals
 
-from pose3d_lib.config import make_config
 from pose3d_lib.errors import InputError
+from pose3d_lib.parameters import make_config
 from pose3d_lib.skeleton import COCO_17
 from pose3d_lib.sources import open_dataset, prepared_path
 from pose3d_lib.sources.spec import DataSpec

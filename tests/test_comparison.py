@@ -11,10 +11,11 @@ import pytest
 from run_folders import ACTIONS, CLIPS, FRAMES, TAKES, error_of, make_study, write_run, write_runs
 
 from pose3d_lib.comparison import collect_runs, describe, describe_runs, find_left_out, find_own, take_cell
-from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, per_action
+from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import run_folder
 from pose3d_lib.study import plan_study, unique_runs
 

@@ -8,11 +8,13 @@ import pydantic
 import pytest
 import torch
 
-from pose3d_lib import config as config_module
-from pose3d_lib.config import ADDED, PRESETS, RESULT_FORMAT, RunConfig, check_data, make_config, run_name
+from pose3d_lib import settings as settings_module
+from pose3d_lib.config import ADDED, RESULT_FORMAT, RunConfig, run_name
 from pose3d_lib.errors import InputError
 from pose3d_lib.model import TemporalLifter
+from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.precision import PRECISIONS
+from pose3d_lib.settings import PRESETS
 from pose3d_lib.sources.spec import DataSpec
 
 OTHER = {
@@ -175,14 +177,14 @@ def test_an_automatic_device_is_one_that_is_there() -> None:
 @pytest.mark.parametrize("fastest", PRECISIONS)
 def test_an_automatic_precision_is_the_fastest_of_the_device(device, fastest, monkeypatch) -> None:
     other = next(name for name in PRECISIONS if name != fastest)
-    monkeypatch.setattr(config_module, "fastest_precision", lambda asked: fastest if asked == device else other)
+    monkeypatch.setattr(settings_module, "fastest_precision", lambda asked: fastest if asked == device else other)
     assert make_config(RunConfig, {"device": device, "precision": "auto"}).precision == fastest
     assert make_config(RunConfig, {"device": device, "precision": other}).precision == other
 
 
 def test_an_automatic_precision_is_of_the_device_that_an_automatic_device_is(monkeypatch) -> None:
     asked = []
-    monkeypatch.setattr(config_module, "fastest_precision", lambda device: asked.append(device) or "bfloat16")
+    monkeypatch.setattr(settings_module, "fastest_precision", lambda device: asked.append(device) or "bfloat16")
     assert make_config(RunConfig, {"device": "auto", "precision": "auto"}).precision == "bfloat16"
     assert asked == ["cuda" if torch.cuda.is_available() else "cpu"]
 

@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 from source_files import WRITERS, Parameters
 
 from pose3d_lib import data_report, report
-from pose3d_lib.config import RunConfig, check_data, make_config
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import check_dataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.export import export_videopose3d
 from pose3d_lib.kernels import execute_notebook
+from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig, plan_study

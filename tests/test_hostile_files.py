@@ -14,9 +14,9 @@ from bvh_texts import write_person
 from detection_files import walk, write_custom, write_openpose
 from hostile_files import CASES, motion, write_npz, zeros
 
-from pose3d_lib.config import make_config
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError, printable
+from pose3d_lib.parameters import make_config
 from pose3d_lib.paths import notebooks_dir
 from pose3d_lib.sources import PACKAGE, list_actions, npz_members, open_dataset
 from pose3d_lib.sources.restricted_pickle import read_npz_key

@@ -18,9 +18,10 @@ import pytest
 import yaml
 
 from pose3d_lib import cli, cli_data
-from pose3d_lib.config import RunConfig, check_data, make_config
+from pose3d_lib.config import RunConfig
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import NOTEBOOKS
+from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.reproduce import put_table, read_table, write_reference
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources import catalogue

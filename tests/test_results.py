@@ -12,9 +12,9 @@ from run_folders import ACTIONS, TINY, make_study, write_run, write_runs
 from pose3d_lib import results as results_module
 from pose3d_lib.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIALISED, plan_beyond, study_runs
 from pose3d_lib.budget import BUDGETS, SCHEDULES
-from pose3d_lib.config import make_config
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
+from pose3d_lib.parameters import make_config
 from pose3d_lib.results import StudyResults, collect_study, results_dir
 from pose3d_lib.runs import run_folder
 from pose3d_lib.study import EQUALISED, Condition, StudyConfig, plan_study

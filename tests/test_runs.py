@@ -20,12 +20,13 @@ import torch
 
 import pose3d_lib
 from pose3d_lib import lifecycle, runs
-from pose3d_lib.config import ADDED, RESULT_FORMAT, RunConfig, make_config
+from pose3d_lib.config import ADDED, RESULT_FORMAT, RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import save_dataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import Run, find_run, read_progress, run_folder
 
 SETTINGS = {
@@ -419,7 +420,8 @@ SECOND_PROCESS = """
 import sys
 from pathlib import Path
 from pose3d_lib import lifecycle as runs
-from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.config import RunConfig
+from pose3d_lib.parameters import make_config
 from pose3d_lib.dataset_file import load_dataset
 
 config = RunConfig.model_validate_json(sys.argv[2])

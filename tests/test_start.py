@@ -14,8 +14,9 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
 from pose3d_lib import kernels, sweep
-from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.config import RunConfig
 from pose3d_lib.execution import NOTEBOOKS, parameters_of
+from pose3d_lib.parameters import make_config
 from pose3d_lib.paths import notebooks_dir
 
 NUMBERS = {"torch", "numpy", "pandas", "scipy", "pydantic", "safetensors", "h5py", "cdflib"}

@@ -9,13 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib import config as config_module
+from pose3d_lib import settings as settings_module
 from pose3d_lib.budget import BUDGETS, SCHEDULES
-from pose3d_lib.config import PRESETS, RunConfig, Settings, check_data, make_config, run_name
+from pose3d_lib.config import RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import check_parameters
+from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.precision import PRECISIONS
+from pose3d_lib.settings import PRESETS, Settings
 from pose3d_lib.study import STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs
 
 ROWS = [
@@ -166,7 +168,7 @@ def test_lists_and_switches_may_be_written_as_papermill_and_a_command_line_give_
 
 @pytest.mark.parametrize("fastest", PRECISIONS)
 def test_an_automatic_precision_is_the_fastest(fastest, monkeypatch) -> None:
-    monkeypatch.setattr(config_module, "fastest_precision", lambda device: fastest)
+    monkeypatch.setattr(settings_module, "fastest_precision", lambda device: fastest)
     assert study(precision="auto").precision == fastest
 
 

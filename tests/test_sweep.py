@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from pose3d_lib.beyond import study_runs
-from pose3d_lib.config import RunConfig, make_config, run_name
+from pose3d_lib.config import RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import parameters_of
+from pose3d_lib.parameters import make_config
 from pose3d_lib.run_status import (
     MOST_SHOWN,
     RunStatus,
@@ -34,7 +35,8 @@ KILLED = """
 import os, time
 from pose3d_lib import sweep
 from pose3d_lib.beyond import study_runs
-from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.config import RunConfig
+from pose3d_lib.parameters import make_config
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.study import StudyConfig

@@ -24,7 +24,8 @@ open_dataset(DataSpec(scale="full"))
 # `train` makes a single step here: half a batch of the windows that the action has.
 FIRST_STEP = """
 import json, sys, time
-from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.config import RunConfig
+from pose3d_lib.parameters import make_config
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.training import train
 given = {"scale": "full", "action": sys.argv[1], "evaluate_at": ""}
@@ -46,7 +47,8 @@ print(json.dumps({
 
 RUN = """
 import json, os, resource, sys, tempfile
-from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.config import RunConfig
+from pose3d_lib.parameters import make_config
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.sources import open_dataset
 config = make_config(RunConfig, {"scale": "full", "action": sys.argv[1], "unit_epochs": 0.001, "evaluate_at": ""})

@@ -13,9 +13,10 @@ from random_clips import lengths_adding_up_to, random_clips
 from torch import nn
 
 from pose3d_lib.assignment import build_model
-from pose3d_lib.config import RunConfig, make_config
+from pose3d_lib.config import RunConfig
 from pose3d_lib.evaluation import METRICS, evaluate
 from pose3d_lib.model import TemporalLifter
+from pose3d_lib.parameters import make_config
 
 FRAMES = 20_000
 """The clips that are tested on have at least so many."""

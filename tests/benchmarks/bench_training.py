@@ -15,9 +15,11 @@ from random_clips import lengths_adding_up_to, random_clips
 from torch import Tensor
 
 from pose3d_lib.assignment import build_model
-from pose3d_lib.config import PRESETS, RunConfig, make_config
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.model import TemporalLifter
+from pose3d_lib.parameters import make_config
+from pose3d_lib.settings import PRESETS
 from pose3d_lib.steps import TrainingSteps
 from pose3d_lib.windows import TrainingWindows
 

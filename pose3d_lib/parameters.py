@@ -1,0 +1,59 @@
+"""From a notebook's or a command's parameters to a config, or to a message that names each parameter it refuses."""
+
+import difflib
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from pose3d_lib.actions import ALL, check_name
+from pose3d_lib.errors import InputError
+from pose3d_lib.settings import Settings
+from pose3d_lib.sources import complete_parameters, list_actions, prepared_path
+from pose3d_lib.sources.spec import DataSpec
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
+    """A config from a notebook's or a command's parameters, or an InputError that names each parameter it refuses.
+
+    Args:
+        kind: RunConfig or another config class.
+        parameters: name -> value. Those of `kind.BUNDLES`, such as `preset`, choose settings that other values override;
+            None leaves a setting to them. Numbers and booleans may be strings, as papermill passes some of them.
+    """
+    given = {name: value for name, value in parameters.items() if value not in (None, "None", "null")}
+    bundles = getattr(kind, "BUNDLES", {})
+    for name in parameters:
+        check_name(name, [*bundles, *kind.model_fields], "parameter")
+    chosen: dict[str, object] = {"device": "auto"} if issubclass(kind, Settings) else {}
+    for name, values in bundles.items():
+        value = given.pop(name, chosen.pop(name, next(iter(values))))
+        chosen.update(values[check_name(str(value), values, name)])
+    try:
+        return kind(**{**chosen, **complete_parameters(given)})
+    except ValidationError as error:
+        raise InputError("\n".join(_refusal(problem) for problem in error.errors())) from error
+
+
+def _refusal(problem: dict) -> str:
+    name = ".".join(str(part) for part in problem["loc"]) or "parameters"
+    message = problem["msg"].removeprefix("Value error, ")
+    found = problem["input"]
+    allowed = problem.get("ctx", {}).get("expected", "")
+    words = [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")] if allowed else []
+    close = difflib.get_close_matches(str(found), words)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    if message.startswith("unknown "):  # the message of `check_name` says what was found
+        return f"parameter {name}: {message}"
+    return f"parameter {name}: found {found!r}: {message}{hint}"
+
+
+def check_data(config: DataSpec) -> None:
+    """Refuses a dataset that is not there and actions that it does not have, before anything slow is done."""
+    spec = config.data if isinstance(config, Settings) else config
+    prepared_path(spec)
+    actions = list_actions(spec)
+    for action in config.named_actions if isinstance(config, Settings) else ():
+        check_name(action, (ALL, *actions), "action")

@@ -1,0 +1,116 @@
+"""`Settings`: what the runs of one comparison have in common, and the presets that choose several of them at once."""
+
+import os
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field, ValidationInfo, field_validator
+
+from pose3d_lib.model import receptive_field
+from pose3d_lib.precision import fastest_precision
+from pose3d_lib.sources.spec import DataSpec, split_list
+
+PRESETS: dict[str, dict] = {
+    "default": {},
+    "paper_27": {"filter_widths": (3, 3, 3), "channels": 1024, "batch_size": 1024, "threads": 0},
+    "paper_243": {"filter_widths": (3, 3, 3, 3, 3), "channels": 1024, "batch_size": 1024, "threads": 0},
+    "study": {"channels": 64},
+    "tiny": {"filter_widths": (3, 3, 3), "channels": 16, "batch_size": 64, "threads": 1},
+}
+"""Name -> settings that differ from those of `Settings`, which are quick on a CPU. The paper's are VideoPose3D's with 27
+and 243 frames; `study` makes hundreds of runs possible on a CPU; `tiny` is for trying things out."""
+
+
+def available_cores() -> int:
+    """Cores that this process may use, which in a container or a cluster job may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Settings(DataSpec):
+    """What the runs of one comparison have in common. The data's settings are those of `DataSpec`.
+
+    Attributes:
+        BUNDLES: parameter -> its values, each a name for several settings; the first is the default.
+        filter_widths: taps of each temporal convolution, odd; their product is the receptive field in frames.
+        channels, dropout, causal: as in `TemporalLifter`.
+        batch_size: windows per optimiser step.
+        lr, lr_decay: first learning rate of Adam with AMSGrad, and its factor per period.
+        evaluate_at: unit epochs after which a run's own actions are tested on the way; the end is always tested.
+        threads: of the CPU, for one run; 0 stands for all cores. The last digits depend on it.
+        device: "cpu" or "cuda"; "auto" becomes one of them.
+        precision: "float32" or "bfloat16", as in `arithmetic`; "auto" becomes `fastest_precision`. Training only: tests
+            are always float32.
+        cuda_graphs: on a GPU, whether training steps are recorded and replayed; not by default, as it was never tried on one.
+    """
+
+    BUNDLES: ClassVar[dict[str, dict]] = {"preset": PRESETS}
+
+    filter_widths: tuple[int, ...] = (3, 3, 3)
+    channels: int = Field(128, ge=1)
+    dropout: float = Field(0.25, ge=0, lt=1)
+    causal: bool = False
+    batch_size: int = Field(256, ge=2)
+    lr: float = Field(0.001, gt=0)
+    lr_decay: float = Field(0.95, gt=0, le=1)
+    evaluate_at: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+    threads: int = Field(1, ge=1)
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    cuda_graphs: bool = False
+
+    @property
+    def named_actions(self) -> tuple[str, ...]:
+        """The actions that the settings name, to be checked against those of the data; "All" may be among them."""
+        return ()
+
+    @property
+    def receptive_field(self) -> int:
+        """Frames that one output frame sees."""
+        return receptive_field(self.filter_widths)
+
+    @property
+    def data(self) -> DataSpec:
+        """The part that says which data."""
+        return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields})
+
+    @field_validator("filter_widths", "evaluate_at", mode="before")
+    @classmethod
+    def _split_numbers(cls, numbers: object) -> object:
+        return split_list(numbers)
+
+    @field_validator("filter_widths")
+    @classmethod
+    def _odd_widths(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        even = [width for width in widths if width < 1 or width % 2 == 0]
+        if even or not widths:
+            raise ValueError(
+                f"widths must be odd and positive, so that a window has a middle; {even[:1] or 'none'} given"
+            )
+        return widths
+
+    @field_validator("evaluate_at")
+    @classmethod
+    def _sorted_points(cls, points: tuple[float, ...]) -> tuple[float, ...]:
+        if any(point <= 0 for point in points):
+            raise ValueError("unit epochs must be positive")
+        return tuple(sorted(set(points)))
+
+    @field_validator("threads", mode="before")
+    @classmethod
+    def _all_cores(cls, threads: object) -> object:
+        return available_cores() if threads in (0, "0") else threads
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _resolve_device(cls, device: object) -> object:
+        return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _resolve_precision(cls, precision: object, info: ValidationInfo) -> object:
+        if precision != "auto":
+            return precision
+        return fastest_precision(info.data["device"]) if "device" in info.data else "float32"  # device is refused
