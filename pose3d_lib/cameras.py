@@ -117,6 +117,27 @@ def project(points: Tensor, intrinsics: Tensor) -> Tensor:
     return focal * (xy * d + tangential * r2) + centre
 
 
+def project_linear(points: Tensor, intrinsics: Tensor) -> Tensor:
+    """As `project`, through a lens that does not distort: u = fx x + cx, v = fy y + cy."""
+    focal, centre, _ = intrinsics.split([2, 2, 5], dim=-1)
+    return focal * (points[..., :2] / points[..., 2:]).clamp(-1, 1) + centre
+
+
+def screen_intrinsics(camera: Camera) -> Tensor:
+    """The camera's intrinsics with which `project` gives normalised screen coordinates in place of pixels: (9,) float32."""
+    if camera.intrinsics is None:
+        raise ValueError(f"camera {camera.name!r} has no intrinsics")
+    lens = torch.tensor(camera.intrinsics, dtype=torch.float64)
+    focal = lens[:2] * (2 / camera.width)
+    centre = normalize_screen(lens[2:4], camera.width, camera.height)
+    return torch.cat([focal, centre, lens[4:]]).float()
+
+
+def mirror_intrinsics(intrinsics: Tensor) -> Tensor:
+    """Of `screen_intrinsics`, those of the camera that sees a mirrored clip: cx and q1 negated: (..., 9) -> the same."""
+    return intrinsics * intrinsics.new_tensor([1, 1, -1, 1, 1, 1, 1, -1, 1])
+
+
 def view(world: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     """What a camera sees of a motion: (frames, joints, 3) world metres -> camera metres, and (frames, joints, 2) pixels."""
     in_camera = world_to_camera(torch.from_numpy(np.asarray(world, np.float64)), camera)

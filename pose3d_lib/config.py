@@ -7,19 +7,40 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pose3d_lib.actions import ALL
+from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
+from pose3d_lib.losses import PROJECTION, TERMS
 from pose3d_lib.settings import Seed, Settings
 from pose3d_lib.sources.spec import DataSpec, split_list
 
 RESULT_FORMAT = 3
 """Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
 
-ADDED = ("with_actions", "train_share", "start_from")
+ADDED = (
+    "with_actions",
+    "train_share",
+    "start_from",
+    "dense",
+    "chunk",
+    "mirror_training",
+    "mirror_testing",
+    "labelled_subjects",
+    "share_at",
+    "test_every",
+    "trajectory",
+    "unlabelled_subjects",
+    "unlabelled_actions",
+    "warmup_epochs",
+    "without_terms",
+    "projection",
+)
 """Settings of `RunConfig` that are younger than RESULT_FORMAT, and whose default is what every run did before them.
 
 Such a setting is part of a run's name only while it differs from its default, so that runs which were finished before it
 existed keep their names. Whoever adds a setting adds it here; whoever raises RESULT_FORMAT empties this."""
+
+MOST_NAMED = 24
+"""Characters that names of subjects or actions take in a run's name at most."""
 
 RUN_NAME = re.compile(r"[^/\\]+-[0-9a-f]{10}")
 """What `run_name` gives: the name of one folder, never a path, that ends in a hash."""
@@ -31,29 +52,58 @@ class RunConfig(Settings):
     Attributes:
         action: one action, exactly as the dataset spells it, or "All" for the baseline.
         with_actions: further actions that a run of one action is trained on; it is tested on the way on `action` alone.
-        train_share: of the frames of every training clip, how much of it is trained on: its beginning, one frame at least,
-            as if the clip ended there. Test clips stay whole, and a unit epoch stays that of all the frames.
+        labelled_subjects: whose 3D poses are trained on, of the dataset's train subjects; none given stands for all of them.
+            A unit epoch stays that of all of them.
+        train_share: of the frames of every training clip, how much of it is trained on: one stretch, one frame at least, as
+            if the clip were no longer. Test clips stay whole, and a unit epoch stays that of all the frames.
+        share_at: where that stretch is: at the clip's "beginning", or "anywhere", at a place that is drawn for each take.
         start_from: name of a finished run's folder, whose weights and batch-norm statistics training starts with; none
             given stands for random ones. Optimiser, schedules, order and dropout start anew.
         seed: of the initial weights, the order of the windows and the dropout masks.
         unit_epochs: length of a run in epochs of the baseline.
         budget: "equal_frames", formula (1), or "fifteen".
         lr_decay_per, bn_decay_per: what the learning rate and the batch-norm momentum count: "epoch" or "unit_epoch".
+        test_every: of the run's own epochs, after how many each it is tested on the way, besides `evaluate_at`; 0 for none.
+        unlabelled_subjects, unlabelled_actions: whose clips, doing what, are seen without their 3D poses: what makes a run
+            semi-supervised. Given only subjects, all their actions; given only actions, of the labelled subjects. Frames
+            that are labelled are not among the unlabelled ones.
+        trajectory: whether a second network learns the root's place in camera space; a semi-supervised run always has it.
+        warmup_epochs: of the run's own epochs, how many pass before the unlabelled windows enter.
+        without_terms: terms of the semi-supervised loss that are left out: trajectory, projection, bones.
+        projection: through which lens predictions are seen in the loss: "distorted", the calibrated one, or "linear".
     """
 
     action: str = ALL
     with_actions: tuple[str, ...] = ()
+    labelled_subjects: tuple[str, ...] = ()
     train_share: float = Field(1.0, gt=0, le=1)
+    share_at: Literal["beginning", "anywhere"] = "beginning"
     start_from: str = ""
     seed: Seed = 0
     unit_epochs: float = Field(1.0, gt=0)
     budget: Literal["equal_frames", "fifteen"] = "equal_frames"
     lr_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
     bn_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
+    test_every: int = Field(0, ge=0)
+    unlabelled_subjects: tuple[str, ...] = ()
+    unlabelled_actions: tuple[str, ...] = ()
+    trajectory: bool = False
+    warmup_epochs: float = Field(1.0, ge=0)
+    without_terms: tuple[str, ...] = ()
+    projection: Literal["distorted", "linear"] = "distorted"
 
     @property
     def named_actions(self) -> tuple[str, ...]:
-        return self.trained_actions
+        return (*self.trained_actions, *self.unlabelled_actions)
+
+    @property
+    def semi_supervised(self) -> bool:
+        return bool(self.unlabelled_subjects or self.unlabelled_actions)
+
+    @property
+    def has_trajectory(self) -> bool:
+        """Whether there is a second network, of the trajectory."""
+        return self.trajectory or self.semi_supervised
 
     @property
     def trained_actions(self) -> tuple[str, ...]:
@@ -69,10 +119,70 @@ class RunConfig(Settings):
     def is_baseline(self) -> bool:
         return self.action == ALL
 
-    @field_validator("with_actions", mode="before")
+    @field_validator(
+        "with_actions",
+        "labelled_subjects",
+        "unlabelled_subjects",
+        "unlabelled_actions",
+        "without_terms",
+        mode="before",
+    )
     @classmethod
-    def _split_actions(cls, actions: object) -> object:
-        return split_list(actions)
+    def _split_names(cls, names: object, info: ValidationInfo) -> object:
+        names = split_list(names)
+        if info.field_name.endswith("subjects") and isinstance(names, list | tuple):
+            return tuple(str(name) for name in names)  # a subject may be called 1
+        return names
+
+    @field_validator("labelled_subjects", "unlabelled_subjects", "unlabelled_actions", "without_terms")
+    @classmethod
+    def _set_of_names(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"{twice[0]!r} is there twice; name each once")
+        if ALL in names and len(names) > 1:
+            raise ValueError(f"{ALL!r} stands for every action; give it alone, or name some")
+        if info.field_name == "unlabelled_actions" and info.data.get("unlabelled_subjects") and names == (ALL,):
+            return ()  # which is what no action given stands for: the same run
+        return tuple(sorted(names))
+
+    @field_validator("without_terms")
+    @classmethod
+    def _known_terms(cls, terms: tuple[str, ...]) -> tuple[str, ...]:
+        for term in terms:
+            check_name(term, TERMS[1:], "term of the loss that can be left out")
+        return terms
+
+    @field_validator("trajectory")
+    @classmethod
+    def _implied(cls, trajectory: bool, info: ValidationInfo) -> bool:
+        """A semi-supervised run has a trajectory in either case: one run instead of two."""
+        return trajectory and not (info.data.get("unlabelled_subjects") or info.data.get("unlabelled_actions"))
+
+    @field_validator("warmup_epochs", "without_terms", "projection")
+    @classmethod
+    def _only_with_unlabelled(cls, value: object, info: ValidationInfo) -> object:
+        semi_supervised = info.data.get("unlabelled_subjects") or info.data.get("unlabelled_actions")
+        if value != cls.model_fields[info.field_name].default and not semi_supervised:
+            raise ValueError(
+                "this is a setting of semi-supervised training, and no clip is unlabelled; "
+                "give unlabelled_subjects or unlabelled_actions too"
+            )
+        return value
+
+    @field_validator("projection")
+    @classmethod
+    def _has_projection(cls, projection: str, info: ValidationInfo) -> str:
+        if projection == "linear" and PROJECTION in info.data.get("without_terms", ()):
+            raise ValueError(
+                f"nothing is projected where without_terms leaves {PROJECTION!r} out; give one or the other"
+            )
+        return projection
+
+    @field_validator("share_at")
+    @classmethod
+    def _share_of_something(cls, place: str, info: ValidationInfo) -> str:
+        """A whole clip is at its beginning: one run instead of two."""
+        return "beginning" if info.data.get("train_share") == 1 else place
 
     @field_validator("with_actions")
     @classmethod
@@ -99,7 +209,8 @@ class RunConfig(Settings):
     @classmethod
     def _one_baseline(cls, value: str, info: ValidationInfo) -> str:
         """A unit epoch is the baseline's, and its own epoch too while it has all frames: one run instead of eight."""
-        same = info.data.get("train_share") == 1 or info.field_name == "budget"
+        whole = info.data.get("train_share") == 1 and not info.data.get("labelled_subjects")
+        same = whole or info.field_name == "budget"
         return cls.model_fields[info.field_name].default if same and info.data.get("action") == ALL else value
 
 
@@ -120,11 +231,21 @@ def run_name(config: RunConfig, fingerprint: str) -> str:
 
 
 def _readable_name(config: RunConfig) -> str:
-    """As Eating-27f-1ue-seed0, or Eating+3-27f-0.25ue-share0.5-from06b751cf2e-seed0 where everything differs."""
+    """As Eating-27f-1ue-seed0, or Eating+3-27f-0.25ue-S1-share0.5-semi-S5+S6-from06b751cf2e-seed0 where everything differs."""
     actions = config.action + (f"+{len(config.with_actions)}" if config.with_actions else "")
     parts = [re.sub(r"[/\\]", "_", actions), f"{config.receptive_field}f", f"{config.unit_epochs:g}ue"]
+    if config.labelled_subjects:
+        parts.append(_in_name(config.labelled_subjects))
     if config.train_share != 1:
         parts.append(f"share{config.train_share:.3g}")
+    if config.semi_supervised:
+        parts.append(f"semi-{_in_name(config.unlabelled_subjects or config.unlabelled_actions)}")
     if config.start_from:
         parts.append(f"from{config.start_from[-10:]}")
     return "-".join([*parts, f"seed{config.seed}"])
+
+
+def _in_name(names: tuple[str, ...]) -> str:
+    """Some names in the name of a folder; where they would make it long, how many there are."""
+    joined = re.sub(r"[/\\]", "_", "+".join(names))
+    return joined if len(joined) <= MOST_NAMED else f"{len(names)}"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +37,8 @@ class PoseDataset:
         trajectory: (labelled frames, 3) float32, metres: the root joint in camera space.
         train_subjects, test_subjects: who is trained on, who is tested on.
         notes: what a reader of any table has to know: what was left out, and why.
+        scores: name of a 2D source -> (frames, joints_in) float32, how sure it is of each keypoint, from 0 to 1; of those
+            sources that say so, where somebody asked for it.
     """
 
     name: str
@@ -51,6 +53,7 @@ class PoseDataset:
     train_subjects: tuple[str, ...]
     test_subjects: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    scores: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -160,6 +163,8 @@ def _check_shapes(data: PoseDataset) -> None:
         raise InputError(f"{data.name}: no action may be called {ALL!r}, which stands for every action")
     if data.keypoints.keys() - data.layouts.keys():
         raise ValueError(f"{data.name}: keypoints {sorted(data.keypoints)} but layouts {sorted(data.layouts)}")
+    if data.scores.keys() - data.keypoints.keys():
+        raise ValueError(f"{data.name}: keypoints {sorted(data.keypoints)} but scores {sorted(data.scores)}")
     start, stop = clips.start.to_numpy(), clips.stop.to_numpy()
     if start[0] != 0 or (start[1:] != stop[:-1]).any() or (stop <= start).any():
         raise ValueError(f"{data.name}: clips must follow each other without gaps and have at least one frame")
@@ -177,6 +182,7 @@ def _check_shapes(data: PoseDataset) -> None:
         "positions": (labelled_frames, data.skeleton.num_joints, 3),
         "trajectory": (labelled_frames, 3),
         **{f"keypoints/{name}": (frames, data.layouts[name].num_joints, 2) for name in data.keypoints},
+        **{f"scores/{name}": (frames, data.layouts[name].num_joints) for name in data.scores},
     }
     for key, array in arrays_of(data).items():
         if array.shape != expected[key] or array.dtype != np.float32:
@@ -186,7 +192,8 @@ def _check_shapes(data: PoseDataset) -> None:
 def arrays_of(data: PoseDataset) -> dict[str, np.ndarray]:
     """Every array by the name that it has in the dataset's file."""
     keypoints = {f"keypoints/{name}": array for name, array in sorted(data.keypoints.items())}
-    return {"positions": data.positions, "trajectory": data.trajectory, **keypoints}
+    scores = {f"scores/{name}": array for name, array in sorted(data.scores.items())}
+    return {"positions": data.positions, "trajectory": data.trajectory, **keypoints, **scores}
 
 
 def header_of(data: PoseDataset) -> dict:

@@ -89,6 +89,7 @@ def _assemble(header: dict, arrays: dict[str, np.ndarray], fingerprint: str) -> 
         ),
         clips=pd.DataFrame(header["clips"], columns=list(CLIP_COLUMNS)),
         keypoints={key.removeprefix("keypoints/"): a for key, a in arrays.items() if key.startswith("keypoints/")},
+        scores={key.removeprefix("scores/"): a for key, a in arrays.items() if key.startswith("scores/")},
         layouts={name: _skeleton(layout) for name, layout in header["layouts"].items()},
         positions=arrays["positions"],
         trajectory=arrays["trajectory"],

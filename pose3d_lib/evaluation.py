@@ -1,8 +1,5 @@
 """The test protocol: whole clips, averaged with their mirror image, four errors per clip, then per action."""
 
-from collections.abc import Iterator
-
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -10,17 +7,18 @@ from torch import Tensor
 from pose3d_lib import metrics
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.model import TemporalLifter, padding
-from pose3d_lib.precision import arithmetic
+from pose3d_lib.lifters import Lifters
+from pose3d_lib.model import TemporalLifter
+from pose3d_lib.padded_clips import gather_targets, gather_trajectory
+from pose3d_lib.prediction import predict, predict_trajectory
 from pose3d_lib.skeleton import Skeleton
-from pose3d_lib.windows import gather_targets, mirror_keypoints, mirror_poses, pad_clips
 
 METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve")
+ROOT_ERROR = "mrpe"
+"""Of runs that have a lifter of the trajectory, the column of its error, mm."""
+
 UNITS = {"mpjpe": "mm", "p_mpjpe": "mm", "n_mpjpe": "mm", "mpjve": "mm/frame"}
 NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": "MPJVE"}
-
-ROWS_AT_ONCE = 2048
-"""Frames, with padding, that pass through the network together, few enough for a cache; a longer clip passes whole."""
 
 
 def named(metric: str) -> str:
@@ -28,35 +26,15 @@ def named(metric: str) -> str:
     return f"{NAMES[metric]} [{UNITS[metric]}]"
 
 
-@torch.no_grad()
-def predict(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Iterator[list[Tensor]]:
-    """Lifts whole clips, a group of them at a time: yields one (frames, joints, 3) prediction, metres, per clip, in order.
-
-    Clips stand end to end with their padding and pass through the dilated network as one; the frames between two clips
-    that mix both are dropped, so each prediction is exactly that of the clip alone. A prediction is the mean of the
-    clip's and of its mirror image's, mirrored back (VideoPose3D, section 5.2).
-    """
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    rows = (clips.stop - clips.start).to_numpy() + sum(padding(model.filter_widths, causal=model.causal))
-    for _, group in clips.groupby(np.cumsum(rows) // ROWS_AT_ONCE):
-        padded = pad_clips(data, group, keypoints, model.filter_widths, causal=model.causal)
-        screen = padded.screen.to(device)
-        both = torch.stack([screen, mirror_keypoints(screen, data.layouts[keypoints])])
-        with arithmetic("float32", device.type):
-            lifted = model(both)
-        plain, mirrored = lifted[:, padded.first_row.to(device)].double().cpu()
-        yield list(((plain + mirror_poses(mirrored, data.skeleton)) / 2).split(padded.lengths))
-    model.train(was_training)
-
-
-def evaluate(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> pd.DataFrame:
+def evaluate(
+    model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keypoints: str, *, mirror: bool = True
+) -> pd.DataFrame:
     """The errors of every clip.
 
     Args:
         model: the lifter, on any device.
         data, clips, keypoints: what to test on; every clip needs two frames or more, or it would have no velocity.
+        mirror: whether a prediction is averaged with that for the mirror image.
 
     Returns:
         One row per clip: subject, action, take, camera (name), frames, and METRICS in millimetres, MPJVE in millimetres
@@ -64,7 +42,7 @@ def evaluate(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keyp
     """
     _check_velocity(data, clips)
     rows, done = [], 0
-    for group in predict(model, data, clips, keypoints):
+    for group in predict(model, data, clips, keypoints, mirror=mirror):
         own = clips.iloc[done : done + len(group)]
         for (_, clip), prediction in zip(own.iterrows(), group, strict=True):
             if not prediction.isfinite().all():
@@ -75,6 +53,20 @@ def evaluate(model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keyp
             rows.append({**place, "camera": data.camera_of(clip).name, "frames": clip.stop - clip.start, **values})
         done += len(group)
     return pd.DataFrame(rows)
+
+
+def evaluate_lifters(
+    lifters: Lifters, data: PoseDataset, clips: pd.DataFrame, keypoints: str, *, mirror: bool = True
+) -> pd.DataFrame:
+    """As `evaluate`; where there is a network of the trajectory, with the column ROOT_ERROR, the root's mean error in mm."""
+    errors = evaluate(lifters.pose, data, clips, keypoints, mirror=mirror)
+    if lifters.trajectory is not None:
+        groups = predict_trajectory(lifters.trajectory, data, clips, keypoints, mirror=mirror)
+        predicted = torch.cat([roots for group in groups for roots in group])
+        true = gather_trajectory(data, clips).squeeze(1).double()
+        apart = 1000 * metrics.mrpe(predicted, true)
+        errors[ROOT_ERROR] = [float(own.mean()) for own in apart.split((clips.stop - clips.start).tolist())]
+    return errors
 
 
 def joint_columns(skeleton: Skeleton) -> list[str]:
@@ -137,3 +129,18 @@ def action_wise(actions: pd.DataFrame) -> pd.Series:
 def frame_wise(actions: pd.DataFrame) -> pd.Series:
     """The mean over all frames, whatever their action: another number than `action_wise`."""
     return actions[list(METRICS)].mul(actions.frames, axis=0).sum() / actions.frames.sum()
+
+
+def summarise(clip_errors: pd.DataFrame) -> dict[str, object]:
+    """The errors of a run as metrics.json holds them: per action, their two means, and the trajectory's if there are such."""
+    actions = per_action(clip_errors)
+    rows = actions.to_dict(orient="index")
+    summary: dict[str, object] = {
+        "actions": {action: {**row, "frames": int(row["frames"])} for action, row in rows.items()},
+        "action_wise": action_wise(actions).to_dict(),
+        "frame_wise": frame_wise(actions).to_dict(),
+    }
+    if ROOT_ERROR in clip_errors:
+        weighted = (clip_errors[ROOT_ERROR] * clip_errors.frames).groupby(clip_errors.action, sort=False).sum()
+        summary["trajectory"] = {ROOT_ERROR: (weighted / actions.frames).to_dict()}
+    return summary

@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,14 +16,15 @@ from pose3d_lib.checkpoints import NEW_START, Checkpoint, delete_checkpoints, lo
 from pose3d_lib.config import RESULT_FORMAT, RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.evaluation import action_wise, evaluate, frame_wise, per_action
+from pose3d_lib.evaluation import evaluate_lifters, summarise
+from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import noted_signals
 from pose3d_lib.leases import hold_run
 from pose3d_lib.paths import make_folder
 from pose3d_lib.provenance import describe_provenance
 from pose3d_lib.runs import HISTORY, LOG, PROGRESS, PROVENANCE, Run, run_folder
 from pose3d_lib.starting import FINISHED, WEIGHTS, check_start, load_start
-from pose3d_lib.training import HistoryRow, Trained, train
+from pose3d_lib.training import train
 from pose3d_lib.whole_files import remove_unfinished, write_atomically, write_json
 
 CHECKED = ("config.json", PROVENANCE, HISTORY, "clips.csv", "metrics.json", "timing.json", WEIGHTS)
@@ -146,7 +146,7 @@ def _train_and_test(
     with noted_signals() as signal, (folder / HISTORY).open("w", encoding="utf-8") as history:
 
         def record(row: HistoryRow) -> None:
-            history.write(json.dumps(asdict(row)) + "\n")
+            history.write(json.dumps(row.as_json()) + "\n")
             history.flush()
             losses.append(row.train_mpjpe)
             on_row(row)
@@ -162,12 +162,12 @@ def _train_and_test(
             stop=signal,
         )
     report(trained.windows, trained.windows)
-    weights = {name: tensor.contiguous() for name, tensor in trained.model.state_dict().items()}
+    weights = {name: tensor.contiguous() for name, tensor in trained.lifters.state_dict().items()}
     check_held()
     write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
     tell(f"trained in {trained.train_seconds:.1f} s; testing on {len(data.test_clips())} clips")
     started = time.perf_counter()
-    clips = evaluate(trained.model, data, data.test_clips(), config.keypoints)
+    clips = evaluate_lifters(trained.lifters, data, data.test_clips(), config.keypoints, mirror=config.mirror_testing)
     check_held()
     _write_results(folder, trained, clips, time.perf_counter() - started)
 
@@ -188,17 +188,8 @@ def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) ->
 
 
 def _write_results(folder: Path, trained: Trained, clips: pd.DataFrame, evaluation_seconds: float) -> None:
-    actions = per_action(clips)
-    rows = actions.to_dict(orient="index")
     write_atomically(folder / "clips.csv", lambda path: clips.to_csv(path, index=False))
-    write_json(
-        folder / "metrics.json",
-        {
-            "actions": {action: {**row, "frames": int(row["frames"])} for action, row in rows.items()},
-            "action_wise": action_wise(actions).to_dict(),
-            "frame_wise": frame_wise(actions).to_dict(),
-        },
-    )
+    write_json(folder / "metrics.json", summarise(clips))
     timing = {
         "train_seconds": trained.train_seconds,
         "train_cpu_seconds": trained.train_cpu_seconds,
@@ -211,7 +202,8 @@ def _write_results(folder: Path, trained: Trained, clips: pd.DataFrame, evaluati
         "t": trained.budget.t,
         "epochs": trained.budget.epochs,
         "steps": trained.steps,
-        "parameters": trained.model.num_parameters,
+        "parameters": trained.lifters.num_parameters,
+        **({"unlabelled_windows": trained.unlabelled} if trained.unlabelled else {}),
     }
     write_json(folder / "timing.json", timing)
     finished = {

@@ -73,3 +73,12 @@ def mpjve(predicted: Tensor, target: Tensor) -> Tensor:
     if predicted.ndim < 3:
         raise ValueError(f"expected clips (..., frames, joints, 3), found {tuple(predicted.shape)}")
     return mpjpe(predicted.diff(dim=-3), target.diff(dim=-3))
+
+
+def mrpe(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean root position error, of a trajectory in camera space: (..., 3) twice -> (...).
+
+    The distance of the root joint, which the other errors leave out (Moon et al. 2019, "Camera distance-aware top-down
+    approach for 3D multi-person pose estimation", section 7).
+    """
+    return joint_errors(predicted[..., None, :], target[..., None, :]).squeeze(-1)

@@ -72,13 +72,19 @@ class _Layer(nn.Module):
 
 
 class _Block(nn.Module):
-    """One residual block: a convolution of `width` taps and one of a single tap, beside a slice of the input."""
+    """One residual block: a convolution over time and one of a single tap, beside a slice of the input.
 
-    def __init__(self, width: int, channels: int, dropout: float, causal: bool):
+    Attributes:
+        taps, spacing: of the convolution over time, and the frames from one tap to the next.
+        residual: of the input frames that one output frame is computed from, the number of that beside it.
+    """
+
+    def __init__(self, width: int, dilation: int, channels: int, dropout: float, *, causal: bool, dense: bool):
         super().__init__()
-        self.width = width
-        self.residual_tap = width - 1 if causal else width // 2
-        self.temporal = _Layer(width, channels, channels, dropout)
+        reach = (width - 1) * dilation
+        self.taps, self.spacing = (reach + 1, 1) if dense else (width, dilation)
+        self.residual = reach if causal else reach // 2
+        self.temporal = _Layer(self.taps, channels, channels, dropout)
         self.pointwise = _Layer(1, channels, channels, dropout)
 
 
@@ -87,7 +93,7 @@ class TemporalLifter(nn.Module):
 
     `forward_windows` (strided) computes a single output frame per window and nothing else, for training on single
     frames; `forward` (dilated) computes every output frame of a clip and shares what neighbouring frames have in common,
-    for testing. In evaluation mode they agree to rounding.
+    for testing and for training on several frames at once. In evaluation mode they agree to rounding.
 
     Args:
         num_joints_in: joints of the 2D skeleton.
@@ -95,6 +101,8 @@ class TemporalLifter(nn.Module):
         num_joints_out: joints of the 3D skeleton.
         filter_widths: taps of the first convolution and of one residual block each; odd.
         causal: see only the frame itself and those before it.
+        dense: the paper's ablation: every convolution over time has a tap on each frame within its reach, in place of a few
+            that lie apart. The receptive field is the same, and there is no strided form.
         dropout: probability of zeroing an activation while training.
         channels: width of every hidden layer.
     """
@@ -107,6 +115,7 @@ class TemporalLifter(nn.Module):
         filter_widths: Sequence[int],
         *,
         causal: bool = False,
+        dense: bool = False,
         dropout: float = 0.25,
         channels: int = 1024,
     ):
@@ -117,9 +126,13 @@ class TemporalLifter(nn.Module):
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, found {dropout}")
         self.num_joints_in, self.in_features, self.num_joints_out = num_joints_in, in_features, num_joints_out
-        self.filter_widths, self.causal = tuple(filter_widths), causal
+        self.filter_widths, self.causal, self.dense = tuple(filter_widths), causal, dense
         self.expand = _Layer(filter_widths[0], num_joints_in * in_features, channels, dropout)
-        self.blocks = nn.ModuleList(_Block(width, channels, dropout, causal) for width in filter_widths[1:])
+        dilations = [math.prod(filter_widths[:number]) for number in range(1, len(filter_widths))]
+        self.blocks = nn.ModuleList(
+            _Block(width, dilation, channels, dropout, causal=causal, dense=dense)
+            for width, dilation in zip(filter_widths[1:], dilations, strict=True)
+        )
         self.shrink = nn.Linear(channels, num_joints_out * 3)
 
     @property
@@ -143,23 +156,22 @@ class TemporalLifter(nn.Module):
             with torch.autocast(clips.device.type, enabled=False):  # it passes over products in place
                 return self._lift(clips)
         x = self._expand(_dilated_taps(clips.flatten(2), self.filter_widths[0], 1))
-        dilation = self.filter_widths[0]
         for block in self.blocks:
-            y = block.pointwise(block.temporal(_dilated_taps(x, block.width, dilation)))
-            first = block.residual_tap * dilation
-            x = x[:, first : first + y.shape[1]] + y
-            dilation *= block.width
+            y = block.pointwise(block.temporal(_dilated_taps(x, block.taps, block.spacing)))
+            x = x[:, block.residual : block.residual + y.shape[1]] + y
         return self._shrink(x)
 
     def forward_windows(self, windows: Tensor) -> Tensor:
-        """One output frame per window, strided: (B, receptive_field, joints_in, features) -> (B, joints_out, 3), metres."""
+        """One output frame per window: (B, receptive_field, joints_in, features) -> (B, joints_out, 3), metres."""
         self._check(windows)
         if windows.shape[1] != self.receptive_field:
             raise ValueError(f"expected windows of {self.receptive_field} frames, found {windows.shape[1]}")
+        if self.dense:
+            return self(windows).squeeze(1)
         width = self.filter_widths[0]
         x = self._expand(windows.reshape(len(windows), self.receptive_field // width, -1))
         for block in self.blocks:
-            taps, residual = taps_and_residual(x, block.width, block.residual_tap)
+            taps, residual = taps_and_residual(x, block.taps, block.residual // block.spacing)
             x = residual + block.pointwise(block.temporal(taps))
         return self._shrink(x).squeeze(1)
 
@@ -167,12 +179,9 @@ class TemporalLifter(nn.Module):
         """`forward` in evaluation mode without gradients: the clips pass as one, and the frames that mix two are dropped."""
         batch, frames = clips.shape[:2]
         x = self.expand.lift(clips.reshape(batch * frames, -1), self.filter_widths[0], 1)
-        dilation = self.filter_widths[0]
         for block in self.blocks:
-            y = block.pointwise.lift(block.temporal.lift(x, block.width, dilation), 1, 1)
-            first = block.residual_tap * dilation
-            x = y.add_(x[first : first + len(y)])
-            dilation *= block.width
+            y = block.pointwise.lift(block.temporal.lift(x, block.taps, block.spacing), 1, 1)
+            x = y.add_(x[block.residual : block.residual + len(y)])
         poses = F.pad(self.shrink(x), (0, 0, 0, batch * frames - len(x))).unflatten(0, (batch, frames))
         return poses[:, : frames - self.receptive_field + 1].unflatten(2, (self.num_joints_out, 3))
 

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from pose3d_lib.budget import Budget
 from pose3d_lib.evaluation import frame_wise
 from pose3d_lib.figures import draw_learning_curve
+from pose3d_lib.history import HistoryRow
 from pose3d_lib.parameters import Config, check_data, make_config
 from pose3d_lib.runs import Run
 from pose3d_lib.table_files import to_markdown
-from pose3d_lib.training import HistoryRow
 
 LINES = 40
 """A run prints about this many lines of progress, however many epochs it has."""

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, action_wise, frame_wise, named
 from pose3d_lib.figures import save_figure
+from pose3d_lib.padded_clips import gather_targets
 from pose3d_lib.runs import Run
 from pose3d_lib.table_files import to_markdown
-from pose3d_lib.windows import gather_targets
 
 
 def say(text: str) -> None:

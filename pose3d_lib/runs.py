@@ -23,9 +23,11 @@ from pathlib import Path
 import pandas as pd
 from safetensors.torch import load_file
 
-from pose3d_lib.assignment import build_model
+from pose3d_lib.assignment import build_lifters
 from pose3d_lib.config import RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.evaluation import ROOT_ERROR
+from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.paths import runs_dir
 from pose3d_lib.starting import FINISHED, WEIGHTS
@@ -83,11 +85,20 @@ class Run:
             keep_default_na=False,
         )
 
+    @cached_property
+    def root_errors(self) -> dict[str, float]:
+        """Action -> mean root position error, mm; empty where no trajectory was trained."""
+        return self._read("metrics.json").get("trajectory", {}).get(ROOT_ERROR, {})
+
+    def load_lifters(self, data: PoseDataset) -> Lifters:
+        """The trained networks, on the CPU, in evaluation mode."""
+        lifters = build_lifters(self.config, data)
+        lifters.load_state_dict(load_file(self.folder / WEIGHTS))
+        return lifters.eval()
+
     def load_model(self, data: PoseDataset) -> TemporalLifter:
-        """The trained network, on the CPU, in evaluation mode."""
-        model = build_model(self.config, data)
-        model.load_state_dict(load_file(self.folder / WEIGHTS))
-        return model.eval()
+        """The network of the pose, likewise."""
+        return self.load_lifters(data).pose
 
     def _read(self, name: str) -> dict:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))

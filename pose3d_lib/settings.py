@@ -35,8 +35,10 @@ class Settings(DataSpec):
     Attributes:
         BUNDLES: parameter -> its values, each a name for several settings; the first is the default.
         filter_widths: taps of each temporal convolution, odd; their product is the receptive field in frames.
-        channels, dropout, causal: as in `TemporalLifter`.
-        batch_size: windows per optimiser step.
+        channels, dropout, causal, dense: as in `TemporalLifter`.
+        chunk: output frames of a training window, which follow each other; 1 is the published way.
+        batch_size: output frames per optimiser step; a multiple of `chunk`.
+        mirror_training, mirror_testing: whether mirror images are trained on, and averaged with in tests.
         lr, lr_decay: first learning rate of Adam with AMSGrad, and its factor per period.
         evaluate_at: unit epochs after which a run's own actions are tested on the way; the end is always tested.
         threads: of the CPU, for one run; 0 stands for all cores. The last digits depend on it.
@@ -52,7 +54,11 @@ class Settings(DataSpec):
     channels: int = Field(128, ge=1)
     dropout: float = Field(0.25, ge=0, lt=1)
     causal: bool = False
-    batch_size: int = Field(256, ge=2)
+    dense: bool = False
+    chunk: int = Field(1, ge=1)
+    batch_size: int = Field(256, ge=2, validate_default=True)  # which `chunk` may not go into
+    mirror_training: bool = True
+    mirror_testing: bool = True
     lr: float = Field(0.001, gt=0)
     lr_decay: float = Field(0.95, gt=0, le=1)
     evaluate_at: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
@@ -87,9 +93,20 @@ class Settings(DataSpec):
         even = [width for width in widths if width < 1 or width % 2 == 0]
         if even or not widths:
             raise ValueError(
-                f"widths must be odd and positive, so that a window has a middle; {even[:1] or 'none'} given"
+                f"widths must be odd and positive, so that a window has a middle and a causal one a whole shift; "
+                f"{even[:1] or 'none'} given"
             )
         return widths
+
+    @field_validator("batch_size")
+    @classmethod
+    def _whole_chunks(cls, size: int, info: ValidationInfo) -> int:
+        chunk = info.data.get("chunk", 1)
+        if size % chunk:
+            raise ValueError(
+                f"a batch counts output frames, and a window has chunk = {chunk} of them; give a multiple of {chunk}"
+            )
+        return size
 
     @field_validator("evaluate_at")
     @classmethod

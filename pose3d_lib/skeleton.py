@@ -104,6 +104,9 @@ H36M_32 = Skeleton(
 )  # fmt: skip
 """All joints of the Human3.6M files; many stand where another one stands, or hardly move against it."""
 
+ROOT = Skeleton(name="root", joints=("Root",), parents=(-1,), left=(), right=())
+"""The one joint that a trajectory is of."""
+
 HUMANEVA_15 = Skeleton(
     name="humaneva_15",
     joints=(

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pose3d_lib.actions import nearest
-from pose3d_lib.assignment import build_model
+from pose3d_lib.assignment import build_lifters
 from pose3d_lib.config import RESULT_FORMAT, RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
@@ -22,7 +22,7 @@ FINISHED = "finished.json"
 WEIGHTS = "model.safetensors"
 
 ANOTHER = "train that run anew, or start from another"
-SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal")
+SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal", "dense", "has_trajectory")
 """Settings that must agree; joints and layouts follow from the keypoints and the dataset, which must agree too."""
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}
@@ -139,7 +139,7 @@ def _read(path: Path, kind: type[Content]) -> Content:
 def _check_tensors(path: Path, config: RunConfig, data: PoseDataset) -> None:
     """Refuses a file that does not hold exactly the tensors of the config's network."""
     with torch.device("meta"):
-        state = build_model(config, data).state_dict()
+        state = build_lifters(config, data).state_dict()
     expected = {name: f"{DTYPES[tensor.dtype]}{list(tensor.shape)}" for name, tensor in state.items()}
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,4 +1,4 @@
-"""One optimiser step, again and again: Adam with AMSGrad on the mean distance of the joints.
+"""One optimiser step, again and again: Adam with AMSGrad on the terms of a batch's loss.
 
 Everything that changes from step to step lies in tensors on the device, and nothing is read back from it. So on a GPU a
 step can be recorded once for each size of batch and then replayed as a whole (a CUDA graph): started one by one, its some
@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from pose3d_lib.metrics import mpjpe
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.losses import POSE
+from pose3d_lib.objective import Objective
 from pose3d_lib.precision import arithmetic
-from pose3d_lib.windows import TrainingWindows
 
 NEVER = torch.iinfo(torch.int64).max
 
@@ -66,41 +65,41 @@ class AmsGrad:
 
 
 class TrainingSteps:
-    """Trains a network in place, a batch of windows at a time.
+    """Trains networks in place, a batch of windows at a time.
 
     Args:
-        model: on the windows' device.
-        windows: what it is trained on.
+        objective: what is trained, on what, and what is minimised; on one device.
         precision: as in `arithmetic`.
         lr: first learning rate.
         record: whether a GPU replays recorded steps; a CPU makes them one by one in any case.
 
     Attributes:
-        loss_sum: () float64, the losses of all windows since it was last zeroed, metres.
+        loss_sum: () float64, the losses of all labelled frames since it was last zeroed, metres.
+        term_sums: the same of the other terms of the loss, by name.
         first_bad: () int64, the first step, counted from 1, whose loss was not finite; NEVER if there was none.
     """
 
-    def __init__(
-        self, model: TemporalLifter, windows: TrainingWindows, *, precision: str, lr: float, record: bool = False
-    ):
-        self._model, self._windows, self._precision = model.train(), windows, precision
-        self._device = windows.targets.device
-        self._optimizer = AmsGrad(list(model.parameters()), lr)
+    def __init__(self, objective: Objective, *, precision: str, lr: float, record: bool = False):
+        self._objective, self._lifters, self._precision = objective, objective.lifters.train(), precision
+        self._device = objective.labelled.targets.device
+        self._optimizer = AmsGrad(list(self._lifters.parameters()), lr)
         self._record = record
-        self._recorded: dict[int, Callable[[Tensor], None]] = {}
-        self._times: dict[int, int] = {}
+        self._recorded: dict[tuple[int, ...], Callable[..., None]] = {}
+        self._times: dict[tuple[int, ...], int] = {}
         self._schedule: tuple[float, float] | None = None
         self.loss_sum = torch.zeros((), device=self._device, dtype=torch.float64)
+        self.term_sums = {name: torch.zeros_like(self.loss_sum) for name in objective.other_terms}
         self._steps = torch.zeros((), device=self._device, dtype=torch.int64)
         self.first_bad = torch.full_like(self._steps, NEVER)
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """Every tensor that later steps depend on, by name, the network's own among them; copy into them to restore."""
+        """Every tensor that later steps depend on, by name, the networks' own among them; copy into them to restore."""
         return {
-            **{f"network.{name}": own for name, own in self._model.state_dict().items()},
+            **{f"network.{name}": own for name, own in self._lifters.state_dict().items()},
             **{f"optimiser.{name}": own for name, own in self._optimizer.state.items()},
             "loss_sum": self.loss_sum,
+            **{f"loss_sum.{name}": own for name, own in self.term_sums.items()},
         }
 
     def set_schedule(self, lr: float, bn_momentum: float) -> None:
@@ -108,54 +107,65 @@ class TrainingSteps:
         if (lr, bn_momentum) != self._schedule:
             self._schedule = lr, bn_momentum
             self._optimizer.lr.fill_(lr)
-            self._model.set_bn_momentum(bn_momentum)
+            self._lifters.set_bn_momentum(bn_momentum)
 
-    def __call__(self, numbers: Tensor) -> None:
-        """One step on the windows of these numbers: (B,) int64, on their device."""
-        size = len(numbers)
+    def clear_sums(self) -> None:
+        """Begins to add up the losses anew."""
+        for own in (self.loss_sum, *self.term_sums.values()):
+            own.zero_()
+
+    def __call__(self, *numbers: Tensor) -> None:
+        """One step on the labelled windows of these numbers, and on the unlabelled ones of others if they are given.
+
+        Each (B,) int64, on their device.
+        """
+        sizes = tuple(map(len, numbers))
         with arithmetic(self._precision, self._device.type):
             if not self._record or self._device.type != "cuda":
-                self._step(numbers)
-            elif size in self._recorded:
-                self._recorded[size](numbers)
+                self._step(*numbers)
+            elif sizes in self._recorded:
+                self._recorded[sizes](*numbers)
             else:
-                self._times[size] = self._times.get(size, 0) + 1
-                if self._times[size] > STEPS_BEFORE_RECORDING:
-                    self._recorded[size] = _record(self._step, numbers)
-                    self._recorded[size](numbers)
+                self._times[sizes] = self._times.get(sizes, 0) + 1
+                if self._times[sizes] > STEPS_BEFORE_RECORDING:
+                    self._recorded[sizes] = _record(self._step, *numbers)
+                    self._recorded[sizes](*numbers)
                 else:
-                    _aside(self._step, numbers)
+                    _aside(self._step, *numbers)
 
-    def _step(self, numbers: Tensor) -> None:
-        inputs, targets = self._windows.gather(numbers)
-        loss = mpjpe(self._model.forward_windows(inputs), targets).mean()
+    def _step(self, *numbers: Tensor) -> None:
+        terms, count = self._objective(*numbers)
+        loss = sum(terms.values())
         # Autocast is for the forward pass: here it would round the gradients of the first and the last product.
         with torch.autocast(self._device.type, enabled=False):
             loss.backward()
         self._optimizer.step()
-        loss = loss.detach()
-        self.loss_sum += loss * len(numbers)
+        self.loss_sum += terms[POSE].detach() * count
+        for name, own in self.term_sums.items():
+            if name in terms:
+                own += terms[name].detach() * count
         self._steps += 1
-        self.first_bad.copy_(torch.minimum(self.first_bad, torch.where(loss.isfinite(), NEVER, self._steps)))
+        self.first_bad.copy_(torch.minimum(self.first_bad, torch.where(loss.detach().isfinite(), NEVER, self._steps)))
 
 
-def _aside(step: Callable[[Tensor], None], numbers: Tensor) -> None:
+def _aside(step: Callable[..., None], *numbers: Tensor) -> None:
     """A step outside the default stream, as those before a recording have to be."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
-        step(numbers)
+        step(*numbers)
     torch.cuda.current_stream().wait_stream(stream)
 
 
-def _record(step: Callable[[Tensor], None], numbers: Tensor) -> Callable[[Tensor], None]:
+def _record(step: Callable[..., None], *numbers: Tensor) -> Callable[..., None]:
     """Records a step without making it; returns what makes it, on as many windows."""
-    given, graph = numbers.clone(), torch.cuda.CUDAGraph()
+    given, graph = [own.clone() for own in numbers], torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        step(given)
+        step(*given)
 
-    def replay(numbers: Tensor) -> None:
-        given.copy_(numbers)
+    def replay(*numbers: Tensor) -> None:
+        for own, new in zip(given, numbers, strict=True):
+            own.copy_(new)
         graph.replay()
 
     return replay

@@ -1,93 +1,31 @@
-"""The training loop: shuffled windows, MPJPE, Adam with AMSGrad, tests and checkpoints on the way."""
+"""The training loop: shuffled windows, an objective, Adam with AMSGrad, tests and checkpoints on the way."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
-from pose3d_lib.assignment import batches, build_model, check_run, own_test_clips, own_train_clips
-from pose3d_lib.budget import Budget, bn_momentum, learning_rate
+from pose3d_lib.assignment import build_lifters, check_run, own_test_clips, own_train_clips, unlabelled_clips
+from pose3d_lib.budget import bn_momentum, learning_rate
 from pose3d_lib.checkpoints import NEW_START, Checkpoint
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import evaluate, frame_wise, per_action
+from pose3d_lib.history import HistoryRow, Stopwatch, Trained
 from pose3d_lib.interrupts import RunStopped
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.losses import PROJECTION
+from pose3d_lib.objective import Objective, Unlabelled
+from pose3d_lib.order import EndlessOrder, batches
 from pose3d_lib.steps import NEVER, TrainingSteps
-from pose3d_lib.windows import TrainingWindows
+from pose3d_lib.windows import TrainingWindows, UnlabelledWindows
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 CHECKPOINT_SHARE = 0.02
 """Of the time, that checkpoints at the ends of epochs may take."""
 
 SECONDS_BETWEEN_REPORTS = 0.5
-
-
-@dataclass(frozen=True)
-class HistoryRow:
-    """The state of a run at the end of an epoch or at a test on the way.
-
-    Attributes:
-        epoch: epochs of this run so far; a fraction at a test within an epoch.
-        unit_epochs: windows seen, in epochs of the baseline on all its frames.
-        windows: windows seen.
-        steps: optimiser steps made.
-        lr, bn_momentum: of the last batch.
-        train_mpjpe: mean loss since the row before, mm; with dropout, and of a network that was still changing.
-        test_mpjpe: error on the clips of `own_test_clips`, mm, all frames weighted alike; None without a test.
-        test_actions: the same per action; None without a test.
-        train_seconds, test_seconds: spent so far in training, and in tests on the way.
-    """
-
-    epoch: float
-    unit_epochs: float
-    windows: int
-    steps: int
-    lr: float
-    bn_momentum: float
-    train_mpjpe: float
-    test_mpjpe: float | None
-    test_actions: dict[str, float] | None
-    train_seconds: float
-    test_seconds: float
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training leaves: the network, and what it took.
-
-    Attributes:
-        model: the trained network, in evaluation mode.
-        budget, windows, steps: what it was to see, and what it saw in how many optimiser steps.
-        train_seconds, train_cpu_seconds: spent in training, by the clock and of all cores together; the latter does not
-            grow where other processes want the same cores.
-        test_seconds: spent in tests on the way, by the clock.
-    """
-
-    model: TemporalLifter
-    budget: Budget
-    windows: int
-    steps: int
-    train_seconds: float
-    train_cpu_seconds: float
-    test_seconds: float
-
-
-class Stopwatch:
-    """Adds up seconds by the clock and seconds of processor time, and can be halted while something else is done."""
-
-    def __init__(self):
-        self.seconds = self.cpu_seconds = 0.0
-
-    def go(self) -> None:
-        self._since = time.perf_counter(), time.process_time()
-
-    def halt(self) -> None:
-        self.seconds += time.perf_counter() - self._since[0]
-        self.cpu_seconds += time.process_time() - self._since[1]
 
 
 def train(
@@ -141,21 +79,36 @@ class _Training:
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self._device = torch.device(config.device)
-        clips = own_train_clips(config, data)
-        self._windows = TrainingWindows(
-            data, clips, config.keypoints, config.filter_widths, causal=config.causal, device=self._device
-        )
+        settings = {
+            "causal": config.causal,
+            "chunk": config.chunk,
+            "mirrored": config.mirror_training,
+            "device": self._device,
+        }
+        what = data, own_train_clips(config, data), config.keypoints, config.filter_widths
+        self._windows = TrainingWindows(*what, trajectory=config.has_trajectory, **settings)
+        unlabelled = None
+        if config.semi_supervised:
+            what = data, unlabelled_clips(config, data), config.keypoints, config.filter_widths
+            projected = PROJECTION not in config.without_terms
+            windows = UnlabelledWindows(*what, intrinsics=projected, **settings)
+            self._others = EndlessOrder(len(windows), seed=config.seed, device=self._device)
+            unlabelled = Unlabelled(windows, data.skeleton, config.without_terms, config.projection)
         self._test_clips = own_test_clips(config, data)
-        self._model = build_model(config, data)
+        self._lifters = build_lifters(config, data)
         if initial is not None:
-            self._model.load_state_dict(initial)
-        self._model.to(self._device)
+            self._lifters.load_state_dict(initial)
+        self._lifters.to(self._device)
+        self._objective = Objective(self._lifters, self._windows, unlabelled)
         self._make_step = TrainingSteps(
-            self._model, self._windows, precision=config.precision, lr=config.lr, record=config.cuda_graphs
+            self._objective, precision=config.precision, lr=config.lr, record=config.cuda_graphs
         )
-        self._points = [max(1, round(point * self._budget.unit)) for point in config.evaluate_at]
+        self._points = {max(1, round(point * self._budget.unit)) for point in config.evaluate_at}
         self._total = sum(self._budget.epoch_sizes)
-        self._seen = self._steps = self._resumed_at = 0
+        if config.test_every:
+            every = config.test_every * self._budget.per_epoch
+            self._points |= set(range(every, self._total, every))
+        self._seen = self._unlabelled = self._steps = self._resumed_at = 0
         self._training, self._testing = Stopwatch(), Stopwatch()
         self.rows: list[HistoryRow] = []
 
@@ -166,11 +119,12 @@ class _Training:
             random["random.cuda"] = torch.cuda.get_rng_state(self._device)
         numbers = {
             "seen": self._seen,
+            "unlabelled": self._unlabelled,
             "steps": self._steps,
             "train_seconds": self._training.seconds,
             "train_cpu_seconds": self._training.cpu_seconds,
             "test_seconds": self._testing.seconds,
-            "rows": [asdict(row) for row in self.rows],
+            "rows": [row.as_json() for row in self.rows],
         }
         return Checkpoint({**self._make_step.state, **random}, numbers)
 
@@ -189,6 +143,7 @@ class _Training:
             torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"], self._device)
         numbers = checkpoint.numbers
         self._seen, self._steps = numbers["seen"], numbers["steps"]
+        self._unlabelled = numbers.get("unlabelled", 0)  # checkpoints of supervised runs may be older
         self._resumed_at = self._steps
         self._training.seconds, self._training.cpu_seconds = numbers["train_seconds"], numbers["train_cpu_seconds"]
         self._testing.seconds = numbers["test_seconds"]
@@ -207,22 +162,24 @@ class _Training:
         reported = saved = time.perf_counter()
         saving = 0.0  # seconds that the last checkpoint took
         self._training.go()
-        for numbers, ends_epoch in batches(budget, config, self._device, self._seen):
+        for numbers, ends_epoch in self._batches(self._seen, self._unlabelled):
             rate = learning_rate(
                 config.lr, config.lr_decay, seen=self._seen, budget=budget, decay_per=config.lr_decay_per
             )
             momentum = bn_momentum(seen=self._seen, budget=budget, decay_per=config.bn_decay_per)
             self._make_step.set_schedule(rate, momentum)
-            self._make_step(numbers)
-            self._seen, self._steps = self._seen + len(numbers), self._steps + 1
+            self._make_step(*numbers)
+            frames = self._frames_of(numbers[0])
+            self._seen, self._steps = self._seen + frames, self._steps + 1
+            self._unlabelled += sum(map(len, numbers[1:]))
 
-            tests_now = self._tests_now(len(numbers))
+            tests_now = self._tests_now(frames)
             if ends_epoch or tests_now:
                 self._training.halt()
                 self._check_finite()
                 self.rows.append(self._row(rate, momentum, tests_now))
                 on_row(self.rows[-1])
-                self._make_step.loss_sum.zero_()
+                self._make_step.clear_sums()
                 self._training.go()  # what the caller does with a row is not training
             now, why = time.perf_counter(), stop()
             if now - reported > SECONDS_BETWEEN_REPORTS:
@@ -245,6 +202,34 @@ class _Training:
                 raise RunStopped(f"stopped by {why} after {self._seen:,} of {self._total:,} windows")
         self._training.halt()
 
+    def _batches(self, seen: int, unlabelled: int) -> Iterator[tuple[tuple[Tensor, ...], bool]]:
+        """The windows of every batch that is left, the labelled and, after the warm-up, as many unlabelled ones.
+
+        Besides, whether the batch ends its epoch. `seen` labelled frames and `unlabelled` windows are left out.
+        """
+        config, lengths = self._config, self._windows.lengths
+        order = batches(
+            self._budget,
+            batch_size=config.batch_size // config.chunk,
+            seed=config.seed,
+            device=self._device,
+            seen=seen,
+            lengths=lengths,
+        )
+        warm = config.warmup_epochs * self._budget.per_epoch
+        for numbers, ends_epoch in order:
+            if config.semi_supervised and seen >= warm:
+                yield (numbers, self._others.take(unlabelled, len(numbers))), ends_epoch
+                unlabelled += len(numbers)
+            else:
+                yield (numbers,), ends_epoch
+            seen += self._frames_of(numbers)
+
+    def _frames_of(self, numbers: Tensor) -> int:
+        """How many output frames some windows have in their clips."""
+        lengths = self._windows.lengths
+        return len(numbers) if lengths is None else int(lengths[numbers.cpu()].sum())
+
     def _tests_now(self, last: int) -> bool:
         """Whether the last batch, of so many windows, came to a point of the config where a run is tested on the way."""
         return any(self._seen - last < point <= self._seen and point < self._budget.total for point in self._points)
@@ -253,9 +238,20 @@ class _Training:
         errors = None
         if tests_now:
             self._testing.go()
-            errors = per_action(evaluate(self._model, self._data, self._test_clips, self._config.keypoints))
+            clips = evaluate(
+                self._lifters.pose,
+                self._data,
+                self._test_clips,
+                self._config.keypoints,
+                mirror=self._config.mirror_testing,
+            )
+            errors = per_action(clips)
             self._testing.halt()
-        before = self.rows[-1].windows if self.rows else 0
+        since = self._seen - (self.rows[-1].windows if self.rows else 0)
+        sums = {name: float(own) for name, own in self._make_step.term_sums.items()}
+        terms = {
+            name: own / since for name, own in sums.items() if own
+        }  # before the warm-up is over, some have not entered
         return HistoryRow(
             epoch=self._seen / self._budget.per_epoch,
             unit_epochs=self._seen / self._budget.unit,
@@ -263,11 +259,12 @@ class _Training:
             steps=self._steps,
             lr=rate,
             bn_momentum=momentum,
-            train_mpjpe=1000 * float(self._make_step.loss_sum) / (self._seen - before),
+            train_mpjpe=1000 * float(self._make_step.loss_sum) / since,
             test_mpjpe=None if errors is None else float(frame_wise(errors).mpjpe),
             test_actions=None if errors is None else errors.mpjpe.to_dict(),
             train_seconds=self._training.seconds,
             test_seconds=self._testing.seconds,
+            terms=terms or None,
         )
 
     def _check_finite(self) -> None:
@@ -277,25 +274,29 @@ class _Training:
             return
         bad += self._resumed_at
         seen = 0
-        for step, (numbers, _) in enumerate(batches(self._budget, self._config, self._device), start=1):
+        for step, (numbers, _) in enumerate(self._batches(0, 0), start=1):
             if step == bad:
                 break
-            seen += len(numbers)
+            seen += self._frames_of(numbers[0])
         config = self._config
         rate = learning_rate(config.lr, config.lr_decay, seen=seen, budget=self._budget, decay_per=config.lr_decay_per)
+        what = self._windows.describe(numbers[0])
+        if len(numbers) > 1:
+            what += f"; and, unlabelled, {self._objective.unlabelled.windows.describe(numbers[1])}"
         raise FloatingPointError(
             f"the training loss is no longer finite from step {bad} on, after {seen:,} windows, at learning rate "
-            f"{rate:.3g}. The batch of that step: {self._windows.describe(numbers)}. A checkpoint from before that step "
+            f"{rate:.3g}. The batch of that step: {what}. A checkpoint from before that step "
             "is kept if there was one; if the numbers of the batch are sound, give a lower lr"
         )
 
     def result(self) -> Trained:
         return Trained(
-            self._model.eval(),
+            self._lifters.eval(),
             self._budget,
             self._seen,
             self._steps,
             self._training.seconds,
             self._training.cpu_seconds,
             self._testing.seconds,
+            self._unlabelled,
         )

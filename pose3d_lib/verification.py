@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from pose3d_lib.config import RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError, printable
-from pose3d_lib.evaluation import METRICS, evaluate
+from pose3d_lib.evaluation import METRICS, ROOT_ERROR, evaluate_lifters
 from pose3d_lib.inventory import look_at
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.lifters import Lifters
 from pose3d_lib.run_files import CLIPS, CONFIG, FINISHED, PROVENANCE, TIMING, WEIGHTS, read_object
 from pose3d_lib.runs import Run
 
@@ -114,19 +114,20 @@ def evaluate_again(run: Run, data: PoseDataset) -> Difference:
             f"name is now {data.name} with {data.fingerprint[:10]}; put the data back that it was made on"
         )
     try:
-        model = run.load_model(data)
+        lifters = run.load_lifters(data)
     except (OSError, SafetensorError, RuntimeError, KeyError) as error:
         raise InputError(f"{run.folder / WEIGHTS}: not the weights of this run ({str(error)[:200]})") from error
     if config.device == "cuda" and torch.cuda.is_available():
-        model = model.cuda()
+        lifters.to("cuda")
     with _threads(config.threads):
-        again = _evaluate(model, data, run)
+        again = _evaluate(lifters, data, run)
     return compare_clips(_written(run), again, run.folder / CLIPS)
 
 
-def _evaluate(model: TemporalLifter, data: PoseDataset, run: Run) -> pd.DataFrame:
+def _evaluate(lifters: Lifters, data: PoseDataset, run: Run) -> pd.DataFrame:
+    config = run.config
     try:
-        return evaluate(model, data, data.test_clips(), run.config.keypoints)
+        return evaluate_lifters(lifters, data, data.test_clips(), config.keypoints, mirror=config.mirror_testing)
     except FloatingPointError as error:
         raise InputError(f"{run.folder / WEIGHTS}: {error}") from error
 
@@ -180,7 +181,7 @@ def compare_clips(written: pd.DataFrame, again: pd.DataFrame, path: Path) -> Dif
     if not np.isfinite(old).all():
         raise InputError(f"{path}: an error that is not a number; train that run anew")
     new = again[columns].to_numpy(float)
-    scale = np.where([name in METRICS for name in columns], np.abs(old), old[:, :1])
+    scale = np.where([name in (*METRICS, ROOT_ERROR) for name in columns], np.abs(old), old[:, :1])
     relative = np.abs(new - old) / np.maximum(scale, np.finfo(float).tiny)
     row, column = np.unravel_index(relative.argmax(), relative.shape)
     place = "/".join(str(part) for part in again[PLACE].iloc[row, :4])

@@ -1,4 +1,4 @@
-"""Training windows and whole test clips, gathered from a dataset: normalised, padded at their ends, mirrored.
+"""Windows to train on, by number: gathered from clips that stand end to end, each with its mirror image.
 
 The frames of all chosen clips stand in one array, each clip padded by repeating its first and last frame. A window is
 then a stretch of that array and a batch of windows one gather from a view of it; nothing is cut out beforehand.
@@ -12,81 +12,35 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pose3d_lib.cameras import normalize_screen
+from pose3d_lib.cameras import mirror_intrinsics, screen_intrinsics
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.model import padding, receptive_field
-from pose3d_lib.skeleton import Skeleton
+from pose3d_lib.padded_clips import gather_targets, gather_trajectory, pad_clips
+from pose3d_lib.skeleton import ROOT, Skeleton
 
 MOST_NAMED = 3
 """Clips of a batch that its description names."""
 
 
-def mirror_keypoints(screen: Tensor, layout: Skeleton) -> Tensor:
-    """Normalised keypoints as in a mirror: x negated, left and right exchanged: (..., joints, 2) -> the same."""
-    return screen[..., list(layout.mirror), :] * screen.new_tensor([-1, 1])
-
-
-def mirror_poses(poses: Tensor, skeleton: Skeleton) -> Tensor:
-    """Camera-space poses as in a mirror: x negated, left and right exchanged: (..., joints, 3) -> the same."""
-    return poses[..., list(skeleton.mirror), :] * poses.new_tensor([-1, 1, 1])
-
-
 @dataclass(frozen=True)
-class PaddedClips:
-    """Some clips' keypoints, end to end.
+class Batch:
+    """What a step is made of.
 
     Attributes:
-        screen: (rows, joints, 2) float32, normalised screen coordinates; every clip with its padding.
-        first_row: (frames,) int64: for each frame of the clips, the row at which its window begins.
-        lengths: frames of each clip, without padding.
+        inputs: (B, frames, joints_in, features): the windows.
+        real: (B, chunk) bool: which of a window's output frames are frames of its clip; None where all are.
+        targets: (B, chunk, joints_out, 3), metres, relative to the root; None of unlabelled windows.
+        trajectory: (B, chunk, 1, 3), metres: the root in camera space; None where nobody asked for it.
+        seen: (B, chunk, joints_in, 2), normalised screen coordinates: the keypoints of the output frames.
+        intrinsics: (B, 1, 1, 9), of `screen_intrinsics`: through which camera each window is seen; None of labelled windows.
     """
 
-    screen: Tensor
-    first_row: Tensor
-    lengths: tuple[int, ...]
-
-
-def pad_clips(
-    data: PoseDataset,
-    clips: pd.DataFrame,
-    keypoints: str,
-    filter_widths: Sequence[int],
-    *,
-    causal: bool,
-    room: int = 1,
-) -> PaddedClips:
-    """Gathers clips, normalises their keypoints and repeats their first and last frames as far as a window reaches.
-
-    With `room` 2, `screen` has twice the rows, the second half of them not yet written.
-    """
-    before, after = padding(filter_widths, causal=causal)
-    lengths = (clips.stop - clips.start).to_numpy()
-    starts = np.concatenate([[0], np.cumsum(lengths + before + after)])
-    pixels = data.keypoints[keypoints]
-    screen = torch.empty((room * int(starts[-1]), *pixels.shape[1:]))
-    for row, length, clip in zip(starts, lengths, clips.itertuples(), strict=False):
-        camera = data.cameras[clip.camera]
-        frames = torch.from_numpy(pixels[clip.start : clip.stop])
-        own = screen[row : row + length + before + after]
-        own[before : before + length] = normalize_screen(frames, camera.width, camera.height)
-        own[:before] = own[before]
-        own[before + length :] = own[before + length - 1]
-    first_row = np.repeat(starts[:-1] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(
-        lengths.sum()
-    )
-    return PaddedClips(screen, torch.from_numpy(first_row), tuple(int(length) for length in lengths))
-
-
-def gather_targets(data: PoseDataset, clips: pd.DataFrame, *, room: int = 1) -> Tensor:
-    """Root-relative 3D joints of some clips, end to end: (frames, joints, 3) float32, metres, camera space.
-
-    With `room` 2, there are twice the frames, the second half of them not yet written.
-    """
-    ends = (clips.stop - clips.start).cumsum().tolist()
-    targets = torch.empty((room * (ends or [0])[-1], *data.positions.shape[1:]))
-    for end, start, stop in zip(ends, clips.start, clips.stop, strict=True):
-        targets[end - (stop - start) : end] = torch.from_numpy(data.positions[start:stop])
-    return targets
+    inputs: Tensor
+    real: Tensor | None
+    targets: Tensor | None = None
+    trajectory: Tensor | None = None
+    seen: Tensor | None = None
+    intrinsics: Tensor | None = None
 
 
 def _mirror_into_second_half(both: Tensor, layout: Skeleton) -> Tensor:
@@ -97,13 +51,23 @@ def _mirror_into_second_half(both: Tensor, layout: Skeleton) -> Tensor:
     return both
 
 
-class TrainingWindows:
-    """Every window of some clips and its mirror image, by number; the mirrored ones come after the others.
+class Windows:
+    """Every window of some clips by number, with `mirrored` each one's mirror image too, after all the others.
+
+    A window has `chunk` output frames that follow each other; each frame of the clips is an output frame of one window.
+    The last window of a clip may reach beyond its end, where frames are repeated and count for nothing.
 
     Args:
-        data, clips, keypoints: what to train on.
-        filter_widths, causal: of the network, which decide how long a window is.
+        data, clips, keypoints: what to see.
+        filter_widths, causal: of the network, which decide how many frames lead to an output frame.
+        chunk: output frames of a window.
+        mirrored: whether the mirror images are there.
         device: where the frames are kept and the batches gathered.
+
+    Attributes:
+        frames: of a window.
+        lengths: (windows,) int64, on the CPU: output frames of each window that are frames of its clip; None where each
+            has one.
     """
 
     def __init__(
@@ -114,35 +78,75 @@ class TrainingWindows:
         filter_widths: Sequence[int],
         *,
         causal: bool = False,
+        chunk: int = 1,
+        mirrored: bool = True,
         device: torch.device | str = "cpu",
     ):
-        padded = pad_clips(data, clips, keypoints, filter_widths, causal=causal, room=2)
-        self.frames = receptive_field(filter_widths)
+        padded = pad_clips(data, clips, keypoints, filter_widths, causal=causal, chunk=chunk, room=1 + mirrored)
+        self.chunk, self.mirrored = chunk, mirrored
+        self.frames = receptive_field(filter_widths) + chunk - 1
         self.joint_shape = padded.screen.shape[1:]
-        self.screen = _mirror_into_second_half(padded.screen, data.layouts[keypoints]).flatten(1).to(device)
-        self.first_row = torch.cat([padded.first_row, padded.first_row + len(padded.screen) // 2]).to(device)
-        self.targets = _mirror_into_second_half(gather_targets(data, clips, room=2), data.skeleton).to(device)
         self._data, self._clips, self._ends = data, clips, np.cumsum(padded.lengths)
+        self._device = torch.device(device)
+
+        rows, self.lengths, self._first, self._own = padded.first_row, None, None, None
+        if chunk > 1:
+            first, self.lengths = _first_frames(padded.lengths, chunk)
+            rows = rows[first]
+            if mirrored:
+                first, self.lengths = torch.cat([first, first + self._ends[-1]]), self.lengths.repeat(2)
+            self._first, self._own = first.to(device), self.lengths.to(device)
+        screen = padded.screen
+        if mirrored:
+            screen = _mirror_into_second_half(screen, data.layouts[keypoints])
+            rows = torch.cat([rows, rows + len(screen) // 2])
+        self.screen, self.first_row = screen.flatten(1).to(device), rows.to(device)
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.first_row)
 
-    def gather(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """A batch: (B,) int64 -> windows (B, receptive field, joints_in, 2) and targets (B, joints_out, 3), metres."""
+    def gather(self, numbers: Tensor) -> Batch:
+        """The batch of some windows: (B,) int64, on the device."""
+        return Batch(self._inputs(numbers), self._real(numbers))
+
+    def _inputs(self, numbers: Tensor) -> Tensor:
         rows, width = self.screen.shape
         overlapping = self.screen.as_strided((rows - self.frames + 1, self.frames * width), (width, 1))
-        windows = overlapping.index_select(0, self.first_row[numbers])
-        return windows.view(-1, self.frames, *self.joint_shape), self.targets.index_select(0, numbers)
+        return overlapping.index_select(0, self.first_row[numbers]).view(-1, self.frames, *self.joint_shape)
+
+    def _real(self, numbers: Tensor) -> Tensor | None:
+        if self.chunk == 1:
+            return None
+        return torch.arange(self.chunk, device=self._device) < self._own[numbers, None]
+
+    def _outputs(self, frames: Tensor, numbers: Tensor) -> Tensor:
+        """Of an array of all frames end to end, those of the windows: (B, chunk, ...); beyond a clip's end, its last."""
+        if self.chunk == 1:
+            return frames.index_select(0, numbers).unsqueeze(1)
+        steps = torch.minimum(torch.arange(self.chunk, device=self._device), self._own[numbers, None] - 1)
+        return frames[self._first[numbers, None] + steps]
+
+    def _mirrored(self, frames: Tensor, layout: Skeleton) -> Tensor:
+        """An array of all frames, made with room for it, with its mirror image, where there are mirrored windows."""
+        return (_mirror_into_second_half(frames, layout) if self.mirrored else frames).to(self._device)
+
+    def clip_of(self, numbers: Tensor) -> np.ndarray:
+        """The place of each window's clip among the clips: (B,) int64 -> (B,)."""
+        frames = (numbers if self._first is None else self._first[numbers]).cpu().numpy()
+        return np.searchsorted(self._ends, frames % self._ends[-1], side="right")
 
     def describe(self, numbers: Tensor) -> str:
         """What is in a batch, in words: its clips, the range of its numbers, and the first that are not finite."""
-        rows = np.searchsorted(self._ends, numbers.cpu().numpy() % (len(self) // 2), side="right")
+        rows = self.clip_of(numbers)
         clips = [self._data.name_of(self._clips.iloc[row]) for row in dict.fromkeys(rows)]
         some = ", ".join(clips[:MOST_NAMED]) + (
             f" and {len(clips) - MOST_NAMED} more" if len(clips) > MOST_NAMED else ""
         )
         words = [f"{len(numbers)} windows of {some}"]
-        for name, values in zip(("keypoints", "3D joints"), self.gather(numbers), strict=True):
+        batch = self.gather(numbers)
+        for name, values in (("keypoints", batch.inputs), ("3D joints", batch.targets)):
+            if values is None:
+                continue
             finite = values.isfinite().flatten(1).all(1)
             if finite.all():
                 words.append(f"{name} from {values.min():.3g} to {values.max():.3g}")
@@ -150,3 +154,67 @@ class TrainingWindows:
                 first = self._clips.iloc[rows[int(finite.logical_not().nonzero()[0])]]
                 words.append(f"{name} that are not finite, first in a window of {self._data.name_of(first)}")
         return "; ".join(words)
+
+
+class TrainingWindows(Windows):
+    """Labelled windows: those of `Windows`, whose arguments it takes, with the 3D poses of their output frames.
+
+    Args:
+        trajectory: whether the root's place in camera space is needed too.
+    """
+
+    def __init__(self, data: PoseDataset, clips: pd.DataFrame, *args, trajectory: bool = False, **settings):
+        super().__init__(data, clips, *args, **settings)
+        room = 1 + self.mirrored
+        self.targets = self._mirrored(gather_targets(data, clips, room=room), data.skeleton)
+        self._roots = self._mirrored(gather_trajectory(data, clips, room=room), ROOT) if trajectory else None
+
+    def gather(self, numbers: Tensor) -> Batch:
+        roots = None if self._roots is None else self._outputs(self._roots, numbers)
+        return Batch(self._inputs(numbers), self._real(numbers), self._outputs(self.targets, numbers), roots)
+
+
+class UnlabelledWindows(Windows):
+    """Windows without 3D poses: those of `Windows`, whose arguments it takes, with what their cameras see.
+
+    Args:
+        intrinsics: whether the cameras' are needed; every camera must have them then.
+    """
+
+    def __init__(
+        self,
+        data: PoseDataset,
+        clips: pd.DataFrame,
+        keypoints: str,
+        filter_widths: Sequence[int],
+        *,
+        intrinsics: bool = True,
+        causal: bool = False,
+        **settings,
+    ):
+        super().__init__(data, clips, keypoints, filter_widths, causal=causal, **settings)
+        self._before = padding(filter_widths, causal=causal)[0]
+        self._cameras, self._camera = None, None
+        if intrinsics:
+            used = [screen_intrinsics(data.cameras[number]) for number in clips.camera]
+            own = torch.from_numpy(self.clip_of(torch.arange(len(self), device=self._device)))
+            mirror = (
+                torch.arange(len(self)) >= len(self) // 2 if self.mirrored else torch.zeros(len(self), dtype=torch.bool)
+            )
+            both = torch.stack([torch.stack(used), mirror_intrinsics(torch.stack(used))])
+            self._cameras = both.flatten(0, 1).to(device=self._device)
+            self._camera = (own + mirror * len(used)).to(self._device)
+
+    def gather(self, numbers: Tensor) -> Batch:
+        inputs = self._inputs(numbers)
+        seen = inputs[:, self._before : self._before + self.chunk, :, :2]
+        cameras = None if self._cameras is None else self._cameras[self._camera[numbers], None, None]
+        return Batch(inputs, self._real(numbers), seen=seen, intrinsics=cameras)
+
+
+def _first_frames(lengths: Sequence[int], chunk: int) -> tuple[Tensor, Tensor]:
+    """Of clips end to end, the first output frame of every window, and how many output frames it has in its clip."""
+    ends = np.cumsum(lengths)
+    first = [np.arange(end - length, end, chunk) for end, length in zip(ends, lengths, strict=True)]
+    own = [np.minimum(chunk, end - starts) for end, starts in zip(ends, first, strict=True)]
+    return torch.from_numpy(np.concatenate(first)), torch.from_numpy(np.concatenate(own))

@@ -40,6 +40,19 @@ OTHER = {
     "train_share": 0.5,
     "start_from": "All-27f-1ue-seed0-0123456789",
     "seed": 1,
+    "dense": True,
+    "chunk": 4,
+    "mirror_training": False,
+    "mirror_testing": False,
+    "labelled_subjects": ("S1",),
+    "share_at": "anywhere",
+    "test_every": 5,
+    "trajectory": True,
+    "unlabelled_subjects": ("S5", "S6"),
+    "unlabelled_actions": ("Eating",),
+    "warmup_epochs": 5.0,
+    "without_terms": ("bones",),
+    "projection": "linear",
 }
 LOCATED = {
     "dataset": "/elsewhere/motion.npz",
@@ -58,6 +71,7 @@ LOCATED = {
     "max_gap": 5,
 }
 START = "All-27f-1ue-seed0-06b751cf2e"
+SEMI = {"labelled_subjects": "S1", "unlabelled_subjects": "S5,S6"}
 PER_FRAMES_SEEN = {"budget": "fifteen", "lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
 
 
@@ -258,6 +272,22 @@ def test_a_config_is_frozen() -> None:
         ({"start_from": f"{START}/"}, "expected a run folder's name without its path"),
         ({"start_from": ".."}, "expected a run folder's name without its path"),
         ({"start_from": 3}, "parameter start_from: found 3"),
+        ({"causal": True, "filter_widths": "3,4"}, "and a causal one a whole shift; [4] given"),
+        ({"chunk": 0}, "parameter chunk: found 0"),
+        ({"chunk": 3}, "parameter batch_size: found 256: a batch counts output frames, and a window has chunk = 3"),
+        ({"chunk": 3, "batch_size": 64}, "found 64: a batch counts output frames"),
+        ({"test_every": -1}, "parameter test_every: found -1"),
+        ({"labelled_subjects": "S1,S1"}, "parameter labelled_subjects: found 'S1,S1': 'S1' is there twice"),
+        ({"share_at": "end"}, "parameter share_at: found 'end'"),
+        ({"warmup_epochs": 2}, "parameter warmup_epochs: found 2: this is a setting of semi-supervised training"),
+        ({"without_terms": "bones"}, "no clip is unlabelled; give unlabelled_subjects or unlabelled_actions too"),
+        ({"projection": "linear"}, "parameter projection: found 'linear': this is a setting of semi-supervised"),
+        ({**SEMI, "warmup_epochs": -1}, "parameter warmup_epochs: found -1"),
+        ({**SEMI, "without_terms": "pose"}, "unknown term of the loss that can be left out 'pose'"),
+        ({**SEMI, "without_terms": "bone"}, "did you mean bones"),
+        ({**SEMI, "projection": "distort"}, "did you mean 'distorted'?"),
+        ({**SEMI, "projection": "linear", "without_terms": "projection"}, "nothing is projected where without_terms"),
+        ({"unlabelled_actions": "All,Eating"}, "'All' stands for every action; give it alone"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -318,6 +348,42 @@ def test_a_run_s_name_shows_how_it_differs_from_the_paper_s_runs() -> None:
     everything = named(**added)
     assert re.fullmatch(r"Sitting\+3-27f-1ue-share0\.0625-from06b751cf2e-seed0-\w{10}", everything)
     assert RunConfig(start_from=everything).start_from == everything
+
+
+def test_a_run_s_name_shows_whose_labels_it_saw_and_whose_video_without() -> None:
+    semi = {"labelled_subjects": ("S1",), "train_share": 0.1, "unlabelled_subjects": ("S5", "S6")}
+    assert re.fullmatch(r"Sitting-27f-1ue-S1-share0\.1-semi-S5\+S6-seed0-\w{10}", named(**semi))
+    assert re.fullmatch(r"Sitting-27f-1ue-semi-Eating-seed0-\w{10}", named(unlabelled_actions=("Eating",)))
+    many = tuple(f"subject {number}" for number in range(20))
+    name = named(labelled_subjects=("Train/S1",), unlabelled_subjects=many)
+    assert re.fullmatch(r"Sitting-27f-1ue-Train_S1-semi-20-seed0-\w{10}", name)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"unlabelled_subjects": "S5,S6"}, {"unlabelled_subjects": ["S6", "S5"]}),
+        ({"unlabelled_subjects": "S5"}, {"unlabelled_subjects": "S5", "unlabelled_actions": "All"}),
+        ({"unlabelled_subjects": "S5"}, {"unlabelled_subjects": "S5", "trajectory": True}),
+        ({"unlabelled_actions": "Eating,Photo"}, {"unlabelled_actions": "Photo,Eating"}),
+        ({"labelled_subjects": "S5,S6"}, {"labelled_subjects": "S6,S5"}),
+        ({"labelled_subjects": "1"}, {"labelled_subjects": 1}),
+        ({}, {"share_at": "anywhere"}),
+        ({}, {"warmup_epochs": 1}),
+    ],
+    ids=str,
+)
+def test_what_asks_for_the_same_is_the_same_run(one, other) -> None:
+    first, second = (make_config(RunConfig, {"action": "Sitting", **given}) for given in (one, other))
+    assert first == second
+    assert run_name(first, "abc") == run_name(second, "abc")
+
+
+def test_a_baseline_of_some_subjects_has_epochs_shorter_than_a_unit_epoch_and_so_a_schedule_of_its_own() -> None:
+    settings = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
+    some, all_of_them = (make_config(RunConfig, {**settings, **own}) for own in ({"labelled_subjects": "S1"}, {}))
+    assert (some.lr_decay_per, some.bn_decay_per) == ("unit_epoch", "unit_epoch")
+    assert (all_of_them.lr_decay_per, all_of_them.bn_decay_per) == ("epoch", "epoch")
 
 
 @pytest.mark.parametrize("action", ["../../elsewhere", "one/other", "one\\other"])

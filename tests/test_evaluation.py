@@ -9,11 +9,12 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
-from pose3d_lib import evaluation
+from pose3d_lib import prediction
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action, predict
+from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.model import TemporalLifter
+from pose3d_lib.prediction import predict
 from pose3d_lib.skeleton import H36M_17
 
 ROWS = [
@@ -175,7 +176,7 @@ def test_other_keypoints_are_mirrored_by_their_own_layout(data) -> None:
 def test_how_many_clips_pass_together_does_not_matter(data, rows, causal, monkeypatch) -> None:
     model = lifter(causal=causal)
     together = evaluate(model, data, data.test_clips(), "simulated")
-    monkeypatch.setattr(evaluation, "ROWS_AT_ONCE", rows)
+    monkeypatch.setattr(prediction, "ROWS_AT_ONCE", rows)
     groups = [len(group) for group in predict(model, data, data.test_clips(), "simulated")]
     assert sum(groups) == 5
     assert len(groups) == {1: 5, 10**9: 1}.get(rows, len(groups))
@@ -185,10 +186,10 @@ def test_how_many_clips_pass_together_does_not_matter(data, rows, causal, monkey
 def test_a_clip_s_prediction_is_that_of_the_clip_alone(data) -> None:
     model, clips = lifter(), data.test_clips()
     (together,) = predict(model, data, clips, "simulated")
-    for number, prediction in enumerate(together):
+    for number, lifted in enumerate(together):
         ((alone,),) = predict(model, data, clips.iloc[[number]], "simulated")
-        assert prediction.shape == (clips.iloc[number].stop - clips.iloc[number].start, 17, 3)
-        torch.testing.assert_close(prediction, alone, rtol=0, atol=1e-6)
+        assert lifted.shape == (clips.iloc[number].stop - clips.iloc[number].start, 17, 3)
+        torch.testing.assert_close(lifted, alone, rtol=0, atol=1e-6)
 
 
 def test_perfect_predictions_have_no_error(flat_data) -> None:
@@ -264,7 +265,7 @@ def test_many_short_clips_pass_a_long_network_in_several_groups(hand_made) -> No
     model.filter_widths = (3, 3, 3, 3, 3)
     groups = [len(group) for group in predict(model, data, data.test_clips(), "simulated")]
     assert sum(groups) == 200
-    assert max(groups) * (2 + 242) < 1.1 * evaluation.ROWS_AT_ONCE  # with their padding, which is most of them
+    assert max(groups) * (2 + 242) < 1.1 * prediction.ROWS_AT_ONCE  # with their padding, which is most of them
 
 
 # From clips to actions, on numbers made by hand

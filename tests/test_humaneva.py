@@ -11,7 +11,8 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.drawings import draw_3d, draw_cameras
 from pose3d_lib.errors import InputError
-from pose3d_lib.evaluation import evaluate, predict
+from pose3d_lib.evaluation import evaluate
+from pose3d_lib.prediction import predict
 from pose3d_lib.skeleton import COCO_17, HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.spec import DataSpec

@@ -17,11 +17,11 @@ CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causa
 
 
 def lifter(
-    widths=(3, 3, 3), *, causal=False, p=0.0, channels=12, seed=0, dtype: torch.dtype = torch.float64
+    widths=(3, 3, 3), *, causal=False, dense=False, p=0.0, channels=12, seed=0, dtype: torch.dtype = torch.float64
 ) -> TemporalLifter:
     """A narrow lifter of 5 joints into 4, in evaluation mode, whose batch norms have seen something."""
     torch.manual_seed(seed)
-    model = TemporalLifter(5, 2, 4, widths, causal=causal, dropout=p, channels=channels).to(dtype)
+    model = TemporalLifter(5, 2, 4, widths, causal=causal, dense=dense, dropout=p, channels=channels).to(dtype)
     for name, buffer in model.named_buffers():
         if name.endswith("running_mean"):
             buffer.normal_(0, 0.3)
@@ -43,6 +43,7 @@ class PublishedNetwork(nn.Module):
 
     Expand convolution, then per block a dilated (or strided) convolution and one of width 1, each with batch norm, ReLU
     and dropout, beside a slice of the block's input: the centre one, or the last one if causal; at the end width 1 to 3D.
+    If dense, a convolution has a tap on each of the frames between the first and the last of the dilated one.
     """
 
     def __init__(self, model: TemporalLifter, *, strided: bool):
@@ -54,8 +55,9 @@ class PublishedNetwork(nn.Module):
         spread = first
         convolutions = [nn.Conv1d(inputs, channels, first, stride=first if strided else 1, bias=False)]
         for width in model.filter_widths[1:]:
-            form = {"stride": width} if strided else {"dilation": spread}
-            convolutions.append(nn.Conv1d(channels, channels, width, **form, bias=False))
+            form = {"stride": width} if strided else {} if model.dense else {"dilation": spread}
+            taps = (width - 1) * spread + 1 if model.dense else width
+            convolutions.append(nn.Conv1d(channels, channels, taps, **form, bias=False))
             convolutions.append(nn.Conv1d(channels, channels, 1, bias=False))
             spread *= width
         self.convolutions = nn.ModuleList(convolutions)
@@ -224,6 +226,26 @@ def test_without_gradients_a_spoilt_frame_spoils_no_other_clip() -> None:
     assert spoilt.tolist() == [[False] * 7, [False] * 4 + [True] * 3, [False] * 7]
 
 
+@WIDTHS
+@CAUSAL
+def test_the_dense_ablation_is_the_published_network_with_every_tap_between(widths, causal) -> None:
+    model = lifter(widths, causal=causal, dense=True)
+    frames = math.prod(widths)
+    clip = clips(frames + 6)
+    expected = published(model, clip, strided=False)
+    assert expected.shape[1] == 7  # the same receptive field
+    torch.testing.assert_close(model(clip), expected, atol=1e-12, rtol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(model(clip), expected, atol=1e-12, rtol=0)
+        torch.testing.assert_close(model.forward_windows(clip[:, :frames]), expected[:, 0], atol=1e-12, rtol=0)
+
+
+def test_the_dense_ablation_multiplies_the_weights_over_time() -> None:
+    # 34*3*1024 + 2048, then taps 7 and 19: (taps + 1) * 1024^2 + 2 * 2048 each, 1024*51 + 51
+    expected = 104_448 + 2048 + (8 + 20) * 1_048_576 + 4 * 2048 + 52_275
+    assert TemporalLifter(17, 2, 17, (3, 3, 3), dense=True, channels=1024).num_parameters == expected
+
+
 # Training
 
 
@@ -242,8 +264,9 @@ def test_a_training_step_is_the_published_network_s_given_the_same_masks(widths,
 
 
 @CAUSAL
-def test_in_training_whole_clips_too_are_the_published_network_s(causal, same_masks) -> None:
-    model, clip = lifter(causal=causal, p=0.25).train(), clips(33)
+@pytest.mark.parametrize("dense", [False, True], ids=["dilated", "dense"])
+def test_in_training_whole_clips_too_are_the_published_network_s(causal, dense, same_masks) -> None:
+    model, clip = lifter(causal=causal, dense=dense, p=0.25).train(), clips(33)
     twin = PublishedNetwork(model, strided=False)
     assert_all_close(gradients(model, model, clip), gradients(twin, twin, clip), rtol=1e-10, atol=1e-11)
     assert_all_close(statistics(model), statistics(twin), rtol=1e-12, atol=1e-12)
@@ -337,8 +360,9 @@ def test_a_padded_clip_comes_out_as_long_as_it_went_in(causal) -> None:
     assert lifter(causal=causal)(clips(before + 10 + after)).shape == (2, 10, 4, 3)
 
 
-def test_a_causal_lifter_never_sees_the_future() -> None:
-    model, clip = lifter(causal=True), clips(10)
+@pytest.mark.parametrize("dense", [False, True], ids=["dilated", "dense"])
+def test_a_causal_lifter_never_sees_the_future(dense) -> None:
+    model, clip = lifter(causal=True, dense=dense), clips(10)
     before, after = padding(model.filter_widths, causal=True)
 
     def lift(clip: Tensor) -> Tensor:

@@ -21,13 +21,14 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
 from pose3d_lib.errors import InputError
+from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import RunStopped, noted_signals
 from pose3d_lib.leases import LEASE, RunLost, hold_run
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config
 from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.runs import Run, run_folder
-from pose3d_lib.training import HistoryRow, Trained, train
+from pose3d_lib.training import train
 
 # 100 frames to train on, so 200 windows in a unit epoch, of which Sitting has 60.
 ROWS = [
@@ -458,11 +459,11 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
     steps = training.TrainingSteps
 
     class Spoilt(steps):
-        def __call__(self, numbers) -> None:
-            super().__call__(numbers)
+        def __call__(self, *numbers) -> None:
+            super().__call__(*numbers)
             self.made = getattr(self, "made", 0) + 1
             if self.made == 6:
-                next(self._model.parameters()).data.fill_(float("nan"))
+                next(self._lifters.parameters()).data.fill_(float("nan"))
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "TrainingSteps", Spoilt)

@@ -77,9 +77,9 @@ def first_weights(monkeypatch) -> list[dict[str, torch.Tensor]]:
     states = []
     steps = training.TrainingSteps
 
-    def remember(model, *arguments, **named):
-        states.append({name: value.clone() for name, value in model.state_dict().items()})
-        return steps(model, *arguments, **named)
+    def remember(objective, **named):
+        states.append({name: value.clone() for name, value in objective.lifters.state_dict().items()})
+        return steps(objective, **named)
 
     monkeypatch.setattr(training, "TrainingSteps", remember)
     return states

@@ -12,10 +12,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pose3d_lib import steps
+from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
+from pose3d_lib.objective import Objective
 from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.steps import AmsGrad, TrainingSteps
-from pose3d_lib.windows import TrainingWindows
+from pose3d_lib.windows import Batch, TrainingWindows
 
 ON_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -32,6 +34,10 @@ def lifter(*, p: float = 0.25, seed: int = 0, device: str = "cpu") -> TemporalLi
     return TemporalLifter(17, 2, 17, (3, 3), dropout=p, channels=8).to(device)
 
 
+def supervised(model: TemporalLifter, windows: TrainingWindows) -> Objective:
+    return Objective(Lifters(model), windows)
+
+
 def batches(*sizes: int, windows: int = 200) -> list[Tensor]:
     generator = torch.Generator().manual_seed(1)
     return [torch.randperm(windows, generator=generator)[:size] for size in sizes]
@@ -42,8 +48,8 @@ def numbers_of(model: TemporalLifter) -> dict[str, bytes]:
     return {name: value.cpu().numpy().tobytes() for name, value in model.state_dict().items()}
 
 
-def losses(model: TemporalLifter, inputs: Tensor, targets: Tensor) -> Tensor:
-    return (model.forward_windows(inputs) - targets).square().sum(-1).sqrt().mean()
+def losses(model: TemporalLifter, batch: Batch) -> Tensor:
+    return (model.forward_windows(batch.inputs) - batch.targets.squeeze(1)).square().sum(-1).sqrt().mean()
 
 
 # AmsGrad
@@ -84,7 +90,7 @@ def test_a_step_is_one_of_adam_on_the_mean_loss_of_its_windows(windows) -> None:
     model = lifter(p=0.0)
     twin = copy.deepcopy(model).train()
     adam = torch.optim.Adam(twin.parameters(), amsgrad=True, fused=True)
-    make_step = TrainingSteps(model, windows, precision="float32", lr=0.01)
+    make_step = TrainingSteps(supervised(model, windows), precision="float32", lr=0.01)
     for step, numbers in enumerate(batches(16, 16, 40, 7, 16)):
         rate, momentum = 0.01 * 0.5**step, 0.1 * 0.7**step
         make_step.set_schedule(rate, momentum)
@@ -92,7 +98,7 @@ def test_a_step_is_one_of_adam_on_the_mean_loss_of_its_windows(windows) -> None:
         adam.param_groups[0]["lr"] = rate
         twin.set_bn_momentum(momentum)
         adam.zero_grad()
-        losses(twin, *windows.gather(numbers)).backward()
+        losses(twin, windows.gather(numbers)).backward()
         adam.step()
     for (name, found), expected in zip(model.state_dict().items(), twin.state_dict().values(), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
@@ -101,11 +107,11 @@ def test_a_step_is_one_of_adam_on_the_mean_loss_of_its_windows(windows) -> None:
 def test_the_losses_of_all_windows_are_added_up_until_they_are_zeroed(windows) -> None:
     model = lifter(p=0.0)
     twin = copy.deepcopy(model).train()
-    make_step = TrainingSteps(model, windows, precision="float32", lr=1e-30)  # no weight moves
+    make_step = TrainingSteps(supervised(model, windows), precision="float32", lr=1e-30)  # no weight moves
     expected = 0.0
     for numbers in batches(16, 40, 7):
         make_step(numbers)
-        expected += losses(twin, *windows.gather(numbers)).item() * len(numbers)
+        expected += losses(twin, windows.gather(numbers)).item() * len(numbers)
     assert make_step.loss_sum.dtype == torch.float64
     assert make_step.loss_sum.item() == pytest.approx(expected, rel=1e-6)
     make_step.loss_sum.zero_()
@@ -116,13 +122,13 @@ def test_the_losses_of_all_windows_are_added_up_until_they_are_zeroed(windows) -
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_schedule_reaches_the_weights_and_the_running_statistics(precision, windows) -> None:
     model, numbers = lifter(p=0.0), batches(64)[0]
-    make_step = TrainingSteps(model, windows, precision=precision, lr=7.0)
+    make_step = TrainingSteps(supervised(model, windows), precision=precision, lr=7.0)
     make_step.set_schedule(0.125, 0.25)
     before = copy.deepcopy(model.state_dict())
     make_step(numbers)
     moved = (model.shrink.bias - before["shrink.bias"]).abs()
     torch.testing.assert_close(moved, torch.full_like(moved, 0.125))  # Adam's first step, whatever the gradient
-    taps = windows.gather(numbers)[0].reshape(64 * 3, 102)
+    taps = windows.gather(numbers).inputs.reshape(64 * 3, 102)
     mean = (taps @ before["expand.product.weight"].t()).mean(dim=0)
     torch.testing.assert_close(model.expand.norm.running_mean, 0.25 * mean, rtol=0.02, atol=0.01)
     weight, running = model.shrink.weight.detach().clone(), model.expand.norm.running_mean.clone()
@@ -133,7 +139,7 @@ def test_the_schedule_reaches_the_weights_and_the_running_statistics(precision, 
 
 
 def test_a_schedule_that_stays_is_written_once_and_one_that_changes_in_either_part_anew(windows) -> None:
-    make_step = TrainingSteps(lifter(), windows, precision="float32", lr=0.5)
+    make_step = TrainingSteps(supervised(lifter(), windows), precision="float32", lr=0.5)
     for schedule, writes in (((0.5, 0.1), 4), ((0.5, 0.1), 0), ((0.5, 0.2), 4), ((0.25, 0.2), 4), ((0.25, 0.2), 0)):
         with Operations() as operations:
             make_step.set_schedule(*schedule)
@@ -143,7 +149,7 @@ def test_a_schedule_that_stays_is_written_once_and_one_that_changes_in_either_pa
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_after_a_step_no_gradient_takes_memory(precision, windows) -> None:
     model = lifter().eval()
-    make_step = TrainingSteps(model, windows, precision=precision, lr=0.01)
+    make_step = TrainingSteps(supervised(model, windows), precision=precision, lr=0.01)
     assert model.training
     make_step(batches(16)[0])
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
@@ -154,7 +160,7 @@ def test_the_same_seed_gives_the_same_weights(precision, windows) -> None:
     def trained(seed: int) -> dict[str, bytes]:
         model = lifter()
         torch.manual_seed(seed)  # of the masks
-        make_step = TrainingSteps(model, windows, precision=precision, lr=0.01)
+        make_step = TrainingSteps(supervised(model, windows), precision=precision, lr=0.01)
         for numbers in batches(16, 40, 16):
             make_step(numbers)
         return numbers_of(model)
@@ -167,7 +173,7 @@ def test_either_precision_trains_other_digits_of_nearly_the_same_weights(windows
     models = []
     for precision in PRECISIONS:
         models.append(lifter(p=0.0))
-        make_step = TrainingSteps(models[-1], windows, precision=precision, lr=1e-3)
+        make_step = TrainingSteps(supervised(models[-1], windows), precision=precision, lr=1e-3)
         for numbers in batches(*[64] * 5):
             make_step(numbers)
     exact, rounded = (model.shrink.weight.detach() for model in models)
@@ -201,7 +207,7 @@ READS = {"_local_scalar_dense", "item", "nonzero", "masked_select", "is_nonzero"
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_no_step_reads_anything_back_from_the_device(precision, windows) -> None:
-    make_step = TrainingSteps(lifter(), windows, precision=precision, lr=0.01)
+    make_step = TrainingSteps(supervised(lifter(), windows), precision=precision, lr=0.01)
     with Operations() as operations:
         for step, numbers in enumerate(batches(16, 16, 40)):
             make_step.set_schedule(0.01 * 0.5**step, 0.1)
@@ -216,7 +222,7 @@ def test_no_step_reads_anything_back_from_the_device(precision, windows) -> None
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_first_and_the_last_product_are_in_float32_backward_too(precision, windows) -> None:
-    make_step = TrainingSteps(lifter(), windows, precision=precision, lr=0.01)
+    make_step = TrainingSteps(supervised(lifter(), windows), precision=precision, lr=0.01)
     with Operations() as operations:
         make_step(batches(16)[0])
     products = {
@@ -245,8 +251,8 @@ class Recorder:
         self.replayed: list[int] = []
         optimizer = make_step._optimizer
         self._state = [
-            *make_step._model.parameters(),
-            *make_step._model.buffers(),
+            *make_step._lifters.pose.parameters(),
+            *make_step._lifters.pose.buffers(),
             *(value for name in ("_means", "_squares", "_largest", "_steps") for value in getattr(optimizer, name)),
             make_step.loss_sum,
         ]
@@ -318,7 +324,7 @@ def scheduled(make_step: TrainingSteps) -> None:
 
 
 def test_each_size_of_batch_is_recorded_once_after_three_steps_and_replayed_from_then_on(windows, as_on_a_gpu) -> None:
-    make_step = TrainingSteps(lifter(), windows, precision="float32", lr=0.01, record=True)
+    make_step = TrainingSteps(supervised(lifter(), windows), precision="float32", lr=0.01, record=True)
     recorder = as_on_a_gpu(make_step)
     scheduled(make_step)
     assert steps.STEPS_BEFORE_RECORDING == 3
@@ -329,7 +335,7 @@ def test_each_size_of_batch_is_recorded_once_after_three_steps_and_replayed_from
 
 
 def test_nothing_is_recorded_unless_it_is_asked_for(windows, as_on_a_gpu) -> None:
-    make_step = TrainingSteps(lifter(), windows, precision="float32", lr=0.01)
+    make_step = TrainingSteps(supervised(lifter(), windows), precision="float32", lr=0.01)
     recorder = as_on_a_gpu(make_step)
     scheduled(make_step)
     assert (recorder.aside, recorder.recorded, recorder.replayed) == ([], [], [])
@@ -338,16 +344,16 @@ def test_nothing_is_recorded_unless_it_is_asked_for(windows, as_on_a_gpu) -> Non
 @pytest.mark.parametrize("p", [0.0, 0.25, 0.3])
 def test_replayed_steps_are_those_made_one_by_one_bit_for_bit(p, windows, as_on_a_gpu) -> None:
     plain, replayed = (
-        TrainingSteps(lifter(p=p), windows, precision="float32", lr=0.01, record=True)
+        TrainingSteps(supervised(lifter(p=p), windows), precision="float32", lr=0.01, record=True)
         for _ in ("one by one", "replayed")
     )
     scheduled(plain)
     recorder = as_on_a_gpu(replayed)
     scheduled(replayed)
     assert len(recorder.replayed) == 6
-    assert numbers_of(replayed._model) == numbers_of(plain._model)
+    assert numbers_of(replayed._lifters.pose) == numbers_of(plain._lifters.pose)
     assert replayed.loss_sum == plain.loss_sum
-    assert replayed._model.expand.norm.num_batches_tracked == len(SIZES)
+    assert replayed._lifters.pose.expand.norm.num_batches_tracked == len(SIZES)
 
 
 @ON_A_GPU
@@ -358,12 +364,14 @@ def test_on_a_gpu_replayed_steps_are_those_made_one_by_one(precision, hand_made,
     made = []
     for steps_before_recording in (3, 10**9):
         monkeypatch.setattr(steps, "STEPS_BEFORE_RECORDING", steps_before_recording)
-        made.append(TrainingSteps(lifter(p=0.0, device="cuda"), windows, precision=precision, lr=1e-2, record=True))
+        made.append(
+            TrainingSteps(supervised(lifter(p=0.0, device="cuda"), windows), precision=precision, lr=1e-2, record=True)
+        )
         for step, numbers in enumerate(batches(*SIZES)):
             made[-1].set_schedule(1e-2 * 0.5 ** (step // 2), 0.3 * 0.8 ** (step // 3))
             made[-1](numbers.cuda())
     assert (len(made[0]._recorded), len(made[1]._recorded)) == (2, 0)
-    for found, expected in zip(*(make_step._model.state_dict().values() for make_step in made), strict=True):
+    for found, expected in zip(*(make_step._lifters.pose.state_dict().values() for make_step in made), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(made[0].loss_sum, made[1].loss_sum, rtol=1e-4, atol=0)
 
@@ -372,7 +380,9 @@ def test_on_a_gpu_replayed_steps_are_those_made_one_by_one(precision, hand_made,
 def test_on_a_gpu_a_replayed_step_draws_new_masks(hand_made) -> None:
     data = hand_made([("S1", "Walking", "0", 0, 60)])
     windows = TrainingWindows(data, data.clips, "simulated", (3, 3), device="cuda")
-    make_step = TrainingSteps(lifter(p=0.25, device="cuda"), windows, precision="float32", lr=1e-30, record=True)
+    make_step = TrainingSteps(
+        supervised(lifter(p=0.25, device="cuda"), windows), precision="float32", lr=1e-30, record=True
+    )
     numbers, sums = torch.arange(64, device="cuda"), []
     for _ in range(8):
         make_step.loss_sum.zero_()

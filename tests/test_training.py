@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from pose3d_lib import steps, training
+from pose3d_lib import history, losses, training
 from pose3d_lib.assignment import build_model, check_run, own_test_clips
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import evaluate, frame_wise, per_action
+from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.skeleton import COCO_17, Skeleton
-from pose3d_lib.training import HistoryRow, Trained, train
+from pose3d_lib.training import train
 from pose3d_lib.windows import TrainingWindows
 
 # 100 frames to train on, so 200 windows in a unit epoch: 120 of Walking, 60 of Sitting, 20 of SittingDown.
@@ -155,7 +156,7 @@ def nothing_slow(monkeypatch) -> None:
         raise AssertionError("the refusal came too late")
 
     monkeypatch.setattr(training, "TrainingWindows", fail)
-    monkeypatch.setattr(training, "build_model", fail)
+    monkeypatch.setattr(training, "build_lifters", fail)
 
 
 @pytest.mark.usefixtures("nothing_slow")
@@ -272,10 +273,10 @@ def test_a_step_is_adam_with_amsgrad_on_the_mean_distance_of_the_joints(causal, 
     windows = TrainingWindows(data, data.train_clips("Sitting"), "simulated", (3,), causal=causal)
     seen = 0
     for batch in batches.copy():
-        inputs, targets = windows.gather(torch.tensor(batch))
+        gathered = windows.gather(torch.tensor(batch))
         optimizer.param_groups[0]["lr"] = 0.01 * 0.95 ** (seen // 60)
         optimizer.zero_grad()
-        (model.forward_windows(inputs) - targets).square().sum(-1).sqrt().mean().backward()
+        (model.forward_windows(gathered.inputs) - gathered.targets[:, 0]).square().sum(-1).sqrt().mean().backward()
         optimizer.step()
         seen += len(batch)
     for found, expected in zip(trained.model.parameters(), model.parameters(), strict=True):
@@ -385,16 +386,16 @@ def test_the_network_has_the_momentum_that_the_last_row_tells(data) -> None:
 
 
 def test_a_row_s_loss_is_the_mean_over_the_windows_since_the_row_before(data, monkeypatch) -> None:
-    losses = []
+    made = []
 
     def remember(predicted, targets):
         errors = (predicted - targets).norm(dim=-1).mean(dim=-1)
-        losses.append(errors.detach().double())
+        made.append(errors.detach().double())
         return errors
 
-    monkeypatch.setattr(steps, "mpjpe", remember)
+    monkeypatch.setattr(losses, "mpjpe", remember)
     _, rows = run(config(evaluate_at=(0.5,)), data)
-    all_losses, seen = torch.cat(losses), [0, *(row.windows for row in rows)]
+    all_losses, seen = torch.cat(made), [0, *(row.windows for row in rows)]
     expected = [1000 * float(all_losses[a:b].mean()) for a, b in pairwise(seen)]
     assert [row.train_mpjpe for row in rows] == pytest.approx(expected, rel=1e-5)
 
@@ -433,10 +434,11 @@ class Clock:
 def clock(monkeypatch) -> Clock:
     """A step takes 1 s and a test on the way 100 s."""
     clock = Clock()
-    monkeypatch.setattr(
-        training, "time", SimpleNamespace(perf_counter=lambda: clock.now, process_time=lambda: 2 * clock.now)
-    )
-    monkeypatch.setattr(steps, "mpjpe", clock.costs(1, steps.mpjpe))
+    for module in (training, history):
+        monkeypatch.setattr(
+            module, "time", SimpleNamespace(perf_counter=lambda: clock.now, process_time=lambda: 2 * clock.now)
+        )
+    monkeypatch.setattr(losses, "mpjpe", clock.costs(1, losses.mpjpe))
     monkeypatch.setattr(training, "evaluate", clock.costs(100, training.evaluate))
     return clock
 

@@ -9,8 +9,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.padded_clips import gather_targets, mirror_keypoints, mirror_poses, pad_clips
 from pose3d_lib.skeleton import COCO_17, H36M_17, Skeleton
-from pose3d_lib.windows import TrainingWindows, gather_targets, mirror_keypoints, mirror_poses, pad_clips
+from pose3d_lib.windows import TrainingWindows
 
 # Clips of one frame, of fewer than a window, of more; others that are not chosen stand between them.
 ROWS = [
@@ -63,8 +64,8 @@ def exchanged(layout: Skeleton) -> list[int]:
 
 def all_windows(data: PoseDataset, widths, *, causal: bool, keypoints: str = "simulated"):
     windows = TrainingWindows(data, data.train_clips(), keypoints, widths, causal=causal)
-    inputs, targets = windows.gather(torch.arange(len(windows)))
-    return inputs.numpy(), targets.numpy()
+    batch = windows.gather(torch.arange(len(windows)))
+    return batch.inputs.numpy(), batch.targets.squeeze(1).numpy()
 
 
 @pytest.mark.parametrize(
@@ -144,11 +145,11 @@ def test_targets_are_the_poses_of_the_windows_own_frames(data) -> None:
 
 def test_any_order_of_numbers_gives_the_same_windows(data) -> None:
     windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 5))
-    inputs, targets = windows.gather(torch.arange(len(windows)))
+    everything = windows.gather(torch.arange(len(windows)))
     numbers = torch.tensor([145, 0, 72, 73, 5, 5, 144])  # the last, the first, the last plain, the first mirrored ...
-    some_inputs, some_targets = windows.gather(numbers)
-    assert torch.equal(some_inputs, inputs[numbers])
-    assert torch.equal(some_targets, targets[numbers])
+    some = windows.gather(numbers)
+    assert torch.equal(some.inputs, everything.inputs[numbers])
+    assert torch.equal(some.targets, everything.targets[numbers])
 
 
 def test_targets_of_some_clips_stand_end_to_end(data) -> None:
@@ -185,7 +186,7 @@ def test_thousands_of_clips_take_no_more_than_their_frames_and_padding(hand_made
     assert windows.screen.shape == (2 * 4_000 * (3 + 26), 34)
     assert windows.screen.untyped_storage().nbytes() == 2 * 4_000 * (3 + 26) * 34 * 4
     assert windows.targets.untyped_storage().nbytes() == 2 * 4_000 * 3 * 51 * 4
-    assert windows.gather(torch.tensor([23_999]))[0].shape == (1, 27, 17, 2)
+    assert windows.gather(torch.tensor([23_999])).inputs.shape == (1, 27, 17, 2)
 
 
 class Memory(TorchDispatchMode):

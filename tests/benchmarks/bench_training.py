@@ -17,7 +17,9 @@ from torch import Tensor
 from pose3d_lib.assignment import build_model
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
+from pose3d_lib.objective import Objective
 from pose3d_lib.parameters import make_config
 from pose3d_lib.settings import PRESETS
 from pose3d_lib.steps import TrainingSteps
@@ -62,7 +64,9 @@ def both_trainings(data: PoseDataset, config: RunConfig) -> tuple[dict[str, Call
         return shuffled_batches(len(windows), config.batch_size)
 
     ours = {
-        precision: next_of(batches(), TrainingSteps(model(), windows, precision=precision, lr=config.lr))
+        precision: next_of(
+            batches(), TrainingSteps(Objective(Lifters(model()), windows), precision=precision, lr=config.lr)
+        )
         for precision in precisions()
     }
     plain = PlainLifter(model(), strided=True)

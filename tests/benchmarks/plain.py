@@ -27,14 +27,16 @@ class PlainLifter(nn.Module):
 
     def __init__(self, model: TemporalLifter, *, strided: bool):
         super().__init__()
+        if model.causal or model.dense:
+            raise ValueError("the baseline is neither causal nor dense")
         self.widths, self.strided, reach = model.filter_widths, strided, model.filter_widths[0]
         layers = [_convolution(model.expand.product, reach, strided=strided)]
         norms = [model.expand.norm]
-        for block in model.blocks:
-            layers.append(_convolution(block.temporal.product, block.width, strided=strided, dilation=reach))
+        for block, width in zip(model.blocks, self.widths[1:], strict=True):
+            layers.append(_convolution(block.temporal.product, width, strided=strided, dilation=reach))
             layers.append(_convolution(block.pointwise.product, 1, strided=strided))
             norms += [block.temporal.norm, block.pointwise.norm]
-            reach *= block.width
+            reach *= width
         self.convolutions, self.norms = nn.ModuleList(layers), nn.ModuleList(copy.deepcopy(norm) for norm in norms)
         self.shrink = _convolution(model.shrink, 1, strided=strided)
         self.relu, self.dropout = nn.ReLU(), nn.Dropout(model.expand.dropout)

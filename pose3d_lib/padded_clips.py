@@ -1,0 +1,101 @@
+"""Whole clips, gathered from a dataset: normalised, padded at their ends, end to end; and how a mirror shows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from pose3d_lib.cameras import normalize_screen
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.model import padding
+from pose3d_lib.skeleton import Skeleton
+
+
+def mirror_keypoints(screen: Tensor, layout: Skeleton) -> Tensor:
+    """Keypoints as in a mirror: x negated, left and right exchanged: (..., joints, features) -> the same.
+
+    Of the features, x and y are normalised screen coordinates; a score is as high in a mirror.
+    """
+    return screen[..., list(layout.mirror), :] * screen.new_tensor([-1, 1, 1][: screen.shape[-1]])
+
+
+def mirror_poses(poses: Tensor, skeleton: Skeleton) -> Tensor:
+    """Camera-space poses as in a mirror: x negated, left and right exchanged: (..., joints, 3) -> the same."""
+    return poses[..., list(skeleton.mirror), :] * poses.new_tensor([-1, 1, 1])
+
+
+@dataclass(frozen=True)
+class PaddedClips:
+    """Some clips' keypoints, end to end.
+
+    Attributes:
+        screen: (rows, joints, features) float32, normalised screen coordinates and, where the dataset has them, scores;
+            every clip with its padding.
+        first_row: (frames,) int64: for each frame of the clips, the row at which its window begins.
+        lengths: frames of each clip, without padding.
+    """
+
+    screen: Tensor
+    first_row: Tensor
+    lengths: tuple[int, ...]
+
+
+def pad_clips(
+    data: PoseDataset,
+    clips: pd.DataFrame,
+    keypoints: str,
+    filter_widths: Sequence[int],
+    *,
+    causal: bool,
+    chunk: int = 1,
+    room: int = 1,
+) -> PaddedClips:
+    """Gathers clips, normalises their keypoints and repeats their first and last frames as far as a window reaches.
+
+    A clip whose frames are no multiple of `chunk` is padded as if they were the next one. With `room` 2, `screen` has twice
+    the rows, the second half of them not yet written.
+    """
+    before, after = padding(filter_widths, causal=causal)
+    lengths = (clips.stop - clips.start).to_numpy()
+    starts = np.concatenate([[0], np.cumsum(before + lengths + -lengths % chunk + after)])
+    pixels, scores = data.keypoints[keypoints], data.scores.get(keypoints)
+    features = 2 if scores is None else 3
+    screen = torch.empty((room * int(starts[-1]), pixels.shape[1], features))
+    for row, end, length, clip in zip(starts, starts[1:], lengths, clips.itertuples(), strict=False):
+        camera = data.cameras[clip.camera]
+        frames = torch.from_numpy(pixels[clip.start : clip.stop])
+        own = screen[row:end]
+        inside = own[before : before + length]
+        inside[..., :2] = normalize_screen(frames, camera.width, camera.height)
+        if scores is not None:
+            inside[..., 2] = torch.from_numpy(scores[clip.start : clip.stop])
+        own[:before] = inside[0]
+        own[before + length :] = inside[-1]
+    first_row = np.repeat(starts[:-1] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(
+        lengths.sum()
+    )
+    return PaddedClips(screen, torch.from_numpy(first_row), tuple(int(length) for length in lengths))
+
+
+def gather_targets(data: PoseDataset, clips: pd.DataFrame, *, room: int = 1) -> Tensor:
+    """Root-relative 3D joints of some clips, end to end: (frames, joints, 3) float32, metres, camera space.
+
+    With `room` 2, there are twice the frames, the second half of them not yet written.
+    """
+    return _end_to_end(data.positions, clips, room)
+
+
+def gather_trajectory(data: PoseDataset, clips: pd.DataFrame, *, room: int = 1) -> Tensor:
+    """The root joint of some clips in camera space, end to end: (frames, 1, 3) float32, metres; `room` as above."""
+    return _end_to_end(data.trajectory[:, None], clips, room)
+
+
+def _end_to_end(array: np.ndarray, clips: pd.DataFrame, room: int) -> Tensor:
+    ends = (clips.stop - clips.start).cumsum().tolist()
+    rows = torch.empty((room * (ends or [0])[-1], *array.shape[1:]))
+    for end, start, stop in zip(ends, clips.start, clips.stop, strict=True):
+        rows[end - (stop - start) : end] = torch.from_numpy(array[start:stop])
+    return rows
