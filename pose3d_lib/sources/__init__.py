@@ -114,7 +114,9 @@ def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
     origin, path = _origin(spec.dataset)
     data = origin.read(spec, path, progress)
     entry = catalogue.find_entry(spec.dataset)
-    return replace(data, notes=(*data.notes, *entry.notes)) if entry else data
+    if entry is None:
+        return data
+    return replace(data, notes=(*data.notes, *entry.notes), terms=entry.terms or data.terms)
 
 
 def prepared_path(spec: DataSpec) -> Path:

@@ -106,6 +106,7 @@ class Entry:
         parameters: of `DataSpec`, for whoever does not give others.
         missing: what to do when there is nothing at `path`.
         notes: for the dataset's: its licence, and what its user should know.
+        terms: for the dataset's; empty for those that its files tell.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Entry:
     parameters: Mapping[str, object] = field(default_factory=dict)
     missing: str = ""
     notes: tuple[str, ...] = ()
+    terms: str = ""
 
 
 @cache
@@ -134,7 +136,8 @@ def find_entry(dataset: str) -> Entry | None:
         known = collections()[dataset]
         licence = f"{known.title}: {known.licence.name}. {known.licence.terms} To cite or thank: {known.citation}"
         missing = f"`pose3d data fetch {dataset}` downloads it"
-        return Entry(dataset, known.home, known.parameters, missing, (licence, *known.notes))
+        terms = f"{known.title} is under {known.licence.name} ({known.licence.url}). {known.licence.terms}"
+        return Entry(dataset, known.home, known.parameters, missing, (licence, *known.notes), terms)
     if dataset.endswith(DESCRIPTION):
         return _read_description(find_path(dataset))
     return None

@@ -32,6 +32,7 @@ from pose3d_lib.sources.human36m_facts import (
     DRIFTING,
     FPS,
     SUBJECTS,
+    TERMS,
     describe_missing_takes,
     describe_totals,
     leave_out,
@@ -146,4 +147,5 @@ def read_originals(path: Path, *, without: Sequence[str] = (), progress: Progres
             *describe_missing_takes(sort_takes(takes)),
             *describe_totals(data.clips, present),
         ),
+        terms=TERMS,
     )

@@ -245,6 +245,7 @@ def _assemble(
         train_subjects=present["train"],
         test_subjects=present["test"],
         notes=(*notes, *_incomplete(clips, present, motion_set)),
+        terms=motion_set.terms,
     )
 
 
