@@ -1,0 +1,251 @@
+"""`ModelCard`: what a trained model is, what it learnt from, how good it is, and under which terms; and what it fits."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.lifters import Lifters
+from pose3d_lib.model import TemporalLifter, receptive_field
+from pose3d_lib.skeleton import ROOT, Skeleton
+
+NORMALISATION = "the image's width becomes [-1, 1], its aspect is kept"
+"""What `normalize_screen` does to pixels; VideoPose3D does the same."""
+
+UNITS = "metres"
+
+SYNTHETIC = "Trained on synthetic data, which a program made: nobody was filmed, and no terms of data apply."
+
+MOST_FRAMES = 100_000
+"""Of a receptive field; one that is longer is a mistake."""
+
+MOST_NAMED = 8
+"""Joints, subjects or numbers that a message lists."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Network(_Part):
+    """What a network is made like; attributes as in `TemporalLifter`, with `in_features` 3 where it sees scores too."""
+
+    filter_widths: tuple[Annotated[int, Field(ge=1, le=1001)], ...] = Field(min_length=1, max_length=12)
+    channels: int = Field(ge=1, le=2**16)
+    dropout: float = Field(ge=0, lt=1)
+    causal: bool
+    dense: bool
+    in_features: int = Field(ge=2, le=3)
+
+    @field_validator("filter_widths")
+    @classmethod
+    def _odd_widths(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        if even := [width for width in widths if width % 2 == 0]:
+            raise ValueError(f"a filter width of {even[0]}; they are odd")
+        if receptive_field(widths) > MOST_FRAMES:
+            raise ValueError(
+                f"a receptive field of {receptive_field(widths):,} frames; at most {MOST_FRAMES:,} make sense"
+            )
+        return widths
+
+
+class Training(_Part):
+    """What a model was trained on, and how.
+
+    Attributes:
+        run: the run's name.
+        dataset, fingerprint, synthetic: of the data, as in `PoseDataset`.
+        subjects, actions: whose clips, doing what.
+        clips, frames: how many those are, as camera frames; a share of each clip if the run took a share.
+        windows: seen, counting each as often as it was seen, mirror images too.
+        unlabelled_clips: seen without their 3D poses.
+        notes: what the data's own declarations say.
+        config: every setting of the run.
+        commit: of the code, with "+" where it had uncommitted changes; None where nobody knows.
+        packages: name -> version.
+    """
+
+    run: str
+    dataset: str
+    fingerprint: str
+    synthetic: bool
+    subjects: tuple[str, ...]
+    actions: tuple[str, ...]
+    clips: int
+    frames: int
+    windows: int
+    unlabelled_clips: int
+    notes: tuple[str, ...]
+    config: dict[str, JsonValue]
+    commit: str | None
+    packages: dict[str, str]
+
+
+class Errors(_Part):
+    """What a model was tested on, and its errors there.
+
+    Attributes:
+        dataset, subjects: whose clips.
+        mirrored: whether predictions were averaged with those of the mirror image.
+        actions: action -> frames and METRICS of `evaluation`, mm and mm per frame.
+        action_wise, frame_wise: their means over actions and over frames.
+        trajectory: action -> mean error of the root, mm; empty without a network of the trajectory.
+    """
+
+    dataset: str
+    subjects: tuple[str, ...]
+    mirrored: bool
+    actions: dict[str, dict[str, float]]
+    action_wise: dict[str, float]
+    frame_wise: dict[str, float]
+    trajectory: dict[str, float] = {}
+
+
+class ModelCard(_Part):
+    """What has to be known of a trained model besides its weights.
+
+    Attributes:
+        name: of the model, for people.
+        network: what the network of the pose is made like, and that of the trajectory too.
+        trajectory: whether there is a second network, of the root's place in camera space.
+        keypoints: the 2D source that it was trained on.
+        layout, skeleton: joints that go in and that come out, in order.
+        fps: frames per second of what it was trained on; several if there were several, none where nobody knows.
+        normalisation: how pixels become what the network sees.
+        units: of what comes out.
+        training, errors: None where nobody knows.
+        licence: the terms of what it was trained on, in sentences.
+        origin: how the model came to be, in a sentence.
+        assumed: sentences on what is a convention and not known of this very model.
+    """
+
+    name: str
+    network: Network
+    trajectory: bool
+    keypoints: str
+    layout: Skeleton
+    skeleton: Skeleton
+    fps: tuple[float, ...]
+    normalisation: str = NORMALISATION
+    units: str = UNITS
+    training: Training | None = None
+    errors: Errors | None = None
+    licence: str
+    origin: str
+    assumed: tuple[str, ...] = ()
+
+
+def network_of(model: TemporalLifter) -> Network:
+    """What a network is made like."""
+    return Network(
+        filter_widths=model.filter_widths,
+        channels=model.shrink.in_features,
+        dropout=model.expand.dropout,
+        causal=model.causal,
+        dense=model.dense,
+        in_features=model.in_features,
+    )
+
+
+def build_networks(card: ModelCard) -> Lifters:
+    """The untrained networks that a card describes."""
+
+    def build(joints: Skeleton) -> TemporalLifter:
+        made = card.network
+        return TemporalLifter(
+            num_joints_in=card.layout.num_joints,
+            in_features=made.in_features,
+            num_joints_out=joints.num_joints,
+            filter_widths=made.filter_widths,
+            causal=made.causal,
+            dense=made.dense,
+            dropout=made.dropout,
+            channels=made.channels,
+        )
+
+    return Lifters(build(card.skeleton), build(ROOT) if card.trajectory else None)
+
+
+def licence_of(data: PoseDataset) -> str:
+    """Under which terms weights are that were trained on some data, as far as is known here."""
+    if data.synthetic:
+        return SYNTHETIC
+    if data.terms:
+        return f"Trained on {data.name}. {data.terms}"
+    return (
+        f"Trained on {data.name}, whose terms are not known here; they decide what may be done with weights that were "
+        "trained on it."
+    )
+
+
+def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
+    """Refuses keypoints that a model cannot see, and says in what those that it can see differ from its own.
+
+    Args:
+        card: the model's.
+        data, keypoints: a dataset, and which of its 2D sources.
+
+    Returns:
+        Warnings, a sentence each: another 2D source, another frame rate.
+
+    Raises:
+        InputError: other joints, another number of input features, or another normalisation.
+    """
+    layout = data.layouts[keypoints]
+    if layout.joints != card.layout.joints:
+        raise InputError(
+            f"model {card.name}: sees {_joints(card.layout)}; the keypoints {keypoints!r} of {data.name} are "
+            f"{_joints(layout)}. {_difference(card.layout, layout)}Choose other keypoints, or another model"
+        )
+    features = 2 + (keypoints in data.scores)
+    if features != card.network.in_features:
+        seen = {2: "x and y of a keypoint", 3: "x, y and the score of a keypoint"}
+        raise InputError(
+            f"model {card.name}: sees {seen[card.network.in_features]}; the keypoints {keypoints!r} of {data.name} were "
+            f"opened with {seen[features]}; open them as the model saw its own"
+        )
+    if card.normalisation != NORMALISATION:
+        raise InputError(
+            f"model {card.name}: sees keypoints that were normalised in another way ({card.normalisation}) than is known "
+            f"here ({NORMALISATION}); nothing that it predicted would be right"
+        )
+    warnings = []
+    if keypoints != card.keypoints:
+        warnings.append(
+            f"The keypoints are {keypoints!r}, and the model was trained on {card.keypoints!r}, whose errors it knows."
+        )
+    if card.fps and (other := sorted(set(data.clips.fps) - set(card.fps))):
+        warnings.append(
+            f"{data.name} has {_numbers(other)} frames per second, and the model was trained on {_numbers(card.fps)}: "
+            "motion looks faster or slower to it than it was."
+        )
+    return warnings
+
+
+def check_skeleton(card: ModelCard, data: PoseDataset) -> None:
+    """Refuses a dataset whose 3D joints are not those that come out of a model, so that no error could be measured."""
+    if data.skeleton.joints != card.skeleton.joints:
+        raise InputError(
+            f"model {card.name}: predicts {_joints(card.skeleton)}; the poses of {data.name} have {_joints(data.skeleton)}. "
+            f"{_difference(card.skeleton, data.skeleton)}Choose other data, or another model"
+        )
+
+
+def _joints(skeleton: Skeleton) -> str:
+    return f"the {skeleton.num_joints} joints of {skeleton.name}"
+
+
+def _difference(expected: Skeleton, found: Skeleton) -> str:
+    """How the joints of one differ from those of another, in a sentence."""
+    missing = [joint for joint in expected.joints if joint not in found.joints]
+    other = [joint for joint in found.joints if joint not in expected.joints]
+    told = [
+        f"{what} {', '.join(names[:MOST_NAMED])}" for what, names in (("lacking", missing), ("with", other)) if names
+    ]
+    return f"{'; '.join(told).capitalize()}. " if told else "The same joints in another order. "
+
+
+def _numbers(values: Mapping | tuple | list) -> str:
+    return ", ".join(f"{value:g}" for value in list(values)[:MOST_NAMED])
