@@ -1,6 +1,7 @@
 """`ModelCard`: what a trained model is, what it learnt from, how good it is, and under which terms; and what it fits."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
@@ -83,13 +84,28 @@ class Training(_Part):
     packages: dict[str, str]
 
 
+class Means(_Part):
+    """The four errors as METRICS of `evaluation` has them: mm, and mm per frame."""
+
+    mpjpe: float
+    p_mpjpe: float
+    n_mpjpe: float
+    mpjve: float
+
+
+class ActionErrors(Means):
+    """Those of one action, and on how many frames."""
+
+    frames: int
+
+
 class Errors(_Part):
     """What a model was tested on, and its errors there.
 
     Attributes:
         dataset, subjects: whose clips.
         mirrored: whether predictions were averaged with those of the mirror image.
-        actions: action -> frames and METRICS of `evaluation`, mm and mm per frame.
+        actions: action -> its errors.
         action_wise, frame_wise: their means over actions and over frames.
         trajectory: action -> mean error of the root, mm; empty without a network of the trajectory.
     """
@@ -97,9 +113,9 @@ class Errors(_Part):
     dataset: str
     subjects: tuple[str, ...]
     mirrored: bool
-    actions: dict[str, dict[str, float]]
-    action_wise: dict[str, float]
-    frame_wise: dict[str, float]
+    actions: dict[str, ActionErrors]
+    action_wise: Means
+    frame_wise: Means
     trajectory: dict[str, float] = {}
 
 
@@ -115,7 +131,8 @@ class ModelCard(_Part):
         fps: frames per second of what it was trained on; several if there were several, none where nobody knows.
         normalisation: how pixels become what the network sees.
         units: of what comes out.
-        training, errors: None where nobody knows.
+        epochs, lr: how often it saw its own frames, and the learning rate that its training ended with.
+        training, errors: what it was trained and tested on. Of these and of the two before, None where nobody knows.
         licence: the terms of what it was trained on, in sentences.
         origin: how the model came to be, in a sentence.
         assumed: sentences on what is a convention and not known of this very model.
@@ -130,11 +147,21 @@ class ModelCard(_Part):
     fps: tuple[float, ...]
     normalisation: str = NORMALISATION
     units: str = UNITS
+    epochs: float | None = None
+    lr: float | None = None
     training: Training | None = None
     errors: Errors | None = None
     licence: str
     origin: str
     assumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The networks, on the CPU and in evaluation mode, and what has to be known of them."""
+
+    lifters: Lifters
+    card: ModelCard
 
 
 def network_of(model: TemporalLifter) -> Network:

@@ -1,20 +1,20 @@
 """A trained model in one file that says what it is: safetensors, with its card as JSON in the metadata; and opening any model."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from pose3d_lib import videopose3d_import
 from pose3d_lib.actions import nearest
 from pose3d_lib.errors import InputError, printable
 from pose3d_lib.inventory import choose_run, run_names
-from pose3d_lib.lifters import Lifters
-from pose3d_lib.model_card import ModelCard, build_networks
+from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks
 from pose3d_lib.paths import make_folder, models_dir, runs_dir
 from pose3d_lib.run_card import read_run_card
 from pose3d_lib.starting import WEIGHTS
+from pose3d_lib.videopose3d_import import import_checkpoint
 from pose3d_lib.weights import check_weights, read_weights
 from pose3d_lib.whole_files import write_atomically
 
@@ -22,14 +22,6 @@ FORMAT = "pose3d-model-1"
 SUFFIX = ".safetensors"
 
 ANOTHER = "get the file again, or name another model"
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """The networks, on the CPU and in evaluation mode, and what has to be known of them."""
-
-    lifters: Lifters
-    card: ModelCard
 
 
 def save_model(model: TrainedModel, path: Path) -> None:
@@ -73,8 +65,9 @@ def open_model(what: str | Path) -> TrainedModel:
     """A model by what somebody calls it.
 
     Args:
-        what: a file `.safetensors`, in the working directory or among those that were imported; or a run, by its folder, by
-            its name, or by a part of its name that no other run has.
+        what: a file `.safetensors`, or a checkpoint `.bin` of VideoPose3D, of which what it does not say is assumed as
+            `import_checkpoint` does; either in the working directory or among those that were imported. Or a run, by its
+            folder, by its name, or by a part of its name that no other run has.
 
     Raises:
         InputError: there is no such model, or it cannot be read.
@@ -82,6 +75,8 @@ def open_model(what: str | Path) -> TrainedModel:
     path = Path(what).expanduser()
     if path.suffix == SUFFIX:
         return load_model(_find_file(path))
+    if path.suffix == videopose3d_import.SUFFIX:
+        return import_checkpoint(_find_file(path))
     folder = path if path.is_dir() else runs_dir() / choose_run(str(what), run_names())
     return _load_weights(folder / WEIGHTS, read_run_card(folder))
 
@@ -91,7 +86,7 @@ def _find_file(path: Path) -> Path:
     for place in (path, models_dir() / path):
         if place.is_file():
             return place
-    there = [file.name for file in sorted(models_dir().glob(f"*{SUFFIX}"))]
+    there = [file.name for folder in (Path.cwd(), models_dir()) for file in sorted(folder.glob(f"*{path.suffix}"))]
     meant = nearest(path.name, there)
     hint = f"did you mean {', '.join(map(printable, meant))}? " if meant else ""
     raise InputError(

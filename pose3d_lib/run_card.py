@@ -34,6 +34,8 @@ def make_card(run: Run, data: PoseDataset) -> ModelCard:
         layout=data.layouts[config.keypoints],
         skeleton=data.skeleton,
         fps=tuple(sorted(set(clips.fps))),
+        epochs=run.timing["epochs"],
+        lr=float(run.history.lr.iloc[-1]),
         training=Training(
             run=run.folder.name,
             dataset=data.name,
