@@ -16,6 +16,10 @@ FEATURES = {2: "x and y", 3: "x, y and its score"}
 
 UNKNOWN = "nobody knows"
 
+ASSUMED = "Not in its file, and assumed"
+BRIEF = ("Origin", "Network", ASSUMED, "Licence")
+"""Titles of what has to be known of a model first."""
+
 
 def describe_card(card: ModelCard) -> Iterator[tuple[str, str]]:
     """What there is to know of a model, as titles and texts; a text of several lines is a list or a table."""
@@ -23,9 +27,9 @@ def describe_card(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "Network", _network(card)
     yield "Sees", _seen(card)
     yield "Predicts", _predicted(card)
-    yield "Licence", _text(card.licence)
     if card.assumed:
-        yield "Not in its file, and assumed", "\n".join(_text(sentence) for sentence in card.assumed)
+        yield ASSUMED, "\n".join(_text(sentence) for sentence in card.assumed)
+    yield "Licence", _text(card.licence)
     yield "Trained on", f"{UNKNOWN} here" if card.training is None else _training(card.training)
     yield "Trained for", _length(card)
     if card.training is not None:
@@ -149,7 +153,5 @@ def _errors_title(errors: Errors) -> str:
 
 def _errors(errors: Errors) -> pd.DataFrame:
     rows = {_text(action): own.model_dump() for action, own in errors.actions.items()}
-    table = errors_table(pd.DataFrame.from_dict(rows, orient="index")[["frames", *METRICS]])
-    if errors.trajectory:
-        table["Root [mm]"] = [errors.trajectory.get(action, float("nan")) for action in table["Action"]]
-    return table
+    roots = {_text(action): error for action, error in errors.trajectory.items()}
+    return errors_table(pd.DataFrame.from_dict(rows, orient="index")[["frames", *METRICS]], roots)

@@ -231,7 +231,7 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
         seen = {2: "x and y of a keypoint", 3: "x, y and the score of a keypoint"}
         raise InputError(
             f"model {card.name}: sees {seen[card.network.in_features]}; the keypoints {keypoints!r} of {data.name} were "
-            f"opened with {seen[features]}; open them as the model saw its own"
+            f"opened with {seen[features]}; the parameter `scores` says which"
         )
     if card.normalisation != NORMALISATION:
         raise InputError(
@@ -271,7 +271,7 @@ def _difference(expected: Skeleton, found: Skeleton) -> str:
     told = [
         f"{what} {', '.join(names[:MOST_NAMED])}" for what, names in (("lacking", missing), ("with", other)) if names
     ]
-    return f"{'; '.join(told).capitalize()}. " if told else "The same joints in another order. "
+    return f"They differ: {'; '.join(told)}. " if told else "They are the same in another order. "
 
 
 def _numbers(values: Mapping | tuple | list) -> str:

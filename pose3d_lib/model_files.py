@@ -1,12 +1,12 @@
 """A trained model in one file that says what it is: safetensors, with its card as JSON in the metadata; and opening any model."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from pose3d_lib import videopose3d_import
 from pose3d_lib.actions import nearest
 from pose3d_lib.errors import InputError, printable
 from pose3d_lib.inventory import choose_run, run_names
@@ -14,6 +14,7 @@ from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks
 from pose3d_lib.paths import make_folder, models_dir, runs_dir
 from pose3d_lib.run_card import read_run_card
 from pose3d_lib.starting import WEIGHTS
+from pose3d_lib.videopose3d_import import SUFFIX as BIN
 from pose3d_lib.videopose3d_import import import_checkpoint
 from pose3d_lib.weights import check_weights, read_weights
 from pose3d_lib.whole_files import write_atomically
@@ -61,24 +62,38 @@ def load_model(path: Path) -> TrainedModel:
     return _load_weights(path, read_card(path))
 
 
-def open_model(what: str | Path) -> TrainedModel:
+def open_model(what: str | Path, *, say: Callable[[str], None] = lambda line: None) -> TrainedModel:
     """A model by what somebody calls it.
 
     Args:
-        what: a file `.safetensors`, or a checkpoint `.bin` of VideoPose3D, of which what it does not say is assumed as
-            `import_checkpoint` does; either in the working directory or among those that were imported. Or a run, by its
-            folder, by its name, or by a part of its name that no other run has.
+        what: a file `.safetensors`, or a checkpoint `.bin` of VideoPose3D; either in the working directory or among the models
+            that were imported, which need no ending. Or a run, by its folder, by its name, or by a part of its name that no
+            other run has.
+        say: called with a line for each thing that a checkpoint of VideoPose3D does not say and that is assumed.
 
     Raises:
         InputError: there is no such model, or it cannot be read.
     """
     path = Path(what).expanduser()
-    if path.suffix == SUFFIX:
-        return load_model(_find_file(path))
-    if path.suffix == videopose3d_import.SUFFIX:
-        return import_checkpoint(_find_file(path))
-    folder = path if path.is_dir() else runs_dir() / choose_run(str(what), run_names())
-    return _load_weights(folder / WEIGHTS, read_run_card(folder))
+    try:
+        place = _find(path)
+    except OSError as error:
+        raise InputError(f"{printable(str(what))[:300]}: cannot be looked at: {error.strerror}") from error
+    if place.suffix == BIN:
+        model = import_checkpoint(place)
+        for sentence in model.card.assumed:
+            say(f"assumed, as {path.name} does not say; options are those of `pose3d checkpoint import`: {sentence}")
+        return model
+    return load_model(place) if place.suffix == SUFFIX else _load_weights(place / WEIGHTS, read_run_card(place))
+
+
+def _find(path: Path) -> Path:
+    """The file, or the folder of the run."""
+    if path.suffix in (SUFFIX, BIN):
+        return _find_file(path)
+    if (imported := models_dir() / f"{path}{SUFFIX}").is_file():
+        return imported
+    return path if path.is_dir() else runs_dir() / choose_run(str(path), run_names())
 
 
 def _find_file(path: Path) -> Path:
@@ -86,8 +101,8 @@ def _find_file(path: Path) -> Path:
     for place in (path, models_dir() / path):
         if place.is_file():
             return place
-    there = [file.name for folder in (Path.cwd(), models_dir()) for file in sorted(folder.glob(f"*{path.suffix}"))]
-    meant = nearest(path.name, there)
+    there = {file.stem: file.name for folder in (Path.cwd(), models_dir()) for file in folder.glob(f"*{path.suffix}")}
+    meant = [there[stem] for stem in nearest(path.stem, sorted(there))]
     hint = f"did you mean {', '.join(map(printable, meant))}? " if meant else ""
     raise InputError(
         f"{printable(str(path))}: there is no such file, neither in {Path.cwd()} nor in {models_dir()}; {hint}"

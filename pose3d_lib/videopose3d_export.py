@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from pose3d_lib.actions import nearest
 from pose3d_lib.card_text import card_markdown
 from pose3d_lib.errors import InputError
 from pose3d_lib.model_card import ModelCard, TrainedModel
@@ -24,25 +23,25 @@ FIRST_RATE = 0.001
 
 
 def export_model(model: TrainedModel, path: Path, *, overwrite: bool = False) -> list[Path]:
-    """Writes a model's file, `.bin` or `.safetensors`, and its card as Markdown; returns both.
-
-    Raises:
-        InputError: the name ends otherwise, a file of either name is there, or it cannot be written.
-    """
-    if path.suffix not in (BIN, SUFFIX):
-        hint = nearest(path.suffix, (BIN, SUFFIX))
-        raise InputError(
-            f"{path}: what is it to be? A name in {BIN} makes a checkpoint of VideoPose3D, one in {SUFFIX} a model's file of "
-            f"ours{f'; did you mean {hint[0]}?' if hint else ''}"
-        )
-    files = [path, path.with_suffix(CARD_SUFFIX)]
-    check_absent(files, overwrite=overwrite)
+    """Writes a model's file, `.bin` or `.safetensors`, and its card as Markdown; returns both. Refuses as `check_target`."""
+    files = check_target(path, overwrite=overwrite)
     make_folder(path.parent)
     if path.suffix == BIN:
         save_checkpoint(model, path)
     else:
         save_model(model, path)
     write_atomically(files[1], lambda unfinished: unfinished.write_text(card_markdown(model.card), encoding="utf-8"))
+    return files
+
+
+def check_target(path: Path, *, overwrite: bool) -> list[Path]:
+    """The model's file and its card's; an InputError where the name says no known format, or either is there already."""
+    if path.suffix not in (BIN, SUFFIX):
+        raise InputError(
+            f"{path}: what is it to be? A name in {BIN} makes a checkpoint of VideoPose3D, one in {SUFFIX} a model's file"
+        )
+    files = [path, path.with_suffix(CARD_SUFFIX)]
+    check_absent(files, overwrite=overwrite)
     return files
 
 

@@ -114,9 +114,8 @@ def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
     origin, path = _origin(spec.dataset)
     data = origin.read(spec, path, progress)
     entry = catalogue.find_entry(spec.dataset)
-    if entry is None:
-        return data
-    return replace(data, notes=(*data.notes, *entry.notes), terms=entry.terms or data.terms)
+    terms = data.terms or ("" if data.synthetic else catalogue.terms_of(path))
+    return replace(data, notes=(*data.notes, *(entry.notes if entry else ())), terms=terms)
 
 
 def prepared_path(spec: DataSpec) -> Path:

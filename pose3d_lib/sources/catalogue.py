@@ -106,7 +106,6 @@ class Entry:
         parameters: of `DataSpec`, for whoever does not give others.
         missing: what to do when there is nothing at `path`.
         notes: for the dataset's: its licence, and what its user should know.
-        terms: for the dataset's; empty for those that its files tell.
     """
 
     name: str
@@ -114,7 +113,6 @@ class Entry:
     parameters: Mapping[str, object] = field(default_factory=dict)
     missing: str = ""
     notes: tuple[str, ...] = ()
-    terms: str = ""
 
 
 @cache
@@ -136,11 +134,18 @@ def find_entry(dataset: str) -> Entry | None:
         known = collections()[dataset]
         licence = f"{known.title}: {known.licence.name}. {known.licence.terms} To cite or thank: {known.citation}"
         missing = f"`pose3d data fetch {dataset}` downloads it"
-        terms = f"{known.title} is under {known.licence.name} ({known.licence.url}). {known.licence.terms}"
-        return Entry(dataset, known.home, known.parameters, missing, (licence, *known.notes), terms)
+        return Entry(dataset, known.home, known.parameters, missing, (licence, *known.notes))
     if dataset.endswith(DESCRIPTION):
         return _read_description(find_path(dataset))
     return None
+
+
+def terms_of(path: Path) -> str:
+    """The terms of the fetched collection in whose folder a path lies; "" if it lies in none."""
+    for known in collections().values():
+        if path.resolve().is_relative_to(known.home.resolve()):
+            return f"{known.title} is under {known.licence.name} ({known.licence.url}). {known.licence.terms}"
+    return ""
 
 
 def find_path(dataset: str) -> Path:
