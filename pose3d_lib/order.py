@@ -7,8 +7,10 @@ from torch import Tensor
 
 from pose3d_lib.budget import Budget, batch_sizes
 
-UNLABELLED = 1
-"""Sets the order of unlabelled windows apart from that of labelled ones."""
+UNLABELLED = 2**31
+"""Added to the seed of the order of unlabelled windows, which is then that of labelled ones in no epoch of the same run.
+
+(Of a seed, PyTorch's generator on the CPU uses the last 32 bits only.)"""
 
 
 def batches(
@@ -76,6 +78,6 @@ class EndlessOrder:
 
     def _shuffled(self, number: int) -> Tensor:
         if number != self._round:
-            generator = torch.Generator().manual_seed((self._seed * 1_000_003 + number) * 2 + UNLABELLED)
+            generator = torch.Generator().manual_seed(UNLABELLED + self._seed * 1_000_003 + number)
             self._round, self._order = number, torch.randperm(self._count, generator=generator).to(self._device)
         return self._order
