@@ -48,11 +48,13 @@ NAME_LIMIT = 150
 """Bytes of a dataset's name in the name of its prepared file, which may have 255 with all that is put around it."""
 
 
-def complete_parameters(given: Mapping[str, object]) -> dict[str, object]:
+def complete_parameters(
+    given: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None
+) -> dict[str, object]:
     """Parameters of a `DataSpec` with what follows from `dataset` added: its description's, and its own keypoints.
 
     What is given stays, an empty text or list counting as not given, as notebooks pass them; what is wrong is left to be
-    refused with all the rest.
+    refused with all the rest. `otherwise` holds what is to be taken where neither the description says anything.
     """
     optional = DataSpec.model_fields.keys() - {"dataset"}
     given = {name: value for name, value in given.items() if name not in optional or value not in ("", (), [])}
@@ -60,7 +62,7 @@ def complete_parameters(given: Mapping[str, object]) -> dict[str, object]:
     if not isinstance(dataset, str):
         return dict(given)
     entry = catalogue.find_entry(dataset)
-    completed = {**(entry.parameters if entry else {}), **given}
+    completed = {**(otherwise or {}), **(entry.parameters if entry else {}), **given}
     if "keypoints" not in completed:
         completed["keypoints"] = _origin(dataset)[0].KEYPOINTS
     return completed
