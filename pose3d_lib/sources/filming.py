@@ -30,6 +30,8 @@ class Take:
     Attributes:
         make: returns the motion, (frames, 17, 3), metres in the world, z up; called once, when the take is filmed.
         frames: how many frames `make` returns.
+        place: which of all takes of its source it is, also where some are not filmed; None for its place among those that
+            are.
     """
 
     subject: str
@@ -37,6 +39,7 @@ class Take:
     take: str
     frames: int
     make: Callable[[], np.ndarray]
+    place: int | None = None
 
 
 def film(
@@ -87,7 +90,7 @@ def film(
                 stop = start + take.frames
                 in_camera, pixels = view(world, camera)
                 check_in_front(in_camera, camera, f"{where or name}: {take.subject}/{take.action}/{take.take}")
-                rng = np.random.default_rng([seed, number, eye])
+                rng = np.random.default_rng([seed, number if take.place is None else take.place, eye])
                 trajectory[start:stop] = in_camera[:, 0]
                 positions[start:stop] = in_camera - in_camera[:, :1]
                 if GT in keypoints:
