@@ -116,6 +116,9 @@ def _why_not(data: PoseDataset, name: str) -> str:
             return f"it knows no subject {subject} in {name}"
         if tuple(data.cameras[number] for number in own) != known.cameras[subject]:
             return f"{subject} was not filmed by the cameras of {name}, which it takes for granted"
+    if (rates := set(data.clips.fps)) != {known.fps}:
+        found = ", ".join(f"{rate:g}" for rate in sorted(rates))
+        return f"it takes {name} for {known.fps:g} frames per second, and this has {found}"
     return ""
 
 

@@ -390,3 +390,9 @@ def test_what_videopose3d_itself_can_read_is_said(name: str, takes: list, camera
     assert any("15 of the 32 joints are fillings" in line for line in describe_export(data, name))
     assert not any("nobody was filmed" in line for line in describe_export(data, name))
     assert "nobody was filmed" in describe_export(replace(data, synthetic=True), name)[-1]
+
+
+def test_another_frame_rate_than_videopose3d_takes_for_granted_is_said() -> None:
+    data = filmed(TWO, h36m_cameras())
+    slow = replace(data, clips=data.clips.assign(fps=25.0))
+    assert "it takes h36m for 50 frames per second, and this has 25" in describe_export(slow, "h36m")[0]

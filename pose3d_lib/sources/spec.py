@@ -45,6 +45,7 @@ class DataSpec(BaseModel):
         image_size: of detections, in pixels: "1920x1080".
         person: which of several detected people: "score", "size", or the id of a track.
         max_gap: frames without a detection that are filled in.
+        downsample: of every so many frames of a clip, one is kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -64,6 +65,7 @@ class DataSpec(BaseModel):
     image_size: str = ""
     person: str = ""
     max_gap: int = Field(10, ge=0)
+    downsample: int = Field(1, ge=1)
 
     @field_validator("scale")
     @classmethod
