@@ -84,6 +84,26 @@ def test_of_every_kind_every_second_frame_may_be_kept(kind: str, spec: DataSpec,
     assert any("One frame of every 2 is kept" in note for note in slow.notes)
 
 
+@EVERY_KIND
+def test_of_every_kind_scores_may_be_kept_or_the_reason_is_said(kind: str, spec: DataSpec, data: PoseDataset) -> None:
+    scored = spec.model_copy(update={"scores": True})
+    if kind == "VideoPose3D's files":
+        with pytest.raises(InputError, match=r"data_2d_h36m_simulated\.npz: its keypoints have no third column"):
+            open_dataset(scored)
+        return
+    assert "-scores-" in prepared_path(scored).name
+    found = open_dataset(scored)
+    assert found.scores.keys() == found.keypoints.keys() == data.keypoints.keys()
+    assert found.fingerprint != data.fingerprint
+    for source, scores in found.scores.items():
+        assert ((scores >= 0) & (scores <= 1)).all()
+        assert (source == "simulated") == (scores.std() > 0.05)  # OpenPose's are made to be 0.9
+        np.testing.assert_array_equal(found.keypoints[source], data.keypoints[source])
+    assert any("scores" in note for note in found.notes)
+    half = open_dataset(scored.model_copy(update={"downsample": 2}))
+    assert half.scores[spec.keypoints].shape == half.keypoints[spec.keypoints].shape[:2]
+
+
 @EVERY_FILE
 def test_every_section_of_01_data_prep_can_be_shown(kind, spec: DataSpec, data: PoseDataset, monkeypatch) -> None:
     shown: list = []

@@ -107,6 +107,22 @@ def test_mirrored_windows_follow_with_x_negated_and_joints_exchanged(data, causa
     np.testing.assert_array_equal(targets[half:], targets[:half, exchanged(H36M_17)] * [-1, 1, 1])
 
 
+@WIDTHS
+@CAUSAL
+def test_scores_stand_beside_x_and_y_and_are_as_high_in_the_mirror(data, widths, causal) -> None:
+    scores = np.random.default_rng(2).uniform(size=(len(data.positions), 17)).astype(np.float32)
+    scored = PoseDataset(**{**vars_of(data), "scores": {"detected": scores}})
+    inputs, targets = all_windows(scored, widths, causal=causal, keypoints="detected")
+    plain, same_targets = all_windows(data, widths, causal=causal, keypoints="detected")
+    which = frames_of_windows(data.train_clips(), int(np.prod(widths)), causal=causal)
+    np.testing.assert_array_equal(inputs[..., :2], plain)
+    np.testing.assert_array_equal(targets, same_targets)
+    np.testing.assert_array_equal(inputs[: len(which), ..., 2], scores[which])
+    np.testing.assert_array_equal(inputs[len(which) :, ..., 2], scores[which][..., exchanged(COCO_17)])
+    others, _ = all_windows(scored, widths, causal=causal, keypoints="simulated")  # which has none
+    assert others.shape[-1] == 2
+
+
 @CAUSAL
 def test_no_window_sees_another_clip(data, causal) -> None:
     clips = data.train_clips().reset_index(drop=True)

@@ -44,8 +44,7 @@ BY_CONTENT = (videopose3d, human36m, bvh, detections, plain_motion)
 NAMES = ("synthetic", "h36m", "humaneva15", "humaneva20")
 """Datasets that have names of their own; all but the first are looked for in POSE3D_DATA."""
 
-
-COMMON = ("downsample",)
+COMMON = ("scores", "downsample")
 """Parameters that every origin takes."""
 
 NAME_LIMIT = 150
@@ -142,8 +141,8 @@ def prepared_path(spec: DataSpec) -> Path:
     for module in sorted(code):
         digest.update(module.read_bytes())
     name = found.name.encode("utf-8", "replace")[:NAME_LIMIT].decode("utf-8", "ignore")
-    rate = f"-every{spec.downsample}" if spec.downsample > 1 else ""
-    return prepared_dir() / f"{name}{rate}-{digest.hexdigest()[:10]}.safetensors"
+    name += "-scores" * spec.scores + f"-every{spec.downsample}" * (spec.downsample > 1)
+    return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
 
 
 def _origin(dataset: str) -> tuple[ModuleType, Path]:

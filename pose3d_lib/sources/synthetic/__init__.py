@@ -47,6 +47,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         seed=spec.data_seed,
         train_subjects=spec.train_subjects,
         test_subjects=spec.test_subjects,
+        scores=spec.scores,
         progress=progress,
     )
 
@@ -75,6 +76,7 @@ def make_synthetic(
     seed: int,
     train_subjects: Sequence[str] = (),
     test_subjects: Sequence[str] = (),
+    scores: bool = False,
     progress: Progress = lambda line: None,
 ) -> PoseDataset:
     """The dataset at a scale of MEAN_FRAMES; the same scale and seed give the same dataset bit for bit.
@@ -101,6 +103,7 @@ def make_synthetic(
         synthetic=True,
         fps=FPS,
         seed=seed,
+        scores=scores,
         train_subjects=train,
         test_subjects=test,
         notes=["Synthetic motion: made by a program, nobody was filmed.", *notes],
