@@ -21,15 +21,15 @@ def all_batches(*, unit_epochs: float = 2.5, seen: int = 0, lengths: torch.Tenso
 
 def test_with_several_output_frames_every_window_is_seen_once_an_epoch_in_a_new_order() -> None:
     made = all_batches(unit_epochs=3)
-    order = torch.cat([numbers for numbers, _ in made]).tolist()
+    order = torch.cat([numbers for numbers, _, _ in made]).tolist()
     epochs = [order[:18], order[18:36], order[36:]]
     assert all(sorted(epoch) == list(range(18)) for epoch in epochs)
     assert len(set(map(tuple, epochs))) == 3
-    assert [ends for _, ends in made] == 3 * [False, False, False, False, False, True]
+    assert [ends for _, _, ends in made] == 3 * [False, False, False, False, False, True]
 
 
 def test_an_epoch_that_is_not_whole_ends_with_the_window_that_completes_it() -> None:
-    order = torch.cat([numbers for numbers, _ in all_batches(unit_epochs=2.5)])
+    order = torch.cat([numbers for numbers, _, _ in all_batches(unit_epochs=2.5)])
     last = LENGTHS[order[36:]]
     assert last.sum() >= 30 > last[:-1].sum()
 
@@ -38,13 +38,14 @@ def test_an_epoch_that_is_not_whole_ends_with_the_window_that_completes_it() -> 
 def test_after_any_batch_the_rest_is_found_again(lengths) -> None:
     whole = all_batches(lengths=lengths)
     seen = 0
-    for place, (numbers, _) in enumerate(whole):
+    for place, (numbers, frames, _) in enumerate(whole):
+        assert frames == (len(numbers) if lengths is None else lengths[numbers].sum())
         rest = all_batches(lengths=lengths, seen=seen)
         assert len(rest) == len(whole) - place
-        for (found, ends), (expected, really_ends) in zip(rest, whole[place:], strict=True):
+        for (found, _, ends), (expected, _, really_ends) in zip(rest, whole[place:], strict=True):
             assert found.tolist() == expected.tolist()
             assert ends == really_ends
-        seen += len(numbers) if lengths is None else int(lengths[numbers].sum())
+        seen += frames
 
 
 def test_an_endless_order_shows_every_window_once_a_round_and_shuffles_anew() -> None:
@@ -66,7 +67,7 @@ def test_an_endless_order_does_not_depend_on_how_much_is_taken_at_once(size) -> 
 
 def test_labelled_and_unlabelled_windows_do_not_have_the_same_order() -> None:
     budget = plan_budget(50, 50, unit_epochs=3, budget="equal_frames")
-    labelled = [numbers for numbers, _ in batches(budget, batch_size=50, seed=0, device="cpu")]
+    labelled = [numbers for numbers, _, _ in batches(budget, batch_size=50, seed=0, device="cpu")]
     unlabelled = EndlessOrder(50, seed=0, device="cpu")
     rounds = [unlabelled.take(50 * number, 50) for number in range(3)]
     for one in labelled:
