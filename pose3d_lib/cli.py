@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -9,6 +10,13 @@ from rich.console import Console
 from pose3d_lib import cli_checkpoints, cli_data, cli_evaluate, cli_runs
 from pose3d_lib.cli_data import Given, parameter_option
 from pose3d_lib.errors import InputError
+
+if TYPE_CHECKING:
+    from pose3d_lib.config import RunConfig
+    from pose3d_lib.dataset import PoseDataset
+
+SWEEPS = ("03_action_based", "05_semi_supervised")
+"""Notebooks that have papermill execute 02_train many times."""
 
 
 def _parameters(given: Given) -> dict[str, object]:
@@ -51,14 +59,22 @@ def run(notebook: str, given: Given) -> None:
         return
     from pose3d_lib.reproduce import sweep_notebook, write_page  # takes a second, which a refusal need not wait
 
-    if isinstance(config, StudyConfig) and notebook == "03_action_based":
-        open_dataset(config.data, progress=click.echo)
-        sweep_notebook(config, parameters, Console())
+    if notebook in SWEEPS:
+        data = open_dataset(config.data, progress=click.echo)
+        sweep_notebook(notebook, _planned_runs(config, data), data, parameters, Console())
     else:
         execute_notebook(notebook, notebook_output(notebook), parameters)
     click.echo(f"executed notebook: {notebook_output(notebook)}")
     if notebook == "04_results" and isinstance(config, StudyConfig):
         click.echo(f"as one page: {write_page(open_dataset(config.data).name)}")
+
+
+def _planned_runs(config: object, data: "PoseDataset") -> "list[RunConfig]":
+    """The runs that a notebook of SWEEPS makes, by its config."""
+    from pose3d_lib.beyond import study_runs
+    from pose3d_lib.scarcity import ScarcityConfig, plan_scarcity
+
+    return plan_scarcity(config, data) if isinstance(config, ScarcityConfig) else study_runs(config, data)
 
 
 @cli.command()

@@ -160,9 +160,10 @@ def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:
         network += f", {_all(config.precision for config in configs)}"
     lengths = f"{_all(c.unit_epochs for c in configs)} unit epoch{'s' * any(c.unit_epochs != 1 for c in configs)}"
     rules = f"budget {_all(c.budget for c in based)}, schedule {_all(c.schedule for c in based)}"
+    seen = f"2D keypoints {configs[0].keypoints!r}{' with scores' * (configs[0].keypoints in data.scores)}"
     who = f"test subjects {', '.join(data.test_subjects)}"
     return (
-        f"{origin}: {data.name}, 2D keypoints {configs[0].keypoints!r}, {who}. {network}, {lengths}, {rules}. "
+        f"{origin}: {data.name}, {seen}, {who}. {network}, {lengths}, {rules}. "
         f"{len(runs)} run{'s' * (len(runs) != 1)}, seed {_all(c.seed for c in configs)}, on {'; '.join(machine)}."
     )
 

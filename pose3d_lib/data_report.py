@@ -117,11 +117,19 @@ def shares_table(data: PoseDataset) -> pd.DataFrame:
 
 
 def keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -> pd.DataFrame:
-    """How far a 2D source lies from the exact projections, per joint, in pixels; only where both are in the dataset."""
+    """How far a 2D source lies from the exact projections, per joint, in pixels; only where both are in the dataset.
+
+    Where it has scores, also how sure it is of a joint, and of the joint where it is furthest from its place.
+    """
     distance = np.linalg.norm(data.keypoints[keypoints] - data.keypoints[exact], axis=-1)
     quantiles = np.percentile(distance, [50, 95, 99.9], axis=0)
     names = ["Median [px]", "95 % below [px]", "99.9 % below [px]"]
-    return pd.DataFrame(quantiles.T, columns=names).assign(Joint=data.layouts[keypoints].joints)[["Joint", *names]]
+    table = pd.DataFrame(quantiles.T, columns=names).assign(Joint=data.layouts[keypoints].joints)[["Joint", *names]]
+    if keypoints in data.scores:
+        scores, far = data.scores[keypoints], distance >= quantiles[1]
+        table["Median score"] = np.median(scores, axis=0)
+        table["of the furthest 5 %"] = [np.median(own[off]) for own, off in zip(scores.T, far.T, strict=True)]
+    return table
 
 
 def motion_table(data: PoseDataset) -> tuple[pd.DataFrame, int, int]:

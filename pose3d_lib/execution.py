@@ -6,6 +6,7 @@ from pathlib import Path
 from pose3d_lib.config import RunConfig
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.paths import outputs_dir
+from pose3d_lib.scarcity import ScarcityConfig
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig
 
@@ -14,6 +15,7 @@ NOTEBOOKS = {
     "02_train": RunConfig,
     "03_action_based": StudyConfig,
     "04_results": StudyConfig,
+    "05_semi_supervised": ScarcityConfig,
 }
 """Name -> what its parameters are."""
 

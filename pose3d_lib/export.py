@@ -43,7 +43,8 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
 
     The 3D file holds float32 (frames, joints, 3), world metres, of every labelled take. VideoPose3D expects the 32 joints
     of Human3.6M's files and removes 15 of them: these stand where the joint above them stands, and mean nothing. The 2D
-    files hold float32 (frames, joints, 2), pixels, for each camera of a take, in the order of the dataset's cameras.
+    files hold float32 (frames, joints, 2), pixels, for each camera of a take, in the order of the dataset's cameras; where
+    the dataset has scores of them, a third column.
     Unlabelled takes are in the 2D files only; readers pass over those of a subject who also has labelled ones.
 
     A dataset without any 3D joints is written as VideoPose3D's videos: `data_2d_custom_{name}.npz`, or, with several 2D
@@ -97,6 +98,11 @@ def describe_export(data: PoseDataset, name: str) -> list[str]:
         ]
     else:
         said = [f"VideoPose3D reads these files with `-d {name}` and {sources}."]
+    if data.scores:
+        said.append(
+            "But the 2D files hold the scores as a third column, which VideoPose3D's own do not have and which was not tried "
+            "with it; without the parameter scores they have two columns."
+        )
     if data.clips.labelled.any() and data.skeleton == H36M_17:
         said.append("15 of the 32 joints are fillings, each a copy of the joint above it; VideoPose3D removes them.")
     if data.synthetic:
@@ -116,6 +122,9 @@ def _why_not(data: PoseDataset, name: str) -> str:
             return f"it knows no subject {subject} in {name}"
         if tuple(data.cameras[number] for number in own) != known.cameras[subject]:
             return f"{subject} was not filmed by the cameras of {name}, which it takes for granted"
+    if (rates := set(data.clips.fps)) != {known.fps}:
+        found = ", ".join(f"{rate:g}" for rate in sorted(rates))
+        return f"it takes {name} for {known.fps:g} frames per second, and this has {found}"
     return ""
 
 
@@ -218,7 +227,10 @@ def _video_file(data: PoseDataset, videos: Mapping[str, pd.Series], source: str)
 
 
 def _pixels(data: PoseDataset, clip: pd.Series, source: str) -> np.ndarray:
-    pixels = data.keypoints[source][clip.start : clip.stop]
+    rows = slice(clip.start, clip.stop)
+    pixels = data.keypoints[source][rows]
+    if source in data.scores:
+        pixels = np.concatenate([pixels, data.scores[source][rows, :, None]], axis=-1)
     if not np.isfinite(pixels).all():
         raise InputError(f"{data.name}: {clip.subject}/{clip.action}/{clip['take']}: {source} holds NaN or infinity")
     return pixels

@@ -65,8 +65,8 @@ def draw_training(frames: pd.Series, action: str, title: str) -> Figure:
     return figure
 
 
-def draw_receptive_field(filter_widths: Sequence[int]) -> Figure:
-    """Which input frames one output frame sees, layer by layer."""
+def draw_receptive_field(filter_widths: Sequence[int], *, causal: bool = False, dense: bool = False) -> Figure:
+    """Which input frames one output frame sees, layer by layer; of the dense ablation, which frames lie between these too."""
     total = receptive_field(filter_widths)
     figure, axes = plt.subplots(figsize=(9.6, 0.7 * len(filter_widths) + 1.4), layout="constrained")
     positions = np.arange(total, dtype=float)
@@ -74,16 +74,21 @@ def draw_receptive_field(filter_widths: Sequence[int]) -> Figure:
     dilation = 1
     labels = [f"{total} input frames"]
     for layer, width in enumerate(filter_widths, start=1):
-        upper = positions.reshape(-1, width).mean(axis=1)
-        for parent, children in zip(upper, positions.reshape(-1, width), strict=True):
+        groups = positions.reshape(-1, width)
+        upper = groups[:, -1] if causal else groups.mean(axis=1)
+        for parent, children in zip(upper, groups, strict=True):
             for child in children:
                 axes.plot([child, parent], [layer - 1, layer], color=REST, linewidth=0.8, zorder=0)
         axes.plot(upper, np.full(len(upper), layer), "o", color=ARM_COLOURS[ORIGINAL], markersize=5)
-        labels.append(f"width {width}, dilation {dilation}")
+        labels.append(
+            f"{(width - 1) * dilation + 1} neighbouring taps" if dense else f"width {width}, dilation {dilation}"
+        )
         positions, dilation = upper, dilation * width
     axes.set(yticks=range(len(labels)), ylim=(-0.4, len(filter_widths) + 0.4), xlabel="frame, from the window's first")
     axes.set_yticklabels(labels)
-    axes.set_title(f"Receptive field: {' x '.join(map(str, filter_widths))} = {total} frames", fontsize=10)
+    kind = f"{' causal' * causal}{' dense' * dense}".strip().capitalize()
+    title = f"{kind} receptive field" if kind else "Receptive field"
+    axes.set_title(f"{title}: {' x '.join(map(str, filter_widths))} = {total} frames", fontsize=10)
     _open_frame(axes, "top", "right", "left")
     axes.tick_params(left=False)
     return figure

@@ -97,7 +97,7 @@ class TemporalLifter(nn.Module):
 
     Args:
         num_joints_in: joints of the 2D skeleton.
-        in_features: numbers per input joint, 2 for x and y.
+        in_features: numbers per input joint, 2 for x and y, 3 with a score.
         num_joints_out: joints of the 3D skeleton.
         filter_widths: taps of the first convolution and of one residual block each; odd.
         causal: see only the frame itself and those before it.

@@ -18,7 +18,9 @@ BY = ("action", "subject")
 
 
 def data_for(card: ModelCard, given: Mapping[str, object]) -> DataSpec:
-    """Which data to measure a model on: what is given, or else what it was trained on; its own keypoints if none are given.
+    """Which data to measure a model on: what is given, or else what it was trained on.
+
+    Keypoints that are not given are the model's own, with scores if it sees scores.
 
     Raises:
         InputError: the data is not there or has no such keypoints, a parameter is unknown, or nobody says which data.
@@ -30,7 +32,8 @@ def data_for(card: ModelCard, given: Mapping[str, object]) -> DataSpec:
                 f"model {card.name}: nobody knows here what it was trained on; give the data to measure it on: -p dataset ..."
             )
         own = {name: value for name, value in card.training.config.items() if name in DataSpec.model_fields}
-    spec = make_config(DataSpec, {**own, "keypoints": card.keypoints, **given})
+    seen = {"keypoints": card.keypoints, "scores": card.network.in_features == 3}
+    spec = make_config(DataSpec, {**own, **seen, **given})
     try:
         check_data(spec)
     except InputError as error:

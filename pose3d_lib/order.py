@@ -1,14 +1,16 @@
 """In which order windows are seen: shuffled anew every epoch, and found again in the middle of one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 
 from pose3d_lib.budget import Budget, batch_sizes
 
-UNLABELLED = 1
-"""Sets the order of unlabelled windows apart from that of labelled ones."""
+UNLABELLED = 2**31
+"""Added to the seed of the order of unlabelled windows, which is then that of labelled ones in no epoch of the same run.
+
+(Of a seed, PyTorch's generator on the CPU uses the last 32 bits only.)"""
 
 
 def batches(
@@ -19,8 +21,8 @@ def batches(
     device: torch.device | str,
     seen: int = 0,
     lengths: Tensor | None = None,
-) -> Iterator[tuple[Tensor, bool]]:
-    """Numbers of the windows of each batch, shuffled anew every epoch, and whether the batch ends its epoch.
+) -> Iterator[tuple[Tensor, int, bool]]:
+    """Numbers of the windows of each batch, shuffled anew every epoch, their output frames, and whether it ends its epoch.
 
     Args:
         budget: how many there are and how many are seen, both as output frames.
@@ -38,12 +40,13 @@ def batches(
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         order = torch.randperm(budget.per_epoch if lengths is None else len(lengths), generator=generator)
         order = order[:size] if lengths is None else order[: _windows_until(size, lengths[order])]
-        split = order.to(device).split(batch_sizes(len(order), batch_size))
-        for number, batch in enumerate(split):
+        sizes = batch_sizes(len(order), batch_size)
+        frames = sizes if lengths is None else [int(own.sum()) for own in lengths[order].split(sizes)]
+        for number, (batch, own) in enumerate(zip(order.to(device).split(sizes), frames, strict=True)):
             if seen:
-                seen -= len(batch) if lengths is None else int(lengths[batch.cpu()].sum())
+                seen -= own
             else:
-                yield batch, number == len(split) - 1
+                yield batch, own, number == len(sizes) - 1
 
 
 def _windows_until(frames: int, lengths: Tensor) -> int:
@@ -76,6 +79,26 @@ class EndlessOrder:
 
     def _shuffled(self, number: int) -> Tensor:
         if number != self._round:
-            generator = torch.Generator().manual_seed((self._seed * 1_000_003 + number) * 2 + UNLABELLED)
+            generator = torch.Generator().manual_seed(UNLABELLED + self._seed * 1_000_003 + number)
             self._round, self._order = number, torch.randperm(self._count, generator=generator).to(self._device)
         return self._order
+
+
+def with_unlabelled(
+    labelled: Iterable[tuple[Tensor, int, bool]], others: EndlessOrder | None, *, after: float, taken: int
+) -> Iterator[tuple[tuple[Tensor, ...], int, bool]]:
+    """The batches of `batches`, each with as many unlabelled windows once these enter.
+
+    Args:
+        labelled: numbers, output frames, and whether the batch ends its epoch.
+        others: the unlabelled windows; None where there are none.
+        after: labelled frames from here on after which they enter.
+        taken: unlabelled windows that were seen already.
+    """
+    for numbers, frames, ends_epoch in labelled:
+        if others is None or after > 0:
+            yield (numbers,), frames, ends_epoch
+        else:
+            yield (numbers, others.take(taken, len(numbers))), frames, ends_epoch
+            taken += len(numbers)
+        after -= frames

@@ -31,8 +31,9 @@ def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
     for name, values in bundles.items():
         value = given.pop(name, chosen.pop(name, next(iter(values))))
         chosen.update(values[check_name(str(value), values, name)])
+    data = {name: chosen[name] for name in chosen.keys() & DataSpec.model_fields.keys()}
     try:
-        return kind(**{**chosen, **complete_parameters(given)})
+        return kind(**{**chosen, **complete_parameters(given, otherwise=data)})
     except ValidationError as error:
         raise InputError("\n".join(_refusal(problem) for problem in error.errors())) from error
 

@@ -9,8 +9,11 @@ import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
+from pose3d_lib.assignment import unlabelled_clips
+from pose3d_lib.budget import Budget
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.evaluation import METRICS, ROOT_ERROR, action_wise, frame_wise, named
+from pose3d_lib.evaluation import METRICS, ROOT_ERROR, action_wise, frame_wise, named, per_action
 from pose3d_lib.figures import save_figure
 from pose3d_lib.padded_clips import gather_targets
 from pose3d_lib.runs import Run
@@ -35,6 +38,42 @@ def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> 
     plt.close(figure)
     if caption:
         say(f"*{caption}*")
+
+
+def describe_run(config: RunConfig, data: PoseDataset, budget: Budget) -> str:
+    """What a run trains on, how much of it, and by which modes, in a few lines."""
+    subjects = f" by {', '.join(config.labelled_subjects)}" if config.labelled_subjects else ""
+    share = f", {100 * config.train_share:g} % of every clip" if config.train_share != 1 else ""
+    lines = [
+        f"{', '.join(config.trained_actions)} of {data.name}{subjects}{share}, keypoints {config.keypoints!r}, "
+        f"seed {config.seed}, on the {config.device}",
+        f"{budget.per_epoch:,} windows per epoch, {budget.unit:,} in a unit epoch: t = {budget.t:.2f}",
+        f"{budget.total:,} windows in all, {budget.epochs:.2f} epochs, batches of {config.batch_size}",
+    ]
+    if config.semi_supervised:
+        clips = unlabelled_clips(config, data)
+        lines.append(
+            f"besides, from epoch {config.warmup_epochs:g} on, as many windows of {len(clips)} clips without their 3D "
+            f"poses: {', '.join(dict.fromkeys(clips.action))} by {', '.join(dict.fromkeys(clips.subject))}"
+        )
+        if tested := sorted(set(clips.subject) & set(data.test_subjects)):
+            lines.append(f"video of {', '.join(tested)}, on whom the run is tested, is among them")
+        if config.without_terms:
+            lines.append(f"left out of the loss: {', '.join(config.without_terms)}")
+    return "\n".join(lines)
+
+
+def subjects_errors_table(clips: pd.DataFrame) -> pd.DataFrame:
+    """As `errors_table`, but for every subject in place of every action; of a run's `clips`."""
+    table = per_action(clips.assign(action=clips.subject)).rename(columns={metric: named(metric) for metric in METRICS})
+    table = table.rename_axis("Subject").reset_index().rename(columns={"frames": "Frames"})
+    return table.astype({"Frames": int})
+
+
+def root_errors_table(run: Run, actions: Sequence[str]) -> pd.DataFrame:
+    """The mean root position error of every action, of a run that has a network of the trajectory."""
+    errors = pd.Series({action: run.root_errors[action] for action in actions})
+    return errors.rename("MRPE [mm]").rename_axis("Action").reset_index()
 
 
 def mean_pose_error(data: PoseDataset, actions: Sequence[str]) -> float:

@@ -3,7 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,6 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from pose3d_lib.beyond import study_runs
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.estimate import estimate_runs, in_words
 from pose3d_lib.execution import check_parameters, notebook_output
@@ -52,7 +54,7 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     console.print(str(estimate_runs(runs, data, jobs)), markup=False, highlight=False, soft_wrap=True)
     execute_notebook("01_data_prep", notebook_output("01_data_prep"), about_data)
     _step(console, f"2 of 3  03_action_based: {len(runs)} runs of 02_train, {jobs} at a time")
-    sweep_notebook(config, parameters, console)
+    sweep_notebook("03_action_based", runs, data, parameters, console)
     _step(console, "3 of 3  04_results: tables and figures")
     execute_notebook("04_results", notebook_output("04_results"), parameters)
 
@@ -81,17 +83,18 @@ def _step(console: Console, text: str) -> None:
     console.print(f"\n[bold]{text}[/bold]", highlight=False)
 
 
-def sweep_notebook(config: StudyConfig, parameters: Mapping[str, object], console: Console) -> None:
-    """Executes 03_action_based in a process beside this one, which watches the run folders and shows how far they are."""
+def sweep_notebook(
+    notebook: str, runs: Sequence[RunConfig], data: PoseDataset, parameters: Mapping[str, object], console: Console
+) -> None:
+    """Executes a notebook that makes runs in a process beside this one, which shows how far these are."""
     begun = time.time()
-    data = open_dataset(config.data)
-    statuses = first_look(study_runs(config, data), data)
+    statuses = first_look(runs, data)
     with (
         RunBoard(console, begun) as board,
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
     ):
         board.show(statuses)
-        future = pool.submit(execute_notebook, "03_action_based", notebook_output("03_action_based"), parameters)
+        future = pool.submit(execute_notebook, notebook, notebook_output(notebook), parameters)
         while not future.done():
             wait([future], timeout=SECONDS_BETWEEN_LOOKS)
             statuses = look_again(statuses, begun)

@@ -52,7 +52,10 @@ class RunStatus:
             config.schedule: config.schedule != "epoch",
             config.budget: config.budget != "equal_frames",
             f"with {len(config.with_actions)} other actions": bool(config.with_actions),
+            f"{', '.join(config.labelled_subjects)} labelled": bool(config.labelled_subjects),
             f"{100 * config.train_share:.3g} % of the frames": config.train_share != 1,
+            "semi-supervised": config.semi_supervised,
+            f"without {' and '.join(config.without_terms)}": bool(config.without_terms),
             "fine-tuned": bool(config.start_from),
         }
         return [name for name, differs in named.items() if differs]

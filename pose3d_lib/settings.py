@@ -21,6 +21,10 @@ PRESETS: dict[str, dict] = {
 and 243 frames; `study` makes hundreds of runs possible on a CPU; `tiny` is for trying things out."""
 
 
+AT_THE_END = "end"
+"""For `evaluate_at`: no test on the way, but only when a run is finished."""
+
+
 def available_cores() -> int:
     """Cores that this process may use, which in a container or a cluster job may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -40,7 +44,8 @@ class Settings(DataSpec):
         batch_size: output frames per optimiser step; a multiple of `chunk`.
         mirror_training, mirror_testing: whether mirror images are trained on, and averaged with in tests.
         lr, lr_decay: first learning rate of Adam with AMSGrad, and its factor per period.
-        evaluate_at: unit epochs after which a run's own actions are tested on the way; the end is always tested.
+        evaluate_at: unit epochs after which a run's own actions are tested on the way; the end is always tested, and nothing
+            else where it is AT_THE_END.
         threads: of the CPU, for one run; 0 stands for all cores. The last digits depend on it.
         device: "cpu" or "cuda"; "auto" becomes one of them.
         precision: "float32" or "bfloat16", as in `arithmetic`; "auto" becomes `fastest_precision`. Training only: tests
@@ -84,8 +89,8 @@ class Settings(DataSpec):
 
     @field_validator("filter_widths", "evaluate_at", mode="before")
     @classmethod
-    def _split_numbers(cls, numbers: object) -> object:
-        return split_list(numbers)
+    def _split_numbers(cls, numbers: object, info: ValidationInfo) -> object:
+        return () if info.field_name == "evaluate_at" and numbers == AT_THE_END else split_list(numbers)
 
     @field_validator("filter_widths")
     @classmethod

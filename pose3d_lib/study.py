@@ -58,7 +58,28 @@ class Condition:
     widths: tuple[int, ...]
 
 
-class StudyConfig(Settings):
+class SweepSettings(Settings):
+    """Settings of runs that are executed together, and how they are.
+
+    Attributes:
+        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or as a GPU's memory does.
+        scheduler: where runs are executed: "local", "slurm", "lsf", or the address of a Dask scheduler, tcp://host:8786.
+    """
+
+    jobs: int = Field(0, ge=0)
+    scheduler: str = "local"
+
+    @field_validator("scheduler")
+    @classmethod
+    def _known_scheduler(cls, scheduler: str) -> str:
+        if scheduler not in SCHEDULERS and not re.fullmatch(r"(tcp|tls)://.+:\d+", scheduler):
+            raise ValueError(
+                f"expected {', '.join(SCHEDULERS)}, or the address of a Dask scheduler, such as tcp://host:8786"
+            )
+        return scheduler
+
+
+class StudyConfig(SweepSettings):
     """Which runs a study has: for every seed and condition the baseline and one model per action.
 
     Attributes:
@@ -73,8 +94,6 @@ class StudyConfig(Settings):
         schedules, budgets: a comparison is made under each.
         confounds: whether the actions in focus are trained under the other schedules and the other budget too.
         beyond: whether the runs of the questions beyond the paper belong to it.
-        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or as a GPU's memory does.
-        scheduler: where runs are executed: "local", "slurm", "lsf", or the address of a Dask scheduler, tcp://host:8786.
     """
 
     BUNDLES: ClassVar[dict[str, dict]] = {"study": STUDIES, "preset": PRESETS}
@@ -90,8 +109,6 @@ class StudyConfig(Settings):
     budgets: tuple[Literal["equal_frames", "fifteen"], ...] = ("equal_frames",)
     confounds: bool = False
     beyond: bool = False
-    jobs: int = Field(0, ge=0)
-    scheduler: str = "local"
 
     @property
     def named_actions(self) -> tuple[str, ...]:
@@ -151,15 +168,6 @@ class StudyConfig(Settings):
     def _known_preset(cls, preset: str) -> str:
         return preset and check_name(preset, PRESETS, "preset")
 
-    @field_validator("scheduler")
-    @classmethod
-    def _known_scheduler(cls, scheduler: str) -> str:
-        if scheduler not in SCHEDULERS and not re.fullmatch(r"(tcp|tls)://.+:\d+", scheduler):
-            raise ValueError(
-                f"expected {', '.join(SCHEDULERS)}, or the address of a Dask scheduler, such as tcp://host:8786"
-            )
-        return scheduler
-
     @model_validator(mode="after")
     def _same_schedule_beyond(self) -> "StudyConfig":
         if self.beyond and EQUALISED not in self.schedules:
@@ -209,8 +217,13 @@ def choose_actions(config: StudyConfig, data: PoseDataset) -> tuple[list[str], l
     actions = [check_name(action, both, what) for action in config.actions] or both
     if config.focus:
         return actions, [check_name(action, actions, "action of this study, to focus on") for action in config.focus]
+    return actions, paper_actions(actions)
+
+
+def paper_actions(actions: Sequence[str]) -> list[str]:
+    """Those of some actions that the paper shows, if both are there; otherwise the first two."""
     papers = [action for action in PAPER_ACTIONS if action in actions]
-    return actions, papers if len(papers) == len(PAPER_ACTIONS) else actions[: len(PAPER_ACTIONS)]
+    return papers if len(papers) == len(PAPER_ACTIONS) else list(actions[: len(PAPER_ACTIONS)])
 
 
 def plan_condition(

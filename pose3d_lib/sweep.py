@@ -16,7 +16,7 @@ from pose3d_lib.processes import open_processes
 from pose3d_lib.run_status import RunStatus, can_start, first_look, look_again
 from pose3d_lib.runs import LOG
 from pose3d_lib.settings import available_cores
-from pose3d_lib.study import StudyConfig
+from pose3d_lib.study import SweepSettings
 
 SECONDS_BETWEEN_LOOKS = 0.5
 KILLED = "its process was killed (out of memory?); started again, it goes on from its last checkpoint"
@@ -30,7 +30,7 @@ MOST_ON_A_GPU = 4
 NOTHING_LEFT = "its notebook ended without a finished run here; was the dataset or the code changed meanwhile?"
 
 
-def count_jobs(config: StudyConfig) -> int:
+def count_jobs(config: SweepSettings) -> int:
     """Runs at a time: as asked for, or as many as cores and a GPU's free memory allow; of a cluster, CLUSTER_JOBS."""
     if config.jobs:
         return config.jobs
@@ -43,7 +43,7 @@ def count_jobs(config: StudyConfig) -> int:
     return max(1, min(by_cores, MOST_ON_A_GPU, int(0.9 * free / gpu_bytes(config))))
 
 
-def gpu_bytes(config: StudyConfig) -> int:
+def gpu_bytes(config: SweepSettings) -> int:
     """Memory that a run takes on a GPU at most, from the sizes of its network; an estimate, not measured.
 
     CUDA itself, half a GB of data, weights with their gradients and three values of the optimiser, and what each layer

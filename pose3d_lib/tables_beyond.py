@@ -127,7 +127,7 @@ def fewer_frames(results: StudyResults) -> pd.DataFrame:
         for run in own:
             if run.config.seed in seeds and run.config.action in (ALL, action):
                 arm = ORIGINAL if run.config.is_baseline else ACTION_BASED
-                frames = run.timing["windows_per_epoch"] // 2
+                frames = run.timing["windows_per_epoch"] // (1 + run.config.mirror_training)
                 rows.append(_point(run, action, arm=arm, frames=frames, share=run.config.train_share))
     return pd.DataFrame(rows).drop_duplicates()
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from pose3d_lib.history import HistoryRow, Stopwatch, Trained
 from pose3d_lib.interrupts import RunStopped
 from pose3d_lib.losses import PROJECTION
 from pose3d_lib.objective import Objective, Unlabelled
-from pose3d_lib.order import EndlessOrder, batches
+from pose3d_lib.order import EndlessOrder, batches, with_unlabelled
 from pose3d_lib.steps import NEVER, TrainingSteps
 from pose3d_lib.windows import TrainingWindows, UnlabelledWindows
 
@@ -87,7 +88,7 @@ class _Training:
         }
         what = data, own_train_clips(config, data), config.keypoints, config.filter_widths
         self._windows = TrainingWindows(*what, trajectory=config.has_trajectory, **settings)
-        unlabelled = None
+        unlabelled, self._others = None, None
         if config.semi_supervised:
             what = data, unlabelled_clips(config, data), config.keypoints, config.filter_widths
             projected = PROJECTION not in config.without_terms
@@ -162,14 +163,13 @@ class _Training:
         reported = saved = time.perf_counter()
         saving = 0.0  # seconds that the last checkpoint took
         self._training.go()
-        for numbers, ends_epoch in self._batches(self._seen, self._unlabelled):
+        for numbers, frames, ends_epoch in self._batches(self._seen, self._unlabelled):
             rate = learning_rate(
                 config.lr, config.lr_decay, seen=self._seen, budget=budget, decay_per=config.lr_decay_per
             )
             momentum = bn_momentum(seen=self._seen, budget=budget, decay_per=config.bn_decay_per)
             self._make_step.set_schedule(rate, momentum)
             self._make_step(*numbers)
-            frames = self._frames_of(numbers[0])
             self._seen, self._steps = self._seen + frames, self._steps + 1
             self._unlabelled += sum(map(len, numbers[1:]))
 
@@ -202,33 +202,19 @@ class _Training:
                 raise RunStopped(f"stopped by {why} after {self._seen:,} of {self._total:,} windows")
         self._training.halt()
 
-    def _batches(self, seen: int, unlabelled: int) -> Iterator[tuple[tuple[Tensor, ...], bool]]:
-        """The windows of every batch that is left, the labelled and, after the warm-up, as many unlabelled ones.
-
-        Besides, whether the batch ends its epoch. `seen` labelled frames and `unlabelled` windows are left out.
-        """
-        config, lengths = self._config, self._windows.lengths
-        order = batches(
-            self._budget,
+    def _batches(self, seen: int, unlabelled: int) -> Iterator[tuple[tuple[Tensor, ...], int, bool]]:
+        """Every batch as of `order.batches`, with the unlabelled windows of it where there are such; as many are left out."""
+        config, budget = self._config, self._budget
+        labelled = batches(
+            budget,
             batch_size=config.batch_size // config.chunk,
             seed=config.seed,
             device=self._device,
             seen=seen,
-            lengths=lengths,
+            lengths=self._windows.lengths,
         )
-        warm = config.warmup_epochs * self._budget.per_epoch
-        for numbers, ends_epoch in order:
-            if config.semi_supervised and seen >= warm:
-                yield (numbers, self._others.take(unlabelled, len(numbers))), ends_epoch
-                unlabelled += len(numbers)
-            else:
-                yield (numbers,), ends_epoch
-            seen += self._frames_of(numbers)
-
-    def _frames_of(self, numbers: Tensor) -> int:
-        """How many output frames some windows have in their clips."""
-        lengths = self._windows.lengths
-        return len(numbers) if lengths is None else int(lengths[numbers.cpu()].sum())
+        warm = config.warmup_epochs * budget.per_epoch
+        return with_unlabelled(labelled, self._others, after=warm - seen, taken=unlabelled)
 
     def _tests_now(self, last: int) -> bool:
         """Whether the last batch, of so many windows, came to a point of the config where a run is tested on the way."""
@@ -273,11 +259,9 @@ class _Training:
         if bad == NEVER:
             return
         bad += self._resumed_at
-        seen = 0
-        for step, (numbers, _) in enumerate(self._batches(0, 0), start=1):
-            if step == bad:
-                break
-            seen += self._frames_of(numbers[0])
+        order = self._batches(0, 0)
+        seen = sum(frames for _, frames, _ in islice(order, bad - 1))
+        numbers, *_ = next(order)
         config = self._config
         rate = learning_rate(config.lr, config.lr_decay, seen=seen, budget=self._budget, decay_per=config.lr_decay_per)
         what = self._windows.describe(numbers[0])

@@ -15,7 +15,7 @@ from pose3d_lib.cameras import view
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources import bvh
+from pose3d_lib.sources import bvh, open_dataset
 from pose3d_lib.sources.bvh.file import parse_bvh
 from pose3d_lib.sources.bvh.joints import shipped_mappings
 from pose3d_lib.sources.bvh.motion import leg_lengths, read_all, read_motion, resample
@@ -205,6 +205,15 @@ def test_files_of_different_rates_all_become_50(folder: Path) -> None:
     data = read(folder)
     assert set(data.clips.fps) == {50.0}
     assert "Resampled to 50 frames per second, as files have 30, 60" in notes(data)
+
+
+def test_files_are_brought_to_a_rate_before_frames_are_left_out(folder: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(folder / "outputs"))
+    whole, half = (
+        open_dataset(DataSpec(dataset=str(folder), pattern=PATTERN, fps=20, downsample=every)) for every in (1, 2)
+    )
+    assert (set(whole.clips.fps), set(half.clips.fps)) == ({20.0}, {10.0})
+    np.testing.assert_array_equal(world(half), world(whole)[::2])
 
 
 @pytest.mark.parametrize("fps", [0.01, 1e6])

@@ -278,6 +278,9 @@ def test_the_caption_says_what_was_run(tiny_data: PoseDataset) -> None:
     assert "8 runs, seed 0, 1," in describe(collect_runs(plan(tiny_data, "0,1"), tiny_data), tiny_data)
     real = dataclasses.replace(tiny_data, synthetic=False, name="h36m")
     assert describe_runs(write_runs(plan(real), real), real).startswith("Data: h36m, 2D keypoints")
+    sure = {"simulated": np.ones(real.keypoints["simulated"].shape[:2], np.float32)}
+    scored = dataclasses.replace(real, scores=sure)
+    assert "2D keypoints 'simulated' with scores, test" in describe_runs(write_runs(plan(scored), scored), scored)
 
 
 def test_the_caption_says_which_schedules_which_precision_and_which_machines(tiny_data: PoseDataset) -> None:

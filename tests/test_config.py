@@ -69,6 +69,8 @@ LOCATED = {
     "image_size": "1920x1080",
     "person": "score",
     "max_gap": 5,
+    "scores": True,
+    "downsample": 2,
 }
 START = "All-27f-1ue-seed0-06b751cf2e"
 SEMI = {"labelled_subjects": "S1", "unlabelled_subjects": "S5,S6"}

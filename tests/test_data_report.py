@@ -112,6 +112,18 @@ def test_the_error_of_keypoints_is_their_distance_in_pixels(tiny_data) -> None:
     np.testing.assert_allclose(table.iloc[:, 1:].to_numpy(), 5, rtol=1e-4)
 
 
+def test_beside_the_error_stand_the_scores_where_there_are_any(tiny_data) -> None:
+    exact, frames = tiny_data.keypoints["gt"], len(tiny_data.keypoints["gt"])
+    far = np.arange(frames) % 10 == 0
+    moved = {"gt": exact, "off": exact + far[:, None, None] * np.float32([3, 4])}
+    scores = {"off": np.where(far[:, None], np.linspace(0.1, 0.2, 17), 0.9).astype(np.float32)}
+    data = replace(tiny_data, keypoints=moved, layouts=dict.fromkeys(moved, H36M_17), scores=scores)
+    table = data_report.keypoint_errors(data, "off")
+    np.testing.assert_allclose(table["Median score"], 0.9)
+    np.testing.assert_allclose(table["of the furthest 5 %"], np.linspace(0.1, 0.2, 17), atol=1e-6)
+    assert list(table)[:4] == list(data_report.keypoint_errors(replace(data, scores={}), "off"))
+
+
 def test_shares_and_trainings_are_drawn(tiny_data, shown) -> None:
     assert pictures(shown(data_report.show_shares, tiny_data)) == 1
     assert pictures(shown(data_report.show_training, tiny_data)) == 1

@@ -77,6 +77,10 @@ WRITERS: dict[str, tuple[Callable[[Path], Path], str, bool]] = {
 """Name -> what writes the walk, its layout, and whether the file holds the image's size."""
 
 
+WITHOUT_SCORES = ("coco annotations", "custom")
+"""Of these, those that hold no scores of joints; of the others, they are 0.9."""
+
+
 def read_one(path: Path, joints: str = "") -> Video:
     (source,), _ = list_sources(path)
     (video,) = read_videos(source, joints)
@@ -107,6 +111,53 @@ def test_every_format_gives_the_same_17_joints(name, tmp_path: Path) -> None:
     np.testing.assert_allclose(data.keypoints["h36m"], files.expected_h36m(WALK), atol=1e-3)
     np.testing.assert_allclose(data.keypoints["coco"], WALK, atol=1e-3)
     assert data.clips.subject.tolist() == ["walk"]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_gives_its_scores_or_none(name, tmp_path: Path) -> None:
+    video = read_one(WRITERS[name][0](tmp_path))
+    if name in WITHOUT_SCORES:
+        assert video.joint_scores is None
+    else:
+        assert video.joint_scores.shape == video.points.shape[:2]
+        np.testing.assert_allclose(video.joint_scores, 0.9)
+
+
+def test_each_joint_has_its_own_score_and_a_missing_one_none(tmp_path: Path) -> None:
+    joints = np.concatenate([WALK, np.linspace(0, 1, 8 * 17).reshape(8, 17, 1)], axis=2).astype(np.float32)
+    joints[2, 5] = 0
+    np.save(tmp_path / "a.npy", joints)
+    files.write_custom(tmp_path / "data_2d_custom_mine.npz", {"walk": joints})
+    content = [
+        {"image_id": n, "keypoints": files.flat(row), "score": 3.5} for n, row in enumerate(joints.astype(float))
+    ]
+    expected = joints[..., 2].copy()
+    expected[2, 5] = np.nan
+    for path in (tmp_path / "a.npy", tmp_path / "data_2d_custom_mine.npz", write(tmp_path, content)):
+        np.testing.assert_array_equal(read_one(path, "coco").joint_scores, expected)
+    np.save(tmp_path / "b.npy", joints[..., :2])
+    assert read_one(tmp_path / "b.npy", "coco").joint_scores is None
+
+
+def test_a_score_that_is_no_number_counts_as_0(tmp_path: Path) -> None:
+    content = files.mmpose(WALK)
+    content["instance_info"][3]["instances"][0]["keypoint_scores"][4] = None
+    scores = read_one(write(tmp_path, content)).joint_scores
+    assert np.argwhere(scores != np.float32(0.9)).tolist() == [[3, 4]]
+    assert scores[3, 4] == 0
+
+
+def test_files_in_which_some_joints_have_no_score_have_none(tmp_path: Path) -> None:
+    header = ["frame", *(f"{joint}_{value}" for joint in COCO_17.joints for value in ("x", "y", "score"))][:-1]
+    rows = [[n, *files.flat(joints)[:-1]] for n, joints in enumerate(files.scored(WALK))]
+    assert read_one(files.write_csv(tmp_path / "a.csv", header, rows)).joint_scores is None
+    long = [
+        [n, name, *point] for n, joints in enumerate(WALK) for name, point in zip(COCO_17.joints, joints, strict=True)
+    ]
+    assert read_one(files.write_csv(tmp_path / "b.csv", ["frame", "joint", "x", "y"], long)).joint_scores is None
+    content = files.mediapipe(WALK)
+    del content[3]["landmarks"][7]["visibility"]
+    assert read_one(write(tmp_path, content)).joint_scores is None
 
 
 @pytest.mark.parametrize(("joints", "names"), [("coco", COCO_17.joints), ("h36m", H36M_17.joints)])

@@ -271,3 +271,81 @@ def test_wrong_parameters_are_refused_before_anything_is_read(wrong, message, tm
 def test_coco_s_joints_are_known_by_coco_s_skeleton(tmp_path: Path) -> None:
     data = read(write(tmp_path, files.alphapose(WALK)))
     assert data.layouts == {"h36m": H36M_17, "coco": COCO_17}
+
+
+# Scores
+
+
+def with_scores(scores: np.ndarray, frames: list[int]) -> list[dict]:
+    """AlphaPose's results of the walk without some frames, with these scores: (30, 17)."""
+    joints = np.concatenate([WALK, scores[..., None]], axis=-1)
+    return [
+        {"image_id": f"{frame}.jpg", "category_id": 1, "keypoints": files.flat(joints[frame]), "score": 2.5}
+        for frame in range(30)
+        if frame not in frames
+    ]
+
+
+def test_scores_are_the_detector_s_and_0_of_what_is_interpolated(tmp_path: Path) -> None:
+    sure = np.random.default_rng(0).uniform(size=(30, 17))
+    path = write(tmp_path, with_scores(sure, [4, 5, 9]))
+    data = read(path, scores=True)
+    expected = sure.copy()
+    expected[[4, 5, 9]] = 0
+    np.testing.assert_allclose(data.scores["coco"], expected, atol=1e-6)
+    hips = [COCO_17.index("LHip"), COCO_17.index("RHip")]
+    np.testing.assert_allclose(data.scores["h36m"][:, 0], expected[:, hips].mean(axis=1), atol=1e-6)
+    assert (data.scores["h36m"][[4, 5, 9]] == 0).all()
+    assert note_with(data, "The scores are the detector's")
+
+
+def test_scores_change_neither_keypoints_nor_takes(tmp_path: Path) -> None:
+    path = write(tmp_path, without([*range(5, 12), 20]))
+    plain, scored = read(path, max_gap=6), read(path, max_gap=6, scores=True)
+    assert plain.scores == {}
+    assert scored.scores.keys() == scored.keypoints.keys() == plain.keypoints.keys()
+    assert scored.clips.equals(plain.clips)
+    for source, pixels in plain.keypoints.items():
+        np.testing.assert_array_equal(scored.keypoints[source], pixels)
+    assert [note for note in scored.notes if "scores" not in note] == list(plain.notes)
+
+
+def test_scores_survive_the_dataset_s_file(tmp_path: Path) -> None:
+    data = read(write(tmp_path, with_scores(np.random.default_rng(0).uniform(size=(30, 17)), [])), scores=True)
+    save_dataset(data, tmp_path / "out.safetensors")
+    again = load_dataset(tmp_path / "out.safetensors")
+    for source, scores in data.scores.items():
+        np.testing.assert_array_equal(again.scores[source], scores)
+        np.testing.assert_array_equal(again.keypoints[source], data.keypoints[source])
+
+
+def test_a_few_scores_above_1_are_1_and_counted_and_logits_are_refused(tmp_path: Path) -> None:
+    sure = np.full((30, 17), 0.7)
+    sure[3, :4] = 1.05
+    data = read(write(tmp_path, with_scores(sure, [])), scores=True)
+    assert (data.scores["coco"][3, :4] == 1).all()
+    assert note_with(data, "walk: 4 of 510 scores lie beyond 0 to 1")
+    logits = write(tmp_path, with_scores(10 * sure, []), "logits.json")
+    with pytest.raises(InputError, match=r"logits\.json: scores go from 7 to 10\.5, and 100% of them"):
+        read(logits, scores=True)
+    assert len(read(logits).keypoints["coco"]) == 30
+
+
+def test_only_the_chosen_person_s_scores_count(tmp_path: Path) -> None:
+    other = [item | {"score": 0.5} for item in files.alphapose(files.walk(30, at=(600, 150)))]
+    for item in other:
+        item["keypoints"][2::3] = [30.0] * 17
+    data = read(write(tmp_path, with_scores(np.full((30, 17), 0.6), []) + other), scores=True)
+    np.testing.assert_allclose(data.scores["coco"], 0.6)
+
+
+def test_files_without_scores_are_refused_where_scores_are_wanted(tmp_path: Path) -> None:
+    paths = [write(tmp_path / "a", files.coco_annotations(WALK)), tmp_path / "data_2d_custom_mine.npz"]
+    files.write_custom(paths[1], {"walk": WALK})
+    for path in paths:
+        assert len(read(path).keypoints["coco"]) == 30
+        with pytest.raises(
+            InputError, match=r"has no scores of its joints, .* leave the parameter scores out"
+        ) as refusal:
+            read(path, scores=True)
+        assert str(path) in str(refusal.value)

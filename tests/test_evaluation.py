@@ -12,9 +12,19 @@ from torch import Tensor, nn
 from pose3d_lib import prediction
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action
+from pose3d_lib.evaluation import (
+    METRICS,
+    ROOT_ERROR,
+    action_wise,
+    evaluate,
+    evaluate_lifters,
+    frame_wise,
+    per_action,
+    summarise,
+)
+from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
-from pose3d_lib.prediction import predict
+from pose3d_lib.prediction import predict, predict_trajectory
 from pose3d_lib.skeleton import H36M_17
 
 ROWS = [
@@ -304,3 +314,45 @@ def test_action_wise_weights_every_action_alike() -> None:
 def test_frame_wise_weights_every_frame_alike() -> None:
     expected = {"mpjpe": 70, "p_mpjpe": 20, "n_mpjpe": 17, "mpjve": 9}
     assert frame_wise(per_action(CLIP_ERRORS)).to_dict() == pytest.approx(expected, rel=1e-12)
+
+
+@CAUSAL
+def test_without_mirroring_a_prediction_is_the_network_s_own(data, causal) -> None:
+    model, clips = lifter(causal=causal), data.test_clips()
+    predicted = [clip for group in predict(model, data, clips, "simulated", mirror=False) for clip in group]
+    for clip, found in zip(clips.itertuples(), predicted, strict=True):
+        slowly = lift_slowly(model, normalised(data)[clip.start : clip.stop])
+        np.testing.assert_allclose(found.numpy(), slowly, rtol=0, atol=1e-5)
+    plain, averaged = (evaluate(model, data, clips, "simulated", mirror=mirror) for mirror in (False, True))
+    errors = errors_slowly(predicted[0].numpy(), data.positions[clips.start.iloc[0] : clips.stop.iloc[0]])
+    assert plain.iloc[0][list(METRICS)].to_dict() == pytest.approx(errors, rel=1e-5)
+    assert plain.mpjpe.iloc[0] != pytest.approx(averaged.mpjpe.iloc[0], rel=1e-3)
+
+
+@CAUSAL
+@pytest.mark.parametrize("mirror", [False, True], ids=["plain", "averaged"])
+def test_a_trajectory_is_lifted_as_a_pose_of_one_joint(data, causal, mirror) -> None:
+    torch.manual_seed(5)
+    model = TemporalLifter(17, 2, 1, (3, 3), causal=causal, channels=12).eval()
+    clips = data.test_clips()
+    groups = predict_trajectory(model, data, clips, "simulated", mirror=mirror)
+    predicted = [clip for group in groups for clip in group]
+    for clip, found in zip(clips.itertuples(), predicted, strict=True):
+        screen = normalised(data)[clip.start : clip.stop]
+        expected = lift_slowly(model, screen)
+        if mirror:
+            expected = (expected + lift_slowly(model, screen[:, EXCHANGED] * [-1, 1]) * [-1, 1, 1]) / 2
+        np.testing.assert_allclose(found.numpy(), expected[:, 0], rtol=0, atol=1e-5)
+    errors = evaluate_lifters(Lifters(lifter(causal=causal), model), data, clips, "simulated", mirror=mirror)
+    for place, clip in enumerate(clips.itertuples()):
+        apart = predicted[place].numpy() - data.trajectory[clip.start : clip.stop]
+        assert errors[ROOT_ERROR].iloc[place] == pytest.approx(1000 * np.sqrt((apart**2).sum(-1)).mean(), rel=1e-5)
+
+
+def test_a_summary_weights_the_trajectory_s_errors_by_frames(data) -> None:
+    clips = evaluate(lifter(), data, data.test_clips(), "simulated")
+    assert "trajectory" not in summarise(clips)
+    clips[ROOT_ERROR] = np.arange(len(clips), dtype=float)
+    found = summarise(clips)["trajectory"][ROOT_ERROR]
+    for action, own in clips.groupby("action"):
+        assert found[action] == pytest.approx(np.average(own[ROOT_ERROR], weights=own.frames))

@@ -20,7 +20,7 @@ from pose3d_lib.export import export_videopose3d
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.model_card import licence_of
 from pose3d_lib.parameters import check_data, make_config
-from pose3d_lib.sources import open_dataset
+from pose3d_lib.sources import open_dataset, prepared_path
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig, plan_study
 
@@ -79,6 +79,43 @@ def test_prepared_once_it_opens_as_the_same(spec: DataSpec, data: PoseDataset) -
     said: list[str] = []
     assert open_dataset(spec, progress=said.append).fingerprint == data.fingerprint
     assert said == []
+
+
+@EVERY_KIND
+def test_of_every_kind_every_second_frame_may_be_kept(kind: str, spec: DataSpec, data: PoseDataset) -> None:
+    half = spec.model_copy(update={"downsample": 2})
+    assert "-every2-" in prepared_path(half).name
+    slow = open_dataset(half)
+    assert slow.clips.fps.tolist() == (data.clips.fps / 2).tolist()
+    assert (slow.clips.stop - slow.clips.start).tolist() == (-(-(data.clips.stop - data.clips.start) // 2)).tolist()
+    for ours, theirs in zip(slow.clips.itertuples(), data.clips.itertuples(), strict=True):
+        there = slice(theirs.start, theirs.stop, 2)
+        for source, pixels in data.keypoints.items():
+            np.testing.assert_array_equal(slow.keypoints[source][ours.start : ours.stop], pixels[there])
+        if ours.labelled:
+            np.testing.assert_array_equal(slow.positions[ours.start : ours.stop], data.positions[there])
+            np.testing.assert_array_equal(slow.trajectory[ours.start : ours.stop], data.trajectory[there])
+    assert any("One frame of every 2 is kept" in note for note in slow.notes)
+
+
+@EVERY_KIND
+def test_of_every_kind_scores_may_be_kept_or_the_reason_is_said(kind: str, spec: DataSpec, data: PoseDataset) -> None:
+    scored = spec.model_copy(update={"scores": True})
+    if kind == "VideoPose3D's files":
+        with pytest.raises(InputError, match=r"data_2d_h36m_simulated\.npz: its keypoints have no third column"):
+            open_dataset(scored)
+        return
+    assert "-scores-" in prepared_path(scored).name
+    found = open_dataset(scored)
+    assert found.scores.keys() == found.keypoints.keys() == data.keypoints.keys()
+    assert found.fingerprint != data.fingerprint
+    for source, scores in found.scores.items():
+        assert ((scores >= 0) & (scores <= 1)).all()
+        assert (source == "simulated") == (scores.std() > 0.05)  # OpenPose's are made to be 0.9
+        np.testing.assert_array_equal(found.keypoints[source], data.keypoints[source])
+    assert any("scores" in note for note in found.notes)
+    half = open_dataset(scored.model_copy(update={"downsample": 2}))
+    assert half.scores[spec.keypoints].shape == half.keypoints[spec.keypoints].shape[:2]
 
 
 @EVERY_FILE

@@ -1,5 +1,6 @@
 """Filming motion: each 2D source by itself is what it is beside the other, and nobody is filmed from behind a lens."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,30 @@ def test_a_2d_source_alone_is_what_it_is_beside_the_other() -> None:
         assert list(alone.keypoints) == list(alone.layouts) == [source]
         np.testing.assert_array_equal(alone.keypoints[source], both.keypoints[source])
     assert np.abs(both.keypoints[GT] - both.keypoints[SIMULATED]).max() > 0.1
+
+
+def test_scores_come_with_each_2d_source_and_change_no_keypoint() -> None:
+    plain, scored = filmed(*two(), seed=5), filmed(*two(), seed=5, scores=True)
+    assert plain.scores == {}
+    assert list(scored.scores) == [GT, SIMULATED]
+    assert (scored.scores[GT] == 1).all()
+    for source in (GT, SIMULATED):
+        np.testing.assert_array_equal(scored.keypoints[source], plain.keypoints[source])
+        alone = filmed(*two(), seed=5, sources=(source,), scores=True)
+        np.testing.assert_array_equal(alone.scores[source], scored.scores[source])
+        assert alone.notes == tuple(note for note in scored.notes if source in note)
+    assert len(np.unique(scored.scores[SIMULATED])) == scored.scores[SIMULATED].size  # none is drawn for two clips
+
+
+def test_scores_depend_on_the_seed_and_the_take_s_place_only() -> None:
+    first, second = two()
+    data = filmed(first, second, seed=5, scores=True)
+    again, other = (filmed(first, second, seed=seed, scores=True) for seed in (5, 6))
+    assert np.array_equal(again.scores[SIMULATED], data.scores[SIMULATED])
+    assert not np.isclose(other.scores[SIMULATED], data.scores[SIMULATED]).all()
+    alone = filmed(replace(second, place=1), seed=5, scores=True)
+    np.testing.assert_array_equal(alone.scores[SIMULATED], data.scores[SIMULATED][12:])
+    np.testing.assert_array_equal(alone.keypoints[SIMULATED], data.keypoints[SIMULATED][12:])
 
 
 def test_each_subject_is_seen_by_its_own_cameras_one_after_the_other() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import detection_files
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,6 +112,17 @@ def test_the_keypoints_are_the_model_s_own_if_none_are_given(model: TrainedModel
     ):
         data_for(unknown, {"dataset": "synthetic"})
     assert data_for(unknown, {"dataset": "synthetic", "keypoints": "gt"}) == DataSpec(keypoints="gt")
+
+
+def test_a_model_that_sees_scores_is_given_them(model: TrainedModel, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POSE3D_DATA", str(tmp_path))
+    walk = detection_files.walk(3)
+    detection_files.write_json(tmp_path / "phone.json", detection_files.mediapipe(walk))
+    given = {"dataset": str(tmp_path / "phone.json"), "keypoints": "h36m", "fps": 25, "image_size": "100x100"}
+    scored = model.card.model_copy(update={"network": model.card.network.model_copy(update={"in_features": 3})})
+    assert data_for(scored, given).scores
+    assert not data_for(scored, {**given, "scores": False}).scores
+    assert not data_for(model.card, given).scores
 
 
 def test_data_that_nobody_names_or_that_is_not_there_are_refused(model: TrainedModel, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""The detector-like error has the sizes and the memory that its module promises, measured on many made-up clips."""
+"""The detector-like error and its scores have the sizes and the memory that their module promises, on many made-up clips."""
 
 import numpy as np
 import pytest
 
-from pose3d_lib.noise import simulate_detections
+from pose3d_lib.noise import simulate_detections, simulate_scores
 from pose3d_lib.skeleton import H36M_17
 
 SIGMA = {"Hip": 4, "Head": 5, "LKnee": 5, "LFoot": 7, "RElbow": 7, "RWrist": 9}
@@ -147,3 +147,73 @@ def test_a_clip_of_one_frame_has_an_error_too() -> None:
     detected = simulate_detections(person(1), fps=50, rng=np.random.default_rng(0))
     assert detected.shape == (1, 17, 2)
     assert np.isfinite(detected).all()
+
+
+# Scores
+
+
+def scores_at(
+    distance: float, *, clips: int = 300, frames: int = 16, size: float = 450.0, fps: float = 50
+) -> np.ndarray:
+    """(clips, frames, 17): of keypoints that all lie so many pixels from their places."""
+    true = person(frames, size=size)
+    beside = true + distance * np.array([0.6, 0.8])
+    made = [simulate_scores(beside, true, fps=fps, rng=np.random.default_rng(clip)) for clip in range(clips)]
+    return np.stack(made)
+
+
+def odds(scores: np.ndarray) -> np.ndarray:
+    return np.log(scores / (1 - scores))
+
+
+@pytest.mark.parametrize(("distance", "median"), [(0, 0.924), (6, 0.881), (15, 0.777), (30, 0.5), (60, 0.076)])
+def test_a_detector_is_less_sure_of_what_lies_further_from_its_place(distance, median) -> None:
+    assert np.median(scores_at(distance)) == pytest.approx(median, abs=0.01)
+
+
+def test_scores_lie_between_0_and_1_however_far_a_keypoint_is() -> None:
+    for distance in (0, 1e3, 1e5):
+        scores = scores_at(distance, clips=20)
+        assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_a_detector_misjudges_by_a_standard_deviation_of_1_in_log_odds_wherever_the_keypoint_is() -> None:
+    for distance in (0, 30):
+        assert odds(scores_at(distance, clips=1000)).std() == pytest.approx(1, rel=0.03)
+
+
+def test_no_score_tells_a_usual_error_but_together_they_do() -> None:
+    true = person(5000)
+    errors, scores = [], []
+    for clip in range(10):
+        found = simulate_detections(true, fps=50, rng=np.random.default_rng([0, clip]))
+        errors.append(np.linalg.norm(found - true, axis=-1))
+        scores.append(simulate_scores(found, true, fps=50, rng=np.random.default_rng([1, clip])))
+    errors, scores = np.array(errors), np.array(scores)
+    usual = errors < 20
+    assert -0.45 < np.corrcoef(errors[usual], odds(scores[usual]))[0, 1] < -0.2
+    lost = errors > 50
+    assert (scores[lost] < 0.3).mean() > 0.9
+    assert 0.2 < lost[scores < 0.3].mean() < 0.6  # most of what is doubted is where it should be, or nearly
+
+
+def test_a_misjudgement_lasts_as_long_as_an_error() -> None:
+    for fps, lag in ((50, 6), (25, 3)):
+        made = odds(scores_at(0, clips=800, frames=lag + 8, fps=fps))
+        now, later = made[:, :-lag].ravel(), made[:, lag:].ravel()
+        assert np.corrcoef(now, later)[0, 1] == pytest.approx(np.exp(-1), abs=0.03)
+
+
+def test_an_error_counts_in_proportion_to_the_person() -> None:
+    np.testing.assert_allclose(scores_at(10, clips=3), scores_at(20, clips=3, size=900.0), atol=1e-9)
+
+
+def test_one_state_of_the_scores_generator_gives_one_result_and_leaves_the_keypoints_alone() -> None:
+    true = person(20)
+    found = simulate_detections(true, fps=50, rng=np.random.default_rng(0))
+    kept = found.copy()
+    first, again, other = (simulate_scores(found, true, fps=50, rng=np.random.default_rng(seed)) for seed in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert np.array_equal(found, kept)
+    assert np.array_equal(true, person(20))

@@ -180,6 +180,16 @@ def test_missing_frames_lie_on_a_line_and_the_ends_are_held() -> None:
     assert (run.start, longest_gap(run.filled)) == (0, 2)
 
 
+def test_of_what_is_filled_in_nobody_is_sure() -> None:
+    frames = [2, 3, 6, 7]
+    points = files.scored(line(frames), 0.8)
+    points[1, 0] = np.nan
+    (run,) = fill(frames, points, 9, 3)
+    np.testing.assert_allclose(run.points[..., :2], line([2, 2, 2, 3, 4, 5, 6, 7, 7, 7]))
+    np.testing.assert_allclose(run.points[..., 2], np.where(run.filled, 0, 0.8))
+    assert run.filled[3].tolist() == [True, False]
+
+
 def test_a_gap_longer_than_max_gap_is_where_one_run_ends_and_another_begins() -> None:
     frames = [2, 3, 6, 7]
     runs = fill(frames, line(frames), 9, 1)

@@ -52,7 +52,7 @@ def made(small, monkeypatch) -> list[tuple]:
     """What the synthetic dataset was asked for; a small one is made in its place, slowly enough to be asked twice."""
     calls: list[tuple] = []
 
-    def make(scale: str, *, seed: int, progress) -> PoseDataset:
+    def make(scale: str, *, seed: int, **_: object) -> PoseDataset:
         calls.append((scale, seed))
         time.sleep(0.2)
         return small
@@ -137,8 +137,12 @@ def test_the_prepared_file_lies_under_outputs_and_says_what_it_holds(tmp_path) -
     assert path.name.startswith("synthetic-tiny-")
 
 
-@pytest.mark.parametrize("other", [{"scale": "tiny"}, {"scale": "full"}, {"data_seed": 1}], ids=str)
-def test_another_scale_or_seed_is_another_file(other) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [{"scale": "tiny"}, {"scale": "full"}, {"data_seed": 1}, {"train_subjects": "S1"}, {"test_subjects": "S1"}],
+    ids=str,
+)
+def test_another_setting_of_the_built_in_dataset_is_another_file(other) -> None:
     assert prepared_path(DataSpec(**other)) != prepared_path(DataSpec())
 
 
@@ -345,7 +349,49 @@ def test_the_mean_pose_of_one_action_suits_that_action_and_not_another(tiny_data
     assert error["Sitting", "Walking"] > error["Walking", "Walking"] + 30
 
 
-@pytest.mark.parametrize("given", [{"fps": 60}, {"train_subjects": "S1"}, {"dataset": "h36m", "scale": "tiny"}])
+@pytest.mark.usefixtures("three_actions")
+def test_chosen_subjects_are_the_same_whoever_else_is_chosen() -> None:
+    everybody = make_synthetic("tiny", seed=3)
+    few = make_synthetic("tiny", seed=3, train_subjects=["S7"], test_subjects=["S9"])
+    assert (few.train_subjects, few.test_subjects) == (("S7",), ("S9",))
+    assert few.clips.subject.unique().tolist() == ["S7", "S9"]
+    assert "Subject S11 is neither trained nor tested on." in few.notes
+    chosen = everybody.clips[everybody.clips.subject.isin(["S7", "S9"])]
+    rows = np.concatenate([np.arange(start, stop) for start, stop in zip(chosen.start, chosen.stop, strict=True)])
+    for one, all_of_them in (
+        (few.positions, everybody.positions),
+        (few.keypoints["gt"], everybody.keypoints["gt"]),
+        (few.keypoints["simulated"], everybody.keypoints["simulated"]),
+    ):
+        np.testing.assert_array_equal(one, all_of_them[rows])
+
+
+@pytest.mark.usefixtures("three_actions")
+def test_given_one_side_the_other_is_everybody_else_and_said_to_be() -> None:
+    data = make_synthetic("tiny", seed=3, test_subjects=["S1", "S5"])
+    assert (data.train_subjects, data.test_subjects) == (("S11", "S6", "S7", "S8", "S9"), ("S1", "S5"))
+    assert any(note.startswith("Trained on S11, S6, S7, S8, S9; tested on S1, S5") for note in data.notes)
+
+
+@pytest.mark.usefixtures("three_actions")
+def test_human36m_s_subjects_may_be_named_as_well_as_left_to_the_dataset() -> None:
+    named = make_synthetic("tiny", seed=3, train_subjects=SUBJECTS[:5], test_subjects=SUBJECTS[5:])
+    assert named.fingerprint == make_synthetic("tiny", seed=3).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"train_subjects": "S1,s5"}, "unknown subject in the synthetic dataset 's5': did you mean S5"),
+        ({"train_subjects": "S1,S5", "test_subjects": "S5"}, "S5 cannot be both a train and a test subject"),
+    ],
+)
+def test_subjects_that_cannot_be_chosen_are_refused_before_anything_is_made(given: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        prepared_path(DataSpec(**given))
+
+
+@pytest.mark.parametrize("given", [{"fps": 60}, {"leave_out": "S1/Eating/0"}, {"dataset": "h36m", "scale": "tiny"}])
 def test_a_parameter_that_the_dataset_does_not_use_is_refused(given: dict) -> None:
     with pytest.raises(InputError, match=r"which dataset '(synthetic|h36m)' does not use"):
         prepared_path(DataSpec(**given))

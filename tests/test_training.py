@@ -400,6 +400,41 @@ def test_a_row_s_loss_is_the_mean_over_the_windows_since_the_row_before(data, mo
     assert [row.train_mpjpe for row in rows] == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_run_can_be_tested_after_every_so_many_of_its_own_epochs(data) -> None:
+    _, rows = run(config(test_every=2, unit_epochs=2), data)  # 400 windows, 60 in an epoch
+    tested = [row.windows for row in rows if row.test_mpjpe is not None]
+    assert tested == [120, 240, 360]
+    _, rows = run(config(test_every=1, unit_epochs=1, evaluate_at=(0.5,)), data)
+    assert [row.windows for row in rows if row.test_mpjpe is not None] == [60, 108, 120, 180]
+    _, rows = run(config(unit_epochs=1), data)
+    assert not any(row.test_mpjpe is not None for row in rows)  # at its end only, by whoever keeps it
+
+
+def test_without_mirroring_in_training_a_run_sees_half_as_many_windows(data, batches) -> None:
+    budget = check_run(config(mirror_training=False), data)
+    assert (budget.unit, budget.per_epoch, budget.total) == (100, 30, 100)
+    run(config(mirror_training=False), data)
+    order = [number for batch in batches for number in batch]
+    assert sorted(order[:30]) == list(range(30))
+    assert len(order) == 100
+
+
+def test_with_several_output_frames_a_run_sees_as_many_frames(data, batches) -> None:
+    trained, rows = run(config(chunk=4, unit_epochs=2), data)
+    windows = TrainingWindows(data, data.train_clips("Sitting"), "simulated", (3,), chunk=4)
+    assert {len(batch) for batch in batches} <= {4, 2, 1, 3}  # batches of 16 output frames
+    assert sum(int(windows.lengths[batch].sum()) for batch in batches) == trained.windows == rows[-1].windows
+    assert 400 <= trained.windows < 404
+    assert [row.windows for row in rows[:-1]] == [60, 120, 180, 240, 300, 360]
+
+
+@pytest.mark.parametrize("mirror", [False, True], ids=["plain", "averaged"])
+def test_tests_on_the_way_are_mirrored_where_the_run_s_tests_are(mirror, data) -> None:
+    trained, rows = run(config("All", evaluate_at=(0.99,), mirror_testing=mirror), data)
+    expected = per_action(evaluate(trained.model, data, data.test_clips(), "simulated", mirror=mirror))
+    assert rows[-1].test_actions == expected.mpjpe.to_dict()
+
+
 @PRECISION
 def test_a_test_on_the_way_is_the_test_protocol_s_with_all_frames_weighted_alike(precision, data) -> None:
     trained, rows = run(

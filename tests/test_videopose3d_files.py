@@ -664,3 +664,91 @@ def test_a_file_that_ends_early_is_refused_by_name_wherever_it_ends(tmp_path: Pa
         file.write_bytes(whole[:length])
         with pytest.raises(InputError, match=which):
             read_set(tmp_path, "dance", keypoints="seen")
+
+
+# Scores
+
+
+def scored(pixels: Views, seed: int = 4) -> Views:
+    """The same views with a third column from 0 to 1."""
+    rng = np.random.default_rng(seed)
+    return {
+        subject: {
+            name: [np.concatenate([v, rng.uniform(size=(*v.shape[:2], 1))], axis=2).astype(np.float32) for v in views]
+            for name, views in takes.items()
+        }
+        for subject, takes in pixels.items()
+    }
+
+
+def test_the_third_column_is_the_scores_where_they_are_wanted(tmp_path: Path) -> None:
+    world = motions()
+    plain = read_set(write(tmp_path, world, views(world, more=2)), "h36m", keypoints="cpn")
+    pixels = scored(views(world, more=2) | {"S2": views({"S2": {"Posing": motion(4, 8)}})["S2"]})
+    folder = write(tmp_path, world, pixels)
+    data = read_set(folder, "h36m", keypoints="cpn", scores=True)
+    clip = rows(data, "S1", "Photo", "0", 2)
+    np.testing.assert_array_equal(data.scores["cpn"][clip], pixels["S1"]["TakingPhoto"][2][:5, :, 2])
+    np.testing.assert_array_equal(
+        data.scores["cpn"][rows(data, "S2", "Posing", "0", 3)], pixels["S2"]["Posing"][3][..., 2]
+    )
+    np.testing.assert_array_equal(data.keypoints["cpn"][: len(plain.keypoints["cpn"])], plain.keypoints["cpn"])
+    assert data.keypoints["cpn"].shape[2] == 2
+
+
+def test_scores_that_nobody_wants_are_left_in_the_file_and_that_is_said(tmp_path: Path) -> None:
+    world = motions()
+    plain = read_set(write(tmp_path, world, views(world)), "h36m", keypoints="cpn")
+    data = read_set(write(tmp_path, world, scored(views(world))), "h36m", keypoints="cpn")
+    assert data.scores == {}
+    np.testing.assert_array_equal(data.keypoints["cpn"], plain.keypoints["cpn"])
+    assert set(data.notes) - set(plain.notes) == {
+        "The scores in data_2d_h36m_cpn.npz are not used (`scores` would keep them)."
+    }
+
+
+def test_keypoints_without_a_third_column_have_no_scores_unless_they_are_exact(tmp_path: Path) -> None:
+    world = motions()
+    folder = write(tmp_path, world, views(world))
+    with pytest.raises(InputError, match=r"data_2d_h36m_cpn\.npz: its keypoints have no third column"):
+        read_set(folder, "h36m", keypoints="cpn", scores=True)
+    projected = read_set(folder, "h36m", keypoints="gt", scores=True)
+    written = read_set(write(tmp_path, world, views(world), keypoints="gt"), "h36m", keypoints="gt", scores=True)
+    for data in (projected, written):
+        assert (data.scores["gt"] == 1).all()
+        assert "The scores of gt keypoints, which are exact, are 1." in data.notes
+    assert np.abs(projected.keypoints["gt"] - written.keypoints["gt"]).max() > 1  # the file's were read
+
+
+def test_scores_of_some_takes_only_are_refused(tmp_path: Path) -> None:
+    world = motions()
+    pixels = views(world)
+    pixels["S11"]["Directions 1"] = scored(pixels)["S11"]["Directions 1"]
+    said = refusal(write(tmp_path, world, pixels))
+    assert "S11/Directions/1, camera 0 is float32(2, 17, 3); expected scores in every array or in none" in said
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_third_column_that_is_no_score_is_refused(wanted: bool, tmp_path: Path) -> None:
+    world = motions()
+    same = {
+        subject: {name: [m[:, :17].copy() for _ in range(4)] for name, m in takes.items()}
+        for subject, takes in world.items()
+    }
+    with pytest.raises(InputError, match=r"data_2d_h36m_cpn\.npz: scores go from .* lie beyond 0 to 1") as refused:
+        read_set(write(tmp_path, world, same), "h36m", keypoints="cpn", scores=wanted)
+    assert ("leave the parameter scores out" in str(refused.value)) == wanted
+    pixels = scored(views(world))
+    pixels["S1"]["TakingPhoto"][3][1, 5, 2] = np.nan
+    assert "holds NaN or infinity, first in frame 1" in refusal(write(tmp_path, world, pixels))
+
+
+def test_numbers_of_four_are_refused(tmp_path: Path) -> None:
+    world = motions()
+    four = {
+        s: {n: [np.zeros((len(v), 17, 4), np.float32) for v in own] for n, own in t.items()}
+        for s, t in views(world).items()
+    }
+    assert "expected float (frames, 17, 2), as the metadata say, or 3 with scores" in refusal(
+        write(tmp_path, world, four)
+    )

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pose3d_lib.cameras import project
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.padded_clips import gather_targets, mirror_keypoints, mirror_poses, pad_clips
 from pose3d_lib.skeleton import COCO_17, H36M_17, Skeleton
-from pose3d_lib.windows import TrainingWindows
+from pose3d_lib.windows import TrainingWindows, UnlabelledWindows
 
 # Clips of one frame, of fewer than a window, of more; others that are not chosen stand between them.
 ROWS = [
@@ -104,6 +105,22 @@ def test_mirrored_windows_follow_with_x_negated_and_joints_exchanged(data, causa
     half = len(inputs) // 2
     np.testing.assert_array_equal(inputs[half:], inputs[:half, :, exchanged(COCO_17)] * [-1, 1])
     np.testing.assert_array_equal(targets[half:], targets[:half, exchanged(H36M_17)] * [-1, 1, 1])
+
+
+@WIDTHS
+@CAUSAL
+def test_scores_stand_beside_x_and_y_and_are_as_high_in_the_mirror(data, widths, causal) -> None:
+    scores = np.random.default_rng(2).uniform(size=(len(data.positions), 17)).astype(np.float32)
+    scored = PoseDataset(**{**vars_of(data), "scores": {"detected": scores}})
+    inputs, targets = all_windows(scored, widths, causal=causal, keypoints="detected")
+    plain, same_targets = all_windows(data, widths, causal=causal, keypoints="detected")
+    which = frames_of_windows(data.train_clips(), int(np.prod(widths)), causal=causal)
+    np.testing.assert_array_equal(inputs[..., :2], plain)
+    np.testing.assert_array_equal(targets, same_targets)
+    np.testing.assert_array_equal(inputs[: len(which), ..., 2], scores[which])
+    np.testing.assert_array_equal(inputs[len(which) :, ..., 2], scores[which][..., exchanged(COCO_17)])
+    others, _ = all_windows(scored, widths, causal=causal, keypoints="simulated")  # which has none
+    assert others.shape[-1] == 2
 
 
 @CAUSAL
@@ -214,3 +231,106 @@ def test_the_mirrored_copy_is_made_in_its_place(hand_made) -> None:
     screen, targets = (array.untyped_storage().nbytes() for array in (windows.screen, windows.targets))
     # Besides what stays: the frames themselves, their targets, and the steps of normalising one clip.
     assert memory.bytes(from_size=1_000_000) < 3.2 * screen + 1.5 * targets
+
+
+# Several output frames
+
+
+CHUNK = pytest.mark.parametrize("chunk", [2, 3, 5])
+MIRRORED = pytest.mark.parametrize("mirrored", [False, True], ids=["plain", "mirrored"])
+
+
+@CHUNK
+@CAUSAL
+@MIRRORED
+def test_each_frame_is_an_output_frame_of_one_window(data, chunk, causal, mirrored) -> None:
+    settings = {"causal": causal, "mirrored": mirrored}
+    single = TrainingWindows(data, data.train_clips(), "simulated", (3, 3), **settings)
+    windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 3), chunk=chunk, **settings)
+    batch = windows.gather(torch.arange(len(windows)))
+    everything = single.gather(torch.arange(len(single)))
+    assert len(windows) == (1 + mirrored) * sum(-(-frames // chunk) for frames in (3, 1, 40, 27, 2))
+    assert batch.real.sum(dim=1).tolist() == windows.lengths.tolist()
+    assert torch.equal(batch.targets[batch.real], everything.targets[:, 0])
+    own = batch.inputs.unfold(1, 9, 1).permute(0, 1, 4, 2, 3)  # (B, chunk, 9, joints, 2)
+    assert torch.equal(own[batch.real], everything.inputs)
+
+
+@CAUSAL
+def test_beyond_a_clip_s_end_its_last_frame_is_repeated(data, causal) -> None:
+    windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 3), chunk=5, causal=causal)
+    last = windows.gather(torch.tensor([0]))  # of the first clip, which has three frames
+    assert last.real.tolist() == [[True, True, True, False, False]]
+    seen = torch.from_numpy(normalised(data)[[0, 1, 2]].astype(np.float32))
+    before = 8 if causal else 4
+    for place, frame in enumerate([0] * before + [0, 1, 2] + [2] * (2 + 8 - before)):
+        assert torch.equal(last.inputs[0, place], seen[frame]), place
+    assert torch.equal(last.targets[0, 3], last.targets[0, 2])
+
+
+def test_without_mirroring_there_is_a_window_per_frame(data) -> None:
+    windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 3, 3), mirrored=False)
+    both = TrainingWindows(data, data.train_clips(), "simulated", (3, 3, 3))
+    assert len(windows) == len(both) // 2 == 73
+    numbers = torch.arange(73)
+    assert torch.equal(windows.gather(numbers).inputs, both.gather(numbers).inputs)
+    assert torch.equal(windows.gather(numbers).targets, both.gather(numbers).targets)
+
+
+@MIRRORED
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_the_root_s_place_comes_with_a_pose_where_it_is_asked_for(data, chunk, mirrored) -> None:
+    settings = {"chunk": chunk, "mirrored": mirrored}
+    windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 3), trajectory=True, **settings)
+    batch = windows.gather(torch.arange(len(windows)))
+    frames = [frame for clip in data.train_clips().itertuples() for frame in range(clip.start, clip.stop)]
+    plain = data.trajectory[frames]
+    expected = np.concatenate([plain, plain * [-1, 1, 1]]) if mirrored else plain
+    found = batch.trajectory.flatten(0, 1) if batch.real is None else batch.trajectory[batch.real]
+    np.testing.assert_array_equal(found[:, 0].numpy(), expected.astype(np.float32))
+    assert TrainingWindows(data, data.train_clips(), "simulated", (3, 3)).gather(torch.tensor([0])).trajectory is None
+
+
+# Windows without 3D poses
+
+
+@MIRRORED
+@CAUSAL
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_an_unlabelled_window_s_true_pose_is_seen_by_its_camera_where_its_keypoints_are(
+    tiny_data, chunk, causal, mirrored
+) -> None:
+    clips = tiny_data.select(["S5", "S11"], ["Sitting", "Walking"])
+    settings = {"causal": causal, "chunk": chunk, "mirrored": mirrored}
+    unlabelled = UnlabelledWindows(tiny_data, clips, "gt", (3, 3), **settings)
+    labelled = TrainingWindows(tiny_data, clips, "gt", (3, 3), trajectory=True, **settings)
+    numbers = torch.arange(len(unlabelled))
+    batch, truth = unlabelled.gather(numbers), labelled.gather(numbers)
+    assert torch.equal(batch.inputs, truth.inputs)
+    drawn = project(truth.targets + truth.trajectory, batch.intrinsics)
+    real = torch.ones(len(numbers), chunk, dtype=torch.bool) if batch.real is None else batch.real
+    assert (drawn - batch.seen)[real].abs().max() < 1e-5
+    assert len({tuple(own.tolist()) for own in batch.intrinsics.flatten(1)}) == 4 * (
+        1 + mirrored
+    )  # lenses, which the subjects share
+
+
+def test_an_unlabelled_window_is_gathered_without_a_look_at_3d(data) -> None:
+    blind = PoseDataset(**{**vars_of(data), "positions": np.full_like(data.positions, np.nan)})
+    windows = UnlabelledWindows(blind, blind.train_clips(), "simulated", (3, 3), intrinsics=False)
+    batch = windows.gather(torch.arange(len(windows)))
+    assert batch.targets is batch.trajectory is batch.intrinsics is None
+    assert batch.inputs.isfinite().all()
+    assert torch.equal(batch.seen[:, 0], batch.inputs[:, 4])
+
+
+def test_a_score_is_seen_beside_its_keypoint_and_is_as_high_in_a_mirror(data) -> None:
+    scores = np.random.default_rng(1).random((len(data.keypoints["detected"]), 17)).astype(np.float32)
+    scored = PoseDataset(**{**vars_of(data), "scores": {"detected": scores}})
+    windows = TrainingWindows(scored, scored.train_clips(), "detected", (3, 3))
+    plain = TrainingWindows(data, data.train_clips(), "detected", (3, 3))
+    found, without = (own.gather(torch.arange(len(own))) for own in (windows, plain))
+    assert torch.equal(found.inputs[..., :2], without.inputs)
+    which = frames_of_windows(data.train_clips(), 9, causal=False)
+    expected = np.concatenate([scores[which], scores[which][:, :, exchanged(COCO_17)]])
+    np.testing.assert_array_equal(found.inputs[..., 2].numpy(), expected)

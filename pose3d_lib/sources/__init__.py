@@ -5,7 +5,7 @@ made from: of the settings, of the source files' sizes and dates, and of the cod
 
 An origin is a module with
 
-- `PARAMETERS`: the parameters of `DataSpec` that it uses, besides `dataset`;
+- `PARAMETERS`: the parameters of `DataSpec` that it uses, besides `dataset`, `keypoints` and those of `COMMON`;
 - `KEYPOINTS`: the 2D source that it takes when nobody names one;
 - `recognise(path)`: whether a file or folder is of its kind, from a look at names and first bytes;
 - `find(spec, path)`: a `Found`, or an `InputError` that says what is missing, where it was looked for, what to do;
@@ -30,6 +30,7 @@ from pose3d_lib.dataset_file import load_dataset, save_dataset
 from pose3d_lib.errors import InputError, printable
 from pose3d_lib.paths import make_folder, prepared_dir, source_data_dir
 from pose3d_lib.sources import bvh, catalogue, detections, human36m, plain_motion, synthetic, videopose3d
+from pose3d_lib.sources.downsampling import downsample
 from pose3d_lib.sources.spec import DataSpec, Progress
 from pose3d_lib.sources.videopose3d.sets import known_sets
 
@@ -43,16 +44,20 @@ BY_CONTENT = (videopose3d, human36m, bvh, detections, plain_motion)
 NAMES = ("synthetic", "h36m", "humaneva15", "humaneva20")
 """Datasets that have names of their own; all but the first are looked for in POSE3D_DATA."""
 
+COMMON = ("scores", "downsample")
+"""Parameters that every origin takes."""
 
 NAME_LIMIT = 150
 """Bytes of a dataset's name in the name of its prepared file, which may have 255 with all that is put around it."""
 
 
-def complete_parameters(given: Mapping[str, object]) -> dict[str, object]:
+def complete_parameters(
+    given: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None
+) -> dict[str, object]:
     """Parameters of a `DataSpec` with what follows from `dataset` added: its description's, and its own keypoints.
 
     What is given stays, an empty text or list counting as not given, as notebooks pass them; what is wrong is left to be
-    refused with all the rest.
+    refused with all the rest. `otherwise` holds what is to be taken where neither the description says anything.
     """
     optional = DataSpec.model_fields.keys() - {"dataset"}
     given = {name: value for name, value in given.items() if name not in optional or value not in ("", (), [])}
@@ -60,7 +65,7 @@ def complete_parameters(given: Mapping[str, object]) -> dict[str, object]:
     if not isinstance(dataset, str):
         return dict(given)
     entry = catalogue.find_entry(dataset)
-    completed = {**(entry.parameters if entry else {}), **given}
+    completed = {**(otherwise or {}), **(entry.parameters if entry else {}), **given}
     if "keypoints" not in completed:
         completed["keypoints"] = _origin(dataset)[0].KEYPOINTS
     return completed
@@ -115,25 +120,28 @@ def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
     data = origin.read(spec, path, progress)
     entry = catalogue.find_entry(spec.dataset)
     terms = data.terms or ("" if data.synthetic else catalogue.terms_of(path))
-    return replace(data, notes=(*data.notes, *(entry.notes if entry else ())), terms=terms)
+    data = replace(data, notes=(*data.notes, *(entry.notes if entry else ())), terms=terms)
+    return downsample(data, spec.downsample)
 
 
 def prepared_path(spec: DataSpec) -> Path:
     """The file that a dataset is prepared into; fails at once where the source files are missing."""
     origin, path = _origin(spec.dataset)
-    for name in DataSpec.model_fields.keys() - {"dataset", "keypoints", *origin.PARAMETERS}:
+    used = (*origin.PARAMETERS, *COMMON)
+    for name in DataSpec.model_fields.keys() - {"dataset", "keypoints", *used}:
         if getattr(spec, name) != DataSpec.model_fields[name].default:
             raise InputError(
                 f"parameter {name}: found {getattr(spec, name)!r}, which dataset {spec.dataset!r} does not use. "
-                f"It uses: {', '.join(('keypoints', *origin.PARAMETERS))}"
+                f"It uses: {', '.join(('keypoints', *used))}"
             )
     found = origin.find(spec, path)
-    used = [getattr(spec, name) for name in origin.PARAMETERS]
-    digest = hashlib.sha256(json.dumps([origin.__name__, used, [_stat(file) for file in found.files]]).encode())
+    values = [getattr(spec, name) for name in used]
+    digest = hashlib.sha256(json.dumps([origin.__name__, values, [_stat(file) for file in found.files]]).encode())
     code = [*PACKAGE.glob("sources/**/*.py"), *PACKAGE.glob("data/*.*"), *(PACKAGE / f"{name}.py" for name in MODULES)]
     for module in sorted(code):
         digest.update(module.read_bytes())
     name = found.name.encode("utf-8", "replace")[:NAME_LIMIT].decode("utf-8", "ignore")
+    name += "-scores" * spec.scores + f"-every{spec.downsample}" * (spec.downsample > 1)
     return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
 
 

@@ -12,12 +12,19 @@ import torch
 from pose3d_lib.cameras import Camera, view
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.noise import simulate_detections
+from pose3d_lib.noise import simulate_detections, simulate_scores
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.spec import Progress
 
 GT, SIMULATED = "gt", "simulated"
 """The two 2D sources: exact projections, and projections with a detector-like error."""
+
+SCORES = {
+    GT: "The scores of gt keypoints, which are exact, are 1.",
+    SIMULATED: "The scores of simulated keypoints follow from their errors by a model with noise of its own; they are no "
+    "detector's.",
+}
+"""What is to be said of the scores of each."""
 
 EVERY = 3.0
 """Seconds between lines of progress."""
@@ -30,6 +37,8 @@ class Take:
     Attributes:
         make: returns the motion, (frames, 17, 3), metres in the world, z up; called once, when the take is filmed.
         frames: how many frames `make` returns.
+        place: which of all takes of its source it is, also where some are not filmed; None for its place among those that
+            are.
     """
 
     subject: str
@@ -37,6 +46,7 @@ class Take:
     take: str
     frames: int
     make: Callable[[], np.ndarray]
+    place: int | None = None
 
 
 def film(
@@ -48,6 +58,7 @@ def film(
     fps: float,
     seed: int = 0,
     sources: Sequence[str] = (GT, SIMULATED),
+    scores: bool = False,
     train_subjects: Sequence[str],
     test_subjects: Sequence[str],
     notes: Sequence[str] = (),
@@ -63,6 +74,7 @@ def film(
         fps: frames per second of all takes.
         seed: of the detector-like error; a take's error depends on the seed and the take's place only.
         sources: which of the two 2D sources the dataset gets.
+        scores: whether it gets their scores too.
         where: the file or folder, for messages.
         progress: called with a line every few seconds.
 
@@ -74,6 +86,7 @@ def film(
     positions = np.empty((total, H36M_17.num_joints, 3), np.float32)
     trajectory = np.empty((total, 3), np.float32)
     keypoints = {source: np.empty((total, H36M_17.num_joints, 2), np.float32) for source in sources}
+    sure = {source: np.ones((total, H36M_17.num_joints), np.float32) for source in sources if scores}
     rows, start = [], 0
     begun = said = time.monotonic()
     with one_thread():
@@ -87,13 +100,17 @@ def film(
                 stop = start + take.frames
                 in_camera, pixels = view(world, camera)
                 check_in_front(in_camera, camera, f"{where or name}: {take.subject}/{take.action}/{take.take}")
-                rng = np.random.default_rng([seed, number, eye])
+                rng = np.random.default_rng([seed, number if take.place is None else take.place, eye])
                 trajectory[start:stop] = in_camera[:, 0]
                 positions[start:stop] = in_camera - in_camera[:, :1]
                 if GT in keypoints:
                     keypoints[GT][start:stop] = pixels
                 if SIMULATED in keypoints:
-                    keypoints[SIMULATED][start:stop] = simulate_detections(pixels, fps=fps, rng=rng)
+                    found = simulate_detections(pixels, fps=fps, rng=rng)
+                    keypoints[SIMULATED][start:stop] = found
+                if SIMULATED in sure:
+                    (own,) = rng.spawn(1)
+                    sure[SIMULATED][start:stop] = simulate_scores(found, pixels, fps=fps, rng=own)
                 rows.append((take.subject, take.action, take.take, used.index(camera), float(fps), start, stop, True))
                 start = stop
             if time.monotonic() - said >= EVERY:
@@ -111,7 +128,8 @@ def film(
         trajectory=trajectory,
         train_subjects=tuple(train_subjects),
         test_subjects=tuple(test_subjects),
-        notes=tuple(notes),
+        notes=(*notes, *(SCORES[source] for source in sure)),
+        scores=sure,
     )
 
 

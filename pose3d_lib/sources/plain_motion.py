@@ -54,6 +54,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         test_subjects=spec.test_subjects,
         without=spec.leave_out,
         seed=spec.data_seed,
+        scores=spec.scores,
     )
 
 
@@ -82,6 +83,7 @@ def read_plain_motion(
     test_subjects: Sequence[str] = (),
     without: Sequence[str] = (),
     seed: int,
+    scores: bool = False,
 ) -> PoseDataset:
     """Reads the file and films every clip of it.
 
@@ -91,6 +93,7 @@ def read_plain_motion(
         train_subjects, test_subjects: as in `split_subjects`.
         without: takes to leave out, as in `leave_out`.
         seed: of the detector-like 2D error.
+        scores: whether the dataset gets scores of its keypoints.
     """
     keys, notes = leave_out(list_takes(path), without, path)
     train_subjects, test_subjects, said = split_subjects(
@@ -125,6 +128,7 @@ def read_plain_motion(
         synthetic=False,
         fps=fps or FPS,
         seed=seed,
+        scores=scores,
         train_subjects=train_subjects,
         test_subjects=test_subjects,
         notes=[*notes, f"The 2D keypoints are projections through the Human3.6M cameras of {CAMERAS_OF}."],

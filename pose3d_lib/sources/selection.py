@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pose3d_lib.actions import check_name
+from pose3d_lib.errors import InputError
 
 Key = tuple[str, str, str]
 """Subject, action, take."""
@@ -41,6 +42,8 @@ def split_subjects(
     subjects = sorted(dict.fromkeys(subjects))
     for subject in (*train, *test):
         check_name(subject, subjects, f"subject in {where}")
+    if both := sorted(set(train) & set(test)):
+        raise InputError(f"{where}: {', '.join(both)} cannot be both a train and a test subject")
     if train and test:
         unused = [subject for subject in subjects if subject not in (*train, *test)]
         return tuple(train), tuple(test), [f"Subject {subject} is neither trained nor tested on." for subject in unused]

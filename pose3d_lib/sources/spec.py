@@ -45,6 +45,9 @@ class DataSpec(BaseModel):
         image_size: of detections, in pixels: "1920x1080".
         person: which of several detected people: "score", "size", or the id of a track.
         max_gap: frames without a detection that are filled in.
+        scores: whether the dataset keeps how sure its 2D source is of each keypoint, so that networks see it as a third number
+            beside x and y.
+        downsample: of every so many frames of a clip, one is kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -64,6 +67,8 @@ class DataSpec(BaseModel):
     image_size: str = ""
     person: str = ""
     max_gap: int = Field(10, ge=0)
+    scores: bool = False
+    downsample: int = Field(1, ge=1)
 
     @field_validator("scale")
     @classmethod

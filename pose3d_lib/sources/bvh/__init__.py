@@ -121,6 +121,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         synthetic=False,
         fps=fps,
         seed=spec.data_seed,
+        scores=spec.scores,
         train_subjects=plan.train,
         test_subjects=plan.test,
         progress=progress,

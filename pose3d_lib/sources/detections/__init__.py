@@ -20,6 +20,7 @@ from pose3d_lib.sources.detections.formats import list_sources, read_videos, rec
 from pose3d_lib.sources.detections.layouts import LAYOUTS, convert
 from pose3d_lib.sources.detections.people import SIZE, Chosen, Run, choose_person, fill_gaps, longest_gap
 from pose3d_lib.sources.detections.records import Video, read_size
+from pose3d_lib.sources.scoring import WITHOUT, bounded
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
 
 PARAMETERS = ("fps", "joints", "image_size", "person", "max_gap")
@@ -28,6 +29,11 @@ KEYPOINTS = "h36m"
 ACTION = "custom"
 FPS = 50.0
 """Of videos whose frame rate nobody gives."""
+
+SCORES = (
+    "The scores are the detector's. Joints of h36m that it does not have get the mean of those that they follow from, "
+    "interpolated ones 0."
+)
 
 MENTIONED = 8
 """How many takes a note lists."""
@@ -62,6 +68,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         image_size=parse_size(spec.image_size),
         person=spec.person,
         max_gap=spec.max_gap,
+        scores=spec.scores,
         progress=progress,
     )
 
@@ -85,6 +92,7 @@ def read_detections(
     image_size: tuple[int, int] | None = None,
     person: str = "",
     max_gap: int = 10,
+    scores: bool = False,
     progress: Progress = lambda line: None,
 ) -> PoseDataset:
     """One person of every video of a file or folder, without gaps.
@@ -98,9 +106,11 @@ def read_detections(
         person: as in `choose_person`.
         max_gap: frames in a row without the person or a joint that are filled in; at longer gaps the video is cut into
             several takes.
+        scores: whether the dataset gets the detector's scores.
     """
     sources, unknown = list_sources(path)
     notes = [f"Passed over, as no detections are in them: {_some(unknown)}."] if unknown else []
+    notes += [SCORES] if scores else []
     takes: list[tuple[str, str, Run, dict[str, np.ndarray], int, float]] = []
     cameras: list[Camera] = []
     names: set[str] = set()
@@ -111,7 +121,7 @@ def read_detections(
                 raise InputError(f"{path}: two videos are called {video.name!r}; give one of them another name")
             names.add(video.name)
             size = _image_size(video, image_size)
-            runs, said = _follow(video, size, keypoints, person, max_gap)
+            runs, said = _follow(video, size, keypoints, person, max_gap, scores)
             notes += said
             rate = fps or video.fps
             if rate is None:
@@ -122,6 +132,7 @@ def read_detections(
     if not takes:
         raise InputError(f"{path}: there are no detections in it")
     kept = [name for name in takes[0][3] if all(name in take[3] for take in takes)]
+    arrays = {name: np.concatenate([take[3][name] for take in takes]).astype(np.float32) for name in kept}
     stops = np.cumsum([len(take[2].points) for take in takes]).tolist()
     rows = [
         (subject, ACTION, take, camera, float(rate), stop - len(run.points), stop, False)
@@ -133,25 +144,30 @@ def read_detections(
         skeleton=H36M_17,
         cameras=tuple(cameras),
         clips=pd.DataFrame(rows, columns=list(CLIP_COLUMNS)),
-        keypoints={name: np.concatenate([take[3][name] for take in takes]).astype(np.float32) for name in kept},
+        keypoints={name: array[..., :2] for name, array in arrays.items()},
         layouts={name: LAYOUTS[name] for name in kept},
         positions=np.empty((0, H36M_17.num_joints, 3), np.float32),
         trajectory=np.empty((0, 3), np.float32),
         train_subjects=(),
         test_subjects=(),
         notes=tuple(notes),
+        scores={name: array[..., 2] for name, array in arrays.items() if scores},
     )
 
 
 def _follow(
-    video: Video, size: tuple[int, int], keypoints: str, person: str, max_gap: int
+    video: Video, size: tuple[int, int], keypoints: str, person: str, max_gap: int, scores: bool
 ) -> tuple[list[tuple[Run, dict[str, np.ndarray]]], list[str]]:
-    """The takes of one person of a video, each with its 2D sources, and notes on them."""
+    """The takes of one person of a video, each with its 2D sources (with scores as third numbers), and notes on them."""
     chosen = choose_person(video, person)
     points = video.points[chosen.rows].astype(np.float64)
     if video.normalised:
         points *= size
     _check_inside(points, size, video)
+    on_scores: list[str] = []
+    if scores:
+        own, on_scores = _scores(video, chosen.rows)
+        points = np.concatenate([points, own[..., None]], axis=-1)
     frames, first, last = video.frames[chosen.rows], int(video.listed[0]), int(video.listed[-1])
     derived = convert(points, video.layout)
     check_name(keypoints, derived, f"keypoints of {video.where}")
@@ -162,7 +178,7 @@ def _follow(
             f"max_gap of more than {max_gap} frames, may do"
         )
     whole: dict[str, list[np.ndarray]] = {keypoints: [run.points for run in runs]}
-    notes = _describe(video, chosen, person, runs, max_gap, _worst(lost, keypoints))
+    notes = [*_describe(video, chosen, person, runs, max_gap, _worst(lost, keypoints)), *on_scores]
     for name, other in derived.items():
         if name == keypoints:
             continue
@@ -174,6 +190,13 @@ def _follow(
         else:
             whole[name] = cut
     return [(run, {name: arrays[n] for name, arrays in whole.items()}) for n, run in enumerate(runs)], notes
+
+
+def _scores(video: Video, rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """(n, joints) of one person, NaN where missing, and notes on what was changed; refuses a video without scores."""
+    if video.joint_scores is None:
+        raise InputError(f"{video.where}: has no scores of its joints, or not of all of them; {WITHOUT}")
+    return bounded(video.joint_scores[rows], video.where, video.name)
 
 
 def _cut(found: tuple[list[Run], np.ndarray], runs: list[Run]) -> tuple[list[np.ndarray] | None, np.ndarray]:

@@ -110,11 +110,12 @@ def _from_dense(array: object, name: str, where: str, joints: str, size: tuple[i
             f"{where}: {_kind(array)}; expected (frames, joints, 2 or 3): x, y and perhaps a score, in pixels"
         )
     rows = to_float32(array)
-    if rows.shape[2] == 2:
+    scored = rows.shape[2] == 3
+    if not scored:
         rows = np.concatenate([rows, np.ones_like(rows[..., :1])], axis=2)
         rows[(rows[..., :2] == 0).all(axis=-1)] = np.nan
     people = [Person(frame, person) for frame, person in enumerate(rows)]
-    return make_video(name, where, people, range(len(rows)), joints=joints, size=size)
+    return make_video(name, where, people, range(len(rows)), joints=joints, size=size, scored=scored)
 
 
 def _custom_size(described: object, name: str, path: Path) -> tuple[int, int] | None:

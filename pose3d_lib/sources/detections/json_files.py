@@ -108,7 +108,7 @@ def _read_results(content: list, name: str, where: str, joints: str) -> Video:
 
 
 def _read_coco(content: dict, name: str, where: str, joints: str) -> Video:
-    """COCO's annotations: the images, and the people in them; a joint with v 0 is not labelled."""
+    """COCO's annotations: the images, and the people in them; a joint with v 0 is not labelled, and v is no score."""
     numbers, frames, sizes = {}, {}, set()
     for at, image in _objects(content.get("images"), f"{where}: images"):
         key = image.get("id")
@@ -134,7 +134,8 @@ def _read_coco(content: dict, name: str, where: str, joints: str) -> Video:
         values[values[:, 2] == 0] = np.nan
         track = read_track(item.get("track_id"), f"{at}.track_id")
         people.append(Person(numbers[key], values, _score(item, "score", at), track))
-    return make_video(name, where, people, frames, joints=joints, size=sizes.pop() if sizes else None)
+    size = sizes.pop() if sizes else None
+    return make_video(name, where, people, frames, joints=joints, size=size, scored=False)
 
 
 def _read_mmpose(content: object, name: str, where: str, joints: str) -> Video:
@@ -160,7 +161,7 @@ def _read_landmarks(content: object, name: str, where: str, header: dict, joints
     """MediaPipe's landmarks, frame by frame: 33 objects with x, y and visibility, or a list of people of 33 each."""
     if not isinstance(content, list):
         raise InputError(f"{where.rstrip(': ')}: expected a list of frames, found {shown(content)}")
-    listed, people = set(), []
+    listed, people, scored = set(), [], True
     for number, item in enumerate(content):
         at = f"{where}[{number}]"
         found, key, frame = item, "", number
@@ -184,12 +185,13 @@ def _read_landmarks(content: object, name: str, where: str, header: dict, joints
             rows = []
             for spot, landmark in _objects(landmarks, place):
                 score = landmark.get("visibility", 1.0)
+                scored = scored and "visibility" in landmark
                 rows += [read_number(landmark.get("x"), f"{spot}.x"), read_number(landmark.get("y"), f"{spot}.y")]
                 rows += [read_number(score, f"{spot}.visibility")]
             people.append(Person(frame, read_rows(rows, 3, place, "landmarks")))
     sized = header.get("width") is not None or header.get("height") is not None
     size = read_size(header.get("width"), header.get("height"), where) if sized else None
-    return make_video(name, where.rstrip(": "), people, listed, joints=joints, size=size)
+    return make_video(name, where.rstrip(": "), people, listed, joints=joints, size=size, scored=scored)
 
 
 def _load(path: Path) -> object:

@@ -91,7 +91,7 @@ def convert(points: np.ndarray, layout: str) -> dict[str, np.ndarray]:
     """Every 2D source that follows from detections: the detector's own layout, "h36m", and "coco" where it has all of COCO.
 
     Args:
-        points: (frames, joints, 2) pixels in the joints of `layout`, NaN where missing.
+        points: (frames, joints, 2 or 3): pixels, and perhaps scores, of the joints of `layout`; NaN where missing.
         layout: one of `LAYOUTS`.
     """
     joints = LAYOUTS[layout].joints
@@ -102,7 +102,7 @@ def convert(points: np.ndarray, layout: str) -> dict[str, np.ndarray]:
 
 
 def to_h36m(points: np.ndarray, layout: str) -> np.ndarray:
-    """(frames, 17, 2): the joints of Human3.6M, of which a joint is NaN where what it follows from is missing.
+    """(frames, 17, 2 or 3): the joints of Human3.6M, of which a joint is NaN where what it follows from is missing.
 
     - Hip: the detector's own middle of the hips, otherwise the middle of both hips.
     - Thorax: the detector's own neck, otherwise the middle of both shoulders.
@@ -111,6 +111,8 @@ def to_h36m(points: np.ndarray, layout: str) -> np.ndarray:
     - Head: on the line from the middle of the shoulders through the ears, `HEAD_REACH` times as far; ears unseen, the eyes;
       unseen, the nose. A shoulder unseen, Thorax stands for the middle.
     - RFoot and LFoot: the ankles.
+
+    Where there are scores, a middle has the mean of the scores, and Head that of the part of the face it follows from.
     """
     if layout == "h36m":
         return points
@@ -119,19 +121,21 @@ def to_h36m(points: np.ndarray, layout: str) -> np.ndarray:
     def of(name: str) -> np.ndarray:
         if name in joints:
             return points[:, joints.index(name)]
-        return np.full((len(points), 2), np.nan, points.dtype)
+        return np.full((len(points), points.shape[2]), np.nan, points.dtype)
 
     ears, eyes = _seen(of("LEar"), of("REar")), _seen(of("LEye"), of("REye"))
     hip = _first(of("MidHip"), (of("LHip") + of("RHip")) / 2)
     between_shoulders = (of("LShoulder") + of("RShoulder")) / 2
     thorax = _first(of("Neck"), between_shoulders)
-    below_head = _first(between_shoulders, thorax)
+    below_head, face = _first(between_shoulders, thorax), _first(ears, eyes, of("Nose"))
+    head = below_head + HEAD_REACH * (face - below_head)
+    head[:, 2:] = face[:, 2:]  # beyond the face, a line through two scores is not between them
     derived = {
         "Hip": hip,
         "Spine": (hip + thorax) / 2,
         "Thorax": thorax,
         "Neck": _first(of("Nose"), eyes, ears),
-        "Head": below_head + HEAD_REACH * (_first(ears, eyes, of("Nose")) - below_head),
+        "Head": head,
         "RFoot": of("RAnkle"),
         "LFoot": of("LAnkle"),
     }

@@ -46,7 +46,7 @@ class Run:
 
     Attributes:
         start: number of the first frame.
-        points: (frames, joints, 2), all finite.
+        points: (frames, joints, 2 or 3), all finite.
         filled: (frames, joints) which were missing.
     """
 
@@ -120,11 +120,11 @@ def fill_gaps(
     """The person's frames as runs without a gap: missing joints lie on a line between the frames around them.
 
     Before the first and after the last frame that has it, a joint stays where it is there. Gaps of more than `max_gap`
-    frames are not filled: there a run ends and another begins.
+    frames are not filled: there a run ends and another begins. The score of what is filled in is 0.
 
     Args:
         frames: (n,) ascending numbers of the frames with the person.
-        points: (n, joints, 2), NaN where missing.
+        points: (n, joints, 2 or 3): x, y and perhaps a score, NaN where missing.
         first, last: numbers of the video's first and last frame.
         where: the video, for messages.
 
@@ -148,6 +148,7 @@ def fill_gaps(
             seen = np.flatnonzero(~missing[:, joint])
             for axis in range(dense.shape[-1]):
                 dense[:, joint, axis] = np.interp(np.arange(len(dense)), seen, dense[seen, joint, axis])
+        dense[missing, 2:] = 0
         for a, b in _true_runs(~too_long.any(axis=1)):
             runs.append(Run(start + a, dense[a:b], missing[a:b]))
     return runs, lost

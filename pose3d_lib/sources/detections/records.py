@@ -26,7 +26,7 @@ class Person(NamedTuple):
 
     Attributes:
         frame: the frame's number.
-        joints: (joints, 3) float32: x, y, score; NaN where missing.
+        joints: (joints, 3) float32: x, y, score; NaN where missing. A file without scores has 1.
         score: of the whole person; None stands for the mean of the joints' scores, 0 where one is missing.
         track: which person of the video it is, where the detector says so.
     """
@@ -49,6 +49,7 @@ class Video:
         frames: (people,) int64: the frame of each detected person.
         points: (people, joints, 2) float32, pixels, or shares of the image's sides if `normalised`; NaN where missing.
         scores: (people,) float32.
+        joint_scores: (people, joints) float32, NaN where missing; None where the file has none.
         tracks: (people,) which person each is; None where the detector does not say so of everybody, or gives several people
             in a frame one and the same.
         size: width and height of the image, where the file has them.
@@ -63,6 +64,7 @@ class Video:
     frames: np.ndarray
     points: np.ndarray
     scores: np.ndarray
+    joint_scores: np.ndarray | None = None
     tracks: tuple[str, ...] | None = None
     size: tuple[int, int] | None = None
     fps: float | None = None
@@ -82,6 +84,7 @@ def make_video(
     joints: str = "",
     size: tuple[int, int] | None = None,
     fps: float | None = None,
+    scored: bool = True,
 ) -> Video:
     """The video of these people.
 
@@ -90,6 +93,7 @@ def make_video(
         people: everybody in every frame, in any order.
         listed: frames that the file knows of; those of the people need not be repeated.
         joints: the name of the layout; "" for what the number of joints tells.
+        scored: whether the file holds scores of the joints.
 
     Raises:
         InputError: there is nobody, the number of joints varies or is that of no layout, or numbers are no coordinates.
@@ -129,6 +133,7 @@ def make_video(
         frames=frames,
         points=np.ascontiguousarray(used[..., :2]),
         scores=np.nan_to_num(to_float32(np.array(scores)), nan=0.0),
+        joint_scores=np.where(missing, np.float32(np.nan), joint_scores) if scored else None,
         tracks=None if None in tracks else tracks,
         size=size,
         fps=fps,

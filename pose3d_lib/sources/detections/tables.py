@@ -76,8 +76,8 @@ def _read_wide(table: pd.DataFrame, names: dict[str, str], path: Path, joints: s
         for axis, value in enumerate(("x", "y", "score")):
             if value in named:
                 values[:, place, axis] = _numbers(table, named[value], path)
-    scored = any("score" in columns[found[position]] for position in order)
-    return _video(path, layout, frames, tracks, values, scored)
+    scored = ["score" in columns[found[position]] for position in order]
+    return _video(path, layout, frames, tracks, values, any(scored), all(scored))
 
 
 def _read_long(table: pd.DataFrame, names: dict[str, str], path: Path, joints: str) -> Video:
@@ -107,12 +107,19 @@ def _read_long(table: pd.DataFrame, names: dict[str, str], path: Path, joints: s
         values[groups[used], places[used], axis] = _numbers(table, name, path)[used] if name else 1.0
     _, first = np.unique(groups, return_index=True)
     tracks = None if tracks is None else [tracks[row] for row in first]
-    return _video(path, layout, frames[first], tracks, values, bool(score))
+    return _video(path, layout, frames[first], tracks, values, bool(score), bool(score))
 
 
 def _video(
-    path: Path, layout: str, frames: np.ndarray, tracks: list[str] | None, values: np.ndarray, scored: bool
+    path: Path,
+    layout: str,
+    frames: np.ndarray,
+    tracks: list[str] | None,
+    values: np.ndarray,
+    scored: bool,
+    all_scored: bool,
 ) -> Video:
+    """The video of people's joints, (people, joints, 3), of which some or all have scores."""
     if tracks is None and len(np.unique(frames)) < len(frames):
         raise InputError(f"{path}: frame numbers are there twice; a column `person` tells several people apart")
     values = to_float32(values)
@@ -123,7 +130,7 @@ def _video(
         Person(int(frames[row]), values[row], None, None if tracks is None else tracks[row])
         for row in np.flatnonzero(present)
     ]
-    return make_video(path.stem, str(path), people, map(int, frames), joints=layout)
+    return make_video(path.stem, str(path), people, map(int, frames), joints=layout, scored=all_scored)
 
 
 def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[int]]:

@@ -75,10 +75,12 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    return read_originals(path, without=spec.leave_out, progress=progress)
+    return read_originals(path, without=spec.leave_out, scores=spec.scores, progress=progress)
 
 
-def read_originals(path: Path, *, without: Sequence[str] = (), progress: Progress = lambda line: None) -> PoseDataset:
+def read_originals(
+    path: Path, *, without: Sequence[str] = (), scores: bool = False, progress: Progress = lambda line: None
+) -> PoseDataset:
     """Every take that is there, through its subject's four cameras.
 
     Of a take that is there in several formats, CDF is read before MATLAB before HDF5, and an unpacked file before one in
@@ -88,6 +90,7 @@ def read_originals(path: Path, *, without: Sequence[str] = (), progress: Progres
     Args:
         path: a folder, a zip or a tar.
         without: takes to leave out, as in `leave_out`; "drifting" stands for those whose ground truth is displaced.
+        scores: whether the dataset gets scores of its keypoints.
         progress: called once for each subject.
 
     Raises:
@@ -133,6 +136,7 @@ def read_originals(path: Path, *, without: Sequence[str] = (), progress: Progres
         synthetic=False,
         fps=FPS,
         sources=(GT,),
+        scores=scores,
         train_subjects=present["train"],
         test_subjects=present["test"],
         where=path,
@@ -146,6 +150,7 @@ def read_originals(path: Path, *, without: Sequence[str] = (), progress: Progres
             *said,
             *describe_missing_takes(sort_takes(takes)),
             *describe_totals(data.clips, present),
+            *data.notes,
         ),
         terms=TERMS,
     )

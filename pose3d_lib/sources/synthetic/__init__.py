@@ -3,6 +3,7 @@
 Nobody was filmed. It exists so that everybody can run the study; results on it say nothing about Human3.6M.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,15 +13,17 @@ from pose3d_lib.actions import H36M_ACTIONS, check_name
 from pose3d_lib.cameras import h36m_cameras
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.sources.filming import GT, SIMULATED, Take, film
+from pose3d_lib.sources.selection import split_subjects
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
 from pose3d_lib.sources.synthetic.body import make_body
 from pose3d_lib.sources.synthetic.motion import make_motion
 
-PARAMETERS = ("scale", "data_seed")
+PARAMETERS = ("scale", "data_seed", "train_subjects", "test_subjects")
 KEYPOINTS = SIMULATED
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
+SUBJECTS = (*TRAIN_SUBJECTS, *TEST_SUBJECTS)
 TAKES = ("0", "1")
 FPS = 50.0
 
@@ -30,6 +33,7 @@ MEAN_FRAMES = {"tiny": 24, "small": 170, "full": 2503}
 
 def find(spec: DataSpec, path: Path) -> Found:
     check_name(spec.keypoints, (GT, SIMULATED), "keypoints of the synthetic dataset")
+    choose_subjects(spec.train_subjects, spec.test_subjects)
     return Found(f"synthetic-{spec.scale}")
 
 
@@ -38,7 +42,21 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    return make_synthetic(spec.scale, seed=spec.data_seed, progress=progress)
+    return make_synthetic(
+        spec.scale,
+        seed=spec.data_seed,
+        train_subjects=spec.train_subjects,
+        test_subjects=spec.test_subjects,
+        scores=spec.scores,
+        progress=progress,
+    )
+
+
+def choose_subjects(train: Sequence[str], test: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
+    """As `split_subjects`; but given neither, who is trained and tested on is as in Human3.6M."""
+    if not train and not test:
+        return TRAIN_SUBJECTS, TEST_SUBJECTS, []
+    return split_subjects(SUBJECTS, train, test, "the synthetic dataset")
 
 
 def take_frames(scale: str, action: str, subject: str, take: str, seed: int) -> int:
@@ -48,33 +66,45 @@ def take_frames(scale: str, action: str, subject: str, take: str, seed: int) -> 
     """
     number = H36M_ACTIONS.index(action)
     typical = np.random.default_rng([seed, number]).uniform(0.6, 1.4)
-    subject_number = (*TRAIN_SUBJECTS, *TEST_SUBJECTS).index(subject)
-    own = np.random.default_rng([seed, number, subject_number, TAKES.index(take)]).uniform(0.75, 1.25)
+    own = np.random.default_rng([seed, number, SUBJECTS.index(subject), TAKES.index(take)]).uniform(0.75, 1.25)
     return max(2, round(MEAN_FRAMES[scale] * typical * own))
 
 
-def make_synthetic(scale: str, *, seed: int, progress: Progress = lambda line: None) -> PoseDataset:
-    """The whole dataset at a scale of MEAN_FRAMES; the same scale and seed give the same dataset bit for bit."""
+def make_synthetic(
+    scale: str,
+    *,
+    seed: int,
+    train_subjects: Sequence[str] = (),
+    test_subjects: Sequence[str] = (),
+    scores: bool = False,
+    progress: Progress = lambda line: None,
+) -> PoseDataset:
+    """The dataset at a scale of MEAN_FRAMES; the same scale and seed give the same dataset bit for bit.
+
+    Subjects who are chosen, as in `choose_subjects`, do and are seen doing the same whoever else is chosen.
+    """
     check_name(scale, MEAN_FRAMES, "scale")
-    subjects = (*TRAIN_SUBJECTS, *TEST_SUBJECTS)
+    train, test, notes = choose_subjects(train_subjects, test_subjects)
     takes = []
-    for subject_number, subject in enumerate(subjects):
+    for subject_number, subject in enumerate(SUBJECTS):
         body = make_body(subject, seed)
         for number, action in enumerate(H36M_ACTIONS):
             for take in TAKES:
                 frames = take_frames(scale, action, subject, take, seed)
                 own_seed = [seed, 1, subject_number, number, TAKES.index(take)]
                 make = partial(make_motion, action, body=body, frames=frames, fps=FPS, seed=own_seed)
-                takes.append(Take(subject, action, take, frames, make))
-    progress(f"synthetic-{scale}: making {len(takes)} takes of {len(subjects)} subjects")
+                takes.append(Take(subject, action, take, frames, make, place=len(takes)))
+    chosen = [take for take in takes if take.subject in (*train, *test)]
+    progress(f"synthetic-{scale}: making {len(chosen)} takes of {len({take.subject for take in chosen})} subjects")
     return film(
-        takes,
+        chosen,
         h36m_cameras(),
         name=f"synthetic-{scale}",
         synthetic=True,
         fps=FPS,
         seed=seed,
-        train_subjects=TRAIN_SUBJECTS,
-        test_subjects=TEST_SUBJECTS,
-        notes=["Synthetic motion: made by a program, nobody was filmed."],
+        scores=scores,
+        train_subjects=train,
+        test_subjects=test,
+        notes=["Synthetic motion: made by a program, nobody was filmed.", *notes],
     )

@@ -5,6 +5,7 @@ one folder. Without a file of ground-truth keypoints, these are projected from t
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import human36m_facts, selection
-from pose3d_lib.sources.filming import GT, check_in_front, one_thread
+from pose3d_lib.sources.filming import GT, SCORES, check_in_front, one_thread
 from pose3d_lib.sources.restricted_pickle import read_npz_key
+from pose3d_lib.sources.scoring import WITHOUT, bounded
 from pose3d_lib.sources.selection import Key
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
 from pose3d_lib.sources.videopose3d.checks import check_keypoints, check_motions, is_named
@@ -56,7 +58,8 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    return read_set(path, choose_set(spec.dataset, path), keypoints=spec.keypoints, without=spec.leave_out)
+    name = choose_set(spec.dataset, path)
+    return read_set(path, name, keypoints=spec.keypoints, without=spec.leave_out, scores=spec.scores)
 
 
 def choose_set(dataset: str, folder: Path) -> str:
@@ -118,7 +121,9 @@ def _there(folder: Path, name: str) -> str:
     return f"Keypoints files there: {files}. The folder is set by the environment variable POSE3D_DATA. {source}"
 
 
-def read_set(folder: Path, name: str, *, keypoints: str, without: Sequence[str] = ()) -> PoseDataset:
+def read_set(
+    folder: Path, name: str, *, keypoints: str, without: Sequence[str] = (), scores: bool = False
+) -> PoseDataset:
     """Every take of a set through its subject's cameras, with the 2D keypoints called `keypoints`.
 
     Subjects that have keypoints but no 3D joints become unlabelled clips after the others.
@@ -128,6 +133,7 @@ def read_set(folder: Path, name: str, *, keypoints: str, without: Sequence[str] 
         name: of the set.
         keypoints: of the 2D source; "gt" is projected where there is no file of it.
         without: takes to leave out, as in `selection.leave_out`; "drifting" stands for several.
+        scores: whether the dataset gets the scores of its keypoints: the third column of the file, or 1 of "gt" without one.
     """
     files = find_files(folder, name, keypoints)
     motion_set = open_set(files[0], name)
@@ -147,8 +153,25 @@ def read_set(folder: Path, name: str, *, keypoints: str, without: Sequence[str] 
     check_motions(world, files[0], motion_set, subjects)
     if pixels is not None:
         notes += check_keypoints(pixels, world, layout, files[1], motion_set, subjects)
+    scored = any(seen.shape[2] == 3 for views in (pixels or {}).values() for seen in views)
+    if scores and not scored and keypoints != GT:
+        raise InputError(f"{files[1]}: its keypoints have no third column, which would be their scores; {WITHOUT}")
     with one_thread():
-        return _assemble(world, pixels, layout, keypoints, motion_set, notes, files[0])
+        data = _assemble(world, pixels, layout, keypoints, motion_set, notes, files[0], 3 if scores or scored else 2)
+    if scored:
+        return _settle_scores(data, keypoints, files[1], wanted=scores)
+    return replace(data, notes=(*data.notes, SCORES[GT])) if scores else data
+
+
+def _settle_scores(data: PoseDataset, keypoints: str, path: Path, *, wanted: bool) -> PoseDataset:
+    """With the scores of a file's third column between 0 and 1, or, where they are not wanted, without them."""
+    remedy = {} if wanted else {"remedy": "a third column is read as scores, and these are none"}
+    sure, said = bounded(data.scores[keypoints], path, path.name, **remedy)
+    if not wanted:
+        return replace(
+            data, scores={}, notes=(*data.notes, f"The scores in {path.name} are not used (`scores` would keep them).")
+        )
+    return replace(data, scores={keypoints: sure}, notes=(*data.notes, *said))
 
 
 def _read_takes(path: Path, key: str, motion_set: MotionSet, notes: list[str]) -> dict[Key, object]:
@@ -198,8 +221,12 @@ def _assemble(
     motion_set: MotionSet,
     notes: Sequence[str],
     path: Path,
+    columns: int,
 ) -> PoseDataset:
-    """Fills the flat arrays clip by clip, letting go of each take once it is copied: the files are about as large."""
+    """Fills the flat arrays clip by clip, letting go of each take once it is copied: the files are about as large.
+
+    With 3 columns, the third is the scores, 1 where nobody says otherwise.
+    """
     unlabelled = [key for key in pixels or () if key not in world]
     subjects = list(dict.fromkeys(subject for subject, _, _ in (*world, *unlabelled)))
     cameras = list(dict.fromkeys(camera for subject in subjects for camera in motion_set.cameras_of(subject)))
@@ -208,7 +235,7 @@ def _assemble(
     frames = labelled_frames + sum(len(seen) for key in unlabelled for seen in pixels[key])
     positions = np.empty((labelled_frames, motion_set.skeleton.num_joints, 3), np.float32)
     trajectory = np.empty((labelled_frames, 3), np.float32)
-    flat_pixels = np.empty((frames, layout.num_joints, 2), np.float32)
+    flat_pixels = np.ones((frames, layout.num_joints, columns), np.float32)
     rows, start = [], 0
     for key in (*world, *unlabelled):
         motion = world.pop(key, None)
@@ -219,11 +246,11 @@ def _assemble(
         for eye, camera in enumerate(motion_set.cameras_of(key[0])):
             stop = start + len(views[eye] if motion is None else motion)
             if views is None:
-                in_camera, flat_pixels[start:stop] = view(joints, camera)
+                in_camera, flat_pixels[start:stop, :, :2] = view(joints, camera)
                 check_in_front(in_camera, camera, f"{path}: {'/'.join(key)}")
             else:
                 in_camera = None if joints is None else world_to_camera(torch.from_numpy(joints), camera).numpy()
-                flat_pixels[start:stop] = views[eye][: stop - start]
+                flat_pixels[start:stop, :, : views[eye].shape[2]] = views[eye][: stop - start]
             if in_camera is not None:
                 trajectory[start:stop] = in_camera[:, 0]
                 positions[start:stop] = in_camera - in_camera[:, :1]
@@ -238,7 +265,7 @@ def _assemble(
         skeleton=motion_set.skeleton,
         cameras=tuple(cameras),
         clips=clips,
-        keypoints={keypoints: flat_pixels},
+        keypoints={keypoints: flat_pixels[..., :2]},
         layouts={keypoints: layout},
         positions=positions,
         trajectory=trajectory,
@@ -246,6 +273,7 @@ def _assemble(
         test_subjects=present["test"],
         notes=(*notes, *_incomplete(clips, present, motion_set)),
         terms=motion_set.terms,
+        scores={keypoints: flat_pixels[..., 2]} if columns == 3 else {},
     )
 
 

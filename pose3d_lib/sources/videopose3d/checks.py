@@ -52,7 +52,7 @@ def check_keypoints(
 ) -> list[str]:
     """Drops the keypoints of takes that have no 3D joints though their subject has, and returns notes that say so.
 
-    Refuses keypoints that do not suit the 3D joints, the layout or the cameras.
+    Refuses keypoints that do not suit the 3D joints, the layout or the cameras. All of them may have a third column, scores.
     """
     without = [subject for subject in subjects if subject not in {key[0] for key in pixels}]
     if any(key[0] in without for key in world):
@@ -65,6 +65,7 @@ def check_keypoints(
         if key not in pixels:
             raise InputError(f"{path}: has no keypoints of {'/'.join(key)}, whose 3D joints there are")
     taken: dict[int, Key] = {}
+    columns: set[int] = set()
     for key, views in pixels.items():
         where = f"{path}: {'/'.join(key)}"
         if not motion_set.unplaced:
@@ -75,18 +76,19 @@ def check_keypoints(
             found = len(views) if several else _kind(views)
             raise InputError(f"{where} has {found} cameras; expected {cameras}")
         for eye, seen in enumerate(views):
-            if not _has_shape(seen, [(layout.num_joints, 2)]):
-                expected = f"expected float (frames, {layout.num_joints}, 2), as the metadata say"
+            if not _has_shape(seen, [(layout.num_joints, 2), (layout.num_joints, 3)]):
+                expected = f"expected float (frames, {layout.num_joints}, 2), as the metadata say, or 3 with scores"
                 raise InputError(f"{where}, camera {eye} is {_kind(seen)}; {expected}")
+            columns.add(seen.shape[2])
+            if len(columns) > 1:
+                raise InputError(f"{where}, camera {eye} is {_kind(seen)}; expected scores in every array or in none")
             if key in world and len(seen) < len(world[key]):
                 raise InputError(
                     f"{where}, camera {eye} has {len(seen)} frames of 2D, fewer than {len(world[key])} of 3D"
                 )
             _check_finite(seen, f"{where}, camera {eye}")
-            if np.abs(seen).max() > FARTHEST_PIXEL:
-                raise InputError(
-                    f"{where}, camera {eye} has keypoints {np.abs(seen).max():.3g} pixels away; expected pixels"
-                )
+            if (farthest := np.abs(seen[..., :2]).max()) > FARTHEST_PIXEL:
+                raise InputError(f"{where}, camera {eye} has keypoints {farthest:.3g} pixels away; expected pixels")
             _check_new(seen, key, taken, f"{where}, camera {eye}")
     return notes
 

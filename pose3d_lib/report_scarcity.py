@@ -1,0 +1,164 @@
+"""What 05_semi_supervised shows: the plan, what unlabelled video and each term are worth, and this paper's question."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pose3d_lib.actions import ALL
+from pose3d_lib.comparison import describe_runs
+from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarcity
+from pose3d_lib.paths import outputs_dir
+from pose3d_lib.readable import show_change, show_p, show_value
+from pose3d_lib.report import say, show_figure, show_table
+from pose3d_lib.runs import Run
+from pose3d_lib.scarcity import ABLATIONS, labelled_subject, question_actions, unlabelled_subjects
+from pose3d_lib.table_files import save_table
+from pose3d_lib.tables_scarcity import (
+    SEMI_SUPERVISED,
+    SUPERVISED,
+    WHOLE,
+    ScarcityResults,
+    ablation_table,
+    scarcity_table,
+    seeds_table,
+)
+
+
+def scarcity_dir(results: ScarcityResults) -> Path:
+    """Where the tables and figures of a scarcity study go."""
+    data, config = results.data, results.config
+    widths = "x".join(map(str, config.filter_widths))
+    network = f"{config.keypoints}-{widths}-{config.channels}c-{config.batch_size}b-{config.unit_epochs:g}ue"
+    return outputs_dir() / "results" / f"{data.name}-{data.fingerprint[:6]}-{network}-scarcity"
+
+
+def show_plan(results: ScarcityResults) -> None:
+    """Whose poses are known, who is seen without, and which runs that makes."""
+    config, data = results.config, results.data
+    own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
+    whose = "the rest of the same clips" if others == (own,) else f"all clips of {', '.join(others)}"
+    seeds = len(config.seeds)
+    both = sum(run.semi_supervised and run.action == ALL and not run.without_terms for run in results.planned)
+    rows = [
+        (
+            f"{', '.join(f'{100 * share:g} %' for share in config.shares)} of every clip of {own} labelled",
+            f"none, and {whose}",
+            both + len(config.shares) * seeds,
+        )
+    ]
+    ablations = sum(bool(run.without_terms) for run in results.planned)
+    if ablations:
+        left_out = ", then ".join(ABLATIONS)
+        rows.append(
+            (f"{100 * config.ablation_share:g} % of every clip of {own}", f"the same, without {left_out}", ablations)
+        )
+    for action in question_actions(config, data):
+        rows.append((f"all clips of {action}", "none, and the clips of all other actions", 2 * seeds))
+    show_table(pd.DataFrame(rows, columns=["Poses known of", "Seen without poses", "Runs"]))
+    missing = len(results.planned) - len(results.runs)
+    say(f"{len(results.planned)} runs, {missing} of them not finished yet." if missing else "All runs are finished.")
+
+
+def show_scarcity(results: ScarcityResults) -> None:
+    """Both arms at every share of the labelled clips."""
+    table = scarcity_table(results, ALL, results.config.shares, "mpjpe")
+    if not len(table):
+        say("There are no finished runs of both arms yet.")
+        return
+    runs = [run for run in results.runs if run.config.action == ALL and not run.config.without_terms]
+    caption = _caption(results, runs)
+    save_table(table, scarcity_dir(results) / "table_scarcity", caption, _for_reading(table))
+    show_table(_for_reading(table), caption)
+    seeds = seeds_table(results)
+    shown = seeds[(seeds.action == ALL) & (seeds.without == "")]
+    _show(results, draw_scarcity(shown, _title(results, "What unlabelled video is worth")), "figure_scarcity", caption)
+    for row in table.to_dict(orient="records"):
+        better = "better" if row["Change [mm]"] < 0 else "worse"
+        beyond = "more" if abs(row["Change [mm]"]) > row["Spread [mm]"] else "no more"
+        say(
+            f"With {row['Labelled [%]']:g} % labelled ({row['Frames']:,} frames), unlabelled video makes it "
+            f"{abs(row['Change [mm]']):.1f} mm {better}: {row[f'{SEMI_SUPERVISED}, mean']:.1f} against "
+            f"{row[f'{SUPERVISED}, mean']:.1f} mm, {beyond} than two seeds differ ({row['Spread [mm]']:.1f} mm at most)."
+        )
+
+
+def show_ablation(results: ScarcityResults) -> None:
+    """What each term of the loss is worth."""
+    share = results.config.ablation_share
+    table = ablation_table(results, ALL, share) if share else pd.DataFrame()
+    if len(table) < 2:
+        say("No run leaves out a term of the loss.")
+        return
+    runs = [run for run in results.runs if run.config.action == ALL and run.config.train_share == share]
+    caption = f"Mean ± standard deviation over seeds. {_caption(results, runs)}"
+    save_table(table, scarcity_dir(results) / "table_ablation", caption, _with_deviations(table))
+    show_table(_with_deviations(table), caption)
+    seeds = seeds_table(results)
+    shown = seeds[(seeds.action == ALL) & (seeds.share == share)]
+    _show(results, draw_ablation(shown, _title(results, "What each term is worth")), "figure_ablation", caption)
+    roots = shown[(shown.arm == SEMI_SUPERVISED) & (shown.without == "")].mrpe
+    say(f"The root is found {roots.mean():.0f} mm from its true place on average (MRPE, the whole loss).")
+    errors = table.set_index("Loss")["MPJPE [mm]"]
+    if WHOLE in errors:
+        worth = "; ".join(f"{name}: {error - errors[WHOLE]:+.1f} mm" for name, error in errors.items() if name != WHOLE)
+        say(f"MPJPE against the whole loss: {worth}.")
+
+
+def show_question(results: ScarcityResults) -> None:
+    """Whether video of other actions helps a model that knows the poses of one action."""
+    actions = question_actions(results.config, results.data)
+    tables = {action: scarcity_table(results, action, (1.0,), "mpjpe") for action in actions}
+    finished = {action: table for action, table in tables.items() if len(table)}
+    if not finished:
+        say("There are no finished runs of single actions with and without video of the others.")
+        return
+    table = pd.concat([own.assign(Action=action) for action, own in finished.items()])
+    table = table[["Action", *table.columns.drop("Action")]].drop(columns="Labelled [%]")
+    runs = [run for run in results.runs if run.config.action in finished]
+    caption = _caption(results, runs)
+    save_table(table, scarcity_dir(results) / "table_question", caption, _for_reading(table))
+    show_table(_for_reading(table), caption)
+    seeds = seeds_table(results)
+    figure = draw_question(
+        seeds[seeds.action.isin(list(finished))], _title(results, "Does video of other actions help?")
+    )
+    _show(results, figure, "figure_question", caption)
+
+
+def _show(results: ScarcityResults, figure: Figure, name: str, caption: str) -> None:
+    show_figure(figure, scarcity_dir(results) / name, caption)
+
+
+def _title(results: ScarcityResults, what: str) -> str:
+    return f"{what}, {results.data.name}{' (synthetic data)' if results.data.synthetic else ''}"
+
+
+def _caption(results: ScarcityResults, runs: list[Run]) -> str:
+    return describe_runs(runs, results.data)
+
+
+def _with_deviations(table: pd.DataFrame) -> pd.DataFrame:
+    """Every mean with its standard deviation in one cell."""
+    shown = table.copy()
+    for column in [name for name in table if f"{name}, sd" in table]:
+        shown[column] = [show_value(*row) for row in table[[column, f"{column}, sd"]].to_numpy()]
+        shown = shown.drop(columns=f"{column}, sd")
+    return shown
+
+
+def _for_reading(table: pd.DataFrame) -> pd.DataFrame:
+    """`tables_scarcity.scarcity_table` for reading."""
+    shown = table[[name for name in ("Action", "Labelled [%]", "Frames") if name in table]].copy()
+    if "Labelled [%]" in shown:
+        shown["Labelled [%]"] = table["Labelled [%]"].map("{:g}".format)
+    for arm in (SUPERVISED, SEMI_SUPERVISED):
+        rows = table[[f"{arm}, mean", f"{arm}, sd"]].to_numpy()
+        shown[f"{arm}, MPJPE [mm]"] = [show_value(*row) for row in rows]
+    shown["Change [mm]"] = table["Change [mm]"]
+    shown["Seeds differ by [mm]"] = table["Spread [mm]"].map("{:.1f}".format)
+    changes = table[["Change [%]", "Change, low [%]", "Change, high [%]"]].to_numpy()
+    shown["Change [%]"] = [show_change(*row) for row in changes]
+    shown["p, smallest p"] = [f"{show_p(p)}, {show_p(least)}" for p, least in table[["p", "Smallest p"]].to_numpy()]
+    shown["Verdict"] = table["Verdict"]
+    return shown

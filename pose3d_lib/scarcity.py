@@ -1,0 +1,175 @@
+"""The published scarcity study: a share of one subject's poses is known, of the others only video; which runs that takes.
+
+VideoPose3D (Pavllo et al. 2019, section 6.3) labels a contiguous part of every clip of one subject, sees the other train
+subjects without their poses, and compares that with training on the labelled part alone. Besides, this paper's question is
+asked of it: does video of other actions, without poses, help a model that knows the poses of a single action?
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from pose3d_lib.actions import ALL, check_name
+from pose3d_lib.assignment import check_run
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.losses import BONES, PROJECTION
+from pose3d_lib.settings import PRESETS, Seed, Settings
+from pose3d_lib.sources.spec import split_list
+from pose3d_lib.study import SweepSettings, paper_actions
+
+PUBLISHED_EPOCHS, PUBLISHED_WARMUP = 200, 5
+"""Of the published study. Here a run sees as many windows whatever its share; what counts epochs keeps these proportions."""
+
+ABLATIONS = (PROJECTION, BONES)
+"""Terms that are left out of the loss, one at a time."""
+
+STUDY = {"keypoints": "gt", "batch_size": 64, "lr_decay": 0.98}
+"""The published study's own settings, whatever the preset."""
+
+
+class ScarcityConfig(SweepSettings):
+    """Which runs a scarcity study has.
+
+    Attributes:
+        labelled_subject: whose poses are known, as far as they are; none given stands for the first train subject. The other
+            train subjects are seen without poses, or, where there is no other, the rest of this one's clips.
+        shares: of every clip of theirs, how much is labelled, somewhere in the clip.
+        ablation_share: the one of `shares` at which terms of the loss are left out; 0 for none.
+        actions: of the question of this paper: whose poses are known, by all train subjects, while the others are seen
+            without; none given stands for those that the paper shows, or for the first two where the data lacks these.
+        seeds: of every model.
+        unit_epochs: length of every run, in passes over all clips of all train subjects.
+        lr_decay: factor of the learning rate after every 200th part of a run.
+    """
+
+    BUNDLES: ClassVar[dict[str, dict]] = {"preset": {name: {**PRESETS[name], **STUDY} for name in PRESETS}}
+
+    labelled_subject: str = ""
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.02, 0.1, 0.5)
+    ablation_share: float = Field(0.1, ge=0, le=1)
+    actions: tuple[str, ...] = ()
+    seeds: tuple[Seed, ...] = (0, 1, 2)
+    unit_epochs: float = Field(2.0, gt=0)
+
+    @property
+    def named_actions(self) -> tuple[str, ...]:
+        return self.actions
+
+    @field_validator("shares", "actions", "seeds", mode="before")
+    @classmethod
+    def _split_list(cls, values: object) -> object:
+        return split_list(values)
+
+    @field_validator("actions", "seeds")
+    @classmethod
+    def _each_once(cls, values: tuple) -> tuple:
+        return tuple(dict.fromkeys(values))
+
+    @field_validator("shares")
+    @classmethod
+    def _ascending(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted(set(shares)))
+
+    @field_validator("shares", "seeds")
+    @classmethod
+    def _one_at_least(cls, values: tuple) -> tuple:
+        if not values:
+            raise ValueError("give one at least")
+        return values
+
+    @field_validator("actions")
+    @classmethod
+    def _no_baseline(cls, actions: tuple[str, ...]) -> tuple[str, ...]:
+        if ALL in actions:
+            raise ValueError(f"with {ALL!r} no other action is left to be seen without poses; name actions only")
+        return actions
+
+    @model_validator(mode="after")
+    def _share_to_ablate(self) -> "ScarcityConfig":
+        if self.ablation_share and self.ablation_share not in self.shares:
+            raise ValueError(
+                f"ablation_share {self.ablation_share:g} is none of shares, {', '.join(f'{s:g}' for s in self.shares)}; "
+                "give one of these, or 0 for no ablation"
+            )
+        return self
+
+
+def plan_scarcity(config: ScarcityConfig, data: PoseDataset) -> list[RunConfig]:
+    """Every run of the study, each once: both arms at every share, then the ablations, then the question of this paper."""
+    runs = [*_scarcity(config, data), *_ablations(config, data), *_other_actions(config, data)]
+    return list(dict.fromkeys(runs))
+
+
+def labelled_subject(config: ScarcityConfig, data: PoseDataset) -> str:
+    """Whose poses are known."""
+    data.train_clips()  # refuses data that has nothing to train on
+    wanted = config.labelled_subject or data.train_subjects[0]
+    return check_name(wanted, data.train_subjects, f"train subject of {data.name}")
+
+
+def unlabelled_subjects(config: ScarcityConfig, data: PoseDataset) -> tuple[str, ...]:
+    """Who is seen without poses: the other train subjects, or where there are none the same one."""
+    own = labelled_subject(config, data)
+    return tuple(name for name in data.train_subjects if name != own) or (own,)
+
+
+def question_actions(config: ScarcityConfig, data: PoseDataset) -> list[str]:
+    """The actions of this paper's question; none where there is only one action to train on."""
+    both = [action for action in data.train_actions if action in data.test_actions]
+    if len(data.train_actions) < 2:
+        return []
+    what = f"action with train and test clips in {data.name}"
+    return [check_name(action, both, what) for action in config.actions] or paper_actions(both)
+
+
+def _scarcity(config: ScarcityConfig, data: PoseDataset) -> Iterator[RunConfig]:
+    own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
+    for seed in config.seeds:
+        for share in config.shares:
+            known = {"labelled_subjects": (own,), "train_share": share, "share_at": "anywhere"}
+            yield make_run(config, data, seed=seed, **known)
+            if share < 1 or own not in others:
+                yield make_run(config, data, seed=seed, **known, unlabelled_subjects=others)
+
+
+def _ablations(config: ScarcityConfig, data: PoseDataset) -> Iterator[RunConfig]:
+    own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
+    if not config.ablation_share or (config.ablation_share == 1 and own in others):
+        return
+    known = {"labelled_subjects": (own,), "train_share": config.ablation_share, "share_at": "anywhere"}
+    for seed in config.seeds:
+        for term in ABLATIONS:
+            yield make_run(config, data, seed=seed, **known, unlabelled_subjects=others, without_terms=(term,))
+
+
+def _other_actions(config: ScarcityConfig, data: PoseDataset) -> Iterator[RunConfig]:
+    for seed in config.seeds:
+        for action in question_actions(config, data):
+            others = tuple(other for other in data.train_actions if other != action)
+            yield make_run(config, data, seed=seed, action=action)
+            yield make_run(config, data, seed=seed, action=action, unlabelled_actions=others)
+
+
+def make_run(config: ScarcityConfig, data: PoseDataset, **settings: object) -> RunConfig:
+    """A run of the study's length whose warm-up and learning rate take the same share of it as the published ones.
+
+    The learning rate falls after every epoch, and a run has more or fewer of them than 200.
+
+    Raises:
+        InputError: the data cannot carry the run.
+    """
+    common = {name: getattr(config, name) for name in Settings.model_fields}
+    chosen = RunConfig(**{**common, "unit_epochs": config.unit_epochs, **settings})
+    epochs = check_run(chosen.model_copy(update={"warmup_epochs": 0.0}), data).epochs
+    scaled: dict[str, object] = {"lr_decay": round(config.lr_decay ** (PUBLISHED_EPOCHS / epochs), 6)}
+    if not scaled["lr_decay"]:
+        raise InputError(
+            f"parameter unit_epochs: found {config.unit_epochs:g}, which leaves {epochs:.3g} epochs of "
+            f"{100 * chosen.train_share:g} % of the labelled clips; give more"
+        )
+    if chosen.semi_supervised:
+        scaled["warmup_epochs"] = round(epochs * PUBLISHED_WARMUP / PUBLISHED_EPOCHS, 3)
+    return RunConfig(**{**chosen.model_dump(), **scaled})

@@ -1,0 +1,93 @@
+"""Every n-th frame of each clip is kept, of all that a clip has, and what is left out or slower is said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.sources.downsampling import downsample
+
+# Clips of which 4, 3, 1 and 2 frames stay of every third; two cameras saw the last take for different times.
+ROWS = [
+    ("S1", "Walking", "0", 0, 10),
+    ("S9", "Walking", "0", 0, 9),
+    ("S1", "Eating", "0", 1, 3),
+    ("S9", "Eating", "1", 1, 4),
+    ("S9", "Sitting", "0", 0, 3),
+    ("S9", "Sitting", "0", 1, 8),
+]
+
+
+@pytest.fixture
+def data(hand_made) -> PoseDataset:
+    """The last four clips have keypoints only."""
+    data = hand_made(ROWS, notes=("As it was.",))
+    scores = np.random.default_rng(1).uniform(size=(37, 17)).astype(np.float32)
+    return replace(
+        data,
+        clips=data.clips.assign(labelled=[True, True, False, False, False, False]),
+        positions=data.positions[:19],
+        trajectory=data.trajectory[:19],
+        scores={"detected": scores},
+    )
+
+
+def test_every_third_frame_of_each_clip_is_kept_of_all_that_it_has(data) -> None:
+    third = downsample(data, 3)
+    labelled, kept = [0, 3, 6, 9, 10, 13, 16], [0, 3, 6, 9, 10, 13, 16, 22, 25]
+    np.testing.assert_array_equal(third.positions, data.positions[labelled])
+    np.testing.assert_array_equal(third.trajectory, data.trajectory[labelled])
+    for source in ("simulated", "detected"):
+        np.testing.assert_array_equal(third.keypoints[source], data.keypoints[source][kept])
+    np.testing.assert_array_equal(third.scores["detected"], data.scores["detected"][kept])
+
+
+def test_the_table_counts_the_frames_that_stay_and_the_seconds_are_as_many(data) -> None:
+    clips = downsample(data, 3).clips
+    assert clips[["subject", "action", "take", "camera"]].to_numpy().tolist() == [
+        ["S1", "Walking", "0", 0], ["S9", "Walking", "0", 0], ["S9", "Eating", "1", 1],
+    ]  # fmt: skip
+    assert clips[["start", "stop"]].to_numpy().tolist() == [[0, 4], [4, 7], [7, 9]]
+    assert clips.fps.tolist() == [50 / 3] * 3
+    assert clips.labelled.tolist() == [True, True, False]
+    assert clips.index.tolist() == [0, 1, 2]
+
+
+def test_the_rate_and_the_takes_that_are_too_short_are_said(data) -> None:
+    third = downsample(data, 3)
+    assert third.name == "hand-made-every3"
+    assert third.notes == (
+        "As it was.",
+        "One frame of every 3 is kept, from each clip's first on: 16.6667 frames per second (`downsample`).",
+        "Left out, as fewer than 2 frames would stay of them: S1/Eating/0, S9/Sitting/0.",
+    )
+    assert downsample(data, 2).notes[1:] == (
+        "One frame of every 2 is kept, from each clip's first on: 25 frames per second (`downsample`).",
+    )
+
+
+def test_clips_of_different_rates_keep_their_difference(data) -> None:
+    mixed = replace(data, clips=data.clips.assign(fps=[50.0, 50, 30, 30, 50, 50]))
+    half = downsample(mixed, 2)
+    assert half.clips.fps.tolist() == [25, 25, 15, 15, 25, 25]
+    assert "15, 25 frames per second" in half.notes[1]
+
+
+def test_every_frame_is_the_dataset_itself(data) -> None:
+    assert downsample(data, 1) is data
+
+
+def test_many_takes_that_are_left_out_are_counted(hand_made) -> None:
+    data = hand_made([("S1", "Walking", str(take), 0, 2 if take else 3) for take in range(12)])
+    assert downsample(data, 2).notes[1].endswith("S1/Walking/7, S1/Walking/8 and 3 more.")
+
+
+@pytest.mark.parametrize("every", [10, 10**12])
+def test_more_frames_than_a_clip_has_are_refused_with_what_would_do(every: int, data) -> None:
+    with pytest.raises(
+        InputError, match=rf"downsample: found {every}, .*hand-made keeps 2 .* has 10, so at most 9 does"
+    ):
+        downsample(data, every)
+    assert len(downsample(data, 9).clips) == 1

@@ -1,0 +1,369 @@
+"""Training with unlabelled clips: what enters when, what never does, and that it ends the same however often it is stopped."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from pose3d_lib import training
+from pose3d_lib.assignment import check_run, own_train_clips, unlabelled_clips
+from pose3d_lib.cameras import Camera
+from pose3d_lib.checkpoints import Checkpoint
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.evaluation import ROOT_ERROR
+from pose3d_lib.history import HistoryRow, Trained
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.starting import check_start
+from pose3d_lib.training import train
+from pose3d_lib.verification import check_files, evaluate_again, judge
+from pose3d_lib.windows import TrainingWindows, UnlabelledWindows
+
+LENS = (1145.0, 1143.8, 512.5, 515.5, -0.2, 0.24, -0.002, -0.0009, -0.0016)
+CAMERAS = (Camera("left", 1000, 1002, LENS), Camera("right", 1000, 1000, LENS))
+NOBODY_S_LENS = (CAMERAS[0], Camera("blind", 1000, 1000))
+
+# 100 frames of S1 and 60 of S5 to train on, so 320 windows in a unit epoch.
+ROWS = [
+    ("S1", "Walking", "0", 0, 60),
+    ("S1", "Sitting", "0", 1, 40),
+    ("S5", "Walking", "0", 0, 40),
+    ("S5", "Eating", "0", 1, 20),
+    ("S9", "Walking", "0", 0, 12),
+    ("S9", "Sitting", "0", 0, 8),
+]
+
+
+@pytest.fixture
+def data(hand_made) -> PoseDataset:
+    """Clips of random bodies some metres in front of cameras with a lens."""
+    made = hand_made(ROWS, cameras=CAMERAS, train_subjects=("S1", "S5"))
+    return replace(made, trajectory=made.trajectory * np.float32(0.1) + np.array([0, 0, 5], np.float32))
+
+
+@pytest.fixture
+def outputs(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    return tmp_path / "outputs"
+
+
+def config(action: str = "All", **changes) -> RunConfig:
+    """S1 is labelled and S5 is not; two warm epochs of three and a bit."""
+    settings = {"filter_widths": (3,), "channels": 6, "batch_size": 16, "evaluate_at": (), "threads": 1}
+    semi = {"labelled_subjects": ("S1",), "unlabelled_subjects": ("S5",), "warmup_epochs": 2.0, "unit_epochs": 2.0}
+    return RunConfig(**{**settings, **semi, "action": action, **changes})
+
+
+def run(chosen: RunConfig, data: PoseDataset, **keywords) -> tuple[Trained, list[HistoryRow]]:
+    rows: list[HistoryRow] = []
+    return train(chosen, data, on_row=rows.append, **keywords), rows
+
+
+def numbers_of(trained: Trained) -> dict[str, bytes]:
+    return {name: value.numpy().tobytes() for name, value in trained.lifters.state_dict().items()}
+
+
+def without_seconds(rows: list[HistoryRow]) -> list[dict]:
+    return [{name: value for name, value in row.as_json().items() if "seconds" not in name} for row in rows]
+
+
+@pytest.fixture
+def gathered(monkeypatch) -> list[tuple[str, list[int]]]:
+    """Fills with the kind and the numbers of the windows of every batch."""
+    seen: list[tuple[str, list[int]]] = []
+    for kind, windows in (("labelled", TrainingWindows), ("unlabelled", UnlabelledWindows)):
+        gather = windows.gather
+
+        def remember(self, numbers, kind=kind, gather=gather):
+            seen.append((kind, numbers.tolist()))
+            return gather(self, numbers)
+
+        monkeypatch.setattr(windows, "gather", remember)
+    return seen
+
+
+def spoilt(data: PoseDataset, **where: object) -> PoseDataset:
+    """A copy whose clips with these values have NaN for 3D."""
+    positions, trajectory = data.positions.copy(), data.trajectory.copy()
+    chosen = np.logical_and.reduce([data.clips[column] == value for column, value in where.items()])
+    for clip in data.clips[chosen].itertuples():
+        positions[clip.start : clip.stop] = trajectory[clip.start : clip.stop] = np.nan
+    return replace(data, positions=positions, trajectory=trajectory)
+
+
+def names(clips: pd.DataFrame) -> list[tuple]:
+    return [(clip.subject, clip.action, clip.stop - clip.start) for clip in clips.itertuples()]
+
+
+# Which clips are unlabelled
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [("S5", "Walking", 40), ("S5", "Eating", 20)]),
+        ({"unlabelled_actions": ("Walking",)}, [("S5", "Walking", 40)]),
+        ({"unlabelled_actions": ("All",)}, [("S5", "Walking", 40), ("S5", "Eating", 20)]),
+        ({"action": "Sitting"}, [("S5", "Walking", 40), ("S5", "Eating", 20)]),
+        (
+            {"action": "Sitting", "unlabelled_subjects": (), "unlabelled_actions": ("Walking",)},
+            [("S1", "Walking", 60)],
+        ),
+        (
+            {"action": "Sitting", "unlabelled_subjects": ("S1", "S5"), "train_share": 0.25},
+            [("S1", "Walking", 60), ("S1", "Sitting", 30), ("S5", "Walking", 40), ("S5", "Eating", 20)],
+        ),
+        (
+            {"unlabelled_subjects": ("S1",), "train_share": 0.1},
+            [("S1", "Walking", 54), ("S1", "Sitting", 36)],
+        ),
+        ({"unlabelled_subjects": ("S9",)}, [("S9", "Walking", 12), ("S9", "Sitting", 8)]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_the_unlabelled_clips_are_those_asked_for_less_what_is_labelled(changes, expected, data) -> None:
+    assert names(unlabelled_clips(config(**changes), data)) == expected
+
+
+@pytest.mark.parametrize("place", ["beginning", "anywhere"])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.99])
+def test_labelled_and_unlabelled_parts_of_a_clip_are_all_of_it(place, share, data) -> None:
+    chosen = config(unlabelled_subjects=("S1",), train_share=share, share_at=place)
+    parts = pd.concat([own_train_clips(chosen, data), unlabelled_clips(chosen, data)])
+    frames = sorted(frame for clip in parts.itertuples() for frame in range(clip.start, clip.stop))
+    assert frames == list(range(100))
+
+
+def test_a_labelled_stretch_lies_anywhere_and_at_the_same_place_for_every_camera_of_a_take(tiny_data) -> None:
+    chosen = RunConfig(train_share=0.25, share_at="anywhere", scale="tiny")
+    clips, whole = own_train_clips(chosen, tiny_data), tiny_data.train_clips()
+    offsets = (clips.start - whole.start).groupby([clips.subject, clips.action, clips["take"]])
+    assert (offsets.nunique() == 1).all()
+    share = (
+        offsets.first()
+        / (whole.stop - whole.start - (clips.stop - clips.start))
+        .groupby([clips.subject, clips.action, clips["take"]])
+        .first()
+    )
+    assert np.histogram(share, bins=4, range=(0, 1))[0].min() > 15  # of 150 takes
+    assert (clips.stop <= whole.stop).all()
+    assert ((clips.stop - clips.start) == np.rint(0.25 * (whole.stop - whole.start))).all()
+
+
+def test_clips_without_3d_may_be_the_unlabelled_ones(data) -> None:
+    """As subjects are of whom only detections exist."""
+    clips = data.clips.copy()
+    order = [0, 1, 4, 5, 2, 3]  # labelled clips come first
+    frames = np.concatenate([np.arange(clips.start[row], clips.stop[row]) for row in order])
+    clips = clips.iloc[order].reset_index(drop=True)
+    lengths = clips.stop - clips.start
+    clips = clips.assign(stop=lengths.cumsum(), start=lengths.cumsum() - lengths, labelled=clips.subject != "S5")
+    labelled = int(lengths[clips.labelled].sum())
+    bare = replace(
+        data,
+        clips=clips,
+        keypoints={name: array[frames] for name, array in data.keypoints.items()},
+        positions=data.positions[frames][:labelled],
+        trajectory=data.trajectory[frames][:labelled],
+    )
+    chosen = config(labelled_subjects=(), unit_epochs=3.2)
+    trained, _ = run(chosen, bare)
+    expected, _ = run(config(unit_epochs=2.0), data)
+    assert numbers_of(trained) == numbers_of(expected)
+
+
+# What enters when
+
+
+def test_unlabelled_windows_enter_after_the_warm_up_as_many_as_labelled_ones(data, gathered) -> None:
+    trained, rows = run(config(), data)
+    kinds = [kind for kind, _ in gathered]
+    warm = 2 * 13  # 200 windows of S1, in batches of 16 and one of 8
+    assert kinds[:warm] == ["labelled"] * warm
+    assert kinds[warm:] == ["labelled", "unlabelled"] * (len(kinds[warm:]) // 2)
+    pairs = zip(gathered[warm::2], gathered[warm + 1 :: 2], strict=True)
+    assert all(len(labelled) == len(unlabelled) for (_, labelled), (_, unlabelled) in pairs)
+    assert (trained.windows, trained.unlabelled) == (640, 240)
+    assert rows[-1].windows == 640
+
+
+def test_unlabelled_windows_go_round_while_labelled_ones_have_their_epochs(data, gathered) -> None:
+    run(config(unit_epochs=4.0), data)
+    labelled = [number for kind, own in gathered if kind == "labelled" for number in own]
+    unlabelled = [number for kind, own in gathered if kind == "unlabelled" for number in own]
+    assert sorted(labelled[:200]) == sorted(labelled[200:400]) == list(range(200))
+    assert len(unlabelled) == 1280 - 400
+    for start in range(0, 880 - 119, 120):  # 60 frames, and their mirror images
+        assert sorted(unlabelled[start : start + 120]) == list(range(120))
+    assert unlabelled[:120] != unlabelled[120:240]
+
+
+def test_without_a_warm_up_they_enter_at_once(data, gathered) -> None:
+    run(config(warmup_epochs=0.0, unit_epochs=0.1), data)
+    assert [kind for kind, _ in gathered] == ["labelled", "unlabelled"] * 2
+
+
+def test_the_3d_of_unlabelled_clips_is_never_looked_at(data) -> None:
+    assert numbers_of(run(config(), spoilt(data, subject="S5"))[0]) == numbers_of(run(config(), data)[0])
+
+
+def test_the_2d_of_unlabelled_clips_matters_once_they_enter(data) -> None:
+    moved = {name: array.copy() for name, array in data.keypoints.items()}
+    moved["simulated"][100:160] += 7
+    (_, rows), (_, others) = (run(config(), own) for own in (data, replace(data, keypoints=moved)))
+    same = [one == other for one, other in zip(without_seconds(rows), without_seconds(others), strict=True)]
+    assert same == [True, True, False, False]  # two warm epochs of three and a bit
+
+
+def test_history_tells_every_term_that_entered(data) -> None:
+    _, rows = run(config(), data)
+    assert [set(row.terms) for row in rows] == [{"trajectory"}] * 2 + [{"trajectory", "projection", "bones"}] * 2
+    assert all(0 < value < 10 for row in rows for value in row.terms.values())
+    _, rows = run(config(labelled_subjects=(), unlabelled_subjects=(), warmup_epochs=1.0, trajectory=True), data)
+    assert {tuple(row.terms) for row in rows} == {("trajectory",)}
+    _, rows = run(config(labelled_subjects=(), unlabelled_subjects=(), warmup_epochs=1.0), data)
+    assert {row.terms for row in rows} == {None}
+    assert all("terms" not in row.as_json() for row in rows)
+
+
+def test_a_pose_network_learns_the_same_beside_a_trajectory_s_as_without(data) -> None:
+    """But for dropout, whose masks both draw in turn."""
+    settings = {"labelled_subjects": (), "unlabelled_subjects": (), "warmup_epochs": 1.0, "dropout": 0.0}
+    alone, beside = (run(config(**settings, trajectory=trajectory), data)[0] for trajectory in (False, True))
+    for found, expected in zip(beside.model.parameters(), alone.model.parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=2e-5)
+    assert alone.lifters.trajectory is None
+
+
+def test_a_trajectory_is_learnt(data) -> None:
+    """Of bodies whose depth can be told from their size."""
+    sized = data.trajectory[:, 2]
+    keypoints = data.keypoints["simulated"] / sized[:, None, None] * 5
+    learnable = replace(data, keypoints={**data.keypoints, "simulated": keypoints.astype(np.float32)})
+    settings = {"labelled_subjects": (), "unlabelled_subjects": (), "warmup_epochs": 1.0, "trajectory": True}
+    _, rows = run(config(**settings, unit_epochs=30.0, channels=16, dropout=0.0), learnable)
+    assert rows[-1].terms["trajectory"] < 0.4 * rows[0].terms["trajectory"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"chunk": 4}, {"causal": True}, {"dense": True}, {"mirror_training": False}, {"projection": "linear"}],
+    ids=str,
+)
+def test_every_mode_of_training_can_have_unlabelled_clips(changes, data) -> None:
+    plain, changed = run(config(filter_widths=(3, 3)), data)[0], run(config(filter_widths=(3, 3), **changes), data)
+    assert all(np.isfinite(list(row.terms.values())).all() for row in changed[1])
+    assert changed[0].unlabelled > 0
+    assert numbers_of(changed[0]) != numbers_of(plain)
+
+
+@pytest.mark.parametrize("changes", [{}, {"chunk": 4}, {"precision": "bfloat16"}], ids=str)
+def test_from_every_step_on_training_ends_the_same_bit_for_bit(changes, data, monkeypatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1)
+    kept: list[Checkpoint] = []
+
+    def keep(checkpoint: Checkpoint) -> None:
+        copied = {name: tensor.clone() for name, tensor in checkpoint.tensors.items()}
+        kept.append(Checkpoint(copied, json.loads(json.dumps(checkpoint.numbers))))
+
+    chosen = config(unit_epochs=1.7, **changes)
+    trained, rows = run(chosen, data, on_checkpoint=keep)
+    assert len(kept) == trained.steps
+    for checkpoint in kept[::3]:
+        again, rows_again = run(chosen, data, resume=checkpoint)
+        assert numbers_of(again) == numbers_of(trained), checkpoint.numbers["steps"]
+        assert without_seconds(rows_again) == without_seconds(rows)
+        assert again.unlabelled == trained.unlabelled
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"unlabelled_subjects": ("S55",)}, "unknown subject of hand-made 'S55': did you mean S5"),
+        ({"labelled_subjects": ("S9",)}, "unknown train subject of hand-made 'S9'"),
+        ({"action": "Eating", "labelled_subjects": ("S1",)}, "S1 of hand-made never does Eating"),
+        ({"unlabelled_actions": ("Eatin",)}, "unknown action of hand-made 'Eatin': did you mean Eating"),
+        ({"unlabelled_actions": ("Sitting",)}, "hand-made has no frame of S5 doing Sitting that is not labelled"),
+        ({"unlabelled_subjects": ("S1",)}, "or give a smaller train_share"),
+        ({"warmup_epochs": 4.0}, "parameter warmup_epochs: found 4, and the run has 3.2 epochs"),
+        ({"keypoints": "detected"}, "'detected' has the joints of coco_17, and the back-projection compares them with"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_what_the_data_cannot_carry_is_refused(changes, message, data) -> None:
+    with pytest.raises(InputError) as refusal:
+        check_run(config(**changes), data)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"keypoints": "detected"}, {"unlabelled_actions": ("Eating",), "keypoints": "detected"}], ids=str
+)
+def test_without_the_projection_any_keypoints_will_do(changes, data) -> None:
+    trained, _ = run(config(**changes, without_terms=("projection",)), data)
+    assert trained.unlabelled > 0
+
+
+def test_cameras_without_intrinsics_are_refused_where_something_is_projected(data) -> None:
+    blind = replace(data, cameras=NOBODY_S_LENS)
+    with pytest.raises(
+        InputError, match=r"the intrinsics of camera blind are unknown.*without_terms projection trains"
+    ):
+        check_run(config(), blind)
+    check_run(config(unlabelled_actions=("Walking",)), blind)  # which the other camera saw
+    trained, _ = run(config(without_terms=("projection",)), blind)
+    assert trained.unlabelled > 0
+
+
+def test_a_run_starts_from_one_with_as_many_networks_only(data, outputs) -> None:
+    plain = {"labelled_subjects": (), "unlabelled_subjects": (), "warmup_epochs": 1.0, "unit_epochs": 0.2}
+    first = execute_run(config(**plain), data)
+    with pytest.raises(InputError, match="has_trajectory False, expected True"):
+        check_start(config(start_from=first.folder.name), data)
+    both = execute_run(config(**plain, trajectory=True), data)
+    assert check_start(config(start_from=both.folder.name), data) == both.folder
+    weights = {name: tensor.clone() for name, tensor in both.load_lifters(data).state_dict().items()}
+    begun, _ = run(config(start_from=both.folder.name, lr=1e-30), data, initial=weights)
+    assert all(
+        torch.equal(own, weights[f"trajectory.{name}"]) for name, own in begun.lifters.trajectory.named_parameters()
+    )
+
+
+# The run folder
+
+
+def test_a_run_folder_keeps_both_networks_and_the_trajectory_s_error(data, outputs) -> None:
+    finished = execute_run(config(), data)
+    lifters = finished.load_lifters(data)
+    assert lifters.trajectory.num_joints_out == 1
+    assert finished.timing["unlabelled_windows"] == 240
+    assert finished.timing["parameters"] == lifters.num_parameters
+    assert list(finished.root_errors) == ["Walking", "Sitting"]
+    walking = finished.clips[finished.clips.action == "Walking"]
+    assert finished.root_errors["Walking"] == pytest.approx(np.average(walking[ROOT_ERROR], weights=walking.frames))
+    assert 0 < finished.root_errors["Walking"] < 1e5
+    assert list(finished.history.terms.iloc[-1]) == ["trajectory", "projection", "bones"]
+    assert check_files(finished.folder) == ([], True)
+    assert judge(evaluate_again(finished, data), finished.provenance) == ""
+
+
+def test_a_trajectory_s_weights_that_were_changed_are_noticed(data, outputs, monkeypatch) -> None:
+    finished = execute_run(config(), data)
+    lifters = finished.load_lifters(data)
+    lifters.trajectory.shrink.bias.data += 1
+    monkeypatch.setattr(type(finished), "load_lifters", lambda self, data: lifters)
+    assert f"{ROOT_ERROR} of S9/" in judge(evaluate_again(finished, data), finished.provenance)
+
+
+def test_runs_without_a_trajectory_have_no_column_for_it(data, outputs) -> None:
+    finished = execute_run(config(labelled_subjects=(), unlabelled_subjects=(), warmup_epochs=1.0), data)
+    assert ROOT_ERROR not in finished.clips
+    assert finished.root_errors == {}
+    assert "unlabelled_windows" not in finished.timing
