@@ -23,20 +23,20 @@ BRIEF = ("Origin", "Network", ASSUMED, "Licence")
 
 def describe_card(card: ModelCard) -> Iterator[tuple[str, str]]:
     """What there is to know of a model, as titles and texts; a text of several lines is a list or a table."""
-    yield "Origin", _text(card.origin)
+    yield "Origin", card.origin
     yield "Network", _network(card)
     yield "Sees", _seen(card)
     yield "Predicts", _predicted(card)
     if card.assumed:
-        yield ASSUMED, "\n".join(_text(sentence) for sentence in card.assumed)
-    yield "Licence", _text(card.licence)
+        yield ASSUMED, "\n".join(card.assumed)
+    yield "Licence", card.licence
     yield "Trained on", f"{UNKNOWN} here" if card.training is None else _training(card.training)
     yield "Trained for", _length(card)
     if card.training is not None:
         yield "Settings", tell_settings(card.training.config)
         yield "Trained with", _made_with(card.training)
         if card.training.notes:
-            yield "Of the data", "\n".join(map(_text, card.training.notes))
+            yield "Of the data", "\n".join(card.training.notes)
     if card.errors is None:
         yield "Errors", f"{UNKNOWN} here; `pose3d evaluate` measures them"
     else:
@@ -45,16 +45,11 @@ def describe_card(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 def card_markdown(card: ModelCard) -> str:
     """The card as a document of its own."""
-    lines = [f"# {_text(card.name)}", ""]
+    lines = [f"# {card.name}", ""]
     for title, text in describe_card(card):
-        several = text.splitlines()
-        if text.startswith("|"):
-            body = text
-        elif len(several) > 1:
-            body = "\n".join(f"- {line}" for line in several)
-        else:
-            body = text
-        lines += [f"## {title}", "", body, ""]
+        rows = text.splitlines()
+        listed = len(rows) > 1 and not text.startswith("|")
+        lines += [f"## {title}", "", "\n".join(f"- {row}" for row in rows) if listed else text, ""]
     return "\n".join(lines)
 
 
@@ -75,11 +70,7 @@ def tell_value(value: object) -> str:
         return ",".join(map(tell_value, value)) or "none"
     if type(value) in (int, float):
         return f"{value:,}" if type(value) is int else f"{value:,.6g}"
-    return _text(str(value))[:300]
-
-
-def _text(text: str) -> str:
-    return printable(text)
+    return printable(str(value))[:300]
 
 
 def _network(card: ModelCard) -> str:
@@ -101,11 +92,11 @@ def _seen(card: ModelCard) -> str:
     fps = ", ".join(f"{rate:g}" for rate in card.fps) or UNKNOWN
     return "\n".join(
         [
-            f"joints: {card.layout.num_joints} of {_text(card.layout.name)}, {FEATURES[card.network.in_features]} of each: "
-            f"{_text(', '.join(card.layout.joints))}",
-            f"keypoints: {_text(card.keypoints)}",
+            f"joints: {card.layout.num_joints} of {card.layout.name}, {FEATURES[card.network.in_features]} of each: "
+            f"{', '.join(card.layout.joints)}",
+            f"keypoints: {card.keypoints}",
             f"frames per second: {fps}",
-            f"pixels: normalised, {_text(card.normalisation)}",
+            f"pixels: normalised, {card.normalisation}",
         ]
     )
 
@@ -113,20 +104,20 @@ def _seen(card: ModelCard) -> str:
 def _predicted(card: ModelCard) -> str:
     root = card.skeleton.joints[0]
     lines = [
-        f"joints: {card.skeleton.num_joints} of {_text(card.skeleton.name)}: {_text(', '.join(card.skeleton.joints))}",
-        f"each relative to {_text(root)}, in the camera's axes, {_text(card.units)}",
+        f"joints: {card.skeleton.num_joints} of {card.skeleton.name}: {', '.join(card.skeleton.joints)}",
+        f"each relative to {root}, in the camera's axes, {card.units}",
     ]
     if card.trajectory:
-        lines.append(f"trajectory: where {_text(root)} is in the camera's axes, {_text(card.units)}")
+        lines.append(f"trajectory: where {root} is in the camera's axes, {card.units}")
     return "\n".join(lines)
 
 
 def _training(training: Training) -> str:
     lines = [
-        f"data: {_text(training.dataset)}, fingerprint {_text(training.fingerprint)[:10]}"
+        f"data: {training.dataset}, fingerprint {training.fingerprint[:10]}"
         f"{', synthetic: nobody was filmed' if training.synthetic else ''}",
-        f"subjects: {_text(', '.join(training.subjects))}",
-        f"actions: {_text(', '.join(training.actions))}",
+        f"subjects: {', '.join(training.subjects)}",
+        f"actions: {', '.join(training.actions)}",
         f"clips: {training.clips:,} of {training.frames:,} frames",
     ]
     if training.unlabelled_clips:
@@ -142,16 +133,15 @@ def _length(card: ModelCard) -> str:
 
 
 def _made_with(training: Training) -> str:
-    packages = ", ".join(f"{_text(name)} {_text(version)}" for name, version in training.packages.items())
-    return f"commit {_text(training.commit or UNKNOWN)}\n{packages}"
+    packages = ", ".join(f"{name} {version}" for name, version in training.packages.items())
+    return f"commit {training.commit or UNKNOWN}\n{packages}"
 
 
 def _errors_title(errors: Errors) -> str:
     mirrored = "averaged with the mirror image" if errors.mirrored else "without the mirror image"
-    return f"{_text(errors.dataset)}, test subjects {_text(', '.join(errors.subjects))}, {mirrored}"
+    return f"{errors.dataset}, test subjects {', '.join(errors.subjects)}, {mirrored}"
 
 
 def _errors(errors: Errors) -> pd.DataFrame:
-    rows = {_text(action): own.model_dump() for action, own in errors.actions.items()}
-    roots = {_text(action): error for action, error in errors.trajectory.items()}
-    return errors_table(pd.DataFrame.from_dict(rows, orient="index")[["frames", *METRICS]], roots)
+    rows = {action: own.model_dump() for action, own in errors.actions.items()}
+    return errors_table(pd.DataFrame.from_dict(rows, orient="index")[["frames", *METRICS]], errors.trajectory)

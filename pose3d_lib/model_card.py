@@ -1,13 +1,22 @@
 """`ModelCard`: what a trained model is, what it learnt from, how good it is, and under which terms; and what it fits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, printable
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter, receptive_field
 from pose3d_lib.skeleton import ROOT, Skeleton
@@ -24,6 +33,19 @@ MOST_FRAMES = 100_000
 
 MOST_NAMED = 8
 """Joints, subjects or numbers that a message lists."""
+
+
+Text = Annotated[str, AfterValidator(printable)]
+"""What can be shown on a terminal, whoever wrote the file that it comes from."""
+
+
+def _printable_joints(skeleton: Skeleton) -> Skeleton:
+    if not skeleton.joints:
+        raise ValueError("no joints")
+    return replace(skeleton, name=printable(skeleton.name), joints=tuple(map(printable, skeleton.joints)))
+
+
+Joints = Annotated[Skeleton, AfterValidator(_printable_joints)]
 
 
 class _Part(BaseModel):
@@ -68,20 +90,20 @@ class Training(_Part):
         packages: name -> version.
     """
 
-    run: str
-    dataset: str
-    fingerprint: str
+    run: Text
+    dataset: Text
+    fingerprint: Text
     synthetic: bool
-    subjects: tuple[str, ...]
-    actions: tuple[str, ...]
+    subjects: tuple[Text, ...]
+    actions: tuple[Text, ...]
     clips: int
     frames: int
     windows: int
     unlabelled_clips: int
-    notes: tuple[str, ...]
+    notes: tuple[Text, ...]
     config: dict[str, JsonValue]
-    commit: str | None
-    packages: dict[str, str]
+    commit: Text | None
+    packages: dict[Text, Text]
 
 
 class Means(_Part):
@@ -110,13 +132,20 @@ class Errors(_Part):
         trajectory: action -> mean error of the root, mm; empty without a network of the trajectory.
     """
 
-    dataset: str
-    subjects: tuple[str, ...]
+    dataset: Text
+    subjects: tuple[Text, ...]
     mirrored: bool
-    actions: dict[str, ActionErrors]
+    actions: dict[Text, ActionErrors] = Field(min_length=1)
     action_wise: Means
     frame_wise: Means
-    trajectory: dict[str, float] = {}
+    trajectory: dict[Text, float] = {}
+
+    @field_validator("trajectory")
+    @classmethod
+    def _same_actions(cls, trajectory: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        if trajectory and trajectory.keys() != info.data.get("actions", {}).keys():
+            raise ValueError("errors of the trajectory on other actions than those of the pose")
+        return trajectory
 
 
 class ModelCard(_Part):
@@ -138,22 +167,32 @@ class ModelCard(_Part):
         assumed: sentences on what is a convention and not known of this very model.
     """
 
-    name: str
+    name: Text
     network: Network
     trajectory: bool
-    keypoints: str
-    layout: Skeleton
-    skeleton: Skeleton
+    keypoints: Text
+    layout: Joints
+    skeleton: Joints
     fps: tuple[float, ...]
-    normalisation: str = NORMALISATION
-    units: str = UNITS
+    normalisation: Text = NORMALISATION
+    units: Text = UNITS
     epochs: float | None = None
     lr: float | None = None
     training: Training | None = None
     errors: Errors | None = None
-    licence: str
-    origin: str
-    assumed: tuple[str, ...] = ()
+    licence: Text
+    origin: Text
+    assumed: tuple[Text, ...] = ()
+
+
+def parse_card(text: str | bytes) -> ModelCard:
+    """The card that a text of JSON is, or an InputError that says where it is none."""
+    try:
+        return ModelCard.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = printable(".".join(str(part) for part in problem["loc"]))[:100] or "the whole card"
+        raise InputError(f"not a model's card ({where}: {problem['msg']})") from error
 
 
 @dataclass(frozen=True)

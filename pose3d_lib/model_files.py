@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from pose3d_lib.actions import nearest
 from pose3d_lib.errors import InputError, printable
 from pose3d_lib.inventory import choose_run, run_names
-from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks
+from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks, parse_card
 from pose3d_lib.paths import make_folder, models_dir, runs_dir
 from pose3d_lib.run_card import read_run_card
 from pose3d_lib.starting import WEIGHTS
@@ -46,11 +45,9 @@ def read_card(path: Path) -> ModelCard:
             f"{path}, key 'format': found {metadata.get('format')!r}, expected {FORMAT!r}: weights without a card; {hint}"
         )
     try:
-        return ModelCard.model_validate_json(metadata["card"])
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in problem["loc"]) or "the whole card"
-        raise InputError(f"{path}, key 'card': not a model's card ({where}: {problem['msg']}); {ANOTHER}") from error
+        return parse_card(metadata["card"])
+    except InputError as error:
+        raise InputError(f"{path}, key 'card': {error}; {ANOTHER}") from error
 
 
 def load_model(path: Path) -> TrainedModel:

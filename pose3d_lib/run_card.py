@@ -1,15 +1,13 @@
 """The card of a run's model: made from the run's folder and its dataset when it is finished, and kept in the folder."""
 
-import json
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 
 from pose3d_lib.assignment import build_model, own_train_clips, unlabelled_clips
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.model_card import Errors, ModelCard, Training, licence_of, network_of
+from pose3d_lib.model_card import Errors, ModelCard, Training, licence_of, network_of, parse_card
 from pose3d_lib.run_files import compare_format, read_object
 from pose3d_lib.runs import PROVENANCE, Run
 from pose3d_lib.sources import open_dataset
@@ -86,7 +84,7 @@ def read_run_card(folder: Path) -> ModelCard:
         if other := compare_format(read_object(str(folder / PROVENANCE)).get("format"), PROVENANCE):
             raise InputError(f"made by another version of this code, {other}; train that run anew")
         if (folder / CARD).is_file():
-            return ModelCard.model_validate_json((folder / CARD).read_bytes())
+            return parse_card((folder / CARD).read_bytes())
         data = open_dataset(run.config.data)
         if data.fingerprint != run.provenance["dataset"]["fingerprint"]:
             raise InputError(
@@ -96,8 +94,7 @@ def read_run_card(folder: Path) -> ModelCard:
         return make_card(run, data)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
-    except (OSError, ValidationError, json.JSONDecodeError, LookupError, TypeError, ValueError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise InputError(
-            f"{folder}: not what a run writes ({type(error).__name__}: {str(error).splitlines()[0][:200]}); "
-            "`pose3d runs verify` looks for what is wrong with it"
+            f"{folder}: not what a run writes ({error!r:.200}); `pose3d runs verify` looks for what is wrong with it"
         ) from error

@@ -140,7 +140,7 @@ def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid) -> Mod
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return ModelCard(
-        name=printable(path.stem),
+        name=path.stem,
         network=network,
         trajectory=content.get(TRAJECTORY) is not None,
         keypoints=keypoints,
@@ -150,7 +150,7 @@ def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid) -> Mod
         epochs=epochs,
         lr=rate,
         licence=f"{NOT_SAID} {human36m_facts.TERMS if joints_out == 'h36m' else HUMANEVA_TERMS}",
-        origin=f"Imported from {printable(path.name)}, a checkpoint of VideoPose3D; its SHA-256 is {digest}.",
+        origin=f"Imported from {path.name}, a checkpoint of VideoPose3D; its SHA-256 is {digest}.",
         assumed=tuple(assumed),
     )
 
