@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 
 import pandas as pd
+import torch
 
+from pose3d_lib.card_parts import Errors, Network, Training
 from pose3d_lib.config import RunConfig
 from pose3d_lib.errors import printable
 from pose3d_lib.evaluation import METRICS
 from pose3d_lib.model import receptive_field
-from pose3d_lib.model_card import Errors, ModelCard, Network, Training, build_networks
+from pose3d_lib.model_card import ModelCard, build_networks
 from pose3d_lib.report import errors_table
 from pose3d_lib.table_files import to_markdown
 
@@ -76,7 +78,8 @@ def tell_value(value: object) -> str:
 def _network(card: ModelCard) -> str:
     made: Network = card.network
     kinds = ["causal: it sees no later frame"] * made.causal + ["dense convolutions"] * made.dense
-    parameters = build_networks(card).num_parameters
+    with torch.device("meta"):  # no memory is taken
+        parameters = build_networks(card).num_parameters
     return "; ".join(
         [
             f"filter widths {','.join(map(str, made.filter_widths))}, so {receptive_field(made.filter_widths)} frames",

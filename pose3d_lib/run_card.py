@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 
 from pose3d_lib.assignment import build_model, own_train_clips, unlabelled_clips
+from pose3d_lib.card_parts import Errors, Training
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.model_card import Errors, ModelCard, Training, licence_of, network_of, parse_card
+from pose3d_lib.model_card import ModelCard, licence_of, network_of, parse_card
 from pose3d_lib.run_files import compare_format, read_object
 from pose3d_lib.runs import PROVENANCE, Run
 from pose3d_lib.sources import open_dataset

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from pose3d_lib.actions import check_name
+from pose3d_lib.card_parts import Network
 from pose3d_lib.errors import InputError, printable
-from pose3d_lib.model_card import ModelCard, Network, TrainedModel, build_networks
+from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import human36m_facts
 from pose3d_lib.sources.detections.layouts import LAYOUTS as DETECTED

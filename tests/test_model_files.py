@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from pose3d_lib import run_card
+from pose3d_lib.assignment import own_train_clips
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
@@ -98,6 +99,17 @@ def test_a_run_s_card_says_what_its_files_say(folder: Path, tiny_data: PoseDatas
     assert (card.network.causal, card.network.filter_widths, card.network.channels) == (True, (3, 3, 3), 8)
     assert (card.layout, card.skeleton) == (tiny_data.layouts["simulated"], tiny_data.skeleton)
     assert card.licence.startswith("Trained on synthetic data")
+
+
+def test_a_card_of_a_semi_supervised_run_tells_both_halves(tiny_data: PoseDataset, outputs: Path) -> None:
+    settings = {"labelled_subjects": "S1", "train_share": 0.5, "unlabelled_subjects": "S5,S6", "warmup_epochs": 0}
+    config = make_config(RunConfig, {**SETTINGS, **settings, "action": "Sitting"})
+    training = open_model(execute_run(config, tiny_data).folder).card.training
+    clips = own_train_clips(config, tiny_data)
+    assert (training.subjects, training.actions) == (("S1",), ("Sitting",))
+    assert (training.clips, training.frames) == (len(clips), (clips.stop - clips.start).sum())
+    assert training.frames < (tiny_data.select(["S1"], ["Sitting"]).eval("stop - start")).sum()
+    assert training.unlabelled_clips == len(tiny_data.select(["S5", "S6"]))
 
 
 def test_a_run_needs_no_dataset_to_be_opened(folder: Path, model: TrainedModel, monkeypatch) -> None:
