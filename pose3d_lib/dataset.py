@@ -39,6 +39,8 @@ class PoseDataset:
         notes: what a reader of any table has to know: what was left out, and why.
         scores: name of a 2D source -> (frames, joints_in) float32, how sure it is of each keypoint, from 0 to 1; of those
             sources that say so, where somebody asked for it.
+        terms: under which terms the data are given out, and so what may be done with weights that were trained on them;
+            empty where nobody knows. The fingerprint is of what numbers depend on, and they do not depend on terms.
     """
 
     name: str
@@ -54,6 +56,7 @@ class PoseDataset:
     test_subjects: tuple[str, ...]
     notes: tuple[str, ...] = ()
     scores: dict[str, np.ndarray] = field(default_factory=dict)
+    terms: str = ""
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -197,7 +200,7 @@ def arrays_of(data: PoseDataset) -> dict[str, np.ndarray]:
 
 
 def header_of(data: PoseDataset) -> dict:
-    """Everything but the arrays, as plain JSON values."""
+    """Everything but the arrays and the terms, as plain JSON values."""
     return {
         "name": data.name,
         "synthetic": data.synthetic,

@@ -28,7 +28,8 @@ def save_dataset(data: PoseDataset, path: Path) -> None:
             clip = data.clips[data.clips.stop > frame].iloc[0]
             where = f"{clip.subject}/{clip.action}/{clip['take']}, camera {data.camera_of(clip).name}"
             raise InputError(f"{data.name}: {key} of {where} is not finite at frame {frame - clip.start} of the clip")
-    metadata = {"format": FORMAT, "fingerprint": data.fingerprint, "header": json.dumps(header_of(data))}
+    header = {**header_of(data), "terms": data.terms}
+    metadata = {"format": FORMAT, "fingerprint": data.fingerprint, "header": json.dumps(header)}
     arrays = {key: np.ascontiguousarray(array) for key, array in arrays_of(data).items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +97,7 @@ def _assemble(header: dict, arrays: dict[str, np.ndarray], fingerprint: str) -> 
         train_subjects=tuple(header["train_subjects"]),
         test_subjects=tuple(header["test_subjects"]),
         notes=tuple(header["notes"]),
+        terms=header["terms"],
     )
     data.__dict__["fingerprint"] = fingerprint  # known: hashing would read the whole file
     return data

@@ -17,8 +17,8 @@ METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve")
 ROOT_ERROR = "mrpe"
 """Of runs that have a lifter of the trajectory, the column of its error, mm."""
 
-UNITS = {"mpjpe": "mm", "p_mpjpe": "mm", "n_mpjpe": "mm", "mpjve": "mm/frame"}
-NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": "MPJVE"}
+UNITS = {"mpjpe": "mm", "p_mpjpe": "mm", "n_mpjpe": "mm", "mpjve": "mm/frame", ROOT_ERROR: "mm"}
+NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": "MPJVE", ROOT_ERROR: "MRPE"}
 
 
 def named(metric: str) -> str:

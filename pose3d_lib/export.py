@@ -186,6 +186,7 @@ def _motion_file(data: PoseDataset, takes: Takes) -> dict[str, object]:
         train_subjects=data.train_subjects,
         test_subjects=data.test_subjects,
         notes=data.notes,
+        terms=data.terms,
     )
     return {"positions_3d": positions, DESCRIPTION: description.model_dump_json()}
 

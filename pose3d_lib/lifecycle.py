@@ -22,12 +22,13 @@ from pose3d_lib.interrupts import noted_signals
 from pose3d_lib.leases import hold_run
 from pose3d_lib.paths import make_folder
 from pose3d_lib.provenance import describe_provenance
+from pose3d_lib.run_card import CARD, write_card
 from pose3d_lib.runs import HISTORY, LOG, PROGRESS, PROVENANCE, Run, run_folder
 from pose3d_lib.starting import FINISHED, WEIGHTS, check_start, load_start
 from pose3d_lib.training import train
 from pose3d_lib.whole_files import remove_unfinished, write_atomically, write_json
 
-CHECKED = ("config.json", PROVENANCE, HISTORY, "clips.csv", "metrics.json", "timing.json", WEIGHTS)
+CHECKED = ("config.json", PROVENANCE, HISTORY, "clips.csv", "metrics.json", "timing.json", WEIGHTS, CARD)
 """Files of a finished run that never change again, in the order of `runs`."""
 
 
@@ -169,7 +170,7 @@ def _train_and_test(
     started = time.perf_counter()
     clips = evaluate_lifters(trained.lifters, data, data.test_clips(), config.keypoints, mirror=config.mirror_testing)
     check_held()
-    _write_results(folder, trained, clips, time.perf_counter() - started)
+    _write_results(folder, data, trained, clips, time.perf_counter() - started)
 
 
 def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) -> None:
@@ -187,7 +188,9 @@ def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) ->
     write_json(path, {**begun, "resumed": [*begun.get("resumed", []), resumed]})
 
 
-def _write_results(folder: Path, trained: Trained, clips: pd.DataFrame, evaluation_seconds: float) -> None:
+def _write_results(
+    folder: Path, data: PoseDataset, trained: Trained, clips: pd.DataFrame, evaluation_seconds: float
+) -> None:
     write_atomically(folder / "clips.csv", lambda path: clips.to_csv(path, index=False))
     write_json(folder / "metrics.json", summarise(clips))
     timing = {
@@ -206,6 +209,7 @@ def _write_results(folder: Path, trained: Trained, clips: pd.DataFrame, evaluati
         **({"unlabelled_windows": trained.unlabelled} if trained.unlabelled else {}),
     }
     write_json(folder / "timing.json", timing)
+    write_card(Run(folder), data)
     finished = {
         "format": RESULT_FORMAT,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

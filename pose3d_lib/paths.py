@@ -25,6 +25,11 @@ def runs_dir() -> Path:
     return outputs_dir() / "runs"
 
 
+def models_dir() -> Path:
+    """Models that were imported, a file each."""
+    return outputs_dir() / "models"
+
+
 def prepared_dir() -> Path:
     """Prepared datasets: one memory-mapped file each, made again whenever they are missing."""
     return outputs_dir() / "data"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import ValidationError
 
+from pose3d_lib.card_text import tell_settings, tell_value
 from pose3d_lib.config import RunConfig
 from pose3d_lib.errors import InputError, printable
 from pose3d_lib.evaluation import METRICS, named
@@ -48,7 +49,7 @@ def describe_run(folder: Path, entry: RunEntry) -> Iterator[tuple[str, str]]:
     for name, what in ((NOTEBOOK, "Notebook"), (WEIGHTS, "Weights"), (LOG, "Log")):
         if (folder / name).is_file():
             yield what, str(folder / name)
-    yield from _told("Settings", folder / CONFIG, _settings)
+    yield from _told("Settings", folder / CONFIG, tell_settings)
     yield from _told("Dataset", folder / PROVENANCE, _dataset)
     if (folder / ERRORS).exists():
         yield from _told("Errors", folder / ERRORS, lambda content: _errors(content, entry.action))
@@ -73,27 +74,16 @@ def _told(title: str, path: Path, tell: Callable[[dict], str]) -> Iterator[tuple
 
 def _state(entry: RunEntry) -> str:
     progress = "" if entry.progress in (None, 1.0) else f", {100 * entry.progress:.1f} % trained"
-    error = "" if entry.mpjpe is None else f", MPJPE {entry.mpjpe:.2f} mm on {_text(entry.action)}"
+    error = "" if entry.mpjpe is None else f", MPJPE {entry.mpjpe:.2f} mm on {tell_value(entry.action)}"
     when = "" if entry.at is None else f", {'finished' if entry.state == 'finished' else 'last written to'} "
     note = f": {printable(entry.note)}" if entry.note else ""
     return f"{entry.state}{note}{progress}{error}{when}{format_time(entry.at) if when else ''}"
 
 
-def _settings(config: Mapping[str, object]) -> str:
-    """Action, seed and what differs from the defaults, a line each."""
-    default = RunConfig().model_dump(mode="json")
-    names = [name for name in config if name in ("action", "seed") or config[name] != default.get(name, ...)]
-    lines = [
-        f"{_text(name)}: {_text(config[name])}"
-        for name in sorted(names, key=lambda name: name not in ("action", "seed"))
-    ]
-    return "\n".join([*lines, "all others: the defaults"])
-
-
 def _dataset(provenance: Mapping[str, object]) -> str:
     dataset = _object(provenance, "dataset")
     synthetic = "; synthetic, nobody was filmed" if dataset.get("synthetic") is True else ""
-    return f"{_text(dataset.get('name'))}, fingerprint {_text(dataset.get('fingerprint'))[:10]}{synthetic}"
+    return f"{tell_value(dataset.get('name'))}, fingerprint {tell_value(dataset.get('fingerprint'))[:10]}{synthetic}"
 
 
 def _errors(metrics: Mapping[str, object], own: str | None) -> str:
@@ -116,7 +106,7 @@ def _timing(timing: Mapping[str, object]) -> str:
         "steps": "steps",
         "t of formula (1)": "t",
     }
-    return ", ".join(f"{what} {_text(timing[name])}" for what, name in told.items() if name in timing)
+    return ", ".join(f"{what} {tell_value(timing[name])}" for what, name in told.items() if name in timing)
 
 
 def _provenance(provenance: Mapping[str, object]) -> str:
@@ -127,8 +117,8 @@ def _provenance(provenance: Mapping[str, object]) -> str:
     resumed = provenance.get("resumed")
     if isinstance(resumed, list) and resumed:
         points = [one.get("windows") for one in resumed if isinstance(one, dict)]
-        told["resumed after windows"] = ", ".join(map(_text, points))
-    return "\n".join(f"{name}: {_text(value)}" for name, value in told.items() if value is not None)
+        told["resumed after windows"] = ", ".join(map(tell_value, points))
+    return "\n".join(f"{name}: {tell_value(value)}" for name, value in told.items() if value is not None)
 
 
 def _outcome(entry: RunEntry) -> str:
@@ -175,12 +165,3 @@ def last_lines(path: Path, number: int) -> str:
 def _object(content: Mapping[str, object], name: str) -> Mapping[str, object]:
     found = content.get(name)
     return found if isinstance(found, dict) else {}
-
-
-def _text(value: object) -> str:
-    """A value of JSON as a person reads it; a list as a command line gives it."""
-    if isinstance(value, list):
-        return ",".join(map(_text, value)) or "none"
-    if type(value) in (int, float):
-        return f"{value:,}" if type(value) is int else f"{value:,.6g}"
-    return printable(str(value))[:300]

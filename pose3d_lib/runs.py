@@ -11,6 +11,7 @@ clips.csv          errors of every test clip, and of every joint in it
 metrics.json       errors per action, and their action-wise and frame-wise means
 timing.json        training and evaluation apart, windows and optimiser steps
 model.safetensors  the weights
+card.json          what the model is, what it learnt from, how good it is, as `ModelCard` has it; older runs have none
 finished.json      checksums of the others, written last: without it the run is not finished, whatever else is there
 02_train.ipynb     the executed notebook, where `pose3d` or 03_action_based started the run
 """
@@ -56,19 +57,24 @@ class Run:
         return self._read("timing.json")
 
     @cached_property
+    def metrics(self) -> dict:
+        """The errors, as `evaluation.summarise` gives them."""
+        return self._read("metrics.json")
+
+    @cached_property
     def actions(self) -> pd.DataFrame:
         """Errors per action: one row per action, `frames` and the four metrics, mm and mm per frame."""
-        return pd.DataFrame.from_dict(self._read("metrics.json")["actions"], orient="index")
+        return pd.DataFrame.from_dict(self.metrics["actions"], orient="index")
 
     @cached_property
     def action_wise(self) -> dict[str, float]:
         """The plain mean of each metric over the actions."""
-        return self._read("metrics.json")["action_wise"]
+        return self.metrics["action_wise"]
 
     @cached_property
     def frame_wise(self) -> dict[str, float]:
         """The mean of each metric over all test frames."""
-        return self._read("metrics.json")["frame_wise"]
+        return self.metrics["frame_wise"]
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -88,7 +94,7 @@ class Run:
     @cached_property
     def root_errors(self) -> dict[str, float]:
         """Action -> mean root position error, mm; empty where no trajectory was trained."""
-        return self._read("metrics.json").get("trajectory", {}).get(ROOT_ERROR, {})
+        return self.metrics.get("trajectory", {}).get(ROOT_ERROR, {})
 
     def load_lifters(self, data: PoseDataset) -> Lifters:
         """The trained networks, on the CPU, in evaluation mode."""

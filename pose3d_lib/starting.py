@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from pydantic import BaseModel, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
 from pose3d_lib.actions import nearest
@@ -17,6 +14,7 @@ from pose3d_lib.config import RESULT_FORMAT, RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import runs_dir
+from pose3d_lib.weights import check_weights, read_weights
 
 FINISHED = "finished.json"
 WEIGHTS = "model.safetensors"
@@ -24,9 +22,6 @@ WEIGHTS = "model.safetensors"
 ANOTHER = "train that run anew, or start from another"
 SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal", "dense", "has_trajectory")
 """Settings that must agree; joints and layouts follow from the keypoints and the dataset, which must agree too."""
-
-DTYPES = {torch.float32: "F32", torch.int64: "I64"}
-"""As safetensors calls those that a network has."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,7 @@ def check_start(config: RunConfig, data: PoseDataset) -> Path | None:
         raise InputError(
             f"{folder}: renamed or changed, as the run in it is called {name}; give it its name again, or {ANOTHER}"
         )
-    _check_tensors(folder / WEIGHTS, config, data)
+    check_weights(folder / WEIGHTS, lambda: build_lifters(config, data), told="its config.json", remedy=ANOTHER)
     return folder
 
 
@@ -98,10 +93,7 @@ def load_start(config: RunConfig, data: PoseDataset) -> Start | None:
     if folder is None:
         return None
     path = folder / WEIGHTS
-    weights = load_file(path)
-    for name, tensor in weights.items():
-        if not tensor.isfinite().all():
-            raise InputError(f"{path}: {name} has numbers that are not finite; {ANOTHER}")
+    weights = read_weights(path, remedy=ANOTHER)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     commit = _read(folder / "provenance.json", _Origin).commit
@@ -134,22 +126,3 @@ def _read(path: Path, kind: type[Content]) -> Content:
         problem = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "the whole file"
         raise InputError(f"{path}: not what a run writes ({where}: {problem['msg']}); {ANOTHER}") from error
-
-
-def _check_tensors(path: Path, config: RunConfig, data: PoseDataset) -> None:
-    """Refuses a file that does not hold exactly the tensors of the config's network."""
-    with torch.device("meta"):
-        state = build_lifters(config, data).state_dict()
-    expected = {name: f"{DTYPES[tensor.dtype]}{list(tensor.shape)}" for name, tensor in state.items()}
-    try:
-        with safe_open(path, framework="pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, as it is no dict
-            found = {name: f"{own.get_dtype()}{own.get_shape()}" for name, own in slices.items()}
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); {ANOTHER}") from error
-    for name in sorted(expected.keys() | found.keys()):
-        if found.get(name) != expected.get(name):
-            raise InputError(
-                f"{path}: other weights than its config.json says: {name} is {found.get(name, 'missing')}, expected "
-                f"{expected.get(name, 'none of that name')}; {ANOTHER}"
-            )

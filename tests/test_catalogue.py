@@ -10,7 +10,7 @@ from pose3d_lib.sources import bvh, catalogue
 from pose3d_lib.sources.bvh import parse_units
 from pose3d_lib.sources.bvh.joints import shipped_mappings
 from pose3d_lib.sources.bvh.names import match
-from pose3d_lib.sources.catalogue import collections, find_entry, read_collection
+from pose3d_lib.sources.catalogue import collections, find_entry, read_collection, terms_of
 from pose3d_lib.sources.spec import DataSpec
 
 NAMES = ("bandai-namco-2", "bandai-namco-1", "cmu")
@@ -93,6 +93,16 @@ def test_the_licence_and_the_notes_of_a_collection_go_into_the_dataset(name, roo
     assert entry.notes[1:] == known.notes
     assert entry.path == root / name
     assert f"pose3d data fetch {name}" in entry.missing
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_terms_of_a_collection_are_those_of_whatever_lies_in_its_folder(name, root: Path) -> None:
+    known = collections()[name]
+    for path in (root / name, root / name / "some" / "take.bvh", root / "other" / ".." / name):
+        for part in (known.title, known.licence.name, known.licence.url, known.licence.terms):
+            assert part in terms_of(path)
+    for path in (root, root / f"{name}2", root / "take.bvh", Path()):
+        assert terms_of(path) == ""
 
 
 def test_a_key_that_no_collection_has_is_refused() -> None:

@@ -178,6 +178,13 @@ def test_any_change_changes_the_fingerprint(change) -> None:
     assert make_dataset(**CHANGES[change](data)).fingerprint != data.fingerprint
 
 
+def test_terms_come_back_from_the_file_and_change_no_fingerprint(tmp_path: Path) -> None:
+    data = dataclasses.replace(make_dataset(), terms="For research.")
+    save_dataset(data, tmp_path / "data.safetensors")
+    assert load_dataset(tmp_path / "data.safetensors").terms == "For research."
+    assert data.fingerprint == make_dataset().fingerprint
+
+
 def test_the_name_of_a_keypoint_source_is_part_of_the_fingerprint() -> None:
     array = numbers(31, 17, 2, seed=0)
     assert make_dataset(keypoints={"gt": array}).fingerprint != make_dataset(keypoints={"detected": array}).fingerprint

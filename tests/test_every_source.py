@@ -18,6 +18,7 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.execution import parameters_of
 from pose3d_lib.export import export_videopose3d
 from pose3d_lib.kernels import execute_notebook
+from pose3d_lib.model_card import licence_of
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.sources import open_dataset, prepared_path
 from pose3d_lib.sources.spec import DataSpec
@@ -49,6 +50,19 @@ def spec(parameters: Parameters) -> DataSpec:
 @pytest.fixture
 def data(spec: DataSpec) -> PoseDataset:
     return open_dataset(spec)
+
+
+@EVERY_KIND
+def test_the_dataset_says_under_which_terms_weights_are_that_are_trained_on_it(kind: str, data: PoseDataset) -> None:
+    said = licence_of(data)
+    if data.synthetic:
+        assert said.startswith("Trained on synthetic data")
+    elif kind == "Human3.6M originals":
+        assert "for academic use too" in said
+    elif kind == "HumanEva":
+        assert "HumanEva-I is given out by agreement" in said
+    else:
+        assert f"Trained on {data.name}, whose terms are not known here" in said
 
 
 @EVERY_KIND

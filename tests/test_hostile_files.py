@@ -158,8 +158,8 @@ FORBIDDEN_CALLS = {
     "yaml.load_all", "torch.hub.load", "tempfile.mktemp", "shutil.unpack_archive",
 }  # fmt: skip
 FORBIDDEN_IMPORTS = {"marshal", "shelve", "dill", "joblib", "cloudpickle", "_pickle"}
-WRITERS = ("dump", "dumps", "Pickler")
-"""Of the module pickle: what makes a file for others is harmless."""
+HARMLESS = ("dump", "dumps", "Pickler", "UnpicklingError")
+"""Of the module pickle: what makes a file for others, and what its readers raise."""
 
 
 def sources() -> dict[str, str]:
@@ -185,7 +185,7 @@ def faults_in(text: str) -> list[str]:
             faults += [f"imports {name}" for name in names if name.split(".")[0] in FORBIDDEN_IMPORTS]
         if isinstance(node, ast.ImportFrom) and node.module == "pickle":
             faults.append("imports from pickle")
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pickle" and node.attr not in WRITERS:
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pickle" and node.attr not in HARMLESS:
             faults.append(f"uses pickle.{node.attr}")
         if not isinstance(node, ast.Call):
             continue

@@ -219,7 +219,7 @@ def test_what_is_exported_of_them_comes_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.keypoints["gt"], data.keypoints["gt"])
     np.testing.assert_allclose(back.positions, data.positions, atol=2e-6, rtol=0)
     np.testing.assert_allclose(back.trajectory, data.trajectory, atol=2e-6, rtol=0)
-    assert (back.cameras, back.notes) == (data.cameras, data.notes)
+    assert (back.cameras, back.notes, back.terms) == (data.cameras, data.notes, human36m_facts.TERMS)
 
 
 @pytest.mark.parametrize("kind", ["CDF", "MATLAB", "HDF5"])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from published_network import PublishedNetwork
 from torch import Tensor, nn
 
 from pose3d_lib import layers
@@ -36,67 +37,6 @@ def lifter(
 
 def clips(frames: int, *, batch: int = 2, seed: int = 1) -> Tensor:
     return torch.randn(batch, frames, 5, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-class PublishedNetwork(nn.Module):
-    """The same network in ordinary convolutions over (B, C, T), with a copy of a lifter's numbers.
-
-    Expand convolution, then per block a dilated (or strided) convolution and one of width 1, each with batch norm, ReLU
-    and dropout, beside a slice of the block's input: the centre one, or the last one if causal; at the end width 1 to 3D.
-    If dense, a convolution has a tap on each of the frames between the first and the last of the dilated one.
-    """
-
-    def __init__(self, model: TemporalLifter, *, strided: bool):
-        super().__init__()
-        self.causal, self.strided, self.widths = model.causal, strided, model.filter_widths
-        self.p = model.expand.dropout
-        channels, first = model.shrink.in_features, model.filter_widths[0]
-        inputs, outputs = model.num_joints_in * model.in_features, model.num_joints_out * 3
-        spread = first
-        convolutions = [nn.Conv1d(inputs, channels, first, stride=first if strided else 1, bias=False)]
-        for width in model.filter_widths[1:]:
-            form = {"stride": width} if strided else {} if model.dense else {"dilation": spread}
-            taps = (width - 1) * spread + 1 if model.dense else width
-            convolutions.append(nn.Conv1d(channels, channels, taps, **form, bias=False))
-            convolutions.append(nn.Conv1d(channels, channels, 1, bias=False))
-            spread *= width
-        self.convolutions = nn.ModuleList(convolutions)
-        self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in convolutions)
-        self.last = nn.Conv1d(channels, outputs, 1)
-        self.to(model.shrink.weight.dtype).train(model.training)
-        with torch.no_grad():
-            for name, own in self.named_by_the_lifter():
-                value = model.state_dict()[name]
-                if own.ndim == 3:  # (out, width * in) -> (out, in, width)
-                    value = value.unflatten(1, (own.shape[2], own.shape[1])).transpose(1, 2)
-                own.copy_(value)
-
-    def named_by_the_lifter(self) -> list[tuple[str, Tensor]]:
-        """Every weight and every running statistic, with the name of its twin in the lifter."""
-        blocks = range(len(self.widths) - 1)
-        layers = ["expand", *(f"blocks.{block}.{layer}" for block in blocks for layer in ("temporal", "pointwise"))]
-        named = []
-        for layer, convolution, norm in zip(layers, self.convolutions, self.norms, strict=True):
-            named.append((f"{layer}.product.weight", convolution.weight))
-            named += [(f"{layer}.norm.{name}", value) for name, value in norm.state_dict(keep_vars=True).items()]
-        return [*named, ("shrink.weight", self.last.weight), ("shrink.bias", self.last.bias)]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, joints_in, features) -> (B, T', joints_out, 3)."""
-        stages = iter(zip(self.convolutions, self.norms, strict=True))
-
-        def stage(x: Tensor) -> Tensor:
-            convolve, normalise = next(stages)
-            return F.dropout(F.relu(normalise(convolve(x))), self.p, self.training)
-
-        x = stage(x.flatten(2).transpose(1, 2))
-        spread = self.widths[0]
-        for width in self.widths[1:]:
-            y = stage(stage(x))
-            before = (width - 1 if self.causal else (width - 1) // 2) * (1 if self.strided else spread)
-            x = x[:, :, before :: width if self.strided else 1][:, :, : y.shape[2]] + y
-            spread *= width
-        return self.last(x).transpose(1, 2).unflatten(2, (-1, 3))
 
 
 def published(model: TemporalLifter, x: Tensor, *, strided: bool) -> Tensor:

@@ -34,7 +34,13 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 PERFORMANCE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-DOCUMENTS = {"README.md": README, "docs/data.md": DATA, "docs/performance.md": PERFORMANCE}
+MODELS = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    "README.md": README,
+    "docs/data.md": DATA,
+    "docs/performance.md": PERFORMANCE,
+    "docs/models.md": MODELS,
+}
 REFERENCE = ROOT / "outputs" / "reference"
 SHOWN = ("quick/table_1", "paper/answer", "paper/claims", "paper/table_1", "paper/table_1_unit_epoch")
 
@@ -202,7 +208,9 @@ def parse(words: Sequence[str]) -> tuple[str, dict[str, object]]:
 
 def pose3d_commands(text: str) -> list[list[str]]:
     """Each command once, without the mere names of commands."""
-    names = {("data", name) for name in cli_data.data.commands} | {(name,) for name in ("data", "run", "sweep")}
+    names = {("data", name) for name in cli_data.data.commands} | {
+        (name,) for name in ("data", "run", "sweep", "evaluate")
+    }
     found = {" ".join(words): words for words in commands(text) if words[0] == "pose3d" and len(words) > 1}
     return [words for words in found.values() if tuple(words[1:]) not in names - {("data", "list")}]
 
@@ -268,7 +276,7 @@ def write_rig(folder: Path, files: Sequence[str], joints: str | Sequence[str]) -
         (folder / file).write_text(text)
 
 
-@pytest.mark.parametrize("words", pose3d_commands(README + DATA), ids=ids)
+@pytest.mark.parametrize("words", pose3d_commands(README + DATA + MODELS), ids=ids)
 def test_pose3d_commands_are_accepted(words: list[str], placed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSE3D_DATA", str(placed))
     monkeypatch.chdir(placed)
@@ -280,7 +288,8 @@ def test_pose3d_commands_are_accepted(words: list[str], placed: Path, monkeypatc
     given = dict(params["given"]) | ({"dataset": params["dataset"]} if "dataset" in params else {})
     if given.get("dataset", "").startswith("/path/"):  # made up
         given["dataset"] = "motion.npz"
-    kinds = {"sweep": StudyConfig, "reproduce": StudyConfig, "check": DataSpec, "export": DataSpec}
+    kinds = {"sweep": StudyConfig, "reproduce": StudyConfig}
+    kinds |= dict.fromkeys(("check", "export", "evaluate"), DataSpec)
     config = make_config(kinds.get(name) or NOTEBOOKS[params["notebook"]], given)
     if "dataset" in given:
         check_data(config)
@@ -332,7 +341,7 @@ def test_the_joints_of_plain_motion_are_the_seventeen_in_order() -> None:
     assert re.findall(r"\w+", listed) == list(H36M_17.joints)
 
 
-@pytest.mark.parametrize("code", fenced(DATA, "python"), ids=lambda code: code.split("\n", 1)[0])
+@pytest.mark.parametrize("code", fenced(DATA + MODELS, "python"), ids=lambda code: code.split("\n", 1)[0])
 def test_python_in_the_text_compiles_and_imports_what_there_is(code: str) -> None:
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom) and node.module.startswith("pose3d_lib"):

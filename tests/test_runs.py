@@ -103,7 +103,7 @@ def run(executed: Executed) -> Run:
 
 
 def test_the_folder_holds_what_the_module_lists(run: Run) -> None:
-    assert len(LISTED) == 12
+    assert len(LISTED) == 13
     assert files_in(run.folder) == LEFT
 
 

@@ -119,8 +119,8 @@ def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
     origin, path = _origin(spec.dataset)
     data = origin.read(spec, path, progress)
     entry = catalogue.find_entry(spec.dataset)
-    if entry:
-        data = replace(data, notes=(*data.notes, *entry.notes))
+    terms = data.terms or ("" if data.synthetic else catalogue.terms_of(path))
+    data = replace(data, notes=(*data.notes, *(entry.notes if entry else ())), terms=terms)
     return downsample(data, spec.downsample)
 
 

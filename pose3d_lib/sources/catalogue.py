@@ -140,6 +140,14 @@ def find_entry(dataset: str) -> Entry | None:
     return None
 
 
+def terms_of(path: Path) -> str:
+    """The terms of the fetched collection in whose folder a path lies; "" if it lies in none."""
+    for known in collections().values():
+        if path.resolve().is_relative_to(known.home.resolve()):
+            return f"{known.title} is under {known.licence.name} ({known.licence.url}). {known.licence.terms}"
+    return ""
+
+
 def find_path(dataset: str) -> Path:
     """The file or folder that `dataset` names, absolute or in the working directory or in POSE3D_DATA."""
     given = Path(dataset).expanduser()

@@ -15,6 +15,11 @@ KNOWN_FRAMES = {"train": 1_559_752, "test": 543_344}
 
 FPS = 50.0
 
+TERMS = (
+    "Human3.6M is given out for academic use only (http://vision.imar.ro/human3.6m), and weights that were trained on it are "
+    "for academic use too."
+)
+
 TAKES = 2
 """Of every action by every subject."""
 

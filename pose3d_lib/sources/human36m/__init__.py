@@ -32,6 +32,7 @@ from pose3d_lib.sources.human36m_facts import (
     DRIFTING,
     FPS,
     SUBJECTS,
+    TERMS,
     describe_missing_takes,
     describe_totals,
     leave_out,
@@ -151,4 +152,5 @@ def read_originals(
             *describe_totals(data.clips, present),
             *data.notes,
         ),
+        terms=TERMS,
     )

@@ -272,6 +272,7 @@ def _assemble(
         train_subjects=present["train"],
         test_subjects=present["test"],
         notes=(*notes, *_incomplete(clips, present, motion_set)),
+        terms=motion_set.terms,
         scores={keypoints: flat_pixels[..., 2]} if columns == 3 else {},
     )
 

@@ -25,6 +25,10 @@ HUMANEVA_SUBJECTS = {
     "test": ("Validate/S1", "Validate/S2", "Validate/S3"),
 }
 HUMANEVA_FPS = 60.0
+HUMANEVA_TERMS = (
+    "HumanEva-I is given out by agreement, for research (http://humaneva.is.tue.mpg.de); the agreement decides what may be "
+    "done with weights that were trained on it."
+)
 
 DESCRIPTION = "pose3d_dataset"
 """The key of the description in `data_3d_*.npz`."""
@@ -41,7 +45,7 @@ class MotionSet:
     """What has to be known of a set besides its files.
 
     Attributes:
-        name, synthetic, skeleton, notes: as in `PoseDataset`.
+        name, synthetic, skeleton, notes, terms: as in `PoseDataset`.
         fps: frames per second.
         subjects: "train" and "test" -> who is trained and tested on; empty where nobody says so.
         cameras: subject -> its cameras, in the order of the files.
@@ -62,6 +66,7 @@ class MotionSet:
     is_human36m: bool = False
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    terms: str = ""
 
     @property
     def used_joints(self) -> dict[int, tuple[int, ...]]:
@@ -90,6 +95,7 @@ def known_sets() -> dict[str, MotionSet]:
         unplaced=_unplaced(h36m_cameras()["S1"]),  # camera number i is the same device for every subject
         actions=H36M_ACTIONS,
         is_human36m=True,
+        terms=human36m_facts.TERMS,
     )
     prefixes = ("Train", "Validate", "Unlabeled/Train", "Unlabeled/Validate", "Unlabeled")
     humaneva15 = MotionSet(
@@ -99,6 +105,7 @@ def known_sets() -> dict[str, MotionSet]:
         subjects=HUMANEVA_SUBJECTS,
         cameras={f"{prefix}/{subject}": own for subject, own in humaneva_cameras().items() for prefix in prefixes},
         unplaced=_unplaced(humaneva_cameras()["S1"]),
+        terms=HUMANEVA_TERMS,
     )
     humaneva20 = replace(humaneva15, name="humaneva20", skeleton=HUMANEVA_20)
     return {motion_set.name: motion_set for motion_set in (human36m, humaneva15, humaneva20)}
@@ -133,6 +140,7 @@ class Description(BaseModel):
     train_subjects: tuple[str, ...]
     test_subjects: tuple[str, ...]
     notes: tuple[str, ...]
+    terms: str = ""
 
 
 def open_set(path: Path, name: str) -> MotionSet:
@@ -164,6 +172,7 @@ def open_set(path: Path, name: str) -> MotionSet:
             layouts=described.layouts,
             synthetic=described.synthetic,
             notes=described.notes,
+            terms=described.terms,
         )
     if name not in known_sets():
         raise InputError(

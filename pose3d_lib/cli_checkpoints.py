@@ -1,0 +1,115 @@
+"""`pose3d checkpoint ...`: trained models from VideoPose3D's checkpoints and into them, and what a model is, in words."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pose3d_lib.model_card import ModelCard
+
+
+@click.group()
+def checkpoint() -> None:
+    """Bring trained models from VideoPose3D and to it, and say what a model is."""
+
+
+@checkpoint.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--causal", is_flag=True, help="It was trained with --causal; the file does not say.")
+@click.option("--dense", is_flag=True, help="It was trained with --dense; the file does not say.")
+@click.option("--joints", default="", help="The joints that go in: h36m, coco, mpii, humaneva15, ...; by their number.")
+@click.option(
+    "--joints-out", default="", help="The joints that come out: h36m, humaneva15, humaneva20; by their number."
+)
+@click.option("--keypoints", default="", help="The 2D source that it was trained on: cpn_ft_h36m_dbb, gt, ...")
+@click.option("--fps", type=click.FloatRange(0, 1000, min_open=True), help="Frames per second that it was trained on.")
+@click.option(
+    "--to", "target", type=click.Path(path_type=Path), help="The new file; one in outputs/models/ if not given."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
+def import_(
+    file: Path,
+    causal: bool,
+    dense: bool,
+    joints: str,
+    joints_out: str,
+    keypoints: str,
+    fps: float | None,
+    target: Path | None,
+    overwrite: bool,
+) -> None:
+    """Keep a checkpoint of VideoPose3D as a model, for instance: pose3d checkpoint import pretrained_h36m_cpn.bin
+
+    The file is read without running what may be in it. The network follows from its tensors; of what they do not say, each
+    default is stated, with the option that changes it.
+    """
+    from pose3d_lib.errors import InputError
+    from pose3d_lib.paths import models_dir
+
+    target = target or models_dir() / f"{file.stem}.safetensors"
+    if target.suffix != ".safetensors":
+        raise InputError(f"--to {target}: a model's file is called something.safetensors; give it such a name")
+    from pose3d_lib.model_files import save_model
+    from pose3d_lib.videopose3d_export import check_absent
+    from pose3d_lib.videopose3d_import import Unsaid, import_checkpoint
+
+    check_absent([target], overwrite=overwrite)
+    given = Unsaid(causal=causal, dense=dense, joints=joints, joints_out=joints_out, keypoints=keypoints, fps=fps)
+    model = import_checkpoint(file, given)
+    save_model(model, target)
+    _show(model.card, brief=True)
+    click.echo(f"written: {target}")
+    again = target.name if target.parent == models_dir() else str(target)
+    click.echo(f"`pose3d checkpoint show {again}` says what there is to know of it")
+
+
+@checkpoint.command()
+@click.argument("model")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace files of that name.")
+def export(model: str, file: Path, overwrite: bool) -> None:
+    """Write a model for others, for instance: pose3d checkpoint export All-27f-1ue-seed0 ours.bin
+
+    MODEL is a run, by its folder or name or a part of that, or a model's file. A FILE.bin is a checkpoint that VideoPose3D
+    loads, a FILE.safetensors a model's file; in either case FILE.md beside it is the model's card.
+    """
+    from pose3d_lib.videopose3d_export import BIN, check_target, export_model, videopose3d_command
+
+    check_target(file, overwrite=overwrite)
+    from pose3d_lib.model_files import open_model
+
+    opened = open_model(model, say=click.echo)
+    for written in export_model(opened, file, overwrite=overwrite):
+        click.echo(f"written: {written}")
+    click.echo(f"licence: {opened.card.licence}")
+    if file.suffix == BIN:
+        click.echo("in VideoPose3D's folder, with its data:")
+        click.echo(videopose3d_command(opened.card, file))
+
+
+@checkpoint.command()
+@click.argument("model")
+def show(model: str) -> None:
+    """Say what a model is, for instance: pose3d checkpoint show pretrained_h36m_cpn.safetensors
+
+    MODEL is a run, by its folder or name or a part of that, a model's file, or a checkpoint of VideoPose3D.
+    """
+    from pose3d_lib.model_files import open_model
+
+    _show(open_model(model).card)
+
+
+def _show(card: "ModelCard", *, brief: bool = False) -> None:
+    """The card on a terminal; if brief, only what somebody who just brought it has to know."""
+    from pose3d_lib.card_text import BRIEF, describe_card
+    from pose3d_lib.errors import printable
+
+    click.secho(printable(card.name), bold=True)
+    for title, text in describe_card(card):
+        if brief and title not in BRIEF:
+            continue
+        if "\n" in text:
+            click.echo(f"\n{title}\n\n{text}\n")
+        else:
+            click.echo(f"{title}: {text}")

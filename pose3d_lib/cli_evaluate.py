@@ -1,0 +1,64 @@
+"""`pose3d evaluate`: measures any model on any data, without training."""
+
+from pathlib import Path
+
+import click
+
+from pose3d_lib.cli_data import Given, parameter_option
+
+
+@click.command()
+@click.argument("model")
+@parameter_option
+@click.option("--subjects", default="", help="Whose clips, separated by commas; the test subjects if not given.")
+@click.option("--actions", default="", help="Doing what, separated by commas, exactly as the dataset spells it.")
+@click.option("--by", type=click.Choice(["action", "subject"]), default="action", show_default=True, help="The rows.")
+@click.option("--no-mirror", is_flag=True, help="Do not average with the prediction for the mirror image.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), help="A folder for the table, as CSV, Markdown and LaTeX.")
+@click.option("--overwrite", is_flag=True, help="Replace what is in that folder.")
+def evaluate(
+    model: str,
+    given: Given,
+    subjects: str,
+    actions: str,
+    by: str,
+    no_mirror: bool,
+    device: str,
+    output: Path | None,
+    overwrite: bool,
+) -> None:
+    """Measure a model on some data, for instance: pose3d evaluate ours.safetensors -p dataset h36m --by subject
+
+    MODEL is a run, by its folder or name or a part of that, a model's file, or a checkpoint of VideoPose3D. -p gives the data,
+    as for 01_data_prep: what the model was trained on if no dataset is given, with the keypoints that it was trained on if
+    none are given.
+    """
+    from pose3d_lib.model_files import open_model
+    from pose3d_lib.sources.spec import split_list
+
+    opened = open_model(model, say=click.echo)
+    from pose3d_lib import model_errors
+    from pose3d_lib.sources import open_dataset
+    from pose3d_lib.table_files import save_table, to_markdown
+    from pose3d_lib.videopose3d_export import check_absent
+
+    files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
+    check_absent(files, overwrite=overwrite)
+    spec = model_errors.data_for(opened.card, dict(given))
+    model_errors.check_device(device)
+    data = open_dataset(spec, progress=click.echo)
+    clips = model_errors.choose_clips(data, subjects=split_list(subjects), actions=split_list(actions))
+    for warning in model_errors.check_measurable(opened.card, data, spec.keypoints, clips):
+        click.echo(f"warning: {warning}")
+    click.echo(f"testing on {len(clips):,} clips, {(clips.stop - clips.start).sum():,} frames")
+    opened.lifters.to(device)
+    errors = model_errors.measure(opened, data, spec.keypoints, clips, mirror=not no_mirror)
+    table = model_errors.errors_by(errors, by)
+    caption = model_errors.describe_measured(opened, data, spec.keypoints, errors, mirror=not no_mirror)
+    click.echo(f"{to_markdown(table)}\n\n{caption}")
+    if output is not None:
+        save_table(table, output / "errors", caption)
+        errors.to_csv(output / "clips.csv", index=False)
+        for file in files:
+            click.echo(f"written: {file}")

@@ -1,0 +1,101 @@
+"""The card of a run's model: made from the run's folder and its dataset when it is finished, and kept in the folder."""
+
+from pathlib import Path
+
+import torch
+
+from pose3d_lib.assignment import build_model, own_train_clips, unlabelled_clips
+from pose3d_lib.card_parts import Errors, Training
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.model_card import ModelCard, licence_of, network_of, parse_card
+from pose3d_lib.run_files import compare_format, read_object
+from pose3d_lib.runs import PROVENANCE, Run
+from pose3d_lib.sources import open_dataset
+from pose3d_lib.starting import FINISHED
+from pose3d_lib.whole_files import write_json
+
+CARD = "card.json"
+
+
+def make_card(run: Run, data: PoseDataset) -> ModelCard:
+    """The card of a run whose errors are written; `data` is the dataset that it was trained on."""
+    config, provenance = run.config, run.provenance
+    clips = own_train_clips(config, data)
+    metrics = run.metrics
+    with torch.device("meta"):  # no memory is taken, and no random number
+        network = network_of(build_model(config, data))
+    return ModelCard(
+        name=run.folder.name,
+        network=network,
+        trajectory=config.has_trajectory,
+        keypoints=config.keypoints,
+        layout=data.layouts[config.keypoints],
+        skeleton=data.skeleton,
+        fps=tuple(sorted(set(clips.fps))),
+        epochs=run.timing["epochs"],
+        lr=float(run.history.lr.iloc[-1]),
+        training=Training(
+            run=run.folder.name,
+            dataset=data.name,
+            fingerprint=data.fingerprint,
+            synthetic=data.synthetic,
+            subjects=tuple(dict.fromkeys(clips.subject)),
+            actions=tuple(dict.fromkeys(clips.action)),
+            clips=len(clips),
+            frames=int((clips.stop - clips.start).sum()),
+            windows=run.timing["windows"],
+            unlabelled_clips=len(unlabelled_clips(config, data)),
+            notes=tuple(data.declarations()),
+            config=config.model_dump(mode="json"),
+            commit=provenance["commit"],
+            packages=provenance["packages"],
+        ),
+        errors=Errors(
+            dataset=data.name,
+            subjects=tuple(dict.fromkeys(data.test_clips().subject)),
+            mirrored=config.mirror_testing,
+            actions=metrics["actions"],
+            action_wise=metrics["action_wise"],
+            frame_wise=metrics["frame_wise"],
+            trajectory=run.root_errors,
+        ),
+        licence=licence_of(data),
+        origin=f"Trained by pose3d-lib {provenance['packages']['pose3d-lib']}, in the run {run.folder.name}.",
+    )
+
+
+def write_card(run: Run, data: PoseDataset) -> None:
+    """Writes a run's card into its folder."""
+    write_json(run.folder / CARD, make_card(run, data).model_dump(mode="json"))
+
+
+def read_run_card(folder: Path) -> ModelCard:
+    """The card of a finished run: the one in its folder or, where the run is older than cards, one made from its dataset.
+
+    Raises:
+        InputError: the folder holds no finished run of this version, something in it is damaged, or a run without a card
+            was trained on data that is no longer there.
+    """
+    if not (folder / FINISHED).is_file():
+        what = "is not finished, as there is no" if folder.is_dir() else "is no folder of a run: there is no"
+        raise InputError(f"{folder}: {what} {FINISHED}; `pose3d runs list` shows which are finished")
+    run = Run(folder)
+    try:
+        if other := compare_format(read_object(str(folder / PROVENANCE)).get("format"), PROVENANCE):
+            raise InputError(f"made by another version of this code, {other}; train that run anew")
+        if (folder / CARD).is_file():
+            return parse_card((folder / CARD).read_bytes())
+        data = open_dataset(run.config.data)
+        if data.fingerprint != run.provenance["dataset"]["fingerprint"]:
+            raise InputError(
+                f"has no {CARD}, and {data.name} is not the data that it was trained on: fingerprint "
+                f"{data.fingerprint[:10]}, expected {run.provenance['dataset']['fingerprint'][:10]}; put that data back"
+            )
+        return make_card(run, data)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise InputError(
+            f"{folder}: not what a run writes ({error!r:.200}); `pose3d runs verify` looks for what is wrong with it"
+        ) from error

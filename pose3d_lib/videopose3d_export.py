@@ -1,0 +1,79 @@
+"""Writes a trained model for others: as a checkpoint that VideoPose3D loads, or as our own file, with its card beside it."""
+
+import io
+import shlex
+from pathlib import Path
+
+import torch
+
+from pose3d_lib.card_text import card_markdown
+from pose3d_lib.errors import InputError
+from pose3d_lib.model_card import ModelCard, TrainedModel
+from pose3d_lib.model_files import SUFFIX, save_model
+from pose3d_lib.paths import make_folder
+from pose3d_lib.videopose3d_import import EPOCH, POSE, RATE, TRAJECTORY
+from pose3d_lib.videopose3d_import import SUFFIX as BIN
+from pose3d_lib.videopose3d_names import to_state
+from pose3d_lib.whole_files import write_atomically
+
+CARD_SUFFIX = ".md"
+
+FIRST_RATE = 0.001
+"""VideoPose3D's own, for models of which nobody knows what theirs was."""
+
+
+def export_model(model: TrainedModel, path: Path, *, overwrite: bool = False) -> list[Path]:
+    """Writes a model's file, `.bin` or `.safetensors`, and its card as Markdown; returns both. Refuses as `check_target`."""
+    files = check_target(path, overwrite=overwrite)
+    make_folder(path.parent)
+    if path.suffix == BIN:
+        save_checkpoint(model, path)
+    else:
+        save_model(model, path)
+    write_atomically(files[1], lambda unfinished: unfinished.write_text(card_markdown(model.card), encoding="utf-8"))
+    return files
+
+
+def check_target(path: Path, *, overwrite: bool) -> list[Path]:
+    """The model's file and its card's; an InputError where the name says no known format, or either is there already."""
+    if path.suffix not in (BIN, SUFFIX):
+        raise InputError(
+            f"{path}: what is it to be? A name in {BIN} makes a checkpoint of VideoPose3D, one in {SUFFIX} a model's file"
+        )
+    files = [path, path.with_suffix(CARD_SUFFIX)]
+    check_absent(files, overwrite=overwrite)
+    return files
+
+
+def check_absent(files: list[Path], *, overwrite: bool) -> None:
+    """Refuses to replace files that nobody said may be replaced."""
+    there = [file for file in files if file.exists()]
+    if there and not overwrite:
+        raise InputError(f"{there[0]}: is already there; give another name, or --overwrite")
+
+
+def save_checkpoint(model: TrainedModel, path: Path) -> None:
+    """Writes what VideoPose3D loads, whole or not at all.
+
+    It takes a key of the trajectory for a network to load, and fails where the key is there without one (its issue 191), so
+    the key is left out of models without a trajectory. Without a state of the optimiser it begins with a new one.
+    """
+    card, networks = model.card, dict(zip((POSE, TRAJECTORY), model.lifters.networks, strict=False))
+    content = {
+        EPOCH: round(card.epochs or 0),
+        RATE: card.lr or FIRST_RATE,
+        "random_state": None,
+        "optimizer": None,
+        **{key: to_state(network) for key, network in networks.items()},
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer, _use_new_zipfile_serialization=False)  # which PyTorch before 1.6 reads too
+    write_atomically(path, lambda unfinished: unfinished.write_bytes(buffer.getvalue()))
+
+
+def videopose3d_command(card: ModelCard, path: Path) -> str:
+    """What to type in VideoPose3D's folder to test the checkpoint there."""
+    made = card.network
+    words = ["python", "run.py", "-k", card.keypoints, "-arc", ",".join(map(str, made.filter_widths))]
+    words += ["-ch", str(made.channels)] + ["--causal"] * made.causal + ["--dense"] * made.dense
+    return shlex.join([*words, "-c", str(path.resolve().parent), "--evaluate", path.name])

@@ -1,0 +1,231 @@
+"""A model from a checkpoint of VideoPose3D: the network from its tensors, what they do not say from whoever imports it."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from torch import Tensor
+
+from pose3d_lib.actions import check_name
+from pose3d_lib.card_parts import Network
+from pose3d_lib.errors import InputError, printable
+from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks
+from pose3d_lib.skeleton import Skeleton
+from pose3d_lib.sources import human36m_facts
+from pose3d_lib.sources.detections.layouts import LAYOUTS as DETECTED
+from pose3d_lib.sources.videopose3d.layouts import LAYOUTS as NAMED
+from pose3d_lib.sources.videopose3d.sets import HUMANEVA_FPS, HUMANEVA_TERMS
+from pose3d_lib.torch_files import read_torch_file
+from pose3d_lib.videopose3d_names import Shape, check_state, load_state, read_shape
+
+SUFFIX = ".bin"
+
+POSE, TRAJECTORY, EPOCH, RATE = "model_pos", "model_traj", "epoch", "lr"
+
+LAYOUTS: dict[str, Skeleton] = {**NAMED, **DETECTED}
+"""What joints may be called -> the joints. Of those with as many numbers the first is taken."""
+
+SKELETONS = ("h36m", "humaneva15", "humaneva20")
+"""The joints that VideoPose3D lifts to, by the names that they have in LAYOUTS."""
+
+KEYPOINTS = {"h36m": "cpn_ft_h36m_dbb", "coco": "detectron_pt_coco", "mpii": "sh_ft_h36m"}
+"""Joints that go in -> the keypoints that VideoPose3D has of them; of any other, its name."""
+
+PUBLISHED = {
+    "pretrained_h36m_cpn.bin": "h36m",
+    "pretrained_h36m_detectron_coco.bin": "coco",
+    "pretrained_humaneva15_detectron.bin": "coco",
+    "d-pt-243.bin": "coco",
+}
+"""Files that VideoPose3D's documentation names -> the joints that go in, as it says."""
+
+FEATURES = {2: "x and y", 3: "x, y and a score"}
+
+DROPOUT = 0.25
+
+NOT_SAID = (
+    "What it was trained on is not in the file. VideoPose3D gives its own models out under CC BY-NC 4.0, not for commercial "
+    "use, and says that datasets have their own terms."
+)
+
+
+@dataclass(frozen=True)
+class Unsaid:
+    """What a checkpoint of VideoPose3D does not say.
+
+    Attributes:
+        causal, dense: as in `TemporalLifter`.
+        joints, joints_out: names in LAYOUTS, of what goes in and what comes out; empty for what their number suggests.
+        keypoints: the 2D source that it was trained on; empty for the one that VideoPose3D has of those joints.
+        fps: frames per second of what it was trained on; None for that of the dataset that has those joints.
+    """
+
+    causal: bool = False
+    dense: bool = False
+    joints: str = ""
+    joints_out: str = ""
+    keypoints: str = ""
+    fps: float | None = None
+
+
+def import_checkpoint(path: Path, given: Unsaid = Unsaid()) -> TrainedModel:
+    """The model in a checkpoint of VideoPose3D, on the CPU and in evaluation mode; its card says what was assumed.
+
+    Raises:
+        InputError: the file is damaged, would run code, or is none of VideoPose3D's; or something given does not suit it.
+    """
+    content = read_torch_file(path)
+    if not isinstance(content, Mapping) or POSE not in content:
+        found = ", ".join(printable(str(key))[:60] for key in list(content)[:6]) if isinstance(content, Mapping) else ""
+        raise InputError(
+            f"{path}: key {POSE!r} is missing, found {found or type(content).__name__}; expected a checkpoint of VideoPose3D, "
+            "which has it. Name another file"
+        )
+    size = path.stat().st_size
+    states = {POSE: check_state(content[POSE], f"{path}, key {POSE!r}", file_size=size)}
+    shape = read_shape(states[POSE], f"{path}, key {POSE!r}")
+    if content.get(TRAJECTORY) is not None:
+        where = f"{path}, key {TRAJECTORY!r}"
+        states[TRAJECTORY] = check_state(content[TRAJECTORY], where, file_size=size)
+        expected = Shape(shape.inputs, 3, shape.channels, shape.taps)
+        if (own := read_shape(states[TRAJECTORY], where)) != expected:
+            raise InputError(
+                f"{where}: a network of {own}; expected {expected}, as of {POSE!r}, with which it is used together"
+            )
+    card = _make_card(path, content, shape, given)
+    return _load(card, states)
+
+
+def _load(card: ModelCard, states: Mapping[str, Mapping[str, Tensor]]) -> TrainedModel:
+    lifters = build_networks(card)
+    for network, state in zip(lifters.networks, states.values(), strict=True):
+        load_state(network, state)
+    return TrainedModel(lifters.eval(), card)
+
+
+def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid) -> ModelCard:
+    joints_out, told_out = _choose_out(path, shape, given)
+    joints, features, told_in = _choose_in(path, shape, given, joints_out)
+    keypoints = given.keypoints or KEYPOINTS.get(joints, joints)
+    fps = given.fps or (human36m_facts.FPS if joints_out == "h36m" else HUMANEVA_FPS)
+    widths = shape.filter_widths(dense=given.dense)
+    if widths is None:
+        raise InputError(
+            f"{path}, key {POSE!r}: convolutions of {_listed(shape.taps)} taps are none of a network with odd filter widths "
+            f"that is {'dense; give no --dense' if given.dense else 'not dense; give --dense if it is'}"
+        )
+    try:
+        network = Network(
+            filter_widths=widths,
+            channels=shape.channels,
+            dropout=DROPOUT,
+            causal=given.causal,
+            dense=given.dense,
+            in_features=features,
+        )
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise InputError(f"{path}, key {POSE!r}: {problem['loc'][0]}: {problem['msg']}; name another file") from error
+    assumed = [
+        f"Causality: {'causal, as given' if given.causal else 'taken to be not causal; --causal says otherwise'}.",
+        _tell_dense(shape, given),
+        told_in,
+        told_out,
+        f"Keypoints: {keypoints}, {'as given' if given.keypoints else 'taken for granted; --keypoints names others'}.",
+        f"Frames per second: {fps:g}, {'as given' if given.fps else 'as its data has; --fps says otherwise'}.",
+        f"Dropout: {DROPOUT:g}, as VideoPose3D has it by default; no prediction depends on it.",
+    ]
+    epochs, rate = (_number(content, key) for key in (EPOCH, RATE))
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return ModelCard(
+        name=path.stem,
+        network=network,
+        trajectory=content.get(TRAJECTORY) is not None,
+        keypoints=keypoints,
+        layout=LAYOUTS[joints],
+        skeleton=LAYOUTS[joints_out],
+        fps=(fps,),
+        epochs=epochs,
+        lr=rate,
+        licence=f"{NOT_SAID} {human36m_facts.TERMS if joints_out == 'h36m' else HUMANEVA_TERMS}",
+        origin=f"Imported from {path.name}, a checkpoint of VideoPose3D; its SHA-256 is {digest}.",
+        assumed=tuple(assumed),
+    )
+
+
+def _number(content: Mapping, key: str) -> float | None:
+    """What the checkpoint has under a key, if that is a number that means anything."""
+    value = content.get(key)
+    return float(value) if type(value) in (int, float) and 0 < value < 10**9 else None
+
+
+def _choose_out(path: Path, shape: Shape, given: Unsaid) -> tuple[str, str]:
+    """The name of the joints that come out, and a sentence on how it is known."""
+    count = shape.outputs // 3
+    fitting = [name for name in SKELETONS if LAYOUTS[name].num_joints == count]
+    if given.joints_out:
+        name = check_name(given.joints_out, SKELETONS, "layout of joints that come out")
+        if name not in fitting:
+            raise InputError(
+                f"{path}, key {POSE!r}: {count} joints come out, and {name} has {LAYOUTS[name].num_joints}; "
+                f"{f'--joints-out {fitting[0]} has as many' if fitting else _known(SKELETONS)}"
+            )
+        return name, f"Joints that come out: the {count} of {name}, as given."
+    if not fitting:
+        raise InputError(f"{path}, key {POSE!r}: {count} joints come out, of which none are known; {_known(SKELETONS)}")
+    return fitting[0], f"Joints that come out: {count}, taken for those of {fitting[0]}; --joints-out names others."
+
+
+def _choose_in(path: Path, shape: Shape, given: Unsaid, joints_out: str) -> tuple[str, int, str]:
+    """The name of the joints that go in, how many numbers each has, and a sentence on how that is known."""
+    fitting = {
+        name: shape.inputs // layout.num_joints
+        for name, layout in LAYOUTS.items()
+        if shape.inputs in (2 * layout.num_joints, 3 * layout.num_joints)
+    }
+    if given.joints:
+        name = check_name(given.joints, LAYOUTS, "layout of joints that go in")
+        if name not in fitting:
+            own = LAYOUTS[name].num_joints
+            others = f"--joints {' or '.join(fitting)} would suit" if fitting else _known(LAYOUTS)
+            raise InputError(
+                f"{path}, key {POSE!r}: {shape.inputs} numbers go in per frame, and the {own} joints of {name} have {2 * own}, "
+                f"or {3 * own} with scores; {others}"
+            )
+        how = "as given"
+    elif not fitting:
+        raise InputError(
+            f"{path}, key {POSE!r}: {shape.inputs} numbers go in per frame, two or three for each joint of no layout that is "
+            f"known; {_known(LAYOUTS)}"
+        )
+    elif PUBLISHED.get(path.name) in fitting:
+        name, how = PUBLISHED[path.name], f"as VideoPose3D says of {path.name}; --joints names others"
+    else:
+        detected = "coco" in fitting and (fitting["coco"] == 3 or joints_out != "h36m")
+        name = "coco" if detected else next(iter(fitting))
+        others = [other for other in fitting if other != name]
+        how = f"taken for granted; --joints names others{f', such as {others[0]}' if others else ''}"
+    return name, fitting[name], f"Joints that go in: those of {name}, {FEATURES[fitting[name]]} of each, {how}."
+
+
+def _tell_dense(shape: Shape, given: Unsaid) -> str:
+    if given.dense:
+        return "Convolutions: dense, as given."
+    other = shape.filter_widths(dense=True) if len(shape.taps) > 1 else None
+    if other is None:
+        return "Convolutions: dilated, as their taps are those of no dense network."
+    return (
+        f"Convolutions: taken to be dilated, with filter widths {_listed(shape.taps)}. They might be dense ones of widths "
+        f"{_listed(other)}; --dense says so."
+    )
+
+
+def _known(names: Mapping | tuple) -> str:
+    return f"known are {', '.join(f'{name} ({LAYOUTS[name].num_joints})' for name in names)}"
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ",".join(map(str, numbers))

@@ -1,0 +1,173 @@
+"""What VideoPose3D calls the tensors of its network: a lifter from them, and they from a lifter.
+
+A convolution there is (out, in, taps), and here a matrix (out, taps * in), tap by tap; batch norms are the same.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pose3d_lib.errors import InputError, printable
+from pose3d_lib.model import TemporalLifter
+
+NORM = ("weight", "bias", "running_mean", "running_var")
+COUNTER = "num_batches_tracked"
+"""Files by PyTorch before 0.4.1 lack it, and nothing that is computed depends on it."""
+
+MOST_BLOCKS = 11
+MOST_CHANNELS = 2**16
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the tensors of a network tell of it.
+
+    Attributes:
+        inputs, outputs: numbers per frame that go in and come out.
+        channels: width of every hidden layer.
+        taps: of the convolutions over time, the first one's first.
+    """
+
+    inputs: int
+    outputs: int
+    channels: int
+    taps: tuple[int, ...]
+
+    def __str__(self) -> str:
+        taps = ",".join(map(str, self.taps))
+        return f"{self.inputs} numbers in, {self.outputs} out, {self.channels} channels, {taps} taps"
+
+    def filter_widths(self, *, dense: bool) -> tuple[int, ...] | None:
+        """The widths that give these taps; None where none do, as every one is odd.
+
+        A dense convolution has a tap on each frame that the dilated one reaches, from its first to its last.
+        """
+        widths = [self.taps[0]]
+        for taps in self.taps[1:]:
+            spread = math.prod(widths)
+            if dense and (taps - 1) % spread:
+                return None
+            widths.append((taps - 1) // spread + 1 if dense else taps)
+        return None if any(width % 2 == 0 for width in widths) else tuple(widths)
+
+
+def read_shape(state: Mapping[str, Tensor], where: str) -> Shape:
+    """The shape of the network that a state dict is of.
+
+    Args:
+        state: name -> tensor, as `check_state` passed it.
+        where: file and key, for messages.
+
+    Raises:
+        InputError: a tensor is missing, too many, or of a shape that does not suit the others.
+    """
+    first, last = (_tensor(state, name, where) for name in ("expand_conv.weight", "shrink.weight"))
+    if first.ndim != 3 or last.ndim != 3:
+        raise InputError(
+            f"{where}: expand_conv.weight is {_of(first)} and shrink.weight {_of(last)}, expected three dimensions, those of "
+            "a convolution over time"
+        )
+    channels, inputs, width = first.shape
+    blocks = sum(name.startswith("layers_conv.") for name in state) // 2
+    if not 0 < channels <= MOST_CHANNELS or blocks > MOST_BLOCKS:
+        raise InputError(
+            f"{where}: {channels} channels and {blocks} residual blocks; no network that is known has those"
+        )
+    taps = [width]
+    expected = {"expand_conv.weight": (channels, inputs, width), **_norm_shapes("expand_bn", channels)}
+    for layer in range(2 * blocks):
+        name = f"layers_conv.{layer}.weight"
+        found = _tensor(state, name, where)
+        own = (found.shape[-1] if found.ndim == 3 else 0) if layer % 2 == 0 else 1
+        taps += [own] if layer % 2 == 0 else []
+        expected |= {name: (channels, channels, own), **_norm_shapes(f"layers_bn.{layer}", channels)}
+    expected |= {"shrink.weight": (last.shape[0], channels, 1), "shrink.bias": (last.shape[0],)}
+    for name, shape in expected.items():
+        if tuple(_tensor(state, name, where).shape) != shape:
+            raise InputError(f"{where}: {name} is {_of(state[name])}, expected {list(shape)} as of its other tensors")
+    extra = [name for name in state if name not in expected and not name.endswith(f".{COUNTER}")]
+    if extra:
+        raise InputError(
+            f"{where}: {printable(extra[0])[:100]} is no tensor of VideoPose3D's network; name another file"
+        )
+    if min(taps) < 1 or last.shape[0] % 3 or not last.shape[0]:
+        raise InputError(
+            f"{where}: convolutions of {taps} taps into {last.shape[0]} numbers, expected x, y, z of joints"
+        )
+    return Shape(inputs, last.shape[0], channels, tuple(taps))
+
+
+def check_state(state: object, where: str, *, file_size: int) -> dict[str, Tensor]:
+    """A state dict whose tensors are what they seem: plain numbers, as many as the file can hold, finite; in float32.
+
+    Raises:
+        InputError: something in it is not; names it.
+    """
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+        raise InputError(f"{where}: expected tensors by name, found {type(state).__name__}; name another file")
+    checked = {}
+    for name, tensor in state.items():
+        shown = f"{where}: {printable(name)[:100]}"
+        if name.endswith(f".{COUNTER}"):
+            continue
+        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.device.type != "cpu":
+            raise InputError(f"{shown} is no tensor of numbers; name another file")
+        held = tensor.untyped_storage().nbytes()
+        if held > file_size or tensor.numel() * tensor.element_size() > held:
+            raise InputError(f"{shown} is {_of(tensor)}, more than the file holds; get the file again")
+        if not tensor.is_floating_point() or not tensor.isfinite().all():
+            raise InputError(f"{shown} has numbers that are not finite, or no fractions; get the file again")
+        checked[name] = tensor.detach().float()
+    return checked
+
+
+def load_state(model: TemporalLifter, state: Mapping[str, Tensor]) -> None:
+    """Copies into a lifter the numbers of a state dict whose `read_shape` is the lifter's."""
+    own = {}
+    for ours, theirs in _layers(model):
+        own[f"{ours}.product.weight"] = state[f"{theirs[0]}.weight"].transpose(1, 2).flatten(1)
+        own |= {f"{ours}.norm.{name}": state[f"{theirs[1]}.{name}"] for name in NORM}
+        own[f"{ours}.norm.{COUNTER}"] = torch.tensor(0)
+    own |= {"shrink.weight": state["shrink.weight"].squeeze(2), "shrink.bias": state["shrink.bias"]}
+    model.load_state_dict(own)
+
+
+def to_state(model: TemporalLifter) -> dict[str, Tensor]:
+    """A lifter's numbers as VideoPose3D's `load_state_dict` takes them."""
+    own, state = model.state_dict(), {}
+    for ours, (convolution, norm) in _layers(model):
+        inputs = model.num_joints_in * model.in_features if ours == "expand" else model.shrink.in_features
+        taps = own[f"{ours}.product.weight"].unflatten(1, (-1, inputs))
+        state[f"{convolution}.weight"] = taps.transpose(1, 2).contiguous()
+        state |= {f"{norm}.{name}": own[f"{ours}.norm.{name}"].clone() for name in (*NORM, COUNTER)}
+    return state | {
+        "shrink.weight": own["shrink.weight"].unsqueeze(2).clone(),
+        "shrink.bias": own["shrink.bias"].clone(),
+    }
+
+
+def _layers(model: TemporalLifter) -> Iterator[tuple[str, tuple[str, str]]]:
+    """A layer of the lifter, and the names of its convolution and its batch norm there."""
+    yield "expand", ("expand_conv", "expand_bn")
+    for block in range(len(model.blocks)):
+        for place, layer in enumerate(("temporal", "pointwise")):
+            number = 2 * block + place
+            yield f"blocks.{block}.{layer}", (f"layers_conv.{number}", f"layers_bn.{number}")
+
+
+def _norm_shapes(name: str, channels: int) -> dict[str, Sequence[int]]:
+    return {f"{name}.{part}": (channels,) for part in NORM}
+
+
+def _tensor(state: Mapping[str, Tensor], name: str, where: str) -> Tensor:
+    if name not in state:
+        found = ", ".join(printable(known)[:60] for known in list(state)[:6]) or "nothing"
+        raise InputError(f"{where}: {name} is missing, found {found}; VideoPose3D's network has it. Name another file")
+    return state[name]
+
+
+def _of(tensor: Tensor) -> list[int]:
+    return list(tensor.shape)

@@ -1,0 +1,257 @@
+"""A card says what a model is; what does not fit is refused with the reason, and what differs is said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pose3d_lib.card_parts import ActionErrors, Errors, Means, Network, Training
+from pose3d_lib.card_text import card_markdown, describe_card, tell_settings
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.model_card import (
+    ModelCard,
+    build_networks,
+    check_fit,
+    check_skeleton,
+    licence_of,
+    network_of,
+)
+from pose3d_lib.skeleton import COCO_17, H36M_17, HUMANEVA_15
+
+ROWS = [("S1", "Eating", "0", 0, 9), ("S9", "Eating", "0", 1, 5)]
+
+NETWORK = Network(filter_widths=(3, 5), channels=8, dropout=0.25, causal=False, dense=False, in_features=2)
+
+
+@pytest.fixture
+def data(hand_made) -> PoseDataset:
+    return hand_made(ROWS)
+
+
+def card(**changes) -> ModelCard:
+    fields = {
+        "name": "mine",
+        "network": NETWORK,
+        "trajectory": False,
+        "keypoints": "simulated",
+        "layout": H36M_17,
+        "skeleton": H36M_17,
+        "fps": (50.0,),
+        "licence": "For everybody.",
+        "origin": "Made up.",
+    }
+    return ModelCard(**{**fields, **changes})
+
+
+def seeing(**changes) -> Network:
+    return NETWORK.model_copy(update=changes)
+
+
+# What fits
+
+
+def test_what_a_model_was_trained_on_fits_without_a_word(data: PoseDataset) -> None:
+    assert check_fit(card(), data, "simulated") == []
+    check_skeleton(card(), data)
+
+
+def test_other_keypoints_and_another_frame_rate_are_said(data: PoseDataset) -> None:
+    (source,) = check_fit(card(keypoints="gt"), data, "simulated")
+    assert "The keypoints are 'simulated', and the model was trained on 'gt'" in source
+    (rate,) = check_fit(card(fps=(25.0, 30.0)), data, "simulated")
+    assert "hand-made has 50 frames per second, and the model was trained on 25, 30" in rate
+    assert check_fit(card(fps=(25.0, 50.0)), data, "simulated") == []
+    assert check_fit(card(fps=()), data, "simulated") == [], "nobody knows, so nobody can say"
+    assert len(check_fit(card(fps=(25.0,), keypoints="gt"), data, "simulated")) == 2
+
+
+def test_other_joints_are_refused_with_those_that_differ(data: PoseDataset) -> None:
+    with pytest.raises(InputError) as caught:
+        check_fit(card(), data, "detected")
+    said = str(caught.value)
+    assert said.startswith(
+        "model mine: sees the 17 joints of h36m_17; the keypoints 'detected' of hand-made are the 17 joints "
+    )
+    assert "lacking Hip, RFoot, LFoot, Spine, Thorax, Neck, Head; with Nose, LEye, REye, LEar" in said
+    check_fit(card(layout=COCO_17), data, "detected")
+
+
+def test_joints_in_another_order_are_refused(data: PoseDataset) -> None:
+    turned = replace(H36M_17, joints=(*H36M_17.joints[:-2], "RWrist", "RElbow"))
+    with pytest.raises(InputError, match="They are the same in another order"):
+        check_fit(card(layout=turned), data, "simulated")
+
+
+def test_joints_are_compared_by_their_names_and_not_by_that_of_the_layout(data: PoseDataset) -> None:
+    assert check_fit(card(layout=replace(H36M_17, name="ours", parents=())), data, "simulated") == []
+
+
+def test_another_number_of_features_is_refused(data: PoseDataset, hand_made) -> None:
+    with pytest.raises(
+        InputError, match=r"sees x, y and the score of a keypoint; .* opened with x and y of a keypoint"
+    ):
+        check_fit(card(network=seeing(in_features=3)), data, "simulated")
+    scored = hand_made(ROWS, scores={"simulated": np.ones((14, 17), np.float32)})
+    with pytest.raises(
+        InputError, match=r"sees x and y of a keypoint; .* opened with x, y and the score of a keypoint"
+    ):
+        check_fit(card(), scored, "simulated")
+    assert check_fit(card(network=seeing(in_features=3)), scored, "simulated") == []
+
+
+def test_another_normalisation_is_refused(data: PoseDataset) -> None:
+    with pytest.raises(InputError, match=r"normalised in another way \(height to \[0, 1\]\) than is known here"):
+        check_fit(card(normalisation="height to [0, 1]"), data, "simulated")
+
+
+def test_other_predicted_joints_are_refused(data: PoseDataset) -> None:
+    with pytest.raises(
+        InputError, match="predicts the 15 joints of humaneva_15; the poses of hand-made have the 17 joints"
+    ):
+        check_skeleton(card(skeleton=HUMANEVA_15), data)
+
+
+# What a card says
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"causal": True, "dense": True, "in_features": 3, "dropout": 0.0, "channels": 5}], ids=str
+)
+def test_the_networks_of_a_card_are_those_that_it_describes(changes: dict) -> None:
+    described = card(network=seeing(**changes), layout=COCO_17, skeleton=HUMANEVA_15, trajectory=True)
+    lifters = build_networks(described)
+    assert [network_of(network) for network in lifters.networks] == [described.network] * 2
+    assert [network.num_joints_in for network in lifters.networks] == [17, 17]
+    assert [network.num_joints_out for network in lifters.networks] == [15, 1]
+    assert build_networks(card()).trajectory is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"filter_widths": ()}, {"filter_widths": (4,)}, {"filter_widths": (999,) * 3}, {"channels": 0}, {"channels": 10**9},
+        {"dropout": 1.0}, {"in_features": 4}, {"in_features": 1}, {"more": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_network_that_nobody_has_is_refused(changes: dict) -> None:
+    with pytest.raises(ValueError, match="1 validation error for Network"):
+        Network(**{**NETWORK.model_dump(), **changes})
+
+
+def test_the_licence_is_that_of_the_data(hand_made) -> None:
+    assert licence_of(hand_made(ROWS)).startswith("Trained on synthetic data")
+    assert licence_of(hand_made(ROWS, synthetic=False, terms="For research.")) == "Trained on hand-made. For research."
+    assert "whose terms are not known here" in licence_of(hand_made(ROWS, synthetic=False))
+
+
+def training(**changes) -> Training:
+    fields = {
+        "run": "mine", "dataset": "theirs", "fingerprint": "ab" * 32, "synthetic": False, "subjects": ("S1", "S5"),
+        "actions": ("Eating",), "clips": 4, "frames": 1200, "windows": 24_000, "unlabelled_clips": 7, "notes": ("A note.",),
+        "config": RunConfig(action="Eating", seed=3, lr=0.002).model_dump(mode="json"), "commit": None,
+        "packages": {"torch": "2.13.0"},
+    }  # fmt: skip
+    return Training(**{**fields, **changes})
+
+
+def errors(**changes) -> Errors:
+    means = {"mpjpe": 50.5, "p_mpjpe": 40.25, "n_mpjpe": 48.0, "mpjve": 3.0}
+    fields = {
+        "dataset": "theirs", "subjects": ("S9",), "mirrored": True,
+        "actions": {"Eating": ActionErrors(frames=100, **means), "Sitting": ActionErrors(frames=300, **{**means, "mpjpe": 70.5})},
+        "action_wise": Means(**{**means, "mpjpe": 60.5}), "frame_wise": Means(**{**means, "mpjpe": 65.5}),
+        "trajectory": {"Eating": 100.0, "Sitting": 200.0},
+    }  # fmt: skip
+    return Errors(**{**fields, **changes})
+
+
+def test_the_words_say_everything_that_the_card_does() -> None:
+    full = card(
+        network=seeing(causal=True), trajectory=True, epochs=12.5, lr=0.0003, training=training(), errors=errors(),
+        assumed=("One thing.", "Another."),
+    )  # fmt: skip
+    told = dict(describe_card(full))
+    assert told["Origin"] == "Made up."
+    parameters = 2 * (34 * 3 * 8 + 16 + 8 * 8 * 5 + 16 + 8 * 8 + 16) + 8 * 51 + 51 + 8 * 3 + 3
+    assert told["Network"] == (
+        "filter widths 3,5, so 15 frames; 8 channels; causal: it sees no later frame; dropout 0.25; "
+        f"{parameters:,} parameters in two networks"
+    )
+    assert f"joints: 17 of h36m_17, x and y of each: {', '.join(H36M_17.joints)}" in told["Sees"]
+    assert "frames per second: 50\n" in told["Sees"]
+    assert "trajectory: where Hip is in the camera's axes, metres" in told["Predicts"]
+    assert told["Licence"] == "For everybody."
+    assert told["Not in its file, and assumed"] == "One thing.\nAnother."
+    assert told["Trained on"].splitlines() == [
+        "data: theirs, fingerprint ababababab", "subjects: S1, S5", "actions: Eating", "clips: 4 of 1,200 frames",
+        "and 7 clips without their 3D poses",
+    ]  # fmt: skip
+    assert told["Trained for"] == "12.5 epochs of its own frames, 24,000 windows"
+    assert told["Settings"] == "action: Eating\nseed: 3\nlr: 0.002\nall others: the defaults"
+    assert told["Trained with"] == "commit nobody knows\ntorch 2.13.0"
+    assert told["Of the data"] == "A note."
+    table = told["Errors on theirs, test subjects S9, averaged with the mirror image"].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    assert cells[0] == [
+        "Action",
+        "Frames",
+        "MPJPE [mm]",
+        "P-MPJPE [mm]",
+        "N-MPJPE [mm]",
+        "MPJVE [mm/frame]",
+        "MRPE [mm]",
+    ]
+    assert cells[2:] == [
+        ["Eating", "100", "50.50", "40.25", "48.00", "3.00", "100.00"],
+        ["Sitting", "300", "70.50", "40.25", "48.00", "3.00", "200.00"],
+        ["Action-wise mean", "400", "60.50", "40.25", "48.00", "3.00", "150.00"],
+        ["Frame-wise mean", "400", "65.50", "40.25", "48.00", "3.00", "175.00"],
+    ]
+
+
+def test_what_nobody_knows_is_said_too() -> None:
+    told = dict(describe_card(card(fps=())))
+    assert told["Trained on"] == "nobody knows here"
+    assert told["Trained for"] == "nobody knows"
+    assert told["Errors"] == "nobody knows here; `pose3d evaluate` measures them"
+    assert "frames per second: nobody knows" in told["Sees"]
+    assert not {"Settings", "Trained with", "Of the data", "Not in its file, and assumed"} & told.keys()
+
+
+def test_a_card_as_markdown_has_a_chapter_for_everything() -> None:
+    full = card(training=training(), errors=errors())
+    text = card_markdown(full)
+    assert text.startswith("# mine\n\n## Origin\n\nMade up.\n")
+    for title, told in describe_card(full):
+        chapter = text.partition(f"\n## {title}\n\n")[2].partition("\n## ")[0]
+        for line in told.splitlines():
+            assert line in chapter
+    assert "\n- subjects: S1, S5\n" in text
+    assert "\n\n| Action " in text
+
+
+def test_no_word_of_a_card_acts_upon_a_terminal() -> None:
+    evil = "\x1b[2J\r\n# nice"
+    hostile = card(
+        name=evil, keypoints=evil, licence=evil, origin=evil, assumed=(evil,), normalisation=evil, units=evil,
+        layout=replace(H36M_17, name=evil), skeleton=replace(H36M_17, joints=(evil, *H36M_17.joints[1:])),
+        training=training(dataset=evil, fingerprint=evil, subjects=(evil,), actions=(evil,), notes=(evil,), commit=evil,
+                          packages={evil: evil}, config={"action": evil, evil: [evil], "a": {evil: 1}}),
+        errors=errors(dataset=evil, subjects=(evil,), actions={evil: errors().actions["Eating"]}, trajectory={evil: 1.0}),
+    )  # fmt: skip
+    told = [part for pair in describe_card(hostile) for part in pair]
+    for text in (*told, card_markdown(hostile)):
+        assert not set(text) & {"\x1b", "\r"}
+        assert "\n# nice" not in text
+
+
+def test_settings_are_told_as_a_command_line_gives_them() -> None:
+    config = RunConfig(action="Eating", with_actions=("Sitting", "Photo"), evaluate_at=(), threads=1).model_dump(
+        mode="json"
+    )
+    assert tell_settings(config).splitlines() == [
+        "action: Eating", "seed: 0", "evaluate_at: none", "with_actions: Photo,Sitting", "all others: the defaults",
+    ]  # fmt: skip

@@ -1,0 +1,275 @@
+"""A model's file is the model: every number and every word of it comes back, and any other file is refused by name."""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from pose3d_lib import run_card
+from pose3d_lib.assignment import own_train_clips
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.model_card import ModelCard
+from pose3d_lib.model_files import FORMAT, TrainedModel, load_model, open_model, read_card, save_model
+from pose3d_lib.parameters import make_config
+
+SETTINGS = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run with a trajectory, to be copied."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
+        config = make_config(RunConfig, {**SETTINGS, "action": "Sitting", "trajectory": True, "causal": True})
+        return execute_run(config, tiny_data).folder
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, tiny_outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of outputs with the prepared tiny dataset."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    (tmp_path / "outputs" / "runs").mkdir(parents=True)
+    (tmp_path / "outputs" / "data").symlink_to(tiny_outputs / "data")
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def folder(trained: Path, outputs: Path) -> Path:
+    return Path(shutil.copytree(trained, outputs / "runs" / trained.name))
+
+
+@pytest.fixture
+def model(folder: Path) -> TrainedModel:
+    return open_model(folder)
+
+
+@pytest.fixture
+def file(model: TrainedModel, tmp_path: Path) -> Path:
+    save_model(model, tmp_path / "mine.safetensors")
+    return tmp_path / "mine.safetensors"
+
+
+def assert_same(found: TrainedModel, expected: TrainedModel) -> None:
+    assert found.card == expected.card
+    states = [model.lifters.state_dict() for model in (found, expected)]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not any(network.training for network in found.lifters.networks)
+
+
+def test_what_is_saved_is_loaded(model: TrainedModel, file: Path) -> None:
+    assert_same(load_model(file), model)
+    assert_same(open_model(str(file)), model)
+    assert read_card(file) == model.card
+    with safe_open(file, framework="pt") as opened:
+        assert opened.metadata()["format"] == FORMAT
+
+
+@pytest.mark.parametrize("name", ["whole", "part", "path", "relative"])
+def test_a_run_is_opened_by_any_of_its_names(name: str, folder: Path, model: TrainedModel, monkeypatch) -> None:
+    monkeypatch.chdir(folder.parent.parent)
+    names = {"whole": folder.name, "part": folder.name[-10:], "path": str(folder), "relative": f"runs/{folder.name}"}
+    assert_same(open_model(names[name]), model)
+
+
+def test_a_run_s_card_says_what_its_files_say(folder: Path, tiny_data: PoseDataset) -> None:
+    card = open_model(folder).card
+    read = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("config", "metrics", "timing")}
+    assert card.training.config == read["config"]
+    assert card.training.windows == read["timing"]["windows"]
+    errors = card.errors.model_dump(include={"actions", "action_wise", "frame_wise"})
+    assert errors == {name: read["metrics"][name] for name in errors}
+    assert card.errors.trajectory == read["metrics"]["trajectory"]["mrpe"]
+    assert card.errors.subjects == ("S9", "S11")
+    own = tiny_data.train_clips("Sitting")
+    assert (card.training.clips, card.training.frames) == (len(own), (own.stop - own.start).sum())
+    assert (card.training.actions, card.training.subjects) == (("Sitting",), tuple(dict.fromkeys(own.subject)))
+    assert (card.training.fingerprint, card.training.synthetic) == (tiny_data.fingerprint, True)
+    assert (card.fps, card.keypoints, card.trajectory) == ((50.0,), "simulated", True)
+    assert (card.network.causal, card.network.filter_widths, card.network.channels) == (True, (3, 3, 3), 8)
+    assert (card.layout, card.skeleton) == (tiny_data.layouts["simulated"], tiny_data.skeleton)
+    assert card.licence.startswith("Trained on synthetic data")
+
+
+def test_a_card_of_a_semi_supervised_run_tells_both_halves(tiny_data: PoseDataset, outputs: Path) -> None:
+    settings = {"labelled_subjects": "S1", "train_share": 0.5, "unlabelled_subjects": "S5,S6", "warmup_epochs": 0}
+    config = make_config(RunConfig, {**SETTINGS, **settings, "action": "Sitting"})
+    training = open_model(execute_run(config, tiny_data).folder).card.training
+    clips = own_train_clips(config, tiny_data)
+    assert (training.subjects, training.actions) == (("S1",), ("Sitting",))
+    assert (training.clips, training.frames) == (len(clips), (clips.stop - clips.start).sum())
+    assert training.frames < (tiny_data.select(["S1"], ["Sitting"]).eval("stop - start")).sum()
+    assert training.unlabelled_clips == len(tiny_data.select(["S5", "S6"]))
+
+
+def test_a_run_needs_no_dataset_to_be_opened(folder: Path, model: TrainedModel, monkeypatch) -> None:
+    monkeypatch.setattr(run_card, "open_dataset", lambda _: pytest.fail("opened a dataset"))
+    assert_same(open_model(folder), model)
+
+
+def test_a_run_that_is_older_than_cards_is_opened_with_its_dataset(folder: Path, model: TrainedModel) -> None:
+    (folder / "card.json").unlink()
+    assert_same(open_model(folder), model)
+    provenance = json.loads((folder / "provenance.json").read_text())
+    provenance["dataset"]["fingerprint"] = "0" * 64
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    with pytest.raises(
+        InputError, match=r"has no card\.json, and synthetic-tiny is not the data .* expected 0000000000"
+    ):
+        open_model(folder)
+
+
+def test_an_imported_model_is_found_by_the_name_of_its_file(model: TrainedModel, outputs: Path) -> None:
+    save_model(model, outputs / "models" / "theirs.safetensors")
+    assert_same(open_model("theirs.safetensors"), model)
+    with pytest.raises(
+        InputError, match=r"their\.safetensors: there is no such file, .*did you mean theirs\.safetensors"
+    ):
+        open_model("their.safetensors")
+
+
+def test_a_run_that_is_not_there_is_refused_with_those_of_like_names(folder: Path) -> None:
+    with pytest.raises(
+        InputError, match=f"there is no run with 'x{folder.name}' in the name; did you mean {folder.name}"
+    ):
+        open_model(f"x{folder.name}")
+
+
+def test_an_unfinished_run_is_refused(folder: Path) -> None:
+    (folder / "finished.json").unlink()
+    with pytest.raises(InputError, match=r"is not finished, as there is no finished\.json"):
+        open_model(folder)
+
+
+def test_a_run_of_another_version_is_refused(folder: Path) -> None:
+    provenance = json.loads((folder / "provenance.json").read_text())
+    (folder / "provenance.json").write_text(json.dumps({**provenance, "format": 2}))
+    with pytest.raises(InputError, match="made by another version of this code, format 2, older than 3"):
+        open_model(folder)
+
+
+@pytest.mark.parametrize("name", ["card.json", "provenance.json", "model.safetensors"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"\xff\xfe", b"null", b"{}", b"[" * 100_000, b"\xff" * 8 + b"{}"],
+    ids=lambda c: str(c[:9]),
+)
+def test_a_damaged_run_is_refused_by_name(name: str, content: bytes, folder: Path) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        open_model(folder)
+    assert str(caught.value).startswith(str(folder))
+
+
+@pytest.mark.parametrize("name", ["config.json", "provenance.json", "metrics.json", "timing.json", "history.jsonl"])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff\xfe", b"null", b"7"], ids=lambda c: str(c)[:9])
+def test_a_damaged_run_that_is_older_than_cards_is_refused_too(name: str, content: bytes | None, folder: Path) -> None:
+    (folder / "card.json").unlink()
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        open_model(folder)
+    assert str(caught.value).startswith(str(folder))
+
+
+def test_the_weights_of_a_run_are_no_model_s_file(folder: Path) -> None:
+    with pytest.raises(InputError, match="weights without a card; name the run's folder instead"):
+        open_model(folder / "model.safetensors")
+
+
+def rewrite(file: Path, change: Callable[[dict], object] = lambda card: None, **metadata: str) -> None:
+    """The same weights with a changed card or other metadata."""
+    card = json.loads(read_card(file).model_dump_json())
+    change(card)
+    save_file(load_file(file), file, metadata={"format": FORMAT, "card": json.dumps(card), **metadata})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda card: card["network"].update(channels=9),
+            "other weights than its card says: blocks.0.pointwise.norm.bias",
+        ),
+        (lambda card: card["network"].update(channels=10**12), "key 'card': not a model's card (network.channels: "),
+        (lambda card: card["network"].update(filter_widths=[3] * 13), "network.filter_widths: "),
+        (lambda card: card["network"].update(filter_widths=[999] * 12), "a receptive field of 988,"),
+        (lambda card: card["network"].update(filter_widths=[2]), "a filter width of 2; they are odd"),
+        (
+            lambda card: card["network"].update(in_features=3),
+            "expand.product.weight is F32[8, 102], expected F32[8, 153]",
+        ),
+        (
+            lambda card: card.update(trajectory=False),
+            "trajectory.blocks.0.pointwise.norm.bias is F32[8], expected none of that name",
+        ),
+        (lambda card: card["skeleton"].update(left=[99]), "skeleton: "),
+        (lambda card: card["errors"]["action_wise"].update(mpjpe="NaN"), "errors.action_wise.mpjpe: "),
+        (lambda card: card["errors"].update(actions={}), "errors.actions: "),
+        (lambda card: card["errors"]["trajectory"].pop("Eating"), "errors of the trajectory on other actions"),
+        (lambda card: card["errors"]["actions"].update({"\x1b": 1}), "errors.actions.\\x1b: "),
+        (
+            lambda card: card["layout"].update(joints=[], parents=[], left=[], right=[]),
+            "layout: Value error, no joints",
+        ),
+        (lambda card: card.update(more=1), "more: Extra inputs"),
+        (lambda card: card.pop("licence"), "licence: Field required"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_card_that_is_not_of_the_weights_is_refused(change: Callable, said: str, file: Path) -> None:
+    rewrite(file, change)
+    with pytest.raises(InputError) as caught:
+        load_model(file)
+    assert str(caught.value).startswith(str(file))
+    assert said in str(caught.value)
+
+
+def test_a_file_of_another_format_is_refused(file: Path) -> None:
+    rewrite(file, format="pose3d-model-99")
+    with pytest.raises(
+        InputError, match=r"mine\.safetensors, key 'format': found 'pose3d-model-99', expected 'pose3d-model-1'"
+    ):
+        load_model(file)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.01, 0.5, 0.99])
+def test_a_cut_file_is_refused(keep: float, file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: round(keep * len(content))])
+    with pytest.raises(InputError, match=r"mine\.safetensors: cannot be read"):
+        load_model(file)
+
+
+def test_weights_that_are_not_finite_are_refused(file: Path) -> None:
+    weights = {name: tensor.clone() for name, tensor in load_file(file).items()}
+    weights["expand.norm.running_var"][2] = float("inf")
+    save_file(weights, file, metadata={"format": FORMAT, "card": read_card(file).model_dump_json()})
+    with pytest.raises(InputError, match=r"expand\.norm\.running_var has numbers that are not finite"):
+        load_model(file)
+
+
+def test_a_failed_writing_leaves_the_file_that_was_there(file: Path, model: TrainedModel, monkeypatch) -> None:
+    before = file.read_bytes()
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(InputError, match="disk full"):
+        save_model(dataclasses.replace(model, card=model.card.model_copy(update={"name": "other"})), file)
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir() if "mine" in path.name] == ["mine.safetensors"]
+
+
+def test_a_card_cannot_be_changed(model: TrainedModel) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        model.card.name = "other"
+    assert isinstance(model.card, ModelCard)
