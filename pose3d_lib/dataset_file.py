@@ -98,6 +98,7 @@ def _assemble(header: dict, arrays: dict[str, np.ndarray], fingerprint: str) -> 
         test_subjects=tuple(header["test_subjects"]),
         notes=tuple(header["notes"]),
         terms=header["terms"],
+        first_frames=tuple(header.get("first_frames", ())),
     )
     data.__dict__["fingerprint"] = fingerprint  # known: hashing would read the whole file
     return data
