@@ -42,6 +42,7 @@ class PoseDataset:
         terms: under which terms the data are given out, and so what may be done with weights that were trained on them;
             empty where nobody knows. The fingerprint is of what numbers depend on, and they do not depend on terms.
         first_frames: of every clip, the number that its first frame has in its video; none stands for 0 in all of them.
+        frame_step: by how much the numbers of two frames that follow each other differ.
     """
 
     name: str
@@ -59,6 +60,7 @@ class PoseDataset:
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     terms: str = ""
     first_frames: tuple[int, ...] = ()
+    frame_step: int = 1
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -139,9 +141,9 @@ class PoseDataset:
         return f"clip {clip.subject}/{clip.action}/{clip['take']}, camera {self.camera_of(clip).name}"
 
     def frame_numbers(self, clip: pd.Series) -> np.ndarray:
-        """The numbers that a clip's frames have in its video: (frames,) int64, ascending by one."""
+        """The numbers that a clip's frames have in its video: (frames,) int64, ascending by `frame_step`."""
         first = self.first_frames[self.clips.index.get_loc(clip.name)] if self.first_frames else 0
-        return np.arange(first, first + clip.stop - clip.start)
+        return first + self.frame_step * np.arange(clip.stop - clip.start)
 
     def world(self, clip: pd.Series) -> np.ndarray:
         """The joints of a labelled clip in the world: (frames, joints, 3) float64, metres."""
@@ -211,9 +213,11 @@ def arrays_of(data: PoseDataset) -> dict[str, np.ndarray]:
 def header_of(data: PoseDataset) -> dict:
     """Everything but the arrays and the terms, as plain JSON values.
 
-    `first_frames` are there only where there are such, or every fingerprint would change.
+    How frames are numbered is there only where it is not from 0 by one, or every fingerprint would change.
     """
-    numbered = {"first_frames": data.first_frames} if data.first_frames else {}
+    numbered: dict[str, object] = {"first_frames": data.first_frames} if data.first_frames else {}
+    if data.frame_step != 1:
+        numbered["frame_step"] = data.frame_step
     return {
         "name": data.name,
         "synthetic": data.synthetic,

@@ -99,6 +99,7 @@ def _assemble(header: dict, arrays: dict[str, np.ndarray], fingerprint: str) -> 
         notes=tuple(header["notes"]),
         terms=header["terms"],
         first_frames=tuple(header.get("first_frames", ())),
+        frame_step=header.get("frame_step", 1),
     )
     data.__dict__["fingerprint"] = fingerprint  # known: hashing would read the whole file
     return data

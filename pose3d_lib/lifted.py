@@ -25,11 +25,12 @@ class LiftedClip:
         subject, action, take: as in the dataset.
         camera: that saw it.
         fps: frames per second.
-        frames: (frames,) int64, their numbers in the video, ascending by one.
+        frames: (frames,) int64, their numbers in the video, ascending by `step`.
         pixels: (frames, joints_in, 2) float32, what the model saw.
         positions: (frames, joints, 3) float32, metres, camera space, relative to the root.
         root: (frames, 3) float32, metres, the root in camera space; None without a network of the trajectory.
         truth: (frames, joints, 3) float32, as `positions`; None where nobody knows it.
+        step: by how much the numbers of two frames that follow each other differ.
     """
 
     subject: str
@@ -42,6 +43,12 @@ class LiftedClip:
     positions: np.ndarray
     root: np.ndarray | None = None
     truth: np.ndarray | None = None
+    step: int = 1
+
+    @property
+    def times(self) -> np.ndarray:
+        """(frames,) seconds since the video's frame 0."""
+        return self.frames / (self.step * self.fps)
 
     @property
     def name(self) -> str:
@@ -150,6 +157,7 @@ def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints:
                 positions=pose.float().numpy(),
                 root=None if root is None else root.float().numpy(),
                 truth=data.positions[rows] if known else None,
+                step=data.frame_step,
             )
         )
     layout = data.layouts[keypoints]

@@ -87,6 +87,7 @@ def _pack_clip(clip: LiftedClip) -> dict[str, object]:
         "fps": clip.fps,
         "frames": len(clip.frames),
         "first": int(clip.frames[0]),
+        "step": clip.step,
         "size": [clip.camera.width, clip.camera.height],
         "up": clip.up.round(6).tolist(),
         "pixels": _pack(clip.pixels),

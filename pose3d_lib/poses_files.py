@@ -131,7 +131,7 @@ def clip_table(lifted: Lifted, clip: LiftedClip) -> pd.DataFrame:
         "camera": clip.camera.name,
         "fps": f"{clip.fps:g}",
     }
-    own = pd.DataFrame({"frame": clip.frames, "time": clip.frames / clip.fps}).assign(**same)
+    own = pd.DataFrame({"frame": clip.frames, "time": clip.times}).assign(**same)
     return pd.concat([own[[*same, "frame", "time"]], pd.DataFrame(places, columns=names)], axis=1)
 
 

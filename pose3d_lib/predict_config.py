@@ -18,7 +18,8 @@ class PredictConfig(DataSpec):
 
     Attributes:
         model: what `open_model` opens, or NEWEST or TRAIN.
-        keypoints: which 2D source the model sees; none given stands for that which it was trained on.
+        keypoints: which 2D source the model sees; none given stands for that which it was trained on. Whether it sees scores
+            too is the model's to say.
         subjects: whose clips; none given stands for the test subjects or, where there are none, for everybody.
         actions: doing what; none given stands for every action.
         clips: at most so many, spread over all that were chosen; 0 for all of them.
@@ -38,9 +39,10 @@ class PredictConfig(DataSpec):
     overwrite: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
-    def data_with(self, keypoints: str) -> DataSpec:
-        """The part that says which data, with this 2D source."""
-        return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields} | {"keypoints": keypoints})
+    def data_with(self, keypoints: str, *, scores: bool) -> DataSpec:
+        """The part that says which data, with this 2D source, with or without its scores."""
+        own = {name: getattr(self, name) for name in DataSpec.model_fields}
+        return DataSpec(**own | {"keypoints": keypoints, "scores": scores})
 
     @field_validator("subjects", "actions", "formats", mode="before")
     @classmethod

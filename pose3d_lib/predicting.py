@@ -36,6 +36,9 @@ SHEET, PLAYER = "sheet.png", "player.html"
 SHEET_CLIPS = 3
 """Of a contact sheet."""
 
+WITH_SCORES = 3
+"""Features of a keypoint, where a model sees its score too."""
+
 MOST_NAMED = 4
 """Actions of a model that are named."""
 
@@ -116,7 +119,9 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
 
 def _choose_data(config: PredictConfig, card: ModelCard) -> DataSpec:
     """The data, with the keypoints that were asked for or that the model was trained on; refused where they are not there."""
-    spec = config.data_with(config.keypoints or own_keypoints(config, card))
+    spec = config.data_with(
+        config.keypoints or own_keypoints(config, card), scores=card.network.in_features == WITH_SCORES
+    )
     try:
         check_data(spec)
     except InputError as error:
@@ -146,7 +151,7 @@ def _newest_run(config: PredictConfig) -> Path:
         if offered and read_run_card(run.folder).layout.joints in offered:
             return run.folder
         same_keypoints = config.keypoints in ("", run.config.keypoints)
-        if same_keypoints and run.config.data == config.data_with(run.config.keypoints):
+        if same_keypoints and run.config.data == config.data_with(run.config.keypoints, scores=run.config.scores):
             return run.folder
     given = "".join(
         f" -p {name} {shlex.quote(_as_text(value))}" for name, value in _training_parameters(config).items()

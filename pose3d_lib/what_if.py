@@ -1,14 +1,13 @@
 """What becomes of a prediction if the same motion comes from another detector or at another frame rate, measured."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.lifted import Lifted, lift, spread
 from pose3d_lib.predicting import Task
+from pose3d_lib.sources.downsampling import thin
 
 CLIPS = 12
 """Of the task's, spread over all of them; more would make the table slow."""
@@ -54,20 +53,3 @@ def _ways(task: Task) -> Iterator[tuple[str, int, Lifted]]:
         rates = ", ".join(f"{fps:g}" for fps in sorted(set(thinned.clips.fps)))
         lifted = lift(task.model, thinned, thinned.clips, task.keypoints)
         yield f"one frame in {step}: {rates} per second", step, lifted
-
-
-def thin(data: PoseDataset, clips: pd.DataFrame, step: int) -> PoseDataset:
-    """A dataset of these clips, in which one frame in so many is left, the first of every clip among them."""
-    kept = [np.arange(start, stop, step) for start, stop in zip(clips.start, clips.stop, strict=True)]
-    rows, stops = np.concatenate(kept), np.cumsum([len(own) for own in kept])
-    labelled = rows[: sum(len(own) for own, known in zip(kept, clips.labelled, strict=True) if known)]
-    table = clips.assign(fps=clips.fps / step, start=np.append(0, stops[:-1]), stop=stops).reset_index(drop=True)
-    return replace(
-        data,
-        clips=table,
-        keypoints={name: pixels[rows] for name, pixels in data.keypoints.items()},
-        scores={name: scores[rows] for name, scores in data.scores.items()},
-        positions=data.positions[labelled],
-        trajectory=data.trajectory[labelled],
-        first_frames=(),
-    )

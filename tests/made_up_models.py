@@ -7,10 +7,10 @@ from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks
 from pose3d_lib.skeleton import H36M_17
 
 
-def made_up_model(*widths: int, mirrored: bool = True, seed: int = 0, **changes) -> TrainedModel:
+def made_up_model(*widths: int, mirrored: bool = True, in_features: int = 2, seed: int = 0, **changes) -> TrainedModel:
     """Random weights and batch norms that have seen something; its poses are of a person's size. `changes` are of its card."""
     network = Network(
-        filter_widths=widths or (3, 3), channels=12, dropout=0.25, causal=False, dense=False, in_features=2
+        filter_widths=widths or (3, 3), channels=12, dropout=0.25, causal=False, dense=False, in_features=in_features
     )
     four = {"mpjpe": 12.34, "p_mpjpe": 11, "n_mpjpe": 12, "mpjve": 1}
     errors = Errors(

@@ -108,11 +108,11 @@ def test_frames_are_numbered_from_nought_where_nobody_says_otherwise() -> None:
 
 
 def test_first_frames_come_back_and_belong_to_the_fingerprint(tmp_path: Path) -> None:
-    data = make_dataset(first_frames=(0, 0, 7, 0, 0, 0, 12))
+    data = make_dataset(first_frames=(0, 0, 7, 0, 0, 0, 12), frame_step=2)
     loaded = load_dataset(saved(data, tmp_path))
-    assert loaded.first_frames == data.first_frames
-    assert loaded.frame_numbers(loaded.clips.iloc[2]).tolist() == [7, 8, 9, 10, 11, 12]
-    assert data.fingerprint != make_dataset().fingerprint
+    assert (loaded.first_frames, loaded.frame_step) == (data.first_frames, 2)
+    assert loaded.frame_numbers(loaded.clips.iloc[2]).tolist() == [7, 9, 11, 13, 15, 17]
+    assert len({data.fingerprint, make_dataset().fingerprint, make_dataset(frame_step=2).fingerprint}) == 3
     with pytest.raises(ValueError, match="2 first frames, but 7 clips"):
         make_dataset(first_frames=(0, 1))
 

@@ -64,6 +64,12 @@ def test_the_page_knows_what_every_clip_is(lifted: Lifted) -> None:
     assert content["sides_in"][H36M_17.index("LWrist")] == "left"
 
 
+def test_of_a_downsampled_clip_the_page_knows_the_numbers_of_its_frames(hand_made) -> None:
+    data = hand_made([("S9", "Walking", "0", 0, 6)], first_frames=(40,), frame_step=5)
+    (clip,) = content_of(player_page(lift(made_up_model(), data, data.clips, "simulated")))["clips"]
+    assert (clip["first"], clip["step"]) == (40, 5)
+
+
 def test_without_truth_and_trajectory_none_is_packed(hand_made) -> None:
     data = hand_made([("S9", "Walking", "0", 0, 6)])
     lifted = lift(made_up_model(), data, data.clips.assign(labelled=False), "simulated")

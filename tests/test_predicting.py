@@ -8,6 +8,7 @@ from pathlib import Path
 import detection_files
 import matplotlib.image as mpimg
 import numpy as np
+import pandas as pd
 import pytest
 from made_up_models import made_up_model
 
@@ -273,6 +274,21 @@ def test_what_a_model_was_trained_on_is_told(all_runs: list[Path]) -> None:
     assert "It was trained on 15 actions of synthetic-tiny" in of_all
 
 
+def test_a_model_that_sees_scores_is_given_them(phone: Path, outputs: Path, model_file) -> None:
+    task = plan_task(config_of(model=model_file(in_features=3), dataset=str(phone), **PHONE))
+    assert task.data.scores.keys() >= {"h36m"}
+    assert run_task(task).clips[0].positions.shape == (10, 17, 3)
+    assert not plan_task(config_of(model=model_file(), dataset=str(phone), **PHONE)).data.scores
+
+
+def test_of_a_downsampled_video_frames_and_times_are_those_of_the_video(phone: Path, outputs: Path, model_file) -> None:
+    task = plan_task(config_of(model=model_file(), dataset=str(phone), formats="csv", downsample=3, **PHONE))
+    table = pd.read_csv(write_all(task, run_task(task))[0])
+    assert table.frame.tolist() == [0, 3, 6, 9, *range(20, 40, 3)]
+    np.testing.assert_allclose(table.time, table.frame / 30, atol=1e-5)
+    assert set(table.fps) == {10}
+
+
 def test_a_folder_s_name_is_one_name(outputs: Path, model_file, tmp_path: Path) -> None:
     task = plan_task(config_of(model=model_file(name="a/b"), clips=1))
     assert task.folder.parent == outputs / "predictions"
@@ -282,5 +298,5 @@ def test_a_folder_s_name_is_one_name(outputs: Path, model_file, tmp_path: Path) 
 def test_the_data_are_opened_with_the_keypoints_that_were_asked_for(phone: Path, outputs: Path, model_file) -> None:
     task = plan_task(config_of(model=model_file(layout=COCO_17), dataset=str(phone), **PHONE))
     assert task.keypoints == "coco"
-    spec = config_of(dataset=str(phone), **PHONE).data_with("coco")
+    spec = config_of(dataset=str(phone), **PHONE).data_with("coco", scores=False)
     assert task.data.fingerprint == open_dataset(spec).fingerprint

@@ -10,22 +10,12 @@ from made_up_models import made_up_model
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.predicting import Task, run_task
 from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.what_if import thin, what_if_table
+from pose3d_lib.what_if import what_if_table
 
 
 def task_of(data: PoseDataset, *widths: int) -> Task:
     model = made_up_model(*widths, mirrored=False)
     return Task(model, data, data.clips, "simulated", Path(), ("npz",), ())
-
-
-def test_one_frame_in_so_many_is_left_in_each_clip(hand_made) -> None:
-    data = hand_made([("S9", "Walking", "0", 0, 7), ("S9", "Sitting", "0", 1, 1), ("S1", "Eating", "0", 0, 4)])
-    thinned = thin(data, data.clips.iloc[[0, 2]], 3)
-    assert thinned.clips[["action", "start", "stop"]].to_numpy().tolist() == [["Walking", 0, 3], ["Eating", 3, 5]]
-    assert thinned.clips.fps.tolist() == [50 / 3, 50 / 3]
-    rows = [0, 3, 6, 8, 11]
-    np.testing.assert_array_equal(thinned.positions, data.positions[rows])
-    np.testing.assert_array_equal(thinned.keypoints["detected"], data.keypoints["detected"][rows])
 
 
 def test_a_model_of_single_frames_does_not_notice_another_frame_rate(hand_made) -> None:
@@ -55,8 +45,10 @@ def test_a_model_of_single_frames_does_not_notice_another_frame_rate(hand_made) 
 @pytest.mark.parametrize("frames", [1, 2, 5])
 def test_without_truth_there_is_no_error_to_show_and_clips_may_be_short(frames: int, hand_made) -> None:
     data = hand_made([("S9", "Walking", "0", 0, frames)])
-    task = task_of(data, 3, 3, 3)
-    table = what_if_table(dataclasses.replace(task, clips=task.clips.assign(labelled=False)))
+    data = dataclasses.replace(
+        data, clips=data.clips.assign(labelled=False), positions=data.positions[:0], trajectory=data.trajectory[:0]
+    )
+    table = what_if_table(task_of(data, 3, 3, 3))
     assert list(table.columns) == ["What the model sees", "Joints move by [mm]"]
     assert len(table) == 3
     assert table["Joints move by [mm]"].iloc[0] == 0
