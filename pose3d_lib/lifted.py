@@ -110,7 +110,8 @@ class Lifted:
     @property
     def root_joint(self) -> str:
         """The name of the joint that all others are relative to."""
-        return self.skeleton.joints[self.skeleton.parents.index(-1)]
+        parents = self.skeleton.parents
+        return self.skeleton.joints[parents.index(-1) if parents else 0]
 
     @property
     def has_root(self) -> bool:

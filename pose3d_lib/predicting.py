@@ -1,7 +1,8 @@
 """From parameters to poses in files: which model, which clips, whether they fit, what is written and shown."""
 
+import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +65,6 @@ class Task:
     formats: tuple[str, ...]
     warnings: tuple[str, ...]
 
-    @property
-    def files(self) -> list[str]:
-        """The names of all files that will be written."""
-        return [*file_names(self.formats), SHEET, PLAYER]
-
     def describe(self) -> list[str]:
         """Sentences on the model, on what it will lift, and the warnings."""
         card, frames = self.model.card, int((self.clips.stop - self.clips.start).sum())
@@ -88,6 +84,11 @@ class Task:
         return [*told, *(f"Warning: {warning}" for warning in self.warnings)]
 
 
+def all_files(formats: Sequence[str]) -> list[str]:
+    """The names of all files that `write_all` writes."""
+    return [*file_names(formats), SHEET, PLAYER]
+
+
 def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     """Finds the model, opens the data, and checks that one fits the other and that files are not in the way.
 
@@ -103,18 +104,20 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
         raise InputError(
             "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
         )
+    files = all_files(config.formats)
+    if config.output:
+        check_free(Path(config.output).expanduser(), files, overwrite=config.overwrite)  # before a model is trained
     model = find_model(config, say=say)
     spec = _choose_data(config, model.card)
     data = open_dataset(spec, progress=say)
     warnings = check_fit(model.card, data, spec.keypoints)
     clips = choose_clips(config, data)
-    named = f"{data.name}-{spec.keypoints}-by-{model.card.name}".replace("/", "_")
+    named = re.sub(r"[/\\]", "_", f"{data.name}-{spec.keypoints}-by-{model.card.name}")
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
     device = "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
     model = TrainedModel(model.lifters.to(device), model.card)
-    task = Task(model, data, clips, spec.keypoints, folder, config.formats, tuple(warnings))
-    check_free(folder, task.files, overwrite=config.overwrite)
-    return task
+    check_free(folder, files, overwrite=config.overwrite)
+    return Task(model, data, clips, spec.keypoints, folder, config.formats, tuple(warnings))
 
 
 def _choose_data(config: PredictConfig, card: ModelCard) -> DataSpec:

@@ -98,6 +98,11 @@ def test_other_joints_have_no_truth_to_be_compared_with(data: PoseDataset) -> No
     assert lifted.root_joint == "Pelvis"
 
 
+def test_joints_without_a_tree_are_relative_to_the_first(data: PoseDataset) -> None:
+    loose = dataclasses.replace(HUMANEVA_15, parents=())
+    assert lift(made_up_model(skeleton=loose), data, data.clips, "simulated").root_joint == "Pelvis"
+
+
 def test_other_keypoints_are_seen_in_their_own_layout(data: PoseDataset) -> None:
     lifted = lift(made_up_model(layout=COCO_17), data, data.clips, "detected")
     assert lifted.layout == COCO_17
