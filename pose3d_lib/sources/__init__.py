@@ -144,7 +144,8 @@ def prepared_path(spec: DataSpec) -> Path:
     found = origin.find(spec, path)
     values = [getattr(spec, name) for name in used]
     digest = hashlib.sha256(json.dumps([origin.__name__, values, [_stat(file) for file in found.files]]).encode())
-    code = [*PACKAGE.glob("sources/**/*.py"), *PACKAGE.glob("data/*.*"), *(PACKAGE / f"{name}.py" for name in MODULES)]
+    facts = [*PACKAGE.glob("data/*.json"), *PACKAGE.glob("data/*.toml")]  # no number depends on the pages
+    code = [*PACKAGE.glob("sources/**/*.py"), *facts, *(PACKAGE / f"{name}.py" for name in MODULES)]
     for module in sorted(code):
         digest.update(module.read_bytes())
     name = found.name.encode("utf-8", "replace")[:NAME_LIMIT].decode("utf-8", "ignore")
