@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from pose3d_lib import cli_checkpoints, cli_data, cli_evaluate, cli_runs
+from pose3d_lib import cli_checkpoints, cli_data, cli_evaluate, cli_predict, cli_runs
 from pose3d_lib.cli_data import Given, parameter_option
 from pose3d_lib.errors import InputError
 
@@ -33,6 +33,7 @@ cli.add_command(cli_data.data)
 cli.add_command(cli_runs.runs)
 cli.add_command(cli_checkpoints.checkpoint)
 cli.add_command(cli_evaluate.evaluate)
+cli.add_command(cli_predict.predict)
 
 
 @cli.command()

@@ -128,7 +128,7 @@ class RunConfig(Settings):
         mode="before",
     )
     @classmethod
-    def _split_names(cls, names: object, info: ValidationInfo) -> object:
+    def _split_chosen_names(cls, names: object, info: ValidationInfo) -> object:
         names = split_list(names)
         if info.field_name.endswith("subjects") and isinstance(names, list | tuple):
             return tuple(str(name) for name in names)  # a subject may be called 1

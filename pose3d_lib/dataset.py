@@ -41,6 +41,8 @@ class PoseDataset:
             sources that say so, where somebody asked for it.
         terms: under which terms the data are given out, and so what may be done with weights that were trained on them;
             empty where nobody knows. The fingerprint is of what numbers depend on, and they do not depend on terms.
+        first_frames: of every clip, the number that its first frame has in its video; none stands for 0 in all of them.
+        frame_step: by how much the numbers of two frames that follow each other differ.
     """
 
     name: str
@@ -57,6 +59,8 @@ class PoseDataset:
     notes: tuple[str, ...] = ()
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     terms: str = ""
+    first_frames: tuple[int, ...] = ()
+    frame_step: int = 1
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -136,6 +140,11 @@ class PoseDataset:
         """A row of `clips` in words: "clip S9/Eating/1, camera 54138969"."""
         return f"clip {clip.subject}/{clip.action}/{clip['take']}, camera {self.camera_of(clip).name}"
 
+    def frame_numbers(self, clip: pd.Series) -> np.ndarray:
+        """The numbers that a clip's frames have in its video: (frames,) int64, ascending by `frame_step`."""
+        first = self.first_frames[self.clips.index.get_loc(clip.name)] if self.first_frames else 0
+        return first + self.frame_step * np.arange(clip.stop - clip.start)
+
     def world(self, clip: pd.Series) -> np.ndarray:
         """The joints of a labelled clip in the world: (frames, joints, 3) float64, metres."""
         rows = slice(clip.start, clip.stop)
@@ -168,6 +177,8 @@ def _check_shapes(data: PoseDataset) -> None:
         raise ValueError(f"{data.name}: keypoints {sorted(data.keypoints)} but layouts {sorted(data.layouts)}")
     if data.scores.keys() - data.keypoints.keys():
         raise ValueError(f"{data.name}: keypoints {sorted(data.keypoints)} but scores {sorted(data.scores)}")
+    if data.first_frames and len(data.first_frames) != len(clips):
+        raise ValueError(f"{data.name}: {len(data.first_frames)} first frames, but {len(clips)} clips")
     start, stop = clips.start.to_numpy(), clips.stop.to_numpy()
     if start[0] != 0 or (start[1:] != stop[:-1]).any() or (stop <= start).any():
         raise ValueError(f"{data.name}: clips must follow each other without gaps and have at least one frame")
@@ -200,7 +211,13 @@ def arrays_of(data: PoseDataset) -> dict[str, np.ndarray]:
 
 
 def header_of(data: PoseDataset) -> dict:
-    """Everything but the arrays and the terms, as plain JSON values."""
+    """Everything but the arrays and the terms, as plain JSON values.
+
+    How frames are numbered is there only where it is not from 0 by one, or every fingerprint would change.
+    """
+    numbered: dict[str, object] = {"first_frames": data.first_frames} if data.first_frames else {}
+    if data.frame_step != 1:
+        numbered["frame_step"] = data.frame_step
     return {
         "name": data.name,
         "synthetic": data.synthetic,
@@ -211,6 +228,7 @@ def header_of(data: PoseDataset) -> dict:
         "train_subjects": data.train_subjects,
         "test_subjects": data.test_subjects,
         "notes": data.notes,
+        **numbered,
     }
 
 

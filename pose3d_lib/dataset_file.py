@@ -98,6 +98,8 @@ def _assemble(header: dict, arrays: dict[str, np.ndarray], fingerprint: str) -> 
         test_subjects=tuple(header["test_subjects"]),
         notes=tuple(header["notes"]),
         terms=header["terms"],
+        first_frames=tuple(header.get("first_frames", ())),
+        frame_step=header.get("frame_step", 1),
     )
     data.__dict__["fingerprint"] = fingerprint  # known: hashing would read the whole file
     return data

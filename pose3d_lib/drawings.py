@@ -6,29 +6,31 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d import Axes3D
 
 from pose3d_lib.cameras import Camera
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.lifted import Lifted, LiftedClip
 from pose3d_lib.skeleton import Skeleton
 
 LEFT, RIGHT, MIDDLE, TRUTH = "#0072b2", "#d55e00", "#333333", "#a0a0a0"
 """Colours of the body's sides and of a ground truth drawn behind a prediction; apart for colour-blind readers too."""
+
+SHEET_COLUMNS = 6
+"""Of a contact sheet: frames of a clip."""
 
 SIDES = [
     Line2D([], [], color=LEFT, label="left side of the body"),
     Line2D([], [], color=RIGHT, label="right side"),
     Line2D([], [], color=MIDDLE, label="trunk and head"),
 ]
+TRUTH_LINE = Line2D([], [], color=TRUTH, linewidth=3.2, label="ground truth")
 
 
 def _bone_colours(skeleton: Skeleton) -> list[str]:
-    """A bone is of the side of the joint where it ends, unless it crosses from one side to the other."""
-    side = {**dict.fromkeys(skeleton.left, LEFT), **dict.fromkeys(skeleton.right, RIGHT)}
-    ends = [(side.get(parent, MIDDLE), side.get(joint, MIDDLE)) for parent, joint in skeleton.bones]
-    return [joint if parent in (MIDDLE, joint) else MIDDLE for parent, joint in ends]
+    return [{"left": LEFT, "right": RIGHT, "middle": MIDDLE}[side] for side in skeleton.bone_sides]
 
 
 def draw_2d(
@@ -52,8 +54,19 @@ def draw_2d(
         spine.set(visible=True, color="#bbbbbb")
 
 
-def draw_3d(axes: Axes3D, pose: np.ndarray, skeleton: Skeleton, *, truth: np.ndarray | None = None) -> None:
-    """A camera-space pose seen a little from the side, up being up: (joints, 3) metres; optionally the truth behind it."""
+def draw_3d(
+    axes: Axes3D,
+    pose: np.ndarray,
+    skeleton: Skeleton,
+    *,
+    truth: np.ndarray | None = None,
+    around: np.ndarray | None = None,
+) -> None:
+    """A camera-space pose seen a little from the side, up being up: (joints, 3) metres; optionally the truth behind it.
+
+    `around`, metres (..., 3), makes the box a cube about these points, which stand on its floor; otherwise it is one that
+    holds a standing body.
+    """
     for points, own in ((truth, False), (pose, True)):
         if points is None:
             continue
@@ -62,7 +75,13 @@ def draw_3d(axes: Axes3D, pose: np.ndarray, skeleton: Skeleton, *, truth: np.nda
             ends = [parent, joint]
             style = {"color": colour, "linewidth": 1.8} if own else {"color": TRUTH, "linewidth": 3.2, "alpha": 0.8}
             axes.plot(x[ends], depth[ends], up[ends], solid_capstyle="round", **style)
-    axes.set(xlim=(-0.9, 0.9), ylim=(-0.9, 0.9), zlim=(-1.05, 0.75), xticklabels=[], yticklabels=[], zticklabels=[])
+    if around is None:
+        x, depth, floor, side = 0, 0, -1.05, 1.8
+    else:
+        low, high = around.reshape(-1, 3).min(axis=0), around.reshape(-1, 3).max(axis=0)
+        (x, _, depth), floor, side = (low + high) / 2, -high[1], max((high - low).max(), 0.1)
+    sides = {"xlim": (x - side / 2, x + side / 2), "ylim": (depth - side / 2, depth + side / 2)}
+    axes.set(**sides, zlim=(floor, floor + side), xticklabels=[], yticklabels=[], zticklabels=[])
     axes.set_box_aspect((1, 1, 1), zoom=1.2)
     axes.tick_params(length=0, pad=-6)
     axes.view_init(elev=12, azim=-65)
@@ -106,23 +125,72 @@ def draw_prediction(
         predicted: (frames of the clip, joints, 3) metres, camera space, root-relative.
         frames: which to draw, at most about six.
     """
+    rows = slice(clip.start, clip.stop)
+    seen = LiftedClip(
+        subject=clip.subject,
+        action=clip.action,
+        take=clip["take"],
+        camera=data.camera_of(clip),
+        fps=clip.fps,
+        frames=data.frame_numbers(clip),
+        pixels=data.keypoints[keypoints][rows],
+        positions=predicted,
+        truth=data.positions[rows],
+    )
     figure = plt.figure(figsize=(2.1 * len(frames), 4.9), layout="constrained")
-    camera = data.camera_of(clip)
-    pixels = data.keypoints[keypoints][clip.start : clip.stop]
-    for column, frame in enumerate(frames, start=1):
-        axes = figure.add_subplot(2, len(frames), column)
-        draw_2d(axes, pixels[frame], data.layouts[keypoints], camera, around=pixels)
-        axes.set_title(f"frame {frame}", fontsize=9)
-        truth = data.positions[clip.start + frame]
-        axes = figure.add_subplot(2, len(frames), len(frames) + column, projection="3d")
-        draw_3d(axes, predicted[frame], data.skeleton, truth=truth)
-        error = 1000 * np.linalg.norm(predicted[frame] - truth, axis=-1).mean()
-        axes.set_title(f"MPJPE {error:.0f} mm", fontsize=9, y=0.97)
-    name = f"{clip.subject}, {clip.action}, take {clip['take']}, camera {camera.name}"
-    figure.suptitle(f"{data.name}: {name}", fontsize=10)
-    truth_line = Line2D([], [], color=TRUTH, linewidth=3.2, label="ground truth")
-    figure.legend(handles=[*SIDES, truth_line], loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    _draw_columns(figure, seen, data.layouts[keypoints], data.skeleton, frames)
+    figure.suptitle(f"{data.name}: {seen.name}", fontsize=10)
+    figure.legend(handles=[*SIDES, TRUTH_LINE], loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     return figure
+
+
+def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
+    """A contact sheet: frames of each clip, from its beginning to its end; what the lifter sees, and what it makes of it.
+
+    Args:
+        lifted: what the clips are of.
+        clips: some of its clips, one band of the sheet each; where the truth is known, it stands behind the prediction.
+    """
+    columns = max(min(SHEET_COLUMNS, len(clip.frames)) for clip in clips)
+    figure = plt.figure(figsize=(max(2.1 * columns, 6.0), 4.7 * len(clips) + 0.7), layout="constrained")
+    bands = figure.subfigures(len(clips) + 1, 1, height_ratios=[*[4.7] * len(clips), 0.7])
+    for band, clip in zip(bands, clips, strict=False):
+        _draw_columns(band, clip, lifted.layout, lifted.skeleton, _frames_between(len(clip.frames)), columns)
+        band.suptitle(clip.name, fontsize=10, parse_math=False)  # a video may be called $x$
+    handles = [*SIDES, *([TRUTH_LINE] if any(clip.truth is not None for clip in clips) else [])]
+    nobody = "synthetic data, nobody was filmed; " if lifted.synthetic else ""
+    bands[-1].suptitle(
+        f"{lifted.dataset}: {nobody}keypoints {lifted.keypoints}\nmodel {lifted.model}", fontsize=9, parse_math=False
+    )
+    bands[-1].legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=8, frameon=False)
+    return figure
+
+
+def _frames_between(length: int) -> list[int]:
+    """At most SHEET_COLUMNS frames of a clip of so many, none twice, evenly from the first to the last."""
+    return np.unique(np.linspace(0, length - 1, SHEET_COLUMNS).round().astype(int)).tolist()
+
+
+def _draw_columns(
+    figure: FigureBase,
+    clip: LiftedClip,
+    layout: Skeleton,
+    skeleton: Skeleton,
+    frames: Sequence[int],
+    columns: int | None = None,
+) -> None:
+    """A column for every one of these frames of a clip: the keypoints above, the prediction below."""
+    columns = columns or len(frames)
+    space = clip.positions if clip.truth is None else np.stack([clip.positions, clip.truth])
+    for column, frame in enumerate(frames, start=1):
+        axes = figure.add_subplot(2, columns, column)
+        draw_2d(axes, clip.pixels[frame], layout, clip.camera, around=clip.pixels)
+        axes.set_title(f"frame {clip.frames[frame]}", fontsize=9)
+        axes = figure.add_subplot(2, columns, columns + column, projection="3d")
+        truth = None if clip.truth is None else clip.truth[frame]
+        draw_3d(axes, clip.positions[frame], skeleton, truth=truth, around=space)
+        if clip.truth is not None:
+            axes.set_title(f"MPJPE {clip.errors[frame]:.0f} mm", fontsize=9, y=0.97)
 
 
 def draw_actions(data: PoseDataset, subject: str, columns: int = 5) -> Figure:

@@ -6,6 +6,7 @@ from pathlib import Path
 from pose3d_lib.config import RunConfig
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.paths import outputs_dir
+from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.scarcity import ScarcityConfig
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig
@@ -16,6 +17,7 @@ NOTEBOOKS = {
     "03_action_based": StudyConfig,
     "04_results": StudyConfig,
     "05_semi_supervised": ScarcityConfig,
+    "06_predict": PredictConfig,
 }
 """Name -> what its parameters are."""
 

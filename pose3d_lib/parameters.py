@@ -31,9 +31,10 @@ def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
     for name, values in bundles.items():
         value = given.pop(name, chosen.pop(name, next(iter(values))))
         chosen.update(values[check_name(str(value), values, name)])
+    own_keypoints = kind.model_fields["keypoints"].default != ""  # otherwise a model chooses them
     data = {name: chosen[name] for name in chosen.keys() & DataSpec.model_fields.keys()}
     try:
-        return kind(**{**chosen, **complete_parameters(given, otherwise=data)})
+        return kind(**{**chosen, **complete_parameters(given, otherwise=data, keypoints=own_keypoints)})
     except ValidationError as error:
         raise InputError("\n".join(_refusal(problem) for problem in error.errors())) from error
 
@@ -54,7 +55,8 @@ def _refusal(problem: dict) -> str:
 def check_data(config: DataSpec) -> None:
     """Refuses a dataset that is not there and actions that it does not have, before anything slow is done."""
     spec = config.data if isinstance(config, Settings) else config
-    prepared_path(spec)
+    if spec.keypoints:  # otherwise a model chooses them
+        prepared_path(spec)
     actions = list_actions(spec)
     for action in config.named_actions if isinstance(config, Settings) else ():
         check_name(action, (ALL, *actions), "action")

@@ -57,6 +57,18 @@ class Skeleton:
             order[a], order[b] = b, a
         return tuple(order)
 
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Of every joint, the side of the body: left, right or middle."""
+        side = {**dict.fromkeys(self.left, "left"), **dict.fromkeys(self.right, "right")}
+        return tuple(side.get(joint, "middle") for joint in range(self.num_joints))
+
+    @property
+    def bone_sides(self) -> tuple[str, ...]:
+        """Likewise of every bone: the side of the joint where it ends, unless it crosses from one side to the other."""
+        ends = [(self.sides[parent], self.sides[joint]) for parent, joint in self.bones]
+        return tuple(joint if parent in ("middle", joint) else "middle" for parent, joint in ends)
+
     def index(self, joint: str) -> int:
         return self.joints.index(joint)
 

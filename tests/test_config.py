@@ -508,3 +508,8 @@ def test_an_automatic_precision_is_not_blamed_for_a_wrong_device() -> None:
     with pytest.raises(InputError) as refusal:
         make_config(RunConfig, {"device": "gpu", "precision": "auto"})
     assert "precision" not in str(refusal.value)
+
+
+def test_whose_clips_a_run_takes_may_be_named_with_commas() -> None:
+    config = RunConfig(train_subjects="S1,S5", test_subjects="9", labelled_subjects="S1")
+    assert (config.train_subjects, config.test_subjects, config.labelled_subjects) == (("S1", "S5"), ("9",), ("S1",))

@@ -100,6 +100,23 @@ def test_everything_beside_the_arrays_comes_back_equal(tmp_path: Path) -> None:
         assert getattr(loaded, field) == getattr(data, field), field
 
 
+def test_frames_are_numbered_from_nought_where_nobody_says_otherwise() -> None:
+    data = make_dataset()
+    assert [data.frame_numbers(clip).tolist() for _, clip in data.clips.iterrows()] == [
+        list(range(row[4])) for row in CLIPS
+    ]
+
+
+def test_first_frames_come_back_and_belong_to_the_fingerprint(tmp_path: Path) -> None:
+    data = make_dataset(first_frames=(0, 0, 7, 0, 0, 0, 12), frame_step=2)
+    loaded = load_dataset(saved(data, tmp_path))
+    assert (loaded.first_frames, loaded.frame_step) == (data.first_frames, 2)
+    assert loaded.frame_numbers(loaded.clips.iloc[2]).tolist() == [7, 9, 11, 13, 15, 17]
+    assert len({data.fingerprint, make_dataset().fingerprint, make_dataset(frame_step=2).fingerprint}) == 3
+    with pytest.raises(ValueError, match="2 first frames, but 7 clips"):
+        make_dataset(first_frames=(0, 1))
+
+
 def test_an_array_that_is_not_contiguous_is_saved_in_its_own_order(tmp_path: Path) -> None:
     positions = np.asfortranarray(numbers(29, 17, 3, seed=2))
     loaded = load_dataset(saved(make_dataset(positions=positions), tmp_path))

@@ -142,6 +142,20 @@ def test_a_long_gap_cuts_the_video_into_takes_that_are_named(tmp_path: Path) -> 
     assert len(read(write(tmp_path, without([*range(5, 12), 20])), max_gap=7).clips) == 1
 
 
+def test_frames_keep_the_numbers_that_they_have_in_their_video(tmp_path: Path) -> None:
+    lost = [*range(8), *range(15, 22)]
+    data = read(
+        write(
+            tmp_path, [item for item in files.alphapose(WALK, first=100) if int(item["image_id"][:3]) - 100 not in lost]
+        ),
+        max_gap=6,
+    )
+    save_dataset(data, tmp_path / "out.safetensors")
+    for opened in (data, load_dataset(tmp_path / "out.safetensors")):
+        numbers = [opened.frame_numbers(clip).tolist() for _, clip in opened.clips.iterrows()]
+        assert numbers == [list(range(108, 115)), list(range(122, 130))]
+
+
 def hide(folder: Path, joint: str, frames: range) -> Path:
     """OpenPose's files in which a joint is not found in some frames."""
     walk = files.scored(files.in_layout(WALK, "body_25"))

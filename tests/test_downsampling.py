@@ -7,7 +7,7 @@ import pytest
 
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.sources.downsampling import downsample
+from pose3d_lib.sources.downsampling import downsample, thin
 
 # Clips of which 4, 3, 1 and 2 frames stay of every third; two cameras saw the last take for different times.
 ROWS = [
@@ -91,3 +91,22 @@ def test_more_frames_than_a_clip_has_are_refused_with_what_would_do(every: int, 
     ):
         downsample(data, every)
     assert len(downsample(data, 9).clips) == 1
+
+
+def test_frames_keep_the_numbers_that_they_have_in_their_video(data) -> None:
+    third = downsample(replace(data, first_frames=(0, 100, 0, 7, 0, 0)), 3)
+    numbers = [third.frame_numbers(clip).tolist() for _, clip in third.clips.iterrows()]
+    assert numbers == [[0, 3, 6, 9], [100, 103, 106], [7, 10]]
+    sixth = downsample(downsample(data, 3), 2)
+    assert [sixth.frame_numbers(clip).tolist() for _, clip in sixth.clips.iterrows()] == [[0, 6], [0, 6]]
+
+
+def test_some_clips_can_be_thinned_and_short_ones_stay(data) -> None:
+    thinned = thin(data, data.clips.iloc[[1, 2, 5]], 4)
+    assert thinned.clips[["action", "start", "stop"]].to_numpy().tolist() == [
+        ["Walking", 0, 3], ["Eating", 3, 4], ["Sitting", 4, 6],
+    ]  # fmt: skip
+    rows = [10, 14, 18, 19, 29, 33]
+    np.testing.assert_array_equal(thinned.keypoints["detected"], data.keypoints["detected"][rows])
+    np.testing.assert_array_equal(thinned.scores["detected"], data.scores["detected"][rows])
+    np.testing.assert_array_equal(thinned.positions, data.positions[rows[:3]])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from IPython.display import Markdown
+from made_up_models import made_up_model
 from matplotlib.figure import Figure
 from source_files import WRITERS, Parameters
 
@@ -19,7 +20,10 @@ from pose3d_lib.execution import parameters_of
 from pose3d_lib.export import export_videopose3d
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.model_card import licence_of
+from pose3d_lib.model_files import save_model
 from pose3d_lib.parameters import check_data, make_config
+from pose3d_lib.predict_config import PredictConfig
+from pose3d_lib.predicting import plan_task, run_task, write_all
 from pose3d_lib.sources import open_dataset, prepared_path
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig, plan_study
@@ -195,6 +199,35 @@ def test_nothing_is_trained_on_detections_and_the_reason_is_said(tmp_path: Path,
     for ask in (data.train_clips, lambda: plan_study(make_config(StudyConfig, {}), data)):
         with pytest.raises(InputError, match="video holds no 3D poses, only keypoints: nothing can be trained"):
             ask()
+
+
+@pytest.fixture
+def model(spec: DataSpec, data: PoseDataset, tmp_path: Path) -> str:
+    """A model's file, for the joints of the dataset."""
+    joints = {"layout": data.layouts[spec.keypoints], "skeleton": data.skeleton}
+    save_model(made_up_model(3, 3, 3, keypoints=spec.keypoints, **joints), tmp_path / "model.safetensors")
+    return str(tmp_path / "model.safetensors")
+
+
+@EVERY_FILE
+def test_a_model_lifts_it(kind: str, parameters: Parameters, model: str, data: PoseDataset) -> None:
+    task = plan_task(make_config(PredictConfig, {"model": model, **parameters, "formats": "npz"}))
+    lifted = run_task(task)
+    assert {clip.subject for clip in lifted.clips} == set(data.test_subjects or data.clips.subject)
+    assert (lifted.clips[0].truth is None) == (kind == "detections")
+    for clip in lifted.clips:
+        assert clip.positions.shape == (len(clip.frames), data.skeleton.num_joints, 3)
+        assert abs(np.linalg.norm(clip.up) - 1) < 1e-5
+    assert [file.name for file in write_all(task, lifted)] == ["poses.npz", "sheet.png", "player.html"]
+
+
+@pytest.mark.slow
+@EVERY_KIND
+def test_06_predict_runs_by_parameters_alone(kind: str, parameters: Parameters, model: str, tmp_path: Path) -> None:
+    execute_notebook("06_predict", tmp_path / "executed.ipynb", {"model": model, **parameters})
+    executed = (tmp_path / "executed.ipynb").read_text(encoding="utf-8")
+    assert executed.count('"image/png"') == executed.count('"text/html"') == 1
+    assert ("MPJPE [mm]" in executed) == (kind != "detections")
 
 
 @pytest.mark.slow

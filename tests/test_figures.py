@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_checks import check_legible, texts_that_collide
+from made_up_models import made_up_model
+from matplotlib.figure import Figure
 
 from pose3d_lib import drawings, figures
 from pose3d_lib.actions import H36M_ACTIONS
+from pose3d_lib.lifted import lift
 
 FRAMES = pd.Series(dict(zip(H36M_ACTIONS, range(4_876, 4_876 + 15 * 450, 450), strict=True)))
 
@@ -93,6 +96,64 @@ def test_pictures_of_poses_are_legible(tiny_data) -> None:
     figure = drawings.draw_prediction(tiny_data, clip, "simulated", predicted, [0, 3, 6, 9, 12])
     assert [axes.get_title() for axes in figure.axes[1::2]] == ["MPJPE 17 mm"] * 5
     check_legible(figure)
+
+
+def sheet_of(hand_made, *rows: tuple, labelled: bool = True, **changes) -> Figure:
+    data = hand_made(list(rows), **changes)
+    lifted = lift(made_up_model(), data, data.clips.assign(labelled=labelled), "simulated")
+    return drawings.draw_sheet(lifted, lifted.clips)
+
+
+def titles_of(figure: Figure) -> list[str]:
+    return [axes.get_title() for axes in figure.axes]
+
+
+def test_a_contact_sheet_has_a_band_for_each_clip_with_frames_from_its_first_to_its_last(hand_made) -> None:
+    rows = [("S9", "Walking", "0", 0, 51), ("S9", "Sitting", "1", 1, 6)]
+    figure = sheet_of(hand_made, *rows, labelled=False, first_frames=(100, 0))
+    above = [title for title in titles_of(figure) if title]
+    assert above == [f"frame {number}" for number in (100, 110, 120, 130, 140, 150, *range(6))]
+    assert len(figure.axes) == 24
+    said = [text.get_text() for text in check_legible(figure)]
+    assert {"S9, Walking, take 0, camera wide", "S9, Sitting, take 1, camera tall"} < set(said)
+    assert any("nobody was filmed" in text and "model made-up" in text for text in said)
+    assert "ground truth" not in said
+
+
+def test_a_contact_sheet_shows_the_truth_and_the_error_where_they_are_known(hand_made) -> None:
+    figure = sheet_of(hand_made, ("S9", "Walking", "0", 0, 51))
+    data = hand_made([("S9", "Walking", "0", 0, 51)])
+    (clip,) = lift(made_up_model(), data, data.clips, "simulated").clips
+    errors = [f"MPJPE {clip.errors[frame]:.0f} mm" for frame in (0, 10, 20, 30, 40, 50)]
+    assert titles_of(figure)[1::2] == errors
+    assert "ground truth" in [text.get_text() for text in check_legible(figure)]
+
+
+def test_a_contact_sheet_says_names_as_they_are_even_those_that_look_like_formulas(hand_made) -> None:
+    figure = sheet_of(hand_made, ("$\\no_{such$", "Walking", "0", 0, 3), name="$\\frac$")
+    said = [text.get_text() for text in check_legible(figure)]
+    assert "$\\no_{such$, Walking, take 0, camera wide" in said
+    assert any(text.startswith("$\\frac$: ") for text in said)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_a_contact_sheet_of_a_short_clip_shows_each_of_its_frames_once(hand_made, frames: int) -> None:
+    figure = sheet_of(hand_made, ("S9", "Walking", "0", 0, frames))
+    assert titles_of(figure)[::2] == [f"frame {number}" for number in range(frames)]
+    check_legible(figure)
+
+
+def test_a_body_fills_the_box_that_is_drawn_around_its_clip(tiny_data) -> None:
+    clip = tiny_data.select(["S1"], ["Sitting"]).iloc[0]
+    poses = tiny_data.positions[clip.start : clip.stop]
+    axes = plt.figure().add_subplot(projection="3d")
+    drawings.draw_3d(axes, poses[0], tiny_data.skeleton, around=poses)
+    limits = np.array([axes.get_xlim(), axes.get_ylim(), axes.get_zlim()])
+    np.testing.assert_allclose(np.ptp(limits, axis=1), max(np.ptp(poses[..., axis]) for axis in range(3)), rtol=1e-5)
+    drawn = np.stack([poses[..., 0], poses[..., 2], -poses[..., 1]], axis=-1)
+    assert (drawn >= limits[:, 0] - 1e-6).all()
+    assert (drawn <= limits[:, 1] + 1e-6).all()
+    assert limits[2, 0] == pytest.approx(drawn[..., 2].min()), "it stands on the floor"
 
 
 def test_the_body_stands_upright_in_the_3d_picture(tiny_data) -> None:

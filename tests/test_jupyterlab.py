@@ -1,4 +1,4 @@
-"""Every notebook in a real JupyterLab and a real browser, as a person opens it; two of them run from top to bottom."""
+"""Every notebook in a real JupyterLab and a real browser, as a person opens it; some of them run from top to bottom."""
 
 import json
 import os
@@ -19,27 +19,23 @@ from typing import Any
 
 import nbformat
 import pytest
+from chromium import NEEDS_BROWSER, chromium, sync_api
 from papermill.inspection import inspect_notebook
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from pose3d_lib.paths import notebooks_dir
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on this machine"),
-]
+pytestmark = NEEDS_BROWSER
 
 NOTEBOOKS = sorted(path.name for path in notebooks_dir().glob("*.ipynb"))
-RUN = ("01_data_prep.ipynb", "04_results.ipynb")
-TINY = {"scale": "tiny", "preset": "tiny"}
+PLAYER = "06_predict.ipynb"
+RUN = ("01_data_prep.ipynb", "04_results.ipynb", PLAYER)
+TINY = {"scale": "tiny", "preset": "tiny", "model": "train", "clips": 3}
 START_S, OPEN_S, RUN_S = 60, 60, 300
 
 # The notebook in front; JupyterLab keeps others in the page, hidden.
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
-NO_BACKGROUND_TRAFFIC = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
 
 
 @dataclass(frozen=True)
@@ -140,13 +136,8 @@ def wait_for_server(lab: Lab, server: subprocess.Popen, log: Path) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", *NO_BACKGROUND_TRAFFIC],  # --no-sandbox: CI runs as root
-        )
-        yield chromium
-        chromium.close()
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture
@@ -207,6 +198,19 @@ def save_and_read(page: Any, path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
+def check_player(page: Any) -> None:
+    """It plays where the notebook shows it, in the notebook's colours."""
+    player = page.frame_locator(f"{PANEL} iframe[title=player]")
+    player.locator(":root[data-theme=light]").wait_for(state="attached", timeout=10_000)
+    player.locator("#seek").evaluate("seek => { seek.value = 0; seek.oninput(); }")
+    player.locator("#play").click()
+    for _ in range(200):
+        if player.locator("#seek").input_value() != "0":
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the player stands still")
+
+
 def test_there_are_notebooks() -> None:
     assert set(RUN) < set(NOTEBOOKS)
 
@@ -244,3 +248,5 @@ def test_notebook_runs_from_top_to_bottom(page: Any, lab: Lab, screenshots: Path
     code = [cell for cell in saved.cells if cell.cell_type == "code" and cell.source.strip()]
     assert [cell.source for cell in code if cell.execution_count is None] == [], "not run"
     assert page.locator(".jp-Dialog").all_inner_texts() == []
+    if name == PLAYER:  # which takes the keyboard
+        check_player(page)

@@ -1,6 +1,7 @@
-"""The four notebooks: as committed, and executed by papermill in the order of the story, at the tiny scale."""
+"""The notebooks: as committed, and executed by papermill in the order of the story, at the tiny scale."""
 
 import ast
+import html
 import os
 import re
 import subprocess
@@ -23,6 +24,7 @@ ROOT = notebooks_dir().parent
 EVERY_NOTEBOOK = pytest.mark.parametrize("name", NOTEBOOKS)
 TINY = {"scale": "tiny", "preset": "tiny"}
 SWEEP = {**TINY, "actions": "Sitting,Walking", "lengths": 0.3}
+PREDICTED = {"scale": "tiny", "actions": "Sitting,Walking", "clips": 5, "formats": "npz,csv,json"}
 RESULTS = "synthetic-tiny-*-simulated-3x3x3-16c-64b-quick-actions-Sitting,Walking-lengths-0.3"
 LINES_PER_CELL, LINES_PER_NOTEBOOK = 15, 80
 
@@ -45,7 +47,7 @@ def code_lines(source: str) -> list[str]:
     return [line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
-def test_the_folder_holds_the_four_notebooks() -> None:
+def test_the_folder_holds_these_notebooks() -> None:
     assert sorted(path.stem for path in notebooks_dir().glob("*.ipynb")) == list(NOTEBOOKS)
 
 
@@ -173,6 +175,11 @@ def results_after(executed: Execute, sweep: object) -> nbformat.NotebookNode:
     return executed("after", "04_results", SWEEP)
 
 
+@pytest.fixture
+def predicted(executed: Execute, sweep: object) -> nbformat.NotebookNode:
+    return executed("predicted", "06_predict", PREDICTED)
+
+
 def outputs_of(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [output for cell in code_cells(notebook) for output in cell.outputs]
 
@@ -189,14 +196,14 @@ def text_of(notebook: nbformat.NotebookNode) -> str:
     )
 
 
-def check_clean(notebook: nbformat.NotebookNode) -> None:
-    """Executed to its end, without an error and without noise."""
+def check_clean(notebook: nbformat.NotebookNode, *more: str) -> None:
+    """Executed to its end, without an error and without noise; `more` are kinds of output besides text and pictures."""
     nbformat.validate(notebook)
     assert [cell.source for cell in code_cells(notebook) if cell.execution_count is None] == []
     for output in outputs_of(notebook):
         assert output.output_type != "error"
         assert output.get("name") != "stderr", output.text
-        assert set(output.get("data", {})) <= {"text/plain", "text/markdown", "image/png"}
+        assert set(output.get("data", {})) <= {"text/plain", "text/markdown", "image/png", *more}
     assert not re.search(r"Warning|Traceback|\bnan\b", text_of(notebook))
 
 
@@ -315,6 +322,34 @@ def test_04_says_that_table_3_needs_long_runs(results_after: nbformat.NotebookNo
     (folder,) = (story / "results").glob(RESULTS)
     assert (folder / "table_3.md").read_text(encoding="utf-8").startswith(said)
     assert not (folder / "table_3.csv").exists()
+
+
+def test_06_lifts_clips_with_the_run_of_all_actions_and_says_where_the_files_are(
+    predicted: nbformat.NotebookNode, story: Path
+) -> None:
+    check_clean(predicted, "text/html")
+    text = text_of(predicted)
+    folders = {folder.name for folder in (story / "runs").glob("All-27f-*")}
+    (model,) = re.findall(r"^Model (\S+): Trained by pose3d-lib", text, re.MULTILINE)
+    assert model in folders
+    assert "frames in 5 clips of synthetic-tiny, keypoints 'simulated'" in text
+    assert re.search(r"^\| LWrist +\| +-?\d\.\d\d \|", text, re.MULTILINE)
+    assert re.search(r"^\| one frame in 2: 25 per second +\| +[\d.]+ \| +[\d.]+ \|$", text, re.MULTILINE)
+    folder = story / "predictions" / f"synthetic-tiny-simulated-by-{model}"
+    for name in ("poses.npz", "poses.csv", "poses.json", "sheet.png", "player.html"):
+        assert f"{folder / name}\n" in text
+        assert (folder / name).is_file()
+
+
+def test_06_shows_the_contact_sheet_and_then_the_player_by_itself(
+    predicted: nbformat.NotebookNode, story: Path
+) -> None:
+    pictures = [set(output.data) for output in outputs_of(predicted) if output.output_type == "display_data"]
+    assert len(figures_of(predicted)) == 1
+    (shown,) = [output.data["text/html"] for output in outputs_of(predicted) if "text/html" in output.get("data", {})]
+    assert {"image/png", "text/html"} not in [kinds - {"text/plain"} for kinds in pictures]
+    page = html.unescape(re.search(r'srcdoc="(.*?)"', shown, re.DOTALL)[1])
+    assert page == next((story / "predictions").glob("*/player.html")).read_text(encoding="utf-8")
 
 
 def papermill(*arguments: str, outputs: Path, cwd: Path, stdout: Path) -> subprocess.CompletedProcess:

@@ -22,6 +22,7 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import NOTEBOOKS
 from pose3d_lib.parameters import check_data, make_config
+from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.reproduce import put_table, read_table, write_reference
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources import catalogue
@@ -290,6 +291,7 @@ def test_pose3d_commands_are_accepted(words: list[str], placed: Path, monkeypatc
         given["dataset"] = "motion.npz"
     kinds = {"sweep": StudyConfig, "reproduce": StudyConfig}
     kinds |= dict.fromkeys(("check", "export", "evaluate"), DataSpec)
+    kinds["predict"] = PredictConfig
     config = make_config(kinds.get(name) or NOTEBOOKS[params["notebook"]], given)
     if "dataset" in given:
         check_data(config)

@@ -86,6 +86,20 @@ def test_the_mirror_of_a_bone_is_a_bone(layout) -> None:
     assert {(layout.mirror[a], layout.mirror[b]) for a, b in layout.bones} == set(layout.bones)
 
 
+def test_a_bone_is_of_the_side_where_it_ends_unless_it_crosses_the_body() -> None:
+    sides = dict(zip(COCO_17.bones, COCO_17.bone_sides, strict=True))
+    index = COCO_17.index
+    for ends, side in {
+        ("LShoulder", "LElbow"): "left",
+        ("RKnee", "RAnkle"): "right",
+        ("Nose", "LEye"): "left",
+        ("LHip", "RHip"): "middle",
+    }.items():
+        assert sides[index(ends[0]), index(ends[1])] == side
+    assert H36M_17.sides.count("left") == H36M_17.sides.count("right") == 6
+    assert H36M_17.sides[H36M_17.index("Head")] == "middle"
+
+
 def test_the_seventeen_joints_have_the_published_order_and_parents() -> None:
     assert H36M_17.parents == (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
     assert [H36M_17.index(name) for name in ("Hip", "RFoot", "LHip", "Head", "LWrist", "RWrist")] == [

@@ -29,6 +29,7 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
 from pose3d_lib.errors import InputError, printable
 from pose3d_lib.paths import make_folder, prepared_dir, source_data_dir
+from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import bvh, catalogue, detections, human36m, plain_motion, synthetic, videopose3d
 from pose3d_lib.sources.downsampling import downsample
 from pose3d_lib.sources.spec import DataSpec, Progress
@@ -52,12 +53,13 @@ NAME_LIMIT = 150
 
 
 def complete_parameters(
-    given: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None
+    given: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None, keypoints: bool = True
 ) -> dict[str, object]:
     """Parameters of a `DataSpec` with what follows from `dataset` added: its description's, and its own keypoints.
 
     What is given stays, an empty text or list counting as not given, as notebooks pass them; what is wrong is left to be
-    refused with all the rest. `otherwise` holds what is to be taken where neither the description says anything.
+    refused with all the rest. `otherwise` holds what is to be taken where neither the description says anything. Without
+    `keypoints`, those are left open where nobody names any.
     """
     optional = DataSpec.model_fields.keys() - {"dataset"}
     given = {name: value for name, value in given.items() if name not in optional or value not in ("", (), [])}
@@ -66,7 +68,7 @@ def complete_parameters(
         return dict(given)
     entry = catalogue.find_entry(dataset)
     completed = {**(otherwise or {}), **(entry.parameters if entry else {}), **given}
-    if "keypoints" not in completed:
+    if keypoints and "keypoints" not in completed:
         completed["keypoints"] = _origin(dataset)[0].KEYPOINTS
     return completed
 
@@ -75,6 +77,11 @@ def list_actions(spec: DataSpec) -> tuple[str, ...]:
     """The actions of a dataset, known at once, before anything is prepared."""
     origin, path = _origin(spec.dataset)
     return origin.list_actions(spec, path)
+
+
+def detected_layouts(dataset: str) -> Mapping[str, Skeleton]:
+    """The 2D sources that detections are opened with, name -> joints; none where a dataset is of another origin."""
+    return detections.LAYOUTS if _origin(dataset)[0] is detections else {}
 
 
 def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> PoseDataset:
@@ -137,7 +144,8 @@ def prepared_path(spec: DataSpec) -> Path:
     found = origin.find(spec, path)
     values = [getattr(spec, name) for name in used]
     digest = hashlib.sha256(json.dumps([origin.__name__, values, [_stat(file) for file in found.files]]).encode())
-    code = [*PACKAGE.glob("sources/**/*.py"), *PACKAGE.glob("data/*.*"), *(PACKAGE / f"{name}.py" for name in MODULES)]
+    facts = [*PACKAGE.glob("data/*.json"), *PACKAGE.glob("data/*.toml")]  # no number depends on the pages
+    code = [*PACKAGE.glob("sources/**/*.py"), *facts, *(PACKAGE / f"{name}.py" for name in MODULES)]
     for module in sorted(code):
         digest.update(module.read_bytes())
     name = found.name.encode("utf-8", "replace")[:NAME_LIMIT].decode("utf-8", "ignore")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
@@ -35,11 +36,8 @@ def downsample(data: PoseDataset, every: int) -> PoseDataset:
             f"parameter downsample: found {every}, with which no take of {data.name} keeps {FEWEST} frames; its longest clip "
             f"has {whole.max()}, so at most {max(1, whole.max() - 1)} does"
         )
-    clips, stops = data.clips[~short], frames[~short].cumsum()
-    rows = np.concatenate([np.arange(clip.start, clip.stop, every) for clip in clips.itertuples()])
-    labelled = rows[rows < len(data.positions)]
-    clips = clips.assign(fps=clips.fps / every, start=stops - frames[~short], stop=stops).reset_index(drop=True)
-    rates = ", ".join(f"{rate:g}" for rate in sorted(set(clips.fps)))
+    kept = thin(data, data.clips[~short], every)
+    rates = ", ".join(f"{rate:g}" for rate in sorted(set(kept.clips.fps)))
     notes = [
         f"One frame of every {every} is kept, from each clip's first on: {rates} frames per second (`downsample`)."
     ]
@@ -48,13 +46,26 @@ def downsample(data: PoseDataset, every: int) -> PoseDataset:
         notes.append(
             f"Left out, as fewer than {FEWEST} frames would stay of them: {', '.join(gone[:MENTIONED])}{more}."
         )
+    return replace(kept, name=f"{data.name}-every{every}", notes=(*data.notes, *notes))
+
+
+def thin(data: PoseDataset, clips: pd.DataFrame, every: int) -> PoseDataset:
+    """A dataset of some of the clips, in the order of the table, with every `every`-th frame of each, from its first on."""
+    rows = [np.arange(start, stop, every) for start, stop in zip(clips.start, clips.stop, strict=True)]
+    stops = np.cumsum([len(own) for own in rows])
+    kept = np.concatenate(rows)
+    labelled = kept[kept < len(data.positions)]
+    table = clips.assign(fps=clips.fps / every, start=np.append(0, stops[:-1]), stop=stops).reset_index(drop=True)
+    first = (
+        [data.first_frames[place] for place in data.clips.index.get_indexer(clips.index)] if data.first_frames else ()
+    )
     return replace(
         data,
-        name=f"{data.name}-every{every}",
-        clips=clips,
-        keypoints={name: pixels[rows] for name, pixels in data.keypoints.items()},
-        scores={name: scores[rows] for name, scores in data.scores.items()},
+        clips=table,
+        keypoints={name: pixels[kept] for name, pixels in data.keypoints.items()},
+        scores={name: scores[kept] for name, scores in data.scores.items()},
         positions=data.positions[labelled],
         trajectory=data.trajectory[labelled],
-        notes=(*data.notes, *notes),
+        first_frames=tuple(first),
+        frame_step=every * data.frame_step,
     )

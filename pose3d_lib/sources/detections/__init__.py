@@ -152,6 +152,7 @@ def read_detections(
         test_subjects=(),
         notes=tuple(notes),
         scores={name: array[..., 2] for name, array in arrays.items() if scores},
+        first_frames=tuple(take[2].start for take in takes),
     )
 
 

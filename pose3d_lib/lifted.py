@@ -1,0 +1,180 @@
+"""`Lifted`: what a model makes of some clips, beside what it saw of them and, where it is known, the truth."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from pose3d_lib.cameras import Camera, world_to_camera
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.model_card import TrainedModel
+from pose3d_lib.prediction import predict, predict_trajectory
+from pose3d_lib.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class LiftedClip:
+    """One clip, frame by frame; camera space has x to the right, y down, z away from the camera.
+
+    Attributes:
+        subject, action, take: as in the dataset.
+        camera: that saw it.
+        fps: frames per second.
+        frames: (frames,) int64, their numbers in the video, ascending by `step`.
+        pixels: (frames, joints_in, 2) float32, what the model saw.
+        positions: (frames, joints, 3) float32, metres, camera space, relative to the root.
+        root: (frames, 3) float32, metres, the root in camera space; None without a network of the trajectory.
+        truth: (frames, joints, 3) float32, as `positions`; None where nobody knows it.
+        step: by how much the numbers of two frames that follow each other differ.
+    """
+
+    subject: str
+    action: str
+    take: str
+    camera: Camera
+    fps: float
+    frames: np.ndarray
+    pixels: np.ndarray
+    positions: np.ndarray
+    root: np.ndarray | None = None
+    truth: np.ndarray | None = None
+    step: int = 1
+
+    @property
+    def times(self) -> np.ndarray:
+        """(frames,) seconds since the video's frame 0."""
+        return self.frames / (self.step * self.fps)
+
+    @property
+    def name(self) -> str:
+        """For people; the camera of a video is called as the video."""
+        camera = "" if self.camera.name == self.subject else f", camera {self.camera.name}"
+        return f"{self.subject}, {self.action}, take {self.take}{camera}"
+
+    @property
+    def errors(self) -> np.ndarray | None:
+        """(frames,) MPJPE of every frame, mm; None without the truth."""
+        if self.truth is None:
+            return None
+        return 1000 * np.linalg.norm(self.positions - self.truth, axis=-1).mean(axis=-1)
+
+    @property
+    def up(self) -> np.ndarray:
+        """(3,) which way is up, in camera space: what is known of how the camera was held, otherwise its own up."""
+        if self.camera.orientation is None or self.camera.position is None:
+            return np.array([0.0, -1.0, 0.0])
+        x, y, z = self.camera.position
+        return world_to_camera(torch.tensor([x, y, z + 1], dtype=torch.float64), self.camera).numpy()
+
+    def first(self, frames: int) -> "LiftedClip":
+        """The clip's first frames, or all of them if there are no more."""
+        names = ("frames", "pixels", "positions", "root", "truth")
+        arrays = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: None if array is None else array[:frames] for name, array in arrays.items()})
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """Some clips of a dataset, lifted by one model.
+
+    Attributes:
+        model: the model's name.
+        dataset, synthetic, notes: as in `PoseDataset`.
+        keypoints: the 2D source that the model saw.
+        layout, skeleton: joints that went in and that came out, in order.
+        clips: one or more.
+    """
+
+    model: str
+    dataset: str
+    synthetic: bool
+    keypoints: str
+    layout: Skeleton
+    skeleton: Skeleton
+    clips: tuple[LiftedClip, ...]
+    notes: tuple[str, ...] = ()
+
+    def some(self, most: int) -> tuple[LiftedClip, ...]:
+        """At most so many of the clips, spread evenly over all of them."""
+        return tuple(self.clips[place] for place in spread(len(self.clips), most))
+
+    @property
+    def num_frames(self) -> int:
+        return sum(len(clip.frames) for clip in self.clips)
+
+    @property
+    def root_joint(self) -> str:
+        """The name of the joint that all others are relative to."""
+        parents = self.skeleton.parents
+        return self.skeleton.joints[parents.index(-1) if parents else 0]
+
+    @property
+    def has_root(self) -> bool:
+        """Whether it is known where in camera space the root is."""
+        return self.clips[0].root is not None
+
+
+def spread(number: int, most: int) -> list[int]:
+    """At most so many of a number of things, spread evenly over all of them: their places, in order."""
+    taken = min(most, number)
+    return [(2 * place + 1) * number // (2 * taken) for place in range(taken)]
+
+
+def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
+    """Lifts whole clips, however short they are, as the model was tested: with or without mirror images.
+
+    Args:
+        model: on any device.
+        data, clips, keypoints: what to lift; `check_fit` has nothing against it.
+
+    Raises:
+        InputError: there is no clip, or a prediction is not finite.
+    """
+    if not len(clips):
+        raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")
+    card = model.card
+    lifted = []
+    for (_, clip), pose, root in zip(clips.iterrows(), *_predict(model, data, clips, keypoints), strict=True):
+        if not (pose.isfinite().all() and (root is None or root.isfinite().all())):
+            raise InputError(
+                f"model {card.name}: what it makes of {data.name_of(clip)} is not finite; its weights are damaged"
+            )
+        rows = slice(clip.start, clip.stop)
+        known = clip.labelled and data.skeleton.joints == card.skeleton.joints
+        lifted.append(
+            LiftedClip(
+                subject=clip.subject,
+                action=clip.action,
+                take=clip["take"],
+                camera=data.camera_of(clip),
+                fps=float(clip.fps),
+                frames=data.frame_numbers(clip),
+                pixels=data.keypoints[keypoints][rows],
+                positions=pose.float().numpy(),
+                root=None if root is None else root.float().numpy(),
+                truth=data.positions[rows] if known else None,
+                step=data.frame_step,
+            )
+        )
+    layout = data.layouts[keypoints]
+    return Lifted(
+        card.name, data.name, data.synthetic, keypoints, layout, card.skeleton, tuple(lifted), tuple(data.notes)
+    )
+
+
+def _predict(
+    model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints: str
+) -> tuple[Iterator[Tensor], Iterator[Tensor | None]]:
+    """The pose of every clip, (frames, joints, 3), and its root, (frames, 3) or None, in order."""
+    lifters, card = model.lifters, model.card
+    mirror = card.errors is None or card.errors.mirrored
+    poses = predict(lifters.pose, data, clips, keypoints, mirror=mirror, joints=card.skeleton)
+    if lifters.trajectory is None:
+        return chain.from_iterable(poses), repeat(None, len(clips))
+    roots = predict_trajectory(lifters.trajectory, data, clips, keypoints, mirror=mirror)
+    return chain.from_iterable(poses), chain.from_iterable(roots)

@@ -1,0 +1,42 @@
+"""Models that nobody trained, with cards: for tests of what is done with a model, whatever it has learnt."""
+
+import torch
+
+from pose3d_lib.card_parts import ActionErrors, Errors, Means, Network
+from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks
+from pose3d_lib.skeleton import H36M_17
+
+
+def made_up_model(*widths: int, mirrored: bool = True, in_features: int = 2, seed: int = 0, **changes) -> TrainedModel:
+    """Random weights and batch norms that have seen something; its poses are of a person's size. `changes` are of its card."""
+    network = Network(
+        filter_widths=widths or (3, 3), channels=12, dropout=0.25, causal=False, dense=False, in_features=in_features
+    )
+    four = {"mpjpe": 12.34, "p_mpjpe": 11, "n_mpjpe": 12, "mpjve": 1}
+    errors = Errors(
+        dataset="elsewhere",
+        subjects=("S9",),
+        mirrored=mirrored,
+        actions={"Walking": ActionErrors(frames=100, **four)},
+        action_wise=Means(**four),
+        frame_wise=Means(**four),
+    )
+    fields = {
+        "name": "made-up",
+        "network": network,
+        "trajectory": False,
+        "keypoints": "simulated",
+        "layout": H36M_17,
+        "skeleton": H36M_17,
+        "fps": (50.0,),
+        "errors": errors,
+        "licence": "Anybody may have it.",
+        "origin": "Made up for a test.",
+    }
+    card = ModelCard(**fields | changes)
+    torch.manual_seed(seed)
+    lifters = build_networks(card)
+    for lifter in lifters.networks:
+        for _ in range(3):
+            lifter(torch.randn(4, lifter.receptive_field + 3, card.layout.num_joints, card.network.in_features))
+    return TrainedModel(lifters.eval(), card)
