@@ -31,10 +31,9 @@ def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
     for name, values in bundles.items():
         value = given.pop(name, chosen.pop(name, next(iter(values))))
         chosen.update(values[check_name(str(value), values, name)])
-    own_keypoints = kind.model_fields["keypoints"].default != ""  # otherwise a model chooses them
-    data = {name: chosen[name] for name in chosen.keys() & DataSpec.model_fields.keys()}
-    try:
-        return kind(**{**chosen, **complete_parameters(given, otherwise=data, keypoints=own_keypoints)})
+    defaults = [own.model_fields["keypoints"].default for own in (kind, DataSpec)]
+    try:  # a kind with a default of its own for the keypoints does not take what the dataset has first
+        return kind(**{**chosen, **complete_parameters(given, keypoints=defaults[0] == defaults[1])})
     except ValidationError as error:
         raise InputError("\n".join(_refusal(problem) for problem in error.errors())) from error
 

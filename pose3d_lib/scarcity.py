@@ -26,8 +26,8 @@ PUBLISHED_EPOCHS, PUBLISHED_WARMUP = 200, 5
 ABLATIONS = (PROJECTION, BONES)
 """Terms that are left out of the loss, one at a time."""
 
-STUDY = {"keypoints": "gt", "batch_size": 64, "lr_decay": 0.98}
-"""The published study's own settings, whatever the preset."""
+BATCH_SIZE = 64
+"""The published study's, whatever the preset."""
 
 
 class ScarcityConfig(SweepSettings):
@@ -42,10 +42,13 @@ class ScarcityConfig(SweepSettings):
             without; none given stands for those that the paper shows, or for the first two where the data lacks these.
         seeds: of every model.
         unit_epochs: length of every run, in passes over all clips of all train subjects.
+        keypoints, batch_size: as the published study has them.
         lr_decay: factor of the learning rate after every 200th part of a run.
     """
 
-    BUNDLES: ClassVar[dict[str, dict]] = {"preset": {name: {**PRESETS[name], **STUDY} for name in PRESETS}}
+    BUNDLES: ClassVar[dict[str, dict]] = {
+        "preset": {name: {**settings, "batch_size": BATCH_SIZE} for name, settings in PRESETS.items()}
+    }
 
     labelled_subject: str = ""
     shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.02, 0.1, 0.5)
@@ -53,6 +56,9 @@ class ScarcityConfig(SweepSettings):
     actions: tuple[str, ...] = ()
     seeds: tuple[Seed, ...] = (0, 1, 2)
     unit_epochs: float = Field(2.0, gt=0)
+    keypoints: str = "gt"
+    batch_size: int = Field(BATCH_SIZE, ge=2, validate_default=True)
+    lr_decay: float = Field(0.98, gt=0, le=1)
 
     @property
     def named_actions(self) -> tuple[str, ...]:

@@ -52,14 +52,11 @@ NAME_LIMIT = 150
 """Bytes of a dataset's name in the name of its prepared file, which may have 255 with all that is put around it."""
 
 
-def complete_parameters(
-    given: Mapping[str, object], *, otherwise: Mapping[str, object] | None = None, keypoints: bool = True
-) -> dict[str, object]:
+def complete_parameters(given: Mapping[str, object], *, keypoints: bool = True) -> dict[str, object]:
     """Parameters of a `DataSpec` with what follows from `dataset` added: its description's, and its own keypoints.
 
     What is given stays, an empty text or list counting as not given, as notebooks pass them; what is wrong is left to be
-    refused with all the rest. `otherwise` holds what is to be taken where neither the description says anything. Without
-    `keypoints`, those are left open where nobody names any.
+    refused with all the rest. Without `keypoints`, those are left open where nobody names any.
     """
     optional = DataSpec.model_fields.keys() - {"dataset"}
     given = {name: value for name, value in given.items() if name not in optional or value not in ("", (), [])}
@@ -67,7 +64,7 @@ def complete_parameters(
     if not isinstance(dataset, str):
         return dict(given)
     entry = catalogue.find_entry(dataset)
-    completed = {**(otherwise or {}), **(entry.parameters if entry else {}), **given}
+    completed = {**(entry.parameters if entry else {}), **given}
     if keypoints and "keypoints" not in completed:
         completed["keypoints"] = _origin(dataset)[0].KEYPOINTS
     return completed
