@@ -74,7 +74,7 @@ def unlabelled_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
     labelled = own_train_clips(config, data)
     everybody = tuple(dict.fromkeys(data.clips.subject))
     subjects = [check_name(name, everybody, f"subject of {data.name}") for name in config.unlabelled_subjects]
-    chosen = data.clips.subject.isin(subjects or labelled.subject.unique())
+    chosen = data.clips.subject.isin(subjects or config.labelled_subjects or data.train_subjects)
     if config.unlabelled_actions not in ((), (ALL,)):
         actions = [check_name(name, data.actions, f"action of {data.name}") for name in config.unlabelled_actions]
         chosen &= data.clips.action.isin(actions)
@@ -120,6 +120,17 @@ def check_run(config: RunConfig, data: PoseDataset) -> Budget:
             f"parameter unit_epochs: found {config.unit_epochs:g}, which leaves {budget.total} windows to train on; "
             f"a unit epoch has {budget.unit}"
         )
+    if config.test_every >= budget.epochs:
+        raise InputError(
+            f"parameter test_every: found {config.test_every}, and the run has {budget.epochs:.3g} epochs of its own, so no "
+            "test on the way would be made; give less, 0 for none, or more unit_epochs"
+        )
+    longest = int((own_train_clips(config, data).eval("stop - start")).max())
+    if config.chunk > longest:
+        raise InputError(
+            f"parameter chunk: found {config.chunk}, and the longest stretch of a clip that is trained on has {longest} "
+            f"frames; give at most {longest}"
+        )
     if config.semi_supervised:
         _check_unlabelled(config, data, budget)
     return budget
@@ -132,9 +143,14 @@ def _check_unlabelled(config: RunConfig, data: PoseDataset, budget: Budget) -> N
         what = ", ".join(config.unlabelled_actions) or "any action"
         raise InputError(
             f"parameters unlabelled_subjects, unlabelled_actions: {data.name} has no frame of {whose} doing {what} that is "
-            "not labelled in this run; name others, or give a smaller train_share"
+            "not labelled in this run; name others, labelled_subjects without them, or a smaller train_share"
         )
-    if config.warmup_epochs >= budget.epochs:
+    if idle := [name for name in config.unlabelled_subjects if name not in set(clips.subject)]:
+        raise InputError(
+            f"parameter unlabelled_subjects: every frame of {', '.join(idle)} that the run could see is labelled in it; leave "
+            "them out, or name labelled_subjects without them"
+        )
+    if config.warmup_epochs * budget.per_epoch > budget.total - config.batch_size:
         raise InputError(
             f"parameter warmup_epochs: found {config.warmup_epochs:g}, and the run has {budget.epochs:.3g} epochs, so no "
             "unlabelled window would ever enter; give less, or more unit_epochs"

@@ -158,6 +158,7 @@ def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:
     network = f"{_all(c.receptive_field for c in configs)} frames, {_all(c.channels for c in configs)} channels"
     if any(config.precision != "float32" for config in configs):
         network += f", {_all(config.precision for config in configs)}"
+    network += "".join(f", {mode}" for mode in dict.fromkeys(mode for config in configs for mode in config.modes))
     lengths = f"{_all(c.unit_epochs for c in configs)} unit epoch{'s' * any(c.unit_epochs != 1 for c in configs)}"
     rules = f"budget {_all(c.budget for c in based)}, schedule {_all(c.schedule for c in based)}"
     seen = f"2D keypoints {configs[0].keypoints!r}{' with scores' * (configs[0].keypoints in data.scores)}"

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
-from pose3d_lib.losses import PROJECTION, TERMS
+from pose3d_lib.losses import PROJECTION, TERMS, TRAJECTORY
 from pose3d_lib.settings import Seed, Settings
 from pose3d_lib.sources.spec import DataSpec, split_list
 
@@ -152,6 +152,16 @@ class RunConfig(Settings):
             check_name(term, TERMS[1:], "term of the loss that can be left out")
         return terms
 
+    @field_validator("without_terms")
+    @classmethod
+    def _trained_trajectory(cls, terms: tuple[str, ...]) -> tuple[str, ...]:
+        if {TRAJECTORY, PROJECTION} <= set(terms):
+            raise ValueError(
+                f"without {TRAJECTORY} and without {PROJECTION} nothing would train the network of the trajectory; leave out "
+                "one of them"
+            )
+        return terms
+
     @field_validator("trajectory")
     @classmethod
     def _implied(cls, trajectory: bool, info: ValidationInfo) -> bool:
@@ -161,7 +171,8 @@ class RunConfig(Settings):
     @field_validator("warmup_epochs", "without_terms", "projection")
     @classmethod
     def _only_with_unlabelled(cls, value: object, info: ValidationInfo) -> object:
-        semi_supervised = info.data.get("unlabelled_subjects") or info.data.get("unlabelled_actions")
+        whose = ("unlabelled_subjects", "unlabelled_actions")
+        semi_supervised = any(info.data.get(name, "refused") for name in whose)  # what is refused was meant
         if value != cls.model_fields[info.field_name].default and not semi_supervised:
             raise ValueError(
                 "this is a setting of semi-supervised training, and no clip is unlabelled; "

@@ -16,6 +16,9 @@ SECONDS_PER_RUN = 5.0
 
 SECONDS_TO_MEASURE = 3.0
 
+PLAIN = {"evaluate_at": (), "test_every": 0, "start_from": "", "warmup_epochs": 0.0}
+"""What a run is measured with: nothing but training, and all that it trains on from the first step on."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -82,7 +85,12 @@ def estimate_runs(configs: Sequence[RunConfig], data: PoseDataset, jobs: int) ->
 
 
 def _network(config: RunConfig) -> str:
-    return f"{config.receptive_field} frames, {config.channels} channels, {config.precision}, {config.device}"
+    """What the speed of a run depends on: two of the same have about the same."""
+    parts = [f"{config.receptive_field} frames", f"{config.channels} channels", config.precision, config.device]
+    if config.chunk > 1:
+        parts.append(f"chunks of {config.chunk}")
+    kinds = {"dense": config.dense, "semi-supervised": config.semi_supervised, "with trajectory": config.trajectory}
+    return ", ".join([*parts, *(kind for kind, is_it in kinds.items() if is_it)])
 
 
 class _MeasuredEnough(Exception):
@@ -99,7 +107,7 @@ def measure_speed(config: RunConfig, data: PoseDataset) -> float:
             raise _MeasuredEnough
 
     try:
-        trained = train(config.model_copy(update={"evaluate_at": (), "start_from": ""}), data, on_progress=report)
+        trained = train(config.model_copy(update=PLAIN), data, on_progress=report)
     except _MeasuredEnough:
         (first, begun), (last, ended) = reports[0], reports[-1]  # the steps before the first report warmed up
         return (last - first) / (ended - begun)

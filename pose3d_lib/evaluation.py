@@ -63,6 +63,8 @@ def evaluate_lifters(
     if lifters.trajectory is not None:
         groups = predict_trajectory(lifters.trajectory, data, clips, keypoints, mirror=mirror)
         predicted = torch.cat([roots for group in groups for roots in group])
+        if not predicted.isfinite().all():
+            raise FloatingPointError(f"{data.name}: a predicted trajectory is not finite")
         true = gather_trajectory(data, clips).squeeze(1).double()
         apart = 1000 * metrics.mrpe(predicted, true)
         errors[ROOT_ERROR] = [float(own.mean()) for own in apart.split((clips.stop - clips.start).tolist())]

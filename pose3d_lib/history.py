@@ -22,7 +22,8 @@ class HistoryRow:
         test_mpjpe: error on the clips of `own_test_clips`, mm, all frames weighted alike; None without a test.
         test_actions: the same per action; None without a test.
         train_seconds, test_seconds: spent so far in training, and in tests on the way.
-        terms: means since the row before of the other terms of the loss, as `losses` measures them; None where there are none.
+        terms: means since the row before of the other terms of the loss, as `losses` measures them, each over the batches
+            that had it; None where there are none.
     """
 
     epoch: float

@@ -4,8 +4,6 @@ From VideoPose3D, section 4 (Pavllo et al. 2019). All weights are 1. `real` says
 poses are relative to the root, in metres.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -61,18 +59,19 @@ def projection_loss(
 def bone_loss(
     labelled: Tensor,
     unlabelled: Tensor,
-    bones: Sequence[tuple[int, int]],
+    bones: Tensor,
     labelled_real: Tensor | None,
     unlabelled_real: Tensor | None,
 ) -> Tensor:
     """How far apart the mean predicted lengths of the bones are between the two halves of a batch: metres, ().
 
-    (B, chunk, joints, 3) twice; the gradient flows through both. `bones` are pairs of joints.
+    (B, chunk, joints, 3) twice; the gradient flows through both. `bones`, (bones, 2) int64, are the joints at their ends.
     """
-    parents, joints = (list(ends) for ends in zip(*bones, strict=True))
+    parents, joints = bones.unbind(dim=1)
 
     def mean_lengths(poses: Tensor, real: Tensor | None) -> Tensor:
-        lengths = joint_errors(poses[..., joints, :], poses[..., parents, :])  # (B, chunk, bones)
+        ends = poses.index_select(-2, joints), poses.index_select(-2, parents)
+        lengths = joint_errors(*ends)  # (B, chunk, bones)
         if real is None:
             return lengths.mean(dim=(0, 1))
         return (lengths * real[..., None]).sum(dim=(0, 1)) / real.sum()

@@ -17,7 +17,6 @@ from pose3d_lib.losses import (
     trajectory_loss,
 )
 from pose3d_lib.model import TemporalLifter
-from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.windows import Batch, TrainingWindows, UnlabelledWindows
 
 
@@ -27,13 +26,13 @@ class Unlabelled:
 
     Attributes:
         windows: where it comes from.
-        skeleton: whose bones shall be as long as in the labelled half.
+        bones: (bones, 2) int64, on the device: the joints at the ends of those that shall be as long as in the labelled half.
         without: terms that are left out.
         camera: a name of `losses.CAMERA_MODELS`.
     """
 
     windows: UnlabelledWindows
-    skeleton: Skeleton
+    bones: Tensor
     without: tuple[str, ...] = ()
     camera: str = "distorted"
 
@@ -99,7 +98,7 @@ class Objective:
                 poses[1], trajectory[1], other.seen, other.intrinsics, other.real, camera=self.unlabelled.camera
             )
         if BONES not in self._without:
-            terms[BONES] = bone_loss(*poses, self.unlabelled.skeleton.bones, batch.real, other.real)
+            terms[BONES] = bone_loss(*poses, self.unlabelled.bones, batch.real, other.real)
         return terms
 
 

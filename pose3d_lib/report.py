@@ -9,12 +9,13 @@ import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
-from pose3d_lib.assignment import unlabelled_clips
+from pose3d_lib.assignment import own_train_clips, unlabelled_clips
 from pose3d_lib.budget import Budget
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, action_wise, frame_wise, named, per_action
 from pose3d_lib.figures import save_figure
+from pose3d_lib.losses import PROJECTION
 from pose3d_lib.padded_clips import gather_targets
 from pose3d_lib.runs import Run
 from pose3d_lib.table_files import to_markdown
@@ -43,23 +44,32 @@ def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> 
 def describe_run(config: RunConfig, data: PoseDataset, budget: Budget) -> str:
     """What a run trains on, how much of it, and by which modes, in a few lines."""
     subjects = f" by {', '.join(config.labelled_subjects)}" if config.labelled_subjects else ""
-    share = f", {100 * config.train_share:g} % of every clip" if config.train_share != 1 else ""
+    part = " from somewhere in" if config.share_at == "anywhere" else " of"
+    share = f", {100 * config.train_share:g} %{part} every clip" if config.train_share != 1 else ""
+    seen = f"keypoints {config.keypoints!r}{' with scores' * config.scores}"
     lines = [
-        f"{', '.join(config.trained_actions)} of {data.name}{subjects}{share}, keypoints {config.keypoints!r}, "
+        f"{', '.join(config.trained_actions)} of {data.name}{subjects}{share}, {seen}, "
         f"seed {config.seed}, on the {config.device}",
         f"{budget.per_epoch:,} windows per epoch, {budget.unit:,} in a unit epoch: t = {budget.t:.2f}",
         f"{budget.total:,} windows in all, {budget.epochs:.2f} epochs, batches of {config.batch_size}",
     ]
+    modes = [*config.modes, *["a network of the trajectory too"] * config.has_trajectory]
+    modes += [f"started from {config.start_from}"] * bool(config.start_from)
+    if modes:
+        lines.append("; ".join(modes))
+    if config.chunk > 1:
+        lines.append("(a window counts here as often as it has output frames)")
     if config.semi_supervised:
         clips = unlabelled_clips(config, data)
         lines.append(
-            f"besides, from epoch {config.warmup_epochs:g} on, as many windows of {len(clips)} clips without their 3D "
-            f"poses: {', '.join(dict.fromkeys(clips.action))} by {', '.join(dict.fromkeys(clips.subject))}"
+            f"besides, from epoch {config.warmup_epochs:g} on, as many windows of {clips.index.nunique()} clips without their "
+            f"3D poses: {', '.join(dict.fromkeys(clips.action))} by {', '.join(dict.fromkeys(clips.subject))}"
         )
         if tested := sorted(set(clips.subject) & set(data.test_subjects)):
             lines.append(f"video of {', '.join(tested)}, on whom the run is tested, is among them")
-        if config.without_terms:
-            lines.append(f"left out of the loss: {', '.join(config.without_terms)}")
+        without = f"without {', '.join(config.without_terms)}" if config.without_terms else "with all terms"
+        lens = "" if PROJECTION in config.without_terms else f", projected through the {config.projection} lens"
+        lines.append(f"the loss is {without}{lens}")
     return "\n".join(lines)
 
 
@@ -70,16 +80,14 @@ def subjects_errors_table(clips: pd.DataFrame) -> pd.DataFrame:
     return table.astype({"Frames": int})
 
 
-def root_errors_table(run: Run, actions: Sequence[str]) -> pd.DataFrame:
-    """The mean root position error of every action, of a run that has a network of the trajectory."""
-    errors = pd.Series({action: run.root_errors[action] for action in actions})
-    return errors.rename("MRPE [mm]").rename_axis("Action").reset_index()
+def mean_pose_error(data: PoseDataset, config: RunConfig, actions: Sequence[str]) -> float:
+    """Test MPJPE, mm, on some actions of always predicting the mean pose that a run is trained on: the least to beat.
 
-
-def mean_pose_error(data: PoseDataset, actions: Sequence[str]) -> float:
-    """Test MPJPE, mm, on some actions of always predicting the mean pose of their training clips: the least to beat."""
-    trained = [action for action in actions if action in data.train_actions] or data.train_actions
-    mean = gather_targets(data, data.select(data.train_subjects, trained)).mean(dim=0)
+    Of the run's clips, those of these actions, where it has them.
+    """
+    clips = own_train_clips(config, data)
+    own = clips[clips.action.isin(actions)]
+    mean = gather_targets(data, own if len(own) else clips).mean(dim=0)
     return 1000 * float((gather_targets(data, data.select(data.test_subjects, actions)) - mean).norm(dim=-1).mean())
 
 

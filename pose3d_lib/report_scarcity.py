@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from pose3d_lib.actions import ALL
 from pose3d_lib.comparison import describe_runs
 from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarcity
-from pose3d_lib.paths import outputs_dir
 from pose3d_lib.readable import show_change, show_p, show_value
 from pose3d_lib.report import say, show_figure, show_table
+from pose3d_lib.result_folders import folder_of
 from pose3d_lib.runs import Run
 from pose3d_lib.scarcity import ABLATIONS, labelled_subject, question_actions, unlabelled_subjects
 from pose3d_lib.table_files import save_table
@@ -27,10 +27,7 @@ from pose3d_lib.tables_scarcity import (
 
 def scarcity_dir(results: ScarcityResults) -> Path:
     """Where the tables and figures of a scarcity study go."""
-    data, config = results.data, results.config
-    widths = "x".join(map(str, config.filter_widths))
-    network = f"{config.keypoints}-{widths}-{config.channels}c-{config.batch_size}b-{config.unit_epochs:g}ue"
-    return outputs_dir() / "results" / f"{data.name}-{data.fingerprint[:6]}-{network}-scarcity"
+    return folder_of(results.data, results.config, {"scarcity": {}})
 
 
 def show_plan(results: ScarcityResults) -> None:
@@ -85,24 +82,24 @@ def show_scarcity(results: ScarcityResults) -> None:
 
 def show_ablation(results: ScarcityResults) -> None:
     """What each term of the loss is worth."""
+    planned = [run for run in results.planned if run.without_terms]
     share = results.config.ablation_share
-    table = ablation_table(results, ALL, share) if share else pd.DataFrame()
-    if len(table) < 2:
-        say("No run leaves out a term of the loss.")
+    runs = [run for run in results.runs if run.config.is_baseline and run.config.train_share == share]
+    if not planned or not any(run.config.without_terms for run in runs):
+        say("No run that leaves out a term is finished yet." if planned else "No run leaves out a term of the loss.")
         return
-    runs = [run for run in results.runs if run.config.action == ALL and run.config.train_share == share]
+    table = ablation_table(results, ALL, share)
     caption = f"Mean ± standard deviation over seeds. {_caption(results, runs)}"
     save_table(table, scarcity_dir(results) / "table_ablation", caption, _with_deviations(table))
     show_table(_with_deviations(table), caption)
     seeds = seeds_table(results)
     shown = seeds[(seeds.action == ALL) & (seeds.share == share)]
     _show(results, draw_ablation(shown, _title(results, "What each term is worth")), "figure_ablation", caption)
-    roots = shown[(shown.arm == SEMI_SUPERVISED) & (shown.without == "")].mrpe
-    say(f"The root is found {roots.mean():.0f} mm from its true place on average (MRPE, the whole loss).")
     errors = table.set_index("Loss")["MPJPE [mm]"]
     if WHOLE in errors:
+        roots = shown[(shown.arm == SEMI_SUPERVISED) & (shown.without == "")].mrpe
         worth = "; ".join(f"{name}: {error - errors[WHOLE]:+.1f} mm" for name, error in errors.items() if name != WHOLE)
-        say(f"MPJPE against the whole loss: {worth}.")
+        say(f"MPJPE against the whole loss: {worth}. With it, the root is {roots.mean():.0f} mm off (MRPE).")
 
 
 def show_question(results: ScarcityResults) -> None:
@@ -149,9 +146,10 @@ def _with_deviations(table: pd.DataFrame) -> pd.DataFrame:
 
 def _for_reading(table: pd.DataFrame) -> pd.DataFrame:
     """`tables_scarcity.scarcity_table` for reading."""
-    shown = table[[name for name in ("Action", "Labelled [%]", "Frames") if name in table]].copy()
+    shown = table[[name for name in ("Action", "Labelled [%]", "Frames", "Epochs") if name in table]].copy()
     if "Labelled [%]" in shown:
         shown["Labelled [%]"] = table["Labelled [%]"].map("{:g}".format)
+    shown["Epochs"] = table["Epochs"].map("{:.3g}".format)
     for arm in (SUPERVISED, SEMI_SUPERVISED):
         rows = table[[f"{arm}, mean", f"{arm}, sd"]].to_numpy()
         shown[f"{arm}, MPJPE [mm]"] = [show_value(*row) for row in rows]

@@ -1,7 +1,5 @@
 """What a study has so far: its finished runs under every condition, what is missing, and where its tables go."""
 
-import hashlib
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +10,9 @@ from pose3d_lib.beyond import plan_beyond, study_runs
 from pose3d_lib.comparison import Comparison, collect_runs, find_left_out, find_own
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.paths import outputs_dir
+from pose3d_lib.result_folders import folder_of
 from pose3d_lib.runs import Run, find_run
-from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import PUBLISHED, STUDIES, Condition, StudyConfig, choose_actions, plan_study
-
-MOST_TOLD = 100
-"""Bytes of a folder's name that settings may take; a name has 255 at most."""
 
 
 @dataclass(frozen=True)
@@ -98,39 +92,5 @@ def collect_study(config: StudyConfig, data: PoseDataset) -> StudyResults:
 
 
 def results_dir(data: PoseDataset, config: StudyConfig) -> Path:
-    """Where the tables and figures of a study go: one of other data or settings does not overwrite them.
-
-    The name says dataset, keypoints, widths, channels, batch size and the study, and every setting that is not the study's,
-    or a hash of these where they are many.
-    """
-    defaults = {name: field.default for name, field in StudyConfig.model_fields.items()}
-    studies = {name: {**defaults, **settings} for name, settings in STUDIES.items()}
-    told = {
-        *DataSpec.model_fields,
-        "filter_widths",
-        "channels",
-        "batch_size",
-        "jobs",
-        "scheduler",
-        "threads",
-        "device",
-        "preset",
-    }
-    values = {name: getattr(config, name) for name in StudyConfig.model_fields if name not in told}
-    differing = {
-        name: [setting for setting in values if values[setting] != settings[setting]]
-        for name, settings in studies.items()
-    }
-    study = min(differing, key=lambda name: len(differing[name]))
-    other = "".join(f"-{setting}-{_in_name(values[setting])}" for setting in differing[study])
-    if len(other.encode()) > MOST_TOLD or re.search(r"[/\\]", other):
-        other = f"-{hashlib.sha256(other.encode()).hexdigest()[:10]}"
-    widths = "x".join(map(str, config.filter_widths))
-    what = f"{data.name}-{data.fingerprint[:6]}-{config.keypoints}-{widths}-{config.channels}c-{config.batch_size}b"
-    return outputs_dir() / "results" / f"{what}-{study}{other}"
-
-
-def _in_name(value: object, between: str = ",") -> str:
-    if isinstance(value, tuple):
-        return between.join(_in_name(part, "x") for part in value)
-    return f"{value:.15g}" if isinstance(value, float) else f"{value}"
+    """Where the tables and figures of a study go."""
+    return folder_of(data, config, STUDIES)

@@ -45,7 +45,7 @@ def make_card(run: Run, data: PoseDataset) -> ModelCard:
             clips=len(clips),
             frames=int((clips.stop - clips.start).sum()),
             windows=run.timing["windows"],
-            unlabelled_clips=len(unlabelled_clips(config, data)),
+            unlabelled_clips=unlabelled_clips(config, data).index.nunique(),
             notes=tuple(data.declarations()),
             config=config.model_dump(mode="json"),
             commit=provenance["commit"],

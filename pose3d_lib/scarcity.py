@@ -8,7 +8,7 @@ asked of it: does video of other actions, without poses, help a model that knows
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.assignment import check_run
@@ -29,6 +29,9 @@ ABLATIONS = (PROJECTION, BONES)
 BATCH_SIZE = 64
 """The published study's, whatever the preset."""
 
+CHANNELS, DROPOUT = 1024, 0.25
+"""Of the published networks."""
+
 
 class ScarcityConfig(SweepSettings):
     """Which runs a scarcity study has.
@@ -43,22 +46,33 @@ class ScarcityConfig(SweepSettings):
         seeds: of every model.
         unit_epochs: length of every run, in passes over all clips of all train subjects.
         keypoints, batch_size: as the published study has them.
+        dropout: below the published 0.25, which is for 1024 channels; of presets with as many, that.
+        evaluate_at: no run is tested on the way unless this asks for it.
         lr_decay: factor of the learning rate after every 200th part of a run.
     """
 
     BUNDLES: ClassVar[dict[str, dict]] = {
-        "preset": {name: {**settings, "batch_size": BATCH_SIZE} for name, settings in PRESETS.items()}
+        "preset": {
+            name: {
+                **settings,
+                "batch_size": BATCH_SIZE,
+                **({"dropout": DROPOUT} if settings.get("channels", 0) >= CHANNELS else {}),
+            }
+            for name, settings in PRESETS.items()
+        }
     }
 
     labelled_subject: str = ""
     shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.02, 0.1, 0.5)
-    ablation_share: float = Field(0.1, ge=0, le=1)
+    ablation_share: float = Field(0.1, ge=0, le=1, validate_default=True)  # which `shares` may not have
     actions: tuple[str, ...] = ()
     seeds: tuple[Seed, ...] = (0, 1, 2)
-    unit_epochs: float = Field(2.0, gt=0)
+    unit_epochs: float = Field(4.0, gt=0)
     keypoints: str = "gt"
     batch_size: int = Field(BATCH_SIZE, ge=2, validate_default=True)
+    dropout: float = Field(0.1, ge=0, lt=1)
     lr_decay: float = Field(0.98, gt=0, le=1)
+    evaluate_at: tuple[float, ...] = ()
 
     @property
     def named_actions(self) -> tuple[str, ...]:
@@ -93,14 +107,15 @@ class ScarcityConfig(SweepSettings):
             raise ValueError(f"with {ALL!r} no other action is left to be seen without poses; name actions only")
         return actions
 
-    @model_validator(mode="after")
-    def _share_to_ablate(self) -> "ScarcityConfig":
-        if self.ablation_share and self.ablation_share not in self.shares:
+    @field_validator("ablation_share")
+    @classmethod
+    def _one_of_the_shares(cls, share: float, info: ValidationInfo) -> float:
+        shares = info.data.get("shares", (share,))
+        if share and share not in shares:
             raise ValueError(
-                f"ablation_share {self.ablation_share:g} is none of shares, {', '.join(f'{s:g}' for s in self.shares)}; "
-                "give one of these, or 0 for no ablation"
+                f"it is none of shares, {', '.join(f'{own:g}' for own in shares)}; give one of these, or 0 for no ablation"
             )
-        return self
+        return share
 
 
 def plan_scarcity(config: ScarcityConfig, data: PoseDataset) -> list[RunConfig]:
@@ -125,10 +140,14 @@ def unlabelled_subjects(config: ScarcityConfig, data: PoseDataset) -> tuple[str,
 def question_actions(config: ScarcityConfig, data: PoseDataset) -> list[str]:
     """The actions of this paper's question; none where there is only one action to train on."""
     both = [action for action in data.train_actions if action in data.test_actions]
-    if len(data.train_actions) < 2:
-        return []
     what = f"action with train and test clips in {data.name}"
-    return [check_name(action, both, what) for action in config.actions] or paper_actions(both)
+    wanted = [check_name(action, both, what) for action in config.actions] or paper_actions(both)
+    if len(data.train_actions) < 2 and config.actions:
+        raise InputError(
+            f"parameter actions: found {', '.join(wanted)}, and {data.name} has no other action that could be seen without "
+            "poses; leave it out"
+        )
+    return wanted if len(data.train_actions) > 1 else []
 
 
 def _scarcity(config: ScarcityConfig, data: PoseDataset) -> Iterator[RunConfig]:
@@ -160,9 +179,9 @@ def _other_actions(config: ScarcityConfig, data: PoseDataset) -> Iterator[RunCon
 
 
 def make_run(config: ScarcityConfig, data: PoseDataset, **settings: object) -> RunConfig:
-    """A run of the study's length whose warm-up and learning rate take the same share of it as the published ones.
+    """A run of the study's length whose warm-up takes the same share of it as the published one's, and whose rate falls as far.
 
-    The learning rate falls after every epoch, and a run has more or fewer of them than 200.
+    The learning rate falls after every epoch, and a run has more or fewer of them than 200: in finer or coarser steps.
 
     Raises:
         InputError: the data cannot carry the run.

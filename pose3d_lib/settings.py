@@ -83,6 +83,18 @@ class Settings(DataSpec):
         return receptive_field(self.filter_widths)
 
     @property
+    def modes(self) -> tuple[str, ...]:
+        """How networks, windows and tests are other than VideoPose3D's by default, in words."""
+        differs = {
+            "causal": self.causal,
+            "dense": self.dense,
+            f"windows of {self.chunk} output frames": self.chunk > 1,
+            "no mirror images in training": not self.mirror_training,
+            "tests not averaged with mirror images": not self.mirror_testing,
+        }
+        return tuple(mode for mode, holds in differs.items() if holds)
+
+    @property
     def data(self) -> DataSpec:
         """The part that says which data."""
         return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields})
@@ -90,7 +102,9 @@ class Settings(DataSpec):
     @field_validator("filter_widths", "evaluate_at", mode="before")
     @classmethod
     def _split_numbers(cls, numbers: object, info: ValidationInfo) -> object:
-        return () if info.field_name == "evaluate_at" and numbers == AT_THE_END else split_list(numbers)
+        if info.field_name == "evaluate_at" and isinstance(numbers, str) and numbers.strip().lower() == AT_THE_END:
+            return ()
+        return split_list(numbers)
 
     @field_validator("filter_widths")
     @classmethod
@@ -110,6 +124,11 @@ class Settings(DataSpec):
         if size % chunk:
             raise ValueError(
                 f"a batch counts output frames, and a window has chunk = {chunk} of them; give a multiple of {chunk}"
+            )
+        if size == chunk > 1:
+            raise ValueError(
+                f"a batch of one window, whose {chunk} frames are alike, is none that a batch norm can normalise; give "
+                f"{2 * chunk} or more"
             )
         return size
 

@@ -77,7 +77,9 @@ def check_start(config: RunConfig, data: PoseDataset) -> Path | None:
     made = _read(folder / "config.json", RunConfig)
     other = [name for name in SAME_NETWORK if getattr(made, name) != getattr(config, name)]
     if other:
-        found = "; ".join(f"{name} {getattr(made, name)!r}, expected {getattr(config, name)!r}" for name in other)
+        found = "; ".join(
+            f"{name.removeprefix('has_')} {getattr(made, name)!r}, expected {getattr(config, name)!r}" for name in other
+        )
         raise InputError(f"{folder}: a network of another kind: {found}; start from a run with the same settings")
     if (name := run_name(made, data.fingerprint)) != config.start_from:
         raise InputError(

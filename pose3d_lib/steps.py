@@ -43,14 +43,16 @@ class AmsGrad:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Updates every parameter, each of which needs a gradient, and frees the gradients."""
+        """Updates every parameter that has a gradient, and frees the gradients."""
+        rows = zip(self._parameters, self._means, self._squares, self._largest, self._steps, strict=True)
+        parameters, means, squares, largest, steps = zip(*(row for row in rows if row[0].grad is not None), strict=True)
         adam(
-            self._parameters,
-            [parameter.grad for parameter in self._parameters],
-            self._means,
-            self._squares,
-            self._largest,
-            self._steps,
+            list(parameters),
+            [parameter.grad for parameter in parameters],
+            list(means),
+            list(squares),
+            list(largest),
+            list(steps),
             fused=True,
             amsgrad=True,
             beta1=0.9,
@@ -75,7 +77,7 @@ class TrainingSteps:
 
     Attributes:
         loss_sum: () float64, the losses of all labelled frames since it was last zeroed, metres.
-        term_sums: the same of the other terms of the loss, by name.
+        term_sums: by name of each other term of the loss, (2,) float64: the same, and of how many labelled frames.
         first_bad: () int64, the first step, counted from 1, whose loss was not finite; NEVER if there was none.
     """
 
@@ -88,7 +90,7 @@ class TrainingSteps:
         self._times: dict[tuple[int, ...], int] = {}
         self._schedule: tuple[float, float] | None = None
         self.loss_sum = torch.zeros((), device=self._device, dtype=torch.float64)
-        self.term_sums = {name: torch.zeros_like(self.loss_sum) for name in objective.other_terms}
+        self.term_sums = {name: self.loss_sum.new_zeros(2) for name in objective.other_terms}
         self._steps = torch.zeros((), device=self._device, dtype=torch.int64)
         self.first_bad = torch.full_like(self._steps, NEVER)
 
@@ -143,7 +145,8 @@ class TrainingSteps:
         self.loss_sum += terms[POSE].detach() * count
         for name, own in self.term_sums.items():
             if name in terms:
-                own += terms[name].detach() * count
+                own[0] += terms[name].detach() * count
+                own[1] += count
         self._steps += 1
         self.first_bad.copy_(torch.minimum(self.first_bad, torch.where(loss.detach().isfinite(), NEVER, self._steps)))
 

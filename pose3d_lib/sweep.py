@@ -15,6 +15,7 @@ from pose3d_lib.kernels import SweepFailed, execute_notebook
 from pose3d_lib.processes import open_processes
 from pose3d_lib.run_status import RunStatus, can_start, first_look, look_again
 from pose3d_lib.runs import LOG
+from pose3d_lib.scarcity import ScarcityConfig
 from pose3d_lib.settings import available_cores
 from pose3d_lib.study import SweepSettings
 
@@ -23,6 +24,9 @@ KILLED = "its process was killed (out of memory?); started again, it goes on fro
 
 CLUSTER_JOBS = 8
 """Jobs of a batch system at a time, where nobody says how many."""
+
+MOST_OF_A_RUN = 4
+"""Times the memory of a supervised run that a semi-supervised one takes: two networks, and batches twice as large."""
 
 MOST_ON_A_GPU = 4
 """Runs at a time: more of them only wait for each other."""
@@ -44,18 +48,28 @@ def count_jobs(config: SweepSettings) -> int:
 
 
 def gpu_bytes(config: SweepSettings) -> int:
-    """Memory that a run takes on a GPU at most, from the sizes of its network; an estimate, not measured.
+    """Memory that a run takes on a GPU at most, from the sizes of its networks; an estimate, not measured.
 
     CUDA itself, half a GB of data, weights with their gradients and three values of the optimiser, and what each layer
     keeps for the backward pass: the outputs of convolution, batch norm, ReLU and dropout.
     """
-    widths, channels = config.filter_widths, config.channels
-    positions, left = 0, config.receptive_field
+    widths, channels, dilation = config.filter_widths, config.channels, 1
+    positions, taps, left = 0, 0, config.receptive_field
     for width in widths:
-        left //= width
-        positions += 2 * left  # two convolutions per block, of which the second keeps the length
-    parameters = channels * channels * sum(width + 1 for width in widths)
-    return int(1.5e9 + 5 * 4 * parameters + 4 * 4 * config.batch_size * channels * positions)
+        reach = (width - 1) * dilation
+        dilation *= width
+        dilated = (
+            config.chunk > 1 or config.dense
+        )  # every position between, not only those that lead to one output frame
+        left = left - reach if dilated else left // width
+        positions += 2 * (
+            left + (config.chunk - 1 if dilated else 0)
+        )  # of two convolutions, the second keeps the length
+        taps += (reach if config.dense else width - 1) + 2
+    windows = config.batch_size // config.chunk
+    bytes_each = 5 * 4 * channels * channels * taps + 4 * 4 * windows * channels * positions
+    most = MOST_OF_A_RUN if isinstance(config, ScarcityConfig) else 1
+    return int(1.5e9 + most * bytes_each)
 
 
 def run_sweep(

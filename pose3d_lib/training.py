@@ -94,7 +94,8 @@ class _Training:
             projected = PROJECTION not in config.without_terms
             windows = UnlabelledWindows(*what, intrinsics=projected, **settings)
             self._others = EndlessOrder(len(windows), seed=config.seed, device=self._device)
-            unlabelled = Unlabelled(windows, data.skeleton, config.without_terms, config.projection)
+            bones = torch.tensor(data.skeleton.bones, device=self._device)
+            unlabelled = Unlabelled(windows, bones, config.without_terms, config.projection)
         self._test_clips = own_test_clips(config, data)
         self._lifters = build_lifters(config, data)
         if initial is not None:
@@ -234,10 +235,8 @@ class _Training:
             errors = per_action(clips)
             self._testing.halt()
         since = self._seen - (self.rows[-1].windows if self.rows else 0)
-        sums = {name: float(own) for name, own in self._make_step.term_sums.items()}
-        terms = {
-            name: own / since for name, own in sums.items() if own
-        }  # before the warm-up is over, some have not entered
+        sums = {name: own.tolist() for name, own in self._make_step.term_sums.items()}
+        terms = {name: own / frames for name, (own, frames) in sums.items() if frames}  # some enter after the warm-up
         return HistoryRow(
             epoch=self._seen / self._budget.per_epoch,
             unit_epochs=self._seen / self._budget.unit,

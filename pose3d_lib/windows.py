@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pose3d_lib.cameras import mirror_intrinsics, screen_intrinsics
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
 from pose3d_lib.model import padding, receptive_field
 from pose3d_lib.padded_clips import gather_targets, gather_trajectory, pad_clips
 from pose3d_lib.skeleton import ROOT, Skeleton
@@ -55,7 +56,7 @@ class Windows:
     """Every window of some clips by number, with `mirrored` each one's mirror image too, after all the others.
 
     A window has `chunk` output frames that follow each other; each frame of the clips is an output frame of one window.
-    The last window of a clip may reach beyond its end, where frames are repeated and count for nothing.
+    The last window of a clip may reach beyond its end, where frames are repeated that do not count in the loss.
 
     Args:
         data, clips, keypoints: what to see.
@@ -83,7 +84,7 @@ class Windows:
         device: torch.device | str = "cpu",
     ):
         padded = pad_clips(data, clips, keypoints, filter_widths, causal=causal, chunk=chunk, room=1 + mirrored)
-        self.chunk, self.mirrored = chunk, mirrored
+        self.chunk, self.has_mirrored = chunk, mirrored
         self.frames = receptive_field(filter_widths) + chunk - 1
         self.joint_shape = padded.screen.shape[1:]
         self._data, self._clips, self._ends = data, clips, np.cumsum(padded.lengths)
@@ -126,9 +127,9 @@ class Windows:
         steps = torch.minimum(torch.arange(self.chunk, device=self._device), self._own[numbers, None] - 1)
         return frames[self._first[numbers, None] + steps]
 
-    def _mirrored(self, frames: Tensor, layout: Skeleton) -> Tensor:
+    def _with_mirrored(self, frames: Tensor, layout: Skeleton) -> Tensor:
         """An array of all frames, made with room for it, with its mirror image, where there are mirrored windows."""
-        return (_mirror_into_second_half(frames, layout) if self.mirrored else frames).to(self._device)
+        return (_mirror_into_second_half(frames, layout) if self.has_mirrored else frames).to(self._device)
 
     def clip_of(self, numbers: Tensor) -> np.ndarray:
         """The place of each window's clip among the clips: (B,) int64 -> (B,)."""
@@ -144,7 +145,7 @@ class Windows:
         )
         words = [f"{len(numbers)} windows of {some}"]
         batch = self.gather(numbers)
-        for name, values in (("keypoints", batch.inputs), ("3D joints", batch.targets)):
+        for name, values in (("keypoints", batch.inputs), ("3D joints", batch.targets), ("roots", batch.trajectory)):
             if values is None:
                 continue
             finite = values.isfinite().flatten(1).all(1)
@@ -157,21 +158,50 @@ class Windows:
 
 
 class TrainingWindows(Windows):
-    """Labelled windows: those of `Windows`, whose arguments it takes, with the 3D poses of their output frames.
+    """Labelled windows: those of `Windows` with the 3D poses of their output frames.
 
     Args:
+        data, clips, keypoints, filter_widths: as for `Windows`, and so are the further settings.
         trajectory: whether the root's place in camera space is needed too.
+
+    Raises:
+        InputError: the root is needed, and somewhere it is not in front of its camera.
     """
 
-    def __init__(self, data: PoseDataset, clips: pd.DataFrame, *args, trajectory: bool = False, **settings):
-        super().__init__(data, clips, *args, **settings)
-        room = 1 + self.mirrored
-        self.targets = self._mirrored(gather_targets(data, clips, room=room), data.skeleton)
-        self._roots = self._mirrored(gather_trajectory(data, clips, room=room), ROOT) if trajectory else None
+    def __init__(
+        self,
+        data: PoseDataset,
+        clips: pd.DataFrame,
+        keypoints: str,
+        filter_widths: Sequence[int],
+        *,
+        trajectory: bool = False,
+        **settings,
+    ):
+        super().__init__(data, clips, keypoints, filter_widths, **settings)
+        room = 1 + self.has_mirrored
+        self.targets = self._with_mirrored(gather_targets(data, clips, room=room), data.skeleton)
+        self._roots = None
+        if trajectory:
+            _check_depths(data, clips)
+            self._roots = self._with_mirrored(gather_trajectory(data, clips, room=room), ROOT)
 
     def gather(self, numbers: Tensor) -> Batch:
         roots = None if self._roots is None else self._outputs(self._roots, numbers)
         return Batch(self._inputs(numbers), self._real(numbers), self._outputs(self.targets, numbers), roots)
+
+
+def _check_depths(data: PoseDataset, clips: pd.DataFrame) -> None:
+    """Refuses a root beside or behind its camera, of which an error relative to the depth says nothing."""
+    for _, clip in clips.iterrows():
+        depths = data.trajectory[clip.start : clip.stop, 2]
+        if not (depths > 0).all():
+            frame = int(np.argmin(depths > 0))
+            raise InputError(
+                f"{data.name}: in {data.name_of(clip)} the root is {depths[frame]:.3g} m in front of the camera at frame "
+                f"{frame}, and a trajectory is learnt relative to the depth; leave that take out (leave_out), or train "
+                "without trajectory"
+            )
 
 
 class UnlabelledWindows(Windows):
@@ -196,14 +226,12 @@ class UnlabelledWindows(Windows):
         self._before = padding(filter_widths, causal=causal)[0]
         self._cameras, self._camera = None, None
         if intrinsics:
-            used = [screen_intrinsics(data.cameras[number]) for number in clips.camera]
-            own = torch.from_numpy(self.clip_of(torch.arange(len(self), device=self._device)))
-            mirror = (
-                torch.arange(len(self)) >= len(self) // 2 if self.mirrored else torch.zeros(len(self), dtype=torch.bool)
-            )
-            both = torch.stack([torch.stack(used), mirror_intrinsics(torch.stack(used))])
-            self._cameras = both.flatten(0, 1).to(device=self._device)
-            self._camera = (own + mirror * len(used)).to(self._device)
+            plain = torch.stack([screen_intrinsics(data.cameras[number]) for number in clips.camera])
+            self._cameras = torch.cat([plain, mirror_intrinsics(plain)]).to(self._device)
+            numbers = torch.arange(len(self))
+            in_mirror = self.has_mirrored * (numbers >= len(self) // 2)
+            own = torch.from_numpy(self.clip_of(numbers.to(self._device)))
+            self._camera = (own + in_mirror * len(plain)).to(self._device)
 
     def gather(self, numbers: Tensor) -> Batch:
         inputs = self._inputs(numbers)

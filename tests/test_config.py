@@ -289,6 +289,8 @@ def test_a_config_is_frozen() -> None:
         ({**SEMI, "without_terms": "bone"}, "did you mean bones"),
         ({**SEMI, "projection": "distort"}, "did you mean 'distorted'?"),
         ({**SEMI, "projection": "linear", "without_terms": "projection"}, "nothing is projected where without_terms"),
+        ({**SEMI, "without_terms": "trajectory,projection"}, "nothing would train the network of the trajectory"),
+        ({"chunk": 64, "batch_size": 64}, "a batch of one window, whose 64 frames are alike"),
         ({"unlabelled_actions": "All,Eating"}, "'All' stands for every action; give it alone"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -297,6 +299,19 @@ def test_what_cannot_be_used_is_refused_by_name(parameters, message) -> None:
     with pytest.raises(InputError) as refusal:
         make_config(RunConfig, parameters)
     assert message in str(refusal.value)
+
+
+def test_what_depends_on_a_refused_setting_is_not_refused_as_well() -> None:
+    with pytest.raises(InputError) as refusal:
+        make_config(RunConfig, {"unlabelled_subjects": "S5,S5", "warmup_epochs": 2, "projection": "linear"})
+    assert str(refusal.value).splitlines() == [
+        "parameter unlabelled_subjects: found 'S5,S5': 'S5' is there twice; name each once"
+    ]
+
+
+@pytest.mark.parametrize("end", ["end", "End"])
+def test_no_test_on_the_way_may_be_asked_for(end) -> None:
+    assert make_config(RunConfig, {"evaluate_at": end}).evaluate_at == ()
 
 
 def test_several_refusals_are_all_listed() -> None:

@@ -175,7 +175,7 @@ def test_a_trial_is_a_training_without_tests_that_leaves_nothing_behind(
     config = small_run(evaluate_at="0.01", action="Eating", start_from="All-27f-1ue-seed0-0123456789")
     speed = measure_speed(config, tiny_data)
     ((tried, trained),) = kept
-    assert tried == config.model_copy(update={"evaluate_at": (), "start_from": ""})
+    assert tried == config.model_copy(update={"evaluate_at": (), "start_from": "", "warmup_epochs": 0.0})
     assert trained.test_seconds == 0
     assert speed == trained.windows / trained.train_seconds > 0
     assert not outputs.exists()
@@ -188,3 +188,24 @@ def test_an_error_of_a_trial_is_not_hidden(tiny_data: PoseDataset, monkeypatch: 
     monkeypatch.setattr(estimate, "train", train)
     with pytest.raises(FloatingPointError):
         estimate_runs(plan(tiny_data), tiny_data, jobs=1)
+
+
+def test_runs_of_other_modes_have_speeds_of_their_own(tiny_data: PoseDataset, outputs: Path, monkeypatch) -> None:
+    """A semi-supervised run lifts twice as many windows with two networks."""
+    speeds = {False: 4000.0, True: 1000.0}
+    measured = []
+    monkeypatch.setattr(
+        estimate, "measure_speed", lambda config, data: measured.append(config) or speeds[config.semi_supervised]
+    )
+    semi = {"labelled_subjects": ("S1",), "unlabelled_subjects": ("S5",), "warmup_epochs": 0.05}
+    configs = [small_run(seed=seed, **own) for seed in (0, 1) for own in ({}, semi)]
+    found = estimate_runs(configs, tiny_data, jobs=1)
+    assert [config.semi_supervised for config in measured] == [False, True]
+    windows = check_run(configs[0], tiny_data).total
+    expected = 2 * (windows / 4000 + windows / 1000) + 4 * estimate.SECONDS_PER_RUN
+    assert found.seconds == pytest.approx(expected)
+    names = [
+        next(iter(estimate_runs([small_run(**own)], tiny_data, jobs=1).windows_per_second))
+        for own in ({}, semi, {"dense": True}, {"chunk": 2}, {"trajectory": True})
+    ]
+    assert len(set(names)) == len(names)

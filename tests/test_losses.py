@@ -18,6 +18,7 @@ from pose3d_lib.losses import CAMERA_MODELS, bone_loss, mean_over, pose_loss, pr
 from pose3d_lib.skeleton import H36M_17
 
 CAMERA = h36m_cameras()["S1"][1]
+BONES = torch.tensor(H36M_17.bones)
 LENS = pytest.mark.parametrize("camera", CAMERA_MODELS)
 
 
@@ -152,10 +153,10 @@ def test_the_bones_term_is_the_difference_of_mean_lengths() -> None:
     lengths = np.array([
         np.linalg.norm(poses[:, 0, j] - poses[:, 0, p], axis=-1).mean() for p, j in H36M_17.bones
     ])  # fmt: skip
-    assert bone_loss(poses, poses.flip(0), H36M_17.bones, None, None) < 1e-12
-    larger = bone_loss(poses, 1.25 * poses, H36M_17.bones, None, None)
+    assert bone_loss(poses, poses.flip(0), BONES, None, None) < 1e-12
+    larger = bone_loss(poses, 1.25 * poses, BONES, None, None)
     assert larger.item() == pytest.approx(0.25 * lengths.mean())
-    moved = bone_loss(poses, poses + randn(6, 1, 1, 3, seed=3), H36M_17.bones, None, None)
+    moved = bone_loss(poses, poses + randn(6, 1, 1, 3, seed=3), BONES, None, None)
     assert moved < 1e-12
 
 
@@ -163,18 +164,18 @@ def test_frames_beyond_a_clip_s_end_have_no_bones() -> None:
     poses, real = randn(5, 2, 17, 3), torch.tensor([[True, False]] * 5)
     other = poses.clone()
     other[:, 1] *= 7
-    assert bone_loss(other, poses, H36M_17.bones, real, real) < 1e-12
-    assert bone_loss(other, poses, H36M_17.bones, None, None) > 0.1
+    assert bone_loss(other, poses, BONES, real, real) < 1e-12
+    assert bone_loss(other, poses, BONES, None, None) > 0.1
 
 
 def test_the_gradient_of_the_bones_term_flows_through_both_halves() -> None:
     labelled, unlabelled = randn(3, 1, 17, 3).requires_grad_(), (2 * randn(3, 1, 17, 3, seed=1)).requires_grad_()
-    bone_loss(labelled, unlabelled, H36M_17.bones, None, None).backward()
+    bone_loss(labelled, unlabelled, BONES, None, None).backward()
     assert labelled.grad.abs().sum() > 0.01
     assert unlabelled.grad.abs().sum() > 0.01
 
     def term(labelled: Tensor, unlabelled: Tensor) -> Tensor:
-        return bone_loss(labelled, unlabelled, H36M_17.bones, None, None)
+        return bone_loss(labelled, unlabelled, BONES, None, None)
 
     halves = (randn(2, 1, 17, 3).requires_grad_(), (2 * randn(2, 1, 17, 3, seed=1)).requires_grad_())
     assert torch.autograd.gradcheck(term, halves)

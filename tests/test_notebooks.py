@@ -410,7 +410,7 @@ def test_papermill_from_the_repository_s_root_with_an_output_path(
     ("given", "said"),
     [
         (("action", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
-        (("unit_epoch", "2"), "unknown parameter 'unit_epoch': did you mean unit_epochs?"),
+        (("unit_epoch", "2"), "unknown parameter 'unit_epoch': did you mean unit_epochs"),
     ],
 )
 def test_papermill_with_a_wrong_parameter_fails_and_says_why(given: tuple[str, str], said: str, tmp_path: Path) -> None:

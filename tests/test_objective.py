@@ -36,7 +36,7 @@ def semi_supervised(data: PoseDataset, lifters: Lifters, *, without: Sequence[st
     settings = {"chunk": chunk, "causal": lifters.pose.causal}
     labelled = TrainingWindows(data, data.select(["S1"]), "gt", (3, 3), trajectory=True, **settings)
     windows = UnlabelledWindows(data, data.select(["S5"]), "gt", (3, 3), **settings)
-    return Objective(lifters, labelled, Unlabelled(windows, data.skeleton, tuple(without)))
+    return Objective(lifters, labelled, Unlabelled(windows, torch.tensor(data.skeleton.bones), tuple(without)))
 
 
 def numbers(count: int, of: int, *, seed: int = 0) -> Tensor:
@@ -89,7 +89,7 @@ def test_the_terms_are_those_of_both_halves_of_a_batch_lifted_together(tiny_data
         PROJECTION: projection_loss(
             poses[24:], roots[24:], other.seen, other.intrinsics, other.real, camera="distorted"
         ),
-        BONES: bone_loss(poses[:24], poses[24:], tiny_data.skeleton.bones, batch.real, other.real),
+        BONES: bone_loss(poses[:24], poses[24:], torch.tensor(tiny_data.skeleton.bones), batch.real, other.real),
     }
     assert list(terms) == list(expected) == list(TERMS)
     for name in expected:

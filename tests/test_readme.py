@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from pose3d_lib import cli, cli_data
+from pose3d_lib.assignment import check_run
 from pose3d_lib.config import RunConfig
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import NOTEBOOKS
@@ -25,7 +26,7 @@ from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.reproduce import put_table, read_table, write_reference
 from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources import catalogue
+from pose3d_lib.sources import catalogue, open_dataset
 from pose3d_lib.sources.bvh.joints import parse_mapping, shipped_mappings
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig
@@ -364,6 +365,13 @@ def test_papermill_commands_name_notebooks_and_their_parameters(words: list[str]
         return
     assert (ROOT / "notebooks" / words[1]).is_file()
     make_config(NOTEBOOKS[words[1].removesuffix(".ipynb")], parameters_in(words))
+
+
+@pytest.mark.parametrize("words", [w for w in COMMANDS if w[:2] == ["papermill", "02_train.ipynb"]], ids=ids)
+def test_the_runs_in_the_text_can_be_made(words: list[str], tiny_outputs: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tiny_outputs))
+    config = make_config(RunConfig, {"batch_size": 64, "threads": 1, **parameters_in(words), "scale": "tiny"})
+    check_run(config, open_dataset(config.data))
 
 
 def test_the_parameters_explained_are_parameters() -> None:

@@ -1,7 +1,5 @@
 """What 02_train shows of a run besides its curve: which run it is, and its errors by subject and of the root."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -35,10 +33,35 @@ def test_whose_poses_are_known_and_who_is_only_seen_is_said(tiny_data: PoseDatas
     assert "All of synthetic-tiny by S1, 25 % of every clip" in text
     assert "from epoch 1 on, as many windows of 16 clips without their 3D poses: Photo by S5, S9" in text
     assert "video of S9, on whom the run is tested, is among them" in text
-    assert "left out of the loss: bones" in text
+    assert "the loss is without bones, projected through the distorted lens" in text
+    assert "a network of the trajectory too" in text
     plain = described(tiny_data, labelled_subjects=("S1",), unlabelled_subjects=("S5",))
     assert "on whom the run is tested" not in plain
-    assert "left out" not in plain
+    assert "the loss is with all terms" in plain
+
+
+def test_every_mode_is_named(tiny_data: PoseDataset) -> None:
+    modes = {"causal": True, "dense": True, "chunk": 2, "mirror_training": False, "mirror_testing": False}
+    text = described(tiny_data, **modes, trajectory=True, train_share=0.5, share_at="anywhere")
+    assert "50 % from somewhere in every clip" in text
+    assert (
+        "causal; dense; windows of 2 output frames; no mirror images in training; tests not averaged with mirror images; "
+        "a network of the trajectory too"
+    ) in text
+    assert "counts here as often as it has output frames" in text
+
+
+def test_the_mean_pose_is_that_of_what_the_run_knows(tiny_data: PoseDataset) -> None:
+    config = RunConfig(labelled_subjects=("S1",), train_share=0.5, scale="tiny")
+    known = np.concatenate([
+        tiny_data.positions[clip.start : clip.start + round(0.5 * (clip.stop - clip.start))]
+        for clip in tiny_data.select(["S1"], ["Sitting"]).itertuples()
+    ])  # fmt: skip
+    test = np.concatenate([
+        tiny_data.positions[clip.start : clip.stop] for clip in tiny_data.select(["S9", "S11"], ["Sitting"]).itertuples()
+    ])  # fmt: skip
+    expected = 1000 * np.linalg.norm(test - known.mean(axis=0), axis=-1).mean()
+    assert report.mean_pose_error(tiny_data, config, ["Sitting"]) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +79,3 @@ def test_errors_by_subject_are_frame_weighted_means_of_their_clips(finished: Run
         assert table.Frames[subject] == clips.frames.sum()
         for metric in METRICS:
             assert table[named(metric)][subject] == pytest.approx(np.average(clips[metric], weights=clips.frames))
-
-
-def test_the_root_s_errors_stand_beside_their_actions(finished: Run, tmp_path: Path) -> None:
-    table = report.root_errors_table(finished, ["Sitting", "Eating"])
-    assert table.Action.tolist() == ["Sitting", "Eating"]
-    assert table["MRPE [mm]"].tolist() == [finished.root_errors["Sitting"], finished.root_errors["Eating"]]

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from run_folders import ACTIONS, TINY, make_study, write_run, write_runs
 
-from pose3d_lib import results as results_module
+from pose3d_lib import result_folders
 from pose3d_lib.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIALISED, plan_beyond, study_runs
 from pose3d_lib.budget import BUDGETS, SCHEDULES
 from pose3d_lib.dataset import PoseDataset
@@ -146,7 +146,7 @@ def test_long_runs_of_another_network_have_plain_names_too(tiny_data: PoseDatase
 
 def name_of(data: PoseDataset, **changes: object) -> str:
     folder = results_dir(data, make_config(StudyConfig, {**TINY, **changes}))
-    assert folder.parent == results_module.outputs_dir() / "results"
+    assert folder.parent == result_folders.outputs_dir() / "results"
     return folder.name
 
 

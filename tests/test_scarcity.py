@@ -95,7 +95,7 @@ def test_of_one_action_the_poses_are_known_by_everybody_and_the_others_are_seen(
                 assert set(run.unlabelled_actions) == set(tiny_data.actions) - {"Photo"}
 
 
-def test_every_run_sees_as_many_windows_and_its_rate_and_warm_up_take_the_published_course(tiny_data) -> None:
+def test_every_run_sees_as_many_windows_and_its_rate_falls_as_far_as_the_published_one(tiny_data) -> None:
     for run in plan_scarcity(study(shares="0.1,0.5,1", unit_epochs=0.5), tiny_data):
         budget = check_run(run, tiny_data)
         assert budget.total == round(0.5 * budget.unit)
@@ -118,6 +118,8 @@ def test_the_published_settings_are_the_study_s_own_whatever_the_preset() -> Non
     for preset in ("default", "paper_27", "tiny"):
         config = make_config(ScarcityConfig, {"preset": preset})
         assert (config.keypoints, config.batch_size, config.lr_decay) == ("gt", 64, 0.98)
+        assert config.dropout == (0.25 if preset == "paper_27" else 0.1)
+    assert make_config(ScarcityConfig, {"preset": "paper_27", "dropout": 0.3}).dropout == 0.3
     assert make_config(ScarcityConfig, {"preset": "paper_27"}).channels == 1024
     assert make_config(ScarcityConfig, {"keypoints": "simulated"}).keypoints == "simulated"
     assert make_config(ScarcityConfig, {"keypoints": ""}).keypoints == "gt"
@@ -127,14 +129,15 @@ def test_the_published_settings_are_the_study_s_own_whatever_the_preset() -> Non
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ablation_share": 0.2}, "ablation_share 0.2 is none of shares, 0.1, 0.5"),
+        ({"ablation_share": 0.2}, "parameter ablation_share: found 0.2: it is none of shares, 0.1, 0.5"),
+        ({"shares": "1"}, "parameter ablation_share: found 0.1: it is none of shares, 1; give one of these, or 0"),
         ({"shares": "0,0.1"}, "parameter shares.0"),
         ({"shares": ""}, "parameter shares: found ''"),
         ({"actions": "All"}, "with 'All' no other action is left"),
         ({"labelled_subject": "S9"}, "unknown train subject of synthetic-tiny 'S9'"),
         ({"actions": "Eatin"}, "did you mean Eating"),
         ({"scheduler": "pbs"}, "parameter scheduler: found 'pbs'"),
-        ({"lr_decay": 1e-300, "shares": "0.5", "ablation_share": 0}, "parameter unit_epochs: found 2, which leaves"),
+        ({"lr_decay": 1e-300, "shares": "0.5", "ablation_share": 0}, "parameter unit_epochs: found 4, which leaves"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
@@ -228,6 +231,13 @@ def test_the_notebook_s_tables_figures_and_sentences(tiny_data: PoseDataset, sho
         assert {f"figure_{name}.png", f"figure_{name}.svg"} <= written
 
 
+def test_studies_of_other_settings_have_folders_of_their_own(tiny_data: PoseDataset) -> None:
+    changes = ({}, {"labelled_subject": "S6"}, {"seeds": "5"}, {"dropout": 0.2}, {"mirror_testing": False})
+    changes += ({"actions": "Photo"}, {"unit_epochs": 3}, {"causal": True}, {"keypoints": "simulated"})
+    folders = {report_scarcity.scarcity_dir(ScarcityResults(study(**own), tiny_data)) for own in changes}
+    assert len(folders) == len(changes)
+
+
 def test_without_runs_the_notebook_says_what_is_missing(tiny_data: PoseDataset, shown) -> None:
     results = ScarcityResults(study(), tiny_data)
     report_scarcity.show_plan(results)
@@ -236,6 +246,8 @@ def test_without_runs_the_notebook_says_what_is_missing(tiny_data: PoseDataset, 
     report_scarcity.show_ablation(results)
     report_scarcity.show_question(results)
     assert "There are no finished runs of both arms yet." in shown()
+    assert "No run that leaves out a term is finished yet." in shown()
+    report_scarcity.show_ablation(ScarcityResults(study(ablation_share=0), tiny_data))
     assert "No run leaves out a term of the loss." in shown()
     assert "There are no finished runs of single actions" in shown()
 
@@ -265,4 +277,7 @@ def test_the_actions_asked_about_are_the_paper_s_or_the_first_two(tiny_data: Pos
     assert question_actions(study(), tiny_data) == ["Eating", "Sitting"]
     rows = [(who, action, "0", 0, 9) for who in ("S1", "S9") for action in ("Walking", "Jumping", "Running")]
     assert question_actions(study(), hand_made(rows)) == ["Walking", "Jumping"]
-    assert question_actions(study(), hand_made([(who, "Walking", "0", 0, 9) for who in ("S1", "S9")])) == []
+    single = hand_made([(who, "Walking", "0", 0, 9) for who in ("S1", "S9")])
+    assert question_actions(study(), single) == []
+    with pytest.raises(InputError, match="has no other action that could be seen without poses"):
+        question_actions(study(actions="Walking", dataset="synthetic"), single)

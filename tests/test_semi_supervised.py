@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pose3d_lib import training
-from pose3d_lib.assignment import check_run, own_train_clips, unlabelled_clips
+from pose3d_lib.assignment import build_lifters, check_run, own_train_clips, unlabelled_clips
 from pose3d_lib.cameras import Camera
 from pose3d_lib.checkpoints import Checkpoint
 from pose3d_lib.config import RunConfig
@@ -280,6 +280,31 @@ def test_from_every_step_on_training_ends_the_same_bit_for_bit(changes, data, mo
         assert again.unlabelled == trained.unlabelled
 
 
+@pytest.mark.parametrize("warmup", [0.0, 2.0])
+@pytest.mark.parametrize("without", [("trajectory",), ("projection",), ("bones",), ("bones", "projection")], ids=str)
+def test_a_run_learns_without_any_term(without, warmup, data) -> None:
+    trained, rows = run(config(without_terms=without, warmup_epochs=warmup), data)
+    entered = {"trajectory", "projection", "bones"} - set(without)
+    assert set(rows[-1].terms or ()) == entered
+    torch.manual_seed(0)
+    before = build_lifters(config(), data).state_dict()
+    moved = [
+        not torch.equal(own, before[name]) for name, own in trained.lifters.state_dict().items() if "weight" in name
+    ]
+    assert all(moved)
+
+
+def test_a_term_s_mean_is_over_the_batches_that_had_it(data) -> None:
+    """A vanishing rate: the networks stay as they are, and so do the terms, whenever they enter."""
+    means = [
+        run(config(warmup_epochs=warmup, lr=1e-30, dropout=0.0, unit_epochs=0.6), data)[1][0].terms
+        for warmup in (0.0, 0.5, 0.8)
+    ]
+    for terms in means[1:]:
+        assert terms["projection"] == pytest.approx(means[0]["projection"], rel=0.25)
+    assert means[1]["projection"] != means[0]["projection"]
+
+
 # What is refused
 
 
@@ -291,8 +316,15 @@ def test_from_every_step_on_training_ends_the_same_bit_for_bit(changes, data, mo
         ({"action": "Eating", "labelled_subjects": ("S1",)}, "S1 of hand-made never does Eating"),
         ({"unlabelled_actions": ("Eatin",)}, "unknown action of hand-made 'Eatin': did you mean Eating"),
         ({"unlabelled_actions": ("Sitting",)}, "hand-made has no frame of S5 doing Sitting that is not labelled"),
-        ({"unlabelled_subjects": ("S1",)}, "or give a smaller train_share"),
+        ({"unlabelled_subjects": ("S1",)}, "name others, labelled_subjects without them, or a smaller train_share"),
+        (
+            {"unlabelled_subjects": ("S1", "S5")},
+            "every frame of S1 that the run could see is labelled in it; leave them out",
+        ),
         ({"warmup_epochs": 4.0}, "parameter warmup_epochs: found 4, and the run has 3.2 epochs"),
+        ({"warmup_epochs": 3.19}, "no unlabelled window would ever enter; give less, or more unit_epochs"),
+        ({"test_every": 4}, "parameter test_every: found 4, and the run has 3.2 epochs of its own"),
+        ({"chunk": 61, "batch_size": 122}, "parameter chunk: found 61, and the longest stretch of a clip"),
         ({"keypoints": "detected"}, "'detected' has the joints of coco_17, and the back-projection compares them with"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
@@ -301,6 +333,23 @@ def test_what_the_data_cannot_carry_is_refused(changes, message, data) -> None:
     with pytest.raises(InputError) as refusal:
         check_run(config(**changes), data)
     assert message in str(refusal.value)
+
+
+def test_a_root_that_is_not_in_front_of_its_camera_is_refused_where_its_depth_counts(data) -> None:
+    behind = data.trajectory.copy()
+    behind[65, 2] = -4
+    other = replace(data, trajectory=behind)
+    with pytest.raises(
+        InputError, match=r"S1/Sitting/0, camera right the root is -4 m in front of the camera at frame 5"
+    ):
+        run(config(), other)
+    run(config(labelled_subjects=(), unlabelled_subjects=(), warmup_epochs=1.0), other)
+
+
+def test_video_of_other_actions_is_that_of_all_labelled_subjects(data) -> None:
+    """Of S5 too, who never does the action that is trained on."""
+    chosen = config("Sitting", labelled_subjects=(), unlabelled_subjects=(), unlabelled_actions=("Eating", "Walking"))
+    assert names(unlabelled_clips(chosen, data)) == [("S1", "Walking", 60), ("S5", "Walking", 40), ("S5", "Eating", 20)]
 
 
 @pytest.mark.parametrize(
@@ -325,7 +374,7 @@ def test_cameras_without_intrinsics_are_refused_where_something_is_projected(dat
 def test_a_run_starts_from_one_with_as_many_networks_only(data, outputs) -> None:
     plain = {"labelled_subjects": (), "unlabelled_subjects": (), "warmup_epochs": 1.0, "unit_epochs": 0.2}
     first = execute_run(config(**plain), data)
-    with pytest.raises(InputError, match="has_trajectory False, expected True"):
+    with pytest.raises(InputError, match="trajectory False, expected True"):
         check_start(config(start_from=first.folder.name), data)
     both = execute_run(config(**plain, trajectory=True), data)
     assert check_start(config(start_from=both.folder.name), data) == both.folder

@@ -83,6 +83,20 @@ def test_the_optimiser_imports_no_compiler() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_parameters_without_a_gradient_stay_as_pytorch_leaves_them() -> None:
+    torch.manual_seed(0)
+    ours = [torch.randn(shape, requires_grad=True) for shape in ((8, 5), (3,), (4,))]
+    plain = [parameter.detach().clone().requires_grad_() for parameter in ours]
+    adam, optimizer = torch.optim.Adam(plain, lr=2**-10, amsgrad=True, fused=True), AmsGrad(ours, 2**-10)
+    for step in range(6):
+        for place, (parameter, other) in enumerate(zip(ours, plain, strict=True)):
+            parameter.grad = None if place == step % 3 else torch.randn(parameter.shape)
+            other.grad = None if parameter.grad is None else parameter.grad.clone()
+        optimizer.step()
+        adam.step()
+        assert all(torch.equal(parameter, other) for parameter, other in zip(ours, plain, strict=True)), step
+
+
 # A step
 
 
