@@ -63,9 +63,10 @@ paper: $(VENV)/.installed  ## every claim of the paper with its uncertainty: hou
 paper-more: $(VENV)/.installed  ## the same, and the questions beyond the paper
 	$(BIN)/pose3d reproduce -p study more $(ARGS)
 
-reference: $(VENV)/.installed  ## reproduce and paper-more, then write outputs/reference/, which the README shows
+reference: $(VENV)/.installed  ## reproduce, paper-more and 05_semi_supervised, then write outputs/reference/, which the README shows
 	$(BIN)/pose3d reproduce --write-reference
 	$(BIN)/pose3d reproduce -p study more --write-reference
+	$(BIN)/pose3d run 05_semi_supervised --write-reference
 
 lab: $(VENV)/.installed  ## open the notebooks in JupyterLab (as root: ARGS=--allow-root)
 	$(BIN)/jupyter lab notebooks $(ARGS)

@@ -39,7 +39,8 @@ cli.add_command(cli_predict.predict)
 @cli.command()
 @click.argument("notebook")
 @parameter_option
-def run(notebook: str, given: Given) -> None:
+@click.option("--write-reference", is_flag=True, help="Of 05: also renew outputs/reference/ and the README's tables.")
+def run(notebook: str, given: Given, write_reference: bool) -> None:
     """Execute one notebook, for instance: pose3d run 02_train -p action Sitting
 
     Parameters are checked before anything starts. 02_train goes to the run's own folder under outputs/runs/ and a run
@@ -54,6 +55,8 @@ def run(notebook: str, given: Given) -> None:
 
     notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
     parameters = _parameters(given)
+    if write_reference and (notebook != "05_semi_supervised" or parameters):
+        raise InputError("--write-reference: the README tells of 05_semi_supervised as it is; give no parameter")
     config = check_parameters(notebook, parameters)
     if isinstance(config, RunConfig):
         _train([config])
@@ -68,6 +71,18 @@ def run(notebook: str, given: Given) -> None:
     click.echo(f"executed notebook: {notebook_output(notebook)}")
     if notebook == "04_results" and isinstance(config, StudyConfig):
         click.echo(f"as one page: {write_page(open_dataset(config.data).name)}")
+    if write_reference:
+        _write_scarcity(config)
+
+
+def _write_scarcity(config: object) -> None:
+    from pose3d_lib import reproduce as job
+    from pose3d_lib.report_scarcity import scarcity_dir
+    from pose3d_lib.sources import open_dataset
+    from pose3d_lib.tables_scarcity import ScarcityResults
+
+    folder = scarcity_dir(ScarcityResults(config, open_dataset(config.data)))
+    job.write_reference(folder, "scarcity", page=False)
 
 
 def _planned_runs(config: object, data: "PoseDataset") -> "list[RunConfig]":

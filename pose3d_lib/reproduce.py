@@ -114,7 +114,7 @@ def reference_dir() -> Path:
     return project_root() / "outputs" / "reference"
 
 
-def write_reference(folder: Path, study: str) -> list[Path]:
+def write_reference(folder: Path, study: str, *, page: bool = True) -> list[Path]:
     """Copies a study's tables and figures, and the page of it, to `outputs/reference/<study>/`; puts tables into the README.
 
     Between `<!-- study/name -->` and `<!-- /study/name -->` the README shows the table `name.md`, and nothing else.
@@ -125,7 +125,8 @@ def write_reference(folder: Path, study: str) -> list[Path]:
     written = []
     for source in sorted(path for path in folder.iterdir() if path.suffix in FORMATS):
         written.append(Path(shutil.copy(source, reference / source.name)))
-    written.append(Path(shutil.copy(outputs_dir() / PAGE, reference / PAGE)))
+    if page:
+        written.append(Path(shutil.copy(outputs_dir() / PAGE, reference / PAGE)))
     readme = project_root() / "README.md"
     text = readme.read_text(encoding="utf-8")
     for name in re.findall(rf"<!-- {study}/(\w+) -->", text):
