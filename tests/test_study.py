@@ -53,7 +53,7 @@ OTHER = {
     "channels": 63,
     "dropout": 0.5,
     "causal": True,
-    "batch_size": 127,
+    "batch_size": 126,
     "lr": 0.002,
     "lr_decay": 0.9,
     "evaluate_at": (0.5,),
@@ -61,6 +61,12 @@ OTHER = {
     "device": "cpu",
     "precision": "bfloat16",
     "cuda_graphs": True,
+    "scores": True,
+    "downsample": 2,
+    "dense": True,
+    "chunk": 2,
+    "mirror_training": False,
+    "mirror_testing": False,
 }
 """Every setting that the runs of a study have in common, unlike its default (but for the device, which has to be there)."""
 
@@ -186,7 +192,7 @@ def test_the_device_is_one_that_is_there() -> None:
         ({"study": 3}, "unknown study '3'"),
         ({"action": "Sitting"}, "unknown parameter 'action': did you mean actions"),
         ({"unit_epochs": 2}, "unknown parameter 'unit_epochs'"),
-        ({"schedule": "epoch"}, "unknown parameter 'schedule': did you mean schedules"),
+        ({"schedule": "epoch"}, "unknown parameter 'schedule': did you mean scheduler, schedules"),
         ({"seeds": ""}, "parameter seeds: found '': give one at least"),
         ({"seeds": "0,-1"}, "parameter seeds.1: found '-1'"),
         ({"seeds": "0,one"}, "parameter seeds.1: found 'one'"),
