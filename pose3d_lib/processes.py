@@ -32,7 +32,7 @@ def open_processes(number: int) -> Iterator[Executor]:
             own.pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_leave_with_parent)
             pools.append(own.pool)
         try:
-            return own.pool.submit(function, *arguments).result()
+            return own.pool.submit(_told_once, function, *arguments).result()
         except BrokenProcessPool:
             own.pool = None
             raise
@@ -55,6 +55,28 @@ def open_processes(number: int) -> Iterator[Executor]:
             executor.shutdown()
             for pool in pools:
                 pool.shutdown()
+
+
+def _told_once(function: Callable, *arguments: object) -> object:
+    """A call that SIGINT or SIGTERM breaks off, and that is not disturbed by further ones while it saves what it does.
+
+    A terminal's Ctrl-C comes to this process, and so does what its parent then sends.
+    """
+    told: list[int] = []
+
+    def tell(number: int, frame: object) -> None:
+        told.append(number)
+        if len(told) == 1:
+            raise Terminated(f"stopped by {signal.Signals(number).name}")
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return function(*arguments)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if told and not multiprocessing.parent_process().is_alive():
+            os._exit(1)  # nobody waits for a result, or would give this process another call
 
 
 @contextmanager

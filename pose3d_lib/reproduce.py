@@ -4,8 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from concurrent.futures import wait
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +17,7 @@ from pose3d_lib.estimate import estimate_runs, in_words
 from pose3d_lib.execution import check_parameters, notebook_output
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.paths import outputs_dir, project_root
+from pose3d_lib.processes import open_processes
 from pose3d_lib.results import results_dir
 from pose3d_lib.run_status import first_look, look_again
 from pose3d_lib.sources import open_dataset
@@ -91,7 +91,7 @@ def sweep_notebook(
     statuses = first_look(runs, data)
     with (
         RunBoard(console, begun) as board,
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        open_processes(1) as pool,
     ):
         board.show(statuses)
         future = pool.submit(execute_notebook, notebook, notebook_output(notebook), parameters)

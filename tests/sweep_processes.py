@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -13,10 +13,10 @@ TINY = ("-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "device", "cpu")
 RESULTS = ("metrics.json", "clips.csv", "model.safetensors")
 
 
-def start_sweep(outputs: Path, *arguments: str) -> subprocess.Popen:
-    """`pose3d sweep` at the tiny scale, two runs at a time, in a session of its own."""
+def start_sweep(outputs: Path, *arguments: str, command: Sequence[str] = ("sweep",)) -> subprocess.Popen:
+    """`pose3d sweep`, or another command, at the tiny scale, two runs at a time, in a session of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "pose3d_lib.cli", "sweep", *TINY, "-p", "jobs", "2", *arguments],
+        [sys.executable, "-m", "pose3d_lib.cli", *command, *TINY, "-p", "jobs", "2", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -87,6 +87,8 @@ def test_nothing_goes_on_behind_a_disturbed_sweep_and_the_next_one_completes_it(
             assert "the same command again runs only those that failed" in said
         assert wait_until(lambda: not processes_of(outputs), 20), processes_of(outputs)
         assert list(outputs.glob(f"runs/*/{CHECKPOINT}"))
+        for log in outputs.glob("runs/*/run.log") if ends == "at once" else ():
+            assert "stopped by SIG" in log.read_text(), "it did not save where it was"
     finally:
         for process in processes_of(outputs):
             process.kill()
@@ -97,3 +99,28 @@ def test_nothing_goes_on_behind_a_disturbed_sweep_and_the_next_one_completes_it(
     resumed = [path for path in outputs.glob("runs/*/run.log") if "goes on after" in path.read_text()]
     assert resumed, "no run went on from its checkpoint"
     assert not processes_of(outputs)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+@pytest.mark.parametrize("disturb", [terminate_the_sweep, interrupt_all, kill_the_sweep])
+def test_nothing_goes_on_behind_a_notebook_that_sweeps(disturb, tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
+    outputs = tmp_path / "outputs"
+    command = ("run", "03_action_based")
+    sweep = start_sweep(outputs, *RUNS, command=command)
+    try:
+        assert wait_until(lambda: under_way(outputs), 120), sweep.communicate()[0]
+        disturb(outputs, sweep)
+        said, _ = sweep.communicate(timeout=60)
+        assert sweep.returncode != 0
+        assert not list(outputs.glob("runs/*/finished.json")), "stopped too late to mean anything"
+        assert wait_until(lambda: not processes_of(outputs), 30), processes_of(outputs)
+        for log in outputs.glob("runs/*/run.log"):
+            assert "stopped by SIG" in log.read_text(), "it did not save where it was"
+    finally:
+        for process in processes_of(outputs):
+            process.kill()
+    again = start_sweep(outputs, *RUNS, command=command)
+    said, _ = again.communicate(timeout=180)
+    assert again.returncode == 0, said
+    assert results(outputs) == undisturbed
