@@ -17,8 +17,8 @@ STUDY = {
     "preset": "tiny",
     "actions": "Sitting,Walking,Photo",
     "focus": "Sitting",
-    "seeds": "0,1",
-    "more_seeds": "2",
+    "seeds": "0",
+    "more_seeds": "1",
     "lengths": "0.5,5",
     "jobs": "2",
 }
@@ -35,6 +35,7 @@ FIGURES = (
     *("table_1", "table_2", "changes_1", "changes_2", "attribution", "curves", "transfer", "specialised", "mixing"),
     *("joints", "joint_bars", "fewer_frames", "training"),
 )
+ABOUT_TIME = {"C3", "C8"}
 
 
 def start(outputs: Path) -> subprocess.Popen:
@@ -91,11 +92,13 @@ def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(tmp_path: Pa
 
     claims = pd.read_csv(folder / "claims.csv").set_index("claim")
     assert list(claims.index) == [f"C{number}" for number in range(1, 9)]
-    assert claims.effect.notna().all(), "every claim was measured"
-    assert claims.equalised_effect.notna().all()
+    for effect, reason in (("effect", "reason"), ("equalised_effect", "equalised_reason")):
+        unmeasured = claims[claims[effect].isna()]
+        assert set(unmeasured.index) <= ABOUT_TIME, "every claim was measured, but for what only an idle machine tells"
+        assert unmeasured[reason].str.contains("for processors that did other work").all()
     parts = pd.read_csv(folder / "attribution.csv")
-    assert parts.effect.notna().all()
-    for _, own in parts.groupby("claim"):
+    assert set(parts[parts.effect.isna()].claim) <= ABOUT_TIME
+    for _, own in parts.dropna(subset="effect").groupby("claim"):
         effects = own.set_index("part").effect
         assert effects[["data", "learning rate", "batch norm"]].sum() == pytest.approx(effects["published"])
 

@@ -101,9 +101,15 @@ def test_nothing_goes_on_behind_a_disturbed_sweep_and_the_next_one_completes_it(
     assert not processes_of(outputs)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
-@pytest.mark.parametrize("disturb", [terminate_the_sweep, interrupt_all, kill_the_sweep])
+@pytest.mark.parametrize(
+    "disturb",
+    [
+        pytest.param(terminate_the_sweep, marks=slow),
+        pytest.param(kill_the_sweep, marks=slow),
+        pytest.param(interrupt_all, marks=pytest.mark.chaos),
+    ],
+)
 def test_nothing_goes_on_behind_a_notebook_that_sweeps(disturb, tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
     outputs = tmp_path / "outputs"
     command = ("run", "03_action_based")
