@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from pose3d_lib.errors import InputError
-from pose3d_lib.whole_files import write_atomically
+from pose3d_lib.whole_files import flush_folder, write_atomically
 
 CHECKPOINT, PREVIOUS = "checkpoint.state", "checkpoint.previous.state"
 
@@ -56,6 +56,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     if (folder / CHECKPOINT).is_file():
         os.replace(folder / CHECKPOINT, folder / PREVIOUS)
     os.replace(newer, folder / CHECKPOINT)
+    flush_folder(folder)
 
 
 def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str]:

@@ -128,7 +128,7 @@ def suitable_workers(client: object, resources: Mapping[str, float]) -> dict[str
     """Address -> what the scheduler knows of it, of the workers that are well and have the resources."""
     return {
         address: worker
-        for address, worker in client.scheduler_info()
+        for address, worker in client.scheduler_info(n_workers=-1)  # all, not the first five
         .get("workers", {})
         .items()  # unknown while the client connects again
         if worker["status"] == "running"

@@ -14,6 +14,7 @@ from pose3d_lib.batch_jobs import BATCH_SYSTEMS, GPU, jobs_dir, make_script
 from pose3d_lib.cluster_executor import ClusterExecutor, suitable_workers
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import make_folder, outputs_dir, source_data_dir
+from pose3d_lib.processes import sigterm_raises
 from pose3d_lib.workers import Home, code_digest, describe_worker, other_outputs
 
 LONGEST_WAIT = 10.0
@@ -62,6 +63,7 @@ def open_executor(
 
     begun = time.time()
     with ExitStack() as stack:
+        stack.enter_context(sigterm_raises())  # so that jobs are cancelled, and nothing is left behind
         stack.enter_context(silence_logging_cmgr(logging.CRITICAL))  # it would write into the sweep's table
         home = stack.enter_context(_home())
         if scheduler in BATCH_SYSTEMS:

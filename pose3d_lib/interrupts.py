@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM while a run trains: noted, so that the step and the checkpoint are completed before the run ends."""
+"""SIGINT and SIGTERM while a run trains: noted, so that the step and the checkpoint are completed before the run ends.
+
+While it is tested they end it at once: that changes no file.
+"""
 
 import signal
 import threading
@@ -17,16 +20,33 @@ def noted_signals() -> Iterator[Callable[[], str]]:
     Signals can only be caught in the main thread, where notebooks and scripts run; in another they do what they did.
     """
     came: list[str] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: ""
-        return
 
     def note(number: int, frame: object) -> None:
         came.append(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handled_by(note):
         yield lambda: came[0] if came else ""
+
+
+@contextmanager
+def raised_signals(when: str) -> Iterator[None]:
+    """Within it either signal raises RunStopped, "stopped by SIGTERM <when>"; in another thread it does what it did."""
+
+    def leave(number: int, frame: object) -> None:
+        raise RunStopped(f"stopped by {signal.Signals(number).name} {when}")
+
+    with _handled_by(leave):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number, earlier in before.items():
+            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)

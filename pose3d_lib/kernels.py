@@ -3,6 +3,7 @@
 A sweep's processes import no more than this module: what a run needs, its own kernel imports.
 """
 
+import errno
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from jupyter_client.manager import AsyncKernelManager
+from zmq import ZMQError
 
 from pose3d_lib.errors import InputError
 from pose3d_lib.interrupts import RunStopped
@@ -27,6 +29,9 @@ GRAMMAR = "rfc3987_syntax"
 
 START_ATTEMPTS = 3
 """A kernel that dies before its first cell is started so often: a port or a socket may have been taken meanwhile."""
+
+PASSING = (errno.EADDRINUSE, errno.EAGAIN, errno.ENOMEM)
+"""Of the system's errors, those that may be gone when a kernel is started again; a full disk is not."""
 
 SECONDS_TO_STOP = 60.0
 """That a kernel which is interrupted in the middle of a cell has to save what it does and to end what it started."""
@@ -91,6 +96,10 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
         notebook: its name, such as "02_train".
         output: where the executed notebook goes; its folder is made.
         parameters: what papermill injects.
+
+    Raises:
+        NotebookFailed: a cell raised, or there was no kernel to execute it.
+        InputError: there is no such notebook, or `output` cannot be written.
     """
     papermill = _import_papermill()
     from nbclient.exceptions import DeadKernelError
@@ -115,7 +124,13 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
         except DeadKernelError as error:
             if begun or attempt == START_ATTEMPTS:
                 raise NotebookFailed(output, "its kernel was killed (out of memory?)", refused=False) from error
-        except (RuntimeError, OSError) as error:  # ZeroMQ's errors are among them
+        except OSError as error:
+            if error.errno not in PASSING or begun or attempt == START_ATTEMPTS:
+                raise InputError(
+                    f"{output}: the notebook cannot be executed and saved there ({error}); finished runs are as they were. Once "
+                    "that is mended, the same call goes on"
+                ) from error
+        except (RuntimeError, ZMQError) as error:
             if begun or attempt == START_ATTEMPTS:
                 raise NotebookFailed(output, f"its kernel did not start: {error}", refused=False) from error
         time.sleep(attempt)

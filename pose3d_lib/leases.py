@@ -1,7 +1,10 @@
 """Who works on a run: one process at a time, on whatever machine, and nobody who is dead."""
 
+import os
+import secrets
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
@@ -12,6 +15,10 @@ LEASE = ".lease"
 
 LEASE_SECONDS = 60.0
 """Without a sign of life for so long, a process on another machine counts as dead; on the same machine it is looked up."""
+
+
+SECONDS_TO_TAKE_OVER = 5.0
+"""That filelock has for taking a dead process's lease over, before it is taken away here."""
 
 
 class RunLost(Exception):
@@ -34,14 +41,14 @@ def hold_run(folder: Path, say: Callable[[str], None]) -> Iterator[Callable[[], 
             owner = lease.owner
             who = f"process {owner.pid} on {owner.hostname}" if owner else "another process"
             say(f"{who} is training this run ({folder}); waiting for it")
-            lease.acquire(poll_interval=0.5)
+            _wait_for(lease, folder / LEASE)
     except LeaseSettingsMismatch as error:
         raise InputError(
             f"{folder / LEASE}: held by another version of this code ({error}); wait for it, or stop it"
         ) from error
 
     def check_held() -> None:
-        if lease.compromise or not lease.is_lock_held_by_us:
+        if lease.compromise or not (lease.is_lock_held_by_us or _is_unreadable(folder / LEASE)):
             raise RunLost(
                 f"{folder}: another process took this run over, as this one gave no sign of life for {LEASE_SECONDS:g} s "
                 "(was the machine asleep?); nothing more was written, and the other goes on from the checkpoint"
@@ -51,3 +58,67 @@ def hold_run(folder: Path, say: Callable[[str], None]) -> Iterator[Callable[[], 
         yield check_held
     finally:
         lease.release()
+
+
+def _wait_for(lease: SoftFileLease, path: Path) -> None:
+    """Acquires a lease that somebody else holds, once they release it or give no sign of life."""
+    watch = LeaseWatch(path)
+    while True:
+        with suppress(Timeout):
+            lease.acquire(timeout=1.0, poll_interval=0.5)
+            return
+        watch.look()
+
+
+class LeaseWatch:
+    """Watches for signs of life of whoever holds a lease, and takes it away where there have been none.
+
+    filelock takes the lease of a dead process over by exchanging two names, which NFS, SMB and some other file systems refuse;
+    there it would wait for ever.
+    """
+
+    def __init__(self, path: Path):
+        self._path, self._seen, self._since = path, _identity(path), time.monotonic()
+
+    def look(self) -> None:
+        """To be called again and again; acts only after filelock has had its time."""
+        found = _identity(self._path)
+        if found != self._seen:
+            self._seen, self._since = found, time.monotonic()
+        elif found and time.monotonic() - self._since > LEASE_SECONDS + SECONDS_TO_TAKE_OVER:
+            _take_away(self._path, found)
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """What changes with every sign of life; None where there is no lease. Opened, as NFS looks at the server's file only then."""
+    try:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _take_away(path: Path, judged: tuple[int, int, int]) -> None:
+    """Removes a lease if it is still the one that was judged; of several processes that try, one succeeds.
+
+    Where another had put its own in that place just now, it is put back; if there is yet another by then, its holder notices.
+    """
+    aside = path.with_name(f"{path.name}.dead.{os.getpid()}.{secrets.token_hex(8)}")
+    with suppress(OSError):
+        path.rename(aside)
+        moved = _identity(aside)
+        if moved and moved[:2] != judged[:2]:  # renaming changes the third
+            os.link(aside, path)
+        aside.unlink()
+
+
+def _is_unreadable(path: Path) -> bool:
+    """Whether nobody can tell whose lease it is, as of a network's file now and then; if that lasts, the lease is lost."""
+    try:
+        path.read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

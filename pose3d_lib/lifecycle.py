@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +19,7 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import evaluate_lifters, summarise
 from pose3d_lib.history import HistoryRow, Trained
-from pose3d_lib.interrupts import noted_signals
+from pose3d_lib.interrupts import noted_signals, raised_signals
 from pose3d_lib.leases import hold_run
 from pose3d_lib.paths import make_folder
 from pose3d_lib.provenance import describe_provenance
@@ -51,7 +52,7 @@ def execute_run(
 
     Raises:
         InputError: the data cannot carry the run, or the folder cannot be read or written.
-        RunStopped: SIGINT or SIGTERM came while it trained; where it was is saved.
+        RunStopped: SIGINT or SIGTERM came while it trained or was tested; where it was is saved.
         FloatingPointError: the loss is no longer finite.
     """
     check_run(config, data)
@@ -147,6 +148,7 @@ def _train_and_test(
     with noted_signals() as signal, (folder / HISTORY).open("w", encoding="utf-8") as history:
 
         def record(row: HistoryRow) -> None:
+            check_held()
             history.write(json.dumps(row.as_json()) + "\n")
             history.flush()
             losses.append(row.train_mpjpe)
@@ -162,15 +164,20 @@ def _train_and_test(
             on_checkpoint=keep,
             stop=signal,
         )
+        os.fsync(history.fileno())  # before FINISHED says that it is whole
     report(trained.windows, trained.windows)
     weights = {name: tensor.contiguous() for name, tensor in trained.lifters.state_dict().items()}
     check_held()
     write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
     tell(f"trained in {trained.train_seconds:.1f} s; testing on {len(data.test_clips())} clips")
-    started = time.perf_counter()
-    clips = evaluate_lifters(trained.lifters, data, data.test_clips(), config.keypoints, mirror=config.mirror_testing)
+    with raised_signals("while it was tested; the same call goes on from its last checkpoint"):
+        started = time.perf_counter()
+        clips = evaluate_lifters(
+            trained.lifters, data, data.test_clips(), config.keypoints, mirror=config.mirror_testing
+        )
+        seconds = time.perf_counter() - started
     check_held()
-    _write_results(folder, data, trained, clips, time.perf_counter() - started)
+    _write_results(folder, data, trained, clips, seconds)
 
 
 def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) -> None:

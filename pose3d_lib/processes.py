@@ -27,21 +27,29 @@ def open_processes(number: int) -> Iterator[Executor]:
     own, pools = threading.local(), []
 
     def call(function: Callable, *arguments: object) -> object:
+        try:
+            begun = pool().submit(_told_once, function, *arguments)
+        except BrokenProcessPool:  # it was killed between two calls
+            own.pool = None
+            begun = pool().submit(_told_once, function, *arguments)
+        try:
+            return begun.result()
+        except BrokenProcessPool:
+            own.pool = None
+            raise
+
+    def pool() -> ProcessPoolExecutor:
         if getattr(own, "pool", None) is None:
             # spawn: a forked child of a Jupyter kernel or of a process that used torch may hang on locks it inherited
             own.pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_leave_with_parent)
             pools.append(own.pool)
-        try:
-            return own.pool.submit(_told_once, function, *arguments).result()
-        except BrokenProcessPool:
-            own.pool = None
-            raise
+        return own.pool
 
     class Processes(ThreadPoolExecutor):
         def submit(self, function: Callable, *arguments: object):
             return super().submit(call, function, *arguments)
 
-    with _sigterm_raises():
+    with sigterm_raises():
         executor = Processes(number)
         try:
             yield executor
@@ -80,7 +88,7 @@ def _told_once(function: Callable, *arguments: object) -> object:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
+def sigterm_raises() -> Iterator[None]:
     """Within it SIGTERM raises Terminated, in the main thread; elsewhere it does what it did."""
     if threading.current_thread() is not threading.main_thread():
         yield

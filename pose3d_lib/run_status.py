@@ -1,5 +1,6 @@
 """How the runs of a sweep are doing, as their folders show it: looked at again and again, and shown as a table."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,9 @@ from pose3d_lib.assignment import check_run
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.runs import FINISHED, Run, read_progress, run_folder
+
+SECONDS_BETWEEN_TABLES = 5.0
+"""Of a notebook's table, as long as no run changes its state."""
 
 MOST_SHOWN = 24
 """Runs that a table shows while a sweep goes on: of hundreds, those at work and those that failed."""
@@ -74,13 +78,12 @@ class RunStatus:
 
 def first_look(configs: Sequence[RunConfig], data: PoseDataset) -> list[RunStatus]:
     """The statuses before a sweep begins: what is finished will be reused, all else waits."""
-    statuses = []
-    for config in configs:
-        folder = run_folder(config, data)
-        reused = (folder / FINISHED).is_file()
-        windows = check_run(config, data).total
-        statuses.append(RunStatus(config, folder, "reused" if reused else "waiting", float(reused), windows))
-    return statuses
+    statuses = [
+        RunStatus(config, run_folder(config, data), "waiting", 0.0, check_run(config, data).total) for config in configs
+    ]
+    return [
+        _look_at_finished(status, "reused") if (status.folder / FINISHED).is_file() else status for status in statuses
+    ]
 
 
 def look_again(statuses: Sequence[RunStatus], begun: float) -> list[RunStatus]:
@@ -95,8 +98,7 @@ def look_again(statuses: Sequence[RunStatus], begun: float) -> list[RunStatus]:
 
 def _look(status: RunStatus, begun: float) -> RunStatus:
     if (status.folder / FINISHED).is_file():
-        seconds = Run(status.folder).timing["train_seconds"]
-        return replace(status, state="finished", share=1.0, seconds=seconds, epochs="", loss=None)
+        return _look_at_finished(status, "finished")
     progress = read_progress(status.folder)
     if progress and progress["at"] >= begun:
         share = progress["windows"] / progress["total"]
@@ -111,6 +113,26 @@ def _look(status: RunStatus, begun: float) -> RunStatus:
     output = status.folder / "02_train.ipynb"
     started = output.is_file() and output.stat().st_mtime >= begun
     return replace(status, state="starting" if started else "waiting")
+
+
+def _look_at_finished(status: RunStatus, state: str) -> RunStatus:
+    """A finished run as what it is, or, if it cannot be read, as a failed one."""
+    run = Run(status.folder)
+    try:
+        _own_error(run), run.timing["t"], run.timing["windows"]
+        seconds = None if state == "reused" else run.timing["train_seconds"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = (
+            f"{status.folder}: a finished run that is damaged ({error!r}); `pose3d runs verify {status.folder.name}` says more. "
+            "Delete that folder, and the same command makes the run anew"
+        )
+        return replace(status, state="failed", error=reason)
+    return replace(status, state=state, share=1.0, seconds=seconds, epochs="", loss=None)
+
+
+def _own_error(run: Run) -> float:
+    """MPJPE, mm, of the run's own action, or the mean of the actions for the baseline."""
+    return run.action_wise["mpjpe"] if run.config.is_baseline else run.actions.loc[run.config.action].mpjpe
 
 
 def can_start(statuses: Sequence[RunStatus]) -> list[int]:
@@ -131,6 +153,14 @@ def seconds_left(statuses: Sequence[RunStatus], elapsed: float) -> float | None:
     return elapsed * (total - done) / done if done else None
 
 
+def clock(seconds: float | None) -> str:
+    """Minutes and seconds, 2:05, or hours too, 1:02:05; empty where nothing is known yet."""
+    if seconds is None:
+        return ""
+    hours, minutes = divmod(int(seconds) // 60, 60)
+    return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{int(seconds) % 60:02d}"
+
+
 def choose_shown(statuses: Sequence[RunStatus]) -> list[RunStatus]:
     """All runs of a small sweep; of a large one those that failed, those at work, and the next to come."""
     if len(statuses) <= MOST_SHOWN:
@@ -143,23 +173,23 @@ def choose_shown(statuses: Sequence[RunStatus]) -> list[RunStatus]:
 
 
 def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
-    """What ran, what was reused, what failed: one row per run."""
+    """What ran, what was reused, what failed: one row per run; the time left is of its training, min:s."""
     rows = []
+    ended = all(status.ended for status in statuses)
     for status in statuses:
         finished = status.state in ("finished", "reused")
         run = Run(status.folder) if finished else None
-        own = None if run is None or status.config.is_baseline else run.actions.loc[status.config.action]
-        error = run.action_wise["mpjpe"] if run and own is None else (own.mpjpe if own is not None else None)
         rows.append(
             {
                 "run": status.name,
                 "state": status.state,
                 "epoch": status.epochs,
                 "loss [mm]": round(status.loss, 1) if status.loss is not None else None,
+                **({} if ended else {"left": clock(status.seconds_left)}),
                 "t": round(run.timing["t"], 2) if run else None,
                 "windows": f"{status.windows:,}",
                 "training [s]": round(run.timing["train_seconds"], 1) if run else None,
-                "own test MPJPE [mm]": round(error, 1) if error is not None else None,
+                "own test MPJPE [mm]": round(_own_error(run), 1) if run else None,
                 "folder or error": status.folder.name
                 if finished
                 else status.error.splitlines()[0]
@@ -171,16 +201,20 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
 
 
 def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[RunStatus]], None]:
-    """An `on_look` that shows the sweep's table whenever a run has changed its state, and does nothing in between.
+    """An `on_look` that shows the sweep's table whenever a run has changed its state, and every SECONDS_BETWEEN_TABLES.
 
-    Of hundreds of runs it shows those that `choose_shown` chooses, and counts the others.
+    Of hundreds of runs it shows those that `choose_shown` chooses, and counts the others. Where nothing has changed, it does
+    nothing: every table is written into the notebook.
     """
-    shown: list[list[str]] = []
+    shown: list[Sequence[RunStatus]] = []
+    last = 0.0
 
     def on_look(statuses: Sequence[RunStatus]) -> None:
-        states = [status.state for status in statuses]
-        if shown != [states]:
-            shown[:] = [states]
+        nonlocal last
+        now, before = time.monotonic(), shown[0] if shown else []
+        due = statuses != before and now - last >= SECONDS_BETWEEN_TABLES
+        if due or [status.state for status in statuses] != [status.state for status in before]:
+            shown[:], last = [statuses], now
             chosen = choose_shown(statuses)
             others = pd.Series([status.state for status in statuses if status not in chosen]).value_counts()
             rows = [{"run": f"{number} others", "state": state} for state, number in others.items()]

@@ -35,6 +35,9 @@ from pose3d_lib.starting import FINISHED, WEIGHTS
 
 HISTORY, PROVENANCE, PROGRESS, LOG = "history.jsonl", "provenance.json", "progress.json", "run.log"
 
+REPORTED = frozenset(("windows", "total", "seconds", "at", "epoch", "epochs", "train_mpjpe"))
+"""What a running run says of itself, in PROGRESS."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -126,11 +129,12 @@ def find_run(config: RunConfig, data: PoseDataset) -> Run | None:
 
 
 def read_progress(folder: Path) -> dict | None:
-    """How far an unfinished run is; None before its first report.
+    """How far an unfinished run is; None before its first report, and where it cannot be read just now.
 
     `windows` of `total`, `epoch` of `epochs`, `train_mpjpe` in mm of the last row of history, `seconds` so far, `at` what time.
     """
     try:
-        return json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # never flushed: after a power cut it may be empty
         return None
+    return progress if isinstance(progress, dict) and progress.keys() >= REPORTED and progress["total"] > 0 else None

@@ -1,18 +1,22 @@
 """The sweep: papermill once per action and seed, several at a time, one failed run not stopping the others."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.execution import parameters_of
+from pose3d_lib.holders import find_holder
 from pose3d_lib.kernels import SweepFailed, execute_notebook
 from pose3d_lib.processes import open_processes
+from pose3d_lib.run_files import scan_folder
 from pose3d_lib.run_status import RunStatus, can_start, first_look, look_again
 from pose3d_lib.runs import LOG
 from pose3d_lib.scarcity import ScarcityConfig
@@ -97,7 +101,8 @@ def run_sweep(
     on_look(statuses)
     if can_start(statuses):
         with _open(scheduler, jobs, configs[0], say) as executor:
-            statuses = run_on(executor, statuses, begun=begun, on_look=on_look)
+            places = jobs if scheduler == "local" else len(statuses)
+            statuses = run_on(executor, statuses, begun=begun, on_look=on_look, places=places)
     return statuses
 
 
@@ -110,27 +115,44 @@ def _open(scheduler: str, jobs: int, config: RunConfig, say: Callable[[str], Non
 
 
 def run_on(
-    executor: Executor, statuses: list[RunStatus], *, begun: float, on_look: Callable[[list[RunStatus]], None]
+    executor: Executor,
+    statuses: list[RunStatus],
+    *,
+    begun: float,
+    on_look: Callable[[list[RunStatus]], None],
+    places: int,
 ) -> list[RunStatus]:
     """Executes the runs of a sweep that have not ended, each as soon as what it starts from has.
+
+    What another process is training, such as the same sweep in another terminal, is left to it, and taken on if that ends
+    without having finished it.
 
     Args:
         executor: what calls `execute_notebook` elsewhere: in processes here, or on workers that see the same run folders.
         statuses, begun, on_look: as in `run_sweep`.
+        places: runs that are submitted at a time.
     """
     submitted: dict[Future, int] = {}
     at_work: set[Future] = set()
     while True:
-        for number in can_start(statuses):
-            if number not in submitted.values():
-                status = statuses[number]
-                output, parameters = status.folder / "02_train.ipynb", parameters_of(status.config)
-                future = executor.submit(execute_notebook, "02_train", output, parameters)
-                submitted[future] = number
-                at_work.add(future)
-        if not at_work:
+        left = [number for number in can_start(statuses) if number not in submitted.values()]
+        for number in left:
+            if len(at_work) == places:
+                break
+            status = statuses[number]
+            if is_held(status.folder):
+                continue
+            output, parameters = status.folder / "02_train.ipynb", parameters_of(status.config)
+            future = executor.submit(execute_notebook, "02_train", output, parameters)
+            submitted[future] = number
+            at_work.add(future)
+        if not at_work and not left:
             return statuses
-        done, at_work = wait(at_work, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+        if at_work:
+            done, at_work = wait(at_work, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+        else:
+            done = set()
+            time.sleep(SECONDS_BETWEEN_LOOKS)
         statuses = look_again(statuses, begun)
         for future in done:
             number, error = submitted[future], future.exception()
@@ -138,6 +160,15 @@ def run_on(
                 reason = KILLED if isinstance(error, BrokenProcessPool) else str(error or NOTHING_LEFT)
                 statuses[number] = replace(statuses[number], state="failed", error=reason)
         on_look(statuses)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether some process that is alive trains the run in this folder now."""
+    try:
+        files, _ = scan_folder(str(folder))
+    except OSError:  # not begun yet
+        return False
+    return bool(find_holder(str(folder), files, time.time()))
 
 
 def raise_failures(statuses: Sequence[RunStatus]) -> None:

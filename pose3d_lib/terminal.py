@@ -8,17 +8,9 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from pose3d_lib.run_status import RunStatus, choose_shown, seconds_left
+from pose3d_lib.run_status import RunStatus, choose_shown, clock, seconds_left
 
 STATE_STYLES = {"finished": "green", "reused": "cyan", "failed": "bold red", "training": "yellow", "testing": "yellow"}
-
-
-def clock(seconds: float | None) -> str:
-    """Minutes and seconds, 2:05, or hours too, 1:02:05; empty where nothing is known yet."""
-    if seconds is None:
-        return ""
-    hours, minutes = divmod(int(seconds) // 60, 60)
-    return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{int(seconds) % 60:02d}"
 
 
 class RunBoard:

@@ -13,6 +13,7 @@ from filelock import FileLock, LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from pose3d_lib.holders import find_holder
 from pose3d_lib.inventory import RunEntry, look_at, run_names
+from pose3d_lib.leases import SECONDS_TO_TAKE_OVER, LeaseWatch
 from pose3d_lib.paths import runs_dir
 from pose3d_lib.run_files import CHECKPOINTS, FINISHED, LEASE, LEASE_SECONDS, OLD_LOCK, PROVENANCE, Files, scan_folder
 from pose3d_lib.whole_files import UNFINISHED
@@ -105,7 +106,7 @@ def remove_all(
     lease is dead shows at once where it was on this machine; where it was on another, after LEASE_SECONDS without a sign of
     life, during which all such runs are watched together. `say` is called with a line of text then.
     """
-    waiting: list[tuple[Removal, SoftFileLease]] = []
+    waiting: list[tuple[Removal, SoftFileLease, LeaseWatch]] = []
     for removal in removals:
         if removal.file:
             yield removal, _remove_file(removal)
@@ -113,20 +114,21 @@ def remove_all(
         lease = SoftFileLease(removal.path / LEASE, lease_duration=LEASE_SECONDS)
         problem = _remove_folder(removal, lease)
         if problem is None:
-            waiting.append((removal, lease))
+            waiting.append((removal, lease, LeaseWatch(removal.path / LEASE)))
         else:
             yield removal, problem
     if waiting:
         say(f"watching for {LEASE_SECONDS} s whether whoever holds {len(waiting)} of the runs shows a sign of life")
-    end = time.monotonic() + LEASE_SECONDS + 3 * SECONDS_BETWEEN_TRIES
+    end = time.monotonic() + LEASE_SECONDS + SECONDS_TO_TAKE_OVER + 3 * SECONDS_BETWEEN_TRIES
     while waiting:
         time.sleep(SECONDS_BETWEEN_TRIES)
         over = time.monotonic() >= end
         tried, waiting = waiting, []
-        for removal, lease in tried:
+        for removal, lease, watch in tried:
+            watch.look()
             problem = _remove_folder(removal, lease)
             if problem is None and not over:
-                waiting.append((removal, lease))
+                waiting.append((removal, lease, watch))
             else:
                 yield removal, "somebody holds it" if problem is None else problem
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -29,7 +30,11 @@ def write_json(path: Path, value: dict, *, durable: bool = True) -> None:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
-    """Writes beside `path` and renames; `durable` also waits until the disk has it, so that the order of files holds."""
+    """Writes beside `path` and renames; `durable` also waits until the disk has it, so that the order of files holds.
+
+    Raises:
+        InputError: it cannot be written; what was there before is as it was.
+    """
     unfinished = path.parent / f".{path.name}.{os.getpid()}{path.suffix}"
     try:
         write(unfinished)
@@ -38,7 +43,21 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bo
             with unfinished.open("rb") as file:
                 os.fsync(file.fileno())
         unfinished.replace(path)
+        if durable:
+            flush_folder(path.parent)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be written ({error}); nothing finished was changed") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """Waits until the disk has the names in a folder as they are now; where a system cannot be asked for it, does nothing."""
+    if os.name != "posix":
+        return
+    with suppress(OSError):  # some network file systems refuse it; they do it on their own
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

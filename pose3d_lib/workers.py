@@ -22,8 +22,9 @@ SECONDS_BETWEEN_SIGNALS = 10.0
 LONGEST_WAIT_FOR_TOKEN = 5.0
 """Seconds after which a network file system shows a new file everywhere, or never will."""
 
-STOPPED = ("RunStopped", "KeyboardInterrupt")
-"""What a cell raises whose kernel was interrupted, such as by a batch system that signals every process of a job."""
+STOPPED = ("RunStopped", "KeyboardInterrupt", "RunLost")
+"""What a cell raises whose kernel was interrupted, such as by a batch system that signals every process of a job, or whose
+run another process took over: called again, it waits for that one."""
 
 
 @dataclass(frozen=True)

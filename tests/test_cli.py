@@ -351,7 +351,11 @@ def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(
         on_look=lambda now: looks.append([status.state for status in now]),
     )
     assert {status.state for status in statuses} == {"finished"}
-    assert [bool(parameters.get("start_from")) for parameters in without_kernels[-2:]] == [True, True]
+    names = [run_folder(make_config(RunConfig, parameters), tiny_data).name for parameters in without_kernels]
+    starts = [(number, parameters.get("start_from")) for number, parameters in enumerate(without_kernels)]
+    tuned = [(number, start) for number, start in starts if start]
+    assert len(tuned) == 2
+    assert all(names.index(start) < number for number, start in tuned)
     assert sorted(map(repr, without_kernels)) == sorted(repr(parameters_of(run)) for run in configs), "each once"
     assert looks[-1] == ["finished"] * len(configs)
 

@@ -22,6 +22,7 @@ from dask_cluster import (
     until,
     until_it_trains,
 )
+from sweep_processes import start_sweep
 
 from pose3d_lib import clusters
 from pose3d_lib.dataset import PoseDataset
@@ -43,6 +44,29 @@ def undisturbed(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory
         for config in RUNS:
             execute_run(config, tiny_data)
     return folder
+
+
+@pytest.mark.slow
+def test_the_command_sweeps_on_a_cluster_and_leaves_nothing_behind_when_it_is_stopped(
+    tmp_path: Path, outputs: Path
+) -> None:
+    with started_cluster(tmp_path, workers=2) as started:
+        command = ("sweep", "--scheduler", started.address)
+        runs = ("-p", "actions", "Sitting", "-p", "lengths", "2", "-p", "evaluate_at", "1")
+        sweep = start_sweep(outputs, *runs, command=command)
+        until(lambda: len(list(outputs.glob("runs/*/checkpoint.state"))) == 2)
+        sweep.terminate()
+        said, _ = sweep.communicate(timeout=90)
+        assert sweep.returncode != 0
+        assert not list(outputs.glob("runs/*/finished.json")), "stopped too late to mean anything"
+        assert not list((outputs / "jobs").iterdir()), said
+        until(lambda: not list(outputs.glob("runs/*/.lease")))
+        again = start_sweep(outputs, *runs, command=command)
+        said, _ = again.communicate(timeout=300)
+        assert again.returncode == 0, said
+    logs = [path.read_text() for path in outputs.glob("runs/*/run.log")]
+    assert len(logs) == 2
+    assert all("stopped by SIGINT" in log and "goes on after" in log and "finished" in log for log in logs)
 
 
 @pytest.mark.slow

@@ -14,9 +14,10 @@ from types import SimpleNamespace
 
 import distributed
 import pytest
-from dask_cluster import started_cluster, until
+from dask_cluster import end_parts, start_part, started_cluster, until
 
 from pose3d_lib import clusters, paths, workers
+from pose3d_lib.cluster_executor import suitable_workers
 from pose3d_lib.errors import InputError
 from pose3d_lib.kernels import NotebookFailed
 from pose3d_lib.workers import Home
@@ -88,6 +89,22 @@ def test_runs_on_a_gpu_need_a_worker_with_one(cluster: str, monkeypatch) -> None
         pass
 
 
+def test_on_a_cluster_with_and_without_gpus_runs_on_a_gpu_go_where_one_is(cluster: str, tmp_path: Path) -> None:
+    with_one = start_part(tmp_path, "worker", cluster, "--nthreads", "1", "--resources", "GPU=1")
+    try:
+        with distributed.Client(cluster, set_as_default=False) as client:
+            client.wait_for_workers(3, timeout=60)
+            (address,) = suitable_workers(client, {"GPU": 1})
+            number = client.run(os.getpid, workers=[address])[address]
+        with clusters.open_executor(cluster, device="cuda") as executor:
+            calls = [executor.submit(os.getpid) for _ in range(9)]
+            assert {call.result(60) for call in calls} == {number}
+    finally:
+        end_parts(with_one)
+        with distributed.Client(cluster, set_as_default=False) as client:
+            until(lambda: len(suitable_workers(client, {})) == 2)
+
+
 class MadeUpClient:
     """What a client says of a cluster whose worker is like this process, but for the differences."""
 
@@ -107,7 +124,8 @@ class MadeUpClient:
     def get_versions(self, packages: list[str]) -> dict:
         return self._versions
 
-    def scheduler_info(self) -> dict:
+    def scheduler_info(self, n_workers: int) -> dict:
+        assert n_workers == -1, "all of them, however many"
         return self._info
 
     def run(self, function: Callable, home: Home, workers: list[str]) -> dict:

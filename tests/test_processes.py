@@ -34,6 +34,12 @@ if __name__ == "__main__":
             wait(calls)
             print([type(call.exception()).__name__ for call in calls])
             print(len({call.result() for call in calls if not call.exception()}))
+        elif sys.argv[2] == "kill between":
+            numbers = [call.result() for call in [executor.submit(number_after, 1) for _ in range(2)]]
+            for number in numbers:
+                os.kill(number, signal.SIGKILL)
+            time.sleep(1)
+            print([executor.submit(number_after, 0).result() in numbers for _ in range(4)])
         else:
             wait([executor.submit(number_after, 60) for _ in range(4)])
 """
@@ -71,6 +77,11 @@ def test_a_killed_process_fails_its_own_call_only(tmp_path: Path) -> None:
     kinds, processes = output.splitlines()
     assert kinds == str(["NoneType", "BrokenProcessPool", *["NoneType"] * 4]), errors
     assert processes == "2", "the other process went on, and one new took the place of the killed"
+
+
+def test_one_that_was_killed_between_two_calls_fails_none(tmp_path: Path) -> None:
+    output, errors = start(tmp_path, "kill between").communicate(timeout=60)
+    assert output.splitlines() == ["[False, False, False, False]"], errors
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")

@@ -225,6 +225,51 @@ def test_a_signal_within_an_epoch_saves_there(data: PoseDataset, outputs: Path, 
     assert results(execute_run(config("All"), data)) == expected
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_is_tested_ends_the_run_at_once(
+    number: signal.Signals, data: PoseDataset, outputs: Path, monkeypatch
+) -> None:
+    expected = run_undisturbed(config(), data, outputs)
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    evaluate = lifecycle.evaluate_lifters
+
+    def disturbed(*arguments: object, **keywords: object) -> object:
+        os.kill(os.getpid(), number)
+        return evaluate(*arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lifecycle, "evaluate_lifters", disturbed)
+        with pytest.raises(RunStopped, match=rf"stopped by {number.name} while it was tested"):
+            execute_run(config(), data)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+    folder = run_folder(config(), data)
+    assert not (folder / LEASE).exists()
+    assert f"stopped by {number.name} while" in (folder / "run.log").read_text().splitlines()[-1]
+    assert results(execute_run(config(), data)) == expected
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at open files in /proc")
+def test_the_disk_has_every_file_and_its_name_before_the_run_is_called_finished(
+    data: PoseDataset, outputs: Path, monkeypatch
+) -> None:
+    flushed: list[str] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        flushed.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name.strip("."))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    folder = execute_run(config(), data).folder
+    at_the_end = [name for name in flushed if name.startswith("finished.json")]
+    assert len(at_the_end) == 1
+    before = flushed[: flushed.index(at_the_end[0])]
+    for name in lifecycle.CHECKED:
+        assert [one for one in before if one.startswith(name)], name
+    assert before[-1] == folder.name
+    assert flushed[-1] == folder.name
+
+
 def test_in_another_thread_signals_stay_as_they_are() -> None:
     seen: list[object] = []
 
@@ -358,10 +403,15 @@ def test_a_dead_process_s_hold_on_this_machine_is_recognised_at_once(data: PoseD
     assert not [line for line in said if "waiting" in line]
 
 
+@pytest.mark.parametrize("exchanges", [True, False], ids=["local", "NFS"])
 def test_another_machine_s_hold_lasts_as_long_as_it_shows_signs_of_life(
-    data: PoseDataset, outputs: Path, monkeypatch
+    exchanges: bool, data: PoseDataset, outputs: Path, monkeypatch
 ) -> None:
+    """Also where two names cannot be exchanged, which is how filelock takes a lease over: NFS and SMB refuse it."""
+    if not exchanges:
+        monkeypatch.setattr("filelock._soft.exchange_names", lambda one, other: False)
     monkeypatch.setattr(leases, "LEASE_SECONDS", 1.5)
+    monkeypatch.setattr(leases, "SECONDS_TO_TAKE_OVER", 0.5)
     folder = run_folder(config(), data)
     folder.mkdir(parents=True)
     lease = marker(folder, host="elsewhere", pid=12345)
@@ -379,10 +429,42 @@ def test_another_machine_s_hold_lasts_as_long_as_it_shows_signs_of_life(
     heart.join()
     assert time.monotonic() > alive_until + 1
     assert said[0] == f"process 12345 on elsewhere is training this run ({folder}); waiting for it"
+    assert Run(folder).metrics
+    assert not list(folder.glob(".lease*"))
 
 
-def test_who_lost_a_run_writes_nothing_more(data: PoseDataset, outputs: Path, monkeypatch) -> None:
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", -1)
+def test_a_lease_that_was_renewed_just_now_is_put_back(tmp_path: Path) -> None:
+    lease = marker(tmp_path, host="elsewhere", pid=12345)
+    judged = leases._identity(lease)
+    lease.unlink()
+    renewed = marker(tmp_path, host="yet elsewhere", pid=1).read_bytes()
+    leases._take_away(lease, (judged[0] + 1, *judged[1:]))
+    assert lease.read_bytes() == renewed
+    assert [path.name for path in tmp_path.iterdir()] == [LEASE]
+    leases._take_away(lease, leases._identity(lease))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lease_that_cannot_be_read_just_now_is_not_lost(tmp_path: Path, monkeypatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(116, "Stale file handle")
+
+    with hold_run(tmp_path, print) as check_held:
+        with monkeypatch.context() as patch:
+            patch.setattr("filelock._soft.read_lock_file", fails)
+            patch.setattr(Path, "read_bytes", fails)
+            check_held()
+        check_held()
+        (tmp_path / LEASE).unlink()
+        with pytest.raises(RunLost):
+            check_held()
+
+
+@pytest.mark.parametrize("between_reports", [-1, 1e9], ids=["at its next step", "at its next row"])
+def test_who_lost_a_run_writes_nothing_more(
+    between_reports: float, data: PoseDataset, outputs: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", between_reports)
     folder = run_folder(config(), data)
     before: dict[str, bytes] = {}
 
@@ -415,7 +497,9 @@ def test_a_full_disk_costs_no_more_than_what_was_not_yet_saved(data: PoseDataset
 
     def full(descriptor: int) -> None:
         times.append(descriptor)
-        if len(times) > 3:  # config, provenance, the first checkpoint
+        if (
+            len(times) > 7
+        ):  # config, provenance, the first checkpoint, each with its folder, which is renamed in once more
             raise OSError(28, "No space left on device")
         fsync(descriptor)
 

@@ -12,9 +12,11 @@ from types import ModuleType
 import pytest
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
+from zmq import ZMQError
 
 from pose3d_lib import kernels, sweep
 from pose3d_lib.config import RunConfig
+from pose3d_lib.errors import InputError
 from pose3d_lib.execution import NOTEBOOKS, parameters_of
 from pose3d_lib.parameters import make_config
 from pose3d_lib.paths import notebooks_dir
@@ -126,7 +128,7 @@ def test_a_kernel_is_killed_between_two_cells_and_given_time_in_the_middle_of_on
     assert at_once == [False, True, True]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("Kernel died"), OSError(98, "Address already in use")])
+@pytest.mark.parametrize("error", [RuntimeError("Kernel died"), ZMQError(98, "Address already in use")])
 def test_a_kernel_that_does_not_start_is_started_again(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +149,44 @@ def test_a_kernel_that_does_not_start_is_started_again(
     with pytest.raises(kernels.NotebookFailed, match=f"its kernel did not start: .*{str(error)[-8:]}"):
         kernels.execute_notebook("02_train", tmp_path / "out.ipynb", {})
     assert len(attempts) == kernels.START_ATTEMPTS
+
+
+def test_a_port_that_is_taken_is_no_fault_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[dict] = []
+    monkeypatch.setattr(kernels.time, "sleep", lambda seconds: None)
+
+    def execute(*_: object, **given: object) -> None:
+        attempts.append(given)
+        if len(attempts) == 1:
+            raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr("papermill.execute_notebook", execute)
+    kernels.execute_notebook("02_train", tmp_path / "out.ipynb", {})
+    assert len(attempts) == 2
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_full_disk_is_told_at_once_and_as_what_it_is(
+    begun: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[dict] = []
+
+    def execute(*_: object, **given: Callable) -> None:
+        attempts.append(given)
+        if begun:
+            given["on_cell_execute"](cell={}, cell_index=0)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("papermill.execute_notebook", execute)
+    with pytest.raises(InputError, match=r"out\.ipynb: .*cannot be .*No space left on device.*the same call goes on"):
+        kernels.execute_notebook("02_train", tmp_path / "out.ipynb", {})
+    assert len(attempts) == 1
+
+
+def test_a_notebook_that_cannot_be_saved_is_refused_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "out.ipynb").mkdir()
+    with pytest.raises(InputError, match=r"out\.ipynb: .*cannot be .*Is a directory"):
+        kernels.execute_notebook("02_train", tmp_path / "out.ipynb", {})
 
 
 def test_a_kernel_that_dies_in_a_cell_is_not_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,17 +3,23 @@
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from pose3d_lib import run_status, sweep
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.config import RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import parameters_of
+from pose3d_lib.leases import hold_run
+from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config
 from pose3d_lib.run_status import (
     MOST_SHOWN,
@@ -165,6 +171,7 @@ def test_a_large_sweep_s_table_counts_what_it_does_not_show() -> None:
     on_look(statuses)
     on_look(statuses)
     assert len(shown) == 1, "nothing has changed"
+    assert "left" in shown[0]
     on_look([replace(statuses[0], state="failed", error="no space"), *statuses[1:]])
     table = shown[1]
     assert len(table) == MOST_SHOWN + 1
@@ -175,6 +182,96 @@ def test_a_large_sweep_s_table_counts_what_it_does_not_show() -> None:
     text = to_markdown(table)
     assert "nan" not in text.lower()
     assert "no space" in text
+
+
+def test_a_notebook_s_table_follows_the_runs_but_not_at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(run_status.time, "monotonic", lambda: now[0])
+    shown: list = []
+    on_look = show_changes(shown.append)
+    for seconds, share in ((0.0, 0.2), (1.0, 0.21), (run_status.SECONDS_BETWEEN_TABLES, 0.25), (100.0, 0.25)):
+        now[0] = 100.0 + seconds
+        on_look([status("training", share, epochs=f"{4 * share:.1f} of 4.0", loss=80 - 100 * share)])
+    first, second = shown
+    assert (first.epoch[0], second.epoch[0]) == ("0.8 of 4.0", "1.0 of 4.0")
+    assert (first["loss [mm]"][0], second["loss [mm]"][0]) == (60.0, 55.0)
+    assert (first.left[0], second.left[0]) == ("0:40", "0:30")
+    assert "left" not in sweep_table([status("failed", error="no space")])
+
+
+@pytest.fixture
+def finished(hand_made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[PoseDataset, list[RunConfig]]:
+    """Two runs, the first of them finished."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    data = hand_made([("S1", "Walking", "0", 0, 20), ("S9", "Walking", "0", 0, 12)])
+    small = {"filter_widths": (3,), "channels": 6, "batch_size": 16, "evaluate_at": (), "threads": 1}
+    configs = [RunConfig(action=action, **small) for action in ("All", "Walking")]
+    execute_run(configs[0], data)
+    return data, configs
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "timing.json", "config.json"])
+def test_a_finished_run_that_is_damaged_fails_alone_and_says_what_to_do(name: str, finished) -> None:
+    data, configs = finished
+    folder = run_folder(configs[0], data)
+    (folder / name).write_text("{")
+    statuses = first_look(configs, data)
+    assert [one.state for one in statuses] == ["failed", "waiting"]
+    assert can_start(statuses) == [1]
+    assert list(sweep_table(statuses).state) == ["failed", "waiting"]
+    with pytest.raises(SweepFailed, match=rf"{folder.name}: a finished run that is damaged(.|\n)*Delete that folder"):
+        raise_failures(statuses)
+    (status,) = look_again([replace(statuses[0], state="testing")], begun=0.0)
+    assert status.state == "failed"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"windows": 1}'])
+def test_a_report_that_cannot_be_read_is_none(content: str, finished) -> None:
+    """It is never flushed to the disk, and may be empty after a power cut."""
+    data, configs = finished
+    folder = run_folder(configs[1], data)
+    folder.mkdir()
+    (folder / "progress.json").write_text(content)
+    statuses = first_look(configs, data)
+    assert [one.state for one in look_again(statuses, begun=0.0)] == ["reused", "waiting"]
+
+
+class Here(Executor):
+    """Calls at once, in this process."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+    def submit(self, function, notebook: str, output: Path, parameters: dict) -> Future:
+        self.called.append(output.parent.name)
+        future: Future = Future()
+        execute_run(self.configs[output.parent.name], self.data)
+        future.set_result(None)
+        return future
+
+
+def test_what_another_process_trains_is_left_to_it_until_that_ends(finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, (done, held) = finished
+    free = held.model_copy(update={"seed": 1})
+    monkeypatch.setattr(sweep, "SECONDS_BETWEEN_LOOKS", 0.05)
+    executor = Here()
+    executor.configs, executor.data = {run_folder(config, data).name: config for config in (held, free)}, data
+    looks: list[list[str]] = []
+    run_folder(held, data).mkdir()
+    with ExitStack() as other:
+        other.enter_context(hold_run(run_folder(held, data), print))
+
+        def on_look(statuses: list[RunStatus]) -> None:
+            looks.append([one.state for one in statuses])
+            if len(looks) == 3:
+                other.close()
+
+        statuses = sweep.run_on(
+            executor, first_look([done, held, free], data), begun=time.time(), on_look=on_look, places=1
+        )
+    assert executor.called == [run_folder(config, data).name for config in (free, held)]
+    assert looks[:3] == [["reused", "waiting", "finished"]] * 3
+    assert [one.state for one in statuses] == ["reused", "finished", "finished"]
 
 
 def test_a_run_that_starts_from_another_of_the_sweep_waits_for_it(tiny_data: PoseDataset) -> None:

@@ -105,6 +105,16 @@ def test_with_equal_frames_every_run_sees_as_many_windows_as_the_baseline(action
     assert sum(map(len, batches)) == rows[-1].windows == 200 * unit_epochs
 
 
+def test_a_run_uses_as_many_threads_as_its_config_says(data: PoseDataset) -> None:
+    before, used = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            train(config(threads=threads), data, on_row=lambda row: used.append(torch.get_num_threads()))
+    finally:
+        torch.set_num_threads(before)
+    assert sorted(set(used)) == [1, 2, 3]
+
+
 def test_with_fifteen_a_run_sees_its_own_windows_fifteen_times(data, batches) -> None:
     run(config("SittingDown", budget="fifteen"), data)
     assert np.bincount([number for batch in batches for number in batch]).tolist() == [15] * 20
