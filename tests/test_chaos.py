@@ -11,6 +11,7 @@ import pytest
 from sweep_processes import named, processes_of, results, start_sweep, wait_until
 
 from pose3d_lib.lifecycle import CHECKED
+from pose3d_lib.verification import check_files
 
 pytestmark = pytest.mark.chaos
 
@@ -58,6 +59,7 @@ def test_after_two_minutes_of_random_killing_one_more_sweep_completes_every_run(
     said, _ = last.communicate(timeout=900)
     assert last.returncode == 0, said
     assert results(outputs) == results(undisturbed)
+    assert any("goes on after" in log.read_text() for log in outputs.glob("runs/*/run.log")), "nothing was resumed"
     assert wait_until(lambda: not processes_of(outputs), 20), processes_of(outputs)
 
 
@@ -82,6 +84,7 @@ def test_three_hundred_runs_end_with_as_many_whole_folders_and_nothing_left_over
     for folder in folders:
         names = {path.name for path in folder.iterdir()}
         assert names == {*CHECKED, "finished.json", "run.log", "02_train.ipynb"}, folder
+        assert check_files(folder) == ([], True), folder
     third = len(memory) // 3
     assert third > 50
     assert max(memory[-third:]) < MOST_GROWTH * max(memory[:third])

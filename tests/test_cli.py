@@ -1,6 +1,7 @@
 """`pose3d ...`: wrong input is refused at once with what was meant; runs are kept, reused, and do not stop each other."""
 
 import io
+import json
 import os
 import pickle
 import re
@@ -254,6 +255,10 @@ def test_sweep_with_a_run_that_fails_in_a_terminal(prepared: Path, tiny_data: Po
     assert "clips.csv: cannot be written" in ended.err
     assert "02_train.ipynb" in ended.err
     assert "Traceback" not in ended.err
+
+    saved = json.loads((run_folder(config, tiny_data) / "02_train.ipynb").read_text(encoding="utf-8"))
+    outputs = [output for cell in saved["cells"] for output in cell.get("outputs", [])]
+    assert [output["ename"] for output in outputs if output["output_type"] == "error"] == ["InputError"]
 
     (run_folder(config, tiny_data) / "clips.csv").rmdir()
     again = start(*arguments)
