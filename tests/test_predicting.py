@@ -1,12 +1,14 @@
 """From parameters to files: which model, which keypoints, which clips; what does not fit is refused before anything is lifted."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import detection_files
 import matplotlib.image as mpimg
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +21,8 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model_files import save_model
 from pose3d_lib.parameters import check_data, make_config
+from pose3d_lib.paths import notebooks_dir
+from pose3d_lib.player import MOST_CLIPS, MOST_FRAMES
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.predicting import choose_clips, find_model, own_keypoints, plan_task, run_task, write_all
 from pose3d_lib.run_card import read_run_card
@@ -326,6 +330,26 @@ def test_what_a_model_was_trained_on_is_told(all_runs: list[Path]) -> None:
     of_one, of_all = ("\n".join(plan_task(config_of(model=run.name)).describe()) for run in (all_runs[2], all_runs[0]))
     assert "It was trained on Sitting of synthetic-tiny, keypoints 'simulated'." in of_one
     assert "It was trained on 15 actions of synthetic-tiny" in of_all
+
+
+def test_the_notebook_s_sample_reads_what_is_written_by_default(outputs: Path, model_file) -> None:
+    notebook = nbformat.read(notebooks_dir() / "06_predict.ipynb", as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    (sample,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    task = plan_task(config_of(model=model_file(), clips=2))
+    lifted = run_task(task)
+    write_all(task, lifted)
+    found = {"task": task}
+    exec(sample, found)
+    np.testing.assert_array_equal(found["first"], lifted.clips[0].positions)
+    assert found["wrist"].shape == (len(lifted.clips[0].frames), 3)
+    assert found["about"]["model"] == "made-up"
+
+
+def test_the_notebook_says_how_much_a_player_holds() -> None:
+    text = " ".join((notebooks_dir() / "06_predict.ipynb").read_text(encoding="utf-8").split())
+    assert f"There are at most {MOST_CLIPS}, spread over all" in text
+    assert f"a page holds {MOST_FRAMES:,} frames of all its clips together" in text
 
 
 def test_a_model_that_sees_scores_is_given_them(phone: Path, outputs: Path, model_file) -> None:
