@@ -89,25 +89,23 @@ class Task:
 def _of_a_part(training: Training) -> list[str]:
     """Sentences on a training with less than all that there was, of its subjects, its frames or its loss."""
     labelled, without = (_listed(training.config.get(name)) for name in ("labelled_subjects", "without_terms"))
-    share = training.config.get("train_share", 1)
+    share = training.config.get("train_share")
     told = []
-    if labelled or share != 1:
-        whose = f" of {labelled}" if labelled else ""
-        told.append(f"Poses that it knew: those{whose}{_share(share)}, {training.frames:,} frames.")
+    parts = [f"{100 * share:.3g} % of every clip"] if isinstance(share, float) and share < 1 else []
+    if labelled or parts:
+        told.append(
+            f"It knew poses of {' of '.join([*parts, *[labelled] * bool(labelled)])} alone, {training.frames:,} frames."
+        )
     if training.unlabelled_clips:
         whose = f" of {', '.join(training.unlabelled_subjects)}" if training.unlabelled_subjects else ""
-        told.append(f"It saw {training.unlabelled_clips:,} clips{whose} without poses.")
+        told.append(f"It saw video of {training.unlabelled_clips:,} clips{whose} without poses.")
     if without:
         told.append(f"Left out of its loss: {without}.")
     return told
 
 
-def _share(share: object) -> str:
-    """A share of every clip in words, whatever a card may hold; nothing if it is all."""
-    return f", {100 * share:.3g} % of every clip" if isinstance(share, float) and share < 1 else ""
-
-
 def _listed(names: object) -> str:
+    """Names in a row, whatever a card may hold in their place."""
     return printable(", ".join(map(str, names))) if isinstance(names, list) else ""
 
 
