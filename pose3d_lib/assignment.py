@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from pose3d_lib.actions import ALL, check_name
-from pose3d_lib.budget import Budget, plan_budget
+from pose3d_lib.budget import Budget, batch_sizes, plan_budget
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
@@ -150,7 +150,7 @@ def _check_unlabelled(config: RunConfig, data: PoseDataset, budget: Budget) -> N
             f"parameter unlabelled_subjects: every frame of {', '.join(idle)} that the run could see is labelled in it; leave "
             "them out, or name labelled_subjects without them"
         )
-    if config.warmup_epochs * budget.per_epoch > budget.total - config.batch_size:
+    if config.warmup_epochs * budget.per_epoch > _start_of_last_batch(config, budget):
         raise InputError(
             f"parameter warmup_epochs: found {config.warmup_epochs:g}, and the run has {budget.epochs:.3g} epochs, so no "
             "unlabelled window would ever enter; give less, or more unit_epochs"
@@ -171,6 +171,13 @@ def _check_unlabelled(config: RunConfig, data: PoseDataset, budget: Budget) -> N
             f"them with those that are predicted, of {data.skeleton.name}; choose keypoints of the same joints, or "
             f"{remedy}"
         )
+
+
+def _start_of_last_batch(config: RunConfig, budget: Budget) -> int:
+    """How many windows a run has seen when its last batch begins; of windows of several frames, at least so many."""
+    *_, last = budget.epoch_sizes
+    batch = min(config.batch_size, last) if config.chunk > 1 else batch_sizes(last, config.batch_size)[-1]
+    return sum(budget.epoch_sizes) - batch
 
 
 def _num_frames(clips: pd.DataFrame) -> int:

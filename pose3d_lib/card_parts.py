@@ -61,6 +61,7 @@ class Training(CardPart):
         clips, frames: how many those are, as camera frames; a share of each clip if the run took a share.
         windows: seen, counting each as often as it was seen, mirror images too.
         unlabelled_clips: seen without their 3D poses.
+        unlabelled_subjects: whose those are; cards that are older than this have none.
         notes: what the data's own declarations say.
         config: every setting of the run.
         commit: of the code, with "+" where it had uncommitted changes; None where nobody knows.
@@ -77,6 +78,7 @@ class Training(CardPart):
     frames: int
     windows: int
     unlabelled_clips: int
+    unlabelled_subjects: tuple[Text, ...] = ()
     notes: tuple[Text, ...]
     config: dict[str, JsonValue]
     commit: Text | None

@@ -124,7 +124,8 @@ def _training(training: Training) -> str:
         f"clips: {training.clips:,} of {training.frames:,} frames",
     ]
     if training.unlabelled_clips:
-        lines.append(f"and {training.unlabelled_clips:,} clips without their 3D poses")
+        whose = f", of {', '.join(training.unlabelled_subjects)}" if training.unlabelled_subjects else ""
+        lines.append(f"and {training.unlabelled_clips:,} clips without their 3D poses{whose}")
     return "\n".join(lines)
 
 

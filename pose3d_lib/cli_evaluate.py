@@ -13,7 +13,11 @@ from pose3d_lib.cli_data import Given, parameter_option
 @click.option("--subjects", default="", help="Whose clips, separated by commas; the test subjects if not given.")
 @click.option("--actions", default="", help="Doing what, separated by commas, exactly as the dataset spells it.")
 @click.option("--by", type=click.Choice(["action", "subject"]), default="action", show_default=True, help="The rows.")
-@click.option("--no-mirror", is_flag=True, help="Do not average with the prediction for the mirror image.")
+@click.option(
+    "--mirror/--no-mirror",
+    default=None,
+    help="Average with the prediction for the mirror image, or not; as the model was tested if not given.",
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="A folder for the table, as CSV, Markdown and LaTeX.")
 @click.option("--overwrite", is_flag=True, help="Replace what is in that folder.")
@@ -23,7 +27,7 @@ def evaluate(
     subjects: str,
     actions: str,
     by: str,
-    no_mirror: bool,
+    mirror: bool | None,
     device: str,
     output: Path | None,
     overwrite: bool,
@@ -53,9 +57,10 @@ def evaluate(
         click.echo(f"warning: {warning}")
     click.echo(f"testing on {len(clips):,} clips, {(clips.stop - clips.start).sum():,} frames")
     opened.lifters.to(device)
-    errors = model_errors.measure(opened, data, spec.keypoints, clips, mirror=not no_mirror)
+    mirror = opened.card.mirrored if mirror is None else mirror
+    errors = model_errors.measure(opened, data, spec.keypoints, clips, mirror=mirror)
     table = model_errors.errors_by(errors, by)
-    caption = model_errors.describe_measured(opened, data, spec.keypoints, errors, mirror=not no_mirror)
+    caption = model_errors.describe_measured(opened, data, spec.keypoints, errors, mirror=mirror)
     click.echo(f"{to_markdown(table)}\n\n{caption}")
     if output is not None:
         save_table(table, output / "errors", caption)

@@ -18,9 +18,9 @@ OWN = ("model", "dataset", "output", "formats", "overwrite")
 def predict(model: str, dataset: str, given: Given, output: str, formats: str, overwrite: bool) -> None:
     """Lift 2D keypoints to 3D, for instance: pose3d predict newest phone.json -p image_size 1080x1920 -p fps 30
 
-    MODEL is a run, by its name or folder, the file of a model, `newest` (the run of all actions that was finished last) or
-    `train` (which trains one first if there is none). DATASET is a name or a path, as for 01_data_prep; -p gives the other
-    parameters of 06_predict. Poses, a contact sheet and a player that any browser opens go to one folder.
+    MODEL is a run, by its name or folder, the file of a model, `newest` (the last run of all actions, subjects and frames that
+    was finished) or `train` (which trains one first if there is none). DATASET is a name or a path, as for 01_data_prep; -p
+    gives the other parameters of 06_predict. Poses, a contact sheet and a player that any browser opens go to one folder.
     """
     from pose3d_lib.errors import InputError
     from pose3d_lib.parameters import check_data, make_config

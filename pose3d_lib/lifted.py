@@ -172,7 +172,7 @@ def _predict(
 ) -> tuple[Iterator[Tensor], Iterator[Tensor | None]]:
     """The pose of every clip, (frames, joints, 3), and its root, (frames, 3) or None, in order."""
     lifters, card = model.lifters, model.card
-    mirror = card.errors is None or card.errors.mirrored
+    mirror = card.mirrored
     poses = predict(lifters.pose, data, clips, keypoints, mirror=mirror, joints=card.skeleton)
     if lifters.trajectory is None:
         return chain.from_iterable(poses), repeat(None, len(clips))

@@ -1,8 +1,10 @@
 """`ModelCard`: what a trained model is, what it learnt from, how good it is, and under which terms; and what it fits."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 from pydantic import ValidationError
 
 from pose3d_lib.card_parts import CardPart, Errors, Joints, Network, Text, Training
@@ -58,6 +60,11 @@ class ModelCard(CardPart):
     licence: Text
     origin: Text
     assumed: tuple[Text, ...] = ()
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether its predictions are averaged with those of the mirror image; they are where nobody knows better."""
+        return self.errors is None or self.errors.mirrored
 
 
 def parse_card(text: str | bytes) -> ModelCard:
@@ -163,6 +170,36 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
             "motion looks faster or slower to it than it was."
         )
     return warnings
+
+
+def seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> list[str]:
+    """Whom of some clips a model has seen in its training, as warnings on its errors there, a sentence each.
+
+    Other settings make other data of the same people: of a dataset with another fingerprint the name counts.
+    """
+    training = card.training
+    if training is None or _plain(training.dataset) != _plain(data.name):
+        return []
+    everybody = list(dict.fromkeys(clips.subject))
+    trained = [name for name in everybody if name in training.subjects]
+    video = [name for name in everybody if name in training.unlabelled_subjects and name not in trained]
+    maybe = "" if training.fingerprint == data.fingerprint else f" of a dataset by the same name, {training.dataset}"
+    warnings = []
+    if trained:
+        warnings.append(
+            f"The model was trained on {', '.join(trained)}{maybe}: errors there say nothing about other people."
+        )
+    if video:
+        warnings.append(
+            f"The model saw video of {', '.join(video)}{maybe} in its training, without poses: errors there are not those "
+            "on people whom it never saw."
+        )
+    return warnings
+
+
+def _plain(name: str) -> str:
+    """A dataset's name, whatever frame rate it was brought to."""
+    return re.sub(r"-every\d+$", "", name)
 
 
 def check_skeleton(card: ModelCard, data: PoseDataset) -> None:

@@ -9,7 +9,7 @@ from pose3d_lib.actions import check_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, evaluate_lifters, per_action, summarise
-from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, check_skeleton
+from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.report import errors_table
 from pose3d_lib.sources.spec import DataSpec
@@ -72,12 +72,7 @@ def choose_clips(data: PoseDataset, *, subjects: Sequence[str] = (), actions: Se
 def check_measurable(card: ModelCard, data: PoseDataset, keypoints: str, clips: pd.DataFrame) -> list[str]:
     """Refuses data that a model cannot see or whose joints it does not predict; warnings on the rest, a sentence each."""
     check_skeleton(card, data)
-    warnings = check_fit(card, data, keypoints)
-    if card.training is not None and card.training.fingerprint == data.fingerprint:
-        seen = [name for name in dict.fromkeys(clips.subject) if name in card.training.subjects]
-        if seen:
-            warnings.append(f"The model was trained on {', '.join(seen)}: errors there say nothing about other people.")
-    return warnings
+    return [*check_fit(card, data, keypoints), *seen_before(card, data, clips)]
 
 
 def measure(

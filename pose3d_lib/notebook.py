@@ -102,11 +102,11 @@ class TrainingProgress:
 
     def __call__(self, row: HistoryRow) -> None:
         self._rows.append(row)
-        last = row.windows == self._total
+        last = row.windows >= self._total  # windows of several frames may end a little beyond
         if not (last or row.test_mpjpe is not None or round(row.epoch) % self._every == 0):
             return
         spent = row.train_seconds + row.test_seconds
-        left = spent / row.windows * (self._total - row.windows)
+        left = spent / row.windows * max(self._total - row.windows, 0)
         test = f", test {row.test_mpjpe:.1f} mm" if row.test_mpjpe is not None else ""
         print(
             f"epoch {row.epoch:.2f} of {self._epochs:.2f}: {row.windows:,} windows, {spent:.0f} s, {left:.0f} s left; "

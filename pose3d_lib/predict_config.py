@@ -8,7 +8,8 @@ from pose3d_lib.actions import check_name
 from pose3d_lib.sources.spec import DataSpec, split_list
 
 NEWEST, TRAIN = "newest", "train"
-"""What `model` may say in place of a model: the last run of all actions that was finished; to train that run if need be."""
+"""What `model` may say in place of a model: the last run of all actions, trained on all subjects and frames, that was finished;
+to train that run if need be."""
 
 FORMATS = ("npz", "csv", "json")
 

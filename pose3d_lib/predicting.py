@@ -11,14 +11,15 @@ import pandas as pd
 import torch
 
 from pose3d_lib.actions import ALL, check_name
+from pose3d_lib.card_parts import Training
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.drawings import draw_sheet
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, printable
 from pose3d_lib.inventory import list_runs
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.lifted import Lifted, lift, spread
-from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit
+from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, seen_before
 from pose3d_lib.model_files import open_model
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.paths import outputs_dir, runs_dir
@@ -54,7 +55,7 @@ class Task:
         model: on the device on which it will lift.
         data, clips, keypoints: what it sees.
         folder, formats: where the poses go, and as what.
-        warnings: a sentence each, on what the model did not see in training.
+        warnings: a sentence each, on what the model did not see in training, and on whom it did.
     """
 
     model: TrainedModel
@@ -75,6 +76,7 @@ class Task:
             actions = card.training.actions
             named = ", ".join(actions) if len(actions) <= MOST_NAMED else f"{len(actions)} actions"
             told.append(f"It was trained on {named} of {card.training.dataset}, keypoints {card.keypoints!r}.")
+            told += _of_a_part(card.training)
         if card.errors:
             tested = f"{', '.join(card.errors.subjects)} of {card.errors.dataset}"
             told.append(f"Its MPJPE on {tested}: {card.errors.action_wise.mpjpe:.1f} mm, the mean over actions.")
@@ -82,6 +84,29 @@ class Task:
         in_clips = f"{len(self.clips):,} clip{'s' * (len(self.clips) != 1)} of {self.data.name}"
         told.append(f"Lifting {frames:,} frames in {in_clips}, keypoints {self.keypoints!r}.")
         return [*told, *(f"Warning: {warning}" for warning in self.warnings)]
+
+
+def _of_a_part(training: Training) -> list[str]:
+    """Sentences on a training with less than all that there was, of its subjects, its frames or its loss."""
+    labelled, without = (_listed(training.config.get(name)) for name in ("labelled_subjects", "without_terms"))
+    share = training.config.get("train_share")
+    told = []
+    parts = [f"{100 * share:.3g} % of every clip"] if isinstance(share, float) and share < 1 else []
+    if labelled or parts:
+        told.append(
+            f"It knew poses of {' of '.join([*parts, *[labelled] * bool(labelled)])} alone, {training.frames:,} frames."
+        )
+    if training.unlabelled_clips:
+        whose = f" of {', '.join(training.unlabelled_subjects)}" if training.unlabelled_subjects else ""
+        told.append(f"It saw video of {training.unlabelled_clips:,} clips{whose} without poses.")
+    if without:
+        told.append(f"Left out of its loss: {without}.")
+    return told
+
+
+def _listed(names: object) -> str:
+    """Names in a row, whatever a card may hold in their place."""
+    return printable(", ".join(map(str, names))) if isinstance(names, list) else ""
 
 
 def all_files(formats: Sequence[str]) -> list[str]:
@@ -112,6 +137,8 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     data = open_dataset(spec, progress=say)
     warnings = check_fit(model.card, data, spec.keypoints)
     clips = choose_clips(config, data)
+    if data.skeleton.joints == model.card.skeleton.joints:  # or no error will be shown
+        warnings += seen_before(model.card, data, clips[clips.labelled])
     named = re.sub(r"[/\\]", "_", f"{data.name}-{spec.keypoints}-by-{model.card.name}")
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
     device = "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
@@ -146,24 +173,43 @@ def find_model(config: PredictConfig, *, say: Say = lambda line: None) -> Traine
 
 
 def _newest_run(config: PredictConfig) -> Path:
-    """The folder of the run of all actions on the same data that was finished last; for detections, on whatever data."""
+    """The folder of the run of all actions on the same data that was finished last; for detections, on whatever data.
+
+    One of a study that was shown only a part of the data, or that lacks a term of its loss, is not taken unasked.
+    """
     offered = [layout.joints for layout in _offered(config).values()]
     runs = [entry for entry in list_runs() if entry.state == "finished" and entry.action == ALL]
+    partial = ""
     for entry in sorted(runs, key=lambda entry: entry.at or 0, reverse=True):
         run = Run(runs_dir() / entry.name)
-        if offered and read_run_card(run.folder).layout.joints in offered:
-            return run.folder
         same_keypoints = config.keypoints in ("", run.config.keypoints)
-        if same_keypoints and run.config.data == config.data_with(run.config.keypoints, scores=run.config.scores):
+        if offered:
+            fits = read_run_card(run.folder).layout.joints in offered
+        else:
+            fits = same_keypoints and run.config.data == config.data_with(
+                run.config.keypoints, scores=run.config.scores
+            )
+        if fits and not _is_partial(run.config):
             return run.folder
+        partial = partial or (entry.name if fits else "")
     given = "".join(
         f" -p {name} {shlex.quote(_as_text(value))}" for name, value in _training_parameters(config).items()
     )
     fitting = "with the joints of these detections" if offered else f"on {config.dataset}"
+    if partial:
+        fitting += (
+            " that was trained on all subjects and frames with its whole loss (one without is taken by its name only, such "
+            f"as {partial})"
+        )
     raise InputError(
         f"parameter model: {runs_dir()} holds no finished run of action {ALL} {fitting}. `pose3d run 02_train -p action {ALL}"
         f"{given}` makes one, and so does this with {TRAIN!r} as model; or name a run or the file of a model"
     )
+
+
+def _is_partial(config: RunConfig) -> bool:
+    """Whether a run is one of a study of what happens with less: fewer subjects or frames, or a term of the loss."""
+    return bool(config.labelled_subjects or config.train_share < 1 or config.without_terms)
 
 
 def _offered(config: PredictConfig) -> Mapping[str, Skeleton]:

@@ -1,5 +1,6 @@
 """What 05_semi_supervised shows: the plan, what unlabelled video and each term are worth, and this paper's question."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ from pose3d_lib.tables_scarcity import (
     scarcity_table,
     seeds_table,
 )
+from pose3d_lib.verdicts import HIGHER, LEVEL, LOWER, NOT_DECIDABLE
 
 
 def scarcity_dir(results: ScarcityResults) -> Path:
@@ -71,12 +73,9 @@ def show_scarcity(results: ScarcityResults) -> None:
     shown = seeds[(seeds.action == ALL) & (seeds.without == "")]
     _show(results, draw_scarcity(shown, _title(results, "What unlabelled video is worth")), "figure_scarcity", caption)
     for row in table.to_dict(orient="records"):
-        better = "better" if row["Change [mm]"] < 0 else "worse"
-        beyond = "more" if abs(row["Change [mm]"]) > row["Spread [mm]"] else "no more"
         say(
-            f"With {row['Labelled [%]']:g} % labelled ({row['Frames']:,} frames), unlabelled video makes it "
-            f"{abs(row['Change [mm]']):.1f} mm {better}: {row[f'{SEMI_SUPERVISED}, mean']:.1f} against "
-            f"{row[f'{SUPERVISED}, mean']:.1f} mm, {beyond} than two seeds differ ({row['Spread [mm]']:.1f} mm at most)."
+            f"With {row['Labelled [%]']:g} % of every clip labelled ({row['Frames']:,} frames), unlabelled video makes it "
+            f"{_tell_change(row)}. Verdict: {row['Verdict']}."
         )
 
 
@@ -121,6 +120,39 @@ def show_question(results: ScarcityResults) -> None:
         seeds[seeds.action.isin(list(finished))], _title(results, "Does video of other actions help?")
     )
     _show(results, figure, "figure_question", caption)
+    say(_answer(table))
+
+
+def _answer(table: pd.DataFrame) -> str:
+    """The question of this paper, answered by a table of actions that `tables_scarcity.scarcity_table` made."""
+    rows = table.to_dict(orient="records")
+    told = "; ".join(f"on {row['Action']} {_tell_change(row)}, verdict {row['Verdict']}" for row in rows)
+    words = set(table["Verdict"])
+    if words == {LOWER}:
+        answer = "Yes"
+    elif words == {HIGHER}:
+        answer = "No, it harms"
+    elif words == {NOT_DECIDABLE}:
+        least = table["Smallest p"].min()
+        few = f", as with so few runs p cannot be below {show_p(least)}" if least > LEVEL else ""
+        answer = f"That is not decidable with these runs{few}"
+    else:
+        answer = "That is not the same for every action, or not decidable for all"
+    return (
+        f"Does video of other actions help a model that knows the poses of one? {answer}. It makes the model, {told}."
+    )
+
+
+def _tell_change(row: Mapping[str, object]) -> str:
+    """What video changes in a row of `tables_scarcity.scarcity_table`, beside how much seeds differ."""
+    change, spread = row["Change [mm]"], row["Spread [mm]"]
+    told = (
+        f"{abs(change):.1f} mm {'better' if change < 0 else 'worse'}: {row[f'{SEMI_SUPERVISED}, mean']:.1f} against "
+        f"{row[f'{SUPERVISED}, mean']:.1f} mm"
+    )
+    if max(row[f"{SEMI_SUPERVISED}, runs"], row[f"{SUPERVISED}, runs"]) < 2:
+        return f"{told} (one seed, so that nobody knows how much seeds differ)"
+    return f"{told}, {'more' if abs(change) > spread else 'no more'} than two seeds differ ({spread:.1f} mm at most)"
 
 
 def _show(results: ScarcityResults, figure: Figure, name: str, caption: str) -> None:

@@ -21,7 +21,7 @@ CARD = "card.json"
 def make_card(run: Run, data: PoseDataset) -> ModelCard:
     """The card of a run whose errors are written; `data` is the dataset that it was trained on."""
     config, provenance = run.config, run.provenance
-    clips = own_train_clips(config, data)
+    clips, unlabelled = own_train_clips(config, data), unlabelled_clips(config, data)
     metrics = run.metrics
     with torch.device("meta"):  # no memory is taken, and no random number
         network = network_of(build_model(config, data))
@@ -45,7 +45,8 @@ def make_card(run: Run, data: PoseDataset) -> ModelCard:
             clips=len(clips),
             frames=int((clips.stop - clips.start).sum()),
             windows=run.timing["windows"],
-            unlabelled_clips=unlabelled_clips(config, data).index.nunique(),
+            unlabelled_clips=unlabelled.index.nunique(),
+            unlabelled_subjects=tuple(dict.fromkeys(unlabelled.sort_index().subject)),
             notes=tuple(data.declarations()),
             config=config.model_dump(mode="json"),
             commit=provenance["commit"],

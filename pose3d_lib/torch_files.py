@@ -61,6 +61,7 @@ DISCARDED = frozenset(
     {
         "numpy.ndarray", "numpy.dtype", "numpy.random.__RandomState_ctor", "numpy.random._pickle.__randomstate_ctor",
         "numpy.random._pickle.__bit_generator_ctor", "numpy.random._mt19937.MT19937",
+        "numpy.random.bit_generator.SeedSequence", "numpy.random.bit_generator.__pyx_unpickle_SeedSequence",
         *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
     }
 )  # fmt: skip

@@ -11,6 +11,8 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.model_card import ModelCard, TrainedModel
 from pose3d_lib.model_files import SUFFIX, save_model
 from pose3d_lib.paths import make_folder
+from pose3d_lib.skeleton import HUMANEVA_15, HUMANEVA_20
+from pose3d_lib.sources.videopose3d.sets import HUMANEVA_SUBJECTS
 from pose3d_lib.videopose3d_import import EPOCH, POSE, RATE, TRAJECTORY
 from pose3d_lib.videopose3d_import import SUFFIX as BIN
 from pose3d_lib.videopose3d_names import to_state
@@ -23,26 +25,34 @@ FIRST_RATE = 0.001
 
 
 def export_model(model: TrainedModel, path: Path, *, overwrite: bool = False) -> list[Path]:
-    """Writes a model's file, `.bin` or `.safetensors`, and its card as Markdown; returns both. Refuses as `check_target`."""
-    files = check_target(path, overwrite=overwrite)
+    """Writes a model's file, `.bin` or `.safetensors`, and its card as Markdown; returns both.
+
+    Refuses as `check_target`, and where another card is in the way; the same one stands beside both kinds of file.
+    """
+    check_target(path, overwrite=overwrite)
+    card, text = path.with_suffix(CARD_SUFFIX), card_markdown(model.card)
+    if not _holds(card, text):
+        check_absent([card], overwrite=overwrite)
     make_folder(path.parent)
     if path.suffix == BIN:
         save_checkpoint(model, path)
     else:
         save_model(model, path)
-    write_atomically(files[1], lambda unfinished: unfinished.write_text(card_markdown(model.card), encoding="utf-8"))
-    return files
+    write_atomically(card, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+    return [path, card]
 
 
-def check_target(path: Path, *, overwrite: bool) -> list[Path]:
-    """The model's file and its card's; an InputError where the name says no known format, or either is there already."""
+def _holds(file: Path, text: str) -> bool:
+    return file.is_file() and file.read_bytes() == text.encode()
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """An InputError where a model's file has a name that says no known format, or is there already."""
     if path.suffix not in (BIN, SUFFIX):
         raise InputError(
             f"{path}: what is it to be? A name in {BIN} makes a checkpoint of VideoPose3D, one in {SUFFIX} a model's file"
         )
-    files = [path, path.with_suffix(CARD_SUFFIX)]
-    check_absent(files, overwrite=overwrite)
-    return files
+    check_absent([path], overwrite=overwrite)
 
 
 def check_absent(files: list[Path], *, overwrite: bool) -> None:
@@ -74,6 +84,24 @@ def save_checkpoint(model: TrainedModel, path: Path) -> None:
 def videopose3d_command(card: ModelCard, path: Path) -> str:
     """What to type in VideoPose3D's folder to test the checkpoint there."""
     made = card.network
-    words = ["python", "run.py", "-k", card.keypoints, "-arc", ",".join(map(str, made.filter_widths))]
+    words = [
+        "python",
+        "run.py",
+        *_dataset_words(card),
+        "-k",
+        card.keypoints,
+        "-arc",
+        ",".join(map(str, made.filter_widths)),
+    ]
     words += ["-ch", str(made.channels)] + ["--causal"] * made.causal + ["--dense"] * made.dense
     return shlex.join([*words, "-c", str(path.resolve().parent), "--evaluate", path.name])
+
+
+def _dataset_words(card: ModelCard) -> list[str]:
+    """Which data, for those that VideoPose3D does not take by itself; of HumanEva's it knows no subjects either."""
+    for name, skeleton in (("humaneva15", HUMANEVA_15), ("humaneva20", HUMANEVA_20)):
+        if card.skeleton.joints == skeleton.joints:
+            trained = card.training.subjects if card.training else HUMANEVA_SUBJECTS["train"]
+            tested = card.errors.subjects if card.errors else HUMANEVA_SUBJECTS["test"]
+            return ["-d", name, "-str", ",".join(trained), "-ste", ",".join(tested)]
+    return []

@@ -40,10 +40,11 @@ def what_if_table(task: Task) -> pd.DataFrame:
 
 
 def _ways(task: Task) -> Iterator[tuple[str, int, Lifted]]:
-    """What is seen, one frame in how many, and what the model makes of it; the task's own way first."""
+    """What is seen, one of how many of the task's frames, and what the model makes of it; the task's own way first."""
     data, own = task.data, task.data.layouts[task.keypoints]
     clips = task.clips.iloc[spread(len(task.clips), CLIPS)]
-    yield f"keypoints {task.keypoints!r}, every frame", 1, lift(task.model, data, clips, task.keypoints)
+    kept = "every frame" if data.frame_step == 1 else f"one frame in {data.frame_step}"
+    yield f"keypoints {task.keypoints!r}, {kept}", 1, lift(task.model, data, clips, task.keypoints)
     for name in data.keypoints:
         same = data.layouts[name].joints == own.joints and (name in data.scores) == (task.keypoints in data.scores)
         if name != task.keypoints and same:
@@ -52,4 +53,4 @@ def _ways(task: Task) -> Iterator[tuple[str, int, Lifted]]:
         thinned = thin(data, clips, step)
         rates = ", ".join(f"{fps:g}" for fps in sorted(set(thinned.clips.fps)))
         lifted = lift(task.model, thinned, thinned.clips, task.keypoints)
-        yield f"one frame in {step}: {rates} per second", step, lifted
+        yield f"one frame in {step * data.frame_step}: {rates} per second", step, lifted

@@ -1,5 +1,6 @@
 """A card says what a model is; what does not fit is refused with the reason, and what differs is said."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from pose3d_lib.model_card import (
     check_skeleton,
     licence_of,
     network_of,
+    parse_card,
 )
 from pose3d_lib.skeleton import COCO_17, H36M_17, HUMANEVA_15
 
@@ -210,6 +212,14 @@ def test_the_words_say_everything_that_the_card_does() -> None:
         ["Action-wise mean", "400", "60.50", "40.25", "48.00", "3.00", "150.00"],
         ["Frame-wise mean", "400", "65.50", "40.25", "48.00", "3.00", "175.00"],
     ]
+
+
+def test_whose_clips_were_unlabelled_is_said_where_a_card_knows_it() -> None:
+    told = dict(describe_card(card(training=training(unlabelled_subjects=("S6", "S7")))))
+    assert told["Trained on"].endswith("\nand 7 clips without their 3D poses, of S6, S7")
+    older = card(training=training()).model_dump(mode="json")
+    del older["training"]["unlabelled_subjects"]
+    assert parse_card(json.dumps(older)) == card(training=training())
 
 
 def test_what_nobody_knows_is_said_too() -> None:

@@ -19,9 +19,9 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, evaluate_lifters
 from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.model_card import TrainedModel
+from pose3d_lib.model_card import TrainedModel, build_networks
 from pose3d_lib.model_errors import check_measurable, choose_clips, data_for, errors_by, measure
-from pose3d_lib.model_files import open_model
+from pose3d_lib.model_files import open_model, save_model
 from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import Run
 from pose3d_lib.sources.spec import DataSpec
@@ -165,8 +165,23 @@ def test_what_was_trained_on_is_said(model: TrainedModel, tiny_data: PoseDataset
     assert said() == []
     (warning,) = said(subjects=["S9", "S5", "S1"])
     assert warning == "The model was trained on S1, S5: errors there say nothing about other people."
+    (warning,) = check_measurable(
+        model.card, replace(tiny_data, notes=("new",)), "simulated", choose_clips(tiny_data, subjects=["S5"])
+    )
+    assert warning.startswith("The model was trained on S5 of a dataset by the same name, synthetic-tiny: errors there")
     others = replace(tiny_data, name="other")
     assert check_measurable(model.card, others, "simulated", choose_clips(others, subjects=["S1"])) == []
+
+
+def test_whoever_was_only_seen_is_said_too(model: TrainedModel, tiny_data: PoseDataset) -> None:
+    training = model.card.training.model_copy(
+        update={"subjects": ("S1",), "unlabelled_subjects": ("S1", "S9"), "unlabelled_clips": 120}
+    )
+    card = model.card.model_copy(update={"training": training})
+    warnings = check_measurable(card, tiny_data, "simulated", choose_clips(tiny_data, subjects=["S1", "S9", "S11"]))
+    assert [warning.split(":")[0] for warning in warnings] == [
+        "The model was trained on S1", "The model saw video of S9 in its training, without poses",
+    ]  # fmt: skip
 
 
 # What is measured
@@ -274,6 +289,34 @@ def test_the_command_chooses_and_warns(call: Called, folder: Path) -> None:
     assert "| S9 " in out
     assert "without the mirror image" in out
     assert "Walking" not in out
+
+
+@pytest.mark.parametrize(
+    "changes", [("test_subjects", "S1"), ("downsample", "2"), ("scores", "True")], ids=lambda pair: pair[0]
+)
+def test_other_settings_make_no_other_people(changes: tuple, call: Called, folder: Path, tmp_path: Path) -> None:
+    """S1 was trained on, whatever is changed of the data."""
+    if changes[0] == "scores":
+        made = open_model(folder)
+        network = made.card.network.model_copy(update={"in_features": 3})
+        card = made.card.model_copy(update={"network": network})
+        save_model(TrainedModel(build_networks(card).eval(), card), tmp_path / "scored.safetensors")
+    model = "scored.safetensors" if changes[0] == "scores" else folder.name
+    code, out, err = call(model, "-p", *changes, "--subjects", "S1", "--actions", "Eating")
+    assert (code, err) == (0, "")
+    assert "warning: The model was trained on S1 of a dataset by the same name, synthetic-tiny: errors there" in out
+
+
+def test_a_run_is_measured_with_or_without_the_mirror_as_it_tests_itself(
+    call: Called, folder: Path, tmp_path: Path, tiny_data: PoseDataset
+) -> None:
+    plain = execute_run(make_config(RunConfig, {**SETTINGS, "mirror_testing": False}), tiny_data)
+    for given, mirrored in (((), False), (("--mirror",), True), (("--no-mirror",), False)):
+        code, out, err = call(plain.folder.name, *given)
+        assert (code, err) == (0, "")
+        assert ("averaged with the mirror image" in out) == mirrored
+        same = rows_of(out)["Action-wise mean"][1] == f"{plain.action_wise['mpjpe']:.2f}"
+        assert same != mirrored
 
 
 def test_the_command_takes_a_checkpoint_as_it_is_and_says_what_it_assumes(

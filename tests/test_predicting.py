@@ -1,12 +1,14 @@
 """From parameters to files: which model, which keypoints, which clips; what does not fit is refused before anything is lifted."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import detection_files
 import matplotlib.image as mpimg
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,8 +21,11 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model_files import save_model
 from pose3d_lib.parameters import check_data, make_config
+from pose3d_lib.paths import notebooks_dir
+from pose3d_lib.player import MOST_CLIPS, MOST_FRAMES
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.predicting import choose_clips, find_model, own_keypoints, plan_task, run_task, write_all
+from pose3d_lib.run_card import read_run_card
 from pose3d_lib.skeleton import COCO_17, HUMANEVA_15
 from pose3d_lib.sources import open_dataset
 
@@ -30,7 +35,16 @@ PHONE = {"image_size": "1000x800", "fps": 30, "max_gap": 3}
 ALL_OLD, ALL_NEW, SITTING, OTHER_KEYPOINTS = (
     {"seed": 0}, {"seed": 1}, {"action": "Sitting"}, {"seed": 2, "keypoints": "gt"}
 )  # fmt: skip
-FINISHED = (ALL_OLD, ALL_NEW, SITTING, OTHER_KEYPOINTS)
+SHARE = {"train_share": 0.5}
+ABLATION = {
+    **SHARE,
+    "labelled_subjects": "S1",
+    "unlabelled_subjects": "S5,S6",
+    "without_terms": "bones",
+    "warmup_epochs": 0,
+}
+PARTIAL = ({"labelled_subjects": "S1,S5"}, SHARE, ABLATION)
+FINISHED = (ALL_OLD, ALL_NEW, SITTING, OTHER_KEYPOINTS, *PARTIAL)
 """In the order in which they were finished."""
 
 
@@ -101,13 +115,58 @@ def test_a_run_on_other_data_or_of_one_action_is_not_taken_unasked(all_runs: lis
         InputError, match=r"holds no finished run of action All on synthetic\. `pose3d run 02_train -p action"
     ):
         find_model(config_of(data_seed=3))
-    for number in (0, 1, 3):
+    for number in (0, 1, 3, 4, 5, 6):
         shutil.rmtree(all_runs[number])
     with pytest.raises(
         InputError, match="-p action All -p scale tiny` makes one, and so does this with 'train' as model"
     ):
         find_model(config_of())
     assert find_model(config_of(model="Sitting")).card.name == all_runs[2].name
+
+
+def test_a_run_of_a_part_of_the_data_or_of_the_loss_is_not_taken_unasked(all_runs: list[Path], phone: Path) -> None:
+    """As a study of scarce labels leaves many."""
+    assert find_model(config_of(keypoints="simulated")).card.name == all_runs[1].name
+    shutil.rmtree(all_runs[0])
+    shutil.rmtree(all_runs[1])
+    shutil.rmtree(all_runs[3])
+    kept = all_runs[4:]
+    while kept:
+        for config in (config_of(), config_of(dataset=str(phone), **PHONE)):
+            with pytest.raises(InputError) as refusal:
+                find_model(config)
+            said = " that was trained on all subjects and frames with its whole loss (one without is taken by its name only, "
+            assert f"{said}such as {kept[-1].name}). `pose3d run 02_train" in str(refusal.value)
+        assert find_model(config_of(model=kept[-1].name)).card.name == kept[-1].name
+        shutil.rmtree(kept.pop())
+
+
+def test_of_what_part_a_model_learnt_is_told(all_runs: list[Path]) -> None:
+    def told(number: int) -> str:
+        return "\n".join(plan_task(config_of(model=all_runs[number].name)).describe())
+
+    frames = [read_run_card(run).training.frames for run in all_runs]
+    for whole in (0, 2, 3):
+        assert "It knew poses of" not in told(whole)
+        assert "without poses" not in told(whole)
+    assert f"It knew poses of S1, S5 alone, {frames[4]:,} frames.\n" in told(4)
+    assert f"It knew poses of 50 % of every clip alone, {frames[5]:,} frames.\n" in told(5)
+    assert f"It knew poses of 50 % of every clip of S1 alone, {frames[6]:,} frames.\n" in told(6)
+    assert "It saw video of 240 clips of S5, S6 without poses.\nLeft out of its loss: bones.\n" in told(6)
+
+
+def test_whoever_was_trained_on_is_a_warning_where_errors_are_shown(all_runs: list[Path]) -> None:
+    def warnings(number: int, **given) -> list[str]:
+        return list(plan_task(config_of(model=all_runs[number].name, clips=2, **given)).warnings)
+
+    assert warnings(0) == []
+    assert warnings(0, subjects="S9") == []
+    every = "The model was trained on S1: errors there say nothing about other people."
+    assert warnings(0, subjects="S1") == [every]
+    *_, half = warnings(0, subjects="S1", downsample=2)
+    assert half.startswith("The model was trained on S1 of a dataset by the same name, synthetic-tiny: errors there")
+    (video,) = warnings(6, subjects="S5")
+    assert video.startswith("The model saw video of S5 in its training, without poses: errors there are not those")
 
 
 def test_detections_take_the_newest_run_that_sees_their_joints(all_runs: list[Path], phone: Path) -> None:
@@ -271,6 +330,26 @@ def test_what_a_model_was_trained_on_is_told(all_runs: list[Path]) -> None:
     of_one, of_all = ("\n".join(plan_task(config_of(model=run.name)).describe()) for run in (all_runs[2], all_runs[0]))
     assert "It was trained on Sitting of synthetic-tiny, keypoints 'simulated'." in of_one
     assert "It was trained on 15 actions of synthetic-tiny" in of_all
+
+
+def test_the_notebook_s_sample_reads_what_is_written_by_default(outputs: Path, model_file) -> None:
+    notebook = nbformat.read(notebooks_dir() / "06_predict.ipynb", as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    (sample,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    task = plan_task(config_of(model=model_file(), clips=2))
+    lifted = run_task(task)
+    write_all(task, lifted)
+    found = {"task": task}
+    exec(sample, found)
+    np.testing.assert_array_equal(found["first"], lifted.clips[0].positions)
+    assert found["wrist"].shape == (len(lifted.clips[0].frames), 3)
+    assert found["about"]["model"] == "made-up"
+
+
+def test_the_notebook_says_how_much_a_player_holds() -> None:
+    text = " ".join((notebooks_dir() / "06_predict.ipynb").read_text(encoding="utf-8").split())
+    assert f"There are at most {MOST_CLIPS}, spread over all" in text
+    assert f"a page holds {MOST_FRAMES:,} frames of all its clips together" in text
 
 
 def test_a_model_that_sees_scores_is_given_them(phone: Path, outputs: Path, model_file) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import bvh_texts
 import click
 import detection_files
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -380,6 +381,40 @@ def test_the_parameters_explained_are_parameters() -> None:
     known = {"preset", "study", *RunConfig.model_fields, *StudyConfig.model_fields}
     assert {"action", "preset", "unit_epochs", "seed"} <= set(names)
     assert set(names) <= known
+
+
+MODES = (
+    "causal", "dense", "chunk", "downsample", "scores", "mirror_training", "mirror_testing", "labelled_subjects",
+    "unlabelled_subjects", "unlabelled_actions", "warmup_epochs", "without_terms", "projection", "trajectory", "train_share",
+    "share_at", "test_every", "evaluate_at", "with_actions",
+)  # fmt: skip
+"""Of `02_train`, in which it does as VideoPose3D does."""
+
+
+def rows_of_02_train() -> list[dict[str, str]]:
+    """The parameters of each row that executes it, in the table of everything that VideoPose3D does."""
+    table = README.partition("## Everything that VideoPose3D does")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|") and "papermill 02_train.ipynb" in line]
+    return [parameters_in(words) for row in rows for words in commands(row) if words[0] == "papermill"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_has_a_row_and_stands_among_the_parameters_of_02_train(mode: str) -> None:
+    assert any(mode in row for row in rows_of_02_train())
+    assert mode in parameters_of_02_train()
+
+
+def test_whatever_a_row_gives_02_train_stands_among_its_parameters() -> None:
+    named = {name for row in rows_of_02_train() for name in row}
+    assert named <= parameters_of_02_train()
+    assert named >= {*MODES, "action", "preset"}
+
+
+def parameters_of_02_train() -> set[str]:
+    """Names in the cell that papermill and a reader take for the list of them."""
+    notebook = nbformat.read(ROOT / "notebooks" / "02_train.ipynb", as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    return {statement.target.id for statement in ast.parse(cell.source).body}
 
 
 def links() -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.parameters import make_config
+from pose3d_lib.paths import notebooks_dir
 from pose3d_lib.scarcity import ScarcityConfig, labelled_subject, plan_scarcity, question_actions, unlabelled_subjects
 from pose3d_lib.tables_scarcity import (
     SEMI_SUPERVISED,
@@ -218,17 +220,93 @@ def test_the_notebook_s_tables_figures_and_sentences(tiny_data: PoseDataset, sho
     assert "| 10 %, 50 % of every clip of S1 labelled" in shown()
     assert "All runs are finished." in shown()
     report_scarcity.show_scarcity(results)
-    assert "With 10 % labelled" in shown()
-    assert "unlabelled video makes it 8.0 mm better" in shown()
-    assert "more than two seeds differ (4.0 mm at most)" in shown()
+    assert "With 10 % of every clip labelled" in shown()
+    known = {"action": "All", "train_share": 0.1, "without_terms": ()}
+    helped, alone = (np.mean(means(results, **known, semi_supervised=semi)) for semi in (True, False))
+    assert f"video makes it 8.0 mm better: {helped:.1f} against {alone:.1f} mm, more than two seeds differ" in shown()
+    assert "two seeds differ (4.0 mm at most). Verdict: not decidable." in shown()
     report_scarcity.show_ablation(results)
     assert "without projection: +3.0 mm; without bones: +3.0 mm; supervised alone: +8.0 mm" in shown()
     report_scarcity.show_question(results)
+    numbers = {
+        own: [np.mean(means(results, action=own, semi_supervised=semi)) for semi in (True, False)]
+        for own in ACTIONS[:2]
+    }
+    told = [
+        f"on {action} 8.0 mm better: {helped:.1f} against {alone:.1f} mm, more than two seeds differ (4.0 mm at most), "
+        "verdict not decidable"
+        for action, (helped, alone) in numbers.items()
+    ]
+    assert (
+        "Does video of other actions help a model that knows the poses of one? That is not decidable with these runs, as with "
+        f"so few runs p cannot be below 0.333. It makes the model, {'; '.join(told)}."
+    ) in shown()
     assert shown().count("SYNTHETIC data, nobody was filmed: synthetic-tiny") == 6
     written = {path.name for path in report_scarcity.scarcity_dir(results).iterdir()}
     for name in ("scarcity", "ablation", "question"):
         assert {f"table_{name}.{kind}" for kind in ("csv", "md", "tex")} <= written
         assert {f"figure_{name}.png", f"figure_{name}.svg"} <= written
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "least", "answer"),
+    [
+        (("lower", "lower"), 0.01, "Yes. It makes the model, on Eating 8.0 mm better"),
+        (("higher", "higher"), 0.01, "No, it harms. It"),
+        (("lower", "higher"), 0.01, "That is not the same for every action, or not decidable for all. It"),
+        (("lower", "not decidable"), 0.01, "That is not the same for every action, or not decidable for all. It"),
+        (("not decidable",) * 2, 0.01, "That is not decidable with these runs. It"),
+        (("not decidable",) * 2, 0.1, "That is not decidable with these runs, as with so few runs p cannot be below 0.100. It"),
+    ],
+)  # fmt: skip
+def test_the_answer_follows_from_the_verdicts(verdicts, least, answer, tiny_data, shown, monkeypatch) -> None:
+    given = dict(zip(("Eating", "Sitting"), verdicts, strict=True))
+    monkeypatch.setattr(
+        report_scarcity,
+        "scarcity_table",
+        lambda results, action, *rest: scarcity_table(results, action, *rest).assign(
+            **{"Verdict": given[action], "Smallest p": least}
+        ),
+    )
+    report_scarcity.show_question(finished(tiny_data, ablation_share=0))
+    assert f"knows the poses of one? {answer}" in shown()
+
+
+def test_of_one_seed_nobody_says_that_seeds_do_not_differ(tiny_data: PoseDataset, shown) -> None:
+    results = finished(tiny_data, seeds="0", ablation_share=0, shares="0.5")
+    report_scarcity.show_scarcity(results)
+    report_scarcity.show_question(results)
+    assert shown().count("(one seed, so that nobody knows how much seeds differ)") == 3
+    assert "than two seeds differ" not in shown()
+
+
+def test_three_seeds_decide_nothing_and_four_may(tiny_data: PoseDataset) -> None:
+    """As the notebook says."""
+    text = text_of_notebook("05_semi_supervised")
+    assert "With three seeds in each arm no p-value is below 0.1" in text
+    assert "Four seeds (`-p seeds 0,1,2,3`) are the least" in text
+    for seeds, least in (("0,1,2", 0.1), ("0,1,2,3", 2 / 70)):
+        results = finished(tiny_data, seeds=seeds, ablation_share=0, shares="0.5")
+        (row,) = scarcity_table(results, "All", (0.5,), "mpjpe").to_dict(orient="records")
+        assert row["Smallest p"] == pytest.approx(least)
+
+
+def test_the_notebook_s_formula_of_the_length_makes_as_many_epochs(tiny_data: PoseDataset) -> None:
+    text = text_of_notebook("05_semi_supervised")
+    assert "$u / (s f)$ epochs" in text
+    assert "$u = 200 \\, s f$ makes as many" in text
+    clips = tiny_data.train_clips()
+    frames = (clips.stop - clips.start).groupby(clips.subject).sum()
+    part = frames["S1"] / frames.sum()
+    for share in (0.1, 0.5):
+        (run, *_) = plan_scarcity(study(shares=share, ablation_share=0, unit_epochs=200 * share * part), tiny_data)
+        assert check_run(run, tiny_data).epochs == pytest.approx(200, rel=0.01)
+    assert part == pytest.approx(0.2, abs=0.02), "about a fifth"
+
+
+def text_of_notebook(name: str) -> str:
+    notebook = nbformat.read(notebooks_dir() / f"{name}.ipynb", as_version=4)
+    return " ".join("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown").split())
 
 
 def test_studies_of_other_settings_have_folders_of_their_own(tiny_data: PoseDataset) -> None:

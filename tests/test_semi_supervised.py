@@ -207,6 +207,21 @@ def test_without_a_warm_up_they_enter_at_once(data, gathered) -> None:
     assert [kind for kind, _ in gathered] == ["labelled", "unlabelled"] * 2
 
 
+@pytest.mark.parametrize(
+    ("changes", "entered"),
+    [
+        ({"warmup_epochs": 0.0, "unit_epochs": 0.02}, 6),  # all of a run that is shorter than a batch
+        ({"warmup_epochs": 0.0, "unit_epochs": 0.02, "chunk": 4}, 2),
+        ({"warmup_epochs": 3.16}, 8),  # the last batch of 40 windows, of 16, 16 and 8, begins after 632 of 640
+    ],
+    ids=str,
+)
+def test_a_warm_up_may_end_just_before_the_last_batch(changes, entered, data) -> None:
+    chosen = config(**changes)
+    check_run(chosen, data)
+    assert run(chosen, data)[0].unlabelled == entered
+
+
 def test_the_3d_of_unlabelled_clips_is_never_looked_at(data) -> None:
     assert numbers_of(run(config(), spoilt(data, subject="S5"))[0]) == numbers_of(run(config(), data)[0])
 
@@ -323,6 +338,7 @@ def test_a_term_s_mean_is_over_the_batches_that_had_it(data) -> None:
         ),
         ({"warmup_epochs": 4.0}, "parameter warmup_epochs: found 4, and the run has 3.2 epochs"),
         ({"warmup_epochs": 3.19}, "no unlabelled window would ever enter; give less, or more unit_epochs"),
+        ({"warmup_epochs": 0.01, "unit_epochs": 0.02}, "no unlabelled window would ever enter"),
         ({"test_every": 4}, "parameter test_every: found 4, and the run has 3.2 epochs of its own"),
         ({"chunk": 61, "batch_size": 122}, "parameter chunk: found 61, and the longest stretch of a clip"),
         ({"keypoints": "detected"}, "'detected' has the joints of coco_17, and the back-projection compares them with"),

@@ -86,8 +86,11 @@ def test_numpy_s_random_states_are_passed_over(legacy: bool, tmp_path: Path) -> 
         b"cnumpy.random._pickle\n__randomstate_ctor\nX\x07\x00\x00\x00MT19937\x85R",  # from then on
         b"cnumpy.random._pickle\n__randomstate_ctor\ncnumpy.random._pickle\n__bit_generator_ctor\n"
         b"cnumpy.random._mt19937\nMT19937\n\x85R\x85R",
+        b"cnumpy.random._pickle\n__randomstate_ctor\ncnumpy.random._pickle\n__bit_generator_ctor\n"
+        b"cnumpy.random._mt19937\nMT19937\n\x85R}cnumpy.random.bit_generator\n__pyx_unpickle_SeedSequence\n"
+        b"cnumpy.random.bit_generator\nSeedSequence\nK\x01N\x87R(NK\x04K\x00)tb\x86b\x85R",
     ],
-    ids=["1.16", "1.17", "1.26"],
+    ids=["1.16", "1.17", "1.26", "2"],
 )
 @pytest.mark.parametrize("core", [b"core", b"_core"])
 def test_random_states_of_every_numpy_are_passed_over(constructor: bytes, core: bytes, tmp_path: Path) -> None:
@@ -99,6 +102,16 @@ def test_random_states_of_every_numpy_are_passed_over(constructor: bytes, core: 
     state = constructor + b"(X\x07\x00\x00\x00MT19937" + array + b"K\x05K\x00G" + bytes(8) + b"tb"
     pickled = b"\x80\x02}(X\x01\x00\x00\x00r" + state + b"X\x01\x00\x00\x00eK\x50u."
     assert read_torch_file(write(tmp_path / "a.bin", pickled, legacy=True))["e"] == 80
+
+
+@LEGACY
+def test_a_random_state_that_was_never_seeded_is_passed_over(legacy: bool, tmp_path: Path) -> None:
+    """It holds where its seed came from; so does one of an older numpy that was read and written again by a newer one."""
+    older = pickle.loads(pickle.dumps(np.random.RandomState()))
+    for number, state in enumerate((np.random.RandomState(), older)):
+        content = {"random_state": state, "after": number}
+        assert b"SeedSequence" in pickle.dumps(content, 2)
+        assert read_torch_file(save(content, tmp_path / "a.bin", legacy=legacy))["after"] == number
 
 
 # Files that would run code

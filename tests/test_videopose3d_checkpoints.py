@@ -301,6 +301,25 @@ def test_videopose3d_s_command_names_what_its_checkpoint_does_not_hold(tmp_path:
     assert "-ch 8 --causal --dense -c" in videopose3d_command(causal, tmp_path / "ours.bin")
 
 
+def test_of_a_humaneva_model_it_names_the_set_and_whose_clips(tmp_path: Path) -> None:
+    """Or VideoPose3D would open Human3.6M."""
+    humaneva = trained().card.model_copy(update={"skeleton": HUMANEVA_15, "keypoints": "detectron_pt_coco"})
+    command = videopose3d_command(humaneva, tmp_path / "ours.bin")
+    everybody = "-str Train/S1,Train/S2,Train/S3 -ste Validate/S1,Validate/S2,Validate/S3"
+    assert command.startswith(f"python run.py -d humaneva15 {everybody} -k detectron_pt_coco -arc")
+    larger = humaneva.model_copy(update={"skeleton": HUMANEVA_20})
+    assert "run.py -d humaneva20 -str" in videopose3d_command(larger, tmp_path / "ours.bin")
+
+
+def test_one_card_may_stand_beside_both_kinds_of_file(tmp_path: Path) -> None:
+    export_model(trained(), tmp_path / "ours.bin")
+    assert export_model(trained(), tmp_path / "ours.safetensors")[1] == tmp_path / "ours.md"
+    (tmp_path / "ours.safetensors").unlink()
+    with pytest.raises(InputError, match=r"ours\.md: is already there"):
+        export_model(trained(epochs=5), tmp_path / "ours.safetensors")
+    assert not (tmp_path / "ours.safetensors").exists()
+
+
 # Files of something else
 
 

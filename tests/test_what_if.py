@@ -10,6 +10,7 @@ from made_up_models import made_up_model
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.predicting import Task, run_task
 from pose3d_lib.skeleton import H36M_17
+from pose3d_lib.sources.downsampling import downsample
 from pose3d_lib.what_if import what_if_table
 
 
@@ -40,6 +41,16 @@ def test_a_model_of_single_frames_does_not_notice_another_frame_rate(hand_made) 
     assert (nine[column].iloc[1:] > 1).all()
     clips = run_task(task_of(data, 3, 3)).clips
     assert nine["MPJPE [mm]"].iloc[0] == pytest.approx(np.concatenate([clip.errors for clip in clips]).mean())
+
+
+def test_of_a_thinned_video_rows_count_the_frames_of_the_video(hand_made) -> None:
+    """Every frame of what was kept is not every frame."""
+    data = downsample(hand_made([("S9", "Walking", "0", 0, 30)]), 3)
+    assert what_if_table(task_of(data, 3))["What the model sees"].tolist() == [
+        "keypoints 'simulated', one frame in 3",
+        "one frame in 6: 8.33333 per second",
+        "one frame in 12: 4.16667 per second",
+    ]
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5])
