@@ -45,7 +45,10 @@ DOCUMENTS = {
     "docs/models.md": MODELS,
 }
 REFERENCE = ROOT / "outputs" / "reference"
-SHOWN = ("quick/table_1", "paper/answer", "paper/claims", "paper/table_1", "paper/table_1_unit_epoch")
+SHOWN = (
+    *("quick/table_1", "paper/answer", "paper/claims", "paper/table_1", "paper/table_1_unit_epoch"),
+    *("scarcity/table_scarcity", "scarcity/table_ablation"),
+)
 
 
 def blocks(text: str) -> dict[str, str]:
@@ -123,6 +126,7 @@ def test_the_reference_holds_what_the_studies_write() -> None:
     for study, names in (
         ("quick", ("table_1", "table_2", "all_metrics", "claims")),
         ("paper", ("table_1", "table_2", "table_3", "table_3_unit_epoch", "table_on_the_way", "claims", "attribution")),
+        ("scarcity", ("table_scarcity", "table_ablation", "table_question")),
     ):
         for name in names:
             for ending in (".csv", ".md", ".tex"):
@@ -130,6 +134,9 @@ def test_the_reference_holds_what_the_studies_write() -> None:
     for figure in ("attribution", "curves", "transfer", "specialised", "mixing", "joints", "fewer_frames", "training"):
         assert (REFERENCE / "paper" / f"figure_{figure}.png").is_file(), figure
         assert (REFERENCE / "paper" / f"figure_{figure}.svg").is_file(), figure
+    for figure in ("scarcity", "question"):
+        for ending in (".png", ".svg"):
+            assert (REFERENCE / "scarcity" / f"figure_{figure}{ending}").is_file(), figure
 
 
 def test_the_readme_says_that_its_numbers_are_of_synthetic_data() -> None:
