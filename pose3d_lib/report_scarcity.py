@@ -160,7 +160,8 @@ def _show(results: ScarcityResults, figure: Figure, name: str, caption: str) -> 
 
 
 def _title(results: ScarcityResults, what: str) -> str:
-    return f"{what}, {results.data.name}{' (synthetic data)' if results.data.synthetic else ''}"
+    comma = "" if what.endswith("?") else ","
+    return f"{what}{comma} {results.data.name}{' (synthetic data)' if results.data.synthetic else ''}"
 
 
 def _caption(results: ScarcityResults, runs: list[Run]) -> str:
