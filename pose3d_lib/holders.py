@@ -21,7 +21,7 @@ def find_holder(path: str, files: Files, now: float) -> str:
     if owner is None:
         return "somebody who has just begun"
     host, _, _ = owner.hostname.partition("?")
-    if owner.hostname in _own_hostnames() and not _is_alive(owner.pid):
+    if owner.hostname in _own_hostnames() and not is_alive(owner.pid):
         return ""
     return f"process {owner.pid} on {printable(host)}"
 
@@ -35,7 +35,8 @@ def _own_hostnames() -> tuple[str, ...]:
         return (name,)
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of this number on this machine; where that cannot be told, it is."""
     if sys.platform == "win32":  # where signal 0 is Ctrl-C
         return True
     try:

@@ -18,8 +18,12 @@ from jupyter_client.manager import AsyncKernelManager
 from zmq import ZMQError
 
 from pose3d_lib.errors import InputError
+from pose3d_lib.holders import is_alive
 from pose3d_lib.interrupts import RunStopped
 from pose3d_lib.paths import make_folder, notebooks_dir
+
+FOLDER = "pose3d-kernel-"
+"""How the names of folders of sockets begin; the number of the process follows that made them."""
 
 LONGEST_SOCKET = 95
 """Characters; the path of a socket file, with a dash and a number behind it, may have little more than a hundred."""
@@ -50,7 +54,8 @@ class SocketKernelManager(AsyncKernelManager):
     def __init__(self, **settings: object):
         super().__init__(**settings)
         self.shutdown_wait_time = SECONDS_TO_STOP
-        self._folder = tempfile.mkdtemp(prefix="pose3d-kernel-")
+        _remove_left_over()
+        self._folder = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
         socket = str(Path(self._folder) / "socket")
         if os.name == "posix" and len(socket) < LONGEST_SOCKET:
             self.transport, self.ip = "ipc", socket
@@ -66,6 +71,14 @@ class SocketKernelManager(AsyncKernelManager):
             shutil.rmtree(self._folder, ignore_errors=True)
 
     cleanup_resources = _async_cleanup_resources
+
+
+def _remove_left_over() -> None:
+    """Removes the folders of sockets that processes left which were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
+        number = path.name.removeprefix(FOLDER).split("-")[0]
+        if number.isdigit() and not is_alive(int(number)):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 class NotebookFailed(Exception):

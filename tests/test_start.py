@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -126,6 +127,23 @@ def test_a_kernel_is_killed_between_two_cells_and_given_time_in_the_middle_of_on
     one["on_cell_executed"](cell={}, cell_index=0)
     asyncio.run(managers[0].shutdown_kernel(now=True))
     assert at_once == [False, True, True]
+
+
+def test_the_sockets_of_a_process_that_was_killed_are_removed_and_no_other_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels.tempfile, "tempdir", str(tmp_path))
+    dead = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
+    dead.wait()
+    parts = f"pose3d-kernel-{dead.pid}-x", f"pose3d-kernel-{os.getppid()}-x", "pose3d-kernel-other", "another-1-x"
+    for name in parts:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "socket-1").touch()
+    manager = kernels.SocketKernelManager()
+    own = Path(manager._folder)
+    assert {path.name for path in tmp_path.iterdir()} == {own.name, *parts[1:]}
+    asyncio.run(manager.cleanup_resources())
+    assert {path.name for path in tmp_path.iterdir()} == set(parts[1:])
 
 
 @pytest.mark.parametrize("error", [RuntimeError("Kernel died"), ZMQError(98, "Address already in use")])
