@@ -118,7 +118,8 @@ def show_specialised(results: StudyResults) -> None:
     say(
         f"Mean of the actions: {mean[f'{FINE_TUNED}, mean']:.1f} mm fine-tuned, {mean[f'{ORIGINAL}, mean']:.1f} mm the original, "
         f"{mean[f'{ACTION_BASED}, mean']:.1f} mm action-based. Fine-tuning has the lowest mean error on "
-        f"{int((best.idxmin(axis=1) == f'{FINE_TUNED}, mean').sum())} of {len(best)} actions."
+        f"{int((best.idxmin(axis=1) == f'{FINE_TUNED}, mean').sum())} of {len(best)} actions; it has seen the "
+        "original's windows and its own besides, more than either of the others."
     )
 
 
@@ -142,7 +143,7 @@ def show_mixing(results: StudyResults) -> None:
     for action, own in table.groupby("action", sort=False):
         means = own.groupby("trained_on").mpjpe.mean()
         steps = ", ".join(f"{error:.1f} mm with {number}" for number, error in means.items())
-        say(f"{action}: {steps} actions; lowest with {means.idxmin()}.")
+        say(f"{action}: {steps} actions; the lowest mean is with {means.idxmin()} (no test was made).")
 
 
 def show_joints(results: StudyResults) -> None:
@@ -158,8 +159,8 @@ def show_joints(results: StudyResults) -> None:
     means = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]].mean()
     change = means[ACTION_BASED] - means[ORIGINAL]
     say(
-        f"Averaged over the actions, the action-based models gain most at {change.idxmin()} ({change.min():+.1f} mm against "
-        f"the original) and least at {change.idxmax()} ({change.max():+.1f} mm)."
+        f"Averaged over the actions, the action-based models' error differs from the original's by {change.min():+.1f} mm at "
+        f"{change.idxmin()}, which is the best of the joints, and by {change.max():+.1f} mm at {change.idxmax()}, the worst."
     )
 
 

@@ -217,10 +217,17 @@ def show_attribution(results: StudyResults) -> None:
     for claim, own in told.groupby("claim", sort=False):
         effects = own.set_index("part").effect
         if {WHOLE, DATA, LEARNING_RATE, BATCH_NORM} <= set(effects.index):
-            largest = effects[[DATA, LEARNING_RATE, BATCH_NORM]].abs().idxmax()
             budget = f"; the budget of 15 epochs changes it by {effects[BUDGET]:+.1f}" if BUDGET in effects else ""
             say(
                 f"**{claim}**: {effects[WHOLE]:+.1f} as published is {effects[DATA]:+.1f} (data) "
-                f"{effects[LEARNING_RATE]:+.1f} (learning rate) {effects[BATCH_NORM]:+.1f} (batch norm), most of it by "
-                f"{largest}{budget}."
+                f"{effects[LEARNING_RATE]:+.1f} (learning rate) {effects[BATCH_NORM]:+.1f} (batch norm), "
+                f"{_weigh(effects[WHOLE], effects[[DATA, LEARNING_RATE, BATCH_NORM]])}{budget}."
             )
+
+
+def _weigh(whole: float, parts: pd.Series) -> str:
+    """Which part most of an effect is owed to, if that can be said: parts that are far larger than their sum cancel."""
+    largest = parts.abs().idxmax()
+    return (
+        f"most of it by {largest}" if abs(parts[largest]) <= 1.5 * abs(whole) else "parts that cancel for the most part"
+    )

@@ -11,6 +11,7 @@ from pose3d_lib.beyond import plan_beyond
 from pose3d_lib.comparison import describe, describe_runs
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, NAMES, named
+from pose3d_lib.evidence import why_not_timed
 from pose3d_lib.figures_study import draw_arms, draw_changes
 from pose3d_lib.readable import HOW_TO_READ, show_arms, show_table_3
 from pose3d_lib.report import say, show_figure, show_table
@@ -170,7 +171,8 @@ def show_long(results: StudyResults) -> None:
         save_table(table, results.folder / results.file_name("table_3", condition), caption, shown)
         say(f"**{name[:1].upper()}{name[1:]}**")
         show_table(shown, caption)
-        say(_long_sentence(table))
+        untimed = why_not_timed(comparison.runs)
+        say(_long_sentence(table) + (f" These times cannot be compared: {untimed}." if untimed else ""))
         way = on_the_way(comparison, [point for point in ON_THE_WAY if point < condition.unit_epochs])
         caption = f"The same runs on the way, mean of the actions. {describe(comparison, results.data)}"
         save_table(way, results.folder / results.file_name("table_on_the_way", condition), caption)

@@ -130,3 +130,17 @@ def test_without_any_run_the_answer_says_so(tiny_data: PoseDataset, shown: Calla
     assert "this study has no long runs" in shown()
     assert "8 are not decidable (C1, C2, C3, C4, C5, C6, C7, C8)" in shown()
     assert "are not finished**; `-p study paper` makes them" in shown()
+
+
+@pytest.mark.parametrize(
+    ("whole", "parts", "said"),
+    [
+        (30.0, (1.7, 0.8, 27.5), "most of it by batch norm"),
+        (-14.0, (-11.0, -3.0, 0.0), "most of it by data"),
+        (-0.2, (-2.1, 1.9, 0.0), "parts that cancel for the most part"),
+        (2.0, (-4.0, 6.0, 0.0), "parts that cancel for the most part"),
+    ],
+)
+def test_an_effect_is_owed_to_its_largest_part_unless_the_parts_cancel(whole: float, parts: tuple, said: str) -> None:
+    named = pd.Series(parts, index=["data", "learning rate", "batch norm"])
+    assert report_claims._weigh(whole, named) == said
