@@ -157,6 +157,7 @@ def test_unfinished_runs_say_how_far_they_are(tiny_data: PoseDataset) -> None:
         (run.folder / "finished.json").unlink()
         if windows is not None:
             progress = {"windows": windows, "total": 480, "seconds": 3.0, "at": 0.0}
+            progress |= {"epoch": windows / 240, "epochs": 2.0, "train_mpjpe": None}
             (run.folder / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
     reasons = ["unfinished", "unfinished, 0 % trained", "unfinished, 25 % trained", "unfinished, 99 % trained"]
     assert left_out(configs, tiny_data) == dict(zip(names, reasons, strict=True))

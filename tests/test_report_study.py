@@ -108,6 +108,18 @@ def test_long_runs_are_shown_at_their_end_and_on_the_way(tiny_data: PoseDataset,
     assert way["Original, MPJPE [mm]"].tolist() == [150, 100, 50]
 
 
+def test_times_that_cannot_be_compared_are_told_as_such(
+    tiny_data: PoseDataset, shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = finished(tiny_data, lengths="1,4", evaluate_at="1,2", actions="Eating")
+    with monkeypatch.context() as patch:
+        patch.setattr(report_study, "why_not_timed", lambda runs: "")
+        report_study.show_long(results)
+    assert "cannot be compared" not in shown()
+    report_study.show_long(results)
+    assert "against 50.00 mm. These times cannot be compared: the runs waited 50 % of their time" in shown()
+
+
 def test_before_there_are_runs_it_is_said_how_to_make_them(tiny_data: PoseDataset, shown) -> None:
     results = collect_study(make_study(study="more", preset="tiny"), tiny_data)
     results.folder.mkdir(parents=True)
