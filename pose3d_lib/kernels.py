@@ -117,8 +117,8 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
     papermill = _import_papermill()
     from nbclient.exceptions import DeadKernelError
 
-    # it warns of settings that the parameters cell does not list
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    # it warns of settings that the parameters cell does not list, and raises what it logs as an error
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     # when a notebook is interrupted, it reports with a traceback what is raised here as well
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     source = notebooks_dir() / f"{notebook}.ipynb"

@@ -119,6 +119,7 @@ def test_nothing_goes_on_behind_a_notebook_that_sweeps(disturb, tmp_path: Path, 
         disturb(outputs, sweep)
         said, _ = sweep.communicate(timeout=60)
         assert sweep.returncode != 0
+        assert "Kernel died" not in said
         assert not list(outputs.glob("runs/*/finished.json")), "stopped too late to mean anything"
         assert wait_until(lambda: not processes_of(outputs), 30), processes_of(outputs)
         for log in outputs.glob("runs/*/run.log"):
