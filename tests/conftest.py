@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from console import Called, make_console
 from matplotlib.figure import Figure
 
 from pose3d_lib import report
@@ -16,6 +17,12 @@ from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.skeleton import COCO_17, H36M_17
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.spec import DataSpec
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Called:
+    """`pose3d ...` within this process: exit code, what it printed, what it printed as errors."""
+    return make_console(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="session")

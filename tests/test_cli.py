@@ -17,9 +17,10 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from console import Called
 from rich.console import Console
 
-from pose3d_lib import cli, sweep
+from pose3d_lib import sweep
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
@@ -74,17 +75,12 @@ def prepared(outputs: Path, tiny_data: PoseDataset, tiny_outputs: Path) -> Path:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Call:
+def call(console: Called) -> Call:
     """The console script within this process."""
 
     def called(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["pose3d", *arguments])
-        begun, code = time.monotonic(), 0
-        try:
-            cli.main()
-        except SystemExit as left:
-            code = left.code
-        return Ended(code, *capsys.readouterr(), time.monotonic() - begun)
+        begun = time.monotonic()
+        return Ended(*console(*arguments), time.monotonic() - begun)
 
     return called
 

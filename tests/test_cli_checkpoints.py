@@ -1,23 +1,20 @@
 """`pose3d checkpoint ...`: from VideoPose3D's file to a model of ours and back, by what a person types and reads."""
 
 import shutil
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from console import Called
 from published_network import published_network, state_of, write_checkpoint
 
-from pose3d_lib import cli
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model_files import load_model, open_model, read_card
 from pose3d_lib.parameters import make_config
 from pose3d_lib.skeleton import COCO_17
-
-Called = Callable[..., tuple[object, str, str]]
 
 SETTINGS = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
 
@@ -30,20 +27,9 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def call(outputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Called:
+def call(outputs: Path, console: Called) -> Called:
     """`pose3d checkpoint ...` within this process: exit code, what it printed, what it printed as errors."""
-
-    def called(*arguments: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pose3d", "checkpoint", *arguments])
-        code: object = 0
-        try:
-            cli.main()
-        except SystemExit as left:
-            code = left.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return called
+    return partial(console, "checkpoint")
 
 
 @pytest.fixture

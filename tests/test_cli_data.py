@@ -1,17 +1,15 @@
 """`pose3d data ...`: what there is, what is wrong with it, fetching it and giving it on."""
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from console import Called
 from source_files import few_clips, write_bvh, write_plain_motion
 
-from pose3d_lib import cli
 from pose3d_lib.sources import catalogue, fetch
-
-Called = Callable[..., tuple[object, str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -21,20 +19,9 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Called:
+def call(console: Called) -> Called:
     """`pose3d data ...` within this process: exit code, what it printed, what it printed as errors."""
-
-    def called(*arguments: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pose3d", "data", *arguments])
-        code: object = 0
-        try:
-            cli.main()
-        except SystemExit as left:
-            code = left.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return called
+    return partial(console, "data")
 
 
 def test_every_named_dataset_is_listed_with_how_to_get_it(call: Called) -> None:

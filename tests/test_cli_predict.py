@@ -2,20 +2,17 @@
 
 import re
 import shutil
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import detection_files
 import numpy as np
 import pandas as pd
 import pytest
+from console import Called
 from made_up_models import made_up_model
 
-from pose3d_lib import cli
 from pose3d_lib.model_files import save_model
-
-Called = Callable[..., tuple[object, str, str]]
 
 
 @pytest.fixture
@@ -27,20 +24,9 @@ def outputs(tmp_path: Path, tiny_outputs: Path, tiny_data, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, outputs: Path) -> Called:
+def call(console: Called, outputs: Path) -> Called:
     """`pose3d predict ...` within this process: exit code, what it printed, what it printed as errors."""
-
-    def called(*arguments: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pose3d", "predict", *arguments])
-        code: object = 0
-        try:
-            cli.main()
-        except SystemExit as left:
-            code = left.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return called
+    return partial(console, "predict")
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """`pose3d evaluate`: the errors of any model on any data, as an honest person would measure them."""
 
 import shutil
-import sys
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import detection_files
@@ -11,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from console import Called
 from published_network import published_network, write_checkpoint
 
-from pose3d_lib import cli
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
@@ -26,8 +25,6 @@ from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import Run
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.videopose3d_import import import_checkpoint
-
-Called = Callable[..., tuple[object, str, str]]
 
 SETTINGS = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
 
@@ -69,21 +66,10 @@ def data(hand_made) -> PoseDataset:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path) -> Called:
+def call(console: Called, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Called:
     """`pose3d evaluate ...` within this process: exit code, what it printed, what it printed as errors."""
     monkeypatch.chdir(tmp_path)
-
-    def called(*arguments: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pose3d", "evaluate", *arguments])
-        code: object = 0
-        try:
-            cli.main()
-        except SystemExit as left:
-            code = left.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return called
+    return partial(console, "evaluate")
 
 
 def rows_of(text: str) -> dict[str, list[str]]:
