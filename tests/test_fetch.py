@@ -93,20 +93,20 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(shop.body) - 1}/{len(shop.body)}")
-        else:
-            self.send_response(200)
+            status = 206
+        rest = shop.body[start:]
+        cut = shop.cuts.pop(0) if shop.cuts else len(rest)
+        shop.log.append((wanted, version, min(cut, len(rest))))  # before the client hears of it, and asks for more
+        self.send_response(status)
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {start}-{start + len(rest) - 1}/{start + len(rest)}")
         if shop.tag:
             self.send_header("ETag", shop.tag)
-        rest = shop.body[start:]
         if shop.lengths:
             self.send_header("Content-Length", str(len(rest)))
         else:
             self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        cut = shop.cuts.pop(0) if shop.cuts else len(rest)
-        shop.log.append((wanted, version, min(cut, len(rest))))
         if shop.lengths:
             self.wfile.write(rest[:cut])
         else:
