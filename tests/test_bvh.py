@@ -1,10 +1,8 @@
 """BVH folders to a `PoseDataset`: names, units, upward axis, frame rates, placing, and what is said of each."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,7 @@ from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources import bvh, open_dataset
 from pose3d_lib.sources.bvh.file import parse_bvh
 from pose3d_lib.sources.bvh.joints import shipped_mappings
-from pose3d_lib.sources.bvh.motion import leg_lengths, read_all, read_motion, resample
+from pose3d_lib.sources.bvh.motion import leg_lengths, read_motion, resample
 from pose3d_lib.sources.bvh.names import match, name_files
 from pose3d_lib.sources.placing import NEAREST, cut_to_fit, nearest_depth
 from pose3d_lib.sources.spec import DataSpec
@@ -456,68 +454,24 @@ def test_joints_of_another_file_that_lack_one_are_told_by_file(folder: Path) -> 
         read(folder)
 
 
-def test_several_processes_read_the_same_as_one(folder: Path) -> None:
-    files, mapping, said = sorted(folder.glob("*.bvh")), shipped_mappings()["100style"], []
-    names = [file.stem for file in files]
-    alone = read_all(files, mapping, None, said.append, names=names, processes=1)
-    together = read_all(files, mapping, None, said.append, names=names, processes=2)
-    for one, other in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(one.motion, other.motion)
-        assert (one.fps, one.leg, one.without_rest) == (other.fps, other.leg, other.without_rest)
-
-
-SCRIPT = """
-import sys, pathlib
-from pose3d_lib.sources.bvh.joints import shipped_mappings
-from pose3d_lib.sources.bvh.motion import read_all
-if __name__ == "__main__":
-    files = [pathlib.Path(sys.argv[1])] * 100000
-    print("begun", flush=True)
-    read_all(files, shipped_mappings()["100style"], None, print, names=["a/b/c"] * len(files), processes=2)
-"""
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == pid:
-                    found.append(int(entry.name))
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    return found
-
-
-def wait_until(true, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are listed in /proc")
-@pytest.mark.parametrize("ended", ["Ctrl-C", "a worker killed", "the reader killed"])
-def test_whatever_ends_the_reading_no_process_stays_behind(ended, folder: Path) -> None:
-    script = folder / "script.py"
-    script.write_text(SCRIPT)
-    reader = subprocess.Popen(
-        [sys.executable, script, folder / "walk_ann_1.bvh"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent,
+def test_a_script_without_a_guarded_main_opens_a_large_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "motion"
+    folder.mkdir()
+    for name in TAKES[:2]:
+        write_person(folder / f"{name}.bvh", 20)
+    with (folder / "walk_ann_1.bvh").open("a") as file:
+        file.write(" " * (41 << 20))  # as many bytes as an hour of motion has, read in no time
+    (tmp_path / "script.py").write_text(
+        "from pose3d_lib.sources import open_dataset\n"
+        "from pose3d_lib.sources.spec import DataSpec\n"
+        f"print(len(open_dataset(DataSpec(dataset={str(folder)!r}, pattern={PATTERN!r})).clips))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], stdin=subprocess.DEVNULL,
+        env={**os.environ, "POSE3D_OUTPUTS": str(tmp_path / "outputs")},
+        cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    wait_until(lambda: len(children(reader.pid)) >= 3)  # two that read, and one of Python's own
-    time.sleep(3)
-    left = children(reader.pid)
-    if ended == "a worker killed":
-        os.kill(left[-1], signal.SIGKILL)
-    else:
-        os.kill(reader.pid, signal.SIGINT if ended == "Ctrl-C" else signal.SIGKILL)
-    said = reader.communicate(timeout=60)[1]
-    assert reader.returncode != 0
-    if ended != "the reader killed":
-        assert ("KeyboardInterrupt" if ended == "Ctrl-C" else "nothing was prepared") in said
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
+    assert done.stdout.split() == ["8"], done.stderr
 
 
 def test_a_first_frame_in_rest_pose_is_left_out_even_if_it_is_where_the_motion_begins(tmp_path: Path) -> None:

@@ -1,15 +1,9 @@
-"""BVH files to the 17 joints at the wanted frame rate, many files in several processes."""
+"""BVH files to the 17 joints at the wanted frame rate."""
 
 import math
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +28,6 @@ first second, and by more than this share of the leg's length."""
 REST = 0.01
 """Degrees; a rotation as small is that of the rest pose."""
 
-WORTH_PROCESSES = 40 * 2**20
-"""Bytes of files that one process reads about as fast as others could be started."""
-BYTES_AT_ONCE = 8 * 2**20
 MOST_BAD = 5
 EVERY = 3.0
 """Seconds between lines of progress."""
@@ -92,13 +83,7 @@ def resample(motion: np.ndarray, fps: float, wanted: float) -> np.ndarray:
 
 
 def read_all(
-    files: Sequence[Path],
-    mapping: JointMapping,
-    fps: float | None,
-    progress: Progress,
-    *,
-    names: Sequence[str],
-    processes: int | None = None,
+    files: Sequence[Path], mapping: JointMapping, fps: float | None, progress: Progress, *, names: Sequence[str]
 ) -> list[Recording]:
     """`read_motion` of every file, in order.
 
@@ -107,87 +92,23 @@ def read_all(
         mapping, fps: as in `read_motion`.
         progress: called with a line every few seconds.
         names: of the takes, "subject/action/take", for the error that lists the files that cannot be read.
-        processes: how many to use; if not given, one per core where there is enough to read.
     """
-    sizes = [file.stat().st_size for file in files]
-    if processes is None:
-        processes = _cores() if sum(sizes) > WORTH_PROCESSES else 1
-    found: list[Recording | None] = [None] * len(files)
+    found: list[Recording] = []
     bad: dict[int, str] = {}
-    count, begun = 0, time.monotonic()
-    said = begun
-
-    def take(number: int, result: Recording | str) -> None:
-        nonlocal count, said
-        count += 1
-        if isinstance(result, str):
-            bad[number] = result
+    begun = said = time.monotonic()
+    for number, file in enumerate(files):
+        try:
+            found.append(read_motion(file, mapping, fps))
+        except InputError as error:
+            bad[number] = str(error)
             if len(bad) == MOST_BAD:
-                _refuse(bad, names, more=count < len(files))
-        else:
-            found[number] = result
+                break
         if time.monotonic() - said >= EVERY:
             said = time.monotonic()
-            progress(f"read {count:,} of {len(files):,} files, {said - begun:.0f} s")
-
-    if processes == 1:
-        for number, file in enumerate(files):
-            take(number, _read_one(file, mapping, fps))
-    else:
-        _read_in_processes(files, _chunks(sizes), mapping, fps, processes, take)
+            progress(f"read {number + 1:,} of {len(files):,} files, {said - begun:.0f} s")
     if bad:
-        _refuse(bad, names, more=False)
+        _refuse(bad, names, more=number + 1 < len(files))
     return found
-
-
-def _read_in_processes(
-    files: Sequence[Path],
-    chunks: Sequence[Sequence[int]],
-    mapping: JointMapping,
-    fps: float | None,
-    processes: int,
-    take: Callable[[int, Recording | str], None],
-) -> None:
-    # Not forked: threads of torch may hold locks. Whatever happens, nothing that has not begun is begun, and no process stays.
-    pool = ProcessPoolExecutor(min(processes, len(chunks)), mp_context=get_context("spawn"), initializer=_begin)
-    try:
-        todo: dict[Future, Sequence[int]] = {
-            pool.submit(_read_chunk, [files[number] for number in chunk], mapping, fps): chunk for chunk in chunks
-        }
-        for done in as_completed(list(todo)):
-            for number, result in zip(todo.pop(done), done.result(), strict=True):
-                take(number, result)
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            "one of the processes that read the BVH files was ended, as happens when memory runs out, or could not begin, as "
-            'happens in a script that does its work outside of `if __name__ == "__main__":`; nothing was prepared'
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin() -> None:
-    """What each process does first: leaves Ctrl-C to the one that started it, and ends when that one does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def _read_chunk(files: Sequence[Path], mapping: JointMapping, fps: float | None) -> list[Recording | str]:
-    return [_read_one(file, mapping, fps) for file in files]
-
-
-def _read_one(file: Path, mapping: JointMapping, fps: float | None) -> Recording | str:
-    """The recording, or what is wrong with the file, so that several wrong files can be told of at once."""
-    try:
-        return read_motion(file, mapping, fps)
-    except InputError as error:
-        return str(error)
 
 
 def _refuse(bad: dict[int, str], names: Sequence[str], *, more: bool) -> None:
@@ -198,23 +119,6 @@ def _refuse(bad: dict[int, str], names: Sequence[str], *, more: bool) -> None:
         + "\n".join(lines)
         + f"\nMend them, or leave them out: leave_out = {example!r}"
     )
-
-
-def _chunks(sizes: Sequence[int]) -> list[list[int]]:
-    """Numbers of files in order, in parts that take about the same time."""
-    chunks: list[list[int]] = []
-    size = BYTES_AT_ONCE
-    for number, bytes_ in enumerate(sizes):
-        if size >= BYTES_AT_ONCE:
-            chunks.append([])
-            size = 0
-        chunks[-1].append(number)
-        size += bytes_
-    return chunks
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _begins_with_rest(bvh: Bvh, joints: Sequence[int], weights: np.ndarray) -> bool:
