@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from pose3d_lib.errors import InputError
@@ -22,6 +23,19 @@ SYNONYMS = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": 
 
 MOST_LISTED = 60
 """Valid names that a message lists: the takes of a collection may be thousands."""
+
+
+def tidy_name(text: str) -> str:
+    """A name in Unicode's composed form (NFC) with plain spaces: one name, however it was typed or stored."""
+    return "".join(" " if unicodedata.category(c) == "Zs" else c for c in unicodedata.normalize("NFC", text))
+
+
+def as_number(name: str) -> int | str:
+    """What papermill's -p makes of a name: 5 of "05". Any name that is no whole number is itself."""
+    try:
+        return int(name)
+    except ValueError:
+        return name
 
 
 def canonical_action(name: str) -> str:
@@ -61,5 +75,7 @@ def check_name(name: str, valid: Iterable[str], what: str) -> str:
         return name
     meant = nearest(str(name), valid)
     hint = f"did you mean {', '.join(meant)}? " if meant else ""
+    if same := [v for v in valid if as_number(v) == as_number(name)]:
+        hint += f"papermill makes {name} of {same[0]} with -p; with -r it keeps {same[0]}. "
     more = f" and {len(valid) - MOST_LISTED} more" if len(valid) > MOST_LISTED else ""
     raise InputError(f"unknown {what} {name!r}: {hint}Valid: {', '.join(valid[:MOST_LISTED])}{more}")

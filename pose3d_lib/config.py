@@ -11,7 +11,7 @@ from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.losses import PROJECTION, TERMS, TRAJECTORY
 from pose3d_lib.settings import Seed, Settings
-from pose3d_lib.sources.spec import DataSpec, split_list
+from pose3d_lib.sources.spec import DataSpec, Name, Names, split_list
 
 RESULT_FORMAT = 3
 """Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
@@ -73,9 +73,9 @@ class RunConfig(Settings):
         projection: through which lens predictions are seen in the loss: "distorted", the calibrated one, or "linear".
     """
 
-    action: str = ALL
-    with_actions: tuple[str, ...] = ()
-    labelled_subjects: tuple[str, ...] = ()
+    action: Name = ALL
+    with_actions: Names = ()
+    labelled_subjects: Names = ()
     train_share: float = Field(1.0, gt=0, le=1)
     share_at: Literal["beginning", "anywhere"] = "beginning"
     start_from: str = ""
@@ -85,8 +85,8 @@ class RunConfig(Settings):
     lr_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
     bn_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
     test_every: int = Field(0, ge=0)
-    unlabelled_subjects: tuple[str, ...] = ()
-    unlabelled_actions: tuple[str, ...] = ()
+    unlabelled_subjects: Names = ()
+    unlabelled_actions: Names = ()
     trajectory: bool = False
     warmup_epochs: float = Field(1.0, ge=0)
     without_terms: tuple[str, ...] = ()
@@ -119,20 +119,10 @@ class RunConfig(Settings):
     def is_baseline(self) -> bool:
         return self.action == ALL
 
-    @field_validator(
-        "with_actions",
-        "labelled_subjects",
-        "unlabelled_subjects",
-        "unlabelled_actions",
-        "without_terms",
-        mode="before",
-    )
+    @field_validator("without_terms", mode="before")
     @classmethod
-    def _split_chosen_names(cls, names: object, info: ValidationInfo) -> object:
-        names = split_list(names)
-        if info.field_name.endswith("subjects") and isinstance(names, list | tuple):
-            return tuple(str(name) for name in names)  # a subject may be called 1
-        return names
+    def _split_terms(cls, terms: object) -> object:
+        return split_list(terms)
 
     @field_validator("labelled_subjects", "unlabelled_subjects", "unlabelled_actions", "without_terms")
     @classmethod

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pose3d_lib.actions import ALL, check_name
+from pose3d_lib.actions import ALL, as_number, check_name
 from pose3d_lib.cameras import Camera, camera_to_world
 from pose3d_lib.errors import InputError, printable
 from pose3d_lib.skeleton import Skeleton
@@ -153,14 +153,22 @@ class PoseDataset:
 
 
 def _check_names(data: PoseDataset) -> None:
-    """Refuses names that would hide or break what a terminal or a table shows: of control characters, of half characters."""
+    """Refuses names that a table would not show as they are, and those that a parameter could not tell from each other."""
     named = {column: data.clips[column].unique() for column in ("subject", "action", "take")}
     named |= {"dataset": [data.name], "camera": [camera.name for camera in data.cameras], "keypoints": data.keypoints}
     for what, name in ((what, name) for what, names in named.items() for name in names if printable(str(name)) != name):
         raise InputError(
-            f"{printable(data.name)}: the {what} {name!a} has a line break, a control character or half a character in its "
-            "name; give it another name in the source files"
+            f"{data.name}: the {what} {name!a} has a character in its name that is invisible or breaks a line; give it "
+            "another name in the source files"
         )
+    for what in ("subject", "action"):
+        first: dict[int | str, str] = {}
+        for name in named[what]:
+            if (other := first.setdefault(as_number(name), name)) != name:
+                raise InputError(
+                    f"{data.name}: the {what}s {other!r} and {name!r} are one number to papermill's -p; give one of them "
+                    "another name in the source files"
+                )
 
 
 def _check_shapes(data: PoseDataset) -> None:

@@ -6,11 +6,17 @@ import unicodedata
 class InputError(ValueError):
     """Says what was given, what was found, and what to do; a terminal shows its text without a traceback."""
 
+    def __init__(self, message: str):
+        super().__init__("\n".join(map(printable, message.split("\n"))))
 
-UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's categories of characters that would break or hide the lines of a message or table."""
+
+BREAKING = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, half characters and line breaks."""
+
+INVISIBLE = (*BREAKING, "Cf", "Zs")
+"""Those, and characters of no width, that turn the direction of a line, or that look like the plain space."""
 
 
-def printable(text: str) -> str:
-    """The text, with line breaks, control characters and half characters escaped as in Python; letters stay letters."""
-    return "".join(ascii(c)[1:-1] if unicodedata.category(c) in UNPRINTABLE else c for c in text)
+def printable(text: str, escaped: tuple[str, ...] = INVISIBLE) -> str:
+    """The text, with characters of these categories escaped as in Python, except for the plain space."""
+    return "".join(ascii(c)[1:-1] if c != " " and unicodedata.category(c) in escaped else c for c in text)

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.errors import InputError
 from pose3d_lib.settings import Settings
 from pose3d_lib.sources import complete_parameters, list_actions, prepared_path
-from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.sources.spec import GIVEN, DataSpec
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -21,9 +22,10 @@ def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
     Args:
         kind: RunConfig or another config class.
         parameters: name -> value. Those of `kind.BUNDLES`, such as `preset`, choose settings that other values override;
-            None leaves a setting to them. Numbers and booleans may be strings, as papermill passes some of them.
+            None leaves a setting to them, but is refused where a name is expected. Numbers and booleans may be strings, as
+            papermill passes some of them.
     """
-    given = {name: value for name, value in parameters.items() if value not in (None, "None", "null")}
+    given = {name: value for name, value in parameters.items() if not _left_open(kind.model_fields.get(name), value)}
     bundles = getattr(kind, "BUNDLES", {})
     for name in parameters:
         check_name(name, [*bundles, *kind.model_fields], "parameter")
@@ -38,6 +40,15 @@ def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
         raise InputError("\n".join(_refusal(problem) for problem in error.errors())) from error
 
 
+def _left_open(field: FieldInfo | None, value: object) -> bool:
+    """Whether a value stands for none; `field` is None for a bundle. As text, None may be a name."""
+    if value is None:
+        return field is None or GIVEN not in field.metadata
+    return value in ("None", "null") and (
+        field is None or (field.annotation is not str and GIVEN not in field.metadata)
+    )
+
+
 def _refusal(problem: dict) -> str:
     name = ".".join(str(part) for part in problem["loc"]) or "parameters"
     message = problem["msg"].removeprefix("Value error, ")
@@ -46,6 +57,11 @@ def _refusal(problem: dict) -> str:
     words = [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")] if allowed else []
     close = difflib.get_close_matches(str(found), words)
     hint = f"; did you mean {close[0]!r}?" if close else ""
+    if problem["type"] == "string_type":
+        return (
+            f"parameter {name}: found {found!r}, expected text. papermill passes text as it is with -r in place of -p: "
+            f"-r {problem['loc'][0]} {found}"
+        )
     if message.startswith("unknown "):  # the message of `check_name` says what was found
         return f"parameter {name}: {message}"
     return f"parameter {name}: found {found!r}: {message}{hint}"

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.sources.spec import DataSpec, split_list
+from pose3d_lib.sources.spec import DataSpec, Names, split_list
 
 NEWEST, TRAIN = "newest", "train"
 """What `model` may say in place of a model: the last run of all actions, trained on all subjects and frames, that was finished;
@@ -32,8 +32,8 @@ class PredictConfig(DataSpec):
 
     model: str = NEWEST
     keypoints: str = ""
-    subjects: tuple[str, ...] = ()
-    actions: tuple[str, ...] = ()
+    subjects: Names = ()
+    actions: Names = ()
     clips: int = Field(0, ge=0)
     formats: tuple[str, ...] = ("npz",)
     output: str = ""
@@ -45,11 +45,10 @@ class PredictConfig(DataSpec):
         own = {name: getattr(self, name) for name in DataSpec.model_fields}
         return DataSpec(**own | {"keypoints": keypoints, "scores": scores})
 
-    @field_validator("subjects", "actions", "formats", mode="before")
+    @field_validator("formats", mode="before")
     @classmethod
     def _split_list(cls, names: object) -> object:
-        names = split_list(names)
-        return tuple(str(name) for name in names) if isinstance(names, list | tuple) else names
+        return split_list(names)
 
     @field_validator("formats")
     @classmethod

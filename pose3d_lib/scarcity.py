@@ -17,7 +17,7 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.losses import BONES, PROJECTION
 from pose3d_lib.settings import PRESETS, Seed, Settings
-from pose3d_lib.sources.spec import split_list
+from pose3d_lib.sources.spec import Name, Names, split_list
 from pose3d_lib.study import SweepSettings, paper_actions
 
 PUBLISHED_EPOCHS, PUBLISHED_WARMUP = 200, 5
@@ -62,10 +62,10 @@ class ScarcityConfig(SweepSettings):
         }
     }
 
-    labelled_subject: str = ""
+    labelled_subject: Name = ""
     shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.02, 0.1, 0.5)
     ablation_share: float = Field(0.1, ge=0, le=1, validate_default=True)  # which `shares` may not have
-    actions: tuple[str, ...] = ()
+    actions: Names = ()
     seeds: tuple[Seed, ...] = (0, 1, 2)
     unit_epochs: float = Field(4.0, gt=0)
     keypoints: str = "gt"
@@ -78,7 +78,7 @@ class ScarcityConfig(SweepSettings):
     def named_actions(self) -> tuple[str, ...]:
         return self.actions
 
-    @field_validator("shares", "actions", "seeds", mode="before")
+    @field_validator("shares", "seeds", mode="before")
     @classmethod
     def _split_list(cls, values: object) -> object:
         return split_list(values)

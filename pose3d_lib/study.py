@@ -14,7 +14,7 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.settings import PRESETS, Seed, Settings
-from pose3d_lib.sources.spec import split_list
+from pose3d_lib.sources.spec import Names, split_list
 
 PAPER_ACTIONS = ("Eating", "Sitting")
 """The two actions that the paper's tables show."""
@@ -98,9 +98,9 @@ class StudyConfig(SweepSettings):
 
     BUNDLES: ClassVar[dict[str, dict]] = {"study": STUDIES, "preset": PRESETS}
 
-    actions: tuple[str, ...] = ()
+    actions: Names = ()
     seeds: tuple[Seed, ...] = (0,)
-    focus: tuple[str, ...] = ()
+    focus: Names = ()
     more_seeds: tuple[Seed, ...] = ()
     lengths: tuple[Annotated[float, Field(gt=0)], ...] = (1.0,)
     long_preset: str = ""
@@ -114,7 +114,7 @@ class StudyConfig(SweepSettings):
     def named_actions(self) -> tuple[str, ...]:
         return (*self.actions, *self.focus)
 
-    @field_validator("actions", "seeds", "focus", "more_seeds", "lengths", "schedules", "budgets", mode="before")
+    @field_validator("seeds", "more_seeds", "lengths", "schedules", "budgets", mode="before")
     @classmethod
     def _split_list(cls, values: object) -> object:
         return split_list(values)

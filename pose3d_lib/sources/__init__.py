@@ -27,7 +27,7 @@ from filelock import FileLock
 from pose3d_lib.actions import check_name, nearest
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
-from pose3d_lib.errors import InputError, printable
+from pose3d_lib.errors import BREAKING, InputError, printable
 from pose3d_lib.paths import make_folder, prepared_dir, source_data_dir
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import bvh, catalogue, detections, human36m, plain_motion, synthetic, videopose3d
@@ -152,7 +152,7 @@ def prepared_path(spec: DataSpec) -> Path:
 
 def _origin(dataset: str) -> tuple[ModuleType, Path]:
     """The module that reads a dataset, and the file or folder that it reads."""
-    if printable(dataset) != dataset:
+    if printable(dataset, BREAKING) != dataset:
         raise InputError(
             f"dataset {dataset[:300]!a}: a line break, a control character or half a character is in this path; rename it"
         )
@@ -187,7 +187,7 @@ def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
         path = catalogue.find_path(dataset)
     else:
         path = entry.path
-    if printable(str(path)) != str(path):
+    if printable(str(path), BREAKING) != str(path):
         raise InputError(f"{dataset}: leads to {str(path)[:300]!a}, a path with a control character; rename it")
     if not path.exists():
         raise InputError(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.actions import check_name
+from pose3d_lib.actions import check_name, tidy_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
@@ -142,7 +142,12 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.Zip
             opened = stack.enter_context(open_npz(path))
         except (RefusedError, *FAULTS) as error:
             raise InputError(f"{path}: not an .npz of plain arrays ({error})") from error
-        yield opened
+        archive, members = opened
+        tidy = {tidy_name(key): info for key, info in members.items()}
+        if len(tidy) < len(members):
+            twice = next(key for key in members if [tidy_name(other) for other in members].count(tidy_name(key)) > 1)
+            raise InputError(f"{path}: key {twice!a} is there twice, in two ways of writing it; rename one")
+        yield archive, tidy
 
 
 def _read_motion(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, key: str) -> np.ndarray:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from pose3d_lib.actions import check_name
+from pose3d_lib.actions import check_name, tidy_name
 
 SCALES = ("tiny", "small", "full")
 
@@ -17,8 +18,26 @@ Progress = Callable[[str], None]
 def split_list(values: object) -> object:
     """A tuple from "3,3,3", "[3, 3, 3]" or a single number, as a command line gives lists; anything else as it is."""
     if isinstance(values, str):
-        return tuple(part.strip(" '\"") for part in values.strip("()[] ").split(",") if part.strip())
-    return (values,) if isinstance(values, int | float) else values
+        values = values.strip()
+        if values[:1] + values[-1:] in ("()", "[]"):
+            values = values[1:-1]
+        return tuple(part.strip(" '\"") for part in values.split(",") if part.strip())
+    return (values,) if values is None or isinstance(values, int | float) else values
+
+
+def read_name(value: object) -> object:
+    """Text as `tidy_name` has it, and whole numbers as text; anything else as it is, to be refused."""
+    if type(value) is int:  # papermill's -p makes numbers of names such as 1
+        return str(value)
+    return tidy_name(value) if isinstance(value, str) else value
+
+
+GIVEN = "a name: None does not stand for its default"
+"""Marks such fields: papermill's -p makes None of a name that reads so."""
+
+Name = Annotated[str, BeforeValidator(read_name), GIVEN]
+"""What something in the data is called."""
+Names = Annotated[tuple[Annotated[str, BeforeValidator(read_name)], ...], BeforeValidator(split_list), GIVEN]
 
 
 class DataSpec(BaseModel):
@@ -52,20 +71,20 @@ class DataSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    dataset: str = "synthetic"
+    dataset: Annotated[str, GIVEN] = "synthetic"
     keypoints: str = "simulated"
     scale: str = "small"
     data_seed: int = Field(0, ge=0)
     fps: float | None = Field(None, gt=0)
-    train_subjects: tuple[str, ...] = ()
-    test_subjects: tuple[str, ...] = ()
-    leave_out: tuple[str, ...] = ()
+    train_subjects: Names = ()
+    test_subjects: Names = ()
+    leave_out: Names = ()
     pattern: str = ""
     joints: str = ""
     units: str = ""
     up: str = ""
     image_size: str = ""
-    person: str = ""
+    person: Name = ""
     max_gap: int = Field(10, ge=0)
     scores: bool = False
     downsample: int = Field(1, ge=1)
@@ -75,16 +94,10 @@ class DataSpec(BaseModel):
     def _known_scale(cls, scale: str) -> str:
         return check_name(scale, SCALES, "scale")
 
-    @field_validator("units", "person", mode="before")
+    @field_validator("units", mode="before")
     @classmethod
     def _number_as_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-    @field_validator("train_subjects", "test_subjects", "leave_out", mode="before")
-    @classmethod
-    def _split_names(cls, names: object) -> object:
-        names = split_list(names)
-        return tuple(str(name) for name in names) if isinstance(names, list | tuple) else names
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pose3d_lib.actions import ALL, check_name
+from pose3d_lib.actions import ALL, check_name, tidy_name
 from pose3d_lib.errors import InputError
 from pose3d_lib.sources.selection import Key
 
@@ -92,7 +92,7 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
             f"{', '.join(COLUMNS)}. {_advice(relative)}"
         )
     named: dict[Key, Path] = {}
-    for name, key in keys.items():
+    for name, key in ((name, tuple(map(tidy_name, key))) for name, key in keys.items()):
         if key[1] == ALL:
             raise InputError(f"{relative[name]}: no action may be called {ALL!r}, which stands for every action")
         if key in named:

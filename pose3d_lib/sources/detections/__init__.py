@@ -6,12 +6,13 @@ keypoints), "coco" (for models trained on `detectron_pt_coco`) and the detector'
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.actions import check_name
+from pose3d_lib.actions import check_name, tidy_name
 from pose3d_lib.cameras import Camera
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.errors import InputError
@@ -117,6 +118,7 @@ def read_detections(
     for source in sources:
         progress(f"reading {source.name}")
         for video in read_videos(source, joints):
+            video = replace(video, name=tidy_name(video.name))
             if video.name in names:
                 raise InputError(f"{path}: two videos are called {video.name!r}; give one of them another name")
             names.add(video.name)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pose3d_lib.actions import check_name, split_take
+from pose3d_lib.actions import check_name, split_take, tidy_name
 from pose3d_lib.cameras import view, world_to_camera
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.errors import InputError
@@ -185,7 +185,7 @@ def _read_takes(path: Path, key: str, motion_set: MotionSet, notes: list[str]) -
             if motion_set.is_human36m and (subject, name) == human36m_facts.CORRUPT:
                 notes.append(human36m_facts.CORRUPT_NOTE)
                 continue
-            action, take = split_take(name)
+            subject, (action, take) = tidy_name(subject), split_take(tidy_name(name))
             if motion_set.actions:
                 check_name(action, motion_set.actions, f"action of {subject} in {path}")
             if not action:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from pose3d_lib.actions import H36M_ACTIONS
+from pose3d_lib.actions import H36M_ACTIONS, tidy_name
 from pose3d_lib.cameras import Camera, h36m_cameras, humaneva_cameras
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17, H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20, Skeleton
@@ -156,7 +156,7 @@ def open_set(path: Path, name: str) -> MotionSet:
             raise InputError(f"{path}, key {DESCRIPTION!r}: {sizes[DESCRIPTION]:,} bytes are no description")
         text = read_npz_key(path, DESCRIPTION)
         try:
-            described = Description.model_validate_json(text.item())
+            described = Description.model_validate_json(tidy_name(text.item()))
         except (ValidationError, AttributeError, TypeError, ValueError) as error:
             reason = "; ".join(str(error).splitlines()[:3])[:300]
             raise InputError(
