@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.losses import PROJECTION, TERMS, TRAJECTORY
+from pose3d_lib.paths import in_file_name
 from pose3d_lib.settings import Seed, Settings
 from pose3d_lib.sources.spec import DataSpec, Name, Names, split_list
 
@@ -234,7 +235,7 @@ def run_name(config: RunConfig, fingerprint: str) -> str:
 def _readable_name(config: RunConfig) -> str:
     """As Eating-27f-1ue-seed0, or Eating+3-27f-0.25ue-S1-share0.5-semi-S5+S6-from06b751cf2e-seed0 where everything differs."""
     actions = config.action + (f"+{len(config.with_actions)}" if config.with_actions else "")
-    parts = [re.sub(r"[/\\]", "_", actions), f"{config.receptive_field}f", f"{config.unit_epochs:g}ue"]
+    parts = [in_file_name(actions), f"{config.receptive_field}f", f"{config.unit_epochs:g}ue"]
     if config.labelled_subjects:
         parts.append(_in_name(config.labelled_subjects))
     if config.train_share != 1:
@@ -248,5 +249,5 @@ def _readable_name(config: RunConfig) -> str:
 
 def _in_name(names: tuple[str, ...]) -> str:
     """Some names in the name of a folder; where they would make it long, how many there are."""
-    joined = re.sub(r"[/\\]", "_", "+".join(names))
+    joined = in_file_name("+".join(names))
     return joined if len(joined) <= MOST_NAMED else f"{len(names)}"

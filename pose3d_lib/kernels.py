@@ -165,8 +165,7 @@ def _execute(
         Manager.at_work = False
 
     papermill.execute_notebook(
-        str(source),
-        str(output),
+        *(str(path).replace("{", "{{").replace("}", "}}") for path in (source, output)),  # papermill formats them
         parameters={name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
         progress_bar=False,
         kernel_manager_class=Manager,

@@ -1,6 +1,8 @@
 """Where data and outputs live: the same from the repository root, from notebooks/ and from anywhere else."""
 
+import hashlib
 import os
+import re
 from pathlib import Path
 
 from pose3d_lib.errors import InputError
@@ -50,6 +52,15 @@ def make_folder(folder: Path) -> Path:
             "POSE3D_OUTPUTS names another folder"
         ) from error
     return folder
+
+
+def in_file_name(text: str, most: int = 100) -> str:
+    """Text as a part of a file's name: without slashes, and of `most` bytes, as a name has 255; what is longer ends in a hash."""
+    text = re.sub(r"[/\\]", "_", text)
+    whole = text.encode("utf-8", "replace")
+    if len(whole) <= most:
+        return text
+    return f"{whole[: most - 11].decode('utf-8', 'ignore')}-{hashlib.sha256(whole).hexdigest()[:10]}"
 
 
 def make_readable(file: Path) -> None:

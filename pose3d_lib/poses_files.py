@@ -5,6 +5,7 @@ root joint; where a network of the trajectory says where the root is, a joint's 
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ TRAJECTORY = "trajectory"
 
 def check_free(folder: Path, names: Sequence[str], *, overwrite: bool) -> None:
     """Refuses a folder in which one of these files is already there, unless it may be overwritten."""
-    there = [name for name in names if (folder / name).exists()]
+    there = [name for name in names if os.path.exists(folder / name)]  # False of a name that is too long
     if there and not overwrite:
         raise InputError(f"{folder / there[0]}: is already there; choose another folder, or say overwrite")
 

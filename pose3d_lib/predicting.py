@@ -1,6 +1,5 @@
 """From parameters to poses in files: which model, which clips, whether they fit, what is written and shown."""
 
-import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pose3d_lib.lifted import Lifted, lift, spread
 from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, seen_before
 from pose3d_lib.model_files import open_model
 from pose3d_lib.parameters import check_data, make_config
-from pose3d_lib.paths import outputs_dir, runs_dir
+from pose3d_lib.paths import in_file_name, outputs_dir, runs_dir
 from pose3d_lib.player import write_player
 from pose3d_lib.poses_files import check_free, file_names, write_poses
 from pose3d_lib.predict_config import NEWEST, TRAIN, PredictConfig
@@ -139,7 +138,7 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     clips = choose_clips(config, data)
     if data.skeleton.joints == model.card.skeleton.joints:  # or no error will be shown
         warnings += seen_before(model.card, data, clips[clips.labelled])
-    named = re.sub(r"[/\\]", "_", f"{data.name}-{spec.keypoints}-by-{model.card.name}")
+    named = in_file_name(f"{data.name}-{spec.keypoints}-by-{model.card.name}", 200)
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
     device = "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
     model = TrainedModel(model.lifters.to(device), model.card)

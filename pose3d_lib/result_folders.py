@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.paths import outputs_dir
+from pose3d_lib.paths import in_file_name, outputs_dir
 from pose3d_lib.settings import Settings
 from pose3d_lib.sources.spec import DataSpec
 
@@ -39,7 +39,7 @@ def folder_of(data: PoseDataset, config: Settings, studies: Mapping[str, Mapping
     if len(other.encode()) > MOST_TOLD or re.search(r"[/\\]", other):
         other = f"-{hashlib.sha256(other.encode()).hexdigest()[:10]}"
     widths = "x".join(map(str, config.filter_widths))
-    what = f"{data.name}-{data.fingerprint[:6]}-{config.keypoints}-{widths}-{config.channels}c-{config.batch_size}b"
+    what = f"{in_file_name(data.name)}-{data.fingerprint[:6]}-{config.keypoints}-{widths}-{config.channels}c-{config.batch_size}b"
     return outputs_dir() / "results" / f"{what}-{study}{other}"
 
 

@@ -1,6 +1,7 @@
 """Writes a trained model for others: as a checkpoint that VideoPose3D loads, or as our own file, with its card beside it."""
 
 import io
+import os
 import shlex
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 
 def check_absent(files: list[Path], *, overwrite: bool) -> None:
     """Refuses to replace files that nobody said may be replaced."""
-    there = [file for file in files if file.exists()]
+    there = [file for file in files if os.path.exists(file)]  # False of a name that is too long
     if there and not overwrite:
         raise InputError(f"{there[0]}: is already there; give another name, or --overwrite")
 

@@ -10,14 +10,19 @@ from bvh_texts import write_person
 from detection_files import coco_annotations, walk, write_json
 from test_plain_motion import motion
 
-from pose3d_lib.config import RunConfig
+from pose3d_lib.config import RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.parameters import check_data, make_config
+from pose3d_lib.paths import in_file_name
+from pose3d_lib.poses_files import check_free
 from pose3d_lib.predict_config import PredictConfig
+from pose3d_lib.result_folders import folder_of
 from pose3d_lib.sources import open_dataset
+from pose3d_lib.sources.catalogue import find_path
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig
+from pose3d_lib.videopose3d_export import check_absent
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Café") for form in ("NFC", "NFD"))
 
@@ -120,3 +125,31 @@ def test_a_name_with_an_invisible_character_is_refused_and_shown(hidden: str, tm
 def test_a_message_shows_every_invisible_character(hidden: str) -> None:
     error = pickle.loads(pickle.dumps(InputError(f"a{hidden}b: wrong\nCafé: too")))
     assert str(error) == f"a{ascii(hidden)[1:-1]}b: wrong\nCafé: too"
+
+
+def test_names_as_long_as_may_be_fit_into_names_of_files(tmp_path: Path) -> None:
+    actions = [letter * 300 for letter in ("x", "é")]
+    actions.append(f"{actions[0]}y")
+    path = Path(write(tmp_path, *actions)).rename(tmp_path / f"{'d' * 250}.npz")
+    data = opened(str(path))
+    configs = [make_config(RunConfig, {"dataset": str(path), "action": action}) for action in actions]
+    configs.append(make_config(RunConfig, {"dataset": str(path), "labelled_subjects": "s" * 300}))
+    names = [run_name(config, data.fingerprint) for config in configs]
+    names.append(folder_of(data, make_config(StudyConfig, {}), {"quick": {}}).name)
+    for name in names:
+        (tmp_path / f"{name}").mkdir()
+
+
+def test_what_fits_into_a_file_s_name_stays_as_it_is() -> None:
+    assert in_file_name("Walking") == "Walking"
+    assert in_file_name("a/b\\c") == "a_b_c"
+    assert len(in_file_name("é" * 51).encode()) <= 100
+    assert in_file_name("x" * 101) != in_file_name("x" * 102)
+
+
+def test_a_path_whose_name_is_too_long_is_not_there() -> None:
+    path = Path("n" * 300)
+    check_free(path, ["poses.npz"], overwrite=False)
+    check_absent([path], overwrite=False)
+    with pytest.raises(InputError, match="no such file"):
+        find_path(f"{path}")

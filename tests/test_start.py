@@ -1,15 +1,18 @@
 """How notebooks start and end: nobody waits for what is not needed yet, and a kernel at work is given time to save."""
 
 import asyncio
+import functools
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import papermill
 import pytest
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
@@ -105,6 +108,16 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
 def test_lists_reach_papermill_as_lists(tmp_path: Path, passed: list[dict]) -> None:
     kernels.execute_notebook("02_train", tmp_path / "out.ipynb", {"evaluate_at": (1, 2)})
     assert passed[0]["parameters"] == {"evaluate_at": [1, 2]}
+
+
+def test_papermill_takes_paths_with_braces_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, output = tmp_path / "{checkout}", tmp_path / "{0} {action} {" / "out.ipynb"
+    shutil.copytree(notebooks_dir(), source)
+    monkeypatch.setattr(kernels, "notebooks_dir", lambda: source)
+    without_kernel = functools.partial(papermill.execute_notebook, prepare_only=True)
+    monkeypatch.setattr("papermill.execute_notebook", without_kernel)
+    kernels.execute_notebook("02_train", output, {"action": "Eating"})
+    assert 'action = \\"Eating\\"' in output.read_text()
 
 
 def test_a_kernel_is_killed_between_two_cells_and_given_time_in_the_middle_of_one(

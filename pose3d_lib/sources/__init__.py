@@ -28,7 +28,7 @@ from pose3d_lib.actions import check_name, nearest
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
 from pose3d_lib.errors import BREAKING, InputError, printable
-from pose3d_lib.paths import make_folder, prepared_dir, source_data_dir
+from pose3d_lib.paths import in_file_name, make_folder, prepared_dir, source_data_dir
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import bvh, catalogue, detections, human36m, plain_motion, synthetic, videopose3d
 from pose3d_lib.sources.downsampling import downsample
@@ -47,9 +47,6 @@ NAMES = ("synthetic", "h36m", "humaneva15", "humaneva20")
 
 COMMON = ("scores", "downsample")
 """Parameters that every origin takes."""
-
-NAME_LIMIT = 150
-"""Bytes of a dataset's name in the name of its prepared file, which may have 255 with all that is put around it."""
 
 
 def complete_parameters(given: Mapping[str, object], *, keypoints: bool = True) -> dict[str, object]:
@@ -145,8 +142,7 @@ def prepared_path(spec: DataSpec) -> Path:
     code = [*PACKAGE.glob("sources/**/*.py"), *facts, *(PACKAGE / f"{name}.py" for name in MODULES)]
     for module in sorted(code):
         digest.update(module.read_bytes())
-    name = found.name.encode("utf-8", "replace")[:NAME_LIMIT].decode("utf-8", "ignore")
-    name += "-scores" * spec.scores + f"-every{spec.downsample}" * (spec.downsample > 1)
+    name = in_file_name(found.name, 150) + "-scores" * spec.scores + f"-every{spec.downsample}" * (spec.downsample > 1)
     return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
 
 

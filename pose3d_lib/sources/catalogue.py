@@ -5,6 +5,7 @@ and any parameter of `DataSpec` but `dataset`; `dataset = "mine.toml"` reads one
 package, and `pose3d data fetch` puts the collections where they say.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -151,10 +152,10 @@ def terms_of(path: Path) -> str:
 def find_path(dataset: str) -> Path:
     """The file or folder that `dataset` names, absolute or in the working directory or in POSE3D_DATA."""
     given = Path(dataset).expanduser()
-    if given.is_absolute() or given.exists():
+    if given.is_absolute() or os.path.exists(given):  # False of a name that is too long
         return given
     found = source_data_dir() / given
-    if found.exists():
+    if os.path.exists(found):
         return found
     raise InputError(
         f"{dataset}: there is no such file or folder, neither in {Path.cwd()} nor in {source_data_dir()}, the folder of "
