@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pose3d_lib.batch_jobs import BATCH_SYSTEMS, job_options, jobs_dir, read_configuration, tls_of
+from pose3d_lib.batch_jobs import BATCH_SYSTEMS, job_options, jobs_dir, quoted_jobs, read_configuration, tls_of
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import make_folder
 
@@ -65,7 +65,10 @@ def start_cluster(
     with (
         _certificates() as security,
         cluster_class(
-            job_cls=patient_jobs(cluster_class.job_cls), scheduler_options=served, security=security, **options
+            job_cls=patient_jobs(quoted_jobs(cluster_class.job_cls)),
+            scheduler_options=served,
+            security=security,
+            **options,
         ) as cluster,
     ):
         look_after = make_keeper(scheduler, cluster)

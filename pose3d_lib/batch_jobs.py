@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +76,11 @@ def job_options(scheduler: str, settings: Mapping[str, object], *, threads: int,
         threads: cores of a job, unless the configuration says how many.
         device: "cuda" gives every job a GPU, and its worker the Dask resource.
     """
-    if any(character.isspace() for character in str(jobs_dir())):
+    logs = str(settings.get("log-directory") or jobs_dir())
+    if re.search(r"[\s%\\'\"]", logs):  # a directive of a batch system, which no shell reads
         raise InputError(
-            f"{jobs_dir()}: a job's script cannot name a folder with a blank; POSE3D_OUTPUTS names another"
+            f"{logs}: what jobs print cannot go to a folder with a blank, a quote, % or \\ in its path; POSE3D_OUTPUTS or "
+            "log-directory in dask-jobqueue's configuration names another"
         )
     system = BATCH_SYSTEMS[scheduler]
     directives = _lines(settings, "job-extra-directives", "job-extra")
@@ -96,7 +99,8 @@ def job_options(scheduler: str, settings: Mapping[str, object], *, threads: int,
         "memory": settings.get("memory") or MEMORY,
         system.cores: settings.get(system.cores.replace("_", "-")) or threads,
         "job_name": settings["name"] if named else "pose3d",
-        "log_directory": settings.get("log-directory") or str(jobs_dir()),
+        "log_directory": logs,
+        "python": settings.get("python") or shlex.quote(sys.executable),
         "job_extra_directives": directives,
         "worker_extra_args": arguments,
         "job_script_prologue": [
@@ -132,9 +136,28 @@ def make_script(scheduler: str, *, threads: int, device: str) -> str:
     """The script that would be submitted for every worker; nothing is started, and no batch system has to be here."""
     dask_jobqueue, settings = read_configuration(scheduler)
     security = tls_of(str(jobs_dir() / "<certificate>"), str(jobs_dir() / "<key>"))
-    job = getattr(dask_jobqueue, BATCH_SYSTEMS[scheduler].cluster).job_cls
+    job = quoted_jobs(getattr(dask_jobqueue, BATCH_SYSTEMS[scheduler].cluster).job_cls)
     options = job_options(scheduler, settings, threads=threads, device=device)
-    return job("tls://<scheduler>", name="<worker>", protocol="tls://", security=security, **options).job_script()
+    where, name = map(shlex.quote, ("tls://<scheduler>", "<worker>"))
+    return job(where, name=name, protocol="tls://", security=security, **options).job_script()
+
+
+def quoted_jobs(job_class: type) -> type:
+    """The class of jobs, whose script names the files of certificates as a shell reads them; dask-jobqueue joins words only."""
+
+    class Quoted:
+        def __init__(self, security: object):
+            self.security = security
+
+        def get_tls_config_for_role(self, role: str) -> dict[str, str]:
+            config = self.security.get_tls_config_for_role(role)
+            return {name: value and shlex.quote(value) for name, value in config.items()}
+
+    class QuotedJob(job_class):
+        def __init__(self, *args: object, security: object, **settings: object):
+            super().__init__(*args, security=Quoted(security), **settings)
+
+    return QuotedJob
 
 
 def tls_of(certificate: str, key: str) -> object:

@@ -1,5 +1,6 @@
 """`pose3d checkpoint ...`: trained models from VideoPose3D's checkpoints and into them, and what a model is, in words."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def import_(
     _show(model.card, brief=True)
     click.echo(f"written: {target}")
     again = target.name if target.parent == models_dir() else str(target)
-    click.echo(f"`pose3d checkpoint show {again}` says what there is to know of it")
+    click.echo(f"`pose3d checkpoint show {shlex.quote(again)}` says what there is to know of it")
 
 
 @checkpoint.command()

@@ -1,5 +1,6 @@
 """`pose3d runs ...`: which runs there are, everything about one, removing what nobody needs, checking what is finished."""
 
+import shlex
 import sys
 
 import click
@@ -127,7 +128,7 @@ def verify(names: tuple[str, ...], sample: int, seed: int) -> None:
         if entries[name].state not in VERIFIABLE:
             raise InputError(
                 f"{runs_dir() / name}: {entries[name].state}, and only finished runs of this version can be verified; "
-                f"`pose3d runs show {name}` says more"
+                f"`pose3d runs show {shlex.quote(name)}` says more"
             )
     chosen = chosen or [name for name, entry in entries.items() if entry.state in VERIFIABLE]
     wrong, plain, sound = 0, 0, []

@@ -1,5 +1,6 @@
 """How the runs of a sweep are doing, as their folders show it: looked at again and again, and shown as a table."""
 
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -123,8 +124,8 @@ def _look_at_finished(status: RunStatus, state: str) -> RunStatus:
         seconds = None if state == "reused" else run.timing["train_seconds"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = (
-            f"{status.folder}: a finished run that is damaged ({error!r}); `pose3d runs verify {status.folder.name}` says more. "
-            "Delete that folder, and the same command makes the run anew"
+            f"{status.folder}: a finished run that is damaged ({error!r}); `pose3d runs verify "
+            f"{shlex.quote(status.folder.name)}` says more. Delete that folder, and the same command makes the run anew"
         )
         return replace(status, state="failed", error=reason)
     return replace(status, state=state, share=1.0, seconds=seconds, epochs="", loss=None)

@@ -4,6 +4,7 @@ import ast
 import html
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -74,7 +75,9 @@ def read_executed(path: Path) -> "NotebookNode":
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such notebook; `pose3d run {path.stem}` executes it") from error
+        raise InputError(
+            f"{path}: there is no such notebook; `pose3d run {shlex.quote(path.stem)}` executes it"
+        ) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
@@ -94,7 +97,7 @@ def read_executed(path: Path) -> "NotebookNode":
     if not executed or (executed < len(code) and not _stopped(notebook)):
         raise InputError(
             f"{path}: {executed} of {len(code)} code cells were executed; execute all of them, with "
-            f"`pose3d run {path.stem}` or in JupyterLab, and give the notebook that this saves"
+            f"`pose3d run {shlex.quote(path.stem)}` or in JupyterLab, and give the notebook that this saves"
         )
     return notebook
 

@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import os
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -79,12 +81,31 @@ def test_the_user_s_own_configuration_comes_first() -> None:
     assert "--lifetime 1h" in script
 
 
-def test_a_batch_system_s_script_needs_a_folder_without_blanks(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "my outputs"))
-    with pytest.raises(InputError, match=r"my outputs.*blank"):
+@pytest.mark.parametrize("name", ["my outputs", "90%", "it's"])
+def test_a_batch_system_s_directives_need_a_plain_folder(name: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / name))
+    with pytest.raises(InputError, match=rf"{name}.*POSE3D_OUTPUTS"):
         clusters.job_script("slurm")
     with pytest.raises(InputError, match="'tcp://host:8786': only slurm and lsf have job scripts"):
         clusters.job_script("tcp://host:8786")
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "lsf"])
+def test_a_shell_reads_every_path_of_a_script_as_it_is(scheduler: str, tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "a & b; $(touch bad) 'c' `touch bad` $HOME > bad"
+    interpreter = put_command(folder, "python", f"printf '%s\\n' \"$@\" > {shlex.quote(str(tmp_path / 'words'))}")
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(folder))
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    monkeypatch.setattr(batch_jobs, "project_root", lambda: folder)
+    with configured(scheduler, log_directory=str(tmp_path), lsf_units="mb"):
+        script = clusters.job_script(scheduler)
+    subprocess.run(["sh"], input=script, cwd=tmp_path, text=True, check=True)
+    words = (tmp_path / "words").read_text().splitlines()
+    assert words[:5] == ["-m", "distributed.cli.dask_worker", "tls://<scheduler>", "--name", "<worker>"]
+    given = dict(itertools.pairwise(words))
+    assert given["--tls-ca-file"] == given["--tls-cert"] == f"{folder}/jobs/<certificate>"
+    assert given["--tls-key"] == f"{folder}/jobs/<key>"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([folder.name, "words"])
 
 
 @pytest.mark.parametrize(
@@ -110,11 +131,12 @@ def test_a_time_limit_is_read_as_the_batch_system_reads_it(
     assert batch_jobs.seconds_of_walltime(scheduler, walltime) == seconds
 
 
-def put_command(folder: Path, name: str, *lines: str) -> None:
+def put_command(folder: Path, name: str, *lines: str) -> Path:
     """A command of a made-up batch system."""
     folder.mkdir(exist_ok=True)
     (folder / name).write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
     (folder / name).chmod(0o755)
+    return folder / name
 
 
 @pytest.fixture

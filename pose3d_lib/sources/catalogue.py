@@ -158,7 +158,7 @@ def find_path(dataset: str) -> Path:
     if os.path.exists(found):
         return found
     raise InputError(
-        f"{dataset}: there is no such file or folder, neither in {Path.cwd()} nor in {source_data_dir()}, the folder of "
+        f"{dataset[:300]}: there is no such file or folder, neither in {Path.cwd()} nor in {source_data_dir()}, the folder of "
         "POSE3D_DATA"
     )
 

@@ -4,6 +4,7 @@ The motion is seen through the four Human3.6M cameras of S1, each clip centred i
 Human3.6M can ask the paper's question of any open motion capture.
 """
 
+import shlex
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -118,7 +119,9 @@ def read_plain_motion(
             upright.append(uprightness(motion))
             takes.append(Take(subject, action, take, len(motion), lambda motion=motion: centred(motion)))
     if bad:
-        raise InputError("\n".join(bad.values()) + f"\nMend them, or leave them out: -p leave_out {','.join(bad)}")
+        raise InputError(
+            "\n".join(bad.values()) + f"\nMend them, or leave them out: -p leave_out {shlex.quote(','.join(bad))}"
+        )
     if np.median(upright) < 0.5:
         raise InputError(f"{path}: in most takes the bodies do not stand along z; expected world metres, z up")
     return film(
