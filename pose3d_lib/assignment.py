@@ -17,6 +17,9 @@ from pose3d_lib.losses import PROJECTION
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.skeleton import ROOT, Skeleton
 
+MOST_EPOCHS = 1_000_000
+"""Of a run's own; those of the published models are 80, of the paper's action-based ones 1,200."""
+
 
 def build_model(config: RunConfig, data: PoseDataset, joints: Skeleton | None = None) -> TemporalLifter:
     """An untrained lifter to the dataset's joints, or to others; its weights follow from PyTorch's random state."""
@@ -119,6 +122,11 @@ def check_run(config: RunConfig, data: PoseDataset) -> Budget:
         raise InputError(
             f"parameter unit_epochs: found {config.unit_epochs:g}, which leaves {budget.total} windows to train on; "
             f"a unit epoch has {budget.unit}"
+        )
+    if budget.epochs > MOST_EPOCHS:
+        raise InputError(
+            f"parameter unit_epochs: found {config.unit_epochs:g}, which makes {budget.epochs:,.0f} epochs of this run, each "
+            f"with a row in its history; give at most {config.unit_epochs * MOST_EPOCHS / budget.epochs:.3g}"
         )
     if config.test_every >= budget.epochs:
         raise InputError(

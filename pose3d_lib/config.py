@@ -11,7 +11,7 @@ from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.losses import PROJECTION, TERMS, TRAJECTORY
 from pose3d_lib.paths import in_file_name
-from pose3d_lib.settings import Seed, Settings
+from pose3d_lib.settings import Seed, Settings, UnitEpochs
 from pose3d_lib.sources.spec import DataSpec, Name, Names, split_list
 
 RESULT_FORMAT = 3
@@ -81,15 +81,15 @@ class RunConfig(Settings):
     share_at: Literal["beginning", "anywhere"] = "beginning"
     start_from: str = ""
     seed: Seed = 0
-    unit_epochs: float = Field(1.0, gt=0)
+    unit_epochs: UnitEpochs = 1.0
     budget: Literal["equal_frames", "fifteen"] = "equal_frames"
     lr_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
     bn_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
-    test_every: int = Field(0, ge=0)
+    test_every: int = Field(0, ge=0, le=1_000_000)
     unlabelled_subjects: Names = ()
     unlabelled_actions: Names = ()
     trajectory: bool = False
-    warmup_epochs: float = Field(1.0, ge=0)
+    warmup_epochs: float = Field(1.0, ge=0, le=1_000_000)
     without_terms: tuple[str, ...] = ()
     projection: Literal["distorted", "linear"] = "distorted"
 

@@ -57,7 +57,7 @@ def _refusal(problem: dict) -> str:
     words = [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")] if allowed else []
     close = difflib.get_close_matches(str(found), words)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    if problem["type"] == "string_type":
+    if problem["type"] in ("string_type", "tuple_type"):
         return (
             f"parameter {name}: found {found!r}, expected text. papermill passes text as it is with -r in place of -p: "
             f"-r {problem['loc'][0]} {found}"

@@ -16,7 +16,7 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.losses import BONES, PROJECTION
-from pose3d_lib.settings import PRESETS, Seed, Settings
+from pose3d_lib.settings import PRESETS, Seed, Settings, UnitEpochs
 from pose3d_lib.sources.spec import Name, Names, split_list
 from pose3d_lib.study import SweepSettings, paper_actions
 
@@ -67,9 +67,9 @@ class ScarcityConfig(SweepSettings):
     ablation_share: float = Field(0.1, ge=0, le=1, validate_default=True)  # which `shares` may not have
     actions: Names = ()
     seeds: tuple[Seed, ...] = (0, 1, 2)
-    unit_epochs: float = Field(4.0, gt=0)
+    unit_epochs: UnitEpochs = 4.0
     keypoints: str = "gt"
-    batch_size: int = Field(BATCH_SIZE, ge=2, validate_default=True)
+    batch_size: int = Field(BATCH_SIZE, ge=2, le=100_000, validate_default=True)
     dropout: float = Field(0.1, ge=0, lt=1)
     lr_decay: float = Field(0.98, gt=0, le=1)
     evaluate_at: tuple[float, ...] = ()

@@ -31,6 +31,12 @@ def available_cores() -> int:
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+UnitEpochs = Annotated[float, Field(gt=0, le=100_000)]
+
+LONGEST_FIELD = 10_000
+"""Frames; the published networks see up to 243."""
+MOST_WEIGHTS = 10**9
+"""Of a network; those of the published ones are 17 million at most."""
 
 
 class Settings(DataSpec):
@@ -56,18 +62,18 @@ class Settings(DataSpec):
     BUNDLES: ClassVar[dict[str, dict]] = {"preset": PRESETS}
 
     filter_widths: tuple[int, ...] = (3, 3, 3)
-    channels: int = Field(128, ge=1)
+    channels: int = Field(128, ge=1, le=10_000)
     dropout: float = Field(0.25, ge=0, lt=1)
     causal: bool = False
     dense: bool = False
-    chunk: int = Field(1, ge=1)
-    batch_size: int = Field(256, ge=2, validate_default=True)  # which `chunk` may not go into
+    chunk: int = Field(1, ge=1, le=100_000)
+    batch_size: int = Field(256, ge=2, le=100_000, validate_default=True)  # which `chunk` may not go into
     mirror_training: bool = True
     mirror_testing: bool = True
     lr: float = Field(0.001, gt=0)
     lr_decay: float = Field(0.95, gt=0, le=1)
     evaluate_at: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
-    threads: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, le=1024)
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
     cuda_graphs: bool = False
@@ -115,7 +121,22 @@ class Settings(DataSpec):
                 f"widths must be odd and positive, so that a window has a middle and a causal one a whole shift; "
                 f"{even[:1] or 'none'} given"
             )
+        if len(widths) > 20 or receptive_field(widths) > LONGEST_FIELD:
+            raise ValueError(
+                f"expected at most 20 widths whose product, the frames that are seen, is at most {LONGEST_FIELD:,}"
+            )
         return widths
+
+    @field_validator("channels", "dense")
+    @classmethod
+    def _network_in_memory(cls, value: int, info: ValidationInfo) -> int:
+        widths, dense = info.data.get("filter_widths", ()), info.field_name == "dense"
+        channels = info.data.get("channels", 0) if dense else value
+        if channels**2 * (receptive_field(widths) if dense and value else sum(widths)) > MOST_WEIGHTS:
+            raise ValueError(
+                f"the network would have more than {MOST_WEIGHTS:,} weights; give fewer channels or narrower filter_widths"
+            )
+        return value
 
     @field_validator("batch_size")
     @classmethod

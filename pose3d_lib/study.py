@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,7 +13,7 @@ from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.settings import PRESETS, Seed, Settings
+from pose3d_lib.settings import PRESETS, Seed, Settings, UnitEpochs
 from pose3d_lib.sources.spec import Names, split_list
 
 PAPER_ACTIONS = ("Eating", "Sitting")
@@ -66,7 +66,7 @@ class SweepSettings(Settings):
         scheduler: where runs are executed: "local", "slurm", "lsf", or the address of a Dask scheduler, tcp://host:8786.
     """
 
-    jobs: int = Field(0, ge=0)
+    jobs: int = Field(0, ge=0, le=1024)
     scheduler: str = "local"
 
     @field_validator("scheduler")
@@ -102,7 +102,7 @@ class StudyConfig(SweepSettings):
     seeds: tuple[Seed, ...] = (0,)
     focus: Names = ()
     more_seeds: tuple[Seed, ...] = ()
-    lengths: tuple[Annotated[float, Field(gt=0)], ...] = (1.0,)
+    lengths: tuple[UnitEpochs, ...] = (1.0,)
     long_preset: str = ""
     architectures: tuple[tuple[int, ...], ...] = ()
     schedules: tuple[Literal["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"], ...] = (PUBLISHED,)

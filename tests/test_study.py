@@ -221,6 +221,8 @@ def test_the_device_is_one_that_is_there() -> None:
         ({"architectures": "3,3,3"}, "parameter architectures: found '3,3,3': one is there twice; join the widths"),
         ({"confounds": "perhaps"}, "parameter confounds: found 'perhaps'"),
         ({"jobs": -1}, "parameter jobs: found -1"),
+        ({"jobs": 10**6}, "less than or equal to 1024"),
+        ({"lengths": "1,1e9"}, "parameter lengths.1: found '1e9'"),
     ],
     ids=str,
 )

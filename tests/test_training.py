@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose3d_lib import history, losses, training
+from pose3d_lib import assignment, history, losses, training
 from pose3d_lib.assignment import build_model, check_run, own_test_clips
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
@@ -179,6 +179,15 @@ def test_a_batch_larger_than_the_data_is_refused_with_the_largest_that_fits(data
 def test_a_run_that_would_see_no_window_is_refused(data) -> None:
     with pytest.raises(InputError, match=r"unit_epochs: found 0\.001, which leaves 0 windows"):
         train(config(unit_epochs=0.001), data)
+
+
+@pytest.mark.usefixtures("nothing_slow")
+def test_a_run_of_more_epochs_than_can_be_listed_is_refused_with_the_longest(data, monkeypatch) -> None:
+    monkeypatch.setattr(assignment, "MOST_EPOCHS", 100)
+    frames = data.frames_per_action().train
+    longest = 100 * frames.SittingDown / frames.sum()
+    with pytest.raises(InputError, match=rf"unit_epochs: found 100, .* give at most {longest:.3g}"):
+        train(config("SittingDown", unit_epochs=100), data)
 
 
 def test_a_batch_as_large_as_the_data_is_not_refused(data) -> None:

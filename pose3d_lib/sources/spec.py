@@ -22,7 +22,7 @@ def split_list(values: object) -> object:
         if values[:1] + values[-1:] in ("()", "[]"):
             values = values[1:-1]
         return tuple(part.strip(" '\"") for part in values.split(",") if part.strip())
-    return (values,) if values is None or isinstance(values, int | float) else values
+    return (values,) if isinstance(values, int | float) else values
 
 
 def read_name(value: object) -> object:
@@ -74,8 +74,8 @@ class DataSpec(BaseModel):
     dataset: Annotated[str, GIVEN] = "synthetic"
     keypoints: str = "simulated"
     scale: str = "small"
-    data_seed: int = Field(0, ge=0)
-    fps: float | None = Field(None, gt=0)
+    data_seed: int = Field(0, ge=0, lt=2**63)
+    fps: float | None = Field(None, gt=0, le=10_000)
     train_subjects: Names = ()
     test_subjects: Names = ()
     leave_out: Names = ()
@@ -85,9 +85,9 @@ class DataSpec(BaseModel):
     up: str = ""
     image_size: str = ""
     person: Name = ""
-    max_gap: int = Field(10, ge=0)
+    max_gap: int = Field(10, ge=0, le=1_000_000)
     scores: bool = False
-    downsample: int = Field(1, ge=1)
+    downsample: int = Field(1, ge=1, le=10_000)
 
     @field_validator("scale")
     @classmethod
