@@ -15,6 +15,7 @@ from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset, arrays_of, header_of
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import make_readable
 from pose3d_lib.skeleton import Skeleton
+from pose3d_lib.whole_files import sort_metadata
 
 FORMAT = "pose3d-dataset-1"
 
@@ -46,6 +47,7 @@ def _write(arrays: dict[str, np.ndarray], metadata: dict[str, str], path: Path) 
     os.close(handle)
     try:
         save_file(arrays, unfinished, metadata=metadata)
+        sort_metadata(Path(unfinished))
         make_readable(Path(unfinished))
         with open(unfinished, "rb") as written:
             os.fsync(written.fileno())  # or, after a power cut, the name could be there before the numbers are

@@ -16,7 +16,7 @@ from pose3d_lib.starting import WEIGHTS
 from pose3d_lib.videopose3d_import import SUFFIX as BIN
 from pose3d_lib.videopose3d_import import import_checkpoint
 from pose3d_lib.weights import check_weights, read_weights
-from pose3d_lib.whole_files import write_atomically
+from pose3d_lib.whole_files import sort_metadata, write_atomically
 
 FORMAT = "pose3d-model-1"
 SUFFIX = ".safetensors"
@@ -29,7 +29,12 @@ def save_model(model: TrainedModel, path: Path) -> None:
     make_folder(path.parent)
     weights = {name: tensor.cpu().contiguous() for name, tensor in model.lifters.state_dict().items()}
     metadata = {"format": FORMAT, "card": model.card.model_dump_json()}
-    write_atomically(path, lambda unfinished: save_file(weights, unfinished, metadata=metadata))
+
+    def write(unfinished: Path) -> None:
+        save_file(weights, unfinished, metadata=metadata)
+        sort_metadata(unfinished)
+
+    write_atomically(path, write)
 
 
 def read_card(path: Path) -> ModelCard:

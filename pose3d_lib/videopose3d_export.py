@@ -2,8 +2,12 @@
 
 import io
 import os
+import pickle
 import shlex
+import struct
+from collections import OrderedDict
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -18,6 +22,9 @@ from pose3d_lib.videopose3d_import import EPOCH, POSE, RATE, TRAJECTORY
 from pose3d_lib.videopose3d_import import SUFFIX as BIN
 from pose3d_lib.videopose3d_names import to_state
 from pose3d_lib.whole_files import write_atomically
+
+STORAGES = {torch.float32: torch.FloatStorage, torch.int64: torch.LongStorage}
+"""Of weights and running statistics, and of batch norm's counters of batches."""
 
 CARD_SUFFIX = ".md"
 
@@ -78,8 +85,41 @@ def save_checkpoint(model: TrainedModel, path: Path) -> None:
         **{key: to_state(network) for key, network in networks.items()},
     }
     buffer = io.BytesIO()
-    torch.save(content, buffer, _use_new_zipfile_serialization=False)  # which PyTorch before 1.6 reads too
+    _save_legacy(content, buffer)
     write_atomically(path, lambda unfinished: unfinished.write_bytes(buffer.getvalue()))
+
+
+class _Storage(int):
+    """The number of a tensor's values among those that follow the pickles."""
+
+
+def _save_legacy(content: object, file: BinaryIO) -> None:
+    """Writes what PyTorch before 1.6 reads too: five pickles, then the values of every tensor.
+
+    `torch.save` does it too, but names and sorts the values by their addresses in memory, which are others each time.
+    """
+    tensors: list[torch.Tensor] = []
+
+    class Pickler(pickle.Pickler):
+        def reducer_override(self, value: object) -> object:
+            if not isinstance(value, torch.Tensor):
+                return NotImplemented
+            tensors.append(value.detach().cpu().contiguous())
+            form = (0, tuple(value.shape), tensors[-1].stride(), False, OrderedDict())
+            return torch._utils._rebuild_tensor_v2, (_Storage(len(tensors) - 1), *form)
+
+        def persistent_id(self, value: object) -> tuple | None:
+            if not isinstance(value, _Storage):
+                return None
+            return "storage", STORAGES[tensors[value].dtype], f"{value}", "cpu", tensors[value].numel(), None
+
+    sizes = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+    for head in (0x1950A86A20F9469CFC6C, 1001, sizes):
+        pickle.dump(head, file, protocol=2)
+    Pickler(file, protocol=2).dump(content)
+    pickle.dump([f"{number}" for number in range(len(tensors))], file, protocol=2)
+    for tensor in tensors:
+        file.write(struct.pack("<q", tensor.numel()) + tensor.numpy().tobytes())
 
 
 def videopose3d_command(card: ModelCard, path: Path) -> str:

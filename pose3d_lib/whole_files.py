@@ -51,6 +51,17 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bo
         unfinished.unlink(missing_ok=True)
 
 
+def sort_metadata(path: Path) -> None:
+    """Puts the metadata of a safetensors file in order, which safetensors writes in another one each time."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        file.seek(8)
+        file.write(text.ljust(size))
+
+
 def flush_folder(folder: Path) -> None:
     """Waits until the disk has the names in a folder as they are now; where a system cannot be asked for it, does nothing."""
     if os.name != "posix":
