@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 from published_network import PublishedNetwork, write_checkpoint
+from test_plain_motion import motion
 
 from pose3d_lib.model import TemporalLifter
 
@@ -22,7 +24,7 @@ from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.videopose3d_export import export_model
 
 theirs, folder = map(Path, sys.argv[1:3])
-data = open_dataset(DataSpec(scale="tiny"))
+data = open_dataset(DataSpec(dataset=str(theirs.with_name("motion.npz"))))
 export_videopose3d(data, folder / "videopose3d", name="mine")
 model = open_model(theirs)
 save_model(model, folder / "imported.safetensors")
@@ -40,6 +42,7 @@ def make(theirs: Path, folder: Path, when: str) -> dict[str, bytes]:
 def test_data_models_and_checkpoints_are_the_same_to_the_last_byte(tmp_path: Path) -> None:
     lifters = [TemporalLifter(17, 2, joints, (3, 3), channels=8) for joints in (17, 1)]
     theirs = write_checkpoint(tmp_path / "theirs.bin", *(PublishedNetwork(own, strided=False) for own in lifters))
+    np.savez(tmp_path / "motion.npz", **{f"{name}/Walking/1": motion(3) for name in ("ann", "bob")})
     one, other = (make(theirs, tmp_path / when, when) for when in ("now", "later"))
     assert len(one) == 7  # the prepared file, three of VideoPose3D's, a model, a checkpoint and its card
     assert one.keys() == other.keys()
