@@ -11,45 +11,52 @@ import pytest
 
 from pose3d_lib.processes import open_processes
 
-CALLS = """
-import os, signal, sys, time
-from concurrent.futures import wait
-from concurrent.futures.process import BrokenProcessPool
+FUNCTIONS = """
+import os, signal, time
 from pathlib import Path
-from pose3d_lib.processes import open_processes
 
-def number_after(seconds):
-    (Path(sys.argv[1]) / str(os.getpid())).touch()
+def number_after(folder, seconds):
+    print("what a call prints")
+    (Path(folder) / str(os.getpid())).touch()
     time.sleep(seconds)
     return os.getpid()
 
 def kill_itself():
     os.kill(os.getpid(), signal.SIGKILL)
-
-if __name__ == "__main__":
-    with open_processes(2) as executor:
-        if sys.argv[2] == "kill":
-            calls = [executor.submit(number_after, 3), executor.submit(kill_itself)]
-            calls += [executor.submit(number_after, 0) for _ in range(4)]
-            wait(calls)
-            print([type(call.exception()).__name__ for call in calls])
-            print(len({call.result() for call in calls if not call.exception()}))
-        elif sys.argv[2] == "kill between":
-            numbers = [call.result() for call in [executor.submit(number_after, 1) for _ in range(2)]]
-            for number in numbers:
-                os.kill(number, signal.SIGKILL)
-            time.sleep(1)
-            print([executor.submit(number_after, 0).result() in numbers for _ in range(4)])
-        else:
-            wait([executor.submit(number_after, 60) for _ in range(4)])
 """
+CALLS = """
+import functools, os, signal, sys, time
+from concurrent.futures import wait
+from functions import kill_itself, number_after
+from pose3d_lib.processes import open_processes
+
+number_after = functools.partial(number_after, sys.argv[1])
+with open_processes(2) as executor:
+    if sys.argv[2] == "kill":
+        calls = [executor.submit(number_after, 3), executor.submit(kill_itself)]
+        calls += [executor.submit(number_after, 0) for _ in range(4)]
+        wait(calls)
+        print([type(call.exception()).__name__ for call in calls])
+        print(len({call.result() for call in calls if not call.exception()}))
+    elif sys.argv[2] == "kill between":
+        numbers = [call.result() for call in [executor.submit(number_after, 1) for _ in range(2)]]
+        for number in numbers:
+            os.kill(number, signal.SIGKILL)
+        time.sleep(1)
+        print([executor.submit(number_after, 0).result() in numbers for _ in range(4)])
+    else:
+        wait([executor.submit(number_after, 60) for _ in range(4)])
+"""
+"""A script as people write them: without a guarded main."""
 
 
 def start(tmp_path: Path, task: str) -> subprocess.Popen:
     (tmp_path / "calls.py").write_text(CALLS)
+    (tmp_path / "functions.py").write_text(FUNCTIONS)
     (tmp_path / "numbers").mkdir()
     return subprocess.Popen(
         [sys.executable, tmp_path / "calls.py", tmp_path / "numbers", task],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

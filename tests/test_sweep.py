@@ -53,7 +53,7 @@ def run(notebook, output, parameters):
         os._exit(9)
     execute_run(config, open_dataset(config.data))
 
-if __name__ == "__main__":
+def main():
     sweep.execute_notebook = run
     config = make_config(
         StudyConfig, dict(scale="tiny", preset="tiny", lengths=0.05, evaluate_at="", actions="Sitting,Walking")
@@ -66,7 +66,8 @@ if __name__ == "__main__":
 def test_a_killed_process_fails_its_own_run_only(tmp_path: Path) -> None:
     (tmp_path / "killed.py").write_text(KILLED)
     ended = subprocess.run(
-        [sys.executable, tmp_path / "killed.py"],
+        [sys.executable, "-c", "import killed; killed.main()"],
+        cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
