@@ -38,6 +38,7 @@ def evaluate(
     as for 01_data_prep: what the model was trained on if no dataset is given, with the keypoints that it was trained on if
     none are given.
     """
+    from pose3d_lib.actions import tidy_name
     from pose3d_lib.model_files import open_model
     from pose3d_lib.sources.spec import split_list
 
@@ -52,7 +53,8 @@ def evaluate(
     spec = model_errors.data_for(opened.card, dict(given))
     model_errors.check_device(device)
     data = open_dataset(spec, progress=click.echo)
-    clips = model_errors.choose_clips(data, subjects=split_list(subjects), actions=split_list(actions))
+    chosen = {"subjects": split_list(tidy_name(subjects)), "actions": split_list(tidy_name(actions))}
+    clips = model_errors.choose_clips(data, **chosen)
     for warning in model_errors.check_measurable(opened.card, data, spec.keypoints, clips):
         click.echo(f"warning: {warning}")
     click.echo(f"testing on {len(clips):,} clips, {(clips.stop - clips.start).sum():,} frames")

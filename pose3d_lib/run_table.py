@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from pose3d_lib.actions import check_name
+from pose3d_lib.actions import check_name, tidy_name
 from pose3d_lib.errors import printable
 from pose3d_lib.inventory import STATES, RunEntry
 
@@ -49,7 +49,9 @@ def choose_entries(
         InputError: no run has such an action.
     """
     if action is not None and entries:
-        check_name(action, sorted({entry.action for entry in entries if entry.action is not None}), "action")
+        action = check_name(
+            tidy_name(action), sorted({entry.action for entry in entries if entry.action is not None}), "action"
+        )
     wanted = {state for choice in states or CHOICES for state in CHOICES[choice]}
     chosen = [entry for entry in entries if entry.state in wanted and action in (None, entry.action)]
     return sorted(sorted(chosen, key=ORDERS["name"]), key=ORDERS[order])

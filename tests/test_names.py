@@ -110,7 +110,8 @@ def test_bvh_files_whose_names_differ_in_their_composition_only_are_told(tmp_pat
 
 def test_a_video_s_name_is_composed(tmp_path: Path) -> None:
     path = write_json(tmp_path / f"{DECOMPOSED}.json", coco_annotations(walk()))
-    assert opened(str(path)).clips.subject[0] == COMPOSED
+    data = opened(str(path))
+    assert (data.name, data.clips.subject[0]) == (COMPOSED, COMPOSED)
 
 
 @pytest.mark.parametrize("hidden", ["\u200b", "\u202e", "\u00ad", "\ufeff", "\u2028", "\x7f"], ids=ascii)

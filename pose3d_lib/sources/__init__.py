@@ -24,7 +24,7 @@ from types import ModuleType
 
 from filelock import FileLock
 
-from pose3d_lib.actions import check_name, nearest
+from pose3d_lib.actions import check_name, nearest, tidy_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
 from pose3d_lib.errors import BREAKING, InputError, printable
@@ -121,7 +121,7 @@ def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
     data = origin.read(spec, path, progress)
     entry = catalogue.find_entry(spec.dataset)
     terms = data.terms or ("" if data.synthetic else catalogue.terms_of(path))
-    data = replace(data, notes=(*data.notes, *(entry.notes if entry else ())), terms=terms)
+    data = replace(data, name=tidy_name(data.name), notes=(*data.notes, *(entry.notes if entry else ())), terms=terms)
     return downsample(data, spec.downsample)
 
 
