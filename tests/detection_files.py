@@ -11,6 +11,9 @@ from pose3d_lib.sources.detections.layouts import LAYOUTS
 
 SIZE = (1000, 800)
 
+LOST = (np.nan, np.nan, 0.9)
+"""What stands in a file for a joint that is NaN, that is, was not detected: x, y, score."""
+
 _UPRIGHT = {
     "Nose": (2, 20), "LEye": (6, 15), "REye": (-3, 15), "LEar": (11, 18), "REar": (-9, 18),
     "LShoulder": (40, 60), "RShoulder": (-40, 58), "LElbow": (60, 120), "RElbow": (-65, 118),
@@ -64,8 +67,10 @@ def expected_h36m(coco: np.ndarray) -> np.ndarray:
 
 
 def scored(points: np.ndarray, score: float = 0.9) -> np.ndarray:
-    """(..., 3): points that all have one score."""
-    return np.concatenate([points, np.full((*points.shape[:-1], 1), score)], axis=-1)
+    """(..., 3): points that all have one score; `LOST` where a point is NaN."""
+    rows = np.concatenate([points, np.full((*points.shape[:-1], 1), score)], axis=-1)
+    rows[np.isnan(points).any(axis=-1)] = LOST
+    return rows
 
 
 def flat(points: np.ndarray) -> list[float]:
@@ -112,7 +117,8 @@ def coco_annotations(coco: np.ndarray, *, size: tuple[int, int] = SIZE) -> dict:
 
 
 def mmpose_instance(joints: np.ndarray, **more) -> dict:
-    return {"keypoints": joints.tolist(), "keypoint_scores": [0.9] * len(joints), "bbox": [[0, 0, 9, 9]], **more}
+    rows = scored(joints)
+    return {"keypoints": rows[:, :2].tolist(), "keypoint_scores": rows[:, 2].tolist(), "bbox": [[0, 0, 9, 9]], **more}
 
 
 def mmpose(coco: np.ndarray) -> dict:
@@ -123,9 +129,9 @@ def mmpose(coco: np.ndarray) -> dict:
 
 
 def mediapipe(coco: np.ndarray, *, size: tuple[int, int] = SIZE) -> list[dict]:
-    shares = in_layout(coco, "mediapipe_33") / size
+    shares = scored(in_layout(coco, "mediapipe_33") / size)
     return [
-        {"frame": n, "landmarks": [{"x": x, "y": y, "z": 0.1, "visibility": 0.9} for x, y in joints]}
+        {"frame": n, "landmarks": [{"x": x, "y": y, "z": 0.1, "visibility": sure} for x, y, sure in joints]}
         for n, joints in enumerate(shares.tolist())
     ]
 
@@ -142,7 +148,8 @@ def write_detectron(path: Path, people: list[list[np.ndarray]], *, scores: list[
                 [*joints.min(axis=0), *joints.max(axis=0), score] for joints, score in zip(persons, given, strict=True)
             ]
             boxes[frame, 1] = np.array(rows, np.float32)
-            four = [np.stack([*joints.T, np.zeros(17), np.full(17, 0.9)]) for joints in persons]
+            logits = np.linspace(-5, 8, 17)
+            four = [np.stack([x, y, logits, sure]) for x, y, sure in (scored(joints).T for joints in persons)]
             keypoints[frame, 1] = np.array(four, np.float32)
     metadata = {"w": SIZE[0], "h": SIZE[1]}
     np.savez_compressed(path, boxes=boxes, segments=np.full(len(people), None), keypoints=keypoints, metadata=metadata)
@@ -150,7 +157,12 @@ def write_detectron(path: Path, people: list[list[np.ndarray]], *, scores: list[
 
 
 def write_custom(
-    path: Path, videos: dict[str, np.ndarray], *, size: tuple[int, int] = SIZE, layout: str = "coco"
+    path: Path,
+    videos: dict[str, np.ndarray],
+    *,
+    size: tuple[int, int] = SIZE,
+    layout: str = "coco",
+    with_scores: bool = False,
 ) -> Path:
     metadata = {
         "layout_name": layout,
@@ -158,7 +170,10 @@ def write_custom(
         "keypoints_symmetry": [[1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]],
         "video_metadata": {name: {"w": size[0], "h": size[1]} for name in videos},
     }
-    positions = {name: {"custom": [points.astype(np.float32)]} for name, points in videos.items()}
+    positions = {
+        name: {"custom": [scored(points)[..., : 3 if with_scores else 2].astype(np.float32)]}
+        for name, points in videos.items()
+    }
     np.savez_compressed(path, positions_2d=positions, metadata=metadata)
     return path
 
@@ -175,5 +190,5 @@ def write_wide_csv(path: Path, points: np.ndarray, names: list[str]) -> Path:
 
 
 def write_long_csv(path: Path, points: np.ndarray, names: list[str]) -> Path:
-    rows = [[n, name, x, y, 0.9] for n, joints in enumerate(points) for name, (x, y) in zip(names, joints, strict=True)]
+    rows = [[n, name, *row] for n, joints in enumerate(scored(points)) for name, row in zip(names, joints, strict=True)]
     return write_csv(path, ["frame", "joint", "x", "y", "score"], rows)

@@ -36,8 +36,15 @@ MEDIAPIPE_NAMES = [
 def flat_mediapipe_csv(path: Path) -> Path:
     shares = files.in_layout(WALK, "mediapipe_33") / files.SIZE
     header = ["frame", *(f"{axis}{joint}" for joint in range(1, 34) for axis in "xyzv")]
-    rows = [[n, *(v for x, y in joints for v in (x, y, 0.0, 0.9))] for n, joints in enumerate(shares)]
+    rows = [
+        [n, *(v for x, y, sure in joints for v in (x, y, 0.0, sure))] for n, joints in enumerate(files.scored(shares))
+    ]
     return files.write_csv(path, header, rows)
+
+
+def write_npy(path: Path) -> Path:
+    np.save(path, files.scored(files.in_layout(WALK, "body_25")))
+    return path
 
 
 WRITERS: dict[str, tuple[Callable[[Path], Path], str, bool]] = {
@@ -73,6 +80,10 @@ WRITERS: dict[str, tuple[Callable[[Path], Path], str, bool]] = {
     "long csv": (lambda at: files.write_long_csv(at / "walk.csv", WALK, list(COCO_17.joints)), "coco", False),
     "detectron": (lambda at: files.write_detectron(at / "walk.npz", [[joints] for joints in WALK]), "coco", True),
     "custom": (lambda at: files.write_custom(at / "data_2d_custom_mine.npz", {"walk": WALK}), "coco", True),
+    "custom with scores": (
+        lambda at: files.write_custom(at / "data_2d_custom_mine.npz", {"walk": WALK}, with_scores=True), "coco", True,
+    ),
+    "npy": (lambda at: write_npy(at / "walk.npy"), "body_25", False),
 }  # fmt: skip
 """Name -> what writes the walk, its layout, and whether the file holds the image's size."""
 
@@ -123,11 +134,50 @@ def test_every_format_gives_its_scores_or_none(name, tmp_path: Path) -> None:
         np.testing.assert_allclose(video.joint_scores, 0.9)
 
 
+LOST = {
+    "no number": (np.nan, np.nan, 0.9),
+    "(0, 0)": (0, 0, 0.9),
+    "(-1, -1)": (-1, -1, 0.9),
+    "score 0": (0.3, 0.4, 0),
+    "score below 0": (0.3, 0.4, -0.02),
+}
+
+
+@pytest.mark.parametrize("way", LOST)
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_joint_that_was_not_detected_is_missing_in_every_format(
+    name, way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "custom" and "score" in way:
+        pytest.skip("holds no scores")
+    written = WALK.copy()
+    written[3:5, COCO_17.index("LWrist")] = np.nan
+    monkeypatch.setattr(files, "LOST", LOST[way])
+    monkeypatch.setitem(globals(), "WALK", written)
+    video = read_one(WRITERS[name][0](tmp_path))
+    lost = np.isnan(video.points).any(axis=-1)[:, LAYOUTS[video.layout].index("LWrist")]
+    assert np.flatnonzero(lost).tolist() == [3, 4]
+    others = [LAYOUTS[video.layout].index(joint) for joint in COCO_17.joints if joint != "LWrist"]
+    assert np.isfinite(video.points[:, others]).all()
+
+
+def test_logits_at_or_below_0_and_places_out_of_the_picture_are_joints(tmp_path: Path) -> None:
+    logits = np.linspace(-8, 12, WALK[..., 0].size).reshape(*WALK.shape[:2], 1)
+    out = WALK - 320
+    assert ((out < 0) & (out > -300)).any()
+    np.save(tmp_path / "a.npy", np.concatenate([out, logits], axis=-1))
+    np.testing.assert_allclose(read_one(tmp_path / "a.npy", "coco").points, out, atol=1e-3)
+
+
 def test_each_joint_has_its_own_score_and_a_missing_one_none(tmp_path: Path) -> None:
-    joints = np.concatenate([WALK, np.linspace(0, 1, 8 * 17).reshape(8, 17, 1)], axis=2).astype(np.float32)
+    joints = np.concatenate([WALK, np.linspace(0.01, 1, 8 * 17).reshape(8, 17, 1)], axis=2).astype(np.float32)
     joints[2, 5] = 0
     np.save(tmp_path / "a.npy", joints)
-    files.write_custom(tmp_path / "data_2d_custom_mine.npz", {"walk": joints})
+    np.savez(
+        tmp_path / "data_2d_custom_mine.npz",
+        positions_2d={"walk": {"custom": [joints]}},
+        metadata={"layout_name": "coco", "video_metadata": {"walk": {"w": 1000, "h": 800}}},
+    )
     content = [
         {"image_id": n, "keypoints": files.flat(row), "score": 3.5} for n, row in enumerate(joints.astype(float))
     ]
@@ -355,34 +405,12 @@ def test_the_score_of_a_person_is_the_detector_s_where_it_gives_one(tmp_path: Pa
     np.testing.assert_allclose(read_one(write(tmp_path, content)).scores, 0.9)
 
 
-def test_the_fourth_row_of_detectron_s_keypoints_is_the_score_of_a_joint(tmp_path: Path) -> None:
-    """The third, the logit, is 0 in Detectron2's files, and may be 0 for a joint at the corner of the image."""
-    walk = WALK.copy()
-    walk[3, 0] = 0
-    video = read_one(files.write_detectron(tmp_path / "walk.npz", [[joints] for joints in walk]))
-    np.testing.assert_allclose(video.points, walk, atol=1e-3)
-
-
 @pytest.mark.parametrize("layout", ["h36m", "coco"])
 def test_a_custom_file_says_whose_joints_it_has(layout, tmp_path: Path) -> None:
     path = files.write_custom(tmp_path / "data_2d_custom_mine.npz", {"walk": WALK}, layout=layout)
     assert read_one(path).layout == layout
     other = "coco" if layout == "h36m" else "h36m"
     assert read_one(path, other).layout == other
-
-
-def test_a_joint_at_the_origin_is_missing_where_no_score_says_otherwise(tmp_path: Path) -> None:
-    walk = WALK.copy()
-    walk[2, 5] = 0
-    np.save(tmp_path / "a.npy", walk)
-    np.save(tmp_path / "b.npy", files.scored(walk))
-    header = ["frame", *(f"{joint}_{axis}" for joint in COCO_17.joints for axis in "xy")]
-    files.write_csv(tmp_path / "c.csv", header, [[n, *files.flat(joints)] for n, joints in enumerate(walk)])
-    files.write_wide_csv(tmp_path / "d.csv", walk, list(COCO_17.joints))
-    for name, missing in {"a.npy": [[2, 5]], "b.npy": [], "c.csv": [[2, 5]], "d.csv": []}.items():
-        seen = read_one(tmp_path / name, "coco")
-        assert np.argwhere(np.isnan(seen.points[..., 0])).tolist() == missing, name
-        np.testing.assert_allclose(seen.points, np.where(np.isnan(seen.points), np.nan, walk), atol=1e-3)
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -720,6 +720,24 @@ def test_keypoints_without_a_third_column_have_no_scores_unless_they_are_exact(t
     assert np.abs(projected.keypoints["gt"] - written.keypoints["gt"]).max() > 1  # the file's were read
 
 
+@pytest.mark.parametrize("lost", [(np.nan, np.nan, 0.9), (0, 0, 0.9), (-1, -1, 0.9), (7, 7, 0)])
+@pytest.mark.parametrize("wanted", [False, True])
+def test_keypoints_that_were_not_detected_are_interpolated_and_counted(lost, wanted: bool, tmp_path: Path) -> None:
+    world = {"S1": {"Photo": motion(5, 1)}, "S9": {"Photo": motion(5, 2)}}
+    pixels = scored(views(world))
+    expected = pixels["S1"]["Photo"][2][..., :2].copy()
+    expected[1:3, 13] = expected[0, 13] + np.array([[1], [2]]) / 3 * (expected[3, 13] - expected[0, 13])
+    pixels["S1"]["Photo"][2][1:3, 13] = lost
+    data = read_set(write(tmp_path, world, pixels), "h36m", keypoints="cpn", scores=wanted)
+    clip = rows(data, "S1", "Photo", "0", 2)
+    np.testing.assert_allclose(data.keypoints["cpn"][clip], expected, rtol=1e-5)
+    assert [note for note in data.notes if "2 of 680 keypoints were not detected" in note]
+    if wanted:
+        assert (data.scores["cpn"][clip][1:3, 13] == 0).all()
+    pixels["S1"]["Photo"][2][:, 13] = lost
+    assert "S1/Photo/0, camera '58860488': joint 13" in refusal(write(tmp_path, world, pixels))
+
+
 def test_scores_of_some_takes_only_are_refused(tmp_path: Path) -> None:
     world = motions()
     pixels = views(world)

@@ -19,8 +19,9 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.detections.formats import list_sources, read_videos, recognise_detections
 from pose3d_lib.sources.detections.layouts import LAYOUTS, convert
-from pose3d_lib.sources.detections.people import SIZE, Chosen, Run, choose_person, fill_gaps, longest_gap
+from pose3d_lib.sources.detections.people import SIZE, Chosen, Run, choose_person, fill_gaps
 from pose3d_lib.sources.detections.records import Video, read_size
+from pose3d_lib.sources.missing import longest_gap
 from pose3d_lib.sources.scoring import WITHOUT, bounded
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
 
@@ -258,6 +259,12 @@ def _describe(video: Video, chosen: Chosen, person: str, runs: list[Run], max_ga
     notes = [f"{video.name}: {others}; detected in {len(chosen.rows):,} of {listed:,} frames."]
     if chosen.doubles:
         notes.append(f"{video.name}: {chosen.doubles} second detections of the person in a frame are passed over.")
+    lost = np.isnan(video.points[chosen.rows, :, 0]).sum(axis=0)
+    if lost.any():
+        notes.append(
+            f"{video.name}: {lost.sum():,} of {lost.size * len(chosen.rows):,} keypoints were not detected (no number, (0, 0), "
+            f"(-1, -1) or a score of 0): {_worst(lost, video.layout)}."
+        )
     filled = sum(int(run.filled.any(axis=1).sum()) for run in runs)
     if filled:
         longest = max(longest_gap(run.filled) for run in runs)

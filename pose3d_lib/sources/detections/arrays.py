@@ -113,7 +113,6 @@ def _from_dense(array: object, name: str, where: str, joints: str, size: tuple[i
     scored = rows.shape[2] == 3
     if not scored:
         rows = np.concatenate([rows, np.ones_like(rows[..., :1])], axis=2)
-        rows[(rows[..., :2] == 0).all(axis=-1)] = np.nan
     people = [Person(frame, person) for frame, person in enumerate(rows)]
     return make_video(name, where, people, range(len(rows)), joints=joints, size=size, scored=scored)
 

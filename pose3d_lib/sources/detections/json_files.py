@@ -108,7 +108,7 @@ def _read_results(content: list, name: str, where: str, joints: str) -> Video:
 
 
 def _read_coco(content: dict, name: str, where: str, joints: str) -> Video:
-    """COCO's annotations: the images, and the people in them; a joint with v 0 is not labelled, and v is no score."""
+    """COCO's annotations: the images, and the people in them. A joint with v 0 is not labelled; v is no score."""
     numbers, frames, sizes = {}, {}, set()
     for at, image in _objects(content.get("images"), f"{where}: images"):
         key = image.get("id")
@@ -131,7 +131,6 @@ def _read_coco(content: dict, name: str, where: str, joints: str) -> Video:
         if "keypoints" not in item or item.get("category_id", category) != category:
             continue
         values = read_rows(item["keypoints"], 3, f"{at}.keypoints", "joints as x, y, v")
-        values[values[:, 2] == 0] = np.nan
         track = read_track(item.get("track_id"), f"{at}.track_id")
         people.append(Person(numbers[key], values, _score(item, "score", at), track))
     size = sizes.pop() if sizes else None

@@ -7,6 +7,7 @@ import numpy as np
 from pose3d_lib.actions import check_name
 from pose3d_lib.errors import InputError
 from pose3d_lib.sources.detections.records import Video
+from pose3d_lib.sources.missing import interpolate, true_runs
 
 SCORE, SIZE = "score", "size"
 
@@ -144,23 +145,10 @@ def fill_gaps(
         missing = ~np.isfinite(dense).all(axis=-1)
         too_long = np.stack([_long_runs(column, max_gap) for column in missing.T], axis=1)
         lost += too_long.sum(axis=0)
-        for joint in np.flatnonzero(~missing.all(axis=0)):
-            seen = np.flatnonzero(~missing[:, joint])
-            for axis in range(dense.shape[-1]):
-                dense[:, joint, axis] = np.interp(np.arange(len(dense)), seen, dense[seen, joint, axis])
-        dense[missing, 2:] = 0
-        for a, b in _true_runs(~too_long.any(axis=1)):
+        interpolate(dense, missing)
+        for a, b in true_runs(~too_long.any(axis=1)):
             runs.append(Run(start + a, dense[a:b], missing[a:b]))
     return runs, lost
-
-
-def longest_gap(filled: np.ndarray) -> int:
-    """The largest number of frames in a row in which some joint was missing.
-
-    Args:
-        filled: (frames, joints).
-    """
-    return max((stop - start for column in filled.T for start, stop in _true_runs(column)), default=0)
 
 
 def _distances(before: np.ndarray, now: np.ndarray) -> np.ndarray:
@@ -189,16 +177,10 @@ def _areas(points: np.ndarray) -> np.ndarray:
     return _sides(points).prod(axis=-1)
 
 
-def _true_runs(values: np.ndarray) -> list[tuple[int, int]]:
-    """Start and stop of every stretch of True."""
-    edges = np.flatnonzero(np.diff(values.astype(np.int8), prepend=0, append=0))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
 def _long_runs(missing: np.ndarray, max_gap: int) -> np.ndarray:
     """Where stretches of more than `max_gap` frames are missing, or all."""
     long = np.full(len(missing), missing.all())
-    for start, stop in _true_runs(missing):
+    for start, stop in true_runs(missing):
         if stop - start > max_gap:
             long[start:stop] = True
     return long

@@ -9,6 +9,7 @@ import numpy as np
 
 from pose3d_lib.errors import InputError
 from pose3d_lib.sources.detections.layouts import LAYOUTS, choose_layout
+from pose3d_lib.sources.missing import find_missing
 
 MAX_PIXELS = 100_000.0
 """Coordinates further from the image's corner are a mistake."""
@@ -26,7 +27,7 @@ class Person(NamedTuple):
 
     Attributes:
         frame: the frame's number.
-        joints: (joints, 3) float32: x, y, score; NaN where missing. A file without scores has 1.
+        joints: (joints, 3) float32: x, y, score, as the file has them. A file without scores has 1.
         score: of the whole person; None stands for the mean of the joints' scores, 0 where one is missing.
         track: which person of the video it is, where the detector says so.
     """
@@ -112,11 +113,15 @@ def make_video(
         crowded = numbers[present.argmax()]
         raise InputError(f"{where}: {present.max()} people in frame {crowded}; at most {MAX_PEOPLE} are read")
     used = np.stack([person.joints[: LAYOUTS[layout].num_joints] for person in people])
-    missing = np.isnan(used[..., :2]).any(axis=-1) | (used == 0).all(axis=-1)
-    used[missing] = np.nan
-    joint_scores = np.where(np.abs(used[..., 2]) < NO_SCORE, used[..., 2], 0)
+    joint_scores = np.where(np.abs(used[..., 2]) < NO_SCORE, used[..., 2], np.nan)
+    missing = find_missing(used[..., :2], joint_scores)
     if missing.all():
         raise InputError(f"{where}: every joint of everybody is missing")
+    used[missing] = np.nan
+    joint_scores = np.where(missing, 0, np.nan_to_num(joint_scores, nan=0.0))
+    seen = ~missing.all(axis=1)
+    people = [person for person, is_seen in zip(people, seen, strict=True) if is_seen]
+    used, missing, joint_scores, frames = used[seen], missing[seen], joint_scores[seen], frames[seen]
     largest = float(np.nanmax(np.abs(used[..., :2])))
     if largest > MAX_PIXELS:
         raise InputError(f"{where}: a joint lies {largest:.3g} pixels from the corner of the image; expected pixels")

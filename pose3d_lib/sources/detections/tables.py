@@ -77,7 +77,7 @@ def _read_wide(table: pd.DataFrame, names: dict[str, str], path: Path, joints: s
             if value in named:
                 values[:, place, axis] = _numbers(table, named[value], path)
     scored = ["score" in columns[found[position]] for position in order]
-    return _video(path, layout, frames, tracks, values, any(scored), all(scored))
+    return _video(path, layout, frames, tracks, values, all(scored))
 
 
 def _read_long(table: pd.DataFrame, names: dict[str, str], path: Path, joints: str) -> Video:
@@ -107,7 +107,7 @@ def _read_long(table: pd.DataFrame, names: dict[str, str], path: Path, joints: s
         values[groups[used], places[used], axis] = _numbers(table, name, path)[used] if name else 1.0
     _, first = np.unique(groups, return_index=True)
     tracks = None if tracks is None else [tracks[row] for row in first]
-    return _video(path, layout, frames[first], tracks, values, bool(score), bool(score))
+    return _video(path, layout, frames[first], tracks, values, bool(score))
 
 
 def _video(
@@ -117,20 +117,15 @@ def _video(
     tracks: list[str] | None,
     values: np.ndarray,
     scored: bool,
-    all_scored: bool,
 ) -> Video:
-    """The video of people's joints, (people, joints, 3), of which some or all have scores."""
+    """The video of people's joints, (people, joints, 3); `scored` if all joints have scores."""
     if tracks is None and len(np.unique(frames)) < len(frames):
         raise InputError(f"{path}: frame numbers are there twice; a column `person` tells several people apart")
-    values = to_float32(values)
-    if not scored:
-        values[(values[..., :2] == 0).all(axis=-1)] = np.nan
-    present = np.isfinite(values[..., :2]).any(axis=(1, 2))
     people = [
-        Person(int(frames[row]), values[row], None, None if tracks is None else tracks[row])
-        for row in np.flatnonzero(present)
+        Person(int(frame), person, None, None if tracks is None else tracks[row])
+        for row, (frame, person) in enumerate(zip(frames, to_float32(values), strict=True))
     ]
-    return make_video(path.stem, str(path), people, map(int, frames), joints=layout, scored=all_scored)
+    return make_video(path.stem, str(path), people, map(int, frames), joints=layout, scored=scored)
 
 
 def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[int]]:

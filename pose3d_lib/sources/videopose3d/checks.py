@@ -86,8 +86,11 @@ def check_keypoints(
                 raise InputError(
                     f"{where}, camera {eye} has {len(seen)} frames of 2D, fewer than {len(world[key])} of 3D"
                 )
-            _check_finite(seen, f"{where}, camera {eye}")
-            if (farthest := np.abs(seen[..., :2]).max()) > FARTHEST_PIXEL:
+            known = seen
+            if seen.shape[2] == 3:  # beside scores, a place that is NaN is a joint that was not detected
+                known = np.where(np.isnan(seen[..., :2]).any(axis=-1, keepdims=True), 0, seen)
+            _check_finite(known, f"{where}, camera {eye}")
+            if (farthest := np.abs(known[..., :2]).max()) > FARTHEST_PIXEL:
                 raise InputError(f"{where}, camera {eye} has keypoints {farthest:.3g} pixels away; expected pixels")
             _check_new(seen, key, taken, f"{where}, camera {eye}")
     return notes

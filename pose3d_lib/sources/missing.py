@@ -1,0 +1,49 @@
+"""Keypoints that a detector did not find: how files say so, and what stands in their place."""
+
+import numpy as np
+
+NEVER_CONFIDENCE = -1.0
+"""Scores below this are logits, of which 0 is nothing special. Peaks of heat maps are hardly below 0, and -1 marks a missing joint."""
+
+
+def find_missing(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(...) bool: NaN, exactly (0, 0), exactly (-1, -1), or a score at or below 0. Other negative places are out of the picture.
+
+    Args:
+        keypoints: (..., 2): x, y.
+        scores: (...): of everything that the file holds, as they are; a NaN says nothing.
+    """
+    lost = np.isnan(keypoints).any(axis=-1) | (keypoints == 0).all(axis=-1) | (keypoints == -1).all(axis=-1)
+    return lost if (scores < NEVER_CONFIDENCE).any() else lost | (scores <= 0)
+
+
+def interpolate(points: np.ndarray, missing: np.ndarray) -> None:
+    """Puts missing keypoints, in place, on a line between the frames around them, at the ends where they are seen next.
+
+    Those that no frame has stay as they are. A third number, the score, becomes 0.
+
+    Args:
+        points: (frames, joints, 2 or 3): x, y and perhaps a score.
+        missing: (frames, joints).
+    """
+    frames = np.arange(len(points))
+    for joint in np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0)):
+        gone, seen = np.flatnonzero(missing[:, joint]), np.flatnonzero(~missing[:, joint])
+        for axis in range(2):
+            points[gone, joint, axis] = np.interp(frames[gone], seen, points[seen, joint, axis])
+    points[missing, 2:] = 0
+
+
+def longest_gap(missing: np.ndarray) -> int:
+    """The largest number of frames in a row in which some joint is missing.
+
+    Args:
+        missing: (frames, joints).
+    """
+    return max((stop - start for column in missing.T for start, stop in true_runs(column)), default=0)
+
+
+def true_runs(values: np.ndarray) -> list[tuple[int, int]]:
+    """Start and stop of every stretch of True."""
+    edges = np.flatnonzero(np.diff(values.astype(np.int8), prepend=0, append=0))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
