@@ -128,6 +128,40 @@ def mmpose(coco: np.ndarray) -> dict:
     return {"meta_info": {"dataset_name": "coco"}, "instance_info": frames}
 
 
+def write_images(folder: Path, images: list[object], *, name: str = "{:06d}.json") -> Path:
+    """A file for each image."""
+    for frame, content in enumerate(images):
+        write_json(folder / name.format(frame), content)
+    return folder
+
+
+def alphapose_open(coco: np.ndarray) -> dict:
+    """What AlphaPose writes with `--format open`."""
+    return {
+        f"{frame}.jpg": {"version": "AlphaPose v0.3", "people": [{"pose_keypoints_2d": flat(joints)}]}
+        for frame, joints in enumerate(scored(in_layout(coco, "openpose_18")))
+    }
+
+
+def yolo(coco: np.ndarray, **more) -> list[list[dict]]:
+    """What Ultralytics' `results.tojson()` gives of every frame."""
+    box = {"x1": 0.0, "y1": 0.0, "x2": 9.0, "y2": 9.0}
+    return [
+        [{"name": "person", "class": 0, "confidence": 0.8, "box": box, **more}
+         | {"keypoints": dict(zip(("x", "y", "visible"), joints.T.tolist(), strict=True))}]
+        for joints in scored(coco)
+    ]  # fmt: skip
+
+
+def recode(path: Path, encoding: str, *changes: tuple[str, str]) -> Path:
+    """The same text in another encoding, with some characters exchanged."""
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        text = text.replace(old, new)
+    path.write_text(text, encoding=encoding)
+    return path
+
+
 def mediapipe(coco: np.ndarray, *, size: tuple[int, int] = SIZE) -> list[dict]:
     shares = scored(in_layout(coco, "mediapipe_33") / size)
     return [
@@ -136,7 +170,13 @@ def mediapipe(coco: np.ndarray, *, size: tuple[int, int] = SIZE) -> list[dict]:
     ]
 
 
-def write_detectron(path: Path, people: list[list[np.ndarray]], *, scores: list[list[float]] | None = None) -> Path:
+def write_detectron(
+    path: Path,
+    people: list[list[np.ndarray]],
+    *,
+    scores: list[list[float]] | None = None,
+    without: tuple[str, ...] = (),
+) -> Path:
     """An `.npz` of frames of people (17, 2); without people, a frame has empty lists as VideoPose3D's script writes."""
     boxes, keypoints = np.empty((len(people), 2), object), np.empty((len(people), 2), object)
     for frame, persons in enumerate(people):
@@ -152,7 +192,8 @@ def write_detectron(path: Path, people: list[list[np.ndarray]], *, scores: list[
             four = [np.stack([x, y, logits, sure]) for x, y, sure in (scored(joints).T for joints in persons)]
             keypoints[frame, 1] = np.array(four, np.float32)
     metadata = {"w": SIZE[0], "h": SIZE[1]}
-    np.savez_compressed(path, boxes=boxes, segments=np.full(len(people), None), keypoints=keypoints, metadata=metadata)
+    arrays = {"boxes": boxes, "segments": np.full(len(people), None), "keypoints": keypoints, "metadata": metadata}
+    np.savez_compressed(path, **{key: array for key, array in arrays.items() if key not in without})
     return path
 
 

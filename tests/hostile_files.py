@@ -621,7 +621,7 @@ def detection_cases() -> Iterator[tuple[str, Callable[[Path, Path], Offer]]]:
             yield f"JSON: {name}", _json("video.json", content)
     yield "JSON: bytes that are no text", _named("video.json", b'[{"keypoints": "\xff\xfe"}]', image_size="10x10")
     yield "JSON: a pipe", _named("video.json", None)
-    for name, content in {"cut off": b'{"people": [{"pose', "another object": b"[]"}.items():
+    for name, content in {"cut off": b'{"people": [{"pose', "another object": b"{}"}.items():
         file = "walk_000000000004_keypoints.json"
         yield f"OpenPose: {name}", _folder_of(_openpose_with(file, content), file)
     twice = "walk_4_keypoints.json"

@@ -235,6 +235,20 @@ def test_every_video_of_a_folder_is_a_subject_with_its_own_camera(tmp_path: Path
     assert set(data.keypoints) == {"h36m", "coco"}
 
 
+def test_every_file_of_a_folder_is_read_or_named(tmp_path: Path) -> None:
+    write(tmp_path, files.alphapose(WALK), "anna.json")
+    write(tmp_path, files.alphapose(WALK), "BEN.JSON")
+    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "more").mkdir()
+    write(tmp_path / "more", files.alphapose(WALK), "carl.json")
+    data = read(tmp_path)
+    assert set(data.clips.subject) == {"anna", "BEN"}
+    note = note_with(data, "Passed over")
+    for name in ("clip.mp4 (a video)", "notes.txt (text)", "more ("):
+        assert name in note
+
+
 def test_two_videos_of_one_name_are_refused(tmp_path: Path) -> None:
     for name in ("one", "two"):
         files.write_custom(tmp_path / f"data_2d_custom_{name}.npz", {"a": WALK})

@@ -33,6 +33,7 @@ from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import bvh, catalogue, detections, human36m, plain_motion, synthetic, videopose3d
 from pose3d_lib.sources.downsampling import downsample
 from pose3d_lib.sources.spec import DataSpec, Progress
+from pose3d_lib.sources.unrecognised import describe
 from pose3d_lib.sources.videopose3d.sets import known_sets
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -192,9 +193,8 @@ def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
     for origin in BY_CONTENT:
         if origin.recognise(path):
             return origin, path
-    raise InputError(
-        f"{path}: not a kind of data that is known here. docs/data.md lists the kinds and how each is laid out"
-    )
+    looks_like = describe(path)
+    raise InputError(f"{path}: looks like {looks_like.name}, which is no data that is read here; {looks_like.advice}")
 
 
 def _stat(file: Path) -> list:

@@ -136,7 +136,7 @@ def find_entry(dataset: str) -> Entry | None:
         licence = f"{known.title}: {known.licence.name}. {known.licence.terms} To cite or thank: {known.citation}"
         missing = f"`pose3d data fetch {dataset}` downloads it"
         return Entry(dataset, known.home, known.parameters, missing, (licence, *known.notes))
-    if dataset.endswith(DESCRIPTION):
+    if dataset.lower().endswith(DESCRIPTION):
         return _read_description(find_path(dataset))
     return None
 

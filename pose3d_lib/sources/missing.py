@@ -3,7 +3,7 @@
 import numpy as np
 
 NEVER_CONFIDENCE = -1.0
-"""Scores below this are logits, of which 0 is nothing special. Peaks of heat maps are hardly below 0, and -1 marks a missing joint."""
+"""Below this, scores are logits, of which 0 is nothing special: peaks of heat maps are hardly below 0, and -1 is often "none"."""
 
 
 def find_missing(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:

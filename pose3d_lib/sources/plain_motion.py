@@ -33,7 +33,14 @@ MOST_BAD = 5
 
 
 def recognise(path: Path) -> bool:
-    return path.suffix == ".npz" and path.is_file()
+    """Whether it is an `.npz` with some key like subject/Action/take, or one that is too damaged to tell."""
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        return False
+    try:
+        with _opened(path) as (_, members):
+            return any("/" in key for key in members)
+    except InputError:
+        return True  # so that it is opened again and refused with its reason
 
 
 def find(spec: DataSpec, path: Path) -> Found:

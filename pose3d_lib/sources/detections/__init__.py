@@ -17,7 +17,7 @@ from pose3d_lib.cameras import Camera
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources.detections.formats import list_sources, read_videos, recognise_detections
+from pose3d_lib.sources.detections.formats import explain_passed, list_sources, read_videos, recognise_detections
 from pose3d_lib.sources.detections.layouts import LAYOUTS, convert
 from pose3d_lib.sources.detections.people import SIZE, Chosen, Run, choose_person, fill_gaps
 from pose3d_lib.sources.detections.records import Video, read_size
@@ -110,8 +110,11 @@ def read_detections(
             several takes.
         scores: whether the dataset gets the detector's scores.
     """
-    sources, unknown = list_sources(path)
-    notes = [f"Passed over, as no detections are in them: {_some(unknown)}."] if unknown else []
+    sources, passed = list_sources(path)
+    notes = []
+    if passed:
+        named = [explain_passed(entry) if place < MENTIONED else entry.name for place, entry in enumerate(passed)]
+        notes.append(f"Passed over, as no detections are in them: {_some(named)}.")
     notes += [SCORES] if scores else []
     takes: list[tuple[str, str, Run, dict[str, np.ndarray], int, float]] = []
     cameras: list[Camera] = []

@@ -5,36 +5,47 @@ from pathlib import Path
 import numpy as np
 
 from pose3d_lib.errors import InputError
-from pose3d_lib.sources.detections.records import Person, Video, make_video, read_size, shown, to_float32
+from pose3d_lib.sources.detections.records import MAX_PEOPLE, Person, Video, make_video, read_size, shown, to_float32
 from pose3d_lib.sources.restricted_pickle import list_npz_keys, read_npz_key
 
 PERSONS = 1
 """Of Detectron's classes."""
 
 MAX_JOINTS = 1000
-DETECTRON_KEYS = {"boxes", "keypoints", "metadata"}
+DETECTRON_KEYS = {"boxes", "segments", "keypoints", "metadata"}
 CUSTOM_KEYS = {"positions_2d", "metadata"}
+ARRAYS = "reconstruction"
+"""The key under which the demos of MHFormer and its followers keep the keypoints of a video."""
 
 
 def recognise_npz(path: Path) -> str:
-    """ "detectron" or "custom"; "" for neither."""
+    """ "detectron", "custom" or "arrays"; "" for none."""
     try:
         keys = set(list_npz_keys(path))
-        if keys >= DETECTRON_KEYS:
+        if "keypoints" in keys <= DETECTRON_KEYS and len(keys) > 1:
             return "detectron"
-        described = read_npz_key(path, "metadata") if keys >= CUSTOM_KEYS and len(keys) < 5 else None
+        if ARRAYS in keys:
+            return "arrays"
+        if not keys >= CUSTOM_KEYS or len(keys) > 4:
+            return ""
+        if path.name.startswith("data_2d_custom_"):
+            return "custom"
+        described = read_npz_key(path, "metadata")
     except InputError:
         return ""  # whoever reads it says what is wrong
     return "custom" if isinstance(described, dict) and "video_metadata" in described else ""
 
 
 def read_detectron(path: Path, joints: str) -> Video:
-    """The video of an `.npz` with boxes and keypoints of every frame, as VideoPose3D's inference scripts write it.
+    """The video of an `.npz` with keypoints, perhaps boxes, of every frame, as VideoPose3D's inference scripts write it.
 
     Args:
         joints: the name of the layout, or "" for what the number of joints tells.
     """
-    boxes, keypoints = read_npz_key(path, "boxes"), read_npz_key(path, "keypoints")
+    keys = list_npz_keys(path)
+    boxes = read_npz_key(path, "boxes") if "boxes" in keys else None
+    keypoints = read_npz_key(path, "keypoints")
+    boxes = keypoints if boxes is None else boxes
     for key, value in (("boxes", boxes), ("keypoints", keypoints)):
         if not _is_sequence(value) or not _is_sequence(boxes) or len(value) != len(boxes):
             raise InputError(
@@ -50,10 +61,11 @@ def read_detectron(path: Path, joints: str) -> Video:
         for rows, box in zip(found, scored, strict=True):
             if not (_is_number(rows) and rows.ndim == 2 and len(rows) == 4 and 0 < rows.shape[1] <= MAX_JOINTS):
                 raise InputError(f"{where}: a person is {_kind(rows)}; expected (4, joints): x, y, logit, probability")
-            if not (_is_number(box) and box.shape == (5,)):
+            if boxes is not keypoints and not (_is_number(box) and box.shape == (5,)):
                 raise InputError(f"{path}, key 'boxes', frame {frame}: {_kind(box)}; expected x1, y1, x2, y2, score")
-            people.append(Person(frame, to_float32(rows[[0, 1, 3]].T), float(box[4])))
-    described = read_npz_key(path, "metadata")
+            score = None if boxes is keypoints else float(box[4])
+            people.append(Person(frame, to_float32(rows[[0, 1, 3]].T), score))
+    described = read_npz_key(path, "metadata") if "metadata" in keys else None
     size = None
     if isinstance(described, dict) and {"w", "h"} <= described.keys():
         size = read_size(described["w"], described["h"], f"{path}, key 'metadata'")
@@ -85,6 +97,25 @@ def read_custom(path: Path, joints: str) -> list[Video]:
     return videos
 
 
+def read_arrays(path: Path, joints: str) -> Video:
+    """The video of an `.npz` with keypoints under `reconstruction`, (people, frames, joints, 2 or 3), of Human3.6M's joints.
+
+    Args:
+        joints: the name of another layout.
+    """
+    array = read_npz_key(path, ARRAYS)
+    if isinstance(array, np.ndarray) and array.ndim == 3:
+        array = array[None]
+    if not (isinstance(array, np.ndarray) and array.ndim == 4 and 0 < len(array) <= MAX_PEOPLE):
+        raise InputError(f"{path}, key {ARRAYS!r}: {_kind(array)}; expected (people, frames, joints, 2 or 3), pixels")
+    videos = [
+        (str(track), *_dense_people(motion, f"{path}, key {ARRAYS!r}")) for track, motion in enumerate(array, start=1)
+    ]
+    people = [person._replace(track=track) for track, found, _ in videos for person in found]
+    scored = all(has_scores for _, _, has_scores in videos)
+    return make_video(path.stem, str(path), people, range(array.shape[1]), joints=joints or "h36m", scored=scored)
+
+
 def read_npy(path: Path, joints: str) -> Video:
     """The video of an `.npy`: (frames, joints, 2 or 3) of x, y and perhaps a score.
 
@@ -105,6 +136,12 @@ def read_npy(path: Path, joints: str) -> Video:
 
 def _from_dense(array: object, name: str, where: str, joints: str, size: tuple[int, int] | None) -> Video:
     """One person in every frame."""
+    people, scored = _dense_people(array, where)
+    return make_video(name, where, people, range(len(people)), joints=joints, size=size, scored=scored)
+
+
+def _dense_people(array: object, where: str) -> tuple[list[Person], bool]:
+    """One person in every frame, and whether there are scores."""
     if not (_is_number(array) and array.ndim == 3 and array.shape[2] in (2, 3) and 0 < array.shape[1] <= MAX_JOINTS):
         raise InputError(
             f"{where}: {_kind(array)}; expected (frames, joints, 2 or 3): x, y and perhaps a score, in pixels"
@@ -113,8 +150,7 @@ def _from_dense(array: object, name: str, where: str, joints: str, size: tuple[i
     scored = rows.shape[2] == 3
     if not scored:
         rows = np.concatenate([rows, np.ones_like(rows[..., :1])], axis=2)
-    people = [Person(frame, person) for frame, person in enumerate(rows)]
-    return make_video(name, where, people, range(len(rows)), joints=joints, size=size, scored=scored)
+    return [Person(frame, person) for frame, person in enumerate(rows)], scored
 
 
 def _custom_size(described: object, name: str, path: Path) -> tuple[int, int] | None:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pose3d_lib.errors import InputError
-from pose3d_lib.sources.detections.arrays import read_custom, read_detectron, read_npy, recognise_npz
-from pose3d_lib.sources.detections.json_files import OPENPOSE_NAME, read_json, read_openpose, recognise_json
+from pose3d_lib.sources.detections.arrays import read_arrays, read_custom, read_detectron, read_npy, recognise_npz
+from pose3d_lib.sources.detections.json_files import FRAME_NAME, read_frames, read_json, recognise_json
 from pose3d_lib.sources.detections.records import Video
 from pose3d_lib.sources.detections.tables import read_csv, recognise_csv
-
-SUFFIXES = (".json", ".npz", ".npy", ".csv")
+from pose3d_lib.sources.unrecognised import describe
 
 OTHER_DATA = (".bvh", ".cdf", ".mat", ".h5", ".tgz")
 """Suffixes of motion capture; a folder with one of these files holds no detections."""
@@ -19,11 +18,11 @@ OTHER_DATA = (".bvh", ".cdf", ".mat", ".h5", ".tgz")
 
 @dataclass(frozen=True)
 class Source:
-    """One file, or OpenPose's files of one video.
+    """One file, or the files of one video's images.
 
     Attributes:
         name: of the video; a file with several videos names them itself.
-        kind: openpose, json, detectron, custom, npy or csv.
+        kind: frame, json, detectron, custom, arrays, npy or csv.
         files: what is read.
     """
 
@@ -36,15 +35,19 @@ def recognise_detections(path: Path) -> bool:
     """Whether there are detections in the file or folder."""
     if not path.is_dir():
         return _kind(path) != ""
-    if any(map(_is_other_data, _names(path))):
+    names = _names(path)
+    if any(map(_is_other_data, names)):
         return False
-    return _has_openpose(path) or any(_has_openpose(e) if e.is_dir() else _kind(e) != "" for e in _others(path))
+    entries = [path / name for name in names]
+    return any(map(_is_openpose, names)) or any(
+        any(map(_is_frame, _entries(entry))) if entry.is_dir() else _kind(entry) != "" for entry in entries
+    )
 
 
-def list_sources(path: Path) -> tuple[list[Source], list[str]]:
-    """Everything to read in a file or folder, in order of names; and the names of files in it that are nothing known.
+def list_sources(path: Path) -> tuple[list[Source], list[Path]]:
+    """Everything to read in a file or folder, in order of names; and what is passed over.
 
-    A folder may hold files, folders of OpenPose's files, or OpenPose's files of one or several videos.
+    A folder may hold files, files of the single images of one or several videos, or folders of these.
 
     Raises:
         InputError: two of them have the same name.
@@ -52,22 +55,32 @@ def list_sources(path: Path) -> tuple[list[Source], list[str]]:
     if not path.is_dir():
         if not (kind := _kind(path)):
             raise InputError(f"{path}: detections in none of the known formats; docs/data.md lists them")
+        if kind == "frame":
+            raise InputError(f"{path}: the people in a single image; give the folder with the files of all images")
         return [Source(path.stem, kind, (path,))], []
-    sources, unknown = _openpose_sources(path, outermost=True), []
-    for entry in _others(path):
+    sources, others = _split(path, outermost=True)
+    passed = []
+    for entry in others:
         if entry.is_dir():
-            sources += _openpose_sources(entry, outermost=False)
-        elif kind := _kind(entry):
-            sources.append(Source(entry.stem, kind, (entry,)))
-        elif entry.suffix in SUFFIXES:
-            unknown.append(entry.name)
+            inside = _split(entry, outermost=False)[0]
+        else:
+            kind = _kind(entry)
+            inside = [Source(entry.stem, kind, (entry,))] if kind not in ("", "frame") else []
+        sources += inside
+        passed += [] if inside else [entry]
     first: dict[str, Source] = {}
     for source in sources:
         other = first.setdefault(source.name, source)
         if other is not source:
             both = f"{other.files[0]} and {source.files[0]}"
             raise InputError(f"{path}: two videos are called {source.name!r}: {both}; give one of them another name")
-    return sorted(sources, key=lambda source: source.name), unknown
+    return sorted(sources, key=lambda source: source.name), passed
+
+
+def explain_passed(entry: Path) -> str:
+    """The name of what is passed over in a folder, with the reason."""
+    alone = "a single image, whose name does not end in its number"
+    return f"{entry.name} ({alone if _kind(entry) == 'frame' else describe(entry).name})"
 
 
 def read_videos(source: Source, joints: str) -> list[Video]:
@@ -76,22 +89,26 @@ def read_videos(source: Source, joints: str) -> list[Video]:
     Args:
         joints: the name of the layout, or "" for what the file tells.
     """
-    if source.kind == "openpose":
-        return [read_openpose(source.name, source.files, joints)]
+    if source.kind == "frame":
+        return [read_frames(source.name, source.files, joints)]
     if source.kind == "custom":
         return read_custom(source.files[0], joints)
     readers: dict[str, Callable[[Path, str], Video]] = {
-        "json": read_json, "detectron": read_detectron, "npy": read_npy, "csv": read_csv,
+        "json": read_json, "detectron": read_detectron, "arrays": read_arrays, "npy": read_npy, "csv": read_csv,
     }  # fmt: skip
     return [readers[source.kind](source.files[0], joints)]
 
 
 def _names(folder: Path) -> list[str]:
-    """What is in a folder; nothing if it may not be looked into."""
+    """What is in a folder, but for hidden files; nothing if it may not be looked into."""
     try:
-        return os.listdir(folder)
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError:
         return []
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [folder / name for name in _names(folder)]
 
 
 def _is_other_data(name: str) -> bool:
@@ -100,39 +117,44 @@ def _is_other_data(name: str) -> bool:
 
 def _kind(file: Path) -> str:
     """The kind of a single file, "" if it holds no detections."""
+    suffix = file.suffix.casefold()
     try:
         if not file.is_file():
             return ""
-        if file.suffix == ".json":
-            return "json" if recognise_json(file) else ""
-        if file.suffix == ".csv":
+        if suffix == ".json":
+            return recognise_json(file)
+        if suffix == ".csv":
             return "csv" if recognise_csv(file) else ""
-        if file.suffix == ".npy":
+        if suffix == ".npy":
             with file.open("rb") as opened:
                 return "npy" if opened.read(6) == b"\x93NUMPY" else ""
-        return recognise_npz(file) if file.suffix == ".npz" else ""
+        return recognise_npz(file) if suffix == ".npz" else ""
     except OSError:
         return ""  # unreadable: of no kind
 
 
-def _others(folder: Path) -> list[Path]:
-    """What is in a folder besides OpenPose's files, of which there may be very many."""
-    return [folder / name for name in sorted(_names(folder)) if not OPENPOSE_NAME.fullmatch(name)]
+def _is_openpose(name: str) -> bool:
+    """Whether a name says that a file is OpenPose's of an image, of which there may be too many to look into each."""
+    return bool((matched := FRAME_NAME.fullmatch(name)) and matched["openpose"])
 
 
-def _has_openpose(folder: Path) -> bool:
-    return any(map(OPENPOSE_NAME.fullmatch, _names(folder)))
+def _is_frame(file: Path) -> bool:
+    named = FRAME_NAME.fullmatch(file.name)
+    return bool(named) and (bool(named["openpose"]) or _kind(file) == "frame")
 
 
-def _openpose_sources(folder: Path, *, outermost: bool) -> list[Source]:
-    """OpenPose's files in a folder, by video; the only video of a folder that is not the outermost has its name."""
-    videos: dict[str, list[str]] = {}
-    for name in _names(folder):
-        if matched := OPENPOSE_NAME.fullmatch(name):
-            videos.setdefault(matched["video"] or folder.name, []).append(name)
+def _split(folder: Path, *, outermost: bool) -> tuple[list[Source], list[Path]]:
+    """The videos whose images have a file each, and the rest; the only one of a folder that is not the outermost has its name."""
+    videos: dict[str, list[Path]] = {}
+    others = []
+    for entry in _entries(folder):
+        if _is_frame(entry):
+            videos.setdefault(FRAME_NAME.fullmatch(entry.name)["video"] or folder.name, []).append(entry)
+        else:
+            others.append(entry)
     if len(videos) == 1 and not outermost:
         videos = {folder.name: next(iter(videos.values()))}
     return [
-        Source(name, "openpose", tuple(folder / file for file in sorted(files, key=lambda file: (len(file), file))))
+        Source(name, "frame", tuple(sorted(files, key=lambda file: (len(file.name), file.name))))
         for name, files in videos.items()
-    ]
+    ], others

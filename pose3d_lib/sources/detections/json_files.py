@@ -1,79 +1,100 @@
-"""Detections in JSON: OpenPose's folders, AlphaPose, MMPose, COCO keypoints and MediaPipe landmarks."""
+"""Detections in JSON: OpenPose's and MMPose's files of single images, AlphaPose, MMPose, YOLO, COCO and MediaPipe."""
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pose3d_lib.errors import InputError
+from pose3d_lib.sources.detections.landmarks import LANDMARK_KEYS, read_landmarks
 from pose3d_lib.sources.detections.records import (
     Person,
     Video,
     make_video,
     read_frame,
     read_number,
+    read_objects,
     read_rows,
     read_size,
     read_track,
     shown,
 )
+from pose3d_lib.sources.text_files import decode_head
 
 MAX_BYTES = 256 * 2**20
 MAX_VALUES = 20_000_000
 """Numbers, texts and containers of one file: people with 17 joints in 400,000 frames. They take a gigabyte or two of memory."""
 
-OPENPOSE_NAME = re.compile(r"(?:(?P<video>.*)_)?(?P<frame>[0-9]{1,18})_keypoints\.json", re.DOTALL)
+FRAME_NAME = re.compile(
+    r"(?:(?P<video>.*?)[_. -]?)?(?P<frame>[0-9]{1,18})(?P<openpose>_keypoints)?\.json", re.DOTALL | re.IGNORECASE
+)
+"""The name of a file of one image: the video, its frame, and OpenPose's ending."""
 
 _KEYS = re.compile(
-    rb'"(keypoints|instance_info|meta_info|instances|images|annotations|'
-    rb'landmarks|pose_landmarks|visibility|pose_keypoints_2d)"'
+    r'"(keypoints|instance_info|meta_info|instances|images|annotations|people|bodies|'
+    r'landmarks|pose_landmarks|visibility|pose_keypoints_2d)"'
 )
-_FRAME_KEYS = ("frame", "frame_id", "frame_index", "frame_number")
-_LANDMARK_KEYS = ("landmarks", "pose_landmarks")
+_ONE_IMAGE = re.compile(
+    r'\s*(\{\s*("version"\s*:[^,{[]*,\s*)?"people"\s*:'
+    r'|\[\s*(\{\s*"keypoints"\s*:\s*\[\s*\[|\{\s*"name"\s*:\s*"[^"]*"\s*,\s*"class"|\]\s*$))'
+)
+"""How files of one image begin: of OpenPose and AlphaPose; of MMPose; of YOLO; of MMPose and YOLO if nobody is in it."""
+
+_PEOPLE_KEYS = ("people", "bodies")
+_KEYPOINT_KEYS = ("keypoints", "pose_keypoints_2d", "joints")
+_SCORE_KEYS = ("score", "bbox_score", "confidence")
+_TRACK_KEYS = ("idx", "track_id", "person_id")
+"""Of one person: what COCO, AlphaPose, MMPose, YOLO and OpenPose call its keypoints, its score and its track."""
 
 
-def recognise_json(path: Path) -> bool:
-    """Whether the file begins like one of those that `read_json` reads."""
+def recognise_json(path: Path) -> str:
+    """ "json" for files that begin like those that `read_json` reads, "frame" for those of one image, "" for others."""
     with path.open("rb") as file:
-        head = file.read(65_536)
-    return head.lstrip()[:1] in (b"[", b"{") and _KEYS.search(head) is not None
+        head = decode_head(file.read(65_536))
+    if _ONE_IMAGE.match(head):
+        return "frame"
+    return "json" if head.lstrip()[:1] in ("[", "{") and _KEYS.search(head) else ""
 
 
 def read_json(path: Path, joints: str) -> Video:
-    """The video of a file by AlphaPose, MMPose, MediaPipe or in COCO's format.
+    """The video of a file by AlphaPose, MMPose, YOLO, MediaPipe or in COCO's format.
 
     Args:
         joints: the name of the layout, or "" for what the file tells.
     """
     content = _load(path)
     name, where = path.stem, str(path)
-    if isinstance(content, dict) and "instance_info" in content:
-        return _read_mmpose(
-            content["instance_info"], name, f"{where}: instance_info", joints or _mmpose_layout(content)
-        )
-    if isinstance(content, dict) and "annotations" in content:
-        return _read_coco(content, name, where, joints)
-    if isinstance(content, dict) and "frames" in content:
-        return _read_landmarks(content["frames"], name, f"{where}: frames", content, joints)
+    if isinstance(content, dict):
+        if "instance_info" in content:
+            found = _mmpose_layout(content)
+            return _read_mmpose(content["instance_info"], name, f"{where}: instance_info", joints or found)
+        if "annotations" in content:
+            return _read_coco(content, name, where, joints)
+        if "frames" in content:
+            return read_landmarks(content["frames"], name, f"{where}: frames", content, joints)
+        if content and all(isinstance(item, dict) and set(_PEOPLE_KEYS) & item.keys() for item in content.values()):
+            return _read_images(content, name, where, joints)
     first = next((item for item in content if item), None) if isinstance(content, list) else None
+    inner = next((item for item in first if item), None) if isinstance(first, list) else None
     if isinstance(first, dict) and "instances" in first:
         return _read_mmpose(content, name, f"{where}: ", joints)
     if isinstance(first, dict) and "keypoints" in first and "image_id" in first:
         return _read_results(content, name, f"{where}: ", joints)
-    if isinstance(first, list) or (isinstance(first, dict) and any(key in first for key in _LANDMARK_KEYS)):
-        return _read_landmarks(content, name, f"{where}: ", {}, joints)
-    hint = " (a single frame of OpenPose: give the folder)" if isinstance(content, dict) and "people" in content else ""
+    if isinstance(inner, dict) and {"keypoints", "box"} & inner.keys():
+        return _read_images(dict(enumerate(content)), name, where, joints)
+    if isinstance(first, list) or (isinstance(first, dict) and any(key in first for key in LANDMARK_KEYS)):
+        return read_landmarks(content, name, f"{where}: ", {}, joints)
     raise InputError(
-        f"{where}: detections in none of the known formats{hint}: AlphaPose or COCO results (a list of objects with "
-        "image_id and keypoints), COCO annotations, MMPose (instance_info, or a list of objects with frame_id and "
-        "instances), MediaPipe (a list of objects with landmarks)"
+        f"{where}: detections in none of the known formats: AlphaPose or COCO results (a list of objects with image_id and "
+        "keypoints), COCO annotations, MMPose (instance_info, or a list of objects with frame_id and instances), YOLO (a list "
+        "of each frame's results), MediaPipe (a list of objects with landmarks)"
     )
 
 
-def read_openpose(name: str, files: Sequence[Path], joints: str) -> Video:
-    """The video of OpenPose's files, one for each frame, whose names end in the frame's number.
+def read_frames(name: str, files: Sequence[Path], joints: str) -> Video:
+    """The video of files by OpenPose, AlphaPose, MMPose or YOLO, one for each image, whose names end in the frame's number.
 
     Raises:
         InputError: as well where two files are of one frame.
@@ -82,35 +103,80 @@ def read_openpose(name: str, files: Sequence[Path], joints: str) -> Video:
     listed: dict[int, str] = {}
     people = []
     for path in files:
-        frame = read_frame(OPENPOSE_NAME.fullmatch(path.name)["frame"], str(path))
+        frame = read_frame(FRAME_NAME.fullmatch(path.name)["frame"], str(path))
         if frame in listed:
             raise InputError(f"{where}: frame {frame} is there twice: {listed[frame]} and {path.name}")
         listed[frame] = path.name
-        content = _load(path)
-        if not isinstance(content, dict) or not isinstance(content.get("people"), list):
-            raise InputError(f"{path}: people: expected OpenPose's list of people")
-        for at, person in _objects(content["people"], f"{path}: people"):
-            values = read_rows(person.get("pose_keypoints_2d"), 3, f"{at}.pose_keypoints_2d", "joints as x, y, score")
-            people.append(Person(frame, values, None, read_track(person.get("person_id"), f"{at}.person_id")))
+        people += _read_people(_load(path), frame, str(path))
     return make_video(name, where, people, listed, joints=joints)
+
+
+def _read_images(images: dict, name: str, where: str, joints: str) -> Video:
+    """Everybody in every image: AlphaPose's `open` and `cmu`, by the images' names, and YOLO's results, in their order."""
+    people, frames = [], {}
+    for image, item in images.items():
+        at = f"{where}: [{shown(image)}]"
+        people += _read_people(item, _image_frame(image, frames, at), at)
+    return make_video(name, where, people, frames, joints=joints)
+
+
+def _read_people(content: object, frame: int, where: str) -> list[Person]:
+    """Everybody in one image."""
+    if isinstance(content, dict):
+        key = next((key for key in _PEOPLE_KEYS if key in content), _PEOPLE_KEYS[0])
+        content, where = content.get(key), f"{where}: {key}"
+    return [_read_person(item, frame, at) for at, item in read_objects(content, where)]
+
+
+def _read_person(item: dict, frame: int, at: str) -> Person:
+    """One person as any of the detectors writes it."""
+    key = _first_key(item, _KEYPOINT_KEYS)
+    points, where = item.get(key), f"{at}.{key}"
+    if isinstance(points, dict) and "x" in points:  # YOLO's lists of x, y and perhaps visible
+        columns = [read_rows(points.get(part), 1, f"{where}.{part}", "numbers") for part in ("x", "y")]
+        unknown = [None] * len(columns[0])
+        columns.append(read_rows(points.get("visible", unknown), 1, f"{where}.visible", "numbers"))
+        if len({len(column) for column in columns}) > 1:
+            raise InputError(
+                f"{where}: x, y and visible are of {', '.join(str(len(column)) for column in columns)} joints"
+            )
+        values = np.concatenate(columns, axis=1)
+    elif "keypoint_scores" in item:  # MMPose
+        pairs = _pairs(points, where)
+        scores = read_rows(item["keypoint_scores"], 1, f"{at}.keypoint_scores", "a score of each joint")
+        if len(scores) != len(pairs):
+            raise InputError(f"{at}.keypoint_scores: {len(scores)} scores of {len(pairs)} joints")
+        values = np.concatenate([pairs, scores], axis=1)
+    else:
+        values = read_rows(points, 3, where, "joints as x, y, score")
+    score, track = _first_key(item, _SCORE_KEYS), _first_key(item, _TRACK_KEYS)
+    sure = read_number(item[score], f"{at}.{score}") if item.get(score) is not None else None
+    return Person(frame, values, sure, read_track(item.get(track), f"{at}.{track}"))
+
+
+def _first_key(item: dict, keys: Sequence[str]) -> str:
+    return next((key for key in keys if key in item), keys[0])
 
 
 def _read_results(content: list, name: str, where: str, joints: str) -> Video:
     """AlphaPose's and COCO's results: one object for each person."""
     people, images = [], {}
-    for at, item in _objects(content, where):
+    for at, item in read_objects(content, where):
         frame = _image_frame(item.get("image_id"), images, f"{at}.image_id")
-        if item.get("category_id", 1) != 1:
-            continue  # 1 is COCO's person
-        values = read_rows(item.get("keypoints"), 3, f"{at}.keypoints", "joints as x, y, score")
-        people.append(Person(frame, values, _score(item, "score", at), read_track(item.get("idx"), f"{at}.idx")))
+        if item.get("category_id", 1) == 1:  # COCO's person
+            people.append(_read_person(item, frame, at))
     return make_video(name, where.rstrip(": "), people, images, joints=joints)
 
 
 def _read_coco(content: dict, name: str, where: str, joints: str) -> Video:
     """COCO's annotations: the images, and the people in them. A joint with v 0 is not labelled; v is no score."""
     numbers, frames, sizes = {}, {}, set()
-    for at, image in _objects(content.get("images"), f"{where}: images"):
+    if "images" not in content:
+        raise InputError(
+            f"{where}: images: expected a list of COCO's images (id, file_name, width, height), of which annotations tell "
+            "the frame; there is none. Add it, or write the annotations alone, as a list of objects with image_id and keypoints"
+        )
+    for at, image in read_objects(content.get("images"), f"{where}: images"):
         key = image.get("id")
         if not isinstance(key, int | str) or key in numbers:
             raise InputError(f"{at}.id: expected an id of its own, found {shown(key)}")
@@ -124,15 +190,13 @@ def _read_coco(content: dict, name: str, where: str, joints: str) -> Video:
         raise InputError(f"{where}: images: expected one size of the video's images, found {some}")
     category = _person_category(content.get("categories"))
     people = []
-    for at, item in _objects(content["annotations"], f"{where}: annotations"):
+    for at, item in read_objects(content["annotations"], f"{where}: annotations"):
         key = item.get("image_id")
         if not isinstance(key, int | str) or key not in numbers:
             raise InputError(f"{at}.image_id: {shown(key)} is none of the images")
         if "keypoints" not in item or item.get("category_id", category) != category:
             continue
-        values = read_rows(item["keypoints"], 3, f"{at}.keypoints", "joints as x, y, v")
-        track = read_track(item.get("track_id"), f"{at}.track_id")
-        people.append(Person(numbers[key], values, _score(item, "score", at), track))
+        people.append(_read_person(item, numbers[key], at))
     size = sizes.pop() if sizes else None
     return make_video(name, where, people, frames, joints=joints, size=size, scored=False)
 
@@ -140,57 +204,13 @@ def _read_coco(content: dict, name: str, where: str, joints: str) -> Video:
 def _read_mmpose(content: object, name: str, where: str, joints: str) -> Video:
     """MMPose's frames, each with its instances."""
     listed, people = set(), []
-    for at, item in _objects(content, where):
+    for at, item in read_objects(content, where):
         frame = read_frame(item.get("frame_id"), f"{at}.frame_id")
         if frame in listed:
             raise InputError(f"{at}.frame_id: frame {frame} is there twice")
         listed.add(frame)
-        for place, instance in _objects(item.get("instances"), f"{at}.instances"):
-            values = _pairs(instance.get("keypoints"), f"{place}.keypoints")
-            scores = read_rows(instance.get("keypoint_scores"), 1, f"{place}.keypoint_scores", "a score of each joint")
-            if len(scores) != len(values):
-                raise InputError(f"{place}.keypoint_scores: {len(scores)} scores of {len(values)} joints")
-            track = read_track(instance.get("track_id"), f"{place}.track_id")
-            person = np.concatenate([values, scores], axis=1)
-            people.append(Person(frame, person, _score(instance, "bbox_score", place), track))
+        people += _read_people(item.get("instances"), frame, f"{at}.instances")
     return make_video(name, where.rstrip(": "), people, listed, joints=joints)
-
-
-def _read_landmarks(content: object, name: str, where: str, header: dict, joints: str) -> Video:
-    """MediaPipe's landmarks, frame by frame: 33 objects with x, y and visibility, or a list of people of 33 each."""
-    if not isinstance(content, list):
-        raise InputError(f"{where.rstrip(': ')}: expected a list of frames, found {shown(content)}")
-    listed, people, scored = set(), [], True
-    for number, item in enumerate(content):
-        at = f"{where}[{number}]"
-        found, key, frame = item, "", number
-        if isinstance(item, dict):
-            key = next((key for key in _LANDMARK_KEYS if key in item), _LANDMARK_KEYS[0])
-            found, at_frame = item.get(key), next((key for key in _FRAME_KEYS if key in item), "")
-            frame = read_frame(item[at_frame], f"{at}.{at_frame}") if at_frame else number
-        if frame in listed:
-            raise InputError(f"{at}: frame {frame} is there twice")
-        listed.add(frame)
-        at = f"{at}.{key}" if key else at
-        if isinstance(found, dict) and "landmark" in found:  # as protobuf's MessageToDict writes landmarks
-            found, at = found["landmark"], f"{at}.landmark"
-        if found is None or found == []:
-            continue
-        if not isinstance(found, list):
-            raise InputError(f"{at}: expected a list of landmarks, found {shown(found)}")
-        nested = isinstance(found[0], list)
-        for index, landmarks in enumerate(found if nested else [found]):
-            place = f"{at}[{index}]" if nested else at
-            rows = []
-            for spot, landmark in _objects(landmarks, place):
-                score = landmark.get("visibility", 1.0)
-                scored = scored and "visibility" in landmark
-                rows += [read_number(landmark.get("x"), f"{spot}.x"), read_number(landmark.get("y"), f"{spot}.y")]
-                rows += [read_number(score, f"{spot}.visibility")]
-            people.append(Person(frame, read_rows(rows, 3, place, "landmarks")))
-    sized = header.get("width") is not None or header.get("height") is not None
-    size = read_size(header.get("width"), header.get("height"), where) if sized else None
-    return make_video(name, where.rstrip(": "), people, listed, joints=joints, size=size, scored=scored)
 
 
 def _load(path: Path) -> object:
@@ -213,26 +233,11 @@ def _load(path: Path) -> object:
         raise InputError(f"{path}: not whole JSON ({str(error)[:200]}); get or write the file again") from error
 
 
-def _objects(items: object, where: str) -> Iterator[tuple[str, dict]]:
-    """(place, object) for each in a list of objects."""
-    if not isinstance(items, list):
-        raise InputError(f"{where.rstrip(': ')}: expected a list, found {shown(items)}")
-    for number, item in enumerate(items):
-        at = f"{where}[{number}]"
-        if not isinstance(item, dict):
-            raise InputError(f"{at}: expected an object, found {shown(item)}")
-        yield at, item
-
-
 def _pairs(points: object, where: str) -> np.ndarray:
     """(joints, 2) float32 from a list of [x, y]."""
     if not isinstance(points, list) or not all(isinstance(point, list) and len(point) == 2 for point in points):
         raise InputError(f"{where}: expected a list of [x, y], found {shown(points)}")
     return read_rows([value for point in points for value in point], 2, where, "joints as x, y")
-
-
-def _score(item: dict, key: str, at: str) -> float | None:
-    return read_number(item[key], f"{at}.{key}") if item.get(key) is not None else None
 
 
 def _image_frame(image: object, images: dict[int, object], where: str) -> int:

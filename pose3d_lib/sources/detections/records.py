@@ -1,7 +1,7 @@
 """What every file of 2D detections becomes: a `Video` of people in frames; and the checks that all its readers share."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -114,6 +114,7 @@ def make_video(
         raise InputError(f"{where}: {present.max()} people in frame {crowded}; at most {MAX_PEOPLE} are read")
     used = np.stack([person.joints[: LAYOUTS[layout].num_joints] for person in people])
     joint_scores = np.where(np.abs(used[..., 2]) < NO_SCORE, used[..., 2], np.nan)
+    scored = scored and bool(np.isfinite(joint_scores).any())
     missing = find_missing(used[..., :2], joint_scores)
     if missing.all():
         raise InputError(f"{where}: every joint of everybody is missing")
@@ -144,6 +145,17 @@ def make_video(
         fps=fps,
         normalised=layout == "mediapipe_33" and float(np.nanmedian(np.abs(used[..., :2]))) <= 2,
     )
+
+
+def read_objects(items: object, where: str) -> Iterator[tuple[str, dict]]:
+    """(place, object) for each in a list of objects."""
+    if not isinstance(items, list):
+        raise InputError(f"{where.rstrip(': ')}: expected a list, found {shown(items)}")
+    for number, item in enumerate(items):
+        at = f"{where}[{number}]"
+        if not isinstance(item, dict):
+            raise InputError(f"{at}: expected an object, found {shown(item)}")
+        yield at, item
 
 
 def read_rows(rows: object, width: int, where: str, what: str) -> np.ndarray:

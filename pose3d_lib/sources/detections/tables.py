@@ -1,6 +1,5 @@
 """Detections in a CSV: a row for each frame with columns <joint>_x and <joint>_y, or a row for each joint."""
 
-import codecs
 import re
 import warnings
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 from pose3d_lib.errors import InputError
 from pose3d_lib.sources.detections.layouts import LAYOUTS, choose_layout, match_names
 from pose3d_lib.sources.detections.records import MAX_FRAME, Person, Video, make_video, shown, to_float32
+from pose3d_lib.sources.text_files import decode_head, delimiter_of, file_encoding
 
 MAX_BYTES = 256 * 2**20
 MAX_COLUMNS = 2000
@@ -32,8 +32,8 @@ _NUMBERED = re.compile(r"(?P<value>x|y|v|c|s)_?(?P<joint>[0-9]{1,4})")
 def recognise_csv(path: Path) -> bool:
     """Whether the first line names columns of detections."""
     with path.open("rb") as file:
-        line = file.readline(65_536)
-    names = [name.strip(' "\r\n').casefold() for name in line.decode("utf-8-sig", "replace").split(",")]
+        line = decode_head(file.read(65_536)).partition("\n")[0]
+    names = _names(line, delimiter_of(line))
     long = any(name in JOINT for name in names) and {"x", "y"} <= set(names)
     wide = {joint for joint, value in map(_split, names) if value == "x"} & {
         j for j, v in map(_split, names) if v == "y"
@@ -144,11 +144,18 @@ def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[int]]:
 
 
 def _load(path: Path) -> pd.DataFrame:
-    _check_extent(path)
+    encoding = file_encoding(path)
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        header, first = file.readline(10**6), file.readline(10**6)
+    delimiter = delimiter_of(header)
+    _check_extent(path, header, delimiter)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
-            table = pd.read_csv(path, skipinitialspace=True, low_memory=False, encoding="utf-8-sig", index_col=False)
+            table = pd.read_csv(
+                path, sep=delimiter, decimal="," if delimiter != "," and "," in first else ".", encoding=encoding,
+                skipinitialspace=True, low_memory=False, index_col=False,
+            )  # fmt: skip
     except (OSError, ValueError, OverflowError, pd.errors.ParserWarning) as error:
         raise InputError(f"{path}: not a table in CSV ({str(error)[:200]})") from error
     table.columns = [str(name).strip() for name in table.columns]
@@ -157,21 +164,23 @@ def _load(path: Path) -> pd.DataFrame:
     return table
 
 
-def _check_extent(path: Path) -> None:
+def _names(header: str, delimiter: str) -> list[str]:
+    return [name.strip(' "\r\n').casefold() for name in header.split(delimiter)]
+
+
+def _check_extent(path: Path, header: str, delimiter: str) -> None:
     """Refuses a table that would need too much memory."""
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; cut the video into shorter ones")
-    with path.open("rb") as file:
-        header = file.readline(10**6)
-        columns, values = header.count(b",") + 1, 0
-        while chunk := file.read(2**20):
-            values += chunk.count(b",") + chunk.count(b"\n")
-    if columns > MAX_COLUMNS:
-        raise InputError(f"{path}: {columns} columns; at most {MAX_COLUMNS} are read")
-    names = [name.strip(b' "\r\n').lower() for name in header.removeprefix(codecs.BOM_UTF8).split(b",")]
+    names, values = _names(header, delimiter), 0
+    if len(names) > MAX_COLUMNS:
+        raise InputError(f"{path}: {len(names)} columns; at most {MAX_COLUMNS} are read")
     if len(set(names)) < len(names):  # pandas would give the second another name
         raise InputError(f"{path}: two columns have the same name")
-    if values > MAX_VALUES:
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            values += chunk.count(delimiter.encode()) + chunk.count(b"\n")
+    if values - len(names) > MAX_VALUES:
         raise InputError(f"{path}: more than {MAX_VALUES:,} values; cut the video into shorter ones")
 
 
