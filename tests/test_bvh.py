@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,55 @@ def test_a_folder_and_a_single_file_are_recognised(folder: Path, tmp_path_factor
     (empty / "notes.txt").touch()
     assert not bvh.recognise(empty)
     assert not bvh.recognise(empty / "notes.txt")
+
+
+def write_zip(path: Path, folder: Path, *, top: str = "") -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*.bvh")):
+            archive.write(file, top + file.relative_to(folder).as_posix())
+        archive.writestr(f"__MACOSX/{top}._x.bvh", b"no BVH")
+    return path
+
+
+@pytest.mark.parametrize("top", ["", "mine/"])
+def test_a_zip_gives_the_same_dataset_as_the_folder_in_it(top: str, folder: Path, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "mine.ZIP", folder, top=top)
+    assert bvh.recognise(path)
+    assert bvh.find(DataSpec(pattern=PATTERN), path).files == (path,)
+    assert bvh.list_actions(DataSpec(pattern=PATTERN), path) == read(folder).actions
+    np.testing.assert_array_equal(read(path).positions, read(folder).positions)
+    assert takes(read(path)) == takes(read(folder))
+
+
+def test_a_zip_with_a_damaged_file_is_refused_by_its_name_and_a_bomb_at_once(folder: Path, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "mine.zip", folder)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(next(name for name in archive.namelist() if name.endswith("walk_ben_1.bvh")))
+    spoilt = bytearray(path.read_bytes())
+    spoilt[info.header_offset + 300] ^= 255
+    path.write_bytes(spoilt)
+    with pytest.raises(InputError, match=r"mine\.zip.*walk_ben_1\.bvh"):
+        read(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("walk_ann_1.bvh", bytes(120_000_000))
+    assert bvh.recognise(path)
+    with pytest.raises(InputError, match=r"mine\.zip: unpacks to far more"):
+        read(path)
+
+
+def test_other_files_of_a_folder_are_named(folder: Path) -> None:
+    (folder / "walk_ann_1.bvh").rename(folder / "walk_ann_1.BVH")
+    (folder / "readme.txt").write_text("mine")
+    data = read(folder)
+    assert "ann/walk/1" in takes(data)
+    assert "Passed over, as they are no BVH files: readme.txt." in notes(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_takes_csv_may_have_semicolons_and_another_encoding(encoding: str, folder: Path) -> None:
+    rows = ["file;subject;action;take", *(f"{file.name};anna;go;{n}" for n, file in enumerate(folder.glob("*.bvh")))]
+    (folder / "takes.csv").write_text("\n".join(rows), encoding=encoding)
+    assert bvh.list_actions(DataSpec(), folder) == ("go",)
 
 
 def test_a_folder_becomes_clips_of_four_cameras_in_metres(folder: Path) -> None:

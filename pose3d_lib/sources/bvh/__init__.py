@@ -1,4 +1,4 @@
-"""Open motion capture in BVH: a folder of files whose names say subject, action and take, or a single file.
+"""Open motion capture in BVH: a folder of files whose names say subject, action and take, a zip of these, or a single file.
 
 Units and the upward axis are recognised or given, sizes are kept, and the motion is seen through the four Human3.6M
 cameras of S1, each clip centred in the room and cut where it would walk into a camera.
@@ -19,6 +19,7 @@ from pose3d_lib.sources.bvh.file import read_hierarchy
 from pose3d_lib.sources.bvh.joints import JointMapping, find_mapping
 from pose3d_lib.sources.bvh.motion import Recording, read_all, resample
 from pose3d_lib.sources.bvh.names import SUFFIX, NamedFiles, name_files
+from pose3d_lib.sources.bvh.zipped import is_zip, zip_holds
 from pose3d_lib.sources.catalogue import find_path
 from pose3d_lib.sources.filming import GT, SIMULATED, Take, film
 from pose3d_lib.sources.placing import CAMERAS_OF, centred, cut_to_fit, room_cameras
@@ -66,6 +67,8 @@ class _Plan:
 
 
 def recognise(path: Path) -> bool:
+    if is_zip(path):
+        return zip_holds(path, SUFFIX)
     if path.is_file():
         return path.suffix.lower() == SUFFIX
     return any(name.lower().endswith(SUFFIX) for _, _, names in os.walk(path) for name in names)
@@ -83,7 +86,8 @@ def find(spec: DataSpec, path: Path) -> Found:
     _mapping(spec, plan)
     used = [named.listing] if named.listing else []
     used += [find_path(spec.joints)] if spec.joints.endswith(".toml") else []
-    return Found(path.resolve().stem if path.is_file() else path.resolve().name, (*named.files.values(), *used))
+    files = (path,) if is_zip(path) else tuple(named.files.values())
+    return Found(path.resolve().stem if path.is_file() else path.resolve().name, (*files, *used))
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:

@@ -9,7 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from pose3d_lib.actions import ALL, check_name, tidy_name
 from pose3d_lib.errors import InputError
+from pose3d_lib.sources.bvh.zipped import ZippedFile, is_zip, list_zipped
+from pose3d_lib.sources.catalogue import RECORD
 from pose3d_lib.sources.selection import Key
+from pose3d_lib.sources.text_files import delimiter_of, file_encoding
 
 SUFFIX = ".bvh"
 TAKES = "takes.csv"
@@ -40,38 +43,44 @@ class NamedFiles:
         notes: how they were named, and which files were not.
     """
 
-    files: Mapping[Key, Path]
+    files: Mapping[Key, Path | ZippedFile]
     listing: Path | None
     notes: tuple[str, ...]
 
 
-def list_files(path: Path) -> list[Path]:
-    """Every BVH file of a folder and those below, in order of their paths; or the one file."""
-    if path.is_file():
-        return [path]
-    found = [
-        Path(folder, name)
-        for folder, _, names in os.walk(path)
-        for name in names
-        if name.lower().endswith(SUFFIX) and not name.startswith(".")
-    ]
-    return sorted(found, key=lambda file: file.relative_to(path).as_posix())
+def list_files(path: Path) -> tuple[dict[str, Path | ZippedFile], list[str]]:
+    """Every BVH file of a folder and those below, or of a zip, by its path there, in order; or the one file.
+
+    Returns:
+        These, and the paths of all other files that are not hidden.
+    """
+    if is_zip(path):
+        found = list_zipped(path)
+    elif path.is_file():
+        found = {path.name: path}
+    else:
+        found = {
+            file.relative_to(path).as_posix(): file
+            for folder, _, names in os.walk(path)
+            for file in (Path(folder, name) for name in names if not name.startswith("."))
+        }
+    ours = {name: found[name] for name in sorted(found) if name.lower().endswith(SUFFIX)}
+    return ours, sorted(found.keys() - ours.keys())
 
 
 def name_files(path: Path, pattern: str = "") -> NamedFiles:
-    """Subject, action and take of every BVH file of a folder, or of the one file.
+    """Subject, action and take of every BVH file of a folder or zip, or of the one file.
 
     Args:
-        path: the folder or file.
+        path: the folder, zip or file.
         pattern: of a file's path from the folder, such as "{action}_{subject}_{take}.bvh". A field stands for any text
             without a slash, {_} for text that means nothing, `**/` at the beginning for any folders; a {take} right
             behind another field is a number. If empty, `takes.csv` in the folder names the files, or a known pattern.
     """
-    files, folder = list_files(path), path if path.is_dir() else path.parent
-    if not files:
+    relative, others = list_files(path)
+    if not relative:
         raise InputError(f"{path}: there is no {SUFFIX} file in this folder or below")
-    relative = {file.relative_to(folder).as_posix(): file for file in files}
-    listing, used = folder / TAKES, None
+    listing, used = path / TAKES, None
     if pattern:
         keys = _match_all(pattern, relative)
         if not keys:
@@ -83,7 +92,7 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
     elif known := next((known for known in KNOWN if _fits(known, relative)), None):
         keys = _match_all(known, relative)
         note = f"Subjects, actions and takes are named by the pattern {known!r} (`pattern` gives another)."
-    elif path.is_file():
+    elif path.is_file() and not is_zip(path):
         keys = {path.name: (SUBJECT, path.stem, "1")}
         note = f"The file's name is its action, {path.stem} (`pattern` says otherwise)."
     else:
@@ -91,7 +100,7 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
             f"{path}: no known naming fits all of {_count(relative)}, and there is no {TAKES}, a table with the columns "
             f"{', '.join(COLUMNS)}. {_advice(relative)}"
         )
-    named: dict[Key, Path] = {}
+    named: dict[Key, Path | ZippedFile] = {}
     for name, key in ((name, tuple(map(tidy_name, key))) for name, key in keys.items()):
         if key[1] == ALL:
             raise InputError(f"{relative[name]}: no action may be called {ALL!r}, which stands for every action")
@@ -102,6 +111,8 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
         named[key] = relative[name]
     unnamed = [name for name in relative if name not in keys]
     left = [f"{len(unnamed)} files are not used, as nothing names them: {_some(unnamed)}."] if unnamed else []
+    if others := [name for name in others if name not in (TAKES, RECORD)]:
+        left.append(f"Passed over, as they are no BVH files: {_some(others)}.")
     return NamedFiles(named, used, (note, *left))
 
 
@@ -168,8 +179,10 @@ def _read_listing(listing: Path, names: Mapping[str, Path]) -> dict[str, Key]:
     if listing.stat().st_size > CSV_LIMIT:
         raise InputError(f"{listing}: more than {CSV_LIMIT >> 20} MB; expected one row per file")
     try:
-        with listing.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
+        with listing.open(encoding=file_encoding(listing), newline="") as file:
+            delimiter = delimiter_of(file.readline(CSV_LIMIT))
+            file.seek(0)
+            rows = csv.DictReader(file, delimiter=delimiter)
             if missing := [column for column in COLUMNS if column not in (rows.fieldnames or ())]:
                 raise InputError(f"{listing}: column {', '.join(missing)} is missing; expected {', '.join(COLUMNS)}")
             found: dict[str, Key] = {}
@@ -187,7 +200,7 @@ def _read_listing(listing: Path, names: Mapping[str, Path]) -> dict[str, Key]:
                     absent.append(name)
                 found[name] = tuple(key)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{listing}: not a table of comma-separated values in UTF-8 ({error})") from error
+        raise InputError(f"{listing}: not a table of comma-separated values ({error})") from error
     if absent:
         raise InputError(f"{listing}: {len(absent)} of its files are not in the folder: {_some(absent)}")
     if not found:
