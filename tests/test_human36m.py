@@ -422,6 +422,21 @@ def test_what_is_found_is_told_from_names_alone(tmp_path: Path) -> None:
     assert find(SPEC, folder).files == tuple(sorted(folder.rglob("*.cdf")))
 
 
+def test_suffixes_are_read_in_any_case_and_other_files_are_named(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    expected = read(folder)
+    renamed = sorted(folder.rglob("*.cdf"))
+    for file in renamed:
+        file.rename(file.with_suffix(".CDF"))
+    renamed[0].with_suffix(".txt").write_text("mine")
+    assert recognise(folder)
+    data = read(folder)
+    np.testing.assert_array_equal(data.positions, expected.positions)
+    (note,) = set(data.notes) - set(expected.notes)
+    assert note.startswith("Passed over")
+    assert renamed[0].with_suffix(".txt").name in note
+
+
 def test_other_files_and_folders_are_not_recognised_and_say_what_is_expected(tmp_path: Path) -> None:
     (tmp_path / "folder" / "S1").mkdir(parents=True)
     (tmp_path / "other.zip").write_bytes(b"no zip")

@@ -666,6 +666,20 @@ def test_a_file_that_ends_early_is_refused_by_name_wherever_it_ends(tmp_path: Pa
             read_set(tmp_path, "dance", keypoints="seen")
 
 
+def test_suffixes_are_read_in_any_case_and_other_files_of_the_folder_are_named(tmp_path: Path) -> None:
+    spec = DataSpec(dataset=str(write_described(tmp_path, DESCRIBED)), keypoints="seen")
+    expected = read(spec, tmp_path, print)
+    for file in list(tmp_path.iterdir()):
+        file.rename(file.with_suffix(".NPZ"))
+    (tmp_path / "data_2d_dance_other.npz").write_bytes(b"")
+    data = read(spec, tmp_path, print)
+    assert recognise(tmp_path)
+    assert list_actions(spec, tmp_path) == expected.actions
+    np.testing.assert_array_equal(data.positions, expected.positions)
+    (note,) = set(data.notes) - set(expected.notes)
+    assert "data_2d_dance_other.npz" in note
+
+
 # Scores
 
 

@@ -23,6 +23,7 @@ from pose3d_lib.sources.human36m.files import (
     Takes,
     find_places,
     key_of,
+    kind_of,
     register_take,
     require_places,
     sort_takes,
@@ -45,6 +46,8 @@ from pose3d_lib.sources.spec import DataSpec, Found, Progress
 PARAMETERS = ("leave_out",)
 KEYPOINTS = GT
 NAME = "h36m-originals"
+MENTIONED = 8
+"""How many files a note lists."""
 
 
 def recognise(path: Path) -> bool:
@@ -61,7 +64,7 @@ def find(spec: DataSpec, path: Path) -> Found:
     files = [place for place in places if not place.is_dir()]
     for place in places:
         if place.is_dir():
-            files += [place / name for name in list_names(place, PATTERNS) or ()]
+            files += [place / name for name in list_names(place, PATTERNS) or () if kind_of(name)]
     return Found(NAME, tuple(sorted(files)))
 
 
@@ -102,9 +105,12 @@ def read_originals(
     takes: Takes = {}
     notes: list[str] = []
     world: dict[Key, np.ndarray] = {}
+    others: list[str] = []
     for place in require_places(path):
 
         def wanted(name: str, place: Path = place) -> bool:
+            if kind_of(name) is None and not name.rpartition("/")[2].startswith("."):
+                others.append(name)
             key = register_take(TakeFile(place, name), takes, notes)
             return key is not None and "/".join(key) not in unread
 
@@ -115,6 +121,9 @@ def read_originals(
                 if all(key[0] != subject for subject, _, _ in world):
                     progress(f"reading {key[0]} from {place}")
                 world[key] = read_take(file, source.kind, str(source))
+    if others:
+        more = f" and {len(others) - MENTIONED} more" if len(others) > MENTIONED else ""
+        notes.append(f"Passed over, as they are no poses of Human3.6M: {', '.join(others[:MENTIONED])}{more}.")
     kept, said = leave_out(sort_takes(takes), without, path)
     subjects = list(dict.fromkeys(subject for subject, _, _ in kept))
     for split, expected in SUBJECTS.items():

@@ -18,15 +18,14 @@ PATTERNS = tuple(
     f"{above}S*/{folder}"
     for above in ("", "*/")
     for folder in (
-        "MyPoseFeatures/D3_Positions/*.cdf",
-        "MyPoseFeatures/D3_Positions/*.cdf.mat",
-        "MyPoses/3D_positions/*.h5",
+        "MyPoseFeatures/D3_Positions/*",
+        "MyPoses/3D_positions/*",
     )
 )
 """Of a folder, the files that are looked at; the subjects' folders may lie one level down."""
 
 _LAYOUT = re.compile(
-    r"(?:.*/)?(S\d{1,3})/(?:MyPoseFeatures/D3_Positions/([^/]+)\.cdf(?:\.mat)?|MyPoses/3D_positions/([^/]+)\.h5)",
+    r"(?:.*/)?(S\d{1,3})/(?:MyPoseFeatures/D3_Positions/([^/]+)(?i:\.cdf(?:\.mat)?)|MyPoses/3D_positions/([^/]+)(?i:\.h5))",
     re.ASCII,
 )
 
@@ -65,7 +64,7 @@ def kind_of(name: str) -> str | None:
     """Which of `KINDS` a file name ends in; None for other files and for the hidden ones that macOS leaves behind."""
     base = name.rpartition("/")[2]
     for ending in (".cdf.mat", ".cdf", ".h5"):
-        if base.endswith(ending) and not base.startswith("."):
+        if base.lower().endswith(ending) and not base.startswith("."):
             return ending
     return None
 
@@ -76,7 +75,7 @@ def find_places(path: Path) -> list[Path]:
         return [path] if _is_ours(path) else []
     if not path.is_dir():
         return []
-    unpacked = any(next(path.glob(pattern), None) for pattern in PATTERNS)
+    unpacked = any(kind_of(file.name) for pattern in PATTERNS for file in path.glob(pattern))
     return [*([path] if unpacked else []), *(file for file in sorted(path.iterdir()) if _is_ours(file))]
 
 
@@ -125,7 +124,7 @@ def register_take(file: TakeFile, takes: Takes, notes: list[str]) -> Key | None:
     if key is None:
         return None
     subject, action, take = key
-    if (subject, file.name.rpartition("/")[2].removesuffix(file.kind)) == CORRUPT:
+    if (subject, file.name.rpartition("/")[2][: -len(file.kind)]) == CORRUPT:
         _add(notes, CORRUPT_NOTE)
         return None
     if subject not in _ORDER:

@@ -19,17 +19,19 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import human36m_facts, selection
 from pose3d_lib.sources.filming import GT, SCORES, check_in_front, one_thread
-from pose3d_lib.sources.missing import find_missing, interpolate, longest_gap
 from pose3d_lib.sources.restricted_pickle import read_npz_key
-from pose3d_lib.sources.scoring import WITHOUT, bounded
+from pose3d_lib.sources.scoring import WITHOUT
 from pose3d_lib.sources.selection import Key
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
 from pose3d_lib.sources.videopose3d.checks import check_keypoints, check_motions, is_named
 from pose3d_lib.sources.videopose3d.layouts import read_layout
+from pose3d_lib.sources.videopose3d.scores import settle_scores
 from pose3d_lib.sources.videopose3d.sets import MotionSet, known_sets, open_set
 
 PARAMETERS = ("leave_out",)
 KEYPOINTS = GT
+MENTIONED = 8
+"""How many files a note lists."""
 
 HOW_TO_GET = {
     "h36m": "VideoPose3D's DATASETS.md describes how these files are made from Human3.6M, whose licence must be requested "
@@ -50,7 +52,7 @@ def find(spec: DataSpec, path: Path) -> Found:
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     name = choose_set(spec.dataset, path)
-    positions = path / f"data_3d_{name}.npz"
+    positions = _positions_in(path, name)
     motion_set = open_set(positions, name)
     if motion_set.actions:
         return motion_set.actions
@@ -60,7 +62,16 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     name = choose_set(spec.dataset, path)
-    return read_set(path, name, keypoints=spec.keypoints, without=spec.leave_out, scores=spec.scores)
+    data = read_set(path, name, keypoints=spec.keypoints, without=spec.leave_out, scores=spec.scores)
+    used = find_files(path, name, spec.keypoints)
+    others = [
+        file.name for file in sorted(path.iterdir()) if not (file in used or file.name.startswith(".") or file.is_dir())
+    ]
+    if others:
+        more = f" and {len(others) - MENTIONED} more" if len(others) > MENTIONED else ""
+        note = f"Passed over, as they are not of these keypoints of this set: {', '.join(others[:MENTIONED])}{more}."
+        data = replace(data, notes=(*data.notes, note))
+    return data
 
 
 def choose_set(dataset: str, folder: Path) -> str:
@@ -97,7 +108,7 @@ def find_files(folder: Path, name: str, keypoints: str) -> list[Path]:
 
 
 def _find_positions(folder: Path, name: str) -> Path:
-    positions = folder / f"data_3d_{name}.npz"
+    positions = _positions_in(folder, name)
     if not positions.is_file():
         missing = positions if folder.is_dir() else folder
         raise InputError(
@@ -107,12 +118,23 @@ def _find_positions(folder: Path, name: str) -> Path:
 
 
 def _sets_in(folder: Path) -> list[str]:
-    return sorted(path.stem.removeprefix("data_3d_") for path in folder.glob("data_3d_?*.npz"))
+    return list(_files_in(folder, "data_3d_"))
+
+
+def _positions_in(folder: Path, name: str) -> Path:
+    return _files_in(folder, "data_3d_").get(name, folder / f"data_3d_{name}.npz")
 
 
 def _keypoints_in(folder: Path, name: str) -> dict[str, Path]:
-    found = sorted(path for path in folder.glob("data_2d_*.npz") if path.name.startswith(f"data_2d_{name}_"))
-    return {path.stem.removeprefix(f"data_2d_{name}_"): path for path in found}
+    return _files_in(folder, f"data_2d_{name}_")
+
+
+def _files_in(folder: Path, prefix: str) -> dict[str, Path]:
+    """What stands behind the prefix -> the `.npz`, whatever the case of its suffix."""
+    found = sorted(
+        path for path in folder.glob("*.[nN][pP][zZ]") if path.stem.startswith(prefix) and path.stem != prefix
+    )
+    return {path.stem.removeprefix(prefix): path for path in found}
 
 
 def _there(folder: Path, name: str) -> str:
@@ -160,45 +182,8 @@ def read_set(
     with one_thread():
         data = _assemble(world, pixels, layout, keypoints, motion_set, notes, files[0], 3 if scores or scored else 2)
     if scored:
-        return _settle_scores(data, keypoints, files[1], wanted=scores)
+        return settle_scores(data, keypoints, files[1], wanted=scores)
     return replace(data, notes=(*data.notes, SCORES[GT])) if scores else data
-
-
-def _settle_scores(data: PoseDataset, keypoints: str, path: Path, *, wanted: bool) -> PoseDataset:
-    """With the scores of a file's third column between 0 and 1, or, where they are not wanted, without them.
-
-    Keypoints that were not detected are interpolated within their clips, in place.
-    """
-    remedy = {} if wanted else {"remedy": "a third column is read as scores, and these are none"}
-    missing = find_missing(data.keypoints[keypoints], data.scores[keypoints])
-    sure, said = bounded(np.where(missing, np.nan, data.scores[keypoints]), path, path.name, **remedy)
-    if missing.any():
-        sure = np.where(missing, 0, sure)
-        data = replace(data, notes=(*data.notes, _fill(data, data.keypoints[keypoints], missing, path)))
-    if not wanted:
-        return replace(
-            data, scores={}, notes=(*data.notes, f"The scores in {path.name} are not used (`scores` would keep them).")
-        )
-    return replace(data, scores={keypoints: sure}, notes=(*data.notes, *said))
-
-
-def _fill(data: PoseDataset, pixels: np.ndarray, missing: np.ndarray, path: Path) -> str:
-    """Interpolates missing keypoints, in place, and returns a note that counts them."""
-    longest = 0
-    for clip in data.clips.itertuples():
-        gone = missing[clip.start : clip.stop]
-        if gone.all(axis=0).any():
-            take = f"{clip.subject}/{clip.action}/{clip.take}"
-            raise InputError(
-                f"{path}: {take}, camera {data.cameras[clip.camera].name!r}: joint {int(gone.all(axis=0).argmax())} is detected "
-                f"in no frame; leave the take out: leave_out = {take!r}"
-            )
-        interpolate(pixels[clip.start : clip.stop], gone)
-        longest = max(longest, longest_gap(gone))
-    return (
-        f"{path.name}: {missing.sum():,} of {missing.size:,} keypoints were not detected (no number, (0, 0), (-1, -1) or a score "
-        f"of 0) and are interpolated; the longest gap is {longest} frames."
-    )
 
 
 def _read_takes(path: Path, key: str, motion_set: MotionSet, notes: list[str]) -> dict[Key, object]:

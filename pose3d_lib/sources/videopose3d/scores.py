@@ -1,0 +1,48 @@
+"""The third column of VideoPose3D's 2D keypoints: scores, and what was not detected."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.sources.missing import find_missing, interpolate, longest_gap
+from pose3d_lib.sources.scoring import bounded
+
+
+def settle_scores(data: PoseDataset, keypoints: str, path: Path, *, wanted: bool) -> PoseDataset:
+    """With the scores of a file's third column between 0 and 1, or, where they are not wanted, without them.
+
+    Keypoints that were not detected are interpolated within their clips, in place.
+    """
+    remedy = {} if wanted else {"remedy": "a third column is read as scores, and these are none"}
+    missing = find_missing(data.keypoints[keypoints], data.scores[keypoints])
+    sure, said = bounded(np.where(missing, np.nan, data.scores[keypoints]), path, path.name, **remedy)
+    if missing.any():
+        sure = np.where(missing, 0, sure)
+        data = replace(data, notes=(*data.notes, _fill(data, data.keypoints[keypoints], missing, path)))
+    if not wanted:
+        return replace(
+            data, scores={}, notes=(*data.notes, f"The scores in {path.name} are not used (`scores` would keep them).")
+        )
+    return replace(data, scores={keypoints: sure}, notes=(*data.notes, *said))
+
+
+def _fill(data: PoseDataset, pixels: np.ndarray, missing: np.ndarray, path: Path) -> str:
+    """Interpolates missing keypoints, in place, and returns a note that counts them."""
+    longest = 0
+    for clip in data.clips.itertuples():
+        gone = missing[clip.start : clip.stop]
+        if gone.all(axis=0).any():
+            take = f"{clip.subject}/{clip.action}/{clip.take}"
+            raise InputError(
+                f"{path}: {take}, camera {data.cameras[clip.camera].name!r}: joint {int(gone.all(axis=0).argmax())} is detected "
+                f"in no frame; leave the take out: leave_out = {take!r}"
+            )
+        interpolate(pixels[clip.start : clip.stop], gone)
+        longest = max(longest, longest_gap(gone))
+    return (
+        f"{path.name}: {missing.sum():,} of {missing.size:,} keypoints were not detected (no number, (0, 0), (-1, -1) or a score "
+        f"of 0) and are interpolated; the longest gap is {longest} frames."
+    )
