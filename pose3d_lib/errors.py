@@ -1,6 +1,7 @@
 """The one exception for input that cannot be used: a file, a key or a parameter somebody gave."""
 
 import unicodedata
+from collections.abc import Sequence
 
 
 class InputError(ValueError):
@@ -20,3 +21,8 @@ INVISIBLE = (*BREAKING, "Cf", "Zs")
 def printable(text: str, escaped: tuple[str, ...] = INVISIBLE) -> str:
     """The text, with characters of these categories escaped as in Python, except for the plain space."""
     return "".join(ascii(c)[1:-1] if c != " " and unicodedata.category(c) in escaped else c for c in text)
+
+
+def some(names: Sequence[str], most: int = 8) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -117,6 +117,12 @@ def test_a_description_of_one_s_own_is_read_from_its_folder(root: Path) -> None:
     assert (entry.path, entry.parameters) == (root / "takes", {"fps": 30})
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_description_may_have_a_byte_order_mark(encoding: str, root: Path) -> None:
+    (root / "mine.TOML").write_text('path = "takes"\nfps = 30\n', encoding=encoding)
+    assert find_entry("mine.TOML").parameters == {"fps": 30}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

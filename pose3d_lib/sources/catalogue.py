@@ -17,6 +17,7 @@ from pose3d_lib.actions import check_name
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import source_data_dir
 from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.sources.text_files import file_encoding
 
 DESCRIPTION = ".toml"
 RECORD = "fetched.json"
@@ -165,7 +166,7 @@ def find_path(dataset: str) -> Path:
 
 def _read_description(path: Path) -> Entry:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding=file_encoding(path)))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a description of data in TOML ({error})") from error
     if not isinstance(table.get("path"), str):

@@ -13,7 +13,7 @@ import numpy as np
 
 from pose3d_lib.actions import check_name
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, some
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.bvh.file import read_hierarchy
 from pose3d_lib.sources.bvh.joints import JointMapping, find_mapping
@@ -260,15 +260,15 @@ def _place(
     if moved:
         notes.append(
             f"{len(moved)} takes are moved so that the lowest ankle is {ANKLE} m above the floor: it was more than "
-            f"{FLOOR} m from height 0 in {_some(moved)}."
+            f"{FLOOR} m from height 0 in {some(moved, 5)}."
         )
     if cut:
         notes.append(
             f"{len(cut)} takes walk further than the cameras see and are cut into pieces, each centred in the room and called "
-            f"as the take with .1, .2, ... behind it: {_some(cut)}."
+            f"as the take with .1, .2, ... behind it: {some(cut, 5)}."
         )
     if gone:
-        notes.append(f"{len(gone)} takes do not fit into the room even in pieces and are left out: {_some(gone)}.")
+        notes.append(f"{len(gone)} takes do not fit into the room even in pieces and are left out: {some(gone, 5)}.")
     if dropped:
         notes.append(f"Of these takes {dropped:,} frames are left out, as no piece of {SHORTEST:g} s with them fits.")
     return takes, notes
@@ -276,7 +276,3 @@ def _place(
 
 def _take(key: Key, motion: np.ndarray) -> Take:
     return Take(*key, len(motion), lambda: centred(motion))
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -15,7 +15,7 @@ import pandas as pd
 from pose3d_lib.actions import check_name, tidy_name
 from pose3d_lib.cameras import Camera
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, some
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.detections.formats import explain_passed, list_sources, read_videos, recognise_detections
 from pose3d_lib.sources.detections.layouts import LAYOUTS, convert
@@ -114,7 +114,7 @@ def read_detections(
     notes = []
     if passed:
         named = [explain_passed(entry) if place < MENTIONED else entry.name for place, entry in enumerate(passed)]
-        notes.append(f"Passed over, as no detections are in them: {_some(named)}.")
+        notes.append(f"Passed over, as no detections are in them: {some(named)}.")
     notes += [SCORES] if scores else []
     takes: list[tuple[str, str, Run, dict[str, np.ndarray], int, float]] = []
     cameras: list[Camera] = []
@@ -279,7 +279,7 @@ def _describe(video: Video, chosen: Chosen, person: str, runs: list[Run], max_ga
     left_out = listed - sum(len(run.points) for run in runs)
     if left_out:
         spans = [f"{run.start}-{run.start + len(run.points) - 1}" for run in runs]
-        takes = _some([f"take {number} is frames {span}" for number, span in enumerate(spans)])
+        takes = some([f"take {number} is frames {span}" for number, span in enumerate(spans)])
         notes.append(
             f"{video.name}: {left_out:,} frames are left out, as the person or a joint is missing in more than {max_gap} frames "
             f"in a row (`max_gap`)"
@@ -292,8 +292,3 @@ def _worst(lost: np.ndarray, layout: str) -> str:
     """The joints that are missing for too long in most frames."""
     order = [int(joint) for joint in np.argsort(-lost, kind="stable")[:3] if lost[joint]]
     return ", ".join(f"{LAYOUTS[layout].joints[joint]} is missing in {lost[joint]:,} frames" for joint in order)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - MENTIONED} more" if len(names) > MENTIONED else ""
-    return ", ".join(names[:MENTIONED]) + more

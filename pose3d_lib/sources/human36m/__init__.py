@@ -13,7 +13,7 @@ import numpy as np
 from pose3d_lib.actions import H36M_ACTIONS, check_name
 from pose3d_lib.cameras import h36m_cameras
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, some
 from pose3d_lib.sources.filming import GT, Take, film
 from pose3d_lib.sources.human36m.archives import list_names, stream_files
 from pose3d_lib.sources.human36m.files import (
@@ -46,8 +46,6 @@ from pose3d_lib.sources.spec import DataSpec, Found, Progress
 PARAMETERS = ("leave_out",)
 KEYPOINTS = GT
 NAME = "h36m-originals"
-MENTIONED = 8
-"""How many files a note lists."""
 
 
 def recognise(path: Path) -> bool:
@@ -122,8 +120,7 @@ def read_originals(
                     progress(f"reading {key[0]} from {place}")
                 world[key] = read_take(file, source.kind, str(source))
     if others:
-        more = f" and {len(others) - MENTIONED} more" if len(others) > MENTIONED else ""
-        notes.append(f"Passed over, as they are no poses of Human3.6M: {', '.join(others[:MENTIONED])}{more}.")
+        notes.append(f"Passed over, as they are no poses of Human3.6M: {some(others)}.")
     kept, said = leave_out(sort_takes(takes), without, path)
     subjects = list(dict.fromkeys(subject for subject, _, _ in kept))
     for split, expected in SUBJECTS.items():

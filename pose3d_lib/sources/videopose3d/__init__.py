@@ -15,7 +15,7 @@ import torch
 from pose3d_lib.actions import check_name, split_take, tidy_name
 from pose3d_lib.cameras import view, world_to_camera
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, some
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import human36m_facts, selection
 from pose3d_lib.sources.filming import GT, SCORES, check_in_front, one_thread
@@ -30,8 +30,6 @@ from pose3d_lib.sources.videopose3d.sets import MotionSet, known_sets, open_set
 
 PARAMETERS = ("leave_out",)
 KEYPOINTS = GT
-MENTIONED = 8
-"""How many files a note lists."""
 
 HOW_TO_GET = {
     "h36m": "VideoPose3D's DATASETS.md describes how these files are made from Human3.6M, whose licence must be requested "
@@ -68,8 +66,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         file.name for file in sorted(path.iterdir()) if not (file in used or file.name.startswith(".") or file.is_dir())
     ]
     if others:
-        more = f" and {len(others) - MENTIONED} more" if len(others) > MENTIONED else ""
-        note = f"Passed over, as they are not of these keypoints of this set: {', '.join(others[:MENTIONED])}{more}."
+        note = f"Passed over, as they are not of these keypoints of this set: {some(others)}."
         data = replace(data, notes=(*data.notes, note))
     return data
 
