@@ -259,9 +259,10 @@ def test_reconstruction_holds_people_in_the_joints_of_human36m(scores: bool, tmp
         np.testing.assert_allclose(video.points[mine], people[number], atol=1e-3)
     np.savez(tmp_path / "keypoints.npz", reconstruction=people[0])
     np.testing.assert_allclose(read_one(tmp_path / "keypoints.npz").points, people[0], atol=1e-3)
-    np.savez(tmp_path / "keypoints.npz", reconstruction=people[0, 0])
-    with pytest.raises(InputError, match=r"keypoints\.npz, key 'reconstruction'"):
-        read_one(tmp_path / "keypoints.npz")
+    for wrong, said in ((people[0, 0], "expected"), (files.scored(people) / 500 - 1, "3D poses")):
+        np.savez(tmp_path / "keypoints.npz", reconstruction=wrong)
+        with pytest.raises(InputError, match=rf"keypoints\.npz, key 'reconstruction': .*{said}"):
+            read_one(tmp_path / "keypoints.npz")
 
 
 def test_custom_videos_without_their_sizes_need_image_size(tmp_path: Path) -> None:

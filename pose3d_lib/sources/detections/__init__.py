@@ -239,7 +239,7 @@ def _check_inside(points: np.ndarray, size: tuple[int, int], video: Video) -> No
     if len(seen) > 1 and np.abs(seen).max() <= 2:
         raise InputError(
             f"{video.where}: every coordinate lies between {seen.min():.3g} and {seen.max():.3g}; expected pixels, "
-            "not shares of the image (OpenPose: --keypoint_scale 0)"
+            "not shares of the image (OpenPose: --keypoint_scale 0; YOLO: normalize=False)"
         )
     inside = ((seen >= 0) & (seen <= size)).all(axis=-1).mean()
     if inside < 0.5:
