@@ -230,6 +230,23 @@ def test_frame_rates_become_what_is_asked_for_or_at_most_60(frame_time, fps, fou
     assert way == pytest.approx(0.02 * (len(native) - 1), abs=0.021)
 
 
+def test_the_rate_of_recording_goes_before_the_rate_that_the_header_states(tmp_path: Path) -> None:
+    right, wrong = (
+        write_person(tmp_path / name / "walk_ann_1.bvh", 61, time).parent
+        for name, time in (("a", "0.01"), ("b", "0.04"))
+    )
+    for fps in (None, 30):
+        asked, mended = read(right, fps=fps), read(wrong, fps=fps, recorded_fps=100)
+        assert asked.clips.fps.tolist() == mended.clips.fps.tolist()
+        np.testing.assert_array_equal(asked.positions, mended.positions)
+
+
+@pytest.mark.parametrize("rate", [0.5, 2001])
+def test_rates_at_which_nothing_is_recorded_are_refused(rate, folder: Path) -> None:
+    with pytest.raises(InputError, match="recorded_fps"):
+        read(folder, recorded_fps=rate)
+
+
 def test_resampling_follows_the_motion_and_hardly_changes_bones(tmp_path: Path) -> None:
     path = write_person(tmp_path / "walk_ann_1.bvh", 90, "0.0166667", seed=5)
     mapping = shipped_mappings()["100style"]

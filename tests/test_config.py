@@ -59,6 +59,7 @@ LOCATED = {
     "scale": "tiny",
     "data_seed": 1,
     "fps": 25.0,
+    "recorded_fps": 100.0,
     "train_subjects": ("ann",),
     "test_subjects": ("bob",),
     "leave_out": ("ann/Walking/1",),

@@ -39,6 +39,7 @@ OTHER = {
     "scale": "tiny",
     "data_seed": 1,
     "fps": 25.0,
+    "recorded_fps": 100.0,
     "train_subjects": ("ann",),
     "test_subjects": ("bob",),
     "leave_out": ("ann/Walking/1",),

@@ -53,6 +53,7 @@ class DataSpec(BaseModel):
         scale: size of the synthetic dataset: tiny, small or full.
         data_seed: of the synthetic motion and of the detector-like error.
         fps: frames per second: of plain motion and detections what they were recorded at, of BVH what they become.
+        recorded_fps: frames per second at which BVH files were recorded, where their own header is wrong.
         train_subjects, test_subjects: who is trained on and tested on.
         leave_out: takes to leave out, each as subject/action/take; of Human3.6M also "drifting", the takes of S9 whose
             ground truth is displaced.
@@ -76,6 +77,7 @@ class DataSpec(BaseModel):
     scale: str = "small"
     data_seed: int = Field(0, ge=0, lt=2**63)
     fps: float | None = Field(None, gt=0, le=10_000)
+    recorded_fps: float | None = Field(None, gt=0, le=10_000)
     train_subjects: Names = ()
     test_subjects: Names = ()
     leave_out: Names = ()

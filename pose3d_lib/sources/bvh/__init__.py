@@ -15,7 +15,7 @@ from pose3d_lib.actions import check_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError, some
 from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources.bvh.file import read_hierarchy
+from pose3d_lib.sources.bvh.file import RATE_LIMIT, read_hierarchy
 from pose3d_lib.sources.bvh.joints import JointMapping, find_mapping
 from pose3d_lib.sources.bvh.motion import Recording, read_all, resample
 from pose3d_lib.sources.bvh.names import SUFFIX, NamedFiles, name_files
@@ -27,7 +27,7 @@ from pose3d_lib.sources.selection import Key, leave_out, split_subjects
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
 
 PARAMETERS = (
-    "data_seed", "fps", "train_subjects", "test_subjects", "leave_out", "pattern", "joints", "units", "up",
+    "data_seed", "fps", "recorded_fps", "train_subjects", "test_subjects", "leave_out", "pattern", "joints", "units", "up",
 )  # fmt: skip
 KEYPOINTS = SIMULATED
 
@@ -44,6 +44,8 @@ UPRIGHT = 0.5
 
 RATES = (1.0, 500.0)
 """Frames per second that may be asked for."""
+RECORDED_RATES = (1.0, RATE_LIMIT)
+"""Frames per second at which files may have been recorded."""
 MIXED_RATE = 50.0
 """Frames per second of a collection whose files differ."""
 
@@ -79,8 +81,10 @@ def find(spec: DataSpec, path: Path) -> Found:
     parse_units(spec.units)
     if spec.up:
         check_name(spec.up, UP, "up")
-    if spec.fps is not None and not RATES[0] <= spec.fps <= RATES[1]:
-        raise InputError(f"fps {spec.fps:g}: expected {RATES[0]:g} to {RATES[1]:g} frames per second")
+    for name, (low, high) in (("fps", RATES), ("recorded_fps", RECORDED_RATES)):
+        rate = getattr(spec, name)
+        if rate is not None and not low <= rate <= high:
+            raise InputError(f"{name} {rate:g}: expected {low:g} to {high:g} frames per second")
     named = name_files(path, spec.pattern)
     plan = _plan(spec, path, named)
     _mapping(spec, plan)
@@ -102,11 +106,16 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     mapping = _mapping(spec, plan)
     keys, files = list(plan.files), list(plan.files.values())
     progress(f"reading {len(files):,} BVH files, {sum(file.stat().st_size for file in files) / 1e6:,.0f} MB")
-    recordings = read_all(files, mapping, spec.fps, progress, names=["/".join(key) for key in keys])
+    names = ["/".join(key) for key in keys]
+    recordings = read_all(files, mapping, spec.fps, progress, names=names, recorded_fps=spec.recorded_fps)
     up, said = _find_up(spec.up, recordings, path)
     unit, told = _find_unit(spec.units, recordings, files)
     fps, motions, rate = _one_rate(recordings)
     notes = [*plan.notes, f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}.", said, told, rate]
+    if spec.recorded_fps:
+        notes.append(
+            f"Taken for recorded at {spec.recorded_fps:g} frames per second, whatever the files say (`recorded_fps`)."
+        )
     if rests := sum(recording.without_rest for recording in recordings):
         notes.append(f"{rests} files begin with a frame in rest pose, which is left out.")
     del recordings

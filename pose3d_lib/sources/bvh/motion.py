@@ -50,9 +50,13 @@ class Recording:
     without_rest: bool
 
 
-def read_motion(path: Path, mapping: JointMapping, fps: float | None) -> Recording:
-    """The 17 joints of a file; at `fps`, or at its own rate divided until it is at most `HIGHEST_RATE`."""
+def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_fps: float | None = None) -> Recording:
+    """The 17 joints of a file; at `fps`, or at its own rate divided until it is at most `HIGHEST_RATE`.
+
+    Its own rate is `recorded_fps`, if that is given, or what its header says.
+    """
     bvh = read_bvh(path)
+    bvh = replace(bvh, fps=recorded_fps or bvh.fps)
     joints, weights = weight_matrix(mapping, bvh.hierarchy.names, path)
     rest = _begins_with_rest(bvh, joints, weights)
     if rest:
@@ -83,13 +87,19 @@ def resample(motion: np.ndarray, fps: float, wanted: float) -> np.ndarray:
 
 
 def read_all(
-    files: Sequence[Path], mapping: JointMapping, fps: float | None, progress: Progress, *, names: Sequence[str]
+    files: Sequence[Path],
+    mapping: JointMapping,
+    fps: float | None,
+    progress: Progress,
+    *,
+    names: Sequence[str],
+    recorded_fps: float | None = None,
 ) -> list[Recording]:
     """`read_motion` of every file, in order.
 
     Args:
         files: the files.
-        mapping, fps: as in `read_motion`.
+        mapping, fps, recorded_fps: as in `read_motion`.
         progress: called with a line every few seconds.
         names: of the takes, "subject/action/take", for the error that lists the files that cannot be read.
     """
@@ -98,7 +108,7 @@ def read_all(
     begun = said = time.monotonic()
     for number, file in enumerate(files):
         try:
-            found.append(read_motion(file, mapping, fps))
+            found.append(read_motion(file, mapping, fps, recorded_fps))
         except InputError as error:
             bad[number] = str(error)
             if len(bad) == MOST_BAD:
