@@ -54,11 +54,19 @@ def check(dataset: str, given: Given) -> None:
     exit code 0 if nothing was found, 1 for warnings, 2 for errors or data that cannot be read.
     """
     from pose3d_lib.data_report import subjects_table
-    from pose3d_lib.doctor import check_dataset, exit_code, findings_table, frames_table, leave_out_line, summary_table
+    from pose3d_lib.doctor import (
+        check_dataset,
+        describe_findings,
+        exit_code,
+        frames_table,
+        leave_out_line,
+        summary_table,
+    )
+    from pose3d_lib.sources import used_parameters
     from pose3d_lib.table_files import to_markdown
 
     opened = _open(dataset, given)
-    checkup = check_dataset(opened)
+    checkup = check_dataset(opened, parameters=used_parameters(dataset))
     for line in opened.declarations():
         click.echo(line)
     summary = summary_table(checkup)
@@ -69,12 +77,10 @@ def check(dataset: str, given: Given) -> None:
     ):
         click.echo(f"\n{title}\n\n{to_markdown(table)}")
     click.echo("\nWhat was found\n")
-    for _, row in findings_table(checkup).iterrows():
-        places = {"": row["Take"], "camera": row["Cameras"], "frame": row["Frame"]}
-        where = ", ".join(f"{what} {place}".strip() for what, place in places.items() if place)
-        click.echo(f"{row['Level']}: {row['Check']}: {f'{where}: ' if where else ''}{row['What']}")
-        if row["What to do"]:
-            click.echo(f"    {row['What to do']}")
+    for level, what, advice in describe_findings(checkup):
+        click.echo(f"{level}: {what}")
+        if advice:
+            click.echo(f"    {advice}")
     code = exit_code(checkup)
     if line := leave_out_line(checkup):
         click.echo(f"\nTo use the data without the takes with errors: {line}")

@@ -10,6 +10,8 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import check_dataset, findings_table, leave_out_line
 from pose3d_lib.report import say, show_figure, show_table
 from pose3d_lib.skeleton import H36M_17
+from pose3d_lib.sources import used_parameters
+from pose3d_lib.sources.spec import DataSpec
 
 SHOWN = ("Walking", "Sitting")
 """Actions that the pictures show, if the dataset has them: the first with a body in motion, the second in the shares."""
@@ -58,9 +60,9 @@ def show_keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -
         say(f"The keypoints {keypoints!r} have nothing to be compared with in this dataset.")
 
 
-def show_checkup(data: PoseDataset, keypoints: str) -> None:
+def show_checkup(data: PoseDataset, spec: DataSpec) -> None:
     """What the data doctor finds: how far every take is from every limit, the worst of them, and what to do."""
-    checkup = check_dataset(data, keypoints)
+    checkup = check_dataset(data, spec.keypoints, parameters=used_parameters(spec.dataset))
     show_figure(figures_doctor.draw_checks(checkup))
     table = findings_table(checkup, most=MOST_FINDINGS)
     if not len(table):

@@ -9,7 +9,8 @@ from matplotlib.patches import Rectangle
 
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import Checkup, name_take
-from pose3d_lib.doctor.limits import CHECKS, ERROR, FASTEST_JOINT, WARNING
+from pose3d_lib.doctor.checks import CHECKS, ERROR, WARNING
+from pose3d_lib.doctor.limits import FASTEST_JOINT
 from pose3d_lib.drawings import MIDDLE, SIDES, draw_2d, draw_3d
 
 LEVEL_COLOURS = {None: "#0072b2", WARNING: "#e69f00", ERROR: "#c1272d"}
@@ -63,9 +64,6 @@ def draw_checks(checkup: Checkup) -> Figure:
 def _worst_per_take(checkup: Checkup) -> pd.DataFrame:
     """The measures with their share of the limit and their level, of each take's cameras and 2D sources the worst."""
     measures = checkup.measures.rename(columns={"clip": "clip_row"})
-    checks = [CHECKS[name] for name in measures.check]
-    measures["share"] = [check.share(value) for check, value in zip(checks, measures.value, strict=True)]
-    measures["level"] = [check.level(value) for check, value in zip(checks, measures.value, strict=True)]
     takes = checkup.data.clips.groupby(["subject", "action", "take"], sort=False).ngroup().to_numpy()
     measures["take"] = [takes[row] if row >= 0 else -1 for row in measures.clip_row]
     return measures.sort_values("share", ascending=False, kind="stable").drop_duplicates(["check", "take"])

@@ -1,6 +1,7 @@
 """BVH folders to a `PoseDataset`: names, units, upward axis, frame rates, placing, and what is said of each."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ from bvh_texts import ANKLE_HEIGHT, PERSON, bvh_text, walk, write_person
 
 from pose3d_lib.cameras import view
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.doctor import Finding, check_dataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources import bvh, open_dataset
@@ -228,6 +230,31 @@ def test_frame_rates_become_what_is_asked_for_or_at_most_60(frame_time, fps, fou
     root = world(data)[:, 0, :2]
     way = np.linalg.norm(root[-1] - root[0])  # 2 cm per frame of the file
     assert way == pytest.approx(0.02 * (len(native) - 1), abs=0.021)
+
+
+@pytest.mark.parametrize(
+    ("stated", "factor"), [("0.0083333", None), ("0.0166667", 2), ("0.0416667", 5), (".002", 0.25)]
+)
+def test_a_wrong_frame_time_is_found_and_the_advice_followed_mends_it(stated, factor, tmp_path: Path) -> None:
+    """Two people walk at 1.2 m/s and 1.8 steps per second, recorded at 120 frames per second."""
+    swing = 25 * np.sin(2 * np.pi * 0.9 * np.arange(360) / 120)[:, None] * (0.0, 1.0, 0.0)
+    for name in ("ann", "ben"):
+        turns = {"LeftHip": swing, "RightHip": -swing}
+        write_person(tmp_path / f"walk_{name}_1.bvh", 360, stated, speed=1.0, seed=len(name), turns=turns)
+
+    def warned(**parameters: float) -> list[Finding]:
+        checkup = check_dataset(read(tmp_path, **parameters), "gt", parameters=bvh.PARAMETERS)
+        return [finding for finding in checkup.findings if finding.check == "step rate"]
+
+    if factor is None:
+        assert not warned()
+        return
+    (finding,) = warned()
+    assert re.findall(r"-p (\w+)", finding.advice) == ["recorded_fps"]
+    told = float(re.search(r"about ([\d.]+) times", finding.advice)[1])
+    assert told == pytest.approx(factor, rel=0.1)
+    assert not warned(recorded_fps=told / float(stated))
+    assert "recorded_fps" in notes(read(tmp_path, recorded_fps=120))
 
 
 def test_the_rate_of_recording_goes_before_the_rate_that_the_header_states(tmp_path: Path) -> None:

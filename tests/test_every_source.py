@@ -131,7 +131,7 @@ def test_every_section_of_01_data_prep_can_be_shown(kind, spec: DataSpec, data: 
     data_report.show_actions(data)
     data_report.show_motion(data)
     data_report.show_keypoint_errors(data, spec.keypoints)
-    data_report.show_checkup(data, spec.keypoints)
+    data_report.show_checkup(data, spec)
     data_report.show_shares(data)
     data_report.show_training(data)
     figures = sum(isinstance(output, Figure) for output in shown)

@@ -4,48 +4,34 @@
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from pose3d_lib.actions import check_name
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor.keypoints import (
-    can_project,
-    find_other_camera,
-    measure_keypoints,
-    measure_projection,
-    project_clip,
-)
-from pose3d_lib.doctor.limits import CHECKS, ERROR, EXPLAINED_BY, LEVELS, NOTE, WARNING
+from pose3d_lib.doctor.checks import CHECKS, ERROR, EXPLAINED_BY, LEVELS, WARNING
+from pose3d_lib.doctor.findings import Finding, leave_out_parameter
+from pose3d_lib.doctor.keypoints import find_other_camera, measure_views
 from pose3d_lib.doctor.measures import Measure
 from pose3d_lib.doctor.motion import measure_motion
-from pose3d_lib.doctor.whole import (
-    TABLE_CHECKS,
-    Finding,
-    find_duplicates,
-    first_cameras,
-    leave_out_parameter,
-    measure_whole,
-    read_table,
-    stand_out,
-    unchecked,
-)
+from pose3d_lib.doctor.table import TABLE_CHECKS, find_sampled, read_table, unchecked
+from pose3d_lib.doctor.whole import find_duplicates, find_turned, first_cameras, measure_whole, stand_out
 
 __all__ = [
     "Checkup",
     "Finding",
     "check_dataset",
+    "check_keypoints",
+    "describe_findings",
     "exit_code",
     "findings_table",
     "frames_table",
     "leave_out_line",
     "summary_table",
 ]
-
-MEASURE_COLUMNS = ("clip", "check", "value", "frame", "count", "detail")
 
 
 @dataclass(frozen=True)
@@ -54,116 +40,101 @@ class Checkup:
 
     Attributes:
         data: the dataset.
-        measures: one row per clip and check, columns MEASURE_COLUMNS; `clip` is a row number of the dataset's table, of
-            a take's first camera for what is measured in 3D, -1 for what is measured of the whole dataset.
+        measures: one row per clip and check: the columns of `Measure`, and `level` and `share` of the check's limits.
         findings: what does not pass and what a reader should know, worst first.
+        parameters: those that the source of the data takes.
     """
 
     data: PoseDataset
     measures: pd.DataFrame
     findings: tuple[Finding, ...]
+    parameters: Collection[str] = ()
 
 
-def check_dataset(data: PoseDataset, keypoints: str | None = None) -> Checkup:
-    """Measures every clip, 3D motion of a take once, and compares with the limits of `doctor.limits`.
+def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters: Collection[str] = ()) -> Checkup:
+    """Measures every clip, 3D motion of a take once, and compares with the limits of `doctor.checks`.
 
     Args:
-        data: the dataset; its arrays are read clip by clip.
+        data: the dataset; its arrays are read some clips at a time.
         keypoints: the 2D source to look at; every one if None.
+        parameters: those that the source of the data takes (`sources.used_parameters`); advice names no others.
 
     Raises:
         InputError: there is no such 2D source.
     """
     sources = sorted(data.keypoints) if keypoints is None else [check_name(keypoints, data.keypoints, "keypoints")]
-    found, usable = _measure_clips(data, sources)
-    found += [*measure_whole(data, usable), *stand_out(found)]
-    measures = pd.DataFrame(
-        [(clip, m.check, m.value, m.frame, m.count, m.detail) for clip, m in found], columns=list(MEASURE_COLUMNS)
-    )
+    found, turned = measure_views(data, range(len(data.clips)), sources)
+    usable = _usable(data, found)
+    for number in usable:
+        found += measure_motion(data, number)
+    found += measure_whole(data, usable)
+    measures = _table_of(data, found, turned)
     findings = [
-        *_without_explained(list(_judge(data, found))),
+        *_without_explained(list(_judge(data, measures, parameters))),
         *read_table(data),
-        *find_duplicates(data, usable, sources),
+        *find_sampled(data, data.clips, parameters),
+        *find_duplicates(data, usable, sources, parameters),
         *unchecked(data, sources),
     ]
-    findings.sort(key=lambda finding: (-LEVELS.index(finding.level), -finding.share))
-    return Checkup(data, measures, tuple(findings))
+    return Checkup(data, measures, _sorted(findings), parameters)
 
 
-def _measure_clips(data: PoseDataset, sources: Sequence[str]) -> tuple[list[tuple[int, Measure]], list[int]]:
-    """What every clip tells by itself, and the row numbers of the takes' first clips whose poses are finite."""
-    found: list[tuple[int, Measure]] = []
-    usable, first = [], set(first_cameras(data).tolist())
-    for number, clip in enumerate(data.clips.itertuples(index=False)):
-        rows = slice(clip.start, clip.stop)
-        poses = {"positions": data.positions[rows], "trajectory": data.trajectory[rows]} if clip.labelled else {}
-        broken = {name: _count_broken(array) for name, array in poses.items()}
-        whole = not any(measure.value for measure in broken.values())
-        pixels = {source: _count_broken(data.keypoints[source][rows]) for source in sources}
-        all_arrays = {**broken, **{f"the {source} keypoints": measure for source, measure in pixels.items()}}
-        found += [(number, replace(measure, detail=name)) for name, measure in all_arrays.items()]
-        found.append((number, Measure("frame rate", float(clip.fps))))
-        timed = 0 < clip.fps < np.inf
-        if clip.labelled and whole and timed and number in first:
-            usable.append(number)
-            found += [(number, measure) for measure in measure_motion(data, clip)]
-        projected = project_clip(data, clip) if clip.labelled and whole and can_project(data, clip) else None
-        for source in (source for source in sources if not pixels[source].value):
-            if timed:
-                found += [(number, measure) for measure in measure_keypoints(data, clip, source)]
-            if projected is not None:
-                found += [(number, measure) for measure in measure_projection(data, clip, source, projected)]
-    return found, usable
+def check_keypoints(
+    data: PoseDataset, clips: pd.DataFrame, keypoints: str, *, parameters: Collection[str] = ()
+) -> Checkup:
+    """What one 2D source tells of some clips without any 3D: before it is lifted. Arguments as of `check_dataset`."""
+    numbers = data.clips.index.get_indexer(clips.index)
+    found, turned = measure_views(data, numbers, [keypoints], poses=False)
+    measures = _table_of(data, found, turned)
+    findings = [
+        *_without_explained(list(_judge(data, measures, parameters))),
+        *find_sampled(data, clips, parameters),
+    ]
+    return Checkup(data, measures, _sorted(findings), parameters)
 
 
-def _count_broken(array: np.ndarray) -> Measure:
-    """Frames with NaN or infinity: (frames, ...) -> how many, and the first."""
-    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
-    count = int((~finite).sum())
-    return Measure("numbers", float(count), int(finite.argmin()) if count else -1, count)
+def _sorted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: (-LEVELS.index(finding.level), -finding.share)))
 
 
-OF_ONE_CAMERA = (
-    "numbers", "projection", "detections", "unlike the others", "outside the image", "exchanged keypoints",
-    "jumping person", "frozen keypoints",
-)  # fmt: skip
-"""Checks whose findings name a camera; those of 3D motion hold for all cameras of a take."""
+def _table_of(data: PoseDataset, found: list[Measure], turned: list[tuple]) -> pd.DataFrame:
+    """The measures of `Checkup`, with what only all clips together tell of their keypoints."""
+    found = [*found, *find_turned(data, turned), *stand_out(found)]
+    table = pd.DataFrame(found, columns=list(Measure._fields))
+    checks = [CHECKS[name] for name in table.check]
+    levels = [check.level(value) for check, value in zip(checks, table.value, strict=True)]
+    shares = [check.share(value) for check, value in zip(checks, table.value, strict=True)]
+    return table.assign(level=pd.Series(levels, dtype=object), share=shares)
 
 
-def _judge(data: PoseDataset, found: Sequence[tuple[int, Measure]]) -> Iterator[Finding]:
+def _usable(data: PoseDataset, found: Sequence[Measure]) -> list[int]:
+    """Row numbers of the takes' first clips whose poses are finite, and their frame rate possible."""
+    broken = {m.clip for m in found if m.check == "numbers" and m.value and not m.source}
+    rates = data.clips.fps.to_numpy()
+    return [n for n in first_cameras(data).tolist() if n not in broken and 0 < rates[n] < np.inf]
+
+
+def _judge(data: PoseDataset, measures: pd.DataFrame, parameters: Collection[str]) -> Iterator[Finding]:
     """A finding for every measure that does not pass."""
-    for number, measure in found:
-        check = CHECKS[measure.check]
-        level = check.level(measure.value)
-        if level is None:
-            continue
-        where, advice, says = (
-            {},
-            check.advice,
-            check.says.format(value=check.show(measure.value), detail=measure.detail),
-        )
-        if number >= 0:
-            clip = data.clips.iloc[number]
+    for measure in measures[measures.level.notna()].itertuples(index=False):
+        check, where = CHECKS[measure.check], {}
+        says = check.says.format(value=check.show(measure.value), detail=measure.detail, source=measure.source)
+        advice = check.advise(measure.detail, parameters)
+        if measure.clip >= 0:
+            clip = data.clips.iloc[measure.clip]
             where = {"subject": clip.subject, "action": clip.action, "take": clip["take"]}
             if clip.labelled and not check.common:
-                advice += leave_out_parameter("; to leave it out: ", ["/".join(where.values())])
-            if measure.check in OF_ONE_CAMERA:
-                where["camera"] = data.camera_of(clip).name
-                where["source"] = measure.detail if measure.detail in data.keypoints else None
-            if level == ERROR and check.name in ("projection", "detections"):
-                other = find_other_camera(data, clip, measure.detail)
+                advice += leave_out_parameter(parameters, "; to leave it out: ", ["/".join(where.values())])
+            if check.view:
+                where |= {"camera": data.camera_of(clip).name, "source": measure.source or None}
+            if measure.level == ERROR and check.name in ("projection", "detections"):
+                other = find_other_camera(data, clip, measure.source)
                 says += f"; they are those of camera {other}" if other else ""
+        frame = measure.frame if measure.frame >= 0 else None
         yield Finding(
-            level,
-            check.name,
-            says,
-            advice,
-            value=measure.value,
-            frame=measure.frame if measure.frame >= 0 else None,
-            count=measure.count,
-            share=check.share(measure.value),
-            **where,
-        )
+            measure.level, check.name, says, advice,
+            value=measure.value, frame=frame, count=measure.count, share=measure.share, **where,
+        )  # fmt: skip
 
 
 def _without_explained(findings: Sequence[Finding]) -> Iterator[Finding]:
@@ -187,7 +158,15 @@ def leave_out_line(checkup: Checkup) -> str:
     """The parameter that leaves out every take with an error; empty where there is none, or where it is most takes."""
     bad = {finding.where for finding in checkup.findings if finding.level == ERROR and finding.where}
     takes = checkup.data.clips.drop_duplicates(["subject", "action", "take"])
-    return leave_out_parameter("", sorted(bad)) if 0 < len(bad) <= len(takes) / 2 else ""
+    return leave_out_parameter(checkup.parameters, "", sorted(bad)) if 0 < len(bad) <= len(takes) / 2 else ""
+
+
+def describe_findings(checkup: Checkup, most: int | None = None) -> Iterator[tuple[str, str, str]]:
+    """The rows of `findings_table` in words: the level, what was found where, and what to do."""
+    for _, row in findings_table(checkup, most).iterrows():
+        places = {"": row["Take"], "camera": row["Cameras"], "frame": row["Frame"]}
+        where = ", ".join(f"{what} {place}".strip() for what, place in places.items() if place)
+        yield row["Level"], f"{row['Check']}: {f'{where}: ' if where else ''}{row['What']}", row["What to do"]
 
 
 def findings_table(checkup: Checkup, most: int | None = None) -> pd.DataFrame:
@@ -227,14 +206,14 @@ def summary_table(checkup: Checkup) -> pd.DataFrame:
     takes = data.clips.groupby(["subject", "action", "take"], sort=False).ngroup().to_numpy()
     for check in CHECKS.values():
         own = checkup.measures[checkup.measures.check == check.name]
-        levels = pd.Series([LEVELS.index(check.level(value) or NOTE) for value in own.value], dtype=int)
+        levels = own.level.map(LEVELS.index, na_action="ignore").fillna(0).astype(int)
         of_takes = levels.groupby([takes[row] if row >= 0 else -1 for row in own["clip"]]).max()
         counts = [int((of_takes == LEVELS.index(level)).sum()) for level in (WARNING, ERROR)]
         worst, where = "", ""
         if len(own):
-            row = own.iloc[int(own.value.map(check.share).argmax())]
+            row = own.loc[own.share.idxmax()]
             worst = check.show(row.value)
-            where = name_take(data, row["clip"]) if check.share(row.value) > 0 else ""
+            where = name_take(data, row["clip"]) if row.share > 0 else ""
         rows.append((check.name, check.about, len(own), *counts, worst, where, check.limits))
     of_table = Counter((finding.check, finding.level) for finding in checkup.findings)
     for name, about in TABLE_CHECKS.items():

@@ -1,13 +1,34 @@
 """What the data doctor measures of 2D keypoints: where they lie, how they move, and whether they belong to their 3D."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import pandas as pd
 import torch
 
 from pose3d_lib.cameras import project
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor.limits import DETECTION, EXCHANGE_2D, PROJECTION
-from pose3d_lib.doctor.measures import Measure, longest_run, side_exchanges
+from pose3d_lib.doctor.limits import (
+    DETECTION,
+    EXCHANGE_2D,
+    HALFWAY,
+    KEYPOINT_JUMP,
+    LYING,
+    PROJECTION,
+    UPSIDE_DOWN,
+    WIDE_LINE,
+)
+from pose3d_lib.doctor.measures import (
+    Block,
+    Measure,
+    blocks,
+    find_joints,
+    head_and_feet,
+    length,
+    longest_run,
+    side_exchanges,
+    tilt,
+)
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources.filming import GT
 
@@ -43,61 +64,168 @@ def _plain(name: str) -> str:
     return name
 
 
-def person_size(pixels: np.ndarray) -> float:
-    """Median diagonal of the box around a clip's keypoints: (frames, joints, 2) pixels -> pixels, at least 1."""
-    width, height = np.ptp(pixels, axis=1).T
-    return max(float(np.median(np.hypot(width, height))), 1.0)
+def _box_sizes(pixels: np.ndarray) -> np.ndarray:
+    """Diagonals of the boxes around people: (frames, joints, 2) -> (frames,)."""
+    across = pixels.transpose(2, 1, 0).copy()  # numpy is several times as fast along the last axis
+    return np.hypot(*(across.max(axis=1) - across.min(axis=1)))
 
 
-def measure_keypoints(data: PoseDataset, clip: pd.Series, source: str) -> list[Measure]:
-    """What the keypoints of one clip tell without any 3D; they must be finite."""
-    pixels = data.keypoints[source][clip.start : clip.stop].astype(np.float64)
-    layout, camera, size = data.layouts[source], data.camera_of(clip), person_size(pixels)
-    outside = ((pixels < 0) | (pixels > [camera.width, camera.height])).any(axis=-1)
-    worst = int(outside.sum(axis=1).argmax())
-    found = [Measure("outside the image", float(outside.mean()), worst, int(outside.any(axis=1).sum()), source)]
-    steps = np.linalg.norm(np.diff(pixels, axis=0), axis=-1)  # (frames - 1, joints)
-    if not len(steps):
-        return found
-    frames = max(1, round(JUMP_TIME * clip.fps))  # a rate of 25 or less cannot tell shorter times
-    moved = np.median(np.linalg.norm(pixels[frames:] - pixels[:-frames], axis=-1), axis=1) / size
-    if len(moved):
-        found.append(Measure("jumping person", float(moved.max()), int(moved.argmax()) + frames, 1, source))
+def measure_views(
+    data: PoseDataset, numbers: Sequence[int], sources: Sequence[str], *, poses: bool = True
+) -> tuple[list[Measure], list[tuple]]:
+    """What every camera's view of a take tells, and the rows of `find_turned`.
+
+    Args:
+        data: the dataset.
+        numbers: row numbers of clips.
+        sources: 2D sources that are looked at.
+        poses: whether the 3D poses of labelled clips are looked at too.
+    """
+    found: list[Measure] = []
+    turned: list[tuple] = []
+    for block in blocks(data, numbers):
+        found += block.measures("frame rate", np.full(len(block.numbers), block.fps))
+        whole, projected = np.ones(len(block.numbers), bool), None
+        if poses and block.labelled:
+            positions, path = block.read(data.positions), block.read(data.trajectory)
+            for name, array in (("positions", positions), ("trajectory", path)):
+                broken = _count_broken(block, array, name)
+                found += broken
+                whole &= [measure.value == 0 for measure in broken]
+            in_camera = positions + path[:, None]
+            behind = (in_camera[..., 2] <= 0).any(axis=1)
+            count = block.count(behind)
+            found += block.measures("behind the camera", count, block.where_most(behind), count, among=whole)
+            projected = _project(data, block, in_camera) if can_project(data, block.cameras[0]) else None
+        for source in sources:
+            pixels = block.read(data.keypoints[source])
+            broken = _count_broken(block, pixels, f"the {source} keypoints", source)
+            found += broken
+            finite = np.array([measure.value == 0 for measure in broken])
+            pixels[~finite[block.owner]] = 0
+            found += _measure_keypoints(data, block, source, pixels, finite)
+            turned += _count_turned(data.layouts[source], block, source, pixels, finite)
+            if projected is not None:
+                found += _measure_projection(data, block, source, pixels, projected, finite & whole)
+    return found, turned
+
+
+def _count_broken(block: Block, array: np.ndarray, name: str, source: str = "") -> list[Measure]:
+    """Of each clip, the frames with NaN or infinity: (frames, ...)."""
+    broken = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    count = block.count(broken)
+    frames = np.where(count, block.where_most(broken), -1)
+    return list(block.measures("numbers", count, frames, count, details=[name] * len(count), source=source))
+
+
+def _measure_keypoints(
+    data: PoseDataset, block: Block, source: str, pixels: np.ndarray, whole: np.ndarray
+) -> Iterator[Measure]:
+    """What keypoints tell without any 3D: (frames, joints, 2) pixels, of the clips that are whole, (clips,)."""
+    image = np.array([(camera.width, camera.height) for camera in data.cameras], float)[block.cameras]  # (clips, 2)
+    size = block.median(_box_sizes(pixels))  # (clips,)
+    outside = ((pixels < 0) | (pixels > image[block.owner, None])).any(axis=-1).sum(axis=1)
+    found = {"among": whole, "source": source}
+    share = block.count(outside) / (block.lengths * pixels.shape[1])
+    yield from block.measures("outside the image", share, block.where_most(outside), block.count(outside > 0), **found)
+    yield from block.measures("person size", size / np.hypot(*image.T), **found)
+    in_sizes = pixels / np.maximum(size, 1.0)[block.owner, None, None]
+    if 0 < block.fps < np.inf:
+        yield from _measure_steps(data.layouts[source], block, source, in_sizes, whole)
+        yield from _measure_repetition(block, source, pixels, whole & (block.lengths > 1))
+
+
+def _measure_steps(
+    layout: Skeleton, block: Block, source: str, points: np.ndarray, whole: np.ndarray
+) -> Iterator[Measure]:
+    """What moves further than a body, or changes sides; points in sizes of the person."""
+    step = max(1, round(JUMP_TIME * block.fps))  # a rate of 25 or less cannot tell shorter times
+    moved = np.zeros(points.shape[:2])
+    moved[step:] = length(points[step:] - points[:-step])
+    moved[block.frame < step] = 0
+    typical = np.median(moved, axis=1)
+    alone = moved - typical[:, None]
+    typical *= min(1.0, JUMP_TIME * block.fps / step)
+    most = alone.max(axis=1)
+    frames, count = block.where_most(most), block.count(most > KEYPOINT_JUMP)
+    joints = [layout.joints[joint] for joint in alone[block.starts + frames].argmax(axis=1)]
+    found = {"among": whole & (block.lengths > step), "source": source}
+    once = np.ones(len(whole), int)
+    yield from block.measures("jumping person", block.most(typical), block.where_most(typical), once, **found)
+    yield from block.measures("jumping keypoint", block.most(most), frames, count, details=joints, **found)
     if layout.left:
-        exchanged = side_exchanges(pixels, layout.left, layout.right) / size
-        any_pair = (exchanged > EXCHANGE_2D).any(axis=1)
-        first = int(exchanged.max(axis=1).argmax()) + 1
-        found.append(Measure("exchanged keypoints", float(any_pair.mean()), first, int(any_pair.sum()), source))
-    longest, start = longest_run(steps.max(axis=1) == 0)
-    found.append(Measure("frozen keypoints", longest / clip.fps, start, longest, source))
-    return found
+        saved = np.zeros(len(points))
+        saved[1:] = side_exchanges(points, layout.left, layout.right, block.starts).max(axis=1)
+        count = block.count(saved > EXCHANGE_2D)
+        share = count / np.maximum(block.lengths - 1, 1)
+        found["among"] = whole & (block.lengths > 1)
+        yield from block.measures("exchanged keypoints", share, block.where_most(saved), count, **found)
 
 
-def can_project(data: PoseDataset, clip: pd.Series) -> bool:
-    return data.camera_of(clip).intrinsics is not None
+def _measure_repetition(block: Block, source: str, pixels: np.ndarray, among: np.ndarray) -> Iterator[Measure]:
+    """Whether frames repeat the one before, or are half-way between those around them."""
+    inner = block.frame[1:] > 0  # not the first of a clip
+    same = np.append(False, (pixels[1:] == pixels[:-1]).all(axis=(1, 2)) & inner)
+    halfway = np.zeros(len(pixels), bool)
+    bend = np.abs(pixels[2:] - 2 * pixels[1:-1] + pixels[:-2]).max(axis=(1, 2), initial=0)
+    halfway[1:-1] = (bend < HALFWAY) & inner[:-1] & inner[1:] & ~same[1:-1]
+    runs = np.array([longest_run(same[span]) if same[span].any() else (0, 1) for span in block.spans])
+    found = {"among": among, "source": source}
+    yield from block.measures("frozen keypoints", runs[:, 0] / block.fps, runs[:, 1] - 1, runs[:, 0], **found)
+    count = block.count(halfway)
+    yield from block.measures(
+        "interpolated keypoints", count / block.lengths, block.where_most(halfway), count, **found
+    )
 
 
-def project_clip(data: PoseDataset, clip: pd.Series, frames: int | None = None) -> np.ndarray:
-    """Where a labelled clip's joints appear in its camera: (frames, joints, 2) float64, pixels; of its first frames."""
-    rows = slice(clip.start, clip.stop if frames is None else min(clip.stop, clip.start + frames))
-    in_camera = torch.from_numpy(data.positions[rows].astype(np.float64) + data.trajectory[rows, None])
-    return project(in_camera, torch.tensor(data.camera_of(clip).intrinsics, dtype=torch.float64)).numpy()
+def _count_turned(
+    layout: Skeleton, block: Block, source: str, pixels: np.ndarray, whole: np.ndarray
+) -> Iterator[tuple]:
+    """Rows of clip, check, 2D source, frames, those that show it, turned frames and the first of them, for `find_turned`."""
+    every = np.ones(len(pixels), bool)
+    found = []
+    if all(ends := head_and_feet(layout)):
+        tilts = tilt(pixels, ends, np.array([0.0, -1.0]))
+        found.append(("upside down", every, tilts > UPSIDE_DOWN))
+        found.append(("sideways", every, (tilts > LYING) & (tilts <= UPSIDE_DOWN)))
+    sides = [[find_joints(layout, name, side) for side in (layout.left, layout.right)] for name in ("shoulder", "hip")]
+    if all(len(joints) == 1 for pair in sides for joints in pair):
+        shoulders, hips = (pixels[:, left[0], 0] - pixels[:, right[0], 0] for left, right in sides)
+        wide = np.minimum(abs(shoulders), abs(hips)) > WIDE_LINE * _box_sizes(pixels)
+        found.append(("opposed keypoints", wide, wide & (shoulders * hips < 0)))
+    for check, seen, turned in found:
+        columns = block.numbers, block.lengths, block.count(seen), block.count(turned), block.where_most(turned)
+        for clip, *row in zip(*(column[whole].tolist() for column in columns), strict=True):
+            yield clip, check, source, *row
 
 
-def measure_projection(data: PoseDataset, clip: pd.Series, source: str, projected: np.ndarray) -> list[Measure]:
-    """How far the keypoints of a labelled clip are from its projected joints: (frames, joints, 2) pixels."""
+def can_project(data: PoseDataset, camera: int) -> bool:
+    return data.cameras[camera].intrinsics is not None
+
+
+def _project(data: PoseDataset, block: Block, in_camera: np.ndarray) -> np.ndarray:
+    """Where joints appear in their clips' cameras: (frames, joints, 3) metres -> (frames, joints, 2) pixels."""
+    lenses = torch.tensor([data.cameras[number].intrinsics for number in block.cameras], dtype=torch.float64)
+    return project(torch.from_numpy(in_camera), lenses[torch.from_numpy(block.owner), None]).numpy()
+
+
+def _measure_projection(
+    data: PoseDataset, block: Block, source: str, pixels: np.ndarray, projected: np.ndarray, whole: np.ndarray
+) -> Iterator[Measure]:
+    """How far the keypoints of labelled clips are from their projected joints: (frames, joints, 2) pixels each."""
     pairs = shared_joints(data.skeleton, data.layouts[source])
     if not pairs:
-        return []
+        return
     ours, theirs = (list(side) for side in zip(*pairs, strict=True))
-    pixels = data.keypoints[source][clip.start : clip.stop].astype(np.float64)
-    errors = np.linalg.norm(pixels[:, theirs] - projected[:, ours], axis=-1)
-    per_frame = errors.max(axis=1)
+    errors = length(pixels[:, theirs] - projected[:, ours])
     if source == GT:
-        frame = int(per_frame.argmax())
-        return [Measure("projection", float(per_frame[frame]), frame, int((per_frame > PROJECTION).sum()), source)]
-    share = np.median(errors) / person_size(projected)
-    return [Measure("detections", float(share), int(np.median(errors, axis=1).argmax()), detail=source)]
+        worst = errors.max(axis=1)
+        frames, count = block.where_most(worst), block.count(worst > PROJECTION)
+        yield from block.measures("projection", block.most(worst), frames, count, among=whole, source=source)
+    else:
+        share = block.median(errors) / np.maximum(block.median(_box_sizes(projected)), 1.0)
+        frames = block.where_most(np.median(errors, axis=1))
+        yield from block.measures("detections", share, frames, among=whole, source=source)
 
 
 def find_other_camera(data: PoseDataset, clip: pd.Series, source: str) -> str | None:
@@ -106,11 +234,13 @@ def find_other_camera(data: PoseDataset, clip: pd.Series, source: str) -> str | 
     same = (clips.subject == clip.subject) & (clips.action == clip.action) & (clips["take"] == clip["take"])
     ours, theirs = (list(side) for side in zip(*pairs, strict=True))
     pixels = data.keypoints[source][clip.start : clip.stop][:FRAMES_TO_RECOGNISE].astype(np.float64)
-    for _, other in clips[same & clips.labelled & (clips.camera != clip.camera)].iterrows():
-        if other.stop - other.start != clip.stop - clip.start or not can_project(data, other):
+    for number in np.flatnonzero(same & clips.labelled & (clips.camera != clip.camera)):
+        block = Block(clips, [number])
+        if block.lengths[0] != clip.stop - clip.start or not can_project(data, block.cameras[0]):
             continue
-        projected = project_clip(data, other, FRAMES_TO_RECOGNISE)
-        errors = np.linalg.norm(pixels[:, theirs] - projected[:, ours], axis=-1)
-        if np.median(errors) < DETECTION / 2 * person_size(projected):
-            return data.camera_of(other).name
+        in_camera = block.read(data.positions) + block.read(data.trajectory)[:, None]
+        projected = _project(data, block, in_camera)[: len(pixels)]
+        errors = length(pixels[:, theirs] - projected[:, ours])
+        if np.median(errors) < DETECTION / 2 * np.median(_box_sizes(projected)):
+            return data.cameras[block.cameras[0]].name
     return None

@@ -10,43 +10,49 @@ from pose3d_lib.doctor.limits import (
     BENT_KNEE,
     FROZEN_STEP,
     SHORTEST_BONE,
-    WALKING_SECONDS,
-    WALKING_SPEED,
+    SHORTEST_STEP,
+    WALKED,
 )
-from pose3d_lib.doctor.measures import Measure, longest_run, peak, side_exchanges
+from pose3d_lib.doctor.measures import Measure, head_and_feet, length, longest_run, peak, side_exchanges, tilt
 from pose3d_lib.skeleton import Skeleton
 
 
-def measure_motion(data: PoseDataset, clip: pd.Series) -> list[Measure]:
-    """Everything that one labelled clip tells by itself; the clip's poses must be finite."""
+def measure_motion(data: PoseDataset, number: int) -> list[Measure]:
+    """Everything that one labelled clip, a row number of the table, tells by itself; the clip's poses must be finite."""
+    clip = data.clips.iloc[number]
     rows = slice(clip.start, clip.stop)
     poses, path = data.positions[rows].astype(np.float64), data.trajectory[rows].astype(np.float64)
-    found = [*_measure_steps(poses, path, clip.fps, data.skeleton), *_measure_bones(poses, data.skeleton)]
-    found += [*_measure_size(poses, data.skeleton), *_measure_sides(poses, data.skeleton)]
+    found = [
+        *_measure_steps(number, poses, path, clip.fps, data.skeleton),
+        *_measure_bones(number, poses, data.skeleton),
+    ]
+    found += [*_measure_size(number, poses, data.skeleton), *_measure_sides(number, poses, data.skeleton)]
     return found
 
 
-def _measure_steps(poses: np.ndarray, path: np.ndarray, fps: float, skeleton: Skeleton) -> list[Measure]:
+def _measure_steps(number: int, poses: np.ndarray, path: np.ndarray, fps: float, skeleton: Skeleton) -> list[Measure]:
     if len(poses) < 2:
         return []
     steps = np.diff(poses, axis=0)  # (frames - 1, joints, 3)
-    of_root = np.linalg.norm(np.diff(path, axis=0), axis=-1, keepdims=True)
-    length = np.linalg.norm(steps, axis=-1)
+    of_root = length(np.diff(path, axis=0))[:, None]
+    moved = length(steps)
     found = [
-        peak("joint speed", length * fps, skeleton.joints, first=1),
-        peak("root speed", of_root * fps, ("root",), first=1),
+        peak(number, "joint speed", moved * fps, skeleton.joints, first=1),
+        peak(number, "root speed", of_root * fps, ("root",), first=1),
     ]
     if len(poses) > 2:
-        acceleration = np.linalg.norm(np.diff(steps, axis=0), axis=-1) * fps**2
-        found.append(peak("joint acceleration", acceleration, skeleton.joints, first=1))
+        acceleration = length(np.diff(steps, axis=0)) * fps**2
+        found.append(peak(number, "joint acceleration", acceleration, skeleton.joints, first=1))
     if skeleton.left:
         pairs = tuple(
             f"{skeleton.joints[a]} and {skeleton.joints[b]}" for a, b in zip(skeleton.left, skeleton.right, strict=True)
         )
-        found.append(peak("exchanged joints", side_exchanges(poses, skeleton.left, skeleton.right), pairs, first=1))
-    still = (length.max(axis=1) < FROZEN_STEP) & (of_root[:, 0] < FROZEN_STEP)
+        found.append(
+            peak(number, "exchanged joints", side_exchanges(poses, skeleton.left, skeleton.right), pairs, first=1)
+        )
+    still = (moved.max(axis=1) < FROZEN_STEP) & (of_root[:, 0] < FROZEN_STEP)
     longest, start = longest_run(still)
-    found.append(Measure("frozen", longest / fps, start, longest))
+    found.append(Measure(number, "frozen", longest / fps, start, longest))
     return found
 
 
@@ -65,7 +71,7 @@ def bone_names(skeleton: Skeleton) -> tuple[str, ...]:
     return tuple(skeleton.joints[joint] for _, joint in skeleton.bones)
 
 
-def _measure_bones(poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
+def _measure_bones(number: int, poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
     if not skeleton.bones:
         return []
     lengths = bone_lengths(poses, skeleton)
@@ -75,7 +81,7 @@ def _measure_bones(poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
         return []
     names = tuple(name for name, used in zip(bone_names(skeleton), compared, strict=True) if used)
     changes = np.abs(lengths[:, compared] / typical[compared] - 1)
-    found = [peak("bone length", changes, names, first=0)]
+    found = [peak(number, "bone length", changes, names, first=0)]
     of_joint = {joint: typical[bone] for bone, (_, joint) in enumerate(skeleton.bones)}
     pairs = [pair for pair in zip(skeleton.left, skeleton.right, strict=True) if of_joint.keys() >= set(pair)]
     unequal = [
@@ -88,21 +94,21 @@ def _measure_bones(poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
     ]
     if unequal:
         value, detail = max(unequal)
-        found.append(Measure("symmetry", float(value), detail=detail))
+        found.append(Measure(number, "symmetry", float(value), detail=detail))
     return found
 
 
-def _measure_size(poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
+def _measure_size(number: int, poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
     legs = find_legs(skeleton)
     if not legs:
         farthest = np.linalg.norm(poses, axis=-1).max(axis=1)
-        return [Measure("reach", float(np.median(farthest)))]
+        return [Measure(number, "reach", float(np.median(farthest)))]
     lengths = [
         np.linalg.norm(poses[:, a] - poses[:, b], axis=-1)
         for hip, knee, foot in legs
         for a, b in ((hip, knee), (knee, foot))
     ]
-    return [Measure("leg", float(2 * np.median(lengths, axis=1).mean()))]
+    return [Measure(number, "leg", float(2 * np.median(lengths, axis=1).mean()))]
 
 
 def find_legs(skeleton: Skeleton) -> list[tuple[int, int, int]]:
@@ -119,7 +125,7 @@ def find_legs(skeleton: Skeleton) -> list[tuple[int, int, int]]:
     return legs
 
 
-def _measure_sides(poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
+def _measure_sides(number: int, poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
     """Whether the knees bend the way they can, and whether hips and shoulders face the same way."""
     legs = find_legs(skeleton)
     shoulders = [
@@ -133,7 +139,7 @@ def _measure_sides(poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
     (hip_r, *_), (hip_l, *_) = legs
     to_right = poses[:, hip_r] - poses[:, hip_l]
     turned = ((poses[:, shoulders[0]] - poses[:, shoulders[1]]) * to_right).sum(axis=-1) < 0
-    found = [Measure("opposed shoulders", float(turned.mean()), int(turned.argmax()), int(turned.sum()))]
+    found = [Measure(number, "opposed shoulders", float(turned.mean()), int(turned.argmax()), int(turned.sum()))]
     to_right /= np.linalg.norm(to_right, axis=-1, keepdims=True).clip(1e-9)
     bends = []  # sine of each knee's bend about the line of the hips: a knee is a hinge, positive the way it turns
     for hip, knee, foot in legs:
@@ -144,44 +150,43 @@ def _measure_sides(poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
         bends.append(np.where(bent, (across * to_right).sum(axis=-1), 0.0))
     total = np.abs(bends).sum()
     if total:
-        found.append(Measure("exchanged sides", float(np.clip(np.negative(bends), 0, None).sum() / total)))
+        found.append(Measure(number, "exchanged sides", float(np.clip(np.negative(bends), 0, None).sum() / total)))
     return found
 
 
-def measure_place(data: PoseDataset, clip: pd.Series) -> tuple[float, bool]:
-    """Height of a clip's lowest foot in the world, metres, and whether its head is mostly above its feet.
+def measure_place(data: PoseDataset, clip: pd.Series) -> tuple[float, float]:
+    """Height of a clip's lowest foot in the world, metres, and the median tilt of its body, degrees from upright.
 
     The clip's camera must have orientation and position, the skeleton legs.
     """
     camera, rows = data.camera_of(clip), slice(clip.start, clip.stop)
     poses = data.positions[rows].astype(np.float64) + data.trajectory[rows, None]
     axes = rotate(torch.tensor(camera.orientation, dtype=torch.float64), torch.eye(3, dtype=torch.float64)).numpy()
-    heights = poses @ axes[:, 2] + camera.position[2]
-    feet = heights[:, [foot for *_, foot in find_legs(data.skeleton)]]
-    heads = [joint for joint, name in enumerate(data.skeleton.joints) if "head" in name.casefold()]
-    top = heights[:, heads].mean(axis=1) if heads else heights.max(axis=1)
-    return float(feet.min()), bool(np.median(top - feet.mean(axis=1)) > 0)
+    feet = [foot for *_, foot in find_legs(data.skeleton)]
+    lowest = (poses[:, feet] @ axes[:, 2]).min() + camera.position[2]
+    head, _ = head_and_feet(data.skeleton)
+    return float(lowest), float(np.median(tilt(poses, (head, feet), axes[:, 2]))) if head else 0.0
 
 
 def step_rate(data: PoseDataset, clip: pd.Series) -> float | None:
-    """Steps per second of a clip: how often its ankles part; None where it does not walk far or long enough."""
-    from scipy.signal import savgol_filter
+    """Steps per second of a clip: how often its ankles part; None where it does not walk far enough.
 
-    frames = clip.stop - clip.start
+    Whether it walks is told by metres alone: any time would be wrong together with the frame rate, and hide it.
+    """
     legs = find_legs(data.skeleton)
-    if not legs or frames < WALKING_SECONDS * clip.fps:
+    frames = clip.stop - clip.start
+    path = length(np.diff(data.trajectory[clip.start : clip.stop].astype(np.float64), axis=0)).sum()
+    if not legs or path < WALKED:
         return None
     poses = data.positions[clip.start : clip.stop].astype(np.float64)
-    path = np.diff(data.trajectory[clip.start : clip.stop].astype(np.float64), axis=0)
-    if np.linalg.norm(path, axis=-1).mean() * clip.fps < WALKING_SPEED:
-        return None
-    apart = np.linalg.norm(poses[:, legs[0][2]] - poses[:, legs[1][2]], axis=-1)
-    around = min(2 * round(WALKING_SECONDS * clip.fps / 2) + 1, frames - 1 + frames % 2)  # frames; odd
-    if around < 3:
-        return None
-    apart -= savgol_filter(apart, around, 1)  # a foot that drifts away would hide the steps
+    apart = length(poses[:, legs[0][2]] - poses[:, legs[1][2]])
+    # A foot that drifts away would hide the steps: the mean around each frame is subtracted.
+    place = np.arange(frames)
+    around = np.minimum(np.minimum(place, place[::-1]), int(WALKED / path * frames / 2))
+    total = np.append(0, np.cumsum(apart))
+    apart -= (total[place + around + 1] - total[place - around]) / (2 * around + 1)
     padded = 8 * frames  # fine steps of frequency, although a short clip resolves it coarsely
     power = np.abs(np.fft.rfft(apart * np.hanning(frames), padded))
-    frequency = np.fft.rfftfreq(padded, 1 / clip.fps)
-    power[frequency < 2 / (frames / clip.fps)] = 0  # fewer than two steps in the clip are a drift
-    return float(frequency[power.argmax()])
+    power[:16] = 0  # fewer than two steps in the clip are a drift
+    steps = power.argmax() / 8  # in the clip
+    return float(steps / frames * clip.fps) if steps and path / steps > SHORTEST_STEP else None

@@ -74,6 +74,11 @@ def list_actions(spec: DataSpec) -> tuple[str, ...]:
     return origin.list_actions(spec, path)
 
 
+def used_parameters(dataset: str) -> tuple[str, ...]:
+    """The parameters of `DataSpec` that a dataset's origin uses, besides `dataset` and `keypoints`."""
+    return (*_origin(dataset)[0].PARAMETERS, *COMMON)
+
+
 def detected_layouts(dataset: str) -> Mapping[str, Skeleton]:
     """The 2D sources that detections are opened with, name -> joints; none where a dataset is of another origin."""
     return detections.LAYOUTS if _origin(dataset)[0] is detections else {}
