@@ -13,6 +13,8 @@ from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.card_parts import Training
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.doctor import check_keypoints, describe_findings
+from pose3d_lib.doctor.checks import NOTE
 from pose3d_lib.drawings import draw_sheet
 from pose3d_lib.errors import InputError, printable
 from pose3d_lib.inventory import list_runs
@@ -28,7 +30,7 @@ from pose3d_lib.predict_config import NEWEST, TRAIN, PredictConfig
 from pose3d_lib.run_card import read_run_card
 from pose3d_lib.runs import Run
 from pose3d_lib.skeleton import Skeleton
-from pose3d_lib.sources import detected_layouts, open_dataset
+from pose3d_lib.sources import detected_layouts, open_dataset, used_parameters
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.whole_files import write_atomically
 
@@ -54,7 +56,8 @@ class Task:
         model: on the device on which it will lift.
         data, clips, keypoints: what it sees.
         folder, formats: where the poses go, and as what.
-        warnings: a sentence each, on what the model did not see in training, and on whom it did.
+        warnings: a sentence each, on what the model did not see in training, on whom it did, and on what is wrong
+            with the keypoints.
     """
 
     model: TrainedModel
@@ -138,6 +141,9 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     clips = choose_clips(config, data)
     if data.skeleton.joints == model.card.skeleton.joints:  # or no error will be shown
         warnings += seen_before(model.card, data, clips[clips.labelled])
+    checkup = check_keypoints(data, clips, spec.keypoints, parameters=used_parameters(spec.dataset))
+    found = describe_findings(checkup, most=1)
+    warnings += [f"{what}; {advice}." if advice else f"{what}." for level, what, advice in found if level != NOTE]
     named = in_file_name(f"{data.name}-{spec.keypoints}-by-{model.card.name}", 200)
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
     device = "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"

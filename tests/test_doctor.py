@@ -342,6 +342,13 @@ def test_numbers_of_another_camera_are_looked_at_too(clean) -> None:
     assert only(check_dataset(replace(clean, positions=broken)), "numbers").camera == clean.cameras[1].name
 
 
+def test_a_last_clip_of_broken_numbers_stops_nothing(clean) -> None:
+    broken = clean.positions.copy()
+    broken[-1] = np.nan
+    (finding,) = check_dataset(replace(clean, positions=broken)).findings
+    assert (finding.check, finding.where, finding.frame) == ("numbers", "/".join(KEYS[-1]), FRAMES - 1)
+
+
 @pytest.mark.parametrize(("factor", "level"), [(1, None), (0.6, WARNING), (1.4, WARNING), (0.2, ERROR), (1000, ERROR)])
 def test_bodies_of_another_size_are_found(clean, factor, level) -> None:
     data = replace(clean, positions=clean.positions * np.float32(factor))
@@ -365,7 +372,9 @@ def test_data_that_stand_on_their_heads_are_found(worlds) -> None:
 def test_data_of_another_up_axis_are_found_whichever_end_is_a_little_higher(worlds, degrees) -> None:
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turned = {key: motion @ np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]]) for key, motion in worlds.items()}
-    checkup = check_dataset(filmed({key: motion + np.array([0, 0, 1]) for key, motion in turned.items()}), parameters=("up",))
+    checkup = check_dataset(
+        filmed({key: motion + np.array([0, 0, 1]) for key, motion in turned.items()}), parameters=("up",)
+    )
     (finding,) = found(checkup, "upright")
     assert finding.value == 1
     assert "-p up " in finding.advice

@@ -367,6 +367,15 @@ def test_of_a_downsampled_video_frames_and_times_are_those_of_the_video(phone: P
     assert set(table.fps) == {10}
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_warning_says_that_a_video_is_upside_down(turned: bool, outputs: Path, model_file, tmp_path: Path) -> None:
+    walk = detection_files.walk(40)
+    content = detection_files.mediapipe(np.array([1000, 800]) - walk if turned else walk)
+    video = detection_files.write_json(tmp_path / "turned.json", content)
+    task = plan_task(config_of(model=model_file(), dataset=str(video), **PHONE))
+    assert sum("upside down" in warning for warning in task.warnings) == turned
+
+
 def test_a_folder_s_name_is_one_name(outputs: Path, model_file, tmp_path: Path) -> None:
     task = plan_task(config_of(model=model_file(name="a/b"), clips=1))
     assert task.folder.parent == outputs / "predictions"

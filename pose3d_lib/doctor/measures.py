@@ -81,8 +81,7 @@ class Block:
 
     def where_most(self, values: np.ndarray) -> np.ndarray:
         """The first frame of each clip that has its greatest value: (frames,) -> (clips,)."""
-        hits = np.flatnonzero(values == self.most(values)[self.owner])
-        return self.frame[hits[np.searchsorted(hits, self.starts)]]
+        return np.array([values[span].argmax() for span in self.spans])
 
     def count(self, values: np.ndarray) -> np.ndarray:
         """The sum of each clip: (frames,) -> (clips,)."""
