@@ -213,7 +213,9 @@ def test_any_jump_of_half_a_metre_is_the_fastest_step(clean, frame, joint, direc
     positions = clean.positions.copy()
     positions[rows][frame:, joint] += metres * np.array(direction, np.float32) / np.linalg.norm(direction)
     number = int(np.flatnonzero(clean.clips.start == rows.start)[0])
-    measures = {m.check: m for m in measure_motion(replace(clean, positions=positions), number)}
+    measures = {
+        m.check: m for m in measure_motion(replace(clean, positions=positions), number, clean.clips.iloc[number])
+    }
     assert measures["joint speed"].frame == frame
     assert measures["joint speed"].detail == H36M_17.joints[joint]
     assert CHECKS["joint speed"].level(measures["joint speed"].value) == ERROR

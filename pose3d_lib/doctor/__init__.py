@@ -65,8 +65,9 @@ def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters
     sources = sorted(data.keypoints) if keypoints is None else [check_name(keypoints, data.keypoints, "keypoints")]
     found, turned = measure_views(data, range(len(data.clips)), sources)
     usable = _usable(data, found)
+    clips = list(data.clips.itertuples(index=False))
     for number in usable:
-        found += measure_motion(data, number)
+        found += measure_motion(data, number, clips[number])
     found += measure_whole(data, usable)
     measures = _table_of(data, found, turned)
     findings = [
@@ -101,10 +102,13 @@ def _table_of(data: PoseDataset, found: list[Measure], turned: list[tuple]) -> p
     """The measures of `Checkup`, with what only all clips together tell of their keypoints."""
     found = [*found, *find_turned(data, turned), *stand_out(found)]
     table = pd.DataFrame(found, columns=list(Measure._fields))
-    checks = [CHECKS[name] for name in table.check]
-    levels = [check.level(value) for check, value in zip(checks, table.value, strict=True)]
-    shares = [check.share(value) for check, value in zip(checks, table.value, strict=True)]
-    return table.assign(level=pd.Series(levels, dtype=object), share=shares)
+    table = table.assign(level=pd.Series(None, table.index, dtype=object), share=0.0)
+    for name, rows in table.groupby("check", sort=False).indices.items():
+        check, values = CHECKS[name], table.value.to_numpy()[rows]
+        table.iloc[rows, -1] = check.shares(values)
+        bad = ~((values >= check.good[0]) & (values <= check.good[1]))
+        table.iloc[rows[bad], -2] = [check.level(value) for value in values[bad]]
+    return table
 
 
 def _usable(data: PoseDataset, found: Sequence[Measure]) -> list[int]:
@@ -203,11 +207,12 @@ def summary_table(checkup: Checkup) -> pd.DataFrame:
     Takes are counted by their worst level, those included whose findings another check explains.
     """
     data, rows = checkup.data, []
-    takes = data.clips.groupby(["subject", "action", "take"], sort=False).ngroup().to_numpy()
+    takes = data.clips.groupby(["subject", "action", "take"], sort=False).ngroup().tolist()
+    takes.append(-1)  # of what is measured of the whole dataset, row -1
     for check in CHECKS.values():
         own = checkup.measures[checkup.measures.check == check.name]
-        levels = own.level.map(LEVELS.index, na_action="ignore").fillna(0).astype(int)
-        of_takes = levels.groupby([takes[row] if row >= 0 else -1 for row in own["clip"]]).max()
+        failed = own[own.level.notna()]
+        of_takes = failed.level.map(LEVELS.index).groupby([takes[row] for row in failed["clip"]]).max()
         counts = [int((of_takes == LEVELS.index(level)).sum()) for level in (WARNING, ERROR)]
         worst, where = "", ""
         if len(own):

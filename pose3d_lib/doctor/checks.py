@@ -2,7 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from math import inf, isnan
+from math import inf
+
+import numpy as np
 
 from pose3d_lib.doctor import limits
 
@@ -45,15 +47,15 @@ class Check:
             return None
         return WARNING if self.tolerable[0] <= value <= self.tolerable[1] else ERROR
 
-    def share(self, value: float) -> float:
-        """How much of what is good is used up: 1 at the limit, more beyond it."""
+    def shares(self, values: np.ndarray) -> np.ndarray:
+        """How much of what is good each value uses up: 1 at the limit, more beyond it."""
         low, high = self.good
-        if isnan(value):
-            return inf
+        used = values / high if high else (values > 0).astype(float)
         if low > 0:
-            return max(value / high, low / max(value, 1e-9))
-        above = value / high if high else float(value > 0)
-        return max(above, value / low) if -inf < low < 0 else above
+            used = np.maximum(used, low / np.maximum(values, 1e-9))
+        elif low > -inf:
+            used = np.maximum(used, values / low)
+        return np.where(np.isnan(values), inf, used)
 
     def advise(self, detail: str, parameters: Collection[str]) -> str:
         """What to do, with the first of `mends` that is among the parameters."""

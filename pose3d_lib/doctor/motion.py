@@ -2,9 +2,7 @@
 
 import numpy as np
 import pandas as pd
-import torch
 
-from pose3d_lib.cameras import rotate
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor.limits import (
     BENT_KNEE,
@@ -17,9 +15,8 @@ from pose3d_lib.doctor.measures import Measure, head_and_feet, length, longest_r
 from pose3d_lib.skeleton import Skeleton
 
 
-def measure_motion(data: PoseDataset, number: int) -> list[Measure]:
-    """Everything that one labelled clip, a row number of the table, tells by itself; the clip's poses must be finite."""
-    clip = data.clips.iloc[number]
+def measure_motion(data: PoseDataset, number: int, clip: pd.Series) -> list[Measure]:
+    """Everything that one labelled clip, of a row number of the table, tells by itself; its poses must be finite."""
     rows = slice(clip.start, clip.stop)
     poses, path = data.positions[rows].astype(np.float64), data.trajectory[rows].astype(np.float64)
     found = [
@@ -160,12 +157,13 @@ def measure_place(data: PoseDataset, clip: pd.Series) -> tuple[float, float]:
     The clip's camera must have orientation and position, the skeleton legs.
     """
     camera, rows = data.camera_of(clip), slice(clip.start, clip.stop)
-    poses = data.positions[rows].astype(np.float64) + data.trajectory[rows, None]
-    axes = rotate(torch.tensor(camera.orientation, dtype=torch.float64), torch.eye(3, dtype=torch.float64)).numpy()
+    w, x, y, z = camera.orientation
+    up = np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])  # in the camera's axes
+    poses = data.positions[rows].astype(np.float64)
     feet = [foot for *_, foot in find_legs(data.skeleton)]
-    lowest = (poses[:, feet] @ axes[:, 2]).min() + camera.position[2]
+    heights = (poses[:, feet] + data.trajectory[rows, None]) @ up + camera.position[2]
     head, _ = head_and_feet(data.skeleton)
-    return float(lowest), float(np.median(tilt(poses, (head, feet), axes[:, 2]))) if head else 0.0
+    return float(heights.min()), float(np.median(tilt(poses, (head, feet), up))) if head else 0.0
 
 
 def step_rate(data: PoseDataset, clip: pd.Series) -> float | None:

@@ -38,7 +38,8 @@ def measure_whole(data: PoseDataset, usable: Sequence[int]) -> Iterator[Measure]
         data: the dataset.
         usable: row numbers of the takes' first clips whose poses are finite.
     """
-    clips = [data.clips.iloc[number] for number in usable]
+    rows = list(data.clips.itertuples(index=False))
+    clips = [rows[number] for number in usable]
     yield from _compare_bones(data, usable, clips)
     placed = [clip for clip in clips if _is_placed(data, clip)] if find_legs(data.skeleton) else []
     if placed:

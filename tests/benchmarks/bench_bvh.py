@@ -1,4 +1,5 @@
-"""How long a collection of BVH files of the size of Bandai-Namco-Research-Motiondataset-2 takes to become a dataset.
+"""How long a collection of BVH files of the size of Bandai-Namco-Research-Motiondataset-2 takes to become a dataset, and to
+be checked.
 
 `make bench` runs it, on files that it makes: a standing person with position and rotation channels at every joint.
 """
@@ -15,15 +16,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bvh_texts import PERSON, ROOT_CHANNELS, bvh_text, in_file_order, walk
 
-from pose3d_lib.dataset_file import save_dataset
+from pose3d_lib.dataset_file import load_dataset, save_dataset
+from pose3d_lib.doctor import check_dataset
 from pose3d_lib.sources import bvh
 from pose3d_lib.sources.spec import DataSpec
 
 FILES, FRAMES = 2_900, 133
 """Together 385,700 frames."""
 
-SECONDS = 60.0
-"""What the project promises on two cores."""
+SECONDS, CHECKING = 60.0, 30.0
+"""What the project promises on two cores: to prepare, and to check what is prepared."""
 
 
 def write_collection(folder: Path) -> int:
@@ -49,14 +51,20 @@ def main() -> None:
         folder = Path(temporary) / "files"
         folder.mkdir()
         size = write_collection(folder)
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         data = bvh.read(DataSpec(pattern="{action}_{subject}_{take}.bvh"), folder, lambda line: print(" ", line))
         save_dataset(data, Path(temporary) / "prepared.safetensors")
-        seconds = time.perf_counter() - begun
+        seconds, prepared = time.perf_counter() - begun, time.process_time()
+        check_dataset(load_dataset(Path(temporary) / "prepared.safetensors"))
+        checking = time.process_time() - prepared
     frames = int((data.clips.stop - data.clips.start).sum()) // 4
     print(
         f"{FILES:,} BVH files, {size / 1e6:.0f} MB, {frames:,} frames seen by four cameras: {seconds:.0f} s, "
         f"{seconds / SECONDS:.2f} of the minute promised"
+    )
+    print(
+        f"checking them: {checking:.0f} s of the processor, {checking / CHECKING:.2f} of the {CHECKING:.0f} s promised and "
+        f"{checking / (prepared - worked):.2f} of what preparing them took"
     )
 
 
