@@ -84,7 +84,7 @@ def check(dataset: str, given: Given) -> None:
     code = exit_code(checkup)
     if line := leave_out_line(checkup):
         click.echo(f"\nTo use the data without the takes with errors: {line}")
-    elif code == ERRORS:
+    elif code == ERRORS and "leave_out" in checkup.parameters:
         click.echo(
             "\nMost of the data has errors: look at its units, axes, joints and frame rate before any single take."
         )

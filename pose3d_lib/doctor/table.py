@@ -77,10 +77,9 @@ def find_sampled(data: PoseDataset, clips: pd.DataFrame, parameters: Collection[
             continue
         apart = int(np.median(np.diff(np.sort(own["first"]))))
         what = f"{single} of {len(own)} takes of {subject} have one frame, {apart} frames apart: they look like sampled frames"
-        advice = "a lifter needs successive frames: find the keypoints of every frame of the video, not of every "
-        advice += f"{apart}th" if apart > 1 else "some"
-        fill = f"; -p max_gap {apart - 1} fills the frames between them in, by straight lines"
-        advice += fill if "max_gap" in parameters and apart > 1 else ""
+        advice = "a lifter needs successive frames: find the keypoints of every frame of the video"
+        if "max_gap" in parameters:
+            advice += f"; -p max_gap {apart - 1} fills the frames between them in, by straight lines"
         yield Finding(WARNING, "sampling", what, advice, subject, action, own["take"].iloc[0], value=float(single))
 
 
