@@ -110,32 +110,28 @@ def find_duplicates(
     """Takes with the same motion, wherever they were filmed, and clips with the same keypoints, bit for bit."""
     from scipy.spatial import cKDTree
 
-    clips, known = data.clips.reset_index(drop=True), set()
-    lengths = (clips.stop - clips.start).to_numpy()
+    clips, known = list(data.clips.itertuples(index=False)), set()  # the first three fields of a clip name its take
+    lengths = (data.clips.stop - data.clips.start).to_numpy()
     for _, numbers in pd.Series(usable, dtype=int).groupby(lengths[np.asarray(usable, int)]):
         if len(numbers) < 2:
             continue
-        shapes = [_distances(data.positions[clips.start[number] : clips.stop[number]]) for number in numbers]
+        shapes = [_distances(data.positions[clips[number].start : clips[number].stop]) for number in numbers]
         tree = cKDTree(np.stack([shape.mean(axis=0) for shape in shapes]))
         alike = tree.query_pairs(SAME * np.sqrt(data.skeleton.num_joints), output_type="ndarray")
         told: set[int] = set()  # each take is told of once, with the first that it repeats
         for a, b in alike[np.lexsort(alike.T[::-1])].tolist():
             if b not in told and np.abs(shapes[a] - shapes[b]).max() < SAME:
                 told.add(b)
-                first, second = clips.loc[numbers.iloc[a]], clips.loc[numbers.iloc[b]]
+                first, second = clips[numbers.iloc[a]], clips[numbers.iloc[b]]
                 yield _twice(data, first, second, "the same motion as", parameters)
-                known.add((tuple(first[TAKE]), tuple(second[TAKE])))
-    rows = list(zip(clips.start.tolist(), clips.stop.tolist(), strict=True))
+                known.add((first[:3], second[:3]))
     for source in sources:
-        seen: dict[bytes, int] = {}
-        for number, (start, stop) in enumerate(rows):
-            digest = hashlib.blake2b(np.ascontiguousarray(data.keypoints[source][start:stop])).digest()
-            before = seen.setdefault(digest, number)
-            if before == number:
-                continue
-            first, second = clips.loc[before], clips.loc[number]
-            if (tuple(first[TAKE]), tuple(second[TAKE])) not in known:
-                yield _twice(data, first, second, f"the same {source} keypoints as", parameters)
+        seen: dict[bytes, tuple] = {}
+        for clip in clips:
+            digest = hashlib.blake2b(np.ascontiguousarray(data.keypoints[source][clip.start : clip.stop])).digest()
+            before = seen.setdefault(digest, clip)
+            if before is not clip and (before[:3], clip[:3]) not in known:
+                yield _twice(data, before, clip, f"the same {source} keypoints as", parameters)
 
 
 def _distances(poses: np.ndarray) -> np.ndarray:
@@ -143,20 +139,20 @@ def _distances(poses: np.ndarray) -> np.ndarray:
     return np.linalg.norm(poses.astype(np.float64), axis=-1)
 
 
-def _twice(data: PoseDataset, first: pd.Series, second: pd.Series, words: str, parameters: Collection[str]) -> Finding:
+def _twice(data: PoseDataset, first: tuple, second: tuple, words: str, parameters: Collection[str]) -> Finding:
     tested = {clip.subject in data.test_subjects for clip in (first, second)}
     trained = {clip.subject in data.train_subjects for clip in (first, second)}
     level = ERROR if tested == trained == {True, False} else WARNING
-    same_take = tuple(first[TAKE]) == tuple(second[TAKE])
-    other = f"camera {data.camera_of(first).name}" if same_take else "/".join(first[TAKE])
+    same_take = first[:3] == second[:3]
+    other = f"camera {data.camera_of(first).name}" if same_take else "/".join(first[:3])
     possible = second.labelled and not same_take
-    hint = leave_out_parameter(parameters, ": ", ["/".join(second[TAKE])]) if possible else ""
+    hint = leave_out_parameter(parameters, ": ", ["/".join(second[:3])]) if possible else ""
     both = "; one is trained on, the other tested" if level == ERROR else ""
     return Finding(
         level,
         "duplicates",
         f"{words} {other}{both}",
         f"use one of them only{hint}",
-        *second[TAKE],
+        *second[:3],
         data.camera_of(second).name,
     )
