@@ -13,7 +13,7 @@ from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks, parse
 from pose3d_lib.paths import make_folder, models_dir, runs_dir
 from pose3d_lib.run_card import read_run_card
 from pose3d_lib.starting import WEIGHTS
-from pose3d_lib.videopose3d_import import SUFFIX as BIN
+from pose3d_lib.videopose3d_import import SUFFIXES as CHECKPOINTS
 from pose3d_lib.videopose3d_import import import_checkpoint
 from pose3d_lib.weights import check_weights, read_weights
 from pose3d_lib.whole_files import sort_metadata, write_atomically
@@ -68,9 +68,9 @@ def open_model(what: str | Path, *, say: Callable[[str], None] = lambda line: No
     """A model by what somebody calls it.
 
     Args:
-        what: a file `.safetensors`, or a checkpoint `.bin` of VideoPose3D; either in the working directory or among the models
-            that were imported, which need no ending. Or a run, by its folder, by its name, or by a part of its name that no
-            other run has.
+        what: a file `.safetensors`, or a checkpoint of VideoPose3D (`.bin`, `.pt`, `.pth`, `.tar`); either in the working
+            directory or among the models that were imported, which need no ending. Or a run, by its folder, by its name, or
+            by a part of its name that no other run has.
         say: called with a line for each thing that a checkpoint of VideoPose3D does not say and that is assumed.
 
     Raises:
@@ -81,7 +81,7 @@ def open_model(what: str | Path, *, say: Callable[[str], None] = lambda line: No
         place = _find(path)
     except OSError as error:
         raise InputError(f"{printable(str(what))[:300]}: cannot be looked at: {error.strerror}") from error
-    if place.suffix == BIN:
+    if place.suffix in CHECKPOINTS:
         model = import_checkpoint(place)
         for sentence in model.card.assumed:
             say(f"assumed, as {path.name} does not say; options are those of `pose3d checkpoint import`: {sentence}")
@@ -91,7 +91,7 @@ def open_model(what: str | Path, *, say: Callable[[str], None] = lambda line: No
 
 def _find(path: Path) -> Path:
     """The file, or the folder of the run."""
-    if path.suffix in (SUFFIX, BIN):
+    if path.suffix in (SUFFIX, *CHECKPOINTS):
         return _find_file(path)
     if (imported := models_dir() / f"{path}{SUFFIX}").is_file():
         return imported

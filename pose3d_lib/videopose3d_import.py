@@ -1,7 +1,7 @@
 """A model from a checkpoint of VideoPose3D: the network from its tensors, what they do not say from whoever imports it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,13 @@ from pose3d_lib.torch_files import read_torch_file
 from pose3d_lib.videopose3d_names import Shape, check_state, load_state, read_shape
 
 SUFFIX = ".bin"
+SUFFIXES = (SUFFIX, ".pt", ".pth", ".tar")
+"""Of files that may be checkpoints: forks of VideoPose3D write the later ones."""
 
 POSE, TRAJECTORY, EPOCH, RATE = "model_pos", "model_traj", "epoch", "lr"
+WRAPPINGS = ("state_dict", "model_state_dict", "model", "net")
+"""Keys under which other programs save the tensors of the network."""
+FIRST = "expand_conv.weight"
 
 LAYOUTS: dict[str, Skeleton] = {**NAMED, **DETECTED}
 """What joints may be called -> the joints. Of those with as many numbers the first is taken."""
@@ -77,25 +82,52 @@ def import_checkpoint(path: Path, given: Unsaid = Unsaid()) -> TrainedModel:
         InputError: the file is damaged, would run code, or is none of VideoPose3D's; or something given does not suit it.
     """
     content = read_torch_file(path)
-    if not isinstance(content, Mapping) or POSE not in content:
-        found = ", ".join(printable(str(key))[:60] for key in list(content)[:6]) if isinstance(content, Mapping) else ""
-        raise InputError(
-            f"{path}: key {POSE!r} is missing, found {found or type(content).__name__}; expected a checkpoint of VideoPose3D, "
-            "which has it. Name another file"
-        )
+    key = _find_key(path, content)
     size = path.stat().st_size
-    states = {POSE: check_state(content[POSE], f"{path}, key {POSE!r}", file_size=size)}
-    shape = read_shape(states[POSE], f"{path}, key {POSE!r}")
+    where = f"{path}, key {key!r}" if key else str(path)
+    state, prefix = _without_prefix(content[key] if key else content)
+    states = {POSE: check_state(state, where, file_size=size)}
+    shape = read_shape(states[POSE], where)
     if content.get(TRAJECTORY) is not None:
         where = f"{path}, key {TRAJECTORY!r}"
-        states[TRAJECTORY] = check_state(content[TRAJECTORY], where, file_size=size)
+        states[TRAJECTORY] = check_state(_without_prefix(content[TRAJECTORY])[0], where, file_size=size)
         expected = Shape(shape.inputs, 3, shape.channels, shape.taps)
         if (own := read_shape(states[TRAJECTORY], where)) != expected:
             raise InputError(
                 f"{where}: a network of {own}; expected {expected}, as of {POSE!r}, with which it is used together"
             )
-    card = _make_card(path, content, shape, given)
+    wrapping = [] if key == POSE else [f"under the key {key!r}" if key else "at the top of the file"]
+    wrapping += [f"named with {printable(prefix)!r} in front, which is removed"] if prefix else []
+    notes = [f"Tensors: {' and '.join(wrapping)}; VideoPose3D itself writes them otherwise."] if wrapping else []
+    card = _make_card(path, content, shape, given, notes)
     return _load(card, states)
+
+
+def _find_key(path: Path, content: object) -> str | None:
+    """The key of the pose network's tensors; None where the file is a state dict itself."""
+    found = list(content) if isinstance(content, Mapping) else []
+    if POSE in found:
+        return POSE
+    for key in (key for key in WRAPPINGS if key in found):
+        if isinstance(content[key], Mapping) and any(str(name).endswith(FIRST) for name in content[key]):
+            return key
+    if any(str(name).endswith(FIRST) for name in found):
+        return None
+    shown = ", ".join(printable(str(name))[:60] for name in found[:6]) or type(content).__name__
+    raise InputError(
+        f"{path}: key {POSE!r} is missing, found {shown}; expected a checkpoint of VideoPose3D, or its network's tensors "
+        f"alone or under {', '.join(WRAPPINGS)}. Name another file"
+    )
+
+
+def _without_prefix(state: object) -> tuple[object, str]:
+    """A state dict with the names that VideoPose3D has, and what stood before each: "module." of DataParallel, for instance."""
+    names = list(state) if isinstance(state, Mapping) else []
+    first = next((name for name in names if isinstance(name, str) and name.endswith(f".{FIRST}")), FIRST)
+    prefix = first.removesuffix(FIRST)
+    if not all(isinstance(name, str) and name.startswith(prefix) for name in names):
+        return state, ""
+    return ({name.removeprefix(prefix): state[name] for name in names} if prefix else state), prefix
 
 
 def _load(card: ModelCard, states: Mapping[str, Mapping[str, Tensor]]) -> TrainedModel:
@@ -105,7 +137,7 @@ def _load(card: ModelCard, states: Mapping[str, Mapping[str, Tensor]]) -> Traine
     return TrainedModel(lifters.eval(), card)
 
 
-def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid) -> ModelCard:
+def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid, notes: Sequence[str]) -> ModelCard:
     joints_out, told_out = _choose_out(path, shape, given)
     joints, features, told_in = _choose_in(path, shape, given, joints_out)
     keypoints = given.keypoints or KEYPOINTS.get(joints, joints)
@@ -113,7 +145,7 @@ def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid) -> Mod
     widths = shape.filter_widths(dense=given.dense)
     if widths is None:
         raise InputError(
-            f"{path}, key {POSE!r}: convolutions of {_listed(shape.taps)} taps are none of a network with odd filter widths "
+            f"{path}: convolutions of {_listed(shape.taps)} taps are none of a network with odd filter widths "
             f"that is {'dense; give no --dense' if given.dense else 'not dense; give --dense if it is'}"
         )
     try:
@@ -127,8 +159,9 @@ def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid) -> Mod
         )
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        raise InputError(f"{path}, key {POSE!r}: {problem['loc'][0]}: {problem['msg']}; name another file") from error
+        raise InputError(f"{path}: {problem['loc'][0]}: {problem['msg']}; name another file") from error
     assumed = [
+        *notes,
         f"Causality: {'causal, as given' if given.causal else 'taken to be not causal; --causal says otherwise'}.",
         _tell_dense(shape, given),
         told_in,
@@ -170,12 +203,12 @@ def _choose_out(path: Path, shape: Shape, given: Unsaid) -> tuple[str, str]:
         name = check_name(given.joints_out, SKELETONS, "layout of joints that come out")
         if name not in fitting:
             raise InputError(
-                f"{path}, key {POSE!r}: {count} joints come out, and {name} has {LAYOUTS[name].num_joints}; "
+                f"{path}: {count} joints come out, and {name} has {LAYOUTS[name].num_joints}; "
                 f"{f'--joints-out {fitting[0]} has as many' if fitting else _known(SKELETONS)}"
             )
         return name, f"Joints that come out: the {count} of {name}, as given."
     if not fitting:
-        raise InputError(f"{path}, key {POSE!r}: {count} joints come out, of which none are known; {_known(SKELETONS)}")
+        raise InputError(f"{path}: {count} joints come out, of which none are known; {_known(SKELETONS)}")
     return fitting[0], f"Joints that come out: {count}, taken for those of {fitting[0]}; --joints-out names others."
 
 
@@ -192,13 +225,13 @@ def _choose_in(path: Path, shape: Shape, given: Unsaid, joints_out: str) -> tupl
             own = LAYOUTS[name].num_joints
             others = f"--joints {' or '.join(fitting)} would suit" if fitting else _known(LAYOUTS)
             raise InputError(
-                f"{path}, key {POSE!r}: {shape.inputs} numbers go in per frame, and the {own} joints of {name} have {2 * own}, "
+                f"{path}: {shape.inputs} numbers go in per frame, and the {own} joints of {name} have {2 * own}, "
                 f"or {3 * own} with scores; {others}"
             )
         how = "as given"
     elif not fitting:
         raise InputError(
-            f"{path}, key {POSE!r}: {shape.inputs} numbers go in per frame, two or three for each joint of no layout that is "
+            f"{path}: {shape.inputs} numbers go in per frame, two or three for each joint of no layout that is "
             f"known; {_known(LAYOUTS)}"
         )
     elif PUBLISHED.get(path.name) in fitting:

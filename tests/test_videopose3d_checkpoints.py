@@ -140,6 +140,34 @@ def test_a_network_of_243_frames_has_as_many_parameters_as_videopose3d_says(tmp_
     assert import_checkpoint(tmp_path / "theirs.bin").lifters.num_parameters == 16_952_371
 
 
+def prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize(
+    ("key", "prefix"),
+    [
+        ("model_pos", "module."), (None, ""), (None, "module."), ("state_dict", "model."), ("state_dict", ""),
+        ("model_state_dict", ""), ("model", "module."), ("net", ""),
+    ],
+)  # fmt: skip
+def test_the_same_weights_in_another_wrapping_are_read_with_a_note(
+    key: str | None, prefix: str, tmp_path: Path
+) -> None:
+    network, root = published_network((3, 3)), published_network((3, 3), joints_out=1, seed=2)
+    pose = prefixed(state_of(network), prefix)
+    trajectory = {"model_traj": prefixed(state_of(root), prefix)}
+    torch.save({"epoch": 80, key: pose, **trajectory} if key else pose, tmp_path / "theirs.pth")
+    said: list[str] = []
+    model = open_model(tmp_path / "theirs.pth", say=said.append)
+    assert difference(model.lifters.pose, network) < CLOSE
+    if key:
+        assert difference(model.lifters.trajectory, root) < CLOSE
+    assert "Tensors: " in said[0]
+    assert (f"'{prefix}'" in said[0]) == bool(prefix)
+    assert (f"'{key}'" in said[0]) == (key not in (None, "model_pos"))
+
+
 # The card
 
 
@@ -401,12 +429,12 @@ def test_outputs_that_are_no_joints_are_refused(tmp_path: Path) -> None:
     ("content", "found"),
     [
         ({"state_dict": {}, "epoch": 3}, "found state_dict, epoch"),
-        (state_of(published_network((3,))), "found expand_conv.weight, expand_bn.weight"),
+        ({"model": {"conv1.weight": torch.zeros(3)}}, "found model"),
         ({}, "found dict"),
         ([1], "found list"),
         (torch.zeros(3), "found Tensor"),
     ],
-    ids=["lightning", "state dict", "empty", "list", "tensor"],
+    ids=["lightning", "another network", "empty", "list", "tensor"],
 )
 def test_a_file_of_something_else_is_refused_with_what_is_in_it(content: object, found: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.bin")
@@ -417,9 +445,7 @@ def test_a_file_of_something_else_is_refused_with_what_is_in_it(content: object,
 def test_even_widths_are_refused(tmp_path: Path) -> None:
     state = {**state_of(published_network((3, 3))), "layers_conv.0.weight": torch.zeros(16, 16, 4)}
     torch.save({"model_pos": state}, tmp_path / "theirs.bin")
-    with pytest.raises(
-        InputError, match=r"theirs\.bin, key 'model_pos': convolutions of 3,4 taps are none of a network with odd"
-    ):
+    with pytest.raises(InputError, match=r"theirs\.bin: convolutions of 3,4 taps are none of a network with odd"):
         import_checkpoint(tmp_path / "theirs.bin")
 
 
