@@ -37,7 +37,7 @@ class ModelCard(CardPart):
         fps: frames per second of what it was trained on; several if there were several, none where nobody knows.
         normalisation: how pixels become what the network sees.
         units: of what comes out.
-        epochs, lr: how often it saw its own frames, and the learning rate that its training ended with.
+        epochs, lr: how often it saw its own frames, and the learning rate of the next epoch, as in VideoPose3D's files.
         training, errors: what it was trained and tested on. Of these and of the two before, None where nobody knows.
         licence: the terms of what it was trained on, in sentences.
         origin: how the model came to be, in a sentence.

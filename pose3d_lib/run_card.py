@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from pose3d_lib.assignment import build_model, own_train_clips, unlabelled_clips
+from pose3d_lib.budget import Budget, learning_rate
 from pose3d_lib.card_parts import Errors, Training
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
@@ -22,7 +23,8 @@ def make_card(run: Run, data: PoseDataset) -> ModelCard:
     """The card of a run whose errors are written; `data` is the dataset that it was trained on."""
     config, provenance = run.config, run.provenance
     clips, unlabelled = own_train_clips(config, data), unlabelled_clips(config, data)
-    metrics = run.metrics
+    metrics, timing = run.metrics, run.timing
+    budget = Budget(timing["windows_per_unit_epoch"], timing["windows_per_epoch"], timing["windows"])
     with torch.device("meta"):  # no memory is taken, and no random number
         network = network_of(build_model(config, data))
     return ModelCard(
@@ -33,8 +35,8 @@ def make_card(run: Run, data: PoseDataset) -> ModelCard:
         layout=data.layouts[config.keypoints],
         skeleton=data.skeleton,
         fps=tuple(sorted(set(clips.fps))),
-        epochs=run.timing["epochs"],
-        lr=float(run.history.lr.iloc[-1]),
+        epochs=timing["epochs"],
+        lr=learning_rate(config.lr, config.lr_decay, seen=budget.total, budget=budget, decay_per=config.lr_decay_per),
         training=Training(
             run=run.folder.name,
             dataset=data.name,
@@ -44,7 +46,7 @@ def make_card(run: Run, data: PoseDataset) -> ModelCard:
             actions=tuple(dict.fromkeys(clips.action)),
             clips=len(clips),
             frames=int((clips.stop - clips.start).sum()),
-            windows=run.timing["windows"],
+            windows=timing["windows"],
             unlabelled_clips=unlabelled.index.nunique(),
             unlabelled_subjects=tuple(dict.fromkeys(unlabelled.sort_index().subject)),
             notes=tuple(data.declarations()),

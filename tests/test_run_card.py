@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from source_files import WRITERS
 
 from pose3d_lib.config import RunConfig
@@ -60,3 +61,14 @@ def test_whom_a_run_saw_without_poses_is_in_its_card(tiny_data: PoseDataset) -> 
     training = open_model(semi.folder).card.training
     assert (training.subjects, training.unlabelled_subjects) == (("S5",), ("S1", "S9"))
     assert open_model(trained(few).folder).card.training.unlabelled_subjects == ()
+
+
+def test_an_exported_checkpoint_has_the_learning_rate_of_the_next_epoch(tiny_data: PoseDataset, tmp_path: Path) -> None:
+    """As VideoPose3D's own has, which continues with what it finds there."""
+    decays = {"lr": 0.001, "lr_decay": 0.5, "unit_epochs": 2}
+    run = trained({"scale": "tiny", "keypoints": "gt", **decays})
+    assert run.history.lr.iloc[-1] == pytest.approx(0.0005)
+    for export in ("ours.bin", "again.bin"):  # the second from the import of the first
+        export_model(open_model(run.folder if export == "ours.bin" else tmp_path / "ours.bin"), tmp_path / export)
+        content = torch.load(tmp_path / export, weights_only=True)
+        assert (content["epoch"], content["lr"]) == (2, pytest.approx(0.00025))
