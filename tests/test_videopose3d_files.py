@@ -347,7 +347,6 @@ def test_the_same_take_under_two_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"S1": {"Eatng": motion(2, 1)}}, "did you mean Eating"),
         ({"S2": {"Eating": motion(2, 1)}}, "'S2'"),
         ({"S1": {"Eating": motion(2, 1, 20)}}, "S1/Eating/0 is float32(2, 20, 3)"),
         ({"S1": {"Eating": motion(0, 1)}}, "float32(0, 32, 3)"),
@@ -486,9 +485,55 @@ def test_takes_of_human36m_that_are_not_there_are_named_whoever_left_them_out(tm
     }
     del world["S9"]["Waiting"], world["S9"]["Eating"], world["S9"]["Eating 1"]
     data = read_set(write(tmp_path, world), "h36m", keypoints="gt", without=("S1/Waiting/0",))
-    assert [note for note in data.notes if "takes of the whole dataset" in note] == [
-        "S9 does not have the takes of the whole dataset: Eating 0 of 2; Waiting 1 (1) of 2."
-    ]
+    (note,) = (note for note in data.notes if "are missing" in note)
+    assert note.startswith("S9: ")
+    assert "0 of Eating, 1 of Waiting (1)." in note
+
+
+def test_takes_that_human36m_does_not_have_are_named_as_such(tmp_path: Path) -> None:
+    names = [f"{action}{take}" for action in H36M_ACTIONS for take in ("", " 1")]
+    world = {subject: {name: motion(1, seed) for seed, name in enumerate(names)} for subject in ("S1", "S9")}
+    world["S1"] |= {f"Directions {take}": motion(1, take) for take in range(101, 105)}
+    data = read_set(write(tmp_path, world), "h36m", keypoints="gt")
+    (note,) = (note for note in data.notes if "more takes" in note)
+    assert note.startswith("S1: ")
+    assert "6 of Directions (0, 1, 101, 102, ...)." in note
+    assert not any("are missing" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("name", ["h36m", "mine"])
+@pytest.mark.parametrize("keypoints", ["gt", "cpn"])
+def test_other_motion_in_videopose3d_s_own_files_keeps_its_own_actions(
+    tmp_path: Path, name: str, keypoints: str
+) -> None:
+    world = {
+        subject: {"Walking 1": motion(3, 1), "Jump": motion(4, 2), "Sit": motion(2, 3), "Run": motion(2, 4)}
+        for subject in ("S1", "S9")
+    }
+    world["S11"] = {"Directions": motion(2, 5)}
+    write(tmp_path, world, views(world), keypoints="cpn")
+    for path in list(tmp_path.iterdir()):
+        path.rename(tmp_path / path.name.replace("h36m", name, 1))
+    spec = DataSpec(dataset=str(tmp_path), keypoints=keypoints)
+    assert list_actions(spec, tmp_path) == ("Walking", "Jump", "Sit", "Run", "Directions")
+    data = read(spec, tmp_path, print)
+    assert clip_keys(data)[:3] == [("S1", "Walking", "1"), ("S1", "Jump", "0"), ("S1", "Sit", "0")]
+    assert data.cameras[:4] == h36m_cameras()["S1"]
+    assert (data.train_subjects, data.test_subjects) == (("S1",), ("S9", "S11"))
+    assert ("S11", "Directions", "0") in clip_keys(data)
+    assert data.terms == ""
+    assert not any("whole dataset" in note or "Human3.6M has" in note for note in data.notes)
+    assert any("'mine'" in note for note in data.notes) == (name == "mine")
+
+
+def test_a_misspelt_action_beside_the_fifteen_is_asked_about(tmp_path: Path) -> None:
+    world = motions()
+    world["S1"] |= {"SitingDown": motion(2, 8), "Cartwheel": motion(2, 9)}
+    data = read_set(write(tmp_path, world), "h36m", keypoints="gt")
+    assert ("S1", "SitingDown", "0") in clip_keys(data)
+    assert any("SitingDown (did you mean SittingDown?), Cartwheel." in note for note in data.notes)
+    assert ("S11", "Directions", "0") not in clip_keys(data)
+    assert "Human3.6M" in data.terms
 
 
 def test_a_take_behind_a_camera_is_refused_by_name_where_it_would_be_projected(tmp_path: Path) -> None:
@@ -529,14 +574,6 @@ def test_names_of_files_are_no_patterns(tmp_path: Path) -> None:
     assert find_files(folder, "h36m", "gt")[1].name == "data_2d_h36m_gt.npz"
     with pytest.raises(InputError, match="Keypoints files there: none"):
         find_files(folder, "h?6m", "gt")
-
-
-def test_a_set_of_which_nothing_is_known(tmp_path: Path) -> None:
-    np.savez(tmp_path / "data_3d_dance.npz", positions_3d=motions())
-    with pytest.raises(
-        InputError, match=r"data_3d_dance.npz: no cameras are known for the set 'dance'.*h36m, humaneva15"
-    ):
-        read_set(tmp_path, "dance", keypoints="gt")
 
 
 CAMERA = {"name": "left", "width": 640, "height": 480, "orientation": [1, 0, 0, 0], "position": [0, 0, 0]}

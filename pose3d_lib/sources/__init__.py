@@ -69,7 +69,9 @@ def complete_parameters(given: Mapping[str, object], *, keypoints: bool = True) 
 
 
 def list_actions(spec: DataSpec) -> tuple[str, ...]:
-    """The actions of a dataset, known at once, before anything is prepared."""
+    """The actions of a dataset: of what is prepared or, before that, as far as its source tells them at once."""
+    if spec.keypoints and (prepared := prepared_path(spec)).is_file():  # no keypoints: a model chooses them
+        return load_dataset(prepared).actions
     origin, path = _origin(spec.dataset)
     return origin.list_actions(spec, path)
 

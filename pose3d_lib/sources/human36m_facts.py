@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from pose3d_lib.actions import H36M_ACTIONS, check_name, split_take
+from pose3d_lib.actions import H36M_ACTIONS, check_name
 from pose3d_lib.sources import selection
 from pose3d_lib.sources.selection import Key
 
@@ -23,8 +23,13 @@ TERMS = (
 TAKES = 2
 """Of every action by every subject."""
 
+MOST_NAMED = 4
+"""Takes of one action that a sentence lists."""
+
 CORRUPT = ("S11", "Directions")
 """Subject and name, letter for letter, of the take that everybody leaves out; `Directions 1` is another one."""
+
+CORRUPT_KEY: Key = ("S11", "Directions", "0")
 
 CORRUPT_NOTE = "S11's take `Directions` is left out because its recording is corrupt; `Directions 1` stays."
 
@@ -54,9 +59,7 @@ def leave_out(keys: Sequence[Key], names: Sequence[str], where: object) -> tuple
             corrupt take, which is left out anyway, may be named.
         where: the file or folder, for messages.
     """
-    subject, file_name = CORRUPT
-    corrupt = "/".join((subject, *split_take(file_name)))
-    names = [name for name in names if name != corrupt]
+    names = [name for name in names if name != "/".join(CORRUPT_KEY)]
     for name in names:
         check_name(name, [DRIFTING_WORD, *("/".join(key) for key in keys)], f"take to leave out of {where}")
     kept, notes = selection.leave_out(keys, name_drifting(names, keys), where)
@@ -69,7 +72,7 @@ def leave_out(keys: Sequence[Key], names: Sequence[str], where: object) -> tuple
 
 
 def describe_missing_takes(keys: Iterable[Key]) -> list[str]:
-    """A sentence for each subject of whom not every action has its two takes.
+    """Sentences on each subject of whom not every action has its two takes.
 
     Args:
         keys: every take that was found, those left out by choice included, the corrupt one not.
@@ -79,14 +82,23 @@ def describe_missing_takes(keys: Iterable[Key]) -> list[str]:
         found.setdefault(subject, {}).setdefault(action, []).append(take)
     said = []
     for subject, actions in found.items():
-        odd = []
+        fewer, more = [], []
         for action in H36M_ACTIONS:
             takes, known = sorted(actions.get(action, ())), TAKES - ((subject, action) == CORRUPT)
             if len(takes) != known:
-                named = f" ({', '.join(takes)})" if takes else ""
-                odd.append(f"{action} {len(takes)}{named} of {known}")
-        if odd:
-            said.append(f"{subject} does not have the takes of the whole dataset: {'; '.join(odd)}.")
+                named = f" ({', '.join(takes[:MOST_NAMED])}{', ...' * (len(takes) > MOST_NAMED)})" if takes else ""
+                (fewer if len(takes) < known else more).append(f"{len(takes)} of {action}{named}")
+        whole = f"Human3.6M has {TAKES} takes of every action by every subject"
+        if fewer:
+            said.append(
+                f"{subject}: takes are missing. {whole}; here are {', '.join(fewer)}. Add the missing ones to compare errors "
+                "with published ones."
+            )
+        if more:
+            said.append(
+                f"{subject}: more takes than Human3.6M's. {whole}; here are {', '.join(more)}. Errors compare with published "
+                "ones only on the original takes; `leave_out` leaves others out."
+            )
     return said
 
 

@@ -26,7 +26,7 @@ from pose3d_lib.sources.spec import DataSpec, Found, Progress
 from pose3d_lib.sources.videopose3d.checks import check_keypoints, check_motions, is_named
 from pose3d_lib.sources.videopose3d.layouts import read_layout
 from pose3d_lib.sources.videopose3d.scores import settle_scores
-from pose3d_lib.sources.videopose3d.sets import MotionSet, known_sets, open_set
+from pose3d_lib.sources.videopose3d.sets import MotionSet, known_sets, open_set, settle_actions
 
 PARAMETERS = ("leave_out",)
 KEYPOINTS = GT
@@ -55,7 +55,7 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     if motion_set.actions:
         return motion_set.actions
     _find_positions(path, name)
-    return tuple(dict.fromkeys(action for _, action, _ in _read_takes(positions, "positions_3d", motion_set, [])))
+    return tuple(dict.fromkeys(action for _, action, _ in _read_takes(positions, "positions_3d", motion_set)))
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
@@ -158,15 +158,20 @@ def read_set(
     files = find_files(folder, name, keypoints)
     motion_set = open_set(files[0], name)
     notes = list(motion_set.notes)
-    world = _read_takes(files[0], "positions_3d", motion_set, notes)
+    world = _read_takes(files[0], "positions_3d", motion_set)
     subjects = list(dict.fromkeys(subject for subject, _, _ in world))
     if len(files) == 2:
         layout, corrected = read_layout(files[1], keypoints, motion_set.skeleton, motion_set.layouts.get(keypoints))
         notes += corrected
-        pixels = _read_takes(files[1], "positions_2d", motion_set, [])
+        pixels = _read_takes(files[1], "positions_2d", motion_set)
     else:
         layout, pixels = motion_set.skeleton, None
         notes.append("The 2D keypoints are projections of the 3D joints through the calibrated cameras.")
+    motion_set, said = settle_actions(motion_set, (action for _, action, _ in world))
+    notes += said
+    if motion_set.is_human36m:
+        (pixels or {}).pop(human36m_facts.CORRUPT_KEY, None)
+        notes += [human36m_facts.CORRUPT_NOTE] if world.pop(human36m_facts.CORRUPT_KEY, None) is not None else []
     takes = list(world)
     notes += _leave_out(world, pixels, without, motion_set, files[0])
     notes += human36m_facts.describe_missing_takes(takes) if motion_set.is_human36m else []
@@ -183,17 +188,14 @@ def read_set(
     return replace(data, notes=(*data.notes, SCORES[GT])) if scores else data
 
 
-def _read_takes(path: Path, key: str, motion_set: MotionSet, notes: list[str]) -> dict[Key, object]:
-    """What the file holds of every take, in its order, under canonical names and without the corrupt take."""
+def _read_takes(path: Path, key: str, motion_set: MotionSet) -> dict[Key, object]:
+    """What the file holds of every take, in its order, under canonical names."""
     content = read_npz_key(path, key)
     if not is_named(content) or not all(map(is_named, content.values())):
         raise InputError(f"{path}, key {key!r}: expected a dict subject -> dict action -> arrays")
     takes: dict[Key, object] = {}
     for subject, actions in content.items():
         for name, value in actions.items():
-            if motion_set.is_human36m and (subject, name) == human36m_facts.CORRUPT:
-                notes.append(human36m_facts.CORRUPT_NOTE)
-                continue
             subject, (action, take) = tidy_name(subject), split_take(tidy_name(name))
             if motion_set.actions:
                 check_name(action, motion_set.actions, f"action of {subject} in {path}")

@@ -4,8 +4,9 @@ It is known of Human3.6M and of HumanEva-I. Of any other set it stands in a desc
 the arrays: a text of JSON under a key of its own that other programs pass over.
 """
 
+import difflib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -50,7 +51,7 @@ class MotionSet:
         subjects: "train" and "test" -> who is trained and tested on; empty where nobody says so.
         cameras: subject -> its cameras, in the order of the files.
         unplaced: the cameras of every other subject, none of which has 3D joints; empty if there may be no other.
-        actions: all there can be; empty if that is not known.
+        actions: all there can be; empty where only the file says.
         layouts: name of a 2D source -> its joints, where they are known from elsewhere than the file's metadata.
         is_human36m: whether what `human36m_facts` knows of takes and sizes is true of it.
     """
@@ -93,7 +94,6 @@ def known_sets() -> dict[str, MotionSet]:
         subjects=human36m_facts.SUBJECTS,
         cameras=h36m_cameras(),
         unplaced=_unplaced(h36m_cameras()["S1"]),  # camera number i is the same device for every subject
-        actions=H36M_ACTIONS,
         is_human36m=True,
         terms=human36m_facts.TERMS,
     )
@@ -146,8 +146,10 @@ class Description(BaseModel):
 def open_set(path: Path, name: str) -> MotionSet:
     """What is known of the set in a file `data_3d_{name}.npz`: its description, or what is known of its name.
 
+    A set without either is taken for other motion in front of Human3.6M's cameras.
+
     Raises:
-        InputError: nothing is known of the set, or its description is not one.
+        InputError: the description is not one.
     """
     if path.is_file() and DESCRIPTION in list_npz_keys(path):
         with zipfile.ZipFile(path) as archive:
@@ -174,9 +176,26 @@ def open_set(path: Path, name: str) -> MotionSet:
             notes=described.notes,
             terms=described.terms,
         )
-    if name not in known_sets():
-        raise InputError(
-            f"{path}: no cameras are known for the set {name!r}, nor has it a description (key {DESCRIPTION!r}, which "
-            f"export writes). Known sets: {', '.join(known_sets())}"
-        )
-    return known_sets()[name]
+    if name in known_sets():
+        return known_sets()[name]
+    note = f"No cameras are known for the set {name!r}: its subjects are taken to be filmed by Human3.6M's cameras of theirs."
+    return replace(known_sets()["h36m"], name=name, is_human36m=False, notes=(note,), terms="")
+
+
+def settle_actions(motion_set: MotionSet, actions: Iterable[str]) -> tuple[MotionSet, list[str]]:
+    """The set as the actions in a file under Human3.6M's name show it, and notes on those that are none of the fifteen.
+
+    VideoPose3D reads a file of any motion under that name. What is known of Human3.6M's takes is not true of a file in which
+    most actions are others.
+    """
+    actions = tuple(dict.fromkeys(actions))
+    own = [action for action in actions if action not in H36M_ACTIONS]
+    if not (motion_set.is_human36m and own):
+        return motion_set, []
+    close = {action: difflib.get_close_matches(action, H36M_ACTIONS, n=1, cutoff=0.8) for action in own}
+    named = ", ".join(f"{action} (did you mean {meant[0]}?)" if meant else action for action, meant in close.items())
+    said = f"Actions by names that Human3.6M does not have are the file's own: {named}."
+    if 2 * len(own) <= len(actions):
+        return motion_set, [said]
+    other = "Most are, so the motion is taken for another than Human3.6M's, filmed by its cameras."
+    return replace(motion_set, is_human36m=False, terms=""), [f"{said} {other}"]
