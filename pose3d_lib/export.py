@@ -62,12 +62,17 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
         The files, the one of 3D joints first. Each is there whole or not at all.
 
     Raises:
-        InputError: the format cannot hold the dataset, or a file is already there.
+        InputError: the format cannot hold the dataset, VideoPose3D would take it for its own set of that name, or a file is
+            already there.
     """
     for part, what in ((name, "name of the set"), *((source, "keypoints") for source in data.keypoints)):
         if not re.fullmatch(r"[^\W_][\w.-]{0,99}", part):
             raise InputError(f"{what} {part!r}: a part of a file's name has letters, digits, '_', '-' and '.' only")
     if data.clips.labelled.any():
+        if reason := _mistaken(data, name):
+            raise InputError(
+                f"{data.name}: as {name}, VideoPose3D would read it wrongly: {reason}. Give the set another name (--name)"
+            )
         takes = _arrange(data)
         contents = {f"data_3d_{name}.npz": lambda: _motion_file(data, takes)}
         for source in data.keypoints:
@@ -111,9 +116,19 @@ def describe_export(data: PoseDataset, name: str) -> list[str]:
 
 
 def _why_not(data: PoseDataset, name: str) -> str:
-    """Why VideoPose3D would not read the files, or would take them for something else; "" if it would."""
+    """Why VideoPose3D would not read the files as they are meant; "" if it would."""
     if name not in known_sets():
         return f"it knows the sets {', '.join(known_sets())} only, and this one is called {name}"
+    if (rates := set(data.clips.fps)) != {known_sets()[name].fps}:
+        found = ", ".join(f"{rate:g}" for rate in sorted(rates))
+        return f"it takes {name} for {known_sets()[name].fps:g} frames per second, and this has {found}"
+    return ""
+
+
+def _mistaken(data: PoseDataset, name: str) -> str:
+    """Why VideoPose3D, which has its own joints and cameras for the sets it knows, would be wrong about one of this name."""
+    if name not in known_sets():
+        return ""
     known = known_sets()[name]
     if data.skeleton != known.skeleton:
         return f"it expects the joints of {known.skeleton.name}, and these are those of {data.skeleton.name}"
@@ -122,9 +137,6 @@ def _why_not(data: PoseDataset, name: str) -> str:
             return f"it knows no subject {subject} in {name}"
         if tuple(data.cameras[number] for number in own) != known.cameras[subject]:
             return f"{subject} was not filmed by the cameras of {name}, which it takes for granted"
-    if (rates := set(data.clips.fps)) != {known.fps}:
-        found = ", ".join(f"{rate:g}" for rate in sorted(rates))
-        return f"it takes {name} for {known.fps:g} frames per second, and this has {found}"
     return ""
 
 
