@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bvh_texts import ANKLE_HEIGHT, PERSON, bvh_text, walk, write_person
+from bvh_texts import ANKLE_HEIGHT, PERSON, ROOT_CHANNELS, TURNS, bvh_text, walk, write_person
 
 from pose3d_lib.cameras import view
 from pose3d_lib.dataset import PoseDataset
@@ -324,6 +324,23 @@ def test_a_first_frame_in_rest_pose_is_left_out_and_counted(folder: Path) -> Non
     expected = parse_bvh(bvh_text(PERSON, motion[1:]).encode(), "x").motion
     assert len(expected) == 19
     assert world(data)[0, INDEX("LFoot"), 2] > 0  # of the rest pose at the origin the feet are 0.8 m below
+
+
+def test_what_is_read_otherwise_than_a_file_says_is_counted(folder: Path) -> None:
+    expected = read(folder)
+    six = [(*joint[:3], (*ROOT_CHANNELS[:3], *TURNS) if joint[3] and joint[1] else joint[3]) for joint in PERSON]
+    for seed, name in enumerate(TAKES[:2]):
+        motion = walk(20 + seed, seed=seed)
+        turns = motion[:, 6:].reshape(len(motion), -1, 3)
+        zeros = np.concatenate([np.zeros_like(turns), turns], axis=2).reshape(len(motion), -1)
+        (folder / f"{name}.bvh").write_text(bvh_text(six, np.hstack([motion[:, :6], zeros])))
+    file = folder / "sit_ann_1.bvh"
+    file.write_text(file.read_text().replace("Frames: 22", "Frames: 21"))
+    data = read(folder)
+    np.testing.assert_allclose(data.positions, expected.positions, atol=1e-6)
+    assert "2 of 5 files have joints whose positions are 0" in notes(data)
+    assert "1 of 5 files have more frames" in notes(data)
+    assert "files have" not in notes(expected)
 
 
 def test_a_first_frame_far_from_the_others_is_left_out_even_if_it_turns_something(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from pose3d_lib.errors import InputError
 from pose3d_lib.sources.bvh.file import parse_bvh, read_bvh, read_hierarchy
-from pose3d_lib.sources.bvh.kinematics import joint_positions
+from pose3d_lib.sources.bvh.kinematics import joint_positions, without_zero_positions
 
 ARM = """HIERARCHY
 ROOT Shoulder
@@ -182,9 +182,8 @@ def test_joints_without_channels_keep_their_offset() -> None:
         ("Frames: 2", "Frames: two", "line 16: expected 'Frames"),
         ("Frames: 2", "Frames: -2", "line 16: expected 'Frames"),
         ("Frames: 2", "Frames: 0", "0 frames"),
-        ("Frames: 2", "Frames: 1", "2 frames"),
-        ("Frames: 2", "Frames: 3", "cut off"),
-        ("Frames: 2\nFrame Time: 0.02\n", f"Frames: 3\nFrame Time: 0.02\n{' ' * 20}", "found 14 numbers, which is 2 frames"),
+        ("Frames: 2", "Frames: 3", "line 18: .*cut off"),
+        ("Frames: 2\nFrame Time: 0.02\n", f"Frames: 3\nFrame Time: 0.02\n{' ' * 20}", "line 18: .*found 14 numbers"),
         ("Frames: 2", "Frames: 999999999999", "cut off"),
         ("0.02", "0", "Frame Time between"),
         ("0.02", "-0.02", "Frame Time between"),
@@ -198,9 +197,12 @@ def test_joints_without_channels_keep_their_offset() -> None:
         ("90 0 0 90", "90 0 nan 90", "line 20: 'nan"),
         ("90 0 0 90", "90 0 -inf 90", "line 20: 'inf"),
         ("90 0 0 90", "90 0 0x5 90", "line 20: 'x5"),
-        ("90 0 0 90", "90 0 1e999 90", "number 3 of frame 1 is inf"),
-        ("90 0 0 90", "90 0 1e30 90", "number 3 of frame 1 is 1e\\+30"),
-        ("90 0 0 90", "90 0 1-2 90", "could not|convert"),
+        ("90 0 0 90", "90 0 1e999 90", "line 20: number 3 of frame 1 is inf"),
+        ("90 0 0 90", "90 0 1e30 90", "line 20: number 3 of frame 1 is 1e\\+30"),
+        ("90 0 0 90", "90 0 1-2 90", "line 20: '1-2' is not a number"),
+        ("90 0 0 90", "90 0 12.3456.789 90", r"line 20: '12\.3456\.789' is not a number"),
+        ("90 0 0 90", "90 0 1e 90", "line 20: '1e' is not a number"),
+        ("90 0 0 90", "90 0 - 90", "line 20: '-' is not a number"),
         ("90 0 0 90", "90 0 0,90", "','|', ?90"),
         ("90 0 0 90", "90 0 \x00 90", r"x00"),
     ],
@@ -210,6 +212,37 @@ def test_a_broken_file_is_refused_with_its_line(old, new, said) -> None:
     with pytest.raises(InputError, match=said) as refusal:
         parse(ARM.replace(old, new, 1))
     assert str(refusal.value).startswith("arm.bvh")
+
+
+def test_more_whole_frames_than_promised_are_read_and_part_of_one_is_not() -> None:
+    bvh = parse(ARM.replace("Frames: 2", "Frames: 1"))
+    assert (len(bvh.motion), bvh.promised) == (2, 1)
+    with pytest.raises(InputError, match="line 20: frame 1 has 6 numbers, expected 7"):
+        parse(ARM.replace("Frames: 2", "Frames: 1").replace("90 12 0 0", "90 12 0"))
+
+
+def test_positions_that_are_always_0_leave_a_joint_at_its_offset() -> None:
+    six = ["Xposition", "Yposition", "Zposition", "Zrotation"]
+    joints = [
+        ("A", "", (1, 2, 3), six),
+        ("B", "A", (4, 0, 0), six),
+        ("C", "B", (5, 0, 0), six),
+        ("D", "C", (0, 0, 0), six),
+    ]
+    motion = np.array(
+        [
+            [0, 0, 0, 0, *[0, 0, 0, 0], *[6, 0, 0, 0], *[0, 0, 0, 0]],
+            [0, 0, 0, 90, *[0, 0, 0, 0], *[0, 0, 0, 0], *[0, 0, 0, 0]],
+        ]
+    )
+    text = bvh_text(joints, motion)
+    bvh = without_zero_positions(parse(text))
+    found = joint_positions(bvh, range(4))
+    np.testing.assert_allclose(found[0, :, 0], [0, 4, 10, 10], atol=1e-12)
+    np.testing.assert_allclose(found[1, :, 1], [0, 4, 4, 4], atol=1e-12)
+    motion[0, 4] = 1
+    moving = parse(bvh_text(joints, motion))
+    assert without_zero_positions(moving) is moving
 
 
 def test_a_file_cut_off_anywhere_is_refused_and_never_read_short() -> None:

@@ -5,6 +5,7 @@ cameras of S1, each clip centred in the room and cut where it would walk into a 
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,8 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         )
     if rests := sum(recording.without_rest for recording in recordings):
         notes.append(f"{rests} files begin with a frame in rest pose, which is left out.")
+    remarks = Counter(remark for recording in recordings for remark in recording.remarks)
+    notes += [f"{count} of {len(files)} files {remark}" for remark, count in remarks.items()]
     del recordings
     takes, placed = _place(keys, motions, unit=unit, axes=UP[up], fps=fps)
     there = [(take.subject, take.action, take.take) for take in takes]

@@ -4,6 +4,7 @@ The readers on the package index build an object per joint and frame, or know po
 """
 
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ TOKEN = re.compile(rb"[{}]|[^\s{}]+")
 TIMING = re.compile(rb"\s*frames\s*:\s*(\d{1,12})\s+frame\s*time\s*:\s*(\S+)", re.IGNORECASE)
 JUNK = re.compile(rb"[^0-9eE+\-.\s]")
 NUMERIC = b"0123456789eE+-. \t\n\r\v\f"
+WORD = re.compile(rb"\S+")
+NO_NUMBER = re.compile(rb"(?<!\S)(?![+-]?+(?:\d++\.?+\d*+|\.\d++)(?:[eE][+-]?+\d++)?+(?!\S))\S+")
 BLANKS = bytes.maketrans(b" \t\r\v\f", b"\n" * 5)
 
 
@@ -63,11 +66,13 @@ class Bvh:
         hierarchy: its joints.
         fps: frames per second.
         motion: (frames, channels of all joints in turn) float64, the file's units and degrees.
+        promised: frames that the line `Frames:` says there are; there may be more.
     """
 
     hierarchy: Hierarchy
     fps: float
     motion: np.ndarray
+    promised: int
 
 
 def read_bvh(path: Path) -> Bvh:
@@ -99,10 +104,10 @@ def parse_bvh(data: bytes, where: object) -> Bvh:
     motion = _parse_numbers(data, begin + timing.end(), frames, width, where)
     if not (np.abs(motion) <= VALUE_LIMIT).all():
         frame, column = np.argwhere(~(np.abs(motion) <= VALUE_LIMIT))[0]
-        raise InputError(
-            f"{where}: number {column + 1} of frame {frame} is {motion[frame, column]:g}: no motion is as large"
-        )
-    return Bvh(hierarchy, _frame_rate(seconds), motion)
+        word = next(itertools.islice(WORD.finditer(data, begin + timing.end()), int(frame * width + column), None))
+        what = f"number {column + 1} of frame {frame} is {motion[frame, column]:g}: no motion is as large"
+        _fail(data, word.start(), where, what)
+    return Bvh(hierarchy, _frame_rate(seconds), motion, frames)
 
 
 def _parse_hierarchy(data: bytes, where: object) -> tuple[Hierarchy, int]:
@@ -202,12 +207,12 @@ def _channels(tokens: Iterator[re.Match], data: bytes, at: int, where: object) -
 
 
 def _parse_numbers(data: bytes, begin: int, frames: int, width: int, where: object) -> np.ndarray:
-    """(frames, width) numbers of the text from `begin` on."""
+    """(frames, width) numbers of the text from `begin` on; `frames` or more, if what is there are whole frames."""
     text = data[begin:]
     promised = f"'Frames: {frames}' of {width} numbers"
     if 2 * frames * width - 1 > len(text):
-        raise InputError(
-            f"{where}: {promised} cannot be in the {len(text)} bytes behind it: the file is cut off or wrong"
+        _fail(
+            data, begin, where, f"{promised} cannot be in the {len(text)} bytes behind it: the file is cut off or wrong"
         )
     if text.translate(None, NUMERIC):
         junk = JUNK.search(text)
@@ -218,19 +223,20 @@ def _parse_numbers(data: bytes, begin: int, frames: int, width: int, where: obje
             header=None, names=["value"], sep=" ", quoting=3, dtype=np.float64, na_filter=False, low_memory=False,
         )["value"]  # fmt: skip
     except ValueError as error:
+        if glued := NO_NUMBER.search(text):
+            _fail(data, begin + glued.start(), where, f"{_show(glued[0])} is not a number")
         raise InputError(f"{where}: among the numbers of the motion: {error}") from error
-    if len(column) == frames * width:
-        return column.to_numpy().reshape(frames, width)
+    if len(column) >= frames * width and len(column) % width == 0:
+        return column.to_numpy().reshape(-1, width)
     first = data.count(b"\n", 0, begin) + 1
     frame = -1
     for number, line in enumerate(text.split(b"\n", 200_000)[:200_000]):
         count = len(line.split())
         frame += count > 0
-        if count not in (0, width) and frame < frames:
+        if count not in (0, width):
             raise InputError(f"{where}, line {first + number}: frame {frame} has {count} numbers, expected {width}")
-    raise InputError(
-        f"{where}: promised are {promised}, found {len(column)} numbers, which is {len(column) / width:g} frames"
-    )
+    found = f"found {len(column)} numbers, which is {len(column) / width:g} frames"
+    _fail(data, begin, where, f"promised are {promised}, {found}")
 
 
 def _frame_rate(seconds: float) -> float:

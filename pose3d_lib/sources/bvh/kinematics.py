@@ -1,6 +1,8 @@
 """Where the joints of a BVH file are: forward kinematics, for all frames at once."""
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +23,26 @@ def joint_positions(bvh: Bvh, joints: Sequence[int]) -> np.ndarray:
         part = np.ascontiguousarray(bvh.motion[start : start + AT_ONCE].T)
         found[start : start + AT_ONCE] = _positions(bvh.hierarchy, part, joints)
     return found
+
+
+def without_zero_positions(bvh: Bvh) -> Bvh:
+    """The file without the position channels of joints below the root that are 0 all the time though the OFFSET is not.
+
+    Some programs write six channels for every joint and fill in the rotations only; such a body would be a single point.
+    """
+    columns = [(joint, name) for joint, names in enumerate(bvh.hierarchy.channels) for name in names]
+    positions = np.array([joint > 0 and name.endswith("position") for joint, name in columns])
+    joints = np.array([joint for joint, _ in columns])
+    moved = set(joints[positions & bvh.motion.any(axis=0)])
+    empty = positions & ~np.isin(joints, list(moved)) & bvh.hierarchy.offsets.any(axis=1)[joints]
+    if not empty.any():
+        return bvh
+    left = [[] for _ in bvh.hierarchy.names]
+    for joint, name in itertools.compress(columns, ~empty):
+        left[joint].append(name)
+    return replace(
+        bvh, hierarchy=replace(bvh.hierarchy, channels=tuple(map(tuple, left))), motion=bvh.motion[:, ~empty]
+    )
 
 
 def _positions(hierarchy: Hierarchy, motion: np.ndarray, joints: Sequence[int]) -> np.ndarray:

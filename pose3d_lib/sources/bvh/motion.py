@@ -12,7 +12,7 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.bvh.file import Bvh, read_bvh
 from pose3d_lib.sources.bvh.joints import JointMapping, weight_matrix
-from pose3d_lib.sources.bvh.kinematics import joint_positions
+from pose3d_lib.sources.bvh.kinematics import joint_positions, without_zero_positions
 from pose3d_lib.sources.spec import Progress
 
 HIGHEST_RATE = 60.0
@@ -24,6 +24,9 @@ SAME_RATE = 1e-3
 JUMP, FURTHEST = 5.0, 0.2
 """A first frame is none of the motion's if from it a joint moves this many times as far as from any other frame of the
 first second, and by more than this share of the leg's length."""
+
+MORE_FRAMES = "have more frames than their line `Frames:` says; all of them are read."
+ZERO_POSITIONS = "have joints whose positions are 0 in every frame; their OFFSETs are used."
 
 REST = 0.01
 """Degrees; a rotation as small is that of the rest pose."""
@@ -42,12 +45,14 @@ class Recording:
         fps: frames per second.
         leg: median length of a leg, hip to knee to ankle, the file's units.
         without_rest: whether a first frame in rest pose was left out.
+        remarks: what else of the file was read otherwise than it says; "... files" goes before each.
     """
 
     motion: np.ndarray
     fps: float
     leg: float
     without_rest: bool
+    remarks: tuple[str, ...] = ()
 
 
 def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_fps: float | None = None) -> Recording:
@@ -55,7 +60,9 @@ def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_f
 
     Its own rate is `recorded_fps`, if that is given, or what its header says.
     """
-    bvh = read_bvh(path)
+    written = read_bvh(path)
+    bvh = without_zero_positions(written)
+    remarks = [MORE_FRAMES] * (len(bvh.motion) > bvh.promised) + [ZERO_POSITIONS] * (bvh is not written)
     bvh = replace(bvh, fps=recorded_fps or bvh.fps)
     joints, weights = weight_matrix(mapping, bvh.hierarchy.names, path)
     rest = _begins_with_rest(bvh, joints, weights)
@@ -67,7 +74,9 @@ def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_f
         motion = weights @ joint_positions(replace(bvh, motion=bvh.motion[::every]), joints)
     else:
         motion = resample(weights @ joint_positions(bvh, joints), bvh.fps, wanted)
-    return Recording(motion.astype(np.float32), float(wanted), float(np.median(leg_lengths(motion))), rest)
+    return Recording(
+        motion.astype(np.float32), float(wanted), float(np.median(leg_lengths(motion))), rest, tuple(remarks)
+    )
 
 
 def leg_lengths(motion: np.ndarray) -> np.ndarray:
