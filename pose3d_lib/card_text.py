@@ -8,10 +8,9 @@ import torch
 from pose3d_lib.card_parts import Errors, Network, Training
 from pose3d_lib.config import RunConfig
 from pose3d_lib.errors import printable
-from pose3d_lib.evaluation import METRICS
+from pose3d_lib.evaluation import METRICS, errors_table
 from pose3d_lib.model import receptive_field
 from pose3d_lib.model_card import ModelCard, build_networks
-from pose3d_lib.report import errors_table
 from pose3d_lib.table_files import to_markdown
 
 FEATURES = {2: "x and y", 3: "x, y and its score"}

@@ -1,5 +1,8 @@
 """The test protocol: whole clips, averaged with their mirror image, four errors per clip, then per action."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -146,3 +149,22 @@ def summarise(clip_errors: pd.DataFrame) -> dict[str, object]:
         weighted = (clip_errors[ROOT_ERROR] * clip_errors.frames).groupby(clip_errors.action, sort=False).sum()
         summary["trajectory"] = {ROOT_ERROR: (weighted / actions.frames).to_dict()}
     return summary
+
+
+def errors_table(actions: pd.DataFrame, roots: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """The errors of `per_action` with their names and units; several actions end in both means.
+
+    Args:
+        actions: as `per_action` gives them.
+        roots: action -> mean error of the trajectory, mm, which becomes a column of its own; none if there are none.
+    """
+    columns = {metric: named(metric) for metric in METRICS}
+    table = actions.rename(columns=columns).rename_axis("Action").reset_index().rename(columns={"frames": "Frames"})
+    if len(actions) > 1:
+        for name, mean in (("Action-wise mean", action_wise(actions)), ("Frame-wise mean", frame_wise(actions))):
+            table.loc[len(table)] = [name, actions.frames.sum(), *mean]
+    if roots:
+        own = [roots[action] for action in actions.index]
+        means = [np.mean(own), np.average(own, weights=actions.frames)] if len(actions) > 1 else []
+        table[named(ROOT_ERROR)] = [*own, *means]
+    return table.astype({"Frames": int})

@@ -8,10 +8,9 @@ import torch
 from pose3d_lib.actions import check_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.evaluation import METRICS, ROOT_ERROR, evaluate_lifters, per_action, summarise
+from pose3d_lib.evaluation import METRICS, ROOT_ERROR, errors_table, evaluate_lifters, per_action, summarise
 from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before
 from pose3d_lib.parameters import check_data, make_config
-from pose3d_lib.report import errors_table
 from pose3d_lib.sources.spec import DataSpec
 
 BY = ("action", "subject")

@@ -1,6 +1,6 @@
 """What the notebooks show of a run: a table, its figure, and a sentence whose numbers are filled in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,7 +13,8 @@ from pose3d_lib.assignment import own_train_clips, unlabelled_clips
 from pose3d_lib.budget import Budget
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.evaluation import METRICS, ROOT_ERROR, action_wise, frame_wise, named, per_action
+from pose3d_lib.evaluation import METRICS, named, per_action
+from pose3d_lib.evaluation import errors_table as errors_table  # for the notebooks
 from pose3d_lib.figures import save_figure
 from pose3d_lib.losses import PROJECTION
 from pose3d_lib.padded_clips import gather_targets
@@ -97,22 +98,3 @@ def typical_clip(run: Run, data: PoseDataset) -> pd.Series:
     own = np.full(len(clips), True) if run.config.is_baseline else (clips.action == run.config.action).to_numpy()
     order = np.argsort(errors[own], kind="stable")
     return clips[own].iloc[order[len(order) // 2]]
-
-
-def errors_table(actions: pd.DataFrame, roots: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """The errors of `evaluation.per_action` with their names and units; several actions end in both means.
-
-    Args:
-        actions: as `per_action` gives them.
-        roots: action -> mean error of the trajectory, mm, which becomes a column of its own; none if there are none.
-    """
-    columns = {metric: named(metric) for metric in METRICS}
-    table = actions.rename(columns=columns).rename_axis("Action").reset_index().rename(columns={"frames": "Frames"})
-    if len(actions) > 1:
-        for name, mean in (("Action-wise mean", action_wise(actions)), ("Frame-wise mean", frame_wise(actions))):
-            table.loc[len(table)] = [name, actions.frames.sum(), *mean]
-    if roots:
-        own = [roots[action] for action in actions.index]
-        means = [np.mean(own), np.average(own, weights=actions.frames)] if len(actions) > 1 else []
-        table[named(ROOT_ERROR)] = [*own, *means]
-    return table.astype({"Frames": int})

@@ -1,6 +1,8 @@
 """`pose3d evaluate`: the errors of any model on any data, as an honest person would measure them."""
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -346,3 +348,11 @@ def test_a_device_that_is_not_there_is_refused(call: Called, folder: Path) -> No
     code, _, err = call(folder.name, "--device", "cuda")
     assert code == 2
     assert "this machine has no CUDA device" in err
+
+
+def test_measuring_a_model_waits_for_no_library_that_draws() -> None:
+    modules = "cli, cli_evaluate, model_files, model_errors, table_files, videopose3d_export, sources"
+    code = (
+        f"import sys; from pose3d_lib import {modules}; print(*{{'matplotlib', 'IPython', 'scipy'}} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == ""
