@@ -1,5 +1,6 @@
 """`pose3d evaluate`: measures any model on any data, without training."""
 
+import os
 from pathlib import Path
 
 import click
@@ -38,6 +39,8 @@ def evaluate(
     as for 01_data_prep: what the model was trained on if no dataset is given, with the keypoints that it was trained on if
     none are given.
     """
+    # oneDNN, under PyTorch, keeps what it compiled for every length of a clip; that would take more memory than the data.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     from pose3d_lib.actions import tidy_name
     from pose3d_lib.model_files import open_model
     from pose3d_lib.sources.spec import split_list

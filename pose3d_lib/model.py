@@ -56,8 +56,8 @@ class _Layer(nn.Module):
             norm.num_batches_tracked.add_(1)
         return relu_dropout(rows, self.dropout).view_as(y)
 
-    def lift(self, rows: Tensor, width: int, dilation: int) -> Tensor:
-        """In evaluation mode, on frames that follow each other: (N, C_in) -> (N - (width - 1) * dilation, C_out).
+    def lift(self, rows: Tensor, width: int, dilation: int, out: Tensor) -> Tensor:
+        """In evaluation mode, on frames that follow each other: (N, C_in) -> (N - (width - 1) * dilation, C_out), within `out`.
 
         The batch norm becomes part of the weights, and every tap is one more product that is added to the first, so frames
         are never copied side by side. The twin is `forward` on `_dilated_taps`.
@@ -65,7 +65,7 @@ class _Layer(nn.Module):
         scale = self.norm.weight * torch.rsqrt(self.norm.running_var + self.norm.eps)
         taps = (self.product.weight * scale[:, None]).t().split(rows.shape[1])
         count = len(rows) - (width - 1) * dilation
-        y = torch.addmm(self.norm.bias - self.norm.running_mean * scale, rows[:count], taps[0])
+        y = torch.addmm(self.norm.bias - self.norm.running_mean * scale, rows[:count], taps[0], out=out[:count])
         for tap, weight in enumerate(taps[1:], start=1):
             y.addmm_(rows[tap * dilation : tap * dilation + count], weight)
         return y.relu_()
@@ -178,10 +178,17 @@ class TemporalLifter(nn.Module):
     def _lift(self, clips: Tensor) -> Tensor:
         """`forward` in evaluation mode without gradients: the clips pass as one, and the frames that mix two are dropped."""
         batch, frames = clips.shape[:2]
-        x = self.expand.lift(clips.reshape(batch * frames, -1), self.filter_widths[0], 1)
+        rows, channels = batch * frames, self.shrink.in_features
+        # One piece of memory, which is given back whole: arrays of many sizes in turn would leave the heap full of holes.
+        # Each part begins at a multiple of 64 bytes, as an array of its own would.
+        parts = clips.new_empty(3, -(-rows * channels // 16) * 16)[:, : rows * channels].unflatten(1, (rows, channels))
+        here, between, there = parts
+        x = self.expand.lift(clips.reshape(rows, -1), self.filter_widths[0], 1, here)
         for block in self.blocks:
-            y = block.pointwise.lift(block.temporal.lift(x, block.taps, block.spacing), 1, 1)
+            y = block.temporal.lift(x, block.taps, block.spacing, between)
+            y = block.pointwise.lift(y, 1, 1, there)
             x = y.add_(x[block.residual : block.residual + len(y)])
+            here, there = there, here
         poses = F.pad(self.shrink(x), (0, 0, 0, batch * frames - len(x))).unflatten(0, (batch, frames))
         return poses[:, : frames - self.receptive_field + 1].unflatten(2, (self.num_joints_out, 3))
 

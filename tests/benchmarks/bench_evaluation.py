@@ -4,22 +4,59 @@
 each clip with NumPy. Both give the same errors, which is checked.
 """
 
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import torch
 from measuring import compare, save, shown
 from plain import PlainLifter, plain_evaluate
+from promises import promise, save_promises
 from random_clips import lengths_adding_up_to, random_clips
 from torch import nn
 
 from pose3d_lib.assignment import build_model
 from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset_file import save_dataset
 from pose3d_lib.evaluation import METRICS, evaluate
+from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model_card import ModelCard, TrainedModel, network_of
+from pose3d_lib.model_files import save_model
 from pose3d_lib.parameters import make_config
+from pose3d_lib.skeleton import H36M_17
 
 FRAMES = 20_000
 """The clips that are tested on have at least so many."""
+
+LARGE, GIGABYTES = 434_868, 1.3
+"""Frames, and the memory that measuring a model on them may take; VideoPose3D's own script takes 1.27 GB."""
+
+START_SECONDS = 3.0
+"""Of processor time, of which importing PyTorch is about the half."""
+
+EVALUATE = """
+import json, resource, sys
+from pathlib import Path
+from pose3d_lib import sources
+
+def open_dataset(spec, *, progress=None):
+    from pose3d_lib.dataset_file import load_dataset
+    return load_dataset(Path(sys.argv[2]))
+
+sources.open_dataset = open_dataset
+from pose3d_lib.cli import cli
+given = ["-p", "dataset", "synthetic", "-p", "scale", "tiny", "-p", "keypoints", "gt"]
+cli(["evaluate", sys.argv[1], *given], standalone_mode=False)
+used = resource.getrusage(resource.RUSAGE_SELF)
+unit = 1e-9 if sys.platform == "darwin" else 1024e-9
+print(json.dumps({"gigabytes": used.ru_maxrss * unit, "seconds": used.ru_utime + used.ru_stime}))
+"""
+"""`pose3d evaluate` of a model's file on a dataset's file, and what it took."""
 
 MILLIMETRES = 1e-4
 """What ours and the baseline may differ by."""
@@ -38,6 +75,34 @@ def warm_up(model: TemporalLifter) -> TemporalLifter:
         for _ in range(3):
             model.forward_windows(torch.randn(64, model.receptive_field, model.num_joints_in, model.in_features))
     return model.eval()
+
+
+def process_promises(model: TemporalLifter) -> list[dict[str, object]]:
+    """Memory of `pose3d evaluate` on as many frames as the promise is about, and its processor time on a few."""
+    card = ModelCard(
+        name="random", network=network_of(model), trajectory=False, keypoints="gt", layout=H36M_17, skeleton=H36M_17,
+        fps=(50.0,), licence="None.", origin="Made up.",
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_model(TrainedModel(Lifters(model), card), folder / "model.safetensors")
+        used = {}
+        for size, lengths in (("large", lengths_adding_up_to(LARGE)), ("small", [300])):
+            save_dataset(random_clips([2], lengths), folder / f"{size}.safetensors")
+            arguments = [
+                sys.executable,
+                "-c",
+                EVALUATE,
+                str(folder / "model.safetensors"),
+                str(folder / f"{size}.safetensors"),
+            ]
+            used[size] = json.loads(
+                subprocess.run(arguments, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1]
+            )
+    return [
+        promise(f"pose3d evaluate, {LARGE:,} frames: resident at most", "GB", [used["large"]["gigabytes"]], GIGABYTES),
+        promise("pose3d evaluate, 300 frames: processor time", "s", [used["small"]["seconds"]], START_SECONDS),
+    ]
 
 
 def main() -> None:
@@ -67,6 +132,7 @@ def main() -> None:
         raise AssertionError(f"ours and the baseline differ by more than {MILLIMETRES} mm")
     table = pd.DataFrame([one.row() for one in compared])
     save("evaluation", table, shown(table))
+    save_promises("evaluation_process", process_promises(model))
 
 
 if __name__ == "__main__":
