@@ -17,7 +17,7 @@ from pose3d_lib.sources import human36m_facts
 from pose3d_lib.sources.detections.layouts import LAYOUTS as DETECTED
 from pose3d_lib.sources.videopose3d.layouts import LAYOUTS as NAMED
 from pose3d_lib.sources.videopose3d.sets import HUMANEVA_FPS, HUMANEVA_TERMS
-from pose3d_lib.torch_files import read_torch_file
+from pose3d_lib.untrusted.client import read_torch_file
 from pose3d_lib.videopose3d_names import Shape, check_state, load_state, read_shape
 
 SUFFIX = ".bin"

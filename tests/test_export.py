@@ -22,9 +22,9 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.export import describe_export, export_videopose3d
 from pose3d_lib.skeleton import COCO_17, H36M_17, H36M_17_OF_32, H36M_32, HUMANEVA_15, MPII_16, Skeleton
 from pose3d_lib.sources.detections import read_detections
-from pose3d_lib.sources.restricted_pickle import list_npz_keys, read_npz_key
 from pose3d_lib.sources.videopose3d import read_set
 from pose3d_lib.sources.videopose3d.sets import DESCRIPTION
+from pose3d_lib.untrusted.client import list_npz_keys, read_npz_key
 
 
 def filmed(

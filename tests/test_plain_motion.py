@@ -139,7 +139,7 @@ def test_an_array_of_objects_is_refused_by_key_and_not_unpickled(tmp_path: Path)
     with zipfile.ZipFile(path, "a") as archive, archive.open("bob/Walking/1.npy", "w") as member:
         np.lib.format.write_array_header_1_0(member, {"descr": "|O", "fortran_order": False, "shape": (1,)})
         member.write(trap(tmp_path / "sprung"))
-    with pytest.raises(InputError, match="'bob/Walking/1' cannot be read as a plain array"):
+    with pytest.raises(InputError, match=r"'bob/Walking/1'.*which is code; refused"):
         read(path)
     assert not (tmp_path / "sprung").exists()
 
@@ -147,7 +147,7 @@ def test_an_array_of_objects_is_refused_by_key_and_not_unpickled(tmp_path: Path)
 def test_a_pickle_in_place_of_the_file_is_refused_and_not_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "mine.npz"
     path.write_bytes(trap(tmp_path / "sprung"))
-    with pytest.raises(InputError, match=r"not an \.npz of plain arrays"):
+    with pytest.raises(InputError, match=r"mine\.npz: cannot be read"):
         list_takes(path)
     assert not (tmp_path / "sprung").exists()
 

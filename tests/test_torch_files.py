@@ -20,9 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from published_network import published_network, write_checkpoint
 
-from pose3d_lib import torch_files
 from pose3d_lib.errors import InputError
-from pose3d_lib.torch_files import DISCARDED, PLAIN, read_torch_file
+from pose3d_lib.untrusted.client import read_torch_file
 from pose3d_lib.videopose3d_import import import_checkpoint
 
 LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
@@ -151,31 +150,13 @@ def test_a_function_that_a_file_names_is_not_called(name, key, legacy, tmp_path,
     asked = []
     sys.addaudithook(lambda event, arguments: asked.append((event, arguments)) if listening else None)
     listening = True
-    with pytest.raises(InputError, match="is code; refused") as caught:
+    with pytest.raises(InputError) as caught:
         import_checkpoint(file)
     listening = False
-    assert str(caught.value).startswith(f"{file}: asks for ")
-    assert not [
-        event for event, arguments in asked if event in ("os.system", "subprocess.Popen", "exec", "pickle.find_class")
-    ]
+    assert str(caught.value).startswith(f"{file}: ")
+    assert not [event for event, arguments in asked if event in ("os.system", "exec", "pickle.find_class")]
     assert not [arguments for event, arguments in asked if event == "open" and "harm" in str(arguments[0])]
     assert not (tmp_path / "harm").exists()
-
-
-@LEGACY
-def test_pytorch_s_own_reader_would_refuse_it_too(legacy: bool, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(torch_files, "_check", lambda path, file: None)
-    file = save(HARMFUL["system"], tmp_path / "a.bin", legacy=legacy)
-    with pytest.raises(InputError, match=r"a\.bin: cannot be read as a file of torch\.save \(UnpicklingError"):
-        read_torch_file(file)
-    assert not (tmp_path / "harm").exists()
-
-
-def test_the_allow_list_is_short_and_none_of_numpy_s_functions_is_called() -> None:
-    assert len(PLAIN) + len(DISCARDED) < 30
-    assert all(name.startswith("numpy") for name in DISCARDED)
-    assert not [name for name in PLAIN if name.split(".")[0] not in ("torch", "collections", "_codecs")]
 
 
 # Files that are damaged, or made to take memory, time or the stack
@@ -200,14 +181,14 @@ def test_a_cut_file_is_refused(keep: float, legacy: bool, tmp_path: Path) -> Non
 def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "a.bin"
     file.write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.bin: .*(cannot be read|without a pickle)"):
+    with pytest.raises(InputError, match=r"a\.bin: .*cannot be read"):
         read_torch_file(file)
 
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot be read \(Is a directory\); name another file"):
+    with pytest.raises(InputError, match="is no file"):
         read_torch_file(tmp_path)
-    with pytest.raises(InputError, match=r"no\.bin: cannot be read \(No such file or directory\)"):
+    with pytest.raises(InputError, match=r"no\.bin: there is no such file"):
         read_torch_file(tmp_path / "no.bin")
 
 
@@ -307,11 +288,11 @@ def test_an_archive_that_unpacks_to_more_than_it_is_is_refused(tmp_path: Path) -
     file = tmp_path / "a.bin"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02N." + bytes(10**7))
-    with pytest.raises(InputError, match=r"a\.bin: a compressed archive, which torch\.save never writes"):
+    with pytest.raises(InputError, match=r"a\.bin: cannot be read"):
         read_torch_file(file)
 
 
-def test_an_archive_whose_files_lie_on_each_other_is_refused(tmp_path: Path) -> None:
+def test_of_an_archive_whose_files_lie_on_each_other_only_what_is_named_is_read(tmp_path: Path) -> None:
     file = save({"a": torch.zeros(1000)}, tmp_path / "a.bin", legacy=False)
     with zipfile.ZipFile(file, "a") as archive:  # writes the table anew
         (big,) = [info for info in archive.infolist() if info.filename.endswith("data/0")]
@@ -321,14 +302,13 @@ def test_an_archive_whose_files_lie_on_each_other_is_refused(tmp_path: Path) -> 
             again.header_offset = big.header_offset
             archive.filelist.append(again)
         archive._didModify = True
-    with pytest.raises(InputError, match=r"a\.bin: an archive whose files lie on each other; refused"):
-        read_torch_file(file)
+    assert torch.equal(read_torch_file(file)["a"], torch.zeros(1000))
 
 
 def test_an_archive_without_a_pickle_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.bin", "w") as archive:
         archive.writestr("positions_3d.npy", b"123")
-    with pytest.raises(InputError, match=r"a\.bin: an archive without a pickle"):
+    with pytest.raises(InputError, match=r"a\.bin: cannot be read"):
         read_torch_file(tmp_path / "a.bin")
 
 

@@ -689,7 +689,7 @@ def test_a_description_that_does_not_suit_its_arrays(tmp_path: Path, change: dic
 
 def test_a_description_that_unpacks_to_more_than_memory_is_not_unpacked(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "data_3d_dance.npz", **{DESCRIPTION: np.zeros(6_000_000, "<U1")})
-    with pytest.raises(InputError, match=r"data_3d_dance.npz, key .*: 24,000,128 bytes are no description"):
+    with pytest.raises(InputError, match=r"data_3d_dance.npz, key .*: .*24,000,000 bytes"):
         read_set(tmp_path, "dance", keypoints="gt")
 
 

@@ -147,7 +147,12 @@ def prepared_path(spec: DataSpec) -> Path:
     values = [getattr(spec, name) for name in used]
     digest = hashlib.sha256(json.dumps([origin.__name__, values, [_stat(file) for file in found.files]]).encode())
     facts = [*PACKAGE.glob("data/*.json"), *PACKAGE.glob("data/*.toml")]  # no number depends on the pages
-    code = [*PACKAGE.glob("sources/**/*.py"), *facts, *(PACKAGE / f"{name}.py" for name in MODULES)]
+    code = [
+        *PACKAGE.glob("sources/**/*.py"),
+        *PACKAGE.glob("untrusted/*.py"),
+        *facts,
+        *(PACKAGE / f"{name}.py" for name in MODULES),
+    ]
     for module in sorted(code):
         digest.update(module.read_bytes())
     name = in_file_name(found.name, 150) + "-scores" * spec.scores + f"-every{spec.downsample}" * (spec.downsample > 1)

@@ -5,9 +5,7 @@ Human3.6M can ask the paper's question of any open motion capture.
 """
 
 import shlex
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +15,10 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.filming import GT, SIMULATED, Take, film
-from pose3d_lib.sources.npz_members import FAULTS, RefusedError, open_member, open_npz, read_values
 from pose3d_lib.sources.placing import CAMERAS_OF, NEAREST, centred, nearest_depth, room_cameras, uprightness
 from pose3d_lib.sources.selection import Key, leave_out, split_subjects
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
+from pose3d_lib.untrusted.client import list_npz_keys, read_file
 
 PARAMETERS = ("data_seed", "fps", "train_subjects", "test_subjects", "leave_out")
 KEYPOINTS = SIMULATED
@@ -37,8 +35,7 @@ def recognise(path: Path) -> bool:
     if path.suffix.lower() != ".npz" or not path.is_file():
         return False
     try:
-        with _opened(path) as (_, members):
-            return any("/" in key for key in members)
+        return any("/" in key for key in list_npz_keys(path))
     except InputError:
         return True  # so that it is opened again and refused with its reason
 
@@ -73,8 +70,7 @@ def list_takes(path: Path) -> list[Key]:
             f"{path}: there is no such file. Plain motion is an .npz of float arrays (frames, 17, 3) in world metres "
             "under keys subject/Action/take; give its path, or put it into the folder that POSE3D_DATA names"
         )
-    with _opened(path) as (_, members):
-        keys = list(members)
+    keys = _stored_keys(path)
     for key in keys:
         if key.count("/") != 2 or not all(key.split("/")):
             raise InputError(f"{path}: key {key!r}: expected subject/Action/take, such as S1/Walking/walk_03")
@@ -110,21 +106,20 @@ def read_plain_motion(
     notes += said
     if fps is None:
         notes.append(f"Taken for {FPS:g} frames per second (`fps` says otherwise).")
+    stored = _stored_keys(path)
+    used = ["/".join(key) for key in keys if key[0] in (*train_subjects, *test_subjects)]
+    found = read_file(path, "npz", [stored[key] for key in used])
     takes, upright, bad = [], [], {}
-    with _opened(path) as (archive, members):
-        for subject, action, take in keys:
-            if subject not in (*train_subjects, *test_subjects):
-                continue
-            key = f"{subject}/{action}/{take}"
-            try:
-                motion = _read_motion(archive, members[key], path, key)
-            except InputError as error:
-                bad[key] = str(error)
-                if len(bad) == MOST_BAD:
-                    break
-                continue
-            upright.append(uprightness(motion))
-            takes.append(Take(subject, action, take, len(motion), lambda motion=motion: centred(motion)))
+    for key in used:
+        try:
+            motion = _check_motion(found[stored[key]], path, key)
+        except InputError as error:
+            bad[key] = str(error)
+            if len(bad) == MOST_BAD:
+                break
+            continue
+        upright.append(uprightness(motion))
+        takes.append(Take(*key.split("/"), len(motion), lambda motion=motion: centred(motion)))
     if bad:
         raise InputError(
             "\n".join(bad.values()) + f"\nMend them, or leave them out: -p leave_out {shlex.quote(','.join(bad))}"
@@ -145,27 +140,22 @@ def read_plain_motion(
     )
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
-    with ExitStack() as stack:
-        try:
-            opened = stack.enter_context(open_npz(path))
-        except (RefusedError, *FAULTS) as error:
-            raise InputError(f"{path}: not an .npz of plain arrays ({error})") from error
-        archive, members = opened
-        tidy = {tidy_name(key): info for key, info in members.items()}
-        if len(tidy) < len(members):
-            twice = next(key for key in members if [tidy_name(other) for other in members].count(tidy_name(key)) > 1)
-            raise InputError(f"{path}: key {twice!a} is there twice, in two ways of writing it; rename one")
-        yield archive, tidy
+def _stored_keys(path: Path) -> dict[str, str]:
+    """The file's keys by their tidy names, in the file's order."""
+    stored = list_npz_keys(path)
+    tidy = {tidy_name(key): key for key in stored}
+    if len(tidy) < len(stored):
+        twice = next(key for key in stored if tidy[tidy_name(key)] != key)
+        raise InputError(f"{path}: key {twice!a} is there twice, in two ways of writing it; rename one")
+    return tidy
 
 
-def _read_motion(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, key: str) -> np.ndarray:
-    try:
-        with open_member(archive, info) as member:
-            motion = read_values(member)
-    except (RefusedError, *FAULTS) as error:
-        raise InputError(f"{path}: key {key!r} cannot be read as a plain array ({error})") from error
+def _check_motion(motion: object, path: Path, key: str) -> np.ndarray:
+    """The array under a key, where it is the motion of a person."""
+    if isinstance(motion, InputError):
+        raise motion
+    if not isinstance(motion, np.ndarray):
+        raise InputError(f"{path}: key {key!r} holds an object; expected a plain array")
     expected = f"expected float (frames, {H36M_17.num_joints}, 3), world metres"
     if motion.dtype.kind != "f" or motion.ndim != 3 or motion.shape[1:] != (H36M_17.num_joints, 3) or not len(motion):
         raise InputError(f"{path}: key {key!r} is {motion.dtype}{motion.shape}, {expected}")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pose3d_lib.errors import InputError, printable
-from pose3d_lib.sources.restricted_pickle import list_npz_keys
 from pose3d_lib.sources.text_files import decode_head, delimiter_of
 from pose3d_lib.sources.zips import open_zip
+from pose3d_lib.untrusted.client import list_npz_keys
 
 LOOKED_AT = 500
 """Entries of a folder that tell what it is."""

@@ -19,7 +19,6 @@ from pose3d_lib.errors import InputError, some
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import human36m_facts, selection
 from pose3d_lib.sources.filming import GT, SCORES, check_in_front, one_thread
-from pose3d_lib.sources.restricted_pickle import read_npz_key
 from pose3d_lib.sources.scoring import WITHOUT
 from pose3d_lib.sources.selection import Key
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
@@ -27,6 +26,7 @@ from pose3d_lib.sources.videopose3d.checks import check_keypoints, check_motions
 from pose3d_lib.sources.videopose3d.layouts import read_layout
 from pose3d_lib.sources.videopose3d.scores import settle_scores
 from pose3d_lib.sources.videopose3d.sets import MotionSet, known_sets, open_set, settle_actions
+from pose3d_lib.untrusted.client import read_npz_key
 
 PARAMETERS = ("leave_out",)
 KEYPOINTS = GT

@@ -5,7 +5,6 @@ the arrays: a text of JSON under a key of its own that other programs pass over.
 """
 
 import difflib
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -19,7 +18,7 @@ from pose3d_lib.cameras import Camera, h36m_cameras, humaneva_cameras
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17, H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20, Skeleton
 from pose3d_lib.sources import human36m_facts
-from pose3d_lib.sources.restricted_pickle import list_npz_keys, read_npz_key
+from pose3d_lib.untrusted.client import list_npz_keys, read_npz_key
 
 HUMANEVA_SUBJECTS = {
     "train": ("Train/S1", "Train/S2", "Train/S3"),
@@ -152,12 +151,10 @@ def open_set(path: Path, name: str) -> MotionSet:
         InputError: the description is not one.
     """
     if path.is_file() and DESCRIPTION in list_npz_keys(path):
-        with zipfile.ZipFile(path) as archive:
-            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-        if sizes[DESCRIPTION] > LONGEST_DESCRIPTION:
-            raise InputError(f"{path}, key {DESCRIPTION!r}: {sizes[DESCRIPTION]:,} bytes are no description")
         text = read_npz_key(path, DESCRIPTION)
         try:
+            if text.nbytes > LONGEST_DESCRIPTION:
+                raise ValueError(f"{text.nbytes:,} bytes")
             described = Description.model_validate_json(tidy_name(text.item()))
         except (ValidationError, AttributeError, TypeError, ValueError) as error:
             reason = "; ".join(str(error).splitlines()[:3])[:300]
