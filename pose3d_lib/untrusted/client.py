@@ -114,9 +114,11 @@ class _Reader:
             with self._watched(START_SECONDS, None):
                 self._send({**request, "memory": memory, "seconds": seconds})
                 ready = self._process.stdout.readline(100)
+            if not ready:
+                raise Refused(self._why_it_died(seconds))
             with self._watched(WALL_SECONDS + more, memory):
                 longest = max(LONGEST_ANSWER, ANSWER_RATIO * size)
-                line = self._process.stdout.readline(longest) if ready else b""
+                line = self._process.stdout.readline(longest)
             if len(line) == longest:
                 raise Refused("holds more values than motion or a network has; refused")
             if not line.endswith(b"\n"):
