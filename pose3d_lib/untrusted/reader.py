@@ -49,25 +49,12 @@ def open_npz(path: str) -> Iterator[tuple[list[Key], Read]]:
             members[key] = info
             _check_ratio(info.file_size, os.path.getsize(path), f"key {key!r} ")
         _check_ratio(sum(info.file_size for info in members.values()), os.path.getsize(path))
-        with _closing() as opened:
-            yield list(members), lambda key: _read_member(archive, members[key], opened)
+        yield list(members), lambda key: _read_member(archive, members[key])
 
 
-@contextmanager
-def _closing() -> Iterator[list[BinaryIO]]:
-    opened: list[BinaryIO] = []
-    try:
-        yield opened
-    finally:
-        for file in opened:
-            file.close()
-
-
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, opened: list[BinaryIO]) -> object:
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> object:
     _check_ratio(info.file_size, info.compress_size)
-    for file in opened:
-        file.close()
-    opened[:] = [file := archive.open(info)]
+    file = archive.open(info)  # which ends with the archive, after the values are written
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise Refused(f"is of the .npy format {version}; known: (1, 0), (2, 0)")
