@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -151,6 +152,14 @@ def test_memory_is_watched_where_it_cannot_be_limited(tmp_path: Path, monkeypatc
     np.savez_compressed(path, a={"S1": np.zeros(6_000_000)})
     with pytest.raises(InputError, match=r"a\.npz.*memory"):
         read_npz_key(path, "a")
+
+
+def test_a_full_temporary_folder_is_named_as_the_reason(good: Path) -> None:
+    list_npz_keys(good)
+    resource.prlimit(reader().pid, resource.RLIMIT_FSIZE, (10, 10))
+    with pytest.raises(InputError, match=r"good\.npz.* temporary folder .*TMPDIR"):
+        read_npz_key(good, "numbers")
+    client.stop()
 
 
 def test_threads_take_turns(good: Path) -> None:

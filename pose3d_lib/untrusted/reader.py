@@ -4,6 +4,7 @@ It is asked by lines of JSON on its standard input, limits itself for each file,
 file in its working folder, which belongs to it alone.
 """
 
+import errno
 import importlib
 import json
 import os
@@ -231,6 +232,10 @@ def reason_of(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "needs more memory than a file of its size may; refused"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return (
+            f"unpacks to more than the temporary folder takes ({error.strerror}); make room, or name another by TMPDIR"
+        )
     if asked := re.search(r"global: GLOBAL (\S+)", str(error)):  # of PyTorch's reader
         return f"asks for {asked[1]}, {CODE}"
     return f"cannot be read ({type(error).__name__}: {str(error)[:300]}); get the file again"
