@@ -47,7 +47,7 @@ def draw_training(frames: pd.Series, action: str, title: str) -> Figure:
         ("Figure 1. Original: every action, once", "one lifter\nfor all actions", ORIGINAL),
         (f"Figure 2. Action-based: {action}, t = {t:.2f} times", f"one lifter\nfor {action}", ACTION_BASED),
     )
-    for own_axes, (title, model, arm) in zip(axes, texts, strict=True):
+    for own_axes, (part, model, arm) in zip(axes, texts, strict=True):
         own_axes.annotate(
             "",
             xy=(1.25, total / 2),
@@ -57,7 +57,7 @@ def draw_training(frames: pd.Series, action: str, title: str) -> Figure:
         box = {"boxstyle": "round,pad=0.6", "facecolor": ARM_COLOURS[arm], "alpha": 0.35, "edgecolor": "#333333"}
         own_axes.text(1.3, total / 2, model, ha="left", va="center", fontsize=10, bbox=box)
         own_axes.set(xlim=(-0.55, 2.6), xticks=[])
-        own_axes.set_title(title, fontsize=10)
+        own_axes.set_title(part, fontsize=10)
         _open_frame(own_axes, "top", "right", "bottom")
     axes[0].set_ylabel("training frames seen in one unit epoch")
     figure.suptitle(title, fontsize=10)

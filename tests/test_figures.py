@@ -55,6 +55,14 @@ def test_the_two_trainings_are_drawn_equally_high(action: str) -> None:
     check_legible(figure)
 
 
+def test_the_two_trainings_have_a_title_each_below_that_of_the_figure() -> None:
+    figure = figures.draw_training(FRAMES, "Sitting", "Shown, made-up (synthetic data)")
+    assert figure.get_suptitle() == "Shown, made-up (synthetic data)"
+    left, right = (axes.get_title() for axes in figure.axes)
+    assert "Original" in left
+    assert "Sitting" in right
+
+
 def test_a_training_on_very_unequal_actions_is_legible() -> None:
     check_legible(
         figures.draw_training(
