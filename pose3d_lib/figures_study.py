@@ -58,7 +58,7 @@ def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", interv
 
     Args:
         table: "Action" and for either arm "<arm>, mean", "<arm>, low" and "<arm>, high", the last two NaN where there is
-            one seed; "<arm>, quoted", if there is such a column, holds the paper's own figures.
+            one seed.
         error: what is measured, with its unit.
         interval: what the bars are.
     """
@@ -79,17 +79,12 @@ def _draw_dots(table: pd.DataFrame, title: str, error: str, interval: str, arms:
     for own in table.to_dict("records"):
         for place, arm in enumerate(arms):
             y = heights[own["Action"]] + 0.26 * ((len(arms) - 1) / 2 - place)
-            colour, marker = COLOURS[arm], MARKERS[arm]
             mean, low, high = (own[f"{arm}, {part}"] for part in ("mean", "low", "high"))
-            draw_interval(axes, mean, y, low, high, colour, marker=marker)
-            quoted = own.get(f"{arm}, quoted", np.nan)
-            draw_interval(axes, quoted, y, np.nan, np.nan, colour, marker=marker, filled=False)
+            draw_interval(axes, mean, y, low, high, COLOURS[arm], marker=MARKERS[arm])
     axes.set_xlabel(plain(error))
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
     axes.set_axisbelow(True)
     handles = [dot(COLOURS[arm], arm, marker=MARKERS[arm]) for arm in arms]
-    if any(table[column].notna().any() for column in table if column.endswith(", quoted")):
-        handles.append(dot(GREY, "quoted from the paper", filled=False))
     bars = table.melt(value_vars=[f"{arm}, low" for arm in arms], value_name="low")
     return finish_figure(figure, title, explain_bars(bars, "low", interval), handles)
 

@@ -50,7 +50,7 @@ def show_arms(table: pd.DataFrame) -> pd.DataFrame:
     shown["Verdict"] = table.Verdict
     quoted = table[[f"{arm}, quoted" for arm in ARMS]]
     if quoted.notna().any(axis=None):
-        shown["Quoted from the paper"] = [show_quoted(*row) for row in quoted.to_numpy()]
+        shown["Quoted, Human3.6M"] = [show_quoted(*row) for row in quoted.to_numpy()]
     return shown
 
 
@@ -77,7 +77,7 @@ def show_table_3(table: pd.DataFrame) -> pd.DataFrame:
         shown[named(metric)] = [show_value(*row) for row in table[columns].to_numpy()]
     quotes = ("time, quoted [s]", *(f"{named(metric)}, quoted" for metric in ("mpjpe", "mpjve")))
     if table[list(quotes)].notna().any(axis=None):
-        shown["Quoted: time, MPJPE, MPJVE"] = [_quotes(row) for row in table[list(quotes)].to_numpy()]
+        shown["Quoted, Human3.6M: time, MPJPE, MPJVE"] = [_quotes(row) for row in table[list(quotes)].to_numpy()]
     return shown
 
 

@@ -128,10 +128,10 @@ def test_one_model_of_a_single_seed_among_others_says_so(tiny_data: PoseDataset)
 
 def test_the_paper_s_figures_have_a_column_only_where_there_are_some(tiny_data: PoseDataset) -> None:
     comparison = make_comparison(tiny_data)
-    quoted = show_arms(compare_arms(comparison, "mpjpe", "1"))["Quoted from the paper"]
+    quoted = show_arms(compare_arms(comparison, "mpjpe", "1"))["Quoted, Human3.6M"]
     assert quoted.tolist() == ["56.34, 52.07 (-7.6 %)", "70.49, 70.86 (+0.5 %)", "", ""]
     walking = Comparison(comparison.original, {"Walking": comparison.action_based["Walking"]}, [])
-    assert "Quoted from the paper" not in show_arms(compare_arms(walking, "mpjpe", "1"))
+    assert "Quoted, Human3.6M" not in show_arms(compare_arms(walking, "mpjpe", "1"))
 
 
 # Table 3
@@ -150,10 +150,10 @@ def test_table_3_for_reading(tiny_data: PoseDataset) -> None:
         "training [processor s/M windows]",
         "MPJPE [mm]",
         "MPJVE [mm/frame]",
-        "Quoted: time, MPJPE, MPJVE",
+        "Quoted, Human3.6M: time, MPJPE, MPJVE",
     ]
     quoted = [["81,173 s, 43.30 mm, 2.24 mm/frame"], ["56,921 s, 49.27 mm, 2.56 mm/frame"], *[[""]] * 4]
-    assert shown[["Quoted: time, MPJPE, MPJVE"]].to_numpy().tolist() == quoted
+    assert shown[["Quoted, Human3.6M: time, MPJPE, MPJVE"]].to_numpy().tolist() == quoted
     assert shown.iloc[0].tolist()[2:-1] == ["24,000", "7.0", "240.00", "3,750,000", "50.0", "50.00", "47.00"]
     assert shown.iloc[3].tolist()[:5] == ["Sitting", "Action-based", "16,000", "7.0", "200.00"]
 
