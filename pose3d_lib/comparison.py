@@ -144,7 +144,7 @@ def _foreign(folder: Path, wanted: set[str], data: PoseDataset) -> str:
 
 
 def describe(comparison: Comparison, data: PoseDataset) -> str:
-    """What stands under every table and figure: which data, which network, how many runs, on what machine."""
+    """What stands under every table and figure: which data, which network, how many runs."""
     return describe_runs(comparison.runs, data)
 
 
@@ -153,7 +153,6 @@ def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:
     runs = list({run.folder: run for run in runs}.values())
     configs = [run.config for run in runs]
     based = [config for config in configs if not config.is_baseline] or configs
-    machine = sorted({f"{run.provenance['processor']}, {run.provenance['device']}" for run in runs})
     origin = "SYNTHETIC data, nobody was filmed" if data.synthetic else "Data"
     network = f"{_all(c.receptive_field for c in configs)} frames, {_all(c.channels for c in configs)} channels"
     if any(config.precision != "float32" for config in configs):
@@ -165,8 +164,13 @@ def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:
     who = f"test subjects {', '.join(data.test_subjects)}"
     return (
         f"{origin}: {data.name}, {seen}, {who}. {network}, {lengths}, {rules}. "
-        f"{len(runs)} run{'s' * (len(runs) != 1)}, seed {_all(c.seed for c in configs)}, on {'; '.join(machine)}."
+        f"{len(runs)} run{'s' * (len(runs) != 1)}, seed {_all(c.seed for c in configs)}."
     )
+
+
+def name_machines(runs: Sequence[Run]) -> str:
+    """What the times of runs depend on: the processors and devices that they were made on."""
+    return "; ".join(sorted({f"{run.provenance['processor']}, {run.provenance['device']}" for run in runs}))
 
 
 def _all(values: Iterable) -> str:

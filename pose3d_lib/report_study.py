@@ -8,7 +8,7 @@ import pandas as pd
 
 from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.beyond import plan_beyond
-from pose3d_lib.comparison import describe, describe_runs
+from pose3d_lib.comparison import describe, describe_runs, name_machines
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, NAMES, named
 from pose3d_lib.evidence import why_not_timed
@@ -45,7 +45,7 @@ def name_condition(condition: Condition) -> str:
 
 
 def show_study(results: StudyResults) -> None:
-    """What the study consists of, how much of it is finished, and what is left out."""
+    """What the study consists of, and how much of it is finished."""
     planned, missing = len(results.planned), len(results.missing)
     show_table(study_table(results.comparisons), "A run that two rows share, such as the original's, was made once.")
     if missing:
@@ -58,12 +58,6 @@ def show_study(results: StudyResults) -> None:
     else:
         say(f"All {planned} planned runs are finished.")
     _say_actions(results)
-    if len(results.left_out):
-        counts = results.left_out["Left out because"].str.replace(r"\d+ % trained", "in training", regex=True)
-        say(f"**{len(results.left_out)} run folders are left out** that could have been meant:")
-        summary = results.left_out.assign(**{"Left out because": counts}).groupby("Left out because", sort=False).Run
-        rows = [(reason, len(runs), ", ".join(runs.iloc[:2])) for reason, runs in summary]
-        show_table(pd.DataFrame(rows, columns=["Left out because", "Run folders", "Such as"]))
 
 
 def _say_actions(results: StudyResults) -> None:
@@ -167,6 +161,7 @@ def show_long(results: StudyResults) -> None:
         table = table_3(comparison)
         name = name_condition(condition)
         caption = f"Table 3, {name}. {HOW_TO_READ} {describe(comparison, results.data)}"
+        caption += f" Times: {name_machines(comparison.runs)}."
         shown = show_table_3(table)
         save_table(table, results.folder / results.file_name("table_3", condition), caption, shown)
         say(f"**{name[:1].upper()}{name[1:]}**")

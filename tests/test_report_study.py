@@ -43,7 +43,9 @@ def test_a_study_that_is_finished_says_so_and_what_it_compares(tiny_data: PoseDa
     assert "Without a comparison" not in shown()
 
 
-def test_what_is_missing_and_what_is_left_out_is_said(tiny_data: PoseDataset, shown) -> None:
+def test_what_is_missing_is_said_and_nothing_of_folders_that_are_no_part_of_the_study(
+    tiny_data: PoseDataset, shown
+) -> None:
     config = make_study(seeds="0,1,2")
     planned = study_runs(config, tiny_data)
     for run in write_runs(planned[:2], tiny_data):
@@ -53,9 +55,7 @@ def test_what_is_missing_and_what_is_left_out_is_said(tiny_data: PoseDataset, sh
     report_study.show_study(collect_study(config, tiny_data))
     assert "**12 of 12 planned runs are not finished**: All (seed 0), Eating (seed 0), Sitting (seed 0)," in shown()
     assert " and 4 more. " in shown()
-    assert "**3 run folders are left out**" in shown()
-    assert re.search(r"\| unfinished +\| +2 \| All-27f-1ue-seed0-\w+, Eating-27f", shown())
-    assert re.search(r"\| of another dataset, elsewhere \(\w{6}\) +\| +1 \| Walking-27f", shown())
+    assert not re.search(r"elsewhere|27f|-[0-9a-f]{10}", shown())
 
 
 def test_actions_that_cannot_be_compared_are_named_with_the_reason(hand_made, shown) -> None:
