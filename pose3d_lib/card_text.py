@@ -8,22 +8,26 @@ import torch
 from pose3d_lib.card_parts import Errors, Network, Training
 from pose3d_lib.config import RunConfig
 from pose3d_lib.errors import printable
+from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.evaluation import METRICS, errors_table
 from pose3d_lib.model import receptive_field
 from pose3d_lib.model_card import ModelCard, build_networks
-from pose3d_lib.table_files import to_markdown
+from pose3d_lib.table_files import to_markdown, to_text
 
 FEATURES = {2: "x and y", 3: "x, y and its score"}
 
 UNKNOWN = "nobody knows"
 
 ASSUMED = "Not in its file, and assumed"
+ERRORS_ON = "Errors on "
+"""Begins the title of the table."""
+
 BRIEF = ("Origin", "Network", ASSUMED, "Licence")
 """Titles of what has to be known of a model first."""
 
 
 def describe_card(card: ModelCard) -> Iterator[tuple[str, str]]:
-    """What there is to know of a model, as titles and texts; a text of several lines is a list or a table."""
+    """What there is to know of a model, as titles and plain texts; a text of several lines is a list or a table."""
     yield "Origin", card.origin
     yield "Network", _network(card)
     yield "Sees", _seen(card)
@@ -41,16 +45,18 @@ def describe_card(card: ModelCard) -> Iterator[tuple[str, str]]:
     if card.errors is None:
         yield "Errors", f"{UNKNOWN} here; `pose3d evaluate` measures them"
     else:
-        yield f"Errors on {_errors_title(card.errors)}", to_markdown(_errors(card.errors))
+        yield f"{ERRORS_ON}{_errors_title(card.errors)}", to_text(_errors(card.errors))
 
 
 def card_markdown(card: ModelCard) -> str:
     """The card as a document of its own."""
-    lines = [f"# {card.name}", ""]
+    lines = [f"# {escape_markdown(card.name)}", ""]
     for title, text in describe_card(card):
-        rows = text.splitlines()
-        listed = len(rows) > 1 and not text.startswith("|")
-        lines += [f"## {title}", "", "\n".join(f"- {row}" for row in rows) if listed else text, ""]
+        rows = [escape_markdown(row) for row in text.splitlines()]
+        body = "\n".join(f"- {row}" for row in rows) if len(rows) > 1 else "".join(rows)
+        if title.startswith(ERRORS_ON):
+            body = to_markdown(_errors(card.errors))
+        lines += [f"## {escape_markdown(title)}", "", body, ""]
     return "\n".join(lines)
 
 

@@ -127,7 +127,7 @@ def _train(configs: list, jobs: int = 1, scheduler: str = "local") -> None:
     from pose3d_lib.run_status import sweep_table
     from pose3d_lib.sources import open_dataset
     from pose3d_lib.sweep import raise_failures, run_sweep
-    from pose3d_lib.table_files import to_markdown
+    from pose3d_lib.table_files import to_text
     from pose3d_lib.terminal import RunBoard
 
     data = open_dataset(configs[0].data, progress=click.echo)
@@ -136,7 +136,7 @@ def _train(configs: list, jobs: int = 1, scheduler: str = "local") -> None:
         statuses = run_sweep(
             configs, data, jobs=jobs, begun=begun, scheduler=scheduler, on_look=board.show, say=board.say
         )
-    click.echo(to_markdown(sweep_table(statuses)))
+    click.echo(to_text(sweep_table(statuses)))
     for status in statuses if len(statuses) == 1 else []:
         click.echo(f"run folder: {status.folder}")
     raise_failures(statuses)

@@ -63,7 +63,7 @@ def check(dataset: str, given: Given) -> None:
         summary_table,
     )
     from pose3d_lib.sources import used_parameters
-    from pose3d_lib.table_files import to_markdown
+    from pose3d_lib.table_files import to_text
 
     opened = _open(dataset, given)
     checkup = check_dataset(opened, parameters=used_parameters(dataset))
@@ -75,7 +75,7 @@ def check(dataset: str, given: Given) -> None:
         ("Camera frames of every subject and action", frames_table(opened).reset_index()),
         ("What was checked", summary[summary["Looked at"] > 0].drop(columns=["Measured", "Limits"])),
     ):
-        click.echo(f"\n{title}\n\n{to_markdown(table)}")
+        click.echo(f"\n{title}\n\n{to_text(table)}")
     click.echo("\nWhat was found\n")
     for level, what, advice in describe_findings(checkup):
         click.echo(f"{level}: {what}")

@@ -48,7 +48,7 @@ def evaluate(
     opened = open_model(model, say=click.echo)
     from pose3d_lib import model_errors
     from pose3d_lib.sources import open_dataset
-    from pose3d_lib.table_files import save_table, to_markdown
+    from pose3d_lib.table_files import save_table, to_text
     from pose3d_lib.videopose3d_export import check_absent
 
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
@@ -66,7 +66,7 @@ def evaluate(
     errors = model_errors.measure(opened, data, spec.keypoints, clips, mirror=mirror)
     table = model_errors.errors_by(errors, by)
     caption = model_errors.describe_measured(opened, data, spec.keypoints, errors, mirror=mirror)
-    click.echo(f"{to_markdown(table)}\n\n{caption}")
+    click.echo(f"{to_text(table)}\n\n{caption}")
     if output is not None:
         save_table(table, output / "errors", caption)
         errors.to_csv(output / "clips.csv", index=False)

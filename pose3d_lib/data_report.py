@@ -8,6 +8,7 @@ import pandas as pd
 from pose3d_lib import drawings, figures, figures_doctor, kinematics
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import check_dataset, findings_table, leave_out_line
+from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.report import say, show_figure, show_table
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources import used_parameters
@@ -57,7 +58,7 @@ def show_keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -
     if exact in data.keypoints and keypoints != exact and data.layouts[exact] == data.layouts[keypoints]:
         show_table(keypoint_errors(data, keypoints, exact))
     else:
-        say(f"The keypoints {keypoints!r} have nothing to be compared with in this dataset.")
+        say(f"The keypoints {escape_markdown(repr(keypoints))} have nothing to be compared with in this dataset.")
 
 
 def show_checkup(data: PoseDataset, spec: DataSpec) -> None:
@@ -68,12 +69,14 @@ def show_checkup(data: PoseDataset, spec: DataSpec) -> None:
     if not len(table):
         say("Nothing was found that a reader should know of.")
         return
-    show_table(table, "`pose3d data check` lists all." if len(findings_table(checkup)) > len(table) else "")
+    show_table(table)
+    if len(findings_table(checkup)) > len(table):
+        say("`pose3d data check` lists all.")
     worst = figures_doctor.draw_worst(checkup)
     if worst is not None:
         show_figure(worst)
     if line := leave_out_line(checkup):
-        say(f"To go on without the takes that hold errors, give every notebook this parameter: `{line}`")
+        print(f"To go on without the takes that hold errors, give every notebook this parameter: {line}")
 
 
 def show_shares(data: PoseDataset) -> None:

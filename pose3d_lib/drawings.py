@@ -12,6 +12,7 @@ from mpl_toolkits.mplot3d import Axes3D
 
 from pose3d_lib.cameras import Camera
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.escaping import escape_mathtext
 from pose3d_lib.lifted import Lifted, LiftedClip
 from pose3d_lib.skeleton import Skeleton
 
@@ -105,12 +106,13 @@ def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str)
         axes = figure.add_subplot(1, columns, number)
         camera = data.cameras[view.camera]
         draw_2d(axes, data.keypoints[keypoints][view.start + frame], data.layouts[keypoints], camera)
-        axes.set_title(f"camera {camera.name}", fontsize=9)
+        axes.set_title(escape_mathtext(f"camera {camera.name}"), fontsize=9)
     if clip.labelled:
         axes = figure.add_subplot(1, columns, columns, projection="3d")
         draw_3d(axes, data.positions[views.start.iloc[0] + frame], data.skeleton)
-        axes.set_title(f"3D, from camera {data.cameras[views.camera.iloc[0]].name}", fontsize=9)
-    figure.suptitle(f"{data.name}: {clip.subject}, {clip.action}, take {clip['take']}, frame {frame}", fontsize=10)
+        axes.set_title(escape_mathtext(f"3D, from camera {data.cameras[views.camera.iloc[0]].name}"), fontsize=9)
+    title = f"{data.name}: {clip.subject}, {clip.action}, take {clip['take']}, frame {frame}"
+    figure.suptitle(escape_mathtext(title), fontsize=10)
     figure.legend(handles=SIDES, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
 
@@ -139,7 +141,7 @@ def draw_prediction(
     )
     figure = plt.figure(figsize=(2.1 * len(frames), 4.9), layout="constrained")
     _draw_columns(figure, seen, data.layouts[keypoints], data.skeleton, frames)
-    figure.suptitle(f"{data.name}: {seen.name}", fontsize=10)
+    figure.suptitle(escape_mathtext(f"{data.name}: {seen.name}"), fontsize=10)
     figure.legend(handles=[*SIDES, TRUTH_LINE], loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     return figure
 
@@ -156,12 +158,11 @@ def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
     bands = figure.subfigures(len(clips) + 1, 1, height_ratios=[*[4.7] * len(clips), 0.7])
     for band, clip in zip(bands, clips, strict=False):
         _draw_columns(band, clip, lifted.layout, lifted.skeleton, _frames_between(len(clip.frames)), columns)
-        band.suptitle(clip.name, fontsize=10, parse_math=False)  # a video may be called $x$
+        band.suptitle(escape_mathtext(clip.name), fontsize=10)
     handles = [*SIDES, *([TRUTH_LINE] if any(clip.truth is not None for clip in clips) else [])]
     nobody = "synthetic data, nobody was filmed; " if lifted.synthetic else ""
-    bands[-1].suptitle(
-        f"{lifted.dataset}: {nobody}keypoints {lifted.keypoints}\nmodel {lifted.model}", fontsize=9, parse_math=False
-    )
+    title = f"{lifted.dataset}: {nobody}keypoints {lifted.keypoints}\nmodel {lifted.model}"
+    bands[-1].suptitle(escape_mathtext(title), fontsize=9)
     bands[-1].legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=8, frameon=False)
     return figure
 
@@ -201,7 +202,7 @@ def draw_actions(data: PoseDataset, subject: str, columns: int = 5) -> Figure:
     for number, (_, clip) in enumerate(clips.iterrows(), start=1):
         axes = figure.add_subplot(rows, columns, number, projection="3d")
         draw_3d(axes, data.positions[(clip.start + clip.stop) // 2], data.skeleton)
-        axes.set_title(clip.action, fontsize=9, y=0.97)
-    figure.suptitle(f"{data.name}: {subject}, the middle of each action's first take", fontsize=10)
+        axes.set_title(escape_mathtext(clip.action), fontsize=9, y=0.97)
+    figure.suptitle(escape_mathtext(f"{data.name}: {subject}, the middle of each action's first take"), fontsize=10)
     figure.legend(handles=SIDES, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure

@@ -12,12 +12,19 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from pose3d_lib.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.budget import BN_MOMENTUM_FIRST
+from pose3d_lib.escaping import escape_mathtext
 from pose3d_lib.model import receptive_field
 
 ARM_COLOURS = {ORIGINAL: "#0072b2", ACTION_BASED: "#e69f00"}
 """The same for either arm in every figure; apart for colour-blind readers and in grey."""
 
 REST = "#c9d3dc"
+
+
+def shorten(name: object, most: int = 24) -> str:
+    """A name for a row, a column or a panel: of a very long one both ends."""
+    name = str(name)
+    return escape_mathtext(name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 2 + 1 :]}")
 
 
 def draw_training(frames: pd.Series, action: str, title: str) -> Figure:
@@ -36,16 +43,20 @@ def draw_training(frames: pd.Series, action: str, title: str) -> Figure:
         colour = ARM_COLOURS[ACTION_BASED] if name == action else REST
         axes[0].bar(0, high - low, bottom=low, width=1, color=colour, edgecolor="white", linewidth=0.8)
         if high - low > 0.025 * total:
-            axes[0].text(0, (low + high) / 2, name, ha="center", va="center", fontsize=7)
+            axes[0].text(0, (low + high) / 2, shorten(name), ha="center", va="center", fontsize=7)
     for repeat in range(int(np.ceil(t))):
         height = min(own, total - repeat * own)
         axes[1].bar(0, height, bottom=repeat * own, width=1, color=ARM_COLOURS[ACTION_BASED], edgecolor="white", lw=0.8)
         if height > 0.025 * total:
-            label = action if height == own else f"{height / own:.2f} of {action}"
+            label = shorten(action) if height == own else f"{height / own:.2f} of {shorten(action)}"
             axes[1].text(0, repeat * own + height / 2, label, ha="center", va="center", fontsize=7)
     texts = (
         ("Figure 1. Original: every action, once", "one lifter\nfor all actions", ORIGINAL),
-        (f"Figure 2. Action-based: {action}, t = {t:.2f} times", f"one lifter\nfor {action}", ACTION_BASED),
+        (
+            f"Figure 2. Action-based: {shorten(action)}, t = {t:.2f} times",
+            f"one lifter\nfor {shorten(action)}",
+            ACTION_BASED,
+        ),
     )
     for own_axes, (part, model, arm) in zip(axes, texts, strict=True):
         own_axes.annotate(
@@ -60,7 +71,7 @@ def draw_training(frames: pd.Series, action: str, title: str) -> Figure:
         own_axes.set_title(part, fontsize=10)
         _open_frame(own_axes, "top", "right", "bottom")
     axes[0].set_ylabel("training frames seen in one unit epoch")
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(escape_mathtext(title), fontsize=10)
     axes[0].yaxis.set_major_formatter("{x:,.0f}")
     return figure
 
@@ -98,7 +109,8 @@ def draw_shares(frames: pd.Series) -> Figure:
     """t of formula (1) for every action: how often its frames must be seen to make as many as all actions have."""
     t = (frames.sum() / frames).sort_values()
     figure, axes = plt.subplots(figsize=(7.2, 0.26 * len(t) + 1.1), layout="constrained")
-    axes.barh(t.index, t, color=ARM_COLOURS[ACTION_BASED])
+    axes.barh(range(len(t)), t, color=ARM_COLOURS[ACTION_BASED])
+    axes.set_yticks(range(len(t)), [shorten(action) for action in t.index])
     for row, value in enumerate(t):
         axes.text(0.01 * t.max(), row, f"{value:.1f}", va="center", fontsize=8)
     axes.vlines(len(t), -0.6, len(t) - 0.4, color="#333333", linewidth=1, linestyle="--")

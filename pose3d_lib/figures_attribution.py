@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pose3d_lib.attribution import BUDGET, WHOLE
+from pose3d_lib.escaping import escape_mathtext
 from pose3d_lib.figures_layout import (
     DOUBLE,
     GREY,
@@ -22,7 +23,6 @@ from pose3d_lib.figures_layout import (
     finish_figure,
     make_room,
     name_panel,
-    plain,
     start_figure,
     wrap,
 )
@@ -69,12 +69,12 @@ def draw_attribution(
         sums.add(tuple(summands))
         _draw_parts(axes, own, summands)
         name_panel(axes, CLAIM_NAMES.get(claim, claim), (width - 0.4) / columns)
-        axes.set_xlabel(plain(own.unit.iloc[0]))
+        axes.set_xlabel(escape_mathtext(own.unit.iloc[0]))
         wrap(axes.xaxis.label, width / columns - 0.7)
     make_room(figure, rows)
     note = f"{below} {explain_bars(table, 'low', interval)}".strip()
     if len(sums) == 1 and all(sums):
-        note = f"Published effect = {' + '.join(plain(part) for part in next(iter(sums)))}. {note}"
+        note = f"Published effect = {' + '.join(next(iter(sums)))}. {note}"
     handles = [dot(INK, "interval leaves out zero"), dot(INK, "zero within the interval, or no interval", filled=False)]
     return finish_figure(figure, title, note, handles)
 
@@ -104,7 +104,7 @@ def _draw_parts(axes: Axes, own: pd.DataFrame, summands: Sequence[str]) -> None:
             y -= 0.4
         for part in group:
             sign = ("= " if part == summands[0] else "+ ") if part in summands else ""
-            labels.append("published effect" if part == WHOLE else plain(f"{sign}{part}"))
+            labels.append("published effect" if part == WHOLE else escape_mathtext(f"{sign}{part}"))
             ticks.append(y)
             effect, low, high = own.loc[part, ["effect", "low", "high"]]
             axes.barh(y, effect, height=0.62, color=GREY if part == WHOLE else "#d5dce3", zorder=1)

@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import dendrogram, leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
-from pose3d_lib.figures import ARM_COLOURS
+from pose3d_lib.figures import ARM_COLOURS, shorten
 from pose3d_lib.figures_layout import (
     DOUBLE,
     GREY,
@@ -26,8 +26,6 @@ from pose3d_lib.figures_layout import (
     finish_figure,
     log_axis,
     name_panel,
-    plain,
-    shorten,
     start_figure,
 )
 
@@ -179,7 +177,7 @@ def draw_joint_bars(table: pd.DataFrame, title: str) -> Figure:
     note = (
         f"Bars: mean of {actions} actions; lines: from the least to the most."
         if actions > 1
-        else f"{plain(table.action.iloc[0])} only."
+        else f"{table.action.iloc[0]} only."
     )
     return finish_figure(figure, title, note, handles)
 

@@ -12,6 +12,8 @@ from pose3d_lib.doctor import Checkup, name_take
 from pose3d_lib.doctor.checks import CHECKS, ERROR, WARNING
 from pose3d_lib.doctor.limits import FASTEST_JOINT
 from pose3d_lib.drawings import MIDDLE, SIDES, draw_2d, draw_3d
+from pose3d_lib.escaping import escape_mathtext
+from pose3d_lib.figures import shorten
 
 LEVEL_COLOURS = {None: "#0072b2", WARNING: "#e69f00", ERROR: "#c1272d"}
 """Of what passes, of warnings and of errors; apart for colour-blind readers, and in grey by their place."""
@@ -41,7 +43,7 @@ def draw_checks(checkup: Checkup) -> Figure:
             x = dots.share.clip(LEAST_SHARE, most)
             axes.scatter(x, row + rng.uniform(-0.22, 0.22, len(dots)), color=colour, linewidths=0, **style)
         worst = own.iloc[-1]
-        where = "" if worst.share <= LEAST_SHARE else f", {_shorten(name_take(checkup.data, worst.clip_row))}"
+        where = "" if worst.share <= LEAST_SHARE else f", {shorten(name_take(checkup.data, worst.clip_row), 46)}"
         text = f"{CHECKS[name].show(worst.value)}{where}"
         axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
     axes.text(1.02, len(names), "worst value, and where", transform=axes.get_yaxis_transform(), va="center", fontsize=8)
@@ -52,7 +54,7 @@ def draw_checks(checkup: Checkup) -> Figure:
     axes.set_yticklabels(reversed(names), fontsize=8.5)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("share of the limit that a take uses up; a finding beyond 1")
-    figure.suptitle(f"{_shorten(checkup.data.name)}: every check, one dot per take", fontsize=10)
+    figure.suptitle(f"{shorten(checkup.data.name, 46)}: every check, one dot per take", fontsize=10)
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -67,11 +69,6 @@ def _worst_per_take(checkup: Checkup) -> pd.DataFrame:
     takes = checkup.data.clips.groupby(["subject", "action", "take"], sort=False).ngroup().to_numpy()
     measures["take"] = [takes[row] if row >= 0 else -1 for row in measures.clip_row]
     return measures.sort_values("share", ascending=False, kind="stable").drop_duplicates(["check", "take"])
-
-
-def _shorten(name: str, most: int = 46) -> str:
-    short = name if len(name) <= most else f"{name[: most // 2 - 1]}…{name[-most // 2 :]}"
-    return short.replace("$", r"\$")  # a formula is meant by nobody who names a take
 
 
 def draw_take(data: PoseDataset, clip: pd.Series, frame: int, *, around: int = 2, joints: int = 3) -> Figure:
@@ -97,7 +94,9 @@ def draw_take(data: PoseDataset, clip: pd.Series, frame: int, *, around: int = 2
         time = np.arange(1, len(poses))
         axes.plot(time, np.delete(speeds, fastest, axis=1), color="#c9d3dc", linewidth=0.8)
         for joint, colour in zip(fastest, ("#c1272d", "#0072b2", "#009e73"), strict=False):
-            axes.plot(time, speeds[:, joint], color=colour, linewidth=1.2, label=data.skeleton.joints[joint])
+            axes.plot(
+                time, speeds[:, joint], color=colour, linewidth=1.2, label=escape_mathtext(data.skeleton.joints[joint])
+            )
         if speeds.max() > 0.5 * FASTEST_JOINT:
             axes.axhline(FASTEST_JOINT, color=MIDDLE, linewidth=0.9, linestyle="--", label=f"{FASTEST_JOINT:g} m/s")
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -111,7 +110,7 @@ def draw_take(data: PoseDataset, clip: pd.Series, frame: int, *, around: int = 2
         draw_3d(pose_axes, poses[number], data.skeleton)
         pose_axes.set_title(f"frame {number}", fontsize=9, y=0.97, fontweight="bold" if number == frame else "normal")
     name = f"{clip.subject}, {clip.action}, take {clip['take']}, camera {data.camera_of(clip).name}"
-    figure.suptitle(_shorten(f"{data.name}: {name}", most=90), fontsize=10)
+    figure.suptitle(shorten(f"{data.name}: {name}", 90), fontsize=10)
     figure.legend(handles=SIDES, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
 
@@ -140,7 +139,7 @@ def draw_keypoints(data: PoseDataset, clip: pd.Series, frame: int, source: str, 
         view.add_patch(Rectangle((0, 0), *size, fill=False, edgecolor="#e69f00", linewidth=1.2))
         view.set_title(f"frame {number}", fontsize=9, fontweight="bold" if number == frame else "normal")
     name = f"{clip.subject}, {clip.action}, take {clip['take']}, camera {camera.name}"
-    figure.suptitle(_shorten(f"{data.name}: {source} keypoints of {name}", most=90), fontsize=10)
+    figure.suptitle(shorten(f"{data.name}: {source} keypoints of {name}", 90), fontsize=10)
     edge = Line2D([], [], color="#e69f00", label="edge of the image")
     figure.legend(handles=[*SIDES, edge], loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     return figure

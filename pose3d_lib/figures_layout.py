@@ -14,7 +14,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter, NullLocator
 
 from pose3d_lib.actions import ACTION_BASED, ORIGINAL
-from pose3d_lib.figures import ARM_COLOURS
+from pose3d_lib.escaping import escape_mathtext
+from pose3d_lib.figures import ARM_COLOURS, shorten
 from pose3d_lib.tables import MEAN
 from pose3d_lib.tables_beyond import FINE_TUNED
 
@@ -55,7 +56,7 @@ def finish_figure(figure: Figure, title: str, note: str, handles: Sequence[Artis
     """The title above the panels, the legend and the note below them; the page grows by what these three need."""
     width, height = figure.get_size_inches()
     texts = [
-        figure.text(0.5, 0, plain(text), ha="center", va="bottom", fontsize=size, color=colour)
+        figure.text(0.5, 0, escape_mathtext(text), ha="center", va="bottom", fontsize=size, color=colour)
         for text, size, colour in ((title, LARGE, "black"), (note, SMALL, INK))
     ]
     for text in texts:
@@ -110,20 +111,9 @@ def wrap(text: Text, inches: float) -> None:
         text.set_text(fill(letters))
 
 
-def plain(name: str) -> str:
-    """A name or a sentence in which a dollar sign is a dollar sign and does not begin a formula."""
-    return str(name).replace("$", r"\$")
-
-
-def shorten(name: str, most: int = 24) -> str:
-    """A name for a row, a column or a panel: of a very long one both ends."""
-    name = str(name)
-    return plain(name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 2 + 1 :]}")
-
-
 def name_panel(axes: Axes, name: str, inches: float) -> None:
     """A panel's title, in lines no wider than `inches`."""
-    axes.set_title(plain(name), fontsize=NORMAL)
+    axes.set_title(escape_mathtext(name), fontsize=NORMAL)
     wrap(axes.title, inches)
 
 

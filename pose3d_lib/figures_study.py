@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from pose3d_lib.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.escaping import escape_mathtext
 from pose3d_lib.figures import ARM_COLOURS
 from pose3d_lib.figures_layout import (
     COLOURS,
@@ -29,7 +30,6 @@ from pose3d_lib.figures_layout import (
     make_room,
     name_panel,
     name_rows,
-    plain,
     sort_rows,
     start_figure,
 )
@@ -81,7 +81,7 @@ def _draw_dots(table: pd.DataFrame, title: str, error: str, interval: str, arms:
             y = heights[own["Action"]] + 0.26 * ((len(arms) - 1) / 2 - place)
             mean, low, high = (own[f"{arm}, {part}"] for part in ("mean", "low", "high"))
             draw_interval(axes, mean, y, low, high, COLOURS[arm], marker=MARKERS[arm])
-    axes.set_xlabel(plain(error))
+    axes.set_xlabel(escape_mathtext(error))
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
     axes.set_axisbelow(True)
     handles = [dot(COLOURS[arm], arm, marker=MARKERS[arm]) for arm in arms]

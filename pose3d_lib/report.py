@@ -13,6 +13,7 @@ from pose3d_lib.assignment import own_train_clips, unlabelled_clips
 from pose3d_lib.budget import Budget
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.evaluation import METRICS, named, per_action
 from pose3d_lib.evaluation import errors_table as errors_table  # for the notebooks
 from pose3d_lib.figures import save_figure
@@ -23,23 +24,23 @@ from pose3d_lib.table_files import to_markdown
 
 
 def say(text: str) -> None:
-    """Shows a sentence, as Markdown."""
+    """Shows a sentence of Markdown; names in it go through `escape_markdown`."""
     display(Markdown(text))
 
 
 def show_table(table: pd.DataFrame, caption: str = "") -> None:
-    """Shows a table as it is saved, and what stands under it."""
-    say(to_markdown(table) + (f"\n\n*{caption}*" if caption else ""))
+    """Shows a table as it is saved, and what stands under it, plain text."""
+    say(to_markdown(table) + (f"\n\n*{escape_markdown(caption)}*" if caption else ""))
 
 
 def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> None:
-    """Shows a figure once, with what stands under it, and saves it if a path is given."""
+    """Shows a figure once, with what stands under it, plain text, and saves it if a path is given."""
     if path is not None:
         save_figure(figure, path)
     display(figure)
     plt.close(figure)
     if caption:
-        say(f"*{caption}*")
+        say(f"*{escape_markdown(caption)}*")
 
 
 def describe_run(config: RunConfig, data: PoseDataset, budget: Budget) -> str:

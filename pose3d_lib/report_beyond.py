@@ -6,6 +6,7 @@ import pandas as pd
 from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.beyond import FEWER_FRAMES, MIXING, SPECIALISED
 from pose3d_lib.comparison import Comparison, describe, describe_runs
+from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.figures_beyond import draw_data_efficiency, draw_joint_bars, draw_joints, draw_mixing, draw_transfer
 from pose3d_lib.figures_study import draw_curves, draw_specialised
 from pose3d_lib.readable import show_value
@@ -57,8 +58,8 @@ def _curve_sentence(table: pd.DataFrame) -> str:
         last = {arm: means[arm].iloc[-1] for arm in (ORIGINAL, ACTION_BASED)}
         begun = means[ACTION_BASED].index[0]
         sentences.append(
-            f"{action}: {first[ACTION_BASED]:.1f} mm action-based against {first[ORIGINAL]:.1f} mm after {begun:.3g} unit "
-            f"epochs, {last[ACTION_BASED]:.1f} against {last[ORIGINAL]:.1f} mm at the end"
+            f"{escape_markdown(action)}: {first[ACTION_BASED]:.1f} mm action-based against {first[ORIGINAL]:.1f} mm after "
+            f"{begun:.3g} unit epochs, {last[ACTION_BASED]:.1f} against {last[ORIGINAL]:.1f} mm at the end"
         )
     return "; ".join(sentences) + "."
 
@@ -143,7 +144,9 @@ def show_mixing(results: StudyResults) -> None:
     for action, own in table.groupby("action", sort=False):
         means = own.groupby("trained_on").mpjpe.mean()
         steps = ", ".join(f"{error:.1f} mm with {number}" for number, error in means.items())
-        say(f"{action}: {steps} actions; the lowest mean is with {means.idxmin()} (no test was made).")
+        say(
+            f"On {escape_markdown(action)}: {steps} actions; the lowest mean is with {means.idxmin()} (no test was made)."
+        )
 
 
 def show_joints(results: StudyResults) -> None:
@@ -160,7 +163,8 @@ def show_joints(results: StudyResults) -> None:
     change = means[ACTION_BASED] - means[ORIGINAL]
     say(
         f"Averaged over the actions, the action-based models' error differs from the original's by {change.min():+.1f} mm at "
-        f"{change.idxmin()}, which is the best of the joints, and by {change.max():+.1f} mm at {change.idxmax()}, the worst."
+        f"{escape_markdown(change.idxmin())}, which is the best of the joints, and by {change.max():+.1f} mm at "
+        f"{escape_markdown(change.idxmax())}, the worst."
     )
 
 
@@ -182,7 +186,7 @@ def show_fewer_frames(results: StudyResults) -> None:
         reference = means[ORIGINAL]
         nearest = min(reference.index, key=lambda frames: abs(frames - least))
         say(
-            f"{action}: {means[ACTION_BASED][least]:.1f} mm from {least:,} frames of the action alone; the original "
-            f"{reference[nearest]:.1f} mm from {nearest:,} frames of all actions and {reference.iloc[-1]:.1f} mm from "
-            f"{reference.index[-1]:,}."
+            f"On {escape_markdown(action)}: {means[ACTION_BASED][least]:.1f} mm from {least:,} frames of the action alone; "
+            f"the original {reference[nearest]:.1f} mm from {nearest:,} frames of all actions and "
+            f"{reference.iloc[-1]:.1f} mm from {reference.index[-1]:,}."
         )

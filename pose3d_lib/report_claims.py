@@ -6,6 +6,7 @@ from pose3d_lib.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, WHOL
 from pose3d_lib.beyond import AS_MANY_FRAMES, share_of
 from pose3d_lib.claims import SHOWN, judge_claims
 from pose3d_lib.comparison import Comparison
+from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.evidence import Evidence
 from pose3d_lib.figures_attribution import draw_attribution
 from pose3d_lib.readable import show_change, show_p
@@ -64,9 +65,9 @@ def show_answer(results: StudyResults, claims: pd.DataFrame) -> None:
     answer = "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1))
     caption = describe_all(results) if results.runs else "No run is finished yet."
     results.folder.mkdir(parents=True, exist_ok=True)
-    (results.folder / "answer.md").write_text(f"{answer}\n\n{caption}\n", encoding="utf-8")
+    (results.folder / "answer.md").write_text(f"{answer}\n\n{escape_markdown(caption)}\n", encoding="utf-8")
     say(answer)
-    say(f"*{caption}*")
+    say(f"*{escape_markdown(caption)}*")
 
 
 def _what_was_compared(results: StudyResults) -> str:
@@ -80,9 +81,9 @@ def _what_was_compared(results: StudyResults) -> str:
         "**synthetic** data, where a program moved a body and nobody was filmed" if data.synthetic else "real motion"
     )
     return (
-        f"One model of all actions was compared with one model per action, each trained on its action alone until it had "
-        f"seen as many frames, on {origin} ({data.name}): {len(results.runs)} of {len(results.planned)} planned runs are "
-        f"finished, of {len(actions)} actions, with {most}, {lengths} long (a unit epoch is a pass over all actions)."
+        f"One model of all actions was compared with one model per action, each trained on its action alone until it had seen "
+        f"as many frames, on {origin} ({escape_markdown(data.name)}): {len(results.runs)} of {len(results.planned)} planned "
+        f"runs are finished, of {len(actions)} actions, with {most}, {lengths} long (a unit epoch is a pass over all actions)."
     )
 
 
@@ -135,7 +136,7 @@ def _owed_to(parts: pd.DataFrame) -> str:
             "What a difference is owed to, the data or the schedule, which in the published procedure differs between the "
             "arms, cannot be said: the runs that tell them apart are not finished (`-p study paper` makes them)."
         )
-    actions = parts[parts.part == WHOLE].actions.iloc[0]
+    actions = escape_markdown(parts[parts.part == WHOLE].actions.iloc[0])
     return (
         f"The published schedule lowers the learning rate, and in short runs the batch-norm momentum, faster for the "
         f"action-based models, so only a part of a difference is owed to the data: on {actions}, the actions in focus, "
@@ -153,7 +154,7 @@ def _in_all(claims: pd.DataFrame, results: StudyResults) -> str:
     caution = (
         "they are about synthetic motion, and say nothing about Human3.6M, whose figures are only quoted"
         if results.data.synthetic
-        else f"they hold for {results.data.name}; the paper's own figures, on Human3.6M, are only quoted"
+        else f"they hold for {escape_markdown(results.data.name)}; the paper's own figures, on Human3.6M, are only quoted"
     )
     return (
         f"Of the paper's eight claims, judged with its own procedure, {parts[0]} with these runs, {parts[1]}, and {parts[2]}; "
@@ -172,7 +173,7 @@ def show_claims(results: StudyResults, claims: pd.DataFrame) -> None:
             "p": claims.p.map(show_p),
             "Smallest p": claims.smallest_p.map(show_p),
             "Runs": claims.runs,
-            "Verdict": [f"**{verdict}**" for verdict in claims.verdict],
+            "Verdict": claims.verdict,
             "Same schedule: effect [%]": [_effect(row, UNLIKE) for _, row in claims.iterrows()],
             "Same schedule: verdict": claims[f"{UNLIKE}verdict"],
         }
@@ -183,7 +184,7 @@ def show_claims(results: StudyResults, claims: pd.DataFrame) -> None:
     rules = "\n".join(f"- **{row.claim}**: {row.rule}" for row in claims.itertuples())
     say(f"The rules. {SHOWN}\n\n{rules}")
     doubts = [
-        f"- **{row.claim}**{how}: {reason}."
+        f"- **{row.claim}**{how}: {escape_markdown(reason)}."
         for row in claims.itertuples()
         for how, reason in (("", row.reason), (", same schedule", row.equalised_reason))
         if reason

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from pose3d_lib.actions import ALL
 from pose3d_lib.comparison import describe_runs
+from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.readable import show_change, show_p, show_value
 from pose3d_lib.report import say, show_figure, show_table
@@ -126,7 +127,9 @@ def show_question(results: ScarcityResults) -> None:
 def _answer(table: pd.DataFrame) -> str:
     """The question of this paper, answered by a table of actions that `tables_scarcity.scarcity_table` made."""
     rows = table.to_dict(orient="records")
-    told = "; ".join(f"on {row['Action']} {_tell_change(row)}, verdict {row['Verdict']}" for row in rows)
+    told = "; ".join(
+        f"on {escape_markdown(row['Action'])} {_tell_change(row)}, verdict {row['Verdict']}" for row in rows
+    )
     words = set(table["Verdict"])
     if words == {LOWER}:
         answer = "Yes"

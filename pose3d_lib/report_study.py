@@ -10,6 +10,7 @@ from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.beyond import plan_beyond
 from pose3d_lib.comparison import describe, describe_runs, name_machines
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.evaluation import METRICS, NAMES, named
 from pose3d_lib.evidence import why_not_timed
 from pose3d_lib.figures_study import draw_arms, draw_changes
@@ -49,7 +50,7 @@ def show_study(results: StudyResults) -> None:
     planned, missing = len(results.planned), len(results.missing)
     show_table(study_table(results.comparisons), "A run that two rows share, such as the original's, was made once.")
     if missing:
-        names = ", ".join(f"{config.action} (seed {config.seed})" for config in results.missing[:8])
+        names = escape_markdown(", ".join(f"{config.action} (seed {config.seed})" for config in results.missing[:8]))
         more = f" and {missing - 8} more" if missing > 8 else ""
         say(
             f"**{missing} of {planned} planned runs are not finished**: {names}{more}. `03_action_based` with the same "
@@ -62,7 +63,8 @@ def show_study(results: StudyResults) -> None:
 
 def _say_actions(results: StudyResults) -> None:
     data, (actions, focus) = results.data, choose_actions(results.config, results.data)
-    say(f"Actions compared: {', '.join(actions)}. In focus, with more seeds: {', '.join(focus)}.")
+    compared, focused = (escape_markdown(", ".join(names)) for names in (actions, focus))
+    say(f"Actions compared: {compared}. In focus, with more seeds: {focused}.")
     everything = dict.fromkeys([*data.train_actions, *data.test_actions])
     unpaired = {
         name: "no test clips" if name in data.train_actions else "no training clips"
@@ -71,7 +73,8 @@ def _say_actions(results: StudyResults) -> None:
     }
     if unpaired:
         names = ", ".join(f"{name} ({why})" for name, why in unpaired.items())
-        say(f"**Without a comparison, because the data has {'; '.join(dict.fromkeys(unpaired.values()))}**: {names}.")
+        reasons = "; ".join(dict.fromkeys(unpaired.values()))
+        say(f"**Without a comparison, because the data has {reasons}**: {escape_markdown(names)}.")
 
 
 def show_comparisons(results: StudyResults, metric: str, number: int) -> None:
@@ -152,8 +155,9 @@ def show_long(results: StudyResults) -> None:
     usable = {condition: comparison for condition, comparison in tables.items() if comparison.usable}
     if not usable:
         text = (
-            f"Table 3 compares long runs; none are finished for {results.data.name}. `pose3d sweep -p lengths 1,16`, with "
-            f"the same other parameters as here, makes them, and `-p study paper` makes all that the claims need."
+            f"Table 3 compares long runs; none are finished for {escape_markdown(results.data.name)}. "
+            "`pose3d sweep -p lengths 1,16`, with the same other parameters as here, makes them, and `-p study paper` makes "
+            "all that the claims need."
         )
         remove_table(results.folder / "table_3", text)
         say(f"**{text}**")

@@ -13,6 +13,7 @@ from pose3d_lib.beyond import study_runs
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
+from pose3d_lib.escaping import unescape_markdown
 from pose3d_lib.estimate import estimate_runs, in_words
 from pose3d_lib.execution import check_parameters, notebook_output
 from pose3d_lib.kernels import execute_notebook
@@ -61,7 +62,8 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     folder = results_dir(data, config)
     for text in (folder / f"{name}.md" for name in TABLES):
         if text.is_file():  # a study need not have the published schedule
-            console.print(f"\n{text.read_text(encoding='utf-8')}", markup=False, highlight=False, soft_wrap=True)
+            table = unescape_markdown(text.read_text(encoding="utf-8"))
+            console.print(f"\n{table}", markup=False, highlight=False, soft_wrap=True)
     page = write_page(data.name)
     for what, where in (
         ("the results as one page", page),

@@ -16,7 +16,7 @@ from pose3d_lib.inventory import NO_CHECKPOINT, RunEntry
 from pose3d_lib.parameters import make_config
 from pose3d_lib.run_files import CONFIG, ERRORS, HISTORY, LOG, NOTEBOOK, PROVENANCE, TIMING, WEIGHTS, read_object
 from pose3d_lib.run_table import format_size, format_time
-from pose3d_lib.table_files import to_markdown
+from pose3d_lib.table_files import to_text
 
 LAST_LINES = {LOG: 10, HISTORY: 1}
 """File -> how many of its last lines tell where an unfinished run is."""
@@ -94,7 +94,7 @@ def _errors(metrics: Mapping[str, object], own: str | None) -> str:
         errors = [row.get(metric) if isinstance(row, dict) else None for metric in METRICS]
         mark = " (its own)" if action == own else ""
         table.append([printable(action) + mark, *(e if isinstance(e, float) else float("nan") for e in errors)])
-    return to_markdown(pd.DataFrame(table, columns=["Action", *map(named, METRICS)]))
+    return to_text(pd.DataFrame(table, columns=["Action", *map(named, METRICS)]))
 
 
 def _timing(timing: Mapping[str, object]) -> str:

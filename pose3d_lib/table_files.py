@@ -1,32 +1,32 @@
-"""Tables as files and as text: CSV with every digit, Markdown and LaTeX rounded for reading."""
+"""Tables as files and as text: CSV with every digit; Markdown, LaTeX and plain text rounded for reading."""
 
 from pathlib import Path
 
 import pandas as pd
-from tabulate import tabulate
 
-LATEX = {letter: f"\\{letter}" for letter in "%&#_$"}
-"""Letter -> how LaTeX is told that it means just that."""
+from pose3d_lib.escaping import escape_latex, escape_markdown
 
 
 def save_table(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataFrame | None = None) -> None:
     """Writes `<path>.csv`, every digit, and `<path>.md` and `<path>.tex`, rounded for reading, with the caption.
 
+    The CSV is for programs: names stay as they are, those too that a spreadsheet would compute, such as "=1+1".
+
     Args:
         table: what there is to know, a number per cell.
         path: without an ending.
-        caption: what stands under the table.
+        caption: what stands under the table, plain text.
         shown: the same for reading, several numbers in a cell; none given stands for the table itself.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     shown = table if shown is None else shown
     table.to_csv(path.with_suffix(".csv"), index=False)
-    path.with_suffix(".md").write_text(f"{to_markdown(shown)}\n\n{caption}\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(f"{to_markdown(shown)}\n\n{escape_markdown(caption)}\n", encoding="utf-8")
     path.with_suffix(".tex").write_text(to_latex(shown, caption), encoding="utf-8")
 
 
 def remove_table(path: Path, instead: str) -> None:
-    """Removes what an earlier `save_table` wrote, and leaves in `<path>.md` why there is no table."""
+    """Removes what an earlier `save_table` wrote, and leaves in `<path>.md` why there is no table, in Markdown."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for suffix in (".csv", ".tex"):
         path.with_suffix(suffix).unlink(missing_ok=True)
@@ -34,21 +34,30 @@ def remove_table(path: Path, instead: str) -> None:
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """A table as it stands in the README, as Markdown; rounded as `_rounded` does it."""
-    return _rounded(table).to_markdown(index=False, disable_numparse=True, colalign=_alignment(table))
+    """A table as it stands in the README, as Markdown; rounded as `_rounded` does it. Cells are plain text."""
+    return _piped(_rounded(table).map(escape_markdown), _alignment(table))
+
+
+def to_text(table: pd.DataFrame) -> str:
+    """The same for a terminal."""
+    return _piped(_rounded(table), _alignment(table))
+
+
+def _piped(shown: pd.DataFrame, alignment: list[str]) -> str:
+    return shown.to_markdown(index=False, disable_numparse=True, colalign=alignment)
 
 
 def to_latex(table: pd.DataFrame, caption: str) -> str:
-    """The same as a table of LaTeX, which needs the package booktabs."""
-    rows = tabulate(
-        _rounded(table).to_numpy().tolist(),
-        list(table.columns),
-        tablefmt="latex_booktabs",
-        disable_numparse=True,
-        colalign=_alignment(table),
+    """The same as a table of LaTeX, which needs the packages booktabs and textcomp."""
+    head, *rows = (
+        " & ".join(map(escape_latex, row)) + r" \\" for row in (table.columns, *_rounded(table).to_numpy().tolist())
     )
-    plain = "".join(LATEX.get(letter, letter) for letter in caption)
-    return f"\\begin{{table}}\n\\centering\n\\caption{{{plain}}}\n{rows}\n\\end{{table}}\n"
+    columns = "".join(side[0] for side in _alignment(table))
+    body = "\n".join([r"\toprule", head, r"\midrule", *rows, r"\bottomrule"])
+    return (
+        f"\\begin{{table}}\n\\centering\n\\caption{{{escape_latex(caption)}}}\n"
+        f"\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n\\end{{table}}\n"
+    )
 
 
 def _rounded(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from pose3d_lib.run_status import RunStatus, choose_shown, clock, seconds_left
 
@@ -75,7 +76,7 @@ class RunBoard:
         for status in choose_shown(statuses):
             style = STATE_STYLES.get(status.state, "dim")
             table.add_row(
-                status.name,
+                Text(status.name),
                 ProgressBar(total=1, completed=status.share, width=24),
                 f"[{style}]{status.state}[/{style}]",
                 status.epochs,

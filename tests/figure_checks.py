@@ -1,8 +1,11 @@
 """What the tests of several kinds of figures ask: that every text can be read at the size at which it is printed."""
 
+import io
 import itertools
 from collections.abc import Sequence
+from xml.etree import ElementTree
 
+import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
@@ -19,6 +22,15 @@ def shown_texts(figure: Figure) -> list[Text]:
         for tick in {*axis.majorTicks, *axis.minorTicks} - seen:
             unseen |= {tick.label1, tick.label2}
     return [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and t not in unseen]
+
+
+def texts_as_drawn(figure: Figure) -> list[str]:
+    """What a reader of the picture reads, line by line."""
+    file = io.StringIO()
+    with plt.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(file, format="svg")
+    lines = ElementTree.fromstring(file.getvalue()).iter("{http://www.w3.org/2000/svg}text")
+    return ["".join(line.itertext()) for line in lines]
 
 
 def texts_that_collide(figure: Figure) -> list[tuple[str, str]]:

@@ -491,6 +491,16 @@ def test_a_terminal_is_redrawn_in_its_place(monkeypatch: pytest.MonkeyPatch) -> 
     assert re.search(r"\x1b\[[0-9;]*31m\s*failed", third), "red"
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_name_in_brackets_is_no_style(terminal: bool) -> None:
+    file = io.StringIO()
+    with RunBoard(Console(force_terminal=terminal, file=file, width=100), begun=time.time()) as board:
+        for status in statuses_by_hand():
+            config = status.config.model_copy(update={"action": "[red]walk[/red]"})
+            board.show([replace(status, config=config, **FINISHED)])
+    assert "[red]walk[/red]" in file.getvalue()
+
+
 def test_time_left_is_that_of_what_this_sweep_did_itself() -> None:
     assert seconds_left(states({}, {}, {}), elapsed=10) is None
     assert seconds_left(states(FINISHED, HALFWAY, {}), elapsed=30) == pytest.approx(30)

@@ -243,6 +243,24 @@ def test_a_card_as_markdown_has_a_chapter_for_everything() -> None:
     assert "\n\n| Action " in text
 
 
+def test_names_in_a_card_read_as_they_are_in_a_terminal_and_as_markdown() -> None:
+    name = "a|b *c* <img>"
+    written = "a\\|b \\*c\\* &#60;img>"
+    made = card(
+        name=name,
+        training=training(actions=(name,)),
+        errors=errors(dataset=name, actions={name: errors().actions["Eating"]}, trajectory={}),
+    )
+    told = dict(describe_card(made))
+    assert f"actions: {name}" in told["Trained on"]
+    assert f"| {name} " in told[f"Errors on {name}, test subjects S9, averaged with the mirror image"]
+    text = card_markdown(made)
+    assert text.startswith(f"# {written}\n")
+    for line in (f"- actions: {written}", f"## Errors on {written}, test subjects S9, averaged with the mirror image"):
+        assert line in text.splitlines()
+    assert f"\n| {written} | " in text
+
+
 def test_no_word_of_a_card_acts_upon_a_terminal() -> None:
     evil = "\x1b[2J\r\n# nice"
     hostile = card(

@@ -70,7 +70,7 @@ def test_a_verdict_for_every_claim_is_shown_and_saved_with_its_rule(
     claims = report_claims.judge_study(study)
     report_claims.show_claims(study, claims)
     for row in claims.itertuples():
-        assert re.search(rf"^\| {row.claim} .*\*\*{row.verdict}\*\*", shown(), re.MULTILINE)
+        assert re.search(rf"^\| {row.claim} .*\| {row.verdict} ", shown(), re.MULTILINE)
         assert f"- **{row.claim}**: {row.rule}" in shown()
         for how, reason in (("", row.reason), (", same schedule", row.equalised_reason)):
             assert (f"- **{row.claim}**{how}: {reason}." in shown()) == bool(reason)

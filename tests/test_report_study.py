@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import run_folders
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from run_folders import make_study, write_run, write_runs
 
 from pose3d_lib import report_beyond, report_study
 from pose3d_lib.beyond import plan_beyond, study_runs
 from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.markup import to_markup
 from pose3d_lib.results import StudyResults, collect_study
 from pose3d_lib.study import plan_study
 
@@ -173,6 +177,28 @@ def test_the_questions_beyond_the_paper_are_answered_in_words(tiny_data: PoseDat
     assert "Eating: 40.0 mm from 100 frames of the action alone; the original 58.8 mm from 100 frames" in shown()
     assert shown().count("Figure") == 3
     assert shown().count("SYNTHETIC data") == 4, "under one table and three figures"
+
+
+def test_names_are_said_as_they_are(hand_made, shown, monkeypatch) -> None:
+    names = ("walk|fast", "<img src=x>", "a*b*c", "$x$ and $y$")
+    rows = [(who, action, "0", 0, 9) for who in ("S1", "S9") for action in names]
+    monkeypatch.setattr(run_folders, "ACTIONS", names)
+    monkeypatch.setattr(run_folders, "FRAMES", dict.fromkeys(names, 100))
+    monkeypatch.setattr(run_folders, "MODELS", {"All": 0, **{name: number for number, name in enumerate(names)}})
+    data = hand_made([*rows, ("S1", "_x_", "0", 0, 9)], name="__my__")
+    results = finished(data, actions="", beyond=True, schedules="unit_epoch")
+    report_study.show_study(results)
+    report_study.show_comparisons(results, "mpjpe", 1)
+    report_study.show_long(results)
+    for show in ("curves", "transfer", "specialised", "mixing", "joints", "fewer_frames"):
+        getattr(report_beyond, f"show_{show}")(results)
+    output = new_output("display_data", data={"text/markdown": shown()})
+    page = to_markup(new_notebook(cells=[new_code_cell("show()", execution_count=1, outputs=[output])]), "A title")
+    text = BeautifulSoup(page, "html.parser").get_text()
+    for name, sentences in ((names[0], 5), (names[1], 5), (names[2], 2), (names[3], 2), ("_x_ (no test clips)", 1)):
+        assert text.count(name) >= sentences
+    assert not re.search(r"<(img|math|del)[ >]", page)
+    assert "__my__" in text
 
 
 def test_a_plan_is_a_row_per_comparison_and_per_question(tiny_data: PoseDataset) -> None:

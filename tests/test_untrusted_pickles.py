@@ -178,7 +178,7 @@ def test_a_file_cannot_have_code_run(tmp_path: Path, kind: type[Touch]) -> None:
         ("numpy._core.multiarray", "frombuffer"),
         ("numpy.core", "multiarray.scalar"),
         ("numpy.core._internal", "_convert_to_stringdtype_kwargs"),
-        ("pose3d_lib.sources.restricted_pickle", "_array"),
+        ("pose3d_lib.untrusted.pickles", "_array"),
     ],
 )
 @pytest.mark.parametrize("stacked", [False, True])
