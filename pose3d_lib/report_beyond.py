@@ -11,7 +11,7 @@ from pose3d_lib.figures_beyond import draw_data_efficiency, draw_joint_bars, dra
 from pose3d_lib.figures_study import draw_curves, draw_specialised
 from pose3d_lib.readable import show_value
 from pose3d_lib.report import say, show_figure, show_table
-from pose3d_lib.report_study import kind_of
+from pose3d_lib.report_study import SCHEDULE_WORDS, kind_of, title_figure
 from pose3d_lib.results import StudyResults
 from pose3d_lib.study import EQUALISED, PUBLISHED
 from pose3d_lib.table_files import save_table
@@ -38,7 +38,9 @@ def show_curves(results: StudyResults) -> None:
         table = pd.concat(parts)
         caption = describe_runs(runs, results.data)
         save_csv(table, results, "curves")
-        title = f"How fast either arm learns an action, {kind_of(results)}, {length:g} unit epochs"
+        title = f"How fast either arm learns an action, {kind_of(results)}. {length:g} unit epoch{'s' * (length != 1)}"
+        if table.schedule.nunique() == 1:  # otherwise the panels say it
+            title += f", {SCHEDULE_WORDS[table.schedule.iloc[0]]}"
         show_figure(draw_curves(table, title), results.folder / "figure_curves", caption)
         for schedule, own in table.groupby("schedule", sort=False):
             say(f"Schedule `{schedule}`: {_curve_sentence(own)}")
@@ -78,7 +80,7 @@ def show_transfer(results: StudyResults) -> None:
     matrix = transfer(comparison)
     save_csv(matrix.rename_axis("trained on").reset_index(), results, "transfer")
     show_figure(
-        draw_transfer(matrix, f"Every model on every action, {kind_of(results)}"),
+        draw_transfer(matrix, title_figure("Every model on every action", results, results.condition_of(comparison))),
         results.folder / "figure_transfer",
         describe(comparison, results.data),
     )
@@ -108,7 +110,7 @@ def show_specialised(results: StudyResults) -> None:
     save_table(table, results.folder / "table_specialised", caption, shown)
     show_table(shown, caption)
     show_figure(
-        draw_specialised(table, f"Specialising after generalising, {kind_of(results)}"),
+        draw_specialised(table, _title("Specialising after generalising", results)),
         results.folder / "figure_specialised",
         caption,
     )
@@ -124,6 +126,11 @@ def show_specialised(results: StudyResults) -> None:
     )
 
 
+def _title(what: str, results: StudyResults) -> str:
+    """The title of a figure whose arms are those of the short runs with the same schedule."""
+    return title_figure(what, results, results.condition_of(results.find(results.config.short, EQUALISED)))
+
+
 def _caption(results: StudyResults, question: str) -> str:
     return describe_runs(results.beyond[question], results.data)
 
@@ -137,7 +144,7 @@ def show_mixing(results: StudyResults) -> None:
     save_csv(table, results, "mixing")
     every = len(results.data.train_actions)
     show_figure(
-        draw_mixing(table, f"From one action to all, {kind_of(results)}", every),
+        draw_mixing(table, _title("From one action to all", results), every),
         results.folder / "figure_mixing",
         _caption(results, MIXING),
     )
@@ -156,9 +163,12 @@ def show_joints(results: StudyResults) -> None:
         return
     table = joint_errors(comparison, results)
     save_csv(table, results, "joints")
-    caption, kind = describe(comparison, results.data), kind_of(results)
-    show_figure(draw_joint_bars(table, f"Error per joint, {kind}"), results.folder / "figure_joint_bars", caption)
-    show_figure(draw_joints(table, f"Error per joint and action, {kind}"), results.folder / "figure_joints", caption)
+    caption, condition = describe(comparison, results.data), results.condition_of(comparison)
+    for name, draw, what in (
+        ("figure_joint_bars", draw_joint_bars, "Error per joint"),
+        ("figure_joints", draw_joints, "Error per joint and action"),
+    ):
+        show_figure(draw(table, title_figure(what, results, condition)), results.folder / name, caption)
     means = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]].mean()
     change = means[ACTION_BASED] - means[ORIGINAL]
     say(
@@ -176,7 +186,7 @@ def show_fewer_frames(results: StudyResults) -> None:
         return
     save_csv(table, results, "fewer_frames")
     show_figure(
-        draw_data_efficiency(table, f"Error against training frames, {kind_of(results)}"),
+        draw_data_efficiency(table, _title("Error against training frames", results)),
         results.folder / "figure_fewer_frames",
         f"Every run sees as many windows; with fewer frames it sees each more often. {_caption(results, FEWER_FRAMES)}",
     )

@@ -209,11 +209,10 @@ def show_attribution(results: StudyResults) -> None:
     shown = told.assign(effect=[show_change(*row) for row in told[["effect", "low", "high"]].to_numpy()])
     shown = shown.drop(columns=["low", "high"]).rename(columns=str.capitalize)
     save_table(parts, results.folder / "attribution", caption, shown)
-    show_figure(
-        draw_attribution(told, f"What the published effects are made of, {kind_of(results)}"),
-        results.folder / "figure_attribution",
-        caption,
-    )
+    lengths = " and ".join(f"{length:g}" for length in results.config.lengths)
+    actions = "; ".join(dict.fromkeys(told.actions))  # those in focus: the effects need not be those of all
+    title = f"What the published effects are made of, {kind_of(results)}. {actions}: trained for {lengths} unit epochs"
+    show_figure(draw_attribution(told, title), results.folder / "figure_attribution", caption)
     show_table(shown, caption)
     for claim, own in told.groupby("claim", sort=False):
         effects = own.set_index("part").effect

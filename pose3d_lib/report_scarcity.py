@@ -94,7 +94,8 @@ def show_ablation(results: ScarcityResults) -> None:
     show_table(_with_deviations(table), caption)
     seeds = seeds_table(results)
     shown = seeds[(seeds.action == ALL) & (seeds.share == share)]
-    _show(results, draw_ablation(shown, _title(results, "What each term is worth")), "figure_ablation", caption)
+    title = _title(results, f"What each term is worth, {100 * share:g} % labelled")
+    _show(results, draw_ablation(shown, title), "figure_ablation", caption)
     errors = table.set_index("Loss")["MPJPE [mm]"]
     if WHOLE in errors:
         roots = shown[(shown.arm == SEMI_SUPERVISED) & (shown.without == "")].mrpe
@@ -164,7 +165,9 @@ def _show(results: ScarcityResults, figure: Figure, name: str, caption: str) -> 
 
 def _title(results: ScarcityResults, what: str) -> str:
     comma = "" if what.endswith("?") else ","
-    return f"{what}{comma} {results.data.name}{' (synthetic data)' if results.data.synthetic else ''}"
+    kind = f"{results.data.name}{' (synthetic data)' if results.data.synthetic else ''}"
+    length = results.config.unit_epochs
+    return f"{what}{comma} {kind}. {length:g} unit epoch{'s' * (length != 1)}"
 
 
 def _caption(results: ScarcityResults, runs: list[Run]) -> str:

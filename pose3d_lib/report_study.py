@@ -38,6 +38,11 @@ def kind_of(results: StudyResults) -> str:
     return f"{results.data.name}{' (synthetic data)' if results.data.synthetic else ''}"
 
 
+def title_figure(what: str, results: StudyResults, condition: Condition) -> str:
+    """The title of a figure of one condition: it says which data, how long a training, and under which schedule."""
+    return f"{what}, {kind_of(results)}. {name_condition(condition)}"
+
+
 def name_condition(condition: Condition) -> str:
     """A condition in words."""
     length = f"{condition.unit_epochs:g} unit epoch{'s' * (condition.unit_epochs != 1)}"
@@ -99,7 +104,7 @@ def show_comparisons(results: StudyResults, metric: str, number: int) -> None:
     show_figure(
         draw_arms(
             found[first],
-            f"Table {number}: {NAMES[metric]}, {kind_of(results)}. {name_condition(first)}",
+            title_figure(f"Table {number}: {NAMES[metric]}", results, first),
             named(metric),
         ),
         results.folder / f"figure_table_{number}",
@@ -197,7 +202,7 @@ def show_means(results: StudyResults) -> None:
         if comparison is None or not comparison.usable:
             continue
         table, caption = all_metrics(comparison), describe(comparison, results.data)
-        condition = next(c for c, own in results.comparisons.items() if own is comparison)
+        condition = results.condition_of(comparison)
         save_table(table, results.folder / results.file_name("all_metrics", condition), caption)
         show_table(table, f"{name_condition(condition)}. {caption}")
         columns = [named(metric) for metric in METRICS]

@@ -68,6 +68,10 @@ class StudyResults:
                 return comparison
         return None
 
+    def condition_of(self, comparison: Comparison) -> Condition:
+        """What a comparison of this study was made under."""
+        return next(condition for condition, own in self.comparisons.items() if own is comparison)
+
     def file_name(self, what: str, condition: Condition) -> str:
         """The name of a table or figure: that of the published procedure is plain, others say what differs."""
         differs = [condition.schedule] * (condition.schedule != PUBLISHED)

@@ -106,6 +106,8 @@ def test_the_evidence_has_every_condition_and_the_models_of_as_many_frames(study
 def test_the_attribution_is_shown_once_its_runs_are_there(study: StudyResults, shown: Callable[[], str]) -> None:
     report_claims.show_attribution(study)
     assert shown().count("Figure") == 1
+    figure = (study.folder / "figure_attribution.svg").read_text(encoding="utf-8")  # its texts stand in comments
+    assert "Eating, Sitting: trained for 1 and 16" in figure, "not the effects on all actions, which the tables show"
     parts = pd.read_csv(study.folder / "attribution.csv").set_index(["claim", "part"]).effect
     for claim in ("C1", "C2"):
         assert parts[claim, "data"] == pytest.approx(100 * ((48 + 48) / (58 + 68) - 1))

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 import run_folders
 from bs4 import BeautifulSoup
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from run_folders import make_study, write_run, write_runs
 
-from pose3d_lib import report_beyond, report_study
+from pose3d_lib import report, report_beyond, report_study
 from pose3d_lib.beyond import plan_beyond, study_runs
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.markup import to_markup
@@ -177,6 +179,24 @@ def test_the_questions_beyond_the_paper_are_answered_in_words(tiny_data: PoseDat
     assert "Eating: 40.0 mm from 100 frames of the action alone; the original 58.8 mm from 100 frames" in shown()
     assert shown().count("Figure") == 3
     assert shown().count("SYNTHETIC data") == 4, "under one table and three figures"
+
+
+@pytest.mark.parametrize(("schedule", "words"), [("epoch", "published schedule"), ("unit_epoch", "same schedule")])
+def test_every_figure_says_which_data_and_which_schedule(
+    tiny_data: PoseDataset, shown, monkeypatch, schedule: str, words: str
+) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(report, "display", lambda what: figures.append(what) if isinstance(what, Figure) else None)
+    beyond = {"beyond": True, "confounds": True} if schedule == "unit_epoch" else {}
+    results = finished(tiny_data, schedules=schedule, **beyond)
+    report_study.show_comparisons(results, "mpjpe", 1)
+    for show in ("curves", "transfer", "specialised", "mixing", "joints", "fewer_frames"):
+        getattr(report_beyond, f"show_{show}")(results)
+    assert len(figures) == (8 if beyond else 5)
+    for figure in figures:
+        said = " ".join(text.get_text().replace("\n", " ") for text in figure.findobj(Text))
+        for part in ("synthetic-tiny (synthetic data)", "1 unit epoch", words):
+            assert part in said
 
 
 def test_names_are_said_as_they_are(hand_made, shown, monkeypatch) -> None:
