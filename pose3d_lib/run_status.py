@@ -185,12 +185,12 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
                 "run": status.name,
                 "state": status.state,
                 "epoch": status.epochs,
-                "loss [mm]": round(status.loss, 1) if status.loss is not None else None,
+                "loss [mm]": status.loss,
                 **({} if ended else {"left": clock(status.seconds_left)}),
-                "t": round(run.timing["t"], 2) if run else None,
+                "t": run.timing["t"] if run else None,
                 "windows": f"{status.windows:,}",
-                "training [s]": round(run.timing["train_seconds"], 1) if run else None,
-                "own test MPJPE [mm]": round(_own_error(run), 1) if run else None,
+                "training [s]": run.timing["train_seconds"] if run else None,
+                "own test MPJPE [mm]": _own_error(run) if run else None,
                 "folder or error": status.folder.name
                 if finished
                 else status.error.splitlines()[0]

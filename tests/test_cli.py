@@ -536,5 +536,5 @@ def test_the_table_of_a_sweep(prepared: Path, tiny_data: PoseDataset) -> None:
     assert table.state.tolist() == ["waiting", "reused", "failed"]
     assert table["folder or error"].tolist() == ["", run.folder.name, "first line"]
     assert table["own test MPJPE [mm]"].isna().tolist() == [True, False, True]
-    assert table["own test MPJPE [mm]"][1] == round(run.actions.mpjpe["Sitting"], 1)
-    assert table["t"][1] == round(run.timing["t"], 2)
+    assert table["own test MPJPE [mm]"][1] == run.actions.mpjpe["Sitting"]
+    assert table["t"][1] == run.timing["t"]
