@@ -193,7 +193,7 @@ def _for_reading(table: pd.DataFrame) -> pd.DataFrame:
         rows = table[[f"{arm}, mean", f"{arm}, sd"]].to_numpy()
         shown[f"{arm}, MPJPE [mm]"] = [show_value(*row) for row in rows]
     shown["Change [mm]"] = table["Change [mm]"]
-    shown["Seeds differ by [mm]"] = table["Spread [mm]"].map("{:.1f}".format)
+    shown["Seeds differ by [mm]"] = table["Spread [mm]"].map("{:.1f}".format, na_action="ignore")
     changes = table[["Change [%]", "Change, low [%]", "Change, high [%]"]].to_numpy()
     shown["Change [%]"] = [show_change(*row) for row in changes]
     shown["p, smallest p"] = [f"{show_p(p)}, {show_p(least)}" for p, least in table[["p", "Smallest p"]].to_numpy()]

@@ -63,8 +63,8 @@ def scarcity_table(results: ScarcityResults, action: str, shares: Sequence[float
     Returns:
         "Labelled [%]", "Frames", the labelled ones, "Epochs", how often each is seen; per arm "<arm>, mean" (action-wise),
         ", sd", ", runs"; "Change [mm]", the semi-supervised mean less the supervised one; "Spread [mm]", the largest
-        difference between two seeds of an arm; "Change [%]", "Change, low [%]", "Change, high [%]" (95 % over seeds and
-        takes), "p", "Smallest p" and "Verdict". Rows without runs of both arms are left out.
+        difference between two seeds of an arm, NaN where each has one; "Change [%]", "Change, low [%]", "Change, high [%]"
+        (95 % over seeds and takes), "p", "Smallest p" and "Verdict". Rows without runs of both arms are left out.
     """
     rows = []
     for share in shares:
@@ -87,7 +87,7 @@ def scarcity_table(results: ScarcityResults, action: str, shares: Sequence[float
                 "Epochs": first.timing["epochs"],
                 **{f"{arm}, {name}": value for arm in arms for name, value in _summary(errors[arm]).items()},
                 "Change [mm]": float(errors[SEMI_SUPERVISED].mean() - errors[SUPERVISED].mean()),
-                "Spread [mm]": max(float(np.ptp(own)) for own in errors.values()),
+                "Spread [mm]": max((float(np.ptp(own)) for own in errors.values() if len(own) > 1), default=np.nan),
                 "Change [%]": effect.value,
                 "Change, low [%]": effect.low,
                 "Change, high [%]": effect.high,

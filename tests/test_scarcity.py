@@ -1,5 +1,6 @@
 """The scarcity study: its runs, its tables against arithmetic done here, and what the notebook says of them."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,6 +184,15 @@ def test_both_arms_stand_beside_how_much_seeds_differ(action, tiny_data: PoseDat
         assert row["Spread [mm]"] == pytest.approx(4)
         assert row["Smallest p"] > 0.05
         assert row["Verdict"] == "not decidable"
+
+
+def test_a_single_seed_does_not_tell_how_much_seeds_differ(tiny_data: PoseDataset, shown) -> None:
+    results = finished(tiny_data, unless=lambda run: run.seed > 0)
+    assert scarcity_table(results, "All", (0.1, 0.5), "mpjpe")["Spread [mm]"].isna().all()
+    report_scarcity.show_scarcity(results)
+    (row,) = re.findall(r"^\| 10 .*$", shown(), re.MULTILINE)
+    assert [cell.strip() for cell in row.split("|")][7] == ""
+    assert "nan" not in shown()
 
 
 def test_a_share_without_runs_of_both_arms_is_left_out(tiny_data: PoseDataset) -> None:
