@@ -142,7 +142,7 @@ def _sentence(table: pd.DataFrame, metric: str) -> str:
     interval = ""
     if pd.notna(mean["Change, low [%]"]):
         interval = f", 95 % interval {mean['Change, low [%]']:+.1f} to {mean['Change, high [%]']:+.1f} %"
-    verdict = {"lower": "lower", "higher": "higher"}.get(mean.Verdict, "not decidable")
+    verdict = mean.Verdict
     if f"{mean.Reason}":
         verdict += f": {mean.Reason}"
     return (

@@ -89,7 +89,7 @@ def compare_arms(comparison: Comparison, metric: str, table: str = "") -> pd.Dat
     rows = []
     for action, group in groups.items():
         effect, comparisons = effects[action], 1 if action == MEAN else len(pairs)
-        p = float(adjusted.get(action, effect.p))
+        p = effect.p if action == MEAN else float(adjusted[action])
         verdict = word_change(effect, p, comparisons)
         rows.append(
             {
