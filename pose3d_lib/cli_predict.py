@@ -32,10 +32,10 @@ def predict(model: str, dataset: str, given: Given, output: str, formats: str, o
             raise InputError(f"parameter {name}: give it as an argument or an option, not with -p; --help lists them")
     config = make_config(PredictConfig, {**dict(given), **own})
     check_data(config)
-    from pose3d_lib.predicting import plan_task, run_task, write_all
+    from pose3d_lib.predicting import plan_task, write_all
 
     task = plan_task(config, say=click.echo)
     for line in task.describe():
         click.echo(line)
-    for file in write_all(task, run_task(task)):
+    for file in write_all(task):
         click.echo(f"written: {file}")

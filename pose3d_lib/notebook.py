@@ -11,11 +11,14 @@ from IPython.display import DisplayHandle, Markdown, display
 from matplotlib.figure import Figure
 
 from pose3d_lib.budget import Budget
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import frame_wise
 from pose3d_lib.figures import draw_learning_curve
 from pose3d_lib.history import HistoryRow
 from pose3d_lib.parameters import Config, check_data, make_config
-from pose3d_lib.runs import Run
+from pose3d_lib.runs import Run, run_folder
 from pose3d_lib.table_files import to_markdown
 
 LINES = 40
@@ -84,6 +87,18 @@ def _only_assignments(source: str) -> tuple[list[str], bool]:
             return [], False
         names.append(target.id)
     return names, any(isinstance(statement, ast.AnnAssign) for statement in statements)
+
+
+def check_current(run: Run, config: RunConfig, data: PoseDataset) -> None:
+    """Stop a cell that would show a run of other parameters than those that the notebook has read since.
+
+    Raises:
+        InputError: the run is not that of this config on these data.
+    """
+    if run.folder != (wanted := run_folder(config, data)):
+        raise InputError(
+            f"the last training was {run.folder.name}; execute the training cell, which makes {wanted.name}"
+        )
 
 
 class TrainingProgress:

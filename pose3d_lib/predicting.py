@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -67,6 +68,11 @@ class Task:
     folder: Path
     formats: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    @cached_property
+    def lifted(self) -> Lifted:
+        """The poses: lifted once, at the first use."""
+        return lift(self.model, self.data, self.clips, self.keypoints)
 
     def describe(self) -> list[str]:
         """Sentences on the model, on what it will lift, and the warnings."""
@@ -257,16 +263,11 @@ def choose_clips(config: PredictConfig, data: PoseDataset) -> pd.DataFrame:
     return clips.iloc[spread(len(clips), config.clips)] if config.clips else clips
 
 
-def run_task(task: Task) -> Lifted:
-    """Lifts what was planned."""
-    return lift(task.model, task.data, task.clips, task.keypoints)
-
-
-def write_all(task: Task, lifted: Lifted) -> list[Path]:
+def write_all(task: Task) -> list[Path]:
     """Writes the poses, the contact sheet and the player, and returns the files; what was in the way was looked for before."""
-    files = write_poses(lifted, task.folder, task.formats, overwrite=True)
-    sheet = draw_sheet(lifted, lifted.some(SHEET_CLIPS))
+    files = write_poses(task.lifted, task.folder, task.formats, overwrite=True)
+    sheet = draw_sheet(task.lifted, task.lifted.some(SHEET_CLIPS))
     write_atomically(task.folder / SHEET, lambda path: sheet.savefig(path, dpi=100))
     plt.close(sheet)
-    write_player(lifted, task.folder / PLAYER)
+    write_player(task.lifted, task.folder / PLAYER)
     return [*files, task.folder / SHEET, task.folder / PLAYER]

@@ -23,7 +23,7 @@ from pose3d_lib.model_card import licence_of
 from pose3d_lib.model_files import save_model
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.predict_config import PredictConfig
-from pose3d_lib.predicting import plan_task, run_task, write_all
+from pose3d_lib.predicting import plan_task, write_all
 from pose3d_lib.sources import open_dataset, prepared_path
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig, plan_study
@@ -212,13 +212,13 @@ def model(spec: DataSpec, data: PoseDataset, tmp_path: Path) -> str:
 @EVERY_FILE
 def test_a_model_lifts_it(kind: str, parameters: Parameters, model: str, data: PoseDataset) -> None:
     task = plan_task(make_config(PredictConfig, {"model": model, **parameters, "formats": "npz"}))
-    lifted = run_task(task)
+    lifted = task.lifted
     assert {clip.subject for clip in lifted.clips} == set(data.test_subjects or data.clips.subject)
     assert (lifted.clips[0].truth is None) == (kind == "detections")
     for clip in lifted.clips:
         assert clip.positions.shape == (len(clip.frames), data.skeleton.num_joints, 3)
         assert abs(np.linalg.norm(clip.up) - 1) < 1e-5
-    assert [file.name for file in write_all(task, lifted)] == ["poses.npz", "sheet.png", "player.html"]
+    assert [file.name for file in write_all(task)] == ["poses.npz", "sheet.png", "player.html"]
 
 
 @pytest.mark.slow

@@ -2,19 +2,23 @@
 
 import ast
 import html
+import json
 import os
 import re
 import subprocess
+import symtable
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
 from papermill.inspection import inspect_notebook
 
+from pose3d_lib.evaluation import METRICS
 from pose3d_lib.execution import NOTEBOOKS
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.paths import notebooks_dir
@@ -122,6 +126,15 @@ def test_papermill_lists_every_parameter_with_its_help(name: str, capfd: pytest.
     assert capfd.readouterr().err == ""
 
 
+@EVERY_NOTEBOOK
+def test_a_name_stands_for_one_thing_in_all_cells(name: str) -> None:
+    sources = [cell.source for cell in code_cells(read_committed(name)) if cell.source != parameters_cell(name)]
+    symbols = [symtable.symtable(source, name, "exec").get_symbols() for source in sources]
+    bound = [own.get_name() for cell in symbols for own in cell if own.is_assigned() or own.is_imported()]
+    assert set(bound).isdisjoint(NOTEBOOKS[name].model_fields), "a parameter's name stands for something else"
+    assert sorted(own for own in set(bound) if bound.count(own) > 1) == []
+
+
 Execute = Callable[[str, str, dict], nbformat.NotebookNode]
 
 
@@ -188,12 +201,64 @@ def figures_of(notebook: nbformat.NotebookNode) -> list[str]:
     return [output.data["image/png"] for output in outputs_of(notebook) if "image/png" in output.get("data", {})]
 
 
-def text_of(notebook: nbformat.NotebookNode) -> str:
-    """All that its cells printed and said."""
-    return "\n".join(
+def texts_of(notebook: nbformat.NotebookNode) -> list[str]:
+    return [
         output.text if output.output_type == "stream" else output.get("data", {}).get("text/markdown", "")
         for output in outputs_of(notebook)
-    )
+    ]
+
+
+def text_of(notebook: nbformat.NotebookNode) -> str:
+    """All that its cells printed and said."""
+    return "\n".join(texts_of(notebook))
+
+
+def tables_of(texts: list[str]) -> list[pd.DataFrame]:
+    """The tables that cells showed, as text; the first column is the index."""
+    tables = []
+    for text in texts:
+        if text.startswith("|"):
+            lines = text.partition("\n\n")[0].splitlines()
+            heading, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+            tables.append(pd.DataFrame(rows, columns=heading).set_index(heading[0]))
+    return tables
+
+
+def error_rows(errors: Mapping[str, Mapping[str, float]], means: bool = True) -> dict[str, list[str]]:
+    """What a table of errors must hold, by the arithmetic of the protocol: `frames` and METRICS of each row, then both means."""
+    values = np.array([[own[metric] for metric in METRICS] for own in errors.values()])
+    frames = [own["frames"] for own in errors.values()]
+    rows = dict(zip(errors, zip(frames, values, strict=True), strict=True))
+    if means and len(errors) > 1:
+        rows["Action-wise mean"] = sum(frames), values.mean(axis=0)
+        rows["Frame-wise mean"] = sum(frames), np.average(values, axis=0, weights=frames)
+    return {name: [f"{number:,}", *(f"{value:.2f}" for value in own)] for name, (number, own) in rows.items()}
+
+
+def rows_of(table: pd.DataFrame) -> dict[str, list[str]]:
+    return {name: row.tolist() for name, row in table.iterrows()}
+
+
+def check_run_tables(texts: list[str], folder: Path) -> None:
+    """The tables and the sentence of 02_train are those of a run folder: of what it was trained on, and of the rest."""
+    errors = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["actions"]
+    config = Run(folder).config
+    own = {name: errors[name] for name in (errors if config.action == "All" else config.trained_actions)}
+    others = {name: errors[name] for name in errors if name not in own}
+    first, *middle, by_subject = tables_of(texts)
+    assert rows_of(first) == error_rows(own)
+    assert [rows_of(table) for table in middle] == [error_rows(others)] * bool(others)
+    clips = pd.read_csv(folder / "clips.csv")
+    clips = clips[clips.action.isin(list(own))]
+    subjects = {
+        subject: {"frames": clip.frames.sum()}
+        | {metric: np.average(clip[metric], weights=clip.frames) for metric in METRICS}
+        for subject, clip in clips.groupby("subject", sort=False)
+    }
+    assert rows_of(by_subject) == error_rows(subjects, means=False)
+    mpjpe = np.average(clips.mpjpe, weights=clips.frames)
+    assert f"{', '.join(config.trained_actions)}: MPJPE {mpjpe:.1f} mm;" in "\n".join(texts)
+    assert sum(folder.name in text for text in texts if text.startswith("|")) == 2
 
 
 def check_clean(notebook: nbformat.NotebookNode, *more: str) -> None:
@@ -250,6 +315,11 @@ def test_03_runs_02_for_the_original_and_every_action(sweep: nbformat.NotebookNo
         (folder,) = (story / "runs").glob(f"{action}-27f-0.3ue-seed0-*")
         assert folder.name in text
         assert Run(folder).config.action == action
+        errors = Run(folder).metrics
+        mpjpe = errors["action_wise"]["mpjpe"] if action == "All" else errors["actions"][action]["mpjpe"]
+        (row,) = tables_of(texts_of(sweep))[-1].filter(like=f"{action},", axis="index").to_dict(orient="records")
+        assert row["own test MPJPE [mm]"] == f"{mpjpe:.2f}"
+        assert row["training [s]"] == f"{Run(folder).timing['train_seconds']:.2f}"
 
 
 @pytest.mark.parametrize("action", ["All", "Sitting", "Walking"])
@@ -263,9 +333,7 @@ def test_every_run_has_its_executed_notebook(sweep: nbformat.NotebookNode, story
     assert f"run folder: {folder}" in text
     assert re.search(r"^epoch .* 0 s left", text, re.MULTILINE)
     assert ("**not** trained on" in text) == (action != "All")
-    own = Run(folder).actions if action == "All" else Run(folder).actions.loc[[action]]
-    for mpjpe in own.mpjpe:
-        assert f" {mpjpe:.2f} |" in text
+    check_run_tables(texts_of(notebook), folder)
 
 
 def test_03_executed_again_reuses_every_run(sweep_again: nbformat.NotebookNode) -> None:
@@ -316,6 +384,34 @@ def test_04_s_tables_hold_the_numbers_of_the_run_folders(results_after: nbformat
         assert set(table.Verdict) == {"not decidable"}, "one seed"
 
 
+def test_04_shows_the_numbers_of_the_run_folders(results_after: nbformat.NotebookNode, story: Path) -> None:
+    metrics = {
+        action: json.loads(next((story / "runs").glob(f"{action}-27f-0.3ue-seed0-*/metrics.json")).read_text())[
+            "actions"
+        ]
+        for action in ("All", "Sitting", "Walking")
+    }
+    arms = {"Original": ["All", "All"], "Action-based": ["Sitting", "Walking"]}
+    errors = {
+        arm: pd.DataFrame([metrics[run][action] for run, action in zip(runs, ("Sitting", "Walking"), strict=True)])
+        for arm, runs in arms.items()
+    }
+    shown = tables_of(texts_of(results_after))
+    for name, metric in (("MPJPE [mm]", "mpjpe"), ("MPJVE [mm/frame]", "mpjve")):
+        (table,) = (table for table in shown if f"Original, {name}" in table and "Verdict" in table)
+        assert table.index.tolist() == ["Sitting", "Walking", "Mean of the actions"]
+        for arm, own in errors.items():
+            wanted = [f"{value:.2f}" for value in (*own[metric], own[metric].mean())]
+            assert table[f"{arm}, {name}"].str.split().str[0].tolist() == wanted
+        change = 100 * (errors["Action-based"][metric] / errors["Original"][metric] - 1)
+        assert table["Change [%]"].str.split().str[0].tolist()[:2] == [f"{value:+.1f}" for value in change]
+    (means,) = (table for table in shown if "P-MPJPE [mm]" in table and "Mean" in table)
+    for arm, own in errors.items():
+        wanted = [own[list(METRICS)].mean(), np.average(own[list(METRICS)], axis=0, weights=own.frames)]
+        rows = means.loc[arm].drop(columns="Mean").to_numpy().tolist()
+        assert rows == [[f"{value:.2f}" for value in row] for row in wanted]
+
+
 def test_04_says_that_table_3_needs_long_runs(results_after: nbformat.NotebookNode, story: Path) -> None:
     said = "Table 3 compares long runs; none are finished for synthetic-tiny. `pose3d sweep"
     assert said in text_of(results_after)
@@ -336,6 +432,11 @@ def test_06_lifts_clips_with_the_run_of_all_actions_and_says_where_the_files_are
     assert re.search(r"^\| LWrist +\| +-?\d\.\d\d \|", text, re.MULTILINE)
     assert re.search(r"^\| one frame in 2: 25 per second +\| +[\d.]+ \| +[\d.]+ \|$", text, re.MULTILINE)
     folder = story / "predictions" / f"synthetic-tiny-simulated-by-{model}"
+    with np.load(folder / "poses.npz") as poses:
+        first = poses["positions"][poses["clip"] == 0]
+        pose = pd.DataFrame(first[len(first) // 2], index=poses["joints"]).map("{:.2f}".format)
+    assert rows_of(tables_of(texts_of(predicted))[0]) == rows_of(pose)
+    assert sum(f"by {model}*" in shown for shown in texts_of(predicted)) == 2
     for name in ("poses.npz", "poses.csv", "poses.json", "sheet.png", "player.html"):
         assert f"{folder / name}\n" in text
         assert (folder / name).is_file()

@@ -24,7 +24,7 @@ from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.paths import notebooks_dir
 from pose3d_lib.player import MOST_CLIPS, MOST_FRAMES
 from pose3d_lib.predict_config import PredictConfig
-from pose3d_lib.predicting import choose_clips, find_model, own_keypoints, plan_task, run_task, write_all
+from pose3d_lib.predicting import choose_clips, find_model, own_keypoints, plan_task, write_all
 from pose3d_lib.run_card import read_run_card
 from pose3d_lib.skeleton import COCO_17, HUMANEVA_15
 from pose3d_lib.sources import open_dataset
@@ -289,8 +289,7 @@ def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(
     task = plan_task(config)
     assert any("30 frames per second" in warning for warning in task.warnings)
     assert any("trained on 'simulated'" in warning for warning in task.warnings)
-    lifted = run_task(task)
-    files = write_all(task, lifted)
+    files = write_all(task)
     assert [file.name for file in files] == ["poses.npz", "poses.csv", "poses.json", "sheet.png", "player.html"]
     assert sorted(files) == sorted(task.folder.iterdir())
     assert task.folder == outputs / "predictions" / "phone-h36m-by-made-up"
@@ -308,7 +307,7 @@ def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(
 def test_a_video_of_a_few_frames_becomes_files(frames: int, outputs: Path, model_file, tmp_path: Path) -> None:
     video = detection_files.write_json(tmp_path / "short.json", detection_files.alphapose(detection_files.walk(frames)))
     task = plan_task(config_of(model=model_file(3, 3, 3, 3, 3), dataset=str(video), image_size="1000x800"))
-    with np.load(write_all(task, run_task(task))[0], allow_pickle=False) as poses:
+    with np.load(write_all(task)[0], allow_pickle=False) as poses:
         assert poses["positions"].shape == (frames, 17, 3)
 
 
@@ -337,8 +336,8 @@ def test_the_notebook_s_sample_reads_what_is_written_by_default(outputs: Path, m
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     (sample,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     task = plan_task(config_of(model=model_file(), clips=2))
-    lifted = run_task(task)
-    write_all(task, lifted)
+    lifted = task.lifted
+    write_all(task)
     found = {"task": task}
     exec(sample, found)
     np.testing.assert_array_equal(found["first"], lifted.clips[0].positions)
@@ -355,13 +354,13 @@ def test_the_notebook_says_how_much_a_player_holds() -> None:
 def test_a_model_that_sees_scores_is_given_them(phone: Path, outputs: Path, model_file) -> None:
     task = plan_task(config_of(model=model_file(in_features=3), dataset=str(phone), **PHONE))
     assert task.data.scores.keys() >= {"h36m"}
-    assert run_task(task).clips[0].positions.shape == (10, 17, 3)
+    assert task.lifted.clips[0].positions.shape == (10, 17, 3)
     assert not plan_task(config_of(model=model_file(), dataset=str(phone), **PHONE)).data.scores
 
 
 def test_of_a_downsampled_video_frames_and_times_are_those_of_the_video(phone: Path, outputs: Path, model_file) -> None:
     task = plan_task(config_of(model=model_file(), dataset=str(phone), formats="csv", downsample=3, **PHONE))
-    table = pd.read_csv(write_all(task, run_task(task))[0])
+    table = pd.read_csv(write_all(task)[0])
     assert table.frame.tolist() == [0, 3, 6, 9, *range(20, 40, 3)]
     np.testing.assert_allclose(table.time, table.frame / 30, atol=1e-5)
     assert set(table.fps) == {10}

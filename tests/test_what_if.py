@@ -8,7 +8,7 @@ import pytest
 from made_up_models import made_up_model
 
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.predicting import Task, run_task
+from pose3d_lib.predicting import Task
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.downsampling import downsample
 from pose3d_lib.what_if import what_if_table
@@ -39,7 +39,7 @@ def test_a_model_of_single_frames_does_not_notice_another_frame_rate(hand_made) 
     assert single[column].iloc[1] > 1
     assert nine[column].iloc[0] == 0
     assert (nine[column].iloc[1:] > 1).all()
-    clips = run_task(task_of(data, 3, 3)).clips
+    clips = task_of(data, 3, 3).lifted.clips
     assert nine["MPJPE [mm]"].iloc[0] == pytest.approx(np.concatenate([clip.errors for clip in clips]).mean())
 
 
