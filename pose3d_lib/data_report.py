@@ -56,7 +56,7 @@ def show_motion(data: PoseDataset) -> None:
 def show_keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -> None:
     """How far the chosen keypoints lie from the exact projections, where the dataset holds both."""
     if exact in data.keypoints and keypoints != exact and data.layouts[exact] == data.layouts[keypoints]:
-        show_table(keypoint_errors(data, keypoints, exact))
+        show_table(keypoint_errors(data, keypoints, exact), f"{keypoints!r} against {exact!r}, {data.name}.")
     else:
         say(f"The keypoints {escape_markdown(repr(keypoints))} have nothing to be compared with in this dataset.")
 
