@@ -178,6 +178,9 @@ def main() -> None:
     except InputError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except MemoryError as error:
+        click.echo(f"error: memory ran out: {error}", err=True)
+        sys.exit(1)
     except (NotebookFailed, SweepFailed) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, NotebookFailed) and error.refused else 1)

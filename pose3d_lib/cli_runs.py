@@ -55,12 +55,12 @@ def show(name: str) -> None:
     import time
 
     from pose3d_lib.errors import InputError, printable
-    from pose3d_lib.inventory import choose_run, look_at, run_names
+    from pose3d_lib.inventory import choose_run, look_closely, run_names
     from pose3d_lib.paths import runs_dir
     from pose3d_lib.run_summary import describe_run
 
     folder = runs_dir() / choose_run(name, run_names())
-    entry = look_at(str(folder), time.time())
+    entry = look_closely(str(folder), time.time())
     if entry is None:
         raise InputError(f"{folder}: removed just now; `pose3d runs list` shows what is left")
     click.secho(printable(entry.name), bold=True)
@@ -74,8 +74,9 @@ def show(name: str) -> None:
 @runs.command()
 @click.option("--unfinished", is_flag=True, help="Also unfinished runs that nobody holds, with their checkpoints.")
 @click.option("--other", is_flag=True, help="Also runs of other versions of this code.")
+@click.option("--damaged", is_flag=True, help="Also finished runs with files that are missing or changed.")
 @click.option("--yes", is_flag=True, help="Remove it; without this nothing is changed.")
-def clean(unfinished: bool, other: bool, yes: bool) -> None:
+def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
     """Say what nobody needs any more, and with --yes remove it, for instance: pose3d runs clean --unfinished
 
     That is what killed processes left half-written, and checkpoints of finished runs. Finished runs of this version stay,
@@ -86,7 +87,7 @@ def clean(unfinished: bool, other: bool, yes: bool) -> None:
     from pose3d_lib.run_table import format_size
     from pose3d_lib.upkeep import plan_removals, remove_all
 
-    removals, spared = plan_removals(unfinished=unfinished, other=other)
+    removals, spared = plan_removals(unfinished=unfinished, other=other, damaged=damaged)
     for name, reason in spared.items():
         click.echo(f"left alone: {printable(name)}: {reason}")
     if not removals:

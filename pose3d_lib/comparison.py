@@ -13,7 +13,8 @@ from pose3d_lib.config import RESULT_FORMAT, RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import runs_dir
-from pose3d_lib.runs import FINISHED, Run, find_run, read_progress, run_folder
+from pose3d_lib.run_files import find_damage, is_finished
+from pose3d_lib.runs import Run, find_run, read_progress, run_folder
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.uncertainty import Cell
 
@@ -104,8 +105,10 @@ def find_left_out(plan: Sequence[RunConfig], data: PoseDataset) -> pd.DataFrame:
     rows = []
     for folder in sorted(runs_dir().iterdir()) if runs_dir().is_dir() else []:
         if folder.name in planned:
-            if not (folder / FINISHED).is_file():
+            if not is_finished(folder):
                 rows.append((folder.name, _how_far(folder)))
+            elif damage := find_damage(folder):
+                rows.append((folder.name, f"damaged: {damage}"))
             continue
         reason = _foreign(folder, wanted, data)
         if reason:

@@ -20,7 +20,9 @@ from zmq import ZMQError
 from pose3d_lib.errors import InputError
 from pose3d_lib.holders import is_alive
 from pose3d_lib.interrupts import RunStopped
+from pose3d_lib.leases import CLAIM, claim_run
 from pose3d_lib.paths import make_folder, notebooks_dir
+from pose3d_lib.run_files import NOTEBOOK, is_finished
 
 FOLDER = "pose3d-kernel-"
 """How the names of folders of sockets begin; the number of the process follows that made them."""
@@ -56,6 +58,7 @@ class SocketKernelManager(AsyncKernelManager):
         self.shutdown_wait_time = SECONDS_TO_STOP
         _remove_left_over()
         self._folder = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
+        self.connection_file = str(Path(self._folder) / "connection.json")
         socket = str(Path(self._folder) / "socket")
         if os.name == "posix" and len(socket) < LONGEST_SOCKET:
             self.transport, self.ip = "ipc", socket
@@ -102,13 +105,32 @@ class SweepFailed(Exception):
     """Some runs of a sweep failed; the message names them, why, and what to do."""
 
 
-def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, object]) -> None:
+def execute_training(folder: Path, parameters: Mapping[str, object]) -> bool:
+    """Execute 02_train for the run in a folder, which is claimed before its kernel starts.
+
+    Returns:
+        Whether it was executed: not where another process holds the run or has finished it meanwhile.
+
+    Raises:
+        NotebookFailed, InputError: as `execute_notebook`.
+    """
+    with claim_run(make_folder(folder)) as token:
+        if token is None or is_finished(folder):
+            return False
+        execute_notebook("02_train", folder / NOTEBOOK, parameters, environment={CLAIM: token})
+    return True
+
+
+def execute_notebook(
+    notebook: str, output: Path, parameters: Mapping[str, object], *, environment: Mapping[str, str] | None = None
+) -> None:
     """Executes `notebooks/<notebook>.ipynb`; the executed copy is saved as it grows, and also when a cell fails.
 
     Args:
         notebook: its name, such as "02_train".
         output: where the executed notebook goes; its folder is made.
         parameters: what papermill injects.
+        environment: variables that the kernel gets besides those of this process.
 
     Raises:
         NotebookFailed: a cell raised, or there was no kernel to execute it.
@@ -128,7 +150,7 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
     for attempt in range(1, START_ATTEMPTS + 1):
         begun: list[bool] = []
         try:
-            _execute(papermill, source, output, parameters, begun)
+            _execute(papermill, source, output, parameters, environment or {}, begun)
             return
         except papermill.PapermillExecutionError as error:
             told = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages say all there is to say
@@ -150,12 +172,20 @@ def execute_notebook(notebook: str, output: Path, parameters: Mapping[str, objec
 
 
 def _execute(
-    papermill: ModuleType, source: Path, output: Path, parameters: Mapping[str, object], begun: list[bool]
+    papermill: ModuleType,
+    source: Path,
+    output: Path,
+    parameters: Mapping[str, object],
+    environment: Mapping[str, str],
+    begun: list[bool],
 ) -> None:
     """Executes a notebook once; `begun` is filled as soon as its first cell is."""
 
     class Manager(SocketKernelManager):
-        pass
+        async def _async_start_kernel(self, **settings: object) -> None:
+            await super()._async_start_kernel(**settings, env={**os.environ, **environment})
+
+        start_kernel = _async_start_kernel
 
     def on_cell_execute(**_: object) -> None:
         begun.append(True)

@@ -1,21 +1,23 @@
-"""Who works on a run: one process at a time, on whatever machine, and nobody who is dead."""
+"""Who works on a run: one process at a time, on whatever machine, and nobody who is dead.
+
+A sweep claims a run before it starts a kernel, and hands the claim on: the kernel finds its token in the environment.
+"""
 
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from pose3d_lib.errors import InputError
+from pose3d_lib.holders import read_holder
+from pose3d_lib.run_files import LEASE, LEASE_SECONDS
 
-LEASE = ".lease"
-
-LEASE_SECONDS = 60.0
-"""Without a sign of life for so long, a process on another machine counts as dead; on the same machine it is looked up."""
-
+CLAIM = "POSE3D_CLAIM"
+"""The environment variable by which a kernel gets the token of the claim under which it was started."""
 
 SECONDS_TO_TAKE_OVER = 5.0
 """That filelock has for taking a dead process's lease over, before it is taken away here."""
@@ -27,37 +29,61 @@ class RunLost(Exception):
 
 @contextmanager
 def hold_run(folder: Path, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Holds a run's folder, waiting for whoever holds it; yields what raises RunLost once it is another's.
+    """Hold a run's folder, and wait for whoever holds it; yields what raises RunLost once it is another's.
+
+    Where the process that started this kernel holds the run for it, nothing is waited for, and the claim stays with that one.
 
     Args:
         folder: the run's.
         say: called with a line of text if there is somebody to wait for.
+    """
+    with ExitStack() as stack:
+        token = os.environ.get(CLAIM)
+        if token is None or _token(folder) != token:
+            token = stack.enter_context(claim_run(folder, say))
+
+        def check_held() -> None:
+            if _token(folder) != token and not _is_unreadable(folder / LEASE):
+                raise RunLost(
+                    f"{folder}: another process took this run over, as this one gave no sign of life for {LEASE_SECONDS:g} s "
+                    "(was the machine asleep?); nothing more was written, and the other resumes from the checkpoint"
+                )
+
+        yield check_held
+
+
+@contextmanager
+def claim_run(folder: Path, say: Callable[[str], None] | None = None) -> Iterator[str | None]:
+    """Hold a run's folder; yields the token of the claim.
+
+    Where another process that is alive holds it: waits for that one and says so, or, without `say`, yields None at once.
     """
     lease = SoftFileLease(folder / LEASE, lease_duration=LEASE_SECONDS)
     try:
         try:
             lease.acquire(timeout=0.2, poll_interval=0.05)
         except Timeout:
-            owner = lease.owner
-            who = f"process {owner.pid} on {owner.hostname}" if owner else "another process"
-            say(f"{who} is training this run ({folder}); waiting for it")
+            holder = read_holder(str(folder))
+            if holder and say is None:
+                yield None
+                return
+            if holder:
+                say(f"{holder} is training this run ({folder}); waiting for it")
             _wait_for(lease, folder / LEASE)
     except LeaseSettingsMismatch as error:
         raise InputError(
             f"{folder / LEASE}: held by another version of this code ({error}); wait for it, or stop it"
         ) from error
-
-    def check_held() -> None:
-        if lease.compromise or not (lease.is_lock_held_by_us or _is_unreadable(folder / LEASE)):
-            raise RunLost(
-                f"{folder}: another process took this run over, as this one gave no sign of life for {LEASE_SECONDS:g} s "
-                "(was the machine asleep?); nothing more was written, and the other goes on from the checkpoint"
-            )
-
     try:
-        yield check_held
+        yield lease.token
     finally:
         lease.release()
+
+
+def _token(folder: Path) -> str | None:
+    """The token of the claim that stands on a run now."""
+    owner = SoftFileLease(folder / LEASE, lease_duration=LEASE_SECONDS).owner
+    return owner and owner.token
 
 
 def _wait_for(lease: SoftFileLease, path: Path) -> None:

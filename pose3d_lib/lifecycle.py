@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import torch
 from safetensors.torch import save_file
 
 from pose3d_lib.assignment import check_run
@@ -24,7 +25,8 @@ from pose3d_lib.leases import hold_run
 from pose3d_lib.paths import make_folder
 from pose3d_lib.provenance import describe_provenance
 from pose3d_lib.run_card import CARD, write_card
-from pose3d_lib.runs import HISTORY, LOG, PROGRESS, PROVENANCE, Run, run_folder
+from pose3d_lib.run_files import find_damage, is_finished
+from pose3d_lib.runs import DAMAGED_REMEDY, HISTORY, LOG, PROGRESS, PROVENANCE, Run, run_folder
 from pose3d_lib.starting import FINISHED, WEIGHTS, check_start, load_start
 from pose3d_lib.training import train
 from pose3d_lib.whole_files import remove_unfinished, write_atomically, write_json
@@ -54,20 +56,30 @@ def execute_run(
         InputError: the data cannot carry the run, or the folder cannot be read or written.
         RunStopped: SIGINT or SIGTERM came while it trained or was tested; where it was is saved.
         FloatingPointError: the loss is no longer finite.
+        MemoryError: there is too little memory; the message says what to change. The run resumes from its checkpoint.
     """
     check_run(config, data)
     folder = run_folder(config, data)
-    if (folder / FINISHED).is_file():
+    if is_finished(folder):
+        if damage := find_damage(folder):
+            raise InputError(f"{folder}: a finished run that is damaged ({damage}); {DAMAGED_REMEDY}")
         say(f"finished before; read from {folder}")
         return Run(folder)
     check_start(config, data)
     make_folder(folder)
     try:
         with hold_run(folder, say) as check_held:
-            if (folder / FINISHED).is_file():
+            if is_finished(folder):
                 say(f"finished meanwhile; read from {folder}")
             else:
                 _finish_into(folder, config, data, check_held, say, on_row)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise MemoryError(
+            f"{folder}: memory ran out ({str(error).splitlines()[0]}). A smaller batch_size or fewer jobs at a time need less; "
+            "the same call resumes the run"
+        ) from error
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be written ({error.strerror or error}); finished runs are as they were. Once that is mended, "

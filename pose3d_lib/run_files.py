@@ -3,6 +3,7 @@
 What writers and readers of run folders agree on, for those too that cannot wait until PyTorch is imported.
 """
 
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ MARKS = frozenset((CONFIG, PROVENANCE, HISTORY, PROGRESS, FINISHED, NOTEBOOK, LO
 """Files by any of which a folder is known for a run's."""
 
 LEASE_SECONDS = 60
-"""A lease that was not touched for so long is nobody's."""
+"""A process on another machine that did not touch its lease for so long counts as dead; on the same machine it is looked up."""
 
 LARGEST_JSON = 10_000_000
 """Bytes; what runs write has some thousands."""
@@ -84,6 +85,43 @@ def _read_small(path: str, name: str) -> bytes:
         return os.read(descriptor, status.st_size + 1)  # a buffer of the limit's size for each would take longer
     finally:
         os.close(descriptor)
+
+
+def missing_file(files: Files, name: str) -> str:
+    """Say what is wrong with a file that has to be there with something in it; "" if nothing is."""
+    if name not in files:
+        return f"{name}: missing"
+    if not stat.S_ISREG(files[name].st_mode):
+        return f"{name}: no plain file"
+    return "" if files[name].st_size else f"{name}: empty"
+
+
+def is_finished(folder: str | os.PathLike) -> bool:
+    """Whether a run was finished here; `find_damage` says whether its files still are what they were."""
+    return os.path.isfile(os.path.join(folder, FINISHED))
+
+
+def find_damage(folder: str | os.PathLike) -> str:
+    """Say what is wrong with the files of a finished run, such as a half-copied one; "" if nothing is.
+
+    All files have to be there, and all but the weights, which may be large, have to have the checksums that were written.
+    """
+    try:
+        files, _ = scan_folder(os.fspath(folder))
+        if problems := [problem for name in NEEDED if (problem := missing_file(files, name))]:
+            return "; ".join(problems)
+        sums = read_object(os.path.join(folder, FINISHED)).get("sha256", {})
+        if not isinstance(sums, dict):
+            return f"{FINISHED}: sha256 {str(sums)[:80]!r}, expected a checksum for every file"
+        for name in sorted(set(sums) & set(NEEDED) - {WEIGHTS}):
+            with open(os.path.join(folder, name), "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != sums[name]:
+                    return f"{name}: changed or cut short, as its checksum in {FINISHED} is another"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def compare_format(found: object, name: str) -> str:

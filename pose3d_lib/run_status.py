@@ -1,6 +1,5 @@
 """How the runs of a sweep are doing, as their folders show it: looked at again and again, and shown as a table."""
 
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,8 @@ import pandas as pd
 from pose3d_lib.assignment import check_run
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.runs import FINISHED, Run, read_progress, run_folder
+from pose3d_lib.run_files import find_damage, is_finished
+from pose3d_lib.runs import DAMAGED_REMEDY, Run, read_progress, run_folder
 
 SECONDS_BETWEEN_TABLES = 5.0
 """Of a notebook's table, as long as no run changes its state."""
@@ -82,9 +82,7 @@ def first_look(configs: Sequence[RunConfig], data: PoseDataset) -> list[RunStatu
     statuses = [
         RunStatus(config, run_folder(config, data), "waiting", 0.0, check_run(config, data).total) for config in configs
     ]
-    return [
-        _look_at_finished(status, "reused") if (status.folder / FINISHED).is_file() else status for status in statuses
-    ]
+    return [_look_at_finished(status, "reused") if is_finished(status.folder) else status for status in statuses]
 
 
 def look_again(statuses: Sequence[RunStatus], begun: float) -> list[RunStatus]:
@@ -98,7 +96,7 @@ def look_again(statuses: Sequence[RunStatus], begun: float) -> list[RunStatus]:
 
 
 def _look(status: RunStatus, begun: float) -> RunStatus:
-    if (status.folder / FINISHED).is_file():
+    if is_finished(status.folder):
         return _look_at_finished(status, "finished")
     progress = read_progress(status.folder)
     if progress and progress["at"] >= begun:
@@ -118,16 +116,13 @@ def _look(status: RunStatus, begun: float) -> RunStatus:
 
 def _look_at_finished(status: RunStatus, state: str) -> RunStatus:
     """A finished run as what it is, or, if it cannot be read, as a failed one."""
-    run = Run(status.folder)
-    try:
-        _own_error(run), run.timing["t"], run.timing["windows"]
-        seconds = None if state == "reused" else run.timing["train_seconds"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = (
-            f"{status.folder}: a finished run that is damaged ({error!r}); `pose3d runs verify "
-            f"{shlex.quote(status.folder.name)}` says more. Delete that folder, and the same command makes the run anew"
+    if damage := find_damage(status.folder):
+        return replace(
+            status,
+            state="failed",
+            error=f"{status.folder}: a finished run that is damaged ({damage}); {DAMAGED_REMEDY}",
         )
-        return replace(status, state="failed", error=reason)
+    seconds = None if state == "reused" else Run(status.folder).timing["train_seconds"]
     return replace(status, state=state, share=1.0, seconds=seconds, epochs="", loss=None)
 
 

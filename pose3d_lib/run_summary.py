@@ -27,7 +27,8 @@ LAST_BYTES = 20_000
 OUTCOMES = {
     "finished": "it is read and not trained again",
     "unfinished": "it goes on from its last checkpoint",
-    "damaged": "it counts as finished, and whatever reads it fails. Delete the folder, and start it again to train it anew",
+    "damaged": "it is refused, and tables leave it out. Put its files back from a copy, or remove it with `pose3d runs clean "
+    "--damaged --yes`; then the same command trains it again",
     "other version": "it is not used, as this version keeps the same settings in another folder; "
     "`pose3d runs clean --other` removes it",
     "not a run": "nothing happens to it; no command uses or removes it",

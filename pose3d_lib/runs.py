@@ -22,7 +22,6 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from safetensors.torch import load_file
 
 from pose3d_lib.assignment import build_lifters
 from pose3d_lib.config import RunConfig, run_name
@@ -31,9 +30,16 @@ from pose3d_lib.evaluation import ROOT_ERROR
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.paths import runs_dir
-from pose3d_lib.starting import FINISHED, WEIGHTS
+from pose3d_lib.run_files import find_damage, is_finished
+from pose3d_lib.starting import WEIGHTS
+from pose3d_lib.weights import read_weights
 
 HISTORY, PROVENANCE, PROGRESS, LOG = "history.jsonl", "provenance.json", "progress.json", "run.log"
+
+DAMAGED_REMEDY = (
+    "put its files back from a copy, or delete that folder (`pose3d runs clean --damaged --yes` deletes every such); "
+    "then the same command trains the run again"
+)
 
 REPORTED = frozenset(("windows", "total", "seconds", "at", "epoch", "epochs", "train_mpjpe"))
 """What a running run says of itself, in PROGRESS."""
@@ -102,7 +108,7 @@ class Run:
     def load_lifters(self, data: PoseDataset) -> Lifters:
         """The trained networks, on the CPU, in evaluation mode."""
         lifters = build_lifters(self.config, data)
-        lifters.load_state_dict(load_file(self.folder / WEIGHTS))
+        lifters.load_state_dict(read_weights(self.folder / WEIGHTS, remedy=DAMAGED_REMEDY))
         return lifters.eval()
 
     def load_model(self, data: PoseDataset) -> TemporalLifter:
@@ -123,9 +129,9 @@ def run_folder(config: RunConfig, data: PoseDataset) -> Path:
 
 
 def find_run(config: RunConfig, data: PoseDataset) -> Run | None:
-    """The finished run of this config on this dataset, if there is one."""
+    """The finished run of this config on this dataset, if there is one whose files are whole."""
     folder = run_folder(config, data)
-    return Run(folder) if (folder / FINISHED).is_file() else None
+    return Run(folder) if is_finished(folder) and not find_damage(folder) else None
 
 
 def read_progress(folder: Path) -> dict | None:

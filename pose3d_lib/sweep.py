@@ -6,17 +6,16 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.execution import parameters_of
-from pose3d_lib.holders import find_holder
-from pose3d_lib.kernels import SweepFailed, execute_notebook
+from pose3d_lib.holders import read_holder
+from pose3d_lib.kernels import SweepFailed, execute_training
+from pose3d_lib.leases import LEASE, LeaseWatch
 from pose3d_lib.processes import open_processes
-from pose3d_lib.run_files import scan_folder
 from pose3d_lib.run_status import RunStatus, can_start, first_look, look_again
 from pose3d_lib.runs import LOG
 from pose3d_lib.scarcity import ScarcityConfig
@@ -95,14 +94,14 @@ def run_sweep(
         begun: time (as of `time.time`) now.
         scheduler: as in `StudyConfig`.
         on_look: called about twice a second with the statuses.
-        say: called with a line of text about a cluster that is being waited for.
+        say: called with a line of text about a cluster, or a run of another process, that is waited for.
     """
     statuses = first_look(configs, data)
     on_look(statuses)
     if can_start(statuses):
         with _open(scheduler, jobs, configs[0], say) as executor:
             places = jobs if scheduler == "local" else len(statuses)
-            statuses = run_on(executor, statuses, begun=begun, on_look=on_look, places=places)
+            statuses = run_on(executor, statuses, begun=begun, on_look=on_look, places=places, say=say)
     return statuses
 
 
@@ -121,33 +120,42 @@ def run_on(
     begun: float,
     on_look: Callable[[list[RunStatus]], None],
     places: int,
+    say: Callable[[str], None] = print,
 ) -> list[RunStatus]:
     """Executes the runs of a sweep that have not ended, each as soon as what it starts from has.
 
     What another process is training, such as the same sweep in another terminal, is left to it, and taken on if that ends
-    without having finished it.
+    without having finished it, or gives no sign of life: two sweeps share their runs.
 
     Args:
-        executor: what calls `execute_notebook` elsewhere: in processes here, or on workers that see the same run folders.
-        statuses, begun, on_look: as in `run_sweep`.
+        executor: what calls `execute_training` elsewhere: in processes here, or on workers that see the same run folders.
+        statuses, begun, on_look, say: as in `run_sweep`.
         places: runs that are submitted at a time.
     """
     submitted: dict[Future, int] = {}
     at_work: set[Future] = set()
+    others: dict[int, LeaseWatch] = {}
+    told: set[tuple[int, str]] = set()
     while True:
         left = [number for number in can_start(statuses) if number not in submitted.values()]
+        held: dict[int, str] = {}
         for number in left:
             if len(at_work) == places:
                 break
             status = statuses[number]
-            if is_held(status.folder):
+            if holder := read_holder(str(status.folder)):
+                held[number] = holder
+                others.setdefault(number, LeaseWatch(status.folder / LEASE)).look()
                 continue
-            output, parameters = status.folder / "02_train.ipynb", parameters_of(status.config)
-            future = executor.submit(execute_notebook, "02_train", output, parameters)
+            future = executor.submit(execute_training, status.folder, parameters_of(status.config))
             submitted[future] = number
             at_work.add(future)
         if not at_work and not left:
             return statuses
+        for number, holder in held.items() if not at_work else ():
+            if (number, holder) not in told:
+                told.add((number, holder))
+                say(f"waiting for {holder}, which is training {statuses[number].name} ({statuses[number].folder})")
         if at_work:
             done, at_work = wait(at_work, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
         else:
@@ -156,19 +164,12 @@ def run_on(
         statuses = look_again(statuses, begun)
         for future in done:
             number, error = submitted[future], future.exception()
-            if error or not statuses[number].ended:
+            if not error and not future.result():
+                del submitted[future]  # another process was quicker
+            elif error or not statuses[number].ended:
                 reason = KILLED if isinstance(error, BrokenProcessPool) else str(error or NOTHING_LEFT)
                 statuses[number] = replace(statuses[number], state="failed", error=reason)
         on_look(statuses)
-
-
-def is_held(folder: Path) -> bool:
-    """Whether some process that is alive trains the run in this folder now."""
-    try:
-        files, _ = scan_folder(str(folder))
-    except OSError:  # not begun yet
-        return False
-    return bool(find_holder(str(folder), files, time.time()))
 
 
 def raise_failures(statuses: Sequence[RunStatus]) -> None:

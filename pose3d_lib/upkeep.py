@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from pose3d_lib.holders import find_holder
-from pose3d_lib.inventory import RunEntry, look_at, run_names
+from pose3d_lib.inventory import RunEntry, look_closely, run_names
 from pose3d_lib.leases import SECONDS_TO_TAKE_OVER, LeaseWatch
 from pose3d_lib.paths import runs_dir
 from pose3d_lib.run_files import CHECKPOINTS, FINISHED, LEASE, LEASE_SECONDS, OLD_LOCK, PROVENANCE, Files, scan_folder
@@ -44,20 +44,23 @@ class Removal:
         return runs_dir() / self.run / self.file
 
 
-def plan_removals(*, unfinished: bool = False, other: bool = False) -> tuple[list[Removal], dict[str, str]]:
+def plan_removals(
+    *, unfinished: bool = False, other: bool = False, damaged: bool = False
+) -> tuple[list[Removal], dict[str, str]]:
     """What can be removed, and run -> why it is left alone although it was asked for. Nothing is changed.
 
     Args:
         unfinished: also the folders of unfinished runs that nobody holds.
         other: also the folders of runs of other versions of this code, finished or not.
+        damaged: also the folders of finished runs whose files are not whole.
     """
     removals: list[Removal] = []
     spared: dict[str, str] = {}
-    asked = ("unfinished", "running") * unfinished + ("other version",) * other
+    asked = ("unfinished", "running") * unfinished + ("other version",) * other + ("damaged",) * damaged
     now = time.time()
     for name in run_names():
         path = str(runs_dir() / name)
-        entry = look_at(path, now)
+        entry = look_closely(path, now)
         if entry is None or entry.state == "not a run":
             continue
         try:
@@ -68,6 +71,8 @@ def plan_removals(*, unfinished: bool = False, other: bool = False) -> tuple[lis
             spared[name] = f"cannot be opened ({error.strerror})"
             continue
         whole = entry.state in asked
+        if entry.state == "damaged" and not whole:
+            spared[name] = f"damaged ({entry.note}); with --damaged it is removed, so that it can be trained again"
         why = ", ".join(filter(None, (entry.state, entry.note)))
         own = [Removal(name, entry.state, "", why, entry.size)] if whole else _superfluous(entry, files, now)
         if reason := _spare(path, files, now, whole=whole) if own else "":
@@ -152,7 +157,7 @@ def _remove_folder(removal: Removal, lease: SoftFileLease) -> str | None:
         return ""
     try:
         with _held(folder, lease):
-            entry = look_at(str(folder), time.time())
+            entry = look_closely(str(folder), time.time())
             # held by this process, an unfinished run is a running one
             if entry is None or entry.state not in (removal.state, "running"):
                 return "changed meanwhile"

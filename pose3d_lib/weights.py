@@ -45,8 +45,11 @@ def check_weights(path: Path, build: Callable[[], Lifters], *, told: str, remedy
 
 
 def read_weights(path: Path, *, remedy: str) -> dict[str, Tensor]:
-    """The tensors of a file that `check_weights` passed; an InputError where a number is not finite."""
-    weights = load_file(path)
+    """The tensors of a file; an InputError where it cannot be read or a number is not finite."""
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
             raise InputError(f"{path}: {name} has numbers that are not finite; {remedy}")

@@ -123,6 +123,7 @@ def write_run(
     }
     for name, value in files.items():
         (folder / name).write_text(json.dumps(value), encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(b"weights")
     lines = "".join(json.dumps(row) + "\n" for row in history_of(config, total))
     (folder / "history.jsonl").write_text(lines, encoding="utf-8")
     return Run(folder)

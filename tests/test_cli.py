@@ -271,13 +271,16 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset) -> 
     """A sweep's runs in threads and without notebooks; Sitting fails. What would have been passed to papermill."""
     passed: list[dict] = []
 
-    def execute(notebook: str, output: Path, parameters: dict) -> None:
+    def execute(folder: Path, parameters: dict) -> bool:
         passed.append(parameters)
         if parameters["action"] == "Sitting":
-            raise NotebookFailed(output, "FloatingPointError: the training loss is nan", refused=False)
+            raise NotebookFailed(
+                folder / "02_train.ipynb", "FloatingPointError: the training loss is nan", refused=False
+            )
         execute_run(make_config(RunConfig, parameters), tiny_data)
+        return True
 
-    monkeypatch.setattr(sweep, "execute_notebook", execute)
+    monkeypatch.setattr(sweep, "execute_training", execute)
     monkeypatch.setattr(sweep, "open_processes", lambda jobs: ThreadPoolExecutor(1))
     return passed
 
@@ -364,12 +367,12 @@ def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(
 def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
     prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute = sweep.execute_notebook
+    execute = sweep.execute_training
 
-    def fail_baseline(notebook: str, output: Path, parameters: dict) -> None:
-        execute(notebook, output, {**parameters, "action": "Sitting"} if parameters["action"] == "All" else parameters)
+    def fail_baseline(folder: Path, parameters: dict) -> bool:
+        return execute(folder, {**parameters, "action": "Sitting"} if parameters["action"] == "All" else parameters)
 
-    monkeypatch.setattr(sweep, "execute_notebook", fail_baseline)
+    monkeypatch.setattr(sweep, "execute_training", fail_baseline)
     config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Walking", **BEYOND})
     chosen = [run for run in study_runs(config, tiny_data) if run.train_share == 1]
     statuses = run_sweep(chosen, tiny_data, jobs=2, begun=time.time())
@@ -384,7 +387,7 @@ def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
 def test_a_notebook_that_leaves_no_run_has_failed(
     prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "execute_notebook", lambda *_: None)
+    monkeypatch.setattr(sweep, "execute_training", lambda *_: True)
     statuses = run_sweep(tiny_plan(tiny_data)[:1], tiny_data, jobs=1, begun=time.time())
     assert [(status.state, status.error) for status in statuses] == [("failed", sweep.NOTHING_LEFT)]
     with pytest.raises(SweepFailed, match=f"1 of 1 runs failed:\n- All, {NAMED}: its notebook ended without"):

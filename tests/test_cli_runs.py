@@ -176,7 +176,7 @@ def test_no_command_is_given_that_would_make_another_run(runs: Path, monkeypatch
     [
         ({"finished": False}, "unfinished: no checkpoint, 33.3 % trained, last written to 2", "it begins anew:\n"),
         ({"finished": False, "checkpoint__state": "x"}, "unfinished, 33.3 %", "it goes on from its last checkpoint:\n"),
-        ({"without": ("clips.csv",)}, "damaged: clips.csv: missing, MPJPE 50.00 mm on Eating", "it counts as finished"),
+        ({"without": ("clips.csv",)}, "damaged: clips.csv: missing, MPJPE 50.00 mm on Eating", "it is refused"),
         ({"result_format": 2}, "other version: format 2, older than 3", "it is not used"),
     ],
 )

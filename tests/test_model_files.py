@@ -171,7 +171,7 @@ def test_a_damaged_run_is_refused_by_name(name: str, content: bytes, folder: Pat
     assert str(caught.value).startswith(str(folder))
 
 
-@pytest.mark.parametrize("name", ["config.json", "provenance.json", "metrics.json", "timing.json", "history.jsonl"])
+@pytest.mark.parametrize("name", ["config.json", "provenance.json", "metrics.json", "timing.json"])
 @pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff\xfe", b"null", b"7"], ids=lambda c: str(c)[:9])
 def test_a_damaged_run_that_is_older_than_cards_is_refused_too(name: str, content: bytes | None, folder: Path) -> None:
     (folder / "card.json").unlink()

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pose3d_lib import leases, lifecycle, training
@@ -23,9 +25,10 @@ from pose3d_lib.dataset_file import load_dataset, save_dataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import RunStopped, noted_signals
-from pose3d_lib.leases import LEASE, RunLost, hold_run
+from pose3d_lib.leases import CLAIM, LEASE, RunLost, claim_run, hold_run
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config
+from pose3d_lib.paths import make_folder
 from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.runs import Run, run_folder
 from pose3d_lib.training import train
@@ -472,7 +475,7 @@ def test_who_lost_a_run_writes_nothing_more(
         if not before:
             lease = (folder / LEASE).read_text()
             (folder / LEASE).unlink()
-            (folder / LEASE).write_text(lease.replace(f"pid={os.getpid()}", "pid=1"))
+            (folder / LEASE).write_text(re.sub("token=.*", "token=another", lease))
             before.update({path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".log"})
 
     with pytest.raises(RunLost, match="another process took this run over"):
@@ -485,6 +488,51 @@ def test_a_lease_of_other_terms_is_refused(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(leases, "LEASE_SECONDS", 2.0)
     with pytest.raises(InputError, match=r"\.lease: held by another version"), hold_run(tmp_path, print):
         pass
+
+
+def test_a_kernel_trains_under_the_claim_of_the_process_that_started_it_and_no_other_does(
+    data: PoseDataset, outputs: Path, monkeypatch
+) -> None:
+    folder = make_folder(run_folder(config(), data))
+    said: list[str] = []
+    with claim_run(folder) as token:
+        with claim_run(folder) as second:
+            assert second is None
+        monkeypatch.setenv(CLAIM, token)
+        run = execute_run(config(), data, say=said.append)
+        assert (folder / LEASE).is_file(), "the claim stays with the one who made it"
+    assert run.metrics
+    assert not [line for line in said if "waiting" in line]
+    with hold_run(folder, print) as check_held:  # the token is of a claim that is gone
+        check_held()
+        (folder / LEASE).write_text(re.sub("token=.*", "token=another", (folder / LEASE).read_text()))
+        with pytest.raises(RunLost):
+            check_held()
+
+
+def test_a_claim_that_another_took_over_ends_the_training_under_it(tmp_path: Path, monkeypatch) -> None:
+    with claim_run(tmp_path) as token:
+        monkeypatch.setenv(CLAIM, token)
+        with hold_run(tmp_path, print) as check_held:
+            check_held()
+            (tmp_path / LEASE).write_text(re.sub("token=.*", "token=another", (tmp_path / LEASE).read_text()))
+            with pytest.raises(RunLost):
+                check_held()
+
+
+def test_memory_that_runs_out_is_told_with_what_to_do_and_the_run_resumes(
+    data: PoseDataset, outputs: Path, monkeypatch
+) -> None:
+    def run_out(*_: object, **__: object) -> None:
+        np.empty(1 << 60, np.uint8)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lifecycle, "evaluate_lifters", run_out)
+        with pytest.raises(MemoryError, match=r"memory ran out \(Unable to allocate.*smaller batch_size"):
+            execute_run(config(), data)
+    said: list[str] = []
+    execute_run(config(), data, say=said.append)
+    assert any("goes on after" in line for line in said)
 
 
 # Hindered

@@ -74,7 +74,7 @@ def test_a_kernel_imports_neither_papermill_nor_what_only_makes_data() -> None:
 
 def test_a_process_of_a_sweep_gets_its_work_without_loading_pytorch() -> None:
     config = make_config(RunConfig, {"action": "Sitting", "filter_widths": "3,3", "evaluate_at": "1,2"})
-    work = pickle.dumps((sweep.execute_notebook, "02_train", Path("02_train.ipynb"), parameters_of(config)))
+    work = pickle.dumps((sweep.execute_training, Path("run"), parameters_of(config)))
     loaded = modules_after(f"import pickle\npickle.loads({work!r})")
     assert "pose3d_lib.kernels" in loaded
     assert not loaded & {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING}

@@ -1,26 +1,31 @@
 """The sweep: what is done about a process that was killed, and how far runs are."""
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from test_resuming import marker
 
-from pose3d_lib import run_status, sweep
+from pose3d_lib import kernels, leases, run_status, sweep
 from pose3d_lib.beyond import study_runs
+from pose3d_lib.comparison import find_left_out
 from pose3d_lib.config import RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.execution import parameters_of
-from pose3d_lib.leases import hold_run
+from pose3d_lib.leases import CLAIM, hold_run
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config
+from pose3d_lib.run_files import FINISHED, LEASE, NEEDED, WEIGHTS
 from pose3d_lib.run_status import (
     MOST_SHOWN,
     RunStatus,
@@ -32,7 +37,7 @@ from pose3d_lib.run_status import (
     show_changes,
     sweep_table,
 )
-from pose3d_lib.runs import run_folder
+from pose3d_lib.runs import Run, find_run, run_folder
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
 from pose3d_lib.table_files import to_markdown
@@ -47,14 +52,15 @@ from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.study import StudyConfig
 
-def run(notebook, output, parameters):
+def run(folder, parameters):
     config = make_config(RunConfig, parameters)
     if config.action == "All":
         os._exit(9)
     execute_run(config, open_dataset(config.data))
+    return True
 
 def main():
-    sweep.execute_notebook = run
+    sweep.execute_training = run
     config = make_config(
         StudyConfig, dict(scale="tiny", preset="tiny", lengths=0.05, evaluate_at="", actions="Sitting,Walking")
     )
@@ -211,19 +217,43 @@ def finished(hand_made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tupl
     return data, configs
 
 
-@pytest.mark.parametrize("name", ["metrics.json", "timing.json", "config.json"])
-def test_a_finished_run_that_is_damaged_fails_alone_and_says_what_to_do(name: str, finished) -> None:
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut, Path.touch], ids=["missing", "cut short", "whole"])
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_half_copied_run_is_named_and_left_out_and_the_others_go_on(name: str, damage, finished) -> None:
     data, configs = finished
     folder = run_folder(configs[0], data)
-    (folder / name).write_text("{")
+    damage(folder / name)
+    whole = damage is Path.touch or (damage is cut and name == WEIGHTS)  # too large to read again and again
     statuses = first_look(configs, data)
-    assert [one.state for one in statuses] == ["failed", "waiting"]
+    assert [one.state for one in statuses] == ["reused" if whole else "failed", "waiting"]
     assert can_start(statuses) == [1]
-    assert list(sweep_table(statuses).state) == ["failed", "waiting"]
-    with pytest.raises(SweepFailed, match=rf"{folder.name}: a finished run that is damaged(.|\n)*Delete that folder"):
-        raise_failures(statuses)
-    (status,) = look_again([replace(statuses[0], state="testing")], begun=0.0)
+    assert (find_run(configs[0], data) is None) == (not whole)
+    if not whole:
+        with pytest.raises(SweepFailed, match=rf"{folder.name}: a finished run that is damaged \({name}.*delete"):
+            raise_failures(statuses)
+        with pytest.raises(InputError, match=rf"{folder.name}: a finished run that is damaged \({name}.*delete"):
+            execute_run(configs[0], data)
+        (status,) = look_again([replace(statuses[0], state="testing")], begun=0.0)
+        assert status.state == "failed"
+        left_out = find_left_out(configs, data)
+        assert left_out.iloc[0, 0] == folder.name
+        assert name in left_out.iloc[0, 1]
+    elif damage is cut:
+        with pytest.raises(InputError, match=f"{name}: cannot be read"):
+            Run(folder).load_model(data)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"sha256": [3]}'])
+def test_a_mark_of_the_end_that_cannot_be_read_is_damage(content: str, finished) -> None:
+    data, configs = finished
+    (run_folder(configs[0], data) / "finished.json").write_text(content)
+    (status, _) = first_look(configs, data)
     assert status.state == "failed"
+    assert "finished.json" in status.error
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"windows": 1}'])
@@ -243,11 +273,11 @@ class Here(Executor):
     def __init__(self) -> None:
         self.called: list[str] = []
 
-    def submit(self, function, notebook: str, output: Path, parameters: dict) -> Future:
-        self.called.append(output.parent.name)
+    def submit(self, function, folder: Path, parameters: dict) -> Future:
+        self.called.append(folder.name)
         future: Future = Future()
-        execute_run(self.configs[output.parent.name], self.data)
-        future.set_result(None)
+        execute_run(self.configs[folder.name], self.data)
+        future.set_result(True)
         return future
 
 
@@ -273,6 +303,67 @@ def test_what_another_process_trains_is_left_to_it_until_that_ends(finished, mon
     assert executor.called == [run_folder(config, data).name for config in (free, held)]
     assert looks[:3] == [["reused", "waiting", "finished"]] * 3
     assert [one.state for one in statuses] == ["reused", "finished", "finished"]
+
+
+def test_two_sweeps_share_their_runs_and_each_run_is_executed_once(finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, (done, other) = finished
+    configs = [other.model_copy(update={"seed": seed}) for seed in range(6)]
+    template, executed = run_folder(done, data), []
+
+    def execute(notebook: str, output: Path, parameters: dict, *, environment: dict) -> None:
+        mine = threading.current_thread().name[:1]
+        executed.append((mine, output.parent.name))
+        assert environment[CLAIM] in (output.parent / LEASE).read_text()
+        time.sleep(0.1)
+        output.write_text(mine)
+        for name in NEEDED:
+            shutil.copy(template / name, output.parent)
+        shutil.copy(template / FINISHED, output.parent / "copied").rename(output.parent / FINISHED)
+
+    monkeypatch.setattr(kernels, "execute_notebook", execute)
+    monkeypatch.setattr(sweep, "SECONDS_BETWEEN_LOOKS", 0.05)
+    ended: dict[str, list[str]] = {}
+
+    def run(name: str) -> None:
+        with ThreadPoolExecutor(1, thread_name_prefix=name) as executor:
+            statuses = sweep.run_on(
+                executor, first_look(configs, data), begun=time.time(), on_look=lambda _: None, places=1
+            )
+        ended[name] = [status.state for status in statuses]
+
+    sweeps = [threading.Thread(target=run, args=(name,)) for name in "ab"]
+    for one in sweeps:
+        one.start()
+    for one in sweeps:
+        one.join()
+    assert sorted(folder for _, folder in executed) == sorted(run_folder(config, data).name for config in configs)
+    assert {name for name, _ in executed} == {"a", "b"}
+    assert ended == {"a": ["finished"] * 6, "b": ["finished"] * 6}
+    for name, folder in executed:
+        assert (template.parent / folder / "02_train.ipynb").read_text() == name, "the notebook of the one that trained"
+
+
+def test_a_lease_dated_in_the_future_is_told_at_once_and_holds_as_long_as_it_shows_signs_of_life(
+    finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, (_, held) = finished
+    monkeypatch.setattr(sweep, "SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(leases, "SECONDS_TO_TAKE_OVER", 0.1)
+    folder = run_folder(held, data)
+    folder.mkdir()
+    lease = marker(folder, host="elsewhere", pid=12345)
+    os.utime(lease, (time.time() + 9e4, time.time() + 9e4))
+    executor, said, begun = Here(), [], time.monotonic()
+    executor.configs, executor.data = {folder.name: held}, data
+    (status,) = sweep.run_on(
+        executor, first_look([held], data), begun=time.time(), on_look=lambda _: None, places=1,
+        say=lambda line: said.append((line, time.monotonic() - begun)),
+    )  # fmt: skip
+    assert status.state == "finished"
+    ((line, after),) = said
+    assert line.startswith("waiting for process 12345 on elsewhere, which is training Walking")
+    assert after < 0.3
 
 
 def test_a_run_that_starts_from_another_of_the_sweep_waits_for_it(tiny_data: PoseDataset) -> None:

@@ -63,7 +63,7 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(runs: Path) -> N
         set_age(folder, LONG_AGO)
         before.append(files_in(folder))
     removals, spared = plan_removals()
-    assert spared == {}
+    assert list(spared) == [name_of(3)]  # damaged
     assert {(removal.run, removal.file) for removal in removals} == {
         (folder.name, name) for folder in folders for name in left.values()
     }
@@ -97,6 +97,20 @@ def test_checkpoints_go_where_the_run_is_finished_and_only_there(runs: Path) -> 
     assert clean() == []
     assert [set(CHECKPOINTS) <= files_in(folder) for folder in states.values()] == [False, True, True, True]
     assert [entry.state for entry in list_runs()] == list(states)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"without": ("clips.csv",)}, {"finished__json": '{"format": 3, "sha256": {"clips.csv": "0"}}'}]
+)
+def test_damaged_runs_are_named_and_go_where_it_is_asked_for(damage: dict, runs: Path) -> None:
+    sound, damaged = write_folder(runs, name_of(0)), write_folder(runs, name_of(1), **damage)
+    removals, spared = plan_removals()
+    assert removals == []
+    assert list(spared) == [damaged.name]
+    assert "clips.csv" in spared[damaged.name]
+    assert "--damaged" in spared[damaged.name]
+    assert clean(damaged=True) == []
+    assert (sound.exists(), damaged.exists()) == (True, False)
 
 
 @pytest.fixture
