@@ -19,6 +19,7 @@ FEATURES = {2: "x and y", 3: "x, y and its score"}
 UNKNOWN = "nobody knows"
 
 ASSUMED = "Not in its file, and assumed"
+LICENCE = "Licence"
 ERRORS_ON = "Errors on "
 """Begins the title of the table."""
 
@@ -34,7 +35,7 @@ def describe_card(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "Predicts", _predicted(card)
     if card.assumed:
         yield ASSUMED, "\n".join(card.assumed)
-    yield "Licence", card.licence
+    yield LICENCE, card.licence
     yield "Trained on", f"{UNKNOWN} here" if card.training is None else _training(card.training)
     yield "Trained for", _length(card)
     if card.training is not None:
@@ -52,7 +53,8 @@ def card_markdown(card: ModelCard) -> str:
     """The card as a document of its own."""
     lines = [f"# {escape_markdown(card.name)}", ""]
     for title, text in describe_card(card):
-        rows = [escape_markdown(row) for row in text.splitlines()]
+        escape = str if title == LICENCE else escape_markdown  # addresses in prose stay links
+        rows = [escape(row) for row in text.splitlines()]
         body = "\n".join(f"- {row}" for row in rows) if len(rows) > 1 else "".join(rows)
         if title.startswith(ERRORS_ON):
             body = to_markdown(_errors(card.errors))

@@ -12,9 +12,8 @@ def find_holder(path: str, files: Files, now: float) -> str:
     """Who holds the lease of a run, as "process 4711 on somewhere"; "" where nobody does who is alive.
 
     A holder on this machine is alive while its process is and it touches the lease, one elsewhere while it touches the lease.
-    A time that lies ahead is of another clock, and says nothing.
     """
-    if LEASE not in files or abs(now - files[LEASE].st_mtime) >= LEASE_SECONDS:
+    if LEASE not in files or now - files[LEASE].st_mtime >= LEASE_SECONDS:
         return ""
     return read_holder(path)
 

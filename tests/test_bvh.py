@@ -308,7 +308,7 @@ def test_files_are_brought_to_a_rate_before_frames_are_left_out(folder: Path, mo
     np.testing.assert_array_equal(world(half), world(whole)[::2])
 
 
-@pytest.mark.parametrize("fps", [0.01, 1e6])
+@pytest.mark.parametrize("fps", [0.01, 1e4])
 def test_an_absurd_frame_rate_is_refused_before_anything_is_read(fps, folder: Path) -> None:
     with pytest.raises(InputError, match="fps"):
         bvh.find(DataSpec(pattern=PATTERN, fps=fps), folder)

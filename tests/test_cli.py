@@ -224,7 +224,7 @@ def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(prepared: Path,
     assert "\x1b" not in first.out, "no colours or cursor movements into a pipe"
     run = Run(folder)
     assert run.config.action == "Sitting"
-    assert f" {run.actions.mpjpe['Sitting']:.1f}0 |" in first.out
+    assert f" {run.actions.mpjpe['Sitting']:.2f} |" in first.out
     notebook = nbformat.read(folder / "02_train.ipynb", as_version=4)
     assert all(output.output_type != "error" for cell in notebook.cells for output in cell.get("outputs", []))
     files = {path: path.stat().st_mtime_ns for path in folder.iterdir()}

@@ -106,7 +106,7 @@ def test_what_the_file_does_not_say_is_given(call: Called, theirs: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("import", "nobody.bin"), "nobody.bin: cannot be read (No such file or directory)"),
+        (("import", "nobody.bin"), "nobody.bin: there is no such file"),
         (("import", "theirs.bin", "--joints", "moco"), "unknown layout of joints that go in 'moco': did you mean coco"),
         (
             ("import", "theirs.bin", "--dense"),
@@ -141,7 +141,7 @@ def test_a_hostile_file_is_refused_and_nothing_is_written(call: Called, outputs:
     for arguments in (("import", "evil.bin"), ("show", "evil.bin"), ("export", "evil.bin", "mine.bin")):
         code, _, err = call(*arguments)
         assert code == 2
-        assert "evil.bin: asks for __builtin__.exec, which is code; refused" in err
+        assert "exec, which is code; refused" in err
     assert [path.name for path in tmp_path.iterdir()] == ["evil.bin"]
 
 

@@ -120,7 +120,7 @@ def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
         (
             "06_predict",
             PREDICTED | {"model": MODEL.format("All")},
-            {"model": MODEL.format("Eating"), "keypoints": "gt"},
+            {"model": MODEL.format("Sitting"), "keypoints": "gt"},
         ),
     ],
 )
