@@ -24,8 +24,8 @@ from pose3d_lib.interrupts import noted_signals, raised_signals
 from pose3d_lib.leases import hold_run
 from pose3d_lib.paths import make_folder
 from pose3d_lib.provenance import describe_provenance
-from pose3d_lib.run_card import CARD, write_card
-from pose3d_lib.run_files import find_damage, is_finished
+from pose3d_lib.run_card import write_card
+from pose3d_lib.run_files import CARD, find_damage, is_finished
 from pose3d_lib.runs import DAMAGED_REMEDY, HISTORY, LOG, PROGRESS, PROVENANCE, Run, run_folder
 from pose3d_lib.starting import FINISHED, WEIGHTS, check_start, load_start
 from pose3d_lib.training import train

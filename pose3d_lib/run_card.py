@@ -10,13 +10,11 @@ from pose3d_lib.card_parts import Errors, Training
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.model_card import ModelCard, licence_of, network_of, parse_card
-from pose3d_lib.run_files import compare_format, read_object
+from pose3d_lib.run_files import CARD, compare_format, read_object
 from pose3d_lib.runs import PROVENANCE, Run
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.starting import FINISHED
 from pose3d_lib.whole_files import write_json
-
-CARD = "card.json"
 
 
 def make_card(run: Run, data: PoseDataset) -> ModelCard:

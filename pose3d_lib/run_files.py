@@ -16,7 +16,7 @@ RESULT_FORMAT = 3
 """As `config.RESULT_FORMAT`."""
 
 CONFIG, PROVENANCE, HISTORY, PROGRESS = "config.json", "provenance.json", "history.jsonl", "progress.json"
-CLIPS, ERRORS, TIMING, WEIGHTS = "clips.csv", "metrics.json", "timing.json", "model.safetensors"
+CLIPS, ERRORS, TIMING, WEIGHTS, CARD = "clips.csv", "metrics.json", "timing.json", "model.safetensors", "card.json"
 FINISHED, NOTEBOOK, LOG, LEASE, OLD_LOCK = "finished.json", "02_train.ipynb", "run.log", ".lease", ".lock"
 CHECKPOINTS = (".checkpoint.state", "checkpoint.state", "checkpoint.previous.state")
 
@@ -104,8 +104,11 @@ def is_finished(folder: str | os.PathLike) -> bool:
 def find_damage(folder: str | os.PathLike) -> str:
     """Say what is wrong with the files of a finished run, such as a half-copied one; "" if nothing is.
 
-    All files have to be there, and all but the weights, which may be large, have to have the checksums that were written.
+    All files have to be there, and have the checksums that were written. Of the weights, which may be large, only the header is
+    read, and whether the file is as long as that says.
     """
+    from safetensors import SafetensorError, safe_open  # which imports numpy; a listing needs neither
+
     try:
         files, _ = scan_folder(os.fspath(folder))
         if problems := [problem for name in NEEDED if (problem := missing_file(files, name))]:
@@ -113,10 +116,17 @@ def find_damage(folder: str | os.PathLike) -> str:
         sums = read_object(os.path.join(folder, FINISHED)).get("sha256", {})
         if not isinstance(sums, dict):
             return f"{FINISHED}: sha256 {str(sums)[:80]!r}, expected a checksum for every file"
-        for name in sorted(set(sums) & set(NEEDED) - {WEIGHTS}):
+        if CARD in sums and (problem := missing_file(files, CARD)):
+            return problem
+        for name in sorted(set(sums) & {*NEEDED, CARD} - {WEIGHTS}):
             with open(os.path.join(folder, name), "rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != sums[name]:
                     return f"{name}: changed or cut short, as its checksum in {FINISHED} is another"
+        if WEIGHTS in sums:
+            with safe_open(os.path.join(folder, WEIGHTS), framework="numpy"):
+                pass
+    except SafetensorError as error:
+        return f"{WEIGHTS}: cut short or damaged ({error})"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     except InputError as error:

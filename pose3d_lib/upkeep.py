@@ -97,7 +97,7 @@ def _spare(path: str, files: Files, now: float, *, whole: bool) -> str:
     if holder := find_holder(path, files, now):
         return f"held by {holder}"
     age = now - max((status.st_mtime for status in files.values()), default=0.0)
-    if whole and age < LEASE_SECONDS:
+    if whole and abs(age) < LEASE_SECONDS:  # a time that lies further ahead is of another clock
         return f"written to {max(age, 0.0):.0f} s ago, so that somebody may be at work; try again in a minute"
     return ""
 

@@ -187,6 +187,12 @@ def test_a_run_that_is_being_written_to_stays_for_a_minute(runs: Path) -> None:
     assert planned(unfinished=True) == [(folder.name, "")]
 
 
+def test_a_run_dated_ahead_by_another_clock_is_removed_like_any_other(runs: Path) -> None:
+    folder = write_folder(runs, finished=False)
+    os.utime(folder / "progress.json", (time.time() + 86_400,) * 2)
+    assert planned(unfinished=True) == [(folder.name, "")]
+
+
 def test_what_is_not_to_be_removed_is_not_named_as_left_alone(runs: Path) -> None:
     folder = write_folder(runs, finished=False, age=0)
     with SoftFileLease(folder / ".lease", lease_duration=60):
