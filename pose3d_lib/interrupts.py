@@ -3,6 +3,7 @@
 While it is tested they end it at once: that changes no file.
 """
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -39,11 +40,17 @@ def raised_signals(when: str) -> Iterator[None]:
         yield
 
 
+def _is_no_lost_reply(record: logging.LogRecord) -> bool:
+    return record.exc_info is None or type(record.exc_info[1]).__name__ != "ZMQError"
+
+
 @contextmanager
 def _handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    # papermill, when interrupted, closes the sockets of a kernel that still saves, whose reply then fails with a traceback
+    logging.getLogger("IPKernelApp").addFilter(_is_no_lost_reply)
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

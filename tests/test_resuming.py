@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import logging
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from zmq import ZMQError
 
 from pose3d_lib import leases, lifecycle, training
 from pose3d_lib.checkpoints import CHECKPOINT, PREVIOUS, Checkpoint, load_checkpoint
@@ -271,6 +273,15 @@ def test_the_disk_has_every_file_and_its_name_before_the_run_is_called_finished(
         assert [one for one in before if one.startswith(name)], name
     assert before[-1] == folder.name
     assert flushed[-1] == folder.name
+
+
+def test_a_reply_that_a_stopped_kernel_cannot_send_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Interrupted, papermill closes the sockets of a kernel that still saves its checkpoint."""
+    log = logging.getLogger("IPKernelApp")
+    with noted_signals():
+        for error in (ZMQError(), ValueError()):
+            log.error("Exception in message handler:", exc_info=error)
+    assert [type(record.exc_info[1]) for record in caplog.records] == [ValueError]
 
 
 def test_in_another_thread_signals_stay_as_they_are() -> None:
