@@ -256,9 +256,11 @@ def test_a_file_cut_off_anywhere_is_refused_and_never_read_short() -> None:
         np.testing.assert_array_equal(cut.motion.ravel()[:-1], whole.ravel()[:-1])
 
 
-def test_text_of_another_encoding_is_refused_by_its_name() -> None:
-    with pytest.raises(InputError, match="UTF-16"):
-        parse(ARM.encode("utf-16"))
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_text_of_another_encoding_is_read_by_its_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "arm.bvh").write_bytes(b"\xfe\xff" * (encoding == "utf-16-be") + ARM.encode(encoding))
+    np.testing.assert_array_equal(read_bvh(tmp_path / "arm.bvh").motion, parse(ARM).motion)
+    assert read_hierarchy(tmp_path / "arm.bvh").names == parse(ARM).hierarchy.names
 
 
 def hostile() -> dict[str, bytes]:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.errors import InputError
+from pose3d_lib.sources.text_files import encoding_of
 
 FILE_LIMIT = 200 * 2**20
 """Bytes; an hour of 75 joints at 30 frames per second is about as long."""
@@ -82,13 +83,14 @@ def read_bvh(path: Path) -> Bvh:
 
 def read_hierarchy(path: Path) -> Hierarchy:
     """The joints of a file, whose motion is not looked at."""
-    return _parse_hierarchy(_read_bytes(path, HEADER_LIMIT), path)[0]
+    return _parse_hierarchy(_without_mark(_read_bytes(path, HEADER_LIMIT)), path)[0]
 
 
 def parse_bvh(data: bytes, where: object) -> Bvh:
     """The content of a BVH file; `where` names it in messages."""
     if len(data) > FILE_LIMIT:
         raise InputError(f"{where}: more than {FILE_LIMIT >> 20} MB; no BVH file of a single take is as large")
+    data = _without_mark(data)
     hierarchy, begin = _parse_hierarchy(data, where)
     timing = TIMING.match(data[begin : begin + 400])
     if timing is None:
@@ -112,9 +114,7 @@ def parse_bvh(data: bytes, where: object) -> Bvh:
 
 def _parse_hierarchy(data: bytes, where: object) -> tuple[Hierarchy, int]:
     """The joints, and the place behind MOTION."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InputError(f"{where}: UTF-16 text; save it as UTF-8 or ASCII")
-    tokens = TOKEN.finditer(data, 3 if data.startswith(b"\xef\xbb\xbf") else 0, HEADER_LIMIT)
+    tokens = TOKEN.finditer(data, 0, HEADER_LIMIT)
     names: list[str] = []
     parents: list[int] = []
     offsets: list[list[float] | None] = []
@@ -259,6 +259,12 @@ def _read_bytes(path: Path, most: int) -> bytes:
             return file.read(most)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _without_mark(data: bytes) -> bytes:
+    """The text in UTF-8, which a byte-order mark says is in another encoding."""
+    encoding = encoding_of(data)
+    return data if encoding == "utf-8" else data.decode(encoding, "replace").encode()
 
 
 def _show(text: bytes) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, some
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.catalogue import find_path
+from pose3d_lib.sources.text_files import encoding_of
 
 RECOGNISED_BY = "recognised_by"
 SIZE_LIMIT = 2**20
@@ -64,7 +65,7 @@ def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMappi
         if missing := [joint for joint in mapping.needed if joint not in there]:
             raise InputError(
                 f"{where}: the joints {', '.join(missing)}, which mapping {mapping.name!r} needs, are missing. There are: "
-                f"{_list(names)}. {_advice()}"
+                f"{some(names, 80)}. {_advice()}"
             )
         return mapping
     told = [m for m in shipped_mappings().values() if there.issuperset((*m.recognised_by, *m.needed))]
@@ -73,7 +74,7 @@ def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMappi
     fitting = [m.name for m in shipped_mappings().values() if there.issuperset(m.needed)]
     hint = f"These mappings could be given: {', '.join(fitting)}. " if fitting else ""
     raise InputError(
-        f"{where}: its joints are of no kind that is known here: {_list(names)}. {hint}{_advice()}; shipped are "
+        f"{where}: its joints are of no kind that is known here: {some(names, 80)}. {hint}{_advice()}; shipped are "
         f"{', '.join(shipped_mappings())}"
     )
 
@@ -86,13 +87,15 @@ def read_mapping(path: str | Path) -> JointMapping:
             text = file.read(SIZE_LIMIT + 1)
         if len(text) > SIZE_LIMIT:
             raise InputError(f"{path}: more than 1 MB; a mapping is a few lines")
-        content = tomllib.loads(text.decode("utf-8-sig"))
+        content = tomllib.loads(text.decode(encoding_of(text)))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a mapping of joints in TOML ({error})") from error
     if H36M_17.joints[0] in content:
         return parse_mapping(path.stem, content, path)
     if len(content) != 1 or not isinstance(next(iter(content.values())), dict):
-        raise InputError(f"{path}: expected one table with the 17 joints, found the keys {_list(tuple(content))}")
+        raise InputError(
+            f"{path}: expected one table with the 17 joints, found the keys {some(list(content), 80) or 'none'}"
+        )
     return parse_mapping(*next(iter(content.items())), path)
 
 
@@ -124,7 +127,7 @@ def weight_matrix(mapping: JointMapping, names: Sequence[str], where: object) ->
         index.setdefault(plain, number)
     if missing := [joint for joint in mapping.needed if joint not in index]:
         raise InputError(
-            f"{where}: the joints {', '.join(missing)} of mapping {mapping.name!r} are missing. There are: {_list(names)}"
+            f"{where}: the joints {', '.join(missing)} of mapping {mapping.name!r} are missing. There are: {some(names, 80)}"
         )
     matrix = np.array([[weights.get(joint, 0.0) for joint in mapping.needed] for weights in mapping.weights])
     return [index[joint] for joint in mapping.needed], matrix
@@ -150,7 +153,3 @@ def _weights(value: object, where: str) -> dict[str, float]:
 
 def _advice() -> str:
     return "`joints` takes the name of a mapping or the path of a .toml with your own"
-
-
-def _list(names: Sequence[str], most: int = 80) -> str:
-    return ", ".join(map(str, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "") or "none"
