@@ -1,11 +1,11 @@
 """`PredictConfig`: which clips of which data a model shall lift, and what becomes of it; the parameters of 06_predict."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.sources.spec import DataSpec, Names, split_list
+from pose3d_lib.sources.spec import AsList, DataSpec, Names
 
 NEWEST, TRAIN = "newest", "train"
 """What `model` may say in place of a model: the last run of all actions, trained on all subjects and frames, that was finished;
@@ -35,7 +35,7 @@ class PredictConfig(DataSpec):
     subjects: Names = ()
     actions: Names = ()
     clips: int = Field(0, ge=0)
-    formats: tuple[str, ...] = ("npz",)
+    formats: Annotated[tuple[str, ...], AsList] = ("npz",)
     output: str = ""
     overwrite: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -44,11 +44,6 @@ class PredictConfig(DataSpec):
         """The part that says which data, with this 2D source, with or without its scores."""
         own = {name: getattr(self, name) for name in DataSpec.model_fields}
         return DataSpec(**own | {"keypoints": keypoints, "scores": scores})
-
-    @field_validator("formats", mode="before")
-    @classmethod
-    def _split_list(cls, names: object) -> object:
-        return split_list(names)
 
     @field_validator("formats")
     @classmethod

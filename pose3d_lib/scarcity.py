@@ -16,8 +16,8 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.losses import BONES, PROJECTION
-from pose3d_lib.settings import PRESETS, Seed, Settings, UnitEpochs
-from pose3d_lib.sources.spec import Name, Names, split_list
+from pose3d_lib.settings import PRESETS, Seeds, Settings, UnitEpochs
+from pose3d_lib.sources.spec import AsList, Name, Names
 from pose3d_lib.study import SweepSettings, paper_actions
 
 PUBLISHED_EPOCHS, PUBLISHED_WARMUP = 200, 5
@@ -63,25 +63,20 @@ class ScarcityConfig(SweepSettings):
     }
 
     labelled_subject: Name = ""
-    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.02, 0.1, 0.5)
+    shares: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], AsList] = (0.02, 0.1, 0.5)
     ablation_share: float = Field(0.1, ge=0, le=1, validate_default=True)  # which `shares` may not have
     actions: Names = ()
-    seeds: tuple[Seed, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     unit_epochs: UnitEpochs = 4.0
     keypoints: str = "gt"
     batch_size: int = Field(BATCH_SIZE, ge=2, le=100_000, validate_default=True)
     dropout: float = Field(0.1, ge=0, lt=1)
     lr_decay: float = Field(0.98, gt=0, le=1)
-    evaluate_at: tuple[float, ...] = ()
+    evaluate_at: Annotated[tuple[float, ...], AsList] = ()
 
     @property
     def named_actions(self) -> tuple[str, ...]:
         return self.actions
-
-    @field_validator("shares", "seeds", mode="before")
-    @classmethod
-    def _split_list(cls, values: object) -> object:
-        return split_list(values)
 
     @field_validator("actions", "seeds")
     @classmethod

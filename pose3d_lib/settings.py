@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pose3d_lib.model import receptive_field
 from pose3d_lib.precision import fastest_precision
-from pose3d_lib.sources.spec import DataSpec, split_list
+from pose3d_lib.sources.spec import AsList, DataSpec
 
 PRESETS: dict[str, dict] = {
     "default": {},
@@ -31,6 +31,7 @@ def available_cores() -> int:
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[tuple[Seed, ...], AsList]
 UnitEpochs = Annotated[float, Field(gt=0, le=100_000)]
 
 LONGEST_FIELD = 10_000
@@ -61,7 +62,7 @@ class Settings(DataSpec):
 
     BUNDLES: ClassVar[dict[str, dict]] = {"preset": PRESETS}
 
-    filter_widths: tuple[int, ...] = (3, 3, 3)
+    filter_widths: Annotated[tuple[int, ...], AsList] = (3, 3, 3)
     channels: int = Field(128, ge=1, le=10_000)
     dropout: float = Field(0.25, ge=0, lt=1)
     causal: bool = False
@@ -72,7 +73,7 @@ class Settings(DataSpec):
     mirror_testing: bool = True
     lr: float = Field(0.001, gt=0)
     lr_decay: float = Field(0.95, gt=0, le=1)
-    evaluate_at: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+    evaluate_at: Annotated[tuple[float, ...], AsList] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
     threads: int = Field(1, ge=1, le=1024)
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -105,12 +106,10 @@ class Settings(DataSpec):
         """The part that says which data."""
         return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields})
 
-    @field_validator("filter_widths", "evaluate_at", mode="before")
+    @field_validator("evaluate_at", mode="before")
     @classmethod
-    def _split_numbers(cls, numbers: object, info: ValidationInfo) -> object:
-        if info.field_name == "evaluate_at" and isinstance(numbers, str) and numbers.strip().lower() == AT_THE_END:
-            return ()
-        return split_list(numbers)
+    def _none_in_between(cls, numbers: object) -> object:
+        return () if isinstance(numbers, str) and numbers.strip().lower() == AT_THE_END else numbers
 
     @field_validator("filter_widths")
     @classmethod

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,8 +13,8 @@ from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.settings import PRESETS, Seed, Settings, UnitEpochs
-from pose3d_lib.sources.spec import Names, split_list
+from pose3d_lib.settings import PRESETS, Seeds, Settings, UnitEpochs
+from pose3d_lib.sources.spec import AsList, Names, split_list
 
 PAPER_ACTIONS = ("Eating", "Sitting")
 """The two actions that the paper's tables show."""
@@ -99,25 +99,22 @@ class StudyConfig(SweepSettings):
     BUNDLES: ClassVar[dict[str, dict]] = {"study": STUDIES, "preset": PRESETS}
 
     actions: Names = ()
-    seeds: tuple[Seed, ...] = (0,)
+    seeds: Seeds = (0,)
     focus: Names = ()
-    more_seeds: tuple[Seed, ...] = ()
-    lengths: tuple[UnitEpochs, ...] = (1.0,)
+    more_seeds: Seeds = ()
+    lengths: Annotated[tuple[UnitEpochs, ...], AsList] = (1.0,)
     long_preset: str = ""
     architectures: tuple[tuple[int, ...], ...] = ()
-    schedules: tuple[Literal["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"], ...] = (PUBLISHED,)
-    budgets: tuple[Literal["equal_frames", "fifteen"], ...] = ("equal_frames",)
+    schedules: Annotated[tuple[Literal["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"], ...], AsList] = (
+        PUBLISHED,
+    )
+    budgets: Annotated[tuple[Literal["equal_frames", "fifteen"], ...], AsList] = ("equal_frames",)
     confounds: bool = False
     beyond: bool = False
 
     @property
     def named_actions(self) -> tuple[str, ...]:
         return (*self.actions, *self.focus)
-
-    @field_validator("seeds", "more_seeds", "lengths", "schedules", "budgets", mode="before")
-    @classmethod
-    def _split_list(cls, values: object) -> object:
-        return split_list(values)
 
     @field_validator("architectures", mode="before")
     @classmethod

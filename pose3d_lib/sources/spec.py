@@ -25,6 +25,9 @@ def split_list(values: object) -> object:
     return (values,) if isinstance(values, int | float) else values
 
 
+AsList = BeforeValidator(split_list)
+
+
 def read_name(value: object) -> object:
     """Text as `tidy_name` has it, and whole numbers as text; anything else as it is, to be refused."""
     if type(value) is int:  # papermill's -p makes numbers of names such as 1
@@ -37,7 +40,7 @@ GIVEN = "a name: None does not stand for its default"
 
 Name = Annotated[str, BeforeValidator(read_name), GIVEN]
 """What something in the data is called."""
-Names = Annotated[tuple[Annotated[str, BeforeValidator(read_name)], ...], BeforeValidator(split_list), GIVEN]
+Names = Annotated[tuple[Annotated[str, BeforeValidator(read_name)], ...], AsList, GIVEN]
 
 
 class DataSpec(BaseModel):
