@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -11,11 +11,9 @@ from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.losses import PROJECTION, TERMS, TRAJECTORY
 from pose3d_lib.paths import in_file_name
+from pose3d_lib.run_files import RESULT_FORMAT
 from pose3d_lib.settings import Seed, Settings, UnitEpochs
-from pose3d_lib.sources.spec import DataSpec, Name, Names, split_list
-
-RESULT_FORMAT = 3
-"""Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
+from pose3d_lib.sources.spec import AsList, DataSpec, Name, Names
 
 ADDED = (
     "with_actions",
@@ -90,7 +88,7 @@ class RunConfig(Settings):
     unlabelled_actions: Names = ()
     trajectory: bool = False
     warmup_epochs: float = Field(1.0, ge=0, le=1_000_000)
-    without_terms: tuple[str, ...] = ()
+    without_terms: Annotated[tuple[str, ...], AsList] = ()
     projection: Literal["distorted", "linear"] = "distorted"
 
     @property
@@ -119,11 +117,6 @@ class RunConfig(Settings):
     @property
     def is_baseline(self) -> bool:
         return self.action == ALL
-
-    @field_validator("without_terms", mode="before")
-    @classmethod
-    def _split_terms(cls, terms: object) -> object:
-        return split_list(terms)
 
     @field_validator("labelled_subjects", "unlabelled_subjects", "unlabelled_actions", "without_terms")
     @classmethod

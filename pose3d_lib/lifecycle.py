@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from pose3d_lib.assignment import check_run
 from pose3d_lib.checkpoints import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
-from pose3d_lib.config import RESULT_FORMAT, RunConfig
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import evaluate_lifters, summarise
@@ -25,9 +25,20 @@ from pose3d_lib.leases import hold_run
 from pose3d_lib.paths import make_folder
 from pose3d_lib.provenance import describe_provenance
 from pose3d_lib.run_card import write_card
-from pose3d_lib.run_files import CARD, find_damage, is_finished
-from pose3d_lib.runs import DAMAGED_REMEDY, HISTORY, LOG, PROGRESS, PROVENANCE, Run, run_folder
-from pose3d_lib.starting import FINISHED, WEIGHTS, check_start, load_start
+from pose3d_lib.run_files import (
+    CARD,
+    FINISHED,
+    HISTORY,
+    LOG,
+    PROGRESS,
+    PROVENANCE,
+    RESULT_FORMAT,
+    WEIGHTS,
+    find_damage,
+    is_finished,
+)
+from pose3d_lib.runs import DAMAGED_REMEDY, Run, run_folder
+from pose3d_lib.starting import check_start, load_start
 from pose3d_lib.training import train
 from pose3d_lib.whole_files import remove_unfinished, write_atomically, write_json
 

@@ -12,7 +12,7 @@ from pose3d_lib.inventory import choose_run, run_names
 from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks, parse_card
 from pose3d_lib.paths import make_folder, models_dir, runs_dir
 from pose3d_lib.run_card import read_run_card
-from pose3d_lib.starting import WEIGHTS
+from pose3d_lib.run_files import WEIGHTS
 from pose3d_lib.videopose3d_import import SUFFIXES as CHECKPOINTS
 from pose3d_lib.videopose3d_import import import_checkpoint
 from pose3d_lib.weights import check_weights, read_weights

@@ -10,10 +10,9 @@ from pose3d_lib.card_parts import Errors, Training
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.model_card import ModelCard, licence_of, network_of, parse_card
-from pose3d_lib.run_files import CARD, compare_format, read_object
-from pose3d_lib.runs import PROVENANCE, Run
+from pose3d_lib.run_files import CARD, FINISHED, PROVENANCE, compare_format, is_finished, read_object
+from pose3d_lib.runs import Run
 from pose3d_lib.sources import open_dataset
-from pose3d_lib.starting import FINISHED
 from pose3d_lib.whole_files import write_json
 
 
@@ -78,7 +77,7 @@ def read_run_card(folder: Path) -> ModelCard:
         InputError: the folder holds no finished run of this version, something in it is damaged, or a run without a card
             was trained on data that is no longer there.
     """
-    if not (folder / FINISHED).is_file():
+    if not is_finished(folder):
         what = "is not finished, as there is no" if folder.is_dir() else "is no folder of a run: there is no"
         raise InputError(f"{folder}: {what} {FINISHED}; `pose3d runs list` shows which are finished")
     run = Run(folder)

@@ -13,7 +13,7 @@ from pydantic_core import from_json  # three times as fast as the standard libra
 from pose3d_lib.errors import InputError
 
 RESULT_FORMAT = 3
-"""As `config.RESULT_FORMAT`."""
+"""Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
 
 CONFIG, PROVENANCE, HISTORY, PROGRESS = "config.json", "provenance.json", "history.jsonl", "progress.json"
 CLIPS, ERRORS, TIMING, WEIGHTS, CARD = "clips.csv", "metrics.json", "timing.json", "model.safetensors", "card.json"

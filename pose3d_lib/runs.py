@@ -30,11 +30,9 @@ from pose3d_lib.evaluation import ROOT_ERROR
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.paths import runs_dir
-from pose3d_lib.run_files import find_damage, is_finished
-from pose3d_lib.starting import WEIGHTS
+from pose3d_lib.run_files import HISTORY, PROGRESS, PROVENANCE, WEIGHTS, find_damage, is_finished
+from pose3d_lib.run_files import LOG as LOG
 from pose3d_lib.weights import read_weights
-
-HISTORY, PROVENANCE, PROGRESS, LOG = "history.jsonl", "provenance.json", "progress.json", "run.log"
 
 DAMAGED_REMEDY = (
     "put its files back from a copy, or delete that folder (`pose3d runs clean --damaged --yes` deletes every such); "

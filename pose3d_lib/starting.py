@@ -10,14 +10,12 @@ from torch import Tensor
 
 from pose3d_lib.actions import nearest
 from pose3d_lib.assignment import build_lifters
-from pose3d_lib.config import RESULT_FORMAT, RunConfig, run_name
+from pose3d_lib.config import RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.paths import runs_dir
+from pose3d_lib.run_files import FINISHED, RESULT_FORMAT, WEIGHTS, is_finished
 from pose3d_lib.weights import check_weights, read_weights
-
-FINISHED = "finished.json"
-WEIGHTS = "model.safetensors"
 
 ANOTHER = "train that run anew, or start from another"
 SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal", "dense", "has_trajectory")
@@ -112,7 +110,7 @@ def _find_folder(name: str) -> Path:
             f"parameter start_from: there is no run {name!r} in {runs_dir()}; {hint}Train that run first, or name another"
         )
     folder = runs_dir() / name
-    if not (folder / FINISHED).is_file():
+    if not is_finished(folder):
         raise InputError(
             f"{folder}: not finished, as there is no {FINISHED}; train that run to its end, or name another"
         )

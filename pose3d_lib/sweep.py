@@ -16,8 +16,8 @@ from pose3d_lib.holders import read_holder
 from pose3d_lib.kernels import SweepFailed, execute_training
 from pose3d_lib.leases import LEASE, LeaseWatch
 from pose3d_lib.processes import open_processes
+from pose3d_lib.run_files import LOG
 from pose3d_lib.run_status import RunStatus, can_start, first_look, look_again
-from pose3d_lib.runs import LOG
 from pose3d_lib.scarcity import ScarcityConfig
 from pose3d_lib.settings import available_cores
 from pose3d_lib.study import SweepSettings
