@@ -9,7 +9,7 @@ from pose3d_lib import drawings, figures, figures_doctor, kinematics
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import check_dataset, findings_table, leave_out_line
 from pose3d_lib.escaping import escape_markdown
-from pose3d_lib.report import say, show_figure, show_table
+from pose3d_lib.report import name_data, say, show_figure, show_table
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources import used_parameters
 from pose3d_lib.sources.spec import DataSpec
@@ -93,7 +93,7 @@ def show_training(data: PoseDataset, path: Path | None = None) -> None:
     if data.train_actions:
         trained = _trained(data)
         action = SHOWN[1] if SHOWN[1] in trained else trained.index[0]
-        title = f"What either model is shown, {data.name}{' (synthetic data)' if data.synthetic else ''}"
+        title = f"What either model is shown, {name_data(data)}"
         show_figure(figures.draw_training(trained, action, title), path)
 
 

@@ -15,7 +15,6 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.evaluation import METRICS, named, per_action
-from pose3d_lib.evaluation import errors_table as errors_table  # for the notebooks
 from pose3d_lib.figures import save_figure
 from pose3d_lib.losses import PROJECTION
 from pose3d_lib.padded_clips import gather_targets
@@ -41,6 +40,16 @@ def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> 
     plt.close(figure)
     if caption:
         say(f"*{escape_markdown(caption)}*")
+
+
+def name_data(data: PoseDataset) -> str:
+    """The name of a dataset in the title of a figure, which says where nobody was filmed."""
+    return f"{data.name}{' (synthetic data)' if data.synthetic else ''}"
+
+
+def unit_epochs(length: float) -> str:
+    """A length with its unit: "1 unit epoch", "0.25 unit epochs"."""
+    return f"{length:g} unit epoch{'s' * (length != 1)}"
 
 
 def describe_run(config: RunConfig, data: PoseDataset, budget: Budget) -> str:

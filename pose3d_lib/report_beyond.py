@@ -10,8 +10,8 @@ from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.figures_beyond import draw_data_efficiency, draw_joint_bars, draw_joints, draw_mixing, draw_transfer
 from pose3d_lib.figures_study import draw_curves, draw_specialised
 from pose3d_lib.readable import show_value
-from pose3d_lib.report import say, show_figure, show_table
-from pose3d_lib.report_study import SCHEDULE_WORDS, kind_of, title_figure
+from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
+from pose3d_lib.report_study import SCHEDULE_WORDS, title_figure
 from pose3d_lib.results import StudyResults
 from pose3d_lib.study import EQUALISED, PUBLISHED
 from pose3d_lib.table_files import save_table
@@ -38,7 +38,7 @@ def show_curves(results: StudyResults) -> None:
         table = pd.concat(parts)
         caption = describe_runs(runs, results.data)
         save_csv(table, results, "curves")
-        title = f"How fast either arm learns an action, {kind_of(results)}. {length:g} unit epoch{'s' * (length != 1)}"
+        title = f"How fast either arm learns an action, {name_data(results.data)}. {unit_epochs(length)}"
         if table.schedule.nunique() == 1:  # otherwise the panels say it
             title += f", {SCHEDULE_WORDS[table.schedule.iloc[0]]}"
         show_figure(draw_curves(table, title), results.folder / "figure_curves", caption)

@@ -10,8 +10,8 @@ from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.evidence import Evidence
 from pose3d_lib.figures_attribution import draw_attribution
 from pose3d_lib.readable import show_change, show_p
-from pose3d_lib.report import say, show_figure, show_table
-from pose3d_lib.report_study import describe_all, kind_of
+from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
+from pose3d_lib.report_study import describe_all
 from pose3d_lib.results import StudyResults
 from pose3d_lib.runs import Run
 from pose3d_lib.study import EQUALISED, PUBLISHED
@@ -108,7 +108,7 @@ def _both_ways(row: pd.Series, claim: str) -> str:
 
 
 def _early(row: pd.Series, results: StudyResults) -> str:
-    length = f"{results.config.short:g} unit epoch{'s' * (results.config.short != 1)}"
+    length = unit_epochs(results.config.short)
     return _both_ways(
         row, f"The paper finds the action-based models better after a short training (C1). Here, after {length}"
     )
@@ -211,7 +211,7 @@ def show_attribution(results: StudyResults) -> None:
     save_table(parts, results.folder / "attribution", caption, shown)
     lengths = " and ".join(f"{length:g}" for length in results.config.lengths)
     actions = "; ".join(dict.fromkeys(told.actions))  # those in focus: the effects need not be those of all
-    title = f"What the published effects are made of, {kind_of(results)}. {actions}: trained for {lengths} unit epochs"
+    title = f"What the published effects are made of, {name_data(results.data)}. {actions}: trained for {lengths} unit epochs"
     show_figure(draw_attribution(told, title), results.folder / "figure_attribution", caption)
     show_table(shown, caption)
     for claim, own in told.groupby("claim", sort=False):

@@ -11,7 +11,7 @@ from pose3d_lib.comparison import describe_runs
 from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.readable import show_change, show_p, show_value
-from pose3d_lib.report import say, show_figure, show_table
+from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.result_folders import folder_of
 from pose3d_lib.runs import Run
 from pose3d_lib.scarcity import ABLATIONS, labelled_subject, question_actions, unlabelled_subjects
@@ -165,9 +165,7 @@ def _show(results: ScarcityResults, figure: Figure, name: str, caption: str) -> 
 
 def _title(results: ScarcityResults, what: str) -> str:
     comma = "" if what.endswith("?") else ","
-    kind = f"{results.data.name}{' (synthetic data)' if results.data.synthetic else ''}"
-    length = results.config.unit_epochs
-    return f"{what}{comma} {kind}. {length:g} unit epoch{'s' * (length != 1)}"
+    return f"{what}{comma} {name_data(results.data)}. {unit_epochs(results.config.unit_epochs)}"
 
 
 def _caption(results: ScarcityResults, runs: list[Run]) -> str:

@@ -15,7 +15,7 @@ from pose3d_lib.evaluation import METRICS, NAMES, named
 from pose3d_lib.evidence import why_not_timed
 from pose3d_lib.figures_study import draw_arms, draw_changes
 from pose3d_lib.readable import HOW_TO_READ, show_arms, show_table_3
-from pose3d_lib.report import say, show_figure, show_table
+from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.results import StudyResults
 from pose3d_lib.study import EQUALISED, PUBLISHED, Condition, StudyConfig, choose_actions, plan_study
 from pose3d_lib.table_files import remove_table, save_table
@@ -33,21 +33,15 @@ SCHEDULE_WORDS = {
 BUDGET_WORDS = {"equal_frames": "equal frames", "fifteen": "15 epochs per unit epoch"}
 
 
-def kind_of(results: StudyResults) -> str:
-    """For a title: the dataset's name, and whether it is synthetic."""
-    return f"{results.data.name}{' (synthetic data)' if results.data.synthetic else ''}"
-
-
 def title_figure(what: str, results: StudyResults, condition: Condition) -> str:
     """The title of a figure of one condition: it says which data, how long a training, and under which schedule."""
-    return f"{what}, {kind_of(results)}. {name_condition(condition)}"
+    return f"{what}, {name_data(results.data)}. {name_condition(condition)}"
 
 
 def name_condition(condition: Condition) -> str:
     """A condition in words."""
-    length = f"{condition.unit_epochs:g} unit epoch{'s' * (condition.unit_epochs != 1)}"
     rules = f"{SCHEDULE_WORDS[condition.schedule]}, {BUDGET_WORDS[condition.budget]}"
-    return f"{length}, {rules}, {np.prod(condition.widths)} frames"
+    return f"{unit_epochs(condition.unit_epochs)}, {rules}, {np.prod(condition.widths)} frames"
 
 
 def show_study(results: StudyResults) -> None:
@@ -112,7 +106,7 @@ def show_comparisons(results: StudyResults, metric: str, number: int) -> None:
     )
     if len(found) > 1:
         show_figure(
-            draw_changes(_changes(found), f"Change of {NAMES[metric]}, {kind_of(results)}", NAMES[metric]),
+            draw_changes(_changes(found), f"Change of {NAMES[metric]}, {name_data(results.data)}", NAMES[metric]),
             results.folder / f"figure_changes_{number}",
             describe_runs([run for condition in found for run in tables[condition].runs], results.data),
         )

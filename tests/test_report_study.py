@@ -235,5 +235,5 @@ def test_real_data_are_not_called_synthetic(tiny_data: PoseDataset, shown) -> No
     results = finished(real)
     report_study.show_comparisons(results, "mpjpe", 1)
     assert "synthetic" not in shown().lower()
-    assert report_study.kind_of(results) == "h36m"
-    assert report_study.kind_of(finished(tiny_data)) == "synthetic-tiny (synthetic data)"
+    assert report.name_data(results.data) == "h36m"
+    assert report.name_data(tiny_data) == "synthetic-tiny (synthetic data)"
