@@ -13,7 +13,7 @@ import pandas as pd
 from pose3d_lib.actions import check_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor.checks import CHECKS, ERROR, EXPLAINED_BY, LEVELS, WARNING
-from pose3d_lib.doctor.findings import Finding, leave_out_parameter
+from pose3d_lib.doctor.findings import TAKE, Finding, leave_out_parameter
 from pose3d_lib.doctor.keypoints import find_other_camera, measure_views
 from pose3d_lib.doctor.measures import Measure
 from pose3d_lib.doctor.motion import measure_motion
@@ -161,7 +161,7 @@ def exit_code(checkup: Checkup) -> int:
 def leave_out_line(checkup: Checkup) -> str:
     """The parameter that leaves out every take with an error; empty where there is none, or where it is most takes."""
     bad = {finding.where for finding in checkup.findings if finding.level == ERROR and finding.where}
-    takes = checkup.data.clips.drop_duplicates(["subject", "action", "take"])
+    takes = checkup.data.clips.drop_duplicates(TAKE)
     return leave_out_parameter(checkup.parameters, "", sorted(bad)) if 0 < len(bad) <= len(takes) / 2 else ""
 
 
@@ -207,7 +207,7 @@ def summary_table(checkup: Checkup) -> pd.DataFrame:
     Takes are counted by their worst level, those included whose findings another check explains.
     """
     data, rows = checkup.data, []
-    takes = data.clips.groupby(["subject", "action", "take"], sort=False).ngroup().tolist()
+    takes = data.clips.groupby(TAKE, sort=False).ngroup().tolist()
     takes.append(-1)  # of what is measured of the whole dataset, row -1
     for check in CHECKS.values():
         own = checkup.measures[checkup.measures.check == check.name]
@@ -230,7 +230,7 @@ def summary_table(checkup: Checkup) -> pd.DataFrame:
 
 def name_take(data: PoseDataset, number: int) -> str:
     """subject/action/take of a row of the dataset's table; "all takes" for -1."""
-    return "all takes" if number < 0 else "/".join(data.clips.iloc[number][["subject", "action", "take"]])
+    return "all takes" if number < 0 else "/".join(data.clips.iloc[number][TAKE])
 
 
 def frames_table(data: PoseDataset) -> pd.DataFrame:

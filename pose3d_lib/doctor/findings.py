@@ -4,6 +4,9 @@ import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+TAKE = ["subject", "action", "take"]
+"""Columns of the table of clips that name a take."""
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -10,6 +10,7 @@ import pandas as pd
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor.checks import CHECKS
 from pose3d_lib.skeleton import Skeleton
+from pose3d_lib.sources.missing import true_runs
 
 FRAMES_AT_ONCE = 4096
 """Of the clips of a block: enough for numpy to be quick, few enough for the processor's cache."""
@@ -149,12 +150,7 @@ def peak(clip: int, check: str, series: np.ndarray, names: tuple[str, ...], firs
 
 def longest_run(still: np.ndarray) -> tuple[int, int]:
     """Length and start of the longest run of True: (steps,) bool; (0, 0) where there is none."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]])))
-    if not len(edges):
-        return 0, 0
-    starts, stops = edges[::2], edges[1::2]
-    longest = int((stops - starts).argmax())
-    return int(stops[longest] - starts[longest]), int(starts[longest])
+    return max(((stop - start, start) for start, stop in true_runs(still)), key=lambda run: run[0], default=(0, 0))
 
 
 def side_exchanges(

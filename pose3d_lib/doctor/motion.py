@@ -11,7 +11,16 @@ from pose3d_lib.doctor.limits import (
     SHORTEST_STEP,
     WALKED,
 )
-from pose3d_lib.doctor.measures import Measure, head_and_feet, length, longest_run, peak, side_exchanges, tilt
+from pose3d_lib.doctor.measures import (
+    Measure,
+    find_joints,
+    head_and_feet,
+    length,
+    longest_run,
+    peak,
+    side_exchanges,
+    tilt,
+)
 from pose3d_lib.skeleton import Skeleton
 
 
@@ -19,12 +28,12 @@ def measure_motion(data: PoseDataset, number: int, clip: pd.Series) -> list[Meas
     """Everything that one labelled clip, of a row number of the table, tells by itself; its poses must be finite."""
     rows = slice(clip.start, clip.stop)
     poses, path = data.positions[rows].astype(np.float64), data.trajectory[rows].astype(np.float64)
-    found = [
+    return [
         *_measure_steps(number, poses, path, clip.fps, data.skeleton),
         *_measure_bones(number, poses, data.skeleton),
+        *_measure_size(number, poses, data.skeleton),
+        *_measure_sides(number, poses, data.skeleton),
     ]
-    found += [*_measure_size(number, poses, data.skeleton), *_measure_sides(number, poses, data.skeleton)]
-    return found
 
 
 def _measure_steps(number: int, poses: np.ndarray, path: np.ndarray, fps: float, skeleton: Skeleton) -> list[Measure]:
@@ -112,7 +121,7 @@ def find_legs(skeleton: Skeleton) -> list[tuple[int, int, int]]:
     """Hip, knee and ankle of the right and of the left leg, in this order; empty where they cannot be told."""
     legs = []
     for side in (skeleton.right, skeleton.left):
-        knees = [joint for joint in side if "knee" in skeleton.joints[joint].casefold()]
+        knees = find_joints(skeleton, "knee", side)
         if len(knees) != 1 or not skeleton.parents:
             return []
         below = [joint for joint in range(skeleton.num_joints) if skeleton.parents[joint] == knees[0]]
@@ -125,12 +134,7 @@ def find_legs(skeleton: Skeleton) -> list[tuple[int, int, int]]:
 def _measure_sides(number: int, poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
     """Whether the knees bend the way they can, and whether hips and shoulders face the same way."""
     legs = find_legs(skeleton)
-    shoulders = [
-        joint
-        for side in (skeleton.right, skeleton.left)
-        for joint in side
-        if "shoulder" in skeleton.joints[joint].casefold()
-    ]
+    shoulders = find_joints(skeleton, "shoulder", [*skeleton.right, *skeleton.left])
     if not legs or len(shoulders) != 2:
         return []
     (hip_r, *_), (hip_l, *_) = legs

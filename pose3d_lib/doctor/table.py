@@ -1,17 +1,18 @@
 """What the data doctor reads in the table of clips: what is missing, differs between takes, or could not be looked at."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor.checks import NOTE, WARNING
-from pose3d_lib.doctor.findings import Finding
+from pose3d_lib.doctor.findings import TAKE, Finding
 from pose3d_lib.doctor.keypoints import can_project, shared_joints
 from pose3d_lib.doctor.limits import RECEPTIVE_FIELD, SAMPLED
 from pose3d_lib.doctor.measures import head_and_feet
 from pose3d_lib.doctor.motion import find_legs
+from pose3d_lib.errors import some
 
 TABLE_CHECKS = {
     "missing": "actions and takes that some subjects lack",
@@ -29,8 +30,6 @@ USUAL = 0.75
 
 FEWEST_SAMPLES = 3
 """Takes of one frame of a video, from which on its frames are taken for sampled."""
-
-TAKE = ["subject", "action", "take"]
 
 
 def read_table(data: PoseDataset) -> list[Finding]:
@@ -140,6 +139,5 @@ def unchecked(data: PoseDataset, sources: Sequence[str]) -> list[Finding]:
     return [Finding(NOTE, "not checked", what) for what in found]
 
 
-def _list(names: Sequence[str], most: int = 6) -> str:
-    names = list(dict.fromkeys(names))
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _list(names: Iterable[str]) -> str:
+    return some(list(dict.fromkeys(names)), 6)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor.checks import ERROR, WARNING
-from pose3d_lib.doctor.findings import Finding, leave_out_parameter
+from pose3d_lib.doctor.findings import TAKE, Finding, leave_out_parameter
 from pose3d_lib.doctor.limits import COMMON_STEP_RATE, LYING, SEEN, SHORTEST_BONE
 from pose3d_lib.doctor.measures import Measure
 from pose3d_lib.doctor.motion import bone_names, find_legs, measure_place, step_rate, typical_bones
@@ -21,8 +21,6 @@ FEWEST_TO_COMPARE = 8
 
 FEWEST_FRAMES = 10
 """Frames of a camera from which on people in it can be said to be turned."""
-
-TAKE = ["subject", "action", "take"]
 
 
 def first_cameras(data: PoseDataset) -> np.ndarray:
