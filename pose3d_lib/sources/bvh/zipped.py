@@ -3,7 +3,6 @@
 import io
 import zipfile
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,32 +15,28 @@ RATIO, ALWAYS_ALLOWED = 50, 100_000_000
 
 @dataclass(frozen=True)
 class ZippedFile:
-    """A file in a zip, with what of a `Path` its readers ask for; it may be sent to another process.
+    """A file in a zip, with what of a `Path` its readers ask for.
 
     Attributes:
-        archive: the zip.
+        parent: the zip.
+        opened: the zip, kept open: to open it takes as long as to read several of its files.
         name: of the file in it.
         size: bytes, unpacked.
-        stamp: when the zip was changed last.
     """
 
-    archive: Path
+    parent: Path
+    opened: zipfile.ZipFile
     name: str
     size: int
-    stamp: int
 
     def __str__(self) -> str:
-        return f"{self.archive}: {self.name}"
-
-    @property
-    def parent(self) -> Path:
-        return self.archive
+        return f"{self.parent}: {self.name}"
 
     def stat(self) -> SimpleNamespace:
         return SimpleNamespace(st_size=self.size)
 
     def open(self, mode: str = "rb") -> io.BytesIO:
-        with named_faults(self.archive, self.name), _opened(self.archive, self.stamp).open(self.name) as member:
+        with named_faults(self.parent, self.name), self.opened.open(self.name) as member:
             return io.BytesIO(member.read(self.size + 1))
 
 
@@ -66,20 +61,15 @@ def list_zipped(path: Path) -> dict[str, ZippedFile]:
             raise InputError(f"{path}: unpacks to far more than motion would; unpack it yourself if you trust it")
         for info in infos:
             check_member(path, info)
-    stamp = path.stat().st_mtime_ns
+    with named_faults(path):
+        opened = zipfile.ZipFile(path)
     tops = {info.filename.partition("/")[0] for info in infos if "/" in info.filename}
     top = f"{tops.pop()}/" if len(tops) == 1 and all("/" in info.filename for info in infos) else ""
     return {
-        info.filename.removeprefix(top): ZippedFile(path, info.filename, info.file_size, stamp)
+        info.filename.removeprefix(top): ZippedFile(path, opened, info.filename, info.file_size)
         for info in sorted(infos, key=lambda info: info.filename)
     }
 
 
 def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
-
-
-@lru_cache(maxsize=1)
-def _opened(path: Path, stamp: int) -> zipfile.ZipFile:
-    """The zip, kept open: to open it takes as long as to read several of its files."""
-    return zipfile.ZipFile(path)
