@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, some
 
 ALL = "All"
 """What the baseline trains on; not the name of any action."""
@@ -77,5 +77,4 @@ def check_name(name: str, valid: Iterable[str], what: str) -> str:
     hint = f"did you mean {', '.join(meant)}? " if meant else ""
     if same := [v for v in valid if as_number(v) == as_number(name)]:
         hint += f"papermill makes {name} of {same[0]} with -p; with -r it keeps {same[0]}. "
-    more = f" and {len(valid) - MOST_LISTED} more" if len(valid) > MOST_LISTED else ""
-    raise InputError(f"unknown {what} {name!r}: {hint}Valid: {', '.join(valid[:MOST_LISTED])}{more}")
+    raise InputError(f"unknown {what} {name!r}: {hint}Valid: {some(valid, MOST_LISTED)}")

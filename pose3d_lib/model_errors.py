@@ -13,8 +13,6 @@ from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, check_skel
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.sources.spec import DataSpec
 
-BY = ("action", "subject")
-
 
 def data_for(card: ModelCard, given: Mapping[str, object]) -> DataSpec:
     """Which data to measure a model on: what is given, or else what it was trained on.
@@ -89,7 +87,7 @@ def errors_by(clip_errors: pd.DataFrame, by: str = "action") -> pd.DataFrame:
 
     Args:
         clip_errors: as `measure` gives them.
-        by: one of BY.
+        by: "action" or "subject".
     """
     if by == "action":
         return _action_table(clip_errors)

@@ -79,9 +79,7 @@ def _ask(worker: subprocess.Popen, request: bytes) -> object:
 
 def serve() -> None:
     """Executes the calls that come through the standard input, one after the other, until it is closed."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a terminal's Ctrl-C comes here too; between two calls it is the parent's
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # between two calls, a terminal's Ctrl-C is the parent's
     asked, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what a call prints is no answer

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from pose3d_lib.errors import InputError, printable
+from pose3d_lib.errors import InputError, printable, some
 from pose3d_lib.sources.text_files import decode_head, delimiter_of
 from pose3d_lib.sources.zips import open_zip
 from pose3d_lib.untrusted.client import list_npz_keys
@@ -95,7 +95,7 @@ def _describe_folder(folder: Path) -> Kind:
     if not entries:
         return Kind("an empty folder", "docs/data.md lists what is read")
     kinds = Counter(describe(entry) for entry in entries[:LOOKED_AT] if not entry.is_dir())
-    inside = ", ".join(entry.name for entry in entries[:4]) + (", ..." if len(entries) > 4 else "")
+    inside = _some([entry.name for entry in entries])
     if not kinds:
         return Kind(f"a folder of folders ({inside})", "give one of them")
     kind = kinds.most_common(1)[0][0]
@@ -141,5 +141,5 @@ def _describe_file(path: Path) -> Kind:
     return beginning or _SUFFIXES.get(suffix, Kind("nothing that is known here", "docs/data.md lists what is read"))
 
 
-def _some(names: list[str], most: int = 6) -> str:
-    return ", ".join(printable(name[:40]) for name in names[:most]) + (", ..." if len(names) > most else "")
+def _some(names: list[str]) -> str:
+    return some([printable(name[:40]) for name in names], 6)

@@ -38,12 +38,8 @@ def named_faults(place: Path, name: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def open_zip(place: Path, *, names_are_paths: bool = True) -> Iterator[zipfile.ZipFile]:
+def open_zip(place: Path) -> Iterator[zipfile.ZipFile]:
     """The archive, with no more files than are reasonable, none of which has a path that leads out of it.
-
-    Args:
-        place: the file.
-        names_are_paths: of files that may be unpacked; the keys of an `.npz` may be anything.
 
     Raises:
         InputError: it is not a whole zip, too long, or cannot be trusted; names it.
@@ -56,7 +52,7 @@ def open_zip(place: Path, *, names_are_paths: bool = True) -> Iterator[zipfile.Z
         file.opening = False
         with archive:
             check_count(place, len(archive.infolist()))
-            for info in archive.infolist() if names_are_paths else ():
+            for info in archive.infolist():
                 check_path(place, info.orig_filename)
             yield archive
 

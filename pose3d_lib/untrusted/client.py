@@ -36,8 +36,6 @@ LONGEST_ANSWER, ANSWER_RATIO = 64 * 2**20, 4
 START_SECONDS = 300
 """Until the libraries are imported, from a slow disk as well."""
 
-PACKAGE = "pose3d_lib"
-
 
 def read_file(path: Path, kind: str, keys: Sequence[str]) -> dict[str, object]:
     """What stands under the keys; under one that cannot be read, an InputError. Arrays are read-only, and mapped.
@@ -138,7 +136,7 @@ class _Reader:
         }  # fmt: skip
         with (self._folder / "errors").open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", f"{PACKAGE}.untrusted.reader"],
+                [sys.executable, "-P", "-m", f"{__package__}.reader"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd=self._folder, env=environment,
             )  # fmt: skip
 

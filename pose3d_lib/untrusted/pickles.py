@@ -99,10 +99,7 @@ _NAMED = {
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> _Named:
         if (module, name) not in _NAMED:
-            raise Refused(
-                f"asks for {module}.{name}"[:120]
-                + ", which is code; refused. Do not open this file with other programs either"
-            )
+            raise Refused(f"{f'asks for {module}.{name}':.120}, {CODE}")
         return _NAMED[module, name]
 
 

@@ -35,12 +35,11 @@ ALWAYS_ALLOWED, RATIO = 64 * 2**20, 50
 all zero), or to so many times their compressed size (motion compresses to a half or a third)."""
 
 READY = "ready"
-Key = str
-Read = Callable[[Key], object]
+Read = Callable[[str], object]
 
 
 @contextmanager
-def open_npz(path: str) -> Iterator[tuple[list[Key], Read]]:
+def open_npz(path: str) -> Iterator[tuple[list[str], Read]]:
     with zipfile.ZipFile(path) as archive:
         members: dict[str, zipfile.ZipInfo] = {}
         for info in archive.infolist():
@@ -113,7 +112,7 @@ DISCARDED = (
 
 
 @contextmanager
-def open_torch(path: str) -> Iterator[tuple[list[Key], Read]]:
+def open_torch(path: str) -> Iterator[tuple[list[str], Read]]:
     import torch
 
     with torch.serialization.safe_globals([(_Discarded, name) for name in DISCARDED]):
@@ -135,7 +134,7 @@ def _plain(value: object) -> object:
 
 
 @contextmanager
-def open_cdf(path: str) -> Iterator[tuple[list[Key], Read]]:
+def open_cdf(path: str) -> Iterator[tuple[list[str], Read]]:
     import cdflib
 
     _check_end_of_cdf(path)
@@ -156,12 +155,12 @@ def _check_end_of_cdf(path: str) -> None:
 
 
 @contextmanager
-def open_h5(path: str) -> Iterator[tuple[list[Key], Read]]:
+def open_h5(path: str) -> Iterator[tuple[list[str], Read]]:
     import h5py
 
     with h5py.File(path, "r") as file:
 
-        def read(key: Key) -> object:
+        def read(key: str) -> object:
             """A dataset; where MATLAB's references to cells stand there, what the only one of them refers to."""
             if key not in file or not isinstance(file.get(key, getlink=True), h5py.HardLink):
                 raise Refused(f"has no dataset {key!r} of its own; found {', '.join(list(file)[:10]) or 'nothing'}")
@@ -181,7 +180,7 @@ def open_h5(path: str) -> Iterator[tuple[list[Key], Read]]:
 
 
 @contextmanager
-def open_mat(path: str) -> Iterator[tuple[list[Key], Read]]:
+def open_mat(path: str) -> Iterator[tuple[list[str], Read]]:
     import h5py
     import scipy.io
 
@@ -191,7 +190,7 @@ def open_mat(path: str) -> Iterator[tuple[list[Key], Read]]:
             yield keys, lambda key: read(key).T
         return
 
-    def read_cell(key: Key) -> object:
+    def read_cell(key: str) -> object:
         found = scipy.io.loadmat(path, variable_names=[key], appendmat=False)
         if key not in found:
             raise Refused(f"has no variable {key!r}")

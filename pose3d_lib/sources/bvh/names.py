@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pose3d_lib.actions import ALL, check_name, tidy_name
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, some
 from pose3d_lib.sources.bvh.zipped import ZippedFile, is_zip, list_zipped
 from pose3d_lib.sources.catalogue import RECORD
 from pose3d_lib.sources.selection import Key
@@ -110,9 +110,9 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
             )
         named[key] = relative[name]
     unnamed = [name for name in relative if name not in keys]
-    left = [f"{len(unnamed)} files are not used, as nothing names them: {_some(unnamed)}."] if unnamed else []
+    left = [f"{len(unnamed)} files are not used, as nothing names them: {some(unnamed, 4)}."] if unnamed else []
     if others := [name for name in others if name not in (TAKES, RECORD)]:
-        left.append(f"Passed over, as they are no BVH files: {_some(others)}.")
+        left.append(f"Passed over, as they are no BVH files: {some(others, 4)}.")
     return NamedFiles(named, used, (note, *left))
 
 
@@ -202,7 +202,7 @@ def _read_listing(listing: Path, names: Mapping[str, Path]) -> dict[str, Key]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{listing}: not a table of comma-separated values ({error})") from error
     if absent:
-        raise InputError(f"{listing}: {len(absent)} of its files are not in the folder: {_some(absent)}")
+        raise InputError(f"{listing}: {len(absent)} of its files are not in the folder: {some(absent, 4)}")
     if not found:
         raise InputError(f"{listing}: there is not a single row in it")
     return {name: found[name] for name in names if name in found}
@@ -224,8 +224,4 @@ def _advice(names: Mapping[str, Path]) -> str:
 
 
 def _count(names: Sequence[str] | Mapping[str, Path]) -> str:
-    return f"the {len(names)} files ({_some(list(names))})"
-
-
-def _some(names: Sequence[str], most: int = 4) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    return f"the {len(names)} files ({some(list(names), 4)})"
