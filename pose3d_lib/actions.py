@@ -31,7 +31,7 @@ def tidy_name(text: str) -> str:
 
 
 def as_number(name: str) -> int | str:
-    """What papermill's -p makes of a name: 5 of "05". Any name that is no whole number is itself."""
+    """A name as papermill's -p passes it: 5 for "05"; unchanged unless it is a whole number."""
     try:
         return int(name)
     except ValueError:

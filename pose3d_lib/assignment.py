@@ -18,7 +18,7 @@ from pose3d_lib.model import TemporalLifter
 from pose3d_lib.skeleton import ROOT, Skeleton
 
 MOST_EPOCHS = 1_000_000
-"""Of a run's own; those of the published models are 80, of the paper's action-based ones 1,200."""
+"""Of a run's own; published models have 80, the paper's action-based ones 1,200."""
 
 
 def build_model(config: RunConfig, data: PoseDataset, joints: Skeleton | None = None) -> TemporalLifter:

@@ -172,7 +172,7 @@ def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:
 
 
 def name_machines(runs: Sequence[Run]) -> str:
-    """What the times of runs depend on: the processors and devices that they were made on."""
+    """The processors and devices that runs were made on, on which their times depend."""
     return "; ".join(sorted({f"{run.provenance['processor']}, {run.provenance['device']}" for run in runs}))
 
 

@@ -76,7 +76,7 @@ def show_checkup(data: PoseDataset, spec: DataSpec) -> None:
     if worst is not None:
         show_figure(worst)
     if line := leave_out_line(checkup):
-        print(f"To go on without the takes that hold errors, give every notebook this parameter: {line}")
+        print(f"To leave out the takes with errors, give every notebook this parameter: {line}")
 
 
 def show_shares(data: PoseDataset) -> None:

@@ -1,4 +1,4 @@
-"""Names and sentences that read as they are where Markdown, LaTeX or matplotlib would take a sign for a command."""
+"""Escape plain text for Markdown, LaTeX and matplotlib."""
 
 import html
 import re
@@ -11,7 +11,7 @@ MARKDOWN = re.compile(
     r"|&(?=[#\w])"
     r"|:(?=//)"  # an address, which would become a link with the signs behind it
 )
-"""What Markdown with HTML and formulas may take for a command."""
+"""Characters that Markdown, HTML or MathJax may interpret."""
 
 LATEX = {
     **{sign: f"\\{sign}" for sign in "%&#_${}"},
@@ -23,11 +23,11 @@ LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
 }
-"""Sign -> how LaTeX is told that it means just that."""
+"""Character -> its escape in LaTeX."""
 
 
 def escape_markdown(text: object) -> str:
-    """A text in Markdown, in a table's cell too; not for the beginning of a line, where "-" or "1." makes a list."""
+    """Escape text for Markdown, table cells included; at the beginning of a line, "-" or "1." still makes a list."""
     return MARKDOWN.sub(_markdown_sign, str(text))
 
 
@@ -39,16 +39,16 @@ def _markdown_sign(found: re.Match[str]) -> str:
 
 
 def unescape_markdown(text: str) -> str:
-    """For a terminal, the text of which `escape_markdown` made some Markdown."""
+    """Undo `escape_markdown`, for a terminal."""
     return html.unescape(re.sub(r"</?span>|\\(?=[`*|~_\]])", "", text))
 
 
 def escape_latex(text: object) -> str:
-    """A text in LaTeX, in a table's cell too, where what follows the line before may be an option of its end."""
+    """Escape text for LaTeX, table cells included: after the end of a row, "[" or "*" would begin an option."""
     escaped = "".join(LATEX.get(letter, letter) for letter in str(text))
     return re.sub(r"^[\[*]", r"{\g<0>}", re.sub(r"-(?=-)", "-{}", escaped))
 
 
 def escape_mathtext(text: object) -> str:
-    """A text in a matplotlib figure, where a pair of dollar signs makes a formula."""
+    """Escape dollar signs, a pair of which makes a formula in matplotlib."""
     return str(text).replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""Who works on a run: one process at a time, on whatever machine, and nobody who is dead.
+"""The lease of a run: one live process at a time, on any machine, trains it.
 
 A sweep claims a run before it starts a kernel, and hands the claim on: the kernel finds its token in the environment.
 """
@@ -29,13 +29,13 @@ class RunLost(Exception):
 
 @contextmanager
 def hold_run(folder: Path, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Hold a run's folder, and wait for whoever holds it; yields what raises RunLost once it is another's.
+    """Wait for a run's folder and hold it; yields a function that raises RunLost once another process took it over.
 
-    Where the process that started this kernel holds the run for it, nothing is waited for, and the claim stays with that one.
+    A run that the process which started this kernel has claimed for it is used at once, and not released here.
 
     Args:
         folder: the run's.
-        say: called with a line of text if there is somebody to wait for.
+        say: called with a line of text if another process holds it.
     """
     with ExitStack() as stack:
         token = os.environ.get(CLAIM)
@@ -56,7 +56,7 @@ def hold_run(folder: Path, say: Callable[[str], None]) -> Iterator[Callable[[], 
 def claim_run(folder: Path, say: Callable[[str], None] | None = None) -> Iterator[str | None]:
     """Hold a run's folder; yields the token of the claim.
 
-    Where another process that is alive holds it: waits for that one and says so, or, without `say`, yields None at once.
+    If a live process holds it, waits for that process and says so; without `say`, yields None at once.
     """
     lease = SoftFileLease(folder / LEASE, lease_duration=LEASE_SECONDS)
     try:

@@ -55,7 +55,7 @@ def make_folder(folder: Path) -> Path:
 
 
 def in_file_name(text: str, most: int = 100) -> str:
-    """Text as a part of a file's name: without slashes, and of `most` bytes, as a name has 255; what is longer ends in a hash."""
+    """Text as part of a file's name: no slashes, at most `most` bytes (a name has 255); longer text ends in a hash."""
     text = re.sub(r"[/\\]", "_", text)
     whole = text.encode("utf-8", "replace")
     if len(whole) <= most:

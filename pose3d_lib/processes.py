@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-c", f"from {__name__} import serve; serve()"]
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: whoever is at work is told, waited for, and then this process ends."""
+    """SIGTERM came: calls at work are stopped and waited for, then this process ends."""
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def serve() -> None:
         except BaseException as error:
             answer = None, error
         if alone.is_set():
-            os._exit(1)  # nobody waits for a result, or would give this process another call
+            os._exit(1)  # the parent is gone, and with it the reader of a result
         answers.write(pickle.dumps(answer))
         answers.flush()
 

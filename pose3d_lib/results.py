@@ -69,7 +69,7 @@ class StudyResults:
         return None
 
     def condition_of(self, comparison: Comparison) -> Condition:
-        """What a comparison of this study was made under."""
+        """The condition of a comparison of this study."""
         return next(condition for condition, own in self.comparisons.items() if own is comparison)
 
     def file_name(self, what: str, condition: Condition) -> str:

@@ -83,7 +83,7 @@ def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters
 def check_keypoints(
     data: PoseDataset, clips: pd.DataFrame, keypoints: str, *, parameters: Collection[str] = ()
 ) -> Checkup:
-    """What one 2D source tells of some clips without any 3D: before it is lifted. Arguments as of `check_dataset`."""
+    """Check one 2D source of some clips, without 3D, before it is lifted. Arguments as of `check_dataset`."""
     numbers = data.clips.index.get_indexer(clips.index)
     found, turned = measure_views(data, numbers, [keypoints], poses=False)
     measures = _table_of(data, found, turned)

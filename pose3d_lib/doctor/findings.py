@@ -1,4 +1,4 @@
-"""`Finding`: what a reader is told, and the parameter that leaves takes out."""
+"""`Finding`, a result of the data doctor, and the parameter that leaves takes out."""
 
 import shlex
 from collections.abc import Collection, Sequence

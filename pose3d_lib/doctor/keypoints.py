@@ -73,7 +73,7 @@ def _box_sizes(pixels: np.ndarray) -> np.ndarray:
 def measure_views(
     data: PoseDataset, numbers: Sequence[int], sources: Sequence[str], *, poses: bool = True
 ) -> tuple[list[Measure], list[tuple]]:
-    """What every camera's view of a take tells, and the rows of `find_turned`.
+    """Measure every camera's view of a take; also returns the rows of `find_turned`.
 
     Args:
         data: the dataset.
@@ -121,7 +121,7 @@ def _count_broken(block: Block, array: np.ndarray, name: str, source: str = "") 
 def _measure_keypoints(
     data: PoseDataset, block: Block, source: str, pixels: np.ndarray, whole: np.ndarray
 ) -> Iterator[Measure]:
-    """What keypoints tell without any 3D: (frames, joints, 2) pixels, of the clips that are whole, (clips,)."""
+    """Measure keypoints without 3D: (frames, joints, 2) pixels, of the clips that are whole, (clips,)."""
     image = np.array([(camera.width, camera.height) for camera in data.cameras], float)[block.cameras]  # (clips, 2)
     size = block.median(_box_sizes(pixels))  # (clips,)
     beyond = (pixels < 0) | (pixels > image[block.owner, None])
@@ -139,7 +139,7 @@ def _measure_keypoints(
 def _measure_steps(
     layout: Skeleton, block: Block, source: str, points: np.ndarray, whole: np.ndarray
 ) -> Iterator[Measure]:
-    """What moves further than a body, or changes sides; points in sizes of the person."""
+    """Measure jumps, and exchanges of left and right; points in sizes of the person."""
     step = max(1, round(JUMP_TIME * block.fps))  # a rate of 25 or less cannot tell shorter times
     moved = np.zeros(points.shape[:2])
     moved[step:] = length(points[step:] - points[:-step])
@@ -164,7 +164,7 @@ def _measure_steps(
 
 
 def _measure_repetition(block: Block, source: str, pixels: np.ndarray, among: np.ndarray) -> Iterator[Measure]:
-    """Whether frames repeat the one before, or are half-way between those around them."""
+    """Measure frames that repeat the one before, or are half-way between those around them."""
     inner = block.frame[1:] > 0  # not the first of a clip
     same = np.append(False, (pixels[1:] == pixels[:-1]).all(axis=(1, 2)) & inner)
     halfway = np.zeros(len(pixels), bool)
@@ -205,7 +205,7 @@ def can_project(data: PoseDataset, camera: int) -> bool:
 
 
 def _project(data: PoseDataset, block: Block, in_camera: np.ndarray) -> np.ndarray:
-    """Where joints appear in their clips' cameras: (frames, joints, 3) metres -> (frames, joints, 2) pixels."""
+    """Project joints into their clips' cameras: (frames, joints, 3) metres -> (frames, joints, 2) pixels."""
     lenses = np.array([data.cameras[number].intrinsics for number in block.cameras])[block.owner]  # (frames, 9)
     lenses = np.broadcast_to(lenses[:, None], (*in_camera.shape[:2], lenses.shape[1]))
     # Coordinates before frames in memory: PyTorch is three times as fast along long axes.
@@ -216,7 +216,7 @@ def _project(data: PoseDataset, block: Block, in_camera: np.ndarray) -> np.ndarr
 def _measure_projection(
     data: PoseDataset, block: Block, source: str, pixels: np.ndarray, projected: np.ndarray, whole: np.ndarray
 ) -> Iterator[Measure]:
-    """How far the keypoints of labelled clips are from their projected joints: (frames, joints, 2) pixels each."""
+    """Measure the distance of labelled clips' keypoints from their projected joints: (frames, joints, 2) pixels each."""
     pairs = shared_joints(data.skeleton, data.layouts[source])
     if not pairs:
         return

@@ -43,7 +43,7 @@ BENT_KNEE = 15.0
 """Degrees; the bend of straighter knees is as much an error of the joints as a bend."""
 
 OPPOSED, OPPOSED_2D = 0.5, 0.9
-"""Share of frames in which the line of the shoulders opposes that of the hips: nobody is turned by more than 90 degrees. In
+"""Share of frames in which the line of the shoulders opposes that of the hips: a body turns by less than 90 degrees. In
 images, of the frames that show it: the simulated detections of people with narrow hips come to 0.7."""
 
 FROZEN_STEP = 1e-5
@@ -70,7 +70,7 @@ UPRIGHT = 0.3
 judgement."""
 
 LYING, UPSIDE_DOWN = 60.0, 120.0
-"""Degrees between upwards and the way from the feet to the head, from which on somebody lies and stands on the head. People who
+"""Degrees between upwards and the way from the feet to the head, above which a person lies, and is upside down. People who
 sit on the floor with stretched legs come to about 50. A judgement."""
 
 TURNED = 0.5

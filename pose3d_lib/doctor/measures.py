@@ -1,4 +1,4 @@
-"""What checks are made of: `Measure`, a number that a check found; `Block`, some clips that are measured together."""
+"""`Measure`, a number that a check found, and `Block`, clips that are measured together."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -17,7 +17,7 @@ FRAMES_AT_ONCE = 4096
 
 
 class Measure(NamedTuple):
-    """What a check found in a clip.
+    """A number that a check found in a clip.
 
     Attributes:
         clip: row number in the dataset's table; of a take's first camera for what is measured in 3D, -1 for what is measured

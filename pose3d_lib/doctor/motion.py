@@ -173,7 +173,7 @@ def measure_place(data: PoseDataset, clip: pd.Series) -> tuple[float, float]:
 def step_rate(data: PoseDataset, clip: pd.Series) -> float | None:
     """Steps per second of a clip: how often its ankles part; None where it does not walk far enough.
 
-    Whether it walks is told by metres alone: any time would be wrong together with the frame rate, and hide it.
+    Walking is recognised by metres alone: a wrong frame rate makes every time wrong, and would hide itself.
     """
     legs = find_legs(data.skeleton)
     frames = clip.stop - clip.start

@@ -1,4 +1,4 @@
-"""What the data doctor reads in the table of clips: what is missing, differs between takes, or could not be looked at."""
+"""Checks of the table of clips: missing takes and cameras, differences between takes, and what could not be checked."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -33,7 +33,7 @@ FEWEST_SAMPLES = 3
 
 
 def read_table(data: PoseDataset) -> list[Finding]:
-    """What the table of clips tells: missing actions, cameras, frame rates and short clips."""
+    """Find missing actions and takes, cameras that differ, mixed frame rates and short clips."""
     clips = data.clips
     found = []
     subjects = tuple(dict.fromkeys(clips.subject))

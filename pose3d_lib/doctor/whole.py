@@ -1,4 +1,4 @@
-"""What the data doctor sees only in the dataset as a whole: what is missing, what is there twice, what differs between takes."""
+"""Checks of the dataset as a whole: duplicates, differences between takes, and turned cameras."""
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
@@ -30,7 +30,7 @@ def first_cameras(data: PoseDataset) -> np.ndarray:
 
 
 def measure_whole(data: PoseDataset, usable: Sequence[int]) -> Iterator[Measure]:
-    """What compares takes, and what is a median over all.
+    """Compare takes with each other, and measure medians over all of them.
 
     Args:
         data: the dataset.
@@ -51,7 +51,7 @@ def measure_whole(data: PoseDataset, usable: Sequence[int]) -> Iterator[Measure]
 
 
 def stand_out(found: Sequence[Measure]) -> Iterator[Measure]:
-    """How each clip's detections compare with those of the median clip of the same 2D source."""
+    """Compare each clip's detections with those of the median clip of the same 2D source."""
     off = pd.DataFrame([m for m in found if m.check == "detections"], columns=list(Measure._fields))
     for source, own in off.groupby("source"):
         if len(own) >= FEWEST_TO_COMPARE:

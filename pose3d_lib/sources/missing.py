@@ -1,4 +1,4 @@
-"""Keypoints that a detector did not find: how files say so, and what stands in their place."""
+"""Keypoints that a detector did not find: how files mark them, and their interpolation."""
 
 import numpy as np
 

@@ -29,7 +29,7 @@ AsList = BeforeValidator(split_list)
 
 
 def read_name(value: object) -> object:
-    """Text as `tidy_name` has it, and whole numbers as text; anything else as it is, to be refused."""
+    """Tidy a name, and turn a whole number into text; anything else is returned to be refused."""
     if type(value) is int:  # papermill's -p makes numbers of names such as 1
         return str(value)
     return tidy_name(value) if isinstance(value, str) else value
@@ -39,7 +39,7 @@ GIVEN = "a name: None does not stand for its default"
 """Marks such fields: papermill's -p makes None of a name that reads so."""
 
 Name = Annotated[str, BeforeValidator(read_name), GIVEN]
-"""What something in the data is called."""
+"""The name of something in the data."""
 Names = Annotated[tuple[Annotated[str, BeforeValidator(read_name)], ...], AsList, GIVEN]
 
 

@@ -1,4 +1,4 @@
-"""Text as programs write it: with a byte-order mark or without, in UTF-8 or UTF-16, with commas, semicolons or tabs."""
+"""Encoding and delimiter of text files: UTF-8 or UTF-16, with commas, semicolons or tabs."""
 
 import codecs
 from pathlib import Path
@@ -7,21 +7,21 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 
 
 def encoding_of(head: bytes) -> str:
-    """The encoding that a file's first bytes tell; UTF-8 where there is no mark."""
+    """The encoding by the byte-order mark in a file's first bytes; UTF-8 without one."""
     return next((encoding for mark, encoding in _MARKS if head.startswith(mark)), "utf-8")
 
 
 def decode_head(head: bytes) -> str:
-    """The beginning of a text, without its mark; what is no text is replaced."""
+    """The beginning of a text without its mark; invalid bytes are replaced."""
     return head.decode(encoding_of(head), "replace")
 
 
 def file_encoding(path: Path) -> str:
-    """As `encoding_of`, of a file."""
+    """The encoding of a file, as of `encoding_of`."""
     with path.open("rb") as file:
         return encoding_of(file.read(4))
 
 
 def delimiter_of(line: str) -> str:
-    """What separates the columns of a table, by the line of their names."""
+    """The delimiter of a table, guessed from its header."""
     return max(",;\t", key=line.count)

@@ -1,4 +1,4 @@
-"""What a file or folder looks like that no origin of data reads, and what to do with it."""
+"""Description of files and folders that no origin of data reads, with advice."""
 
 import os
 import re
@@ -77,7 +77,7 @@ _LABEL = re.compile(rb"\d{1,3}( -?\d+(\.\d+)?(e-?\d+)?){4,}\s")
 
 
 def describe(path: Path) -> Kind:
-    """What a file or folder looks like, from its first bytes, its keys and its name."""
+    """Describe a file or folder by its first bytes, its keys and its name."""
     try:
         if path.is_dir():
             return _describe_folder(path)

@@ -1,4 +1,4 @@
-"""Files that somebody else made, read in a process of its own whose memory, time and disk are limited.
+"""Reading of untrusted files in a separate process with limits on memory, time and disk.
 
-`client` asks for the content of a file; `reader` is the process; `answers` is what passes between them.
+`client` asks for the content of a file, `reader` is the process, and `answers` is the format between them.
 """

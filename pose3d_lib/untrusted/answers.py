@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 MAX_DEPTH = 50
-"""How deep containers may stand in each other; VideoPose3D's files need five."""
+"""Nesting of containers; VideoPose3D's files need five levels."""
 
 MAX_NODES, MAX_VALUES = 2_000_000, 8_000_000
 """Containers and arrays, and values and letters in them; Detectron's files have some 10 and 20 per frame."""
@@ -65,7 +65,7 @@ class Writer:
         return self._put(value, 0)[0]
 
     def _put(self, value: object, depth: int) -> tuple[object, int]:
-        """What stands for the value in its container, and how many containers deep it is."""
+        """The value's entry in its container, and the depth of containers below it."""
         self._count += 1 + (len(value) if isinstance(value, str | bytes) else 0)
         if self._count > MAX_VALUES or len(self.nodes) > MAX_NODES:
             raise Refused("holds more values than motion or a network has; refused")
@@ -113,7 +113,7 @@ class Writer:
         return items, height + 1
 
     def _write(self, array: Array) -> int:
-        """Where the bytes of the array begin in the file."""
+        """Write the array's bytes; returns their offset in the file."""
         size = check_size(array.dtype, array.shape)
         if isinstance(array.data, bytes) and id(array.data) in self._written:
             return self._written[id(array.data)]

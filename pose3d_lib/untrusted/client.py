@@ -31,14 +31,14 @@ PROCESSOR_SECONDS, WALL_SECONDS, MEGABYTE = 5, 30, 10**6
 """For any file, and one more for each megabyte of it."""
 
 LONGEST_ANSWER, ANSWER_RATIO = 64 * 2**20, 4
-"""Bytes of what is not in arrays; or so many times the file's size."""
+"""Bytes of an answer without its arrays; or so many times the file's size."""
 
 START_SECONDS = 300
 """Until the libraries are imported, from a slow disk as well."""
 
 
 def read_file(path: Path, kind: str, keys: Sequence[str]) -> dict[str, object]:
-    """What stands under the keys; under one that cannot be read, an InputError. Arrays are read-only, and mapped.
+    """The values under some keys, with an InputError for each that cannot be read. Arrays are read-only and memory-mapped.
 
     Args:
         path: the file.
@@ -81,7 +81,7 @@ def read_npz_key(path: Path, key: str) -> object:
 
 
 def read_torch_file(path: Path) -> object:
-    """What a file by `torch.save` holds: tensors, containers, texts and numbers; numpy's numbers are passed over."""
+    """The content of a file by `torch.save`: tensors, containers, texts and numbers, without numpy's."""
     value = read_file(path, "torch", [""])[""]
     if isinstance(value, InputError):
         raise value

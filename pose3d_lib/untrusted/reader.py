@@ -1,4 +1,4 @@
-"""The process that reads files of others: `python -m pose3d_lib.untrusted.reader`, started by `client`.
+"""The process that reads untrusted files: `python -m pose3d_lib.untrusted.reader`, started by `client`.
 
 It is asked by lines of JSON on its standard input, limits itself for each file, and ends with its input. Arrays go into a
 file in its working folder, which belongs to it alone.
@@ -108,7 +108,7 @@ DISCARDED = (
     "numpy.random.bit_generator.SeedSequence", "numpy.random.bit_generator.__pyx_unpickle_SeedSequence",
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
 )  # fmt: skip
-"""What numbers and random generators of numpy are made of, in files by any version of it; none of it is called."""
+"""Parts of numpy's numbers and random generators, in files by any of its versions; none of them is called."""
 
 
 @contextmanager
@@ -205,7 +205,7 @@ KINDS = {
     "npz": (open_npz, ()), "torch": (open_torch, ("torch",)), "cdf": (open_cdf, ("cdflib",)),
     "h5": (open_h5, ("h5py",)), "mat": (open_mat, ("h5py", "scipy.io")),
 }  # fmt: skip
-"""What a file is -> who opens it, and the libraries that are imported before there are limits."""
+"""Kind of a file -> the function that opens it, and the libraries imported before limits apply."""
 
 
 def answer(request: dict) -> dict:

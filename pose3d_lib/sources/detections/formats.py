@@ -100,7 +100,7 @@ def read_videos(source: Source, joints: str) -> list[Video]:
 
 
 def _names(folder: Path) -> list[str]:
-    """What is in a folder, but for hidden files; nothing if it may not be looked into."""
+    """Names in a folder without hidden ones; none if it cannot be listed."""
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError:

@@ -60,7 +60,7 @@ def read_take(path: Path, kind: str, where: str) -> np.ndarray:
 
 
 def _read(path: Path, kind: str) -> np.ndarray:
-    """What the file holds where a recording's poses stand."""
+    """The array of a recording's poses, whatever its shape."""
     name, key = READERS[kind]
     found = read_file(path, name, [key])[key]
     if isinstance(found, InputError):

@@ -127,7 +127,7 @@ def _keypoints_in(folder: Path, name: str) -> dict[str, Path]:
 
 
 def _files_in(folder: Path, prefix: str) -> dict[str, Path]:
-    """What stands behind the prefix -> the `.npz`, whatever the case of its suffix."""
+    """Rest of the name behind the prefix -> the `.npz`, whatever the case of its suffix."""
     found = sorted(
         path for path in folder.glob("*.[nN][pP][zZ]") if path.stem.startswith(prefix) and path.stem != prefix
     )

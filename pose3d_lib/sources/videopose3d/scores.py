@@ -12,7 +12,7 @@ from pose3d_lib.sources.scoring import bounded
 
 
 def settle_scores(data: PoseDataset, keypoints: str, path: Path, *, wanted: bool) -> PoseDataset:
-    """With the scores of a file's third column between 0 and 1, or, where they are not wanted, without them.
+    """Bring the scores of a file's third column between 0 and 1, or drop them where they are not wanted.
 
     Keypoints that were not detected are interpolated within their clips, in place.
     """
