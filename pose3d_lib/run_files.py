@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from pydantic_core import from_json  # three times as fast as the standard library's, and half of a listing is this
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, printable
 
 RESULT_FORMAT = 3
 """Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
@@ -113,15 +113,7 @@ def find_damage(folder: str | os.PathLike) -> str:
         files, _ = scan_folder(os.fspath(folder))
         if problems := [problem for name in NEEDED if (problem := missing_file(files, name))]:
             return "; ".join(problems)
-        sums = read_object(os.path.join(folder, FINISHED)).get("sha256", {})
-        if not isinstance(sums, dict):
-            return f"{FINISHED}: sha256 {str(sums)[:80]!r}, expected a checksum for every file"
-        if CARD in sums and (problem := missing_file(files, CARD)):
-            return problem
-        for name in sorted(set(sums) & {*NEEDED, CARD} - {WEIGHTS}):
-            with open(os.path.join(folder, name), "rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != sums[name]:
-                    return f"{name}: changed or cut short, as its checksum in {FINISHED} is another"
+        sums = read_sums(folder)
         if WEIGHTS in sums:
             with safe_open(os.path.join(folder, WEIGHTS), framework="numpy"):
                 pass
@@ -131,7 +123,29 @@ def find_damage(folder: str | os.PathLike) -> str:
         return f"cannot be read ({error.strerror})"
     except InputError as error:
         return str(error)
-    return ""
+    compared = (compare_sum(folder, name, sums[name]) for name in sorted(set(sums) & {*NEEDED, CARD} - {WEIGHTS}))
+    return next(filter(None, compared), "")
+
+
+def read_sums(folder: str | os.PathLike) -> dict[str, object]:
+    """The checksums of a finished run's files by name; an InputError where they cannot be read."""
+    sums = read_object(os.path.join(folder, FINISHED)).get("sha256", {})
+    if not isinstance(sums, dict):
+        raise InputError(f"{FINISHED}: sha256 {str(sums)[:80]!r}, expected a checksum for every file")
+    return sums
+
+
+def compare_sum(folder: str | os.PathLike, name: str, expected: object) -> str:
+    """Say how a file of a run differs from its checksum; "" if it does not."""
+    path = os.path.join(folder, name)
+    if "/" in name or "\\" in name or not os.path.isfile(path):
+        return f"{printable(name)}: missing, although {FINISHED} has its checksum"
+    try:
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"{name}: cannot be read ({error.strerror})"
+    return "" if found == expected else f"{name}: changed: its sha256 is {found[:10]}…, expected {str(expected)[:10]}…"
 
 
 def compare_format(found: object, name: str) -> str:

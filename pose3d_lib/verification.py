@@ -1,6 +1,5 @@
 """Whether finished runs are what they were: their files by checksum, and the numbers of some by testing their weights again."""
 
-import hashlib
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +15,11 @@ from safetensors import SafetensorError
 
 from pose3d_lib.config import RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError, printable
+from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, evaluate_lifters
 from pose3d_lib.inventory import look_at
 from pose3d_lib.lifters import Lifters
-from pose3d_lib.run_files import CLIPS, CONFIG, FINISHED, PROVENANCE, TIMING, WEIGHTS, read_object
+from pose3d_lib.run_files import CLIPS, CONFIG, PROVENANCE, TIMING, WEIGHTS, compare_sum, read_object, read_sums
 from pose3d_lib.runs import Run
 
 TOLERANCE = 1e-6
@@ -58,12 +57,10 @@ def check_files(folder: Path) -> tuple[list[str], bool]:
         except InputError as error:
             problems.append(str(error))
     try:
-        sums = read_object(f"{folder}/{FINISHED}").get("sha256", {})
+        sums = read_sums(folder)
     except InputError as error:  # sound a moment ago
         return [*problems, str(error)], True
-    if not isinstance(sums, dict):
-        return [*problems, f"{FINISHED}: sha256 {str(sums)[:80]!r}, expected a checksum for every file"], True
-    return [*problems, *(p for name in sums if (p := _sum_problem(folder, name, sums[name])))], bool(sums)
+    return [*problems, *(p for name in sums if (p := compare_sum(folder, name, sums[name])))], bool(sums)
 
 
 def _name_problem(folder: Path) -> list[str]:
@@ -83,17 +80,6 @@ def _name_problem(folder: Path) -> list[str]:
 def _timing_problem(folder: Path) -> list[str]:
     read_object(f"{folder}/{TIMING}")
     return []
-
-
-def _sum_problem(folder: Path, name: str, expected: object) -> str:
-    if "/" in name or "\\" in name or not (folder / name).is_file():
-        return f"{printable(name)}: missing, although {FINISHED} has its checksum"
-    try:
-        with (folder / name).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"{name}: cannot be read ({error.strerror})"
-    return "" if found == expected else f"{name}: changed: its sha256 is {found[:10]}…, expected {str(expected)[:10]}…"
 
 
 def draw_sample(names: Sequence[str], number: int, seed: int) -> list[str]:
