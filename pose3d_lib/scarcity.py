@@ -78,22 +78,10 @@ class ScarcityConfig(SweepSettings):
     def named_actions(self) -> tuple[str, ...]:
         return self.actions
 
-    @field_validator("actions", "seeds")
-    @classmethod
-    def _each_once(cls, values: tuple) -> tuple:
-        return tuple(dict.fromkeys(values))
-
     @field_validator("shares")
     @classmethod
     def _ascending(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(sorted(set(shares)))
-
-    @field_validator("shares", "seeds")
-    @classmethod
-    def _one_at_least(cls, values: tuple) -> tuple:
-        if not values:
-            raise ValueError("give one at least")
-        return values
 
     @field_validator("actions")
     @classmethod
