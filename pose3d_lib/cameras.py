@@ -37,6 +37,11 @@ class Camera:
         if self.intrinsics is not None and len(self.intrinsics) != 9:
             raise ValueError(f"camera {self.name!r}: expected 9 intrinsics, found {len(self.intrinsics)}")
 
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is known where the camera stood, and how it was held."""
+        return self.orientation is not None and self.position is not None
+
 
 @cache
 def h36m_cameras() -> dict[str, tuple[Camera, ...]]:
@@ -98,7 +103,7 @@ def camera_to_world(points: Tensor, camera: Camera) -> Tensor:
 
 def _extrinsics(camera: Camera, like: Tensor) -> tuple[Tensor, Tensor]:
     _check_floating(like)
-    if camera.orientation is None or camera.position is None:
+    if not camera.is_placed:
         raise ValueError(f"camera {camera.name!r} has no orientation and position")
     return like.new_tensor(camera.orientation), like.new_tensor(camera.position)
 

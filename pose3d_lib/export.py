@@ -207,7 +207,7 @@ def _world(data: PoseDataset, clips: pd.DataFrame) -> np.ndarray:
     """(frames, joints, 3) float32, world metres, of one take: of Human3.6M's joints all 32."""
     where = "/".join(clips.iloc[0][["subject", "action", "take"]])
     for number in clips.camera:
-        if data.cameras[number].orientation is None or data.cameras[number].position is None:
+        if not data.cameras[number].is_placed:
             raise InputError(
                 f"{data.name}: {where}: where camera {data.cameras[number].name!r} stood is not known, so its 3D joints "
                 "have no place in the world, in which the format has them"

@@ -66,7 +66,7 @@ class LiftedClip:
     @property
     def up(self) -> np.ndarray:
         """(3,) which way is up, in camera space: what is known of how the camera was held, otherwise its own up."""
-        if self.camera.orientation is None or self.camera.position is None:
+        if not self.camera.is_placed:
             return np.array([0.0, -1.0, 0.0])
         x, y, z = self.camera.position
         return world_to_camera(torch.tensor([x, y, z + 1], dtype=torch.float64), self.camera).numpy()

@@ -4,13 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor.limits import (
-    BENT_KNEE,
-    FROZEN_STEP,
-    SHORTEST_BONE,
-    SHORTEST_STEP,
-    WALKED,
-)
+from pose3d_lib.doctor.limits import BENT_KNEE, FROZEN_STEP, SHORTEST_BONE, SHORTEST_STEP, WALKED
 from pose3d_lib.doctor.measures import (
     Measure,
     find_joints,

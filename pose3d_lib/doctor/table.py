@@ -123,7 +123,7 @@ def unchecked(data: PoseDataset, sources: Sequence[str]) -> list[Finding]:
     used = [data.cameras[number] for number in labelled.camera.unique()]
     if names := [camera.name for camera in used if camera.intrinsics is None]:
         found.append(f"whether 2D belongs to 3D: nothing is known of the lenses of {_list(names)}")
-    if names := [camera.name for camera in used if camera.orientation is None or camera.position is None]:
+    if names := [camera.name for camera in used if not camera.is_placed]:
         found.append(f"floor and up axis: it is not known where {_list(names)} stood")
     if len(labelled) and not find_legs(data.skeleton):
         found.append(

@@ -39,7 +39,7 @@ def measure_whole(data: PoseDataset, usable: Sequence[int]) -> Iterator[Measure]
     rows = list(data.clips.itertuples(index=False))
     clips = [rows[number] for number in usable]
     yield from _compare_bones(data, usable, clips)
-    placed = [clip for clip in clips if _is_placed(data, clip)] if find_legs(data.skeleton) else []
+    placed = [clip for clip in clips if data.camera_of(clip).is_placed] if find_legs(data.skeleton) else []
     if placed:
         lowest, tilts = np.transpose([measure_place(data, clip) for clip in placed])
         yield Measure(-1, "floor", float(np.median(lowest)))
@@ -95,11 +95,6 @@ def _compare_bones(data: PoseDataset, usable: Sequence[int], clips: list[pd.Seri
             changes = np.abs(bones[take, compared] / typical[compared] - 1)
             worst = int(changes.argmax())
             yield Measure(usable[take], "bones of a subject", float(changes[worst]), detail=names[compared[worst]])
-
-
-def _is_placed(data: PoseDataset, clip: pd.Series) -> bool:
-    camera = data.camera_of(clip)
-    return camera.orientation is not None and camera.position is not None
 
 
 def find_duplicates(

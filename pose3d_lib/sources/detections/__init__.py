@@ -173,7 +173,9 @@ def _follow(
     _check_inside(points, size, video)
     on_scores: list[str] = []
     if scores:
-        own, on_scores = _scores(video, chosen.rows)
+        if video.joint_scores is None:
+            raise InputError(f"{video.where}: has no scores of its joints, or not of all of them; {WITHOUT}")
+        own, on_scores = bounded(video.joint_scores[chosen.rows], video.where, video.name)
         points = np.concatenate([points, own[..., None]], axis=-1)
     frames, first, last = video.frames[chosen.rows], int(video.listed[0]), int(video.listed[-1])
     derived = convert(points, video.layout)
@@ -197,13 +199,6 @@ def _follow(
         else:
             whole[name] = cut
     return [(run, {name: arrays[n] for name, arrays in whole.items()}) for n, run in enumerate(runs)], notes
-
-
-def _scores(video: Video, rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """(n, joints) of one person, NaN where missing, and notes on what was changed; refuses a video without scores."""
-    if video.joint_scores is None:
-        raise InputError(f"{video.where}: has no scores of its joints, or not of all of them; {WITHOUT}")
-    return bounded(video.joint_scores[rows], video.where, video.name)
 
 
 def _cut(found: tuple[list[Run], np.ndarray], runs: list[Run]) -> tuple[list[np.ndarray] | None, np.ndarray]:

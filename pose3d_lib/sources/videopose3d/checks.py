@@ -22,7 +22,7 @@ def check_motions(world: dict[Key, object], path: Path, motion_set: MotionSet, s
     for subject in subjects:
         check_name(subject, motion_set.cameras, f"subject (no cameras are known for it) in {path}")
         for camera in motion_set.cameras[subject]:
-            if camera.orientation is None or camera.position is None:
+            if not camera.is_placed:
                 raise InputError(
                     f"{path}: {subject} has 3D joints, but where camera {camera.name!r} stood is not known"
                 )
