@@ -135,12 +135,18 @@ def check_size(dtype: np.dtype, shape: tuple[int, ...]) -> int:
     """The bytes of an array of numbers or texts; refuses any other, and one that has more items than bytes."""
     if dtype.kind not in "biufcSU":
         raise Refused(f"holds an array of type {dtype}; expected numbers or texts; refused")
-    if not all(type(length) is int and length >= 0 for length in shape) or len(shape) > 32:
-        raise Refused("holds an array whose shape is not a tuple of lengths; refused")
-    size = math.prod(shape) * dtype.itemsize
+    size = count_items(shape) * dtype.itemsize
     if math.prod(shape) > max(1, size):
         raise Refused(f"holds an array of {math.prod(shape):,} items without a byte; refused")
     return size
+
+
+def count_items(shape: object) -> int:
+    """The items of an array of this shape; refuses what is none."""
+    plain = isinstance(shape, tuple) and len(shape) <= 32
+    if not (plain and all(type(length) is int and length >= 0 for length in shape)):
+        raise Refused("holds an array whose shape is not a tuple of lengths; refused")
+    return math.prod(shape)
 
 
 def restore(nodes: list[list], buffer: np.ndarray) -> Callable[[object], object]:

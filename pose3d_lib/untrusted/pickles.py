@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pose3d_lib.untrusted.answers import Array, Refused
+from pose3d_lib.untrusted.answers import Array, Refused, check_size, count_items
 
 CODE = "which is code; refused. Do not open this file with other programs either"
 
@@ -74,17 +74,10 @@ class _Named:
 
 
 def _filled(dtype: np.dtype, shape: object, order: str, data: object, tag: str = "array") -> Array:
-    lengths = shape if isinstance(shape, tuple) and len(shape) <= 32 else (-1,)
-    if not all(type(length) is int and length >= 0 for length in lengths):
-        raise Refused("holds an array whose shape is not a tuple of lengths; refused")
-    size = int(np.prod(lengths, dtype=object))
-    if dtype.hasobject:
-        fits = isinstance(data, list) and len(data) == size
-    else:
-        fits = isinstance(data, bytes | bytearray) and len(data) == size * dtype.itemsize and size <= max(1, len(data))
-    if not fits:
-        raise Refused(f"holds an array of shape {lengths} and type {dtype} with other data than that; refused")
-    return Array(tag, dtype, lengths, order, data)
+    kind, size = (list, count_items(shape)) if dtype.hasobject else (bytes | bytearray, check_size(dtype, shape))
+    if not isinstance(data, kind) or len(data) != size:
+        raise Refused(f"holds an array of shape {shape} and type {dtype} with other data than that; refused")
+    return Array(tag, dtype, shape, order, data)
 
 
 _NAMED = {
