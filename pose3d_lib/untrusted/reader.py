@@ -63,7 +63,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> object:
     if dtype.kind == "O":
         value = read_objects(file, shape)
         if file.read(1):  # at the end, the zip's checksum is compared
-            raise Refused("goes on after its end; refused")
+            raise Refused("has data after its end; refused")
         return value
     return Array("array", dtype, shape, "F" if fortran else "C", _WholeMember(file, info.file_size - file.tell()))
 
@@ -81,7 +81,7 @@ class _WholeMember:
 
     def check_end(self) -> None:
         if self._left or self._file.read(1):
-            raise Refused("goes on after its end; refused")
+            raise Refused("has data after its end; refused")
 
 
 def _check_ratio(unpacked: int, packed: int, what: str = "") -> None:
