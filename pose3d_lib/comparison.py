@@ -1,7 +1,6 @@
 """The finished runs of both arms under one condition, and what was left out of them and why."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,8 @@ from pose3d_lib.actions import ALL
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.paths import runs_dir
-from pose3d_lib.run_files import RESULT_FORMAT, find_damage, is_finished
+from pose3d_lib.run_files import find_damage, is_finished
 from pose3d_lib.runs import Run, find_run, read_progress, run_folder
-from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.uncertainty import Cell
 
 
@@ -94,56 +91,19 @@ def take_cell(runs: Sequence[Run], action: str, column: str, name: str) -> Cell:
 
 
 def find_left_out(plan: Sequence[RunConfig], data: PoseDataset) -> pd.DataFrame:
-    """Run folders that hold the settings of a planned run and yet are in no table, with the reason.
-
-    Returns:
-        Columns "Run", "Left out because": unfinished runs of the plan, and runs with the same settings on another dataset
-        or by a version of the code that gives other results.
-    """
-    planned = {run_folder(config, data).name for config in plan}
-    wanted = {_settings(config.model_dump(mode="json")) for config in plan}
+    """Begun runs of the plan that are in no table, with the reason: columns "Run", "Left out because"."""
     rows = []
-    for folder in sorted(runs_dir().iterdir()) if runs_dir().is_dir() else []:
-        if folder.name in planned:
-            if not is_finished(folder):
-                rows.append((folder.name, _how_far(folder)))
-            elif damage := find_damage(folder):
-                rows.append((folder.name, f"damaged: {damage}"))
-            continue
-        reason = _foreign(folder, wanted, data)
-        if reason:
-            rows.append((folder.name, reason))
+    for folder in sorted({run_folder(config, data) for config in plan}):
+        if not is_finished(folder):
+            rows += [(folder.name, _how_far(folder))] if folder.is_dir() else []
+        elif damage := find_damage(folder):
+            rows.append((folder.name, f"damaged: {damage}"))
     return pd.DataFrame(rows, columns=["Run", "Left out because"])
-
-
-def _settings(config: Mapping[str, object]) -> str:
-    """What a run was asked for, but for the data: comparable between datasets and versions."""
-    where = set(DataSpec.model_fields)
-    return json.dumps({name: value for name, value in config.items() if name not in where}, sort_keys=True)
 
 
 def _how_far(folder: Path) -> str:
     progress = read_progress(folder)
     return f"unfinished, {100 * progress['windows'] / progress['total']:.0f} % trained" if progress else "unfinished"
-
-
-def _foreign(folder: Path, wanted: set[str], data: PoseDataset) -> str:
-    """Why a folder that is not planned is none of the plan's although its settings are; empty if they are others."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-        settings = _settings({**RunConfig().model_dump(mode="json"), **config})
-        name, fingerprint = (str(provenance["dataset"][key]) for key in ("name", "fingerprint"))
-        result_format = provenance["format"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return "not a run folder that can be read"
-    if settings not in wanted:
-        return ""
-    if fingerprint != data.fingerprint:
-        return f"of another dataset, {name} ({fingerprint[:6]})"
-    if result_format != RESULT_FORMAT:
-        return f"by another version of the code: result format {result_format}, now {RESULT_FORMAT}"
-    return ""
 
 
 def describe(comparison: Comparison, data: PoseDataset) -> str:

@@ -313,7 +313,7 @@ def test_two_sweeps_share_their_runs_and_each_run_is_executed_once(finished, mon
         assert environment[CLAIM] in (output.parent / LEASE).read_text()
         time.sleep(0.1)
         output.write_text(mine)
-        for name in NEEDED:
+        for name in (*NEEDED, CARD):
             shutil.copy(template / name, output.parent)
         shutil.copy(template / FINISHED, output.parent / "copied").rename(output.parent / FINISHED)
 
