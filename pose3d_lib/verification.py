@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
 
 from pose3d_lib.config import RunConfig, run_name
 from pose3d_lib.dataset import PoseDataset
@@ -101,7 +100,7 @@ def evaluate_again(run: Run, data: PoseDataset) -> Difference:
         )
     try:
         lifters = run.load_lifters(data)
-    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+    except (RuntimeError, KeyError) as error:
         raise InputError(f"{run.folder / WEIGHTS}: not the weights of this run ({str(error)[:200]})") from error
     if config.device == "cuda" and torch.cuda.is_available():
         lifters.to("cuda")
