@@ -5,6 +5,7 @@ import os
 import pickle
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -160,6 +161,14 @@ def test_a_full_temporary_folder_is_named_as_the_reason(good: Path) -> None:
     with pytest.raises(InputError, match=r"good\.npz.* temporary folder .*TMPDIR"):
         read_npz_key(good, "numbers")
     client.stop()
+
+
+def test_a_refusal_does_not_repeat_the_advice_to_trust_the_file(tmp_path: Path) -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"1," * 10_000 + b")}"
+    path = write_npz(tmp_path / "long.npz", {"key": b"\x93NUMPY\2\0" + struct.pack("<I", len(header)) + header})
+    with pytest.raises(InputError, match="key 'key'") as refused:
+        read_npz_key(path, "key")
+    assert "allow_pickle" not in str(refused.value)
 
 
 def test_threads_take_turns(good: Path) -> None:

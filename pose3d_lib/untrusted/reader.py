@@ -237,7 +237,8 @@ def reason_of(error: Exception) -> str:
         )
     if asked := re.search(r"global: GLOBAL (\S+)", str(error)):  # of PyTorch's reader
         return f"asks for {asked[1]}, {CODE}"
-    return f"cannot be read ({type(error).__name__}: {str(error)[:300]}); get the file again"
+    said = str(error).partition("\n")[0]  # numpy's next lines advise to trust the file
+    return f"cannot be read ({type(error).__name__}: {said[:300]}); get the file again"
 
 
 @contextmanager
