@@ -137,7 +137,8 @@ def check_in_front(in_camera: np.ndarray, camera: Camera, where: str) -> None:
     """Refuses camera metres, (frames, joints, 3), of which a joint lies behind the camera or beside its lens."""
     if in_camera[..., 2].min() <= 0:
         raise InputError(
-            f"{where} goes behind camera {camera.name}, where nothing can be projected; is it in world coordinates, in metres?"
+            f"{where} goes behind camera {camera.name}, where nothing can be projected; is it in world coordinates, in "
+            "metres? If it is, `leave_out` leaves the take out"
         )
 
 
