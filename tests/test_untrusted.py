@@ -232,14 +232,15 @@ def test_it_works_in_daemonic_workers_of_a_process_that_has_read_before(good: Pa
     assert (done.stdout, done.stderr) == ("[10, 10, 10, 10]\n", "")
 
 
-def test_it_ends_and_its_folder_goes_when_its_client_is_killed(good: Path) -> None:
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["alone", "with its group"])
+def test_it_ends_and_its_folder_goes_when_its_client_is_killed(good: Path, kill: Callable[[int, int], None]) -> None:
     waiting = SCRIPT + "import time; time.sleep(60)"
     command = [sys.executable, "-c", waiting, str(good)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
         parent.stdout.readline()
         number, folder = parent.stdout.readline().split()
         child = psutil.Process(int(number))
-        parent.send_signal(signal.SIGKILL)
+        kill(parent.pid, signal.SIGKILL)
     psutil.wait_procs([child], timeout=10)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
     assert not Path(folder).exists()

@@ -138,6 +138,7 @@ class _Reader:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", f"{__package__}.reader"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd=self._folder, env=environment,
+                start_new_session=True,  # a signal to the group of processes would leave the folder
             )  # fmt: skip
 
     def _send(self, request: dict) -> None:
