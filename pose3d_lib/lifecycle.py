@@ -88,8 +88,8 @@ def execute_run(
         if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
         raise MemoryError(
-            f"{folder}: memory ran out ({str(error).splitlines()[0]}). A smaller batch_size or fewer jobs at a time need less; "
-            "the same call resumes the run"
+            f"{folder}: memory ran out ({str(error).splitlines()[0]}). With fewer jobs at a time, or "
+            "other programs ended, the same call resumes the run; a smaller batch_size needs less, and is another run"
         ) from error
     except OSError as error:
         raise InputError(
