@@ -11,7 +11,10 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, errors_table, evaluate_lifters, per_action, summarise
 from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before
 from pose3d_lib.parameters import check_data, make_config
+from pose3d_lib.sources import detected_layouts
 from pose3d_lib.sources.spec import DataSpec
+
+WITHOUT_POSES = "holds no 3D poses, only keypoints: no error can be measured on it"
 
 
 def data_for(card: ModelCard, given: Mapping[str, object]) -> DataSpec:
@@ -36,6 +39,8 @@ def data_for(card: ModelCard, given: Mapping[str, object]) -> DataSpec:
     except InputError as error:
         if "keypoints" in given or "keypoints" not in str(error):
             raise
+        if detected_layouts(spec.dataset):
+            raise InputError(f"{spec.dataset} {WITHOUT_POSES}; `pose3d predict` lifts them") from error
         raise InputError(
             f"{error}. The model was trained on the keypoints {card.keypoints!r}; -p keypoints chooses others"
         ) from error
@@ -52,7 +57,7 @@ def choose_clips(data: PoseDataset, *, subjects: Sequence[str] = (), actions: Se
     """The labelled clips of some subjects doing some actions, all named exactly; of the test subjects and all actions if
     none are named. An InputError where there are none."""
     if not data.clips.labelled.any():
-        raise InputError(f"{data.name} holds no 3D poses, only keypoints: no error can be measured on it")
+        raise InputError(f"{data.name} {WITHOUT_POSES}")
     known = tuple(dict.fromkeys(data.clips.subject[data.clips.labelled]))
     for subject in subjects:
         check_name(subject, known, f"subject of {data.name} with 3D poses")

@@ -111,6 +111,9 @@ def test_a_model_that_sees_scores_is_given_them(model: TrainedModel, tmp_path: P
     assert data_for(scored, given).scores
     assert not data_for(scored, {**given, "scores": False}).scores
     assert not data_for(model.card, given).scores
+    del given["keypoints"]
+    with pytest.raises(InputError, match=r"phone\.json holds no 3D poses"):
+        data_for(model.card, given)
 
 
 def test_data_that_nobody_names_or_that_is_not_there_are_refused(model: TrainedModel, tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def _follow(
         cut, lost = _cut(fill_gaps(frames, other, first, last, max_gap, video.where), runs)
         if cut is None:
             notes.append(
-                f"{video.name} has no keypoints {name!r}: {_worst(lost, name)} for more than {max_gap} frames."
+                f"{video.name} has no keypoints {name!r}: {_worst(lost, name)}, which `max_gap` {max_gap} leaves open."
             )
         else:
             whole[name] = cut
