@@ -26,7 +26,7 @@ MOST_GROWTH = 1.1
 def find_victims(kind: str, outputs: Path, sweep: subprocess.Popen) -> list[psutil.Process]:
     if kind == "the sweep":
         return [psutil.Process(sweep.pid)] if sweep.poll() is None else []
-    return named(outputs, {"a worker": "spawn_main", "a kernel": "ipykernel_launcher"}[kind])
+    return named(outputs, {"a worker": "import serve", "a kernel": "ipykernel_launcher"}[kind])
 
 
 def test_after_two_minutes_of_random_killing_one_more_sweep_completes_every_run(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def kill_the_sweep(outputs: Path, sweep: subprocess.Popen) -> None:
 
 
 def kill_a_worker(outputs: Path, sweep: subprocess.Popen) -> None:
-    named(outputs, "spawn_main")[0].kill()
+    named(outputs, "import serve")[0].kill()
 
 
 def kill_a_kernel(outputs: Path, sweep: subprocess.Popen) -> None:

@@ -217,7 +217,9 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             write(folder / f"{name}, {'legacy' if legacy else 'zip'}.bin", pickled, legacy=legacy)
     code = (
         "import sys; from pathlib import Path; from pose3d_lib.errors import InputError\n"
+        "from pose3d_lib.untrusted import client\n"
         "from pose3d_lib.videopose3d_import import import_checkpoint\n"
+        "client.PROCESSOR_SECONDS = 1\n"
         "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
         "    try: import_checkpoint(path)\n"
         "    except InputError as error: print(f'{path.stem}\\t{error}', flush=True)"
