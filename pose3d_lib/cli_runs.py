@@ -77,10 +77,11 @@ def show(name: str) -> None:
 @click.option("--damaged", is_flag=True, help="Also finished runs with files that are missing or changed.")
 @click.option("--yes", is_flag=True, help="Remove it; without this nothing is changed.")
 def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
-    """Say what nobody needs any more, and with --yes remove it, for instance: pose3d runs clean --unfinished
+    """Name what is left over, and with --yes remove it, for instance: pose3d runs clean --unfinished
 
-    That is what killed processes left half-written, and checkpoints of finished runs. Finished runs of this version stay,
-    and so does whatever somebody is at work on. Ends with exit code 1 if something could not be removed.
+    That is what killed processes left half-written, and checkpoints of finished runs. Damaged runs are named, and removed with
+    --damaged. Finished runs of this version stay, and so do runs that a process is at work on. Ends with exit code 1 if
+    something could not be removed.
     """
     from pose3d_lib.errors import printable
     from pose3d_lib.paths import runs_dir

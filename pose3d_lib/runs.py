@@ -31,7 +31,6 @@ from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.paths import runs_dir
 from pose3d_lib.run_files import HISTORY, PROGRESS, PROVENANCE, WEIGHTS, find_damage, is_finished
-from pose3d_lib.run_files import LOG as LOG
 from pose3d_lib.weights import read_weights
 
 DAMAGED_REMEDY = (

@@ -16,8 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from listed_runs import LONG_AGO, name_of, set_age, write_folder, write_lease
 
-from pose3d_lib import checkpoints, config, inventory, leases, lifecycle, run_card, run_files, starting
-from pose3d_lib import runs as runs_module
+from pose3d_lib import checkpoints, config, inventory, lifecycle, run_card, run_files
 from pose3d_lib.errors import InputError
 from pose3d_lib.inventory import STATES, RunEntry, choose_run, list_runs, look_at, run_names
 from pose3d_lib.run_files import LARGEST_JSON, RESULT_FORMAT
@@ -37,14 +36,9 @@ def only(entries: list[RunEntry]) -> RunEntry:
     return entry
 
 
-def test_names_and_format_are_those_that_runs_are_written_with() -> None:
-    assert config.RESULT_FORMAT == RESULT_FORMAT
-    assert (starting.FINISHED, starting.WEIGHTS) == (run_files.FINISHED, run_files.WEIGHTS)
+def test_names_are_those_that_runs_are_written_with() -> None:
     assert set(lifecycle.CHECKED) == {*run_files.NEEDED, run_card.CARD}  # which older runs do not have
     assert {f".{checkpoints.CHECKPOINT}", checkpoints.CHECKPOINT, checkpoints.PREVIOUS} == set(run_files.CHECKPOINTS)
-    assert (leases.LEASE, leases.LEASE_SECONDS) == (run_files.LEASE, run_files.LEASE_SECONDS)
-    written = (runs_module.HISTORY, runs_module.PROVENANCE, runs_module.PROGRESS, runs_module.LOG)
-    assert written == (run_files.HISTORY, run_files.PROVENANCE, run_files.PROGRESS, run_files.LOG)
     assert inventory.RUN_NAME.fullmatch(config.run_name(config.RunConfig(), "fingerprint"))
 
 
