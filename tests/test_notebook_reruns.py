@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from IPython.display import DisplayHandle
 from matplotlib.figure import Figure
 from test_notebooks import TINY, check_run_tables, code_cells, read_committed
+from test_plain_motion import motion
 
 from pose3d_lib import drawings
 from pose3d_lib.config import RunConfig
@@ -155,3 +157,14 @@ def test_a_run_s_tables_part_the_actions_into_those_it_was_trained_on_and_the_ot
     texts = [text for cell in notebook.sources for text in notebook.show(cell)]
     (folder,) = (outputs / "runs").glob("Eating+2-*")
     check_run_tables(texts, folder)
+
+
+def test_02_shows_the_name_of_its_action_as_it_is(opened: Opens, tmp_path: Path) -> None:
+    takes = {
+        f"{who}/{what}/1": motion(40, seed=number) for number, who in enumerate("ab") for what in ("a*b*c", "Walking")
+    }
+    np.savez(tmp_path / "mine.npz", **takes)
+    short = {name: value for name, value in SHORT.items() if name != "scale"}
+    given = {"dataset": str(tmp_path / "mine.npz"), "batch_size": 16, "action": "a*b*c"}
+    notebook = opened("02_train", {**short, **given})
+    assert r"a\*b\*c: MPJPE" in "\n".join(notebook.run_all(notebook.sources).values())
