@@ -121,7 +121,9 @@ def draw_shares(frames: pd.Series) -> Figure:
     return figure
 
 
-def draw_learning_curve(history: pd.DataFrame, final_test_mpjpe: float | None = None) -> Figure:
+def draw_learning_curve(
+    history: pd.DataFrame, tested_on: str, title: str, final_test_mpjpe: float | None = None
+) -> Figure:
     """One run: training loss and test error against the frames seen, and the schedules below."""
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(7.2, 4.6), layout="constrained", sharex=True, height_ratios=(3, 1)
@@ -133,8 +135,10 @@ def draw_learning_curve(history: pd.DataFrame, final_test_mpjpe: float | None = 
     if final_test_mpjpe is not None:
         points.append((history.unit_epochs.iloc[-1], final_test_mpjpe))
     if points:
-        top.plot(*zip(*points, strict=True), color="#009e73", label="test error, own actions", **style)
-    top.set(ylabel="MPJPE [mm]", yscale="log")
+        top.plot(
+            *zip(*points, strict=True), color="#009e73", label=escape_mathtext(f"test error, {tested_on}"), **style
+        )
+    top.set(ylabel="MPJPE [mm]", yscale="log", title=escape_mathtext(title))
     top.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     top.yaxis.set_major_formatter("{x:g}")
     top.yaxis.set_minor_formatter(NullFormatter())

@@ -18,6 +18,7 @@ from pose3d_lib.evaluation import frame_wise
 from pose3d_lib.figures import draw_learning_curve
 from pose3d_lib.history import HistoryRow
 from pose3d_lib.parameters import Config, check_data, make_config
+from pose3d_lib.report import name_data
 from pose3d_lib.runs import Run, run_folder
 from pose3d_lib.table_files import to_markdown
 
@@ -107,7 +108,9 @@ class TrainingProgress:
     Widgets would stand still in the notebook that papermill saves, and a bar would flood it.
     """
 
-    def __init__(self, budget: Budget):
+    def __init__(self, config: RunConfig, data: PoseDataset, budget: Budget):
+        self._tested_on = "all actions" if config.is_baseline else config.action
+        self._title = f"{'+'.join(config.trained_actions)}, seed {config.seed}, {name_data(data)}"
         self._total = sum(budget.epoch_sizes)
         self._epochs = budget.epochs
         self._every = max(1, math.ceil(budget.epochs / LINES))
@@ -129,13 +132,14 @@ class TrainingProgress:
             flush=True,
         )
         if time.monotonic() - self._drawn > SECONDS_BETWEEN_DRAWINGS:
-            self._show(draw_learning_curve(pd.DataFrame(self._rows)))
+            self._show(draw_learning_curve(pd.DataFrame(self._rows), self._tested_on, self._title))
             self._drawn = time.monotonic()
 
     def finish(self, run: Run) -> None:
         """Redraws the curve with the error of the finished model as its last point."""
         own = run.actions if run.config.is_baseline else run.actions.loc[[run.config.action]]
-        self._show(draw_learning_curve(run.history, float(frame_wise(own).mpjpe)))
+        error = float(frame_wise(own).mpjpe)
+        self._show(draw_learning_curve(run.history, self._tested_on, self._title, error))
 
 
 def figure_in_place() -> Callable[[Figure], None]:

@@ -102,13 +102,16 @@ def test_the_receptive_field_is_legible_and_named(widths: tuple[int, ...]) -> No
 
 @pytest.mark.parametrize("rows", [1, 2, 30])
 def test_the_learning_curve_is_legible(rows: int, tmp_path: Path) -> None:
-    check_legible(figures.draw_learning_curve(history(tmp_path / "history.jsonl", rows), 55.0))
+    check_legible(
+        figures.draw_learning_curve(history(tmp_path / "history.jsonl", rows), "a$b$c", "a$b$c, seed 0", 55.0)
+    )
 
 
 def test_the_learning_curve_ends_at_the_final_error(tmp_path: Path) -> None:
-    figure = figures.draw_learning_curve(history(tmp_path / "history.jsonl"), 12.5)
+    figure = figures.draw_learning_curve(history(tmp_path / "history.jsonl"), "Eating", "Eating, seed 0", 12.5)
+    assert figure.axes[0].get_title() == "Eating, seed 0"
     curves = {line.get_label(): line for line in figure.axes[0].lines}
-    assert curves["test error, own actions"].get_ydata()[-1] == 12.5
+    assert curves["test error, Eating"].get_ydata()[-1] == 12.5
 
 
 def test_pictures_of_poses_are_legible(tiny_data) -> None:
@@ -192,7 +195,7 @@ def test_the_body_stands_upright_in_the_3d_picture(tiny_data) -> None:
 
 def test_the_schedule_falls_where_an_epoch_ends(tmp_path: Path) -> None:
     rows = history(tmp_path / "history.jsonl", 4)  # epochs that end at 0.1, 0.4, 0.7 and 1
-    figure = figures.draw_learning_curve(rows)
+    figure = figures.draw_learning_curve(rows, "Eating", "Eating, seed 0")
     rate = next(line for line in figure.axes[1].lines if line.get_label() == "learning rate")
     assert rate.get_drawstyle() == "steps-pre"
     np.testing.assert_allclose(rate.get_xdata(), [0, 0.1, 0.4, 0.7, 1])

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from pose3d_lib.budget import Budget
+from pose3d_lib.config import RunConfig
 from pose3d_lib.history import HistoryRow
 from pose3d_lib.notebook import LINES, TrainingProgress
 
@@ -27,10 +28,10 @@ def row(windows: int, budget: Budget) -> HistoryRow:
 
 @pytest.mark.parametrize("beyond", [0, 3], ids=["windows of one frame", "windows of several"])
 @pytest.mark.parametrize("epochs", [2, 100])
-def test_the_last_epoch_has_a_line_and_nothing_is_left_then(epochs: int, beyond: int, capsys) -> None:
+def test_the_last_epoch_has_a_line_and_nothing_is_left_then(epochs: int, beyond: int, capsys, tiny_data) -> None:
     """Of windows of several frames, the last is seen whole, though the last epoch is not."""
     budget = Budget(unit=10, per_epoch=10, total=10 * epochs + 5)
-    progress = TrainingProgress(budget)
+    progress = TrainingProgress(RunConfig(), tiny_data, budget)
     for windows in (*range(10, 10 * epochs + 1, 10), budget.total + beyond):
         progress(row(windows, budget))
     lines = capsys.readouterr().out.splitlines()
