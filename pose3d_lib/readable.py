@@ -5,11 +5,17 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pose3d_lib.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.comparison import Comparison
 from pose3d_lib.evaluation import UNITS, named
 
 ARMS = (ORIGINAL, ACTION_BASED)
 
-HOW_TO_READ = "Mean ± standard deviation over the seeds [95 % interval over seeds and takes]."
+
+def how_to_read(comparison: Comparison) -> str:
+    """What the cells of a table of both arms are."""
+    if max(map(len, (comparison.original, *comparison.action_based.values()))) == 1:
+        return "One seed each, so no intervals."
+    return "Mean ± standard deviation over the seeds [95 % interval over seeds and takes]."
 
 
 def show_value(mean: float, sd: float = float("nan"), low: float = float("nan"), high: float = float("nan")) -> str:

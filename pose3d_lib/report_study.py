@@ -14,7 +14,7 @@ from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.evaluation import METRICS, NAMES, named
 from pose3d_lib.evidence import why_not_timed
 from pose3d_lib.figures_study import draw_arms, draw_changes
-from pose3d_lib.readable import HOW_TO_READ, show_arms, show_table_3
+from pose3d_lib.readable import how_to_read, show_arms, show_table_3
 from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.results import StudyResults
 from pose3d_lib.study import EQUALISED, PUBLISHED, Condition, StudyConfig, choose_actions, plan_study
@@ -63,7 +63,8 @@ def show_study(results: StudyResults) -> None:
 def _say_actions(results: StudyResults) -> None:
     data, (actions, focus) = results.data, choose_actions(results.config, results.data)
     compared, focused = (escape_markdown(", ".join(names)) for names in (actions, focus))
-    say(f"Actions compared: {compared}. In focus, with more seeds: {focused}.")
+    more = ", with more seeds" if results.config.more_seeds else ""
+    say(f"Actions compared: {compared}. In focus{more}: {focused}.")
     everything = dict.fromkeys([*data.train_actions, *data.test_actions])
     unpaired = {
         name: "no test clips" if name in data.train_actions else "no training clips"
@@ -88,7 +89,7 @@ def show_comparisons(results: StudyResults, metric: str, number: int) -> None:
             say(f"**{text}** ({name_condition(condition)})")
             continue
         found[condition] = table = compare_arms(comparison, metric, str(number))
-        caption = f"Table {number}, {name_condition(condition)}. {HOW_TO_READ} {describe(comparison, results.data)}"
+        caption = f"Table {number}, {name_condition(condition)}. {how_to_read(comparison)} {describe(comparison, results.data)}"
         say(f"**{name_condition(condition)[:1].upper()}{name_condition(condition)[1:]}**")
         show_table(save_shown(table, path, caption), caption)
         say(_sentence(table, metric))
@@ -163,7 +164,7 @@ def show_long(results: StudyResults) -> None:
     for condition, comparison in usable.items():
         table = table_3(comparison)
         name = name_condition(condition)
-        caption = f"Table 3, {name}. {HOW_TO_READ} {describe(comparison, results.data)}"
+        caption = f"Table 3, {name}. {how_to_read(comparison)} {describe(comparison, results.data)}"
         caption += f" Times: {name_machines(comparison.runs)}."
         shown = show_table_3(table)
         save_table(table, results.folder / results.file_name("table_3", condition), caption, shown)

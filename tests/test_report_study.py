@@ -44,9 +44,20 @@ def files_of(*names: str, kinds: str = "csv md tex") -> set[str]:
 def test_a_study_that_is_finished_says_so_and_what_it_compares(tiny_data: PoseDataset, shown) -> None:
     report_study.show_study(finished(tiny_data, seeds="0,1"))
     assert "All 8 planned runs are finished." in shown()
-    assert "Actions compared: Eating, Sitting, Walking. In focus, with more seeds: Eating, Sitting." in shown()
+    assert "Actions compared: Eating, Sitting, Walking. In focus: Eating, Sitting." in shown()
     assert "left out" not in shown()
     assert "Without a comparison" not in shown()
+
+
+def test_a_table_of_one_seed_speaks_of_no_spread(tiny_data: PoseDataset, shown) -> None:
+    report_study.show_comparisons(finished(tiny_data), "mpjpe", 1)
+    assert "One seed each, so no intervals." in shown()
+    assert "standard deviation" not in shown()
+
+
+def test_more_seeds_of_the_actions_in_focus_are_said_where_there_are_any(tiny_data: PoseDataset, shown) -> None:
+    report_study.show_study(finished(tiny_data, more_seeds="1"))
+    assert "In focus, with more seeds: Eating, Sitting." in shown()
 
 
 def test_what_is_missing_is_said_and_nothing_of_folders_that_are_no_part_of_the_study(
