@@ -838,7 +838,10 @@ class OverdueError(BaseException):
 
 
 def offer_all(root: Path, cases: dict[str, Callable[[Path, Path], Offer]]) -> Iterator[Outcome]:
-    """Every case in a folder of its own, opened as a user would; what it started is seen by an audit hook."""
+    """Every case in a folder of its own, opened as a user would.
+
+    An audit hook sees what this process starts, the canary what the reader does.
+    """
     events: list[str] = []
     reader = "pose3d_lib.untrusted.reader"  # which is started again when a file has ended it
     sys.addaudithook(

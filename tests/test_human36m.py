@@ -1,6 +1,5 @@
 """Human3.6M's original files: the formats give one dataset, known flaws are declared, hostile files are refused."""
 
-import contextlib
 import gzip
 import random
 import struct
@@ -552,14 +551,6 @@ def refuse(path: Path, kind: str, message: str = "") -> None:
     assert str(path) in str(refusal.value)
 
 
-def refuse_or_read(path: Path, kind: str) -> None:
-    """The file must be refused, or give poses that can be."""
-    with contextlib.suppress(InputError):
-        joints = take_of(path, kind)
-        assert joints.shape[1:] == (17, 3)
-        assert np.isfinite(joints).all()
-
-
 @pytest.mark.parametrize("kind", MAKERS)
 def test_a_file_that_is_cut_off_anywhere_is_refused(kind, tmp_path: Path) -> None:
     path = tmp_path / f"x{MAKERS[kind][0]}"
@@ -627,14 +618,24 @@ LIES = {
 }
 
 
+READ = {
+    "too many variables", "a hundred variables, each the next of the other", "a few more frames", "sparse records",
+    "an index entry that begins late", "a large block",
+}  # fmt: skip
+"""Those that cdflib does not notice; the poses are possible."""
+
+
 @pytest.mark.parametrize("lie", LIES)
-def test_a_cdf_that_claims_what_it_does_not_hold_is_refused_at_once(lie, tmp_path: Path) -> None:
+def test_a_cdf_that_claims_what_it_does_not_hold_is_refused_or_gives_possible_poses(lie, tmp_path: Path) -> None:
     at, value = LIES[lie]
     make_old_cdf(tmp_path / "x.cdf", recording(5))
     data = bytearray((tmp_path / "x.cdf").read_bytes())
     struct.pack_into(">i", data, at, value)
     (tmp_path / "x.cdf").write_bytes(data)
-    refuse_or_read(tmp_path / "x.cdf", "CDF")
+    if lie in READ:
+        assert np.isfinite(take_of(tmp_path / "x.cdf", "CDF")).all()
+    else:
+        refuse(tmp_path / "x.cdf", "CDF")
 
 
 def test_a_cdf_whose_only_block_is_said_to_be_the_second_is_refused(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_what_takes_too_long_without_the_processor_is_given_up(good: Path, monke
     reader().suspend()
     with monkeypatch.context() as patch:
         patch.setattr(client, "START_SECONDS", 0.2)
-        with pytest.raises(InputError, match=r"good\.npz: takes longer"):
+        with pytest.raises(InputError, match=r"good\.npz: .*not ready within"):
             list_npz_keys(good)
     assert len(list_npz_keys(good)) == 3
 
@@ -207,9 +207,9 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 """
 
 
-def run(script: str, *arguments: str, **settings: object) -> subprocess.CompletedProcess:
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", script, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **settings)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_it_works_from_a_script_in_any_folder_and_leaves_nothing(good: Path, tmp_path: Path) -> None:
@@ -250,6 +250,7 @@ def test_an_answer_is_checked(good: Path, monkeypatch: pytest.MonkeyPatch) -> No
     answers = [
         {"nodes": [["array", "|O", [1], "C", 0]], "values": {"numbers": [[0]]}},
         {"nodes": [["array", "<f8", [10**12], "C", 0]], "values": {"numbers": [[0]]}},
+        {"nodes": [["array", "<f8", [1], "C", 10**30]], "values": {"numbers": [[0]]}},
         {"nodes": [["list", [[5]]]], "values": {"numbers": [[0]]}},
         {"nodes": [["call", "os.system"]], "values": {"numbers": [[0]]}},
         {"nodes": [], "values": {}},

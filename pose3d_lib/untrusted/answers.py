@@ -15,7 +15,7 @@ MAX_DEPTH = 50
 """Nesting of containers; VideoPose3D's files need five levels."""
 
 MAX_NODES, MAX_VALUES = 2_000_000, 8_000_000
-"""Containers and arrays, and values and letters in them; Detectron's files have some 10 and 20 per frame."""
+"""Containers and arrays, and values and letters in them;"""
 
 TENSORS = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _ALIGNED, _CHUNK = 64, 1 << 20
@@ -152,7 +152,8 @@ def count_items(shape: object) -> int:
 def restore(nodes: list[list], buffer: np.ndarray) -> Callable[[object], object]:
     """A function that gives the value for what `Writer.put_whole` returned.
 
-    Arrays are read-only and lie in the buffer. An answer that is none ends in Refused, ValueError, TypeError or IndexError.
+    Arrays are read-only and lie in the buffer. A malformed answer ends in Refused, ValueError, TypeError,
+    LookupError, AttributeError, ArithmeticError or RuntimeError.
     """
     made: list = []
 

@@ -82,7 +82,12 @@ def read_npz_key(path: Path, key: str) -> object:
 
 def read_torch_file(path: Path) -> object:
     """The content of a file by `torch.save`: tensors, containers, texts and numbers, without numpy's."""
-    value = read_file(path, "torch", [""])[""]
+    return read_key(path, "torch", "")
+
+
+def read_key(path: Path, kind: str, key: str) -> object:
+    """The value under one key, as of `read_file`; raises its InputError."""
+    value = read_file(path, kind, [key])[key]
     if isinstance(value, InputError):
         raise value
     return value
@@ -99,17 +104,21 @@ class _Reader:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen | None = None
+        self._folder: Path | None = None
         self._killed = ""
 
     def ask(self, request: dict, size: int) -> tuple[dict, np.ndarray | None]:
         """The answer, and the bytes of its arrays. Raises Refused where there is none."""
         if self._process is None or self._process.poll() is not None:
             self.stop()
-            self._start()
+            try:
+                self._start()
+            except OSError as error:
+                raise Refused(f"the process that reads it cannot be started ({error})") from error
         memory, more = max(MEMORY, MEMORY_RATIO * size), size // MEGABYTE
         seconds = PROCESSOR_SECONDS + more
         try:
-            with self._watched(START_SECONDS, None):
+            with self._watched(START_SECONDS, None, "the process that reads it was not ready within {} s"):
                 self._send({**request, "memory": memory, "seconds": seconds})
                 ready = self._process.stdout.readline(100)
             if not ready:
@@ -148,19 +157,21 @@ class _Reader:
             self._process.stdin.flush()
 
     @contextmanager
-    def _watched(self, seconds: float, memory: int | None) -> Iterator[None]:
+    def _watched(
+        self, seconds: float, memory: int | None, what: str = "takes longer than {} s to read"
+    ) -> Iterator[None]:
         """Kills the process when it takes longer, or so much more resident memory."""
         process, done, self._killed = self._process, threading.Event(), ""
 
         def watch() -> None:
             left = seconds
-            with suppress(psutil.Error):
+            with suppress(psutil.NoSuchProcess):  # it is dead, which the missing answer tells
                 seen = psutil.Process(process.pid)
                 before = seen.memory_info().rss
                 while not done.wait(0.05):
                     left -= 0.05
                     if left < 0:
-                        self._killed = f"takes longer than {seconds} s to read; refused"
+                        self._killed = f"{what.format(seconds)}; refused"
                     elif memory is not None and seen.memory_info().rss - before > memory:
                         self._killed = "needs more memory than a file of its size may; refused"
                     if self._killed:
@@ -202,8 +213,10 @@ class _Reader:
             self._process.stdout.close()
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
             self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
     def abandon(self) -> None:
         """In a child of this process, which must not keep its parent's reader alive."""
@@ -249,5 +262,5 @@ def _ask(path: Path, kind: str, keys: list[str] | None) -> object:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); name another file") from error
     except Refused as error:
         raise InputError(f"{path}: {printable(str(error))}") from error
-    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, MemoryError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
         raise InputError(f"{path}: cannot be read ({printable(str(error))[:200]}); get the file again") from error

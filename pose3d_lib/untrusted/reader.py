@@ -235,9 +235,10 @@ def reason_of(error: Exception) -> str:
         return (
             f"unpacks to more than the temporary folder takes ({error.strerror}); make room, or name another by TMPDIR"
         )
-    if asked := re.search(r"global: GLOBAL (\S+)", str(error)):  # of PyTorch's reader
+    if asked := re.search(r"(?:global:|unsupported) GLOBAL (\S+)", str(error)):  # of PyTorch's reader
         return f"asks for {asked[1]}, {CODE}"
-    said = str(error).partition("\n")[0]  # numpy's next lines advise to trust the file
+    # PyTorch, before this, and numpy, in the next lines, advise to trust the file.
+    said = str(error).rpartition("WeightsUnpickler error: ")[2].partition("\n")[0]
     return f"cannot be read ({type(error).__name__}: {said[:300]}); get the file again"
 
 

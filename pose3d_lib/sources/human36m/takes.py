@@ -10,7 +10,7 @@ import numpy as np
 from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17_OF_32
 from pose3d_lib.sources.human36m.files import KINDS
-from pose3d_lib.untrusted.client import read_file
+from pose3d_lib.untrusted.client import read_key
 
 READERS = {".cdf": ("cdf", "Pose"), ".cdf.mat": ("mat", "data"), ".h5": ("h5", "3D_positions")}
 """Ending of a file -> how it is read, and the variable in it."""
@@ -61,10 +61,7 @@ def read_take(path: Path, kind: str, where: str) -> np.ndarray:
 
 def _read(path: Path, kind: str) -> np.ndarray:
     """The array of a recording's poses, whatever its shape."""
-    name, key = READERS[kind]
-    found = read_file(path, name, [key])[key]
-    if isinstance(found, InputError):
-        raise found
+    found = read_key(path, *READERS[kind])
     if not isinstance(found, np.ndarray):
         raise InputError(f"{path}: holds a {type(found).__name__}")
     if kind == ".h5":
