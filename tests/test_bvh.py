@@ -82,6 +82,19 @@ def test_a_zip_gives_the_same_dataset_as_the_folder_in_it(top: str, folder: Path
     assert takes(read(path)) == takes(read(folder))
 
 
+@pytest.mark.parametrize("top", ["", "mine/"])
+def test_takes_csv_names_the_files_of_a_zip_too(top: str, folder: Path, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "mine.zip", folder, top=top)
+    names = sorted(file.name for file in folder.glob("*.bvh"))
+    rows = ["file,subject,action,take", *(f"{name},{'ab'[place % 2]},go,{place}" for place, name in enumerate(names))]
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{top}takes.csv", "\n".join(rows))
+    data = read(path, pattern="")
+    assert data.actions == ("go",)
+    assert "Subjects, actions and takes are named by takes.csv." in data.notes
+    assert bvh.find(DataSpec(), path).files == (path,)
+
+
 def test_a_zip_with_a_damaged_file_is_refused_by_its_name_and_a_bomb_at_once(folder: Path, tmp_path: Path) -> None:
     path = write_zip(tmp_path / "mine.zip", folder)
     with zipfile.ZipFile(path) as archive:

@@ -115,6 +115,13 @@ WRITERS: dict[str, tuple[Callable[[Path], Path], str, bool]] = {
 """Name -> what writes the walk, its layout, and whether the file holds the image's size."""
 
 
+def test_a_decimal_comma_may_come_in_any_row(tmp_path: Path) -> None:
+    rows = ["frame;" + ";".join(f"{joint}_{axis}" for joint in COCO_17.joints for axis in "xy")]
+    rows += [f"{frame};" + ";".join([value] * 34) for frame, value in enumerate(("100", "100,5"))]
+    (tmp_path / "walk.csv").write_text("\n".join(rows))
+    assert read_one(tmp_path / "walk.csv").points[:, 3].tolist() == [[100.0, 100.0], [100.5, 100.5]]
+
+
 WITHOUT_SCORES = ("coco annotations", "custom")
 """Of these, those that hold no scores of joints; of the others, they are 0.9."""
 

@@ -87,7 +87,8 @@ def describe(path: Path) -> Kind:
     except OSError as error:
         return Kind(f"something that cannot be read ({error.strerror})", "allow it to be read")
     except InputError as error:
-        return Kind(f"a damaged file ({error})", "get it again")
+        reason = str(error).removeprefix(f"{path}: ").partition(";")[0]
+        return Kind(f"a damaged file ({reason})", "get it again")
 
 
 def _describe_folder(folder: Path) -> Kind:

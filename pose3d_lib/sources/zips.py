@@ -18,6 +18,9 @@ MOST_MEMBERS = 50_000
 MOST_TABLE = 8 * 2**20
 """Bytes of an archive's table of files, which Python reads as a whole; 50,000 files with names of 75 letters need 6 MB."""
 
+RATIO, ALWAYS_ALLOWED = 50, 100_000_000
+"""An archive may unpack to as many bytes as are always allowed, or to so many times its own size."""
+
 FAULTS = (
     OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error,
     ValueError, NotImplementedError, RuntimeError, OverflowError, MemoryError, IndexError,

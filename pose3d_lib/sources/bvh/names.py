@@ -1,6 +1,7 @@
 """Which subject, action and take a BVH file holds: by a pattern of its path, by `takes.csv`, or by a known naming."""
 
 import csv
+import io
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,7 @@ class NamedFiles:
 
     Attributes:
         files: subject, action and take -> file, in the order of the paths.
-        listing: the `takes.csv` that names them, if one does.
+        listing: the `takes.csv` of a folder that names them, if one does.
         notes: how they were named, and which files were not.
     """
 
@@ -48,11 +49,11 @@ class NamedFiles:
     notes: tuple[str, ...]
 
 
-def list_files(path: Path) -> tuple[dict[str, Path | ZippedFile], list[str]]:
+def list_files(path: Path) -> tuple[dict[str, Path | ZippedFile], dict[str, Path | ZippedFile]]:
     """Every BVH file of a folder and those below, or of a zip, by its path there, in order; or the one file.
 
     Returns:
-        These, and the paths of all other files that are not hidden.
+        These, and all other files that are not hidden.
     """
     if is_zip(path):
         found = list_zipped(path)
@@ -64,8 +65,9 @@ def list_files(path: Path) -> tuple[dict[str, Path | ZippedFile], list[str]]:
             for folder, _, names in os.walk(path)
             for file in (Path(folder, name) for name in names if not name.startswith("."))
         }
-    ours = {name: found[name] for name in sorted(found) if name.lower().endswith(SUFFIX)}
-    return ours, sorted(found.keys() - ours.keys())
+    found = {name: found[name] for name in sorted(found)}
+    ours = {name: file for name, file in found.items() if name.lower().endswith(SUFFIX)}
+    return ours, {name: file for name, file in found.items() if name not in ours}
 
 
 def name_files(path: Path, pattern: str = "") -> NamedFiles:
@@ -80,14 +82,14 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
     relative, others = list_files(path)
     if not relative:
         raise InputError(f"{path}: there is no {SUFFIX} file in this folder or below")
-    listing, used = path / TAKES, None
+    listing, used = others.get(TAKES), None
     if pattern:
         keys = _match_all(pattern, relative)
         if not keys:
             raise InputError(f"{path}: pattern {pattern!r} matches none of {_count(relative)}. {_advice(relative)}")
         note = f"Subjects, actions and takes are named by the pattern {pattern!r}."
-    elif path.is_dir() and listing.is_file():
-        keys, used = _read_listing(listing, relative), listing
+    elif listing:
+        keys, used = _read_listing(listing, relative), None if is_zip(path) else listing
         note = f"Subjects, actions and takes are named by {TAKES}."
     elif known := next((known for known in KNOWN if _fits(known, relative)), None):
         keys = _match_all(known, relative)
@@ -174,12 +176,12 @@ def _fits(pattern: str, names: Mapping[str, Path]) -> bool:
     return len(keys) == len(names) and all(key[1] in allowed or not allowed for key in keys.values())
 
 
-def _read_listing(listing: Path, names: Mapping[str, Path]) -> dict[str, Key]:
+def _read_listing(listing: Path | ZippedFile, names: Mapping[str, Path | ZippedFile]) -> dict[str, Key]:
     """Path from the folder -> subject, action and take, of the rows of a `takes.csv`."""
     if listing.stat().st_size > CSV_LIMIT:
         raise InputError(f"{listing}: more than {CSV_LIMIT >> 20} MB; expected one row per file")
     try:
-        with listing.open(encoding=file_encoding(listing), newline="") as file:
+        with io.TextIOWrapper(listing.open("rb"), file_encoding(listing), newline="") as file:
             delimiter = delimiter_of(file.readline(CSV_LIMIT))
             file.seek(0)
             rows = csv.DictReader(file, delimiter=delimiter)

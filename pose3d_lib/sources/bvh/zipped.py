@@ -7,10 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from pose3d_lib.errors import InputError
-from pose3d_lib.sources.zips import check_member, named_faults, open_zip
-
-RATIO, ALWAYS_ALLOWED = 50, 100_000_000
-"""A zip may unpack to as many bytes as are always allowed, or to so many times its own size."""
+from pose3d_lib.sources.zips import ALWAYS_ALLOWED, RATIO, check_member, named_faults, open_zip
 
 
 @dataclass(frozen=True)

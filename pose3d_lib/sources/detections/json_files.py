@@ -12,6 +12,7 @@ from pose3d_lib.sources.detections.landmarks import LANDMARK_KEYS, read_landmark
 from pose3d_lib.sources.detections.records import (
     Person,
     Video,
+    first_key,
     make_video,
     read_frame,
     read_number,
@@ -123,14 +124,14 @@ def _read_images(images: dict, name: str, where: str, joints: str) -> Video:
 def _read_people(content: object, frame: int, where: str) -> list[Person]:
     """Everybody in one image."""
     if isinstance(content, dict):
-        key = next((key for key in _PEOPLE_KEYS if key in content), _PEOPLE_KEYS[0])
+        key = first_key(content, _PEOPLE_KEYS)
         content, where = content.get(key), f"{where}: {key}"
     return [_read_person(item, frame, at) for at, item in read_objects(content, where)]
 
 
 def _read_person(item: dict, frame: int, at: str) -> Person:
     """One person as any of the detectors writes it."""
-    key = _first_key(item, _KEYPOINT_KEYS)
+    key = first_key(item, _KEYPOINT_KEYS)
     points, where = item.get(key), f"{at}.{key}"
     if isinstance(points, dict) and "x" in points:  # YOLO's lists of x, y and perhaps visible
         columns = [read_rows(points.get(part), 1, f"{where}.{part}", "numbers") for part in ("x", "y")]
@@ -149,13 +150,9 @@ def _read_person(item: dict, frame: int, at: str) -> Person:
         values = np.concatenate([pairs, scores], axis=1)
     else:
         values = read_rows(points, 3, where, "joints as x, y, score")
-    score, track = _first_key(item, _SCORE_KEYS), _first_key(item, _TRACK_KEYS)
+    score, track = first_key(item, _SCORE_KEYS), first_key(item, _TRACK_KEYS)
     sure = read_number(item[score], f"{at}.{score}") if item.get(score) is not None else None
     return Person(frame, values, sure, read_track(item.get(track), f"{at}.{track}"))
-
-
-def _first_key(item: dict, keys: Sequence[str]) -> str:
-    return next((key for key in keys if key in item), keys[0])
 
 
 def _read_results(content: list, name: str, where: str, joints: str) -> Video:

@@ -4,6 +4,7 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.sources.detections.records import (
     Person,
     Video,
+    first_key,
     make_video,
     read_frame,
     read_number,
@@ -26,7 +27,7 @@ def read_landmarks(content: object, name: str, where: str, header: dict, joints:
         at = f"{where}[{number}]"
         found, key, frame = item, "", number
         if isinstance(item, dict):
-            key = next((key for key in LANDMARK_KEYS if key in item), LANDMARK_KEYS[0])
+            key = first_key(item, LANDMARK_KEYS)
             found, at_frame = item.get(key), next((key for key in _FRAME_KEYS if key in item), "")
             frame = read_frame(item[at_frame], f"{at}.{at_frame}") if at_frame else number
         if frame in listed:

@@ -147,6 +147,11 @@ def make_video(
     )
 
 
+def first_key(item: dict, keys: Sequence[str]) -> str:
+    """The first of the keys that an object has, or else the first of all."""
+    return next((key for key in keys if key in item), keys[0])
+
+
 def read_objects(items: object, where: str) -> Iterator[tuple[str, dict]]:
     """(place, object) for each in a list of objects."""
     if not isinstance(items, list):

@@ -146,14 +146,14 @@ def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[int]]:
 def _load(path: Path) -> pd.DataFrame:
     encoding = file_encoding(path)
     with path.open(encoding=encoding, errors="replace", newline="") as file:
-        header, first = file.readline(10**6), file.readline(10**6)
+        header, rows = file.readline(10**6), file.read(10**6)
     delimiter = delimiter_of(header)
     _check_extent(path, header, delimiter)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
             table = pd.read_csv(
-                path, sep=delimiter, decimal="," if delimiter != "," and "," in first else ".", encoding=encoding,
+                path, sep=delimiter, decimal="," if delimiter != "," and re.search(r"\d,\d", rows) else ".", encoding=encoding,
                 skipinitialspace=True, low_memory=False, index_col=False,
             )  # fmt: skip
     except (OSError, ValueError, OverflowError, pd.errors.ParserWarning) as error:

@@ -13,13 +13,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pose3d_lib.errors import InputError
-from pose3d_lib.sources.zips import check_count, check_member, check_path, named_faults, open_zip
+from pose3d_lib.sources.zips import ALWAYS_ALLOWED, RATIO, check_count, check_member, check_path, named_faults, open_zip
 
 FILE_LIMIT = 50_000_000
 """Bytes of one file, unpacked: ten times what the longest recording of poses in Human3.6M takes."""
-
-RATIO, ALWAYS_ALLOWED = 50, 100_000_000
-"""An archive may unpack to as many bytes as are always allowed, or to so many times its own size."""
 
 HEADER_ROOM = 1 << 20
 """Bytes of a tar between the end of one file and the beginning of the next: headers and long names, padding."""
