@@ -575,7 +575,7 @@ def test_a_keypoint_that_jumps_into_a_corner_is_found_at_its_frame(clean, corner
     finding = only(with_pixels(clean, "simulated", jump), "jumping keypoint")
     assert (finding.level, finding.camera) == (WARNING, clean.cameras[0].name)
     assert "RWrist" in finding.what
-    assert min(abs(finding.frame - edge) for edge in (frames.start, frames.stop or 0)) <= 2
+    assert min(abs(finding.frame - edge) for edge in (frames.start, frames.stop) if edge) <= 2
 
 
 @pytest.mark.parametrize(("factor", "level"), [(0.05, WARNING), (0.5, None), (1, None), (6, WARNING)])
@@ -795,7 +795,7 @@ def test_findings_are_ordered_and_the_many_are_counted(worlds) -> None:
     assert len(speeds) == 7
     table = findings_table(checkup, most=3)
     assert list(table.Level).index(WARNING) == (table.Level == ERROR).sum()
-    assert list(table[table.Check == "joint speed"].What)[-1] == "and 4 more takes"
+    assert list(table[table.Check == "joint speed"].What)[-1] == "and 4 more"
     assert len(findings_table(checkup)) == len({(f.check, f.where) for f in checkup.findings})
     assert leave_out_line(checkup) == ""  # nearly all takes: leaving them out is no advice
 

@@ -195,7 +195,7 @@ def findings_table(checkup: Checkup, most: int | None = None) -> pd.DataFrame:
         rows.append((level, check, worst.where, ", ".join(cameras), frame, worst.what, worst.advice))
     for (level, check), count in shown.items():
         if most is not None and count > most:
-            rows.append((level, check, "", "", "", f"and {count - most} more takes", ""))
+            rows.append((level, check, "", "", "", f"and {count - most} more", ""))
     columns = ["Level", "Check", "Take", "Cameras", "Frame", "What", "What to do"]
     order = sorted(range(len(rows)), key=lambda row: -LEVELS.index(rows[row][0]))
     return pd.DataFrame([rows[row] for row in order], columns=columns)

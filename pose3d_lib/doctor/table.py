@@ -48,7 +48,9 @@ def read_table(data: PoseDataset) -> list[Finding]:
     rates = clips.groupby("fps", dropna=False).size().sort_values(ascending=False)
     if len(rates) > 1:
         parts = [f"{count} clips at {rate:g}" for rate, count in rates.items()]
-        what = f"clips of different frame rates: {_list(parts)}; 27 frames last differently long in them"
+        what = (
+            f"clips of different frame rates: {_list(parts)}; {RECEPTIVE_FIELD} frames do not last equally long in them"
+        )
         found.append(Finding(WARNING, "frame rates", what, "prepare those of each rate as a dataset of its own"))
     frames = clips.stop - clips.start
     if (short := frames < RECEPTIVE_FIELD).any():
