@@ -266,7 +266,8 @@ def test_reconstruction_holds_people_in_the_joints_of_human36m(scores: bool, tmp
         np.testing.assert_allclose(video.points[mine], people[number], atol=1e-3)
     np.savez(tmp_path / "keypoints.npz", reconstruction=people[0])
     np.testing.assert_allclose(read_one(tmp_path / "keypoints.npz").points, people[0], atol=1e-3)
-    for wrong, said in ((people[0, 0], "expected"), (files.scored(people) / 500 - 1, "3D poses")):
+    metres = files.scored(people) / 500 - 1
+    for wrong, said in ((people[0, 0], "expected"), (metres, "3D poses"), (1000 * metres, "3D poses")):
         np.savez(tmp_path / "keypoints.npz", reconstruction=wrong)
         with pytest.raises(InputError, match=rf"keypoints\.npz, key 'reconstruction': .*{said}"):
             read_one(tmp_path / "keypoints.npz")

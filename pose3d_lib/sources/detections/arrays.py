@@ -18,7 +18,7 @@ ARRAYS = "reconstruction"
 """The key under which the demos of MHFormer and its followers keep the keypoints of a video."""
 
 METRES = 20
-"""Where no coordinate is larger, an array holds metres, not pixels."""
+"""Where no coordinate is larger, an array holds metres, not pixels; a third number that is larger is no score."""
 
 
 def recognise_npz(path: Path) -> str:
@@ -111,8 +111,10 @@ def read_arrays(path: Path, joints: str) -> Video:
         array = array[None]
     if not (isinstance(array, np.ndarray) and array.ndim == 4 and 0 < len(array) <= MAX_PEOPLE):
         raise InputError(f"{path}, key {ARRAYS!r}: {_kind(array)}; expected (people, frames, joints, 2 or 3), pixels")
-    if array.shape[3] == 3 and _is_number(array) and np.abs(np.nan_to_num(array)).max(initial=0) < METRES:
-        raise InputError(f"{path}, key {ARRAYS!r}: looks like 3D poses, in metres; expected 2D keypoints, in pixels")
+    if array.shape[3] == 3 and _is_number(array):
+        largest = np.abs(np.nan_to_num(array)).max(axis=(0, 1, 2), initial=0)
+        if largest.max() < METRES or largest[2] > METRES:
+            raise InputError(f"{path}, key {ARRAYS!r}: looks like 3D poses; expected 2D keypoints, in pixels")
     videos = [
         (str(track), *_dense_people(motion, f"{path}, key {ARRAYS!r}")) for track, motion in enumerate(array, start=1)
     ]
