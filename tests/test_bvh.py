@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -124,6 +125,17 @@ def test_takes_csv_may_have_semicolons_and_another_encoding(encoding: str, folde
     rows = ["file;subject;action;take", *(f"{file.name};anna;go;{n}" for n, file in enumerate(folder.glob("*.bvh")))]
     (folder / "takes.csv").write_text("\n".join(rows), encoding=encoding)
     assert bvh.list_actions(DataSpec(), folder) == ("go",)
+
+
+def test_the_pattern_that_is_advised_for_files_deep_in_folders_reads_them(folder: Path, tmp_path: Path) -> None:
+    for place, file in enumerate(sorted(folder.glob("*.bvh"))):
+        deep = tmp_path / "more" / "deep" / "er" / "ab"[place % 2] / "walk" / f"{place}.bvh"
+        deep.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, deep)
+    with pytest.raises(InputError) as refusal:
+        read(tmp_path / "more", pattern="")
+    advised = re.search(r"`pattern` '([^']+)'", str(refusal.value))[1]
+    assert takes(read(tmp_path / "more", pattern=advised))[:2] == ["a/walk/0", "a/walk/2"]
 
 
 def test_a_folder_becomes_clips_of_four_cameras_in_metres(folder: Path) -> None:

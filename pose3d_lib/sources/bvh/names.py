@@ -221,6 +221,8 @@ def _advice(names: Mapping[str, Path]) -> str:
     fields = {1: ["{action}"], 2: ["{subject}", "{action}"]}.get(len(parts), ["{subject}", "{action}", "{take}"])
     fields += ["{_}"] * min(len(parts) - len(fields), MOST_FIELDS - len(fields))
     tail = "_".join([*fields, *parts[len(fields) :]])
+    if len(parts) == 1 and len(folders) > 1:
+        tail = "{subject}/{action}/{take}"
     example = (ANYWHERE if folders else "") + tail + SUFFIX
     return f"For instance, `pattern` {example!r} would match {first!r}, if that is the order of its parts"
 
