@@ -21,7 +21,7 @@ from pose3d_lib.sources.detections.formats import explain_passed, list_sources, 
 from pose3d_lib.sources.detections.layouts import LAYOUTS, convert
 from pose3d_lib.sources.detections.people import SIZE, Chosen, Run, choose_person, fill_gaps
 from pose3d_lib.sources.detections.records import Video, read_size
-from pose3d_lib.sources.missing import longest_gap
+from pose3d_lib.sources.missing import count_missing, longest_gap
 from pose3d_lib.sources.scoring import WITHOUT, bounded
 from pose3d_lib.sources.spec import DataSpec, Found, Progress
 
@@ -259,10 +259,8 @@ def _describe(video: Video, chosen: Chosen, person: str, runs: list[Run], max_ga
         notes.append(f"{video.name}: {chosen.doubles} second detections of the person in a frame are passed over.")
     lost = np.isnan(video.points[chosen.rows, :, 0]).sum(axis=0)
     if lost.any():
-        notes.append(
-            f"{video.name}: {lost.sum():,} of {lost.size * len(chosen.rows):,} keypoints were not detected (no number, (0, 0), "
-            f"(-1, -1) or a score of 0): {_worst(lost, video.layout)}."
-        )
+        counted = count_missing(video.name, lost.sum(), lost.size * len(chosen.rows))
+        notes.append(f"{counted}: {_worst(lost, video.layout)}.")
     filled = sum(int(run.filled.any(axis=1).sum()) for run in runs)
     if filled:
         longest = max(longest_gap(run.filled) for run in runs)

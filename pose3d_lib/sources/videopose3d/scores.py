@@ -1,5 +1,6 @@
 """The third column of VideoPose3D's 2D keypoints: scores, and what was not detected."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.sources.missing import find_missing, interpolate, longest_gap
+from pose3d_lib.sources.missing import count_missing, find_missing, interpolate, longest_gap
 from pose3d_lib.sources.scoring import bounded
 
 
@@ -38,11 +39,9 @@ def _fill(data: PoseDataset, pixels: np.ndarray, missing: np.ndarray, path: Path
             take = f"{clip.subject}/{clip.action}/{clip.take}"
             raise InputError(
                 f"{path}: {take}, camera {data.cameras[clip.camera].name!r}: joint {int(gone.all(axis=0).argmax())} is detected "
-                f"in no frame; leave the take out: leave_out = {take!r}"
+                f"in no frame; leave the take out: -p leave_out {shlex.quote(take)}"
             )
         interpolate(pixels[clip.start : clip.stop], gone)
         longest = max(longest, longest_gap(gone))
-    return (
-        f"{path.name}: {missing.sum():,} of {missing.size:,} keypoints were not detected (no number, (0, 0), (-1, -1) or a score "
-        f"of 0) and are interpolated; the longest gap is {longest} frames."
-    )
+    counted = count_missing(path.name, missing.sum(), missing.size)
+    return f"{counted} and are interpolated; the longest gap is {longest} frames."
