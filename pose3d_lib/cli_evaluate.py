@@ -1,11 +1,18 @@
 """`pose3d evaluate`: measures any model on any data, without training."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pose3d_lib.cli_data import Given, parameter_option
+from pose3d_lib.errors import InputError
+
+if TYPE_CHECKING:
+    from pose3d_lib.model_card import ModelCard
+    from pose3d_lib.sources.spec import DataSpec
 
 
 @click.command()
@@ -53,8 +60,8 @@ def evaluate(
 
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
     check_absent(files, overwrite=overwrite)
-    spec = model_errors.data_for(opened.card, dict(given))
-    model_errors.check_device(device)
+    spec = data_for(opened.card, dict(given))
+    check_device(device)
     data = open_dataset(spec, progress=click.echo)
     chosen = {"subjects": split_list(tidy_name(subjects)), "actions": split_list(tidy_name(actions))}
     clips = model_errors.choose_clips(data, **chosen)
@@ -72,3 +79,46 @@ def evaluate(
         errors.to_csv(output / "clips.csv", index=False)
         for file in files:
             click.echo(f"written: {file}")
+
+
+def data_for(card: "ModelCard", given: Mapping[str, object]) -> "DataSpec":
+    """Which data to measure a model on: what is given, or else what it was trained on.
+
+    Keypoints that are not given are the model's own, with scores if it sees scores.
+
+    Raises:
+        InputError: the data is not there or has no such keypoints, a parameter is unknown, or nobody says which data.
+    """
+    from pose3d_lib.model_errors import WITHOUT_POSES
+    from pose3d_lib.parameters import check_data, make_config
+    from pose3d_lib.sources import detected_layouts
+    from pose3d_lib.sources.spec import DataSpec
+
+    own: Mapping[str, object] = {}
+    if "dataset" not in given:
+        if card.training is None:
+            raise InputError(
+                f"model {card.name}: nobody knows here what it was trained on; give the data to measure it on: -p dataset ..."
+            )
+        own = {name: value for name, value in card.training.config.items() if name in DataSpec.model_fields}
+    seen = {"keypoints": card.keypoints, "scores": card.network.in_features == 3}
+    spec = make_config(DataSpec, {**own, **seen, **given})
+    try:
+        check_data(spec)
+    except InputError as error:
+        if "keypoints" in given or "keypoints" not in str(error):
+            raise
+        if detected_layouts(spec.dataset):
+            raise InputError(f"{spec.dataset} {WITHOUT_POSES}; `pose3d predict` lifts them") from error
+        raise InputError(
+            f"{error}. The model was trained on the keypoints {card.keypoints!r}; -p keypoints chooses others"
+        ) from error
+    return spec
+
+
+def check_device(device: str) -> None:
+    """Refuses a device that this machine does not have."""
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: this machine has no CUDA device that PyTorch can use; cpu works here")

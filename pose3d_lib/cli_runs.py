@@ -84,8 +84,8 @@ def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
     something could not be removed.
     """
     from pose3d_lib.errors import printable
+    from pose3d_lib.escaping import format_size
     from pose3d_lib.paths import runs_dir
-    from pose3d_lib.run_table import format_size
     from pose3d_lib.upkeep import plan_removals, remove_all
 
     removals, spared = plan_removals(unfinished=unfinished, other=other, damaged=damaged)

@@ -1,7 +1,5 @@
 """`RunConfig`: everything a run depends on, in one frozen and validated object; what a parameters cell becomes."""
 
-import hashlib
-import json
 import re
 from typing import Annotated, Literal
 
@@ -10,10 +8,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.losses import PROJECTION, TERMS, TRAJECTORY
-from pose3d_lib.paths import in_file_name
-from pose3d_lib.run_files import RESULT_FORMAT
 from pose3d_lib.settings import Seed, Settings, UnitEpochs
-from pose3d_lib.sources.spec import AsList, DataSpec, Name, Names
+from pose3d_lib.sources.spec import AsList, Name, Names
 
 ADDED = (
     "with_actions",
@@ -37,9 +33,6 @@ ADDED = (
 
 Such a setting is part of a run's name only while it differs from its default, so that runs which were finished before it
 existed keep their names. Whoever adds a setting adds it here; whoever raises RESULT_FORMAT empties this."""
-
-MOST_NAMED = 24
-"""Characters that names of subjects or actions take in a run's name at most."""
 
 RUN_NAME = re.compile(r"[^/\\]+-[0-9a-f]{10}")
 """What `run_name` gives: the name of one folder, never a path, that ends in a hash."""
@@ -207,40 +200,3 @@ class RunConfig(Settings):
         whole = info.data.get("train_share") == 1 and not info.data.get("labelled_subjects")
         same = whole or info.field_name == "budget"
         return cls.model_fields[info.field_name].default if same and info.data.get("action") == ALL else value
-
-
-def run_name(config: RunConfig, fingerprint: str) -> str:
-    """`<name>-<hash>`: readable, and different whenever anything differs that the result depends on.
-
-    The hash covers the config, the dataset's fingerprint and the result format. Where the data lies is not in it: the
-    fingerprint stands for the data itself. Nor is the number of CPU threads of a run on a GPU. The run that another starts
-    from is covered by its name.
-    """
-    left_out = set(DataSpec.model_fields) - {"keypoints"}
-    left_out |= {name for name in ADDED if getattr(config, name) == RunConfig.model_fields[name].default}
-    if config.device == "cuda":
-        left_out.add("threads")
-    identity = {**config.model_dump(mode="json", exclude=left_out), "data": fingerprint, "format": RESULT_FORMAT}
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return f"{_readable_name(config)}-{digest[:10]}"
-
-
-def _readable_name(config: RunConfig) -> str:
-    """As Eating-27f-1ue-seed0, or Eating+3-27f-0.25ue-S1-share0.5-semi-S5+S6-from06b751cf2e-seed0 where everything differs."""
-    actions = config.action + (f"+{len(config.with_actions)}" if config.with_actions else "")
-    parts = [in_file_name(actions), f"{config.receptive_field}f", f"{config.unit_epochs:g}ue"]
-    if config.labelled_subjects:
-        parts.append(_in_name(config.labelled_subjects))
-    if config.train_share != 1:
-        parts.append(f"share{config.train_share:.3g}")
-    if config.semi_supervised:
-        parts.append(f"semi-{_in_name(config.unlabelled_subjects or config.unlabelled_actions)}")
-    if config.start_from:
-        parts.append(f"from{config.start_from[-10:]}")
-    return "-".join([*parts, f"seed{config.seed}"])
-
-
-def _in_name(names: tuple[str, ...]) -> str:
-    """Some names in the name of a folder; where they would make it long, how many there are."""
-    joined = in_file_name("+".join(names))
-    return joined if len(joined) <= MOST_NAMED else f"{len(names)}"

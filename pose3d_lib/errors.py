@@ -26,3 +26,7 @@ def printable(text: str, escaped: tuple[str, ...] = INVISIBLE) -> str:
 def some(names: Sequence[str], most: int = 8) -> str:
     """The first names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+class RunStopped(KeyboardInterrupt):
+    """A run was asked to stop, and did after it had saved its state; no `Exception`, as nothing failed."""

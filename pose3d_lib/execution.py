@@ -1,4 +1,4 @@
-"""What each notebook's parameters are: checked before it is executed, and those that make 02_train a given run."""
+"""What each notebook's parameters are, checked before it is executed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,9 +32,3 @@ def check_parameters(notebook: str, parameters: Mapping[str, object]) -> object:
 def notebook_output(notebook: str) -> Path:
     """Where the executed copy of a notebook goes that belongs to no single run."""
     return outputs_dir() / "notebooks" / f"{notebook}.ipynb"
-
-
-def parameters_of(config: RunConfig) -> dict[str, object]:
-    """The parameters that make 02_train this run: its action and seed, and the settings that differ from the defaults."""
-    default, values = (own.model_dump(mode="json") for own in (make_config(RunConfig, {}), config))
-    return {name: values[name] for name in values if name in ("action", "seed") or values[name] != default[name]}

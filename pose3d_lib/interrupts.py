@@ -9,9 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-
-class RunStopped(KeyboardInterrupt):
-    """A run was asked to stop, and did after it had saved where it was; no `Exception`, as nothing failed."""
+from pose3d_lib.errors import RunStopped
 
 
 @contextmanager

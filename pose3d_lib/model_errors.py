@@ -1,56 +1,16 @@
 """Measures a trained model, whoever trained it, on any data: its errors per clip, per action and per subject."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
-import torch
 
 from pose3d_lib.actions import check_name
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, errors_table, evaluate_lifters, per_action, summarise
 from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before
-from pose3d_lib.parameters import check_data, make_config
-from pose3d_lib.sources import detected_layouts
-from pose3d_lib.sources.spec import DataSpec
 
 WITHOUT_POSES = "holds no 3D poses, only keypoints: no error can be measured on it"
-
-
-def data_for(card: ModelCard, given: Mapping[str, object]) -> DataSpec:
-    """Which data to measure a model on: what is given, or else what it was trained on.
-
-    Keypoints that are not given are the model's own, with scores if it sees scores.
-
-    Raises:
-        InputError: the data is not there or has no such keypoints, a parameter is unknown, or nobody says which data.
-    """
-    own: Mapping[str, object] = {}
-    if "dataset" not in given:
-        if card.training is None:
-            raise InputError(
-                f"model {card.name}: nobody knows here what it was trained on; give the data to measure it on: -p dataset ..."
-            )
-        own = {name: value for name, value in card.training.config.items() if name in DataSpec.model_fields}
-    seen = {"keypoints": card.keypoints, "scores": card.network.in_features == 3}
-    spec = make_config(DataSpec, {**own, **seen, **given})
-    try:
-        check_data(spec)
-    except InputError as error:
-        if "keypoints" in given or "keypoints" not in str(error):
-            raise
-        if detected_layouts(spec.dataset):
-            raise InputError(f"{spec.dataset} {WITHOUT_POSES}; `pose3d predict` lifts them") from error
-        raise InputError(
-            f"{error}. The model was trained on the keypoints {card.keypoints!r}; -p keypoints chooses others"
-        ) from error
-    return spec
-
-
-def check_device(device: str) -> None:
-    """Refuses a device that this machine does not have."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: this machine has no CUDA device that PyTorch can use; cpu works here")
 
 
 def choose_clips(data: PoseDataset, *, subjects: Sequence[str] = (), actions: Sequence[str] = ()) -> pd.DataFrame:

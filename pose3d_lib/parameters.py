@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pose3d_lib.actions import ALL, check_name
+from pose3d_lib.config import RunConfig
 from pose3d_lib.errors import InputError
 from pose3d_lib.settings import Settings
 from pose3d_lib.sources import complete_parameters, list_actions, prepared_path
@@ -75,3 +76,9 @@ def check_data(config: DataSpec) -> None:
     actions = list_actions(spec)
     for action in config.named_actions if isinstance(config, Settings) else ():
         check_name(action, (ALL, *actions), "action")
+
+
+def parameters_of(config: RunConfig) -> dict[str, object]:
+    """The parameters that make 02_train this run: its action and seed, and the settings that differ from the defaults."""
+    default, values = (own.model_dump(mode="json") for own in (make_config(RunConfig, {}), config))
+    return {name: values[name] for name in values if name in ("action", "seed") or values[name] != default[name]}

@@ -15,8 +15,9 @@ import pandas as pd
 from pose3d_lib.errors import InputError
 from pose3d_lib.lifted import Lifted, LiftedClip
 from pose3d_lib.paths import make_folder
-from pose3d_lib.predict_config import FORMATS
 from pose3d_lib.whole_files import write_atomically
+
+FORMATS = ("npz", "csv", "json")
 
 FORMAT = "pose3d-poses-1"
 """Of the files' content, for whoever reads them; raised when a key changes its meaning."""

@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 
 from pose3d_lib.actions import check_name, tidy_name
 from pose3d_lib.errors import printable
+from pose3d_lib.escaping import format_size, format_time
 from pose3d_lib.inventory import STATES, RunEntry
 
 CHOICES = {
@@ -111,17 +111,3 @@ def to_json(entries: Sequence[RunEntry]) -> str:
 
 def _iso(at: float | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-
-
-def format_size(size: float) -> str:
-    """ "512 B", "51.6 kB", "1.2 GB"; a kB has 1000 bytes."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
-
-
-def format_time(at: float) -> str:
-    """The minute, in the time zone of this machine."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

@@ -16,6 +16,7 @@ finished.json      checksums of the others, written last: without it the run is 
 02_train.ipynb     the executed notebook, where `pose3d` or 03_action_based started the run
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,19 +25,23 @@ from pathlib import Path
 import pandas as pd
 
 from pose3d_lib.assignment import build_lifters
-from pose3d_lib.config import RunConfig, run_name
+from pose3d_lib.config import ADDED, RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import ROOT_ERROR
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
-from pose3d_lib.paths import runs_dir
-from pose3d_lib.run_files import HISTORY, PROGRESS, PROVENANCE, WEIGHTS, find_damage, is_finished
+from pose3d_lib.paths import in_file_name, runs_dir
+from pose3d_lib.run_files import HISTORY, PROGRESS, PROVENANCE, RESULT_FORMAT, WEIGHTS, find_damage, is_finished
+from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.weights import read_weights
 
 DAMAGED_REMEDY = (
     "put its files back from a copy, or delete that folder (`pose3d runs clean --damaged --yes` deletes every such); "
     "then the same command trains the run again"
 )
+
+MOST_NAMED = 24
+"""Characters that names of subjects or actions take in a run's name at most."""
 
 REPORTED = frozenset(("windows", "total", "seconds", "at", "epoch", "epochs", "train_mpjpe"))
 """What a running run says of itself, in PROGRESS."""
@@ -141,3 +146,40 @@ def read_progress(folder: Path) -> dict | None:
     except (OSError, ValueError):  # never flushed: after a power cut it may be empty
         return None
     return progress if isinstance(progress, dict) and progress.keys() >= REPORTED and progress["total"] > 0 else None
+
+
+def run_name(config: RunConfig, fingerprint: str) -> str:
+    """`<name>-<hash>`: readable, and different whenever anything differs that the result depends on.
+
+    The hash covers the config, the dataset's fingerprint and the result format. Where the data lies is not in it: the
+    fingerprint stands for the data itself. Nor is the number of CPU threads of a run on a GPU. The run that another starts
+    from is covered by its name.
+    """
+    left_out = set(DataSpec.model_fields) - {"keypoints"}
+    left_out |= {name for name in ADDED if getattr(config, name) == RunConfig.model_fields[name].default}
+    if config.device == "cuda":
+        left_out.add("threads")
+    identity = {**config.model_dump(mode="json", exclude=left_out), "data": fingerprint, "format": RESULT_FORMAT}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return f"{_readable_name(config)}-{digest[:10]}"
+
+
+def _readable_name(config: RunConfig) -> str:
+    """As Eating-27f-1ue-seed0, or Eating+3-27f-0.25ue-S1-share0.5-semi-S5+S6-from06b751cf2e-seed0 where everything differs."""
+    actions = config.action + (f"+{len(config.with_actions)}" if config.with_actions else "")
+    parts = [in_file_name(actions), f"{config.receptive_field}f", f"{config.unit_epochs:g}ue"]
+    if config.labelled_subjects:
+        parts.append(_in_name(config.labelled_subjects))
+    if config.train_share != 1:
+        parts.append(f"share{config.train_share:.3g}")
+    if config.semi_supervised:
+        parts.append(f"semi-{_in_name(config.unlabelled_subjects or config.unlabelled_actions)}")
+    if config.start_from:
+        parts.append(f"from{config.start_from[-10:]}")
+    return "-".join([*parts, f"seed{config.seed}"])
+
+
+def _in_name(names: tuple[str, ...]) -> str:
+    """Some names in the name of a folder; where they would make it long, how many there are."""
+    joined = in_file_name("+".join(names))
+    return joined if len(joined) <= MOST_NAMED else f"{len(names)}"

@@ -18,7 +18,8 @@ from pose3d_lib.errors import InputError
 from pose3d_lib.losses import BONES, PROJECTION
 from pose3d_lib.settings import PRESETS, Seeds, Settings, UnitEpochs
 from pose3d_lib.sources.spec import AsList, Name, Names
-from pose3d_lib.study import SweepSettings, paper_actions
+from pose3d_lib.study import paper_actions
+from pose3d_lib.sweep_settings import SweepSettings
 
 PUBLISHED_EPOCHS, PUBLISHED_WARMUP = 200, 5
 """Of the published study. Here a run sees as many windows whatever its share; what counts epochs keeps these proportions."""
@@ -51,6 +52,7 @@ class ScarcityConfig(SweepSettings):
         lr_decay: factor of the learning rate after every 200th part of a run.
     """
 
+    MEMORY = 4  # two networks, and batches twice as large
     BUNDLES: ClassVar[dict[str, dict]] = {
         "preset": {
             name: {

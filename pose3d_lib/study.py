@@ -1,12 +1,11 @@
 """The study: which runs answer the paper's question, from one seed of one comparison to every table and its doubts."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
@@ -15,15 +14,13 @@ from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.settings import PRESETS, Seeds, Settings, UnitEpochs
 from pose3d_lib.sources.spec import AsList, Names, split_list
+from pose3d_lib.sweep_settings import SweepSettings
 
 PAPER_ACTIONS = ("Eating", "Sitting")
 """The two actions that the paper's tables show."""
 
 PUBLISHED, EQUALISED = "epoch", "unit_epoch"
 """The schedule of the paper, which differs between the arms, and the one that is the same for both."""
-
-SCHEDULERS = ("local", "slurm", "lsf")
-"""Where runs are executed, besides a Dask cluster by its address."""
 
 STUDIES: dict[str, dict] = {
     "quick": {},
@@ -56,39 +53,6 @@ class Condition:
     schedule: str
     budget: str
     widths: tuple[int, ...]
-
-
-class SweepSettings(Settings):
-    """Settings of runs that are executed together, and how they are.
-
-    Attributes:
-        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or as a GPU's memory does.
-        scheduler: where runs are executed: "local", "slurm", "lsf", or the address of a Dask scheduler, tcp://host:8786.
-    """
-
-    jobs: int = Field(0, ge=0, le=1024)
-    scheduler: str = "local"
-
-    @field_validator("actions", "seeds", "focus", "more_seeds", "schedules", "budgets", check_fields=False)
-    @classmethod
-    def _each_once(cls, values: tuple) -> tuple:
-        return tuple(dict.fromkeys(values))
-
-    @field_validator("seeds", "lengths", "schedules", "budgets", "shares", check_fields=False)
-    @classmethod
-    def _one_at_least(cls, values: tuple) -> tuple:
-        if not values:
-            raise ValueError("give one at least")
-        return values
-
-    @field_validator("scheduler")
-    @classmethod
-    def _known_scheduler(cls, scheduler: str) -> str:
-        if scheduler not in SCHEDULERS and not re.fullmatch(r"(tcp|tls)://.+:\d+", scheduler):
-            raise ValueError(
-                f"expected {', '.join(SCHEDULERS)}, or the address of a Dask scheduler, such as tcp://host:8786"
-            )
-        return scheduler
 
 
 class StudyConfig(SweepSettings):

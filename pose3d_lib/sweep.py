@@ -11,25 +11,21 @@ import torch
 
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.execution import parameters_of
 from pose3d_lib.holders import read_holder
 from pose3d_lib.kernels import SweepFailed, execute_training
 from pose3d_lib.leases import LEASE, LeaseWatch
+from pose3d_lib.parameters import parameters_of
 from pose3d_lib.processes import open_processes
 from pose3d_lib.run_files import LOG
 from pose3d_lib.run_status import RunStatus, can_start, first_look, look_again
-from pose3d_lib.scarcity import ScarcityConfig
 from pose3d_lib.settings import available_cores
-from pose3d_lib.study import SweepSettings
+from pose3d_lib.sweep_settings import SweepSettings
 
 SECONDS_BETWEEN_LOOKS = 0.5
 KILLED = "its process was killed (out of memory?); started again, it goes on from its last checkpoint"
 
 CLUSTER_JOBS = 8
 """Jobs of a batch system at a time, where nobody says how many."""
-
-MOST_OF_A_RUN = 4
-"""Times the memory of a supervised run that a semi-supervised one takes: two networks, and batches twice as large."""
 
 MOST_ON_A_GPU = 4
 """Runs at a time: more of them only wait for each other."""
@@ -71,8 +67,7 @@ def gpu_bytes(config: SweepSettings) -> int:
         taps += (reach if config.dense else width - 1) + 2
     windows = config.batch_size // config.chunk
     bytes_each = 5 * 4 * channels * channels * taps + 4 * 4 * windows * channels * positions
-    most = MOST_OF_A_RUN if isinstance(config, ScarcityConfig) else 1
-    return int(1.5e9 + most * bytes_each)
+    return int(1.5e9 + config.MEMORY * bytes_each)
 
 
 def run_sweep(

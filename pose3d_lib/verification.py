@@ -12,14 +12,14 @@ import pandas as pd
 import torch
 from pydantic import ValidationError
 
-from pose3d_lib.config import RunConfig, run_name
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, evaluate_lifters
 from pose3d_lib.inventory import look_at
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.run_files import CLIPS, CONFIG, PROVENANCE, TIMING, WEIGHTS, compare_sum, read_object, read_sums
-from pose3d_lib.runs import Run
+from pose3d_lib.runs import Run, run_name
 
 TOLERANCE = 1e-6
 """Relative; the same machine, processor and PyTorch give the same errors to the last digit."""

@@ -22,10 +22,9 @@ from pose3d_lib import paths
 from pose3d_lib.cluster_executor import ClusterExecutor
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.execution import parameters_of
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.leases import LEASE, LEASE_SECONDS
-from pose3d_lib.parameters import make_config
+from pose3d_lib.parameters import make_config, parameters_of
 from pose3d_lib.runs import run_folder
 
 

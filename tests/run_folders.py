@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pose3d_lib.config import RESULT_FORMAT, RunConfig
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, joint_columns
 from pose3d_lib.parameters import make_config
+from pose3d_lib.run_files import RESULT_FORMAT
 from pose3d_lib.runs import Run, run_folder
 from pose3d_lib.study import EQUALISED, StudyConfig
 

@@ -25,10 +25,9 @@ from pose3d_lib.beyond import study_runs
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.execution import parameters_of
 from pose3d_lib.kernels import NotebookFailed
 from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.parameters import make_config
+from pose3d_lib.parameters import make_config, parameters_of
 from pose3d_lib.run_status import RunStatus, first_look, look_again, seconds_left, sweep_table
 from pose3d_lib.runs import Run, find_run, run_folder
 from pose3d_lib.study import StudyConfig

@@ -16,12 +16,11 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import check_dataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.execution import parameters_of
 from pose3d_lib.export import export_videopose3d
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.model_card import licence_of
 from pose3d_lib.model_files import save_model
-from pose3d_lib.parameters import check_data, make_config
+from pose3d_lib.parameters import check_data, make_config, parameters_of
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.predicting import plan_task, write_all
 from pose3d_lib.sources import open_dataset, prepared_path

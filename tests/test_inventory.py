@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from listed_runs import LONG_AGO, name_of, set_age, write_folder, write_lease
 
 from pose3d_lib import checkpoints, config, inventory, lifecycle, run_card, run_files
+from pose3d_lib import runs as run_folders
 from pose3d_lib.errors import InputError
+from pose3d_lib.escaping import format_size
 from pose3d_lib.inventory import STATES, RunEntry, choose_run, list_runs, look_at, run_names
 from pose3d_lib.run_files import LARGEST_JSON, RESULT_FORMAT
-from pose3d_lib.run_table import CHOICES, ORDERS, choose_entries, format_size, summary_line, to_json, to_table
+from pose3d_lib.run_table import CHOICES, ORDERS, choose_entries, summary_line, to_json, to_table
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def only(entries: list[RunEntry]) -> RunEntry:
 def test_names_are_those_that_runs_are_written_with() -> None:
     assert set(lifecycle.CHECKED) == {*run_files.NEEDED, run_card.CARD}  # which older runs do not have
     assert {f".{checkpoints.CHECKPOINT}", checkpoints.CHECKPOINT, checkpoints.PREVIOUS} == set(run_files.CHECKPOINTS)
-    assert inventory.RUN_NAME.fullmatch(config.run_name(config.RunConfig(), "fingerprint"))
+    assert inventory.RUN_NAME.fullmatch(run_folders.run_name(config.RunConfig(), "fingerprint"))
 
 
 def test_a_finished_run_is_listed_with_the_error_of_its_own_action_its_size_and_its_end(runs: Path) -> None:

@@ -15,13 +15,14 @@ import torch
 from console import Called
 from published_network import published_network, write_checkpoint
 
+from pose3d_lib.cli_evaluate import data_for
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, evaluate_lifters
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model_card import TrainedModel, build_networks
-from pose3d_lib.model_errors import check_measurable, choose_clips, data_for, errors_by, measure
+from pose3d_lib.model_errors import check_measurable, choose_clips, errors_by, measure
 from pose3d_lib.model_files import open_model, save_model
 from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import Run

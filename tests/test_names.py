@@ -10,7 +10,7 @@ from bvh_texts import write_person
 from detection_files import coco_annotations, walk, write_json
 from test_plain_motion import motion
 
-from pose3d_lib.config import RunConfig, run_name
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.parameters import check_data, make_config
@@ -18,6 +18,7 @@ from pose3d_lib.paths import in_file_name
 from pose3d_lib.poses_files import check_free
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.result_folders import folder_of
+from pose3d_lib.runs import run_name
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.catalogue import find_path
 from pose3d_lib.sources.spec import DataSpec

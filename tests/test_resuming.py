@@ -24,9 +24,9 @@ from pose3d_lib.checkpoints import CHECKPOINT, PREVIOUS, Checkpoint, load_checkp
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
-from pose3d_lib.errors import InputError
+from pose3d_lib.errors import InputError, RunStopped
 from pose3d_lib.history import HistoryRow, Trained
-from pose3d_lib.interrupts import RunStopped, noted_signals
+from pose3d_lib.interrupts import noted_signals
 from pose3d_lib.leases import CLAIM, LEASE, RunLost, claim_run, hold_run
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config

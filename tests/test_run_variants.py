@@ -16,9 +16,8 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import evaluate, per_action
-from pose3d_lib.execution import parameters_of
 from pose3d_lib.history import HistoryRow, Trained
-from pose3d_lib.parameters import make_config
+from pose3d_lib.parameters import make_config, parameters_of
 from pose3d_lib.training import train
 from pose3d_lib.windows import TrainingWindows
 

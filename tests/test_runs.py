@@ -20,13 +20,14 @@ import torch
 
 import pose3d_lib
 from pose3d_lib import lifecycle, runs
-from pose3d_lib.config import ADDED, RESULT_FORMAT, RunConfig
+from pose3d_lib.config import ADDED, RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import save_dataset
 from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config
+from pose3d_lib.run_files import RESULT_FORMAT
 from pose3d_lib.runs import Run, find_run, read_progress, run_folder
 
 SETTINGS = {

@@ -18,13 +18,12 @@ from test_resuming import marker
 from pose3d_lib import kernels, leases, run_status, sweep
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.comparison import find_left_out
-from pose3d_lib.config import RunConfig, run_name
+from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.errors import InputError
-from pose3d_lib.execution import parameters_of
 from pose3d_lib.leases import CLAIM, hold_run
 from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.parameters import make_config
+from pose3d_lib.parameters import make_config, parameters_of
 from pose3d_lib.run_files import CARD, FINISHED, LEASE, NEEDED
 from pose3d_lib.run_status import (
     MOST_SHOWN,
@@ -37,7 +36,7 @@ from pose3d_lib.run_status import (
     show_changes,
     sweep_table,
 )
-from pose3d_lib.runs import find_run, run_folder
+from pose3d_lib.runs import find_run, run_folder, run_name
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
 from pose3d_lib.table_files import to_markdown

@@ -1,0 +1,46 @@
+"""Settings of runs that are executed together, and how they are."""
+
+import re
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+
+from pose3d_lib.settings import Settings
+
+SCHEDULERS = ("local", "slurm", "lsf")
+"""Where runs are executed, besides a Dask cluster by its address."""
+
+
+class SweepSettings(Settings):
+    """Settings of runs that are executed together, and how they are.
+
+    Attributes:
+        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or as a GPU's memory does.
+        scheduler: where runs are executed: "local", "slurm", "lsf", or the address of a Dask scheduler, tcp://host:8786.
+    """
+
+    MEMORY: ClassVar[int] = 1  # of a run at most, in that of a supervised one
+
+    jobs: int = Field(0, ge=0, le=1024)
+    scheduler: str = "local"
+
+    @field_validator("actions", "seeds", "focus", "more_seeds", "schedules", "budgets", check_fields=False)
+    @classmethod
+    def _each_once(cls, values: tuple) -> tuple:
+        return tuple(dict.fromkeys(values))
+
+    @field_validator("seeds", "lengths", "schedules", "budgets", "shares", check_fields=False)
+    @classmethod
+    def _one_at_least(cls, values: tuple) -> tuple:
+        if not values:
+            raise ValueError("give one at least")
+        return values
+
+    @field_validator("scheduler")
+    @classmethod
+    def _known_scheduler(cls, scheduler: str) -> str:
+        if scheduler not in SCHEDULERS and not re.fullmatch(r"(tcp|tls)://.+:\d+", scheduler):
+            raise ValueError(
+                f"expected {', '.join(SCHEDULERS)}, or the address of a Dask scheduler, such as tcp://host:8786"
+            )
+        return scheduler
