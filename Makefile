@@ -72,10 +72,10 @@ lab: $(VENV)/.installed  ## open the notebooks in JupyterLab (as root: ARGS=--al
 	$(BIN)/jupyter lab notebooks $(ARGS)
 
 bench: $(VENV)/.installed  ## measure what the project promises of speed and memory, as ratios to the promises
-	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 bench-reference: bench  ## bench, then write docs/performance/ and the tables that the chapter on performance shows
-	$(BIN)/python tests/benchmarks/write_reference.py
+	$(BIN)/python benchmarks/write_reference.py
 
 test: lint  ## lint, then every test but the slow ones and those that drive a browser (ARGS="-k name" for some)
 	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)

@@ -8,7 +8,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from console import Called, make_console
 from matplotlib.figure import Figure
 
 from pose3d_lib import report
@@ -17,6 +16,7 @@ from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.skeleton import COCO_17, H36M_17
 from pose3d_lib.sources import open_dataset
 from pose3d_lib.sources.spec import DataSpec
+from tests.helpers.console import Called, make_console
 
 
 @pytest.fixture

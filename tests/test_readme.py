@@ -9,9 +9,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-import bvh_texts
 import click
-import detection_files
 import nbformat
 import numpy as np
 import pandas as pd
@@ -32,6 +30,7 @@ from pose3d_lib.sources.bvh.joints import parse_mapping, shipped_mappings
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.table_files import save_table, to_markdown
+from tests.helpers import bvh_texts, detection_files
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,542 @@
+"""`pose3d ...`: wrong input is refused at once with what was meant; runs are kept, reused, and do not stop each other."""
+
+import io
+import json
+import os
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from rich.console import Console
+
+from pose3d_lib import sweep
+from pose3d_lib.beyond import study_runs
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.kernels import NotebookFailed
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.parameters import make_config, parameters_of
+from pose3d_lib.run_status import RunStatus, first_look, look_again, seconds_left, sweep_table
+from pose3d_lib.runs import Run, find_run, run_folder
+from pose3d_lib.study import StudyConfig
+from pose3d_lib.sweep import SweepFailed, count_jobs, raise_failures, run_sweep
+from pose3d_lib.terminal import RunBoard, clock
+from tests.helpers.console import Called
+
+PROGRAM = Path(sys.executable).with_name("pose3d")
+REFUSED_WITHIN_S = 10
+TINY = {"scale": "tiny", "preset": "tiny", "evaluate_at": "", "device": "cpu"}
+SHORT = 0.05
+"""Unit epochs."""
+
+NAMED = f"seed 0, {SHORT:g} unit epochs"
+"""How a short run's line goes on after its action."""
+
+OF_A_RUN = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "unit_epochs", str(SHORT)]
+OF_A_STUDY = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "lengths", str(SHORT)]
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: object
+    out: str
+    err: str
+    seconds: float
+
+
+Call = Callable[..., Ended]
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """POSE3D_OUTPUTS, not made yet; and a POSE3D_DATA with nothing in it."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "nowhere"))
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def prepared(outputs: Path, tiny_data: PoseDataset, tiny_outputs: Path) -> Path:
+    """POSE3D_OUTPUTS in which the dataset is prepared and nothing else."""
+    shutil.copytree(tiny_outputs / "data", outputs / "data")
+    return outputs
+
+
+@pytest.fixture
+def call(console: Called) -> Call:
+    """The console script within this process."""
+
+    def called(*arguments: str) -> Ended:
+        begun = time.monotonic()
+        return Ended(*console(*arguments), time.monotonic() - begun)
+
+    return called
+
+
+def start(*arguments: str) -> Ended:
+    """The console script as a terminal runs it, with output to a pipe."""
+    begun = time.monotonic()
+    ended = subprocess.run(
+        [PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=os.environ, timeout=120
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr, time.monotonic() - begun)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("-h",), ("run", "--help"), ("sweep", "-h"), ("reproduce", "-h")])
+def test_help(call: Call, arguments: tuple[str, ...]) -> None:
+    ended = call(*arguments)
+    assert ended.code == 0
+    assert ended.out.startswith("Usage: ")
+    if arguments == ("--help",):
+        for command in ("run", "sweep", "reproduce"):
+            assert re.search(rf"^  {command} +\S", ended.out, re.MULTILINE)
+
+
+def test_help_in_a_terminal(outputs: Path) -> None:
+    ended = start("--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert "Commands:" in ended.out
+
+
+def test_a_wrong_action_in_a_terminal(outputs: Path) -> None:
+    ended = start("run", "02_train", "-p", "action", "Sit")
+    assert ended.code == 2
+    assert ended.err.startswith("error: unknown action 'Sit': did you mean Sitting, SittingDown?")
+    assert "Traceback" not in ended.err + ended.out
+    assert ended.seconds < REFUSED_WITHIN_S
+    assert not outputs.exists()
+
+
+WRONG = [
+    (("run", "02_train", "-p", "action", "sitting"), "unknown action 'sitting': did you mean Sitting, SittingDown"),
+    (("run", "02_train", "-p", "acton", "Sitting"), "unknown parameter 'acton': did you mean action"),
+    (("run", "02_train", "-p", "actions", "Sitting"), "unknown parameter 'actions': did you mean action"),
+    (("run", "02_train", "-p", "filter_widths", "2,3"), "parameter filter_widths: found '2,3': widths must be odd"),
+    (("run", "02_train", "-p", "channels", "many"), "parameter channels: found 'many'"),
+    (("run", "02_train", "-p", "dropout", "1"), "parameter dropout: found '1'"),
+    (("run", "02_train", "-p", "preset", "small"), "unknown preset 'small'"),
+    (("run", "02_train", "-p", "budget", "fiften"), "did you mean 'fifteen'?"),
+    (("run", "02_train", "-p", "scale", "tinny"), "unknown scale 'tinny': did you mean tiny?"),
+    (
+        ("run", "02_train", "-p", "dataset", "human"),
+        "unknown dataset 'human': did you mean humaneva15, humaneva20? Valid: ",
+    ),
+    (("run", "02_train", "-p", "dataset", "/no/such.npz"), "/no/such.npz: there is no such file"),
+    (("run", "02_train", "-p", "dataset", "h36m"), "POSE3D_DATA"),
+    (("run", "02_train", "-p", "dataset", "h36m", "-p", "keypoints", "gt"), "nowhere: there is no such folder"),
+    (
+        ("run", "01_data_prep", "-p", "dataset", "human"),
+        "unknown dataset 'human': did you mean humaneva15, humaneva20? Valid: ",
+    ),
+    (("run", "01_data_prep", "-p", "keypoints", "detected"), "unknown keypoints of the synthetic dataset 'detected'"),
+    (("run", "04_results", "-p", "actions", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
+    (("reproduce", "-p", "dataset", "h36m"), "POSE3D_DATA"),
+    (("reproduce", "-p", "actions", "Sitting,Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
+    (("sweep", "-p", "actions", "All"), "parameter actions: found 'All': 'All' is the baseline, which every study has"),
+    (("sweep", "-p", "focus", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
+    (("sweep", "-p", "study", "papers"), "unknown study 'papers': did you mean paper?"),
+    (("sweep", "-p", "unit_epochs", "2"), "unknown parameter 'unit_epochs'"),
+    (("sweep", "-p", "architectures", "3x4"), "parameter architectures: found '3x4': widths must be odd"),
+    (("reproduce", "-p", "schedules", "unit_epock"), "did you mean 'unit_epoch'?"),
+    (("reproduce", "-p", "lengths", "1,2,4"), "parameter lengths: found '1,2,4': give two at most"),
+    (("sweep", "-p", "seeds", ""), "parameter seeds"),
+    (("run", "02_train", "-p", "unit_epochs", "nan"), "parameter unit_epochs: found"),
+    (("run", "2_train"), "unknown notebook '2_train': did you mean 02_train?"),
+    (("run", "01_data_prep", "-p", "seed", "1"), "unknown parameter 'seed': did you mean data_seed"),
+    (("sweep", "-p", "action", "Sitting"), "unknown parameter 'action': did you mean actions"),
+    (("sweep", "-p", "seeds", "0,one"), "parameter seeds.1: found 'one'"),
+    (("sweep", "-p", "dataset", "h36m"), "POSE3D_DATA"),
+    (("reproduce", "-p", "long_preset", "paper"), "unknown preset 'paper': did you mean paper_27, paper_243?"),
+    (("run",), "Missing argument 'NOTEBOOK'"),
+    (("run", "02_train", "-p", "action"), "requires 2 arguments"),
+    (("train",), "No such command 'train'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
+def test_what_is_wrong_is_refused_at_once(call: Call, outputs: Path, arguments: tuple[str, ...], said: str) -> None:
+    ended = call(*arguments)
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.out == ""
+    assert ended.seconds < REFUSED_WITHIN_S
+    assert not outputs.exists()
+
+
+TOO_MUCH = [
+    (("run", "02_train", "-p", "action", "Sitting", "-p", "batch_size", "5000"), "give at most 2488"),
+    (("run", "02_train", "-p", "unit_epochs", "1e-9"), "parameter unit_epochs: found 1e-09, which leaves 0 windows"),
+    (
+        ("sweep", "-p", "batch_size", "1500", "-p", "actions", "Sitting,Eating"),
+        "there are only 1328 training windows of Eating in synthetic-tiny",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), TOO_MUCH, ids=[" ".join(arguments) for arguments, _ in TOO_MUCH])
+def test_what_the_data_cannot_carry_is_refused_at_once(
+    call: Call, prepared: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = call(*arguments, "-p", "scale", "tiny")
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.seconds < REFUSED_WITHIN_S
+    assert not (prepared / "runs").exists()
+
+
+def test_outputs_below_a_file_are_refused_by_name(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "file" / "outputs"))
+    for arguments in (("run", "02_train"), ("run", "01_data_prep"), ("sweep",), ("reproduce",)):
+        ended = call(*arguments, "-p", "scale", "tiny")
+        assert ended.code == 2
+        assert f"{tmp_path / 'file' / 'outputs'}" in ended.err
+
+
+def test_actions_are_those_of_the_data(call: Call, outputs: Path, tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "jumps.npz", **{f"{who}/Jump/1": np.zeros((30, 17, 3), np.float32) for who in ("train", "test")}
+    )
+    ended = call("run", "02_train", "-p", "dataset", str(tmp_path / "jumps.npz"), "-p", "action", "Sitting")
+    assert ended.code == 2
+    assert "unknown action 'Sitting': Valid: All, Jump" in ended.err
+
+
+def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(prepared: Path, tiny_data: PoseDataset) -> None:
+    first = start("run", "02_train", "-p", "action", "Sitting", *OF_A_RUN)
+    assert first.code == 0, first.err
+    assert first.err == ""
+    (folder,) = (prepared / "runs").iterdir()
+    assert f"run folder: {folder}" in first.out
+    assert re.search(rf"^\[ +1/1\] Sitting, {NAMED} +finished ", first.out, re.MULTILINE)
+    assert "\x1b" not in first.out, "no colours or cursor movements into a pipe"
+    run = Run(folder)
+    assert run.config.action == "Sitting"
+    assert f" {run.actions.mpjpe['Sitting']:.2f} |" in first.out
+    notebook = nbformat.read(folder / "02_train.ipynb", as_version=4)
+    assert all(output.output_type != "error" for cell in notebook.cells for output in cell.get("outputs", []))
+    files = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+    second = start("run", "02_train", "-p", "action", "Sitting", *OF_A_RUN)
+    assert (second.code, second.err) == (0, "")
+    assert second.seconds < first.seconds
+    assert re.search(rf"^\[ +1/1\] Sitting, {NAMED} +reused ", second.out, re.MULTILINE)
+    assert f"run folder: {folder}" in second.out
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == files
+
+
+@pytest.mark.slow
+def test_sweep_with_a_run_that_fails_in_a_terminal(prepared: Path, tiny_data: PoseDataset) -> None:
+    config = make_config(RunConfig, {**TINY, "evaluate_at": None, "unit_epochs": SHORT, "action": "Sitting"})
+    (run_folder(config, tiny_data) / "clips.csv").mkdir(parents=True)  # no file of that name can be written
+    arguments = ("sweep", "-p", "actions", "Sitting,Walking", *OF_A_STUDY)
+    ended = start(*arguments)
+    assert ended.code == 1
+    assert re.search(rf"^\[ +\d/3\] Sitting, {NAMED} +failed .*clips\.csv: cannot be written", ended.out, re.MULTILINE)
+    for action in ("All", "Walking"):
+        assert re.search(rf"^\[ +\d/3\] {action}, {NAMED} +finished ", ended.out, re.MULTILINE)
+    assert f"error: 1 of 3 runs failed:\n- Sitting, {NAMED}: " in ended.err
+    assert "clips.csv: cannot be written" in ended.err
+    assert "02_train.ipynb" in ended.err
+    assert "Traceback" not in ended.err
+
+    saved = json.loads((run_folder(config, tiny_data) / "02_train.ipynb").read_text(encoding="utf-8"))
+    outputs = [output for cell in saved["cells"] for output in cell.get("outputs", [])]
+    assert [output["ename"] for output in outputs if output["output_type"] == "error"] == ["InputError"]
+
+    (run_folder(config, tiny_data) / "clips.csv").rmdir()
+    again = start(*arguments)
+    assert again.code == 0, again.err
+    assert [re.search(rf"{a}, {NAMED} +(\w+)", again.out)[1] for a in ("All", "Sitting", "Walking")] == [
+        "reused",
+        "finished",
+        "reused",
+    ]
+
+
+@pytest.fixture
+def without_kernels(monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset) -> list[dict]:
+    """A sweep's runs in threads and without notebooks; Sitting fails. What would have been passed to papermill."""
+    passed: list[dict] = []
+
+    def execute(folder: Path, parameters: dict) -> bool:
+        passed.append(parameters)
+        if parameters["action"] == "Sitting":
+            raise NotebookFailed(
+                folder / "02_train.ipynb", "FloatingPointError: the training loss is nan", refused=False
+            )
+        execute_run(make_config(RunConfig, parameters), tiny_data)
+        return True
+
+    monkeypatch.setattr(sweep, "execute_training", execute)
+    monkeypatch.setattr(sweep, "open_processes", lambda jobs: ThreadPoolExecutor(1))
+    return passed
+
+
+def test_sweep_goes_on_after_a_failure_and_quotes_it(
+    call: Call, prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
+) -> None:
+    arguments = ("sweep", "-p", "actions", "Sitting,Walking", *OF_A_STUDY)
+    ended = call(*arguments)
+    assert ended.code == 1
+    assert [parameters["action"] for parameters in without_kernels] == ["All", "Sitting", "Walking"]
+    assert f"error: 1 of 3 runs failed:\n- Sitting, {NAMED}: FloatingPointError: the training loss is nan" in ended.err
+    assert "The executed notebook, with the traceback: " in ended.err
+    assert "the same command again runs only those that failed" in ended.err
+    states = re.findall(rf"^\[ +\d/3\] (\w+), {NAMED} +(\w+)", ended.out, re.MULTILINE)
+    assert states == [("All", "finished"), ("Sitting", "failed"), ("Walking", "finished")]
+    assert len(list((prepared / "runs").glob("*/finished.json"))) == 2
+
+    again = call(*arguments)
+    assert again.code == 1
+    assert [parameters["action"] for parameters in without_kernels[3:]] == ["Sitting"]
+    states = re.findall(rf"^\[ +\d/3\] (\w+), {NAMED} +(\w+)", again.out, re.MULTILINE)
+    assert states == [("All", "reused"), ("Walking", "reused"), ("Sitting", "failed")]
+
+
+def tiny_plan(data: PoseDataset, **changes: object) -> list[RunConfig]:
+    settings = {**TINY, "lengths": SHORT, "actions": "Sitting,Walking", **changes}
+    return study_runs(make_config(StudyConfig, settings), data)
+
+
+def test_actions_and_seeds_given_twice_are_run_once(tiny_data: PoseDataset) -> None:
+    configs = tiny_plan(tiny_data, actions="Sitting,Walking,Sitting", seeds="1,1")
+    assert [(config.action, config.seed) for config in configs] == [("All", 1), ("Sitting", 1), ("Walking", 1)]
+
+
+def test_what_papermill_is_given_makes_the_same_run(
+    prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
+) -> None:
+    configs = tiny_plan(tiny_data, actions="Walking", seeds="1,2", lr=0.002, filter_widths="3,3", budgets="fifteen")
+    looks: list[list[str]] = []
+    statuses = run_sweep(
+        configs,
+        tiny_data,
+        jobs=1,
+        begun=time.time(),
+        on_look=lambda now: looks.append([status.state for status in now]),
+    )
+    assert [status.state for status in statuses] == ["finished"] * 4
+    assert [find_run(config, tiny_data).config for config in configs] == configs
+    assert [parameters["seed"] for parameters in without_kernels] == [1, 1, 2, 2]
+    assert without_kernels == [parameters_of(config) for config in configs]
+    assert looks[0] == ["waiting"] * 4
+    assert looks[-1] == ["finished"] * 4
+    raise_failures(statuses)
+
+
+BEYOND = {"beyond": True, "schedules": "unit_epoch"}
+
+
+def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(
+    prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
+) -> None:
+    config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Eating,Walking", **BEYOND})
+    configs = study_runs(config, tiny_data)
+    assert [run.action for run in configs if run.start_from] == ["Eating", "Walking"]
+    looks: list[list[str]] = []
+    statuses = run_sweep(
+        configs,
+        tiny_data,
+        jobs=4,
+        begun=time.time(),
+        on_look=lambda now: looks.append([status.state for status in now]),
+    )
+    assert {status.state for status in statuses} == {"finished"}
+    names = [run_folder(make_config(RunConfig, parameters), tiny_data).name for parameters in without_kernels]
+    starts = [(number, parameters.get("start_from")) for number, parameters in enumerate(without_kernels)]
+    tuned = [(number, start) for number, start in starts if start]
+    assert len(tuned) == 2
+    assert all(names.index(start) < number for number, start in tuned)
+    assert sorted(map(repr, without_kernels)) == sorted(repr(parameters_of(run)) for run in configs), "each once"
+    assert looks[-1] == ["finished"] * len(configs)
+
+
+def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
+    prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = sweep.execute_training
+
+    def fail_baseline(folder: Path, parameters: dict) -> bool:
+        return execute(folder, {**parameters, "action": "Sitting"} if parameters["action"] == "All" else parameters)
+
+    monkeypatch.setattr(sweep, "execute_training", fail_baseline)
+    config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Walking", **BEYOND})
+    chosen = [run for run in study_runs(config, tiny_data) if run.train_share == 1]
+    statuses = run_sweep(chosen, tiny_data, jobs=2, begun=time.time())
+    assert [(status.config.action, status.state) for status in statuses] == [
+        ("All", "failed"),
+        ("Walking", "finished"),
+        ("Walking", "failed"),
+    ]
+    assert "parameter start_from: there is no run" in statuses[2].error
+
+
+def test_a_notebook_that_leaves_no_run_has_failed(
+    prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "execute_training", lambda *_: True)
+    statuses = run_sweep(tiny_plan(tiny_data)[:1], tiny_data, jobs=1, begun=time.time())
+    assert [(status.state, status.error) for status in statuses] == [("failed", sweep.NOTHING_LEFT)]
+    with pytest.raises(SweepFailed, match=f"1 of 1 runs failed:\n- All, {NAMED}: its notebook ended without"):
+        raise_failures(statuses)
+
+
+def test_what_an_older_process_left_is_not_progress(prepared: Path, tiny_data: PoseDataset) -> None:
+    (status, *_) = first_look(tiny_plan(tiny_data), tiny_data)
+    status.folder.mkdir(parents=True)
+    progress = status.folder / "progress.json"
+    progress.write_text(
+        '{"windows": 30, "total": 120, "epoch": 0.5, "epochs": 2.0, "train_mpjpe": 81.25, "seconds": 8.0, "at": 1000.0}'
+    )
+    (waiting,) = look_again([status], begun=2000.0)
+    assert (waiting.state, waiting.share) == ("waiting", 0)
+    (training,) = look_again([status], begun=500.0)
+    assert (training.state, training.share, training.seconds) == ("training", 0.25, 8.0)
+    assert (training.epochs, training.loss) == ("0.5 of 2.0", 81.25)
+    assert training.seconds_left == pytest.approx(24)
+    progress.write_text(
+        '{"windows": 120, "total": 120, "epoch": 2, "epochs": 2, "train_mpjpe": 70, "seconds": 9.0, "at": 1000.0}'
+    )
+    assert look_again([status], begun=500.0)[0].state == "testing"
+
+
+def test_a_failure_crosses_processes() -> None:
+    error = pickle.loads(pickle.dumps(NotebookFailed(Path("out.ipynb"), "ValueError: no", refused=True)))
+    assert (error.output, error.reason, error.refused) == (Path("out.ipynb"), "ValueError: no", True)
+    assert str(error) == "ValueError: no\nThe executed notebook, with the traceback: out.ipynb"
+
+
+def test_a_notebook_that_refuses_its_input_says_only_why(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise NotebookFailed(Path("out.ipynb"), "ValueError: no", refused=False)
+
+    monkeypatch.setattr("pose3d_lib.kernels.execute_notebook", fail)
+    ended = call("run", "01_data_prep", "-p", "scale", "tiny")
+    assert ended.code == 1
+    assert ended.err == "error: ValueError: no\nThe executed notebook, with the traceback: out.ipynb\n"
+
+
+def test_jobs_are_as_asked_for_or_as_many_as_the_cores_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    for changes, jobs in (({}, 8), ({"jobs": 3}, 3), ({"threads": 2}, 4), ({"threads": 0}, 1), ({"threads": 16}, 1)):
+        assert count_jobs(make_config(StudyConfig, {**TINY, **changes})) == jobs
+    with pytest.raises(InputError, match="parameter jobs"):
+        make_config(StudyConfig, {"jobs": -1})
+
+
+def statuses_by_hand() -> list[RunStatus]:
+    settings = {"scale": "tiny", "preset": "tiny", "device": "cpu"}
+    configs = [make_config(RunConfig, {**settings, "action": action}) for action in ("All", "Eating", "Sitting")]
+    return [RunStatus(config, Path(config.action), "waiting", 0.0, 1000) for config in configs]
+
+
+def states(*changes: dict) -> list[RunStatus]:
+    return [replace(status, **change) for status, change in zip(statuses_by_hand(), changes, strict=True)]
+
+
+FINISHED = {"state": "finished", "share": 1.0, "seconds": 61.5}
+HALFWAY = {"state": "training", "share": 0.5, "seconds": 30.0}
+FAILED = {"state": "failed", "error": "[Errno 28] No space left on device\nThe executed notebook: x"}
+REUSED = {"state": "reused", "share": 1.0}
+
+
+def test_on_no_terminal_a_line_is_written_as_each_run_ends() -> None:
+    file = io.StringIO()
+    with RunBoard(Console(file=file, width=80), begun=time.time() - 100) as board:
+        board.show(states({}, {}, {}))
+        board.show(states(HALFWAY, {}, {}))
+        assert file.getvalue() == ""
+        board.show(states(FINISHED, HALFWAY, {}))
+        board.show(states(FINISHED, FAILED, HALFWAY))
+        board.show(states(FINISHED, FAILED, HALFWAY))
+        board.show(states(FINISHED, FAILED, FINISHED))
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 3
+    assert re.fullmatch(r"\[  1/3\] All, seed 0 +finished +61\.5 s training  about \d+:\d\d left", lines[0])
+    assert re.match(r"\[  2/3\] Eating, seed 0 +failed ", lines[1])
+    assert lines[1].endswith("  [Errno 28] No space left on device")
+    assert re.match(r"\[  3/3\] Sitting, seed 0 +finished ", lines[2])
+    assert "\x1b" not in file.getvalue()
+
+
+def test_a_terminal_is_redrawn_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    file = io.StringIO()
+    with RunBoard(Console(force_terminal=True, file=file, width=100), begun=time.time() - 100) as board:
+        board.show(states({}, {}, {}))
+        first = file.getvalue()
+        board.show(states(REUSED, HALFWAY, {}))
+        second = file.getvalue().removeprefix(first)
+        board.show(states(REUSED, FAILED, FINISHED))
+        third = file.getvalue().removeprefix(first + second)
+    for drawn in (second, third):
+        assert drawn.count("\x1b[1A") >= 3, "the cursor goes back up before drawing"
+        for action in ("All", "Eating", "Sitting"):
+            assert drawn.count(action) == 1
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", second)
+    assert "1 of 3 runs, 1:40 so far, about" in plain
+    assert re.search(r"Eating, seed 0 .* training +0:30 +0:30", plain)
+    assert "3 of 3 runs" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", third)
+    assert re.search(r"\x1b\[[0-9;]*31m\s*failed", third), "red"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_name_in_brackets_is_no_style(terminal: bool) -> None:
+    file = io.StringIO()
+    with RunBoard(Console(force_terminal=terminal, file=file, width=100), begun=time.time()) as board:
+        for status in statuses_by_hand():
+            config = status.config.model_copy(update={"action": "[red]walk[/red]"})
+            board.show([replace(status, config=config, **FINISHED)])
+    assert "[red]walk[/red]" in file.getvalue()
+
+
+def test_time_left_is_that_of_what_this_sweep_did_itself() -> None:
+    assert seconds_left(states({}, {}, {}), elapsed=10) is None
+    assert seconds_left(states(FINISHED, HALFWAY, {}), elapsed=30) == pytest.approx(30)
+    assert seconds_left(states(REUSED, HALFWAY, {}), elapsed=30) == pytest.approx(90)
+    assert seconds_left(states(FINISHED, FAILED, FINISHED), elapsed=30) == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (None, ""),
+        (0, "0:00"),
+        (9.99, "0:09"),
+        (60, "1:00"),
+        (125.7, "2:05"),
+        (3599.9, "59:59"),
+        (3600, "1:00:00"),
+        (3725, "1:02:05"),
+        (360_000, "100:00:00"),
+    ],
+)
+def test_clock(seconds: float | None, shown: str) -> None:
+    assert clock(seconds) == shown
+
+
+def test_the_table_of_a_sweep(prepared: Path, tiny_data: PoseDataset) -> None:
+    configs = tiny_plan(tiny_data)
+    run = execute_run(configs[1], tiny_data)
+    all_, sitting, walking = first_look(configs, tiny_data)
+    failed = replace(walking, state="failed", error="first line\nsecond line")
+    table = sweep_table([all_, sitting, failed])
+    assert table.run.tolist() == [f"{action}, {NAMED}" for action in ("All", "Sitting", "Walking")]
+    assert table.state.tolist() == ["waiting", "reused", "failed"]
+    assert table["folder or error"].tolist() == ["", run.folder.name, "first line"]
+    assert table["own test MPJPE [mm]"].isna().tolist() == [True, False, True]
+    assert table["own test MPJPE [mm]"][1] == run.actions.mpjpe["Sitting"]
+    assert table["t"][1] == run.timing["t"]

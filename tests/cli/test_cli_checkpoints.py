@@ -1,0 +1,216 @@
+"""`pose3d checkpoint ...`: from VideoPose3D's file to a model of ours and back, by what a person types and reads."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.model_files import load_model, open_model, read_card
+from pose3d_lib.parameters import make_config
+from pose3d_lib.skeleton import COCO_17
+from tests.helpers.console import Called
+from tests.helpers.published_network import published_network, state_of, write_checkpoint
+
+SETTINGS = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def call(outputs: Path, console: Called) -> Called:
+    """`pose3d checkpoint ...` within this process: exit code, what it printed, what it printed as errors."""
+    return partial(console, "checkpoint")
+
+
+@pytest.fixture
+def theirs(outputs: Path, tmp_path: Path) -> Path:
+    """A checkpoint of 27 frames with a trajectory."""
+    pose, root = published_network((3, 3, 3)), published_network((3, 3, 3), joints_out=1)
+    return write_checkpoint(tmp_path / "theirs.bin", pose, root, legacy=True)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
+        return execute_run(make_config(RunConfig, {**SETTINGS, "action": "Eating"}), tiny_data).folder
+
+
+@pytest.fixture
+def run(trained: Path, outputs: Path) -> str:
+    """The name of a finished run among the outputs."""
+    return Path(shutil.copytree(trained, outputs / "runs" / trained.name)).name
+
+
+def test_a_checkpoint_is_imported_and_found_by_its_name(call: Called, theirs: Path, outputs: Path) -> None:
+    code, out, err = call("import", "theirs.bin")
+    assert (code, err) == (0, "")
+    file = outputs / "models" / "theirs.safetensors"
+    assert f"written: {file}\n`pose3d checkpoint show theirs.safetensors` says" in out
+    for said in (
+        "theirs\nOrigin: Imported from theirs.bin, a checkpoint of VideoPose3D; its SHA-256 is ",
+        "Network: filter widths 3,3,3, so 27 frames; 16 channels; dropout 0.25; ",
+        "Causality: taken to be not causal; --causal says otherwise.",
+        "Joints that go in: those of h36m, x and y of each, taken for granted; --joints names others, such as coco.",
+        "Licence: What it was trained on is not in the file.",
+    ):
+        assert said in out
+    for name in ("theirs.safetensors", "theirs", str(file)):
+        assert open_model(name).card == read_card(file)
+    assert load_model(file).lifters.trajectory is not None
+
+
+def test_an_imported_model_is_not_replaced_unless_somebody_says_so(call: Called, theirs: Path, outputs: Path) -> None:
+    assert call("import", "theirs.bin")[0] == 0
+    before = (outputs / "models" / "theirs.safetensors").read_bytes()
+    code, _, err = call("import", "theirs.bin", "--causal")
+    assert code == 2
+    assert "theirs.safetensors: is already there; give another name, or --overwrite" in err
+    assert (outputs / "models" / "theirs.safetensors").read_bytes() == before
+    code, out, _ = call("import", "theirs.bin", "--causal", "--overwrite")
+    assert code == 0
+    assert "Causality: causal, as given." in out
+    assert open_model("theirs").lifters.pose.causal
+
+
+def test_what_the_file_does_not_say_is_given(call: Called, theirs: Path) -> None:
+    given = (
+        "--joints",
+        "coco",
+        "--joints-out",
+        "h36m",
+        "--keypoints",
+        "yolo",
+        "--fps",
+        "29.97",
+        "--to",
+        "sub/mine.safetensors",
+    )
+    code, out, err = call("import", "theirs.bin", *given)
+    assert (code, err) == (0, "")
+    assert "`pose3d checkpoint show sub/mine.safetensors`" in out
+    card = read_card(Path("sub/mine.safetensors"))
+    assert (card.layout, card.keypoints, card.fps) == (COCO_17, "yolo", (29.97,))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("import", "nobody.bin"), "nobody.bin: there is no such file"),
+        (("import", "theirs.bin", "--joints", "moco"), "unknown layout of joints that go in 'moco': did you mean coco"),
+        (
+            ("import", "theirs.bin", "--dense"),
+            "none of a network with odd filter widths that is dense; give no --dense",
+        ),
+        (("import", "theirs.bin", "--to", "mine.bin"), "--to mine.bin: a model's file is called something.safetensors"),
+        (("import", "theirs.bin", "--fps", "0"), "Invalid value for '--fps'"),
+        (("show", "nobody.bin"), "nobody.bin: there is no such file, "),
+        (("show", "thiers.bin"), "did you mean theirs.bin? "),
+        (("export", "theirs.bin", "mine.pt"), "mine.pt: what is it to be?"),
+        (("export", "nobody", "mine.bin"), "there is no run with 'nobody' in the name"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_done_is_refused_with_the_reason(
+    arguments: tuple, said: str, call: Called, theirs: Path
+) -> None:
+    before = set(Path().rglob("*"))
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+    assert set(Path().rglob("*")) == before
+
+
+def test_a_hostile_file_is_refused_and_nothing_is_written(call: Called, outputs: Path, tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple:
+            return exec, ("open('harm', 'w')",)
+
+    torch.save({"model_pos": state_of(published_network((3,))), "random_state": Evil()}, tmp_path / "evil.bin")
+    for arguments in (("import", "evil.bin"), ("show", "evil.bin"), ("export", "evil.bin", "mine.bin")):
+        code, _, err = call(*arguments)
+        assert code == 2
+        assert "exec, which is code; refused" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["evil.bin"]
+
+
+def test_a_run_is_exported_for_videopose3d_with_its_card(call: Called, run: str, tmp_path: Path) -> None:
+    code, out, err = call("export", run, "ours.bin")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:3] == [
+        "written: ours.bin",
+        "written: ours.md",
+        "licence: Trained on synthetic data, which a program made: nobody was filmed, and no terms of data apply.",
+    ]
+    assert f"\npython run.py -k simulated -arc 3,3,3 -ch 8 -c {tmp_path} --evaluate ours.bin\n" in out
+    content = torch.load("ours.bin", weights_only=True)
+    assert "model_traj" not in content
+    assert content["epoch"] == round(open_model(run).card.epochs)
+    text = Path("ours.md").read_text()
+    assert text.startswith(f"# {run}\n")
+    assert "- actions: Eating\n" in text
+    assert "## Errors on synthetic-tiny, test subjects S9, S11" in text
+
+
+def test_a_model_s_file_carries_all_that_the_run_s_card_says(call: Called, run: str) -> None:
+    code, out, _ = call("export", run, "ours.safetensors")
+    assert code == 0
+    assert "run.py" not in out
+    assert read_card(Path("ours.safetensors")) == open_model(run).card
+    assert Path("ours.md").is_file()
+
+
+def test_an_exported_card_is_not_replaced_either(call: Called, run: str) -> None:
+    Path("ours.md").write_text("mine")
+    code, _, err = call("export", run, "ours.bin")
+    assert code == 2
+    assert "ours.md: is already there" in err
+    assert Path("ours.md").read_text() == "mine"
+    assert not Path("ours.bin").exists()
+
+
+def test_the_card_is_shown_of_runs_files_and_checkpoints(call: Called, run: str, theirs: Path) -> None:
+    code, out, _ = call("show", run[-10:])
+    assert code == 0
+    for said in (
+        f"{run}\nOrigin: Trained by pose3d-lib ",
+        "\nTrained on\n\ndata: synthetic-tiny",
+        "action: Eating\n",
+        "| Eating ",
+    ):
+        assert said in out
+    code, out, _ = call("show", "theirs.bin")
+    assert code == 0
+    assert "Trained on: nobody knows here\nTrained for: 80 epochs of its own frames\nErrors: nobody knows here; " in out
+
+
+def test_the_chapter_shows_what_is_printed(call: Called, outputs: Path, tmp_path: Path) -> None:
+    chapter = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    imported, exported = (part.partition("```")[0] for part in chapter.split("```text\n")[1:3])
+    write_checkpoint(tmp_path / "pretrained_h36m_cpn.bin", published_network((3,) * 5, channels=8))
+    for shown, arguments in (
+        (imported, ("import", "pretrained_h36m_cpn.bin")),
+        (exported, ("export", "pretrained_h36m_cpn", "ours.bin")),
+    ):
+        code, out, err = call(*arguments)
+        assert (code, err) == (0, "")
+        out = out.replace(
+            "8 channels; dropout 0.25; 2,443 parameters", "1024 channels; dropout 0.25; 16,952,371 parameters"
+        )
+        out = out.replace("-ch 8", "-ch 1024").replace(str(outputs.parent), "...").replace("-c ...", "-c /home/me")
+        assert len(out.splitlines()) == len(shown.splitlines())
+        for line, said in zip(out.splitlines(), shown.splitlines(), strict=True):
+            start, _, end = said.partition("...")
+            assert line.startswith(start)
+            assert line.endswith(end)

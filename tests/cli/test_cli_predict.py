@@ -1,0 +1,101 @@
+"""`pose3d predict`: a model and keypoints in, files out; what is wrong is refused before anything is made."""
+
+import re
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pose3d_lib.model_files import save_model
+from tests.helpers import detection_files
+from tests.helpers.console import Called
+from tests.helpers.made_up_models import made_up_model
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, tiny_outputs: Path, tiny_data, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "nowhere"))
+    shutil.copytree(tiny_outputs / "data", tmp_path / "outputs" / "data")
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def call(console: Called, outputs: Path) -> Called:
+    """`pose3d predict ...` within this process: exit code, what it printed, what it printed as errors."""
+    return partial(console, "predict")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    save_model(made_up_model(3, 3, 3), tmp_path / "model.safetensors")
+    return str(tmp_path / "model.safetensors")
+
+
+def test_a_video_becomes_files_and_where_they_are_is_said(call: Called, model: str, tmp_path: Path) -> None:
+    video = detection_files.write_json(tmp_path / "phone.json", detection_files.mediapipe(detection_files.walk(12)))
+    given = ("-p", "image_size", "1000x800", "-p", "fps", "30")
+    code, out, err = call(model, str(video), *given, "--format", "csv,npz", "--output", str(tmp_path / "out"))
+    assert (code, err) == (0, "")
+    files = [Path(file) for file in re.findall(r"^written: (.*)$", out, re.MULTILINE)]
+    assert [file.name for file in files] == ["poses.csv", "poses.npz", "sheet.png", "player.html"]
+    assert sorted(files) == sorted((tmp_path / "out").iterdir())
+    assert "Lifting 12 frames in 1 clip of phone, keypoints 'h36m'." in out
+    assert out.count("\nWarning: ") == 3
+    assert "\nWarning: interpolated keypoints: " in out  # the made-up walk goes along straight lines
+    table = pd.read_csv(files[0])
+    assert table.frame.tolist() == list(range(12))
+    np.testing.assert_allclose(table.time, np.arange(12) / 30, atol=1e-5)
+    with np.load(files[1], allow_pickle=False) as poses:
+        np.testing.assert_allclose(table.LWrist_y, poses["positions"][:, 13, 1], atol=1e-5)
+
+
+def test_files_are_kept_unless_they_may_be_overwritten(call: Called, model: str, outputs: Path) -> None:
+    given = (model, "synthetic", "-p", "scale", "tiny", "-p", "clips", "2", "-p", "subjects", "S1")
+    assert call(*given)[0] == 0
+    (folder,) = (outputs / "predictions").iterdir()
+    times = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+    code, out, err = call(*given)
+    assert code == 2
+    assert f"error: {folder / 'poses.npz'}: is already there; choose another folder, or say overwrite" in err
+    assert "written" not in out
+    assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == times
+    assert call(*given, "--overwrite")[0] == 0
+    assert all(file.stat().st_mtime_ns > times[file] for file in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing.safetensors", "synthetic"), "nothing.safetensors: there is no such file"),
+        (("no-such-run", "synthetic"), "there is no run with 'no-such-run' in the name"),
+        (("newest", "synthetic", "-p", "scale", "tiny"), "no finished run of action All on synthetic"),
+        (("MODEL", "human"), "unknown dataset 'human'"),
+        (("MODEL", "synthetic", "-p", "colour", "red"), "unknown parameter 'colour'"),
+        (("MODEL", "synthetic", "-p", "output", "here"), "parameter output: give it as an argument or an option"),
+        (("MODEL", "synthetic", "--format", "xlsx"), "unknown format 'xlsx'"),
+        (
+            ("MODEL", "synthetic", "-p", "scale", "tiny", "-p", "subjects", "S2"),
+            "unknown subject of synthetic-tiny 'S2'",
+        ),
+        (("MODEL", "synthetic", "-p", "scale", "tiny", "-p", "keypoints", "cpn"), "unknown keypoints"),
+        (("MODEL",), "Missing argument 'DATASET'"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_nothing_is_made(
+    arguments: tuple[str, ...], said: str, call: Called, model: str, outputs: Path
+) -> None:
+    code, out, err = call(*(model if word == "MODEL" else word for word in arguments))
+    assert code == 2
+    assert said in err
+    assert "Lifting" not in out
+    assert sorted(path.name for path in outputs.iterdir()) == ["data"]
+
+
+def test_help_says_what_may_stand_for_a_model(call: Called) -> None:
+    code, out, _ = call("--help")
+    assert code == 0
+    assert "newest" in out

@@ -1,0 +1,403 @@
+"""`pose3d runs ...`: what a person at a terminal and a script get of runs in every state."""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from filelock import SoftFileLease
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pose3d_lib import run_summary, verification
+from pose3d_lib.cli_runs import runs as group
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.inventory import look_at
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.parameters import make_config
+from pose3d_lib.run_files import RESULT_FORMAT
+from pose3d_lib.run_summary import describe_run, last_lines, start_parameters
+from tests.helpers.listed_runs import LONG_AGO, name_of, set_age, write_folder
+
+Called = Callable[..., Result]
+
+SETTINGS = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two finished runs, not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
+        configs = [make_config(RunConfig, {**SETTINGS, "action": "Sitting", "seed": seed}) for seed in (0, 1)]
+        return [execute_run(config, tiny_data).folder for config in configs]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, tiny_outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of runs, beside the prepared tiny dataset."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "data").symlink_to(tiny_outputs / "data")
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def sound(runs: Path, trained: list[Path]) -> list[Path]:
+    """Copies of the finished runs."""
+    return [Path(shutil.copytree(folder, runs / folder.name)) for folder in trained]
+
+
+@pytest.fixture
+def call() -> Called:
+    def called(*arguments: str) -> Result:
+        return CliRunner().invoke(group, arguments, catch_exceptions=False)
+
+    return called
+
+
+def test_list_shows_a_line_per_run_and_counts_them(runs: Path, call: Called) -> None:
+    write_folder(runs, name_of(0), mpjpe=42.125)
+    write_folder(runs, name_of(1, "Sitting"), action="Sitting", finished=False)
+    write_folder(runs, name_of(2), result_format=RESULT_FORMAT + 1)
+    done = call("list")
+    assert done.exit_code == 0
+    head, first, newer, unfinished, last = done.output.splitlines()
+    assert head.split()[:3] == ["name", "state", "progress"]
+    assert re.match(rf"{name_of(0)} +finished +100 % +42\.1[23] +\S+ k?B +2026-11-22", first)
+    assert re.search(r"other version .* format 4, newer than 3$", newer)
+    assert re.match(rf"{name_of(1, 'Sitting')} +unfinished +33 % +\d+ B .*no checkpoint$", unfinished)
+    assert last.startswith(f"3 in {runs}, ")
+    assert last.endswith(": 1 finished, 1 unfinished, 1 other version")
+
+
+def test_list_chooses_and_sorts(runs: Path, call: Called) -> None:
+    for number, mpjpe in enumerate((30.0, 10.0, 20.0)):
+        write_folder(runs, name_of(number), mpjpe=mpjpe)
+    write_folder(runs, name_of(3), finished=False)
+    write_folder(runs, name_of(4, "Sitting"), action="Sitting")
+    chosen = call("list", "--state", "finished", "--action", "Eating", "--sort", "error").output.splitlines()
+    assert [line.split()[0] for line in chosen[1:-1]] == [name_of(1), name_of(2), name_of(0)]
+    assert chosen[-1].startswith("3 of 5 in ")
+    both = json.loads(call("list", "--state", "unfinished", "--state", "finished", "--json").output)
+    assert len(both) == 5
+    with pytest.raises(InputError, match="unknown action 'eating': did you mean Eating"):
+        call("list", "--action", "eating")
+    assert call("list", "--state", "done").exit_code == 2
+
+
+def test_list_without_any_run_says_so_and_gives_an_empty_array(runs: Path, call: Called) -> None:
+    assert call("list").output == f"0 in {runs}, 0 B\n"
+    assert json.loads(call("list", "--json").output) == []
+    runs.rmdir()
+    assert call("list", "--action", "Eating").output == f"0 in {runs}, 0 B\n"
+
+
+def test_show_tells_everything_about_a_finished_run(sound: list[Path], call: Called) -> None:
+    folder = sound[0]
+    done = call("show", folder.name[-10:])
+    assert done.exit_code == 0
+    metrics = json.loads((folder / "metrics.json").read_text())
+    provenance = json.loads((folder / "provenance.json").read_text())
+    for said in (
+        f"State: finished, MPJPE {metrics['actions']['Sitting']['mpjpe']:.2f} mm on Sitting, finished 2",
+        f"Folder: {folder}, ",
+        f"Weights: {folder / 'model.safetensors'}",
+        "action: Sitting\nseed: 0\nscale: tiny\n",
+        "channels: 8\n",
+        "evaluate_at: none\n",
+        f"Dataset: synthetic-tiny, fingerprint {provenance['dataset']['fingerprint'][:10]}; synthetic, nobody was filmed",
+        "| Sitting (its own) ",
+        f"{metrics['action_wise']['mpjve']:.2f}",
+        "training [s] ",
+        f"processor: {provenance['processor']}",
+        f"torch: {provenance['packages']['torch']}",
+        "it is read and not trained again:\npose3d run 02_train -p ",
+    ):
+        assert said in done.output
+    for unsaid in ("lr_decay_per", "dropout", "End of"):
+        assert unsaid not in done.output
+
+
+def test_the_command_that_show_gives_makes_the_same_run(sound: list[Path], call: Called) -> None:
+    output = call("show", sound[1].name).output
+    (line,) = [line for line in output.splitlines() if line.startswith("pose3d run 02_train")]
+    words = shlex.split(line)[3:]
+    assert words[::3] == ["-p"] * (len(words) // 3)
+    config = make_config(RunConfig, dict(zip(words[1::3], words[2::3], strict=True)))
+    assert config.model_dump(mode="json") == json.loads((sound[1] / "config.json").read_text())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    changes=st.fixed_dictionaries(
+        {},
+        optional={
+            "filter_widths": st.lists(st.sampled_from([1, 3, 5]), min_size=1, max_size=4).map(tuple),
+            "lr": st.floats(1e-9, 1.0),
+            "train_share": st.floats(0.001, 1.0),
+            "causal": st.booleans(),
+            "with_actions": st.lists(st.sampled_from(["Walk Dog", "Ünïcode", "x;y"]), unique=True).map(tuple),
+            "evaluate_at": st.lists(st.floats(0.001, 64), max_size=3, unique=True).map(tuple),
+            "bn_decay_per": st.sampled_from(["epoch", "unit_epoch"]),
+            "leave_out": st.lists(st.sampled_from(["S1/Walking/0", "drifting"]), max_size=2).map(tuple),
+            "fps": st.none() | st.floats(1, 100),
+            "seed": st.integers(0, 2**31 - 1),
+        },
+    )
+)
+def test_start_parameters_make_the_same_config_again(changes: dict) -> None:
+    config = RunConfig(action="Eating", **changes)
+    given = start_parameters(config)
+    assert all(isinstance(value, str) and "[" not in value for value in given.values())
+    assert make_config(RunConfig, given) == config
+
+
+def test_no_command_is_given_that_would_make_another_run(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_folder(runs)
+    entry = look_at(str(folder), time.time())
+    assert "pose3d run" in dict(describe_run(folder, entry))["If it is started again"]
+    monkeypatch.setattr(run_summary, "start_parameters", lambda config: {"seed": "5"})
+    assert "pose3d run" not in dict(describe_run(folder, entry))["If it is started again"]
+
+
+@pytest.mark.parametrize(
+    ("made", "state", "outcome"),
+    [
+        ({"finished": False}, "unfinished: no checkpoint, 33.3 % trained, last written to 2", "it begins anew:\n"),
+        ({"finished": False, "checkpoint__state": "x"}, "unfinished, 33.3 %", "it goes on from its last checkpoint:\n"),
+        ({"without": ("clips.csv",)}, "damaged: clips.csv: missing, MPJPE 50.00 mm on Eating", "it is refused"),
+        ({"result_format": 2}, "other version: format 2, older than 3", "it is not used"),
+    ],
+)
+def test_show_says_what_happens_if_a_run_is_started_again(
+    runs: Path, call: Called, made: dict, state: str, outcome: str
+) -> None:
+    write_folder(runs, **made)
+    output = call("show", name_of(0)).output
+    assert f"State: {state}" in output
+    assert re.search(rf"If it is started again(: |\n\n){re.escape(outcome)}", output)
+    assert ("pose3d run 02_train" in output) == (state[:5] != "other")
+
+
+def test_show_of_a_running_run_names_who_holds_it(runs: Path, call: Called) -> None:
+    folder = write_folder(runs, finished=False)
+    with SoftFileLease(folder / ".lease", lease_duration=60):
+        output = call("show", folder.name).output
+    assert f"State: running: process {os.getpid()} on " in output
+    assert f"it waits for process {os.getpid()} on " in output
+
+
+def test_show_of_an_unfinished_run_ends_with_the_end_of_its_log(runs: Path, call: Called) -> None:
+    log = "".join(f"2026-11-22 line {number}\n" for number in range(3000)) + "it broke\x1b[31m\n"
+    history = '{"epoch": 1.0}\n{"epoch": 2.0}\n'
+    write_folder(runs, finished=False, run__log=log, history__jsonl=history)
+    output = call("show", name_of(0)).output
+    tail = output.partition("End of run.log\n\n")[2]
+    assert tail.startswith("2026-11-22 line 2991\n")
+    assert "line 2999\nit broke\\x1b[31m\n" in tail
+    assert output.endswith('End of history.jsonl: {"epoch": 2.0}\n')
+
+
+def test_the_end_of_a_log_is_read_however_long_it_is_and_whatever_is_in_it(tmp_path: Path) -> None:
+    log = tmp_path / "run.log"
+    assert last_lines(log, 3) == ""
+    log.write_bytes(b"")
+    assert last_lines(log, 3) == ""
+    log.write_bytes(b"\xff\nlast")
+    assert last_lines(log, 1) == "last"
+    with log.open("r+b") as file:
+        file.truncate(10**11)
+    assert len(last_lines(log, 3)) < 200_000
+    log.unlink()
+    os.mkfifo(log)
+    assert last_lines(log, 3) == ""
+
+
+@pytest.mark.parametrize("name", ["config.json", "provenance.json", "metrics.json", "timing.json"])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"dataset": 3, "packages": [], "resumed": [1, {}]}', '{"actions": {"a": 1}}']
+)
+def test_show_says_what_cannot_be_read_and_shows_the_rest(runs: Path, call: Called, name: str, content: str) -> None:
+    write_folder(runs, **{name.replace(".", "__"): content})
+    done = call("show", name_of(0))
+    assert done.exit_code == 0
+    assert "State: " in done.output
+    assert (f"{name}: not what a run writes" in done.output) == (content == "{")
+    assert (f"{name}: expected an object, found list" in done.output) == (content == "[]")
+    assert ("training [s] 12.5" in done.output) == (name != "timing.json")
+
+
+def test_show_says_where_a_run_was_resumed(runs: Path, call: Called) -> None:
+    provenance = {"format": 3, "resumed": [{"windows": 1000}, {"windows": 2500}], "commit": "abc+"}
+    write_folder(runs, provenance__json=json.dumps(provenance))
+    output = call("show", name_of(0)).output
+    assert "resumed after windows: 1,000, 2,500\n" in output
+    assert "commit: abc+\n" in output
+
+
+def test_show_of_what_is_no_run_says_so(runs: Path, call: Called) -> None:
+    (runs / "notes").mkdir()
+    output = call("show", "notes").output
+    assert "State: not a run: its name does not end in a run's hash\n" in output
+    assert "nothing happens to it" in output
+    with pytest.raises(InputError, match=r"there is no run with 'note5' in the name; did you mean notes\?"):
+        call("show", "note5")
+
+
+def test_clean_says_what_it_would_remove_and_removes_it_only_when_told(runs: Path, call: Called) -> None:
+    folder = write_folder(runs, checkpoint__state="12345")
+    unfinished = write_folder(runs, name_of(1), finished=False)
+    names = sorted(path.name for path in folder.iterdir())
+    dry = call("clean")
+    assert dry.exit_code == 0
+    assert dry.output.splitlines() == [
+        f"would be removed: {folder.name}/checkpoint.state (checkpoint of a finished run, 5 B)",
+        f"5 B would be freed in {runs}; nothing was removed, --yes does it",
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    done = call("clean", "--yes")
+    assert done.output.splitlines() == [
+        f"removed: {folder.name}/checkpoint.state (checkpoint of a finished run, 5 B)",
+        f"5 B freed in {runs}",
+    ]
+    assert unfinished.is_dir()
+    assert call("clean", "--yes").output == f"nothing to remove in {runs}\n"
+    done = call("clean", "--unfinished", "--yes")
+    assert f"removed: {unfinished.name}/ (unfinished, no checkpoint, " in done.output
+    assert not unfinished.exists()
+    assert sorted(path.name for path in folder.iterdir()) == [name for name in names if name != "checkpoint.state"]
+
+
+def test_clean_names_what_it_leaves_alone_and_why(runs: Path, call: Called) -> None:
+    folder = write_folder(runs, finished=False)
+    with SoftFileLease(folder / ".lease", lease_duration=60):
+        output = call("clean", "--unfinished", "--yes").output
+    assert f"left alone: {folder.name}: held by process {os.getpid()} on " in output
+    assert f"nothing to remove in {runs}\n" in output
+
+
+def test_clean_ends_with_exit_code_1_where_something_could_not_be_removed(
+    runs: Path, call: Called, monkeypatch
+) -> None:
+    folder = write_folder(runs, checkpoint__state="12345")
+    set_age(folder, LONG_AGO)
+
+    def refuse(path: Path, **keywords: object) -> None:
+        raise PermissionError(13, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    done = call("clean", "--yes")
+    assert done.exit_code == 1
+    assert "not removed: " in done.output
+    assert "5 B): cannot be removed (Read-only file system)\n0 B freed" in done.output
+
+
+def test_verify_ends_with_exit_code_0_and_says_what_was_checked(sound: list[Path], runs: Path, call: Called) -> None:
+    finished = json.loads((sound[1] / "finished.json").read_text())
+    finished.pop("sha256")
+    (sound[1] / "finished.json").write_text(json.dumps(finished))
+    write_folder(runs, finished=False)
+    write_folder(runs, name_of(1), result_format=2)
+    done = call("verify", "--sample", "2")
+    assert done.exit_code == 0
+    assert f"files: 2 runs in {runs}, 0 of them wrong, 1 of them without checksums" in done.output
+    for folder in sound:
+        assert f"tested again: {folder.name}: every error is the same\n" in done.output
+    assert "preparing" not in done.output
+
+
+def test_verify_tells_all_that_is_wrong_and_ends_with_exit_code_1(sound: list[Path], runs: Path, call: Called) -> None:
+    with (sound[0] / "clips.csv").open("a") as file:
+        file.write("\n")
+    (sound[1] / "timing.json").unlink()
+    done = call("verify")
+    assert done.exit_code == 1
+    assert f"wrong: {sound[0].name}: clips.csv: changed: its sha256 is " in done.output
+    assert f"wrong: {sound[1].name}: timing.json: missing\n" in done.output
+    assert "2 runs" in done.output
+    assert "2 of them wrong\n" in done.output
+    assert "tested again" not in done.output
+    assert "`pose3d runs show NAME` gives the command" in done.output
+
+
+def test_verify_looks_at_the_runs_that_are_named(sound: list[Path], call: Called) -> None:
+    (sound[1] / "clips.csv").write_text("subject\n")
+    done = call("verify", sound[0].name, "--sample", "0")
+    assert (done.exit_code, "tested again" in done.output) == (0, False)
+    assert "files: 1 run in " in done.output
+    assert call("verify", sound[1].name[-10:], "--sample", "0").exit_code == 1
+
+
+def test_verify_refuses_what_is_not_finished_or_not_there(runs: Path, call: Called) -> None:
+    write_folder(runs, finished=False)
+    with pytest.raises(InputError, match=rf"{name_of(0)}: unfinished, and only finished runs of this version"):
+        call("verify", name_of(0))
+    with pytest.raises(InputError, match="there is no run with 'Walking' in the name"):
+        call("verify", "Walking")
+
+
+def change_first_error(folder: Path, factor: float) -> None:
+    """Changes the table and its checksum, as somebody would who wants another result."""
+    clips = pd.read_csv(folder / "clips.csv", dtype={"take": str, "camera": str})
+    clips.loc[0, "mpjpe"] *= factor
+    clips.to_csv(folder / "clips.csv", index=False)
+    finished = json.loads((folder / "finished.json").read_text())
+    finished["sha256"]["clips.csv"] = hashlib.sha256((folder / "clips.csv").read_bytes()).hexdigest()
+    (folder / "finished.json").write_text(json.dumps(finished))
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1 + 5e-7, 0), (1 + 5e-6, 1)])
+def test_verify_finds_errors_that_the_weights_do_not_have(
+    sound: list[Path], call: Called, factor: float, code: int
+) -> None:
+    change_first_error(sound[0], factor)
+    done = call("verify", sound[0].name)
+    assert done.exit_code == code
+    assert "0 of them wrong" in done.output
+    largest = f"{factor - 1:.1e}"
+    if code:
+        assert re.search(rf"wrong: {sound[0].name}: tested again, mpjpe of \S+ differs by {largest} of it", done.output)
+    else:
+        assert f"every error differs by {largest} of it at most (mpjpe of " in done.output
+
+
+def test_verify_says_when_the_data_of_a_run_are_not_there(sound: list[Path], call: Called) -> None:
+    config = json.loads((sound[0] / "config.json").read_text())
+    (sound[0] / "config.json").write_text(json.dumps({**config, "dataset": "nowhere.npz"}))
+    finished = json.loads((sound[0] / "finished.json").read_text())
+    finished["sha256"].pop("config.json")
+    (sound[0] / "finished.json").write_text(json.dumps(finished))
+    done = call("verify", sound[0].name)
+    assert done.exit_code == 1
+    assert "0 of them wrong" in done.output  # where the data lie is no part of what a run is
+    assert f"wrong: {sound[0].name}: cannot be tested again: " in done.output
+    assert "nowhere.npz: there is no such file or folder" in done.output
+    assert "--sample 0 leaves the test out" in done.output
+    assert call("verify", sound[0].name, "--sample", "0").exit_code == 0
+
+
+def test_verify_goes_on_where_a_run_vanishes_meanwhile(sound: list[Path], call: Called, monkeypatch) -> None:
+    check_files = verification.check_files
+
+    def remove_after(folder: Path) -> tuple[list[str], bool]:
+        found = check_files(folder)
+        if folder == sound[0]:
+            shutil.rmtree(folder)
+        return found
+
+    monkeypatch.setattr(verification, "check_files", remove_after)
+    done = call("verify", "--sample", "2")
+    assert done.exit_code == 1
+    assert f"wrong: {sound[0].name}: cannot be tested again: " in done.output
+    assert f"tested again: {sound[1].name}: every error is the same" in done.output

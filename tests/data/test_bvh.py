@@ -1,0 +1,633 @@
+"""BVH folders to a `PoseDataset`: names, units, upward axis, frame rates, placing, and what is said of each."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pose3d_lib.cameras import view
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.doctor import Finding, check_dataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.skeleton import H36M_17
+from pose3d_lib.sources import bvh, open_dataset
+from pose3d_lib.sources.bvh.file import parse_bvh
+from pose3d_lib.sources.bvh.joints import shipped_mappings
+from pose3d_lib.sources.bvh.motion import leg_lengths, read_motion, resample
+from pose3d_lib.sources.bvh.names import match, name_files
+from pose3d_lib.sources.placing import NEAREST, cut_to_fit, nearest_depth
+from pose3d_lib.sources.spec import DataSpec
+from tests.helpers.bvh_texts import ANKLE_HEIGHT, PERSON, ROOT_CHANNELS, TURNS, bvh_text, walk, write_person
+
+INDEX = H36M_17.index
+TAKES = ("walk_ann_1", "walk_ben_1", "sit_ann_1", "sit_ben_1", "sit_ben_2")
+PATTERN = "{action}_{subject}_{take}.bvh"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for seed, name in enumerate(TAKES):
+        write_person(tmp_path / f"{name}.bvh", 20 + seed, seed=seed)
+    return tmp_path
+
+
+def read(path: Path, **parameters) -> PoseDataset:
+    spec = DataSpec(dataset=str(path), **{"pattern": PATTERN, **parameters})
+    bvh.find(spec, path)
+    return bvh.read(spec, path, lambda line: None)
+
+
+def world(data: PoseDataset, take: int = 0) -> np.ndarray:
+    return data.world(data.clips.iloc[4 * take])
+
+
+def takes(data: PoseDataset) -> list[str]:
+    return ["/".join(key) for key in data.clips[["subject", "action", "take"]].drop_duplicates().to_numpy()]
+
+
+def notes(data: PoseDataset) -> str:
+    return "\n".join(data.notes)
+
+
+def test_a_folder_and_a_single_file_are_recognised(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert bvh.recognise(folder)
+    assert bvh.recognise(folder.parent)
+    assert bvh.recognise(folder / "walk_ann_1.bvh")
+    empty = tmp_path_factory.mktemp("empty")
+    (empty / "notes.txt").touch()
+    assert not bvh.recognise(empty)
+    assert not bvh.recognise(empty / "notes.txt")
+
+
+def write_zip(path: Path, folder: Path, *, top: str = "") -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*.bvh")):
+            archive.write(file, top + file.relative_to(folder).as_posix())
+        archive.writestr(f"__MACOSX/{top}._x.bvh", b"no BVH")
+    return path
+
+
+@pytest.mark.parametrize("top", ["", "mine/"])
+def test_a_zip_gives_the_same_dataset_as_the_folder_in_it(top: str, folder: Path, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "mine.ZIP", folder, top=top)
+    assert bvh.recognise(path)
+    assert bvh.find(DataSpec(pattern=PATTERN), path).files == (path,)
+    assert bvh.list_actions(DataSpec(pattern=PATTERN), path) == read(folder).actions
+    np.testing.assert_array_equal(read(path).positions, read(folder).positions)
+    assert takes(read(path)) == takes(read(folder))
+
+
+@pytest.mark.parametrize("top", ["", "mine/"])
+def test_takes_csv_names_the_files_of_a_zip_too(top: str, folder: Path, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "mine.zip", folder, top=top)
+    names = sorted(file.name for file in folder.glob("*.bvh"))
+    rows = ["file,subject,action,take", *(f"{name},{'ab'[place % 2]},go,{place}" for place, name in enumerate(names))]
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{top}takes.csv", "\n".join(rows))
+    data = read(path, pattern="")
+    assert data.actions == ("go",)
+    assert "Subjects, actions and takes are named by takes.csv." in data.notes
+    assert bvh.find(DataSpec(), path).files == (path,)
+
+
+def test_a_zip_with_a_damaged_file_is_refused_by_its_name_and_a_bomb_at_once(folder: Path, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "mine.zip", folder)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(next(name for name in archive.namelist() if name.endswith("walk_ben_1.bvh")))
+    spoilt = bytearray(path.read_bytes())
+    spoilt[info.header_offset + 300] ^= 255
+    path.write_bytes(spoilt)
+    with pytest.raises(InputError, match=r"mine\.zip.*walk_ben_1\.bvh"):
+        read(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("walk_ann_1.bvh", bytes(120_000_000))
+    assert bvh.recognise(path)
+    with pytest.raises(InputError, match=r"mine\.zip: unpacks to far more"):
+        read(path)
+
+
+def test_other_files_of_a_folder_are_named(folder: Path) -> None:
+    (folder / "walk_ann_1.bvh").rename(folder / "walk_ann_1.BVH")
+    (folder / "readme.txt").write_text("mine")
+    data = read(folder)
+    assert "ann/walk/1" in takes(data)
+    assert "Passed over, as they are no BVH files: readme.txt." in notes(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_takes_csv_may_have_semicolons_and_another_encoding(encoding: str, folder: Path) -> None:
+    rows = ["file;subject;action;take", *(f"{file.name};anna;go;{n}" for n, file in enumerate(folder.glob("*.bvh")))]
+    (folder / "takes.csv").write_text("\n".join(rows), encoding=encoding)
+    assert bvh.list_actions(DataSpec(), folder) == ("go",)
+
+
+def test_the_pattern_that_is_advised_for_files_deep_in_folders_reads_them(folder: Path, tmp_path: Path) -> None:
+    for place, file in enumerate(sorted(folder.glob("*.bvh"))):
+        deep = tmp_path / "more" / "deep" / "er" / "ab"[place % 2] / "walk" / f"{place}.bvh"
+        deep.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, deep)
+    with pytest.raises(InputError) as refusal:
+        read(tmp_path / "more", pattern="")
+    advised = re.search(r"`pattern` '([^']+)'", str(refusal.value))[1]
+    assert takes(read(tmp_path / "more", pattern=advised))[:2] == ["a/walk/0", "a/walk/2"]
+
+
+def test_a_folder_becomes_clips_of_four_cameras_in_metres(folder: Path) -> None:
+    data = read(folder)
+    assert takes(data) == ["ann/sit/1", "ben/sit/1", "ben/sit/2", "ann/walk/1", "ben/walk/1"]
+    assert len(data.clips) == 20
+    assert (data.train_subjects, data.test_subjects) == (("ann",), ("ben",))
+    assert not data.synthetic
+    assert set(data.clips.fps) == {30.0}
+    assert "by mapping '100style'" in notes(data)
+    assert "0.01 m (cm, as the legs tell)" in notes(data)
+    assert "0.80 to 0.80 m" in notes(data)
+    assert "y points upwards" in notes(data)
+    assert bvh.list_actions(DataSpec(pattern=PATTERN), folder) == data.actions
+    np.testing.assert_allclose(leg_lengths(world(data)), 0.8, atol=1e-5)
+
+
+def test_the_person_stands_upright_with_left_and_right_where_they_belong_and_faces_where_it_walks(folder: Path) -> None:
+    person = world(read(write_person(folder / "one" / "go_x_1.bvh", 30), pattern="", joints="100style"))
+    right = person[:, INDEX("RHip")] - person[:, INDEX("LHip")]
+    forward = np.cross([0, 0, 1], right)
+    forward /= np.linalg.norm(forward, axis=1, keepdims=True)
+    steps = ((person[1:, 0] - person[:-1, 0]) * forward[1:]).sum(axis=1)
+    np.testing.assert_allclose(steps, 0.02, atol=1e-3)
+    assert (person[:, INDEX("Head"), 2] > person[:, INDEX("Thorax"), 2] + 0.2).all()
+    assert (person[:, INDEX("Hip"), 2] > person[:, INDEX("LFoot"), 2] + 0.5).all()
+
+
+def test_2d_is_the_projection_of_3d_and_the_simulated_errors_differ_by_seed(folder: Path) -> None:
+    data, other = read(folder), read(folder, data_seed=1)
+    for row in (0, 7):
+        clip = data.clips.iloc[row]
+        _, pixels = view(data.world(clip), data.camera_of(clip))
+        np.testing.assert_allclose(data.keypoints["gt"][clip.start : clip.stop], pixels, atol=1e-2)
+    assert data.fingerprint == read(folder).fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize("unit", [*bvh.UNITS, "0.37"])
+def test_a_unit_is_told_by_the_legs_or_given_and_sizes_are_kept(unit, tmp_path: Path) -> None:
+    metres = bvh.UNITS.get(unit) or float(unit)
+    motion, size = walk(20), 0.01 / metres
+    motion[:, :3] *= size
+    joints = [(name, parent, np.multiply(offset, size), channels) for name, parent, offset, channels in PERSON]
+    (tmp_path / "walk_ann_1.bvh").write_text(bvh_text(joints, motion))
+    given = read(tmp_path, units=unit)
+    np.testing.assert_allclose(leg_lengths(world(given)), 0.8, atol=1e-4)
+    if unit in bvh.UNITS:
+        np.testing.assert_array_equal(read(tmp_path).positions, given.positions)
+    else:
+        with pytest.raises(InputError, match=r"legs are 2\.162 units.*`units`"):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize("units", ["feet", "0", "-1", "nan", "inf", "1e9", "0.1"])
+def test_units_that_make_no_sense_are_refused(units, folder: Path) -> None:
+    with pytest.raises(InputError, match="units"):
+        read(folder, units=units)
+
+
+def test_a_file_in_another_unit_than_the_others_is_refused_by_its_name(folder: Path) -> None:
+    joints = [(name, parent, np.multiply(offset, 0.01), channels) for name, parent, offset, channels in PERSON]
+    (folder / "walk_ann_1.bvh").write_text(bvh_text(joints, walk(20, speed=0)))
+    with pytest.raises(InputError, match=r"1 files have legs.*walk_ann_1\.bvh \(0\.8 units\)"):
+        read(folder)
+
+
+@pytest.mark.parametrize("up", "xz")
+def test_another_upward_axis_is_recognised_and_left_stays_left(up, tmp_path: Path) -> None:
+    """The person of y up, turned: about z by -90 degrees so that y becomes x, or about x by 90 so that it becomes z."""
+    turn = {"x": (0, 0, -90), "z": (0, 90, 0)}[up]  # of the root: about y, x, z
+    motion = walk(20, speed=0)
+    motion[:, 3:6] = turn
+    motion[:, :3] = 0
+    motion[:, "xyz".index(up)] = 80 + ANKLE_HEIGHT
+    (tmp_path / "walk_ann_1.bvh").write_text(bvh_text(PERSON, motion))
+    expected = world(read(write_person(tmp_path / "y" / "walk_ann_1.bvh", 20, speed=0).parent))
+    data = read(tmp_path, pattern=PATTERN)
+    assert f"{up} points upwards, as bodies stand" in notes(data)
+    found = world(data)
+    lengths = lambda pose: np.linalg.norm(pose[:, :, None] - pose[:, None], axis=-1)  # noqa: E731
+    np.testing.assert_allclose(lengths(found), lengths(expected), atol=1e-5)
+    np.testing.assert_allclose(found[..., 2], expected[..., 2], atol=1e-5)
+    side = np.cross(found[:, INDEX("RHip")] - found[:, INDEX("LHip")], found[:, INDEX("Head")] - found[:, 0])
+    front = found[:, INDEX("LKnee")] - (found[:, INDEX("LHip")] + found[:, INDEX("LFoot")]) / 2
+    side2 = np.cross(
+        expected[:, INDEX("RHip")] - expected[:, INDEX("LHip")], expected[:, INDEX("Head")] - expected[:, 0]
+    )
+    front2 = expected[:, INDEX("LKnee")] - (expected[:, INDEX("LHip")] + expected[:, INDEX("LFoot")]) / 2
+    np.testing.assert_allclose((side * front).sum(axis=1), (side2 * front2).sum(axis=1), atol=1e-5)  # not mirrored
+
+
+def test_an_axis_that_does_not_point_upwards_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="up"):
+        read(folder, up="w")
+    for name in TAKES:
+        write_person(folder / f"{name}.bvh", 20, turns={"Hips": (0, 0, 180)})
+    with pytest.raises(InputError, match=r"best guess is y up.*upwards"):
+        read(folder)
+    with pytest.raises(InputError, match="with y up"):
+        read(folder, up="y")
+
+
+@pytest.mark.parametrize(
+    ("frame_time", "fps", "found", "frames"),
+    [
+        ("0.0333333", None, 30, 61), ("0.0166667", None, 60, 61), (".0083333", None, 60, 31), ("0.01", None, 50, 31),
+        ("0.005", None, 50, 16), (".0083333", 30, 30, 16), ("0.0333333", 15, 15, 31), ("0.0166667", 50, 50, 51),
+        ("0.0333333", 60, 60, 121), ("0.04", 50, 50, 121),
+    ],
+)  # fmt: skip
+def test_frame_rates_become_what_is_asked_for_or_at_most_60(frame_time, fps, found, frames, tmp_path: Path) -> None:
+    write_person(tmp_path / "walk_ann_1.bvh", 61, frame_time, seed=3)
+    data = read(tmp_path, fps=fps)
+    assert data.clips.fps.iloc[0] == pytest.approx(found)
+    assert len(world(data)) == frames
+    native = read_motion(tmp_path / "walk_ann_1.bvh", shipped_mappings()["100style"], 1 / float(frame_time)).motion
+    root = world(data)[:, 0, :2]
+    way = np.linalg.norm(root[-1] - root[0])  # 2 cm per frame of the file
+    assert way == pytest.approx(0.02 * (len(native) - 1), abs=0.021)
+
+
+@pytest.mark.parametrize(
+    ("stated", "factor"), [("0.0083333", None), ("0.0166667", 2), ("0.0416667", 5), (".002", 0.25)]
+)
+def test_a_wrong_frame_time_is_found_and_the_advice_followed_mends_it(stated, factor, tmp_path: Path) -> None:
+    """Two people walk at 1.2 m/s and 1.8 steps per second, recorded at 120 frames per second."""
+    swing = 25 * np.sin(2 * np.pi * 0.9 * np.arange(360) / 120)[:, None] * (0.0, 1.0, 0.0)
+    for name in ("ann", "ben"):
+        turns = {"LeftHip": swing, "RightHip": -swing}
+        write_person(tmp_path / f"walk_{name}_1.bvh", 360, stated, speed=1.0, seed=len(name), turns=turns)
+
+    def warned(**parameters: float) -> list[Finding]:
+        checkup = check_dataset(read(tmp_path, **parameters), "gt", parameters=bvh.PARAMETERS)
+        return [finding for finding in checkup.findings if finding.check == "step rate"]
+
+    if factor is None:
+        assert not warned()
+        return
+    (finding,) = warned()
+    assert re.findall(r"-p (\w+)", finding.advice) == ["recorded_fps"]
+    told = float(re.search(r"about ([\d.]+) times", finding.advice)[1])
+    assert told == pytest.approx(factor, rel=0.1)
+    assert not warned(recorded_fps=told / float(stated))
+    assert "recorded_fps" in notes(read(tmp_path, recorded_fps=120))
+
+
+def test_the_rate_of_recording_goes_before_the_rate_that_the_header_states(tmp_path: Path) -> None:
+    right, wrong = (
+        write_person(tmp_path / name / "walk_ann_1.bvh", 61, time).parent
+        for name, time in (("a", "0.01"), ("b", "0.04"))
+    )
+    for fps in (None, 30):
+        asked, mended = read(right, fps=fps), read(wrong, fps=fps, recorded_fps=100)
+        assert asked.clips.fps.tolist() == mended.clips.fps.tolist()
+        np.testing.assert_array_equal(asked.positions, mended.positions)
+
+
+@pytest.mark.parametrize("rate", [0.5, 2001])
+def test_rates_at_which_nothing_is_recorded_are_refused(rate, folder: Path) -> None:
+    with pytest.raises(InputError, match="recorded_fps"):
+        read(folder, recorded_fps=rate)
+
+
+def test_resampling_follows_the_motion_and_hardly_changes_bones(tmp_path: Path) -> None:
+    path = write_person(tmp_path / "walk_ann_1.bvh", 90, "0.0166667", seed=5)
+    mapping = shipped_mappings()["100style"]
+    fast, slow = read_motion(path, mapping, None), read_motion(path, mapping, 50.0)
+    assert np.abs(np.ptp(leg_lengths(slow.motion.astype(float)))) < 0.1  # 1 mm
+    np.testing.assert_allclose(slow.motion[::5], fast.motion[::6], atol=1e-3)
+
+
+def test_resampling_a_curve_recovers_it() -> None:
+    def curve(times: np.ndarray) -> np.ndarray:
+        return np.sin(2 * times)[:, None, None] * np.ones((17, 3))
+
+    found = resample(curve(np.arange(61) / 30), 30.0, 50.0)
+    assert len(found) == 101
+    np.testing.assert_allclose(found, curve(np.arange(101) / 50), atol=1e-4)
+    assert len(resample(curve(np.zeros(1)), 30.0, 50.0)) == 1
+
+
+def test_files_of_different_rates_all_become_50(folder: Path) -> None:
+    write_person(folder / "sit_ben_1.bvh", 60, "0.0166667")
+    data = read(folder)
+    assert set(data.clips.fps) == {50.0}
+    assert "Resampled to 50 frames per second, as files have 30, 60" in notes(data)
+
+
+def test_files_are_brought_to_a_rate_before_frames_are_left_out(folder: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(folder / "outputs"))
+    whole, half = (
+        open_dataset(DataSpec(dataset=str(folder), pattern=PATTERN, fps=20, downsample=every)) for every in (1, 2)
+    )
+    assert (set(whole.clips.fps), set(half.clips.fps)) == ({20.0}, {10.0})
+    np.testing.assert_array_equal(world(half), world(whole)[::2])
+
+
+@pytest.mark.parametrize("fps", [0.01, 1e4])
+def test_an_absurd_frame_rate_is_refused_before_anything_is_read(fps, folder: Path) -> None:
+    with pytest.raises(InputError, match="fps"):
+        bvh.find(DataSpec(pattern=PATTERN, fps=fps), folder)
+
+
+def test_a_first_frame_in_rest_pose_is_left_out_and_counted(folder: Path) -> None:
+    motion = walk(20, seed=4)
+    motion[0] = 0
+    (folder / "sit_ann_1.bvh").write_text(bvh_text(PERSON, motion))
+    data = read(folder)
+    assert len(world(data)) == 19
+    assert "1 files begin with a frame in rest pose" in notes(data)
+    expected = parse_bvh(bvh_text(PERSON, motion[1:]).encode(), "x").motion
+    assert len(expected) == 19
+    assert world(data)[0, INDEX("LFoot"), 2] > 0  # of the rest pose at the origin the feet are 0.8 m below
+
+
+def test_what_is_read_otherwise_than_a_file_says_is_counted(folder: Path) -> None:
+    expected = read(folder)
+    six = [(*joint[:3], (*ROOT_CHANNELS[:3], *TURNS) if joint[3] and joint[1] else joint[3]) for joint in PERSON]
+    for seed, name in enumerate(TAKES[:2]):
+        motion = walk(20 + seed, seed=seed)
+        turns = motion[:, 6:].reshape(len(motion), -1, 3)
+        zeros = np.concatenate([np.zeros_like(turns), turns], axis=2).reshape(len(motion), -1)
+        (folder / f"{name}.bvh").write_text(bvh_text(six, np.hstack([motion[:, :6], zeros])))
+    file = folder / "sit_ann_1.bvh"
+    file.write_text(file.read_text().replace("Frames: 22", "Frames: 21"))
+    data = read(folder)
+    np.testing.assert_allclose(data.positions, expected.positions, atol=1e-6)
+    assert "2 of 5 files have joints whose positions are 0" in notes(data)
+    assert "1 of 5 files have more frames" in notes(data)
+    assert "files have" not in notes(expected)
+
+
+def test_a_first_frame_far_from_the_others_is_left_out_even_if_it_turns_something(tmp_path: Path) -> None:
+    motion = walk(20, seed=4)
+    motion[:, :3] += 500
+    motion[0, :3] = 0
+    path = tmp_path / "walk_ann_1.bvh"
+    path.write_text(bvh_text(PERSON, motion))
+    assert read_motion(path, shipped_mappings()["100style"], None).without_rest
+    for step in (2.0, 30.0):  # steady motion stays, however fast
+        write_person(path, 20, speed=step)
+        assert not read_motion(path, shipped_mappings()["100style"], None).without_rest
+
+
+def test_a_walk_too_long_for_the_room_is_cut_into_pieces_that_fit(folder: Path) -> None:
+    write_person(folder / "walk_ann_1.bvh", 300, speed=20)  # 60 m
+    data = read(folder)
+    pieces = [name for name in takes(data) if name.startswith("ann/walk/")]
+    assert len(pieces) >= 4
+    assert pieces == [f"ann/walk/1.{number}" for number in range(1, len(pieces) + 1)]
+    assert "ann/walk/1" in notes(data)
+    clips = data.clips[(data.clips.action == "walk") & (data.clips.subject == "ann")]
+    lengths = (clips.stop - clips.start)[::4]
+    assert lengths.sum() == 300
+    assert lengths.min() >= 30
+    for _, clip in clips.iterrows():
+        assert nearest_depth(data.world(clip)) > NEAREST - 1e-5
+    assert "ben/walk/1" in takes(data)
+
+
+def test_a_piece_of_a_take_is_left_out_by_its_name(folder: Path) -> None:
+    write_person(folder / "walk_ann_1.bvh", 400, speed=5)
+    names = takes(read(folder))
+    assert "ann/walk/1.2" in names
+    data = read(folder, leave_out=("ann/walk/1.2",))
+    assert takes(data) == [name for name in names if name != "ann/walk/1.2"]
+    assert "ann/walk/1.2 is left out, as `leave_out` says." in notes(data)
+    with pytest.raises(InputError, match=r"unknown take to leave out of .* 'ann/walk/1.99'"):
+        read(folder, leave_out=("ann/walk/1.99",))
+
+
+def test_takes_that_fit_in_no_pieces_are_left_out_by_name_and_none_is_an_error(folder: Path) -> None:
+    write_person(folder / "walk_ann_1.bvh", 90, speed=80)  # 24 m in each second
+    data = read(folder)
+    assert "ann/walk/1" not in " ".join(takes(data))
+    assert "1 takes do not fit into the room even in pieces and are left out: ann/walk/1." in notes(data)
+    with pytest.raises(InputError, match="no take fits"):
+        read(folder, leave_out=("ann/sit/1", "ben/sit/1", "ben/sit/2", "ben/walk/1"))
+
+
+def test_a_take_far_from_the_floor_is_put_onto_it(folder: Path) -> None:
+    motion = walk(20, seed=1)
+    motion[:, 1] += 120
+    (folder / "sit_ann_1.bvh").write_text(bvh_text(PERSON, motion))
+    data = read(folder)
+    feet = world(data)[:, [INDEX("LFoot"), INDEX("RFoot")], 2]
+    assert feet.min() == pytest.approx(0.08, abs=1e-5)
+    assert "1 takes are moved" in notes(data)
+    assert world(data, 1)[:, [INDEX("LFoot"), INDEX("RFoot")], 2].min() > 0.085  # the others stay where they are
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "key"),
+    [
+        ("dataset-1_{action}_{subject}_{take}.bvh", "dataset-1_walk-back_old_001.bvh", ("old", "walk-back", "001")),
+        ("{action}_{subject}", "sit_ben.BVH", ("ben", "sit", "sit_ben")),
+        ("{action}.bvh", "sit.bvh", ("subject", "sit", "sit")),
+        ("{subject}/{action}/{take}.bvh", "S1/Walk Dog/1.bvh", ("S1", "Walk Dog", "1")),
+        ("**/{action}_{take}.bvh", "a/b/sit_2.bvh", ("subject", "sit", "2")),
+        ("**/{action}_{take}.bvh", "sit_2.bvh", ("subject", "sit", "2")),
+        ("{action}_{take}.bvh", "a/sit_2.bvh", None),
+        ("{_}/{action}-{any}.bvh", "x/sit-old.bvh", ("subject", "sit", "sit-old")),
+        ("{action}{take}_{subject}.bvh", "walk12_s5.bvh", ("s5", "walk", "12")),
+        ("{action}{take}_{subject}.bvh", "walk_s5.bvh", None),
+        ("{action}.{subject}.bvh", "sitxben.bvh", None),
+        ("{action}_{subject}.bvh", "Gehen_Jürgen.bvh", ("Jürgen", "Gehen", "Gehen_Jürgen")),
+        ("{action}_{subject}.bvh", "_ben.bvh", None),
+    ],
+)
+def test_a_pattern_reads_a_path(pattern, name, key) -> None:
+    assert match(pattern, name) == key
+
+
+def test_a_path_that_can_be_read_in_two_ways_is_refused_with_both() -> None:
+    with pytest.raises(
+        InputError, match="two ways: action 'walk', subject 'back_old'; or action 'walk_back', subject 'old'"
+    ):
+        match("{action}_{subject}.bvh", "walk_back_old.bvh")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("{subject}_{take}.bvh", "expected {action} once"),
+        ("{action}_{action}.bvh", "expected {action} once"),
+        ("{action}_{actor}.bvh", "unknown field"),
+        ("{action}_{}.bvh", "unknown field"),
+        ("{action}{subject}.bvh", "nothing tells where {action} ends"),
+        ("{action}_{subject", "braces"),
+        ("{action}" + "_{_}" * 8, "at most 8 fields"),
+        (
+            "none_{action}_of_these.bvh",
+            r"matches none of the 5 files \(sit_ann_1.bvh, .*'{subject}_{action}_{take}.bvh'",
+        ),
+    ],
+)
+def test_a_pattern_that_is_none_or_matches_nothing_is_refused_with_one_that_would(pattern, said, folder: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        name_files(folder, pattern)
+
+
+def test_files_that_do_not_match_are_counted_and_named(folder: Path) -> None:
+    assert "2 files are not used, as nothing names them: walk_ann_1.bvh, walk_ben_1.bvh." in notes(
+        read(folder, pattern="s{action}_{subject}_{take}.bvh")
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "first", "pattern"),
+    [
+        (["dataset-2_bow_old_001.bvh", "a/dataset-2_bow_young_001.bvh"], ("young", "bow", "001"), "dataset-"),
+        (["walk1_subject5.bvh", "fallAndGetUp2_subject2.bvh"], ("subject2", "fallAndGetUp", "2"), "{action}{take}"),
+        (["Old/Old_FW.bvh", "Old/Old_TR1.bvh"], ("Old", "FW", "Old_FW"), "**/{subject}_{action}.bvh"),
+        (["S1/Sit/1.bvh", "S2/Sit/1.bvh"], ("S1", "Sit", "1"), "{subject}/{action}/{take}"),
+    ],
+)
+def test_known_namings_are_recognised(names, first, pattern, tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    named = name_files(tmp_path)
+    assert next(iter(named.files)) == first
+    assert len(named.files) == len(names)
+    assert pattern in named.notes[0]
+
+
+def test_names_of_no_known_kind_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    for name in ("01_01.bvh", "01_02.bvh"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        InputError, match=r"no known naming fits.*01_01\.bvh, 01_02\.bvh.*takes\.csv.*'{subject}_{action}\.bvh'"
+    ):
+        name_files(tmp_path)
+
+
+def test_a_single_file_needs_no_pattern(tmp_path: Path) -> None:
+    data = read(write_person(tmp_path / "01_05.bvh"), pattern="")
+    assert takes(data) == ["subject/01_05/1"]
+    assert data.test_subjects == ()
+
+
+def test_two_files_of_one_name_and_an_action_called_all_are_refused(folder: Path) -> None:
+    write_person(folder / "more" / "sit_ann_1.bvh")
+    with pytest.raises(InputError, match=r"more/sit_ann_1\.bvh.*and .*sit_ann_1\.bvh are both ann/sit/1"):
+        name_files(folder, "**/" + PATTERN)
+    write_person(folder / "All_ann_1.bvh")
+    with pytest.raises(InputError, match="All"):
+        name_files(folder, PATTERN)
+
+
+def test_takes_csv_names_files_and_is_one_of_the_source_s_files(folder: Path) -> None:
+    rows = ["subject,file,take,action,mood", "Åsa,sit_ann_1.bvh,a,Sit,gay", "Bo,./walk_ben_1.bvh,b,Go,"]
+    (folder / "takes.csv").write_text("\n".join(rows), encoding="utf-8-sig")
+    data = read(folder, pattern="")
+    assert takes(data) == ["Åsa/Sit/a", "Bo/Go/b"]
+    assert "3 files are not used" in notes(data)
+    assert folder / "takes.csv" in bvh.find(DataSpec(), folder).files
+    assert folder / "takes.csv" not in bvh.find(DataSpec(pattern=PATTERN), folder).files
+
+
+HEAD = "file,subject,action,take\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file,subject,action\nsit_ann_1.bvh,a,b\n", "column take is missing"),
+        (HEAD, "not a single row"),
+        ("", "column file, subject, action, take is missing"),
+        (HEAD + "none.bvh,a,b,c\nsit_ann_1.bvh,a,b,d\n", "1 of its files are not in the folder: none.bvh"),
+        (HEAD + "../x.bvh,a,b,c\n", "not in the folder"),
+        (HEAD + "sit_ann_1.bvh,a,b,c\nsit_ann_1.bvh,a,b,d\n", "line 3: 'sit_ann_1.bvh' is there twice"),
+        (HEAD + "sit_ann_1.bvh,a,b,c\nwalk_ann_1.bvh,a,b,c\n", "both a/b/c"),
+        (HEAD + "sit_ann_1.bvh,a,b\n", "line 2: subject, action or take is empty"),
+        (HEAD + "sit_ann_1.bvh,a/x,b,c\n", "has a slash"),
+        (HEAD + f"sit_ann_1.bvh,{'a' * 200_000},b,c\n", "takes.csv: not a table"),
+    ],
+)
+def test_a_takes_csv_that_cannot_be_used_is_refused(text, said, folder: Path) -> None:
+    (folder / "takes.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        name_files(folder)
+
+
+def test_takes_left_out_and_subjects_chosen_are_not_even_read(folder: Path) -> None:
+    (folder / "sit_ann_1.bvh").write_text("broken")
+    data = read(folder, leave_out=("ann/sit/1",), train_subjects=("ben",))
+    assert data.train_subjects == ("ben",)
+    assert "ann/sit/1 is left out" in notes(data)
+    assert (
+        takes(read(folder, train_subjects=("ben",), test_subjects=(), leave_out=("ann/sit/1", "ann/walk/1")))[0]
+        == "ben/sit/1"
+    )
+
+
+def test_every_bad_file_is_named_up_to_five_with_how_to_leave_it_out(folder: Path) -> None:
+    for name in TAKES[1:3]:
+        (folder / f"{name}.bvh").write_text((folder / f"{name}.bvh").read_text()[:-300])
+    with pytest.raises(InputError, match=r"2 BVH files cannot be used") as refusal:
+        read(folder)
+    for text in ("walk_ben_1.bvh", "sit_ann_1.bvh", "take ben/walk/1", "leave_out = 'ann/sit/1,ben/walk/1'"):
+        assert text in str(refusal.value)
+    for number in range(9):
+        (folder / f"sit_zoe_{number}.bvh").write_text(bvh_text(PERSON, walk(3))[:-20])
+    with pytest.raises(InputError, match="5 BVH files cannot be used, and maybe more"):
+        read(folder)
+
+
+def test_joints_of_another_file_that_lack_one_are_told_by_file(folder: Path) -> None:
+    (folder / "walk_ben_1.bvh").write_text((folder / "walk_ben_1.bvh").read_text().replace("LeftWrist", "LeftPalm"))
+    with pytest.raises(InputError, match=r"walk_ben_1\.bvh: the joints LeftWrist of mapping '100style' are missing"):
+        read(folder)
+
+
+def test_a_script_without_a_guarded_main_opens_a_large_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "motion"
+    folder.mkdir()
+    for name in TAKES[:2]:
+        write_person(folder / f"{name}.bvh", 20)
+    with (folder / "walk_ann_1.bvh").open("a") as file:
+        file.write(" " * (41 << 20))  # as many bytes as an hour of motion has, read in no time
+    (tmp_path / "script.py").write_text(
+        "from pose3d_lib.sources import open_dataset\n"
+        "from pose3d_lib.sources.spec import DataSpec\n"
+        f"print(len(open_dataset(DataSpec(dataset={str(folder)!r}, pattern={PATTERN!r})).clips))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], stdin=subprocess.DEVNULL,
+        env={**os.environ, "POSE3D_OUTPUTS": str(tmp_path / "outputs")},
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.split() == ["8"], done.stderr
+
+
+def test_a_first_frame_in_rest_pose_is_left_out_even_if_it_is_where_the_motion_begins(tmp_path: Path) -> None:
+    motion = walk(20, seed=4)
+    motion[0, 3:] = 0
+    (tmp_path / "walk_ann_1.bvh").write_text(bvh_text(PERSON, motion))
+    assert read_motion(tmp_path / "walk_ann_1.bvh", shipped_mappings()["100style"], None).without_rest
+    motion[:, 3:] = 0  # a person who never moves a limb
+    (tmp_path / "walk_ann_1.bvh").write_text(bvh_text(PERSON, motion))
+    assert not read_motion(tmp_path / "walk_ann_1.bvh", shipped_mappings()["100style"], None).without_rest
+
+
+def test_a_unit_of_cmu_is_an_inch_by_0_45() -> None:
+    assert bvh.UNITS["cmu"] == pytest.approx(0.056444, abs=1e-6)
+
+
+def test_pieces_follow_each_other_in_order_and_lose_no_frame() -> None:
+    motion = np.zeros((160, 17, 3)) + np.linspace(0, 60, 160)[:, None, None] * [1, 0, 0] + [0, 0, 1]
+    pieces = cut_to_fit(motion, 5)
+    assert len(pieces) > 2
+    assert [start for start, _ in pieces] == [0, *(stop for _, stop in pieces[:-1])]
+    assert pieces[-1][1] == 160
+    assert cut_to_fit(motion[:10], 30) == [(0, 10)]

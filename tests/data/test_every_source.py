@@ -1,0 +1,239 @@
+"""Every kind of data, by parameters alone: opened, shown by 01_data_prep, checked, and given on."""
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+
+from pose3d_lib import data_report, report
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.doctor import check_dataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.export import export_videopose3d
+from pose3d_lib.kernels import execute_notebook
+from pose3d_lib.model_card import licence_of
+from pose3d_lib.model_files import save_model
+from pose3d_lib.parameters import check_data, make_config, parameters_of
+from pose3d_lib.predict_config import PredictConfig
+from pose3d_lib.predicting import plan_task, write_all
+from pose3d_lib.sources import open_dataset, prepared_path
+from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.study import StudyConfig, plan_study
+from tests.helpers.made_up_models import made_up_model
+from tests.helpers.source_files import WRITERS, Parameters
+
+EVERY_KIND = pytest.mark.parametrize("kind", WRITERS)
+EVERY_FILE = pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind != "synthetic"])
+
+
+@pytest.fixture
+def parameters(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_data, tiny_outputs) -> Parameters:
+    """Of a dataset of that kind, its files written into a folder of the test."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "nowhere"))
+    if kind == "synthetic":
+        shutil.copytree(tiny_outputs / "data", tmp_path / "outputs" / "data")
+    folder = tmp_path / "files"
+    folder.mkdir()
+    return WRITERS[kind](folder, tiny_data)
+
+
+@pytest.fixture
+def spec(parameters: Parameters) -> DataSpec:
+    spec = make_config(DataSpec, parameters)
+    check_data(spec)
+    return spec
+
+
+@pytest.fixture
+def data(spec: DataSpec) -> PoseDataset:
+    return open_dataset(spec)
+
+
+@EVERY_KIND
+def test_the_dataset_says_under_which_terms_weights_are_that_are_trained_on_it(kind: str, data: PoseDataset) -> None:
+    said = licence_of(data)
+    if data.synthetic:
+        assert said.startswith("Trained on synthetic data")
+    elif kind == "Human3.6M originals":
+        assert "for academic use too" in said
+    elif kind == "HumanEva":
+        assert "HumanEva-I is given out by agreement" in said
+    else:
+        assert f"Trained on {data.name}, whose terms are not known here" in said
+
+
+@EVERY_KIND
+def test_the_dataset_opens_with_the_keypoints_it_takes_by_itself(kind: str, spec: DataSpec, data: PoseDataset) -> None:
+    assert spec.keypoints in data.keypoints
+    assert (len(data.positions) == 0) == (kind == "detections")
+    assert data.synthetic == (
+        kind == "synthetic" or kind == "VideoPose3D's files"
+    )  # an export says what it was made of
+
+
+@EVERY_KIND
+def test_prepared_once_it_opens_as_the_same(spec: DataSpec, data: PoseDataset) -> None:
+    said: list[str] = []
+    assert open_dataset(spec, progress=said.append).fingerprint == data.fingerprint
+    assert said == []
+
+
+@EVERY_KIND
+def test_of_every_kind_every_second_frame_may_be_kept(kind: str, spec: DataSpec, data: PoseDataset) -> None:
+    half = spec.model_copy(update={"downsample": 2})
+    assert "-every2-" in prepared_path(half).name
+    slow = open_dataset(half)
+    assert slow.clips.fps.tolist() == (data.clips.fps / 2).tolist()
+    assert (slow.clips.stop - slow.clips.start).tolist() == (-(-(data.clips.stop - data.clips.start) // 2)).tolist()
+    for ours, theirs in zip(slow.clips.itertuples(), data.clips.itertuples(), strict=True):
+        there = slice(theirs.start, theirs.stop, 2)
+        for source, pixels in data.keypoints.items():
+            np.testing.assert_array_equal(slow.keypoints[source][ours.start : ours.stop], pixels[there])
+        if ours.labelled:
+            np.testing.assert_array_equal(slow.positions[ours.start : ours.stop], data.positions[there])
+            np.testing.assert_array_equal(slow.trajectory[ours.start : ours.stop], data.trajectory[there])
+    assert any("One frame of every 2 is kept" in note for note in slow.notes)
+
+
+@EVERY_KIND
+def test_of_every_kind_scores_may_be_kept_or_the_reason_is_said(kind: str, spec: DataSpec, data: PoseDataset) -> None:
+    scored = spec.model_copy(update={"scores": True})
+    if kind == "VideoPose3D's files":
+        with pytest.raises(InputError, match=r"data_2d_h36m_simulated\.npz: its keypoints have no third column"):
+            open_dataset(scored)
+        return
+    assert "-scores-" in prepared_path(scored).name
+    found = open_dataset(scored)
+    assert found.scores.keys() == found.keypoints.keys() == data.keypoints.keys()
+    assert found.fingerprint != data.fingerprint
+    for source, scores in found.scores.items():
+        assert ((scores >= 0) & (scores <= 1)).all()
+        assert (source == "simulated") == (scores.std() > 0.05)  # OpenPose's are made to be 0.9
+        np.testing.assert_array_equal(found.keypoints[source], data.keypoints[source])
+    assert any("scores" in note for note in found.notes)
+    half = open_dataset(scored.model_copy(update={"downsample": 2}))
+    assert half.scores[spec.keypoints].shape == half.keypoints[spec.keypoints].shape[:2]
+
+
+@EVERY_FILE
+def test_every_section_of_01_data_prep_can_be_shown(kind, spec: DataSpec, data: PoseDataset, monkeypatch) -> None:
+    shown: list = []
+    monkeypatch.setattr(report, "display", shown.append)
+    report.show_table(data_report.subjects_table(data))
+    data_report.show_cameras(data, spec.keypoints)
+    data_report.show_actions(data)
+    data_report.show_motion(data)
+    data_report.show_keypoint_errors(data, spec.keypoints)
+    data_report.show_checkup(data, spec)
+    data_report.show_shares(data)
+    data_report.show_training(data)
+    figures = sum(isinstance(output, Figure) for output in shown)
+    assert figures >= (2 if kind == "detections" else 5)
+    assert all(isinstance(output, Figure | Markdown) for output in shown)
+
+
+@EVERY_FILE
+def test_the_doctor_looks_at_it(kind: str, data: PoseDataset) -> None:
+    checkup = check_dataset(data)
+    wrong = {finding.check for finding in checkup.findings if finding.level == "error"}
+    assert (wrong == set()) == (kind != "HumanEva"), wrong  # whose motion is made of random numbers here
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind not in ("synthetic", "detections")])
+def test_given_on_as_videopose3d_s_files_it_comes_back(kind: str, data: PoseDataset, tmp_path: Path) -> None:
+    name = "humaneva15" if kind == "HumanEva" else "given"
+    export_videopose3d(data, tmp_path / "export", name=name)
+    source = next(iter(data.keypoints))
+    back = open_dataset(make_config(DataSpec, {"dataset": str(tmp_path / "export"), "keypoints": source}))
+    key = ["subject", "action", "take", "camera"]
+    both = data.clips.merge(back.clips, on=key, suffixes=("", "_back"), how="outer")
+    assert len(both) == len(data.clips) == len(back.clips)
+    for clip in both.itertuples():
+        here, there = slice(clip.start, clip.stop), slice(clip.start_back, clip.stop_back)
+        assert (clip.fps, clip.labelled) == (clip.fps_back, clip.labelled_back)
+        np.testing.assert_array_equal(back.keypoints[source][there], data.keypoints[source][here])
+        np.testing.assert_allclose(back.positions[there], data.positions[here], atol=2e-6)
+        np.testing.assert_allclose(back.trajectory[there], data.trajectory[here], atol=2e-6)
+
+
+def test_detections_given_on_as_videopose3d_s_videos_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    data = open_dataset(make_config(DataSpec, WRITERS["detections"](tmp_path, None)))
+    files = export_videopose3d(data, tmp_path / "export", name="given")
+    (coco,) = [file for file in files if "coco" in file.stem]
+    back = open_dataset(make_config(DataSpec, {"dataset": str(coco)}))
+    np.testing.assert_array_equal(back.keypoints["coco"], data.keypoints["coco"])
+
+
+def test_what_notebooks_leave_empty_is_left_to_the_description(tmp_path: Path) -> None:
+    parameters = WRITERS["a description"](tmp_path, None)
+    empty = {"keypoints": None, "train_subjects": "", "test_subjects": "", "pattern": "", "units": "", "fps": None}
+    spec = make_config(DataSpec, {**parameters, **empty})
+    assert (spec.test_subjects, spec.pattern, spec.units) == (("calm",), "{action}_{subject}_{take}.bvh", "")
+    assert make_config(DataSpec, {**parameters, "test_subjects": "proud"}).test_subjects == ("proud",)
+    config = make_config(RunConfig, {**parameters, **empty})
+    assert make_config(RunConfig, parameters_of(config)).data == spec  # as 03_action_based hands it to 02_train
+
+
+def test_a_mapping_that_a_description_names_lies_beside_it(tmp_path: Path) -> None:
+    parameters = WRITERS["a description"](tmp_path, None)
+    shipped = (files("pose3d_lib") / "data" / "bvh_joints.toml").read_text(encoding="utf-8")
+    own = "[mine]" + shipped.partition("[100style]")[2].partition("\n[")[0]
+    (tmp_path / "joints.toml").write_text(own, encoding="utf-8")
+    with (tmp_path / "mine.toml").open("a", encoding="utf-8") as file:
+        file.write('joints = "joints.toml"\n')
+    data = open_dataset(make_config(DataSpec, parameters))
+    assert any("by mapping 'mine'" in note for note in data.notes)
+
+
+def test_nothing_is_trained_on_detections_and_the_reason_is_said(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    data = open_dataset(make_config(DataSpec, WRITERS["detections"](tmp_path, None)))
+    for ask in (data.train_clips, lambda: plan_study(make_config(StudyConfig, {}), data)):
+        with pytest.raises(InputError, match="video holds no 3D poses, only keypoints: nothing can be trained"):
+            ask()
+
+
+@pytest.fixture
+def model(spec: DataSpec, data: PoseDataset, tmp_path: Path) -> str:
+    """A model's file, for the joints of the dataset."""
+    joints = {"layout": data.layouts[spec.keypoints], "skeleton": data.skeleton}
+    save_model(made_up_model(3, 3, 3, keypoints=spec.keypoints, **joints), tmp_path / "model.safetensors")
+    return str(tmp_path / "model.safetensors")
+
+
+@EVERY_FILE
+def test_a_model_lifts_it(kind: str, parameters: Parameters, model: str, data: PoseDataset) -> None:
+    task = plan_task(make_config(PredictConfig, {"model": model, **parameters, "formats": "npz"}))
+    lifted = task.lifted
+    assert {clip.subject for clip in lifted.clips} == set(data.test_subjects or data.clips.subject)
+    assert (lifted.clips[0].truth is None) == (kind == "detections")
+    for clip in lifted.clips:
+        assert clip.positions.shape == (len(clip.frames), data.skeleton.num_joints, 3)
+        assert abs(np.linalg.norm(clip.up) - 1) < 1e-5
+    assert [file.name for file in write_all(task)] == ["poses.npz", "sheet.png", "player.html"]
+
+
+@pytest.mark.slow
+@EVERY_KIND
+def test_06_predict_runs_by_parameters_alone(kind: str, parameters: Parameters, model: str, tmp_path: Path) -> None:
+    execute_notebook("06_predict", tmp_path / "executed.ipynb", {"model": model, **parameters})
+    executed = (tmp_path / "executed.ipynb").read_text(encoding="utf-8")
+    assert executed.count('"image/png"') == executed.count('"text/html"') == 1
+    assert ("MPJPE [mm]" in executed) == (kind != "detections")
+
+
+@pytest.mark.slow
+@EVERY_KIND
+def test_01_data_prep_runs_by_parameters_alone(kind: str, parameters: Parameters, tmp_path: Path) -> None:
+    execute_notebook("01_data_prep", tmp_path / "executed.ipynb", parameters)
+    executed = (tmp_path / "executed.ipynb").read_text(encoding="utf-8")
+    assert executed.count('"image/png"') >= (2 if kind == "detections" else 5)
+    if kind == "a description":
+        assert "tested on calm" in executed

@@ -1,0 +1,318 @@
+"""Preparing a dataset may be ended at any moment, and may fail: nothing half-made opens, and the next preparation is as good."""
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pose3d_lib import dataset, dataset_file, sources
+from pose3d_lib.dataset_file import load_dataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.sources import open_dataset, prepared_path
+from pose3d_lib.sources.spec import DataSpec
+from tests.helpers.hostile_files import motion, write_npz
+
+FRAMES = 600
+
+NURSERY = """
+import json, os, signal, sys, traceback
+from pose3d_lib import dataset_file, sources
+for line in sys.stdin:
+    job = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(job["output"], os.O_WRONLY | os.O_CREAT, 0o600), 1)
+        os.dup2(1, 2)
+        os.environ.update(job["environment"])
+        try:
+            exec(job["code"], {"path": job["path"], "dataset_file": dataset_file, "sources": sources, "os": os})
+            sys.stdout.flush()
+            os._exit(0)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""A process that has everything imported and does jobs in children of its own; importing takes longer than they do."""
+
+PREPARE = "print(sources.open_dataset(sources.DataSpec(dataset=path)).fingerprint)"
+
+ENDED_AT = {
+    "in the middle of the arrays": """
+def end(arrays, path, metadata):
+    whole = save_file(arrays, path, metadata=metadata)
+    with open(path, "rb+") as file:
+        file.truncate(1000)
+    die()
+dataset_file.save_file = end
+""",
+    "behind the arrays": """
+def end(arrays, path, metadata):
+    save_file(arrays, path, metadata=metadata)
+    die()
+dataset_file.save_file = end
+""",
+    "before the file has its name": "dataset_file.os.replace = die",
+    "behind the file has its name": """
+def end(old, new):
+    replace(old, new)
+    die()
+dataset_file.os.replace = end
+""",
+    "before anything is written": "sources.save_dataset = die",
+    "while it holds the lock": "sources._read = die",
+}
+
+END = """
+save_file, replace = dataset_file.save_file, os.replace
+def die(*arguments, **more):
+    os.kill(os.getpid(), {signal})
+    raise SystemExit("not ended")
+{change}
+"""
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes and limits of POSIX")
+
+
+@dataclass
+class Nursery:
+    """Starts children that run code, and waits for them."""
+
+    process: subprocess.Popen
+    folder: Path
+
+    def start(self, code: str, spec: DataSpec) -> int:
+        """The process id of a child that runs the code."""
+        environment = {"POSE3D_OUTPUTS": os.environ.get("POSE3D_OUTPUTS", "")}
+        (self.folder / "output").unlink(missing_ok=True)
+        job = {"code": code, "path": spec.dataset, "output": str(self.folder / "output"), "environment": environment}
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def wait(self) -> tuple[int, str]:
+        """How the child ended, by which signal if the number is negative, and what it printed."""
+        ended = int(self.process.stdout.readline())
+        return ended, (self.folder / "output").read_text()
+
+
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    command = [sys.executable, "-c", NURSERY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        nursery = Nursery(process, tmp_path_factory.mktemp("nursery"))
+        nursery.start("", DataSpec())  # by the time that it is done, everything is imported
+        assert nursery.wait() == (0, "")
+        yield nursery
+        process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> DataSpec:
+    """Motion that takes about a second to prepare, in a file whose name means something to a shell."""
+    clips = {f"{subject}/Walking/{take}": motion(FRAMES, seed=take) for subject in "ab" for take in range(3)}
+    return DataSpec(dataset=str(write_npz(tmp_path_factory.mktemp("source") / "mine[1]*.npz", clips)))
+
+
+@pytest.fixture(scope="module")
+def whole(source: DataSpec, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The fingerprint of the dataset, prepared without a disturbance and elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("undisturbed")))
+        return open_dataset(source).fingerprint
+
+
+@pytest.fixture
+def spec(source: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataSpec:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    return source
+
+
+def left(tmp_path: Path) -> list[str]:
+    """All there is of prepared datasets, locks aside."""
+    return sorted(path.name for path in (tmp_path / "outputs").rglob("*") if path.is_file() and path.suffix != ".lock")
+
+
+def assert_whole_or_absent(spec: DataSpec, whole: str) -> bool:
+    path = prepared_path(spec)
+    if path.is_file():
+        data = load_dataset(path)
+        assert dataset._fingerprint(data) == data.fingerprint == whole
+    return path.is_file()
+
+
+def test_killed_at_any_moment_the_next_preparation_starts_clean(spec, whole, nursery, tmp_path) -> None:
+    began = time.monotonic()
+    nursery.start(PREPARE, spec)
+    assert nursery.wait() == (0, f"{whole}\n")
+    seconds = time.monotonic() - began
+    prepared_path(spec).unlink()
+    killed = 0
+    for share in np.linspace(0.02, 0.98, 12):
+        child = nursery.start(PREPARE, spec)
+        time.sleep(float(share) * seconds)
+        with contextlib.suppress(ProcessLookupError):  # it may have been quicker
+            os.kill(child, signal.SIGKILL)
+        nursery.wait()
+        killed += not assert_whole_or_absent(spec, whole)
+        assert len(left(tmp_path)) <= 1  # what the one before left was removed
+        prepared_path(spec).unlink(missing_ok=True)
+    assert killed >= 3
+    assert open_dataset(spec).fingerprint == whole
+    assert left(tmp_path) == [prepared_path(spec).name]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=lambda sent: sent.name)
+@pytest.mark.parametrize("moment", ENDED_AT)
+def test_ended_at_its_worst_moments(moment: str, sent, spec: DataSpec, whole: str, nursery: Nursery, tmp_path) -> None:
+    nursery.start(END.format(change=ENDED_AT[moment], signal=int(sent)) + PREPARE, spec)
+    ended, said = nursery.wait()
+    assert ended == -sent, said
+    named = moment == "behind the file has its name"
+    assert assert_whole_or_absent(spec, whole) == named
+    unnamed = moment not in ("before anything is written", "while it holds the lock")
+    assert len(left(tmp_path)) == (1 if named or (unnamed and sent != signal.SIGINT) else 0)
+    assert open_dataset(spec).fingerprint == whole
+    assert left(tmp_path) == [prepared_path(spec).name]
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.2, 0.4])
+def test_an_interrupt_leaves_nothing(delay: float, spec: DataSpec, whole: str, nursery: Nursery, tmp_path) -> None:
+    child = nursery.start(PREPARE, spec)
+    time.sleep(delay)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGINT)
+    nursery.wait()
+    assert left(tmp_path) == ([prepared_path(spec).name] if assert_whole_or_absent(spec, whole) else [])
+
+
+def test_leftovers_of_another_dataset_stay(spec: DataSpec, tmp_path: Path) -> None:
+    folder = prepared_path(spec).parent
+    folder.mkdir(parents=True)
+    names = {".other-0123456789.safetensors.abc", f".{prepared_path(spec).name}.xyz", ".mine1x-0.safetensors.abc"}
+    for name in names:
+        (folder / name).write_bytes(b"half")
+    open_dataset(spec)
+    assert set(left(tmp_path)) == names - {f".{prepared_path(spec).name}.xyz"} | {prepared_path(spec).name}
+
+
+FAILURES: dict[str, Callable[[str], OSError]] = {
+    "the disk is full": lambda path: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path),
+    "the quota is used up": lambda path: OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), path),
+    "the disk is broken": lambda path: OSError(errno.EIO, os.strerror(errno.EIO), path),
+    "the disk is full, in the words of Rust": lambda path: dataset_file.SafetensorError(
+        "Error while serializing: I/O error: No space left on device (os error 28)"
+    ),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_file_that_cannot_be_written_is_said_with_its_folder(failure, spec: DataSpec, tmp_path, monkeypatch) -> None:
+    def fail(arrays: dict, path: str, metadata: dict) -> None:
+        Path(path).write_bytes(b"half")
+        raise FAILURES[failure](path)
+
+    monkeypatch.setattr(dataset_file, "save_file", fail)
+    with pytest.raises(InputError, match=r"cannot be written there .*Make room") as refusal:
+        open_dataset(spec)
+    assert str(refusal.value).startswith(f"{tmp_path / 'outputs' / 'data'}: ")
+    assert "POSE3D_OUTPUTS" in str(refusal.value)
+    assert left(tmp_path) == []
+
+
+LIMITED = """
+import resource
+from pose3d_lib.errors import InputError
+save = sources.save_dataset
+def save_within(*given):  # what was read has gone through the temporary folder by then
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+    save(*given)
+sources.save_dataset = save_within
+try:
+    sources.open_dataset(sources.DataSpec(dataset=path))
+except InputError as error:
+    os._exit(7 if str(error).startswith(os.environ["POSE3D_OUTPUTS"] + "/data: ") else 8)
+"""
+
+
+@pytest.mark.parametrize("size", [0, 1000, 500_000])
+def test_a_disk_that_takes_only_so_much_is_said_with_its_folder(size, spec, whole, nursery, tmp_path) -> None:
+    nursery.start(LIMITED.format(size=size), spec)
+    assert nursery.wait()[0] == 7  # what it would print cannot be written either
+    assert left(tmp_path) == []
+    assert open_dataset(spec).fingerprint == whole
+
+
+def test_outputs_below_a_file_are_refused_with_the_folder(spec: DataSpec, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="cannot be made") as refusal:
+        open_dataset(spec)
+    assert str(tmp_path / "file" / "data") in str(refusal.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("made", [True, False], ids=["the folder is there", "the folder would have to be made"])
+def test_a_folder_that_may_not_be_written_to_is_said(made: bool, spec: DataSpec, tmp_path: Path) -> None:
+    closed = tmp_path / "outputs" / "data" if made else tmp_path / "outputs"
+    closed.mkdir(parents=True)
+    closed.chmod(0o500)
+    try:
+        with pytest.raises(InputError, match="POSE3D_OUTPUTS") as refusal:
+            open_dataset(spec)
+    finally:
+        closed.chmod(0o700)
+    assert str(tmp_path / "outputs" / "data") in str(refusal.value)
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", ["lock", "file"])
+def test_a_file_system_that_is_read_only_is_said_with_its_folder(
+    step: str, spec: DataSpec, tmp_path, monkeypatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    if step == "lock":
+        monkeypatch.setattr(sources.FileLock, "acquire", refuse)
+    else:
+        monkeypatch.setattr(dataset_file.tempfile, "mkstemp", refuse)
+    with pytest.raises(InputError, match=r"Read-only file system.*POSE3D_OUTPUTS") as refusal:
+        open_dataset(spec)
+    assert str(refusal.value).startswith(f"{tmp_path / 'outputs' / 'data'}: ")
+    assert left(tmp_path) == []
+
+
+def test_a_prepared_file_that_was_cut_off_is_not_opened(spec: DataSpec, whole: str) -> None:
+    open_dataset(spec)
+    path = prepared_path(spec)
+    content = path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    for kept in (0, 7, 8, header // 2, header, header + 1, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:kept])
+        with pytest.raises(InputError, match="delete it and prepare it again"):
+            open_dataset(spec)
+    path.unlink()
+    assert open_dataset(spec).fingerprint == whole
+
+
+def test_the_header_of_a_prepared_file_is_plain_json(spec: DataSpec) -> None:
+    open_dataset(spec)
+    content = prepared_path(spec).read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert json.loads(header["__metadata__"]["header"])["name"] == "mine[1]*"

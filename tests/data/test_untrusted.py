@@ -1,0 +1,263 @@
+"""The process that reads files of others: small files cannot exhaust anything, and it works wherever the library does."""
+
+import json
+import os
+import pickle
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from pose3d_lib.errors import InputError
+from pose3d_lib.untrusted import client
+from pose3d_lib.untrusted.client import list_npz_keys, read_npz_key, read_torch_file
+from tests.helpers.hostile_files import objects, write_npz
+
+ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
+OBJECT = b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x89\x88\x87R(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+TEXT = OBJECT.replace(b"O8", b"U1").replace(b"|NNN", b"<NNN")
+ENCODE = b"c_codecs\nencode\n"
+
+
+def long(value: int) -> bytes:
+    data = value.to_bytes(4, "little")
+    return b"J" + data
+
+
+def text(value: bytes) -> bytes:
+    return b"X" + len(value).to_bytes(4, "little") + value
+
+
+def whole(value: bytes) -> bytes:
+    """The pickle of a 0-d array that holds what the operations leave on the stack."""
+    return b"\x80\x03" + ARRAY + b"(K\x01)" + OBJECT + b"\x89]" + value + b"atb."
+
+
+def list_of_many(count: int) -> bytes:
+    return b"](" + b"N" * count + b"e"
+
+
+def chain_of_encodings() -> bytes:
+    """A text in hexadecimal digits, 40 times: 2^40 of them."""
+    value = text(b"a" * 1000) + text(b"latin1") + b"\x86R"
+    for _ in range(40):
+        value = ENCODE + value + text(b"hex") + b"\x86R"
+    return b"\x80\x02" + ENCODE + value.removeprefix(ENCODE) + b"."
+
+
+def colliding_keys() -> bytes:
+    step = 2**61 - 1  # integers with one hash
+    keys = b"".join(pickle.dumps(number * step, 2)[2:-1] + b"N" for number in range(30_000))
+    return whole(b"}(" + keys + b"u")
+
+
+PICKLES: dict[str, Callable[[], bytes]] = {
+    "many arrays over one list": lambda: whole(
+        list_of_many(300_000) + b"q\x010" + b"](" + b"".join(
+            ARRAY + b"(K\x01" + long(300_000) + b"\x85" + OBJECT + b"\x89h\x01tb" for _ in range(300)) + b"e"
+    ),
+    "one text encoded many times": lambda: whole(
+        text(b"a" * 30_000_000) + b"q\x010" + b"](" + (ENCODE + b"h\x01" + text(b"latin1") + b"\x86R") * 300 + b"e"
+    ),
+    "keys with one hash": colliding_keys,
+    "a letter that Unicode does not have": lambda: whole(
+        b"cnumpy.core.multiarray\nscalar\n" + TEXT + b"C\x04\xff\xff\xff\x7f\x86R"
+    ),
+    "letters that Unicode does not have": lambda: whole(
+        ARRAY + b"(K\x01K\x01\x85" + TEXT + b"\x89C\x04\xff\xff\xff\x7ftb"
+    ),
+    "bytes for the addresses of objects": lambda: whole(
+        ARRAY + b"(K\x01K\x01\x85" + OBJECT + b"\x89C\x0812345678tb"
+    ),
+    "bytes of another encoding": lambda: whole(ENCODE + text(b"61") + text(b"hex") + b"\x86R"),
+    "twenty million lists": lambda: whole(b"](" + b"]" * 20_000_000 + b"e"),
+    "a text ten million times": lambda: whole(text(b"a" * 1000) + b"q\x010" + b"](" + b"h\x01" * 10_000_000 + b"e"),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PROCESSOR_SECONDS", 1)
+
+
+@pytest.mark.parametrize("name", PICKLES)
+def test_a_small_pickle_cannot_exhaust_anything(name: str, tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "a.npz", {"boxes": objects(PICKLES[name]())})
+    assert path.stat().st_size < 500_000
+    before, began = psutil.Process().memory_info().rss, time.process_time()
+    with pytest.raises(InputError) as refusal:
+        read_npz_key(path, "boxes")
+    assert str(path) in str(refusal.value)
+    assert "boxes" in str(refusal.value)
+    assert time.process_time() - began < 3
+    assert psutil.Process().memory_info().rss - before < 300e6
+
+
+def test_a_chain_of_encodings_in_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    head = b"".join(pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+    path = tmp_path / "a.bin"
+    path.write_bytes(head + chain_of_encodings() + pickle.dumps([], 2))
+    with pytest.raises(InputError, match=r"a\.bin"):
+        read_torch_file(path)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    np.savez(
+        tmp_path / "good.npz", numbers=np.arange(5), named={"a": [np.ones((2, 3)), "text"]}, empty=np.zeros((0, 3))
+    )
+    return tmp_path / "good.npz"
+
+
+def reader() -> psutil.Process:
+    return psutil.Process(client._reader._process.pid)
+
+
+def test_one_process_reads_all_files_and_another_one_after_its_death(good: Path, tmp_path: Path) -> None:
+    list_npz_keys(good)
+    first = reader()
+    assert read_npz_key(good, "named")["a"][1] == "text"
+    assert reader() == first
+    first.kill()
+    first.wait()
+    np.testing.assert_array_equal(read_npz_key(good, "numbers"), np.arange(5))
+    path = write_npz(tmp_path / "circle.npz", {"a": objects(colliding_keys())})
+    with pytest.raises(InputError, match=r"circle\.npz.*processor"):
+        read_npz_key(path, "a")
+    assert read_npz_key(good, "empty").shape == (0, 3)
+
+
+def test_what_takes_too_long_without_the_processor_is_given_up(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    list_npz_keys(good)
+    reader().suspend()
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "START_SECONDS", 0.2)
+        with pytest.raises(InputError, match=r"good\.npz: .*not ready within"):
+            list_npz_keys(good)
+    assert len(list_npz_keys(good)) == 3
+
+
+def test_memory_is_watched_where_it_cannot_be_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MEMORY", 10**7)
+    monkeypatch.setattr(client, "MEMORY_RATIO", 0)
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, a={"S1": np.zeros(6_000_000)})
+    with pytest.raises(InputError, match=r"a\.npz.*memory"):
+        read_npz_key(path, "a")
+
+
+def test_a_full_temporary_folder_is_named_as_the_reason(good: Path) -> None:
+    list_npz_keys(good)
+    resource.prlimit(reader().pid, resource.RLIMIT_FSIZE, (10, 10))
+    with pytest.raises(InputError, match=r"good\.npz.* temporary folder .*TMPDIR"):
+        read_npz_key(good, "numbers")
+    client.stop()
+
+
+def test_a_refusal_does_not_repeat_the_advice_to_trust_the_file(tmp_path: Path) -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"1," * 10_000 + b")}"
+    path = write_npz(tmp_path / "long.npz", {"key": b"\x93NUMPY\2\0" + struct.pack("<I", len(header)) + header})
+    with pytest.raises(InputError, match="key 'key'") as refused:
+        read_npz_key(path, "key")
+    assert "allow_pickle" not in str(refused.value)
+
+
+def test_threads_take_turns(good: Path) -> None:
+    found: list[object] = []
+    threads = [threading.Thread(target=lambda: found.append(read_npz_key(good, "numbers"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert all((numbers == np.arange(5)).all() for numbers in found)
+
+
+def test_arrays_are_read_only_and_outlive_the_process_and_the_next_file(good: Path) -> None:
+    numbers = read_npz_key(good, "numbers")
+    read_npz_key(good, "named")
+    client.stop()
+    np.testing.assert_array_equal(numbers, np.arange(5))
+    assert not numbers.flags.writeable
+
+
+SCRIPT = """
+import sys, pathlib
+from pose3d_lib.untrusted import client
+print(client.read_npz_key(pathlib.Path(sys.argv[1]), "numbers").sum())
+print(client._reader._process.pid, client._reader._folder, flush=True)
+"""
+DAEMON = """
+import multiprocessing, pathlib, sys
+from pose3d_lib.untrusted.client import read_npz_key
+read_npz_key(pathlib.Path(sys.argv[1]), "numbers")
+def work(path):
+    return int(read_npz_key(pathlib.Path(path), "numbers").sum())
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map(work, [sys.argv[1]] * 4))
+"""
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-W", "error::ResourceWarning", "-c", script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_it_works_from_a_script_in_any_folder_and_leaves_nothing(good: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "json.py").write_text("raise SystemExit('a file of the working folder was imported')")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, "-W", "error", str(script), str(good)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path / "elsewhere")
+    assert (done.returncode, done.stderr) == (0, "")
+    numbers, ids = done.stdout.splitlines()
+    assert numbers == "10"
+    assert not psutil.pid_exists(int(ids.split()[0]))
+    assert not Path(ids.split()[1]).exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_it_works_in_daemonic_workers_of_a_process_that_has_read_before(good: Path) -> None:
+    done = run(DAEMON, str(good))
+    assert (done.stdout, done.stderr) == ("[10, 10, 10, 10]\n", "")
+
+
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["alone", "with its group"])
+def test_it_ends_and_its_folder_goes_when_its_client_is_killed(good: Path, kill: Callable[[int, int], None]) -> None:
+    waiting = SCRIPT + "import time; time.sleep(60)"
+    command = [sys.executable, "-c", waiting, str(good)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        parent.stdout.readline()
+        number, folder = parent.stdout.readline().split()
+        child = psutil.Process(int(number))
+        kill(parent.pid, signal.SIGKILL)
+    psutil.wait_procs([child], timeout=10)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert not Path(folder).exists()
+
+
+def test_an_answer_is_checked(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [
+        {"nodes": [["array", "|O", [1], "C", 0]], "values": {"numbers": [[0]]}},
+        {"nodes": [["array", "<f8", [10**12], "C", 0]], "values": {"numbers": [[0]]}},
+        {"nodes": [["array", "<f8", [1], "C", 10**30]], "values": {"numbers": [[0]]}},
+        {"nodes": [["list", [[5]]]], "values": {"numbers": [[0]]}},
+        {"nodes": [["call", "os.system"]], "values": {"numbers": [[0]]}},
+        {"nodes": [], "values": {}},
+        {},
+    ]
+    for answer in answers:
+        made = json.loads(json.dumps(answer))
+        monkeypatch.setattr(client._Reader, "ask", lambda *_, made=made: (made, np.zeros(100, np.uint8)))
+        with pytest.raises(InputError, match=r"good\.npz"):
+            read_npz_key(good, "numbers")

@@ -1,0 +1,170 @@
+"""What a model makes of clips: the same as window by window, however short a clip is, and with the right names and numbers."""
+
+import dataclasses
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from pose3d_lib.cameras import Camera, h36m_cameras, normalize_screen
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.lifted import LiftedClip, lift, spread
+from pose3d_lib.model_card import TrainedModel
+from pose3d_lib.skeleton import COCO_17, HUMANEVA_15
+from tests.helpers.made_up_models import made_up_model
+
+ROWS = [("S1", "Walking", "0", 0, 6), ("S9", "Walking", "0", 0, 12), ("S9", "Sitting", "a", 1, 31)]
+
+
+@pytest.fixture
+def data(hand_made) -> PoseDataset:
+    return hand_made(ROWS)
+
+
+def lift_slowly(model: TrainedModel, data: PoseDataset, clip: pd.Series, keypoints: str = "simulated") -> np.ndarray:
+    """(frames, joints, 3): every frame's window by itself, through the form of the network that training has; no mirror."""
+    camera = data.camera_of(clip)
+    pixels = torch.from_numpy(data.keypoints[keypoints][clip.start : clip.stop])
+    screen = normalize_screen(pixels, camera.width, camera.height)
+    lifter = model.lifters.pose
+    reach = lifter.receptive_field // 2
+    places = (torch.arange(-reach, reach + 1) + torch.arange(len(screen))[:, None]).clamp(0, len(screen) - 1)
+    with torch.no_grad():
+        return lifter.forward_windows(screen[places]).numpy()
+
+
+def test_each_clip_has_its_names_its_numbers_and_what_the_model_saw(data: PoseDataset) -> None:
+    data = dataclasses.replace(data, first_frames=(0, 40, 7))
+    lifted = lift(made_up_model(), data, data.clips.iloc[1:], "simulated")
+    assert (lifted.model, lifted.dataset, lifted.synthetic, lifted.keypoints) == (
+        "made-up",
+        "hand-made",
+        True,
+        "simulated",
+    )
+    assert (lifted.num_frames, lifted.has_root, lifted.root_joint) == (43, False, "Hip")
+    walking, sitting = lifted.clips
+    assert walking.name == "S9, Walking, take 0, camera wide"
+    assert sitting.name == "S9, Sitting, take a, camera tall"
+    assert (walking.frames[[0, -1]].tolist(), sitting.frames[[0, -1]].tolist()) == ([40, 51], [7, 37])
+    np.testing.assert_array_equal(sitting.pixels, data.keypoints["simulated"][18:])
+    np.testing.assert_array_equal(sitting.truth, data.positions[18:])
+    assert (sitting.fps, sitting.camera, sitting.root) == (50.0, data.cameras[1], None)
+
+
+@pytest.mark.parametrize("widths", [(3, 3), (3, 3, 3), (3, 3, 3, 3, 3)], ids=["9", "27", "243"])
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_a_clip_shorter_than_the_receptive_field_is_lifted_as_its_windows_are(hand_made, widths, frames: int) -> None:
+    data = hand_made([("S9", "Walking", "0", 0, frames), ("S9", "Sitting", "0", 1, 3)])
+    model = made_up_model(*widths, mirrored=False)
+    short = lift(model, data, data.clips, "simulated").clips[0]
+    assert short.positions.shape == (frames, 17, 3)
+    np.testing.assert_allclose(short.positions, lift_slowly(model, data, data.clips.iloc[0]), atol=1e-5)
+
+
+def test_mirror_images_are_lifted_too_where_the_model_was_tested_with_them(data: PoseDataset) -> None:
+    slow = lift_slowly(made_up_model(), data, data.clips.iloc[2])
+    alone = lift(made_up_model(mirrored=False), data, data.clips, "simulated").clips[2]
+    mirrored = lift(made_up_model(), data, data.clips, "simulated").clips[2]
+    np.testing.assert_allclose(alone.positions, slow, atol=1e-5)
+    assert np.abs(mirrored.positions - slow).max() > 0.01
+
+
+def test_the_trajectory_is_where_the_second_network_says(data: PoseDataset) -> None:
+    model = made_up_model(trajectory=True, mirrored=False)
+    second = TrainedModel(dataclasses.replace(model.lifters, pose=model.lifters.trajectory), model.card)
+    lifted = lift(model, data, data.clips, "simulated")
+    assert lifted.has_root
+    for clip, (_, row) in zip(lifted.clips, data.clips.iterrows(), strict=True):
+        np.testing.assert_allclose(clip.root, lift_slowly(second, data, row)[:, 0], atol=1e-5)
+
+
+def test_errors_are_those_of_every_frame_in_millimetres(data: PoseDataset) -> None:
+    clip = lift(made_up_model(), data, data.clips, "simulated").clips[0]
+    moved = dataclasses.replace(clip, positions=clip.truth + np.float32([0.003, 0, 0.004]))
+    np.testing.assert_allclose(moved.errors, [5] * 6, atol=1e-3)
+
+
+def test_other_joints_have_no_truth_to_be_compared_with(data: PoseDataset) -> None:
+    lifted = lift(made_up_model(skeleton=HUMANEVA_15), data, data.clips, "simulated")
+    assert lifted.clips[0].positions.shape == (6, 15, 3)
+    assert lifted.clips[0].truth is None
+    assert lifted.clips[0].errors is None
+    assert lifted.root_joint == "Pelvis"
+
+
+def test_joints_without_a_tree_are_relative_to_the_first(data: PoseDataset) -> None:
+    loose = dataclasses.replace(HUMANEVA_15, parents=())
+    assert lift(made_up_model(skeleton=loose), data, data.clips, "simulated").root_joint == "Pelvis"
+
+
+def test_other_keypoints_are_seen_in_their_own_layout(data: PoseDataset) -> None:
+    lifted = lift(made_up_model(layout=COCO_17), data, data.clips, "detected")
+    assert lifted.layout == COCO_17
+    np.testing.assert_array_equal(lifted.clips[1].pixels, data.keypoints["detected"][6:18])
+
+
+def test_weights_that_lead_to_no_number_are_refused_with_the_clip(data: PoseDataset) -> None:
+    model = made_up_model()
+    with torch.no_grad():
+        model.lifters.pose.shrink.bias[0] = torch.inf
+    with pytest.raises(
+        InputError, match="model made-up: what it makes of clip S1/Walking/0, camera wide is not finite"
+    ):
+        lift(model, data, data.clips, "simulated")
+
+
+def test_no_clip_is_refused(data: PoseDataset) -> None:
+    with pytest.raises(InputError, match="hand-made: no clip was chosen"):
+        lift(made_up_model(), data, data.clips.iloc[:0], "simulated")
+
+
+def clip_of(camera: Camera, frames: int = 5) -> LiftedClip:
+    numbers = np.arange(frames)
+    positions = np.zeros((frames, 17, 3), np.float32)
+    return LiftedClip("S1", "Walking", "0", camera, 50.0, numbers, positions[..., :2], positions, truth=positions)
+
+
+def test_up_is_the_world_s_up_where_the_camera_s_place_is_known_and_its_own_otherwise() -> None:
+    for camera in h36m_cameras()["S1"]:
+        w, x, y, z = camera.orientation
+        expected = Rotation.from_quat([x, y, z, w]).inv().apply([0, 0, 1])
+        np.testing.assert_allclose(clip_of(camera).up, expected, atol=1e-6)
+        assert expected[1] < -0.9, "Human3.6M's cameras are held upright"
+    np.testing.assert_array_equal(clip_of(Camera("phone", 1080, 1920)).up, [0, -1, 0])
+
+
+def test_a_video_s_camera_is_called_as_the_video_and_not_named_twice() -> None:
+    clip = dataclasses.replace(clip_of(Camera("phone", 1080, 1920)), subject="phone")
+    assert clip.name == "phone, Walking, take 0"
+
+
+@pytest.mark.parametrize("frames", [1, 3, 5, 9])
+def test_the_first_frames_of_a_clip(frames: int) -> None:
+    clip = clip_of(Camera("phone", 1080, 1920)).first(frames)
+    assert len(clip.frames) == len(clip.pixels) == len(clip.positions) == len(clip.truth) == min(frames, 5)
+    assert clip.root is None
+
+
+@pytest.mark.parametrize("number", [1, 2, 7, 240])
+@pytest.mark.parametrize("most", [1, 3, 12])
+def test_some_of_many_are_spread_evenly(number: int, most: int) -> None:
+    places = spread(number, most)
+    assert len(places) == min(number, most)
+    assert places == sorted(set(places))
+    assert places[0] >= 0
+    assert places[-1] < number
+    gaps = [b - a for a, b in pairwise([-1 - places[0], *places, 2 * number - 1 - places[-1]])]
+    assert max(gaps) - min(gaps) <= 2
+
+
+def test_nothing_is_drawn_by_chance(data: PoseDataset) -> None:
+    def positions() -> Tensor:
+        return torch.from_numpy(lift(made_up_model(), data, data.clips, "simulated").clips[0].positions)
+
+    assert torch.equal(positions(), positions())

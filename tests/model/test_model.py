@@ -1,0 +1,386 @@
+"""The lifter against a network written a second time here, with plain convolutions, from the published description."""
+
+import copy
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pose3d_lib import layers
+from pose3d_lib.model import TemporalLifter, padding, receptive_field
+from tests.helpers.published_network import PublishedNetwork
+
+WIDTHS = pytest.mark.parametrize("widths", [(3, 3, 3), (3, 5), (5,), (1, 3)], ids=str)
+CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
+
+
+def lifter(
+    widths=(3, 3, 3), *, causal=False, dense=False, p=0.0, channels=12, seed=0, dtype: torch.dtype = torch.float64
+) -> TemporalLifter:
+    """A narrow lifter of 5 joints into 4, in evaluation mode, whose batch norms have seen something."""
+    torch.manual_seed(seed)
+    model = TemporalLifter(5, 2, 4, widths, causal=causal, dense=dense, dropout=p, channels=channels).to(dtype)
+    for name, buffer in model.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.normal_(0, 0.3)
+        elif name.endswith("running_var"):
+            buffer.uniform_(0.5, 2)
+    for name, parameter in model.named_parameters():
+        if ".norm." in name:
+            parameter.data.add_(0.3 * torch.randn_like(parameter))
+    model.set_bn_momentum(0.1)  # to as many digits as the model has
+    return model.eval()
+
+
+def clips(frames: int, *, batch: int = 2, seed: int = 1) -> Tensor:
+    return torch.randn(batch, frames, 5, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def published(model: TemporalLifter, x: Tensor, *, strided: bool) -> Tensor:
+    return PublishedNetwork(model, strided=strided)(x)
+
+
+def as_in_the_lifter(value: Tensor) -> Tensor:
+    """A convolution's weight or its gradient, (out, in, width) -> (out, width * in); anything else as it is."""
+    return value.transpose(1, 2).flatten(1) if value.ndim == 3 else value
+
+
+def gradients(network: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, Tensor]:
+    """Of some function of the result, for every weight and for the input; and the result."""
+    x = x.clone().requires_grad_()
+    result = forward(x)
+    (result * torch.linspace(-1, 2, result.numel(), dtype=x.dtype).view_as(result)).sum().backward()
+    weights = network.named_by_the_lifter() if isinstance(network, PublishedNetwork) else network.named_parameters()
+    named = {name: as_in_the_lifter(value.grad) for name, value in weights if value.grad is not None}
+    return {**named, "input": x.grad, "result": result.detach()}
+
+
+def assert_all_close(found: dict[str, Tensor], expected: dict[str, Tensor], **tolerance: float) -> None:
+    assert found.keys() == expected.keys()
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], **tolerance, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def statistics(network: nn.Module) -> dict[str, Tensor]:
+    named = network.named_by_the_lifter() if isinstance(network, PublishedNetwork) else network.state_dict().items()
+    return {name: value for name, value in named if "running" in name or "tracked" in name}
+
+
+@pytest.fixture
+def same_masks(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """What the lifter drops, PyTorch's dropout drops afterwards in the same order; the masks that are left to it."""
+    masks: list[Tensor] = []
+    generator = torch.Generator().manual_seed(9)
+
+    def drop_(x: Tensor, p: float) -> Tensor:  # (B * T, C)
+        masks.append((torch.rand(x.shape, generator=generator) >= p).to(x.dtype))
+        return x.mul_(masks[-1])
+
+    def dropout(x: Tensor, p: float, training: bool) -> Tensor:  # (B, C, T)
+        assert training
+        return x * masks.pop(0).view(len(x), -1, x.shape[1]).transpose(1, 2) / (1 - p)
+
+    monkeypatch.setattr(layers, "drop_", drop_)
+    monkeypatch.setattr(F, "dropout", dropout)
+    return masks
+
+
+def test_the_network_of_the_paper_has_its_published_number_of_parameters() -> None:
+    # 34*3*1024 + 2048, twice (3*1024^2 + 2048 + 1024^2 + 2048), 1024*51 + 51
+    assert TemporalLifter(17, 2, 17, (3, 3, 3), channels=1024).num_parameters == 8_555_571
+
+
+@pytest.mark.parametrize(("widths", "frames"), [((3, 3, 3), 27), ((3,) * 4, 81), ((3,) * 5, 243), ((3, 5), 15)])
+def test_one_output_frame_sees_exactly_its_receptive_field(widths, frames) -> None:
+    model = lifter(widths)
+    assert model.receptive_field == receptive_field(widths) == frames
+    seen = clips(frames + 8, batch=4).requires_grad_()
+    model(seen)[:, 3].square().sum().backward()
+    matters = seen.grad.abs().sum(dim=(0, 2, 3)) > 0
+    assert matters.nonzero().flatten().tolist() == list(range(3, 3 + frames))
+
+
+@pytest.mark.parametrize(("widths", "frames"), [((3, 3, 3), 27), ((3,) * 4, 81), ((3,) * 5, 243)])
+@CAUSAL
+def test_changing_a_frame_changes_an_output_only_from_within_its_receptive_field(widths, frames, causal) -> None:
+    model = lifter(widths, causal=causal)
+    clip = clips(frames + 8)
+    before = model(clip)[:, 3]
+    for frame, matters in [(2, False), (3, True), (3 + frames - 1, True), (3 + frames, False)]:
+        changed = clip.clone()
+        changed[:, frame] += 5
+        assert bool((model(changed)[:, 3] != before).any()) is matters, f"input frame {frame}"
+
+
+@WIDTHS
+@CAUSAL
+def test_windows_give_what_the_whole_clip_gives(widths, causal) -> None:
+    model = lifter(widths, causal=causal)
+    clip = clips(math.prod(widths) + 6)
+    windows = clip.unfold(1, math.prod(widths), 1).permute(0, 1, 4, 2, 3)  # (B, 7, receptive field, 5, 2)
+    single = model.forward_windows(windows.flatten(0, 1)).unflatten(0, windows.shape[:2])
+    torch.testing.assert_close(single, model(clip), atol=1e-12, rtol=0)
+
+
+@WIDTHS
+@CAUSAL
+def test_the_clip_form_is_the_published_network_with_dilated_convolutions(widths, causal) -> None:
+    model = lifter(widths, causal=causal)
+    clip = clips(math.prod(widths) + 6)
+    torch.testing.assert_close(model(clip), published(model, clip, strided=False), atol=1e-12, rtol=0)
+
+
+@WIDTHS
+@CAUSAL
+def test_the_windows_form_is_the_published_network_with_strided_convolutions(widths, causal) -> None:
+    model = lifter(widths, causal=causal)
+    windows = clips(math.prod(widths), batch=6)
+    expected = published(model, windows, strided=True).squeeze(1)
+    torch.testing.assert_close(model.forward_windows(windows), expected, atol=1e-12, rtol=0)
+
+
+@WIDTHS
+@CAUSAL
+@pytest.mark.parametrize("batch", [0, 1, 3])
+def test_without_gradients_clips_are_lifted_as_with_them_and_stay_as_they_are(widths, causal, batch) -> None:
+    model = lifter(widths, causal=causal)
+    clip = clips(math.prod(widths) + 6, batch=batch)
+    before = clip.clone()
+    expected = model(clip)
+    assert expected.requires_grad
+    with torch.no_grad():
+        torch.testing.assert_close(model(clip), expected.detach(), atol=1e-12, rtol=0)
+        shortest = clip[:, : math.prod(widths)]
+        torch.testing.assert_close(model(shortest), expected[:, :1].detach(), atol=1e-12, rtol=0)
+    assert torch.equal(clip, before)
+
+
+def test_without_gradients_a_spoilt_frame_spoils_no_other_clip() -> None:
+    model, clip = lifter(), clips(33, batch=3)
+    clip[1, 30] = torch.nan
+    with torch.no_grad():
+        spoilt = model(clip).isnan().any(dim=-1).any(dim=-1)
+    assert spoilt.tolist() == [[False] * 7, [False] * 4 + [True] * 3, [False] * 7]
+
+
+@WIDTHS
+@CAUSAL
+def test_the_dense_ablation_is_the_published_network_with_every_tap_between(widths, causal) -> None:
+    model = lifter(widths, causal=causal, dense=True)
+    frames = math.prod(widths)
+    clip = clips(frames + 6)
+    expected = published(model, clip, strided=False)
+    assert expected.shape[1] == 7  # the same receptive field
+    torch.testing.assert_close(model(clip), expected, atol=1e-12, rtol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(model(clip), expected, atol=1e-12, rtol=0)
+        torch.testing.assert_close(model.forward_windows(clip[:, :frames]), expected[:, 0], atol=1e-12, rtol=0)
+
+
+def test_the_dense_ablation_multiplies_the_weights_over_time() -> None:
+    # 34*3*1024 + 2048, then taps 7 and 19: (taps + 1) * 1024^2 + 2 * 2048 each, 1024*51 + 51
+    expected = 104_448 + 2048 + (8 + 20) * 1_048_576 + 4 * 2048 + 52_275
+    assert TemporalLifter(17, 2, 17, (3, 3, 3), dense=True, channels=1024).num_parameters == expected
+
+
+# Training
+
+
+@WIDTHS
+@CAUSAL
+@pytest.mark.parametrize("p", [0.0, 0.25])
+def test_a_training_step_is_the_published_network_s_given_the_same_masks(widths, causal, p, same_masks) -> None:
+    model, windows = lifter(widths, causal=causal, p=p).train(), 3 + clips(math.prod(widths), batch=7)
+    twin = PublishedNetwork(model, strided=True)
+    found = gradients(model, model.forward_windows, windows)
+    assert len(same_masks) == 2 * len(widths) - 1
+    expected = gradients(twin, lambda x: twin(x).squeeze(1), windows)
+    assert not same_masks
+    assert_all_close(found, expected, rtol=1e-10, atol=1e-11)
+    assert_all_close(statistics(model), statistics(twin), rtol=1e-12, atol=1e-12)
+
+
+@CAUSAL
+@pytest.mark.parametrize("dense", [False, True], ids=["dilated", "dense"])
+def test_in_training_whole_clips_too_are_the_published_network_s(causal, dense, same_masks) -> None:
+    model, clip = lifter(causal=causal, dense=dense, p=0.25).train(), clips(33)
+    twin = PublishedNetwork(model, strided=False)
+    assert_all_close(gradients(model, model, clip), gradients(twin, twin, clip), rtol=1e-10, atol=1e-11)
+    assert_all_close(statistics(model), statistics(twin), rtol=1e-12, atol=1e-12)
+
+
+def test_running_statistics_follow_the_momentum_over_several_steps(same_masks) -> None:
+    model = lifter(p=0.25).train()
+    twin = PublishedNetwork(model, strided=True)
+    for seed, momentum in enumerate((0.1, 0.5, 0.01, 1.0, 0.0)):
+        model.set_bn_momentum(momentum)
+        for norm in twin.norms:
+            norm.momentum = momentum
+        windows = clips(27, batch=6, seed=seed)
+        model.forward_windows(windows)
+        twin(windows)
+        assert_all_close(statistics(model), statistics(twin), rtol=1e-12, atol=1e-12)
+    assert model.expand.norm.num_batches_tracked == 5
+
+
+def test_the_first_momentum_is_that_of_pytorch() -> None:
+    model = TemporalLifter(5, 2, 4, (3, 3), channels=6)
+    momenta = [buffer for name, buffer in model.named_buffers() if name.endswith("momentum")]
+    assert [momentum.item() for momentum in momenta] == [pytest.approx(nn.BatchNorm1d(6).momentum, rel=1e-7)] * 3
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.3])
+def test_gradients_are_those_of_small_differences(p) -> None:
+    model = lifter((3, 3), p=p, channels=4).train()
+    weights = [*model.expand.parameters(), *model.blocks.parameters()]
+
+    def step(x: Tensor, *_: Tensor) -> Tensor:
+        torch.manual_seed(3)  # the same masks every time
+        return model.forward_windows(x)
+
+    windows = clips(9, batch=5).requires_grad_()
+    assert torch.autograd.gradcheck(step, (windows, *weights), fast_mode=True)
+
+
+def test_in_single_precision_a_step_is_that_of_double_precision_to_rounding(same_masks) -> None:
+    model, windows = lifter(p=0.25, channels=64, dtype=torch.float32).train(), 3 + clips(27, batch=200)
+    for name, parameter in model.named_parameters():
+        if name.endswith("norm.bias"):  # half the channels on and half of them off: no rounding decides which
+            parameter.data += torch.tensor([8.0, -8.0]).repeat(32)
+    twin = PublishedNetwork(copy.deepcopy(model).double(), strided=True)
+    found = gradients(model, model.forward_windows, windows.float())
+    expected = gradients(twin, lambda x: twin(x).squeeze(1), windows)
+    for name in expected:
+        difference = (found[name] - expected[name]).abs().max() / expected[name].abs().max()
+        assert difference < 1e-4, name
+
+
+def test_two_batches_may_pass_forward_before_either_passes_backward() -> None:
+    model, batches = lifter().train(), [clips(27, batch=7, seed=seed) for seed in (1, 2)]
+    apart = [copy.deepcopy(model) for _ in batches]
+    for one, windows in zip(apart, batches, strict=True):
+        one.forward_windows(windows).square().sum().backward()
+    results = [model.forward_windows(windows) for windows in batches]
+    for result in results:
+        result.square().sum().backward()
+    for ours, first, second in zip(*(one.parameters() for one in (model, *apart)), strict=True):
+        torch.testing.assert_close(ours.grad, first.grad + second.grad, rtol=1e-10, atol=1e-11)
+
+
+def test_a_channel_that_is_off_sends_no_gradient_and_no_nonsense() -> None:
+    model = lifter(p=0.25).train()
+    model.blocks[0].temporal.norm.weight.data.zero_()
+    model.blocks[0].temporal.norm.bias.data.fill_(-1)
+    found = gradients(model, model.forward_windows, clips(27, batch=7))
+    assert all(gradient.isfinite().all() for gradient in found.values())
+    assert not found["blocks.0.temporal.product.weight"].any()
+
+
+def test_numbers_that_are_not_finite_reach_the_result() -> None:
+    windows = clips(27, batch=7)
+    windows[3, 4, 2, 1] = torch.nan
+    assert not lifter(p=0.25).train().forward_windows(windows).isfinite().all()
+
+
+def test_a_single_frame_is_no_batch_to_train_on() -> None:
+    with pytest.raises(ValueError, match="expected two frames or more to train on"):
+        lifter().train().forward_windows(clips(27, batch=1))
+
+
+# Form
+
+
+@CAUSAL
+def test_a_padded_clip_comes_out_as_long_as_it_went_in(causal) -> None:
+    before, after = padding((3, 3, 3), causal=causal)
+    assert (before, after) == ((26, 0) if causal else (13, 13))
+    assert lifter(causal=causal)(clips(before + 10 + after)).shape == (2, 10, 4, 3)
+
+
+@pytest.mark.parametrize("dense", [False, True], ids=["dilated", "dense"])
+def test_a_causal_lifter_never_sees_the_future(dense) -> None:
+    model, clip = lifter(causal=True, dense=dense), clips(10)
+    before, after = padding(model.filter_widths, causal=True)
+
+    def lift(clip: Tensor) -> Tensor:
+        return model(
+            torch.cat([clip[:, :1].expand(-1, before, -1, -1), clip, clip[:, -1:].expand(-1, after, -1, -1)], 1)
+        )
+
+    changed = clip.clone()
+    changed[:, 6:] += 3
+    assert torch.equal(lift(changed)[:, :6], lift(clip)[:, :6])
+    assert (lift(changed)[:, 6] != lift(clip)[:, 6]).any()
+
+
+@CAUSAL
+def test_the_residual_path_alone_carries_the_frame_that_is_lifted(causal) -> None:
+    model = TemporalLifter(5, 2, 4, (1, 3, 3), causal=causal, dropout=0.0, channels=10).double().eval()
+    with torch.no_grad():
+        model.expand.product.weight.copy_(torch.eye(10))
+        for block in model.blocks:
+            block.pointwise.norm.weight.zero_()
+        model.shrink.weight.copy_(torch.eye(12, 10))
+        model.shrink.bias.zero_()
+    clip = clips(12).abs()
+    kept = clip[:, 8:] if causal else clip[:, 4:8]
+    expected = F.pad(kept.flatten(2), (0, 2)).unflatten(2, (4, 3)) / math.sqrt(1 + 1e-5)
+    torch.testing.assert_close(model(clip), expected)
+
+
+def test_only_the_last_layer_has_a_bias_beside_those_of_the_batch_norms() -> None:
+    biased = [name for name, _ in lifter().named_parameters() if name.endswith("bias") and ".norm." not in name]
+    assert biased == ["shrink.bias"]
+
+
+def test_dropout_follows_every_batch_norm_while_training_but_not_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = []
+    monkeypatch.setattr("pose3d_lib.model.relu_dropout", lambda x, p: rates.append(p) or F.relu(x))
+    model = lifter(p=0.3)
+    model.train().forward_windows(clips(27))
+    assert rates == [0.3] * 5
+    model.eval()(clips(27))
+    assert rates == [0.3] * 5
+
+
+def test_a_trained_network_s_numbers_have_the_names_of_plain_modules_and_nothing_else_is_stored() -> None:
+    names = ("expand", *(f"blocks.{block}.{layer}" for block in (0, 1) for layer in ("temporal", "pointwise")))
+    of_norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    expected = {f"{name}.product.weight" for name in names} | {f"{name}.norm.{n}" for name in names for n in of_norm}
+    model, other = lifter(), lifter(seed=1)
+    assert set(model.state_dict()) == expected | {"shrink.weight", "shrink.bias"}
+    model.set_bn_momentum(0.5)
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other(clips(27)), model(clips(27)))
+
+
+@pytest.mark.parametrize("widths", [(2, 3), (3, 4), (0,), (-3,), ()], ids=str)
+def test_widths_that_have_no_centre_are_refused(widths) -> None:
+    with pytest.raises(ValueError, match="odd and positive, found") as refusal:
+        TemporalLifter(5, 2, 4, widths, channels=4)
+    assert str(widths) in str(refusal.value)
+
+
+@pytest.mark.parametrize("shape", [(2, 26, 5, 2), (2, 27, 4, 2), (2, 27, 5, 3), (27, 5, 2)], ids=str)
+@pytest.mark.parametrize("form", ["forward", "forward_windows"])
+def test_input_of_another_shape_is_refused_with_what_was_found(shape, form) -> None:
+    with pytest.raises(ValueError, match="at least 27 frames, 5 joints") as refusal:
+        getattr(lifter(), form)(torch.zeros(shape, dtype=torch.float64))
+    assert str(shape) in str(refusal.value)
+
+
+def test_windows_longer_than_the_receptive_field_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected windows of 27 frames, found 28"):
+        lifter().forward_windows(clips(28))
+
+
+def test_the_same_seed_gives_the_same_network_and_the_same_training_step() -> None:
+    def output(seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        return TemporalLifter(5, 2, 4, (3, 3), channels=8).double().train().forward_windows(clips(9, batch=8))
+
+    assert torch.equal(output(3), output(3))
+    assert not torch.equal(output(3), output(4))

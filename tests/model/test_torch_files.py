@@ -1,0 +1,330 @@
+"""What `torch.save` wrote is read, and no file can have anything run, allocated or imported."""
+
+import collections
+import contextlib
+import io
+import os
+import pickle
+import resource
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pose3d_lib.errors import InputError
+from pose3d_lib.untrusted.client import read_torch_file
+from pose3d_lib.videopose3d_import import import_checkpoint
+from tests.helpers.published_network import published_network, write_checkpoint
+
+LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+
+MAGIC = 0x1950A86A20F9469CFC6C
+"""With which PyTorch's older files begin."""
+
+
+def save(content: object, path: Path, *, legacy: bool) -> Path:
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    return path
+
+
+def write(path: Path, pickled: bytes, *, legacy: bool) -> Path:
+    """A file whose content is a pickle that is made by hand."""
+    if legacy:
+        head = b"".join(pickle.dumps(value, 2) for value in (MAGIC, 1001, {"little_endian": True}))
+        path.write_bytes(head + pickled + pickle.dumps([], 2))
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in (("data.pkl", pickled), ("byteorder", b"little"), ("version", b"3\n")):
+                archive.writestr(f"archive/{name}", content)
+    return path
+
+
+@LEGACY
+def test_numbers_containers_and_tensors_come_back(legacy: bool, tmp_path: Path) -> None:
+    content = {
+        "tensors": [
+            torch.arange(6.0).view(2, 3),
+            torch.tensor(3),
+            torch.zeros(0),
+            torch.ones(2).half(),
+            torch.tensor([True]),
+        ],
+        "parameter": torch.nn.Parameter(torch.ones(3)),
+        "others": (None, True, 5, -1, 2.5, "text", [1, [2]], collections.OrderedDict(a=1)),
+    }
+    found = read_torch_file(save(content, tmp_path / "a.bin", legacy=legacy))
+    assert found["others"] == content["others"]
+    for own, expected in zip(found["tensors"], content["tensors"], strict=True):
+        assert own.dtype == expected.dtype
+        assert torch.equal(own, expected)
+    assert torch.equal(found["parameter"], content["parameter"])
+
+
+@LEGACY
+def test_numpy_s_random_states_are_passed_over(legacy: bool, tmp_path: Path) -> None:
+    state = np.random.RandomState(7)
+    state.normal()
+    content = {"random_state": state, "scalar": np.float64(3), "array": np.arange(3), "after": 1}
+    found = read_torch_file(save(content, tmp_path / "a.bin", legacy=legacy))
+    assert found["after"] == 1
+    assert not [name for name in found if isinstance(found[name], np.ndarray | np.generic | np.random.RandomState)]
+
+
+@pytest.mark.parametrize(
+    "constructor",
+    [
+        b"cnumpy.random\n__RandomState_ctor\n)R",  # before 1.17
+        b"cnumpy.random._pickle\n__randomstate_ctor\nX\x07\x00\x00\x00MT19937\x85R",  # from then on
+        b"cnumpy.random._pickle\n__randomstate_ctor\ncnumpy.random._pickle\n__bit_generator_ctor\n"
+        b"cnumpy.random._mt19937\nMT19937\n\x85R\x85R",
+        b"cnumpy.random._pickle\n__randomstate_ctor\ncnumpy.random._pickle\n__bit_generator_ctor\n"
+        b"cnumpy.random._mt19937\nMT19937\n\x85R}cnumpy.random.bit_generator\n__pyx_unpickle_SeedSequence\n"
+        b"cnumpy.random.bit_generator\nSeedSequence\nK\x01N\x87R(NK\x04K\x00)tb\x86b\x85R",
+    ],
+    ids=["1.16", "1.17", "1.26", "2"],
+)
+@pytest.mark.parametrize("core", [b"core", b"_core"])
+def test_random_states_of_every_numpy_are_passed_over(constructor: bytes, core: bytes, tmp_path: Path) -> None:
+    latin1 = b"X\x06\x00\x00\x00latin1\x86R"
+    begun = b"cnumpy.%s.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85c_codecs\nencode\n" % core
+    dtype = b"cnumpy\ndtype\nX\x02\x00\x00\x00u4K\x00K\x01\x87R(K\x03X\x01\x00\x00\x00<NNNK\x00K\x00K\x00tb"
+    numbers = b"c_codecs\nencode\nX\x04\x00\x00\x00\x01\x02\x03\x04" + latin1
+    array = begun + b"X\x01\x00\x00\x00b" + latin1 + b"\x87R(K\x01K\x01\x85" + dtype + b"\x89" + numbers + b"tb"
+    state = constructor + b"(X\x07\x00\x00\x00MT19937" + array + b"K\x05K\x00G" + bytes(8) + b"tb"
+    pickled = b"\x80\x02}(X\x01\x00\x00\x00r" + state + b"X\x01\x00\x00\x00eK\x50u."
+    assert read_torch_file(write(tmp_path / "a.bin", pickled, legacy=True))["e"] == 80
+
+
+@LEGACY
+def test_a_random_state_that_was_never_seeded_is_passed_over(legacy: bool, tmp_path: Path) -> None:
+    """It holds where its seed came from; so does one of an older numpy that was read and written again by a newer one."""
+    older = pickle.loads(pickle.dumps(np.random.RandomState()))
+    for number, state in enumerate((np.random.RandomState(), older)):
+        content = {"random_state": state, "after": number}
+        assert b"SeedSequence" in pickle.dumps(content, 2)
+        assert read_torch_file(save(content, tmp_path / "a.bin", legacy=legacy))["after"] == number
+
+
+# Files that would run code
+
+
+class Calling:
+    """Pickled, a call of a function that the file names."""
+
+    def __init__(self, function: Callable, *arguments: object):
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        return self.call
+
+
+HARM = Path(tempfile.gettempdir(), f"pose3d-harm-{os.getpid()}")
+"""What the calls would make: an absolute path, because the process that reads files has a working folder of its own."""
+
+HARMFUL = {
+    "system": (Calling(os.system, f"echo > {HARM}"), "which is code"),
+    "popen": (Calling(subprocess.Popen, ["touch", str(HARM)]), "which is code"),
+    "exec": (Calling(exec, f"open({str(HARM)!r}, 'w')"), "which is code"),
+    "open": (Calling(io.open, str(HARM), "w"), "which is code"),
+    "load": (Calling(torch.load, str(HARM)), "which is code"),
+    "import": (Calling(__import__, "antigravity"), "which is code"),
+    "bytearray": (Calling(bytearray, 10**11), "memory"),
+    "numpy": (Calling(np.load, str(HARM), None, True), "which is code"),
+    "frombuffer": (Calling(np.frombuffer, b"1234"), "which is code"),
+    "tensor": (Calling(torch.FloatTensor, 10**11), "memory"),
+}
+
+
+@LEGACY
+@pytest.mark.parametrize("name", HARMFUL)
+@pytest.mark.parametrize("key", ["model_pos", "random_state"])
+def test_a_function_that_a_file_names_is_not_called(name, key, legacy, tmp_path) -> None:
+    file, (call, said) = tmp_path / "a.bin", HARMFUL[name]
+    write_checkpoint(file, published_network((3,)), legacy=legacy, **{key: call})
+    with pytest.raises(InputError, match=said) as caught:
+        import_checkpoint(file)
+    assert str(caught.value).startswith(f"{file}: ")
+    assert "weights_only" not in str(caught.value)
+    assert not HARM.exists()
+
+
+# Files that are damaged, or made to take memory, time or the stack
+
+
+@LEGACY
+@pytest.mark.parametrize("keep", [0.0, 0.001, 0.1, 0.5, 0.999])
+def test_a_cut_file_is_refused(keep: float, legacy: bool, tmp_path: Path) -> None:
+    file = write_checkpoint(tmp_path / "a.bin", published_network((3, 3)), legacy=legacy)
+    content = file.read_bytes()
+    file.write_bytes(content[: round(keep * len(content))])
+    with pytest.raises(InputError) as caught:
+        import_checkpoint(file)
+    assert str(caught.value).startswith(str(file))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x80", b"hello", b"PK\x03\x04", b"PK\x03\x04" + bytes(100), bytes(1000), b"\x80\x02]q\x00.", b"\x80\x05N."],
+    ids=repr,
+)
+def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "a.bin"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.bin: .*cannot be read"):
+        read_torch_file(file)
+
+
+def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no file"):
+        read_torch_file(tmp_path)
+    with pytest.raises(InputError, match=r"no\.bin: there is no such file"):
+        read_torch_file(tmp_path / "no.bin")
+
+
+STACKED = {
+    "tuples in a key": b"\x80\x02}" + b")" + b"\x85" * 300_000 + b"K\x01s.",
+    "tuples": b"\x80\x02)" + b"\x85" * 300_000 + b".",
+    "lists": b"\x80\x02" + b"]" * 200_001 + b"a" * 200_000 + b".",
+    "operations": b"\x80\x02" + b"N0" * 600_000 + b"N.",
+    "a long name": b"\x80\x02c" + b"x" * 10**6 + b"\ny\n.",
+    "a long number": b"\x80\x02\x8b\xff\xff\xff\x7f.",
+    "a long text": b"\x80\x02X\xff\xff\xff\xff.",
+    "no memo": b"\x80\x02h\x05.",
+    "an empty stack": b"\x80\x02R.",
+    "a mark that nobody set": b"\x80\x02t.",
+    "another protocol": b"\x80\x04\x8c\x02os\x8c\x06system\x93.",
+    "a name across the end": b"\x80\x02cos",
+}
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """File -> what became of it, all in one process with little memory, whose end by a signal would be seen."""
+    folder = tmp_path_factory.mktemp("stacked")
+    for name, pickled in STACKED.items():
+        for legacy in (False, True):
+            write(folder / f"{name}, {'legacy' if legacy else 'zip'}.bin", pickled, legacy=legacy)
+    code = (
+        "import sys; from pathlib import Path; from pose3d_lib.errors import InputError\n"
+        "from pose3d_lib.untrusted import client\n"
+        "from pose3d_lib.videopose3d_import import import_checkpoint\n"
+        "client.PROCESSOR_SECONDS = 1\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "    try: import_checkpoint(path)\n"
+        "    except InputError as error: print(f'{path.stem}\\t{error}', flush=True)"
+    )
+    limit = 6 * 2**30
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True, text=True, timeout=300, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return dict(line.split("\t") for line in done.stdout.splitlines())
+
+
+@LEGACY
+@pytest.mark.parametrize("name", STACKED)
+def test_a_pickle_made_to_exhaust_is_refused(name: str, legacy: bool, refusals: dict[str, str]) -> None:
+    file = f"{name}, {'legacy' if legacy else 'zip'}"
+    assert f"{file}.bin" in refusals[file]
+
+
+def tensor_of(size: bytes, stride: bytes, numel: bytes, *, kind: bytes = b"FloatStorage") -> bytes:
+    """The pickle of a state dict with one tensor, whose sizes are whatever the operations leave on the stack."""
+    storage = b"(X\x07\x00\x00\x00storagectorch\n" + kind + b"\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu" + numel
+    rebuild = (
+        b"ctorch._utils\n_rebuild_tensor_v2\n("
+        + storage
+        + b"%sQK\x00"
+        + size
+        + stride
+        + b"\x89ccollections\nOrderedDict\n)RtR"
+    )
+    return b"\x80\x02}X\x09\x00\x00\x00model_pos}X\x12\x00\x00\x00expand_conv.weight" + rebuild + b"ss."
+
+
+HUGE = b"\x8a\x06" + (10**12).to_bytes(6, "little")
+K = b"K\x01"
+PROMISES = {
+    "a storage of terabytes": tensor_of(b"K\x02K\x02K\x01\x87", b"K\x02K\x01K\x01\x87", HUGE),
+    "a tensor of terabytes": tensor_of(HUGE + K + K + b"\x87", K + K + K + b"\x87", b"K\x04"),
+    "one number, seen a million million times": tensor_of(HUGE + K + K + b"\x87", b"K\x00K\x00K\x00\x87", b"K\x04"),
+    "a negative size": tensor_of(b"J\xff\xff\xff\xff" + K + K + b"\x87", K + K + K + b"\x87", b"K\x04"),
+    "a size that is no number": tensor_of(b"N" + K + K + b"\x87", K + K + K + b"\x87", b"K\x04"),
+    "more than there is": tensor_of(b"K\x40K\x40K\x03\x87", b"K\xc0K\x03K\x01\x87", b"K\x04"),
+}
+
+
+@pytest.mark.parametrize("name", PROMISES)
+@LEGACY
+def test_a_tensor_that_promises_more_than_the_file_holds_is_refused(name: str, legacy: bool, tmp_path: Path) -> None:
+    pickled = PROMISES[name]
+    file = tmp_path / "a.bin"
+    if legacy:
+        key = pickle.dumps(["0"], 2)
+        head = b"".join(pickle.dumps(value, 2) for value in (MAGIC, 1001, {"little_endian": True}))
+        file.write_bytes(head + pickled.replace(b"%sQ", b"NtQ") + key + struct.pack("<q", 4) + bytes(16))
+    else:
+        write(file, pickled.replace(b"%sQ", b"tQ"), legacy=False)
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr("archive/data/0", bytes(16))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=r"a\.bin"):
+        import_checkpoint(file)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "kB"
+
+
+def test_an_archive_that_unpacks_to_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.bin"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02N." + bytes(10**7))
+    with pytest.raises(InputError, match=r"a\.bin: cannot be read"):
+        read_torch_file(file)
+
+
+def test_of_an_archive_whose_files_lie_on_each_other_only_what_is_named_is_read(tmp_path: Path) -> None:
+    file = save({"a": torch.zeros(1000)}, tmp_path / "a.bin", legacy=False)
+    with zipfile.ZipFile(file, "a") as archive:  # writes the table anew
+        (big,) = [info for info in archive.infolist() if info.filename.endswith("data/0")]
+        for number in range(1, 50):
+            again = zipfile.ZipInfo(big.filename[:-1] + str(number))
+            again.compress_size, again.file_size, again.CRC = big.compress_size, big.file_size, big.CRC
+            again.header_offset = big.header_offset
+            archive.filelist.append(again)
+        archive._didModify = True
+    assert torch.equal(read_torch_file(file)["a"], torch.zeros(1000))
+
+
+def test_an_archive_without_a_pickle_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.bin", "w") as archive:
+        archive.writestr("positions_3d.npy", b"123")
+    with pytest.raises(InputError, match=r"a\.bin: cannot be read"):
+        read_torch_file(tmp_path / "a.bin")
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    folder, network = tmp_path_factory.mktemp("sound"), published_network((3, 3), channels=3)
+    return [write_checkpoint(folder / "a.bin", network, legacy=legacy).read_bytes() for legacy in (False, True)]
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_a_file_with_other_bytes_in_it_gives_a_model_or_a_refusal(data, sound, tmp_path_factory) -> None:
+    content = bytearray(data.draw(st.sampled_from(sound)))
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, 6000))] = data.draw(st.integers(0, 255))
+    file = tmp_path_factory.getbasetemp() / "changed.bin"
+    file.write_bytes(content)
+    with contextlib.suppress(InputError):
+        assert all(tensor.isfinite().all() for tensor in import_checkpoint(file).lifters.state_dict().values())

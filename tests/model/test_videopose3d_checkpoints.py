@@ -1,0 +1,461 @@
+"""A checkpoint of VideoPose3D is the same network here, and one from here is the same there, to the last joint."""
+
+import io
+import math
+import pickletools
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from pose3d_lib.cameras import normalize_screen
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.lifters import Lifters
+from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model_card import ModelCard, TrainedModel, network_of
+from pose3d_lib.model_files import load_model, open_model, save_model
+from pose3d_lib.prediction import predict, predict_trajectory
+from pose3d_lib.skeleton import COCO_17, H36M_17, HUMANEVA_15, HUMANEVA_20, MPII_16, ROOT
+from pose3d_lib.videopose3d_export import export_model, save_checkpoint, videopose3d_command
+from pose3d_lib.videopose3d_import import Unsaid, import_checkpoint
+from tests.helpers.published_network import PublishedNetwork, load_state, published_network, state_of, write_checkpoint
+
+CLOSE = 1e-5
+"""Metres."""
+
+SHAPES = [
+    pytest.param({"filter_widths": (3, 3, 3)}, id="27"),
+    pytest.param({"filter_widths": (3,) * 5}, id="243"),
+    pytest.param({"filter_widths": (3,) * 5, "causal": True}, id="243 causal"),
+    pytest.param({"filter_widths": (3, 5, 3), "causal": True, "features": 3}, id="45 causal scores"),
+    pytest.param({"filter_widths": (3, 3, 3), "dense": True}, id="27 dense"),
+    pytest.param({"filter_widths": (3, 3, 3), "dense": True, "causal": True}, id="27 dense causal"),
+    pytest.param({"filter_widths": (5,)}, id="5"),
+    pytest.param({"filter_widths": (3, 3), "joints_out": 15, "joints_in": 15}, id="humaneva"),
+]
+"""Of `published_network`."""
+
+
+def unsaid(shape: dict) -> Unsaid:
+    return Unsaid(causal=shape.get("causal", False), dense=shape.get("dense", False))
+
+
+def clips(network: PublishedNetwork, features: int, *, more: int = 20) -> Tensor:
+    """Two clips of normalised keypoints: (2, frames, joints, features)."""
+    generator = torch.Generator().manual_seed(1)
+    frames = math.prod(network.widths) + more
+    return torch.rand(2, frames, network.convolutions[0].in_channels // features, features, generator=generator) * 2 - 1
+
+
+@torch.no_grad()
+def difference(found: TemporalLifter, expected: PublishedNetwork) -> float:
+    """The largest one between the predictions of two networks, metres."""
+    seen = clips(expected, found.in_features)
+    poses = expected(seen)
+    assert poses.std() > 0.1, "predictions that hardly differ would agree whatever was imported"
+    return float((found(seen) - poses).abs().max())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "before PyTorch 1.6"])
+def test_an_imported_network_predicts_what_the_published_one_does(shape: dict, legacy: bool, tmp_path: Path) -> None:
+    network = published_network(**shape)
+    file = write_checkpoint(tmp_path / "theirs.bin", network, legacy=legacy)
+    model = import_checkpoint(file, unsaid(shape))
+    assert model.lifters.trajectory is None
+    assert difference(model.lifters.pose, network) < CLOSE
+    assert model.card.network == network_of(model.lifters.pose)
+    assert model.card.network.filter_widths == shape["filter_widths"]
+    assert model.card.network.in_features == shape.get("features", 2)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_exported_network_predicts_there_what_it_does_here(shape: dict, tmp_path: Path) -> None:
+    network = published_network(**shape)
+    model = import_checkpoint(write_checkpoint(tmp_path / "theirs.bin", network), unsaid(shape))
+    save_checkpoint(model, tmp_path / "ours.bin")
+    content = torch.load(tmp_path / "ours.bin", weights_only=True)
+    back = published_network(**shape, seed=5)
+    assert difference(model.lifters.pose, back) > 0.1
+    load_state(back, content["model_pos"])
+    assert difference(model.lifters.pose, back) < CLOSE
+    for name, tensor in state_of(network).items():
+        if not name.endswith("num_batches_tracked"):
+            assert torch.equal(content["model_pos"][name], tensor), name
+
+
+@pytest.mark.parametrize("shape", [{"filter_widths": (3, 3, 3)}, {"filter_widths": (3,) * 5, "causal": True}], ids=str)
+def test_a_trajectory_comes_along_and_goes_back(shape: dict, tmp_path: Path) -> None:
+    pose = published_network(**shape, channels=256)
+    root = published_network(**shape, channels=256, joints_out=1, seed=2)
+    with torch.no_grad():
+        root.last.weight.mul_(5)
+        root.last.bias.copy_(torch.tensor([0.0, 0.0, 5.0]))
+    model = import_checkpoint(write_checkpoint(tmp_path / "theirs.bin", pose, root), unsaid(shape))
+    assert model.card.trajectory
+    assert difference(model.lifters.pose, pose) < CLOSE
+    assert difference(model.lifters.trajectory, root) < 5 * CLOSE  # metres away: 1e-5 of the distance
+    save_checkpoint(model, tmp_path / "ours.bin")
+    content = torch.load(tmp_path / "ours.bin", weights_only=True)
+    back = published_network(**shape, joints_out=1, seed=5, channels=256)
+    load_state(back, content["model_traj"])
+    assert difference(model.lifters.trajectory, back) < 5 * CLOSE
+
+
+@torch.no_grad()
+def published_prediction(
+    network: PublishedNetwork, data: PoseDataset, clip: pd.Series, joints: tuple[int, ...]
+) -> Tensor:
+    """(frames, joints, 3): padded with its first and last frames, averaged with its mirror image, in plain steps."""
+    camera = data.camera_of(clip)
+    pixels = torch.from_numpy(data.keypoints["simulated"][clip.start : clip.stop].copy())
+    screen = normalize_screen(pixels, camera.width, camera.height)
+    missing = math.prod(network.widths) - 1
+    before = missing if network.causal else missing // 2
+    screen = torch.cat([screen[:1]] * before + [screen] + [screen[-1:]] * (missing - before))
+    mirrored = screen[:, list(H36M_17.mirror)] * torch.tensor([-1.0, 1.0])
+    pose, image = network(torch.stack([screen, mirrored]))
+    return (pose + image[:, list(joints)] * torch.tensor([-1.0, 1.0, 1.0])) / 2
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
+def test_whole_clips_are_predicted_as_published(causal: bool, tmp_path: Path, hand_made) -> None:
+    data = hand_made([("S9", "Eating", "0", 0, 40), ("S9", "Eating", "1", 1, 3)])
+    shape = {"filter_widths": (3, 3, 3), "causal": causal}
+    pose, root = published_network(**shape), published_network(**shape, joints_out=1, seed=2)
+    lifters = import_checkpoint(write_checkpoint(tmp_path / "theirs.bin", pose, root), unsaid(shape)).lifters
+    found = [clip for group in predict(lifters.pose, data, data.clips, "simulated") for clip in group]
+    roots = [clip for group in predict_trajectory(lifters.trajectory, data, data.clips, "simulated") for clip in group]
+    for (_, clip), own, place in zip(data.clips.iterrows(), found, roots, strict=True):
+        assert (own - published_prediction(pose, data, clip, H36M_17.mirror)).abs().max() < CLOSE
+        assert (place - published_prediction(root, data, clip, ROOT.mirror).squeeze(1)).abs().max() < CLOSE
+
+
+def test_a_network_of_243_frames_has_as_many_parameters_as_videopose3d_says(tmp_path: Path) -> None:
+    # "Trainable parameter count: 16952371", which it prints for -arc 3,3,3,3,3 on Human3.6M
+    network = published_network((3,) * 5, channels=1024)
+    assert sum(weight.numel() for weight in network.parameters()) == 16_952_371
+    torch.save({"model_pos": state_of(network)}, tmp_path / "theirs.bin")
+    assert import_checkpoint(tmp_path / "theirs.bin").lifters.num_parameters == 16_952_371
+
+
+def prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize(
+    ("key", "prefix"),
+    [
+        ("model_pos", "module."), (None, ""), (None, "module."), ("state_dict", "model."), ("state_dict", ""),
+        ("model_state_dict", ""), ("model", "module."), ("net", ""),
+    ],
+)  # fmt: skip
+def test_the_same_weights_in_another_wrapping_are_read_with_a_note(
+    key: str | None, prefix: str, tmp_path: Path
+) -> None:
+    network, root = published_network((3, 3)), published_network((3, 3), joints_out=1, seed=2)
+    pose = prefixed(state_of(network), prefix)
+    trajectory = {"model_traj": prefixed(state_of(root), prefix)}
+    torch.save({"epoch": 80, key: pose, **trajectory} if key else pose, tmp_path / "theirs.pth")
+    said: list[str] = []
+    model = open_model(tmp_path / "theirs.pth", say=said.append)
+    assert difference(model.lifters.pose, network) < CLOSE
+    if key:
+        assert difference(model.lifters.trajectory, root) < CLOSE
+    assert "Tensors: " in said[0]
+    assert (f"'{prefix}'" in said[0]) == bool(prefix)
+    assert (f"'{key}'" in said[0]) == (key not in (None, "model_pos"))
+
+
+# The card
+
+
+NOTHING = Unsaid()
+
+
+def imported(tmp_path: Path, given: Unsaid = NOTHING, name: str = "theirs.bin", **shape) -> ModelCard:
+    network = published_network(**{"filter_widths": (3, 3, 3), **shape})
+    return import_checkpoint(write_checkpoint(tmp_path / name, network), given).card
+
+
+def test_the_card_says_what_is_known_and_what_was_assumed(tmp_path: Path) -> None:
+    card = imported(tmp_path)
+    assert (card.name, card.keypoints, card.fps, card.epochs, card.lr) == (
+        "theirs",
+        "cpn_ft_h36m_dbb",
+        (50.0,),
+        80,
+        1.6e-05,
+    )
+    assert (card.layout, card.skeleton) == (H36M_17, H36M_17)
+    assert (card.training, card.errors) == (None, None)
+    assert re.search(r"Imported from theirs\.bin, .* SHA-256 is [0-9a-f]{64}\.", card.origin)
+    assert "academic use" in card.licence
+    assert "not in the file" in card.licence
+    assumed = " ".join(card.assumed)
+    for said in (
+        "taken to be not causal",
+        "--joints names others, such as coco",
+        "--joints-out",
+        "--keypoints",
+        "--fps",
+    ):
+        assert said in assumed
+    assert "as their taps are those of no dense network" in assumed
+
+
+def test_what_is_given_is_not_assumed(tmp_path: Path) -> None:
+    given = Unsaid(causal=True, joints="coco", joints_out="h36m", keypoints="mine", fps=25)
+    card = imported(tmp_path, given)
+    assert (card.layout, card.skeleton, card.keypoints, card.fps) == (COCO_17, H36M_17, "mine", (25.0,))
+    assert card.network.causal
+    assert not [sentence for sentence in card.assumed if "--" in sentence]
+    assert sum("as given" in sentence for sentence in card.assumed) == 5
+
+
+@pytest.mark.parametrize(
+    ("shape", "name", "layout", "skeleton", "keypoints", "fps"),
+    [
+        ({}, "any.bin", H36M_17, H36M_17, "cpn_ft_h36m_dbb", 50),
+        ({}, "pretrained_h36m_detectron_coco.bin", COCO_17, H36M_17, "detectron_pt_coco", 50),
+        ({"features": 3}, "any.bin", COCO_17, H36M_17, "detectron_pt_coco", 50),
+        ({"joints_out": 15}, "any.bin", COCO_17, HUMANEVA_15, "detectron_pt_coco", 60),
+        ({"joints_in": 16}, "any.bin", MPII_16, H36M_17, "sh_ft_h36m", 50),
+        ({"joints_in": 16, "features": 3}, "any.bin", MPII_16, H36M_17, "sh_ft_h36m", 50),
+        ({"joints_in": 15, "joints_out": 15}, "any.bin", HUMANEVA_15, HUMANEVA_15, "humaneva15", 60),
+        ({"joints_in": 20, "joints_out": 20}, "any.bin", HUMANEVA_20, HUMANEVA_20, "humaneva20", 60),
+    ],
+)  # fmt: skip
+def test_joints_follow_from_their_number(shape, name, layout, skeleton, keypoints, fps, tmp_path) -> None:
+    card = imported(tmp_path, name=name, **shape)
+    assert (card.layout, card.skeleton, card.keypoints, card.fps) == (layout, skeleton, keypoints, (fps,))
+    assert card.network.in_features == shape.get("features", 2)
+
+
+def test_joints_that_are_not_as_many_are_refused(tmp_path: Path) -> None:
+    cases = [
+        ({}, Unsaid(joints="mpii"), "34 numbers go in per frame, and the 16 joints of mpii have 32, or 48 with scores; "
+         "--joints h36m or coco would suit"),
+        ({}, Unsaid(joints="cocoo"), "unknown layout of joints that go in 'cocoo': did you mean coco"),
+        ({}, Unsaid(joints_out="humaneva15"), "17 joints come out, and humaneva15 has 15; --joints-out h36m has as many"),
+        ({"joints_in": 13}, Unsaid(), "26 numbers go in per frame, two or three for each joint of no layout that is known"),
+        ({"joints_out": 14}, Unsaid(), "14 joints come out, of which none are known; known are h36m (17)"),
+    ]  # fmt: skip
+    for shape, given, said in cases:
+        with pytest.raises(InputError, match=re.escape(said)):
+            imported(tmp_path, given, **shape)
+
+
+def test_dense_convolutions_are_pointed_out_and_never_guessed(tmp_path: Path) -> None:
+    dense = {"filter_widths": (3, 3, 3), "dense": True}
+    card = imported(tmp_path, **dense)
+    assert (card.network.filter_widths, card.network.dense) == ((3, 7, 19), False)
+    assert any("They might be dense ones of widths 3,3,3; --dense says so" in sentence for sentence in card.assumed)
+    assert imported(tmp_path, Unsaid(dense=True), **dense).network.filter_widths == (3, 3, 3)
+    with pytest.raises(
+        InputError, match=r"convolutions of 3,3,3 taps are none of a network .* that is dense; give no --dense"
+    ):
+        imported(tmp_path, Unsaid(dense=True))
+
+
+def test_an_imported_model_is_kept_in_a_file_of_ours(tmp_path: Path) -> None:
+    model = import_checkpoint(write_checkpoint(tmp_path / "theirs.bin", published_network((3, 3))))
+    save_model(model, tmp_path / "mine.safetensors")
+    again = load_model(tmp_path / "mine.safetensors")
+    assert again.card == model.card
+    states = [one.lifters.state_dict() for one in (again, model)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[1])
+    assert open_model(tmp_path / "theirs.bin").card == model.card
+
+
+# The way back
+
+
+def trained(**changes) -> TrainedModel:
+    """A model of nobody's, whose card says of the rest what an imported one does."""
+    lifters = Lifters(TemporalLifter(17, 2, 17, (3, 3), channels=8)).eval()
+    card = ModelCard(
+        name="mine", network=network_of(lifters.pose), trajectory=False, keypoints="gt", layout=H36M_17, skeleton=H36M_17,
+        fps=(50.0,), licence="None.", origin="Made up.", **changes,
+    )  # fmt: skip
+    return TrainedModel(lifters, card)
+
+
+def test_a_checkpoint_has_the_keys_that_are_looked_for_and_none_that_would_be_in_vain(tmp_path: Path) -> None:
+    save_checkpoint(trained(epochs=12.6, lr=0.0004), tmp_path / "ours.bin")
+    content = torch.load(tmp_path / "ours.bin", weights_only=True)
+    assert {name: content[name] for name in content if name != "model_pos"} == {
+        "epoch": 13, "lr": 0.0004, "random_state": None, "optimizer": None,
+    }  # fmt: skip
+    assert content["model_pos"].keys() == state_of(published_network((3, 3))).keys()
+
+
+def test_a_checkpoint_is_in_the_format_that_every_pytorch_reads(tmp_path: Path) -> None:
+    save_checkpoint(trained(), tmp_path / "ours.bin")
+    content = (tmp_path / "ours.bin").read_bytes()
+    assert not content.startswith(b"PK")
+    number = next(
+        argument for operation, argument, _ in pickletools.genops(io.BytesIO(content)) if argument and operation
+    )
+    assert number == 2  # the protocol
+
+
+def test_the_card_stands_beside_what_is_exported(tmp_path: Path) -> None:
+    for name in ("ours.bin", "other.safetensors"):
+        files = export_model(trained(), tmp_path / "folder" / name)
+        assert files == [tmp_path / "folder" / name, (tmp_path / "folder" / name).with_suffix(".md")]
+        assert files[1].read_text().startswith("# mine\n\n## Origin\n\nMade up.\n")
+        before = files[0].read_bytes()
+        with pytest.raises(InputError, match="is already there; give another name, or --overwrite"):
+            export_model(trained(), files[0])
+        assert files[0].read_bytes() == before
+        export_model(trained(), files[0], overwrite=True)
+        assert files[0].read_bytes() != before
+    with pytest.raises(InputError, match=r"mine\.pt: what is it to be\?"):
+        export_model(trained(), tmp_path / "mine.pt")
+    assert not (tmp_path / "mine.pt").exists()
+
+
+def test_videopose3d_s_command_names_what_its_checkpoint_does_not_hold(tmp_path: Path) -> None:
+    model = trained()
+    command = videopose3d_command(model.card, tmp_path / "ours.bin")
+    assert command == f"python run.py -k gt -arc 3,3 -ch 8 -c {tmp_path} --evaluate ours.bin"
+    network = replace(model, card=model.card.model_copy(update={"keypoints": "my own"})).card
+    assert "-k 'my own'" in videopose3d_command(network, tmp_path / "ours.bin")
+    causal = model.card.model_copy(
+        update={"network": model.card.network.model_copy(update={"causal": True, "dense": True})}
+    )
+    assert "-ch 8 --causal --dense -c" in videopose3d_command(causal, tmp_path / "ours.bin")
+
+
+def test_of_a_humaneva_model_it_names_the_set_and_whose_clips(tmp_path: Path) -> None:
+    """Or VideoPose3D would open Human3.6M."""
+    humaneva = trained().card.model_copy(update={"skeleton": HUMANEVA_15, "keypoints": "detectron_pt_coco"})
+    command = videopose3d_command(humaneva, tmp_path / "ours.bin")
+    everybody = "-str Train/S1,Train/S2,Train/S3 -ste Validate/S1,Validate/S2,Validate/S3"
+    assert command.startswith(f"python run.py -d humaneva15 {everybody} -k detectron_pt_coco -arc")
+    larger = humaneva.model_copy(update={"skeleton": HUMANEVA_20})
+    assert "run.py -d humaneva20 -str" in videopose3d_command(larger, tmp_path / "ours.bin")
+
+
+def test_one_card_may_stand_beside_both_kinds_of_file(tmp_path: Path) -> None:
+    export_model(trained(), tmp_path / "ours.bin")
+    assert export_model(trained(), tmp_path / "ours.safetensors")[1] == tmp_path / "ours.md"
+    (tmp_path / "ours.safetensors").unlink()
+    with pytest.raises(InputError, match=r"ours\.md: is already there"):
+        export_model(trained(epochs=5), tmp_path / "ours.safetensors")
+    assert not (tmp_path / "ours.safetensors").exists()
+
+
+# Files of something else
+
+
+def changed(tmp_path: Path, change, *, key: str = "model_pos") -> str:
+    """The refusal of a checkpoint of a network of 9 frames and 16 channels whose tensors were changed."""
+    pose, root = published_network((3, 3)), published_network((3, 3), joints_out=1)
+    states = {"model_pos": state_of(pose), "model_traj": state_of(root)}
+    states[key] = change(states[key])
+    file = write_checkpoint(tmp_path / "theirs.bin", pose, root, **states)
+    with pytest.raises(InputError) as caught:
+        import_checkpoint(file)
+    assert str(caught.value).startswith(f"{file}, key '{key}': ")
+    return str(caught.value).removeprefix(f"{file}, key '{key}': ")
+
+
+def without(name: str):
+    return lambda state: {key: value for key, value in state.items() if key != name}
+
+
+def with_(name: str, value: object):
+    return lambda state: {**state, name: value}
+
+
+@pytest.mark.parametrize("key", ["model_pos", "model_traj"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (without("expand_conv.weight"), "expand_conv.weight is missing, found expand_bn.weight, expand_bn.bias, "),
+        (without("layers_bn.1.running_var"), "layers_bn.1.running_var is missing, found expand_conv.weight, "),
+        (
+            without("layers_conv.1.weight"),
+            "layers_conv.0.weight is no tensor of VideoPose3D's network; name another file",
+        ),
+        (without("shrink.bias"), "shrink.bias is missing"),
+        (with_("shrink.bias", torch.zeros(52)), "shrink.bias is [52], expected [51] as of its other tensors"),
+        (
+            with_("layers_conv.1.weight", torch.zeros(16, 16, 3)),
+            "layers_conv.1.weight is [16, 16, 3], expected [16, 16, 1]",
+        ),
+        (with_("layers_conv.0.weight", torch.zeros(16, 16)), "layers_conv.0.weight is [16, 16], expected [16, 16, 0]"),
+        (with_("expand_bn.weight", torch.zeros(17)), "expand_bn.weight is [17], expected [16]"),
+        (with_("expand_conv.weight", torch.zeros(16, 34)), "expand_conv.weight is [16, 34] and shrink.weight "),
+        (with_("expand_conv.weight", torch.zeros(0, 34, 3)), "0 channels and 1 residual blocks"),
+        (with_("fc.weight", torch.zeros(3)), "fc.weight is no tensor of VideoPose3D's network"),
+        (with_("fc\x1b.weight", torch.zeros(3)), "fc\\x1b.weight is no tensor of VideoPose3D's network"),
+        (with_("expand_bn.bias", torch.full((16,), math.nan)), "expand_bn.bias has numbers that are not finite"),
+        (
+            with_("expand_bn.bias", torch.zeros(16, dtype=torch.int64)),
+            "expand_bn.bias has numbers that are not finite, or no ",
+        ),
+        (with_("expand_bn.bias", "text"), "expand_bn.bias is no tensor of numbers"),
+        (lambda state: [], "expected tensors by name, found list"),
+        (lambda state: {1: torch.zeros(3)}, "expected tensors by name, found dict"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
+)
+def test_tensors_of_another_network_are_refused_by_name(change, said: str, key: str, tmp_path: Path) -> None:
+    if key == "model_traj":
+        said = said.replace("[52], expected [51]", "[52], expected [3]")
+    assert changed(tmp_path, change, key=key).startswith(said)
+
+
+def test_a_trajectory_of_another_shape_is_refused(tmp_path: Path) -> None:
+    for other in ({"joints_out": 17}, {"channels": 8}, {"filter_widths": (3, 5)}, {"joints_in": 16}):
+        state = state_of(published_network(**{"filter_widths": (3, 3), "joints_out": 1, **other}))
+        assert "as of 'model_pos', with which it is used together" in changed(
+            tmp_path, lambda _, state=state: state, key="model_traj"
+        )
+
+
+def test_outputs_that_are_no_joints_are_refused(tmp_path: Path) -> None:
+    for count in (50, 0):
+        change = {"shrink.weight": torch.zeros(count, 16, 1), "shrink.bias": torch.zeros(count)}
+        assert f"into {count} numbers, expected x, y, z of joints" in changed(tmp_path, lambda s, c=change: {**s, **c})
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ({"state_dict": {}, "epoch": 3}, "found state_dict, epoch"),
+        ({"model": {"conv1.weight": torch.zeros(3)}}, "found model"),
+        ({}, "found dict"),
+        ([1], "found list"),
+        (torch.zeros(3), "found Tensor"),
+    ],
+    ids=["lightning", "another network", "empty", "list", "tensor"],
+)
+def test_a_file_of_something_else_is_refused_with_what_is_in_it(content: object, found: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "other.bin")
+    with pytest.raises(InputError, match=re.escape("other.bin: key 'model_pos' is missing, ") + found):
+        import_checkpoint(tmp_path / "other.bin")
+
+
+def test_even_widths_are_refused(tmp_path: Path) -> None:
+    state = {**state_of(published_network((3, 3))), "layers_conv.0.weight": torch.zeros(16, 16, 4)}
+    torch.save({"model_pos": state}, tmp_path / "theirs.bin")
+    with pytest.raises(InputError, match=r"theirs\.bin: convolutions of 3,4 taps are none of a network with odd"):
+        import_checkpoint(tmp_path / "theirs.bin")
+
+
+def test_half_precision_and_files_without_counters_are_read(tmp_path: Path) -> None:
+    network = published_network((3, 3))
+    state = {name: value.half() for name, value in state_of(network).items() if not name.endswith("tracked")}
+    torch.save({"model_pos": state}, tmp_path / "theirs.bin")
+    model = import_checkpoint(tmp_path / "theirs.bin")
+    assert (model.card.epochs, model.card.lr) == (None, None)
+    assert 0 < difference(model.lifters.pose, network) < 0.05

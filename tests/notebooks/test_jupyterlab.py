@@ -1,0 +1,252 @@
+"""Every notebook in a real JupyterLab and a real browser, as a person opens it; some of them run from top to bottom."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from papermill.inspection import inspect_notebook
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+
+from pose3d_lib.paths import notebooks_dir
+from tests.helpers.chromium import NEEDS_BROWSER, chromium, sync_api
+
+pytestmark = NEEDS_BROWSER
+
+NOTEBOOKS = sorted(path.name for path in notebooks_dir().glob("*.ipynb"))
+PLAYER = "06_predict.ipynb"
+RUN = ("01_data_prep.ipynb", "04_results.ipynb", PLAYER)
+TINY = {"scale": "tiny", "preset": "tiny", "model": "train", "clips": 3}
+START_S, OPEN_S, RUN_S = 60, 60, 300
+
+# The notebook in front; JupyterLab keeps others in the page, hidden.
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab server: its folder, its address and the token that opens it."""
+
+    root: Path
+    url: str
+    token: str
+
+    def address(self, notebook: str) -> str:
+        """Where the browser finds a notebook, given relative to `root`, in a fresh workspace."""
+        return f"{self.url}/lab/tree/{notebook}?token={self.token}&reset"
+
+    def get(self, path: str) -> Any:
+        request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": f"token {self.token}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def write_tiny_copy(source: Path, target: Path) -> None:
+    """A copy of a notebook with its own parameters set to the tiny scale, and no others: a notebook refuses those."""
+    known = inspect_notebook(str(source))
+    values = {name: value for name, value in TINY.items() if name in known}
+    nbformat.write(parameterize_notebook(load_notebook_node(str(source)), values), target)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on copies of the notebooks (`notebooks/`, and `tiny/` to run), settings and outputs of its own."""
+    root = tmp_path_factory.mktemp("lab")
+    home = tmp_path_factory.mktemp("jupyter")
+    shutil.copytree(notebooks_dir(), root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    (root / "tiny").mkdir()
+    for name in RUN:
+        write_tiny_copy(root / "notebooks" / name, root / "tiny" / name)
+
+    # Otherwise JupyterLab asks the world for updates, and the reader whether it may ask for news.
+    notification = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    notification.parent.mkdir(parents=True)
+    notification.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+
+    port, token = free_port(), secrets.token_hex(16)
+    own = {
+        "JUPYTER_CONFIG_DIR": home / "config",
+        "JUPYTER_DATA_DIR": home / "data",
+        "JUPYTER_RUNTIME_DIR": home / "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": home / "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
+        "IPYTHONDIR": home / "ipython",
+        "POSE3D_OUTPUTS": home / "outputs",
+    }
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
+        *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}"),
+    ]
+    log = home / "server.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {name: str(folder) for name, folder in own.items()},
+        )
+    running = Lab(root, f"http://127.0.0.1:{port}", token)
+    try:
+        wait_for_server(running, server, log)
+        yield running
+    finally:
+        server.send_signal(signal.SIGTERM)  # it ends its kernels, then itself
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def wait_for_server(lab: Lab, server: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        try:
+            lab.get("/api/status")
+        except urllib.error.URLError:
+            time.sleep(0.3)
+        else:
+            return
+    pytest.fail(f"JupyterLab did not start (exit status {server.poll()}):\n{log.read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    # Tall enough that JupyterLab, which leaves out cells far from the screen, shows a good part of a notebook.
+    page = browser.new_page(viewport={"width": 1400, "height": 2400})
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    folder = Path(os.environ.get("POSE3D_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def open_notebook(page: Any, lab: Lab, notebook: str) -> None:
+    """Open a notebook and wait until its kernel is there; a dialog, such as one about a missing kernel, fails."""
+    page.goto(lab.address(notebook))
+    page.wait_for_selector(f"{PANEL} .jp-Notebook .jp-Cell", timeout=OPEN_S * 1000)
+    dialog_or_kernel = """panel => {
+        const name = document.querySelector(panel + ' .jp-Toolbar-kernelName')?.innerText.trim();
+        return document.querySelector('.jp-Dialog') !== null || !['', 'No Kernel'].includes(name ?? '');
+    }"""
+    page.wait_for_function(dialog_or_kernel, arg=PANEL, timeout=OPEN_S * 1000)
+    assert page.locator(".jp-Dialog").all_inner_texts() == []
+    wait_until_idle(page, lab, notebook, OPEN_S)
+
+
+def wait_until_idle(page: Any, lab: Lab, notebook: str, timeout_s: float) -> None:
+    """Wait until the notebook's kernel has nothing to do."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        sessions = {session["path"]: session["kernel"] for session in lab.get("/api/sessions")}
+        if notebook in sessions and sessions[notebook]["execution_state"] == "idle":
+            return
+        page.wait_for_timeout(300)
+    pytest.fail(f"{notebook}: the kernel was still busy after {timeout_s} s")
+
+
+def picture_of_whole_notebook(page: Any, path: Path) -> None:
+    """A screenshot on a screen as tall as the notebook, up to a limit, since JupyterLab scrolls inside the page."""
+    tall = page.evaluate("panel => document.querySelector(panel + ' .jp-WindowedPanel-outer').scrollHeight", PANEL)
+    page.set_viewport_size({"width": 1400, "height": min(max(tall + 200, 1000), 12000)})
+    page.wait_for_timeout(500)
+    page.screenshot(path=path)
+
+
+def save_and_read(page: Any, path: Path) -> nbformat.NotebookNode:
+    """Press Ctrl+S and read the file once the browser has written it."""
+    before = path.stat().st_mtime_ns
+    page.keyboard.press("Control+s")
+    deadline = time.monotonic() + 30
+    while path.stat().st_mtime_ns == before and time.monotonic() < deadline:
+        page.wait_for_timeout(200)
+    assert path.stat().st_mtime_ns != before, f"{path.name} was not saved"
+    return nbformat.read(path, as_version=4)
+
+
+def check_player(page: Any) -> None:
+    """It plays where the notebook shows it, in the notebook's colours."""
+    player = page.frame_locator(f"{PANEL} iframe[title=player]")
+    player.locator(":root[data-theme=light]").wait_for(state="attached", timeout=10_000)
+    player.locator("#seek").evaluate("seek => { seek.value = 0; seek.oninput(); }")
+    player.locator("#play").click()
+    for _ in range(200):
+        if player.locator("#seek").input_value() != "0":
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the player stands still")
+
+
+def test_there_are_notebooks() -> None:
+    assert set(RUN) < set(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_opens_with_a_kernel_and_rendered_text(page: Any, lab: Lab, screenshots: Path, name: str) -> None:
+    open_notebook(page, lab, f"notebooks/{name}")
+    written = nbformat.read(lab.root / "notebooks" / name, as_version=4)
+    title = re.search(r"^# +(.+)$", written.cells[0].source, re.MULTILINE)[1]
+    heading = page.locator(f"{PANEL} .jp-RenderedMarkdown h1").first
+    assert heading.inner_text().rstrip("¶").strip() == title
+    cells = page.locator(f"{PANEL} .jp-Notebook .jp-Cell")
+    sync_api.expect(cells).to_have_count(len(written.cells))
+    assert page.locator(f"{PANEL} .jp-RenderedMarkdown .MathJax_Error, {PANEL} merror").count() == 0
+    page.screenshot(path=screenshots / f"open-{Path(name).stem}.png")
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_notebook_runs_from_top_to_bottom(page: Any, lab: Lab, screenshots: Path, name: str) -> None:
+    notebook = f"tiny/{name}"
+    open_notebook(page, lab, notebook)
+    page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
+    page.locator(".lm-Menu-item[data-command='runmenu:run-all']").click()
+    # A running or queued cell shows [*]; after an error the rest go back to [ ].
+    page.wait_for_selector(f"{PANEL} .jp-InputPrompt >> text=/\\[\\d+\\]/", timeout=RUN_S * 1000)
+    queued = page.locator(f"{PANEL} .jp-InputPrompt", has_text="[*]")
+    sync_api.expect(queued).to_have_count(0, timeout=RUN_S * 1000)
+    wait_until_idle(page, lab, notebook, RUN_S)
+
+    picture_of_whole_notebook(page, screenshots / f"run-{Path(name).stem}.png")
+    saved = save_and_read(page, lab.root / notebook)
+    errors = [o for cell in saved.cells for o in cell.get("outputs", []) if o.output_type == "error"]
+    assert [f"{e.ename}: {e.evalue}" for e in errors] == []
+    assert page.locator(f"{PANEL} [data-mime-type='application/vnd.jupyter.error']").count() == 0
+    code = [cell for cell in saved.cells if cell.cell_type == "code" and cell.source.strip()]
+    assert [cell.source for cell in code if cell.execution_count is None] == [], "not run"
+    assert page.locator(".jp-Dialog").all_inner_texts() == []
+    if name == PLAYER:  # which takes the keyboard
+        check_player(page)

@@ -1,0 +1,84 @@
+"""05_semi_supervised from beginning to end: papermill executes it, and it has papermill execute 02_train for every run."""
+
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from pose3d_lib.inventory import list_runs
+from pose3d_lib.kernels import execute_notebook
+from pose3d_lib.model_files import open_model
+from pose3d_lib.paths import runs_dir
+from pose3d_lib.runs import Run
+from tests.notebooks.test_notebooks import check_clean, figures_of, text_of
+
+STUDY = {
+    "scale": "tiny", "preset": "tiny", "channels": 8, "seeds": "0", "shares": "0.5", "ablation_share": 0.5,
+    "actions": "Eating", "unit_epochs": 0.5, "jobs": 2,
+}  # fmt: skip
+TABLES = ("table_scarcity", "table_ablation", "table_question")
+FIGURES = ("figure_scarcity", "figure_ablation", "figure_question")
+
+
+@pytest.mark.slow
+def test_the_study_runs_from_its_parameters_to_its_tables(
+    tmp_path: Path, tiny_outputs: Path, tiny_data: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    shutil.copytree(tiny_outputs / "data", tmp_path / "outputs" / "data")
+    execute_notebook("05_semi_supervised", tmp_path / "executed.ipynb", STUDY)
+    executed = nbformat.read(tmp_path / "executed.ipynb", as_version=4)
+    check_clean(executed)
+    text = text_of(executed)
+    assert re.search(r"^6 finished; \d+ s\.$", text, re.MULTILINE)
+    assert len(figures_of(executed)) == len(FIGURES)
+
+    runs = [Run(runs_dir() / entry.name) for entry in list_runs() if entry.state == "finished"]
+    assert len(runs) == 6
+    kinds = sorted((run.config.action, run.config.semi_supervised, ",".join(run.config.without_terms)) for run in runs)
+    assert kinds == [
+        ("All", False, ""), ("All", True, ""), ("All", True, "bones"), ("All", True, "projection"),
+        ("Eating", False, ""), ("Eating", True, ""),
+    ]  # fmt: skip
+    for run in runs:
+        check_run_notebook(run)
+
+    (folder,) = (tmp_path / "outputs" / "results").iterdir()
+    assert f"tables and figures: {folder}" in text
+    for name in TABLES:
+        shown = (folder / f"{name}.md").read_text(encoding="utf-8").partition("\n\n")[0]
+        assert shown in text
+        assert (folder / f"{name}.tex").is_file()
+    for name in FIGURES:
+        assert (folder / f"{name}.png").is_file()
+    mpjpe = {
+        (run.config.action, run.config.semi_supervised): run.actions.mpjpe
+        for run in runs
+        if not run.config.without_terms
+    }
+    table = pd.read_csv(folder / "table_scarcity.csv").iloc[0]
+    for arm, semi in (("Supervised", False), ("Semi-supervised", True)):
+        assert table[f"{arm}, mean"] == pytest.approx(mpjpe["All", semi].mean())
+    question = pd.read_csv(folder / "table_question.csv").iloc[0]
+    assert question["Semi-supervised, mean"] == pytest.approx(mpjpe["Eating", True]["Eating"])
+    assert "Does video of other actions help a model that knows the poses of one? That is not decidable" in text
+
+
+def check_run_notebook(run: Run) -> None:
+    """The executed 02_train of a run of the study says what it saw, and its card too."""
+    notebook = nbformat.read(run.folder / "02_train.ipynb", as_version=4)
+    check_clean(notebook)
+    assert f"run folder: {run.folder}" in text_of(notebook)
+    training = open_model(run.folder).card.training
+    config = run.config
+    if not config.semi_supervised:
+        assert training.unlabelled_subjects == ()
+        assert "unlabelled_windows" not in run.timing
+        return
+    assert run.timing["unlabelled_windows"] > 0
+    assert run.root_errors
+    everybody = ("S1", "S5", "S6", "S7", "S8")
+    assert training.unlabelled_subjects == (everybody[1:] if config.is_baseline else everybody)

@@ -1,0 +1,212 @@
+"""Figures: what they show is what they were given, and no text lies on another, on the page's edge or on a legend."""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from pose3d_lib import drawings, figures
+from pose3d_lib.actions import H36M_ACTIONS
+from pose3d_lib.lifted import lift
+from tests.helpers.figure_checks import check_legible, texts_as_drawn, texts_that_collide
+from tests.helpers.made_up_models import made_up_model
+
+FRAMES = pd.Series(dict(zip(H36M_ACTIONS, range(4_876, 4_876 + 15 * 450, 450), strict=True)))
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def history(path: Path, rows: int = 8) -> pd.DataFrame:
+    seen = np.linspace(0.1, 1, rows)
+    lines = [
+        {
+            "unit_epochs": s, "lr": 0.001 * 0.95**k, "bn_momentum": 0.1 * 0.5**k, "train_mpjpe": 500 / (k + 1),
+            "test_mpjpe": 300 / (k + 1), "test_actions": dict.fromkeys(H36M_ACTIONS, 300 / (k + 1)),
+        }
+        for k, s in enumerate(seen)
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return pd.read_json(path, lines=True)
+
+
+def test_texts_on_each_other_are_found() -> None:
+    figure, axes = plt.subplots()
+    axes.text(0.5, 0.5, "one")
+    axes.text(0.51, 0.5, "two")
+    assert ("one", "two") in texts_that_collide(figure)
+
+
+@pytest.mark.parametrize("action", ["Directions", "WalkTogether"])
+def test_the_two_trainings_are_drawn_equally_high(action: str) -> None:
+    figure = figures.draw_training(FRAMES, action, "What either model is shown")
+    heights = [
+        max(bar.get_y() + bar.get_height() for bar in axes.patches if hasattr(bar, "get_height"))
+        for axes in figure.axes
+    ]
+    assert heights == pytest.approx([FRAMES.sum(), FRAMES.sum()])
+    check_legible(figure)
+
+
+def test_the_two_trainings_have_a_title_each_below_that_of_the_figure() -> None:
+    figure = figures.draw_training(FRAMES, "Sitting", "Shown, made-up (synthetic data)")
+    assert figure.get_suptitle() == "Shown, made-up (synthetic data)"
+    left, right = (axes.get_title() for axes in figure.axes)
+    assert "Original" in left
+    assert "Sitting" in right
+
+
+def test_names_that_look_like_formulas_and_very_long_ones_are_shown(hand_made) -> None:
+    name = "$\\frac$ of $x^2$"
+    frames = pd.Series({name: 100, "Carry" + "Box" * 100: 200})
+    data = hand_made([("S9", name, "0", 0, 3)], name="$\\no_{such$")
+    for figure in (
+        figures.draw_shares(frames),
+        figures.draw_training(frames, name, "Shown"),
+        drawings.draw_actions(data, "S9"),
+        drawings.draw_cameras(data, data.clips.iloc[0], 0, "simulated"),
+    ):
+        check_legible(figure)
+        assert any(name in text for text in texts_as_drawn(figure))
+    check_legible(figures.draw_training(frames, frames.index[1], "Shown"))
+
+
+def test_a_training_on_very_unequal_actions_is_legible() -> None:
+    check_legible(
+        figures.draw_training(
+            pd.Series({"Walking": 44_088, "BasketballSignal": 31_796, "Running": 1_672}), "Running", "Shown"
+        )
+    )
+
+
+def test_shares_are_labelled_with_t() -> None:
+    figure = figures.draw_shares(FRAMES)
+    labels = {text.get_text() for text in figure.axes[0].texts}
+    assert {f"{t:.1f}" for t in FRAMES.sum() / FRAMES} <= labels
+    check_legible(figure)
+
+
+@pytest.mark.parametrize("widths", [(3, 3, 3), (3, 3, 3, 3), (3, 3, 3, 3, 3), (1,), (5, 7)])
+def test_the_receptive_field_is_legible_and_named(widths: tuple[int, ...]) -> None:
+    figure = figures.draw_receptive_field(widths)
+    assert f"= {np.prod(widths)} frames" in figure.axes[0].get_title()
+    check_legible(figure)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 30])
+def test_the_learning_curve_is_legible(rows: int, tmp_path: Path) -> None:
+    check_legible(
+        figures.draw_learning_curve(history(tmp_path / "history.jsonl", rows), "a$b$c", "a$b$c, seed 0", 55.0)
+    )
+
+
+def test_the_learning_curve_ends_at_the_final_error(tmp_path: Path) -> None:
+    figure = figures.draw_learning_curve(history(tmp_path / "history.jsonl"), "Eating", "Eating, seed 0", 12.5)
+    assert figure.axes[0].get_title() == "Eating, seed 0"
+    curves = {line.get_label(): line for line in figure.axes[0].lines}
+    assert curves["test error, Eating"].get_ydata()[-1] == 12.5
+
+
+def test_pictures_of_poses_are_legible(tiny_data) -> None:
+    clip = tiny_data.test_clips().iloc[0]
+    predicted = tiny_data.positions[clip.start : clip.stop] + 0.01
+    check_legible(drawings.draw_cameras(tiny_data, clip, 0, "simulated"))
+    check_legible(drawings.draw_actions(tiny_data, "S1"))
+    figure = drawings.draw_prediction(tiny_data, clip, "simulated", predicted, [0, 3, 6, 9, 12])
+    assert [axes.get_title() for axes in figure.axes[1::2]] == ["MPJPE 17 mm"] * 5
+    check_legible(figure)
+
+
+def sheet_of(hand_made, *rows: tuple, labelled: bool = True, **changes) -> Figure:
+    data = hand_made(list(rows), **changes)
+    lifted = lift(made_up_model(), data, data.clips.assign(labelled=labelled), "simulated")
+    return drawings.draw_sheet(lifted, lifted.clips)
+
+
+def titles_of(figure: Figure) -> list[str]:
+    return [axes.get_title() for axes in figure.axes]
+
+
+def test_a_contact_sheet_has_a_band_for_each_clip_with_frames_from_its_first_to_its_last(hand_made) -> None:
+    rows = [("S9", "Walking", "0", 0, 51), ("S9", "Sitting", "1", 1, 6)]
+    figure = sheet_of(hand_made, *rows, labelled=False, first_frames=(100, 0))
+    above = [title for title in titles_of(figure) if title]
+    assert above == [f"frame {number}" for number in (100, 110, 120, 130, 140, 150, *range(6))]
+    assert len(figure.axes) == 24
+    said = [text.get_text() for text in check_legible(figure)]
+    assert {"S9, Walking, take 0, camera wide", "S9, Sitting, take 1, camera tall"} < set(said)
+    assert any("nobody was filmed" in text and "model made-up" in text for text in said)
+    assert "ground truth" not in said
+
+
+def test_a_contact_sheet_shows_the_truth_and_the_error_where_they_are_known(hand_made) -> None:
+    figure = sheet_of(hand_made, ("S9", "Walking", "0", 0, 51))
+    data = hand_made([("S9", "Walking", "0", 0, 51)])
+    (clip,) = lift(made_up_model(), data, data.clips, "simulated").clips
+    errors = [f"MPJPE {clip.errors[frame]:.0f} mm" for frame in (0, 10, 20, 30, 40, 50)]
+    assert titles_of(figure)[1::2] == errors
+    assert "ground truth" in [text.get_text() for text in check_legible(figure)]
+
+
+def test_a_contact_sheet_says_names_as_they_are_even_those_that_look_like_formulas(hand_made) -> None:
+    figure = sheet_of(hand_made, ("$\\no_{such$", "Walking", "0", 0, 3), name="$\\frac$")
+    check_legible(figure)
+    said = texts_as_drawn(figure)
+    assert "$\\no_{such$, Walking, take 0, camera wide" in said
+    assert any(text.startswith("$\\frac$: ") for text in said)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_a_contact_sheet_of_a_short_clip_shows_each_of_its_frames_once(hand_made, frames: int) -> None:
+    figure = sheet_of(hand_made, ("S9", "Walking", "0", 0, frames))
+    assert titles_of(figure)[::2] == [f"frame {number}" for number in range(frames)]
+    check_legible(figure)
+
+
+def test_a_body_fills_the_box_that_is_drawn_around_its_clip(tiny_data) -> None:
+    clip = tiny_data.select(["S1"], ["Sitting"]).iloc[0]
+    poses = tiny_data.positions[clip.start : clip.stop]
+    axes = plt.figure().add_subplot(projection="3d")
+    drawings.draw_3d(axes, poses[0], tiny_data.skeleton, around=poses)
+    limits = np.array([axes.get_xlim(), axes.get_ylim(), axes.get_zlim()])
+    np.testing.assert_allclose(np.ptp(limits, axis=1), max(np.ptp(poses[..., axis]) for axis in range(3)), rtol=1e-5)
+    drawn = np.stack([poses[..., 0], poses[..., 2], -poses[..., 1]], axis=-1)
+    assert (drawn >= limits[:, 0] - 1e-6).all()
+    assert (drawn <= limits[:, 1] + 1e-6).all()
+    assert limits[2, 0] == pytest.approx(drawn[..., 2].min()), "it stands on the floor"
+
+
+def test_the_body_stands_upright_in_the_3d_picture(tiny_data) -> None:
+    clip = tiny_data.select(["S1"], ["Walking"]).iloc[0]
+    axes = plt.figure().add_subplot(projection="3d")
+    drawings.draw_3d(axes, tiny_data.positions[clip.start], tiny_data.skeleton)
+    heads, feet = (max, min)[0], (max, min)[1]
+    heights = [z for line in axes.lines for z in line.get_data_3d()[2]]
+    assert heads(heights) > 0.4
+    assert feet(heights) < -0.6
+
+
+def test_the_schedule_falls_where_an_epoch_ends(tmp_path: Path) -> None:
+    rows = history(tmp_path / "history.jsonl", 4)  # epochs that end at 0.1, 0.4, 0.7 and 1
+    figure = figures.draw_learning_curve(rows, "Eating", "Eating, seed 0")
+    rate = next(line for line in figure.axes[1].lines if line.get_label() == "learning rate")
+    assert rate.get_drawstyle() == "steps-pre"
+    np.testing.assert_allclose(rate.get_xdata(), [0, 0.1, 0.4, 0.7, 1])
+    np.testing.assert_allclose(rate.get_ydata(), [1, 1, 0.95, 0.95**2, 0.95**3])
+
+
+def test_a_figure_is_saved_as_a_picture_and_as_lines_the_same_every_time(tmp_path: Path) -> None:
+    for folder in ("one", "other"):
+        figure = figures.draw_receptive_field((3, 3))
+        figures.save_figure(figure, tmp_path / folder / "figure")
+    for suffix, begins in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
+        one, other = ((tmp_path / folder / f"figure{suffix}").read_bytes() for folder in ("one", "other"))
+        assert one.startswith(begins)
+        assert one == other

@@ -1,0 +1,318 @@
+"""Figures beyond the paper's questions: their order, their colours and their numbers are those of the table."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.colors import same_color
+
+from pose3d_lib.actions import ACTION_BASED, ALL, H36M_ACTIONS, ORIGINAL
+from pose3d_lib.figures import ARM_COLOURS
+from pose3d_lib.figures_beyond import (
+    ARMS,
+    cluster_order,
+    draw_data_efficiency,
+    draw_joint_bars,
+    draw_joints,
+    draw_mixing,
+    draw_transfer,
+)
+from pose3d_lib.skeleton import H36M_17
+from tests.helpers.figure_checks import check_printable, shown_texts
+
+TITLE = "Every model on every action, synthetic-small (synthetic data)"
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def blocks_matrix(groups: list[int], seed: int = 0) -> pd.DataFrame:
+    """A matrix of models that do well on the actions of their own group, and badly on the others."""
+    rng = np.random.default_rng(seed)
+    names, own = list(H36M_ACTIONS[: len(groups)]), np.asarray(groups)
+    base = rng.uniform(50, 100, len(names))
+    errors = base + rng.uniform(5, 20, (len(names), len(names))) + 80 * (own[:, None] != own)
+    np.fill_diagonal(errors, base)
+    matrix = pd.DataFrame(errors, index=names, columns=names)
+    return pd.concat([pd.DataFrame([base - 5], index=[ALL], columns=names), matrix])
+
+
+def mixing_table(actions: int, counts: tuple[int, ...], seeds: int = 3) -> pd.DataFrame:
+    rows = [
+        (action, count, seed, 60 + 40 / count + seed**2)
+        for action in H36M_ACTIONS[:actions]
+        for count in counts
+        for seed in range(seeds)
+    ]
+    return pd.DataFrame(rows, columns=["action", "trained_on", "seed", "mpjpe"])
+
+
+def frames_table(actions: int, seeds: int = 3) -> pd.DataFrame:
+    rows = [
+        (action, arm, int(share * frames), seed, 50 + 20 / share**0.5 + seed**2)
+        for action in H36M_ACTIONS[:actions]
+        for arm, frames in ((ORIGINAL, 1_559_752), (ACTION_BASED, 73_000))
+        for share in (0.1, 0.25, 0.5, 1)
+        for seed in range(seeds)
+    ]
+    return pd.DataFrame(rows, columns=["action", "arm", "frames", "seed", "mpjpe"])
+
+
+def joints_table(actions: int, joints: int) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = [(action, joint) for action in H36M_ACTIONS[:actions] for joint in H36M_17.joints[:joints]]
+    table = pd.DataFrame(rows, columns=["action", "joint"])
+    return table.assign(**{ORIGINAL: rng.uniform(20, 90, len(rows)), ACTION_BASED: rng.uniform(20, 90, len(rows))})
+
+
+def labels(axes: Axes) -> tuple[list[str], list[str]]:
+    return [t.get_text() for t in axes.get_yticklabels()], [t.get_text() for t in axes.get_xticklabels()]
+
+
+def numbers(axes: Axes) -> dict[tuple[int, int], str]:
+    """(row, column) -> what is written there in a heat map."""
+    return {(int(y), int(x)): text.get_text() for text in axes.texts for x, y in [text.get_position()]}
+
+
+@settings(max_examples=40)
+@given(st.permutations([0] * 5 + [1] * 4 + [2] * 6), st.integers(0, 5))
+def test_actions_that_teach_each_other_come_out_together(groups: list[int], seed: int) -> None:
+    matrix = blocks_matrix(groups, seed)
+    order = cluster_order(matrix)
+    assert sorted(order) == sorted(matrix.columns)
+    of = dict(zip(matrix.columns, groups, strict=True))
+    come = [of[name] for name in order]
+    assert sum(one != other for one, other in itertools.pairwise(come)) == 2
+
+
+def test_what_counts_is_the_error_beyond_the_own_models_not_how_hard_an_action_is() -> None:
+    matrix = blocks_matrix([0, 1, 0, 1, 0, 1])
+    harder = matrix + np.array([0, 0, 300, 300, 0, 900])  # every model, on some of the actions
+    assert cluster_order(harder) == cluster_order(matrix)
+
+
+def test_neighbours_are_the_nearest_also_where_a_pair_is_missing_altogether() -> None:
+    places = np.array([0.0, 3.5, 1.0, 5.0, 2.2])
+    names = list("acbdk")
+    matrix = pd.DataFrame(70 + 10 * np.abs(places[:, None] - places), index=names, columns=names)
+    assert cluster_order(matrix) in (list("abkcd"), list("dckba"))
+    matrix.loc["a", "d"] = matrix.loc["d", "a"] = np.nan  # the ends, which are farthest from each other
+    assert cluster_order(matrix) in (list("abkcd"), list("dckba"))
+
+
+def test_what_one_model_does_on_the_others_action_counts_as_much_as_the_reverse() -> None:
+    errors = np.random.default_rng(1).uniform(80, 200, (8, 8))
+    np.fill_diagonal(errors, 70)
+    names = list("abcdefgh")
+    ways = [cluster_order(pd.DataFrame(own, index=names, columns=names)) for own in (errors, errors.T)]
+    assert ways[0] == ways[1]
+
+
+@pytest.mark.parametrize("missing", [(1, 2), (2, 1), (3, 3), "row"])
+def test_missing_cells_do_not_keep_groups_apart(missing: tuple[int, int] | str) -> None:
+    groups = [0, 1, 0, 1, 0, 1, 0]
+    matrix = blocks_matrix(groups)
+    if missing == "row":
+        matrix = matrix.drop(index=H36M_ACTIONS[2])
+    else:
+        matrix.iloc[missing] = np.nan
+    order = cluster_order(matrix)
+    of = dict(zip(matrix.columns, groups, strict=True))
+    kept = [of[name] for name in order if missing != (3, 3) or name != H36M_ACTIONS[2]]
+    assert sum(one != other for one, other in itertools.pairwise(kept)) == 1
+
+
+@pytest.mark.parametrize("actions", [1, 2])
+def test_fewer_than_three_actions_keep_their_order(actions: int) -> None:
+    matrix = blocks_matrix([0] * actions)
+    assert cluster_order(matrix) == list(matrix.columns)
+
+
+@pytest.mark.parametrize(("actions", "baseline"), [(1, True), (2, True), (2, False), (3, True), (5, False), (15, True)])
+def test_the_transfer_matrix_is_legible(actions: int, baseline: bool) -> None:
+    matrix = blocks_matrix(list(np.arange(actions) % 3))
+    check_printable(draw_transfer(matrix if baseline else matrix.drop(index=ALL), TITLE))
+
+
+def test_the_transfer_matrix_has_one_order_its_numbers_and_the_original_on_top() -> None:
+    matrix = blocks_matrix(list(np.arange(15) % 3))
+    figure = draw_transfer(matrix, TITLE)
+    order = cluster_order(matrix)
+    top, main, side = figure.axes[:3]
+    assert labels(main) == (order, order)
+    assert labels(top) == (["Original (all)"], [])
+    assert numbers(top) == {(0, k): f"{matrix.loc[ALL, name]:.0f}" for k, name in enumerate(order)}
+    assert numbers(main) == {
+        (i, k): f"{matrix.loc[model, name]:.0f}" for i, model in enumerate(order) for k, name in enumerate(order)
+    }
+    assert top.get_position().y0 > main.get_position().y1
+    assert top.collections[0].get_clim() == main.collections[0].get_clim()
+    assert side.get_ylim() == (150, 0)
+    framed = [(patch.get_x(), patch.get_y()) for patch in main.patches]
+    assert framed == [(place, place) for place in range(15)]
+
+
+def test_the_tree_joins_the_rows_beside_it() -> None:
+    matrix = blocks_matrix([0, 1, 0, 1])
+    figure = draw_transfer(matrix, TITLE)
+    figure.canvas.draw()
+    main, side = figure.axes[1:3]
+    assert main.get_position().y0 == pytest.approx(side.get_position().y0)
+    assert main.get_position().y1 == pytest.approx(side.get_position().y1)
+    joined = [sorted({float(y) for y in path[:, 1]}) for path in side.collections[0].get_segments()]
+    assert [5.0, 15.0] in joined
+    assert [25.0, 35.0] in joined
+    root = max(side.collections[0].get_segments(), key=lambda path: path[:, 0].max())
+    assert side.transData.transform(root)[:, 0].max() > side.transData.transform((0, 5))[0]  # leaves at the heat map
+
+
+def test_a_missing_cell_stays_empty() -> None:
+    matrix = blocks_matrix([0, 1, 0, 1])
+    matrix.loc[H36M_ACTIONS[0], H36M_ACTIONS[3]] = np.nan
+    figure = draw_transfer(matrix, TITLE)
+    order = cluster_order(matrix)
+    empty = (order.index(H36M_ACTIONS[0]), order.index(H36M_ACTIONS[3]))
+    assert set(numbers(figure.axes[1])) == {(i, k) for i in range(4) for k in range(4)} - {empty}
+    assert "nan" not in [text.get_text() for text in shown_texts(figure)]
+
+
+def test_numbers_stand_out_from_their_cells() -> None:
+    figure = draw_transfer(blocks_matrix(list(np.arange(15) % 3)), TITLE)
+    main = figure.axes[1]
+    faces = main.collections[0].get_facecolors()[:, :3]
+    parts = np.where(faces <= 0.04045, faces / 12.92, ((faces + 0.055) / 1.055) ** 2.4)
+    cells = (parts @ (0.2126, 0.7152, 0.0722)).reshape(15, 15)
+    assert {text.get_color() for text in main.texts} == {"black", "white"}
+    for text in main.texts:
+        column, row = (int(place) for place in text.get_position())
+        ink = 1.0 if text.get_color() == "white" else 0.0
+        light, dark = max(ink, cells[row, column]), min(ink, cells[row, column])
+        assert (light + 0.05) / (dark + 0.05) >= 4.5  # the least of WCAG 2 for text of this size
+
+
+@pytest.mark.parametrize(
+    ("actions", "counts", "seeds"),
+    [(1, (1,), 1), (1, (1, 15), 2), (2, (1, 2, 4, 8, 15), 3), (5, tuple(range(1, 16)), 1)],
+)
+def test_mixing_is_legible(actions: int, counts: tuple[int, ...], seeds: int) -> None:
+    check_printable(draw_mixing(mixing_table(actions, counts, seeds), TITLE, 15))
+
+
+def test_mixing_ends_in_the_colours_of_the_arms_and_follows_the_mean() -> None:
+    table = mixing_table(1, (1, 2, 4, 8, 15))
+    table.loc[0, "mpjpe"] = np.nan
+    axes = draw_mixing(table, TITLE).axes[0]
+    means = table.groupby("trained_on").mpjpe.mean()
+    ends = {line.get_color(): line for line in axes.lines if len(line.get_xdata()) == 1}
+    for arm, count in ((ACTION_BASED, 1), (ORIGINAL, 15)):
+        assert ends[ARM_COLOURS[arm]].get_xdata()[0] == count
+        assert ends[ARM_COLOURS[arm]].get_ydata()[0] == means[count]
+    thick = max(axes.lines, key=lambda line: line.get_linewidth() * (len(line.get_xdata()) > 1))
+    np.testing.assert_array_equal(thick.get_xdata(), means.index)
+    np.testing.assert_allclose(thick.get_ydata(), means)
+    thin = [line for line in axes.lines if line.get_linewidth() < 1 and len(line.get_xdata()) > 1]
+    assert sorted(len(line.get_xdata()) for line in thin) == [4, 5, 5]
+    assert [tick for tick in axes.get_xticks() if tick] == [15, 8, 4, 2, 1]
+
+
+def test_the_most_actions_are_the_original_only_if_they_are_all() -> None:
+    axes = draw_mixing(mixing_table(1, (1, 2, 4)), TITLE, 15).axes[0]
+    colours = {line.get_color() for line in axes.lines if len(line.get_xdata()) == 1}
+    assert colours == {ARM_COLOURS[ACTION_BASED]}
+
+
+@pytest.mark.parametrize(("actions", "seeds"), [(1, 1), (2, 3), (5, 1)])
+def test_data_efficiency_is_legible(actions: int, seeds: int) -> None:
+    figure = draw_data_efficiency(frames_table(actions, seeds), TITLE)
+    assert all(axes.get_xscale() == "log" for axes in figure.axes if axes.get_visible())
+    check_printable(figure)
+
+
+def test_data_efficiency_shows_the_mean_of_either_arm_and_every_seed() -> None:
+    table = frames_table(1)
+    axes = draw_data_efficiency(table, TITLE).axes[0]
+    for arm in (ORIGINAL, ACTION_BASED):
+        own = table[table.arm == arm]
+        lines = [line for line in axes.lines if same_color(line.get_color(), ARM_COLOURS[arm])]
+        thick = next(line for line in lines if line.get_linewidth() > 1.6)
+        np.testing.assert_allclose(thick.get_ydata(), own.groupby("frames").mpjpe.mean())
+        np.testing.assert_array_equal(thick.get_xdata(), sorted(own.frames.unique()))
+        thin = [line for line in lines if line.get_linewidth() < 1]
+        assert {float(line.get_ydata()[0]) for line in thin} == set(own[own.frames == own.frames.min()].mpjpe)
+
+
+@pytest.mark.parametrize(("actions", "joints"), [(1, 1), (2, 17), (15, 17), (15, 3)])
+def test_errors_per_joint_are_legible(actions: int, joints: int) -> None:
+    check_printable(draw_joints(joints_table(actions, joints), TITLE))
+    check_printable(draw_joint_bars(joints_table(actions, joints), TITLE))
+
+
+def test_the_joints_keep_the_bodys_order_and_the_cells_say_the_change() -> None:
+    table = joints_table(3, 17)
+    table.loc[5, [ORIGINAL, ACTION_BASED]] = 30.0, 29.8  # rounds to zero from below
+    axes = draw_joints(table, TITLE).axes[0]
+    assert labels(axes) == (list(H36M_ACTIONS[:3]), list(H36M_17.joints))
+    change = (table[ACTION_BASED] - table[ORIGINAL]).round().to_numpy().reshape(3, 17).astype(int)
+    written = {place: int(text.replace("−", "-")) for place, text in numbers(axes).items()}
+    assert written == {(row, column): change[row, column] for row in range(3) for column in range(17)}
+    assert numbers(axes)[0, 5] == "+0"
+    low, high = axes.collections[0].get_clim()
+    assert low == -high
+    assert high == pytest.approx(np.abs(table[ACTION_BASED] - table[ORIGINAL]).max())
+
+
+def test_a_change_has_the_colour_of_the_better_arm() -> None:
+    assert same_color(ARMS(0.0), ARM_COLOURS[ACTION_BASED])
+    assert same_color(ARMS(1.0), ARM_COLOURS[ORIGINAL])
+    table = joints_table(1, 2).assign(**{ORIGINAL: [50.0, 50.0], ACTION_BASED: [30.0, 70.0]})
+    faces = draw_joints(table, TITLE).axes[0].collections[0].get_facecolors()
+    assert same_color(faces[0], ARM_COLOURS[ACTION_BASED])
+    assert same_color(faces[1], ARM_COLOURS[ORIGINAL])
+
+
+def test_a_joint_that_an_action_lacks_stays_empty() -> None:
+    table = joints_table(2, 3).drop(index=4)
+    axes = draw_joints(table, TITLE).axes[0]
+    assert set(numbers(axes)) == {(0, 0), (0, 1), (0, 2), (1, 0), (1, 2)}
+
+
+def test_a_joints_bar_is_the_mean_of_the_actions_and_its_line_their_range() -> None:
+    table = joints_table(15, 17)
+    axes = draw_joint_bars(table, TITLE).axes[0]
+    rows = dict(zip((label.get_text() for label in axes.get_yticklabels()), axes.get_yticks(), strict=True))
+    assert sorted(rows, key=rows.get, reverse=True) == list(H36M_17.joints)
+    lines = {(float(line[0, 0]), float(line[1, 0])) for own in axes.collections for line in own.get_segments()}
+    for arm in (ORIGINAL, ACTION_BASED):
+        for joint, errors in table.groupby("joint")[arm]:
+            bar = next(own for own in axes.patches if own.get_width() == pytest.approx(errors.mean()))
+            assert abs(bar.get_y() + bar.get_height() / 2 - rows[joint]) < 0.5
+            assert same_color(bar.get_facecolor(), ARM_COLOURS[arm])
+            assert (errors.min(), errors.max()) in lines
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: draw_transfer(blocks_matrix([0, 1, 0, 1]), TITLE),
+        lambda: draw_mixing(mixing_table(2, (1, 2, 15)), TITLE),
+        lambda: draw_joints(joints_table(2, 5), TITLE),
+        lambda: draw_joint_bars(joints_table(2, 5), TITLE),
+        lambda: draw_data_efficiency(frames_table(2), TITLE),
+    ],
+    ids=["transfer", "mixing", "joints", "joint bars", "data efficiency"],
+)
+def test_the_same_table_gives_the_same_picture(draw, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        with plt.rc_context({"svg.hashsalt": "figure"}):  # as save_figure has it
+            draw().savefig(tmp_path / f"{name}.svg", metadata={"Date": None})
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "other.svg").read_bytes()

@@ -1,0 +1,169 @@
+"""The data doctor's figures: they show every take and the frame that was found, and are legible."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from pose3d_lib import figures_doctor
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.doctor import Checkup, check_dataset
+from pose3d_lib.doctor.checks import CHECKS, ERROR, WARNING
+from tests.helpers.figure_checks import check_legible
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def few(tiny_data) -> PoseDataset:
+    """The first six takes of the tiny data, through four cameras."""
+    clips = tiny_data.clips.iloc[:24]
+    stop = int(clips.stop.iloc[-1])
+    return replace(
+        tiny_data,
+        clips=clips,
+        positions=tiny_data.positions[:stop],
+        trajectory=tiny_data.trajectory[:stop],
+        keypoints={name: array[:stop] for name, array in tiny_data.keypoints.items()},
+    )
+
+
+@pytest.fixture(scope="module")
+def flawed(few) -> PoseDataset:
+    """A wrist jumps by a metre at frame 7 of the third take."""
+    positions, clip = few.positions.copy(), few.clips.iloc[8]
+    positions[clip.start + 7 : clip.stop, 16] += np.float32(1)
+    return replace(few, positions=positions)
+
+
+def dots(axes, colour: str) -> int:
+    rgb = plt.matplotlib.colors.to_rgb(colour)
+    return sum(len(c.get_offsets()) for c in axes.collections if tuple(c.get_facecolor()[0][:3]) == rgb)
+
+
+@pytest.fixture(scope="module")
+def checkup_of_flawed(flawed) -> Checkup:
+    return check_dataset(flawed)
+
+
+def test_every_take_has_a_dot_in_every_check(few) -> None:
+    checkup = check_dataset(few)
+    figure = figures_doctor.draw_checks(checkup)
+    of_all = {"floor", "upright"}
+    of_cameras = {"upside down", "sideways", "opposed keypoints"}
+    of_takes = set(checkup.measures.check) - of_all - of_cameras
+    worst = checkup.measures[checkup.measures.check.isin(of_cameras)]  # each at the take that has most such frames
+    takes = len({(check, clip // 4) for check, clip in zip(worst.check, worst["clip"], strict=True)})
+    assert dots(figure.axes[0], figures_doctor.LEVEL_COLOURS[None]) == 6 * len(of_takes) + len(of_all) + takes
+    check_legible(figure)
+
+
+def test_what_does_not_pass_lies_beyond_the_line_and_is_named(checkup_of_flawed) -> None:
+    checkup = checkup_of_flawed
+    figure = figures_doctor.draw_checks(checkup)
+    axes = figure.axes[0]
+    failed = {
+        check: max(CHECKS[check].level(value) or "" for value in own.value)
+        for check, own in checkup.measures.groupby("check")
+    }
+    for level in (WARNING, ERROR):
+        colour = figures_doctor.LEVEL_COLOURS[level]
+        assert (dots(axes, colour) > 0) == (level in failed.values())
+        rgb = plt.matplotlib.colors.to_rgb(colour)
+        for collection in axes.collections:
+            if tuple(collection.get_facecolor()[0][:3]) == rgb:
+                assert (collection.get_offsets()[:, 0] > 1).all()
+    worst = next(f for f in checkup.findings if f.check == "joint speed")
+    assert any(text.get_text().endswith(worst.where) for text in axes.texts)
+    check_legible(figure)
+
+
+@pytest.mark.parametrize("name", ["a" * 120, r"Ünïcode $\frac{$ take"])
+def test_long_and_strange_names_are_legible(flawed, name) -> None:
+    data = replace(flawed, clips=flawed.clips.assign(subject=name), name=name)
+    checkup = check_dataset(data)
+    check_legible(figures_doctor.draw_checks(checkup))
+    check_legible(figures_doctor.draw_worst(checkup))
+
+
+def test_the_figure_of_a_take_shows_the_poses_around_the_frame(flawed) -> None:
+    clip = flawed.clips.iloc[8]
+    figure = figures_doctor.draw_take(flawed, clip, 7)
+    assert [axes.get_title() for axes in figure.axes[1:]] == [f"frame {frame}" for frame in range(5, 10)]
+    fastest = next(line for line in figure.axes[0].lines if line.get_label() == "RWrist")
+    speeds = np.asarray(fastest.get_ydata())
+    assert fastest.get_xdata()[speeds.argmax()] == 7
+    assert speeds.max() == pytest.approx(np.sqrt(3) * flawed.clips.fps.iloc[0], rel=0.1)
+    check_legible(figure)
+
+
+@pytest.mark.parametrize(("frame", "frames"), [(-5, 1), (0, 2), (10_000, 20)])
+def test_a_take_is_drawn_at_its_ends_too(few, frame: int, frames: int) -> None:
+    clip = few.clips.iloc[8].copy()
+    clip["stop"] = clip.start + frames
+    figure = figures_doctor.draw_take(few, clip, frame)
+    shown = [int(axes.get_title().split()[1]) for axes in figure.axes[1:]]
+    assert shown
+    assert set(shown) <= set(range(frames))
+    check_legible(figure)
+
+
+def test_the_worst_finding_is_drawn(flawed, few, checkup_of_flawed) -> None:
+    figure = figures_doctor.draw_worst(checkup_of_flawed)
+    assert "frame 7" in [axes.get_title() for axes in figure.axes]
+    clip = flawed.clips.iloc[8]
+    assert f"{clip.subject}, {clip.action}, take {clip['take']}" in figure.get_suptitle()
+    assert figures_doctor.draw_worst(check_dataset(few)) is None
+
+
+@pytest.mark.parametrize("far", [1800, 1e12])
+def test_the_worst_finding_of_keypoints_is_drawn_over_the_image(few, far) -> None:
+    keypoints, clip = few.keypoints["simulated"].copy(), few.clips.iloc[9]
+    keypoints[clip.start + 3, 4:] += np.float32(far)
+    keypoints[clip.start + 4 : clip.stop, 4:] += np.float32(1500)
+    checkup = check_dataset(replace(few, keypoints={"simulated": keypoints}))
+    all_takes = figures_doctor.draw_checks(checkup).axes[0]
+    assert dots(all_takes, figures_doctor.LEVEL_COLOURS[ERROR]) > 0  # although the take's first camera is clean
+    figure = figures_doctor.draw_worst(checkup)
+    assert "frame 3" in [axes.get_title() for axes in figure.axes]
+    camera = few.camera_of(clip)
+    assert f"simulated keypoints of {clip.subject}, {clip.action}, take {clip['take']}" in figure.get_suptitle()
+    assert camera.name in figure.get_suptitle()
+    for axes in figure.axes:
+        (edge,) = axes.patches
+        assert edge.get_bbox().size.tolist() == [camera.width, camera.height]
+        x = np.concatenate([line.get_xdata() for line in axes.lines])
+        assert axes.get_xlim()[0] < 0
+        assert x.max() <= axes.get_xlim()[1] <= 4 * camera.width
+    check_legible(figure)
+
+
+def without_3d(data: PoseDataset) -> PoseDataset:
+    clips = data.clips.assign(labelled=False)
+    return replace(data, clips=clips, positions=data.positions[:0], trajectory=data.trajectory[:0])
+
+
+def broken(data: PoseDataset) -> PoseDataset:
+    positions = data.positions.copy()
+    positions[:5] = np.nan
+    return replace(data, positions=positions)
+
+
+def huge(data: PoseDataset) -> PoseDataset:
+    return replace(data, positions=data.positions * np.float32(1e12))
+
+
+def test_poses_with_nan_are_not_drawn(few) -> None:
+    assert figures_doctor.draw_worst(check_dataset(broken(few), keypoints="gt")) is None
+
+
+@pytest.mark.parametrize("change", [without_3d, broken, huge], ids=lambda f: f.__name__)
+def test_any_data_can_be_drawn(few, change: Callable[[PoseDataset], PoseDataset]) -> None:
+    checkup = check_dataset(change(few))
+    check_legible(figures_doctor.draw_checks(checkup))

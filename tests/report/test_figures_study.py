@@ -1,0 +1,475 @@
+"""Figures of the study: what is drawn is what the table holds, certain and uncertain look different, and all can be read."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import same_color
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pose3d_lib.actions import ACTION_BASED, H36M_ACTIONS, ORIGINAL
+from pose3d_lib.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, QUANTITIES, WHOLE
+from pose3d_lib.figures import ARM_COLOURS
+from pose3d_lib.figures_attribution import draw_attribution, find_summands
+from pose3d_lib.figures_layout import COLOURS, MARKERS, wrap
+from pose3d_lib.figures_study import draw_arms, draw_changes, draw_curves, draw_specialised, rate_is_low_from
+from pose3d_lib.tables import MEAN
+from pose3d_lib.tables_beyond import FINE_TUNED
+from tests.helpers.figure_checks import check_printable
+
+ARMS = (ORIGINAL, ACTION_BASED)
+TITLE = "Table 1: MPJPE, synthetic-small (synthetic data). 1 unit epoch, published schedule, equal frames, 27 frames"
+SCHEDULES = ("epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch")
+CONDITIONS = [
+    f"{length} unit epochs, {rule} for both arms, equal frames, 27 frames" for length in (1, 16) for rule in "abcd"
+]
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def arms_table(actions: int, *, arms: tuple[str, ...] = ARMS, several: bool = True) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"Action": [*H36M_ACTIONS[:actions], MEAN]})
+    for arm in arms:
+        mean = rng.uniform(50, 120, actions + 1)
+        table[f"{arm}, mean"] = mean
+        table[f"{arm}, low"] = mean - rng.uniform(2, 9, actions + 1) if several else np.nan
+        table[f"{arm}, high"] = mean + rng.uniform(2, 9, actions + 1) if several else np.nan
+    return table
+
+
+def changes_table(actions: int, conditions: int) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    names = [*H36M_ACTIONS[:actions], MEAN]
+    rows = [(condition, name) for condition in CONDITIONS[:conditions] for name in names]
+    table = pd.DataFrame(rows, columns=["condition", "action"])
+    table["change"] = rng.normal(0, 20, len(table))
+    table["low"], table["high"] = table.change - 7, table.change + 5
+    table["verdict"] = np.resize(["lower", "not decidable", "higher"], len(table))
+    return table
+
+
+def attribution_table(claims: tuple[str, ...] = ("C1", "C2", "C3", "C5")) -> pd.DataFrame:
+    parts = {WHOLE: 14.0, DATA: 7.5, LEARNING_RATE: 10.5, BATCH_NORM: -4.0, BUDGET: 2.0}
+    rows = [
+        (quantity.claim, part, effect, effect - 3, effect + 3, quantity.unit)
+        for quantity in QUANTITIES
+        for part, effect in parts.items()
+        if quantity.claim in claims
+    ]
+    return pd.DataFrame(rows, columns=["claim", "part", "effect", "low", "high", "unit"])
+
+
+def curves_table(
+    actions: int, schedules: tuple[str, ...] = SCHEDULES[:1], seeds: int = 3, length: float = 16
+) -> pd.DataFrame:
+    points = [point for point in (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64) if point <= length]
+    rows = [
+        (
+            action,
+            schedule,
+            arm,
+            seed,
+            point,
+            60 + 40 / (1 + point) + seed**2,
+            0.5**point if arm == ACTION_BASED else 1.0,
+        )
+        for action in H36M_ACTIONS[:actions]
+        for schedule in schedules
+        for arm in ARMS
+        for seed in range(seeds)
+        for point in points
+    ]
+    return pd.DataFrame(rows, columns=["action", "schedule", "arm", "seed", "unit_epochs", "mpjpe", "lr_share"])
+
+
+def dots(axes: Axes) -> list[tuple[float, float, Line2D]]:
+    """(x, y, dot) of everything that is drawn as a single point."""
+    single = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    return [(float(line.get_xdata()[0]), float(line.get_ydata()[0]), line) for line in single]
+
+
+def hollow(dot: Line2D) -> bool:
+    return same_color(dot.get_markerfacecolor(), "white")
+
+
+def bars(axes: Axes) -> list[tuple[float, float, float]]:
+    """(low, high, y) of every horizontal interval."""
+    lines = [line for own in axes.collections if isinstance(own, LineCollection) for line in own.get_segments()]
+    return [(float(line[0, 0]), float(line[1, 0]), float(line[0, 1])) for line in lines]
+
+
+def rows_of(axes: Axes) -> dict[str, float]:
+    """Name -> height of the row that has it."""
+    return {label.get_text(): y for label, y in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)}
+
+
+def note(figure: Figure) -> str:
+    return " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()] if figure.legends else []
+
+
+@pytest.mark.parametrize("actions", [1, 2, 15])
+@pytest.mark.parametrize("several", [True, False])
+def test_both_arms_are_legible(actions: int, several: bool) -> None:
+    check_printable(draw_arms(arms_table(actions, several=several), TITLE))
+
+
+def test_the_arms_dots_and_bars_are_those_of_the_table() -> None:
+    table = arms_table(15)
+    axes = draw_arms(table, TITLE).axes[0]
+    rows, found = rows_of(axes), dots(axes)
+    assert len(found) == 2 * 16
+    for row in table.to_dict("records"):
+        for arm in ARMS:
+            _x, y, dot = next(own for own in found if own[0] == row[f"{arm}, mean"])
+            assert abs(y - rows[row["Action"]]) < 0.5
+            assert same_color(dot.get_color(), ARM_COLOURS[arm])
+            assert not hollow(dot)
+            assert (row[f"{arm}, low"], row[f"{arm}, high"], y) in bars(axes)
+
+
+def test_actions_stand_by_the_originals_error_and_the_mean_below_a_line_at_the_bottom() -> None:
+    table = arms_table(15).sample(frac=1, random_state=0)
+    axes = draw_arms(table, TITLE).axes[0]
+    rows = rows_of(axes)
+    means = table.set_index("Action")["Original, mean"]
+    names = sorted(rows, key=rows.get, reverse=True)
+    assert names == [*means.drop(MEAN).sort_values(ascending=False).index, MEAN]
+    line = next(own for own in axes.lines if len(own.get_xdata()) == 2)
+    assert rows[MEAN] < line.get_ydata()[0] < rows[names[-2]]
+    assert rows[names[-2]] - rows[MEAN] > 1.2 * (rows[names[-3]] - rows[names[-2]])
+
+
+def test_figures_quoted_from_the_paper_are_not_on_the_axis_of_those_measured() -> None:
+    table = arms_table(2)
+    measured = {x for x, _, _ in dots(draw_arms(table, TITLE).axes[0])}
+    table["Original, quoted"] = [56.34, np.nan, np.nan]
+    table["Action-based, quoted"] = [52.07, np.nan, np.nan]
+    assert {x for x, _, _ in dots(draw_arms(table, TITLE).axes[0])} == measured
+
+
+def test_one_seed_has_no_bars_and_says_so() -> None:
+    figure = draw_arms(arms_table(3, several=False), TITLE)
+    assert bars(figure.axes[0]) == []
+    assert "No intervals" in note(figure)
+
+
+def test_the_note_says_what_the_bars_are_and_why_one_is_missing() -> None:
+    table = arms_table(3)
+    assert "Bars: 95 % interval over seeds and takes." in note(draw_arms(table, TITLE))
+    assert "No bar" not in note(draw_arms(table, TITLE))
+    table.loc[1, ["Original, low", "Original, high"]] = np.nan
+    assert "No bar: too few seeds." in note(draw_arms(table, TITLE))
+
+
+def test_an_action_without_a_result_keeps_its_row_and_stands_last() -> None:
+    table = arms_table(3)
+    table.loc[0, table.columns[1:]] = np.nan
+    axes = draw_arms(table, TITLE).axes[0]
+    rows = rows_of(axes)
+    assert sorted(rows, key=rows.get)[:2] == [MEAN, H36M_ACTIONS[0]]
+    assert len(dots(axes)) == 2 * 3
+
+
+def test_the_axis_says_what_is_measured() -> None:
+    axes = draw_arms(arms_table(2), TITLE, "MPJVE [mm/frame]").axes[0]
+    assert axes.get_xlabel() == "MPJVE [mm/frame]"
+
+
+@pytest.mark.parametrize("actions", [1, 2, 15])
+def test_fine_tuned_models_stand_beside_both_arms(actions: int) -> None:
+    table = arms_table(actions, arms=(*ARMS, FINE_TUNED))
+    table.loc[table.Action == MEAN, f"{FINE_TUNED}, mean"] = np.nan
+    figure = draw_specialised(table, TITLE)
+    found = dots(figure.axes[0])
+    for arm in (*ARMS, FINE_TUNED):
+        own = [
+            x for x, _, dot in found if same_color(dot.get_color(), COLOURS[arm]) and dot.get_marker() == MARKERS[arm]
+        ]
+        assert sorted(own) == sorted(table[f"{arm}, mean"].dropna())
+    assert legend(figure) == [*ARMS, FINE_TUNED]
+    assert len({COLOURS[arm] for arm in (*ARMS, FINE_TUNED)}) == 3
+    check_printable(figure)
+
+
+@pytest.mark.parametrize(("actions", "conditions"), [(1, 1), (2, 2), (15, 1), (15, 4), (2, 6)])
+def test_changes_are_legible(actions: int, conditions: int) -> None:
+    check_printable(draw_changes(changes_table(actions, conditions), "Change of the MPJPE, synthetic-small"))
+
+
+def test_every_condition_has_a_panel_with_its_changes_in_the_same_rows() -> None:
+    table = changes_table(15, 4)
+    panels = draw_changes(table, TITLE).axes
+    rows = rows_of(panels[0])
+    for axes, (condition, own) in zip(panels, table.groupby("condition", sort=False), strict=True):
+        assert axes.get_title().replace("\n", " ") == condition
+        for row in own.itertuples():
+            assert (row.change, rows[row.action]) in [(x, y) for x, y, _ in dots(axes)]
+            assert (row.low, row.high, rows[row.action]) in bars(axes)
+    assert len({axes.get_ylim() for axes in panels}) == len({axes.get_xlim() for axes in panels}) == 1
+
+
+def test_a_change_that_is_not_decidable_is_hollow_and_its_colour_is_that_of_the_better_arm() -> None:
+    table = changes_table(15, 1)
+    figure = draw_changes(table, TITLE)
+    for x, _, dot in dots(figure.axes[0]):
+        verdict = table.set_index("change").verdict[x]
+        assert hollow(dot) == (verdict == "not decidable")
+        assert same_color(dot.get_color(), ARM_COLOURS[ACTION_BASED if x < 0 else ORIGINAL])
+    assert legend(figure) == ["action-based is better", "original is better", "not decidable with these runs"]
+
+
+@pytest.mark.parametrize("shift", [0, 500])
+def test_changes_have_a_line_at_zero_that_is_seen(shift: float) -> None:
+    table = changes_table(2, 2)
+    table[["change", "low", "high"]] += shift
+    for axes in draw_changes(table, TITLE).axes:
+        assert any(list(line.get_xdata()) == [0, 0] for line in axes.lines)
+        assert axes.get_xlim()[0] <= 0 <= axes.get_xlim()[1]
+
+
+def test_long_names_of_conditions_do_not_press_the_panels() -> None:
+    heights = []
+    for name in (
+        "{}",
+        "{} unit epochs, same learning rate for both arms, batch norm as published, 15 epochs, 27 frames",
+    ):
+        table = changes_table(2, 3)
+        figure = draw_changes(table.assign(condition=table.condition.map(name.format)), TITLE)
+        figure.draw_without_rendering()
+        heights.append(figure.axes[0].get_window_extent().height)
+    assert heights[1] >= 0.97 * heights[0]
+
+
+def test_an_action_that_a_condition_lacks_leaves_its_row_empty() -> None:
+    table = changes_table(3, 2)
+    lacking = (table.condition == CONDITIONS[1]) & (table.action == H36M_ACTIONS[1])
+    first, second = draw_changes(table[~lacking], TITLE).axes
+    empty = rows_of(first)[H36M_ACTIONS[1]]
+    assert empty in [y for _, y, _ in dots(first)]
+    assert empty not in [y for _, y, _ in dots(second)]
+
+
+@pytest.mark.parametrize("claims", [("C1",), ("C1", "C2", "C3"), ("C1", "C2", "C3", "C5")])
+def test_the_attribution_is_legible(claims: tuple[str, ...]) -> None:
+    figure = draw_attribution(attribution_table(claims), "What the published effects are made of, synthetic-small")
+    check_printable(figure)
+    assert [axes.get_title()[:2] for axes in figure.axes if axes.get_visible()] == list(claims)
+
+
+def test_the_published_effect_stands_above_its_parts_and_the_budget_apart() -> None:
+    figure = draw_attribution(attribution_table(("C1",)), TITLE)
+    axes = figure.axes[0]
+    rows = rows_of(axes)
+    names = sorted(rows, key=rows.get, reverse=True)
+    assert names == ["published effect", "= data", "+ learning rate", "+ batch norm", "budget"]
+    heights = [rows[name] for name in names]
+    lines = sorted(
+        own.get_ydata()[0] for own in axes.lines if len(set(own.get_ydata())) == 1 and len(own.get_xdata()) == 2
+    )
+    assert len(lines) == 2
+    assert heights[1] < lines[1] < heights[0]
+    assert heights[4] < lines[0] < heights[3]
+    assert "Published effect = data + learning rate + batch norm. Below zero" in note(figure)
+
+
+def test_effects_their_intervals_and_their_numbers_are_those_of_the_table() -> None:
+    table = attribution_table(("C1",))
+    axes = draw_attribution(table, TITLE).axes[0]
+    found = sorted(dots(axes), key=lambda own: -own[1])
+    assert [x for x, _, _ in found] == list(table.effect)
+    assert [bar[:2] for bar in sorted(bars(axes), key=lambda own: -own[2])] == list(
+        zip(table.low, table.high, strict=True)
+    )
+    assert [bar.get_width() for bar in axes.patches] == list(table.effect)
+    assert [text.get_text() for text in axes.texts] == ["+14.0", "+7.5", "+10.5", "−4.0", "+2.0"]
+    assert [hollow(dot) for _, _, dot in found] == [False, False, False, False, True]
+    assert any(list(line.get_xdata()) == [0, 0] for line in axes.lines)
+
+
+def test_without_an_interval_nothing_is_certain() -> None:
+    figure = draw_attribution(attribution_table().assign(low=np.nan, high=np.nan), TITLE)
+    assert all(hollow(dot) for axes in figure.axes for _, _, dot in dots(axes))
+    assert "No intervals" in note(figure)
+
+
+def test_parts_that_do_not_add_up_are_not_said_to() -> None:
+    table = attribution_table(("C1",))
+    table.loc[table.part == "data", "effect"] += 1
+    figure = draw_attribution(table, TITLE)
+    assert {"published effect", "data", "learning rate", "batch norm", "budget"} == set(rows_of(figure.axes[0]))
+    assert "Published effect =" not in note(figure)
+
+
+def test_every_panel_of_an_attribution_has_its_own_unit() -> None:
+    figure = draw_attribution(attribution_table(), TITLE)
+    assert [axes.get_xlabel().replace("\n", " ") for axes in figure.axes] == [quantity.unit for quantity in QUANTITIES]
+
+
+def test_a_long_unit_is_broken_into_lines() -> None:
+    unit = "change of the processor time of training per million windows [% of the original's seconds]"
+    figure = draw_attribution(attribution_table().assign(unit=unit), TITLE)
+    assert all("\n" in axes.get_xlabel() for axes in figure.axes)
+    check_printable(figure)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=4), st.floats(-50, 50))
+def test_summands_are_found_with_and_without_the_budget(effects: list[float], budget: float) -> None:
+    parts = pd.Series(effects, index=[f"part {number}" for number in range(len(effects))])
+    whole = pd.Series({WHOLE: parts.sum()})
+    assert find_summands(pd.concat([whole, parts])) == list(parts.index)
+    found = find_summands(pd.concat([whole, parts, pd.Series({BUDGET: budget})]))
+    assert [part for part in found if part != BUDGET] == list(parts.index)
+    moved = whole + 0.02 * max(1.0, parts.abs().max(), abs(whole.iloc[0]))
+    assert find_summands(pd.concat([moved, parts])) == []
+    assert find_summands(pd.concat([whole, parts, pd.Series({"unknown": np.nan})])) == []
+
+
+@pytest.mark.parametrize(
+    ("actions", "schedules", "seeds", "length"),
+    [(1, 1, 1, 0.125), (1, 1, 1, 1), (2, 4, 3, 16), (2, 2, 2, 64), (15, 1, 2, 16)],
+)
+def test_learning_curves_are_legible(actions: int, schedules: int, seeds: int, length: float) -> None:
+    table = curves_table(actions, SCHEDULES[:schedules], seeds, length)
+    figure = draw_curves(table, "How fast either arm learns an action, synthetic-small (synthetic data)")
+    assert sum(axes.get_visible() for axes in figure.axes) == actions * schedules
+    assert all(axes.get_xscale() == axes.get_yscale() == "log" for axes in figure.axes if axes.get_visible())
+    check_printable(figure)
+
+
+def test_a_curve_is_the_mean_over_seeds_and_its_band_their_range() -> None:
+    table = curves_table(1)
+    axes = draw_curves(table, TITLE).axes[0]
+    for arm, band in zip(ARMS, axes.collections, strict=True):
+        errors = table[table.arm == arm].groupby("unit_epochs").mpjpe
+        line = next(own for own in axes.lines if same_color(own.get_color(), ARM_COLOURS[arm]))
+        np.testing.assert_allclose(line.get_xdata(), errors.mean().index)
+        np.testing.assert_allclose(line.get_ydata(), errors.mean())
+        corners = band.get_paths()[0].vertices
+        assert same_color(band.get_facecolor()[0][:3], ARM_COLOURS[arm])
+        assert {round(y, 9) for y in errors.min()} | {round(y, 9) for y in errors.max()} <= set(corners[:, 1].round(9))
+
+
+@pytest.mark.parametrize("errors", [(50.0, 50.0), (50.0, 55.0), (51.0, 69.0), (60.0, 210.0), (60.0, 900.0)])
+def test_the_axis_of_the_error_has_marks_whatever_its_range(errors: tuple[float, float]) -> None:
+    table = curves_table(1)
+    table["mpjpe"] = np.where(table.unit_epochs > 0.125, *errors)
+    axes = draw_curves(table, TITLE).axes[0]
+    check_printable(axes.figure)
+    low, high = axes.get_ylim()
+    assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 1 + (errors[0] < errors[1])
+
+
+def test_one_seed_has_a_curve_without_a_band() -> None:
+    figure = draw_curves(curves_table(1, seeds=1), TITLE)
+    assert len(figure.axes[0].collections) == 0
+    assert "range of the seeds" not in legend(figure)
+    assert "One seed." in note(figure)
+
+
+def test_a_curve_leaves_out_points_that_a_seed_lacks() -> None:
+    table = curves_table(1)
+    table.loc[(table.seed == 2) & (table.unit_epochs == 4) & (table.arm == ORIGINAL), "mpjpe"] = np.nan
+    lines = draw_curves(table, TITLE).axes[0].lines
+    original = next(own for own in lines if same_color(own.get_color(), ARM_COLOURS[ORIGINAL]))
+    assert 4 not in original.get_xdata()
+    assert 8 in original.get_xdata()
+
+
+def test_the_learning_rate_is_marked_where_it_falls_below_a_hundredth() -> None:
+    shares = pd.DataFrame({"unit_epochs": [1.0, 2, 4, 8, 16], "lr_share": 0.5 ** np.array([1.0, 2, 4, 8, 16])})
+    assert rate_is_low_from(shares) == pytest.approx(np.log2(100))
+    assert rate_is_low_from(shares[:3]) is None
+    assert rate_is_low_from(shares.iloc[[1, 4]]) == pytest.approx(np.log2(100))
+    assert rate_is_low_from(shares[3:]) == 8
+    figure = draw_curves(curves_table(1), TITLE)
+    marks = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == ":"]
+    assert marks == [pytest.approx(np.log2(100))]
+    assert "action-based learning rate below 1/100 of its start" in legend(figure)
+
+
+def test_a_learning_rate_that_stays_high_is_not_marked_nor_is_the_originals() -> None:
+    table = curves_table(1)
+    figure = draw_curves(table.assign(lr_share=np.where(table.arm == ORIGINAL, 0.001, 0.5)), TITLE)
+    assert not any(line.get_linestyle() == ":" for line in figure.axes[0].lines)
+    assert not any("1/100" in label for label in legend(figure))
+
+
+def test_a_test_before_the_training_has_no_place_on_the_logarithmic_axis() -> None:
+    table = curves_table(1)
+    before = table[table.unit_epochs == 1].assign(unit_epochs=0.0)
+    axes = draw_curves(pd.concat([before, table]), TITLE).axes[0]
+    check_printable(axes.figure)
+    assert axes.get_xlim() == (0.125 / 1.25, 16 * 1.25)
+
+
+def test_an_original_without_a_schedule_is_drawn_under_every_one() -> None:
+    table = curves_table(2, SCHEDULES)
+    shared = table.assign(schedule=table.schedule.where(table.arm == ACTION_BASED))
+    figure = draw_curves(shared, TITLE)
+    assert len(figure.axes) == 2 * 4
+    for axes in figure.axes:
+        for arm in ARMS:
+            assert any(same_color(own.get_color(), ARM_COLOURS[arm]) and len(own.get_xdata()) for own in axes.lines)
+
+
+def test_an_actions_panels_share_the_axis_of_the_error() -> None:
+    table = curves_table(2, SCHEDULES)
+    table.loc[table.schedule == "unit_epoch", "mpjpe"] += 100
+    figure = draw_curves(table, TITLE)
+    assert len({axes.get_ylim() for axes in figure.axes[:4]}) == 1
+
+
+def test_a_long_sentence_is_broken_into_lines_of_about_the_same_length_and_none_gets_lost() -> None:
+    words = "Bars: 95 % interval over seeds and takes, " * 4
+    text = plt.figure(figsize=(7.2, 1)).text(0.5, 0.5, words, fontsize=7)
+    wrap(text, 6.5)
+    lines = text.get_text().split("\n")
+    assert len(lines) == 2
+    assert " ".join(lines) == words.strip()
+    assert max(map(len, lines)) - min(map(len, lines)) < 12
+    assert text.get_window_extent().width / text.get_figure().dpi <= 6.5
+
+
+def test_names_that_look_like_formulas_and_very_long_ones_are_shown() -> None:
+    table = arms_table(3)
+    table.loc[0, "Action"] = "take $x_1$ of ${y}$"
+    table.loc[1, "Action"] = "CarryTheHeavyBoxDownTheStairsAndPutItOnTheShelf"
+    figure = draw_arms(table, "Cost in $ and in $, " + "of a dataset with a very long name " * 4)
+    check_printable(figure)
+    shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert r"take \$x_1\$ of \${y}\$" in shown
+    assert any(name.startswith("CarryTheHeav") and name.endswith("OnTheShelf") for name in shown)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: draw_arms(arms_table(3), TITLE),
+        lambda: draw_changes(changes_table(3, 2), TITLE),
+        lambda: draw_attribution(attribution_table(("C1",)), TITLE),
+        lambda: draw_curves(curves_table(1), TITLE),
+    ],
+    ids=["arms", "changes", "attribution", "curves"],
+)
+def test_the_same_table_gives_the_same_picture(draw, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        with plt.rc_context({"svg.hashsalt": "figure"}):  # as save_figure has it
+            draw().savefig(tmp_path / f"{name}.svg", metadata={"Date": None})
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "other.svg").read_bytes()

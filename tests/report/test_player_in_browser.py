@@ -1,0 +1,257 @@
+"""The player in a real browser: it plays, stops, goes by frames, turns, and shows what was lifted where it belongs."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pose3d_lib.lifted import Lifted, lift
+from pose3d_lib.player import player_frame, write_player
+from pose3d_lib.skeleton import H36M_17
+from tests.helpers.chromium import NEEDS_BROWSER, chromium
+from tests.helpers.made_up_models import made_up_model
+
+pytestmark = NEEDS_BROWSER
+
+ROWS = [("S9", "Walking", "0", 0, 90), ("S9", "Sitting", "1", 1, 1), ("S1", "Eating", "0", 0, 2)]
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lifted(hand_made) -> Lifted:
+    """Clips of 90 frames, the first of them number 40, of one, and of two."""
+    data = hand_made(ROWS, first_frames=(40, 0, 0))
+    return lift(made_up_model(trajectory=True), data, data.clips, "simulated")
+
+
+@pytest.fixture
+def open_player(browser: Any, lifted: Lifted, tmp_path: Path) -> Iterator[Open]:
+    """Opens the page, calm unless told otherwise; at the end nothing may have gone wrong or been asked of a network."""
+    problems: list[str] = []
+    contexts = []
+
+    def opened(*, content: str = "", **settings: object) -> Any:
+        settings = {"reduced_motion": "reduce", "viewport": {"width": 1000, "height": 760}, "offline": True, **settings}
+        contexts.append(browser.new_context(**settings))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text))
+        path = tmp_path / "player.html"
+        page.on("request", lambda request: None if request.url == path.as_uri() else problems.append(request.url))
+        if content:
+            path.write_text(content, encoding="utf-8")
+        else:
+            write_player(lifted, path)
+        page.goto(path.as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def frame(page: Any) -> int:
+    return int(page.locator("#seek").input_value())
+
+
+def wait_for_frame(page: Any, number: int) -> None:
+    """Until it has played beyond a frame; the page forbids what playwright's own waiting is made of."""
+    for _ in range(200):
+        if frame(page) > number:
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"still at frame {frame(page)}")
+
+
+def picture(page: Any, canvas: str = "space") -> str:
+    """What a canvas shows, after it was drawn again."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.evaluate(f"document.getElementById('{canvas}').toDataURL()")
+
+
+def test_it_plays_at_once_and_stops_at_a_key(open_player: Open) -> None:
+    page = open_player(reduced_motion="no-preference")
+    wait_for_frame(page, 5)
+    page.keyboard.press("Space")
+    stopped, seen = frame(page), picture(page, "flat")
+    page.wait_for_timeout(300)
+    assert (frame(page), picture(page, "flat")) == (stopped, seen)
+    page.keyboard.press("Space")
+    wait_for_frame(page, stopped + 3)
+
+
+def test_who_asked_for_little_motion_is_shown_none(open_player: Open) -> None:
+    page = open_player()
+    before = picture(page)
+    page.wait_for_timeout(300)
+    assert (frame(page), picture(page)) == (0, before)
+    assert not page.locator("#sway").is_checked()
+
+
+def test_keys_go_by_frames_and_say_which_it_is_in_the_video(open_player: Open) -> None:
+    page = open_player()
+    for key, expected in (("ArrowRight", 1), ("Shift+ArrowRight", 11), ("ArrowLeft", 10), ("End", 89), ("Home", 0)):
+        page.keyboard.press(key)
+        picture(page)
+        assert frame(page) == expected, key
+    page.keyboard.press("ArrowRight")
+    picture(page)
+    assert page.locator("#clock").inner_text() == "frame 41 · 0.82 s"
+
+
+def test_the_slider_goes_to_a_frame_and_both_pictures_follow(open_player: Open) -> None:
+    page = open_player()
+    before = picture(page, "flat"), picture(page)
+    page.locator("#seek").fill("30")
+    after = picture(page, "flat"), picture(page)
+    assert (frame(page), page.locator("#play").get_attribute("aria-pressed")) == (30, "false")
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+@pytest.mark.parametrize("has_touch", [False, True], ids=["mouse", "finger"])
+def test_dragging_turns_the_body_and_nothing_else(has_touch: bool, open_player: Open) -> None:
+    page = open_player(has_touch=has_touch)
+    flat, before = picture(page, "flat"), picture(page)
+    box = page.locator("#space").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    if has_touch:
+        touch = page.context.new_cdp_session(page)
+        for kind, points in (("Start", [(x, y)]), ("Move", [(x + 80, y)]), ("End", [])):
+            points = [{"x": across, "y": down} for across, down in points]
+            touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    else:
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 80, y, steps=4)
+        page.mouse.up()
+    assert picture(page) != before
+    assert page.evaluate("state.yaw") == pytest.approx(0.5 - 0.008 * 80)
+    assert picture(page, "flat") == flat
+    page.mouse.move(x - 80, y)
+    assert page.evaluate("state.yaw") == pytest.approx(0.5 - 0.008 * 80), "let go"
+
+
+def test_clips_are_chosen_in_the_list_and_by_key_and_short_ones_play_too(open_player: Open) -> None:
+    page = open_player(reduced_motion="no-preference")
+    for number, name in enumerate(("S9, Walking, take 0, camera wide", "S9, Sitting, take 1, camera tall")):
+        page.locator("#clip").select_option(name)
+        assert page.evaluate("state.clip.name") == name
+        assert page.locator("#seek").get_attribute("max") == str(ROWS[number][4] - 1)
+        page.wait_for_timeout(150)
+    page.locator("#space").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("state.clip.name") == "S1, Eating, take 0, camera wide"
+    page.wait_for_timeout(150)
+    assert page.evaluate("state.at") < 1
+
+
+@pytest.mark.parametrize("factor", [1, 0.25])
+def test_the_speed_is_that_of_the_clip_times_the_factor(factor: float, open_player: Open) -> None:
+    page = open_player()
+    page.locator("#speed").select_option(str(factor))
+    passed = page.evaluate(
+        "[1020, 1070].map(now => { state.playing = true; state.last = 1000; tick(now); return state.at; })"
+    )
+    assert passed == pytest.approx([0.02 * 50 * factor, (0.02 + 0.07) * 50 * factor])
+
+
+def test_joints_stand_where_they_were_lifted_to(open_player: Open, lifted: Lifted) -> None:
+    """In the camera's own view: x to the right, y (which points down) turned over, z away."""
+    page = open_player()
+    pose = np.array(page.evaluate("Array.from(state.clip.pose)")).reshape(90, 17, 3)
+    np.testing.assert_allclose(pose, lifted.clips[0].positions * [1, -1, 1], atol=1e-3)
+    page.keyboard.press("c")
+    wrist, hip = (
+        np.array(page.evaluate(f"viewer(state.clip, 400, 400)([{x}, {y}, {z}])"))
+        for x, y, z in ((0.3, 0.9, -0.2), (0, 0.8, 0))
+    )
+    assert wrist[0] > hip[0] == 200
+    assert wrist[1] < hip[1]
+    assert wrist[3] == pytest.approx(hip[3] - 0.2), "nearer"
+
+
+def test_a_tilted_camera_s_clip_is_set_upright(open_player: Open) -> None:
+    page = open_player()
+    found = np.array(page.evaluate("axes([0, -Math.cos(0.3), -Math.sin(0.3)])"))  # the camera looks down
+    np.testing.assert_allclose(found @ found.T, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(found[0], [1, 0, 0], atol=1e-12)
+    assert found[2] @ [0, 0, 1] > 0.9
+    assert np.linalg.det(found) == pytest.approx(-1), "y is turned over"
+
+
+def test_the_truth_is_shown_until_somebody_hides_it(open_player: Open) -> None:
+    page = open_player()
+    with_truth = picture(page)
+    page.keyboard.press("t")
+    assert picture(page) != with_truth
+    assert not page.locator("#truth").is_checked()
+    page.locator("#truth").check()
+    assert picture(page) == with_truth
+
+
+def test_what_is_read_out_is_the_distance_and_the_error(open_player: Open, lifted: Lifted) -> None:
+    page = open_player()
+    picture(page)
+    clip = lifted.clips[0]
+    away = np.linalg.norm(clip.root[0])
+    assert page.locator("#made").inner_text() == f"{away:.2f} m from the camera · MPJPE {clip.errors[0]:.0f} mm"
+    assert page.locator("#seen").inner_text() == "1024 × 512 pixels"
+
+
+def test_it_is_light_or_dark_as_the_reader_s_system(open_player: Open) -> None:
+    light, dark = (
+        open_player(color_scheme=scheme).evaluate(
+            "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)"
+        )
+        for scheme in ("light", "dark")
+    )
+    assert min(light) > 240
+    assert max(dark) < 40
+
+
+@pytest.mark.parametrize("width", [320, 500, 1600])
+def test_it_fits_any_width(width: int, open_player: Open) -> None:
+    page = open_player(viewport={"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    panes = [page.locator(f"#{name}").bounding_box() for name in ("flat", "space")]
+    assert all(pane["width"] > 200 for pane in panes)
+    assert (panes[0]["y"] == panes[1]["y"]) == (width == 1600), "below each other where there is little room"
+
+
+def test_in_a_frame_it_takes_the_colours_of_the_notebook_around_it(open_player: Open, lifted: Lifted) -> None:
+    body = f'<body data-jp-theme-light="false">{player_frame(lifted, "instead")}'
+    page = open_player(content=body, color_scheme="light")
+    inside = page.frame_locator("iframe")
+    inside.locator(":root[data-theme=dark]").wait_for(state="attached")
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    inside.locator(":root[data-theme=light]").wait_for(state="attached")
+    inside.locator("#seek").fill("3")
+    assert inside.locator("#clock").inner_text().startswith("frame 4")
+    height = inside.locator(":root").evaluate("root => root.scrollHeight")
+    assert height <= page.locator("iframe").bounding_box()["height"]
+
+
+def test_left_is_blue_and_on_the_side_where_the_keypoints_have_it(open_player: Open, lifted: Lifted) -> None:
+    page = open_player()
+    picture(page, "flat")
+    place = lifted.clips[0].pixels[0, H36M_17.index("LWrist")].astype(float).tolist()
+    found = page.evaluate(
+        """([x, y]) => {
+             const canvas = document.getElementById('flat'), [l, t, r, b] = state.clip.box, ratio = devicePixelRatio;
+             const scale = Math.min(canvas.clientWidth, canvas.clientHeight) / (2 * 0.58 * Math.max(r - l, b - t));
+             const at = [canvas.clientWidth / 2 + (x - (l + r) / 2) * scale, canvas.clientHeight / 2 + (y - (t + b) / 2) * scale];
+             return Array.from(canvas.getContext('2d').getImageData(at[0] * ratio, at[1] * ratio, 1, 1).data.slice(0, 3));
+           }""",
+        place,
+    )
+    assert found == [0x00, 0x72, 0xB2]

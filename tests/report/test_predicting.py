@@ -1,0 +1,388 @@
+"""From parameters to files: which model, which keypoints, which clips; what does not fit is refused before anything is lifted."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.image as mpimg
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from pose3d_lib import predicting
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.model_files import save_model
+from pose3d_lib.parameters import check_data, make_config
+from pose3d_lib.paths import notebooks_dir
+from pose3d_lib.player import MOST_CLIPS, MOST_FRAMES
+from pose3d_lib.predict_config import PredictConfig
+from pose3d_lib.predicting import choose_clips, find_model, own_keypoints, plan_task, write_all
+from pose3d_lib.run_card import read_run_card
+from pose3d_lib.skeleton import COCO_17, HUMANEVA_15
+from pose3d_lib.sources import open_dataset
+from tests.helpers import detection_files
+from tests.helpers.made_up_models import made_up_model
+
+SETTINGS = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
+PHONE = {"image_size": "1000x800", "fps": 30, "max_gap": 3}
+
+ALL_OLD, ALL_NEW, SITTING, OTHER_KEYPOINTS = (
+    {"seed": 0}, {"seed": 1}, {"action": "Sitting"}, {"seed": 2, "keypoints": "gt"}
+)  # fmt: skip
+SHARE = {"train_share": 0.5}
+ABLATION = {
+    **SHARE,
+    "labelled_subjects": "S1",
+    "unlabelled_subjects": "S5,S6",
+    "without_terms": "bones",
+    "warmup_epochs": 0,
+}
+PARTIAL = ({"labelled_subjects": "S1,S5"}, SHARE, ABLATION)
+FINISHED = (ALL_OLD, ALL_NEW, SITTING, OTHER_KEYPOINTS, *PARTIAL)
+"""In the order in which they were finished."""
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The folders of FINISHED, to be copied."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
+        return [execute_run(make_config(RunConfig, {**SETTINGS, **own}), tiny_data).folder for own in FINISHED]
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, tiny_outputs: Path, tiny_data: object, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of outputs with the prepared tiny dataset, and no run."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "nowhere"))
+    (tmp_path / "outputs" / "runs").mkdir(parents=True)
+    shutil.copytree(tiny_outputs / "data", tmp_path / "outputs" / "data")
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def all_runs(runs: list[Path], outputs: Path) -> list[Path]:
+    folders = [Path(shutil.copytree(run, outputs / "runs" / run.name)) for run in runs]
+    for minute, folder in enumerate(folders):
+        finished = folder / "finished.json"
+        finished.write_text(
+            finished.read_text().replace('"at": "20', f'"at": "20{minute:02d}-01-01T00:00:00+00:00", "was": "20')
+        )
+    return folders
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> Path:
+    """A phone video of 40 frames in MediaPipe's landmarks, in which nobody is seen in frames 10 to 19."""
+    content = detection_files.mediapipe(detection_files.walk(40))
+    for frame in content[10:20]:
+        frame["landmarks"] = []
+    return detection_files.write_json(tmp_path / "phone.json", content)
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Callable[..., str]:
+    """Writes a made-up model's file and returns its path."""
+
+    def write(*widths: int, **changes) -> str:
+        save_model(made_up_model(*widths, **changes), tmp_path / "model.safetensors")
+        return str(tmp_path / "model.safetensors")
+
+    return write
+
+
+def config_of(**parameters) -> PredictConfig:
+    config = make_config(PredictConfig, {"scale": "tiny"} | parameters if "dataset" not in parameters else parameters)
+    check_data(config)
+    return config
+
+
+def test_the_newest_run_of_all_actions_on_the_same_data_is_taken(all_runs: list[Path]) -> None:
+    assert find_model(config_of()).card.name == all_runs[FINISHED.index(OTHER_KEYPOINTS)].name
+    assert find_model(config_of(keypoints="simulated")).card.name == all_runs[FINISHED.index(ALL_NEW)].name
+    shutil.rmtree(all_runs[FINISHED.index(ALL_NEW)])
+    assert find_model(config_of(keypoints="simulated")).card.name == all_runs[FINISHED.index(ALL_OLD)].name
+
+
+def test_a_run_on_other_data_or_of_one_action_is_not_taken_unasked(all_runs: list[Path]) -> None:
+    with pytest.raises(
+        InputError, match=r"holds no finished run of action All on synthetic\. `pose3d run 02_train -p action"
+    ):
+        find_model(config_of(data_seed=3))
+    for number in (0, 1, 3, 4, 5, 6):
+        shutil.rmtree(all_runs[number])
+    with pytest.raises(
+        InputError, match="-p action All -p scale tiny` makes one, and so does this with 'train' as model"
+    ):
+        find_model(config_of())
+    assert find_model(config_of(model="Sitting")).card.name == all_runs[2].name
+
+
+def test_a_run_of_a_part_of_the_data_or_of_the_loss_is_not_taken_unasked(all_runs: list[Path], phone: Path) -> None:
+    """As a study of scarce labels leaves many."""
+    assert find_model(config_of(keypoints="simulated")).card.name == all_runs[1].name
+    shutil.rmtree(all_runs[0])
+    shutil.rmtree(all_runs[1])
+    shutil.rmtree(all_runs[3])
+    kept = all_runs[4:]
+    while kept:
+        for config in (config_of(), config_of(dataset=str(phone), **PHONE)):
+            with pytest.raises(InputError) as refusal:
+                find_model(config)
+            said = " that was trained on all subjects and frames with its whole loss (one without is taken by its name only, "
+            assert f"{said}such as {kept[-1].name}). `pose3d run 02_train" in str(refusal.value)
+        assert find_model(config_of(model=kept[-1].name)).card.name == kept[-1].name
+        shutil.rmtree(kept.pop())
+
+
+def test_of_what_part_a_model_learnt_is_told(all_runs: list[Path]) -> None:
+    def told(number: int) -> str:
+        return "\n".join(plan_task(config_of(model=all_runs[number].name)).describe())
+
+    frames = [read_run_card(run).training.frames for run in all_runs]
+    for whole in (0, 2, 3):
+        assert "It knew poses of" not in told(whole)
+        assert "without poses" not in told(whole)
+    assert f"It knew poses of S1, S5 alone, {frames[4]:,} frames.\n" in told(4)
+    assert f"It knew poses of 50 % of every clip alone, {frames[5]:,} frames.\n" in told(5)
+    assert f"It knew poses of 50 % of every clip of S1 alone, {frames[6]:,} frames.\n" in told(6)
+    assert "It saw video of 240 clips of S5, S6 without poses.\nLeft out of its loss: bones.\n" in told(6)
+
+
+def test_whoever_was_trained_on_is_a_warning_where_errors_are_shown(all_runs: list[Path]) -> None:
+    def warnings(number: int, **given) -> list[str]:
+        return list(plan_task(config_of(model=all_runs[number].name, clips=2, **given)).warnings)
+
+    assert warnings(0) == []
+    assert warnings(0, subjects="S9") == []
+    every = "The model was trained on S1: errors there say nothing about other people."
+    assert warnings(0, subjects="S1") == [every]
+    *_, half = warnings(0, subjects="S1", downsample=2)
+    assert half.startswith("The model was trained on S1 of a dataset by the same name, synthetic-tiny: errors there")
+    (video,) = warnings(6, subjects="S5")
+    assert video.startswith("The model saw video of S5 in its training, without poses: errors there are not those")
+
+
+def test_detections_take_the_newest_run_that_sees_their_joints(all_runs: list[Path], phone: Path) -> None:
+    config = config_of(dataset=str(phone), **PHONE)
+    assert find_model(config).card.name == all_runs[3].name
+    with pytest.raises(
+        InputError, match=r"with the joints of these detections\. `pose3d run 02_train -p action All` makes one"
+    ):
+        find_model(config_of(dataset=str(phone), keypoints="coco", **PHONE))
+
+
+def test_asked_to_train_it_trains_the_run_that_02_train_would_and_only_once(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset
+) -> None:
+    small = {name: value for name, value in SETTINGS.items() if name != "scale"}
+    made = predicting.make_config
+    monkeypatch.setattr(predicting, "make_config", lambda kind, given: made(kind, small | given))
+    said: list[str] = []
+    model = find_model(config_of(model="train"), say=said.append)
+    (folder,) = (outputs / "runs").iterdir()
+    assert model.card.name == folder.name
+    assert model.card.training.actions == tiny_data.train_actions
+    assert model.card.training.config["scale"] == "tiny"
+    assert find_model(config_of(model="train")).card == model.card
+    assert find_model(config_of()).card == model.card
+
+
+def test_the_keypoints_of_detections_are_those_with_the_joints_that_the_model_sees(phone: Path, outputs: Path) -> None:
+    config = config_of(dataset=str(phone), **PHONE)
+    assert own_keypoints(config, made_up_model(keypoints="cpn_ft_h36m_dbb").card) == "h36m"
+    assert own_keypoints(config, made_up_model(keypoints="detectron_pt_coco", layout=COCO_17).card) == "coco"
+    assert own_keypoints(config_of(), made_up_model(keypoints="gt").card) == "gt"
+
+
+@pytest.mark.parametrize(
+    ("given", "subjects", "clips"),
+    [
+        ({}, {"S9", "S11"}, 240),
+        ({"subjects": "S1"}, {"S1"}, 120),
+        ({"subjects": "S9,S1", "actions": "Sitting"}, {"S1", "S9"}, 16),
+        ({"clips": 7}, {"S9", "S11"}, 7),
+        ({"clips": 1000, "actions": "Sitting,Eating"}, {"S9", "S11"}, 32),
+    ],
+)
+def test_clips_are_those_of_the_subjects_and_actions_that_are_named(
+    given: dict, subjects: set, clips: int, tiny_data: PoseDataset
+) -> None:
+    config = PredictConfig(scale="tiny", **given)
+    chosen = choose_clips(config, tiny_data)
+    assert (set(chosen.subject), len(chosen)) == (subjects, clips)
+    assert chosen.index.is_monotonic_increasing
+    if config.actions:
+        assert set(chosen.action) == set(config.actions)
+
+
+def test_wrong_names_and_choices_that_leave_nothing_are_refused(tiny_data: PoseDataset, hand_made) -> None:
+    for given, said in (
+        ({"subjects": "S99"}, "unknown subject of synthetic-tiny 'S99'"),
+        ({"actions": "Sit"}, "unknown action"),
+    ):
+        with pytest.raises(InputError, match=said):
+            choose_clips(PredictConfig(**given), tiny_data)
+    data = hand_made([("S1", "Walking", "0", 0, 3), ("S9", "Sitting", "0", 0, 3)])
+    with pytest.raises(InputError, match="hand-made: no clip of S9 doing Walking; give other subjects or actions"):
+        choose_clips(PredictConfig(actions="Walking"), data)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"formats": "npz,xls"}, "unknown format 'xls'"),
+        ({"formats": "npz,npz"}, "parameter formats: .*each once"),
+        ({"clips": -1}, "parameter clips"),
+        ({"device": "gpu"}, "parameter device"),
+        ({"action": "Sitting"}, "unknown parameter 'action': did you mean actions"),
+        ({"dataset": "sinthetic"}, "unknown dataset 'sinthetic': did you mean synthetic"),
+        ({"dataset": "nothing.json"}, r"nothing\.json: there is no such file"),
+        ({"keypoints": "cpn"}, "unknown keypoints of the synthetic dataset 'cpn'"),
+    ],
+)
+def test_wrong_parameters_are_refused(given: dict, said: str, outputs: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        config_of(**given)
+
+
+def test_a_model_of_other_joints_is_refused_before_anything_is_lifted(outputs: Path, model_file) -> None:
+    path = model_file(layout=HUMANEVA_15)
+    with pytest.raises(InputError, match="model made-up: sees the 15 joints of humaneva_15"):
+        plan_task(config_of(model=path))
+    assert not (outputs / "predictions").exists()
+
+
+def test_keypoints_that_the_data_lack_are_refused_with_where_they_come_from(outputs: Path, model_file) -> None:
+    path = model_file(keypoints="cpn")
+    with pytest.raises(
+        InputError, match=r"'cpn': Valid: gt, simulated \(the keypoints 'cpn' are those of model made-up; the par"
+    ):
+        plan_task(config_of(model=path))
+    task = plan_task(config_of(model=path, keypoints="simulated", clips=1))
+    assert any("trained on 'cpn'" in warning for warning in task.warnings)
+
+
+def test_files_in_the_way_are_refused_before_anything_is_lifted(outputs: Path, model_file, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "player.html").touch()
+    given = {"model": model_file(), "output": str(tmp_path / "mine"), "overwrite": False}
+    with pytest.raises(InputError, match=r"mine/player\.html: is already there"):
+        plan_task(config_of(**given))
+    with pytest.raises(InputError, match=r"mine/player\.html: is already there"):
+        plan_task(config_of(**given | {"model": "train"}))
+    assert list((outputs / "runs").iterdir()) == [], "nothing was trained"
+    assert plan_task(config_of(**given | {"overwrite": True})).folder == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("widths", [(3, 3, 3), (3, 3, 3, 3, 3)], ids=["27", "243"])
+def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(
+    widths: tuple[int, ...], phone: Path, outputs: Path, model_file
+) -> None:
+    config = config_of(model=model_file(*widths), dataset=str(phone), formats="npz,csv,json", **PHONE)
+    task = plan_task(config)
+    assert any("30 frames per second" in warning for warning in task.warnings)
+    assert any("trained on 'simulated'" in warning for warning in task.warnings)
+    files = write_all(task)
+    assert [file.name for file in files] == ["poses.npz", "poses.csv", "poses.json", "sheet.png", "player.html"]
+    assert sorted(files) == sorted(task.folder.iterdir())
+    assert task.folder == outputs / "predictions" / "phone-h36m-by-made-up"
+    with np.load(files[0], allow_pickle=False) as poses:
+        assert poses["frame"].tolist() == [*range(10), *range(20, 40)]
+        assert poses["positions"].shape == (30, 17, 3)
+        assert np.isfinite(poses["positions"]).all()
+        own = detection_files.expected_h36m(detection_files.walk(40))[poses["frame"]]
+        np.testing.assert_allclose(poses["keypoints"], own, atol=0.01)
+        assert (poses["subject"].tolist(), poses["take"].tolist()) == (["phone", "phone"], ["0", "1"])
+    assert mpimg.imread(files[3]).shape[1] > 600
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_a_video_of_a_few_frames_becomes_files(frames: int, outputs: Path, model_file, tmp_path: Path) -> None:
+    video = detection_files.write_json(tmp_path / "short.json", detection_files.alphapose(detection_files.walk(frames)))
+    task = plan_task(config_of(model=model_file(3, 3, 3, 3, 3), dataset=str(video), image_size="1000x800"))
+    with np.load(write_all(task)[0], allow_pickle=False) as poses:
+        assert poses["positions"].shape == (frames, 17, 3)
+
+
+def test_what_is_told_of_a_task_is_what_a_reader_has_to_know(outputs: Path, model_file) -> None:
+    task = plan_task(config_of(model=model_file(3, 3, 3), actions="Sitting", keypoints="gt"))
+    told = "\n".join(task.describe())
+    for part in (
+        "Model made-up: Made up for a test. It sees 27 frames to lift one.",
+        "Its MPJPE on S9 of elsewhere: 12.3 mm",
+        "Anybody may have it.",
+        "nobody was filmed",
+        " frames in 16 clips of synthetic-tiny, keypoints 'gt'",
+        "Warning: The keypoints are 'gt', and the model was trained on 'simulated'",
+    ):
+        assert part in told
+
+
+def test_what_a_model_was_trained_on_is_told(all_runs: list[Path]) -> None:
+    of_one, of_all = ("\n".join(plan_task(config_of(model=run.name)).describe()) for run in (all_runs[2], all_runs[0]))
+    assert "It was trained on Sitting of synthetic-tiny, keypoints 'simulated'." in of_one
+    assert "It was trained on 15 actions of synthetic-tiny" in of_all
+
+
+def test_the_notebook_s_sample_reads_what_is_written_by_default(outputs: Path, model_file) -> None:
+    notebook = nbformat.read(notebooks_dir() / "06_predict.ipynb", as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    (sample,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    task = plan_task(config_of(model=model_file(), clips=2))
+    lifted = task.lifted
+    write_all(task)
+    found = {"task": task}
+    exec(sample, found)
+    np.testing.assert_array_equal(found["first"], lifted.clips[0].positions)
+    assert found["wrist"].shape == (len(lifted.clips[0].frames), 3)
+    assert found["about"]["model"] == "made-up"
+
+
+def test_the_notebook_says_how_much_a_player_holds() -> None:
+    text = " ".join((notebooks_dir() / "06_predict.ipynb").read_text(encoding="utf-8").split())
+    assert f"There are at most {MOST_CLIPS}, spread over all" in text
+    assert f"a page holds {MOST_FRAMES:,} frames of all its clips together" in text
+
+
+def test_a_model_that_sees_scores_is_given_them(phone: Path, outputs: Path, model_file) -> None:
+    task = plan_task(config_of(model=model_file(in_features=3), dataset=str(phone), **PHONE))
+    assert task.data.scores.keys() >= {"h36m"}
+    assert task.lifted.clips[0].positions.shape == (10, 17, 3)
+    assert not plan_task(config_of(model=model_file(), dataset=str(phone), **PHONE)).data.scores
+
+
+def test_of_a_downsampled_video_frames_and_times_are_those_of_the_video(phone: Path, outputs: Path, model_file) -> None:
+    task = plan_task(config_of(model=model_file(), dataset=str(phone), formats="csv", downsample=3, **PHONE))
+    table = pd.read_csv(write_all(task)[0])
+    assert table.frame.tolist() == [0, 3, 6, 9, *range(20, 40, 3)]
+    np.testing.assert_allclose(table.time, table.frame / 30, atol=1e-5)
+    assert set(table.fps) == {10}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_warning_says_that_a_video_is_upside_down(turned: bool, outputs: Path, model_file, tmp_path: Path) -> None:
+    walk = detection_files.walk(40)
+    content = detection_files.mediapipe(np.array([1000, 800]) - walk if turned else walk)
+    video = detection_files.write_json(tmp_path / "turned.json", content)
+    task = plan_task(config_of(model=model_file(), dataset=str(video), **PHONE))
+    assert sum("upside down" in warning for warning in task.warnings) == turned
+
+
+def test_a_folder_s_name_is_one_name(outputs: Path, model_file, tmp_path: Path) -> None:
+    task = plan_task(config_of(model=model_file(name="a/b"), clips=1))
+    assert task.folder.parent == outputs / "predictions"
+    assert os.sep not in task.folder.name
+
+
+def test_the_data_are_opened_with_the_keypoints_that_were_asked_for(phone: Path, outputs: Path, model_file) -> None:
+    task = plan_task(config_of(model=model_file(layout=COCO_17), dataset=str(phone), **PHONE))
+    assert task.keypoints == "coco"
+    spec = config_of(dataset=str(phone), **PHONE).data_with("coco", scores=False)
+    assert task.data.fingerprint == open_dataset(spec).fingerprint

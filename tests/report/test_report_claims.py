@@ -1,0 +1,148 @@
+"""What 04_results says of the claims: five sentences whose numbers are those of the runs, and the evidence that they rest on."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pose3d_lib import report_claims
+from pose3d_lib.beyond import study_runs
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.results import StudyResults, collect_study
+from tests.helpers.run_folders import make_study, write_runs
+
+
+@pytest.fixture(autouse=True)
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def study(tiny_data: PoseDataset) -> StudyResults:
+    """Everything but what is beyond the paper, on three actions: 5 seeds of the original, Eating and Sitting, 3 of Walking."""
+    config = make_study(seeds="0,1,2", more_seeds="3,4", lengths="1,16", schedules="epoch,unit_epoch", confounds=True)
+    write_runs(study_runs(config, tiny_data), tiny_data)
+    return collect_study(config, tiny_data)
+
+
+ORIGINAL = (58 + 68 + 78) / 3
+ACTION_BASED = (48 + 48 + 44) / 3
+"""mm: the rules of `run_folders.error_of`, averaged over the seeds."""
+
+CHANGE = 100 * (ACTION_BASED / ORIGINAL - 1)
+
+
+def test_the_answer_has_five_sentences_with_the_numbers_of_the_runs(
+    study: StudyResults, shown: Callable[[], str]
+) -> None:
+    report_claims.show_answer(study, report_claims.judge_study(study))
+    sentences = re.findall(r"^\d\. (.*)$", shown(), re.MULTILINE)
+    assert len(sentences) == 5
+    compared, early, late, owed, in_all = sentences
+    assert (
+        f"{len(study.runs)} of {len(study.runs)} planned runs are finished, of 3 actions, with up to 5 seeds"
+        in compared
+    )
+    assert "**synthetic**" in compared
+    for sentence, length, verdict in (
+        (early, "1 unit epoch", "reproduced"),
+        (late, "16 unit epochs", "not reproduced"),
+    ):
+        assert f"after {length} and on 3 actions" in sentence
+        assert sentence.count(f"{-CHANGE:.1f} % below the original's (95 % interval -") == 2
+        assert sentence.count(f"**{verdict}**") == 2, "under either schedule"
+    assert "on Eating, Sitting" in owed
+    assert owed.count("+0.0 by the learning rate and +0.0 by batch norm") == 2, "no run depends on them"
+    assert "say nothing about Human3.6M" in in_all
+    counts = [int(number) for number in re.findall(r"(\d) (?:is|are) ", in_all)]
+    assert sum(counts) == 8
+    assert (study.folder / "answer.md").read_text(encoding="utf-8").splitlines()[:5] == [
+        f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1)
+    ]
+
+
+def test_a_verdict_for_every_claim_is_shown_and_saved_with_its_rule(
+    study: StudyResults, shown: Callable[[], str]
+) -> None:
+    claims = report_claims.judge_study(study)
+    report_claims.show_claims(study, claims)
+    for row in claims.itertuples():
+        assert re.search(rf"^\| {row.claim} .*\| {row.verdict} ", shown(), re.MULTILINE)
+        assert f"- **{row.claim}**: {row.rule}" in shown()
+        for how, reason in (("", row.reason), (", same schedule", row.equalised_reason)):
+            assert (f"- **{row.claim}**{how}: {reason}." in shown()) == bool(reason)
+    saved = pd.read_csv(study.folder / "claims.csv").set_index("claim")
+    assert saved.loc["C1", "effect"] == pytest.approx(CHANGE)
+    assert saved.loc["C1", "runs"] == 5 + 5 + 5 + 3
+    assert "SYNTHETIC data, nobody was filmed" in (study.folder / "claims.md").read_text(encoding="utf-8")
+
+
+def test_the_evidence_has_every_condition_and_the_models_of_as_many_frames(study: StudyResults) -> None:
+    found = report_claims.gather_evidence(study)
+    schedules = {"epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"}
+    assert set(found.short) == set(found.long) == schedules
+    assert set(found.fifteen_short) == set(found.fifteen_long) == {"epoch"}
+    assert found.focus == ("Eating", "Sitting")
+    for comparisons, length in ((found.short, 1), (found.long, 16)):
+        for schedule, comparison in comparisons.items():
+            runs = [run for own in comparison.action_based.values() for run in own]
+            assert {(run.config.schedule, run.config.unit_epochs, run.config.budget) for run in runs} == {
+                (schedule, length, "equal_frames")
+            }
+    frames = study.data.frames_per_action().train
+    for schedule in ("epoch", "unit_epoch"):
+        for action in found.focus:
+            runs = found.as_many_frames[schedule][action]
+            assert len(runs) >= 3
+            for run in runs:
+                assert run.config.is_baseline
+                assert run.config.schedule == schedule
+                assert run.config.train_share == pytest.approx(frames[action] / frames.sum())
+
+
+def test_the_attribution_is_shown_once_its_runs_are_there(study: StudyResults, shown: Callable[[], str]) -> None:
+    report_claims.show_attribution(study)
+    assert shown().count("Figure") == 1
+    figure = (study.folder / "figure_attribution.svg").read_text(encoding="utf-8")  # its texts stand in comments
+    assert "Eating, Sitting: trained for 1 and 16" in figure, "not the effects on all actions, which the tables show"
+    parts = pd.read_csv(study.folder / "attribution.csv").set_index(["claim", "part"]).effect
+    for claim in ("C1", "C2"):
+        assert parts[claim, "data"] == pytest.approx(100 * ((48 + 48) / (58 + 68) - 1))
+        assert parts[claim, "learning rate"] == pytest.approx(0)
+        assert parts[claim, "batch norm"] == pytest.approx(0)
+    for run in study.find(1, "bn_unit_epoch").action_based["Eating"]:
+        (run.folder / "finished.json").unlink()
+    fewer = collect_study(study.config, study.data)
+    report_claims.show_attribution(fewer)
+    assert (fewer.find(1, "bn_unit_epoch").action_based.keys(), len(fewer.missing)) == ({"Sitting"}, 5)
+
+
+def test_without_any_run_the_answer_says_so(tiny_data: PoseDataset, shown: Callable[[], str]) -> None:
+    study = collect_study(make_study(), tiny_data)
+    claims = report_claims.judge_study(study)
+    report_claims.show_answer(study, claims)
+    report_claims.show_claims(study, claims)
+    report_claims.show_attribution(study)
+    assert len(re.findall(r"^\d\. ", shown(), re.MULTILINE)) == 5
+    assert "0 of 4 planned runs are finished" in shown()
+    assert "nothing was measured under the published schedule" in shown()
+    assert "this study has no long runs" in shown()
+    assert "8 are not decidable (C1, C2, C3, C4, C5, C6, C7, C8)" in shown()
+    assert "are not finished**; `-p study paper` makes them" in shown()
+
+
+@pytest.mark.parametrize(
+    ("whole", "parts", "said"),
+    [
+        (30.0, (1.7, 0.8, 27.5), "most of it by batch norm"),
+        (-14.0, (-11.0, -3.0, 0.0), "most of it by data"),
+        (-0.2, (-2.1, 1.9, 0.0), "parts that cancel for the most part"),
+        (2.0, (-4.0, 6.0, 0.0), "parts that cancel for the most part"),
+    ],
+)
+def test_an_effect_is_owed_to_its_largest_part_unless_the_parts_cancel(whole: float, parts: tuple, said: str) -> None:
+    named = pd.Series(parts, index=["data", "learning rate", "batch norm"])
+    assert report_claims._weigh(whole, named) == said

@@ -1,0 +1,211 @@
+"""How long runs will take: from the speed of those that are finished, or else from a few seconds' trial."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pose3d_lib import estimate
+from pose3d_lib.assignment import check_run
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.estimate import SECONDS_PER_RUN, Estimate, estimate_runs, in_words, measure_speed
+from pose3d_lib.parameters import make_config
+from pose3d_lib.study import plan_study, unique_runs
+from tests.helpers.run_folders import make_study, write_run, write_runs
+
+
+@pytest.fixture(autouse=True)
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
+    """Measuring takes no time and finds 1,000 windows a second; which runs were tried."""
+    tried: list[RunConfig] = []
+    monkeypatch.setattr(estimate, "measure_speed", lambda config, data: tried.append(config) or 1000.0)
+    return tried
+
+
+def plan(data: PoseDataset, **changes: object) -> list[RunConfig]:
+    return unique_runs(plan_study(make_study(**changes), data))
+
+
+def windows(configs: list[RunConfig], data: PoseDataset) -> int:
+    return sum(check_run(config, data).total for config in configs)
+
+
+def test_with_no_finished_run_the_first_is_tried(tiny_data: PoseDataset, measured: list[RunConfig]) -> None:
+    configs = plan(tiny_data)
+    found = estimate_runs(configs, tiny_data, jobs=1)
+    assert measured == configs[:1]
+    assert (found.runs, found.finished, found.jobs) == (4, 0, 1)
+    assert found.seconds == pytest.approx(windows(configs, tiny_data) / 1000 + 4 * SECONDS_PER_RUN)
+    assert found.windows_per_second == {"27 frames, 16 channels, float32, cpu": 1000.0}
+
+
+def test_with_finished_runs_theirs_is_the_speed_and_nothing_is_tried(
+    tiny_data: PoseDataset, measured: list[RunConfig]
+) -> None:
+    configs = plan(tiny_data, seeds="0,1")
+    write_runs(configs[:2], tiny_data)
+    found = estimate_runs(configs, tiny_data, jobs=1)
+    assert measured == []
+    speed = (3_000_000 + 2_500_000) / (300 + 100)
+    assert found.windows_per_second == {"27 frames, 16 channels, float32, cpu": pytest.approx(speed)}
+    assert (found.runs, found.finished) == (8, 2)
+    assert found.seconds == pytest.approx(windows(configs[2:], tiny_data) / speed + 6 * SECONDS_PER_RUN)
+
+
+def test_every_network_has_a_speed_of_its_own(tiny_data: PoseDataset, measured: list[RunConfig]) -> None:
+    configs = plan(tiny_data, architectures="3x3x3,3x3")
+    write_run(configs[0], tiny_data)
+    found = estimate_runs(configs, tiny_data, jobs=1)
+    wide, narrow = ([config for config in configs if config.receptive_field == frames] for frames in (27, 9))
+    assert measured == narrow[:1]
+    assert list(found.windows_per_second.values()) == [10_000, 1000]
+    expected = windows(wide[1:], tiny_data) / 10_000 + windows(narrow, tiny_data) / 1000 + 7 * SECONDS_PER_RUN
+    assert found.seconds == pytest.approx(expected)
+
+
+def test_a_network_whose_runs_are_all_finished_is_not_tried(tiny_data: PoseDataset, measured: list[RunConfig]) -> None:
+    configs = plan(tiny_data, architectures="3x3x3,3x3")
+    write_runs([config for config in configs if config.receptive_field == 9], tiny_data)
+    assert list(estimate_runs(configs, tiny_data, jobs=1).windows_per_second) == [
+        "27 frames, 16 channels, float32, cpu"
+    ]
+    assert len(measured) == 1
+
+
+def test_as_many_at_a_time_as_there_are_jobs_but_not_more_than_runs(
+    tiny_data: PoseDataset, measured: list[RunConfig]
+) -> None:
+    configs = plan(tiny_data)
+    one = estimate_runs(configs, tiny_data, jobs=1).seconds
+    assert estimate_runs(configs, tiny_data, jobs=2).seconds == pytest.approx(one / 2)
+    assert estimate_runs(configs, tiny_data, jobs=64).seconds == pytest.approx(one / 4)
+
+
+def test_all_finished_takes_no_time(tiny_data: PoseDataset, measured: list[RunConfig]) -> None:
+    configs = plan(tiny_data)
+    write_runs(configs, tiny_data)
+    found = estimate_runs(configs, tiny_data, jobs=2)
+    assert (found.seconds, found.finished, measured) == (0, 4, [])
+    assert str(found) == "4 runs, all finished."
+
+
+def test_what_the_data_cannot_carry_is_refused_before_anything_is_tried(
+    tiny_data: PoseDataset, measured: list[RunConfig]
+) -> None:
+    configs = plan(tiny_data, batch_size=1500)
+    with pytest.raises(InputError, match="only 1328 training windows of Eating"):
+        estimate_runs(configs, tiny_data, jobs=1)
+    assert measured == []
+
+
+def test_the_estimate_in_a_sentence() -> None:
+    speeds = {"27 frames, 64 channels, float32, cpu": 23456.7, "243 frames, 64 channels, float32, cpu": 8000.0}
+    assert str(Estimate(278, 12, 2, 9000.0, speeds)) == (
+        "278 runs, 12 of them finished; the other 266 take about 2 h 30 min, 2 at a time (measured, for one run: 27 frames, "
+        "64 channels, float32, cpu: 23,457 windows/s, 243 frames, 64 channels, float32, cpu: 8,000 windows/s)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (50.4, "50 s"),
+        (99.9, "100 s"),
+        (100, "2 min"),
+        (720, "12 min"),
+        (3570, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+        (360_000, "100 h 00 min"),
+    ],
+)
+def test_seconds_in_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+# Measuring
+
+
+def small_run(**changes: object) -> RunConfig:
+    return make_config(RunConfig, {"scale": "tiny", "preset": "tiny", "device": "cpu", "unit_epochs": 0.02, **changes})
+
+
+def test_a_trial_ends_after_some_seconds_and_the_time_before_its_first_report_does_not_count(
+    tiny_data: PoseDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, reports = [100.0], []
+
+    def train(config, data, *, on_progress) -> None:
+        for second in range(1, 1000):
+            now[0] += 10 if second == 1 else 1  # the first report comes late, with few windows seen
+            reports.append(second)
+            on_progress(50 + 700 * (second - 1), 10**9)
+
+    monkeypatch.setattr(estimate, "train", train)
+    monkeypatch.setattr(estimate, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    assert measure_speed(small_run(), tiny_data) == pytest.approx(700)
+    assert len(reports) == 5  # the first, and more than three seconds after it
+
+
+def test_a_run_that_is_over_sooner_is_measured_whole(tiny_data: PoseDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = SimpleNamespace(windows=900, train_seconds=3.0)
+    monkeypatch.setattr(estimate, "train", lambda config, data, *, on_progress: on_progress(450, 900) or trained)
+    assert measure_speed(small_run(), tiny_data) == 300
+
+
+def test_a_trial_is_a_training_without_tests_that_leaves_nothing_behind(
+    tiny_data: PoseDataset, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list = []
+
+    def train(config, data, **settings):
+        kept.append((config, real(config, data, **settings)))
+        return kept[-1][1]
+
+    real = estimate.train
+    monkeypatch.setattr(estimate, "train", train)
+    config = small_run(evaluate_at="0.01", action="Eating", start_from="All-27f-1ue-seed0-0123456789")
+    speed = measure_speed(config, tiny_data)
+    ((tried, trained),) = kept
+    assert tried == config.model_copy(update={"evaluate_at": (), "start_from": "", "warmup_epochs": 0.0})
+    assert trained.test_seconds == 0
+    assert speed == trained.windows / trained.train_seconds > 0
+    assert not outputs.exists()
+
+
+def test_an_error_of_a_trial_is_not_hidden(tiny_data: PoseDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(config, data, *, on_progress):
+        raise FloatingPointError("the training loss is nan")
+
+    monkeypatch.setattr(estimate, "train", train)
+    with pytest.raises(FloatingPointError):
+        estimate_runs(plan(tiny_data), tiny_data, jobs=1)
+
+
+def test_runs_of_other_modes_have_speeds_of_their_own(tiny_data: PoseDataset, outputs: Path, monkeypatch) -> None:
+    """A semi-supervised run lifts twice as many windows with two networks."""
+    speeds = {False: 4000.0, True: 1000.0}
+    measured = []
+    monkeypatch.setattr(
+        estimate, "measure_speed", lambda config, data: measured.append(config) or speeds[config.semi_supervised]
+    )
+    semi = {"labelled_subjects": ("S1",), "unlabelled_subjects": ("S5",), "warmup_epochs": 0.05}
+    configs = [small_run(seed=seed, **own) for seed in (0, 1) for own in ({}, semi)]
+    found = estimate_runs(configs, tiny_data, jobs=1)
+    assert [config.semi_supervised for config in measured] == [False, True]
+    windows = check_run(configs[0], tiny_data).total
+    expected = 2 * (windows / 4000 + windows / 1000) + 4 * estimate.SECONDS_PER_RUN
+    assert found.seconds == pytest.approx(expected)
+    names = [
+        next(iter(estimate_runs([small_run(**own)], tiny_data, jobs=1).windows_per_second))
+        for own in ({}, semi, {"dense": True}, {"chunk": 2}, {"trajectory": True})
+    ]
+    assert len(set(names)) == len(names)

@@ -1,0 +1,528 @@
+"""The listing of runs: every state is told from what is in the folder, whatever is in it, quickly and without writing."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from filelock import SoftFileLease
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pose3d_lib import checkpoints, config, inventory, lifecycle, run_card, run_files
+from pose3d_lib import runs as run_folders
+from pose3d_lib.errors import InputError
+from pose3d_lib.escaping import format_size
+from pose3d_lib.inventory import STATES, RunEntry, choose_run, list_runs, look_at, run_names
+from pose3d_lib.run_files import LARGEST_JSON, RESULT_FORMAT
+from pose3d_lib.run_table import CHOICES, ORDERS, choose_entries, summary_line, to_json, to_table
+from tests.helpers.listed_runs import LONG_AGO, name_of, set_age, write_folder, write_lease
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of runs."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
+    (tmp_path / "runs").mkdir()
+    return tmp_path / "runs"
+
+
+def only(entries: list[RunEntry]) -> RunEntry:
+    (entry,) = entries
+    return entry
+
+
+def test_names_are_those_that_runs_are_written_with() -> None:
+    assert set(lifecycle.CHECKED) == {*run_files.NEEDED, run_card.CARD}  # which older runs do not have
+    assert {f".{checkpoints.CHECKPOINT}", checkpoints.CHECKPOINT, checkpoints.PREVIOUS} == set(run_files.CHECKPOINTS)
+    assert inventory.RUN_NAME.fullmatch(run_folders.run_name(config.RunConfig(), "fingerprint"))
+
+
+def test_a_finished_run_is_listed_with_the_error_of_its_own_action_its_size_and_its_end(runs: Path) -> None:
+    folder = write_folder(runs, action="Sitting", at="2026-11-22T16:58:22+00:00")
+    (folder / "nested").mkdir()
+    (folder / "nested" / "copy").write_bytes(b"x" * 1000)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    (folder / "nested" / "above").symlink_to("..")  # not followed, or it would be all in all again
+    entry = only(list_runs())
+    assert entry == RunEntry(folder.name, "finished", "", "Sitting", 1.0, 70.0, size, 1795366702.0)
+
+
+def test_a_baseline_is_listed_with_the_mean_of_the_actions(runs: Path) -> None:
+    write_folder(runs, action="All")
+    assert only(list_runs()).mpjpe == 60.0
+
+
+def test_an_unfinished_run_is_listed_with_its_progress_and_whether_it_begins_anew(runs: Path) -> None:
+    folder = write_folder(runs, finished=False)
+    entry = only(list_runs())
+    assert (entry.state, entry.note, entry.action, entry.mpjpe) == ("unfinished", "no checkpoint", "Eating", None)
+    assert entry.progress == pytest.approx(1 / 3)
+    assert entry.at == pytest.approx(time.time() - LONG_AGO, abs=60)
+    for name in run_files.CHECKPOINTS:
+        (folder / name).write_bytes(b"state")
+        assert only(list_runs()).note == ""
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize("present", [(), (".lock",), ("run.log",), ("config.json",), ("02_train.ipynb",)])
+def test_a_run_killed_before_it_wrote_anything_more_is_unfinished(runs: Path, present: tuple[str, ...]) -> None:
+    folder = runs / name_of(1)
+    folder.mkdir()
+    for name in present:
+        (folder / name).write_text("")
+    entry = only(list_runs())
+    assert (entry.state, entry.note, entry.progress) == ("unfinished", "no checkpoint", None)
+
+
+@pytest.mark.parametrize(("found", "word"), [(RESULT_FORMAT - 1, "older"), (RESULT_FORMAT + 1, "newer")])
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_of_another_version_is_told_which(runs: Path, found: int, word: str, finished: bool) -> None:
+    write_folder(runs, result_format=found, finished=finished, without=("clips.csv",))
+    entry = only(list_runs())
+    assert entry.state == "other version"
+    assert entry.note.startswith(f"format {found}, {word} than {RESULT_FORMAT}")
+    assert ("unfinished" in entry.note) is not finished
+    assert (entry.action, entry.mpjpe) == ("Eating", 50.0 if finished else None)
+
+
+@pytest.mark.parametrize("name", run_files.NEEDED)
+def test_a_finished_run_without_one_of_its_files_is_damaged(runs: Path, name: str) -> None:
+    write_folder(runs, without=(name,))
+    entry = only(list_runs())
+    assert (entry.state, entry.note) == ("damaged", f"{name}: missing")
+
+
+def test_all_that_is_wrong_with_a_damaged_run_is_told(runs: Path) -> None:
+    folder = write_folder(runs, without=("clips.csv",), timing__json="")
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").mkdir()
+    note = only(list_runs()).note
+    assert note == "clips.csv: missing; timing.json: empty; model.safetensors: no plain file"
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("finished__json", "{", "finished.json: not what a run writes"),
+        ("finished__json", "[3]", "finished.json: expected an object, found list"),
+        ("finished__json", "{}", "finished.json: format None, expected a number"),
+        ("finished__json", '{"format": true}', "finished.json: format True, expected a number"),
+        ("finished__json", '{"format": NaN}', "finished.json: not what a run writes"),
+        ("finished__json", DEEP, "finished.json: not what a run writes"),
+        ("finished__json", b'{"format": 3, "\xff": 0}', "finished.json: not what a run writes"),
+        ("config__json", '{"action": ["Eating"]}', "config.json: action ['Eating'], expected a name"),
+        ("config__json", '{"action": "Walking"}', "metrics.json: no MPJPE of 'Walking'"),
+        ("metrics__json", '{"actions": 3}', "metrics.json: no MPJPE of 'Eating'"),
+        ("metrics__json", '{"actions": {"Eating": {"mpjpe": NaN}}}', "metrics.json: not what a run writes"),
+        ("metrics__json", '{"actions": {"Eating": {"mpjpe": 1e999}}}', "metrics.json: MPJPE 'inf', expected a number"),
+        ("metrics__json", '{"actions": {"Eating": {"mpjpe": "50"}}}', "metrics.json: MPJPE '50', expected a number"),
+        ("metrics__json", '{"actions": {"Eating": {"mpjpe": true}}}', "metrics.json: MPJPE 'True', expected a number"),
+        ("metrics__json", f'{{"actions": {{"Eating": {{"mpjpe": 1{"0" * 400}}}}}}}', "metrics.json: MPJPE '1000"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_finished_run_that_cannot_be_read_is_damaged_and_the_others_are_listed(
+    runs: Path, file: str, text: str | bytes, said: str
+) -> None:
+    write_folder(runs, name_of(0), **{file: text})
+    write_folder(runs, name_of(1))
+    damaged, sound = list_runs()
+    assert (damaged.state, sound.state) == ("damaged", "finished")
+    assert damaged.note.startswith(said)
+
+
+def test_a_gigantic_file_is_not_read(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_folder(runs)
+    with (folder / "metrics.json").open("r+b") as file:
+        file.truncate(10**12)
+    read: list[int] = []
+    monkeypatch.setattr(os, "read", lambda descriptor, size, own=os.read: read.append(size) or own(descriptor, size))
+    entry = only(list_runs())
+    assert (entry.state, entry.note) == (
+        "damaged",
+        "metrics.json: 1,000,000,000,000 bytes where some thousands are expected; not read",
+    )
+    assert max(read) <= LARGEST_JSON
+
+
+def test_a_pipe_in_place_of_a_file_does_not_hang(runs: Path) -> None:
+    folder = write_folder(runs, finished=False, without=("provenance.json", "config.json"))
+    os.mkfifo(folder / "provenance.json")
+    os.mkfifo(folder / "config.json")
+    assert only(list_runs()).state == "unfinished"
+    (folder / "finished.json").symlink_to("provenance.json")
+    assert only(list_runs()).note.startswith("finished.json: no plain file")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["format", "action", "actions"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(["finished.json", "config.json", "metrics.json", "provenance.json", "progress.json"]),
+    content=st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()),
+    finished=st.booleans(),
+)
+def test_no_content_of_a_file_breaks_the_listing(runs: Path, name: str, content: bytes, finished: bool) -> None:
+    folder = runs / name_of(0)
+    for path in folder.iterdir() if folder.is_dir() else []:
+        path.unlink()
+    if folder.is_dir():
+        folder.rmdir()
+    write_folder(runs, finished=finished, **{name.replace(".", "__"): content})
+    entries = list_runs()
+    assert only(entries).state in STATES
+    assert to_table(entries).count("\n") == 1
+    assert json.loads(to_json(entries))[0]["name"] == folder.name
+
+
+@pytest.mark.parametrize("text", ['{"windows": 5, "total": 0}', '{"windows": "5", "total": 9}', "{}", "[]", "torn {"])
+def test_progress_that_makes_no_sense_is_not_known(runs: Path, text: str) -> None:
+    write_folder(runs, finished=False, progress__json=text)
+    entry = only(list_runs())
+    assert (entry.state, entry.progress) == ("unfinished", None)
+
+
+@pytest.mark.parametrize(("windows", "share"), [(-5, 0.0), (400, 1.0)])
+def test_progress_is_a_share(runs: Path, windows: int, share: float) -> None:
+    write_folder(runs, finished=False, progress__json=json.dumps({"windows": windows, "total": 300}))
+    assert only(list_runs()).progress == share
+
+
+def test_strays_are_no_runs_and_what_is_hidden_is_not_listed(runs: Path) -> None:
+    (runs / "notes.txt").write_text("mine")
+    (runs / ".gitkeep").write_text("")
+    (runs / ".ipynb_checkpoints").mkdir()
+    (runs / "experiments").mkdir()
+    (runs / name_of(7)).symlink_to("nowhere")
+    (runs / name_of(8)).symlink_to(name_of(8))
+    (runs / name_of(9)).mkdir()
+    (runs / name_of(9) / "thesis.tex").write_text("mine")
+    write_folder(runs, "All-27f-1ue-seed0-0123456789.bak")
+    found = {entry.name: (entry.state, entry.note) for entry in list_runs()}
+    assert found == {
+        "notes.txt": ("not a run", "no folder"),
+        "experiments": ("not a run", "its name does not end in a run's hash"),
+        name_of(7): ("not a run", "a link to nothing"),
+        name_of(8): ("damaged", "cannot be opened (Too many levels of symbolic links)"),
+        name_of(9): ("not a run", "no file of a run is in it"),
+        "All-27f-1ue-seed0-0123456789.bak": ("not a run", "its name does not end in a run's hash"),
+    }
+
+
+def test_a_link_to_a_run_elsewhere_is_listed_as_that_run(runs: Path, tmp_path: Path) -> None:
+    (runs / name_of(0)).symlink_to(write_folder(tmp_path / "archive"))
+    assert only(list_runs()).state == "finished"
+
+
+def test_without_a_folder_of_runs_there_are_none_and_a_file_there_is_refused(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
+    assert list_runs() == []
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(
+        InputError, match=r"runs: run folders cannot be listed there \(Not a directory\).*POSE3D_OUTPUTS"
+    ):
+        list_runs()
+
+
+def test_a_folder_that_may_not_be_opened_is_told_and_the_others_are_listed(runs: Path, monkeypatch) -> None:
+    closed, _ = write_folder(runs, name_of(0)), write_folder(runs, name_of(1))
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path) == str(closed):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [(entry.state, entry.note) for entry in list_runs()] == [
+        ("damaged", "cannot be opened (Permission denied)"),
+        ("finished", ""),
+    ]
+
+
+def remove(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+
+
+@pytest.mark.parametrize("moment", ["scan_folder", "read_object"])
+def test_a_run_that_vanishes_meanwhile_is_left_out(runs: Path, monkeypatch, moment: str) -> None:
+    gone = write_folder(runs, name_of(0))
+    write_folder(runs, name_of(1))
+    function = getattr(inventory, moment)
+
+    def remove_first(path: str) -> object:
+        if gone.is_dir():
+            remove(gone)
+        return function(path)
+
+    monkeypatch.setattr(inventory, moment, remove_first)
+    assert only(list_runs()).name == name_of(1)
+
+
+def test_a_file_that_vanishes_meanwhile_is_as_good_as_not_there(runs: Path, monkeypatch) -> None:
+    folder = write_folder(runs, finished=False)
+    (folder / "dangling").symlink_to("nothing")
+    read_object = inventory.read_object
+
+    def remove_first(path: str) -> object:
+        (folder / "progress.json").unlink(missing_ok=True)  # as a run does when it finishes
+        return read_object(path)
+
+    monkeypatch.setattr(inventory, "read_object", remove_first)
+    entry = only(list_runs())
+    assert (entry.state, entry.progress) == ("unfinished", None)
+
+
+def test_a_time_that_no_calendar_has_is_not_known(runs: Path) -> None:
+    folder = write_folder(runs, at="soon")
+    assert only(list_runs()).at == pytest.approx(time.time() - LONG_AGO, abs=60)
+    (folder / "finished.json").write_text('{"format": 3, "at": "9999-12-31T23:59:59+00:00"}')
+    entry = only(list_runs())
+    assert (entry.state, entry.at) == ("finished", None)
+    to_table([entry])
+
+
+def test_a_run_is_running_while_its_lease_is_held_here(runs: Path) -> None:
+    folder = write_folder(runs, finished=False)
+    with SoftFileLease(folder / ".lease", lease_duration=60):
+        entry = only(list_runs())
+        assert entry.state == "running"
+        assert entry.note.startswith(f"process {os.getpid()} on ")
+        assert "?" not in entry.note
+        assert entry.progress == pytest.approx(1 / 3)
+        set_age(folder, 61)  # nobody touched it: it is nobody's, even if that process lives
+        assert only(list_runs()).state == "unfinished"
+    assert only(list_runs()).state == "unfinished"
+
+
+HOLD = """
+import sys, time
+from filelock import SoftFileLease
+lease = SoftFileLease(sys.argv[1], lease_duration=60)
+lease.acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def hold() -> Iterator[Callable[[Path], subprocess.Popen]]:
+    """Starts a process that holds a lease."""
+    started: list[subprocess.Popen] = []
+
+    def held(folder: Path) -> subprocess.Popen:
+        command = [sys.executable, "-c", HOLD, str(folder / ".lease")]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert started[-1].stdout.readline() == "held\n"
+        return started[-1]
+
+    yield held
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_holder_that_was_killed_on_this_machine_holds_nothing_from_then_on(runs: Path, hold) -> None:
+    folder = write_folder(runs, finished=False)
+    process = hold(folder)
+    entry = only(list_runs())
+    assert (entry.state, entry.note.partition(" on ")[0]) == ("running", f"process {process.pid}")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (folder / ".lease").is_file()
+    assert only(list_runs()).state == "unfinished"
+
+
+@pytest.mark.parametrize(("age", "state"), [(0, "running"), (50, "running"), (-300, "running"), (61, "unfinished")])
+def test_a_holder_on_another_machine_is_alive_while_it_touches_its_lease(runs: Path, age: float, state: str) -> None:
+    folder = write_folder(runs, finished=False)
+    write_lease(folder, pid=4711, host="node17?pidns-f0000001", age=age)
+    entry = only(list_runs())
+    assert (entry.state, entry.note) == (state, "process 4711 on node17" if state == "running" else "no checkpoint")
+
+
+def test_a_lease_that_is_just_being_written_is_somebodys(runs: Path) -> None:
+    folder = write_folder(runs, finished=False)
+    (folder / ".lease").write_text("")
+    assert (only(list_runs()).state, only(list_runs()).note) == ("running", "somebody who has just begun")
+
+
+def test_listing_reads_three_small_files_of_a_finished_run_and_changes_nothing(runs: Path, monkeypatch) -> None:
+    folder = write_folder(runs, run__log="begun")
+    os.chmod(folder, stat.S_IRUSR | stat.S_IXUSR)
+    before = {path: path.stat() for path in (runs, folder, *folder.iterdir())}
+    opened: list[str] = []
+    monkeypatch.setattr(os, "open", lambda path, flags, own=os.open: opened.append(Path(path).name) or own(path, flags))
+    assert only(list_runs()).state == "finished"
+    monkeypatch.undo()
+    assert sorted(opened) == ["config.json", "finished.json", "metrics.json"]
+    after = {path: path.stat() for path in before}
+    assert [status.st_mtime_ns for status in after.values()] == [status.st_mtime_ns for status in before.values()]
+
+
+def test_what_lists_runs_does_not_wait_for_pytorch_or_pandas(runs: Path) -> None:
+    write_folder(runs)
+    code = (
+        "import sys; from click.testing import CliRunner; from pose3d_lib.cli_runs import runs\n"
+        "result = CliRunner().invoke(runs, ['list']); assert result.exit_code == 0, result\n"
+        "print(sorted({'torch', 'pandas', 'numpy', 'pydantic', 'filelock', 'papermill'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_part_of_a_name_is_enough_where_only_one_run_has_it(runs: Path) -> None:
+    names = ["All-27f-1ue-seed0-0123456789", "Eating-27f-1ue-seed0-aaaaaaaaaa", "Eating-27f-1ue-seed0-aaaaaaaaaa2"]
+    assert choose_run("0123", names) == names[0]
+    assert choose_run(names[1], names) == names[1]  # the whole name of one, although another contains it
+    with pytest.raises(
+        InputError, match=r"there are 2 runs with 'Eating' in the name; did you mean Eating-27f.*aaa2\?"
+    ):
+        choose_run("Eating", names)
+    with pytest.raises(InputError, match=r"there is no run with 'eating' in the name; did you mean Eating-27f"):
+        choose_run("eating", names)
+    with pytest.raises(InputError, match=r"there is no run with 'xyz' in the name. `pose3d runs list` shows all"):
+        choose_run("xyz", names)
+    with pytest.raises(InputError, match="there is no run with '' in the name"):
+        choose_run("", names[:1])
+    with pytest.raises(InputError, match="there is no run"):
+        choose_run("../runs", names)
+
+
+def test_of_many_candidates_some_are_named() -> None:
+    with pytest.raises(InputError) as refused:
+        choose_run("Eating", [name_of(number) for number in range(1000)])
+    assert name_of(19) in str(refused.value)
+    assert name_of(20) not in str(refused.value)
+    assert "and 980 more" in str(refused.value)
+
+
+ENTRIES = [
+    RunEntry("b", "finished", action="Eating", progress=1.0, mpjpe=70.0, size=10, at=100.0),
+    RunEntry("a", "finished", action="All", progress=1.0, mpjpe=60.0, size=999, at=50.0),
+    RunEntry("d", "running", "process 1 on x", action="Eating", progress=0.999, size=10, at=300.0),
+    RunEntry("c", "not a run", "no folder"),
+    RunEntry("e", "other version", "format 2, older than 3", action="All", progress=1.0, mpjpe=60.0, size=5, at=1.0),
+    RunEntry("f", "damaged", "clips.csv: missing", action="All"),
+    RunEntry("g", "unfinished", action="Sitting", progress=0.29),
+]
+
+
+@pytest.mark.parametrize(
+    ("order", "names"), [("name", "abcdefg"), ("error", "aebcdfg"), ("size", "abdecfg"), ("time", "dbaecfg")]
+)
+def test_runs_are_sorted_as_asked_and_equal_ones_by_name(order: str, names: str) -> None:
+    assert "".join(entry.name for entry in choose_entries(ENTRIES, order=order)) == names
+
+
+def test_every_order_and_every_state_can_be_asked_for() -> None:
+    assert set(ORDERS) == {"name", "error", "size", "time"}
+    assert sorted(state for states in CHOICES.values() for state in states) == sorted(STATES)
+
+
+@pytest.mark.parametrize(
+    ("states", "action", "names"),
+    [
+        ((), None, "abcdefg"),
+        (("finished",), None, "ab"),
+        (("other",), None, "ce"),
+        (("running", "damaged"), None, "df"),
+        (("unfinished",), "Eating", ""),
+        ((), "Eating", "bd"),
+        (("finished",), "All", "a"),
+    ],
+)
+def test_runs_are_chosen_by_state_and_action(states: tuple[str, ...], action: str | None, names: str) -> None:
+    assert "".join(entry.name for entry in choose_entries(ENTRIES, states=states, action=action)) == names
+
+
+def test_an_action_that_no_run_has_is_refused_with_what_may_be_meant() -> None:
+    with pytest.raises(InputError, match="unknown action 'eating': did you mean Eating"):
+        choose_entries(ENTRIES, action="eating")
+    assert choose_entries([], action="Eating") == []
+
+
+def test_the_table_has_a_line_for_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    lines = to_table(ENTRIES[:4]).splitlines()
+    monkeypatch.undo()
+    time.tzset()
+    assert lines == [
+        "name  state      progress  MPJPE [mm]   size  when              note",
+        "b     finished      100 %       70.00   10 B  1970-01-01 00:01",
+        "a     finished      100 %       60.00  999 B  1970-01-01 00:00",
+        "d     running        99 %               10 B  1970-01-01 00:05  process 1 on x",
+        "c     not a run                          0 B                    no folder",
+    ]
+
+
+def test_names_in_other_alphabets_and_of_no_alphabet_keep_the_columns_in_place() -> None:
+    odd = ["座る-0", "Ａ", "mange\u0301", "Sitting", "mang\u00e9", "a\nb\x1b", "\udcff"]
+    lines = to_table([RunEntry(name, "finished") for name in odd]).splitlines()
+    assert len(lines) == 1 + len(odd)
+    assert [line.partition("  ")[0] for line in lines[1:]] == [*odd[:5], r"a\nb\x1b", r"\udcff"]
+    columns = [line.index("finished") - lines[0].index("state") for line in lines[1:]]
+    assert columns == [-2, -1, 1, 0, 0, 0, 0]  # wide letters count twice, an accent of its own not at all
+    "\n".join(lines).encode()
+
+
+def test_json_has_every_attribute_and_nothing_but_ascii() -> None:
+    entries = [*ENTRIES, RunEntry("座る\udcff", "unfinished", at=0.5)]
+    text = to_json(entries)
+    assert text.isascii()
+    found = json.loads(text)
+    assert [row["name"] for row in found] == [entry.name for entry in entries]
+    assert found[0] == {
+        "name": "b",
+        "state": "finished",
+        "note": "",
+        "action": "Eating",
+        "progress": 1.0,
+        "mpjpe": 70.0,
+        "size": 10,
+        "at": "1970-01-01T00:01:40+00:00",
+    }
+    assert to_json([]) == "[]"
+
+
+def test_the_last_line_counts_states_and_adds_sizes() -> None:
+    assert summary_line(ENTRIES, ENTRIES, "runs") == (
+        "7 in runs, 1.0 kB: 2 finished, 1 running, 1 unfinished, 1 damaged, 1 other version, 1 not a run"
+    )
+    assert summary_line(ENTRIES, ENTRIES[:1], "runs") == "1 of 7 in runs, 10 B: 1 finished"
+    assert summary_line([], [], "runs") == "0 in runs, 0 B"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (51_640, "51.6 kB"), (1.2e9, "1.2 GB"), (3e15, "3,000.0 TB")],
+)
+def test_sizes_are_told_in_the_unit_that_suits_them(size: float, text: str) -> None:
+    assert format_size(size) == text
+
+
+def test_a_folder_can_be_looked_at_alone(runs: Path) -> None:
+    folder = write_folder(runs)
+    assert look_at(str(folder), time.time()).name == folder.name
+    assert look_at(str(runs / "nowhere"), time.time()) is None
+    assert run_names() == [folder.name]

@@ -1,0 +1,49 @@
+"""What is made twice is the same to the last byte: at another time, in another process, at other places in memory."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from pose3d_lib.model import TemporalLifter
+from tests.data.test_plain_motion import motion
+from tests.helpers.published_network import PublishedNetwork, write_checkpoint
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+if sys.argv[3] == "later":
+    taken, clock, local = [bytearray(size) for size in range(1, 100_000, 999)], time.time, time.localtime
+    time.time, time.localtime = (lambda: clock() + 4e7), (lambda *_: local(clock() + 4e7))
+from pose3d_lib.export import export_videopose3d
+from pose3d_lib.model_files import open_model, save_model
+from pose3d_lib.sources import open_dataset
+from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.videopose3d_export import export_model
+
+theirs, folder = map(Path, sys.argv[1:3])
+data = open_dataset(DataSpec(dataset=str(theirs.with_name("motion.npz"))))
+export_videopose3d(data, folder / "videopose3d", name="mine")
+model = open_model(theirs)
+save_model(model, folder / "imported.safetensors")
+export_model(model, folder / "exported.bin")
+"""
+
+
+def make(theirs: Path, folder: Path, when: str) -> dict[str, bytes]:
+    environment = {**os.environ, "PYTHONHASHSEED": str(len(when)), "POSE3D_OUTPUTS": str(folder)}
+    subprocess.run([sys.executable, "-c", PROGRAM, theirs, folder, when], env=environment, check=True)
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_data_models_and_checkpoints_are_the_same_to_the_last_byte(tmp_path: Path) -> None:
+    lifters = [TemporalLifter(17, 2, joints, (3, 3), channels=8) for joints in (17, 1)]
+    theirs = write_checkpoint(tmp_path / "theirs.bin", *(PublishedNetwork(own, strided=False) for own in lifters))
+    np.savez(tmp_path / "motion.npz", **{f"{name}/Walking/1": motion(3) for name in ("ann", "bob")})
+    one, other = (make(theirs, tmp_path / when, when) for when in ("now", "later"))
+    assert len(one) == 7  # the prepared file, three of VideoPose3D's, a model, a checkpoint and its card
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []

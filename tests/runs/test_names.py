@@ -1,0 +1,157 @@
+"""Names of the data: each is itself however it is typed, stored or passed, or it is refused."""
+
+import pickle
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.parameters import check_data, make_config
+from pose3d_lib.paths import in_file_name
+from pose3d_lib.poses_files import check_free
+from pose3d_lib.predict_config import PredictConfig
+from pose3d_lib.result_folders import folder_of
+from pose3d_lib.runs import run_name
+from pose3d_lib.sources import open_dataset
+from pose3d_lib.sources.catalogue import find_path
+from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.study import StudyConfig
+from pose3d_lib.videopose3d_export import check_absent
+from tests.data.test_plain_motion import motion
+from tests.helpers.bvh_texts import write_person
+from tests.helpers.detection_files import coco_annotations, walk, write_json
+
+COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Café") for form in ("NFC", "NFD"))
+
+
+@pytest.fixture(autouse=True)
+def _outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+
+
+def write(folder: Path, *actions: str) -> str:
+    """The path of plain motion with these actions, each done by ann and by bob."""
+    path = folder / "mine.npz"
+    takes = [f"{subject}/{action}/1" for action in actions for subject in ("ann", "bob")]
+    np.savez(path, **{take: motion(3, seed=number) for number, take in enumerate(takes)})
+    return str(path)
+
+
+def opened(path: str, **parameters) -> PoseDataset:
+    return open_dataset(make_config(DataSpec, {"dataset": path, **parameters}))
+
+
+@pytest.mark.parametrize("name", ["None", "null", "true", "1e3", "nan", "NA", "05", "Wave (left)", "~"])
+def test_a_text_is_a_name_whatever_else_it_may_mean(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path, "Walking", name)
+    config = make_config(RunConfig, {"dataset": path, "action": name})
+    check_data(config)
+    assert config.action == name
+    assert set(open_dataset(config.data).train_clips(config.action).action) == {name}
+    study = make_config(StudyConfig, {"dataset": path, "actions": f"Walking, {name}", "train_subjects": name})
+    assert (study.actions, study.train_subjects) == (("Walking", name), (name,))
+
+
+@pytest.mark.parametrize("kind", [RunConfig, StudyConfig, PredictConfig])
+@pytest.mark.parametrize("value", [None, True, 1000.0, [None], [1.5]])
+def test_what_papermill_made_of_a_name_is_refused_with_how_to_pass_it(kind: type, value: object) -> None:
+    for name in ("action" if kind is RunConfig else "actions", "test_subjects"):
+        with pytest.raises(InputError, match=rf"parameter {name}.*-r {name}"):
+            make_config(kind, {name: value})
+
+
+def test_none_is_no_dataset() -> None:
+    with pytest.raises(InputError, match="-r dataset None"):
+        make_config(DataSpec, {"dataset": None})
+
+
+def test_a_number_is_the_name_that_is_written_so_and_no_other(tmp_path: Path) -> None:
+    path = write(tmp_path, "1", "05")
+    config = make_config(RunConfig, {"dataset": path, "action": 1, "test_subjects": 2, "labelled_subjects": [3, 4]})
+    assert (config.action, config.test_subjects, config.labelled_subjects) == ("1", ("2",), ("3", "4"))
+    check_data(config)
+    with pytest.raises(InputError, match="-r"):
+        check_data(make_config(RunConfig, {"dataset": path, "action": 5}))
+    with pytest.raises(InputError, match="'5' and '05'"):
+        opened(write(tmp_path, "5", "05"))
+
+
+def test_a_name_typed_composed_is_found_where_it_is_stored_decomposed(tmp_path: Path) -> None:
+    path = write(tmp_path, DECOMPOSED, "Tea\u00a0time")
+    for typed in (COMPOSED, DECOMPOSED):
+        config = make_config(RunConfig, {"dataset": path, "action": typed, "leave_out": f"ann/{typed}/1"})
+        assert config.action == COMPOSED
+    data = opened(path)
+    assert data.actions == (COMPOSED, "Tea time")
+    assert data.clips.action.value_counts().tolist() == [8, 8]
+    assert opened(path, leave_out=f"ann/{DECOMPOSED}/1").clips.action.value_counts().tolist() == [8, 4]
+
+
+def test_two_names_that_differ_in_their_composition_only_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="twice"):
+        opened(write(tmp_path, COMPOSED, DECOMPOSED))
+
+
+def test_bvh_files_whose_names_differ_in_their_composition_only_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "motion"
+    folder.mkdir()
+    for name in ("ann_walk_1", f"ben_{DECOMPOSED}_1"):
+        write_person(folder / f"{name}.bvh", 20)
+    pattern = "{subject}_{action}_{take}.bvh"
+    assert opened(str(folder), pattern=pattern).actions == ("walk", COMPOSED)
+    write_person(folder / f"ben_{COMPOSED}_1.bvh", 20)
+    if len(list(folder.iterdir())) == 3:  # some file systems know one name only
+        with pytest.raises(InputError, match=f"both ben/{COMPOSED}/1"):
+            opened(str(folder), pattern=pattern)
+
+
+def test_a_video_s_name_is_composed(tmp_path: Path) -> None:
+    path = write_json(tmp_path / f"{DECOMPOSED}.json", coco_annotations(walk()))
+    data = opened(str(path))
+    assert (data.name, data.clips.subject[0]) == (COMPOSED, COMPOSED)
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u202e", "\u00ad", "\ufeff", "\u2028", "\x7f"], ids=ascii)
+def test_a_name_with_an_invisible_character_is_refused_and_shown(hidden: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="invisible") as refusal:
+        opened(write(tmp_path, f"Wal{hidden}king"))
+    assert ascii(hidden)[1:-1] in str(refusal.value)
+    assert hidden not in str(refusal.value)
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u202e", "\u00a0", "\udc80", "\x1b"], ids=ascii)
+def test_a_message_shows_every_invisible_character(hidden: str) -> None:
+    error = pickle.loads(pickle.dumps(InputError(f"a{hidden}b: wrong\nCafé: too")))
+    assert str(error) == f"a{ascii(hidden)[1:-1]}b: wrong\nCafé: too"
+
+
+def test_names_as_long_as_may_be_fit_into_names_of_files(tmp_path: Path) -> None:
+    actions = [letter * 300 for letter in ("x", "é")]
+    actions.append(f"{actions[0]}y")
+    path = Path(write(tmp_path, *actions)).rename(tmp_path / f"{'d' * 250}.npz")
+    data = opened(str(path))
+    configs = [make_config(RunConfig, {"dataset": str(path), "action": action}) for action in actions]
+    configs.append(make_config(RunConfig, {"dataset": str(path), "labelled_subjects": "s" * 300}))
+    names = [run_name(config, data.fingerprint) for config in configs]
+    names.append(folder_of(data, make_config(StudyConfig, {}), {"quick": {}}).name)
+    for name in names:
+        (tmp_path / f"{name}").mkdir()
+
+
+def test_what_fits_into_a_file_s_name_stays_as_it_is() -> None:
+    assert in_file_name("Walking") == "Walking"
+    assert in_file_name("a/b\\c") == "a_b_c"
+    assert len(in_file_name("é" * 51).encode()) <= 100
+    assert in_file_name("x" * 101) != in_file_name("x" * 102)
+
+
+def test_a_path_whose_name_is_too_long_is_not_there() -> None:
+    path = Path("n" * 300)
+    check_free(path, ["poses.npz"], overwrite=False)
+    check_absent([path], overwrite=False)
+    with pytest.raises(InputError, match="no such file"):
+        find_path(f"{path}")

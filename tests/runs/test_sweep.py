@@ -1,0 +1,406 @@
+"""The sweep: what is done about a process that was killed, and how far runs are."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from pose3d_lib import kernels, leases, run_status, sweep
+from pose3d_lib.beyond import study_runs
+from pose3d_lib.comparison import find_left_out
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.leases import CLAIM, hold_run
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.parameters import make_config, parameters_of
+from pose3d_lib.run_files import CARD, FINISHED, LEASE, NEEDED
+from pose3d_lib.run_status import (
+    MOST_SHOWN,
+    RunStatus,
+    can_start,
+    choose_shown,
+    first_look,
+    look_again,
+    seconds_left,
+    show_changes,
+    sweep_table,
+)
+from pose3d_lib.runs import find_run, run_folder, run_name
+from pose3d_lib.study import StudyConfig
+from pose3d_lib.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
+from pose3d_lib.table_files import to_markdown
+from tests.runs.test_resuming import marker
+
+KILLED = """
+import os, time
+from pose3d_lib import sweep
+from pose3d_lib.beyond import study_runs
+from pose3d_lib.config import RunConfig
+from pose3d_lib.parameters import make_config
+from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.sources import open_dataset
+from pose3d_lib.study import StudyConfig
+
+def run(folder, parameters):
+    config = make_config(RunConfig, parameters)
+    if config.action == "All":
+        os._exit(9)
+    execute_run(config, open_dataset(config.data))
+    return True
+
+def main():
+    sweep.execute_training = run
+    config = make_config(
+        StudyConfig, dict(scale="tiny", preset="tiny", lengths=0.05, evaluate_at="", actions="Sitting,Walking")
+    )
+    data = open_dataset(config.data)
+    print([s.state for s in sweep.run_sweep(study_runs(config, data), data, jobs=1, begun=time.time())])
+"""
+
+
+def test_a_killed_process_fails_its_own_run_only(tmp_path: Path) -> None:
+    (tmp_path / "killed.py").write_text(KILLED)
+    ended = subprocess.run(
+        [sys.executable, "-c", "import killed; killed.main()"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"POSE3D_OUTPUTS": str(tmp_path / "outputs")},
+    )
+    assert ended.stdout.splitlines()[-1] == "['failed', 'finished', 'finished']", ended.stderr[-500:]
+
+
+def status(state: str = "training", share: float = 0.5, **changes) -> RunStatus:
+    return replace(RunStatus(RunConfig(), Path("nowhere"), state, share, windows=1000, seconds=10.0), **changes)
+
+
+def test_the_time_left_follows_from_the_run_s_own_speed() -> None:
+    assert status(share=0.25).seconds_left == 30.0
+    assert status(state="finished", share=1.0).seconds_left is None
+
+
+def test_the_time_left_of_a_sweep_counts_windows_and_not_what_was_reused() -> None:
+    statuses = [status("reused", 1.0), status("finished", 1.0), status("training", 0.5), status("waiting", 0.0)]
+    assert seconds_left(statuses, elapsed=60.0) == pytest.approx(60.0)
+    assert seconds_left([status("waiting", 0.0)], elapsed=5.0) is None
+
+
+def test_nothing_has_begun_at_the_first_look(tiny_data, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
+    plan = study_runs(make_config(StudyConfig, {"scale": "tiny", "preset": "tiny"}), tiny_data)
+    statuses = first_look(plan, tiny_data)
+    assert {s.state for s in statuses} == {"waiting"}
+    assert [s.windows for s in statuses] == pytest.approx([statuses[0].windows] * 16, abs=64)
+    assert look_again(statuses, begun=0.0) == statuses
+    assert list(sweep_table(statuses).state) == ["waiting"] * 16
+
+
+def test_as_many_jobs_as_the_cores_allow_unless_told(monkeypatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    assert count_jobs(make_config(StudyConfig, {"threads": 2, "device": "cpu"})) == 4
+    assert count_jobs(make_config(StudyConfig, {"threads": 16, "device": "cpu"})) == 1
+    assert count_jobs(make_config(StudyConfig, {"jobs": 3})) == 3
+
+
+@pytest.mark.parametrize("preset", ["default", "tiny", "paper_243"])
+def test_the_parameters_of_a_run_make_that_run(preset: str) -> None:
+    config = make_config(RunConfig, {"preset": preset, "action": "All", "seed": 4, "scale": "tiny"})
+    assert make_config(RunConfig, parameters_of(config)) == config
+    assert parameters_of(config)["action"] == "All"
+
+
+def test_failures_are_named_with_their_reason_and_what_to_do() -> None:
+    with pytest.raises(SweepFailed, match=r"1 of 2 runs failed:\n- All, seed 0: no space(.|\n)*again runs only those"):
+        raise_failures([status("finished"), status("failed", error="no space")])
+    raise_failures([status("finished"), status("reused")])
+
+
+def test_a_run_is_named_by_all_that_is_not_the_default() -> None:
+    assert status().name == "All, seed 0"
+    equalised = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
+    named = {
+        "Eating, seed 3, 16 unit epochs, unit_epoch, fifteen": {"unit_epochs": 16, "budget": "fifteen", **equalised},
+        "Eating, seed 3, lr_unit_epoch": {"lr_decay_per": "unit_epoch"},
+        "Eating, seed 3, with 3 other actions": {"with_actions": "Photo,Sitting,Walking"},
+        "Eating, seed 3, 6.25 % of the frames": {"train_share": 1 / 16},
+        "Eating, seed 3, 0.25 unit epochs, fine-tuned": {"unit_epochs": 0.25, "start_from": "All-seed3-0123456789"},
+    }
+    for name, settings in named.items():
+        config = make_config(RunConfig, {"action": "Eating", "seed": 3, **settings})
+        assert status(config=config).name == name
+
+
+def large(*states: tuple[str, int]) -> list[RunStatus]:
+    """A sweep of many runs, so many in each state, in that order."""
+    each = [state for state, number in states for _ in range(number)]
+    errors = {"failed": "no space"}
+    return [
+        status(state, 1.0, config=RunConfig(seed=seed), seconds=None, error=errors.get(state, ""))
+        for seed, state in enumerate(each)
+    ]
+
+
+def test_of_a_small_sweep_every_run_is_shown() -> None:
+    statuses = large(("finished", 20), ("waiting", MOST_SHOWN - 20))
+    assert choose_shown(statuses) == statuses
+
+
+def test_of_a_large_sweep_those_that_failed_those_at_work_and_the_next_are_shown() -> None:
+    statuses = large(("finished", 100), ("failed", 2), ("reused", 9), ("training", 2), ("testing", 1), ("waiting", 90))
+    shown = choose_shown(statuses)
+    assert len(shown) == MOST_SHOWN
+    assert [one.state for one in shown] == ["failed"] * 2 + ["training"] * 2 + ["testing"] + ["waiting"] * 19
+    assert shown[-1].config.seed == 114 + 18, "the next to come"
+    many = choose_shown(large(("failed", 100), ("training", 2), ("waiting", 5)))
+    assert [one.state for one in many] == ["failed"] * 12 + ["training"] * 2 + ["waiting"] * 5
+    assert many[11].config.seed == 99, "the last that failed"
+    assert choose_shown(large(("training", 200)))[-1].state == "training"
+    assert choose_shown(large(("reused", 200))) == []
+
+
+def test_a_large_sweep_s_table_counts_what_it_does_not_show() -> None:
+    shown: list = []
+    on_look = show_changes(shown.append)
+    statuses = large(("waiting", 300))
+    on_look(statuses)
+    on_look(statuses)
+    assert len(shown) == 1, "nothing has changed"
+    assert "left" in shown[0]
+    on_look([replace(statuses[0], state="failed", error="no space"), *statuses[1:]])
+    table = shown[1]
+    assert len(table) == MOST_SHOWN + 1
+    assert table[["run", "state"]].iloc[[0, -1]].to_numpy().tolist() == [
+        ["All, seed 0", "failed"],
+        ["276 others", "waiting"],
+    ]
+    text = to_markdown(table)
+    assert "nan" not in text.lower()
+    assert "no space" in text
+
+
+def test_a_notebook_s_table_follows_the_runs_but_not_at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(run_status.time, "monotonic", lambda: now[0])
+    shown: list = []
+    on_look = show_changes(shown.append)
+    for seconds, share in ((0.0, 0.2), (1.0, 0.21), (run_status.SECONDS_BETWEEN_TABLES, 0.25), (100.0, 0.25)):
+        now[0] = 100.0 + seconds
+        on_look([status("training", share, epochs=f"{4 * share:.1f} of 4.0", loss=80 - 100 * share)])
+    first, second = shown
+    assert (first.epoch[0], second.epoch[0]) == ("0.8 of 4.0", "1.0 of 4.0")
+    assert (first["loss [mm]"][0], second["loss [mm]"][0]) == (60.0, 55.0)
+    assert (first.left[0], second.left[0]) == ("0:40", "0:30")
+    assert "left" not in sweep_table([status("failed", error="no space")])
+
+
+@pytest.fixture
+def finished(hand_made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[PoseDataset, list[RunConfig]]:
+    """Two runs, the first of them finished."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    data = hand_made([("S1", "Walking", "0", 0, 20), ("S9", "Walking", "0", 0, 12)])
+    small = {"filter_widths": (3,), "channels": 6, "batch_size": 16, "evaluate_at": (), "threads": 1}
+    configs = [RunConfig(action=action, **small) for action in ("All", "Walking")]
+    execute_run(configs[0], data)
+    return data, configs
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut, Path.touch], ids=["missing", "cut short", "whole"])
+@pytest.mark.parametrize("name", [*NEEDED, CARD])
+def test_a_half_copied_run_is_named_and_left_out_and_the_others_go_on(name: str, damage, finished) -> None:
+    data, configs = finished
+    folder = run_folder(configs[0], data)
+    damage(folder / name)
+    whole = damage is Path.touch
+    statuses = first_look(configs, data)
+    assert [one.state for one in statuses] == ["reused" if whole else "failed", "waiting"]
+    assert can_start(statuses) == [1]
+    assert (find_run(configs[0], data) is None) == (not whole)
+    if not whole:
+        with pytest.raises(SweepFailed, match=rf"{folder.name}: a finished run that is damaged \({name}.*delete"):
+            raise_failures(statuses)
+        with pytest.raises(InputError, match=rf"{folder.name}: a finished run that is damaged \({name}.*delete"):
+            execute_run(configs[0], data)
+        (status,) = look_again([replace(statuses[0], state="testing")], begun=0.0)
+        assert status.state == "failed"
+        left_out = find_left_out(configs, data)
+        assert left_out.iloc[0, 0] == folder.name
+        assert name in left_out.iloc[0, 1]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"sha256": [3]}'])
+def test_a_mark_of_the_end_that_cannot_be_read_is_damage(content: str, finished) -> None:
+    data, configs = finished
+    (run_folder(configs[0], data) / "finished.json").write_text(content)
+    (status, _) = first_look(configs, data)
+    assert status.state == "failed"
+    assert "finished.json" in status.error
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"windows": 1}'])
+def test_a_report_that_cannot_be_read_is_none(content: str, finished) -> None:
+    """It is never flushed to the disk, and may be empty after a power cut."""
+    data, configs = finished
+    folder = run_folder(configs[1], data)
+    folder.mkdir()
+    (folder / "progress.json").write_text(content)
+    statuses = first_look(configs, data)
+    assert [one.state for one in look_again(statuses, begun=0.0)] == ["reused", "waiting"]
+
+
+class Here(Executor):
+    """Calls at once, in this process."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+    def submit(self, function, folder: Path, parameters: dict) -> Future:
+        self.called.append(folder.name)
+        future: Future = Future()
+        execute_run(self.configs[folder.name], self.data)
+        future.set_result(True)
+        return future
+
+
+def test_what_another_process_trains_is_left_to_it_until_that_ends(finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, (done, held) = finished
+    free = held.model_copy(update={"seed": 1})
+    monkeypatch.setattr(sweep, "SECONDS_BETWEEN_LOOKS", 0.05)
+    executor = Here()
+    executor.configs, executor.data = {run_folder(config, data).name: config for config in (held, free)}, data
+    looks: list[list[str]] = []
+    run_folder(held, data).mkdir()
+    with ExitStack() as other:
+        other.enter_context(hold_run(run_folder(held, data), print))
+
+        def on_look(statuses: list[RunStatus]) -> None:
+            looks.append([one.state for one in statuses])
+            if len(looks) == 3:
+                other.close()
+
+        statuses = sweep.run_on(
+            executor, first_look([done, held, free], data), begun=time.time(), on_look=on_look, places=1
+        )
+    assert executor.called == [run_folder(config, data).name for config in (free, held)]
+    assert looks[:3] == [["reused", "waiting", "finished"]] * 3
+    assert [one.state for one in statuses] == ["reused", "finished", "finished"]
+
+
+def test_two_sweeps_share_their_runs_and_each_run_is_executed_once(finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, (done, other) = finished
+    configs = [other.model_copy(update={"seed": seed}) for seed in range(6)]
+    template, executed = run_folder(done, data), []
+
+    def execute(notebook: str, output: Path, parameters: dict, *, environment: dict) -> None:
+        mine = threading.current_thread().name[:1]
+        executed.append((mine, output.parent.name))
+        assert environment[CLAIM] in (output.parent / LEASE).read_text()
+        time.sleep(0.1)
+        output.write_text(mine)
+        for name in (*NEEDED, CARD):
+            shutil.copy(template / name, output.parent)
+        shutil.copy(template / FINISHED, output.parent / "copied").rename(output.parent / FINISHED)
+
+    monkeypatch.setattr(kernels, "execute_notebook", execute)
+    monkeypatch.setattr(sweep, "SECONDS_BETWEEN_LOOKS", 0.05)
+    ended: dict[str, list[str]] = {}
+
+    def run(name: str) -> None:
+        with ThreadPoolExecutor(1, thread_name_prefix=name) as executor:
+            statuses = sweep.run_on(
+                executor, first_look(configs, data), begun=time.time(), on_look=lambda _: None, places=1
+            )
+        ended[name] = [status.state for status in statuses]
+
+    sweeps = [threading.Thread(target=run, args=(name,)) for name in "ab"]
+    for one in sweeps:
+        one.start()
+    for one in sweeps:
+        one.join()
+    assert sorted(folder for _, folder in executed) == sorted(run_folder(config, data).name for config in configs)
+    assert {name for name, _ in executed} == {"a", "b"}
+    assert ended == {"a": ["finished"] * 6, "b": ["finished"] * 6}
+    for name, folder in executed:
+        assert (template.parent / folder / "02_train.ipynb").read_text() == name, "the notebook of the one that trained"
+
+
+def test_a_lease_dated_in_the_future_is_told_at_once_and_holds_as_long_as_it_shows_signs_of_life(
+    finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, (_, held) = finished
+    monkeypatch.setattr(sweep, "SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(leases, "SECONDS_TO_TAKE_OVER", 0.1)
+    folder = run_folder(held, data)
+    folder.mkdir()
+    lease = marker(folder, host="elsewhere", pid=12345)
+    os.utime(lease, (time.time() + 9e4, time.time() + 9e4))
+    executor, said, begun = Here(), [], time.monotonic()
+    executor.configs, executor.data = {folder.name: held}, data
+    (status,) = sweep.run_on(
+        executor, first_look([held], data), begun=time.time(), on_look=lambda _: None, places=1,
+        say=lambda line: said.append((line, time.monotonic() - begun)),
+    )  # fmt: skip
+    assert status.state == "finished"
+    ((line, after),) = said
+    assert line.startswith("waiting for process 12345 on elsewhere, which is training Walking")
+    assert after < 0.3
+
+
+def test_a_run_that_starts_from_another_of_the_sweep_waits_for_it(tiny_data: PoseDataset) -> None:
+    plan = make_config(StudyConfig, {"scale": "tiny", "preset": "tiny", "actions": "Sitting"}).settings(1)
+    start = RunConfig(**plan)
+    tuned = RunConfig(**plan, action="Sitting", start_from=run_name(start, tiny_data.fingerprint))
+    other = RunConfig(**plan, action="Walking", start_from="All-27f-1ue-seed0-0123456789")
+    first, second, third = (
+        RunStatus(config, run_folder(config, tiny_data), "waiting", 0.0, 1000) for config in (tuned, start, other)
+    )
+    assert can_start([first, second, third]) == [1, 2], "a start that is not of this sweep is there, or never will be"
+    assert can_start([first, replace(second, state="training"), third]) == [1, 2]
+    for state in ("finished", "failed"):
+        assert can_start([first, replace(second, state=state), third]) == [0, 2]
+    assert can_start([replace(status, state="finished") for status in (first, second, third)]) == []
+
+
+def test_on_a_gpu_its_memory_and_the_cores_say_how_many_runs_fit(monkeypatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
+    large = make_config(StudyConfig, {"preset": "paper_243", "threads": 1}).model_copy(update={"device": "cuda"})
+    need = gpu_bytes(large)
+    assert 3e9 < need < 30e9, "a batch of 1024 windows of 243 frames, 1024 channels"
+    for free, jobs in ((0.5 * need, 1), (1.2 * need, 1), (2.3 * need, 2), (100 * need, MOST_ON_A_GPU)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free: (int(free), int(free)))
+        assert count_jobs(large) == jobs
+    few_cores = large.model_copy(update={"threads": 16})
+    assert count_jobs(few_cores) == 1
+    assert gpu_bytes(large.model_copy(update={"channels": 64})) < need / 3
+
+
+def test_a_cluster_has_a_number_of_jobs_of_its_own() -> None:
+    assert count_jobs(make_config(StudyConfig, {"scheduler": "slurm"})) == CLUSTER_JOBS
+    assert count_jobs(make_config(StudyConfig, {"scheduler": "slurm", "jobs": 3})) == 3
+
+
+@pytest.mark.parametrize("scheduler", ["Slurm", "pbs", "host:8786", "tcp://host", "http://host:1", ""])
+def test_an_unknown_scheduler_is_refused(scheduler: str) -> None:
+    with pytest.raises(InputError, match=r"parameter scheduler: .*local, slurm, lsf, or the address"):
+        make_config(StudyConfig, {"scheduler": scheduler})
+
+
+@pytest.mark.parametrize("scheduler", ["local", "slurm", "lsf", "tcp://10.0.0.1:8786", "tls://node.of.a.cluster:1"])
+def test_a_known_scheduler_is_taken(scheduler: str) -> None:
+    assert make_config(StudyConfig, {"scheduler": scheduler}).scheduler == scheduler

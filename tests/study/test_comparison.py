@@ -1,0 +1,269 @@
+"""Which run folders a comparison takes, which it leaves out and why, and how clips become takes."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pose3d_lib.comparison import (
+    collect_runs,
+    describe,
+    describe_runs,
+    find_left_out,
+    find_own,
+    name_machines,
+    take_cell,
+)
+from pose3d_lib.config import RunConfig
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.evaluation import METRICS, per_action
+from pose3d_lib.parameters import make_config
+from pose3d_lib.runs import run_folder
+from pose3d_lib.study import plan_study, unique_runs
+from tests.helpers.run_folders import ACTIONS, CLIPS, FRAMES, TAKES, error_of, make_study, write_run, write_runs
+
+
+@pytest.fixture(autouse=True)
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    return tmp_path / "outputs"
+
+
+def plan(data: PoseDataset, seeds: str = "0", **changes: object) -> list[RunConfig]:
+    return unique_runs(plan_study(make_study(seeds=seeds, **changes), data))
+
+
+def elsewhere(data: PoseDataset) -> PoseDataset:
+    """The same data but for a word, and so another dataset."""
+    return dataclasses.replace(data, name="elsewhere", notes=("one word different",))
+
+
+# Which runs
+
+
+def test_all_planned_runs_are_found(tiny_data: PoseDataset) -> None:
+    configs = plan(tiny_data, "0,1")
+    write_runs(configs, tiny_data)
+    comparison = collect_runs(configs, tiny_data)
+    assert [(run.config.action, run.config.seed) for run in comparison.original] == [("All", 0), ("All", 1)]
+    assert list(comparison.action_based) == list(ACTIONS)
+    for action, runs in comparison.action_based.items():
+        assert [(run.config.action, run.config.seed) for run in runs] == [(action, 0), (action, 1)]
+    assert len(comparison.runs) == 8
+    assert (comparison.usable, comparison.missing) == (True, [])
+
+
+def test_a_run_is_kept_whatever_other_models_lack(tiny_data: PoseDataset) -> None:
+    configs = plan(tiny_data, "0,1")
+    absent = {("Sitting", 0), ("Sitting", 1), ("Walking", 1)}
+    write_runs([config for config in configs if (config.action, config.seed) not in absent], tiny_data)
+    comparison = collect_runs(configs, tiny_data)
+    assert {(config.action, config.seed) for config in comparison.missing} == absent
+    assert comparison.usable
+    assert {action: len(runs) for action, runs in comparison.action_based.items()} == {"Eating": 2, "Walking": 1}
+    assert len(comparison.original) == 2
+
+
+def test_a_run_without_its_last_file_is_missing(tiny_data: PoseDataset) -> None:
+    configs = plan(tiny_data)
+    for run in write_runs(configs, tiny_data):
+        if run.config.action == "Sitting":
+            (run.folder / "finished.json").unlink()
+    assert [config.action for config in collect_runs(configs, tiny_data).missing] == ["Sitting"]
+
+
+@pytest.mark.parametrize("arm", ["original", "action-based"])
+def test_with_one_arm_alone_there_is_nothing_to_compare(tiny_data: PoseDataset, arm: str) -> None:
+    configs = plan(tiny_data)
+    write_runs([config for config in configs if config.is_baseline == (arm == "original")], tiny_data)
+    assert not collect_runs(configs, tiny_data).usable
+
+
+def test_runs_on_another_dataset_are_not_found(tiny_data: PoseDataset) -> None:
+    write_runs(plan(tiny_data), tiny_data)
+    other = elsewhere(tiny_data)
+    comparison = collect_runs(plan(other), other)
+    assert comparison.runs == []
+    assert len(comparison.missing) == 4
+
+
+@pytest.mark.parametrize("where", ["under another run's name", "all over"])
+def test_a_folder_that_holds_another_dataset_s_run_is_refused(tiny_data: PoseDataset, where: str) -> None:
+    configs, other = plan(tiny_data), elsewhere(tiny_data)
+    write_runs(configs, tiny_data)
+    for config in configs[2:3] if where == "under another run's name" else configs:
+        foreign, folder = write_run(config, other).folder, run_folder(config, tiny_data)
+        shutil.rmtree(folder)
+        foreign.rename(folder)
+    with pytest.raises(InputError) as refusal:
+        collect_runs(configs, tiny_data)
+    for part in (str(folder.parent), "a run on elsewhere", "of a run on synthetic-tiny", "never mixes datasets"):
+        assert part in str(refusal.value)
+    with pytest.raises(InputError, match=f"{other.fingerprint[:12]}.*{tiny_data.fingerprint[:12]}"):
+        find_own(configs[2], tiny_data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lengths": 2},
+        {"channels": 17},
+        {"dropout": 0.1},
+        {"keypoints": "gt"},
+        {"seeds": "1"},
+        {"filter_widths": "3,3"},
+        {"architectures": "3x5"},
+        {"batch_size": 65},
+        {"causal": True},
+        {"evaluate_at": "0.5"},
+        {"lr": 0.01},
+    ],
+    ids=str,
+)
+def test_runs_of_another_config_are_not_found(tiny_data: PoseDataset, change: dict) -> None:
+    write_runs(plan(tiny_data), tiny_data)
+    assert collect_runs(plan(tiny_data, **change), tiny_data).runs == []
+
+
+@pytest.mark.parametrize("change", [{"budgets": "fifteen"}, {"schedules": "unit_epoch"}], ids=str)
+def test_what_cannot_change_the_baseline_leaves_it_found(tiny_data: PoseDataset, change: dict) -> None:
+    write_runs(plan(tiny_data), tiny_data)
+    comparison = collect_runs(plan(tiny_data, **change), tiny_data)
+    assert len(comparison.original) == 1
+    assert comparison.action_based == {}
+
+
+# What is left out
+
+
+def left_out(configs: list[RunConfig], data: PoseDataset) -> dict[str, str]:
+    table = find_left_out(configs, data)
+    assert list(table.columns) == ["Run", "Left out because"]
+    return dict(table.itertuples(index=False))
+
+
+def test_before_there_are_runs_none_is_left_out(tiny_data: PoseDataset, outputs: Path) -> None:
+    assert not outputs.exists()
+    assert left_out(plan(tiny_data), tiny_data) == {}
+
+
+def test_finished_runs_of_the_plan_and_runs_with_other_settings_are_not_left_out(tiny_data: PoseDataset) -> None:
+    write_runs([*plan(tiny_data), *plan(tiny_data, seeds="7", channels=17)], tiny_data)
+    assert left_out(plan(tiny_data), tiny_data) == {}
+
+
+def test_unfinished_runs_say_how_far_they_are(tiny_data: PoseDataset) -> None:
+    configs = plan(tiny_data)
+    names = []
+    for run, windows in zip(write_runs(configs, tiny_data), (None, 0, 120, 473), strict=True):
+        names.append(run.folder.name)
+        (run.folder / "finished.json").unlink()
+        if windows is not None:
+            progress = {"windows": windows, "total": 480, "seconds": 3.0, "at": 0.0}
+            progress |= {"epoch": windows / 240, "epochs": 2.0, "train_mpjpe": None}
+            (run.folder / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
+    reasons = ["unfinished", "unfinished, 0 % trained", "unfinished, 25 % trained", "unfinished, 99 % trained"]
+    assert left_out(configs, tiny_data) == dict(zip(names, reasons, strict=True))
+
+
+def test_folders_that_are_no_part_of_the_study_are_not_spoken_of(tiny_data: PoseDataset, outputs: Path) -> None:
+    other = elsewhere(tiny_data)
+    write_runs(plan(other), other)
+    (outputs / "runs" / "an empty folder").mkdir()
+    (outputs / "runs" / "a file").write_text("")
+    assert left_out(plan(tiny_data), tiny_data) == {}
+
+
+# From clips to takes
+
+
+def test_a_take_s_error_is_that_of_all_its_cameras_frames(tiny_data: PoseDataset) -> None:
+    configs = [config for config in plan(tiny_data, "0,2") if config.is_baseline]
+    runs = write_runs(configs, tiny_data)
+    for place, action in enumerate(ACTIONS):
+        cell = take_cell(runs, action, "mpjpe", "Original")
+        harder = np.array(list(TAKES.values()))[:, 1]
+        expected = 50 + 10 * place + harder + np.array([[0], [8]])
+        np.testing.assert_allclose(cell.errors, expected)
+        np.testing.assert_allclose(cell.frames, np.array([30, 20, 20, 30]) / 100 * FRAMES[action])
+        assert cell.subjects == ("S9", "S9", "S11", "S11")
+        assert (cell.runs, cell.takes) == ("Original", action)
+        np.testing.assert_allclose(cell.per_run, 50 + 10 * place + np.array([0, 8]))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_cells_of_every_metric_have_the_mean_that_the_run_reports(tiny_data: PoseDataset, metric: str) -> None:
+    for run in write_runs(plan(tiny_data), tiny_data):
+        assert per_action(run.clips).loc[list(ACTIONS)].to_numpy() == pytest.approx(run.actions.to_numpy())
+        for action in ACTIONS:
+            (mean,) = take_cell([run], action, metric, "a model").per_run
+            assert mean == pytest.approx(run.actions.loc[action, metric])
+            assert mean == pytest.approx(error_of(run.config, action, metric))
+
+
+def test_takes_of_the_same_number_by_two_people_are_two(tiny_data: PoseDataset) -> None:
+    run = write_run(plan(tiny_data)[0], tiny_data)
+    clips = run.clips.assign(take="0")
+    clips.to_csv(run.folder / "clips.csv", index=False)
+    cell = take_cell([type(run)(run.folder)], "Eating", "mpjpe", "Original")
+    s9 = sum(share * harder for who, _, _, share, harder in CLIPS if who == "S9") / 0.5
+    np.testing.assert_allclose(cell.errors, [[50 + s9, 50 - s9]])
+    assert cell.subjects == ("S9", "S11")
+
+
+def test_runs_whose_clips_stand_in_another_order_are_matched_take_by_take(tiny_data: PoseDataset) -> None:
+    runs = write_runs([config for config in plan(tiny_data, "0,1") if config.is_baseline], tiny_data)
+    clips = pd.read_csv(runs[1].folder / "clips.csv", dtype={"take": str})
+    clips.iloc[::-1].to_csv(runs[1].folder / "clips.csv", index=False)
+    errors = take_cell(runs, "Sitting", "mpjpe", "Original").errors
+    np.testing.assert_allclose(errors[1], errors[0] + 4)
+
+
+# What stands under a table
+
+
+def test_the_caption_says_what_was_run(tiny_data: PoseDataset) -> None:
+    write_runs(plan(tiny_data, "0,1"), tiny_data)
+    caption = describe(collect_runs(plan(tiny_data), tiny_data), tiny_data)
+    assert caption == (
+        "SYNTHETIC data, nobody was filmed: synthetic-tiny, 2D keypoints 'simulated', test subjects S9, S11. "
+        "27 frames, 16 channels, 1 unit epoch, budget equal_frames, schedule epoch. 4 runs, seed 0."
+    )
+    assert "8 runs, seed 0, 1." in describe(collect_runs(plan(tiny_data, "0,1"), tiny_data), tiny_data)
+    real = dataclasses.replace(tiny_data, synthetic=False, name="h36m")
+    assert describe_runs(write_runs(plan(real), real), real).startswith("Data: h36m, 2D keypoints")
+    sure = {"simulated": np.ones(real.keypoints["simulated"].shape[:2], np.float32)}
+    scored = dataclasses.replace(real, scores=sure)
+    assert "2D keypoints 'simulated' with scores, test" in describe_runs(write_runs(plan(scored), scored), scored)
+
+
+def test_the_caption_says_which_schedules_and_which_precision(tiny_data: PoseDataset) -> None:
+    configs = plan(tiny_data, schedules="lr_unit_epoch", budgets="fifteen", precision="bfloat16")
+    runs = [write_run(config, tiny_data, device="CPU" if number else "A GPU") for number, config in enumerate(configs)]
+    caption = describe(collect_runs(configs, tiny_data), tiny_data)
+    assert "16 channels, bfloat16, 1 unit epoch, budget fifteen, schedule lr_unit_epoch." in caption
+    assert name_machines(runs) == "An Abacus, A GPU; An Abacus, CPU"
+    assert "Abacus" not in caption, "only times depend on it"
+
+
+def test_a_caption_of_runs_that_differ_names_every_value_in_order(tiny_data: PoseDataset) -> None:
+    settings = {"scale": "tiny", "preset": "tiny", "device": "cpu", "action": "Eating"}
+    changes = (
+        {"unit_epochs": 16},
+        {"unit_epochs": 2, "seed": 10, "filter_widths": "3,3"},
+        {"seed": 9, "unit_epochs": 0.5},
+    )
+    runs = [write_run(make_config(RunConfig, {**settings, **change}), tiny_data) for change in changes]
+    caption = describe_runs(runs, tiny_data)
+    assert "9, 27 frames, 16 channels, 0.5, 2, 16 unit epochs" in caption
+    assert "3 runs, seed 0, 9, 10." in caption
+
+
+def test_a_caption_of_the_baseline_alone_says_its_schedule(tiny_data: PoseDataset) -> None:
+    runs = write_runs(plan(tiny_data, schedules="unit_epoch")[:1], tiny_data)
+    assert "budget equal_frames, schedule epoch. 1 run," in describe_runs(runs, tiny_data)

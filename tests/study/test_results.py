@@ -1,0 +1,269 @@
+"""What a study has: its finished runs by condition and question, what it lacks, and where its tables go."""
+
+import shutil
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from pose3d_lib import result_folders
+from pose3d_lib.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIALISED, plan_beyond, study_runs
+from pose3d_lib.budget import BUDGETS, SCHEDULES
+from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.errors import InputError
+from pose3d_lib.parameters import make_config
+from pose3d_lib.results import StudyResults, collect_study, results_dir
+from pose3d_lib.runs import run_folder
+from pose3d_lib.study import EQUALISED, Condition, StudyConfig, plan_study
+from tests.helpers.run_folders import ACTIONS, TINY, make_study, write_run, write_runs
+
+WIDE = (3, 3, 3)
+
+
+@pytest.fixture(autouse=True)
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def whole(tiny_data: PoseDataset) -> StudyResults:
+    """A study of everything, finished."""
+    config = make_study(study="more", preset="tiny", seeds="0", more_seeds="1", lengths="1,4")
+    write_runs(study_runs(config, tiny_data), tiny_data)
+    return collect_study(config, tiny_data)
+
+
+# Its runs
+
+
+def test_every_planned_run_is_found_once_and_under_its_condition_or_question(whole: StudyResults) -> None:
+    assert list(whole.comparisons) == list(plan_study(whole.config, whole.data))
+    for condition, comparison in whole.comparisons.items():
+        assert comparison.missing == []
+        assert {run.config.unit_epochs for run in comparison.runs} == {condition.unit_epochs}
+        for runs in comparison.action_based.values():
+            assert {(run.config.schedule, run.config.budget) for run in runs} == {
+                (condition.schedule, condition.budget)
+            }
+    planned = plan_beyond(whole.config, whole.data)
+    assert list(whole.beyond) == [AS_MANY_FRAMES, SPECIALISED, MIXING, FEWER_FRAMES]
+    for question, runs in whole.beyond.items():
+        assert [run.config for run in runs] == planned[question]
+    assert [run.config for run in whole.runs] == whole.planned == study_runs(whole.config, whole.data)
+    assert (whole.missing, len(whole.left_out)) == ([], 0)
+    assert whole.focus == ["Eating", "Sitting"]
+
+
+def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) -> None:
+    config = make_study(study="more", preset="tiny", seeds="0", more_seeds="")
+    planned = study_runs(config, tiny_data)
+    done = [run for run in planned if not run.start_from and run.action != "Sitting"]
+    for run in write_runs(done, tiny_data)[:3]:
+        (run.folder / "finished.json").unlink()
+    found = collect_study(config, tiny_data)
+    assert [run.config for run in found.runs] == done[3:]
+    assert found.missing == [run for run in planned if run not in done[3:]]
+    assert found.left_out.Run.tolist() == sorted(run_folder(run, tiny_data).name for run in done[:3])
+    assert found.beyond[SPECIALISED] == []
+    assert {run.config.action for run in found.beyond[MIXING]} == {"Eating"}
+
+
+def test_nothing_finished_is_a_study_without_runs(tiny_data: PoseDataset) -> None:
+    found = collect_study(make_study(), tiny_data)
+    assert (found.runs, found.missing) == ([], study_runs(make_study(), tiny_data))
+    assert not any(comparison.usable for comparison in found.comparisons.values())
+
+
+@pytest.mark.parametrize("question", [AS_MANY_FRAMES, SPECIALISED, MIXING, FEWER_FRAMES])
+def test_a_run_on_another_dataset_is_refused_in_every_part_of_the_study(
+    whole: StudyResults, tiny_data: PoseDataset, question: str, hand_made
+) -> None:
+    config = whole.beyond[question][0].config
+    shutil.rmtree(run_folder(config, tiny_data))
+    other = hand_made([("S1", "Eating", "0", 0, 9), ("S9", "Eating", "0", 0, 9)])
+    write_run(config, other).folder.rename(run_folder(config, tiny_data))
+    with pytest.raises(InputError, match=r"a run on hand-made .* one table never mixes datasets"):
+        collect_study(whole.config, tiny_data)
+
+
+# Its comparisons
+
+
+def test_a_comparison_is_found_by_length_schedule_and_budget(whole: StudyResults) -> None:
+    for schedule, budget in (*((name, "equal_frames") for name in SCHEDULES), ("epoch", "fifteen")):
+        for length in (1.0, 4.0):
+            found = whole.find(length, schedule, budget)
+            assert found is whole.comparisons[Condition(length, schedule, budget, WIDE)]
+    assert whole.find(1.0, "epoch") is whole.find(1.0, "epoch", "equal_frames")
+    assert whole.find(1.0, "unit_epoch", "fifteen") is None
+    assert whole.find(2.0, "epoch") is None
+    assert whole.find(None, "epoch") is None
+
+
+def test_of_several_architectures_the_first_is_found(tiny_data: PoseDataset) -> None:
+    found = collect_study(make_study(architectures="5x3,3x3x3", schedules="epoch,unit_epoch"), tiny_data)
+    for schedule in ("epoch", "unit_epoch"):
+        assert found.find(1.0, schedule) is found.comparisons[Condition(1.0, schedule, "equal_frames", (5, 3))]
+
+
+def test_the_tables_of_a_length_are_without_the_confounds(whole: StudyResults, tiny_data: PoseDataset) -> None:
+    for length in (1.0, 4.0):
+        shown = whole.tables_of(length)
+        assert [(c.unit_epochs, c.schedule) for c in shown] == [(length, "epoch"), (length, "unit_epoch")]
+        assert all(comparison is whole.comparisons[condition] for condition, comparison in shown.items())
+    assert collect_study(make_study(), tiny_data).tables_of(None) == {}
+
+
+def test_tables_of_the_published_procedure_have_plain_names_and_others_say_what_differs(tiny_data: PoseDataset) -> None:
+    config = make_study(
+        architectures="3x3x3,3x3x3x3x3", lengths="1,4", schedules="epoch,unit_epoch", budgets="equal_frames,fifteen"
+    )
+    found = collect_study(config, tiny_data)
+    names = [found.file_name("table_1", condition) for condition in found.tables_of(1.0)]
+    assert names == [
+        "table_1",
+        "table_1_3x3x3x3x3",
+        "table_1_fifteen",
+        "table_1_fifteen_3x3x3x3x3",
+        "table_1_unit_epoch",
+        "table_1_unit_epoch_3x3x3x3x3",
+        "table_1_unit_epoch_fifteen",
+        "table_1_unit_epoch_fifteen_3x3x3x3x3",
+    ]
+    assert [found.file_name("table_1", condition) for condition in found.tables_of(4.0)] == names
+
+
+def test_long_runs_of_another_network_have_plain_names_too(tiny_data: PoseDataset) -> None:
+    found = collect_study(make_study(lengths="1,4", long_preset="paper_243"), tiny_data)
+    assert [found.file_name("table_3", condition) for condition in found.tables_of(4.0)] == ["table_3"]
+
+
+# Where its tables go
+
+
+def name_of(data: PoseDataset, **changes: object) -> str:
+    folder = results_dir(data, make_config(StudyConfig, {**TINY, **changes}))
+    assert folder.parent == result_folders.outputs_dir() / "results"
+    return folder.name
+
+
+def test_named_studies_have_short_names(tiny_data: PoseDataset) -> None:
+    what = f"synthetic-tiny-{tiny_data.fingerprint[:6]}-simulated-3x3x3"
+    assert name_of(tiny_data) == f"{what}-16c-64b-quick"
+    assert name_of(tiny_data, study="paper") == f"{what}-16c-64b-paper"
+    assert name_of(tiny_data, study="more") == f"{what}-16c-64b-more"
+    assert name_of(tiny_data, study="paper", preset=None) == f"{what}-64c-256b-paper"
+
+
+def test_every_other_setting_is_told(tiny_data: PoseDataset) -> None:
+    assert name_of(tiny_data, seeds="0,1", lr=0.002).endswith("-quick-lr-0.002-seeds-0,1")
+    assert name_of(tiny_data, study="paper", confounds=False, lengths="1,80").endswith(
+        "-paper-lengths-1,80-confounds-False"
+    )
+    assert name_of(tiny_data, study="more", beyond=False) == name_of(tiny_data, study="paper")
+    assert name_of(tiny_data, architectures="3x3,5x3x3").endswith("-quick-architectures-3x3,5x3x3")
+
+
+CHANGES = [
+    {"channels": 17},
+    {"filter_widths": "3,3"},
+    {"keypoints": "gt"},
+    {"batch_size": 32},
+    {"dropout": 0.5},
+    {"causal": True},
+    {"lr": 0.002},
+    {"lr": 0.0020000001},
+    {"evaluate_at": ""},
+    {"evaluate_at": "1"},
+    {"precision": "bfloat16"},
+    {"seeds": "0,1"},
+    {"seeds": "1"},
+    {"more_seeds": "1"},
+    {"actions": "Eating"},
+    {"actions": "Eating,Sitting"},
+    {"focus": "Eating"},
+    {"lengths": 2},
+    {"lengths": "1,2"},
+    {"long_preset": "paper_243"},
+    {"schedules": "unit_epoch"},
+    {"schedules": "epoch,unit_epoch"},
+    {"schedules": "unit_epoch,epoch"},
+    {"budgets": "fifteen"},
+    {"architectures": "3x3x3,3x3x3x3x3"},
+    {"architectures": "3x3,3x3x3x3x3x3"},
+    {"confounds": True},
+    {"beyond": True, "schedules": "unit_epoch"},
+    {"study": "paper"},
+    {"study": "more"},
+]
+
+
+def test_results_of_other_settings_have_a_folder_of_their_own(tiny_data: PoseDataset) -> None:
+    changes = [
+        {},
+        *CHANGES,
+        *({**one, **other} for one, other in combinations(CHANGES, 2) if one.keys() != other.keys()),
+    ]
+    configs = {make_config(StudyConfig, {**TINY, **change}) for change in changes}
+    names = {results_dir(tiny_data, config).name for config in configs}
+    assert len(names) == len(configs) > 400
+    assert max(len(name.encode()) for name in names) <= 255
+
+
+def test_how_runs_are_made_is_not_part_of_the_name(tiny_data: PoseDataset) -> None:
+    assert name_of(tiny_data, jobs=3, threads=2) == name_of(tiny_data)
+
+
+def test_results_of_other_data_have_a_folder_of_their_own(tiny_data: PoseDataset, hand_made) -> None:
+    other = hand_made([("S1", "Eating", "0", 0, 9), ("S9", "Eating", "0", 0, 9)])
+    assert name_of(other) != name_of(tiny_data)
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        [f"an action with a long name {number}" for number in range(40)],
+        ["../../elsewhere"],
+        ["a/b"],
+        ["a\\b"],
+        ["跳" * 90],
+    ],
+    ids=["many", "upwards", "slash", "backslash", "long"],
+)
+def test_whatever_actions_are_called_the_folder_is_one_name_below_results(tiny_data: PoseDataset, actions) -> None:
+    name = name_of(tiny_data, actions=actions)
+    assert len(name.encode()) <= 255
+    assert not set(name) & set("/\\")
+    assert name.startswith(name_of(tiny_data))
+    assert name != name_of(tiny_data, actions=[*actions[:-1], "another action with a long name"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "seeds": st.lists(st.integers(0, 12), min_size=1, max_size=3),
+                "more_seeds": st.lists(st.integers(0, 12), max_size=3),
+                "actions": st.lists(st.sampled_from(ACTIONS), max_size=3),
+                "lengths": st.lists(st.sampled_from([0.5, 1, 1.5, 16]), min_size=1, max_size=2),
+                "schedules": st.lists(st.sampled_from(list(SCHEDULES)), min_size=1),
+                "budgets": st.lists(st.sampled_from(BUDGETS), min_size=1),
+                "architectures": st.lists(st.lists(st.sampled_from([3, 5]), min_size=1, max_size=4), unique_by=tuple),
+                "confounds": st.booleans(),
+                "study": st.sampled_from(["quick", "paper", "more"]),
+            },
+        ),
+        min_size=2,
+        max_size=2,
+    )
+)
+def test_two_studies_share_a_folder_only_if_they_are_the_same(tiny_data: PoseDataset, pair: list[dict]) -> None:
+    for parameters in pair:  # what is beyond the paper is refused without the schedule that it is compared under
+        assume(parameters.get("study") != "more" or EQUALISED in parameters.get("schedules", [EQUALISED]))
+    one, other = (make_config(StudyConfig, {**TINY, **parameters}) for parameters in pair)
+    assert (results_dir(tiny_data, one) == results_dir(tiny_data, other)) == (one == other)
