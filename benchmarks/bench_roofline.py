@@ -16,11 +16,11 @@ from drawing import draw_roofline
 from measuring import limits, machine, measured_with, product_rates, save, seconds_of, spread
 from torch import nn
 
+from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.config import RunConfig
 from pose3d_lib.figures import save_figure
 from pose3d_lib.layers import relu_dropout
 from pose3d_lib.parameters import make_config
-from pose3d_lib.paths import outputs_dir
 
 FLOAT = 4
 """Bytes of a float32."""

@@ -14,11 +14,11 @@ from random_clips import lengths_adding_up_to, random_clips
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.figures import save_figure
 from pose3d_lib.parameters import make_config
-from pose3d_lib.paths import outputs_dir
 from pose3d_lib.windows import TrainingWindows
 
 GATHERING = "gathering"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pose3d_lib.paths import make_folder, outputs_dir
+from pose3d_lib.common.paths import make_folder, outputs_dir
 from pose3d_lib.precision import arithmetic, fastest_precision
 
 LIMIT_SIZE = 2048

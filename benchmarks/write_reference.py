@@ -15,8 +15,8 @@ import measuring
 import pandas as pd
 import promises
 
-from pose3d_lib.errors import InputError
-from pose3d_lib.paths import make_folder, outputs_dir, project_root
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import make_folder, outputs_dir, project_root
 from pose3d_lib.reproduce import put_table
 
 TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[pd.DataFrame], pd.DataFrame]]] = {

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from pose3d_lib.errors import InputError, some
+from pose3d_lib.common.errors import InputError, some
 
 ALL = "All"
 """What the baseline trains on; not the name of any action."""

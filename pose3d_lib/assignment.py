@@ -8,9 +8,9 @@ import torch
 
 from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import Budget, batch_sizes, plan_budget
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import check_test_clips
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.losses import PROJECTION

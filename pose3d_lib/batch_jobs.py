@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pose3d_lib.errors import InputError
-from pose3d_lib.paths import outputs_dir, project_root
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import outputs_dir, project_root
 
 SECONDS_TO_SAVE = 120
 """Before its time is over a worker hands its run back: it interrupts it, waits for the checkpoint, and leaves."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator
 
-from pose3d_lib.errors import printable
+from pose3d_lib.common.errors import printable
 from pose3d_lib.model import receptive_field
 from pose3d_lib.skeleton import Skeleton
 

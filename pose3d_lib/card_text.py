@@ -6,13 +6,13 @@ import pandas as pd
 import torch
 
 from pose3d_lib.card_parts import Errors, Network, Training
+from pose3d_lib.common.errors import printable
+from pose3d_lib.common.escaping import escape_markdown
+from pose3d_lib.common.tables import to_markdown, to_text
 from pose3d_lib.config import RunConfig
-from pose3d_lib.errors import printable
-from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.evaluation import METRICS, errors_table
 from pose3d_lib.model import receptive_field
 from pose3d_lib.model_card import ModelCard, build_networks
-from pose3d_lib.table_files import to_markdown, to_text
 
 FEATURES = {2: "x and y", 3: "x, y and its score"}
 

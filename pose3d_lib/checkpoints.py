@@ -15,8 +15,8 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from pose3d_lib.errors import InputError
-from pose3d_lib.whole_files import flush_folder, write_atomically
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.files import flush_folder, write_atomically
 
 CHECKPOINT, PREVIOUS = "checkpoint.state", "checkpoint.previous.state"
 

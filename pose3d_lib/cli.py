@@ -9,7 +9,7 @@ from rich.console import Console
 
 from pose3d_lib import cli_checkpoints, cli_data, cli_evaluate, cli_predict, cli_runs
 from pose3d_lib.cli_data import Given, parameter_option
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 
 if TYPE_CHECKING:
     from pose3d_lib.config import RunConfig
@@ -61,7 +61,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     if isinstance(config, RunConfig):
         _train([config])
         return
-    from pose3d_lib.reproduce import sweep_notebook, write_page  # takes a second, which a refusal need not wait
+    from pose3d_lib.reproduce import sweep_notebook, write_page
 
     if notebook in SWEEPS:
         data = open_dataset(config.data, progress=click.echo)
@@ -124,10 +124,10 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
 
 
 def _train(configs: list, jobs: int = 1, scheduler: str = "local") -> None:
+    from pose3d_lib.common.tables import to_text
     from pose3d_lib.run_status import sweep_table
     from pose3d_lib.sources import open_dataset
     from pose3d_lib.sweep import raise_failures, run_sweep
-    from pose3d_lib.table_files import to_text
     from pose3d_lib.terminal import RunBoard
 
     data = open_dataset(configs[0].data, progress=click.echo)

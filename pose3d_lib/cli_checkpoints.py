@@ -45,8 +45,8 @@ def import_(
     The file is read without running what may be in it. The network follows from its tensors; of what they do not say, each
     default is stated, with the option that changes it.
     """
-    from pose3d_lib.errors import InputError
-    from pose3d_lib.paths import models_dir
+    from pose3d_lib.common.errors import InputError
+    from pose3d_lib.common.paths import models_dir
 
     target = target or models_dir() / f"{file.stem}.safetensors"
     if target.suffix != ".safetensors":
@@ -104,7 +104,7 @@ def show(model: str) -> None:
 def _show(card: "ModelCard", *, brief: bool = False) -> None:
     """The card on a terminal; if brief, only what somebody who just brought it has to know."""
     from pose3d_lib.card_text import BRIEF, describe_card
-    from pose3d_lib.errors import printable
+    from pose3d_lib.common.errors import printable
 
     click.secho(printable(card.name), bold=True)
     for title, text in describe_card(card):

@@ -53,6 +53,7 @@ def check(dataset: str, given: Given) -> None:
     DATASET is a name or a path, as for the parameter `dataset`; -p gives other parameters of 01_data_prep. Ends with
     exit code 0 if nothing was found, 1 for warnings, 2 for errors or data that cannot be read.
     """
+    from pose3d_lib.common.tables import to_text
     from pose3d_lib.data_report import subjects_table
     from pose3d_lib.doctor import (
         check_dataset,
@@ -63,7 +64,6 @@ def check(dataset: str, given: Given) -> None:
         summary_table,
     )
     from pose3d_lib.sources import used_parameters
-    from pose3d_lib.table_files import to_text
 
     opened = _open(dataset, given)
     checkup = check_dataset(opened, parameters=used_parameters(dataset))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pose3d_lib.cli_data import Given, parameter_option
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 
 if TYPE_CHECKING:
     from pose3d_lib.model_card import ModelCard
@@ -54,8 +54,8 @@ def evaluate(
 
     opened = open_model(model, say=click.echo)
     from pose3d_lib import model_errors
+    from pose3d_lib.common.tables import save_table, to_text
     from pose3d_lib.sources import open_dataset
-    from pose3d_lib.table_files import save_table, to_text
     from pose3d_lib.videopose3d_export import check_absent
 
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]

@@ -22,7 +22,7 @@ def predict(model: str, dataset: str, given: Given, output: str, formats: str, o
     was finished) or `train` (which trains one first if there is none). DATASET is a name or a path, as for 01_data_prep; -p
     gives the other parameters of 06_predict. Poses, a contact sheet and a player that any browser opens go to one folder.
     """
-    from pose3d_lib.errors import InputError
+    from pose3d_lib.common.errors import InputError
     from pose3d_lib.parameters import check_data, make_config
     from pose3d_lib.predict_config import PredictConfig
 

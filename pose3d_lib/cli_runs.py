@@ -31,8 +31,8 @@ def list_all(states: tuple[str, ...], action: str | None, sort: str, as_json: bo
     The error is the MPJPE of the run's own action, of a baseline the mean of all actions. --sort puts the lowest error, the
     largest size, or the latest time first.
     """
+    from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.inventory import list_runs
-    from pose3d_lib.paths import runs_dir
     from pose3d_lib.run_table import choose_entries, summary_line, to_json, to_table
 
     entries = list_runs()
@@ -54,9 +54,9 @@ def show(name: str) -> None:
     """
     import time
 
-    from pose3d_lib.errors import InputError, printable
+    from pose3d_lib.common.errors import InputError, printable
+    from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.inventory import choose_run, look_closely, run_names
-    from pose3d_lib.paths import runs_dir
     from pose3d_lib.run_summary import describe_run
 
     folder = runs_dir() / choose_run(name, run_names())
@@ -83,9 +83,9 @@ def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
     --damaged. Finished runs of this version stay, and so do runs that a process is at work on. Ends with exit code 1 if
     something could not be removed.
     """
-    from pose3d_lib.errors import printable
-    from pose3d_lib.escaping import format_size
-    from pose3d_lib.paths import runs_dir
+    from pose3d_lib.common.errors import printable
+    from pose3d_lib.common.escaping import format_size
+    from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.upkeep import plan_removals, remove_all
 
     removals, spared = plan_removals(unfinished=unfinished, other=other, damaged=damaged)
@@ -119,9 +119,9 @@ def verify(names: tuple[str, ...], sample: int, seed: int) -> None:
     Every file's checksum is computed anew, of all finished runs or of those NAMES; then the weights of some of them are
     tested on the dataset, and the errors compared with those written. Ends with exit code 1 if anything is wrong.
     """
-    from pose3d_lib.errors import InputError, printable
+    from pose3d_lib.common.errors import InputError, printable
+    from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.inventory import choose_run, list_runs
-    from pose3d_lib.paths import runs_dir
     from pose3d_lib.verification import check_files, draw_sample
 
     entries = {entry.name: entry for entry in list_runs()}
@@ -152,8 +152,8 @@ def verify(names: tuple[str, ...], sample: int, seed: int) -> None:
 
 
 def _same_again(name: str) -> bool:
-    from pose3d_lib.errors import InputError, printable
-    from pose3d_lib.paths import runs_dir
+    from pose3d_lib.common.errors import InputError, printable
+    from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.runs import Run
     from pose3d_lib.sources import open_dataset
     from pose3d_lib.verification import evaluate_again, judge

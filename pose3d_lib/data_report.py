@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib import drawings, figures, figures_doctor, kinematics
+from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import check_dataset, findings_table, leave_out_line
-from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.report import name_data, say, show_figure, show_table
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources import used_parameters

@@ -12,7 +12,7 @@ import torch
 
 from pose3d_lib.actions import ALL, as_number, check_name
 from pose3d_lib.cameras import Camera, camera_to_world
-from pose3d_lib.errors import InputError, printable
+from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.skeleton import Skeleton
 
 CLIP_COLUMNS = ("subject", "action", "take", "camera", "fps", "start", "stop", "labelled")

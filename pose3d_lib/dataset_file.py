@@ -11,11 +11,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pose3d_lib.cameras import Camera
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.files import sort_metadata
+from pose3d_lib.common.paths import make_readable
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset, arrays_of, header_of
-from pose3d_lib.errors import InputError
-from pose3d_lib.paths import make_readable
 from pose3d_lib.skeleton import Skeleton
-from pose3d_lib.whole_files import sort_metadata
 
 FORMAT = "pose3d-dataset-1"
 

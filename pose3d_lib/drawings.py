@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d import Axes3D
 
 from pose3d_lib.cameras import Camera
+from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.escaping import escape_mathtext
 from pose3d_lib.lifted import Lifted, LiftedClip
 from pose3d_lib.skeleton import Skeleton
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from pose3d_lib import metrics
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.padded_clips import gather_targets, gather_trajectory

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.actions import split_take
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import make_readable
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
-from pose3d_lib.paths import make_readable
 from pose3d_lib.skeleton import H36M_17, H36M_17_OF_32, H36M_32
 from pose3d_lib.sources.filming import one_thread
 from pose3d_lib.sources.videopose3d.layouts import layout_metadata

@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 
-from pose3d_lib.errors import printable
+from pose3d_lib.common.errors import printable
 from pose3d_lib.run_files import LEASE, LEASE_SECONDS, Files
 
 

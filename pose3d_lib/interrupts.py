@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pose3d_lib.errors import RunStopped
+from pose3d_lib.common.errors import RunStopped
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pose3d_lib.actions import ALL, nearest
-from pose3d_lib.errors import InputError, printable
+from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.holders import find_holder
-from pose3d_lib.paths import runs_dir
 from pose3d_lib.run_files import (
     CHECKPOINTS,
     CONFIG,

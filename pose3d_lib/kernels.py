@@ -17,10 +17,10 @@ from types import ModuleType
 from jupyter_client.manager import AsyncKernelManager
 from zmq import ZMQError
 
-from pose3d_lib.errors import InputError, RunStopped
+from pose3d_lib.common.errors import InputError, RunStopped
+from pose3d_lib.common.paths import make_folder, notebooks_dir
 from pose3d_lib.holders import is_alive
 from pose3d_lib.leases import CLAIM, claim_run
-from pose3d_lib.paths import make_folder, notebooks_dir
 from pose3d_lib.run_files import NOTEBOOK, is_finished
 
 FOLDER = "pose3d-kernel-"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.holders import read_holder
 from pose3d_lib.run_files import LEASE, LEASE_SECONDS
 

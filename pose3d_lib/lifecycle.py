@@ -15,14 +15,15 @@ from safetensors.torch import save_file
 
 from pose3d_lib.assignment import check_run
 from pose3d_lib.checkpoints import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.files import remove_unfinished, write_atomically, write_json
+from pose3d_lib.common.paths import make_folder
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import evaluate_lifters, summarise
 from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import noted_signals, raised_signals
 from pose3d_lib.leases import hold_run
-from pose3d_lib.paths import make_folder
 from pose3d_lib.provenance import describe_provenance
 from pose3d_lib.run_card import write_card
 from pose3d_lib.run_files import (
@@ -40,7 +41,6 @@ from pose3d_lib.run_files import (
 from pose3d_lib.runs import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.starting import check_start, load_start
 from pose3d_lib.training import train
-from pose3d_lib.whole_files import remove_unfinished, write_atomically, write_json
 
 CHECKED = ("config.json", PROVENANCE, HISTORY, "clips.csv", "metrics.json", "timing.json", WEIGHTS, CARD)
 """Files of a finished run that never change again, in the order of `runs`."""

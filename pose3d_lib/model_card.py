@@ -8,8 +8,8 @@ import pandas as pd
 from pydantic import ValidationError
 
 from pose3d_lib.card_parts import CardPart, Errors, Joints, Network, Text, Training
+from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError, printable
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.skeleton import ROOT, Skeleton

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pose3d_lib.actions import ALL, check_name
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.errors import InputError
 from pose3d_lib.settings import Settings
 from pose3d_lib.sources import complete_parameters, list_actions, prepared_path
 from pose3d_lib.sources.spec import GIVEN, DataSpec

@@ -9,9 +9,9 @@ from string import Template
 
 import numpy as np
 
+from pose3d_lib.common.files import write_atomically
 from pose3d_lib.lifted import Lifted, LiftedClip
 from pose3d_lib.skeleton import Skeleton
-from pose3d_lib.whole_files import write_atomically
 
 MOST_CLIPS = 12
 MOST_FRAMES = 4000

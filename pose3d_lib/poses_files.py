@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.files import write_atomically
+from pose3d_lib.common.paths import make_folder
 from pose3d_lib.lifted import Lifted, LiftedClip
-from pose3d_lib.paths import make_folder
-from pose3d_lib.whole_files import write_atomically
 
 FORMATS = ("npz", "csv", "json")
 

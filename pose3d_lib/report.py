@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 
 from pose3d_lib.assignment import own_train_clips, unlabelled_clips
 from pose3d_lib.budget import Budget
+from pose3d_lib.common.escaping import escape_markdown
+from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.evaluation import METRICS, named, per_action
 from pose3d_lib.figures import save_figure
 from pose3d_lib.losses import PROJECTION
 from pose3d_lib.padded_clips import gather_targets
 from pose3d_lib.runs import Run
-from pose3d_lib.table_files import to_markdown
 
 
 def say(text: str) -> None:

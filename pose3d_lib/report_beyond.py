@@ -5,8 +5,9 @@ import pandas as pd
 
 from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.beyond import FEWER_FRAMES, MIXING, SPECIALISED
+from pose3d_lib.common.escaping import escape_markdown
+from pose3d_lib.common.tables import save_table
 from pose3d_lib.comparison import Comparison, describe, describe_runs
-from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.figures_beyond import draw_data_efficiency, draw_joint_bars, draw_joints, draw_mixing, draw_transfer
 from pose3d_lib.figures_study import draw_curves, draw_specialised
 from pose3d_lib.readable import show_value
@@ -14,7 +15,6 @@ from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epoc
 from pose3d_lib.report_study import SCHEDULE_WORDS, title_figure
 from pose3d_lib.results import StudyResults
 from pose3d_lib.study import EQUALISED, PUBLISHED
-from pose3d_lib.table_files import save_table
 from pose3d_lib.tables import MEAN, transfer
 from pose3d_lib.tables_beyond import FINE_TUNED, curves, fewer_frames, joint_errors, mixing, specialised
 

@@ -5,8 +5,9 @@ import pandas as pd
 from pose3d_lib.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, WHOLE, attribution
 from pose3d_lib.beyond import AS_MANY_FRAMES, share_of
 from pose3d_lib.claims import SHOWN, judge_claims
+from pose3d_lib.common.escaping import escape_markdown
+from pose3d_lib.common.tables import save_table
 from pose3d_lib.comparison import Comparison
-from pose3d_lib.escaping import escape_markdown
 from pose3d_lib.evidence import Evidence
 from pose3d_lib.figures_attribution import draw_attribution
 from pose3d_lib.readable import show_change, show_p
@@ -15,7 +16,6 @@ from pose3d_lib.report_study import describe_all
 from pose3d_lib.results import StudyResults
 from pose3d_lib.runs import Run
 from pose3d_lib.study import EQUALISED, PUBLISHED
-from pose3d_lib.table_files import save_table
 from pose3d_lib.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
 
 UNLIKE = "equalised_"

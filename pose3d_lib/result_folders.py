@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from pose3d_lib.common.paths import in_file_name, outputs_dir
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.paths import in_file_name, outputs_dir
 from pose3d_lib.settings import Settings
 from pose3d_lib.sources.spec import DataSpec
 

@@ -7,13 +7,13 @@ import torch
 from pose3d_lib.assignment import build_model, own_train_clips, unlabelled_clips
 from pose3d_lib.budget import Budget, learning_rate
 from pose3d_lib.card_parts import Errors, Training
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.files import write_json
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.model_card import ModelCard, licence_of, network_of, parse_card
 from pose3d_lib.run_files import CARD, FINISHED, PROVENANCE, compare_format, is_finished, read_object
 from pose3d_lib.runs import Run
 from pose3d_lib.sources import open_dataset
-from pose3d_lib.whole_files import write_json
 
 
 def make_card(run: Run, data: PoseDataset) -> ModelCard:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from pydantic_core import from_json  # three times as fast as the standard library's, and half of a listing is this
 
-from pose3d_lib.errors import InputError, printable
+from pose3d_lib.common.errors import InputError, printable
 
 RESULT_FORMAT = 3
 """Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""

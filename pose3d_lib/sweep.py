@@ -103,7 +103,7 @@ def run_sweep(
 def _open(scheduler: str, jobs: int, config: RunConfig, say: Callable[[str], None]) -> AbstractContextManager[Executor]:
     if scheduler == "local":
         return open_processes(jobs)
-    from pose3d_lib.clusters import open_executor  # half a second that few sweeps need
+    from pose3d_lib.clusters import open_executor
 
     return open_executor(scheduler, jobs=jobs, threads=config.threads, device=config.device, say=say)
 

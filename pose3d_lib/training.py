@@ -10,9 +10,9 @@ from torch import Tensor
 from pose3d_lib.assignment import build_lifters, check_run, own_test_clips, own_train_clips, unlabelled_clips
 from pose3d_lib.budget import bn_momentum, learning_rate
 from pose3d_lib.checkpoints import NEW_START, Checkpoint
+from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError, RunStopped
 from pose3d_lib.evaluation import evaluate, frame_wise, per_action
 from pose3d_lib.history import HistoryRow, Stopwatch, Trained
 from pose3d_lib.losses import PROJECTION

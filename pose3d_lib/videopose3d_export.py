@@ -12,16 +12,16 @@ from typing import BinaryIO
 import torch
 
 from pose3d_lib.card_text import card_markdown
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.files import write_atomically
+from pose3d_lib.common.paths import make_folder
 from pose3d_lib.model_card import ModelCard, TrainedModel
 from pose3d_lib.model_files import SUFFIX, save_model
-from pose3d_lib.paths import make_folder
 from pose3d_lib.skeleton import HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.sources.videopose3d.sets import HUMANEVA_SUBJECTS
 from pose3d_lib.videopose3d_import import EPOCH, POSE, RATE, TRAJECTORY
 from pose3d_lib.videopose3d_import import SUFFIX as BIN
 from pose3d_lib.videopose3d_names import to_state
-from pose3d_lib.whole_files import write_atomically
 
 STORAGES = {torch.float32: torch.FloatStorage, torch.int64: torch.LongStorage}
 """Of weights and running statistics, and of batch norm's counters of batches."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pose3d_lib.actions import check_name
 from pose3d_lib.card_parts import Network
-from pose3d_lib.errors import InputError, printable
+from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import human36m_facts

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pose3d_lib.errors import InputError, printable
+from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.model import TemporalLifter
 
 NORM = ("weight", "bias", "running_mean", "running_var")

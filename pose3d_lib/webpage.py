@@ -13,9 +13,9 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from pose3d_lib.errors import InputError, printable
+from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.paths import make_folder, make_readable
 from pose3d_lib.markup import outputs, to_markup
-from pose3d_lib.paths import make_folder, make_readable
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pose3d_lib.errors import InputError
-from pose3d_lib.paths import notebooks_dir
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import notebooks_dir
 
 SECONDS_BETWEEN_LOOKS = 0.5
 

@@ -25,6 +25,7 @@ from plain import PlainLifter, PlainWindows, plain_evaluate, plain_training
 from random_clips import lengths_adding_up_to, random_clips
 from torch.utils.flop_counter import FlopCounterMode
 
+from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, evaluate
@@ -34,7 +35,6 @@ from pose3d_lib.model import TemporalLifter
 from pose3d_lib.objective import Objective
 from pose3d_lib.parameters import make_config
 from pose3d_lib.steps import TrainingSteps
-from pose3d_lib.table_files import to_markdown
 from pose3d_lib.windows import TrainingWindows
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,8 +18,9 @@ import yaml
 
 from pose3d_lib import cli, cli_data
 from pose3d_lib.assignment import check_run
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.tables import save_table, to_markdown
 from pose3d_lib.config import RunConfig
-from pose3d_lib.errors import InputError
 from pose3d_lib.execution import NOTEBOOKS
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.predict_config import PredictConfig
@@ -29,7 +30,6 @@ from pose3d_lib.sources import catalogue, open_dataset
 from pose3d_lib.sources.bvh.joints import parse_mapping, shipped_mappings
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig
-from pose3d_lib.table_files import save_table, to_markdown
 from tests.helpers import bvh_texts, detection_files
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from pose3d_lib.common.errors import some
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor.checks import NOTE, WARNING
 from pose3d_lib.doctor.findings import TAKE, Finding
@@ -12,7 +13,6 @@ from pose3d_lib.doctor.keypoints import can_project, shared_joints
 from pose3d_lib.doctor.limits import RECEPTIVE_FIELD, SAMPLED
 from pose3d_lib.doctor.measures import head_and_feet
 from pose3d_lib.doctor.motion import find_legs
-from pose3d_lib.errors import some
 
 TABLE_CHECKS = {
     "missing": "actions and takes that some subjects lack",

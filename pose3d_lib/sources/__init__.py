@@ -25,10 +25,10 @@ from types import ModuleType
 from filelock import FileLock
 
 from pose3d_lib.actions import check_name, nearest, tidy_name
+from pose3d_lib.common.errors import BREAKING, InputError, printable
+from pose3d_lib.common.paths import in_file_name, make_folder, prepared_dir, source_data_dir
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
-from pose3d_lib.errors import BREAKING, InputError, printable
-from pose3d_lib.paths import in_file_name, make_folder, prepared_dir, source_data_dir
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import bvh, catalogue, detections, human36m, plain_motion, synthetic, videopose3d
 from pose3d_lib.sources.downsampling import downsample

@@ -14,8 +14,8 @@ from importlib import resources
 from pathlib import Path
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.errors import InputError
-from pose3d_lib.paths import source_data_dir
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import source_data_dir
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.sources.text_files import file_encoding
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 
 FEWEST = 2
 """Frames of a clip: with fewer there is no motion in it, and no velocity to test."""

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 
 from pose3d_lib.cameras import Camera, view
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.noise import simulate_detections, simulate_scores
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.spec import Progress

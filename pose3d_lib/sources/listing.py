@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pose3d_lib.paths import source_data_dir
+from pose3d_lib.common.paths import source_data_dir
 from pose3d_lib.sources import human36m
 from pose3d_lib.sources.catalogue import collections
 

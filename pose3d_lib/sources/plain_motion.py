@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pose3d_lib.actions import check_name, tidy_name
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.filming import GT, SIMULATED, Take, film
 from pose3d_lib.sources.placing import CAMERAS_OF, NEAREST, centred, nearest_depth, room_cameras, uprightness

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 
 MOST_BEYOND = 0.05
 """Share of a file's scores that may lie beyond 0 to 1, as peaks of some detectors' heat maps do by a little; of more, the

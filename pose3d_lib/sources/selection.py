@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 
 Key = tuple[str, str, str]
 """Subject, action, take."""

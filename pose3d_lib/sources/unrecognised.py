@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from pose3d_lib.errors import InputError, printable, some
+from pose3d_lib.common.errors import InputError, printable, some
 from pose3d_lib.sources.text_files import decode_head, delimiter_of
 from pose3d_lib.sources.zips import open_zip
 from pose3d_lib.untrusted.client import list_npz_keys

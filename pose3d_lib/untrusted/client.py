@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.errors import InputError, printable
+from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.untrusted.answers import Refused, restore
 
 MEMORY, MEMORY_RATIO = 2**30, 12

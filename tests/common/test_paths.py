@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pose3d_lib import paths
+from pose3d_lib.common import paths
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources import zips
 from pose3d_lib.sources.human36m import archives
 from pose3d_lib.sources.human36m.archives import is_archive, list_names, stream_files

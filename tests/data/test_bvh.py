@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from pose3d_lib.cameras import view
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import Finding, check_dataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources import bvh, open_dataset
 from pose3d_lib.sources.bvh.file import parse_bvh

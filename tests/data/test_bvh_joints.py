@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.bvh.joints import find_mapping, plain_name, read_mapping, shipped_mappings, weight_matrix
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources import bvh, catalogue
 from pose3d_lib.sources.bvh import parse_units
 from pose3d_lib.sources.bvh.joints import shipped_mappings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.fetch import cmu_actions
 from pose3d_lib.sources.fetch.cmu_actions import NAMED, PLAIN, name_action, name_takes, read_index, write_takes
 

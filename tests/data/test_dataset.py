@@ -14,9 +14,9 @@ from safetensors.numpy import save_file
 from scipy.spatial.transform import Rotation
 
 from pose3d_lib.cameras import Camera, h36m_cameras
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import COCO_17, H36M_17
 
 # subject, action, take, camera, frames, labelled

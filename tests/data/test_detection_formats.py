@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.skeleton import COCO_17, H36M_17
 from pose3d_lib.sources.detections import json_files as detection_json
 from pose3d_lib.sources.detections import read_detections

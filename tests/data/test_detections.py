@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import COCO_17, H36M_17
 from pose3d_lib.sources import detections
 from pose3d_lib.sources.detections import read_detections

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose3d_lib.cameras import h36m_cameras
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import (
     Checkup,
@@ -28,7 +29,6 @@ from pose3d_lib.doctor.checks import CHECKS, ERROR, NOTE, WARNING
 from pose3d_lib.doctor.keypoints import shared_joints
 from pose3d_lib.doctor.measures import longest_run, side_exchanges
 from pose3d_lib.doctor.motion import measure_motion, measure_place, step_rate
-from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import COCO_17, H36M_17, Skeleton
 from pose3d_lib.sources import COMMON, bvh, detections, human36m, plain_motion, synthetic, videopose3d
 from pose3d_lib.sources.filming import Take, film

@@ -10,10 +10,10 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 
 from pose3d_lib import data_report, report
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.doctor import check_dataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.export import export_videopose3d
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.model_card import licence_of

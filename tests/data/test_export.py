@@ -17,8 +17,8 @@ from hypothesis.extra import numpy as hnp
 
 from pose3d_lib import export
 from pose3d_lib.cameras import Camera, h36m_cameras, humaneva_cameras, world_to_camera
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.export import describe_export, export_videopose3d
 from pose3d_lib.skeleton import COCO_17, H36M_17, H36M_17_OF_32, H36M_32, HUMANEVA_15, MPII_16, Skeleton
 from pose3d_lib.sources.detections import read_detections

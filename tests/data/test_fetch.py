@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources import catalogue, zips
 from pose3d_lib.sources.catalogue import RECORD, Collection, read_collection
 from pose3d_lib.sources.fetch import archive, fetch, show_bar, transfer

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from pose3d_lib.cameras import h36m_cameras
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.sources import filming
 from pose3d_lib.sources.filming import GT, SIMULATED, Take, check_in_front, film, one_thread
 

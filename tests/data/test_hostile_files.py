@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError, printable
 from pose3d_lib.parameters import make_config
-from pose3d_lib.paths import notebooks_dir
 from pose3d_lib.sources import PACKAGE, list_actions, open_dataset
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.untrusted.client import read_npz_key

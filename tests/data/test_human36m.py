@@ -20,8 +20,8 @@ import scipy.io
 
 from pose3d_lib.actions import H36M_ACTIONS
 from pose3d_lib.cameras import Camera, h36m_cameras
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.export import export_videopose3d
 from pose3d_lib.skeleton import H36M_17_OF_32
 from pose3d_lib.sources import human36m, human36m_facts

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from pose3d_lib.cameras import camera_to_world, humaneva_cameras, world_to_camera
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.drawings import draw_3d, draw_cameras
-from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import evaluate
 from pose3d_lib.prediction import predict
 from pose3d_lib.skeleton import COCO_17, HUMANEVA_15, HUMANEVA_20

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.detections import people
 from pose3d_lib.sources.detections.people import choose_person, fill_gaps, link
 from pose3d_lib.sources.detections.records import Person, Video, make_video

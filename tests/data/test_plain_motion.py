@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from pose3d_lib.cameras import Camera, camera_to_world, h36m_cameras
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.sources.plain_motion import list_takes, read_plain_motion
 
 

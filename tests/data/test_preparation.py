@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from pose3d_lib import dataset, dataset_file, sources
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset_file import load_dataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.sources import open_dataset, prepared_path
 from pose3d_lib.sources.spec import DataSpec
 from tests.helpers.hostile_files import motion, write_npz
@@ -237,7 +237,7 @@ def test_a_file_that_cannot_be_written_is_said_with_its_folder(failure, spec: Da
 
 LIMITED = """
 import resource
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 save = sources.save_dataset
 def save_within(*given):  # what was read has gone through the temporary folder by then
     resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.scoring import bounded
 
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from pose3d_lib import sources
 from pose3d_lib.actions import H36M_ACTIONS
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import save_dataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.sources import list_actions, open_dataset, prepared_path, synthetic
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.sources.synthetic import make_synthetic, take_frames

@@ -7,7 +7,7 @@ import pytest
 
 from pose3d_lib import kinematics
 from pose3d_lib.actions import H36M_ACTIONS
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.synthetic.body import make_body, rotation, two_bones
 from pose3d_lib.sources.synthetic.motion import make_motion, mirror

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources import list_actions
 from pose3d_lib.sources.spec import DataSpec
 

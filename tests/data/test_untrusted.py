@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.untrusted import client
 from pose3d_lib.untrusted.client import list_npz_keys, read_npz_key, read_torch_file
 from tests.helpers.hostile_files import objects, write_npz

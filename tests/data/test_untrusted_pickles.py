@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.untrusted.client import list_npz_keys, read_npz_key
 
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"

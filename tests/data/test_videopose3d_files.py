@@ -10,9 +10,9 @@ import torch
 
 from pose3d_lib.actions import H36M_ACTIONS
 from pose3d_lib.cameras import h36m_cameras, project
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.skeleton import COCO_17, H36M_17, H36M_17_OF_32, MPII_16
 from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.sources.videopose3d import choose_set, find, find_files, list_actions, read, read_set, recognise

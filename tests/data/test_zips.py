@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources import zips
 from pose3d_lib.sources.zips import check_member, open_zip
 

@@ -11,7 +11,7 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["pose3d_lib.sources.bvh.file"]):
-    from pose3d_lib.errors import InputError
+    from pose3d_lib.common.errors import InputError
     from pose3d_lib.sources.bvh.file import parse_bvh
 
 TURNS = "Zrotation Xrotation Yrotation"

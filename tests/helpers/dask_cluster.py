@@ -18,8 +18,8 @@ import pytest
 import yaml
 from filelock import SoftFileLease
 
-from pose3d_lib import paths
 from pose3d_lib.cluster_executor import ClusterExecutor
+from pose3d_lib.common import paths
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.kernels import execute_notebook

@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 from safetensors.numpy import save_file
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.parameters import make_config
 from pose3d_lib.skeleton import COCO_17
 from pose3d_lib.sources import open_dataset, prepared_path

@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
 from pose3d_lib import prediction
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import (
     METRICS,
     ROOT_ERROR,

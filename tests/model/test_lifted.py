@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from pose3d_lib.cameras import Camera, h36m_cameras, normalize_screen
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.lifted import LiftedClip, lift, spread
 from pose3d_lib.model_card import TrainedModel
 from pose3d_lib.skeleton import COCO_17, HUMANEVA_15

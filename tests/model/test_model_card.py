@@ -8,9 +8,9 @@ import pytest
 
 from pose3d_lib.card_parts import ActionErrors, Errors, Means, Network, Training
 from pose3d_lib.card_text import card_markdown, describe_card, tell_settings
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.model_card import (
     ModelCard,
     build_networks,

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from pose3d_lib.cli_evaluate import data_for
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, evaluate_lifters
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model_card import TrainedModel, build_networks

@@ -10,7 +10,7 @@ import pytest
 
 from pose3d_lib import poses_files
 from pose3d_lib.cameras import Camera
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.lifted import Lifted, lift
 from pose3d_lib.poses_files import WRITERS, write_poses
 from pose3d_lib.predict_config import FORMATS

@@ -23,7 +23,7 @@ from papermill.inspection import inspect_notebook
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from pose3d_lib.paths import notebooks_dir
+from pose3d_lib.common.paths import notebooks_dir
 from tests.helpers.chromium import NEEDS_BROWSER, chromium, sync_api
 
 pytestmark = NEEDS_BROWSER

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.errors import InputError
 from pose3d_lib.notebook import read_parameters
 from pose3d_lib.parameters import Config
 from pose3d_lib.sources.spec import DataSpec

@@ -18,10 +18,10 @@ import pytest
 from filelock import FileLock
 from papermill.inspection import inspect_notebook
 
+from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.evaluation import METRICS
 from pose3d_lib.execution import NOTEBOOKS
 from pose3d_lib.kernels import execute_notebook
-from pose3d_lib.paths import notebooks_dir
 from pose3d_lib.runs import Run
 
 ROOT = notebooks_dir().parent

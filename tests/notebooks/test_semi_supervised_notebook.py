@@ -8,10 +8,10 @@ import nbformat
 import pandas as pd
 import pytest
 
+from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.inventory import list_runs
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.model_files import open_model
-from pose3d_lib.paths import runs_dir
 from pose3d_lib.runs import Run
 from tests.notebooks.test_notebooks import check_clean, figures_of, text_of
 

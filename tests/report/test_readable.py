@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.comparison import Comparison, collect_runs
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.readable import show_arms, show_change, show_p, show_quoted, show_table_3, show_value
 from pose3d_lib.study import plan_study
-from pose3d_lib.table_files import to_markdown
 from pose3d_lib.tables import MEAN, compare_arms, table_3
 from tests.helpers.run_folders import ACTIONS, make_study, write_runs
 

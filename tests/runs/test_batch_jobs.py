@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from pose3d_lib import batch_cluster, batch_jobs, clusters, paths
-from pose3d_lib.errors import InputError
+from pose3d_lib import batch_cluster, batch_jobs, clusters
+from pose3d_lib.common import paths
+from pose3d_lib.common.errors import InputError
 from tests.helpers.dask_cluster import configured, until
 
 

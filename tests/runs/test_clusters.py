@@ -15,9 +15,10 @@ from types import SimpleNamespace
 import distributed
 import pytest
 
-from pose3d_lib import clusters, paths, workers
+from pose3d_lib import clusters, workers
 from pose3d_lib.cluster_executor import suitable_workers
-from pose3d_lib.errors import InputError
+from pose3d_lib.common import paths
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.kernels import NotebookFailed
 from pose3d_lib.workers import Home
 from tests.helpers.dask_cluster import end_parts, start_part, started_cluster, until

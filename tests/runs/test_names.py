@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import in_file_name
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.parameters import check_data, make_config
-from pose3d_lib.paths import in_file_name
 from pose3d_lib.poses_files import check_free
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.result_folders import folder_of

@@ -21,16 +21,16 @@ from zmq import ZMQError
 
 from pose3d_lib import leases, lifecycle, training
 from pose3d_lib.checkpoints import CHECKPOINT, PREVIOUS, Checkpoint, load_checkpoint
+from pose3d_lib.common.errors import InputError, RunStopped
+from pose3d_lib.common.paths import make_folder
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import load_dataset, save_dataset
-from pose3d_lib.errors import InputError, RunStopped
 from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import noted_signals
 from pose3d_lib.leases import CLAIM, LEASE, RunLost, claim_run, hold_run
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config
-from pose3d_lib.paths import make_folder
 from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.runs import Run, run_folder
 from pose3d_lib.training import train

@@ -20,10 +20,10 @@ import torch
 
 import pose3d_lib
 from pose3d_lib import lifecycle, runs
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import ADDED, RunConfig
 from pose3d_lib.dataset import PoseDataset
 from pose3d_lib.dataset_file import save_dataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config

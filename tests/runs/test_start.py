@@ -19,11 +19,11 @@ from nbclient.exceptions import DeadKernelError
 from zmq import ZMQError
 
 from pose3d_lib import kernels, sweep
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.config import RunConfig
-from pose3d_lib.errors import InputError
 from pose3d_lib.execution import NOTEBOOKS
 from pose3d_lib.parameters import make_config, parameters_of
-from pose3d_lib.paths import notebooks_dir
 
 NUMBERS = {"torch", "numpy", "pandas", "scipy", "pydantic", "safetensors", "h5py", "cdflib"}
 NOTEBOOK_TOOLS = {"papermill", "nbformat", "nbclient", "jsonschema"}

@@ -16,10 +16,11 @@ import torch
 
 from pose3d_lib import kernels, leases, run_status, sweep
 from pose3d_lib.beyond import study_runs
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.comparison import find_left_out
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.leases import CLAIM, hold_run
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config, parameters_of
@@ -38,7 +39,6 @@ from pose3d_lib.run_status import (
 from pose3d_lib.runs import find_run, run_folder, run_name
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
-from pose3d_lib.table_files import to_markdown
 from tests.runs.test_resuming import marker
 
 KILLED = """

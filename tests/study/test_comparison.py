@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.comparison import (
     collect_runs,
     describe,
@@ -20,7 +21,6 @@ from pose3d_lib.comparison import (
 )
 from pose3d_lib.config import RunConfig
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.evaluation import METRICS, per_action
 from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import run_folder

@@ -16,7 +16,7 @@ from pose3d_lib.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 
 
 def state(number: int) -> Checkpoint:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from pose3d_lib import settings as settings_module
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import ADDED, RunConfig
-from pose3d_lib.errors import InputError
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.precision import PRECISIONS

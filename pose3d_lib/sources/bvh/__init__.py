@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from pose3d_lib.actions import check_name
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError, some
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.bvh.file import RATE_LIMIT, read_hierarchy
 from pose3d_lib.sources.bvh.joints import JointMapping, find_mapping

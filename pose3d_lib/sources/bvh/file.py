@@ -14,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.text_files import encoding_of
 
 FILE_LIMIT = 200 * 2**20

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.errors import InputError, some
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.catalogue import find_path
 from pose3d_lib.sources.text_files import encoding_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.bvh.file import Bvh, read_bvh
 from pose3d_lib.sources.bvh.joints import JointMapping, weight_matrix

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pose3d_lib.actions import ALL, check_name, tidy_name
-from pose3d_lib.errors import InputError, some
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.sources.bvh.zipped import ZippedFile, is_zip, list_zipped
 from pose3d_lib.sources.catalogue import RECORD
 from pose3d_lib.sources.selection import Key

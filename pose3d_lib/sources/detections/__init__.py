@@ -14,8 +14,8 @@ import pandas as pd
 
 from pose3d_lib.actions import check_name, tidy_name
 from pose3d_lib.cameras import Camera
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.errors import InputError, some
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.detections.formats import explain_passed, list_sources, read_videos, recognise_detections
 from pose3d_lib.sources.detections.layouts import LAYOUTS, convert

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.detections.records import MAX_PEOPLE, Person, Video, make_video, read_size, shown, to_float32
 from pose3d_lib.untrusted.client import list_npz_keys, read_npz_key
 

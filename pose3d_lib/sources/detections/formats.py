@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.detections.arrays import read_arrays, read_custom, read_detectron, read_npy, recognise_npz
 from pose3d_lib.sources.detections.json_files import FRAME_NAME, read_frames, read_json, recognise_json
 from pose3d_lib.sources.detections.records import Video

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.detections.landmarks import LANDMARK_KEYS, read_landmarks
 from pose3d_lib.sources.detections.records import (
     Person,

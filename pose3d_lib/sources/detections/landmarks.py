@@ -1,6 +1,6 @@
 """MediaPipe's landmarks in JSON, as scripts write them."""
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.detections.records import (
     Person,
     Video,

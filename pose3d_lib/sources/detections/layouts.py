@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.skeleton import COCO_17, H36M_17, Skeleton
 
 HEAD_REACH = 1.3

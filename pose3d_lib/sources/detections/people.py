@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.detections.records import Video
 from pose3d_lib.sources.missing import interpolate, true_runs
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.detections.layouts import LAYOUTS, choose_layout
 from pose3d_lib.sources.missing import find_missing
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.detections.layouts import LAYOUTS, choose_layout, match_names
 from pose3d_lib.sources.detections.records import MAX_FRAME, Person, Video, make_video, shown, to_float32
 from pose3d_lib.sources.text_files import decode_head, delimiter_of, file_encoding

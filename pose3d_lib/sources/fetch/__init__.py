@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.errors import InputError
-from pose3d_lib.paths import source_data_dir
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import source_data_dir
 from pose3d_lib.sources import catalogue
 from pose3d_lib.sources.catalogue import DOWNLOADS, RECORD, Collection
 from pose3d_lib.sources.fetch import cmu_actions

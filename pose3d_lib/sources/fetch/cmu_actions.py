@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 
 LEFT_OUT = re.compile(
     r"\b(human subject|subject [ab]|vignettes?|pick\w*|carry\w*|crawl\w*|stretch\w*|punch\w*|(?<!soccer - )kick\w*|"

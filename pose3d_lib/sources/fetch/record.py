@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pooch
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.catalogue import RECORD, Collection
 from pose3d_lib.sources.fetch.cmu_actions import TAKES
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 
 Bar = Callable[[str, int, int | None], None]
 """Is called with what is under way, how much of it is done, and how much it is altogether where that is known."""

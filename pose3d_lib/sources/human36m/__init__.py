@@ -12,8 +12,8 @@ import numpy as np
 
 from pose3d_lib.actions import H36M_ACTIONS, check_name
 from pose3d_lib.cameras import h36m_cameras
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError, some
 from pose3d_lib.sources.filming import GT, Take, film
 from pose3d_lib.sources.human36m.archives import list_names, stream_files
 from pose3d_lib.sources.human36m.files import (
@@ -97,7 +97,7 @@ def read_originals(
     Raises:
         InputError: nothing is there, a file is damaged or holds something else, or a name says nothing.
     """
-    from pose3d_lib.sources.human36m.takes import read_take  # with libraries that only this needs
+    from pose3d_lib.sources.human36m.takes import read_take
 
     unread = set(name_drifting(without, DRIFTING))
     takes: Takes = {}

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.zips import ALWAYS_ALLOWED, RATIO, check_count, check_member, check_path, named_faults, open_zip
 
 FILE_LIMIT = 50_000_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pose3d_lib.actions import H36M_ACTIONS, check_name, split_take
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.sources.human36m.archives import TAR, is_archive, list_names
 from pose3d_lib.sources.human36m_facts import CORRUPT, CORRUPT_NOTE, SUBJECTS
 from pose3d_lib.sources.selection import Key

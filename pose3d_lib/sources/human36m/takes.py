@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.skeleton import H36M_17_OF_32
 from pose3d_lib.sources.human36m.files import KINDS
 from pose3d_lib.untrusted.client import read_key

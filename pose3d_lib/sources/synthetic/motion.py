@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pose3d_lib.actions import H36M_ACTIONS, check_name
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.skeleton import H36M_17
 from pose3d_lib.sources.synthetic import postures
 from pose3d_lib.sources.synthetic.body import SIDES, Body, pose_arms, pose_legs, pose_trunk, stack_joints

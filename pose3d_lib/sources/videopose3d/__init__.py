@@ -14,8 +14,8 @@ import torch
 
 from pose3d_lib.actions import check_name, split_take, tidy_name
 from pose3d_lib.cameras import view, world_to_camera
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.errors import InputError, some
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources import human36m_facts, selection
 from pose3d_lib.sources.filming import GT, SCORES, check_in_front, one_thread

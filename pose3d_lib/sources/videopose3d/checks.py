@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pose3d_lib.actions import check_name
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.skeleton import Skeleton
 from pose3d_lib.sources.selection import Key
 from pose3d_lib.sources.videopose3d.sets import MotionSet

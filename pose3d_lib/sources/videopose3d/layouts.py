@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.skeleton import COCO_17, H36M_17, HUMANEVA_15, HUMANEVA_20, MPII_16, Skeleton
 from pose3d_lib.sources.filming import GT
 from pose3d_lib.untrusted.client import read_npz_key

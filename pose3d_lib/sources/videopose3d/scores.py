@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.errors import InputError
 from pose3d_lib.sources.missing import count_missing, find_missing, interpolate, longest_gap
 from pose3d_lib.sources.scoring import bounded
 

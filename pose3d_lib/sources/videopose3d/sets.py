@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from pose3d_lib.actions import H36M_ACTIONS, tidy_name
 from pose3d_lib.cameras import Camera, h36m_cameras, humaneva_cameras
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.skeleton import H36M_17, H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20, Skeleton
 from pose3d_lib.sources import human36m_facts
 from pose3d_lib.untrusted.client import list_npz_keys, read_npz_key

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pose3d_lib.escaping import escape_latex, escape_markdown
+from pose3d_lib.common.escaping import escape_latex, escape_markdown
 
 
 def save_table(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataFrame | None = None) -> None:

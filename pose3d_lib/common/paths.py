@@ -5,12 +5,12 @@ import os
 import re
 from pathlib import Path
 
-from pose3d_lib.errors import InputError
+from pose3d_lib.common.errors import InputError
 
 
 def project_root() -> Path:
     """The checkout this package runs from, or the working directory when it was installed without one."""
-    checkout = Path(__file__).resolve().parent.parent
+    checkout = Path(__file__).resolve().parents[2]
     return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
 
 

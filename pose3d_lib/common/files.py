@@ -9,8 +9,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from pose3d_lib.errors import InputError
-from pose3d_lib.paths import make_readable
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import make_readable
 
 UNFINISHED = re.compile(r"\..+\.[0-9]+(\.\w+)?")
 """Names of files that are being written: a dot, the name to be, the number of the process, and the suffix again."""

@@ -1,0 +1,1 @@
+"""What every room uses: errors, names, folders, files, tables as text."""
