@@ -14,10 +14,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pose3d_lib.dataset_file import load_dataset, save_dataset
-from pose3d_lib.doctor import check_dataset
-from pose3d_lib.sources import bvh
-from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.data.dataset_file import load_dataset, save_dataset
+from pose3d_lib.data.doctor import check_dataset
+from pose3d_lib.data.sources import bvh
+from pose3d_lib.data.spec import DataSpec
 from tests.helpers.bvh_texts import PERSON, ROOT_CHANNELS, bvh_text, in_file_order, walk
 
 FILES, FRAMES = 2_900, 133

@@ -16,8 +16,8 @@ GIGABYTES = {"Sitting": 1.0, "All": 2.5}
 REPETITIONS = 3
 
 PREPARE = """
-from pose3d_lib.sources import open_dataset
-from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.data.open import open_dataset
+from pose3d_lib.data.spec import DataSpec
 open_dataset(DataSpec(scale="full"))
 """
 
@@ -26,7 +26,7 @@ FIRST_STEP = """
 import json, sys, time
 from pose3d_lib.config import RunConfig
 from pose3d_lib.parameters import make_config
-from pose3d_lib.sources import open_dataset
+from pose3d_lib.data.open import open_dataset
 from pose3d_lib.training import train
 given = {"scale": "full", "action": sys.argv[1], "evaluate_at": ""}
 begun = time.perf_counter()
@@ -50,7 +50,7 @@ import json, os, resource, sys, tempfile
 from pose3d_lib.config import RunConfig
 from pose3d_lib.parameters import make_config
 from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.sources import open_dataset
+from pose3d_lib.data.open import open_dataset
 config = make_config(RunConfig, {"scale": "full", "action": sys.argv[1], "unit_epochs": 0.001, "evaluate_at": ""})
 data = open_dataset(config.data)
 with tempfile.TemporaryDirectory() as folder:

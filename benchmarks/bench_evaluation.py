@@ -21,14 +21,14 @@ from torch import nn
 
 from pose3d_lib.assignment import build_model
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset_file import save_dataset
+from pose3d_lib.data.dataset_file import save_dataset
+from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.evaluation import METRICS, evaluate
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.model_card import ModelCard, TrainedModel, network_of
 from pose3d_lib.model_files import save_model
 from pose3d_lib.parameters import make_config
-from pose3d_lib.skeleton import H36M_17
 
 FRAMES = 20_000
 """The clips that are tested on have at least so many."""
@@ -42,10 +42,10 @@ START_SECONDS = 3.0
 EVALUATE = """
 import json, resource, sys
 from pathlib import Path
-from pose3d_lib import sources
+from pose3d_lib.data import open as sources
 
 def open_dataset(spec, *, progress=None):
-    from pose3d_lib.dataset_file import load_dataset
+    from pose3d_lib.data.dataset_file import load_dataset
     return load_dataset(Path(sys.argv[2]))
 
 sources.open_dataset = open_dataset

@@ -23,8 +23,8 @@ SWEEP = "sweep -p scale tiny -p preset tiny -p unit_epochs 0.05 -p actions Sitti
 """Four runs, each of a tenth of a second of training."""
 
 PREPARE = """
-from pose3d_lib.sources import open_dataset
-from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.data.open import open_dataset
+from pose3d_lib.data.spec import DataSpec
 open_dataset(DataSpec(scale="tiny"))
 """
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pose3d_lib.assignment import build_model
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.objective import Objective

@@ -12,7 +12,7 @@ import numpy as np
 from measuring import seconds_of
 from promises import promise, save_promises
 
-from pose3d_lib.untrusted import client
+from pose3d_lib.data.untrusted import client
 
 SECONDS_TO_START, TIMES_NUMPY = 0.5, 1.3
 FRAMES, REPETITIONS = 1_470_000, 5

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model import TemporalLifter
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.cameras import Camera
-from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.skeleton import H36M_17
+from pose3d_lib.data.cameras import Camera
+from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.data.skeleton import H36M_17
 
 SHORTEST, LONGEST = 1_000, 4_000
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.comparison import Comparison, take_cell
+from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.evidence import Evidence, late_change, list_arms, training_seconds, why_not_timed
 from pose3d_lib.runs import Run
 from pose3d_lib.study import EQUALISED, PUBLISHED

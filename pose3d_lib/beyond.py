@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pose3d_lib.actions import ALL
 from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.actions import ALL
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs import run_name
 from pose3d_lib.study import EQUALISED, PUBLISHED, StudyConfig, choose_actions, plan_study, unique_runs
 

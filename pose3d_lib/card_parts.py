@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator
 
 from pose3d_lib.common.errors import printable
+from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model import receptive_field
-from pose3d_lib.skeleton import Skeleton
 
 MOST_FRAMES = 100_000
 """Of a receptive field; one that is longer is a mistake."""

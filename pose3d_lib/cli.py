@@ -13,7 +13,7 @@ from pose3d_lib.common.errors import InputError
 
 if TYPE_CHECKING:
     from pose3d_lib.config import RunConfig
-    from pose3d_lib.dataset import PoseDataset
+    from pose3d_lib.data.dataset import PoseDataset
 
 SWEEPS = ("03_action_based", "05_semi_supervised")
 """Notebooks that have papermill execute 02_train many times."""
@@ -46,11 +46,11 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     Parameters are checked before anything starts. 02_train goes to the run's own folder under outputs/runs/ and a run
     that is finished is not repeated; the other notebooks go to outputs/notebooks/.
     """
-    from pose3d_lib.actions import check_name
     from pose3d_lib.config import RunConfig
+    from pose3d_lib.data.actions import check_name
+    from pose3d_lib.data.open import open_dataset
     from pose3d_lib.execution import NOTEBOOKS, check_parameters, notebook_output
     from pose3d_lib.kernels import execute_notebook
-    from pose3d_lib.sources import open_dataset
     from pose3d_lib.study import StudyConfig
 
     notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
@@ -77,8 +77,8 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
 
 def _write_scarcity(config: object) -> None:
     from pose3d_lib import reproduce as job
+    from pose3d_lib.data.open import open_dataset
     from pose3d_lib.report_scarcity import scarcity_dir
-    from pose3d_lib.sources import open_dataset
     from pose3d_lib.tables_scarcity import ScarcityResults
 
     folder = scarcity_dir(ScarcityResults(config, open_dataset(config.data)))
@@ -103,9 +103,9 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     The parameters are those of 03_action_based. Finished runs are reused, and unfinished ones go on from their checkpoints.
     """
     from pose3d_lib.beyond import study_runs
+    from pose3d_lib.data.open import open_dataset
     from pose3d_lib.estimate import estimate_runs
     from pose3d_lib.execution import check_parameters
-    from pose3d_lib.sources import open_dataset
     from pose3d_lib.study import StudyConfig
     from pose3d_lib.sweep import count_jobs
 
@@ -125,8 +125,8 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
 
 def _train(configs: list, jobs: int = 1, scheduler: str = "local") -> None:
     from pose3d_lib.common.tables import to_text
+    from pose3d_lib.data.open import open_dataset
     from pose3d_lib.run_status import sweep_table
-    from pose3d_lib.sources import open_dataset
     from pose3d_lib.sweep import raise_failures, run_sweep
     from pose3d_lib.terminal import RunBoard
 

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from pose3d_lib.dataset import PoseDataset
+    from pose3d_lib.data.dataset import PoseDataset
 
 ERRORS = 2
 """Exit code of a check that found errors."""
@@ -34,7 +34,7 @@ def data() -> None:
 @data.command("list")
 def list_datasets() -> None:
     """The datasets that have names: what each is, whether it is there, under which licence, how to get it."""
-    from pose3d_lib.sources.listing import list_named
+    from pose3d_lib.data.listing import list_named
 
     for _, row in list_named().iterrows():
         click.secho(row["Dataset"], bold=True, nl=False)
@@ -54,8 +54,7 @@ def check(dataset: str, given: Given) -> None:
     exit code 0 if nothing was found, 1 for warnings, 2 for errors or data that cannot be read.
     """
     from pose3d_lib.common.tables import to_text
-    from pose3d_lib.data_report import subjects_table
-    from pose3d_lib.doctor import (
+    from pose3d_lib.data.doctor import (
         check_dataset,
         describe_findings,
         exit_code,
@@ -63,7 +62,8 @@ def check(dataset: str, given: Given) -> None:
         leave_out_line,
         summary_table,
     )
-    from pose3d_lib.sources import used_parameters
+    from pose3d_lib.data.open import used_parameters
+    from pose3d_lib.data_report import subjects_table
 
     opened = _open(dataset, given)
     checkup = check_dataset(opened, parameters=used_parameters(dataset))
@@ -101,8 +101,8 @@ def fetch(name: str, again: bool) -> None:
     It goes to the folder of POSE3D_DATA; `pose3d data list` shows which there are. Started again after a break, it goes
     on where it was.
     """
-    from pose3d_lib.sources.fetch import fetch as fetch_collection
-    from pose3d_lib.sources.fetch import show_bar
+    from pose3d_lib.data.sources.fetch import fetch as fetch_collection
+    from pose3d_lib.data.sources.fetch import show_bar
 
     console = Console()
 
@@ -125,7 +125,7 @@ def export(dataset: str, folder: Path, name: str, overwrite: bool, given: Given)
 
     VideoPose3D and its descendants read them as they are; what of them, it says.
     """
-    from pose3d_lib.export import describe_export, export_videopose3d
+    from pose3d_lib.data.sources.videopose3d.write import describe_export, export_videopose3d
 
     opened = _open(dataset, given)
     name = name or opened.name
@@ -136,9 +136,9 @@ def export(dataset: str, folder: Path, name: str, overwrite: bool, given: Given)
 
 
 def _open(dataset: str, given: Given) -> "PoseDataset":
+    from pose3d_lib.data.open import open_dataset
+    from pose3d_lib.data.spec import DataSpec
     from pose3d_lib.parameters import check_data, make_config
-    from pose3d_lib.sources import open_dataset
-    from pose3d_lib.sources.spec import DataSpec
 
     spec = make_config(DataSpec, {**dict(given), "dataset": dataset})
     check_data(spec)

@@ -11,8 +11,8 @@ from pose3d_lib.cli_data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
 
 if TYPE_CHECKING:
+    from pose3d_lib.data.spec import DataSpec
     from pose3d_lib.model_card import ModelCard
-    from pose3d_lib.sources.spec import DataSpec
 
 
 @click.command()
@@ -48,14 +48,14 @@ def evaluate(
     """
     # oneDNN, under PyTorch, keeps what it compiled for every length of a clip; that would take more memory than the data.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
-    from pose3d_lib.actions import tidy_name
+    from pose3d_lib.data.actions import tidy_name
+    from pose3d_lib.data.spec import split_list
     from pose3d_lib.model_files import open_model
-    from pose3d_lib.sources.spec import split_list
 
     opened = open_model(model, say=click.echo)
     from pose3d_lib import model_errors
     from pose3d_lib.common.tables import save_table, to_text
-    from pose3d_lib.sources import open_dataset
+    from pose3d_lib.data.open import open_dataset
     from pose3d_lib.videopose3d_export import check_absent
 
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
@@ -89,10 +89,10 @@ def data_for(card: "ModelCard", given: Mapping[str, object]) -> "DataSpec":
     Raises:
         InputError: the data is not there or has no such keypoints, a parameter is unknown, or nobody says which data.
     """
+    from pose3d_lib.data.open import detected_layouts
+    from pose3d_lib.data.spec import DataSpec
     from pose3d_lib.model_errors import WITHOUT_POSES
     from pose3d_lib.parameters import check_data, make_config
-    from pose3d_lib.sources import detected_layouts
-    from pose3d_lib.sources.spec import DataSpec
 
     own: Mapping[str, object] = {}
     if "dataset" not in given:

@@ -154,8 +154,8 @@ def verify(names: tuple[str, ...], sample: int, seed: int) -> None:
 def _same_again(name: str) -> bool:
     from pose3d_lib.common.errors import InputError, printable
     from pose3d_lib.common.paths import runs_dir
+    from pose3d_lib.data.open import open_dataset
     from pose3d_lib.runs import Run
-    from pose3d_lib.sources import open_dataset
     from pose3d_lib.verification import evaluate_again, judge
 
     run = Run(runs_dir() / name)

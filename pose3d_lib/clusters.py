@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 
-from pose3d_lib.actions import nearest
 from pose3d_lib.batch_cluster import ended_jobs, last_lines, start_cluster
 from pose3d_lib.batch_jobs import BATCH_SYSTEMS, GPU, jobs_dir, make_script
 from pose3d_lib.cluster_executor import ClusterExecutor, suitable_workers
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import make_folder, outputs_dir, source_data_dir
+from pose3d_lib.data.actions import nearest
 from pose3d_lib.processes import sigterm_raises
 from pose3d_lib.workers import Home, code_digest, describe_worker, other_outputs
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pose3d_lib import drawings, figures, figures_doctor, kinematics
+from pose3d_lib import drawings, figures, figures_doctor
 from pose3d_lib.common.escaping import escape_markdown
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor import check_dataset, findings_table, leave_out_line
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.doctor import check_dataset, findings_table, kinematics, leave_out_line
+from pose3d_lib.data.open import used_parameters
+from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report import name_data, say, show_figure, show_table
-from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources import used_parameters
-from pose3d_lib.sources.spec import DataSpec
 
 SHOWN = ("Walking", "Sitting")
 """Actions that the pictures show, if the dataset has them: the first with a body in motion, the second in the shares."""

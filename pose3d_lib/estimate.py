@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pose3d_lib.assignment import check_run
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs import find_run
 from pose3d_lib.training import train
 

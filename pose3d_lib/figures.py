@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from pose3d_lib.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.budget import BN_MOMENTUM_FIRST
 from pose3d_lib.common.escaping import escape_mathtext
+from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.model import receptive_field
 
 ARM_COLOURS = {ORIGINAL: "#0072b2", ACTION_BASED: "#e69f00"}

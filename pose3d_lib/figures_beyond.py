@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from scipy.cluster.hierarchy import dendrogram, leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
+from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.figures import ARM_COLOURS, shorten
 from pose3d_lib.figures_layout import (
     DOUBLE,

@@ -8,10 +8,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from pose3d_lib.common.escaping import escape_mathtext
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor import Checkup, name_take
-from pose3d_lib.doctor.checks import CHECKS, ERROR, WARNING
-from pose3d_lib.doctor.limits import FASTEST_JOINT
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.doctor import Checkup, name_take
+from pose3d_lib.data.doctor.checks import CHECKS, ERROR, WARNING
+from pose3d_lib.data.doctor.limits import FASTEST_JOINT
 from pose3d_lib.drawings import MIDDLE, SIDES, draw_2d, draw_3d
 from pose3d_lib.figures import shorten
 

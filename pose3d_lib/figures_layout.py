@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter, NullLocator
 
-from pose3d_lib.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.common.escaping import escape_mathtext
+from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.figures import ARM_COLOURS, shorten
 from pose3d_lib.tables import MEAN
 from pose3d_lib.tables_beyond import FINE_TUNED

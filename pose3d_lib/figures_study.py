@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from pose3d_lib.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.common.escaping import escape_mathtext
+from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.figures import ARM_COLOURS
 from pose3d_lib.figures_layout import (
     COLOURS,

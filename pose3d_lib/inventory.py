@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pose3d_lib.actions import ALL, nearest
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.paths import runs_dir
+from pose3d_lib.data.actions import ALL, nearest
 from pose3d_lib.holders import find_holder
 from pose3d_lib.run_files import (
     CHECKPOINTS,

@@ -19,7 +19,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import remove_unfinished, write_atomically, write_json
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import evaluate_lifters, summarise
 from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import noted_signals, raised_signals

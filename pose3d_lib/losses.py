@@ -7,7 +7,7 @@ poses are relative to the root, in metres.
 import torch
 from torch import Tensor
 
-from pose3d_lib.cameras import project, project_linear
+from pose3d_lib.data.cameras import project, project_linear
 from pose3d_lib.metrics import joint_errors, mpjpe
 
 POSE, TRAJECTORY, PROJECTION, BONES = "pose", "trajectory", "projection", "bones"

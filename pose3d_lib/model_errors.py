@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pose3d_lib.actions import check_name
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, errors_table, evaluate_lifters, per_action, summarise
 from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before
 

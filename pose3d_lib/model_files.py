@@ -6,10 +6,10 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from pose3d_lib.actions import nearest
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.files import sort_metadata, write_atomically
 from pose3d_lib.common.paths import make_folder, models_dir, runs_dir
+from pose3d_lib.data.actions import nearest
 from pose3d_lib.inventory import choose_run, run_names
 from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks, parse_card
 from pose3d_lib.run_card import read_run_card

@@ -14,7 +14,7 @@ from pose3d_lib.budget import Budget
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import frame_wise
 from pose3d_lib.figures import draw_learning_curve
 from pose3d_lib.history import HistoryRow

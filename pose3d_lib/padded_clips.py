@@ -8,10 +8,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pose3d_lib.cameras import normalize_screen
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.cameras import normalize_screen
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model import padding
-from pose3d_lib.skeleton import Skeleton
 
 
 def mirror_keypoints(screen: Tensor, layout: Skeleton) -> Tensor:

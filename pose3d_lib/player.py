@@ -10,8 +10,8 @@ from string import Template
 import numpy as np
 
 from pose3d_lib.common.files import write_atomically
+from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.lifted import Lifted, LiftedClip
-from pose3d_lib.skeleton import Skeleton
 
 MOST_CLIPS = 12
 MOST_FRAMES = 4000

@@ -10,15 +10,18 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.card_parts import Training
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import in_file_name, outputs_dir, runs_dir
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor import check_keypoints, describe_findings
-from pose3d_lib.doctor.checks import NOTE
+from pose3d_lib.data.actions import ALL, check_name
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.doctor import check_keypoints, describe_findings
+from pose3d_lib.data.doctor.checks import NOTE
+from pose3d_lib.data.open import detected_layouts, open_dataset, used_parameters
+from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.drawings import draw_sheet
 from pose3d_lib.inventory import list_runs
 from pose3d_lib.lifecycle import execute_run
@@ -31,9 +34,6 @@ from pose3d_lib.poses_files import check_free, file_names, write_poses
 from pose3d_lib.predict_config import NEWEST, TRAIN, PredictConfig
 from pose3d_lib.run_card import read_run_card
 from pose3d_lib.runs import Run
-from pose3d_lib.skeleton import Skeleton
-from pose3d_lib.sources import detected_layouts, open_dataset, used_parameters
-from pose3d_lib.sources.spec import DataSpec
 
 SHEET, PLAYER = "sheet.png", "player.html"
 

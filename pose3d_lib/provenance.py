@@ -12,7 +12,7 @@ import torch
 
 from pose3d_lib.common.paths import project_root
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.run_files import RESULT_FORMAT
 
 PACKAGES = ("pose3d-lib", "torch", "numpy", "pandas", "scipy", "safetensors", "papermill", "matplotlib")

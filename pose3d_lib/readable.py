@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pose3d_lib.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.comparison import Comparison
+from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.evaluation import UNITS, named
 
 ARMS = (ORIGINAL, ACTION_BASED)

@@ -14,7 +14,7 @@ from pose3d_lib.budget import Budget
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, named, per_action
 from pose3d_lib.figures import save_figure
 from pose3d_lib.losses import PROJECTION

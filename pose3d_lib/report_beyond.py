@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.beyond import FEWER_FRAMES, MIXING, SPECIALISED
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import save_table
 from pose3d_lib.comparison import Comparison, describe, describe_runs
+from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.figures_beyond import draw_data_efficiency, draw_joint_bars, draw_joints, draw_mixing, draw_transfer
 from pose3d_lib.figures_study import draw_curves, draw_specialised
 from pose3d_lib.readable import show_value

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.beyond import plan_beyond
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import remove_table, save_table
 from pose3d_lib.comparison import describe, describe_runs, name_machines
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, NAMES, named
 from pose3d_lib.evidence import why_not_timed
 from pose3d_lib.figures_study import draw_arms, draw_changes

@@ -14,15 +14,15 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.escaping import unescape_markdown
 from pose3d_lib.common.paths import outputs_dir, project_root
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.open import open_dataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.estimate import estimate_runs, in_words
 from pose3d_lib.execution import check_parameters, notebook_output
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.processes import open_processes
 from pose3d_lib.results import results_dir
 from pose3d_lib.run_status import first_look, look_again
-from pose3d_lib.sources import open_dataset
-from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
 from pose3d_lib.terminal import RunBoard

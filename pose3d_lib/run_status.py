@@ -9,7 +9,7 @@ import pandas as pd
 
 from pose3d_lib.assignment import check_run
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.run_files import find_damage, is_finished
 from pose3d_lib.runs import DAMAGED_REMEDY, Run, read_progress, run_folder
 

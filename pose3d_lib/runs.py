@@ -27,12 +27,12 @@ import pandas as pd
 from pose3d_lib.assignment import build_lifters
 from pose3d_lib.common.paths import in_file_name, runs_dir
 from pose3d_lib.config import ADDED, RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.evaluation import ROOT_ERROR
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.run_files import HISTORY, PROGRESS, PROVENANCE, RESULT_FORMAT, WEIGHTS, find_damage, is_finished
-from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.weights import read_weights
 
 DAMAGED_REMEDY = (

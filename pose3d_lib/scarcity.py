@@ -10,14 +10,14 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.assignment import check_run
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.actions import ALL, check_name
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import AsList, Name, Names
 from pose3d_lib.losses import BONES, PROJECTION
 from pose3d_lib.settings import PRESETS, Seeds, Settings, UnitEpochs
-from pose3d_lib.sources.spec import AsList, Name, Names
 from pose3d_lib.study import paper_actions
 from pose3d_lib.sweep_settings import SweepSettings
 

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 
+from pose3d_lib.data.spec import AsList, DataSpec
 from pose3d_lib.model import receptive_field
 from pose3d_lib.precision import fastest_precision
-from pose3d_lib.sources.spec import AsList, DataSpec
 
 PRESETS: dict[str, dict] = {
     "default": {},

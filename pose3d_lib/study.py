@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
-from pose3d_lib.actions import ALL, check_name
 from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.actions import ALL, check_name
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import AsList, Names, split_list
 from pose3d_lib.settings import PRESETS, Seeds, Settings, UnitEpochs
-from pose3d_lib.sources.spec import AsList, Names, split_list
 from pose3d_lib.sweep_settings import SweepSettings
 
 PAPER_ACTIONS = ("Eating", "Sitting")

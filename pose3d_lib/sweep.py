@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.holders import read_holder
 from pose3d_lib.kernels import SweepFailed, execute_training
 from pose3d_lib.leases import LEASE, LeaseWatch

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.comparison import Comparison, take_cell
+from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.evaluation import METRICS, named
 from pose3d_lib.runs import Run
 from pose3d_lib.study import Condition

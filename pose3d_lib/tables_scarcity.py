@@ -7,10 +7,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.actions import ALL
 from pose3d_lib.comparison import find_own, take_cell
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.actions import ALL
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, named
 from pose3d_lib.runs import Run
 from pose3d_lib.scarcity import ScarcityConfig, plan_scarcity

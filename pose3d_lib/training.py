@@ -12,7 +12,7 @@ from pose3d_lib.budget import bn_momentum, learning_rate
 from pose3d_lib.checkpoints import NEW_START, Checkpoint
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import evaluate, frame_wise, per_action
 from pose3d_lib.history import HistoryRow, Stopwatch, Trained
 from pose3d_lib.losses import PROJECTION

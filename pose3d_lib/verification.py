@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, evaluate_lifters
 from pose3d_lib.inventory import look_at
 from pose3d_lib.lifters import Lifters

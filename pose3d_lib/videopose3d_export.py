@@ -15,10 +15,10 @@ from pose3d_lib.card_text import card_markdown
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import make_folder
+from pose3d_lib.data.skeleton import HUMANEVA_15, HUMANEVA_20
+from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_SUBJECTS
 from pose3d_lib.model_card import ModelCard, TrainedModel
 from pose3d_lib.model_files import SUFFIX, save_model
-from pose3d_lib.skeleton import HUMANEVA_15, HUMANEVA_20
-from pose3d_lib.sources.videopose3d.sets import HUMANEVA_SUBJECTS
 from pose3d_lib.videopose3d_import import EPOCH, POSE, RATE, TRAJECTORY
 from pose3d_lib.videopose3d_import import SUFFIX as BIN
 from pose3d_lib.videopose3d_names import to_state

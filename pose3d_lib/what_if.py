@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from pose3d_lib.data.sources.downsampling import thin
 from pose3d_lib.lifted import Lifted, lift, spread
 from pose3d_lib.predicting import Task
-from pose3d_lib.sources.downsampling import thin
 
 CLIPS = 12
 """Of the task's, spread over all of them; more would make the table slow."""

@@ -12,12 +12,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pose3d_lib.cameras import mirror_intrinsics, screen_intrinsics
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.cameras import mirror_intrinsics, screen_intrinsics
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import ROOT, Skeleton
 from pose3d_lib.model import padding, receptive_field
 from pose3d_lib.padded_clips import gather_targets, gather_trajectory, pad_clips
-from pose3d_lib.skeleton import ROOT, Skeleton
 
 MOST_NAMED = 3
 """Clips of a batch that its description names."""

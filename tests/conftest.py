@@ -11,11 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from pose3d_lib import report
-from pose3d_lib.cameras import Camera
-from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.skeleton import COCO_17, H36M_17
-from pose3d_lib.sources import open_dataset
-from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.data.cameras import Camera
+from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.data.open import open_dataset
+from pose3d_lib.data.skeleton import COCO_17, H36M_17
+from pose3d_lib.data.spec import DataSpec
 from tests.helpers.console import Called, make_console
 
 

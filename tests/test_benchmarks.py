@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, evaluate
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.metrics import mpjpe

@@ -23,7 +23,7 @@ from pose3d_lib import sweep
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.kernels import NotebookFailed
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config, parameters_of

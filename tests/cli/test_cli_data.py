@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose3d_lib.sources import catalogue, fetch
+from pose3d_lib.data import catalogue
+from pose3d_lib.data.sources import fetch
 from tests.helpers.console import Called
 from tests.helpers.source_files import few_clips, write_bvh, write_plain_motion
 

@@ -21,7 +21,7 @@ from pose3d_lib import run_summary, verification
 from pose3d_lib.cli_runs import runs as group
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.inventory import look_at
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.sources import zips
-from pose3d_lib.sources.human36m import archives
-from pose3d_lib.sources.human36m.archives import is_archive, list_names, stream_files
+from pose3d_lib.data.sources.human36m import archives
+from pose3d_lib.data.sources.human36m.archives import is_archive, list_names, stream_files
+from pose3d_lib.data.untrusted import zips
 
 CONTENT = {"a/one.txt": b"first", "a/two.txt": b"", "b/three.bin": bytes(range(256)) * 300, "b/grün 1.txt": b"x"}
 WAYS = ("zip", "stored.zip", "tgz", "tar.gz", "tar")

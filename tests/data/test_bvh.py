@@ -11,18 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose3d_lib.cameras import view
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor import Finding, check_dataset
-from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources import bvh, open_dataset
-from pose3d_lib.sources.bvh.file import parse_bvh
-from pose3d_lib.sources.bvh.joints import shipped_mappings
-from pose3d_lib.sources.bvh.motion import leg_lengths, read_motion, resample
-from pose3d_lib.sources.bvh.names import match, name_files
-from pose3d_lib.sources.placing import NEAREST, cut_to_fit, nearest_depth
-from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.data.cameras import view
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.doctor import Finding, check_dataset
+from pose3d_lib.data.open import open_dataset
+from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.sources import bvh
+from pose3d_lib.data.sources.bvh.file import parse_bvh
+from pose3d_lib.data.sources.bvh.joints import shipped_mappings
+from pose3d_lib.data.sources.bvh.motion import leg_lengths, read_motion, resample
+from pose3d_lib.data.sources.bvh.names import match, name_files
+from pose3d_lib.data.sources.placing import NEAREST, cut_to_fit, nearest_depth
+from pose3d_lib.data.spec import DataSpec
 from tests.helpers.bvh_texts import ANKLE_HEIGHT, PERSON, ROOT_CHANNELS, TURNS, bvh_text, walk, write_person
 
 INDEX = H36M_17.index
@@ -598,8 +599,8 @@ def test_a_script_without_a_guarded_main_opens_a_large_folder(tmp_path: Path) ->
     with (folder / "walk_ann_1.bvh").open("a") as file:
         file.write(" " * (41 << 20))  # as many bytes as an hour of motion has, read in no time
     (tmp_path / "script.py").write_text(
-        "from pose3d_lib.sources import open_dataset\n"
-        "from pose3d_lib.sources.spec import DataSpec\n"
+        "from pose3d_lib.data.open import open_dataset\n"
+        "from pose3d_lib.data.spec import DataSpec\n"
         f"print(len(open_dataset(DataSpec(dataset={str(folder)!r}, pattern={PATTERN!r})).clips))\n"
     )
     done = subprocess.run(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.sources.bvh.file import parse_bvh, read_bvh, read_hierarchy
-from pose3d_lib.sources.bvh.kinematics import joint_positions, without_zero_positions
+from pose3d_lib.data.sources.bvh.file import parse_bvh, read_bvh, read_hierarchy
+from pose3d_lib.data.sources.bvh.kinematics import joint_positions, without_zero_positions
 from tests.helpers.bvh_texts import PERSON, Joint, bvh_text, in_file_order, walk
 
 ARM = """HIERARCHY

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources.bvh.joints import find_mapping, plain_name, read_mapping, shipped_mappings, weight_matrix
+from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.sources.bvh.joints import find_mapping, plain_name, read_mapping, shipped_mappings, weight_matrix
 
 ARMS_AND_LEGS = [
     side + joint

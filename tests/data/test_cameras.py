@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from pose3d_lib.cameras import (
+from pose3d_lib.data.cameras import (
     Camera,
     camera_to_world,
     h36m_cameras,

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.sources import bvh, catalogue
-from pose3d_lib.sources.bvh import parse_units
-from pose3d_lib.sources.bvh.joints import shipped_mappings
-from pose3d_lib.sources.bvh.names import match
-from pose3d_lib.sources.catalogue import collections, find_entry, read_collection, terms_of
-from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.data import catalogue
+from pose3d_lib.data.catalogue import collections, find_entry, read_collection, terms_of
+from pose3d_lib.data.sources import bvh
+from pose3d_lib.data.sources.bvh import parse_units
+from pose3d_lib.data.sources.bvh.joints import shipped_mappings
+from pose3d_lib.data.sources.bvh.names import match
+from pose3d_lib.data.spec import DataSpec
 
 NAMES = ("bandai-namco-2", "bandai-namco-1", "cmu")
 

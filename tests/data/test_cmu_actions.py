@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.sources.fetch import cmu_actions
-from pose3d_lib.sources.fetch.cmu_actions import NAMED, PLAIN, name_action, name_takes, read_index, write_takes
+from pose3d_lib.data.sources.fetch import cmu_actions
+from pose3d_lib.data.sources.fetch.cmu_actions import NAMED, PLAIN, name_action, name_takes, read_index, write_takes
 
 INDEX = """A made-up index
   with prose in front, version 1.00

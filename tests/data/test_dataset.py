@@ -13,11 +13,11 @@ import pytest
 from safetensors.numpy import save_file
 from scipy.spatial.transform import Rotation
 
-from pose3d_lib.cameras import Camera, h36m_cameras
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.dataset_file import load_dataset, save_dataset
-from pose3d_lib.skeleton import COCO_17, H36M_17
+from pose3d_lib.data.cameras import Camera, h36m_cameras
+from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.data.dataset_file import load_dataset, save_dataset
+from pose3d_lib.data.skeleton import COCO_17, H36M_17
 
 # subject, action, take, camera, frames, labelled
 CLIPS = [
@@ -212,7 +212,7 @@ def test_a_save_that_fails_halfway_leaves_no_file(tmp_path: Path, monkeypatch: p
         Path(path).write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr("pose3d_lib.dataset_file.save_file", fail)
+    monkeypatch.setattr("pose3d_lib.data.dataset_file.save_file", fail)
     with pytest.raises(InputError, match="disk full"):
         saved(make_dataset(), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -236,7 +236,7 @@ def test_the_file_gets_its_name_only_when_it_is_whole(tmp_path: Path, monkeypatc
         save_file(*args, **kwargs)
         there.append(path.exists())
 
-    monkeypatch.setattr("pose3d_lib.dataset_file.save_file", watch)
+    monkeypatch.setattr("pose3d_lib.data.dataset_file.save_file", watch)
     save_dataset(make_dataset(), path)
     assert there == [False, False]
     assert [file.name for file in tmp_path.iterdir()] == [path.name]

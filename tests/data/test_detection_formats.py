@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.skeleton import COCO_17, H36M_17
-from pose3d_lib.sources.detections import json_files as detection_json
-from pose3d_lib.sources.detections import read_detections
-from pose3d_lib.sources.detections import tables as detection_tables
-from pose3d_lib.sources.detections.formats import list_sources, read_videos, recognise_detections
-from pose3d_lib.sources.detections.layouts import LAYOUTS
-from pose3d_lib.sources.detections.records import Video
+from pose3d_lib.data.skeleton import COCO_17, H36M_17
+from pose3d_lib.data.sources.detections import json_files as detection_json
+from pose3d_lib.data.sources.detections import read_detections
+from pose3d_lib.data.sources.detections import tables as detection_tables
+from pose3d_lib.data.sources.detections.formats import list_sources, read_videos, recognise_detections
+from pose3d_lib.data.sources.detections.layouts import LAYOUTS
+from pose3d_lib.data.sources.detections.records import Video
 from tests.helpers import detection_files as files
 
 WALK = files.walk()

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib.cameras import h36m_cameras
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor import (
+from pose3d_lib.data.cameras import h36m_cameras
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.doctor import (
     Checkup,
     Finding,
     _without_explained,
@@ -25,17 +25,18 @@ from pose3d_lib.doctor import (
     measures,
     summary_table,
 )
-from pose3d_lib.doctor.checks import CHECKS, ERROR, NOTE, WARNING
-from pose3d_lib.doctor.keypoints import shared_joints
-from pose3d_lib.doctor.measures import longest_run, side_exchanges
-from pose3d_lib.doctor.motion import measure_motion, measure_place, step_rate
-from pose3d_lib.skeleton import COCO_17, H36M_17, Skeleton
-from pose3d_lib.sources import COMMON, bvh, detections, human36m, plain_motion, synthetic, videopose3d
-from pose3d_lib.sources.filming import Take, film
-from pose3d_lib.sources.plain_motion import read_plain_motion
-from pose3d_lib.sources.spec import DataSpec
-from pose3d_lib.sources.synthetic.body import make_body
-from pose3d_lib.sources.synthetic.motion import make_motion, mirror
+from pose3d_lib.data.doctor.checks import CHECKS, ERROR, NOTE, WARNING
+from pose3d_lib.data.doctor.keypoints import shared_joints
+from pose3d_lib.data.doctor.measures import longest_run, side_exchanges
+from pose3d_lib.data.doctor.motion import measure_motion, measure_place, step_rate
+from pose3d_lib.data.open import COMMON
+from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
+from pose3d_lib.data.sources import bvh, detections, human36m, plain_motion, synthetic, videopose3d
+from pose3d_lib.data.sources.filming import Take, film
+from pose3d_lib.data.sources.plain_motion import read_plain_motion
+from pose3d_lib.data.sources.synthetic.body import make_body
+from pose3d_lib.data.sources.synthetic.motion import make_motion, mirror
+from pose3d_lib.data.spec import DataSpec
 
 FPS, FRAMES = 50.0, 120
 KEYS = [

@@ -12,17 +12,17 @@ from matplotlib.figure import Figure
 from pose3d_lib import data_report, report
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor import check_dataset
-from pose3d_lib.export import export_videopose3d
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.doctor import check_dataset
+from pose3d_lib.data.open import open_dataset, prepared_path
+from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.model_card import licence_of
 from pose3d_lib.model_files import save_model
 from pose3d_lib.parameters import check_data, make_config, parameters_of
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.predicting import plan_task, write_all
-from pose3d_lib.sources import open_dataset, prepared_path
-from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig, plan_study
 from tests.helpers.made_up_models import made_up_model
 from tests.helpers.source_files import WRITERS, Parameters
@@ -183,7 +183,7 @@ def test_what_notebooks_leave_empty_is_left_to_the_description(tmp_path: Path) -
 
 def test_a_mapping_that_a_description_names_lies_beside_it(tmp_path: Path) -> None:
     parameters = WRITERS["a description"](tmp_path, None)
-    shipped = (files("pose3d_lib") / "data" / "bvh_joints.toml").read_text(encoding="utf-8")
+    shipped = (files("pose3d_lib.data.sources.bvh") / "joints.toml").read_text(encoding="utf-8")
     own = "[mine]" + shipped.partition("[100style]")[2].partition("\n[")[0]
     (tmp_path / "joints.toml").write_text(own, encoding="utf-8")
     with (tmp_path / "mine.toml").open("a", encoding="utf-8") as file:

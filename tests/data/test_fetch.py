@@ -17,10 +17,11 @@ import pytest
 from rich.console import Console
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.sources import catalogue, zips
-from pose3d_lib.sources.catalogue import RECORD, Collection, read_collection
-from pose3d_lib.sources.fetch import archive, fetch, show_bar, transfer
-from pose3d_lib.sources.fetch.transfer import CHUNK
+from pose3d_lib.data import catalogue
+from pose3d_lib.data.catalogue import RECORD, Collection, read_collection
+from pose3d_lib.data.sources.fetch import archive, fetch, show_bar, transfer
+from pose3d_lib.data.sources.fetch.transfer import CHUNK
+from pose3d_lib.data.untrusted import zips
 
 INSIDE = "walks-abc/dataset/one/"
 MOTION = b"HIERARCHY\n" + bytes(range(256)) * 200
@@ -534,8 +535,8 @@ def test_two_fetches_at_once_download_once(offer, shop: Shop, root: Path, said: 
 
 KILLED = """
 import json, os, sys
-from pose3d_lib.sources import catalogue
-from pose3d_lib.sources.fetch import fetch
+from pose3d_lib.data import catalogue
+from pose3d_lib.data.sources.fetch import fetch
 known = catalogue.read_collection("walks", json.loads(sys.argv[1]))
 catalogue.collections = lambda: {"walks": known}
 fetch("walks", bar=lambda what, done, total: os._exit(9) if (what, done) == ("unpacking", 2) else None)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from pose3d_lib.cameras import h36m_cameras
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.sources import filming
-from pose3d_lib.sources.filming import GT, SIMULATED, Take, check_in_front, film, one_thread
+from pose3d_lib.data.cameras import h36m_cameras
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.sources import filming
+from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, check_in_front, film, one_thread
 
 CAMERAS = {"S1": h36m_cameras()["S1"], "S9": h36m_cameras()["S9"][1:3]}
 

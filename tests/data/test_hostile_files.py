@@ -13,11 +13,11 @@ import pytest
 
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.paths import notebooks_dir
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.open import PACKAGE, list_actions, open_dataset
+from pose3d_lib.data.spec import DataSpec
+from pose3d_lib.data.untrusted.client import read_npz_key
 from pose3d_lib.parameters import make_config
-from pose3d_lib.sources import PACKAGE, list_actions, open_dataset
-from pose3d_lib.sources.spec import DataSpec
-from pose3d_lib.untrusted.client import read_npz_key
 from tests.helpers.bvh_texts import write_person
 from tests.helpers.detection_files import walk, write_custom, write_openpose
 from tests.helpers.hostile_files import CASES, motion, write_npz, zeros
@@ -163,7 +163,7 @@ HARMLESS = ("dump", "dumps", "Pickler", "UnpicklingError")
 """Of the module pickle: what makes a file for others, and what its readers raise."""
 
 OWN_PROCESSES = "pose3d_lib/processes.py".replace("/", os.sep)
-RESTRICTED = "pose3d_lib/untrusted/pickles.py".replace("/", os.sep)
+RESTRICTED = "pose3d_lib/data/untrusted/pickles.py".replace("/", os.sep)
 """The one module that unpickles, and knows no function of a file's."""
 
 
@@ -224,7 +224,7 @@ def test_no_code_of_the_project_can_run_what_a_file_holds(name: str) -> None:
 
 
 def test_the_scan_sees_the_package_and_the_notebooks() -> None:
-    assert "pose3d_lib/dataset.py".replace("/", os.sep) in SOURCES
+    assert "pose3d_lib/data/dataset.py".replace("/", os.sep) in SOURCES
     assert sum(name.endswith(".ipynb") for name in SOURCES) >= 3
 
 

@@ -18,18 +18,18 @@ import pandas as pd
 import pytest
 import scipy.io
 
-from pose3d_lib.actions import H36M_ACTIONS
-from pose3d_lib.cameras import Camera, h36m_cameras
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.export import export_videopose3d
-from pose3d_lib.skeleton import H36M_17_OF_32
-from pose3d_lib.sources import human36m, human36m_facts
-from pose3d_lib.sources.human36m import find, list_actions, read_originals, recognise
-from pose3d_lib.sources.human36m.takes import read_take
-from pose3d_lib.sources.spec import DataSpec
-from pose3d_lib.sources.videopose3d import read_set
-from pose3d_lib.untrusted import client
+from pose3d_lib.data.actions import H36M_ACTIONS
+from pose3d_lib.data.cameras import Camera, h36m_cameras
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import H36M_17_OF_32
+from pose3d_lib.data.sources import human36m, human36m_facts
+from pose3d_lib.data.sources.human36m import find, list_actions, read_originals, recognise
+from pose3d_lib.data.sources.human36m.takes import read_take
+from pose3d_lib.data.sources.videopose3d import read_set
+from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
+from pose3d_lib.data.spec import DataSpec
+from pose3d_lib.data.untrusted import client
 
 
 @pytest.fixture(autouse=True)

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from pose3d_lib.cameras import camera_to_world, humaneva_cameras, world_to_camera
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.cameras import camera_to_world, humaneva_cameras, world_to_camera
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.open import open_dataset
+from pose3d_lib.data.skeleton import COCO_17, HUMANEVA_15, HUMANEVA_20
+from pose3d_lib.data.sources.videopose3d import find_files, list_actions, read_set
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.drawings import draw_3d, draw_cameras
 from pose3d_lib.evaluation import evaluate
 from pose3d_lib.prediction import predict
-from pose3d_lib.skeleton import COCO_17, HUMANEVA_15, HUMANEVA_20
-from pose3d_lib.sources import open_dataset
-from pose3d_lib.sources.spec import DataSpec
-from pose3d_lib.sources.videopose3d import find_files, list_actions, read_set
 from pose3d_lib.training import train
 
 SKELETONS = {"humaneva15": HUMANEVA_15, "humaneva20": HUMANEVA_20}

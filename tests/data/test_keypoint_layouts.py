@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.skeleton import COCO_17, H36M_17
-from pose3d_lib.sources.detections.layouts import (
+from pose3d_lib.data.skeleton import COCO_17, H36M_17
+from pose3d_lib.data.sources.detections.layouts import (
     HEAD_REACH,
     LAYOUTS,
     OF_COUNT,
@@ -16,7 +16,7 @@ from pose3d_lib.sources.detections.layouts import (
     match_names,
     to_h36m,
 )
-from pose3d_lib.sources.synthetic.body import make_body
+from pose3d_lib.data.sources.synthetic.body import make_body
 from tests.helpers import detection_files as files
 
 WALK = files.walk(3)

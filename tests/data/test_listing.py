@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pose3d_lib.sources.catalogue import RECORD, collections
-from pose3d_lib.sources.listing import list_named
+from pose3d_lib.data.catalogue import RECORD, collections
+from pose3d_lib.data.listing import list_named
 
 
 @pytest.fixture

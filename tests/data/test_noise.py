@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pose3d_lib.noise import simulate_detections, simulate_scores
-from pose3d_lib.skeleton import H36M_17
+from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.sources.noise import simulate_detections, simulate_scores
 
 SIGMA = {"Hip": 4, "Head": 5, "LKnee": 5, "LFoot": 7, "RElbow": 7, "RWrist": 9}
 """Pixels, of a person 450 pixels tall."""

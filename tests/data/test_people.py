@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.sources.detections import people
-from pose3d_lib.sources.detections.people import choose_person, fill_gaps, link
-from pose3d_lib.sources.detections.records import Person, Video, make_video
-from pose3d_lib.sources.missing import longest_gap
+from pose3d_lib.data.sources.detections import people
+from pose3d_lib.data.sources.detections.people import choose_person, fill_gaps, link
+from pose3d_lib.data.sources.detections.records import Person, Video, make_video
+from pose3d_lib.data.sources.missing import longest_gap
 from tests.helpers import detection_files as files
 
 LEFT, RIGHT = files.walk(20, at=(150, 200)), files.walk(20, at=(700, 200))[::-1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose3d_lib.sources.placing import NEAREST, OUTSIDE, centred, cut_to_fit, nearest_depth, share_outside
+from pose3d_lib.data.sources.placing import NEAREST, OUTSIDE, centred, cut_to_fit, nearest_depth, share_outside
 
 FPS = 30
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from pose3d_lib.cameras import Camera, camera_to_world, h36m_cameras
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.sources.plain_motion import list_takes, read_plain_motion
+from pose3d_lib.data.cameras import Camera, camera_to_world, h36m_cameras
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.sources.plain_motion import list_takes, read_plain_motion
 
 
 def motion(frames: int = 5, *, seed: int = 0) -> np.ndarray:

@@ -15,18 +15,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose3d_lib import dataset, dataset_file, sources
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset_file import load_dataset
-from pose3d_lib.sources import open_dataset, prepared_path
-from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.data import dataset, dataset_file
+from pose3d_lib.data import open as sources
+from pose3d_lib.data.dataset_file import load_dataset
+from pose3d_lib.data.open import open_dataset, prepared_path
+from pose3d_lib.data.spec import DataSpec
 from tests.helpers.hostile_files import motion, write_npz
 
 FRAMES = 600
 
 NURSERY = """
 import json, os, signal, sys, traceback
-from pose3d_lib import dataset_file, sources
+from pose3d_lib.data import dataset_file, open as sources
 for line in sys.stdin:
     job = json.loads(line)
     child = os.fork()

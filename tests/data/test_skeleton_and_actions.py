@@ -5,9 +5,18 @@ import re
 
 import pytest
 
-from pose3d_lib.actions import ALL, H36M_ACTIONS, SYNONYMS, canonical_action, check_name, nearest, split_take
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.skeleton import COCO_17, H36M_17, H36M_17_OF_32, H36M_32, HUMANEVA_15, HUMANEVA_20, MPII_16, Skeleton
+from pose3d_lib.data.actions import ALL, H36M_ACTIONS, SYNONYMS, canonical_action, check_name, nearest, split_take
+from pose3d_lib.data.skeleton import (
+    COCO_17,
+    H36M_17,
+    H36M_17_OF_32,
+    H36M_32,
+    HUMANEVA_15,
+    HUMANEVA_20,
+    MPII_16,
+    Skeleton,
+)
 
 COUNTS = {H36M_17: 17, H36M_32: 32, HUMANEVA_15: 15, HUMANEVA_20: 20, MPII_16: 16, COCO_17: 17}
 LAYOUTS = pytest.mark.parametrize("layout", COUNTS, ids=lambda layout: layout.name)

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from pose3d_lib import sources
-from pose3d_lib.actions import H36M_ACTIONS
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.dataset_file import save_dataset
-from pose3d_lib.sources import list_actions, open_dataset, prepared_path, synthetic
-from pose3d_lib.sources.spec import DataSpec
-from pose3d_lib.sources.synthetic import make_synthetic, take_frames
-from pose3d_lib.sources.synthetic.body import make_body
+from pose3d_lib.data import open as sources
+from pose3d_lib.data.actions import H36M_ACTIONS
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.dataset_file import save_dataset
+from pose3d_lib.data.open import list_actions, open_dataset, prepared_path
+from pose3d_lib.data.sources import synthetic
+from pose3d_lib.data.sources.synthetic import make_synthetic, take_frames
+from pose3d_lib.data.sources.synthetic.body import make_body
+from pose3d_lib.data.spec import DataSpec
 
 SUBJECTS = ["S1", "S5", "S6", "S7", "S8", "S9", "S11"]
 
@@ -168,10 +169,10 @@ def test_a_changed_source_file_is_prepared_again(tmp_path) -> None:
         "sources/filming.py",
         "actions.py",
         "cameras.py",
-        "noise.py",
+        "sources/noise.py",
         "dataset.py",
         "skeleton.py",
-        "data/h36m_cameras.json",
+        "h36m_cameras.json",
     ],
 )
 def test_other_code_or_another_calibration_is_another_file(module, tmp_path, monkeypatch) -> None:

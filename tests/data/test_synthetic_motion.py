@@ -5,13 +5,13 @@ import time
 import numpy as np
 import pytest
 
-from pose3d_lib import kinematics
-from pose3d_lib.actions import H36M_ACTIONS
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.skeleton import H36M_17
-from pose3d_lib.sources.synthetic.body import make_body, rotation, two_bones
-from pose3d_lib.sources.synthetic.motion import make_motion, mirror
-from pose3d_lib.sources.synthetic.timing import below, blend, smooth, smooth_noise
+from pose3d_lib.data.actions import H36M_ACTIONS
+from pose3d_lib.data.doctor import kinematics
+from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.sources.synthetic.body import make_body, rotation, two_bones
+from pose3d_lib.data.sources.synthetic.motion import make_motion, mirror
+from pose3d_lib.data.sources.synthetic.timing import below, blend, smooth, smooth_noise
 
 FPS = 50.0
 SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")

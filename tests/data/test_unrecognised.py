@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.sources import list_actions
-from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.data.open import list_actions
+from pose3d_lib.data.spec import DataSpec
 
 
 def npz(**arrays: np.ndarray) -> bytes:

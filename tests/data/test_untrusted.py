@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.untrusted import client
-from pose3d_lib.untrusted.client import list_npz_keys, read_npz_key, read_torch_file
+from pose3d_lib.data.untrusted import client
+from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key, read_torch_file
 from tests.helpers.hostile_files import objects, write_npz
 
 ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
@@ -192,13 +192,13 @@ def test_arrays_are_read_only_and_outlive_the_process_and_the_next_file(good: Pa
 
 SCRIPT = """
 import sys, pathlib
-from pose3d_lib.untrusted import client
+from pose3d_lib.data.untrusted import client
 print(client.read_npz_key(pathlib.Path(sys.argv[1]), "numbers").sum())
 print(client._reader._process.pid, client._reader._folder, flush=True)
 """
 DAEMON = """
 import multiprocessing, pathlib, sys
-from pose3d_lib.untrusted.client import read_npz_key
+from pose3d_lib.data.untrusted.client import read_npz_key
 read_npz_key(pathlib.Path(sys.argv[1]), "numbers")
 def work(path):
     return int(read_npz_key(pathlib.Path(path), "numbers").sum())

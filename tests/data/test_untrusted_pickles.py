@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.untrusted.client import list_npz_keys, read_npz_key
+from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
 
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
 NDARRAY = b"cnumpy\nndarray\n"
@@ -178,7 +178,7 @@ def test_a_file_cannot_have_code_run(tmp_path: Path, kind: type[Touch]) -> None:
         ("numpy._core.multiarray", "frombuffer"),
         ("numpy.core", "multiarray.scalar"),
         ("numpy.core._internal", "_convert_to_stringdtype_kwargs"),
-        ("pose3d_lib.untrusted.pickles", "_array"),
+        ("pose3d_lib.data.untrusted.pickles", "_array"),
     ],
 )
 @pytest.mark.parametrize("stacked", [False, True])

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from pose3d_lib.actions import H36M_ACTIONS
-from pose3d_lib.cameras import h36m_cameras, project
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.dataset_file import load_dataset, save_dataset
-from pose3d_lib.skeleton import COCO_17, H36M_17, H36M_17_OF_32, MPII_16
-from pose3d_lib.sources.spec import DataSpec
-from pose3d_lib.sources.videopose3d import choose_set, find, find_files, list_actions, read, read_set, recognise
-from pose3d_lib.sources.videopose3d.sets import DESCRIPTION
+from pose3d_lib.data.actions import H36M_ACTIONS
+from pose3d_lib.data.cameras import h36m_cameras, project
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.dataset_file import load_dataset, save_dataset
+from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, MPII_16
+from pose3d_lib.data.sources.videopose3d import choose_set, find, find_files, list_actions, read, read_set, recognise
+from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION
+from pose3d_lib.data.spec import DataSpec
 
 H36M_SYMMETRY = [[4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]]
 MPII_SYMMETRY = [[3, 4, 5, 13, 14, 15], [2, 1, 0, 12, 11, 10]]

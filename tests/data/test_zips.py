@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.sources import zips
-from pose3d_lib.sources.zips import check_member, open_zip
+from pose3d_lib.data.untrusted import zips
+from pose3d_lib.data.untrusted.zips import check_member, open_zip
 
 
 def write(path: Path, *names: str, method: int = zipfile.ZIP_DEFLATED) -> Path:

@@ -10,9 +10,9 @@ from pathlib import Path
 import atheris
 import numpy as np
 
-with atheris.instrument_imports(include=["pose3d_lib.sources.bvh.file"]):
+with atheris.instrument_imports(include=["pose3d_lib.data.sources.bvh.file"]):
     from pose3d_lib.common.errors import InputError
-    from pose3d_lib.sources.bvh.file import parse_bvh
+    from pose3d_lib.data.sources.bvh.file import parse_bvh
 
 TURNS = "Zrotation Xrotation Yrotation"
 HIPS = f"HIERARCHY\nROOT Hips\n{{\n OFFSET 0 0 0\n CHANNELS 6 Xposition Yposition Zposition {TURNS}\n"

@@ -12,9 +12,9 @@ from pathlib import Path
 import atheris
 import numpy as np
 
-with atheris.instrument_imports(include=["pose3d_lib.untrusted"]):
-    from pose3d_lib.untrusted.answers import Writer
-    from pose3d_lib.untrusted.pickles import read_objects
+with atheris.instrument_imports(include=["pose3d_lib.data.untrusted"]):
+    from pose3d_lib.data.untrusted.answers import Writer
+    from pose3d_lib.data.untrusted.pickles import read_objects
 
 HARMFUL = (
     "os.",

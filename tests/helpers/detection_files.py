@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.skeleton import COCO_17, H36M_17
-from pose3d_lib.sources.detections.layouts import LAYOUTS
+from pose3d_lib.data.skeleton import COCO_17, H36M_17
+from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 
 SIZE = (1000, 800)
 

@@ -26,10 +26,10 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.open import open_dataset, prepared_path
+from pose3d_lib.data.skeleton import COCO_17
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.parameters import make_config
-from pose3d_lib.skeleton import COCO_17
-from pose3d_lib.sources import open_dataset, prepared_path
-from pose3d_lib.sources.spec import DataSpec
 from tests.data.test_human36m import file_of, make_cdf, make_h5, make_mat, make_old_cdf, recording
 from tests.data.test_human36m import write as write_originals
 from tests.helpers.bvh_texts import PERSON, bvh_text, walk, write_person
@@ -844,7 +844,7 @@ def offer_all(root: Path, cases: dict[str, Callable[[Path, Path], Offer]]) -> It
     An audit hook sees what this process starts, the canary what the reader does.
     """
     events: list[str] = []
-    reader = "pose3d_lib.untrusted.reader"  # which is started again when a file has ended it
+    reader = "pose3d_lib.data.untrusted.reader"  # which is started again when a file has ended it
     sys.addaudithook(
         lambda event, given: events.append(event) if event.startswith(HARMFUL) and reader not in str(given) else None
     )

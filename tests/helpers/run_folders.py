@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, joint_columns
 from pose3d_lib.parameters import make_config
 from pose3d_lib.run_files import RESULT_FORMAT

@@ -7,9 +7,9 @@ from pathlib import Path
 import cdflib
 import numpy as np
 
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.export import export_videopose3d
-from pose3d_lib.skeleton import H36M_17_OF_32
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import H36M_17_OF_32
+from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from tests.data.test_humaneva import written
 from tests.helpers.bvh_texts import write_person
 from tests.helpers.detection_files import walk, write_openpose

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pose3d_lib import prediction
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.evaluation import (
     METRICS,
     ROOT_ERROR,
@@ -25,7 +26,6 @@ from pose3d_lib.evaluation import (
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.model import TemporalLifter
 from pose3d_lib.prediction import predict, predict_trajectory
-from pose3d_lib.skeleton import H36M_17
 
 ROWS = [
     ("S1", "Walking", "0", 0, 6),

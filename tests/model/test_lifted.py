@@ -10,12 +10,12 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from pose3d_lib.cameras import Camera, h36m_cameras, normalize_screen
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.cameras import Camera, h36m_cameras, normalize_screen
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import COCO_17, HUMANEVA_15
 from pose3d_lib.lifted import LiftedClip, lift, spread
 from pose3d_lib.model_card import TrainedModel
-from pose3d_lib.skeleton import COCO_17, HUMANEVA_15
 from tests.helpers.made_up_models import made_up_model
 
 ROWS = [("S1", "Walking", "0", 0, 6), ("S9", "Walking", "0", 0, 12), ("S9", "Sitting", "a", 1, 31)]

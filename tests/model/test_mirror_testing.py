@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, evaluate_lifters, summarise
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config

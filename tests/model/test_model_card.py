@@ -10,7 +10,8 @@ from pose3d_lib.card_parts import ActionErrors, Errors, Means, Network, Training
 from pose3d_lib.card_text import card_markdown, describe_card, tell_settings
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import COCO_17, H36M_17, HUMANEVA_15
 from pose3d_lib.model_card import (
     ModelCard,
     build_networks,
@@ -20,7 +21,6 @@ from pose3d_lib.model_card import (
     network_of,
     parse_card,
 )
-from pose3d_lib.skeleton import COCO_17, H36M_17, HUMANEVA_15
 
 ROWS = [("S1", "Eating", "0", 0, 9), ("S9", "Eating", "0", 1, 5)]
 

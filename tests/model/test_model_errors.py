@@ -15,7 +15,8 @@ import torch
 from pose3d_lib.cli_evaluate import data_for
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.evaluation import METRICS, ROOT_ERROR, evaluate_lifters
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model_card import TrainedModel, build_networks
@@ -23,7 +24,6 @@ from pose3d_lib.model_errors import check_measurable, choose_clips, errors_by, m
 from pose3d_lib.model_files import open_model, save_model
 from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import Run
-from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.videopose3d_import import import_checkpoint
 from tests.helpers import detection_files
 from tests.helpers.console import Called

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from pose3d_lib import poses_files
-from pose3d_lib.cameras import Camera
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.cameras import Camera
+from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.lifted import Lifted, lift
 from pose3d_lib.poses_files import WRITERS, write_poses
 from pose3d_lib.predict_config import FORMATS
-from pose3d_lib.skeleton import H36M_17
 from tests.helpers.made_up_models import made_up_model
 
 ROWS = [("S9", "Walking", "0", 0, 6), ("S9", "Sitting", "1", 1, 1), ("S1", "Eating", "0", 1, 12)]

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.untrusted.client import read_torch_file
+from pose3d_lib.data.untrusted.client import read_torch_file
 from pose3d_lib.videopose3d_import import import_checkpoint
 from tests.helpers.published_network import published_network, write_checkpoint
 
@@ -215,7 +215,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             write(folder / f"{name}, {'legacy' if legacy else 'zip'}.bin", pickled, legacy=legacy)
     code = (
         "import sys; from pathlib import Path; from pose3d_lib.common.errors import InputError\n"
-        "from pose3d_lib.untrusted import client\n"
+        "from pose3d_lib.data.untrusted import client\n"
         "from pose3d_lib.videopose3d_import import import_checkpoint\n"
         "client.PROCESSOR_SECONDS = 1\n"
         "for path in sorted(Path(sys.argv[1]).iterdir()):\n"

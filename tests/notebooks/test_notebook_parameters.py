@@ -8,9 +8,9 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.notebook import read_parameters
 from pose3d_lib.parameters import Config
-from pose3d_lib.sources.spec import DataSpec
 from pose3d_lib.study import StudyConfig
 
 IMPORTS = "import pandas as pd\n\nfrom pose3d_lib.config import RunConfig"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 
-from pose3d_lib.actions import ACTION_BASED, ALL, H36M_ACTIONS, ORIGINAL
+from pose3d_lib.data.actions import ACTION_BASED, ALL, H36M_ACTIONS, ORIGINAL
+from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.figures import ARM_COLOURS
 from pose3d_lib.figures_beyond import (
     ARMS,
@@ -24,7 +25,6 @@ from pose3d_lib.figures_beyond import (
     draw_mixing,
     draw_transfer,
 )
-from pose3d_lib.skeleton import H36M_17
 from tests.helpers.figure_checks import check_printable, shown_texts
 
 TITLE = "Every model on every action, synthetic-small (synthetic data)"

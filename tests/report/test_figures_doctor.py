@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pose3d_lib import figures_doctor
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.doctor import Checkup, check_dataset
-from pose3d_lib.doctor.checks import CHECKS, ERROR, WARNING
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.doctor import Checkup, check_dataset
+from pose3d_lib.data.doctor.checks import CHECKS, ERROR, WARNING
 from tests.helpers.figure_checks import check_legible
 
 

@@ -15,8 +15,8 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pose3d_lib.actions import ACTION_BASED, H36M_ACTIONS, ORIGINAL
 from pose3d_lib.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, QUANTITIES, WHOLE
+from pose3d_lib.data.actions import ACTION_BASED, H36M_ACTIONS, ORIGINAL
 from pose3d_lib.figures import ARM_COLOURS
 from pose3d_lib.figures_attribution import draw_attribution, find_summands
 from pose3d_lib.figures_layout import COLOURS, MARKERS, wrap

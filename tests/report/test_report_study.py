@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from pose3d_lib import report, report_beyond, report_study
 from pose3d_lib.beyond import plan_beyond, study_runs
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.markup import to_markup
 from pose3d_lib.results import StudyResults, collect_study
 from pose3d_lib.study import plan_study

@@ -12,7 +12,7 @@ import distributed
 import pytest
 
 from pose3d_lib import clusters
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.runs import run_folder
 from tests.helpers import slurm_cluster
@@ -110,7 +110,7 @@ SWEEP = """
 import sys
 from tests.helpers.dask_cluster import RUNS, submit_runs
 from pose3d_lib import clusters
-from pose3d_lib.sources import open_dataset
+from pose3d_lib.data.open import open_dataset
 with clusters.open_executor(sys.argv[1]) as executor:
     for run in submit_runs(executor, open_dataset(RUNS[0].data), RUNS[:1]):
         run.result()

@@ -172,7 +172,7 @@ def test_a_folder_that_is_not_shared_is_recognised(tmp_path: Path, monkeypatch) 
 
 
 def test_any_change_of_the_code_changes_its_digest(tmp_path: Path, monkeypatch) -> None:
-    for name in ("pose3d_lib/workers.py", "pose3d_lib/sources/bvh.py", "notebooks/02_train.ipynb"):
+    for name in ("pose3d_lib/workers.py", "pose3d_lib/data/sources/bvh/__init__.py", "notebooks/02_train.ipynb"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("as it was")
     monkeypatch.setattr(workers, "__file__", str(tmp_path / "pose3d_lib/workers.py"))
@@ -183,7 +183,7 @@ def test_any_change_of_the_code_changes_its_digest(tmp_path: Path, monkeypatch) 
     assert workers.code_digest() in seen
     (tmp_path / "notebooks/02_train.ipynb").write_text("edited")
     seen.add(workers.code_digest())
-    (tmp_path / "pose3d_lib/sources/bvh.py").rename(tmp_path / "pose3d_lib/sources/csv.py")
+    (tmp_path / "pose3d_lib/data/sources/bvh/__init__.py").rename(tmp_path / "pose3d_lib/sources/csv.py")
     seen.add(workers.code_digest())
     assert len(seen) == 3
 

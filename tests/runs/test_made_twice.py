@@ -17,10 +17,10 @@ from pathlib import Path
 if sys.argv[3] == "later":
     taken, clock, local = [bytearray(size) for size in range(1, 100_000, 999)], time.time, time.localtime
     time.time, time.localtime = (lambda: clock() + 4e7), (lambda *_: local(clock() + 4e7))
-from pose3d_lib.export import export_videopose3d
+from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.model_files import open_model, save_model
-from pose3d_lib.sources import open_dataset
-from pose3d_lib.sources.spec import DataSpec
+from pose3d_lib.data.open import open_dataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.videopose3d_export import export_model
 
 theirs, folder = map(Path, sys.argv[1:3])

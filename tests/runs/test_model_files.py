@@ -16,7 +16,7 @@ from pose3d_lib import run_card
 from pose3d_lib.assignment import own_train_clips
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model_card import ModelCard
 from pose3d_lib.model_files import FORMAT, TrainedModel, load_model, open_model, read_card, save_model

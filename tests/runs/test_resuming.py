@@ -24,8 +24,8 @@ from pose3d_lib.checkpoints import CHECKPOINT, PREVIOUS, Checkpoint, load_checkp
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.dataset_file import load_dataset, save_dataset
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import noted_signals
 from pose3d_lib.leases import CLAIM, LEASE, RunLost, claim_run, hold_run
@@ -304,7 +304,7 @@ import os, signal, sys, traceback
 from pathlib import Path
 from pose3d_lib import training
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset_file import load_dataset
+from pose3d_lib.data.dataset_file import load_dataset
 from pose3d_lib.lifecycle import execute_run
 
 training.SECONDS_BETWEEN_CHECKPOINTS = -1

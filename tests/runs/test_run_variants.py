@@ -14,7 +14,7 @@ from papermill.translators import PythonTranslator
 from pose3d_lib.assignment import check_run, own_test_clips, own_train_clips
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import evaluate, per_action
 from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.parameters import make_config, parameters_of

@@ -22,8 +22,8 @@ import pose3d_lib
 from pose3d_lib import lifecycle, runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import ADDED, RunConfig
-from pose3d_lib.dataset import PoseDataset
-from pose3d_lib.dataset_file import save_dataset
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.dataset_file import save_dataset
 from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config
@@ -424,7 +424,7 @@ from pathlib import Path
 from pose3d_lib import lifecycle as runs
 from pose3d_lib.config import RunConfig
 from pose3d_lib.parameters import make_config
-from pose3d_lib.dataset_file import load_dataset
+from pose3d_lib.data.dataset_file import load_dataset
 
 config = RunConfig.model_validate_json(sys.argv[2])
 runs.train = None  # calling it would fail

@@ -10,11 +10,11 @@ import torch
 
 from pose3d_lib import training
 from pose3d_lib.assignment import build_lifters, check_run, own_train_clips, unlabelled_clips
-from pose3d_lib.cameras import Camera
 from pose3d_lib.checkpoints import Checkpoint
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.cameras import Camera
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import ROOT_ERROR
 from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.lifecycle import execute_run

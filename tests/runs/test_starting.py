@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from pose3d_lib import lifecycle, training
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import evaluate
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.runs import Run, run_folder

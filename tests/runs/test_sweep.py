@@ -20,7 +20,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.comparison import find_left_out
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.leases import CLAIM, hold_run
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.parameters import make_config, parameters_of
@@ -48,7 +48,7 @@ from pose3d_lib.beyond import study_runs
 from pose3d_lib.config import RunConfig
 from pose3d_lib.parameters import make_config
 from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.sources import open_dataset
+from pose3d_lib.data.open import open_dataset
 from pose3d_lib.study import StudyConfig
 
 def run(folder, parameters):

@@ -20,7 +20,7 @@ from pose3d_lib.beyond import (
     study_runs,
 )
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import run_name
 from pose3d_lib.study import StudyConfig, plan_study, unique_runs

@@ -20,7 +20,7 @@ from pose3d_lib.comparison import (
     take_cell,
 )
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS, per_action
 from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import run_folder

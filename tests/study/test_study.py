@@ -13,7 +13,7 @@ from pose3d_lib import settings as settings_module
 from pose3d_lib.budget import BUDGETS, SCHEDULES
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.execution import check_parameters
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.precision import PRECISIONS

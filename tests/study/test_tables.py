@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pose3d_lib.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.common.tables import remove_table, save_table, to_latex, to_markdown
 from pose3d_lib.comparison import Comparison, collect_runs
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.evaluation import METRICS
 from pose3d_lib.results import collect_study
 from pose3d_lib.study import plan_study, unique_runs

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pose3d_lib.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.beyond import share_of, study_runs
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.results import StudyResults, collect_study
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.tables import MEAN, compare_arms

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pose3d_lib.cameras import (
+from pose3d_lib.data.cameras import (
     Camera,
     h36m_cameras,
     mirror_intrinsics,
@@ -14,8 +14,8 @@ from pose3d_lib.cameras import (
     project_linear,
     screen_intrinsics,
 )
+from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.losses import CAMERA_MODELS, bone_loss, mean_over, pose_loss, projection_loss, trajectory_loss
-from pose3d_lib.skeleton import H36M_17
 
 CAMERA = h36m_cameras()["S1"][1]
 BONES = torch.tensor(H36M_17.bones)

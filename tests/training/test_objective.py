@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.lifters import Lifters
 from pose3d_lib.losses import BONES, POSE, PROJECTION, TERMS, TRAJECTORY, bone_loss, projection_loss, trajectory_loss
 from pose3d_lib.metrics import mpjpe

@@ -12,11 +12,11 @@ from pose3d_lib import assignment, history, losses, training
 from pose3d_lib.assignment import build_model, check_run, own_test_clips
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
-from pose3d_lib.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import COCO_17, Skeleton
 from pose3d_lib.evaluation import evaluate, frame_wise, per_action
 from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.precision import PRECISIONS
-from pose3d_lib.skeleton import COCO_17, Skeleton
 from pose3d_lib.training import train
 from pose3d_lib.windows import TrainingWindows
 

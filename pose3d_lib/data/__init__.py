@@ -1,0 +1,1 @@
+"""Poses of every origin as one kind of dataset: skeletons, cameras, readers, checks."""

@@ -1,0 +1,248 @@
+"""`PoseDataset`: every clip's 2D keypoints and 3D joints in flat arrays, and a table of clips."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.data.actions import ALL, as_number, check_name
+from pose3d_lib.data.cameras import Camera, camera_to_world
+from pose3d_lib.data.skeleton import Skeleton
+
+CLIP_COLUMNS = ("subject", "action", "take", "camera", "fps", "start", "stop", "labelled")
+
+
+@dataclass(frozen=True)
+class PoseDataset:
+    """Clips of 2D keypoints and, where they are known, the 3D joints behind them.
+
+    A clip is one take of one action by one subject, seen by one camera: rows `start` to `stop` of the arrays. Labelled
+    clips come first, so the 3D arrays have as many rows as the labelled clips have frames.
+
+    Attributes:
+        name: for people, for instance "synthetic-small".
+        synthetic: whether nobody was filmed, so that every table can say so.
+        skeleton: the joints of the 3D poses.
+        cameras: the cameras that the table's `camera` column counts.
+        clips: one row per clip with the columns CLIP_COLUMNS; `camera` is an index into `cameras`.
+        keypoints: name of a 2D source -> (frames, joints_in, 2) float32, pixels.
+        layouts: name of a 2D source -> its joints.
+        positions: (labelled frames, joints, 3) float32, metres, camera space, relative to the root joint.
+        trajectory: (labelled frames, 3) float32, metres: the root joint in camera space.
+        train_subjects, test_subjects: who is trained on, who is tested on.
+        notes: what a reader of any table has to know: what was left out, and why.
+        scores: name of a 2D source -> (frames, joints_in) float32, how sure it is of each keypoint, from 0 to 1; of those
+            sources that say so, where somebody asked for it.
+        terms: under which terms the data are given out, and so what may be done with weights that were trained on them;
+            empty where nobody knows. The fingerprint is of what numbers depend on, and they do not depend on terms.
+        first_frames: of every clip, the number that its first frame has in its video; none stands for 0 in all of them.
+        frame_step: by how much the numbers of two frames that follow each other differ.
+    """
+
+    name: str
+    synthetic: bool
+    skeleton: Skeleton
+    cameras: tuple[Camera, ...]
+    clips: pd.DataFrame
+    keypoints: dict[str, np.ndarray]
+    layouts: dict[str, Skeleton]
+    positions: np.ndarray
+    trajectory: np.ndarray
+    train_subjects: tuple[str, ...]
+    test_subjects: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    scores: dict[str, np.ndarray] = field(default_factory=dict)
+    terms: str = ""
+    first_frames: tuple[int, ...] = ()
+    frame_step: int = 1
+
+    def __post_init__(self) -> None:
+        _check_shapes(self)
+        _check_names(self)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of everything in the dataset: the same numbers and the same table give the same fingerprint."""
+        return _fingerprint(self)
+
+    @cached_property
+    def actions(self) -> tuple[str, ...]:
+        """Every action, in the order of the table's first clips."""
+        return tuple(dict.fromkeys(self.clips.action))
+
+    @property
+    def train_actions(self) -> tuple[str, ...]:
+        """Actions that can be trained on, in order."""
+        return self._actions_of(self.train_subjects)
+
+    @property
+    def test_actions(self) -> tuple[str, ...]:
+        """Actions that can be tested on, in order."""
+        return self._actions_of(self.test_subjects)
+
+    def _actions_of(self, subjects: Sequence[str]) -> tuple[str, ...]:
+        present = set(self.clips.action[self.clips.labelled & self.clips.subject.isin(subjects)])
+        return tuple(action for action in self.actions if action in present)
+
+    def declarations(self) -> list[str]:
+        """Sentences on what no table can show: the source's notes, and the actions without train or test clips."""
+        said = list(self.notes)
+        for action in dict.fromkeys(self.clips.action[self.clips.labelled]):
+            if action not in self.train_actions:
+                said.append(f"{action} has no train clips: it is tested on, but no model is trained on it.")
+            if action not in self.test_actions:
+                said.append(f"{action} has no test clips: the baseline trains on it, but no error can be given for it.")
+        return said
+
+    def select(self, subjects: Sequence[str], actions: Sequence[str] | None = None) -> pd.DataFrame:
+        """The labelled clips of these subjects and, if given, these actions (exact names), in order."""
+        clips = self.clips
+        chosen = clips.labelled & clips.subject.isin(subjects)
+        if actions is not None:
+            chosen &= clips.action.isin([check_name(action, self.actions, "action") for action in actions])
+        return clips[chosen]
+
+    def train_clips(self, action: str = ALL) -> pd.DataFrame:
+        """The clips a run trains on: of one action, or of every action for `All`."""
+        if not self.clips.labelled.any():
+            raise InputError(f"{self.name} holds no 3D poses, only keypoints: nothing can be trained or tested on it")
+        if action != ALL and action in self.actions and action not in self.train_actions:
+            raise InputError(
+                f"action {action!r} of {self.name} has no train clips (train subjects: {', '.join(self.train_subjects)}). "
+                f"Actions that can be trained on: {ALL}, {', '.join(self.train_actions)}"
+            )
+        if action != ALL:
+            check_name(action, (ALL, *self.train_actions), "action")
+        return self.select(self.train_subjects, None if action == ALL else [action])
+
+    def test_clips(self) -> pd.DataFrame:
+        """Every clip that is tested on, of all actions."""
+        return self.select(self.test_subjects)
+
+    def frames_per_action(self) -> pd.DataFrame:
+        """f(i) of formula (1): camera frames of every action, one row per action, columns `train` and `test`."""
+        frames = {
+            split: clips.assign(frames=clips.stop - clips.start).groupby("action").frames.sum()
+            for split, clips in (("train", self.train_clips()), ("test", self.test_clips()))
+        }
+        return pd.DataFrame(frames, index=list(self.actions)).fillna(0).astype(int).rename_axis("action")
+
+    def camera_of(self, clip: pd.Series) -> Camera:
+        return self.cameras[clip.camera]
+
+    def name_of(self, clip: pd.Series) -> str:
+        """A row of `clips` in words: "clip S9/Eating/1, camera 54138969"."""
+        return f"clip {clip.subject}/{clip.action}/{clip['take']}, camera {self.camera_of(clip).name}"
+
+    def frame_numbers(self, clip: pd.Series) -> np.ndarray:
+        """The numbers that a clip's frames have in its video: (frames,) int64, ascending by `frame_step`."""
+        first = self.first_frames[self.clips.index.get_loc(clip.name)] if self.first_frames else 0
+        return first + self.frame_step * np.arange(clip.stop - clip.start)
+
+    def world(self, clip: pd.Series) -> np.ndarray:
+        """The joints of a labelled clip in the world: (frames, joints, 3) float64, metres."""
+        rows = slice(clip.start, clip.stop)
+        in_camera = self.positions[rows].astype(np.float64) + self.trajectory[rows, None]
+        return camera_to_world(torch.from_numpy(in_camera), self.camera_of(clip)).numpy()
+
+
+def _check_names(data: PoseDataset) -> None:
+    """Refuses names that a table would not show as they are, and those that a parameter could not tell from each other."""
+    named = {column: data.clips[column].unique() for column in ("subject", "action", "take")}
+    named |= {"dataset": [data.name], "camera": [camera.name for camera in data.cameras], "keypoints": data.keypoints}
+    for what, name in ((what, name) for what, names in named.items() for name in names if printable(str(name)) != name):
+        raise InputError(
+            f"{data.name}: the {what} {name!a} has a character in its name that is invisible or breaks a line; give it "
+            "another name in the source files"
+        )
+    for what in ("subject", "action"):
+        first: dict[int | str, str] = {}
+        for name in named[what]:
+            if (other := first.setdefault(as_number(name), name)) != name:
+                raise InputError(
+                    f"{data.name}: the {what}s {other!r} and {name!r} are one number to papermill's -p; give one of them "
+                    "another name in the source files"
+                )
+
+
+def _check_shapes(data: PoseDataset) -> None:
+    clips = data.clips
+    if list(clips.columns) != list(CLIP_COLUMNS):
+        raise ValueError(f"{data.name}: expected the clip columns {CLIP_COLUMNS}, found {tuple(clips.columns)}")
+    if not len(clips):
+        raise InputError(f"{data.name}: there is not a single clip in it")
+    if both := set(data.train_subjects) & set(data.test_subjects):
+        raise InputError(f"{data.name}: {', '.join(sorted(both))} cannot be both a train and a test subject")
+    if ALL in set(clips.action):
+        raise InputError(f"{data.name}: no action may be called {ALL!r}, which stands for every action")
+    if data.keypoints.keys() - data.layouts.keys():
+        raise ValueError(f"{data.name}: keypoints {sorted(data.keypoints)} but layouts {sorted(data.layouts)}")
+    if data.scores.keys() - data.keypoints.keys():
+        raise ValueError(f"{data.name}: keypoints {sorted(data.keypoints)} but scores {sorted(data.scores)}")
+    if data.first_frames and len(data.first_frames) != len(clips):
+        raise ValueError(f"{data.name}: {len(data.first_frames)} first frames, but {len(clips)} clips")
+    start, stop = clips.start.to_numpy(), clips.stop.to_numpy()
+    if start[0] != 0 or (start[1:] != stop[:-1]).any() or (stop <= start).any():
+        raise ValueError(f"{data.name}: clips must follow each other without gaps and have at least one frame")
+    labelled = clips.labelled.to_numpy(bool)
+    if (labelled[1:] > labelled[:-1]).any():
+        raise ValueError(f"{data.name}: labelled clips must come before unlabelled ones")
+    keys = clips[["subject", "action", "take", "camera"]]
+    if keys.duplicated().any():
+        subject, action, take, camera = keys[keys.duplicated()].iloc[0]
+        raise InputError(f"{data.name}: clip {subject}/{action}/{take}, camera number {camera}, is there twice")
+    if clips.camera.min() < 0 or clips.camera.max() >= len(data.cameras):
+        raise ValueError(f"{data.name}: a clip's camera is not one of the {len(data.cameras)} cameras")
+    frames, labelled_frames = int(stop[-1]), int((stop - start)[labelled].sum())
+    expected = {
+        "positions": (labelled_frames, data.skeleton.num_joints, 3),
+        "trajectory": (labelled_frames, 3),
+        **{f"keypoints/{name}": (frames, data.layouts[name].num_joints, 2) for name in data.keypoints},
+        **{f"scores/{name}": (frames, data.layouts[name].num_joints) for name in data.scores},
+    }
+    for key, array in arrays_of(data).items():
+        if array.shape != expected[key] or array.dtype != np.float32:
+            raise ValueError(f"{data.name}: {key} is {array.dtype}{array.shape}, expected float32{expected[key]}")
+
+
+def arrays_of(data: PoseDataset) -> dict[str, np.ndarray]:
+    """Every array by the name that it has in the dataset's file."""
+    keypoints = {f"keypoints/{name}": array for name, array in sorted(data.keypoints.items())}
+    scores = {f"scores/{name}": array for name, array in sorted(data.scores.items())}
+    return {"positions": data.positions, "trajectory": data.trajectory, **keypoints, **scores}
+
+
+def header_of(data: PoseDataset) -> dict:
+    """Everything but the arrays and the terms, as plain JSON values.
+
+    How frames are numbered is there only where it is not from 0 by one, or every fingerprint would change.
+    """
+    numbered: dict[str, object] = {"first_frames": data.first_frames} if data.first_frames else {}
+    if data.frame_step != 1:
+        numbered["frame_step"] = data.frame_step
+    return {
+        "name": data.name,
+        "synthetic": data.synthetic,
+        "skeleton": asdict(data.skeleton),
+        "cameras": [asdict(camera) for camera in data.cameras],
+        "clips": {column: data.clips[column].tolist() for column in CLIP_COLUMNS},
+        "layouts": {name: asdict(layout) for name, layout in sorted(data.layouts.items())},
+        "train_subjects": data.train_subjects,
+        "test_subjects": data.test_subjects,
+        "notes": data.notes,
+        **numbered,
+    }
+
+
+def _fingerprint(data: PoseDataset) -> str:
+    digest = hashlib.sha256(json.dumps(header_of(data), sort_keys=True).encode())
+    for key, array in arrays_of(data).items():
+        digest.update(f"{key}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

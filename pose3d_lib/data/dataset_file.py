@@ -1,0 +1,111 @@
+"""The file of a `PoseDataset`: safetensors, raw arrays behind a JSON header, so it opens memory-mapped and holds no code."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.files import sort_metadata
+from pose3d_lib.common.paths import make_readable
+from pose3d_lib.data.cameras import Camera
+from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset, arrays_of, header_of
+from pose3d_lib.data.skeleton import Skeleton
+
+FORMAT = "pose3d-dataset-1"
+
+
+def save_dataset(data: PoseDataset, path: Path) -> None:
+    """Writes the dataset's file; until it is whole there is no file of that name. Refuses numbers that are not finite."""
+    for key, array in arrays_of(data).items():
+        finite = np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+        if not finite.all():
+            frame = int(np.argmin(finite))
+            clip = data.clips[data.clips.stop > frame].iloc[0]
+            where = f"{clip.subject}/{clip.action}/{clip['take']}, camera {data.camera_of(clip).name}"
+            raise InputError(f"{data.name}: {key} of {where} is not finite at frame {frame - clip.start} of the clip")
+    header = {**header_of(data), "terms": data.terms}
+    metadata = {"format": FORMAT, "fingerprint": data.fingerprint, "header": json.dumps(header)}
+    arrays = {key: np.ascontiguousarray(array) for key, array in arrays_of(data).items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(arrays, metadata, path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path.parent}: {path.name} cannot be written there ({error}); nothing of it is left. Make room "
+            "on the disk or, with the environment variable POSE3D_OUTPUTS, name a folder that has room and may be written to"
+        ) from error
+
+
+def _write(arrays: dict[str, np.ndarray], metadata: dict[str, str], path: Path) -> None:
+    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        save_file(arrays, unfinished, metadata=metadata)
+        sort_metadata(Path(unfinished))
+        make_readable(Path(unfinished))
+        with open(unfinished, "rb") as written:
+            os.fsync(written.fileno())  # or, after a power cut, the name could be there before the numbers are
+        os.replace(unfinished, path)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)
+
+
+def load_dataset(path: Path) -> PoseDataset:
+    """Opens a dataset's file memory-mapped: arrays are read from disk where and when they are used."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such dataset file; 01_data_prep makes it")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT or "header" not in metadata:
+                found = metadata.get("format")
+                raise InputError(
+                    f"{path}: expected a dataset of format {FORMAT!r}, found {found!r}; delete it, prepare again"
+                )
+            arrays = {key: file.get_tensor(key).numpy() for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except InputError:
+        raise
+    except (SafetensorError, OSError, TypeError, ValueError) as error:  # the latter of numbers that numpy does not have
+        raise InputError(f"{path}: not a whole dataset file ({error}); delete it and prepare it again") from error
+    try:
+        return _assemble(json.loads(metadata["header"]), arrays, metadata["fingerprint"])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        raise InputError(
+            f"{path}: a damaged dataset file ({type(error).__name__}: {str(error)[:200]}); delete it and prepare it again"
+        ) from error
+
+
+def _assemble(header: dict, arrays: dict[str, np.ndarray], fingerprint: str) -> PoseDataset:
+    data = PoseDataset(
+        name=header["name"],
+        synthetic=header["synthetic"],
+        skeleton=_skeleton(header["skeleton"]),
+        cameras=tuple(
+            Camera(**{key: tuple(value) if isinstance(value, list) else value for key, value in camera.items()})
+            for camera in header["cameras"]
+        ),
+        clips=pd.DataFrame(header["clips"], columns=list(CLIP_COLUMNS)),
+        keypoints={key.removeprefix("keypoints/"): a for key, a in arrays.items() if key.startswith("keypoints/")},
+        scores={key.removeprefix("scores/"): a for key, a in arrays.items() if key.startswith("scores/")},
+        layouts={name: _skeleton(layout) for name, layout in header["layouts"].items()},
+        positions=arrays["positions"],
+        trajectory=arrays["trajectory"],
+        train_subjects=tuple(header["train_subjects"]),
+        test_subjects=tuple(header["test_subjects"]),
+        notes=tuple(header["notes"]),
+        terms=header["terms"],
+        first_frames=tuple(header.get("first_frames", ())),
+        frame_step=header.get("frame_step", 1),
+    )
+    data.__dict__["fingerprint"] = fingerprint  # known: hashing would read the whole file
+    return data
+
+
+def _skeleton(fields: dict) -> Skeleton:
+    return Skeleton(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})

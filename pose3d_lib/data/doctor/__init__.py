@@ -1,0 +1,243 @@
+"""The data doctor: looks through every clip of a `PoseDataset` for what would teach a model something false.
+
+`check_dataset` gives a `Checkup`; `findings_table`, `summary_table`, `leave_out_line` and `exit_code` say what is in it.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.doctor.checks import CHECKS, ERROR, EXPLAINED_BY, LEVELS, WARNING
+from pose3d_lib.data.doctor.findings import TAKE, Finding, leave_out_parameter
+from pose3d_lib.data.doctor.keypoints import find_other_camera, measure_views
+from pose3d_lib.data.doctor.measures import Measure
+from pose3d_lib.data.doctor.motion import measure_motion
+from pose3d_lib.data.doctor.table import TABLE_CHECKS, find_sampled, read_table, unchecked
+from pose3d_lib.data.doctor.whole import find_duplicates, find_turned, first_cameras, measure_whole, stand_out
+
+__all__ = [
+    "Checkup",
+    "Finding",
+    "check_dataset",
+    "check_keypoints",
+    "describe_findings",
+    "exit_code",
+    "findings_table",
+    "frames_table",
+    "leave_out_line",
+    "summary_table",
+]
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What the doctor measured and what it found.
+
+    Attributes:
+        data: the dataset.
+        measures: one row per clip and check: the columns of `Measure`, and `level` and `share` of the check's limits.
+        findings: what does not pass and what a reader should know, worst first.
+        parameters: those that the source of the data takes.
+    """
+
+    data: PoseDataset
+    measures: pd.DataFrame
+    findings: tuple[Finding, ...]
+    parameters: Collection[str] = ()
+
+
+def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters: Collection[str] = ()) -> Checkup:
+    """Measures every clip, 3D motion of a take once, and compares with the limits of `doctor.checks`.
+
+    Args:
+        data: the dataset; its arrays are read some clips at a time.
+        keypoints: the 2D source to look at; every one if None.
+        parameters: those that the source of the data takes (`sources.used_parameters`); advice names no others.
+
+    Raises:
+        InputError: there is no such 2D source.
+    """
+    sources = sorted(data.keypoints) if keypoints is None else [check_name(keypoints, data.keypoints, "keypoints")]
+    found, turned = measure_views(data, range(len(data.clips)), sources)
+    usable = _usable(data, found)
+    clips = list(data.clips.itertuples(index=False))
+    for number in usable:
+        found += measure_motion(data, number, clips[number])
+    found += measure_whole(data, usable)
+    measures = _table_of(data, found, turned)
+    findings = [
+        *_without_explained(list(_judge(data, measures, parameters))),
+        *read_table(data),
+        *find_sampled(data, data.clips, parameters),
+        *find_duplicates(data, usable, sources, parameters),
+        *unchecked(data, sources),
+    ]
+    return Checkup(data, measures, _sorted(findings), parameters)
+
+
+def check_keypoints(
+    data: PoseDataset, clips: pd.DataFrame, keypoints: str, *, parameters: Collection[str] = ()
+) -> Checkup:
+    """Check one 2D source of some clips, without 3D, before it is lifted. Arguments as of `check_dataset`."""
+    numbers = data.clips.index.get_indexer(clips.index)
+    found, turned = measure_views(data, numbers, [keypoints], poses=False)
+    measures = _table_of(data, found, turned)
+    findings = [
+        *_without_explained(list(_judge(data, measures, parameters))),
+        *find_sampled(data, clips, parameters),
+    ]
+    return Checkup(data, measures, _sorted(findings), parameters)
+
+
+def _sorted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: (-LEVELS.index(finding.level), -finding.share)))
+
+
+def _table_of(data: PoseDataset, found: list[Measure], turned: list[tuple]) -> pd.DataFrame:
+    """The measures of `Checkup`, with what only all clips together tell of their keypoints."""
+    found = [*found, *find_turned(data, turned), *stand_out(found)]
+    table = pd.DataFrame(found, columns=list(Measure._fields))
+    table = table.assign(level=pd.Series(None, table.index, dtype=object), share=0.0)
+    for name, rows in table.groupby("check", sort=False).indices.items():
+        check, values = CHECKS[name], table.value.to_numpy()[rows]
+        table.iloc[rows, -1] = check.shares(values)
+        bad = ~((values >= check.good[0]) & (values <= check.good[1]))
+        table.iloc[rows[bad], -2] = [check.level(value) for value in values[bad]]
+    return table
+
+
+def _usable(data: PoseDataset, found: Sequence[Measure]) -> list[int]:
+    """Row numbers of the takes' first clips whose poses are finite, and their frame rate possible."""
+    broken = {m.clip for m in found if m.check == "numbers" and m.value and not m.source}
+    rates = data.clips.fps.to_numpy()
+    return [n for n in first_cameras(data).tolist() if n not in broken and 0 < rates[n] < np.inf]
+
+
+def _judge(data: PoseDataset, measures: pd.DataFrame, parameters: Collection[str]) -> Iterator[Finding]:
+    """A finding for every measure that does not pass."""
+    for measure in measures[measures.level.notna()].itertuples(index=False):
+        check, where = CHECKS[measure.check], {}
+        says = check.says.format(value=check.show(measure.value), detail=measure.detail, source=measure.source)
+        advice = check.advise(measure.detail, parameters)
+        if measure.clip >= 0:
+            clip = data.clips.iloc[measure.clip]
+            where = {"subject": clip.subject, "action": clip.action, "take": clip["take"]}
+            if clip.labelled and not check.common:
+                advice += leave_out_parameter(parameters, "; to leave it out: ", ["/".join(where.values())])
+            if check.view:
+                where |= {"camera": data.camera_of(clip).name, "source": measure.source or None}
+            if measure.level == ERROR and check.name in ("projection", "detections"):
+                other = find_other_camera(data, clip, measure.source)
+                says += f"; they are those of camera {other}" if other else ""
+        frame = measure.frame if measure.frame >= 0 else None
+        yield Finding(
+            measure.level, check.name, says, advice,
+            value=measure.value, frame=frame, count=measure.count, share=measure.share, **where,
+        )  # fmt: skip
+
+
+def _without_explained(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Without what only repeats in other words what another check found of the same take; see `EXPLAINED_BY`."""
+    worst: dict[tuple[str, str], int] = {}
+    for finding in findings:
+        key = finding.check, finding.where
+        worst[key] = max(worst.get(key, 0), LEVELS.index(finding.level))
+    for finding in findings:
+        others = (worst.get((other, finding.where), -1) for other in EXPLAINED_BY.get(finding.check, ()))
+        if not finding.where or max(others, default=-1) < LEVELS.index(finding.level):
+            yield finding
+
+
+def exit_code(checkup: Checkup) -> int:
+    """0 where everything passes, 1 with warnings, 2 with errors; notes change nothing."""
+    return max((LEVELS.index(finding.level) for finding in checkup.findings), default=0)
+
+
+def leave_out_line(checkup: Checkup) -> str:
+    """The parameter that leaves out every take with an error; empty where there is none, or where it is most takes."""
+    bad = {finding.where for finding in checkup.findings if finding.level == ERROR and finding.where}
+    takes = checkup.data.clips.drop_duplicates(TAKE)
+    return leave_out_parameter(checkup.parameters, "", sorted(bad)) if 0 < len(bad) <= len(takes) / 2 else ""
+
+
+def describe_findings(checkup: Checkup, most: int | None = None) -> Iterator[tuple[str, str, str]]:
+    """The rows of `findings_table` in words: the level, what was found where, and what to do."""
+    for _, row in findings_table(checkup, most).iterrows():
+        places = {"": row["Take"], "camera": row["Cameras"], "frame": row["Frame"]}
+        where = ", ".join(f"{what} {place}".strip() for what, place in places.items() if place)
+        yield row["Level"], f"{row['Check']}: {f'{where}: ' if where else ''}{row['What']}", row["What to do"]
+
+
+def findings_table(checkup: Checkup, most: int | None = None) -> pd.DataFrame:
+    """What was found, worst first, one row per take and check, however many cameras show it.
+
+    Args:
+        checkup: of `check_dataset`.
+        most: rows per level and check; those that follow are counted in a last row. All if None.
+    """
+    groups: dict[tuple, list[Finding]] = {}
+    for finding in checkup.findings:
+        own = finding.where or finding.what
+        groups.setdefault((finding.level, finding.check, own), []).append(finding)
+    rows, shown = [], Counter()
+    for (level, check, _), own in groups.items():
+        shown[level, check] += 1
+        if most is not None and shown[level, check] > most:
+            continue
+        worst = own[0]
+        cameras = list(dict.fromkeys(finding.camera for finding in own if finding.camera))
+        frame = "" if worst.frame is None else f"{worst.frame}" + (f" (1 of {worst.count})" if worst.count > 1 else "")
+        rows.append((level, check, worst.where, ", ".join(cameras), frame, worst.what, worst.advice))
+    for (level, check), count in shown.items():
+        if most is not None and count > most:
+            rows.append((level, check, "", "", "", f"and {count - most} more", ""))
+    columns = ["Level", "Check", "Take", "Cameras", "Frame", "What", "What to do"]
+    order = sorted(range(len(rows)), key=lambda row: -LEVELS.index(rows[row][0]))
+    return pd.DataFrame([rows[row] for row in order], columns=columns)
+
+
+def summary_table(checkup: Checkup) -> pd.DataFrame:
+    """One row per check: what was measured, how often, in how many takes it does not pass, the worst value, the limits.
+
+    Takes are counted by their worst level, those included whose findings another check explains.
+    """
+    data, rows = checkup.data, []
+    takes = data.clips.groupby(TAKE, sort=False).ngroup().tolist()
+    takes.append(-1)  # of what is measured of the whole dataset, row -1
+    for check in CHECKS.values():
+        own = checkup.measures[checkup.measures.check == check.name]
+        failed = own[own.level.notna()]
+        of_takes = failed.level.map(LEVELS.index).groupby([takes[row] for row in failed["clip"]]).max()
+        counts = [int((of_takes == LEVELS.index(level)).sum()) for level in (WARNING, ERROR)]
+        worst, where = "", ""
+        if len(own):
+            row = own.loc[own.share.idxmax()]
+            worst = check.show(row.value)
+            where = name_take(data, row["clip"]) if row.share > 0 else ""
+        rows.append((check.name, check.about, len(own), *counts, worst, where, check.limits))
+    of_table = Counter((finding.check, finding.level) for finding in checkup.findings)
+    for name, about in TABLE_CHECKS.items():
+        counts = [of_table[name, level] for level in (WARNING, ERROR)]
+        rows.append((name, about, len(data.clips), *counts, "", "", ""))
+    columns = ["Check", "Measured", "Looked at", "Warnings", "Errors", "Worst", "Where", "Limits"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def name_take(data: PoseDataset, number: int) -> str:
+    """subject/action/take of a row of the dataset's table; "all takes" for -1."""
+    return "all takes" if number < 0 else "/".join(data.clips.iloc[number][TAKE])
+
+
+def frames_table(data: PoseDataset) -> pd.DataFrame:
+    """Frames of every action (rows) and subject (columns), over all cameras, with sums; 0 where there are none."""
+    frames = data.clips.assign(frames=data.clips.stop - data.clips.start)
+    table = frames.pivot_table(index="action", columns="subject", values="frames", aggfunc="sum", fill_value=0)
+    table = table.loc[list(data.actions), list(dict.fromkeys(data.clips.subject))].astype(int)
+    table["All subjects"] = table.sum(axis=1)
+    table.loc["All actions"] = table.sum()
+    return table.rename_axis(index="Action", columns=None)

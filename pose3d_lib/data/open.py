@@ -1,0 +1,198 @@
+"""Where poses come from: each origin ends in a `PoseDataset`, and `open_dataset` finds the right one and keeps its file.
+
+A dataset is prepared once into one memory-mapped file under `outputs/data/`, whose name holds a hash of what it was
+made from: of the settings, of the source files' sizes and dates, and of the code that made it.
+"""
+
+import glob
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+from filelock import FileLock
+
+from pose3d_lib.common.errors import BREAKING, InputError, printable
+from pose3d_lib.common.paths import in_file_name, make_folder, prepared_dir, source_data_dir
+from pose3d_lib.data import catalogue
+from pose3d_lib.data.actions import check_name, nearest, tidy_name
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.dataset_file import load_dataset, save_dataset
+from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.data.sources import bvh, detections, human36m, plain_motion, synthetic, videopose3d
+from pose3d_lib.data.sources.downsampling import downsample
+from pose3d_lib.data.sources.unrecognised import describe
+from pose3d_lib.data.sources.videopose3d.sets import known_sets
+from pose3d_lib.data.spec import DataSpec, Progress
+
+PACKAGE = Path(__file__).resolve().parent
+
+BY_CONTENT = (videopose3d, human36m, bvh, detections, plain_motion)
+"""The origins that recognise their own files and folders; the first that does reads them."""
+
+NAMES = ("synthetic", "h36m", "humaneva15", "humaneva20")
+"""Datasets that have names of their own; all but the first are looked for in POSE3D_DATA."""
+
+COMMON = ("scores", "downsample")
+"""Parameters that every origin takes."""
+
+
+def complete_parameters(given: Mapping[str, object], *, keypoints: bool = True) -> dict[str, object]:
+    """Parameters of a `DataSpec` with what follows from `dataset` added: its description's, and its own keypoints.
+
+    What is given stays, an empty text or list counting as not given, as notebooks pass them; what is wrong is left to be
+    refused with all the rest. Without `keypoints`, those are left open where nobody names any.
+    """
+    optional = DataSpec.model_fields.keys() - {"dataset"}
+    given = {name: value for name, value in given.items() if name not in optional or value not in ("", (), [])}
+    dataset = given.get("dataset", DataSpec.model_fields["dataset"].default)
+    if not isinstance(dataset, str):
+        return dict(given)
+    entry = catalogue.find_entry(dataset)
+    completed = {**(entry.parameters if entry else {}), **given}
+    if keypoints and "keypoints" not in completed:
+        completed["keypoints"] = _origin(dataset)[0].KEYPOINTS
+    return completed
+
+
+def list_actions(spec: DataSpec) -> tuple[str, ...]:
+    """The actions of a dataset: of what is prepared or, before that, as far as its source tells them at once."""
+    if spec.keypoints and (prepared := prepared_path(spec)).is_file():  # no keypoints: a model chooses them
+        return load_dataset(prepared).actions
+    origin, path = _origin(spec.dataset)
+    return origin.list_actions(spec, path)
+
+
+def used_parameters(dataset: str) -> tuple[str, ...]:
+    """The parameters of `DataSpec` that a dataset's origin uses, besides `dataset` and `keypoints`."""
+    return (*_origin(dataset)[0].PARAMETERS, *COMMON)
+
+
+def detected_layouts(dataset: str) -> Mapping[str, Skeleton]:
+    """The 2D sources that detections are opened with, name -> joints; none where a dataset is of another origin."""
+    return detections.LAYOUTS if _origin(dataset)[0] is detections else {}
+
+
+def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> PoseDataset:
+    """The dataset, memory-mapped; prepared first if it was not before, by one process however many ask.
+
+    Args:
+        spec: which one.
+        progress: called with a line of text when something slow begins.
+    """
+    path = prepared_path(spec)
+    if not path.is_file():
+        make_folder(path.parent)
+        with _only_one(path):
+            if not path.is_file():
+                progress(f"preparing {path.name}")
+                save_dataset(_read(spec, progress), path)
+    data = load_dataset(path)
+    check_name(spec.keypoints, data.keypoints, f"keypoints of {data.name}")
+    return data
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Lets one process at a time prepare a file, and removes what one that was killed has left of it."""
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise InputError(
+            f"{path.parent}: {lock.lock_file} cannot be written there ({error.strerror}). Prepared datasets need a folder that "
+            "may be written to; the environment variable POSE3D_OUTPUTS names another"
+        ) from error
+    try:
+        for unfinished in path.parent.glob(f".{glob.escape(path.name)}.*"):
+            unfinished.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
+
+
+def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
+    origin, path = _origin(spec.dataset)
+    data = origin.read(spec, path, progress)
+    entry = catalogue.find_entry(spec.dataset)
+    terms = data.terms or ("" if data.synthetic else catalogue.terms_of(path))
+    data = replace(data, name=tidy_name(data.name), notes=(*data.notes, *(entry.notes if entry else ())), terms=terms)
+    return downsample(data, spec.downsample)
+
+
+def prepared_path(spec: DataSpec) -> Path:
+    """The file that a dataset is prepared into; fails at once where the source files are missing."""
+    origin, path = _origin(spec.dataset)
+    used = (*origin.PARAMETERS, *COMMON)
+    for name in DataSpec.model_fields.keys() - {"dataset", "keypoints", *used}:
+        if getattr(spec, name) != DataSpec.model_fields[name].default:
+            raise InputError(
+                f"parameter {name}: found {getattr(spec, name)!r}, which dataset {spec.dataset!r} does not use. "
+                f"It uses: {', '.join(('keypoints', *used))}"
+            )
+    found = origin.find(spec, path)
+    values = [getattr(spec, name) for name in used]
+    digest = hashlib.sha256(json.dumps([origin.__name__, values, [_stat(file) for file in found.files]]).encode())
+    code = [file for kind in ("py", "json", "toml") for file in PACKAGE.rglob(f"*.{kind}")]
+    for module in sorted(code):
+        digest.update(module.read_bytes())
+    name = in_file_name(found.name, 150) + "-scores" * spec.scores + f"-every{spec.downsample}" * (spec.downsample > 1)
+    return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
+
+
+def _origin(dataset: str) -> tuple[ModuleType, Path]:
+    """The module that reads a dataset, and the file or folder that it reads."""
+    if printable(dataset, BREAKING) != dataset:
+        raise InputError(
+            f"dataset {dataset[:300]!a}: a line break, a control character or half a character is in this path; rename it"
+        )
+    try:
+        return _find_origin(dataset)
+    except OSError as error:
+        raise InputError(f"dataset {dataset[:300]!r} cannot be looked at: {error.strerror}") from error
+
+
+def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
+    if dataset == "synthetic":
+        return synthetic, Path()
+    if dataset in known_sets():
+        folder = source_data_dir()
+        originals = dataset == "h36m" and not (folder / "data_3d_h36m.npz").is_file() and human36m.recognise(folder)
+        return (human36m if originals else videopose3d), folder
+    entry = catalogue.find_entry(dataset)
+    if entry is None:
+        names = (*NAMES, *catalogue.collections())
+        if (
+            "." not in dataset
+            and "/" not in dataset
+            and not Path(dataset).exists()
+            and not (source_data_dir() / dataset).exists()
+        ):
+            meant = nearest(dataset, names)
+            hint = f"did you mean {', '.join(meant)}? " if meant else ""
+            raise InputError(
+                f"unknown dataset {dataset!r}: {hint}Valid: {', '.join(names)}; or the path of a file or folder, absolute or "
+                f"within POSE3D_DATA, {source_data_dir()}"
+            )
+        path = catalogue.find_path(dataset)
+    else:
+        path = entry.path
+    if printable(str(path), BREAKING) != str(path):
+        raise InputError(f"{dataset}: leads to {str(path)[:300]!a}, a path with a control character; rename it")
+    if not path.exists():
+        raise InputError(
+            f"{path}: there is no such file or folder{'; ' + entry.missing if entry and entry.missing else ''}"
+        )
+    for origin in BY_CONTENT:
+        if origin.recognise(path):
+            return origin, path
+    looks_like = describe(path)
+    raise InputError(f"{path}: looks like {looks_like.name}, which is no data that is read here; {looks_like.advice}")
+
+
+def _stat(file: Path) -> list:
+    stat = file.stat()
+    return [str(file.resolve()), stat.st_size, stat.st_mtime_ns]

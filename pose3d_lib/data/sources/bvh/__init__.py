@@ -1,0 +1,290 @@
+"""Open motion capture in BVH: a folder of files whose names say subject, action and take, a zip of these, or a single file.
+
+Units and the upward axis are recognised or given, sizes are kept, and the motion is seen through the four Human3.6M
+cameras of S1, each clip centred in the room and cut where it would walk into a camera.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pose3d_lib.common.errors import InputError, some
+from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.catalogue import find_path
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.sources.bvh.file import RATE_LIMIT, read_hierarchy
+from pose3d_lib.data.sources.bvh.joints import JointMapping, find_mapping
+from pose3d_lib.data.sources.bvh.motion import Recording, read_all, resample
+from pose3d_lib.data.sources.bvh.names import SUFFIX, NamedFiles, name_files
+from pose3d_lib.data.sources.bvh.zipped import is_zip, zip_holds
+from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, film
+from pose3d_lib.data.sources.placing import CAMERAS_OF, centred, cut_to_fit, room_cameras
+from pose3d_lib.data.sources.takes import Key, leave_out, split_subjects
+from pose3d_lib.data.spec import DataSpec, Found, Progress
+
+PARAMETERS = (
+    "data_seed", "fps", "recorded_fps", "train_subjects", "test_subjects", "leave_out", "pattern", "joints", "units", "up",
+)  # fmt: skip
+KEYPOINTS = SIMULATED
+
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
+"""Metres; CMU's skeletons are in inches, divided by 0.45."""
+LEGS = (0.65, 1.05)
+"""Metres: between these are the legs of adults, hip to knee to ankle, so they tell the unit."""
+ANY_LEGS = (0.4, 1.4)
+"""Metres: of a file whose legs are shorter or longer the unit is doubtful."""
+
+UP = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}
+"""Upward axis -> which axes become x, y and z: even permutations, which keep left and right."""
+UPRIGHT = 0.5
+
+RATES = (1.0, 500.0)
+"""Frames per second that may be asked for."""
+RECORDED_RATES = (1.0, RATE_LIMIT)
+"""Frames per second at which files may have been recorded."""
+MIXED_RATE = 50.0
+"""Frames per second of a collection whose files differ."""
+
+FLOOR = 0.3
+"""Metres; a take whose lowest ankle is further from height 0 is moved up or down."""
+ANKLE = 0.08
+"""Metres above the floor that its lowest ankle then is."""
+SHORTEST = 1.0
+"""Seconds; of clips that are cut, shorter pieces are dropped."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is read: the takes in order, who is trained and tested on, the notes on both, and pieces of takes left out."""
+
+    files: dict[Key, Path]
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    notes: list[str]
+    without: tuple[str, ...]
+
+
+def recognise(path: Path) -> bool:
+    if is_zip(path):
+        return zip_holds(path, SUFFIX)
+    if path.is_file():
+        return path.suffix.lower() == SUFFIX
+    return any(name.lower().endswith(SUFFIX) for _, _, names in os.walk(path) for name in names)
+
+
+def find(spec: DataSpec, path: Path) -> Found:
+    check_name(spec.keypoints, (GT, SIMULATED), "keypoints of BVH")
+    parse_units(spec.units)
+    if spec.up:
+        check_name(spec.up, UP, "up")
+    for name, (low, high) in (("fps", RATES), ("recorded_fps", RECORDED_RATES)):
+        rate = getattr(spec, name)
+        if rate is not None and not low <= rate <= high:
+            raise InputError(f"{name} {rate:g}: expected {low:g} to {high:g} frames per second")
+    named = name_files(path, spec.pattern)
+    plan = _plan(spec, path, named)
+    _mapping(spec, plan)
+    used = [named.listing] if named.listing else []
+    used += [find_path(spec.joints)] if spec.joints.endswith(".toml") else []
+    files = (path,) if is_zip(path) else tuple(named.files.values())
+    return Found(path.resolve().stem if path.is_file() else path.resolve().name, (*files, *used))
+
+
+def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
+    named = name_files(path, spec.pattern)
+    pieces = _pieces(spec.leave_out, named)
+    kept, _ = leave_out(list(named.files), [name for name in spec.leave_out if name not in pieces], path)
+    return tuple(dict.fromkeys(action for _, action, _ in kept))
+
+
+def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
+    plan = _plan(spec, path, name_files(path, spec.pattern))
+    mapping = _mapping(spec, plan)
+    keys, files = list(plan.files), list(plan.files.values())
+    progress(f"reading {len(files):,} BVH files, {sum(file.stat().st_size for file in files) / 1e6:,.0f} MB")
+    names = ["/".join(key) for key in keys]
+    recordings = read_all(files, mapping, spec.fps, progress, names=names, recorded_fps=spec.recorded_fps)
+    up, said = _find_up(spec.up, recordings, path)
+    unit, told = _find_unit(spec.units, recordings, files)
+    fps, motions, rate = _one_rate(recordings)
+    notes = [*plan.notes, f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}.", said, told, rate]
+    if spec.recorded_fps:
+        notes.append(
+            f"Taken for recorded at {spec.recorded_fps:g} frames per second, whatever the files say (`recorded_fps`)."
+        )
+    if rests := sum(recording.without_rest for recording in recordings):
+        notes.append(f"{rests} files begin with a frame in rest pose, which is left out.")
+    remarks = Counter(remark for recording in recordings for remark in recording.remarks)
+    notes += [f"{count} of {len(files)} files {remark}" for remark, count in remarks.items()]
+    del recordings
+    takes, placed = _place(keys, motions, unit=unit, axes=UP[up], fps=fps)
+    there = [(take.subject, take.action, take.take) for take in takes]
+    kept, gone = leave_out(there, plan.without, path)
+    takes = [take for take, key in zip(takes, there, strict=True) if key in set(kept)]
+    placed += gone
+    if not takes:
+        raise InputError(f"{path}: no take fits into the room. {' '.join(placed)}")
+    progress(f"filming {sum(take.frames for take in takes):,} frames with {len(room_cameras())} cameras")
+    return film(
+        takes,
+        dict.fromkeys((*plan.train, *plan.test), room_cameras()),
+        name=find(spec, path).name,
+        synthetic=False,
+        fps=fps,
+        seed=spec.data_seed,
+        scores=spec.scores,
+        train_subjects=plan.train,
+        test_subjects=plan.test,
+        progress=progress,
+        notes=[*notes, *placed, f"The 2D keypoints are projections through the Human3.6M cameras of {CAMERAS_OF}."],
+    )
+
+
+def parse_units(units: str) -> float | None:
+    """Metres per unit, by name or as a number; None if nothing is given."""
+    if not units:
+        return None
+    try:
+        metres = float(units)
+    except ValueError:
+        return UNITS[check_name(units, UNITS, "units (or give a number of metres)")]
+    if not 1e-6 <= metres <= 1e3:
+        raise InputError(f"units {units!r}: expected {', '.join(UNITS)}, or metres per unit, such as 0.01")
+    return metres
+
+
+def _plan(spec: DataSpec, path: Path, named: NamedFiles) -> _Plan:
+    pieces = _pieces(spec.leave_out, named)
+    keys, left = leave_out(list(named.files), [name for name in spec.leave_out if name not in pieces], path)
+    train, test, said = split_subjects(
+        [subject for subject, _, _ in keys], spec.train_subjects, spec.test_subjects, path
+    )
+    files = {key: named.files[key] for key in keys if key[0] in (*train, *test)}
+    if not files:
+        raise InputError(f"{path}: every take is left out")
+    return _Plan(files, train, test, [*named.notes, *left, *said], pieces)
+
+
+def _pieces(names: Sequence[str], named: NamedFiles) -> tuple[str, ...]:
+    """Those names that may be pieces of takes, such as ann/walk/1.2 of ann/walk/1: only cutting tells whether they are."""
+    takes = {"/".join(key) for key in named.files}
+    return tuple(
+        name for name in names if name not in takes and (cut := name.rpartition("."))[0] in takes and cut[2].isdecimal()
+    )
+
+
+def _mapping(spec: DataSpec, plan: _Plan) -> JointMapping:
+    first = next(iter(plan.files.values()))
+    return find_mapping(spec.joints, read_hierarchy(first).names, first)
+
+
+def _find_up(up: str, recordings: Sequence[Recording], path: Path) -> tuple[str, str]:
+    """The upward axis, given or that along which bodies stand in most files, and a note on it."""
+    head, feet = H36M_17.index("Head"), [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
+    bodies = np.array([(r.motion[:, head] - r.motion[:, feet].mean(axis=1)).mean(axis=0) for r in recordings])
+    upwards = bodies / np.linalg.norm(bodies, axis=1, keepdims=True).clip(1e-9)
+    axis = "xyz".index(up) if up else int(np.abs(np.median(upwards, axis=0)).argmax())
+    upright = float(np.median(upwards[:, axis]))
+    if upright < (0 if up else UPRIGHT):
+        raise InputError(
+            f"{path}: {'with' if up else 'the best guess is'} {'xyz'[axis]} up, but heads are not above feet in most files "
+            f"(from foot to head, {upright:.2f} of the way is upwards). `up` names the axis that points upwards: x, y or z"
+        )
+    lying = int((upwards[:, axis] < UPRIGHT).sum())
+    said = f"{'xyz'[axis]} points upwards, as {'`up` says' if up else 'bodies stand along it (`up` says otherwise)'}"
+    return "xyz"[axis], f"{said}; in {lying} of {len(recordings)} takes they do not." if lying else f"{said}."
+
+
+def _find_unit(units: str, recordings: Sequence[Recording], files: Sequence[Path]) -> tuple[float, str]:
+    """Metres per unit, given or told by the length of the legs, and a note on it."""
+    legs = np.array([recording.leg for recording in recordings])
+    typical = float(np.median(legs))
+    unit = parse_units(units)
+    ask = f"`units` gives the unit: {', '.join(UNITS)}, or a number of metres"
+    if unit is None:
+        fitting = [name for name, metres in UNITS.items() if LEGS[0] <= metres * typical <= LEGS[1]]
+        if len(fitting) != 1:
+            raise InputError(
+                f"{files[0].parent}: legs are {typical:.4g} units long (hip to knee to ankle), which in none of "
+                f"{', '.join(UNITS)} is the {LEGS[0]} to {LEGS[1]} m of an adult. {ask}"
+            )
+        unit, units = UNITS[fitting[0]], f"{fitting[0]}, as the legs tell"
+        odd = np.flatnonzero((legs * unit < ANY_LEGS[0]) | (legs * unit > ANY_LEGS[1]))
+        if len(odd):
+            shown = ", ".join(f"{files[number]} ({legs[number]:.4g} units)" for number in odd[:5])
+            raise InputError(
+                f"{len(odd)} files have legs of another size than the others' {typical:.4g} units: {shown}. "
+                f"`leave_out` leaves takes out; {ask}"
+            )
+    elif not 0.2 <= unit * typical <= 3:
+        raise InputError(f"units {units!r}: legs would be {unit * typical:.3g} m long ({typical:.4g} units). {ask}")
+    return unit, (
+        f"A unit of the files is {unit:.6g} m ({units}), and sizes are kept: legs are {legs.min() * unit:.2f} to "
+        f"{legs.max() * unit:.2f} m long, hip to knee to ankle."
+    )
+
+
+def _one_rate(recordings: Sequence[Recording]) -> tuple[float, list[np.ndarray], str]:
+    """One frame rate for all, the motion at it, and a note."""
+    rates = sorted({round(recording.fps, 3) for recording in recordings})
+    if len(rates) == 1:
+        fps = recordings[0].fps
+        return (
+            fps,
+            [recording.motion for recording in recordings],
+            f"{fps:g} frames per second (`fps` gives another rate).",
+        )
+    motions = [resample(recording.motion, recording.fps, MIXED_RATE).astype(np.float32) for recording in recordings]
+    found = ", ".join(f"{rate:g}" for rate in rates[:5])
+    return (
+        MIXED_RATE,
+        motions,
+        f"Resampled to {MIXED_RATE:g} frames per second, as files have {found} (`fps` gives another).",
+    )
+
+
+def _place(
+    keys: Sequence[Key], motions: Sequence[np.ndarray], *, unit: float, axes: tuple[int, ...], fps: float
+) -> tuple[list[Take], list[str]]:
+    """The takes in metres with z up, on the floor and cut into pieces that fit into the room, and notes on what was done."""
+    takes: list[Take] = []
+    moved, cut, gone, dropped = [], [], [], 0
+    ankles = [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
+    for (subject, action, take), motion in zip(keys, motions, strict=True):
+        motion = motion[..., axes] * np.float32(unit)
+        lowest = float(motion[:, ankles, 2].min())
+        if abs(lowest) > FLOOR:
+            motion[..., 2] += ANKLE - lowest
+            moved.append(f"{subject}/{action}/{take}")
+        pieces = cut_to_fit(motion, max(1, round(SHORTEST * fps)))
+        whole = pieces == [(0, len(motion))]
+        if not whole:
+            (cut if pieces else gone).append(f"{subject}/{action}/{take}")
+            dropped += len(motion) - sum(stop - start for start, stop in pieces)
+        for number, (start, stop) in enumerate(pieces, start=1):
+            takes.append(_take((subject, action, take if whole else f"{take}.{number}"), motion[start:stop]))
+    notes = []
+    if moved:
+        notes.append(
+            f"{len(moved)} takes are moved so that the lowest ankle is {ANKLE} m above the floor: it was more than "
+            f"{FLOOR} m from height 0 in {some(moved, 5)}."
+        )
+    if cut:
+        notes.append(
+            f"{len(cut)} takes walk further than the cameras see and are cut into pieces, each centred in the room and called "
+            f"as the take with .1, .2, ... behind it: {some(cut, 5)}."
+        )
+    if gone:
+        notes.append(f"{len(gone)} takes do not fit into the room even in pieces and are left out: {some(gone, 5)}.")
+    if dropped:
+        notes.append(f"Of these takes {dropped:,} frames are left out, as no piece of {SHORTEST:g} s with them fits.")
+    return takes, notes
+
+
+def _take(key: Key, motion: np.ndarray) -> Take:
+    return Take(*key, len(motion), lambda: centred(motion))

@@ -1,0 +1,155 @@
+"""Mappings: how the joints of a BVH skeleton become the 17 of Human3.6M, each a weighted mean of them."""
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from pose3d_lib.common.errors import InputError, some
+from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.catalogue import find_path
+from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.sources.text_files import encoding_of
+
+RECOGNISED_BY = "recognised_by"
+SIZE_LIMIT = 2**20
+PREFIX = re.compile(r"^(?:.*:|mixamorig\d*_?)")
+"""What some programs put before each joint's name: "mixamorig:", "mixamorig1:", "mixamorig_"."""
+
+
+@dataclass(frozen=True)
+class JointMapping:
+    """A mapping of joints.
+
+    Attributes:
+        name: of the mapping.
+        weights: for each of the 17 joints, in order, BVH joint -> weight; the weights of each add up to 1.
+        recognised_by: BVH joints that tell that a skeleton is of this kind.
+    """
+
+    name: str
+    weights: tuple[Mapping[str, float], ...]
+    recognised_by: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Every BVH joint that it uses."""
+        return tuple(dict.fromkeys(joint for weights in self.weights for joint in weights))
+
+
+@cache
+def shipped_mappings() -> dict[str, JointMapping]:
+    """Name -> mapping, those that come with this package."""
+    text = resources.files(__package__).joinpath("joints.toml").read_text(encoding="utf-8")
+    return {name: parse_mapping(name, table, "joints.toml") for name, table in tomllib.loads(text).items()}
+
+
+def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMapping:
+    """The mapping that `joints` names, or that the names of a file's joints tell.
+
+    Args:
+        joints: name of a shipped mapping, path of a `.toml` with one, or empty.
+        names: of the joints of one file, end sites among them.
+        where: that file, for messages.
+    """
+    there = {plain_name(name) for name in names}
+    if joints:
+        shipped = shipped_mappings()
+        mapping = read_mapping(joints) if joints.endswith(".toml") else shipped[check_name(joints, shipped, "joints")]
+        if missing := [joint for joint in mapping.needed if joint not in there]:
+            raise InputError(
+                f"{where}: the joints {', '.join(missing)}, which mapping {mapping.name!r} needs, are missing. There are: "
+                f"{some(names, 80)}. {_advice()}"
+            )
+        return mapping
+    told = [m for m in shipped_mappings().values() if there.issuperset((*m.recognised_by, *m.needed))]
+    if len(told) == 1:
+        return told[0]
+    fitting = [m.name for m in shipped_mappings().values() if there.issuperset(m.needed)]
+    hint = f"These mappings could be given: {', '.join(fitting)}. " if fitting else ""
+    raise InputError(
+        f"{where}: its joints are of no kind that is known here: {some(names, 80)}. {hint}{_advice()}; shipped are "
+        f"{', '.join(shipped_mappings())}"
+    )
+
+
+def read_mapping(path: str | Path) -> JointMapping:
+    """The mapping of a `.toml`: its 17 keys, or one table with them."""
+    path = find_path(str(path))
+    try:
+        with path.open("rb") as file:
+            text = file.read(SIZE_LIMIT + 1)
+        if len(text) > SIZE_LIMIT:
+            raise InputError(f"{path}: more than 1 MB; a mapping is a few lines")
+        content = tomllib.loads(text.decode(encoding_of(text)))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not a mapping of joints in TOML ({error})") from error
+    if H36M_17.joints[0] in content:
+        return parse_mapping(path.stem, content, path)
+    if len(content) != 1 or not isinstance(next(iter(content.values())), dict):
+        raise InputError(
+            f"{path}: expected one table with the 17 joints, found the keys {some(list(content), 80) or 'none'}"
+        )
+    return parse_mapping(*next(iter(content.items())), path)
+
+
+def parse_mapping(name: str, table: Mapping[str, object], where: object) -> JointMapping:
+    """A table of a TOML file, checked: all 17 joints, and weights that add up to 1."""
+    for key in table:
+        check_name(key, (*H36M_17.joints, RECOGNISED_BY), f"joint in mapping {name!r} of {where}")
+    if missing := [joint for joint in H36M_17.joints if joint not in table]:
+        raise InputError(f"{where}: mapping {name!r} lacks {', '.join(missing)}; a mapping gives all 17 joints")
+    weights = tuple(_weights(table[joint], f"{where}: {joint} of mapping {name!r}") for joint in H36M_17.joints)
+    recognised = table.get(RECOGNISED_BY, [])
+    if not isinstance(recognised, list) or not all(isinstance(joint, str) for joint in recognised):
+        raise InputError(f"{where}: {RECOGNISED_BY} of mapping {name!r} is {recognised!r}, expected a list of joints")
+    return JointMapping(name, weights, tuple(recognised))
+
+
+def plain_name(joint: str) -> str:
+    """A joint's name without the prefix that some programs put before it."""
+    return PREFIX.sub("", joint) or joint
+
+
+def weight_matrix(mapping: JointMapping, names: Sequence[str], where: object) -> tuple[list[int], np.ndarray]:
+    """The indices of the joints of a file that the mapping uses, and the weights (17, those joints) that make the 17."""
+    index: dict[str, int] = {}
+    for number, name in enumerate(names):
+        plain = plain_name(name)
+        if plain in index and plain in mapping.needed:
+            raise InputError(f"{where}: {names[index[plain]]!r} and {name!r} are both joint {plain!r} of the mapping")
+        index.setdefault(plain, number)
+    if missing := [joint for joint in mapping.needed if joint not in index]:
+        raise InputError(
+            f"{where}: the joints {', '.join(missing)} of mapping {mapping.name!r} are missing. There are: {some(names, 80)}"
+        )
+    matrix = np.array([[weights.get(joint, 0.0) for joint in mapping.needed] for weights in mapping.weights])
+    return [index[joint] for joint in mapping.needed], matrix
+
+
+def _weights(value: object, where: str) -> dict[str, float]:
+    if isinstance(value, str):
+        return {value: 1.0}
+    if isinstance(value, list) and value and all(isinstance(joint, str) for joint in value):
+        if len(set(value)) < len(value):
+            raise InputError(f"{where} names a joint twice: {value!r:.200}")
+        return {joint: 1 / len(value) for joint in value}
+    if isinstance(value, dict) and value and all(type(weight) in (int, float) for weight in value.values()):
+        small = all(abs(weight) <= 100 for weight in value.values())
+        if not small or not math.isclose(math.fsum(value.values()), 1, abs_tol=1e-6):
+            raise InputError(f"{where} has weights {value!r:.200}, which do not add up to 1")
+        return {joint: float(weight) for joint, weight in value.items()}
+    raise InputError(
+        f'{where} is {value!r:.200}; expected "Joint", ["Joint", "Joint"] for their mean, or '
+        "{ Joint = 0.5, Other = 0.5 } with weights that add up to 1"
+    )
+
+
+def _advice() -> str:
+    return "`joints` takes the name of a mapping or the path of a .toml with your own"

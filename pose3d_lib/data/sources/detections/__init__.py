@@ -1,0 +1,287 @@
+"""2D keypoints that a detector found in videos: input for a trained model, without any 3D.
+
+Every video becomes a subject with the one action `custom`, as in VideoPose3D's files of custom videos. The 2D sources
+are "h36m" (the 17 joints of Human3.6M, derived as `to_h36m` says; for models trained on the ground truth or on CPN's
+keypoints), "coco" (for models trained on `detectron_pt_coco`) and the detector's own layout.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pose3d_lib.common.errors import InputError, some
+from pose3d_lib.data.actions import check_name, tidy_name
+from pose3d_lib.data.cameras import Camera
+from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.sources.detections.formats import explain_passed, list_sources, read_videos, recognise_detections
+from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
+from pose3d_lib.data.sources.detections.people import SIZE, Chosen, Run, choose_person, fill_gaps
+from pose3d_lib.data.sources.detections.records import Video, read_size
+from pose3d_lib.data.sources.missing import count_missing, longest_gap
+from pose3d_lib.data.sources.scoring import WITHOUT, bounded
+from pose3d_lib.data.spec import DataSpec, Found, Progress
+
+PARAMETERS = ("fps", "joints", "image_size", "person", "max_gap")
+KEYPOINTS = "h36m"
+
+ACTION = "custom"
+FPS = 50.0
+"""Of videos whose frame rate nobody gives."""
+
+SCORES = (
+    "The scores are the detector's. Joints of h36m that it does not have get the mean of those that they follow from, "
+    "interpolated ones 0."
+)
+
+MENTIONED = 8
+"""How many takes a note lists."""
+
+HOW_TO_SIZE = 'give the size of its images as the parameter image_size, for instance "1920x1080"'
+
+
+def recognise(path: Path) -> bool:
+    return recognise_detections(path)
+
+
+def find(spec: DataSpec, path: Path) -> Found:
+    """As for every origin; the file's name says which keypoints decided on the takes."""
+    check_name(spec.keypoints, LAYOUTS, "keypoints of detections")
+    if spec.joints:
+        check_name(spec.joints, LAYOUTS, "joints of detections")
+    parse_size(spec.image_size)
+    sources, _ = list_sources(path)
+    return Found(f"{path.resolve().stem}-{spec.keypoints}", tuple(file for source in sources for file in source.files))
+
+
+def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
+    return (ACTION,)
+
+
+def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
+    return read_detections(
+        path,
+        keypoints=spec.keypoints,
+        fps=spec.fps,
+        joints=spec.joints,
+        image_size=parse_size(spec.image_size),
+        person=spec.person,
+        max_gap=spec.max_gap,
+        scores=spec.scores,
+        progress=progress,
+    )
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """(1920, 1080) from "1920x1080"; None from ""."""
+    if not text:
+        return None
+    sides = re.fullmatch(r"\s*([0-9]{1,6})\s*[x×*,]\s*([0-9]{1,6})\s*", text.casefold())
+    if not sides:
+        raise InputError(f'parameter image_size: found {text!r}, expected width and height in pixels: "1920x1080"')
+    return read_size(int(sides[1]), int(sides[2]), "parameter image_size")
+
+
+def read_detections(
+    path: Path,
+    *,
+    keypoints: str = KEYPOINTS,
+    fps: float | None = None,
+    joints: str = "",
+    image_size: tuple[int, int] | None = None,
+    person: str = "",
+    max_gap: int = 10,
+    scores: bool = False,
+    progress: Progress = lambda line: None,
+) -> PoseDataset:
+    """One person of every video of a file or folder, without gaps.
+
+    Args:
+        path: the file or folder.
+        keypoints: the 2D source that must be whole in every frame; others are kept where they are whole as well.
+        fps: frames per second; the file's, or `FPS`, if not given.
+        joints: the name of the files' layout, where they do not tell it themselves.
+        image_size: width and height in pixels, where the files do not hold it.
+        person: as in `choose_person`.
+        max_gap: frames in a row without the person or a joint that are filled in; at longer gaps the video is cut into
+            several takes.
+        scores: whether the dataset gets the detector's scores.
+    """
+    sources, passed = list_sources(path)
+    notes = []
+    if passed:
+        named = [explain_passed(entry) if place < MENTIONED else entry.name for place, entry in enumerate(passed)]
+        notes.append(f"Passed over, as no detections are in them: {some(named)}.")
+    notes += [SCORES] if scores else []
+    takes: list[tuple[str, str, Run, dict[str, np.ndarray], int, float]] = []
+    cameras: list[Camera] = []
+    names: set[str] = set()
+    for source in sources:
+        progress(f"reading {source.name}")
+        for video in read_videos(source, joints):
+            video = replace(video, name=tidy_name(video.name))
+            if video.name in names:
+                raise InputError(f"{path}: two videos are called {video.name!r}; give one of them another name")
+            names.add(video.name)
+            size = _image_size(video, image_size)
+            runs, said = _follow(video, size, keypoints, person, max_gap, scores)
+            notes += said
+            rate = fps or video.fps
+            if rate is None:
+                notes.append(f"{video.name} is taken for {FPS:g} frames per second (`fps` says otherwise).")
+            for number, (run, arrays) in enumerate(runs):
+                takes.append((video.name, str(number), run, arrays, len(cameras), rate or FPS))
+            cameras.append(Camera(video.name, *size))
+    if not takes:
+        raise InputError(f"{path}: there are no detections in it")
+    kept = [name for name in takes[0][3] if all(name in take[3] for take in takes)]
+    arrays = {name: np.concatenate([take[3][name] for take in takes]).astype(np.float32) for name in kept}
+    stops = np.cumsum([len(take[2].points) for take in takes]).tolist()
+    rows = [
+        (subject, ACTION, take, camera, float(rate), stop - len(run.points), stop, False)
+        for (subject, take, run, _, camera, rate), stop in zip(takes, stops, strict=True)
+    ]
+    return PoseDataset(
+        name=path.resolve().stem,
+        synthetic=False,
+        skeleton=H36M_17,
+        cameras=tuple(cameras),
+        clips=pd.DataFrame(rows, columns=list(CLIP_COLUMNS)),
+        keypoints={name: array[..., :2] for name, array in arrays.items()},
+        layouts={name: LAYOUTS[name] for name in kept},
+        positions=np.empty((0, H36M_17.num_joints, 3), np.float32),
+        trajectory=np.empty((0, 3), np.float32),
+        train_subjects=(),
+        test_subjects=(),
+        notes=tuple(notes),
+        scores={name: array[..., 2] for name, array in arrays.items() if scores},
+        first_frames=tuple(take[2].start for take in takes),
+    )
+
+
+def _follow(
+    video: Video, size: tuple[int, int], keypoints: str, person: str, max_gap: int, scores: bool
+) -> tuple[list[tuple[Run, dict[str, np.ndarray]]], list[str]]:
+    """The takes of one person of a video, each with its 2D sources (with scores as third numbers), and notes on them."""
+    chosen = choose_person(video, person)
+    points = video.points[chosen.rows].astype(np.float64)
+    if video.normalised:
+        points *= size
+    _check_inside(points, size, video)
+    on_scores: list[str] = []
+    if scores:
+        if video.joint_scores is None:
+            raise InputError(f"{video.where}: has no scores of its joints, or not of all of them; {WITHOUT}")
+        own, on_scores = bounded(video.joint_scores[chosen.rows], video.where, video.name)
+        points = np.concatenate([points, own[..., None]], axis=-1)
+    frames, first, last = video.frames[chosen.rows], int(video.listed[0]), int(video.listed[-1])
+    derived = convert(points, video.layout)
+    check_name(keypoints, derived, f"keypoints of {video.where}")
+    runs, lost = fill_gaps(frames, derived[keypoints], first, last, max_gap, video.where)
+    if not runs:
+        raise InputError(
+            f"{video.where}: no frame with all joints of {keypoints!r}: {_worst(lost, keypoints)}; other keypoints, or a "
+            f"max_gap of more than {max_gap} frames, may do"
+        )
+    whole: dict[str, list[np.ndarray]] = {keypoints: [run.points for run in runs]}
+    notes = [*_describe(video, chosen, person, runs, max_gap, _worst(lost, keypoints)), *on_scores]
+    for name, other in derived.items():
+        if name == keypoints:
+            continue
+        cut, lost = _cut(fill_gaps(frames, other, first, last, max_gap, video.where), runs)
+        if cut is None:
+            notes.append(
+                f"{video.name} has no keypoints {name!r}: {_worst(lost, name)}, which `max_gap` {max_gap} leaves open."
+            )
+        else:
+            whole[name] = cut
+    return [(run, {name: arrays[n] for name, arrays in whole.items()}) for n, run in enumerate(runs)], notes
+
+
+def _cut(found: tuple[list[Run], np.ndarray], runs: list[Run]) -> tuple[list[np.ndarray] | None, np.ndarray]:
+    """The points of the frames of `runs`; None if some of these frames have none."""
+    others, lost = found
+    pieces = []
+    starts = np.array([other.start for other in others], np.int64)
+    for run in runs:
+        place = int(np.searchsorted(starts, run.start, side="right")) - 1
+        skipped = run.start - others[place].start if place >= 0 else 0
+        if place < 0 or len(others[place].points) - skipped < len(run.points):
+            return None, lost
+        pieces.append(others[place].points[skipped : skipped + len(run.points)])
+    return pieces, lost
+
+
+def _image_size(video: Video, given: tuple[int, int] | None) -> tuple[int, int]:
+    if given is None and video.size is None:
+        raise InputError(f"{video.where}: does not hold the size of the images; {HOW_TO_SIZE}")
+    if given and video.size and given != video.size:
+        found, said = ("x".join(map(str, size)) for size in (video.size, given))
+        raise InputError(
+            f"{video.where}: its images are {found}, but the parameter image_size says {said}; leave it out"
+        )
+    return given or video.size
+
+
+def _check_inside(points: np.ndarray, size: tuple[int, int], video: Video) -> None:
+    """Refuses coordinates that cannot be pixels of images of this size."""
+    seen = points[np.isfinite(points).all(axis=-1)]
+    if not len(seen):
+        raise InputError(f"{video.where}: every joint of the chosen person is missing")
+    if len(seen) > 1 and np.abs(seen).max() <= 2:
+        raise InputError(
+            f"{video.where}: every coordinate lies between {seen.min():.3g} and {seen.max():.3g}; expected pixels, "
+            "not shares of the image (OpenPose: --keypoint_scale 0; YOLO: normalize=False)"
+        )
+    inside = ((seen >= 0) & (seen <= size)).all(axis=-1).mean()
+    if inside < 0.5:
+        raise InputError(
+            f"{video.where}: {1 - inside:.0%} of the joints lie outside the image of {size[0]}x{size[1]} pixels; {HOW_TO_SIZE}"
+        )
+
+
+def _describe(video: Video, chosen: Chosen, person: str, runs: list[Run], max_gap: int, worst: str) -> list[str]:
+    """Sentences on the person who was chosen, on what was filled in, and on where the video was cut."""
+    listed = int(video.listed[-1] - video.listed[0]) + 1
+    rule = f"has the {'largest box' if person == SIZE else 'highest score'} over all frames"
+    rule = rule if person in ("", "score", SIZE) else "`person` names"
+    linked = "" if video.tracks else " (told apart by where they are from frame to frame)"
+    others = (
+        f"of {chosen.others + 1} people{linked}, {chosen.who!r} was taken, who {rule}"
+        if chosen.others
+        else "one person"
+    )
+    notes = [f"{video.name}: {others}; detected in {len(chosen.rows):,} of {listed:,} frames."]
+    if chosen.doubles:
+        notes.append(f"{video.name}: {chosen.doubles} second detections of the person in a frame are passed over.")
+    lost = np.isnan(video.points[chosen.rows, :, 0]).sum(axis=0)
+    if lost.any():
+        counted = count_missing(video.name, lost.sum(), lost.size * len(chosen.rows))
+        notes.append(f"{counted}: {_worst(lost, video.layout)}.")
+    filled = sum(int(run.filled.any(axis=1).sum()) for run in runs)
+    if filled:
+        longest = max(longest_gap(run.filled) for run in runs)
+        absent = sum(int(run.filled.all(axis=1).sum()) for run in runs)
+        notes.append(
+            f"{video.name}: in {filled:,} frames missing joints are interpolated, in {absent:,} of them all joints; the "
+            f"longest gap is {longest} frames."
+        )
+    left_out = listed - sum(len(run.points) for run in runs)
+    if left_out:
+        spans = [f"{run.start}-{run.start + len(run.points) - 1}" for run in runs]
+        takes = some([f"take {number} is frames {span}" for number, span in enumerate(spans)])
+        notes.append(
+            f"{video.name}: {left_out:,} frames are left out, as the person or a joint is missing in more than {max_gap} frames "
+            f"in a row (`max_gap`)"
+            f"{f' ({worst})' if worst else ''}; {takes}."
+        )
+    return notes
+
+
+def _worst(lost: np.ndarray, layout: str) -> str:
+    """The joints that are missing for too long in most frames."""
+    order = [int(joint) for joint in np.argsort(-lost, kind="stable")[:3] if lost[joint]]
+    return ", ".join(f"{LAYOUTS[layout].joints[joint]} is missing in {lost[joint]:,} frames" for joint in order)

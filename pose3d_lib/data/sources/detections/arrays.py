@@ -1,0 +1,198 @@
+"""Detections in numpy's files: Detectron's `.npz` and `data_2d_custom_*.npz`, as VideoPose3D has them, and a plain `.npy`."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.sources.detections.records import (
+    MAX_PEOPLE,
+    Person,
+    Video,
+    make_video,
+    read_size,
+    shown,
+    to_float32,
+)
+from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
+
+PERSONS = 1
+"""Of Detectron's classes."""
+
+MAX_JOINTS = 1000
+DETECTRON_KEYS = {"boxes", "segments", "keypoints", "metadata"}
+CUSTOM_KEYS = {"positions_2d", "metadata"}
+ARRAYS = "reconstruction"
+"""The key under which the demos of MHFormer and its followers keep the keypoints of a video."""
+
+METRES = 20
+"""Where no coordinate is larger, an array holds metres, not pixels; a third number that is larger is no score."""
+
+
+def recognise_npz(path: Path) -> str:
+    """ "detectron", "custom" or "arrays"; "" for none."""
+    try:
+        keys = set(list_npz_keys(path))
+        if "keypoints" in keys <= DETECTRON_KEYS and len(keys) > 1:
+            return "detectron"
+        if ARRAYS in keys:
+            return "arrays"
+        if not keys >= CUSTOM_KEYS or len(keys) > 4:
+            return ""
+        if path.name.startswith("data_2d_custom_"):
+            return "custom"
+        described = read_npz_key(path, "metadata")
+    except InputError:
+        return ""  # whoever reads it says what is wrong
+    return "custom" if isinstance(described, dict) and "video_metadata" in described else ""
+
+
+def read_detectron(path: Path, joints: str) -> Video:
+    """The video of an `.npz` with keypoints, perhaps boxes, of every frame, as VideoPose3D's inference scripts write it.
+
+    Args:
+        joints: the name of the layout, or "" for what the number of joints tells.
+    """
+    keys = list_npz_keys(path)
+    boxes = read_npz_key(path, "boxes") if "boxes" in keys else None
+    keypoints = read_npz_key(path, "keypoints")
+    boxes = keypoints if boxes is None else boxes
+    for key, value in (("boxes", boxes), ("keypoints", keypoints)):
+        if not _is_sequence(value) or not _is_sequence(boxes) or len(value) != len(boxes):
+            raise InputError(
+                f"{path}, key {key!r}: expected an array of as many frames as `boxes`, found {_kind(value)}"
+            )
+    people = []
+    for frame, (framed, posed) in enumerate(zip(boxes, keypoints, strict=True)):
+        where = f"{path}, key 'keypoints', frame {frame}"
+        found = _persons(posed, where)
+        scored = _persons(framed, f"{path}, key 'boxes', frame {frame}")
+        if len(found) != len(scored):
+            raise InputError(f"{where}: {len(found)} people, but {len(scored)} boxes")
+        for rows, box in zip(found, scored, strict=True):
+            if not (_is_number(rows) and rows.ndim == 2 and len(rows) == 4 and 0 < rows.shape[1] <= MAX_JOINTS):
+                raise InputError(f"{where}: a person is {_kind(rows)}; expected (4, joints): x, y, logit, probability")
+            if boxes is not keypoints and not (_is_number(box) and box.shape == (5,)):
+                raise InputError(f"{path}, key 'boxes', frame {frame}: {_kind(box)}; expected x1, y1, x2, y2, score")
+            score = None if boxes is keypoints else float(box[4])
+            people.append(Person(frame, to_float32(rows[[0, 1, 3]].T), score))
+    described = read_npz_key(path, "metadata") if "metadata" in keys else None
+    size = None
+    if isinstance(described, dict) and {"w", "h"} <= described.keys():
+        size = read_size(described["w"], described["h"], f"{path}, key 'metadata'")
+    return make_video(path.stem, str(path), people, range(len(boxes)), joints=joints, size=size)
+
+
+def read_custom(path: Path, joints: str) -> list[Video]:
+    """The videos of a `data_2d_custom_*.npz`: one person each, in every frame.
+
+    Args:
+        joints: the name of the layout, or "" for what the file's metadata tell.
+    """
+    positions, described = read_npz_key(path, "positions_2d"), read_npz_key(path, "metadata")
+    if not isinstance(positions, dict) or not positions:
+        raise InputError(
+            f"{path}, key 'positions_2d': expected a dict video -> 'custom' -> [array], found {_kind(positions)}"
+        )
+    named = described.get("layout_name") if isinstance(described, dict) else None
+    named = named if named in ("coco", "h36m") else ""
+    videos = []
+    for name, actions in positions.items():
+        where = f"{path}, key 'positions_2d', video {shown(name)}"
+        if not isinstance(name, str) or not isinstance(actions, dict) or list(actions) != ["custom"]:
+            raise InputError(f"{where}: expected a name and a dict with the one key 'custom'")
+        views = actions["custom"]
+        if not _is_sequence(views) or len(views) != 1:
+            raise InputError(f"{where}: expected a list of one array, of the one camera")
+        videos.append(_from_dense(views[0], name, where, joints or named, _custom_size(described, name, path)))
+    return videos
+
+
+def read_arrays(path: Path, joints: str) -> Video:
+    """The video of an `.npz` with keypoints under `reconstruction`, (people, frames, joints, 2 or 3), of Human3.6M's joints.
+
+    Args:
+        joints: the name of another layout.
+    """
+    array = read_npz_key(path, ARRAYS)
+    if isinstance(array, np.ndarray) and array.ndim == 3:
+        array = array[None]
+    if not (isinstance(array, np.ndarray) and array.ndim == 4 and 0 < len(array) <= MAX_PEOPLE):
+        raise InputError(f"{path}, key {ARRAYS!r}: {_kind(array)}; expected (people, frames, joints, 2 or 3), pixels")
+    if array.shape[3] == 3 and _is_number(array):
+        largest = np.abs(np.nan_to_num(array)).max(axis=(0, 1, 2), initial=0)
+        if largest.max() < METRES or largest[2] > METRES:
+            raise InputError(f"{path}, key {ARRAYS!r}: looks like 3D poses; expected 2D keypoints, in pixels")
+    videos = [
+        (str(track), *_dense_people(motion, f"{path}, key {ARRAYS!r}")) for track, motion in enumerate(array, start=1)
+    ]
+    people = [person._replace(track=track) for track, found, _ in videos for person in found]
+    scored = all(has_scores for _, _, has_scores in videos)
+    return make_video(path.stem, str(path), people, range(array.shape[1]), joints=joints or "h36m", scored=scored)
+
+
+def read_npy(path: Path, joints: str) -> Video:
+    """The video of an `.npy`: (frames, joints, 2 or 3) of x, y and perhaps a score.
+
+    Args:
+        joints: the name of the layout; may be "" where the number of joints is no other layout's.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a header cannot promise more than there is
+    except (ValueError, TypeError, EOFError, OSError, OverflowError, SyntaxError, MemoryError) as error:
+        raise InputError(f"{path}: not a plain array that numpy can read ({str(error)[:200]})") from error
+    if isinstance(array, np.ndarray) and array.ndim == 3 and array.shape[1] == 17 and not joints:
+        raise InputError(
+            f"{path}: 17 joints, in the order of COCO (nose first) or of Human3.6M (hip first)? "
+            'The parameter `joints` says so: "coco" or "h36m"'
+        )
+    return _from_dense(array, path.stem, str(path), joints, None)
+
+
+def _from_dense(array: object, name: str, where: str, joints: str, size: tuple[int, int] | None) -> Video:
+    """One person in every frame."""
+    people, scored = _dense_people(array, where)
+    return make_video(name, where, people, range(len(people)), joints=joints, size=size, scored=scored)
+
+
+def _dense_people(array: object, where: str) -> tuple[list[Person], bool]:
+    """One person in every frame, and whether there are scores."""
+    if not (_is_number(array) and array.ndim == 3 and array.shape[2] in (2, 3) and 0 < array.shape[1] <= MAX_JOINTS):
+        raise InputError(
+            f"{where}: {_kind(array)}; expected (frames, joints, 2 or 3): x, y and perhaps a score, in pixels"
+        )
+    rows = to_float32(array)
+    scored = rows.shape[2] == 3
+    if not scored:
+        rows = np.concatenate([rows, np.ones_like(rows[..., :1])], axis=2)
+    return [Person(frame, person) for frame, person in enumerate(rows)], scored
+
+
+def _custom_size(described: object, name: str, path: Path) -> tuple[int, int] | None:
+    videos = described.get("video_metadata") if isinstance(described, dict) else None
+    video = videos.get(name) if isinstance(videos, dict) else None
+    if not isinstance(video, dict) or not {"w", "h"} <= video.keys():
+        return None
+    return read_size(video["w"], video["h"], f"{path}, key 'metadata', video_metadata of {shown(name)}")
+
+
+def _persons(frame: object, where: str) -> list | np.ndarray:
+    """What a frame holds of the class of persons: one entry for each."""
+    if not _is_sequence(frame) or len(frame) <= PERSONS:
+        raise InputError(f"{where}: expected a list with one entry per class, persons second, found {_kind(frame)}")
+    persons = frame[PERSONS]
+    if not _is_sequence(persons):
+        raise InputError(f"{where}: expected the persons' arrays, found {_kind(persons)}")
+    return persons
+
+
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _is_number(array: object) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype.kind in "fiu"
+
+
+def _kind(value: object) -> str:
+    return f"{value.dtype}{value.shape}" if isinstance(value, np.ndarray) else shown(value)

@@ -1,0 +1,160 @@
+"""Which files and folders hold 2D detections, told by their content, and reading the videos in them."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.sources.detections.arrays import read_arrays, read_custom, read_detectron, read_npy, recognise_npz
+from pose3d_lib.data.sources.detections.json_files import FRAME_NAME, read_frames, read_json, recognise_json
+from pose3d_lib.data.sources.detections.records import Video
+from pose3d_lib.data.sources.detections.tables import read_csv, recognise_csv
+from pose3d_lib.data.sources.unrecognised import describe
+
+OTHER_DATA = (".bvh", ".cdf", ".mat", ".h5", ".tgz")
+"""Suffixes of motion capture; a folder with one of these files holds no detections."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file, or the files of one video's images.
+
+    Attributes:
+        name: of the video; a file with several videos names them itself.
+        kind: frame, json, detectron, custom, arrays, npy or csv.
+        files: what is read.
+    """
+
+    name: str
+    kind: str
+    files: tuple[Path, ...]
+
+
+def recognise_detections(path: Path) -> bool:
+    """Whether there are detections in the file or folder."""
+    if not path.is_dir():
+        return _kind(path) != ""
+    names = _names(path)
+    if any(map(_is_other_data, names)):
+        return False
+    entries = [path / name for name in names]
+    return any(map(_is_openpose, names)) or any(
+        any(map(_is_frame, _entries(entry))) if entry.is_dir() else _kind(entry) != "" for entry in entries
+    )
+
+
+def list_sources(path: Path) -> tuple[list[Source], list[Path]]:
+    """Everything to read in a file or folder, in order of names; and what is passed over.
+
+    A folder may hold files, files of the single images of one or several videos, or folders of these.
+
+    Raises:
+        InputError: two of them have the same name.
+    """
+    if not path.is_dir():
+        if not (kind := _kind(path)):
+            raise InputError(f"{path}: detections in none of the known formats; docs/data.md lists them")
+        if kind == "frame":
+            raise InputError(f"{path}: the people in a single image; give the folder with the files of all images")
+        return [Source(path.stem, kind, (path,))], []
+    sources, others = _split(path, outermost=True)
+    passed = []
+    for entry in others:
+        if entry.is_dir():
+            inside = _split(entry, outermost=False)[0]
+        else:
+            kind = _kind(entry)
+            inside = [Source(entry.stem, kind, (entry,))] if kind not in ("", "frame") else []
+        sources += inside
+        passed += [] if inside else [entry]
+    first: dict[str, Source] = {}
+    for source in sources:
+        other = first.setdefault(source.name, source)
+        if other is not source:
+            both = f"{other.files[0]} and {source.files[0]}"
+            raise InputError(f"{path}: two videos are called {source.name!r}: {both}; give one of them another name")
+    return sorted(sources, key=lambda source: source.name), passed
+
+
+def explain_passed(entry: Path) -> str:
+    """The name of what is passed over in a folder, with the reason."""
+    alone = "a single image, whose name does not end in its number"
+    return f"{entry.name} ({alone if _kind(entry) == 'frame' else describe(entry).name})"
+
+
+def read_videos(source: Source, joints: str) -> list[Video]:
+    """The videos of a source; several only of a `data_2d_custom_*.npz`.
+
+    Args:
+        joints: the name of the layout, or "" for what the file tells.
+    """
+    if source.kind == "frame":
+        return [read_frames(source.name, source.files, joints)]
+    if source.kind == "custom":
+        return read_custom(source.files[0], joints)
+    readers: dict[str, Callable[[Path, str], Video]] = {
+        "json": read_json, "detectron": read_detectron, "arrays": read_arrays, "npy": read_npy, "csv": read_csv,
+    }  # fmt: skip
+    return [readers[source.kind](source.files[0], joints)]
+
+
+def _names(folder: Path) -> list[str]:
+    """Names in a folder without hidden ones; none if it cannot be listed."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError:
+        return []
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [folder / name for name in _names(folder)]
+
+
+def _is_other_data(name: str) -> bool:
+    return name.startswith("data_3d_") or name.casefold().endswith(OTHER_DATA)
+
+
+def _kind(file: Path) -> str:
+    """The kind of a single file, "" if it holds no detections."""
+    suffix = file.suffix.casefold()
+    try:
+        if not file.is_file():
+            return ""
+        if suffix == ".json":
+            return recognise_json(file)
+        if suffix == ".csv":
+            return "csv" if recognise_csv(file) else ""
+        if suffix == ".npy":
+            with file.open("rb") as opened:
+                return "npy" if opened.read(6) == b"\x93NUMPY" else ""
+        return recognise_npz(file) if suffix == ".npz" else ""
+    except OSError:
+        return ""  # unreadable: of no kind
+
+
+def _is_openpose(name: str) -> bool:
+    """Whether a name says that a file is OpenPose's of an image, of which there may be too many to look into each."""
+    return bool((matched := FRAME_NAME.fullmatch(name)) and matched["openpose"])
+
+
+def _is_frame(file: Path) -> bool:
+    named = FRAME_NAME.fullmatch(file.name)
+    return bool(named) and (bool(named["openpose"]) or _kind(file) == "frame")
+
+
+def _split(folder: Path, *, outermost: bool) -> tuple[list[Source], list[Path]]:
+    """The videos whose images have a file each, and the rest; the only one of a folder that is not the outermost has its name."""
+    videos: dict[str, list[Path]] = {}
+    others = []
+    for entry in _entries(folder):
+        if _is_frame(entry):
+            videos.setdefault(FRAME_NAME.fullmatch(entry.name)["video"] or folder.name, []).append(entry)
+        else:
+            others.append(entry)
+    if len(videos) == 1 and not outermost:
+        videos = {folder.name: next(iter(videos.values()))}
+    return [
+        Source(name, "frame", tuple(sorted(files, key=lambda file: (len(file.name), file.name))))
+        for name, files in videos.items()
+    ], others

@@ -1,0 +1,196 @@
+"""The joints of the common 2D detectors, and how Human3.6M's 17 and COCO's 17 follow from them.
+
+Missing joints are NaN, in what is given and in what is returned.
+"""
+
+import warnings
+
+import numpy as np
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
+
+HEAD_REACH = 1.3
+"""How many times as far from the middle of the shoulders as the middle of the ears Human3.6M's Head is.
+
+On the built-in body, made to Human3.6M's proportions, the Head lies 0.15 to 0.16 of the stature above the middle of the
+shoulders, and Thorax 0.02. That ears lie 0.12 above them is a judgement: 0.11 and 0.13 would give 1.4 and 1.2.
+"""
+
+
+def _layout(name: str, joints: tuple[str, ...]) -> Skeleton:
+    """A layout without a tree, in which L<joint> and R<joint> are a pair."""
+    pairs = [(i, joints.index(f"R{joint[1:]}")) for i, joint in enumerate(joints) if f"R{joint[1:]}" in joints]
+    pairs = [(left, right) for left, right in pairs if joints[left][0] == "L"]
+    return Skeleton(name, joints, (), tuple(left for left, _ in pairs), tuple(right for _, right in pairs))
+
+
+_OPENPOSE_ARMS = ("Nose", "Neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist")
+_OPENPOSE_LEGS = ("RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle")
+_OPENPOSE_FACE = ("REye", "LEye", "REar", "LEar")
+
+LAYOUTS = {
+    "h36m": H36M_17,
+    "coco": COCO_17,
+    "openpose_18": _layout("openpose_18", _OPENPOSE_ARMS + _OPENPOSE_LEGS + _OPENPOSE_FACE),
+    "body_25": _layout(
+        "body_25",
+        (
+            *_OPENPOSE_ARMS, "MidHip", *_OPENPOSE_LEGS, *_OPENPOSE_FACE,
+            "LBigToe", "LSmallToe", "LHeel", "RBigToe", "RSmallToe", "RHeel",
+        ),
+    ),
+    "halpe_26": _layout(
+        "halpe_26",
+        (
+            *COCO_17.joints, "Head", "Neck", "MidHip",
+            "LBigToe", "RBigToe", "LSmallToe", "RSmallToe", "LHeel", "RHeel",
+        ),
+    ),
+    "mediapipe_33": _layout(
+        "mediapipe_33",
+        (
+            "Nose", "LEyeInner", "LEye", "LEyeOuter", "REyeInner", "REye", "REyeOuter", "LEar", "REar", "LMouth", "RMouth",
+            "LShoulder", "RShoulder", "LElbow", "RElbow", "LWrist", "RWrist", "LPinky", "RPinky", "LIndex", "RIndex",
+            "LThumb", "RThumb", "LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle", "LHeel", "RHeel",
+            "LFootIndex", "RFootIndex",
+        ),
+    ),
+}  # fmt: skip
+"""What `joints` may say and what a 2D source is called -> its joints, in the order in which files have them."""
+
+OF_COUNT = {
+    17: "coco", 18: "openpose_18", 25: "body_25", 26: "halpe_26", 33: "mediapipe_33", 133: "coco", 136: "halpe_26",
+}  # fmt: skip
+"""Joints per person -> the layout. Of whole bodies (COCO-WholeBody 133, Halpe 136) the first joints, without hands and face."""
+
+
+def choose_layout(count: int, joints: str, where: object) -> str:
+    """The name of the layout that a file's joints have.
+
+    Args:
+        count: joints per person in the file.
+        joints: the name of a layout that somebody gave or that the file tells; "" for what the count tells.
+        where: file and place, for messages.
+    """
+    if joints:
+        check_name(joints, LAYOUTS, "layout of joints")
+    known = ", ".join(f"{layout.num_joints} ({name})" for name, layout in LAYOUTS.items())
+    if count not in OF_COUNT:
+        raise InputError(f"{where}: {count} joints per person; known are {known}, 133 and 136")
+    name = joints or OF_COUNT[count]
+    if LAYOUTS[name].num_joints != LAYOUTS[OF_COUNT[count]].num_joints:
+        raise InputError(
+            f"{where}: {count} joints per person, but layout {name!r} does not have as many; known are {known}"
+        )
+    return name
+
+
+def convert(points: np.ndarray, layout: str) -> dict[str, np.ndarray]:
+    """Every 2D source that follows from detections: the detector's own layout, "h36m", and "coco" where it has all of COCO.
+
+    Args:
+        points: (frames, joints, 2 or 3): pixels, and perhaps scores, of the joints of `layout`; NaN where missing.
+        layout: one of `LAYOUTS`.
+    """
+    joints = LAYOUTS[layout].joints
+    sources = {"h36m": to_h36m(points, layout)}
+    if set(COCO_17.joints) <= set(joints):
+        sources["coco"] = points[:, [joints.index(joint) for joint in COCO_17.joints]]
+    return {**sources, layout: points}
+
+
+def to_h36m(points: np.ndarray, layout: str) -> np.ndarray:
+    """(frames, 17, 2 or 3): the joints of Human3.6M, of which a joint is NaN where what it follows from is missing.
+
+    - Hip: the detector's own middle of the hips, otherwise the middle of both hips.
+    - Thorax: the detector's own neck, otherwise the middle of both shoulders.
+    - Spine: the middle of Hip and Thorax.
+    - Neck (which Human3.6M puts between neck and nose): the nose; unseen, the eyes; unseen, the ears.
+    - Head: on the line from the middle of the shoulders through the ears, `HEAD_REACH` times as far; ears unseen, the eyes;
+      unseen, the nose. A shoulder unseen, Thorax stands for the middle.
+    - RFoot and LFoot: the ankles.
+
+    Where there are scores, a middle has the mean of the scores, and Head that of the part of the face it follows from.
+    """
+    if layout == "h36m":
+        return points
+    joints = LAYOUTS[layout].joints
+
+    def of(name: str) -> np.ndarray:
+        if name in joints:
+            return points[:, joints.index(name)]
+        return np.full((len(points), points.shape[2]), np.nan, points.dtype)
+
+    ears, eyes = _seen(of("LEar"), of("REar")), _seen(of("LEye"), of("REye"))
+    hip = _first(of("MidHip"), (of("LHip") + of("RHip")) / 2)
+    between_shoulders = (of("LShoulder") + of("RShoulder")) / 2
+    thorax = _first(of("Neck"), between_shoulders)
+    below_head, face = _first(between_shoulders, thorax), _first(ears, eyes, of("Nose"))
+    head = below_head + HEAD_REACH * (face - below_head)
+    head[:, 2:] = face[:, 2:]  # beyond the face, a line through two scores is not between them
+    derived = {
+        "Hip": hip,
+        "Spine": (hip + thorax) / 2,
+        "Thorax": thorax,
+        "Neck": _first(of("Nose"), eyes, ears),
+        "Head": head,
+        "RFoot": of("RAnkle"),
+        "LFoot": of("LAnkle"),
+    }
+    return np.stack([derived[joint] if joint in derived else of(joint) for joint in H36M_17.joints], axis=1)
+
+
+def match_names(names: list[str], joints: str, where: object) -> tuple[str, list[int]]:
+    """The layout that has joints of these names, and which of the names is each of its joints.
+
+    Names are compared without case and signs: LShoulder, left_shoulder and LEFT_SHOULDER are one.
+
+    Args:
+        names: as a file has them; those of no joint are passed over.
+        joints: the name of the layout, or "" for the largest whose joints are all there.
+        where: the file, for messages.
+    """
+    if joints:
+        check_name(joints, LAYOUTS, "layout of joints")
+    folded = {_fold(name): position for position, name in enumerate(names)}
+    by_size = sorted(LAYOUTS, key=lambda name: -LAYOUTS[name].num_joints)
+    missing = {
+        name: [joint for joint in LAYOUTS[name].joints if _fold(joint) not in folded]
+        for name in ([joints] if joints else by_size)
+    }
+    for name, absent in missing.items():
+        if not absent:
+            return name, [folded[_fold(joint)] for joint in LAYOUTS[name].joints]
+    nearest = min(missing, key=lambda name: len(missing[name]))
+    raise InputError(
+        f"{where}: joints {', '.join(names[:8])}{' ...' if len(names) > 8 else ''} are those of no known layout "
+        f"({', '.join(LAYOUTS)}); the nearest, {nearest}, also needs {', '.join(missing[nearest][:8])}"
+    )
+
+
+def _fold(name: str) -> str:
+    """One spelling of a joint's name: side first, "l" or "r", no signs."""
+    text = "".join(character for character in name.casefold() if character.isalnum())
+    for side in ("left", "right"):
+        if text.startswith(side):
+            text = side[0] + text.removeprefix(side)
+        elif text.endswith(side):
+            text = side[0] + text.removesuffix(side)
+    return text
+
+
+def _seen(*points: np.ndarray) -> np.ndarray:
+    """The middle of those that are seen."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # numpy warns where all are NaN, and returns NaN
+        return np.nanmean(points, axis=0).astype(points[0].dtype)
+
+
+def _first(*points: np.ndarray) -> np.ndarray:
+    """The first that is seen."""
+    chosen = points[0]
+    for other in points[1:]:
+        chosen = np.where(np.isfinite(chosen), chosen, other)
+    return chosen

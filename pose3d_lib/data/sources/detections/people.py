@@ -1,0 +1,186 @@
+"""Which of several detected people is meant, followed through the video, and what is filled in where they are missing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.sources.detections.records import Video
+from pose3d_lib.data.sources.missing import interpolate, true_runs
+
+SCORE, SIZE = "score", "size"
+
+REACH = 0.3
+"""How far a person may move between two frames, as a share of the diagonal of the box around the joints."""
+
+MOST_FRAMES_APART = 10
+"""A person who was not seen for longer may have moved as far as in so many frames."""
+
+REMEMBERED = 100
+"""How many people, those seen last, a new detection is compared with."""
+
+MAX_FRAMES = 2_000_000
+"""Of one video: eleven hours at 50 frames per second."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One person of a video.
+
+    Attributes:
+        who: the person's track.
+        rows: (n,) which of the video's detections are this person, at most one in a frame, in order of frames.
+        others: how many other people there are.
+        doubles: how many further detections of this person, in frames that have one already, are passed over.
+    """
+
+    who: str
+    rows: np.ndarray
+    others: int
+    doubles: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """Frames without a gap.
+
+    Attributes:
+        start: number of the first frame.
+        points: (frames, joints, 2 or 3), all finite.
+        filled: (frames, joints) which were missing.
+    """
+
+    start: int
+    points: np.ndarray
+    filled: np.ndarray
+
+
+def choose_person(video: Video, person: str) -> Chosen:
+    """The person that `person` means.
+
+    Args:
+        video: whose people are told apart by the detector's tracks or, without them, by `link`.
+        person: "score" or "" for the highest score, "size" for the largest box around the joints, each as the mean over
+            all frames, 0 where the person is not seen; or the name of a track.
+    """
+    tracks = np.array(link(video) if video.tracks is None else video.tracks, object)
+    names, first, which = np.unique(tracks.astype(str), return_index=True, return_inverse=True)
+    if person in ("", SCORE, SIZE):
+        weights = video.scores if person != SIZE else _areas(video.points)
+        best = int(np.lexsort([first, -np.bincount(which, weights)])[0])  # a draw: who is seen first
+    else:
+        order = names[np.argsort(first)]
+        if len(order) > 20 and person not in names:
+            frequent = names[np.argsort(-np.bincount(which))][:20]
+            raise InputError(f"{video.where}: no person {person!r}; those seen most often: {', '.join(frequent)}")
+        best = int(np.flatnonzero(names == check_name(person, order, f"person in {video.where}"))[0])
+    rows = np.flatnonzero(which == best)
+    by_score = rows[np.lexsort([-video.scores[rows], video.frames[rows]])]
+    _, kept = np.unique(video.frames[by_score], return_index=True)
+    return Chosen(str(names[best]), by_score[kept], len(names) - 1, len(rows) - len(kept))
+
+
+def link(video: Video) -> tuple[str, ...]:
+    """A track for every detection of a video: "1", "2", ... in order of first appearance.
+
+    From frame to frame, those go together whose joints lie nearest to where they were: by the median distance of the
+    joints that both have, as a share of the larger box's diagonal, at most `REACH` per frame, so that the sum over all
+    people is least. Where never more than one person is in a frame, it is one person.
+    """
+    starts = np.flatnonzero(np.diff(video.frames, prepend=-1))
+    stops = np.append(starts[1:], len(video.frames))
+    if (stops - starts).max() == 1:
+        return ("1",) * len(video.frames)
+    from scipy.optimize import linear_sum_assignment  # takes most of a second, which only those who need it should wait
+
+    tracks = np.zeros(len(video.frames), np.int64)
+    last = np.empty(0, np.int64)  # of every remembered person, the row where last seen; those seen last come last
+    count = 0
+    for start, stop in zip(starts, stops, strict=True):
+        now = np.arange(start, stop)
+        continued = np.zeros(len(last), bool)
+        if len(last):
+            apart = np.minimum(video.frames[start] - video.frames[last], MOST_FRAMES_APART)
+            distance = _distances(video.points[last], video.points[now]) / apart[:, None]
+            allowed = distance <= REACH
+            old, new = linear_sum_assignment(np.where(allowed, distance, 1e3))
+            matched = allowed[old, new]
+            tracks[now[new[matched]]] = tracks[last[old[matched]]]
+            continued[old[matched]] = True
+        for row in now[tracks[now] == 0]:
+            count += 1
+            tracks[row] = count
+        last = np.concatenate([last[~continued], now])[-REMEMBERED:]
+    return tuple(map(str, tracks))
+
+
+def fill_gaps(
+    frames: np.ndarray, points: np.ndarray, first: int, last: int, max_gap: int, where: str
+) -> tuple[list[Run], np.ndarray]:
+    """The person's frames as runs without a gap: missing joints lie on a line between the frames around them.
+
+    Before the first and after the last frame that has it, a joint stays where it is there. Gaps of more than `max_gap`
+    frames are not filled: there a run ends and another begins. The score of what is filled in is 0.
+
+    Args:
+        frames: (n,) ascending numbers of the frames with the person.
+        points: (n, joints, 2 or 3): x, y and perhaps a score, NaN where missing.
+        first, last: numbers of the video's first and last frame.
+        where: the video, for messages.
+
+    Returns:
+        The runs, in order; and (joints,) in how many of the frames each joint was missing for too long.
+    """
+    runs, lost = [], np.zeros(points.shape[1], np.int64)
+    ends = np.flatnonzero(np.diff(frames) > max_gap + 1)
+    for begin, end in zip(np.append(0, ends + 1), np.append(ends, len(frames) - 1), strict=True):
+        start, stop = int(frames[begin]), int(frames[end])
+        start = first if begin == 0 and start - first <= max_gap else start
+        stop = last if end == len(frames) - 1 and last - stop <= max_gap else stop
+        if stop - start >= MAX_FRAMES:
+            raise InputError(f"{where}: {stop - start + 1:,} frames in one piece; at most {MAX_FRAMES:,} are read")
+        dense = np.full((stop - start + 1, *points.shape[1:]), np.nan, np.float64)
+        dense[frames[begin : end + 1] - start] = points[begin : end + 1]
+        missing = ~np.isfinite(dense).all(axis=-1)
+        too_long = np.stack([_long_runs(column, max_gap) for column in missing.T], axis=1)
+        lost += too_long.sum(axis=0)
+        interpolate(dense, missing)
+        for a, b in true_runs(~too_long.any(axis=1)):
+            runs.append(Run(start + a, dense[a:b], missing[a:b]))
+    return runs, lost
+
+
+def _distances(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """(old, new): how far people are apart, as a share of the larger box's diagonal; infinite without a common joint."""
+    apart = np.linalg.norm(before[:, None] - now[None], axis=-1)
+    common = np.isfinite(apart)
+    ordered = np.sort(np.where(common, apart, np.inf), axis=-1)
+    middle = np.maximum(common.sum(axis=-1) - 1, 0) // 2
+    median = np.take_along_axis(ordered, middle[..., None], axis=-1)[..., 0]
+    diagonal = np.maximum(_diagonals(before)[:, None], _diagonals(now)[None])
+    return median / np.maximum(diagonal, 1e-6)
+
+
+def _sides(points: np.ndarray) -> np.ndarray:
+    """(people, 2): width and height of the box around the joints that are seen, 0 without any."""
+    seen = np.isfinite(points)
+    sides = np.where(seen, points, -np.inf).max(axis=1) - np.where(seen, points, np.inf).min(axis=1)
+    return np.where(np.isfinite(sides), sides, 0).astype(np.float64)
+
+
+def _diagonals(points: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(_sides(points), axis=-1)
+
+
+def _areas(points: np.ndarray) -> np.ndarray:
+    return _sides(points).prod(axis=-1)
+
+
+def _long_runs(missing: np.ndarray, max_gap: int) -> np.ndarray:
+    """Where stretches of more than `max_gap` frames are missing, or all."""
+    long = np.full(len(missing), missing.all())
+    for start, stop in true_runs(missing):
+        if stop - start > max_gap:
+            long[start:stop] = True
+    return long

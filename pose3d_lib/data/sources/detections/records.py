@@ -1,0 +1,253 @@
+"""What every file of 2D detections becomes: a `Video` of people in frames; and the checks that all its readers share."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.sources.detections.layouts import LAYOUTS, choose_layout
+from pose3d_lib.data.sources.missing import find_missing
+
+MAX_PIXELS = 100_000.0
+"""Coordinates further from the image's corner are a mistake."""
+
+MAX_FRAME = 10**9
+MAX_PEOPLE = 100
+"""In one frame."""
+
+MAX_SIDE = 65_535
+"""Pixels of an image's side."""
+
+
+class Person(NamedTuple):
+    """One person detected in one frame.
+
+    Attributes:
+        frame: the frame's number.
+        joints: (joints, 3) float32: x, y, score, as the file has them. A file without scores has 1.
+        score: of the whole person; None stands for the mean of the joints' scores, 0 where one is missing.
+        track: which person of the video it is, where the detector says so.
+    """
+
+    frame: int
+    joints: np.ndarray
+    score: float | None = None
+    track: str | None = None
+
+
+@dataclass(frozen=True)
+class Video:
+    """Everybody who was detected in a video, in order of frames.
+
+    Attributes:
+        name: the subject.
+        where: the file or folder, for messages.
+        layout: one of `LAYOUTS`.
+        listed: (n,) int64: the numbers of the frames that the file knows of, with people or without, ascending.
+        frames: (people,) int64: the frame of each detected person.
+        points: (people, joints, 2) float32, pixels, or shares of the image's sides if `normalised`; NaN where missing.
+        scores: (people,) float32.
+        joint_scores: (people, joints) float32, NaN where missing; None where the file has none.
+        tracks: (people,) which person each is; None where the detector does not say so of everybody, or gives several people
+            in a frame one and the same.
+        size: width and height of the image, where the file has them.
+        fps: where the file has it.
+        normalised: whether the unit is the image's width and height.
+    """
+
+    name: str
+    where: str
+    layout: str
+    listed: np.ndarray
+    frames: np.ndarray
+    points: np.ndarray
+    scores: np.ndarray
+    joint_scores: np.ndarray | None = None
+    tracks: tuple[str, ...] | None = None
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+    normalised: bool = False
+
+
+NO_SCORE = 1e6
+"""Scores beyond this, and NaN, count as 0."""
+
+
+def make_video(
+    name: str,
+    where: str,
+    people: Sequence[Person],
+    listed: Iterable[int],
+    *,
+    joints: str = "",
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    scored: bool = True,
+) -> Video:
+    """The video of these people.
+
+    Args:
+        name, where, size, fps: as in `Video`.
+        people: everybody in every frame, in any order.
+        listed: frames that the file knows of; those of the people need not be repeated.
+        joints: the name of the layout; "" for what the number of joints tells.
+        scored: whether the file holds scores of the joints.
+
+    Raises:
+        InputError: there is nobody, the number of joints varies or is that of no layout, or numbers are no coordinates.
+    """
+    if not people:
+        raise InputError(f"{where}: nobody is detected in any frame")
+    counts = {len(person.joints) for person in people}
+    if len(counts) > 1:
+        few = " and with ".join(map(str, sorted(counts)[:4]))
+        raise InputError(f"{where}: people with {few} joints; expected the same number for all")
+    layout = choose_layout(counts.pop(), joints, where)
+    people = sorted(people, key=lambda person: person.frame)
+    frames = np.array([person.frame for person in people], np.int64)
+    numbers, present = np.unique(frames, return_counts=True)
+    if present.max() > MAX_PEOPLE:
+        crowded = numbers[present.argmax()]
+        raise InputError(f"{where}: {present.max()} people in frame {crowded}; at most {MAX_PEOPLE} are read")
+    used = np.stack([person.joints[: LAYOUTS[layout].num_joints] for person in people])
+    joint_scores = np.where(np.abs(used[..., 2]) < NO_SCORE, used[..., 2], np.nan)
+    scored = scored and bool(np.isfinite(joint_scores).any())
+    missing = find_missing(used[..., :2], joint_scores)
+    if missing.all():
+        raise InputError(f"{where}: every joint of everybody is missing")
+    used[missing] = np.nan
+    joint_scores = np.where(missing, 0, np.nan_to_num(joint_scores, nan=0.0))
+    seen = ~missing.all(axis=1)
+    people = [person for person, is_seen in zip(people, seen, strict=True) if is_seen]
+    used, missing, joint_scores, frames = used[seen], missing[seen], joint_scores[seen], frames[seen]
+    largest = float(np.nanmax(np.abs(used[..., :2])))
+    if largest > MAX_PIXELS:
+        raise InputError(f"{where}: a joint lies {largest:.3g} pixels from the corner of the image; expected pixels")
+    given = [person.score for person in people]
+    scores = [mean if score is None else score for score, mean in zip(given, joint_scores.mean(axis=1), strict=True)]
+    tracks = tuple(person.track for person in people)
+    if len(set(tracks)) == 1 and present.max() > 1:
+        tracks = (None,)  # AlphaPose gives everybody the track 0 if it did not follow them
+    return Video(
+        name=name,
+        where=where,
+        layout=layout,
+        listed=np.union1d(np.fromiter(listed, np.int64), numbers),
+        frames=frames,
+        points=np.ascontiguousarray(used[..., :2]),
+        scores=np.nan_to_num(to_float32(np.array(scores)), nan=0.0),
+        joint_scores=np.where(missing, np.float32(np.nan), joint_scores) if scored else None,
+        tracks=None if None in tracks else tracks,
+        size=size,
+        fps=fps,
+        normalised=layout == "mediapipe_33" and float(np.nanmedian(np.abs(used[..., :2]))) <= 2,
+    )
+
+
+def first_key(item: dict, keys: Sequence[str]) -> str:
+    """The first of the keys that an object has, or else the first of all."""
+    return next((key for key in keys if key in item), keys[0])
+
+
+def read_objects(items: object, where: str) -> Iterator[tuple[str, dict]]:
+    """(place, object) for each in a list of objects."""
+    if not isinstance(items, list):
+        raise InputError(f"{where.rstrip(': ')}: expected a list, found {shown(items)}")
+    for number, item in enumerate(items):
+        at = f"{where}[{number}]"
+        if not isinstance(item, dict):
+            raise InputError(f"{at}: expected an object, found {shown(item)}")
+        yield at, item
+
+
+def read_rows(rows: object, width: int, where: str, what: str) -> np.ndarray:
+    """(rows, width) float32 from a flat list of numbers; null is NaN.
+
+    Args:
+        rows: as JSON has it.
+        width: numbers per joint, 2 or 3.
+        where, what: the place and what belongs there, for messages.
+    """
+    if not isinstance(rows, list) or not rows or len(rows) % width:
+        found = f"a list of {len(rows)}" if isinstance(rows, list) else shown(rows)
+        raise InputError(f"{where}: expected {what}, {width} numbers for each joint; found {found}")
+    for position, number in enumerate(rows):
+        if type(number) not in (int, float) and number is not None:
+            raise InputError(f"{where}[{position}]: expected a number, found {shown(number)}")
+    try:
+        array = np.array(rows, np.float64)
+    except OverflowError as error:
+        raise InputError(f"{where}: holds an integer too large for a coordinate") from error
+    return to_float32(array).reshape(-1, width)
+
+
+def to_float32(array: np.ndarray) -> np.ndarray:
+    """A copy in which what float32 cannot hold, infinity included, stays far too large, and is no pixel; NaN is NaN."""
+    return np.clip(np.asarray(array, np.float64), -1e30, 1e30).astype(np.float32)
+
+
+def read_number(value: object, where: str) -> float:
+    """A number as JSON has it; NaN for null."""
+    if value is None:
+        return float("nan")
+    if type(value) not in (int, float):
+        raise InputError(f"{where}: expected a number, found {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise InputError(f"{where}: the integer is too large") from error
+
+
+def read_frame(value: object, where: str) -> int:
+    """The number of a frame: an integer, or the last number in a file's name."""
+    number = value
+    if isinstance(value, str):
+        end = value[-200:]
+        digits = re.findall(r"[0-9]+", end.rpartition(".")[0]) or re.findall(r"[0-9]+", end)
+        number = int(digits[-1]) if digits and len(digits[-1]) <= 18 else None
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    if type(number) is not int or not 0 <= number <= MAX_FRAME:
+        raise InputError(f"{where}: expected the number of a frame, or a name that holds one, found {shown(value)}")
+    return number
+
+
+def read_track(value: object, where: str) -> str | None:
+    """A track as text; None for none (null, -1). Of nested lists, the first: AlphaPose lists the tracks it merged."""
+    depth = 0
+    while isinstance(value, list) and depth < 8:
+        value, depth = value[0] if value else None, depth + 1
+    if value is None or value == -1:
+        return None
+    if isinstance(value, str):
+        return value[:100]
+    if (type(value) is int or (type(value) is float and value.is_integer())) and abs(value) < 10**18:
+        return str(int(value))
+    raise InputError(f"{where}: expected the number or name of a track, found {shown(value)}")
+
+
+def read_size(width: object, height: object, where: str) -> tuple[int, int]:
+    """Width and height of an image, pixels."""
+    sides = []
+    for side in (width, height):
+        if isinstance(side, np.integer | np.floating):
+            side = side.item()
+        whole = type(side) is int or (type(side) is float and side.is_integer())
+        if not whole or not 1 <= side <= MAX_SIDE:
+            raise InputError(
+                f"{where}: expected the image's width and height in pixels, found {shown(width)}, {shown(height)}"
+            )
+        sides.append(int(side))
+    return sides[0], sides[1]
+
+
+def shown(value: object) -> str:
+    """A value, short enough for a message."""
+    if isinstance(value, str):
+        return ascii(value[:60])
+    if type(value) is int and abs(value) > 10**18:
+        return "a very large integer"
+    return str(value)[:60] if value is None or isinstance(value, int | float) else f"a {type(value).__name__}"

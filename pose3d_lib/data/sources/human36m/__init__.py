@@ -1,0 +1,162 @@
+"""Human3.6M as its authors give it out: CDF files, their `.cdf.mat` from MATLAB, or the old archive of HDF5 files.
+
+They may lie in folders, in a zip, or in the subjects' `.tgz` as downloaded, which are read without unpacking them. The
+2D keypoints are projections of the joints through the calibrated cameras, with the distortion of their lenses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pose3d_lib.common.errors import InputError, some
+from pose3d_lib.data.actions import H36M_ACTIONS, check_name
+from pose3d_lib.data.cameras import h36m_cameras
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.sources.filming import GT, Take, film
+from pose3d_lib.data.sources.human36m.archives import list_names, stream_files
+from pose3d_lib.data.sources.human36m.files import (
+    HOW_TO_GET,
+    PATTERNS,
+    TakeFile,
+    Takes,
+    find_places,
+    key_of,
+    kind_of,
+    register_take,
+    require_places,
+    sort_takes,
+    survey_takes,
+)
+from pose3d_lib.data.sources.human36m_facts import (
+    DRIFTING,
+    FPS,
+    SUBJECTS,
+    TERMS,
+    describe_missing_takes,
+    describe_totals,
+    leave_out,
+    name_drifting,
+)
+from pose3d_lib.data.sources.placing import uprightness
+from pose3d_lib.data.sources.takes import Key
+from pose3d_lib.data.spec import DataSpec, Found, Progress
+
+PARAMETERS = ("leave_out",)
+KEYPOINTS = GT
+NAME = "h36m-originals"
+
+
+def recognise(path: Path) -> bool:
+    return bool(find_places(path))
+
+
+def find(spec: DataSpec, path: Path) -> Found:
+    """What there is; and where no tar has to be unpacked for it, whether names are good and `leave_out` names takes."""
+    check_name(spec.keypoints, (GT,), "keypoints of Human3.6M's original files")
+    places = require_places(path)
+    takes = survey_takes(places)
+    if takes is not None:
+        leave_out(sort_takes(takes), spec.leave_out, path)
+    files = [place for place in places if not place.is_dir()]
+    for place in places:
+        if place.is_dir():
+            files += [place / name for name in list_names(place, PATTERNS) or () if kind_of(name)]
+    return Found(NAME, tuple(sorted(files)))
+
+
+def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
+    """The actions that files' names tell of, in Human3.6M's order; all fifteen where a tar would have to be unpacked."""
+    takes = survey_takes(require_places(path))
+    if takes is None:
+        return H36M_ACTIONS
+    present = {action for _, action, _ in leave_out(sort_takes(takes), spec.leave_out, path)[0]}
+    return tuple(action for action in H36M_ACTIONS if action in present)
+
+
+def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
+    return read_originals(path, without=spec.leave_out, scores=spec.scores, progress=progress)
+
+
+def read_originals(
+    path: Path, *, without: Sequence[str] = (), scores: bool = False, progress: Progress = lambda line: None
+) -> PoseDataset:
+    """Every take that is there, through its subject's four cameras.
+
+    Of a take that is there in several formats, CDF is read before MATLAB before HDF5, and an unpacked file before one in
+    an archive; two files of one format for one take are refused. Takes are in the order of subjects, actions and numbers
+    whatever the order of the files.
+
+    Args:
+        path: a folder, a zip or a tar.
+        without: takes to leave out, as in `leave_out`; "drifting" stands for those whose ground truth is displaced.
+        scores: whether the dataset gets scores of its keypoints.
+        progress: called once for each subject.
+
+    Raises:
+        InputError: nothing is there, a file is damaged or holds something else, or a name says nothing.
+    """
+    from pose3d_lib.data.sources.human36m.takes import read_take
+
+    unread = set(name_drifting(without, DRIFTING))
+    takes: Takes = {}
+    notes: list[str] = []
+    world: dict[Key, np.ndarray] = {}
+    others: list[str] = []
+    for place in require_places(path):
+
+        def wanted(name: str, place: Path = place) -> bool:
+            if kind_of(name) is None and not name.rpartition("/")[2].startswith("."):
+                others.append(name)
+            key = register_take(TakeFile(place, name), takes, notes)
+            return key is not None and "/".join(key) not in unread
+
+        for name, file in stream_files(place, wanted, PATTERNS):
+            source = TakeFile(place, name)
+            key = key_of(source)
+            if takes[key] == source:  # otherwise a better one was announced meanwhile
+                if all(key[0] != subject for subject, _, _ in world):
+                    progress(f"reading {key[0]} from {place}")
+                world[key] = read_take(file, source.kind, str(source))
+    if others:
+        notes.append(f"Passed over, as they are no poses of Human3.6M: {some(others)}.")
+    kept, said = leave_out(sort_takes(takes), without, path)
+    subjects = list(dict.fromkeys(subject for subject, _, _ in kept))
+    for split, expected in SUBJECTS.items():
+        if not set(subjects) & set(expected):
+            raise InputError(
+                f"{path}: has no {split} subject; found {', '.join(subjects) or 'none'}, expected some of "
+                f"{', '.join(expected)}. {HOW_TO_GET}"
+            )
+    if np.median([uprightness(world[key]) for key in kept]) < 0.5:
+        raise InputError(
+            f"{path}: in most takes the bodies do not stand along z; expected world coordinates, as in D3_Positions, "
+            "not those of a camera, as in D3_Positions_mono"
+        )
+    present = {split: tuple(s for s in expected if s in subjects) for split, expected in SUBJECTS.items()}
+    data = film(
+        [Take(*key, len(world[key]), lambda key=key: world.pop(key)) for key in kept],
+        h36m_cameras(),
+        name="h36m",
+        synthetic=False,
+        fps=FPS,
+        sources=(GT,),
+        scores=scores,
+        train_subjects=present["train"],
+        test_subjects=present["test"],
+        where=path,
+        progress=progress,
+    )
+    return replace(
+        data,
+        notes=(
+            "The 2D keypoints are projections of the 3D joints through the calibrated cameras.",
+            *notes,
+            *said,
+            *describe_missing_takes(sort_takes(takes)),
+            *describe_totals(data.clips, present),
+            *data.notes,
+        ),
+        terms=TERMS,
+    )

@@ -1,0 +1,146 @@
+"""Description of files and folders that no origin of data reads, with advice."""
+
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from pose3d_lib.common.errors import InputError, printable, some
+from pose3d_lib.data.sources.text_files import decode_head, delimiter_of
+from pose3d_lib.data.untrusted.client import list_npz_keys
+from pose3d_lib.data.untrusted.zips import open_zip
+
+LOOKED_AT = 500
+"""Entries of a folder that tell what it is."""
+
+
+class Kind(NamedTuple):
+    name: str
+    advice: str
+
+
+_DETECT = (
+    "find the 2D keypoints first, with a detector (MediaPipe, MMPose, AlphaPose, OpenPose, ...), and give the file that it "
+    "writes: docs/data.md, Detections"
+)
+VIDEO = Kind("a video", _DETECT)
+IMAGE = Kind("an image", _DETECT)
+LABELS = Kind(
+    "labels of YOLO, in shares of an image of unknown size",
+    "write a list with `results.tojson()` of every frame to one .json, and give that",
+)
+HDF5 = Kind(
+    "HDF5 or MATLAB", "only Human3.6M's own files of this kind are read, in its folders; save others as plain motion"
+)
+PICKLE = Kind("a pickle, which runs code when it is opened", "save its arrays with numpy.save or as .json")
+MODEL = Kind("a trained model", "give it as the model (`model` of 06_predict), not as data")
+TO_BVH = Kind("motion in another program's format", "convert it to BVH, for instance in Blender")
+MARKERS = Kind("markers of motion capture", "compute the joints, and save them as plain motion: docs/data.md")
+PLAIN_MOTION = Kind("plain motion", "give one file")
+TEXT = Kind("text", "docs/data.md lists what is read")
+
+_BEGINNINGS = (
+    (4, b"ftyp", VIDEO), (0, b"\x1aE\xdf\xa3", VIDEO), (8, b"AVI ", VIDEO), (0, b"\0\0\1\xba", VIDEO), (0, b"FLV", VIDEO),
+    (0, b"\x89PNG", IMAGE), (0, b"\xff\xd8\xff", IMAGE), (0, b"GIF8", IMAGE),
+    (0, b"\x89HDF", HDF5), (0, b"MATLAB", HDF5), (0, b"\x80\2", PICKLE), (0, b"\x80\3", PICKLE), (0, b"\x80\4", PICKLE),
+    (0, b"\x80\5", PICKLE), (0, b"Kaydara FBX", TO_BVH), (0, b"glTF", TO_BVH),
+)  # fmt: skip
+"""Offset, the bytes there, and what the file is."""
+
+_SUFFIXES = {
+    **dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"), VIDEO),
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"), IMAGE),
+    **dict.fromkeys((".pkl", ".pickle"), PICKLE),
+    **dict.fromkeys((".pt", ".pth", ".bin", ".safetensors"), MODEL),
+    **dict.fromkeys((".fbx", ".glb", ".gltf", ".dae", ".amc", ".asf"), TO_BVH),
+    **dict.fromkeys((".c3d", ".trc", ".tsv"), MARKERS),
+    **dict.fromkeys((".txt", ".md", ".xml", ".html", ".toml", ".yaml", ".yml", ".log", ".pdf"), TEXT),
+}
+
+_NPZ = (
+    ({"poses", "trans"}, Kind("AMASS, angles without joint positions", "docs/data.md, AMASS and SMPL-H, says what to do")),
+    ({"positions_3d"}, Kind("VideoPose3D's 3D positions", "call it data_3d_<set>.npz and give the folder that it lies in")),
+    (
+        {"positions_2d"},
+        Kind(
+            "VideoPose3D's 2D keypoints",
+            "put data_3d_<set>.npz of the same set beside it and give the folder; of videos without 3D, call it "
+            "data_2d_custom_<name>.npz",
+        ),
+    ),
+    ({"positions", "clip", "joints"}, Kind("poses that `pose3d predict` wrote", "give the keypoints that they were made of")),
+)  # fmt: skip
+"""Keys of an `.npz` that tell what it is."""
+
+_LABEL = re.compile(rb"\d{1,3}( -?\d+(\.\d+)?(e-?\d+)?){4,}\s")
+
+
+def describe(path: Path) -> Kind:
+    """Describe a file or folder by its first bytes, its keys and its name."""
+    try:
+        if path.is_dir():
+            return _describe_folder(path)
+        if path.is_file():  # opening a pipe would wait for ever
+            return _describe_file(path)
+        return Kind("a pipe or device", "save its content in a file")
+    except OSError as error:
+        return Kind(f"something that cannot be read ({error.strerror})", "allow it to be read")
+    except InputError as error:
+        reason = str(error).removeprefix(f"{path}: ").partition(";")[0]
+        return Kind(f"a damaged file ({reason})", "get it again")
+
+
+def _describe_folder(folder: Path) -> Kind:
+    entries = [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+    if not entries:
+        return Kind("an empty folder", "docs/data.md lists what is read")
+    kinds = Counter(describe(entry) for entry in entries[:LOOKED_AT] if not entry.is_dir())
+    inside = _some([entry.name for entry in entries])
+    if not kinds:
+        return Kind(f"a folder of folders ({inside})", "give one of them")
+    kind = kinds.most_common(1)[0][0]
+    return Kind(f"a folder ({inside}) with {kind.name}", kind.advice)
+
+
+def _describe_file(path: Path) -> Kind:
+    with path.open("rb") as file:
+        head = file.read(65_536)
+    suffix = path.suffix.casefold()
+    if not head:
+        return Kind("an empty file", "get or write it again")
+    if suffix == ".npz":
+        keys = list_npz_keys(path)
+        known = next((kind for needed, kind in _NPZ if needed <= set(keys)), None)
+        if any(key.count("/") == 2 for key in keys):
+            return PLAIN_MOTION
+        return known or Kind(
+            f"an .npz with the keys {_some(keys)}",
+            "those of plain motion are subject/Action/take; of detections, keypoints and boxes, or reconstruction",
+        )
+    if suffix == ".zip":
+        with open_zip(path) as archive:
+            return Kind(
+                f"a zip of {_some(archive.namelist())}", "only BVH and Human3.6M are read from a zip: unpack it"
+            )
+    if suffix == ".json":
+        keys = list(dict.fromkeys(re.findall(r'"([^"]{1,40})"\s*:', decode_head(head))))
+        return Kind(
+            f"JSON with the keys {_some(keys)}" if keys else "JSON without keys",
+            "docs/data.md, Detections, lists whose JSON is read",
+        )
+    if suffix == ".csv":
+        line = decode_head(head).partition("\n")[0]
+        columns = [name.strip(' "\r') for name in line.split(delimiter_of(line))]
+        return Kind(
+            f"a table with the columns {_some(columns)}",
+            "those of detections are frame, <joint>_x, <joint>_y, ..., or frame, joint, x, y",
+        )
+    if suffix == ".txt" and _LABEL.match(head):
+        return LABELS
+    beginning = next((kind for at, sign, kind in _BEGINNINGS if head[at:].startswith(sign)), None)
+    return beginning or _SUFFIXES.get(suffix, Kind("nothing that is known here", "docs/data.md lists what is read"))
+
+
+def _some(names: list[str]) -> str:
+    return some([printable(name[:40]) for name in names], 6)

@@ -1,0 +1,297 @@
+"""VideoPose3D's files: world positions in `data_3d_{set}.npz`, 2D keypoints in `data_2d_{set}_{keypoints}.npz`.
+
+The sets are Human3.6M (h36m), HumanEva-I (humaneva15, humaneva20), and whatever `export` has written. Several may lie in
+one folder. Without a file of ground-truth keypoints, these are projected from the 3D joints where the cameras allow it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pose3d_lib.common.errors import InputError, some
+from pose3d_lib.data.actions import check_name, split_take, tidy_name
+from pose3d_lib.data.cameras import view, world_to_camera
+from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.data.sources import human36m_facts
+from pose3d_lib.data.sources import takes as selection
+from pose3d_lib.data.sources.filming import GT, SCORES, check_in_front, one_thread
+from pose3d_lib.data.sources.scoring import WITHOUT
+from pose3d_lib.data.sources.takes import Key
+from pose3d_lib.data.sources.videopose3d.checks import check_keypoints, check_motions, is_named
+from pose3d_lib.data.sources.videopose3d.layouts import read_layout
+from pose3d_lib.data.sources.videopose3d.scores import settle_scores
+from pose3d_lib.data.sources.videopose3d.sets import MotionSet, known_sets, open_set, settle_actions
+from pose3d_lib.data.spec import DataSpec, Found, Progress
+from pose3d_lib.data.untrusted.client import read_npz_key
+
+PARAMETERS = ("leave_out",)
+KEYPOINTS = GT
+
+HOW_TO_GET = {
+    "h36m": "VideoPose3D's DATASETS.md describes how these files are made from Human3.6M, whose licence must be requested "
+    "at http://vision.imar.ro/human3.6m. Its original downloads, Poses > D3 Positions, serve as well, in the same folder",
+    "humaneva": "VideoPose3D's DATASETS.md describes how these files are made from HumanEva-I, which must be requested at "
+    "http://humaneva.is.tue.mpg.de",
+}
+
+
+def recognise(path: Path) -> bool:
+    return path.is_dir() and bool(_sets_in(path))
+
+
+def find(spec: DataSpec, path: Path) -> Found:
+    name = choose_set(spec.dataset, path)
+    return Found(f"{name}-{spec.keypoints}", tuple(find_files(path, name, spec.keypoints)))
+
+
+def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
+    name = choose_set(spec.dataset, path)
+    positions = _positions_in(path, name)
+    motion_set = open_set(positions, name)
+    if motion_set.actions:
+        return motion_set.actions
+    _find_positions(path, name)
+    return tuple(dict.fromkeys(action for _, action, _ in _read_takes(positions, "positions_3d", motion_set)))
+
+
+def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
+    name = choose_set(spec.dataset, path)
+    data = read_set(path, name, keypoints=spec.keypoints, without=spec.leave_out, scores=spec.scores)
+    used = find_files(path, name, spec.keypoints)
+    others = [
+        file.name for file in sorted(path.iterdir()) if not (file in used or file.name.startswith(".") or file.is_dir())
+    ]
+    if others:
+        note = f"Passed over, as they are not of these keypoints of this set: {some(others)}."
+        data = replace(data, notes=(*data.notes, note))
+    return data
+
+
+def choose_set(dataset: str, folder: Path) -> str:
+    """Which set of a folder is meant: one that `dataset` names, otherwise the only one that is there."""
+    if dataset in known_sets():
+        return dataset
+    there = _sets_in(folder)
+    if len(there) != 1:
+        found = ", ".join(f"data_3d_{name}.npz" for name in there) or "none"
+        raise InputError(
+            f"{folder}: expected one file data_3d_*.npz, found {found}. Where several sets lie in one folder, let "
+            f"POSE3D_DATA name the folder and give one of {', '.join(known_sets())} as dataset"
+        )
+    return there[0]
+
+
+def find_files(folder: Path, name: str, keypoints: str) -> list[Path]:
+    """The source files: `data_3d_{name}.npz` and `data_2d_{name}_{keypoints}.npz`.
+
+    The latter is not needed for "gt" if the set's cameras can project.
+
+    Raises:
+        InputError: one of them is missing; says what was looked for, what there is, and what to get.
+    """
+    positions = _find_positions(folder, name)
+    offered = _keypoints_in(folder, name)
+    projected = {GT} - offered.keys() if open_set(positions, name).can_project else set()
+    try:
+        check_name(keypoints, [*offered, *projected], "keypoints")
+    except InputError as error:
+        looked_for = folder / f"data_2d_{name}_{keypoints}.npz"
+        raise InputError(f"{looked_for}: there is no such file; {error}. {_there(folder, name)}") from error
+    return [positions, offered[keypoints]] if keypoints in offered else [positions]
+
+
+def _find_positions(folder: Path, name: str) -> Path:
+    positions = _positions_in(folder, name)
+    if not positions.is_file():
+        missing = positions if folder.is_dir() else folder
+        raise InputError(
+            f"{missing}: there is no such {'file' if folder.is_dir() else 'folder'}. {_there(folder, name)}"
+        )
+    return positions
+
+
+def _sets_in(folder: Path) -> list[str]:
+    return list(_files_in(folder, "data_3d_"))
+
+
+def _positions_in(folder: Path, name: str) -> Path:
+    return _files_in(folder, "data_3d_").get(name, folder / f"data_3d_{name}.npz")
+
+
+def _keypoints_in(folder: Path, name: str) -> dict[str, Path]:
+    return _files_in(folder, f"data_2d_{name}_")
+
+
+def _files_in(folder: Path, prefix: str) -> dict[str, Path]:
+    """Rest of the name behind the prefix -> the `.npz`, whatever the case of its suffix."""
+    found = sorted(
+        path for path in folder.glob("*.[nN][pP][zZ]") if path.stem.startswith(prefix) and path.stem != prefix
+    )
+    return {path.stem.removeprefix(prefix): path for path in found}
+
+
+def _there(folder: Path, name: str) -> str:
+    """What there is instead of a missing file, and how to get it."""
+    files = ", ".join(path.name for path in _keypoints_in(folder, name).values()) or "none"
+    source = HOW_TO_GET["humaneva" if name.startswith("humaneva") else "h36m"]
+    return f"Keypoints files there: {files}. The folder is set by the environment variable POSE3D_DATA. {source}"
+
+
+def read_set(
+    folder: Path, name: str, *, keypoints: str, without: Sequence[str] = (), scores: bool = False
+) -> PoseDataset:
+    """Every take of a set through its subject's cameras, with the 2D keypoints called `keypoints`.
+
+    Subjects that have keypoints but no 3D joints become unlabelled clips after the others.
+
+    Args:
+        folder: holds the files.
+        name: of the set.
+        keypoints: of the 2D source; "gt" is projected where there is no file of it.
+        without: takes to leave out, as in `selection.leave_out`; "drifting" stands for several.
+        scores: whether the dataset gets the scores of its keypoints: the third column of the file, or 1 of "gt" without one.
+    """
+    files = find_files(folder, name, keypoints)
+    motion_set = open_set(files[0], name)
+    notes = list(motion_set.notes)
+    world = _read_takes(files[0], "positions_3d", motion_set)
+    subjects = list(dict.fromkeys(subject for subject, _, _ in world))
+    if len(files) == 2:
+        layout, corrected = read_layout(files[1], keypoints, motion_set.skeleton, motion_set.layouts.get(keypoints))
+        notes += corrected
+        pixels = _read_takes(files[1], "positions_2d", motion_set)
+    else:
+        layout, pixels = motion_set.skeleton, None
+        notes.append("The 2D keypoints are projections of the 3D joints through the calibrated cameras.")
+    motion_set, said = settle_actions(motion_set, (action for _, action, _ in world))
+    notes += said
+    if motion_set.is_human36m:
+        (pixels or {}).pop(human36m_facts.CORRUPT_KEY, None)
+        notes += [human36m_facts.CORRUPT_NOTE] if world.pop(human36m_facts.CORRUPT_KEY, None) is not None else []
+    takes = list(world)
+    notes += _leave_out(world, pixels, without, motion_set, files[0])
+    notes += human36m_facts.describe_missing_takes(takes) if motion_set.is_human36m else []
+    check_motions(world, files[0], motion_set, subjects)
+    if pixels is not None:
+        notes += check_keypoints(pixels, world, layout, files[1], motion_set, subjects)
+    scored = any(seen.shape[2] == 3 for views in (pixels or {}).values() for seen in views)
+    if scores and not scored and keypoints != GT:
+        raise InputError(f"{files[1]}: its keypoints have no third column, which would be their scores; {WITHOUT}")
+    with one_thread():
+        data = _assemble(world, pixels, layout, keypoints, motion_set, notes, files[0], 3 if scores or scored else 2)
+    if scored:
+        return settle_scores(data, keypoints, files[1], wanted=scores)
+    return replace(data, notes=(*data.notes, SCORES[GT])) if scores else data
+
+
+def _read_takes(path: Path, key: str, motion_set: MotionSet) -> dict[Key, object]:
+    """What the file holds of every take, in its order, under canonical names."""
+    content = read_npz_key(path, key)
+    if not is_named(content) or not all(map(is_named, content.values())):
+        raise InputError(f"{path}, key {key!r}: expected a dict subject -> dict action -> arrays")
+    takes: dict[Key, object] = {}
+    for subject, actions in content.items():
+        for name, value in actions.items():
+            subject, (action, take) = tidy_name(subject), split_take(tidy_name(name))
+            if motion_set.actions:
+                check_name(action, motion_set.actions, f"action of {subject} in {path}")
+            if not action:
+                raise InputError(f"{path}, key {key!r}: {subject} has a take {name!r}, which names no action")
+            if (subject, action, take) in takes:
+                raise InputError(f"{path}, key {key!r}: {subject} has {action}, take {take}, twice; once as {name!r}")
+            takes[subject, action, take] = value
+    return takes
+
+
+def _leave_out(
+    world: dict[Key, object],
+    pixels: dict[Key, object] | None,
+    names: Sequence[str],
+    motion_set: MotionSet,
+    path: Path,
+) -> list[str]:
+    """Drops the takes that `names` names, and returns notes that say so."""
+    keys = list(dict.fromkeys([*world, *(pixels or ())]))
+    rules = human36m_facts if motion_set.is_human36m else selection
+    kept, notes = rules.leave_out(keys, names, path)
+    for key in set(keys) - set(kept):
+        for takes in (world, pixels or {}):
+            takes.pop(key, None)
+    return notes
+
+
+def _assemble(
+    world: dict[Key, np.ndarray],
+    pixels: dict[Key, Sequence[np.ndarray]] | None,
+    layout: Skeleton,
+    keypoints: str,
+    motion_set: MotionSet,
+    notes: Sequence[str],
+    path: Path,
+    columns: int,
+) -> PoseDataset:
+    """Fills the flat arrays clip by clip, letting go of each take once it is copied: the files are about as large.
+
+    With 3 columns, the third is the scores, 1 where nobody says otherwise.
+    """
+    unlabelled = [key for key in pixels or () if key not in world]
+    subjects = list(dict.fromkeys(subject for subject, _, _ in (*world, *unlabelled)))
+    cameras = list(dict.fromkeys(camera for subject in subjects for camera in motion_set.cameras_of(subject)))
+    number = {camera: index for index, camera in enumerate(cameras)}
+    labelled_frames = sum(len(motion) * len(motion_set.cameras_of(key[0])) for key, motion in world.items())
+    frames = labelled_frames + sum(len(seen) for key in unlabelled for seen in pixels[key])
+    positions = np.empty((labelled_frames, motion_set.skeleton.num_joints, 3), np.float32)
+    trajectory = np.empty((labelled_frames, 3), np.float32)
+    flat_pixels = np.ones((frames, layout.num_joints, columns), np.float32)
+    rows, start = [], 0
+    for key in (*world, *unlabelled):
+        motion = world.pop(key, None)
+        views = pixels.pop(key) if pixels is not None else None
+        joints = None
+        if motion is not None:
+            joints = motion[:, list(motion_set.used_joints[motion.shape[1]])].astype(np.float64)
+        for eye, camera in enumerate(motion_set.cameras_of(key[0])):
+            stop = start + len(views[eye] if motion is None else motion)
+            if views is None:
+                in_camera, flat_pixels[start:stop, :, :2] = view(joints, camera)
+                check_in_front(in_camera, camera, f"{path}: {'/'.join(key)}")
+            else:
+                in_camera = None if joints is None else world_to_camera(torch.from_numpy(joints), camera).numpy()
+                flat_pixels[start:stop, :, : views[eye].shape[2]] = views[eye][: stop - start]
+            if in_camera is not None:
+                trajectory[start:stop] = in_camera[:, 0]
+                positions[start:stop] = in_camera - in_camera[:, :1]
+            rows.append((*key, number[camera], motion_set.fps, start, stop, motion is not None))
+            start = stop
+    clips = pd.DataFrame(rows, columns=list(CLIP_COLUMNS))
+    labelled = set(clips.subject[clips.labelled.astype(bool)])
+    present = {split: tuple(s for s in wanted if s in labelled) for split, wanted in motion_set.subjects.items()}
+    return PoseDataset(
+        name=motion_set.name,
+        synthetic=motion_set.synthetic,
+        skeleton=motion_set.skeleton,
+        cameras=tuple(cameras),
+        clips=clips,
+        keypoints={keypoints: flat_pixels[..., :2]},
+        layouts={keypoints: layout},
+        positions=positions,
+        trajectory=trajectory,
+        train_subjects=present["train"],
+        test_subjects=present["test"],
+        notes=(*notes, *_incomplete(clips, present, motion_set)),
+        terms=motion_set.terms,
+        scores={keypoints: flat_pixels[..., 2]} if columns == 3 else {},
+    )
+
+
+def _incomplete(clips: pd.DataFrame, present: dict[str, tuple[str, ...]], motion_set: MotionSet) -> list[str]:
+    """Sentences on missing subjects, and on frame totals other than those of the whole dataset."""
+    if motion_set.is_human36m:
+        return human36m_facts.describe_totals(clips, present)
+    missing = {split: [s for s in motion_set.subjects[split] if s not in there] for split, there in present.items()}
+    return [f"Missing {split} subjects: {', '.join(subjects)}." for split, subjects in missing.items() if subjects]

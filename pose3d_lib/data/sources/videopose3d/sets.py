@@ -1,0 +1,198 @@
+"""What VideoPose3D's files do not say and a reader has to know: cameras, joints, frame rate, who is tested on.
+
+It is known of Human3.6M and of HumanEva-I. Of any other set it stands in a description, which `export` writes beside
+the arrays: a text of JSON under a key of its own that other programs pass over.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.actions import H36M_ACTIONS, tidy_name
+from pose3d_lib.data.cameras import Camera, h36m_cameras, humaneva_cameras
+from pose3d_lib.data.skeleton import H36M_17, H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20, Skeleton
+from pose3d_lib.data.sources import human36m_facts
+from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
+
+HUMANEVA_SUBJECTS = {
+    "train": ("Train/S1", "Train/S2", "Train/S3"),
+    "test": ("Validate/S1", "Validate/S2", "Validate/S3"),
+}
+HUMANEVA_FPS = 60.0
+HUMANEVA_TERMS = (
+    "HumanEva-I is given out by agreement, for research (http://humaneva.is.tue.mpg.de); the agreement decides what may be "
+    "done with weights that were trained on it."
+)
+
+DESCRIPTION = "pose3d_dataset"
+"""The key of the description in `data_3d_*.npz`."""
+
+LONGEST_DESCRIPTION = 20_000_000
+"""Bytes; a longer one is a mistake."""
+
+MOST_CAMERAS = 100
+"""Of one subject; a description with more is a mistake."""
+
+
+@dataclass(frozen=True)
+class MotionSet:
+    """What has to be known of a set besides its files.
+
+    Attributes:
+        name, synthetic, skeleton, notes, terms: as in `PoseDataset`.
+        fps: frames per second.
+        subjects: "train" and "test" -> who is trained and tested on; empty where nobody says so.
+        cameras: subject -> its cameras, in the order of the files.
+        unplaced: the cameras of every other subject, none of which has 3D joints; empty if there may be no other.
+        actions: all there can be; empty where only the file says.
+        layouts: name of a 2D source -> its joints, where they are known from elsewhere than the file's metadata.
+        is_human36m: whether what `human36m_facts` knows of takes and sizes is true of it.
+    """
+
+    name: str
+    skeleton: Skeleton
+    fps: float
+    subjects: Mapping[str, tuple[str, ...]]
+    cameras: Mapping[str, tuple[Camera, ...]]
+    unplaced: tuple[Camera, ...] = ()
+    actions: tuple[str, ...] = ()
+    layouts: Mapping[str, Skeleton] = field(default_factory=dict)
+    is_human36m: bool = False
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+    terms: str = ""
+
+    @property
+    def used_joints(self) -> dict[int, tuple[int, ...]]:
+        """How many joints a file of the set may have -> which of them are the skeleton's, in its order."""
+        own = self.skeleton.num_joints
+        return {32: H36M_17_OF_32, own: tuple(range(own))} if self.skeleton == H36M_17 else {own: tuple(range(own))}
+
+    @property
+    def can_project(self) -> bool:
+        """Whether the 3D joints' place in every picture can be computed."""
+        return all(c.intrinsics and c.orientation and c.position for own in self.cameras.values() for c in own)
+
+    def cameras_of(self, subject: str) -> tuple[Camera, ...]:
+        return self.cameras.get(subject, self.unplaced)
+
+
+@cache
+def known_sets() -> dict[str, MotionSet]:
+    """What stands between `data_3d_` and `.npz` -> the set."""
+    human36m = MotionSet(
+        name="h36m",
+        skeleton=H36M_17,
+        fps=human36m_facts.FPS,
+        subjects=human36m_facts.SUBJECTS,
+        cameras=h36m_cameras(),
+        unplaced=_unplaced(h36m_cameras()["S1"]),  # camera number i is the same device for every subject
+        is_human36m=True,
+        terms=human36m_facts.TERMS,
+    )
+    prefixes = ("Train", "Validate", "Unlabeled/Train", "Unlabeled/Validate", "Unlabeled")
+    humaneva15 = MotionSet(
+        name="humaneva15",
+        skeleton=HUMANEVA_15,
+        fps=HUMANEVA_FPS,
+        subjects=HUMANEVA_SUBJECTS,
+        cameras={f"{prefix}/{subject}": own for subject, own in humaneva_cameras().items() for prefix in prefixes},
+        unplaced=_unplaced(humaneva_cameras()["S1"]),
+        terms=HUMANEVA_TERMS,
+    )
+    humaneva20 = replace(humaneva15, name="humaneva20", skeleton=HUMANEVA_20)
+    return {motion_set.name: motion_set for motion_set in (human36m, humaneva15, humaneva20)}
+
+
+def _unplaced(cameras: tuple[Camera, ...]) -> tuple[Camera, ...]:
+    return tuple(replace(camera, orientation=None, position=None) for camera in cameras)
+
+
+def _check_camera(camera: Camera) -> Camera:
+    if not (0 < camera.width <= 100_000 and 0 < camera.height <= 100_000):
+        raise ValueError(f"an image of {camera.width} x {camera.height} pixels")
+    if camera.orientation and abs(sum(value * value for value in camera.orientation) - 1) > 1e-3:
+        raise ValueError(f"orientation {camera.orientation} is not a unit quaternion")
+    return camera
+
+
+class Description(BaseModel):
+    """What a `PoseDataset` says beyond the arrays of VideoPose3D's files; attributes as there and in `MotionSet`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str = Field(pattern=r"^[^/\\\x00-\x1f]{1,100}$")
+    synthetic: bool
+    fps: float = Field(gt=0, le=10_000)
+    skeleton: Skeleton
+    actions: tuple[str, ...]
+    cameras: dict[
+        str, Annotated[tuple[Annotated[Camera, AfterValidator(_check_camera)], ...], Field(max_length=MOST_CAMERAS)]
+    ]
+    layouts: dict[str, Skeleton]
+    train_subjects: tuple[str, ...]
+    test_subjects: tuple[str, ...]
+    notes: tuple[str, ...]
+    terms: str = ""
+
+
+def open_set(path: Path, name: str) -> MotionSet:
+    """What is known of the set in a file `data_3d_{name}.npz`: its description, or what is known of its name.
+
+    A set without either is taken for other motion in front of Human3.6M's cameras.
+
+    Raises:
+        InputError: the description is not one.
+    """
+    if path.is_file() and DESCRIPTION in list_npz_keys(path):
+        text = read_npz_key(path, DESCRIPTION)
+        try:
+            if text.nbytes > LONGEST_DESCRIPTION:
+                raise ValueError(f"{text.nbytes:,} bytes")
+            described = Description.model_validate_json(tidy_name(text.item()))
+        except (ValidationError, AttributeError, TypeError, ValueError) as error:
+            reason = "; ".join(str(error).splitlines()[:3])[:300]
+            raise InputError(
+                f"{path}, key {DESCRIPTION!r}: not the description that export writes ({reason}); export again"
+            ) from error
+        return MotionSet(
+            name=described.name,
+            skeleton=described.skeleton,
+            fps=described.fps,
+            subjects={"train": described.train_subjects, "test": described.test_subjects},
+            cameras=described.cameras,
+            actions=described.actions,
+            layouts=described.layouts,
+            synthetic=described.synthetic,
+            notes=described.notes,
+            terms=described.terms,
+        )
+    if name in known_sets():
+        return known_sets()[name]
+    note = f"No cameras are known for the set {name!r}: its subjects are taken to be filmed by Human3.6M's cameras of theirs."
+    return replace(known_sets()["h36m"], name=name, is_human36m=False, notes=(note,), terms="")
+
+
+def settle_actions(motion_set: MotionSet, actions: Iterable[str]) -> tuple[MotionSet, list[str]]:
+    """The set as the actions in a file under Human3.6M's name show it, and notes on those that are none of the fifteen.
+
+    VideoPose3D reads a file of any motion under that name. What is known of Human3.6M's takes is not true of a file in which
+    most actions are others.
+    """
+    actions = tuple(dict.fromkeys(actions))
+    own = [action for action in actions if action not in H36M_ACTIONS]
+    if not (motion_set.is_human36m and own):
+        return motion_set, []
+    close = {action: difflib.get_close_matches(action, H36M_ACTIONS, n=1, cutoff=0.8) for action in own}
+    named = ", ".join(f"{action} (did you mean {meant[0]}?)" if meant else action for action, meant in close.items())
+    said = f"Actions by names that Human3.6M does not have are the file's own: {named}."
+    if 2 * len(own) <= len(actions):
+        return motion_set, [said]
+    other = "Most are, so the motion is taken for another than Human3.6M's, filmed by its cameras."
+    return replace(motion_set, is_human36m=False, terms=""), [f"{said} {other}"]

@@ -1,0 +1,299 @@
+"""Writes a `PoseDataset` as VideoPose3D's files, which VideoPose3D and its many descendants read.
+
+VideoPose3D itself knows the sets h36m, humaneva15 and humaneva20, by these names and with their own subjects and
+calibrations, and videos (custom), of which it needs 2D keypoints only. Files of any other name or subject are for
+programs that read any subject, and for this one: `data_3d_*.npz` also holds a description, a text under a key of its own.
+"""
+
+import os
+import pickle
+import re
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import make_readable
+from pose3d_lib.data.actions import split_take
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import H36M_17, H36M_17_OF_32, H36M_32
+from pose3d_lib.data.sources.filming import one_thread
+from pose3d_lib.data.sources.videopose3d.layouts import layout_metadata
+from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION, Description, known_sets
+
+CUSTOM = "custom"
+"""What VideoPose3D calls a set of videos, and the one action of each."""
+
+AGREE = 0.01
+"""Metres by which a take's cameras may disagree on where a joint was."""
+
+_CORE = b"\x80\x03cnumpy._core.multiarray\n", b"\x80\x03cnumpy.core.multiarray\n"
+"""How a pickle of an array begins, and how it begins where numpy is older than 1.26 too, as it often is beside VideoPose3D."""
+
+Takes = dict[str, dict[str, pd.DataFrame]]
+"""Subject -> name of the take in the files -> its clips, one per camera."""
+
+
+def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite: bool = False) -> list[Path]:
+    """Writes `data_3d_{name}.npz` and, for every 2D source, `data_2d_{name}_{keypoints}.npz`.
+
+    The 3D file holds float32 (frames, joints, 3), world metres, of every labelled take. VideoPose3D expects the 32 joints
+    of Human3.6M's files and removes 15 of them: these stand where the joint above them stands, and mean nothing. The 2D
+    files hold float32 (frames, joints, 2), pixels, for each camera of a take, in the order of the dataset's cameras; where
+    the dataset has scores of them, a third column.
+    Unlabelled takes are in the 2D files only; readers pass over those of a subject who also has labelled ones.
+
+    A dataset without any 3D joints is written as VideoPose3D's videos: `data_2d_custom_{name}.npz`, or, with several 2D
+    sources, `data_2d_custom_{name}_{keypoints}.npz`; each clip is one video.
+
+    `describe_export` says what VideoPose3D itself can read of it.
+
+    Args:
+        data: what to write.
+        folder: made if it is not there.
+        name: of the set, a part of the files' names.
+        overwrite: whether files of these names are replaced.
+
+    Returns:
+        The files, the one of 3D joints first. Each is there whole or not at all.
+
+    Raises:
+        InputError: the format cannot hold the dataset, VideoPose3D would take it for its own set of that name, or a file is
+            already there.
+    """
+    for part, what in ((name, "name of the set"), *((source, "keypoints") for source in data.keypoints)):
+        if not re.fullmatch(r"[^\W_][\w.-]{0,99}", part):
+            raise InputError(f"{what} {part!r}: a part of a file's name has letters, digits, '_', '-' and '.' only")
+    if data.clips.labelled.any():
+        if reason := _mistaken(data, name):
+            raise InputError(
+                f"{data.name}: as {name}, VideoPose3D would read it wrongly: {reason}. Give the set another name (--name)"
+            )
+        takes = _arrange(data)
+        contents = {f"data_3d_{name}.npz": lambda: _motion_file(data, takes)}
+        for source in data.keypoints:
+            contents[f"data_2d_{name}_{source}.npz"] = lambda source=source: _keypoints_file(data, takes, source)
+    else:
+        videos = _arrange_videos(data)
+        contents = {}
+        for source in data.keypoints:
+            own = name if len(data.keypoints) == 1 else f"{name}_{source}"
+            contents[f"data_2d_{CUSTOM}_{own}.npz"] = lambda source=source: _video_file(data, videos, source)
+    there = [file for file in contents if (folder / file).exists()]
+    if there and not overwrite:
+        raise InputError(f"{folder / there[0]}: is already there; choose another name or folder, or say overwrite")
+    return _write_all(folder, contents)
+
+
+def describe_export(data: PoseDataset, name: str) -> list[str]:
+    """Sentences on who can read what `export_videopose3d` writes."""
+    sources = " or ".join(f"`-k {source}`" for source in data.keypoints)
+    if not data.clips.labelled.any():
+        several = len(data.keypoints) > 1
+        names = " or ".join(f"`-k {name}_{source}`" if several else f"`-k {name}`" for source in data.keypoints)
+        said = [f"VideoPose3D reads these files with `-d custom` and {names}."]
+    elif reason := _why_not(data, name):
+        said = [
+            f"VideoPose3D itself does not read these files as they are meant: {reason}. They are for programs that read "
+            "any subject."
+        ]
+    else:
+        said = [f"VideoPose3D reads these files with `-d {name}` and {sources}."]
+    if data.scores:
+        said.append(
+            "But the 2D files hold the scores as a third column, which VideoPose3D's own do not have and which was not tried "
+            "with it; without the parameter scores they have two columns."
+        )
+    if data.clips.labelled.any() and data.skeleton == H36M_17:
+        said.append("15 of the 32 joints are fillings, each a copy of the joint above it; VideoPose3D removes them.")
+    if data.synthetic:
+        said.append("The data are synthetic: nobody was filmed.")
+    return said
+
+
+def _why_not(data: PoseDataset, name: str) -> str:
+    """Why VideoPose3D would not read the files as they are meant; "" if it would."""
+    if name not in known_sets():
+        return f"it knows the sets {', '.join(known_sets())} only, and this one is called {name}"
+    if (rates := set(data.clips.fps)) != {known_sets()[name].fps}:
+        found = ", ".join(f"{rate:g}" for rate in sorted(rates))
+        return f"it takes {name} for {known_sets()[name].fps:g} frames per second, and this has {found}"
+    return ""
+
+
+def _mistaken(data: PoseDataset, name: str) -> str:
+    """Why VideoPose3D, which has its own joints and cameras for the sets it knows, would be wrong about one of this name."""
+    if name not in known_sets():
+        return ""
+    known = known_sets()[name]
+    if data.skeleton != known.skeleton:
+        return f"it expects the joints of {known.skeleton.name}, and these are those of {data.skeleton.name}"
+    for subject, own in _cameras(data, data.clips[data.clips.labelled.astype(bool)]).items():
+        if subject not in known.cameras:
+            return f"it knows no subject {subject} in {name}"
+        if tuple(data.cameras[number] for number in own) != known.cameras[subject]:
+            return f"{subject} was not filmed by the cameras of {name}, which it takes for granted"
+    return ""
+
+
+def _cameras(data: PoseDataset, clips: pd.DataFrame) -> dict[str, tuple[int, ...]]:
+    """Subject -> the numbers of its cameras, in order."""
+    return {subject: tuple(sorted(set(own.camera))) for subject, own in clips.groupby("subject", sort=False)}
+
+
+def _arrange(data: PoseDataset) -> Takes:
+    """The clips of every take, camera by camera; refuses what the format cannot hold."""
+    if data.clips.fps.nunique() > 1:
+        raise InputError(f"{data.name}: has several frame rates ({sorted(set(data.clips.fps))}); the format knows none")
+    cameras = _cameras(data, data.clips)
+    takes: Takes = {}
+    for (subject, action, take), clips in data.clips.groupby(["subject", "action", "take"], sort=False):
+        where = f"{data.name}: {subject}/{action}/{take}"
+        file_name = action if take == "0" else f"{action} {take}"
+        if not action or split_take(file_name) != (action, take):
+            meant = "/".join(split_take(file_name))
+            raise InputError(f"{where} would be called {file_name!r}, which reads as {meant}; give it another name")
+        clips = clips.sort_values("camera")
+        if tuple(clips.camera) != cameras[subject]:
+            found, expected = ([data.cameras[c].name for c in numbers] for numbers in (clips.camera, cameras[subject]))
+            raise InputError(
+                f"{where} has the cameras {found}, other takes of {subject} also {expected}; all need the same"
+            )
+        if clips.labelled.nunique() > 1 or (clips.labelled.all() and (clips.stop - clips.start).nunique() > 1):
+            raise InputError(f"{where}: its cameras differ in length, or some have 3D joints and others have none")
+        takes.setdefault(subject, {})[file_name] = clips
+    return takes
+
+
+def _arrange_videos(data: PoseDataset) -> dict[str, pd.Series]:
+    """Video -> its clip; a video is called as its subject if it is the only one, otherwise as all that tells it apart."""
+    videos: dict[str, pd.Series] = {}
+    for _, clip in data.clips.iterrows():
+        alone = (data.clips.subject == clip.subject).sum() == 1
+        name = clip.subject if alone else "_".join((clip.subject, clip.action, clip["take"], data.camera_of(clip).name))
+        if name in videos:
+            raise InputError(f"{data.name}: two clips would be called {name!r}; give them other subjects")
+        videos[name] = clip
+    return videos
+
+
+def _motion_file(data: PoseDataset, takes: Takes) -> dict[str, object]:
+    positions: dict[str, dict[str, np.ndarray]] = {}
+    for subject, own in takes.items():
+        for name, clips in own.items():
+            if clips.labelled.all():
+                positions.setdefault(subject, {})[name] = _world(data, clips)
+    description = Description(
+        name=data.name,
+        synthetic=data.synthetic,
+        fps=float(data.clips.fps.iloc[0]),
+        skeleton=data.skeleton,
+        actions=data.actions,
+        cameras={s: tuple(data.cameras[number] for number in own) for s, own in _cameras(data, data.clips).items()},
+        layouts=data.layouts,
+        train_subjects=data.train_subjects,
+        test_subjects=data.test_subjects,
+        notes=data.notes,
+        terms=data.terms,
+    )
+    return {"positions_3d": positions, DESCRIPTION: description.model_dump_json()}
+
+
+def _world(data: PoseDataset, clips: pd.DataFrame) -> np.ndarray:
+    """(frames, joints, 3) float32, world metres, of one take: of Human3.6M's joints all 32."""
+    where = "/".join(clips.iloc[0][["subject", "action", "take"]])
+    for number in clips.camera:
+        if not data.cameras[number].is_placed:
+            raise InputError(
+                f"{data.name}: {where}: where camera {data.cameras[number].name!r} stood is not known, so its 3D joints "
+                "have no place in the world, in which the format has them"
+            )
+    with one_thread():
+        seen = [data.world(clip) for _, clip in clips.iterrows()]
+    apart = max(float(np.abs(other - seen[0]).max()) for other in seen)
+    if not apart < AGREE:
+        raise InputError(f"{data.name}: {where}: its cameras see the same joint up to {apart:.3g} m apart in the world")
+    joints = _JOINTS_OF_32 if data.skeleton == H36M_17 else slice(None)
+    return np.mean(seen, axis=0)[:, joints].astype(np.float32)
+
+
+def _keypoints_file(data: PoseDataset, takes: Takes, source: str) -> dict[str, object]:
+    pixels = {
+        subject: {name: [_pixels(data, clip, source) for _, clip in clips.iterrows()] for name, clips in own.items()}
+        for subject, own in takes.items()
+    }
+    return {"positions_2d": pixels, "metadata": layout_metadata(data.layouts[source])}
+
+
+def _video_file(data: PoseDataset, videos: Mapping[str, pd.Series], source: str) -> dict[str, object]:
+    cameras = {video: data.camera_of(clip) for video, clip in videos.items()}
+    sizes = {video: {"w": camera.width, "h": camera.height} for video, camera in cameras.items()}
+    return {
+        "positions_2d": {video: {CUSTOM: [_pixels(data, clip, source)]} for video, clip in videos.items()},
+        "metadata": {**layout_metadata(data.layouts[source]), "video_metadata": sizes},
+    }
+
+
+def _pixels(data: PoseDataset, clip: pd.Series, source: str) -> np.ndarray:
+    rows = slice(clip.start, clip.stop)
+    pixels = data.keypoints[source][rows]
+    if source in data.scores:
+        pixels = np.concatenate([pixels, data.scores[source][rows, :, None]], axis=-1)
+    if not np.isfinite(pixels).all():
+        raise InputError(f"{data.name}: {clip.subject}/{clip.action}/{clip['take']}: {source} holds NaN or infinity")
+    return pixels
+
+
+def _write_all(folder: Path, contents: Mapping[str, object]) -> list[Path]:
+    """Writes every file under another name, and gives them their names when all are whole."""
+    unfinished: dict[Path, Path] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, make in contents.items():
+            handle, name = tempfile.mkstemp(prefix=f".{file}.", dir=folder)
+            os.close(handle)
+            unfinished[folder / file] = Path(name)
+            _write_npz(Path(name), make())
+            make_readable(Path(name))
+        for path, whole in unfinished.items():
+            os.replace(whole, path)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+    finally:
+        for path in unfinished.values():
+            path.unlink(missing_ok=True)
+    return list(unfinished)
+
+
+def _write_npz(path: Path, content: Mapping[str, object]) -> None:
+    """An `.npz` as numpy writes it: text as an array of characters, anything else as an array that holds one object."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for key, value in content.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                if isinstance(value, str):
+                    np.lib.format.write_array(member, np.array(value), allow_pickle=False)
+                    continue
+                holder = np.empty((), object)
+                holder[()] = value
+                own, known = _CORE
+                pickled = pickle.dumps(
+                    holder, protocol=3
+                )  # later ones announce lengths, and could not be begun otherwise
+                header = {"descr": "|O", "fortran_order": False, "shape": ()}
+                np.lib.format.write_array_header_1_0(member, header)
+                member.write(known if pickled.startswith(own) else b"")
+                member.write(memoryview(pickled)[len(own) if pickled.startswith(own) else 0 :])
+
+
+def _nearest_above(joint: int) -> int:
+    """Which of the 17 joints stands for one of the 32: itself, or the nearest on its way to the root."""
+    while joint not in H36M_17_OF_32:
+        joint = H36M_32.parents[joint]
+    return H36M_17_OF_32.index(joint)
+
+
+_JOINTS_OF_32 = [_nearest_above(joint) for joint in range(32)]
