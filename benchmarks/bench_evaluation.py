@@ -23,10 +23,10 @@ from pose3d_lib.assignment import build_model
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset_file import save_dataset
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.evaluation import METRICS, evaluate
-from pose3d_lib.lifters import Lifters
-from pose3d_lib.model import TemporalLifter
-from pose3d_lib.model_card import ModelCard, TrainedModel, network_of
+from pose3d_lib.model.card import ModelCard, TrainedModel, network_of
+from pose3d_lib.model.evaluate import METRICS, evaluate
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.lifters import Lifters
 from pose3d_lib.model_files import save_model
 from pose3d_lib.parameters import make_config
 

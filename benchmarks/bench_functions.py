@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from pose3d_lib.assignment import build_model
 from pose3d_lib.config import RunConfig
-from pose3d_lib.layers import drop_, relu_dropout, taps_and_residual
+from pose3d_lib.model.layers import drop_, relu_dropout, taps_and_residual
+from pose3d_lib.model.precision import arithmetic
 from pose3d_lib.parameters import make_config
-from pose3d_lib.precision import arithmetic
 from pose3d_lib.steps import AmsGrad
 from pose3d_lib.windows import TrainingWindows
 

@@ -19,7 +19,7 @@ from torch import nn
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.config import RunConfig
 from pose3d_lib.figures import save_figure
-from pose3d_lib.layers import relu_dropout
+from pose3d_lib.model.layers import relu_dropout
 from pose3d_lib.parameters import make_config
 
 FLOAT = 4

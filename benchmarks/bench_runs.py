@@ -15,7 +15,7 @@ from promises import promise, save_promises
 
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import H36M_ACTIONS
-from pose3d_lib.evaluation import METRICS
+from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.run_files import RESULT_FORMAT
 
 RUNS = 10_000

@@ -17,8 +17,8 @@ from torch import Tensor
 from pose3d_lib.assignment import build_model
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.lifters import Lifters
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.lifters import Lifters
 from pose3d_lib.objective import Objective
 from pose3d_lib.parameters import make_config
 from pose3d_lib.settings import PRESETS

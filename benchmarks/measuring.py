@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from pose3d_lib.common.paths import make_folder, outputs_dir
-from pose3d_lib.precision import arithmetic, fastest_precision
+from pose3d_lib.model.precision import arithmetic, fastest_precision
 
 LIMIT_SIZE = 2048
 """Rows and columns of the matrices whose product says what the processor can do: 17 GFLOP."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.lifter import TemporalLifter
 
 
 class PlainLifter(nn.Module):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from pose3d_lib.model_card import ModelCard
+    from pose3d_lib.model.card import ModelCard
 
 
 @click.group()
@@ -51,9 +51,9 @@ def import_(
     target = target or models_dir() / f"{file.stem}.safetensors"
     if target.suffix != ".safetensors":
         raise InputError(f"--to {target}: a model's file is called something.safetensors; give it such a name")
+    from pose3d_lib.model.videopose3d.read import Unsaid, import_checkpoint
     from pose3d_lib.model_files import save_model
     from pose3d_lib.videopose3d_export import check_absent
-    from pose3d_lib.videopose3d_import import Unsaid, import_checkpoint
 
     check_absent([target], overwrite=overwrite)
     given = Unsaid(causal=causal, dense=dense, joints=joints, joints_out=joints_out, keypoints=keypoints, fps=fps)

@@ -12,7 +12,7 @@ from pose3d_lib.common.errors import InputError
 
 if TYPE_CHECKING:
     from pose3d_lib.data.spec import DataSpec
-    from pose3d_lib.model_card import ModelCard
+    from pose3d_lib.model.card import ModelCard
 
 
 @click.command()
@@ -53,9 +53,9 @@ def evaluate(
     from pose3d_lib.model_files import open_model
 
     opened = open_model(model, say=click.echo)
-    from pose3d_lib import model_errors
     from pose3d_lib.common.tables import save_table, to_text
     from pose3d_lib.data.open import open_dataset
+    from pose3d_lib.model import errors as model_errors
     from pose3d_lib.videopose3d_export import check_absent
 
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
@@ -91,7 +91,7 @@ def data_for(card: "ModelCard", given: Mapping[str, object]) -> "DataSpec":
     """
     from pose3d_lib.data.open import detected_layouts
     from pose3d_lib.data.spec import DataSpec
-    from pose3d_lib.model_errors import WITHOUT_POSES
+    from pose3d_lib.model.errors import WITHOUT_POSES
     from pose3d_lib.parameters import check_data, make_config
 
     own: Mapping[str, object] = {}

@@ -4,8 +4,8 @@ import time
 from dataclasses import asdict, dataclass
 
 from pose3d_lib.budget import Budget
-from pose3d_lib.lifters import Lifters
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.lifters import Lifters
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from pose3d_lib.common.files import remove_unfinished, write_atomically, write_j
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import evaluate_lifters, summarise
 from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import noted_signals, raised_signals
 from pose3d_lib.leases import hold_run
+from pose3d_lib.model.evaluate import evaluate_lifters, summarise
 from pose3d_lib.provenance import describe_provenance
 from pose3d_lib.run_card import write_card
 from pose3d_lib.run_files import (

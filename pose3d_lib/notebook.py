@@ -15,9 +15,9 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import frame_wise
 from pose3d_lib.figures import draw_learning_curve
 from pose3d_lib.history import HistoryRow
+from pose3d_lib.model.evaluate import frame_wise
 from pose3d_lib.parameters import Config, check_data, make_config
 from pose3d_lib.report import name_data
 from pose3d_lib.runs import Run, run_folder

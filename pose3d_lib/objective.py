@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pose3d_lib.lifters import Lifters
 from pose3d_lib.losses import (
     BONES,
     POSE,
@@ -16,7 +15,8 @@ from pose3d_lib.losses import (
     projection_loss,
     trajectory_loss,
 )
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.lifters import Lifters
 from pose3d_lib.windows import Batch, TrainingWindows, UnlabelledWindows
 
 

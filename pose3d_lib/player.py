@@ -11,7 +11,7 @@ import numpy as np
 
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.lifted import Lifted, LiftedClip
+from pose3d_lib.model.lifted import Lifted, LiftedClip
 
 MOST_CLIPS = 12
 MOST_FRAMES = 4000

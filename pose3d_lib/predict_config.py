@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.spec import AsList, DataSpec, Names
-from pose3d_lib.poses_files import FORMATS
+from pose3d_lib.model.poses import FORMATS
 
 NEWEST, TRAIN = "newest", "train"
 """What `model` may say in place of a model: the last run of all actions, trained on all subjects and frames, that was finished;

@@ -10,7 +10,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from pose3d_lib.card_parts import Training
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import in_file_name, outputs_dir, runs_dir
@@ -25,12 +24,13 @@ from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.drawings import draw_sheet
 from pose3d_lib.inventory import list_runs
 from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.lifted import Lifted, lift, spread
-from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, seen_before
+from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, seen_before
+from pose3d_lib.model.card_parts import Training
+from pose3d_lib.model.lifted import Lifted, lift, spread
+from pose3d_lib.model.poses import check_free, file_names, write_poses
 from pose3d_lib.model_files import open_model
 from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.player import write_player
-from pose3d_lib.poses_files import check_free, file_names, write_poses
 from pose3d_lib.predict_config import NEWEST, TRAIN, PredictConfig
 from pose3d_lib.run_card import read_run_card
 from pose3d_lib.runs import Run

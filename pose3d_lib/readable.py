@@ -6,7 +6,7 @@ import pandas as pd
 
 from pose3d_lib.comparison import Comparison
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
-from pose3d_lib.evaluation import UNITS, named
+from pose3d_lib.model.evaluate import UNITS, named
 
 ARMS = (ORIGINAL, ACTION_BASED)
 

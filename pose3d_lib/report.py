@@ -15,10 +15,10 @@ from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import METRICS, named, per_action
 from pose3d_lib.figures import save_figure
 from pose3d_lib.losses import PROJECTION
-from pose3d_lib.padded_clips import gather_targets
+from pose3d_lib.model.clips import gather_targets
+from pose3d_lib.model.evaluate import METRICS, named, per_action
 from pose3d_lib.runs import Run
 
 

@@ -12,8 +12,8 @@ from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.escaping import format_size, format_time
 from pose3d_lib.common.tables import to_text
 from pose3d_lib.config import RunConfig
-from pose3d_lib.evaluation import METRICS, named
 from pose3d_lib.inventory import NO_CHECKPOINT, RunEntry
+from pose3d_lib.model.evaluate import METRICS, named
 from pose3d_lib.parameters import make_config, parameters_of
 from pose3d_lib.run_files import CONFIG, ERRORS, HISTORY, LOG, NOTEBOOK, PROVENANCE, TIMING, WEIGHTS, read_object
 

@@ -7,8 +7,8 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 
 from pose3d_lib.data.spec import AsList, DataSpec
-from pose3d_lib.model import receptive_field
-from pose3d_lib.precision import fastest_precision
+from pose3d_lib.model.lifter import receptive_field
+from pose3d_lib.model.precision import fastest_precision
 
 PRESETS: dict[str, dict] = {
     "default": {},

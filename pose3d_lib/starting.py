@@ -14,9 +14,9 @@ from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import nearest
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.model.file import check_weights, read_weights
 from pose3d_lib.run_files import FINISHED, RESULT_FORMAT, WEIGHTS, is_finished
 from pose3d_lib.runs import run_name
-from pose3d_lib.weights import check_weights, read_weights
 
 ANOTHER = "train that run anew, or start from another"
 SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal", "dense", "has_trajectory")

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from pose3d_lib.losses import POSE
+from pose3d_lib.model.precision import arithmetic
 from pose3d_lib.objective import Objective
-from pose3d_lib.precision import arithmetic
 
 NEVER = torch.iinfo(torch.int64).max
 

@@ -8,7 +8,7 @@ import pandas as pd
 from pose3d_lib.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIALISED
 from pose3d_lib.comparison import Comparison, take_cell
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
-from pose3d_lib.evaluation import joint_columns
+from pose3d_lib.model.evaluate import joint_columns
 from pose3d_lib.results import StudyResults
 from pose3d_lib.runs import Run
 from pose3d_lib.study import EQUALISED

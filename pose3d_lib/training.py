@@ -13,9 +13,9 @@ from pose3d_lib.checkpoints import NEW_START, Checkpoint
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import evaluate, frame_wise, per_action
 from pose3d_lib.history import HistoryRow, Stopwatch, Trained
 from pose3d_lib.losses import PROJECTION
+from pose3d_lib.model.evaluate import evaluate, frame_wise, per_action
 from pose3d_lib.objective import Objective, Unlabelled
 from pose3d_lib.order import EndlessOrder, batches, with_unlabelled
 from pose3d_lib.steps import NEVER, TrainingSteps

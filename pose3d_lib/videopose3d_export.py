@@ -17,11 +17,11 @@ from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.data.skeleton import HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_SUBJECTS
-from pose3d_lib.model_card import ModelCard, TrainedModel
+from pose3d_lib.model.card import ModelCard, TrainedModel
+from pose3d_lib.model.videopose3d.names import to_state
+from pose3d_lib.model.videopose3d.read import EPOCH, POSE, RATE, TRAJECTORY
+from pose3d_lib.model.videopose3d.read import SUFFIX as BIN
 from pose3d_lib.model_files import SUFFIX, save_model
-from pose3d_lib.videopose3d_import import EPOCH, POSE, RATE, TRAJECTORY
-from pose3d_lib.videopose3d_import import SUFFIX as BIN
-from pose3d_lib.videopose3d_names import to_state
 
 STORAGES = {torch.float32: torch.FloatStorage, torch.int64: torch.LongStorage}
 """Of weights and running statistics, and of batch norm's counters of batches."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.data.sources.downsampling import thin
-from pose3d_lib.lifted import Lifted, lift, spread
+from pose3d_lib.model.lifted import Lifted, lift, spread
 from pose3d_lib.predicting import Task
 
 CLIPS = 12

@@ -28,10 +28,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import METRICS, evaluate
-from pose3d_lib.lifters import Lifters
 from pose3d_lib.metrics import mpjpe
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.evaluate import METRICS, evaluate
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.lifters import Lifters
 from pose3d_lib.objective import Objective
 from pose3d_lib.parameters import make_config
 from pose3d_lib.steps import TrainingSteps

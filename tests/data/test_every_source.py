@@ -18,7 +18,7 @@ from pose3d_lib.data.open import open_dataset, prepared_path
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.kernels import execute_notebook
-from pose3d_lib.model_card import licence_of
+from pose3d_lib.model.card import licence_of
 from pose3d_lib.model_files import save_model
 from pose3d_lib.parameters import check_data, make_config, parameters_of
 from pose3d_lib.predict_config import PredictConfig

@@ -11,8 +11,8 @@ from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.model.predict import predict
 from pose3d_lib.parameters import make_config
-from pose3d_lib.prediction import predict
 from pose3d_lib.runs import run_name
 from pose3d_lib.windows import UnlabelledWindows
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.lifter import TemporalLifter
 
 
 class PublishedNetwork(nn.Module):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import METRICS, joint_columns
+from pose3d_lib.model.evaluate import METRICS, joint_columns
 from pose3d_lib.parameters import make_config
 from pose3d_lib.run_files import RESULT_FORMAT
 from pose3d_lib.runs import Run, run_folder

@@ -9,11 +9,11 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
-from pose3d_lib import prediction
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.evaluation import (
+from pose3d_lib.model import predict as prediction
+from pose3d_lib.model.evaluate import (
     METRICS,
     ROOT_ERROR,
     action_wise,
@@ -23,9 +23,9 @@ from pose3d_lib.evaluation import (
     per_action,
     summarise,
 )
-from pose3d_lib.lifters import Lifters
-from pose3d_lib.model import TemporalLifter
-from pose3d_lib.prediction import predict, predict_trajectory
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.predict import predict, predict_trajectory
 
 ROWS = [
     ("S1", "Walking", "0", 0, 6),

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from scipy.stats import chi2
 from torch import Tensor, nn
 
-from pose3d_lib import layers
-from pose3d_lib.layers import drop_, relu_dropout, taps_and_residual
+from pose3d_lib.model import layers
+from pose3d_lib.model.layers import drop_, relu_dropout, taps_and_residual
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64], ids=str)
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pose3d_lib.lifters import TRAJECTORY, Lifters
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.lifters import TRAJECTORY, Lifters
 
 
 def lifter(joints: int, seed: int) -> TemporalLifter:

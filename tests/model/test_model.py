@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pose3d_lib import layers
-from pose3d_lib.model import TemporalLifter, padding, receptive_field
+from pose3d_lib.model import layers
+from pose3d_lib.model.lifter import TemporalLifter, padding, receptive_field
 from tests.helpers.published_network import PublishedNetwork
 
 WIDTHS = pytest.mark.parametrize("widths", [(3, 3, 3), (3, 5), (5,), (1, 3)], ids=str)
@@ -338,7 +338,7 @@ def test_only_the_last_layer_has_a_bias_beside_those_of_the_batch_norms() -> Non
 
 def test_dropout_follows_every_batch_norm_while_training_but_not_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = []
-    monkeypatch.setattr("pose3d_lib.model.relu_dropout", lambda x, p: rates.append(p) or F.relu(x))
+    monkeypatch.setattr("pose3d_lib.model.lifter.relu_dropout", lambda x, p: rates.append(p) or F.relu(x))
     model = lifter(p=0.3)
     model.train().forward_windows(clips(27))
     assert rates == [0.3] * 5

@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose3d_lib.card_parts import ActionErrors, Errors, Means, Network, Training
 from pose3d_lib.card_text import card_markdown, describe_card, tell_settings
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, HUMANEVA_15
-from pose3d_lib.model_card import (
+from pose3d_lib.model.card import (
     ModelCard,
     build_networks,
     check_fit,
@@ -21,6 +20,7 @@ from pose3d_lib.model_card import (
     network_of,
     parse_card,
 )
+from pose3d_lib.model.card_parts import ActionErrors, Errors, Means, Network, Training
 
 ROWS = [("S1", "Eating", "0", 0, 9), ("S9", "Eating", "0", 1, 5)]
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pose3d_lib import poses_files
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.lifted import Lifted, lift
-from pose3d_lib.poses_files import WRITERS, write_poses
+from pose3d_lib.model import poses as poses_files
+from pose3d_lib.model.lifted import Lifted, lift
+from pose3d_lib.model.poses import WRITERS, write_poses
 from pose3d_lib.predict_config import FORMATS
 from tests.helpers.made_up_models import made_up_model
 

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pose3d_lib import layers, precision
-from pose3d_lib.evaluation import METRICS, evaluate
-from pose3d_lib.model import TemporalLifter
-from pose3d_lib.precision import PRECISIONS, arithmetic, fastest_precision
+from pose3d_lib.model import layers, precision
+from pose3d_lib.model.evaluate import METRICS, evaluate
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.precision import PRECISIONS, arithmetic, fastest_precision
 
 ZEN_4 = {"architecture": "x86_64", "avx512_f": True, "avx512_bf16": True, "amx_tile": False, "amx_bf16": False}
 SAPPHIRE_RAPIDS = {**ZEN_4, "amx_tile": True, "amx_bf16": True}

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted.client import read_torch_file
-from pose3d_lib.videopose3d_import import import_checkpoint
+from pose3d_lib.model.videopose3d.read import import_checkpoint
 from tests.helpers.published_network import published_network, write_checkpoint
 
 LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
@@ -216,7 +216,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     code = (
         "import sys; from pathlib import Path; from pose3d_lib.common.errors import InputError\n"
         "from pose3d_lib.data.untrusted import client\n"
-        "from pose3d_lib.videopose3d_import import import_checkpoint\n"
+        "from pose3d_lib.model.videopose3d.read import import_checkpoint\n"
         "client.PROCESSOR_SECONDS = 1\n"
         "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
         "    try: import_checkpoint(path)\n"

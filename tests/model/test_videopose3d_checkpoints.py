@@ -16,13 +16,13 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import normalize_screen
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, HUMANEVA_15, HUMANEVA_20, MPII_16, ROOT
-from pose3d_lib.lifters import Lifters
-from pose3d_lib.model import TemporalLifter
-from pose3d_lib.model_card import ModelCard, TrainedModel, network_of
+from pose3d_lib.model.card import ModelCard, TrainedModel, network_of
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.predict import predict, predict_trajectory
+from pose3d_lib.model.videopose3d.read import Unsaid, import_checkpoint
 from pose3d_lib.model_files import load_model, open_model, save_model
-from pose3d_lib.prediction import predict, predict_trajectory
 from pose3d_lib.videopose3d_export import export_model, save_checkpoint, videopose3d_command
-from pose3d_lib.videopose3d_import import Unsaid, import_checkpoint
 from tests.helpers.published_network import PublishedNetwork, load_state, published_network, state_of, write_checkpoint
 
 CLOSE = 1e-5

@@ -19,9 +19,9 @@ from filelock import FileLock
 from papermill.inspection import inspect_notebook
 
 from pose3d_lib.common.paths import notebooks_dir
-from pose3d_lib.evaluation import METRICS
 from pose3d_lib.execution import NOTEBOOKS
 from pose3d_lib.kernels import execute_notebook
+from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.runs import Run
 
 ROOT = notebooks_dir().parent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.lifter import TemporalLifter
 from tests.data.test_plain_motion import motion
 from tests.helpers.published_network import PublishedNetwork, write_checkpoint
 

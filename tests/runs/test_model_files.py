@@ -18,7 +18,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.model_card import ModelCard
+from pose3d_lib.model.card import ModelCard
 from pose3d_lib.model_files import FORMAT, TrainedModel, load_model, open_model, read_card, save_model
 from pose3d_lib.parameters import make_config
 

@@ -14,8 +14,8 @@ from pose3d_lib.data.catalogue import find_path
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
+from pose3d_lib.model.poses import check_free
 from pose3d_lib.parameters import check_data, make_config
-from pose3d_lib.poses_files import check_free
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.result_folders import folder_of
 from pose3d_lib.runs import run_name

@@ -30,8 +30,8 @@ from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import noted_signals
 from pose3d_lib.leases import CLAIM, LEASE, RunLost, claim_run, hold_run
 from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.parameters import make_config
-from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.runs import Run, run_folder
 from pose3d_lib.training import train
 

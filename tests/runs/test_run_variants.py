@@ -15,8 +15,8 @@ from pose3d_lib.assignment import check_run, own_test_clips, own_train_clips
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import evaluate, per_action
 from pose3d_lib.history import HistoryRow, Trained
+from pose3d_lib.model.evaluate import evaluate, per_action
 from pose3d_lib.parameters import make_config, parameters_of
 from pose3d_lib.training import train
 from pose3d_lib.windows import TrainingWindows

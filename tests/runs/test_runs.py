@@ -24,8 +24,8 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import ADDED, RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import save_dataset
-from pose3d_lib.evaluation import METRICS, action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.model.evaluate import METRICS, action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.parameters import make_config
 from pose3d_lib.run_files import RESULT_FORMAT
 from pose3d_lib.runs import Run, find_run, read_progress, run_folder

@@ -15,9 +15,9 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import ROOT_ERROR
 from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.model.evaluate import ROOT_ERROR
 from pose3d_lib.starting import check_start
 from pose3d_lib.training import train
 from pose3d_lib.verification import check_files, evaluate_again, judge

@@ -15,8 +15,8 @@ from pose3d_lib import lifecycle, training
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import evaluate
 from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.model.evaluate import evaluate
 from pose3d_lib.runs import Run, run_folder
 from pose3d_lib.starting import check_start, load_start
 from pose3d_lib.training import train

@@ -15,8 +15,8 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.execution import check_parameters
+from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.parameters import check_data, make_config
-from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.runs import run_name
 from pose3d_lib.settings import PRESETS, Settings
 from pose3d_lib.study import STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs

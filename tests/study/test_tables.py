@@ -14,7 +14,7 @@ from pose3d_lib.comparison import Comparison, collect_runs
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import METRICS
+from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.results import collect_study
 from pose3d_lib.study import plan_study, unique_runs
 from pose3d_lib.tables import (

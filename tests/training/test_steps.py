@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pose3d_lib import steps
-from pose3d_lib.lifters import Lifters
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.objective import Objective
-from pose3d_lib.precision import PRECISIONS
 from pose3d_lib.steps import AmsGrad, TrainingSteps
 from pose3d_lib.windows import Batch, TrainingWindows
 

@@ -14,9 +14,9 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, Skeleton
-from pose3d_lib.evaluation import evaluate, frame_wise, per_action
 from pose3d_lib.history import HistoryRow, Trained
-from pose3d_lib.precision import PRECISIONS
+from pose3d_lib.model.evaluate import evaluate, frame_wise, per_action
+from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.training import train
 from pose3d_lib.windows import TrainingWindows
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
-from pose3d_lib.model import TemporalLifter, padding
-from pose3d_lib.padded_clips import mirror_keypoints, mirror_poses, pad_clips
-from pose3d_lib.precision import arithmetic
+from pose3d_lib.model.clips import mirror_keypoints, mirror_poses, pad_clips
+from pose3d_lib.model.lifter import TemporalLifter, padding
+from pose3d_lib.model.precision import arithmetic
 
 ROWS_AT_ONCE = 2048
 """Frames, with padding, that pass through the network together, few enough for a cache; a longer clip passes whole."""

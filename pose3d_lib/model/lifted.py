@@ -13,8 +13,8 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, world_to_camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.model_card import TrainedModel
-from pose3d_lib.prediction import predict, predict_trajectory
+from pose3d_lib.model.card import TrainedModel
+from pose3d_lib.model.predict import predict, predict_trajectory
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pose3d_lib.common.errors import InputError, printable
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.lifter import TemporalLifter
 
 NORM = ("weight", "bias", "running_mean", "running_var")
 COUNTER = "num_batches_tracked"

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from pose3d_lib.common.errors import printable
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.model import receptive_field
+from pose3d_lib.model.lifter import receptive_field
 
 MOST_FRAMES = 100_000
 """Of a receptive field; one that is longer is a mistake."""

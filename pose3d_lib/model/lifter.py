@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pose3d_lib.layers import relu_dropout, taps_and_residual
+from pose3d_lib.model.layers import relu_dropout, taps_and_residual
 
 
 def receptive_field(filter_widths: Sequence[int]) -> int:

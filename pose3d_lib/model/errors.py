@@ -7,8 +7,8 @@ import pandas as pd
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.evaluation import METRICS, ROOT_ERROR, errors_table, evaluate_lifters, per_action, summarise
-from pose3d_lib.model_card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before
+from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before
+from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, errors_table, evaluate_lifters, per_action, summarise
 
 WITHOUT_POSES = "holds no 3D poses, only keypoints: no error can be measured on it"
 

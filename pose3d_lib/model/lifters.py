@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pose3d_lib.model import TemporalLifter
+from pose3d_lib.model.lifter import TemporalLifter
 
 TRAJECTORY = "trajectory."
 """Before the names of the second network's tensors; those of the first are plain."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from pose3d_lib.data.cameras import normalize_screen
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.model import padding
+from pose3d_lib.model.lifter import padding
 
 
 def mirror_keypoints(screen: Tensor, layout: Skeleton) -> Tensor:

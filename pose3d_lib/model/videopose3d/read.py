@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import ValidationError
 from torch import Tensor
 
-from pose3d_lib.card_parts import Network
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.skeleton import Skeleton
@@ -17,8 +16,9 @@ from pose3d_lib.data.sources.detections.layouts import LAYOUTS as DETECTED
 from pose3d_lib.data.sources.videopose3d.layouts import LAYOUTS as NAMED
 from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_FPS, HUMANEVA_TERMS
 from pose3d_lib.data.untrusted.client import read_torch_file
-from pose3d_lib.model_card import ModelCard, TrainedModel, build_networks
-from pose3d_lib.videopose3d_names import Shape, check_state, load_state, read_shape
+from pose3d_lib.model.card import ModelCard, TrainedModel, build_networks
+from pose3d_lib.model.card_parts import Network
+from pose3d_lib.model.videopose3d.names import Shape, check_state, load_state, read_shape
 
 SUFFIX = ".bin"
 SUFFIXES = (SUFFIX, ".pt", ".pth", ".tar")

@@ -15,7 +15,7 @@ import pandas as pd
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import make_folder
-from pose3d_lib.lifted import Lifted, LiftedClip
+from pose3d_lib.model.lifted import Lifted, LiftedClip
 
 FORMATS = ("npz", "csv", "json")
 

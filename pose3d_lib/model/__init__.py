@@ -1,0 +1,1 @@
+"""The lifter, and a trained one: file, card, prediction, evaluation."""

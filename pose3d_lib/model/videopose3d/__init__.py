@@ -1,0 +1,1 @@
+"""Checkpoints of VideoPose3D: names of their weights, and reading them."""
