@@ -24,10 +24,10 @@ open_dataset(DataSpec(scale="full"))
 # `train` makes a single step here: half a batch of the windows that the action has.
 FIRST_STEP = """
 import json, sys, time
-from pose3d_lib.config import RunConfig
-from pose3d_lib.parameters import make_config
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
 from pose3d_lib.data.open import open_dataset
-from pose3d_lib.training import train
+from pose3d_lib.training.loop import train
 given = {"scale": "full", "action": sys.argv[1], "evaluate_at": ""}
 begun = time.perf_counter()
 config = make_config(RunConfig, {**given, "unit_epochs": 1})
@@ -47,8 +47,8 @@ print(json.dumps({
 
 RUN = """
 import json, os, resource, sys, tempfile
-from pose3d_lib.config import RunConfig
-from pose3d_lib.parameters import make_config
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.data.open import open_dataset
 config = make_config(RunConfig, {"scale": "full", "action": sys.argv[1], "unit_epochs": 0.001, "evaluate_at": ""})

@@ -19,8 +19,6 @@ from promises import promise, save_promises
 from random_clips import lengths_adding_up_to, random_clips
 from torch import nn
 
-from pose3d_lib.assignment import build_model
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset_file import save_dataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.model.card import ModelCard, TrainedModel, network_of
@@ -28,7 +26,9 @@ from pose3d_lib.model.evaluate import METRICS, evaluate
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
 from pose3d_lib.model_files import save_model
-from pose3d_lib.parameters import make_config
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import build_model
 
 FRAMES = 20_000
 """The clips that are tested on have at least so many."""

@@ -15,13 +15,13 @@ from plain import PlainWindows
 from random_clips import lengths_adding_up_to, random_clips
 from torch import Tensor, nn
 
-from pose3d_lib.assignment import build_model
-from pose3d_lib.config import RunConfig
 from pose3d_lib.model.layers import drop_, relu_dropout, taps_and_residual
 from pose3d_lib.model.precision import arithmetic
-from pose3d_lib.parameters import make_config
-from pose3d_lib.steps import AmsGrad
-from pose3d_lib.windows import TrainingWindows
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import build_model
+from pose3d_lib.training.steps import AmsGrad
+from pose3d_lib.training.windows import TrainingWindows
 
 SECONDS = 0.05
 """Of one measurement, at least."""

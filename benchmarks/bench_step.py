@@ -15,11 +15,11 @@ from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from pose3d_lib.common.paths import outputs_dir
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.figures import save_figure
-from pose3d_lib.parameters import make_config
-from pose3d_lib.windows import TrainingWindows
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.windows import TrainingWindows
 
 GATHERING = "gathering"
 REST = "the rest"

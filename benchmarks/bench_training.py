@@ -14,16 +14,16 @@ from plain import PlainLifter, PlainWindows, plain_training
 from random_clips import lengths_adding_up_to, random_clips
 from torch import Tensor
 
-from pose3d_lib.assignment import build_model
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
-from pose3d_lib.objective import Objective
-from pose3d_lib.parameters import make_config
-from pose3d_lib.settings import PRESETS
-from pose3d_lib.steps import TrainingSteps
-from pose3d_lib.windows import TrainingWindows
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.objective import Objective
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import build_model
+from pose3d_lib.training.settings import PRESETS
+from pose3d_lib.training.steps import TrainingSteps
+from pose3d_lib.training.windows import TrainingWindows
 
 FRAMES = 250_000
 """With their mirror images 68 MB of keypoints: more than a processor keeps at hand, as with real data."""

@@ -12,9 +12,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.training.config import RunConfig
 
 
 class PlainLifter(nn.Module):

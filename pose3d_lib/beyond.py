@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pose3d_lib.budget import SCHEDULES
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs import run_name
 from pose3d_lib.study import EQUALISED, PUBLISHED, StudyConfig, choose_actions, plan_study, unique_runs
+from pose3d_lib.training.budget import SCHEDULES
+from pose3d_lib.training.config import RunConfig
 
 AS_MANY_FRAMES, SPECIALISED, MIXING, FEWER_FRAMES = "as many frames", "specialised", "mixing", "fewer frames"
 """The questions: what would as many frames of all actions have taught; is it better to specialise a model that has

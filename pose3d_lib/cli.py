@@ -12,8 +12,8 @@ from pose3d_lib.cli_data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
 
 if TYPE_CHECKING:
-    from pose3d_lib.config import RunConfig
     from pose3d_lib.data.dataset import PoseDataset
+    from pose3d_lib.training.config import RunConfig
 
 SWEEPS = ("03_action_based", "05_semi_supervised")
 """Notebooks that have papermill execute 02_train many times."""
@@ -46,12 +46,12 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     Parameters are checked before anything starts. 02_train goes to the run's own folder under outputs/runs/ and a run
     that is finished is not repeated; the other notebooks go to outputs/notebooks/.
     """
-    from pose3d_lib.config import RunConfig
     from pose3d_lib.data.actions import check_name
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.execution import NOTEBOOKS, check_parameters, notebook_output
     from pose3d_lib.kernels import execute_notebook
     from pose3d_lib.study import StudyConfig
+    from pose3d_lib.training.config import RunConfig
 
     notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
     parameters = _parameters(given)

@@ -138,7 +138,7 @@ def export(dataset: str, folder: Path, name: str, overwrite: bool, given: Given)
 def _open(dataset: str, given: Given) -> "PoseDataset":
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.data.spec import DataSpec
-    from pose3d_lib.parameters import check_data, make_config
+    from pose3d_lib.training.parameters import check_data, make_config
 
     spec = make_config(DataSpec, {**dict(given), "dataset": dataset})
     check_data(spec)

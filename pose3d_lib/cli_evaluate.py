@@ -92,7 +92,7 @@ def data_for(card: "ModelCard", given: Mapping[str, object]) -> "DataSpec":
     from pose3d_lib.data.open import detected_layouts
     from pose3d_lib.data.spec import DataSpec
     from pose3d_lib.model.errors import WITHOUT_POSES
-    from pose3d_lib.parameters import check_data, make_config
+    from pose3d_lib.training.parameters import check_data, make_config
 
     own: Mapping[str, object] = {}
     if "dataset" not in given:

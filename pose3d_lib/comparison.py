@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.run_files import find_damage, is_finished
 from pose3d_lib.runs import Run, find_run, read_progress, run_folder
+from pose3d_lib.training.config import RunConfig
 from pose3d_lib.uncertainty import Cell
 
 

@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pose3d_lib.assignment import check_run
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs import find_run
-from pose3d_lib.training import train
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.loop import train
+from pose3d_lib.training.plan import check_run
 
 SECONDS_PER_RUN = 5.0
 """Besides its training: starting a kernel, opening the data, testing, drawing, closing (docs/performance.md)."""

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from pose3d_lib.budget import BN_MOMENTUM_FIRST
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.model.lifter import receptive_field
+from pose3d_lib.training.budget import BN_MOMENTUM_FIRST
 
 ARM_COLOURS = {ORIGINAL: "#0072b2", ACTION_BASED: "#e69f00"}
 """The same for either arm in every figure; apart for colour-blind readers and in grey."""

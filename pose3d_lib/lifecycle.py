@@ -13,14 +13,10 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
-from pose3d_lib.assignment import check_run
-from pose3d_lib.checkpoints import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import remove_unfinished, write_atomically, write_json
 from pose3d_lib.common.paths import make_folder
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import noted_signals, raised_signals
 from pose3d_lib.leases import hold_run
 from pose3d_lib.model.evaluate import evaluate_lifters, summarise
@@ -40,7 +36,11 @@ from pose3d_lib.run_files import (
 )
 from pose3d_lib.runs import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.starting import check_start, load_start
-from pose3d_lib.training import train
+from pose3d_lib.training.checkpoint import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.history import HistoryRow, Trained
+from pose3d_lib.training.loop import train
+from pose3d_lib.training.plan import check_run
 
 CHECKED = ("config.json", PROVENANCE, HISTORY, "clips.csv", "metrics.json", "timing.json", WEIGHTS, CARD)
 """Files of a finished run that never change again, in the order of `runs`."""

@@ -10,17 +10,17 @@ import pandas as pd
 from IPython.display import DisplayHandle, Markdown, display
 from matplotlib.figure import Figure
 
-from pose3d_lib.budget import Budget
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import to_markdown
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.figures import draw_learning_curve
-from pose3d_lib.history import HistoryRow
 from pose3d_lib.model.evaluate import frame_wise
-from pose3d_lib.parameters import Config, check_data, make_config
 from pose3d_lib.report import name_data
 from pose3d_lib.runs import Run, run_folder
+from pose3d_lib.training.budget import Budget
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.history import HistoryRow
+from pose3d_lib.training.parameters import Config, check_data, make_config
 
 LINES = 40
 """A run prints about this many lines of progress, however many epochs it has."""

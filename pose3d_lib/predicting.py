@@ -13,7 +13,6 @@ import torch
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import in_file_name, outputs_dir, runs_dir
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import check_keypoints, describe_findings
@@ -29,11 +28,12 @@ from pose3d_lib.model.card_parts import Training
 from pose3d_lib.model.lifted import Lifted, lift, spread
 from pose3d_lib.model.poses import check_free, file_names, write_poses
 from pose3d_lib.model_files import open_model
-from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.player import write_player
 from pose3d_lib.predict_config import NEWEST, TRAIN, PredictConfig
 from pose3d_lib.run_card import read_run_card
 from pose3d_lib.runs import Run
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import check_data, make_config
 
 SHEET, PLAYER = "sheet.png", "player.html"
 

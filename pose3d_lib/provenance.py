@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from pose3d_lib.common.paths import project_root
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.run_files import RESULT_FORMAT
+from pose3d_lib.training.config import RunConfig
 
 PACKAGES = ("pose3d-lib", "torch", "numpy", "pandas", "scipy", "safetensors", "papermill", "matplotlib")
 

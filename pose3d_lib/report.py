@@ -9,17 +9,17 @@ import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
-from pose3d_lib.assignment import own_train_clips, unlabelled_clips
-from pose3d_lib.budget import Budget
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import to_markdown
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.figures import save_figure
-from pose3d_lib.losses import PROJECTION
 from pose3d_lib.model.clips import gather_targets
 from pose3d_lib.model.evaluate import METRICS, named, per_action
 from pose3d_lib.runs import Run
+from pose3d_lib.training.budget import Budget
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.losses import PROJECTION
+from pose3d_lib.training.plan import own_train_clips, unlabelled_clips
 
 
 def say(text: str) -> None:

@@ -13,7 +13,6 @@ from pose3d_lib.beyond import study_runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.escaping import unescape_markdown
 from pose3d_lib.common.paths import outputs_dir, project_root
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
@@ -26,6 +25,7 @@ from pose3d_lib.run_status import first_look, look_again
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
 from pose3d_lib.terminal import RunBoard
+from pose3d_lib.training.config import RunConfig
 from pose3d_lib.webpage import write_report
 
 TABLES = ("table_1", "table_2", "table_3", "all_metrics", "answer")

@@ -8,7 +8,7 @@ from pathlib import Path
 from pose3d_lib.common.paths import in_file_name, outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.settings import Settings
+from pose3d_lib.training.settings import Settings
 
 MOST_TOLD = 100
 """Bytes of a folder's name that settings may take; a name has 255 at most."""

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import torch
 
-from pose3d_lib.assignment import build_model, own_train_clips, unlabelled_clips
-from pose3d_lib.budget import Budget, learning_rate
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_json
 from pose3d_lib.data.dataset import PoseDataset
@@ -14,6 +12,8 @@ from pose3d_lib.model.card import ModelCard, licence_of, network_of, parse_card
 from pose3d_lib.model.card_parts import Errors, Training
 from pose3d_lib.run_files import CARD, FINISHED, PROVENANCE, compare_format, is_finished, read_object
 from pose3d_lib.runs import Run
+from pose3d_lib.training.budget import Budget, learning_rate
+from pose3d_lib.training.plan import build_model, own_train_clips, unlabelled_clips
 
 
 def make_card(run: Run, data: PoseDataset) -> ModelCard:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pose3d_lib.assignment import check_run
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.run_files import find_damage, is_finished
 from pose3d_lib.runs import DAMAGED_REMEDY, Run, read_progress, run_folder
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.plan import check_run
 
 SECONDS_BETWEEN_TABLES = 5.0
 """Of a notebook's table, as long as no run changes its state."""

@@ -24,9 +24,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pose3d_lib.assignment import build_lifters
 from pose3d_lib.common.paths import in_file_name, runs_dir
-from pose3d_lib.config import ADDED, RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.evaluate import ROOT_ERROR
@@ -34,6 +32,8 @@ from pose3d_lib.model.file import read_weights
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
 from pose3d_lib.run_files import HISTORY, PROGRESS, PROVENANCE, RESULT_FORMAT, WEIGHTS, find_damage, is_finished
+from pose3d_lib.training.config import ADDED, RunConfig
+from pose3d_lib.training.plan import build_lifters
 
 DAMAGED_REMEDY = (
     "put its files back from a copy, or delete that folder (`pose3d runs clean --damaged --yes` deletes every such); "

@@ -10,16 +10,16 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pose3d_lib.assignment import check_run
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import AsList, Name, Names
-from pose3d_lib.losses import BONES, PROJECTION
-from pose3d_lib.settings import PRESETS, Seeds, Settings, UnitEpochs
 from pose3d_lib.study import paper_actions
 from pose3d_lib.sweep_settings import SweepSettings
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.losses import BONES, PROJECTION
+from pose3d_lib.training.plan import check_run
+from pose3d_lib.training.settings import PRESETS, Seeds, Settings, UnitEpochs
 
 PUBLISHED_EPOCHS, PUBLISHED_WARMUP = 200, 5
 """Of the published study. Here a run sees as many windows whatever its share; what counts epochs keeps these proportions."""

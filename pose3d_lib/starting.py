@@ -8,15 +8,15 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
-from pose3d_lib.assignment import build_lifters
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import runs_dir
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import nearest
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.file import check_weights, read_weights
 from pose3d_lib.run_files import FINISHED, RESULT_FORMAT, WEIGHTS, is_finished
 from pose3d_lib.runs import run_name
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.plan import build_lifters
 
 ANOTHER = "train that run anew, or start from another"
 SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal", "dense", "has_trajectory")

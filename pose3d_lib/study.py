@@ -7,14 +7,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
-from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import AsList, Names, split_list
-from pose3d_lib.settings import PRESETS, Seeds, Settings, UnitEpochs
 from pose3d_lib.sweep_settings import SweepSettings
+from pose3d_lib.training.budget import SCHEDULES
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.settings import PRESETS, Seeds, Settings, UnitEpochs
 
 PAPER_ACTIONS = ("Eating", "Sitting")
 """The two actions that the paper's tables show."""

@@ -9,17 +9,17 @@ from dataclasses import replace
 
 import torch
 
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.holders import read_holder
 from pose3d_lib.kernels import SweepFailed, execute_training
 from pose3d_lib.leases import LEASE, LeaseWatch
-from pose3d_lib.parameters import parameters_of
 from pose3d_lib.processes import open_processes
 from pose3d_lib.run_files import LOG
 from pose3d_lib.run_status import RunStatus, can_start, first_look, look_again
-from pose3d_lib.settings import available_cores
 from pose3d_lib.sweep_settings import SweepSettings
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import parameters_of
+from pose3d_lib.training.settings import available_cores
 
 SECONDS_BETWEEN_LOOKS = 0.5
 KILLED = "its process was killed (out of memory?); started again, it goes on from its last checkpoint"

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from pose3d_lib.settings import Settings
+from pose3d_lib.training.settings import Settings
 
 SCHEDULERS = ("local", "slurm", "lsf")
 """Where runs are executed, besides a Dask cluster by its address."""

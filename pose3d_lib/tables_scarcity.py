@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.comparison import find_own, take_cell
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, named
 from pose3d_lib.runs import Run
 from pose3d_lib.scarcity import ScarcityConfig, plan_scarcity
+from pose3d_lib.training.config import RunConfig
 from pose3d_lib.uncertainty import compare
 from pose3d_lib.verdicts import word_change
 

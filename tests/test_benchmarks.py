@@ -26,16 +26,16 @@ from random_clips import lengths_adding_up_to, random_clips
 from torch.utils.flop_counter import FlopCounterMode
 
 from pose3d_lib.common.tables import to_markdown
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.metrics import mpjpe
 from pose3d_lib.model.evaluate import METRICS, evaluate
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
-from pose3d_lib.objective import Objective
-from pose3d_lib.parameters import make_config
-from pose3d_lib.steps import TrainingSteps
-from pose3d_lib.windows import TrainingWindows
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.objective import Objective
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.steps import TrainingSteps
+from pose3d_lib.training.windows import TrainingWindows
 
 ROOT = Path(__file__).resolve().parent.parent
 ROW = {"threads": 2, "processor": "made up", "torch": "2.13.0", "date": "2026-01-31"}

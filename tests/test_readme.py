@@ -17,20 +17,20 @@ import pytest
 import yaml
 
 from pose3d_lib import cli, cli_data
-from pose3d_lib.assignment import check_run
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import save_table, to_markdown
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data import catalogue
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.bvh.joints import parse_mapping, shipped_mappings
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.execution import NOTEBOOKS
-from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.reproduce import put_table, read_table, write_reference
 from pose3d_lib.study import StudyConfig
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import check_data, make_config
+from pose3d_lib.training.plan import check_run
 from tests.helpers import bvh_texts, detection_files
 
 ROOT = Path(__file__).resolve().parent.parent

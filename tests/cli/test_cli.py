@@ -22,16 +22,16 @@ from rich.console import Console
 from pose3d_lib import sweep
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.kernels import NotebookFailed
 from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.parameters import make_config, parameters_of
 from pose3d_lib.run_status import RunStatus, first_look, look_again, seconds_left, sweep_table
 from pose3d_lib.runs import Run, find_run, run_folder
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import SweepFailed, count_jobs, raise_failures, run_sweep
 from pose3d_lib.terminal import RunBoard, clock
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config, parameters_of
 from tests.helpers.console import Called
 
 PROGRAM = Path(sys.executable).with_name("pose3d")

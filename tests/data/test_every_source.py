@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from pose3d_lib import data_report, report
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import check_dataset
 from pose3d_lib.data.open import open_dataset, prepared_path
@@ -20,10 +19,11 @@ from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.model.card import licence_of
 from pose3d_lib.model_files import save_model
-from pose3d_lib.parameters import check_data, make_config, parameters_of
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.predicting import plan_task, write_all
 from pose3d_lib.study import StudyConfig, plan_study
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import check_data, make_config, parameters_of
 from tests.helpers.made_up_models import made_up_model
 from tests.helpers.source_files import WRITERS, Parameters
 

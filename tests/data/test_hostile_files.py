@@ -17,7 +17,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import PACKAGE, list_actions, open_dataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.data.untrusted.client import read_npz_key
-from pose3d_lib.parameters import make_config
+from pose3d_lib.training.parameters import make_config
 from tests.helpers.bvh_texts import write_person
 from tests.helpers.detection_files import walk, write_custom, write_openpose
 from tests.helpers.hostile_files import CASES, motion, write_npz, zeros

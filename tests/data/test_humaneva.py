@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.cameras import camera_to_world, humaneva_cameras, world_to_camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
@@ -17,7 +16,8 @@ from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.drawings import draw_3d, draw_cameras
 from pose3d_lib.model.evaluate import evaluate
 from pose3d_lib.model.predict import predict
-from pose3d_lib.training import train
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.loop import train
 
 SKELETONS = {"humaneva15": HUMANEVA_15, "humaneva20": HUMANEVA_20}
 COCO_SYMMETRY = [[1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]]

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from pose3d_lib.assignment import build_model
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.predict import predict
-from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import run_name
-from pose3d_lib.windows import UnlabelledWindows
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import build_model
+from pose3d_lib.training.windows import UnlabelledWindows
 
 TINY = {"scale": "tiny", "preset": "tiny", "unit_epochs": 0.1, "evaluate_at": "0.05", "device": "cpu"}
 

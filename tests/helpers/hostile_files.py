@@ -29,7 +29,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.open import open_dataset, prepared_path
 from pose3d_lib.data.skeleton import COCO_17
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.parameters import make_config
+from pose3d_lib.training.parameters import make_config
 from tests.data.test_human36m import file_of, make_cdf, make_h5, make_mat, make_old_cdf, recording
 from tests.data.test_human36m import write as write_originals
 from tests.helpers.bvh_texts import PERSON, bvh_text, walk, write_person

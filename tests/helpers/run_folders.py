@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, joint_columns
-from pose3d_lib.parameters import make_config
 from pose3d_lib.run_files import RESULT_FORMAT
 from pose3d_lib.runs import Run, run_folder
 from pose3d_lib.study import EQUALISED, StudyConfig
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
 
 ACTIONS = ("Eating", "Sitting", "Walking")
 FRAMES = {"Eating": 100, "Sitting": 300, "Walking": 400}

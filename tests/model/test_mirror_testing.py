@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.evaluate import METRICS, evaluate_lifters, summarise
-from pose3d_lib.parameters import make_config
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
 
 TINY = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
 

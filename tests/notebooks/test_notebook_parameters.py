@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.notebook import read_parameters
-from pose3d_lib.parameters import Config
 from pose3d_lib.study import StudyConfig
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import Config
 
-IMPORTS = "import pandas as pd\n\nfrom pose3d_lib.config import RunConfig"
+IMPORTS = "import pandas as pd\n\nfrom pose3d_lib.training.config import RunConfig"
 PARAMETERS = """\
 action: str = "Sitting"  # one action
 scale: str = "tiny"  # of the synthetic dataset

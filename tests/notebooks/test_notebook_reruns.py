@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from pose3d_lib import drawings
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.parameters import make_config
 from pose3d_lib.run_status import RunStatus, first_look, look_again
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
 from tests.data.test_plain_motion import motion
 from tests.notebooks.test_notebooks import TINY, check_run_tables, code_cells, read_committed
 

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from pose3d_lib import estimate
-from pose3d_lib.assignment import check_run
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.estimate import SECONDS_PER_RUN, Estimate, estimate_runs, in_words, measure_speed
-from pose3d_lib.parameters import make_config
 from pose3d_lib.study import plan_study, unique_runs
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import check_run
 from tests.helpers.run_folders import make_study, write_run, write_runs
 
 

@@ -9,17 +9,17 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import in_file_name
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.catalogue import find_path
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.poses import check_free
-from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.result_folders import folder_of
 from pose3d_lib.runs import run_name
 from pose3d_lib.study import StudyConfig
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.videopose3d_export import check_absent
 from tests.data.test_plain_motion import motion
 from tests.helpers.bvh_texts import write_person

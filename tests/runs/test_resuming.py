@@ -19,21 +19,22 @@ import numpy as np
 import pytest
 from zmq import ZMQError
 
-from pose3d_lib import leases, lifecycle, training
-from pose3d_lib.checkpoints import CHECKPOINT, PREVIOUS, Checkpoint, load_checkpoint
+from pose3d_lib import leases, lifecycle
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.common.paths import make_folder
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
-from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.interrupts import noted_signals
 from pose3d_lib.leases import CLAIM, LEASE, RunLost, claim_run, hold_run
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.precision import PRECISIONS
-from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import Run, run_folder
-from pose3d_lib.training import train
+from pose3d_lib.training import loop as training
+from pose3d_lib.training.checkpoint import CHECKPOINT, PREVIOUS, Checkpoint, load_checkpoint
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.history import HistoryRow, Trained
+from pose3d_lib.training.loop import train
+from pose3d_lib.training.parameters import make_config
 
 # 100 frames to train on, so 200 windows in a unit epoch, of which Sitting has 60.
 ROWS = [
@@ -302,8 +303,8 @@ def test_in_another_thread_signals_stay_as_they_are() -> None:
 KILLED = """
 import os, signal, sys, traceback
 from pathlib import Path
-from pose3d_lib import training
-from pose3d_lib.config import RunConfig
+from pose3d_lib.training import loop as training
+from pose3d_lib.training.config import RunConfig
 from pose3d_lib.data.dataset_file import load_dataset
 from pose3d_lib.lifecycle import execute_run
 

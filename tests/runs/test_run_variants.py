@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from papermill.translators import PythonTranslator
 
-from pose3d_lib.assignment import check_run, own_test_clips, own_train_clips
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.model.evaluate import evaluate, per_action
-from pose3d_lib.parameters import make_config, parameters_of
-from pose3d_lib.training import train
-from pose3d_lib.windows import TrainingWindows
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.history import HistoryRow, Trained
+from pose3d_lib.training.loop import train
+from pose3d_lib.training.parameters import make_config, parameters_of
+from pose3d_lib.training.plan import check_run, own_test_clips, own_train_clips
+from pose3d_lib.training.windows import TrainingWindows
 
 # 100 frames to train on, so 200 windows in a unit epoch: 120 of Walking, 60 of Sitting, 20 of SittingDown.
 ROWS = [

@@ -21,14 +21,14 @@ import torch
 import pose3d_lib
 from pose3d_lib import lifecycle, runs
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import ADDED, RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import save_dataset
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.evaluate import METRICS, action_wise, evaluate, frame_wise, per_action
-from pose3d_lib.parameters import make_config
 from pose3d_lib.run_files import RESULT_FORMAT
 from pose3d_lib.runs import Run, find_run, read_progress, run_folder
+from pose3d_lib.training.config import ADDED, RunConfig
+from pose3d_lib.training.parameters import make_config
 
 SETTINGS = {
     "scale": "tiny",
@@ -400,7 +400,7 @@ def test_a_run_that_fails_is_not_finished_and_lets_the_next_one_train(
 def test_progress_is_there_while_the_run_trains_and_gone_afterwards(
     tiny_data: PoseDataset, outputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pose3d_lib.training.SECONDS_BETWEEN_REPORTS", 0)
+    monkeypatch.setattr("pose3d_lib.training.loop.SECONDS_BETWEEN_REPORTS", 0)
     config = small_config()
     folder = run_folder(config, tiny_data)
     assert read_progress(folder) is None
@@ -422,8 +422,8 @@ SECOND_PROCESS = """
 import sys
 from pathlib import Path
 from pose3d_lib import lifecycle as runs
-from pose3d_lib.config import RunConfig
-from pose3d_lib.parameters import make_config
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
 from pose3d_lib.data.dataset_file import load_dataset
 
 config = RunConfig.model_validate_json(sys.argv[2])

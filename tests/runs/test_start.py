@@ -21,9 +21,9 @@ from zmq import ZMQError
 from pose3d_lib import kernels, sweep
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
-from pose3d_lib.config import RunConfig
 from pose3d_lib.execution import NOTEBOOKS
-from pose3d_lib.parameters import make_config, parameters_of
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config, parameters_of
 
 NUMBERS = {"torch", "numpy", "pandas", "scipy", "pydantic", "safetensors", "h5py", "cdflib"}
 NOTEBOOK_TOOLS = {"papermill", "nbformat", "nbclient", "jsonschema"}

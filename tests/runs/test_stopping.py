@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pose3d_lib.checkpoints import CHECKPOINT
+from pose3d_lib.training.checkpoint import CHECKPOINT
 from tests.helpers.sweep_processes import named, processes_of, results, start_sweep, wait_until
 
 RUNS = ("-p", "actions", "Sitting", "-p", "lengths", "4", "-p", "evaluate_at", "1")

@@ -19,11 +19,9 @@ from pose3d_lib.beyond import study_runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.comparison import find_left_out
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.leases import CLAIM, hold_run
 from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.parameters import make_config, parameters_of
 from pose3d_lib.run_files import CARD, FINISHED, LEASE, NEEDED
 from pose3d_lib.run_status import (
     MOST_SHOWN,
@@ -39,14 +37,16 @@ from pose3d_lib.run_status import (
 from pose3d_lib.runs import find_run, run_folder, run_name
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config, parameters_of
 from tests.runs.test_resuming import marker
 
 KILLED = """
 import os, time
 from pose3d_lib import sweep
 from pose3d_lib.beyond import study_runs
-from pose3d_lib.config import RunConfig
-from pose3d_lib.parameters import make_config
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
 from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.study import StudyConfig

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib.assignment import check_run
 from pose3d_lib.beyond import (
     AS_MANY_FRAMES,
     FEWER_FRAMES,
@@ -19,11 +18,12 @@ from pose3d_lib.beyond import (
     share_of,
     study_runs,
 )
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import run_name
 from pose3d_lib.study import StudyConfig, plan_study, unique_runs
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import check_run
 
 ACTIONS = ("Walking", "Sitting", "Eating", "Posing", "Photo")
 ROWS = [

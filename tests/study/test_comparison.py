@@ -19,12 +19,12 @@ from pose3d_lib.comparison import (
     name_machines,
     take_cell,
 )
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, per_action
-from pose3d_lib.parameters import make_config
 from pose3d_lib.runs import run_folder
 from pose3d_lib.study import plan_study, unique_runs
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
 from tests.helpers.run_folders import ACTIONS, CLIPS, FRAMES, TAKES, error_of, make_study, write_run, write_runs
 
 

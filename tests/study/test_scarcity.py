@@ -12,14 +12,11 @@ import pandas as pd
 import pytest
 
 from pose3d_lib import report_scarcity
-from pose3d_lib.assignment import check_run
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarcity
-from pose3d_lib.parameters import make_config
 from pose3d_lib.scarcity import ScarcityConfig, labelled_subject, plan_scarcity, question_actions, unlabelled_subjects
 from pose3d_lib.tables_scarcity import (
     SEMI_SUPERVISED,
@@ -29,6 +26,9 @@ from pose3d_lib.tables_scarcity import (
     scarcity_table,
     seeds_table,
 )
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import check_run
 from tests.helpers.figure_checks import check_printable
 from tests.helpers.run_folders import ACTIONS, error_of, write_runs
 

@@ -9,17 +9,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib import settings as settings_module
-from pose3d_lib.budget import BUDGETS, SCHEDULES
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.execution import check_parameters
 from pose3d_lib.model.precision import PRECISIONS
-from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.runs import run_name
-from pose3d_lib.settings import PRESETS, Settings
 from pose3d_lib.study import STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs
+from pose3d_lib.training import settings as settings_module
+from pose3d_lib.training.budget import BUDGETS, SCHEDULES
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import check_data, make_config
+from pose3d_lib.training.settings import PRESETS, Settings
 
 ROWS = [
     ("S1", "Walking", "0", 0, 30),

@@ -11,7 +11,6 @@ import pytest
 
 from pose3d_lib.common.tables import remove_table, save_table, to_latex, to_markdown
 from pose3d_lib.comparison import Comparison, collect_runs
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS
@@ -31,6 +30,7 @@ from pose3d_lib.tables import (
     table_3,
     transfer,
 )
+from pose3d_lib.training.config import RunConfig
 from pose3d_lib.uncertainty import Cell, compare, interval, resample_pooled
 from tests.helpers.run_folders import (
     ACTIONS,

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pose3d_lib.budget import Budget, batch_sizes, bn_momentum, learning_rate, plan_budget
+from pose3d_lib.training.budget import Budget, batch_sizes, bn_momentum, learning_rate, plan_budget
 
 FRAMES = {"Walking": 600, "Sitting": 300, "Eating": 100}
 UNIT = 2 * sum(FRAMES.values())  # every frame is two windows: itself and its mirror image

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pose3d_lib import checkpoints
-from pose3d_lib.checkpoints import (
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.training import checkpoint as checkpoints
+from pose3d_lib.training.checkpoint import (
     CHECKPOINT,
     PREVIOUS,
     Checkpoint,
@@ -16,7 +17,6 @@ from pose3d_lib.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from pose3d_lib.common.errors import InputError
 
 
 def state(number: int) -> Checkpoint:

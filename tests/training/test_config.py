@@ -8,16 +8,16 @@ import pydantic
 import pytest
 import torch
 
-from pose3d_lib import settings as settings_module
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import ADDED, RunConfig
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.precision import PRECISIONS
-from pose3d_lib.parameters import check_data, make_config
 from pose3d_lib.run_files import RESULT_FORMAT
 from pose3d_lib.runs import run_name
-from pose3d_lib.settings import PRESETS
+from pose3d_lib.training import settings as settings_module
+from pose3d_lib.training.config import ADDED, RunConfig
+from pose3d_lib.training.parameters import check_data, make_config
+from pose3d_lib.training.settings import PRESETS
 
 OTHER = {
     "keypoints": "gt",

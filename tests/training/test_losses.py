@@ -15,7 +15,7 @@ from pose3d_lib.data.cameras import (
     screen_intrinsics,
 )
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.losses import CAMERA_MODELS, bone_loss, mean_over, pose_loss, projection_loss, trajectory_loss
+from pose3d_lib.training.losses import CAMERA_MODELS, bone_loss, mean_over, pose_loss, projection_loss, trajectory_loss
 
 CAMERA = h36m_cameras()["S1"][1]
 BONES = torch.tensor(H36M_17.bones)

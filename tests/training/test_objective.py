@@ -7,12 +7,21 @@ import torch
 from torch import Tensor
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.losses import BONES, POSE, PROJECTION, TERMS, TRAJECTORY, bone_loss, projection_loss, trajectory_loss
 from pose3d_lib.metrics import mpjpe
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
-from pose3d_lib.objective import Objective, Unlabelled, lift
-from pose3d_lib.windows import TrainingWindows, UnlabelledWindows
+from pose3d_lib.training.losses import (
+    BONES,
+    POSE,
+    PROJECTION,
+    TERMS,
+    TRAJECTORY,
+    bone_loss,
+    projection_loss,
+    trajectory_loss,
+)
+from pose3d_lib.training.objective import Objective, Unlabelled, lift
+from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 
 CHUNK = pytest.mark.parametrize("chunk", [1, 2, 5])
 CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])

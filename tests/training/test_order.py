@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pose3d_lib.budget import plan_budget
-from pose3d_lib.order import EndlessOrder, batches
+from pose3d_lib.training.budget import plan_budget
+from pose3d_lib.training.order import EndlessOrder, batches
 
 LENGTHS = torch.tensor([4, 4, 4, 1, 4, 4, 3, 4, 2] * 2)
 """Of 18 windows, 60 frames."""

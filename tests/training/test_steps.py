@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pose3d_lib import steps
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
 from pose3d_lib.model.precision import PRECISIONS
-from pose3d_lib.objective import Objective
-from pose3d_lib.steps import AmsGrad, TrainingSteps
-from pose3d_lib.windows import Batch, TrainingWindows
+from pose3d_lib.training import steps
+from pose3d_lib.training.objective import Objective
+from pose3d_lib.training.steps import AmsGrad, TrainingSteps
+from pose3d_lib.training.windows import Batch, TrainingWindows
 
 ON_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -76,7 +76,7 @@ def test_the_optimiser_is_pytorch_s_adam_with_amsgrad_bit_for_bit() -> None:
 
 def test_the_optimiser_imports_no_compiler() -> None:
     code = (
-        "import sys, torch; from pose3d_lib.steps import AmsGrad; x = torch.ones(3, requires_grad=True); "
+        "import sys, torch; from pose3d_lib.training.steps import AmsGrad; x = torch.ones(3, requires_grad=True); "
         "x.grad = torch.ones(3); AmsGrad([x], 0.1).step(); "
         "sys.exit(x.tolist() == [1, 1, 1] or 'torch._dynamo' in sys.modules)"
     )

@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from pose3d_lib import assignment, history, losses, training
-from pose3d_lib.assignment import build_model, check_run, own_test_clips
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, Skeleton
-from pose3d_lib.history import HistoryRow, Trained
 from pose3d_lib.model.evaluate import evaluate, frame_wise, per_action
 from pose3d_lib.model.precision import PRECISIONS
-from pose3d_lib.training import train
-from pose3d_lib.windows import TrainingWindows
+from pose3d_lib.training import history, losses
+from pose3d_lib.training import loop as training
+from pose3d_lib.training import plan as assignment
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.history import HistoryRow, Trained
+from pose3d_lib.training.loop import train
+from pose3d_lib.training.plan import build_model, check_run, own_test_clips
+from pose3d_lib.training.windows import TrainingWindows
 
 # 100 frames to train on, so 200 windows in a unit epoch: 120 of Walking, 60 of Sitting, 20 of SittingDown.
 ROWS = [

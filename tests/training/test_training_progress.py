@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from pose3d_lib.budget import Budget
-from pose3d_lib.config import RunConfig
-from pose3d_lib.history import HistoryRow
 from pose3d_lib.notebook import LINES, TrainingProgress
+from pose3d_lib.training.budget import Budget
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.history import HistoryRow
 
 
 def row(windows: int, budget: Budget) -> HistoryRow:

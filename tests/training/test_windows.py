@@ -12,7 +12,7 @@ from pose3d_lib.data.cameras import project
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
 from pose3d_lib.model.clips import gather_targets, mirror_keypoints, mirror_poses, pad_clips
-from pose3d_lib.windows import TrainingWindows, UnlabelledWindows
+from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 
 # Clips of one frame, of fewer than a window, of more; others that are not chosen stand between them.
 ROWS = [

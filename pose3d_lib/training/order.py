@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from pose3d_lib.budget import Budget, batch_sizes
+from pose3d_lib.training.budget import Budget, batch_sizes
 
 UNLABELLED = 2**31
 """Added to the seed of the order of unlabelled windows, which is then that of labelled ones in no epoch of the same run.

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pose3d_lib.budget import SCHEDULES
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.spec import AsList, Name, Names
-from pose3d_lib.losses import PROJECTION, TERMS, TRAJECTORY
-from pose3d_lib.settings import Seed, Settings, UnitEpochs
+from pose3d_lib.training.budget import SCHEDULES
+from pose3d_lib.training.losses import PROJECTION, TERMS, TRAJECTORY
+from pose3d_lib.training.settings import Seed, Settings, UnitEpochs
 
 ADDED = (
     "with_actions",

@@ -8,11 +8,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.open import complete_parameters, list_actions, prepared_path
 from pose3d_lib.data.spec import GIVEN, DataSpec
-from pose3d_lib.settings import Settings
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.settings import Settings
 
 Config = TypeVar("Config", bound=BaseModel)
 

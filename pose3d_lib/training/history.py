@@ -3,9 +3,9 @@
 import time
 from dataclasses import asdict, dataclass
 
-from pose3d_lib.budget import Budget
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.training.budget import Budget
 
 
 @dataclass(frozen=True)

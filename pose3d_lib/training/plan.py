@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pose3d_lib.budget import Budget, batch_sizes, plan_budget
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
-from pose3d_lib.losses import PROJECTION
 from pose3d_lib.model.evaluate import check_test_clips
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.training.budget import Budget, batch_sizes, plan_budget
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.losses import PROJECTION
 
 MOST_EPOCHS = 1_000_000
 """Of a run's own; published models have 80, the paper's action-based ones 1,200."""

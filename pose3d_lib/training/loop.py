@@ -7,19 +7,19 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from pose3d_lib.assignment import build_lifters, check_run, own_test_clips, own_train_clips, unlabelled_clips
-from pose3d_lib.budget import bn_momentum, learning_rate
-from pose3d_lib.checkpoints import NEW_START, Checkpoint
 from pose3d_lib.common.errors import InputError, RunStopped
-from pose3d_lib.config import RunConfig
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.history import HistoryRow, Stopwatch, Trained
-from pose3d_lib.losses import PROJECTION
 from pose3d_lib.model.evaluate import evaluate, frame_wise, per_action
-from pose3d_lib.objective import Objective, Unlabelled
-from pose3d_lib.order import EndlessOrder, batches, with_unlabelled
-from pose3d_lib.steps import NEVER, TrainingSteps
-from pose3d_lib.windows import TrainingWindows, UnlabelledWindows
+from pose3d_lib.training.budget import bn_momentum, learning_rate
+from pose3d_lib.training.checkpoint import NEW_START, Checkpoint
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.history import HistoryRow, Stopwatch, Trained
+from pose3d_lib.training.losses import PROJECTION
+from pose3d_lib.training.objective import Objective, Unlabelled
+from pose3d_lib.training.order import EndlessOrder, batches, with_unlabelled
+from pose3d_lib.training.plan import build_lifters, check_run, own_test_clips, own_train_clips, unlabelled_clips
+from pose3d_lib.training.steps import NEVER, TrainingSteps
+from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 CHECKPOINT_SHARE = 0.02

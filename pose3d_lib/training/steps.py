@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from pose3d_lib.losses import POSE
 from pose3d_lib.model.precision import arithmetic
-from pose3d_lib.objective import Objective
+from pose3d_lib.training.losses import POSE
+from pose3d_lib.training.objective import Objective
 
 NEVER = torch.iinfo(torch.int64).max
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pose3d_lib.losses import (
+from pose3d_lib.model.lifter import TemporalLifter
+from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.training.losses import (
     BONES,
     POSE,
     PROJECTION,
@@ -15,9 +17,7 @@ from pose3d_lib.losses import (
     projection_loss,
     trajectory_loss,
 )
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
-from pose3d_lib.windows import Batch, TrainingWindows, UnlabelledWindows
+from pose3d_lib.training.windows import Batch, TrainingWindows, UnlabelledWindows
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Training: config, formula (1), windows, losses, loop, checkpoint."""
