@@ -49,7 +49,7 @@ RUN = """
 import json, os, resource, sys, tempfile
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.data.open import open_dataset
 config = make_config(RunConfig, {"scale": "full", "action": sys.argv[1], "unit_epochs": 0.001, "evaluate_at": ""})
 data = open_dataset(config.data)

@@ -25,7 +25,7 @@ from pose3d_lib.model.card import ModelCard, TrainedModel, network_of
 from pose3d_lib.model.evaluate import METRICS, evaluate
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
-from pose3d_lib.model_files import save_model
+from pose3d_lib.runs.models import save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import build_model

@@ -15,7 +15,7 @@ from promises import promise, save_promises
 
 from pose3d_lib.data.actions import H36M_ACTIONS
 from pose3d_lib.model.evaluate import METRICS
-from pose3d_lib.run_files import RESULT_FORMAT
+from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.training.config import RunConfig
 
 RUNS = 10_000

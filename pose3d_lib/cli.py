@@ -49,7 +49,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     from pose3d_lib.data.actions import check_name
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.execution import NOTEBOOKS, check_parameters, notebook_output
-    from pose3d_lib.kernels import execute_notebook
+    from pose3d_lib.runs.sweep.kernel import execute_notebook
     from pose3d_lib.study import StudyConfig
     from pose3d_lib.training.config import RunConfig
 
@@ -104,16 +104,16 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     """
     from pose3d_lib.beyond import study_runs
     from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.estimate import estimate_runs
     from pose3d_lib.execution import check_parameters
+    from pose3d_lib.runs.sweep.estimate import estimate_runs
+    from pose3d_lib.runs.sweep.sweep import count_jobs
     from pose3d_lib.study import StudyConfig
-    from pose3d_lib.sweep import count_jobs
 
     parameters = _parameters(given) | ({"scheduler": scheduler} if scheduler else {})
     config = check_parameters("03_action_based", parameters)
     assert isinstance(config, StudyConfig)
     if print_job:
-        from pose3d_lib.clusters import job_script
+        from pose3d_lib.runs.sweep.cluster.open import job_script
 
         click.echo(job_script(config.scheduler, threads=config.threads, device=config.device))
         return
@@ -126,8 +126,8 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
 def _train(configs: list, jobs: int = 1, scheduler: str = "local") -> None:
     from pose3d_lib.common.tables import to_text
     from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.run_status import sweep_table
-    from pose3d_lib.sweep import raise_failures, run_sweep
+    from pose3d_lib.runs.sweep.progress import sweep_table
+    from pose3d_lib.runs.sweep.sweep import raise_failures, run_sweep
     from pose3d_lib.terminal import RunBoard
 
     data = open_dataset(configs[0].data, progress=click.echo)
@@ -166,7 +166,7 @@ def reproduce(given: Given, write_reference: bool) -> None:
 
 def main() -> None:
     """The console script: what a user got wrong ends in one message and exit code 2, a failed run in exit code 1."""
-    from pose3d_lib.kernels import NotebookFailed, SweepFailed
+    from pose3d_lib.runs.sweep.kernel import NotebookFailed, SweepFailed
 
     try:
         cli(standalone_mode=False)

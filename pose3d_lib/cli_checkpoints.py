@@ -52,7 +52,7 @@ def import_(
     if target.suffix != ".safetensors":
         raise InputError(f"--to {target}: a model's file is called something.safetensors; give it such a name")
     from pose3d_lib.model.videopose3d.read import Unsaid, import_checkpoint
-    from pose3d_lib.model_files import save_model
+    from pose3d_lib.runs.models import save_model
     from pose3d_lib.videopose3d_export import check_absent
 
     check_absent([target], overwrite=overwrite)
@@ -78,7 +78,7 @@ def export(model: str, file: Path, overwrite: bool) -> None:
     from pose3d_lib.videopose3d_export import BIN, check_target, export_model, videopose3d_command
 
     check_target(file, overwrite=overwrite)
-    from pose3d_lib.model_files import open_model
+    from pose3d_lib.runs.models import open_model
 
     opened = open_model(model, say=click.echo)
     for written in export_model(opened, file, overwrite=overwrite):
@@ -96,7 +96,7 @@ def show(model: str) -> None:
 
     MODEL is a run, by its folder or name or a part of that, a model's file, or a checkpoint of VideoPose3D.
     """
-    from pose3d_lib.model_files import open_model
+    from pose3d_lib.runs.models import open_model
 
     _show(open_model(model).card)
 

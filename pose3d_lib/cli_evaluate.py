@@ -50,7 +50,7 @@ def evaluate(
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     from pose3d_lib.data.actions import tidy_name
     from pose3d_lib.data.spec import split_list
-    from pose3d_lib.model_files import open_model
+    from pose3d_lib.runs.models import open_model
 
     opened = open_model(model, say=click.echo)
     from pose3d_lib.common.tables import save_table, to_text

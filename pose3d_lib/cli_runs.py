@@ -32,8 +32,8 @@ def list_all(states: tuple[str, ...], action: str | None, sort: str, as_json: bo
     largest size, or the latest time first.
     """
     from pose3d_lib.common.paths import runs_dir
-    from pose3d_lib.inventory import list_runs
     from pose3d_lib.run_table import choose_entries, summary_line, to_json, to_table
+    from pose3d_lib.runs.inventory import list_runs
 
     entries = list_runs()
     shown = choose_entries(entries, states=states, action=action, order=sort)
@@ -56,8 +56,8 @@ def show(name: str) -> None:
 
     from pose3d_lib.common.errors import InputError, printable
     from pose3d_lib.common.paths import runs_dir
-    from pose3d_lib.inventory import choose_run, look_closely, run_names
     from pose3d_lib.run_summary import describe_run
+    from pose3d_lib.runs.inventory import choose_run, look_closely, run_names
 
     folder = runs_dir() / choose_run(name, run_names())
     entry = look_closely(str(folder), time.time())
@@ -86,7 +86,7 @@ def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
     from pose3d_lib.common.errors import printable
     from pose3d_lib.common.escaping import format_size
     from pose3d_lib.common.paths import runs_dir
-    from pose3d_lib.upkeep import plan_removals, remove_all
+    from pose3d_lib.runs.clean import plan_removals, remove_all
 
     removals, spared = plan_removals(unfinished=unfinished, other=other, damaged=damaged)
     for name, reason in spared.items():
@@ -121,8 +121,8 @@ def verify(names: tuple[str, ...], sample: int, seed: int) -> None:
     """
     from pose3d_lib.common.errors import InputError, printable
     from pose3d_lib.common.paths import runs_dir
-    from pose3d_lib.inventory import choose_run, list_runs
-    from pose3d_lib.verification import check_files, draw_sample
+    from pose3d_lib.runs.inventory import choose_run, list_runs
+    from pose3d_lib.runs.verify import check_files, draw_sample
 
     entries = {entry.name: entry for entry in list_runs()}
     chosen = list(dict.fromkeys(choose_run(name, entries) for name in names))
@@ -155,8 +155,8 @@ def _same_again(name: str) -> bool:
     from pose3d_lib.common.errors import InputError, printable
     from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.runs import Run
-    from pose3d_lib.verification import evaluate_again, judge
+    from pose3d_lib.runs.run import Run
+    from pose3d_lib.runs.verify import evaluate_again, judge
 
     run = Run(runs_dir() / name)
     try:

@@ -10,8 +10,8 @@ import pandas as pd
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.run_files import find_damage, is_finished
-from pose3d_lib.runs import Run, find_run, read_progress, run_folder
+from pose3d_lib.runs.layout import find_damage, is_finished
+from pose3d_lib.runs.run import Run, find_run, read_progress, run_folder
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.uncertainty import Cell
 

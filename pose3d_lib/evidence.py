@@ -11,7 +11,7 @@ import numpy as np
 
 from pose3d_lib.comparison import Comparison, take_cell
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
-from pose3d_lib.runs import Run
+from pose3d_lib.runs.run import Run
 from pose3d_lib.uncertainty import Cell, Effect, change_within, compare, plain_cell
 
 LATE = 4.0

@@ -16,7 +16,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.figures import draw_learning_curve
 from pose3d_lib.model.evaluate import frame_wise
 from pose3d_lib.report import name_data
-from pose3d_lib.runs import Run, run_folder
+from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.training.budget import Budget
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow

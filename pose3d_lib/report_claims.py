@@ -14,7 +14,7 @@ from pose3d_lib.readable import show_change, show_p
 from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.report_study import describe_all
 from pose3d_lib.results import StudyResults
-from pose3d_lib.runs import Run
+from pose3d_lib.runs.run import Run
 from pose3d_lib.study import EQUALISED, PUBLISHED
 from pose3d_lib.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
 

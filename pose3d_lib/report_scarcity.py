@@ -14,7 +14,7 @@ from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarc
 from pose3d_lib.readable import show_change, show_p, show_value
 from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.result_folders import folder_of
-from pose3d_lib.runs import Run
+from pose3d_lib.runs.run import Run
 from pose3d_lib.scarcity import ABLATIONS, labelled_subject, question_actions, unlabelled_subjects
 from pose3d_lib.tables_scarcity import (
     SEMI_SUPERVISED,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pose3d_lib.common.errors import printable
 from pose3d_lib.common.escaping import format_size, format_time
 from pose3d_lib.data.actions import check_name, tidy_name
-from pose3d_lib.inventory import STATES, RunEntry
+from pose3d_lib.runs.inventory import STATES, RunEntry
 
 CHOICES = {
     "finished": ("finished",),

@@ -11,7 +11,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import AsList, Names, split_list
-from pose3d_lib.sweep_settings import SweepSettings
+from pose3d_lib.runs.sweep.settings import SweepSettings
 from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.settings import PRESETS, Seeds, Settings, UnitEpochs

@@ -10,7 +10,7 @@ from pose3d_lib.comparison import Comparison, take_cell
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.model.evaluate import joint_columns
 from pose3d_lib.results import StudyResults
-from pose3d_lib.runs import Run
+from pose3d_lib.runs.run import Run
 from pose3d_lib.study import EQUALISED
 from pose3d_lib.tables import MEAN, compare_arms, summarise
 from pose3d_lib.uncertainty import Cell

@@ -11,7 +11,7 @@ from pose3d_lib.comparison import find_own, take_cell
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, named
-from pose3d_lib.runs import Run
+from pose3d_lib.runs.run import Run
 from pose3d_lib.scarcity import ScarcityConfig, plan_scarcity
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.uncertainty import compare

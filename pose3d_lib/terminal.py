@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pose3d_lib.run_status import RunStatus, choose_shown, clock, seconds_left
+from pose3d_lib.runs.sweep.progress import RunStatus, choose_shown, clock, seconds_left
 
 STATE_STYLES = {"finished": "green", "reused": "cyan", "failed": "bold red", "training": "yellow", "testing": "yellow"}
 

@@ -21,7 +21,7 @@ from pose3d_lib.model.card import ModelCard, TrainedModel
 from pose3d_lib.model.videopose3d.names import to_state
 from pose3d_lib.model.videopose3d.read import EPOCH, POSE, RATE, TRAJECTORY
 from pose3d_lib.model.videopose3d.read import SUFFIX as BIN
-from pose3d_lib.model_files import SUFFIX, save_model
+from pose3d_lib.runs.models import SUFFIX, save_model
 
 STORAGES = {torch.float32: torch.FloatStorage, torch.int64: torch.LongStorage}
 """Of weights and running statistics, and of batch norm's counters of batches."""

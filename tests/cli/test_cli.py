@@ -19,16 +19,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pose3d_lib import sweep
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.kernels import NotebookFailed
-from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.run_status import RunStatus, first_look, look_again, seconds_left, sweep_table
-from pose3d_lib.runs import Run, find_run, run_folder
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.run import Run, find_run, run_folder
+from pose3d_lib.runs.sweep import sweep
+from pose3d_lib.runs.sweep.kernel import NotebookFailed
+from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again, seconds_left, sweep_table
+from pose3d_lib.runs.sweep.sweep import SweepFailed, count_jobs, raise_failures, run_sweep
 from pose3d_lib.study import StudyConfig
-from pose3d_lib.sweep import SweepFailed, count_jobs, raise_failures, run_sweep
 from pose3d_lib.terminal import RunBoard, clock
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
@@ -422,7 +422,7 @@ def test_a_notebook_that_refuses_its_input_says_only_why(call: Call, monkeypatch
     def fail(*_: object) -> None:
         raise NotebookFailed(Path("out.ipynb"), "ValueError: no", refused=False)
 
-    monkeypatch.setattr("pose3d_lib.kernels.execute_notebook", fail)
+    monkeypatch.setattr("pose3d_lib.runs.sweep.kernel.execute_notebook", fail)
     ended = call("run", "01_data_prep", "-p", "scale", "tiny")
     assert ended.code == 1
     assert ended.err == "error: ValueError: no\nThe executed notebook, with the traceback: out.ipynb\n"

@@ -9,8 +9,8 @@ import torch
 
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17
-from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.model_files import load_model, open_model, read_card
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.models import load_model, open_model, read_card
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from tests.helpers.console import Called

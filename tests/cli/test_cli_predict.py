@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pose3d_lib.model_files import save_model
+from pose3d_lib.runs.models import save_model
 from tests.helpers import detection_files
 from tests.helpers.console import Called
 from tests.helpers.made_up_models import made_up_model

@@ -17,14 +17,15 @@ from filelock import SoftFileLease
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib import run_summary, verification
+from pose3d_lib import run_summary
 from pose3d_lib.cli_runs import runs as group
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.inventory import look_at
-from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.run_files import RESULT_FORMAT
 from pose3d_lib.run_summary import describe_run, last_lines, start_parameters
+from pose3d_lib.runs import verify as verification
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.inventory import look_at
+from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from tests.helpers.listed_runs import LONG_AGO, name_of, set_age, write_folder

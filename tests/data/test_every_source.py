@@ -16,11 +16,11 @@ from pose3d_lib.data.doctor import check_dataset
 from pose3d_lib.data.open import open_dataset, prepared_path
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.model.card import licence_of
-from pose3d_lib.model_files import save_model
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.predicting import plan_task, write_all
+from pose3d_lib.runs.models import save_model
+from pose3d_lib.runs.sweep.kernel import execute_notebook
 from pose3d_lib.study import StudyConfig, plan_study
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config, parameters_of

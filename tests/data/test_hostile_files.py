@@ -162,7 +162,7 @@ FORBIDDEN_IMPORTS = {"marshal", "shelve", "dill", "joblib", "cloudpickle", "_pic
 HARMLESS = ("dump", "dumps", "Pickler", "UnpicklingError")
 """Of the module pickle: what makes a file for others, and what its readers raise."""
 
-OWN_PROCESSES = "pose3d_lib/processes.py".replace("/", os.sep)
+OWN_PROCESSES = "pose3d_lib/runs/sweep/processes.py".replace("/", os.sep)
 RESTRICTED = "pose3d_lib/data/untrusted/pickles.py".replace("/", os.sep)
 """The one module that unpickles, and knows no function of a file's."""
 

@@ -18,12 +18,12 @@ import pytest
 import yaml
 from filelock import SoftFileLease
 
-from pose3d_lib.cluster_executor import ClusterExecutor
 from pose3d_lib.common import paths
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.kernels import execute_notebook
-from pose3d_lib.leases import LEASE, LEASE_SECONDS
-from pose3d_lib.runs import run_folder
+from pose3d_lib.runs.lease import LEASE, LEASE_SECONDS
+from pose3d_lib.runs.run import run_folder
+from pose3d_lib.runs.sweep.cluster.executor import ClusterExecutor
+from pose3d_lib.runs.sweep.kernel import execute_notebook
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
 

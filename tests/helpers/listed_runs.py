@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from pose3d_lib.run_files import CONFIG, ERRORS, FINISHED, HISTORY, PROGRESS, PROVENANCE, RESULT_FORMAT, TIMING
+from pose3d_lib.runs.layout import CONFIG, ERRORS, FINISHED, HISTORY, PROGRESS, PROVENANCE, RESULT_FORMAT, TIMING
 
 LONG_AGO = 3600.0
 """Seconds."""

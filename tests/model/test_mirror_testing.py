@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.evaluate import METRICS, evaluate_lifters, summarise
+from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from pose3d_lib import drawings
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.run_status import RunStatus, first_look, look_again
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from tests.data.test_plain_motion import motion
@@ -99,7 +99,7 @@ def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
 
     for name in ("IPython.display", "pose3d_lib.report", "pose3d_lib.notebook"):
         monkeypatch.setattr(f"{name}.display", display)
-    monkeypatch.setattr("pose3d_lib.sweep.run_sweep", run_sweep)
+    monkeypatch.setattr("pose3d_lib.runs.sweep.sweep.run_sweep", run_sweep)
     monkeypatch.setattr("builtins.print", lambda *parts, sep=" ", **_: shown.append(sep.join(map(str, parts))))
     for name in ("draw_2d", "draw_3d"):
         monkeypatch.setattr(drawings, name, lambda *_, **__: None)

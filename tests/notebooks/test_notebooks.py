@@ -20,9 +20,9 @@ from papermill.inspection import inspect_notebook
 
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.execution import NOTEBOOKS
-from pose3d_lib.kernels import execute_notebook
 from pose3d_lib.model.evaluate import METRICS
-from pose3d_lib.runs import Run
+from pose3d_lib.runs.run import Run
+from pose3d_lib.runs.sweep.kernel import execute_notebook
 
 ROOT = notebooks_dir().parent
 EVERY_NOTEBOOK = pytest.mark.parametrize("name", NOTEBOOKS)

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.common.paths import runs_dir
-from pose3d_lib.inventory import list_runs
-from pose3d_lib.kernels import execute_notebook
-from pose3d_lib.model_files import open_model
-from pose3d_lib.runs import Run
+from pose3d_lib.runs.inventory import list_runs
+from pose3d_lib.runs.models import open_model
+from pose3d_lib.runs.run import Run
+from pose3d_lib.runs.sweep.kernel import execute_notebook
 from tests.notebooks.test_notebooks import check_clean, figures_of, text_of
 
 STUDY = {

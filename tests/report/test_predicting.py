@@ -18,12 +18,12 @@ from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.skeleton import COCO_17, HUMANEVA_15
-from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.model_files import save_model
 from pose3d_lib.player import MOST_CLIPS, MOST_FRAMES
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.predicting import choose_clips, find_model, own_keypoints, plan_task, write_all
-from pose3d_lib.run_card import read_run_card
+from pose3d_lib.runs.card import read_run_card
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.models import save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
 from tests.helpers import detection_files

@@ -12,9 +12,11 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from pose3d_lib import batch_cluster, batch_jobs, clusters
 from pose3d_lib.common import paths
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.runs.sweep.cluster import jobs as batch_cluster
+from pose3d_lib.runs.sweep.cluster import open as clusters
+from pose3d_lib.runs.sweep.cluster import scripts as batch_jobs
 from tests.helpers.dask_cluster import configured, until
 
 

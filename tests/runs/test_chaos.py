@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pose3d_lib.lifecycle import CHECKED
-from pose3d_lib.verification import check_files
+from pose3d_lib.runs.execute import CHECKED
+from pose3d_lib.runs.verify import check_files
 from tests.helpers.sweep_processes import named, processes_of, results, start_sweep, wait_until
 
 pytestmark = pytest.mark.chaos

@@ -11,10 +11,10 @@ from pathlib import Path
 import distributed
 import pytest
 
-from pose3d_lib import clusters
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.runs import run_folder
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.run import run_folder
+from pose3d_lib.runs.sweep.cluster import open as clusters
 from tests.helpers import slurm_cluster
 from tests.helpers.dask_cluster import (
     RUNS,
@@ -109,7 +109,7 @@ def test_a_worker_whose_time_is_over_hands_its_run_on_and_loses_nothing(
 SWEEP = """
 import sys
 from tests.helpers.dask_cluster import RUNS, submit_runs
-from pose3d_lib import clusters
+from pose3d_lib.runs.sweep.cluster import open as clusters
 from pose3d_lib.data.open import open_dataset
 with clusters.open_executor(sys.argv[1]) as executor:
     for run in submit_runs(executor, open_dataset(RUNS[0].data), RUNS[:1]):

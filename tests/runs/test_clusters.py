@@ -15,12 +15,13 @@ from types import SimpleNamespace
 import distributed
 import pytest
 
-from pose3d_lib import clusters, workers
-from pose3d_lib.cluster_executor import suitable_workers
 from pose3d_lib.common import paths
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.kernels import NotebookFailed
-from pose3d_lib.workers import Home
+from pose3d_lib.runs.sweep.cluster import open as clusters
+from pose3d_lib.runs.sweep.cluster import worker as workers
+from pose3d_lib.runs.sweep.cluster.executor import suitable_workers
+from pose3d_lib.runs.sweep.cluster.worker import Home
+from pose3d_lib.runs.sweep.kernel import NotebookFailed
 from tests.helpers.dask_cluster import end_parts, start_part, started_cluster, until
 
 
@@ -61,7 +62,7 @@ def test_without_dask_one_is_told_what_to_install(scheduler: str, monkeypatch) -
 
 
 def test_the_library_can_be_imported_without_dask() -> None:
-    code = "import sys; sys.modules.update(dask=None, distributed=None, dask_jobqueue=None); import pose3d_lib.clusters"
+    code = "import sys; sys.modules.update(dask=None, distributed=None, dask_jobqueue=None); import pose3d_lib.runs.sweep.cluster.open"
     subprocess.run([sys.executable, "-c", code], check=True, stdin=subprocess.DEVNULL, timeout=60)
 
 
@@ -172,10 +173,14 @@ def test_a_folder_that_is_not_shared_is_recognised(tmp_path: Path, monkeypatch) 
 
 
 def test_any_change_of_the_code_changes_its_digest(tmp_path: Path, monkeypatch) -> None:
-    for name in ("pose3d_lib/workers.py", "pose3d_lib/data/sources/bvh/__init__.py", "notebooks/02_train.ipynb"):
+    for name in (
+        "pose3d_lib/runs/sweep/cluster/worker.py",
+        "pose3d_lib/data/sources/bvh/__init__.py",
+        "notebooks/02_train.ipynb",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("as it was")
-    monkeypatch.setattr(workers, "__file__", str(tmp_path / "pose3d_lib/workers.py"))
+    monkeypatch.setattr(workers, "__file__", str(tmp_path / "pose3d_lib/runs/sweep/cluster/worker.py"))
     monkeypatch.setattr(workers, "notebooks_dir", lambda: tmp_path / "notebooks")
     seen = {workers.code_digest()}
     (tmp_path / "pose3d_lib/__pycache__").mkdir()

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pose3d_lib import estimate
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.estimate import SECONDS_PER_RUN, Estimate, estimate_runs, in_words, measure_speed
+from pose3d_lib.runs.sweep import estimate
+from pose3d_lib.runs.sweep.estimate import SECONDS_PER_RUN, Estimate, estimate_runs, in_words, measure_speed
 from pose3d_lib.study import plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config

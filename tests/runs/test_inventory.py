@@ -15,13 +15,16 @@ from filelock import SoftFileLease
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib import inventory, lifecycle, run_card, run_files
-from pose3d_lib import runs as run_folders
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.escaping import format_size
-from pose3d_lib.inventory import STATES, RunEntry, choose_run, list_runs, look_at, run_names
-from pose3d_lib.run_files import LARGEST_JSON, RESULT_FORMAT
 from pose3d_lib.run_table import CHOICES, ORDERS, choose_entries, summary_line, to_json, to_table
+from pose3d_lib.runs import card as run_card
+from pose3d_lib.runs import execute as lifecycle
+from pose3d_lib.runs import inventory
+from pose3d_lib.runs import layout as run_files
+from pose3d_lib.runs import run as run_folders
+from pose3d_lib.runs.inventory import STATES, RunEntry, choose_run, list_runs, look_at, run_names
+from pose3d_lib.runs.layout import LARGEST_JSON, RESULT_FORMAT
 from pose3d_lib.training import checkpoint as checkpoints
 from pose3d_lib.training import config
 from tests.helpers.listed_runs import LONG_AGO, name_of, set_age, write_folder, write_lease

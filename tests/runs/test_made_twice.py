@@ -18,7 +18,7 @@ if sys.argv[3] == "later":
     taken, clock, local = [bytearray(size) for size in range(1, 100_000, 999)], time.time, time.localtime
     time.time, time.localtime = (lambda: clock() + 4e7), (lambda *_: local(clock() + 4e7))
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
-from pose3d_lib.model_files import open_model, save_model
+from pose3d_lib.runs.models import open_model, save_model
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.videopose3d_export import export_model

@@ -12,12 +12,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from pose3d_lib import run_card
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.card import ModelCard
-from pose3d_lib.model_files import FORMAT, TrainedModel, load_model, open_model, read_card, save_model
+from pose3d_lib.runs import card as run_card
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.models import FORMAT, TrainedModel, load_model, open_model, read_card, save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import own_train_clips

@@ -16,7 +16,7 @@ from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.poses import check_free
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.result_folders import folder_of
-from pose3d_lib.runs import run_name
+from pose3d_lib.runs.run import run_name
 from pose3d_lib.study import StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config

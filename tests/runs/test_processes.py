@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pose3d_lib.processes import open_processes
+from pose3d_lib.runs.sweep.processes import open_processes
 
 FUNCTIONS = """
 import os, signal, time
@@ -28,7 +28,7 @@ CALLS = """
 import functools, os, signal, sys, time
 from concurrent.futures import wait
 from functions import kill_itself, number_after
-from pose3d_lib.processes import open_processes
+from pose3d_lib.runs.sweep.processes import open_processes
 
 number_after = functools.partial(number_after, sys.argv[1])
 with open_processes(2) as executor:

@@ -19,16 +19,17 @@ import numpy as np
 import pytest
 from zmq import ZMQError
 
-from pose3d_lib import leases, lifecycle
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
-from pose3d_lib.interrupts import noted_signals
-from pose3d_lib.leases import CLAIM, LEASE, RunLost, claim_run, hold_run
-from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.precision import PRECISIONS
-from pose3d_lib.runs import Run, run_folder
+from pose3d_lib.runs import execute as lifecycle
+from pose3d_lib.runs import lease as leases
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.interrupts import noted_signals
+from pose3d_lib.runs.lease import CLAIM, LEASE, RunLost, claim_run, hold_run
+from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.training import loop as training
 from pose3d_lib.training.checkpoint import CHECKPOINT, PREVIOUS, Checkpoint, load_checkpoint
 from pose3d_lib.training.config import RunConfig
@@ -306,7 +307,7 @@ from pathlib import Path
 from pose3d_lib.training import loop as training
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.data.dataset_file import load_dataset
-from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.runs.execute import execute_run
 
 training.SECONDS_BETWEEN_CHECKPOINTS = -1
 config, data = RunConfig.model_validate_json(sys.argv[2]), load_dataset(Path(sys.argv[1]))

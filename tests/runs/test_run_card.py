@@ -8,9 +8,9 @@ import torch
 
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
-from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.model_files import open_model
-from pose3d_lib.runs import Run
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.models import open_model
+from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.videopose3d_export import export_model

@@ -19,14 +19,15 @@ import pytest
 import torch
 
 import pose3d_lib
-from pose3d_lib import lifecycle, runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import save_dataset
-from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.evaluate import METRICS, action_wise, evaluate, frame_wise, per_action
-from pose3d_lib.run_files import RESULT_FORMAT
-from pose3d_lib.runs import Run, find_run, read_progress, run_folder
+from pose3d_lib.runs import execute as lifecycle
+from pose3d_lib.runs import run as runs
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.layout import RESULT_FORMAT
+from pose3d_lib.runs.run import Run, find_run, read_progress, run_folder
 from pose3d_lib.training.config import ADDED, RunConfig
 from pose3d_lib.training.parameters import make_config
 
@@ -421,7 +422,7 @@ def test_progress_is_there_while_the_run_trains_and_gone_afterwards(
 SECOND_PROCESS = """
 import sys
 from pathlib import Path
-from pose3d_lib import lifecycle as runs
+from pose3d_lib.runs import execute as runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.data.dataset_file import load_dataset

@@ -11,9 +11,10 @@ import torch
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.evaluate import ROOT_ERROR
-from pose3d_lib.starting import check_start
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.start import check_start
+from pose3d_lib.runs.verify import check_files, evaluate_again, judge
 from pose3d_lib.training import loop as training
 from pose3d_lib.training.checkpoint import Checkpoint
 from pose3d_lib.training.config import RunConfig
@@ -21,7 +22,6 @@ from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import build_lifters, check_run, own_train_clips, unlabelled_clips
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
-from pose3d_lib.verification import check_files, evaluate_again, judge
 
 LENS = (1145.0, 1143.8, 512.5, 515.5, -0.2, 0.24, -0.002, -0.0009, -0.0016)
 CAMERAS = (Camera("left", 1000, 1002, LENS), Camera("right", 1000, 1000, LENS))

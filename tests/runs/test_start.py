@@ -18,10 +18,11 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from zmq import ZMQError
 
-from pose3d_lib import kernels, sweep
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.execution import NOTEBOOKS
+from pose3d_lib.runs.sweep import kernel as kernels
+from pose3d_lib.runs.sweep import sweep
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
 
@@ -43,8 +44,8 @@ def modules_after(program: str) -> set[str]:
     [
         ("import pose3d_lib", {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING, "rich", "click"}),
         ("import pose3d_lib.cli", {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING, "jupyter_client", "IPython"}),
-        ("import pose3d_lib.kernels", {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING, "IPython", "rich"}),
-        ("import pose3d_lib.sweep", {*NOTEBOOK_TOOLS, *DRAWING, "scipy", "h5py", "cdflib", "IPython"}),
+        ("import pose3d_lib.runs.sweep.kernel", {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING, "IPython", "rich"}),
+        ("import pose3d_lib.runs.sweep.sweep", {*NOTEBOOK_TOOLS, *DRAWING, "scipy", "h5py", "cdflib", "IPython"}),
     ],
 )
 def test_importing_a_module_leaves_for_later_what_takes_long(program: str, not_yet: set[str]) -> None:
@@ -76,12 +77,12 @@ def test_a_process_of_a_sweep_gets_its_work_without_loading_pytorch() -> None:
     config = make_config(RunConfig, {"action": "Sitting", "filter_widths": "3,3", "evaluate_at": "1,2"})
     work = pickle.dumps((sweep.execute_training, Path("run"), parameters_of(config)))
     loaded = modules_after(f"import pickle\npickle.loads({work!r})")
-    assert "pose3d_lib.kernels" in loaded
+    assert "pose3d_lib.runs.sweep.kernel" in loaded
     assert not loaded & {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING}
 
 
 def test_papermill_is_imported_without_the_grammar_that_takes_a_second() -> None:
-    loaded = modules_after("from pose3d_lib.kernels import _import_papermill\n_import_papermill()")
+    loaded = modules_after("from pose3d_lib.runs.sweep.kernel import _import_papermill\n_import_papermill()")
     assert {"papermill", "jsonschema"} <= loaded
     assert kernels.GRAMMAR not in loaded
     assert not loaded & NUMBERS - {"pydantic"}

@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pose3d_lib import lifecycle
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.evaluate import evaluate
-from pose3d_lib.runs import Run, run_folder
-from pose3d_lib.starting import check_start, load_start
+from pose3d_lib.runs import execute as lifecycle
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.run import Run, run_folder
+from pose3d_lib.runs.start import check_start, load_start
 from pose3d_lib.training import loop as training
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train

@@ -14,16 +14,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from pose3d_lib import kernels, leases, run_status, sweep
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.comparison import find_left_out
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.leases import CLAIM, hold_run
-from pose3d_lib.lifecycle import execute_run
-from pose3d_lib.run_files import CARD, FINISHED, LEASE, NEEDED
-from pose3d_lib.run_status import (
+from pose3d_lib.runs import lease as leases
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.layout import CARD, FINISHED, LEASE, NEEDED
+from pose3d_lib.runs.lease import CLAIM, hold_run
+from pose3d_lib.runs.run import find_run, run_folder, run_name
+from pose3d_lib.runs.sweep import kernel as kernels
+from pose3d_lib.runs.sweep import progress as run_status
+from pose3d_lib.runs.sweep import sweep
+from pose3d_lib.runs.sweep.progress import (
     MOST_SHOWN,
     RunStatus,
     can_start,
@@ -34,20 +38,19 @@ from pose3d_lib.run_status import (
     show_changes,
     sweep_table,
 )
-from pose3d_lib.runs import find_run, run_folder, run_name
+from pose3d_lib.runs.sweep.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
 from pose3d_lib.study import StudyConfig
-from pose3d_lib.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
 from tests.runs.test_resuming import marker
 
 KILLED = """
 import os, time
-from pose3d_lib import sweep
+from pose3d_lib.runs.sweep import sweep
 from pose3d_lib.beyond import study_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.lifecycle import execute_run
+from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.study import StudyConfig
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, SoftFileLease
 
-from pose3d_lib import upkeep
-from pose3d_lib.inventory import list_runs
-from pose3d_lib.run_files import CHECKPOINTS, RESULT_FORMAT
-from pose3d_lib.upkeep import Removal, plan_removals, remove_all
+from pose3d_lib.runs import clean as upkeep
+from pose3d_lib.runs.clean import Removal, plan_removals, remove_all
+from pose3d_lib.runs.inventory import list_runs
+from pose3d_lib.runs.layout import CHECKPOINTS, RESULT_FORMAT
 from tests.helpers.listed_runs import LONG_AGO, name_of, set_age, write_folder, write_lease
 
 OLDER = RESULT_FORMAT - 1

@@ -11,23 +11,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pose3d_lib import verification
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.lifecycle import execute_run
 from pose3d_lib.model.evaluate import METRICS
-from pose3d_lib.run_files import NEEDED
-from pose3d_lib.runs import Run
+from pose3d_lib.runs import verify as verification
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.layout import NEEDED
+from pose3d_lib.runs.run import Run
+from pose3d_lib.runs.verify import TOLERANCE, Difference, check_files, compare_clips, draw_sample, evaluate_again, judge
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.verification import (
-    TOLERANCE,
-    Difference,
-    check_files,
-    compare_clips,
-    draw_sample,
-    evaluate_again,
-    judge,
-)
 
 ROWS = [
     ("S1", "Walking", "0", 0, 70),

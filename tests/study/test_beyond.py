@@ -19,7 +19,7 @@ from pose3d_lib.beyond import (
     study_runs,
 )
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.runs import run_name
+from pose3d_lib.runs.run import run_name
 from pose3d_lib.study import StudyConfig, plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config

@@ -21,7 +21,7 @@ from pose3d_lib.comparison import (
 )
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, per_action
-from pose3d_lib.runs import run_folder
+from pose3d_lib.runs.run import run_folder
 from pose3d_lib.study import plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config

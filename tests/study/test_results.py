@@ -13,7 +13,7 @@ from pose3d_lib.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIALISED,
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.results import StudyResults, collect_study, results_dir
-from pose3d_lib.runs import run_folder
+from pose3d_lib.runs.run import run_folder
 from pose3d_lib.study import EQUALISED, Condition, StudyConfig, plan_study
 from pose3d_lib.training.budget import BUDGETS, SCHEDULES
 from pose3d_lib.training.parameters import make_config

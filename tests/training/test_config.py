@@ -12,8 +12,8 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.precision import PRECISIONS
-from pose3d_lib.run_files import RESULT_FORMAT
-from pose3d_lib.runs import run_name
+from pose3d_lib.runs.layout import RESULT_FORMAT
+from pose3d_lib.runs.run import run_name
 from pose3d_lib.training import settings as settings_module
 from pose3d_lib.training.config import ADDED, RunConfig
 from pose3d_lib.training.parameters import check_data, make_config

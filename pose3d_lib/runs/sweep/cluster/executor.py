@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Executor, Future
 from concurrent.futures import wait as wait_for
 
-from pose3d_lib.workers import Home, call_on_worker
+from pose3d_lib.runs.sweep.cluster.worker import Home, call_on_worker
 
 SECONDS_BETWEEN_LOOKS = 1.0
 

@@ -10,13 +10,13 @@ from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.files import sort_metadata, write_atomically
 from pose3d_lib.common.paths import make_folder, models_dir, runs_dir
 from pose3d_lib.data.actions import nearest
-from pose3d_lib.inventory import choose_run, run_names
 from pose3d_lib.model.card import ModelCard, TrainedModel, build_networks, parse_card
 from pose3d_lib.model.file import check_weights, read_weights
 from pose3d_lib.model.videopose3d.read import SUFFIXES as CHECKPOINTS
 from pose3d_lib.model.videopose3d.read import import_checkpoint
-from pose3d_lib.run_card import read_run_card
-from pose3d_lib.run_files import WEIGHTS
+from pose3d_lib.runs.card import read_run_card
+from pose3d_lib.runs.inventory import choose_run, run_names
+from pose3d_lib.runs.layout import WEIGHTS
 
 FORMAT = "pose3d-model-1"
 SUFFIX = ".safetensors"

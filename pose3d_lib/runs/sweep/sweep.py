@@ -10,13 +10,13 @@ from dataclasses import replace
 import torch
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.holders import read_holder
-from pose3d_lib.kernels import SweepFailed, execute_training
-from pose3d_lib.leases import LEASE, LeaseWatch
-from pose3d_lib.processes import open_processes
-from pose3d_lib.run_files import LOG
-from pose3d_lib.run_status import RunStatus, can_start, first_look, look_again
-from pose3d_lib.sweep_settings import SweepSettings
+from pose3d_lib.runs.holders import read_holder
+from pose3d_lib.runs.layout import LOG
+from pose3d_lib.runs.lease import LEASE, LeaseWatch
+from pose3d_lib.runs.sweep.kernel import SweepFailed, execute_training
+from pose3d_lib.runs.sweep.processes import open_processes
+from pose3d_lib.runs.sweep.progress import RunStatus, can_start, first_look, look_again
+from pose3d_lib.runs.sweep.settings import SweepSettings
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import parameters_of
 from pose3d_lib.training.settings import available_cores
@@ -103,7 +103,7 @@ def run_sweep(
 def _open(scheduler: str, jobs: int, config: RunConfig, say: Callable[[str], None]) -> AbstractContextManager[Executor]:
     if scheduler == "local":
         return open_processes(jobs)
-    from pose3d_lib.clusters import open_executor
+    from pose3d_lib.runs.sweep.cluster.open import open_executor
 
     return open_executor(scheduler, jobs=jobs, threads=config.threads, device=config.device, say=say)
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 
-from pose3d_lib.batch_cluster import ended_jobs, last_lines, start_cluster
-from pose3d_lib.batch_jobs import BATCH_SYSTEMS, GPU, jobs_dir, make_script
-from pose3d_lib.cluster_executor import ClusterExecutor, suitable_workers
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import make_folder, outputs_dir, source_data_dir
 from pose3d_lib.data.actions import nearest
-from pose3d_lib.processes import sigterm_raises
-from pose3d_lib.workers import Home, code_digest, describe_worker, other_outputs
+from pose3d_lib.runs.sweep.cluster.executor import ClusterExecutor, suitable_workers
+from pose3d_lib.runs.sweep.cluster.jobs import ended_jobs, last_lines, start_cluster
+from pose3d_lib.runs.sweep.cluster.scripts import BATCH_SYSTEMS, GPU, jobs_dir, make_script
+from pose3d_lib.runs.sweep.cluster.worker import Home, code_digest, describe_worker, other_outputs
+from pose3d_lib.runs.sweep.processes import sigterm_raises
 
 LONGEST_WAIT = 10.0
 """Seconds for a scheduler at an address to answer, and as many for its workers; those of a batch system may take days."""

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.inventory import look_at
 from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, evaluate_lifters
 from pose3d_lib.model.lifters import Lifters
-from pose3d_lib.run_files import CLIPS, CONFIG, PROVENANCE, TIMING, WEIGHTS, compare_sum, read_object, read_sums
-from pose3d_lib.runs import Run, run_name
+from pose3d_lib.runs.inventory import look_at
+from pose3d_lib.runs.layout import CLIPS, CONFIG, PROVENANCE, TIMING, WEIGHTS, compare_sum, read_object, read_sums
+from pose3d_lib.runs.run import Run, run_name
 from pose3d_lib.training.config import RunConfig
 
 TOLERANCE = 1e-6

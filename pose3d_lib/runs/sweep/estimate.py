@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.runs import find_run
+from pose3d_lib.runs.run import find_run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import check_run

@@ -15,8 +15,8 @@ from datetime import datetime
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.data.actions import ALL, nearest
-from pose3d_lib.holders import find_holder
-from pose3d_lib.run_files import (
+from pose3d_lib.runs.holders import find_holder
+from pose3d_lib.runs.layout import (
     CHECKPOINTS,
     CONFIG,
     ERRORS,

@@ -51,7 +51,7 @@ def describe_worker(home: Home) -> dict[str, object]:
     seen = sees_token(home)
     return {
         "host": socket.gethostname(),
-        "folder": str(Path(__file__).parent),
+        "folder": str(Path(__file__).parents[3]),
         "code": code_digest(),
         "sees": seen,
         "writes": seen and os.access(home.token.parent, os.W_OK),
@@ -70,7 +70,7 @@ def sees_token(home: Home) -> bool:
 
 def code_digest() -> str:
     """Of the library's files and of the notebooks, as they are now: the same wherever the code is."""
-    library, digest = Path(__file__).parent, hashlib.sha256()
+    library, digest = Path(__file__).parents[3], hashlib.sha256()
     for folder, files in ((library, library.rglob("*.py")), (notebooks_dir(), notebooks_dir().glob("*.ipynb"))):
         for file in sorted(files):
             content = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.run_files import find_damage, is_finished
-from pose3d_lib.runs import DAMAGED_REMEDY, Run, read_progress, run_folder
+from pose3d_lib.runs.layout import find_damage, is_finished
+from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, read_progress, run_folder
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import check_run
 

@@ -17,12 +17,10 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import remove_unfinished, write_atomically, write_json
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.interrupts import noted_signals, raised_signals
-from pose3d_lib.leases import hold_run
 from pose3d_lib.model.evaluate import evaluate_lifters, summarise
-from pose3d_lib.provenance import describe_provenance
-from pose3d_lib.run_card import write_card
-from pose3d_lib.run_files import (
+from pose3d_lib.runs.card import write_card
+from pose3d_lib.runs.interrupts import noted_signals, raised_signals
+from pose3d_lib.runs.layout import (
     CARD,
     FINISHED,
     HISTORY,
@@ -34,8 +32,10 @@ from pose3d_lib.run_files import (
     find_damage,
     is_finished,
 )
-from pose3d_lib.runs import DAMAGED_REMEDY, Run, run_folder
-from pose3d_lib.starting import check_start, load_start
+from pose3d_lib.runs.lease import hold_run
+from pose3d_lib.runs.provenance import describe_provenance
+from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
+from pose3d_lib.runs.start import check_start, load_start
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow, Trained

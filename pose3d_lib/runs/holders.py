@@ -5,7 +5,7 @@ import socket
 import sys
 
 from pose3d_lib.common.errors import printable
-from pose3d_lib.run_files import LEASE, LEASE_SECONDS, Files
+from pose3d_lib.runs.layout import LEASE, LEASE_SECONDS, Files
 
 
 def find_holder(path: str, files: Files, now: float) -> str:

@@ -19,9 +19,9 @@ from zmq import ZMQError
 
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.common.paths import make_folder, notebooks_dir
-from pose3d_lib.holders import is_alive
-from pose3d_lib.leases import CLAIM, claim_run
-from pose3d_lib.run_files import NOTEBOOK, is_finished
+from pose3d_lib.runs.holders import is_alive
+from pose3d_lib.runs.layout import NOTEBOOK, is_finished
+from pose3d_lib.runs.lease import CLAIM, claim_run
 
 FOLDER = "pose3d-kernel-"
 """How the names of folders of sockets begin; the number of the process follows that made them."""

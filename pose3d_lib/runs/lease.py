@@ -13,8 +13,8 @@ from pathlib import Path
 from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.holders import read_holder
-from pose3d_lib.run_files import LEASE, LEASE_SECONDS
+from pose3d_lib.runs.holders import read_holder
+from pose3d_lib.runs.layout import LEASE, LEASE_SECONDS
 
 CLAIM = "POSE3D_CLAIM"
 """The environment variable by which a kernel gets the token of the claim under which it was started."""

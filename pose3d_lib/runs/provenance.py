@@ -12,7 +12,7 @@ import torch
 
 from pose3d_lib.common.paths import project_root
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.run_files import RESULT_FORMAT
+from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.training.config import RunConfig
 
 PACKAGES = ("pose3d-lib", "torch", "numpy", "pandas", "scipy", "safetensors", "papermill", "matplotlib")

@@ -13,8 +13,8 @@ from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.data.actions import nearest
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.file import check_weights, read_weights
-from pose3d_lib.run_files import FINISHED, RESULT_FORMAT, WEIGHTS, is_finished
-from pose3d_lib.runs import run_name
+from pose3d_lib.runs.layout import FINISHED, RESULT_FORMAT, WEIGHTS, is_finished
+from pose3d_lib.runs.run import run_name
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import build_lifters
 

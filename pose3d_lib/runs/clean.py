@@ -13,10 +13,10 @@ from filelock import FileLock, LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from pose3d_lib.common.files import UNFINISHED
 from pose3d_lib.common.paths import runs_dir
-from pose3d_lib.holders import find_holder
-from pose3d_lib.inventory import RunEntry, look_closely, run_names
-from pose3d_lib.leases import SECONDS_TO_TAKE_OVER, LeaseWatch
-from pose3d_lib.run_files import CHECKPOINTS, FINISHED, LEASE, LEASE_SECONDS, OLD_LOCK, PROVENANCE, Files, scan_folder
+from pose3d_lib.runs.holders import find_holder
+from pose3d_lib.runs.inventory import RunEntry, look_closely, run_names
+from pose3d_lib.runs.layout import CHECKPOINTS, FINISHED, LEASE, LEASE_SECONDS, OLD_LOCK, PROVENANCE, Files, scan_folder
+from pose3d_lib.runs.lease import SECONDS_TO_TAKE_OVER, LeaseWatch
 
 SECONDS_BETWEEN_TRIES = 1.0
 

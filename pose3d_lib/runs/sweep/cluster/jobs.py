@@ -9,9 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pose3d_lib.batch_jobs import BATCH_SYSTEMS, job_options, jobs_dir, quoted_jobs, read_configuration, tls_of
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import make_folder
+from pose3d_lib.runs.sweep.cluster.scripts import (
+    BATCH_SYSTEMS,
+    job_options,
+    jobs_dir,
+    quoted_jobs,
+    read_configuration,
+    tls_of,
+)
 
 MOST_DEATHS = 10
 """Of workers that executed the same run, without having announced it; then the run counts as failed."""

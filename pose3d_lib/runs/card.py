@@ -10,8 +10,8 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.model.card import ModelCard, licence_of, network_of, parse_card
 from pose3d_lib.model.card_parts import Errors, Training
-from pose3d_lib.run_files import CARD, FINISHED, PROVENANCE, compare_format, is_finished, read_object
-from pose3d_lib.runs import Run
+from pose3d_lib.runs.layout import CARD, FINISHED, PROVENANCE, compare_format, is_finished, read_object
+from pose3d_lib.runs.run import Run
 from pose3d_lib.training.budget import Budget, learning_rate
 from pose3d_lib.training.plan import build_model, own_train_clips, unlabelled_clips
 

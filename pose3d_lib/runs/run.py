@@ -31,7 +31,7 @@ from pose3d_lib.model.evaluate import ROOT_ERROR
 from pose3d_lib.model.file import read_weights
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
-from pose3d_lib.run_files import HISTORY, PROGRESS, PROVENANCE, RESULT_FORMAT, WEIGHTS, find_damage, is_finished
+from pose3d_lib.runs.layout import HISTORY, PROGRESS, PROVENANCE, RESULT_FORMAT, WEIGHTS, find_damage, is_finished
 from pose3d_lib.training.config import ADDED, RunConfig
 from pose3d_lib.training.plan import build_lifters
 

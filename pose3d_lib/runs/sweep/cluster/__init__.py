@@ -1,0 +1,1 @@
+"""A sweep on more than one machine: Dask, SLURM, LSF."""
