@@ -50,7 +50,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.execution import NOTEBOOKS, check_parameters, notebook_output
     from pose3d_lib.runs.sweep.kernel import execute_notebook
-    from pose3d_lib.study import StudyConfig
+    from pose3d_lib.study.config import StudyConfig
     from pose3d_lib.training.config import RunConfig
 
     notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
@@ -79,7 +79,7 @@ def _write_scarcity(config: object) -> None:
     from pose3d_lib import reproduce as job
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.report_scarcity import scarcity_dir
-    from pose3d_lib.tables_scarcity import ScarcityResults
+    from pose3d_lib.study.tables_scarcity import ScarcityResults
 
     folder = scarcity_dir(ScarcityResults(config, open_dataset(config.data)))
     job.write_reference(folder, "scarcity", page=False)
@@ -87,8 +87,8 @@ def _write_scarcity(config: object) -> None:
 
 def _planned_runs(config: object, data: "PoseDataset") -> "list[RunConfig]":
     """The runs that a notebook of SWEEPS makes, by its config."""
-    from pose3d_lib.beyond import study_runs
-    from pose3d_lib.scarcity import ScarcityConfig, plan_scarcity
+    from pose3d_lib.study.beyond import study_runs
+    from pose3d_lib.study.scarcity import ScarcityConfig, plan_scarcity
 
     return plan_scarcity(config, data) if isinstance(config, ScarcityConfig) else study_runs(config, data)
 
@@ -102,12 +102,12 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
 
     The parameters are those of 03_action_based. Finished runs are reused, and unfinished ones go on from their checkpoints.
     """
-    from pose3d_lib.beyond import study_runs
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.execution import check_parameters
     from pose3d_lib.runs.sweep.estimate import estimate_runs
     from pose3d_lib.runs.sweep.sweep import count_jobs
-    from pose3d_lib.study import StudyConfig
+    from pose3d_lib.study.beyond import study_runs
+    from pose3d_lib.study.config import StudyConfig
 
     parameters = _parameters(given) | ({"scheduler": scheduler} if scheduler else {})
     config = check_parameters("03_action_based", parameters)

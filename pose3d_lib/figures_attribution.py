@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pose3d_lib.attribution import BUDGET, WHOLE
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.figures_layout import (
     DOUBLE,
@@ -26,6 +25,7 @@ from pose3d_lib.figures_layout import (
     start_figure,
     wrap,
 )
+from pose3d_lib.study.attribution import BUDGET, WHOLE
 
 CLAIM_NAMES = {
     "C1": "C1: better after a short training",

@@ -16,8 +16,8 @@ from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormat
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.figures import ARM_COLOURS, shorten
-from pose3d_lib.tables import MEAN
-from pose3d_lib.tables_beyond import FINE_TUNED
+from pose3d_lib.study.tables import MEAN
+from pose3d_lib.study.tables_beyond import FINE_TUNED
 
 SINGLE, DOUBLE = 3.5, 7.2
 """Widths of a figure in inches: one column of a page, and two."""

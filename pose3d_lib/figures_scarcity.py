@@ -16,7 +16,7 @@ from pose3d_lib.figures_layout import (
     name_rows,
     start_figure,
 )
-from pose3d_lib.tables_scarcity import SEMI_SUPERVISED, SUPERVISED, WHOLE
+from pose3d_lib.study.tables_scarcity import SEMI_SUPERVISED, SUPERVISED, WHOLE
 
 COLOURS = {SUPERVISED: "#555555", SEMI_SUPERVISED: "#cc79a7"}
 """Apart from each other and from those of the paper's arms, for colour-blind readers and in grey too."""

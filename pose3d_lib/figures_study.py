@@ -33,8 +33,8 @@ from pose3d_lib.figures_layout import (
     sort_rows,
     start_figure,
 )
-from pose3d_lib.tables_beyond import FINE_TUNED
-from pose3d_lib.verdicts import NOT_DECIDABLE
+from pose3d_lib.study.tables_beyond import FINE_TUNED
+from pose3d_lib.study.verdicts import NOT_DECIDABLE
 
 LOW_RATE = 0.01
 """Of its first value; a learning rate below it hardly changes a model any more."""

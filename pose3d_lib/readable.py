@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pose3d_lib.comparison import Comparison
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.model.evaluate import UNITS, named
+from pose3d_lib.study.comparison import Comparison
 
 ARMS = (ORIGINAL, ACTION_BASED)
 

@@ -3,20 +3,20 @@
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.beyond import FEWER_FRAMES, MIXING, SPECIALISED
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import save_table
-from pose3d_lib.comparison import Comparison, describe, describe_runs
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.figures_beyond import draw_data_efficiency, draw_joint_bars, draw_joints, draw_mixing, draw_transfer
 from pose3d_lib.figures_study import draw_curves, draw_specialised
 from pose3d_lib.readable import show_value
 from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.report_study import SCHEDULE_WORDS, title_figure
-from pose3d_lib.results import StudyResults
-from pose3d_lib.study import EQUALISED, PUBLISHED
-from pose3d_lib.tables import MEAN, transfer
-from pose3d_lib.tables_beyond import FINE_TUNED, curves, fewer_frames, joint_errors, mixing, specialised
+from pose3d_lib.study.beyond import FEWER_FRAMES, MIXING, SPECIALISED
+from pose3d_lib.study.comparison import Comparison, describe, describe_runs
+from pose3d_lib.study.config import EQUALISED, PUBLISHED
+from pose3d_lib.study.results import StudyResults
+from pose3d_lib.study.tables import MEAN, transfer
+from pose3d_lib.study.tables_beyond import FINE_TUNED, curves, fewer_frames, joint_errors, mixing, specialised
 
 MAKE = "`make paper-more`, or `pose3d sweep -p study more` with the same other parameters as here, makes them."
 

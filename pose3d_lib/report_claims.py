@@ -2,21 +2,21 @@
 
 import pandas as pd
 
-from pose3d_lib.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, WHOLE, attribution
-from pose3d_lib.beyond import AS_MANY_FRAMES, share_of
-from pose3d_lib.claims import SHOWN, judge_claims
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import save_table
-from pose3d_lib.comparison import Comparison
-from pose3d_lib.evidence import Evidence
 from pose3d_lib.figures_attribution import draw_attribution
 from pose3d_lib.readable import show_change, show_p
 from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.report_study import describe_all
-from pose3d_lib.results import StudyResults
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study import EQUALISED, PUBLISHED
-from pose3d_lib.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
+from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, WHOLE, attribution
+from pose3d_lib.study.beyond import AS_MANY_FRAMES, share_of
+from pose3d_lib.study.claims import SHOWN, judge_claims
+from pose3d_lib.study.comparison import Comparison
+from pose3d_lib.study.config import EQUALISED, PUBLISHED
+from pose3d_lib.study.evidence import Evidence
+from pose3d_lib.study.results import StudyResults
+from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
 
 UNLIKE = "equalised_"
 """Before the columns of `judge_claims` under the schedule that is the same for both arms."""

@@ -8,15 +8,15 @@ from matplotlib.figure import Figure
 
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import save_table
-from pose3d_lib.comparison import describe_runs
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.readable import show_change, show_p, show_value
 from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
-from pose3d_lib.result_folders import folder_of
 from pose3d_lib.runs.run import Run
-from pose3d_lib.scarcity import ABLATIONS, labelled_subject, question_actions, unlabelled_subjects
-from pose3d_lib.tables_scarcity import (
+from pose3d_lib.study.comparison import describe_runs
+from pose3d_lib.study.result_folders import folder_of
+from pose3d_lib.study.scarcity import ABLATIONS, labelled_subject, question_actions, unlabelled_subjects
+from pose3d_lib.study.tables_scarcity import (
     SEMI_SUPERVISED,
     SUPERVISED,
     WHOLE,
@@ -25,7 +25,7 @@ from pose3d_lib.tables_scarcity import (
     scarcity_table,
     seeds_table,
 )
-from pose3d_lib.verdicts import HIGHER, LEVEL, LOWER, NOT_DECIDABLE
+from pose3d_lib.study.verdicts import HIGHER, LEVEL, LOWER, NOT_DECIDABLE
 
 
 def scarcity_dir(results: ScarcityResults) -> Path:

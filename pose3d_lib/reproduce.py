@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pose3d_lib.beyond import study_runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.escaping import unescape_markdown
 from pose3d_lib.common.paths import outputs_dir, project_root
@@ -17,13 +16,14 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.execution import check_parameters, notebook_output
-from pose3d_lib.results import results_dir
 from pose3d_lib.runs.sweep.estimate import estimate_runs, in_words
 from pose3d_lib.runs.sweep.kernel import execute_notebook
 from pose3d_lib.runs.sweep.processes import open_processes
 from pose3d_lib.runs.sweep.progress import first_look, look_again
 from pose3d_lib.runs.sweep.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
-from pose3d_lib.study import StudyConfig
+from pose3d_lib.study.beyond import study_runs
+from pose3d_lib.study.config import StudyConfig
+from pose3d_lib.study.results import results_dir
 from pose3d_lib.terminal import RunBoard
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.webpage import write_report

@@ -27,7 +27,7 @@ from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.execution import NOTEBOOKS
 from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.reproduce import put_table, read_table, write_reference
-from pose3d_lib.study import StudyConfig
+from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.training.plan import check_run

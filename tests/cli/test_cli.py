@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pose3d_lib.beyond import study_runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.execute import execute_run
@@ -28,7 +27,8 @@ from pose3d_lib.runs.sweep import sweep
 from pose3d_lib.runs.sweep.kernel import NotebookFailed
 from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again, seconds_left, sweep_table
 from pose3d_lib.runs.sweep.sweep import SweepFailed, count_jobs, raise_failures, run_sweep
-from pose3d_lib.study import StudyConfig
+from pose3d_lib.study.beyond import study_runs
+from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.terminal import RunBoard, clock
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of

@@ -21,7 +21,7 @@ from pose3d_lib.predict_config import PredictConfig
 from pose3d_lib.predicting import plan_task, write_all
 from pose3d_lib.runs.models import save_model
 from pose3d_lib.runs.sweep.kernel import execute_notebook
-from pose3d_lib.study import StudyConfig, plan_study
+from pose3d_lib.study.config import StudyConfig, plan_study
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config, parameters_of
 from tests.helpers.made_up_models import made_up_model

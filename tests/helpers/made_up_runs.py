@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.comparison import Comparison
+from pose3d_lib.study.comparison import Comparison
 
 FRAMES = (200, 300, 400, 500)
 """Of the takes of every action, per camera: two of each of two subjects."""

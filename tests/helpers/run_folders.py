@@ -12,7 +12,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, joint_columns
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.runs.run import Run, run_folder
-from pose3d_lib.study import EQUALISED, StudyConfig
+from pose3d_lib.study.config import EQUALISED, StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 

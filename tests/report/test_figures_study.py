@@ -15,14 +15,14 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pose3d_lib.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, QUANTITIES, WHOLE
 from pose3d_lib.data.actions import ACTION_BASED, H36M_ACTIONS, ORIGINAL
 from pose3d_lib.figures import ARM_COLOURS
 from pose3d_lib.figures_attribution import draw_attribution, find_summands
 from pose3d_lib.figures_layout import COLOURS, MARKERS, wrap
 from pose3d_lib.figures_study import draw_arms, draw_changes, draw_curves, draw_specialised, rate_is_low_from
-from pose3d_lib.tables import MEAN
-from pose3d_lib.tables_beyond import FINE_TUNED
+from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, QUANTITIES, WHOLE
+from pose3d_lib.study.tables import MEAN
+from pose3d_lib.study.tables_beyond import FINE_TUNED
 from tests.helpers.figure_checks import check_printable
 
 ARMS = (ORIGINAL, ACTION_BASED)

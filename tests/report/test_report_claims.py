@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from pose3d_lib import report_claims
-from pose3d_lib.beyond import study_runs
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.results import StudyResults, collect_study
+from pose3d_lib.study.beyond import study_runs
+from pose3d_lib.study.results import StudyResults, collect_study
 from tests.helpers.run_folders import make_study, write_runs
 
 

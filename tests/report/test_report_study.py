@@ -12,11 +12,11 @@ from matplotlib.text import Text
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from pose3d_lib import report, report_beyond, report_study
-from pose3d_lib.beyond import plan_beyond, study_runs
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.markup import to_markup
-from pose3d_lib.results import StudyResults, collect_study
-from pose3d_lib.study import plan_study
+from pose3d_lib.study.beyond import plan_beyond, study_runs
+from pose3d_lib.study.config import plan_study
+from pose3d_lib.study.results import StudyResults, collect_study
 from tests.helpers import run_folders
 from tests.helpers.run_folders import make_study, write_run, write_runs
 

@@ -9,7 +9,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.sweep import estimate
 from pose3d_lib.runs.sweep.estimate import SECONDS_PER_RUN, Estimate, estimate_runs, in_words, measure_speed
-from pose3d_lib.study import plan_study, unique_runs
+from pose3d_lib.study.config import plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import check_run

@@ -15,9 +15,9 @@ from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.poses import check_free
 from pose3d_lib.predict_config import PredictConfig
-from pose3d_lib.result_folders import folder_of
 from pose3d_lib.runs.run import run_name
-from pose3d_lib.study import StudyConfig
+from pose3d_lib.study.config import StudyConfig
+from pose3d_lib.study.result_folders import folder_of
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.videopose3d_export import check_absent

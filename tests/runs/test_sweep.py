@@ -14,10 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pose3d_lib.beyond import study_runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import to_markdown
-from pose3d_lib.comparison import find_left_out
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs import lease as leases
 from pose3d_lib.runs.execute import execute_run
@@ -39,7 +37,9 @@ from pose3d_lib.runs.sweep.progress import (
     sweep_table,
 )
 from pose3d_lib.runs.sweep.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
-from pose3d_lib.study import StudyConfig
+from pose3d_lib.study.beyond import study_runs
+from pose3d_lib.study.comparison import find_left_out
+from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
 from tests.runs.test_resuming import marker
@@ -47,12 +47,12 @@ from tests.runs.test_resuming import marker
 KILLED = """
 import os, time
 from pose3d_lib.runs.sweep import sweep
-from pose3d_lib.beyond import study_runs
+from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.data.open import open_dataset
-from pose3d_lib.study import StudyConfig
+from pose3d_lib.study.config import StudyConfig
 
 def run(folder, parameters):
     config = make_config(RunConfig, parameters)

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pose3d_lib.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, WHOLE, attribution
-from pose3d_lib.claims import judge_claims
-from pose3d_lib.comparison import Comparison
-from pose3d_lib.evidence import Evidence
+from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, WHOLE, attribution
+from pose3d_lib.study.claims import judge_claims
+from pose3d_lib.study.comparison import Comparison
+from pose3d_lib.study.evidence import Evidence
 from tests.helpers.made_up_runs import MadeUpRun, make_comparison, make_run
 
 FOCUS = ("Eating", "Sitting")

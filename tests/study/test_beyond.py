@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib.beyond import (
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.runs.run import run_name
+from pose3d_lib.study.beyond import (
     AS_MANY_FRAMES,
     FEWER_FRAMES,
     MIXING,
@@ -18,9 +20,7 @@ from pose3d_lib.beyond import (
     share_of,
     study_runs,
 )
-from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.runs.run import run_name
-from pose3d_lib.study import StudyConfig, plan_study, unique_runs
+from pose3d_lib.study.config import StudyConfig, plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import check_run

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pose3d_lib import evidence
-from pose3d_lib.claims import CLAIMS, SHOWN, judge_claims
-from pose3d_lib.comparison import Comparison
-from pose3d_lib.evidence import Evidence, late_change, training_seconds
-from pose3d_lib.uncertainty import Effect
-from pose3d_lib.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
+from pose3d_lib.study import evidence
+from pose3d_lib.study.claims import CLAIMS, SHOWN, judge_claims
+from pose3d_lib.study.comparison import Comparison
+from pose3d_lib.study.evidence import Evidence, late_change, training_seconds
+from pose3d_lib.study.statistics import Effect
+from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
 from tests.helpers.made_up_runs import make_comparison, make_run
 
 SIX = ("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Sitting")

@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.comparison import (
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.model.evaluate import METRICS, per_action
+from pose3d_lib.runs.run import run_folder
+from pose3d_lib.study.comparison import (
     collect_runs,
     describe,
     describe_runs,
@@ -19,10 +22,7 @@ from pose3d_lib.comparison import (
     name_machines,
     take_cell,
 )
-from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.model.evaluate import METRICS, per_action
-from pose3d_lib.runs.run import run_folder
-from pose3d_lib.study import plan_study, unique_runs
+from pose3d_lib.study.config import plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from tests.helpers.run_folders import ACTIONS, CLIPS, FRAMES, TAKES, error_of, make_study, write_run, write_runs

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib.permutations import p_of_groups, p_of_signs
+from pose3d_lib.study.permutations import p_of_groups, p_of_signs
 
 values = st.integers(-1000, 1000).map(lambda number: number / 8)  # sums of eighths are exact, so that ties are ties
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib import result_folders
-from pose3d_lib.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIALISED, plan_beyond, study_runs
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.results import StudyResults, collect_study, results_dir
 from pose3d_lib.runs.run import run_folder
-from pose3d_lib.study import EQUALISED, Condition, StudyConfig, plan_study
+from pose3d_lib.study import result_folders
+from pose3d_lib.study.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIALISED, plan_beyond, study_runs
+from pose3d_lib.study.config import EQUALISED, Condition, StudyConfig, plan_study
+from pose3d_lib.study.results import StudyResults, collect_study, results_dir
 from pose3d_lib.training.budget import BUDGETS, SCHEDULES
 from pose3d_lib.training.parameters import make_config
 from tests.helpers.run_folders import ACTIONS, TINY, make_study, write_run, write_runs

@@ -17,8 +17,14 @@ from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarcity
-from pose3d_lib.scarcity import ScarcityConfig, labelled_subject, plan_scarcity, question_actions, unlabelled_subjects
-from pose3d_lib.tables_scarcity import (
+from pose3d_lib.study.scarcity import (
+    ScarcityConfig,
+    labelled_subject,
+    plan_scarcity,
+    question_actions,
+    unlabelled_subjects,
+)
+from pose3d_lib.study.tables_scarcity import (
     SEMI_SUPERVISED,
     SUPERVISED,
     ScarcityResults,

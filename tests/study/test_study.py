@@ -14,7 +14,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.execution import check_parameters
 from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.runs.run import run_name
-from pose3d_lib.study import STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs
+from pose3d_lib.study.config import STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs
 from pose3d_lib.training import settings as settings_module
 from pose3d_lib.training.budget import BUDGETS, SCHEDULES
 from pose3d_lib.training.config import RunConfig

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.common.tables import remove_table, save_table, to_latex, to_markdown
-from pose3d_lib.comparison import Comparison, collect_runs
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS
-from pose3d_lib.results import collect_study
-from pose3d_lib.study import plan_study, unique_runs
-from pose3d_lib.tables import (
+from pose3d_lib.study.comparison import Comparison, collect_runs
+from pose3d_lib.study.config import plan_study, unique_runs
+from pose3d_lib.study.results import collect_study
+from pose3d_lib.study.statistics import Cell, compare, interval, resample_pooled
+from pose3d_lib.study.tables import (
     MEAN,
     QUOTED,
     all_metrics,
@@ -31,7 +32,6 @@ from pose3d_lib.tables import (
     transfer,
 )
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.uncertainty import Cell, compare, interval, resample_pooled
 from tests.helpers.run_folders import (
     ACTIONS,
     FRAMES,

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pose3d_lib.beyond import share_of, study_runs
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.results import StudyResults, collect_study
-from pose3d_lib.study import StudyConfig
-from pose3d_lib.tables import MEAN, compare_arms
-from pose3d_lib.tables_beyond import FINE_TUNED, curves, fewer_frames, joint_errors, mixing, specialised
+from pose3d_lib.study.beyond import share_of, study_runs
+from pose3d_lib.study.config import StudyConfig
+from pose3d_lib.study.results import StudyResults, collect_study
+from pose3d_lib.study.tables import MEAN, compare_arms
+from pose3d_lib.study.tables_beyond import FINE_TUNED, curves, fewer_frames, joint_errors, mixing, specialised
 from pose3d_lib.training.config import RunConfig
 from tests.helpers.run_folders import ACTIONS, FRAMES, error_of, error_on_the_way, make_study, write_runs
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from pose3d_lib.uncertainty import (
+from pose3d_lib.study.statistics import (
     Cell,
     Effect,
     change_within,
@@ -20,7 +20,7 @@ from pose3d_lib.uncertainty import (
     resample_means,
     resample_pooled,
 )
-from pose3d_lib.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED, decide
+from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED, decide
 
 MANY = 100_000
 TWO_BY_TWO = ("S9", "S9", "S11", "S11")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pose3d_lib.uncertainty import Effect
-from pose3d_lib.verdicts import (
+from pose3d_lib.study.statistics import Effect
+from pose3d_lib.study.verdicts import (
     HIGHER,
     LOWER,
     NOT_DECIDABLE,

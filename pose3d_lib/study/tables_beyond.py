@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIALISED
-from pose3d_lib.comparison import Comparison, take_cell
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.model.evaluate import joint_columns
-from pose3d_lib.results import StudyResults
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study import EQUALISED
-from pose3d_lib.tables import MEAN, compare_arms, summarise
-from pose3d_lib.uncertainty import Cell
+from pose3d_lib.study.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIALISED
+from pose3d_lib.study.comparison import Comparison, take_cell
+from pose3d_lib.study.config import EQUALISED
+from pose3d_lib.study.results import StudyResults
+from pose3d_lib.study.statistics import Cell
+from pose3d_lib.study.tables import MEAN, compare_arms, summarise
 
 FINE_TUNED = "Fine-tuned"
 """The model of all actions, trained further on one."""

@@ -12,8 +12,8 @@ from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.layout import find_damage, is_finished
 from pose3d_lib.runs.run import Run, find_run, read_progress, run_folder
+from pose3d_lib.study.statistics import Cell
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.uncertainty import Cell
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.comparison import Comparison, take_cell
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
-from pose3d_lib.evidence import Evidence, late_change, list_arms, training_seconds, why_not_timed
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study import EQUALISED, PUBLISHED
-from pose3d_lib.uncertainty import Cell, interval, plain_cell, pooled_mean, resample_pooled
+from pose3d_lib.study.comparison import Comparison, take_cell
+from pose3d_lib.study.config import EQUALISED, PUBLISHED
+from pose3d_lib.study.evidence import Evidence, late_change, list_arms, training_seconds, why_not_timed
+from pose3d_lib.study.statistics import Cell, interval, plain_cell, pooled_mean, resample_pooled
 
 WHOLE = "published"
 DATA, LEARNING_RATE, BATCH_NORM, BUDGET = "data", "learning rate", "batch norm", "budget"

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from statsmodels.stats.multitest import multipletests
 
-from pose3d_lib.uncertainty import Effect
+from pose3d_lib.study.statistics import Effect
 
 LEVEL = 0.05
 """What p may be at most."""

@@ -7,15 +7,15 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.comparison import find_own, take_cell
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, named
 from pose3d_lib.runs.run import Run
-from pose3d_lib.scarcity import ScarcityConfig, plan_scarcity
+from pose3d_lib.study.comparison import find_own, take_cell
+from pose3d_lib.study.scarcity import ScarcityConfig, plan_scarcity
+from pose3d_lib.study.statistics import compare
+from pose3d_lib.study.verdicts import word_change
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.uncertainty import compare
-from pose3d_lib.verdicts import word_change
 
 SUPERVISED, SEMI_SUPERVISED = "Supervised", "Semi-supervised"
 """The two arms: the labelled part alone, and with unlabelled video beside it."""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pose3d_lib.beyond import plan_beyond, study_runs
-from pose3d_lib.comparison import Comparison, collect_runs, find_left_out, find_own
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.result_folders import folder_of
 from pose3d_lib.runs.run import Run, find_run
-from pose3d_lib.study import PUBLISHED, STUDIES, Condition, StudyConfig, choose_actions, plan_study
+from pose3d_lib.study.beyond import plan_beyond, study_runs
+from pose3d_lib.study.comparison import Comparison, collect_runs, find_left_out, find_own
+from pose3d_lib.study.config import PUBLISHED, STUDIES, Condition, StudyConfig, choose_actions, plan_study
+from pose3d_lib.study.result_folders import folder_of
 from pose3d_lib.training.config import RunConfig
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose3d_lib.permutations import p_of_groups, p_of_signs
+from pose3d_lib.study.permutations import p_of_groups, p_of_signs
 
 DRAWS = 2_000
 

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.evidence import (
+from pose3d_lib.study.config import EQUALISED, PUBLISHED
+from pose3d_lib.study.evidence import (
     Evidence,
     Measured,
     change_of_data,
@@ -17,9 +18,8 @@ from pose3d_lib.evidence import (
     difference_of_seeds,
     late_improvement,
 )
-from pose3d_lib.study import EQUALISED, PUBLISHED
-from pose3d_lib.uncertainty import Effect
-from pose3d_lib.verdicts import NOT_DECIDABLE, Verdict, decide, decide_within
+from pose3d_lib.study.statistics import Effect
+from pose3d_lib.study.verdicts import NOT_DECIDABLE, Verdict, decide, decide_within
 
 SHOWN = (
     "A change is shown to be below or above a bound if p is at most 0.05 and its whole 95 % interval lies there. p is the "

@@ -15,7 +15,7 @@ from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import AsList, Name, Names
 from pose3d_lib.runs.sweep.settings import SweepSettings
-from pose3d_lib.study import paper_actions
+from pose3d_lib.study.config import paper_actions
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import BONES, PROJECTION
 from pose3d_lib.training.plan import check_run

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.comparison import Comparison, take_cell
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.model.evaluate import METRICS, named
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study import Condition
-from pose3d_lib.uncertainty import Cell, compare, deviation, interval, plain_cell, pooled_mean, resample_pooled
-from pose3d_lib.verdicts import LEVEL, holm, word_change
+from pose3d_lib.study.comparison import Comparison, take_cell
+from pose3d_lib.study.config import Condition
+from pose3d_lib.study.statistics import Cell, compare, deviation, interval, plain_cell, pooled_mean, resample_pooled
+from pose3d_lib.study.verdicts import LEVEL, holm, word_change
 
 MEAN = "Mean of the actions"
 

@@ -11,7 +11,7 @@ import numpy as np
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import run_name
-from pose3d_lib.study import EQUALISED, PUBLISHED, StudyConfig, choose_actions, plan_study, unique_runs
+from pose3d_lib.study.config import EQUALISED, PUBLISHED, StudyConfig, choose_actions, plan_study, unique_runs
 from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.config import RunConfig
 

@@ -9,10 +9,10 @@ from itertools import combinations
 
 import numpy as np
 
-from pose3d_lib.comparison import Comparison, take_cell
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.runs.run import Run
-from pose3d_lib.uncertainty import Cell, Effect, change_within, compare, plain_cell
+from pose3d_lib.study.comparison import Comparison, take_cell
+from pose3d_lib.study.statistics import Cell, Effect, change_within, compare, plain_cell
 
 LATE = 4.0
 """The unit epoch after which the paper sees no further improvement: epoch 60 of an action-based model with t = 15."""
