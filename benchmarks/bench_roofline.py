@@ -17,8 +17,8 @@ from measuring import limits, machine, measured_with, product_rates, save, secon
 from torch import nn
 
 from pose3d_lib.common.paths import outputs_dir
-from pose3d_lib.figures import save_figure
 from pose3d_lib.model.layers import relu_dropout
+from pose3d_lib.report.figures.run import save_figure
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 

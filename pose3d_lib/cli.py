@@ -48,7 +48,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     """
     from pose3d_lib.data.actions import check_name
     from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.execution import NOTEBOOKS, check_parameters, notebook_output
+    from pose3d_lib.report.execution import NOTEBOOKS, check_parameters, notebook_output
     from pose3d_lib.runs.sweep.kernel import execute_notebook
     from pose3d_lib.study.config import StudyConfig
     from pose3d_lib.training.config import RunConfig
@@ -78,7 +78,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
 def _write_scarcity(config: object) -> None:
     from pose3d_lib import reproduce as job
     from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.report_scarcity import scarcity_dir
+    from pose3d_lib.report.semi_supervised import scarcity_dir
     from pose3d_lib.study.tables_scarcity import ScarcityResults
 
     folder = scarcity_dir(ScarcityResults(config, open_dataset(config.data)))
@@ -103,7 +103,7 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     The parameters are those of 03_action_based. Finished runs are reused, and unfinished ones go on from their checkpoints.
     """
     from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.execution import check_parameters
+    from pose3d_lib.report.execution import check_parameters
     from pose3d_lib.runs.sweep.estimate import estimate_runs
     from pose3d_lib.runs.sweep.sweep import count_jobs
     from pose3d_lib.study.beyond import study_runs
@@ -151,7 +151,7 @@ def reproduce(given: Given, write_reference: bool) -> None:
     The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny. With -p study paper
     it makes all runs that the paper's claims need; it can be stopped at any time, and goes on when it is called again.
     """
-    from pose3d_lib.execution import check_parameters
+    from pose3d_lib.report.execution import check_parameters
 
     parameters = _parameters(given)
     check_parameters("04_results", parameters)

@@ -52,8 +52,8 @@ def import_(
     if target.suffix != ".safetensors":
         raise InputError(f"--to {target}: a model's file is called something.safetensors; give it such a name")
     from pose3d_lib.model.videopose3d.read import Unsaid, import_checkpoint
+    from pose3d_lib.report.export import check_absent
     from pose3d_lib.runs.models import save_model
-    from pose3d_lib.videopose3d_export import check_absent
 
     check_absent([target], overwrite=overwrite)
     given = Unsaid(causal=causal, dense=dense, joints=joints, joints_out=joints_out, keypoints=keypoints, fps=fps)
@@ -75,7 +75,7 @@ def export(model: str, file: Path, overwrite: bool) -> None:
     MODEL is a run, by its folder or name or a part of that, or a model's file. A FILE.bin is a checkpoint that VideoPose3D
     loads, a FILE.safetensors a model's file; in either case FILE.md beside it is the model's card.
     """
-    from pose3d_lib.videopose3d_export import BIN, check_target, export_model, videopose3d_command
+    from pose3d_lib.report.export import BIN, check_target, export_model, videopose3d_command
 
     check_target(file, overwrite=overwrite)
     from pose3d_lib.runs.models import open_model
@@ -103,8 +103,8 @@ def show(model: str) -> None:
 
 def _show(card: "ModelCard", *, brief: bool = False) -> None:
     """The card on a terminal; if brief, only what somebody who just brought it has to know."""
-    from pose3d_lib.card_text import BRIEF, describe_card
     from pose3d_lib.common.errors import printable
+    from pose3d_lib.report.card import BRIEF, describe_card
 
     click.secho(printable(card.name), bold=True)
     for title, text in describe_card(card):

@@ -63,7 +63,7 @@ def check(dataset: str, given: Given) -> None:
         summary_table,
     )
     from pose3d_lib.data.open import used_parameters
-    from pose3d_lib.data_report import subjects_table
+    from pose3d_lib.report.data_prep import subjects_table
 
     opened = _open(dataset, given)
     checkup = check_dataset(opened, parameters=used_parameters(dataset))

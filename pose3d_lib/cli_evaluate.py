@@ -56,7 +56,7 @@ def evaluate(
     from pose3d_lib.common.tables import save_table, to_text
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.model import errors as model_errors
-    from pose3d_lib.videopose3d_export import check_absent
+    from pose3d_lib.report.export import check_absent
 
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
     check_absent(files, overwrite=overwrite)

@@ -23,7 +23,7 @@ def predict(model: str, dataset: str, given: Given, output: str, formats: str, o
     gives the other parameters of 06_predict. Poses, a contact sheet and a player that any browser opens go to one folder.
     """
     from pose3d_lib.common.errors import InputError
-    from pose3d_lib.predict_config import PredictConfig
+    from pose3d_lib.report.predict_config import PredictConfig
     from pose3d_lib.training.parameters import check_data, make_config
 
     own = dict(zip(OWN, (model, dataset, output, formats, overwrite), strict=True))
@@ -32,7 +32,7 @@ def predict(model: str, dataset: str, given: Given, output: str, formats: str, o
             raise InputError(f"parameter {name}: give it as an argument or an option, not with -p; --help lists them")
     config = make_config(PredictConfig, {**dict(given), **own})
     check_data(config)
-    from pose3d_lib.predicting import plan_task, write_all
+    from pose3d_lib.report.predict import plan_task, write_all
 
     task = plan_task(config, say=click.echo)
     for line in task.describe():

@@ -56,7 +56,7 @@ def show(name: str) -> None:
 
     from pose3d_lib.common.errors import InputError, printable
     from pose3d_lib.common.paths import runs_dir
-    from pose3d_lib.run_summary import describe_run
+    from pose3d_lib.report.run import describe_run
     from pose3d_lib.runs.inventory import choose_run, look_closely, run_names
 
     folder = runs_dir() / choose_run(name, run_names())

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from pose3d_lib import report
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
 from pose3d_lib.data.spec import DataSpec
+from pose3d_lib.report import show as report
 from tests.helpers.console import Called, make_console
 
 

@@ -24,8 +24,8 @@ from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.bvh.joints import parse_mapping, shipped_mappings
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.execution import NOTEBOOKS
-from pose3d_lib.predict_config import PredictConfig
+from pose3d_lib.report.execution import NOTEBOOKS
+from pose3d_lib.report.predict_config import PredictConfig
 from pose3d_lib.reproduce import put_table, read_table, write_reference
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig

@@ -17,11 +17,11 @@ from filelock import SoftFileLease
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib import run_summary
 from pose3d_lib.cli_runs import runs as group
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.run_summary import describe_run, last_lines, start_parameters
+from pose3d_lib.report import run as run_summary
+from pose3d_lib.report.run import describe_run, last_lines, start_parameters
 from pose3d_lib.runs import verify as verification
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.inventory import look_at

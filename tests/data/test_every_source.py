@@ -9,7 +9,6 @@ import pytest
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from pose3d_lib import data_report, report
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import check_dataset
@@ -17,8 +16,10 @@ from pose3d_lib.data.open import open_dataset, prepared_path
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import licence_of
-from pose3d_lib.predict_config import PredictConfig
-from pose3d_lib.predicting import plan_task, write_all
+from pose3d_lib.report import data_prep as data_report
+from pose3d_lib.report import show as report
+from pose3d_lib.report.predict import plan_task, write_all
+from pose3d_lib.report.predict_config import PredictConfig
 from pose3d_lib.runs.models import save_model
 from pose3d_lib.runs.sweep.kernel import execute_notebook
 from pose3d_lib.study.config import StudyConfig, plan_study

@@ -13,9 +13,9 @@ from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.skeleton import COCO_17, HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.data.sources.videopose3d import find_files, list_actions, read_set
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.drawings import draw_3d, draw_cameras
 from pose3d_lib.model.evaluate import evaluate
 from pose3d_lib.model.predict import predict
+from pose3d_lib.report.figures.skeletons import draw_3d, draw_cameras
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose3d_lib.card_text import card_markdown, describe_card, tell_settings
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, HUMANEVA_15
@@ -20,6 +19,7 @@ from pose3d_lib.model.card import (
     parse_card,
 )
 from pose3d_lib.model.card_parts import ActionErrors, Errors, Means, Network, Training
+from pose3d_lib.report.card import card_markdown, describe_card, tell_settings
 from pose3d_lib.training.config import RunConfig
 
 ROWS = [("S1", "Eating", "0", 0, 9), ("S9", "Eating", "0", 1, 5)]

@@ -14,7 +14,7 @@ from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.model import poses as poses_files
 from pose3d_lib.model.lifted import Lifted, lift
 from pose3d_lib.model.poses import WRITERS, write_poses
-from pose3d_lib.predict_config import FORMATS
+from pose3d_lib.report.predict_config import FORMATS
 from tests.helpers.made_up_models import made_up_model
 
 ROWS = [("S9", "Walking", "0", 0, 6), ("S9", "Sitting", "1", 1, 1), ("S1", "Eating", "0", 1, 12)]

@@ -21,8 +21,8 @@ from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
 from pose3d_lib.model.predict import predict, predict_trajectory
 from pose3d_lib.model.videopose3d.read import Unsaid, import_checkpoint
+from pose3d_lib.report.export import export_model, save_checkpoint, videopose3d_command
 from pose3d_lib.runs.models import load_model, open_model, save_model
-from pose3d_lib.videopose3d_export import export_model, save_checkpoint, videopose3d_command
 from tests.helpers.published_network import PublishedNetwork, load_state, published_network, state_of, write_checkpoint
 
 CLOSE = 1e-5

@@ -8,7 +8,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.notebook import read_parameters
+from pose3d_lib.report.notebook import read_parameters
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import Config

@@ -10,9 +10,9 @@ import pytest
 from IPython.display import DisplayHandle
 from matplotlib.figure import Figure
 
-from pose3d_lib import drawings
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.report.figures import skeletons as drawings
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again
 from pose3d_lib.training.config import RunConfig
@@ -97,7 +97,7 @@ def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
             execute_run(config, data)
         return look_again(statuses, begun)
 
-    for name in ("IPython.display", "pose3d_lib.report", "pose3d_lib.notebook"):
+    for name in ("IPython.display", "pose3d_lib.report.show", "pose3d_lib.report.notebook"):
         monkeypatch.setattr(f"{name}.display", display)
     monkeypatch.setattr("pose3d_lib.runs.sweep.sweep.run_sweep", run_sweep)
     monkeypatch.setattr("builtins.print", lambda *parts, sep=" ", **_: shown.append(sep.join(map(str, parts))))

@@ -9,10 +9,11 @@ import pytest
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from pose3d_lib import data_report, report
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
+from pose3d_lib.report import data_prep as data_report
+from pose3d_lib.report import show as report
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from matplotlib.colors import same_color
 
 from pose3d_lib.data.actions import ACTION_BASED, ALL, H36M_ACTIONS, ORIGINAL
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.figures import ARM_COLOURS
-from pose3d_lib.figures_beyond import (
+from pose3d_lib.report.figures.beyond import (
     ARMS,
     cluster_order,
     draw_data_efficiency,
@@ -25,6 +24,7 @@ from pose3d_lib.figures_beyond import (
     draw_mixing,
     draw_transfer,
 )
+from pose3d_lib.report.figures.run import ARM_COLOURS
 from tests.helpers.figure_checks import check_printable, shown_texts
 
 TITLE = "Every model on every action, synthetic-small (synthetic data)"

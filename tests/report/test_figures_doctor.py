@@ -7,10 +7,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from pose3d_lib import figures_doctor
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import Checkup, check_dataset
 from pose3d_lib.data.doctor.checks import CHECKS, ERROR, WARNING
+from pose3d_lib.report.figures import doctor as figures_doctor
 from tests.helpers.figure_checks import check_legible
 
 

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pose3d_lib.data.actions import ACTION_BASED, H36M_ACTIONS, ORIGINAL
-from pose3d_lib.figures import ARM_COLOURS
-from pose3d_lib.figures_attribution import draw_attribution, find_summands
-from pose3d_lib.figures_layout import COLOURS, MARKERS, wrap
-from pose3d_lib.figures_study import draw_arms, draw_changes, draw_curves, draw_specialised, rate_is_low_from
+from pose3d_lib.report.figures.attribution import draw_attribution, find_summands
+from pose3d_lib.report.figures.layout import COLOURS, MARKERS, wrap
+from pose3d_lib.report.figures.run import ARM_COLOURS
+from pose3d_lib.report.figures.study import draw_arms, draw_changes, draw_curves, draw_specialised, rate_is_low_from
 from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, QUANTITIES, WHOLE
 from pose3d_lib.study.tables import MEAN
 from pose3d_lib.study.tables_beyond import FINE_TUNED

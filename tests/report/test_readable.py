@@ -8,7 +8,7 @@ import pytest
 
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.readable import show_arms, show_change, show_p, show_quoted, show_table_3, show_value
+from pose3d_lib.report.readable import show_arms, show_change, show_p, show_quoted, show_table_3, show_value
 from pose3d_lib.study.comparison import Comparison, collect_runs
 from pose3d_lib.study.config import plan_study
 from pose3d_lib.study.tables import MEAN, compare_arms, table_3

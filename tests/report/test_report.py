@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pose3d_lib import report
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, named
+from pose3d_lib.report import show as report
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig

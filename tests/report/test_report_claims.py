@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pose3d_lib import report_claims
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.report import claims as report_claims
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.results import StudyResults, collect_study
 from tests.helpers.run_folders import make_study, write_runs

@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from pose3d_lib import report, report_beyond, report_study
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.markup import to_markup
+from pose3d_lib.report import beyond as report_beyond
+from pose3d_lib.report import results as report_study
+from pose3d_lib.report import show as report
+from pose3d_lib.report.page.markup import to_markup
 from pose3d_lib.study.beyond import plan_beyond, study_runs
 from pose3d_lib.study.config import plan_study
 from pose3d_lib.study.results import StudyResults, collect_study

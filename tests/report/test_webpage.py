@@ -19,11 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from pose3d_lib import formulas, markup, webpage
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.webpage import write_report
+from pose3d_lib.report.page import formulas, markup
+from pose3d_lib.report.page import write as webpage
+from pose3d_lib.report.page.write import write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -624,9 +625,8 @@ def test_a_target_that_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_importing_it_leaves_for_later_what_takes_long() -> None:
-    program = (
-        "import sys, pose3d_lib.webpage\nprint({'nbconvert', 'nbformat', 'bs4', 'jinja2', 'torch'} & set(sys.modules))"
-    )
+    slow = {"nbconvert", "nbformat", "bs4", "jinja2", "torch"}
+    program = f"import sys, pose3d_lib.report.page.write\nprint({slow} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"
 

@@ -62,7 +62,8 @@ def test_without_dask_one_is_told_what_to_install(scheduler: str, monkeypatch) -
 
 
 def test_the_library_can_be_imported_without_dask() -> None:
-    code = "import sys; sys.modules.update(dask=None, distributed=None, dask_jobqueue=None); import pose3d_lib.runs.sweep.cluster.open"
+    without = "import sys; sys.modules.update(dask=None, distributed=None, dask_jobqueue=None)"
+    code = f"{without}; import pose3d_lib.runs.sweep.cluster.open"
     subprocess.run([sys.executable, "-c", code], check=True, stdin=subprocess.DEVNULL, timeout=60)
 
 

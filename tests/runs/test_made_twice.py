@@ -21,7 +21,7 @@ from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.runs.models import open_model, save_model
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.videopose3d_export import export_model
+from pose3d_lib.report.export import export_model
 
 theirs, folder = map(Path, sys.argv[1:3])
 data = open_dataset(DataSpec(dataset=str(theirs.with_name("motion.npz"))))

@@ -14,13 +14,13 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.poses import check_free
-from pose3d_lib.predict_config import PredictConfig
+from pose3d_lib.report.export import check_absent
+from pose3d_lib.report.predict_config import PredictConfig
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.study.result_folders import folder_of
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
-from pose3d_lib.videopose3d_export import check_absent
 from tests.data.test_plain_motion import motion
 from tests.helpers.bvh_texts import write_person
 from tests.helpers.detection_files import coco_annotations, walk, write_json

@@ -8,12 +8,12 @@ import torch
 
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
+from pose3d_lib.report.export import export_model
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.models import open_model
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.videopose3d_export import export_model
 from tests.helpers.source_files import WRITERS
 
 SMALL = {"channels": 4, "batch_size": 16, "unit_epochs": 0.5, "evaluate_at": "end", "device": "cpu", "threads": 1}

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pose3d_lib import report_scarcity
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarcity
+from pose3d_lib.report import semi_supervised as report_scarcity
+from pose3d_lib.report.figures.scarcity import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.study.scarcity import (
     ScarcityConfig,
     labelled_subject,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pose3d_lib.notebook import LINES, TrainingProgress
+from pose3d_lib.report.notebook import LINES, TrainingProgress
 from pose3d_lib.training.budget import Budget
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow

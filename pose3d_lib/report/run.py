@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 from pydantic import ValidationError
 
-from pose3d_lib.card_text import tell_settings, tell_value
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.escaping import format_size, format_time
 from pose3d_lib.common.tables import to_text
 from pose3d_lib.model.evaluate import METRICS, named
+from pose3d_lib.report.card import tell_settings, tell_value
 from pose3d_lib.runs.inventory import NO_CHECKPOINT, RunEntry
 from pose3d_lib.runs.layout import CONFIG, ERRORS, HISTORY, LOG, NOTEBOOK, PROVENANCE, TIMING, WEIGHTS, read_object
 from pose3d_lib.training.config import RunConfig

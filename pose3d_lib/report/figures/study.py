@@ -12,8 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
-from pose3d_lib.figures import ARM_COLOURS
-from pose3d_lib.figures_layout import (
+from pose3d_lib.report.figures.layout import (
     COLOURS,
     DOUBLE,
     GREY,
@@ -33,6 +32,7 @@ from pose3d_lib.figures_layout import (
     sort_rows,
     start_figure,
 )
+from pose3d_lib.report.figures.run import ARM_COLOURS
 from pose3d_lib.study.tables_beyond import FINE_TUNED
 from pose3d_lib.study.verdicts import NOT_DECIDABLE
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.predict_config import PredictConfig
+from pose3d_lib.report.predict_config import PredictConfig
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.study.scarcity import ScarcityConfig
 from pose3d_lib.training.config import RunConfig

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import save_table
 from pose3d_lib.data.actions import ALL
-from pose3d_lib.figures_scarcity import draw_ablation, draw_question, draw_scarcity
-from pose3d_lib.readable import show_change, show_p, show_value
-from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
+from pose3d_lib.report.figures.scarcity import draw_ablation, draw_question, draw_scarcity
+from pose3d_lib.report.readable import show_change, show_p, show_value
+from pose3d_lib.report.show import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.runs.run import Run
 from pose3d_lib.study.comparison import describe_runs
 from pose3d_lib.study.result_folders import folder_of

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.figures import save_figure
 from pose3d_lib.model.clips import gather_targets
 from pose3d_lib.model.evaluate import METRICS, named, per_action
+from pose3d_lib.report.figures.run import save_figure
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.budget import Budget
 from pose3d_lib.training.config import RunConfig

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pose3d_lib.common.escaping import escape_mathtext
-from pose3d_lib.figures_layout import (
+from pose3d_lib.report.figures.layout import (
     DOUBLE,
     GREY,
     INK,

@@ -15,7 +15,7 @@ from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormat
 
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
-from pose3d_lib.figures import ARM_COLOURS, shorten
+from pose3d_lib.report.figures.run import ARM_COLOURS, shorten
 from pose3d_lib.study.tables import MEAN
 from pose3d_lib.study.tables_beyond import FINE_TUNED
 

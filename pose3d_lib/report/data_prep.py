@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pose3d_lib import drawings, figures, figures_doctor
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import check_dataset, findings_table, kinematics, leave_out_line
 from pose3d_lib.data.open import used_parameters
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.report import name_data, say, show_figure, show_table
+from pose3d_lib.report.figures import doctor as figures_doctor
+from pose3d_lib.report.figures import run as figures
+from pose3d_lib.report.figures import skeletons as drawings
+from pose3d_lib.report.show import name_data, say, show_figure, show_table
 
 SHOWN = ("Walking", "Sitting")
 """Actions that the pictures show, if the dataset has them: the first with a body in motion, the second in the shares."""

@@ -4,10 +4,10 @@ import pandas as pd
 
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import save_table
-from pose3d_lib.figures_attribution import draw_attribution
-from pose3d_lib.readable import show_change, show_p
-from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
-from pose3d_lib.report_study import describe_all
+from pose3d_lib.report.figures.attribution import draw_attribution
+from pose3d_lib.report.readable import show_change, show_p
+from pose3d_lib.report.results import describe_all
+from pose3d_lib.report.show import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.runs.run import Run
 from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, WHOLE, attribution
 from pose3d_lib.study.beyond import AS_MANY_FRAMES, share_of

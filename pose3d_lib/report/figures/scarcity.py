@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pose3d_lib.figures_layout import (
+from pose3d_lib.report.figures.layout import (
     INK,
     ROW,
     SINGLE,

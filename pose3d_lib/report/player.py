@@ -51,7 +51,7 @@ def player_page(lifted: Lifted) -> str:
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     for letter, escaped in ESCAPED.items():
         text = text.replace(letter, escaped)
-    page = resources.files("pose3d_lib").joinpath("data/player.html").read_text(encoding="utf-8")
+    page = resources.files(__package__).joinpath("player.html").read_text(encoding="utf-8")
     return Template(page).substitute(title=html.escape(f"{lifted.dataset}, lifted to 3D"), data=text)
 
 

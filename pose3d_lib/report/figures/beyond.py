@@ -11,8 +11,7 @@ from scipy.cluster.hierarchy import dendrogram, leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
-from pose3d_lib.figures import ARM_COLOURS, shorten
-from pose3d_lib.figures_layout import (
+from pose3d_lib.report.figures.layout import (
     DOUBLE,
     GREY,
     INK,
@@ -28,6 +27,7 @@ from pose3d_lib.figures_layout import (
     name_panel,
     start_figure,
 )
+from pose3d_lib.report.figures.run import ARM_COLOURS, shorten
 
 ARMS = LinearSegmentedColormap.from_list("arms", [ARM_COLOURS[ACTION_BASED], "white", ARM_COLOURS[ORIGINAL]])
 """From one arm's colour to the other's: the colour of a change is that of the arm that is better."""

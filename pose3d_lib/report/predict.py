@@ -20,13 +20,13 @@ from pose3d_lib.data.doctor.checks import NOTE
 from pose3d_lib.data.open import detected_layouts, open_dataset, used_parameters
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.drawings import draw_sheet
 from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, seen_before
 from pose3d_lib.model.card_parts import Training
 from pose3d_lib.model.lifted import Lifted, lift, spread
 from pose3d_lib.model.poses import check_free, file_names, write_poses
-from pose3d_lib.player import write_player
-from pose3d_lib.predict_config import NEWEST, TRAIN, PredictConfig
+from pose3d_lib.report.figures.skeletons import draw_sheet
+from pose3d_lib.report.player import write_player
+from pose3d_lib.report.predict_config import NEWEST, TRAIN, PredictConfig
 from pose3d_lib.runs.card import read_run_card
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.inventory import list_runs

@@ -10,10 +10,10 @@ from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import remove_table, save_table
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.figures_study import draw_arms, draw_changes
 from pose3d_lib.model.evaluate import METRICS, NAMES, named
-from pose3d_lib.readable import how_to_read, show_arms, show_table_3
-from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
+from pose3d_lib.report.figures.study import draw_arms, draw_changes
+from pose3d_lib.report.readable import how_to_read, show_arms, show_table_3
+from pose3d_lib.report.show import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.study.beyond import plan_beyond
 from pose3d_lib.study.comparison import describe, describe_runs, name_machines
 from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig, choose_actions, plan_study

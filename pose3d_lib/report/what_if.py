@@ -7,7 +7,7 @@ import pandas as pd
 
 from pose3d_lib.data.sources.downsampling import thin
 from pose3d_lib.model.lifted import Lifted, lift, spread
-from pose3d_lib.predicting import Task
+from pose3d_lib.report.predict import Task
 
 CLIPS = 12
 """Of the task's, spread over all of them; more would make the table slow."""

@@ -6,11 +6,17 @@ import pandas as pd
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import save_table
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
-from pose3d_lib.figures_beyond import draw_data_efficiency, draw_joint_bars, draw_joints, draw_mixing, draw_transfer
-from pose3d_lib.figures_study import draw_curves, draw_specialised
-from pose3d_lib.readable import show_value
-from pose3d_lib.report import name_data, say, show_figure, show_table, unit_epochs
-from pose3d_lib.report_study import SCHEDULE_WORDS, title_figure
+from pose3d_lib.report.figures.beyond import (
+    draw_data_efficiency,
+    draw_joint_bars,
+    draw_joints,
+    draw_mixing,
+    draw_transfer,
+)
+from pose3d_lib.report.figures.study import draw_curves, draw_specialised
+from pose3d_lib.report.readable import show_value
+from pose3d_lib.report.results import SCHEDULE_WORDS, title_figure
+from pose3d_lib.report.show import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.study.beyond import FEWER_FRAMES, MIXING, SPECIALISED
 from pose3d_lib.study.comparison import Comparison, describe, describe_runs
 from pose3d_lib.study.config import EQUALISED, PUBLISHED

@@ -7,7 +7,7 @@ from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from pose3d_lib.formulas import to_mathml
+from pose3d_lib.report.page.formulas import to_mathml
 
 if TYPE_CHECKING:  # importing what exports notebooks takes a second
     from bs4 import BeautifulSoup, Tag

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.figures import draw_learning_curve
 from pose3d_lib.model.evaluate import frame_wise
-from pose3d_lib.report import name_data
+from pose3d_lib.report.figures.run import draw_learning_curve
+from pose3d_lib.report.show import name_data
 from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.training.budget import Budget
 from pose3d_lib.training.config import RunConfig

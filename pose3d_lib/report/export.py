@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 import torch
 
-from pose3d_lib.card_text import card_markdown
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import make_folder
@@ -21,6 +20,7 @@ from pose3d_lib.model.card import ModelCard, TrainedModel
 from pose3d_lib.model.videopose3d.names import to_state
 from pose3d_lib.model.videopose3d.read import EPOCH, POSE, RATE, TRAJECTORY
 from pose3d_lib.model.videopose3d.read import SUFFIX as BIN
+from pose3d_lib.report.card import card_markdown
 from pose3d_lib.runs.models import SUFFIX, save_model
 
 STORAGES = {torch.float32: torch.FloatStorage, torch.int64: torch.LongStorage}

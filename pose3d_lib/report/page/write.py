@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.paths import make_folder, make_readable
-from pose3d_lib.markup import outputs, to_markup
+from pose3d_lib.report.page.markup import outputs, to_markup
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -45,7 +45,7 @@ def write_report(notebook: Path, target: Path, *, title: str) -> Path:
             f"{target}: is the notebook itself, which the page would replace; give the name of an HTML file"
         )
     executed = read_executed(notebook)
-    page = resources.files("pose3d_lib").joinpath("data/report.html").read_text(encoding="utf-8")
+    page = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     content = to_markup(executed, title)
     text = Template(page).substitute(title=html.escape(title), about=_about(executed), content=content)
     make_folder(target.parent)

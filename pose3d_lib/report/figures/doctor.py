@@ -12,8 +12,8 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import Checkup, name_take
 from pose3d_lib.data.doctor.checks import CHECKS, ERROR, WARNING
 from pose3d_lib.data.doctor.limits import FASTEST_JOINT
-from pose3d_lib.drawings import MIDDLE, SIDES, draw_2d, draw_3d
-from pose3d_lib.figures import shorten
+from pose3d_lib.report.figures.run import shorten
+from pose3d_lib.report.figures.skeletons import MIDDLE, SIDES, draw_2d, draw_3d
 
 LEVEL_COLOURS = {None: "#0072b2", WARNING: "#e69f00", ERROR: "#c1272d"}
 """Of what passes, of warnings and of errors; apart for colour-blind readers, and in grey by their place."""
