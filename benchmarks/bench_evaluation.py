@@ -49,7 +49,7 @@ def open_dataset(spec, *, progress=None):
     return load_dataset(Path(sys.argv[2]))
 
 sources.open_dataset = open_dataset
-from pose3d_lib.cli import cli
+from pose3d_lib.cli.main import cli
 given = ["-p", "dataset", "synthetic", "-p", "scale", "tiny", "-p", "keypoints", "gt"]
 cli(["evaluate", sys.argv[1], *given], standalone_mode=False)
 used = resource.getrusage(resource.RUSAGE_SELF)

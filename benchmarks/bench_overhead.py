@@ -68,7 +68,7 @@ def main() -> None:
         start(["-c", PREPARE], Path(folder))
         pytorch = [seconds_of(lambda: start(["-c", "import torch"], Path(folder))) for _ in range(2)]
         begun = time.time()
-        start(["-m", "pose3d_lib.cli", *SWEEP.split()], Path(folder))
+        start(["-m", "pose3d_lib.cli.main", *SWEEP.split()], Path(folder))
         ended = time.time()
         pytorch.append(seconds_of(lambda: start(["-c", "import torch"], Path(folder))))
         runs = [

@@ -23,7 +23,7 @@ RUNS = 10_000
 SECONDS_TO_LIST = 2.0
 """What the project promises for them, at most."""
 
-COMMAND = [sys.executable, "-m", "pose3d_lib.cli", "runs", "list"]
+COMMAND = [sys.executable, "-m", "pose3d_lib.cli.main", "runs", "list"]
 
 
 def contents() -> dict[str, str]:

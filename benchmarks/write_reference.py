@@ -15,9 +15,9 @@ import measuring
 import pandas as pd
 import promises
 
+from pose3d_lib.cli.reproduce import put_table
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import make_folder, outputs_dir, project_root
-from pose3d_lib.reproduce import put_table
 
 TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "speed": (("training", "evaluation"), measuring.shown),

@@ -16,7 +16,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from pose3d_lib import cli, cli_data
+from pose3d_lib.cli import data as cli_data
+from pose3d_lib.cli import main as cli
+from pose3d_lib.cli.reproduce import put_table, read_table, write_reference
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import save_table, to_markdown
 from pose3d_lib.data import catalogue
@@ -26,7 +28,6 @@ from pose3d_lib.data.sources.bvh.joints import parse_mapping, shipped_mappings
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report.execution import NOTEBOOKS
 from pose3d_lib.report.predict_config import PredictConfig
-from pose3d_lib.reproduce import put_table, read_table, write_reference
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
@@ -162,7 +163,7 @@ def test_a_table_is_put_between_its_comments() -> None:
 def test_writing_the_reference_copies_the_tables_and_fills_the_readme(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pose3d_lib.reproduce.project_root", lambda: tmp_path / "project")
+    monkeypatch.setattr("pose3d_lib.cli.reproduce.project_root", lambda: tmp_path / "project")
     readme = tmp_path / "project" / "README.md"
     readme.parent.mkdir()
     readme.write_text(

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from pose3d_lib.cli.progress import RunBoard, clock
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.execute import execute_run
@@ -29,7 +30,6 @@ from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again, se
 from pose3d_lib.runs.sweep.sweep import SweepFailed, count_jobs, raise_failures, run_sweep
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.config import StudyConfig
-from pose3d_lib.terminal import RunBoard, clock
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
 from tests.helpers.console import Called

@@ -17,7 +17,7 @@ from filelock import SoftFileLease
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib.cli_runs import runs as group
+from pose3d_lib.cli.runs import runs as group
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.report import run as run_summary

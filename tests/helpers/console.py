@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pose3d_lib import cli
+from pose3d_lib.cli import main as cli
 
 Called = Callable[..., tuple[object, str, str]]
 """Arguments of `pose3d` -> exit code, what it printed, what it printed as errors."""

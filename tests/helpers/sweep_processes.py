@@ -16,7 +16,7 @@ RESULTS = ("metrics.json", "clips.csv", "model.safetensors")
 def start_sweep(outputs: Path, *arguments: str, command: Sequence[str] = ("sweep",)) -> subprocess.Popen:
     """`pose3d sweep`, or another command, at the tiny scale, two runs at a time, in a session of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "pose3d_lib.cli", *command, *TINY, "-p", "jobs", "2", *arguments],
+        [sys.executable, "-m", "pose3d_lib.cli.main", *command, *TINY, "-p", "jobs", "2", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

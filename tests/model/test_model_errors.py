@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pose3d_lib.cli_evaluate import data_for
+from pose3d_lib.cli.evaluate import data_for
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec

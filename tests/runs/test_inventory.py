@@ -15,9 +15,9 @@ from filelock import SoftFileLease
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pose3d_lib.cli.run_table import CHOICES, ORDERS, choose_entries, summary_line, to_json, to_table
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.escaping import format_size
-from pose3d_lib.run_table import CHOICES, ORDERS, choose_entries, summary_line, to_json, to_table
 from pose3d_lib.runs import card as run_card
 from pose3d_lib.runs import execute as lifecycle
 from pose3d_lib.runs import inventory
@@ -387,7 +387,7 @@ def test_listing_reads_three_small_files_of_a_finished_run_and_changes_nothing(r
 def test_what_lists_runs_does_not_wait_for_pytorch_or_pandas(runs: Path) -> None:
     write_folder(runs)
     code = (
-        "import sys; from click.testing import CliRunner; from pose3d_lib.cli_runs import runs\n"
+        "import sys; from click.testing import CliRunner; from pose3d_lib.cli.runs import runs\n"
         "result = CliRunner().invoke(runs, ['list']); assert result.exit_code == 0, result\n"
         "print(sorted({'torch', 'pandas', 'numpy', 'pydantic', 'filelock', 'papermill'} & set(sys.modules)))"
     )

@@ -43,7 +43,7 @@ def modules_after(program: str) -> set[str]:
     ("program", "not_yet"),
     [
         ("import pose3d_lib", {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING, "rich", "click"}),
-        ("import pose3d_lib.cli", {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING, "jupyter_client", "IPython"}),
+        ("import pose3d_lib.cli.main", {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING, "jupyter_client", "IPython"}),
         ("import pose3d_lib.runs.sweep.kernel", {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING, "IPython", "rich"}),
         ("import pose3d_lib.runs.sweep.sweep", {*NOTEBOOK_TOOLS, *DRAWING, "scipy", "h5py", "cdflib", "IPython"}),
     ],
@@ -53,10 +53,10 @@ def test_importing_a_module_leaves_for_later_what_takes_long(program: str, not_y
 
 
 def test_help_is_shown_without_pytorch() -> None:
-    program = "import sys\nsys.argv = ['pose3d', 'sweep', '--help']\nfrom pose3d_lib.cli import main\nmain()"
+    program = "import sys\nsys.argv = ['pose3d', 'sweep', '--help']\nfrom pose3d_lib.cli.main import main\nmain()"
     loaded = modules_after(program)
     assert not loaded & {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING}
-    assert "pose3d_lib.cli" in loaded
+    assert "pose3d_lib.cli.main" in loaded
 
 
 def first_cell(notebook: str) -> str:

@@ -41,7 +41,7 @@ ABOUT_TIME = {"C3", "C8"}
 def start(outputs: Path) -> subprocess.Popen:
     given = [word for name, value in STUDY.items() for word in ("-p", name, value)]
     return subprocess.Popen(
-        [sys.executable, "-m", "pose3d_lib.cli", "reproduce", *given],
+        [sys.executable, "-m", "pose3d_lib.cli.main", "reproduce", *given],
         env={**os.environ, "POSE3D_OUTPUTS": str(outputs), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

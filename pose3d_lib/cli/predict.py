@@ -2,7 +2,7 @@
 
 import click
 
-from pose3d_lib.cli_data import Given, parameter_option
+from pose3d_lib.cli.data import Given, parameter_option
 
 OWN = ("model", "dataset", "output", "formats", "overwrite")
 """Parameters of 06_predict that are arguments or options here."""

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from pose3d_lib import cli_checkpoints, cli_data, cli_evaluate, cli_predict, cli_runs
-from pose3d_lib.cli_data import Given, parameter_option
+from pose3d_lib.cli import checkpoint as cli_checkpoints
+from pose3d_lib.cli import data as cli_data
+from pose3d_lib.cli import evaluate as cli_evaluate
+from pose3d_lib.cli import predict as cli_predict
+from pose3d_lib.cli import runs as cli_runs
+from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,7 +65,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     if isinstance(config, RunConfig):
         _train([config])
         return
-    from pose3d_lib.reproduce import sweep_notebook, write_page
+    from pose3d_lib.cli.reproduce import sweep_notebook, write_page
 
     if notebook in SWEEPS:
         data = open_dataset(config.data, progress=click.echo)
@@ -76,7 +80,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
 
 
 def _write_scarcity(config: object) -> None:
-    from pose3d_lib import reproduce as job
+    from pose3d_lib.cli import reproduce as job
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.report.semi_supervised import scarcity_dir
     from pose3d_lib.study.tables_scarcity import ScarcityResults
@@ -124,11 +128,11 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
 
 
 def _train(configs: list, jobs: int = 1, scheduler: str = "local") -> None:
+    from pose3d_lib.cli.progress import RunBoard
     from pose3d_lib.common.tables import to_text
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.runs.sweep.progress import sweep_table
     from pose3d_lib.runs.sweep.sweep import raise_failures, run_sweep
-    from pose3d_lib.terminal import RunBoard
 
     data = open_dataset(configs[0].data, progress=click.echo)
     begun = time.time()
@@ -155,7 +159,7 @@ def reproduce(given: Given, write_reference: bool) -> None:
 
     parameters = _parameters(given)
     check_parameters("04_results", parameters)
-    from pose3d_lib import reproduce as job
+    from pose3d_lib.cli import reproduce as job
 
     if write_reference and parameters.keys() - {"study"}:
         raise InputError("--write-reference: the README tells of the studies as they are; give no parameter but study")

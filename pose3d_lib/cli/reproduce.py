@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pose3d_lib.cli.progress import RunBoard
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.escaping import unescape_markdown
 from pose3d_lib.common.paths import outputs_dir, project_root
@@ -25,7 +26,6 @@ from pose3d_lib.runs.sweep.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.study.results import results_dir
-from pose3d_lib.terminal import RunBoard
 from pose3d_lib.training.config import RunConfig
 
 TABLES = ("table_1", "table_2", "table_3", "all_metrics", "answer")

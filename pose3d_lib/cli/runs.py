@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from pose3d_lib.run_table import CHOICES, ORDERS
+from pose3d_lib.cli.run_table import CHOICES, ORDERS
 
 VERIFIABLE = ("finished", "damaged")
 
@@ -31,8 +31,8 @@ def list_all(states: tuple[str, ...], action: str | None, sort: str, as_json: bo
     The error is the MPJPE of the run's own action, of a baseline the mean of all actions. --sort puts the lowest error, the
     largest size, or the latest time first.
     """
+    from pose3d_lib.cli.run_table import choose_entries, summary_line, to_json, to_table
     from pose3d_lib.common.paths import runs_dir
-    from pose3d_lib.run_table import choose_entries, summary_line, to_json, to_table
     from pose3d_lib.runs.inventory import list_runs
 
     entries = list_runs()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pose3d_lib.cli_data import Given, parameter_option
+from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
 
 if TYPE_CHECKING:

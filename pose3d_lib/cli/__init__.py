@@ -1,0 +1,1 @@
+"""The command pose3d."""
