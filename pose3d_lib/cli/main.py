@@ -74,7 +74,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
         execute_notebook(notebook, notebook_output(notebook), parameters)
     click.echo(f"executed notebook: {notebook_output(notebook)}")
     if notebook == "04_results" and isinstance(config, StudyConfig):
-        click.echo(f"as one page: {write_page(open_dataset(config.data).name)}")
+        click.echo(f"as one page: {write_page(open_dataset(config.data))}")
     if write_reference:
         _write_scarcity(config)
 

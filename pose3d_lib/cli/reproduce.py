@@ -64,7 +64,7 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
         if text.is_file():  # a study need not have the published schedule
             table = unescape_markdown(text.read_text(encoding="utf-8"))
             console.print(f"\n{table}", markup=False, highlight=False, soft_wrap=True)
-    page = write_page(data.name)
+    page = write_page(data)
     for what, where in (
         ("the results as one page", page),
         ("executed notebooks", notebook_output("04_results").parent),
@@ -76,9 +76,10 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     return folder
 
 
-def write_page(dataset: str) -> Path:
+def write_page(data: PoseDataset) -> Path:
     """The last execution of 04_results as one page, `outputs/report.html`."""
-    return write_report(notebook_output("04_results"), outputs_dir() / PAGE, title=f"Is one action enough? {dataset}")
+    title = f"Is one action enough? {data.name}"
+    return write_report(notebook_output("04_results"), outputs_dir() / PAGE, title=title, synthetic=data.synthetic)
 
 
 def _step(console: Console, text: str) -> None:

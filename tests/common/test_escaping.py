@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from pose3d_lib.common.escaping import escape_latex, escape_markdown, escape_mathtext, unescape_markdown
 from pose3d_lib.common.tables import save_table, to_markdown, to_text
-from pose3d_lib.report.page.markup import to_markup
+from pose3d_lib.report.page.write import to_page
 from tests.helpers.figure_checks import texts_as_drawn
 
 NAMES = (
@@ -48,7 +48,7 @@ def page_of(text: str) -> BeautifulSoup:
     """The page of a notebook that shows this Markdown."""
     output = new_output("display_data", data={"text/markdown": text})
     cell = new_code_cell("show()", execution_count=1, outputs=[output])
-    return BeautifulSoup(to_markup(new_notebook(cells=[cell]), "A title"), "html.parser")
+    return BeautifulSoup(to_page(new_notebook(cells=[cell]), title="A title"), "html.parser")
 
 
 def test_names_in_a_table_read_on_the_page_as_they_are() -> None:
@@ -60,7 +60,7 @@ def test_names_in_a_table_read_on_the_page_as_they_are() -> None:
 @pytest.mark.parametrize("sentence", ["On {}, it is lower.", "*On {}, it is lower.*", "**On {}**"])
 def test_names_in_a_sentence_read_on_the_page_as_they_are(sentence: str) -> None:
     page = page_of("\n\n".join(sentence.format(escape_markdown(name)) for name in NAMES))
-    assert [part.get_text() for part in page.find_all("p")] == [sentence.strip("*").format(name) for name in NAMES]
+    assert [part.get_text() for part in page.main.find_all("p")] == [sentence.strip("*").format(name) for name in NAMES]
 
 
 def test_each_formula_sign_is_alone_in_an_element_for_mathjax_looks_for_pairs_in_one() -> None:

@@ -15,7 +15,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.report import beyond as report_beyond
 from pose3d_lib.report import results as report_study
 from pose3d_lib.report import show as report
-from pose3d_lib.report.page.markup import to_markup
+from pose3d_lib.report.page.write import to_page
 from pose3d_lib.study.beyond import plan_beyond, study_runs
 from pose3d_lib.study.config import plan_study
 from pose3d_lib.study.results import StudyResults, collect_study
@@ -226,7 +226,7 @@ def test_names_are_said_as_they_are(hand_made, shown, monkeypatch) -> None:
     for show in ("curves", "transfer", "specialised", "mixing", "joints", "fewer_frames"):
         getattr(report_beyond, f"show_{show}")(results)
     output = new_output("display_data", data={"text/markdown": shown()})
-    page = to_markup(new_notebook(cells=[new_code_cell("show()", execution_count=1, outputs=[output])]), "A title")
+    page = to_page(new_notebook(cells=[new_code_cell("show()", execution_count=1, outputs=[output])]), title="A title")
     text = BeautifulSoup(page, "html.parser").get_text()
     for name, sentences in ((names[0], 5), (names[1], 5), (names[2], 2), (names[3], 2), ("_x_ (no test clips)", 1)):
         assert text.count(name) >= sentences

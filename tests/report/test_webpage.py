@@ -1,11 +1,7 @@
 """An executed notebook as one web page: what is on it, what cannot get onto it, and how a browser shows it."""
 
 import base64
-import json
 import re
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,16 +13,14 @@ from bs4 import BeautifulSoup
 from bs4.element import PreformattedString
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from pose3d_lib.common import files
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
-from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.report.page import formulas, markup
-from pose3d_lib.report.page import write as webpage
-from pose3d_lib.report.page.write import write_report
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from pose3d_lib.report.page import markup
+from pose3d_lib.report.page.write import to_page, write_report
 
 # One pixel.
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -55,8 +49,8 @@ def markdown(text: str) -> nbformat.NotebookNode:
     return new_markdown_cell(text)
 
 
-def code(*outputs: nbformat.NotebookNode, source: str = "secret_call()", tags: tuple[str, ...] = ()) -> Any:
-    return new_code_cell(source, execution_count=1, outputs=list(outputs), metadata={"tags": list(tags)})
+def code(*outputs: nbformat.NotebookNode, tags: tuple[str, ...] = ()) -> nbformat.NotebookNode:
+    return new_code_cell("secret_call()", execution_count=1, outputs=list(outputs), metadata={"tags": list(tags)})
 
 
 def shown(metadata: dict | None = None, **data: str) -> nbformat.NotebookNode:
@@ -70,37 +64,21 @@ def shown(metadata: dict | None = None, **data: str) -> nbformat.NotebookNode:
     return new_output("display_data", data={kinds[k]: v for k, v in data.items()}, metadata=metadata or {})
 
 
-def value(text: str) -> nbformat.NotebookNode:
-    return new_output("execute_result", data={"text/plain": text}, execution_count=1)
-
-
 def printed(text: str, name: str = "stdout") -> nbformat.NotebookNode:
     return new_output("stream", name=name, text=text)
 
 
-def failed(reason: str = "wrong") -> nbformat.NotebookNode:
-    return new_output("error", ename="ValueError", evalue=reason, traceback=[f"\x1b[31mValueError\x1b[0m: {reason}"])
+def make(*cells: nbformat.NotebookNode, title: str = "A title", synthetic: bool = False, **metadata: Any) -> Any:
+    """The page of some cells, parsed."""
+    notebook = new_notebook(cells=list(cells), metadata=metadata)
+    return BeautifulSoup(to_page(notebook, title=title, synthetic=synthetic), "html.parser")
 
 
 def save(folder: Path, *cells: nbformat.NotebookNode, **metadata: Any) -> Path:
     """A notebook on disk as papermill writes it; one executed cell is always in it."""
     path = folder / "04_results.ipynb"
-    nbformat.write(new_notebook(cells=[code(source="1"), *cells], metadata=metadata), path)
+    nbformat.write(new_notebook(cells=[code(), *cells], metadata=metadata), path)
     return path
-
-
-Make = Callable[..., BeautifulSoup]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """The page of some cells, parsed."""
-
-    def make(*cells: nbformat.NotebookNode, title: str = "A title", **metadata: Any) -> BeautifulSoup:
-        path = write_report(save(tmp_path, *cells, **metadata), tmp_path / "pages" / "report.html", title=title)
-        return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-
-    return make
 
 
 def words(element: Any) -> str:
@@ -110,31 +88,23 @@ def words(element: Any) -> str:
 # What is on the page
 
 
-def test_text_and_outputs_keep_their_order_and_code_is_left_out(make: Make) -> None:
+def test_text_and_outputs_keep_their_order_and_code_is_left_out() -> None:
+    value = new_output("execute_result", data={"text/plain": "sixth"}, execution_count=1)
+    failed = new_output("error", ename="ValueError", evalue="x", traceback=["\x1b[31mValueError\x1b[0m: seventh"])
     page = make(
         markdown("# First\n\nsecond"),
-        code(shown(md="third"), printed("fourth\n"), shown(html="<b>fifth</b>", text="never"), value("sixth")),
-        markdown("seventh"),
+        code(shown(md="third"), printed("fourth < 5\n"), shown(html="<b>fifth</b>", text="never"), value, failed),
+        code(printed("paths"), tags=("remove-cell",)),
+        code(),
+        markdown("eighth: `a < b`\n\n```python\nx = {'$a$': 1}\n```"),
     )
-    assert words(page.main) == "First # second third fourth fifth sixth seventh"
+    expected = "First second third fourth < 5 fifth sixth ValueError : seventh eighth: a < b x = { '$a$' : 1 }"
+    assert words(page.main).replace(" ", "") == expected.replace(" ", "")
     assert "secret_call" not in page.decode()
+    assert "paths" not in page.decode()
 
 
-def test_cells_without_output_and_cells_tagged_so_leave_nothing(make: Make) -> None:
-    page = make(code(), code(source=""), code(printed("paths"), tags=("remove-cell",)), markdown("text"))
-    assert page.main.decode().split() == ["<main>", "<p>text</p>", "</main>"]
-
-
-def test_prints_warnings_and_errors_are_told_apart(make: Make) -> None:
-    page = make(code(printed("a < b\n\n  c\n"), printed("careful", name="stderr"), failed()))
-    assert [(" ".join(pre["class"]), pre.get_text().strip()) for pre in page.find_all("pre")] == [
-        ("printed", "a < b\n\n  c"),
-        ("printed warned", "careful"),
-        ("failed", "ValueError: wrong"),
-    ]
-
-
-def test_the_page_is_of_its_title_and_needs_no_script(make: Make) -> None:
+def test_the_page_has_its_title_and_needs_no_script() -> None:
     page = make(markdown("text"), title='One action <b>& "more"</b>')
     assert page.title.get_text() == page.h1.get_text() == 'One action <b>& "more"</b>'
     assert len(page.find_all("h1")) == 1
@@ -144,28 +114,24 @@ def test_the_page_is_of_its_title_and_needs_no_script(make: Make) -> None:
     assert {"default-src 'none'", "img-src data:"} <= {rule.strip() for rule in policy.split(";")}
 
 
-def test_a_first_heading_that_repeats_the_title_stands_there_once(make: Make) -> None:
-    page = make(markdown("# The same\n\ntext"), title="The same")
-    assert page.decode().count("The same") == 2  # the title of the window and that of the page
-
-
-def test_code_in_text_is_shown_as_code(make: Make) -> None:
-    page = make(markdown("`a < b`\n\n```python\nx = {'$a$': 1}\n```\n\n```\npose3d run\n```"))
-    assert page.p.code.get_text() == "a < b"
-    assert [pre.get_text().strip() for pre in page.find_all("pre")] == ["x = {'$a$': 1}", "pose3d run"]
+def test_the_line_under_the_title_says_synthetic_only_of_synthetic_data_and_when_it_was_executed() -> None:
+    papermill = {"end_time": "2026-11-22T16:50:30.745912+00:00"}
+    about = make(markdown("x"), synthetic=True, papermill=papermill).select_one("header .about")
+    assert words(about) == (
+        "Synthetic data: made by a program, nobody was filmed · Executed on 2026-11-22 at 16:50 UTC"
+    )
+    assert words(make(markdown("x"), papermill={"end_time": None}).select_one("header .about")) == ""
 
 
 # Formulas
 
 
-@pytest.mark.parametrize("tex", FORMULAS)
-def test_a_formula_becomes_mathml_that_scrolls_in_its_own_box(make: Make, tex: str) -> None:
-    page = make(markdown(f"before\n\n$$\n{tex}\n$$\n\nafter"))
+def test_formulas_become_mathml_displayed_ones_in_a_box_that_scrolls() -> None:
+    page = make(*(markdown(f"before\n\n$$\n{tex}\n$$\n\nafter") for tex in FORMULAS))
     assert not page.select("code")
-    assert page.math["display"] == "block"
-    assert page.math.parent["class"] == ["formula"]
-    assert "$" not in page.main.get_text()
-    assert "\\" not in page.main.get_text()
+    assert [math["display"] for math in page.find_all("math")] == ["block"] * len(FORMULAS)
+    assert all(math.parent["class"] == ["formula"] for math in page.find_all("math"))
+    assert not re.search(r"[$\\]", page.main.get_text())
 
 
 @pytest.mark.parametrize(
@@ -173,20 +139,18 @@ def test_a_formula_becomes_mathml_that_scrolls_in_its_own_box(make: Make, tex: s
     [
         (r"$a<b$ <b>c</b>", {"math": ["a", "<", "b"]}),
         (r"$\frac{1}{J}$", {"mfrac": ["1", "J"]}),
-        (r"$\sqrt{n}$", {"msqrt": ["n"]}),
         (r"$r^2 + k_1$", {"msup": ["r", "2"], "msub": ["k", "1"]}),
-        (r"$$\min_{s}$$", {"munder": ["min", "s"]}),
         (r"$$\sum_{j=1}^{J}$$", {"munderover": ["∑", "j=1", "J"]}),
         (r"$\begin{pmatrix} a & b \\ c & d \end{pmatrix}$", {"mtable": ["ab", "cd"]}),
     ],
 )
-def test_the_parts_of_a_formula_are_where_they_belong(make: Make, tex: str, parts: dict[str, list[str]]) -> None:
+def test_the_parts_of_a_formula_are_where_they_belong(tex: str, parts: dict[str, list[str]]) -> None:
     page = make(markdown(tex)).main
     for name, texts in parts.items():
         assert [part.get_text() for part in page.find(name).find_all(recursive=False)] == texts
 
 
-def test_a_tag_numbers_its_formula_and_nothing_else_does(make: Make) -> None:
+def test_a_tag_numbers_its_formula_and_nothing_else_does() -> None:
     page = make(
         markdown(r"$$ a = b \tag{1} $$"),
         markdown(r"\begin{align} c &= d \\ e &= f \tag{7} \end{align}"),
@@ -196,66 +160,35 @@ def test_a_tag_numbers_its_formula_and_nothing_else_does(make: Make) -> None:
     assert numbers == [["(1)"], ["(7)"], []]
 
 
-def test_formulas_in_tables_headings_and_outputs_are_set_too(make: Make) -> None:
+def test_formulas_in_tables_headings_and_outputs_are_set_too() -> None:
     page = make(markdown("# About $t$\n\n| a | b |\n|--|--|\n| $x$ | 1 |"), code(shown(md="with $y_1$")))
     assert [math.parent.name for math in page.find_all("math")] == ["h2", "td", "p"]
 
 
 @pytest.mark.parametrize(
     "tex",
-    [
-        r"\foo{x}",
-        r"\frac{1}{",
-        "x_{",
-        "}",
-        r"\begin{aligned} x",
-        "a & b",
-        r"\href{http://x.example}{y}",
-        r"\newcommand{\x}{\x\x}\x",
-        "x" * (formulas.LONGEST_FORMULA + 1),
-        "{" * 10**5,
-    ],
+    [r"\foo{x}", "x_{", "a & b", r"\href{http://x.example}{y}", r"\newcommand{\x}{\x\x}\x", "x" * 1001, "{" * 10**5],
     ids=lambda tex: tex[:30],
 )
-def test_a_formula_that_cannot_be_converted_stays_tex(make: Make, tex: str) -> None:
+def test_a_formula_that_cannot_be_converted_stays_tex(tex: str) -> None:
     page = make(markdown(f"before ${tex}$ after"))
-    assert page.p.get_text() == f"before {tex} after"
-    assert page.p.code["class"] == ["tex"]
+    assert words(page.main) == f"before {tex} after"
     assert not page.math
 
 
-@pytest.mark.parametrize("bracket", ["(", "[", r"\{", r"\lVert ", r"\langle ", r"\lfloor ", r"\llbracket ", "⟨", "⎰"])
+@pytest.mark.parametrize("bracket", ["(", r"\{", r"\lVert ", r"\llbracket ", "⟨"])
 def test_brackets_that_are_never_closed_hang_nothing(bracket: str) -> None:
     begun = time.monotonic()
-    formulas.to_mathml(bracket * 16, display=True)
-    assert formulas.to_mathml(bracket * 21, display=True) is None
+    markup.to_mathml(bracket * 16, display=True)
+    assert markup.to_mathml(bracket * 21, display=True) is None
     assert time.monotonic() - begun < 5
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "It costs $5 and $6.",
-        "between $5/$6 a piece",
-        "a $ alone",
-        "$HOME and $PATH",
-        "US$ 3, US$ 4",
-        r"\$x\$",
-        "$$",
-        "5$",
-    ],
-)
-def test_dollars_that_are_money_stay_dollars(make: Make, text: str) -> None:
-    page = make(markdown(text))
-    assert words(page.main) == text.replace("\\", "")
-    assert not page.select("math, code")
-
-
-@pytest.mark.parametrize("text", ["`$a$`", "`$HOME` and `$x$`", "costs $5, `a$b`, `c$`"])
-def test_dollars_in_code_stay_dollars(make: Make, text: str) -> None:
-    page = make(markdown(text))
-    assert not page.select("math, code.tex")
-    assert [span.get_text() for span in page.find_all("code")] == re.findall("`(.*?)`", text)
+def test_dollars_that_are_money_or_code_stay_dollars() -> None:
+    texts = ["It costs $5 and $6.", "between $5/$6 a piece", "a $ alone", "$HOME and $PATH", "US$ 3, US$ 4", "$$", "5$"]
+    page = make(*map(markdown, texts), markdown("`$a$` and `$HOME`"))
+    assert words(page.main) == " ".join([*texts, "$a$ and $HOME"])
+    assert not page.math
 
 
 def texts_of_notebooks() -> list[str]:
@@ -266,10 +199,9 @@ def texts_of_notebooks() -> list[str]:
     return found
 
 
-def test_every_formula_of_the_notebooks_is_converted(make: Make) -> None:
+def test_every_formula_of_the_notebooks_is_converted() -> None:
     texts = texts_of_notebooks()
     page = make(*map(markdown, texts))
-    assert [formula.get_text() for formula in page.select("code.tex")] == []
     plain = re.sub(r"```.*?```|`[^`]*`", "", "\n\n".join(texts), flags=re.DOTALL)
     displayed = re.findall(r"\$\$.+?\$\$", plain, re.DOTALL)
     inline = re.findall(r"\$[^$]+\$", re.sub(r"\$\$.+?\$\$", "", plain, flags=re.DOTALL))
@@ -281,19 +213,19 @@ def test_every_formula_of_the_notebooks_is_converted(make: Make) -> None:
 # Pictures, tables, headings, links
 
 
-def test_a_picture_is_inside_the_page_under_its_caption(make: Make) -> None:
+def test_a_picture_is_inside_the_page_under_its_caption() -> None:
     page = make(
         markdown("# Errors"),
         code(shown(png=PNG, text="<Figure>"), shown(md="*Both arms, with `95 %` intervals.*"), shown(md="*So* it is.")),
     )
     assert page.figure.img["src"] == f"data:image/png;base64,{PNG}"
     assert page.figure.figcaption.get_text() == page.figure.img["alt"] == "Both arms, with 95 % intervals."
-    assert words(page.find_all("p")[-1]) == "So it is."
+    assert words(page.main.find_all("p")[-1]) == "So it is."
     assert page.decode().count("Both arms") == 2
     assert "Figure" not in page.main.get_text()
 
 
-def test_a_picture_without_caption_is_described_by_its_text_or_the_heading_above(make: Make) -> None:
+def test_a_picture_without_caption_is_described_by_its_text_or_the_heading_above() -> None:
     page = make(
         code(shown(png=PNG)),
         markdown("# One"),
@@ -301,84 +233,67 @@ def test_a_picture_without_caption_is_described_by_its_text_or_the_heading_above
         markdown("## Two"),
         code(shown(png=PNG), shown(svg='<svg xmlns="http://www.w3.org/2000/svg"></svg>')),
     )
-    assert [img["alt"] for img in page.find_all("img")] == ["picture", "a curve", "Two", "Two"]
+    assert [img["alt"] for img in page.find_all("img")] == ["A title", "a curve", "Two", "Two"]
     assert not page.find_all("figcaption")
     assert all(img["src"].startswith("data:image/") for img in page.find_all("img"))
 
 
-def test_a_picture_pasted_into_a_text_is_inside_the_page(make: Make) -> None:
-    cell = markdown("![a sketch](attachment:sketch.png)\n\n![gone](attachment:other.png)")
+def test_a_picture_pasted_into_a_text_is_inside_the_page() -> None:
+    cell = markdown("![a sketch](attachment:sketch.png)")
     cell.attachments = {"sketch.png": {"image/png": PNG}}
-    page = make(cell)
-    assert page.figure.img["src"] == f"data:image/png;base64,{PNG}"
-    assert page.figure.img["alt"] == "a sketch"
-    assert words(page.main.find_all("p")[-1]) == "[gone]"
+    image = make(cell).main.img
+    assert (image["src"], image["alt"]) == (f"data:image/png;base64,{PNG}", "a sketch")
 
 
-def test_a_table_scrolls_in_its_own_box_with_numbers_on_the_right_and_its_caption_below(make: Make) -> None:
+def test_a_table_scrolls_in_its_own_box_with_numbers_on_the_right_and_its_caption_below() -> None:
     sentence = "the action-based model has the lower error after a unit epoch"
-    table = f"| Action | MPJPE |  | says |\n|:--|--:|:--|--|\n| Eating | 12.5 (1 to 20) | 3 | {sentence} |"
+    table = f"| Action | MPJPE | says |\n|:--|--:|:--|\n| Eating | 12.5 (1 to 20) | {sentence} |"
     page = make(code(shown(md=f"{table}\n\n*Three seeds.*")), markdown("*Not* all of it."))
     box = page.select_one("div.scroll[tabindex]")
     assert [child.name for child in box.find_all(recursive=False)] == ["table"]
-    assert [(cell.get_text(), cell.get("class")) for cell in box.find_all("td")] == [
-        ("Eating", None),
-        ("12.5 (1 to 20)", ["number"]),
-        ("3", ["number"]),
-        (sentence, ["long"]),
-    ]
-    assert box.find_next_sibling("p")["class"] == ["caption"]
-    assert words(box.find_next_sibling("p")) == "Three seeds."
-    assert words(page.p.find_next_sibling("p")) == "Not all of it."
-    assert page.p.find_next_sibling("p").attrs == {}
+    name, number, text = box.find_all("td")
+    assert (words(name), words(number), words(text)) == ("Eating", "12.5 (1 to 20)", sentence)
+    assert "right" in number["style"]
+    assert text["class"] == ["long"]
+    assert words(page.select_one("p.caption")) == "Three seeds."
+    assert len(page.select("p.caption")) == 1
 
 
-def test_a_table_of_pandas_is_a_table_like_any_other(make: Make) -> None:
+def test_a_table_of_pandas_is_a_table_like_any_other() -> None:
     table = '<style scoped>td {color: red}</style><table border="1" class="dataframe"><tr><td>-1.5</td></tr></table>'
     page = make(code(shown(html=f"<div>{table}</div>", text="never")))
-    assert page.main.find("table").attrs == {}
-    assert page.select_one("div.scroll td.number").get_text() == "-1.5"
-    assert "red" not in page.main.decode()
+    assert page.select_one("div.scroll table.dataframe td").get_text() == "-1.5"
+    assert words(page.main) == "-1.5"
 
 
-def test_headings_have_names_and_sections_are_listed(make: Make) -> None:
+def test_headings_have_names_and_sections_are_listed_below_the_first() -> None:
     page = make(
-        markdown("# 4 Results\n\n[to the second](#The-second)\n\n[nowhere](#Missing)"),
-        markdown("## The first\n\n### A detail\n\n## The second\n\n## The first\n\n## Größe $t$"),
+        markdown("# 4 Results\n\n[to the second](#The-second)"),
+        *map(markdown, ("## The first\n\n### A detail", "## The second", "## Größe $t$")),
     )
     headings = page.main.find_all(re.compile("^h[2-6]$"))
-    assert [(heading.name, heading["id"]) for heading in headings] == [
+    assert [(heading.name, heading["id"]) for heading in headings[:4]] == [
         ("h2", "4-Results"),
         ("h3", "The-first"),
         ("h4", "A-detail"),
         ("h3", "The-second"),
-        ("h3", "The-first-2"),
-        ("h3", "Größe-t"),
     ]
-    listed = [(words(link), link["href"]) for link in page.nav.find_all("a")]
-    assert listed == [
-        ("The first", "#The-first"),
-        ("The second", "#The-second"),
-        ("The first", "#The-first-2"),
-        ("Größe t", "#Gr%C3%B6%C3%9Fe-t"),
-    ]
-    assert page.nav.math is not None
-    assert page.nav.find_next(re.compile("^h[2-6]$")) is headings[3], "below the first section"
-    assert [words(link) for link in page.select("p a")] == ["to the second"]
-
-
-def test_a_short_page_has_no_contents(make: Make) -> None:
+    sections = headings[1], headings[3], headings[4]
+    assert [link["href"] for link in page.nav.find_all("a")] == [f"#{section['id']}" for section in sections]
+    assert [words(link) for link in page.nav.find_all("a")] == ["The first", "The second", "Größe t"]
+    assert page.nav.find_next(re.compile("^h[2-6]$")) is headings[3]
+    assert page.select_one('p a[href="#The-second"]')
     assert make(markdown("# Results\n\n## One section")).nav is None
 
 
-def test_links_that_say_where_they_lead_stay_and_others_become_text(make: Make) -> None:
+def test_links_that_say_where_they_lead_stay_and_others_become_text() -> None:
     page = make(
         markdown(
             "[a](https://a.example) [b](../docs/data.md) [c](javascript:alert(1)) [d](file:///etc/passwd) <m@e.org>"
         )
     )
-    assert [link["href"] for link in page.p.find_all("a")] == ["https://a.example", "mailto:m@e.org"]
-    assert words(page.p) == "a b c d m@e.org"
+    assert [link["href"] for link in page.main.select("a[href]")] == ["https://a.example", "mailto:m@e.org"]
+    assert words(page.main) == "a b c d m@e.org"
 
 
 # What cannot get onto the page
@@ -421,8 +336,9 @@ HOSTILE = [
 
 def assert_harmless(page: BeautifulSoup) -> None:
     """Known elements and attributes only, and no address that a browser would follow by itself."""
+    known = markup.ELEMENTS | {"figure", "figcaption", "nav"}
     for element in page.main.find_all(True):
-        assert element.name not in markup.DROPPED or element.name == "math"
+        assert element.name in known or element.name == "math" or element.find_parent("math")
         for key, value in element.attrs.items():
             assert not key.startswith("on")
             assert key not in ("srcset", "data", "poster", "action", "background", "ping")
@@ -437,7 +353,7 @@ def assert_harmless(page: BeautifulSoup) -> None:
 
 
 @pytest.mark.parametrize("as_output", [False, True])
-def test_nothing_hostile_gets_onto_the_page_or_hides_what_follows(make: Make, as_output: bool) -> None:
+def test_nothing_hostile_gets_onto_the_page_or_hides_what_follows(as_output: bool) -> None:
     cells = []
     for number, text in enumerate(HOSTILE):
         outputs = [shown(html=text), shown(md=text), printed(text), shown(text=text)]
@@ -446,189 +362,80 @@ def test_nothing_hostile_gets_onto_the_page_or_hides_what_follows(make: Make, as
     assert_harmless(page)
     markers = [p for p in page.find_all("p") if p.get_text().startswith("marker ")]
     assert [p.get_text() for p in markers] == [f"marker {number}" for number in range(len(HOSTILE))]
-    assert all(p.parent.name == "main" for p in markers)
+    assert all(p.parent.parent.parent.parent.name == "main" for p in markers), "each in its own cell's boxes"
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(
     st.lists(
         st.sampled_from([*HOSTILE, "<div>", "</div>", "<table>", "<td>", "`", "$", "\n\n", "|", "*", "<!--", "<", "&"])
     )
 )
-def test_no_mixture_of_hostile_parts_gets_onto_the_page(
-    tmp_path_factory: pytest.TempPathFactory, parts: list[str]
-) -> None:
-    folder = tmp_path_factory.getbasetemp()
-    notebook = save(folder, markdown("".join(parts)), code(shown(html="".join(parts))))
-    page = write_report(notebook, folder / "report.html", title="".join(parts)).read_text(encoding="utf-8")
-    assert_harmless(BeautifulSoup(page, "html.parser"))
+def test_no_mixture_of_hostile_parts_gets_through_the_filter(parts: list[str]) -> None:
+    text = "".join(parts)
+    for fragment in (text, MarkdownWithMath(IPythonRenderer(escape=False)).render(text)):
+        page = BeautifulSoup(f"<main>{markup.clean_html(fragment)}</main><style></style>" + "<meta>" * 3, "html.parser")
+        assert_harmless(page)
 
 
-def test_deeply_nested_elements_are_no_trouble(make: Make) -> None:
+def test_deep_nesting_and_half_characters_are_no_trouble(tmp_path: Path) -> None:
     assert "deep" in words(make(code(shown(html="<div><b>" * 500 + "deep"))).main)
-
-
-def test_half_characters_are_written_as_question_marks(tmp_path: Path) -> None:
     notebook = save(tmp_path, markdown("half: X"))
     notebook.write_text(notebook.read_text().replace("half: X", r"half: \ud800"))
-    assert "half: ?" in write_report(notebook, tmp_path / "report.html", title="t").read_text(encoding="utf-8")
-
-
-# The line under the title
-
-
-def test_the_line_under_the_title_tells_what_the_notebook_tells(make: Make) -> None:
-    page = make(
-        code(
-            source='dataset: str = "h36m"  # a name\nscale: str = "small"\nseeds = [1]\nother = f()',
-            tags=("parameters",),
-        ),
-        code(source='# Parameters\ndataset = "synthetic"\n', tags=("injected-parameters",)),
-        code(printed("Synthetic motion: made by a program, nobody was filmed.\n")),
-        papermill={"end_time": "2026-11-22T16:50:30.745912+02:00"},
-    )
-    assert words(page.select_one("header .about")) == (
-        "Dataset: synthetic, scale small · Synthetic data: made by a program, nobody was filmed · "
-        "Executed on 2026-11-22 at 14:50 UTC"
-    )
-
-
-def test_real_data_is_not_called_synthetic_and_its_folder_stays_private(make: Make) -> None:
-    page = make(
-        code(source='dataset: str = "/home/somebody/<b>motion.npz"\nscale: str = "small"', tags=("parameters",))
-    )
-    assert words(page.select_one(".about")) == "Dataset: <b>motion.npz"
-
-
-@pytest.mark.parametrize("end", [None, 5, "yesterday", "2026-11-22T16:50:30"])
-def test_nothing_is_invented(make: Make, end: object) -> None:
-    page = make(code(source="def f(: no Python", tags=("parameters",)), papermill={"end_time": end})
-    assert page.select_one(".about") is None
-
-
-def test_what_synthetic_data_declares_is_recognised(tiny_data: PoseDataset, make: Make) -> None:
-    declared = "\n".join(tiny_data.declarations())
-    assert webpage.NOBODY_FILMED in declared
-    assert "Synthetic data" in words(make(code(printed(declared))).select_one(".about"))
-    assert make(code(printed("people were filmed"))).select_one(".about") is None
-
-
-def test_a_notebook_that_an_error_stopped_is_shown_and_says_so(make: Make) -> None:
-    never = new_code_cell("later()")
-    page = make(code(shown(md="before")), code(failed("no such file")), never)
-    assert words(page.select_one(".about")) == "Stopped by an error, which is shown below"
-    assert "no such file" in page.select_one("pre.failed").get_text()
+    page = write_report(notebook, tmp_path / "report.html", title="t", synthetic=False)
+    assert "half: ?" in page.read_text(encoding="utf-8")
 
 
 # Files
 
 
+def write(notebook: Path, target: Path) -> Path:
+    return write_report(notebook, target, title="t", synthetic=False)
+
+
 def test_the_same_notebook_gives_the_same_bytes(tmp_path: Path) -> None:
-    cells = [markdown("# One\n\n## Two $x$\n\n## Three"), code(shown(png=PNG), printed("p"))]
-    first = write_report(save(tmp_path, *cells), tmp_path / "a.html", title="t").read_bytes()
-    for cell in cells:
-        cell["id"] = f"another-{cell['id']}"
-    assert write_report(save(tmp_path, *cells), tmp_path / "b.html", title="t").read_bytes() == first
-
-
-def test_cells_may_lack_ids(tmp_path: Path) -> None:
-    notebook = save(tmp_path, markdown("text"))
-    content = json.loads(notebook.read_text())
-    for cell in content["cells"]:
-        del cell["id"]
-    notebook.write_text(json.dumps(content))
-    assert "text" in write_report(notebook, tmp_path / "report.html", title="t").read_text()
+    notebook = save(tmp_path, markdown("# One\n\n## Two $x$\n\n## Three"), code(shown(png=PNG), printed("p")))
+    assert write(notebook, tmp_path / "a.html").read_bytes() == write(notebook, tmp_path / "b.html").read_bytes()
 
 
 def test_a_page_replaces_the_one_before_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook, target = save(tmp_path, markdown("new")), tmp_path / "pages" / "report.html"
-    assert write_report(notebook, target, title="t") == target
+    assert write(notebook, target) == target
     old = target.read_bytes()
-    assert target.stat().st_mode & 0o777 == notebook.stat().st_mode & 0o777
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(webpage.os, "replace", full)
-    with pytest.raises(InputError, match=r"report\.html: cannot be written \(No space left on device\)"):
-        write_report(save(tmp_path, markdown("newer")), target, title="t")
+    monkeypatch.setattr(files.Path, "replace", full)
+    with pytest.raises(InputError, match=r"report\.html: cannot be written .*No space left on device"):
+        write(save(tmp_path, markdown("newer")), target)
     assert target.read_bytes() == old
     assert [path.name for path in target.parent.iterdir()] == ["report.html"]
-
-
-def not_executed() -> nbformat.NotebookNode:
-    return new_notebook(cells=[new_code_cell("1"), new_markdown_cell("text")])
-
-
-def partly_executed() -> nbformat.NotebookNode:
-    return new_notebook(cells=[code(), code(), new_code_cell("3"), new_code_cell("  \n")])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "not JSON"),
-        ("# a script", "not JSON"),
-        (b"\x89PNG\r\n\x1a\n", "not JSON"),
-        ("[" * 10**5, "not JSON"),
-        ("[]", "not a notebook of format 4"),
-        ('{"cells": 3, "nbformat": 4}', "not a notebook of format 4"),
-        ('{"nbformat": 3, "worksheets": []}', "not a notebook of format 4"),
-        ('{"nbformat": 3, "metadata": {}, "cells": []}', "not a notebook of format 4"),
-        ('{"nbformat": 4, "metadata": {}, "cells": [5]}', "not a valid notebook at cells/0"),
-        ('{"nbformat": 4, "metadata": {}, "cells": ["' + "x" * 10**4 + '"]}', "not a valid notebook at cells/0"),
-        ('{"nbformat": 4, "metadata": {}, "cells": [{"cell_type": "code"}]}', "not a valid notebook at cells/0"),
-        ('{"nbformat": 4, "metadata": {}, "cells": []}', "0 of 0 code cells were executed"),
-        (nbformat.writes(not_executed()), r"0 of 1 code cells were executed; .* `pose3d run 04_results`"),
-        (nbformat.writes(partly_executed()), "2 of 3 code cells were executed"),
+        ("", "not a notebook"),
+        ("[" * 10**5, "not a notebook"),
+        ("[]", "not a notebook"),
+        ('{"cells": 3, "nbformat": 4}', "not a notebook"),
+        ('{"nbformat": 4, "metadata": {}, "cells": ["' + "x" * 10**4 + '"]}', "not a notebook"),
+        (nbformat.writes(new_notebook(cells=[code()]))[:-5], "not a notebook"),
+        (nbformat.writes(new_notebook(cells=[new_code_cell("1")])), "no cell was executed; `pose3d run 04_results`"),
+        (None, "cannot be read .*; `pose3d run 04_results` writes it"),
     ],
-    ids=range(14),
+    ids=range(8),
 )
-def test_what_is_no_executed_notebook_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:
+def test_what_is_no_executed_notebook_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
     path = tmp_path / "04_results.ipynb"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    if content is not None:
+        path.write_text(content)
     with pytest.raises(InputError, match=message) as refused:
-        write_report(path, tmp_path / "pages" / "report.html", title="t")
+        write(path, tmp_path / "pages" / "report.html")
     assert str(path) in str(refused.value)
     assert len(str(refused.value)) < 600
     assert not (tmp_path / "pages").exists()
-
-
-def test_a_notebook_that_is_not_there_is_named_with_what_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"04_results\.ipynb: there is no such notebook; `pose3d run 04_results`"):
-        write_report(tmp_path / "04_results.ipynb", tmp_path / "report.html", title="t")
-    with pytest.raises(InputError, match="cannot be read"):
-        write_report(tmp_path, tmp_path / "report.html", title="t")
-
-
-def test_a_notebook_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
-    notebook = save(tmp_path, markdown("text"))
-    whole = notebook.read_bytes().rstrip()
-    for length in range(0, len(whole), 7):
-        notebook.write_bytes(whole[:length])
-        with pytest.raises(InputError, match="not a notebook"):
-            write_report(notebook, tmp_path / "report.html", title="t")
-
-
-def test_a_target_that_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
-    notebook = save(tmp_path, markdown("text"))
-    before = notebook.read_bytes()
-    with pytest.raises(InputError, match="is the notebook itself"):
-        write_report(notebook, tmp_path / "." / notebook.name, title="t")
-    assert notebook.read_bytes() == before
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(InputError, match="folder: cannot be written"):
-        write_report(notebook, tmp_path / "folder", title="t")
-    with pytest.raises(InputError, match="cannot be made"):
-        write_report(notebook, notebook / "report.html", title="t")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["04_results.ipynb", "folder"]
-
-
-def test_importing_it_leaves_for_later_what_takes_long() -> None:
-    slow = {"nbconvert", "nbformat", "bs4", "jinja2", "torch"}
-    program = f"import sys, pose3d_lib.report.page.write\nprint({slow} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"
 
 
 # In a browser
@@ -636,13 +443,10 @@ def test_importing_it_leaves_for_later_what_takes_long() -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no chromium, chromium-browser or google-chrome on this machine")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
+    from tests.helpers.chromium import chromium
+
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture
@@ -659,7 +463,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     def open_page(*cells: nbformat.NotebookNode, width: int = 1440) -> Any:
         nonlocal address
-        path = write_report(save(tmp_path, *cells), tmp_path / "report.html", title="A title")
+        path = write(save(tmp_path, *cells), tmp_path / "report.html")
         address = path.as_uri()
         page.set_viewport_size({"width": width, "height": 900})
         page.goto(address)
