@@ -63,7 +63,7 @@ paper: $(VENV)/.installed  ## every claim of the paper with its uncertainty: hou
 paper-more: $(VENV)/.installed  ## the same, and the questions beyond the paper
 	$(BIN)/pose3d reproduce -p study more $(ARGS)
 
-reference: $(VENV)/.installed  ## reproduce, paper-more and 05_semi_supervised, then write outputs/reference/, which the README shows
+reference: $(VENV)/.installed  ## reproduce, paper-more and 05_semi_supervised, then write outputs/reference/ and docs/results.md
 	$(BIN)/pose3d reproduce --write-reference
 	$(BIN)/pose3d reproduce -p study more --write-reference
 	$(BIN)/pose3d run 05_semi_supervised --write-reference
@@ -74,7 +74,7 @@ lab: $(VENV)/.installed  ## open the notebooks in JupyterLab (as root: ARGS=--al
 bench: $(VENV)/.installed  ## measure what the project promises of speed and memory, as ratios to the promises
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
-bench-reference: bench  ## bench, then write docs/performance/ and the tables that the chapter on performance shows
+bench-reference: bench  ## bench, then write docs/performance/ and the tables of docs/performance.md
 	$(BIN)/python benchmarks/write_reference.py
 
 test: lint  ## lint, then every test but the slow ones and those that drive a browser (ARGS="-k name" for some)

@@ -1,4 +1,4 @@
-"""Puts the last `make bench` into docs/performance/ and its tables into docs/performance.md and README.md.
+"""Puts the last `make bench` into docs/performance/ and its tables into docs/performance.md.
 
 A text shows the table of training and evaluation between `<!-- speed -->` and `<!-- /speed -->`; the others have places of
 their own in docs/performance.md.
@@ -55,9 +55,9 @@ def main() -> None:
         raise InputError(f"{source}: {', '.join(missing)} not there; `make bench` writes it")
     for name in (*files, *FIGURES):
         shutil.copy(source / name, reference / name)
-    for path in (project_root() / "docs" / "performance.md", project_root() / "README.md"):
-        path.write_text(put_tables(path.read_text(encoding="utf-8"), reference), encoding="utf-8")
-    print(f"written to {reference}, and its tables into docs/performance.md and README.md")
+    path = project_root() / "docs" / "performance.md"
+    path.write_text(put_tables(path.read_text(encoding="utf-8"), reference), encoding="utf-8")
+    print(f"written to {reference}, and its tables into {path}")
 
 
 if __name__ == "__main__":

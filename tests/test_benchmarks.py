@@ -267,13 +267,6 @@ def test_tables_are_put_where_a_text_has_a_place_and_again_change_nothing(tmp_pa
     assert write_reference.put_tables(once, tmp_path) == once
 
 
-def test_the_readme_shows_the_same_table_as_the_chapter() -> None:
-    readme, chapter = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/performance.md"))
-    speed = chapter[chapter.index("<!-- speed -->") : chapter.index("<!-- /speed -->")]
-    assert len(speed.splitlines()) > 8
-    assert speed in readme
-
-
 def test_the_chapter_shows_the_reference_and_nothing_else() -> None:
     text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     for name in write_reference.TABLES:

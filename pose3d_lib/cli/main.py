@@ -43,7 +43,7 @@ cli.add_command(cli_predict.predict)
 @cli.command()
 @click.argument("notebook")
 @parameter_option
-@click.option("--write-reference", is_flag=True, help="Of 05: also renew outputs/reference/ and the README's tables.")
+@click.option("--write-reference", is_flag=True, help="Of 05: also renew outputs/reference/ and docs/results.md.")
 def run(notebook: str, given: Given, write_reference: bool) -> None:
     """Execute one notebook, for instance: pose3d run 02_train -p action Sitting
 
@@ -60,7 +60,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
     parameters = _parameters(given)
     if write_reference and (notebook != "05_semi_supervised" or parameters):
-        raise InputError("--write-reference: the README tells of 05_semi_supervised as it is; give no parameter")
+        raise InputError("--write-reference: the reference is 05_semi_supervised with its defaults; give no parameter")
     config = check_parameters(notebook, parameters)
     if isinstance(config, RunConfig):
         _train([config])
@@ -148,7 +148,7 @@ def _train(configs: list, jobs: int = 1, scheduler: str = "local") -> None:
 
 @cli.command()
 @parameter_option
-@click.option("--write-reference", is_flag=True, help="Also renew outputs/reference/ and the README's tables.")
+@click.option("--write-reference", is_flag=True, help="Also renew outputs/reference/ and docs/results.md.")
 def reproduce(given: Given, write_reference: bool) -> None:
     """The main job: prepare the data, train every model, print the tables.
 
@@ -162,7 +162,9 @@ def reproduce(given: Given, write_reference: bool) -> None:
     from pose3d_lib.cli import reproduce as job
 
     if write_reference and parameters.keys() - {"study"}:
-        raise InputError("--write-reference: the README tells of the studies as they are; give no parameter but study")
+        raise InputError(
+            "--write-reference: the reference is the studies with their defaults; give no parameter but study"
+        )
     folder = job.reproduce(parameters, Console())
     if write_reference:
         job.write_reference(folder, "paper" if parameters.get("study", "quick") != "quick" else "quick")

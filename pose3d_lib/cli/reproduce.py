@@ -113,14 +113,14 @@ FORMATS = {".csv", ".md", ".tex", ".png", ".svg"}
 
 
 def reference_dir() -> Path:
-    """The tables and figures that the README shows, a folder per study."""
+    """The tables and figures that docs/results.md shows, a folder per study."""
     return project_root() / "outputs" / "reference"
 
 
 def write_reference(folder: Path, study: str, *, page: bool = True) -> list[Path]:
-    """Copies a study's tables and figures, and the page of it, to `outputs/reference/<study>/`; puts tables into the README.
+    """Copy a study's tables, figures and page to `outputs/reference/<study>/`, and its tables into docs/results.md.
 
-    Between `<!-- study/name -->` and `<!-- /study/name -->` the README shows the table `name.md`, and nothing else.
+    There the table `name.md` stands between `<!-- study/name -->` and `<!-- /study/name -->`.
     """
     reference = reference_dir() / study
     shutil.rmtree(reference, ignore_errors=True)
@@ -130,28 +130,28 @@ def write_reference(folder: Path, study: str, *, page: bool = True) -> list[Path
         written.append(Path(shutil.copy(source, reference / source.name)))
     if page:
         written.append(Path(shutil.copy(outputs_dir() / PAGE, reference / PAGE)))
-    readme = project_root() / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    document = project_root() / "docs" / "results.md"
+    text = document.read_text(encoding="utf-8")
     for name in re.findall(rf"<!-- {study}/(\w+) -->", text):
         text = put_table(text, f"{study}/{name}", read_table(reference / f"{name}.md"))
-    readme.write_text(text, encoding="utf-8")
+    document.write_text(text, encoding="utf-8")
     return written
 
 
 def read_table(path: Path) -> str:
-    """What stands above the caption in what `save_table` wrote as Markdown; an InputError where there is no table."""
+    """The table above the caption in a Markdown file of `save_table`; an InputError where there is none."""
     table, _, caption = (path.read_text(encoding="utf-8") if path.is_file() else "").partition("\n\n")
     if not caption:
         raise InputError(
-            f"{path}: the README shows this table, and there is none; have all runs of the study finished?"
+            f"{path}: docs/results.md shows this table, and there is none; have all runs of the study finished?"
         )
     return table
 
 
-def put_table(readme: str, name: str, table: str) -> str:
-    """The README's text with `table` between the two comments of that name."""
+def put_table(text: str, name: str, table: str) -> str:
+    """A document with `table` between the two comments of that name."""
     block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    text, places = block.subn(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", readme)
+    text, places = block.subn(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", text)
     if places != 1:
-        raise InputError(f"README.md: expected one place <!-- {name} --> ... <!-- /{name} -->, found {places}")
+        raise InputError(f"expected one place <!-- {name} --> ... <!-- /{name} -->, found {places}")
     return text

@@ -34,7 +34,7 @@ def remove_table(path: Path, instead: str) -> None:
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """A table as it stands in the README, as Markdown; rounded as `_rounded` does it. Cells are plain text."""
+    """A table as Markdown; rounded as `_rounded` does it. Cells are plain text."""
     return _piped(_rounded(table).map(escape_markdown), _alignment(table))
 
 

@@ -196,7 +196,7 @@ def test_the_card_is_shown_of_runs_files_and_checkpoints(call: Called, run: str,
 
 
 def test_the_chapter_shows_what_is_printed(call: Called, outputs: Path, tmp_path: Path) -> None:
-    chapter = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    chapter = (Path(__file__).parents[2] / "docs" / "videopose3d.md").read_text(encoding="utf-8")
     imported, exported = (part.partition("```")[0] for part in chapter.split("```text\n")[1:3])
     write_checkpoint(tmp_path / "pretrained_h36m_cpn.bin", published_network((3,) * 5, channels=8))
     for shown, arguments in (

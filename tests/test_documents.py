@@ -1,0 +1,177 @@
+"""The documents agree with the files and the commands: numbers, tables, commands, links."""
+
+import csv
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pandas as pd
+import pytest
+
+from pose3d_lib.cli import main as cli
+from pose3d_lib.cli.reproduce import put_table, read_table, write_reference
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.tables import save_table, to_markdown
+from pose3d_lib.data import catalogue
+from pose3d_lib.data.open import open_dataset
+from pose3d_lib.report.execution import NOTEBOOKS
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import check_run
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in ROOT.glob("*.md")}
+DOCUMENTS |= {f"docs/{path.name}": path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+README, RESULTS = DOCUMENTS["README.md"], DOCUMENTS["docs/results.md"]
+REFERENCE = ROOT / "outputs" / "reference"
+SHOWN = re.findall(r"<!-- (\w+/\w+) -->", RESULTS)
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (REFERENCE / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def commands(text: str) -> list[list[str]]:
+    """Every command that a document shows, in a block or within a sentence, as words; without comments."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    plain = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    lines = [*(line for block in blocks for line in block.splitlines()), *re.findall(r"`([^`\n]+)`", plain)]
+    found = {}
+    for part in (part for line in lines for part in re.split(r"&&|;", line) if part.count("'") % 2 == 0):
+        words = shlex.split(part, comments=True)
+        if len(words) > 1 and words[0] in ("make", "pose3d", "papermill") and "..." not in words:
+            found[" ".join(words)] = words
+    return list(found.values())
+
+
+COMMANDS = [words for text in DOCUMENTS.values() for words in commands(text)]
+
+
+def called(name: str) -> list[list[str]]:
+    return [words for words in COMMANDS if words[0] == name]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_results_show_the_tables_of_the_reference(name: str) -> None:
+    table = read_table(REFERENCE / f"{name}.md")
+    assert put_table(RESULTS, name, table) == RESULTS
+    before = RESULTS.partition(f"<!-- {name} -->")[0]
+    assert "synthetic" in before[-100:]
+
+
+def test_the_readme_gives_every_claim_as_the_reference_has_it() -> None:
+    shown = {cells[1]: cells[3:5] for line in README.splitlines() if len(cells := re.split(r" *\| *", line)) == 6}
+    claims = rows("paper/claims")
+    assert len(claims) == 8
+    for claim in claims:
+        for cell, arm in zip(shown[claim["claim"]], ("", "equalised_"), strict=True):
+            numbers = [f"{float(claim[arm + part]):+.1f}" for part in ("effect", "low", "high") if claim[arm + part]]
+            assert re.findall(r"[+-]\d+\.\d", cell) == numbers
+            assert cell.endswith(claim[f"{arm}verdict"])
+
+
+def test_the_answer_in_the_readme_has_the_numbers_of_the_reference() -> None:
+    answer = README.partition("## What came out")[2].partition("| Claim")[0]
+    first = rows("paper/claims")[0]
+    parts = {row["part"]: float(row["effect"]) for row in rows("paper/attribution") if row["claim"] == "C1"}
+    expected = [
+        *(f"{abs(float(first[name])):.1f}" for name in ("effect", "equalised_effect")),
+        *(f"{parts[name]:+.1f}" for name in ("batch norm", "published", "data")),
+    ]
+    assert re.findall(r"[+-]?\d+\.\d", answer) == expected
+    assert "Synthetic" in answer
+
+
+def test_a_table_is_put_between_its_comments() -> None:
+    text = "before\n<!-- a/table_1 -->\nan old table\n<!-- /a/table_1 -->\nafter\n"
+    table = to_markdown(pd.DataFrame({"Action": ["Eating \\1"], "Error [mm]": [43.3]}))
+    once = put_table(text, "a/table_1", table)
+    assert table in once
+    assert "an old table" not in once
+    assert put_table(once, "a/table_1", table) == once
+    with pytest.raises(InputError, match="expected one place <!-- a/table_3 -->"):
+        put_table(text, "a/table_3", table)
+
+
+def test_writing_the_reference_copies_the_tables_and_fills_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pose3d_lib.cli.reproduce.project_root", lambda: tmp_path / "project")
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    document = tmp_path / "project" / "docs" / "results.md"
+    document.parent.mkdir(parents=True)
+    document.write_text(
+        "<!-- quick/table_1 -->\n<!-- /quick/table_1 -->\n<!-- paper/claims -->\n<!-- /paper/claims -->\n"
+    )
+    table = pd.DataFrame({"Action": ["Eating"], "Original [mm]": [1 / 3]})
+    save_table(table, tmp_path / "results" / "table_1", "Caption.")
+    (tmp_path / "results" / "figure.png").write_bytes(b"\x89PNG")
+    (tmp_path / "results" / "other.txt").write_text("not copied")
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "report.html").write_text("<p>The answer")
+    written = write_reference(tmp_path / "results", "quick")
+    names = ["figure.png", "table_1.csv", "table_1.md", "table_1.tex", "report.html"]
+    assert written == [tmp_path / "project" / "outputs" / "reference" / "quick" / name for name in names]
+    assert all(path.is_file() for path in written)
+    assert to_markdown(table) in document.read_text()
+    with pytest.raises(InputError, match=r"claims.md: docs/results.md shows this table"):
+        write_reference(tmp_path / "results", "paper")
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.search(r"^\.PHONY:(.*)$", makefile, re.MULTILINE)[1].split()
+    variables = re.findall(r"^(\w+) *[?:]?=", makefile, re.MULTILINE)
+    for word in (word for words in called("make") for word in words[1:]):
+        name, is_variable, _ = word.partition("=")
+        assert name in (variables if is_variable else targets)
+
+
+def test_pose3d_commands_are_accepted() -> None:
+    assert len(called("pose3d")) > 20
+    for words in called("pose3d"):
+        group, rest = cli.cli, words[1:]
+        context = group.make_context("pose3d", list(rest))
+        while isinstance(group, click.Group) and rest:
+            name, command, rest = group.resolve_command(context, list(rest))
+            if isinstance(command, click.Group) and not rest:  # the name of a group, in a sentence
+                break
+            if len(words) == 2 + (context.parent is not None):  # the name of a command, in a sentence
+                break
+            context = command.make_context(name, list(rest), parent=context)
+            group = command
+        if context.info_name == "fetch":
+            assert context.params["name"] in catalogue.collections()
+        for name, _ in context.params.get("given", ()):
+            assert any(name in {*kind.model_fields, *getattr(kind, "BUNDLES", {})} for kind in NOTEBOOKS.values()), (
+                words
+            )
+
+
+@pytest.mark.parametrize("words", [words for words in called("papermill") if words[1].startswith("02")], ids=" ".join)
+def test_the_runs_in_the_documents_can_be_made(words: list[str], tiny_outputs: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tiny_outputs))
+    given = {name: value for flag, name, value in zip(words, words[1:], words[2:], strict=False) if flag == "-p"}
+    config = make_config(RunConfig, {"batch_size": 64, "threads": 1, **given, "scale": "tiny"})
+    check_run(config, open_dataset(config.data))
+
+
+def test_links_lead_somewhere() -> None:
+    for document, text in DOCUMENTS.items():
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if re.match(r"[a-z]+://", target):
+                continue
+            path, _, part = target.partition("#")
+            place = (ROOT / document).parent / path if path else ROOT / document
+            assert place.exists(), (document, target)
+            titles = re.findall(r"^#+ (.*)$", place.read_text(encoding="utf-8"), re.MULTILINE) if part else []
+            anchors = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+            assert not part or part in anchors, (document, target)
+
+
+def test_modules_named_in_the_documents_exist() -> None:
+    for document, text in DOCUMENTS.items():
+        for name in re.findall(r"`((?:cli|report|study|runs|training|model|data|common)/[\w/.]+\.py)", text):
+            assert (ROOT / "pose3d_lib" / name).is_file(), (document, name)
