@@ -1,13 +1,11 @@
-"""`Lifted`: what a model makes of some clips, beside what it saw of them and, where it is known, the truth."""
+"""Lifted clips: what a model saw, what it made of it and, where it is known, the truth."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, repeat
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, world_to_camera
@@ -22,15 +20,13 @@ class LiftedClip:
     """One clip, frame by frame; camera space has x to the right, y down, z away from the camera.
 
     Attributes:
-        subject, action, take: as in the dataset.
-        camera: that saw it.
-        fps: frames per second.
+        subject, action, take, camera, fps: as in the dataset.
         frames: (frames,) int64, their numbers in the video, ascending by `step`.
         pixels: (frames, joints_in, 2) float32, what the model saw.
         positions: (frames, joints, 3) float32, metres, camera space, relative to the root.
         root: (frames, 3) float32, metres, the root in camera space; None without a network of the trajectory.
-        truth: (frames, joints, 3) float32, as `positions`; None where nobody knows it.
-        step: by how much the numbers of two frames that follow each other differ.
+        truth: (frames, joints, 3) float32, as `positions`; None where it is not known.
+        step: difference between the numbers of consecutive frames.
     """
 
     subject: str
@@ -45,6 +41,33 @@ class LiftedClip:
     truth: np.ndarray | None = None
     step: int = 1
 
+    @classmethod
+    def of(
+        cls,
+        data: PoseDataset,
+        clip: pd.Series,
+        keypoints: str,
+        positions: np.ndarray,
+        skeleton: Skeleton,
+        root: np.ndarray | None = None,
+    ) -> "LiftedClip":
+        """A row of the dataset's table with what a model made of it, poses of `skeleton`."""
+        rows = slice(clip.start, clip.stop)
+        known = clip.labelled and data.skeleton.joints == skeleton.joints
+        return cls(
+            subject=clip.subject,
+            action=clip.action,
+            take=clip["take"],
+            camera=data.camera_of(clip),
+            fps=float(clip.fps),
+            frames=data.frame_numbers(clip),
+            pixels=data.keypoints[keypoints][rows],
+            positions=positions,
+            root=root,
+            truth=data.positions[rows] if known else None,
+            step=data.frame_step,
+        )
+
     @property
     def times(self) -> np.ndarray:
         """(frames,) seconds since the video's frame 0."""
@@ -52,7 +75,7 @@ class LiftedClip:
 
     @property
     def name(self) -> str:
-        """For people; the camera of a video is called as the video."""
+        """For people; the camera of a video has the video's name."""
         camera = "" if self.camera.name == self.subject else f", camera {self.camera.name}"
         return f"{self.subject}, {self.action}, take {self.take}{camera}"
 
@@ -65,17 +88,11 @@ class LiftedClip:
 
     @property
     def up(self) -> np.ndarray:
-        """(3,) which way is up, in camera space: what is known of how the camera was held, otherwise its own up."""
+        """(3,) which way is up, in camera space: the world's up if the camera's place is known, otherwise its own."""
         if not self.camera.is_placed:
             return np.array([0.0, -1.0, 0.0])
         x, y, z = self.camera.position
         return world_to_camera(torch.tensor([x, y, z + 1], dtype=torch.float64), self.camera).numpy()
-
-    def first(self, frames: int) -> "LiftedClip":
-        """The clip's first frames, or all of them if there are no more."""
-        names = ("frames", "pixels", "positions", "root", "truth")
-        arrays = {name: getattr(self, name) for name in names}
-        return replace(self, **{name: None if array is None else array[:frames] for name, array in arrays.items()})
 
 
 @dataclass(frozen=True)
@@ -104,10 +121,6 @@ class Lifted:
         return tuple(self.clips[place] for place in spread(len(self.clips), most))
 
     @property
-    def num_frames(self) -> int:
-        return sum(len(clip.frames) for clip in self.clips)
-
-    @property
     def root_joint(self) -> str:
         """The name of the joint that all others are relative to."""
         parents = self.skeleton.parents
@@ -120,13 +133,13 @@ class Lifted:
 
 
 def spread(number: int, most: int) -> list[int]:
-    """At most so many of a number of things, spread evenly over all of them: their places, in order."""
+    """The places of at most so many of a number of things, spread evenly over all of them, in order."""
     taken = min(most, number)
     return [(2 * place + 1) * number // (2 * taken) for place in range(taken)]
 
 
 def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
-    """Lifts whole clips, however short they are, as the model was tested: with or without mirror images.
+    """Lift whole clips, however short they are, as the model was tested: with or without mirror images.
 
     Args:
         model: on any device.
@@ -137,44 +150,24 @@ def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints:
     """
     if not len(clips):
         raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")
-    card = model.card
+    lifters, card = model.lifters, model.card
+    poses = chain.from_iterable(
+        predict(lifters.pose, data, clips, keypoints, mirror=card.mirrored, joints=card.skeleton)
+    )
+    roots = repeat(None)
+    if lifters.trajectory is not None:
+        roots = chain.from_iterable(
+            predict_trajectory(lifters.trajectory, data, clips, keypoints, mirror=card.mirrored)
+        )
     lifted = []
-    for (_, clip), pose, root in zip(clips.iterrows(), *_predict(model, data, clips, keypoints), strict=True):
+    for (_, clip), pose, root in zip(clips.iterrows(), poses, roots, strict=False):
         if not (pose.isfinite().all() and (root is None or root.isfinite().all())):
             raise InputError(
                 f"model {card.name}: what it makes of {data.name_of(clip)} is not finite; its weights are damaged"
             )
-        rows = slice(clip.start, clip.stop)
-        known = clip.labelled and data.skeleton.joints == card.skeleton.joints
-        lifted.append(
-            LiftedClip(
-                subject=clip.subject,
-                action=clip.action,
-                take=clip["take"],
-                camera=data.camera_of(clip),
-                fps=float(clip.fps),
-                frames=data.frame_numbers(clip),
-                pixels=data.keypoints[keypoints][rows],
-                positions=pose.float().numpy(),
-                root=None if root is None else root.float().numpy(),
-                truth=data.positions[rows] if known else None,
-                step=data.frame_step,
-            )
-        )
+        root = None if root is None else root.float().numpy()
+        lifted.append(LiftedClip.of(data, clip, keypoints, pose.float().numpy(), card.skeleton, root))
     layout = data.layouts[keypoints]
     return Lifted(
         card.name, data.name, data.synthetic, keypoints, layout, card.skeleton, tuple(lifted), tuple(data.notes)
     )
-
-
-def _predict(
-    model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints: str
-) -> tuple[Iterator[Tensor], Iterator[Tensor | None]]:
-    """The pose of every clip, (frames, joints, 3), and its root, (frames, 3) or None, in order."""
-    lifters, card = model.lifters, model.card
-    mirror = card.mirrored
-    poses = predict(lifters.pose, data, clips, keypoints, mirror=mirror, joints=card.skeleton)
-    if lifters.trajectory is None:
-        return chain.from_iterable(poses), repeat(None, len(clips))
-    roots = predict_trajectory(lifters.trajectory, data, clips, keypoints, mirror=mirror)
-    return chain.from_iterable(poses), chain.from_iterable(roots)

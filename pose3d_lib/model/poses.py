@@ -17,25 +17,16 @@ from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.model.lifted import Lifted, LiftedClip
 
-FORMATS = ("npz", "csv", "json")
-
-FORMAT = "pose3d-poses-1"
-"""Of the files' content, for whoever reads them; raised when a key changes its meaning."""
-
+FORMAT = "pose3d-poses-1"  # of the files' content; raised when a key changes its meaning
 STEM = "poses"
-
 SPACE = "camera: x to the right, y down, z away from the camera"
-
-DIGITS = 5
-"""Behind the point in text files, of metres and seconds: a hundredth of a millimetre, far below any error."""
-
+DIGITS = 5  # decimals of metres and seconds in text files: a hundredth of a millimetre, far below any error
 AXES = ("x", "y", "z")
-TRAJECTORY = "trajectory"
-"""What every format calls the root's place in camera space."""
+TRAJECTORY = "trajectory"  # the root's place in camera space, in every format
 
 
 def check_free(folder: Path, names: Sequence[str], *, overwrite: bool) -> None:
-    """Refuses a folder in which one of these files is already there, unless it may be overwritten."""
+    """Refuse a folder in which one of these files exists, unless it may be overwritten."""
     there = [name for name in names if os.path.exists(folder / name)]  # False of a name that is too long
     if there and not overwrite:
         raise InputError(f"{folder / there[0]}: is already there; choose another folder, or say overwrite")
@@ -47,16 +38,13 @@ def file_names(formats: Sequence[str]) -> list[str]:
 
 
 def write_poses(lifted: Lifted, folder: Path, formats: Sequence[str], *, overwrite: bool = False) -> list[Path]:
-    """Writes `poses.npz`, `poses.csv`, `poses.json`, or some of them; each is there whole or not at all.
+    """Write `poses.npz`, `poses.csv`, `poses.json`, or some of them, each atomically; return them in this order.
 
     Args:
         lifted: what to write.
-        folder: made if it is not there.
-        formats: some of WRITERS.
+        folder: created if it does not exist.
+        formats: some of FORMATS.
         overwrite: whether files of these names are replaced.
-
-    Returns:
-        The files, in the order of the formats.
     """
     names = file_names(formats)
     check_free(folder, names, overwrite=overwrite)
@@ -78,19 +66,14 @@ def write_npz(lifted: Lifted, path: Path) -> None:
     joints, parents, left, right, keypoint_joints     names of the joints, the skeleton's tree and its sides
     metadata        JSON: the model's name, units, and what else is the same for all
     """
-    clips = lifted.clips
-    skeleton = lifted.skeleton
+    clips, skeleton = lifted.clips, lifted.skeleton
+    rows = [_describe(clip) for clip in clips]
     arrays = {
         "positions": np.concatenate([clip.positions for clip in clips]),
         "keypoints": np.concatenate([clip.pixels for clip in clips]),
         "frame": np.concatenate([clip.frames for clip in clips]),
         "clip": np.repeat(np.arange(len(clips)), [len(clip.frames) for clip in clips]),
-        "subject": np.array([clip.subject for clip in clips]),
-        "action": np.array([clip.action for clip in clips]),
-        "take": np.array([clip.take for clip in clips]),
-        "camera": np.array([clip.camera.name for clip in clips]),
-        "fps": np.array([clip.fps for clip in clips]),
-        "image_size": np.array([(clip.camera.width, clip.camera.height) for clip in clips]),
+        **{name: np.array([row[name] for row in rows]) for name in rows[0]},
         "joints": np.array(skeleton.joints),
         "parents": np.array(skeleton.parents, np.int64),
         "left": np.array(skeleton.left, np.int64),
@@ -104,49 +87,40 @@ def write_npz(lifted: Lifted, path: Path) -> None:
 
 
 def write_csv(lifted: Lifted, path: Path) -> None:
-    """A row per frame, three columns per joint: `pandas.read_csv` gives a table in which `LWrist_y` is a curve over time.
+    """A row per frame, three columns per joint: in pandas, `LWrist_y` is a curve over time.
 
-    A row per joint would repeat the names of clip and model 17 times, and every look at a motion would begin with a
-    pivot; whoever wants that shape has it with `pandas.wide_to_long`.
+    Columns: model, subject, action, take, camera, fps, frame, time (seconds, of the frame's number), x, y, z of every
+    joint and, where it is known, of the root's place.
     """
+    names = [f"{joint}_{axis}" for joint in lifted.skeleton.joints for axis in AXES]
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, clip in enumerate(lifted.clips):
-            table = clip_table(lifted, clip)
+            table = pd.DataFrame(clip.positions.reshape(len(clip.frames), -1), columns=names)
+            if clip.root is not None:
+                table[[f"{TRAJECTORY}_{axis}" for axis in AXES]] = clip.root
+            about = {"model": lifted.model, **_describe(clip), "fps": f"{clip.fps:g}"}
+            del about["image_size"]
+            about |= {"frame": clip.frames, "time": clip.times}
+            table = pd.concat([pd.DataFrame(about), table], axis=1)
             table.to_csv(file, index=False, header=number == 0, float_format=f"%.{DIGITS}f", lineterminator="\n")
-
-
-def clip_table(lifted: Lifted, clip: LiftedClip) -> pd.DataFrame:
-    """A clip as rows of the CSV: model, subject, action, take, camera, fps, frame, time (seconds), then x, y, z of every joint.
-
-    Where the root's place is known, it stands behind the joints. Time is that of the frame's number.
-    """
-    places = clip.positions.reshape(len(clip.frames), -1)
-    names = [f"{joint}_{axis}" for joint in lifted.skeleton.joints for axis in AXES]
-    if clip.root is not None:
-        places = np.hstack([places, clip.root])
-        names += [f"{TRAJECTORY}_{axis}" for axis in AXES]
-    same = {
-        "model": lifted.model,
-        "subject": clip.subject,
-        "action": clip.action,
-        "take": clip.take,
-        "camera": clip.camera.name,
-        "fps": f"{clip.fps:g}",
-    }
-    own = pd.DataFrame({"frame": clip.frames, "time": clip.times}).assign(**same)
-    return pd.concat([own[[*same, "frame", "time"]], pd.DataFrame(places, columns=names)], axis=1)
 
 
 def write_json(lifted: Lifted, path: Path) -> None:
     """One object: what is the same for all, and `clips`, each with `joints`: name -> [x, y, z] of every frame."""
     skeleton = lifted.skeleton
+    clips = []
+    for clip in lifted.clips:
+        joints = {joint: _rounded(clip.positions[:, n]) for n, joint in enumerate(skeleton.joints)}
+        clips.append({**_describe(clip), "frames": clip.frames.tolist(), "joints": joints})
+        if clip.root is not None:
+            clips[-1][TRAJECTORY] = _rounded(clip.root)
     about = {"joints": skeleton.joints, "parents": skeleton.parents, "left": skeleton.left, "right": skeleton.right}
-    content = {**_about(lifted), **about, "clips": [_clip_object(lifted, clip) for clip in lifted.clips]}
+    content = {**_about(lifted), **about, "clips": clips}
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _clip_object(lifted: Lifted, clip: LiftedClip) -> dict[str, object]:
+def _describe(clip: LiftedClip) -> dict[str, object]:
     return {
         "subject": clip.subject,
         "action": clip.action,
@@ -154,9 +128,6 @@ def _clip_object(lifted: Lifted, clip: LiftedClip) -> dict[str, object]:
         "camera": clip.camera.name,
         "image_size": [clip.camera.width, clip.camera.height],
         "fps": clip.fps,
-        "frames": clip.frames.tolist(),
-        "joints": {joint: _rounded(clip.positions[:, n]) for n, joint in enumerate(lifted.skeleton.joints)},
-        **({} if clip.root is None else {TRAJECTORY: _rounded(clip.root)}),
     }
 
 
@@ -166,21 +137,19 @@ def _rounded(places: np.ndarray) -> list[list[float]]:
 
 def _about(lifted: Lifted) -> dict[str, object]:
     """What is the same for every clip."""
-    metres = ("positions", *((TRAJECTORY,) if lifted.has_root else ()))
+    units = {"positions": "metres", **({TRAJECTORY: "metres"} if lifted.has_root else {}), "keypoints": "pixels"}
     return {
         "format": FORMAT,
         "model": lifted.model,
         "dataset": lifted.dataset,
         "synthetic": lifted.synthetic,
         "keypoints": lifted.keypoints,
-        "units": {**dict.fromkeys(metres, "metres"), "keypoints": "pixels"},
+        "units": units,
         "space": SPACE,
         "relative_to": lifted.root_joint,
         "notes": lifted.notes,
     }
 
 
-WRITERS: Mapping[str, Callable[[Lifted, Path], None]] = dict(
-    zip(FORMATS, (write_npz, write_csv, write_json), strict=True)
-)
-"""Format, which is also the file's ending -> what writes it."""
+WRITERS: Mapping[str, Callable[[Lifted, Path], None]] = {"npz": write_npz, "csv": write_csv, "json": write_json}
+FORMATS = tuple(WRITERS)  # each is also the file's ending

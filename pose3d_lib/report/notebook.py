@@ -22,14 +22,9 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow
 from pose3d_lib.training.parameters import Config, check_data, make_config
 
-LINES = 40
-"""A run prints about this many lines of progress, however many epochs it has."""
-
-INJECTED = "# Parameters"
-"""How papermill begins the cell that it injects."""
-
-SECONDS_BETWEEN_DRAWINGS = 3.0
-"""While a figure is drawn, nothing is trained."""
+LINES = 40  # of progress that a run prints, about, however many epochs it has
+INJECTED = "# Parameters"  # how papermill begins the cell that it injects
+SECONDS_BETWEEN_DRAWINGS = 3.0  # training waits while a figure is drawn
 
 
 def read_parameters(kind: type[Config], namespace: Mapping[str, object]) -> Config:
@@ -49,54 +44,42 @@ def read_parameters(kind: type[Config], namespace: Mapping[str, object]) -> Conf
 
 
 def _parameter_names(sources: Sequence[str], known: Collection[str]) -> list[str]:
-    """Names that the parameters cell assigns, the last cell of annotated assignments, and those after it.
+    """Names that the parameters cell assigns, when it last ran, and those that cells after it add.
 
-    Cells that papermill injected add all their names; any other cell of assignments, in which a reader may have tried
-    another value, adds the known ones.
+    The cell that papermill injected adds all its names; any other cell of plain assignments, in which a reader may have
+    tried another value, adds the known ones.
     """
-    cells = [_only_assignments(source) for source in sources]
-    most = max((len(names) for names, annotated in cells if annotated), default=0)
-    whole = [number for number, (names, annotated) in enumerate(cells) if annotated and 2 * len(names) >= most]
-    last = max(whole, default=0)  # a single line copied from the parameters cell is not the parameters cell
-    names = list(cells[last][0]) if cells else []
-    for source, (assigned, _) in zip(sources[last + 1 :], cells[last + 1 :], strict=True):
-        if source.lstrip().startswith(INJECTED):
-            names += [target.id for line in ast.parse(source).body for target in getattr(line, "targets", [])]
-        names += [name for name in assigned if name in known]
+    cells = [(source.lstrip().startswith(INJECTED), *_assigned(source)) for source in sources]
+    most = max((len(assigned) for _, assigned, annotated in cells if annotated), default=0)
+    names: list[str] = []
+    for injected, assigned, annotated in cells:
+        if annotated and 2 * len(assigned) >= most:  # not a line copied from the parameters cell
+            names = assigned
+        else:
+            names = names + [name for name in assigned if injected or name in known]
     return list(dict.fromkeys(names))
 
 
-def _only_assignments(source: str) -> tuple[list[str], bool]:
-    """Names that a cell assigns if it does nothing else, and whether any is annotated; no names otherwise."""
+def _assigned(source: str) -> tuple[list[str], bool]:
+    """Names that a cell assigns if it does nothing else, and whether any is annotated.
+
+    Values are literals, except in the cell that papermill injected: it may hold `float("nan")`.
+    """
     try:
         statements = ast.parse(source).body
-    except SyntaxError:
+        for statement in statements:
+            if not source.lstrip().startswith(INJECTED):
+                ast.literal_eval(statement.value)
+        targets = [getattr(statement, "target", None) or statement.targets[0] for statement in statements]
+        return [target.id for target in targets], any(isinstance(each, ast.AnnAssign) for each in statements)
+    except (SyntaxError, ValueError, AttributeError):
         return [], False
-    names = []
-    for statement in statements:
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            target, value = statement.targets[0], statement.value
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            target, value = statement.target, statement.value
-        else:
-            return [], False
-        try:
-            ast.literal_eval(value)
-        except ValueError:
-            return [], False
-        if not isinstance(target, ast.Name):
-            return [], False
-        names.append(target.id)
-    return names, any(isinstance(statement, ast.AnnAssign) for statement in statements)
 
 
 def check_current(run: Run, config: RunConfig, data: PoseDataset) -> None:
-    """Stop a cell that would show a run of other parameters than those that the notebook has read since.
-
-    Raises:
-        InputError: the run is not that of this config on these data.
-    """
-    if run.folder != (wanted := run_folder(config, data)):
+    """Raise an InputError in a cell that would show the run of parameters that were read before the current ones."""
+    wanted = run_folder(config, data)
+    if run.folder != wanted:
         raise InputError(
             f"the last training was {run.folder.name}; execute the training cell, which makes {wanted.name}"
         )

@@ -3,7 +3,6 @@
 import base64
 import html
 import json
-from importlib import resources
 from pathlib import Path
 from string import Template
 
@@ -14,86 +13,69 @@ from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.lifted import Lifted, LiftedClip
 
 MOST_CLIPS = 12
-MOST_FRAMES = 4000
-"""Of all clips of a page, which is then of about a megabyte."""
-
-HEIGHT = 700
-"""Of the player in a notebook, CSS pixels."""
-
-LARGEST = 32767
-"""Of the 16-bit integers that coordinates become."""
-
-ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
-"""How JSON says what HTML would read as something else: a clip may be called as it likes."""
+MOST_FRAMES = 4000  # of all clips of a page, which then has about a megabyte
+HEIGHT = 700  # of the player in a notebook, CSS pixels
+LARGEST = 32767  # of the 16-bit integers that store coordinates
+ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}  # how JSON writes what HTML would interpret
 
 
 def write_player(lifted: Lifted, path: Path) -> None:
-    """Writes the page, which is there whole or not at all."""
+    """Write the page, atomically."""
     text = player_page(lifted)
     write_atomically(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
 def player_page(lifted: Lifted) -> str:
-    """The page: it asks no network for anything, plays at once, and turns with the mouse, a finger or keys.
+    """The page: it needs no network, plays at once, and turns with the mouse, a finger or keys.
 
-    Of many clips some are in it, spread over all, and of long ones the beginning; it says so.
+    It has at most MOST_CLIPS clips, spread over all, and the beginnings of long ones; it says so.
     """
-    clips = shown_clips(lifted)
+    clips = lifted.some(MOST_CLIPS)
+    longest = MOST_FRAMES // len(clips)
+    about = ["Synthetic data, nobody was filmed"] if lifted.synthetic else []
+    about.append(f"Keypoints {lifted.keypoints}, model {lifted.model}")
+    if len(clips) < len(lifted.clips):
+        about.append(f"{len(clips)} of {len(lifted.clips):,} clips")
+    if any(len(clip.frames) > longest for clip in clips):
+        about.append(f"of long clips the first {longest:,} frames")
     content = {
-        "about": _about(lifted, clips),
+        "about": " · ".join(about),
         "joints": lifted.skeleton.joints,
         "root": lifted.root_joint,
         "bones": _bones(lifted.skeleton),
         "bones_in": _bones(lifted.layout),
         "sides_in": lifted.layout.sides,
-        "clips": [_pack_clip(clip) for clip in clips],
+        "clips": [_pack_clip(clip, longest) for clip in clips],
     }
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     for letter, escaped in ESCAPED.items():
         text = text.replace(letter, escaped)
-    page = resources.files(__package__).joinpath("player.html").read_text(encoding="utf-8")
+    page = Path(__file__).with_name("player.html").read_text(encoding="utf-8")
     return Template(page).substitute(title=html.escape(f"{lifted.dataset}, lifted to 3D"), data=text)
 
 
 def player_frame(lifted: Lifted, instead: str) -> str:
-    """The page inside of another, as a notebook shows it; where frames are not allowed, the text `instead` is left."""
+    """The page inside another, as a notebook shows it; where frames are not allowed, the text `instead` is left."""
     page = html.escape(player_page(lifted))
     frame = f'<iframe srcdoc="{page}" title="player" style="width:100%;height:{HEIGHT}px;border:0"></iframe>'
     return f"{frame}<p>{html.escape(instead)}</p>"
 
 
-def shown_clips(lifted: Lifted) -> tuple[LiftedClip, ...]:
-    """What is in the page: at most MOST_CLIPS clips, and as much of each as leaves at most MOST_FRAMES frames."""
-    clips = lifted.some(MOST_CLIPS)
-    return tuple(clip.first(MOST_FRAMES // len(clips)) for clip in clips)
-
-
-def _about(lifted: Lifted, clips: tuple[LiftedClip, ...]) -> str:
-    """What stands under the title: where it comes from, and what of it is there."""
-    said = ["Synthetic data, nobody was filmed"] if lifted.synthetic else []
-    said.append(f"Keypoints {lifted.keypoints}, model {lifted.model}")
-    if len(clips) < len(lifted.clips):
-        said.append(f"{len(clips)} of {len(lifted.clips):,} clips")
-    longest = MOST_FRAMES // len(clips)
-    if any(len(clip.frames) > longest for clip in lifted.some(MOST_CLIPS)):
-        said.append(f"of long clips the first {longest:,} frames")
-    return " · ".join(said)
-
-
-def _pack_clip(clip: LiftedClip) -> dict[str, object]:
-    errors = clip.errors
+def _pack_clip(clip: LiftedClip, frames: int) -> dict[str, object]:
+    """A clip's first frames as the page reads them."""
+    root, truth, errors = (None if array is None else array[:frames] for array in (clip.root, clip.truth, clip.errors))
     return {
         "name": clip.name,
         "fps": clip.fps,
-        "frames": len(clip.frames),
+        "frames": len(clip.frames[:frames]),
         "first": int(clip.frames[0]),
         "step": clip.step,
         "size": [clip.camera.width, clip.camera.height],
         "up": clip.up.round(6).tolist(),
-        "pixels": _pack(clip.pixels),
-        "pose": _pack(clip.positions),
-        "root": None if clip.root is None else _pack(clip.root),
-        "truth": None if clip.truth is None else _pack(clip.truth),
+        "pixels": _pack(clip.pixels[:frames]),
+        "pose": _pack(clip.positions[:frames]),
+        "root": None if root is None else _pack(root),
+        "truth": None if truth is None else _pack(truth),
         "errors": None if errors is None else errors.round().astype(int).tolist(),
     }
 

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from torch import Tensor
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, h36m_cameras, normalize_screen
@@ -47,7 +46,7 @@ def test_each_clip_has_its_names_its_numbers_and_what_the_model_saw(data: PoseDa
         True,
         "simulated",
     )
-    assert (lifted.num_frames, lifted.has_root, lifted.root_joint) == (43, False, "Hip")
+    assert (lifted.has_root, lifted.root_joint) == (False, "Hip")
     walking, sitting = lifted.clips
     assert walking.name == "S9, Walking, take 0, camera wide"
     assert sitting.name == "S9, Sitting, take a, camera tall"
@@ -57,8 +56,8 @@ def test_each_clip_has_its_names_its_numbers_and_what_the_model_saw(data: PoseDa
     assert (sitting.fps, sitting.camera, sitting.root) == (50.0, data.cameras[1], None)
 
 
-@pytest.mark.parametrize("widths", [(3, 3), (3, 3, 3), (3, 3, 3, 3, 3)], ids=["9", "27", "243"])
-@pytest.mark.parametrize("frames", [1, 2, 5])
+@pytest.mark.parametrize("widths", [(3, 3), (3, 3, 3, 3, 3)], ids=["9", "243"])
+@pytest.mark.parametrize("frames", [1, 5])
 def test_a_clip_shorter_than_the_receptive_field_is_lifted_as_its_windows_are(hand_made, widths, frames: int) -> None:
     data = hand_made([("S9", "Walking", "0", 0, frames), ("S9", "Sitting", "0", 1, 3)])
     model = made_up_model(*widths, mirrored=False)
@@ -96,9 +95,6 @@ def test_other_joints_have_no_truth_to_be_compared_with(data: PoseDataset) -> No
     assert lifted.clips[0].truth is None
     assert lifted.clips[0].errors is None
     assert lifted.root_joint == "Pelvis"
-
-
-def test_joints_without_a_tree_are_relative_to_the_first(data: PoseDataset) -> None:
     loose = dataclasses.replace(HUMANEVA_15, parents=())
     assert lift(made_up_model(skeleton=loose), data, data.clips, "simulated").root_joint == "Pelvis"
 
@@ -109,7 +105,7 @@ def test_other_keypoints_are_seen_in_their_own_layout(data: PoseDataset) -> None
     np.testing.assert_array_equal(lifted.clips[1].pixels, data.keypoints["detected"][6:18])
 
 
-def test_weights_that_lead_to_no_number_are_refused_with_the_clip(data: PoseDataset) -> None:
+def test_weights_that_lead_to_no_number_and_no_clip_are_refused(data: PoseDataset) -> None:
     model = made_up_model()
     with torch.no_grad():
         model.lifters.pose.shrink.bias[0] = torch.inf
@@ -117,9 +113,6 @@ def test_weights_that_lead_to_no_number_are_refused_with_the_clip(data: PoseData
         InputError, match="model made-up: what it makes of clip S1/Walking/0, camera wide is not finite"
     ):
         lift(model, data, data.clips, "simulated")
-
-
-def test_no_clip_is_refused(data: PoseDataset) -> None:
     with pytest.raises(InputError, match="hand-made: no clip was chosen"):
         lift(made_up_model(), data, data.clips.iloc[:0], "simulated")
 
@@ -144,13 +137,6 @@ def test_a_video_s_camera_is_called_as_the_video_and_not_named_twice() -> None:
     assert clip.name == "phone, Walking, take 0"
 
 
-@pytest.mark.parametrize("frames", [1, 3, 5, 9])
-def test_the_first_frames_of_a_clip(frames: int) -> None:
-    clip = clip_of(Camera("phone", 1080, 1920)).first(frames)
-    assert len(clip.frames) == len(clip.pixels) == len(clip.positions) == len(clip.truth) == min(frames, 5)
-    assert clip.root is None
-
-
 @pytest.mark.parametrize("number", [1, 2, 7, 240])
 @pytest.mark.parametrize("most", [1, 3, 12])
 def test_some_of_many_are_spread_evenly(number: int, most: int) -> None:
@@ -161,10 +147,3 @@ def test_some_of_many_are_spread_evenly(number: int, most: int) -> None:
     assert places[-1] < number
     gaps = [b - a for a, b in pairwise([-1 - places[0], *places, 2 * number - 1 - places[-1]])]
     assert max(gaps) - min(gaps) <= 2
-
-
-def test_nothing_is_drawn_by_chance(data: PoseDataset) -> None:
-    def positions() -> Tensor:
-        return torch.from_numpy(lift(made_up_model(), data, data.clips, "simulated").clips[0].positions)
-
-    assert torch.equal(positions(), positions())
