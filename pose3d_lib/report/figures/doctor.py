@@ -13,19 +13,16 @@ from pose3d_lib.data.doctor import Checkup, name_take
 from pose3d_lib.data.doctor.checks import CHECKS, ERROR, WARNING
 from pose3d_lib.data.doctor.limits import FASTEST_JOINT
 from pose3d_lib.report.figures.run import shorten
-from pose3d_lib.report.figures.skeletons import MIDDLE, SIDES, draw_2d, draw_3d
+from pose3d_lib.report.figures.skeletons import MIDDLE, SIDES, draw_2d, draw_3d, set_title
 
-LEVEL_COLOURS = {None: "#0072b2", WARNING: "#e69f00", ERROR: "#c1272d"}
-"""Of what passes, of warnings and of errors; apart for colour-blind readers, and in grey by their place."""
-
+LEVEL_COLOURS = {None: "#0072b2", WARNING: "#e69f00", ERROR: "#c1272d"}  # apart for colour-blind readers too
 LEVEL_NAMES = {None: "passes", WARNING: "warning", ERROR: "error"}
-
-LEAST_SHARE = 1e-2
-"""Of a limit; what uses up less is drawn there."""
+LEAST_SHARE = 1e-2  # of a limit; lower values are drawn there
+AROUND = 2  # frames drawn before and after the one that was found
 
 
 def draw_checks(checkup: Checkup) -> Figure:
-    """Every check as a row of dots, one per take: how much of the limit each uses up, and which is the worst.
+    """Every check as a row of dots, one per take: what share of the limit it uses up; the worst is named.
 
     A crowd near the line with a few dots beyond it is a limit that cuts through ordinary data; dots far beyond the line
     and a crowd far below it are takes that differ from all others.
@@ -34,6 +31,7 @@ def draw_checks(checkup: Checkup) -> Figure:
     names = [name for name in CHECKS if name in set(measures.check)]
     most = max(10.0, 2 * measures.share[np.isfinite(measures.share)].max())
     figure, axes = plt.subplots(figsize=(9.6, 0.27 * len(names) + 1.4), layout="constrained")
+    beside = {"transform": axes.get_yaxis_transform(), "va": "center"}
     for row, name in enumerate(reversed(names)):
         own = measures[measures.check == name].sort_values("share")
         rng = np.random.default_rng(row)  # spreads dots of the same value
@@ -44,22 +42,18 @@ def draw_checks(checkup: Checkup) -> Figure:
             axes.scatter(x, row + rng.uniform(-0.22, 0.22, len(dots)), color=colour, linewidths=0, **style)
         worst = own.iloc[-1]
         where = "" if worst.share <= LEAST_SHARE else f", {shorten(name_take(checkup.data, worst.clip_row), 46)}"
-        text = f"{CHECKS[name].show(worst.value)}{where}"
-        axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
-    axes.text(1.02, len(names), "worst value, and where", transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+        axes.text(1.02, row, f"{CHECKS[name].show(worst.value)}{where}", fontsize=7.5, **beside)
+    axes.text(1.02, len(names), "worst value, and where", fontsize=8, **beside)
     axes.axvline(1, color="#333333", linewidth=1, linestyle="--")
-    axes.set(
-        xscale="log", xlim=(LEAST_SHARE / 1.3, most * 1.2), ylim=(-0.6, len(names) - 0.4), yticks=range(len(names))
-    )
-    axes.set_yticklabels(reversed(names), fontsize=8.5)
+    axes.set(xscale="log", xlim=(LEAST_SHARE / 1.3, most * 1.2), ylim=(-0.6, len(names) - 0.4))
+    axes.set_yticks(range(len(names)), reversed(names), fontsize=8.5)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("share of the limit that a take uses up; a finding beyond 1")
-    figure.suptitle(f"{shorten(checkup.data.name, 46)}: every check, one dot per take", fontsize=10)
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     dots = [Line2D([], [], marker="o", ls="", color=LEVEL_COLOURS[k], label=LEVEL_NAMES[k]) for k in LEVEL_COLOURS]
-    figure.legend(handles=dots, loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
+    set_title(figure, f"{checkup.data.name}: every check, one dot per take", dots)
     return figure
 
 
@@ -71,19 +65,17 @@ def _worst_per_take(checkup: Checkup) -> pd.DataFrame:
     return measures.sort_values("share", ascending=False, kind="stable").drop_duplicates(["check", "take"])
 
 
-def draw_take(data: PoseDataset, clip: pd.Series, frame: int, *, around: int = 2, joints: int = 3) -> Figure:
+def draw_take(data: PoseDataset, clip: pd.Series, frame: int, *, joints: int = 3) -> Figure:
     """How fast the joints of a take move, and its poses before and after a frame.
 
     Args:
         data: the dataset.
         clip: a labelled row of its table.
         frame: of the clip, for instance a finding's.
-        around: how many poses before and after the frame are drawn.
         joints: how many of the joints, the fastest at the frame, are named.
     """
     poses = data.positions[clip.start : clip.stop].astype(np.float64)
-    frame = min(max(frame, 0), len(poses) - 1)
-    shown = [f for f in range(frame - around, frame + around + 1) if 0 <= f < len(poses)]
+    frame, shown = _frames_around(frame, len(poses))
     figure = plt.figure(figsize=(9.6, 5.0), layout="constrained")
     grid = figure.add_gridspec(2, len(shown), height_ratios=(1.1, 1))
     axes = figure.add_subplot(grid[0, :])
@@ -94,28 +86,34 @@ def draw_take(data: PoseDataset, clip: pd.Series, frame: int, *, around: int = 2
         time = np.arange(1, len(poses))
         axes.plot(time, np.delete(speeds, fastest, axis=1), color="#c9d3dc", linewidth=0.8)
         for joint, colour in zip(fastest, ("#c1272d", "#0072b2", "#009e73"), strict=False):
-            axes.plot(
-                time, speeds[:, joint], color=colour, linewidth=1.2, label=escape_mathtext(data.skeleton.joints[joint])
-            )
+            label = escape_mathtext(data.skeleton.joints[joint])
+            axes.plot(time, speeds[:, joint], color=colour, linewidth=1.2, label=label)
         if speeds.max() > 0.5 * FASTEST_JOINT:
             axes.axhline(FASTEST_JOINT, color=MIDDLE, linewidth=0.9, linestyle="--", label=f"{FASTEST_JOINT:g} m/s")
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     axes.axvspan(shown[0], shown[-1], color="#e69f00", alpha=0.3, linewidth=0)
-    axes.set(
-        xlabel="frame", ylabel="speed relative\nto the root [m/s]", xlim=(0, max(len(poses) - 1, 1)), ylim=(0, None)
-    )
+    axes.set(xlabel="frame", ylabel="speed relative\nto the root [m/s]")
+    axes.set(xlim=(0, max(len(poses) - 1, 1)), ylim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
     for column, number in enumerate(shown):
         pose_axes = figure.add_subplot(grid[1, column], projection="3d")
         draw_3d(pose_axes, poses[number], data.skeleton)
         pose_axes.set_title(f"frame {number}", fontsize=9, y=0.97, fontweight="bold" if number == frame else "normal")
-    name = f"{clip.subject}, {clip.action}, take {clip['take']}, camera {data.camera_of(clip).name}"
-    figure.suptitle(shorten(f"{data.name}: {name}", 90), fontsize=10)
-    figure.legend(handles=SIDES, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    set_title(figure, f"{data.name}: {_name(data, clip)}", SIDES)
     return figure
 
 
-def draw_keypoints(data: PoseDataset, clip: pd.Series, frame: int, source: str, *, around: int = 2) -> Figure:
+def _frames_around(frame: int, length: int) -> tuple[int, list[int]]:
+    """A frame of a clip of this length, and those to draw."""
+    frame = min(max(frame, 0), length - 1)
+    return frame, list(range(max(frame - AROUND, 0), min(frame + AROUND + 1, length)))
+
+
+def _name(data: PoseDataset, clip: pd.Series) -> str:
+    return f"{clip.subject}, {clip.action}, take {clip['take']}, camera {data.camera_of(clip).name}"
+
+
+def draw_keypoints(data: PoseDataset, clip: pd.Series, frame: int, source: str) -> Figure:
     """The keypoints of a clip before and after a frame, and the edge of the image, which some may be beyond.
 
     Args:
@@ -123,39 +121,36 @@ def draw_keypoints(data: PoseDataset, clip: pd.Series, frame: int, source: str, 
         clip: a row of its table.
         frame: of the clip, for instance a finding's.
         source: which 2D source is drawn.
-        around: how many frames before and after are drawn.
     """
     pixels, camera = data.keypoints[source][clip.start : clip.stop], data.camera_of(clip)
-    frame = min(max(frame, 0), len(pixels) - 1)
-    shown = [f for f in range(frame - around, frame + around + 1) if 0 <= f < len(pixels)]
+    frame, shown = _frames_around(frame, len(pixels))
     size = np.array([camera.width, camera.height], np.float64)
     points = np.clip(pixels[shown].astype(np.float64), -2 * size, 3 * size)  # what is further off is drawn there
     low, high = np.minimum(points.min(axis=(0, 1)), 0), np.maximum(points.max(axis=(0, 1)), size)
+    (left, top), (right, bottom) = low - 0.03 * (high - low), high + 0.03 * (high - low)
     figure, axes = plt.subplots(1, len(shown), figsize=(9.6, 3.2), layout="constrained", squeeze=False)
     for view, number, seen in zip(axes[0], shown, points, strict=True):
         draw_2d(view, seen, data.layouts[source], camera)
-        margin = 0.03 * (high - low)
-        view.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(high[1] + margin[1], low[1] - margin[1]))
+        view.set(xlim=(left, right), ylim=(bottom, top))
         view.add_patch(Rectangle((0, 0), *size, fill=False, edgecolor="#e69f00", linewidth=1.2))
         view.set_title(f"frame {number}", fontsize=9, fontweight="bold" if number == frame else "normal")
-    name = f"{clip.subject}, {clip.action}, take {clip['take']}, camera {camera.name}"
-    figure.suptitle(shorten(f"{data.name}: {source} keypoints of {name}", 90), fontsize=10)
     edge = Line2D([], [], color="#e69f00", label="edge of the image")
-    figure.legend(handles=[*SIDES, edge], loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    set_title(figure, f"{data.name}: {source} keypoints of {_name(data, clip)}", [*SIDES, edge])
     return figure
 
 
 def draw_worst(checkup: Checkup) -> Figure | None:
-    """The worst finding that has a frame: `draw_keypoints` if it is about keypoints, otherwise `draw_take`; None without one."""
-    clips = checkup.data.clips
-    seen_by = clips.camera.map(lambda number: checkup.data.cameras[number].name)
+    """The worst finding that has a frame: `draw_keypoints` if it is about keypoints, otherwise `draw_take`; or None."""
+    data, clips = checkup.data, checkup.data.clips
     for finding in checkup.findings:
         if finding.frame is None or not finding.where or finding.check == "numbers":
             continue
-        same = (clips.subject == finding.subject) & (clips.action == finding.action) & (clips["take"] == finding.take)
+        own = clips[
+            (clips.subject == finding.subject) & (clips.action == finding.action) & (clips["take"] == finding.take)
+        ]
         if finding.source:
-            own = clips[same & (seen_by == finding.camera)]
-            return draw_keypoints(checkup.data, own.iloc[0], finding.frame, finding.source)
-        if (own := clips[same & clips.labelled]).size:
-            return draw_take(checkup.data, own.iloc[0], finding.frame)
+            own = own[[data.cameras[number].name == finding.camera for number in own.camera]]
+            return draw_keypoints(data, own.iloc[0], finding.frame, finding.source)
+        if own.labelled.any():
+            return draw_take(data, own[own.labelled].iloc[0], finding.frame)
     return None

@@ -15,9 +15,7 @@ from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.model.lifter import receptive_field
 from pose3d_lib.training.budget import BN_MOMENTUM_FIRST
 
-ARM_COLOURS = {ORIGINAL: "#0072b2", ACTION_BASED: "#e69f00"}
-"""The same for either arm in every figure; apart for colour-blind readers and in grey."""
-
+ARM_COLOURS = {ORIGINAL: "#0072b2", ACTION_BASED: "#e69f00"}  # apart for colour-blind readers and in grey
 REST = "#c9d3dc"
 
 
@@ -28,56 +26,50 @@ def shorten(name: object, most: int = 24) -> str:
 
 
 def draw_training(frames: pd.Series, action: str, title: str) -> Figure:
-    """Figures 1 and 2 of the paper, drawn to scale: what either arm is shown, so that both see as many frames.
+    """Figures 1 and 2 of the paper, drawn to scale: what either arm is shown, so that both see the same number of frames.
 
     Args:
         frames: action -> its training frames f(i), for every action that is trained on.
         action: the one of the action-based model.
         title: above both; it says which data.
     """
-    total, own = int(frames.sum()), int(frames[action])
-    t = total / own
-    figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), layout="constrained", sharey=True)
-    bottom = np.concatenate([[0], np.cumsum(frames.to_numpy())])
-    for name, low, high in zip(frames.index, bottom, bottom[1:], strict=False):
-        colour = ARM_COLOURS[ACTION_BASED] if name == action else REST
-        axes[0].bar(0, high - low, bottom=low, width=1, color=colour, edgecolor="white", linewidth=0.8)
-        if high - low > 0.025 * total:
-            axes[0].text(0, (low + high) / 2, shorten(name), ha="center", va="center", fontsize=7)
-    for repeat in range(int(np.ceil(t))):
-        height = min(own, total - repeat * own)
-        axes[1].bar(0, height, bottom=repeat * own, width=1, color=ARM_COLOURS[ACTION_BASED], edgecolor="white", lw=0.8)
-        if height > 0.025 * total:
-            label = shorten(action) if height == own else f"{height / own:.2f} of {shorten(action)}"
-            axes[1].text(0, repeat * own + height / 2, label, ha="center", va="center", fontsize=7)
-    texts = (
-        ("Figure 1. Original: every action, once", "one lifter\nfor all actions", ORIGINAL),
+    total, own, short = int(frames.sum()), int(frames[action]), shorten(action)
+    once = [(n, shorten(name), ARM_COLOURS[ACTION_BASED] if name == action else REST) for name, n in frames.items()]
+    repeated = [(own, short, ARM_COLOURS[ACTION_BASED])] * (total // own)
+    if rest := total % own:
+        repeated.append((rest, f"{rest / own:.2f} of {short}", ARM_COLOURS[ACTION_BASED]))
+    panels = (
+        (once, "Figure 1. Original: every action, once", "one lifter\nfor all actions", ORIGINAL),
         (
-            f"Figure 2. Action-based: {shorten(action)}, t = {t:.2f} times",
-            f"one lifter\nfor {shorten(action)}",
+            repeated,
+            f"Figure 2. Action-based: {short}, t = {total / own:.2f} times",
+            f"one lifter\nfor {short}",
             ACTION_BASED,
         ),
     )
-    for own_axes, (part, model, arm) in zip(axes, texts, strict=True):
-        own_axes.annotate(
-            "",
-            xy=(1.25, total / 2),
-            xytext=(0.56, total / 2),
-            arrowprops={"arrowstyle": "-|>", "color": "#333333", "lw": 1.5},
-        )
+    figure, grid = plt.subplots(1, 2, figsize=(9.6, 3.9), layout="constrained", sharey=True)
+    arrow = {"arrowstyle": "-|>", "color": "#333333", "lw": 1.5}
+    for axes, (parts, part_title, model, arm) in zip(grid, panels, strict=True):
+        bottom = 0
+        for height, label, colour in parts:
+            axes.bar(0, height, bottom=bottom, width=1, color=colour, edgecolor="white", linewidth=0.8)
+            if height > 0.025 * total:
+                axes.text(0, bottom + height / 2, label, ha="center", va="center", fontsize=7)
+            bottom += height
+        axes.annotate("", xy=(1.25, total / 2), xytext=(0.56, total / 2), arrowprops=arrow)
         box = {"boxstyle": "round,pad=0.6", "facecolor": ARM_COLOURS[arm], "alpha": 0.35, "edgecolor": "#333333"}
-        own_axes.text(1.3, total / 2, model, ha="left", va="center", fontsize=10, bbox=box)
-        own_axes.set(xlim=(-0.55, 2.6), xticks=[])
-        own_axes.set_title(part, fontsize=10)
-        _open_frame(own_axes, "top", "right", "bottom")
-    axes[0].set_ylabel("training frames seen in one unit epoch")
+        axes.text(1.3, total / 2, model, ha="left", va="center", fontsize=10, bbox=box)
+        axes.set(xlim=(-0.55, 2.6), xticks=[])
+        axes.set_title(part_title, fontsize=10)
+        _open_frame(axes, "top", "right", "bottom")
+    grid[0].set_ylabel("training frames seen in one unit epoch")
+    grid[0].yaxis.set_major_formatter("{x:,.0f}")
     figure.suptitle(escape_mathtext(title), fontsize=10)
-    axes[0].yaxis.set_major_formatter("{x:,.0f}")
     return figure
 
 
 def draw_receptive_field(filter_widths: Sequence[int], *, causal: bool = False, dense: bool = False) -> Figure:
-    """Which input frames one output frame sees, layer by layer; of the dense ablation, which frames lie between these too."""
+    """Which input frames one output frame sees, layer by layer; of the dense ablation, the frames between these too."""
     total = receptive_field(filter_widths)
     figure, axes = plt.subplots(figsize=(9.6, 0.7 * len(filter_widths) + 1.4), layout="constrained")
     positions = np.arange(total, dtype=float)
@@ -87,18 +79,14 @@ def draw_receptive_field(filter_widths: Sequence[int], *, causal: bool = False, 
     for layer, width in enumerate(filter_widths, start=1):
         groups = positions.reshape(-1, width)
         upper = groups[:, -1] if causal else groups.mean(axis=1)
-        for parent, children in zip(upper, groups, strict=True):
-            for child in children:
-                axes.plot([child, parent], [layer - 1, layer], color=REST, linewidth=0.8, zorder=0)
+        axes.plot([positions, upper.repeat(width)], [layer - 1, layer], color=REST, linewidth=0.8, zorder=0)
         axes.plot(upper, np.full(len(upper), layer), "o", color=ARM_COLOURS[ORIGINAL], markersize=5)
-        labels.append(
-            f"{(width - 1) * dilation + 1} neighbouring taps" if dense else f"width {width}, dilation {dilation}"
-        )
+        taps = f"{(width - 1) * dilation + 1} neighbouring taps"
+        labels.append(taps if dense else f"width {width}, dilation {dilation}")
         positions, dilation = upper, dilation * width
-    axes.set(yticks=range(len(labels)), ylim=(-0.4, len(filter_widths) + 0.4), xlabel="frame, from the window's first")
-    axes.set_yticklabels(labels)
-    kind = f"{' causal' * causal}{' dense' * dense}".strip().capitalize()
-    title = f"{kind} receptive field" if kind else "Receptive field"
+    axes.set(ylim=(-0.4, len(filter_widths) + 0.4), xlabel="frame, from the window's first")
+    axes.set_yticks(range(len(labels)), labels)
+    title = f"{'causal ' * causal}{'dense ' * dense}receptive field".capitalize()
     axes.set_title(f"{title}: {' x '.join(map(str, filter_widths))} = {total} frames", fontsize=10)
     _open_frame(axes, "top", "right", "left")
     axes.tick_params(left=False)
@@ -106,7 +94,7 @@ def draw_receptive_field(filter_widths: Sequence[int], *, causal: bool = False, 
 
 
 def draw_shares(frames: pd.Series) -> Figure:
-    """t of formula (1) for every action: how often its frames must be seen to make as many as all actions have."""
+    """t of formula (1) for every action: all training frames over the action's own."""
     t = (frames.sum() / frames).sort_values()
     figure, axes = plt.subplots(figsize=(7.2, 0.26 * len(t) + 1.1), layout="constrained")
     axes.barh(range(len(t)), t, color=ARM_COLOURS[ACTION_BASED])
@@ -130,14 +118,11 @@ def draw_learning_curve(
     )
     style = {"marker": "o", "markersize": 4, "linewidth": 1.6}
     top.plot(history.unit_epochs, history.train_mpjpe, color="#777777", label="training loss (with dropout)", **style)
-    tests = history.dropna(subset=["test_mpjpe"])
-    points = list(zip(tests.unit_epochs, tests.test_mpjpe, strict=True))
+    tests = history.set_index("unit_epochs").test_mpjpe.dropna()
     if final_test_mpjpe is not None:
-        points.append((history.unit_epochs.iloc[-1], final_test_mpjpe))
-    if points:
-        top.plot(
-            *zip(*points, strict=True), color="#009e73", label=escape_mathtext(f"test error, {tested_on}"), **style
-        )
+        tests.loc[history.unit_epochs.iloc[-1]] = final_test_mpjpe
+    if len(tests):
+        top.plot(tests, color="#009e73", label=escape_mathtext(f"test error, {tested_on}"), **style)
     top.set(ylabel="MPJPE [mm]", yscale="log", title=escape_mathtext(title))
     top.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     top.yaxis.set_major_formatter("{x:g}")
@@ -158,13 +143,13 @@ def draw_learning_curve(
 
 
 def _open_frame(axes: Axes, *sides: str) -> None:
-    """Leaves out the frame's lines at some sides, by default above and on the right."""
+    """Remove the frame's lines at some sides, by default above and on the right."""
     axes.spines[list(sides or ("top", "right"))].set_visible(False)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes `<path>.png`, legible at column width, and `<path>.svg`; the same figure gives the same files."""
+    """Write `<path>.png`, legible at column width, and `<path>.svg`; the same figure gives the same files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path.with_suffix(".png"), dpi=150)
-    with plt.rc_context({"svg.hashsalt": path.stem}):  # else its names are drawn by chance
+    with plt.rc_context({"svg.hashsalt": path.stem}):  # otherwise its names are random
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})

@@ -15,23 +15,16 @@ from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.lifted import Lifted, LiftedClip
+from pose3d_lib.report.figures.run import shorten
 
-LEFT, RIGHT, MIDDLE, TRUTH = "#0072b2", "#d55e00", "#333333", "#a0a0a0"
-"""Colours of the body's sides and of a ground truth drawn behind a prediction; apart for colour-blind readers too."""
-
-SHEET_COLUMNS = 6
-"""Of a contact sheet: frames of a clip."""
-
+LEFT, RIGHT, MIDDLE, TRUTH = "#0072b2", "#d55e00", "#333333", "#a0a0a0"  # apart for colour-blind readers too
 SIDES = [
     Line2D([], [], color=LEFT, label="left side of the body"),
     Line2D([], [], color=RIGHT, label="right side"),
     Line2D([], [], color=MIDDLE, label="trunk and head"),
 ]
 TRUTH_LINE = Line2D([], [], color=TRUTH, linewidth=3.2, label="ground truth")
-
-
-def _bone_colours(skeleton: Skeleton) -> list[str]:
-    return [{"left": LEFT, "right": RIGHT, "middle": MIDDLE}[side] for side in skeleton.bone_sides]
+SHEET_COLUMNS = 6  # frames of a clip on a contact sheet
 
 
 def draw_2d(
@@ -41,8 +34,8 @@ def draw_2d(
 
     `around`, pixels (..., 2), limits the picture to a square about these points; otherwise it is the whole image.
     """
-    for (parent, joint), colour in zip(layout.bones, _bone_colours(layout), strict=True):
-        axes.plot(*pixels[[parent, joint]].T, color=colour, linewidth=1.6, solid_capstyle="round")
+    for bone, colour in zip(layout.bones, _bone_colours(layout), strict=True):
+        axes.plot(*pixels[list(bone)].T, color=colour, linewidth=1.6, solid_capstyle="round")
     axes.plot(*pixels.T, "o", color=MIDDLE, markersize=1.8 if layout.bones else 4)
     if around is None:
         left, right, top, bottom = 0, camera.width, 0, camera.height
@@ -63,19 +56,15 @@ def draw_3d(
     truth: np.ndarray | None = None,
     around: np.ndarray | None = None,
 ) -> None:
-    """A camera-space pose seen a little from the side, up being up: (joints, 3) metres; optionally the truth behind it.
+    """A camera-space pose seen a little from the side: (joints, 3) metres; optionally the truth behind it.
 
-    `around`, metres (..., 3), makes the box a cube about these points, which stand on its floor; otherwise it is one that
-    holds a standing body.
+    `around`, metres (..., 3), makes the box a cube about these points; otherwise it holds a standing body.
     """
-    for points, own in ((truth, False), (pose, True)):
-        if points is None:
-            continue
-        x, depth, up = points[:, 0], points[:, 2], -points[:, 1]
-        for (parent, joint), colour in zip(skeleton.bones, _bone_colours(skeleton), strict=True):
-            ends = [parent, joint]
-            style = {"color": colour, "linewidth": 1.8} if own else {"color": TRUTH, "linewidth": 3.2, "alpha": 0.8}
-            axes.plot(x[ends], depth[ends], up[ends], solid_capstyle="round", **style)
+    if truth is not None:
+        for bone in skeleton.bones:
+            _draw_bone(axes, truth[list(bone)], color=TRUTH, linewidth=3.2, alpha=0.8)
+    for bone, colour in zip(skeleton.bones, _bone_colours(skeleton), strict=True):
+        _draw_bone(axes, pose[list(bone)], color=colour, linewidth=1.8)
     if around is None:
         x, depth, floor, side = 0, 0, -1.05, 1.8
     else:
@@ -88,6 +77,15 @@ def draw_3d(
     axes.view_init(elev=12, azim=-65)
 
 
+def _bone_colours(skeleton: Skeleton) -> list[str]:
+    return [{"left": LEFT, "right": RIGHT, "middle": MIDDLE}[side] for side in skeleton.bone_sides]
+
+
+def _draw_bone(axes: Axes3D, ends: np.ndarray, **style: object) -> None:
+    x, y, z = ends.T
+    axes.plot(x, z, -y, solid_capstyle="round", **style)
+
+
 def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str) -> Figure:
     """One frame of one take seen by every camera that filmed it, and its 3D pose in the first camera's space, if known.
 
@@ -98,8 +96,7 @@ def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str)
         keypoints: which 2D source is drawn.
     """
     clips = data.clips
-    same = (clips.subject == clip.subject) & (clips.action == clip.action) & (clips["take"] == clip["take"])
-    views = clips[same]
+    views = clips[(clips.subject == clip.subject) & (clips.action == clip.action) & (clips["take"] == clip["take"])]
     columns = len(views) + bool(clip.labelled)
     figure = plt.figure(figsize=(max(2.3 * columns, 6.0), 2.9), layout="constrained")
     for number, view in enumerate(views.itertuples(), start=1):
@@ -111,10 +108,14 @@ def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str)
         axes = figure.add_subplot(1, columns, columns, projection="3d")
         draw_3d(axes, data.positions[views.start.iloc[0] + frame], data.skeleton)
         axes.set_title(escape_mathtext(f"3D, from camera {data.cameras[views.camera.iloc[0]].name}"), fontsize=9)
-    title = f"{data.name}: {clip.subject}, {clip.action}, take {clip['take']}, frame {frame}"
-    figure.suptitle(escape_mathtext(title), fontsize=10)
-    figure.legend(handles=SIDES, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    set_title(figure, f"{data.name}: {clip.subject}, {clip.action}, take {clip['take']}, frame {frame}", SIDES)
     return figure
+
+
+def set_title(figure: Figure, title: str, legend: Sequence[Line2D]) -> None:
+    """A title above a figure, plain text, and a legend in a row below it."""
+    figure.suptitle(shorten(title, 90), fontsize=10)
+    figure.legend(handles=legend, loc="outside lower center", ncols=len(legend), fontsize=8, frameon=False)
 
 
 def draw_prediction(
@@ -127,22 +128,10 @@ def draw_prediction(
         predicted: (frames of the clip, joints, 3) metres, camera space, root-relative.
         frames: which to draw, at most about six.
     """
-    rows = slice(clip.start, clip.stop)
-    seen = LiftedClip(
-        subject=clip.subject,
-        action=clip.action,
-        take=clip["take"],
-        camera=data.camera_of(clip),
-        fps=clip.fps,
-        frames=data.frame_numbers(clip),
-        pixels=data.keypoints[keypoints][rows],
-        positions=predicted,
-        truth=data.positions[rows],
-    )
+    seen = LiftedClip.of(data, clip, keypoints, predicted, data.skeleton)
     figure = plt.figure(figsize=(2.1 * len(frames), 4.9), layout="constrained")
-    _draw_columns(figure, seen, data.layouts[keypoints], data.skeleton, frames)
-    figure.suptitle(escape_mathtext(f"{data.name}: {seen.name}"), fontsize=10)
-    figure.legend(handles=[*SIDES, TRUTH_LINE], loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    _draw_columns(figure, seen, data.layouts[keypoints], data.skeleton, frames, len(frames))
+    set_title(figure, f"{data.name}: {seen.name}", [*SIDES, TRUTH_LINE])
     return figure
 
 
@@ -151,37 +140,27 @@ def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
 
     Args:
         lifted: what the clips are of.
-        clips: some of its clips, one band of the sheet each; where the truth is known, it stands behind the prediction.
+        clips: some of its clips, one band of the sheet each; where the truth is known, it is behind the prediction.
     """
     columns = max(min(SHEET_COLUMNS, len(clip.frames)) for clip in clips)
     figure = plt.figure(figsize=(max(2.1 * columns, 6.0), 4.7 * len(clips) + 0.7), layout="constrained")
     bands = figure.subfigures(len(clips) + 1, 1, height_ratios=[*[4.7] * len(clips), 0.7])
     for band, clip in zip(bands, clips, strict=False):
-        _draw_columns(band, clip, lifted.layout, lifted.skeleton, _frames_between(len(clip.frames)), columns)
+        frames = np.unique(np.linspace(0, len(clip.frames) - 1, SHEET_COLUMNS).round().astype(int)).tolist()
+        _draw_columns(band, clip, lifted.layout, lifted.skeleton, frames, columns)
         band.suptitle(escape_mathtext(clip.name), fontsize=10)
     handles = [*SIDES, *([TRUTH_LINE] if any(clip.truth is not None for clip in clips) else [])]
-    nobody = "synthetic data, nobody was filmed; " if lifted.synthetic else ""
-    title = f"{lifted.dataset}: {nobody}keypoints {lifted.keypoints}\nmodel {lifted.model}"
+    origin = "synthetic data, nobody was filmed; " if lifted.synthetic else ""
+    title = f"{lifted.dataset}: {origin}keypoints {lifted.keypoints}\nmodel {lifted.model}"
     bands[-1].suptitle(escape_mathtext(title), fontsize=9)
     bands[-1].legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=8, frameon=False)
     return figure
 
 
-def _frames_between(length: int) -> list[int]:
-    """At most SHEET_COLUMNS frames of a clip of so many, none twice, evenly from the first to the last."""
-    return np.unique(np.linspace(0, length - 1, SHEET_COLUMNS).round().astype(int)).tolist()
-
-
 def _draw_columns(
-    figure: FigureBase,
-    clip: LiftedClip,
-    layout: Skeleton,
-    skeleton: Skeleton,
-    frames: Sequence[int],
-    columns: int | None = None,
+    figure: FigureBase, clip: LiftedClip, layout: Skeleton, skeleton: Skeleton, frames: Sequence[int], columns: int
 ) -> None:
-    """A column for every one of these frames of a clip: the keypoints above, the prediction below."""
-    columns = columns or len(frames)
+    """A column for each of these frames of a clip: the keypoints above, the prediction below."""
     space = clip.positions if clip.truth is None else np.stack([clip.positions, clip.truth])
     for column, frame in enumerate(frames, start=1):
         axes = figure.add_subplot(2, columns, column)
@@ -203,6 +182,5 @@ def draw_actions(data: PoseDataset, subject: str, columns: int = 5) -> Figure:
         axes = figure.add_subplot(rows, columns, number, projection="3d")
         draw_3d(axes, data.positions[(clip.start + clip.stop) // 2], data.skeleton)
         axes.set_title(escape_mathtext(clip.action), fontsize=9, y=0.97)
-    figure.suptitle(escape_mathtext(f"{data.name}: {subject}, the middle of each action's first take"), fontsize=10)
-    figure.legend(handles=SIDES, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    set_title(figure, f"{data.name}: {subject}, the middle of each action's first take", SIDES)
     return figure
