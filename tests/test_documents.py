@@ -15,7 +15,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import save_table, to_markdown
 from pose3d_lib.data import catalogue
 from pose3d_lib.data.open import open_dataset
-from pose3d_lib.report.execution import NOTEBOOKS
+from pose3d_lib.report.parameters import NOTEBOOKS
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import check_run

@@ -52,7 +52,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     """
     from pose3d_lib.data.actions import check_name
     from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.report.execution import NOTEBOOKS, check_parameters, notebook_output
+    from pose3d_lib.report.parameters import NOTEBOOKS, check_parameters, notebook_output
     from pose3d_lib.runs.sweep.kernel import execute_notebook
     from pose3d_lib.study.config import StudyConfig
     from pose3d_lib.training.config import RunConfig
@@ -107,7 +107,7 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     The parameters are those of 03_action_based. Finished runs are reused, and unfinished ones go on from their checkpoints.
     """
     from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.report.execution import check_parameters
+    from pose3d_lib.report.parameters import check_parameters
     from pose3d_lib.runs.sweep.estimate import estimate_runs
     from pose3d_lib.runs.sweep.sweep import count_jobs
     from pose3d_lib.study.beyond import study_runs
@@ -155,7 +155,7 @@ def reproduce(given: Given, write_reference: bool) -> None:
     The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny. With -p study paper
     it makes all runs that the paper's claims need; it can be stopped at any time, and goes on when it is called again.
     """
-    from pose3d_lib.report.execution import check_parameters
+    from pose3d_lib.report.parameters import check_parameters
 
     parameters = _parameters(given)
     check_parameters("04_results", parameters)

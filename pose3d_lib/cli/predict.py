@@ -23,7 +23,7 @@ def predict(model: str, dataset: str, given: Given, output: str, formats: str, o
     gives the other parameters of 06_predict. Poses, a contact sheet and a player that any browser opens go to one folder.
     """
     from pose3d_lib.common.errors import InputError
-    from pose3d_lib.report.predict_config import PredictConfig
+    from pose3d_lib.report.parameters import PredictConfig
     from pose3d_lib.training.parameters import check_data, make_config
 
     own = dict(zip(OWN, (model, dataset, output, formats, overwrite), strict=True))

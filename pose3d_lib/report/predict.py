@@ -1,12 +1,13 @@
-"""From parameters to poses in files: which model, which clips, whether they fit, what is written and shown."""
+"""06_predict: from parameters to poses in files, and what another detector or frame rate would change."""
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import torch
 
@@ -19,14 +20,15 @@ from pose3d_lib.data.doctor import check_keypoints, describe_findings
 from pose3d_lib.data.doctor.checks import NOTE
 from pose3d_lib.data.open import detected_layouts, open_dataset, used_parameters
 from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.data.sources.downsampling import thin
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, seen_before
 from pose3d_lib.model.card_parts import Training
 from pose3d_lib.model.lifted import Lifted, lift, spread
 from pose3d_lib.model.poses import check_free, file_names, write_poses
 from pose3d_lib.report.figures.skeletons import draw_sheet
+from pose3d_lib.report.parameters import NEWEST, TRAIN, PredictConfig
 from pose3d_lib.report.player import write_player
-from pose3d_lib.report.predict_config import NEWEST, TRAIN, PredictConfig
 from pose3d_lib.runs.card import read_run_card
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.inventory import list_runs
@@ -36,15 +38,11 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
 
 SHEET, PLAYER = "sheet.png", "player.html"
-
-SHEET_CLIPS = 3
-"""Of a contact sheet."""
-
-WITH_SCORES = 3
-"""Features of a keypoint, where a model sees its score too."""
-
-MOST_NAMED = 4
-"""Actions of a model that are named."""
+SHEET_CLIPS = 3  # on a contact sheet
+WITH_SCORES = 3  # features of a keypoint, where a model sees its score too
+MOST_NAMED = 4  # actions of a model
+WHAT_IF_CLIPS = 12  # of the task's, spread over all; more would make the table slow
+WHAT_IF_STEPS = (2, 4)  # one frame in so many is kept
 
 Say = Callable[[str], None]
 
@@ -57,8 +55,8 @@ class Task:
         model: on the device on which it will lift.
         data, clips, keypoints: what it sees.
         folder, formats: where the poses go, and as what.
-        warnings: a sentence each, on what the model did not see in training, on whom it did, and on what is wrong
-            with the keypoints.
+        warnings: a sentence each, on what the model did not see in training, on subjects that it did see, and on what is
+            wrong with the keypoints.
     """
 
     model: TrainedModel
@@ -77,67 +75,58 @@ class Task:
     def describe(self) -> list[str]:
         """Sentences on the model, on what it will lift, and the warnings."""
         card, frames = self.model.card, int((self.clips.stop - self.clips.start).sum())
-        told = [
+        lines = [
             f"Model {card.name}: {card.origin} It sees {self.model.lifters.pose.receptive_field} frames to lift one."
         ]
         if card.training:
             actions = card.training.actions
             named = ", ".join(actions) if len(actions) <= MOST_NAMED else f"{len(actions)} actions"
-            told.append(f"It was trained on {named} of {card.training.dataset}, keypoints {card.keypoints!r}.")
-            told += _of_a_part(card.training)
+            lines.append(f"It was trained on {named} of {card.training.dataset}, keypoints {card.keypoints!r}.")
+            lines += _describe_part(card.training)
         if card.errors:
             tested = f"{', '.join(card.errors.subjects)} of {card.errors.dataset}"
-            told.append(f"Its MPJPE on {tested}: {card.errors.action_wise.mpjpe:.1f} mm, the mean over actions.")
-        told += [card.licence, *card.assumed, *self.data.notes]
-        in_clips = f"{len(self.clips):,} clip{'s' * (len(self.clips) != 1)} of {self.data.name}"
-        told.append(f"Lifting {frames:,} frames in {in_clips}, keypoints {self.keypoints!r}.")
-        return [*told, *(f"Warning: {warning}" for warning in self.warnings)]
+            lines.append(f"Its MPJPE on {tested}: {card.errors.action_wise.mpjpe:.1f} mm, the mean over actions.")
+        lines += [card.licence, *card.assumed, *self.data.notes]
+        clips = f"{len(self.clips):,} clip{'s' * (len(self.clips) != 1)} of {self.data.name}"
+        lines.append(f"Lifting {frames:,} frames in {clips}, keypoints {self.keypoints!r}.")
+        return [*lines, *(f"Warning: {warning}" for warning in self.warnings)]
 
 
-def _of_a_part(training: Training) -> list[str]:
-    """Sentences on a training with less than all that there was, of its subjects, its frames or its loss."""
-    labelled, without = (_listed(training.config.get(name)) for name in ("labelled_subjects", "without_terms"))
-    share = training.config.get("train_share")
-    told = []
+def _describe_part(training: Training) -> list[str]:
+    """Sentences on a training that left out some of the subjects, the frames or the loss."""
+    config = training.config
+    labelled, without = (
+        printable(", ".join(map(str, names))) if isinstance(names, list) else ""
+        for names in (config.get("labelled_subjects"), config.get("without_terms"))
+    )
+    share = config.get("train_share")
     parts = [f"{100 * share:.3g} % of every clip"] if isinstance(share, float) and share < 1 else []
-    if labelled or parts:
-        told.append(
-            f"It knew poses of {' of '.join([*parts, *[labelled] * bool(labelled)])} alone, {training.frames:,} frames."
-        )
+    parts += [labelled] if labelled else []
+    lines = [f"It knew poses of {' of '.join(parts)} alone, {training.frames:,} frames."] if parts else []
     if training.unlabelled_clips:
         whose = f" of {', '.join(training.unlabelled_subjects)}" if training.unlabelled_subjects else ""
-        told.append(f"It saw video of {training.unlabelled_clips:,} clips{whose} without poses.")
+        lines.append(f"It saw video of {training.unlabelled_clips:,} clips{whose} without poses.")
     if without:
-        told.append(f"Left out of its loss: {without}.")
-    return told
-
-
-def _listed(names: object) -> str:
-    """Names in a row, whatever a card may hold in their place."""
-    return printable(", ".join(map(str, names))) if isinstance(names, list) else ""
-
-
-def all_files(formats: Sequence[str]) -> list[str]:
-    """The names of all files that `write_all` writes."""
-    return [*file_names(formats), SHEET, PLAYER]
+        lines.append(f"Left out of its loss: {without}.")
+    return lines
 
 
 def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
-    """Finds the model, opens the data, and checks that one fits the other and that files are not in the way.
+    """Find the model, open the data, and check that they fit and that no file is in the way.
 
     Args:
         config: what is asked for.
         say: called with a line of text when something slow begins.
 
     Raises:
-        InputError: there is no such model, data, subject or action, the keypoints are none that the model can see, or a file
-            is there that may not be overwritten.
+        InputError: there is no such model, data, subject or action, the model cannot see the keypoints, or a file exists that
+            may not be overwritten.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
             "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
         )
-    files = all_files(config.formats)
+    files = [*file_names(config.formats), SHEET, PLAYER]
     if config.output:
         check_free(Path(config.output).expanduser(), files, overwrite=config.overwrite)  # before a model is trained
     model = find_model(config, say=say)
@@ -145,7 +134,7 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     data = open_dataset(spec, progress=say)
     warnings = check_fit(model.card, data, spec.keypoints)
     clips = choose_clips(config, data)
-    if data.skeleton.joints == model.card.skeleton.joints:  # or no error will be shown
+    if data.skeleton.joints == model.card.skeleton.joints:  # otherwise no error will be shown
         warnings += seen_before(model.card, data, clips[clips.labelled])
     checkup = check_keypoints(data, clips, spec.keypoints, parameters=used_parameters(spec.dataset))
     found = describe_findings(checkup, most=1)
@@ -159,7 +148,7 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
 
 
 def _choose_data(config: PredictConfig, card: ModelCard) -> DataSpec:
-    """The data, with the keypoints that were asked for or that the model was trained on; refused where they are not there."""
+    """The data with the keypoints that were asked for, or else with those that the model was trained on."""
     spec = config.data_with(
         config.keypoints or own_keypoints(config, card), scores=card.network.in_features == WITH_SCORES
     )
@@ -175,7 +164,7 @@ def _choose_data(config: PredictConfig, card: ModelCard) -> DataSpec:
 
 
 def find_model(config: PredictConfig, *, say: Say = lambda line: None) -> TrainedModel:
-    """The model that is asked for; for TRAIN it is trained where no run of it is finished."""
+    """The model that is asked for; TRAIN trains it unless a run of it is finished."""
     if config.model == TRAIN:
         run_config = make_config(RunConfig, _training_parameters(config))
         run = execute_run(run_config, open_dataset(run_config.data, progress=say), say=say)
@@ -184,28 +173,27 @@ def find_model(config: PredictConfig, *, say: Say = lambda line: None) -> Traine
 
 
 def _newest_run(config: PredictConfig) -> Path:
-    """The folder of the run of all actions on the same data that was finished last; for detections, on whatever data.
+    """The folder of the last finished run of all actions on the same data; for detections, on any data.
 
-    One of a study that was shown only a part of the data, or that lacks a term of its loss, is not taken unasked.
+    A run that was trained on a part of the data, or without a term of the loss, is taken by its name only.
     """
     offered = [layout.joints for layout in _offered(config).values()]
     runs = [entry for entry in list_runs() if entry.state == "finished" and entry.action == ALL]
     partial = ""
     for entry in sorted(runs, key=lambda entry: entry.at or 0, reverse=True):
         run = Run(runs_dir() / entry.name)
-        same_keypoints = config.keypoints in ("", run.config.keypoints)
+        own = run.config
         if offered:
             fits = read_run_card(run.folder).layout.joints in offered
         else:
-            fits = same_keypoints and run.config.data == config.data_with(
-                run.config.keypoints, scores=run.config.scores
-            )
-        if fits and not _is_partial(run.config):
+            fits = config.keypoints in ("", own.keypoints)
+            fits = fits and own.data == config.data_with(own.keypoints, scores=own.scores)
+        if fits and not (own.labelled_subjects or own.train_share < 1 or own.without_terms):
             return run.folder
         partial = partial or (entry.name if fits else "")
-    given = "".join(
-        f" -p {name} {shlex.quote(_as_text(value))}" for name, value in _training_parameters(config).items()
-    )
+    given = ""
+    for name, value in _training_parameters(config).items():
+        given += f" -p {name} {shlex.quote(','.join(value) if isinstance(value, tuple) else str(value))}"
     fitting = "with the joints of these detections" if offered else f"on {config.dataset}"
     if partial:
         fitting += (
@@ -218,11 +206,6 @@ def _newest_run(config: PredictConfig) -> Path:
     )
 
 
-def _is_partial(config: RunConfig) -> bool:
-    """Whether a run is one of a study of what happens with less: fewer subjects or frames, or a term of the loss."""
-    return bool(config.labelled_subjects or config.train_share < 1 or config.without_terms)
-
-
 def _offered(config: PredictConfig) -> Mapping[str, Skeleton]:
     """The 2D sources that detections may be opened with; none for other data."""
     offered = detected_layouts(config.dataset)
@@ -230,7 +213,7 @@ def _offered(config: PredictConfig) -> Mapping[str, Skeleton]:
 
 
 def _training_parameters(config: PredictConfig) -> dict[str, object]:
-    """Those of a run of all actions on the same data; none, for the built-in data, where nothing can be trained on them."""
+    """Parameters of a run of all actions on the same data; detections cannot be trained on, so for them on the default."""
     if detected_layouts(config.dataset):
         return {}
     defaults = PredictConfig.model_fields
@@ -238,12 +221,8 @@ def _training_parameters(config: PredictConfig) -> dict[str, object]:
     return {name: value for name, value in given.items() if value != defaults[name].default}
 
 
-def _as_text(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
 def own_keypoints(config: PredictConfig, card: ModelCard) -> str:
-    """What the data call the 2D source that a model was trained on: of detections, that with the joints that it sees."""
+    """The data's name for the 2D source that a model was trained on; of detections, the one with the joints it sees."""
     offered = _offered(config)
     return next((name for name, layout in offered.items() if layout.joints == card.layout.joints), card.keypoints)
 
@@ -252,22 +231,61 @@ def choose_clips(config: PredictConfig, data: PoseDataset) -> pd.DataFrame:
     """The clips that are asked for, in the order of the dataset's table."""
     everybody = tuple(dict.fromkeys(data.clips.subject))
     subjects = [check_name(name, everybody, f"subject of {data.name}") for name in config.subjects]
+    subjects = subjects or data.test_subjects or everybody
     actions = [check_name(name, data.actions, f"action of {data.name}") for name in config.actions]
-    chosen = data.clips.subject.isin(subjects or data.test_subjects or everybody)
-    clips = data.clips[chosen & data.clips.action.isin(actions or data.actions)]
+    clips = data.clips[data.clips.subject.isin(subjects) & data.clips.action.isin(actions or data.actions)]
     if not len(clips):
         raise InputError(
-            f"{data.name}: no clip of {', '.join(subjects or data.test_subjects or everybody)} doing {', '.join(actions)}; "
-            "give other subjects or actions"
+            f"{data.name}: no clip of {', '.join(subjects)} doing {', '.join(actions)}; give other subjects or actions"
         )
     return clips.iloc[spread(len(clips), config.clips)] if config.clips else clips
 
 
 def write_all(task: Task) -> list[Path]:
-    """Writes the poses, the contact sheet and the player, and returns the files; what was in the way was looked for before."""
+    """Write the poses, the contact sheet and the player, replacing what `plan_task` allowed; return the files."""
     files = write_poses(task.lifted, task.folder, task.formats, overwrite=True)
     sheet = draw_sheet(task.lifted, task.lifted.some(SHEET_CLIPS))
     write_atomically(task.folder / SHEET, lambda path: sheet.savefig(path, dpi=100))
     plt.close(sheet)
     write_player(task.lifted, task.folder / PLAYER)
     return [*files, task.folder / SHEET, task.folder / PLAYER]
+
+
+def what_if_table(task: Task) -> pd.DataFrame:
+    """The prediction if the same motion came from another detector or at another frame rate; the first row is the task's.
+
+    Returns:
+        Columns `What the model sees`; `MPJPE [mm]`, where the truth is known; and `Joints move by [mm]`, the mean distance
+        of a joint from where the first row has it, over the frames that both have.
+    """
+    rows = []
+    first: Lifted | None = None
+    for what, step, lifted in _ways_to_see(task):
+        first = first or lifted
+        apart = [
+            np.linalg.norm(own.positions - base.positions[::step], axis=-1)
+            for own, base in zip(lifted.clips, first.clips, strict=True)
+        ]
+        errors = [clip.errors for clip in lifted.clips if clip.errors is not None]
+        row: dict[str, object] = {"What the model sees": what}
+        if errors:
+            row["MPJPE [mm]"] = float(np.concatenate(errors).mean())
+        rows.append(row | {"Joints move by [mm]": 1000 * float(np.concatenate(apart).mean())})
+    return pd.DataFrame(rows)
+
+
+def _ways_to_see(task: Task) -> Iterator[tuple[str, int, Lifted]]:
+    """What the model sees, which of the task's frames (every n-th), and what it makes of it; the task's own way first."""
+    data, own = task.data, task.data.layouts[task.keypoints]
+    clips = task.clips.iloc[spread(len(task.clips), WHAT_IF_CLIPS)]
+    kept = "every frame" if data.frame_step == 1 else f"one frame in {data.frame_step}"
+    yield f"keypoints {task.keypoints!r}, {kept}", 1, lift(task.model, data, clips, task.keypoints)
+    for name in data.keypoints:
+        same = data.layouts[name].joints == own.joints and (name in data.scores) == (task.keypoints in data.scores)
+        if name != task.keypoints and same:
+            yield f"keypoints {name!r}", 1, lift(task.model, data, clips, name)
+    for step in WHAT_IF_STEPS:
+        thinned = thin(data, clips, step)
+        rates = ", ".join(f"{fps:g}" for fps in sorted(set(thinned.clips.fps)))
+        lifted = lift(task.model, thinned, thinned.clips, task.keypoints)
+        yield f"one frame in {step * data.frame_step}: {rates} per second", step, lifted

@@ -18,8 +18,8 @@ from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import licence_of
 from pose3d_lib.report import data_prep as data_report
 from pose3d_lib.report import show as report
+from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.report.predict import plan_task, write_all
-from pose3d_lib.report.predict_config import PredictConfig
 from pose3d_lib.runs.models import save_model
 from pose3d_lib.runs.sweep.kernel import execute_notebook
 from pose3d_lib.study.config import StudyConfig, plan_study

@@ -20,7 +20,7 @@ from papermill.inspection import inspect_notebook
 
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.model.evaluate import METRICS
-from pose3d_lib.report.execution import NOTEBOOKS
+from pose3d_lib.report.parameters import NOTEBOOKS
 from pose3d_lib.runs.run import Run
 from pose3d_lib.runs.sweep.kernel import execute_notebook
 

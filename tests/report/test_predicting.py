@@ -18,9 +18,9 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.skeleton import COCO_17, HUMANEVA_15
 from pose3d_lib.report import predict as predicting
+from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.report.player import MOST_CLIPS, MOST_FRAMES
 from pose3d_lib.report.predict import choose_clips, find_model, own_keypoints, plan_task, write_all
-from pose3d_lib.report.predict_config import PredictConfig
 from pose3d_lib.runs.card import read_run_card
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.models import save_model

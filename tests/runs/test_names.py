@@ -15,7 +15,7 @@ from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.poses import check_free
 from pose3d_lib.report.export import check_absent
-from pose3d_lib.report.predict_config import PredictConfig
+from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.study.result_folders import folder_of

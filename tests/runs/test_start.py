@@ -20,7 +20,7 @@ from zmq import ZMQError
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
-from pose3d_lib.report.execution import NOTEBOOKS
+from pose3d_lib.report.parameters import NOTEBOOKS
 from pose3d_lib.runs.sweep import kernel as kernels
 from pose3d_lib.runs.sweep import sweep
 from pose3d_lib.training.config import RunConfig

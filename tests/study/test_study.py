@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.precision import PRECISIONS
-from pose3d_lib.report.execution import check_parameters
+from pose3d_lib.report.parameters import check_parameters
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.study.config import STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs
 from pose3d_lib.training import settings as settings_module

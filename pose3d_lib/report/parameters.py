@@ -1,0 +1,82 @@
+"""The parameters of each notebook, checked before it is executed; `PredictConfig`, those of 06_predict."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from pose3d_lib.common.paths import outputs_dir
+from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.spec import AsList, DataSpec, Names
+from pose3d_lib.model.poses import FORMATS
+from pose3d_lib.study.config import StudyConfig
+from pose3d_lib.study.scarcity import ScarcityConfig
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import check_data, make_config
+
+NEWEST, TRAIN = "newest", "train"
+
+
+class PredictConfig(DataSpec):
+    """What is lifted, by which model, into which files. The data's settings are those of `DataSpec`.
+
+    Attributes:
+        model: what `open_model` opens; NEWEST, the last finished run of all actions, trained on all subjects and frames;
+            TRAIN, the same, trained first if there is none.
+        keypoints: which 2D source the model sees; by default the one it was trained on. The model says whether it sees
+            scores too.
+        subjects: whose clips; by default the test subjects or, where there are none, everybody's.
+        actions: of which actions; by default all.
+        clips: at most this number, spread over all that were chosen; 0 for all of them.
+        formats: of the files of poses, some of FORMATS.
+        output: the folder of all files; by default one under `outputs/predictions/`.
+        overwrite: whether existing files are replaced.
+        device: "cpu" or "cuda"; "auto" is the latter where there is one.
+    """
+
+    model: str = NEWEST
+    keypoints: str = ""
+    subjects: Names = ()
+    actions: Names = ()
+    clips: int = Field(0, ge=0)
+    formats: Annotated[tuple[str, ...], AsList] = ("npz",)
+    output: str = ""
+    overwrite: bool = True
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def data_with(self, keypoints: str, *, scores: bool) -> DataSpec:
+        """The part that says which data, with this 2D source, with or without its scores."""
+        own = {name: getattr(self, name) for name in DataSpec.model_fields}
+        return DataSpec(**own | {"keypoints": keypoints, "scores": scores})
+
+    @field_validator("formats")
+    @classmethod
+    def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        for name in formats:
+            check_name(name, FORMATS, "format")
+        if not formats or len(set(formats)) < len(formats):
+            raise ValueError(f"give one or more of {', '.join(FORMATS)}, each once")
+        return formats
+
+
+NOTEBOOKS = {
+    "01_data_prep": DataSpec,
+    "02_train": RunConfig,
+    "03_action_based": StudyConfig,
+    "04_results": StudyConfig,
+    "05_semi_supervised": ScarcityConfig,
+    "06_predict": PredictConfig,
+}
+
+
+def check_parameters(notebook: str, parameters: Mapping[str, object]) -> object:
+    """The config that a notebook's parameters make; an InputError for a wrong one, within a second, nothing started."""
+    config = make_config(NOTEBOOKS[notebook], parameters)
+    check_data(config)
+    return config
+
+
+def notebook_output(notebook: str) -> Path:
+    """The executed copy of a notebook that belongs to no single run."""
+    return outputs_dir() / "notebooks" / f"{notebook}.ipynb"
