@@ -1,7 +1,7 @@
 """Where poses come from: each origin ends in a `PoseDataset`, and `open_dataset` finds the right one and keeps its file.
 
 A dataset is prepared once into one memory-mapped file under `outputs/data/`, whose name holds a hash of what it was
-made from: of the settings, of the source files' sizes and dates, and of the code that made it.
+made from: the settings, the source files' sizes and dates, and `PREPARED_FORMAT`.
 """
 
 import glob
@@ -28,7 +28,7 @@ from pose3d_lib.data.sources.unrecognised import describe
 from pose3d_lib.data.sources.videopose3d.sets import known_sets
 from pose3d_lib.data.spec import DataSpec, Progress
 
-PACKAGE = Path(__file__).resolve().parent
+PREPARED_FORMAT = 1  # raise it when a reader makes other content of the same files: all datasets are prepared again
 
 BY_CONTENT = (videopose3d, human36m, bvh, detections, plain_motion)
 """The origins that recognise their own files and folders; the first that does reads them."""
@@ -135,10 +135,8 @@ def prepared_path(spec: DataSpec) -> Path:
             )
     found = origin.find(spec, path)
     values = [getattr(spec, name) for name in used]
-    digest = hashlib.sha256(json.dumps([origin.__name__, values, [_stat(file) for file in found.files]]).encode())
-    code = [file for kind in ("py", "json", "toml") for file in PACKAGE.rglob(f"*.{kind}")]
-    for module in sorted(code):
-        digest.update(module.read_bytes())
+    made_from = [PREPARED_FORMAT, origin.__name__, values, [_stat(file) for file in found.files]]
+    digest = hashlib.sha256(json.dumps(made_from).encode())
     name = in_file_name(found.name, 150) + "-scores" * spec.scores + f"-every{spec.downsample}" * (spec.downsample > 1)
     return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
 

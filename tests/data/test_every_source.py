@@ -1,5 +1,7 @@
 """Every kind of data, by parameters alone: opened, shown by 01_data_prep, checked, and given on."""
 
+import hashlib
+import json
 import shutil
 from importlib.resources import files
 from pathlib import Path
@@ -10,9 +12,9 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset, arrays_of, header_of
 from pose3d_lib.data.doctor import check_dataset
-from pose3d_lib.data.open import open_dataset, prepared_path
+from pose3d_lib.data.open import PREPARED_FORMAT, open_dataset, prepared_path
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import licence_of
@@ -27,6 +29,8 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config, parameters_of
 from tests.helpers.made_up_models import made_up_model
 from tests.helpers.source_files import WRITERS, Parameters
+
+RECORDED = Path(__file__).with_name("prepared_sets.json")
 
 EVERY_KIND = pytest.mark.parametrize("kind", WRITERS)
 EVERY_FILE = pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind != "synthetic"])
@@ -83,6 +87,33 @@ def test_prepared_once_it_opens_as_the_same(spec: DataSpec, data: PoseDataset) -
     said: list[str] = []
     assert open_dataset(spec, progress=said.append).fingerprint == data.fingerprint
     assert said == []
+
+
+def content(data: PoseDataset, folder: Path) -> dict[str, object]:
+    """A digest of a dataset's text; of every array, its shape, a weighted mean of the amounts, and the mean square."""
+    plain = json.loads(json.dumps([header_of(data), data.terms]), parse_float=lambda number: f"{float(number):.6g}")
+    text = json.dumps(plain).replace(str(folder), "")
+    found: dict[str, object] = {"text": hashlib.sha256(text.encode()).hexdigest()[:16]}
+    for key, array in arrays_of(data).items():
+        values = np.abs(array.astype(np.float64).ravel())
+        means = (
+            [((1 + np.cos(np.arange(values.size))) * values).mean(), np.square(values).mean()] if values.size else []
+        )
+        found[key] = [*array.shape, *(float(f"{mean:.7g}") for mean in means)]
+    return found
+
+
+@EVERY_KIND
+def test_other_content_of_prepared_sets_has_another_format(kind: str, data: PoseDataset, tmp_path: Path) -> None:
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
+    expected, found = recorded["sets"].get(kind, {}), content(data, tmp_path)
+    same = found.keys() == expected.keys() and found.pop("text") == expected.pop("text")
+    same = same and all(found[key] == pytest.approx(expected[key], rel=1e-5) for key in found)
+    assert same, (
+        "the content changed: raise PREPARED_FORMAT in pose3d_lib/data/open.py, and record the number and this content in "
+        f"{RECORDED.name}: {json.dumps({kind: content(data, tmp_path)})}"
+    )
+    assert recorded["format"] == PREPARED_FORMAT
 
 
 @EVERY_KIND

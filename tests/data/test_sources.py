@@ -1,6 +1,5 @@
 """A dataset is found by its settings and prepared once; the built-in one is what its description says."""
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -162,27 +161,9 @@ def test_a_changed_source_file_is_prepared_again(tmp_path) -> None:
     assert prepared_path(DataSpec(**OWN_MOTION)) != before
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "sources/synthetic/gait.py",
-        "sources/filming.py",
-        "actions.py",
-        "cameras.py",
-        "sources/noise.py",
-        "dataset.py",
-        "skeleton.py",
-        "h36m_cameras.json",
-    ],
-)
-def test_other_code_or_another_calibration_is_another_file(module, tmp_path, monkeypatch) -> None:
+def test_another_prepared_format_is_another_file(monkeypatch) -> None:
     before = prepared_path(DataSpec())
-    copy = tmp_path / "package"
-    shutil.copytree(sources.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(sources, "PACKAGE", copy)
-    assert prepared_path(DataSpec()) == before
-    with (copy / module).open("a", encoding="utf-8") as file:
-        file.write("\n")
+    monkeypatch.setattr(sources, "PREPARED_FORMAT", sources.PREPARED_FORMAT + 1)
     assert prepared_path(DataSpec()) != before
 
 
