@@ -11,16 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pose3d_lib
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.open import PACKAGE, list_actions, open_dataset
+from pose3d_lib.data.open import list_actions, open_dataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.data.untrusted.client import read_npz_key
 from pose3d_lib.training.parameters import make_config
 from tests.helpers.bvh_texts import write_person
 from tests.helpers.detection_files import walk, write_custom, write_openpose
 from tests.helpers.hostile_files import CASES, motion, write_npz, zeros
+
+PACKAGE = Path(pose3d_lib.__file__).parent
 
 SECONDS = 6
 """Of the processor, for a file that is to be refused in one or two: the machine may be slow or watch itself."""
