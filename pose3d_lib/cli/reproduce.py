@@ -16,7 +16,7 @@ from pose3d_lib.common.paths import outputs_dir, project_root
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.report.page.write import write_report
+from pose3d_lib.report.page import write_report
 from pose3d_lib.report.parameters import check_parameters, notebook_output
 from pose3d_lib.runs.sweep.estimate import estimate_runs, in_words
 from pose3d_lib.runs.sweep.kernel import execute_notebook

@@ -16,26 +16,20 @@ from pose3d_lib.report.figures import run as figures
 from pose3d_lib.report.figures import skeletons as drawings
 from pose3d_lib.report.show import name_data, say, show_figure, show_table
 
-SHOWN = ("Walking", "Sitting")
-"""Actions that the pictures show, if the dataset has them: the first with a body in motion, the second in the shares."""
-
-MOST_TAKES = 200
-"""Of a dataset with more takes, every n-th is measured in the motion table."""
-
-MOST_FINDINGS = 8
-"""Rows of the table of findings for each level and check."""
+SHOWN = ("Walking", "Sitting")  # if the dataset has them: in the picture of the cameras, in that of the shares
+MOST_TAKES = 200  # of more, every n-th is measured in the motion table
+MOST_FINDINGS = 8  # rows of the table of findings for each level and check
 
 
 def show_cameras(data: PoseDataset, keypoints: str) -> None:
     """One frame of one take in every camera, and its 3D pose where it is known."""
-    clips = data.clips
-    preferred = clips[clips.action == SHOWN[0]] if SHOWN[0] in set(clips.action) else clips
-    clip = preferred.iloc[0]
+    preferred = data.clips[data.clips.action == SHOWN[0]]
+    clip = (preferred if len(preferred) else data.clips).iloc[0]
     show_figure(drawings.draw_cameras(data, clip, (clip.stop - clip.start) // 3, keypoints))
 
 
 def show_actions(data: PoseDataset) -> None:
-    """One pose of every action, of the subject who does most of them."""
+    """One pose of every action, of the subject with the most actions."""
     labelled = data.clips[data.clips.labelled]
     if not len(labelled):
         say("This dataset holds no 3D poses.")
@@ -56,7 +50,7 @@ def show_motion(data: PoseDataset) -> None:
 
 
 def show_keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -> None:
-    """How far the chosen keypoints lie from the exact projections, where the dataset holds both."""
+    """The distance of the chosen keypoints from the exact projections, where the dataset holds both."""
     if exact in data.keypoints and keypoints != exact and data.layouts[exact] == data.layouts[keypoints]:
         show_table(keypoint_errors(data, keypoints, exact), f"{keypoints!r} against {exact!r}, {data.name}.")
     else:
@@ -74,37 +68,36 @@ def show_checkup(data: PoseDataset, spec: DataSpec) -> None:
     show_table(table)
     if len(findings_table(checkup)) > len(table):
         say("`pose3d data check` lists all.")
-    worst = figures_doctor.draw_worst(checkup)
-    if worst is not None:
+    if worst := figures_doctor.draw_worst(checkup):
         show_figure(worst)
     if line := leave_out_line(checkup):
         print(f"To leave out the takes with errors, give every notebook this parameter: {line}")
 
 
 def show_shares(data: PoseDataset) -> None:
-    """Formula (1) for every action as a table, and the paper's Figures 1 and 2 to scale."""
+    """Formula (1) for every action, as a table and a picture."""
     if not data.train_actions:
         say("Nothing can be trained on this dataset: no subject with 3D poses is trained on.")
         return
     show_table(shares_table(data))
-    show_figure(figures.draw_shares(_trained(data)))
+    show_figure(figures.draw_shares(_train_frames(data)))
 
 
 def show_training(data: PoseDataset, path: Path | None = None) -> None:
     """The paper's Figures 1 and 2 drawn to scale; saved if a path is given."""
     if data.train_actions:
-        trained = _trained(data)
-        action = SHOWN[1] if SHOWN[1] in trained else trained.index[0]
+        frames = _train_frames(data)
+        action = SHOWN[1] if SHOWN[1] in frames else frames.index[0]
         title = f"What either model is shown, {name_data(data)}"
-        show_figure(figures.draw_training(trained, action, title), path)
+        show_figure(figures.draw_training(frames, action, title), path)
 
 
-def _trained(data: PoseDataset) -> pd.Series:
+def _train_frames(data: PoseDataset) -> pd.Series:
     return data.frames_per_action().train.loc[list(data.train_actions)]
 
 
 def subjects_table(data: PoseDataset) -> pd.DataFrame:
-    """Who is in a dataset: one row per subject."""
+    """One row per subject: split, number of actions, takes, clips and frames."""
     rows = []
     for subject, clips in data.clips.groupby("subject", sort=False):
         split = "train" if subject in data.train_subjects else "test" if subject in data.test_subjects else "unlabelled"
@@ -114,24 +107,22 @@ def subjects_table(data: PoseDataset) -> pd.DataFrame:
 
 
 def shares_table(data: PoseDataset) -> pd.DataFrame:
-    """Formula (1) for every action: its frames, its share of all training frames, and t, their ratio turned over."""
+    """Formula (1) for every action: its frames, its share of all training frames, and t, one over the share."""
     frames = data.frames_per_action()
     share = frames.train / frames.train.sum()
     table = frames.rename(columns={"train": "Train frames f(a)", "test": "Test frames"}).reset_index(names="Action")
-    table["Share [%]"] = 100 * share.to_numpy()
-    table["t"] = (1 / share.replace(0, np.nan)).to_numpy()
-    return table
+    return table.assign(**{"Share [%]": 100 * share.to_numpy(), "t": (1 / share.replace(0, np.nan)).to_numpy()})
 
 
 def keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -> pd.DataFrame:
-    """How far a 2D source lies from the exact projections, per joint, in pixels; only where both are in the dataset.
+    """The distance of a 2D source from the exact projections, per joint, in pixels.
 
-    Where it has scores, also how sure it is of a joint, and of the joint where it is furthest from its place.
+    With scores, also the median score of a joint, and of the 5 % of its frames that are furthest off.
     """
     distance = np.linalg.norm(data.keypoints[keypoints] - data.keypoints[exact], axis=-1)
     quantiles = np.percentile(distance, [50, 95, 99.9], axis=0)
-    names = ["Median [px]", "95 % below [px]", "99.9 % below [px]"]
-    table = pd.DataFrame(quantiles.T, columns=names).assign(Joint=data.layouts[keypoints].joints)[["Joint", *names]]
+    table = pd.DataFrame(quantiles.T, columns=["Median [px]", "95 % below [px]", "99.9 % below [px]"])
+    table.insert(0, "Joint", data.layouts[keypoints].joints)
     if keypoints in data.scores:
         scores, far = data.scores[keypoints], distance >= quantiles[1]
         table["Median score"] = np.median(scores, axis=0)
@@ -147,12 +138,10 @@ def motion_table(data: PoseDataset) -> tuple[pd.DataFrame, int, int]:
     """
     takes = data.clips[data.clips.labelled].drop_duplicates(["subject", "action", "take"])
     measured = takes.groupby("action", sort=False).nth(slice(None, None, -(-len(takes) // MOST_TAKES)))
-    rows = []
-    for action, clips in measured.groupby("action", sort=False):
-        motions = [(data.world(clip), clip.fps) for _, clip in clips.iterrows()]
-        numbers = pd.DataFrame([_motion_numbers(world, fps) for world, fps in motions])
-        rows.append({"Action": action, **numbers.mean().to_dict(), "Bones vary [mm]": numbers["Bones vary [mm]"].max()})
-    return pd.DataFrame(rows), len(measured), len(takes)
+    numbers = pd.DataFrame([_motion_numbers(data.world(clip), clip.fps) for _, clip in measured.iterrows()])
+    by_action = numbers.groupby(measured.action.to_numpy(), sort=False)
+    table = by_action.mean().assign(**{"Bones vary [mm]": by_action["Bones vary [mm]"].max()})
+    return table.reset_index(names="Action"), len(measured), len(takes)
 
 
 def _motion_numbers(world: np.ndarray, fps: float) -> dict[str, float]:

@@ -23,17 +23,17 @@ from pose3d_lib.training.plan import own_train_clips, unlabelled_clips
 
 
 def say(text: str) -> None:
-    """Shows a sentence of Markdown; names in it go through `escape_markdown`."""
+    """Show a sentence of Markdown; names in it go through `escape_markdown`."""
     display(Markdown(text))
 
 
 def show_table(table: pd.DataFrame, caption: str = "") -> None:
-    """Shows a table as it is saved, and what stands under it, plain text."""
+    """Show a table as it is saved, with a caption, plain text."""
     say(to_markdown(table) + (f"\n\n*{escape_markdown(caption)}*" if caption else ""))
 
 
 def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> None:
-    """Shows a figure once, with what stands under it, plain text, and saves it if a path is given."""
+    """Show a figure once, with a caption, plain text, and save it if a path is given."""
     if path is not None:
         save_figure(figure, path)
     display(figure)
@@ -43,7 +43,7 @@ def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> 
 
 
 def name_data(data: PoseDataset) -> str:
-    """The name of a dataset in the title of a figure, which says where nobody was filmed."""
+    """The name of a dataset in the title of a figure, which says whether the data are synthetic."""
     return f"{data.name}{' (synthetic data)' if data.synthetic else ''}"
 
 
@@ -53,14 +53,14 @@ def unit_epochs(length: float) -> str:
 
 
 def describe_run(config: RunConfig, data: PoseDataset, budget: Budget) -> str:
-    """What a run trains on, how much of it, and by which modes, in a few lines."""
+    """What a run trains on, how much of it, and in which modes, in a few lines."""
     subjects = f" by {', '.join(config.labelled_subjects)}" if config.labelled_subjects else ""
     part = " from somewhere in" if config.share_at == "anywhere" else " of"
     share = f", {100 * config.train_share:g} %{part} every clip" if config.train_share != 1 else ""
     seen = f"keypoints {config.keypoints!r}{' with scores' * config.scores}"
+    trained = f"{', '.join(config.trained_actions)} of {data.name}{subjects}{share}"
     lines = [
-        f"{', '.join(config.trained_actions)} of {data.name}{subjects}{share}, {seen}, "
-        f"seed {config.seed}, on the {config.device}",
+        f"{trained}, {seen}, seed {config.seed}, on the {config.device}",
         f"{budget.per_epoch:,} windows per epoch, {budget.unit:,} in a unit epoch: t = {budget.t:.2f}",
         f"{budget.total:,} windows in all, {budget.epochs:.2f} epochs, batches of {config.batch_size}",
     ]
@@ -72,9 +72,10 @@ def describe_run(config: RunConfig, data: PoseDataset, budget: Budget) -> str:
         lines.append("(a window counts here as often as it has output frames)")
     if config.semi_supervised:
         clips = unlabelled_clips(config, data)
+        actions, people = (", ".join(dict.fromkeys(names)) for names in (clips.action, clips.subject))
         lines.append(
             f"besides, from epoch {config.warmup_epochs:g} on, as many windows of {clips.index.nunique()} clips without their "
-            f"3D poses: {', '.join(dict.fromkeys(clips.action))} by {', '.join(dict.fromkeys(clips.subject))}"
+            f"3D poses: {actions} by {people}"
         )
         if tested := sorted(set(clips.subject) & set(data.test_subjects)):
             lines.append(f"video of {', '.join(tested)}, on whom the run is tested, is among them")
@@ -85,16 +86,15 @@ def describe_run(config: RunConfig, data: PoseDataset, budget: Budget) -> str:
 
 
 def subjects_errors_table(clips: pd.DataFrame) -> pd.DataFrame:
-    """As `errors_table`, but for every subject in place of every action; of a run's `clips`."""
-    table = per_action(clips.assign(action=clips.subject)).rename(columns={metric: named(metric) for metric in METRICS})
-    table = table.rename_axis("Subject").reset_index().rename(columns={"frames": "Frames"})
-    return table.astype({"Frames": int})
+    """A run's errors for every subject in place of every action, from its `clips`."""
+    table = per_action(clips.assign(action=clips.subject)).astype({"frames": int}).reset_index(names="Subject")
+    return table.rename(columns={"frames": "Frames", **{metric: named(metric) for metric in METRICS}})
 
 
 def mean_pose_error(data: PoseDataset, config: RunConfig, actions: Sequence[str]) -> float:
-    """Test MPJPE, mm, on some actions of always predicting the mean pose that a run is trained on: the least to beat.
+    """Test MPJPE, mm, of always predicting the mean training pose, on some actions: the least to beat.
 
-    Of the run's clips, those of these actions, where it has them.
+    The mean is over the run's training clips of these actions, or over all of them if it has none.
     """
     clips = own_train_clips(config, data)
     own = clips[clips.action.isin(actions)]

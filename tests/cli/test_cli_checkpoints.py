@@ -192,7 +192,7 @@ def test_the_card_is_shown_of_runs_files_and_checkpoints(call: Called, run: str,
         assert said in out
     code, out, _ = call("show", "theirs.bin")
     assert code == 0
-    assert "Trained on: nobody knows here\nTrained for: 80 epochs of its own frames\nErrors: nobody knows here; " in out
+    assert "Trained on: not known\nTrained for: 80 epochs of its own frames\nErrors: not known; " in out
 
 
 def test_the_chapter_shows_what_is_printed(call: Called, outputs: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from pose3d_lib.common.escaping import escape_latex, escape_markdown, escape_mathtext, unescape_markdown
 from pose3d_lib.common.tables import save_table, to_markdown, to_text
-from pose3d_lib.report.page.write import to_page
+from pose3d_lib.report.page import to_page
 from tests.helpers.figure_checks import texts_as_drawn
 
 NAMES = (

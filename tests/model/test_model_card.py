@@ -193,7 +193,7 @@ def test_the_words_say_everything_that_the_card_does() -> None:
     ]  # fmt: skip
     assert told["Trained for"] == "12.5 epochs of its own frames, 24,000 windows"
     assert told["Settings"] == "action: Eating\nseed: 3\nlr: 0.002\nall others: the defaults"
-    assert told["Trained with"] == "commit nobody knows\ntorch 2.13.0"
+    assert told["Trained with"] == "commit not known\ntorch 2.13.0"
     assert told["Of the data"] == "A note."
     table = told["Errors on theirs, test subjects S9, averaged with the mirror image"].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
@@ -224,10 +224,10 @@ def test_whose_clips_were_unlabelled_is_said_where_a_card_knows_it() -> None:
 
 def test_what_nobody_knows_is_said_too() -> None:
     told = dict(describe_card(card(fps=())))
-    assert told["Trained on"] == "nobody knows here"
-    assert told["Trained for"] == "nobody knows"
-    assert told["Errors"] == "nobody knows here; `pose3d evaluate` measures them"
-    assert "frames per second: nobody knows" in told["Sees"]
+    assert told["Trained on"] == "not known"
+    assert told["Trained for"] == "not known"
+    assert told["Errors"] == "not known; `pose3d evaluate` measures them"
+    assert "frames per second: not known" in told["Sees"]
     assert not {"Settings", "Trained with", "Of the data", "Not in its file, and assumed"} & told.keys()
 
 

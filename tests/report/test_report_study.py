@@ -15,7 +15,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.report import beyond as report_beyond
 from pose3d_lib.report import results as report_study
 from pose3d_lib.report import show as report
-from pose3d_lib.report.page.write import to_page
+from pose3d_lib.report.page import to_page
 from pose3d_lib.study.beyond import plan_beyond, study_runs
 from pose3d_lib.study.config import plan_study
 from pose3d_lib.study.results import StudyResults, collect_study

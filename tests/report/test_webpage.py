@@ -19,8 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from pose3d_lib.common import files
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
-from pose3d_lib.report.page import markup
-from pose3d_lib.report.page.write import to_page, write_report
+from pose3d_lib.report.page import ELEMENTS, clean_html, to_mathml, to_page, write_report
 
 # One pixel.
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -179,8 +178,8 @@ def test_a_formula_that_cannot_be_converted_stays_tex(tex: str) -> None:
 @pytest.mark.parametrize("bracket", ["(", r"\{", r"\lVert ", r"\llbracket ", "⟨"])
 def test_brackets_that_are_never_closed_hang_nothing(bracket: str) -> None:
     begun = time.monotonic()
-    markup.to_mathml(bracket * 16, display=True)
-    assert markup.to_mathml(bracket * 21, display=True) is None
+    to_mathml(bracket * 16, display=True)
+    assert to_mathml(bracket * 21, display=True) is None
     assert time.monotonic() - begun < 5
 
 
@@ -336,7 +335,7 @@ HOSTILE = [
 
 def assert_harmless(page: BeautifulSoup) -> None:
     """Known elements and attributes only, and no address that a browser would follow by itself."""
-    known = markup.ELEMENTS | {"figure", "figcaption", "nav"}
+    known = ELEMENTS | {"figure", "figcaption", "nav"}
     for element in page.main.find_all(True):
         assert element.name in known or element.name == "math" or element.find_parent("math")
         for key, value in element.attrs.items():
@@ -374,7 +373,7 @@ def test_nothing_hostile_gets_onto_the_page_or_hides_what_follows(as_output: boo
 def test_no_mixture_of_hostile_parts_gets_through_the_filter(parts: list[str]) -> None:
     text = "".join(parts)
     for fragment in (text, MarkdownWithMath(IPythonRenderer(escape=False)).render(text)):
-        page = BeautifulSoup(f"<main>{markup.clean_html(fragment)}</main><style></style>" + "<meta>" * 3, "html.parser")
+        page = BeautifulSoup(f"<main>{clean_html(fragment)}</main><style></style>" + "<meta>" * 3, "html.parser")
         assert_harmless(page)
 
 

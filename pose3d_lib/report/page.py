@@ -6,12 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bleach import clean
+from bleach.css_sanitizer import CSSSanitizer
 from bs4 import BeautifulSoup
+from math_core import LatexError, LatexToMathML
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import make_folder
-from pose3d_lib.report.page.markup import clean_html
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -19,8 +21,26 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 HIDDEN = "remove-cell"  # tag of a cell that the page leaves out
 SHOWN = ("text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/plain")  # preferred first
-
 LONG = 32  # characters; a table's cell of more may break into lines
+
+TEXT = (
+    "h1 h2 h3 h4 h5 h6 p br hr ul ol li dl dt dd blockquote em strong b i u s del ins mark small sub sup kbd samp var"
+)
+TABLES = "table caption thead tbody tfoot tr th td details summary"
+ELEMENTS = frozenset(f"{TEXT} {TABLES} code pre a img div span".split())
+ATTRIBUTES = {"align", "alt", "class", "colspan", "id", "rowspan", "start", "style"}
+STYLES = CSSSanitizer(allowed_css_properties=["text-align"])
+PROTOCOLS = frozenset({"http", "https", "mailto", "data"})
+
+FORMULA = re.compile(
+    r"\$\$(?P<block>.+?)\$\$"
+    r"|(?<![$\\])\$(?=[^\s$])(?P<inline>[^$]*?[^$\s\\])\$(?![\d$])"  # "$5 and $6" are prices
+    r"|(?P<environment>\\begin\{(?P<name>[a-z]+\*?)\}.+?\\end\{(?P=name)\})",
+    re.DOTALL,
+)
+LONGEST_FORMULA = 1000  # characters; several times more can overflow the stack of math-core
+MOST_BRACKETS = 20  # each that is never closed doubles the work of math-core
+OPENING = re.compile(r"[(\[]|\\\{|\\u?l[a-z]+|[^\w\x00-\x7f]", re.IGNORECASE)  # what may open a bracket
 
 
 def write_report(notebook: Path, target: Path, *, title: str, synthetic: bool) -> Path:
@@ -127,3 +147,54 @@ def _list_sections(page: BeautifulSoup) -> None:
     links = [f'<li><a href="#{html.escape(h.get("id", ""))}">{html.escape(h.get_text())}</a></li>' for h in sections]
     contents = f'<nav class="contents" aria-label="Contents"><p>Contents</p><ul>{"".join(links)}</ul></nav>'
     sections[1].find_parent(class_="cell").insert_before(BeautifulSoup(contents, "html.parser"))
+
+
+def clean_html(fragment: str) -> str:
+    """The HTML of one cell or output with ELEMENTS only, closed within itself, and its formulas as MathML."""
+    page = BeautifulSoup(fragment, "html.parser")
+    for element in page(["script", "style"]):  # with what is in them
+        element.decompose()
+    safe = clean(str(page), ELEMENTS, _may_stay, PROTOCOLS, strip=True, css_sanitizer=STYLES)
+    page = BeautifulSoup(safe, "html.parser")
+    for text in page(string=FORMULA):
+        if not text.find_parent(["code", "pre"]):
+            text.replace_with(BeautifulSoup(FORMULA.sub(_set_formula, html.escape(text)), "html.parser"))
+    return str(page)
+
+
+def _may_stay(element: str, name: str, value: str) -> bool:
+    """Links that say where they lead, and pictures that are inside the page."""
+    if name == "href":
+        return element == "a" and value.startswith(("#", "http://", "https://", "mailto:"))
+    if name == "src":
+        return element == "img" and value.startswith("data:image/")
+    return name in ATTRIBUTES
+
+
+def _set_formula(found: re.Match[str]) -> str:
+    """A formula found in escaped text, as HTML."""
+    tex = html.unescape(found["block"] or found["inline"] or found["environment"])
+    shown = to_mathml(tex, display=not found["inline"]) or f"<code>{html.escape(tex)}</code>"
+    return shown if found["inline"] else f'<span class="formula" tabindex="0">{shown}</span>'
+
+
+def to_mathml(tex: str, *, display: bool) -> str | None:
+    """A formula of LaTeX as MathML Core, which browsers set without a script.
+
+    Args:
+        tex: without the dollars around it.
+        display: on a line of its own; only such a formula can have a `\\tag`.
+
+    Returns:
+        `<math>...</math>`, or None if math-core cannot convert it.
+    """
+    if len(tex) > LONGEST_FORMULA or len(OPENING.findall(tex)) > MOST_BRACKETS:
+        return None
+    # Only tags number formulas in JupyterLab; math-core sets tags in environments, and numbers the unstarred ones.
+    tex = re.sub(r"\\(begin|end)\{(equation|align|gather)\}", r"\\\1{\2*}", tex)
+    if r"\tag" in tex and not re.match(r"\s*\\begin\{(equation|align|gather)\*\}", tex):
+        tex = rf"\begin{{equation*}}{tex}\end{{equation*}}"
+    try:
+        return LatexToMathML(fancy_error=False, max_expansions=0).convert_with_local_state(tex, displaystyle=display)
+    except LatexError:
+        return None

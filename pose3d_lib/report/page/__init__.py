@@ -1,1 +1,0 @@
-"""An executed notebook as one page that needs no network."""
