@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-browser reproduce paper paper-more reference lab bench bench-reference test test-slow test-all test-chaos test-slurm fuzz lint format lock clean
+.PHONY: help install install-browser reproduce paper paper-more reference lab bench bench-reference test test-slow test-all test-oldest test-chaos test-slurm fuzz lint format lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -85,6 +85,14 @@ test-slow: $(VENV)/.installed-browser  ## only the slow tests and those that dri
 
 test-all: test  ## every test: those of `make test`, then those of `make test-slow`
 	@$(MAKE) --no-print-directory test-slow
+
+# The lower bounds of pyproject.toml, in an environment of its own. It downloads PyTorch again.
+test-oldest:  ## the default tests with the oldest versions that pyproject.toml allows
+	"$(PYTHON)" -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet uv
+	.venv-oldest/bin/uv pip install --quiet --no-config --python .venv-oldest/bin/python --resolution lowest-direct \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[test]'
+	.venv-oldest/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Not a dependency: there are wheels for Linux and some Pythons only.
 fuzz: $(VENV)/.installed  ## feed the readers of foreign files random bytes for some minutes (POSE3D_FUZZ_SECONDS=120 each)
