@@ -65,7 +65,7 @@ def first_cell(notebook: str) -> str:
 
 
 def test_a_kernel_imports_neither_papermill_nor_what_only_makes_data() -> None:
-    source_readers = {"h5py", "cdflib", "pooch", "requests", "papermill", "nbformat", "nbconvert"}
+    source_readers = {"h5py", "cdflib", "requests", "papermill", "nbformat", "nbconvert"}
     every = modules_after("\n".join(first_cell(notebook) for notebook in NOTEBOOKS))
     assert not every & {*source_readers, "seaborn"}
     training = modules_after(first_cell("02_train"))

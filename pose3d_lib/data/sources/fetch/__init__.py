@@ -1,7 +1,7 @@
-"""Fetches an open collection of motion capture into POSE3D_DATA: download, check, unpack, record.
+"""Fetch an open collection of motion capture into POSE3D_DATA: download, check, unpack, record.
 
-A collection's folder appears whole or not at all, with `fetched.json` in it: where it came from, its checksums, its
-licence. The downloaded archive stays in `downloads/` beside it; one put there by hand is used as well.
+A collection's folder appears whole or not at all, with `fetched.json` in it: source, checksums, licence. The archive stays
+in `downloads/` beside it; one put there by hand is used as well.
 """
 
 import os
@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import pooch
 from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -23,11 +22,10 @@ from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.catalogue import DOWNLOADS, RECORD, Collection
 from pose3d_lib.data.sources.fetch import cmu_actions
 from pose3d_lib.data.sources.fetch.archive import CannotWrite, list_members, unpack
-from pose3d_lib.data.sources.fetch.record import check_files, compare, describe, read_record, write_record
+from pose3d_lib.data.sources.fetch.record import check_files, compare, describe, hash_file, read_record, write_record
 from pose3d_lib.data.sources.fetch.transfer import PAUSE, Bar, download
 
-POINTER = b"version https://git-lfs.github.com/spec/"
-"""How a file begins that only says where Git LFS keeps the real one."""
+POINTER = b"version https://git-lfs.github.com/spec/"  # how a file begins that Git LFS keeps elsewhere
 
 Say = Callable[[str], None]
 
@@ -41,14 +39,14 @@ def fetch(
     again: bool = False,
     pause: float = PAUSE,
 ) -> Path:
-    """Downloads a collection, unless it is there, and returns its folder.
+    """Download a collection, unless it is there, and return its folder.
 
     Args:
         name: of a collection in `catalogue.collections()`.
-        say: is called with lines of text: the licence before anything is downloaded, then what happens.
-        bar: is called with the progress of downloading (bytes) and unpacking (files); `show_bar` makes one.
-        accept: is asked after the licence was said; a False downloads nothing.
-        again: download anew, and compare with what came the first time.
+        say: called with lines of text, the licence first.
+        bar: called with the progress of downloading (bytes) and unpacking (files); `show_bar` makes one.
+        accept: asked after the licence was shown; False downloads nothing.
+        again: download once more, and compare with the first download.
         pause: seconds before a broken connection is tried again.
 
     Raises:
@@ -86,7 +84,7 @@ def fetch(
 
 @contextmanager
 def show_bar(console: Console) -> Iterator[Bar]:
-    """A progress bar on a console, as the `bar` of `fetch`; without a total, the bar only says how much was done."""
+    """A progress bar on a console, as the `bar` of `fetch`."""
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), console=console
     ) as bars:
@@ -105,7 +103,7 @@ def show_bar(console: Console) -> Iterator[Bar]:
 def _fetch(known: Collection, record: dict | None, say: Say, bar: Bar, pause: float) -> None:
     archive, fresh = _get_archive(known, record is not None, say, bar, pause)
     try:
-        digest = pooch.file_hash(str(archive), alg="sha256")
+        digest = hash_file(archive)
         if known.sha256 and digest != known.sha256:
             advice = "" if fresh else "; remove it, and run the same command to download it"
             raise InputError(
@@ -148,12 +146,8 @@ def _get_archive(known: Collection, again: bool, say: Say, bar: Bar, pause: floa
         return fresh, True
     fresh.unlink(missing_ok=True)
 
-    def continue_download(url: str, output_file: str, _pooch: object) -> None:
-        download(url, Path(output_file), place=path, bar=bar, pause=pause)
-
     say(f"Downloading {known.url}")
-    pooch.get_logger().setLevel("WARNING")  # it would advise to write the checksum into code
-    pooch.retrieve(known.url, None, fname=fresh.name, path=fresh.parent, downloader=continue_download)
+    download(known.url, fresh, place=path, bar=bar, pause=pause)
     return fresh, True
 
 
@@ -223,10 +217,6 @@ def _tidy(home: Path) -> None:
     if old.exists() and not home.exists():
         old.rename(home)
     shutil.rmtree(old, ignore_errors=True)
-    for leftover in (home.parent / DOWNLOADS).glob(
-        "tmp????????"
-    ):  # pooch's; whoever made it is gone, as we are alone here
-        leftover.unlink()
 
 
 @contextmanager

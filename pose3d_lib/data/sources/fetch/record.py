@@ -1,13 +1,10 @@
-"""What is recorded of a fetched collection: where it came from, its checksums, its licence; and what to compare it with."""
+"""The record of a fetched collection: its source, checksums and licence, for later comparison."""
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-
-import pooch
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.catalogue import RECORD, Collection
@@ -16,16 +13,18 @@ from pose3d_lib.data.sources.fetch.cmu_actions import TAKES
 KEYS = {
     "url": str, "commit": str, "sha256": str, "contents_sha256": str, "fetched": str, "files": int, "bytes": int,
 }  # fmt: skip
-"""Of a record, those that are read again."""
+
+
+def hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def describe(known: Collection, archive: Path, digest: str, staging: Path) -> dict:
     """The record of what was unpacked; the hash of the contents does not change when an archive is packed otherwise."""
     contents = hashlib.sha256()
     for file in _files(staging):
-        contents.update(
-            f"{file.relative_to(staging).as_posix()}\0{pooch.file_hash(str(file), alg='sha256')}\n".encode()
-        )
+        contents.update(f"{file.relative_to(staging).as_posix()}\0{hash_file(file)}\n".encode())
     count, size = _measure(staging)
     return {
         "name": known.name,
@@ -74,7 +73,7 @@ def read_record(known: Collection) -> dict | None:
 
 
 def check_files(known: Collection, record: dict) -> None:
-    """Refuses a folder whose files are not as many and as large as they were; their contents are not read."""
+    """Refuse a folder whose files differ from the record in number or size; their contents are not read."""
     count, size = _measure(known.home)
     if (count, size) != (record["files"], record["bytes"]):
         raise InputError(
@@ -84,11 +83,7 @@ def check_files(known: Collection, record: dict) -> None:
 
 
 def write_record(path: Path, record: dict) -> None:
-    """Writes a record so that it is on the disk before the folder gets its name."""
-    with path.open("w", encoding="utf-8") as file:
-        json.dump(record, file, indent=2, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
+    path.write_text(json.dumps(record, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 def _files(folder: Path) -> list[Path]:
