@@ -102,15 +102,10 @@ def show(model: str) -> None:
 
 
 def _show(card: "ModelCard", *, brief: bool = False) -> None:
-    """The card on a terminal; if brief, only what somebody who just brought it has to know."""
+    """The card on a terminal; if brief, only what matters after an import."""
+    from pose3d_lib.cli.data import echo_parts
     from pose3d_lib.common.errors import printable
     from pose3d_lib.report.card import BRIEF, describe_card
 
     click.secho(printable(card.name), bold=True)
-    for title, text in describe_card(card):
-        if brief and title not in BRIEF:
-            continue
-        if "\n" in text:
-            click.echo(f"\n{title}\n\n{text}\n")
-        else:
-            click.echo(f"{title}: {text}")
+    echo_parts((title, text) for title, text in describe_card(card) if title in BRIEF or not brief)

@@ -1,6 +1,7 @@
 """`pose3d data ...`: which data there is, whether it is sound, fetching it and giving it on."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,12 @@ parameter_option = click.option(
     metavar="NAME VALUE",
     help="A parameter of the notebook; may be given several times.",
 )
+
+
+def echo_parts(parts: Iterable[tuple[str, str]]) -> None:
+    """Print titles and texts; a text of several lines stands below its title."""
+    for title, text in parts:
+        click.echo(f"\n{title}\n\n{text}\n" if "\n" in text else f"{title}: {text}")
 
 
 @click.group()
@@ -54,39 +61,32 @@ def check(dataset: str, given: Given) -> None:
     exit code 0 if nothing was found, 1 for warnings, 2 for errors or data that cannot be read.
     """
     from pose3d_lib.common.tables import to_text
-    from pose3d_lib.data.doctor import (
-        check_dataset,
-        describe_findings,
-        exit_code,
-        frames_table,
-        leave_out_line,
-        summary_table,
-    )
+    from pose3d_lib.data import doctor
     from pose3d_lib.data.open import used_parameters
     from pose3d_lib.report.data_prep import subjects_table
 
     opened = _open(dataset, given)
-    checkup = check_dataset(opened, parameters=used_parameters(dataset))
+    checkup = doctor.check_dataset(opened, parameters=used_parameters(dataset))
     for line in opened.declarations():
         click.echo(line)
-    summary = summary_table(checkup)
+    summary = doctor.summary_table(checkup)
     for title, table in (
         ("Who is in it", subjects_table(opened)),
-        ("Camera frames of every subject and action", frames_table(opened).reset_index()),
+        ("Camera frames of every subject and action", doctor.frames_table(opened).reset_index()),
         ("What was checked", summary[summary["Looked at"] > 0].drop(columns=["Measured", "Limits"])),
     ):
         click.echo(f"\n{title}\n\n{to_text(table)}")
     click.echo("\nWhat was found\n")
-    for level, what, advice in describe_findings(checkup):
+    for level, what, advice in doctor.describe_findings(checkup):
         click.echo(f"{level}: {what}")
         if advice:
             click.echo(f"    {advice}")
-    code = exit_code(checkup)
-    if line := leave_out_line(checkup):
+    code = doctor.exit_code(checkup)
+    if line := doctor.leave_out_line(checkup):
         click.echo(f"\nTo use the data without the takes with errors: {line}")
     elif code == ERRORS and "leave_out" in checkup.parameters:
         click.echo(
-            "\nMost of the data has errors: look at its units, axes, joints and frame rate before any single take."
+            "\nMost of the data has errors: check its units, axes, joints and frame rate before any single take."
         )
     click.echo("" if code else "nothing wrong was found")
     sys.exit(code)

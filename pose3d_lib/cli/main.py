@@ -1,4 +1,4 @@
-"""`pose3d ...`: the notebooks' functions for those who live in a terminal."""
+"""`pose3d ...`: the notebooks and their functions in a terminal."""
 
 import sys
 import time
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
     from pose3d_lib.data.dataset import PoseDataset
     from pose3d_lib.training.config import RunConfig
 
-SWEEPS = ("03_action_based", "05_semi_supervised")
-"""Notebooks that have papermill execute 02_train many times."""
-
-
-def _parameters(given: Given) -> dict[str, object]:
-    return dict(given)
+SWEEPS = ("03_action_based", "05_semi_supervised")  # notebooks that execute 02_train many times
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -54,47 +49,34 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.report.parameters import NOTEBOOKS, check_parameters, notebook_output
     from pose3d_lib.runs.sweep.kernel import execute_notebook
-    from pose3d_lib.study.config import StudyConfig
     from pose3d_lib.training.config import RunConfig
 
     notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
-    parameters = _parameters(given)
+    parameters = dict(given)
     if write_reference and (notebook != "05_semi_supervised" or parameters):
         raise InputError("--write-reference: the reference is 05_semi_supervised with its defaults; give no parameter")
     config = check_parameters(notebook, parameters)
     if isinstance(config, RunConfig):
-        _train([config])
+        _train([config], open_dataset(config.data, progress=click.echo))
         return
-    from pose3d_lib.cli.reproduce import sweep_notebook, write_page
-
-    if notebook in SWEEPS:
-        data = open_dataset(config.data, progress=click.echo)
-        sweep_notebook(notebook, _planned_runs(config, data), data, parameters, Console())
-    else:
-        execute_notebook(notebook, notebook_output(notebook), parameters)
-    click.echo(f"executed notebook: {notebook_output(notebook)}")
-    if notebook == "04_results" and isinstance(config, StudyConfig):
-        click.echo(f"as one page: {write_page(open_dataset(config.data))}")
-    if write_reference:
-        _write_scarcity(config)
-
-
-def _write_scarcity(config: object) -> None:
     from pose3d_lib.cli import reproduce as job
-    from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.report.semi_supervised import scarcity_dir
-    from pose3d_lib.study.tables_scarcity import ScarcityResults
-
-    folder = scarcity_dir(ScarcityResults(config, open_dataset(config.data)))
-    job.write_reference(folder, "scarcity", page=False)
-
-
-def _planned_runs(config: object, data: "PoseDataset") -> "list[RunConfig]":
-    """The runs that a notebook of SWEEPS makes, by its config."""
     from pose3d_lib.study.beyond import study_runs
     from pose3d_lib.study.scarcity import ScarcityConfig, plan_scarcity
 
-    return plan_scarcity(config, data) if isinstance(config, ScarcityConfig) else study_runs(config, data)
+    if notebook in SWEEPS:
+        data = open_dataset(config.data, progress=click.echo)
+        runs = plan_scarcity(config, data) if isinstance(config, ScarcityConfig) else study_runs(config, data)
+        job.sweep_notebook(notebook, runs, data, parameters, Console())
+    else:
+        execute_notebook(notebook, notebook_output(notebook), parameters)
+    click.echo(f"executed notebook: {notebook_output(notebook)}")
+    if notebook == "04_results":
+        click.echo(f"as one page: {job.write_page(open_dataset(config.data))}")
+    if write_reference:
+        from pose3d_lib.report.semi_supervised import scarcity_dir
+        from pose3d_lib.study.tables_scarcity import ScarcityResults
+
+        job.write_reference(scarcity_dir(ScarcityResults(config, data)), "scarcity", page=False)
 
 
 @cli.command()
@@ -104,7 +86,7 @@ def _planned_runs(config: object, data: "PoseDataset") -> "list[RunConfig]":
 def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     """Train the baseline and one model per action, for instance: pose3d sweep -p seeds 0,1,2
 
-    The parameters are those of 03_action_based. Finished runs are reused, and unfinished ones go on from their checkpoints.
+    The parameters are those of 03_action_based. Finished runs are reused, and unfinished ones resume from their checkpoints.
     """
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.report.parameters import check_parameters
@@ -113,7 +95,7 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     from pose3d_lib.study.beyond import study_runs
     from pose3d_lib.study.config import StudyConfig
 
-    parameters = _parameters(given) | ({"scheduler": scheduler} if scheduler else {})
+    parameters = dict(given) | ({"scheduler": scheduler} if scheduler else {})
     config = check_parameters("03_action_based", parameters)
     assert isinstance(config, StudyConfig)
     if print_job:
@@ -124,17 +106,15 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     data = open_dataset(config.data, progress=click.echo)
     runs = study_runs(config, data)
     click.echo(str(estimate_runs(runs, data, count_jobs(config))))
-    _train(runs, jobs=count_jobs(config), scheduler=config.scheduler)
+    _train(runs, data, jobs=count_jobs(config), scheduler=config.scheduler)
 
 
-def _train(configs: list, jobs: int = 1, scheduler: str = "local") -> None:
+def _train(configs: "list[RunConfig]", data: "PoseDataset", jobs: int = 1, scheduler: str = "local") -> None:
     from pose3d_lib.cli.progress import RunBoard
     from pose3d_lib.common.tables import to_text
-    from pose3d_lib.data.open import open_dataset
     from pose3d_lib.runs.sweep.progress import sweep_table
     from pose3d_lib.runs.sweep.sweep import raise_failures, run_sweep
 
-    data = open_dataset(configs[0].data, progress=click.echo)
     begun = time.time()
     with RunBoard(Console(), begun) as board:
         statuses = run_sweep(
@@ -153,11 +133,11 @@ def reproduce(given: Given, write_reference: bool) -> None:
     """The main job: prepare the data, train every model, print the tables.
 
     The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny. With -p study paper
-    it makes all runs that the paper's claims need; it can be stopped at any time, and goes on when it is called again.
+    it makes all runs that the paper's claims need; it can be stopped at any time, and resumes when it is called again.
     """
     from pose3d_lib.report.parameters import check_parameters
 
-    parameters = _parameters(given)
+    parameters = dict(given)
     check_parameters("04_results", parameters)
     from pose3d_lib.cli import reproduce as job
 
@@ -175,21 +155,10 @@ def main() -> None:
     from pose3d_lib.runs.sweep.kernel import NotebookFailed, SweepFailed
 
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit("stopped")
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except InputError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except MemoryError as error:
-        click.echo(f"error: memory ran out: {error}", err=True)
-        sys.exit(1)
-    except (NotebookFailed, SweepFailed) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2 if isinstance(error, NotebookFailed) and error.refused else 1)
+        cli()
+    except (InputError, MemoryError, NotebookFailed, SweepFailed) as error:
+        click.echo(f"error: {'memory ran out: ' * isinstance(error, MemoryError)}{error}", err=True)
+        sys.exit(2 if isinstance(error, InputError) or getattr(error, "refused", False) else 1)
 
 
 if __name__ == "__main__":

@@ -45,9 +45,7 @@ class RunBoard:
         for number, status in enumerate(statuses):
             if status.ended and number not in self._ended:
                 self._ended.add(number)
-                self._console.print(
-                    self._line(status, len(statuses), left), highlight=False, markup=False, soft_wrap=True
-                )
+                self.say(self._line(status, len(statuses), left))
 
     def say(self, line: str) -> None:
         """A line of text above the table."""

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -28,31 +29,29 @@ from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.study.results import results_dir
 from pose3d_lib.training.config import RunConfig
 
-TABLES = ("table_1", "table_2", "table_3", "all_metrics", "answer")
-"""What is printed at the end."""
+TABLES = ("table_1", "table_2", "table_3", "all_metrics", "answer")  # printed at the end
+PAGE = "report.html"  # the last execution of 04_results, in the folder of outputs
+FORMATS = {".csv", ".md", ".tex", ".png", ".svg"}  # of tables and figures
 
 
 def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     """Executes 01_data_prep, 03_action_based (which executes 02_train once per action) and 04_results.
 
-    Args:
-        parameters: of 03_action_based and 04_results, which are the same; those about data go to 01_data_prep too.
-        console: where progress and the tables are printed.
-
-    Returns:
-        The folder of the tables and figures.
+    The parameters are those of 03_action_based and 04_results, which are the same; those about data go to 01_data_prep too.
+    Gives the folder of the tables and figures; progress and the tables are printed.
     """
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     begun = time.time()
     config = check_parameters("04_results", parameters)
     assert isinstance(config, StudyConfig)
     about_data = {name: value for name, value in parameters.items() if name in DataSpec.model_fields}
 
     _step(console, "1 of 3  01_data_prep: preparing the dataset and looking at it")
-    data = open_dataset(config.data, progress=lambda line: console.print(line, markup=False, highlight=False))
+    data = open_dataset(config.data, progress=say)
     for line in data.declarations():
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
     runs, jobs = study_runs(config, data), count_jobs(config)
-    console.print(str(estimate_runs(runs, data, jobs)), markup=False, highlight=False, soft_wrap=True)
+    say(str(estimate_runs(runs, data, jobs)))
     execute_notebook("01_data_prep", notebook_output("01_data_prep"), about_data)
     _step(console, f"2 of 3  03_action_based: {len(runs)} runs of 02_train, {jobs} at a time")
     sweep_notebook("03_action_based", runs, data, parameters, console)
@@ -62,8 +61,7 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     folder = results_dir(data, config)
     for text in (folder / f"{name}.md" for name in TABLES):
         if text.is_file():  # a study need not have the published schedule
-            table = unescape_markdown(text.read_text(encoding="utf-8"))
-            console.print(f"\n{table}", markup=False, highlight=False, soft_wrap=True)
+            say(f"\n{unescape_markdown(text.read_text(encoding='utf-8'))}")
     page = write_page(data)
     for what, where in (
         ("the results as one page", page),
@@ -71,8 +69,8 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
         ("runs, with their executed notebooks", outputs_dir() / "runs"),
         ("tables and figures", folder),
     ):
-        console.print(f"{what + ':':<39} {where}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{'time taken:':<39} {in_words(time.time() - begun)}", highlight=False)
+        say(f"{what + ':':<39} {where}")
+    say(f"{'time taken:':<39} {in_words(time.time() - begun)}")
     return folder
 
 
@@ -92,10 +90,7 @@ def sweep_notebook(
     """Executes a notebook that makes runs in a process beside this one, which shows how far these are."""
     begun = time.time()
     statuses = first_look(runs, data)
-    with (
-        RunBoard(console, begun) as board,
-        open_processes(1) as pool,
-    ):
+    with RunBoard(console, begun) as board, open_processes(1) as pool:
         board.show(statuses)
         future = pool.submit(execute_notebook, notebook, notebook_output(notebook), parameters)
         while not future.done():
@@ -103,13 +98,6 @@ def sweep_notebook(
             statuses = look_again(statuses, begun)
             board.show(statuses)
         future.result()
-
-
-PAGE = "report.html"
-"""The last execution of 04_results, in the folder of outputs."""
-
-FORMATS = {".csv", ".md", ".tex", ".png", ".svg"}
-"""What tables and figures are saved as."""
 
 
 def reference_dir() -> Path:
@@ -125,11 +113,8 @@ def write_reference(folder: Path, study: str, *, page: bool = True) -> list[Path
     reference = reference_dir() / study
     shutil.rmtree(reference, ignore_errors=True)
     reference.mkdir(parents=True)
-    written = []
-    for source in sorted(path for path in folder.iterdir() if path.suffix in FORMATS):
-        written.append(Path(shutil.copy(source, reference / source.name)))
-    if page:
-        written.append(Path(shutil.copy(outputs_dir() / PAGE, reference / PAGE)))
+    sources = sorted(path for path in folder.iterdir() if path.suffix in FORMATS) + [outputs_dir() / PAGE] * page
+    written = [Path(shutil.copy(source, reference / source.name)) for source in sources]
     document = project_root() / "docs" / "results.md"
     text = document.read_text(encoding="utf-8")
     for name in re.findall(rf"<!-- {study}/(\w+) -->", text):

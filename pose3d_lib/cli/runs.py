@@ -1,16 +1,38 @@
-"""`pose3d runs ...`: which runs there are, everything about one, removing what nobody needs, checking what is finished."""
+"""`pose3d runs ...`: list the runs, show one, clean up, verify."""
 
+import json
+import math
 import shlex
 import sys
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
+from rich.filesize import decimal as size_text
 
-from pose3d_lib.cli.run_table import CHOICES, ORDERS
+if TYPE_CHECKING:
+    from pose3d_lib.runs.inventory import RunEntry
 
-VERIFIABLE = ("finished", "damaged")
+CHOICES = {
+    "finished": ("finished",),
+    "running": ("running",),
+    "unfinished": ("unfinished",),
+    "damaged": ("damaged",),
+    "other": ("other version", "not a run"),
+}  # --state -> states that it stands for
+
+ORDERS: dict[str, Callable[["RunEntry"], object]] = {
+    "name": lambda entry: entry.name,
+    "error": lambda entry: math.inf if entry.mpjpe is None else entry.mpjpe,
+    "size": lambda entry: -entry.size,
+    "time": lambda entry: -(entry.at or 0.0),
+}  # equal ones by name
 
 WHAT_TO_DO = (
-    "What is wrong is not mended here. Put the files back from a copy, or remove the run's folder and train it again; "
+    "Nothing was repaired. Put the files back from a copy, or remove the run's folder and train it again; "
     "`pose3d runs show NAME` gives the command. Where only the data are missing, --sample 0 leaves the test out."
 )
 
@@ -21,7 +43,7 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("--state", "states", type=click.Choice(list(CHOICES)), multiple=True, help="Only such; may be repeated.")
+@click.option("--state", "states", type=click.Choice(list(CHOICES)), multiple=True, help="Only these; may be repeated.")
 @click.option("--action", help="Only runs of this action; All stands for the baselines.")
 @click.option("--sort", type=click.Choice(list(ORDERS)), default="name", help="What stands first.", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
@@ -31,7 +53,6 @@ def list_all(states: tuple[str, ...], action: str | None, sort: str, as_json: bo
     The error is the MPJPE of the run's own action, of a baseline the mean of all actions. --sort puts the lowest error, the
     largest size, or the latest time first.
     """
-    from pose3d_lib.cli.run_table import choose_entries, summary_line, to_json, to_table
     from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.runs.inventory import list_runs
 
@@ -42,7 +63,56 @@ def list_all(states: tuple[str, ...], action: str | None, sort: str, as_json: bo
         return
     if shown:
         click.echo(to_table(shown))
-    click.echo(summary_line(entries, shown, runs_dir()))
+    counts = Counter(entry.state for entry in shown)
+    listed = ", ".join(f"{counts[state]:,} {state}" for choice in CHOICES.values() for state in choice if counts[state])
+    of_all = "" if len(shown) == len(entries) else f" of {len(entries):,}"
+    size = size_text(sum(entry.size for entry in shown))
+    click.echo(f"{len(shown):,}{of_all} in {runs_dir()}, {size}" + (f": {listed}" if listed else ""))
+
+
+def choose_entries(
+    entries: Sequence["RunEntry"], *, states: Collection[str] = (), action: str | None = None, order: str = "name"
+) -> list["RunEntry"]:
+    """The entries of these states (keys of CHOICES, none for all) and this action, in order (a key of ORDERS)."""
+    from pose3d_lib.data.actions import check_name, tidy_name
+
+    if action is not None and entries:
+        action = check_name(tidy_name(action), sorted({entry.action for entry in entries if entry.action}), "action")
+    wanted = {state for choice in states or CHOICES for state in CHOICES[choice]}
+    chosen = [entry for entry in entries if entry.state in wanted and action in (None, entry.action)]
+    return sorted(sorted(chosen, key=ORDERS["name"]), key=ORDERS[order])
+
+
+def to_table(entries: Sequence["RunEntry"]) -> str:
+    """One line per run below a line of headings."""
+    from tabulate import tabulate
+
+    from pose3d_lib.common.errors import printable
+
+    rows = [
+        (
+            printable(entry.name),
+            entry.state,
+            "" if entry.progress is None else f"{math.floor(100 * entry.progress)} %",
+            "" if entry.mpjpe is None else f"{entry.mpjpe:.2f}",
+            size_text(entry.size),
+            "" if entry.at is None else f"{datetime.fromtimestamp(entry.at):%Y-%m-%d %H:%M}",
+            printable(entry.note),
+        )
+        for entry in entries
+    ]
+    headers = ("name", "state", "progress", "MPJPE [mm]", "size", "when", "note")
+    sides = ("left", "left", "right", "right", "right", "left", "left")
+    return tabulate(rows, headers, tablefmt="plain", colalign=sides, disable_numparse=True)
+
+
+def to_json(entries: Sequence["RunEntry"]) -> str:
+    """One array of objects with the attributes of `RunEntry`; `at` as ISO 8601, UTC. Nothing but ASCII."""
+
+    def iso(at: float | None) -> str | None:
+        return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+    return json.dumps([{**asdict(entry), "at": iso(entry.at)} for entry in entries], indent=1, allow_nan=False)
 
 
 @runs.command()
@@ -52,39 +122,33 @@ def show(name: str) -> None:
 
     NAME is its folder's name, or a part of it that no other has.
     """
-    import time
-
+    from pose3d_lib.cli.data import echo_parts
     from pose3d_lib.common.errors import InputError, printable
     from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.report.run import describe_run
-    from pose3d_lib.runs.inventory import choose_run, look_closely, run_names
+    from pose3d_lib.runs.inventory import choose_run, look_at, run_names
 
     folder = runs_dir() / choose_run(name, run_names())
-    entry = look_closely(str(folder), time.time())
+    entry = look_at(folder, closely=True)
     if entry is None:
         raise InputError(f"{folder}: removed just now; `pose3d runs list` shows what is left")
     click.secho(printable(entry.name), bold=True)
-    for title, text in describe_run(folder, entry):
-        if "\n" in text:
-            click.echo(f"\n{title}\n\n{text}\n")
-        else:
-            click.echo(f"{title}: {text}")
+    echo_parts(describe_run(folder, entry))
 
 
 @runs.command()
-@click.option("--unfinished", is_flag=True, help="Also unfinished runs that nobody holds, with their checkpoints.")
+@click.option("--unfinished", is_flag=True, help="Also unfinished runs that no process holds, with their checkpoints.")
 @click.option("--other", is_flag=True, help="Also runs of other versions of this code.")
 @click.option("--damaged", is_flag=True, help="Also finished runs with files that are missing or changed.")
 @click.option("--yes", is_flag=True, help="Remove it; without this nothing is changed.")
 def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
-    """Name what is left over, and with --yes remove it, for instance: pose3d runs clean --unfinished
+    """Name leftovers, and with --yes remove them, for instance: pose3d runs clean --unfinished
 
-    That is what killed processes left half-written, and checkpoints of finished runs. Damaged runs are named, and removed with
-    --damaged. Finished runs of this version stay, and so do runs that a process is at work on. Ends with exit code 1 if
-    something could not be removed.
+    These are files that killed processes left half-written, and checkpoints of finished runs. Damaged runs are named, and
+    removed with --damaged. Finished runs of this version stay, and so do runs that a process is at work on. Ends with exit
+    code 1 if something could not be removed.
     """
     from pose3d_lib.common.errors import printable
-    from pose3d_lib.common.escaping import format_size
     from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.runs.clean import plan_removals, remove_all
 
@@ -101,11 +165,11 @@ def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
         size += 0 if problem else removal.size
         failures += bool(problem)
         verb = "not removed" if problem else "removed" if yes else "would be removed"
-        click.echo(f"{verb}: {what} ({removal.why}, {format_size(removal.size)}){': ' if problem else ''}{problem}")
+        click.echo(f"{verb}: {what} ({removal.why}, {size_text(removal.size)}){': ' if problem else ''}{problem}")
     if yes:
-        click.echo(f"{format_size(size)} freed in {runs_dir()}")
+        click.echo(f"{size_text(size)} freed in {runs_dir()}")
     else:
-        click.echo(f"{format_size(size)} would be freed in {runs_dir()}; nothing was removed, --yes does it")
+        click.echo(f"{size_text(size)} would be freed in {runs_dir()}; nothing was removed, --yes does it")
     sys.exit(bool(failures))
 
 
@@ -116,36 +180,33 @@ def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
 def verify(names: tuple[str, ...], sample: int, seed: int) -> None:
     """Check that finished runs are what they were, for instance: pose3d runs verify --sample 3
 
-    Every file's checksum is computed anew, of all finished runs or of those NAMES; then the weights of some of them are
+    Every file's checksum is computed again, of all finished runs or of those NAMES; then the weights of some of them are
     tested on the dataset, and the errors compared with those written. Ends with exit code 1 if anything is wrong.
     """
     from pose3d_lib.common.errors import InputError, printable
     from pose3d_lib.common.paths import runs_dir
-    from pose3d_lib.runs.inventory import choose_run, list_runs
+    from pose3d_lib.runs.inventory import State, choose_run, list_runs
     from pose3d_lib.runs.verify import check_files, draw_sample
 
     entries = {entry.name: entry for entry in list_runs()}
     chosen = list(dict.fromkeys(choose_run(name, entries) for name in names))
+    verifiable = [name for name, entry in entries.items() if entry.state in (State.FINISHED, State.DAMAGED)]
     for name in chosen:
-        if entries[name].state not in VERIFIABLE:
+        if name not in verifiable:
             raise InputError(
                 f"{runs_dir() / name}: {entries[name].state}, and only finished runs of this version can be verified; "
                 f"`pose3d runs show {shlex.quote(name)}` says more"
             )
-    chosen = chosen or [name for name, entry in entries.items() if entry.state in VERIFIABLE]
-    wrong, plain, sound = 0, 0, []
+    chosen = chosen or verifiable
+    sound = []
     for name in chosen:
-        problems, has_sums = check_files(runs_dir() / name)
+        problems = check_files(runs_dir() / name)
         for problem in problems:
             click.echo(f"wrong: {printable(name)}: {problem}")
-        plain += not has_sums
-        wrong += bool(problems)
         sound += [] if problems else [name]
-    without = f", {plain:,} of them without checksums, as they were made before there were any" if plain else ""
-    runs_found = f"{len(chosen):,} run{'s' * (len(chosen) != 1)}"
-    click.echo(f"files: {runs_found} in {runs_dir()}, {wrong:,} of them wrong{without}")
-    drawn = draw_sample(sound, sample, seed)
-    differ = [name for name in drawn if not _same_again(name)]
+    wrong = len(chosen) - len(sound)
+    click.echo(f"files: {len(chosen):,} run{'s' * (len(chosen) != 1)} in {runs_dir()}, {wrong:,} of them wrong")
+    differ = [name for name in draw_sample(sound, sample, seed) if not _same_again(name)]
     if wrong or differ:
         click.echo(WHAT_TO_DO)
     sys.exit(bool(wrong or differ))
@@ -160,17 +221,13 @@ def _same_again(name: str) -> bool:
 
     run = Run(runs_dir() / name)
     try:
-        difference = evaluate_again(run, open_dataset(run.config.data, progress=click.echo))
+        relative, where = evaluate_again(run, open_dataset(run.config.data, progress=click.echo))
     except (InputError, OSError) as error:
         click.echo(f"wrong: {printable(name)}: cannot be tested again: {error}")
         return False
-    if problem := judge(difference, run.provenance):
+    if problem := judge(relative, where, run.provenance):
         click.echo(f"wrong: {printable(name)}: {problem}")
         return False
-    at_most = (
-        f"differs by {difference.relative:.1e} of it at most ({difference.where})"
-        if difference.relative
-        else "is the same"
-    )
+    at_most = f"differs by {relative:.1e} of it at most ({where})" if relative else "is the same"
     click.echo(f"tested again: {printable(name)}: every error {at_most}")
     return True

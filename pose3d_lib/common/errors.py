@@ -11,15 +11,14 @@ class InputError(ValueError):
         super().__init__("\n".join(map(printable, message.split("\n"))))
 
 
-BREAKING = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's categories of control characters, half characters and line breaks."""
-
-INVISIBLE = (*BREAKING, "Cf", "Zs")
-"""Those, and characters of no width, that turn the direction of a line, or that look like the plain space."""
+BREAKING = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, half characters and line breaks
+INVISIBLE = (*BREAKING, "Cf", "Zs")  # and of no width, that turn the direction of a line, or look like the plain space
 
 
 def printable(text: str, escaped: tuple[str, ...] = INVISIBLE) -> str:
     """The text, with characters of these categories escaped as in Python, except for the plain space."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(ascii(c)[1:-1] if c != " " and unicodedata.category(c) in escaped else c for c in text)
 
 

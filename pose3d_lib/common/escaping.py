@@ -1,8 +1,7 @@
-"""Plain text for Markdown, LaTeX and matplotlib; sizes and times as text."""
+"""Escape plain text for Markdown, LaTeX and matplotlib."""
 
 import html
 import re
-import time
 
 MARKDOWN = re.compile(
     r"[$\\`*|~]"
@@ -53,17 +52,3 @@ def escape_latex(text: object) -> str:
 def escape_mathtext(text: object) -> str:
     """Escape dollar signs, a pair of which makes a formula in matplotlib."""
     return str(text).replace("$", r"\$")
-
-
-def format_size(size: float) -> str:
-    """ "512 B", "51.6 kB", "1.2 GB"; a kB has 1000 bytes."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
-
-
-def format_time(at: float) -> str:
-    """The minute, in the time zone of this machine."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

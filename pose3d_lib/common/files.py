@@ -1,5 +1,6 @@
-"""Files that a reader sees whole or not at all, whenever the one who writes is killed."""
+"""Files that a reader sees whole or not at all, even if the writer is killed."""
 
+import hashlib
 import json
 import os
 import re
@@ -12,8 +13,8 @@ from safetensors import SafetensorError
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import make_readable
 
+# a file that is being written: a dot, the name to be, the number of the process, and the suffix again
 UNFINISHED = re.compile(r"\..+\.[0-9]+(\.\w+)?")
-"""Names of files that are being written: a dot, the name to be, the number of the process, and the suffix again."""
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -21,6 +22,12 @@ def remove_unfinished(folder: Path) -> None:
     for path in folder.iterdir():
         if UNFINISHED.fullmatch(path.name):
             path.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """The checksum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: dict, *, durable: bool = True) -> None:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from pose3d_lib.common.errors import InputError
 
+RUN_NAME = re.compile(
+    r"[^/\\]+-[0-9a-f]{10}", re.DOTALL
+)  # a run's folder; one of another name is never deleted as a run
+
 
 def project_root() -> Path:
     """The checkout this package runs from, or the working directory when it was installed without one."""

@@ -7,10 +7,10 @@ import torch
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_json
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.open import open_dataset
 from pose3d_lib.model.card import ModelCard, licence_of, network_of, parse_card
 from pose3d_lib.model.card_parts import Errors, Training
-from pose3d_lib.runs.layout import CARD, FINISHED, PROVENANCE, compare_format, is_finished, read_object
+from pose3d_lib.runs.inventory import find_other_version
+from pose3d_lib.runs.layout import CARD, FINISHED, is_finished
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.budget import Budget, learning_rate
 from pose3d_lib.training.plan import build_model, own_train_clips, unlabelled_clips
@@ -71,31 +71,15 @@ def write_card(run: Run, data: PoseDataset) -> None:
 
 
 def read_run_card(folder: Path) -> ModelCard:
-    """The card of a finished run: the one in its folder or, where the run is older than cards, one made from its dataset.
-
-    Raises:
-        InputError: the folder holds no finished run of this version, something in it is damaged, or a run without a card
-            was trained on data that is no longer there.
-    """
+    """The card of a finished run; an InputError where the folder holds none, one of another version, or a damaged one."""
     if not is_finished(folder):
         what = "is not finished, as there is no" if folder.is_dir() else "is no folder of a run: there is no"
         raise InputError(f"{folder}: {what} {FINISHED}; `pose3d runs list` shows which are finished")
-    run = Run(folder)
     try:
-        if other := compare_format(read_object(str(folder / PROVENANCE)).get("format"), PROVENANCE):
-            raise InputError(f"made by another version of this code, {other}; train that run anew")
-        if (folder / CARD).is_file():
-            return parse_card((folder / CARD).read_bytes())
-        data = open_dataset(run.config.data)
-        if data.fingerprint != run.provenance["dataset"]["fingerprint"]:
-            raise InputError(
-                f"has no {CARD}, and {data.name} is not the data that it was trained on: fingerprint "
-                f"{data.fingerprint[:10]}, expected {run.provenance['dataset']['fingerprint'][:10]}; put that data back"
-            )
-        return make_card(run, data)
+        if other := find_other_version(folder, FINISHED):
+            raise InputError(f"made by another version of this code, {other}; train that run again")
+        return parse_card((folder / CARD).read_bytes())
     except InputError as error:
-        raise InputError(f"{folder}: {error}") from error
-    except (OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise InputError(
-            f"{folder}: not what a run writes ({error!r:.200}); `pose3d runs verify` looks for what is wrong with it"
-        ) from error
+        raise InputError(f"{folder}: {error}; `pose3d runs verify` looks for what is wrong with it") from error
+    except OSError as error:
+        raise InputError(f"{folder / CARD}: cannot be read ({error.strerror}); train that run again") from error

@@ -1,11 +1,13 @@
-"""A run from beginning to end: held, trained or resumed, tested, written; whenever it is killed, it goes on from there."""
+"""One run from beginning to end: held, trained or resumed, tested, written. Killed at any moment, it resumes from there."""
 
-import hashlib
 import json
+import logging
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,24 +15,29 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
-from pose3d_lib.common.errors import InputError
-from pose3d_lib.common.files import remove_unfinished, write_atomically, write_json
+from pose3d_lib.common.errors import InputError, RunStopped
+from pose3d_lib.common.files import remove_unfinished, sha256_of, write_atomically, write_json
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import evaluate_lifters, summarise
 from pose3d_lib.runs.card import write_card
-from pose3d_lib.runs.interrupts import noted_signals, raised_signals
+from pose3d_lib.runs.inventory import State, look_at
 from pose3d_lib.runs.layout import (
-    CARD,
+    CLIPS,
+    CONFIG,
+    ERRORS,
     FINISHED,
     HISTORY,
     LOG,
+    NEEDED,
     PROGRESS,
     PROVENANCE,
     RESULT_FORMAT,
+    TIMING,
     WEIGHTS,
-    find_damage,
+    Progress,
     is_finished,
+    read_object,
 )
 from pose3d_lib.runs.lease import hold_run
 from pose3d_lib.runs.provenance import describe_provenance
@@ -42,9 +49,6 @@ from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import check_run
 
-CHECKED = ("config.json", PROVENANCE, HISTORY, "clips.csv", "metrics.json", "timing.json", WEIGHTS, CARD)
-"""Files of a finished run that never change again, in the order of `runs`."""
-
 
 def execute_run(
     config: RunConfig,
@@ -53,9 +57,9 @@ def execute_run(
     say: Callable[[str], None] = lambda line: None,
     on_row: Callable[[HistoryRow], None] = lambda row: None,
 ) -> Run:
-    """Trains and evaluates a run and writes its folder; goes on from its checkpoint, or reads it if it is finished already.
+    """Trains and evaluates a run and writes its folder; resumes from its checkpoint, or reads it if it is already finished.
 
-    Where another process holds the run, on this machine or on another that sees the same folder, waits for it. One that is
+    Waits for another process that holds the run, on this machine or on another that sees the same folder; a process that is
     dead, or shows no sign of life for LEASE_SECONDS, holds it no longer.
 
     Args:
@@ -65,15 +69,16 @@ def execute_run(
 
     Raises:
         InputError: the data cannot carry the run, or the folder cannot be read or written.
-        RunStopped: SIGINT or SIGTERM came while it trained or was tested; where it was is saved.
+        RunStopped: SIGINT or SIGTERM came during training or testing; the state is saved.
         FloatingPointError: the loss is no longer finite.
         MemoryError: there is too little memory; the message says what to change. The run resumes from its checkpoint.
     """
     check_run(config, data)
     folder = run_folder(config, data)
     if is_finished(folder):
-        if damage := find_damage(folder):
-            raise InputError(f"{folder}: a finished run that is damaged ({damage}); {DAMAGED_REMEDY}")
+        entry = look_at(folder, closely=True)
+        if entry and entry.state == State.DAMAGED:
+            raise InputError(f"{folder}: a finished run that is damaged ({entry.note}); {DAMAGED_REMEDY}")
         say(f"finished before; read from {folder}")
         return Run(folder)
     check_start(config, data)
@@ -83,7 +88,8 @@ def execute_run(
             if is_finished(folder):
                 say(f"finished meanwhile; read from {folder}")
             else:
-                _finish_into(folder, config, data, check_held, say, on_row)
+                with _logged(folder, say) as tell:
+                    _train_and_test(folder, config, data, check_held, tell, on_row)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
@@ -93,38 +99,52 @@ def execute_run(
         ) from error
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written ({error.strerror or error}); finished runs are as they were. Once that is mended, "
-            "the same call goes on"
+            f"{folder}: cannot be written ({error.strerror or error}); finished runs are as they were. Once that is repaired, "
+            "the same call resumes the run"
         ) from error
     return Run(folder)
 
 
-def _finish_into(
-    folder: Path,
-    config: RunConfig,
-    data: PoseDataset,
-    check_held: Callable[[], None],
-    say: Callable[[str], None],
-    on_row: Callable[[HistoryRow], None],
-) -> None:
-    """Trains what is left to train, evaluates, and writes what a run leaves."""
+@contextmanager
+def _logged(folder: Path, say: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
+    """Yields a function that says a line and writes it to LOG, where the end is written too."""
+
+    def log(line: str) -> None:
+        with (folder / LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
 
     def tell(line: str) -> None:
-        _log(folder, line)
+        log(line)
         say(line)
 
     try:
-        _train_and_test(folder, config, data, check_held, tell, on_row)
+        yield tell
     except BaseException as error:
-        with suppress(OSError):  # what is wrong may be that nothing can be written
-            _log(folder, f"{type(error).__name__}: {error}")
+        with suppress(OSError):  # the problem may be that nothing can be written
+            log(f"{type(error).__name__}: {error}")
         raise
-    _log(folder, "finished")
+    log("finished")
 
 
-def _log(folder: Path, line: str) -> None:
-    with (folder / LOG).open("a", encoding="utf-8") as log:
-        log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
+@contextmanager
+def catch_signals(handle: Callable[[str], object]) -> Iterator[None]:
+    """SIGINT and SIGTERM call `handle` with their name; in the main thread, where notebooks and scripts run."""
+    if threading.current_thread() is not threading.main_thread():  # where no signal can be caught
+        yield
+        return
+    # papermill, when interrupted, closes the sockets of a kernel that still saves, whose reply then fails with a traceback
+    logging.getLogger("IPKernelApp").addFilter(_is_no_lost_reply)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda came, _: handle(signal.Signals(came).name)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
+
+
+def _is_no_lost_reply(record: logging.LogRecord) -> bool:
+    return record.exc_info is None or type(record.exc_info[1]).__name__ != "ZMQError"
 
 
 def _train_and_test(
@@ -135,48 +155,47 @@ def _train_and_test(
     tell: Callable[[str], None],
     on_row: Callable[[HistoryRow], None],
 ) -> None:
+    """Trains what is left to train, evaluates, and writes the files of a finished run."""
     remove_unfinished(folder)
     checkpoint, problem = load_checkpoint(folder)
     if problem:
-        tell(f"{problem}; going on from the checkpoint before it")
+        tell(f"{problem}; resuming from the checkpoint before it")
     tell(f"run folder: {folder}")
     start = None if checkpoint else load_start(config, data)
     if start:
         tell(f"starts with the weights of {config.start_from}")
-    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_json(folder / CONFIG, config.model_dump(mode="json"))
     _write_provenance(folder, describe_provenance(config, data, start and start.provenance), checkpoint)
     if checkpoint:
-        tell(f"goes on after {checkpoint.numbers['seen']:,} windows")
+        tell(f"resumes after {checkpoint.numbers['seen']:,} windows")
+    budget, losses, stops = check_run(config, data), [], []
+    begun, seconds_before = time.perf_counter(), float(checkpoint.numbers["train_seconds"]) if checkpoint else 0.0
 
     def report(windows: int, total: int) -> None:
         check_held()
-        spent = seconds_before + time.perf_counter() - begun
-        progress = {
-            "windows": windows,
-            "total": total,
-            "seconds": spent,
-            "at": time.time(),
-            "epoch": windows / budget.per_epoch,
-            "epochs": budget.epochs,
-            "train_mpjpe": losses[-1] if losses else None,
-        }
-        write_json(folder / PROGRESS, progress, durable=False)
+        progress = Progress(
+            windows=windows,
+            total=total,
+            seconds=seconds_before + time.perf_counter() - begun,
+            at=time.time(),
+            epoch=windows / budget.per_epoch,
+            epochs=budget.epochs,
+            train_mpjpe=losses[-1] if losses else None,
+        )
+        write_json(folder / PROGRESS, progress.model_dump(), durable=False)
 
     def keep(state: Checkpoint) -> None:
         check_held()
         save_checkpoint(folder, state)
 
-    budget, losses = check_run(config, data), []
-    begun, seconds_before = time.perf_counter(), float(checkpoint.numbers["train_seconds"]) if checkpoint else 0.0
-    with noted_signals() as signal, (folder / HISTORY).open("w", encoding="utf-8") as history:
+    def record(row: HistoryRow) -> None:
+        check_held()
+        history.write(json.dumps(row.as_json()) + "\n")
+        history.flush()
+        losses.append(row.train_mpjpe)
+        on_row(row)
 
-        def record(row: HistoryRow) -> None:
-            check_held()
-            history.write(json.dumps(row.as_json()) + "\n")
-            history.flush()
-            losses.append(row.train_mpjpe)
-            on_row(row)
-
+    with catch_signals(stops.append), (folder / HISTORY).open("w", encoding="utf-8") as history:
         trained = train(
             config,
             data,
@@ -185,7 +204,7 @@ def _train_and_test(
             on_row=record,
             on_progress=report,
             on_checkpoint=keep,
-            stop=signal,
+            stop=lambda: stops[0] if stops else "",
         )
         os.fsync(history.fileno())  # before FINISHED says that it is whole
     report(trained.windows, trained.windows)
@@ -193,7 +212,11 @@ def _train_and_test(
     check_held()
     write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
     tell(f"trained in {trained.train_seconds:.1f} s; testing on {len(data.test_clips())} clips")
-    with raised_signals("while it was tested; the same call goes on from its last checkpoint"):
+
+    def leave(name: str) -> None:  # at once: testing changes no file
+        raise RunStopped(f"stopped by {name} while it was tested; the same call resumes from its last checkpoint")
+
+    with catch_signals(leave):
         started = time.perf_counter()
         clips = evaluate_lifters(
             trained.lifters, data, data.test_clips(), config.keypoints, mirror=config.mirror_testing
@@ -204,15 +227,15 @@ def _train_and_test(
 
 
 def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) -> None:
-    """What a run was begun with stays; that it was resumed, where and with what, is added to it."""
+    """Keeps what a run was begun with; where and with what it was resumed is added."""
     path = folder / PROVENANCE
     if checkpoint is None:
         write_json(path, now)
         return
     try:
-        begun = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}) though there is a checkpoint; {NEW_START}") from error
+        begun = read_object(path)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}, though there is a checkpoint; {NEW_START}") from error
     kept = ("started", "commit", "python", "packages", "system", "processor", "device")
     resumed = {"windows": checkpoint.numbers["seen"], **{name: now[name] for name in kept}}
     write_json(path, {**begun, "resumed": [*begun.get("resumed", []), resumed]})
@@ -221,8 +244,8 @@ def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) ->
 def _write_results(
     folder: Path, data: PoseDataset, trained: Trained, clips: pd.DataFrame, evaluation_seconds: float
 ) -> None:
-    write_atomically(folder / "clips.csv", lambda path: clips.to_csv(path, index=False))
-    write_json(folder / "metrics.json", summarise(clips))
+    write_atomically(folder / CLIPS, lambda path: clips.to_csv(path, index=False))
+    write_json(folder / ERRORS, summarise(clips))
     timing = {
         "train_seconds": trained.train_seconds,
         "train_cpu_seconds": trained.train_cpu_seconds,
@@ -238,18 +261,13 @@ def _write_results(
         "parameters": trained.lifters.num_parameters,
         **({"unlabelled_windows": trained.unlabelled} if trained.unlabelled else {}),
     }
-    write_json(folder / "timing.json", timing)
+    write_json(folder / TIMING, timing)
     write_card(Run(folder), data)
     finished = {
         "format": RESULT_FORMAT,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "sha256": {name: _sha256(folder / name) for name in CHECKED},
+        "sha256": {name: sha256_of(folder / name) for name in NEEDED},
     }
     write_json(folder / FINISHED, finished)
     (folder / PROGRESS).unlink(missing_ok=True)
     delete_checkpoints(folder)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

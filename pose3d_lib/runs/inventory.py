@@ -1,88 +1,103 @@
-"""Which runs there are and how each is doing, read from their folders: ten thousand of them in a second or so.
+"""The state of every run folder: one vocabulary for listing, showing, cleaning, verifying, sweeps and tables.
 
-Nothing is written, and nothing is imported that takes long. Folders may change, vanish or be damaged meanwhile; whatever is
-wrong with one is told of that one.
+Nothing is written. Folders may change, vanish or be damaged meanwhile; a problem with one is reported for that one.
 """
 
 import os
-import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
 
-from pose3d_lib.common.errors import InputError, printable
-from pose3d_lib.common.paths import runs_dir
+from pydantic import AwareDatetime, Field
+from safetensors import SafetensorError, safe_open
+
+from pose3d_lib.common.errors import InputError, printable, some
+from pose3d_lib.common.files import sha256_of
+from pose3d_lib.common.paths import RUN_NAME, runs_dir
 from pose3d_lib.data.actions import ALL, nearest
-from pose3d_lib.runs.holders import find_holder
 from pose3d_lib.runs.layout import (
     CHECKPOINTS,
     CONFIG,
     ERRORS,
     FINISHED,
+    LEASE,
+    LEASE_SECONDS,
     MARKS,
     NEEDED,
-    PROGRESS,
     PROVENANCE,
+    RESULT_FORMAT,
+    WEIGHTS,
     Files,
-    compare_format,
-    find_damage,
+    Part,
     missing_file,
-    read_object,
+    read_json,
+    read_progress,
     scan_folder,
 )
+from pose3d_lib.runs.lease import read_holder
 
-STATES = ("finished", "running", "unfinished", "damaged", "other version", "not a run")
-
-NO_CHECKPOINT = "no checkpoint"
-"""The note of an unfinished run that would begin anew."""
-
-RUN_NAME = re.compile(r".+-[0-9a-f]{10}", re.DOTALL)
-"""A run's folder ends in a hash. One of another name is no run's, and is never deleted as one."""
+NO_CHECKPOINT = "no checkpoint"  # the note of an unfinished run that would start from its beginning
 
 
-MOST_MEANT = 20
-"""Names that a message lists where a part of a name is that of many."""
+class State(StrEnum):
+    """States of a run folder."""
 
-BEYOND_ANY_NUMBER = 1e300
-"""No error, and no number of windows, is larger; JSON may hold larger ones, and integers that no float can."""
-
-
-LATEST = datetime(9999, 1, 1).timestamp()
-"""No later time can be shown; a disk may hold one."""
+    FINISHED = "finished"
+    RUNNING = "running"
+    UNFINISHED = "unfinished"
+    DAMAGED = "damaged"
+    OTHER = "other version"
+    NO_RUN = "not a run"
 
 
 @dataclass(frozen=True)
 class RunEntry:
-    """One folder under `outputs/runs/`.
-
-    Attributes:
-        name: of the folder.
-        state: one of STATES.
-        note: what else there is to know of the state; several things are separated by "; ".
-        action: of its config; None where that cannot be read.
-        progress: share of its windows that it has seen, 0 to 1; None where that is not known.
-        mpjpe: mm, of its own action, or the mean of the actions for the baseline; None before the end.
-        size: bytes of all files.
-        at: time (as of `time.time`) when it was finished, or when something was last written to it.
-    """
+    """One folder under `outputs/runs/`."""
 
     name: str
-    state: str
-    note: str = ""
-    action: str | None = None
-    progress: float | None = None
-    mpjpe: float | None = None
-    size: int = 0
-    at: float | None = None
+    state: State
+    note: str = ""  # what else there is to say of the state, separated by "; "
+    action: str | None = None  # of its config; None where that cannot be read
+    progress: float | None = None  # share of its windows that it has seen, 0 to 1
+    mpjpe: float | None = (
+        None  # mm, of its own action, or the mean of the actions for the baseline; None before the end
+    )
+    size: int = 0  # bytes of all files
+    at: float | None = None  # time (as of `time.time`) when it was finished, or last written to
+
+
+class _Format(Part):
+    format: int
+
+
+class Finished(_Format):
+    """Content of FINISHED."""
+
+    at: Annotated[AwareDatetime, Field(strict=False, lt=datetime(9999, 1, 1, tzinfo=UTC))]
+    sha256: dict[str, str]
+
+
+class _Config(Part):
+    action: str
+
+
+class _Mpjpe(Part):
+    mpjpe: float
+
+
+class _Errors(Part):
+    actions: dict[str, _Mpjpe]
+    action_wise: _Mpjpe
 
 
 def list_runs() -> list[RunEntry]:
-    """All that is in `outputs/runs/`, by name, but what is hidden; an InputError where that folder cannot be read."""
-    folder, now = str(runs_dir()), time.time()
-    looked = (look_at(f"{folder}/{name}", now) for name in run_names())
-    return [entry for entry in looked if entry]
+    """Everything in `outputs/runs/` that is not hidden, by name; an InputError where that folder cannot be read."""
+    return [entry for name in run_names() if (entry := look_at(runs_dir() / name))]
 
 
 def run_names() -> list[str]:
@@ -99,120 +114,119 @@ def run_names() -> list[str]:
 
 
 def choose_run(given: str, names: Iterable[str]) -> str:
-    """The name that was given, or the only one that it is a part of; otherwise an InputError with those that may be meant."""
+    """The name that was given, or the only one that contains it; otherwise an InputError with the nearest names."""
     names = list(names)
     matches = [given] if given in names else [name for name in names if given and given in name]
     if len(matches) == 1:
         return matches[0]
-    meant = matches or nearest(given, names)
-    more = f" and {len(meant) - MOST_MEANT:,} more" if len(meant) > MOST_MEANT else ""
-    hint = f"; did you mean {', '.join(map(printable, meant[:MOST_MEANT]))}{more}?" if meant else "."
+    meant = some([printable(name) for name in matches or nearest(given, names)], 20)
     found = f"there are {len(matches):,} runs" if matches else "there is no run"
     raise InputError(
-        f"{runs_dir()}: {found} with {printable(given)!r} in the name{hint} `pose3d runs list` shows all; "
-        "give a whole name, or a part that only one has"
+        f"{runs_dir()}: {found} with {printable(given)!r} in the name{f'; did you mean {meant}?' if meant else '.'} "
+        "`pose3d runs list` shows all; give a whole name, or a part that only one has"
     )
 
 
-def look_at(path: str, now: float) -> RunEntry | None:
-    """How the run in a folder is doing, None where the folder has vanished; `now` as of `time.time`."""
+def look_at(folder: str | os.PathLike, *, closely: bool = False) -> RunEntry | None:
+    """The state of the run in a folder, None where the folder has vanished.
+
+    A close look also compares the checksums of a finished run's files, a millisecond for each; of the weights, which may be
+    large, only the header is read, which says how long the file must be.
+    """
+    path = os.fspath(folder)
     name = os.path.basename(path)
     try:
         files, size = scan_folder(path)
     except NotADirectoryError:
-        return RunEntry(name, "not a run", "no folder")
+        return RunEntry(name, State.NO_RUN, "no folder")
     except FileNotFoundError:
-        return RunEntry(name, "not a run", "a link to nothing") if os.path.islink(path) else None
+        return RunEntry(name, State.NO_RUN, "a link to nothing") if os.path.islink(path) else None
     except OSError as error:
-        return RunEntry(name, "damaged", f"cannot be opened ({error.strerror})")
+        return RunEntry(name, State.DAMAGED, f"cannot be opened ({error.strerror})")
     if not RUN_NAME.fullmatch(name):
-        return RunEntry(name, "not a run", "its name does not end in a run's hash", size=size)
+        return RunEntry(name, State.NO_RUN, "its name does not end in a run's hash", size=size)
     if files and MARKS.isdisjoint(files):
-        return RunEntry(name, "not a run", "no file of a run is in it", size=size)
-    told = _look_at_finished(path, files) if FINISHED in files else _look_at_unfinished(path, files, now)
-    if told["state"] != "finished" and not os.path.isdir(path):
+        return RunEntry(name, State.NO_RUN, "no file of a run is in it", size=size)
+    found = _look_at_finished(path, files, closely) if FINISHED in files else _look_at_unfinished(path, files)
+    if found["state"] != State.FINISHED and not os.path.isdir(path):
         return None
-    if not 0 <= (told["at"] or 0) <= LATEST:
-        told["at"] = None
-    return RunEntry(**{"name": name, "size": size, **told})
+    return RunEntry(**{"name": name, "size": size, **found})
 
 
-def look_closely(path: str, now: float) -> RunEntry | None:
-    """As `look_at`, and reads the checksums too, a millisecond for each finished run."""
-    entry = look_at(path, now)
-    if entry and entry.state == "finished" and (damage := find_damage(path)):
-        return replace(entry, state="damaged", note=damage)
-    return entry
-
-
-def _look_at_finished(path: str, files: Files) -> dict[str, object]:
-    told: dict[str, object] = {"progress": 1.0, "at": files[FINISHED].st_mtime}
-    problems = []
+def _look_at_finished(path: str, files: Files, closely: bool) -> dict[str, object]:
+    found, problem = _read_result(path)
+    found |= {"progress": 1.0, "at": files[FINISHED].st_mtime}
     try:
-        finished = read_object(f"{path}/{FINISHED}")
-        told["at"] = _seconds(finished.get("at")) or told["at"]
-        if other := compare_format(finished.get("format"), FINISHED):
-            told |= {"state": "other version", "note": other}
+        if other := find_other_version(path, FINISHED):
+            return {**found, "state": State.OTHER, "note": other}
+        finished = read_json(f"{path}/{FINISHED}", Finished)
+        found["at"] = finished.at.timestamp()
+        problems = [missing for name in NEEDED if (missing := missing_file(files, name))] or [problem]
+        if closely and not any(problems):
+            problems = [changed for name in NEEDED if (changed := compare_sum(path, name, finished))]
     except InputError as error:
-        problems.append(str(error))
-    if "state" not in told:
-        problems += [problem for name in NEEDED if (problem := missing_file(files, name))]
+        problems = [str(error)]
+    note = "; ".join(filter(None, problems))
+    return {**found, "state": State.DAMAGED if note else State.FINISHED, "note": note}
+
+
+def _read_result(path: str) -> tuple[dict[str, object], str]:
+    """Action and MPJPE as far as they can be read, and why no further."""
+    found: dict[str, object] = {}
     try:
-        told["action"] = _read_action(path)
-        told["mpjpe"] = _read_mpjpe(path, told["action"])
+        found["action"] = action = read_json(f"{path}/{CONFIG}", _Config).action
+        errors = read_json(f"{path}/{ERRORS}", _Errors)
     except InputError as error:
-        problems += [str(error)] * (not problems)  # what is missing was told already
-    return {"state": "damaged" if problems else "finished", "note": "; ".join(problems), **told}
+        return found, str(error)
+    own = errors.action_wise if action == ALL else errors.actions.get(action)
+    if own is None:
+        return found, f"{ERRORS}: no MPJPE of {action!r}"
+    return {**found, "mpjpe": own.mpjpe}, ""
 
 
-def _look_at_unfinished(path: str, files: Files, now: float) -> dict[str, object]:
-    told: dict[str, object] = {"at": max((status.st_mtime for status in files.values()), default=None)}
+def _look_at_unfinished(path: str, files: Files) -> dict[str, object]:
+    found: dict[str, object] = {"at": max((status.st_mtime for status in files.values()), default=None)}
     other = ""
-    # killed before they were written, or damaged: whoever goes on writes them anew
+    # killed before they were written, or damaged: the next process that trains this run writes them again
     with suppress(InputError):
-        other = compare_format(read_object(f"{path}/{PROVENANCE}").get("format"), PROVENANCE)
+        other = find_other_version(path, PROVENANCE)
     with suppress(InputError):
-        told["action"] = _read_action(path)
-    with suppress(InputError):
-        told["progress"] = _read_progress(path)
-    if holder := find_holder(path, files, now):
-        return {**told, "state": "running", "note": holder}
+        found["action"] = read_json(f"{path}/{CONFIG}", _Config).action
+    if progress := read_progress(path):
+        found["progress"] = progress.windows / progress.total
+    if holder := find_holder(path, files):
+        return {**found, "state": State.RUNNING, "note": holder}
     if other:
-        return {**told, "state": "other version", "note": f"{other}; unfinished"}
+        return {**found, "state": State.OTHER, "note": f"{other}; unfinished"}
     kept = any(name in files for name in CHECKPOINTS)
-    return {**told, "state": "unfinished", "note": "" if kept else NO_CHECKPOINT}
+    return {**found, "state": State.UNFINISHED, "note": "" if kept else NO_CHECKPOINT}
 
 
-def _read_action(path: str) -> str:
-    action = read_object(f"{path}/{CONFIG}").get("action")
-    if not isinstance(action, str):
-        raise InputError(f"{CONFIG}: action {action!r}, expected a name")
-    return action
+def find_holder(path: str | os.PathLike, files: Files) -> str:
+    """The process that holds a run, as `read_holder`, if it touched its lease within LEASE_SECONDS; otherwise ""."""
+    held = LEASE in files and time.time() - files[LEASE].st_mtime < LEASE_SECONDS
+    return read_holder(path) if held else ""
 
 
-def _read_mpjpe(path: str, action: str) -> float:
-    metrics = read_object(f"{path}/{ERRORS}")
+def find_other_version(folder: str | os.PathLike, name: str) -> str:
+    """By which other version a run was made, from the format in one of its files; "" if by this one."""
+    found = read_json(os.path.join(folder, name), _Format).format
+    if found == RESULT_FORMAT:
+        return ""
+    return f"format {found}, {'older' if found < RESULT_FORMAT else 'newer'} than {RESULT_FORMAT}"
+
+
+def compare_sum(folder: str | os.PathLike, name: str, finished: Finished, *, whole: bool = False) -> str:
+    """How a file of a finished run differs from its checksum, "" if it does not; weights only by their header unless `whole`."""
+    path = Path(folder, name)
     try:
-        mpjpe = (metrics["action_wise"] if action == ALL else metrics["actions"][action])["mpjpe"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{ERRORS}: no MPJPE of {action!r}") from error
-    return _number(mpjpe, ERRORS, "MPJPE")
-
-
-def _read_progress(path: str) -> float | None:
-    progress = read_object(f"{path}/{PROGRESS}")
-    windows, total = (_number(progress.get(name), PROGRESS, name) for name in ("windows", "total"))
-    return min(max(windows / total, 0.0), 1.0) if total > 0 else None
-
-
-def _number(found: object, name: str, what: str) -> float:
-    if type(found) in (int, float) and abs(found) < BEYOND_ANY_NUMBER:
-        return float(found)
-    raise InputError(f"{name}: {what} {str(found)[:80]!r}, expected a number")
-
-
-def _seconds(iso: object) -> float | None:
-    try:
-        return datetime.fromisoformat(iso).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return None
+        if name == WEIGHTS and not whole:
+            with safe_open(path, framework="numpy"):
+                return ""
+        found = sha256_of(path)
+    except SafetensorError as error:
+        return f"{WEIGHTS}: cut short or damaged ({error})"
+    except OSError as error:
+        return f"{name}: cannot be read ({error.strerror})"
+    expected = finished.sha256.get(name, "none")
+    return "" if found == expected else f"{name}: changed: its sha256 is {found[:10]}…, expected {expected[:10]}…"

@@ -1,42 +1,84 @@
-"""The files of a run folder by name, the format of what is in them, and reading them whatever state they are in.
+"""The run folder under `outputs/runs/`: names and formats of its files, read whatever state they are in. Imports no PyTorch.
 
-What writers and readers of run folders agree on, for those too that cannot wait until PyTorch is imported.
+config.json        every setting of the run
+provenance.json    versions, hardware, the dataset's fingerprint; the commit and the run it started from, if any;
+                   where and with what it was resumed, if it was
+history.jsonl      a line per epoch and per test during training, written as it happens
+run.log            what happened when: begun, resumed, stopped, failed, finished
+progress.json      how far an unfinished run is
+checkpoint.state   where an unfinished run resumes; checkpoint.previous.state is the one before
+clips.csv          errors of every test clip, and of every joint in it
+metrics.json       errors per action, and their action-wise and frame-wise means
+timing.json        training and evaluation apart, windows and optimiser steps
+model.safetensors  the weights
+card.json          what the model is, its training data and its errors, as in `ModelCard`
+finished.json      checksums of the others, written last: without it the run is not finished
+02_train.ipynb     the executed notebook, where `pose3d` or 03_action_based started the run
 """
 
-import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
 
-from pydantic_core import from_json  # three times as fast as the standard library's, and half of a listing is this
+from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
 
-from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.errors import InputError
 
-RESULT_FORMAT = 3
-"""Raised whenever the same config would give other numbers or other files than before, so that old runs are not reused."""
+RESULT_FORMAT = 4  # raised whenever the same config would give other numbers or other files: old runs are not reused
 
 CONFIG, PROVENANCE, HISTORY, PROGRESS = "config.json", "provenance.json", "history.jsonl", "progress.json"
 CLIPS, ERRORS, TIMING, WEIGHTS, CARD = "clips.csv", "metrics.json", "timing.json", "model.safetensors", "card.json"
-FINISHED, NOTEBOOK, LOG, LEASE, OLD_LOCK = "finished.json", "02_train.ipynb", "run.log", ".lease", ".lock"
+FINISHED, NOTEBOOK, LOG, LEASE = "finished.json", "02_train.ipynb", "run.log", ".lease"
 CHECKPOINTS = (".checkpoint.state", "checkpoint.state", "checkpoint.previous.state")
 
-NEEDED = (CONFIG, PROVENANCE, HISTORY, CLIPS, ERRORS, TIMING, WEIGHTS)
-"""What a finished run has besides FINISHED; tables, figures or commands read every one of them."""
+NEEDED = (CONFIG, PROVENANCE, HISTORY, CLIPS, ERRORS, TIMING, WEIGHTS, CARD)  # what FINISHED has checksums of
+MARKS = frozenset((CONFIG, PROVENANCE, HISTORY, PROGRESS, FINISHED, NOTEBOOK, LOG, LEASE, *CHECKPOINTS))  # of a run
 
-MARKS = frozenset((CONFIG, PROVENANCE, HISTORY, PROGRESS, FINISHED, NOTEBOOK, LOG, LEASE, OLD_LOCK, *CHECKPOINTS))
-"""Files by any of which a folder is known for a run's."""
+LEASE_SECONDS = 60  # a process on another machine counts as dead if it did not touch its lease for so long
+LARGEST_JSON = 10_000_000  # bytes; runs write some thousands
 
-LEASE_SECONDS = 60
-"""A process on another machine that did not touch its lease for so long counts as dead; on the same machine it is looked up."""
-
-LARGEST_JSON = 10_000_000
-"""Bytes; what runs write has some thousands."""
-
-Files = Mapping[str, os.stat_result]
-"""What is in a folder: name -> status, links followed."""
+Files = Mapping[str, os.stat_result]  # what is in a folder: name -> status, links followed
 
 
-def scan_folder(path: str) -> tuple[Files, int]:
+class Part(BaseModel):
+    """Base of what is read of a JSON file; further keys are ignored."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Dataset(Part):
+    name: str
+    fingerprint: str
+
+
+class Origin(Part):
+    """What is read of PROVENANCE where a run is told apart from others."""
+
+    format: int
+    commit: str | None
+    dataset: Dataset
+
+
+class Progress(Part):
+    """How far an unfinished run is; windows of total, seconds so far, time of the report, epochs, mm."""
+
+    windows: int
+    total: int
+    seconds: float
+    at: float
+    epoch: float
+    epochs: float
+    train_mpjpe: float | None
+
+
+Content = TypeVar("Content", bound=BaseModel)
+Result = TypeVar("Result")
+OBJECT = TypeAdapter(dict[str, JsonValue], config=ConfigDict(allow_inf_nan=False))
+
+
+def scan_folder(path: str | os.PathLike) -> tuple[Files, int]:
     """The files of a folder, and the bytes of all that is in it; an OSError where it cannot be opened."""
     files, size = {}, 0
     with os.scandir(path) as entries:
@@ -47,48 +89,47 @@ def scan_folder(path: str) -> tuple[Files, int]:
                     size += status.st_size
                 elif not entry.is_symlink():
                     size += scan_folder(entry.path)[1]
-            except OSError:  # vanished, or a link to nothing: as good as not there
+            except OSError:  # vanished, or a link to nothing
                 continue
             files[entry.name] = status
     return files, size
 
 
-def read_object(path: str) -> dict:
-    """The object that a JSON file holds.
+def read_json(path: str | os.PathLike, kind: type[Content]) -> Content:
+    """What a JSON file says, as far as `kind` asks for it.
 
     Raises:
-        InputError: what is wrong with the file, named without its folder: missing, no plain file, too large, no JSON, NaN
-            or infinity in it, or no object.
+        InputError: the file is missing, no plain file, too large, no JSON, or has another content; the message names the
+            file without its folder, the key and what was found.
     """
+    return _parse(path, kind.model_validate_json)
+
+
+def read_object(path: str | os.PathLike) -> dict[str, JsonValue]:
+    """Everything that a JSON file of a run says; an InputError as of `read_json`."""
+    return _parse(path, OBJECT.validate_json)
+
+
+def _parse(path: str | os.PathLike, parse: Callable[[bytes], Result]) -> Result:
     name = os.path.basename(path)
     try:
-        content = from_json(_read_small(path, name), allow_inf_nan=False)
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read ({error.strerror})") from error
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"{name}: not what a run writes ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{name}: expected an object, found {type(content).__name__}")
-    return content
-
-
-def _read_small(path: str, name: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait for somebody to write
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
             raise InputError(f"{name}: no plain file")
         if status.st_size > LARGEST_JSON:
             raise InputError(f"{name}: {status.st_size:,} bytes where some thousands are expected; not read")
-        return os.read(descriptor, status.st_size + 1)  # a buffer of the limit's size for each would take longer
-    finally:
-        os.close(descriptor)
+        return parse(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False)[0]
+        where = f"{'.'.join(map(str, problem['loc']))}: " if problem["loc"] else ""
+        found = str(problem["input"])[:80]
+        raise InputError(f"{name}: not what a run writes ({where}{problem['msg']}, found {found!r})") from error
 
 
 def missing_file(files: Files, name: str) -> str:
-    """Say what is wrong with a file that has to be there with something in it; "" if nothing is."""
+    """What is wrong with a file that must be there and not be empty; "" if nothing is."""
     if name not in files:
         return f"{name}: missing"
     if not stat.S_ISREG(files[name].st_mode):
@@ -97,65 +138,14 @@ def missing_file(files: Files, name: str) -> str:
 
 
 def is_finished(folder: str | os.PathLike) -> bool:
-    """Whether a run was finished here; `find_damage` says whether its files still are what they were."""
+    """Whether a run was finished here; `inventory.look_at` says whether its files are still what they were."""
     return os.path.isfile(os.path.join(folder, FINISHED))
 
 
-def find_damage(folder: str | os.PathLike) -> str:
-    """Say what is wrong with the files of a finished run, such as a half-copied one; "" if nothing is.
-
-    All files have to be there, and have the checksums that were written. Of the weights, which may be large, only the header is
-    read, and whether the file is as long as that says.
-    """
-    from safetensors import SafetensorError, safe_open  # which imports numpy; a listing needs neither
-
+def read_progress(folder: str | os.PathLike) -> Progress | None:
+    """How far an unfinished run is; None before its first report, and where it cannot be read just now."""
     try:
-        files, _ = scan_folder(os.fspath(folder))
-        if problems := [problem for name in NEEDED if (problem := missing_file(files, name))]:
-            return "; ".join(problems)
-        sums = read_sums(folder)
-        if WEIGHTS in sums:
-            with safe_open(os.path.join(folder, WEIGHTS), framework="numpy"):
-                pass
-    except SafetensorError as error:
-        return f"{WEIGHTS}: cut short or damaged ({error})"
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    except InputError as error:
-        return str(error)
-    compared = (compare_sum(folder, name, sums[name]) for name in sorted(set(sums) & {*NEEDED, CARD} - {WEIGHTS}))
-    return next(filter(None, compared), "")
-
-
-def read_sums(folder: str | os.PathLike) -> dict[str, object]:
-    """The checksums of a finished run's files by name; an InputError where they cannot be read."""
-    sums = read_object(os.path.join(folder, FINISHED)).get("sha256", {})
-    if not isinstance(sums, dict):
-        raise InputError(f"{FINISHED}: sha256 {str(sums)[:80]!r}, expected a checksum for every file")
-    return sums
-
-
-def compare_sum(folder: str | os.PathLike, name: str, expected: object) -> str:
-    """Say how a file of a run differs from its checksum; "" if it does not."""
-    path = os.path.join(folder, name)
-    if "/" in name or "\\" in name or not os.path.isfile(path):
-        return f"{printable(name)}: missing, although {FINISHED} has its checksum"
-    try:
-        with open(path, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"{name}: cannot be read ({error.strerror})"
-    return "" if found == expected else f"{name}: changed: its sha256 is {found[:10]}…, expected {str(expected)[:10]}…"
-
-
-def compare_format(found: object, name: str) -> str:
-    """What there is to say of a format of results that is another version's, "" of this one's.
-
-    Raises:
-        InputError: it is no number; `name` is the file that it was found in.
-    """
-    if type(found) is not int:
-        raise InputError(f"{name}: format {found!r}, expected a number")
-    if found == RESULT_FORMAT:
-        return ""
-    return f"format {found}, {'older' if found < RESULT_FORMAT else 'newer'} than {RESULT_FORMAT}"
+        progress = read_json(os.path.join(folder, PROGRESS), Progress)
+    except InputError:  # never flushed: after a power cut it may be empty
+        return None
+    return progress if 0 <= progress.windows <= progress.total > 0 else None

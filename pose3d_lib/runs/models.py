@@ -1,4 +1,4 @@
-"""A trained model in one file that says what it is: safetensors, with its card as JSON in the metadata; and opening any model."""
+"""A trained model in one file: safetensors, with its card as JSON in the metadata; and opening any model."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -56,25 +56,17 @@ def read_card(path: Path) -> ModelCard:
 
 
 def load_model(path: Path) -> TrainedModel:
-    """The model in a file.
-
-    Raises:
-        InputError: the file is not there, is none of a model, is damaged, or has other weights than its card says.
-    """
+    """The model in a file; an InputError where it is missing, no model's, damaged, or has other weights than its card says."""
     return _load_weights(path, read_card(path))
 
 
 def open_model(what: str | Path, *, say: Callable[[str], None] = lambda line: None) -> TrainedModel:
-    """A model by what somebody calls it.
+    """A model by its name; an InputError where there is no such model, or it cannot be read.
 
     Args:
-        what: a file `.safetensors`, or a checkpoint of VideoPose3D (`.bin`, `.pt`, `.pth`, `.tar`); either in the working
-            directory or among the models that were imported, which need no ending. Or a run, by its folder, by its name, or
-            by a part of its name that no other run has.
-        say: called with a line for each thing that a checkpoint of VideoPose3D does not say and that is assumed.
-
-    Raises:
-        InputError: there is no such model, or it cannot be read.
+        what: a file `.safetensors`, or a checkpoint of VideoPose3D (`.bin`, `.pt`, `.pth`, `.tar`), in the working directory or
+            among the imported models, which need no ending; or a run: its folder, its name, or a part of its name.
+        say: called with a line for each assumption about a checkpoint of VideoPose3D.
     """
     path = Path(what).expanduser()
     try:

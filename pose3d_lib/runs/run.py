@@ -1,20 +1,4 @@
-"""The run folder: what one run leaves under `outputs/runs/`, and how it is read.
-
-config.json        every setting of the run
-provenance.json    versions, hardware, the dataset's fingerprint; the commit and the run started from, where there are such;
-                   where and with what it was resumed, if it was
-history.jsonl      a line per epoch and per test on the way, written as it happens
-run.log            what happened when: begun, resumed, stopped, failed, finished
-progress.json      how far an unfinished run is
-checkpoint.state   what an unfinished run goes on from; checkpoint.previous.state is the one before
-clips.csv          errors of every test clip, and of every joint in it
-metrics.json       errors per action, and their action-wise and frame-wise means
-timing.json        training and evaluation apart, windows and optimiser steps
-model.safetensors  the weights
-card.json          what the model is, what it learnt from, how good it is, as `ModelCard` has it; older runs have none
-finished.json      checksums of the others, written last: without it the run is not finished, whatever else is there
-02_train.ipynb     the executed notebook, where `pose3d` or 03_action_based started the run
-"""
+"""A finished run, read from its folder, and where a run's folder is."""
 
 import hashlib
 import json
@@ -31,20 +15,17 @@ from pose3d_lib.model.evaluate import ROOT_ERROR
 from pose3d_lib.model.file import read_weights
 from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.lifters import Lifters
-from pose3d_lib.runs.layout import HISTORY, PROGRESS, PROVENANCE, RESULT_FORMAT, WEIGHTS, find_damage, is_finished
-from pose3d_lib.training.config import ADDED, RunConfig
+from pose3d_lib.runs.inventory import State, look_at
+from pose3d_lib.runs.layout import CLIPS, CONFIG, ERRORS, HISTORY, PROVENANCE, RESULT_FORMAT, TIMING, WEIGHTS
+from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import build_lifters
 
 DAMAGED_REMEDY = (
-    "put its files back from a copy, or delete that folder (`pose3d runs clean --damaged --yes` deletes every such); "
+    "put its files back from a copy, or delete that folder (`pose3d runs clean --damaged --yes` deletes all damaged runs); "
     "then the same command trains the run again"
 )
 
-MOST_NAMED = 24
-"""Characters that names of subjects or actions take in a run's name at most."""
-
-REPORTED = frozenset(("windows", "total", "seconds", "at", "epoch", "epochs", "train_mpjpe"))
-"""What a running run says of itself, in PROGRESS."""
+MOST_NAMED = 24  # characters that names of subjects or actions take in a run's name
 
 
 @dataclass(frozen=True)
@@ -56,7 +37,8 @@ class Run:
     @cached_property
     def config(self) -> RunConfig:
         # not validated again: a run made on a GPU is read on a machine without one
-        return RunConfig.model_construct(**_tuples(self._read("config.json")))
+        fields = self._read(CONFIG)
+        return RunConfig.model_construct(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
 
     @cached_property
     def provenance(self) -> dict:
@@ -65,12 +47,12 @@ class Run:
     @cached_property
     def timing(self) -> dict:
         """Seconds of training and of evaluation, windows, optimiser steps, t of formula (1)."""
-        return self._read("timing.json")
+        return self._read(TIMING)
 
     @cached_property
     def metrics(self) -> dict:
         """The errors, as `evaluation.summarise` gives them."""
-        return self._read("metrics.json")
+        return self._read(ERRORS)
 
     @cached_property
     def actions(self) -> pd.DataFrame:
@@ -96,11 +78,8 @@ class Run:
     @cached_property
     def clips(self) -> pd.DataFrame:
         """Errors of every test clip."""
-        return pd.read_csv(
-            self.folder / "clips.csv",
-            dtype={"subject": str, "action": str, "take": str, "camera": str},
-            keep_default_na=False,
-        )
+        names = dict.fromkeys(("subject", "action", "take", "camera"), str)
+        return pd.read_csv(self.folder / CLIPS, dtype=names, keep_default_na=False)
 
     @cached_property
     def root_errors(self) -> dict[str, float]:
@@ -114,15 +93,11 @@ class Run:
         return lifters.eval()
 
     def load_model(self, data: PoseDataset) -> TemporalLifter:
-        """The network of the pose, likewise."""
+        """The network of the pose, on the CPU, in evaluation mode."""
         return self.load_lifters(data).pose
 
     def _read(self, name: str) -> dict:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
-
-
-def _tuples(fields: dict) -> dict:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 def run_folder(config: RunConfig, data: PoseDataset) -> Path:
@@ -132,20 +107,8 @@ def run_folder(config: RunConfig, data: PoseDataset) -> Path:
 
 def find_run(config: RunConfig, data: PoseDataset) -> Run | None:
     """The finished run of this config on this dataset, if there is one whose files are whole."""
-    folder = run_folder(config, data)
-    return Run(folder) if is_finished(folder) and not find_damage(folder) else None
-
-
-def read_progress(folder: Path) -> dict | None:
-    """How far an unfinished run is; None before its first report, and where it cannot be read just now.
-
-    `windows` of `total`, `epoch` of `epochs`, `train_mpjpe` in mm of the last row of history, `seconds` so far, `at` what time.
-    """
-    try:
-        progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # never flushed: after a power cut it may be empty
-        return None
-    return progress if isinstance(progress, dict) and progress.keys() >= REPORTED and progress["total"] > 0 else None
+    entry = look_at(folder := run_folder(config, data), closely=True)
+    return Run(folder) if entry and entry.state == State.FINISHED else None
 
 
 def run_name(config: RunConfig, fingerprint: str) -> str:
@@ -156,7 +119,6 @@ def run_name(config: RunConfig, fingerprint: str) -> str:
     from is covered by its name.
     """
     left_out = set(DataSpec.model_fields) - {"keypoints"}
-    left_out |= {name for name in ADDED if getattr(config, name) == RunConfig.model_fields[name].default}
     if config.device == "cuda":
         left_out.add("threads")
     identity = {**config.model_dump(mode="json", exclude=left_out), "data": fingerprint, "format": RESULT_FORMAT}

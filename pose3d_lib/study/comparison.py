@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +9,8 @@ import pandas as pd
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.runs.layout import find_damage, is_finished
-from pose3d_lib.runs.run import Run, find_run, read_progress, run_folder
+from pose3d_lib.runs.inventory import State, look_at
+from pose3d_lib.runs.run import Run, find_run, run_folder
 from pose3d_lib.study.statistics import Cell
 from pose3d_lib.training.config import RunConfig
 
@@ -94,16 +93,13 @@ def find_left_out(plan: Sequence[RunConfig], data: PoseDataset) -> pd.DataFrame:
     """Begun runs of the plan that are in no table, with the reason: columns "Run", "Left out because"."""
     rows = []
     for folder in sorted({run_folder(config, data) for config in plan}):
-        if not is_finished(folder):
-            rows += [(folder.name, _how_far(folder))] if folder.is_dir() else []
-        elif damage := find_damage(folder):
-            rows.append((folder.name, f"damaged: {damage}"))
+        entry = look_at(folder, closely=True)
+        if entry and entry.state == State.DAMAGED:
+            rows.append((folder.name, f"damaged: {entry.note}"))
+        elif entry and entry.state != State.FINISHED:
+            far = "" if entry.progress is None else f", {100 * entry.progress:.0f} % trained"
+            rows.append((folder.name, f"unfinished{far}"))
     return pd.DataFrame(rows, columns=["Run", "Left out because"])
-
-
-def _how_far(folder: Path) -> str:
-    progress = read_progress(folder)
-    return f"unfinished, {100 * progress['windows'] / progress['total']:.0f} % trained" if progress else "unfinished"
 
 
 def describe(comparison: Comparison, data: PoseDataset) -> str:

@@ -1,41 +1,15 @@
 """`RunConfig`: everything a run depends on, in one frozen and validated object; what a parameters cell becomes."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from pose3d_lib.common.paths import RUN_NAME
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.spec import AsList, Name, Names
 from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.losses import PROJECTION, TERMS, TRAJECTORY
 from pose3d_lib.training.settings import Seed, Settings, UnitEpochs
-
-ADDED = (
-    "with_actions",
-    "train_share",
-    "start_from",
-    "dense",
-    "chunk",
-    "mirror_training",
-    "mirror_testing",
-    "labelled_subjects",
-    "share_at",
-    "test_every",
-    "trajectory",
-    "unlabelled_subjects",
-    "unlabelled_actions",
-    "warmup_epochs",
-    "without_terms",
-    "projection",
-)
-"""Settings of `RunConfig` that are younger than RESULT_FORMAT, and whose default is what every run did before them.
-
-Such a setting is part of a run's name only while it differs from its default, so that runs which were finished before it
-existed keep their names. Whoever adds a setting adds it here; whoever raises RESULT_FORMAT empties this."""
-
-RUN_NAME = re.compile(r"[^/\\]+-[0-9a-f]{10}")
-"""What `run_name` gives: the name of one folder, never a path, that ends in a hash."""
 
 
 class RunConfig(Settings):

@@ -1,17 +1,45 @@
 """Run folders with made-up content, in every state: what listing, showing and cleaning are tested on."""
 
+import hashlib
 import json
 import os
 import time
 from pathlib import Path
 
-from pose3d_lib.runs.layout import CONFIG, ERRORS, FINISHED, HISTORY, PROGRESS, PROVENANCE, RESULT_FORMAT, TIMING
+import safetensors.numpy
+
+from pose3d_lib.runs.layout import (
+    CARD,
+    CLIPS,
+    CONFIG,
+    ERRORS,
+    FINISHED,
+    HISTORY,
+    NEEDED,
+    PROGRESS,
+    PROVENANCE,
+    RESULT_FORMAT,
+    TIMING,
+    WEIGHTS,
+)
 
 LONG_AGO = 3600.0
 """Seconds."""
 
 ACTIONS = {"Eating": 50.0, "Sitting": 70.0}
 """Action -> MPJPE that every run has there; 60 mm on average."""
+
+
+NO_WEIGHTS = safetensors.numpy.save({})
+
+
+def progress(windows: object, total: object) -> dict[str, object]:
+    """Content of PROGRESS."""
+    return {"windows": windows, "total": total, "seconds": 1, "at": 0, "epoch": 1, "epochs": 3, "train_mpjpe": None}
+
+
+def to_bytes(content: object) -> bytes:
+    return (content if isinstance(content, str) else json.dumps(content)).encode()
 
 
 def name_of(number: int, action: str = "Eating") -> str:
@@ -56,26 +84,29 @@ def write_folder(
     dataset = {"name": "made-up", "synthetic": True, "fingerprint": "f" * 64}
     files: dict[str, object] = {
         CONFIG: {"action": action, "seed": 0},
-        PROVENANCE: {"format": result_format, "dataset": dataset},
+        PROVENANCE: {"format": result_format, "commit": None, "dataset": dataset},
         HISTORY: {"epoch": 1.0},
     }
     if finished:
         files |= {
             ERRORS: {"actions": errors, "action_wise": {"mpjpe": 60.0}},
             TIMING: {"train_seconds": 12.5},
-            "clips.csv": "subject\n",
-            "model.safetensors": "weights",
-            FINISHED: {"format": result_format, "at": at},
+            CLIPS: "subject\n",
+            WEIGHTS: NO_WEIGHTS,
+            CARD: {},
         }
     else:
-        files[PROGRESS] = {"windows": 100, "total": 300, "seconds": 1.0, "at": 0.0}
+        files[PROGRESS] = progress(100, 300)
     files |= {name.replace("__", "."): text for name, text in texts.items()}
+    files = {name: content if isinstance(content, bytes) else to_bytes(content) for name, content in files.items()}
+    if finished and FINISHED not in files:
+        sums = {name: hashlib.sha256(files[name]).hexdigest() for name in NEEDED}
+        files[FINISHED] = to_bytes({"format": result_format, "at": at, "sha256": sums})
     folder = runs / name
     folder.mkdir(parents=True)
     for file, content in files.items():
         if file not in without:
-            text = json.dumps(content) if isinstance(content, dict) else content
-            (folder / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+            (folder / file).write_bytes(content)
     set_age(folder, age)
     return folder
 

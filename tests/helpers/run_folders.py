@@ -3,18 +3,21 @@
 Errors follow from a handful of rules, stated at `error_of` and in `CLIPS`, so that a test can do its own arithmetic.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, joint_columns
-from pose3d_lib.runs.layout import RESULT_FORMAT
+from pose3d_lib.runs import layout
 from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.study.config import EQUALISED, StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
+from tests.helpers.listed_runs import NO_WEIGHTS
 
 ACTIONS = ("Eating", "Sitting", "Walking")
 FRAMES = {"Eating": 100, "Sitting": 300, "Walking": 400}
@@ -88,19 +91,20 @@ def write_run(
                 }
                 place = {"subject": subject, "action": action, "take": f"{take}{'+' * number}", "camera": camera}
                 clips.append({**place, "frames": round(share * FRAMES[action] / repeats), **errors, **joints})
-    pd.DataFrame(clips).to_csv(folder / "clips.csv", index=False)
+    pd.DataFrame(clips).to_csv(folder / layout.CLIPS, index=False)
     own = ACTIONS if baseline else config.trained_actions
     total = round(config.unit_epochs * (UNIT if baseline else 2_500_000))
     seconds = config.unit_epochs * (300.0 if baseline else 100.0 * MODELS[config.action]) + config.seed
     files = {
-        "config.json": config.model_dump(mode="json"),
-        "metrics.json": {
+        layout.CONFIG: config.model_dump(mode="json"),
+        layout.ERRORS: {
             "actions": {
                 action: {"frames": FRAMES[action], **{m: error_of(config, action, m) for m in METRICS}}
                 for action in ACTIONS
-            }
+            },
+            "action_wise": {m: sum(error_of(config, action, m) for action in ACTIONS) / len(ACTIONS) for m in METRICS},
         },
-        "timing.json": {
+        layout.TIMING: {
             "train_seconds": seconds,
             "train_cpu_seconds": 0.5 * seconds,
             "test_seconds_on_the_way": 1.0,
@@ -114,20 +118,28 @@ def write_run(
             "steps": total // config.batch_size,
             "parameters": 1234,
         },
-        "provenance.json": {
+        layout.PROVENANCE: {
             "dataset": {"name": data.name, "synthetic": data.synthetic, "fingerprint": data.fingerprint},
-            "format": RESULT_FORMAT,
+            "format": layout.RESULT_FORMAT,
             "processor": "An Abacus",
             "device": device,
         },
-        "finished.json": {"format": RESULT_FORMAT},
+        layout.CARD: {},
     }
     for name, value in files.items():
         (folder / name).write_text(json.dumps(value), encoding="utf-8")
-    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / layout.WEIGHTS).write_bytes(NO_WEIGHTS)
     lines = "".join(json.dumps(row) + "\n" for row in history_of(config, total))
-    (folder / "history.jsonl").write_text(lines, encoding="utf-8")
+    (folder / layout.HISTORY).write_text(lines, encoding="utf-8")
+    finish(folder)
     return Run(folder)
+
+
+def finish(folder: Path) -> None:
+    """Writes the checksums of a run's files as they are now."""
+    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in layout.NEEDED}
+    finished = {"format": layout.RESULT_FORMAT, "at": "2026-11-22T16:58:22+00:00", "sha256": sums}
+    (folder / layout.FINISHED).write_text(json.dumps(finished))
 
 
 def error_on_the_way(config: RunConfig, action: str, unit_epochs: float) -> float:

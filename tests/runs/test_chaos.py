@@ -61,7 +61,7 @@ def test_after_two_minutes_of_random_killing_one_more_sweep_completes_every_run(
     said, _ = last.communicate(timeout=900)
     assert last.returncode == 0, said
     assert results(outputs) == results(undisturbed)
-    assert any("goes on after" in log.read_text() for log in outputs.glob("runs/*/run.log")), "nothing was resumed"
+    assert any("resumes after" in log.read_text() for log in outputs.glob("runs/*/run.log")), "nothing was resumed"
     assert wait_until(lambda: not processes_of(outputs), 20), processes_of(outputs)
 
 

@@ -66,7 +66,7 @@ def test_the_command_sweeps_on_a_cluster_and_leaves_nothing_behind_when_it_is_st
         assert again.returncode == 0, said
     logs = [path.read_text() for path in outputs.glob("runs/*/run.log")]
     assert len(logs) == 2
-    assert all("stopped by SIGINT" in log and "goes on after" in log and "finished" in log for log in logs)
+    assert all("stopped by SIGINT" in log and "resumes after" in log and "finished" in log for log in logs)
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_a_worker_whose_time_is_over_hands_its_run_on_and_loses_nothing(
     log = (run_folder(RUNS[0], tiny_data) / "run.log").read_text()
     stopped = re.search(r"stopped by SIGINT after ([0-9,]+) of", log)
     assert stopped, log
-    assert f"goes on after {stopped[1]} windows" in log
+    assert f"resumes after {stopped[1]} windows" in log
     check_same(outputs, undisturbed, tiny_data, RUNS[:1])
 
 
@@ -131,7 +131,7 @@ def test_a_sweep_that_is_stopped_or_killed_leaves_no_kernel_at_work(tmp_path: Pa
         sweep = subprocess.Popen(
             [sys.executable, "-c", SWEEP, started.address], stdin=subprocess.DEVNULL, cwd=Path(__file__).parents[2]
         )
-        until(lambda: "goes on after" in log.read_text() or sweep.poll(), 300)
+        until(lambda: "resumes after" in log.read_text() or sweep.poll(), 300)
         kernel = until_it_trains(RUNS[0], tiny_data)
         sweep.kill()
         sweep.wait()

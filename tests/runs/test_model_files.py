@@ -14,9 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.model.card import ModelCard
-from pose3d_lib.runs import card as run_card
 from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.runs.models import FORMAT, TrainedModel, load_model, open_model, read_card, save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
@@ -112,23 +111,6 @@ def test_a_card_of_a_semi_supervised_run_tells_both_halves(tiny_data: PoseDatase
     assert training.unlabelled_clips == len(tiny_data.select(["S5", "S6"]))
 
 
-def test_a_run_needs_no_dataset_to_be_opened(folder: Path, model: TrainedModel, monkeypatch) -> None:
-    monkeypatch.setattr(run_card, "open_dataset", lambda _: pytest.fail("opened a dataset"))
-    assert_same(open_model(folder), model)
-
-
-def test_a_run_that_is_older_than_cards_is_opened_with_its_dataset(folder: Path, model: TrainedModel) -> None:
-    (folder / "card.json").unlink()
-    assert_same(open_model(folder), model)
-    provenance = json.loads((folder / "provenance.json").read_text())
-    provenance["dataset"]["fingerprint"] = "0" * 64
-    (folder / "provenance.json").write_text(json.dumps(provenance))
-    with pytest.raises(
-        InputError, match=r"has no card\.json, and synthetic-tiny is not the data .* expected 0000000000"
-    ):
-        open_model(folder)
-
-
 def test_an_imported_model_is_found_by_the_name_of_its_file(model: TrainedModel, outputs: Path) -> None:
     save_model(model, outputs / "models" / "theirs.safetensors")
     assert_same(open_model("theirs.safetensors"), model)
@@ -145,39 +127,21 @@ def test_a_run_that_is_not_there_is_refused_with_those_of_like_names(folder: Pat
         open_model(f"x{folder.name}")
 
 
-def test_an_unfinished_run_is_refused(folder: Path) -> None:
+def test_a_run_of_another_version_and_an_unfinished_one_are_refused(folder: Path) -> None:
+    (folder / "finished.json").write_text('{"format": 2}')
+    with pytest.raises(InputError, match=f"made by another version of this code, format 2, older than {RESULT_FORMAT}"):
+        open_model(folder)
     (folder / "finished.json").unlink()
     with pytest.raises(InputError, match=r"is not finished, as there is no finished\.json"):
         open_model(folder)
 
 
-def test_a_run_of_another_version_is_refused(folder: Path) -> None:
-    provenance = json.loads((folder / "provenance.json").read_text())
-    (folder / "provenance.json").write_text(json.dumps({**provenance, "format": 2}))
-    with pytest.raises(InputError, match="made by another version of this code, format 2, older than 3"):
-        open_model(folder)
-
-
-@pytest.mark.parametrize("name", ["card.json", "provenance.json", "model.safetensors"])
+@pytest.mark.parametrize("name", ["card.json", "finished.json", "model.safetensors"])
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"[]", b"\xff\xfe", b"null", b"{}", b"[" * 100_000, b"\xff" * 8 + b"{}"],
-    ids=lambda c: str(c[:9]),
+    "content", [b"", b"{", b"\xff\xfe", b"null", b"{}", b"[" * 100_000, b"\xff" * 8 + b"{}"], ids=lambda c: str(c[:9])
 )
 def test_a_damaged_run_is_refused_by_name(name: str, content: bytes, folder: Path) -> None:
     (folder / name).write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        open_model(folder)
-    assert str(caught.value).startswith(str(folder))
-
-
-@pytest.mark.parametrize("name", ["config.json", "provenance.json", "metrics.json", "timing.json"])
-@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff\xfe", b"null", b"7"], ids=lambda c: str(c)[:9])
-def test_a_damaged_run_that_is_older_than_cards_is_refused_too(name: str, content: bytes | None, folder: Path) -> None:
-    (folder / "card.json").unlink()
-    (folder / name).unlink()
-    if content is not None:
-        (folder / name).write_bytes(content)
     with pytest.raises(InputError) as caught:
         open_model(folder)
     assert str(caught.value).startswith(str(folder))
@@ -244,7 +208,7 @@ def test_a_file_of_another_format_is_refused(file: Path) -> None:
         load_model(file)
 
 
-@pytest.mark.parametrize("keep", [0.0, 0.01, 0.5, 0.99])
+@pytest.mark.parametrize("keep", [0.0, 0.01, 0.99])
 def test_a_cut_file_is_refused(keep: float, file: Path) -> None:
     content = file.read_bytes()
     file.write_bytes(content[: round(keep * len(content))])
@@ -267,9 +231,3 @@ def test_a_failed_writing_leaves_the_file_that_was_there(file: Path, model: Trai
         save_model(dataclasses.replace(model, card=model.card.model_copy(update={"name": "other"})), file)
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir() if "mine" in path.name] == ["mine.safetensors"]
-
-
-def test_a_card_cannot_be_changed(model: TrainedModel) -> None:
-    with pytest.raises(ValueError, match="frozen"):
-        model.card.name = "other"
-    assert isinstance(model.card, ModelCard)

@@ -415,8 +415,8 @@ def test_a_run_folder_keeps_both_networks_and_the_trajectory_s_error(data, outpu
     assert finished.root_errors["Walking"] == pytest.approx(np.average(walking[ROOT_ERROR], weights=walking.frames))
     assert 0 < finished.root_errors["Walking"] < 1e5
     assert list(finished.history.terms.iloc[-1]) == ["trajectory", "projection", "bones"]
-    assert check_files(finished.folder) == ([], True)
-    assert judge(evaluate_again(finished, data), finished.provenance) == ""
+    assert check_files(finished.folder) == []
+    assert judge(*evaluate_again(finished, data), finished.provenance) == ""
 
 
 def test_a_trajectory_s_weights_that_were_changed_are_noticed(data, outputs, monkeypatch) -> None:
@@ -424,7 +424,7 @@ def test_a_trajectory_s_weights_that_were_changed_are_noticed(data, outputs, mon
     lifters = finished.load_lifters(data)
     lifters.trajectory.shrink.bias.data += 1
     monkeypatch.setattr(type(finished), "load_lifters", lambda self, data: lifters)
-    assert f"{ROOT_ERROR} of S9/" in judge(evaluate_again(finished, data), finished.provenance)
+    assert f"{ROOT_ERROR} of S9/" in judge(*evaluate_again(finished, data), finished.provenance)
 
 
 def test_runs_without_a_trajectory_have_no_column_for_it(data, outputs) -> None:

@@ -96,7 +96,7 @@ def test_nothing_goes_on_behind_a_disturbed_sweep_and_the_next_one_completes_it(
     said, _ = again.communicate(timeout=180)
     assert again.returncode == 0, said
     assert results(outputs) == undisturbed
-    resumed = [path for path in outputs.glob("runs/*/run.log") if "goes on after" in path.read_text()]
+    resumed = [path for path in outputs.glob("runs/*/run.log") if "resumes after" in path.read_text()]
     assert resumed, "no run went on from its checkpoint"
     assert not processes_of(outputs)
 

@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 from jupyter_client.manager import AsyncKernelManager
 from zmq import ZMQError
 
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.common.paths import make_folder, notebooks_dir
-from pose3d_lib.runs.holders import is_alive
 from pose3d_lib.runs.layout import NOTEBOOK, is_finished
 from pose3d_lib.runs.lease import CLAIM, claim_run
 
@@ -79,7 +79,7 @@ def _remove_left_over() -> None:
     """Removes the folders of sockets that processes left which were killed."""
     for path in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
         number = path.name.removeprefix(FOLDER).split("-")[0]
-        if number.isdigit() and not is_alive(int(number)):
+        if number.isdigit() and not psutil.pid_exists(int(number)):
             shutil.rmtree(path, ignore_errors=True)
 
 

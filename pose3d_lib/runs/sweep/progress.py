@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.runs.layout import find_damage, is_finished
-from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, read_progress, run_folder
+from pose3d_lib.runs.inventory import State, look_at
+from pose3d_lib.runs.layout import NOTEBOOK, is_finished, read_progress
+from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import check_run
 
@@ -99,29 +100,27 @@ def _look(status: RunStatus, begun: float) -> RunStatus:
     if is_finished(status.folder):
         return _look_at_finished(status, "finished")
     progress = read_progress(status.folder)
-    if progress and progress["at"] >= begun:
-        share = progress["windows"] / progress["total"]
+    if progress and progress.at >= begun:
+        share = progress.windows / progress.total
         return replace(
             status,
             state="testing" if share == 1 else "training",
             share=share,
-            seconds=progress["seconds"],
-            epochs=f"{progress['epoch']:.1f} of {progress['epochs']:.1f}",
-            loss=progress["train_mpjpe"],
+            seconds=progress.seconds,
+            epochs=f"{progress.epoch:.1f} of {progress.epochs:.1f}",
+            loss=progress.train_mpjpe,
         )
-    output = status.folder / "02_train.ipynb"
+    output = status.folder / NOTEBOOK
     started = output.is_file() and output.stat().st_mtime >= begun
     return replace(status, state="starting" if started else "waiting")
 
 
 def _look_at_finished(status: RunStatus, state: str) -> RunStatus:
     """A finished run as what it is, or, if it cannot be read, as a failed one."""
-    if damage := find_damage(status.folder):
-        return replace(
-            status,
-            state="failed",
-            error=f"{status.folder}: a finished run that is damaged ({damage}); {DAMAGED_REMEDY}",
-        )
+    entry = look_at(status.folder, closely=True)
+    if entry and entry.state == State.DAMAGED:
+        error = f"{status.folder}: a finished run that is damaged ({entry.note}); {DAMAGED_REMEDY}"
+        return replace(status, state="failed", error=error)
     seconds = None if state == "reused" else Run(status.folder).timing["train_seconds"]
     return replace(status, state=state, share=1.0, seconds=seconds, epochs="", loss=None)
 

@@ -10,9 +10,8 @@ from dataclasses import replace
 import torch
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.runs.holders import read_holder
 from pose3d_lib.runs.layout import LOG
-from pose3d_lib.runs.lease import LEASE, LeaseWatch
+from pose3d_lib.runs.lease import LEASE, LeaseWatch, read_holder
 from pose3d_lib.runs.sweep.kernel import SweepFailed, execute_training
 from pose3d_lib.runs.sweep.processes import open_processes
 from pose3d_lib.runs.sweep.progress import RunStatus, can_start, first_look, look_again
@@ -103,7 +102,7 @@ def run_sweep(
 def _open(scheduler: str, jobs: int, config: RunConfig, say: Callable[[str], None]) -> AbstractContextManager[Executor]:
     if scheduler == "local":
         return open_processes(jobs)
-    from pose3d_lib.runs.sweep.cluster.open import open_executor
+    from pose3d_lib.runs.sweep.cluster.open import open_executor  # half a second that few sweeps need
 
     return open_executor(scheduler, jobs=jobs, threads=config.threads, device=config.device, say=say)
 
