@@ -7,8 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import h36m_cameras
@@ -22,13 +20,12 @@ from pose3d_lib.data.doctor import (
     findings_table,
     frames_table,
     leave_out_line,
-    measures,
     summary_table,
 )
 from pose3d_lib.data.doctor.checks import CHECKS, ERROR, NOTE, WARNING
 from pose3d_lib.data.doctor.keypoints import shared_joints
-from pose3d_lib.data.doctor.measures import longest_run, side_exchanges
-from pose3d_lib.data.doctor.motion import measure_motion, measure_place, step_rate
+from pose3d_lib.data.doctor.measures import side_exchanges
+from pose3d_lib.data.doctor.motion import step_rate
 from pose3d_lib.data.open import COMMON
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
 from pose3d_lib.data.sources import bvh, detections, human36m, plain_motion, synthetic, videopose3d
@@ -174,7 +171,6 @@ def test_the_built_in_data_have_neither_errors_nor_warnings(tiny_data) -> None:
         (0.16, "joint acceleration", WARNING),
         (0.35, "joint speed", WARNING),
         (0.45, "joint speed", ERROR),
-        (0.8, "joint speed", ERROR),
     ],
 )
 def test_a_joint_that_jumps_is_found_at_its_frame(worlds, metres, check, level) -> None:
@@ -193,7 +189,7 @@ def test_a_joint_that_is_lost_for_one_frame_accelerates(worlds) -> None:
     assert (finding.level, finding.frame, finding.count) == (ERROR, 60, 3)
 
 
-@pytest.mark.parametrize(("metres", "level"), [(0.2, None), (0.3, ERROR), (1.0, ERROR)])
+@pytest.mark.parametrize(("metres", "level"), [(0.2, None), (0.3, ERROR)])
 def test_a_body_that_jumps_as_a_whole_is_found(worlds, metres, level) -> None:
     checkup = with_flaw(worlds, moved(slice(None), slice(40, None), metres))
     assert [(f.level, f.frame, f.where) for f in found(checkup, "root speed")] == (
@@ -202,27 +198,7 @@ def test_a_body_that_jumps_as_a_whole_is_found(worlds, metres, level) -> None:
     assert not found(checkup, "joint speed")
 
 
-@settings(max_examples=30, deadline=None)
-@given(
-    frame=st.integers(1, FRAMES - 1),
-    joint=st.integers(1, 16),
-    direction=st.tuples(*3 * [st.floats(-1, 1)]).filter(lambda d: np.linalg.norm(d) > 0.1),
-    metres=st.floats(0.5, 3),
-)
-def test_any_jump_of_half_a_metre_is_the_fastest_step(clean, frame, joint, direction, metres) -> None:
-    rows = rows_of(clean)
-    positions = clean.positions.copy()
-    positions[rows][frame:, joint] += metres * np.array(direction, np.float32) / np.linalg.norm(direction)
-    number = int(np.flatnonzero(clean.clips.start == rows.start)[0])
-    measures = {
-        m.check: m for m in measure_motion(replace(clean, positions=positions), number, clean.clips.iloc[number])
-    }
-    assert measures["joint speed"].frame == frame
-    assert measures["joint speed"].detail == H36M_17.joints[joint]
-    assert CHECKS["joint speed"].level(measures["joint speed"].value) == ERROR
-
-
-@pytest.mark.parametrize(("factor", "level"), [(1.07, None), (1.15, WARNING), (0.87, WARNING), (1.3, ERROR)])
+@pytest.mark.parametrize(("factor", "level"), [(1.07, None), (0.87, WARNING), (1.3, ERROR)])
 def test_a_bone_that_changes_its_length_is_found(worlds, factor, level) -> None:
     checkup = with_flaw(worlds, scaled_bone(WRIST, slice(30, 50), factor))
     findings = found(checkup, "bone length")
@@ -277,9 +253,8 @@ def test_feet_that_pass_each_other_change_no_places() -> None:
     [
         exchanged(("Hip", "Knee", "Foot", "Shoulder", "Elbow", "Wrist"), slice(None)),
         lambda motion: motion * (-1, 1, 1),
-        lambda motion: motion * (1, -1, 1),
     ],
-    ids=["left and right exchanged", "mirrored along x", "mirrored along y"],
+    ids=["left and right exchanged", "mirrored"],
 )
 def test_exchanged_sides_bend_the_knees_backward(worlds, flaw) -> None:
     finding = only(with_flaw(worlds, flaw), "exchanged sides")
@@ -297,7 +272,7 @@ def test_a_clip_whose_arms_or_legs_are_exchanged_is_found(worlds, limb) -> None:
     assert (finding.level, finding.where) == (ERROR, "/".join(BAD))
 
 
-@pytest.mark.parametrize(("frames", "level"), [(1, None), (24, None), (27, WARNING), (60, WARNING)])
+@pytest.mark.parametrize(("frames", "level"), [(24, None), (27, WARNING)])
 def test_a_stretch_without_motion_is_found(worlds, frames, level) -> None:
     checkup = with_flaw(worlds, frozen(30, frames))
     findings = found(checkup, "frozen")
@@ -307,26 +282,14 @@ def test_a_stretch_without_motion_is_found(worlds, frames, level) -> None:
     assert not found(checkup, "frozen keypoints")  # says the same of the exact keypoints
 
 
-def test_somebody_who_sways_by_a_fraction_of_a_millimetre_is_not_frozen(worlds) -> None:
-    def sway(motion: np.ndarray) -> np.ndarray:
-        return motion[:1] + 1e-4 * np.random.default_rng(0).standard_normal((FRAMES, 17, 3))
-
-    assert not found(with_flaw(worlds, sway), "frozen")
-
-
-def test_somebody_who_is_carried_is_not_frozen(worlds) -> None:
+def test_somebody_who_sways_by_a_fraction_of_a_millimetre_or_is_carried_is_not_frozen(worlds) -> None:
+    sway = 1e-4 * np.random.default_rng(0).standard_normal((FRAMES, 17, 3))
     carried = np.linspace(0, 1, FRAMES)[:, None, None] * (1.0, 0.0, 0.0)
+    assert not found(with_flaw(worlds, lambda motion: motion[:1] + sway), "frozen")
     assert not found(with_flaw(worlds, lambda motion: motion[:1] + carried), "frozen")
 
 
-def test_the_longest_run_is_found() -> None:
-    assert longest_run(np.array([1, 0, 1, 1, 1, 0, 1], bool)) == (3, 2)
-    assert longest_run(np.zeros(3, bool)) == (0, 0)
-    assert longest_run(np.ones(3, bool)) == (3, 0)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("array", ["positions", "trajectory", "gt"])
+@pytest.mark.parametrize(("array", "value"), [("positions", np.nan), ("trajectory", np.inf), ("gt", -np.inf)])
 def test_numbers_that_are_not_finite_are_found_and_stop_nothing(clean, array, value) -> None:
     arrays = {"positions": clean.positions, "trajectory": clean.trajectory, "gt": clean.keypoints["gt"]}
     broken = arrays[array].copy()
@@ -341,21 +304,16 @@ def test_numbers_that_are_not_finite_are_found_and_stop_nothing(clean, array, va
 
 def test_numbers_of_another_camera_are_looked_at_too(clean) -> None:
     broken = clean.positions.copy()
-    broken[rows_of(clean, camera=1)][3] = np.nan
-    assert only(check_dataset(replace(clean, positions=broken)), "numbers").camera == clean.cameras[1].name
-
-
-def test_a_last_clip_of_broken_numbers_stops_nothing(clean) -> None:
-    broken = clean.positions.copy()
-    broken[-1] = np.nan
+    broken[rows_of(clean, KEYS[-1], camera=1)][-1] = np.nan  # of the last clip
     (finding,) = check_dataset(replace(clean, positions=broken)).findings
     assert (finding.check, finding.where, finding.frame) == ("numbers", "/".join(KEYS[-1]), FRAMES - 1)
+    assert finding.camera == clean.cameras[1].name
 
 
-@pytest.mark.parametrize(("factor", "level"), [(1, None), (0.6, WARNING), (1.4, WARNING), (0.2, ERROR), (1000, ERROR)])
+@pytest.mark.parametrize(("factor", "level"), [(0.6, WARNING), (1.4, WARNING), (1000, ERROR)])
 def test_bodies_of_another_size_are_found(clean, factor, level) -> None:
     data = replace(clean, positions=clean.positions * np.float32(factor))
-    assert {f.level for f in found(check_dataset(data), "leg")} == ({level} if level else set())
+    assert {f.level for f in found(check_dataset(data), "leg")} == {level}
 
 
 @pytest.mark.parametrize(("metres", "checks"), [(0.1, []), (-0.5, ["floor"]), (0.6, ["floor"])])
@@ -364,26 +322,19 @@ def test_people_above_or_below_the_floor_are_found(worlds, metres, checks) -> No
     assert [f.check for f in checkup.findings if f.check != "outside the image"] == checks
 
 
-def test_data_that_stand_on_their_heads_are_found(worlds) -> None:
-    turned = {key: motion * (1, -1, -1) + (0, 0, 1.7) for key, motion in worlds.items()}
-    (finding,) = found(check_dataset(filmed(turned)), "upright")
-    assert (finding.level, finding.value) == (ERROR, 1)
-    assert exit_code(check_dataset(filmed(turned))) == 2
-
-
-@pytest.mark.parametrize("degrees", [85, 95])
-def test_data_of_another_up_axis_are_found_whichever_end_is_a_little_higher(worlds, degrees) -> None:
+@pytest.mark.parametrize("degrees", [85, 95, 180])
+def test_data_of_another_up_axis_are_found_whichever_end_is_higher(worlds, degrees) -> None:
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turned = {key: motion @ np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]]) for key, motion in worlds.items()}
     checkup = check_dataset(
         filmed({key: motion + np.array([0, 0, 1]) for key, motion in turned.items()}), parameters=("up",)
     )
     (finding,) = found(checkup, "upright")
-    assert finding.value == 1
+    assert (finding.level, finding.value) == (ERROR, 1)
     assert "-p up " in finding.advice
 
 
-@pytest.mark.parametrize(("fps", "level"), [(50, None), (25, WARNING), (100, WARNING), (10, WARNING), (250, WARNING)])
+@pytest.mark.parametrize(("fps", "level"), [(50, None), (25, WARNING), (100, WARNING)])
 def test_a_wrong_frame_rate_shows_in_the_steps_of_people_who_walk(worlds, fps, level) -> None:
     long = {key: make_motion("Walking", body=make_body(key[0], 0), frames=400, fps=FPS, seed=[1]) for key in KEYS[:1]}
     (key,) = long
@@ -393,9 +344,7 @@ def test_a_wrong_frame_rate_shows_in_the_steps_of_people_who_walk(worlds, fps, l
     assert all(40 < fps * float(re.search(r"about ([\d.]+) times", f.advice)[1]) < 62 for f in findings)
 
 
-@pytest.mark.parametrize(
-    ("fps", "level"), [(12.0, WARNING), (300.0, WARNING), (0.5, ERROR), (np.nan, ERROR), (-1.0, ERROR)]
-)
+@pytest.mark.parametrize(("fps", "level"), [(12.0, WARNING), (300.0, WARNING), (-1.0, ERROR), (np.nan, ERROR)])
 def test_an_absurd_frame_rate_is_found(clean, fps, level) -> None:
     data = replace(clean, clips=clean.clips.assign(fps=fps))
     assert {f.level for f in found(check_dataset(data), "frame rate")} == {level}
@@ -403,13 +352,8 @@ def test_an_absurd_frame_rate_is_found(clean, fps, level) -> None:
 
 @pytest.mark.parametrize(
     "drift",
-    [
-        np.linspace(0, 0.25, 400),
-        np.linspace(0, 5, 400),
-        4 * np.linspace(0, 1, 400) ** 2,
-        np.sin(np.linspace(0, 3, 400)),
-    ],
-    ids=["a little", "far", "ever faster", "there and back"],
+    [4 * np.linspace(0, 1, 400) ** 2, np.sin(np.linspace(0, 3, 400))],
+    ids=["ever faster", "there and back"],
 )
 def test_a_foot_that_drifts_away_does_not_hide_the_steps(drift) -> None:
     walk = make_motion("Walking", body=make_body("S1", 0), frames=400, fps=FPS, seed=[1])
@@ -434,7 +378,7 @@ def test_clips_of_different_frame_rates_are_found(clean) -> None:
     assert "6 clips at 60" in finding.what
 
 
-@pytest.mark.parametrize(("pixels", "level"), [(0.005, None), (0.02, ERROR), (5, ERROR)])
+@pytest.mark.parametrize(("pixels", "level"), [(0.005, None), (0.02, ERROR)])
 def test_exact_keypoints_beside_their_projection_are_found(clean, pixels, level) -> None:
     def shift(points: np.ndarray) -> np.ndarray:
         points[33] += (pixels, 0)
@@ -463,16 +407,6 @@ def test_no_other_camera_is_named_for_keypoints_of_none(clean) -> None:
     assert "camera" not in finding.what
 
 
-def test_heights_are_those_of_the_world(clean, worlds) -> None:
-    feet = [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
-    for camera in (0, 1):
-        for key, motion in worlds.items():
-            clip = clean.clips[clean.clips.start == rows_of(clean, key, camera).start].iloc[0]
-            lowest, tilted = measure_place(clean, clip)
-            assert lowest == pytest.approx(motion[:, feet, 2].min(), abs=1e-5)
-            assert tilted < 30
-
-
 @pytest.mark.parametrize(("share", "checks"), [(0.01, []), (0.07, ["unlike the others"]), (0.15, ["detections"])])
 def test_detections_that_are_off_are_found(clean, share, checks) -> None:
     def shift(points: np.ndarray) -> np.ndarray:
@@ -496,7 +430,7 @@ def test_the_joints_that_two_layouts_share_are_compared(clean) -> None:
     assert "/".join(BAD) in {f.where for f in found(wrong, "detections")}
 
 
-@pytest.mark.parametrize(("joints", "level"), [(1, None), (3, WARNING), (12, WARNING)])
+@pytest.mark.parametrize(("joints", "level"), [(1, None), (3, WARNING)])
 def test_keypoints_outside_the_image_are_found(clean, joints, level) -> None:
     def shift(points: np.ndarray) -> np.ndarray:
         points[:, :joints, 0] += 2000
@@ -553,8 +487,14 @@ def turn_by_180(pixels: np.ndarray) -> np.ndarray:
     return 1000 - pixels
 
 
-@pytest.mark.parametrize(("turn", "check"), [(turn_by_90, "sideways"), (turn_by_180, "upside down")])
-@pytest.mark.parametrize(("frames", "share"), [(slice(None), 1.0), (slice(0, 80), 2 / 3), (slice(0, 40), None)])
+@pytest.mark.parametrize(
+    ("turn", "check", "frames", "share"),
+    [
+        (turn_by_90, "sideways", slice(None), 1.0),
+        (turn_by_180, "upside down", slice(0, 80), 2 / 3),
+        (turn_by_180, "upside down", slice(0, 40), None),
+    ],
+)
 def test_a_camera_that_is_turned_is_found_unless_people_lie_or_stand_on_their_heads(clean, turn, check, frames, share):
     checkup = with_camera(clean, turn, frames)
     views = [f for f in checkup.findings if f.check in ("sideways", "upside down")]
@@ -566,8 +506,10 @@ def test_people_may_lie_in_some_clips(clean) -> None:
     assert not found(with_pixels(without_3d(clean), "simulated", turn_by_90), "sideways")
 
 
-@pytest.mark.parametrize("corner", [(0.5, 0.5), (999.5, 1001.5), (0.5, 1001.5)])
-@pytest.mark.parametrize("frames", [slice(30, 31), slice(0, 10), slice(100, None)])
+@pytest.mark.parametrize(
+    ("corner", "frames"),
+    [((0.5, 0.5), slice(30, 31)), ((999.5, 1001.5), slice(0, 10)), ((0.5, 1001.5), slice(100, None))],
+)
 def test_a_keypoint_that_jumps_into_a_corner_is_found_at_its_frame(clean, corner, frames) -> None:
     def jump(points: np.ndarray) -> np.ndarray:
         points[frames, WRIST] = corner
@@ -579,13 +521,13 @@ def test_a_keypoint_that_jumps_into_a_corner_is_found_at_its_frame(clean, corner
     assert min(abs(finding.frame - edge) for edge in (frames.start, frames.stop) if edge) <= 2
 
 
-@pytest.mark.parametrize(("factor", "level"), [(0.05, WARNING), (0.5, None), (1, None), (6, WARNING)])
+@pytest.mark.parametrize(("factor", "level"), [(0.05, WARNING), (0.5, None), (6, WARNING)])
 def test_people_who_are_tiny_or_larger_than_the_image_are_found(clean, factor, level) -> None:
     checkup = with_pixels(without_3d(clean), "simulated", lambda points: 500 + factor * (points - 500))
     assert [(f.level, f.where) for f in found(checkup, "person size")] == ([(level, "/".join(BAD))] if level else [])
 
 
-@pytest.mark.parametrize(("every", "level"), [(1, None), (2, WARNING), (5, WARNING)])
+@pytest.mark.parametrize(("every", "level"), [(1, None), (2, WARNING)])
 def test_keypoints_of_sampled_frames_with_lines_between_them_are_found(clean, every, level) -> None:
     def interpolate(points: np.ndarray) -> np.ndarray:
         known = np.arange(0, len(points), every)
@@ -600,7 +542,7 @@ def test_legs_whose_sides_are_exchanged_throughout_are_found_in_2d(clean) -> Non
     assert told(with_camera(clean, exchanged(("Hip", "Knee", "Foot"), slice(None)))) == ["opposed keypoints"]
 
 
-@pytest.mark.parametrize(("apart", "parameters"), [(15, ("max_gap",)), (15, ()), (2, ("max_gap",))])
+@pytest.mark.parametrize(("apart", "parameters"), [(15, ()), (2, ("max_gap",))])
 def test_a_video_of_takes_of_one_frame_is_told_to_be_sampled(worlds, apart, parameters) -> None:
     motion = worlds[BAD]
     takes = {("S1", "custom", str(n)): motion[n : n + 1] for n in range(60)}
@@ -636,23 +578,9 @@ def test_advice_names_parameters_that_the_source_takes_and_no_others(origin) -> 
         assert not re.findall(r"-p (\w+)", check.advise("1", ()))
         assert "fps" not in re.findall(r"\w+", check.advise("1", ()))
         assert {name for name, _ in check.mends} <= DataSpec.model_fields.keys()
-
-
-@pytest.mark.parametrize("origin", ORIGINS, ids=lambda origin: origin.__name__.rpartition(".")[2])
-def test_where_the_frame_rate_can_be_given_the_advice_says_how(origin) -> None:
     advice = CHECKS["step rate"].advise("2", origin.PARAMETERS)
     expected = {bvh: ["recorded_fps"], plain_motion: ["fps"], detections: ["fps"]}.get(origin, [])
     assert re.findall(r"-p (\w+)", advice) == expected
-
-
-def test_clips_are_measured_together_as_each_by_itself(clean, monkeypatch) -> None:
-    def measured(frames_at_once: int) -> pd.DataFrame:
-        monkeypatch.setattr(measures, "FRAMES_AT_ONCE", frames_at_once)
-        return check_dataset(clean).measures.sort_values(["check", "source", "clip"], kind="stable", ignore_index=True)
-
-    alone, together = measured(1), measured(10**6)
-    np.testing.assert_allclose(alone.value, together.value, rtol=1e-9, atol=1e-12)
-    pd.testing.assert_frame_equal(alone.drop(columns=["value", "share"]), together.drop(columns=["value", "share"]))
 
 
 def test_the_same_motion_backward_is_another_motion(worlds) -> None:
@@ -760,17 +688,14 @@ def test_takes_that_are_missing_are_named_where_a_number_is_usual(worlds) -> Non
     assert not found(check_dataset(filmed(two_less), keypoints="gt"), "missing")  # so many that nothing is usual
 
 
-def test_the_frames_of_every_action_and_subject_are_counted(clean) -> None:
+def test_the_frames_of_every_action_and_subject_are_counted(clean, worlds) -> None:
     table = frames_table(clean)
     assert list(table.index) == ["Walking", "Greeting", "All actions"]
     assert list(table.columns) == ["S1", "S5", "S9", "All subjects"]
     assert (table.loc["Walking", ["S1", "S5", "S9"]] == 2 * FRAMES).all()
     assert table.loc["All actions", "All subjects"] == clean.clips.stop.iloc[-1]
-
-
-def test_an_action_that_a_subject_lacks_has_no_frames(worlds) -> None:
-    table = frames_table(filmed({key: motion for key, motion in worlds.items() if key[:2] != ("S9", "Walking")}))
-    assert table.loc["Walking", "S9"] == 0
+    few = {key: motion for key, motion in worlds.items() if key[:2] != ("S9", "Walking")}
+    assert frames_table(filmed(few)).loc["Walking", "S9"] == 0
 
 
 def test_cameras_of_one_take_give_one_row(clean, worlds) -> None:
@@ -825,9 +750,7 @@ def test_the_summary_names_the_worst_of_every_check(worlds, clean) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flaw", "code"),
-    [(lambda m: m, 0), (frozen(30, 40), 1), (moved(WRIST, slice(60, None), 0.6), 2)],
-    ids=["clean", "frozen", "jump"],
+    ("flaw", "code"), [(frozen(30, 40), 1), (moved(WRIST, slice(60, None), 0.6), 2)], ids=["frozen", "jump"]
 )
 def test_the_exit_code_is_the_worst_level(worlds, flaw, code) -> None:
     assert exit_code(with_flaw(worlds, flaw)) == code
@@ -843,22 +766,17 @@ def test_only_the_keypoints_that_were_asked_for_are_looked_at(clean) -> None:
 def test_a_finding_says_how_to_leave_its_take_out(worlds, clean) -> None:
     jump = moved(WRIST, slice(60, None), 0.6)
     strange = ("S5", "Greeting", "take 7")
-    checkup = check_dataset(filmed({**worlds, strange: jump(worlds[BAD].copy())}), parameters=LEAVE_OUT)
-    (finding,) = found(checkup, "joint speed")
-    assert finding.advice.endswith("; to leave it out: -p leave_out 'S5/Greeting/take 7'")
+    comma = ("S5", "Greeting", "1,2")  # a comma parts names: such a take is not offered to be left out
+    bad = jump(worlds[BAD].copy())
+    checkup = check_dataset(filmed({**worlds, strange: bad, comma: bad}), parameters=LEAVE_OUT)
+    advice = {finding.take: finding.advice for finding in found(checkup, "joint speed")}
+    assert advice["take 7"].endswith("; to leave it out: -p leave_out 'S5/Greeting/take 7'")
+    assert "leave_out" not in advice["1,2"]
+    assert leave_out_line(checkup) == ""
     small = check_dataset(replace(clean, positions=clean.positions * np.float32(0.6)), parameters=LEAVE_OUT)
     assert {"leave_out" in f.advice for f in found(small, "leg")} == {False}  # all takes are too small
     unlabelled = with_pixels(without_3d(clean), "simulated", frozen(20, 40))
     assert ["leave_out" in f.advice for f in found(unlabelled, "frozen keypoints")] == [False]
-
-
-def test_names_with_commas_which_part_names_are_not_offered_to_be_left_out(worlds) -> None:
-    comma = ("S5", "Greeting", "1,2")
-    bad = moved(WRIST, slice(60, None), 0.6)(worlds[BAD].copy())
-    checkup = check_dataset(filmed({**worlds, comma: bad}), parameters=LEAVE_OUT)
-    (finding,) = found(checkup, "joint speed")
-    assert "leave_out" not in finding.advice
-    assert leave_out_line(checkup) == ""
 
 
 def test_the_takes_that_it_says_to_leave_out_can_be_left_out(worlds, tmp_path) -> None:

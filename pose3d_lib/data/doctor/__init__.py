@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,12 @@ import pandas as pd
 
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.doctor.checks import CHECKS, ERROR, EXPLAINED_BY, LEVELS, WARNING
-from pose3d_lib.data.doctor.findings import TAKE, Finding, leave_out_parameter
+from pose3d_lib.data.doctor.checks import ALL, CAMERA, CHECKS, ERROR, LEVELS, VIEW, WARNING
 from pose3d_lib.data.doctor.keypoints import find_other_camera, measure_views
-from pose3d_lib.data.doctor.measures import Measure
+from pose3d_lib.data.doctor.measures import TAKE, Finding, Measure, leave_out_parameter
 from pose3d_lib.data.doctor.motion import measure_motion
-from pose3d_lib.data.doctor.table import TABLE_CHECKS, find_sampled, read_table, unchecked
-from pose3d_lib.data.doctor.whole import find_duplicates, find_turned, first_cameras, measure_whole, stand_out
+from pose3d_lib.data.doctor.table import TABLE_CHECKS, find_sampled, list_unchecked, read_table
+from pose3d_lib.data.doctor.whole import compare_views, find_duplicates, first_cameras, measure_whole
 
 __all__ = [
     "Checkup",
@@ -52,32 +51,31 @@ class Checkup:
 
 
 def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters: Collection[str] = ()) -> Checkup:
-    """Measures every clip, 3D motion of a take once, and compares with the limits of `doctor.checks`.
+    """Measure every clip, 3D motion of a take once, and compare with the limits of `doctor.checks`.
 
     Args:
-        data: the dataset; its arrays are read some clips at a time.
+        data: the dataset; its arrays are read clip by clip.
         keypoints: the 2D source to look at; every one if None.
-        parameters: those that the source of the data takes (`sources.used_parameters`); advice names no others.
+        parameters: those that the source of the data takes (`used_parameters`); advice names no others.
 
     Raises:
         InputError: there is no such 2D source.
     """
     sources = sorted(data.keypoints) if keypoints is None else [check_name(keypoints, data.keypoints, "keypoints")]
-    found, turned = measure_views(data, range(len(data.clips)), sources)
-    usable = _usable(data, found)
     clips = list(data.clips.itertuples(index=False))
+    found = measure_views(data, range(len(clips)), sources)
+    broken = {m.clip for m in found if m.check == "numbers" and m.value and not m.source}
+    usable = [n for n in first_cameras(data).tolist() if n not in broken and 0 < clips[n].fps < np.inf]
+    found = compare_views(data, found)
     for number in usable:
         found += measure_motion(data, number, clips[number])
     found += measure_whole(data, usable)
-    measures = _table_of(data, found, turned)
-    findings = [
-        *_without_explained(list(_judge(data, measures, parameters))),
+    return _checkup(data, found, parameters, [
         *read_table(data),
         *find_sampled(data, data.clips, parameters),
         *find_duplicates(data, usable, sources, parameters),
-        *unchecked(data, sources),
-    ]
-    return Checkup(data, measures, _sorted(findings), parameters)
+        *list_unchecked(data, sources),
+    ])  # fmt: skip
 
 
 def check_keypoints(
@@ -85,70 +83,49 @@ def check_keypoints(
 ) -> Checkup:
     """Check one 2D source of some clips, without 3D, before it is lifted. Arguments as of `check_dataset`."""
     numbers = data.clips.index.get_indexer(clips.index)
-    found, turned = measure_views(data, numbers, [keypoints], poses=False)
-    measures = _table_of(data, found, turned)
-    findings = [
-        *_without_explained(list(_judge(data, measures, parameters))),
-        *find_sampled(data, clips, parameters),
-    ]
-    return Checkup(data, measures, _sorted(findings), parameters)
+    found = compare_views(data, measure_views(data, numbers, [keypoints], poses=False))
+    return _checkup(data, found, parameters, find_sampled(data, clips, parameters))
 
 
-def _sorted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda finding: (-LEVELS.index(finding.level), -finding.share)))
+def _checkup(
+    data: PoseDataset, found: list[Measure], parameters: Collection[str], others: Iterable[Finding]
+) -> Checkup:
+    judged = [(*m, CHECKS[m.check].level(m.value), CHECKS[m.check].share(m.value)) for m in found]
+    measures = pd.DataFrame(judged, columns=[*Measure._fields, "level", "share"])
+    failed = measures[measures.level.notna()].itertuples(index=False)
+    findings = [*_without_explained([_judge(data, measure, parameters) for measure in failed]), *others]
+    findings.sort(key=lambda finding: (-LEVELS.index(finding.level), -finding.share))
+    return Checkup(data, measures, tuple(findings), parameters)
 
 
-def _table_of(data: PoseDataset, found: list[Measure], turned: list[tuple]) -> pd.DataFrame:
-    """The measures of `Checkup`, with what only all clips together tell of their keypoints."""
-    found = [*found, *find_turned(data, turned), *stand_out(found)]
-    table = pd.DataFrame(found, columns=list(Measure._fields))
-    table = table.assign(level=pd.Series(None, table.index, dtype=object), share=0.0)
-    for name, rows in table.groupby("check", sort=False).indices.items():
-        check, values = CHECKS[name], table.value.to_numpy()[rows]
-        table.iloc[rows, -1] = check.shares(values)
-        bad = ~((values >= check.good[0]) & (values <= check.good[1]))
-        table.iloc[rows[bad], -2] = [check.level(value) for value in values[bad]]
-    return table
+def _judge(data: PoseDataset, measure: Measure, parameters: Collection[str]) -> Finding:
+    """The finding of a measure that does not pass: a row of `Checkup.measures`."""
+    check, where = CHECKS[measure.check], {}
+    says = check.says.format(value=check.show(measure.value), detail=measure.detail, source=measure.source)
+    advice = check.advise(measure.detail, parameters)
+    if measure.clip >= 0:
+        clip = data.clips.iloc[measure.clip]
+        where = clip[TAKE].to_dict()
+        if clip.labelled and check.scope not in (CAMERA, ALL):
+            advice += leave_out_parameter(parameters, "; to leave it out: ", ["/".join(where.values())])
+        if check.scope in (VIEW, CAMERA):
+            where |= {"camera": data.camera_of(clip).name, "source": measure.source or None}
+        if measure.level == ERROR and check.name in ("projection", "detections"):
+            other = find_other_camera(data, clip, measure.source)
+            says += f"; they are those of camera {other}" if other else ""
+    frame = measure.frame if measure.frame >= 0 else None
+    value, count, share = measure.value, measure.count, measure.share
+    return Finding(measure.level, check.name, says, advice, value=value, frame=frame, count=count, share=share, **where)
 
 
-def _usable(data: PoseDataset, found: Sequence[Measure]) -> list[int]:
-    """Row numbers of the takes' first clips whose poses are finite, and their frame rate possible."""
-    broken = {m.clip for m in found if m.check == "numbers" and m.value and not m.source}
-    rates = data.clips.fps.to_numpy()
-    return [n for n in first_cameras(data).tolist() if n not in broken and 0 < rates[n] < np.inf]
-
-
-def _judge(data: PoseDataset, measures: pd.DataFrame, parameters: Collection[str]) -> Iterator[Finding]:
-    """A finding for every measure that does not pass."""
-    for measure in measures[measures.level.notna()].itertuples(index=False):
-        check, where = CHECKS[measure.check], {}
-        says = check.says.format(value=check.show(measure.value), detail=measure.detail, source=measure.source)
-        advice = check.advise(measure.detail, parameters)
-        if measure.clip >= 0:
-            clip = data.clips.iloc[measure.clip]
-            where = {"subject": clip.subject, "action": clip.action, "take": clip["take"]}
-            if clip.labelled and not check.common:
-                advice += leave_out_parameter(parameters, "; to leave it out: ", ["/".join(where.values())])
-            if check.view:
-                where |= {"camera": data.camera_of(clip).name, "source": measure.source or None}
-            if measure.level == ERROR and check.name in ("projection", "detections"):
-                other = find_other_camera(data, clip, measure.source)
-                says += f"; they are those of camera {other}" if other else ""
-        frame = measure.frame if measure.frame >= 0 else None
-        yield Finding(
-            measure.level, check.name, says, advice,
-            value=measure.value, frame=frame, count=measure.count, share=measure.share, **where,
-        )  # fmt: skip
-
-
-def _without_explained(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Without what only repeats in other words what another check found of the same take; see `EXPLAINED_BY`."""
+def _without_explained(findings: list[Finding]) -> Iterator[Finding]:
+    """Without what only repeats in other words what another check found of the same take."""
     worst: dict[tuple[str, str], int] = {}
     for finding in findings:
         key = finding.check, finding.where
         worst[key] = max(worst.get(key, 0), LEVELS.index(finding.level))
     for finding in findings:
-        others = (worst.get((other, finding.where), -1) for other in EXPLAINED_BY.get(finding.check, ()))
+        others = [worst.get((other, finding.where), -1) for other in CHECKS[finding.check].explained_by]
         if not finding.where or max(others, default=-1) < LEVELS.index(finding.level):
             yield finding
 
@@ -190,15 +167,13 @@ def findings_table(checkup: Checkup, most: int | None = None) -> pd.DataFrame:
         if most is not None and shown[level, check] > most:
             continue
         worst = own[0]
-        cameras = list(dict.fromkeys(finding.camera for finding in own if finding.camera))
+        cameras = ", ".join(dict.fromkeys(finding.camera for finding in own if finding.camera))
         frame = "" if worst.frame is None else f"{worst.frame}" + (f" (1 of {worst.count})" if worst.count > 1 else "")
-        rows.append((level, check, worst.where, ", ".join(cameras), frame, worst.what, worst.advice))
-    for (level, check), count in shown.items():
-        if most is not None and count > most:
-            rows.append((level, check, "", "", "", f"and {count - most} more", ""))
-    columns = ["Level", "Check", "Take", "Cameras", "Frame", "What", "What to do"]
-    order = sorted(range(len(rows)), key=lambda row: -LEVELS.index(rows[row][0]))
-    return pd.DataFrame([rows[row] for row in order], columns=columns)
+        rows.append((level, check, worst.where, cameras, frame, worst.what, worst.advice))
+    more = {key: count - most for key, count in shown.items() if most is not None and count > most}
+    rows += [(level, check, "", "", "", f"and {count} more", "") for (level, check), count in more.items()]
+    rows.sort(key=lambda row: -LEVELS.index(row[0]))
+    return pd.DataFrame(rows, columns=["Level", "Check", "Take", "Cameras", "Frame", "What", "What to do"])
 
 
 def summary_table(checkup: Checkup) -> pd.DataFrame:
@@ -207,13 +182,12 @@ def summary_table(checkup: Checkup) -> pd.DataFrame:
     Takes are counted by their worst level, those included whose findings another check explains.
     """
     data, rows = checkup.data, []
-    takes = data.clips.groupby(TAKE, sort=False).ngroup().tolist()
-    takes.append(-1)  # of what is measured of the whole dataset, row -1
+    takes = [*data.clips.groupby(TAKE, sort=False).ngroup(), -1]  # -1: what is measured of the whole dataset, row -1
+    measures = checkup.measures.assign(take=[takes[row] for row in checkup.measures["clip"]])
     for check in CHECKS.values():
-        own = checkup.measures[checkup.measures.check == check.name]
-        failed = own[own.level.notna()]
-        of_takes = failed.level.map(LEVELS.index).groupby([takes[row] for row in failed["clip"]]).max()
-        counts = [int((of_takes == LEVELS.index(level)).sum()) for level in (WARNING, ERROR)]
+        own = measures[measures.check == check.name]
+        of_takes = own.dropna(subset="level").groupby("take")["level"].agg(lambda levels: max(levels, key=LEVELS.index))
+        counts = [int((of_takes == level).sum()) for level in (WARNING, ERROR)]
         worst, where = "", ""
         if len(own):
             row = own.loc[own.share.idxmax()]

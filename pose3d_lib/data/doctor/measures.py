@@ -1,27 +1,25 @@
-"""`Measure`, a number that a check found, and `Block`, clips that are measured together."""
+"""`Measure`, a number that a check found; `Finding`, what does not pass; and the geometry that several checks share."""
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor.checks import CHECKS
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.missing import true_runs
 
-FRAMES_AT_ONCE = 4096
-"""Of the clips of a block: enough for numpy to be quick, few enough for the processor's cache."""
+TAKE = ["subject", "action", "take"]  # columns of the table of clips that name a take
+LYING = 60.0  # degrees between upwards and the way from the feet to the head; people who sit on the floor reach 50
 
 
 class Measure(NamedTuple):
     """A number that a check found in a clip.
 
     Attributes:
-        clip: row number in the dataset's table; of a take's first camera for what is measured in 3D, -1 for what is measured
-            of the whole dataset.
+        clip: row number in the dataset's table; of a take's first camera for 3D, -1 for the whole dataset.
         check: name of a check of `CHECKS`.
         value: in the check's unit.
         frame: of the clip, where the value was found; -1 where it is not of one frame.
@@ -39,113 +37,60 @@ class Measure(NamedTuple):
     source: str = ""
 
 
-class Block:
-    """Some clips of one frame rate, end to end, so that numpy measures them together.
-
-    Args:
-        clips: of the dataset's table.
-        numbers: their row numbers in it.
+@dataclass(frozen=True)
+class Finding:
+    """Something that does not pass, or that a reader should know.
 
     Attributes:
-        numbers: (clips,).
-        fps, labelled: of all of them.
-        cameras: (clips,), which of the dataset's.
-        lengths, starts: (clips,): frames, and the first frame within the block.
-        owner: (frames,): which of the clips a frame is of.
-        frame: (frames,): its number within its clip.
+        level: error, warning or note.
+        check: which check found it.
+        what: one sentence.
+        advice: what to do.
+        subject, action, take, camera: where; None for what concerns more than one.
+        value: in the check's unit; None for checks without one.
+        frame: of the clip, the worst or the first; None where it is not of one frame.
+        count: frames that do not pass.
+        share: how much of the limit is used up, for sorting.
+        source: the 2D source it is about, where it is about one clip's keypoints.
     """
 
-    def __init__(self, clips: pd.DataFrame, numbers: Sequence[int]):
-        self.numbers = np.asarray(numbers)
-        own = clips.iloc[self.numbers]
-        self.fps = float(own.fps.iloc[0])
-        self.labelled = bool(own.labelled.iloc[0])
-        self.cameras = own.camera.to_numpy()
-        self._rows = list(zip(own.start.tolist(), own.stop.tolist(), strict=True))
-        self.lengths = (own.stop - own.start).to_numpy()
-        self.starts = np.cumsum(self.lengths) - self.lengths
-        self.owner = np.repeat(np.arange(len(own)), self.lengths)
-        self.frame = np.arange(len(self.owner)) - self.starts[self.owner]
+    level: str
+    check: str
+    what: str
+    advice: str = ""
+    subject: str | None = None
+    action: str | None = None
+    take: str | None = None
+    camera: str | None = None
+    value: float | None = None
+    frame: int | None = None
+    count: int = 0
+    share: float = 0.0
+    source: str | None = None
 
-    def read(self, array: np.ndarray) -> np.ndarray:
-        """The clips' rows of one of the dataset's arrays: (frames, ...) float64."""
-        parts = [array[start:stop] for start, stop in self._rows]
-        return np.concatenate(parts, dtype=np.float64)
-
-    @cached_property
-    def spans(self) -> list[slice]:
-        return [slice(a, a + n) for a, n in zip(self.starts.tolist(), self.lengths.tolist(), strict=True)]
-
-    def most(self, values: np.ndarray) -> np.ndarray:
-        """The greatest value of each clip: (frames,) -> (clips,)."""
-        return np.maximum.reduceat(values, self.starts)
-
-    def where_most(self, values: np.ndarray) -> np.ndarray:
-        """The first frame of each clip that has its greatest value: (frames,) -> (clips,)."""
-        return np.array([values[span].argmax() for span in self.spans])
-
-    def count(self, values: np.ndarray) -> np.ndarray:
-        """The sum of each clip: (frames,) -> (clips,)."""
-        return np.add.reduceat(values.astype(np.int64), self.starts)
-
-    def median(self, values: np.ndarray) -> np.ndarray:
-        """Of each clip: (frames,) -> (clips,)."""
-        ranked = values[np.lexsort((values, self.owner))]
-        last = self.lengths - 1
-        return (ranked[self.starts + last // 2] + ranked[self.starts + (last + 1) // 2]) / 2
-
-    def measures(
-        self, check: str, values: np.ndarray, frames: np.ndarray | None = None, counts: np.ndarray | None = None,
-        *, among: np.ndarray | None = None, details: Sequence[str] | None = None, source: str = "",
-    ) -> Iterator[Measure]:  # fmt: skip
-        """A `Measure` of each clip among some, or of all: (clips,) each."""
-        clips = np.arange(len(values)) if among is None else np.flatnonzero(among)
-        columns = [
-            self.numbers[clips].tolist(),
-            [check] * len(clips),
-            values[clips].astype(float).tolist(),
-            [-1] * len(clips) if frames is None else frames[clips].tolist(),
-            [0] * len(clips) if counts is None else counts[clips].tolist(),
-            [""] * len(clips) if details is None else [details[clip] for clip in clips],
-            [source] * len(clips),
-        ]
-        return map(Measure, *columns)
+    @property
+    def where(self) -> str:
+        """subject/action/take, as `leave_out` takes it; empty for what concerns more than one take."""
+        return "" if self.take is None else f"{self.subject}/{self.action}/{self.take}"
 
 
-def blocks(data: PoseDataset, numbers: Sequence[int]) -> Iterator[Block]:
-    """Clips by their row numbers, in order, in blocks of one kind and about FRAMES_AT_ONCE frames.
+def leave_out_parameter(parameters: Collection[str], before: str, names: Sequence[str]) -> str:
+    """The parameter that leaves takes out, with some words before it.
 
-    Clips of a kind have the same frame rate, and all or none of them are labelled and seen through a known lens.
+    Empty if the source of the data does not take it, or if a name holds a comma, which parts names.
     """
-    clips = data.clips
-    known = np.array([camera.intrinsics is not None for camera in data.cameras])[clips.camera.to_numpy()]
-    kinds = list(zip(clips.fps.tolist(), clips.labelled.tolist(), known.tolist(), strict=True))
-    lengths = (clips.stop - clips.start).tolist()
-    own: list[int] = []
-    frames = 0
-    for number in numbers:
-        if own and (kinds[number] != kinds[own[-1]] or frames >= FRAMES_AT_ONCE):
-            yield Block(clips, own)
-            own, frames = [], 0
-        own.append(number)
-        frames += lengths[number]
-    if own:
-        yield Block(clips, own)
+    possible = "leave_out" in parameters and not any("," in name for name in names)
+    return f"{before}-p leave_out {shlex.quote(','.join(names))}" if possible else ""
 
 
-def peak(clip: int, check: str, series: np.ndarray, names: tuple[str, ...], first: int) -> Measure:
-    """The greatest value of a series: (steps, joints) -> its value, its frame, and how many frames pass the limit.
+def peak(clip: int, check: str, series: np.ndarray, names: Sequence[str], first: int, source: str = "") -> Measure:
+    """The greatest value of (steps, joints), its joint and frame, and how many steps pass the limit.
 
-    Args:
-        clip: row number in the dataset's table.
-        check: which one.
-        series: (steps, joints), the check's unit.
-        names: of the joints.
-        first: frame of the clip that the first row belongs to.
+    `first` is the frame of the clip that the first row belongs to.
     """
-    step, joint = np.unravel_index(series.argmax(), series.shape)
+    step, joint = divmod(int(series.argmax()), series.shape[1])
     count = int((series.max(axis=1) > CHECKS[check].good[1]).sum())
-    return Measure(clip, check, float(series[step, joint]), first + int(step), count, names[joint])
+    return Measure(clip, check, float(series[step, joint]), first + step, count, names[joint], source)
 
 
 def longest_run(still: np.ndarray) -> tuple[int, int]:
@@ -153,23 +98,19 @@ def longest_run(still: np.ndarray) -> tuple[int, int]:
     return max(((stop - start, start) for start, stop in true_runs(still)), key=lambda run: run[0], default=(0, 0))
 
 
-def side_exchanges(
-    points: np.ndarray, left: tuple[int, ...], right: tuple[int, ...], starts: Sequence[int] = (0,)
-) -> np.ndarray:
+def side_exchanges(points: np.ndarray, left: Sequence[int], right: Sequence[int]) -> np.ndarray:
     """What the joints of a pair save by changing places before a step: (frames, joints, 2 or 3) -> (frames - 1, pairs).
 
     The paths of a step are measured from where the joints were and from where they would go at the speed they had; what
     is saved is the lesser of both. It is 0 where exchanging does not at least halve the path: a joint that jumps alone
-    cannot look like an exchange, and joints that pass each other do not. `starts` are the first frames of clips that
-    stand end to end, from one to the next of which there is no step.
+    cannot look like an exchange, and joints that pass each other do not.
     """
     pairs = np.stack([points[:, list(left)], points[:, list(right)]])  # (2, frames, pairs, 2 or 3)
     saved = _saved(pairs[:, :-1], pairs[:, 1:])
-    saved[np.asarray(starts[1:], int) - 1] = 0
     some = np.flatnonzero(saved.any(axis=1))  # few
-    before = pairs[:, some]
-    speed = before - pairs[:, np.where(np.isin(some, starts), some, some - 1)]
-    saved[some] = np.minimum(saved[some], _saved(before + speed, pairs[:, some + 1]))
+    if len(some):
+        expected = 2 * pairs[:, some] - pairs[:, np.maximum(some - 1, 0)]
+        saved[some] = np.minimum(saved[some], _saved(expected, pairs[:, some + 1]))
     return saved
 
 
@@ -184,16 +125,15 @@ def length(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("...i,...i", vectors, vectors))
 
 
+def find_joints(skeleton: Skeleton, *names: str, among: Sequence[int] | None = None) -> list[int]:
+    """The joints, or those among some, that have one of the names in theirs, name by name."""
+    among = range(skeleton.num_joints) if among is None else among
+    return [joint for name in names for joint in among if name in skeleton.joints[joint].casefold()]
+
+
 def head_and_feet(skeleton: Skeleton) -> tuple[list[int], list[int]]:
     """Joints at the ends of a body that stands; one of the lists is empty where names do not tell."""
-    head, feet = ("head", "nose"), ("foot", "ankle")
-    return tuple([joint for name in names for joint in find_joints(skeleton, name)] for names in (head, feet))
-
-
-def find_joints(skeleton: Skeleton, name: str, among: Sequence[int] | None = None) -> list[int]:
-    """The joints, or those among some, that have a name in theirs."""
-    among = range(skeleton.num_joints) if among is None else among
-    return [joint for joint in among if name in skeleton.joints[joint].casefold()]
+    return find_joints(skeleton, "head", "nose"), find_joints(skeleton, "foot", "ankle")
 
 
 def tilt(points: np.ndarray, ends: tuple[list[int], list[int]], up: np.ndarray) -> np.ndarray:

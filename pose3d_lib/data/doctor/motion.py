@@ -1,10 +1,11 @@
 """What the data doctor measures of 3D poses: a take's motion, bones, sides and place in the world."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.doctor.limits import BENT_KNEE, FROZEN_STEP, SHORTEST_BONE, SHORTEST_STEP, WALKED
 from pose3d_lib.data.doctor.measures import (
     Measure,
     find_joints,
@@ -17,6 +18,13 @@ from pose3d_lib.data.doctor.measures import (
 )
 from pose3d_lib.data.skeleton import Skeleton
 
+SHORTEST_BONE = 0.03  # metres; a deviation in per cent says nothing about shorter bones
+BENT_KNEE = 15.0  # degrees; the bend of straighter knees is as much an error of the joints as a bend
+FROZEN_STEP = 1e-5  # metres: ten times what float32 rounds at, far below the sway of somebody who stands still
+# Metres that a take has to go, and metres per step, for it to be walking with a step rate. Not seconds or metres per
+# second, which a wrong frame rate would change.
+WALKED, SHORTEST_STEP = 2.5, 0.3
+
 
 def measure_motion(data: PoseDataset, number: int, clip: pd.Series) -> list[Measure]:
     """Everything that one labelled clip, of a row number of the table, tells by itself; its poses must be finite."""
@@ -25,35 +33,35 @@ def measure_motion(data: PoseDataset, number: int, clip: pd.Series) -> list[Meas
     return [
         *_measure_steps(number, poses, path, clip.fps, data.skeleton),
         *_measure_bones(number, poses, data.skeleton),
-        *_measure_size(number, poses, data.skeleton),
-        *_measure_sides(number, poses, data.skeleton),
+        *_measure_limbs(number, poses, data.skeleton),
     ]
 
 
-def _measure_steps(number: int, poses: np.ndarray, path: np.ndarray, fps: float, skeleton: Skeleton) -> list[Measure]:
+def _measure_steps(
+    number: int, poses: np.ndarray, path: np.ndarray, fps: float, skeleton: Skeleton
+) -> Iterator[Measure]:
     if len(poses) < 2:
-        return []
+        return
     steps = np.diff(poses, axis=0)  # (frames - 1, joints, 3)
     of_root = length(np.diff(path, axis=0))[:, None]
     moved = length(steps)
-    found = [
-        peak(number, "joint speed", moved * fps, skeleton.joints, first=1),
-        peak(number, "root speed", of_root * fps, ("root",), first=1),
-    ]
+    yield peak(number, "joint speed", moved * fps, skeleton.joints, 1)
+    yield peak(number, "root speed", of_root * fps, ("root",), 1)
     if len(poses) > 2:
-        acceleration = length(np.diff(steps, axis=0)) * fps**2
-        found.append(peak(number, "joint acceleration", acceleration, skeleton.joints, first=1))
+        yield peak(number, "joint acceleration", length(np.diff(steps, axis=0)) * fps**2, skeleton.joints, 1)
     if skeleton.left:
-        pairs = tuple(
-            f"{skeleton.joints[a]} and {skeleton.joints[b]}" for a, b in zip(skeleton.left, skeleton.right, strict=True)
-        )
-        found.append(
-            peak(number, "exchanged joints", side_exchanges(poses, skeleton.left, skeleton.right), pairs, first=1)
-        )
-    still = (moved.max(axis=1) < FROZEN_STEP) & (of_root[:, 0] < FROZEN_STEP)
-    longest, start = longest_run(still)
-    found.append(Measure(number, "frozen", longest / fps, start, longest))
-    return found
+        saved = side_exchanges(poses, skeleton.left, skeleton.right)
+        yield peak(number, "exchanged joints", saved, [_both(skeleton, *pair) for pair in _pairs(skeleton)], 1)
+    longest, start = longest_run(np.maximum(moved.max(axis=1), of_root[:, 0]) < FROZEN_STEP)
+    yield Measure(number, "frozen", longest / fps, start, longest)
+
+
+def _pairs(skeleton: Skeleton) -> list[tuple[int, int]]:
+    return list(zip(skeleton.left, skeleton.right, strict=True))
+
+
+def _both(skeleton: Skeleton, left: int, right: int) -> str:
+    return f"{skeleton.joints[left]} and {skeleton.joints[right]}"
 
 
 def bone_lengths(poses: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -62,60 +70,33 @@ def bone_lengths(poses: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return np.linalg.norm(poses[:, children] - poses[:, parents], axis=-1)
 
 
-def typical_bones(data: PoseDataset, clip: pd.Series) -> np.ndarray:
-    """(bones,), metres: the median over the clip."""
-    return np.median(bone_lengths(data.positions[clip.start : clip.stop].astype(np.float64), data.skeleton), axis=0)
+def bone_names(skeleton: Skeleton) -> np.ndarray:
+    return np.array([skeleton.joints[joint] for _, joint in skeleton.bones])
 
 
-def bone_names(skeleton: Skeleton) -> tuple[str, ...]:
-    return tuple(skeleton.joints[joint] for _, joint in skeleton.bones)
-
-
-def _measure_bones(number: int, poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
+def _measure_bones(number: int, poses: np.ndarray, skeleton: Skeleton) -> Iterator[Measure]:
     if not skeleton.bones:
-        return []
+        return
     lengths = bone_lengths(poses, skeleton)
     typical = np.median(lengths, axis=0)
     compared = typical > SHORTEST_BONE
     if not compared.any():
-        return []
-    names = tuple(name for name, used in zip(bone_names(skeleton), compared, strict=True) if used)
+        return
     changes = np.abs(lengths[:, compared] / typical[compared] - 1)
-    found = [peak(number, "bone length", changes, names, first=0)]
-    of_joint = {joint: typical[bone] for bone, (_, joint) in enumerate(skeleton.bones)}
-    pairs = [pair for pair in zip(skeleton.left, skeleton.right, strict=True) if of_joint.keys() >= set(pair)]
-    unequal = [
-        (
-            abs(of_joint[a] - of_joint[b]) / (of_joint[a] + of_joint[b]) * 2,
-            f"{skeleton.joints[a]} and {skeleton.joints[b]}",
-        )
-        for a, b in pairs
-        if min(of_joint[a], of_joint[b]) > SHORTEST_BONE
-    ]
+    yield peak(number, "bone length", changes, bone_names(skeleton)[compared].tolist(), 0)
+    of_joint = {joint: bone for (_, joint), bone in zip(skeleton.bones, typical.tolist(), strict=True)}
+    pairs = [pair for pair in _pairs(skeleton) if min(of_joint.get(joint, 0) for joint in pair) > SHORTEST_BONE]
+    unequal = [(abs(of_joint[a] - of_joint[b]) / (of_joint[a] + of_joint[b]) * 2, a, b) for a, b in pairs]
     if unequal:
-        value, detail = max(unequal)
-        found.append(Measure(number, "symmetry", float(value), detail=detail))
-    return found
-
-
-def _measure_size(number: int, poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
-    legs = find_legs(skeleton)
-    if not legs:
-        farthest = np.linalg.norm(poses, axis=-1).max(axis=1)
-        return [Measure(number, "reach", float(np.median(farthest)))]
-    lengths = [
-        np.linalg.norm(poses[:, a] - poses[:, b], axis=-1)
-        for hip, knee, foot in legs
-        for a, b in ((hip, knee), (knee, foot))
-    ]
-    return [Measure(number, "leg", float(2 * np.median(lengths, axis=1).mean()))]
+        value, *pair = max(unequal)
+        yield Measure(number, "symmetry", value, detail=_both(skeleton, *pair))
 
 
 def find_legs(skeleton: Skeleton) -> list[tuple[int, int, int]]:
     """Hip, knee and ankle of the right and of the left leg, in this order; empty where they cannot be told."""
     legs = []
     for side in (skeleton.right, skeleton.left):
-        knees = find_joints(skeleton, "knee", side)
+        knees = find_joints(skeleton, "knee", among=side)
         if len(knees) != 1 or not skeleton.parents:
             return []
         below = [joint for joint in range(skeleton.num_joints) if skeleton.parents[joint] == knees[0]]
@@ -125,28 +106,29 @@ def find_legs(skeleton: Skeleton) -> list[tuple[int, int, int]]:
     return legs
 
 
-def _measure_sides(number: int, poses: np.ndarray, skeleton: Skeleton) -> list[Measure]:
-    """Whether the knees bend the way they can, and whether hips and shoulders face the same way."""
+def _measure_limbs(number: int, poses: np.ndarray, skeleton: Skeleton) -> Iterator[Measure]:
+    """Measure the length of the legs, how the knees bend, and whether hips and shoulders face the same way."""
     legs = find_legs(skeleton)
-    shoulders = find_joints(skeleton, "shoulder", [*skeleton.right, *skeleton.left])
-    if not legs or len(shoulders) != 2:
-        return []
-    (hip_r, *_), (hip_l, *_) = legs
-    to_right = poses[:, hip_r] - poses[:, hip_l]
+    if not legs:
+        yield Measure(number, "reach", float(np.median(np.linalg.norm(poses, axis=-1).max(axis=1))))
+        return
+    thighs = [poses[:, knee] - poses[:, hip] for hip, knee, _ in legs]
+    shanks = [poses[:, foot] - poses[:, knee] for _, knee, foot in legs]
+    long = np.linalg.norm([thighs, shanks], axis=-1)  # (2, legs, frames)
+    yield Measure(number, "leg", float(2 * np.median(long, axis=2).mean()))
+    shoulders = find_joints(skeleton, "shoulder", among=[*skeleton.right, *skeleton.left])
+    if len(shoulders) != 2:
+        return
+    to_right = poses[:, legs[0][0]] - poses[:, legs[1][0]]
     turned = ((poses[:, shoulders[0]] - poses[:, shoulders[1]]) * to_right).sum(axis=-1) < 0
-    found = [Measure(number, "opposed shoulders", float(turned.mean()), int(turned.argmax()), int(turned.sum()))]
+    yield Measure(number, "opposed shoulders", float(turned.mean()), int(turned.argmax()), int(turned.sum()))
     to_right /= np.linalg.norm(to_right, axis=-1, keepdims=True).clip(1e-9)
-    bends = []  # sine of each knee's bend about the line of the hips: a knee is a hinge, positive the way it turns
-    for hip, knee, foot in legs:
-        thigh, shank = poses[:, knee] - poses[:, hip], poses[:, foot] - poses[:, knee]
-        long = np.linalg.norm(thigh, axis=-1) * np.linalg.norm(shank, axis=-1)
-        across = np.cross(shank, thigh) / long[:, None].clip(1e-9)
-        bent = np.linalg.norm(across, axis=-1) > np.sin(np.radians(BENT_KNEE))
-        bends.append(np.where(bent, (across * to_right).sum(axis=-1), 0.0))
-    total = np.abs(bends).sum()
-    if total:
-        found.append(Measure(number, "exchanged sides", float(np.clip(np.negative(bends), 0, None).sum() / total)))
-    return found
+    # Sine of each knee's bend about the line of the hips: a knee is a hinge, positive the way it turns.
+    across = np.cross(shanks, thighs) / long.prod(axis=0)[..., None].clip(1e-9)  # (legs, frames, 3)
+    bent = np.linalg.norm(across, axis=-1) > np.sin(np.radians(BENT_KNEE))
+    bends = np.where(bent, (across * to_right).sum(axis=-1), 0.0)
+    if total := np.abs(bends).sum():
+        yield Measure(number, "exchanged sides", float(np.clip(-bends, 0, None).sum() / total))
 
 
 def measure_place(data: PoseDataset, clip: pd.Series) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Checks of the dataset as a whole: duplicates, differences between takes, and turned cameras."""
+"""What only all clips together tell: how takes differ, turned cameras, and motion that is there twice."""
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
@@ -7,20 +7,20 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.doctor.checks import ERROR, WARNING
-from pose3d_lib.data.doctor.findings import TAKE, Finding, leave_out_parameter
-from pose3d_lib.data.doctor.limits import COMMON_STEP_RATE, LYING, SEEN, SHORTEST_BONE
-from pose3d_lib.data.doctor.measures import Measure
-from pose3d_lib.data.doctor.motion import bone_names, find_legs, measure_place, step_rate, typical_bones
+from pose3d_lib.data.doctor.checks import CAMERA, CHECKS, ERROR, STEP_RATE, WARNING
+from pose3d_lib.data.doctor.measures import LYING, TAKE, Finding, Measure, leave_out_parameter
+from pose3d_lib.data.doctor.motion import (
+    SHORTEST_BONE,
+    bone_lengths,
+    bone_names,
+    find_legs,
+    measure_place,
+    step_rate,
+)
 
-SAME = 1e-5
-"""Metres between the distances of joints to the root, averaged over a take, in takes that are taken for the same."""
-
-FEWEST_TO_COMPARE = 8
-"""Clips of a 2D source from which on one can be said to stand out."""
-
-FEWEST_FRAMES = 10
-"""Frames of a camera from which on people in it can be said to be turned."""
+SAME = 1e-5  # metres between the distances of joints to the root in takes that are taken for the same
+FEWEST_TO_COMPARE = 8  # clips of a 2D source from which on one can be said to stand out
+FEWEST_FRAMES, SEEN = 10, 0.3  # frames, and share of a camera's frames, that must show whether people are turned
 
 
 def first_cameras(data: PoseDataset) -> np.ndarray:
@@ -32,9 +32,7 @@ def first_cameras(data: PoseDataset) -> np.ndarray:
 def measure_whole(data: PoseDataset, usable: Sequence[int]) -> Iterator[Measure]:
     """Compare takes with each other, and measure medians over all of them.
 
-    Args:
-        data: the dataset.
-        usable: row numbers of the takes' first clips whose poses are finite.
+    `usable` are row numbers of the takes' first clips, those whose poses are finite.
     """
     rows = list(data.clips.itertuples(index=False))
     clips = [rows[number] for number in usable]
@@ -47,54 +45,57 @@ def measure_whole(data: PoseDataset, usable: Sequence[int]) -> Iterator[Measure]
     walks = [clip for clip in clips if "walk" in clip.action.casefold()]
     if rates := [rate for clip in walks if (rate := step_rate(data, clip))]:
         rate = float(np.median(rates))
-        yield Measure(-1, "step rate", rate, detail=f"{COMMON_STEP_RATE / rate:.2g}")
+        yield Measure(-1, "step rate", rate, detail=f"{STEP_RATE / rate:.2g}")
 
 
-def stand_out(found: Sequence[Measure]) -> Iterator[Measure]:
+def _compare_bones(data: PoseDataset, usable: Sequence[int], clips: Sequence[pd.Series]) -> Iterator[Measure]:
+    if not data.skeleton.bones or not clips:
+        return
+    poses = (data.positions[clip.start : clip.stop].astype(np.float64) for clip in clips)
+    bones = np.stack([np.median(bone_lengths(each, data.skeleton), axis=0) for each in poses])
+    for own in pd.Series(range(len(clips))).groupby([clip.subject for clip in clips], sort=False).indices.values():
+        typical = np.median(bones[own], axis=0)
+        compared = np.flatnonzero(typical > SHORTEST_BONE)
+        if len(own) < 2 or not len(compared):
+            continue
+        changes = np.abs(bones[own][:, compared] / typical[compared] - 1)
+        names = bone_names(data.skeleton)[compared[changes.argmax(axis=1)]]
+        for take, value, name in zip(own, changes.max(axis=1), names.tolist(), strict=True):
+            yield Measure(usable[take], "bones of a subject", float(value), detail=name)
+
+
+def compare_views(data: PoseDataset, found: Sequence[Measure]) -> list[Measure]:
+    """The measures, those of single clips that are of cameras put together, and clips compared with the others."""
+    of_cameras = {check.name for check in CHECKS.values() if check.scope == CAMERA}
+    turned = [measure for measure in found if measure.check in of_cameras]
+    others = [measure for measure in found if measure.check not in of_cameras]
+    return [*others, *_find_turned(data, pd.DataFrame(turned, columns=Measure._fields)), *_stand_out(others)]
+
+
+def _find_turned(data: PoseDataset, turned: pd.DataFrame) -> Iterator[Measure]:
+    """Of each camera and 2D source, the shares of frames in which people are turned.
+
+    It is of cameras because people lie in some clips and stand on their heads in others, and in few frames keypoints
+    that are a little off can look like anything. The share is reported of the clip that has most such frames. The
+    value of each clip is the number of frames that show it.
+    """
+    clips = data.clips.iloc[turned["clip"]].reset_index(drop=True)
+    turned = turned.assign(frames=clips.stop - clips.start)
+    for (camera, check, source), own in turned.groupby([clips.camera, "check", "source"], sort=False):
+        if own.value.sum() >= max(SEEN * own.frames.sum(), FEWEST_FRAMES):
+            worst, share = own.loc[own["count"].idxmax()], own["count"].sum() / own.value.sum()
+            name = data.cameras[camera].name
+            yield Measure(worst["clip"], check, share, worst.frame, worst["count"], name, source)
+
+
+def _stand_out(found: Sequence[Measure]) -> Iterator[Measure]:
     """Compare each clip's detections with those of the median clip of the same 2D source."""
-    off = pd.DataFrame([m for m in found if m.check == "detections"], columns=list(Measure._fields))
+    off = pd.DataFrame([m for m in found if m.check == "detections"], columns=Measure._fields)
     for source, own in off.groupby("source"):
         if len(own) >= FEWEST_TO_COMPARE:
             typical = max(own.value.median(), 0.01)
             for clip, value in zip(own["clip"], own.value, strict=True):
                 yield Measure(clip, "unlike the others", value / typical, source=source)
-
-
-def find_turned(data: PoseDataset, turned: Sequence[tuple]) -> Iterator[Measure]:
-    """Of each camera and 2D source, the shares of frames in which people are turned.
-
-    It is of cameras because people lie in some clips and stand on their heads in others, and in few frames keypoints
-    that are a little off can look like anything. The share is reported of the clip that has most such frames.
-
-    Args:
-        data: the dataset.
-        turned: of every clip, 2D source and check: clip, check, source, frames, those that show it, those that are turned,
-            the first of these.
-    """
-    table = pd.DataFrame(turned, columns=["clip", "check", "source", "frames", "seen", "count", "first"])
-    cameras = data.clips.camera.to_numpy()[table["clip"].to_numpy(int)]
-    for (camera, check, source), own in table.groupby([cameras, "check", "source"], sort=False):
-        frames, seen, count = own[["frames", "seen", "count"]].sum()
-        if seen >= max(SEEN * frames, FEWEST_FRAMES):
-            worst, name = own.loc[own["count"].idxmax()], data.cameras[camera].name
-            yield Measure(worst["clip"], check, count / seen, worst["first"], worst["count"], name, source)
-
-
-def _compare_bones(data: PoseDataset, usable: Sequence[int], clips: list[pd.Series]) -> Iterator[Measure]:
-    if not data.skeleton.bones or not clips:
-        return
-    bones = np.stack([typical_bones(data, clip) for clip in clips])
-    subjects, names = np.array([clip.subject for clip in clips]), bone_names(data.skeleton)
-    for subject in dict.fromkeys(subjects):
-        own = np.flatnonzero(subjects == subject)
-        typical = np.median(bones[own], axis=0)
-        compared = np.flatnonzero(typical > SHORTEST_BONE)
-        if len(own) < 2 or not len(compared):
-            continue
-        for take in own:
-            changes = np.abs(bones[take, compared] / typical[compared] - 1)
-            worst = int(changes.argmax())
-            yield Measure(usable[take], "bones of a subject", float(changes[worst]), detail=names[compared[worst]])
 
 
 def find_duplicates(
@@ -104,20 +105,20 @@ def find_duplicates(
     from scipy.spatial import cKDTree
 
     clips, known = list(data.clips.itertuples(index=False)), set()  # the first three fields of a clip name its take
-    lengths = (data.clips.stop - data.clips.start).to_numpy()
-    for _, numbers in pd.Series(usable, dtype=int).groupby(lengths[np.asarray(usable, int)]):
-        if len(numbers) < 2:
-            continue
-        shapes = [_distances(data.positions[clips[number].start : clips[number].stop]) for number in numbers]
+    frames = [clips[number].stop - clips[number].start for number in usable]
+    for _, numbers in pd.Series(usable, dtype=int).groupby(frames):
+        own = [clips[number] for number in numbers]
+        # Distances from the root, which no camera and no heading changes: (frames, joints).
+        poses = (data.positions[clip.start : clip.stop].astype(np.float64) for clip in own)
+        shapes = [np.linalg.norm(pose, axis=-1) for pose in poses]
         tree = cKDTree(np.stack([shape.mean(axis=0) for shape in shapes]))
+        reported: set[int] = set()  # each take once, with the first that it repeats
         alike = tree.query_pairs(SAME * np.sqrt(data.skeleton.num_joints), output_type="ndarray")
-        told: set[int] = set()  # each take is told of once, with the first that it repeats
         for a, b in alike[np.lexsort(alike.T[::-1])].tolist():
-            if b not in told and np.abs(shapes[a] - shapes[b]).max() < SAME:
-                told.add(b)
-                first, second = clips[numbers.iloc[a]], clips[numbers.iloc[b]]
-                yield _twice(data, first, second, "the same motion as", parameters)
-                known.add((first[:3], second[:3]))
+            if b not in reported and np.abs(shapes[a] - shapes[b]).max() < SAME:
+                reported.add(b)
+                yield _twice(data, own[a], own[b], "the same motion as", parameters)
+                known.add((own[a][:3], own[b][:3]))
     for source in sources:
         seen: dict[bytes, tuple] = {}
         for clip in clips:
@@ -125,11 +126,6 @@ def find_duplicates(
             before = seen.setdefault(digest, clip)
             if before is not clip and (before[:3], clip[:3]) not in known:
                 yield _twice(data, before, clip, f"the same {source} keypoints as", parameters)
-
-
-def _distances(poses: np.ndarray) -> np.ndarray:
-    """Of the joints from the root, which no camera and no heading changes: (frames, joints, 3) -> (frames, joints)."""
-    return np.linalg.norm(poses.astype(np.float64), axis=-1)
 
 
 def _twice(data: PoseDataset, first: tuple, second: tuple, words: str, parameters: Collection[str]) -> Finding:
@@ -141,11 +137,5 @@ def _twice(data: PoseDataset, first: tuple, second: tuple, words: str, parameter
     possible = second.labelled and not same_take
     hint = leave_out_parameter(parameters, ": ", ["/".join(second[:3])]) if possible else ""
     both = "; one is trained on, the other tested" if level == ERROR else ""
-    return Finding(
-        level,
-        "duplicates",
-        f"{words} {other}{both}",
-        f"use one of them only{hint}",
-        *second[:3],
-        data.camera_of(second).name,
-    )
+    advice = f"use one of them only{hint}"
+    return Finding(level, "duplicates", f"{words} {other}{both}", advice, *second[:3], data.camera_of(second).name)

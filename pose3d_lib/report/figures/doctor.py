@@ -11,10 +11,10 @@ from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import Checkup, name_take
 from pose3d_lib.data.doctor.checks import CHECKS, ERROR, WARNING
-from pose3d_lib.data.doctor.limits import FASTEST_JOINT
 from pose3d_lib.report.figures.run import shorten
 from pose3d_lib.report.figures.skeletons import MIDDLE, SIDES, draw_2d, draw_3d, set_title
 
+FASTEST_JOINT = CHECKS["joint speed"].tolerable[1]
 LEVEL_COLOURS = {None: "#0072b2", WARNING: "#e69f00", ERROR: "#c1272d"}  # apart for colour-blind readers too
 LEVEL_NAMES = {None: "passes", WARNING: "warning", ERROR: "error"}
 LEAST_SHARE = 1e-2  # of a limit; lower values are drawn there
