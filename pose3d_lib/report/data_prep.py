@@ -146,7 +146,7 @@ def motion_table(data: PoseDataset) -> tuple[pd.DataFrame, int, int]:
 
 def _motion_numbers(world: np.ndarray, fps: float) -> dict[str, float]:
     speeds = kinematics.joint_speeds(world, fps)
-    angles = kinematics.joint_angles(world)
+    knees = [kinematics.flexion(world, f"{side}Hip", f"{side}Knee", f"{side}Foot") for side in "RL"]
     wrists = [H36M_17.index("LWrist"), H36M_17.index("RWrist")]
     slide = kinematics.foot_slide(world, fps)
     standing = slide[np.isfinite(slide)]
@@ -154,7 +154,7 @@ def _motion_numbers(world: np.ndarray, fps: float) -> dict[str, float]:
         "Hip height [m]": world[:, 0, 2].mean(),
         "Joint speed, median [m/s]": np.median(speeds),
         "Wrist speed, 95 % [m/s]": np.percentile(speeds[:, wrists], 95),
-        "Knee flexion [deg]": np.mean([angles["RKnee"].mean(), angles["LKnee"].mean()]),
+        "Knee flexion [deg]": np.mean([knee.mean() for knee in knees]),
         "Foot slide, median [mm/s]": 1000 * np.median(standing) if len(standing) else np.nan,
         "Bones vary [mm]": 1000 * max(np.ptp(length) for length in kinematics.bone_lengths(world).values()),
     }

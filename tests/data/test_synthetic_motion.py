@@ -10,7 +10,7 @@ from pose3d_lib.data.actions import H36M_ACTIONS
 from pose3d_lib.data.doctor import kinematics
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.synthetic.body import make_body, rotation, two_bones
-from pose3d_lib.data.sources.synthetic.motion import make_motion, mirror
+from pose3d_lib.data.sources.synthetic.motion import make_motion
 from pose3d_lib.data.sources.synthetic.timing import below, blend, smooth, smooth_noise
 
 FPS = 50.0
@@ -26,7 +26,7 @@ def takes() -> dict[str, list[np.ndarray]]:
     return {
         action: [
             make_motion(action, body=make_body(subject, 0), frames=1200, fps=FPS, seed=[1, a, s])
-            for s, subject in enumerate(SUBJECTS)
+            for s, subject in enumerate(SUBJECTS[:4])
         ]
         for a, action in enumerate(H36M_ACTIONS)
     }
@@ -37,6 +37,23 @@ def facing(positions: np.ndarray) -> np.ndarray:
     right = positions[:, J["RHip"]] - positions[:, J["LHip"]]
     ahead = np.stack([-right[:, 1], right[:, 0], np.zeros(len(right))], -1)
     return ahead / np.linalg.norm(ahead, axis=-1, keepdims=True)
+
+
+def joint_angles(positions: np.ndarray) -> dict[str, np.ndarray]:
+    """Name -> (frames,), degrees: the angles that anatomy bounds."""
+    p = {name: positions[:, j] for name, j in J.items()}
+    between = kinematics.angle_between
+    down, upper = p["Hip"] - p["Thorax"], p["Thorax"] - p["Spine"]
+    angles = {"Spine": between(p["Spine"] - p["Hip"], upper), "Neck": between(upper, p["Head"] - p["Thorax"])}
+    for side in "RL":
+        thigh, arm = (p[side + end] - p[side + start] for start, end in (("Hip", "Knee"), ("Shoulder", "Elbow")))
+        angles[f"{side}Knee"] = kinematics.flexion(positions, f"{side}Hip", f"{side}Knee", f"{side}Foot")
+        angles[f"{side}Elbow"] = kinematics.flexion(positions, f"{side}Shoulder", f"{side}Elbow", f"{side}Wrist")
+        angles[f"{side}HipSwing"] = between(thigh, p["Hip"] - p["Spine"])
+        angles[f"{side}ShoulderSwing"] = between(arm, -upper)
+    across = [np.cross(p[f"R{joint}"] - p[f"L{joint}"], down) for joint in ("Shoulder", "Hip")]
+    angles["Twist"] = between(*across)  # shoulders against hips about the trunk's axis
+    return angles
 
 
 def wrist_to(positions: np.ndarray, joint: str) -> np.ndarray:
@@ -56,7 +73,7 @@ def test_is_a_body(takes, action):
         assert positions[..., 2].min() > 0.005  # nothing below the floor
         assert np.abs(positions[:, 0, :2]).max() < 1.45
 
-        angles = kinematics.joint_angles(positions)
+        angles = joint_angles(positions)
         for side in "RL":
             assert angles[f"{side}Knee"].max() < 150
             assert angles[f"{side}Elbow"].max() < 150
@@ -121,7 +138,7 @@ def test_walking_is_a_gait(takes):
         swing = ((positions[:, J["RWrist"]] - positions[:, J["LWrist"]]) * facing(positions)).sum(-1)
         assert np.corrcoef(apart, swing)[0, 1] < -0.5
         # The knee is nearly straight in stance and well bent in swing.
-        knee = kinematics.joint_angles(positions)["RKnee"]
+        knee = joint_angles(positions)["RKnee"]
         assert np.percentile(knee, 10) < 28
         assert 50 < np.percentile(knee, 97) < 90
         # They walk where they look.
@@ -203,7 +220,7 @@ def test_bodies_differ():
 
 
 @pytest.mark.parametrize("action", H36M_ACTIONS)
-@pytest.mark.parametrize(("frames", "fps"), [(1, 50.0), (2, 50.0), (61, 25.0), (40, 10.0)])
+@pytest.mark.parametrize(("frames", "fps"), [(1, 50.0), (40, 10.0)])
 def test_any_length_and_rate(action, frames, fps):
     positions = make_motion(action, body=make_body("S6", 0), frames=frames, fps=fps, seed=9)
     assert positions.shape == (frames, 17, 3)
@@ -234,26 +251,10 @@ def test_bad_arguments():
         make_motion("Walking", body=body, frames=0, fps=FPS, seed=0)
 
 
-def test_mirror_twice_is_the_same(takes):
-    positions = takes["Smoking"][0]
-    np.testing.assert_array_equal(mirror(mirror(positions)), positions)
-    swapped = mirror(positions)
-    np.testing.assert_array_equal(swapped[:, J["RWrist"], 1:], positions[:, J["LWrist"], 1:])
-
-
-def test_joint_angles_of_known_poses():
-    pose = np.zeros((1, 17, 3))
-    heights = {"RHip": 1, "LHip": 1, "Hip": 1, "RKnee": 0.5, "LKnee": 0.5, "Spine": 1.25, "Thorax": 1.5, "Neck": 1.6,
-               "Head": 1.7, "RShoulder": 1.5, "LShoulder": 1.5, "RElbow": 1.2, "LElbow": 1.5, "RWrist": 0.9,
-               "LWrist": 1.8}  # fmt: skip
-    for joint, height in heights.items():
-        pose[0, J[joint]] = ({"R": 0.2, "L": -0.2}.get(joint[0], 0) if joint != "Hip" else 0, 0, height)
-    pose[0, J["LElbow"], 0] = pose[0, J["LWrist"], 0] = -0.5
-    pose[0, J["RFoot"]], pose[0, J["LFoot"]] = (0.2, 0, 0), (-0.2, -0.5, 0.5)
-    angles = {name: value[0] for name, value in kinematics.joint_angles(pose).items()}
-    expected = {"RKnee": 0, "LKnee": 90, "RElbow": 0, "LElbow": 90, "RHipSwing": 0, "RShoulderSwing": 0,
-                "LShoulderSwing": 90, "Spine": 0, "Twist": 0, "Neck": 0, "Lean": 0}  # fmt: skip
-    assert angles == pytest.approx({**angles, **expected}, abs=1e-6)
+def test_the_flexion_of_known_limbs_is_found():
+    pose = np.zeros((2, 17, 3))
+    pose[:, J["RKnee"]], pose[:, J["RFoot"]] = (0, 0, -1), [(0, 0, -2), (0, -1, -1)]
+    np.testing.assert_allclose(kinematics.flexion(pose, "RHip", "RKnee", "RFoot"), [0, 90], atol=1e-6)
 
 
 def test_two_bones_reach_their_target():
