@@ -28,6 +28,7 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.training.loop import train
+from pose3d_lib.training.plan import plan_run
 given = {"scale": "full", "action": sys.argv[1], "evaluate_at": ""}
 begun = time.perf_counter()
 config = make_config(RunConfig, {**given, "unit_epochs": 1})
@@ -35,7 +36,7 @@ data = open_dataset(config.data)
 opened = time.perf_counter()
 clips = data.train_clips()
 config = make_config(RunConfig, {**given, "unit_epochs": 64 / int((clips.stop - clips.start).sum())})
-trained = train(config, data)
+trained = train(plan_run(config, data))
 assert trained.steps == 1
 print(json.dumps({
     "opened": opened - begun,
@@ -51,11 +52,12 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.data.open import open_dataset
+from pose3d_lib.training.plan import plan_run
 config = make_config(RunConfig, {"scale": "full", "action": sys.argv[1], "unit_epochs": 0.001, "evaluate_at": ""})
 data = open_dataset(config.data)
 with tempfile.TemporaryDirectory() as folder:
     os.environ["POSE3D_OUTPUTS"] = folder
-    execute_run(config, data)
+    execute_run(plan_run(config, data))
 unit = 1 if sys.platform == "darwin" else 1024
 print(json.dumps({"gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9}))
 """

@@ -22,5 +22,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "runs.run": ["Run"],
         "training.config": ["RunConfig"],
         "training.parameters": ["make_config"],
+        "training.plan": ["plan_run"],
     },
 )

@@ -18,7 +18,7 @@ from pose3d_lib.data.open import open_dataset
 from pose3d_lib.report.parameters import NOTEBOOKS
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import check_run
+from pose3d_lib.training.plan import plan_run
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in ROOT.glob("*.md")}
@@ -155,7 +155,7 @@ def test_the_runs_in_the_documents_can_be_made(words: list[str], tiny_outputs: P
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tiny_outputs))
     given = {name: value for flag, name, value in zip(words, words[1:], words[2:], strict=False) if flag == "-p"}
     config = make_config(RunConfig, {"batch_size": 64, "threads": 1, **given, "scale": "tiny"})
-    check_run(config, open_dataset(config.data))
+    plan_run(config, open_dataset(config.data))
 
 
 def test_links_lead_somewhere() -> None:

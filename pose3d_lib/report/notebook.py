@@ -12,15 +12,13 @@ from matplotlib.figure import Figure
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import to_markdown
-from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import frame_wise
 from pose3d_lib.report.figures.run import draw_learning_curve
 from pose3d_lib.report.show import name_data
 from pose3d_lib.runs.run import Run, run_folder
-from pose3d_lib.training.budget import Budget
-from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow
 from pose3d_lib.training.parameters import Config, check_data, make_config
+from pose3d_lib.training.plan import RunPlan
 
 LINES = 40  # of progress that a run prints, about, however many epochs it has
 INJECTED = "# Parameters"  # how papermill begins the cell that it injects
@@ -76,9 +74,9 @@ def _assigned(source: str) -> tuple[list[str], bool]:
         return [], False
 
 
-def check_current(run: Run, config: RunConfig, data: PoseDataset) -> None:
+def check_current(run: Run, plan: RunPlan) -> None:
     """Raise an InputError in a cell that would show the run of parameters that were read before the current ones."""
-    wanted = run_folder(config, data)
+    wanted = run_folder(plan.config, plan.data)
     if run.folder != wanted:
         raise InputError(
             f"the last training was {run.folder.name}; execute the training cell, which makes {wanted.name}"
@@ -91,9 +89,10 @@ class TrainingProgress:
     Widgets would stand still in the notebook that papermill saves, and a bar would flood it.
     """
 
-    def __init__(self, config: RunConfig, data: PoseDataset, budget: Budget):
+    def __init__(self, plan: RunPlan):
+        config, budget = plan.config, plan.budget
         self._tested_on = "all actions" if config.is_baseline else config.action
-        self._title = f"{'+'.join(config.trained_actions)}, seed {config.seed}, {name_data(data)}"
+        self._title = f"{'+'.join(config.trained_actions)}, seed {config.seed}, {name_data(plan.data)}"
         self._total = sum(budget.epoch_sizes)
         self._epochs = budget.epochs
         self._every = max(1, math.ceil(budget.epochs / LINES))

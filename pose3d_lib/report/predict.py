@@ -36,6 +36,7 @@ from pose3d_lib.runs.models import open_model
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
+from pose3d_lib.training.plan import plan_run
 
 SHEET, PLAYER = "sheet.png", "player.html"
 SHEET_CLIPS = 3  # on a contact sheet
@@ -167,7 +168,7 @@ def find_model(config: PredictConfig, *, say: Say = lambda line: None) -> Traine
     """The model that is asked for; TRAIN trains it unless a run of it is finished."""
     if config.model == TRAIN:
         run_config = make_config(RunConfig, _training_parameters(config))
-        run = execute_run(run_config, open_dataset(run_config.data, progress=say), say=say)
+        run = execute_run(plan_run(run_config, open_dataset(run_config.data, progress=say)), say=say)
         return open_model(run.folder)
     return open_model(_newest_run(config) if config.model == NEWEST else config.model)
 

@@ -16,10 +16,8 @@ from pose3d_lib.model.clips import gather_targets
 from pose3d_lib.model.evaluate import METRICS, named, per_action
 from pose3d_lib.report.figures.run import save_figure
 from pose3d_lib.runs.run import Run
-from pose3d_lib.training.budget import Budget
-from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import PROJECTION
-from pose3d_lib.training.plan import own_train_clips, unlabelled_clips
+from pose3d_lib.training.plan import RunPlan
 
 
 def say(text: str) -> None:
@@ -52,8 +50,9 @@ def unit_epochs(length: float) -> str:
     return f"{length:g} unit epoch{'s' * (length != 1)}"
 
 
-def describe_run(config: RunConfig, data: PoseDataset, budget: Budget) -> str:
+def describe_run(plan: RunPlan) -> str:
     """What a run trains on, how much of it, and in which modes, in a few lines."""
+    config, data, budget = plan.config, plan.data, plan.budget
     subjects = f" by {', '.join(config.labelled_subjects)}" if config.labelled_subjects else ""
     part = " from somewhere in" if config.share_at == "anywhere" else " of"
     share = f", {100 * config.train_share:g} %{part} every clip" if config.train_share != 1 else ""
@@ -71,7 +70,7 @@ def describe_run(config: RunConfig, data: PoseDataset, budget: Budget) -> str:
     if config.chunk > 1:
         lines.append("(a window counts here as often as it has output frames)")
     if config.semi_supervised:
-        clips = unlabelled_clips(config, data)
+        clips = plan.unlabelled
         actions, people = (", ".join(dict.fromkeys(names)) for names in (clips.action, clips.subject))
         lines.append(
             f"besides, from epoch {config.warmup_epochs:g} on, as many windows of {clips.index.nunique()} clips without their "
@@ -91,12 +90,12 @@ def subjects_errors_table(clips: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"frames": "Frames", **{metric: named(metric) for metric in METRICS}})
 
 
-def mean_pose_error(data: PoseDataset, config: RunConfig, actions: Sequence[str]) -> float:
+def mean_pose_error(plan: RunPlan, actions: Sequence[str]) -> float:
     """Test MPJPE, mm, of always predicting the mean training pose, on some actions: the least to beat.
 
     The mean is over the run's training clips of these actions, or over all of them if it has none.
     """
-    clips = own_train_clips(config, data)
+    data, clips = plan.data, plan.train
     own = clips[clips.action.isin(actions)]
     mean = gather_targets(data, own if len(own) else clips).mean(dim=0)
     return 1000 * float((gather_targets(data, data.select(data.test_subjects, actions)) - mean).norm(dim=-1).mean())

@@ -6,22 +6,20 @@ import torch
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_json
-from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.card import ModelCard, licence_of, network_of, parse_card
 from pose3d_lib.model.card_parts import Errors, Training
 from pose3d_lib.runs.inventory import find_other_version
 from pose3d_lib.runs.layout import CARD, FINISHED, is_finished
 from pose3d_lib.runs.run import Run
-from pose3d_lib.training.budget import Budget, learning_rate
-from pose3d_lib.training.plan import build_model, own_train_clips, unlabelled_clips
+from pose3d_lib.training.budget import learning_rate
+from pose3d_lib.training.plan import RunPlan, build_model
 
 
-def make_card(run: Run, data: PoseDataset) -> ModelCard:
-    """The card of a run whose errors are written; `data` is the dataset that it was trained on."""
-    config, provenance = run.config, run.provenance
-    clips, unlabelled = own_train_clips(config, data), unlabelled_clips(config, data)
+def make_card(run: Run, plan: RunPlan) -> ModelCard:
+    """The card of a run whose errors are written."""
+    config, data, provenance = plan.config, plan.data, run.provenance
+    clips, unlabelled, budget = plan.train, plan.unlabelled, plan.budget
     metrics, timing = run.metrics, run.timing
-    budget = Budget(timing["windows_per_unit_epoch"], timing["windows_per_epoch"], timing["windows"])
     with torch.device("meta"):  # no memory is taken, and no random number
         network = network_of(build_model(config, data))
     return ModelCard(
@@ -33,7 +31,9 @@ def make_card(run: Run, data: PoseDataset) -> ModelCard:
         skeleton=data.skeleton,
         fps=tuple(sorted(set(clips.fps))),
         epochs=timing["epochs"],
-        lr=learning_rate(config.lr, config.lr_decay, seen=budget.total, budget=budget, decay_per=config.lr_decay_per),
+        lr=learning_rate(
+            config.lr, config.lr_decay, seen=timing["windows"], budget=budget, decay_per=config.lr_decay_per
+        ),
         training=Training(
             run=run.folder.name,
             dataset=data.name,
@@ -53,7 +53,7 @@ def make_card(run: Run, data: PoseDataset) -> ModelCard:
         ),
         errors=Errors(
             dataset=data.name,
-            subjects=tuple(dict.fromkeys(data.test_clips().subject)),
+            subjects=tuple(dict.fromkeys(plan.test.subject)),
             mirrored=config.mirror_testing,
             actions=metrics["actions"],
             action_wise=metrics["action_wise"],
@@ -65,9 +65,9 @@ def make_card(run: Run, data: PoseDataset) -> ModelCard:
     )
 
 
-def write_card(run: Run, data: PoseDataset) -> None:
+def write_card(run: Run, plan: RunPlan) -> None:
     """Writes a run's card into its folder."""
-    write_json(run.folder / CARD, make_card(run, data).model_dump(mode="json"))
+    write_json(run.folder / CARD, make_card(run, plan).model_dump(mode="json"))
 
 
 def read_run_card(folder: Path) -> ModelCard:

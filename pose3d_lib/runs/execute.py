@@ -18,7 +18,6 @@ from safetensors.torch import save_file
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.common.files import remove_unfinished, sha256_of, write_atomically, write_json
 from pose3d_lib.common.paths import make_folder
-from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import evaluate_lifters, summarise
 from pose3d_lib.runs.card import write_card
 from pose3d_lib.runs.inventory import State, look_at
@@ -44,15 +43,13 @@ from pose3d_lib.runs.provenance import describe_provenance
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.runs.start import check_start, load_start
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
-from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
-from pose3d_lib.training.plan import check_run
+from pose3d_lib.training.plan import RunPlan
 
 
 def execute_run(
-    config: RunConfig,
-    data: PoseDataset,
+    plan: RunPlan,
     *,
     say: Callable[[str], None] = lambda line: None,
     on_row: Callable[[HistoryRow], None] = lambda row: None,
@@ -63,25 +60,24 @@ def execute_run(
     dead, or shows no sign of life for LEASE_SECONDS, holds it no longer.
 
     Args:
-        config, data: what to run.
+        plan: what to run.
         say: called with a line of text about what happens.
         on_row: called with every line of history as it is written.
 
     Raises:
-        InputError: the data cannot carry the run, or the folder cannot be read or written.
+        InputError: the run to start from does not suit this one, or the folder cannot be read or written.
         RunStopped: SIGINT or SIGTERM came during training or testing; the state is saved.
         FloatingPointError: the loss is no longer finite.
         MemoryError: there is too little memory; the message says what to change. The run resumes from its checkpoint.
     """
-    check_run(config, data)
-    folder = run_folder(config, data)
+    folder = run_folder(plan.config, plan.data)
     if is_finished(folder):
         entry = look_at(folder, closely=True)
         if entry and entry.state == State.DAMAGED:
             raise InputError(f"{folder}: a finished run that is damaged ({entry.note}); {DAMAGED_REMEDY}")
         say(f"finished before; read from {folder}")
         return Run(folder)
-    check_start(config, data)
+    check_start(plan)
     make_folder(folder)
     try:
         with hold_run(folder, say) as check_held:
@@ -89,7 +85,7 @@ def execute_run(
                 say(f"finished meanwhile; read from {folder}")
             else:
                 with _logged(folder, say) as tell:
-                    _train_and_test(folder, config, data, check_held, tell, on_row)
+                    _train_and_test(folder, plan, check_held, tell, on_row)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
@@ -149,26 +145,26 @@ def _is_no_lost_reply(record: logging.LogRecord) -> bool:
 
 def _train_and_test(
     folder: Path,
-    config: RunConfig,
-    data: PoseDataset,
+    plan: RunPlan,
     check_held: Callable[[], None],
     tell: Callable[[str], None],
     on_row: Callable[[HistoryRow], None],
 ) -> None:
     """Trains what is left to train, evaluates, and writes the files of a finished run."""
+    config, data, budget = plan.config, plan.data, plan.budget
     remove_unfinished(folder)
     checkpoint, problem = load_checkpoint(folder)
     if problem:
         tell(f"{problem}; resuming from the checkpoint before it")
     tell(f"run folder: {folder}")
-    start = None if checkpoint else load_start(config, data)
+    start = None if checkpoint else load_start(plan)
     if start:
         tell(f"starts with the weights of {config.start_from}")
     write_json(folder / CONFIG, config.model_dump(mode="json"))
     _write_provenance(folder, describe_provenance(config, data, start and start.provenance), checkpoint)
     if checkpoint:
         tell(f"resumes after {checkpoint.numbers['seen']:,} windows")
-    budget, losses, stops = check_run(config, data), [], []
+    losses, stops = [], []
     begun, seconds_before = time.perf_counter(), float(checkpoint.numbers["train_seconds"]) if checkpoint else 0.0
 
     def report(windows: int, total: int) -> None:
@@ -197,8 +193,7 @@ def _train_and_test(
 
     with catch_signals(stops.append), (folder / HISTORY).open("w", encoding="utf-8") as history:
         trained = train(
-            config,
-            data,
+            plan,
             initial=start and start.weights,
             resume=checkpoint,
             on_row=record,
@@ -211,19 +206,17 @@ def _train_and_test(
     weights = {name: tensor.contiguous() for name, tensor in trained.lifters.state_dict().items()}
     check_held()
     write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
-    tell(f"trained in {trained.train_seconds:.1f} s; testing on {len(data.test_clips())} clips")
+    tell(f"trained in {trained.train_seconds:.1f} s; testing on {len(plan.test)} clips")
 
     def leave(name: str) -> None:  # at once: testing changes no file
         raise RunStopped(f"stopped by {name} while it was tested; the same call resumes from its last checkpoint")
 
     with catch_signals(leave):
         started = time.perf_counter()
-        clips = evaluate_lifters(
-            trained.lifters, data, data.test_clips(), config.keypoints, mirror=config.mirror_testing
-        )
+        clips = evaluate_lifters(trained.lifters, data, plan.test, config.keypoints, mirror=config.mirror_testing)
         seconds = time.perf_counter() - started
     check_held()
-    _write_results(folder, data, trained, clips, seconds)
+    _write_results(folder, plan, trained, clips, seconds)
 
 
 def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) -> None:
@@ -242,7 +235,7 @@ def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) ->
 
 
 def _write_results(
-    folder: Path, data: PoseDataset, trained: Trained, clips: pd.DataFrame, evaluation_seconds: float
+    folder: Path, plan: RunPlan, trained: Trained, clips: pd.DataFrame, evaluation_seconds: float
 ) -> None:
     write_atomically(folder / CLIPS, lambda path: clips.to_csv(path, index=False))
     write_json(folder / ERRORS, summarise(clips))
@@ -262,7 +255,7 @@ def _write_results(
         **({"unlabelled_windows": trained.unlabelled} if trained.unlabelled else {}),
     }
     write_json(folder / TIMING, timing)
-    write_card(Run(folder), data)
+    write_card(Run(folder), plan)
     finished = {
         "format": RESULT_FORMAT,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,13 +9,12 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import sha256_of
 from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.data.actions import nearest
-from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.file import check_weights, read_weights
 from pose3d_lib.runs.inventory import State, look_at, run_names
 from pose3d_lib.runs.layout import CONFIG, PROVENANCE, WEIGHTS, Origin, read_json
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.plan import build_lifters
+from pose3d_lib.training.plan import RunPlan, build_lifters
 
 ANOTHER = "train that run again, or start from another"
 # settings that must agree; joints and layouts follow from the keypoints and the dataset, which must agree too
@@ -30,13 +29,14 @@ class Start:
     provenance: dict[str, str | None]  # the other run's name, its commit, and a hash of the file of its weights
 
 
-def check_start(config: RunConfig, data: PoseDataset) -> Path | None:
+def check_start(plan: RunPlan) -> Path | None:
     """The folder of the run that a run starts from, or None where it starts with random weights.
 
     Raises:
         InputError: there is no such folder, or what is in it is unfinished, damaged or renamed, or of another version,
             dataset or network. Of the weights only the header is read.
     """
+    config, data = plan.config, plan.data
     if not config.start_from:
         return None
     folder = _find_folder(config.start_from)
@@ -67,9 +67,9 @@ def check_start(config: RunConfig, data: PoseDataset) -> Path | None:
     return folder
 
 
-def load_start(config: RunConfig, data: PoseDataset) -> Start | None:
+def load_start(plan: RunPlan) -> Start | None:
     """What `check_start` found, read; an InputError as there, or where a weight is not finite."""
-    folder = check_start(config, data)
+    folder = check_start(plan)
     if folder is None:
         return None
     weights = read_weights(folder / WEIGHTS, remedy=ANOTHER)

@@ -18,7 +18,7 @@ from pose3d_lib.runs.sweep.settings import SweepSettings
 from pose3d_lib.study.config import paper_actions
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import BONES, PROJECTION
-from pose3d_lib.training.plan import check_run
+from pose3d_lib.training.plan import plan_run
 from pose3d_lib.training.settings import PRESETS, Seeds, Settings, UnitEpochs
 
 PUBLISHED_EPOCHS, PUBLISHED_WARMUP = 200, 5
@@ -173,7 +173,7 @@ def make_run(config: ScarcityConfig, data: PoseDataset, **settings: object) -> R
     """
     common = {name: getattr(config, name) for name in Settings.model_fields}
     chosen = RunConfig(**{**common, "unit_epochs": config.unit_epochs, **settings})
-    epochs = check_run(chosen.model_copy(update={"warmup_epochs": 0.0}), data).epochs
+    epochs = plan_run(chosen.model_copy(update={"warmup_epochs": 0.0}), data).budget.epochs
     scaled: dict[str, object] = {"lr_decay": round(config.lr_decay ** (PUBLISHED_EPOCHS / epochs), 6)}
     if not scaled["lr_decay"]:
         raise InputError(

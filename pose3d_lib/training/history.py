@@ -19,7 +19,7 @@ class HistoryRow:
         steps: optimiser steps made.
         lr, bn_momentum: of the last batch.
         train_mpjpe: mean loss since the row before, mm; with dropout, and of a network that was still changing.
-        test_mpjpe: error on the clips of `own_test_clips`, mm, all frames weighted alike; None without a test.
+        test_mpjpe: error on the clips of `RunPlan.own_test`, mm, all frames weighted alike; None without a test.
         test_actions: the same per action; None without a test.
         train_seconds, test_seconds: spent so far in training, and in tests on the way.
         terms: means since the row before of the other terms of the loss, as `losses` measures them, each over the batches

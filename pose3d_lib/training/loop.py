@@ -8,16 +8,14 @@ import torch
 from torch import Tensor
 
 from pose3d_lib.common.errors import InputError, RunStopped
-from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import evaluate, frame_wise, per_action
 from pose3d_lib.training.budget import bn_momentum, learning_rate
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint
-from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow, Stopwatch, Trained
 from pose3d_lib.training.losses import PROJECTION
 from pose3d_lib.training.objective import Objective, Unlabelled
 from pose3d_lib.training.order import EndlessOrder, batches, with_unlabelled
-from pose3d_lib.training.plan import build_lifters, check_run, own_test_clips, own_train_clips, unlabelled_clips
+from pose3d_lib.training.plan import RunPlan, build_lifters
 from pose3d_lib.training.steps import NEVER, TrainingSteps
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 
@@ -29,8 +27,7 @@ SECONDS_BETWEEN_REPORTS = 0.5
 
 
 def train(
-    config: RunConfig,
-    data: PoseDataset,
+    plan: RunPlan,
     *,
     initial: Mapping[str, Tensor] | None = None,
     resume: Checkpoint | None = None,
@@ -42,8 +39,7 @@ def train(
     """Trains one run. The same config on the same machine's CPU gives the same weights, bit for bit, resumed or not.
 
     Args:
-        config: what to train.
-        data: the dataset that the config names.
+        plan: what to train, on what.
         initial: the network's state that training starts with, weights and batch-norm statistics, where the config says
             `start_from`; none for random weights.
         resume: a checkpoint of the same run to go on from, which holds the weights then; none to begin.
@@ -55,14 +51,16 @@ def train(
         stop: asked after every step; anything but "" ends the training there, and says why.
 
     Raises:
-        InputError: the data cannot carry the run.
+        InputError: the checkpoint is of another network.
         FloatingPointError: the loss is no longer finite.
         RunStopped: `stop` said so.
         ValueError: `initial` is there and the config starts from no run, or the other way round.
     """
-    if resume is None and bool(config.start_from) != (initial is not None):
-        raise ValueError(f"expected initial weights just where a run starts from another, found {config.start_from!r}")
-    training = _Training(config, data, initial)
+    if resume is None and bool(plan.config.start_from) != (initial is not None):
+        raise ValueError(
+            f"expected initial weights just where a run starts from another, found {plan.config.start_from!r}"
+        )
+    training = _Training(plan, initial)
     if resume is not None:
         training.restore(resume)
         for row in training.rows:
@@ -74,8 +72,9 @@ def train(
 class _Training:
     """A training under way: what was seen, and all that the next step depends on."""
 
-    def __init__(self, config: RunConfig, data: PoseDataset, initial: Mapping[str, Tensor] | None):
-        self._config, self._data, self._budget = config, data, check_run(config, data)
+    def __init__(self, plan: RunPlan, initial: Mapping[str, Tensor] | None):
+        self._plan, config, data = plan, plan.config, plan.data
+        self._config, self._budget = config, plan.budget
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self._device = torch.device(config.device)
@@ -85,17 +84,16 @@ class _Training:
             "mirrored": config.mirror_training,
             "device": self._device,
         }
-        what = data, own_train_clips(config, data), config.keypoints, config.filter_widths
+        what = data, plan.train, config.keypoints, config.filter_widths
         self._windows = TrainingWindows(*what, trajectory=config.has_trajectory, **settings)
         unlabelled, self._others = None, None
         if config.semi_supervised:
-            what = data, unlabelled_clips(config, data), config.keypoints, config.filter_widths
+            what = data, plan.unlabelled, config.keypoints, config.filter_widths
             projected = PROJECTION not in config.without_terms
             windows = UnlabelledWindows(*what, intrinsics=projected, **settings)
             self._others = EndlessOrder(len(windows), seed=config.seed, device=self._device)
             bones = torch.tensor(data.skeleton.bones, device=self._device)
             unlabelled = Unlabelled(windows, bones, config.without_terms, config.projection)
-        self._test_clips = own_test_clips(config, data)
         self._lifters = build_lifters(config, data)
         if initial is not None:
             self._lifters.load_state_dict(initial)
@@ -226,8 +224,8 @@ class _Training:
             self._testing.go()
             clips = evaluate(
                 self._lifters.pose,
-                self._data,
-                self._test_clips,
+                self._plan.data,
+                self._plan.own_test,
                 self._config.keypoints,
                 mirror=self._config.mirror_testing,
             )

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL, check_name
-from pose3d_lib.data.open import complete_parameters, list_actions, prepared_path
+from pose3d_lib.data.open import complete_parameters, list_actions
 from pose3d_lib.data.spec import GIVEN, DataSpec
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.settings import Settings
@@ -71,8 +71,6 @@ def _refusal(problem: dict) -> str:
 def check_data(config: DataSpec) -> None:
     """Refuses a dataset that is not there and actions that it does not have, before anything slow is done."""
     spec = config.data if isinstance(config, Settings) else config
-    if spec.keypoints:  # otherwise a model chooses them
-        prepared_path(spec)
     actions = list_actions(spec)
     for action in config.named_actions if isinstance(config, Settings) else ():
         check_name(action, (ALL, *actions), "action")

@@ -1,6 +1,7 @@
-"""What a config asks for on a dataset: the networks, the clips, the budget; refused where the data cannot carry it."""
+"""`RunPlan`: what a config asks for on a dataset, checked once: its clips and its budget; and its untrained networks."""
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,33 +18,61 @@ from pose3d_lib.training.budget import Budget, batch_sizes, plan_budget
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import PROJECTION
 
-MOST_EPOCHS = 1_000_000
-"""Of a run's own; published models have 80, the paper's action-based ones 1,200."""
+MOST_EPOCHS = 1_000_000  # of a run's own; published models have 80, the paper's action-based ones 1,200
 
 
-def build_model(config: RunConfig, data: PoseDataset, joints: Skeleton | None = None) -> TemporalLifter:
-    """An untrained lifter to the dataset's joints, or to others; its weights follow from PyTorch's random state."""
-    return TemporalLifter(
-        num_joints_in=data.layouts[config.keypoints].num_joints,
-        in_features=2 + (config.keypoints in data.scores),
-        num_joints_out=(joints or data.skeleton).num_joints,
-        filter_widths=config.filter_widths,
-        causal=config.causal,
-        dense=config.dense,
-        dropout=config.dropout,
-        channels=config.channels,
-    )
+@dataclass(frozen=True, eq=False)
+class RunPlan:
+    """A run whose dataset can carry it, as `plan_run` makes it.
+
+    Attributes:
+        config, data: what to run.
+        train: the clips with poses, each cut to `train_share` of its frames, in the order of the dataset's table.
+        unlabelled: the clips seen without poses, without their labelled frames; none in a supervised run. A clip whose
+            middle is labelled appears twice, with the parts before and after.
+        test: the test clips of all actions.
+        budget: how many windows it sees.
+    """
+
+    config: RunConfig
+    data: PoseDataset
+    train: pd.DataFrame
+    unlabelled: pd.DataFrame
+    test: pd.DataFrame
+    budget: Budget
+
+    @property
+    def own_test(self) -> pd.DataFrame:
+        """The test clips of the run's `action`, or all for the baseline: those of the tests during training."""
+        return self.test if self.config.is_baseline else self.test[self.test.action == self.config.action]
 
 
-def build_lifters(config: RunConfig, data: PoseDataset) -> Lifters:
-    """The untrained networks of a run."""
-    return Lifters(build_model(config, data), build_model(config, data, ROOT) if config.has_trajectory else None)
+def plan_run(config: RunConfig, data: PoseDataset) -> RunPlan:
+    """The plan of a run, or an InputError where the data cannot carry it; reads the table of clips only."""
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
+        )
+    check_test_clips(data)
+    per_frame = 1 + config.mirror_training
+    train = _choose_train(config, data)
+    unit, own = (per_frame * int(_lengths(clips).sum()) for clips in (data.train_clips(), train))
+    budget = plan_budget(unit, own, unit_epochs=config.unit_epochs, budget=config.budget)
+    plan = RunPlan(config, data, train, _choose_unlabelled(config, data, train), data.test_clips(), budget)
+    _check_clips(plan)
+    _check_budget(plan)
+    if config.semi_supervised:
+        _check_unlabelled(plan)
+    return plan
 
 
-def own_train_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
-    """The clips that a run is trained on, each as long as `train_share` leaves it, in the order of the table."""
+def _lengths(clips: pd.DataFrame) -> pd.Series:
+    return clips.stop - clips.start
+
+
+def _choose_train(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
     for action in config.trained_actions:
-        data.train_clips(action)  # refuses one that has none
+        data.train_clips(action)  # rejects one that has none
     subjects = [
         check_name(name, data.train_subjects, f"train subject of {data.name}") for name in config.labelled_subjects
     ]
@@ -53,7 +82,7 @@ def own_train_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
             f"parameter labelled_subjects: {', '.join(config.labelled_subjects)} of {data.name} never does "
             f"{', '.join(config.trained_actions)}, so there is nothing to train on; name others"
         )
-    whole = clips.stop - clips.start
+    whole = _lengths(clips)
     frames = np.rint(config.train_share * whole).astype(int).clip(lower=1)
     start = clips.start
     if config.share_at == "anywhere":
@@ -67,16 +96,11 @@ def _places(clips: pd.DataFrame) -> np.ndarray:
     return np.array([int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12 for name in names])
 
 
-def unlabelled_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
-    """The clips that a run sees without their 3D poses, cut where a part of one is labelled; none if it is supervised.
-
-    Where the labelled stretch of a clip is in its middle, both parts beside it are there.
-    """
+def _choose_unlabelled(config: RunConfig, data: PoseDataset, labelled: pd.DataFrame) -> pd.DataFrame:
     if not config.semi_supervised:
         return data.clips.iloc[:0]
-    labelled = own_train_clips(config, data)
-    everybody = tuple(dict.fromkeys(data.clips.subject))
-    subjects = [check_name(name, everybody, f"subject of {data.name}") for name in config.unlabelled_subjects]
+    everyone = tuple(dict.fromkeys(data.clips.subject))
+    subjects = [check_name(name, everyone, f"subject of {data.name}") for name in config.unlabelled_subjects]
     chosen = data.clips.subject.isin(subjects or config.labelled_subjects or data.train_subjects)
     if config.unlabelled_actions not in ((), (ALL,)):
         actions = [check_name(name, data.actions, f"action of {data.name}") for name in config.unlabelled_actions]
@@ -89,35 +113,31 @@ def unlabelled_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
     return parts[parts.stop > parts.start]
 
 
-def own_test_clips(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
-    """The test clips of a run's `action`, or of all actions for the baseline: what it is tested on on the way."""
-    clips = data.test_clips()
-    return clips if config.is_baseline else clips[clips.action == config.action]
-
-
-def check_run(config: RunConfig, data: PoseDataset) -> Budget:
-    """The budget of a run, or an InputError where the data cannot carry it; reads the table of clips only."""
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
-        )
-    check_test_clips(data)
-    per_frame = 1 + config.mirror_training
-    everything, own = (per_frame * _num_frames(clips) for clips in (data.train_clips(), own_train_clips(config, data)))
-    if not len(own_test_clips(config, data)):
+def _check_clips(plan: RunPlan) -> None:
+    config, data, windows = plan.config, plan.data, plan.budget.per_epoch
+    if not len(plan.own_test):
         raise InputError(
             f"action {config.action!r} of {data.name} has no test clips, so nothing could be said of its model. "
             f"Actions with both: {', '.join(a for a in data.train_actions if a in data.test_actions)}"
         )
-    if config.batch_size > own:
+    if config.batch_size > windows:
         share = "" if config.train_share == 1 else f" at train_share {config.train_share:g}"
         images = ", and their mirror images" if config.mirror_training else ""
         raise InputError(
-            f"parameter batch_size: found {config.batch_size}, but there are only {own} training windows of "
-            f"{', '.join(config.trained_actions)} in {data.name}{share} ({own // per_frame} frames{images}); "
-            f"give at most {own}"
+            f"parameter batch_size: found {config.batch_size}, but there are only {windows} training windows of "
+            f"{', '.join(config.trained_actions)} in {data.name}{share} ({_lengths(plan.train).sum()} frames{images}); "
+            f"give at most {windows}"
         )
-    budget = plan_budget(everything, own, unit_epochs=config.unit_epochs, budget=config.budget)
+    longest = int(_lengths(plan.train).max())
+    if config.chunk > longest:
+        raise InputError(
+            f"parameter chunk: found {config.chunk}, and the longest stretch of a clip that is trained on has {longest} "
+            f"frames; give at most {longest}"
+        )
+
+
+def _check_budget(plan: RunPlan) -> None:
+    config, budget = plan.config, plan.budget
     if budget.total < 2:
         raise InputError(
             f"parameter unit_epochs: found {config.unit_epochs:g}, which leaves {budget.total} windows to train on; "
@@ -130,22 +150,13 @@ def check_run(config: RunConfig, data: PoseDataset) -> Budget:
         )
     if config.test_every >= budget.epochs:
         raise InputError(
-            f"parameter test_every: found {config.test_every}, and the run has {budget.epochs:.3g} epochs of its own, so no "
-            "test on the way would be made; give less, 0 for none, or more unit_epochs"
+            f"parameter test_every: found {config.test_every}, and the run has {budget.epochs:.3g} epochs of its own, so there "
+            "would be no test during training; give less, 0 for none, or more unit_epochs"
         )
-    longest = int((own_train_clips(config, data).eval("stop - start")).max())
-    if config.chunk > longest:
-        raise InputError(
-            f"parameter chunk: found {config.chunk}, and the longest stretch of a clip that is trained on has {longest} "
-            f"frames; give at most {longest}"
-        )
-    if config.semi_supervised:
-        _check_unlabelled(config, data, budget)
-    return budget
 
 
-def _check_unlabelled(config: RunConfig, data: PoseDataset, budget: Budget) -> None:
-    clips = unlabelled_clips(config, data)
+def _check_unlabelled(plan: RunPlan) -> None:
+    config, data, clips = plan.config, plan.data, plan.unlabelled
     if not len(clips):
         whose = ", ".join(config.unlabelled_subjects) or "the labelled subjects"
         what = ", ".join(config.unlabelled_actions) or "any action"
@@ -158,9 +169,9 @@ def _check_unlabelled(config: RunConfig, data: PoseDataset, budget: Budget) -> N
             f"parameter unlabelled_subjects: every frame of {', '.join(idle)} that the run could see is labelled in it; leave "
             "them out, or name labelled_subjects without them"
         )
-    if config.warmup_epochs * budget.per_epoch > _start_of_last_batch(config, budget):
+    if config.warmup_epochs * plan.budget.per_epoch > _start_of_last_batch(plan):
         raise InputError(
-            f"parameter warmup_epochs: found {config.warmup_epochs:g}, and the run has {budget.epochs:.3g} epochs, so no "
+            f"parameter warmup_epochs: found {config.warmup_epochs:g}, and the run has {plan.budget.epochs:.3g} epochs, so no "
             "unlabelled window would ever enter; give less, or more unit_epochs"
         )
     if PROJECTION in config.without_terms:
@@ -181,12 +192,27 @@ def _check_unlabelled(config: RunConfig, data: PoseDataset, budget: Budget) -> N
         )
 
 
-def _start_of_last_batch(config: RunConfig, budget: Budget) -> int:
-    """How many windows a run has seen when its last batch begins; of windows of several frames, at least so many."""
-    *_, last = budget.epoch_sizes
-    batch = min(config.batch_size, last) if config.chunk > 1 else batch_sizes(last, config.batch_size)[-1]
-    return sum(budget.epoch_sizes) - batch
+def _start_of_last_batch(plan: RunPlan) -> int:
+    """Windows seen when the last batch begins; of windows of several frames, at least this number."""
+    batch_size, sizes = plan.config.batch_size, plan.budget.epoch_sizes
+    batch = min(batch_size, sizes[-1]) if plan.config.chunk > 1 else batch_sizes(sizes[-1], batch_size)[-1]
+    return sum(sizes) - batch
 
 
-def _num_frames(clips: pd.DataFrame) -> int:
-    return int((clips.stop - clips.start).sum())
+def build_model(config: RunConfig, data: PoseDataset, joints: Skeleton | None = None) -> TemporalLifter:
+    """An untrained lifter to the dataset's joints, or to others; its weights follow from PyTorch's random state."""
+    return TemporalLifter(
+        num_joints_in=data.layouts[config.keypoints].num_joints,
+        in_features=2 + (config.keypoints in data.scores),
+        num_joints_out=(joints or data.skeleton).num_joints,
+        filter_widths=config.filter_widths,
+        causal=config.causal,
+        dense=config.dense,
+        dropout=config.dropout,
+        channels=config.channels,
+    )
+
+
+def build_lifters(config: RunConfig, data: PoseDataset) -> Lifters:
+    """The untrained networks of a run."""
+    return Lifters(build_model(config, data), build_model(config, data, ROOT) if config.has_trajectory else None)

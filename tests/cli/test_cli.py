@@ -32,6 +32,7 @@ from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
+from pose3d_lib.training.plan import plan_run
 from tests.helpers.console import Called
 
 PROGRAM = Path(sys.executable).with_name("pose3d")
@@ -276,7 +277,7 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset) -> 
             raise NotebookFailed(
                 folder / "02_train.ipynb", "FloatingPointError: the training loss is nan", refused=False
             )
-        execute_run(make_config(RunConfig, parameters), tiny_data)
+        execute_run(plan_run(make_config(RunConfig, parameters), tiny_data))
         return True
 
     monkeypatch.setattr(sweep, "execute_training", execute)
@@ -530,7 +531,7 @@ def test_clock(seconds: float | None, shown: str) -> None:
 
 def test_the_table_of_a_sweep(prepared: Path, tiny_data: PoseDataset) -> None:
     configs = tiny_plan(tiny_data)
-    run = execute_run(configs[1], tiny_data)
+    run = execute_run(plan_run(configs[1], tiny_data))
     all_, sitting, walking = first_look(configs, tiny_data)
     failed = replace(walking, state="failed", error="first line\nsecond line")
     table = sweep_table([all_, sitting, failed])

@@ -13,6 +13,7 @@ from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.models import load_model, open_model, read_card
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
 from tests.helpers.console import Called
 from tests.helpers.published_network import published_network, state_of, write_checkpoint
 
@@ -43,7 +44,7 @@ def theirs(outputs: Path, tmp_path: Path) -> Path:
 def trained(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
-        return execute_run(make_config(RunConfig, {**SETTINGS, "action": "Eating"}), tiny_data).folder
+        return execute_run(plan_run(make_config(RunConfig, {**SETTINGS, "action": "Eating"}), tiny_data)).folder
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from pose3d_lib.runs.inventory import look_at
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
 from tests.helpers.listed_runs import LONG_AGO, name_of, set_age, write_folder
 from tests.helpers.run_folders import finish
 
@@ -40,7 +41,7 @@ def trained(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
         configs = [make_config(RunConfig, {**SETTINGS, "action": "Sitting", "seed": seed}) for seed in (0, 1)]
-        return [execute_run(config, tiny_data).folder for config in configs]
+        return [execute_run(plan_run(config, tiny_data)).folder for config in configs]
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pose3d_lib.model.predict import predict
 from pose3d_lib.report.figures.skeletons import draw_3d, draw_cameras
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train
+from pose3d_lib.training.plan import plan_run
 
 SKELETONS = {"humaneva15": HUMANEVA_15, "humaneva20": HUMANEVA_20}
 COCO_SYMMETRY = [[1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]]
@@ -223,7 +224,7 @@ def test_a_lifter_is_trained_and_tested_on_fifteen_joints(prepared: PoseDataset)
         dataset="humaneva15", keypoints="gt", action="Walking", channels=8, filter_widths=(3,), batch_size=16,
         unit_epochs=2, device="cpu", threads=1,
     )  # fmt: skip
-    trained = train(config, prepared)
+    trained = train(plan_run(config, prepared))
     lifted = [clip for group in predict(trained.model, prepared, prepared.test_clips(), "gt") for clip in group]
     assert [tuple(clip.shape) for clip in lifted] == [(7, 15, 3)] * 3 + [(6, 15, 3)] * 3
     errors = evaluate(trained.model, prepared, prepared.test_clips(), "gt")

@@ -13,7 +13,7 @@ from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import build_model
+from pose3d_lib.training.plan import build_model, plan_run
 from pose3d_lib.training.windows import UnlabelledWindows
 
 TINY = {"scale": "tiny", "preset": "tiny", "unit_epochs": 0.1, "evaluate_at": "0.05", "device": "cpu"}
@@ -35,7 +35,7 @@ def outputs(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
 def test_a_run_with_scores_is_trained_and_tested_on_three_numbers_of_each_joint(causal, data) -> None:
     config = make_config(RunConfig, {**TINY, "scores": "true", "causal": causal})
-    run = execute_run(config, data)
+    run = execute_run(plan_run(config, data))
     model = run.load_model(data)
     assert model.in_features == 3
     assert model.state_dict()["expand.product.weight"].shape == (16, 3 * 3 * 17)

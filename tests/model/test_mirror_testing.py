@@ -10,6 +10,7 @@ from pose3d_lib.model.evaluate import METRICS, evaluate_lifters, summarise
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
 
 TINY = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
 
@@ -19,7 +20,7 @@ def test_the_errors_of_a_run_are_those_with_or_without_the_mirror_image(
     mirrored: bool, tiny_data: PoseDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
-    run = execute_run(make_config(RunConfig, {**TINY, "mirror_testing": mirrored}), tiny_data)
+    run = execute_run(plan_run(make_config(RunConfig, {**TINY, "mirror_testing": mirrored}), tiny_data))
     written = json.loads((run.folder / "metrics.json").read_text())["action_wise"]
     lifters = run.load_lifters(tiny_data)
     for mirror in (False, True):

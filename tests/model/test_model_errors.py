@@ -25,6 +25,7 @@ from pose3d_lib.runs.models import open_model, save_model
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
 from tests.helpers import detection_files
 from tests.helpers.console import Called
 from tests.helpers.published_network import published_network, write_checkpoint
@@ -46,7 +47,7 @@ def trained(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) ->
     """The folder of a finished run with a trajectory, not to be changed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
-        return execute_run(make_config(RunConfig, {**SETTINGS, "trajectory": True}), tiny_data).folder
+        return execute_run(plan_run(make_config(RunConfig, {**SETTINGS, "trajectory": True}), tiny_data)).folder
 
 
 @pytest.fixture
@@ -302,7 +303,7 @@ def test_other_settings_make_no_other_people(changes: tuple, call: Called, folde
 def test_a_run_is_measured_with_or_without_the_mirror_as_it_tests_itself(
     call: Called, folder: Path, tmp_path: Path, tiny_data: PoseDataset
 ) -> None:
-    plain = execute_run(make_config(RunConfig, {**SETTINGS, "mirror_testing": False}), tiny_data)
+    plain = execute_run(plan_run(make_config(RunConfig, {**SETTINGS, "mirror_testing": False}), tiny_data))
     for given, mirrored in (((), False), (("--mirror",), True), (("--no-mirror",), False)):
         code, out, err = call(plain.folder.name, *given)
         assert (code, err) == (0, "")

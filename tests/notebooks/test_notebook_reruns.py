@@ -17,6 +17,7 @@ from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
 from tests.data.test_plain_motion import motion
 from tests.notebooks.test_notebooks import TINY, check_run_tables, code_cells, read_committed
 
@@ -74,7 +75,7 @@ def outputs(tiny_outputs: Path, tiny_data: PoseDataset, tmp_path_factory: pytest
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(folder))
         for action in ("All", "Eating", "Sitting"):
-            execute_run(make_config(RunConfig, {**SHORT, "action": action}), tiny_data)
+            execute_run(plan_run(make_config(RunConfig, {**SHORT, "action": action}), tiny_data))
     return folder
 
 
@@ -94,7 +95,7 @@ def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
     def run_sweep(configs: Sequence, data: PoseDataset, *, begun: float, on_look: Callable, **_) -> list[RunStatus]:
         statuses = first_look(configs, data)
         for config in configs:
-            execute_run(config, data)
+            execute_run(plan_run(config, data))
         return look_again(statuses, begun)
 
     for name in ("IPython.display", "pose3d_lib.report.show", "pose3d_lib.report.notebook"):

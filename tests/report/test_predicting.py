@@ -26,6 +26,7 @@ from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.models import save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
+from pose3d_lib.training.plan import plan_run
 from tests.helpers import detection_files
 from tests.helpers.made_up_models import made_up_model
 
@@ -53,7 +54,9 @@ def runs(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> li
     """The folders of FINISHED, to be copied."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
-        return [execute_run(make_config(RunConfig, {**SETTINGS, **own}), tiny_data).folder for own in FINISHED]
+        return [
+            execute_run(plan_run(make_config(RunConfig, {**SETTINGS, **own}), tiny_data)).folder for own in FINISHED
+        ]
 
 
 @pytest.fixture

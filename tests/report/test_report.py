@@ -9,20 +9,20 @@ from pose3d_lib.report import show as report
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.plan import check_run
+from pose3d_lib.training.plan import plan_run
 
 
 def described(data: PoseDataset, **changes: object) -> str:
     settings = {"filter_widths": (3,), "channels": 4, "batch_size": 16, "scale": "tiny", "evaluate_at": ()}
     config = RunConfig(**{**settings, **changes})
-    return report.describe_run(config, data, check_run(config, data))
+    return report.describe_run(plan_run(config, data))
 
 
 def test_a_plain_run_is_described_in_three_lines(tiny_data: PoseDataset) -> None:
     lines = described(tiny_data, action="Sitting", seed=3).splitlines()
     assert len(lines) == 3
     assert lines[0] == "Sitting of synthetic-tiny, keypoints 'simulated', seed 3, on the cpu"
-    budget = check_run(RunConfig(action="Sitting", scale="tiny"), tiny_data)
+    budget = plan_run(RunConfig(action="Sitting", scale="tiny"), tiny_data).budget
     assert f"{budget.per_epoch:,} windows per epoch" in lines[1]
     assert lines[1].endswith(f"t = {budget.t:.2f}")
 
@@ -61,7 +61,7 @@ def test_the_mean_pose_is_that_of_what_the_run_knows(tiny_data: PoseDataset) -> 
         tiny_data.positions[clip.start : clip.stop] for clip in tiny_data.select(["S9", "S11"], ["Sitting"]).itertuples()
     ])  # fmt: skip
     expected = 1000 * np.linalg.norm(test - known.mean(axis=0), axis=-1).mean()
-    assert report.mean_pose_error(tiny_data, config, ["Sitting"]) == pytest.approx(expected, rel=1e-4)
+    assert report.mean_pose_error(plan_run(config, tiny_data), ["Sitting"]) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def finished(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -
     settings = {"filter_widths": (3,), "channels": 4, "batch_size": 64, "evaluate_at": (), "unit_epochs": 0.05}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("report")))
-        return execute_run(RunConfig(**settings, trajectory=True, scale="tiny", threads=1), tiny_data)
+        return execute_run(plan_run(RunConfig(**settings, trajectory=True, scale="tiny", threads=1), tiny_data))
 
 
 def test_errors_by_subject_are_frame_weighted_means_of_their_clips(finished: Run) -> None:

@@ -15,6 +15,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import run_folder
 from pose3d_lib.runs.sweep.cluster import open as clusters
+from pose3d_lib.training.plan import plan_run
 from tests.helpers import slurm_cluster
 from tests.helpers.dask_cluster import (
     RUNS,
@@ -42,7 +43,7 @@ def undisturbed(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("undisturbed")
     with outputs_of(folder):
         for config in RUNS:
-            execute_run(config, tiny_data)
+            execute_run(plan_run(config, tiny_data))
     return folder
 
 

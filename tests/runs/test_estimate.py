@@ -12,7 +12,7 @@ from pose3d_lib.runs.sweep.estimate import SECONDS_PER_RUN, Estimate, estimate_r
 from pose3d_lib.study.config import plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import check_run
+from pose3d_lib.training.plan import plan_run
 from tests.helpers.run_folders import make_study, write_run, write_runs
 
 
@@ -35,7 +35,7 @@ def plan(data: PoseDataset, **changes: object) -> list[RunConfig]:
 
 
 def windows(configs: list[RunConfig], data: PoseDataset) -> int:
-    return sum(check_run(config, data).total for config in configs)
+    return sum(plan_run(config, data).budget.total for config in configs)
 
 
 def test_with_no_finished_run_the_first_is_tried(tiny_data: PoseDataset, measured: list[RunConfig]) -> None:
@@ -143,7 +143,7 @@ def test_a_trial_ends_after_some_seconds_and_the_time_before_its_first_report_do
 ) -> None:
     now, reports = [100.0], []
 
-    def train(config, data, *, on_progress) -> None:
+    def train(plan, *, on_progress) -> None:
         for second in range(1, 1000):
             now[0] += 10 if second == 1 else 1  # the first report comes late, with few windows seen
             reports.append(second)
@@ -157,7 +157,7 @@ def test_a_trial_ends_after_some_seconds_and_the_time_before_its_first_report_do
 
 def test_a_run_that_is_over_sooner_is_measured_whole(tiny_data: PoseDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = SimpleNamespace(windows=900, train_seconds=3.0)
-    monkeypatch.setattr(estimate, "train", lambda config, data, *, on_progress: on_progress(450, 900) or trained)
+    monkeypatch.setattr(estimate, "train", lambda plan, *, on_progress: on_progress(450, 900) or trained)
     assert measure_speed(small_run(), tiny_data) == 300
 
 
@@ -166,8 +166,8 @@ def test_a_trial_is_a_training_without_tests_that_leaves_nothing_behind(
 ) -> None:
     kept: list = []
 
-    def train(config, data, **settings):
-        kept.append((config, real(config, data, **settings)))
+    def train(plan, **settings):
+        kept.append((plan.config, real(plan, **settings)))
         return kept[-1][1]
 
     real = estimate.train
@@ -182,7 +182,7 @@ def test_a_trial_is_a_training_without_tests_that_leaves_nothing_behind(
 
 
 def test_an_error_of_a_trial_is_not_hidden(tiny_data: PoseDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    def train(config, data, *, on_progress):
+    def train(plan, *, on_progress):
         raise FloatingPointError("the training loss is nan")
 
     monkeypatch.setattr(estimate, "train", train)
@@ -201,7 +201,7 @@ def test_runs_of_other_modes_have_speeds_of_their_own(tiny_data: PoseDataset, ou
     configs = [small_run(seed=seed, **own) for seed in (0, 1) for own in ({}, semi)]
     found = estimate_runs(configs, tiny_data, jobs=1)
     assert [config.semi_supervised for config in measured] == [False, True]
-    windows = check_run(configs[0], tiny_data).total
+    windows = plan_run(configs[0], tiny_data).budget.total
     expected = 2 * (windows / 4000 + windows / 1000) + 4 * estimate.SECONDS_PER_RUN
     assert found.seconds == pytest.approx(expected)
     names = [

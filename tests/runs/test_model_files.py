@@ -19,7 +19,7 @@ from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.runs.models import FORMAT, TrainedModel, load_model, open_model, read_card, save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import own_train_clips
+from pose3d_lib.training.plan import plan_run
 
 SETTINGS = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
 
@@ -30,7 +30,7 @@ def trained(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
         config = make_config(RunConfig, {**SETTINGS, "action": "Sitting", "trajectory": True, "causal": True})
-        return execute_run(config, tiny_data).folder
+        return execute_run(plan_run(config, tiny_data)).folder
 
 
 @pytest.fixture
@@ -103,8 +103,8 @@ def test_a_run_s_card_says_what_its_files_say(folder: Path, tiny_data: PoseDatas
 def test_a_card_of_a_semi_supervised_run_tells_both_halves(tiny_data: PoseDataset, outputs: Path) -> None:
     settings = {"labelled_subjects": "S1", "train_share": 0.5, "unlabelled_subjects": "S5,S6", "warmup_epochs": 0}
     config = make_config(RunConfig, {**SETTINGS, **settings, "action": "Sitting"})
-    training = open_model(execute_run(config, tiny_data).folder).card.training
-    clips = own_train_clips(config, tiny_data)
+    training = open_model(execute_run(plan_run(config, tiny_data)).folder).card.training
+    clips = plan_run(config, tiny_data).train
     assert (training.subjects, training.actions) == (("S1",), ("Sitting",))
     assert (training.clips, training.frames) == (len(clips), (clips.stop - clips.start).sum())
     assert training.frames < (tiny_data.select(["S1"], ["Sitting"]).eval("stop - start")).sum()

@@ -34,6 +34,7 @@ from pose3d_lib.training.checkpoint import CHECKPOINT, PREVIOUS, Checkpoint, loa
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
+from pose3d_lib.training.plan import plan_run
 from tests.helpers.short_runs import short_config
 
 RESULTS = ("metrics.json", "clips.csv", "model.safetensors", "config.json")
@@ -65,7 +66,7 @@ def whole(config: RunConfig, data: PoseDataset, **keywords) -> tuple[Trained, li
         copied = {name: tensor.clone() for name, tensor in checkpoint.tensors.items()}
         checkpoints.append(Checkpoint(copied, json.loads(json.dumps(checkpoint.numbers))))
 
-    trained = train(config, data, on_row=rows.append, on_checkpoint=keep, **keywords)
+    trained = train(plan_run(config, data), on_row=rows.append, on_checkpoint=keep, **keywords)
     return trained, [without_seconds(row) for row in rows], checkpoints
 
 
@@ -95,7 +96,7 @@ def test_seconds_of_training_are_added_up_and_another_network_is_refused(data: P
         (1000, 2000, 3000), abs=10
     )
     with pytest.raises(InputError, match="of another network"):
-        train(config(channels=7), data, resume=checkpoints[0])
+        train(plan_run(config(channels=7), data), resume=checkpoints[0])
 
 
 def test_there_is_a_checkpoint_at_every_epoch_s_end(data: PoseDataset, monkeypatch) -> None:
@@ -120,7 +121,7 @@ def test_checkpoints_of_short_epochs_take_a_small_share_of_the_time(data: PoseDa
     monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 0.1)
     monkeypatch.setattr(loop.time, "perf_counter", clock)
     kept: list[float] = []
-    train(config(unit_epochs=30), data, on_checkpoint=keep)
+    train(plan_run(config(unit_epochs=30), data), on_checkpoint=keep)
     assert len(kept) >= 2
     assert min(after - before for before, after in itertools.pairwise(kept)) > 0.2
 
@@ -135,7 +136,7 @@ def test_within_a_long_epoch_checkpoints_are_a_minute_apart_at_most(data: PoseDa
 
     monkeypatch.setattr(loop.time, "perf_counter", clock)
     kept: list[float] = []
-    train(config("All", batch_size=2), data, on_checkpoint=lambda _: kept.append(now))
+    train(plan_run(config("All", batch_size=2), data), on_checkpoint=lambda _: kept.append(now))
     assert len(kept) > 5
     assert max(after - before for before, after in itertools.pairwise(kept)) < 60 + 20  # one step's ticks
 
@@ -162,13 +163,13 @@ def test_a_signal_ends_the_run_after_it_has_saved_and_the_next_call_goes_on(
     expected = run_undisturbed(config(), data, outputs)
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with pytest.raises(RunStopped, match=rf"stopped by {number.name} after 60 of 200 windows"):
-        execute_run(config(), data, on_row=stop_after(1, number))
+        execute_run(plan_run(config(), data), on_row=stop_after(1, number))
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
     folder = run_folder(config(), data)
     assert load_checkpoint(folder)[0].numbers["seen"] == 60
     assert not (folder / LEASE).exists()
     said, rows = [], []
-    run = execute_run(config(), data, say=said.append, on_row=rows.append)
+    run = execute_run(plan_run(config(), data), say=said.append, on_row=rows.append)
     assert "resumes after 60 windows" in said
     assert [row.windows for row in rows] == [60, 92, 120, 180, 200], "earlier rows are given again"
     assert results(run) == expected
@@ -185,7 +186,7 @@ def test_a_signal_ends_the_run_after_it_has_saved_and_the_next_call_goes_on(
 def run_undisturbed(config: RunConfig, data: PoseDataset, outputs: Path) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(outputs.parent / "undisturbed"))
-        return results(execute_run(config, data))
+        return results(execute_run(plan_run(config, data)))
 
 
 def results(run: Run) -> dict[str, object]:
@@ -211,8 +212,8 @@ def test_a_signal_within_an_epoch_saves_there(data: PoseDataset, outputs: Path, 
     with monkeypatch.context() as patch:
         patch.setattr(execute, "write_json", count)
         with pytest.raises(RunStopped, match=r"after (48|64) of 200"):
-            execute_run(config("All"), data)
-    assert results(execute_run(config("All"), data)) == expected
+            execute_run(plan_run(config("All"), data))
+    assert results(execute_run(plan_run(config("All"), data))) == expected
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -230,12 +231,12 @@ def test_a_signal_while_it_is_tested_ends_the_run_at_once(
     with monkeypatch.context() as patch:
         patch.setattr(execute, "evaluate_lifters", disturbed)
         with pytest.raises(RunStopped, match=rf"stopped by {number.name} while it was tested"):
-            execute_run(config(), data)
+            execute_run(plan_run(config(), data))
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
     folder = run_folder(config(), data)
     assert not (folder / LEASE).exists()
     assert f"stopped by {number.name} while" in (folder / "run.log").read_text().splitlines()[-1]
-    assert results(execute_run(config(), data)) == expected
+    assert results(execute_run(plan_run(config(), data))) == expected
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at open files in /proc")
@@ -250,7 +251,7 @@ def test_the_disk_has_every_file_and_its_name_before_the_run_is_called_finished(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", note)
-    folder = execute_run(config(), data).folder
+    folder = execute_run(plan_run(config(), data)).folder
     at_the_end = [name for name in flushed if name.startswith("finished.json")]
     assert len(at_the_end) == 1
     before = flushed[: flushed.index(at_the_end[0])]
@@ -290,6 +291,7 @@ from pathlib import Path
 from pose3d_lib.training import loop
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.data.dataset_file import load_dataset
+from pose3d_lib.training.plan import plan_run
 from pose3d_lib.runs.execute import execute_run
 
 loop.SECONDS_BETWEEN_CHECKPOINTS = -1
@@ -316,7 +318,7 @@ def attempt(at):
     if child == 0:
         status = 1
         try:
-            execute_run(config, data)
+            execute_run(plan_run(config, data))
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -397,7 +399,7 @@ def test_a_dead_process_s_hold_on_this_machine_is_recognised_at_once(data: PoseD
     marker(folder, host=socket.gethostname(), pid=dead.pid)
     begun = time.monotonic()
     said: list[str] = []
-    execute_run(config(), data, say=said.append)
+    execute_run(plan_run(config(), data), say=said.append)
     assert time.monotonic() - begun < 20
     assert not [line for line in said if "waiting" in line]
 
@@ -424,7 +426,7 @@ def test_another_machine_s_hold_lasts_as_long_as_it_shows_signs_of_life(
     heart = threading.Thread(target=beat)
     heart.start()
     said: list[str] = []
-    execute_run(config(), data, say=said.append)
+    execute_run(plan_run(config(), data), say=said.append)
     heart.join()
     assert time.monotonic() > alive_until + 0.5
     assert said[0] == f"process 12345 on elsewhere is training this run ({folder}); waiting for it"
@@ -463,7 +465,7 @@ def test_who_lost_a_run_writes_nothing_more(
             before.update({path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".log"})
 
     with pytest.raises(RunLost, match="another process took this run over"):
-        execute_run(config(), data, on_row=taken_over)
+        execute_run(plan_run(config(), data), on_row=taken_over)
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".log"} == before
 
 
@@ -483,7 +485,7 @@ def test_a_kernel_trains_under_the_claim_of_the_process_that_started_it_and_no_o
         with claim_run(folder) as second:
             assert second is None
         monkeypatch.setenv(CLAIM, token)
-        run = execute_run(config(), data, say=said.append)
+        run = execute_run(plan_run(config(), data), say=said.append)
         assert (folder / LEASE).is_file(), "the claim stays with the one who made it"
     assert run.metrics
     assert not [line for line in said if "waiting" in line]
@@ -503,9 +505,9 @@ def test_memory_that_runs_out_is_told_with_what_to_do_and_the_run_resumes(
     with monkeypatch.context() as patch:
         patch.setattr(execute, "evaluate_lifters", run_out)
         with pytest.raises(MemoryError, match=r"memory ran out \(Unable to allocate.*smaller batch_size"):
-            execute_run(config(), data)
+            execute_run(plan_run(config(), data))
     said: list[str] = []
-    execute_run(config(), data, say=said.append)
+    execute_run(plan_run(config(), data), say=said.append)
     assert any("resumes after" in line for line in said)
 
 
@@ -529,9 +531,9 @@ def test_a_full_disk_costs_no_more_than_what_was_not_yet_saved(data: PoseDataset
         patch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
         patch.setattr(os, "fsync", full)
         with pytest.raises(InputError, match=r"checkpoint\.state: cannot be written.*No space left"):
-            execute_run(config(), data)
+            execute_run(plan_run(config(), data))
     assert load_checkpoint(folder)[0].numbers["seen"] == 60
-    assert results(execute_run(config(), data)) == expected
+    assert results(execute_run(plan_run(config(), data))) == expected
 
 
 def test_a_damaged_checkpoint_is_told_and_the_one_before_gone_on_from(
@@ -541,13 +543,13 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_gone_on_from(
     with monkeypatch.context() as patch:
         patch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
         with pytest.raises(RunStopped):
-            execute_run(config(), data, on_row=stop_after(3, signal.SIGTERM))
+            execute_run(plan_run(config(), data), on_row=stop_after(3, signal.SIGTERM))
     folder = run_folder(config(), data)
     content = bytearray((folder / CHECKPOINT).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / CHECKPOINT).write_bytes(content)
     said: list[str] = []
-    run = execute_run(config(), data, say=said.append)
+    run = execute_run(plan_run(config(), data), say=said.append)
     assert "damaged" in said[0]
     assert "resumes after 60 windows" in said
     assert results(run) == expected
@@ -555,7 +557,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_gone_on_from(
     for name in (CHECKPOINT, PREVIOUS):
         (folder / name).write_bytes(content)
     with pytest.raises(InputError, match=r"delete both checkpoints there"):
-        execute_run(config(), data)
+        execute_run(plan_run(config(), data))
 
 
 def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
@@ -574,14 +576,14 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
     with monkeypatch.context() as patch:
         patch.setattr(loop, "TrainingSteps", Spoilt)
         with pytest.raises(FloatingPointError, match=r"from step 7 on"):
-            execute_run(config(evaluate_at=()), data)
+            execute_run(plan_run(config(evaluate_at=()), data))
     found, _ = load_checkpoint(run_folder(config(evaluate_at=()), data))
     assert found.numbers["seen"] == 60
     assert all(tensor.isfinite().all() for name, tensor in found.tensors.items() if tensor.is_floating_point())
 
 
 def test_the_checksums_of_a_finished_run_are_those_of_its_files(data: PoseDataset, outputs: Path) -> None:
-    run = execute_run(config(), data)
+    run = execute_run(plan_run(config(), data))
     finished = json.loads((run.folder / "finished.json").read_text())
     assert set(finished["sha256"]) == set(NEEDED)
     for name, digest in finished["sha256"].items():

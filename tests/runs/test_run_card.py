@@ -14,6 +14,7 @@ from pose3d_lib.runs.models import open_model
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
 from tests.helpers.source_files import WRITERS
 
 SMALL = {"channels": 4, "batch_size": 16, "unit_epochs": 0.5, "evaluate_at": "end", "device": "cpu", "threads": 1}
@@ -28,7 +29,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trained(parameters: dict) -> Run:
     config = make_config(RunConfig, {**WALK, **parameters})
-    return execute_run(config, open_dataset(config.data))
+    return execute_run(plan_run(config, open_dataset(config.data)))
 
 
 @pytest.mark.parametrize(

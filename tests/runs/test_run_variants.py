@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from papermill.translators import PythonTranslator
 
 from pose3d_lib.common.errors import InputError
@@ -18,7 +16,7 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.parameters import make_config, parameters_of
-from pose3d_lib.training.plan import check_run, own_test_clips, own_train_clips
+from pose3d_lib.training.plan import plan_run
 from pose3d_lib.training.windows import TrainingWindows
 
 # 100 frames to train on, so 200 windows in a unit epoch: 120 of Walking, 60 of Sitting, 20 of SittingDown.
@@ -46,7 +44,7 @@ def config(action: str = "Sitting", **changes) -> RunConfig:
 
 def run(config: RunConfig, data: PoseDataset) -> tuple[Trained, list[HistoryRow]]:
     rows: list[HistoryRow] = []
-    return train(config, data, on_row=rows.append), rows
+    return train(plan_run(config, data), on_row=rows.append), rows
 
 
 def weights(trained: Trained) -> dict[str, bytes]:
@@ -106,7 +104,7 @@ def times_seen(batches: list[list[int]]) -> list[int]:
 )
 def test_t_follows_from_the_frames_of_all_the_run_s_actions_together(action, others, windows, data, batches) -> None:
     chosen = config(action, with_actions=others)
-    budget = check_run(chosen, data)
+    budget = plan_run(chosen, data).budget
     assert (budget.unit, budget.per_epoch, budget.total) == (200, windows, 200)
     assert budget.t == budget.epochs == 200 / windows
     _, rows = run(chosen, data)
@@ -144,20 +142,20 @@ def test_a_run_of_all_actions_by_name_is_the_baseline_to_the_last_bit(data) -> N
 
 def test_a_run_of_several_actions_is_tested_on_the_way_on_its_own_alone(data) -> None:
     chosen = config("Sitting", with_actions=("Walking",), evaluate_at=(0.5,))
-    assert own_test_clips(chosen, data).action.tolist() == ["Sitting"]
+    assert plan_run(chosen, data).own_test.action.tolist() == ["Sitting"]
     _, rows = run(chosen, data)
     assert [list(row.test_actions) for row in rows if row.test_actions] == [["Sitting"]]
 
 
 def test_an_action_to_add_needs_train_clips_and_no_test_clips(hand_made) -> None:
     data = hand_made([*ROWS, ("S1", "Posing", "0", 0, 9), ("S9", "Eating", "0", 0, 9)])
-    assert check_run(config("Sitting", with_actions=("Posing",)), data).per_epoch == 60 + 18
+    assert plan_run(config("Sitting", with_actions=("Posing",)), data).budget.per_epoch == 60 + 18
     with pytest.raises(InputError, match=r"action 'Eating' .* has no train clips"):
-        check_run(config("Sitting", with_actions=("Eating",)), data)
+        plan_run(config("Sitting", with_actions=("Eating",)), data)
     with pytest.raises(InputError, match="unknown action 'Walk': did you mean Walking"):
-        check_run(config("Sitting", with_actions=("Walk",)), data)
+        plan_run(config("Sitting", with_actions=("Walk",)), data)
     with pytest.raises(InputError, match=r"action 'Posing' .* has no test clips"):
-        check_run(config("Posing", with_actions=("Sitting",)), data)
+        plan_run(config("Posing", with_actions=("Sitting",)), data)
 
 
 # A share of the frames
@@ -176,10 +174,10 @@ def test_an_action_to_add_needs_train_clips_and_no_test_clips(hand_made) -> None
 )
 def test_a_share_is_of_every_clip_and_leaves_one_frame_at_least(action, share, frames, data, batches) -> None:
     chosen = config(action, train_share=share, batch_size=2)
-    clips = own_train_clips(chosen, data)
+    clips = plan_run(chosen, data).train
     assert (clips.stop - clips.start).tolist() == frames
     assert clips.start.tolist() == data.train_clips(action).start.tolist()
-    budget = check_run(chosen, data)
+    budget = plan_run(chosen, data).budget
     assert (budget.unit, budget.per_epoch, budget.total) == (200, 2 * sum(frames), 200)
     assert budget.t == 100 / sum(frames)
     run(chosen, data)
@@ -189,11 +187,12 @@ def test_a_share_is_of_every_clip_and_leaves_one_frame_at_least(action, share, f
     assert max(often) - min(often) <= 1
 
 
-@given(lengths=st.lists(st.integers(1, 500), min_size=1, max_size=6), share=st.floats(0, 1, exclude_min=True))
-def test_a_share_is_rounded_to_the_nearest_frame(hand_made, lengths, share) -> None:
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.99])
+def test_a_share_is_rounded_to_the_nearest_frame(hand_made, share) -> None:
+    lengths = [1, 2, 3, 50, 499]
     rows = [("S1", "Walking", str(take), 0, frames) for take, frames in enumerate(lengths)]
     data = hand_made([*rows, ("S9", "Walking", "0", 0, 2)])
-    clips = own_train_clips(config("Walking", train_share=share), data)
+    clips = plan_run(config("Walking", train_share=share), data).train
     for frames, kept in zip(lengths, clips.stop - clips.start, strict=True):
         assert 1 <= kept <= frames
         assert kept == 1 or abs(kept - share * frames) <= 0.5
@@ -226,7 +225,7 @@ def test_a_clip_is_padded_at_the_cut_as_if_it_ended_there(causal, data, hand_mad
         ):
             array[own.start : own.stop] = whole[clip.start : clip.start + own.stop - own.start]
     settings = {"keypoints": "simulated", "filter_widths": (3, 3), "causal": causal}
-    cut = TrainingWindows(data, own_train_clips(config("All", train_share=0.5), data), **settings)
+    cut = TrainingWindows(data, plan_run(config("All", train_share=0.5), data).train, **settings)
     ended = TrainingWindows(short, short.train_clips(), **settings)
     found, expected = (windows.gather(torch.arange(100)) for windows in (cut, ended))
     assert torch.equal(found.inputs, expected.inputs)
@@ -252,19 +251,19 @@ def test_a_baseline_of_half_the_frames_has_two_epochs_in_a_unit_epoch_and_so_two
 
 
 def test_a_baseline_of_fewer_frames_sees_as_many_windows_whatever_the_budget(data) -> None:
-    assert check_run(config("All", train_share=0.5, budget="fifteen"), data).total == 200
-    assert check_run(config("Sitting", train_share=0.5, budget="fifteen"), data).total == 15 * 30
+    assert plan_run(config("All", train_share=0.5, budget="fifteen"), data).budget.total == 200
+    assert plan_run(config("Sitting", train_share=0.5, budget="fifteen"), data).budget.total == 15 * 30
 
 
 def test_actions_and_share_go_together(data) -> None:
-    budget = check_run(config("Sitting", with_actions=("SittingDown",), train_share=0.5), data)
+    budget = plan_run(config("Sitting", with_actions=("SittingDown",), train_share=0.5), data).budget
     assert (budget.unit, budget.per_epoch, budget.t) == (200, 40, 5)
 
 
 def test_a_batch_larger_than_what_is_left_is_refused_with_what_it_was_left_by(data) -> None:
     chosen = config("Sitting", with_actions=("SittingDown",), train_share=0.25, batch_size=64)
     with pytest.raises(InputError) as refusal:
-        check_run(chosen, data)
+        plan_run(chosen, data)
     assert str(refusal.value) == (
         "parameter batch_size: found 64, but there are only 20 training windows of Sitting, SittingDown in hand-made at "
         "train_share 0.25 (10 frames, and their mirror images); give at most 20"

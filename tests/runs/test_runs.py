@@ -27,6 +27,7 @@ from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.layout import RESULT_FORMAT, Progress, read_progress
 from pose3d_lib.runs.run import Run, find_run, run_folder
 from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.plan import RunPlan, plan_run
 from tests.helpers.short_runs import short_config
 
 LISTED = re.findall(r"^(\w+\.\w+) {2,}\S", layout.__doc__, re.MULTILINE)
@@ -48,9 +49,9 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     begun: list[str] = []
     train = execute.train
 
-    def counted(config: RunConfig, *arguments: object, **keywords: object) -> object:
-        begun.append(config.action)
-        return train(config, *arguments, **keywords)
+    def counted(plan: RunPlan, **keywords: object) -> object:
+        begun.append(plan.config.action)
+        return train(plan, **keywords)
 
     monkeypatch.setattr(execute, "train", counted)
     return begun
@@ -72,7 +73,7 @@ def executed(data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> Ite
         config, said, counts = rated_config(), [], []
         history = run_folder(config, data) / "history.jsonl"
         run = execute_run(
-            config, data, say=said.append, on_row=lambda row: counts.append(history.read_text().count("\n"))
+            plan_run(config, data), say=said.append, on_row=lambda row: counts.append(history.read_text().count("\n"))
         )
         yield Executed(run, said, counts)
 
@@ -199,7 +200,7 @@ def test_a_finished_run_is_found_and_reused(run: Run, data: PoseDataset, monkeyp
     monkeypatch.setattr(execute, "train", lambda *_, **__: pytest.fail("trained again"))
     before = {path: path.stat().st_mtime_ns for path in run.folder.iterdir() if path.name != ".lease"}
     said: list[str] = []
-    assert execute_run(rated_config(), data, say=said.append) == run
+    assert execute_run(plan_run(rated_config(), data), say=said.append) == run
     assert said == [f"finished before; read from {run.folder}"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert find_run(rated_config(), data) == run
@@ -209,7 +210,7 @@ def test_a_finished_run_is_found_and_reused(run: Run, data: PoseDataset, monkeyp
 def test_the_same_config_gives_the_same_numbers_in_another_folder_and_another_seed_others(
     run: Run, data: PoseDataset, outputs: Path
 ) -> None:
-    other = execute_run(rated_config(), data)
+    other = execute_run(plan_run(rated_config(), data))
     assert other.folder != run.folder
     assert other.folder.name == run.folder.name
     for name in ("metrics.json", "clips.csv", "config.json", "model.safetensors"):
@@ -218,14 +219,14 @@ def test_the_same_config_gives_the_same_numbers_in_another_folder_and_another_se
     pd.testing.assert_frame_equal(
         other.history.drop(columns=seconds), run.history.drop(columns=seconds), check_exact=True
     )
-    seeded = execute_run(rated_config(seed=1), data)
+    seeded = execute_run(plan_run(rated_config(seed=1), data))
     assert seeded.folder.name != run.folder.name
     assert seeded.provenance["seed"] == 1
     assert (seeded.actions.mpjpe != run.actions.mpjpe).all()
 
 
 def test_the_baseline_is_tested_on_all_it_was_trained_on(data: PoseDataset, outputs: Path) -> None:
-    run = execute_run(rated_config(action="All"), data)
+    run = execute_run(plan_run(rated_config(action="All"), data))
     assert run.folder.name.startswith("All-3f-1ue-seed0-")
     assert tuple(run.actions.index) == data.test_actions
     assert tuple(run.history.test_actions[0]) == data.test_actions
@@ -251,14 +252,14 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_finished_run(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", failing)
         with pytest.raises(InputError, match=r"cannot be written.*No space left") as caught:
-            execute_run(config, data)
+            execute_run(plan_run(config, data))
     assert str(folder / name) in str(caught.value)
     assert ((folder / name).read_text() if (folder / name).exists() else None) == old
     assert not [left for left in files_in(folder) if left.startswith(".")], "an unfinished file was left"
     assert find_run(config, data) is None
 
     before = len(trainings)
-    run = execute_run(config, data)
+    run = execute_run(plan_run(config, data))
     assert len(trainings) == before + 1
     assert find_run(config, data) == run
     assert files_in(folder) == LEFT
@@ -273,7 +274,7 @@ def test_finished_is_the_last_file_written(data: PoseDataset, outputs: Path, mon
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", noted)
-    execute_run(short_config(), data)
+    execute_run(plan_run(short_config(), data))
     assert written[-1] == "finished.json"
     assert written.count("finished.json") == 1
     assert set(written) == LEFT - {"history.jsonl", "run.log"} | {"progress.json", ".checkpoint.state"}
@@ -289,7 +290,7 @@ def test_a_reader_never_sees_half_a_file(data: PoseDataset, outputs: Path, monke
 
     monkeypatch.setattr(execute, "save_file", half)
     with pytest.raises(InputError, match=r"model\.safetensors: cannot be written \(the cable was pulled\)"):
-        execute_run(short_config(), data)
+        execute_run(plan_run(short_config(), data))
     assert not (folder / "model.safetensors").exists()
     assert not [left for left in files_in(folder) if left.startswith(".")]
 
@@ -302,7 +303,7 @@ def test_what_an_interrupted_run_left_is_written_again(
     for name in LEFT - {"finished.json"} | {"progress.json"}:
         (folder / name).write_text("garbage {")
     assert find_run(rated_config(), data) is None
-    again = execute_run(rated_config(), data)
+    again = execute_run(plan_run(rated_config(), data))
     assert trainings == ["Sitting"]
     assert files_in(folder) == LEFT
     assert again.actions.equals(run.actions)
@@ -318,17 +319,17 @@ def test_a_run_that_fails_is_not_finished_and_lets_the_next_one_train(
     with monkeypatch.context() as patch:
         patch.setattr(execute, "train", fail)
         with pytest.raises(FloatingPointError):
-            execute_run(short_config(), data)
+            execute_run(plan_run(short_config(), data))
     assert find_run(short_config(), data) is None
-    assert execute_run(short_config(), data).action_wise["mpjpe"] > 0
+    assert execute_run(plan_run(short_config(), data)).action_wise["mpjpe"] > 0
 
 
 def test_a_finished_run_that_is_damaged_is_refused(data: PoseDataset, outputs: Path) -> None:
-    run = execute_run(short_config(), data)
+    run = execute_run(plan_run(short_config(), data))
     (run.folder / "clips.csv").write_text("")
     assert find_run(short_config(), data) is None
     with pytest.raises(InputError, match=r"a finished run that is damaged \(clips\.csv: empty\); put its files back"):
-        execute_run(short_config(), data)
+        execute_run(plan_run(short_config(), data))
 
 
 def test_progress_is_there_while_the_run_trains_and_gone_afterwards(
@@ -338,7 +339,7 @@ def test_progress_is_there_while_the_run_trains_and_gone_afterwards(
     folder = run_folder(rated_config(), data)
     assert read_progress(folder) is None
     seen: list[Progress] = []
-    execute_run(rated_config(), data, on_row=lambda row: seen.append(read_progress(folder)))
+    execute_run(plan_run(rated_config(), data), on_row=lambda row: seen.append(read_progress(folder)))
     shares = [progress.windows / progress.total for progress in seen]
     assert shares == sorted(shares)
     assert 0 < shares[0] < shares[-1] <= 1
@@ -354,10 +355,12 @@ from pathlib import Path
 from pose3d_lib.data.dataset_file import load_dataset
 from pose3d_lib.runs import execute
 from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.plan import plan_run
 
 config = RunConfig.model_validate_json(sys.argv[2])
 execute.train = None  # calling it would fail
-run = execute.execute_run(config, load_dataset(Path(sys.argv[1])), say=lambda line: print(line, flush=True))
+plan = plan_run(config, load_dataset(Path(sys.argv[1])))
+run = execute.execute_run(plan, say=lambda line: print(line, flush=True))
 print(run.action_wise["mpjpe"], flush=True)
 """
 
@@ -381,7 +384,7 @@ def test_of_two_processes_one_trains_and_the_other_waits_and_reads(
             said.append(processes[0].stdout.readline().strip())
             assert not (folder / "finished.json").exists()
 
-    run = execute_run(config, data, on_row=start_second)
+    run = execute_run(plan_run(config, data), on_row=start_second)
     rest, _ = processes[0].communicate(timeout=60)
     assert processes[0].returncode == 0
     said += rest.splitlines()
@@ -395,7 +398,7 @@ def test_of_two_processes_one_trains_and_the_other_waits_and_reads(
 
 def test_the_batch_must_fit_before_anything_is_written(data: PoseDataset, outputs: Path) -> None:
     with pytest.raises(InputError, match=r"batch_size: found 100000, .* of Sitting .* give at most 60"):
-        execute_run(short_config(batch_size=100_000), data)
+        execute_run(plan_run(short_config(batch_size=100_000), data))
     assert not outputs.exists()
 
 
@@ -405,5 +408,5 @@ def test_outputs_below_a_file_are_refused_by_name(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "file" / "outputs"))
     with pytest.raises(InputError, match=r"cannot be made .*POSE3D_OUTPUTS") as caught:
-        execute_run(short_config(), data)
+        execute_run(plan_run(short_config(), data))
     assert str(tmp_path / "file" / "outputs") in str(caught.value)

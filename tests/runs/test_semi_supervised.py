@@ -20,7 +20,7 @@ from pose3d_lib.training.checkpoint import Checkpoint
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
-from pose3d_lib.training.plan import build_lifters, check_run, own_train_clips, unlabelled_clips
+from pose3d_lib.training.plan import build_lifters, plan_run
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 
 LENS = (1145.0, 1143.8, 512.5, 515.5, -0.2, 0.24, -0.002, -0.0009, -0.0016)
@@ -60,7 +60,7 @@ def config(action: str = "All", **changes) -> RunConfig:
 
 def run(chosen: RunConfig, data: PoseDataset, **keywords) -> tuple[Trained, list[HistoryRow]]:
     rows: list[HistoryRow] = []
-    return train(chosen, data, on_row=rows.append, **keywords), rows
+    return train(plan_run(chosen, data), on_row=rows.append, **keywords), rows
 
 
 def numbers_of(trained: Trained) -> dict[str, bytes]:
@@ -126,21 +126,22 @@ def names(clips: pd.DataFrame) -> list[tuple]:
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
 def test_the_unlabelled_clips_are_those_asked_for_less_what_is_labelled(changes, expected, data) -> None:
-    assert names(unlabelled_clips(config(**changes), data)) == expected
+    assert names(plan_run(config(**changes), data).unlabelled) == expected
 
 
 @pytest.mark.parametrize("place", ["beginning", "anywhere"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.99])
 def test_labelled_and_unlabelled_parts_of_a_clip_are_all_of_it(place, share, data) -> None:
-    chosen = config(unlabelled_subjects=("S1",), train_share=share, share_at=place)
-    parts = pd.concat([own_train_clips(chosen, data), unlabelled_clips(chosen, data)])
+    chosen = config(unlabelled_subjects=("S1",), train_share=share, share_at=place, batch_size=2)
+    plan = plan_run(chosen, data)
+    parts = pd.concat([plan.train, plan.unlabelled])
     frames = sorted(frame for clip in parts.itertuples() for frame in range(clip.start, clip.stop))
     assert frames == list(range(100))
 
 
 def test_a_labelled_stretch_lies_anywhere_and_at_the_same_place_for_every_camera_of_a_take(tiny_data) -> None:
     chosen = RunConfig(train_share=0.25, share_at="anywhere", scale="tiny")
-    clips, whole = own_train_clips(chosen, tiny_data), tiny_data.train_clips()
+    clips, whole = plan_run(chosen, tiny_data).train, tiny_data.train_clips()
     offsets = (clips.start - whole.start).groupby([clips.subject, clips.action, clips["take"]])
     assert (offsets.nunique() == 1).all()
     share = (
@@ -218,7 +219,7 @@ def test_without_a_warm_up_they_enter_at_once(data, gathered) -> None:
 )
 def test_a_warm_up_may_end_just_before_the_last_batch(changes, entered, data) -> None:
     chosen = config(**changes)
-    check_run(chosen, data)
+    plan_run(chosen, data)
     assert run(chosen, data)[0].unlabelled == entered
 
 
@@ -347,7 +348,7 @@ def test_a_term_s_mean_is_over_the_batches_that_had_it(data) -> None:
 )
 def test_what_the_data_cannot_carry_is_refused(changes, message, data) -> None:
     with pytest.raises(InputError) as refusal:
-        check_run(config(**changes), data)
+        plan_run(config(**changes), data)
     assert message in str(refusal.value)
 
 
@@ -365,7 +366,11 @@ def test_a_root_that_is_not_in_front_of_its_camera_is_refused_where_its_depth_co
 def test_video_of_other_actions_is_that_of_all_labelled_subjects(data) -> None:
     """Of S5 too, who never does the action that is trained on."""
     chosen = config("Sitting", labelled_subjects=(), unlabelled_subjects=(), unlabelled_actions=("Eating", "Walking"))
-    assert names(unlabelled_clips(chosen, data)) == [("S1", "Walking", 60), ("S5", "Walking", 40), ("S5", "Eating", 20)]
+    assert names(plan_run(chosen, data).unlabelled) == [
+        ("S1", "Walking", 60),
+        ("S5", "Walking", 40),
+        ("S5", "Eating", 20),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -381,19 +386,19 @@ def test_cameras_without_intrinsics_are_refused_where_something_is_projected(dat
     with pytest.raises(
         InputError, match=r"the intrinsics of camera blind are unknown.*without_terms projection trains"
     ):
-        check_run(config(), blind)
-    check_run(config(unlabelled_actions=("Walking",)), blind)  # which the other camera saw
+        plan_run(config(), blind)
+    plan_run(config(unlabelled_actions=("Walking",)), blind)  # which the other camera saw
     trained, _ = run(config(without_terms=("projection",)), blind)
     assert trained.unlabelled > 0
 
 
 def test_a_run_starts_from_one_with_as_many_networks_only(data, outputs) -> None:
     plain = {"labelled_subjects": (), "unlabelled_subjects": (), "warmup_epochs": 1.0, "unit_epochs": 0.2}
-    first = execute_run(config(**plain), data)
+    first = execute_run(plan_run(config(**plain), data))
     with pytest.raises(InputError, match="trajectory False, expected True"):
-        check_start(config(start_from=first.folder.name), data)
-    both = execute_run(config(**plain, trajectory=True), data)
-    assert check_start(config(start_from=both.folder.name), data) == both.folder
+        check_start(plan_run(config(start_from=first.folder.name), data))
+    both = execute_run(plan_run(config(**plain, trajectory=True), data))
+    assert check_start(plan_run(config(start_from=both.folder.name), data)) == both.folder
     weights = {name: tensor.clone() for name, tensor in both.load_lifters(data).state_dict().items()}
     begun, _ = run(config(start_from=both.folder.name, lr=1e-30), data, initial=weights)
     assert all(
@@ -405,7 +410,7 @@ def test_a_run_starts_from_one_with_as_many_networks_only(data, outputs) -> None
 
 
 def test_a_run_folder_keeps_both_networks_and_the_trajectory_s_error(data, outputs) -> None:
-    finished = execute_run(config(), data)
+    finished = execute_run(plan_run(config(), data))
     lifters = finished.load_lifters(data)
     assert lifters.trajectory.num_joints_out == 1
     assert finished.timing["unlabelled_windows"] == 240
@@ -420,7 +425,7 @@ def test_a_run_folder_keeps_both_networks_and_the_trajectory_s_error(data, outpu
 
 
 def test_a_trajectory_s_weights_that_were_changed_are_noticed(data, outputs, monkeypatch) -> None:
-    finished = execute_run(config(), data)
+    finished = execute_run(plan_run(config(), data))
     lifters = finished.load_lifters(data)
     lifters.trajectory.shrink.bias.data += 1
     monkeypatch.setattr(type(finished), "load_lifters", lambda self, data: lifters)
@@ -428,7 +433,7 @@ def test_a_trajectory_s_weights_that_were_changed_are_noticed(data, outputs, mon
 
 
 def test_runs_without_a_trajectory_have_no_column_for_it(data, outputs) -> None:
-    finished = execute_run(config(labelled_subjects=(), unlabelled_subjects=(), warmup_epochs=1.0), data)
+    finished = execute_run(plan_run(config(labelled_subjects=(), unlabelled_subjects=(), warmup_epochs=1.0), data))
     assert ROOT_ERROR not in finished.clips
     assert finished.root_errors == {}
     assert "unlabelled_windows" not in finished.timing

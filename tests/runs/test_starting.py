@@ -21,6 +21,7 @@ from pose3d_lib.runs.start import check_start, load_start
 from pose3d_lib.training import loop
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train
+from pose3d_lib.training.plan import plan_run
 from pose3d_lib.training.windows import TrainingWindows
 from tests.helpers.run_folders import finish
 from tests.helpers.short_runs import short_config
@@ -31,7 +32,7 @@ def finished(data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The folder of a finished baseline, to be copied."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("finished")))
-        return execute_run(short_config("All", lr=0.01), data).folder
+        return execute_run(plan_run(short_config("All", lr=0.01), data)).folder
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def first_weights(monkeypatch) -> list[dict[str, torch.Tensor]]:
 
 
 def test_a_run_starts_with_every_number_of_the_other_run_s_network(baseline, data, first_weights) -> None:
-    execute_run(specialised(baseline), data)
+    execute_run(plan_run(specialised(baseline), data))
     (found,), expected = first_weights, tensors(baseline)
     assert found.keys() == expected.keys()
     assert any("running_var" in name for name in expected)
@@ -71,7 +72,7 @@ def test_a_run_starts_with_every_number_of_the_other_run_s_network(baseline, dat
 
 
 def test_a_vanishing_rate_leaves_the_other_run_s_weights_and_with_its_statistics_its_errors(baseline, data) -> None:
-    found = execute_run(specialised(baseline, lr=1e-30), data)
+    found = execute_run(plan_run(specialised(baseline, lr=1e-30), data))
     model, before = found.load_model(data), tensors(baseline)
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]), name
@@ -91,10 +92,10 @@ def test_order_and_schedules_are_those_of_the_run_s_own_settings(baseline, data,
     monkeypatch.setattr(
         TrainingWindows, "gather", lambda own, numbers: batches.append(numbers.tolist()) or gather(own, numbers)
     )
-    history = execute_run(specialised(baseline, seed=3), data).history
+    history = execute_run(plan_run(specialised(baseline, seed=3), data)).history
     started = batches.copy()
     batches.clear()
-    train(specialised(baseline, seed=3, start_from=""), data, on_row=rows.append)
+    train(plan_run(specialised(baseline, seed=3, start_from=""), data), on_row=rows.append)
     assert started == batches
     for name in ("epoch", "unit_epochs", "windows", "steps", "lr", "bn_momentum"):
         assert history[name].tolist() == [getattr(row, name) for row in rows], name
@@ -106,26 +107,26 @@ def test_dropout_is_that_of_a_run_with_random_weights(baseline, data, monkeypatc
     monkeypatch.setattr(
         loop, "TrainingSteps", lambda *a, **named: states.append(torch.get_rng_state()) or steps(*a, **named)
     )
-    train(specialised(baseline), data, initial=tensors(baseline))
-    train(specialised(baseline, start_from=""), data)
+    train(plan_run(specialised(baseline), data), initial=tensors(baseline))
+    train(plan_run(specialised(baseline, start_from=""), data))
     assert torch.equal(*states)
 
 
 def test_a_specialised_run_counts_its_own_windows_only(baseline, data) -> None:
-    found = execute_run(specialised(baseline), data)
+    found = execute_run(plan_run(specialised(baseline), data))
     assert (found.timing["windows"], found.timing["t"]) == (50, 200 / 60)
 
 
 def test_a_specialised_run_can_be_started_from_again(baseline, data, first_weights) -> None:
-    once = execute_run(specialised(baseline), data)
-    twice = execute_run(specialised(once, "SittingDown", with_actions=("Sitting",), train_share=0.5), data)
+    once = execute_run(plan_run(specialised(baseline), data))
+    twice = execute_run(plan_run(specialised(once, "SittingDown", with_actions=("Sitting",), train_share=0.5), data))
     assert torch.equal(first_weights[1]["shrink.weight"], tensors(once)["shrink.weight"])
     assert twice.folder.name.startswith(f"SittingDown+1-3f-0.25ue-share0.5-from{once.folder.name[-10:]}-seed0-")
 
 
 def test_provenance_says_what_a_run_started_from(baseline, data) -> None:
     said = []
-    found = execute_run(specialised(baseline), data, say=said.append)
+    found = execute_run(plan_run(specialised(baseline), data), say=said.append)
     assert found.provenance["start"] == {
         "run": baseline.folder.name,
         "commit": baseline.provenance["commit"],
@@ -136,28 +137,28 @@ def test_provenance_says_what_a_run_started_from(baseline, data) -> None:
 
 
 def test_a_finished_run_is_read_also_when_what_it_started_from_is_gone(baseline, data, monkeypatch) -> None:
-    found = execute_run(specialised(baseline), data)
+    found = execute_run(plan_run(specialised(baseline), data))
     shutil.rmtree(baseline.folder)
     monkeypatch.setattr(execute, "train", lambda *_, **__: pytest.fail("trained again"))
-    assert execute_run(specialised(baseline), data) == found
+    assert execute_run(plan_run(specialised(baseline), data)) == found
 
 
 def test_what_a_run_trained_in_bfloat16_learnt_can_be_started_from(outputs, data, first_weights) -> None:
-    other = execute_run(short_config("All", filter_widths=(3, 3), precision="bfloat16"), data)
-    execute_run(specialised(other, filter_widths=(3, 3)), data)
+    other = execute_run(plan_run(short_config("All", filter_widths=(3, 3), precision="bfloat16"), data))
+    execute_run(plan_run(specialised(other, filter_widths=(3, 3)), data))
     assert torch.equal(first_weights[1]["shrink.weight"], tensors(other)["shrink.weight"])
 
 
 def test_a_run_without_a_start_has_none(data, outputs) -> None:
-    assert check_start(short_config(), data) is None
-    assert load_start(short_config(), data) is None
+    assert check_start(plan_run(short_config(), data)) is None
+    assert load_start(plan_run(short_config(), data)) is None
 
 
 def test_weights_and_the_setting_that_names_their_run_go_together(baseline, data) -> None:
     with pytest.raises(ValueError, match="expected initial weights"):
-        train(specialised(baseline), data)
+        train(plan_run(specialised(baseline), data))
     with pytest.raises(ValueError, match="expected initial weights"):
-        train(short_config(), data, initial=tensors(baseline))
+        train(plan_run(short_config(), data), initial=tensors(baseline))
 
 
 # Starts that are refused
@@ -172,10 +173,10 @@ def refuses(baseline: Run, outputs: Path, data: PoseDataset, monkeypatch) -> Cal
         chosen = specialised(baseline, **changes)
         before = {path: path.stat().st_mtime_ns for path in outputs.rglob("*")}
         with pytest.raises(InputError) as caught:
-            execute_run(chosen, data)
+            execute_run(plan_run(chosen, data))
         assert {path: path.stat().st_mtime_ns for path in outputs.rglob("*")} == before
         with pytest.raises(InputError) as early:
-            load_start(chosen, data)
+            load_start(plan_run(chosen, data))
         assert str(early.value) == str(caught.value)
         return str(caught.value)
 
@@ -240,7 +241,7 @@ def test_a_start_with_another_network_is_refused(changes, said, refuses, baselin
 
 @pytest.mark.parametrize("changes", [{"dropout": 0.5}, {"seed": 5}, {"batch_size": 16}, {"budget": "fifteen"}], ids=str)
 def test_other_settings_may_differ(changes, baseline, data) -> None:
-    assert check_start(specialised(baseline, **changes), data) == baseline.folder
+    assert check_start(plan_run(specialised(baseline, **changes), data)) == baseline.folder
 
 
 def test_a_renamed_start_is_refused(refuses, baseline) -> None:
@@ -308,6 +309,6 @@ def test_weights_that_are_not_finite_are_refused(value, baseline, data, outputs)
     with pytest.raises(
         InputError, match=r"model\.safetensors: expand\.norm\.running_var has numbers that are not finite"
     ):
-        execute_run(specialised(baseline), data)
+        execute_run(plan_run(specialised(baseline), data))
     left = run_folder(specialised(baseline), data)
     assert not list(left.glob("*.json")), "something of the run was written"

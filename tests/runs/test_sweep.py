@@ -42,6 +42,7 @@ from pose3d_lib.study.comparison import find_left_out
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
+from pose3d_lib.training.plan import plan_run
 from tests.runs.test_resuming import marker
 
 KILLED = """
@@ -58,7 +59,7 @@ def run(folder, parameters):
     config = make_config(RunConfig, parameters)
     if config.action == "All":
         os._exit(9)
-    execute_run(config, open_dataset(config.data))
+    execute_run(plan_run(config, open_dataset(config.data)))
     return True
 
 def main():
@@ -215,7 +216,7 @@ def finished(hand_made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tupl
     data = hand_made([("S1", "Walking", "0", 0, 20), ("S9", "Walking", "0", 0, 12)])
     small = {"filter_widths": (3,), "channels": 6, "batch_size": 16, "evaluate_at": (), "threads": 1}
     configs = [RunConfig(action=action, **small) for action in ("All", "Walking")]
-    execute_run(configs[0], data)
+    execute_run(plan_run(configs[0], data))
     return data, configs
 
 
@@ -238,7 +239,7 @@ def test_a_half_copied_run_is_named_and_left_out_and_the_others_go_on(name: str,
         with pytest.raises(SweepFailed, match=rf"{folder.name}: a finished run that is damaged \({name}.*delete"):
             raise_failures(statuses)
         with pytest.raises(InputError, match=rf"{folder.name}: a finished run that is damaged \({name}.*delete"):
-            execute_run(configs[0], data)
+            execute_run(plan_run(configs[0], data))
         (status,) = look_again([replace(statuses[0], state="testing")], begun=0.0)
         assert status.state == "failed"
         left_out = find_left_out(configs, data)
@@ -275,7 +276,7 @@ class Here(Executor):
     def submit(self, function, folder: Path, parameters: dict) -> Future:
         self.called.append(folder.name)
         future: Future = Future()
-        execute_run(self.configs[folder.name], self.data)
+        execute_run(plan_run(self.configs[folder.name], self.data))
         future.set_result(True)
         return future
 

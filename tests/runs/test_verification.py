@@ -20,6 +20,7 @@ from pose3d_lib.runs.layout import NEEDED
 from pose3d_lib.runs.run import Run
 from pose3d_lib.runs.verify import TOLERANCE, check_files, compare_clips, draw_sample, evaluate_again, judge
 from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.plan import plan_run
 
 ROWS = [
     ("S1", "Walking", "0", 0, 70),
@@ -41,7 +42,7 @@ def trained(data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A run's folder, not to be changed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
-        return execute_run(CONFIG, data).folder
+        return execute_run(plan_run(CONFIG, data)).folder
 
 
 @pytest.fixture

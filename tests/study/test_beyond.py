@@ -23,7 +23,7 @@ from pose3d_lib.study.beyond import (
 from pose3d_lib.study.config import StudyConfig, plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import check_run
+from pose3d_lib.training.plan import plan_run
 
 ACTIONS = ("Walking", "Sitting", "Eating", "Posing", "Photo")
 ROWS = [
@@ -99,9 +99,9 @@ def test_as_many_frames_of_all_actions_as_an_action_in_focus_has_under_both_sche
         for schedule in ({}, SAME)
         for share in (0.1, 0.15)  # of Eating and of Sitting
     ]
-    windows = [check_run(run, data).per_epoch for run in runs[:2]]
+    windows = [plan_run(run, data).budget.per_epoch for run in runs[:2]]
     assert windows == [2 * (4 + 2 + 3 + 2 + 5 + 3 + 1), 2 * (6 + 3 + 4 + 3 + 8 + 4 + 2)]  # rounded clip by clip
-    assert all(check_run(run, data).total == 400 for run in runs), "as many windows as any other run"
+    assert all(plan_run(run, data).budget.total == 400 for run in runs), "as many windows as any other run"
 
 
 def test_the_frames_of_the_only_action_are_all_there_are(hand_made) -> None:

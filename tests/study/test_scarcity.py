@@ -34,7 +34,7 @@ from pose3d_lib.study.tables_scarcity import (
 )
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import check_run
+from pose3d_lib.training.plan import plan_run
 from tests.helpers.figure_checks import check_printable
 from tests.helpers.run_folders import ACTIONS, error_of, write_runs
 
@@ -81,7 +81,7 @@ def test_the_plan_has_both_arms_at_every_share_the_ablations_and_the_question(ti
     }
     assert len(set(runs)) == len(runs)
     for run in runs:
-        check_run(run, tiny_data)
+        plan_run(run, tiny_data)
 
 
 def test_one_subject_is_labelled_in_part_and_the_others_are_seen(tiny_data: PoseDataset) -> None:
@@ -106,7 +106,7 @@ def test_of_one_action_the_poses_are_known_by_everybody_and_the_others_are_seen(
 
 def test_every_run_sees_as_many_windows_and_its_rate_falls_as_far_as_the_published_one(tiny_data) -> None:
     for run in plan_scarcity(study(shares="0.1,0.5,1", unit_epochs=0.5), tiny_data):
-        budget = check_run(run, tiny_data)
+        budget = plan_run(run, tiny_data).budget
         assert budget.total == round(0.5 * budget.unit)
         assert run.lr_decay**budget.epochs == pytest.approx(0.98**200, rel=1e-3)
         if run.semi_supervised:
@@ -316,7 +316,7 @@ def test_the_notebook_s_formula_of_the_length_makes_as_many_epochs(tiny_data: Po
     part = frames["S1"] / frames.sum()
     for share in (0.1, 0.5):
         (run, *_) = plan_scarcity(study(shares=share, ablation_share=0, unit_epochs=200 * share * part), tiny_data)
-        assert check_run(run, tiny_data).epochs == pytest.approx(200, rel=0.01)
+        assert plan_run(run, tiny_data).budget.epochs == pytest.approx(200, rel=0.01)
     assert part == pytest.approx(0.2, abs=0.02), "about a fifth"
 
 

@@ -19,7 +19,7 @@ from pose3d_lib.training import plan as assignment
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
-from pose3d_lib.training.plan import build_model, check_run, own_test_clips
+from pose3d_lib.training.plan import build_model, plan_run
 from pose3d_lib.training.windows import TrainingWindows
 
 # 100 frames to train on, so 200 windows in a unit epoch: 120 of Walking, 60 of Sitting, 20 of SittingDown.
@@ -48,7 +48,7 @@ def config(action: str = "Sitting", **changes) -> RunConfig:
 
 def run(config: RunConfig, data: PoseDataset) -> tuple[Trained, list[HistoryRow]]:
     rows: list[HistoryRow] = []
-    return train(config, data, on_row=rows.append), rows
+    return train(plan_run(config, data), on_row=rows.append), rows
 
 
 def weights(trained: Trained) -> dict[str, bytes]:
@@ -95,7 +95,7 @@ def batches(monkeypatch) -> list[list[int]]:
 
 @pytest.mark.parametrize(("action", "t"), [("Walking", 5 / 3), ("Sitting", 10 / 3), ("SittingDown", 10), ("All", 1)])
 def test_the_budget_follows_from_the_frames_of_the_dataset(action, t, data) -> None:
-    budget = check_run(config(action), data)
+    budget = plan_run(config(action), data).budget
     assert (budget.unit, budget.per_epoch) == (200, ACTIONS.get(action, 200))
     assert budget.t == pytest.approx(t, rel=1e-15)
 
@@ -111,7 +111,7 @@ def test_a_run_uses_as_many_threads_as_its_config_says(data: PoseDataset) -> Non
     before, used = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):
-            train(config(threads=threads), data, on_row=lambda row: used.append(torch.get_num_threads()))
+            train(plan_run(config(threads=threads), data), on_row=lambda row: used.append(torch.get_num_threads()))
     finally:
         torch.set_num_threads(before)
     assert sorted(set(used)) == [1, 2, 3]
@@ -152,8 +152,8 @@ def test_the_baseline_sees_every_action(action, data) -> None:
 
 
 def test_a_run_is_tested_on_its_own_actions(data) -> None:
-    assert own_test_clips(config("Sitting"), data).action.tolist() == ["Sitting"]
-    assert own_test_clips(config("All"), data).action.tolist() == list(ACTIONS)
+    assert plan_run(config("Sitting"), data).own_test.action.tolist() == ["Sitting"]
+    assert plan_run(config("All"), data).own_test.action.tolist() == list(ACTIONS)
     spoilt = poisoned(data, where=lambda clip: clip.action != "Sitting")
     _, rows = run(config("Sitting", evaluate_at=(0.5,)), spoilt)
     assert [list(row.test_actions) for row in rows if row.test_actions] == [["Sitting"]]
@@ -174,13 +174,13 @@ def nothing_slow(monkeypatch) -> None:
 @pytest.mark.usefixtures("nothing_slow")
 def test_a_batch_larger_than_the_data_is_refused_with_the_largest_that_fits(data) -> None:
     with pytest.raises(InputError, match=r"batch_size: found 21, .* only 20 .* of SittingDown .* give at most 20"):
-        train(config("SittingDown", batch_size=21), data)
+        train(plan_run(config("SittingDown", batch_size=21), data))
 
 
 @pytest.mark.usefixtures("nothing_slow")
 def test_a_run_that_would_see_no_window_is_refused(data) -> None:
     with pytest.raises(InputError, match=r"unit_epochs: found 0\.001, which leaves 0 windows"):
-        train(config(unit_epochs=0.001), data)
+        train(plan_run(config(unit_epochs=0.001), data))
 
 
 @pytest.mark.usefixtures("nothing_slow")
@@ -189,7 +189,7 @@ def test_a_run_of_more_epochs_than_can_be_listed_is_refused_with_the_longest(dat
     frames = data.frames_per_action().train
     longest = 100 * frames.SittingDown / frames.sum()
     with pytest.raises(InputError, match=rf"unit_epochs: found 100, .* give at most {longest:.3g}"):
-        train(config("SittingDown", unit_epochs=100), data)
+        train(plan_run(config("SittingDown", unit_epochs=100), data))
 
 
 def test_a_batch_as_large_as_the_data_is_not_refused(data) -> None:
@@ -205,7 +205,7 @@ def test_an_action_without_train_or_without_test_clips_is_refused_with_those_tha
 ) -> None:
     data = hand_made([*ROWS, row])
     with pytest.raises(InputError, match=f"action '{action}' .* has no t(rain|est) clips") as refusal:
-        train(config(action), data)
+        train(plan_run(config(action), data))
     assert "Walking, Sitting, SittingDown" in str(refusal.value)
 
 
@@ -213,7 +213,7 @@ def test_an_action_without_train_or_without_test_clips_is_refused_with_those_tha
 @pytest.mark.parametrize("action", ["Sit", "sitting", "Walk"])
 def test_an_action_the_dataset_does_not_have_is_refused(action, data) -> None:
     with pytest.raises(InputError, match=f"unknown action '{action}': did you mean "):
-        train(config(action), data)
+        train(plan_run(config(action), data))
 
 
 def test_a_loss_that_is_no_longer_finite_is_an_error(data) -> None:
@@ -432,7 +432,7 @@ def test_a_run_can_be_tested_after_every_so_many_of_its_own_epochs(data) -> None
 
 
 def test_without_mirroring_in_training_a_run_sees_half_as_many_windows(data, batches) -> None:
-    budget = check_run(config(mirror_training=False), data)
+    budget = plan_run(config(mirror_training=False), data).budget
     assert (budget.unit, budget.per_epoch, budget.total) == (100, 30, 100)
     run(config(mirror_training=False), data)
     order = [number for batch in batches for number in batch]
@@ -507,14 +507,14 @@ def test_seconds_of_training_and_of_testing_are_told_apart(data, clock) -> None:
 
 
 def test_what_is_done_with_a_row_is_not_training(data, clock) -> None:
-    trained = train(config(evaluate_at=(0.25, 0.5)), data, on_row=clock.costs(1_000))
+    trained = train(plan_run(config(evaluate_at=(0.25, 0.5)), data), on_row=clock.costs(1_000))
     assert (trained.train_seconds, trained.train_cpu_seconds, trained.test_seconds) == (14, 28, 200)
 
 
 def test_progress_is_told_now_and_then_in_windows_of_their_total(data, clock, monkeypatch) -> None:
     monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 2.5)
     told = []
-    train(config(), data, on_progress=lambda *progress: told.append(progress))
+    train(plan_run(config(), data), on_progress=lambda *progress: told.append(progress))
     assert told == [(48, 200), (92, 200), (136, 200), (180, 200)]  # every third of 14 steps of a second
 
 
@@ -522,13 +522,13 @@ def test_progress_is_told_now_and_then_in_windows_of_their_total(data, clock, mo
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_trained(hand_made) -> None:
     data = hand_made([("S1", "Walking", "0", 0, 40), ("S9", "Walking", "0", 0, 12)])
     with pytest.raises(InputError, match="no CUDA device"):
-        check_run(RunConfig(device="cuda", batch_size=16), data)
+        plan_run(RunConfig(device="cuda", batch_size=16), data)
 
 
 def test_a_test_clip_without_velocity_is_refused_before_anything_is_trained(hand_made) -> None:
     data = hand_made([("S1", "Walking", "0", 0, 40), ("S9", "Walking", "0", 0, 12), ("S9", "Sitting", "0", 0, 1)])
     with pytest.raises(InputError, match="S9/Sitting/0, camera wide has one frame"):
-        check_run(RunConfig(action="Walking", batch_size=16), data)
+        plan_run(RunConfig(action="Walking", batch_size=16), data)
 
 
 @pytest.mark.parametrize("asked", [False, True])
@@ -538,5 +538,5 @@ def test_steps_are_recorded_where_the_config_asks_for_it(asked, data, monkeypatc
     monkeypatch.setattr(
         training, "TrainingSteps", lambda *a, **named: given.append(named["record"]) or steps(*a, **named)
     )
-    train(config(cuda_graphs=asked), data)
+    train(plan_run(config(cuda_graphs=asked), data))
     assert given == [asked]

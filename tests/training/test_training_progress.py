@@ -1,6 +1,7 @@
 """The lines that a run prints while it trains."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from pose3d_lib.report.notebook import LINES, TrainingProgress
 from pose3d_lib.training.budget import Budget
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow
+from pose3d_lib.training.plan import plan_run
 
 
 def row(windows: int, budget: Budget) -> HistoryRow:
@@ -31,7 +33,7 @@ def row(windows: int, budget: Budget) -> HistoryRow:
 def test_the_last_epoch_has_a_line_and_nothing_is_left_then(epochs: int, beyond: int, capsys, tiny_data) -> None:
     """Of windows of several frames, the last is seen whole, though the last epoch is not."""
     budget = Budget(unit=10, per_epoch=10, total=10 * epochs + 5)
-    progress = TrainingProgress(RunConfig(), tiny_data, budget)
+    progress = TrainingProgress(replace(plan_run(RunConfig(), tiny_data), budget=budget))
     for windows in (*range(10, 10 * epochs + 1, 10), budget.total + beyond):
         progress(row(windows, budget))
     lines = capsys.readouterr().out.splitlines()

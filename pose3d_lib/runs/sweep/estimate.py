@@ -9,7 +9,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import find_run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train
-from pose3d_lib.training.plan import check_run
+from pose3d_lib.training.plan import plan_run
 
 SECONDS_PER_RUN = 5.0
 """Besides its training: starting a kernel, opening the data, testing, drawing, closing (docs/performance.md)."""
@@ -65,7 +65,9 @@ def estimate_runs(configs: Sequence[RunConfig], data: PoseDataset, jobs: int) ->
         jobs: how many at a time.
     """
     found = {config: find_run(config, data) for config in configs}
-    windows = {config: check_run(config, data).total for config in configs if found[config] is None}  # before any trial
+    windows = {
+        config: plan_run(config, data).budget.total for config in configs if found[config] is None
+    }  # before any trial
     networks: dict[str, list[RunConfig]] = defaultdict(list)
     for config in configs:
         networks[_network(config)].append(config)
@@ -107,7 +109,7 @@ def measure_speed(config: RunConfig, data: PoseDataset) -> float:
             raise _MeasuredEnough
 
     try:
-        trained = train(config.model_copy(update=PLAIN), data, on_progress=report)
+        trained = train(plan_run(config.model_copy(update=PLAIN), data), on_progress=report)
     except _MeasuredEnough:
         (first, begun), (last, ended) = reports[0], reports[-1]  # the steps before the first report warmed up
         return (last - first) / (ended - begun)

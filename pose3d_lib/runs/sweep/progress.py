@@ -12,7 +12,7 @@ from pose3d_lib.runs.inventory import State, look_at
 from pose3d_lib.runs.layout import NOTEBOOK, is_finished, read_progress
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.plan import check_run
+from pose3d_lib.training.plan import plan_run
 
 SECONDS_BETWEEN_TABLES = 5.0
 """Of a notebook's table, as long as no run changes its state."""
@@ -81,7 +81,8 @@ class RunStatus:
 def first_look(configs: Sequence[RunConfig], data: PoseDataset) -> list[RunStatus]:
     """The statuses before a sweep begins: what is finished will be reused, all else waits."""
     statuses = [
-        RunStatus(config, run_folder(config, data), "waiting", 0.0, check_run(config, data).total) for config in configs
+        RunStatus(config, run_folder(config, data), "waiting", 0.0, plan_run(config, data).budget.total)
+        for config in configs
     ]
     return [_look_at_finished(status, "reused") if is_finished(status.folder) else status for status in statuses]
 
