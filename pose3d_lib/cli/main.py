@@ -73,10 +73,9 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     if notebook == "04_results":
         click.echo(f"as one page: {job.write_page(open_dataset(config.data))}")
     if write_reference:
-        from pose3d_lib.report.semi_supervised import scarcity_dir
         from pose3d_lib.study.tables_scarcity import ScarcityResults
 
-        job.write_reference(scarcity_dir(ScarcityResults(config, data)), "scarcity", page=False)
+        job.write_reference(ScarcityResults(config, data).folder, "scarcity", page=False)
 
 
 @cli.command()

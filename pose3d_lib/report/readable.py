@@ -1,14 +1,68 @@
-"""Tables for reading: several numbers in a cell, where the files hold one in each."""
+"""Tables for people: the headings of the files, which hold a number in each cell, and several numbers in a cell to read."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
-from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
-from pose3d_lib.model.evaluate import UNITS, named
+from pose3d_lib.model.evaluate import METRICS, UNITS, named
 from pose3d_lib.study.comparison import Comparison
+from pose3d_lib.study.tables import ARMS
 
-ARMS = (ORIGINAL, ACTION_BASED)
+NUMBERS = ["mean", "sd", "low", "high"]
+CHANGE = {"change": "Change [%]", "low": "Change, low [%]", "high": "Change, high [%]"}
+TESTED = {"p": "p", "p_holm": "p (Holm)", "smallest_p": "Smallest p", "needed_p": "Needed p"}
+CONSUMED = {
+    "train_s": "training [s]",
+    "evaluation_s": "evaluation [s]",
+    "windows_m": "windows [M]",
+    "steps": "steps",
+    "train_s_per_m": "training [s/M windows]",
+    "processor_s_per_m": "training [processor s/M windows]",
+    "quoted_s": "time, quoted [s]",
+}
+
+
+def head_metrics(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the metrics' names and units in place of "mpjpe", "mpjpe_mean", "mpjpe_sd", ..."""
+    names = {}
+    for column in table:
+        metric = next((own for own in METRICS if column == own or column.startswith(f"{own}_")), None)
+        if metric:
+            names[column] = ", ".join([named(metric), *filter(None, [column[len(metric) + 1 :]])])
+    return table.rename(columns=names)
+
+
+def head_arms(
+    arms: pd.DataFrame, names: Sequence[str] = ARMS, numbers: Sequence[str] = (*NUMBERS, "runs")
+) -> pd.DataFrame:
+    """A row per action of `tables.arms_table`, with columns "<arm>, <number>"; NaN where an arm lacks an action."""
+    headed = {"Action": arms.action.drop_duplicates().reset_index(drop=True)}
+    for arm in names:
+        own = arms[arms.arm == arm].set_index("action").reindex(headed["Action"])
+        headed |= {f"{arm}, {number}": own[number].to_numpy() for number in numbers}
+    return pd.DataFrame(headed)
+
+
+def head_comparison(arms: pd.DataFrame, changes: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Table 1 or 2 as it is saved, from `tables.arms_table` and `tables.changes_table`."""
+    headed = head_arms(arms, numbers=(*NUMBERS, "runs", "quoted"))
+    headed.insert(1, "Metric", named(metric))
+    names = {**CHANGE, **TESTED, "verdict": "Verdict", "reason": "Reason"}
+    return headed.assign(**{heading: changes[name] for name, heading in names.items()})
+
+
+def head_table_3(table: pd.DataFrame) -> pd.DataFrame:
+    """`tables.table_3` as it is saved."""
+    return head_metrics(table.rename(columns={"action": "Action", "arm": "Arm", **CONSUMED}))
+
+
+def head_errors_during_training(table: pd.DataFrame) -> pd.DataFrame:
+    """`tables.errors_during_training` as it is saved: a row per point."""
+    first, second = (table[table.arm == arm].reset_index(drop=True) for arm in ARMS)
+    headed = {"Unit epochs": first.unit_epochs, "Windows seen [M]": first.windows_m}
+    for arm, own in zip(ARMS, (first, second), strict=True):
+        headed |= {f"{arm}, steps": own.steps, f"{arm}, {named('mpjpe')}": own.mpjpe}
+    return pd.DataFrame({**headed, "Change [%]": 100 * (second.mpjpe / first.mpjpe - 1)})
 
 
 def how_to_read(comparison: Comparison) -> str:
@@ -37,30 +91,25 @@ def show_p(p: float) -> str:
     return "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def show_arms(table: pd.DataFrame) -> pd.DataFrame:
-    """`tables.compare_arms` for reading."""
-    metric = table.Metric.iloc[0]
-    shown = pd.DataFrame({"Action": table.Action})
-    for arm in ARMS:
-        columns = [f"{arm}, {name}" for name in ("mean", "sd", "low", "high")]
-        shown[f"{arm}, {metric}"] = [show_value(*row) for row in table[columns].to_numpy()]
-    changes = table[["Change [%]", "Change, low [%]", "Change, high [%]"]].to_numpy()
-    shown["Change [%]"] = [show_change(*row) for row in changes]
-    if (table[[f"{arm}, runs" for arm in ARMS]] > 1).any(axis=None):
-        seeds = table[[f"{arm}, runs" for arm in ARMS]].to_numpy()
+def show_comparison(arms: pd.DataFrame, changes: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Table 1 or 2 for reading, from `tables.arms_table` and `tables.changes_table`."""
+    shown = pd.DataFrame({"Action": changes.action})
+    by_arm = [arms[arms.arm == arm].reset_index(drop=True) for arm in ARMS]
+    for arm, own in zip(ARMS, by_arm, strict=True):
+        shown[f"{arm}, {named(metric)}"] = [show_value(*row) for row in own[NUMBERS].to_numpy()]
+    shown["Change [%]"] = [show_change(*row) for row in changes[[*CHANGE]].to_numpy()]
+    if (arms.runs > 1).any():
+        seeds = zip(*(own.runs for own in by_arm), strict=True)
         shown["Seeds"] = [f"{first}" if first == second else f"{first}, {second}" for first, second in seeds]
-        shown["p (Holm)"] = table["p (Holm)"].map(show_p)
-        shown["Smallest p, needed"] = [
-            f"{show_p(smallest)}, {show_p(needed)}" for smallest, needed in table[["Smallest p", "Needed p"]].to_numpy()
-        ]
-    shown["Verdict"] = table.Verdict
-    quoted = table[[f"{arm}, quoted" for arm in ARMS]]
-    if quoted.notna().any(axis=None):
-        shown["Quoted, Human3.6M"] = [show_quoted(*row) for row in quoted.to_numpy()]
+        shown["p (Holm)"] = changes.p_holm.map(show_p)
+        shown["Smallest p, needed"] = changes.smallest_p.map(show_p) + ", " + changes.needed_p.map(show_p)
+    shown["Verdict"] = changes.verdict
+    if arms.quoted.notna().any():
+        shown["Quoted, Human3.6M"] = [_quote(*row) for row in zip(*(own.quoted for own in by_arm), strict=True)]
     return shown
 
 
-def show_quoted(original: float, action_based: float) -> str:
+def _quote(original: float, action_based: float) -> str:
     """ "56.34, 52.07 (-7.6 %)": the paper's figures for both arms; empty where it has none."""
     if pd.isna(original) or pd.isna(action_based):
         return ""
@@ -69,21 +118,16 @@ def show_quoted(original: float, action_based: float) -> str:
 
 def show_table_3(table: pd.DataFrame) -> pd.DataFrame:
     """`tables.table_3` for reading."""
-    shown = table[["Action", "Arm"]].copy()
-    for column, digits in (
-        ("training [s]", 0),
-        ("evaluation [s]", 1),
-        ("windows [M]", 2),
-        ("steps", 0),
-        ("training [processor s/M windows]", 1),
-    ):
-        shown[column] = table[column].map(f"{{:,.{digits}f}}".format)
+    shown = pd.DataFrame({"Action": table.action, "Arm": table.arm})
+    digits = {"train_s": 0, "evaluation_s": 1, "windows_m": 2, "steps": 0, "processor_s_per_m": 1}
+    for column, number in digits.items():
+        shown[CONSUMED[column]] = table[column].map(f"{{:,.{number}f}}".format)
     for metric in ("mpjpe", "mpjve"):
-        columns = [f"{named(metric)}, {name}" for name in ("mean", "sd", "low", "high")]
+        columns = [f"{metric}_{name}" for name in NUMBERS]
         shown[named(metric)] = [show_value(*row) for row in table[columns].to_numpy()]
-    quotes = ("time, quoted [s]", *(f"{named(metric)}, quoted" for metric in ("mpjpe", "mpjve")))
-    if table[list(quotes)].notna().any(axis=None):
-        shown["Quoted, Human3.6M: time, MPJPE, MPJVE"] = [_quotes(row) for row in table[list(quotes)].to_numpy()]
+    quoted = table[["quoted_s", "mpjpe_quoted", "mpjve_quoted"]]
+    if quoted.notna().any(axis=None):
+        shown["Quoted, Human3.6M: time, MPJPE, MPJVE"] = [_quotes(row) for row in quoted.to_numpy()]
     return shown
 
 

@@ -1,4 +1,4 @@
-"""What a published effect is owed to: the data, the learning rate, batch norm or the budget, each with its interval.
+"""The parts of a published effect: data, learning rate, batch norm and budget, each with its interval.
 
 The published schedule decays the learning rate and the batch-norm momentum once per epoch, and an action-based epoch is
 shorter, so that the arms differ in three things at once. With both settings under both readings, a 2 x 2 of runs of equal
@@ -9,7 +9,7 @@ length, the effect E of the published one splits into
 - batch norm: the mean of what its published decay changes while the learning rate's is published, and while it is equal.
 
 The last two are Shapley's shares of E - U, so the three add up to E exactly. Budget is what the fifteen epochs of the
-authors' scripts change in E, and comes on top.
+authors' scripts change in E, and is not among the three.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,21 +24,18 @@ from pose3d_lib.study.comparison import Comparison, take_cell
 from pose3d_lib.study.config import EQUALISED, PUBLISHED
 from pose3d_lib.study.evidence import Evidence, late_change, list_arms, training_seconds, why_not_timed
 from pose3d_lib.study.statistics import Cell, interval, plain_cell, pooled_mean, resample_pooled
+from pose3d_lib.training.budget import SCHEDULES
 
 WHOLE = "published"
-DATA, LEARNING_RATE, BATCH_NORM, BUDGET = "data", "learning rate", "batch norm", "budget"
-
-ONLY_LEARNING_RATE_EQUAL, ONLY_BATCH_NORM_EQUAL = "lr_unit_epoch", "bn_unit_epoch"
-FIFTEEN = "fifteen"
-
-SQUARE = (PUBLISHED, EQUALISED, ONLY_LEARNING_RATE_EQUAL, ONLY_BATCH_NORM_EQUAL)
+SUMMANDS = DATA, LEARNING_RATE, BATCH_NORM = "data", "learning rate", "batch norm"  # add up to WHOLE
+BUDGET = "budget"
 
 
-def _errors(runs: Sequence[Run], action: str, name: str) -> Cell | None:
+def _errors(runs: Sequence[Run], action: str, name: str) -> Cell:
     return take_cell(runs, action, "mpjpe", name)
 
 
-def _seconds(runs: Sequence[Run], action: str, name: str) -> Cell | None:
+def _seconds(runs: Sequence[Run], action: str, name: str) -> Cell:
     return plain_cell([training_seconds(run) for run in runs], name)
 
 
@@ -54,7 +51,7 @@ class Quantity:
     Attributes:
         claim: its name.
         lengths: "short" and "long": the first of them at which there are runs.
-        cell: runs, action, name of the set of runs -> the numbers; None where the runs do not tell them.
+        cell: runs, action, name of the set of runs -> the numbers; None where the runs do not have them.
         relative: whether the effect is the change relative to the original, per cent; otherwise the number itself is.
         unit: of the effect, with what it is.
     """
@@ -96,32 +93,29 @@ def attribution(evidence: Evidence) -> pd.DataFrame:
 
 
 def _split(quantity: Quantity, evidence: Evidence) -> dict[str, tuple[list[str], np.ndarray]]:
-    """Part -> the actions that tell it, and its effect followed by that of every draw of the bootstrap."""
+    """Part -> the actions that it is known of, and its effect followed by that of every draw of the bootstrap."""
     there = [length for length in quantity.lengths if list_arms(getattr(evidence, length).get(PUBLISHED))]
     length = [*there, *quantity.lengths][0]
-    comparisons = getattr(evidence, length)
-    fifteen = getattr(evidence, f"fifteen_{length}").get(PUBLISHED)
-    conditions = {**{name: comparisons.get(name) for name in SQUARE}, FIFTEEN: fifteen}
-    actions, effect = _effects(quantity, {name: conditions[name] for name in SQUARE}, evidence.focus)
+    square = {schedule: getattr(evidence, length).get(schedule) for schedule in SCHEDULES}
+    actions, effect = _effects(quantity, square, evidence.focus)
     published, equal = effect[PUBLISHED], effect[EQUALISED]
-    only_lr, only_bn = effect[ONLY_LEARNING_RATE_EQUAL], effect[ONLY_BATCH_NORM_EQUAL]
+    only_lr, only_bn = effect["lr_unit_epoch"], effect["bn_unit_epoch"]  # only this setting is equal for both arms
     parts = {
         WHOLE: (actions, published),
         DATA: (actions, equal),
         LEARNING_RATE: (actions, ((published - only_lr) + (only_bn - equal)) / 2),
         BATCH_NORM: (actions, ((published - only_bn) + (only_lr - equal)) / 2),
     }
-    both = {name: conditions[name] for name in (PUBLISHED, FIFTEEN)}
+    both = {PUBLISHED: square[PUBLISHED], "fifteen": getattr(evidence, f"fifteen_{length}").get(PUBLISHED)}
     actions, effect = _effects(quantity, both, evidence.focus)
-    return {**parts, BUDGET: (actions, effect[FIFTEEN] - effect[PUBLISHED])}
+    return {**parts, BUDGET: (actions, effect["fifteen"] - effect[PUBLISHED])}
 
 
 def _effects(
     quantity: Quantity, conditions: Mapping[str, Comparison | None], focus: Sequence[str]
 ) -> tuple[list[str], dict[str, np.ndarray]]:
     """The actions with runs under all conditions, and condition -> (1 + draws,) its effect and those of the draws."""
-    cells = {action: _cells(quantity, conditions, action) for action in focus}
-    cells = {action: own for action, own in cells.items() if own}
+    cells = {action: own for action in focus if (own := _cells(quantity, conditions, action))}
     if not cells:
         return [], dict.fromkeys(conditions, np.full(2, np.nan))
     arms = [list(arm) for arm in zip(*cells.values(), strict=True)]
@@ -142,6 +136,5 @@ def _cells(quantity: Quantity, conditions: Mapping[str, Comparison | None], acti
         quantity.cell(arm.action_based, action, f"{ACTION_BASED}, {name}, {action}")
         for name, arm in zip(conditions, arms, strict=True)
     ]
-    original = quantity.cell(arms[0].original, action, ORIGINAL) if quantity.relative else own[0]
-    cells = [original, *own]
+    cells = [quantity.cell(arms[0].original, action, ORIGINAL) if quantity.relative else own[0], *own]
     return [] if any(cell is None for cell in cells) else cells

@@ -1,41 +1,59 @@
-"""The runs beyond the paper's tables: as many frames of all actions, specialising, mixing, and fewer frames.
+"""The runs beyond the paper's tables: equally many frames of all actions, specialising, mixing, and fewer frames.
 
 Each is a run of 02_train with a parameter or two. All have the short length of the study and, but for the first question,
 the schedule that is the same for both arms, so that nothing but the data differs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import run_name
-from pose3d_lib.study.config import EQUALISED, PUBLISHED, StudyConfig, choose_actions, plan_study, unique_runs
-from pose3d_lib.training.budget import SCHEDULES
+from pose3d_lib.study.config import EQUALISED, PUBLISHED, StudyConfig, choose_actions, make_run, plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 
+# The questions: what would as many frames of all actions have taught; is it better to specialise a model that has learnt
+# every action; what does each further action add; and what does each further frame.
 AS_MANY_FRAMES, SPECIALISED, MIXING, FEWER_FRAMES = "as many frames", "specialised", "mixing", "fewer frames"
-"""The questions: what would as many frames of all actions have taught; is it better to specialise a model that has
-learnt every action; what does each further action add; and what does each further frame."""
 
-SPECIALISING = 0.25
-"""Share of the budget that specialising the baseline on one action gets."""
-
-SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Of the training frames; the smallest is about one action of sixteen."""
+SPECIALISING = 0.25  # of the short length, to specialise the baseline on one action
+SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)  # of the training frames; the smallest is about one action of sixteen
 
 
 def plan_beyond(config: StudyConfig, data: PoseDataset) -> dict[str, list[RunConfig]]:
     """The runs of every question that the study asks; those of the first belong to the paper's claim on data."""
     actions, focus = choose_actions(config, data)
+    equal = config.condition(config.short, EQUALISED)
     questions = {}
     if config.confounds:
-        questions[AS_MANY_FRAMES] = list(_as_many_frames(config, data, focus))
+        questions[AS_MANY_FRAMES] = [
+            make_run(config, config.condition(config.short, schedule), seed=seed, train_share=share_of(action, data))
+            for seed in config.seeds
+            for schedule in (PUBLISHED, EQUALISED)
+            for action in focus
+        ]
     if config.beyond:
-        questions[SPECIALISED] = list(_specialised(config, data, actions))
-        questions[MIXING] = list(_mixing(config, actions, focus))
-        questions[FEWER_FRAMES] = list(_fewer_frames(config, focus))
+        further = {"unit_epochs": SPECIALISING * config.short}
+        starts = {seed: run_name(make_run(config, equal, seed=seed), data.fingerprint) for seed in config.seeds}
+        questions[SPECIALISED] = [
+            make_run(config, equal, seed=seed, action=action, start_from=start, **further)
+            for seed, start in starts.items()
+            for action in actions
+        ]
+        questions[MIXING] = [
+            make_run(config, equal, seed=seed, action=action, with_actions=others)
+            for seed in config.seeds
+            for action in focus
+            for others in mixed_actions(actions, action, seed)
+        ]
+        questions[FEWER_FRAMES] = [
+            make_run(config, equal, seed=seed, action=action, train_share=share)
+            for seed in config.seeds
+            for action in (ALL, *focus)
+            for share in (SHARES if action == ALL else SHARES[-2:])
+        ]
     return questions
 
 
@@ -44,37 +62,10 @@ def study_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
     return unique_runs({**plan_study(config, data), **plan_beyond(config, data)})
 
 
-def make_run(config: StudyConfig, schedule: str, **settings: object) -> RunConfig:
-    """A run of the study's short length and first architecture under a schedule, with the given settings."""
-    lr_decay_per, bn_decay_per = SCHEDULES[schedule]
-    common = {
-        "unit_epochs": config.short,
-        "filter_widths": config.conditions(config.short)[0].widths,
-        "lr_decay_per": lr_decay_per,
-        "bn_decay_per": bn_decay_per,
-    }
-    return RunConfig(**{**config.settings(config.short), **common, **settings})
-
-
 def share_of(action: str, data: PoseDataset) -> float:
     """f(a) / sum of f(i): the share that an action has in the training frames."""
     frames = data.frames_per_action().train.loc[list(data.train_actions)]
     return float(frames[action] / frames.sum())
-
-
-def _as_many_frames(config: StudyConfig, data: PoseDataset, focus: Sequence[str]) -> Iterator[RunConfig]:
-    for seed in config.seeds:
-        for schedule in (PUBLISHED, EQUALISED):
-            for action in focus:
-                yield make_run(config, schedule, seed=seed, train_share=share_of(action, data))
-
-
-def _specialised(config: StudyConfig, data: PoseDataset, actions: Sequence[str]) -> Iterator[RunConfig]:
-    for seed in config.seeds:
-        start = run_name(make_run(config, EQUALISED, seed=seed), data.fingerprint)
-        for action in actions:
-            length = SPECIALISING * config.short
-            yield make_run(config, EQUALISED, seed=seed, action=action, start_from=start, unit_epochs=length)
 
 
 def mixed_actions(actions: Sequence[str], action: str, seed: int) -> list[tuple[str, ...]]:
@@ -83,17 +74,3 @@ def mixed_actions(actions: Sequence[str], action: str, seed: int) -> list[tuple[
     order = [others[number] for number in np.random.default_rng(seed).permutation(len(others))]
     counts = [2**power - 1 for power in range(1, len(actions).bit_length())]
     return [tuple(order[:count]) for count in counts if count < len(others)]
-
-
-def _mixing(config: StudyConfig, actions: Sequence[str], focus: Sequence[str]) -> Iterator[RunConfig]:
-    for seed in config.seeds:
-        for action in focus:
-            for others in mixed_actions(actions, action, seed):
-                yield make_run(config, EQUALISED, seed=seed, action=action, with_actions=others)
-
-
-def _fewer_frames(config: StudyConfig, focus: Sequence[str]) -> Iterator[RunConfig]:
-    for seed in config.seeds:
-        for action in (ALL, *focus):
-            for share in SHARES if action == ALL else SHARES[-2:]:
-                yield make_run(config, EQUALISED, seed=seed, action=action, train_share=share)

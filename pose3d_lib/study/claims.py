@@ -21,11 +21,11 @@ from pose3d_lib.study.evidence import (
 from pose3d_lib.study.statistics import Effect
 from pose3d_lib.study.verdicts import NOT_DECIDABLE, Verdict, decide, decide_within
 
+# What the rules of the claims mean by shown.
 SHOWN = (
     "A change is shown to be below or above a bound if p is at most 0.05 and its whole 95 % interval lies there. p is the "
-    "larger of two: that of dealing the runs to the arms anew, and that of changing the signs of the takes' differences."
+    "larger of two: that of permuting the runs between the arms, and that of changing the signs of the takes' differences."
 )
-"""What the rules of the claims mean by shown."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,7 @@ def judge_claims(evidence: Evidence, claims: Sequence[Claim] = CLAIMS) -> pd.Dat
     """
     rows = []
     for claim in claims:
-        row: dict[str, object] = {"claim": claim.name, "paper": claim.paper}
-        row |= {"measured": claim.measured, "rule": claim.rule}
+        row = {"claim": claim.name, "paper": claim.paper, "measured": claim.measured, "rule": claim.rule}
         for prefix, schedule in (("", PUBLISHED), ("equalised_", EQUALISED)):
             row |= {f"{prefix}{name}": value for name, value in _judge(claim, evidence, schedule).items()}
         rows.append(row)
@@ -153,13 +152,12 @@ def judge_claims(evidence: Evidence, claims: Sequence[Claim] = CLAIMS) -> pd.Dat
 
 
 def _judge(claim: Claim, evidence: Evidence, schedule: str) -> dict[str, object]:
-    null = 0.0 if claim.side == "within" else claim.bound
-    found = claim.measure(evidence, schedule, null)
+    tested = claim.side != "within"
+    found = claim.measure(evidence, schedule, claim.bound if tested else 0.0)
     if isinstance(found, str):
         nothing = dict.fromkeys(("effect", "low", "high", "p", "smallest_p"), np.nan)
         return {**nothing, "actions": 0, "runs": 0, "verdict": NOT_DECIDABLE, "reason": found}
     effect, verdict = found.effect, claim.judge(found.effect)
-    tested = claim.side != "within"
     return {
         "effect": effect.value,
         "low": effect.low,

@@ -1,13 +1,13 @@
 """The finished runs of both arms under one condition, and what was left out of them and why."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.actions import ALL
+from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.inventory import State, look_at
 from pose3d_lib.runs.run import Run, find_run, run_folder
@@ -16,8 +16,22 @@ from pose3d_lib.training.config import RunConfig
 
 
 @dataclass(frozen=True)
+class Arms:
+    """One action's runs of both arms; `baseline` names the original's, which the actions may share or not."""
+
+    action: str
+    original: Sequence[Run]
+    action_based: Sequence[Run]
+    baseline: str = ORIGINAL
+
+    @property
+    def runs(self) -> dict[str, Sequence[Run]]:
+        return {ORIGINAL: self.original, ACTION_BASED: self.action_based}
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """The finished runs of both arms, and what is still missing.
+    """The finished runs of both arms, and the runs that are still missing.
 
     Attributes:
         original: the baseline's runs, one per seed.
@@ -34,40 +48,40 @@ class Comparison:
         return [*self.original, *(run for runs in self.action_based.values() for run in runs)]
 
     @property
+    def arms(self) -> list[Arms]:
+        return [Arms(action, self.original, runs) for action, runs in self.action_based.items()]
+
+    @property
     def usable(self) -> bool:
         """Whether both arms have at least one run, so that there is something to compare."""
         return bool(self.original and self.action_based)
 
 
-def collect_runs(plan: Sequence[RunConfig], data: PoseDataset) -> Comparison:
-    """The finished runs of a plan; an InputError as of `find_own`."""
-    by_action: dict[str, list[Run]] = {}
-    missing = []
-    for config in plan:
-        run = find_own(config, data)
-        if run is None:
-            missing.append(config)
-        else:
-            by_action.setdefault(config.action, []).append(run)
-    return Comparison(by_action.pop(ALL, []), by_action, missing)
-
-
-def find_own(config: RunConfig, data: PoseDataset) -> Run | None:
-    """The finished run of this config on this dataset, if there is one.
+def find_runs(plan: Iterable[RunConfig], data: PoseDataset) -> dict[RunConfig, Run]:
+    """The finished runs of a plan, each looked up once.
 
     Raises:
-        InputError: the run folder is not what its name says: it holds a run of another dataset, which no table may mix in.
+        InputError: a run folder holds a run of another dataset than its name says, which no table may mix in.
     """
-    run = find_run(config, data)
-    if run is None:
-        return None
-    found = run.provenance["dataset"]
-    if found["fingerprint"] != data.fingerprint:
-        raise InputError(
-            f"{run.folder}: a run on {found['name']} (fingerprint {found['fingerprint'][:12]}) under the name of a run "
-            f"on {data.name} ({data.fingerprint[:12]}); one table never mixes datasets. Move that folder away"
-        )
-    return run
+    found = {config: find_run(config, data) for config in dict.fromkeys(plan)}
+    for run in filter(None, found.values()):
+        own = run.provenance["dataset"]
+        if own["fingerprint"] != data.fingerprint:
+            raise InputError(
+                f"{run.folder}: a run on {own['name']} (fingerprint {own['fingerprint'][:12]}) under the name of a run "
+                f"on {data.name} ({data.fingerprint[:12]}); one table never mixes datasets. Move that folder away"
+            )
+    return {config: run for config, run in found.items() if run}
+
+
+def collect_runs(plan: Sequence[RunConfig], found: Mapping[RunConfig, Run]) -> Comparison:
+    """The runs of a condition, by arm and action, in the order of the plan."""
+    by_action: dict[str, list[Run]] = {}
+    for config in plan:
+        if config in found:
+            by_action.setdefault(config.action, []).append(found[config])
+    missing = [config for config in plan if config not in found]
+    return Comparison(by_action.pop(ALL, []), by_action, missing)
 
 
 def take_cell(runs: Sequence[Run], action: str, column: str, name: str) -> Cell:
@@ -89,6 +103,17 @@ def take_cell(runs: Sequence[Run], action: str, column: str, name: str) -> Cell:
     return Cell(errors, rows[0].frames.to_numpy(float), tuple(takes.get_level_values("subject")), name, action)
 
 
+def error_pairs(arms: Iterable[Arms], metric: str = "mpjpe") -> list[tuple[Cell, Cell]]:
+    """The errors of both arms on every action, per run and take."""
+    return [
+        (
+            take_cell(own.original, own.action, metric, own.baseline),
+            take_cell(own.action_based, own.action, metric, f"{ACTION_BASED}, {own.action}"),
+        )
+        for own in arms
+    ]
+
+
 def find_left_out(plan: Sequence[RunConfig], data: PoseDataset) -> pd.DataFrame:
     """Begun runs of the plan that are in no table, with the reason: columns "Run", "Left out because"."""
     rows = []
@@ -102,13 +127,8 @@ def find_left_out(plan: Sequence[RunConfig], data: PoseDataset) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Run", "Left out because"])
 
 
-def describe(comparison: Comparison, data: PoseDataset) -> str:
-    """What stands under every table and figure: which data, which network, how many runs."""
-    return describe_runs(comparison.runs, data)
-
-
 def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:
-    """`describe` of any runs, each counted once; where they differ in a setting, all its values are named."""
+    """The caption of every table and figure: which data, which network, how many runs, all values of what differs."""
     runs = list({run.folder: run for run in runs}.values())
     configs = [run.config for run in runs]
     based = [config for config in configs if not config.is_baseline] or configs
@@ -120,15 +140,14 @@ def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:
     lengths = f"{_all(c.unit_epochs for c in configs)} unit epoch{'s' * any(c.unit_epochs != 1 for c in configs)}"
     rules = f"budget {_all(c.budget for c in based)}, schedule {_all(c.schedule for c in based)}"
     seen = f"2D keypoints {configs[0].keypoints!r}{' with scores' * (configs[0].keypoints in data.scores)}"
-    who = f"test subjects {', '.join(data.test_subjects)}"
     return (
-        f"{origin}: {data.name}, {seen}, {who}. {network}, {lengths}, {rules}. "
+        f"{origin}: {data.name}, {seen}, test subjects {', '.join(data.test_subjects)}. {network}, {lengths}, {rules}. "
         f"{len(runs)} run{'s' * (len(runs) != 1)}, seed {_all(c.seed for c in configs)}."
     )
 
 
 def name_machines(runs: Sequence[Run]) -> str:
-    """The processors and devices that runs were made on, on which their times depend."""
+    """The processors and devices that runs were made on; their times depend on them."""
     return "; ".join(sorted({f"{run.provenance['processor']}, {run.provenance['device']}" for run in runs}))
 
 

@@ -16,12 +16,15 @@ from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.settings import PRESETS, Seeds, Settings, UnitEpochs
 
-PAPER_ACTIONS = ("Eating", "Sitting")
-"""The two actions that the paper's tables show."""
+PAPER_ACTIONS = ("Eating", "Sitting")  # of the paper's tables
 
-PUBLISHED, EQUALISED = "epoch", "unit_epoch"
-"""The schedule of the paper, which differs between the arms, and the one that is the same for both."""
+PUBLISHED, EQUALISED = (
+    "epoch",
+    "unit_epoch",
+)  # the paper's schedule, which differs between the arms, and one shared by both
 
+# Name -> settings of `StudyConfig`: the paper's first tables with one seed; everything that its claims need, with the
+# uncertainty; and the questions beyond the paper too.
 STUDIES: dict[str, dict] = {
     "quick": {},
     "paper": {
@@ -34,8 +37,6 @@ STUDIES: dict[str, dict] = {
     },
 }
 STUDIES["more"] = {**STUDIES["paper"], "beyond": True}
-"""Name -> settings of `StudyConfig`: one seed of the paper's first tables; everything that its claims need, with the
-uncertainty; and the questions beyond the paper too."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Condition:
         unit_epochs: length, in epochs of the baseline.
         schedule: a name in SCHEDULES.
         budget: one of BUDGETS.
-        widths: of the network's temporal convolutions, which tell its receptive field.
+        widths: of the network's temporal convolutions.
     """
 
     unit_epochs: float
@@ -59,17 +60,17 @@ class StudyConfig(SweepSettings):
     """Which runs a study has: for every seed and condition the baseline and one model per action.
 
     Attributes:
-        actions: which actions; none given stands for every action that can be trained and tested on.
+        actions: which actions; default every action that can be trained and tested on.
         seeds: of every model.
-        focus: actions that are looked at more closely; none given stands for those that the paper shows, or for the first
-            two where the data lacks these.
+        focus: actions to examine more closely; default those that the paper shows, or the first two where the data lacks
+            these.
         more_seeds: further seeds, of the baseline and of the actions in focus.
         lengths: in unit epochs; the first is that of Tables 1 and 2, the second, if there is one, of Table 3.
-        long_preset: preset of the second length; none given stands for that of the first.
-        architectures: filter widths, such as 3x3x3; none given stands for `filter_widths`.
+        long_preset: preset of the second length; default that of the first.
+        architectures: filter widths, such as 3x3x3; default `filter_widths`.
         schedules, budgets: a comparison is made under each.
         confounds: whether the actions in focus are trained under the other schedules and the other budget too.
-        beyond: whether the runs of the questions beyond the paper belong to it.
+        beyond: whether to add the runs of the questions beyond the paper.
     """
 
     BUNDLES: ClassVar[dict[str, dict]] = {"study": STUDIES, "preset": PRESETS}
@@ -148,12 +149,19 @@ class StudyConfig(SweepSettings):
         """The length of Table 3; None where the study has no long runs."""
         return self.lengths[1] if len(self.lengths) > 1 else None
 
+    def widths(self, length: float) -> tuple[tuple[int, ...], ...]:
+        """The architectures that are compared at a length."""
+        if not self.architectures or (length == self.long and "filter_widths" in PRESETS.get(self.long_preset, {})):
+            return (self.settings(length)["filter_widths"],)
+        return self.architectures
+
+    def condition(self, length: float, schedule: str, budget: str = "equal_frames") -> Condition:
+        """A condition with the first architecture."""
+        return Condition(length, schedule, budget, self.widths(length)[0])
+
     def conditions(self, length: float) -> list[Condition]:
-        """What the tables of a length compare the arms under, in the order in which they are shown."""
-        widths = self.architectures
-        if not widths or (length == self.long and "filter_widths" in PRESETS.get(self.long_preset, {})):
-            widths = (self.settings(length)["filter_widths"],)
-        return [Condition(length, *rest) for rest in product(self.schedules, self.budgets, widths)]
+        """The conditions that the tables of a length show, in their order."""
+        return [Condition(length, *rest) for rest in product(self.schedules, self.budgets, self.widths(length))]
 
     def settings(self, length: float) -> dict[str, object]:
         """The settings of `Settings` for the runs of a length."""
@@ -187,61 +195,43 @@ def paper_actions(actions: Sequence[str]) -> list[str]:
     return papers if len(papers) == len(PAPER_ACTIONS) else list(actions[: len(PAPER_ACTIONS)])
 
 
-def plan_condition(
-    config: StudyConfig, condition: Condition, actions: Sequence[str], seeds: Mapping[str, Sequence[int]]
-) -> list[RunConfig]:
-    """The runs of a condition, the baseline's first, seed by seed.
-
-    Args:
-        config: the study.
-        condition: what they are trained under.
-        actions: of the action-based models.
-        seeds: action, or "All" for the baseline -> its seeds.
-    """
+def make_run(config: StudyConfig, condition: Condition, **settings: object) -> RunConfig:
+    """A run of a study under a condition, with further settings."""
     lr_decay_per, bn_decay_per = SCHEDULES[condition.schedule]
-    settings = {
-        **config.settings(condition.unit_epochs),
+    common = {
         "unit_epochs": condition.unit_epochs,
         "budget": condition.budget,
         "filter_widths": condition.widths,
         "lr_decay_per": lr_decay_per,
         "bn_decay_per": bn_decay_per,
     }
-    ordered = dict.fromkeys(seed for own in seeds.values() for seed in own)
-    return [
-        RunConfig(**settings, action=action, seed=seed)
-        for seed in ordered
-        for action in (ALL, *actions)
-        if seed in seeds[action]
-    ]
+    return RunConfig(**{**config.settings(condition.unit_epochs), **common, **settings})
 
 
 def plan_study(config: StudyConfig, data: PoseDataset) -> dict[Condition, list[RunConfig]]:
-    """Every comparison and its runs: short before long, the tables before the confounds.
+    """Every comparison and its runs: short before long, the tables before the confounds; seed by seed, the baseline first.
 
     A run that several comparisons share, such as the baseline under two schedules, is the same config in each.
     """
     actions, focus = choose_actions(config, data)
-    seeds = {action: (*config.seeds, *(config.more_seeds if action in focus else ())) for action in actions}
-    seeds[ALL] = tuple(dict.fromkeys((*config.seeds, *(config.more_seeds if focus else ()))))
-    plan: dict[Condition, list[RunConfig]] = {}
+
+    def plan(condition: Condition, actions: Sequence[str]) -> list[RunConfig]:
+        return [
+            make_run(config, condition, action=action, seed=seed)
+            for seed in dict.fromkeys((*config.seeds, *config.more_seeds))
+            for action in (ALL, *actions)
+            if seed in config.seeds or action in (ALL, *focus)
+        ]
+
+    plans: dict[Condition, list[RunConfig]] = {}
     for length in config.lengths:
-        for condition in config.conditions(length):
-            plan[condition] = plan_condition(config, condition, actions, seeds)
-        for condition in confound_conditions(config, length):
-            plan.setdefault(condition, plan_condition(config, condition, focus, seeds))
-    return plan
-
-
-def confound_conditions(config: StudyConfig, length: float) -> list[Condition]:
-    """The four schedules under formula (1), and the published one under the authors' budget; none if not asked for."""
-    if not config.confounds:
-        return []
-    widths = config.conditions(length)[0].widths
-    return [
-        *(Condition(length, schedule, "equal_frames", widths) for schedule in SCHEDULES),
-        Condition(length, PUBLISHED, "fifteen", widths),
-    ]
+        plans |= {condition: plan(condition, actions) for condition in config.conditions(length)}
+        if config.confounds:  # the four schedules under formula (1), and the published one under the authors' budget
+            confounds = [config.condition(length, schedule) for schedule in SCHEDULES]
+            for condition in (*confounds, config.condition(length, PUBLISHED, "fifteen")):
+                if condition not in plans:
+                    plans[condition] = plan(condition, focus)
+    return plans
 
 
 def unique_runs(plan: Mapping[object, Sequence[RunConfig]]) -> list[RunConfig]:

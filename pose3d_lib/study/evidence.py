@@ -1,6 +1,6 @@
 """What the runs of a study say of each claim: a change in per cent and its uncertainty, or why nothing can be measured.
 
-Each measure takes the evidence, the name of a schedule, and the change, per cent, that its test asks about.
+Each measure takes the evidence, the name of a schedule, and the change, per cent, that its test compares with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,19 +9,21 @@ from itertools import combinations
 
 import numpy as np
 
-from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.data.actions import ORIGINAL
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study.comparison import Comparison, take_cell
-from pose3d_lib.study.statistics import Cell, Effect, change_within, compare, plain_cell
+from pose3d_lib.study.beyond import AS_MANY_FRAMES, share_of
+from pose3d_lib.study.comparison import Arms, Comparison, error_pairs
+from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig
+from pose3d_lib.study.statistics import Effect, change_within, compare, plain_cell
+from pose3d_lib.training.budget import SCHEDULES
 
-LATE = 4.0
-"""The unit epoch after which the paper sees no further improvement: epoch 60 of an action-based model with t = 15."""
+# The unit epoch after which the paper sees no further improvement: epoch 60 of an action-based model with t = 15. Tests come
+# at the end of a batch, so one up to LATEST_START counts as at unit epoch 4.
+LATE, LATEST_START = 4.0, 4.5
 
-LATEST_START = 4.5
-"""A test on the way counts as that at unit epoch 4 up to here: tests come at the end of a batch."""
-
+# Share of the training time; on an idle machine, with one run for each core, runs waited 1 to 2 % of it.
 MOST_WAITED = 0.1
-"""Of the training time; on an idle machine, with as many runs at a time as it has cores, runs waited 1 to 2 % of it."""
 
 
 @dataclass(frozen=True)
@@ -29,49 +31,66 @@ class Evidence:
     """The finished runs of a study, as far as the claims need them; any part may be missing.
 
     Attributes:
-        short, long: schedule -> both arms at that length, with as many windows for either arm.
+        short, long: schedule -> both arms at that length, with the same number of windows for either arm.
         fifteen_short, fifteen_long: the same with the budget of the authors' scripts.
         focus: the actions that were also trained under the other schedules and the other budget.
         as_many_frames: schedule -> action -> short runs of the baseline on as many frames of all actions as the action has.
     """
 
-    short: Mapping[str, Comparison | None] = field(default_factory=dict)
-    long: Mapping[str, Comparison | None] = field(default_factory=dict)
-    fifteen_short: Mapping[str, Comparison | None] = field(default_factory=dict)
-    fifteen_long: Mapping[str, Comparison | None] = field(default_factory=dict)
+    short: Mapping[str, Comparison] = field(default_factory=dict)
+    long: Mapping[str, Comparison] = field(default_factory=dict)
+    fifteen_short: Mapping[str, Comparison] = field(default_factory=dict)
+    fifteen_long: Mapping[str, Comparison] = field(default_factory=dict)
     focus: tuple[str, ...] = ()
     as_many_frames: Mapping[str, Mapping[str, Sequence[Run]]] = field(default_factory=dict)
 
 
+def gather_evidence(
+    config: StudyConfig,
+    data: PoseDataset,
+    focus: Sequence[str],
+    comparisons: Mapping[Condition, Comparison],
+    beyond: Mapping[str, Sequence[Run]],
+) -> Evidence:
+    """The runs of a study as the claims need them."""
+
+    def under(length: float | None, budget: str) -> dict[str, Comparison]:
+        conditions = [config.condition(length, schedule, budget) for schedule in SCHEDULES] if length else []
+        return {own.schedule: comparisons[own] for own in conditions if own in comparisons}
+
+    as_many: dict[str, dict[str, list[Run]]] = {PUBLISHED: {}, EQUALISED: {}}
+    for action in focus:
+        for run in beyond.get(AS_MANY_FRAMES, []):
+            if run.config.train_share == share_of(action, data):
+                as_many[run.config.schedule].setdefault(action, []).append(run)
+    return Evidence(
+        short=under(config.short, "equal_frames"),
+        long=under(config.long, "equal_frames"),
+        fifteen_short=under(config.short, "fifteen"),
+        fifteen_long=under(config.long, "fifteen"),
+        focus=tuple(focus),
+        as_many_frames=as_many,
+    )
+
+
 @dataclass(frozen=True)
 class Measured:
-    """An effect, on how many actions, and from how many runs altogether."""
+    """An effect, the number of its actions, and of its runs altogether."""
 
     effect: Effect
     actions: int
     runs: int
 
 
-@dataclass(frozen=True)
-class Arms:
-    """One action's runs of both arms; `baseline` names the original's, which the actions may share or not."""
-
-    action: str
-    original: Sequence[Run]
-    action_based: Sequence[Run]
-    baseline: str = ORIGINAL
-
-
 def list_arms(comparison: Comparison | None) -> list[Arms]:
     """Both arms of every action that has runs of both.
 
-    While a study is going on, some actions may have several seeds and others one. With the latter nothing could be said of
-    chance, so they wait until there is a second.
+    While a study is running, some actions may have several seeds and others one. The latter say nothing of chance, so they
+    wait until there is a second.
     """
     if comparison is None or not comparison.original:
         return []
-    arms = [Arms(action, comparison.original, runs) for action, runs in comparison.action_based.items() if runs]
-    return [own for own in arms if len(own.action_based) > 1] or arms
+    return [own for own in comparison.arms if len(own.action_based) > 1] or comparison.arms
 
 
 def training_seconds(run: Run) -> float:
@@ -79,25 +98,18 @@ def training_seconds(run: Run) -> float:
     return run.timing["train_seconds" if run.config.device == "cuda" else "train_cpu_seconds"]
 
 
-def share_waited(runs: Sequence[Run]) -> float:
-    """The share of their training time, in the mean, that runs on a CPU waited for it, as other work had it; 0 on a GPU.
-
-    Work beside a run makes it wait, and slows the seconds that it does get: caches and memory are shared too.
-    """
-    shares = [
-        1 - run.timing["train_cpu_seconds"] / (run.timing["train_seconds"] * run.config.threads)
-        for run in runs
-        if run.config.device != "cuda"
-    ]
-    return max(0.0, float(np.mean(shares))) if shares else 0.0
-
-
 def why_not_timed(runs: Sequence[Run]) -> str:
-    """Why the seconds of some runs cannot be compared; "" where they can."""
+    """Why the seconds of some runs cannot be compared; "" where they can.
+
+    Other work on a CPU makes a run wait, and slows the seconds that it does get: caches and memory are shared too.
+    """
     if len({(run.provenance["processor"], run.provenance["device"]) for run in runs}) > 1:
         return "the runs were made on several machines, so that their times cannot be compared"
-    waited = share_waited(runs)
-    if waited > MOST_WAITED:
+    on_cpu = [run for run in runs if run.config.device != "cuda"]
+    shares = [
+        1 - run.timing["train_cpu_seconds"] / (run.timing["train_seconds"] * run.config.threads) for run in on_cpu
+    ]
+    if on_cpu and (waited := float(np.mean(shares))) > MOST_WAITED:
         return (
             f"the runs waited {100 * waited:.0f} % of their time for processors that did other work, and at most "
             f"{100 * MOST_WAITED:.0f} % lets their times be compared; make them anew with nothing else running"
@@ -120,17 +132,6 @@ def _all_runs(arms: Sequence[Arms]) -> list[Run]:
 
 def _no_runs(length: str, schedule: str) -> str:
     return f"no finished {length} runs of both arms under the schedule {schedule!r}"
-
-
-def error_pairs(arms: Sequence[Arms]) -> list[tuple[Cell, Cell]]:
-    """The MPJPE of both arms on every action, per run and take."""
-    return [
-        (
-            take_cell(own.original, own.action, "mpjpe", own.baseline),
-            take_cell(own.action_based, own.action, "mpjpe", f"{ACTION_BASED}, {own.action}"),
-        )
-        for own in arms
-    ]
 
 
 def change_of_error(length: str, evidence: Evidence, schedule: str, null: float) -> Measured | str:

@@ -1,56 +1,81 @@
-"""What a study has so far: its finished runs under every condition, what is missing, and where its tables go."""
+"""What a study has so far: its finished runs under every condition, what they say, and where its tables go."""
 
+import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
+from pose3d_lib.common.paths import in_file_name, outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.runs.run import Run, find_run
-from pose3d_lib.study.beyond import plan_beyond, study_runs
-from pose3d_lib.study.comparison import Comparison, collect_runs, find_left_out, find_own
-from pose3d_lib.study.config import PUBLISHED, STUDIES, Condition, StudyConfig, choose_actions, plan_study
-from pose3d_lib.study.result_folders import folder_of
+from pose3d_lib.data.spec import DataSpec
+from pose3d_lib.runs.run import Run
+from pose3d_lib.study.attribution import attribution
+from pose3d_lib.study.beyond import plan_beyond
+from pose3d_lib.study.claims import judge_claims
+from pose3d_lib.study.comparison import Comparison, collect_runs, find_left_out, find_runs
+from pose3d_lib.study.config import PUBLISHED, STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs
+from pose3d_lib.study.evidence import Evidence, gather_evidence
 from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.settings import Settings
+
+MOST_TOLD = 100  # bytes of a folder's name for settings; a name has 255 at most
+
+# Settings that are in every name, or that no number depends on.
+TOLD = {*DataSpec.model_fields, "filter_widths", "channels", "batch_size", "jobs", "scheduler", "threads", "device"}
 
 
 @dataclass(frozen=True)
 class StudyResults:
-    """A study and its finished runs.
+    """A study and its finished runs, looked up once; what follows from them is computed once, when it is first needed.
 
     Attributes:
         config, data: the study and its dataset.
+        planned: every run, each once.
+        found: config -> its finished run, in the order of the plan.
         comparisons: condition -> the finished runs of both arms, in the order of the plan.
         beyond: question of `plan_beyond` -> its finished runs.
     """
 
     config: StudyConfig
     data: PoseDataset
+    planned: list[RunConfig]
+    found: dict[RunConfig, Run]
     comparisons: dict[Condition, Comparison]
     beyond: dict[str, list[Run]]
 
-    @cached_property
-    def planned(self) -> list[RunConfig]:
-        return study_runs(self.config, self.data)
-
-    @cached_property
+    @property
     def missing(self) -> list[RunConfig]:
-        return [config for config in self.planned if find_run(config, self.data) is None]
+        return [config for config in self.planned if config not in self.found]
 
-    @cached_property
+    @property
     def runs(self) -> list[Run]:
         """Every finished run, each once."""
-        found = (find_run(config, self.data) for config in self.planned)
-        return [run for run in found if run]
+        return list(self.found.values())
 
     @cached_property
     def left_out(self) -> pd.DataFrame:
         return find_left_out(self.planned, self.data)
 
-    @property
+    @cached_property
     def focus(self) -> list[str]:
         return choose_actions(self.config, self.data)[1]
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        return gather_evidence(self.config, self.data, self.focus, self.comparisons, self.beyond)
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """A row per claim, as `judge_claims` gives them."""
+        return judge_claims(self.evidence)
+
+    @cached_property
+    def attribution(self) -> pd.DataFrame:
+        return attribution(self.evidence)
 
     @property
     def folder(self) -> Path:
@@ -63,20 +88,13 @@ class StudyResults:
 
     def find(self, length: float | None, schedule: str, budget: str = "equal_frames") -> Comparison | None:
         """The comparison of a length under a schedule and budget, with the first architecture; None if not planned."""
-        for condition, comparison in self.comparisons.items():
-            if (condition.unit_epochs, condition.schedule, condition.budget) == (length, schedule, budget):
-                return comparison
-        return None
-
-    def condition_of(self, comparison: Comparison) -> Condition:
-        """The condition of a comparison of this study."""
-        return next(condition for condition, own in self.comparisons.items() if own is comparison)
+        return self.comparisons.get(self.config.condition(length, schedule, budget)) if length else None
 
     def file_name(self, what: str, condition: Condition) -> str:
         """The name of a table or figure: that of the published procedure is plain, others say what differs."""
         differs = [condition.schedule] * (condition.schedule != PUBLISHED)
         differs += [condition.budget] * (condition.budget != "equal_frames")
-        if condition.widths != self.config.conditions(condition.unit_epochs)[0].widths:
+        if condition.widths != self.config.widths(condition.unit_epochs)[0]:
             differs.append("x".join(map(str, condition.widths)))
         return "_".join([what, *differs])
 
@@ -87,14 +105,46 @@ def collect_study(config: StudyConfig, data: PoseDataset) -> StudyResults:
     Raises:
         InputError: a run folder holds a run of another dataset than its name says.
     """
-    comparisons = {condition: collect_runs(runs, data) for condition, runs in plan_study(config, data).items()}
-    beyond = {
-        question: [run for run in (find_own(own, data) for own in runs) if run]
-        for question, runs in plan_beyond(config, data).items()
-    }
-    return StudyResults(config, data, comparisons, beyond)
+    plan, questions = plan_study(config, data), plan_beyond(config, data)
+    planned = unique_runs({**plan, **questions})
+    found = find_runs(planned, data)
+    comparisons = {condition: collect_runs(runs, found) for condition, runs in plan.items()}
+    beyond = {question: [found[own] for own in runs if own in found] for question, runs in questions.items()}
+    return StudyResults(config, data, planned, found, comparisons, beyond)
 
 
 def results_dir(data: PoseDataset, config: StudyConfig) -> Path:
     """Where the tables and figures of a study go."""
     return folder_of(data, config, STUDIES)
+
+
+def folder_of(data: PoseDataset, config: Settings, studies: Mapping[str, Mapping[str, object]]) -> Path:
+    """The folder of a study's results, which no study of other data or settings shares.
+
+    The name says dataset, keypoints, widths, channels, batch size and the study, and every setting that differs from the
+    study's, or a hash of these where they are many.
+
+    Args:
+        data, config: the study's.
+        studies: name -> settings of `type(config)` that differ from its defaults; the one that is nearest gives the name.
+    """
+    fields = type(config).model_fields
+    defaults = {name: field.default for name, field in fields.items()}
+    values = {name: getattr(config, name) for name in fields if name not in TOLD}
+    differing = {
+        name: [setting for setting in values if values[setting] != {**defaults, **settings}[setting]]
+        for name, settings in studies.items()
+    }
+    study = min(differing, key=lambda name: len(differing[name]))
+    other = "".join(f"-{setting}-{_in_name(values[setting])}" for setting in differing[study])
+    if len(other.encode()) > MOST_TOLD or re.search(r"[/\\]", other):
+        other = f"-{hashlib.sha256(other.encode()).hexdigest()[:10]}"
+    widths = "x".join(map(str, config.filter_widths))
+    what = f"{in_file_name(data.name)}-{data.fingerprint[:6]}-{config.keypoints}-{widths}-{config.channels}c-{config.batch_size}b"
+    return outputs_dir() / "results" / f"{what}-{study}{other}"
+
+
+def _in_name(value: object, between: str = ",") -> str:
+    if isinstance(value, tuple):
+        return between.join(_in_name(part, "x") for part in value)
+    return f"{value:.15g}" if isinstance(value, float) else f"{value}"

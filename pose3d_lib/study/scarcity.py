@@ -1,11 +1,10 @@
-"""The published scarcity study: a share of one subject's poses is known, of the others only video; which runs that takes.
+"""The runs of the published scarcity study: a share of one subject's poses is known, of the others only video.
 
 VideoPose3D (Pavllo et al. 2019, section 6.3) labels a contiguous part of every clip of one subject, sees the other train
-subjects without their poses, and compares that with training on the labelled part alone. Besides, this paper's question is
-asked of it: does video of other actions, without poses, help a model that knows the poses of a single action?
+subjects without their poses, and compares that with training on the labelled part alone. This paper's question is asked
+in addition: does video of other actions, without poses, help a model that knows the poses of a single action?
 """
 
-from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -21,34 +20,30 @@ from pose3d_lib.training.losses import BONES, PROJECTION
 from pose3d_lib.training.plan import plan_run
 from pose3d_lib.training.settings import PRESETS, Seeds, Settings, UnitEpochs
 
+# Of the published study. Here every run sees equally many windows, whatever its share; what counts epochs keeps these
+# proportions.
 PUBLISHED_EPOCHS, PUBLISHED_WARMUP = 200, 5
-"""Of the published study. Here a run sees as many windows whatever its share; what counts epochs keeps these proportions."""
 
-ABLATIONS = (PROJECTION, BONES)
-"""Terms that are left out of the loss, one at a time."""
-
-BATCH_SIZE = 64
-"""The published study's, whatever the preset."""
-
-CHANNELS, DROPOUT = 1024, 0.25
-"""Of the published networks."""
+ABLATIONS = (PROJECTION, BONES)  # terms to leave out of the loss, one at a time
+BATCH_SIZE = 64  # the published study's, whatever the preset
+CHANNELS, DROPOUT = 1024, 0.25  # of the published networks
 
 
 class ScarcityConfig(SweepSettings):
     """Which runs a scarcity study has.
 
     Attributes:
-        labelled_subject: whose poses are known, as far as they are; none given stands for the first train subject. The other
-            train subjects are seen without poses, or, where there is no other, the rest of this one's clips.
-        shares: of every clip of theirs, how much is labelled, somewhere in the clip.
+        labelled_subject: whose poses are known; default the first train subject. The other train subjects are seen without
+            poses, or, where there is no other, the rest of this one's clips.
+        shares: labelled share of every clip of that subject, somewhere in the clip.
         ablation_share: the one of `shares` at which terms of the loss are left out; 0 for none.
-        actions: of the question of this paper: whose poses are known, by all train subjects, while the others are seen
-            without; none given stands for those that the paper shows, or for the first two where the data lacks these.
+        actions: of the question of this paper: their poses are known, by all train subjects, and the other actions are seen
+            without; default those that the paper shows, or the first two where the data lacks these.
         seeds: of every model.
         unit_epochs: length of every run, in passes over all clips of all train subjects.
         keypoints, batch_size: as the published study has them.
-        dropout: below the published 0.25, which is for 1024 channels; of presets with as many, that.
-        evaluate_at: no run is tested on the way unless this asks for it.
+        dropout: below the published 0.25, which is for 1024 channels; that for presets with so many.
+        evaluate_at: no tests during training unless this asks for them.
         lr_decay: factor of the learning rate after every 200th part of a run.
     """
 
@@ -104,9 +99,34 @@ class ScarcityConfig(SweepSettings):
 
 
 def plan_scarcity(config: ScarcityConfig, data: PoseDataset) -> list[RunConfig]:
-    """Every run of the study, each once: both arms at every share, then the ablations, then the question of this paper."""
-    runs = [*_scarcity(config, data), *_ablations(config, data), *_other_actions(config, data)]
-    return list(dict.fromkeys(runs))
+    """Every run of the study, each once: both arms at every share, then the ablations, then the question of this paper.
+
+    Raises:
+        InputError: the data cannot carry a run.
+    """
+    own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
+
+    def label(share: float) -> dict[str, object]:
+        return {"labelled_subjects": (own,), "train_share": share, "share_at": "anywhere"}
+
+    def unlabelled(share: float) -> bool:  # whether anything is left to be seen without poses
+        return share < 1 or own not in others
+
+    runs: list[dict[str, object]] = []
+    for seed in config.seeds:
+        for share in config.shares:
+            runs.append({"seed": seed, **label(share)})
+            if unlabelled(share):
+                runs.append({"seed": seed, **label(share), "unlabelled_subjects": others})
+    ablated = config.ablation_share
+    if ablated and unlabelled(ablated):
+        common = {**label(ablated), "unlabelled_subjects": others}
+        runs += [{"seed": seed, **common, "without_terms": (term,)} for seed in config.seeds for term in ABLATIONS]
+    for seed in config.seeds:
+        for action in question_actions(config, data):
+            rest = tuple(other for other in data.train_actions if other != action)
+            runs += [{"seed": seed, "action": action}, {"seed": seed, "action": action, "unlabelled_actions": rest}]
+    return list(dict.fromkeys(_make_run(config, data, settings) for settings in runs))
 
 
 def labelled_subject(config: ScarcityConfig, data: PoseDataset) -> str:
@@ -135,41 +155,10 @@ def question_actions(config: ScarcityConfig, data: PoseDataset) -> list[str]:
     return wanted if len(data.train_actions) > 1 else []
 
 
-def _scarcity(config: ScarcityConfig, data: PoseDataset) -> Iterator[RunConfig]:
-    own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
-    for seed in config.seeds:
-        for share in config.shares:
-            known = {"labelled_subjects": (own,), "train_share": share, "share_at": "anywhere"}
-            yield make_run(config, data, seed=seed, **known)
-            if share < 1 or own not in others:
-                yield make_run(config, data, seed=seed, **known, unlabelled_subjects=others)
-
-
-def _ablations(config: ScarcityConfig, data: PoseDataset) -> Iterator[RunConfig]:
-    own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
-    if not config.ablation_share or (config.ablation_share == 1 and own in others):
-        return
-    known = {"labelled_subjects": (own,), "train_share": config.ablation_share, "share_at": "anywhere"}
-    for seed in config.seeds:
-        for term in ABLATIONS:
-            yield make_run(config, data, seed=seed, **known, unlabelled_subjects=others, without_terms=(term,))
-
-
-def _other_actions(config: ScarcityConfig, data: PoseDataset) -> Iterator[RunConfig]:
-    for seed in config.seeds:
-        for action in question_actions(config, data):
-            others = tuple(other for other in data.train_actions if other != action)
-            yield make_run(config, data, seed=seed, action=action)
-            yield make_run(config, data, seed=seed, action=action, unlabelled_actions=others)
-
-
-def make_run(config: ScarcityConfig, data: PoseDataset, **settings: object) -> RunConfig:
-    """A run of the study's length whose warm-up takes the same share of it as the published one's, and whose rate falls as far.
+def _make_run(config: ScarcityConfig, data: PoseDataset, settings: dict[str, object]) -> RunConfig:
+    """A run of the study's length: its warm-up takes the same share as the published one's, and its rate falls as far.
 
     The learning rate falls after every epoch, and a run has more or fewer of them than 200: in finer or coarser steps.
-
-    Raises:
-        InputError: the data cannot carry the run.
     """
     common = {name: getattr(config, name) for name in Settings.model_fields}
     chosen = RunConfig(**{**common, "unit_epochs": config.unit_epochs, **settings})

@@ -1,20 +1,21 @@
-"""How sure a difference between two arms is: a bootstrap over runs and takes, and a test by each of them.
+"""How sure a difference between two arms is: a bootstrap over runs and takes, and exact tests by permutation.
 
-Two things could have come out otherwise: the runs, with other seeds, and the takes that were filmed. The cameras film the
-same take and its frames resemble each other, so neither is a further observation. A difference is taken to be real only
-if *both* the runs and the takes say so, an intersection-union test: its p is the larger of that over the runs and that
-over the takes, and so is the smallest p that could have been reached. Each of these two takes the other source of chance
-as it is, so that p alone is not enough where both matter; the interval has both, and a verdict asks for both.
+Two things are random: the runs, which differ in their seeds, and the takes that were filmed. Cameras film the same take
+and its frames resemble each other, so neither is a further observation. A difference counts as real only if *both* the
+runs and the takes say so, an intersection-union test: its p is the larger of the two, and so is the smallest p that could
+have been reached. Each test keeps the other source fixed, so p alone is not enough where both matter; the interval has
+both, and a verdict asks for both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
+from scipy.stats import permutation_test
 
-from pose3d_lib.study.permutations import p_of_groups, p_of_signs
-
-DRAWS = 2_000
+DRAWS = 2_000  # of the bootstrap
+MOST_PERMUTATIONS = 9_999  # drawn at random, the same each time, where there are more
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class Cell:
     Attributes:
         errors: (runs, takes), in any unit.
         frames: (takes,), the weights of the takes: their frames, over all cameras.
-        subjects: whose take it is, one for each.
+        subjects: of each take.
         runs: cells of the same name share their resampled runs: the baseline on all actions is one set of runs.
         takes: cells of the same name share their resampled takes: both arms on one action. Empty where there are no takes
             to resample (a time, say) and `errors` is (runs, 1).
@@ -40,12 +41,12 @@ class Cell:
         takes = len(self.subjects)
         if self.errors.ndim != 2 or self.errors.size == 0 or self.errors.shape[1] != takes or len(self.frames) != takes:
             raise ValueError(
-                f"expected errors (runs, takes) of {takes} takes and as many frames, found errors {self.errors.shape} "
-                f"and frames {self.frames.shape}"
+                f"expected errors (runs, takes) and frames of {takes} takes, found errors {self.errors.shape} and frames "
+                f"{self.frames.shape}"
             )
         if not np.isfinite(self.errors).all() or not (self.frames > 0).all():
             raise ValueError(
-                f"the cell {self.runs!r} of {self.takes!r} holds an error that is no number or a take without frames"
+                f"the runs {self.runs!r} on {self.takes!r}: an error is no number, or a take has no frames"
             )
 
     @property
@@ -58,6 +59,10 @@ class Cell:
         """(runs,): the frame-weighted mean over the takes."""
         return self.errors @ self.weights
 
+    @property
+    def mean(self) -> float:
+        return float(self.per_run.mean())
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -65,8 +70,8 @@ class Effect:
 
     Attributes:
         value, low, high: it and its 95 % interval, per cent; the interval is NaN where none can be given.
-        p, smallest_p: of the test against the null, and the least that it could have been with as many runs and takes.
-        units: on how many runs and takes, in words.
+        p, smallest_p: of the test against the null, and the smallest possible with this number of runs and takes.
+        units: number of runs and takes, in words.
     """
 
     value: float
@@ -82,14 +87,31 @@ def plain_cell(values: Sequence[float], name: str) -> Cell:
     return Cell(np.array(values, dtype=float)[:, None], np.ones(1), ("",), name, "")
 
 
-def mean(cell: Cell) -> float:
-    """Over the takes, weighted by their frames, and over the runs."""
-    return float(cell.per_run.mean())
+def pooled_mean(arm: Sequence[Cell]) -> float:
+    """The plain mean over the actions."""
+    return float(np.mean([cell.mean for cell in arm]))
 
 
-def deviation(cell: Cell) -> float:
-    """Standard deviation over the runs; NaN for one run."""
-    return float(cell.per_run.std(ddof=1)) if len(cell.errors) > 1 else np.nan
+def pooled_per_run(cells: Sequence[Cell]) -> np.ndarray:
+    """(runs,): the same for each of the runs that all cells have."""
+    runs = min(len(cell.errors) for cell in cells)
+    return np.mean([cell.per_run[:runs] for cell in cells], axis=0)
+
+
+def deviation(values: np.ndarray) -> float:
+    """Standard deviation; NaN for one value."""
+    return float(values.std(ddof=1)) if len(values) > 1 else np.nan
+
+
+def interval(draws: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of draws; NaN where any of them is."""
+    if np.isnan(draws).any():
+        return np.nan, np.nan
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return float(low), float(high)
+
+
+# Bootstrap
 
 
 def resample_means(cells: Sequence[Cell], *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
@@ -101,13 +123,15 @@ def resample_means(cells: Sequence[Cell], *, draws: int = DRAWS, seed: int = 0) 
 
     The bootstrap of n units is too narrow by sqrt((n - 1) / n), so its deviations are widened by the inverse. Then, as in
     Student's t, each draw also divides them by sqrt(chi^2 / df): how much runs and takes differ is itself known only from
-    few. The df are those of all cells together, (runs - 1) and (takes - 1) of what is drawn from, added up.
+    few. The df are those of all cells together: the sums of (runs - 1) and of (takes - 1) of every set that is drawn from.
 
     Draws are NaN for a single run or a single take.
     """
-    _check_names(cells)
-    spread_of_runs, spread_of_takes = _spreads(cells, draws, seed)
-    means = np.array([np.full(draws, mean(cell)) for cell in cells])
+    runs = {cell.runs: len(cell.errors) - 1 for cell in cells}
+    takes = {cell.takes: len(cell.subjects) - len(_strata(cell.subjects)) for cell in cells if cell.takes}
+    spread_of_runs = _spread("spread of runs " + "+".join(runs), sum(runs.values()), draws, seed)  # one for each arm
+    spread_of_takes = _spread("spread of takes", sum(takes.values()), draws, seed)
+    means = np.array([np.full(draws, cell.mean) for cell in cells])
     for row, cell in zip(means, cells, strict=True):
         generator = _generator(seed, "runs", cell.runs)
         row += spread_of_runs * _resample(cell.per_run, np.ones(len(cell.errors)), draws, generator)
@@ -120,33 +144,13 @@ def resample_means(cells: Sequence[Cell], *, draws: int = DRAWS, seed: int = 0) 
     return means
 
 
-def _check_names(cells: Sequence[Cell]) -> None:
-    runs: dict[str, int] = {}
-    takes: dict[str, tuple] = {}
-    for cell in cells:
-        own = (cell.subjects, tuple(cell.frames))
-        if runs.setdefault(cell.runs, len(cell.errors)) != len(cell.errors):
-            raise ValueError(
-                f"two cells of the runs {cell.runs!r} have {runs[cell.runs]} and {len(cell.errors)} of them"
-            )
-        if cell.takes and takes.setdefault(cell.takes, own) != own:
-            raise ValueError(f"two cells of {cell.takes!r} have other takes")
-
-
-def _spreads(cells: Sequence[Cell], draws: int, seed: int) -> list[np.ndarray]:
-    """sqrt(df / chi^2) of the runs, independent for every arm, and of the takes, the same for all arms: (draws,) each."""
-    runs = {cell.runs: len(cell.errors) - 1 for cell in cells}
-    takes = {cell.takes: len(cell.subjects) - len(_strata(cell.subjects)) for cell in cells if cell.takes}
-    spreads = []
-    for kind, df in (("spread of runs " + "+".join(runs), runs), ("spread of takes", takes)):
-        together = sum(df.values())
-        generator = _generator(seed, kind, "")
-        spreads.append(np.sqrt(together / generator.chisquare(together, draws)) if together else np.full(draws, np.nan))
-    return spreads
-
-
 def _generator(seed: int, kind: str, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, *f"{kind} {name}".encode()])
+
+
+def _spread(kind: str, df: int, draws: int, seed: int) -> np.ndarray:
+    """(draws,): sqrt(df / chi^2)."""
+    return np.sqrt(df / _generator(seed, kind, "").chisquare(df, draws)) if df else np.full(draws, np.nan)
 
 
 def _strata(subjects: Sequence[str]) -> list[np.ndarray]:
@@ -158,7 +162,7 @@ def _strata(subjects: Sequence[str]) -> list[np.ndarray]:
 
 
 def _resample(values: np.ndarray, weights: np.ndarray, draws: int, generator: np.random.Generator) -> np.ndarray:
-    """(draws,): by how much the weighted mean of values drawn with replacement is off, widened for their number.
+    """(draws,): deviations of the weighted mean of values drawn with replacement, widened for their number.
 
     The weights of a draw are divided by the sum of all, not of those drawn, so that draws are centred on the mean.
     """
@@ -171,26 +175,20 @@ def _resample(values: np.ndarray, weights: np.ndarray, draws: int, generator: np
 def resample_pooled(arms: Sequence[Sequence[Cell]], *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
     """The same for each arm's plain mean over the actions: (arms, draws).
 
-    An action with a single take says nothing of how takes differ. Such actions stand for takes of one another then, and
-    are drawn among each other, the same for all arms; one that is alone joins the action with the fewest takes.
+    Actions with a single take tell nothing about how takes differ. They stand for takes of one another instead, and are
+    drawn among each other, the same for all arms; a single such action joins the one with the fewest takes.
 
     Args:
         arms: a cell of every action, in the same order in all arms.
     """
-    _check_names([cell for arm in arms for cell in arm])
     groups = _join_single_takes(arms[0])
     shares = np.array([len(numbers) / len(arms[0]) for numbers in groups])
     pooled = []
     for arm in arms:
         cells = [_join([arm[number] for number in numbers]) for numbers in groups]
-        deviations = resample_means(cells, draws=draws, seed=seed) - [[mean(cell)] for cell in cells]
+        deviations = resample_means(cells, draws=draws, seed=seed) - [[cell.mean] for cell in cells]
         pooled.append(pooled_mean(arm) + shares @ deviations)
     return np.array(pooled)
-
-
-def pooled_mean(arm: Sequence[Cell]) -> float:
-    """The plain mean over the actions."""
-    return float(np.mean([mean(cell) for cell in arm]))
 
 
 def _join_single_takes(cells: Sequence[Cell]) -> list[list[int]]:
@@ -212,32 +210,55 @@ def _join(cells: Sequence[Cell]) -> Cell:
     return Cell(np.hstack([cell.errors[:runs] for cell in cells]), weights, ("",) * len(weights), *names)
 
 
-def interval(draws: np.ndarray) -> tuple[float, float]:
-    """The middle 95 % of draws; NaN where any of them is."""
-    if np.isnan(draws).any():
-        return np.nan, np.nan
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return float(low), float(high)
+# Permutation tests, all two-sided
+
+
+def p_of_groups(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """p of the difference of two means, (n,) and (m,), over all ways to deal the values to two groups; and the smallest.
+
+    The smallest is 2 / C(n + m, n). A group of one says nothing of its spread: p is 1 then.
+    """
+    if min(len(first), len(second)) < 2:
+        return 1.0, 1.0
+    ways = comb(len(first) + len(second), len(first))
+    return _permute((first, second), lambda x, y, axis: y.mean(axis) - x.mean(axis), "independent", ways)
+
+
+def p_of_signs(differences: np.ndarray) -> tuple[float, float]:
+    """p of the sum of paired and weighted differences, (n,), over all ways to choose their signs; and the smallest.
+
+    The smallest is 2 / 2^n; of a single difference p is 1.
+    """
+    if len(differences) < 2:
+        return 1.0, 1.0
+    return _permute((differences,), lambda x, axis: x.sum(axis), "samples", 2 ** len(differences))
+
+
+def _permute(samples: tuple[np.ndarray, ...], statistic: Callable, kind: str, ways: int) -> tuple[float, float]:
+    options = {"n_resamples": MOST_PERMUTATIONS, "batch": 1_000, "random_state": 0}
+    result = permutation_test(samples, statistic, permutation_type=kind, vectorized=True, **options)
+    return float(result.pvalue), min(1.0, 2 / (ways if ways <= MOST_PERMUTATIONS else MOST_PERMUTATIONS + 1))
+
+
+# Comparisons
 
 
 def compare(pairs: Sequence[tuple[Cell, Cell]], *, null: float = 0.0) -> Effect:
     """The change, in per cent, of the second arm relative to the first, pooled over the pairs, one per action.
 
     Each arm's mean is the plain mean over the actions. A run of the pooled second arm is the models of all actions at the
-    same place in their lists, as many as all of them have.
+    same place in their lists, limited to the shortest list.
 
     Args:
         pairs: the original and the action-based models on each action.
-        null: the change, per cent, that the test asks about: is it another one?
+        null: the change, per cent, that the test compares with.
     """
-    if not pairs:
-        raise ValueError("there is no pair of cells to compare")
     first, second = (list(arm) for arm in zip(*pairs, strict=True))
     before, after = resample_pooled([first, second])
     value = 100 * (pooled_mean(second) / pooled_mean(first) - 1)
 
     scale = 1 + null / 100
-    original, action_based = (_per_run(arm) for arm in (first, second))
+    original, action_based = pooled_per_run(first), pooled_per_run(second)
     tests = [p_of_groups(original * scale, action_based)]
     units = f"{_count(len(original), 'run')} of the original and {_count(len(action_based), 'run')} of each action-based model"
     differences = [
@@ -253,11 +274,6 @@ def compare(pairs: Sequence[tuple[Cell, Cell]], *, null: float = 0.0) -> Effect:
     return Effect(value, *interval(100 * (after / before - 1)), p, smallest_p, units)
 
 
-def _per_run(cells: Sequence[Cell]) -> np.ndarray:
-    runs = min(len(cell.errors) for cell in cells)
-    return np.mean([cell.per_run[:runs] for cell in cells], axis=0)
-
-
 def change_within(groups: Sequence[Sequence[float]], *, null: float = 0.0, units: str = "run") -> Effect:
     """The mean of changes that each run has one of, such as that from one test to a later one; one sample, not two arms.
 
@@ -266,11 +282,9 @@ def change_within(groups: Sequence[Sequence[float]], *, null: float = 0.0, units
 
     Args:
         groups: the changes, per cent.
-        null: the change, per cent, that the test asks about.
+        null: the change, per cent, that the test compares with.
         units: what a change is of, for the words.
     """
-    if not groups or not all(len(group) for group in groups):
-        raise ValueError("there is no change, or a group without any")
     cells = [plain_cell(group, str(number)) for number, group in enumerate(groups)]
     changes = np.concatenate([(cell.per_run - null) / len(cell.errors) for cell in cells])
     words = _count(len(changes), units)

@@ -12,20 +12,18 @@ from pose3d_lib.study.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIA
 from pose3d_lib.study.comparison import Comparison, take_cell
 from pose3d_lib.study.config import EQUALISED
 from pose3d_lib.study.results import StudyResults
-from pose3d_lib.study.statistics import Cell
-from pose3d_lib.study.tables import MEAN, compare_arms, summarise
+from pose3d_lib.study.tables import MEAN, arms_table, pair_arms, summarise
 
-FINE_TUNED = "Fine-tuned"
-"""The model of all actions, trained further on one."""
+FINE_TUNED = "Fine-tuned"  # the model of all actions, trained further on one
 
 
 def curves(comparison: Comparison, schedule: str, actions: Sequence[str]) -> pd.DataFrame:
-    """Test errors of both arms as training went on, and how much of the learning rate was left.
+    """Test errors of both arms in the course of training, and what was left of the learning rate.
 
     Args:
         comparison: under one condition.
         schedule: its name.
-        actions: which actions' errors.
+        actions: to be tested on.
 
     Returns:
         A row per test: action, schedule, arm, seed, unit_epochs, mpjpe (mm), lr_share (the rate relative to the first).
@@ -36,36 +34,26 @@ def curves(comparison: Comparison, schedule: str, actions: Sequence[str]) -> pd.
         for arm, runs in arms.items():
             for run in runs:
                 place = {"action": action, "schedule": schedule, "arm": arm, "seed": run.config.seed}
-                rows += [{**place, **test} for test in _tests(run, action)]
+                tests = run.history.dropna(subset=["test_actions"])
+                points = [(row, row.test_actions[action]) for row in tests.itertuples()]
+                points.append((run.history.iloc[-1], run.actions.mpjpe[action]))
+                rows += [
+                    {**place, "unit_epochs": row.unit_epochs, "mpjpe": mpjpe, "lr_share": row.lr / run.config.lr}
+                    for row, mpjpe in points
+                ]
     return pd.DataFrame(rows)
-
-
-def _tests(run: Run, action: str) -> list[dict[str, float]]:
-    tests = run.history.dropna(subset=["test_actions"])
-    found = [
-        {"unit_epochs": row.unit_epochs, "mpjpe": row.test_actions[action], "lr_share": row.lr / run.config.lr}
-        for row in tests.itertuples()
-    ]
-    last = run.history.iloc[-1]
-    end = {"unit_epochs": last.unit_epochs, "mpjpe": run.actions.mpjpe[action], "lr_share": last.lr / run.config.lr}
-    return [*found, end]
 
 
 def joint_errors(comparison: Comparison, results: StudyResults) -> pd.DataFrame:
-    """Error of every joint on every action, both arms, mean over the seeds, mm: action, joint, and a column per arm."""
+    """Error of every joint on every action, mean over the seeds, mm: action, joint, and a column for each arm."""
     columns = joint_columns(results.data.skeleton)
-    arms = {
-        ORIGINAL: dict.fromkeys(comparison.action_based, comparison.original),
-        ACTION_BASED: comparison.action_based,
-    }
-    rows = []
-    for action in comparison.action_based:
+    parts = []
+    for own in comparison.arms:
         means = {
-            arm: np.mean([_joints(run, action, columns) for run in own[action]], axis=0) for arm, own in arms.items()
+            arm: np.mean([_joints(run, own.action, columns) for run in runs], axis=0) for arm, runs in own.runs.items()
         }
-        for number, joint in enumerate(results.data.skeleton.joints):
-            rows.append({"action": action, "joint": joint, **{arm: own[number] for arm, own in means.items()}})
-    return pd.DataFrame(rows)
+        parts.append(pd.DataFrame({"action": own.action, "joint": results.data.skeleton.joints, **means}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _joints(run: Run, action: str, columns: Sequence[str]) -> np.ndarray:
@@ -73,36 +61,31 @@ def _joints(run: Run, action: str, columns: Sequence[str]) -> np.ndarray:
     return np.average(clips[list(columns)].to_numpy(), axis=0, weights=clips.frames)
 
 
+def _runs_of(results: StudyResults, question: str) -> tuple[Comparison | None, list[Run]]:
+    """The arms with which a question beyond the paper compares, and its runs; without either, nothing."""
+    comparison, runs = results.find(results.config.short, EQUALISED), results.beyond.get(question, [])
+    return (comparison, runs) if comparison and comparison.usable and runs else (None, [])
+
+
 def specialised(results: StudyResults) -> pd.DataFrame:
-    """Both arms as in `compare_arms`, and "Fine-tuned": the baseline trained further on the action."""
-    comparison = results.find(results.config.short, EQUALISED)
-    runs = results.beyond.get(SPECIALISED, [])
-    if comparison is None or not comparison.usable or not runs:
+    """As `arms_table`, with a third arm FINE_TUNED, the baseline trained further on the action; empty without runs of it."""
+    comparison, runs = _runs_of(results, SPECIALISED)
+    if comparison is None:
         return pd.DataFrame()
-    table = compare_arms(comparison, "mpjpe").set_index("Action")
-    cells: list[Cell] = []
+    cells = {}
     for action in comparison.action_based:
-        own = [run for run in runs if run.config.action == action]
-        if own:
-            cells.append(take_cell(own, action, "mpjpe", f"{FINE_TUNED}, {action}"))
-            for name, value in summarise([cells[-1]]).items():
-                table.loc[action, f"{FINE_TUNED}, {name}"] = value
+        if own := [run for run in runs if run.config.action == action]:
+            cells[action] = [take_cell(own, action, "mpjpe", f"{FINE_TUNED}, {action}")]
     if len(cells) == len(comparison.action_based):
-        for name, value in summarise(cells).items():
-            table.loc[MEAN, f"{FINE_TUNED}, {name}"] = value
-    kept = [
-        f"{arm}, {name}"
-        for arm in (ORIGINAL, ACTION_BASED, FINE_TUNED)
-        for name in ("mean", "sd", "low", "high", "runs")
-    ]
-    return table.reindex(columns=kept).reset_index()
+        cells[MEAN] = [cell for own in cells.values() for cell in own]
+    tuned = pd.DataFrame({"action": action, "arm": FINE_TUNED, **summarise(own)} for action, own in cells.items())
+    return pd.concat([arms_table(pair_arms(comparison, "mpjpe"), "mpjpe"), tuned], ignore_index=True)
 
 
 def mixing(results: StudyResults) -> pd.DataFrame:
     """Error on an action in focus against how many actions were trained on: action, trained_on, seed, mpjpe (mm)."""
-    comparison = results.find(results.config.short, EQUALISED)
-    runs = results.beyond.get(MIXING, [])
-    if comparison is None or not comparison.usable or not runs:
+    comparison, runs = _runs_of(results, MIXING)
+    if comparison is None:
         return pd.DataFrame()
     rows = [_point(run, run.config.action, trained_on=1 + len(run.config.with_actions)) for run in runs]
     for action in results.focus:
@@ -115,9 +98,8 @@ def mixing(results: StudyResults) -> pd.DataFrame:
 
 def fewer_frames(results: StudyResults) -> pd.DataFrame:
     """Error on an action in focus against distinct training frames: action, arm, frames, share, seed, mpjpe (mm)."""
-    comparison = results.find(results.config.short, EQUALISED)
-    runs = results.beyond.get(FEWER_FRAMES, [])
-    if comparison is None or not comparison.usable or not runs:
+    comparison, runs = _runs_of(results, FEWER_FRAMES)
+    if comparison is None:
         return pd.DataFrame()
     seeds = {run.config.seed for run in runs}
     as_many = [run for run in results.beyond.get(AS_MANY_FRAMES, []) if run.config.schedule == EQUALISED]
@@ -127,9 +109,13 @@ def fewer_frames(results: StudyResults) -> pd.DataFrame:
         for run in own:
             if run.config.seed in seeds and run.config.action in (ALL, action):
                 arm = ORIGINAL if run.config.is_baseline else ACTION_BASED
-                frames = run.timing["windows_per_epoch"] // (1 + run.config.mirror_training)
-                rows.append(_point(run, action, arm=arm, frames=frames, share=run.config.train_share))
+                rows.append(_point(run, action, arm=arm, frames=training_frames(run), share=run.config.train_share))
     return pd.DataFrame(rows).drop_duplicates()
+
+
+def training_frames(run: Run) -> int:
+    """Distinct frames with known poses that a run is trained on."""
+    return run.timing["windows_per_epoch"] // (1 + run.config.mirror_training)
 
 
 def _point(run: Run, action: str, **place: object) -> dict[str, object]:

@@ -1,32 +1,32 @@
 """The tables of the scarcity study: what unlabelled video is worth, beside how much seeds differ; from run folders alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.model.evaluate import METRICS, named
+from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study.comparison import find_own, take_cell
+from pose3d_lib.study.comparison import find_runs, take_cell
+from pose3d_lib.study.results import folder_of
 from pose3d_lib.study.scarcity import ScarcityConfig, plan_scarcity
-from pose3d_lib.study.statistics import compare
+from pose3d_lib.study.statistics import compare, deviation
+from pose3d_lib.study.tables_beyond import training_frames
 from pose3d_lib.study.verdicts import word_change
 from pose3d_lib.training.config import RunConfig
 
-SUPERVISED, SEMI_SUPERVISED = "Supervised", "Semi-supervised"
-"""The two arms: the labelled part alone, and with unlabelled video beside it."""
-
-WHOLE = "all terms"
-"""The loss of which nothing is left out."""
+SUPERVISED, SEMI_SUPERVISED = "Supervised", "Semi-supervised"  # the labelled part alone, and with unlabelled video
+WHOLE, ALONE = "all terms", "supervised alone"  # losses of which nothing, and everything unlabelled, is left out
 
 
 @dataclass(frozen=True)
 class ScarcityResults:
-    """A scarcity study and its finished runs."""
+    """A scarcity study and its finished runs, looked up once, when they are first needed."""
 
     config: ScarcityConfig
     data: PoseDataset
@@ -37,121 +37,105 @@ class ScarcityResults:
 
     @cached_property
     def runs(self) -> list[Run]:
-        """The finished ones, in the order of the plan; an InputError as of `find_own`."""
-        return [run for run in (find_own(config, self.data) for config in self.planned) if run]
+        """The finished ones, in the order of the plan; an InputError as of `find_runs`."""
+        return list(find_runs(self.planned, self.data).values())
 
-    def of(self, action: str, share: float, *, semi_supervised: bool, without: tuple[str, ...] = ()) -> list[Run]:
-        """The runs of one cell of the study, which differ in their seed only."""
-        asked = (action, share, semi_supervised, without)
-        return [run for run in self.runs if _cell_of(run) == asked]
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row per run: run, action, share, frames (labelled), arm, loss, seed, METRICS and mrpe (mm).
+
+        The errors are those on what it was trained on.
+        """
+        columns = ["run", "action", "share", "frames", "arm", "loss", "seed", *METRICS, "mrpe"]
+        return pd.DataFrame([_row(run) for run in self.runs], columns=columns)
+
+    @property
+    def folder(self) -> Path:
+        """Where the tables and figures go."""
+        return folder_of(self.data, self.config, {"scarcity": {}})
 
 
-def _cell_of(run: Run) -> tuple[str, float, bool, tuple[str, ...]]:
+def _row(run: Run) -> dict[str, object]:
     config = run.config
-    return config.action, config.train_share, config.semi_supervised, config.without_terms
+    own = list(run.actions.index) if config.action == ALL else [config.action]
+    without = ", ".join(config.without_terms)
+    return {
+        "run": run,
+        "action": config.action,
+        "share": config.train_share,
+        "frames": training_frames(run),
+        "arm": SEMI_SUPERVISED if config.semi_supervised else SUPERVISED,
+        "loss": (f"without {without}" if without else WHOLE) if config.semi_supervised else ALONE,
+        "seed": config.seed,
+        **{metric: float(run.actions.loc[own, metric].mean()) for metric in METRICS},
+        "mrpe": float(np.mean([run.root_errors[name] for name in own])) if run.root_errors else np.nan,
+    }
 
 
-def scarcity_table(results: ScarcityResults, action: str, shares: Sequence[float], metric: str) -> pd.DataFrame:
+def scarcity_table(results: ScarcityResults, action: str, shares: Iterable[float]) -> pd.DataFrame:
     """Both arms at every share of the labelled clips, and what the video of the others is worth.
 
     Args:
         results: with finished runs.
-        action: what the runs are trained on, "All" or one action; the errors are on what they are trained on.
+        action: "All" or one action, to train and test on.
         shares: of the labelled clips.
-        metric: one of METRICS.
 
     Returns:
-        "Labelled [%]", "Frames", the labelled ones, "Epochs", how often each is seen; per arm "<arm>, mean" (action-wise),
-        ", sd", ", runs"; "Change [mm]", the semi-supervised mean less the supervised one; "Spread [mm]", the largest
-        difference between two seeds of an arm, NaN where each has one; "Change [%]", "Change, low [%]", "Change, high [%]"
-        (95 % over seeds and takes), "p", "Smallest p" and "Verdict". Rows without runs of both arms are left out.
+        A row per share that has runs of both arms: action; share; frames, the labelled ones; epochs; per arm
+        "<arm>, mean", ", sd" and ", runs", mm; change (mm) of the semi-supervised mean; spread (mm), the largest difference
+        between two seeds of an arm, NaN where each has one; percent, low, high (its change, 95 % over seeds and takes);
+        p, smallest_p, verdict.
     """
     rows = []
     for share in shares:
-        arms = {
-            SUPERVISED: results.of(action, share, semi_supervised=False),
-            SEMI_SUPERVISED: results.of(action, share, semi_supervised=True),
-        }
-        if not all(arms.values()):
+        table = results.table
+        table = table[(table.action == action) & (table.share == share) & table.loss.isin([WHOLE, ALONE])]
+        arms = {arm: table[table.arm == arm] for arm in (SUPERVISED, SEMI_SUPERVISED)}
+        if not all(map(len, arms.values())):
             continue
-        errors = {arm: _errors(runs, action, metric) for arm, runs in arms.items()}
-        first = arms[SUPERVISED][0]
-        tested = list(first.actions.index) if action == ALL else [action]
-        effect = compare([
-            tuple(take_cell(runs, own, metric, arm) for arm, runs in arms.items()) for own in tested
-        ])  # fmt: skip
+        errors = {arm: own.mpjpe.to_numpy() for arm, own in arms.items()}
+        first = arms[SUPERVISED].iloc[0]
+        tested = list(first.run.actions.index) if action == ALL else [action]
+        effect = compare(
+            [tuple(take_cell(list(own.run), name, "mpjpe", arm) for arm, own in arms.items()) for name in tested]
+        )
+        row = {"action": action, "share": share, "frames": first.frames, "epochs": first.run.timing["epochs"]}
+        for arm, own in errors.items():
+            row |= {f"{arm}, mean": float(own.mean()), f"{arm}, sd": deviation(own), f"{arm}, runs": len(own)}
         rows.append(
             {
-                "Labelled [%]": 100 * share,
-                "Frames": first.timing["windows_per_epoch"] // (1 + first.config.mirror_training),
-                "Epochs": first.timing["epochs"],
-                **{f"{arm}, {name}": value for arm in arms for name, value in _summary(errors[arm]).items()},
-                "Change [mm]": float(errors[SEMI_SUPERVISED].mean() - errors[SUPERVISED].mean()),
-                "Spread [mm]": max((float(np.ptp(own)) for own in errors.values() if len(own) > 1), default=np.nan),
-                "Change [%]": effect.value,
-                "Change, low [%]": effect.low,
-                "Change, high [%]": effect.high,
+                **row,
+                "change": float(errors[SEMI_SUPERVISED].mean() - errors[SUPERVISED].mean()),
+                "spread": max((float(np.ptp(own)) for own in errors.values() if len(own) > 1), default=np.nan),
+                "percent": effect.value,
+                "low": effect.low,
+                "high": effect.high,
                 "p": effect.p,
-                "Smallest p": effect.smallest_p,
-                "Verdict": word_change(effect, effect.p, 1).word,
+                "smallest_p": effect.smallest_p,
+                "verdict": word_change(effect, effect.p, 1).word,
             }
         )
     return pd.DataFrame(rows)
-
-
-def _errors(runs: Sequence[Run], action: str, metric: str) -> np.ndarray:
-    """(runs,): on the action, or the plain mean over all of them."""
-    return np.array([
-        run.actions[metric].mean() if action == ALL else run.actions[metric][action] for run in runs
-    ])  # fmt: skip
-
-
-def _summary(errors: np.ndarray) -> dict[str, float]:
-    deviation = float(errors.std(ddof=1)) if len(errors) > 1 else float("nan")
-    return {"mean": float(errors.mean()), "sd": deviation, "runs": len(errors)}
 
 
 def ablation_table(results: ScarcityResults, action: str, share: float) -> pd.DataFrame:
     """What each term of the loss is worth: all four errors with the whole loss, without one of its terms, and supervised.
 
     Returns:
-        "Loss", and per metric its name with unit, mean over the seeds, and the same with ", sd"; "Runs".
+        A row per loss: loss; per metric its mean over the seeds, and "<metric>_sd"; runs.
     """
-    kinds = {WHOLE: (True, ())}
-    for run in results.runs:
-        if run.config.without_terms:
-            kinds[f"without {', '.join(run.config.without_terms)}"] = (True, run.config.without_terms)
-    kinds["supervised alone"] = (False, ())
+    table = results.table
+    table = table[(table.action == action) & (table.share == share)]
     rows = []
-    for name, (semi_supervised, without) in kinds.items():
-        runs = results.of(action, share, semi_supervised=semi_supervised, without=without)
-        if not runs:
-            continue
-        row: dict[str, object] = {"Loss": name}
+    for loss in losses(table):
+        own = table[table.loss == loss]
+        row: dict[str, object] = {"loss": loss}
         for metric in METRICS:
-            summary = _summary(_errors(runs, action, metric))
-            row |= {named(metric): summary["mean"], f"{named(metric)}, sd": summary["sd"]}
-        rows.append({**row, "Runs": len(runs)})
+            row |= {metric: float(own[metric].to_numpy().mean()), f"{metric}_sd": deviation(own[metric].to_numpy())}
+        rows.append({**row, "runs": len(own)})
     return pd.DataFrame(rows)
 
 
-def seeds_table(results: ScarcityResults) -> pd.DataFrame:
-    """A row per run: action, share, frames, arm, without, seed, mpjpe (mm, on what it was trained on), and mrpe (mm)."""
-    rows = []
-    for run in results.runs:
-        action, share, semi_supervised, without = _cell_of(run)
-        own = list(run.actions.index) if action == ALL else [action]
-        roots = [run.root_errors[name] for name in own] if run.root_errors else [float("nan")]
-        rows.append(
-            {
-                "action": action,
-                "share": share,
-                "frames": run.timing["windows_per_epoch"] // (1 + run.config.mirror_training),
-                "arm": SEMI_SUPERVISED if semi_supervised else SUPERVISED,
-                "without": ", ".join(without),
-                "seed": run.config.seed,
-                "mpjpe": float(_errors([run], action, "mpjpe")[0]),
-                "mrpe": float(np.mean(roots)),
-            }
-        )
-    return pd.DataFrame(rows)
+def losses(table: pd.DataFrame) -> list[str]:
+    """The losses of a table of runs: the whole one first, that of supervised runs last."""
+    return sorted(dict.fromkeys(table.loss), key=lambda loss: (loss != WHOLE, loss == ALONE))

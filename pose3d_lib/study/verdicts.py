@@ -1,16 +1,13 @@
 """The rule that decides: what an effect and its uncertainty say of a claim, and when they say nothing."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
 
 from pose3d_lib.study.statistics import Effect
 
-LEVEL = 0.05
-"""What p may be at most."""
+LEVEL = 0.05  # the largest p that decides
 
 REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE = "reproduced", "not reproduced", "not decidable"
 LOWER, HIGHER = "lower", "higher"
@@ -24,25 +21,10 @@ class Verdict:
     reason: str = ""
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """The p of several comparisons, corrected for their number after Holm: (comparisons,), in the same order.
-
-    Raises:
-        ValueError: one of them is NaN or not between 0 and 1; it would change the correction of the others.
-    """
-    p = np.asarray(p_values, dtype=float)
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(f"a p lies between 0 and 1; found {p[~((p >= 0) & (p <= 1))][0]}")
-    return multipletests(p, alpha=LEVEL, method="holm")[1] if p.size else p
-
-
 def decide(effect: Effect, *, side: Literal["below", "above"], null: float = 0.0) -> Verdict:
-    """Whether a claim that the change lies below or above `null` is reproduced.
+    """Whether a claim that the change lies below or above `null`, which the effect was tested against, is reproduced.
 
     It is decided if p is at most 0.05 and the 95 % interval does not hold `null`: by the side on which the change lies.
-
-    Args:
-        effect: tested against the same `null`.
     """
     doubt = _too_few(effect, 1) or _doubt(effect, effect.p, "p", null)
     if doubt:
@@ -51,7 +33,7 @@ def decide(effect: Effect, *, side: Literal["below", "above"], null: float = 0.0
 
 
 def decide_within(effect: Effect, low: float, high: float) -> Verdict:
-    """Whether a claim that a change is as good as none, between `low` and `high`, is reproduced.
+    """Whether a claim that a change is negligible, between `low` and `high`, is reproduced.
 
     It is if the whole 95 % interval lies between them, and it is not if the whole interval lies outside.
     """
@@ -65,15 +47,10 @@ def decide_within(effect: Effect, low: float, high: float) -> Verdict:
 
 
 def word_change(effect: Effect, adjusted_p: float, comparisons: int) -> Verdict:
-    """Whether one of several changes is lower or higher than none, after Holm's correction of their p.
+    """Whether one of several changes is lower or higher than none, with its p after Holm's correction.
 
     It is not decidable if its smallest attainable p is above 0.05 over the number of comparisons, what Holm's correction
     asks of the first of them.
-
-    Args:
-        effect: tested against no change.
-        adjusted_p: what `holm` made of its p.
-        comparisons: how many there are.
     """
     name = "p" if comparisons == 1 else f"p, corrected for {comparisons} comparisons,"
     doubt = _too_few(effect, comparisons) or _doubt(effect, adjusted_p, name, 0)

@@ -7,8 +7,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import same_color
@@ -16,16 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pose3d_lib.data.actions import ACTION_BASED, H36M_ACTIONS, ORIGINAL
-from pose3d_lib.report.figures.attribution import draw_attribution, find_summands
+from pose3d_lib.report.figures.attribution import draw_attribution
 from pose3d_lib.report.figures.layout import COLOURS, MARKERS, wrap
 from pose3d_lib.report.figures.run import ARM_COLOURS
-from pose3d_lib.report.figures.study import draw_arms, draw_changes, draw_curves, draw_specialised, rate_is_low_from
+from pose3d_lib.report.figures.study import draw_arms, draw_changes, draw_curves, rate_is_low_from
 from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, QUANTITIES, WHOLE
-from pose3d_lib.study.tables import MEAN
+from pose3d_lib.study.tables import ARMS, MEAN
 from pose3d_lib.study.tables_beyond import FINE_TUNED
 from tests.helpers.figure_checks import check_printable
 
-ARMS = (ORIGINAL, ACTION_BASED)
 TITLE = "Table 1: MPJPE, synthetic-small (synthetic data). 1 unit epoch, published schedule, equal frames, 27 frames"
 SCHEDULES = ("epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch")
 CONDITIONS = [
@@ -41,12 +38,10 @@ def _close_figures() -> Iterator[None]:
 
 def arms_table(actions: int, *, arms: tuple[str, ...] = ARMS, several: bool = True) -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"Action": [*H36M_ACTIONS[:actions], MEAN]})
-    for arm in arms:
-        mean = rng.uniform(50, 120, actions + 1)
-        table[f"{arm}, mean"] = mean
-        table[f"{arm}, low"] = mean - rng.uniform(2, 9, actions + 1) if several else np.nan
-        table[f"{arm}, high"] = mean + rng.uniform(2, 9, actions + 1) if several else np.nan
+    rows = [(action, arm) for action in (*H36M_ACTIONS[:actions], MEAN) for arm in arms]
+    table = pd.DataFrame(rows, columns=["action", "arm"]).assign(mean=rng.uniform(50, 120, len(rows)))
+    table["low"] = table["mean"] - rng.uniform(2, 9, len(rows)) if several else np.nan
+    table["high"] = table["mean"] + rng.uniform(2, 9, len(rows)) if several else np.nan
     return table
 
 
@@ -124,31 +119,30 @@ def legend(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()] if figure.legends else []
 
 
-@pytest.mark.parametrize("actions", [1, 2, 15])
-@pytest.mark.parametrize("several", [True, False])
+@pytest.mark.parametrize(("actions", "several"), [(1, True), (15, True), (2, False)])
 def test_both_arms_are_legible(actions: int, several: bool) -> None:
     check_printable(draw_arms(arms_table(actions, several=several), TITLE))
 
 
 def test_the_arms_dots_and_bars_are_those_of_the_table() -> None:
     table = arms_table(15)
-    axes = draw_arms(table, TITLE).axes[0]
+    axes = draw_arms(table, TITLE, "MPJVE [mm/frame]").axes[0]
+    assert axes.get_xlabel() == "MPJVE [mm/frame]"
     rows, found = rows_of(axes), dots(axes)
     assert len(found) == 2 * 16
     for row in table.to_dict("records"):
-        for arm in ARMS:
-            _x, y, dot = next(own for own in found if own[0] == row[f"{arm}, mean"])
-            assert abs(y - rows[row["Action"]]) < 0.5
-            assert same_color(dot.get_color(), ARM_COLOURS[arm])
-            assert not hollow(dot)
-            assert (row[f"{arm}, low"], row[f"{arm}, high"], y) in bars(axes)
+        _x, y, dot = next(own for own in found if own[0] == row["mean"])
+        assert abs(y - rows[row["action"]]) < 0.5
+        assert same_color(dot.get_color(), ARM_COLOURS[row["arm"]])
+        assert not hollow(dot)
+        assert (row["low"], row["high"], y) in bars(axes)
 
 
 def test_actions_stand_by_the_originals_error_and_the_mean_below_a_line_at_the_bottom() -> None:
     table = arms_table(15).sample(frac=1, random_state=0)
     axes = draw_arms(table, TITLE).axes[0]
     rows = rows_of(axes)
-    means = table.set_index("Action")["Original, mean"]
+    means = table[table.arm == ORIGINAL].set_index("action")["mean"]
     names = sorted(rows, key=rows.get, reverse=True)
     assert names == [*means.drop(MEAN).sort_values(ascending=False).index, MEAN]
     line = next(own for own in axes.lines if len(own.get_xdata()) == 2)
@@ -156,59 +150,34 @@ def test_actions_stand_by_the_originals_error_and_the_mean_below_a_line_at_the_b
     assert rows[names[-2]] - rows[MEAN] > 1.2 * (rows[names[-3]] - rows[names[-2]])
 
 
-def test_figures_quoted_from_the_paper_are_not_on_the_axis_of_those_measured() -> None:
-    table = arms_table(2)
-    measured = {x for x, _, _ in dots(draw_arms(table, TITLE).axes[0])}
-    table["Original, quoted"] = [56.34, np.nan, np.nan]
-    table["Action-based, quoted"] = [52.07, np.nan, np.nan]
-    assert {x for x, _, _ in dots(draw_arms(table, TITLE).axes[0])} == measured
-
-
-def test_one_seed_has_no_bars_and_says_so() -> None:
+def test_the_note_says_what_the_bars_are_and_why_some_or_all_are_missing() -> None:
+    table = arms_table(3)
+    assert "Bars: 95 % interval over seeds and takes." in note(draw_arms(table, TITLE))
+    assert "No bar" not in note(draw_arms(table, TITLE))
+    table.loc[1, ["low", "high"]] = np.nan
+    assert "No bar: too few seeds." in note(draw_arms(table, TITLE))
     figure = draw_arms(arms_table(3, several=False), TITLE)
     assert bars(figure.axes[0]) == []
     assert "No intervals" in note(figure)
 
 
-def test_the_note_says_what_the_bars_are_and_why_one_is_missing() -> None:
-    table = arms_table(3)
-    assert "Bars: 95 % interval over seeds and takes." in note(draw_arms(table, TITLE))
-    assert "No bar" not in note(draw_arms(table, TITLE))
-    table.loc[1, ["Original, low", "Original, high"]] = np.nan
-    assert "No bar: too few seeds." in note(draw_arms(table, TITLE))
-
-
-def test_an_action_without_a_result_keeps_its_row_and_stands_last() -> None:
-    table = arms_table(3)
-    table.loc[0, table.columns[1:]] = np.nan
-    axes = draw_arms(table, TITLE).axes[0]
-    rows = rows_of(axes)
-    assert sorted(rows, key=rows.get)[:2] == [MEAN, H36M_ACTIONS[0]]
-    assert len(dots(axes)) == 2 * 3
-
-
-def test_the_axis_says_what_is_measured() -> None:
-    axes = draw_arms(arms_table(2), TITLE, "MPJVE [mm/frame]").axes[0]
-    assert axes.get_xlabel() == "MPJVE [mm/frame]"
-
-
-@pytest.mark.parametrize("actions", [1, 2, 15])
+@pytest.mark.parametrize("actions", [1, 15])
 def test_fine_tuned_models_stand_beside_both_arms(actions: int) -> None:
-    table = arms_table(actions, arms=(*ARMS, FINE_TUNED))
-    table.loc[table.Action == MEAN, f"{FINE_TUNED}, mean"] = np.nan
-    figure = draw_specialised(table, TITLE)
+    arms = (*ARMS, FINE_TUNED)
+    table = arms_table(actions, arms=arms)
+    table = table[(table.action != MEAN) | (table.arm != FINE_TUNED)]
+    figure = draw_arms(table, TITLE, "MPJPE [mm]", arms)
     found = dots(figure.axes[0])
-    for arm in (*ARMS, FINE_TUNED):
+    for arm in arms:
         own = [
             x for x, _, dot in found if same_color(dot.get_color(), COLOURS[arm]) and dot.get_marker() == MARKERS[arm]
         ]
-        assert sorted(own) == sorted(table[f"{arm}, mean"].dropna())
-    assert legend(figure) == [*ARMS, FINE_TUNED]
-    assert len({COLOURS[arm] for arm in (*ARMS, FINE_TUNED)}) == 3
+        assert sorted(own) == sorted(table[table.arm == arm]["mean"])
+    assert legend(figure) == [*arms]
     check_printable(figure)
 
 
-@pytest.mark.parametrize(("actions", "conditions"), [(1, 1), (2, 2), (15, 1), (15, 4), (2, 6)])
+@pytest.mark.parametrize(("actions", "conditions"), [(1, 1), (15, 4), (2, 6)])
 def test_changes_are_legible(actions: int, conditions: int) -> None:
     check_printable(draw_changes(changes_table(actions, conditions), "Change of the MPJPE, synthetic-small"))
 
@@ -235,10 +204,9 @@ def test_a_change_that_is_not_decidable_is_hollow_and_its_colour_is_that_of_the_
     assert legend(figure) == ["action-based is better", "original is better", "not decidable with these runs"]
 
 
-@pytest.mark.parametrize("shift", [0, 500])
-def test_changes_have_a_line_at_zero_that_is_seen(shift: float) -> None:
+def test_changes_have_a_line_at_zero_that_is_seen() -> None:
     table = changes_table(2, 2)
-    table[["change", "low", "high"]] += shift
+    table[["change", "low", "high"]] += 500
     for axes in draw_changes(table, TITLE).axes:
         assert any(list(line.get_xdata()) == [0, 0] for line in axes.lines)
         assert axes.get_xlim()[0] <= 0 <= axes.get_xlim()[1]
@@ -266,7 +234,7 @@ def test_an_action_that_a_condition_lacks_leaves_its_row_empty() -> None:
     assert empty not in [y for _, y, _ in dots(second)]
 
 
-@pytest.mark.parametrize("claims", [("C1",), ("C1", "C2", "C3"), ("C1", "C2", "C3", "C5")])
+@pytest.mark.parametrize("claims", [("C1",), ("C1", "C2", "C3")])
 def test_the_attribution_is_legible(claims: tuple[str, ...]) -> None:
     figure = draw_attribution(attribution_table(claims), "What the published effects are made of, synthetic-small")
     check_printable(figure)
@@ -309,41 +277,25 @@ def test_without_an_interval_nothing_is_certain() -> None:
     assert "No intervals" in note(figure)
 
 
-def test_parts_that_do_not_add_up_are_not_said_to() -> None:
-    table = attribution_table(("C1",))
-    table.loc[table.part == "data", "effect"] += 1
-    figure = draw_attribution(table, TITLE)
-    assert {"published effect", "data", "learning rate", "batch norm", "budget"} == set(rows_of(figure.axes[0]))
+def test_a_claim_of_which_only_the_budget_is_known_has_no_sum() -> None:
+    table = attribution_table(("C1", "C2"))
+    figure = draw_attribution(table[(table.claim == "C1") | (table.part == BUDGET)], TITLE)
+    assert list(rows_of(figure.axes[1])) == ["budget"]
     assert "Published effect =" not in note(figure)
 
 
-def test_every_panel_of_an_attribution_has_its_own_unit() -> None:
+def test_every_panel_of_an_attribution_has_its_own_unit_broken_into_lines() -> None:
     figure = draw_attribution(attribution_table(), TITLE)
     assert [axes.get_xlabel().replace("\n", " ") for axes in figure.axes] == [quantity.unit for quantity in QUANTITIES]
-
-
-def test_a_long_unit_is_broken_into_lines() -> None:
     unit = "change of the processor time of training per million windows [% of the original's seconds]"
     figure = draw_attribution(attribution_table().assign(unit=unit), TITLE)
     assert all("\n" in axes.get_xlabel() for axes in figure.axes)
     check_printable(figure)
 
 
-@given(st.lists(st.floats(-50, 50), min_size=2, max_size=4), st.floats(-50, 50))
-def test_summands_are_found_with_and_without_the_budget(effects: list[float], budget: float) -> None:
-    parts = pd.Series(effects, index=[f"part {number}" for number in range(len(effects))])
-    whole = pd.Series({WHOLE: parts.sum()})
-    assert find_summands(pd.concat([whole, parts])) == list(parts.index)
-    found = find_summands(pd.concat([whole, parts, pd.Series({BUDGET: budget})]))
-    assert [part for part in found if part != BUDGET] == list(parts.index)
-    moved = whole + 0.02 * max(1.0, parts.abs().max(), abs(whole.iloc[0]))
-    assert find_summands(pd.concat([moved, parts])) == []
-    assert find_summands(pd.concat([whole, parts, pd.Series({"unknown": np.nan})])) == []
-
-
 @pytest.mark.parametrize(
     ("actions", "schedules", "seeds", "length"),
-    [(1, 1, 1, 0.125), (1, 1, 1, 1), (2, 4, 3, 16), (2, 2, 2, 64), (15, 1, 2, 16)],
+    [(1, 1, 1, 0.125), (2, 4, 3, 16), (5, 1, 2, 64)],
 )
 def test_learning_curves_are_legible(actions: int, schedules: int, seeds: int, length: float) -> None:
     table = curves_table(actions, SCHEDULES[:schedules], seeds, length)
@@ -366,7 +318,7 @@ def test_a_curve_is_the_mean_over_seeds_and_its_band_their_range() -> None:
         assert {round(y, 9) for y in errors.min()} | {round(y, 9) for y in errors.max()} <= set(corners[:, 1].round(9))
 
 
-@pytest.mark.parametrize("errors", [(50.0, 50.0), (50.0, 55.0), (51.0, 69.0), (60.0, 210.0), (60.0, 900.0)])
+@pytest.mark.parametrize("errors", [(50.0, 50.0), (51.0, 69.0), (60.0, 900.0)])
 def test_the_axis_of_the_error_has_marks_whatever_its_range(errors: tuple[float, float]) -> None:
     table = curves_table(1)
     table["mpjpe"] = np.where(table.unit_epochs > 0.125, *errors)
@@ -385,8 +337,8 @@ def test_one_seed_has_a_curve_without_a_band() -> None:
 
 def test_a_curve_leaves_out_points_that_a_seed_lacks() -> None:
     table = curves_table(1)
-    table.loc[(table.seed == 2) & (table.unit_epochs == 4) & (table.arm == ORIGINAL), "mpjpe"] = np.nan
-    lines = draw_curves(table, TITLE).axes[0].lines
+    lacking = (table.seed == 2) & (table.unit_epochs == 4) & (table.arm == ORIGINAL)
+    lines = draw_curves(table[~lacking], TITLE).axes[0].lines
     original = next(own for own in lines if same_color(own.get_color(), ARM_COLOURS[ORIGINAL]))
     assert 4 not in original.get_xdata()
     assert 8 in original.get_xdata()
@@ -411,24 +363,6 @@ def test_a_learning_rate_that_stays_high_is_not_marked_nor_is_the_originals() ->
     assert not any("1/100" in label for label in legend(figure))
 
 
-def test_a_test_before_the_training_has_no_place_on_the_logarithmic_axis() -> None:
-    table = curves_table(1)
-    before = table[table.unit_epochs == 1].assign(unit_epochs=0.0)
-    axes = draw_curves(pd.concat([before, table]), TITLE).axes[0]
-    check_printable(axes.figure)
-    assert axes.get_xlim() == (0.125 / 1.25, 16 * 1.25)
-
-
-def test_an_original_without_a_schedule_is_drawn_under_every_one() -> None:
-    table = curves_table(2, SCHEDULES)
-    shared = table.assign(schedule=table.schedule.where(table.arm == ACTION_BASED))
-    figure = draw_curves(shared, TITLE)
-    assert len(figure.axes) == 2 * 4
-    for axes in figure.axes:
-        for arm in ARMS:
-            assert any(same_color(own.get_color(), ARM_COLOURS[arm]) and len(own.get_xdata()) for own in axes.lines)
-
-
 def test_an_actions_panels_share_the_axis_of_the_error() -> None:
     table = curves_table(2, SCHEDULES)
     table.loc[table.schedule == "unit_epoch", "mpjpe"] += 100
@@ -449,8 +383,8 @@ def test_a_long_sentence_is_broken_into_lines_of_about_the_same_length_and_none_
 
 def test_names_that_look_like_formulas_and_very_long_ones_are_shown() -> None:
     table = arms_table(3)
-    table.loc[0, "Action"] = "take $x_1$ of ${y}$"
-    table.loc[1, "Action"] = "CarryTheHeavyBoxDownTheStairsAndPutItOnTheShelf"
+    names = {H36M_ACTIONS[0]: "take $x_1$ of ${y}$", H36M_ACTIONS[1]: "CarryTheHeavyBoxDownTheStairsAndPutItOnTheShelf"}
+    table["action"] = table.action.replace(names)
     figure = draw_arms(table, "Cost in $ and in $, " + "of a dataset with a very long name " * 4)
     check_printable(figure)
     shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]

@@ -1,5 +1,6 @@
 """What 04_results says of the claims: five sentences whose numbers are those of the runs, and the evidence that they rest on."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.report import claims as report_claims
 from pose3d_lib.study.beyond import study_runs
+from pose3d_lib.study.comparison import Comparison
 from pose3d_lib.study.results import StudyResults, collect_study
 from tests.helpers.run_folders import make_study, write_runs
 
@@ -20,12 +22,14 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "outputs"
 
 
-@pytest.fixture
-def study(tiny_data: PoseDataset) -> StudyResults:
+@pytest.fixture(scope="module")
+def study(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     """Everything but what is beyond the paper, on three actions: 5 seeds of the original, Eating and Sitting, 3 of Walking."""
     config = make_study(seeds="0,1,2", more_seeds="3,4", lengths="1,16", schedules="epoch,unit_epoch", confounds=True)
-    write_runs(study_runs(config, tiny_data), tiny_data)
-    return collect_study(config, tiny_data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("study")))
+        write_runs(study_runs(config, tiny_data), tiny_data)
+        return collect_study(config, tiny_data)
 
 
 ORIGINAL = (58 + 68 + 78) / 3
@@ -38,7 +42,7 @@ CHANGE = 100 * (ACTION_BASED / ORIGINAL - 1)
 def test_the_answer_has_five_sentences_with_the_numbers_of_the_runs(
     study: StudyResults, shown: Callable[[], str]
 ) -> None:
-    report_claims.show_answer(study, report_claims.judge_study(study))
+    report_claims.show_answer(study)
     sentences = re.findall(r"^\d\. (.*)$", shown(), re.MULTILINE)
     assert len(sentences) == 5
     compared, early, late, owed, in_all = sentences
@@ -67,9 +71,8 @@ def test_the_answer_has_five_sentences_with_the_numbers_of_the_runs(
 def test_a_verdict_for_every_claim_is_shown_and_saved_with_its_rule(
     study: StudyResults, shown: Callable[[], str]
 ) -> None:
-    claims = report_claims.judge_study(study)
-    report_claims.show_claims(study, claims)
-    for row in claims.itertuples():
+    report_claims.show_claims(study)
+    for row in study.claims.itertuples():
         assert re.search(rf"^\| {row.claim} .*\| {row.verdict} ", shown(), re.MULTILINE)
         assert f"- **{row.claim}**: {row.rule}" in shown()
         for how, reason in (("", row.reason), (", same schedule", row.equalised_reason)):
@@ -81,7 +84,7 @@ def test_a_verdict_for_every_claim_is_shown_and_saved_with_its_rule(
 
 
 def test_the_evidence_has_every_condition_and_the_models_of_as_many_frames(study: StudyResults) -> None:
-    found = report_claims.gather_evidence(study)
+    found = study.evidence
     schedules = {"epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"}
     assert set(found.short) == set(found.long) == schedules
     assert set(found.fifteen_short) == set(found.fifteen_long) == {"epoch"}
@@ -113,18 +116,17 @@ def test_the_attribution_is_shown_once_its_runs_are_there(study: StudyResults, s
         assert parts[claim, "data"] == pytest.approx(100 * ((48 + 48) / (58 + 68) - 1))
         assert parts[claim, "learning rate"] == pytest.approx(0)
         assert parts[claim, "batch norm"] == pytest.approx(0)
-    for run in study.find(1, "bn_unit_epoch").action_based["Eating"]:
-        (run.folder / "finished.json").unlink()
-    fewer = collect_study(study.config, study.data)
-    report_claims.show_attribution(fewer)
-    assert (fewer.find(1, "bn_unit_epoch").action_based.keys(), len(fewer.missing)) == ({"Sitting"}, 5)
+    condition = study.config.condition(1, "bn_unit_epoch")
+    found = study.comparisons[condition]
+    fewer = Comparison(found.original, {"Sitting": found.action_based["Sitting"]}, [])
+    fewer = dataclasses.replace(study, comparisons={**study.comparisons, condition: fewer})
+    assert fewer.attribution.query("claim == 'C1'").actions.tolist() == ["Sitting"] * 4 + ["Eating, Sitting"]
 
 
 def test_without_any_run_the_answer_says_so(tiny_data: PoseDataset, shown: Callable[[], str]) -> None:
     study = collect_study(make_study(), tiny_data)
-    claims = report_claims.judge_study(study)
-    report_claims.show_answer(study, claims)
-    report_claims.show_claims(study, claims)
+    report_claims.show_answer(study)
+    report_claims.show_claims(study)
     report_claims.show_attribution(study)
     assert len(re.findall(r"^\d\. ", shown(), re.MULTILINE)) == 5
     assert "0 of 4 planned runs are finished" in shown()
@@ -134,15 +136,11 @@ def test_without_any_run_the_answer_says_so(tiny_data: PoseDataset, shown: Calla
     assert "are not finished**; `-p study paper` makes them" in shown()
 
 
-@pytest.mark.parametrize(
-    ("whole", "parts", "said"),
-    [
+def test_an_effect_is_owed_to_its_largest_part_unless_the_parts_cancel() -> None:
+    for whole, parts, said in (
         (30.0, (1.7, 0.8, 27.5), "most of it by batch norm"),
         (-14.0, (-11.0, -3.0, 0.0), "most of it by data"),
         (-0.2, (-2.1, 1.9, 0.0), "parts that cancel for the most part"),
-        (2.0, (-4.0, 6.0, 0.0), "parts that cancel for the most part"),
-    ],
-)
-def test_an_effect_is_owed_to_its_largest_part_unless_the_parts_cancel(whole: float, parts: tuple, said: str) -> None:
-    named = pd.Series(parts, index=["data", "learning rate", "batch norm"])
-    assert report_claims._weigh(whole, named) == said
+    ):
+        named = pd.Series(parts, index=["data", "learning rate", "batch norm"])
+        assert report_claims._weigh(whole, named) == said

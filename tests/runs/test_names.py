@@ -18,7 +18,7 @@ from pose3d_lib.report.export import check_absent
 from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.study.config import StudyConfig
-from pose3d_lib.study.result_folders import folder_of
+from pose3d_lib.study.results import folder_of
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
 from tests.data.test_plain_motion import motion

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.study import evidence
-from pose3d_lib.study.claims import CLAIMS, SHOWN, judge_claims
+from pose3d_lib.study.claims import CLAIMS, judge_claims
 from pose3d_lib.study.comparison import Comparison
 from pose3d_lib.study.evidence import Evidence, late_change, training_seconds
 from pose3d_lib.study.statistics import Effect
@@ -44,17 +44,12 @@ def row(evidence: Evidence, claim: str) -> pd.Series:
 
 TRUTHS = [
     ("C1", partial(short, change=-8), -8, REPRODUCED),
-    ("C1", partial(short, change=8), 8, NOT_REPRODUCED),
-    ("C2", partial(long, change=8), 8, REPRODUCED),
     ("C2", partial(long, change=-8), -8, NOT_REPRODUCED),
     ("C3", partial(long, faster=30), -30, REPRODUCED),
     ("C3", partial(long, faster=-30), 30, NOT_REPRODUCED),
-    ("C3", partial(short, faster=30), -30, REPRODUCED),
     ("C4", partial(short, change=-20), -20, REPRODUCED),
     ("C4", partial(short, change=-5), -5, NOT_REPRODUCED),
-    ("C4", partial(short, change=5), 5, NOT_REPRODUCED),
     ("C5", partial(long, late=0.0), 0, REPRODUCED),
-    ("C5", partial(long, late=2.0), 2, REPRODUCED),
     ("C5", partial(long, late=-4), -4, NOT_REPRODUCED),
     ("C6", partial(short, actions=SIX, noise=2.0), None, REPRODUCED),
     ("C6", partial(short, actions=SIX, noise=0.02), None, NOT_REPRODUCED),
@@ -62,7 +57,6 @@ TRUTHS = [
     ("C7", partial(as_many_frames, 8), 8, NOT_REPRODUCED),
     ("C8", partial(long, faster=0), 0, REPRODUCED),
     ("C8", partial(long, faster=30), -30, NOT_REPRODUCED),
-    ("C8", partial(long, faster=-30), 30, NOT_REPRODUCED),
 ]
 
 
@@ -89,14 +83,10 @@ UNDECIDABLE = [
         r"p cannot fall below 0\.12 with .* on 4 takes; 0\.05 is needed",
     ),
     ("C1", partial(short, change=0.3), r"p is 0\.\d+, above 0\.05"),
-    ("C2", partial(long, change=0.3), r"p is 0\.\d+, above 0\.05"),
-    ("C3", partial(long, faster=0.02), r"p is 0\.\d+, above 0\.05"),
     ("C4", partial(short, change=-11), r"p is 0\.\d+, above 0\.05"),
-    ("C4", partial(short, change=-20, runs=(3, 3)), r"p cannot fall below 0\.1"),
     ("C5", partial(long, late=-1.05, runs=(5, 3)), r"p is 0\.\d+, above 0\.05"),
     ("C5", partial(long, late=-4, actions=("Eating",)), r"p cannot fall below 0\.062 with 5 runs; 0\.05 is needed"),
     ("C6", partial(short, noise=2.0), r"p cannot fall below 0\.25 with 3 actions"),
-    ("C7", partial(as_many_frames, 0.3), r"p is 0\.\d+, above 0\.05"),
     ("C8", partial(long, faster=5), r"the 95 % interval from .* holds -5 %"),
     ("C8", partial(long, faster=0, runs=(1, 1)), r"no interval can be given"),
 ]
@@ -125,10 +115,10 @@ def test_without_runs_every_claim_says_which_are_missing() -> None:
     assert reasons.C7 == "no finished runs on as many frames of all actions under the schedule 'epoch'"
 
 
-@pytest.mark.parametrize("missing", [None, Comparison([], {}, []), Comparison([], {"Eating": [1]}, [])])
-def test_an_arm_without_runs_is_as_good_as_none(missing: Comparison | None) -> None:
-    reasons = judge_claims(Evidence(short=published(missing), long=published(missing))).reason
-    assert reasons.str.startswith("no ").all()
+def test_an_arm_without_runs_is_as_good_as_none() -> None:
+    for missing in (Comparison([], {}, []), Comparison([], {"Eating": [1]}, [])):
+        reasons = judge_claims(Evidence(short=published(missing), long=published(missing))).reason
+        assert reasons.str.startswith("no ").all()
 
 
 def test_the_two_schedules_are_judged_apart() -> None:
@@ -170,6 +160,7 @@ def test_time_is_judged_per_million_windows_for_c3_and_altogether_for_c8() -> No
 def test_times_of_long_runs_are_preferred() -> None:
     evidence = Evidence(short=published(make_comparison(faster=30)), long=published(make_comparison(faster=-30)))
     assert row(evidence, "C3").effect == pytest.approx(30, abs=2)
+    assert row(Evidence(short=evidence.short), "C3").effect == pytest.approx(-30, abs=2)
 
 
 def test_a_processor_s_time_counts_on_a_cpu_and_the_clock_on_a_gpu() -> None:
@@ -184,11 +175,9 @@ def test_a_processor_s_time_counts_on_a_cpu_and_the_clock_on_a_gpu() -> None:
 def test_times_of_runs_that_had_to_wait_for_other_work_decide_nothing(
     waited: float, device: str, decided: bool
 ) -> None:
-    table = judge_claims(Evidence(long=published(make_comparison(faster=30, waited=waited, device=device))))
-    table = table.set_index("claim")
-    for claim in ("C3", "C8"):
-        assert (table.verdict[claim] != NOT_DECIDABLE) == decided
-        assert decided or "waited 30 % of their time for processors that did other work" in table.reason[claim]
+    found = row(Evidence(long=published(make_comparison(faster=30, waited=waited, device=device))), "C3")
+    assert (found.verdict != NOT_DECIDABLE) == decided
+    assert decided or "waited 30 % of their time for processors that did other work" in found.reason
 
 
 def test_times_of_several_machines_are_not_compared() -> None:
@@ -202,9 +191,10 @@ def test_times_of_several_machines_are_not_compared() -> None:
 
 
 def test_the_late_change_is_that_from_the_test_at_unit_epoch_4_to_the_end() -> None:
-    errors = {"Eating": np.array([40.0, 50, 60, 70])}
-    assert late_change(make_run(errors, late=-3), "Eating") == pytest.approx(-3)
-    assert late_change(make_run(errors, late=2), "Eating") == pytest.approx(2)
+    run = make_run({"Eating": np.array([40.0, 50, 60, 70])}, late=-3)
+    assert late_change(run, "Eating") == pytest.approx(-3)
+    run.timing["windows"] = int(run.history.windows[run.history.unit_epochs > 4].iloc[0])
+    assert np.isnan(late_change(run, "Eating")), "a test at the end is none before it"
 
 
 @pytest.mark.parametrize("tests", [(1.0, 2.0), (1.0, 8.0), (3.9, 4.6)])
@@ -215,12 +205,6 @@ def test_runs_that_were_not_tested_at_unit_epoch_4_tell_no_late_change(tests: tu
         NOT_DECIDABLE,
         "no long run was tested at unit epoch 4 and went on after it",
     )
-
-
-def test_a_test_at_the_end_of_a_run_is_no_test_before_it() -> None:
-    run = make_run({"Eating": np.full(4, 50.0)})
-    run.timing["windows"] = int(run.history.windows[run.history.unit_epochs > 4].iloc[0])
-    assert np.isnan(late_change(run, "Eating"))
 
 
 def test_the_difference_of_seeds_is_the_mean_over_pairs_and_actions_relative_to_their_mean() -> None:
@@ -258,20 +242,8 @@ def test_the_original_is_one_set_of_runs_for_all_actions_and_every_other_model_a
 def test_rules_are_sentences_that_name_side_and_bound() -> None:
     rules = {claim.name: claim.rule for claim in CLAIMS}
     assert rules["C1"] == "Reproduced if shown to be below 0 %, not reproduced if shown to be above 0 %."
-    assert rules["C2"] == "Reproduced if shown to be above 0 %, not reproduced if shown to be below 0 %."
     assert "below -11 %" in rules["C4"]
-    assert "above -1 %" in rules["C5"]
-    assert "above 0.5 %" in rules["C6"]
     assert "between -5 % and 5 %" in rules["C8"]
-    assert "0.05" in SHOWN
-    assert all(
-        "(quoted" in claim.paper or "Quoted" in claim.paper for claim in CLAIMS if re.search(r"\d\.?\d? %", claim.paper)
-    )
-
-
-def test_the_same_runs_give_the_same_table() -> None:
-    evidence = short(change=-3, noise=1.5)
-    pd.testing.assert_frame_equal(judge_claims(evidence), judge_claims(evidence))
 
 
 def test_claims_without_a_test_have_no_p() -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,11 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, per_action
 from pose3d_lib.runs.run import run_folder
 from pose3d_lib.study.comparison import (
+    Comparison,
     collect_runs,
-    describe,
     describe_runs,
     find_left_out,
-    find_own,
+    find_runs,
     name_machines,
     take_cell,
 )
@@ -38,6 +39,10 @@ def plan(data: PoseDataset, seeds: str = "0", **changes: object) -> list[RunConf
     return unique_runs(plan_study(make_study(seeds=seeds, **changes), data))
 
 
+def collect(plan: list[RunConfig], data: PoseDataset) -> Comparison:
+    return collect_runs(plan, find_runs(plan, data))
+
+
 def elsewhere(data: PoseDataset) -> PoseDataset:
     """The same data but for a word, and so another dataset."""
     return dataclasses.replace(data, name="elsewhere", notes=("one word different",))
@@ -49,7 +54,7 @@ def elsewhere(data: PoseDataset) -> PoseDataset:
 def test_all_planned_runs_are_found(tiny_data: PoseDataset) -> None:
     configs = plan(tiny_data, "0,1")
     write_runs(configs, tiny_data)
-    comparison = collect_runs(configs, tiny_data)
+    comparison = collect(configs, tiny_data)
     assert [(run.config.action, run.config.seed) for run in comparison.original] == [("All", 0), ("All", 1)]
     assert list(comparison.action_based) == list(ACTIONS)
     for action, runs in comparison.action_based.items():
@@ -62,7 +67,7 @@ def test_a_run_is_kept_whatever_other_models_lack(tiny_data: PoseDataset) -> Non
     configs = plan(tiny_data, "0,1")
     absent = {("Sitting", 0), ("Sitting", 1), ("Walking", 1)}
     write_runs([config for config in configs if (config.action, config.seed) not in absent], tiny_data)
-    comparison = collect_runs(configs, tiny_data)
+    comparison = collect(configs, tiny_data)
     assert {(config.action, config.seed) for config in comparison.missing} == absent
     assert comparison.usable
     assert {action: len(runs) for action, runs in comparison.action_based.items()} == {"Eating": 2, "Walking": 1}
@@ -74,68 +79,42 @@ def test_a_run_without_its_last_file_is_missing(tiny_data: PoseDataset) -> None:
     for run in write_runs(configs, tiny_data):
         if run.config.action == "Sitting":
             (run.folder / "finished.json").unlink()
-    assert [config.action for config in collect_runs(configs, tiny_data).missing] == ["Sitting"]
+    assert [config.action for config in collect(configs, tiny_data).missing] == ["Sitting"]
 
 
-@pytest.mark.parametrize("arm", ["original", "action-based"])
-def test_with_one_arm_alone_there_is_nothing_to_compare(tiny_data: PoseDataset, arm: str) -> None:
+def test_with_one_arm_alone_there_is_nothing_to_compare(tiny_data: PoseDataset) -> None:
     configs = plan(tiny_data)
-    write_runs([config for config in configs if config.is_baseline == (arm == "original")], tiny_data)
-    assert not collect_runs(configs, tiny_data).usable
+    write_runs(configs[:1], tiny_data)
+    assert not collect(configs, tiny_data).usable
 
 
 def test_runs_on_another_dataset_are_not_found(tiny_data: PoseDataset) -> None:
     write_runs(plan(tiny_data), tiny_data)
     other = elsewhere(tiny_data)
-    comparison = collect_runs(plan(other), other)
+    comparison = collect(plan(other), other)
     assert comparison.runs == []
     assert len(comparison.missing) == 4
 
 
-@pytest.mark.parametrize("where", ["under another run's name", "all over"])
-def test_a_folder_that_holds_another_dataset_s_run_is_refused(tiny_data: PoseDataset, where: str) -> None:
+def test_a_folder_that_holds_another_dataset_s_run_is_refused(tiny_data: PoseDataset) -> None:
     configs, other = plan(tiny_data), elsewhere(tiny_data)
     write_runs(configs, tiny_data)
-    for config in configs[2:3] if where == "under another run's name" else configs:
-        foreign, folder = write_run(config, other).folder, run_folder(config, tiny_data)
-        shutil.rmtree(folder)
-        foreign.rename(folder)
-    with pytest.raises(InputError) as refusal:
-        collect_runs(configs, tiny_data)
-    for part in (str(folder.parent), "a run on elsewhere", "of a run on synthetic-tiny", "never mixes datasets"):
+    foreign, folder = write_run(configs[2], other).folder, run_folder(configs[2], tiny_data)
+    shutil.rmtree(folder)
+    foreign.rename(folder)
+    with pytest.raises(InputError, match=f"{other.fingerprint[:12]}.*{tiny_data.fingerprint[:12]}") as refusal:
+        find_runs(configs, tiny_data)
+    for part in (str(folder), "a run on elsewhere", "of a run on synthetic-tiny", "never mixes datasets"):
         assert part in str(refusal.value)
-    with pytest.raises(InputError, match=f"{other.fingerprint[:12]}.*{tiny_data.fingerprint[:12]}"):
-        find_own(configs[2], tiny_data)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"lengths": 2},
-        {"channels": 17},
-        {"dropout": 0.1},
-        {"keypoints": "gt"},
-        {"seeds": "1"},
-        {"filter_widths": "3,3"},
-        {"architectures": "3x5"},
-        {"batch_size": 65},
-        {"causal": True},
-        {"evaluate_at": "0.5"},
-        {"lr": 0.01},
-    ],
-    ids=str,
-)
-def test_runs_of_another_config_are_not_found(tiny_data: PoseDataset, change: dict) -> None:
+def test_runs_of_another_config_are_not_found_but_for_what_cannot_change_the_baseline(tiny_data: PoseDataset) -> None:
     write_runs(plan(tiny_data), tiny_data)
-    assert collect_runs(plan(tiny_data, **change), tiny_data).runs == []
-
-
-@pytest.mark.parametrize("change", [{"budgets": "fifteen"}, {"schedules": "unit_epoch"}], ids=str)
-def test_what_cannot_change_the_baseline_leaves_it_found(tiny_data: PoseDataset, change: dict) -> None:
-    write_runs(plan(tiny_data), tiny_data)
-    comparison = collect_runs(plan(tiny_data, **change), tiny_data)
-    assert len(comparison.original) == 1
-    assert comparison.action_based == {}
+    for other in ({"lengths": 2}, {"channels": 17}, {"keypoints": "gt"}, {"seeds": "1"}, {"causal": True}):
+        assert collect(plan(tiny_data, **other), tiny_data).runs == []
+    for other in ({"budgets": "fifteen"}, {"schedules": "unit_epoch"}):
+        comparison = collect(plan(tiny_data, **other), tiny_data)
+        assert (len(comparison.original), comparison.action_based) == (1, {})
 
 
 # What is left out
@@ -147,13 +126,12 @@ def left_out(configs: list[RunConfig], data: PoseDataset) -> dict[str, str]:
     return dict(table.itertuples(index=False))
 
 
-def test_before_there_are_runs_none_is_left_out(tiny_data: PoseDataset, outputs: Path) -> None:
-    assert not outputs.exists()
+def test_finished_runs_and_what_is_no_part_of_the_study_are_not_left_out(tiny_data: PoseDataset, outputs: Path) -> None:
     assert left_out(plan(tiny_data), tiny_data) == {}
-
-
-def test_finished_runs_of_the_plan_and_runs_with_other_settings_are_not_left_out(tiny_data: PoseDataset) -> None:
     write_runs([*plan(tiny_data), *plan(tiny_data, seeds="7", channels=17)], tiny_data)
+    write_runs(plan(elsewhere(tiny_data)), elsewhere(tiny_data))
+    (outputs / "runs" / "an empty folder").mkdir()
+    (outputs / "runs" / "a file").write_text("")
     assert left_out(plan(tiny_data), tiny_data) == {}
 
 
@@ -169,14 +147,6 @@ def test_unfinished_runs_say_how_far_they_are(tiny_data: PoseDataset) -> None:
             (run.folder / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
     reasons = ["unfinished", "unfinished, 0 % trained", "unfinished, 25 % trained", "unfinished, 99 % trained"]
     assert left_out(configs, tiny_data) == dict(zip(names, reasons, strict=True))
-
-
-def test_folders_that_are_no_part_of_the_study_are_not_spoken_of(tiny_data: PoseDataset, outputs: Path) -> None:
-    other = elsewhere(tiny_data)
-    write_runs(plan(other), other)
-    (outputs / "runs" / "an empty folder").mkdir()
-    (outputs / "runs" / "a file").write_text("")
-    assert left_out(plan(tiny_data), tiny_data) == {}
 
 
 # From clips to takes
@@ -196,11 +166,10 @@ def test_a_take_s_error_is_that_of_all_its_cameras_frames(tiny_data: PoseDataset
         np.testing.assert_allclose(cell.per_run, 50 + 10 * place + np.array([0, 8]))
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_the_cells_of_every_metric_have_the_mean_that_the_run_reports(tiny_data: PoseDataset, metric: str) -> None:
-    for run in write_runs(plan(tiny_data), tiny_data):
+def test_the_cells_of_every_metric_have_the_mean_that_the_run_reports(tiny_data: PoseDataset) -> None:
+    for run in write_runs(plan(tiny_data)[:2], tiny_data):
         assert per_action(run.clips).loc[list(ACTIONS)].to_numpy() == pytest.approx(run.actions.to_numpy())
-        for action in ACTIONS:
+        for action, metric in product(ACTIONS, METRICS):
             (mean,) = take_cell([run], action, metric, "a model").per_run
             assert mean == pytest.approx(run.actions.loc[action, metric])
             assert mean == pytest.approx(error_of(run.config, action, metric))
@@ -229,12 +198,12 @@ def test_runs_whose_clips_stand_in_another_order_are_matched_take_by_take(tiny_d
 
 def test_the_caption_says_what_was_run(tiny_data: PoseDataset) -> None:
     write_runs(plan(tiny_data, "0,1"), tiny_data)
-    caption = describe(collect_runs(plan(tiny_data), tiny_data), tiny_data)
+    caption = describe_runs(collect(plan(tiny_data), tiny_data).runs, tiny_data)
     assert caption == (
         "SYNTHETIC data, nobody was filmed: synthetic-tiny, 2D keypoints 'simulated', test subjects S9, S11. "
         "27 frames, 16 channels, 1 unit epoch, budget equal_frames, schedule epoch. 4 runs, seed 0."
     )
-    assert "8 runs, seed 0, 1." in describe(collect_runs(plan(tiny_data, "0,1"), tiny_data), tiny_data)
+    assert "8 runs, seed 0, 1." in describe_runs(collect(plan(tiny_data, "0,1"), tiny_data).runs, tiny_data)
     real = dataclasses.replace(tiny_data, synthetic=False, name="h36m")
     assert describe_runs(write_runs(plan(real), real), real).startswith("Data: h36m, 2D keypoints")
     sure = {"simulated": np.ones(real.keypoints["simulated"].shape[:2], np.float32)}
@@ -245,7 +214,7 @@ def test_the_caption_says_what_was_run(tiny_data: PoseDataset) -> None:
 def test_the_caption_says_which_schedules_and_which_precision(tiny_data: PoseDataset) -> None:
     configs = plan(tiny_data, schedules="lr_unit_epoch", budgets="fifteen", precision="bfloat16")
     runs = [write_run(config, tiny_data, device="CPU" if number else "A GPU") for number, config in enumerate(configs)]
-    caption = describe(collect_runs(configs, tiny_data), tiny_data)
+    caption = describe_runs(collect(configs, tiny_data).runs, tiny_data)
     assert "16 channels, bfloat16, 1 unit epoch, budget fifteen, schedule lr_unit_epoch." in caption
     assert name_machines(runs) == "An Abacus, A GPU; An Abacus, CPU"
     assert "Abacus" not in caption, "only times depend on it"
@@ -262,8 +231,5 @@ def test_a_caption_of_runs_that_differ_names_every_value_in_order(tiny_data: Pos
     caption = describe_runs(runs, tiny_data)
     assert "9, 27 frames, 16 channels, 0.5, 2, 16 unit epochs" in caption
     assert "3 runs, seed 0, 9, 10." in caption
-
-
-def test_a_caption_of_the_baseline_alone_says_its_schedule(tiny_data: PoseDataset) -> None:
-    runs = write_runs(plan(tiny_data, schedules="unit_epoch")[:1], tiny_data)
-    assert "budget equal_frames, schedule epoch. 1 run," in describe_runs(runs, tiny_data)
+    baseline = write_runs(plan(tiny_data, schedules="unit_epoch")[:1], tiny_data)
+    assert "budget equal_frames, schedule epoch. 1 run," in describe_runs(baseline, tiny_data)

@@ -25,12 +25,13 @@ from pose3d_lib.study.scarcity import (
     unlabelled_subjects,
 )
 from pose3d_lib.study.tables_scarcity import (
+    ALONE,
     SEMI_SUPERVISED,
     SUPERVISED,
+    WHOLE,
     ScarcityResults,
     ablation_table,
     scarcity_table,
-    seeds_table,
 )
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
@@ -46,6 +47,23 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
     yield tmp_path / "outputs"
     plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> ScarcityResults:
+    """A study of two seeds, finished."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("whole")))
+        results = finished(tiny_data)
+        assert len(results.runs) == len(results.planned)
+        return results
+
+
+def without(results: ScarcityResults, unless) -> ScarcityResults:
+    """The same study with fewer finished runs."""
+    fewer = ScarcityResults(results.config, results.data)
+    vars(fewer).update(planned=results.planned, runs=[run for run in results.runs if not unless(run.config)])
+    return fewer
 
 
 def study(**changes: object) -> ScarcityConfig:
@@ -171,67 +189,65 @@ def means(results: ScarcityResults, **wanted: object) -> list[float]:
     return [mean_error(run) for run in chosen]
 
 
-@pytest.mark.parametrize("action", ["All", "Eating"])
-def test_both_arms_stand_beside_how_much_seeds_differ(action, tiny_data: PoseDataset) -> None:
-    results = finished(tiny_data)
-    shares = (0.1, 0.5) if action == "All" else (1.0,)
-    table = scarcity_table(results, action, shares, "mpjpe")
-    assert table["Labelled [%]"].tolist() == [100 * share for share in shares]
-    for share, row in zip(shares, table.to_dict(orient="records"), strict=True):
-        alone, helped = (
-            means(results, action=action, train_share=share, semi_supervised=semi, without_terms=())
-            for semi in (False, True)
-        )
-        assert row[f"{SUPERVISED}, mean"] == pytest.approx(np.mean(alone))
-        assert row[f"{SEMI_SUPERVISED}, mean"] == pytest.approx(np.mean(helped))
-        assert row[f"{SUPERVISED}, sd"] == pytest.approx(np.std(alone, ddof=1))
-        assert row["Change [mm]"] == pytest.approx(-8)
-        assert row["Change [%]"] == pytest.approx(100 * (np.mean(helped) / np.mean(alone) - 1))
-        assert row["Spread [mm]"] == pytest.approx(4)
-        assert row["Smallest p"] > 0.05
-        assert row["Verdict"] == "not decidable"
+def test_both_arms_stand_beside_how_much_seeds_differ(whole: ScarcityResults) -> None:
+    for action, shares in (("All", (0.1, 0.5)), ("Eating", (1.0,))):
+        table = scarcity_table(whole, action, shares)
+        assert table.share.tolist() == list(shares)
+        for share, row in zip(shares, table.to_dict(orient="records"), strict=True):
+            alone, helped = (
+                means(whole, action=action, train_share=share, semi_supervised=semi, without_terms=())
+                for semi in (False, True)
+            )
+            assert row[f"{SUPERVISED}, mean"] == pytest.approx(np.mean(alone))
+            assert row[f"{SEMI_SUPERVISED}, mean"] == pytest.approx(np.mean(helped))
+            assert row[f"{SUPERVISED}, sd"] == pytest.approx(np.std(alone, ddof=1))
+            assert row["change"] == pytest.approx(-8)
+            assert row["percent"] == pytest.approx(100 * (np.mean(helped) / np.mean(alone) - 1))
+            assert row["spread"] == pytest.approx(4)
+            assert row["smallest_p"] > 0.05
+            assert row["verdict"] == "not decidable"
 
 
-def test_a_single_seed_does_not_tell_how_much_seeds_differ(tiny_data: PoseDataset, shown) -> None:
-    results = finished(tiny_data, unless=lambda run: run.seed > 0)
-    assert scarcity_table(results, "All", (0.1, 0.5), "mpjpe")["Spread [mm]"].isna().all()
+def test_a_single_seed_does_not_tell_how_much_seeds_differ(whole: ScarcityResults, shown) -> None:
+    results = without(whole, lambda run: run.seed > 0)
+    assert scarcity_table(results, "All", (0.1, 0.5)).spread.isna().all()
     report_scarcity.show_scarcity(results)
+    report_scarcity.show_question(results)
     (row,) = re.findall(r"^\| 10 .*$", shown(), re.MULTILINE)
     assert [cell.strip() for cell in row.split("|")][7] == ""
     assert "nan" not in shown()
+    assert shown().count("(one seed, which does not tell how much seeds differ)") == 4
+    assert "than two seeds differ" not in shown()
 
 
-def test_a_share_without_runs_of_both_arms_is_left_out(tiny_data: PoseDataset) -> None:
-    results = finished(tiny_data, unless=lambda run: run.semi_supervised and run.train_share == 0.5)
-    assert scarcity_table(results, "All", (0.1, 0.5), "mpjpe")["Labelled [%]"].tolist() == [10]
-    assert len(scarcity_table(results, "All", (0.5,), "mpjpe")) == 0
+def test_a_share_without_runs_of_both_arms_is_left_out(whole: ScarcityResults) -> None:
+    results = without(whole, lambda run: run.semi_supervised and run.train_share == 0.5)
+    assert scarcity_table(results, "All", (0.1, 0.5)).share.tolist() == [0.1]
+    assert len(scarcity_table(results, "All", (0.5,))) == 0
 
 
-def test_an_ablation_has_the_whole_loss_first_and_none_of_it_last(tiny_data: PoseDataset) -> None:
-    table = ablation_table(finished(tiny_data), "All", 0.1)
-    names = ["all terms", "without projection", "without bones", "supervised alone"]
-    assert table.Loss.tolist() == names
-    errors = table["MPJPE [mm]"]
-    assert (errors - errors[0]).tolist() == pytest.approx([0, 3, 3, 8])
-    assert table["MPJVE [mm/frame], sd"].tolist() == pytest.approx([np.std([0, 4], ddof=1)] * 4)
-    assert table.Runs.tolist() == [2] * 4
+def test_an_ablation_has_the_whole_loss_first_and_none_of_it_last(whole: ScarcityResults) -> None:
+    table = ablation_table(whole, "All", 0.1)
+    assert table.loss.tolist() == ["all terms", "without projection", "without bones", "supervised alone"]
+    assert (table.mpjpe - table.mpjpe[0]).tolist() == pytest.approx([0, 3, 3, 8])
+    assert table.mpjve_sd.tolist() == pytest.approx([np.std([0, 4], ddof=1)] * 4)
+    assert table.runs.tolist() == [2] * 4
 
 
-def test_every_run_has_a_row(tiny_data: PoseDataset) -> None:
-    results = finished(tiny_data)
-    table = seeds_table(results)
-    assert len(table) == len(results.planned)
-    for run, row in zip(results.planned, table.to_dict(orient="records"), strict=True):
+def test_every_run_has_a_row(whole: ScarcityResults) -> None:
+    assert len(whole.table) == len(whole.planned)
+    for run, row in zip(whole.planned, whole.table.to_dict(orient="records"), strict=True):
         assert (row["action"], row["share"], row["seed"]) == (run.action, run.train_share, run.seed)
         assert row["arm"] == (SEMI_SUPERVISED if run.semi_supervised else SUPERVISED)
+        assert (row["loss"] == ALONE) == (not run.semi_supervised)
         assert row["mpjpe"] == pytest.approx(mean_error(run))
 
 
 # What is shown
 
 
-def test_the_notebook_s_tables_figures_and_sentences(tiny_data: PoseDataset, shown) -> None:
-    results = finished(tiny_data)
+def test_the_notebook_s_tables_figures_and_sentences(whole: ScarcityResults, shown) -> None:
+    results = whole
     report_scarcity.show_plan(results)
     assert "| 10 %, 50 % of every clip of S1 labelled" in shown()
     assert "All runs are finished." in shown()
@@ -258,42 +274,35 @@ def test_the_notebook_s_tables_figures_and_sentences(tiny_data: PoseDataset, sho
         f"so few runs p cannot be below 0.333. It makes the model, {'; '.join(told)}."
     ) in shown()
     assert shown().count("SYNTHETIC data, nobody was filmed: synthetic-tiny") == 6
-    written = {path.name for path in report_scarcity.scarcity_dir(results).iterdir()}
+    arms = [f"{arm}, {number}" for arm in (SUPERVISED, SEMI_SUPERVISED) for number in ("mean", "sd", "runs")]
+    changes = ["Change [mm]", "Spread [mm]", "Change [%]", "Change, low [%]", "Change, high [%]"]
+    columns = ["Frames", "Epochs", *arms, *changes, "p", "Smallest p", "Verdict"]
+    for name, first in (("scarcity", "Labelled [%]"), ("question", "Action")):
+        assert pd.read_csv(results.folder / f"table_{name}.csv").columns.tolist() == [first, *columns]
+    assert pd.read_csv(results.folder / "table_ablation.csv").columns[:3].tolist() == [
+        *("Loss", "MPJPE [mm]", "MPJPE [mm], sd")
+    ]
+    written = {path.name for path in results.folder.iterdir()}
     for name in ("scarcity", "ablation", "question"):
         assert {f"table_{name}.{kind}" for kind in ("csv", "md", "tex")} <= written
         assert {f"figure_{name}.png", f"figure_{name}.svg"} <= written
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "least", "answer"),
-    [
+def test_the_answer_follows_from_the_verdicts(whole: ScarcityResults) -> None:
+    table = pd.concat([scarcity_table(whole, action, (1.0,)) for action in ACTIONS[:2]])
+    for verdicts, least, answer in (
         (("lower", "lower"), 0.01, "Yes. It makes the model, on Eating 8.0 mm better"),
         (("higher", "higher"), 0.01, "No, it harms. It"),
-        (("lower", "higher"), 0.01, "That is not the same for every action, or not decidable for all. It"),
         (("lower", "not decidable"), 0.01, "That is not the same for every action, or not decidable for all. It"),
         (("not decidable",) * 2, 0.01, "That is not decidable with these runs. It"),
-        (("not decidable",) * 2, 0.1, "That is not decidable with these runs, as with so few runs p cannot be below 0.100. It"),
-    ],
-)  # fmt: skip
-def test_the_answer_follows_from_the_verdicts(verdicts, least, answer, tiny_data, shown, monkeypatch) -> None:
-    given = dict(zip(("Eating", "Sitting"), verdicts, strict=True))
-    monkeypatch.setattr(
-        report_scarcity,
-        "scarcity_table",
-        lambda results, action, *rest: scarcity_table(results, action, *rest).assign(
-            **{"Verdict": given[action], "Smallest p": least}
+        (
+            ("not decidable",) * 2,
+            0.1,
+            "That is not decidable with these runs, as with so few runs p cannot be below 0.1",
         ),
-    )
-    report_scarcity.show_question(finished(tiny_data, ablation_share=0))
-    assert f"knows the poses of one? {answer}" in shown()
-
-
-def test_of_one_seed_nobody_says_that_seeds_do_not_differ(tiny_data: PoseDataset, shown) -> None:
-    results = finished(tiny_data, seeds="0", ablation_share=0, shares="0.5")
-    report_scarcity.show_scarcity(results)
-    report_scarcity.show_question(results)
-    assert shown().count("(one seed, so that nobody knows how much seeds differ)") == 3
-    assert "than two seeds differ" not in shown()
+    ):
+        said = report_scarcity._answer(table.assign(verdict=verdicts, smallest_p=least))
+        assert f"knows the poses of one? {answer}" in said
 
 
 def test_three_seeds_decide_nothing_and_four_may(tiny_data: PoseDataset) -> None:
@@ -302,9 +311,9 @@ def test_three_seeds_decide_nothing_and_four_may(tiny_data: PoseDataset) -> None
     assert "With three seeds in each arm no p-value is below 0.1" in text
     assert "Four seeds (`-p seeds 0,1,2,3`) are the least" in text
     for seeds, least in (("0,1,2", 0.1), ("0,1,2,3", 2 / 70)):
-        results = finished(tiny_data, seeds=seeds, ablation_share=0, shares="0.5")
-        (row,) = scarcity_table(results, "All", (0.5,), "mpjpe").to_dict(orient="records")
-        assert row["Smallest p"] == pytest.approx(least)
+        few = {"seeds": seeds, "ablation_share": 0, "shares": "0.5", "channels": 17}
+        results = finished(tiny_data, unless=lambda run: not run.is_baseline, **few)
+        assert scarcity_table(results, "All", (0.5,)).smallest_p.tolist() == pytest.approx([least])
 
 
 def test_the_notebook_s_formula_of_the_length_makes_as_many_epochs(tiny_data: PoseDataset) -> None:
@@ -326,9 +335,8 @@ def text_of_notebook(name: str) -> str:
 
 
 def test_studies_of_other_settings_have_folders_of_their_own(tiny_data: PoseDataset) -> None:
-    changes = ({}, {"labelled_subject": "S6"}, {"seeds": "5"}, {"dropout": 0.2}, {"mirror_testing": False})
-    changes += ({"actions": "Photo"}, {"unit_epochs": 3}, {"causal": True}, {"keypoints": "simulated"})
-    folders = {report_scarcity.scarcity_dir(ScarcityResults(study(**own), tiny_data)) for own in changes}
+    changes = ({}, {"labelled_subject": "S6"}, {"seeds": "5"}, {"dropout": 0.2}, {"actions": "Photo"})
+    folders = {ScarcityResults(study(**own), tiny_data).folder for own in changes}
     assert len(folders) == len(changes)
 
 
@@ -341,7 +349,7 @@ def test_without_runs_the_notebook_says_what_is_missing(tiny_data: PoseDataset, 
     report_scarcity.show_question(results)
     assert "There are no finished runs of both arms yet." in shown()
     assert "No run that leaves out a term is finished yet." in shown()
-    report_scarcity.show_ablation(ScarcityResults(study(ablation_share=0), tiny_data))
+    report_scarcity.show_ablation(ScarcityResults(study(ablation_share=0, seeds="0"), tiny_data))
     assert "No run leaves out a term of the loss." in shown()
     assert "There are no finished runs of single actions" in shown()
 
@@ -349,16 +357,18 @@ def test_without_runs_the_notebook_says_what_is_missing(tiny_data: PoseDataset, 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_figures_can_be_printed(seeds) -> None:
     rows = [
-        (action, share, 1000 * share, arm, without, seed, 70 + seed - 5 * (arm == SEMI_SUPERVISED), 200.0)
+        (action, share, 1000 * share, arm, loss, seed, 70 + seed - 5 * (arm == SEMI_SUPERVISED), 200.0)
         for action in ("All", "BasketballSignal")
         for share in (0.02, 0.1, 0.5)
-        for arm in (SUPERVISED, SEMI_SUPERVISED)
-        for without in ("", "projection", "bones")
+        for arm, losses in (
+            (SUPERVISED, (ALONE,)),
+            (SEMI_SUPERVISED, (WHOLE, "without projection", "without bones")),
+        )
+        for loss in losses
         for seed in range(seeds)
-        if arm == SEMI_SUPERVISED or not without
     ]
-    table = pd.DataFrame(rows, columns=["action", "share", "frames", "arm", "without", "seed", "mpjpe", "mrpe"])
-    plain = table[table.without == ""]
+    table = pd.DataFrame(rows, columns=["action", "share", "frames", "arm", "loss", "seed", "mpjpe", "mrpe"])
+    plain = table[table.loss.isin([WHOLE, ALONE])]
     for figure in (
         draw_scarcity(plain[plain.action == "All"], "What unlabelled video is worth, synthetic-small (synthetic data)"),
         draw_ablation(table[(table.action == "All") & (table.share == 0.1)], "What each term is worth, cmu_mocap"),

@@ -14,12 +14,12 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.report.parameters import check_parameters
 from pose3d_lib.runs.run import run_name
-from pose3d_lib.study.config import STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs
+from pose3d_lib.study.config import Condition, StudyConfig, choose_actions, plan_study, unique_runs
 from pose3d_lib.training import settings as settings_module
 from pose3d_lib.training.budget import BUDGETS, SCHEDULES
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
-from pose3d_lib.training.settings import PRESETS, Settings
+from pose3d_lib.training.settings import Settings
 
 ROWS = [
     ("S1", "Walking", "0", 0, 30),
@@ -37,40 +37,18 @@ WIDE = (3, 3, 3)
 OTHER = {
     "dataset": "/elsewhere/motion.npz",
     "keypoints": "gt",
-    "scale": "tiny",
     "data_seed": 1,
-    "fps": 25.0,
-    "recorded_fps": 100.0,
     "train_subjects": ("ann",),
-    "test_subjects": ("bob",),
     "leave_out": ("ann/Walking/1",),
-    "pattern": "{action}_{subject}_{take}.bvh",
-    "joints": "cmu",
-    "units": "cm",
-    "up": "y",
-    "image_size": "1920x1080",
-    "person": "score",
     "max_gap": 5,
     "filter_widths": (3, 5),
-    "channels": 63,
-    "dropout": 0.5,
     "causal": True,
-    "batch_size": 126,
-    "lr": 0.002,
-    "lr_decay": 0.9,
     "evaluate_at": (0.5,),
     "threads": 2,
-    "device": "cpu",
     "precision": "bfloat16",
-    "cuda_graphs": True,
-    "scores": True,
-    "downsample": 2,
-    "dense": True,
-    "chunk": 2,
-    "mirror_training": False,
     "mirror_testing": False,
 }
-"""Every setting that the runs of a study have in common, unlike its default (but for the device, which has to be there)."""
+"""Settings that the runs of a study have in common, unlike their defaults."""
 
 
 @pytest.fixture(scope="module")
@@ -131,42 +109,23 @@ def test_none_leaves_a_setting_to_the_study(nothing) -> None:
     assert study(study="paper", **dict.fromkeys(names, nothing)) == study(study="paper")
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_makes_a_study(preset) -> None:
-    config = study(preset=preset)
-    given = {name: value for name, value in PRESETS[preset].items() if name != "threads"}
-    assert {name: getattr(config, name) for name in given} == given
-
-
 @pytest.mark.parametrize(
     ("name", "given", "value"),
     [
         ("seeds", "0, 1,2", (0, 1, 2)),
         ("seeds", 3, (3,)),
-        ("seeds", [3, "1"], (3, 1)),
         ("seeds", "1,1,01", (1,)),
         ("more_seeds", "", ()),
-        ("more_seeds", [], ()),
         ("actions", "['Sitting', 'Walking']", ("Sitting", "Walking")),
-        ("actions", "", ()),
-        ("actions", [], ()),
-        ("actions", "Sitting", ("Sitting",)),
         ("actions", "Sitting,Walking,Sitting", ("Sitting", "Walking")),
-        ("focus", "Walking,Walking", ("Walking",)),
         ("lengths", "16, 1", (1.0, 16.0)),
-        ("lengths", 2, (2.0,)),
-        ("lengths", [80, 1], (1.0, 80.0)),
         ("lengths", "1,1.0,1", (1.0,)),
-        ("schedules", "unit_epoch,epoch", ("unit_epoch", "epoch")),
         ("schedules", ["epoch", "epoch"], ("epoch",)),
-        ("budgets", "fifteen", ("fifteen",)),
         ("architectures", "", ()),
         ("architectures", "3x3x3,3x3x3x3x3", (WIDE, (3,) * 5)),
-        ("architectures", "[3x3, 5x3]", ((3, 3), (5, 3))),
         ("architectures", [[3, 3], "5x3"], ((3, 3), (5, 3))),
         ("architectures", 7, ((7,),)),
         ("confounds", "true", True),
-        ("beyond", "False", False),
         ("jobs", "3", 3),
     ],
 )
@@ -191,40 +150,24 @@ def test_the_device_is_one_that_is_there() -> None:
     ("parameters", "message"),
     [
         ({"study": "papers"}, "unknown study 'papers': did you mean paper?"),
-        ({"study": 3}, "unknown study '3'"),
         ({"action": "Sitting"}, "unknown parameter 'action': did you mean actions"),
-        ({"unit_epochs": 2}, "unknown parameter 'unit_epochs'"),
         ({"schedule": "epoch"}, "unknown parameter 'schedule': did you mean scheduler, schedules"),
         ({"seeds": ""}, "parameter seeds: found '': give one at least"),
         ({"seeds": "0,-1"}, "parameter seeds.1: found '-1'"),
-        ({"seeds": "0,one"}, "parameter seeds.1: found 'one'"),
-        ({"seeds": [2**70]}, "parameter seeds.0: found"),
-        ({"seeds": [[0]]}, "parameter seeds.0: found [0]"),
         ({"more_seeds": "half"}, "parameter more_seeds.0: found 'half'"),
         ({"actions": [["Sitting"]]}, "parameter actions.0: found ['Sitting']"),
-        ({"actions": [{}]}, "parameter actions.0: found {}"),
-        ({"actions": {"Sitting": 1}}, "parameter actions: found {'Sitting': 1}"),
         ({"actions": "Sitting,All"}, "parameter actions: found 'Sitting,All': 'All' is the baseline"),
-        ({"focus": "All"}, "parameter focus: found 'All': 'All' is the baseline"),
         ({"lengths": ""}, "parameter lengths: found '': give one at least"),
         ({"lengths": "1,2,4"}, "parameter lengths: found '1,2,4': give two at most"),
-        ({"lengths": "0"}, "parameter lengths.0: found '0'"),
         ({"lengths": "1,nan"}, "parameter lengths.1: found 'nan'"),
-        ({"lengths": "long"}, "parameter lengths.0: found 'long'"),
         ({"long_preset": "paper_244"}, "unknown preset 'paper_244': did you mean paper_243"),
         ({"schedules": "unit_epock"}, "did you mean 'unit_epoch'?"),
-        ({"schedules": ""}, "parameter schedules: found '': give one at least"),
-        ({"budgets": []}, "parameter budgets: found []: give one at least"),
         ({"budgets": "fiften"}, "did you mean 'fifteen'?"),
         ({"architectures": "3x4"}, "parameter architectures: found '3x4': widths must be odd and positive"),
-        ({"architectures": [[]]}, "parameter architectures: found [[]]: widths must be odd and positive"),
         ({"architectures": "3xa"}, "parameter architectures.0.1: found 'a'"),
-        ({"architectures": [None]}, "parameter architectures.0: found None"),
         ({"architectures": "3,3,3"}, "parameter architectures: found '3,3,3': one is there twice; join the widths"),
         ({"confounds": "perhaps"}, "parameter confounds: found 'perhaps'"),
         ({"jobs": -1}, "parameter jobs: found -1"),
-        ({"jobs": 10**6}, "less than or equal to 1024"),
-        ({"lengths": "1,1e9"}, "parameter lengths.1: found '1e9'"),
     ],
     ids=str,
 )
@@ -294,12 +237,9 @@ def test_a_plan_holds_for_every_seed_the_baseline_and_then_each_action(data) -> 
     assert arms(only_runs(study(seeds=[3, 1]), data)) == [(action, seed) for seed in (3, 1) for action in actions]
 
 
-def test_a_plan_of_some_actions_has_those_in_the_order_given(data) -> None:
+def test_a_plan_of_some_actions_has_those_alone_in_the_order_given(data) -> None:
     runs = only_runs(study(actions="SittingDown, Walking"), data)
     assert arms(runs) == [("All", 0), ("SittingDown", 0), ("Walking", 0)]
-
-
-def test_sitting_does_not_take_sitting_down_along(data) -> None:
     assert arms(only_runs(study(actions="Sitting"), data)) == [("All", 0), ("Sitting", 0)]
 
 
@@ -352,14 +292,6 @@ def test_a_schedule_that_the_tables_have_anyway_is_planned_for_every_action(pape
     assert [len(runs) for runs in plan.values()] == [5, 5, 3, 3, 3]
 
 
-def test_the_number_of_runs_of_the_paper_s_study(tiny_data) -> None:
-    plan = plan_study(study(study="paper"), tiny_data)
-    both_arms = 5 + 15 * 3 + 2 * 2
-    confound = 5 + 2 * 5
-    assert [len(runs) for runs in plan.values()] == 2 * [both_arms, both_arms, confound, confound, confound]
-    assert len(unique_runs(plan)) == 2 * (5 + 2 * (both_arms - 5) + 3 * (confound - 5)) == 266
-
-
 def test_every_architecture_has_runs_of_its_own(data) -> None:
     config = study(architectures="3x3x3,3x3x3x3x3", actions="Sitting", filter_widths="5,5")
     plan = plan_study(config, data)
@@ -368,16 +300,12 @@ def test_every_architecture_has_runs_of_its_own(data) -> None:
     assert len(unique_runs(plan)) == 4
 
 
-def test_without_architectures_the_settings_name_one(data) -> None:
-    assert list(plan_study(study(filter_widths="5,3"), data)) == [Condition(1.0, "epoch", "equal_frames", (5, 3))]
-
-
 def test_a_plan_s_runs_have_the_study_s_settings(data) -> None:
-    assert OTHER.keys() == Settings.model_fields.keys()
-    same = [name for name in OTHER if OTHER[name] == Settings.model_fields[name].default]
-    assert same == ["device"]
-    for run in only_runs(study(**OTHER, jobs=2), data):
-        assert {name: getattr(run, name) for name in OTHER} == OTHER
+    config = study(**OTHER, jobs=2)
+    assert all(OTHER[name] == getattr(config, name) != Settings.model_fields[name].default for name in OTHER)
+    for run in only_runs(config, data):
+        assert all(getattr(run, name) == getattr(config, name) for name in Settings.model_fields)
+    assert list(plan_study(study(filter_widths="5,3"), data)) == [Condition(1.0, "epoch", "equal_frames", (5, 3))]
 
 
 def test_a_run_by_hand_has_the_name_of_the_same_run_in_a_study(data) -> None:
@@ -410,10 +338,6 @@ def test_long_runs_may_have_a_preset_of_their_own(data) -> None:
         assert (run.unit_epochs, run.lr, run.threads) == (60.0, 0.002, os.cpu_count())
 
 
-def test_a_preset_of_long_runs_without_a_long_length_changes_nothing(data) -> None:
-    assert plan_study(study(long_preset="paper_243"), data) == plan_study(study(), data)
-
-
 @pytest.mark.parametrize("preset", ["paper_27", "paper_243"])
 def test_the_default_preset_of_long_runs_undoes_the_short_runs_preset(data, preset) -> None:
     config = study(preset=preset, long_preset="default", dropout=0.1, lengths="1,80")
@@ -433,7 +357,7 @@ def test_confounds_of_long_runs_have_the_long_runs_network(data) -> None:
 # Any plan
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seeds=st.lists(st.integers(0, 5), min_size=1, max_size=3),
     more_seeds=st.lists(st.integers(0, 5), max_size=3),
@@ -459,11 +383,6 @@ def test_in_any_plan_every_arm_has_its_seeds_and_no_run_is_made_twice(paper_data
     assert len(set(names)) == len(names) == len({run for runs in plan.values() for run in runs})
     baselines = {run for run in unique if run.is_baseline}
     assert len(baselines) == len(config.lengths) * len({*config.seeds, *config.more_seeds})
-
-
-def test_every_named_study_has_settings_that_there_are() -> None:
-    for settings_of in STUDIES.values():
-        assert settings_of.keys() - {"preset"} <= StudyConfig.model_fields.keys()
 
 
 def test_what_is_beyond_the_paper_needs_the_schedule_that_it_is_compared_under() -> None:

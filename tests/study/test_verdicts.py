@@ -11,7 +11,6 @@ from pose3d_lib.study.verdicts import (
     REPRODUCED,
     decide,
     decide_within,
-    holm,
     word_change,
 )
 
@@ -82,19 +81,6 @@ def test_a_claim_of_no_change_is_not_decidable_where_the_interval_holds_a_bound(
 def test_a_claim_of_no_change_needs_an_interval() -> None:
     verdict = decide_within(Effect(0.0, NAN, NAN, 1, 1, "1 run"), -5, 5)
     assert (verdict.word, verdict.reason[:41]) == (NOT_DECIDABLE, "no interval can be given with 1 run; it t")
-
-
-def test_holm_multiplies_the_smallest_p_by_their_number_and_never_turns_the_order() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.2]) == pytest.approx([0.2])
-    assert holm([1.0, 0.9, 0.5]) == pytest.approx([1, 1, 1])
-    assert len(holm([])) == 0
-
-
-@pytest.mark.parametrize("wrong", [NAN, -0.1, 1.1])
-def test_holm_refuses_what_is_no_p(wrong: float) -> None:
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        holm([0.01, wrong])
 
 
 def test_a_change_among_several_is_lower_higher_or_not_decidable() -> None:

@@ -1,120 +1,75 @@
-"""The figure of the confounds: what the effect behind each claim is made of."""
+"""The figure of the confounds: the parts of the effect behind each claim."""
 
-from collections.abc import Sequence
-
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.report.figures.layout import (
-    DOUBLE,
     GREY,
     INK,
-    INTERVAL,
     ROW,
-    SINGLE,
     SMALL,
     dot,
     draw_interval,
     explain_bars,
     finish_figure,
-    make_room,
     name_panel,
-    start_figure,
+    start_panels,
     wrap,
 )
-from pose3d_lib.study.attribution import BUDGET, WHOLE
+from pose3d_lib.study.attribution import SUMMANDS, WHOLE
 
+# Claim -> its sentence above the panel.
 CLAIM_NAMES = {
     "C1": "C1: better after a short training",
     "C2": "C2: worse after a long training",
     "C3": "C3: takes less time",
     "C5": "C5: stops improving early",
 }
-"""Claim -> what it says, above its panel."""
 
 
-def draw_attribution(
-    table: pd.DataFrame,
-    title: str,
-    interval: str = INTERVAL,
-    below: str = "Below zero speaks for the action-based model.",
-) -> Figure:
-    """What the published effect behind each claim is made of, one panel per claim.
+def draw_attribution(table: pd.DataFrame, title: str) -> Figure:
+    """The parts of the published effect behind each claim, one panel per claim.
 
-    The labels say which parts add up to the published effect, "=" before the first and "+" before the others, if they do;
-    a part that is not among the summands, such as the budget, stands apart.
+    The labels say which parts add up to the published effect: "=" before the first and "+" before the others.
 
     Args:
-        table: as `attribution` gives it, a row per claim and part: "claim", "part", "effect", "low", "high" (NaN where
-            there is one seed) and "unit", what the effect is and what it is measured in.
-        interval: what the bars are.
-        below: what the sign of an effect means.
+        table: as `attribution` gives it, without the parts that are not known: a row per claim and part, with "claim",
+            "part", "effect", "low", "high" (NaN where there is one seed) and "unit".
+        title: above it; it says which data.
     """
     claims = list(dict.fromkeys(table.claim))
-    columns = min(len(claims), 2)
-    rows = -(-len(claims) // columns)
-    width = SINGLE if columns == 1 else DOUBLE
     height = ROW * table.groupby("claim").size().max() + 1.05
-    figure, grid = start_figure(rows, columns, width=width, height=height)
+    figure, panels, columns = start_panels(len(claims), height=height, most=2)
     figure.get_layout_engine().set(hspace=0.05)
-    sums = set()
-    for axes in grid.flat[len(claims) :]:
-        axes.set_visible(False)
-    for axes, claim in zip(grid.flat, claims, strict=False):
-        own = table[table.claim == claim].drop_duplicates("part").set_index("part")
-        summands = find_summands(own.effect)
-        sums.add(tuple(summands))
-        _draw_parts(axes, own, summands)
-        name_panel(axes, CLAIM_NAMES.get(claim, claim), (width - 0.4) / columns)
+    width = figure.get_figwidth()
+    for axes, (claim, own) in zip(panels, table.groupby("claim", sort=False), strict=True):
+        _draw_parts(axes, own.set_index("part"))
+        name_panel(axes, CLAIM_NAMES[claim], (width - 0.4) / columns)
         axes.set_xlabel(escape_mathtext(own.unit.iloc[0]))
         wrap(axes.xaxis.label, width / columns - 0.7)
-    make_room(figure, rows)
-    note = f"{below} {explain_bars(table, 'low', interval)}".strip()
-    if len(sums) == 1 and all(sums):
-        note = f"Published effect = {' + '.join(next(iter(sums)))}. {note}"
+    note = f"Below zero speaks for the action-based model. {explain_bars(table.low)}"
+    if (table.groupby("claim").part.nunique() > 1).all():
+        note = f"Published effect = {' + '.join(SUMMANDS)}. {note}"
     handles = [dot(INK, "interval leaves out zero"), dot(INK, "zero within the interval, or no interval", filled=False)]
     return finish_figure(figure, title, note, handles)
 
 
-def find_summands(effects: pd.Series) -> list[str]:
-    """The parts that add up to the published effect: all but the budget, or all of them; none if neither do.
-
-    Args:
-        effects: part -> effect, with WHOLE among the parts.
-    """
-    parts = [part for part in effects.index if part != WHOLE]
-    for summands in ([part for part in parts if part != BUDGET], parts):
-        if len(summands) > 1 and WHOLE in effects:
-            whole = effects[WHOLE]
-            if abs(effects[summands].sum(skipna=False) - whole) <= 0.005 * effects[[*summands, WHOLE]].abs().max():
-                return summands
-    return []
-
-
-def _draw_parts(axes: Axes, own: pd.DataFrame, summands: Sequence[str]) -> None:
-    others = [part for part in own.index if part != WHOLE and part not in summands]
-    groups = [[part for part in own.index if part == WHOLE], list(summands), others]
+def _draw_parts(axes: Axes, own: pd.DataFrame) -> None:
     y, ticks, labels = 0.0, [], []
-    for group in filter(None, groups):
-        if ticks:
+    for part, (effect, low, high) in own[["effect", "low", "high"]].iterrows():
+        if ticks and part not in SUMMANDS[1:]:  # a line between the whole, its parts, and the budget
             axes.axhline(y + 0.3, color=GREY, linewidth=0.6)
             y -= 0.4
-        for part in group:
-            sign = ("= " if part == summands[0] else "+ ") if part in summands else ""
-            labels.append("published effect" if part == WHOLE else escape_mathtext(f"{sign}{part}"))
-            ticks.append(y)
-            effect, low, high = own.loc[part, ["effect", "low", "high"]]
-            axes.barh(y, effect, height=0.62, color=GREY if part == WHOLE else "#d5dce3", zorder=1)
-            draw_interval(axes, effect, y, low, high, INK, filled=bool(low > 0 or high < 0))
-            if np.isfinite(effect):
-                place = axes.get_yaxis_transform()
-                axes.text(
-                    1.02, y, f"{effect:+.1f}".replace("-", "−"), transform=place, va="center", fontsize=SMALL, color=INK
-                )
-            y -= 1
+        sign = ("= " if part == SUMMANDS[0] else "+ ") if part in SUMMANDS else ""
+        labels.append("published effect" if part == WHOLE else f"{sign}{part}")
+        ticks.append(y)
+        axes.barh(y, effect, height=0.62, color=GREY if part == WHOLE else "#d5dce3", zorder=1)
+        draw_interval(axes, effect, y, low, high, INK, filled=bool(low > 0 or high < 0))
+        style = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": SMALL, "color": INK}
+        axes.text(1.02, y, f"{effect:+.1f}".replace("-", "−"), **style)
+        y -= 1
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1.5)
     axes.set(yticks=ticks, ylim=(y + 0.4, 0.6))
     axes.set_yticklabels(labels)

@@ -22,15 +22,17 @@ from pose3d_lib.report.figures.layout import (
     SMALL,
     dot,
     draw_seeds,
+    explain_seeds,
     finish_figure,
     log_axis,
     name_panel,
     start_figure,
+    start_panels,
 )
 from pose3d_lib.report.figures.run import ARM_COLOURS, shorten
 
+# From one arm's colour to the other's: the colour of a change is that of the arm that is better.
 ARMS = LinearSegmentedColormap.from_list("arms", [ARM_COLOURS[ACTION_BASED], "white", ARM_COLOURS[ORIGINAL]])
-"""From one arm's colour to the other's: the colour of a change is that of the arm that is better."""
 
 
 def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
@@ -182,14 +184,14 @@ def draw_joint_bars(table: pd.DataFrame, title: str) -> Figure:
     return finish_figure(figure, title, note, handles)
 
 
-def draw_mixing(table: pd.DataFrame, title: str, every: int | None = None) -> Figure:
+def draw_mixing(table: pd.DataFrame, title: str, every: int) -> Figure:
     """The error on an action against the number of actions that its model was trained on, from its own alone to all.
 
     Args:
         table: a row per run: "action", the one tested on, "trained_on", the number of actions, "seed" and "mpjpe", mm.
-        every: how many actions there are in all; none given stands for the most in the table.
+        title: above it; it says which data.
+        every: the number of all actions.
     """
-    every = every or int(table.trained_on.max())
     ends = {1: ACTION_BASED, every: ORIGINAL}
     figure, panels = _start_panels(table)
     for axes, (action, own) in panels.items():
@@ -206,7 +208,7 @@ def draw_mixing(table: pd.DataFrame, title: str, every: int | None = None) -> Fi
         axes.xaxis.set_minor_locator(NullLocator())
     names = {ACTION_BASED: "action-based: its own action alone", ORIGINAL: f"original: all {every} actions"}
     handles = [dot(ARM_COLOURS[arm], name, marker=MARKERS[arm]) for arm, name in names.items()]
-    return finish_figure(figure, title, _explain_lines(table), handles)
+    return finish_figure(figure, title, explain_seeds(table), handles)
 
 
 def _spread(counts: pd.Series) -> list[int]:
@@ -223,36 +225,23 @@ def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
 
     Args:
         table: a row per run: "action", the one tested on, "arm", "frames", "seed" and "mpjpe", mm.
+        title: above it; it says which data.
     """
     figure, panels = _start_panels(table)
     for axes, (action, own) in panels.items():
         log_axis(axes, table.frames, 10)
         for arm, rows in own.groupby("arm", sort=False):
-            draw_seeds(axes, rows, "frames", ARM_COLOURS[arm])
-            means = rows.groupby("frames").mpjpe.mean()
-            axes.plot(means.index, means, MARKERS[arm], color=ARM_COLOURS[arm], markersize=4.5, zorder=4)
+            draw_seeds(axes, rows, "frames", ARM_COLOURS[arm], MARKERS[arm])
         name_panel(axes, action, 1.4)
         axes.set_xlabel("distinct training frames")
     handles = [dot(ARM_COLOURS[arm], arm, marker=MARKERS[arm]) for arm in (ORIGINAL, ACTION_BASED)]
-    return finish_figure(figure, title, _explain_lines(table), handles)
+    return finish_figure(figure, title, explain_seeds(table), handles)
 
 
 def _start_panels(table: pd.DataFrame) -> tuple[Figure, dict[Axes, tuple[str, pd.DataFrame]]]:
-    """A panel per action, four in a row at most, and the finite rows of each."""
-    actions = list(dict.fromkeys(table.action))
-    columns = min(len(actions), 4)
-    rows = -(-len(actions) // columns)
-    width = SINGLE if columns == 1 else DOUBLE
-    figure, grid = start_figure(rows, columns, width=width, height=2.2 if columns < 3 else 1.8)
-    for axes in grid.flat[len(actions) :]:
-        axes.set_visible(False)
-    for axes in grid[:, 0]:
+    """A panel per action, and its rows."""
+    groups = list(table.groupby("action", sort=False))
+    figure, panels, columns = start_panels(len(groups), height=2.2 if len(groups) < 3 else 1.8)
+    for axes in panels[::columns]:
         axes.set_ylabel("test MPJPE [mm]")
-    finite = table.dropna(subset=["mpjpe"])
-    return figure, {
-        axes: (action, finite[finite.action == action]) for axes, action in zip(grid.flat, actions, strict=False)
-    }
-
-
-def _explain_lines(table: pd.DataFrame) -> str:
-    return "Thick: mean over seeds; thin: one seed each." if table.seed.nunique() > 1 else "One seed."
+    return figure, dict(zip(panels, groups, strict=True))

@@ -1,4 +1,4 @@
-"""What the study's figures share: their size on the page, their rows and axes, and a title, a legend and a note around them."""
+"""Layout that the study's figures share: size on the page, rows and axes, and a title, a legend and a note around them."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -19,22 +19,13 @@ from pose3d_lib.report.figures.run import ARM_COLOURS, shorten
 from pose3d_lib.study.tables import MEAN
 from pose3d_lib.study.tables_beyond import FINE_TUNED
 
-SINGLE, DOUBLE = 3.5, 7.2
-"""Widths of a figure in inches: one column of a page, and two."""
-
-SMALL, NORMAL, LARGE = 7, 7.5, 8.5
-"""Sizes of text in points; nothing is smaller than the first."""
+SINGLE, DOUBLE = 3.5, 7.2  # widths in inches: one column of a page, and two
+SMALL, NORMAL, LARGE = 7, 7.5, 8.5  # sizes of text in points; nothing is smaller
+ROW = 0.21  # height of a row that has a name, inches
 
 COLOURS = {**ARM_COLOURS, FINE_TUNED: "#009e73"}
-MARKERS = {ORIGINAL: "o", ACTION_BASED: "s", FINE_TUNED: "D"}
-"""By arm; the shape tells the arms apart where there is no colour."""
-
+MARKERS = {ORIGINAL: "o", ACTION_BASED: "s", FINE_TUNED: "D"}  # tell the arms apart where there is no colour
 INK, GREY = "#333333", "#8a939b"
-
-INTERVAL = "95 % interval over seeds and takes"
-
-ROW = 0.21
-"""Height of a row that has a name, inches."""
 
 
 def start_figure(
@@ -52,9 +43,25 @@ def start_figure(
     return figure, grid
 
 
+def start_panels(count: int, *, height: float, most: int = 4, **shared: object) -> tuple[Figure, list[Axes], int]:
+    """A figure of so many panels, at most `most` beside each other; then these and the number of columns."""
+    columns = min(count, most)
+    width = SINGLE if columns == 1 else DOUBLE
+    figure, grid = start_figure(-(-count // columns), columns, width=width, height=height, **shared)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return figure, list(grid.flat[:count]), columns
+
+
 def finish_figure(figure: Figure, title: str, note: str, handles: Sequence[Artist] = ()) -> Figure:
-    """The title above the panels, the legend and the note below them; the page grows by what these three need."""
+    """The title above the panels, the legend and the note below them; the page grows by what these three need.
+
+    It also grows by further lines of the panels' titles and x labels.
+    """
     width, height = figure.get_size_inches()
+    lines = sum(max(name(axes).count("\n") for axes in figure.axes) for name in (Axes.get_title, Axes.get_xlabel))
+    height += figure.axes[0].get_gridspec().nrows * lines * 1.2 * NORMAL / 72
+    figure.set_size_inches(width, height)
     texts = [
         figure.text(0.5, 0, escape_mathtext(text), ha="center", va="bottom", fontsize=size, color=colour)
         for text, size, colour in ((title, LARGE, "black"), (note, SMALL, INK))
@@ -117,17 +124,10 @@ def name_panel(axes: Axes, name: str, inches: float) -> None:
     wrap(axes.title, inches)
 
 
-def make_room(figure: Figure, rows: int) -> None:
-    """Makes the page higher by what further lines of the panels' titles and x labels take, in so many rows of panels."""
-    width, height = figure.get_size_inches()
-    lines = sum(max(name(axes).count("\n") for axes in figure.axes) for name in (Axes.get_title, Axes.get_xlabel))
-    figure.set_size_inches(width, height + rows * lines * 1.2 * NORMAL / 72)
-
-
 def sort_rows(table: pd.DataFrame, by: str) -> list[str]:
     """Actions from the largest value to the smallest, those without one after them, the mean of the actions last."""
-    actions = table[table.Action != MEAN].sort_values(by, ascending=False, kind="stable").Action
-    return [*actions, *table.Action[table.Action == MEAN]]
+    actions = table[table.action != MEAN].sort_values(by, ascending=False, kind="stable").action
+    return [*actions, *table.action[table.action == MEAN]]
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> dict[str, float]:
@@ -163,15 +163,14 @@ def dot(colour: str, label: str, *, marker: str = "o", filled: bool = True) -> L
     return Line2D([], [], color=colour, marker=marker, ls="", ms=4, mew=0.9, markerfacecolor=face, label=label)
 
 
-def explain_bars(table: pd.DataFrame, low: str, interval: str) -> str:
+def explain_bars(lows: pd.Series) -> str:
     """What the bars of a figure are, and why some rows or all have none."""
-    without = table[low].isna()
-    if without.all():
+    if lows.isna().all():
         return "No intervals: they take several seeds."
-    return f"Bars: {interval}." + (" No bar: too few seeds." if without.any() else "")
+    return "Bars: 95 % interval over seeds and takes." + (" No bar: too few seeds." if lows.isna().any() else "")
 
 
-def draw_seeds(axes: Axes, rows: pd.DataFrame, x: str, colour: str) -> None:
+def draw_seeds(axes: Axes, rows: pd.DataFrame, x: str, colour: str, marker: str = "") -> None:
     """The MPJPE against a column: the seeds as thin lines, their mean as a thick one; one seed is its own mean."""
     if rows.seed.nunique() > 1:
         for _, own in rows.groupby("seed"):
@@ -179,12 +178,17 @@ def draw_seeds(axes: Axes, rows: pd.DataFrame, x: str, colour: str) -> None:
             axes.plot(own[x], own.mpjpe, ".-", color=colour, linewidth=0.6, markersize=3, alpha=0.5)
     mean = rows.groupby(x).mpjpe.mean()
     axes.plot(mean.index, mean, "-", color=colour, linewidth=1.8, zorder=3)
+    if marker:
+        axes.plot(mean.index, mean, marker, color=colour, markersize=4.5, zorder=4)
+
+
+def explain_seeds(table: pd.DataFrame, several: str = "Thick: mean over seeds; thin: one seed each.") -> str:
+    return several if table.seed.nunique() > 1 else "One seed."
 
 
 def log_axis(axes: Axes, values: Iterable[float], base: int) -> None:
     """A logarithmic x axis around the values: powers of the base as ticks, or the values' ends where these are too close."""
-    found = [value for value in values if value > 0]
-    low, high = min(found), max(found)
+    low, high = min(values), max(values)
     axes.set_xscale("log")
     axes.set_xlim(low / 1.25, high * 1.25)
     powers = np.log([low / 1.25, high * 1.25]) / np.log(base)

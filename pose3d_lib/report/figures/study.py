@@ -14,10 +14,8 @@ from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.figures.layout import (
     COLOURS,
-    DOUBLE,
     GREY,
     INK,
-    INTERVAL,
     MARKERS,
     ROW,
     SINGLE,
@@ -26,105 +24,85 @@ from pose3d_lib.report.figures.layout import (
     explain_bars,
     finish_figure,
     log_axis,
-    make_room,
     name_panel,
     name_rows,
     sort_rows,
     start_figure,
+    start_panels,
 )
 from pose3d_lib.report.figures.run import ARM_COLOURS
-from pose3d_lib.study.tables_beyond import FINE_TUNED
+from pose3d_lib.study.tables import ARMS
 from pose3d_lib.study.verdicts import NOT_DECIDABLE
 
-LOW_RATE = 0.01
-"""Of its first value; a learning rate below it hardly changes a model any more."""
+LOW_RATE = 0.01  # share of its first value; a learning rate below it hardly changes a model
 
+# Schedule -> its name above a panel.
 SCHEDULE_NAMES = {
     "epoch": "published schedule",
     "unit_epoch": "same schedule",
     "lr_unit_epoch": "same learning rate",
     "bn_unit_epoch": "same batch norm",
 }
-"""Schedule -> what it is called above a panel."""
-
 SCHEDULE_NOTE = (
     "Published: learning rate and batch-norm momentum fall after every epoch of the run's own actions. Same: they, or the "
     "one that is named, fall after every unit epoch in both arms."
 )
 
 
-def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", interval: str = INTERVAL) -> Figure:
-    """Table 1 or 2 as a picture: both arms' errors on every action, with their intervals.
+def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: Sequence[str] = ARMS) -> Figure:
+    """Table 1 or 2 as a picture: the errors of several arms on every action, with their intervals.
 
     Args:
-        table: "Action" and for either arm "<arm>, mean", "<arm>, low" and "<arm>, high", the last two NaN where there is
-            one seed.
+        table: a row per action and arm: "action", "arm", "mean", "low", "high", the last two NaN where there is one seed.
+        title: above it; it says which data.
         error: what is measured, with its unit.
-        interval: what the bars are.
+        arms: which, from top to bottom.
     """
-    return _draw_dots(table, title, error, interval, (ORIGINAL, ACTION_BASED))
-
-
-def draw_specialised(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", interval: str = INTERVAL) -> Figure:
-    """Both arms and the original fine-tuned on the action: as `draw_arms`, with the columns of FINE_TUNED besides."""
-    return _draw_dots(table, title, error, interval, (ORIGINAL, ACTION_BASED, FINE_TUNED))
-
-
-def _draw_dots(table: pd.DataFrame, title: str, error: str, interval: str, arms: Sequence[str]) -> Figure:
-    names = sort_rows(table, f"{ORIGINAL}, mean")
+    names = sort_rows(table[table.arm == ORIGINAL], "mean")
     row = ROW if len(arms) == 2 else 1.3 * ROW
     figure, grid = start_figure(1, 1, width=SINGLE, height=row * len(names) + 0.5)
     axes = grid[0, 0]
     heights = name_rows(axes, names)
     for own in table.to_dict("records"):
-        for place, arm in enumerate(arms):
-            y = heights[own["Action"]] + 0.26 * ((len(arms) - 1) / 2 - place)
-            mean, low, high = (own[f"{arm}, {part}"] for part in ("mean", "low", "high"))
-            draw_interval(axes, mean, y, low, high, COLOURS[arm], marker=MARKERS[arm])
+        y = heights[own["action"]] + 0.26 * ((len(arms) - 1) / 2 - arms.index(own["arm"]))
+        style = {"marker": MARKERS[own["arm"]]}
+        draw_interval(axes, own["mean"], y, own["low"], own["high"], COLOURS[own["arm"]], **style)
     axes.set_xlabel(escape_mathtext(error))
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
     axes.set_axisbelow(True)
     handles = [dot(COLOURS[arm], arm, marker=MARKERS[arm]) for arm in arms]
-    bars = table.melt(value_vars=[f"{arm}, low" for arm in arms], value_name="low")
-    return finish_figure(figure, title, explain_bars(bars, "low", interval), handles)
+    return finish_figure(figure, title, explain_bars(table.low), handles)
 
 
-def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE", interval: str = INTERVAL) -> Figure:
+def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figure:
     """The action-based model's change of the error, per action, under one condition or several.
 
     Args:
         table: a row per condition and action: "condition", "action", "change" in per cent of the original's error, "low",
             "high" (NaN where there is one seed) and "verdict". A change whose verdict is NOT_DECIDABLE is hollow.
+        title: above it; it says which data.
         error: what is measured.
-        interval: what the bars are.
     """
     conditions = list(dict.fromkeys(table.condition))
-    first = table.drop_duplicates("action").rename(columns={"action": "Action"})
-    names = sort_rows(first, "change")
-    columns = min(len(conditions), 4)
-    rows = -(-len(conditions) // columns)
-    width = SINGLE if columns == 1 else DOUBLE
-    figure, grid = start_figure(rows, columns, width=width, height=ROW * len(names) + 0.75, sharex=True, sharey=True)
-    for axes in grid.flat:
-        axes.set_visible(False)
-    for place, (axes, condition) in enumerate(zip(grid.flat, conditions, strict=False)):
-        axes.set_visible(True)
+    names = sort_rows(table.drop_duplicates("action"), "change")
+    shared = {"sharex": True, "sharey": True}
+    figure, panels, columns = start_panels(len(conditions), height=ROW * len(names) + 0.75, **shared)
+    for place, (axes, condition) in enumerate(zip(panels, conditions, strict=True)):
         heights = name_rows(axes, names)
         axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
         for own in table[table.condition == condition].itertuples():
             better = ACTION_BASED if own.change < 0 else ORIGINAL
             style = {"marker": MARKERS[better], "filled": own.verdict != NOT_DECIDABLE}
             draw_interval(axes, own.change, heights[own.action], own.low, own.high, ARM_COLOURS[better], **style)
-        name_panel(axes, condition if len(conditions) > 1 else "", (width - 1.5) / columns)
+        name_panel(axes, condition if len(conditions) > 1 else "", (figure.get_figwidth() - 1.5) / columns)
         if place + columns >= len(conditions):
             axes.set_xlabel(f"change of the {error} [%]")
             axes.tick_params(axis="x", labelbottom=True)
-    make_room(figure, rows)
     handles = [
         dot(ARM_COLOURS[arm], f"{arm.lower()} is better", marker=MARKERS[arm]) for arm in (ACTION_BASED, ORIGINAL)
     ]
     handles.append(dot(GREY, f"{NOT_DECIDABLE} with these runs", filled=False))
-    return finish_figure(figure, title, explain_bars(table, "low", interval), handles)
+    return finish_figure(figure, title, explain_bars(table.low), handles)
 
 
 def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
@@ -135,37 +113,35 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
 
     Args:
         curves: a row per test: "action", "schedule", "arm", "seed", "unit_epochs", "mpjpe", mm, and "lr_share", the learning
-            rate in shares of the first. Rows without a schedule (NaN) belong to every one, as the original's do.
+            rate in shares of the first.
+        title: above it; it says which data.
     """
-    actions, schedules = (list(dict.fromkeys(curves[name].dropna())) for name in ("action", "schedule"))
-    panels = [(action, schedule) for action in actions for schedule in schedules or [None]]
-    columns = min(len(panels) if len(schedules) < 2 else len(schedules), 4)
-    rows = -(-len(panels) // columns)
-    width = SINGLE if columns == 1 else DOUBLE
-    row_height = 1.9 if columns == 1 else 1.65
-    share = "row" if len(schedules) > 1 else False  # of one action, under every schedule
-    figure, grid = start_figure(rows, columns, width=width, height=row_height, sharey=share)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
+    schedules = list(curves.schedule.unique())
+    panels = [(action, schedule) for action in curves.action.unique() for schedule in schedules]
+    figure, grid, columns = start_panels(
+        len(panels),
+        height=1.9 if len(panels) == 1 else 1.65,
+        most=4 if len(schedules) == 1 else len(schedules),
+        sharey="row" if len(schedules) > 1 else False,  # of one action, under every schedule
+    )
     marked = False
-    for place, (axes, (action, schedule)) in enumerate(zip(grid.flat, panels, strict=False)):
-        own = curves[(curves.action == action) & (curves.schedule.isna() | (curves.schedule == schedule))]
+    for place, (axes, (action, schedule)) in enumerate(zip(grid, panels, strict=True)):
+        own = curves[(curves.action == action) & (curves.schedule == schedule)]
         log_axis(axes, curves.unit_epochs, 4)
         _log_errors(axes, curves.mpjpe[curves.action == action])
-        for arm, rows_of_arm in own.groupby("arm", sort=False):
-            _draw_band(axes, rows_of_arm, ARM_COLOURS[arm])
+        for arm, rows in own.groupby("arm", sort=False):
+            _draw_band(axes, rows, ARM_COLOURS[arm])
         low = rate_is_low_from(own[own.arm == ACTION_BASED])
         if low is not None:
             marked = True
             axes.axvline(low, color=INK, linewidth=0.9, linestyle=":", zorder=1)
-        name = f"{action}: {SCHEDULE_NAMES.get(schedule, schedule)}" if len(schedules) > 1 else action
-        name_panel(axes, name, (width - 1.4) / columns)
+        name = f"{action}: {SCHEDULE_NAMES[schedule]}" if len(schedules) > 1 else action
+        name_panel(axes, name, (figure.get_figwidth() - 1.4) / columns)
         if place % columns == 0:
             axes.set_ylabel("test MPJPE [mm]")
         if place + columns >= len(panels):
             axes.set_xlabel("windows seen\n[unit epochs]" if columns > 2 else "windows seen [unit epochs]")
-    make_room(figure, rows)
-    handles = [Line2D([], [], color=ARM_COLOURS[arm], lw=1.6, label=arm) for arm in (ORIGINAL, ACTION_BASED)]
+    handles = [Line2D([], [], color=ARM_COLOURS[arm], lw=1.6, label=arm) for arm in ARMS]
     several = curves.groupby(["action", "arm"]).seed.nunique().max() > 1
     if several:
         handles.append(Patch(color=GREY, alpha=0.35, lw=0, label="range of the seeds"))
@@ -190,7 +166,7 @@ def _log_errors(axes: Axes, errors: pd.Series) -> None:
 
 def _draw_band(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     """The mean over the seeds at every point that all of them were tested at, and the band around it."""
-    points = rows.dropna(subset=["mpjpe"]).assign(unit_epochs=rows.unit_epochs.round(6))
+    points = rows.assign(unit_epochs=rows.unit_epochs.round(6))
     seeds = points.pivot_table(index="unit_epochs", columns="seed", values="mpjpe").dropna()
     axes.plot(seeds.index, seeds.mean(axis=1), ".-", color=colour, linewidth=1.4, markersize=4)
     if seeds.shape[1] > 1:
@@ -205,7 +181,7 @@ def rate_is_low_from(rows: pd.DataFrame) -> float | None:
     Args:
         rows: one model's "unit_epochs" and "lr_share", from one seed or several.
     """
-    shares = rows.dropna(subset=["lr_share"]).groupby("unit_epochs").lr_share.mean()
+    shares = rows.groupby("unit_epochs").lr_share.mean()
     below = np.flatnonzero(shares < LOW_RATE)
     if not len(below):
         return None
