@@ -76,12 +76,12 @@ class PoseDataset:
         """Every action, in the order of the table's first clips."""
         return tuple(dict.fromkeys(self.clips.action))
 
-    @property
+    @cached_property
     def train_actions(self) -> tuple[str, ...]:
         """Actions that can be trained on, in order."""
         return self._actions_of(self.train_subjects)
 
-    @property
+    @cached_property
     def test_actions(self) -> tuple[str, ...]:
         """Actions that can be tested on, in order."""
         return self._actions_of(self.test_subjects)
