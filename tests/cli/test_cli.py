@@ -94,7 +94,7 @@ def start(*arguments: str) -> Ended:
     return Ended(ended.returncode, ended.stdout, ended.stderr, time.monotonic() - begun)
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("-h",), ("run", "--help"), ("sweep", "-h"), ("reproduce", "-h")])
+@pytest.mark.parametrize("arguments", [("--help",), ("run", "-h")])
 def test_help(call: Call, arguments: tuple[str, ...]) -> None:
     ended = call(*arguments)
     assert ended.code == 0
@@ -102,12 +102,6 @@ def test_help(call: Call, arguments: tuple[str, ...]) -> None:
     if arguments == ("--help",):
         for command in ("run", "sweep", "reproduce"):
             assert re.search(rf"^  {command} +\S", ended.out, re.MULTILINE)
-
-
-def test_help_in_a_terminal(outputs: Path) -> None:
-    ended = start("--help")
-    assert (ended.code, ended.err) == (0, "")
-    assert "Commands:" in ended.out
 
 
 def test_a_wrong_action_in_a_terminal(outputs: Path) -> None:
@@ -122,19 +116,10 @@ def test_a_wrong_action_in_a_terminal(outputs: Path) -> None:
 WRONG = [
     (("run", "02_train", "-p", "action", "sitting"), "unknown action 'sitting': did you mean Sitting, SittingDown"),
     (("run", "02_train", "-p", "acton", "Sitting"), "unknown parameter 'acton': did you mean action"),
-    (("run", "02_train", "-p", "actions", "Sitting"), "unknown parameter 'actions': did you mean action"),
     (("run", "02_train", "-p", "filter_widths", "2,3"), "parameter filter_widths: found '2,3': widths must be odd"),
     (("run", "02_train", "-p", "channels", "many"), "parameter channels: found 'many'"),
-    (("run", "02_train", "-p", "dropout", "1"), "parameter dropout: found '1'"),
-    (("run", "02_train", "-p", "preset", "small"), "unknown preset 'small'"),
     (("run", "02_train", "-p", "budget", "fiften"), "did you mean 'fifteen'?"),
-    (("run", "02_train", "-p", "scale", "tinny"), "unknown scale 'tinny': did you mean tiny?"),
-    (
-        ("run", "02_train", "-p", "dataset", "human"),
-        "unknown dataset 'human': did you mean humaneva15, humaneva20? Valid: ",
-    ),
     (("run", "02_train", "-p", "dataset", "/no/such.npz"), "/no/such.npz: there is no such file"),
-    (("run", "02_train", "-p", "dataset", "h36m"), "POSE3D_DATA"),
     (("run", "02_train", "-p", "dataset", "h36m", "-p", "keypoints", "gt"), "nowhere: there is no such folder"),
     (
         ("run", "01_data_prep", "-p", "dataset", "human"),
@@ -142,24 +127,16 @@ WRONG = [
     ),
     (("run", "01_data_prep", "-p", "keypoints", "detected"), "unknown keypoints of the synthetic dataset 'detected'"),
     (("run", "04_results", "-p", "actions", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
-    (("reproduce", "-p", "dataset", "h36m"), "POSE3D_DATA"),
     (("reproduce", "-p", "actions", "Sitting,Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
     (("sweep", "-p", "actions", "All"), "parameter actions: found 'All': 'All' is the baseline, which every study has"),
-    (("sweep", "-p", "focus", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
     (("sweep", "-p", "study", "papers"), "unknown study 'papers': did you mean paper?"),
-    (("sweep", "-p", "unit_epochs", "2"), "unknown parameter 'unit_epochs'"),
     (("sweep", "-p", "architectures", "3x4"), "parameter architectures: found '3x4': widths must be odd"),
     (("reproduce", "-p", "schedules", "unit_epock"), "did you mean 'unit_epoch'?"),
     (("reproduce", "-p", "lengths", "1,2,4"), "parameter lengths: found '1,2,4': give two at most"),
-    (("sweep", "-p", "seeds", ""), "parameter seeds"),
-    (("run", "02_train", "-p", "unit_epochs", "nan"), "parameter unit_epochs: found"),
     (("run", "2_train"), "unknown notebook '2_train': did you mean 02_train?"),
-    (("run", "01_data_prep", "-p", "seed", "1"), "unknown parameter 'seed': did you mean data_seed"),
     (("sweep", "-p", "action", "Sitting"), "unknown parameter 'action': did you mean actions"),
     (("sweep", "-p", "seeds", "0,one"), "parameter seeds.1: found 'one'"),
     (("sweep", "-p", "dataset", "h36m"), "POSE3D_DATA"),
-    (("reproduce", "-p", "long_preset", "paper"), "unknown preset 'paper': did you mean paper_27, paper_243?"),
-    (("run",), "Missing argument 'NOTEBOOK'"),
     (("run", "02_train", "-p", "action"), "requires 2 arguments"),
     (("train",), "No such command 'train'"),
 ]
@@ -214,7 +191,7 @@ def test_actions_are_those_of_the_data(call: Call, outputs: Path, tmp_path: Path
     assert "unknown action 'Sitting': Valid: All, Jump" in ended.err
 
 
-def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(prepared: Path, tiny_data: PoseDataset) -> None:
+def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(call: Call, prepared: Path) -> None:
     first = start("run", "02_train", "-p", "action", "Sitting", *OF_A_RUN)
     assert first.code == 0, first.err
     assert first.err == ""
@@ -229,9 +206,8 @@ def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(prepared: Path,
     assert all(output.output_type != "error" for cell in notebook.cells for output in cell.get("outputs", []))
     files = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
 
-    second = start("run", "02_train", "-p", "action", "Sitting", *OF_A_RUN)
+    second = call("run", "02_train", "-p", "action", "Sitting", *OF_A_RUN)
     assert (second.code, second.err) == (0, "")
-    assert second.seconds < first.seconds
     assert re.search(rf"^\[ +1/1\] Sitting, {NAMED} +reused ", second.out, re.MULTILINE)
     assert f"run folder: {folder}" in second.out
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == files
@@ -343,9 +319,9 @@ BEYOND = {"beyond": True, "schedules": "unit_epoch"}
 def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(
     prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
 ) -> None:
-    config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Eating,Walking", **BEYOND})
+    config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Walking", **BEYOND})
     configs = study_runs(config, tiny_data)
-    assert [run.action for run in configs if run.start_from] == ["Eating", "Walking"]
+    assert [run.action for run in configs if run.start_from] == ["Walking"]
     looks: list[list[str]] = []
     statuses = run_sweep(
         configs,
@@ -358,7 +334,7 @@ def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(
     names = [run_folder(make_config(RunConfig, parameters), tiny_data).name for parameters in without_kernels]
     starts = [(number, parameters.get("start_from")) for number, parameters in enumerate(without_kernels)]
     tuned = [(number, start) for number, start in starts if start]
-    assert len(tuned) == 2
+    assert len(tuned) == 1
     assert all(names.index(start) < number for number, start in tuned)
     assert sorted(map(repr, without_kernels)) == sorted(repr(parameters_of(run)) for run in configs), "each once"
     assert looks[-1] == ["finished"] * len(configs)
@@ -513,17 +489,7 @@ def test_time_left_is_that_of_what_this_sweep_did_itself() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [
-        (None, ""),
-        (0, "0:00"),
-        (9.99, "0:09"),
-        (60, "1:00"),
-        (125.7, "2:05"),
-        (3599.9, "59:59"),
-        (3600, "1:00:00"),
-        (3725, "1:02:05"),
-        (360_000, "100:00:00"),
-    ],
+    [(None, ""), (9.99, "0:09"), (125.7, "2:05"), (3599.9, "59:59"), (3725, "1:02:05"), (360_000, "100:00:00")],
 )
 def test_clock(seconds: float | None, shown: str) -> None:
     assert clock(seconds) == shown

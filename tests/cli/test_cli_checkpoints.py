@@ -85,19 +85,8 @@ def test_an_imported_model_is_not_replaced_unless_somebody_says_so(call: Called,
 
 
 def test_what_the_file_does_not_say_is_given(call: Called, theirs: Path) -> None:
-    given = (
-        "--joints",
-        "coco",
-        "--joints-out",
-        "h36m",
-        "--keypoints",
-        "yolo",
-        "--fps",
-        "29.97",
-        "--to",
-        "sub/mine.safetensors",
-    )
-    code, out, err = call("import", "theirs.bin", *given)
+    given = "--joints coco --joints-out h36m --keypoints yolo --fps 29.97 --to sub/mine.safetensors"
+    code, out, err = call("import", "theirs.bin", *given.split())
     assert (code, err) == (0, "")
     assert "`pose3d checkpoint show sub/mine.safetensors`" in out
     card = read_card(Path("sub/mine.safetensors"))
@@ -170,15 +159,6 @@ def test_a_model_s_file_carries_all_that_the_run_s_card_says(call: Called, run: 
     assert "run.py" not in out
     assert read_card(Path("ours.safetensors")) == open_model(run).card
     assert Path("ours.md").is_file()
-
-
-def test_an_exported_card_is_not_replaced_either(call: Called, run: str) -> None:
-    Path("ours.md").write_text("mine")
-    code, _, err = call("export", run, "ours.bin")
-    assert code == 2
-    assert "ours.md: is already there" in err
-    assert Path("ours.md").read_text() == "mine"
-    assert not Path("ours.bin").exists()
 
 
 def test_the_card_is_shown_of_runs_files_and_checkpoints(call: Called, run: str, theirs: Path) -> None:

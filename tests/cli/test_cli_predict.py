@@ -53,8 +53,9 @@ def test_a_video_becomes_files_and_where_they_are_is_said(call: Called, model: s
         np.testing.assert_allclose(table.LWrist_y, poses["positions"][:, 13, 1], atol=1e-5)
 
 
-def test_files_are_kept_unless_they_may_be_overwritten(call: Called, model: str, outputs: Path) -> None:
-    given = (model, "synthetic", "-p", "scale", "tiny", "-p", "clips", "2", "-p", "subjects", "S1")
+def test_files_are_kept_unless_they_may_be_overwritten(call: Called, model: str, outputs: Path, tmp_path: Path) -> None:
+    video = detection_files.write_json(tmp_path / "phone.json", detection_files.mediapipe(detection_files.walk(3)))
+    given = (model, str(video), "-p", "image_size", "1000x800", "-p", "fps", "30")
     assert call(*given)[0] == 0
     (folder,) = (outputs / "predictions").iterdir()
     times = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
@@ -93,9 +94,3 @@ def test_what_is_wrong_is_refused_and_nothing_is_made(
     assert said in err
     assert "Lifting" not in out
     assert sorted(path.name for path in outputs.iterdir()) == ["data"]
-
-
-def test_help_says_what_may_stand_for_a_model(call: Called) -> None:
-    code, out, _ = call("--help")
-    assert code == 0
-    assert "newest" in out

@@ -15,9 +15,7 @@ def no_folders_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POSE3D_DATA", raising=False)
 
 
-@pytest.mark.parametrize(
-    "folder", [CHECKOUT, CHECKOUT / "notebooks", CHECKOUT / "tests", Path("/")], ids=lambda f: f.name
-)
+@pytest.mark.parametrize("folder", [CHECKOUT / "notebooks", Path("/")], ids=lambda f: f.name)
 def test_every_folder_is_the_checkout_s_from_any_working_directory(folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     assert paths.project_root() == CHECKOUT
@@ -29,17 +27,14 @@ def test_every_folder_is_the_checkout_s_from_any_working_directory(folder, monke
 
 
 def test_outputs_go_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert paths.source_data_dir() == CHECKOUT / "data"
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "downloads"))
     assert paths.outputs_dir() == tmp_path / "elsewhere"
     assert paths.runs_dir() == tmp_path / "elsewhere" / "runs"
     assert paths.prepared_dir() == tmp_path / "elsewhere" / "data"
-    assert paths.source_data_dir() == CHECKOUT / "data"
-
-
-def test_source_files_are_sought_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "downloads"))
     assert paths.source_data_dir() == tmp_path / "downloads"
-    assert paths.outputs_dir() == CHECKOUT / "outputs"
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize(("variable", "ask"), [("POSE3D_OUTPUTS", "outputs_dir"), ("POSE3D_DATA", "source_data_dir")])
@@ -55,21 +50,6 @@ def test_an_empty_variable_says_nothing(variable, ask, monkeypatch: pytest.Monke
     without = getattr(paths, ask)()
     monkeypatch.setenv(variable, "")
     assert getattr(paths, ask)() == without
-
-
-def test_the_environment_is_read_when_asked_and_not_when_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("first", "second"):
-        monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / name))
-        assert paths.outputs_dir() == tmp_path / name
-
-
-def test_asking_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "new"))
-    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "new"))
-    paths.runs_dir(), paths.prepared_dir(), paths.source_data_dir()
-    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(("variable", "ask"), [("POSE3D_OUTPUTS", "outputs_dir"), ("POSE3D_DATA", "source_data_dir")])

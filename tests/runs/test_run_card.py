@@ -57,7 +57,7 @@ def test_a_model_of_data_with_terms_says_them_wherever_it_goes(
 
 
 def test_whom_a_run_saw_without_poses_is_in_its_card(tiny_data: PoseDataset) -> None:
-    few = {"scale": "tiny", "action": "Eating", "labelled_subjects": "S5"}
+    few = {"scale": "tiny", "action": "Eating", "labelled_subjects": "S5", "batch_size": 256, "unit_epochs": 0.1}
     semi = trained({**few, "unlabelled_subjects": "S9,S1", "unlabelled_actions": "Eating,Sitting"})
     training = open_model(semi.folder).card.training
     assert (training.subjects, training.unlabelled_subjects) == (("S5",), ("S1", "S9"))
@@ -66,7 +66,7 @@ def test_whom_a_run_saw_without_poses_is_in_its_card(tiny_data: PoseDataset) -> 
 
 def test_an_exported_checkpoint_has_the_learning_rate_of_the_next_epoch(tiny_data: PoseDataset, tmp_path: Path) -> None:
     """As VideoPose3D's own has, which continues with what it finds there."""
-    decays = {"lr": 0.001, "lr_decay": 0.5, "unit_epochs": 2}
+    decays = {"lr": 0.001, "lr_decay": 0.5, "unit_epochs": 2, "batch_size": 1024}
     run = trained({"scale": "tiny", "keypoints": "gt", **decays})
     assert run.history.lr.iloc[-1] == pytest.approx(0.0005)
     for export in ("ours.bin", "again.bin"):  # the second from the import of the first
