@@ -84,10 +84,9 @@ def test_what_does_not_pass_lies_beyond_the_line_and_is_named(checkup_of_flawed)
     check_legible(figure)
 
 
-@pytest.mark.parametrize("name", ["a" * 120, r"Ünïcode $\frac{$ take"])
-def test_long_and_strange_names_are_legible(flawed, name) -> None:
-    data = replace(flawed, clips=flawed.clips.assign(subject=name), name=name)
-    checkup = check_dataset(data)
+def test_long_and_strange_names_are_legible(flawed) -> None:
+    name = r"Ünïcode $\frac{$ take" + "a" * 120
+    checkup = check_dataset(replace(flawed, clips=flawed.clips.assign(subject=name), name=name))
     check_legible(figures_doctor.draw_checks(checkup))
     check_legible(figures_doctor.draw_worst(checkup))
 
@@ -103,7 +102,7 @@ def test_the_figure_of_a_take_shows_the_poses_around_the_frame(flawed) -> None:
     check_legible(figure)
 
 
-@pytest.mark.parametrize(("frame", "frames"), [(-5, 1), (0, 2), (10_000, 20)])
+@pytest.mark.parametrize(("frame", "frames"), [(-5, 1), (10_000, 20)])
 def test_a_take_is_drawn_at_its_ends_too(few, frame: int, frames: int) -> None:
     clip = few.clips.iloc[8].copy()
     clip["stop"] = clip.start + frames
@@ -122,10 +121,9 @@ def test_the_worst_finding_is_drawn(flawed, few, checkup_of_flawed) -> None:
     assert figures_doctor.draw_worst(check_dataset(few)) is None
 
 
-@pytest.mark.parametrize("far", [1800, 1e12])
-def test_the_worst_finding_of_keypoints_is_drawn_over_the_image(few, far) -> None:
+def test_the_worst_finding_of_keypoints_is_drawn_over_the_image(few) -> None:
     keypoints, clip = few.keypoints["simulated"].copy(), few.clips.iloc[9]
-    keypoints[clip.start + 3, 4:] += np.float32(far)
+    keypoints[clip.start + 3, 4:] += np.float32(1e12)
     keypoints[clip.start + 4 : clip.stop, 4:] += np.float32(1500)
     checkup = check_dataset(replace(few, keypoints={"simulated": keypoints}))
     all_takes = figures_doctor.draw_checks(checkup).axes[0]
@@ -155,15 +153,8 @@ def broken(data: PoseDataset) -> PoseDataset:
     return replace(data, positions=positions)
 
 
-def huge(data: PoseDataset) -> PoseDataset:
-    return replace(data, positions=data.positions * np.float32(1e12))
-
-
-def test_poses_with_nan_are_not_drawn(few) -> None:
-    assert figures_doctor.draw_worst(check_dataset(broken(few), keypoints="gt")) is None
-
-
-@pytest.mark.parametrize("change", [without_3d, broken, huge], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("change", [without_3d, broken], ids=lambda f: f.__name__)
 def test_any_data_can_be_drawn(few, change: Callable[[PoseDataset], PoseDataset]) -> None:
     checkup = check_dataset(change(few))
     check_legible(figures_doctor.draw_checks(checkup))
+    assert figures_doctor.draw_worst(checkup) is None
