@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.data.actions import check_name
-from pose3d_lib.data.spec import AsList, DataSpec, Names
+from pose3d_lib.data.spec import DataSpec, Names
 from pose3d_lib.model.poses import FORMATS
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.study.scarcity import ScarcityConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
+from pose3d_lib.training.settings import OneOrMore
 
 NEWEST, TRAIN = "newest", "train"
 
@@ -40,7 +41,7 @@ class PredictConfig(DataSpec):
     subjects: Names = ()
     actions: Names = ()
     clips: int = Field(0, ge=0)
-    formats: Annotated[tuple[str, ...], AsList] = ("npz",)
+    formats: OneOrMore[str] = ("npz",)
     output: str = ""
     overwrite: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -53,11 +54,7 @@ class PredictConfig(DataSpec):
     @field_validator("formats")
     @classmethod
     def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
-        for name in formats:
-            check_name(name, FORMATS, "format")
-        if not formats or len(set(formats)) < len(formats):
-            raise ValueError(f"give one or more of {', '.join(FORMATS)}, each once")
-        return formats
+        return tuple(check_name(name, FORMATS, "format") for name in formats)
 
 
 NOTEBOOKS = {

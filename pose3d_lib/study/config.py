@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import AfterValidator, field_validator, model_validator
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.spec import AsList, Names, split_list
+from pose3d_lib.data.spec import Names, split_list
 from pose3d_lib.runs.sweep.settings import SweepSettings
 from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.settings import PRESETS, Seeds, Settings, UnitEpochs
+from pose3d_lib.training.settings import PRESETS, ListOf, OneOrMore, Seed, Settings, UnitEpochs
 
 PAPER_ACTIONS = ("Eating", "Sitting")  # of the paper's tables
 
@@ -37,6 +37,15 @@ STUDIES: dict[str, dict] = {
     },
 }
 STUDIES["more"] = {**STUDIES["paper"], "beyond": True}
+
+
+def _single_actions(actions: tuple[str, ...]) -> tuple[str, ...]:
+    if ALL in actions:
+        raise ValueError(f"{ALL!r} is the baseline, which stands for every action; name actions only, or none")
+    return tuple(dict.fromkeys(actions))
+
+
+Actions = Annotated[Names, AfterValidator(_single_actions)]
 
 
 @dataclass(frozen=True)
@@ -75,17 +84,15 @@ class StudyConfig(SweepSettings):
 
     BUNDLES: ClassVar[dict[str, dict]] = {"study": STUDIES, "preset": PRESETS}
 
-    actions: Names = ()
-    seeds: Seeds = (0,)
-    focus: Names = ()
-    more_seeds: Seeds = ()
-    lengths: Annotated[tuple[UnitEpochs, ...], AsList] = (1.0,)
+    actions: Actions = ()
+    seeds: OneOrMore[Seed] = (0,)
+    focus: Actions = ()
+    more_seeds: ListOf[Seed] = ()
+    lengths: OneOrMore[UnitEpochs] = (1.0,)
     long_preset: str = ""
     architectures: tuple[tuple[int, ...], ...] = ()
-    schedules: Annotated[tuple[Literal["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"], ...], AsList] = (
-        PUBLISHED,
-    )
-    budgets: Annotated[tuple[Literal["equal_frames", "fifteen"], ...], AsList] = ("equal_frames",)
+    schedules: OneOrMore[Literal["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"]] = (PUBLISHED,)
+    budgets: OneOrMore[Literal["equal_frames", "fifteen"]] = ("equal_frames",)
     confounds: bool = False
     beyond: bool = False
 
@@ -108,22 +115,12 @@ class StudyConfig(SweepSettings):
             raise ValueError("one is there twice; join the widths of one by x, such as 3x3x3")
         return tuple(cls._odd_widths(widths) for widths in architectures)
 
-    @field_validator("actions", "focus")
-    @classmethod
-    def _no_baseline(cls, actions: tuple[str, ...]) -> tuple[str, ...]:
-        if ALL in actions:
-            raise ValueError(
-                f"{ALL!r} is the baseline, which every study has; name actions only, or none for every one"
-            )
-        return actions
-
     @field_validator("lengths")
     @classmethod
     def _short_and_long(cls, lengths: tuple[float, ...]) -> tuple[float, ...]:
-        lengths = tuple(sorted(set(lengths)))
         if len(lengths) > 2:
             raise ValueError("give two at most, of the short runs and of the long ones")
-        return lengths
+        return tuple(sorted(lengths))
 
     @field_validator("long_preset")
     @classmethod

@@ -10,15 +10,15 @@ from typing import Annotated, ClassVar
 from pydantic import Field, ValidationInfo, field_validator
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.actions import ALL, check_name
+from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.spec import AsList, Name, Names
+from pose3d_lib.data.spec import Name
 from pose3d_lib.runs.sweep.settings import SweepSettings
-from pose3d_lib.study.config import paper_actions
+from pose3d_lib.study.config import Actions, paper_actions
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import BONES, PROJECTION
 from pose3d_lib.training.plan import plan_run
-from pose3d_lib.training.settings import PRESETS, Seeds, Settings, UnitEpochs
+from pose3d_lib.training.settings import PRESETS, ListOf, OneOrMore, Seed, Settings, UnitEpochs
 
 # Of the published study. Here every run sees equally many windows, whatever its share; what counts epochs keeps these
 # proportions.
@@ -60,16 +60,16 @@ class ScarcityConfig(SweepSettings):
     }
 
     labelled_subject: Name = ""
-    shares: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], AsList] = (0.02, 0.1, 0.5)
+    shares: OneOrMore[Annotated[float, Field(gt=0, le=1)]] = (0.02, 0.1, 0.5)
     ablation_share: float = Field(0.1, ge=0, le=1, validate_default=True)  # which `shares` may not have
-    actions: Names = ()
-    seeds: Seeds = (0, 1, 2)
+    actions: Actions = ()
+    seeds: OneOrMore[Seed] = (0, 1, 2)
     unit_epochs: UnitEpochs = 4.0
     keypoints: str = "gt"
     batch_size: int = Field(BATCH_SIZE, ge=2, le=100_000, validate_default=True)
     dropout: float = Field(0.1, ge=0, lt=1)
     lr_decay: float = Field(0.98, gt=0, le=1)
-    evaluate_at: Annotated[tuple[float, ...], AsList] = ()
+    evaluate_at: ListOf[float] = ()
 
     @property
     def named_actions(self) -> tuple[str, ...]:
@@ -78,14 +78,7 @@ class ScarcityConfig(SweepSettings):
     @field_validator("shares")
     @classmethod
     def _ascending(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple(sorted(set(shares)))
-
-    @field_validator("actions")
-    @classmethod
-    def _no_baseline(cls, actions: tuple[str, ...]) -> tuple[str, ...]:
-        if ALL in actions:
-            raise ValueError(f"with {ALL!r} no other action is left to be seen without poses; name actions only")
-        return actions
+        return tuple(sorted(shares))
 
     @field_validator("ablation_share")
     @classmethod

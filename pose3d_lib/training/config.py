@@ -1,15 +1,15 @@
 """`RunConfig`: everything a run depends on, in one frozen and validated object; what a parameters cell becomes."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from pose3d_lib.common.paths import RUN_NAME
 from pose3d_lib.data.actions import ALL, check_name
-from pose3d_lib.data.spec import AsList, Name, Names
+from pose3d_lib.data.spec import Name
 from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.losses import PROJECTION, TERMS, TRAJECTORY
-from pose3d_lib.training.settings import Seed, Settings, UnitEpochs
+from pose3d_lib.training.settings import NameSet, Seed, Settings, UnitEpochs
 
 
 class RunConfig(Settings):
@@ -40,8 +40,8 @@ class RunConfig(Settings):
     """
 
     action: Name = ALL
-    with_actions: Names = ()
-    labelled_subjects: Names = ()
+    with_actions: NameSet = ()
+    labelled_subjects: NameSet = ()
     train_share: float = Field(1.0, gt=0, le=1)
     share_at: Literal["beginning", "anywhere"] = "beginning"
     start_from: str = ""
@@ -51,11 +51,11 @@ class RunConfig(Settings):
     lr_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
     bn_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
     test_every: int = Field(0, ge=0, le=1_000_000)
-    unlabelled_subjects: Names = ()
-    unlabelled_actions: Names = ()
+    unlabelled_subjects: NameSet = ()
+    unlabelled_actions: NameSet = ()
     trajectory: bool = False
     warmup_epochs: float = Field(1.0, ge=0, le=1_000_000)
-    without_terms: Annotated[tuple[str, ...], AsList] = ()
+    without_terms: NameSet = ()
     projection: Literal["distorted", "linear"] = "distorted"
 
     @property
@@ -85,27 +85,17 @@ class RunConfig(Settings):
     def is_baseline(self) -> bool:
         return self.action == ALL
 
-    @field_validator("labelled_subjects", "unlabelled_subjects", "unlabelled_actions", "without_terms")
+    @field_validator("unlabelled_actions")
     @classmethod
-    def _set_of_names(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"{twice[0]!r} is there twice; name each once")
-        if ALL in names and len(names) > 1:
-            raise ValueError(f"{ALL!r} stands for every action; give it alone, or name some")
-        if info.field_name == "unlabelled_actions" and info.data.get("unlabelled_subjects") and names == (ALL,):
-            return ()  # which is what no action given stands for: the same run
-        return tuple(sorted(names))
-
-    @field_validator("without_terms")
-    @classmethod
-    def _known_terms(cls, terms: tuple[str, ...]) -> tuple[str, ...]:
-        for term in terms:
-            check_name(term, TERMS[1:], "term of the loss that can be left out")
-        return terms
+    def _all_actions(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """`All` of some subjects is what no action stands for: one run instead of two."""
+        return () if info.data.get("unlabelled_subjects") and names == (ALL,) else names
 
     @field_validator("without_terms")
     @classmethod
     def _trained_trajectory(cls, terms: tuple[str, ...]) -> tuple[str, ...]:
+        for term in terms:
+            check_name(term, TERMS[1:], "term of the loss that can be left out")
         if {TRAJECTORY, PROJECTION} <= set(terms):
             raise ValueError(
                 f"without {TRAJECTORY} and without {PROJECTION} nothing would train the network of the trajectory; leave out "
@@ -156,9 +146,7 @@ class RunConfig(Settings):
             raise ValueError(f"{ALL!r} stands for every action; to train on all of them, give it as action")
         if action in actions:
             raise ValueError(f"{action!r} is the run's action already; name only those to add")
-        if twice := [name for name in actions if actions.count(name) > 1]:
-            raise ValueError(f"{twice[0]!r} is there twice; name each action once")
-        return tuple(sorted(actions))  # a set: in whatever order it was given, it is the same run
+        return actions
 
     @field_validator("start_from")
     @classmethod

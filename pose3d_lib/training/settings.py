@@ -1,12 +1,13 @@
 """`Settings`: what the runs of one comparison have in common, and the presets that choose several of them at once."""
 
 import os
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import torch
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from pose3d_lib.data.spec import AsList, DataSpec
+from pose3d_lib.data.actions import ALL
+from pose3d_lib.data.spec import AsList, DataSpec, Names
 from pose3d_lib.model.lifter import receptive_field
 from pose3d_lib.model.precision import fastest_precision
 
@@ -30,8 +31,30 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _each_once(values: tuple) -> tuple:
+    return tuple(dict.fromkeys(values))
+
+
+def _one_at_least(values: tuple) -> tuple:
+    if not values:
+        raise ValueError("give one at least")
+    return values
+
+
+def _sorted_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]!r} is there twice; name each once")
+    if ALL in names and len(names) > 1:
+        raise ValueError(f"{ALL!r} stands for every action; give it alone, or name some")
+    return tuple(sorted(names))
+
+
+T = TypeVar("T")
+ListOf = Annotated[tuple[T, ...], AsList, AfterValidator(_each_once)]
+OneOrMore = Annotated[ListOf[T], AfterValidator(_one_at_least)]
+NameSet = Annotated[Names, AfterValidator(_sorted_names)]  # sorted: in whatever order it was given, it is the same run
+
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Seeds = Annotated[tuple[Seed, ...], AsList]
 UnitEpochs = Annotated[float, Field(gt=0, le=100_000)]
 
 LONGEST_FIELD = 10_000
@@ -73,7 +96,7 @@ class Settings(DataSpec):
     mirror_testing: bool = True
     lr: float = Field(0.001, gt=0)
     lr_decay: float = Field(0.95, gt=0, le=1)
-    evaluate_at: Annotated[tuple[float, ...], AsList] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+    evaluate_at: ListOf[float] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
     threads: int = Field(1, ge=1, le=1024)
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -157,7 +180,7 @@ class Settings(DataSpec):
     def _sorted_points(cls, points: tuple[float, ...]) -> tuple[float, ...]:
         if any(point <= 0 for point in points):
             raise ValueError("unit epochs must be positive")
-        return tuple(sorted(set(points)))
+        return tuple(sorted(points))
 
     @field_validator("threads", mode="before")
     @classmethod

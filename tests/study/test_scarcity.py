@@ -160,7 +160,7 @@ def test_the_published_settings_are_the_study_s_own_whatever_the_preset() -> Non
         ({"shares": "1"}, "parameter ablation_share: found 0.1: it is none of shares, 1; give one of these, or 0"),
         ({"shares": "0,0.1"}, "parameter shares.0"),
         ({"shares": ""}, "parameter shares: found ''"),
-        ({"actions": "All"}, "with 'All' no other action is left"),
+        ({"actions": "All"}, "parameter actions: found 'All': 'All' is the baseline"),
         ({"labelled_subject": "S9"}, "unknown train subject of synthetic-tiny 'S9'"),
         ({"actions": "Eatin"}, "did you mean Eating"),
         ({"scheduler": "pbs"}, "parameter scheduler: found 'pbs'"),

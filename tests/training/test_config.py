@@ -18,6 +18,7 @@ from pose3d_lib.training import settings as settings_module
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.training.settings import PRESETS
+from tests.helpers import parameter_tables
 
 OTHER = {
     "keypoints": "gt",
@@ -542,3 +543,8 @@ def test_an_automatic_precision_is_not_blamed_for_a_wrong_device() -> None:
 def test_whose_clips_a_run_takes_may_be_named_with_commas() -> None:
     config = RunConfig(train_subjects="S1,S5", test_subjects="9", labelled_subjects="S1")
     assert (config.train_subjects, config.test_subjects, config.labelled_subjects) == (("S1", "S5"), ("9",), ("S1",))
+
+
+def test_the_document_of_parameters_is_what_the_configs_say() -> None:
+    said = "outdated; python -m tests.helpers.parameter_tables writes it"
+    assert parameter_tables.DOCUMENT.read_text(encoding="utf-8") == parameter_tables.write_tables(), said

@@ -24,18 +24,6 @@ class SweepSettings(Settings):
     jobs: int = Field(0, ge=0, le=1024)
     scheduler: str = "local"
 
-    @field_validator("actions", "seeds", "focus", "more_seeds", "schedules", "budgets", check_fields=False)
-    @classmethod
-    def _each_once(cls, values: tuple) -> tuple:
-        return tuple(dict.fromkeys(values))
-
-    @field_validator("seeds", "lengths", "schedules", "budgets", "shares", check_fields=False)
-    @classmethod
-    def _one_at_least(cls, values: tuple) -> tuple:
-        if not values:
-            raise ValueError("give one at least")
-        return values
-
     @field_validator("scheduler")
     @classmethod
     def _known_scheduler(cls, scheduler: str) -> str:
