@@ -56,16 +56,14 @@ def unlabelled() -> PoseDataset:
     )
 
 
-def test_a_labelled_take_is_drawn_in_its_cameras_and_in_3d(tiny_data, shown) -> None:
-    figure = data_report.drawings.draw_cameras(tiny_data, tiny_data.clips.iloc[0], 3, "gt")
-    assert [axes.name for axes in figure.axes] == ["rectilinear"] * 4 + ["3d"]
-    assert pictures(shown(data_report.show_cameras, tiny_data, "gt")) == 1
-
-
-def test_a_video_without_3d_is_drawn_in_2d_only(unlabelled, shown) -> None:
-    figure = data_report.drawings.draw_cameras(unlabelled, unlabelled.clips.iloc[0], 3, "coco")
-    assert [axes.name for axes in figure.axes] == ["rectilinear"]
-    assert pictures(shown(data_report.show_cameras, unlabelled, "coco")) == 1
+def test_a_take_is_drawn_in_its_cameras_and_in_3d_where_that_is_known(tiny_data, unlabelled, shown) -> None:
+    for data, keypoints, axes in (
+        (tiny_data, "gt", ["rectilinear"] * 4 + ["3d"]),
+        (unlabelled, "coco", ["rectilinear"]),
+    ):
+        figure = data_report.drawings.draw_cameras(data, data.clips.iloc[0], 3, keypoints)
+        assert [own.name for own in figure.axes] == axes
+        assert pictures(shown(data_report.show_cameras, data, keypoints)) == 1
 
 
 @pytest.mark.parametrize(

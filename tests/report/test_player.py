@@ -64,22 +64,13 @@ def test_the_page_knows_what_every_clip_is(lifted: Lifted) -> None:
     assert content["sides_in"][H36M_17.index("LWrist")] == "left"
 
 
-def test_of_a_downsampled_clip_the_page_knows_the_numbers_of_its_frames(hand_made) -> None:
+def test_a_downsampled_clip_without_truth_trajectory_or_tree_of_keypoints(hand_made) -> None:
     data = hand_made([("S9", "Walking", "0", 0, 6)], first_frames=(40,), frame_step=5)
-    (clip,) = content_of(player_page(lift(made_up_model(), data, data.clips, "simulated")))["clips"]
+    lifted = lift(made_up_model(layout=COCO_17), data, data.clips.assign(labelled=False), "detected")
+    content = content_of(player_page(lifted))
+    (clip,) = content["clips"]
     assert (clip["first"], clip["step"]) == (40, 5)
-
-
-def test_without_truth_and_trajectory_none_is_packed(hand_made) -> None:
-    data = hand_made([("S9", "Walking", "0", 0, 6)])
-    lifted = lift(made_up_model(), data, data.clips.assign(labelled=False), "simulated")
-    (clip,) = content_of(player_page(lifted))["clips"]
     assert (clip["truth"], clip["root"], clip["errors"], clip["up"]) == (None, None, None, [0, -1, 0])
-
-
-def test_a_layout_without_a_tree_has_its_lines(hand_made) -> None:
-    data = hand_made([("S9", "Walking", "0", 0, 6)])
-    content = content_of(player_page(lift(made_up_model(layout=COCO_17), data, data.clips, "detected")))
     assert len(content["bones_in"]) == 16
     assert [5, 6, "middle"] in content["bones_in"]
 
@@ -122,14 +113,10 @@ def test_two_hundred_frames_take_about_fifty_kilobytes_and_the_rest_less_than_ha
     assert short < 25_000
 
 
-def test_in_a_notebook_the_page_is_a_frame_with_words_instead(lifted: Lifted) -> None:
+def test_in_a_notebook_the_page_is_a_frame_with_words_instead(lifted: Lifted, tmp_path: Path) -> None:
+    write_player(lifted, tmp_path / "player.html")
+    assert (tmp_path / "player.html").read_text(encoding="utf-8") == player_page(lifted)
     shown = player_frame(lifted, "see <file>")
     source = re.search(r'srcdoc="(.*?)"', shown, re.DOTALL)[1]
     assert html.unescape(source) == player_page(lifted)
     assert shown.endswith("</iframe><p>see &lt;file&gt;</p>")
-
-
-def test_the_file_is_the_page_and_the_same_every_time(lifted: Lifted, tmp_path: Path) -> None:
-    write_player(lifted, tmp_path / "player.html")
-    assert (tmp_path / "player.html").read_text(encoding="utf-8") == player_page(lifted)
-    assert [path.name for path in tmp_path.iterdir()] == ["player.html"]

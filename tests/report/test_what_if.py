@@ -52,9 +52,8 @@ def test_of_a_thinned_video_rows_count_the_frames_of_the_video(hand_made) -> Non
     ]
 
 
-@pytest.mark.parametrize("frames", [1, 2, 5])
-def test_without_truth_there_is_no_error_to_show_and_clips_may_be_short(frames: int, hand_made) -> None:
-    data = hand_made([("S9", "Walking", "0", 0, frames)])
+def test_without_truth_there_is_no_error_to_show_and_clips_may_be_short(hand_made) -> None:
+    data = hand_made([("S9", "Walking", "0", 0, 1)])
     data = dataclasses.replace(
         data, clips=data.clips.assign(labelled=False), positions=data.positions[:0], trajectory=data.trajectory[:0]
     )
