@@ -15,7 +15,7 @@ import pandas as pd
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import make_folder
-from pose3d_lib.model.lifted import Lifted, LiftedClip
+from pose3d_lib.model.predict import Lifted, LiftedClip
 
 FORMAT = "pose3d-poses-1"  # of the files' content; raised when a key changes its meaning
 STEM = "poses"
@@ -37,21 +37,13 @@ def file_names(formats: Sequence[str]) -> list[str]:
     return [f"{STEM}.{name}" for name in formats]
 
 
-def write_poses(lifted: Lifted, folder: Path, formats: Sequence[str], *, overwrite: bool = False) -> list[Path]:
-    """Write `poses.npz`, `poses.csv`, `poses.json`, or some of them, each atomically; return them in this order.
-
-    Args:
-        lifted: what to write.
-        folder: created if it does not exist.
-        formats: some of FORMATS.
-        overwrite: whether files of these names are replaced.
-    """
-    names = file_names(formats)
-    check_free(folder, names, overwrite=overwrite)
+def write_poses(lifted: Lifted, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Write `poses.<format>` for some of FORMATS, each atomically, into a folder that is created; return the files."""
     make_folder(folder)
-    for name, kind in zip(names, formats, strict=True):
-        write_atomically(folder / name, lambda path, kind=kind: WRITERS[kind](lifted, path))
-    return [folder / name for name in names]
+    files = [folder / name for name in file_names(formats)]
+    for file, kind in zip(files, formats, strict=True):
+        write_atomically(file, lambda path, kind=kind: WRITERS[kind](lifted, path))
+    return files
 
 
 def write_npz(lifted: Lifted, path: Path) -> None:

@@ -1,20 +1,24 @@
-"""Lifting whole clips: padded at their ends, averaged with their mirror image, on any device."""
+"""Lifting whole clips: padded at their ends, averaged with their mirror image; what a model saw and what it made of it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, repeat
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.cameras import Camera, world_to_camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
+from pose3d_lib.model.card import TrainedModel
 from pose3d_lib.model.clips import mirror_keypoints, mirror_poses, pad_clips
 from pose3d_lib.model.lifter import TemporalLifter, padding
 from pose3d_lib.model.precision import arithmetic
 
-ROWS_AT_ONCE = 2048
-"""Frames, with padding, that pass through the network together, few enough for a cache; a longer clip passes whole."""
+ROWS_AT_ONCE = 2048  # frames, with padding, few enough for a cache; a longer clip passes whole
 
 
 @torch.no_grad()
@@ -62,3 +66,161 @@ def predict_trajectory(
     """As `predict`, with a lifter of the trajectory: one (frames, 3), the root in camera space, metres, per clip."""
     for group in predict(model, data, clips, keypoints, mirror=mirror, joints=ROOT):
         yield [root.squeeze(1) for root in group]
+
+
+@dataclass(frozen=True)
+class LiftedClip:
+    """One clip, frame by frame; camera space has x to the right, y down, z away from the camera.
+
+    Attributes:
+        subject, action, take, camera, fps: as in the dataset.
+        frames: (frames,) int64, their numbers in the video, ascending by `step`.
+        pixels: (frames, joints_in, 2) float32, what the model saw.
+        positions: (frames, joints, 3) float32, metres, camera space, relative to the root.
+        root: (frames, 3) float32, metres, the root in camera space; None without a network of the trajectory.
+        truth: (frames, joints, 3) float32, as `positions`; None where it is not known.
+        step: difference between the numbers of consecutive frames.
+    """
+
+    subject: str
+    action: str
+    take: str
+    camera: Camera
+    fps: float
+    frames: np.ndarray
+    pixels: np.ndarray
+    positions: np.ndarray
+    root: np.ndarray | None = None
+    truth: np.ndarray | None = None
+    step: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        data: PoseDataset,
+        clip: pd.Series,
+        keypoints: str,
+        positions: np.ndarray,
+        skeleton: Skeleton,
+        root: np.ndarray | None = None,
+    ) -> "LiftedClip":
+        """A row of the dataset's table with what a model made of it, poses of `skeleton`."""
+        rows = slice(clip.start, clip.stop)
+        known = clip.labelled and data.skeleton.joints == skeleton.joints
+        return cls(
+            subject=clip.subject,
+            action=clip.action,
+            take=clip["take"],
+            camera=data.camera_of(clip),
+            fps=float(clip.fps),
+            frames=data.frame_numbers(clip),
+            pixels=data.keypoints[keypoints][rows],
+            positions=positions,
+            root=root,
+            truth=data.positions[rows] if known else None,
+            step=data.frame_step,
+        )
+
+    @property
+    def times(self) -> np.ndarray:
+        """(frames,) seconds since the video's frame 0."""
+        return self.frames / (self.step * self.fps)
+
+    @property
+    def name(self) -> str:
+        """For people; the camera of a video has the video's name."""
+        camera = "" if self.camera.name == self.subject else f", camera {self.camera.name}"
+        return f"{self.subject}, {self.action}, take {self.take}{camera}"
+
+    @property
+    def errors(self) -> np.ndarray | None:
+        """(frames,) MPJPE of every frame, mm; None without the truth."""
+        if self.truth is None:
+            return None
+        return 1000 * np.linalg.norm(self.positions - self.truth, axis=-1).mean(axis=-1)
+
+    @property
+    def up(self) -> np.ndarray:
+        """(3,) which way is up, in camera space: the world's up if the camera's place is known, otherwise its own."""
+        if not self.camera.is_placed:
+            return np.array([0.0, -1.0, 0.0])
+        x, y, z = self.camera.position
+        return world_to_camera(torch.tensor([x, y, z + 1], dtype=torch.float64), self.camera).numpy()
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """Some clips of a dataset, lifted by one model.
+
+    Attributes:
+        model: the model's name.
+        dataset, synthetic, notes: as in `PoseDataset`.
+        keypoints: the 2D source that the model saw.
+        layout, skeleton: joints that went in and that came out, in order.
+        clips: one or more.
+    """
+
+    model: str
+    dataset: str
+    synthetic: bool
+    keypoints: str
+    layout: Skeleton
+    skeleton: Skeleton
+    clips: tuple[LiftedClip, ...]
+    notes: tuple[str, ...] = ()
+
+    def some(self, most: int) -> tuple[LiftedClip, ...]:
+        """At most so many of the clips, spread evenly over all of them."""
+        return tuple(self.clips[place] for place in spread(len(self.clips), most))
+
+    @property
+    def root_joint(self) -> str:
+        """The name of the joint that all others are relative to."""
+        parents = self.skeleton.parents
+        return self.skeleton.joints[parents.index(-1) if parents else 0]
+
+    @property
+    def has_root(self) -> bool:
+        """Whether it is known where in camera space the root is."""
+        return self.clips[0].root is not None
+
+
+def spread(number: int, most: int) -> list[int]:
+    """The places of at most so many of a number of things, spread evenly over all of them, in order."""
+    taken = min(most, number)
+    return [(2 * place + 1) * number // (2 * taken) for place in range(taken)]
+
+
+def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
+    """Lift whole clips, however short they are, as the model was tested: with or without mirror images.
+
+    Args:
+        model: on any device.
+        data, clips, keypoints: what to lift; `check_fit` has nothing against it.
+
+    Raises:
+        InputError: there is no clip, or a prediction is not finite.
+    """
+    if not len(clips):
+        raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")
+    lifters, card = model.lifters, model.card
+    poses = chain.from_iterable(
+        predict(lifters.pose, data, clips, keypoints, mirror=card.mirrored, joints=card.skeleton)
+    )
+    roots = repeat(None)
+    if lifters.trajectory is not None:
+        roots = chain.from_iterable(
+            predict_trajectory(lifters.trajectory, data, clips, keypoints, mirror=card.mirrored)
+        )
+    lifted = []
+    for (_, clip), pose, root in zip(clips.iterrows(), poses, roots, strict=False):
+        if not (pose.isfinite().all() and (root is None or root.isfinite().all())):
+            raise InputError(
+                f"model {card.name}: what it makes of {data.name_of(clip)} is not finite; its weights are damaged"
+            )
+        root = None if root is None else root.float().numpy()
+        lifted.append(LiftedClip.of(data, clip, keypoints, pose.float().numpy(), card.skeleton, root))
+    layout = data.layouts[keypoints]
+    return Lifted(
+        card.name, data.name, data.synthetic, keypoints, layout, card.skeleton, tuple(lifted), tuple(data.notes)
+    )

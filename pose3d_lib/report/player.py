@@ -10,7 +10,7 @@ import numpy as np
 
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.model.lifted import Lifted, LiftedClip
+from pose3d_lib.model.predict import Lifted, LiftedClip
 
 MOST_CLIPS = 12
 MOST_FRAMES = 4000  # of all clips of a page, which then has about a megabyte

@@ -24,8 +24,8 @@ from pose3d_lib.data.sources.downsampling import thin
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, seen_before
 from pose3d_lib.model.card_parts import Training
-from pose3d_lib.model.lifted import Lifted, lift, spread
 from pose3d_lib.model.poses import check_free, file_names, write_poses
+from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.report.figures.skeletons import draw_sheet
 from pose3d_lib.report.parameters import NEWEST, TRAIN, PredictConfig
 from pose3d_lib.report.player import write_player
@@ -244,7 +244,7 @@ def choose_clips(config: PredictConfig, data: PoseDataset) -> pd.DataFrame:
 
 def write_all(task: Task) -> list[Path]:
     """Write the poses, the contact sheet and the player, replacing what `plan_task` allowed; return the files."""
-    files = write_poses(task.lifted, task.folder, task.formats, overwrite=True)
+    files = write_poses(task.lifted, task.folder, task.formats)
     sheet = draw_sheet(task.lifted, task.lifted.some(SHEET_CLIPS))
     write_atomically(task.folder / SHEET, lambda path: sheet.savefig(path, dpi=100))
     plt.close(sheet)

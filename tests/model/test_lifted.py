@@ -14,7 +14,7 @@ from pose3d_lib.data.cameras import Camera, h36m_cameras, normalize_screen
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, HUMANEVA_15
 from pose3d_lib.model.card import TrainedModel
-from pose3d_lib.model.lifted import LiftedClip, lift, spread
+from pose3d_lib.model.predict import LiftedClip, lift, spread
 from tests.helpers.made_up_models import made_up_model
 
 ROWS = [("S1", "Walking", "0", 0, 6), ("S9", "Walking", "0", 0, 12), ("S9", "Sitting", "a", 1, 31)]

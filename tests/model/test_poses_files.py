@@ -12,8 +12,8 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.model import poses as poses_files
-from pose3d_lib.model.lifted import Lifted, lift
 from pose3d_lib.model.poses import FORMATS, WRITERS, write_poses
+from pose3d_lib.model.predict import Lifted, lift
 from tests.helpers.made_up_models import made_up_model
 
 ROWS = [("S9", "Walking", "0", 0, 6), ("S9", "Sitting", "1", 1, 1), ("S1", "Eating", "0", 1, 12)]
@@ -130,17 +130,6 @@ def test_names_come_back_whatever_they_are(lifted: Lifted, tmp_path: Path) -> No
     assert (found["subject"], found["take"], found["camera"]) == (ODD, "007", ODD)
 
 
-def test_a_file_that_is_there_is_refused_unless_it_may_be_overwritten(lifted: Lifted, tmp_path: Path) -> None:
-    (tmp_path / "poses.csv").write_text("mine")
-    with pytest.raises(InputError, match=r"poses\.csv: is already there; choose another folder, or say overwrite"):
-        write_poses(lifted, tmp_path, FORMATS)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["poses.csv"], "nothing was written"
-    assert (tmp_path / "poses.csv").read_text() == "mine"
-    files = write_poses(lifted, tmp_path, FORMATS, overwrite=True)
-    assert sorted(tmp_path.iterdir()) == sorted(files)
-    assert len(pd.read_csv(tmp_path / "poses.csv")) == 19
-
-
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_disk_that_is_full_leaves_the_old_file_and_no_half_one(
     kind: str, lifted: Lifted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -155,5 +144,5 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_no_half_one(
 
     monkeypatch.setattr(poses_files, "WRITERS", {kind: half})
     with pytest.raises(InputError, match="No space left on device"):
-        write_poses(lifted, tmp_path / "made", [kind], overwrite=True)
+        write_poses(lifted, tmp_path / "made", [kind])
     assert [path.read_bytes() for path in (tmp_path / "made").iterdir()] == [before]

@@ -27,6 +27,7 @@ from pose3d_lib.runs.run import Run
 from pose3d_lib.runs.sweep.kernel import execute_notebook
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
 
 ROOT = notebooks_dir().parent
 EVERY_NOTEBOOK = pytest.mark.parametrize("name", NOTEBOOKS)
@@ -159,7 +160,7 @@ def results(executed: Execute, sweep: object, story: Path, tiny_data: PoseDatase
     """04_results of the sweep's runs and of one more, which is trained here."""
     with FileLock(story / "walking.lock"), pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(story))
-        execute_run(make_config(RunConfig, {**SHORT, "action": "Walking"}), tiny_data)
+        execute_run(plan_run(make_config(RunConfig, {**SHORT, "action": "Walking"}), tiny_data))
     return executed("results", "04_results", STUDY)
 
 

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from pose3d_lib.data.actions import H36M_ACTIONS
-from pose3d_lib.model.lifted import lift
+from pose3d_lib.model.predict import lift
 from pose3d_lib.report.figures import run as figures
 from pose3d_lib.report.figures import skeletons as drawings
 from tests.helpers.figure_checks import check_legible, texts_as_drawn, texts_that_collide

@@ -12,7 +12,7 @@ import pytest
 
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
-from pose3d_lib.model.lifted import Lifted, lift
+from pose3d_lib.model.predict import Lifted, lift
 from pose3d_lib.report import player
 from pose3d_lib.report.player import player_frame, player_page, write_player
 from tests.helpers.made_up_models import made_up_model

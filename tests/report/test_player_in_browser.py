@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.model.lifted import Lifted, lift
+from pose3d_lib.model.predict import Lifted, lift
 from pose3d_lib.report.player import player_frame, write_player
 from tests.helpers.chromium import NEEDS_BROWSER, chromium
 from tests.helpers.made_up_models import made_up_model

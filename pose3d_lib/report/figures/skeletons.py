@@ -14,7 +14,7 @@ from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.model.lifted import Lifted, LiftedClip
+from pose3d_lib.model.predict import Lifted, LiftedClip
 from pose3d_lib.report.figures.run import shorten
 
 LEFT, RIGHT, MIDDLE, TRUTH = "#0072b2", "#d55e00", "#333333", "#a0a0a0"  # apart for colour-blind readers too
