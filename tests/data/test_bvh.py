@@ -1,10 +1,7 @@
 """BVH folders to a `PoseDataset`: names, units, upward axis, frame rates, placing, and what is said of each."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -22,7 +19,7 @@ from pose3d_lib.data.sources.bvh.file import parse_bvh
 from pose3d_lib.data.sources.bvh.joints import shipped_mappings
 from pose3d_lib.data.sources.bvh.motion import leg_lengths, read_motion, resample
 from pose3d_lib.data.sources.bvh.names import match, name_files
-from pose3d_lib.data.sources.placing import NEAREST, cut_to_fit, nearest_depth
+from pose3d_lib.data.sources.placing import NEAREST, nearest_depth
 from pose3d_lib.data.spec import DataSpec
 from tests.helpers.bvh_texts import ANKLE_HEIGHT, PERSON, ROOT_CHANNELS, TURNS, bvh_text, walk, write_person
 
@@ -84,9 +81,8 @@ def test_a_zip_gives_the_same_dataset_as_the_folder_in_it(top: str, folder: Path
     assert takes(read(path)) == takes(read(folder))
 
 
-@pytest.mark.parametrize("top", ["", "mine/"])
-def test_takes_csv_names_the_files_of_a_zip_too(top: str, folder: Path, tmp_path: Path) -> None:
-    path = write_zip(tmp_path / "mine.zip", folder, top=top)
+def test_takes_csv_names_the_files_of_a_zip_too(folder: Path, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "mine.zip", folder, top=(top := "mine/"))
     names = sorted(file.name for file in folder.glob("*.bvh"))
     rows = ["file,subject,action,take", *(f"{name},{'ab'[place % 2]},go,{place}" for place, name in enumerate(names))]
     with zipfile.ZipFile(path, "a") as archive:
@@ -174,7 +170,7 @@ def test_2d_is_the_projection_of_3d_and_the_simulated_errors_differ_by_seed(fold
     assert data.fingerprint == read(folder).fingerprint != other.fingerprint
 
 
-@pytest.mark.parametrize("unit", [*bvh.UNITS, "0.37"])
+@pytest.mark.parametrize("unit", ["m", "mm", "cmu", "0.37"])
 def test_a_unit_is_told_by_the_legs_or_given_and_sizes_are_kept(unit, tmp_path: Path) -> None:
     metres = bvh.UNITS.get(unit) or float(unit)
     motion, size = walk(20), 0.01 / metres
@@ -190,7 +186,7 @@ def test_a_unit_is_told_by_the_legs_or_given_and_sizes_are_kept(unit, tmp_path: 
             read(tmp_path)
 
 
-@pytest.mark.parametrize("units", ["feet", "0", "-1", "nan", "inf", "1e9", "0.1"])
+@pytest.mark.parametrize("units", ["feet", "-1", "nan", "1e9", "0.1"])
 def test_units_that_make_no_sense_are_refused(units, folder: Path) -> None:
     with pytest.raises(InputError, match="units"):
         read(folder, units=units)
@@ -242,9 +238,8 @@ def test_an_axis_that_does_not_point_upwards_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("frame_time", "fps", "found", "frames"),
     [
-        ("0.0333333", None, 30, 61), ("0.0166667", None, 60, 61), (".0083333", None, 60, 31), ("0.01", None, 50, 31),
-        ("0.005", None, 50, 16), (".0083333", 30, 30, 16), ("0.0333333", 15, 15, 31), ("0.0166667", 50, 50, 51),
-        ("0.0333333", 60, 60, 121), ("0.04", 50, 50, 121),
+        ("0.0166667", None, 60, 61), (".0083333", None, 60, 31), ("0.01", None, 50, 31), (".0083333", 30, 30, 16),
+        ("0.0166667", 50, 50, 51), ("0.0333333", 60, 60, 121),
     ],
 )  # fmt: skip
 def test_frame_rates_become_what_is_asked_for_or_at_most_60(frame_time, fps, found, frames, tmp_path: Path) -> None:
@@ -258,9 +253,7 @@ def test_frame_rates_become_what_is_asked_for_or_at_most_60(frame_time, fps, fou
     assert way == pytest.approx(0.02 * (len(native) - 1), abs=0.021)
 
 
-@pytest.mark.parametrize(
-    ("stated", "factor"), [("0.0083333", None), ("0.0166667", 2), ("0.0416667", 5), (".002", 0.25)]
-)
+@pytest.mark.parametrize(("stated", "factor"), [("0.0083333", None), ("0.0416667", 5), (".002", 0.25)])
 def test_a_wrong_frame_time_is_found_and_the_advice_followed_mends_it(stated, factor, tmp_path: Path) -> None:
     """Two people walk at 1.2 m/s and 1.8 steps per second, recorded at 120 frames per second."""
     swing = 25 * np.sin(2 * np.pi * 0.9 * np.arange(360) / 120)[:, None] * (0.0, 1.0, 0.0)
@@ -283,29 +276,10 @@ def test_a_wrong_frame_time_is_found_and_the_advice_followed_mends_it(stated, fa
     assert "recorded_fps" in notes(read(tmp_path, recorded_fps=120))
 
 
-def test_the_rate_of_recording_goes_before_the_rate_that_the_header_states(tmp_path: Path) -> None:
-    right, wrong = (
-        write_person(tmp_path / name / "walk_ann_1.bvh", 61, time).parent
-        for name, time in (("a", "0.01"), ("b", "0.04"))
-    )
-    for fps in (None, 30):
-        asked, mended = read(right, fps=fps), read(wrong, fps=fps, recorded_fps=100)
-        assert asked.clips.fps.tolist() == mended.clips.fps.tolist()
-        np.testing.assert_array_equal(asked.positions, mended.positions)
-
-
 @pytest.mark.parametrize("rate", [0.5, 2001])
 def test_rates_at_which_nothing_is_recorded_are_refused(rate, folder: Path) -> None:
     with pytest.raises(InputError, match="recorded_fps"):
         read(folder, recorded_fps=rate)
-
-
-def test_resampling_follows_the_motion_and_hardly_changes_bones(tmp_path: Path) -> None:
-    path = write_person(tmp_path / "walk_ann_1.bvh", 90, "0.0166667", seed=5)
-    mapping = shipped_mappings()["100style"]
-    fast, slow = read_motion(path, mapping, None), read_motion(path, mapping, 50.0)
-    assert np.abs(np.ptp(leg_lengths(slow.motion.astype(float)))) < 0.1  # 1 mm
-    np.testing.assert_allclose(slow.motion[::5], fast.motion[::6], atol=1e-3)
 
 
 def test_resampling_a_curve_recovers_it() -> None:
@@ -433,15 +407,12 @@ def test_a_take_far_from_the_floor_is_put_onto_it(folder: Path) -> None:
     [
         ("dataset-1_{action}_{subject}_{take}.bvh", "dataset-1_walk-back_old_001.bvh", ("old", "walk-back", "001")),
         ("{action}_{subject}", "sit_ben.BVH", ("ben", "sit", "sit_ben")),
-        ("{action}.bvh", "sit.bvh", ("subject", "sit", "sit")),
         ("{subject}/{action}/{take}.bvh", "S1/Walk Dog/1.bvh", ("S1", "Walk Dog", "1")),
         ("**/{action}_{take}.bvh", "a/b/sit_2.bvh", ("subject", "sit", "2")),
-        ("**/{action}_{take}.bvh", "sit_2.bvh", ("subject", "sit", "2")),
         ("{action}_{take}.bvh", "a/sit_2.bvh", None),
         ("{_}/{action}-{any}.bvh", "x/sit-old.bvh", ("subject", "sit", "sit-old")),
         ("{action}{take}_{subject}.bvh", "walk12_s5.bvh", ("s5", "walk", "12")),
         ("{action}{take}_{subject}.bvh", "walk_s5.bvh", None),
-        ("{action}.{subject}.bvh", "sitxben.bvh", None),
         ("{action}_{subject}.bvh", "Gehen_Jürgen.bvh", ("Jürgen", "Gehen", "Gehen_Jürgen")),
         ("{action}_{subject}.bvh", "_ben.bvh", None),
     ],
@@ -461,9 +432,7 @@ def test_a_path_that_can_be_read_in_two_ways_is_refused_with_both() -> None:
     ("pattern", "said"),
     [
         ("{subject}_{take}.bvh", "expected {action} once"),
-        ("{action}_{action}.bvh", "expected {action} once"),
         ("{action}_{actor}.bvh", "unknown field"),
-        ("{action}_{}.bvh", "unknown field"),
         ("{action}{subject}.bvh", "nothing tells where {action} ends"),
         ("{action}_{subject", "braces"),
         ("{action}" + "_{_}" * 8, "at most 8 fields"),
@@ -591,26 +560,6 @@ def test_joints_of_another_file_that_lack_one_are_told_by_file(folder: Path) -> 
         read(folder)
 
 
-def test_a_script_without_a_guarded_main_opens_a_large_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "motion"
-    folder.mkdir()
-    for name in TAKES[:2]:
-        write_person(folder / f"{name}.bvh", 20)
-    with (folder / "walk_ann_1.bvh").open("a") as file:
-        file.write(" " * (41 << 20))  # as many bytes as an hour of motion has, read in no time
-    (tmp_path / "script.py").write_text(
-        "from pose3d_lib.data.open import open_dataset\n"
-        "from pose3d_lib.data.spec import DataSpec\n"
-        f"print(len(open_dataset(DataSpec(dataset={str(folder)!r}, pattern={PATTERN!r})).clips))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, tmp_path / "script.py"], stdin=subprocess.DEVNULL,
-        env={**os.environ, "POSE3D_OUTPUTS": str(tmp_path / "outputs")},
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.stdout.split() == ["8"], done.stderr
-
-
 def test_a_first_frame_in_rest_pose_is_left_out_even_if_it_is_where_the_motion_begins(tmp_path: Path) -> None:
     motion = walk(20, seed=4)
     motion[0, 3:] = 0
@@ -619,16 +568,3 @@ def test_a_first_frame_in_rest_pose_is_left_out_even_if_it_is_where_the_motion_b
     motion[:, 3:] = 0  # a person who never moves a limb
     (tmp_path / "walk_ann_1.bvh").write_text(bvh_text(PERSON, motion))
     assert not read_motion(tmp_path / "walk_ann_1.bvh", shipped_mappings()["100style"], None).without_rest
-
-
-def test_a_unit_of_cmu_is_an_inch_by_0_45() -> None:
-    assert bvh.UNITS["cmu"] == pytest.approx(0.056444, abs=1e-6)
-
-
-def test_pieces_follow_each_other_in_order_and_lose_no_frame() -> None:
-    motion = np.zeros((160, 17, 3)) + np.linspace(0, 60, 160)[:, None, None] * [1, 0, 0] + [0, 0, 1]
-    pieces = cut_to_fit(motion, 5)
-    assert len(pieces) > 2
-    assert [start for start, _ in pieces] == [0, *(stop for _, stop in pieces[:-1])]
-    assert pieces[-1][1] == 160
-    assert cut_to_fit(motion[:10], 30) == [(0, 10)]

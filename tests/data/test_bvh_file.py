@@ -80,7 +80,7 @@ def test_an_arm_turned_by_ninety_degrees_is_where_geometry_says() -> None:
     )  # the elbow 12 away, as its channel says
 
 
-@pytest.mark.parametrize("order", ["".join(order) for count in (1, 2, 3) for order in permutations("XYZ", count)])
+@pytest.mark.parametrize("order", ["Y", "ZX", *("".join(order) for order in permutations("XYZ"))])
 def test_every_order_of_rotations_is_that_of_scipy(order) -> None:
     rng = np.random.default_rng(len(order))
     channels = [f"{axis}rotation" for axis in order]
@@ -89,7 +89,7 @@ def test_every_order_of_rotations_is_that_of_scipy(order) -> None:
     np.testing.assert_allclose(positions(bvh_text(joints, motion)), by_hand(joints, motion), atol=1e-9)
 
 
-@pytest.mark.parametrize("order", list(permutations(["Xposition", "Zrotation", "Zposition", "Xrotation"]))[::3])
+@pytest.mark.parametrize("order", list(permutations(["Xposition", "Zrotation", "Zposition", "Xrotation"]))[::8])
 def test_position_channels_take_the_place_of_the_offset_wherever_they_stand(order) -> None:
     motion = np.random.default_rng(0).uniform(-90, 90, (3, 8))
     joints = [("A", "", (1, 2, 3), order), ("B", "A", (4, 5, 6), order), ("B.end", "B", (7, 8, 9), ())]
@@ -97,7 +97,7 @@ def test_position_channels_take_the_place_of_the_offset_wherever_they_stand(orde
 
 
 def test_a_person_is_where_frame_by_frame_reckoning_says_also_beyond_one_block_of_frames() -> None:
-    joints, motion = in_file_order(PERSON), walk(8200, speed=0.1)
+    joints, motion = in_file_order(PERSON), walk(8200, speed=0.1).round(3)
     bvh = parse(bvh_text(PERSON, motion))
     assert bvh.hierarchy.names == tuple(joint[0] for joint in joints)
     some = [3, 8191, 8192, 8199]
@@ -110,15 +110,12 @@ def test_a_person_is_where_frame_by_frame_reckoning_says_also_beyond_one_block_o
 @pytest.mark.parametrize(
     "change",
     [
-        lambda text: text.replace("\n", "\r\n"),
-        lambda text: text.replace("  ", "\t"),
+        lambda text: text.replace("\n", "\r\n").replace("  ", "\t"),
         lambda text: " ".join(text.split()),
         lambda text: "\ufeff" + text,
         lambda text: text.upper().replace("SHOULDER", "Shoulder").replace("ELBOW", "Elbow"),
         lambda text: text.replace("\n{", " {").replace("ROOT Shoulder {", "root Shoulder{"),
-        lambda text: text.replace("Frame Time: 0.02", "Frame Time:\t.0200"),
-        lambda text: text.replace("Frames: 2", "Frames:2").replace("Frame Time: ", "Frame Time:"),
-        lambda text: text.rstrip() + "   \n\n\n",
+        lambda text: text.replace("Frames: 2", "Frames:2").replace("Time: 0.02", "Time:\t.0200") + "   \n\n\n",
         lambda text: text.replace("90 0 0 90 12", "9e1 +0. -0 90.00 1.2E1"),
     ],
 )
@@ -132,14 +129,10 @@ def test_blanks_letter_case_and_ways_to_write_numbers_make_no_difference(change)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "fps"), [(".0083333", 120), ("0.0333333", 30), ("0.033333", 30), ("0.0166667", 60), ("0.04", 25)]
+    ("seconds", "fps"), [(".0083333", 120), ("0.033333", 30), ("0.04", 25), ("0.0333667", 1 / 0.0333667)]
 )
 def test_a_frame_time_cut_off_by_its_writer_is_a_whole_number_of_frames_per_second(seconds, fps) -> None:
     assert parse(ARM.replace("0.02", seconds)).fps == fps
-
-
-def test_a_frame_rate_that_is_no_whole_number_stays() -> None:
-    assert parse(ARM.replace("0.02", "0.0333667")).fps == pytest.approx(29.97, abs=1e-3)
 
 
 def test_names_may_hold_blanks_and_any_letters_and_a_joint_may_have_several_end_sites() -> None:
@@ -163,7 +156,6 @@ def test_joints_without_channels_keep_their_offset() -> None:
     ("old", "new", "said"),
     [
         ("HIERARCHY", "solid cube", "not a BVH file"),
-        ("HIERARCHY", "", "not a BVH file"),
         ("MOTION", "", "line 17: found 'Frames:', expected MOTION"),
         ("\nMOTION", "\nROOT Two\n{\nOFFSET 0 0 0\n}\nMOTION", "line 16: a second ROOT, 'Two'"),
         ("JOINT Elbow", "JOINT", "line 6: a joint has no name"),
@@ -172,38 +164,30 @@ def test_joints_without_channels_keep_their_offset() -> None:
         ("ROOT Shoulder\n{", "ROOT }\n{", "line 2: expected a brace"),
         ("OFFSET 10 0 0", "OFFSET 10 0", "line 8: the OFFSET of 'Elbow'"),
         ("OFFSET 10 0 0", "OFFSET 10 nan 0", "line 8: the OFFSET of 'Elbow'"),
-        ("OFFSET 10 0 0", "OFFSET 10 inf 0", "line 8: the OFFSET of 'Elbow'"),
         ("    OFFSET 10 0 0\n", "", "'Elbow' has no OFFSET"),
         ("CHANNELS 4", "CHANNELS 3", "line 9.*'Yrotation'"),
         ("CHANNELS 4", "CHANNELS 1000000000", "line 9.*expected 0 to 6"),
-        ("CHANNELS 4", "CHANNELS -1", "line 9.*expected 0 to 6"),
         ("Xposition", "Wposition", "wposition"),
         ("Xposition", "Xrotation", "line 9.*different ones"),
         ("Frames: 2", "Frames: two", "line 16: expected 'Frames"),
-        ("Frames: 2", "Frames: -2", "line 16: expected 'Frames"),
         ("Frames: 2", "Frames: 0", "0 frames"),
         ("Frames: 2", "Frames: 3", "line 18: .*cut off"),
         ("Frames: 2\nFrame Time: 0.02\n", f"Frames: 3\nFrame Time: 0.02\n{' ' * 20}", "line 18: .*found 14 numbers"),
         ("Frames: 2", "Frames: 999999999999", "cut off"),
         ("0.02", "0", "Frame Time between"),
-        ("0.02", "-0.02", "Frame Time between"),
         ("0.02", "nan", "Frame Time between"),
-        ("0.02", "1e9", "Frame Time between"),
         ("0.02", "1e-9", "Frame Time between"),
-        ("0.02", "fast", "Frame Time between"),
         ("90 0 0 90 12 0 0", "90 0 0 90 12 0", "line 20: frame 1 has 6 numbers, expected 7"),
         ("0 0 0 0 10 0 0\n90", "0 0 0 0 10 0 0 0\n90", "line 19: frame 0 has 8 numbers, expected 7"),
-        ("90 0 0 90", "90 0 x 90", "line 20: 'x 90 12 0 0"),
+        ("90 0 0 90", "90 0 x 90", "line 20: 'x' is not a number"),
         ("90 0 0 90", "90 0 nan 90", "line 20: 'nan"),
-        ("90 0 0 90", "90 0 -inf 90", "line 20: 'inf"),
-        ("90 0 0 90", "90 0 0x5 90", "line 20: 'x5"),
+        ("90 0 0 90", "90 0 -inf 90", "line 20: '-inf"),
+        ("90 0 0 90", "90 0 0x5 90", "line 20: '0x5"),
         ("90 0 0 90", "90 0 1e999 90", "line 20: number 3 of frame 1 is inf"),
         ("90 0 0 90", "90 0 1e30 90", "line 20: number 3 of frame 1 is 1e\\+30"),
         ("90 0 0 90", "90 0 1-2 90", "line 20: '1-2' is not a number"),
         ("90 0 0 90", "90 0 12.3456.789 90", r"line 20: '12\.3456\.789' is not a number"),
-        ("90 0 0 90", "90 0 1e 90", "line 20: '1e' is not a number"),
-        ("90 0 0 90", "90 0 - 90", "line 20: '-' is not a number"),
-        ("90 0 0 90", "90 0 0,90", "','|', ?90"),
+        ("90 0 0 90", "90 0 0,90", "line 20: '0,90' is not a number"),
         ("90 0 0 90", "90 0 \x00 90", r"x00"),
     ],
 )  # fmt: skip
@@ -278,7 +262,7 @@ def hostile() -> dict[str, bytes]:
         "empty lines": root + b"}\nMOTION\nFrames: 1\nFrame Time: 1\n" + b"\n" * 3_000_000,
         "zero bytes": root + b"}\nMOTION\nFrames: 1\nFrame Time: 1\n" + b"\0" * 3_000_000,
         "nothing": b"",
-        "a hierarchy without end": root + b"OFFSET 0 0 0\n" * 300_000,
+        "a hierarchy without end": root + (b"OFFSET 0 0 " + b"0" * 300 + b"\n") * 10_000,
     }
 
 
@@ -344,7 +328,7 @@ def files(draw) -> tuple[list[Joint], np.ndarray]:
     return in_file_order(joints), np.array(values).reshape(frames, width)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(files())
 def test_whatever_is_written_is_read_back(file) -> None:
     joints, motion = file
@@ -359,7 +343,7 @@ def test_whatever_is_written_is_read_back(file) -> None:
     )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.data())
 def test_a_file_changed_anywhere_is_read_or_refused_and_nothing_else(data) -> None:
     text = bytearray(ARM.encode())
@@ -376,7 +360,7 @@ def test_a_file_changed_anywhere_is_read_or_refused_and_nothing_else(data) -> No
     assert np.isfinite(joint_positions(bvh, range(len(bvh.hierarchy.names)))).all()
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused(data) -> None:
     with pytest.raises(InputError):

@@ -4,10 +4,10 @@ Units and the upward axis are recognised or given, sizes are kept, and the motio
 cameras of S1, each clip centred in the room and cut where it would walk into a camera.
 """
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,7 @@ from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.bvh.file import RATE_LIMIT, read_hierarchy
 from pose3d_lib.data.sources.bvh.joints import JointMapping, find_mapping
 from pose3d_lib.data.sources.bvh.motion import Recording, read_all, resample
-from pose3d_lib.data.sources.bvh.names import SUFFIX, NamedFiles, name_files
-from pose3d_lib.data.sources.bvh.zipped import is_zip, zip_holds
+from pose3d_lib.data.sources.bvh.names import NamedFiles, holds_bvh, is_zip, name_files
 from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, film
 from pose3d_lib.data.sources.placing import CAMERAS_OF, centred, cut_to_fit, room_cameras
 from pose3d_lib.data.sources.takes import Key, leave_out, split_subjects
@@ -32,30 +31,21 @@ PARAMETERS = (
 )  # fmt: skip
 KEYPOINTS = SIMULATED
 
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
-"""Metres; CMU's skeletons are in inches, divided by 0.45."""
-LEGS = (0.65, 1.05)
-"""Metres: between these are the legs of adults, hip to knee to ankle, so they tell the unit."""
-ANY_LEGS = (0.4, 1.4)
-"""Metres: of a file whose legs are shorter or longer the unit is doubtful."""
-
-UP = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}
-"""Upward axis -> which axes become x, y and z: even permutations, which keep left and right."""
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}  # metres; CMU: inches over 0.45
+LEGS = (0.65, 1.05)  # metres, hip to knee to ankle: between these are the legs of adults, so they tell the unit
+ANY_LEGS = (0.4, 1.4)  # metres: of a file whose legs are shorter or longer the unit is doubtful
+UP = {
+    "x": (1, 2, 0),
+    "y": (2, 0, 1),
+    "z": (0, 1, 2),
+}  # which axes become x, y, z: even permutations keep left and right
 UPRIGHT = 0.5
-
-RATES = (1.0, 500.0)
-"""Frames per second that may be asked for."""
-RECORDED_RATES = (1.0, RATE_LIMIT)
-"""Frames per second at which files may have been recorded."""
-MIXED_RATE = 50.0
-"""Frames per second of a collection whose files differ."""
-
-FLOOR = 0.3
-"""Metres; a take whose lowest ankle is further from height 0 is moved up or down."""
-ANKLE = 0.08
-"""Metres above the floor that its lowest ankle then is."""
-SHORTEST = 1.0
-"""Seconds; of clips that are cut, shorter pieces are dropped."""
+RATES = {"fps": (1.0, 500.0), "recorded_fps": (1.0, RATE_LIMIT)}  # frames per second that may be asked for
+MIXED_RATE = 50.0  # frames per second of a collection whose files differ
+FLOOR = 0.3  # metres; a take whose lowest ankle is further from height 0 is moved up or down
+ANKLE = 0.08  # metres above the floor that its lowest ankle then is
+SHORTEST = 1.0  # seconds; of clips that are cut, shorter pieces are dropped
+FEET = [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
 
 
 @dataclass(frozen=True)
@@ -70,11 +60,7 @@ class _Plan:
 
 
 def recognise(path: Path) -> bool:
-    if is_zip(path):
-        return zip_holds(path, SUFFIX)
-    if path.is_file():
-        return path.suffix.lower() == SUFFIX
-    return any(name.lower().endswith(SUFFIX) for _, _, names in os.walk(path) for name in names)
+    return holds_bvh(path)
 
 
 def find(spec: DataSpec, path: Path) -> Found:
@@ -82,13 +68,12 @@ def find(spec: DataSpec, path: Path) -> Found:
     parse_units(spec.units)
     if spec.up:
         check_name(spec.up, UP, "up")
-    for name, (low, high) in (("fps", RATES), ("recorded_fps", RECORDED_RATES)):
+    for name, (low, high) in RATES.items():
         rate = getattr(spec, name)
         if rate is not None and not low <= rate <= high:
             raise InputError(f"{name} {rate:g}: expected {low:g} to {high:g} frames per second")
     named = name_files(path, spec.pattern)
-    plan = _plan(spec, path, named)
-    _mapping(spec, plan)
+    _mapping(spec, _plan(spec, path, named))
     used = [named.listing] if named.listing else []
     used += [find_path(spec.joints)] if spec.joints.endswith(".toml") else []
     files = (path,) if is_zip(path) else tuple(named.files.values())
@@ -105,24 +90,29 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     plan = _plan(spec, path, name_files(path, spec.pattern))
     mapping = _mapping(spec, plan)
-    keys, files = list(plan.files), list(plan.files.values())
-    progress(f"reading {len(files):,} BVH files, {sum(file.stat().st_size for file in files) / 1e6:,.0f} MB")
-    names = ["/".join(key) for key in keys]
-    recordings = read_all(files, mapping, spec.fps, progress, names=names, recorded_fps=spec.recorded_fps)
-    up, said = _find_up(spec.up, recordings, path)
-    unit, told = _find_unit(spec.units, recordings, files)
-    fps, motions, rate = _one_rate(recordings)
-    notes = [*plan.notes, f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}.", said, told, rate]
+    size = sum(file.stat().st_size for file in plan.files.values()) / 1e6
+    progress(f"reading {len(plan.files):,} BVH files, {size:,.0f} MB")
+    files = {"/".join(key): file for key, file in plan.files.items()}
+    recordings = read_all(files, mapping, spec.fps, spec.recorded_fps, progress)
+    up, on_up = _find_up(spec.up, recordings, path)
+    unit, on_unit = _find_unit(spec.units, recordings, list(plan.files.values()))
+    fps, motions, on_rate = _one_rate(recordings)
+    notes = [
+        *plan.notes,
+        f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}.",
+        on_up,
+        on_unit,
+        on_rate,
+    ]
     if spec.recorded_fps:
-        notes.append(
-            f"Taken for recorded at {spec.recorded_fps:g} frames per second, whatever the files say (`recorded_fps`)."
-        )
+        rate = f"{spec.recorded_fps:g} frames per second"
+        notes.append(f"Taken for recorded at {rate}, whatever the files say (`recorded_fps`).")
     if rests := sum(recording.without_rest for recording in recordings):
         notes.append(f"{rests} files begin with a frame in rest pose, which is left out.")
     remarks = Counter(remark for recording in recordings for remark in recording.remarks)
     notes += [f"{count} of {len(files)} files {remark}" for remark, count in remarks.items()]
     del recordings
-    takes, placed = _place(keys, motions, unit=unit, axes=UP[up], fps=fps)
+    takes, placed = _place(list(plan.files), motions, unit=unit, axes=UP[up], fps=fps)
     there = [(take.subject, take.action, take.take) for take in takes]
     kept, gone = leave_out(there, plan.without, path)
     takes = [take for take, key in zip(takes, there, strict=True) if key in set(kept)]
@@ -161,21 +151,19 @@ def parse_units(units: str) -> float | None:
 def _plan(spec: DataSpec, path: Path, named: NamedFiles) -> _Plan:
     pieces = _pieces(spec.leave_out, named)
     keys, left = leave_out(list(named.files), [name for name in spec.leave_out if name not in pieces], path)
-    train, test, said = split_subjects(
-        [subject for subject, _, _ in keys], spec.train_subjects, spec.test_subjects, path
-    )
+    subjects = [subject for subject, _, _ in keys]
+    train, test, split = split_subjects(subjects, spec.train_subjects, spec.test_subjects, path)
     files = {key: named.files[key] for key in keys if key[0] in (*train, *test)}
     if not files:
         raise InputError(f"{path}: every take is left out")
-    return _Plan(files, train, test, [*named.notes, *left, *said], pieces)
+    return _Plan(files, train, test, [*named.notes, *left, *split], pieces)
 
 
 def _pieces(names: Sequence[str], named: NamedFiles) -> tuple[str, ...]:
     """Those names that may be pieces of takes, such as ann/walk/1.2 of ann/walk/1: only cutting tells whether they are."""
     takes = {"/".join(key) for key in named.files}
-    return tuple(
-        name for name in names if name not in takes and (cut := name.rpartition("."))[0] in takes and cut[2].isdecimal()
-    )
+    cuts = {name: name.rpartition(".") for name in names if name not in takes}
+    return tuple(name for name, (take, _, piece) in cuts.items() if take in takes and piece.isdecimal())
 
 
 def _mapping(spec: DataSpec, plan: _Plan) -> JointMapping:
@@ -185,15 +173,16 @@ def _mapping(spec: DataSpec, plan: _Plan) -> JointMapping:
 
 def _find_up(up: str, recordings: Sequence[Recording], path: Path) -> tuple[str, str]:
     """The upward axis, given or that along which bodies stand in most files, and a note on it."""
-    head, feet = H36M_17.index("Head"), [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
-    bodies = np.array([(r.motion[:, head] - r.motion[:, feet].mean(axis=1)).mean(axis=0) for r in recordings])
+    head = H36M_17.index("Head")
+    bodies = np.array([(r.motion[:, head] - r.motion[:, FEET].mean(axis=1)).mean(axis=0) for r in recordings])
     upwards = bodies / np.linalg.norm(bodies, axis=1, keepdims=True).clip(1e-9)
     axis = "xyz".index(up) if up else int(np.abs(np.median(upwards, axis=0)).argmax())
     upright = float(np.median(upwards[:, axis]))
     if upright < (0 if up else UPRIGHT):
+        tried = f"{'with' if up else 'the best guess is'} {'xyz'[axis]} up"
         raise InputError(
-            f"{path}: {'with' if up else 'the best guess is'} {'xyz'[axis]} up, but heads are not above feet in most files "
-            f"(from foot to head, {upright:.2f} of the way is upwards). `up` names the axis that points upwards: x, y or z"
+            f"{path}: {tried}, but heads are not above feet in most files (from foot to head, {upright:.2f} of the way is "
+            "upwards). `up` names the axis that points upwards: x, y or z"
         )
     lying = int((upwards[:, axis] < UPRIGHT).sum())
     said = f"{'xyz'[axis]} points upwards, as {'`up` says' if up else 'bodies stand along it (`up` says otherwise)'}"
@@ -233,19 +222,12 @@ def _one_rate(recordings: Sequence[Recording]) -> tuple[float, list[np.ndarray],
     """One frame rate for all, the motion at it, and a note."""
     rates = sorted({round(recording.fps, 3) for recording in recordings})
     if len(rates) == 1:
-        fps = recordings[0].fps
-        return (
-            fps,
-            [recording.motion for recording in recordings],
-            f"{fps:g} frames per second (`fps` gives another rate).",
-        )
+        fps, motions = recordings[0].fps, [recording.motion for recording in recordings]
+        return fps, motions, f"{fps:g} frames per second (`fps` gives another rate)."
     motions = [resample(recording.motion, recording.fps, MIXED_RATE).astype(np.float32) for recording in recordings]
     found = ", ".join(f"{rate:g}" for rate in rates[:5])
-    return (
-        MIXED_RATE,
-        motions,
-        f"Resampled to {MIXED_RATE:g} frames per second, as files have {found} (`fps` gives another).",
-    )
+    note = f"Resampled to {MIXED_RATE:g} frames per second, as files have {found} (`fps` gives another)."
+    return MIXED_RATE, motions, note
 
 
 def _place(
@@ -254,10 +236,9 @@ def _place(
     """The takes in metres with z up, on the floor and cut into pieces that fit into the room, and notes on what was done."""
     takes: list[Take] = []
     moved, cut, gone, dropped = [], [], [], 0
-    ankles = [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
     for (subject, action, take), motion in zip(keys, motions, strict=True):
         motion = motion[..., axes] * np.float32(unit)
-        lowest = float(motion[:, ankles, 2].min())
+        lowest = float(motion[:, FEET, 2].min())
         if abs(lowest) > FLOOR:
             motion[..., 2] += ANKLE - lowest
             moved.append(f"{subject}/{action}/{take}")
@@ -267,7 +248,8 @@ def _place(
             (cut if pieces else gone).append(f"{subject}/{action}/{take}")
             dropped += len(motion) - sum(stop - start for start, stop in pieces)
         for number, (start, stop) in enumerate(pieces, start=1):
-            takes.append(_take((subject, action, take if whole else f"{take}.{number}"), motion[start:stop]))
+            name = take if whole else f"{take}.{number}"
+            takes.append(Take(subject, action, name, stop - start, partial(centred, motion[start:stop])))
     notes = []
     if moved:
         notes.append(
@@ -276,15 +258,11 @@ def _place(
         )
     if cut:
         notes.append(
-            f"{len(cut)} takes walk further than the cameras see and are cut into pieces, each centred in the room and called "
-            f"as the take with .1, .2, ... behind it: {some(cut, 5)}."
+            f"{len(cut)} takes walk further than the cameras see and are cut into pieces, each centred in the room and "
+            f"called as the take with .1, .2, ... behind it: {some(cut, 5)}."
         )
     if gone:
         notes.append(f"{len(gone)} takes do not fit into the room even in pieces and are left out: {some(gone, 5)}.")
     if dropped:
         notes.append(f"Of these takes {dropped:,} frames are left out, as no piece of {SHORTEST:g} s with them fits.")
     return takes, notes
-
-
-def _take(key: Key, motion: np.ndarray) -> Take:
-    return Take(*key, len(motion), lambda: centred(motion))

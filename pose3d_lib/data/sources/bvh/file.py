@@ -17,28 +17,22 @@ import pandas as pd
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.text_files import encoding_of
 
-FILE_LIMIT = 200 * 2**20
-"""Bytes; an hour of 75 joints at 30 frames per second is about as long."""
-HEADER_LIMIT = 2**20
-"""Bytes within which MOTION has to begin."""
+FILE_LIMIT = 200 * 2**20  # bytes; an hour of 75 joints at 30 frames per second is about as long
+HEADER_LIMIT = 2**20  # bytes within which MOTION has to begin
 JOINT_LIMIT, DEPTH_LIMIT = 2000, 200
-VALUE_LIMIT = 1e7
-"""No millimetre and no degree of a motion is larger; what is would overflow sooner or later."""
-RATE_LIMIT = 2000.0
-"""Frames per second."""
+VALUE_LIMIT = 1e7  # no millimetre and no degree of a motion is larger; what is would overflow sooner or later
+RATE_LIMIT = 2000.0  # frames per second
+LINES_LIMIT = 200_000  # lines that are searched for what is wrong
 
-END = ".end"
-"""What an end site is called: its joint's name and this; a second one of the same joint has a 2 behind it."""
-
+END = ".end"  # an end site is called as its joint with this behind; a second one of the same joint has .end2
 AXES = "xyz"
 CHANNELS = tuple(axis + kind for kind in ("position", "rotation") for axis in AXES)
 
 TOKEN = re.compile(rb"[{}]|[^\s{}]+")
 TIMING = re.compile(rb"\s*frames\s*:\s*(\d{1,12})\s+frame\s*time\s*:\s*(\S+)", re.IGNORECASE)
-JUNK = re.compile(rb"[^0-9eE+\-.\s]")
-NUMERIC = b"0123456789eE+-. \t\n\r\v\f"
 WORD = re.compile(rb"\S+")
 NO_NUMBER = re.compile(rb"(?<!\S)(?![+-]?+(?:\d++\.?+\d*+|\.\d++)(?:[eE][+-]?+\d++)?+(?!\S))\S+")
+NUMERIC = b"0123456789eE+-. \t\n\r\v\f"
 BLANKS = bytes.maketrans(b" \t\r\v\f", b"\n" * 5)
 
 
@@ -77,166 +71,166 @@ class Bvh:
 
 
 def read_bvh(path: Path) -> Bvh:
-    """Reads a file, or raises an InputError that names it, the line and what is wrong."""
+    """Read a file, or raise an InputError that names it, the line and what is wrong."""
     return parse_bvh(_read_bytes(path, FILE_LIMIT + 1), path)
 
 
 def read_hierarchy(path: Path) -> Hierarchy:
     """The joints of a file, whose motion is not looked at."""
-    return _parse_hierarchy(_without_mark(_read_bytes(path, HEADER_LIMIT)), path)[0]
+    return _Reader(_read_bytes(path, HEADER_LIMIT), path).hierarchy()[0]
 
 
 def parse_bvh(data: bytes, where: object) -> Bvh:
     """The content of a BVH file; `where` names it in messages."""
     if len(data) > FILE_LIMIT:
         raise InputError(f"{where}: more than {FILE_LIMIT >> 20} MB; no BVH file of a single take is as large")
-    data = _without_mark(data)
-    hierarchy, begin = _parse_hierarchy(data, where)
-    timing = TIMING.match(data[begin : begin + 400])
+    reader = _Reader(data, where)
+    hierarchy, begin = reader.hierarchy()
+    timing = TIMING.match(reader.data[begin : begin + 400])
     if timing is None:
-        _fail(data, begin, where, "expected 'Frames: <number>' and 'Frame Time: <seconds>' behind MOTION")
+        reader.fail(begin, "expected 'Frames: <number>' and 'Frame Time: <seconds>' behind MOTION")
     frames, seconds = int(timing[1]), _number(timing[2])
     if not 1 / RATE_LIMIT <= seconds <= 60:
-        _fail(
-            data, begin, where, f"expected a Frame Time between {1 / RATE_LIMIT:g} and 60 s, found {_show(timing[2])}"
-        )
+        expected = f"expected a Frame Time between {1 / RATE_LIMIT:g} and 60 s"
+        reader.fail(begin, f"{expected}, found {_show(timing[2])}")
     width = sum(map(len, hierarchy.channels))
     if not frames or not width:
-        _fail(data, begin, where, f"{frames} frames of {width} channels: there is no motion in it")
-    motion = _parse_numbers(data, begin + timing.end(), frames, width, where)
-    if not (np.abs(motion) <= VALUE_LIMIT).all():
-        frame, column = np.argwhere(~(np.abs(motion) <= VALUE_LIMIT))[0]
-        word = next(itertools.islice(WORD.finditer(data, begin + timing.end()), int(frame * width + column), None))
-        what = f"number {column + 1} of frame {frame} is {motion[frame, column]:g}: no motion is as large"
-        _fail(data, word.start(), where, what)
-    return Bvh(hierarchy, _frame_rate(seconds), motion, frames)
+        reader.fail(begin, f"{frames} frames of {width} channels: there is no motion in it")
+    return Bvh(hierarchy, _frame_rate(seconds), reader.numbers(begin + timing.end(), frames, width), frames)
 
 
-def _parse_hierarchy(data: bytes, where: object) -> tuple[Hierarchy, int]:
-    """The joints, and the place behind MOTION."""
-    tokens = TOKEN.finditer(data, 0, HEADER_LIMIT)
-    names: list[str] = []
-    parents: list[int] = []
-    offsets: list[list[float] | None] = []
-    channels: list[tuple[str, ...]] = []
-    known: set[str] = set()
-    ends: dict[int, int] = {}  # joint -> how many end sites it has
-    end_sites: set[int] = set()
-    open_joints: list[int] = []
-    first, _ = _next(tokens, data, where)
-    if first.upper() != b"HIERARCHY":
-        raise InputError(f"{where}: not a BVH file: it begins with {_show(first)}, expected HIERARCHY")
-    while True:
-        token, at = _next(tokens, data, where)
-        word = token.upper()
-        if word in (b"ROOT", b"JOINT", b"END"):
-            name = _name(tokens, data, where)
-            if word == b"ROOT" and names:
-                _fail(data, at, where, f"a second ROOT, {name!r}: one person per file can be read; split the file")
-            if (word == b"ROOT") == bool(open_joints) or (open_joints and open_joints[-1] in end_sites):
-                _fail(data, at, where, f"{word.decode()} {name!r} does not belong there")
-            parent = open_joints[-1] if open_joints else -1
-            if word == b"END":
-                end_sites.add(len(names))
-                ends[parent] = ends.get(parent, 0) + 1
-                name = names[parent] + END + (str(ends[parent]) if ends[parent] > 1 else "")
-            if not name or name in known:
-                _fail(data, at, where, f"a second joint is called {name!r}" if name else "a joint has no name")
-            known.add(name)
-            open_joints.append(len(names))
-            if len(names) == JOINT_LIMIT or len(open_joints) > DEPTH_LIMIT:
-                _fail(data, at, where, f"more than {JOINT_LIMIT} joints, or more than {DEPTH_LIMIT} below each other")
-            names.append(name)
-            parents.append(parent)
-            offsets.append(None)
-            channels.append(())
-        elif word == b"MOTION" and names and not open_joints:
-            return Hierarchy(tuple(names), tuple(parents), np.array(offsets, float), tuple(channels)), at + len(token)
-        elif not open_joints:
-            _fail(data, at, where, f"found {_show(token)}, expected {'MOTION' if names else 'ROOT'}")
-        elif word == b"OFFSET":
-            offsets[open_joints[-1]] = [_number(_next(tokens, data, where)[0]) for _ in AXES]
-            if not all(abs(value) <= VALUE_LIMIT for value in offsets[open_joints[-1]]):
-                _fail(data, at, where, f"the OFFSET of {names[open_joints[-1]]!r} is not three numbers")
-        elif word == b"CHANNELS":
-            channels[open_joints[-1]] = _channels(tokens, data, at, where)
-        elif word == b"}":
-            closed = open_joints.pop()
-            if offsets[closed] is None:
-                _fail(data, at, where, f"{names[closed]!r} has no OFFSET")
-        else:
-            _fail(data, at, where, f"found {_show(token)}, expected JOINT, End Site, OFFSET, CHANNELS or a brace")
+class _Reader:
+    """The text of a file, in UTF-8, and where reading it is."""
 
+    def __init__(self, data: bytes, where: object):
+        encoding = encoding_of(data)
+        self.data = data if encoding == "utf-8" else data.decode(encoding, "replace").encode()
+        self.where = where
+        self.tokens: Iterator[re.Match] = TOKEN.finditer(self.data, 0, HEADER_LIMIT)
+        self.at = 0  # of the last token
 
-def _next(tokens: Iterator[re.Match], data: bytes, where: object) -> tuple[bytes, int]:
-    token = next(tokens, None)
-    if token is None:
-        many = len(data) >= HEADER_LIMIT
-        at = min(len(data), HEADER_LIMIT)
-        _fail(data, at, where, f"no MOTION within {HEADER_LIMIT >> 20} MB" if many else "the file ends before MOTION")
-    return token[0], token.start()
+    def next(self) -> bytes:
+        token = next(self.tokens, None)
+        if token is None:
+            many = len(self.data) >= HEADER_LIMIT
+            what = f"no MOTION within {HEADER_LIMIT >> 20} MB" if many else "the file ends before MOTION"
+            self.fail(min(len(self.data), HEADER_LIMIT), what)
+        self.at = token.start()
+        return token[0]
 
+    def hierarchy(self) -> tuple[Hierarchy, int]:
+        """The joints, and the place behind MOTION."""
+        names: list[str] = []
+        parents: list[int] = []
+        offsets: list[list[float] | None] = []
+        channels: list[tuple[str, ...]] = []
+        ends: dict[int, int] = {}  # joint -> how many end sites it has
+        end_sites: set[int] = set()
+        open_joints: list[int] = []
+        first = self.next()
+        if first.upper() != b"HIERARCHY":
+            raise InputError(f"{self.where}: not a BVH file: it begins with {_show(first)}, expected HIERARCHY")
+        known: set[str] = set()
+        while True:
+            token = self.next()
+            word, at = token.upper(), self.at
+            joint = open_joints[-1] if open_joints else -1
+            if word in (b"ROOT", b"JOINT", b"END"):
+                name = self.name()
+                if word == b"ROOT" and names:
+                    self.fail(at, f"a second ROOT, {name!r}: one person per file can be read; split the file")
+                if (word == b"ROOT") == bool(open_joints) or joint in end_sites:
+                    self.fail(at, f"{word.decode()} {name!r} does not belong there")
+                if word == b"END":
+                    end_sites.add(len(names))
+                    ends[joint] = ends.get(joint, 0) + 1
+                    name = names[joint] + END + (str(ends[joint]) if ends[joint] > 1 else "")
+                if not name or name in known:
+                    self.fail(at, f"a second joint is called {name!r}" if name else "a joint has no name")
+                known.add(name)
+                open_joints.append(len(names))
+                if len(names) == JOINT_LIMIT or len(open_joints) > DEPTH_LIMIT:
+                    self.fail(at, f"more than {JOINT_LIMIT} joints, or more than {DEPTH_LIMIT} below each other")
+                names.append(name)
+                parents.append(joint)
+                offsets.append(None)
+                channels.append(())
+            elif word == b"MOTION" and names and not open_joints:
+                found = Hierarchy(tuple(names), tuple(parents), np.array(offsets, float), tuple(channels))
+                return found, at + len(token)
+            elif not open_joints:
+                self.fail(at, f"found {_show(token)}, expected {'MOTION' if names else 'ROOT'}")
+            elif word == b"OFFSET":
+                offsets[joint] = [_number(self.next()) for _ in AXES]
+                if not all(abs(value) <= VALUE_LIMIT for value in offsets[joint]):
+                    self.fail(at, f"the OFFSET of {names[joint]!r} is not three numbers")
+            elif word == b"CHANNELS":
+                channels[joint] = self.channels(at)
+            elif word == b"}":
+                open_joints.pop()
+                if offsets[joint] is None:
+                    self.fail(at, f"{names[joint]!r} has no OFFSET")
+            else:
+                self.fail(at, f"found {_show(token)}, expected JOINT, End Site, OFFSET, CHANNELS or a brace")
 
-def _name(tokens: Iterator[re.Match], data: bytes, where: object) -> str:
-    """All up to the brace: some programs write spaces into names."""
-    words = []
-    while (word := _next(tokens, data, where))[0] != b"{":
-        words.append(word[0])
-        if len(words) > 20 or word[0] == b"}":
-            _fail(data, word[1], where, "expected a brace { behind a joint's name")
-    name = b" ".join(words)
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        return name.decode("latin-1")
+    def name(self) -> str:
+        """All up to the brace: some programs write spaces into names."""
+        words = []
+        while (word := self.next()) != b"{":
+            words.append(word)
+            if len(words) > 20 or word == b"}":
+                self.fail(self.at, "expected a brace { behind a joint's name")
+        name = b" ".join(words)
+        try:
+            return name.decode()
+        except UnicodeDecodeError:
+            return name.decode("latin-1")
 
+    def channels(self, at: int) -> tuple[str, ...]:
+        count = self.next()
+        if count not in (b"0", b"1", b"2", b"3", b"4", b"5", b"6"):
+            self.fail(at, f"found {_show(count)} CHANNELS, expected 0 to 6")
+        found = tuple(self.next().decode("latin-1").lower() for _ in range(int(count)))
+        if not set(found) <= set(CHANNELS) or len(set(found)) < len(found):
+            expected = f"expected different ones of {', '.join(CHANNELS)}"
+            self.fail(at, f"the CHANNELS are {', '.join(found)[:200]}; {expected}")
+        return found
 
-def _channels(tokens: Iterator[re.Match], data: bytes, at: int, where: object) -> tuple[str, ...]:
-    count, _ = _next(tokens, data, where)
-    if count not in (b"0", b"1", b"2", b"3", b"4", b"5", b"6"):
-        _fail(data, at, where, f"found {_show(count)} CHANNELS, expected 0 to 6")
-    found = tuple(_next(tokens, data, where)[0].decode("latin-1").lower() for _ in range(int(count)))
-    if not set(found) <= set(CHANNELS) or len(set(found)) < len(found):
-        _fail(
-            data,
-            at,
-            where,
-            f"the CHANNELS are {', '.join(found)[:200]}; expected different ones of {', '.join(CHANNELS)}",
-        )
-    return found
+    def numbers(self, begin: int, frames: int, width: int) -> np.ndarray:
+        """(frames, width) numbers of the text from `begin` on; `frames` or more, if what is there are whole frames."""
+        text = self.data[begin:]
+        promised = f"'Frames: {frames}' of {width} numbers"
+        if 2 * frames * width - 1 > len(text):
+            self.fail(begin, f"{promised} cannot be in the {len(text)} bytes behind it: the file is cut off or wrong")
+        try:  # one number per line, which pandas reads three times as fast as numpy
+            if text.translate(None, NUMERIC):
+                raise ValueError("there are other characters than those of numbers")
+            column = pd.read_csv(
+                io.BytesIO(text.translate(BLANKS)),
+                header=None, names=["value"], sep=" ", quoting=3, dtype=np.float64, na_filter=False, low_memory=False,
+            )["value"].to_numpy()  # fmt: skip
+        except ValueError as error:
+            if word := NO_NUMBER.search(text):
+                self.fail(begin + word.start(), f"{_show(word[0])} is not a number")
+            raise InputError(f"{self.where}: among the numbers of the motion: {error}") from error
+        if (large := ~(np.abs(column) <= VALUE_LIMIT)).any():
+            number = int(large.argmax())
+            word = next(itertools.islice(WORD.finditer(text), number, None))
+            what = f"number {number % width + 1} of frame {number // width} is {column[number]:g}"
+            self.fail(begin + word.start(), f"{what}: no motion is as large")
+        if len(column) >= frames * width and len(column) % width == 0:
+            return column.reshape(-1, width)
+        first, frame = self.data.count(b"\n", 0, begin) + 1, -1
+        for number, line in enumerate(text.split(b"\n", LINES_LIMIT)[:LINES_LIMIT]):
+            count = len(line.split())
+            frame += count > 0
+            if count not in (0, width):
+                what = f"frame {frame} has {count} numbers, expected {width}"
+                raise InputError(f"{self.where}, line {first + number}: {what}")
+        self.fail(begin, f"promised are {promised}, found {len(column)} numbers: {len(column) / width:g} frames")
 
-
-def _parse_numbers(data: bytes, begin: int, frames: int, width: int, where: object) -> np.ndarray:
-    """(frames, width) numbers of the text from `begin` on; `frames` or more, if what is there are whole frames."""
-    text = data[begin:]
-    promised = f"'Frames: {frames}' of {width} numbers"
-    if 2 * frames * width - 1 > len(text):
-        _fail(
-            data, begin, where, f"{promised} cannot be in the {len(text)} bytes behind it: the file is cut off or wrong"
-        )
-    if text.translate(None, NUMERIC):
-        junk = JUNK.search(text)
-        _fail(data, begin + junk.start(), where, f"{_show(text[junk.start() : junk.start() + 12])} is not a number")
-    try:  # one number per line, which pandas reads three times as fast as numpy
-        column = pd.read_csv(
-            io.BytesIO(text.translate(BLANKS)),
-            header=None, names=["value"], sep=" ", quoting=3, dtype=np.float64, na_filter=False, low_memory=False,
-        )["value"]  # fmt: skip
-    except ValueError as error:
-        if glued := NO_NUMBER.search(text):
-            _fail(data, begin + glued.start(), where, f"{_show(glued[0])} is not a number")
-        raise InputError(f"{where}: among the numbers of the motion: {error}") from error
-    if len(column) >= frames * width and len(column) % width == 0:
-        return column.to_numpy().reshape(-1, width)
-    first = data.count(b"\n", 0, begin) + 1
-    frame = -1
-    for number, line in enumerate(text.split(b"\n", 200_000)[:200_000]):
-        count = len(line.split())
-        frame += count > 0
-        if count not in (0, width):
-            raise InputError(f"{where}, line {first + number}: frame {frame} has {count} numbers, expected {width}")
-    found = f"found {len(column)} numbers, which is {len(column) / width:g} frames"
-    _fail(data, begin, where, f"promised are {promised}, {found}")
+    def fail(self, at: int, what: str) -> NoReturn:
+        raise InputError(f"{self.where}, line {self.data.count(bytes([10]), 0, at) + 1}: {what}")
 
 
 def _frame_rate(seconds: float) -> float:
@@ -261,15 +255,5 @@ def _read_bytes(path: Path, most: int) -> bytes:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _without_mark(data: bytes) -> bytes:
-    """The text in UTF-8, which a byte-order mark says is in another encoding."""
-    encoding = encoding_of(data)
-    return data if encoding == "utf-8" else data.decode(encoding, "replace").encode()
-
-
 def _show(text: bytes) -> str:
     return repr(text[:40].decode("latin-1"))
-
-
-def _fail(data: bytes, at: int, where: object, what: str) -> NoReturn:
-    raise InputError(f"{where}, line {data.count(bytes([10]), 0, at) + 1}: {what}")

@@ -3,7 +3,7 @@
 import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -19,8 +19,8 @@ from pose3d_lib.data.sources.text_files import encoding_of
 
 RECOGNISED_BY = "recognised_by"
 SIZE_LIMIT = 2**20
-PREFIX = re.compile(r"^(?:.*:|mixamorig\d*_?)")
-"""What some programs put before each joint's name: "mixamorig:", "mixamorig1:", "mixamorig_"."""
+PREFIX = re.compile(r"^(?:.*:|mixamorig\d*_?)")  # that some programs put before names: "mixamorig1:", "mixamorig_"
+ADVICE = "`joints` takes the name of a mapping or the path of a .toml with your own"
 
 
 @dataclass(frozen=True)
@@ -58,25 +58,29 @@ def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMappi
         names: of the joints of one file, end sites among them.
         where: that file, for messages.
     """
+    shipped = shipped_mappings()
     there = {plain_name(name) for name in names}
     if joints:
-        shipped = shipped_mappings()
         mapping = read_mapping(joints) if joints.endswith(".toml") else shipped[check_name(joints, shipped, "joints")]
-        if missing := [joint for joint in mapping.needed if joint not in there]:
-            raise InputError(
-                f"{where}: the joints {', '.join(missing)}, which mapping {mapping.name!r} needs, are missing. There are: "
-                f"{some(names, 80)}. {_advice()}"
-            )
+        _check_needed(mapping, there, names, where)
         return mapping
-    told = [m for m in shipped_mappings().values() if there.issuperset((*m.recognised_by, *m.needed))]
-    if len(told) == 1:
-        return told[0]
-    fitting = [m.name for m in shipped_mappings().values() if there.issuperset(m.needed)]
+    recognised = [m for m in shipped.values() if there.issuperset((*m.recognised_by, *m.needed))]
+    if len(recognised) == 1:
+        return recognised[0]
+    fitting = [m.name for m in shipped.values() if there.issuperset(m.needed)]
     hint = f"These mappings could be given: {', '.join(fitting)}. " if fitting else ""
     raise InputError(
-        f"{where}: its joints are of no kind that is known here: {some(names, 80)}. {hint}{_advice()}; shipped are "
-        f"{', '.join(shipped_mappings())}"
+        f"{where}: its joints are of no kind that is known here: {some(names, 80)}. {hint}{ADVICE}; shipped are "
+        f"{', '.join(shipped)}"
     )
+
+
+def _check_needed(mapping: JointMapping, there: Collection[str], names: Sequence[str], where: object) -> None:
+    if missing := [joint for joint in mapping.needed if joint not in there]:
+        raise InputError(
+            f"{where}: the joints {', '.join(missing)} of mapping {mapping.name!r} are missing. There are: "
+            f"{some(names, 80)}. {ADVICE}"
+        )
 
 
 def read_mapping(path: str | Path) -> JointMapping:
@@ -93,9 +97,8 @@ def read_mapping(path: str | Path) -> JointMapping:
     if H36M_17.joints[0] in content:
         return parse_mapping(path.stem, content, path)
     if len(content) != 1 or not isinstance(next(iter(content.values())), dict):
-        raise InputError(
-            f"{path}: expected one table with the 17 joints, found the keys {some(list(content), 80) or 'none'}"
-        )
+        keys = some(list(content), 80) or "none"
+        raise InputError(f"{path}: expected one table with the 17 joints, found the keys {keys}")
     return parse_mapping(*next(iter(content.items())), path)
 
 
@@ -125,10 +128,7 @@ def weight_matrix(mapping: JointMapping, names: Sequence[str], where: object) ->
         if plain in index and plain in mapping.needed:
             raise InputError(f"{where}: {names[index[plain]]!r} and {name!r} are both joint {plain!r} of the mapping")
         index.setdefault(plain, number)
-    if missing := [joint for joint in mapping.needed if joint not in index]:
-        raise InputError(
-            f"{where}: the joints {', '.join(missing)} of mapping {mapping.name!r} are missing. There are: {some(names, 80)}"
-        )
+    _check_needed(mapping, index, names, where)
     matrix = np.array([[weights.get(joint, 0.0) for joint in mapping.needed] for weights in mapping.weights])
     return [index[joint] for joint in mapping.needed], matrix
 
@@ -149,7 +149,3 @@ def _weights(value: object, where: str) -> dict[str, float]:
         f'{where} is {value!r:.200}; expected "Joint", ["Joint", "Joint"] for their mean, or '
         "{ Joint = 0.5, Other = 0.5 } with weights that add up to 1"
     )
-
-
-def _advice() -> str:
-    return "`joints` takes the name of a mapping or the path of a .toml with your own"

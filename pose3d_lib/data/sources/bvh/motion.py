@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,25 +15,16 @@ from pose3d_lib.data.sources.bvh.joints import JointMapping, weight_matrix
 from pose3d_lib.data.sources.bvh.kinematics import joint_positions, without_zero_positions
 from pose3d_lib.data.spec import Progress
 
-HIGHEST_RATE = 60.0
-"""Frames per second that motion keeps by itself; of faster recordings every second, third, ... frame is taken."""
-
-SAME_RATE = 1e-3
-"""Two frame rates whose ratio is as near to a whole number are taken for multiples."""
-
+HIGHEST_RATE = 60.0  # frames per second; of faster recordings every second, third, ... frame is taken
+SAME_RATE = 1e-3  # two frame rates whose ratio is as near to a whole number are taken for multiples
+# A first frame is none of the motion's if from it a joint moves this many times as far as from any other frame of the
+# first second, and by more than this share of the leg's length.
 JUMP, FURTHEST = 5.0, 0.2
-"""A first frame is none of the motion's if from it a joint moves this many times as far as from any other frame of the
-first second, and by more than this share of the leg's length."""
-
+REST = 0.01  # degrees; a rotation as small is that of the rest pose
 MORE_FRAMES = "have more frames than their line `Frames:` says; all of them are read."
 ZERO_POSITIONS = "have joints whose positions are 0 in every frame; their OFFSETs are used."
-
-REST = 0.01
-"""Degrees; a rotation as small is that of the rest pose."""
-
 MOST_BAD = 5
-EVERY = 3.0
-"""Seconds between lines of progress."""
+EVERY = 3.0  # seconds between lines of progress
 
 
 @dataclass(frozen=True)
@@ -74,9 +65,8 @@ def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_f
         motion = weights @ joint_positions(replace(bvh, motion=bvh.motion[::every]), joints)
     else:
         motion = resample(weights @ joint_positions(bvh, joints), bvh.fps, wanted)
-    return Recording(
-        motion.astype(np.float32), float(wanted), float(np.median(leg_lengths(motion))), rest, tuple(remarks)
-    )
+    leg = float(np.median(leg_lengths(motion)))
+    return Recording(motion.astype(np.float32), float(wanted), leg, rest, tuple(remarks))
 
 
 def leg_lengths(motion: np.ndarray) -> np.ndarray:
@@ -96,56 +86,41 @@ def resample(motion: np.ndarray, fps: float, wanted: float) -> np.ndarray:
 
 
 def read_all(
-    files: Sequence[Path],
-    mapping: JointMapping,
-    fps: float | None,
-    progress: Progress,
-    *,
-    names: Sequence[str],
-    recorded_fps: float | None = None,
+    files: Mapping[str, Path], mapping: JointMapping, fps: float | None, recorded_fps: float | None, progress: Progress
 ) -> list[Recording]:
-    """`read_motion` of every file, in order.
+    """`read_motion` of every file, in order; `files` are by their takes, "subject/action/take".
 
-    Args:
-        files: the files.
-        mapping, fps, recorded_fps: as in `read_motion`.
-        progress: called with a line every few seconds.
-        names: of the takes, "subject/action/take", for the error that lists the files that cannot be read.
+    Raises:
+        InputError: some files cannot be read; lists them.
     """
     found: list[Recording] = []
-    bad: dict[int, str] = {}
+    bad: dict[str, str] = {}
     begun = said = time.monotonic()
-    for number, file in enumerate(files):
+    for number, (take, file) in enumerate(files.items(), start=1):
         try:
             found.append(read_motion(file, mapping, fps, recorded_fps))
         except InputError as error:
-            bad[number] = str(error)
+            bad[take] = f"{error} (take {take})"
             if len(bad) == MOST_BAD:
                 break
         if time.monotonic() - said >= EVERY:
             said = time.monotonic()
-            progress(f"read {number + 1:,} of {len(files):,} files, {said - begun:.0f} s")
+            progress(f"read {number:,} of {len(files):,} files, {said - begun:.0f} s")
     if bad:
-        _refuse(bad, names, more=number + 1 < len(files))
+        more = ", and maybe more" if number < len(files) else ""
+        raise InputError(
+            f"{len(bad)} BVH file{'s' if len(bad) > 1 else ''} cannot be used{more}:\n"
+            + "\n".join(bad.values())
+            + f"\nMend them, or leave them out: leave_out = {','.join(bad)!r}"
+        )
     return found
-
-
-def _refuse(bad: dict[int, str], names: Sequence[str], *, more: bool) -> None:
-    lines = [f"{bad[number]} (take {names[number]})" for number in sorted(bad)]
-    example = ",".join(names[number] for number in sorted(bad))
-    raise InputError(
-        f"{len(bad)} BVH file{'s' if len(bad) > 1 else ''} cannot be used{', and maybe more' if more else ''}:\n"
-        + "\n".join(lines)
-        + f"\nMend them, or leave them out: leave_out = {example!r}"
-    )
 
 
 def _begins_with_rest(bvh: Bvh, joints: Sequence[int], weights: np.ndarray) -> bool:
     """Whether the first frame is no motion but the rest pose, which conversions put before it (CMU's does)."""
     if len(bvh.motion) < 3:
         return False
-    channels = [name for names in bvh.hierarchy.channels for name in names]
-    turning = np.array(["rotation" in name for name in channels])
+    turning = np.array(["rotation" in name for names in bvh.hierarchy.channels for name in names])
     still = np.abs(bvh.motion[:2, turning]) < REST
     if still[0].mean() > 0.9 and still[1].mean() < 0.5:
         return True

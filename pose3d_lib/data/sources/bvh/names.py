@@ -1,19 +1,24 @@
-"""Which subject, action and take a BVH file holds: by a pattern of its path, by `takes.csv`, or by a known naming."""
+"""Which subject, action and take a BVH file holds: by a pattern of its path, by `takes.csv`, or by a known naming.
+
+The files are in a folder, in a zip, where they are read as they are, or are a single one.
+"""
 
 import csv
 import io
 import os
 import re
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 
 from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.actions import ALL, check_name, tidy_name
 from pose3d_lib.data.catalogue import RECORD
-from pose3d_lib.data.sources.bvh.zipped import ZippedFile, is_zip, list_zipped
 from pose3d_lib.data.sources.takes import Key
-from pose3d_lib.data.sources.text_files import delimiter_of, file_encoding
+from pose3d_lib.data.sources.text_files import delimiter_of, encoding_of
+from pose3d_lib.data.untrusted.zips import ALWAYS_ALLOWED, RATIO, check_member, named_faults, open_zip
 
 SUFFIX = ".bvh"
 TAKES = "takes.csv"
@@ -22,16 +27,38 @@ CSV_LIMIT = 50 * 2**20
 
 SUBJECT, ACTION, TAKE, ANY = "subject", "action", "take", ("_", "any")
 ANYWHERE = "**/"
-MOST_FIELDS = 8
-"""More could take very long to match."""
+MOST_FIELDS = 8  # more could take very long to match
 
+# Patterns that are tried where none is given, and the actions that each may find; any if none are listed.
 KNOWN: dict[str, tuple[str, ...]] = {
     "**/dataset-{_}_{action}_{subject}_{take}.bvh": (),  # Bandai-Namco-Research-Motiondataset
     "**/{action}{take}_{subject}.bvh": (),  # LAFAN1: walk1_subject5.bvh
     "**/{subject}_{action}.bvh": ("BR", "BW", "FR", "FW", "ID", "SR", "SW", "TR1", "TR2", "TR3"),  # 100STYLE
     "{subject}/{action}/{take}.bvh": (),
 }
-"""Patterns that are tried where none is given, and the actions that each may find; any if none are listed."""
+
+
+@dataclass(frozen=True)
+class ZippedFile:
+    """A file in a zip, with what the readers ask of a `Path`; the zip is kept open, as opening it takes long."""
+
+    parent: Path
+    archive: zipfile.ZipFile
+    name: str
+    size: int  # bytes, unpacked
+
+    def __str__(self) -> str:
+        return f"{self.parent}: {self.name}"
+
+    def stat(self) -> SimpleNamespace:
+        return SimpleNamespace(st_size=self.size)
+
+    def open(self, mode: str = "rb") -> io.BytesIO:
+        with named_faults(self.parent, self.name), self.archive.open(self.name) as member:
+            return io.BytesIO(member.read(self.size + 1))
+
+
+File = Path | ZippedFile
 
 
 @dataclass(frozen=True)
@@ -44,30 +71,57 @@ class NamedFiles:
         notes: how they were named, and which files were not.
     """
 
-    files: Mapping[Key, Path | ZippedFile]
+    files: Mapping[Key, File]
     listing: Path | None
     notes: tuple[str, ...]
 
 
-def list_files(path: Path) -> tuple[dict[str, Path | ZippedFile], dict[str, Path | ZippedFile]]:
-    """Every BVH file of a folder and those below, or of a zip, by its path there, in order; or the one file.
+def is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" and path.is_file()
 
-    Returns:
-        These, and all other files that are not hidden.
-    """
+
+def holds_bvh(path: Path) -> bool:
+    """Whether a BVH file is in a folder or zip, or is this file; not if a zip cannot be opened."""
     if is_zip(path):
-        found = list_zipped(path)
+        try:
+            with open_zip(path) as archive:
+                return any(name.lower().endswith(SUFFIX) and not _is_hidden(name) for name in archive.namelist())
+        except InputError:
+            return False
+    if path.is_file():
+        return path.suffix.lower() == SUFFIX
+    return any(name.lower().endswith(SUFFIX) for _, _, names in os.walk(path) for name in names)
+
+
+def _list_zip(path: Path) -> dict[str, ZippedFile]:
+    """Every file of a zip by its path in it, without the one folder that holds all of them, where there is such."""
+    with open_zip(path) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
+        if sum(info.file_size for info in infos) > max(ALWAYS_ALLOWED, RATIO * path.stat().st_size):
+            raise InputError(f"{path}: unpacks to far more than motion would; unpack it yourself if you trust it")
+        for info in infos:
+            check_member(path, info)
+    with named_faults(path):
+        opened = zipfile.ZipFile(path)
+    tops = {info.filename.partition("/")[0] if "/" in info.filename else "" for info in infos}
+    top = f"{tops.pop()}/" if len(tops) == 1 and "" not in tops else ""
+    return {info.filename.removeprefix(top): ZippedFile(path, opened, info.filename, info.file_size) for info in infos}
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _list_files(path: Path) -> dict[str, File]:
+    """Every file of a folder and those below, or of a zip, by its path there, in order; or the one file."""
+    if is_zip(path):
+        found = _list_zip(path)
     elif path.is_file():
         found = {path.name: path}
     else:
-        found = {
-            file.relative_to(path).as_posix(): file
-            for folder, _, names in os.walk(path)
-            for file in (Path(folder, name) for name in names if not name.startswith("."))
-        }
-    found = {name: found[name] for name in sorted(found)}
-    ours = {name: file for name, file in found.items() if name.lower().endswith(SUFFIX)}
-    return ours, {name: file for name, file in found.items() if name not in ours}
+        names = [Path(folder, name) for folder, _, names in os.walk(path) for name in names if name[0] != "."]
+        found = {file.relative_to(path).as_posix(): file for file in names}
+    return {name: found[name] for name in sorted(found)}
 
 
 def name_files(path: Path, pattern: str = "") -> NamedFiles:
@@ -79,61 +133,64 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
             without a slash, {_} for text that means nothing, `**/` at the beginning for any folders; a {take} right
             behind another field is a number. If empty, `takes.csv` in the folder names the files, or a known pattern.
     """
-    relative, others = list_files(path)
-    if not relative:
+    every = _list_files(path)
+    files = {name: file for name, file in every.items() if name.lower().endswith(SUFFIX)}
+    if not files:
         raise InputError(f"{path}: there is no {SUFFIX} file in this folder or below")
-    listing, used = others.get(TAKES), None
+    listing, used = every.get(TAKES), None
     if pattern:
-        keys = _match_all(pattern, relative)
+        keys = _match_all(pattern, files)
         if not keys:
-            raise InputError(f"{path}: pattern {pattern!r} matches none of {_count(relative)}. {_advice(relative)}")
+            raise InputError(f"{path}: pattern {pattern!r} matches none of {_count(files)}. {_advice(files)}")
         note = f"Subjects, actions and takes are named by the pattern {pattern!r}."
     elif listing:
-        keys, used = _read_listing(listing, relative), None if is_zip(path) else listing
+        keys, used = _read_listing(listing, files), None if is_zip(path) else listing
         note = f"Subjects, actions and takes are named by {TAKES}."
-    elif known := next((known for known in KNOWN if _fits(known, relative)), None):
-        keys = _match_all(known, relative)
+    elif known := next((known for known in KNOWN if _fits(known, files)), None):
+        keys = _match_all(known, files)
         note = f"Subjects, actions and takes are named by the pattern {known!r} (`pattern` gives another)."
     elif path.is_file() and not is_zip(path):
         keys = {path.name: (SUBJECT, path.stem, "1")}
         note = f"The file's name is its action, {path.stem} (`pattern` says otherwise)."
     else:
         raise InputError(
-            f"{path}: no known naming fits all of {_count(relative)}, and there is no {TAKES}, a table with the columns "
-            f"{', '.join(COLUMNS)}. {_advice(relative)}"
+            f"{path}: no known naming fits all of {_count(files)}, and there is no {TAKES}, a table with the columns "
+            f"{', '.join(COLUMNS)}. {_advice(files)}"
         )
-    named: dict[Key, Path | ZippedFile] = {}
-    for name, key in ((name, tuple(map(tidy_name, key))) for name, key in keys.items()):
+    named: dict[Key, File] = {}
+    for name, own in keys.items():
+        key = tuple(map(tidy_name, own))
         if key[1] == ALL:
-            raise InputError(f"{relative[name]}: no action may be called {ALL!r}, which stands for every action")
+            raise InputError(f"{files[name]}: no action may be called {ALL!r}, which stands for every action")
         if key in named:
-            raise InputError(
-                f"{named[key]} and {relative[name]} are both {'/'.join(key)}; takes must differ in their names"
-            )
-        named[key] = relative[name]
-    unnamed = [name for name in relative if name not in keys]
-    left = [f"{len(unnamed)} files are not used, as nothing names them: {some(unnamed, 4)}."] if unnamed else []
-    if others := [name for name in others if name not in (TAKES, RECORD)]:
-        left.append(f"Passed over, as they are no BVH files: {some(others, 4)}.")
-    return NamedFiles(named, used, (note, *left))
+            both = f"{named[key]} and {files[name]} are both {'/'.join(key)}"
+            raise InputError(f"{both}; takes must differ in their names")
+        named[key] = files[name]
+    notes = [note]
+    if unnamed := [name for name in files if name not in keys]:
+        notes.append(f"{len(unnamed)} files are not used, as nothing names them: {some(unnamed, 4)}.")
+    if others := [name for name in every if name not in (*files, TAKES, RECORD)]:
+        notes.append(f"Passed over, as they are no BVH files: {some(others, 4)}.")
+    return NamedFiles(named, used, tuple(notes))
 
 
 def match(pattern: str, name: str) -> Key | None:
     """Subject, action and take of a path by a pattern; None if it does not match.
 
-    Raises an InputError if the pattern is none, or if the path can be read in two ways.
+    Raises:
+        InputError: the pattern is none, or the path can be read in two ways.
     """
     stem = str(PurePosixPath(name).with_suffix(""))
     shortest, longest = (re.fullmatch(_expression(pattern, lazy), stem) for lazy in ("?", ""))
     if shortest is None or longest is None:
         return None
-    if shortest.groupdict() != longest.groupdict():
+    fields = shortest.groupdict()
+    if fields != longest.groupdict():
         one, other = (", ".join(f"{k} {v!r}" for k, v in found.groupdict().items()) for found in (shortest, longest))
         raise InputError(
-            f"{name}: pattern {pattern!r} can be read in two ways: {one}; or {other}. Write more of the name into the pattern, "
-            f"or put a {TAKES} with the columns {', '.join(COLUMNS)} into the folder"
+            f"{name}: pattern {pattern!r} can be read in two ways: {one}; or {other}. Write more of the name into the "
+            f"pattern, or put a {TAKES} with the columns {', '.join(COLUMNS)} into the folder"
         )
-    fields = shortest.groupdict()
     return fields.get(SUBJECT, SUBJECT), fields[ACTION], fields.get(TAKE, PurePosixPath(stem).name)
 
 
@@ -153,20 +210,19 @@ def _expression(pattern: str, lazy: str) -> str:
     for number, field in enumerate(fields):
         joined = number + 1 < len(fields) and not parts[2 * number + 2]
         if joined and fields[number + 1] != TAKE:
-            raise InputError(
-                f"pattern {pattern!r}: nothing tells where {{{field}}} ends and {{{fields[number + 1]}}} begins"
-            )
+            where = f"where {{{field}}} ends and {{{fields[number + 1]}}} begins"
+            raise InputError(f"pattern {pattern!r}: nothing tells {where}")
         digits = field == TAKE and number and not parts[2 * number]
         text = f"[0-9]+{lazy}" if digits else f"[^/]*{lazy}[^/0-9]" if joined else f"[^/]+{lazy}"
         expression += re.escape(parts[2 * number]) + (f"(?:{text})" if field in ANY else f"(?P<{field}>{text})")
     return expression + re.escape(parts[-1])
 
 
-def _match_all(pattern: str, names: Mapping[str, Path]) -> dict[str, Key]:
+def _match_all(pattern: str, names: Collection[str]) -> dict[str, Key]:
     return {name: key for name in names if (key := match(pattern, name)) is not None}
 
 
-def _fits(pattern: str, names: Mapping[str, Path]) -> bool:
+def _fits(pattern: str, names: Collection[str]) -> bool:
     """Whether a known pattern reads every name, in one way only and with actions that it knows."""
     try:
         keys = _match_all(pattern, names)
@@ -176,45 +232,40 @@ def _fits(pattern: str, names: Mapping[str, Path]) -> bool:
     return len(keys) == len(names) and all(key[1] in allowed or not allowed for key in keys.values())
 
 
-def _read_listing(listing: Path | ZippedFile, names: Mapping[str, Path | ZippedFile]) -> dict[str, Key]:
+def _read_listing(listing: File, names: Collection[str]) -> dict[str, Key]:
     """Path from the folder -> subject, action and take, of the rows of a `takes.csv`."""
     if listing.stat().st_size > CSV_LIMIT:
         raise InputError(f"{listing}: more than {CSV_LIMIT >> 20} MB; expected one row per file")
+    found: dict[str, Key] = {}
     try:
-        with io.TextIOWrapper(listing.open("rb"), file_encoding(listing), newline="") as file:
-            delimiter = delimiter_of(file.readline(CSV_LIMIT))
-            file.seek(0)
-            rows = csv.DictReader(file, delimiter=delimiter)
-            if missing := [column for column in COLUMNS if column not in (rows.fieldnames or ())]:
-                raise InputError(f"{listing}: column {', '.join(missing)} is missing; expected {', '.join(COLUMNS)}")
-            found: dict[str, Key] = {}
-            absent: list[str] = []
-            for row in rows:
-                name, *key = ((row[column] or "").strip() for column in COLUMNS)
-                name = PurePosixPath(name.replace("\\", "/")).as_posix()
-                if not all(key) or any("/" in part for part in key):
-                    raise InputError(
-                        f"{listing}, line {rows.line_num}: subject, action or take is empty or has a slash: {key}"
-                    )
-                if name in found:
-                    raise InputError(f"{listing}, line {rows.line_num}: {name!r} is there twice")
-                if name not in names:
-                    absent.append(name)
-                found[name] = tuple(key)
+        with listing.open("rb") as file:
+            content = file.read()
+        text = content.decode(encoding_of(content))
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text.partition("\n")[0]))
+        if missing := [column for column in COLUMNS if column not in (rows.fieldnames or ())]:
+            raise InputError(f"{listing}: column {', '.join(missing)} is missing; expected {', '.join(COLUMNS)}")
+        for row in rows:
+            name, *key = ((row[column] or "").strip() for column in COLUMNS)
+            name, where = PurePosixPath(name.replace("\\", "/")).as_posix(), f"{listing}, line {rows.line_num}"
+            if not all(key) or any("/" in part for part in key):
+                raise InputError(f"{where}: subject, action or take is empty or has a slash: {key}")
+            if name in found:
+                raise InputError(f"{where}: {name!r} is there twice")
+            found[name] = tuple(key)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{listing}: not a table of comma-separated values ({error})") from error
-    if absent:
+    if absent := [name for name in found if name not in names]:
         raise InputError(f"{listing}: {len(absent)} of its files are not in the folder: {some(absent, 4)}")
     if not found:
         raise InputError(f"{listing}: there is not a single row in it")
     return {name: found[name] for name in names if name in found}
 
 
-def _advice(names: Mapping[str, Path]) -> str:
+def _advice(names: Collection[str]) -> str:
     """A pattern that would read the first of the names."""
     first = next(iter(names))
     for known in KNOWN:
-        if _fits(known, {first: names[first]}):
+        if _fits(known, [first]):
             return f"{known!r} would match {first!r}"
     *folders, last = first.split("/")
     parts = last[: -len(SUFFIX)].split("_")
@@ -227,5 +278,5 @@ def _advice(names: Mapping[str, Path]) -> str:
     return f"For instance, `pattern` {example!r} would match {first!r}, if that is the order of its parts"
 
 
-def _count(names: Sequence[str] | Mapping[str, Path]) -> str:
+def _count(names: Collection[str]) -> str:
     return f"the {len(names)} files ({some(list(names), 4)})"
