@@ -24,11 +24,8 @@ CONSUMED = {
 
 def head_metrics(table: pd.DataFrame) -> pd.DataFrame:
     """The table with the metrics' names and units in place of "mpjpe", "mpjpe_mean", "mpjpe_sd", ..."""
-    names = {}
-    for column in table:
-        metric = next((own for own in METRICS if column == own or column.startswith(f"{own}_")), None)
-        if metric:
-            names[column] = ", ".join([named(metric), *filter(None, [column[len(metric) + 1 :]])])
+    names = {metric: named(metric) for metric in METRICS}
+    names |= {f"{own}_{what}": f"{name}, {what}" for own, name in names.items() for what in (*NUMBERS, "quoted")}
     return table.rename(columns=names)
 
 

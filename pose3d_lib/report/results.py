@@ -12,32 +12,16 @@ from pose3d_lib.common.tables import remove_table, save_table
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, NAMES, named
+from pose3d_lib.report import readable
 from pose3d_lib.report.figures.study import draw_arms, draw_changes
-from pose3d_lib.report.readable import (
-    head_comparison,
-    head_errors_during_training,
-    head_metrics,
-    head_table_3,
-    how_to_read,
-    show_comparison,
-    show_table_3,
-)
 from pose3d_lib.report.show import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.runs.run import Run
+from pose3d_lib.study import tables
 from pose3d_lib.study.beyond import plan_beyond
 from pose3d_lib.study.comparison import Comparison, describe_runs, name_machines
 from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig, choose_actions, plan_study
 from pose3d_lib.study.evidence import why_not_timed
 from pose3d_lib.study.results import StudyResults
-from pose3d_lib.study.tables import (
-    MEAN,
-    all_metrics,
-    arms_table,
-    changes_table,
-    errors_during_training,
-    pair_arms,
-    table_3,
-)
 
 POINTS = (1.0, 2.0, 4.0, 8.0)  # unit epochs at which long runs are compared besides their end
 
@@ -149,13 +133,14 @@ def show_comparisons(results: StudyResults, metric: str, number: int) -> None:
             remove_table(path, text)
             say(f"**{text}** ({name})")
             continue
-        pairs = pair_arms(comparison, metric)
-        arms, changes = arms_table(pairs, metric, str(number)), changes_table(pairs)
+        pairs = tables.pair_arms(comparison, metric)
+        arms, changes = tables.arms_table(pairs, metric, str(number)), tables.changes_table(pairs)
         found[condition] = arms, changes.assign(condition=name)
         _say_heading(name)
-        caption = f"Table {number}, {name}. {how_to_read(comparison)} {describe_runs(comparison.runs, results.data)}"
-        shown = show_comparison(arms, changes, metric)
-        show_and_save(head_comparison(arms, changes, metric), path, caption, shown)
+        seen = describe_runs(comparison.runs, results.data)
+        caption = f"Table {number}, {name}. {readable.how_to_read(comparison)} {seen}"
+        shown = readable.show_comparison(arms, changes, metric)
+        show_and_save(readable.head_comparison(arms, changes, metric), path, caption, shown)
         say(_sentence(arms, changes, metric))
     if not found:
         return
@@ -174,8 +159,8 @@ def _say_heading(name: str) -> None:
 
 
 def _sentence(arms: pd.DataFrame, changes: pd.DataFrame, metric: str) -> str:
-    actions, mean = changes[changes.action != MEAN], changes[changes.action == MEAN].iloc[0]
-    first, second = arms[arms.action == MEAN]["mean"]
+    actions, mean = changes[changes.action != tables.MEAN], changes[changes.action == tables.MEAN].iloc[0]
+    first, second = arms[arms.action == tables.MEAN]["mean"]
     words = actions.verdict.value_counts()
     direction = "below" if mean.change < 0 else "above"
     interval = f", 95 % interval {mean.low:+.1f} to {mean.high:+.1f} %" if pd.notna(mean.low) else ""
@@ -190,8 +175,8 @@ def _sentence(arms: pd.DataFrame, changes: pd.DataFrame, metric: str) -> str:
 
 def show_long(results: StudyResults) -> None:
     """Table 3 from long runs, and their tests during training; until there are any, how to make them."""
-    tables = results.tables_of(results.config.long)
-    usable = {condition: comparison for condition, comparison in tables.items() if comparison.usable}
+    planned = results.tables_of(results.config.long)
+    usable = {condition: comparison for condition, comparison in planned.items() if comparison.usable}
     if not usable:
         text = (
             f"Table 3 compares long runs; none are finished for {escape_markdown(results.data.name)}. "
@@ -201,18 +186,18 @@ def show_long(results: StudyResults) -> None:
         remove_table(results.folder / "table_3", text)
         say(f"**{text}**")
     for condition, comparison in usable.items():
-        table, name, seen = table_3(comparison), name_condition(condition), describe_runs(comparison.runs, results.data)
+        table, name = tables.table_3(comparison), name_condition(condition)
+        seen = describe_runs(comparison.runs, results.data)
         _say_heading(name)
-        caption = f"Table 3, {name}. {how_to_read(comparison)} {seen} Times: {name_machines(comparison.runs)}."
+        caption = f"Table 3, {name}. {readable.how_to_read(comparison)} {seen} Times: {name_machines(comparison.runs)}."
         path = results.folder / results.file_name("table_3", condition)
-        show_and_save(head_table_3(table), path, caption, show_table_3(table))
+        show_and_save(readable.head_table_3(table), path, caption, readable.show_table_3(table))
         untimed = why_not_timed(comparison.runs)
         say(_long_sentence(table) + (f" These times cannot be compared: {untimed}." if untimed else ""))
-        tests = errors_during_training(comparison, [point for point in POINTS if point < condition.unit_epochs])
+        tests = tables.errors_during_training(comparison, [point for point in POINTS if point < condition.unit_epochs])
         path = results.folder / results.file_name("table_on_the_way", condition)
-        show_and_save(
-            head_errors_during_training(tests), path, f"The same runs during training, mean of the actions. {seen}"
-        )
+        caption = f"The same runs during training, mean of the actions. {seen}"
+        show_and_save(readable.head_errors_during_training(tests), path, caption)
 
 
 def _long_sentence(table: pd.DataFrame) -> str:
@@ -232,8 +217,8 @@ def show_means(results: StudyResults) -> None:
         comparison = results.comparisons.get(condition)
         if comparison is None or not comparison.usable:
             continue
-        table, seen = all_metrics(comparison), describe_runs(comparison.runs, results.data)
-        headed = head_metrics(table.rename(columns={"arm": "Arm", "mean": "Mean"}))
+        table, seen = tables.all_metrics(comparison), describe_runs(comparison.runs, results.data)
+        headed = readable.head_metrics(table.rename(columns={"arm": "Arm", "mean": "Mean"}))
         save_table(headed, results.folder / results.file_name("all_metrics", condition), seen)
         show_table(headed, f"{name_condition(condition)}. {seen}")
         means = table[table["mean"] == "action-wise"].set_index("arm")[[*METRICS]]

@@ -10,7 +10,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.inventory import State, look_at
-from pose3d_lib.runs.run import Run, find_run, run_folder
+from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.study.statistics import Cell
 from pose3d_lib.training.config import RunConfig
 
@@ -57,21 +57,32 @@ class Comparison:
         return bool(self.original and self.action_based)
 
 
-def find_runs(plan: Iterable[RunConfig], data: PoseDataset) -> dict[RunConfig, Run]:
-    """The finished runs of a plan, each looked up once.
+def find_runs(plan: Iterable[RunConfig], data: PoseDataset) -> tuple[dict[RunConfig, Run], pd.DataFrame]:
+    """The finished runs of a plan, each looked up once, and the begun ones: columns "Run", "Left out because".
 
     Raises:
         InputError: a run folder holds a run of another dataset than its name says, which no table may mix in.
     """
-    found = {config: find_run(config, data) for config in dict.fromkeys(plan)}
-    for run in filter(None, found.values()):
-        own = run.provenance["dataset"]
-        if own["fingerprint"] != data.fingerprint:
-            raise InputError(
-                f"{run.folder}: a run on {own['name']} (fingerprint {own['fingerprint'][:12]}) under the name of a run "
-                f"on {data.name} ({data.fingerprint[:12]}); one table never mixes datasets. Move that folder away"
-            )
-    return {config: run for config, run in found.items() if run}
+    found, left_out = {}, []
+    for config in dict.fromkeys(plan):
+        folder = run_folder(config, data)
+        entry = look_at(folder, closely=True)
+        if entry is None:
+            continue
+        if entry.state == State.FINISHED:
+            found[config] = run = Run(folder)
+            own = run.provenance["dataset"]
+            if own["fingerprint"] != data.fingerprint:
+                raise InputError(
+                    f"{folder}: a run on {own['name']} (fingerprint {own['fingerprint'][:12]}) under the name of a run "
+                    f"on {data.name} ({data.fingerprint[:12]}); one table never mixes datasets. Move that folder away"
+                )
+        elif entry.state == State.DAMAGED:
+            left_out.append((folder.name, f"damaged: {entry.note}"))
+        else:
+            far = "" if entry.progress is None else f", {100 * entry.progress:.0f} % trained"
+            left_out.append((folder.name, f"unfinished{far}"))
+    return found, pd.DataFrame(sorted(left_out), columns=["Run", "Left out because"])
 
 
 def collect_runs(plan: Sequence[RunConfig], found: Mapping[RunConfig, Run]) -> Comparison:
@@ -112,19 +123,6 @@ def error_pairs(arms: Iterable[Arms], metric: str = "mpjpe") -> list[tuple[Cell,
         )
         for own in arms
     ]
-
-
-def find_left_out(plan: Sequence[RunConfig], data: PoseDataset) -> pd.DataFrame:
-    """Begun runs of the plan that are in no table, with the reason: columns "Run", "Left out because"."""
-    rows = []
-    for folder in sorted({run_folder(config, data) for config in plan}):
-        entry = look_at(folder, closely=True)
-        if entry and entry.state == State.DAMAGED:
-            rows.append((folder.name, f"damaged: {entry.note}"))
-        elif entry and entry.state != State.FINISHED:
-            far = "" if entry.progress is None else f", {100 * entry.progress:.0f} % trained"
-            rows.append((folder.name, f"unfinished{far}"))
-    return pd.DataFrame(rows, columns=["Run", "Left out because"])
 
 
 def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:

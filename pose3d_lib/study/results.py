@@ -16,7 +16,7 @@ from pose3d_lib.runs.run import Run
 from pose3d_lib.study.attribution import attribution
 from pose3d_lib.study.beyond import plan_beyond
 from pose3d_lib.study.claims import judge_claims
-from pose3d_lib.study.comparison import Comparison, collect_runs, find_left_out, find_runs
+from pose3d_lib.study.comparison import Comparison, collect_runs, find_runs
 from pose3d_lib.study.config import PUBLISHED, STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs
 from pose3d_lib.study.evidence import Evidence, gather_evidence
 from pose3d_lib.training.config import RunConfig
@@ -36,6 +36,7 @@ class StudyResults:
         config, data: the study and its dataset.
         planned: every run, each once.
         found: config -> its finished run, in the order of the plan.
+        left_out: the begun runs, as `find_runs` gives them.
         comparisons: condition -> the finished runs of both arms, in the order of the plan.
         beyond: question of `plan_beyond` -> its finished runs.
     """
@@ -44,6 +45,7 @@ class StudyResults:
     data: PoseDataset
     planned: list[RunConfig]
     found: dict[RunConfig, Run]
+    left_out: pd.DataFrame
     comparisons: dict[Condition, Comparison]
     beyond: dict[str, list[Run]]
 
@@ -55,10 +57,6 @@ class StudyResults:
     def runs(self) -> list[Run]:
         """Every finished run, each once."""
         return list(self.found.values())
-
-    @cached_property
-    def left_out(self) -> pd.DataFrame:
-        return find_left_out(self.planned, self.data)
 
     @cached_property
     def focus(self) -> list[str]:
@@ -107,10 +105,10 @@ def collect_study(config: StudyConfig, data: PoseDataset) -> StudyResults:
     """
     plan, questions = plan_study(config, data), plan_beyond(config, data)
     planned = unique_runs({**plan, **questions})
-    found = find_runs(planned, data)
+    found, left_out = find_runs(planned, data)
     comparisons = {condition: collect_runs(runs, found) for condition, runs in plan.items()}
     beyond = {question: [found[own] for own in runs if own in found] for question, runs in questions.items()}
-    return StudyResults(config, data, planned, found, comparisons, beyond)
+    return StudyResults(config, data, planned, found, left_out, comparisons, beyond)
 
 
 def results_dir(data: PoseDataset, config: StudyConfig) -> Path:

@@ -114,7 +114,7 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
 # Bootstrap
 
 
-def resample_means(cells: Sequence[Cell], *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+def resample_means(cells: Sequence[Cell], *, draws: int = DRAWS) -> np.ndarray:
     """The two-level bootstrap of the cells of one arm: (cells, draws), means that other runs and takes might have given.
 
     Runs are drawn with replacement, independently for every set of runs: the seeds of two arms are not pairs. Takes are
@@ -129,28 +129,28 @@ def resample_means(cells: Sequence[Cell], *, draws: int = DRAWS, seed: int = 0) 
     """
     runs = {cell.runs: len(cell.errors) - 1 for cell in cells}
     takes = {cell.takes: len(cell.subjects) - len(_strata(cell.subjects)) for cell in cells if cell.takes}
-    spread_of_runs = _spread("spread of runs " + "+".join(runs), sum(runs.values()), draws, seed)  # one for each arm
-    spread_of_takes = _spread("spread of takes", sum(takes.values()), draws, seed)
+    spread_of_runs = _spread("spread of runs " + "+".join(runs), sum(runs.values()), draws)  # one for each arm
+    spread_of_takes = _spread("spread of takes", sum(takes.values()), draws)
     means = np.array([np.full(draws, cell.mean) for cell in cells])
     for row, cell in zip(means, cells, strict=True):
-        generator = _generator(seed, "runs", cell.runs)
+        generator = _generator("runs", cell.runs)
         row += spread_of_runs * _resample(cell.per_run, np.ones(len(cell.errors)), draws, generator)
         if not cell.takes:
             continue
-        generator, per_take = _generator(seed, "takes", cell.takes), cell.errors.mean(axis=0)
+        generator, per_take = _generator("takes", cell.takes), cell.errors.mean(axis=0)
         for own in _strata(cell.subjects):
             deviation_of_takes = _resample(per_take[own], cell.frames[own], draws, generator)
             row += spread_of_takes * cell.weights[own].sum() * deviation_of_takes
     return means
 
 
-def _generator(seed: int, kind: str, name: str) -> np.random.Generator:
-    return np.random.default_rng([seed, *f"{kind} {name}".encode()])
+def _generator(kind: str, name: str = "") -> np.random.Generator:
+    return np.random.default_rng([0, *f"{kind} {name}".encode()])
 
 
-def _spread(kind: str, df: int, draws: int, seed: int) -> np.ndarray:
+def _spread(kind: str, df: int, draws: int) -> np.ndarray:
     """(draws,): sqrt(df / chi^2)."""
-    return np.sqrt(df / _generator(seed, kind, "").chisquare(df, draws)) if df else np.full(draws, np.nan)
+    return np.sqrt(df / _generator(kind).chisquare(df, draws)) if df else np.full(draws, np.nan)
 
 
 def _strata(subjects: Sequence[str]) -> list[np.ndarray]:
@@ -172,7 +172,7 @@ def _resample(values: np.ndarray, weights: np.ndarray, draws: int, generator: np
     return (np.sqrt(count / (count - 1)) if count > 1 else np.nan) * parts[chosen].sum(axis=1)
 
 
-def resample_pooled(arms: Sequence[Sequence[Cell]], *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+def resample_pooled(arms: Sequence[Sequence[Cell]], *, draws: int = DRAWS) -> np.ndarray:
     """The same for each arm's plain mean over the actions: (arms, draws).
 
     Actions with a single take tell nothing about how takes differ. They stand for takes of one another instead, and are
@@ -186,7 +186,7 @@ def resample_pooled(arms: Sequence[Sequence[Cell]], *, draws: int = DRAWS, seed:
     pooled = []
     for arm in arms:
         cells = [_join([arm[number] for number in numbers]) for numbers in groups]
-        deviations = resample_means(cells, draws=draws, seed=seed) - [[cell.mean] for cell in cells]
+        deviations = resample_means(cells, draws=draws) - [[cell.mean] for cell in cells]
         pooled.append(pooled_mean(arm) + shares @ deviations)
     return np.array(pooled)
 

@@ -204,11 +204,11 @@ def all_metrics(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "mean", *METRICS])
 
 
-def transfer(comparison: Comparison, metric: str = "mpjpe") -> pd.DataFrame:
-    """Every model on every action: rows are models (the baseline first), columns the actions they are tested on."""
+def transfer(comparison: Comparison) -> pd.DataFrame:
+    """MPJPE of every model on every action: rows are models (the baseline first), columns the actions they are tested on."""
     actions = list(comparison.action_based)
     models = {ALL: comparison.original, **comparison.action_based}
-    rows = {model: [_error(runs, action, metric) for action in actions] for model, runs in models.items()}
+    rows = {model: [_error(runs, action, "mpjpe") for action in actions] for model, runs in models.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=actions)
 
 

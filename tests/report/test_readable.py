@@ -24,7 +24,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def make_comparison(data: PoseDataset, *, repeats: int = 1, **changes: object) -> Comparison:
     (runs,) = plan_study(make_study(**changes), data).values()
     write_runs(runs, data, repeats=repeats)
-    return collect_runs(runs, find_runs(runs, data))
+    return collect_runs(runs, find_runs(runs, data)[0])
 
 
 def tables(comparison: Comparison, metric: str = "mpjpe", number: str = "") -> tuple:

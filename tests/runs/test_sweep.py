@@ -38,7 +38,7 @@ from pose3d_lib.runs.sweep.progress import (
 )
 from pose3d_lib.runs.sweep.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
 from pose3d_lib.study.beyond import study_runs
-from pose3d_lib.study.comparison import find_left_out
+from pose3d_lib.study.comparison import find_runs
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
@@ -242,7 +242,7 @@ def test_a_half_copied_run_is_named_and_left_out_and_the_others_go_on(name: str,
             execute_run(plan_run(configs[0], data))
         (status,) = look_again([replace(statuses[0], state="testing")], begun=0.0)
         assert status.state == "failed"
-        left_out = find_left_out(configs, data)
+        _, left_out = find_runs(configs, data)
         assert left_out.iloc[0, 0] == folder.name
         assert name in left_out.iloc[0, 1]
 

@@ -18,7 +18,6 @@ from pose3d_lib.study.comparison import (
     Comparison,
     collect_runs,
     describe_runs,
-    find_left_out,
     find_runs,
     name_machines,
     take_cell,
@@ -40,7 +39,7 @@ def plan(data: PoseDataset, seeds: str = "0", **changes: object) -> list[RunConf
 
 
 def collect(plan: list[RunConfig], data: PoseDataset) -> Comparison:
-    return collect_runs(plan, find_runs(plan, data))
+    return collect_runs(plan, find_runs(plan, data)[0])
 
 
 def elsewhere(data: PoseDataset) -> PoseDataset:
@@ -121,7 +120,7 @@ def test_runs_of_another_config_are_not_found_but_for_what_cannot_change_the_bas
 
 
 def left_out(configs: list[RunConfig], data: PoseDataset) -> dict[str, str]:
-    table = find_left_out(configs, data)
+    _, table = find_runs(configs, data)
     assert list(table.columns) == ["Run", "Left out because"]
     return dict(table.itertuples(index=False))
 

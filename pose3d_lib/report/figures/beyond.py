@@ -11,24 +11,7 @@ from scipy.cluster.hierarchy import dendrogram, leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
-from pose3d_lib.report.figures.layout import (
-    DOUBLE,
-    GREY,
-    INK,
-    MARKERS,
-    NORMAL,
-    ROW,
-    SINGLE,
-    SMALL,
-    dot,
-    draw_seeds,
-    explain_seeds,
-    finish_figure,
-    log_axis,
-    name_panel,
-    start_figure,
-    start_panels,
-)
+from pose3d_lib.report.figures import layout
 from pose3d_lib.report.figures.run import ARM_COLOURS, shorten
 
 # From one arm's colour to the other's: the colour of a change is that of the arm that is better.
@@ -39,51 +22,45 @@ def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
     """Every model on every action, ordered so that actions whose models can stand in for each other are neighbours.
 
     Args:
-        matrix: MPJPE, mm, of the model of the row's action on the column's action; NaN where there is none. The row ALL,
-            which comes out on top, is the original model.
+        matrix: MPJPE, mm, of the model of the row's action on the column's action. The row ALL, which comes out on top, is
+            the original model.
+        title: above it; it says which data.
     """
     order, tree = cluster_order(matrix), _tree(matrix)
-    count, baseline = len(order), ALL in matrix.index
-    ratios = {"height_ratios": (1, count)[-1 - baseline :], "width_ratios": (9, 1)[: 1 + (tree is not None)]}
-    rows, columns = (len(ratio) for ratio in ratios.values())
-    height = 0.27 * (count + 1.4 * baseline) + 1.1
-    width = SINGLE if count <= 4 else DOUBLE
-    figure, grid = start_figure(rows, columns, width=width, height=height / rows, gridspec_kw=ratios)
+    count = len(order)
+    ratios = {"height_ratios": (1, count), "width_ratios": (9,) if tree is None else (9, 1)}
+    width = layout.SINGLE if count <= 4 else layout.DOUBLE
+    height = (0.27 * (count + 1.4) + 1.1) / 2
+    figure, grid = layout.start_figure(2, len(ratios["width_ratios"]), width=width, height=height, gridspec_kw=ratios)
     figure.get_layout_engine().set(hspace=0.01, wspace=0.01)
-    style = {"cmap": "viridis_r", "vmin": np.nanmin(matrix), "vmax": np.nanmax(matrix)}
-    if baseline:
-        top = grid[0, 0]
-        _heat_map(top, matrix.loc[[ALL], order], "{:.0f}", **style)
-        top.set_xticks([])
-        top.set_yticklabels([f"{ORIGINAL} (all)"])
-    main = grid[-1, 0]
-    _heat_map(main, matrix.reindex(index=order, columns=order), "{:.0f}", **style)
+    style = {"cmap": "viridis_r", "vmin": matrix.min(axis=None), "vmax": matrix.max(axis=None)}
+    top, main = grid[:, 0]
+    _heat_map(top, matrix.loc[[ALL], order], "{:.0f}", **style)
+    top.set_xticks([])
+    top.set_yticklabels([f"{ORIGINAL} (all)"])
+    _heat_map(main, matrix.loc[order, order], "{:.0f}", **style)
     for place in range(count):
         main.add_patch(Rectangle((place, place), 1, 1, fill=False, edgecolor="black", linewidth=1.3, clip_on=False))
     main.set(xlabel="tested on", ylabel="trained on")
-    note = "Framed: each action's own model."
+    beside, note = [top, main], "Framed: each action's own model."
     if tree is not None:
-        side = grid[-1, 1]
-        dendrogram(tree, ax=side, orientation="right", no_labels=True, link_color_func=lambda _: GREY)
+        grid[0, 1].remove()
+        beside = [side := grid[1, 1]]
+        dendrogram(tree, ax=side, orientation="right", no_labels=True, link_color_func=lambda _: layout.GREY)
         side.collections[0].set_linewidth(0.9)
         side.set_ylim(10 * count, 0)  # a leaf takes 10 units, as dendrogram draws it; the first on top
         side.set_xticks([])
         side.set_axis_off()
-        for axes in grid[:-1, 1]:
-            axes.remove()
         note += " The tree joins actions whose models do well on each other."
-    _add_scale(figure, main, "MPJPE [mm]", [axes for axes in figure.axes if axes in set(grid[:, -1])])
-    return finish_figure(figure, title, note)
+    _add_scale(figure, main, "MPJPE [mm]", beside)
+    return layout.finish_figure(figure, title, note)
 
 
 def cluster_order(matrix: pd.DataFrame) -> list[str]:
     """The actions, neighbours being those whose models do well on each other's.
 
     The distance of two actions is the mean of what either model errs more on the other's action than the model of that
-    action; average linkage, with the leaves in the best order. What is missing counts as the mean of the others.
-
-    Args:
-        matrix: MPJPE of the model of the row's action on the column's; rows that are no column, as ALL, are not used.
+    action; average linkage, with the leaves in the best order.
     """
     tree = _tree(matrix)
     return list(matrix.columns) if tree is None else [matrix.columns[place] for place in leaves_list(tree)]
@@ -91,16 +68,12 @@ def cluster_order(matrix: pd.DataFrame) -> list[str]:
 
 def _tree(matrix: pd.DataFrame) -> np.ndarray | None:
     """The linkage of a matrix's columns; None where there are too few for a tree."""
-    errors = matrix.reindex(matrix.columns).to_numpy(dtype=float)
+    errors = matrix.loc[list(matrix.columns)].to_numpy()
     if len(errors) < 3:
         return None
     excess = errors - np.diag(errors)  # a column's action has its own model on the diagonal
-    both = np.ma.masked_invalid(np.stack([excess, excess.T]))
-    distances = both.mean(axis=0).clip(0)
-    apart = ~np.eye(len(errors), dtype=bool)
-    usual = distances[apart].mean()
-    filled = np.where(apart, distances.filled(0.0 if usual is np.ma.masked else usual), 0.0)
-    return linkage(squareform(filled, checks=False), method="average", optimal_ordering=True)
+    distances = ((excess + excess.T) / 2).clip(0)
+    return linkage(squareform(distances, checks=False), method="average", optimal_ordering=True)
 
 
 def _heat_map(axes: Axes, values: pd.DataFrame, shape: str, **style: object) -> None:
@@ -109,12 +82,14 @@ def _heat_map(axes: Axes, values: pd.DataFrame, shape: str, **style: object) -> 
 
     named = values.rename(index=shorten, columns=shorten)
     words = values.map(lambda value: shape.format(value + 0.0).replace("-", "−"))
-    sns.heatmap(named, annot=words, fmt="", annot_kws={"size": SMALL}, cbar=False, ax=axes, linewidths=0.4, **style)
+    sns.heatmap(
+        named, annot=words, fmt="", annot_kws={"size": layout.SMALL}, cbar=False, ax=axes, linewidths=0.4, **style
+    )
     faces = axes.collections[0].get_facecolors().reshape(*values.shape, 4)
     for text in axes.texts:
         column, row = (int(place) for place in text.get_position())
         text.set_color("black" if _luminance(faces[row, column]) > 0.18 else "white")
-    axes.tick_params(length=0, labelsize=SMALL)
+    axes.tick_params(length=0, labelsize=layout.SMALL)
     axes.tick_params(axis="x", labelrotation=90)
     axes.tick_params(axis="y", labelrotation=0)
     axes.set(xlabel="", ylabel="")
@@ -123,16 +98,15 @@ def _heat_map(axes: Axes, values: pd.DataFrame, shape: str, **style: object) -> 
 
 def _luminance(colour: np.ndarray) -> float:
     """Of an sRGB colour, from 0 to 1; black on it is easier to read than white from 0.18 on (WCAG 2)."""
-    parts = np.asarray(colour[:3])
-    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
+    linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+    return float(linear[:3] @ (0.2126, 0.7152, 0.0722))
 
 
 def _add_scale(figure: Figure, axes: Axes, label: str, beside: list[Axes]) -> None:
     """The colours of a heat map and what they mean, on the right of some panels."""
     bar = figure.colorbar(axes.collections[0], ax=beside, location="right", aspect=30, pad=0.02)
-    bar.set_label(label, fontsize=NORMAL)
-    bar.ax.tick_params(labelsize=SMALL, width=0.6, length=2.5)
+    bar.set_label(label, fontsize=layout.NORMAL)
+    bar.ax.tick_params(labelsize=layout.SMALL, width=0.6, length=2.5)
     bar.outline.set_visible(False)
 
 
@@ -141,47 +115,43 @@ def draw_joints(table: pd.DataFrame, title: str) -> Figure:
 
     Args:
         table: a row per action and joint: "action", "joint" and either arm's error, mm, in a column of its name. Joints and
-            actions are shown in the order in which they first occur, which for the joints is best that of the skeleton.
+            actions are shown in the order in which they first occur.
+        title: above it; it says which data.
     """
     change = table.assign(change=table[ACTION_BASED] - table[ORIGINAL])
-    values = change.pivot_table(index="action", columns="joint", values="change", dropna=False, sort=False)
-    values = values.reindex(index=dict.fromkeys(table.action), columns=dict.fromkeys(table.joint))
-    largest = np.nanmax(np.abs(values.to_numpy()), initial=1.0)
-    width = SINGLE if values.shape[1] <= 4 else DOUBLE
-    figure, grid = start_figure(1, 1, width=width, height=0.25 * len(values) + 1.0)
+    values = change.pivot(index="action", columns="joint", values="change")
+    values = values.loc[table.action.unique(), table.joint.unique()]
+    largest = max(1.0, values.abs().max(axis=None))
+    width = layout.SINGLE if values.shape[1] <= 4 else layout.DOUBLE
+    figure, grid = layout.start_figure(1, 1, width=width, height=0.25 * len(values) + 1.0)
     axes = grid[0, 0]
     _heat_map(axes, values.round(), "{:+.0f}", cmap=ARMS, vmin=-largest, vmax=largest)
     _add_scale(figure, axes, "change [mm]", [axes])
     note = "Action-based less original, mm. Below zero, in its colour, the action-based model is better; above, the original."
-    return finish_figure(figure, title, note)
+    return layout.finish_figure(figure, title, note)
 
 
 def draw_joint_bars(table: pd.DataFrame, title: str) -> Figure:
     """The error of every joint, for both arms: a bar for the mean of the actions, a line for their range.
 
-    Args:
-        table: as for `draw_joints`.
+    The table is as for `draw_joints`.
     """
-    joints = list(dict.fromkeys(table.joint))
-    joint = table.groupby("joint")[[ORIGINAL, ACTION_BASED]]
-    means, least, most = (own.reindex(joints) for own in (joint.mean(), joint.min(), joint.max()))
-    figure, grid = start_figure(1, 1, width=SINGLE, height=1.15 * ROW * len(joints) + 0.5)
+    joints = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]]
+    means, least, most = joints.mean(), joints.min(), joints.max()
+    count = len(means)
+    figure, grid = layout.start_figure(1, 1, width=layout.SINGLE, height=1.15 * layout.ROW * count + 0.5)
     axes = grid[0, 0]
-    rows = np.arange(len(joints))[::-1].astype(float)
+    rows = np.arange(count)[::-1].astype(float)
     for arm, shift in ((ORIGINAL, 0.2), (ACTION_BASED, -0.2)):
         axes.barh(rows + shift, means[arm], height=0.36, color=ARM_COLOURS[arm], label=arm)
-        axes.hlines(rows + shift, least[arm], most[arm], color=INK, linewidth=0.8)
-    axes.set(yticks=rows, ylim=(-0.6, len(joints) - 0.4), xlabel="error of the joint [mm]")
-    axes.set_yticklabels([shorten(joint) for joint in joints])
+        axes.hlines(rows + shift, least[arm], most[arm], color=layout.INK, linewidth=0.8)
+    axes.set(yticks=rows, ylim=(-0.6, count - 0.4), xlabel="error of the joint [mm]")
+    axes.set_yticklabels(map(shorten, means.index))
     axes.tick_params(axis="y", length=0)
     actions = table.action.nunique()
     handles = [Patch(color=ARM_COLOURS[arm], label=arm) for arm in (ORIGINAL, ACTION_BASED)]
-    note = (
-        f"Bars: mean of {actions} actions; lines: from the least to the most."
-        if actions > 1
-        else f"{table.action.iloc[0]} only."
-    )
-    return finish_figure(figure, title, note, handles)
+    note = f"Bars: mean of {actions} actions; lines: from the least to the most."
+    return layout.finish_figure(figure, title, note if actions > 1 else f"{table.action.iloc[0]} only.", handles)
 
 
 def draw_mixing(table: pd.DataFrame, title: str, every: int) -> Figure:
@@ -195,20 +165,20 @@ def draw_mixing(table: pd.DataFrame, title: str, every: int) -> Figure:
     ends = {1: ACTION_BASED, every: ORIGINAL}
     figure, panels = _start_panels(table)
     for axes, (action, own) in panels.items():
-        draw_seeds(axes, own, "trained_on", GREY)
+        layout.draw_seeds(axes, own, "trained_on", layout.GREY)
         means = own.groupby("trained_on").mpjpe.mean()
         for count in means.index.intersection(list(ends)):
             style = {"color": ARM_COLOURS[ends[count]], "markersize": 6.5, "zorder": 4}
-            axes.plot(count, means[count], MARKERS[ends[count]], **style)
-        name_panel(axes, action, 1.4)
+            axes.plot(count, means[count], layout.MARKERS[ends[count]], **style)
+        layout.name_panel(axes, action, 1.4)
         axes.set_xlabel("actions trained on")
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(_spread(own.trained_on)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
     names = {ACTION_BASED: "action-based: its own action alone", ORIGINAL: f"original: all {every} actions"}
-    handles = [dot(ARM_COLOURS[arm], name, marker=MARKERS[arm]) for arm, name in names.items()]
-    return finish_figure(figure, title, explain_seeds(table), handles)
+    handles = [layout.dot(ARM_COLOURS[arm], name, marker=layout.MARKERS[arm]) for arm, name in names.items()]
+    return layout.finish_figure(figure, title, layout.explain_seeds(table), handles)
 
 
 def _spread(counts: pd.Series) -> list[int]:
@@ -229,19 +199,19 @@ def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
     """
     figure, panels = _start_panels(table)
     for axes, (action, own) in panels.items():
-        log_axis(axes, table.frames, 10)
+        layout.log_axis(axes, table.frames, 10)
         for arm, rows in own.groupby("arm", sort=False):
-            draw_seeds(axes, rows, "frames", ARM_COLOURS[arm], MARKERS[arm])
-        name_panel(axes, action, 1.4)
+            layout.draw_seeds(axes, rows, "frames", ARM_COLOURS[arm], layout.MARKERS[arm])
+        layout.name_panel(axes, action, 1.4)
         axes.set_xlabel("distinct training frames")
-    handles = [dot(ARM_COLOURS[arm], arm, marker=MARKERS[arm]) for arm in (ORIGINAL, ACTION_BASED)]
-    return finish_figure(figure, title, explain_seeds(table), handles)
+    handles = [layout.dot(ARM_COLOURS[arm], arm, marker=layout.MARKERS[arm]) for arm in (ORIGINAL, ACTION_BASED)]
+    return layout.finish_figure(figure, title, layout.explain_seeds(table), handles)
 
 
 def _start_panels(table: pd.DataFrame) -> tuple[Figure, dict[Axes, tuple[str, pd.DataFrame]]]:
     """A panel per action, and its rows."""
     groups = list(table.groupby("action", sort=False))
-    figure, panels, columns = start_panels(len(groups), height=2.2 if len(groups) < 3 else 1.8)
+    figure, panels, columns = layout.start_panels(len(groups), height=2.2 if len(groups) < 3 else 1.8)
     for axes in panels[::columns]:
         axes.set_ylabel("test MPJPE [mm]")
     return figure, dict(zip(panels, groups, strict=True))

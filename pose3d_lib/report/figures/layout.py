@@ -84,23 +84,15 @@ def finish_figure(figure: Figure, title: str, note: str, handles: Sequence[Artis
 
 def _add_legend(figure: Figure, handles: Sequence[Artist], width: float) -> Artist:
     """In as few rows as the page's width allows."""
-    for columns in range(len(handles), 0, -1):
-        legend = figure.legend(
-            handles=handles,
-            loc="lower center",
-            ncols=columns,
-            frameon=False,
-            fontsize=SMALL,
-            borderpad=0,
-            borderaxespad=0,
-            columnspacing=1.4,
-            handletextpad=0.5,
-            handlelength=1.6,
-        )
-        if columns == 1 or legend.get_window_extent().width / figure.dpi <= width - 0.1:
-            return legend
+    spacing = {"borderpad": 0, "borderaxespad": 0, "columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.6}
+    style = {"loc": "lower center", "frameon": False, "fontsize": SMALL, **spacing}
+    columns = len(handles)
+    legend = figure.legend(handles=handles, ncols=columns, **style)
+    while columns > 1 and legend.get_window_extent().width / figure.dpi > width - 0.1:
         legend.remove()
-    raise AssertionError("one column is always taken")
+        columns -= 1
+        legend = figure.legend(handles=handles, ncols=columns, **style)
+    return legend
 
 
 def wrap(text: Text, inches: float) -> None:
@@ -125,7 +117,7 @@ def name_panel(axes: Axes, name: str, inches: float) -> None:
 
 
 def sort_rows(table: pd.DataFrame, by: str) -> list[str]:
-    """Actions from the largest value to the smallest, those without one after them, the mean of the actions last."""
+    """Actions from the largest value to the smallest, the mean of the actions last."""
     actions = table[table.action != MEAN].sort_values(by, ascending=False, kind="stable").action
     return [*actions, *table.action[table.action == MEAN]]
 
@@ -149,12 +141,11 @@ def name_rows(axes: Axes, names: Sequence[str]) -> dict[str, float]:
 def draw_interval(
     axes: Axes, x: float, y: float, low: float, high: float, colour: str, *, marker: str = "o", filled: bool = True
 ) -> None:
-    """A dot at (x, y) and a horizontal bar from `low` to `high`; nothing of what is NaN."""
-    if np.isfinite(low) and np.isfinite(high):
+    """A dot at (x, y) and a horizontal bar from `low` to `high`, if these are not NaN."""
+    if np.isfinite(low):
         axes.hlines(y, low, high, color=colour, linewidth=1.1, zorder=2)
     face = colour if filled else "white"
-    if np.isfinite(x):
-        axes.plot(x, y, marker, color=colour, markerfacecolor=face, markersize=4, markeredgewidth=0.9, zorder=3)
+    axes.plot(x, y, marker, color=colour, markerfacecolor=face, markersize=4, markeredgewidth=0.9, zorder=3)
 
 
 def dot(colour: str, label: str, *, marker: str = "o", filled: bool = True) -> Line2D:

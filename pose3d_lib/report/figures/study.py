@@ -12,24 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
-from pose3d_lib.report.figures.layout import (
-    COLOURS,
-    GREY,
-    INK,
-    MARKERS,
-    ROW,
-    SINGLE,
-    dot,
-    draw_interval,
-    explain_bars,
-    finish_figure,
-    log_axis,
-    name_panel,
-    name_rows,
-    sort_rows,
-    start_figure,
-    start_panels,
-)
+from pose3d_lib.report.figures import layout
 from pose3d_lib.report.figures.run import ARM_COLOURS
 from pose3d_lib.study.tables import ARMS
 from pose3d_lib.study.verdicts import NOT_DECIDABLE
@@ -58,20 +41,20 @@ def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: 
         error: what is measured, with its unit.
         arms: which, from top to bottom.
     """
-    names = sort_rows(table[table.arm == ORIGINAL], "mean")
-    row = ROW if len(arms) == 2 else 1.3 * ROW
-    figure, grid = start_figure(1, 1, width=SINGLE, height=row * len(names) + 0.5)
+    names = layout.sort_rows(table[table.arm == ORIGINAL], "mean")
+    row = layout.ROW if len(arms) == 2 else 1.3 * layout.ROW
+    figure, grid = layout.start_figure(1, 1, width=layout.SINGLE, height=row * len(names) + 0.5)
     axes = grid[0, 0]
-    heights = name_rows(axes, names)
+    heights = layout.name_rows(axes, names)
     for own in table.to_dict("records"):
         y = heights[own["action"]] + 0.26 * ((len(arms) - 1) / 2 - arms.index(own["arm"]))
-        style = {"marker": MARKERS[own["arm"]]}
-        draw_interval(axes, own["mean"], y, own["low"], own["high"], COLOURS[own["arm"]], **style)
+        style = {"marker": layout.MARKERS[own["arm"]]}
+        layout.draw_interval(axes, own["mean"], y, own["low"], own["high"], layout.COLOURS[own["arm"]], **style)
     axes.set_xlabel(escape_mathtext(error))
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
     axes.set_axisbelow(True)
-    handles = [dot(COLOURS[arm], arm, marker=MARKERS[arm]) for arm in arms]
-    return finish_figure(figure, title, explain_bars(table.low), handles)
+    handles = [layout.dot(layout.COLOURS[arm], arm, marker=layout.MARKERS[arm]) for arm in arms]
+    return layout.finish_figure(figure, title, layout.explain_bars(table.low), handles)
 
 
 def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figure:
@@ -84,25 +67,26 @@ def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figur
         error: what is measured.
     """
     conditions = list(dict.fromkeys(table.condition))
-    names = sort_rows(table.drop_duplicates("action"), "change")
+    names = layout.sort_rows(table.drop_duplicates("action"), "change")
     shared = {"sharex": True, "sharey": True}
-    figure, panels, columns = start_panels(len(conditions), height=ROW * len(names) + 0.75, **shared)
+    figure, panels, columns = layout.start_panels(len(conditions), height=layout.ROW * len(names) + 0.75, **shared)
     for place, (axes, condition) in enumerate(zip(panels, conditions, strict=True)):
-        heights = name_rows(axes, names)
-        axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+        heights = layout.name_rows(axes, names)
+        axes.axvline(0, color=layout.INK, linewidth=0.8, zorder=1)
         for own in table[table.condition == condition].itertuples():
             better = ACTION_BASED if own.change < 0 else ORIGINAL
-            style = {"marker": MARKERS[better], "filled": own.verdict != NOT_DECIDABLE}
-            draw_interval(axes, own.change, heights[own.action], own.low, own.high, ARM_COLOURS[better], **style)
-        name_panel(axes, condition if len(conditions) > 1 else "", (figure.get_figwidth() - 1.5) / columns)
+            style = {"marker": layout.MARKERS[better], "filled": own.verdict != NOT_DECIDABLE}
+            layout.draw_interval(axes, own.change, heights[own.action], own.low, own.high, ARM_COLOURS[better], **style)
+        layout.name_panel(axes, condition if len(conditions) > 1 else "", (figure.get_figwidth() - 1.5) / columns)
         if place + columns >= len(conditions):
             axes.set_xlabel(f"change of the {error} [%]")
             axes.tick_params(axis="x", labelbottom=True)
     handles = [
-        dot(ARM_COLOURS[arm], f"{arm.lower()} is better", marker=MARKERS[arm]) for arm in (ACTION_BASED, ORIGINAL)
+        layout.dot(ARM_COLOURS[arm], f"{arm.lower()} is better", marker=layout.MARKERS[arm])
+        for arm in (ACTION_BASED, ORIGINAL)
     ]
-    handles.append(dot(GREY, f"{NOT_DECIDABLE} with these runs", filled=False))
-    return finish_figure(figure, title, explain_bars(table.low), handles)
+    handles.append(layout.dot(layout.GREY, f"{NOT_DECIDABLE} with these runs", filled=False))
+    return layout.finish_figure(figure, title, layout.explain_bars(table.low), handles)
 
 
 def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
@@ -118,7 +102,7 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
     """
     schedules = list(curves.schedule.unique())
     panels = [(action, schedule) for action in curves.action.unique() for schedule in schedules]
-    figure, grid, columns = start_panels(
+    figure, grid, columns = layout.start_panels(
         len(panels),
         height=1.9 if len(panels) == 1 else 1.65,
         most=4 if len(schedules) == 1 else len(schedules),
@@ -127,16 +111,16 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
     marked = False
     for place, (axes, (action, schedule)) in enumerate(zip(grid, panels, strict=True)):
         own = curves[(curves.action == action) & (curves.schedule == schedule)]
-        log_axis(axes, curves.unit_epochs, 4)
+        layout.log_axis(axes, curves.unit_epochs, 4)
         _log_errors(axes, curves.mpjpe[curves.action == action])
         for arm, rows in own.groupby("arm", sort=False):
             _draw_band(axes, rows, ARM_COLOURS[arm])
         low = rate_is_low_from(own[own.arm == ACTION_BASED])
         if low is not None:
             marked = True
-            axes.axvline(low, color=INK, linewidth=0.9, linestyle=":", zorder=1)
+            axes.axvline(low, color=layout.INK, linewidth=0.9, linestyle=":", zorder=1)
         name = f"{action}: {SCHEDULE_NAMES[schedule]}" if len(schedules) > 1 else action
-        name_panel(axes, name, (figure.get_figwidth() - 1.4) / columns)
+        layout.name_panel(axes, name, (figure.get_figwidth() - 1.4) / columns)
         if place % columns == 0:
             axes.set_ylabel("test MPJPE [mm]")
         if place + columns >= len(panels):
@@ -144,14 +128,14 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
     handles = [Line2D([], [], color=ARM_COLOURS[arm], lw=1.6, label=arm) for arm in ARMS]
     several = curves.groupby(["action", "arm"]).seed.nunique().max() > 1
     if several:
-        handles.append(Patch(color=GREY, alpha=0.35, lw=0, label="range of the seeds"))
+        handles.append(Patch(color=layout.GREY, alpha=0.35, lw=0, label="range of the seeds"))
     if marked:
         label = "action-based learning rate below 1/100 of its start"
-        handles.append(Line2D([], [], color=INK, lw=0.9, ls=":", label=label))
+        handles.append(Line2D([], [], color=layout.INK, lw=0.9, ls=":", label=label))
     note = "Lines: mean over seeds." if several else "One seed."
     if len(schedules) > 1:
         note += f" {SCHEDULE_NOTE}"
-    return finish_figure(figure, title, note, handles)
+    return layout.finish_figure(figure, title, note, handles)
 
 
 def _log_errors(axes: Axes, errors: pd.Series) -> None:
