@@ -23,8 +23,7 @@ from pose3d_lib.data.dataset_file import save_dataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.model.card import ModelCard, TrainedModel, network_of
 from pose3d_lib.model.evaluate import METRICS, evaluate
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.runs.models import save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config

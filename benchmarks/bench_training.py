@@ -15,10 +15,9 @@ from random_clips import lengths_adding_up_to, random_clips
 from torch import Tensor
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.objective import Objective
+from pose3d_lib.training.losses import Objective
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import build_model
 from pose3d_lib.training.settings import PRESETS

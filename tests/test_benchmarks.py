@@ -29,10 +29,9 @@ from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.metrics import mpjpe
 from pose3d_lib.model.evaluate import METRICS, evaluate
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.objective import Objective
+from pose3d_lib.training.losses import Objective
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.steps import TrainingSteps
 from pose3d_lib.training.windows import TrainingWindows

@@ -11,8 +11,7 @@ from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
 from pose3d_lib.model.card_parts import CardPart, Errors, Joints, Network, Text, Training
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 
 NORMALISATION = "the image's width becomes [-1, 1], its aspect is kept"
 """What `normalize_screen` does to pixels; VideoPose3D does the same."""

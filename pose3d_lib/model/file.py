@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}
 """As safetensors calls those that a network has."""

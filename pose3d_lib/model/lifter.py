@@ -6,13 +6,16 @@ width, that is a reshape and a product, which a processor runs several times fas
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pose3d_lib.model.layers import relu_dropout, taps_and_residual
+
+TRAJECTORY = "trajectory."  # before the names of the second network's tensors
 
 
 def receptive_field(filter_widths: Sequence[int]) -> int:
@@ -57,10 +60,9 @@ class _Layer(nn.Module):
         return relu_dropout(rows, self.dropout).view_as(y)
 
     def lift(self, rows: Tensor, width: int, dilation: int, out: Tensor) -> Tensor:
-        """In evaluation mode, on frames that follow each other: (N, C_in) -> (N - (width - 1) * dilation, C_out), within `out`.
+        """`forward` on `_dilated_taps` in evaluation mode: (N, C_in) -> (N - (width - 1) * dilation, C_out), within `out`.
 
-        The batch norm becomes part of the weights, and every tap is one more product that is added to the first, so frames
-        are never copied side by side. The twin is `forward` on `_dilated_taps`.
+        The batch norm becomes part of the weights, and each tap is a product added to the first: no frame is copied.
         """
         scale = self.norm.weight * torch.rsqrt(self.norm.running_var + self.norm.eps)
         taps = (self.product.weight * scale[:, None]).t().split(rows.shape[1])
@@ -72,28 +74,22 @@ class _Layer(nn.Module):
 
 
 class _Block(nn.Module):
-    """One residual block: a convolution over time and one of a single tap, beside a slice of the input.
-
-    Attributes:
-        taps, spacing: of the convolution over time, and the frames from one tap to the next.
-        residual: of the input frames that one output frame is computed from, the number of that beside it.
-    """
+    """One residual block: a convolution over time and one of a single tap, beside a slice of the input."""
 
     def __init__(self, width: int, dilation: int, channels: int, dropout: float, *, causal: bool, dense: bool):
         super().__init__()
         reach = (width - 1) * dilation
-        self.taps, self.spacing = (reach + 1, 1) if dense else (width, dilation)
-        self.residual = reach if causal else reach // 2
+        self.taps, self.spacing = (reach + 1, 1) if dense else (width, dilation)  # spacing: frames between two taps
+        self.residual = reach if causal else reach // 2  # index of the input frame that is added to an output frame
         self.temporal = _Layer(self.taps, channels, channels, dropout)
         self.pointwise = _Layer(1, channels, channels, dropout)
 
 
 class TemporalLifter(nn.Module):
-    """Lifts 2D keypoints to 3D joints, one network in two forms that share every weight.
+    """Lifts 2D keypoints to 3D joints, in two forms that share every weight and agree to rounding in evaluation mode.
 
-    `forward_windows` (strided) computes a single output frame per window and nothing else, for training on single
-    frames; `forward` (dilated) computes every output frame of a clip and shares what neighbouring frames have in common,
-    for testing and for training on several frames at once. In evaluation mode they agree to rounding.
+    `forward_windows` (strided) computes one output frame per window, for training on single frames; `forward` (dilated)
+    computes every output frame of a clip, for testing and for training on several frames at once.
 
     Args:
         num_joints_in: joints of the 2D skeleton.
@@ -101,8 +97,7 @@ class TemporalLifter(nn.Module):
         num_joints_out: joints of the 3D skeleton.
         filter_widths: taps of the first convolution and of one residual block each; odd.
         causal: see only the frame itself and those before it.
-        dense: the paper's ablation: every convolution over time has a tap on each frame within its reach, in place of a few
-            that lie apart. The receptive field is the same, and there is no strided form.
+        dense: the paper's ablation: convolutions have a tap on each frame within their reach, and there is no strided form.
         dropout: probability of zeroing an activation while training.
         channels: width of every hidden layer.
     """
@@ -144,7 +139,7 @@ class TemporalLifter(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def set_bn_momentum(self, momentum: float) -> None:
-        """How much of the newest batch enters the running statistics of every batch norm."""
+        """Sets the weight of the newest batch in the running statistics of every batch norm."""
         for module in self.modules():
             if isinstance(module, _Layer):
                 module.momentum.fill_(momentum)
@@ -176,7 +171,7 @@ class TemporalLifter(nn.Module):
         return self._shrink(x).squeeze(1)
 
     def _lift(self, clips: Tensor) -> Tensor:
-        """`forward` in evaluation mode without gradients: the clips pass as one, and the frames that mix two are dropped."""
+        """`forward` in evaluation mode without gradients: the clips pass as one, and frames that mix two are dropped."""
         batch, frames = clips.shape[:2]
         rows, channels = batch * frames, self.shrink.in_features
         # One piece of memory, which is given back whole: arrays of many sizes in turn would leave the heap full of holes.
@@ -216,3 +211,59 @@ def _dilated_taps(x: Tensor, width: int, dilation: int) -> Tensor:
     """(B, T, C) -> (B, T - (width - 1) * dilation, width * C): frames `dilation` apart side by side."""
     frames = x.shape[1] - (width - 1) * dilation
     return torch.cat([x[:, tap * dilation : tap * dilation + frames] for tap in range(width)], dim=2)
+
+
+@dataclass(frozen=True)
+class Lifters:
+    """The network of the pose and the one of the trajectory: same shape, same keypoints (VideoPose3D, section 4).
+
+    Attributes:
+        pose: lifts to joints relative to the root, metres.
+        trajectory: lifts to the root in camera space, metres; None without it.
+    """
+
+    pose: TemporalLifter
+    trajectory: TemporalLifter | None = None
+
+    @property
+    def networks(self) -> tuple[TemporalLifter, ...]:
+        return (self.pose,) if self.trajectory is None else (self.pose, self.trajectory)
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(network.num_parameters for network in self.networks)
+
+    def parameters(self) -> Iterator[Tensor]:
+        for network in self.networks:
+            yield from network.parameters()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Every weight and running statistic by name, those of the trajectory after TRAJECTORY."""
+        prefixes = zip(("", TRAJECTORY), self.networks, strict=False)
+        return {prefix + name: own for prefix, network in prefixes for name, own in network.state_dict().items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Copies what `state_dict` gave into the networks, all of it."""
+        roots = {name.removeprefix(TRAJECTORY): own for name, own in state.items() if name.startswith(TRAJECTORY)}
+        if self.trajectory is None and roots:
+            raise ValueError("expected the tensors of a pose network, found those of a trajectory too")
+        self.pose.load_state_dict({name: own for name, own in state.items() if not name.startswith(TRAJECTORY)})
+        if self.trajectory is not None:
+            self.trajectory.load_state_dict(roots)
+
+    def to(self, device: torch.device | str) -> "Lifters":
+        for network in self.networks:
+            network.to(device)
+        return self
+
+    def train(self, mode: bool = True) -> "Lifters":
+        for network in self.networks:
+            network.train(mode)
+        return self
+
+    def eval(self) -> "Lifters":
+        return self.train(False)
+
+    def set_bn_momentum(self, momentum: float) -> None:
+        for network in self.networks:
+            network.set_bn_momentum(momentum)

@@ -13,8 +13,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.evaluate import ROOT_ERROR
 from pose3d_lib.model.file import read_weights
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.runs.inventory import State, look_at
 from pose3d_lib.runs.layout import CLIPS, CONFIG, ERRORS, HISTORY, PROVENANCE, RESULT_FORMAT, TIMING, WEIGHTS
 from pose3d_lib.training.config import RunConfig

@@ -1,24 +1,22 @@
-"""Formula (1) of the paper: how many windows a run may see, and the schedules that follow from how many it has seen.
+"""Formula (1) of the paper: how many windows a run may see; and the schedules, which count the windows seen.
 
-A *unit epoch* is one pass over the windows of all actions. An action-based run repeats its own, smaller set of windows
-until it has seen as many: sum over actions of f(i) = f(a) * t. So does a run of several actions, or of a share of the
-frames. Everything here counts windows, one per output frame, mirrored ones included; both sides of the formula hold twice
-as many windows as frames.
+A *unit epoch* is one pass over the windows of all actions. A run on fewer windows (one action, several, or a share of the
+frames) repeats them until it has seen the same number: sum over actions of f(i) = f(a) * t. Windows are counted by their
+output frames, mirror images included.
 """
 
 from dataclasses import dataclass
 
-BUDGETS = ("equal_frames", "fifteen")
-"""`equal_frames` is the formula; `fifteen` is the authors' scripts, t = 15 whatever the action's share of the frames."""
+BUDGETS = ("equal_frames", "fifteen")  # the formula; and the authors' scripts, where t is 15 for every action
 
+# Name -> what the learning rate and what the batch-norm momentum count. `epoch` is the published one; under `unit_epoch` both
+# arms have the same; the other two change one of the settings, to separate their effects.
 SCHEDULES = {
     "epoch": ("epoch", "epoch"),
     "unit_epoch": ("unit_epoch", "unit_epoch"),
     "lr_unit_epoch": ("unit_epoch", "epoch"),
     "bn_unit_epoch": ("epoch", "unit_epoch"),
 }
-"""Name -> what the learning rate and what the batch-norm momentum count; `epoch` is the published one, and under
-`unit_epoch` both arms have the same. The other two change one of the settings only, to tell their effects apart."""
 
 FIFTEEN = 15
 BN_MOMENTUM_FIRST, BN_MOMENTUM_LAST = 0.1, 0.001
@@ -26,13 +24,7 @@ BN_MOMENTUM_FIRST, BN_MOMENTUM_LAST = 0.1, 0.001
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may see.
-
-    Attributes:
-        unit: windows of a unit epoch: those of all frames of all actions.
-        per_epoch: windows of one epoch of this run: those that it is trained on; as many as `unit` for the baseline.
-        total: windows the run sees altogether.
-    """
+    """What a run may see, in windows: those of a unit epoch, those of one epoch of this run, and all that it sees."""
 
     unit: int
     per_epoch: int
@@ -40,7 +32,7 @@ class Budget:
 
     @property
     def t(self) -> float:
-        """t of formula (1): epochs of this run in a unit epoch, if it is to see as many windows; 1 for the baseline."""
+        """t of formula (1): epochs of this run that have the windows of a unit epoch; 1 for the baseline."""
         return self.unit / self.per_epoch
 
     @property
@@ -50,7 +42,7 @@ class Budget:
 
     @property
     def epoch_sizes(self) -> list[int]:
-        """Windows of each epoch in turn. They add up to `total`, but for a last epoch of one single window."""
+        """Windows of each epoch in turn; their sum is `total`, except for a last epoch of a single window."""
         full, rest = divmod(self.total, self.per_epoch)
         return [self.per_epoch] * full + [rest] * (rest > 1)  # batch norm needs two windows
 
@@ -60,22 +52,13 @@ class Budget:
 
 
 def plan_budget(unit: int, per_epoch: int, *, unit_epochs: float, budget: str) -> Budget:
-    """The budget of a run.
-
-    Args:
-        unit: windows of all frames of all actions together.
-        per_epoch: windows that the run is trained on. Where they are all there are, every budget is the same.
-        unit_epochs: length of the baseline, in its epochs; any other run gets what the budget makes of it.
-        budget: one of BUDGETS; "equal_frames" for a baseline that is trained on a share of the frames.
-    """
-    per_unit_epoch = {"equal_frames": unit, "fifteen": FIFTEEN * per_epoch}[budget]
-    if per_epoch == unit:
-        per_unit_epoch = unit
+    """The budget, one of BUDGETS, of a run of this length in epochs of the baseline; all are the same for the baseline."""
+    per_unit_epoch = {"equal_frames": unit, "fifteen": FIFTEEN * per_epoch if per_epoch != unit else unit}[budget]
     return Budget(unit=unit, per_epoch=per_epoch, total=round(unit_epochs * per_unit_epoch))
 
 
 def batch_sizes(windows: int, batch_size: int) -> list[int]:
-    """Sizes of an epoch's batches; a single window left over joins the batch before it, as batch norm needs two."""
+    """Sizes of an epoch's batches; a single window left over joins the last batch, as batch norm needs two."""
     full, rest = divmod(windows, batch_size)
     sizes = [batch_size] * full + [rest] * (rest > 0)
     if rest == 1 and full:

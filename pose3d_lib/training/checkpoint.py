@@ -1,7 +1,7 @@
-"""The checkpoint of an unfinished run: all that the rest of its training depends on, in one file that is whole or not there.
+"""The checkpoint of an unfinished run: all that the rest of its training depends on, in one file that is whole or absent.
 
-The file is the SHA-256 of what follows it, 32 bytes, and then a safetensors file whose metadata hold the numbers as JSON.
-The one before is kept beside it, so that a damaged checkpoint costs an epoch or a minute and no more.
+The file is a SHA-256 (32 bytes) of the safetensors file that follows; its metadata hold the numbers as JSON. The previous
+checkpoint is kept, so that a damaged one costs an epoch or a minute at most.
 """
 
 import hashlib
@@ -19,10 +19,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import flush_folder, write_atomically
 
 CHECKPOINT, PREVIOUS = "checkpoint.state", "checkpoint.previous.state"
-
-CHECKPOINT_FORMAT = 1
-"""Raised whenever the code could no longer go on from what it wrote before."""
-
+CHECKPOINT_FORMAT = 1  # raised when the code cannot resume from what it wrote before
 DIGEST_BYTES = 32
 NEW_START = "delete both checkpoints there to train that run from its beginning"
 
@@ -33,7 +30,7 @@ class Checkpoint:
 
     Attributes:
         tensors: network, optimiser, random states, sum of the losses, by name.
-        numbers: how much was seen, seconds, and the rows of history so far: all that is no tensor, as JSON holds it.
+        numbers: windows seen, seconds, rows of history: all that is no tensor, as JSON holds it.
     """
 
     tensors: Mapping[str, Tensor]
@@ -41,7 +38,7 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Writes a run folder's checkpoint; the one before becomes the previous one, once the new one is on disk."""
+    """Writes a run folder's checkpoint; the existing one becomes the previous one once the new one is on disk."""
     numbers = {**checkpoint.numbers, "format": CHECKPOINT_FORMAT}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     content = safetensors.torch.save(tensors, {"numbers": json.dumps(numbers, allow_nan=False)})
@@ -60,10 +57,10 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str]:
-    """The newest whole checkpoint of a run folder, None where there is none, and what was wrong with a newer one.
+    """The newest whole checkpoint of a run folder, None if there is none, and what is wrong with a newer one.
 
     Raises:
-        InputError: all that are there are damaged, or one was made by a newer version of this code.
+        InputError: all of them are damaged, or the newest whole one has another format.
     """
     problems = []
     for path in (folder / f".{CHECKPOINT}", folder / CHECKPOINT, folder / PREVIOUS):
@@ -75,10 +72,9 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str]:
             problems.append(f"{path}: cannot be read ({error.strerror})")
             continue
         digest, content = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
-        if hashlib.sha256(content).digest() != digest:
-            problems.append(f"{path}: damaged: its content does not have the checksum at its beginning")
-            continue
-        return _parse(path, content), "; ".join(problems)
+        if hashlib.sha256(content).digest() == digest:
+            return _parse(path, content), "; ".join(problems)
+        problems.append(f"{path}: damaged: its content does not have the checksum at its beginning")
     if problems:
         raise InputError(f"{'; '.join(problems)}. No older one is whole: {NEW_START}")
     return None, ""
@@ -95,13 +91,12 @@ def _parse(path: Path, content: bytes) -> Checkpoint:
         raise InputError(f"{path}: not what a run writes ({error!r}); {NEW_START}") from error
     if found != CHECKPOINT_FORMAT:
         raise InputError(
-            f"{path}: made by another version of this code, with format {found} of checkpoints where {CHECKPOINT_FORMAT} "
-            f"is expected; finish the run with that version, or {NEW_START}"
+            f"{path}: format {found} of checkpoints, expected {CHECKPOINT_FORMAT}: made by another version of this code; "
+            f"finish the run with that version, or {NEW_START}"
         )
     return Checkpoint(tensors, numbers)
 
 
 def delete_checkpoints(folder: Path) -> None:
-    """Removes what a finished run no longer needs."""
     for name in (f".{CHECKPOINT}", CHECKPOINT, PREVIOUS):
         (folder / name).unlink(missing_ok=True)

@@ -17,26 +17,25 @@ class RunConfig(Settings):
 
     Attributes:
         action: one action, exactly as the dataset spells it, or "All" for the baseline.
-        with_actions: further actions that a run of one action is trained on; it is tested on the way on `action` alone.
-        labelled_subjects: whose 3D poses are trained on, of the dataset's train subjects; none given stands for all of them.
-            A unit epoch stays that of all of them.
-        train_share: of the frames of every training clip, how much of it is trained on: one stretch, one frame at least, as
-            if the clip were no longer. Test clips stay whole, and a unit epoch stays that of all the frames.
-        share_at: where that stretch is: at the clip's "beginning", or "anywhere", at a place that is drawn for each take.
-        start_from: name of a finished run's folder, whose weights and batch-norm statistics training starts with; none
-            given stands for random ones. Optimiser, schedules, order and dropout start anew.
+        with_actions: further actions to train on; tests during training are of `action` alone.
+        labelled_subjects: train subjects whose 3D poses are used; by default all. The unit epoch stays that of all.
+        train_share: share of the frames of every training clip that is used, one stretch. Test clips and the unit epoch stay
+            whole.
+        share_at: where that stretch is: at the clip's beginning, or at a place drawn for each take.
+        start_from: folder name of a finished run with whose weights and batch-norm statistics training starts.
         seed: of the initial weights, the order of the windows and the dropout masks.
         unit_epochs: length of a run in epochs of the baseline.
-        budget: "equal_frames", formula (1), or "fifteen".
-        lr_decay_per, bn_decay_per: what the learning rate and the batch-norm momentum count: "epoch" or "unit_epoch".
-        test_every: of the run's own epochs, after how many each it is tested on the way, besides `evaluate_at`; 0 for none.
-        unlabelled_subjects, unlabelled_actions: whose clips, doing what, are seen without their 3D poses: what makes a run
-            semi-supervised. Given only subjects, all their actions; given only actions, of the labelled subjects. Frames
-            that are labelled are not among the unlabelled ones.
-        trajectory: whether a second network learns the root's place in camera space; a semi-supervised run always has it.
-        warmup_epochs: of the run's own epochs, how many pass before the unlabelled windows enter.
-        without_terms: terms of the semi-supervised loss that are left out: trajectory, projection, bones.
-        projection: through which lens predictions are seen in the loss: "distorted", the calibrated one, or "linear".
+        budget: formula (1), or t = 15 as in the authors' scripts.
+        lr_decay_per: what the learning rate counts.
+        bn_decay_per: what the batch-norm momentum counts.
+        test_every: also test after each of this number of the run's own epochs; 0 for none.
+        unlabelled_subjects: whose clips are seen without 3D poses, in a semi-supervised run; by default of the labelled
+            subjects. Labelled frames are left out.
+        unlabelled_actions: of which actions; by default all.
+        trajectory: learn the root's place in camera space with a second network; semi-supervised runs always do.
+        warmup_epochs: the run's own epochs before the unlabelled windows enter.
+        without_terms: terms of the semi-supervised loss to leave out: trajectory, projection, bones.
+        projection: the lens through which predictions are projected in the loss.
     """
 
     action: Name = ALL
@@ -73,12 +72,12 @@ class RunConfig(Settings):
 
     @property
     def trained_actions(self) -> tuple[str, ...]:
-        """The actions that the run is trained on, `action` first; ("All",) for the baseline."""
+        """`action` and `with_actions`; ("All",) for the baseline."""
         return (self.action, *self.with_actions)
 
     @property
     def schedule(self) -> str:
-        """The name in SCHEDULES of what the learning rate and the batch-norm momentum count."""
+        """The name in SCHEDULES of this run's schedule."""
         return next(name for name, pair in SCHEDULES.items() if pair == (self.lr_decay_per, self.bn_decay_per))
 
     @property

@@ -1,7 +1,8 @@
-"""The training loop: shuffled windows, an objective, Adam with AMSGrad, tests and checkpoints on the way."""
+"""The training loop: shuffled windows, an objective, Adam with AMSGrad, tests and checkpoints during training."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 
 import torch
@@ -12,17 +13,14 @@ from pose3d_lib.model.evaluate import evaluate, frame_wise, per_action
 from pose3d_lib.training.budget import bn_momentum, learning_rate
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint
 from pose3d_lib.training.history import HistoryRow, Stopwatch, Trained
-from pose3d_lib.training.losses import PROJECTION
-from pose3d_lib.training.objective import Objective, Unlabelled
+from pose3d_lib.training.losses import PROJECTION, Objective, Unlabelled
 from pose3d_lib.training.order import EndlessOrder, batches, with_unlabelled
 from pose3d_lib.training.plan import RunPlan, build_lifters
 from pose3d_lib.training.steps import NEVER, TrainingSteps
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
-CHECKPOINT_SHARE = 0.02
-"""Of the time, that checkpoints at the ends of epochs may take."""
-
+CHECKPOINT_SHARE = 0.02  # of the time, that checkpoints at the ends of epochs may take
 SECONDS_BETWEEN_REPORTS = 0.5
 
 
@@ -40,21 +38,19 @@ def train(
 
     Args:
         plan: what to train, on what.
-        initial: the network's state that training starts with, weights and batch-norm statistics, where the config says
-            `start_from`; none for random weights.
-        resume: a checkpoint of the same run to go on from, which holds the weights then; none to begin.
-        on_row: called at every epoch's end and every test on the way; of a resumed run, also with the rows before.
+        initial: the initial state of the networks if the config says `start_from`; None for random weights.
+        resume: a checkpoint of the same run to resume from.
+        on_row: called at the end of every epoch and at every test; in a resumed run, also with the earlier rows.
         on_progress: called about twice a second with the windows seen and their total.
-        on_checkpoint: called with where training is, at an epoch's end, at most SECONDS_BETWEEN_CHECKPOINTS apart, and
-            before a stop; none for a training that cannot be resumed. Where epochs are so short that it would take more
-            than CHECKPOINT_SHARE of the time, some epochs pass without.
-        stop: asked after every step; anything but "" ends the training there, and says why.
+        on_checkpoint: called with a checkpoint every SECONDS_BETWEEN_CHECKPOINTS, before a stop, and at the ends of epochs as
+            long as that takes no more than CHECKPOINT_SHARE of the time.
+        stop: called after every step; anything but "" ends the training there, and is the reason.
 
     Raises:
         InputError: the checkpoint is of another network.
         FloatingPointError: the loss is no longer finite.
         RunStopped: `stop` said so.
-        ValueError: `initial` is there and the config starts from no run, or the other way round.
+        ValueError: `initial` is given and the config starts from no run, or the other way round.
     """
     if resume is None and bool(plan.config.start_from) != (initial is not None):
         raise ValueError(
@@ -70,7 +66,7 @@ def train(
 
 
 class _Training:
-    """A training under way: what was seen, and all that the next step depends on."""
+    """What was seen so far, and all that the next step depends on."""
 
     def __init__(self, plan: RunPlan, initial: Mapping[str, Tensor] | None):
         self._plan, config, data = plan, plan.config, plan.data
@@ -78,19 +74,13 @@ class _Training:
         torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self._device = torch.device(config.device)
-        settings = {
-            "causal": config.causal,
-            "chunk": config.chunk,
-            "mirrored": config.mirror_training,
-            "device": self._device,
-        }
-        what = data, plan.train, config.keypoints, config.filter_widths
-        self._windows = TrainingWindows(*what, trajectory=config.has_trajectory, **settings)
+        settings = {"causal": config.causal, "chunk": config.chunk, "mirrored": config.mirror_training}
+        settings |= {"device": self._device, "keypoints": config.keypoints, "filter_widths": config.filter_widths}
+        self._windows = TrainingWindows(data, plan.train, trajectory=config.has_trajectory, **settings)
         unlabelled, self._others = None, None
         if config.semi_supervised:
-            what = data, plan.unlabelled, config.keypoints, config.filter_widths
             projected = PROJECTION not in config.without_terms
-            windows = UnlabelledWindows(*what, intrinsics=projected, **settings)
+            windows = UnlabelledWindows(data, plan.unlabelled, intrinsics=projected, **settings)
             self._others = EndlessOrder(len(windows), seed=config.seed, device=self._device)
             bones = torch.tensor(data.skeleton.bones, device=self._device)
             unlabelled = Unlabelled(windows, bones, config.without_terms, config.projection)
@@ -128,7 +118,7 @@ class _Training:
         return Checkpoint({**self._make_step.state, **random}, numbers)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Puts everything where it was; an InputError where the checkpoint is of another network."""
+        """Restores everything; an InputError if the checkpoint is of another network."""
         state = self._make_step.state
         expected = {name: tuple(tensor.shape) for name, tensor in state.items()}
         found = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items() if name in state}
@@ -142,7 +132,7 @@ class _Training:
             torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"], self._device)
         numbers = checkpoint.numbers
         self._seen, self._steps = numbers["seen"], numbers["steps"]
-        self._unlabelled = numbers.get("unlabelled", 0)  # checkpoints of supervised runs may be older
+        self._unlabelled = numbers["unlabelled"]
         self._resumed_at = self._steps
         self._training.seconds, self._training.cpu_seconds = numbers["train_seconds"], numbers["train_cpu_seconds"]
         self._testing.seconds = numbers["test_seconds"]
@@ -156,15 +146,13 @@ class _Training:
         on_checkpoint: Callable[[Checkpoint], None] | None,
         stop: Callable[[], str],
     ) -> None:
-        """Every step that is left."""
+        """Makes every step that is left."""
         config, budget = self._config, self._budget
         reported = saved = time.perf_counter()
         saving = 0.0  # seconds that the last checkpoint took
         self._training.go()
         for numbers, frames, ends_epoch in self._batches(self._seen, self._unlabelled):
-            rate = learning_rate(
-                config.lr, config.lr_decay, seen=self._seen, budget=budget, decay_per=config.lr_decay_per
-            )
+            rate = self._rate(self._seen)
             momentum = bn_momentum(seen=self._seen, budget=budget, decay_per=config.bn_decay_per)
             self._make_step.set_schedule(rate, momentum)
             self._make_step(*numbers)
@@ -173,35 +161,41 @@ class _Training:
 
             tests_now = self._tests_now(frames)
             if ends_epoch or tests_now:
-                self._training.halt()
-                self._check_finite()
-                self.rows.append(self._row(rate, momentum, tests_now))
-                on_row(self.rows[-1])
-                self._make_step.clear_sums()
-                self._training.go()  # what the caller does with a row is not training
+                with self._paused():
+                    self.rows.append(self._row(rate, momentum, tests_now))
+                    on_row(self.rows[-1])
+                    self._make_step.clear_sums()
             now, why = time.perf_counter(), stop()
             if now - reported > SECONDS_BETWEEN_REPORTS:
-                self._training.halt()
-                self._check_finite()
-                on_progress(self._seen, budget.total)
+                with self._paused():
+                    on_progress(self._seen, budget.total)
                 reported = now
-                self._training.go()
             due = now - saved > SECONDS_BETWEEN_CHECKPOINTS or (
                 ends_epoch and saving <= CHECKPOINT_SHARE * (now - saved)
             )
             if on_checkpoint and (due or why):
-                self._training.halt()
-                self._check_finite()
-                on_checkpoint(self.checkpoint())
+                with self._paused():
+                    on_checkpoint(self.checkpoint())
                 saved = time.perf_counter()
                 saving = saved - now
-                self._training.go()
             if why:
                 raise RunStopped(f"stopped by {why} after {self._seen:,} of {self._total:,} windows")
         self._training.halt()
 
+    @contextmanager
+    def _paused(self) -> Iterator[None]:
+        """What callers do with rows, progress and checkpoints is not training; none of it is of a broken network."""
+        self._training.halt()
+        self._check_finite()
+        yield
+        self._training.go()
+
+    def _rate(self, seen: int) -> float:
+        config = self._config
+        return learning_rate(config.lr, config.lr_decay, seen=seen, budget=self._budget, decay_per=config.lr_decay_per)
+
     def _batches(self, seen: int, unlabelled: int) -> Iterator[tuple[tuple[Tensor, ...], int, bool]]:
-        """Every batch as of `order.batches`, with the unlabelled windows of it where there are such; as many are left out."""
+        """The batches as of `order.batches`, with their unlabelled windows; those seen before are skipped."""
         config, budget = self._config, self._budget
         labelled = batches(
             budget,
@@ -215,7 +209,7 @@ class _Training:
         return with_unlabelled(labelled, self._others, after=warm - seen, taken=unlabelled)
 
     def _tests_now(self, last: int) -> bool:
-        """Whether the last batch, of so many windows, came to a point of the config where a run is tested on the way."""
+        """Whether the last batch, of `last` windows, reached a point at which the config tests."""
         return any(self._seen - last < point <= self._seen and point < self._budget.total for point in self._points)
 
     def _row(self, rate: float, momentum: float, tests_now: bool) -> HistoryRow:
@@ -250,7 +244,6 @@ class _Training:
         )
 
     def _check_finite(self) -> None:
-        """Raises where a loss was not finite, and describes the batch."""
         bad = int(self._make_step.first_bad)
         if bad == NEVER:
             return
@@ -258,14 +251,12 @@ class _Training:
         order = self._batches(0, 0)
         seen = sum(frames for _, frames, _ in islice(order, bad - 1))
         numbers, *_ = next(order)
-        config = self._config
-        rate = learning_rate(config.lr, config.lr_decay, seen=seen, budget=self._budget, decay_per=config.lr_decay_per)
         what = self._windows.describe(numbers[0])
         if len(numbers) > 1:
             what += f"; and, unlabelled, {self._objective.unlabelled.windows.describe(numbers[1])}"
         raise FloatingPointError(
             f"the training loss is no longer finite from step {bad} on, after {seen:,} windows, at learning rate "
-            f"{rate:.3g}. The batch of that step: {what}. A checkpoint from before that step "
+            f"{self._rate(seen):.3g}. The batch of that step: {what}. A checkpoint from before that step "
             "is kept if there was one; if the numbers of the batch are sound, give a lower lr"
         )
 

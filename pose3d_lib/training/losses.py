@@ -1,59 +1,52 @@
-"""The terms of the loss, for labelled windows and for those of which only the keypoints are known.
+"""What a step minimises: the terms of the loss, for labelled windows and for those of which only the keypoints are known.
 
-From VideoPose3D, section 4 (Pavllo et al. 2019). All weights are 1. `real` says which frames count, and is None where all do;
-poses are relative to the root, in metres.
+From VideoPose3D, section 4 (Pavllo et al. 2019); all weights are 1. Poses are relative to the root, metres. `real` says which
+frames count, (batch, chunk) bool, and is None where all do.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pose3d_lib.data.cameras import project, project_linear
 from pose3d_lib.metrics import joint_errors, mpjpe
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
+from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 
-POSE, TRAJECTORY, PROJECTION, BONES = "pose", "trajectory", "projection", "bones"
-TERMS = (POSE, TRAJECTORY, PROJECTION, BONES)
-"""In the order in which the functions below stand."""
-
-CAMERA_MODELS = {"distorted": project, "linear": project_linear}
-"""Through which lens a prediction is seen: the calibrated one, or one without distortion."""
+POSE, TRAJECTORY, PROJECTION, BONES = TERMS = "pose", "trajectory", "projection", "bones"
+CAMERA_MODELS = {"distorted": project, "linear": project_linear}  # the calibrated lens, or one without distortion
 
 
 def mean_over(values: Tensor, real: Tensor | None) -> Tensor:
-    """The mean over the frames that count: (B, chunk), (B, chunk) bool or None -> ()."""
+    """The mean over the frames that count: (batch, chunk) -> ()."""
     return values.mean() if real is None else (values * real).sum() / real.sum()
 
 
 def pose_loss(predicted: Tensor, target: Tensor, real: Tensor | None) -> Tensor:
-    """MPJPE, metres: (B, chunk, joints, 3) twice -> ()."""
+    """MPJPE, metres: (batch, chunk, joints, 3) twice -> ()."""
     return mean_over(mpjpe(predicted, target), real)
 
 
 def trajectory_loss(predicted: Tensor, target: Tensor, real: Tensor | None) -> Tensor:
-    """Distance from the root's true place, over its true depth, so that far people do not count for more: a share.
-
-    (B, chunk, 1, 3) twice, camera space -> ().
-    """
+    """Root error divided by the true depth, so that distant people do not count more: (batch, chunk, 1, 3) twice -> ()."""
     return mean_over((joint_errors(predicted, target) / target[..., 2]).squeeze(-1), real)
 
 
 def projection_loss(
     poses: Tensor, trajectory: Tensor, seen: Tensor, intrinsics: Tensor, real: Tensor | None, *, camera: str
 ) -> Tensor:
-    """Distance in the picture of what is predicted from the keypoints that it was predicted from.
+    """Distance of the projected prediction from the keypoints, in normalised screen coordinates (an image is 2 wide): ().
 
     Args:
-        poses: (B, chunk, joints, 3).
-        trajectory: (B, chunk, 1, 3), camera space.
-        seen: (B, chunk, joints, 2), normalised screen coordinates; of the same joints as the poses.
-        intrinsics: (B, 1, 1, 9), for those coordinates.
-        real: (B, chunk) or None.
+        poses, trajectory: (batch, chunk, joints, 3) and (batch, chunk, 1, 3), camera space.
+        seen: (batch, chunk, joints, 2), normalised screen coordinates of the same joints.
+        intrinsics: (batch, 1, 1, 9), for those coordinates.
+        real: which frames count.
         camera: a name of CAMERA_MODELS.
-
-    Returns:
-        (), in normalised screen coordinates, in which a picture is 2 wide.
     """
-    drawn = CAMERA_MODELS[camera](poses + trajectory, intrinsics)
-    return mean_over(torch.linalg.vector_norm(drawn - seen, dim=-1).mean(dim=-1), real)
+    projected = CAMERA_MODELS[camera](poses + trajectory, intrinsics)
+    return mean_over(torch.linalg.vector_norm(projected - seen, dim=-1).mean(dim=-1), real)
 
 
 def bone_loss(
@@ -63,17 +56,90 @@ def bone_loss(
     labelled_real: Tensor | None,
     unlabelled_real: Tensor | None,
 ) -> Tensor:
-    """How far apart the mean predicted lengths of the bones are between the two halves of a batch: metres, ().
+    """Mean difference of the mean predicted bone lengths between the two halves of a batch, metres: ().
 
-    (B, chunk, joints, 3) twice; the gradient flows through both. `bones`, (bones, 2) int64, are the joints at their ends.
+    (batch, chunk, joints, 3) twice; the gradient flows through both. `bones`, (bones, 2) int64, are the joints at the ends.
     """
     parents, joints = bones.unbind(dim=1)
 
     def mean_lengths(poses: Tensor, real: Tensor | None) -> Tensor:
         ends = poses.index_select(-2, joints), poses.index_select(-2, parents)
-        lengths = joint_errors(*ends)  # (B, chunk, bones)
+        lengths = joint_errors(*ends)  # (batch, chunk, bones)
         if real is None:
             return lengths.mean(dim=(0, 1))
         return (lengths * real[..., None]).sum(dim=(0, 1)) / real.sum()
 
     return (mean_lengths(labelled, labelled_real) - mean_lengths(unlabelled, unlabelled_real)).abs().mean()
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """The unlabelled half of a batch, and its terms.
+
+    Attributes:
+        windows: where it comes from.
+        bones: (bones, 2) int64, on the device: the joints at the ends of the bones that are compared.
+        without: terms to leave out.
+        camera: a name of CAMERA_MODELS.
+    """
+
+    windows: UnlabelledWindows
+    bones: Tensor
+    without: tuple[str, ...] = ()
+    camera: str = "distorted"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The terms of the loss of a batch.
+
+    Attributes:
+        lifters: what is trained; the trajectory's error is a term if there is a network for it.
+        labelled: windows with 3D poses.
+        unlabelled: windows without. Both networks see them in one forward pass with the labelled ones, so that the batch
+            norms normalise both together (VideoPose3D, section 4).
+    """
+
+    lifters: Lifters
+    labelled: TrainingWindows
+    unlabelled: Unlabelled | None = None
+
+    @property
+    def other_terms(self) -> tuple[str, ...]:
+        """The terms besides the pose's; those of unlabelled windows come once these enter."""
+        wanted = [TRAJECTORY] * (self.lifters.trajectory is not None)
+        wanted += [PROJECTION, BONES] * (self.unlabelled is not None)
+        without = self.unlabelled.without if self.unlabelled else ()
+        return tuple(term for term in wanted if term not in without)
+
+    def __call__(self, numbers: Tensor, others: Tensor | None = None) -> tuple[dict[str, Tensor], Tensor | int]:
+        """The terms of a batch by name, to be summed, and its number of labelled frames.
+
+        Args:
+            numbers: (batch,) int64, of the labelled windows.
+            others: of the same number of unlabelled ones; None while only labelled windows enter.
+        """
+        batch, wanted = self.labelled.gather(numbers), self.other_terms
+        inputs, other = batch.inputs, None
+        if others is not None and self.unlabelled is not None:
+            other = self.unlabelled.windows.gather(others)
+            inputs = torch.cat([inputs, other.inputs])
+        sizes = [len(numbers), len(inputs) - len(numbers)]
+        poses, *roots = (lift(network, inputs).split(sizes) for network in self.lifters.networks)
+        terms = {POSE: pose_loss(poses[0], batch.targets, batch.real)}
+        if TRAJECTORY in wanted:
+            terms[TRAJECTORY] = trajectory_loss(roots[0][0], batch.trajectory, batch.real)
+        if other is not None and PROJECTION in wanted:
+            terms[PROJECTION] = projection_loss(
+                poses[1], roots[0][1], other.seen, other.intrinsics, other.real, camera=self.unlabelled.camera
+            )
+        if other is not None and BONES in wanted:
+            terms[BONES] = bone_loss(*poses, self.unlabelled.bones, batch.real, other.real)
+        return terms, len(numbers) if batch.real is None else batch.real.sum()
+
+
+def lift(network: TemporalLifter, inputs: Tensor) -> Tensor:
+    """Windows of any number of output frames: (batch, frames, joints_in, features) -> (batch, chunk, joints_out, 3), metres."""
+    if inputs.shape[1] == network.receptive_field:
+        return network.forward_windows(inputs).unsqueeze(1)
+    return network(inputs)

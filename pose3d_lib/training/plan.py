@@ -12,8 +12,7 @@ from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
 from pose3d_lib.model.evaluate import check_test_clips
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.training.budget import Budget, batch_sizes, plan_budget
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import PROJECTION

@@ -11,6 +11,8 @@ from pose3d_lib.data.spec import AsList, DataSpec, Names
 from pose3d_lib.model.lifter import receptive_field
 from pose3d_lib.model.precision import fastest_precision
 
+# Name -> settings that differ from those of `Settings`, which are quick on a CPU. The paper's are VideoPose3D's with 27 and 243
+# frames; `study` makes hundreds of runs possible on a CPU; `tiny` is for trying things out.
 PRESETS: dict[str, dict] = {
     "default": {},
     "paper_27": {"filter_widths": (3, 3, 3), "channels": 1024, "batch_size": 1024, "threads": 0},
@@ -18,16 +20,13 @@ PRESETS: dict[str, dict] = {
     "study": {"channels": 64},
     "tiny": {"filter_widths": (3, 3, 3), "channels": 16, "batch_size": 64, "threads": 1},
 }
-"""Name -> settings that differ from those of `Settings`, which are quick on a CPU. The paper's are VideoPose3D's with 27
-and 243 frames; `study` makes hundreds of runs possible on a CPU; `tiny` is for trying things out."""
-
-
-AT_THE_END = "end"
-"""For `evaluate_at`: no test on the way, but only when a run is finished."""
+AT_THE_END = "end"  # for `evaluate_at`: no test during training
+LONGEST_FIELD = 10_000  # frames; the published networks see up to 243
+MOST_WEIGHTS = 10**9  # of a network; the published ones have 17 million at most
 
 
 def available_cores() -> int:
-    """Cores that this process may use, which in a container or a cluster job may be fewer than the machine has."""
+    """Cores that this process may use: in a container or a cluster job, perhaps not all of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -57,32 +56,30 @@ NameSet = Annotated[Names, AfterValidator(_sorted_names)]  # sorted: in whatever
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 UnitEpochs = Annotated[float, Field(gt=0, le=100_000)]
 
-LONGEST_FIELD = 10_000
-"""Frames; the published networks see up to 243."""
-MOST_WEIGHTS = 10**9
-"""Of a network; those of the published ones are 17 million at most."""
-
 
 class Settings(DataSpec):
     """What the runs of one comparison have in common. The data's settings are those of `DataSpec`.
 
     Attributes:
-        BUNDLES: parameter -> its values, each a name for several settings; the first is the default.
         filter_widths: taps of each temporal convolution, odd; their product is the receptive field in frames.
-        channels, dropout, causal, dense: as in `TemporalLifter`.
-        chunk: output frames of a training window, which follow each other; 1 is the published way.
+        channels: width of every hidden layer; the paper's is 1024.
+        dropout: probability of zeroing an activation during training.
+        causal: see no later frames.
+        dense: the paper's ablation: a tap on each frame within a convolution's reach.
+        chunk: consecutive output frames of a training window; 1 as published.
         batch_size: output frames per optimiser step; a multiple of `chunk`.
-        mirror_training, mirror_testing: whether mirror images are trained on, and averaged with in tests.
-        lr, lr_decay: first learning rate of Adam with AMSGrad, and its factor per period.
-        evaluate_at: unit epochs after which a run's own actions are tested on the way; the end is always tested, and nothing
-            else where it is AT_THE_END.
-        threads: of the CPU, for one run; 0 stands for all cores. The last digits depend on it.
-        device: "cpu" or "cuda"; "auto" becomes one of them.
-        precision: "float32" or "bfloat16", as in `arithmetic`; "auto" becomes `fastest_precision`. Training only: tests
-            are always float32.
-        cuda_graphs: on a GPU, whether training steps are recorded and replayed; not by default, as it was never tried on one.
+        mirror_training: train on mirror images too.
+        mirror_testing: average each prediction with that of the mirror image.
+        lr: first learning rate of Adam with AMSGrad.
+        lr_decay: its factor per period.
+        evaluate_at: unit epochs after which a run's own actions are tested; "end" for none. The end is always tested.
+        threads: CPU threads of one run; 0 for all cores. The last digits depend on it.
+        device: "auto" takes cuda if there is one.
+        precision: of training; "auto" takes the faster one here. Tests always use float32.
+        cuda_graphs: on a GPU, record training steps and replay them.
     """
 
+    # parameter -> its values, each a name for several settings; the first is the default
     BUNDLES: ClassVar[dict[str, dict]] = {"preset": PRESETS}
 
     filter_widths: Annotated[tuple[int, ...], AsList] = (3, 3, 3)
@@ -104,7 +101,7 @@ class Settings(DataSpec):
 
     @property
     def named_actions(self) -> tuple[str, ...]:
-        """The actions that the settings name, to be checked against those of the data; "All" may be among them."""
+        """The actions that the settings name, to be compared with those of the data; may include "All"."""
         return ()
 
     @property
@@ -114,7 +111,7 @@ class Settings(DataSpec):
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """How networks, windows and tests are other than VideoPose3D's by default, in words."""
+        """How networks, windows and tests differ from VideoPose3D's defaults, in words."""
         differs = {
             "causal": self.causal,
             "dense": self.dense,

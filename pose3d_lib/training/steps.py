@@ -1,8 +1,7 @@
-"""One optimiser step, again and again: Adam with AMSGrad on the terms of a batch's loss.
+"""Optimiser steps: Adam with AMSGrad on the terms of a batch's loss.
 
-Everything that changes from step to step lies in tensors on the device, and nothing is read back from it. So on a GPU a
-step can be recorded once for each size of batch and then replayed as a whole (a CUDA graph): started one by one, its some
-two hundred kernels may keep the GPU waiting for Python.
+All that changes between steps is in tensors on the device, and nothing is read back from it. So on a GPU a step can be
+recorded once per batch size and replayed as a whole (a CUDA graph), without waiting for Python between its 200 kernels.
 """
 
 from collections.abc import Callable
@@ -12,19 +11,17 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from pose3d_lib.model.precision import arithmetic
-from pose3d_lib.training.losses import POSE
-from pose3d_lib.training.objective import Objective
+from pose3d_lib.training.losses import POSE, Objective
 
 NEVER = torch.iinfo(torch.int64).max
 
-STEPS_BEFORE_RECORDING = 3
-"""Of each size of batch; libraries choose their kernels and take their memory in the first."""
+STEPS_BEFORE_RECORDING = 3  # of each batch size; libraries choose their kernels and allocate in the first ones
 
 
 class AmsGrad:
-    """Adam with AMSGrad and its published defaults; the update is PyTorch's, fused into one pass over each weight.
+    """Adam with AMSGrad and its published defaults: PyTorch's fused update.
 
-    `torch.optim.Adam` does the same, and imports PyTorch's compiler when it is made: a second and a half of every run.
+    `torch.optim.Adam` does the same, but imports PyTorch's compiler: a second and a half of every run.
     """
 
     def __init__(self, parameters: list[Tensor], lr: float):
@@ -37,7 +34,7 @@ class AmsGrad:
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """Every tensor that a later step depends on, by name, but for the learning rate; copy into them to restore."""
+        """Every tensor that a later step depends on, by name, except the learning rate; copy into them to restore."""
         kinds = {"mean": self._means, "square": self._squares, "largest": self._largest, "steps": self._steps}
         return {f"{kind}.{number}": own for kind, tensors in kinds.items() for number, own in enumerate(tensors)}
 
@@ -67,17 +64,17 @@ class AmsGrad:
 
 
 class TrainingSteps:
-    """Trains networks in place, a batch of windows at a time.
+    """Trains networks in place, one batch of windows per call.
 
     Args:
-        objective: what is trained, on what, and what is minimised; on one device.
+        objective: what is trained and minimised, on one device.
         precision: as in `arithmetic`.
         lr: first learning rate.
-        record: whether a GPU replays recorded steps; a CPU makes them one by one in any case.
+        record: whether a GPU replays recorded steps; a CPU never does.
 
     Attributes:
-        loss_sum: () float64, the losses of all labelled frames since it was last zeroed, metres.
-        term_sums: by name of each other term of the loss, (2,) float64: the same, and of how many labelled frames.
+        loss_sum: () float64, the losses of all labelled frames since `clear_sums`, metres.
+        term_sums: name of another term -> (2,) float64: its sum, and the number of labelled frames in it.
         first_bad: () int64, the first step, counted from 1, whose loss was not finite; NEVER if there was none.
     """
 
@@ -96,7 +93,7 @@ class TrainingSteps:
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """Every tensor that later steps depend on, by name, the networks' own among them; copy into them to restore."""
+        """Every tensor that later steps depend on, by name, with those of the networks; copy into them to restore."""
         return {
             **{f"network.{name}": own for name, own in self._lifters.state_dict().items()},
             **{f"optimiser.{name}": own for name, own in self._optimizer.state.items()},
@@ -112,15 +109,11 @@ class TrainingSteps:
             self._lifters.set_bn_momentum(bn_momentum)
 
     def clear_sums(self) -> None:
-        """Begins to add up the losses anew."""
         for own in (self.loss_sum, *self.term_sums.values()):
             own.zero_()
 
     def __call__(self, *numbers: Tensor) -> None:
-        """One step on the labelled windows of these numbers, and on the unlabelled ones of others if they are given.
-
-        Each (B,) int64, on their device.
-        """
+        """One step on labelled windows and, if given, unlabelled ones: their numbers, (batch,) int64, on the device."""
         sizes = tuple(map(len, numbers))
         with arithmetic(self._precision, self._device.type):
             if not self._record or self._device.type != "cuda":
@@ -152,7 +145,7 @@ class TrainingSteps:
 
 
 def _aside(step: Callable[..., None], *numbers: Tensor) -> None:
-    """A step outside the default stream, as those before a recording have to be."""
+    """Makes a step outside the default stream, as those before a recording have to be."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -161,7 +154,7 @@ def _aside(step: Callable[..., None], *numbers: Tensor) -> None:
 
 
 def _record(step: Callable[..., None], *numbers: Tensor) -> Callable[..., None]:
-    """Records a step without making it; returns what makes it, on as many windows."""
+    """Records a step without making it; returns a function that makes it on the same number of windows."""
     given, graph = [own.clone() for own in numbers], torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step(*given)

@@ -1,7 +1,7 @@
 """Windows to train on, by number: gathered from clips that stand end to end, each with its mirror image.
 
-The frames of all chosen clips stand in one array, each clip padded by repeating its first and last frame. A window is
-then a stretch of that array and a batch of windows one gather from a view of it; nothing is cut out beforehand.
+The frames of all clips are in one array, each clip padded with its first and last frame. A window is a stretch of that array
+and a batch one gather from a view of it; nothing is copied beforehand.
 """
 
 from collections.abc import Sequence
@@ -12,36 +12,26 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.cameras import mirror_intrinsics, screen_intrinsics
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
 from pose3d_lib.model.clips import gather_targets, gather_trajectory, pad_clips
 from pose3d_lib.model.lifter import padding, receptive_field
 
-MOST_NAMED = 3
-"""Clips of a batch that its description names."""
+MOST_NAMED = 3  # clips of a batch that its description names
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step is made of.
+    """The tensors of a step; targets and trajectory of labelled windows, seen and intrinsics of unlabelled ones."""
 
-    Attributes:
-        inputs: (B, frames, joints_in, features): the windows.
-        real: (B, chunk) bool: which of a window's output frames are frames of its clip; None where all are.
-        targets: (B, chunk, joints_out, 3), metres, relative to the root; None of unlabelled windows.
-        trajectory: (B, chunk, 1, 3), metres: the root in camera space; None where nobody asked for it.
-        seen: (B, chunk, joints_in, 2), normalised screen coordinates: the keypoints of the output frames.
-        intrinsics: (B, 1, 1, 9), of `screen_intrinsics`: through which camera each window is seen; None of labelled windows.
-    """
-
-    inputs: Tensor
-    real: Tensor | None
-    targets: Tensor | None = None
-    trajectory: Tensor | None = None
-    seen: Tensor | None = None
-    intrinsics: Tensor | None = None
+    inputs: Tensor  # (B, frames, joints_in, features)
+    real: Tensor | None  # (B, chunk) bool: which output frames are frames of the clip; None where all are
+    targets: Tensor | None = None  # (B, chunk, joints_out, 3), metres, relative to the root
+    trajectory: Tensor | None = None  # (B, chunk, 1, 3), metres: the root in camera space
+    seen: Tensor | None = None  # (B, chunk, joints_in, 2): the keypoints of the output frames, normalised
+    intrinsics: Tensor | None = None  # (B, 1, 1, 9), of `screen_intrinsics`: the camera of each window
 
 
 def _mirror_into_second_half(both: Tensor, layout: Skeleton) -> Tensor:
@@ -53,22 +43,21 @@ def _mirror_into_second_half(both: Tensor, layout: Skeleton) -> Tensor:
 
 
 class Windows:
-    """Every window of some clips by number, with `mirrored` each one's mirror image too, after all the others.
+    """Every window of some clips by number, with `mirrored` followed by their mirror images.
 
-    A window has `chunk` output frames that follow each other; each frame of the clips is an output frame of one window.
-    The last window of a clip may reach beyond its end, where frames are repeated that do not count in the loss.
+    A window has `chunk` consecutive output frames; each frame of the clips is an output frame of one window. The last
+    window of a clip may reach beyond its end, where repeated frames do not count in the loss.
 
     Args:
         data, clips, keypoints: what to see.
-        filter_widths, causal: of the network, which decide how many frames lead to an output frame.
+        filter_widths, causal: of the network; they decide how many frames lead to an output frame.
         chunk: output frames of a window.
-        mirrored: whether the mirror images are there.
+        mirrored: whether to add the mirror images.
         device: where the frames are kept and the batches gathered.
 
     Attributes:
         frames: of a window.
-        lengths: (windows,) int64, on the CPU: output frames of each window that are frames of its clip; None where each
-            has one.
+        lengths: (windows,) int64, on the CPU: output frames of each window within its clip; None where each has one.
     """
 
     def __init__(
@@ -121,29 +110,26 @@ class Windows:
         return torch.arange(self.chunk, device=self._device) < self._own[numbers, None]
 
     def _outputs(self, frames: Tensor, numbers: Tensor) -> Tensor:
-        """Of an array of all frames end to end, those of the windows: (B, chunk, ...); beyond a clip's end, its last."""
+        """The output frames of windows, from an array of all frames: (B, chunk, ...); beyond a clip's end, its last."""
         if self.chunk == 1:
             return frames.index_select(0, numbers).unsqueeze(1)
         steps = torch.minimum(torch.arange(self.chunk, device=self._device), self._own[numbers, None] - 1)
         return frames[self._first[numbers, None] + steps]
 
     def _with_mirrored(self, frames: Tensor, layout: Skeleton) -> Tensor:
-        """An array of all frames, made with room for it, with its mirror image, where there are mirrored windows."""
+        """An array of all frames with, if wanted, its mirror image, for which it has room."""
         return (_mirror_into_second_half(frames, layout) if self.has_mirrored else frames).to(self._device)
 
     def clip_of(self, numbers: Tensor) -> np.ndarray:
-        """The place of each window's clip among the clips: (B,) int64 -> (B,)."""
+        """The row of each window's clip in the table of clips: (B,) int64 -> (B,)."""
         frames = (numbers if self._first is None else self._first[numbers]).cpu().numpy()
         return np.searchsorted(self._ends, frames % self._ends[-1], side="right")
 
     def describe(self, numbers: Tensor) -> str:
-        """What is in a batch, in words: its clips, the range of its numbers, and the first that are not finite."""
+        """The content of a batch in words: its clips, the range of its numbers, and the first that are not finite."""
         rows = self.clip_of(numbers)
         clips = [self._data.name_of(self._clips.iloc[row]) for row in dict.fromkeys(rows)]
-        some = ", ".join(clips[:MOST_NAMED]) + (
-            f" and {len(clips) - MOST_NAMED} more" if len(clips) > MOST_NAMED else ""
-        )
-        words = [f"{len(numbers)} windows of {some}"]
+        words = [f"{len(numbers)} windows of {some(clips, MOST_NAMED)}"]
         batch = self.gather(numbers)
         for name, values in (("keypoints", batch.inputs), ("3D joints", batch.targets), ("roots", batch.trajectory)):
             if values is None:
@@ -158,27 +144,13 @@ class Windows:
 
 
 class TrainingWindows(Windows):
-    """Labelled windows: those of `Windows` with the 3D poses of their output frames.
+    """`Windows`, whose arguments it takes, with the 3D poses of their output frames.
 
-    Args:
-        data, clips, keypoints, filter_widths: as for `Windows`, and so are the further settings.
-        trajectory: whether the root's place in camera space is needed too.
-
-    Raises:
-        InputError: the root is needed, and somewhere it is not in front of its camera.
+    With `trajectory`, also with the root in camera space; an InputError if it is not in front of its camera.
     """
 
-    def __init__(
-        self,
-        data: PoseDataset,
-        clips: pd.DataFrame,
-        keypoints: str,
-        filter_widths: Sequence[int],
-        *,
-        trajectory: bool = False,
-        **settings,
-    ):
-        super().__init__(data, clips, keypoints, filter_widths, **settings)
+    def __init__(self, data: PoseDataset, clips: pd.DataFrame, *arguments, trajectory: bool = False, **settings):
+        super().__init__(data, clips, *arguments, **settings)
         room = 1 + self.has_mirrored
         self.targets = self._with_mirrored(gather_targets(data, clips, room=room), data.skeleton)
         self._roots = None
@@ -192,7 +164,7 @@ class TrainingWindows(Windows):
 
 
 def _check_depths(data: PoseDataset, clips: pd.DataFrame) -> None:
-    """Refuses a root beside or behind its camera, of which an error relative to the depth says nothing."""
+    """Rejects a root beside or behind its camera, where an error relative to the depth makes no sense."""
     for _, clip in clips.iterrows():
         depths = data.trajectory[clip.start : clip.stop, 2]
         if not (depths > 0).all():
@@ -205,10 +177,9 @@ def _check_depths(data: PoseDataset, clips: pd.DataFrame) -> None:
 
 
 class UnlabelledWindows(Windows):
-    """Windows without 3D poses: those of `Windows`, whose arguments it takes, with what their cameras see.
+    """`Windows`, whose arguments it takes, with the keypoints of their output frames and the intrinsics of their cameras.
 
-    Args:
-        intrinsics: whether the cameras' are needed; every camera must have them then.
+    Without `intrinsics`, a camera need not have them.
     """
 
     def __init__(
@@ -241,7 +212,7 @@ class UnlabelledWindows(Windows):
 
 
 def _first_frames(lengths: Sequence[int], chunk: int) -> tuple[Tensor, Tensor]:
-    """Of clips end to end, the first output frame of every window, and how many output frames it has in its clip."""
+    """Of clips end to end, the first output frame of every window, and its number of output frames within its clip."""
     ends = np.cumsum(lengths)
     first = [np.arange(end - length, end, chunk) for end, length in zip(ends, lengths, strict=True)]
     own = [np.minimum(chunk, end - starts) for end, starts in zip(ends, first, strict=True)]

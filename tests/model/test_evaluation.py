@@ -23,8 +23,7 @@ from pose3d_lib.model.evaluate import (
     per_action,
     summarise,
 )
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.model.predict import predict, predict_trajectory
 
 ROWS = [

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import TRAJECTORY, Lifters
+from pose3d_lib.model.lifter import TRAJECTORY, Lifters, TemporalLifter
 
 
 def lifter(joints: int, seed: int) -> TemporalLifter:

@@ -17,8 +17,7 @@ from pose3d_lib.data.cameras import normalize_screen
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, HUMANEVA_15, HUMANEVA_20, MPII_16, ROOT
 from pose3d_lib.model.card import ModelCard, TrainedModel, network_of
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.model.predict import predict, predict_trajectory
 from pose3d_lib.model.videopose3d.read import Unsaid, import_checkpoint
 from pose3d_lib.report.export import export_model, save_checkpoint, videopose3d_command

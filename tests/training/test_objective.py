@@ -8,19 +8,20 @@ from torch import Tensor
 
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.metrics import mpjpe
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.training.losses import (
     BONES,
     POSE,
     PROJECTION,
     TERMS,
     TRAJECTORY,
+    Objective,
+    Unlabelled,
     bone_loss,
+    lift,
     projection_loss,
     trajectory_loss,
 )
-from pose3d_lib.training.objective import Objective, Unlabelled, lift
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 
 CHUNK = pytest.mark.parametrize("chunk", [1, 2, 5])

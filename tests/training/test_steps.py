@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.lifters import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.training import steps
-from pose3d_lib.training.objective import Objective
+from pose3d_lib.training.losses import Objective
 from pose3d_lib.training.steps import AmsGrad, TrainingSteps
 from pose3d_lib.training.windows import Batch, TrainingWindows
 
