@@ -23,7 +23,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources import bvh, detections, human36m, plain_motion, synthetic, videopose3d
-from pose3d_lib.data.sources.downsampling import downsample
+from pose3d_lib.data.sources.takes import downsample
 from pose3d_lib.data.sources.unrecognised import describe
 from pose3d_lib.data.sources.videopose3d.sets import known_sets
 from pose3d_lib.data.spec import DataSpec, Progress

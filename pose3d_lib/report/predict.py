@@ -20,7 +20,7 @@ from pose3d_lib.data.doctor import check_keypoints, describe_findings
 from pose3d_lib.data.doctor.checks import NOTE
 from pose3d_lib.data.open import detected_layouts, open_dataset, used_parameters
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.data.sources.downsampling import thin
+from pose3d_lib.data.sources.takes import thin
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, seen_before
 from pose3d_lib.model.card_parts import Training

@@ -19,7 +19,7 @@ from pose3d_lib.data.sources.bvh.file import parse_bvh
 from pose3d_lib.data.sources.bvh.joints import shipped_mappings
 from pose3d_lib.data.sources.bvh.motion import leg_lengths, read_motion, resample
 from pose3d_lib.data.sources.bvh.names import match, name_files
-from pose3d_lib.data.sources.placing import NEAREST, nearest_depth
+from pose3d_lib.data.sources.filming import NEAREST, nearest_depth
 from pose3d_lib.data.spec import DataSpec
 from tests.helpers.bvh_texts import ANKLE_HEIGHT, PERSON, ROOT_CHANNELS, TURNS, bvh_text, walk, write_person
 

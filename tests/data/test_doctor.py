@@ -30,7 +30,6 @@ from pose3d_lib.data.open import COMMON
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
 from pose3d_lib.data.sources import bvh, detections, human36m, plain_motion, synthetic, videopose3d
 from pose3d_lib.data.sources.filming import Take, film
-from pose3d_lib.data.sources.plain_motion import read_plain_motion
 from pose3d_lib.data.sources.synthetic.body import make_body
 from pose3d_lib.data.sources.synthetic.motion import make_motion, mirror
 from pose3d_lib.data.spec import DataSpec
@@ -784,12 +783,11 @@ def test_the_takes_that_it_says_to_leave_out_can_be_left_out(worlds, tmp_path) -
     jump = moved(WRIST, slice(60, None), 0.6)
     motions = {**worlds, BAD: jump(worlds[BAD].copy()), strange: jump(worlds["S9", "Greeting", "0"].copy())}
     np.savez(tmp_path / "motion.npz", **{"/".join(key): motion for key, motion in motions.items()})
-    line = leave_out_line(
-        check_dataset(read_plain_motion(tmp_path / "motion.npz", fps=FPS, seed=0), parameters=LEAVE_OUT)
-    )
+    spec, path = DataSpec(fps=FPS), tmp_path / "motion.npz"
+    line = leave_out_line(check_dataset(plain_motion.read(spec, path, print), parameters=LEAVE_OUT))
     assert line == "-p leave_out 'S1/Greeting/take 7,S5/Greeting/1'"
     names = line.removeprefix("-p leave_out ").strip("'").split(",")
-    data = read_plain_motion(tmp_path / "motion.npz", fps=FPS, seed=0, without=names)
+    data = plain_motion.read(spec.model_copy(update={"leave_out": names}), path, print)
     assert exit_code(check_dataset(data)) == 0
 
 

@@ -1,4 +1,4 @@
-"""Filming motion: each 2D source by itself is what it is beside the other, and nobody is filmed from behind a lens."""
+"""Filming motion: each 2D source by itself is what it is beside the other; clips are centred, and cut where they leave."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,20 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.sources import filming
-from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, check_in_front, film, one_thread
+from pose3d_lib.data.sources.filming import (
+    GT,
+    NEAREST,
+    OUTSIDE,
+    SIMULATED,
+    Take,
+    centred,
+    check_in_front,
+    cut_to_fit,
+    film,
+    nearest_depth,
+    one_thread,
+    share_outside,
+)
 
 CAMERAS = {"S1": h36m_cameras()["S1"], "S9": h36m_cameras()["S9"][1:3]}
 
@@ -73,19 +86,6 @@ def test_each_subject_is_seen_by_its_own_cameras_one_after_the_other() -> None:
     np.testing.assert_allclose(data.world(data.clips.iloc[5]), motion(2, 2), atol=1e-5)
 
 
-def test_a_take_is_made_when_it_is_filmed_and_once() -> None:
-    made = []
-
-    def make() -> np.ndarray:
-        made.append(1)
-        return motion(3, 1)
-
-    take = Take("S1", "Eating", "0", 3, make)
-    assert not made
-    filmed(take)
-    assert made == [1]
-
-
 def test_who_is_behind_a_camera_is_refused_with_the_take_and_the_place(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="filmed: S9/Eating/1 goes behind camera"):
         filmed(*two(aside=20))
@@ -125,6 +125,44 @@ def test_threads_are_as_many_as_before_even_after_an_error() -> None:
         torch.set_num_threads(threads)
 
 
-def test_a_take_of_another_length_than_announced_is_a_mistake_of_who_made_it() -> None:
-    with pytest.raises(ValueError, match="S1/Eating/0: expected 4 frames"):
-        filmed(Take("S1", "Eating", "0", 4, lambda: motion(3, 1)))
+RATE = 30
+
+
+def walk(metres: float, frames: int) -> np.ndarray:
+    """(frames, 17, 3): a body 1.7 m tall that goes along y, the room's long way, at an even speed."""
+    body = np.column_stack([np.linspace(-0.2, 0.2, 17), np.zeros(17), np.linspace(0.1, 1.7, 17)])
+    return body + np.linspace(0, metres, frames)[:, None, None] * [0, 1, 0]
+
+
+def test_a_clip_is_moved_along_the_floor_only() -> None:
+    motion = walk(4, 9) + np.array([7, -3, 0.5])
+    placed = centred(motion)
+    np.testing.assert_allclose(placed[:, 0, :2].min(axis=0) + placed[:, 0, :2].max(axis=0), 0, atol=1e-12)
+    np.testing.assert_array_equal(placed[..., 2], motion[..., 2])
+    np.testing.assert_allclose(np.diff(placed, axis=0), np.diff(motion, axis=0), atol=1e-12)
+
+
+def test_who_stands_in_the_middle_is_seen_by_every_camera_and_who_walks_far_is_not() -> None:
+    assert share_outside(walk(0, 5)) == 0
+    assert share_outside(walk(8, 100)) > 0.2
+    shares = [share_outside(walk(metres, 100)) for metres in (2, 4, 6, 8)]
+    assert shares == sorted(shares)
+
+
+def test_a_clip_that_only_leaves_the_picture_is_cut_until_it_is_seen() -> None:
+    motion = walk(6, 8 * RATE)
+    assert nearest_depth(motion) > NEAREST  # it does not come too near
+    assert share_outside(motion) > OUTSIDE
+    pieces = cut_to_fit(motion, RATE)
+    assert len(pieces) > 1
+    assert [start for start, _ in pieces] == [0, *(stop for _, stop in pieces[:-1])]
+    assert pieces[-1][1] == len(motion)
+    assert all(share_outside(motion[start:stop]) <= 1.5 * OUTSIDE for start, stop in pieces)
+
+
+@pytest.mark.parametrize("metres", [6, 12])
+def test_a_runner_too_fast_to_be_cut_stays_if_no_camera_is_too_near(metres: int) -> None:
+    motion = walk(metres, 40)
+    fits = nearest_depth(motion) > NEAREST
+    assert fits == (metres == 6)
+    assert cut_to_fit(motion, RATE) == ([(0, 40)] if fits else [])

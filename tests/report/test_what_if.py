@@ -8,7 +8,7 @@ import pytest
 
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.downsampling import downsample
+from pose3d_lib.data.sources.takes import downsample
 from pose3d_lib.report.predict import Task, what_if_table
 from tests.helpers.made_up_models import made_up_model
 

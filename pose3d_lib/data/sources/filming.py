@@ -1,4 +1,7 @@
-"""From motion in the world to a `PoseDataset`: every take seen by every camera of its subject."""
+"""From motion in the world to a `PoseDataset`: every take seen by every camera of its subject.
+
+Motion without cameras is filmed in Human3.6M's room: each clip moved to its middle and cut until it fits.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,24 +13,27 @@ import pandas as pd
 import torch
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.cameras import Camera, view
+from pose3d_lib.data.cameras import Camera, camera_to_world, h36m_cameras, view
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.noise import simulate_detections, simulate_scores
 from pose3d_lib.data.spec import Progress
 
-GT, SIMULATED = "gt", "simulated"
-"""The two 2D sources: exact projections, and projections with a detector-like error."""
+GT, SIMULATED = "gt", "simulated"  # the two 2D sources: exact projections, and these with a detector-like error
 
+# What is to be said of the scores of each.
 SCORES = {
     GT: "The scores of gt keypoints, which are exact, are 1.",
     SIMULATED: "The scores of simulated keypoints follow from their errors by a model with noise of its own; they are no "
     "detector's.",
 }
-"""What is to be said of the scores of each."""
+EVERY = 3.0  # seconds between lines of progress
 
-EVERY = 3.0
-"""Seconds between lines of progress."""
+CAMERAS_OF = "S1"  # whose cameras see motion without cameras
+ROOM_NOTE = f"The 2D keypoints are projections through the Human3.6M cameras of {CAMERAS_OF}."
+NEAREST = 0.5  # metres in front of a camera that everything must keep: nearer, no projection is meaningful
+OUTSIDE = 0.1  # share of a clip's joints that may lie outside a camera's picture, where cutting can help
+LOOKS = 5  # frames of the shortest piece that are looked at for who is in the picture
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,8 @@ class Take:
 
     Attributes:
         make: returns the motion, (frames, 17, 3), metres in the world, z up; called once, when the take is filmed.
-        frames: how many frames `make` returns.
-        place: which of all takes of its source it is, also where some are not filmed; None for its place among those that
-            are.
+        frames: the number of frames that `make` returns.
+        place: its number among all takes of its source, filmed or not; None for its place among those that are filmed.
     """
 
     subject: str
@@ -49,6 +54,18 @@ class Take:
     place: int | None = None
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread: a clip's arrays are so small that several threads mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@one_thread()
 def film(
     takes: Sequence[Take],
     cameras: Mapping[str, Sequence[Camera]],
@@ -68,7 +85,7 @@ def film(
     """Every take seen by each camera of its subject.
 
     Args:
-        takes: what is filmed, in the order in which the clips shall stand; a take's cameras follow each other.
+        takes: what is filmed, in the order of the clips; a take's cameras follow each other.
         cameras: subject -> its cameras.
         name, synthetic, train_subjects, test_subjects, notes: as in `PoseDataset`.
         fps: frames per second of all takes.
@@ -83,39 +100,36 @@ def film(
     """
     used = list(dict.fromkeys(camera for take in takes for camera in cameras[take.subject]))
     total = sum(take.frames * len(cameras[take.subject]) for take in takes)
-    positions = np.empty((total, H36M_17.num_joints, 3), np.float32)
-    trajectory = np.empty((total, 3), np.float32)
-    keypoints = {source: np.empty((total, H36M_17.num_joints, 2), np.float32) for source in sources}
-    sure = {source: np.ones((total, H36M_17.num_joints), np.float32) for source in sources if scores}
+    joints = H36M_17.num_joints
+    positions, trajectory = np.empty((total, joints, 3), np.float32), np.empty((total, 3), np.float32)
+    keypoints = {source: np.empty((total, joints, 2), np.float32) for source in sources}
+    sure = {source: np.ones((total, joints), np.float32) for source in sources if scores}
     rows, start = [], 0
     begun = said = time.monotonic()
-    with one_thread():
-        for number, take in enumerate(takes):
-            world = take.make()
-            if world.shape != (take.frames, H36M_17.num_joints, 3):
-                raise ValueError(
-                    f"{take.subject}/{take.action}/{take.take}: expected {take.frames} frames, got {world.shape}"
-                )
-            for eye, camera in enumerate(cameras[take.subject]):
-                stop = start + take.frames
-                in_camera, pixels = view(world, camera)
-                check_in_front(in_camera, camera, f"{where or name}: {take.subject}/{take.action}/{take.take}")
-                rng = np.random.default_rng([seed, number if take.place is None else take.place, eye])
-                trajectory[start:stop] = in_camera[:, 0]
-                positions[start:stop] = in_camera - in_camera[:, :1]
-                if GT in keypoints:
-                    keypoints[GT][start:stop] = pixels
-                if SIMULATED in keypoints:
-                    found = simulate_detections(pixels, fps=fps, rng=rng)
-                    keypoints[SIMULATED][start:stop] = found
-                if SIMULATED in sure:
-                    (own,) = rng.spawn(1)
-                    sure[SIMULATED][start:stop] = simulate_scores(found, pixels, fps=fps, rng=own)
-                rows.append((take.subject, take.action, take.take, used.index(camera), float(fps), start, stop, True))
-                start = stop
-            if time.monotonic() - said >= EVERY:
-                said = time.monotonic()
-                progress(f"filmed {number + 1:,} of {len(takes):,} takes, {said - begun:.0f} s")
+    for number, take in enumerate(takes):
+        world, named = take.make(), f"{take.subject}/{take.action}/{take.take}"
+        if world.shape != (take.frames, joints, 3):
+            raise ValueError(f"{named}: expected {take.frames} frames, got {world.shape}")
+        for eye, camera in enumerate(cameras[take.subject]):
+            stop = start + take.frames
+            in_camera, pixels = view(world, camera)
+            check_in_front(in_camera, camera, f"{where or name}: {named}")
+            rng = np.random.default_rng([seed, number if take.place is None else take.place, eye])
+            trajectory[start:stop] = in_camera[:, 0]
+            positions[start:stop] = in_camera - in_camera[:, :1]
+            if GT in keypoints:
+                keypoints[GT][start:stop] = pixels
+            if SIMULATED in keypoints:
+                found = simulate_detections(pixels, fps=fps, rng=rng)
+                keypoints[SIMULATED][start:stop] = found
+            if SIMULATED in sure:
+                (own,) = rng.spawn(1)
+                sure[SIMULATED][start:stop] = simulate_scores(found, pixels, fps=fps, rng=own)
+            rows.append((take.subject, take.action, take.take, used.index(camera), float(fps), start, stop, True))
+            start = stop
+        if time.monotonic() - said >= EVERY:
+            said = time.monotonic()
+            progress(f"filmed {number + 1:,} of {len(takes):,} takes, {said - begun:.0f} s")
     return PoseDataset(
         name=name,
         synthetic=synthetic,
@@ -134,7 +148,7 @@ def film(
 
 
 def check_in_front(in_camera: np.ndarray, camera: Camera, where: str) -> None:
-    """Refuses camera metres, (frames, joints, 3), of which a joint lies behind the camera or beside its lens."""
+    """Refuse camera metres, (frames, joints, 3), of which a joint lies behind the camera or beside its lens."""
     if in_camera[..., 2].min() <= 0:
         raise InputError(
             f"{where} goes behind camera {camera.name}, where nothing can be projected; is it in world coordinates, in "
@@ -142,12 +156,67 @@ def check_in_front(in_camera: np.ndarray, camera: Camera, where: str) -> None:
         )
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keeps torch to one thread: a clip's arrays are so small that on a busy machine several mostly wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def room_cameras() -> tuple[Camera, ...]:
+    """The four Human3.6M cameras that all motion without cameras is seen through."""
+    return h36m_cameras()[CAMERAS_OF]
+
+
+def centred(motion: np.ndarray) -> np.ndarray:
+    """The clip moved along the floor so that the middle of its root's path is the room's centre; heights stay.
+
+    (frames, 17, 3) world metres of any float type -> the same as float64.
+    """
+    moved = motion.astype(np.float64)
+    root = moved[:, 0, :2]
+    moved[..., :2] -= (root.min(axis=0) + root.max(axis=0)) / 2
+    return moved
+
+
+@one_thread()
+def nearest_depth(motion: np.ndarray) -> float:
+    """The least distance of any joint of the centred clip along a camera's axis, metres; negative behind a camera."""
+    placed = centred(motion)
+    return min(float(view(placed, camera)[0][..., 2].min()) for camera in room_cameras())
+
+
+def uprightness(motion: np.ndarray) -> float:
+    """How much of the way from the hip to the head is upwards, 1 for a trunk that stands, 0 for one that lies."""
+    trunk = (motion[:, H36M_17.index("Head")] - motion[:, 0]).astype(np.float64)
+    return float((trunk[:, 2] / np.linalg.norm(trunk, axis=-1).clip(1e-9)).mean())
+
+
+@one_thread()
+def share_outside(motion: np.ndarray) -> float:
+    """The share of the centred clip's joints that lie outside the picture, in the camera where most do."""
+    placed = centred(motion)
+    pixels = {camera: view(placed, camera)[1] for camera in room_cameras()}
+    return max(float(((p < 0) | (p > [c.width, c.height])).any(axis=-1).mean()) for c, p in pixels.items())
+
+
+def cut_to_fit(motion: np.ndarray, shortest: int) -> list[tuple[int, int]]:
+    """Pieces of a clip, (start, stop) in order, each of which keeps `NEAREST` from every camera when it is centred.
+
+    What does not fit is halved; so is what fits but has more than `OUTSIDE` of its joints outside a picture. Pieces of
+    fewer than `shortest` frames are not made: what comes too near and cannot be halved into longer ones is left out,
+    what only leaves the picture stays. So a clip that fits comes back whole, however short, and none may come back.
+    """
+    ends = torch.tensor([[0, 0, 0], [0, 0, 1]], dtype=torch.float64)
+    sights = np.stack([camera_to_world(ends, camera).numpy() for camera in room_cameras()])
+    axes = sights[:, 1] - sights[:, 0]  # (cameras, 3): where they look
+    behind = (axes * sights[:, 0]).sum(axis=1)  # how far along these they are
+    root = motion[:, 0, :2].astype(np.float64)
+    depths = (motion.astype(np.float64) @ axes.T).min(axis=1) - behind  # (frames, cameras): not centred
+    some = max(1, shortest // LOOKS)
+    pieces, left = [], [(0, len(motion))]
+    while left:
+        start, stop = left.pop()
+        middle = (root[start:stop].min(axis=0) + root[start:stop].max(axis=0)) / 2
+        fits = (depths[start:stop].min(axis=0) - axes[:, :2] @ middle).min() >= NEAREST
+        half = (start + stop) // 2
+        if half - start < shortest:
+            pieces += [(start, stop)] if fits else []
+        elif fits and share_outside(motion[start:stop:some]) <= OUTSIDE:
+            pieces.append((start, stop))
+        else:
+            left += [(half, stop), (start, half)]
+    return pieces

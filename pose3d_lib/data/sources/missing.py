@@ -1,13 +1,20 @@
-"""Keypoints that a detector did not find: how files mark them, and their interpolation."""
+"""Keypoints that a detector did not find, their interpolation, and the scores of those that it found."""
 
 import numpy as np
 
+from pose3d_lib.common.errors import InputError
+
+# Below this, scores are logits, of which 0 is nothing special: peaks of heat maps are hardly below 0, and -1 is often
+# "none".
 NEVER_CONFIDENCE = -1.0
-"""Below this, scores are logits, of which 0 is nothing special: peaks of heat maps are hardly below 0, and -1 is often "none"."""
+# Share of a file's scores that may lie beyond 0 to 1, as peaks of some detectors' heat maps do by a little; of more, the
+# scores are logits, percents, sums or anything else. A judgement.
+MOST_BEYOND = 0.05
+WITHOUT = "leave the parameter scores out to use the keypoints alone"
 
 
 def find_missing(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """(...) bool: NaN, exactly (0, 0), exactly (-1, -1), or a score at or below 0. Other negative places are out of the picture.
+    """(...) bool: NaN, exactly (0, 0), exactly (-1, -1), or a score at or below 0; other negative places are outside.
 
     Args:
         keypoints: (..., 2): x, y.
@@ -18,7 +25,7 @@ def find_missing(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def interpolate(points: np.ndarray, missing: np.ndarray) -> None:
-    """Puts missing keypoints, in place, on a line between the frames around them, at the ends where they are seen next.
+    """Put missing keypoints, in place, on a line between the frames around them, at the ends where they are seen next.
 
     Those that no frame has stay as they are. A third number, the score, becomes 0.
 
@@ -41,11 +48,7 @@ def count_missing(name: str, count: int, keypoints: int) -> str:
 
 
 def longest_gap(missing: np.ndarray) -> int:
-    """The largest number of frames in a row in which some joint is missing.
-
-    Args:
-        missing: (frames, joints).
-    """
+    """The largest number of frames in a row in which some joint is missing: (frames, joints)."""
     return max((stop - start for column in missing.T for start, stop in true_runs(column)), default=0)
 
 
@@ -53,3 +56,30 @@ def true_runs(values: np.ndarray) -> list[tuple[int, int]]:
     """Start and stop of every stretch of True."""
     edges = np.flatnonzero(np.diff(values.astype(np.int8), prepend=0, append=0))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def bounded(
+    scores: np.ndarray, where: object, name: str, *, remedy: str = f"write them so into the file, or {WITHOUT}"
+) -> tuple[np.ndarray, list[str]]:
+    """The scores with those beyond 0 to 1 moved to the nearer of both, and a note if there are such; NaN stays.
+
+    Args:
+        scores: of any shape, NaN where there is no keypoint.
+        where: the file, for messages.
+        name: whose they are, for the note.
+        remedy: what to do where they are no scores, for messages.
+
+    Raises:
+        InputError: more than MOST_BEYOND of them lie beyond 0 to 1.
+    """
+    known = scores[np.isfinite(scores)]
+    beyond = int(((known < 0) | (known > 1)).sum())
+    if beyond > MOST_BEYOND * known.size:
+        raise InputError(
+            f"{where}: scores go from {known.min():.3g} to {known.max():.3g}, and {beyond / known.size:.0%} of them lie "
+            f"beyond 0 to 1; expected something like probabilities: {remedy}"
+        )
+    if not beyond:
+        return scores, []
+    said = f"{name}: {beyond:,} of {known.size:,} scores lie beyond 0 to 1 and count as the nearer of both."
+    return scores.clip(0, 1), [said]

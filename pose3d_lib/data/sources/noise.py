@@ -11,39 +11,22 @@ import numpy as np
 
 from pose3d_lib.data.skeleton import H36M_17
 
-PERSON_HEIGHT = 450.0
-"""Pixels; a person this tall in the picture has the errors below, one half as tall half of them."""
-
+PERSON_HEIGHT = 450.0  # pixels; a person half as tall in the picture has half of the errors below
+# Standard deviation per coordinate of the part that is correlated in time, pixels.
 JITTER = {
     "Hip": 4, "RHip": 5, "LHip": 5, "RKnee": 5, "LKnee": 5, "RFoot": 7, "LFoot": 7, "Spine": 5, "Thorax": 4, "Neck": 4,
     "Head": 5, "LShoulder": 5, "RShoulder": 5, "LElbow": 7, "RElbow": 7, "LWrist": 9, "RWrist": 9,
 }  # fmt: skip
-"""Standard deviation per coordinate of the part that is correlated in time, pixels."""
-
-CORRELATION_TIME = 0.12
-"""Seconds after which that part has forgotten 63 % of its value."""
-
-OFFSET_SHARE = 0.35
-"""Of the standard deviation above, the share that stays the same over a clip."""
-
-OUTLIERS_PER_SECOND = 0.04
-"""How often, per joint, a detection is lost; extremities are lost in proportion to their jitter."""
-
-OUTLIER_DURATION = 0.2
-"""Mean length of a loss, seconds."""
-
-OUTLIER_DISTANCE = 45.0
-"""Standard deviation per coordinate of where a lost joint is drawn, pixels."""
-
-SUREST = 2.5
-"""Log-odds of the score that a keypoint in its very place has when the detector judges well: 0.92."""
-
-DOUBTED = 30.0
-"""Distance from its place, pixels, at which a keypoint's log-odds are 0 likewise, and its score 0.5."""
-
+CORRELATION_TIME = 0.12  # seconds after which that part has forgotten 63 % of its value
+OFFSET_SHARE = 0.35  # of that standard deviation, the share that stays the same over a clip
+OUTLIERS_PER_SECOND = 0.04  # per joint; extremities are lost in proportion to their jitter
+OUTLIER_DURATION = 0.2  # seconds, mean length of a loss
+OUTLIER_DISTANCE = 45.0  # standard deviation per coordinate of where a lost joint is drawn, pixels
+SUREST = 2.5  # log-odds of the score of a keypoint in its very place when the detector judges well: 0.92
+DOUBTED = 30.0  # pixels from its place at which a keypoint's log-odds are 0 likewise, and its score 0.5
+# Standard deviation, in log-odds, of what a detector misjudges. It lasts as long as the errors do: otherwise, the mean
+# of some frames' scores would tell the error after all.
 MISJUDGEMENT = 1.0
-"""Standard deviation, in log-odds, of what a detector misjudges. It lasts as long as the errors do: otherwise, the mean of some
-frames' scores would tell the error after all."""
 
 
 def simulate_detections(pixels: np.ndarray, *, fps: float, rng: np.random.Generator) -> np.ndarray:

@@ -1,15 +1,18 @@
-"""Which takes of a source are used, and who of its subjects is trained on and tested on: the same rules for every source."""
+"""Which takes of a source are used, who is trained and tested on, and which frames are kept: the same for every source."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from pose3d_lib.common.errors import InputError
+import numpy as np
+import pandas as pd
+
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.dataset import PoseDataset
 
-Key = tuple[str, str, str]
-"""Subject, action, take."""
-
-TEST_SHARE = 0.25
-"""Of the subjects, when nobody says who is tested on."""
+Key = tuple[str, str, str]  # subject, action, take
+TEST_SHARE = 0.25  # of the subjects, when neither side is given
+FEWEST = 2  # frames of a clip: with fewer there is no motion in it, and no velocity to test
 
 
 def leave_out(keys: Sequence[Key], names: Sequence[str], where: object) -> tuple[list[Key], list[str]]:
@@ -35,8 +38,8 @@ def split_subjects(
     subjects in alphabetical order, at least one, is tested on. Given one side, the other is everybody else.
 
     Args:
-        subjects: everybody there is.
-        train, test: who shall be, as far as somebody said so.
+        subjects: all of them.
+        train, test: those that were asked for.
         where: the file or folder, for messages.
     """
     subjects = sorted(dict.fromkeys(subjects))
@@ -44,17 +47,61 @@ def split_subjects(
         check_name(subject, subjects, f"subject in {where}")
     if both := sorted(set(train) & set(test)):
         raise InputError(f"{where}: {', '.join(both)} cannot be both a train and a test subject")
+    if not train and not test and {"train", "test"} <= set(subjects):
+        train, test = ["train"], ["test"]
     if train and test:
         unused = [subject for subject in subjects if subject not in (*train, *test)]
         return tuple(train), tuple(test), [f"Subject {subject} is neither trained nor tested on." for subject in unused]
-    if train:
-        test = [subject for subject in subjects if subject not in train]
-    elif test:
-        train = [subject for subject in subjects if subject not in test]
-    elif {"train", "test"} <= set(subjects):
-        return split_subjects(subjects, ["train"], ["test"], where)
-    else:
-        tested = min(len(subjects) - 1, max(1, int(TEST_SHARE * len(subjects))))
-        train, test = subjects[: len(subjects) - tested], subjects[len(subjects) - tested :]
+    if not train and not test:
+        test = subjects[-min(len(subjects) - 1, max(1, int(TEST_SHARE * len(subjects)))) :] if subjects[1:] else []
+    train = train or [subject for subject in subjects if subject not in test]
+    test = test or [subject for subject in subjects if subject not in train]
     said = f"Trained on {', '.join(train) or 'nobody'}; tested on {', '.join(test) or 'nobody'}"
     return tuple(train), tuple(test), [f"{said} (`train_subjects` and `test_subjects` choose others)."]
+
+
+def downsample(data: PoseDataset, every: int) -> PoseDataset:
+    """Every `every`-th frame of each clip, from its first on; for 1, the dataset itself.
+
+    Takes are left out if fewer than FEWEST frames would stay of one of their clips. A note names them, and another the
+    frame rate.
+
+    Raises:
+        InputError: no take would stay.
+    """
+    if every == 1:
+        return data
+    whole, take = data.clips.stop - data.clips.start, ["subject", "action", "take"]
+    short = data.clips.assign(short=-(-whole // every) < FEWEST).groupby(take).short.transform("any")
+    if short.all():
+        raise InputError(
+            f"parameter downsample: found {every}, with which no take of {data.name} keeps {FEWEST} frames; its longest "
+            f"clip has {whole.max()}, so at most {max(1, whole.max() - 1)} does"
+        )
+    kept = thin(data, data.clips[~short], every)
+    rates = ", ".join(f"{rate:g}" for rate in sorted(set(kept.clips.fps)))
+    notes = [
+        f"One frame of every {every} is kept, from each clip's first on: {rates} frames per second (`downsample`)."
+    ]
+    if gone := ["/".join(name) for name in data.clips.loc[short, take].drop_duplicates().itertuples(index=False)]:
+        notes.append(f"Left out, as fewer than {FEWEST} frames would stay of them: {some(gone)}.")
+    return replace(kept, name=f"{data.name}-every{every}", notes=(*data.notes, *notes))
+
+
+def thin(data: PoseDataset, clips: pd.DataFrame, every: int) -> PoseDataset:
+    """A dataset of some of the clips, in the order of the table, with every `every`-th frame of each, from its first on."""
+    rows = [np.arange(start, stop, every) for start, stop in zip(clips.start, clips.stop, strict=True)]
+    stops = np.cumsum([len(own) for own in rows])
+    kept = np.concatenate(rows)
+    labelled = kept[kept < len(data.positions)]
+    places = data.clips.index.get_indexer(clips.index) if data.first_frames else ()
+    return replace(
+        data,
+        clips=clips.assign(fps=clips.fps / every, start=np.append(0, stops[:-1]), stop=stops).reset_index(drop=True),
+        keypoints={name: pixels[kept] for name, pixels in data.keypoints.items()},
+        scores={name: scores[kept] for name, scores in data.scores.items()},
+        positions=data.positions[labelled],
+        trajectory=data.trajectory[labelled],
+        first_frames=tuple(data.first_frames[place] for place in places),
+        frame_step=every * data.frame_step,
+    )

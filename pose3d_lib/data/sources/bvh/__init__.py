@@ -21,8 +21,16 @@ from pose3d_lib.data.sources.bvh.file import RATE_LIMIT, read_hierarchy
 from pose3d_lib.data.sources.bvh.joints import JointMapping, find_mapping
 from pose3d_lib.data.sources.bvh.motion import Recording, read_all, resample
 from pose3d_lib.data.sources.bvh.names import NamedFiles, holds_bvh, is_zip, name_files
-from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, film
-from pose3d_lib.data.sources.placing import CAMERAS_OF, centred, cut_to_fit, room_cameras
+from pose3d_lib.data.sources.filming import (
+    GT,
+    ROOM_NOTE,
+    SIMULATED,
+    Take,
+    centred,
+    cut_to_fit,
+    film,
+    room_cameras,
+)
 from pose3d_lib.data.sources.takes import Key, leave_out, split_subjects
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
@@ -131,7 +139,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         train_subjects=plan.train,
         test_subjects=plan.test,
         progress=progress,
-        notes=[*notes, *placed, f"The 2D keypoints are projections through the Human3.6M cameras of {CAMERAS_OF}."],
+        notes=[*notes, *placed, ROOM_NOTE],
     )
 
 

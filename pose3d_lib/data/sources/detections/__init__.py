@@ -21,8 +21,7 @@ from pose3d_lib.data.sources.detections.formats import explain_passed, list_sour
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
 from pose3d_lib.data.sources.detections.people import SIZE, Chosen, Run, choose_person, fill_gaps
 from pose3d_lib.data.sources.detections.records import Video, read_size
-from pose3d_lib.data.sources.missing import count_missing, longest_gap
-from pose3d_lib.data.sources.scoring import WITHOUT, bounded
+from pose3d_lib.data.sources.missing import WITHOUT, bounded, count_missing, longest_gap
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
 PARAMETERS = ("fps", "joints", "image_size", "person", "max_gap")

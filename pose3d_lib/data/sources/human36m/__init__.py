@@ -14,7 +14,7 @@ from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.actions import H36M_ACTIONS, check_name
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.sources.filming import GT, Take, film
+from pose3d_lib.data.sources.filming import GT, Take, film, uprightness
 from pose3d_lib.data.sources.human36m.archives import list_names, stream_files
 from pose3d_lib.data.sources.human36m.files import (
     HOW_TO_GET,
@@ -39,7 +39,6 @@ from pose3d_lib.data.sources.human36m_facts import (
     leave_out,
     name_drifting,
 )
-from pose3d_lib.data.sources.placing import uprightness
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 

@@ -20,7 +20,7 @@ from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources import human36m_facts
 from pose3d_lib.data.sources import takes as selection
 from pose3d_lib.data.sources.filming import GT, SCORES, check_in_front, one_thread
-from pose3d_lib.data.sources.scoring import WITHOUT
+from pose3d_lib.data.sources.missing import WITHOUT
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.sources.videopose3d.checks import check_keypoints, check_motions, is_named
 from pose3d_lib.data.sources.videopose3d.layouts import read_layout

@@ -8,8 +8,7 @@ import numpy as np
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.sources.missing import count_missing, find_missing, interpolate, longest_gap
-from pose3d_lib.data.sources.scoring import bounded
+from pose3d_lib.data.sources.missing import bounded, count_missing, find_missing, interpolate, longest_gap
 
 
 def settle_scores(data: PoseDataset, keypoints: str, path: Path, *, wanted: bool) -> PoseDataset:

@@ -7,7 +7,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.sources.downsampling import downsample, thin
+from pose3d_lib.data.sources.takes import downsample, thin
 
 # Clips of which 4, 3, 1 and 2 frames stay of every third; two cameras saw the last take for different times.
 ROWS = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.sources.scoring import bounded
+from pose3d_lib.data.sources.missing import bounded
 
 
 def test_scores_from_0_to_1_stay_as_they_are_and_nothing_is_said() -> None:
