@@ -1,4 +1,4 @@
-"""`pose3d evaluate`: measures any model on any data, without training."""
+"""`pose3d evaluate`: measure a model on data, without training."""
 
 import os
 from collections.abc import Mapping
@@ -48,6 +48,8 @@ def evaluate(
     """
     # oneDNN, under PyTorch, keeps what it compiled for every length of a clip; that would take more memory than the data.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
+    import torch
+
     from pose3d_lib.data.actions import tidy_name
     from pose3d_lib.data.spec import split_list
     from pose3d_lib.runs.models import open_model
@@ -61,7 +63,8 @@ def evaluate(
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
     check_absent(files, overwrite=overwrite)
     spec = data_for(opened.card, dict(given))
-    check_device(device)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: this machine has no CUDA device that PyTorch can use; cpu works here")
     data = open_dataset(spec, progress=click.echo)
     chosen = {"subjects": split_list(tidy_name(subjects)), "actions": split_list(tidy_name(actions))}
     clips = model_errors.choose_clips(data, **chosen)
@@ -82,13 +85,7 @@ def evaluate(
 
 
 def data_for(card: "ModelCard", given: Mapping[str, object]) -> "DataSpec":
-    """Which data to measure a model on: what is given, or else what it was trained on.
-
-    Keypoints that are not given are the model's own, with scores if it sees scores.
-
-    Raises:
-        InputError: the data is not there or has no such keypoints, a parameter is unknown, or nobody says which data.
-    """
+    """The data to measure a model on: what is given, or else its training data; keypoints not given are the model's own."""
     from pose3d_lib.data.open import detected_layouts
     from pose3d_lib.data.spec import DataSpec
     from pose3d_lib.model.errors import WITHOUT_POSES
@@ -114,11 +111,3 @@ def data_for(card: "ModelCard", given: Mapping[str, object]) -> "DataSpec":
             f"{error}. The model was trained on the keypoints {card.keypoints!r}; -p keypoints chooses others"
         ) from error
     return spec
-
-
-def check_device(device: str) -> None:
-    """Refuses a device that this machine does not have."""
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: this machine has no CUDA device that PyTorch can use; cpu works here")

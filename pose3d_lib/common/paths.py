@@ -7,9 +7,13 @@ from pathlib import Path
 
 from pose3d_lib.common.errors import InputError
 
-RUN_NAME = re.compile(
-    r"[^/\\]+-[0-9a-f]{10}", re.DOTALL
-)  # a run's folder; one of another name is never deleted as a run
+# a run's folder; one of another name is never deleted as a run's
+RUN_NAME = re.compile(r"[^/\\]+-[0-9a-f]{10}", re.DOTALL)
+CHECKPOINTS = (
+    ".checkpoint.state",
+    "checkpoint.state",
+    "checkpoint.previous.state",
+)  # in a run's folder, the newest first
 
 
 def project_root() -> Path:

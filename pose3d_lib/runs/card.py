@@ -8,8 +8,8 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_json
 from pose3d_lib.model.card import ModelCard, licence_of, network_of, parse_card
 from pose3d_lib.model.card_parts import Errors, Training
-from pose3d_lib.runs.inventory import find_other_version
-from pose3d_lib.runs.layout import CARD, FINISHED, is_finished
+from pose3d_lib.runs.inventory import Finished
+from pose3d_lib.runs.layout import CARD, FINISHED, RESULT_FORMAT, is_finished, read_json
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.budget import learning_rate
 from pose3d_lib.training.plan import RunPlan, build_model
@@ -76,8 +76,11 @@ def read_run_card(folder: Path) -> ModelCard:
         what = "is not finished, as there is no" if folder.is_dir() else "is no folder of a run: there is no"
         raise InputError(f"{folder}: {what} {FINISHED}; `pose3d runs list` shows which are finished")
     try:
-        if other := find_other_version(folder, FINISHED):
-            raise InputError(f"made by another version of this code, {other}; train that run again")
+        if (found := read_json(folder / FINISHED, Finished).format) != RESULT_FORMAT:
+            raise InputError(
+                f"made by another version of this code, with format {found} of results where {RESULT_FORMAT} is expected; "
+                "train that run again"
+            )
         return parse_card((folder / CARD).read_bytes())
     except InputError as error:
         raise InputError(f"{folder}: {error}; `pose3d runs verify` looks for what is wrong with it") from error

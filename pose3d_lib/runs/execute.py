@@ -19,25 +19,10 @@ from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.common.files import remove_unfinished, sha256_of, write_atomically, write_json
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.model.evaluate import evaluate_lifters, summarise
+from pose3d_lib.runs import layout
 from pose3d_lib.runs.card import write_card
 from pose3d_lib.runs.inventory import State, look_at
-from pose3d_lib.runs.layout import (
-    CLIPS,
-    CONFIG,
-    ERRORS,
-    FINISHED,
-    HISTORY,
-    LOG,
-    NEEDED,
-    PROGRESS,
-    PROVENANCE,
-    RESULT_FORMAT,
-    TIMING,
-    WEIGHTS,
-    Progress,
-    is_finished,
-    read_object,
-)
+from pose3d_lib.runs.layout import Progress, is_finished, read_object
 from pose3d_lib.runs.lease import hold_run
 from pose3d_lib.runs.provenance import describe_provenance
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
@@ -106,7 +91,7 @@ def _logged(folder: Path, say: Callable[[str], None]) -> Iterator[Callable[[str]
     """Yields a function that says a line and writes it to LOG, where the end is written too."""
 
     def log(line: str) -> None:
-        with (folder / LOG).open("a", encoding="utf-8") as file:
+        with (folder / layout.LOG).open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
 
     def tell(line: str) -> None:
@@ -160,7 +145,7 @@ def _train_and_test(
     start = None if checkpoint else load_start(plan)
     if start:
         tell(f"starts with the weights of {config.start_from}")
-    write_json(folder / CONFIG, config.model_dump(mode="json"))
+    write_json(folder / layout.CONFIG, config.model_dump(mode="json"))
     _write_provenance(folder, describe_provenance(config, data, start and start.provenance), checkpoint)
     if checkpoint:
         tell(f"resumes after {checkpoint.numbers['seen']:,} windows")
@@ -178,7 +163,7 @@ def _train_and_test(
             epochs=budget.epochs,
             train_mpjpe=losses[-1] if losses else None,
         )
-        write_json(folder / PROGRESS, progress.model_dump(), durable=False)
+        write_json(folder / layout.PROGRESS, progress.model_dump(), durable=False)
 
     def keep(state: Checkpoint) -> None:
         check_held()
@@ -191,7 +176,7 @@ def _train_and_test(
         losses.append(row.train_mpjpe)
         on_row(row)
 
-    with catch_signals(stops.append), (folder / HISTORY).open("w", encoding="utf-8") as history:
+    with catch_signals(stops.append), (folder / layout.HISTORY).open("w", encoding="utf-8") as history:
         trained = train(
             plan,
             initial=start and start.weights,
@@ -205,7 +190,7 @@ def _train_and_test(
     report(trained.windows, trained.windows)
     weights = {name: tensor.contiguous() for name, tensor in trained.lifters.state_dict().items()}
     check_held()
-    write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
+    write_atomically(folder / layout.WEIGHTS, lambda path: save_file(weights, path))
     tell(f"trained in {trained.train_seconds:.1f} s; testing on {len(plan.test)} clips")
 
     def leave(name: str) -> None:  # at once: testing changes no file
@@ -221,7 +206,7 @@ def _train_and_test(
 
 def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) -> None:
     """Keeps what a run was begun with; where and with what it was resumed is added."""
-    path = folder / PROVENANCE
+    path = folder / layout.PROVENANCE
     if checkpoint is None:
         write_json(path, now)
         return
@@ -237,8 +222,8 @@ def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) ->
 def _write_results(
     folder: Path, plan: RunPlan, trained: Trained, clips: pd.DataFrame, evaluation_seconds: float
 ) -> None:
-    write_atomically(folder / CLIPS, lambda path: clips.to_csv(path, index=False))
-    write_json(folder / ERRORS, summarise(clips))
+    write_atomically(folder / layout.CLIPS, lambda path: clips.to_csv(path, index=False))
+    write_json(folder / layout.ERRORS, summarise(clips))
     timing = {
         "train_seconds": trained.train_seconds,
         "train_cpu_seconds": trained.train_cpu_seconds,
@@ -254,13 +239,13 @@ def _write_results(
         "parameters": trained.lifters.num_parameters,
         **({"unlabelled_windows": trained.unlabelled} if trained.unlabelled else {}),
     }
-    write_json(folder / TIMING, timing)
+    write_json(folder / layout.TIMING, timing)
     write_card(Run(folder), plan)
     finished = {
-        "format": RESULT_FORMAT,
+        "format": layout.RESULT_FORMAT,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "sha256": {name: sha256_of(folder / name) for name in NEEDED},
+        "sha256": {name: sha256_of(folder / name) for name in layout.NEEDED},
     }
-    write_json(folder / FINISHED, finished)
-    (folder / PROGRESS).unlink(missing_ok=True)
+    write_json(folder / layout.FINISHED, finished)
+    (folder / layout.PROGRESS).unlink(missing_ok=True)
     delete_checkpoints(folder)

@@ -20,25 +20,8 @@ from pose3d_lib.common.errors import InputError, printable, some
 from pose3d_lib.common.files import sha256_of
 from pose3d_lib.common.paths import RUN_NAME, runs_dir
 from pose3d_lib.data.actions import ALL, nearest
-from pose3d_lib.runs.layout import (
-    CHECKPOINTS,
-    CONFIG,
-    ERRORS,
-    FINISHED,
-    LEASE,
-    LEASE_SECONDS,
-    MARKS,
-    NEEDED,
-    PROVENANCE,
-    RESULT_FORMAT,
-    WEIGHTS,
-    Files,
-    Part,
-    missing_file,
-    read_json,
-    read_progress,
-    scan_folder,
-)
+from pose3d_lib.runs import layout
+from pose3d_lib.runs.layout import Files, Part, missing_file, read_json, read_progress, scan_folder
 from pose3d_lib.runs.lease import read_holder
 
 NO_CHECKPOINT = "no checkpoint"  # the note of an unfinished run that would start from its beginning
@@ -76,10 +59,10 @@ class _Format(Part):
 
 
 class Finished(_Format):
-    """Content of FINISHED."""
+    """Content of FINISHED; other versions may lack all but the format."""
 
-    at: Annotated[AwareDatetime, Field(strict=False, lt=datetime(9999, 1, 1, tzinfo=UTC))]
-    sha256: dict[str, str]
+    at: Annotated[AwareDatetime, Field(strict=False, lt=datetime(9999, 1, 1, tzinfo=UTC))] | None = None
+    sha256: dict[str, str] = Field(default_factory=dict)
 
 
 class _Config(Part):
@@ -97,7 +80,8 @@ class _Errors(Part):
 
 def list_runs() -> list[RunEntry]:
     """Everything in `outputs/runs/` that is not hidden, by name; an InputError where that folder cannot be read."""
-    return [entry for name in run_names() if (entry := look_at(runs_dir() / name))]
+    folder = str(runs_dir())
+    return [entry for name in run_names() if (entry := look_at(f"{folder}/{name}"))]
 
 
 def run_names() -> list[str]:
@@ -145,9 +129,9 @@ def look_at(folder: str | os.PathLike, *, closely: bool = False) -> RunEntry | N
         return RunEntry(name, State.DAMAGED, f"cannot be opened ({error.strerror})")
     if not RUN_NAME.fullmatch(name):
         return RunEntry(name, State.NO_RUN, "its name does not end in a run's hash", size=size)
-    if files and MARKS.isdisjoint(files):
+    if files and layout.MARKS.isdisjoint(files):
         return RunEntry(name, State.NO_RUN, "no file of a run is in it", size=size)
-    found = _look_at_finished(path, files, closely) if FINISHED in files else _look_at_unfinished(path, files)
+    found = _look_at_finished(path, files, closely) if layout.FINISHED in files else _look_at_unfinished(path, files)
     if found["state"] != State.FINISHED and not os.path.isdir(path):
         return None
     return RunEntry(**{"name": name, "size": size, **found})
@@ -155,15 +139,16 @@ def look_at(folder: str | os.PathLike, *, closely: bool = False) -> RunEntry | N
 
 def _look_at_finished(path: str, files: Files, closely: bool) -> dict[str, object]:
     found, problem = _read_result(path)
-    found |= {"progress": 1.0, "at": files[FINISHED].st_mtime}
+    found |= {"progress": 1.0, "at": files[layout.FINISHED].st_mtime}
     try:
-        if other := find_other_version(path, FINISHED):
+        finished = read_json(f"{path}/{layout.FINISHED}", Finished)
+        if finished.at:
+            found["at"] = finished.at.timestamp()
+        if other := _other_version(finished.format):
             return {**found, "state": State.OTHER, "note": other}
-        finished = read_json(f"{path}/{FINISHED}", Finished)
-        found["at"] = finished.at.timestamp()
-        problems = [missing for name in NEEDED if (missing := missing_file(files, name))] or [problem]
+        problems = [missing for name in layout.NEEDED if (missing := missing_file(files, name))] or [problem]
         if closely and not any(problems):
-            problems = [changed for name in NEEDED if (changed := compare_sum(path, name, finished))]
+            problems = [changed for name in layout.NEEDED if (changed := compare_sum(path, name, finished))]
     except InputError as error:
         problems = [str(error)]
     note = "; ".join(filter(None, problems))
@@ -174,13 +159,13 @@ def _read_result(path: str) -> tuple[dict[str, object], str]:
     """Action and MPJPE as far as they can be read, and why no further."""
     found: dict[str, object] = {}
     try:
-        found["action"] = action = read_json(f"{path}/{CONFIG}", _Config).action
-        errors = read_json(f"{path}/{ERRORS}", _Errors)
+        found["action"] = action = read_json(f"{path}/{layout.CONFIG}", _Config).action
+        errors = read_json(f"{path}/{layout.ERRORS}", _Errors)
     except InputError as error:
         return found, str(error)
     own = errors.action_wise if action == ALL else errors.actions.get(action)
     if own is None:
-        return found, f"{ERRORS}: no MPJPE of {action!r}"
+        return found, f"{layout.ERRORS}: no MPJPE of {action!r}"
     return {**found, "mpjpe": own.mpjpe}, ""
 
 
@@ -189,43 +174,41 @@ def _look_at_unfinished(path: str, files: Files) -> dict[str, object]:
     other = ""
     # killed before they were written, or damaged: the next process that trains this run writes them again
     with suppress(InputError):
-        other = find_other_version(path, PROVENANCE)
+        other = _other_version(read_json(f"{path}/{layout.PROVENANCE}", _Format).format)
     with suppress(InputError):
-        found["action"] = read_json(f"{path}/{CONFIG}", _Config).action
+        found["action"] = read_json(f"{path}/{layout.CONFIG}", _Config).action
     if progress := read_progress(path):
         found["progress"] = progress.windows / progress.total
     if holder := find_holder(path, files):
         return {**found, "state": State.RUNNING, "note": holder}
     if other:
         return {**found, "state": State.OTHER, "note": f"{other}; unfinished"}
-    kept = any(name in files for name in CHECKPOINTS)
+    kept = any(name in files for name in layout.CHECKPOINTS)
     return {**found, "state": State.UNFINISHED, "note": "" if kept else NO_CHECKPOINT}
 
 
 def find_holder(path: str | os.PathLike, files: Files) -> str:
     """The process that holds a run, as `read_holder`, if it touched its lease within LEASE_SECONDS; otherwise ""."""
-    held = LEASE in files and time.time() - files[LEASE].st_mtime < LEASE_SECONDS
+    held = layout.LEASE in files and time.time() - files[layout.LEASE].st_mtime < layout.LEASE_SECONDS
     return read_holder(path) if held else ""
 
 
-def find_other_version(folder: str | os.PathLike, name: str) -> str:
-    """By which other version a run was made, from the format in one of its files; "" if by this one."""
-    found = read_json(os.path.join(folder, name), _Format).format
-    if found == RESULT_FORMAT:
+def _other_version(found: int) -> str:
+    if found == layout.RESULT_FORMAT:
         return ""
-    return f"format {found}, {'older' if found < RESULT_FORMAT else 'newer'} than {RESULT_FORMAT}"
+    return f"format {found}, {'older' if found < layout.RESULT_FORMAT else 'newer'} than {layout.RESULT_FORMAT}"
 
 
 def compare_sum(folder: str | os.PathLike, name: str, finished: Finished, *, whole: bool = False) -> str:
     """How a file of a finished run differs from its checksum, "" if it does not; weights only by their header unless `whole`."""
     path = Path(folder, name)
     try:
-        if name == WEIGHTS and not whole:
+        if name == layout.WEIGHTS and not whole:
             with safe_open(path, framework="numpy"):
                 return ""
         found = sha256_of(path)
     except SafetensorError as error:
-        return f"{WEIGHTS}: cut short or damaged ({error})"
+        return f"{layout.WEIGHTS}: cut short or damaged ({error})"
     except OSError as error:
         return f"{name}: cannot be read ({error.strerror})"
     expected = finished.sha256.get(name, "none")

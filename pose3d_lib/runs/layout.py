@@ -19,19 +19,18 @@ finished.json      checksums of the others, written last: without it the run is 
 import os
 import stat
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
 
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import CHECKPOINTS
 
 RESULT_FORMAT = 4  # raised whenever the same config would give other numbers or other files: old runs are not reused
 
 CONFIG, PROVENANCE, HISTORY, PROGRESS = "config.json", "provenance.json", "history.jsonl", "progress.json"
 CLIPS, ERRORS, TIMING, WEIGHTS, CARD = "clips.csv", "metrics.json", "timing.json", "model.safetensors", "card.json"
 FINISHED, NOTEBOOK, LOG, LEASE = "finished.json", "02_train.ipynb", "run.log", ".lease"
-CHECKPOINTS = (".checkpoint.state", "checkpoint.state", "checkpoint.previous.state")
 
 NEEDED = (CONFIG, PROVENANCE, HISTORY, CLIPS, ERRORS, TIMING, WEIGHTS, CARD)  # what FINISHED has checksums of
 MARKS = frozenset((CONFIG, PROVENANCE, HISTORY, PROGRESS, FINISHED, NOTEBOOK, LOG, LEASE, *CHECKPOINTS))  # of a run
@@ -118,7 +117,8 @@ def _parse(path: str | os.PathLike, parse: Callable[[bytes], Result]) -> Result:
             raise InputError(f"{name}: no plain file")
         if status.st_size > LARGEST_JSON:
             raise InputError(f"{name}: {status.st_size:,} bytes where some thousands are expected; not read")
-        return parse(Path(path).read_bytes())
+        with open(path, "rb", buffering=0) as file:
+            return parse(file.readall())
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror})") from error
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What the numbers of a run come from: versions, hardware, the dataset, the commit, and the run that it started from."""
+"""Where the numbers of a run come from: versions, hardware, the dataset, the commit, and the run that it started from."""
 
 import os
 import platform
@@ -49,15 +49,11 @@ def _commit() -> str | None:
     root = project_root()
     if not (root / ".git").exists():
         return None
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
     try:
-        git = ["git", "-C", str(root)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        status = subprocess.run(
-            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
+        return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip() or None
     except FileNotFoundError:
         return None
-    return head.stdout.strip() + ("+" if status.stdout.strip() else "") or None
 
 
 def _processor() -> str:

@@ -1,4 +1,4 @@
-"""A finished run, read from its folder, and where a run's folder is."""
+"""A finished run, read from its folder, and what that folder is called."""
 
 import hashlib
 import json
@@ -113,9 +113,8 @@ def find_run(config: RunConfig, data: PoseDataset) -> Run | None:
 def run_name(config: RunConfig, fingerprint: str) -> str:
     """`<name>-<hash>`: readable, and different whenever anything differs that the result depends on.
 
-    The hash covers the config, the dataset's fingerprint and the result format. Where the data lies is not in it: the
-    fingerprint stands for the data itself. Nor is the number of CPU threads of a run on a GPU. The run that another starts
-    from is covered by its name.
+    The hash covers the config, the dataset's fingerprint and the result format, but not the place of the data, nor the CPU
+    threads of a run on a GPU.
     """
     left_out = set(DataSpec.model_fields) - {"keypoints"}
     if config.device == "cuda":

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import flush_folder, write_atomically
+from pose3d_lib.common.paths import CHECKPOINTS
 
-CHECKPOINT, PREVIOUS = "checkpoint.state", "checkpoint.previous.state"
+NEWER, CHECKPOINT, PREVIOUS = CHECKPOINTS
 CHECKPOINT_FORMAT = 1  # raised when the code cannot resume from what it wrote before
 DIGEST_BYTES = 32
 NEW_START = "delete both checkpoints there to train that run from its beginning"
@@ -42,7 +43,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     numbers = {**checkpoint.numbers, "format": CHECKPOINT_FORMAT}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     content = safetensors.torch.save(tensors, {"numbers": json.dumps(numbers, allow_nan=False)})
-    newer = folder / f".{CHECKPOINT}"
+    newer = folder / NEWER
 
     def write(path: Path) -> None:
         with path.open("wb") as file:
@@ -63,7 +64,7 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str]:
         InputError: all of them are damaged, or the newest whole one has another format.
     """
     problems = []
-    for path in (folder / f".{CHECKPOINT}", folder / CHECKPOINT, folder / PREVIOUS):
+    for path in (folder / name for name in CHECKPOINTS):
         try:
             content = path.read_bytes()
         except FileNotFoundError:
@@ -98,5 +99,5 @@ def _parse(path: Path, content: bytes) -> Checkpoint:
 
 
 def delete_checkpoints(folder: Path) -> None:
-    for name in (f".{CHECKPOINT}", CHECKPOINT, PREVIOUS):
+    for name in CHECKPOINTS:
         (folder / name).unlink(missing_ok=True)

@@ -230,15 +230,13 @@ def test_the_end_of_a_log_is_read_however_long_it_is_and_whatever_is_in_it(tmp_p
 
 
 @pytest.mark.parametrize("name", ["config.json", "provenance.json", "metrics.json", "timing.json"])
-@pytest.mark.parametrize(
-    "content", ["{", "[]", '{"dataset": 3, "packages": [], "resumed": [1, {}]}', '{"actions": {"a": 1}}']
-)
+@pytest.mark.parametrize("content", ["{", '{"dataset": 3, "packages": [], "resumed": [1, {}], "actions": {"a": 1}}'])
 def test_show_says_what_cannot_be_read_and_shows_the_rest(runs: Path, call: Called, name: str, content: str) -> None:
     write_folder(runs, **{name.replace(".", "__"): content})
     done = call("show", name_of(0))
     assert done.exit_code == 0
     assert "State: " in done.output
-    if content in ("{", "[]"):
+    if content == "{":
         assert f"{name}: not what a run writes" in done.output
     assert ("training [s] 12.5" in done.output) == (name != "timing.json")
 

@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-import signal
+import socket
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.runs import inventory, layout
 from pose3d_lib.runs.inventory import RunEntry, State, choose_run, list_runs, look_at
 from pose3d_lib.runs.layout import RESULT_FORMAT
-from pose3d_lib.training import checkpoint
 from tests.helpers.listed_runs import LONG_AGO, name_of, progress, set_age, write_folder, write_lease
 
 
@@ -36,10 +34,6 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def only(entries: list[RunEntry]) -> RunEntry:
     (entry,) = entries
     return entry
-
-
-def test_checkpoints_are_called_as_training_calls_them() -> None:
-    assert {f".{checkpoint.CHECKPOINT}", checkpoint.CHECKPOINT, checkpoint.PREVIOUS} == set(layout.CHECKPOINTS)
 
 
 def test_a_finished_run_is_listed_with_the_error_of_its_own_action_its_size_and_its_end(runs: Path) -> None:
@@ -288,41 +282,12 @@ def test_a_run_is_running_while_its_lease_is_held_here(runs: Path) -> None:
     assert only(list_runs()).state == "unfinished"
 
 
-HOLD = """
-import sys, time
-from filelock import SoftFileLease
-lease = SoftFileLease(sys.argv[1], lease_duration=60)
-lease.acquire()
-print("held", flush=True)
-time.sleep(60)
-"""
-
-
-@pytest.fixture
-def hold() -> Iterator[Callable[[Path], subprocess.Popen]]:
-    """Starts a process that holds a lease."""
-    started: list[subprocess.Popen] = []
-
-    def held(folder: Path) -> subprocess.Popen:
-        command = [sys.executable, "-c", HOLD, str(folder / ".lease")]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        assert started[-1].stdout.readline() == "held\n"
-        return started[-1]
-
-    yield held
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def test_a_holder_that_was_killed_on_this_machine_holds_nothing_from_then_on(runs: Path, hold) -> None:
+def test_a_holder_that_died_on_this_machine_holds_nothing(runs: Path) -> None:
     folder = write_folder(runs, finished=False)
-    process = hold(folder)
-    entry = only(list_runs())
-    assert (entry.state, entry.note.partition(" on ")[0]) == ("running", f"process {process.pid}")
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert (folder / ".lease").is_file()
+    dead = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
+    write_lease(folder, pid=dead.pid, host=socket.gethostname())
+    assert only(list_runs()).note == f"process {dead.pid} on {socket.gethostname()}"
+    dead.wait()
     assert only(list_runs()).state == "unfinished"
 
 
