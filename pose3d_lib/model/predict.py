@@ -192,11 +192,7 @@ def spread(number: int, most: int) -> list[int]:
 
 
 def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
-    """Lift whole clips, however short they are, as the model was tested: with or without mirror images.
-
-    Args:
-        model: on any device.
-        data, clips, keypoints: what to lift; `check_fit` has nothing against it.
+    """Lift whole clips of data that fit (`check_fit`), with or without mirror images, as the model was tested.
 
     Raises:
         InputError: there is no clip, or a prediction is not finite.

@@ -17,6 +17,7 @@ from pose3d_lib.report.figures import skeletons as drawings
 from pose3d_lib.report.show import name_data, say, show_figure, show_table
 
 SHOWN = ("Walking", "Sitting")  # if the dataset has them: in the picture of the cameras, in that of the shares
+EXACT = "gt"  # the 2D source of exact projections
 MOST_TAKES = 200  # of more, every n-th is measured in the motion table
 MOST_FINDINGS = 8  # rows of the table of findings for each level and check
 
@@ -49,10 +50,10 @@ def show_motion(data: PoseDataset) -> None:
     show_table(table, f"Means over an action's takes; for bones, the largest change in any.{every}")
 
 
-def show_keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -> None:
+def show_keypoint_errors(data: PoseDataset, keypoints: str) -> None:
     """The distance of the chosen keypoints from the exact projections, where the dataset holds both."""
-    if exact in data.keypoints and keypoints != exact and data.layouts[exact] == data.layouts[keypoints]:
-        show_table(keypoint_errors(data, keypoints, exact), f"{keypoints!r} against {exact!r}, {data.name}.")
+    if EXACT in data.keypoints and keypoints != EXACT and data.layouts[EXACT] == data.layouts[keypoints]:
+        show_table(keypoint_errors(data, keypoints), f"{keypoints!r} against {EXACT!r}, {data.name}.")
     else:
         say(f"The keypoints {escape_markdown(repr(keypoints))} have nothing to be compared with in this dataset.")
 
@@ -114,12 +115,12 @@ def shares_table(data: PoseDataset) -> pd.DataFrame:
     return table.assign(**{"Share [%]": 100 * share.to_numpy(), "t": (1 / share.replace(0, np.nan)).to_numpy()})
 
 
-def keypoint_errors(data: PoseDataset, keypoints: str, exact: str = "gt") -> pd.DataFrame:
+def keypoint_errors(data: PoseDataset, keypoints: str) -> pd.DataFrame:
     """The distance of a 2D source from the exact projections, per joint, in pixels.
 
     With scores, also the median score of a joint, and of the 5 % of its frames that are furthest off.
     """
-    distance = np.linalg.norm(data.keypoints[keypoints] - data.keypoints[exact], axis=-1)
+    distance = np.linalg.norm(data.keypoints[keypoints] - data.keypoints[EXACT], axis=-1)
     quantiles = np.percentile(distance, [50, 95, 99.9], axis=0)
     table = pd.DataFrame(quantiles.T, columns=["Median [px]", "95 % below [px]", "99.9 % below [px]"])
     table.insert(0, "Joint", data.layouts[keypoints].joints)

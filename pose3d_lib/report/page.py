@@ -44,16 +44,13 @@ OPENING = re.compile(r"[(\[]|\\\{|\\u?l[a-z]+|[^\w\x00-\x7f]", re.IGNORECASE)  #
 
 
 def write_report(notebook: Path, target: Path, *, title: str, synthetic: bool) -> Path:
-    """Write an executed notebook as one HTML file; the same notebook gives the same bytes.
+    """Write an executed notebook as one HTML file, which is returned; the same notebook gives the same bytes.
 
     Args:
         notebook: nbformat 4, executed.
         target: the HTML file; its folder is made, an older file is replaced.
         title: of the page, plain text.
         synthetic: whether the page says that the data are synthetic.
-
-    Returns:
-        `target`.
 
     Raises:
         InputError: not an executed notebook, or the target cannot be written.
@@ -179,14 +176,9 @@ def _set_formula(found: re.Match[str]) -> str:
 
 
 def to_mathml(tex: str, *, display: bool) -> str | None:
-    """A formula of LaTeX as MathML Core, which browsers set without a script.
+    """A formula of LaTeX, without its dollars, as MathML Core, which browsers set without a script; None if it fails.
 
-    Args:
-        tex: without the dollars around it.
-        display: on a line of its own; only such a formula can have a `\\tag`.
-
-    Returns:
-        `<math>...</math>`, or None if math-core cannot convert it.
+    Only a formula on a line of its own (`display`) can have a `\\tag`.
     """
     if len(tex) > LONGEST_FORMULA or len(OPENING.findall(tex)) > MOST_BRACKETS:
         return None

@@ -18,6 +18,7 @@ FASTEST_JOINT = CHECKS["joint speed"].tolerable[1]
 LEVEL_COLOURS = {None: "#0072b2", WARNING: "#e69f00", ERROR: "#c1272d"}  # apart for colour-blind readers too
 LEVEL_NAMES = {None: "passes", WARNING: "warning", ERROR: "error"}
 LEAST_SHARE = 1e-2  # of a limit; lower values are drawn there
+FASTEST = ("#c1272d", "#0072b2", "#009e73")  # colours of the fastest joints
 AROUND = 2  # frames drawn before and after the one that was found
 
 
@@ -65,15 +66,8 @@ def _worst_per_take(checkup: Checkup) -> pd.DataFrame:
     return measures.sort_values("share", ascending=False, kind="stable").drop_duplicates(["check", "take"])
 
 
-def draw_take(data: PoseDataset, clip: pd.Series, frame: int, *, joints: int = 3) -> Figure:
-    """How fast the joints of a take move, and its poses before and after a frame.
-
-    Args:
-        data: the dataset.
-        clip: a labelled row of its table.
-        frame: of the clip, for instance a finding's.
-        joints: how many of the joints, the fastest at the frame, are named.
-    """
+def draw_take(data: PoseDataset, clip: pd.Series, frame: int) -> Figure:
+    """The speed of a labelled clip's joints, the fastest at a frame named, and its poses around this frame."""
     poses = data.positions[clip.start : clip.stop].astype(np.float64)
     frame, shown = _frames_around(frame, len(poses))
     figure = plt.figure(figsize=(9.6, 5.0), layout="constrained")
@@ -82,10 +76,10 @@ def draw_take(data: PoseDataset, clip: pd.Series, frame: int, *, joints: int = 3
     if len(poses) > 1:
         speeds = np.linalg.norm(np.diff(poses, axis=0), axis=-1) * clip.fps  # (frames - 1, joints)
         near = slice(max(frame - 2, 0), frame + 2)
-        fastest = np.argsort(-speeds[near].max(axis=0), kind="stable")[:joints]
+        fastest = np.argsort(-speeds[near].max(axis=0), kind="stable")[: len(FASTEST)]
         time = np.arange(1, len(poses))
         axes.plot(time, np.delete(speeds, fastest, axis=1), color="#c9d3dc", linewidth=0.8)
-        for joint, colour in zip(fastest, ("#c1272d", "#0072b2", "#009e73"), strict=False):
+        for joint, colour in zip(fastest, FASTEST, strict=False):
             label = escape_mathtext(data.skeleton.joints[joint])
             axes.plot(time, speeds[:, joint], color=colour, linewidth=1.2, label=label)
         if speeds.max() > 0.5 * FASTEST_JOINT:
@@ -114,14 +108,7 @@ def _name(data: PoseDataset, clip: pd.Series) -> str:
 
 
 def draw_keypoints(data: PoseDataset, clip: pd.Series, frame: int, source: str) -> Figure:
-    """The keypoints of a clip before and after a frame, and the edge of the image, which some may be beyond.
-
-    Args:
-        data: the dataset.
-        clip: a row of its table.
-        frame: of the clip, for instance a finding's.
-        source: which 2D source is drawn.
-    """
+    """The keypoints of a 2D source around a frame of a clip, and the edge of the image, which some may be beyond."""
     pixels, camera = data.keypoints[source][clip.start : clip.stop], data.camera_of(clip)
     frame, shown = _frames_around(frame, len(pixels))
     size = np.array([camera.width, camera.height], np.float64)

@@ -87,13 +87,9 @@ def _draw_bone(axes: Axes3D, ends: np.ndarray, **style: object) -> None:
 
 
 def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str) -> Figure:
-    """One frame of one take seen by every camera that filmed it, and its 3D pose in the first camera's space, if known.
+    """A frame of a take seen by every camera that filmed it, and its 3D pose in the first camera's space, if known.
 
-    Args:
-        data: the dataset.
-        clip: a row of its table; the clips of the other cameras are found from it.
-        frame: number of the frame within the clip.
-        keypoints: which 2D source is drawn.
+    `clip` is a row of the dataset's table, for one of the cameras; `frame` counts within the clip.
     """
     clips = data.clips
     views = clips[(clips.subject == clip.subject) & (clips.action == clip.action) & (clips["take"] == clip["take"])]
@@ -121,12 +117,9 @@ def set_title(figure: Figure, title: str, legend: Sequence[Line2D]) -> None:
 def draw_prediction(
     data: PoseDataset, clip: pd.Series, keypoints: str, predicted: np.ndarray, frames: Sequence[int]
 ) -> Figure:
-    """Frames of a clip in turn: what the lifter sees, and what it makes of it in front of the truth.
+    """Some frames of a clip: what the lifter saw, and what it made of it in front of the truth.
 
-    Args:
-        data, clip, keypoints: which clip, and which 2D source the lifter saw.
-        predicted: (frames of the clip, joints, 3) metres, camera space, root-relative.
-        frames: which to draw, at most about six.
+    `predicted` is (frames of the clip, joints, 3), metres, camera space, root-relative.
     """
     seen = LiftedClip.of(data, clip, keypoints, predicted, data.skeleton)
     figure = plt.figure(figsize=(2.1 * len(frames), 4.9), layout="constrained")
@@ -136,11 +129,9 @@ def draw_prediction(
 
 
 def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
-    """A contact sheet: frames of each clip, from its beginning to its end; what the lifter sees, and what it makes of it.
+    """A contact sheet, one band for each of some clips of `lifted`: its frames from the first to the last, and their poses.
 
-    Args:
-        lifted: what the clips are of.
-        clips: some of its clips, one band of the sheet each; where the truth is known, it is behind the prediction.
+    Where the truth is known, it is behind the prediction.
     """
     columns = max(min(SHEET_COLUMNS, len(clip.frames)) for clip in clips)
     figure = plt.figure(figsize=(max(2.1 * columns, 6.0), 4.7 * len(clips) + 0.7), layout="constrained")
@@ -173,10 +164,10 @@ def _draw_columns(
             axes.set_title(f"MPJPE {clip.errors[frame]:.0f} mm", fontsize=9, y=0.97)
 
 
-def draw_actions(data: PoseDataset, subject: str, columns: int = 5) -> Figure:
+def draw_actions(data: PoseDataset, subject: str) -> Figure:
     """One pose of every action of a subject, from the middle of its first take, in 3D."""
     clips = data.select([subject]).drop_duplicates("action")
-    rows = -(-len(clips) // columns)
+    columns, rows = 5, -(-len(clips) // 5)
     figure = plt.figure(figsize=(1.9 * columns, 2.0 * rows + 0.5), layout="constrained")
     for number, (_, clip) in enumerate(clips.iterrows(), start=1):
         axes = figure.add_subplot(rows, columns, number, projection="3d")
