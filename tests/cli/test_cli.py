@@ -1,7 +1,6 @@
 """`pose3d ...`: wrong input is refused at once with what was meant; runs are kept, reused, and do not stop each other."""
 
 import io
-import json
 import os
 import pickle
 import re
@@ -211,35 +210,6 @@ def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(call: Call, pre
     assert re.search(rf"^\[ +1/1\] Sitting, {NAMED} +reused ", second.out, re.MULTILINE)
     assert f"run folder: {folder}" in second.out
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == files
-
-
-@pytest.mark.slow
-def test_sweep_with_a_run_that_fails_in_a_terminal(prepared: Path, tiny_data: PoseDataset) -> None:
-    config = make_config(RunConfig, {**TINY, "evaluate_at": None, "unit_epochs": SHORT, "action": "Sitting"})
-    (run_folder(config, tiny_data) / "clips.csv").mkdir(parents=True)  # no file of that name can be written
-    arguments = ("sweep", "-p", "actions", "Sitting,Walking", *OF_A_STUDY)
-    ended = start(*arguments)
-    assert ended.code == 1
-    assert re.search(rf"^\[ +\d/3\] Sitting, {NAMED} +failed .*clips\.csv: cannot be written", ended.out, re.MULTILINE)
-    for action in ("All", "Walking"):
-        assert re.search(rf"^\[ +\d/3\] {action}, {NAMED} +finished ", ended.out, re.MULTILINE)
-    assert f"error: 1 of 3 runs failed:\n- Sitting, {NAMED}: " in ended.err
-    assert "clips.csv: cannot be written" in ended.err
-    assert "02_train.ipynb" in ended.err
-    assert "Traceback" not in ended.err
-
-    saved = json.loads((run_folder(config, tiny_data) / "02_train.ipynb").read_text(encoding="utf-8"))
-    outputs = [output for cell in saved["cells"] for output in cell.get("outputs", [])]
-    assert [output["ename"] for output in outputs if output["output_type"] == "error"] == ["InputError"]
-
-    (run_folder(config, tiny_data) / "clips.csv").rmdir()
-    again = start(*arguments)
-    assert again.code == 0, again.err
-    assert [re.search(rf"{a}, {NAMED} +(\w+)", again.out)[1] for a in ("All", "Sitting", "Walking")] == [
-        "reused",
-        "finished",
-        "reused",
-    ]
 
 
 @pytest.fixture

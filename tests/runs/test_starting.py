@@ -143,17 +143,6 @@ def test_a_finished_run_is_read_also_when_what_it_started_from_is_gone(baseline,
     assert execute_run(plan_run(specialised(baseline), data)) == found
 
 
-def test_what_a_run_trained_in_bfloat16_learnt_can_be_started_from(outputs, data, first_weights) -> None:
-    other = execute_run(plan_run(short_config("All", filter_widths=(3, 3), precision="bfloat16"), data))
-    execute_run(plan_run(specialised(other, filter_widths=(3, 3)), data))
-    assert torch.equal(first_weights[1]["shrink.weight"], tensors(other)["shrink.weight"])
-
-
-def test_a_run_without_a_start_has_none(data, outputs) -> None:
-    assert check_start(plan_run(short_config(), data)) is None
-    assert load_start(plan_run(short_config(), data)) is None
-
-
 def test_weights_and_the_setting_that_names_their_run_go_together(baseline, data) -> None:
     with pytest.raises(ValueError, match="expected initial weights"):
         train(plan_run(specialised(baseline), data))

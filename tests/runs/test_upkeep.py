@@ -17,14 +17,6 @@ OLDER = RESULT_FORMAT - 1
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of runs."""
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
-    (tmp_path / "runs").mkdir()
-    return tmp_path / "runs"
-
-
-@pytest.fixture
 def short_lease(monkeypatch: pytest.MonkeyPatch) -> float:
     """Leases that end after a fraction of a second, as cleaning sees them."""
     monkeypatch.setattr(clean, "LEASE_SECONDS", 0.4)
