@@ -5,7 +5,6 @@ import time
 import numpy as np
 import pytest
 
-from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import H36M_ACTIONS
 from pose3d_lib.data.doctor import kinematics
 from pose3d_lib.data.skeleton import H36M_17
@@ -241,14 +240,6 @@ def test_fast_enough():
     for action in H36M_ACTIONS:
         make_motion(action, body=body, frames=214, fps=FPS, seed=0)
     assert time.perf_counter() - start < 2.0  # 210 such clips in 4 s would be 0.3 s: room for a busy machine
-
-
-def test_bad_arguments():
-    body = make_body("S1", 0)
-    with pytest.raises(InputError, match="did you mean Walking"):
-        make_motion("walking", body=body, frames=10, fps=FPS, seed=0)
-    with pytest.raises(InputError, match="0 frames"):
-        make_motion("Walking", body=body, frames=0, fps=FPS, seed=0)
 
 
 def test_the_flexion_of_known_limbs_is_found():

@@ -27,8 +27,7 @@ SUBJECTS = (*TRAIN_SUBJECTS, *TEST_SUBJECTS)
 TAKES = ("0", "1")
 FPS = 50.0
 
-MEAN_FRAMES = {"tiny": 24, "small": 170, "full": 2503}
-"""Scale -> mean length of a take. `full` has as many camera frames as the 2.1 million of Human3.6M, train and test."""
+MEAN_FRAMES = {"tiny": 24, "small": 170, "full": 2503}  # of a take; `full` has the 2.1 million frames of Human3.6M
 
 
 def find(spec: DataSpec, path: Path) -> Found:
@@ -81,9 +80,8 @@ def make_synthetic(
 ) -> PoseDataset:
     """The dataset at a scale of MEAN_FRAMES; the same scale and seed give the same dataset bit for bit.
 
-    Subjects who are chosen, as in `choose_subjects`, do and are seen doing the same whoever else is chosen.
+    A subject does, and is seen doing, the same whichever others are chosen, as in `choose_subjects`.
     """
-    check_name(scale, MEAN_FRAMES, "scale")
     train, test, notes = choose_subjects(train_subjects, test_subjects)
     takes = []
     for subject_number, subject in enumerate(SUBJECTS):

@@ -11,12 +11,8 @@ import numpy as np
 from pose3d_lib.data.skeleton import H36M_17
 
 RIGHT, LEFT = 0, 1
-SIDES = ((RIGHT, "R", 1.0), (LEFT, "L", -1.0))
-"""(index, prefix of the joints' names, sign of the outward direction)."""
-
-KNEE_LIMITS, ELBOW_LIMITS = (2.0, 146.0), (4.0, 142.0)
-"""Flexion in degrees that limbs use; anatomy ends at about 0 and 150."""
-
+SIDES = ((RIGHT, "R", 1.0), (LEFT, "L", -1.0))  # index, prefix of the joints' names, sign of the outward direction
+KNEE_LIMITS, ELBOW_LIMITS = (2.0, 146.0), (4.0, 142.0)  # flexion in degrees; anatomy ends at about 0 and 150
 _STATURES = {"S1": 1.68, "S5": 1.61, "S6": 1.76, "S7": 1.84, "S8": 1.89, "S9": 1.80, "S11": 1.72}
 
 # Directions (outward, forward, up) at rest in which a limb points and in which its middle joint bends. Seen from them,
@@ -27,44 +23,30 @@ _LEG_REST = (np.array([0.0, 0.5, -0.87]), np.array([0.0, 0.87, 0.5]))
 
 @dataclass(frozen=True)
 class Body:
-    """Lengths in metres; habits as factors around 1 or in the unit that their name says.
+    """Lengths in metres; habits as factors around 1 or in the unit that is given."""
 
-    Attributes:
-        stature: from the floor to the top of the head, standing upright.
-        hip, femur, tibia, ankle: half the distance of the hips, the leg's bones, height of the ankle above the floor.
-        lumbar, thorax: Hip to Spine and Spine to Thorax.
-        neck, head: Thorax to Neck and Neck to Head, as (forward, up) at rest.
-        clavicle: Thorax to the shoulder, as (outward, up) at rest.
-        humerus, forearm: the arm's bones.
-        cadence: steps per second when walking; step: step length as a fraction of stature.
-        arm_swing, tempo, energy: how far arms swing, how quickly and how widely the person moves.
-        stance: distance of the ankles standing, as a fraction of the hips'; toe_out: degrees.
-        stoop: forward pitch of the chest, degrees; elbows_out: swivel of the elbows, degrees.
-        right_handed: probability that a take is done with the right hand.
-    """
-
-    stature: float
-    hip: float
+    stature: float  # from the floor to the top of the head, standing upright
+    hip: float  # half the distance of the hips
     femur: float
     tibia: float
-    ankle: float
-    lumbar: float
-    thorax: float
-    neck: tuple[float, float]
-    head: tuple[float, float]
-    clavicle: tuple[float, float]
+    ankle: float  # height above the floor
+    lumbar: float  # Hip to Spine
+    thorax: float  # Spine to Thorax
+    neck: tuple[float, float]  # Thorax to Neck, (forward, up) at rest
+    head: tuple[float, float]  # Neck to Head, likewise
+    clavicle: tuple[float, float]  # Thorax to the shoulder, (outward, up) at rest
     humerus: float
     forearm: float
-    cadence: float
-    step: float
+    cadence: float  # steps per second when walking
+    step: float  # length as a fraction of stature
     arm_swing: float
-    tempo: float
-    energy: float
-    stance: float
-    toe_out: float
-    stoop: float
-    elbows_out: float
-    right_handed: float
+    tempo: float  # how quickly the person moves
+    energy: float  # how widely
+    stance: float  # distance of the ankles standing, as a fraction of the hips'
+    toe_out: float  # degrees
+    stoop: float  # forward pitch of the chest, degrees
+    elbows_out: float  # swivel, degrees
+    right_handed: float  # probability that a take is done with the right hand
 
     @property
     def leg(self) -> float:
@@ -76,12 +58,7 @@ class Body:
 
 
 def make_body(subject: str, seed: int) -> Body:
-    """The body of a subject: the same for the same name and seed, clearly another for another name.
-
-    Args:
-        subject: any name; those of Human3.6M have a stature of their own, others one that follows from the name.
-        seed: non-negative.
-    """
+    """The body of a subject: the same for the same name and seed, clearly another for another name."""
     rng = np.random.default_rng([seed, *subject.encode()])
     stature = _STATURES.get(subject, rng.uniform(1.58, 1.92)) + rng.uniform(-0.015, 0.015)
 
@@ -112,11 +89,7 @@ def make_body(subject: str, seed: int) -> Body:
 def rotation(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
     """Body frame to world: turn to `yaw` (0 faces along x), lean forward by `pitch`, then to the right by `roll`.
 
-    Args:
-        yaw, pitch, roll: (frames,), radians.
-
-    Returns:
-        (frames, 3, 3), whose columns are the body's right, forward and up in the world.
+    (frames,) radians each -> (frames, 3, 3), whose columns are the body's right, forward and up in the world.
     """
     cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (np.cos, np.sin))
     level = np.zeros_like(cy)
@@ -125,6 +98,11 @@ def rotation(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray
     forward = cp[:, None] * ahead - sp[:, None] * z
     up = cp[:, None] * z + sp[:, None] * ahead
     return np.stack([cr[:, None] * right - sr[:, None] * up, forward, cr[:, None] * up + sr[:, None] * right], -1)
+
+
+def level_axes(yaw: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """Ahead and right on the floor, (..., 2), of who faces `yaw` (...), radians."""
+    return np.stack([np.cos(yaw), np.sin(yaw)], -1), np.stack([np.sin(yaw), -np.cos(yaw)], -1)
 
 
 def turn(frame: np.ndarray, vector: np.ndarray | tuple[float, float, float]) -> np.ndarray:
@@ -145,9 +123,10 @@ def two_bones(
     softness: float,
     floor: float = -np.inf,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The middle and the end of a limb that reaches for a target as far as its joint allows.
+    """The middle and the end, (frames, 3) each, of a limb that reaches for a target as far as its joint allows.
 
     The plane of bending follows the limb's direction by the least rotation from its rest position, so it never flips.
+    The end is the target where that is within reach.
 
     Args:
         root, target: (frames, 3), metres.
@@ -159,9 +138,6 @@ def two_bones(
         limits: flexion of the middle joint, degrees.
         softness: metres over which the reach ends, so that a limb about to be stretched does not jerk.
         floor: metres, height below which the middle joint does not sink but gives way sideways.
-
-    Returns:
-        two arrays (frames, 3); the second is `target` where that is within reach.
     """
     upper, lower = lengths
     longest, shortest = (np.sqrt(upper**2 + lower**2 + 2 * upper * lower * np.cos(np.radians(f))) for f in limits)
@@ -209,12 +185,9 @@ class Trunk:
 
 
 def pose_trunk(body: Body, hip: np.ndarray, pelvis: np.ndarray, chest: np.ndarray, head: np.ndarray) -> Trunk:
-    """Hips, spine, thorax, neck and head.
+    """Hips, spine, thorax, neck and head, for a hip (frames, 3) in metres.
 
-    Args:
-        hip: (frames, 3), metres.
-        pelvis, chest: (frames, 3), yaw, pitch and roll in the world, radians.
-        head: (frames, 3), yaw, pitch and roll as against the chest, radians.
+    Pelvis and chest are (frames, 3): yaw, pitch and roll in the world, radians; the head's are as against the chest.
     """
     pelvis_frame, chest_frame = rotation(*pelvis.T), rotation(*chest.T)
     lumbar_frame = rotation(*(0.6 * pelvis + 0.4 * chest).T)
@@ -232,12 +205,9 @@ def pose_trunk(body: Body, hip: np.ndarray, pelvis: np.ndarray, chest: np.ndarra
 def pose_legs(
     body: Body, trunk: Trunk, ankles: np.ndarray, knee_yaw: np.ndarray, knee_out: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Knees and ankles by joint name, each (frames, 3).
+    """Knees and ankles by joint name, each (frames, 3), from ankles (frames, 2, 3), right and left, metres.
 
-    Args:
-        ankles: (frames, 2, 3), metres, right and left.
-        knee_yaw: (frames, 2), radians in the world, where the knees point.
-        knee_out: (frames, 2), radians by which the knees fall outward.
+    `knee_yaw` (frames, 2) is where the knees point, `knee_out` how far they fall outward, radians.
     """
     joints = {}
     level = np.zeros(len(ankles))
@@ -257,12 +227,9 @@ def resting_shoulder(body: Body, trunk: Trunk, out: float) -> np.ndarray:
 def pose_arms(
     body: Body, trunk: Trunk, wrists: np.ndarray, elbow_out: np.ndarray, arm_frame: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Shoulders, elbows and wrists by joint name, each (frames, 3).
+    """Shoulders, elbows and wrists by joint name, each (frames, 3), from where the wrists (frames, 2, 3) should be.
 
-    Args:
-        wrists: (frames, 2, 3), metres, where the right and the left wrist should be.
-        elbow_out: (frames, 2), radians by which the elbows are turned outward.
-        arm_frame: (frames, 3, 3), in which arms hang down and bend backward.
+    The elbows are turned outward by `elbow_out` (frames, 2), radians; in `arm_frame` arms hang down and bend backward.
     """
     joints = {}
     for s, side, out in SIDES:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose3d_lib.data.sources.synthetic.body import LEFT, RIGHT, Body, rotation, turn
+from pose3d_lib.data.sources.synthetic.body import LEFT, RIGHT, SIDES, Body, level_axes, rotation, turn
 from pose3d_lib.data.sources.synthetic.timing import (
     WARM_UP,
     below,
@@ -22,29 +22,18 @@ from pose3d_lib.data.sources.synthetic.timing import (
 
 @dataclass(frozen=True)
 class Lower:
-    """The lower body over time.
+    """The lower body over time: (frames,), radians, unless another shape or unit is given."""
 
-    Attributes:
-        hip: (frames, 3), metres, where the pelvis wants to be; `settle` takes it within the legs' reach.
-        yaw: (frames,), radians, where the person faces.
-        pitch: (frames,), radians, forward lean of pelvis and chest.
-        roll: (frames,), radians, of the pelvis, to the right.
-        twist: (frames,), radians by which the pelvis is turned as against the shoulders.
-        ankles: (frames, 2, 3), metres; knee_yaw, knee_out: (frames, 2), radians.
-        stride: (frames,), how far the right foot is ahead of the left, in steps: what arms swing against.
-        down: (frames,), 0 standing upright, 1 sitting: how little the pelvis can bend or crouch.
-    """
-
-    hip: np.ndarray
-    yaw: np.ndarray
-    pitch: np.ndarray
-    roll: np.ndarray
-    twist: np.ndarray
-    ankles: np.ndarray
-    knee_yaw: np.ndarray
-    knee_out: np.ndarray
-    stride: np.ndarray
-    down: np.ndarray
+    hip: np.ndarray  # (frames, 3), metres, where the pelvis wants to be; `settle` takes it within the legs' reach
+    yaw: np.ndarray  # where the person faces
+    pitch: np.ndarray  # forward lean of pelvis and chest
+    roll: np.ndarray  # of the pelvis, to the right
+    twist: np.ndarray  # of the pelvis as against the shoulders
+    ankles: np.ndarray  # (frames, 2, 3), metres
+    knee_yaw: np.ndarray  # (frames, 2)
+    knee_out: np.ndarray  # (frames, 2)
+    stride: np.ndarray  # how far the right foot is ahead of the left, in steps: what arms swing against
+    down: np.ndarray  # 0 standing upright, 1 sitting: how little the pelvis can bend or crouch
 
 
 def walk(
@@ -59,10 +48,7 @@ def walk(
 ) -> Lower:
     """Walking on closed curves that drift: rings, eights, there and back.
 
-    Args:
-        time: (frames,), seconds.
-        pace: factor on the person's own speed.
-        stops: probability per step of closing the feet and standing for a while.
+    `pace` is a factor on the person's own speed, `stops` the probability per step of standing for a while.
     """
     pace = pace * rng.uniform(0.9, 1.1)
     end = time[-1] + 2.0
@@ -82,11 +68,10 @@ def walk(
     foot = np.arange(count) % 2
     # Turning, feet go apart, so as not to cross.
     turned = np.abs(np.gradient(heading))
-    half_width = (
-        body.hip * body.stance * (0.42 + 0.35 * np.minimum(turned, 0.8)) * (1 + 0.1 * rng.standard_normal(count))
-    )
+    wider = 0.42 + 0.35 * np.minimum(turned, 0.8)
+    half_width = body.hip * body.stance * wider * (1 + 0.1 * rng.standard_normal(count))
     splay = np.radians(0.6 * body.toe_out)
-    right = np.stack([np.sin(heading), -np.cos(heading)], -1)
+    _, right = level_axes(heading)
     side = np.where(foot == RIGHT, 1.0, -1.0)
     spots = place + (side * half_width)[:, None] * right
     # On a curve a foot swings round the one that stands: midway it is beside that one's place.
@@ -112,13 +97,7 @@ def stand(
     turning: float = 40.0,
     roaming: float = 0.35,
 ) -> Lower:
-    """Standing, with a few small steps to turn or to change place now and then.
-
-    Args:
-        gap: seconds between changes of stance.
-        turning: degrees, typical turn at a change.
-        roaming: metres within which the person stays.
-    """
+    """Standing, with a few small steps now and then: every `gap` seconds, by `turning` degrees, within `roaming` metres."""
     stances, lands, feet, durations = [], [], [], []
     yaw, place = rng.uniform(-np.pi, np.pi), rng.uniform(-roaming, roaming, 2)
     centre = yaw
@@ -134,7 +113,7 @@ def stand(
         moment = max(moment, now + 0.2)
         for piece in range(1, pieces + 1):
             face, spot = yaw + (target - yaw) * piece / pieces, place + (there - place) * piece / pieces
-            right, ahead = np.array([np.sin(face), -np.cos(face)]), np.array([np.cos(face), np.sin(face)])
+            ahead, right = level_axes(face)
             spread, stagger = half * rng.uniform(0.8, 1.35), rng.normal(0, 0.035)
             for foot in (first, 1 - first):
                 sign = 1.0 if foot == RIGHT else -1.0
@@ -155,17 +134,12 @@ def stand(
 
 
 def settle(body: Body, lower: Lower, hip: np.ndarray, pelvis: np.ndarray, fps: float) -> np.ndarray:
-    """The hip (frames, 3) lowered where the legs would not reach their ankles.
-
-    Args:
-        hip: (frames, 3), metres, where it wants to be.
-        pelvis: (frames, 3), its yaw, pitch and roll, radians.
-    """
+    """The hip (frames, 3), metres, lowered where the legs would not reach their ankles; the pelvis as in `pose_trunk`."""
     # Beyond this reach the knee's softness would begin to move a planted ankle by more than hundredths of a millimetre.
     reach = body.leg - 0.006
     frame = rotation(*pelvis.T)
     ceiling = np.full(len(hip), np.inf)
-    for s, out in ((RIGHT, 1.0), (LEFT, -1.0)):
+    for s, _, out in SIDES:
         joint = turn(frame, (out * body.hip, 0.0, 0.0))
         apart = lower.ankles[:, s, :2] - (hip + joint)[:, :2]
         high = lower.ankles[:, s, 2] + np.sqrt(np.maximum(reach**2 - (apart**2).sum(-1), 0.01)) - joint[:, 2]
@@ -259,7 +233,7 @@ def _pelvis_over_feet(
     """The pelvis that follows feet: over their middle, towards the one that bears the weight, lower in long strides."""
     yaw = smooth(foot_yaw.mean(1), fps, 0.16)
     middle = smooth(ankles[..., :2].mean(1), fps, 0.13)
-    ahead, right = np.stack([np.cos(yaw), np.sin(yaw)], -1), np.stack([np.sin(yaw), -np.cos(yaw)], -1)
+    ahead, right = level_axes(yaw)
     stride = smooth(((ankles[:, RIGHT, :2] - ankles[:, LEFT, :2]) * ahead).sum(-1) / step, fps, 0.03)
     bearing = smooth(lifted[:, LEFT] - lifted[:, RIGHT], fps, 0.07)  # 1: on the right foot alone
     sway = 0.022 * bearing if brisk else 0.035 * bearing

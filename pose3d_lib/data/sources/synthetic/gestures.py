@@ -11,40 +11,25 @@ import numpy as np
 from pose3d_lib.data.sources.synthetic.body import SIDES, Body, Trunk, resting_shoulder, rotation, turn
 from pose3d_lib.data.sources.synthetic.timing import WARM_UP, blend, blend_progress, minimum_jerk, smooth, smooth_noise
 
+# What a hand can be at: somewhere about its shoulder, at the head, on its thigh, on the floor beside the pelvis.
 PLACES = ("free", "mouth", "ear", "camera", "knee", "floor")
-"""What a hand can be at: somewhere about its shoulder, at the head, on its thigh, on the floor beside the pelvis."""
 
 
 @dataclass(frozen=True)
 class Hand:
-    """Where one hand is.
+    """Where one hand is."""
 
-    Attributes:
-        at: (outward, forward, up) from the shoulder, in lengths of the arm; used when `place` is "free".
-        spread: standard deviation with which `at` is drawn.
-        place: one of PLACES.
-        elbow: degrees by which the elbow is turned outward.
-        shake: (outward, forward, up), metres, of a to and fro such as a wave.
-        swing: share of the arm's swing when walking.
-    """
-
-    at: tuple[float, float, float] = (0.09, 0.07, -0.965)
-    spread: float = 0.02
-    place: str = "free"
-    elbow: float = 0.0
-    shake: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    swing: float = 0.0
+    at: tuple[float, float, float] = (0.09, 0.07, -0.965)  # outward, forward, up from the shoulder, in arms, if "free"
+    spread: float = 0.02  # standard deviation with which `at` is drawn
+    place: str = "free"  # one of PLACES
+    elbow: float = 0.0  # degrees by which the elbow is turned outward
+    shake: tuple[float, float, float] = (0.0, 0.0, 0.0)  # outward, forward, up, metres, of a to and fro such as a wave
+    swing: float = 0.0  # share of the arm's swing when walking
 
 
 @dataclass(frozen=True)
 class Posture:
-    """One row: angles in degrees (yaw to the left, pitch forward, roll to the right), head as against the chest.
-
-    Attributes:
-        crouch: how far the pelvis goes down, in lengths of the leg.
-        lean: metres by which the pelvis shifts to the right.
-        weight: how often, as against other rows; hold: seconds; loose: standard deviation of the angles, degrees.
-    """
+    """One row: angles in degrees (yaw to the left, pitch forward, roll to the right), head as against the chest."""
 
     right: Hand = Hand()
     left: Hand = Hand()
@@ -54,32 +39,25 @@ class Posture:
     head_yaw: float = 0.0
     head_pitch: float = 0.0
     head_roll: float = 0.0
-    crouch: float = 0.0
-    lean: float = 0.0
-    weight: float = 1.0
-    hold: tuple[float, float] = (0.8, 3.0)
-    loose: float = 6.0
+    crouch: float = 0.0  # how far the pelvis goes down, in lengths of the leg
+    lean: float = 0.0  # metres by which the pelvis shifts to the right
+    weight: float = 1.0  # how often, as against other rows
+    hold: tuple[float, float] = (0.8, 3.0)  # seconds
+    loose: float = 6.0  # standard deviation of the angles, degrees
 
 
 @dataclass(frozen=True)
 class Upper:
-    """A posture for every frame.
+    """A posture for every frame."""
 
-    Attributes:
-        angles: (frames, 6), radians: yaw, pitch, roll, then those of the head.
-        crouch: (frames,), lengths of the leg; lean: (frames,), metres.
-        at: (frames, 2, 3); places: (frames, 2, len(PLACES)), sums to 1; elbow: (frames, 2), radians.
-        shake: (frames, 2, 3), metres, amplitude; swing: (frames, 2).
-    """
-
-    angles: np.ndarray
-    crouch: np.ndarray
-    lean: np.ndarray
-    at: np.ndarray
-    places: np.ndarray
-    elbow: np.ndarray
-    shake: np.ndarray
-    swing: np.ndarray
+    angles: np.ndarray  # (frames, 6), radians: yaw, pitch, roll, then those of the head
+    crouch: np.ndarray  # (frames,), lengths of the leg
+    lean: np.ndarray  # (frames,), metres
+    at: np.ndarray  # (frames, 2, 3)
+    places: np.ndarray  # (frames, 2, len(PLACES)), sums to 1
+    elbow: np.ndarray  # (frames, 2), radians
+    shake: np.ndarray  # (frames, 2, 3), metres, amplitude
+    swing: np.ndarray  # (frames, 2)
 
 
 def both(hand: Hand, **rest) -> Posture:
@@ -96,11 +74,7 @@ def mirrored(posture: Posture) -> Posture:
 
 
 def perform(rng: np.random.Generator, body: Body, time: np.ndarray, table: tuple[Posture, ...]) -> Upper:
-    """A take's upper body: rows of the table, drawn by weight, held, and blended into one another.
-
-    Args:
-        time: (frames,), seconds.
-    """
+    """A take's upper body: rows of the table, drawn by weight, held, and blended into one another."""
     end = time[-1] + WARM_UP + 2.0
     weights = np.array([row.weight for row in table]) * rng.uniform(0.5, 1.6, len(table))  # a person's preferences
     count = int(end / min(row.hold[0] + 0.5 for row in table)) + 3
@@ -131,11 +105,7 @@ def perform(rng: np.random.Generator, body: Body, time: np.ndarray, table: tuple
 
 
 def _detours(at: np.ndarray) -> np.ndarray:
-    """How far out and forward hands swing on their way, (events, 2, 3), so as not to pass through the shoulder.
-
-    Args:
-        at: (events, 2, 3), where hands are held, from their shoulders.
-    """
+    """How far out and forward hands swing so as not to pass through the shoulder, from where they are: (events, 2, 3)."""
     unit = at / np.maximum(np.linalg.norm(at, axis=-1, keepdims=True), 0.2)
     apart = np.zeros(at.shape[:2])
     apart[1:] = (1 - (unit[1:] * unit[:-1]).sum(-1)) / 2
@@ -167,14 +137,12 @@ def wrist_targets(
     rng: np.random.Generator, body: Body, time: np.ndarray, upper: Upper, trunk: Trunk,
     knees: np.ndarray, stride: np.ndarray, arm_frame: np.ndarray, floor: np.ndarray, down: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Where the wrists should be, (frames, 2, 3), metres.
+    """Where the wrists should be, (frames, 2, 3), metres; stride and down as in `Lower`.
 
     Args:
-        time: (frames,), seconds.
-        knees: (frames, 2, 3), metres; stride: (frames,), what arms swing against, see `Lower`.
+        knees: (frames, 2, 3), metres.
         arm_frame: (frames, 3, 3), in which `Hand.at` is meant.
-        floor: (frames, 2, 3), metres, where the hands would lean on the floor.
-        down: (frames,), 1 sitting, 0 upright, when knees and floor are out of reach and arms hang instead.
+        floor: (frames, 2, 3), metres, where the hands would lean on the floor; upright, arms hang instead.
     """
     scale = body.stature / 1.75
     nose = trunk.joints["Neck"]

@@ -7,11 +7,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.actions import H36M_ACTIONS, check_name
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.synthetic import postures
-from pose3d_lib.data.sources.synthetic.body import SIDES, Body, pose_arms, pose_legs, pose_trunk, stack_joints
+from pose3d_lib.data.sources.synthetic.body import (
+    SIDES,
+    Body,
+    level_axes,
+    pose_arms,
+    pose_legs,
+    pose_trunk,
+    stack_joints,
+)
 from pose3d_lib.data.sources.synthetic.gait import Lower, settle, stand, walk
 from pose3d_lib.data.sources.synthetic.gestures import Posture, Upper, level_frame, perform, wrist_targets
 from pose3d_lib.data.sources.synthetic.seat import sit, sit_down
@@ -19,28 +25,14 @@ from pose3d_lib.data.sources.synthetic.timing import smooth_noise
 
 Table = tuple[Posture, ...]
 
-MARGIN = 0.8
-"""Seconds made before and after a take for the sake of its ends."""
+MARGIN = 0.8  # seconds made before and after a take for the sake of its ends
 
 
 def make_motion(action: str, *, body: Body, frames: int, fps: float, seed) -> np.ndarray:
-    """One take of an action.
+    """One take of an action of `H36M_ACTIONS`: (frames, 17, 3) float64, metres, z up, the floor at 0.
 
-    Args:
-        action: one of `actions.H36M_ACTIONS`.
-        body: whose body, see `make_body`.
-        frames: how many; fps: per second.
-        seed: what `numpy.random.default_rng` accepts; the same arguments give the same array bit for bit.
-
-    Returns:
-        (frames, 17, 3) float64, metres, world coordinates with z up and the floor at 0, joints of H36M_17.
-
-    Raises:
-        InputError: an unknown action, or not a positive number of frames or frames per second.
+    `seed` is what `numpy.random.default_rng` accepts; the same arguments give the same array bit for bit.
     """
-    check_name(action, H36M_ACTIONS, "action")
-    if frames < 1 or not fps > 0:
-        raise InputError(f"a motion of {frames} frames at {fps} frames per second: give at least 1 frame and fps > 0")
     rng = np.random.default_rng(seed)
     # Filters look to both sides: what they need beyond the ends is made and cut off again.
     margin = int(np.ceil(MARGIN * fps))
@@ -81,8 +73,7 @@ def assemble(
     reach = np.radians([62, 38, 24])
     head = reach * np.tanh(head / reach)
 
-    ahead = np.stack([np.cos(lower.yaw), np.sin(lower.yaw)], -1)
-    right = np.stack([np.sin(lower.yaw), -np.cos(lower.yaw)], -1)
+    ahead, right = level_axes(lower.yaw)
     upright = 1 - lower.down
     back = upright * (0.16 * np.sin(np.maximum(bend, 0)) * body.stature / 1.7 + 0.28 * body.leg * upper.crouch)
     hip = lower.hip.copy()
@@ -115,7 +106,7 @@ def _walking(table: Table, **habits) -> Maker:
 
 
 def _seated(table: Table) -> Maker:
-    return lambda rng, body, time, fps: (sit(rng, body, time, fps), table)
+    return lambda rng, body, time, fps: (sit(rng, body, time), table)
 
 
 def _either(chance: float, first: Maker, second: Maker) -> Maker:
@@ -137,7 +128,7 @@ _ACTIONS: dict[str, Maker] = {
     "Posing": _standing(postures.POSING, gap=(2.5, 6.0), turning=55),
     "Purchases": _standing(postures.PURCHASES, gap=(1.5, 5.0), turning=50, roaming=0.7),
     "Sitting": _seated(postures.SITTING),
-    "SittingDown": lambda rng, body, time, fps: (sit_down(rng, body, time, fps), postures.SITTING_DOWN),
+    "SittingDown": lambda rng, body, time, fps: (sit_down(rng, body, time), postures.SITTING_DOWN),
     "Smoking": _either(0.4, _seated(postures.SMOKING_SEATED), _standing(postures.SMOKING, gap=(3.0, 10.0))),
     "Waiting": _standing(postures.WAITING, gap=(1.5, 6.0), turning=40),
     "WalkDog": _walking(postures.WALK_DOG, pace=0.75, stops=0.09, stop_seconds=(0.8, 3.0)),

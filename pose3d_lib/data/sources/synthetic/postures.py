@@ -1,4 +1,4 @@
-"""The tables from which made-up actions draw their postures; see `synthetic_gestures` for what a row means.
+"""The tables from which made-up actions draw their postures; see `gestures` for what a row means.
 
 Rows are written for the right hand; a take may be mirrored as a whole.
 """

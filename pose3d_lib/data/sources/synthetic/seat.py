@@ -6,7 +6,7 @@ how far the knee falls outward, degrees.
 
 import numpy as np
 
-from pose3d_lib.data.sources.synthetic.body import LEFT, RIGHT, Body
+from pose3d_lib.data.sources.synthetic.body import SIDES, Body, level_axes
 from pose3d_lib.data.sources.synthetic.gait import Lower
 from pose3d_lib.data.sources.synthetic.timing import (
     WARM_UP,
@@ -32,20 +32,13 @@ _CHAIR_LEGS = (
 _CHAIR_WEIGHTS = np.array([3, 1.5, 1.5, 1.2, 1.2, 1.5, 1.0, 1.2, 0.6])
 
 
-def sit(
-    rng: np.random.Generator, body: Body, time: np.ndarray, fps: float, *, gap: tuple[float, float] = (4.0, 14.0)
-) -> Lower:
-    """On a chair, with feet that change place now and then; the chair itself does not turn.
-
-    Args:
-        time: (frames,), seconds.
-        gap: seconds between changes of the legs.
-    """
+def sit(rng: np.random.Generator, body: Body, time: np.ndarray) -> Lower:
+    """On a chair, with feet that change place now and then; the chair itself does not turn."""
     frames = len(time)
     facing = rng.uniform(-np.pi, np.pi)
     seat = rng.uniform(-0.4, 0.4, 2)
     height = (body.tibia + body.ankle) * rng.uniform(0.88, 0.96)
-    starts = event_times(rng, time[-1], gap)
+    starts = event_times(rng, time[-1], (4.0, 14.0))
     usual = rng.choice(len(_CHAIR_LEGS), p=_CHAIR_WEIGHTS / _CHAIR_WEIGHTS.sum())
     drawn = rng.choice(len(_CHAIR_LEGS), size=len(starts) + 1, p=_CHAIR_WEIGHTS / _CHAIR_WEIGHTS.sum())
     drawn = np.where(rng.random(len(drawn)) < 0.35, usual, drawn)
@@ -56,13 +49,9 @@ def sit(
     # A foot that was hardly to move stays: people do not shuffle both feet at every change.
     keys = _keep_small_changes(keys)
     durations = rng.uniform(0.8, 1.3, len(starts)) / body.tempo
-    legs = blend(time, starts, durations, keys, ease=_while_lifted)
-    moved = np.linalg.norm(np.diff(keys[..., :3], axis=0, prepend=keys[:1, :, :3]), axis=-1)
-    which, u = blend_progress(time, starts, durations)
-    hop = _hop(moved * body.leg)[which] * (16 * u**2 * (1 - u) ** 2)[:, None]
-    ankles = _ankles(body, seat, np.full(frames, facing), legs, hop)
+    legs, ankles = _move_legs(body, time, starts, durations, keys, seat, facing)
     noise = smooth_noise(rng, time, 1.5, (6,))
-    forward, right = np.array([np.cos(facing), np.sin(facing)]), np.array([np.sin(facing), -np.cos(facing)])
+    forward, right = level_axes(facing)
     place = seat + (0.008 * noise[:, :1]) * forward + (0.008 * noise[:, 1:2]) * right
     pitch = np.radians(-6 + rng.normal(0, 4) + 2 * noise[:, 2])
     yaw = facing + np.radians(rng.normal(0, 5) + 3 * noise[:, 3])
@@ -107,12 +96,8 @@ def _floor_sequence(rng: np.random.Generator, count: int) -> list[str]:
     return names[:count]
 
 
-def sit_down(rng: np.random.Generator, body: Body, time: np.ndarray, fps: float) -> Lower:
-    """From standing down to the floor or a low stool, from one way of sitting there to another, and up again.
-
-    Args:
-        time: (frames,), seconds.
-    """
+def sit_down(rng: np.random.Generator, body: Body, time: np.ndarray) -> Lower:
+    """From standing down to the floor or a low stool, from one way of sitting there to another, and up again."""
     frames = len(time)
     facing = rng.uniform(-np.pi, np.pi)
     centre = rng.uniform(-0.3, 0.3, 2)
@@ -132,15 +117,10 @@ def sit_down(rng: np.random.Generator, body: Body, time: np.ndarray, fps: float)
     turned = np.cumsum(np.where(loose[:, 0, 0], rng.normal(0, np.radians(9), most), 0.0)) * 0.5
 
     pelvis = blend(time, starts, durations, seat)
-    legs_now = blend(time, starts, durations, legs, ease=_while_lifted)
     yaw = facing + blend(time, starts, durations, turned)
-    moved = np.linalg.norm(np.diff(legs[..., :3], axis=0, prepend=legs[:1, :, :3]), axis=-1)
-    which, u = blend_progress(time, starts, durations)
-    hop = _hop(moved * body.leg)[which] * (16 * u**2 * (1 - u) ** 2)[:, None]
-    ankles = _ankles(body, centre, np.full(frames, facing), legs_now, hop)
+    legs_now, ankles = _move_legs(body, time, starts, durations, legs, centre, facing)
     noise = smooth_noise(rng, time, 1.4, (5,))
-    forward = np.array([np.cos(facing), np.sin(facing)])
-    right = np.array([np.sin(facing), -np.cos(facing)])
+    forward, right = level_axes(facing)
     place = centre + (pelvis[:, :1] * body.leg) * forward + 0.006 * noise[:, :1] * right
     height = pelvis[:, 1] * body.leg + 0.002 * noise[:, 1]
     return Lower(
@@ -150,11 +130,6 @@ def sit_down(rng: np.random.Generator, body: Body, time: np.ndarray, fps: float)
         knee_out=np.radians(legs_now[..., 3]), stride=np.zeros(frames),
         down=np.clip(1.6 - 1.5 * pelvis[:, 1], 0, 1),
     )  # fmt: skip
-
-
-def _hop(distance: np.ndarray) -> np.ndarray:
-    """Metres by which a foot is lifted to get over a distance in metres; one that stays is not lifted."""
-    return np.where(distance > 0, 0.025 + 0.10 * np.minimum(distance, 0.5), 0.0)
 
 
 def _while_lifted(u: np.ndarray) -> np.ndarray:
@@ -171,13 +146,26 @@ def _keep_small_changes(keys: np.ndarray) -> np.ndarray:
     return keys
 
 
-def _ankles(body: Body, origin: np.ndarray, facing: np.ndarray, legs: np.ndarray, hop: np.ndarray) -> np.ndarray:
-    """(frames, 2, 3), metres, from legs (frames, 2, 4) about an origin (2,), lifted by hop (frames, 2)."""
-    ahead = np.stack([np.cos(facing), np.sin(facing)], -1)
-    right = np.stack([np.sin(facing), -np.cos(facing)], -1)
-    ankles = np.empty((len(facing), 2, 3))
-    for s, out in ((RIGHT, 1.0), (LEFT, -1.0)):
+def _move_legs(
+    body: Body,
+    time: np.ndarray,
+    starts: np.ndarray,
+    durations: np.ndarray,
+    keys: np.ndarray,
+    origin: np.ndarray,
+    facing: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Legs (frames, 2, 4) blended from keys (events + 1, 2, 4), and ankles (frames, 2, 3), metres, about an origin (2,)."""
+    legs = blend(time, starts, durations, keys, ease=_while_lifted)
+    moved = body.leg * np.linalg.norm(np.diff(keys[..., :3], axis=0, prepend=keys[:1, :, :3]), axis=-1)
+    which, u = blend_progress(time, starts, durations)
+    # A foot is lifted to get over the distance; one that stays is not.
+    lift = np.where(moved > 0, 0.025 + 0.10 * np.minimum(moved, 0.5), 0.0)
+    hop = lift[which] * (16 * u**2 * (1 - u) ** 2)[:, None]
+    ahead, right = level_axes(np.full(len(time), facing))
+    ankles = np.empty((len(time), 2, 3))
+    for s, _, out in SIDES:
         outward, forward, high = body.leg * legs[:, s, 0], body.leg * legs[:, s, 1], body.leg * legs[:, s, 2]
         ankles[:, s, :2] = origin + (out * outward)[:, None] * right + forward[:, None] * ahead
         ankles[:, s, 2] = body.ankle + high + hop[:, s]
-    return ankles
+    return legs, ankles

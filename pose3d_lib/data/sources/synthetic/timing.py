@@ -2,8 +2,7 @@
 
 import numpy as np
 
-WARM_UP = 8.0
-"""Seconds before the first frame at which processes start, so that a clip begins in the midst of what is going on."""
+WARM_UP = 8.0  # seconds before the first frame at which processes start, so that a clip begins in the midst of them
 
 
 def minimum_jerk(u: np.ndarray) -> np.ndarray:
@@ -23,16 +22,13 @@ def event_times(rng: np.random.Generator, end: float, gap: tuple[float, float]) 
 def blend(
     time: np.ndarray, starts: np.ndarray, durations: np.ndarray, values: np.ndarray, ease=minimum_jerk
 ) -> np.ndarray:
-    """A track that holds a value until an event, then blends into the next.
+    """A track (frames, ...) that holds a value until an event, then blends into the next.
 
     Args:
         time: (frames,), seconds.
         starts, durations: (events,), seconds; an event ends before the next starts.
         values: (events + 1, ...), the first holds before any event.
         ease: progress of a blend, from 0 to 1.
-
-    Returns:
-        (frames, ...).
     """
     which, progress = blend_progress(time, starts, durations)
     share = ease(progress).reshape(len(time), *[1] * (values.ndim - 1))
@@ -65,10 +61,7 @@ def smooth_noise(rng: np.random.Generator, time: np.ndarray, scale: float, shape
 
 
 def smooth(values: np.ndarray, fps: float, seconds: float) -> np.ndarray:
-    """values (frames, ...) under a bell of the given standard deviation, the ends held.
-
-    Three running means give the bell: cost does not grow with its width.
-    """
+    """values (frames, ...) under a bell of the given standard deviation, made of three running means, the ends held."""
     half = max(round(seconds * fps), 0)  # three boxes of width 2 half + 1: variance about half (half + 1)
     if half == 0:
         return values
