@@ -57,7 +57,7 @@ def evaluate(
     opened = open_model(model, say=click.echo)
     from pose3d_lib.common.tables import save_table, to_text
     from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.model import errors as model_errors
+    from pose3d_lib.model import evaluate as evaluation
     from pose3d_lib.report.export import check_absent
 
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
@@ -67,15 +67,15 @@ def evaluate(
         raise InputError("--device cuda: this machine has no CUDA device that PyTorch can use; cpu works here")
     data = open_dataset(spec, progress=click.echo)
     chosen = {"subjects": split_list(tidy_name(subjects)), "actions": split_list(tidy_name(actions))}
-    clips = model_errors.choose_clips(data, **chosen)
-    for warning in model_errors.check_measurable(opened.card, data, spec.keypoints, clips):
+    clips = evaluation.choose_clips(data, **chosen)
+    for warning in evaluation.check_measurable(opened.card, data, spec.keypoints, clips):
         click.echo(f"warning: {warning}")
     click.echo(f"testing on {len(clips):,} clips, {(clips.stop - clips.start).sum():,} frames")
     opened.lifters.to(device)
     mirror = opened.card.mirrored if mirror is None else mirror
-    errors = model_errors.measure(opened, data, spec.keypoints, clips, mirror=mirror)
-    table = model_errors.errors_by(errors, by)
-    caption = model_errors.describe_measured(opened, data, spec.keypoints, errors, mirror=mirror)
+    errors = evaluation.measure(opened, data, spec.keypoints, clips, mirror=mirror)
+    table = evaluation.errors_by(errors, by)
+    caption = evaluation.describe_measured(opened, data, spec.keypoints, errors, mirror=mirror)
     click.echo(f"{to_text(table)}\n\n{caption}")
     if output is not None:
         save_table(table, output / "errors", caption)
@@ -88,7 +88,7 @@ def data_for(card: "ModelCard", given: Mapping[str, object]) -> "DataSpec":
     """The data to measure a model on: what is given, or else its training data; keypoints not given are the model's own."""
     from pose3d_lib.data.open import detected_layouts
     from pose3d_lib.data.spec import DataSpec
-    from pose3d_lib.model.errors import WITHOUT_POSES
+    from pose3d_lib.model.evaluate import WITHOUT_POSES
     from pose3d_lib.training.parameters import check_data, make_config
 
     own: Mapping[str, object] = {}

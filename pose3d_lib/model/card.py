@@ -1,73 +1,153 @@
-"""`ModelCard`: what a trained model is, what it learnt from, how good it is, and under which terms; and what it fits."""
+"""`ModelCard`: what a trained model is, what it was trained on, its errors, its terms; and which data it fits."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
-from pose3d_lib.model.card_parts import CardPart, Errors, Joints, Network, Text, Training
-from pose3d_lib.model.lifter import Lifters, TemporalLifter
+from pose3d_lib.model.lifter import Lifters, TemporalLifter, receptive_field
 
-NORMALISATION = "the image's width becomes [-1, 1], its aspect is kept"
-"""What `normalize_screen` does to pixels; VideoPose3D does the same."""
-
+NORMALISATION = "the image's width becomes [-1, 1], its aspect is kept"  # `normalize_screen`, as in VideoPose3D
 UNITS = "metres"
-
 SYNTHETIC = "Trained on synthetic data, which a program made: nobody was filmed, and no terms of data apply."
+MOST_FRAMES = 100_000  # of a receptive field; a longer one is a mistake
+MOST_NAMED = 8  # joints or numbers that a message lists
 
-MOST_NAMED = 8
-"""Joints, subjects or numbers that a message lists."""
+Text = Annotated[str, AfterValidator(printable)]  # can be shown on a terminal, whatever file it comes from
+
+
+def _printable_joints(skeleton: Skeleton) -> Skeleton:
+    if not skeleton.joints:
+        raise ValueError("no joints")
+    return replace(skeleton, name=printable(skeleton.name), joints=tuple(map(printable, skeleton.joints)))
+
+
+Joints = Annotated[Skeleton, AfterValidator(_printable_joints)]
+
+
+class CardPart(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Network(CardPart):
+    """The shape of a network, as in `TemporalLifter`; `in_features` is 3 if it sees scores too."""
+
+    filter_widths: tuple[Annotated[int, Field(ge=1, le=1001)], ...] = Field(min_length=1, max_length=12)
+    channels: int = Field(ge=1, le=2**16)
+    dropout: float = Field(ge=0, lt=1)
+    causal: bool
+    dense: bool
+    in_features: int = Field(ge=2, le=3)
+
+    @field_validator("filter_widths")
+    @classmethod
+    def _odd_widths(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        if even := [width for width in widths if width % 2 == 0]:
+            raise ValueError(f"a filter width of {even[0]}; they are odd")
+        if receptive_field(widths) > MOST_FRAMES:
+            raise ValueError(
+                f"a receptive field of {receptive_field(widths):,} frames; at most {MOST_FRAMES:,} make sense"
+            )
+        return widths
+
+
+class Training(CardPart):
+    """What a model was trained on, and how: the run, its data as in `PoseDataset`, its clips, its software."""
+
+    run: Text
+    dataset: Text
+    fingerprint: Text
+    synthetic: bool
+    subjects: tuple[Text, ...]
+    actions: tuple[Text, ...]
+    clips: int
+    frames: int  # of every camera, as far as the run used them
+    windows: int  # seen, repetitions and mirror images included
+    unlabelled_clips: int  # seen without their 3D poses
+    unlabelled_subjects: tuple[Text, ...]
+    notes: tuple[Text, ...]  # the declarations of the data
+    config: dict[str, JsonValue]
+    commit: Text | None  # of the code, with "+" for uncommitted changes; None if not known
+    packages: dict[Text, Text]  # name -> version
+
+
+class Means(CardPart):
+    """The four errors of METRICS: mm, and mm per frame."""
+
+    mpjpe: float
+    p_mpjpe: float
+    n_mpjpe: float
+    mpjve: float
+
+
+class ActionErrors(Means):
+    frames: int
+
+
+class Errors(CardPart):
+    """What a model was tested on, and its errors there."""
+
+    dataset: Text
+    subjects: tuple[Text, ...]
+    mirrored: bool  # averaged with the mirror image
+    actions: dict[Text, ActionErrors] = Field(min_length=1)
+    action_wise: Means  # mean over actions
+    frame_wise: Means  # mean over frames
+    trajectory: dict[
+        Text, float
+    ] = {}  # action -> mean error of the root, mm; empty without a network of the trajectory
+
+    @field_validator("trajectory")
+    @classmethod
+    def _same_actions(cls, trajectory: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        if trajectory and trajectory.keys() != info.data.get("actions", {}).keys():
+            raise ValueError("errors of the trajectory on other actions than those of the pose")
+        return trajectory
 
 
 class ModelCard(CardPart):
-    """What has to be known of a trained model besides its weights.
-
-    Attributes:
-        name: of the model, for people.
-        network: what the network of the pose is made like, and that of the trajectory too.
-        trajectory: whether there is a second network, of the root's place in camera space.
-        keypoints: the 2D source that it was trained on.
-        layout, skeleton: joints that go in and that come out, in order.
-        fps: frames per second of what it was trained on; several if there were several, none where nobody knows.
-        normalisation: how pixels become what the network sees.
-        units: of what comes out.
-        epochs, lr: how often it saw its own frames, and the learning rate of the next epoch, as in VideoPose3D's files.
-        training, errors: what it was trained and tested on. Of these and of the two before, None where nobody knows.
-        licence: the terms of what it was trained on, in sentences.
-        origin: how the model came to be, in a sentence.
-        assumed: sentences on what is a convention and not known of this very model.
-    """
+    """All about a trained model except its weights; None where something is not known."""
 
     name: Text
-    network: Network
-    trajectory: bool
-    keypoints: Text
-    layout: Joints
-    skeleton: Joints
-    fps: tuple[float, ...]
+    network: Network  # of the pose, and of the trajectory
+    trajectory: bool  # whether there is a second network, of the root in camera space
+    keypoints: Text  # the 2D source that it was trained on
+    layout: Joints  # joints that go in, in order
+    skeleton: Joints  # joints that come out, in order
+    fps: tuple[float, ...]  # of what it was trained on
     normalisation: Text = NORMALISATION
-    units: Text = UNITS
-    epochs: float | None = None
-    lr: float | None = None
+    units: Text = UNITS  # of what comes out
+    epochs: float | None = None  # passes over its own frames, as in VideoPose3D's files
+    lr: float | None = None  # learning rate of the next epoch, as there
     training: Training | None = None
     errors: Errors | None = None
-    licence: Text
-    origin: Text
-    assumed: tuple[Text, ...] = ()
+    licence: Text  # the terms of what it was trained on, in sentences
+    origin: Text  # how the model came to be, in a sentence
+    assumed: tuple[Text, ...] = ()  # sentences on what is a convention and not known of this model
 
     @property
     def mirrored(self) -> bool:
-        """Whether its predictions are averaged with those of the mirror image; they are where nobody knows better."""
+        """Whether its predictions are averaged with those of the mirror image; they are by default."""
         return self.errors is None or self.errors.mirrored
 
 
 def parse_card(text: str | bytes) -> ModelCard:
-    """The card that a text of JSON is, or an InputError that says where it is none."""
+    """The card in a text of JSON, or an InputError that says where it is invalid."""
     try:
         return ModelCard.model_validate_json(text)
     except ValidationError as error:
@@ -78,14 +158,13 @@ def parse_card(text: str | bytes) -> ModelCard:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The networks, on the CPU and in evaluation mode, and what has to be known of them."""
+    """The networks, on the CPU and in evaluation mode, and their card."""
 
     lifters: Lifters
     card: ModelCard
 
 
 def network_of(model: TemporalLifter) -> Network:
-    """What a network is made like."""
     return Network(
         filter_widths=model.filter_widths,
         channels=model.shrink.in_features,
@@ -116,7 +195,7 @@ def build_networks(card: ModelCard) -> Lifters:
 
 
 def licence_of(data: PoseDataset) -> str:
-    """Under which terms weights are that were trained on some data, as far as is known here."""
+    """The terms of weights that were trained on some data, as far as they are known here."""
     if data.synthetic:
         return SYNTHETIC
     if data.terms:
@@ -128,14 +207,7 @@ def licence_of(data: PoseDataset) -> str:
 
 
 def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
-    """Refuses keypoints that a model cannot see, and says in what those that it can see differ from its own.
-
-    Args:
-        card: the model's.
-        data, keypoints: a dataset, and which of its 2D sources.
-
-    Returns:
-        Warnings, a sentence each: another 2D source, another frame rate.
+    """Rejects keypoints that a model cannot see; returns warnings on another 2D source or frame rate, a sentence each.
 
     Raises:
         InputError: other joints, another number of input features, or another normalisation.
@@ -155,8 +227,8 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
         )
     if card.normalisation != NORMALISATION:
         raise InputError(
-            f"model {card.name}: sees keypoints that were normalised in another way ({card.normalisation}) than is known "
-            f"here ({NORMALISATION}); nothing that it predicted would be right"
+            f"model {card.name}: sees keypoints that were normalised in a way ({card.normalisation}) other than the one known "
+            f"here ({NORMALISATION}); its predictions would be wrong"
         )
     warnings = []
     if keypoints != card.keypoints:
@@ -172,16 +244,16 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
 
 
 def seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> list[str]:
-    """Whom of some clips a model has seen in its training, as warnings on its errors there, a sentence each.
+    """Warnings on people of these clips whom a model has seen in training, a sentence each.
 
-    Other settings make other data of the same people: of a dataset with another fingerprint the name counts.
+    A dataset with other settings has another fingerprint and the same people: its name counts.
     """
     training = card.training
     if training is None or _plain(training.dataset) != _plain(data.name):
         return []
-    everybody = list(dict.fromkeys(clips.subject))
-    trained = [name for name in everybody if name in training.subjects]
-    video = [name for name in everybody if name in training.unlabelled_subjects and name not in trained]
+    people = list(dict.fromkeys(clips.subject))
+    trained = [name for name in people if name in training.subjects]
+    video = [name for name in people if name in training.unlabelled_subjects and name not in trained]
     maybe = "" if training.fingerprint == data.fingerprint else f" of a dataset by the same name, {training.dataset}"
     warnings = []
     if trained:
@@ -197,12 +269,12 @@ def seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> list
 
 
 def _plain(name: str) -> str:
-    """A dataset's name, whatever frame rate it was brought to."""
+    """A dataset's name without its frame rate."""
     return re.sub(r"-every\d+$", "", name)
 
 
 def check_skeleton(card: ModelCard, data: PoseDataset) -> None:
-    """Refuses a dataset whose 3D joints are not those that come out of a model, so that no error could be measured."""
+    """Rejects a dataset whose 3D joints are not those that a model predicts."""
     if data.skeleton.joints != card.skeleton.joints:
         raise InputError(
             f"model {card.name}: predicts {_joints(card.skeleton)}; the poses of {data.name} have {_joints(data.skeleton)}. "
@@ -215,7 +287,6 @@ def _joints(skeleton: Skeleton) -> str:
 
 
 def _difference(expected: Skeleton, found: Skeleton) -> str:
-    """How the joints of one differ from those of another, in a sentence."""
     missing = [joint for joint in expected.joints if joint not in found.joints]
     other = [joint for joint in found.joints if joint not in expected.joints]
     told = [

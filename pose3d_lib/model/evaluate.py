@@ -1,6 +1,6 @@
 """The test protocol: whole clips, averaged with their mirror image, four errors per clip, then per action."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,15 +9,17 @@ from torch import Tensor
 
 from pose3d_lib import metrics
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before
 from pose3d_lib.model.clips import gather_targets, gather_trajectory
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.model.predict import predict, predict_trajectory
 
 METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve")
-ROOT_ERROR = "mrpe"
-"""Of runs that have a lifter of the trajectory, the column of its error, mm."""
+ROOT_ERROR = "mrpe"  # the column of the trajectory's error, mm
+WITHOUT_POSES = "holds no 3D poses, only keypoints: no error can be measured on it"
 
 UNITS = {"mpjpe": "mm", "p_mpjpe": "mm", "n_mpjpe": "mm", "mpjve": "mm/frame", ROOT_ERROR: "mm"}
 NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": "MPJVE", ROOT_ERROR: "MRPE"}
@@ -39,8 +41,8 @@ def evaluate(
         mirror: whether a prediction is averaged with that for the mirror image.
 
     Returns:
-        One row per clip: subject, action, take, camera (name), frames, and METRICS in millimetres, MPJVE in millimetres
-        per frame; each is the mean over the clip's frames. Then `joint_columns`: the MPJPE of every joint alone.
+        One row per clip: subject, action, take, camera (name), frames; METRICS, means over the clip's frames, mm and (MPJVE)
+        mm per frame; and `joint_columns`, the MPJPE of every joint.
     """
     _check_velocity(data, clips)
     rows, done = [], 0
@@ -60,7 +62,7 @@ def evaluate(
 def evaluate_lifters(
     lifters: Lifters, data: PoseDataset, clips: pd.DataFrame, keypoints: str, *, mirror: bool = True
 ) -> pd.DataFrame:
-    """As `evaluate`; where there is a network of the trajectory, with the column ROOT_ERROR, the root's mean error in mm."""
+    """`evaluate` with, if there is a network of the trajectory, the column ROOT_ERROR, the root's mean error, mm."""
     errors = evaluate(lifters.pose, data, clips, keypoints, mirror=mirror)
     if lifters.trajectory is not None:
         groups = predict_trajectory(lifters.trajectory, data, clips, keypoints, mirror=mirror)
@@ -74,12 +76,11 @@ def evaluate_lifters(
 
 
 def joint_columns(skeleton: Skeleton) -> list[str]:
-    """Names of the columns that hold each joint's own error."""
     return [f"mpjpe of {joint}" for joint in skeleton.joints]
 
 
 def check_test_clips(data: PoseDataset) -> None:
-    """Refuses a dataset whose test clips `evaluate` would refuse, before a model is trained for them."""
+    """Rejects, before training, a dataset whose test clips `evaluate` would reject."""
     _check_velocity(data, data.test_clips())
 
 
@@ -90,7 +91,7 @@ def _check_velocity(data: PoseDataset, clips: pd.DataFrame) -> None:
 
 
 def _clip_errors(predictions: list[Tensor], targets: Tensor, joints: list[str]) -> list[dict[str, float]]:
-    """Metrics of each clip of a group; those of single frames are computed for all frames at once."""
+    """Metrics of each clip of a group; those of single frames for all frames at once."""
     predicted = torch.cat(predictions) * 1000
     targets = targets * 1000
     lengths = [len(prediction) for prediction in predictions]
@@ -126,17 +127,17 @@ def per_action(clip_errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def action_wise(actions: pd.DataFrame) -> pd.Series:
-    """The plain mean over the actions of `per_action`: the field's headline figure."""
+    """The mean over the actions of `per_action`: the usual headline figure."""
     return actions[list(METRICS)].mean()
 
 
 def frame_wise(actions: pd.DataFrame) -> pd.Series:
-    """The mean over all frames, whatever their action: another number than `action_wise`."""
+    """The mean over the frames of all actions."""
     return actions[list(METRICS)].mul(actions.frames, axis=0).sum() / actions.frames.sum()
 
 
 def summarise(clip_errors: pd.DataFrame) -> dict[str, object]:
-    """The errors of a run as metrics.json holds them: per action, their two means, and the trajectory's if there are such."""
+    """The errors of a run as metrics.json holds them: per action, their two means, and the trajectory's if it has one."""
     actions = per_action(clip_errors)
     rows = actions.to_dict(orient="index")
     summary: dict[str, object] = {
@@ -151,14 +152,12 @@ def summarise(clip_errors: pd.DataFrame) -> dict[str, object]:
 
 
 def errors_table(actions: pd.DataFrame, roots: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """The errors of `per_action` with their names and units; several actions end in both means.
+    """The errors of `per_action` with names and units, and both means of several actions.
 
-    Args:
-        actions: as `per_action` gives them.
-        roots: action -> mean error of the trajectory, mm, which becomes a column of its own; none if there are none.
+    `roots`, action -> mean error of the trajectory, mm, becomes another column.
     """
-    columns = {metric: named(metric) for metric in METRICS}
-    table = actions.rename(columns=columns).rename_axis("Action").reset_index().rename(columns={"frames": "Frames"})
+    columns = {"frames": "Frames", **{metric: named(metric) for metric in METRICS}}
+    table = actions[["frames", *METRICS]].rename(columns=columns).rename_axis("Action").reset_index()
     if len(actions) > 1:
         for name, mean in (("Action-wise mean", action_wise(actions)), ("Frame-wise mean", frame_wise(actions))):
             table.loc[len(table)] = [name, actions.frames.sum(), *mean]
@@ -167,3 +166,60 @@ def errors_table(actions: pd.DataFrame, roots: Mapping[str, float] | None = None
         means = [np.mean(own), np.average(own, weights=actions.frames)] if len(actions) > 1 else []
         table[named(ROOT_ERROR)] = [*own, *means]
     return table.astype({"Frames": int})
+
+
+def choose_clips(data: PoseDataset, *, subjects: Sequence[str] = (), actions: Sequence[str] = ()) -> pd.DataFrame:
+    """The labelled clips of some subjects and actions, by exact names; by default of the test subjects and all actions.
+
+    An InputError if there are none.
+    """
+    if not data.clips.labelled.any():
+        raise InputError(f"{data.name} {WITHOUT_POSES}")
+    known = tuple(dict.fromkeys(data.clips.subject[data.clips.labelled]))
+    for subject in subjects:
+        check_name(subject, known, f"subject of {data.name} with 3D poses")
+    clips = data.select(subjects or data.test_subjects, list(actions) or None)
+    if not len(clips):
+        whose = ", ".join(subjects or data.test_subjects) or "nobody, as no test subjects are named"
+        raise InputError(
+            f"{data.name} has no 3D poses of {whose} doing {', '.join(actions) or 'anything'}; --subjects names others "
+            f"({', '.join(known)})"
+        )
+    return clips
+
+
+def check_measurable(card: ModelCard, data: PoseDataset, keypoints: str, clips: pd.DataFrame) -> list[str]:
+    """Rejects data that a model cannot see or whose joints it does not predict; returns warnings, a sentence each."""
+    check_skeleton(card, data)
+    return [*check_fit(card, data, keypoints), *seen_before(card, data, clips)]
+
+
+def measure(
+    model: TrainedModel, data: PoseDataset, keypoints: str, clips: pd.DataFrame, *, mirror: bool = True
+) -> pd.DataFrame:
+    """The errors of every clip, as of `evaluate_lifters`; an InputError if a prediction is not finite."""
+    try:
+        return evaluate_lifters(model.lifters, data, clips, keypoints, mirror=mirror)
+    except FloatingPointError as error:
+        raise InputError(f"model {model.card.name}: {error}") from error
+
+
+def errors_by(clip_errors: pd.DataFrame, by: str = "action") -> pd.DataFrame:
+    """A table for reading, of every "action", or of the actions of every "subject", each with both means."""
+    if by == "action":
+        roots = summarise(clip_errors).get("trajectory", {}).get(ROOT_ERROR)
+        return errors_table(per_action(clip_errors), roots)
+    parts = {subject: errors_by(own) for subject, own in clip_errors.groupby("subject", sort=False)}
+    return pd.concat(parts, names=["Subject"]).reset_index(level=0).reset_index(drop=True)
+
+
+def describe_measured(
+    model: TrainedModel, data: PoseDataset, keypoints: str, clip_errors: pd.DataFrame, *, mirror: bool
+) -> str:
+    """The caption of a table of errors: the model, the data, the clips."""
+    subjects = ", ".join(dict.fromkeys(clip_errors.subject))
+    return (
+        f"Errors of {model.card.name} on {data.name}{', which is synthetic: nobody was filmed' if data.synthetic else ''}; "
+        f"keypoints {keypoints}; subjects {subjects}; {len(clip_errors):,} clips, {clip_errors.frames.sum():,} frames; "
+        f"{'averaged with' if mirror else 'without'} the mirror image."
+    )

@@ -8,8 +8,7 @@ import torch
 from pose3d_lib.common.errors import printable
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import to_markdown, to_text
-from pose3d_lib.model.card import ModelCard, build_networks
-from pose3d_lib.model.card_parts import Errors, Training
+from pose3d_lib.model.card import Errors, ModelCard, Training, build_networks
 from pose3d_lib.model.evaluate import METRICS, errors_table
 from pose3d_lib.model.lifter import receptive_field
 from pose3d_lib.training.config import RunConfig

@@ -22,8 +22,7 @@ from pose3d_lib.data.open import detected_layouts, open_dataset, used_parameters
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.takes import thin
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, seen_before
-from pose3d_lib.model.card_parts import Training
+from pose3d_lib.model.card import ModelCard, TrainedModel, Training, check_fit, seen_before
 from pose3d_lib.model.poses import check_free, file_names, write_poses
 from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.report.figures.skeletons import draw_sheet

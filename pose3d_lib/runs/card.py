@@ -6,8 +6,7 @@ import torch
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_json
-from pose3d_lib.model.card import ModelCard, licence_of, network_of, parse_card
-from pose3d_lib.model.card_parts import Errors, Training
+from pose3d_lib.model.card import Errors, ModelCard, Training, licence_of, network_of, parse_card
 from pose3d_lib.runs.inventory import Finished
 from pose3d_lib.runs.layout import CARD, FINISHED, RESULT_FORMAT, is_finished, read_json
 from pose3d_lib.runs.run import Run

@@ -3,8 +3,7 @@
 import torch
 
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.model.card import ModelCard, TrainedModel, build_networks
-from pose3d_lib.model.card_parts import ActionErrors, Errors, Means, Network
+from pose3d_lib.model.card import ActionErrors, Errors, Means, ModelCard, Network, TrainedModel, build_networks
 
 
 def made_up_model(*widths: int, mirrored: bool = True, in_features: int = 2, seed: int = 0, **changes) -> TrainedModel:

@@ -17,8 +17,15 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import TrainedModel, build_networks
-from pose3d_lib.model.errors import check_measurable, choose_clips, errors_by, measure
-from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, evaluate_lifters
+from pose3d_lib.model.evaluate import (
+    METRICS,
+    ROOT_ERROR,
+    check_measurable,
+    choose_clips,
+    errors_by,
+    evaluate_lifters,
+    measure,
+)
 from pose3d_lib.model.videopose3d.read import import_checkpoint
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.models import open_model, save_model
