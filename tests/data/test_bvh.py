@@ -104,8 +104,7 @@ def test_a_zip_with_a_damaged_file_is_refused_by_its_name_and_a_bomb_at_once(fol
         read(path)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("walk_ann_1.bvh", bytes(120_000_000))
-    assert bvh.recognise(path)
-    with pytest.raises(InputError, match=r"mine\.zip: unpacks to far more"):
+    with pytest.raises(InputError, match=r"mine\.zip: unpacks to more than"):
         read(path)
 
 

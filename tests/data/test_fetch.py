@@ -21,7 +21,6 @@ from pose3d_lib.data import catalogue
 from pose3d_lib.data.catalogue import RECORD, Collection, read_collection
 from pose3d_lib.data.sources.fetch import archive, fetch, show_bar, transfer
 from pose3d_lib.data.sources.fetch.transfer import CHUNK
-from pose3d_lib.data.untrusted import zips
 
 INSIDE = "walks-abc/dataset/one/"
 MOTION = b"HIERARCHY\n" + bytes(range(256)) * 200
@@ -616,7 +615,7 @@ def encrypted() -> bytes:
 
 
 def bomb() -> bytes:
-    return pack({f"{INSIDE}data/x.bvh": bytes(8 * 2**20)}, stored=False)
+    return pack({f"{INSIDE}data/x.bvh": bytes(110_000_000)}, stored=False)
 
 
 def twice() -> bytes:
@@ -635,8 +634,8 @@ def twice() -> bytes:
         (lambda: evil(mode=0o120777, content=b"/etc/passwd"), "link or a device"),
         (lambda: evil(mode=0o020666), "link or a device"),
         (encrypted, "encrypted"),
-        (bomb, "200 to 1"),
-        (twice, "there twice"),
+        (bomb, "unpacks to more"),
+        (twice, "twice"),
         (lambda: evil(f"{INSIDE}data/{'x' * 300}.bvh"), "cannot be written as"),
         (lambda: evil(f"{INSIDE}data/walk_ann_1.bvh/x.bvh"), "in the way"),
         (lambda: pack({f"{INSIDE}readme": b"no motion"}), "no BVH file"),
@@ -657,27 +656,11 @@ def test_a_hostile_or_broken_archive_is_refused_and_leaves_nothing(make, message
     assert not list(tmp_path.rglob("*escaped*"))
 
 
-@pytest.mark.parametrize(
-    ("module", "limit", "value"),
-    [
-        (zips, "MOST_MEMBERS", 5),
-        (zips, "MOST_TABLE", 300),
-        (archive, "MOST_FILE", 60_000),
-        (archive, "MOST_TOTAL", 110_000),
-    ],
-)
-def test_an_archive_beyond_a_limit_is_refused(module, limit, value, offer, root: Path, monkeypatch) -> None:
-    monkeypatch.setattr(module, limit, value)
-    with pytest.raises(InputError, match=f"(at most|more than) .*{value:,}"):
-        get()
-    assert_nothing_is_half_made(root)
-
-
 def test_a_damaged_member_is_refused_by_name_and_downloaded_anew_the_next_time(offer, shop: Shop, root: Path) -> None:
     damaged = bytearray(WHOLE)
     damaged[WHOLE.index(MOTION) + 50] ^= 255
     shop.body = bytes(damaged)
-    with pytest.raises(InputError, match=r"walk_ann_1\.bvh' is damaged"):
+    with pytest.raises(InputError, match=r"walk_ann_1\.bvh': (cannot be read|unpacks to)"):
         get()
     assert_nothing_is_half_made(root)
     shop.body, shop.tag = WHOLE, '"v2"'
@@ -691,7 +674,7 @@ def test_a_member_that_is_shorter_than_it_says_is_refused(offer, shop: Shop, roo
         at = longer.index(signature) + offset
         struct.pack_into("<I", longer, at, struct.unpack_from("<I", longer, at)[0] + 1)
     shop.body = bytes(longer)
-    with pytest.raises(InputError, match=r"walk_ann_1\.bvh' is damaged"):
+    with pytest.raises(InputError, match=r"walk_ann_1\.bvh': (cannot be read|unpacks to)"):
         get()
     assert_nothing_is_half_made(root)
 

@@ -25,6 +25,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17_OF_32
 from pose3d_lib.data.sources import human36m, human36m_facts
 from pose3d_lib.data.sources.human36m import find, list_actions, read_originals, recognise
+from pose3d_lib.data.sources.human36m.files import TakeFile
 from pose3d_lib.data.sources.human36m.takes import read_take
 from pose3d_lib.data.sources.videopose3d import read_set
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
@@ -153,8 +154,8 @@ def read(path: Path, *without: str) -> PoseDataset:
     return read_originals(path, without=without)
 
 
-def take_of(path: Path, kind: str = "CDF") -> np.ndarray:
-    return read_take(path, MAKERS[kind][0], str(path))
+def take_of(path: Path) -> np.ndarray:
+    return read_take(TakeFile(path.parent, path.name))
 
 
 def project_by_hand(points: np.ndarray, camera: Camera) -> np.ndarray:
@@ -178,7 +179,7 @@ def test_a_recording_becomes_the_17_joints_in_metres(kind, tmp_path: Path) -> No
     path = tmp_path / f"Walking{MAKERS[kind][0]}"
     MAKERS[kind][1](path, values)
     expected = values.reshape(7, 32, 3)[:, H36M_17_OF_32] / 1000
-    np.testing.assert_allclose(take_of(path, kind), expected, atol=1e-6)
+    np.testing.assert_allclose(take_of(path), expected, atol=1e-6)
 
 
 def test_what_is_stored_of_single_precision_is_read_too(tmp_path: Path) -> None:
@@ -526,15 +527,16 @@ def test_content_of_another_kind_is_refused_by_file(case, kind, tmp_path: Path) 
     path = tmp_path / f"Walking 1{MAKERS[kind][0]}"
     MAKERS[kind][1](path, broken(recording(5), change))
     with pytest.raises(InputError, match=message) as refusal:
-        take_of(path, kind)
+        take_of(path)
     assert str(path) in str(refusal.value)
 
 
 @pytest.mark.parametrize("kind", ["MATLAB", "MATLAB 7.3", "HDF5"])
 def test_a_recording_without_a_frame_is_refused(kind, tmp_path: Path) -> None:
-    MAKERS[kind][1](tmp_path / "x", recording(1)[:, :0])
+    path = tmp_path / f"x{MAKERS[kind][0]}"
+    MAKERS[kind][1](path, recording(1)[:, :0])
     with pytest.raises(InputError, match=r"\(0, 96\)|bytes of numbers"):
-        take_of(tmp_path / "x", kind)
+        take_of(path)
 
 
 def refuse(path: Path, kind: str, message: str = "") -> None:
@@ -543,7 +545,7 @@ def refuse(path: Path, kind: str, message: str = "") -> None:
     tracemalloc.start()
     try:
         with pytest.raises(InputError, match=message or None) as refusal:
-            take_of(path, kind)
+            take_of(path)
         assert tracemalloc.get_traced_memory()[1] < 8_000_000
     finally:
         tracemalloc.stop()
@@ -560,7 +562,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(kind, tmp_path: Path) -> Non
     for length in range(0, len(whole) - 400, len(whole) // 37):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"cannot be read: .* expected"):
-            take_of(path, kind)
+            take_of(path)
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -576,7 +578,7 @@ def test_a_file_with_damaged_bytes_is_refused_or_gives_possible_poses(kind, tmp_
             damaged[rng.randrange(min(len(damaged), 2000))] = rng.choice([0, 1, 127, 255, rng.randrange(256)])
         path.write_bytes(damaged)
         try:
-            joints = take_of(path, kind)
+            joints = take_of(path)
         except InputError:
             refused += 1
         else:
@@ -633,7 +635,7 @@ def test_a_cdf_that_claims_what_it_does_not_hold_is_refused_or_gives_possible_po
     struct.pack_into(">i", data, at, value)
     (tmp_path / "x.cdf").write_bytes(data)
     if lie in READ:
-        assert np.isfinite(take_of(tmp_path / "x.cdf", "CDF")).all()
+        assert np.isfinite(take_of(tmp_path / "x.cdf")).all()
     else:
         refuse(tmp_path / "x.cdf", "CDF")
 
@@ -688,7 +690,7 @@ def test_the_matlab_file_that_the_next_tests_spoil_is_a_good_one(tmp_path: Path)
     numbers = recording(1)[0].T.tobytes()
     cell = mat_matrix(6, (1, 96), struct.pack("<2I", 9, len(numbers)) + numbers)
     path = mat_file(tmp_path / "x.cdf.mat", mat_matrix(1, (1, 1), cell, b"data"))
-    np.testing.assert_allclose(take_of(path, "MATLAB")[0, 0], recording(1)[0, 0, :3] / 1000, atol=1e-6)
+    np.testing.assert_allclose(take_of(path)[0, 0], recording(1)[0, 0, :3] / 1000, atol=1e-6)
 
 
 MAT_LIES = {

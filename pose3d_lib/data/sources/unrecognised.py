@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from pose3d_lib.common.errors import InputError, printable, some
 from pose3d_lib.data.sources.text_files import decode_head, delimiter_of
-from pose3d_lib.data.untrusted.client import list_npz_keys
-from pose3d_lib.data.untrusted.zips import open_zip
+from pose3d_lib.data.untrusted.client import list_members, list_npz_keys
 
 LOOKED_AT = 500
 """Entries of a folder that tell what it is."""
@@ -119,10 +118,9 @@ def _describe_file(path: Path) -> Kind:
             "those of plain motion are subject/Action/take; of detections, keypoints and boxes, or reconstruction",
         )
     if suffix == ".zip":
-        with open_zip(path) as archive:
-            return Kind(
-                f"a zip of {_some(archive.namelist())}", "only BVH and Human3.6M are read from a zip: unpack it"
-            )
+        return Kind(
+            f"a zip of {_some(list(list_members(path)))}", "only BVH and Human3.6M are read from a zip: unpack it"
+        )
     if suffix == ".json":
         keys = list(dict.fromkeys(re.findall(r'"([^"]{1,40})"\s*:', decode_head(head))))
         return Kind(

@@ -1,16 +1,17 @@
 """numpy's pickles of arrays, read by the standard library without any function that a file may name.
 
-What numpy's pickles call is replaced by stand-ins that only take note of type, shape and bytes: numpy's own functions trust
-what they are given, and would take a number for the address of an object.
+What numpy's pickles call is replaced by stand-ins that check type, shape and bytes: numpy's own functions trust what they
+are given, and would take a number for the address of an object.
 """
 
+import math
 import pickle
 import re
 from typing import BinaryIO
 
 import numpy as np
 
-from pose3d_lib.data.untrusted.answers import Array, Refused, check_size, count_items
+from pose3d_lib.data.untrusted.answers import Refused, check_size
 
 CODE = "which is code; refused. Do not open this file with other programs either"
 
@@ -31,13 +32,15 @@ class _Dtype:
                 raise Refused("sets the state of a type as numpy never does; refused")
 
 
-class _Array(Array):
-    """An array without a state."""
+class Unpickled:
+    """An array, made when its state comes."""
+
+    value: np.ndarray | None = None
 
     def __setstate__(self, state: object) -> None:
         match state:
-            case (1, shape, _Dtype(value=np.dtype() as dtype), 0 | 1 as fortran, data) if self.dtype is None:
-                self.__dict__.update(_filled(dtype, shape, "F" if fortran else "C", data).__dict__)
+            case (1, tuple() as shape, _Dtype(value=np.dtype() as dtype), 0 | 1 as fortran, data) if self.value is None:
+                self.value = _filled(dtype, shape, "F" if fortran else "C", data)
             case _:
                 raise Refused("sets the state of an array as numpy never does; refused")
 
@@ -56,16 +59,15 @@ class _Named:
     def __call__(self, *arguments: object) -> object:
         match self.name, arguments:
             case "_reconstruct", (_Named(name="ndarray"), (0,), b"b"):
-                return _Array()
+                return Unpickled()
             case "dtype", (str() as code, 0 | 1, 0 | 1) if _DTYPE.fullmatch(code):
                 return _Dtype(code)
             case "scalar", (_Dtype(value=np.dtype() as dtype), bytes() as data) if not dtype.hasobject:
-                return _filled(dtype, (), "C", data, "scalar")
-            case "_frombuffer", (data, _Dtype(value=np.dtype() as dtype), shape, "C" | "F" as order):
+                return _filled(dtype, (), "C", data)[()]
+            case "_frombuffer", (data, _Dtype(value=np.dtype() as dtype), tuple() as shape, "C" | "F" as order):
                 return _filled(dtype, shape, order, data)
-            case "_frombuffer", (data, _Dtype(value=np.dtype() as dtype), shape, "K", tuple() as axes):
-                whole = _filled(dtype, shape, "C", data)
-                return np.ndarray(whole.shape, dtype, buffer=whole.data).transpose(axes)
+            case "_frombuffer", (data, _Dtype(value=np.dtype() as dtype), tuple() as shape, "K", tuple() as axes):
+                return _filled(dtype, shape, "C", data).transpose(axes)
             case "encode", (str() as text, "latin1"):  # how protocol 2, which older numpys save with, writes bytes
                 return text.encode("latin1")
             case "bytes", ():
@@ -73,11 +75,17 @@ class _Named:
         raise Refused(f"calls {self.name} as numpy never does; refused")
 
 
-def _filled(dtype: np.dtype, shape: object, order: str, data: object, tag: str = "array") -> Array:
-    kind, size = (list, count_items(shape)) if dtype.hasobject else (bytes | bytearray, check_size(dtype, shape))
-    if not isinstance(data, kind) or len(data) != size:
+def _filled(dtype: np.dtype, shape: tuple, order: str, data: object) -> np.ndarray:
+    """The array of these bytes, or of this list of objects, which numpy pickles in C order."""
+    size = check_size(np.dtype("u1") if dtype.hasobject else dtype, shape)
+    if not isinstance(data, list if dtype.hasobject else bytes | bytearray) or len(data) != size:
         raise Refused(f"holds an array of shape {shape} and type {dtype} with other data than that; refused")
-    return Array(tag, dtype, shape, order, data)
+    if not dtype.hasobject:
+        return np.ndarray(shape, dtype, buffer=data, order=order)
+    array = np.empty(math.prod(shape), object)
+    for number, value in enumerate(data):
+        array[number] = value
+    return array.reshape(shape)
 
 
 _NAMED = {
@@ -98,7 +106,8 @@ class _Unpickler(pickle.Unpickler):
 
 def read_objects(file: BinaryIO, shape: tuple[int, ...]) -> object:
     """The array of objects of that shape that is pickled in the rest of a file; of a 0-d array, the object in it."""
-    array = _Unpickler(file).load()
-    if not (isinstance(array, Array) and array.dtype is not None and array.dtype.hasobject and array.shape == shape):
+    found = _Unpickler(file).load()
+    array = found.value if isinstance(found, Unpickled) else None
+    if array is None or array.dtype != object or array.shape != shape:
         raise Refused(f"does not hold the array of objects of shape {shape} that its header announces")
-    return array if shape else array.data[0]
+    return array[()]

@@ -14,82 +14,31 @@ import signal
 import struct
 import sys
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
 
-import numpy as np
 import psutil
 
-from pose3d_lib.data.untrusted.answers import TENSORS, Array, Refused, Writer
-from pose3d_lib.data.untrusted.pickles import CODE, read_objects
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.untrusted.answers import TENSORS, Packer, Refused
+from pose3d_lib.data.untrusted.archives import Read, open_archive, open_npz
+from pose3d_lib.data.untrusted.pickles import CODE, Unpickled
 
 try:
     import resource
 except ImportError:  # Windows, where the client alone watches
     resource = None
 
-ALWAYS_ALLOWED, RATIO = 64 * 2**20, 50
-"""A member of a zip, and all of them together, may unpack to as many bytes as are always allowed (328,000 poses that are
-all zero), or to so many times their compressed size (motion compresses to a half or a third)."""
+ALWAYS_ALLOWED, RATIO = (
+    64 * 2**20,
+    50,
+)  # bytes that an archive may unpack to, or times its size; motion compresses to a third
+MOST_MEMBERS = 50_000  # of one archive
 
 READY = "ready"
-Read = Callable[[str], object]
 
 
-@contextmanager
-def open_npz(path: str) -> Iterator[tuple[list[str], Read]]:
-    with zipfile.ZipFile(path) as archive:
-        members: dict[str, zipfile.ZipInfo] = {}
-        for info in archive.infolist():
-            key = info.filename.removesuffix(".npy")
-            if key in members:
-                raise Refused(f"has the key {key!r} twice; refused")
-            members[key] = info
-            _check_ratio(info.file_size, os.path.getsize(path), f"key {key!r} ")
-        _check_ratio(sum(info.file_size for info in members.values()), os.path.getsize(path))
-        yield list(members), lambda key: _read_member(archive, members[key])
-
-
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> object:
-    _check_ratio(info.file_size, info.compress_size)
-    file = archive.open(info)  # which ends with the archive, after the values are written
-    version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise Refused(f"is of the .npy format {version}; known: (1, 0), (2, 0)")
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = header(file)
-    if dtype.kind == "O":
-        value = read_objects(file, shape)
-        if file.read(1):  # at the end, the zip's checksum is compared
-            raise Refused("has data after its end; refused")
-        return value
-    return Array("array", dtype, shape, "F" if fortran else "C", _WholeMember(file, info.file_size - file.tell()))
-
-
-class _WholeMember:
-    """The rest of a member of a zip, which has to have as many bytes as are asked for."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self._left = file, size
-
-    def read(self, size: int) -> bytes:
-        data = self._file.read(size)
-        self._left -= len(data)
-        return data
-
-    def check_end(self) -> None:
-        if self._left or self._file.read(1):
-            raise Refused("has data after its end; refused")
-
-
-def _check_ratio(unpacked: int, packed: int, what: str = "") -> None:
-    limit = max(ALWAYS_ALLOWED, RATIO * packed)
-    if unpacked > limit:
-        raise Refused(
-            f"{what}unpacks from {packed:,} to {unpacked:,} bytes, which no arrays of motion do (at most {limit:,}); refused"
-        )
+# Checkpoints
 
 
 class _Discarded:
@@ -117,20 +66,28 @@ def open_torch(path: str) -> Iterator[tuple[list[str], Read]]:
 
     with torch.serialization.safe_globals([(_Discarded, name) for name in DISCARDED]):
         content = torch.load(path, map_location="cpu", weights_only=True)
-    yield [""], lambda key: content
+    yield {}, lambda key: content
 
 
-def _plain(value: object) -> object:
-    """A tensor as its bytes; anything of numpy's as None, in a list of its own."""
-    import torch
+class Values(Packer):
+    """Also arrays from pickles, and tensors; anything of numpy's in a checkpoint becomes an empty list."""
 
-    if isinstance(value, _Discarded):
-        return []
-    name = str(value.dtype).removeprefix("torch.") if isinstance(value, torch.Tensor) else ""
-    if name not in TENSORS:
-        raise Refused(f"holds a {type(value).__name__} {name}, which no checkpoint of numbers has; refused")
-    values = value.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
-    return Array("tensor", np.dtype(f"S{value.element_size()}"), tuple(value.shape), "C", values.data, name)
+    def pack_other(self, value: object, depth: int) -> object:
+        if isinstance(value, Unpickled) and value.value is not None:
+            return self.pack(value.value, depth)
+        if isinstance(value, Unpickled):
+            raise Refused("holds an array that was only begun; refused")
+        if isinstance(value, _Discarded):
+            return ["list", []]
+        torch = sys.modules.get("torch")
+        name = str(value.dtype).removeprefix("torch.") if torch and isinstance(value, torch.Tensor) else ""
+        if name not in TENSORS:
+            return super().pack_other(value, depth)
+        data = value.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
+        return ["tensor", name, tuple(value.shape), self.pack(data, depth)]
+
+
+# Recordings
 
 
 @contextmanager
@@ -138,7 +95,7 @@ def open_cdf(path: str) -> Iterator[tuple[list[str], Read]]:
     import cdflib
 
     _check_end_of_cdf(path)
-    yield [], lambda key: cdflib.CDF(path).varget(key)
+    yield {}, lambda key: cdflib.CDF(path).varget(key)
 
 
 def _check_end_of_cdf(path: str) -> None:
@@ -176,7 +133,7 @@ def open_h5(path: str) -> Iterator[tuple[list[str], Read]]:
                 raise Refused("a dataset lies in other files")
             return found
 
-        yield [], read
+        yield {}, read
 
 
 @contextmanager
@@ -198,36 +155,33 @@ def open_mat(path: str) -> Iterator[tuple[list[str], Read]]:
             raise Refused(f"{key!r} is {found[key].dtype}{found[key].shape}; expected one cell")
         return found[key][0, 0]
 
-    yield [], read_cell
+    yield {}, read_cell
 
 
 KINDS = {
-    "npz": (open_npz, ()), "torch": (open_torch, ("torch",)), "cdf": (open_cdf, ("cdflib",)),
+    "npz": (open_npz, ()), "archive": (open_archive, ()), "torch": (open_torch, ("torch",)), "cdf": (open_cdf, ("cdflib",)),
     "h5": (open_h5, ("h5py",)), "mat": (open_mat, ("h5py", "scipy.io")),
 }  # fmt: skip
 """Kind of a file -> the function that opens it, and the libraries imported before limits apply."""
 
 
 def answer(request: dict) -> dict:
-    """Values by key, each with the reason instead where it cannot be read; all keys there are where none are asked for."""
+    """Values by key, each with the reason instead where it cannot be read; sizes by key where none are asked for."""
     opener, _ = KINDS[request["kind"]]
-    with open("answer", "wb") as file, opener(request["path"]) as (keys, read):
+    with open("answer", "wb") as file, opener(request["path"]) as (sizes, read):
         if request["keys"] is None:
-            return {"keys": keys}
-        writer, values = Writer(file, _plain) if request["kind"] == "torch" else Writer(file), {}
+            return {"sizes": sizes}
+        packer, values = Values(file), {}
         for key in request["keys"]:
             try:
-                value = read(key)
-                values[key] = [writer.put_whole(value)]
-                if isinstance(value, Array) and isinstance(value.data, _WholeMember):
-                    value.data.check_end()
+                values[key] = ["value", packer.pack(read(key))]
             except Exception as error:
-                values[key] = reason_of(error)
-        return {"nodes": writer.nodes, "values": values}
+                values[key] = ["refused", reason_of(error)]
+        return {"values": values}
 
 
 def reason_of(error: Exception) -> str:
-    if isinstance(error, Refused):
+    if isinstance(error, Refused | InputError):
         return str(error)
     if isinstance(error, MemoryError):
         return "needs more memory than a file of its size may; refused"

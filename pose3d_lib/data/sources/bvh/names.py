@@ -7,7 +7,6 @@ import csv
 import io
 import os
 import re
-import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from pose3d_lib.data.actions import ALL, check_name, tidy_name
 from pose3d_lib.data.catalogue import RECORD
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.sources.text_files import delimiter_of, encoding_of
-from pose3d_lib.data.untrusted.zips import ALWAYS_ALLOWED, RATIO, check_member, named_faults, open_zip
+from pose3d_lib.data.untrusted.client import list_members, read_member
 
 SUFFIX = ".bvh"
 TAKES = "takes.csv"
@@ -40,10 +39,9 @@ KNOWN: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class ZippedFile:
-    """A file in a zip, with what the readers ask of a `Path`; the zip is kept open, as opening it takes long."""
+    """A file in a zip, with the parts of a `Path` that the readers use."""
 
     parent: Path
-    archive: zipfile.ZipFile
     name: str
     size: int  # bytes, unpacked
 
@@ -54,8 +52,7 @@ class ZippedFile:
         return SimpleNamespace(st_size=self.size)
 
     def open(self, mode: str = "rb") -> io.BytesIO:
-        with named_faults(self.parent, self.name), self.archive.open(self.name) as member:
-            return io.BytesIO(member.read(self.size + 1))
+        return io.BytesIO(read_member(self.parent, self.name))
 
 
 File = Path | ZippedFile
@@ -84,8 +81,7 @@ def holds_bvh(path: Path) -> bool:
     """Whether a BVH file is in a folder or zip, or is this file; not if a zip cannot be opened."""
     if is_zip(path):
         try:
-            with open_zip(path) as archive:
-                return any(name.lower().endswith(SUFFIX) and not _is_hidden(name) for name in archive.namelist())
+            return any(name.lower().endswith(SUFFIX) and not _is_hidden(name) for name in list_members(path))
         except InputError:
             return False
     if path.is_file():
@@ -95,17 +91,10 @@ def holds_bvh(path: Path) -> bool:
 
 def _list_zip(path: Path) -> dict[str, ZippedFile]:
     """Every file of a zip by its path in it, without the one folder that holds all of them, where there is such."""
-    with open_zip(path) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
-        if sum(info.file_size for info in infos) > max(ALWAYS_ALLOWED, RATIO * path.stat().st_size):
-            raise InputError(f"{path}: unpacks to far more than motion would; unpack it yourself if you trust it")
-        for info in infos:
-            check_member(path, info)
-    with named_faults(path):
-        opened = zipfile.ZipFile(path)
-    tops = {info.filename.partition("/")[0] if "/" in info.filename else "" for info in infos}
+    sizes = {name: size for name, size in list_members(path).items() if not _is_hidden(name)}
+    tops = {name.partition("/")[0] if "/" in name else "" for name in sizes}
     top = f"{tops.pop()}/" if len(tops) == 1 and "" not in tops else ""
-    return {info.filename.removeprefix(top): ZippedFile(path, opened, info.filename, info.file_size) for info in infos}
+    return {name.removeprefix(top): ZippedFile(path, name, size) for name, size in sizes.items()}
 
 
 def _is_hidden(name: str) -> bool:

@@ -21,9 +21,10 @@ from pose3d_lib.data import catalogue
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.catalogue import DOWNLOADS, RECORD, Collection
 from pose3d_lib.data.sources.fetch import cmu_actions
-from pose3d_lib.data.sources.fetch.archive import CannotWrite, list_members, unpack
+from pose3d_lib.data.sources.fetch.archive import CannotWrite, unpack
 from pose3d_lib.data.sources.fetch.record import check_files, compare, describe, hash_file, read_record, write_record
 from pose3d_lib.data.sources.fetch.transfer import PAUSE, Bar, download
+from pose3d_lib.data.untrusted.client import list_members
 
 POINTER = b"version https://git-lfs.github.com/spec/"  # how a file begins that Git LFS keeps elsewhere
 
@@ -153,7 +154,7 @@ def _get_archive(known: Collection, again: bool, say: Say, bar: Bar, pause: floa
 
 def _unpack_collection(known: Collection, archive: Path, staging: Path, bar: Bar) -> None:
     """The BVH files into a folder, and the collection's documents beside them."""
-    members = list_members(archive)
+    members = list(list_members(archive))
     tops = {name.partition("/")[0] for name in members}
     top = f"{tops.pop()}/" if len(tops) == 1 and all("/" in name for name in members) else ""
     inside = f"{top}{known.inside}/" if known.inside else top
@@ -173,7 +174,7 @@ def _unpack_collection(known: Collection, archive: Path, staging: Path, bar: Bar
                 f"{archive}: {nested} only points to a file that Git LFS keeps, which such archives leave out. Get the real "
                 f"{known.nested} from the repository, unpack it into a folder, and use that folder's path as `dataset`"
             )
-    chosen = _choose_motion(list_members(inner))
+    chosen = _choose_motion(list(list_members(inner)))
     if not chosen:
         raise InputError(f"{archive}: there is no BVH file in its {nested}")
     unpack(inner, chosen, staging, progress=partial(bar, "unpacking"))

@@ -15,20 +15,17 @@ from pose3d_lib.data.actions import H36M_ACTIONS, check_name
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.sources.filming import GT, Take, film, uprightness
-from pose3d_lib.data.sources.human36m.archives import list_names, stream_files
 from pose3d_lib.data.sources.human36m.files import (
     HOW_TO_GET,
-    PATTERNS,
-    TakeFile,
     Takes,
     find_places,
-    key_of,
-    kind_of,
+    list_files,
     register_take,
     require_places,
     sort_takes,
     survey_takes,
 )
+from pose3d_lib.data.sources.human36m.takes import read_take
 from pose3d_lib.data.sources.human36m_facts import (
     DRIFTING,
     FPS,
@@ -61,7 +58,7 @@ def find(spec: DataSpec, path: Path) -> Found:
     files = [place for place in places if not place.is_dir()]
     for place in places:
         if place.is_dir():
-            files += [place / name for name in list_names(place, PATTERNS) or () if kind_of(name)]
+            files += [place / file.name for file in list_files(place) if file.kind]
     return Found(NAME, tuple(sorted(files)))
 
 
@@ -96,28 +93,22 @@ def read_originals(
     Raises:
         InputError: nothing is there, a file is damaged or holds something else, or a name says nothing.
     """
-    from pose3d_lib.data.sources.human36m.takes import read_take
-
     unread = set(name_drifting(without, DRIFTING))
     takes: Takes = {}
     notes: list[str] = []
     world: dict[Key, np.ndarray] = {}
     others: list[str] = []
-    for place in require_places(path):
-
-        def wanted(name: str, place: Path = place) -> bool:
-            if kind_of(name) is None and not name.rpartition("/")[2].startswith("."):
-                others.append(name)
-            key = register_take(TakeFile(place, name), takes, notes)
-            return key is not None and "/".join(key) not in unread
-
-        for name, file in stream_files(place, wanted, PATTERNS):
-            source = TakeFile(place, name)
-            key = key_of(source)
-            if takes[key] == source:  # otherwise a better one was announced meanwhile
-                if all(key[0] != subject for subject, _, _ in world):
-                    progress(f"reading {key[0]} from {place}")
-                world[key] = read_take(file, source.kind, str(source))
+    places = require_places(path)
+    for place in places:
+        for file in list_files(place):
+            if file.kind is None and not file.name.rpartition("/")[2].startswith("."):
+                others.append(file.name)
+            register_take(file, takes, notes)
+    for key, file in sorted(takes.items(), key=lambda item: places.index(item[1].place)):
+        if "/".join(key) not in unread:
+            if all(key[0] != subject for subject, _, _ in world):
+                progress(f"reading {key[0]} from {file.place}")
+            world[key] = read_take(file)
     if others:
         notes.append(f"Passed over, as they are no poses of Human3.6M: {some(others)}.")
     kept, said = leave_out(sort_takes(takes), without, path)

@@ -1,4 +1,4 @@
-"""Which files of Human3.6M lie in a folder, a zip or tars, and of which take each is: from names alone."""
+"""Files of Human3.6M in a folder, a zip or tars, and the take of each: from names alone."""
 
 import re
 from collections.abc import Sequence
@@ -7,30 +7,24 @@ from pathlib import Path
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import H36M_ACTIONS, check_name, split_take
-from pose3d_lib.data.sources.human36m.archives import TAR, is_archive, list_names
 from pose3d_lib.data.sources.human36m_facts import CORRUPT, CORRUPT_NOTE, SUBJECTS
 from pose3d_lib.data.sources.takes import Key
+from pose3d_lib.data.untrusted.client import list_members
 
-KINDS = {".cdf": "CDF", ".cdf.mat": "MATLAB", ".h5": "HDF5"}
-"""Endings of the files, the one that is preferred first, and what each is called."""
+KINDS = {".cdf": "CDF", ".cdf.mat": "MATLAB", ".h5": "HDF5"}  # endings of files, the preferred one first
 
 PATTERNS = tuple(
-    f"{above}S*/{folder}"
+    f"{above}S*/{folder}/*"  # the subjects' folders may lie one level down
     for above in ("", "*/")
-    for folder in (
-        "MyPoseFeatures/D3_Positions/*",
-        "MyPoses/3D_positions/*",
-    )
+    for folder in ("MyPoseFeatures/D3_Positions", "MyPoses/3D_positions")
 )
-"""Of a folder, the files that are looked at; the subjects' folders may lie one level down."""
 
 _LAYOUT = re.compile(
     r"(?:.*/)?(S\d{1,3})/(?:MyPoseFeatures/D3_Positions/([^/]+)(?i:\.cdf(?:\.mat)?)|MyPoses/3D_positions/([^/]+)(?i:\.h5))",
     re.ASCII,
 )
-
-_ARCHIVE_NAME = re.compile(r"d3_?positions(?!_mono)|3d_?positions|h36m|human3", re.IGNORECASE)
-"""By the names of which a tar is taken for one of Human3.6M's poses: to look into it is to unpack it."""
+_TAR = (".tgz", ".tar.gz", ".tar")
+_ARCHIVE_NAME = re.compile(r"d3_?positions(?!_mono)|3d_?positions|h36m|human3", re.IGNORECASE)  # of tars, listed slowly
 
 HOW_TO_GET = (
     "Expected S1/MyPoseFeatures/D3_Positions/Walking 1.cdf and so on (or .cdf.mat), S1/MyPoses/3D_positions/Walking 1.h5, "
@@ -39,7 +33,6 @@ HOW_TO_GET = (
 )
 
 _ORDER = [subject for split in SUBJECTS.values() for subject in split]
-
 
 Takes = dict[Key, "TakeFile"]
 
@@ -53,20 +46,18 @@ class TakeFile:
 
     @property
     def kind(self) -> str | None:
-        """Which of `KINDS` it is, by its name."""
-        return kind_of(self.name)
+        """Its ending in `KINDS`; None for other files and for the hidden ones that macOS leaves behind."""
+        base = self.name.rpartition("/")[2]
+        return next((end for end in (".cdf.mat", *KINDS) if base.lower().endswith(end) and base[0] != "."), None)
+
+    @property
+    def key(self) -> Key | None:
+        """Subject, action and take by the name; None if it is not where takes lie."""
+        match = _LAYOUT.fullmatch(self.name)
+        return (match[1], *split_take(match[2] or match[3])) if match and self.kind else None
 
     def __str__(self) -> str:
         return str(self.place / self.name) if self.place.is_dir() else f"{self.place}: {self.name}"
-
-
-def kind_of(name: str) -> str | None:
-    """Which of `KINDS` a file name ends in; None for other files and for the hidden ones that macOS leaves behind."""
-    base = name.rpartition("/")[2]
-    for ending in (".cdf.mat", ".cdf", ".h5"):
-        if base.lower().endswith(ending) and not base.startswith("."):
-            return ending
-    return None
 
 
 def find_places(path: Path) -> list[Path]:
@@ -75,7 +66,7 @@ def find_places(path: Path) -> list[Path]:
         return [path] if _is_ours(path) else []
     if not path.is_dir():
         return []
-    unpacked = any(kind_of(file.name) for pattern in PATTERNS for file in path.glob(pattern))
+    unpacked = any(file.kind for file in list_files(path))
     return [*([path] if unpacked else []), *(file for file in sorted(path.iterdir()) if _is_ours(file))]
 
 
@@ -87,63 +78,59 @@ def require_places(path: Path) -> list[Path]:
 
 
 def _is_ours(file: Path) -> bool:
-    if not is_archive(file):
+    if not file.name.lower().endswith((*_TAR, ".zip")) or not file.is_file():
         return False
     named = bool(_ARCHIVE_NAME.search(file.name))
-    if file.name.lower().endswith(TAR):
+    if file.name.lower().endswith(_TAR):
         return named
     try:
-        return any(_LAYOUT.fullmatch(name) and kind_of(name) for name in list_names(file, ()) or ())
+        return any(found.key for found in list_files(file))
     except InputError:
         return named  # so that it is opened again and refused with its reason
 
 
+def list_files(place: Path) -> list[TakeFile]:
+    """Every file of an archive, and those of a folder that lie where takes do, in the order of their names."""
+    if place.is_dir():
+        found = {file for pattern in PATTERNS for file in place.glob(pattern) if file.is_file()}
+        return [TakeFile(place, name) for name in sorted(file.relative_to(place).as_posix() for file in found)]
+    return [TakeFile(place, name) for name in sorted(list_members(place))]
+
+
 def survey_takes(places: Sequence[Path]) -> Takes | None:
-    """The takes of folders and zips; None if a tar is among the places."""
+    """The takes of folders and zips; None if a tar, which would have to be unpacked, is among the places."""
     takes: Takes = {}
     for place in places:
-        names = list_names(place, PATTERNS)
-        if names is None:
+        if place.name.lower().endswith(_TAR):
             return None
-        for name in names:
-            register_take(TakeFile(place, name), takes, [])
+        for file in list_files(place):
+            register_take(file, takes, [])
     return takes
 
 
-def key_of(file: TakeFile) -> Key | None:
-    """Subject, action and take by a file's name; None if it is not where takes lie."""
-    match = _LAYOUT.fullmatch(file.name)
-    if match is None or file.kind is None:
-        return None
-    return (match[1], *split_take(match[2] or match[3]))
-
-
-def register_take(file: TakeFile, takes: Takes, notes: list[str]) -> Key | None:
-    """Enters a file under its take and returns the take, or None if another file, or none, is read for it."""
-    key = key_of(file)
-    if key is None:
-        return None
-    subject, action, take = key
+def register_take(file: TakeFile, takes: Takes, notes: list[str]) -> None:
+    """Enter a file under its take, unless a better one is there or the take is not used."""
+    if file.key is None:
+        return
+    subject, action, take = file.key
     if (subject, file.name.rpartition("/")[2][: -len(file.kind)]) == CORRUPT:
         _add(notes, CORRUPT_NOTE)
-        return None
+        return
     if subject not in _ORDER:
         _add(notes, f"{subject} is left out: no work on Human3.6M trains or tests on the poses of this subject.")
-        return None
+        return
     check_name(action, H36M_ACTIONS, f"action, in {file}")
     if not re.fullmatch(r"\d{1,3}", take, re.ASCII):
         raise InputError(f"{file}: expected an action and the number of a take, such as {action!r} or '{action} 1'")
-    other = takes.get(key)
-    if other is not None:
+    if other := takes.get(file.key):
         if other.place.is_dir() and not file.place.is_dir():
-            return None  # the archive that was unpacked
+            return  # of the archive that was unpacked
         if other.kind == file.kind:
-            raise InputError(f"{other} and {file} are both {'/'.join(key)}; remove one of them")
+            raise InputError(f"{other} and {file} are both {'/'.join(file.key)}; remove one of them")
         _add(notes, f"Of takes in several formats one is read: {', then '.join(KINDS.values())}.")
         if list(KINDS).index(other.kind) < list(KINDS).index(file.kind):
-            return None
-    takes[key] = file
-    return key
+            return
+    takes[file.key] = file
 
 
 def _add(notes: list[str], note: str) -> None:
