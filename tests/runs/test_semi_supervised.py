@@ -107,11 +107,18 @@ def names(clips: pd.DataFrame) -> list[tuple]:
     [
         ({}, [("S5", "Walking", 40), ("S5", "Eating", 20)]),
         ({"unlabelled_actions": ("Walking",)}, [("S5", "Walking", 40)]),
-        ({"unlabelled_actions": ("All",)}, [("S5", "Walking", 40), ("S5", "Eating", 20)]),
-        ({"action": "Sitting"}, [("S5", "Walking", 40), ("S5", "Eating", 20)]),
         (
             {"action": "Sitting", "unlabelled_subjects": (), "unlabelled_actions": ("Walking",)},
             [("S1", "Walking", 60)],
+        ),
+        (  # of S5 too, who never does the action that is trained on
+            {
+                "action": "Sitting",
+                "labelled_subjects": (),
+                "unlabelled_subjects": (),
+                "unlabelled_actions": ("Eating",),
+            },
+            [("S5", "Eating", 20)],
         ),
         (
             {"action": "Sitting", "unlabelled_subjects": ("S1", "S5"), "train_share": 0.25},
@@ -121,7 +128,6 @@ def names(clips: pd.DataFrame) -> list[tuple]:
             {"unlabelled_subjects": ("S1",), "train_share": 0.1},
             [("S1", "Walking", 54), ("S1", "Sitting", 36)],
         ),
-        ({"unlabelled_subjects": ("S9",)}, [("S9", "Walking", 12), ("S9", "Sitting", 8)]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
@@ -129,8 +135,7 @@ def test_the_unlabelled_clips_are_those_asked_for_less_what_is_labelled(changes,
     assert names(plan_run(config(**changes), data).unlabelled) == expected
 
 
-@pytest.mark.parametrize("place", ["beginning", "anywhere"])
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.99])
+@pytest.mark.parametrize(("place", "share"), [("beginning", 0.3), ("anywhere", 0.02), ("anywhere", 0.99)])
 def test_labelled_and_unlabelled_parts_of_a_clip_are_all_of_it(place, share, data) -> None:
     chosen = config(unlabelled_subjects=("S1",), train_share=share, share_at=place, batch_size=2)
     plan = plan_run(chosen, data)
@@ -203,11 +208,6 @@ def test_unlabelled_windows_go_round_while_labelled_ones_have_their_epochs(data,
     assert unlabelled[:120] != unlabelled[120:240]
 
 
-def test_without_a_warm_up_they_enter_at_once(data, gathered) -> None:
-    run(config(warmup_epochs=0.0, unit_epochs=0.1), data)
-    assert [kind for kind, _ in gathered] == ["labelled", "unlabelled"] * 2
-
-
 @pytest.mark.parametrize(
     ("changes", "entered"),
     [
@@ -261,13 +261,13 @@ def test_a_trajectory_is_learnt(data) -> None:
     keypoints = data.keypoints["simulated"] / sized[:, None, None] * 5
     learnable = replace(data, keypoints={**data.keypoints, "simulated": keypoints.astype(np.float32)})
     settings = {"labelled_subjects": (), "unlabelled_subjects": (), "warmup_epochs": 1.0, "trajectory": True}
-    _, rows = run(config(**settings, unit_epochs=30.0, channels=16, dropout=0.0), learnable)
+    _, rows = run(config(**settings, unit_epochs=20.0, channels=16, dropout=0.0), learnable)
     assert rows[-1].terms["trajectory"] < 0.4 * rows[0].terms["trajectory"]
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"chunk": 4}, {"causal": True}, {"dense": True}, {"mirror_training": False}, {"projection": "linear"}],
+    [{"chunk": 4}, {"dense": True, "causal": True}, {"mirror_training": False, "projection": "linear"}],
     ids=str,
 )
 def test_every_mode_of_training_can_have_unlabelled_clips(changes, data) -> None:
@@ -277,7 +277,7 @@ def test_every_mode_of_training_can_have_unlabelled_clips(changes, data) -> None
     assert numbers_of(changed[0]) != numbers_of(plain)
 
 
-@pytest.mark.parametrize("changes", [{}, {"chunk": 4}, {"precision": "bfloat16"}], ids=str)
+@pytest.mark.parametrize("changes", [{"chunk": 4}, {"precision": "bfloat16"}], ids=str)
 def test_from_every_step_on_training_ends_the_same_bit_for_bit(changes, data, monkeypatch) -> None:
     monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1)
     kept: list[Checkpoint] = []
@@ -289,17 +289,16 @@ def test_from_every_step_on_training_ends_the_same_bit_for_bit(changes, data, mo
     chosen = config(unit_epochs=1.7, **changes)
     trained, rows = run(chosen, data, on_checkpoint=keep)
     assert len(kept) == trained.steps
-    for checkpoint in kept[::3]:
+    for checkpoint in kept[::7]:
         again, rows_again = run(chosen, data, resume=checkpoint)
         assert numbers_of(again) == numbers_of(trained), checkpoint.numbers["steps"]
         assert without_seconds(rows_again) == without_seconds(rows)
         assert again.unlabelled == trained.unlabelled
 
 
-@pytest.mark.parametrize("warmup", [0.0, 2.0])
-@pytest.mark.parametrize("without", [("trajectory",), ("projection",), ("bones",), ("bones", "projection")], ids=str)
-def test_a_run_learns_without_any_term(without, warmup, data) -> None:
-    trained, rows = run(config(without_terms=without, warmup_epochs=warmup), data)
+@pytest.mark.parametrize("without", [("trajectory",), ("projection",), ("bones", "projection")], ids=str)
+def test_a_run_learns_without_any_term(without, data) -> None:
+    trained, rows = run(config(without_terms=without, warmup_epochs=0.0), data)
     entered = {"trajectory", "projection", "bones"} - set(without)
     assert set(rows[-1].terms or ()) == entered
     torch.manual_seed(0)
@@ -308,17 +307,6 @@ def test_a_run_learns_without_any_term(without, warmup, data) -> None:
         not torch.equal(own, before[name]) for name, own in trained.lifters.state_dict().items() if "weight" in name
     ]
     assert all(moved)
-
-
-def test_a_term_s_mean_is_over_the_batches_that_had_it(data) -> None:
-    """A vanishing rate: the networks stay as they are, and so do the terms, whenever they enter."""
-    means = [
-        run(config(warmup_epochs=warmup, lr=1e-30, dropout=0.0, unit_epochs=0.6), data)[1][0].terms
-        for warmup in (0.0, 0.5, 0.8)
-    ]
-    for terms in means[1:]:
-        assert terms["projection"] == pytest.approx(means[0]["projection"], rel=0.25)
-    assert means[1]["projection"] != means[0]["projection"]
 
 
 # What is refused
@@ -339,7 +327,6 @@ def test_a_term_s_mean_is_over_the_batches_that_had_it(data) -> None:
         ),
         ({"warmup_epochs": 4.0}, "parameter warmup_epochs: found 4, and the run has 3.2 epochs"),
         ({"warmup_epochs": 3.19}, "no unlabelled window would ever enter; give less, or more unit_epochs"),
-        ({"warmup_epochs": 0.01, "unit_epochs": 0.02}, "no unlabelled window would ever enter"),
         ({"test_every": 4}, "parameter test_every: found 4, and the run has 3.2 epochs of its own"),
         ({"chunk": 61, "batch_size": 122}, "parameter chunk: found 61, and the longest stretch of a clip"),
         ({"keypoints": "detected"}, "'detected' has the joints of coco_17, and the back-projection compares them with"),
@@ -361,24 +348,6 @@ def test_a_root_that_is_not_in_front_of_its_camera_is_refused_where_its_depth_co
     ):
         run(config(), other)
     run(config(labelled_subjects=(), unlabelled_subjects=(), warmup_epochs=1.0), other)
-
-
-def test_video_of_other_actions_is_that_of_all_labelled_subjects(data) -> None:
-    """Of S5 too, who never does the action that is trained on."""
-    chosen = config("Sitting", labelled_subjects=(), unlabelled_subjects=(), unlabelled_actions=("Eating", "Walking"))
-    assert names(plan_run(chosen, data).unlabelled) == [
-        ("S1", "Walking", 60),
-        ("S5", "Walking", 40),
-        ("S5", "Eating", 20),
-    ]
-
-
-@pytest.mark.parametrize(
-    "changes", [{"keypoints": "detected"}, {"unlabelled_actions": ("Eating",), "keypoints": "detected"}], ids=str
-)
-def test_without_the_projection_any_keypoints_will_do(changes, data) -> None:
-    trained, _ = run(config(**changes, without_terms=("projection",)), data)
-    assert trained.unlabelled > 0
 
 
 def test_cameras_without_intrinsics_are_refused_where_something_is_projected(data) -> None:
@@ -422,14 +391,6 @@ def test_a_run_folder_keeps_both_networks_and_the_trajectory_s_error(data, outpu
     assert list(finished.history.terms.iloc[-1]) == ["trajectory", "projection", "bones"]
     assert check_files(finished.folder) == []
     assert judge(*evaluate_again(finished, data), finished.provenance) == ""
-
-
-def test_a_trajectory_s_weights_that_were_changed_are_noticed(data, outputs, monkeypatch) -> None:
-    finished = execute_run(plan_run(config(), data))
-    lifters = finished.load_lifters(data)
-    lifters.trajectory.shrink.bias.data += 1
-    monkeypatch.setattr(type(finished), "load_lifters", lambda self, data: lifters)
-    assert f"{ROOT_ERROR} of S9/" in judge(*evaluate_again(finished, data), finished.provenance)
 
 
 def test_runs_without_a_trajectory_have_no_column_for_it(data, outputs) -> None:

@@ -79,24 +79,12 @@ def test_the_whole_is_the_effect_of_the_claim_on_these_actions() -> None:
     assert [whole.low, whole.high] == pytest.approx([claim.low, claim.high], rel=0.3)
 
 
-def test_only_the_actions_in_focus_count() -> None:
-    square, fifteen = make_square("change", actions=FOCUS)
-    others = {name: own.action_based | {"Walking": own.action_based["Eating"]} for name, own in square.items()}
-    widened = {name: Comparison(square[name].original, based, []) for name, based in others.items()}
-    own, more = (Evidence(short=s, fifteen_short=fifteen, focus=FOCUS) for s in (square, widened))
-    pd.testing.assert_frame_equal(attribution(own), attribution(more))
-
-
 def test_an_action_that_lacks_a_condition_is_left_out_of_the_parts_that_need_it() -> None:
     square, fifteen = make_square("change")
     del square["lr_unit_epoch"].action_based["Sitting"]
     found = parts(Evidence(short=square, fifteen_short=fifteen, focus=FOCUS), "C1")
     assert found.actions.to_dict() == {**dict.fromkeys(PARTS, "Eating"), BUDGET: "Eating, Sitting"}
     assert found.effect.notna().all()
-
-
-def test_without_one_of_the_schedules_only_the_budget_is_told() -> None:
-    square, fifteen = make_square("change")
     del square["lr_unit_epoch"]
     found = parts(Evidence(short=square, fifteen_short=fifteen, focus=FOCUS), "C1")
     assert found.effect.isna().tolist() == [True] * 4 + [False]

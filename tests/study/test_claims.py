@@ -104,6 +104,8 @@ def test_a_claim_that_cannot_be_decided_says_why_with_numbers(
 def test_without_runs_every_claim_says_which_are_missing() -> None:
     table = judge_claims(Evidence())
     assert table.claim.tolist() == ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8"]
+    assert table.rule[0] == "Reproduced if shown to be below 0 %, not reproduced if shown to be above 0 %."
+    assert "between -5 % and 5 %" in table.rule[7]
     assert set(table.verdict) == set(table.equalised_verdict) == {NOT_DECIDABLE}
     assert table[["effect", "low", "high", "p", "smallest_p"]].isna().all(axis=None)
     assert (table[["actions", "runs"]] == 0).all(axis=None)
@@ -113,12 +115,6 @@ def test_without_runs_every_claim_says_which_are_missing() -> None:
     assert reasons.C3 == reasons.C8 == "no finished long or short runs of both arms under the schedule 'epoch'"
     assert reasons.C6 == "no action has two finished short runs under the schedule 'epoch'"
     assert reasons.C7 == "no finished runs on as many frames of all actions under the schedule 'epoch'"
-
-
-def test_an_arm_without_runs_is_as_good_as_none() -> None:
-    for missing in (Comparison([], {}, []), Comparison([], {"Eating": [1]}, [])):
-        reasons = judge_claims(Evidence(short=published(missing), long=published(missing))).reason
-        assert reasons.str.startswith("no ").all()
 
 
 def test_the_two_schedules_are_judged_apart() -> None:
@@ -152,15 +148,12 @@ def test_time_is_judged_per_million_windows_for_c3_and_altogether_for_c8() -> No
         for action in comparison.action_based
     }
     table = judge_claims(Evidence(long=published(Comparison(comparison.original, slow, [])))).set_index("claim")
+    assert table.loc["C8", ["p", "smallest_p", "equalised_p", "equalised_smallest_p"]].isna().all(), (
+        "its interval decides"
+    )
     assert pytest.approx(100, abs=2) == table.effect.C3
     assert pytest.approx(0, abs=1) == table.effect.C8
     assert table.verdict[["C3", "C8"]].tolist() == [NOT_REPRODUCED, REPRODUCED]
-
-
-def test_times_of_long_runs_are_preferred() -> None:
-    evidence = Evidence(short=published(make_comparison(faster=30)), long=published(make_comparison(faster=-30)))
-    assert row(evidence, "C3").effect == pytest.approx(30, abs=2)
-    assert row(Evidence(short=evidence.short), "C3").effect == pytest.approx(-30, abs=2)
 
 
 def test_a_processor_s_time_counts_on_a_cpu_and_the_clock_on_a_gpu() -> None:
@@ -237,19 +230,6 @@ def test_the_original_is_one_set_of_runs_for_all_actions_and_every_other_model_a
     row(as_many_frames(0), "C7")
     row(long(), "C3")
     assert [[len(arm) for arm in own] for own in names] == [[1, 3], [3, 3], [1, 3]]
-
-
-def test_rules_are_sentences_that_name_side_and_bound() -> None:
-    rules = {claim.name: claim.rule for claim in CLAIMS}
-    assert rules["C1"] == "Reproduced if shown to be below 0 %, not reproduced if shown to be above 0 %."
-    assert "below -11 %" in rules["C4"]
-    assert "between -5 % and 5 %" in rules["C8"]
-
-
-def test_claims_without_a_test_have_no_p() -> None:
-    table = judge_claims(long()).set_index("claim")
-    assert table.loc["C8", ["p", "smallest_p", "equalised_p", "equalised_smallest_p"]].isna().all()
-    assert table.loc["C3", ["p", "smallest_p"]].notna().all()
 
 
 def test_actions_with_a_single_run_wait_for_a_second_while_others_have_several() -> None:

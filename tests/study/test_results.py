@@ -72,18 +72,9 @@ def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) ->
     assert {run.config.action for run in found.beyond[MIXING]} == {"Eating"}
 
 
-def test_nothing_finished_is_a_study_without_runs(tiny_data: PoseDataset) -> None:
-    found = collect_study(make_study(), tiny_data)
-    assert (found.runs, found.missing) == ([], study_runs(make_study(), tiny_data))
-    assert not any(comparison.usable for comparison in found.comparisons.values())
-
-
-@pytest.mark.parametrize("question", [AS_MANY_FRAMES, SPECIALISED, MIXING, FEWER_FRAMES])
-def test_a_run_on_another_dataset_is_refused_in_every_part_of_the_study(
-    tiny_data: PoseDataset, question: str, hand_made
-) -> None:
+def test_a_run_on_another_dataset_is_refused_beyond_the_tables_too(tiny_data: PoseDataset, hand_made) -> None:
     study = make_study(study="more", preset="tiny", seeds="0", more_seeds="", lengths=1)
-    config = plan_beyond(study, tiny_data)[question][0]
+    config = plan_beyond(study, tiny_data)[MIXING][0]
     other = hand_made([("S1", "Eating", "0", 0, 9), ("S9", "Eating", "0", 0, 9)])
     write_run(config, other).folder.rename(run_folder(config, tiny_data))
     with pytest.raises(InputError, match=r"a run on hand-made .* one table never mixes datasets"):
@@ -102,12 +93,6 @@ def test_a_comparison_is_found_by_length_schedule_and_budget(whole: StudyResults
         assert whole.find(*nothing) is None
 
 
-def test_of_several_architectures_the_first_is_found(tiny_data: PoseDataset) -> None:
-    found = collect_study(make_study(architectures="5x3,3x3x3", schedules="epoch,unit_epoch"), tiny_data)
-    for schedule in ("epoch", "unit_epoch"):
-        assert found.find(1.0, schedule) is found.comparisons[Condition(1.0, schedule, "equal_frames", (5, 3))]
-
-
 def test_the_tables_of_a_length_are_without_the_confounds(whole: StudyResults) -> None:
     for length in (1.0, 4.0):
         shown = whole.tables_of(length)
@@ -119,6 +104,8 @@ def test_the_tables_of_a_length_are_without_the_confounds(whole: StudyResults) -
 def test_tables_of_the_published_procedure_have_plain_names_and_others_say_what_differs(tiny_data: PoseDataset) -> None:
     changes = {"architectures": "3x3x3,3x3x3x3x3", "schedules": "epoch,unit_epoch", "budgets": "equal_frames,fifteen"}
     found = collect_study(make_study(lengths="1,4", **changes), tiny_data)
+    assert (found.runs, found.missing) == ([], found.planned)
+    assert found.find(1.0, "epoch") is found.comparisons[Condition(1.0, "epoch", "equal_frames", WIDE)]
     names = [found.file_name("table_1", condition) for condition in found.tables_of(1.0)]
     assert names == [
         "table_1",

@@ -16,6 +16,7 @@ from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.report import semi_supervised as report_scarcity
+from pose3d_lib.report import show as report
 from pose3d_lib.report.figures.scarcity import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.study.scarcity import (
     ScarcityConfig,
@@ -103,7 +104,7 @@ def test_the_plan_has_both_arms_at_every_share_the_ablations_and_the_question(ti
 
 
 def test_one_subject_is_labelled_in_part_and_the_others_are_seen(tiny_data: PoseDataset) -> None:
-    config = study(labelled_subject="S6")
+    config = study(labelled_subject="S6", actions="Photo")
     assert labelled_subject(config, tiny_data) == "S6"
     assert unlabelled_subjects(config, tiny_data) == ("S1", "S5", "S7", "S8")
     for run in plan_scarcity(config, tiny_data):
@@ -111,15 +112,10 @@ def test_one_subject_is_labelled_in_part_and_the_others_are_seen(tiny_data: Pose
             assert run.labelled_subjects == ("S6",)
             assert run.share_at == "anywhere"
             assert run.unlabelled_subjects == (("S1", "S5", "S7", "S8") if run.semi_supervised else ())
-
-
-def test_of_one_action_the_poses_are_known_by_everybody_and_the_others_are_seen(tiny_data: PoseDataset) -> None:
-    for run in plan_scarcity(study(actions="Photo"), tiny_data):
-        if not run.is_baseline:
+        else:
             assert (run.action, run.labelled_subjects, run.train_share) == ("Photo", (), 1)
-            if run.semi_supervised:
-                assert run.unlabelled_subjects == ()
-                assert set(run.unlabelled_actions) == set(tiny_data.actions) - {"Photo"}
+            others = set(tiny_data.actions) - {"Photo"}
+            assert set(run.unlabelled_actions) == (others if run.semi_supervised else set())
 
 
 def test_every_run_sees_as_many_windows_and_its_rate_falls_as_far_as_the_published_one(tiny_data) -> None:
@@ -149,8 +145,6 @@ def test_the_published_settings_are_the_study_s_own_whatever_the_preset() -> Non
     assert make_config(ScarcityConfig, {"preset": "paper_27", "dropout": 0.3}).dropout == 0.3
     assert make_config(ScarcityConfig, {"preset": "paper_27"}).channels == 1024
     assert make_config(ScarcityConfig, {"keypoints": "simulated"}).keypoints == "simulated"
-    assert make_config(ScarcityConfig, {"keypoints": ""}).keypoints == "gt"
-    assert make_config(RunConfig, {}).keypoints == "simulated"
 
 
 @pytest.mark.parametrize(
@@ -160,10 +154,8 @@ def test_the_published_settings_are_the_study_s_own_whatever_the_preset() -> Non
         ({"shares": "1"}, "parameter ablation_share: found 0.1: it is none of shares, 1; give one of these, or 0"),
         ({"shares": "0,0.1"}, "parameter shares.0"),
         ({"shares": ""}, "parameter shares: found ''"),
-        ({"actions": "All"}, "parameter actions: found 'All': 'All' is the baseline"),
         ({"labelled_subject": "S9"}, "unknown train subject of synthetic-tiny 'S9'"),
         ({"actions": "Eatin"}, "did you mean Eating"),
-        ({"scheduler": "pbs"}, "parameter scheduler: found 'pbs'"),
         ({"lr_decay": 1e-300, "shares": "0.5", "ablation_share": 0}, "parameter unit_epochs: found 4, which leaves"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
@@ -208,7 +200,8 @@ def test_both_arms_stand_beside_how_much_seeds_differ(whole: ScarcityResults) ->
             assert row["verdict"] == "not decidable"
 
 
-def test_a_single_seed_does_not_tell_how_much_seeds_differ(whole: ScarcityResults, shown) -> None:
+def test_a_single_seed_does_not_tell_how_much_seeds_differ(whole: ScarcityResults, shown, monkeypatch) -> None:
+    monkeypatch.setattr(report, "save_figure", lambda figure, path: None)
     results = without(whole, lambda run: run.seed > 0)
     assert scarcity_table(results, "All", (0.1, 0.5)).spread.isna().all()
     report_scarcity.show_scarcity(results)
@@ -220,7 +213,12 @@ def test_a_single_seed_does_not_tell_how_much_seeds_differ(whole: ScarcityResult
     assert "than two seeds differ" not in shown()
 
 
-def test_a_share_without_runs_of_both_arms_is_left_out(whole: ScarcityResults) -> None:
+def test_every_run_has_a_row_and_a_share_without_runs_of_both_arms_none(whole: ScarcityResults) -> None:
+    for run, row in zip(whole.planned, whole.table.to_dict(orient="records"), strict=True):
+        assert (row["action"], row["share"], row["seed"]) == (run.action, run.train_share, run.seed)
+        assert row["arm"] == (SEMI_SUPERVISED if run.semi_supervised else SUPERVISED)
+        assert (row["loss"] == ALONE) == (not run.semi_supervised)
+        assert row["mpjpe"] == pytest.approx(mean_error(run))
     results = without(whole, lambda run: run.semi_supervised and run.train_share == 0.5)
     assert scarcity_table(results, "All", (0.1, 0.5)).share.tolist() == [0.1]
     assert len(scarcity_table(results, "All", (0.5,))) == 0
@@ -232,15 +230,6 @@ def test_an_ablation_has_the_whole_loss_first_and_none_of_it_last(whole: Scarcit
     assert (table.mpjpe - table.mpjpe[0]).tolist() == pytest.approx([0, 3, 3, 8])
     assert table.mpjve_sd.tolist() == pytest.approx([np.std([0, 4], ddof=1)] * 4)
     assert table.runs.tolist() == [2] * 4
-
-
-def test_every_run_has_a_row(whole: ScarcityResults) -> None:
-    assert len(whole.table) == len(whole.planned)
-    for run, row in zip(whole.planned, whole.table.to_dict(orient="records"), strict=True):
-        assert (row["action"], row["share"], row["seed"]) == (run.action, run.train_share, run.seed)
-        assert row["arm"] == (SEMI_SUPERVISED if run.semi_supervised else SUPERVISED)
-        assert (row["loss"] == ALONE) == (not run.semi_supervised)
-        assert row["mpjpe"] == pytest.approx(mean_error(run))
 
 
 # What is shown
@@ -307,9 +296,6 @@ def test_the_answer_follows_from_the_verdicts(whole: ScarcityResults) -> None:
 
 def test_three_seeds_decide_nothing_and_four_may(tiny_data: PoseDataset) -> None:
     """As the notebook says."""
-    text = text_of_notebook("05_semi_supervised")
-    assert "With three seeds in each arm no p-value is below 0.1" in text
-    assert "Four seeds (`-p seeds 0,1,2,3`) are the least" in text
     for seeds, least in (("0,1,2", 0.1), ("0,1,2,3", 2 / 70)):
         few = {"seeds": seeds, "ablation_share": 0, "shares": "0.5", "channels": 17}
         results = finished(tiny_data, unless=lambda run: not run.is_baseline, **few)
@@ -334,12 +320,6 @@ def text_of_notebook(name: str) -> str:
     return " ".join("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown").split())
 
 
-def test_studies_of_other_settings_have_folders_of_their_own(tiny_data: PoseDataset) -> None:
-    changes = ({}, {"labelled_subject": "S6"}, {"seeds": "5"}, {"dropout": 0.2}, {"actions": "Photo"})
-    folders = {ScarcityResults(study(**own), tiny_data).folder for own in changes}
-    assert len(folders) == len(changes)
-
-
 def test_without_runs_the_notebook_says_what_is_missing(tiny_data: PoseDataset, shown) -> None:
     results = ScarcityResults(study(), tiny_data)
     report_scarcity.show_plan(results)
@@ -354,8 +334,8 @@ def test_without_runs_the_notebook_says_what_is_missing(tiny_data: PoseDataset, 
     assert "There are no finished runs of single actions" in shown()
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_figures_can_be_printed(seeds) -> None:
+def test_figures_can_be_printed() -> None:
+    seeds = 3
     rows = [
         (action, share, 1000 * share, arm, loss, seed, 70 + seed - 5 * (arm == SEMI_SUPERVISED), 200.0)
         for action in ("All", "BasketballSignal")

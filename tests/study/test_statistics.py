@@ -73,28 +73,14 @@ def test_a_cell_refuses_what_it_cannot_average(errors, frames, subjects) -> None
 # The bootstrap: its variance is that of the mean, s^2 / n, times that of Student's t
 
 
-def test_many_runs_spread_as_their_standard_error() -> None:
-    values = np.random.default_rng(0).normal(50, 3, 30)
-    draws = draw(plain_cell(values, "runs"))
-    assert draws.mean() == pytest.approx(values.mean(), abs=0.01)
-    assert draws.var() == pytest.approx(values.var(ddof=1) / 30 * spread(29), rel=0.03)
-
-
-@pytest.mark.parametrize("runs", [2, 3, 5])
-def test_few_runs_are_not_drawn_too_narrowly(runs: int) -> None:
+@pytest.mark.parametrize(("runs", "sets"), [(2, 60), (30, 1)])
+def test_few_runs_are_not_drawn_too_narrowly_and_many_spread_as_their_standard_error(runs: int, sets: int) -> None:
     rng = np.random.default_rng(runs)
-    cells = [plain_cell(rng.normal(50, 3, runs), str(number)) for number in range(60)]
+    cells = [plain_cell(rng.normal(50, 3, runs), str(number)) for number in range(sets)]
     pooled = resample_pooled([cells], draws=MANY)[0]
-    expected = np.mean([own.errors.var(ddof=1) / runs for own in cells]) / 60
-    assert pooled.var() == pytest.approx(expected * spread(60 * (runs - 1)), rel=0.03)
-
-
-def test_few_runs_are_drawn_with_the_tails_of_student_s_t() -> None:
-    low, high = interval(draw(plain_cell([49, 50, 51], "runs")))
-    normal, student = 1.96 / np.sqrt(3), 4.30 / np.sqrt(3)
-    assert normal < 50 - low < 1.15 * student
-    assert 50 - low > 0.75 * student
-    assert 50 - low == pytest.approx(high - 50, rel=0.05)
+    expected = np.mean([own.errors.var(ddof=1) / runs for own in cells]) / sets
+    assert pooled.mean() == pytest.approx(pooled_mean(cells), abs=0.02)
+    assert pooled.var() == pytest.approx(expected * spread(sets * (runs - 1)), rel=0.03)
 
 
 def test_takes_are_drawn_within_their_subject() -> None:
@@ -104,6 +90,8 @@ def test_takes_are_drawn_within_their_subject() -> None:
     own, other = errors[0, :20], errors[0, 20:]
     expected = (2 / 3) ** 2 * own.var(ddof=1) / 20 + (1 / 3) ** 2 * other.var(ddof=1) / 10
     assert draws.var() == pytest.approx(expected * spread(28), rel=0.03)
+    as_one = draw(cell(np.repeat(errors, 2, axis=0), subjects=tuple(map(str, range(30)))))  # who have one take each
+    assert as_one.var() == pytest.approx(errors.var(ddof=1) / 30 * spread(29), rel=0.03)
 
 
 def test_few_takes_of_each_subject_have_the_degrees_of_freedom_that_are_left() -> None:
@@ -116,12 +104,6 @@ def test_few_takes_of_each_subject_have_the_degrees_of_freedom_that_are_left() -
     assert high == pytest.approx(expected[2], abs=0.1)
     assert expected[2] > expected[3] + 0.5
     assert low == pytest.approx(100 - high, abs=0.2)
-
-
-def test_takes_of_subjects_that_have_one_each_are_drawn_from_as_one() -> None:
-    errors = np.random.default_rng(0).normal(50, 2, (1, 30))
-    draws = draw(cell(np.repeat(errors, 2, axis=0), subjects=tuple(map(str, range(30)))))
-    assert draws.var() == pytest.approx(errors.var(ddof=1) / 30 * spread(29), rel=0.03)
 
 
 def test_a_longer_take_weighs_more() -> None:
@@ -162,11 +144,6 @@ def test_both_arms_share_the_takes() -> None:
     assert compare(apart).high > 10
 
 
-def test_the_same_cell_has_the_same_draws() -> None:
-    own = cell(np.random.default_rng(0).normal(50, 2, (3, 4)), subjects=TWO_BY_TWO)
-    assert np.array_equal(draw(own, 50), draw(own, 50))
-
-
 @pytest.mark.parametrize("shape", [(1, 4), (4, 1)])
 def test_a_single_run_or_take_has_no_interval(shape: tuple[int, int]) -> None:
     draws = draw(cell(np.random.default_rng(0).normal(50, 2, shape)), 20)
@@ -196,17 +173,6 @@ def test_an_action_that_alone_has_a_single_take_joins_the_one_with_the_fewest() 
     alone = resample_pooled([[arm[0]]], draws=MANY)[0].var() / spread(11)
     joined = resample_pooled([arm[1:]], draws=MANY)[0].var() / spread(3)
     assert draws.var() / spread(14) == pytest.approx(alone / 9 + joined * 4 / 9, rel=0.05)
-
-
-def test_joined_actions_may_have_other_numbers_of_runs() -> None:
-    first = [cell([[50.0]] * 5, runs="original", takes=name) for name in "AB"]
-    second = [
-        cell([[45.0], [45], [45], [75], [15]], runs="A", takes="A"),
-        cell([[40.0], [42], [44]], runs="B", takes="B"),
-    ]
-    effect = compare(list(zip(first, second, strict=True)))
-    assert effect.value == pytest.approx(100 * ((45 + 42) / 2 / 50 - 1))
-    assert effect.low < effect.value < effect.high
 
 
 # Permutation tests
@@ -322,16 +288,19 @@ def by_hand(pairs: Sequence[tuple[Cell, Cell]], null: float) -> tuple[float, flo
     return two_sided(before.sum(), sums), two_sided(sum(map(np.sum, weighted)), signed)
 
 
-@pytest.mark.parametrize(("seed", "null"), [(0, 0), (1, -11), (2, 4.0), (3, 0)])
-def test_p_is_the_larger_of_that_over_runs_and_that_over_takes(seed: int, null: float) -> None:
-    pairs = make_pairs(np.random.default_rng(seed), runs=(4, 3), actions=2, change=-2)
-    own = by_hand(pairs, null)
-    assert compare(pairs, null=null).p == pytest.approx(max(own))
+def test_p_is_the_larger_of_that_over_runs_and_that_over_takes() -> None:
+    rng, larger = np.random.default_rng(0), set()
+    for null in (*[0] * 20, -11, 4.0):
+        pairs = make_pairs(rng, runs=(4, 3), actions=2, change=-2)
+        own = by_hand(pairs, null)
+        assert compare(pairs, null=null).p == pytest.approx(max(own))
+        larger.add(np.argmax(own))
+    assert larger == {0, 1}
 
 
 def test_longer_takes_weigh_more_in_the_test_over_takes() -> None:
     found, alike = [], []
-    for seed in range(4):
+    for seed in range(2):
         rng = np.random.default_rng(seed)
         frames, difference = np.array([100.0, 900, 200, 800, 100, 500]), rng.normal(2, 3, 6)
         runs = 0.01 * rng.normal(0, 1, (5, 1))
@@ -346,16 +315,9 @@ def test_longer_takes_weigh_more_in_the_test_over_takes() -> None:
     assert found != pytest.approx(alike)
 
 
-def test_either_test_can_be_the_larger_one() -> None:
-    rng = np.random.default_rng(0)
-    studies = [make_pairs(rng, runs=(4, 3), actions=2, change=-2) for _ in range(20)]
-    larger = [np.argmax(by_hand(pairs, 0)) for pairs in studies]
-    assert set(larger) == {0, 1}
-
-
 @pytest.mark.parametrize(
     ("runs", "actions", "smallest"),
-    [((3, 3), 2, 0.1), ((5, 3), 2, 1 / 28), ((5, 5), 1, 1 / 8), ((5, 5), 2, 1 / 126), ((1, 5), 2, 1)],
+    [((3, 3), 2, 0.1), ((5, 5), 1, 1 / 8), ((5, 5), 2, 1 / 126), ((1, 5), 2, 1)],
 )
 def test_the_smallest_p_is_the_larger_of_both(runs: tuple[int, int], actions: int, smallest: float) -> None:
     effect = compare(make_pairs(np.random.default_rng(0), runs=runs, actions=actions, change=-50))
@@ -418,14 +380,6 @@ def test_arms_that_do_not_differ_are_hardly_ever_found_to() -> None:
 def test_arms_that_differ_much_are_found_to_on_the_right_side(change: float, word: str) -> None:
     rng = np.random.default_rng(0)
     assert share([compare(make_pairs(rng, actions=3, change=change)) for _ in range(5)], word) == 1
-
-
-def test_three_runs_of_each_arm_decide_nothing_however_far_apart() -> None:
-    effect = compare(make_pairs(np.random.default_rng(0), runs=(3, 3), actions=2, change=-50))
-    verdict = decide(effect, side="below")
-    assert effect.high < -40
-    assert verdict.word == NOT_DECIDABLE
-    assert verdict.reason.startswith("p cannot fall below 0.1 with 3 runs of the original and 3 runs")
 
 
 def test_the_interval_of_an_error_holds_the_truth_about_as_often_as_it_says() -> None:

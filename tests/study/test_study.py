@@ -5,17 +5,14 @@ from collections import Counter
 from math import prod
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.report.parameters import check_parameters
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.study.config import Condition, StudyConfig, choose_actions, plan_study, unique_runs
-from pose3d_lib.training import settings as settings_module
 from pose3d_lib.training.budget import BUDGETS, SCHEDULES
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
@@ -103,10 +100,10 @@ def test_a_value_given_overrides_the_study_and_its_preset() -> None:
     assert (config.channels, config.receptive_field, config.lengths) == (1024, 243, (1.0, 16.0))
 
 
-@pytest.mark.parametrize("nothing", [None, "None", "null"])
-def test_none_leaves_a_setting_to_the_study(nothing) -> None:
+def test_none_leaves_a_setting_to_the_study() -> None:
     names = ("seeds", "lengths", "schedules", "preset", "channels", "confounds")
-    assert study(study="paper", **dict.fromkeys(names, nothing)) == study(study="paper")
+    for nothing in (None, "None", "null"):
+        assert study(study="paper", **dict.fromkeys(names, nothing)) == study(study="paper")
 
 
 @pytest.mark.parametrize(
@@ -131,16 +128,6 @@ def test_none_leaves_a_setting_to_the_study(nothing) -> None:
 )
 def test_lists_and_switches_may_be_written_as_papermill_and_a_command_line_give_them(name, given, value) -> None:
     assert getattr(study(**{name: given}), name) == value
-
-
-@pytest.mark.parametrize("fastest", PRECISIONS)
-def test_an_automatic_precision_is_the_fastest(fastest, monkeypatch) -> None:
-    monkeypatch.setattr(settings_module, "fastest_precision", lambda device: fastest)
-    assert study(precision="auto").precision == fastest
-
-
-def test_the_device_is_one_that_is_there() -> None:
-    assert make_config(StudyConfig, {}).device == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 # What is refused
@@ -177,17 +164,17 @@ def test_what_cannot_be_used_is_refused_by_name(parameters, message) -> None:
     assert message in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["actions", "focus"])
-def test_named_actions_are_checked_before_the_data_are_opened(name) -> None:
-    check_data(study(**{name: "Sitting,Walking"}))
-    with pytest.raises(InputError, match="unknown action 'Sit': did you mean Sitting, SittingDown"):
-        check_data(study(**{name: "Walking,Sit"}))
+def test_named_actions_are_checked_before_the_data_are_opened() -> None:
+    for name in ("actions", "focus"):
+        check_data(study(**{name: "Sitting,Walking"}))
+        with pytest.raises(InputError, match="unknown action 'Sit': did you mean Sitting, SittingDown"):
+            check_data(study(**{name: "Walking,Sit"}))
 
 
-@pytest.mark.parametrize("notebook", ["03_action_based", "04_results"])
-def test_both_notebooks_take_the_same_parameters(notebook) -> None:
+def test_both_notebooks_take_the_same_parameters() -> None:
     parameters = {"study": "more", "seeds": "0,1", "scale": "tiny", "architectures": "3x3"}
-    assert check_parameters(notebook, parameters) == make_config(StudyConfig, parameters)
+    for notebook in ("03_action_based", "04_results"):
+        assert check_parameters(notebook, parameters) == make_config(StudyConfig, parameters)
 
 
 # Which actions
@@ -208,18 +195,12 @@ def test_in_focus_are_the_two_actions_of_the_paper_or_else_the_first_two(data, p
     assert choose_actions(study(focus="Walking,SittingDown,Eating"), paper_data)[1][2] == "Eating"
 
 
-@pytest.mark.parametrize("action", ["Posing", "Eating", "sitting", "Sit"])
-def test_an_action_that_cannot_be_trained_or_tested_is_refused_and_those_that_can_are_listed(action, data) -> None:
-    for parameters in ({"actions": ["Walking", action]}, {"focus": [action]}):
-        with pytest.raises(InputError, match="Valid: Walking, Sitting, SittingDown") as refusal:
-            plan_study(study(**parameters), data)
-        assert repr(action) in str(refusal.value)
-
-
-def test_only_an_action_of_the_study_can_be_in_focus(data) -> None:
-    with pytest.raises(
-        InputError, match="unknown action of this study, to focus on 'Sitting': did you mean SittingDown"
-    ):
+def test_an_action_that_cannot_be_trained_or_tested_is_refused_and_those_that_can_are_listed(data) -> None:
+    for action in ("Posing", "Eating", "sitting", "Sit"):
+        for parameters in ({"actions": ["Walking", action]}, {"focus": [action]}):
+            with pytest.raises(InputError, match=f"{action!r}.*Valid: Walking, Sitting, SittingDown"):
+                plan_study(study(**parameters), data)
+    with pytest.raises(InputError, match="action of this study, to focus on 'Sitting': did you mean SittingDown"):
         plan_study(study(actions="Walking,SittingDown", focus="Sitting"), data)
 
 
@@ -235,12 +216,6 @@ def test_data_without_an_action_that_is_trained_and_tested_are_refused(hand_made
 def test_a_plan_holds_for_every_seed_the_baseline_and_then_each_action(data) -> None:
     actions = ["All", "Walking", "Sitting", "SittingDown"]  # Posing is not tested, Eating not trained on
     assert arms(only_runs(study(seeds=[3, 1]), data)) == [(action, seed) for seed in (3, 1) for action in actions]
-
-
-def test_a_plan_of_some_actions_has_those_alone_in_the_order_given(data) -> None:
-    runs = only_runs(study(actions="SittingDown, Walking"), data)
-    assert arms(runs) == [("All", 0), ("SittingDown", 0), ("Walking", 0)]
-    assert arms(only_runs(study(actions="Sitting"), data)) == [("All", 0), ("Sitting", 0)]
 
 
 def test_further_seeds_are_those_of_the_baseline_and_of_the_actions_in_focus(paper_data) -> None:
@@ -287,11 +262,6 @@ def test_confounds_are_the_four_schedules_and_the_other_budget_for_the_actions_i
             assert own.budget == condition.budget
 
 
-def test_a_schedule_that_the_tables_have_anyway_is_planned_for_every_action(paper_data) -> None:
-    plan = plan_study(study(confounds=True, schedules="epoch,unit_epoch"), paper_data)
-    assert [len(runs) for runs in plan.values()] == [5, 5, 3, 3, 3]
-
-
 def test_every_architecture_has_runs_of_its_own(data) -> None:
     config = study(architectures="3x3x3,3x3x3x3x3", actions="Sitting", filter_widths="5,5")
     plan = plan_study(config, data)
@@ -329,6 +299,8 @@ def test_long_runs_are_the_short_ones_but_for_their_length(data) -> None:
 
 def test_long_runs_may_have_a_preset_of_their_own(data) -> None:
     given = {"preset": "tiny", "long_preset": "paper_243", "lengths": "1,60", "seeds": 5, "lr": 0.002}
+    confounds = plan_study(study(**given, confounds=True), data)
+    assert {own.widths for own in confounds if own.unit_epochs == 60} == {(3,) * 5}
     short, long = plan_study(study(**given), data).items()
     assert (short[0].widths, long[0].widths) == (WIDE, (3,) * 5)
     assert {run.channels for run in short[1]} == {16}
@@ -338,20 +310,12 @@ def test_long_runs_may_have_a_preset_of_their_own(data) -> None:
         assert (run.unit_epochs, run.lr, run.threads) == (60.0, 0.002, os.cpu_count())
 
 
-@pytest.mark.parametrize("preset", ["paper_27", "paper_243"])
-def test_the_default_preset_of_long_runs_undoes_the_short_runs_preset(data, preset) -> None:
-    config = study(preset=preset, long_preset="default", dropout=0.1, lengths="1,80")
+def test_the_default_preset_of_long_runs_undoes_the_short_runs_preset(data) -> None:
+    config = study(preset="paper_243", long_preset="default", dropout=0.1, lengths="1,80")
     long = list(plan_study(config, data).values())[1]
     expected = make_config(RunConfig, {"dropout": 0.1, "unit_epochs": 80, "device": "cpu"})
     for run in long:
         assert run.model_copy(update={"action": "All"}) == expected
-
-
-def test_confounds_of_long_runs_have_the_long_runs_network(data) -> None:
-    plan = plan_study(study(preset="tiny", long_preset="paper_243", lengths="1,2", confounds=True), data)
-    for condition, runs in plan.items():
-        assert {run.receptive_field for run in runs} == {243 if condition.unit_epochs == 2 else 27}
-        assert {run.channels for run in runs} == {1024 if condition.unit_epochs == 2 else 16}
 
 
 # Any plan

@@ -15,7 +15,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.study.comparison import Comparison, collect_runs, find_runs
 from pose3d_lib.study.config import plan_study
-from pose3d_lib.study.statistics import Cell, compare, interval, resample_pooled
+from pose3d_lib.study.statistics import compare, interval, resample_pooled
 from pose3d_lib.study.tables import (
     ARMS,
     MEAN,
@@ -27,7 +27,6 @@ from pose3d_lib.study.tables import (
     errors_during_training,
     pair_arms,
     quote,
-    summarise,
     table_3,
     transfer,
 )
@@ -35,7 +34,6 @@ from pose3d_lib.training.config import RunConfig
 from tests.helpers.run_folders import (
     ACTIONS,
     FRAMES,
-    TAKES,
     error_of,
     error_on_the_way,
     make_study,
@@ -160,17 +158,6 @@ def test_changes_and_intervals_are_those_of_the_bootstrap_over_runs_and_takes(fi
             assert low < mean < high
 
 
-def test_the_cells_of_both_arms_share_their_takes_and_those_of_the_original_its_runs(five_seeds: Comparison) -> None:
-    for action, pairs in list(pair_arms(five_seeds, "mpjve").items())[:-1]:
-        ((original, own),) = pairs
-        assert (original.runs, own.runs) == ("Original", f"Action-based, {action}")
-        assert original.takes == own.takes == action
-        assert original.errors.shape == own.errors.shape == (5, 8)
-        harder = np.repeat(np.array(list(TAKES.values()))[:, 1], 2)
-        np.testing.assert_allclose(original.errors[2] - original.per_run[2], harder)
-        np.testing.assert_allclose(own.errors[2] - own.per_run[2], harder / 2)
-
-
 def test_seeds_are_averaged_and_actions_may_differ_in_their_number(tiny_data: PoseDataset) -> None:
     arms, _ = tables(make_comparison(tiny_data, seeds="0,1", more_seeds="2,3", focus="Eating"))
     assert arms["runs"][ORIGINAL].tolist() == [4, 4, 4, 4]
@@ -179,22 +166,6 @@ def test_seeds_are_averaged_and_actions_may_differ_in_their_number(tiny_data: Po
     assert arms["mean"][ACTION_BASED].tolist() == pytest.approx([46, 42, 42, (46 + 42 + 42) / 3])
     assert arms["sd"][ORIGINAL].tolist() == pytest.approx([np.std([0, 4, 8, 12], ddof=1)] * 4)
     assert arms["sd"][ACTION_BASED][MEAN] == pytest.approx(np.std([0, 4], ddof=1)), "of the runs that all have"
-
-
-def test_actions_whose_models_are_missing_have_no_row(tiny_data: PoseDataset) -> None:
-    comparison = make_comparison(tiny_data, unless=lambda run: run.action == "Sitting", channels=18)
-    assert tables(comparison)[0].index.tolist() == ["Eating", "Walking", MEAN]
-
-
-def test_the_mean_of_several_cells_is_the_plain_mean_of_the_actions() -> None:
-    cells = [
-        Cell(np.array([[10.0, 20.0], [30.0, 40.0]]), np.array([1.0, 3.0]), ("S9", "S9"), "one", "a"),
-        Cell(np.array([[1.0, 1.0]]), np.array([1.0, 1.0]), ("S9", "S9"), "other", "b"),
-    ]
-    found = summarise(cells)
-    assert found["mean"] == ((17.5 + 37.5) / 2 + 1) / 2
-    assert found["runs"] == 1
-    assert np.isnan(found["sd"])
 
 
 # The paper's own figures
@@ -223,10 +194,9 @@ def test_the_paper_s_figures_stand_only_beside_the_actions_that_it_shows(one_see
         ("mpjpe", "1", [[56.34, 52.07], [70.49, 70.86]]),
         ("mpjve", "2", [[3.14, 3.01], [3.14, 2.86]]),
     ):
-        quoted = tables(one_seed, metric, number)[0].quoted[[*ARMS]]
-        assert quoted[:2].to_numpy().tolist() == figures
-        assert quoted[2:].isna().all(axis=None)
-    assert tables(one_seed)[0].quoted.isna().all(axis=None)
+        quoted = arms_table(pair_arms(one_seed, metric), metric, number).quoted
+        assert quoted[:4].to_numpy().reshape(2, 2).tolist() == figures
+        assert quoted[4:].isna().all()
 
 
 # Table 3
@@ -368,14 +338,6 @@ def test_a_table_is_saved_with_every_digit_and_rounded_for_reading(tmp_path: Pat
     assert r"Action & Frames & Error [mm] & Change [\%] \\" in lines
     assert r"a\_b \& 50 \% & 12 &  & -1.0 \\" in lines
     assert lines[-2:] == [r"\end{tabular}", r"\end{table}"]
-
-
-def test_a_table_with_several_numbers_in_a_cell_is_saved_with_every_digit(tmp_path: Path) -> None:
-    shown = pd.DataFrame({"Action": ["Eating"], "Both": ["50, 40"]})
-    save_table(TABLE, tmp_path / "table", "What it is.", shown)
-    assert pd.read_csv(tmp_path / "table.csv").columns.tolist() == TABLE.columns.tolist()
-    assert (tmp_path / "table.md").read_text(encoding="utf-8") == f"{to_markdown(shown)}\n\nWhat it is.\n"
-    assert "50, 40" in (tmp_path / "table.tex").read_text(encoding="utf-8")
 
 
 def test_a_table_that_is_no_more_leaves_why(tmp_path: Path) -> None:

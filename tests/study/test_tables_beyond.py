@@ -64,10 +64,6 @@ def test_curves_have_every_test_of_both_arms_and_the_end(tiny_data: PoseDataset)
         assert rows.mpjpe.tolist() == pytest.approx(expected)
         assert rows.lr_share.tolist() == pytest.approx([0.5, 0.25, 0.5**end])
     assert table.action.drop_duplicates().tolist() == ["Sitting", "Eating"]
-
-
-def test_curves_of_an_action_without_a_model_are_the_original_s(whole: StudyResults) -> None:
-    comparison = whole.find(1.0, "epoch")
     comparison = Comparison(comparison.original, {"Eating": comparison.action_based["Eating"]}, [])
     assert set(curves(comparison, "epoch", ["Sitting"]).arm) == {ORIGINAL}
 
@@ -157,13 +153,6 @@ def test_errors_stand_against_the_frames_that_were_trained_on(whole: StudyResult
                 [40 + 4 * seed + 10 * (1 - share) for share in (1 / 4, 1 / 2, 1)]
             )
     assert len(table) == 2 * 2 * (7 + 3)
-
-
-def test_a_run_that_two_actions_in_focus_share_is_one_point(hand_made) -> None:
-    alike = hand_made([(who, action, "0", 0, 40) for who in ("S1", "S9") for action in ACTIONS])
-    table = fewer_frames(finished(study(seeds="0", more_seeds=""), alike))
-    points = table[(table.action == "Eating") & (table.arm == ORIGINAL)]
-    assert sorted(points.share) == [1 / 16, 1 / 8, 1 / 4, 1 / 3, 1 / 2, 1]
 
 
 # Without runs
