@@ -1,4 +1,4 @@
-"""`pose3d data ...`: which data there is, whether it is sound, fetching it and giving it on."""
+"""`pose3d data ...`: list, check, fetch and export data."""
 
 import sys
 from collections.abc import Iterable
@@ -11,8 +11,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from pose3d_lib.data.dataset import PoseDataset
 
-ERRORS = 2
-"""Exit code of a check that found errors."""
+ERRORS = 2  # exit code of a check that found errors
 
 Given = tuple[tuple[str, str], ...]
 
@@ -35,7 +34,7 @@ def echo_parts(parts: Iterable[tuple[str, str]]) -> None:
 
 @click.group()
 def data() -> None:
-    """Get data, check it, and give it on."""
+    """Fetch, check and export data."""
 
 
 @data.command("list")
@@ -98,8 +97,8 @@ def check(dataset: str, given: Given) -> None:
 def fetch(name: str, again: bool) -> None:
     """Download an open collection, for instance: pose3d data fetch bandai-namco-2
 
-    It goes to the folder of POSE3D_DATA; `pose3d data list` shows which there are. Started again after a break, it goes
-    on where it was.
+    It goes to the folder of POSE3D_DATA; `pose3d data list` shows which there are. Started again after a break, it
+    resumes.
     """
     from pose3d_lib.data.sources.fetch import fetch as fetch_collection
     from pose3d_lib.data.sources.fetch import show_bar
@@ -123,7 +122,7 @@ def fetch(name: str, again: bool) -> None:
 def export(dataset: str, folder: Path, name: str, overwrite: bool, given: Given) -> None:
     """Write a dataset as VideoPose3D's files, for instance: pose3d data export synthetic vp3d --name h36m
 
-    VideoPose3D and its descendants read them as they are; what of them, it says.
+    VideoPose3D and its descendants read them as they are; the output says which scripts do.
     """
     from pose3d_lib.data.sources.videopose3d.write import describe_export, export_videopose3d
 

@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -109,10 +108,11 @@ def to_table(entries: Sequence["RunEntry"]) -> str:
 def to_json(entries: Sequence["RunEntry"]) -> str:
     """One array of objects with the attributes of `RunEntry`; `at` as ISO 8601, UTC. Nothing but ASCII."""
 
-    def iso(at: float | None) -> str | None:
-        return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-
-    return json.dumps([{**asdict(entry), "at": iso(entry.at)} for entry in entries], indent=1, allow_nan=False)
+    rows = [{name: value for name, value in vars(entry).items() if name != "files"} for entry in entries]
+    for row in rows:
+        if row["at"] is not None:
+            row["at"] = datetime.fromtimestamp(row["at"], UTC).isoformat(timespec="seconds")
+    return json.dumps(rows, indent=1, allow_nan=False)
 
 
 @runs.command()

@@ -1,4 +1,4 @@
-"""The one exception for input that cannot be used: a file, a key or a parameter somebody gave."""
+"""The one exception for input that cannot be used: a file, a key or a parameter that a user gave."""
 
 import unicodedata
 from collections.abc import Sequence

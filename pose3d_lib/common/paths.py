@@ -72,7 +72,7 @@ def in_file_name(text: str, most: int = 100) -> str:
 
 
 def make_readable(file: Path) -> None:
-    """Gives a file the permissions it would have if `open` had made it; some libraries let nobody but its owner read."""
+    """Gives a file the permissions of `open`; some libraries let only its owner read."""
     mask = os.umask(0)
     os.umask(mask)
     file.chmod(0o666 & ~mask)

@@ -8,15 +8,10 @@ from pose3d_lib.common.escaping import escape_latex, escape_markdown
 
 
 def save_table(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataFrame | None = None) -> None:
-    """Writes `<path>.csv`, every digit, and `<path>.md` and `<path>.tex`, rounded for reading, with the caption.
+    """Writes `<path>.csv`, every digit, and `<path>.md` and `<path>.tex`, rounded for reading, with the caption in plain text.
 
-    The CSV is for programs: names stay as they are, those too that a spreadsheet would compute, such as "=1+1".
-
-    Args:
-        table: what there is to know, a number per cell.
-        path: without an ending.
-        caption: what stands under the table, plain text.
-        shown: the same for reading, several numbers in a cell; none given stands for the table itself.
+    `shown` is the table for reading, several numbers in a cell; by default the table itself. The CSV is for programs: names
+    stay as they are, even those that a spreadsheet would compute, such as "=1+1".
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     shown = table if shown is None else shown
@@ -26,7 +21,7 @@ def save_table(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataFram
 
 
 def remove_table(path: Path, instead: str) -> None:
-    """Removes what an earlier `save_table` wrote, and leaves in `<path>.md` why there is no table, in Markdown."""
+    """Removes what an earlier `save_table` wrote, and writes the reason into `<path>.md`, in Markdown."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for suffix in (".csv", ".tex"):
         path.with_suffix(suffix).unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import UNFINISHED
 from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.runs.inventory import RunEntry, State, find_holder, look_at, run_names
-from pose3d_lib.runs.layout import CHECKPOINTS, FINISHED, LEASE, LEASE_SECONDS, PROVENANCE, Files, scan_folder
+from pose3d_lib.runs.layout import CHECKPOINTS, FINISHED, LEASE, LEASE_SECONDS, PROVENANCE, Files
 from pose3d_lib.runs.lease import claim_run
 
 AT_ONCE = 64  # runs whose leases are watched at the same time
@@ -52,26 +52,23 @@ def plan_removals(
         entry = look_at(path, closely=True)
         if entry is None or entry.state == State.NO_RUN:
             continue
-        try:
-            files, _ = scan_folder(path)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            spared[name] = f"cannot be opened ({error.strerror})"
+        if entry.state == State.DAMAGED and not entry.files:  # it may be sound as soon as it can be opened
+            spared[name] = entry.note
             continue
         whole = entry.state in asked
         if entry.state == State.DAMAGED and not whole:
             spared[name] = f"damaged ({entry.note}); with --damaged it is removed, so that it can be trained again"
         why = ", ".join(filter(None, (entry.state, entry.note)))
-        own = [Removal(name, entry.state, "", why, entry.size)] if whole else _leftovers(entry, files)
-        if own and (reason := _spare(path, files, whole=whole)):
+        own = [Removal(name, entry.state, "", why, entry.size)] if whole else _leftovers(entry)
+        if own and (reason := _spare(path, entry.files, whole=whole)):
             spared[name] = reason
         else:
             removals += own
     return removals, spared
 
 
-def _leftovers(entry: RunEntry, files: Files) -> list[Removal]:
+def _leftovers(entry: RunEntry) -> list[Removal]:
+    files = entry.files
     why = {name: "left by a process that was killed" for name in files if UNFINISHED.fullmatch(name)}
     if entry.state == State.FINISHED:
         why |= {name: "checkpoint of a finished run" for name in CHECKPOINTS if name in files}
@@ -128,7 +125,8 @@ def _remove_folder(folder: Path, planned: State, say: Callable[[str], None]) -> 
         if token is None:
             return "a process holds it"
         entry = look_at(folder, closely=True)
-        if entry is None or entry.state not in (planned, State.RUNNING):  # held by this process, it is running
+        running = State.RUNNING if planned != State.DAMAGED else planned  # what this process holds, if unfinished
+        if entry is None or entry.state not in (planned, running):
             return "changed meanwhile"
         # FINISHED first, so that a kill leaves no finished run, and the file that tells the version last
         for name in sorted(os.listdir(folder), key=lambda name: (name != FINISHED, name == PROVENANCE)):

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -52,6 +52,7 @@ class RunEntry:
     )
     size: int = 0  # bytes of all files
     at: float | None = None  # time (as of `time.time`) when it was finished, or last written to
+    files: Files = field(default_factory=dict, compare=False, repr=False)  # in the folder
 
 
 class _Format(Part):
@@ -134,7 +135,7 @@ def look_at(folder: str | os.PathLike, *, closely: bool = False) -> RunEntry | N
     found = _look_at_finished(path, files, closely) if layout.FINISHED in files else _look_at_unfinished(path, files)
     if found["state"] != State.FINISHED and not os.path.isdir(path):
         return None
-    return RunEntry(**{"name": name, "size": size, **found})
+    return RunEntry(**{"name": name, "size": size, "files": files, **found})
 
 
 def _look_at_finished(path: str, files: Files, closely: bool) -> dict[str, object]:

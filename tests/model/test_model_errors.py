@@ -127,7 +127,9 @@ def test_a_model_that_sees_scores_is_given_them(model: TrainedModel, tmp_path: P
 
 def test_data_that_nobody_names_or_that_is_not_there_are_refused(model: TrainedModel, tmp_path: Path) -> None:
     foreign = model.card.model_copy(update={"training": None})
-    with pytest.raises(InputError, match="nobody knows here what it was trained on; give the data to measure it on"):
+    with pytest.raises(
+        InputError, match="its file does not say what it was trained on; give the data to measure it on"
+    ):
         data_for(foreign, {})
     with pytest.raises(InputError, match="there is no such file or folder"):
         data_for(model.card, {"dataset": str(tmp_path / "nowhere.npz")})

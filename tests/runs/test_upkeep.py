@@ -315,3 +315,25 @@ def test_a_kill_in_the_middle_of_removing_leaves_no_finished_run_and_is_cleaned_
     set_age(folder, LONG_AGO)
     assert cleaned(other=True) == []
     assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_opened_is_left_alone(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_folder(runs, finished=False)
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path) == str(folder):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = plan_removals(unfinished=True, damaged=True)
+    assert found == ([], {folder.name: "cannot be opened (Permission denied)"})
+
+
+def test_a_damaged_run_that_is_unfinished_by_now_stays(runs: Path) -> None:
+    folder = write_folder(runs, without=("clips.csv",))
+    removals, _ = plan_removals(damaged=True)
+    (folder / "finished.json").unlink()
+    assert [problem for _, problem in remove_all(removals)] == ["changed meanwhile"]
+    assert "config.json" in files_in(folder)
