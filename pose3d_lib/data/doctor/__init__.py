@@ -19,35 +19,15 @@ from pose3d_lib.data.doctor.motion import measure_motion
 from pose3d_lib.data.doctor.table import TABLE_CHECKS, find_sampled, list_unchecked, read_table
 from pose3d_lib.data.doctor.whole import compare_views, find_duplicates, first_cameras, measure_whole
 
-__all__ = [
-    "Checkup",
-    "Finding",
-    "check_dataset",
-    "check_keypoints",
-    "describe_findings",
-    "exit_code",
-    "findings_table",
-    "frames_table",
-    "leave_out_line",
-    "summary_table",
-]
-
 
 @dataclass(frozen=True)
 class Checkup:
-    """What the doctor measured and what it found.
-
-    Attributes:
-        data: the dataset.
-        measures: one row per clip and check: the columns of `Measure`, and `level` and `share` of the check's limits.
-        findings: what does not pass and what a reader should know, worst first.
-        parameters: those that the source of the data takes.
-    """
+    """What the doctor measured and what it found."""
 
     data: PoseDataset
-    measures: pd.DataFrame
-    findings: tuple[Finding, ...]
-    parameters: Collection[str] = ()
+    measures: pd.DataFrame  # a row per clip and check: the columns of `Measure`, `level` and `share` of the limits
+    findings: tuple[Finding, ...]  # worst first
+    parameters: Collection[str] = ()  # those that the source of the data takes
 
 
 def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters: Collection[str] = ()) -> Checkup:

@@ -8,36 +8,24 @@ NOTE, WARNING, ERROR = "note", "warning", "error"
 # A note is for information, a warning asks to be looked at, an error teaches a model something false.
 LEVELS = (NOTE, WARNING, ERROR)
 
-TAKE, VIEW, CAMERA, ALL = "take", "view", "camera", "all"  # scopes: what a value is about
+# What a value is about: a take's motion, one camera's view of a take, a camera in all takes, or the data as a whole.
+TAKE, VIEW, CAMERA, ALL = "take", "view", "camera", "all"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that is measured of clips, and the values that pass.
-
-    Attributes:
-        name: for tables.
-        about: what is measured.
-        unit: of the value; shares are shown in per cent.
-        good: lowest and highest value without a finding.
-        tolerable: lowest and highest value that is only a warning; beyond is an error.
-        says: a sentence with {value}, {detail} and {source} to fill in.
-        advice: what to do, whatever the source of the data, perhaps with {detail}.
-        mends: parameters and what each does; the advice names the first that the source of the data takes.
-        scope: a take's motion, one camera's view of a take, a camera in all takes, or the data as a whole.
-        explained_by: checks that make this one say nothing new of a take in which they found as much or worse.
-    """
+    """One thing that is measured of clips, and the values that pass."""
 
     name: str
-    about: str
-    unit: str
-    good: tuple[float, float]
-    tolerable: tuple[float, float]
-    says: str
-    advice: str
-    mends: tuple[tuple[str, str], ...] = ()
+    about: str  # what is measured
+    unit: str  # shares are shown in per cent
+    good: tuple[float, float]  # lowest and highest value without a finding
+    tolerable: tuple[float, float]  # lowest and highest value that is only a warning; beyond is an error
+    says: str  # a sentence with {value}, {detail} and {source} to fill in
+    advice: str  # what to do, whatever the source of the data, perhaps with {detail}
+    mends: tuple[tuple[str, str], ...] = ()  # parameters and what each does; advice names the first that can be given
     scope: str = TAKE
-    explained_by: tuple[str, ...] = ()
+    explained_by: tuple[str, ...] = ()  # checks that say the same of a take, where they found as much or worse
 
     def level(self, value: float) -> str | None:
         """None for a value that passes."""

@@ -16,57 +16,34 @@ LYING = 60.0  # degrees between upwards and the way from the feet to the head; p
 
 
 class Measure(NamedTuple):
-    """A number that a check found in a clip.
+    """A number that a check found in a clip."""
 
-    Attributes:
-        clip: row number in the dataset's table; of a take's first camera for 3D, -1 for the whole dataset.
-        check: name of a check of `CHECKS`.
-        value: in the check's unit.
-        frame: of the clip, where the value was found; -1 where it is not of one frame.
-        count: frames whose value does not pass; 0 where it is not of one frame.
-        detail: which joint or bone.
-        source: which 2D source, if it is about one.
-    """
-
-    clip: int
+    clip: int  # row number in the dataset's table; of a take's first camera for 3D, -1 for the whole dataset
     check: str
-    value: float
-    frame: int = -1
-    count: int = 0
-    detail: str = ""
-    source: str = ""
+    value: float  # in the check's unit
+    frame: int = -1  # of the clip, where the value was found; -1 where it is not of one frame
+    count: int = 0  # frames whose value does not pass
+    detail: str = ""  # which joint or bone
+    source: str = ""  # which 2D source, if it is about one
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that does not pass, or that a reader should know.
+    """Something that does not pass, or that a reader should know; None for what concerns more than one take."""
 
-    Attributes:
-        level: error, warning or note.
-        check: which check found it.
-        what: one sentence.
-        advice: what to do.
-        subject, action, take, camera: where; None for what concerns more than one.
-        value: in the check's unit; None for checks without one.
-        frame: of the clip, the worst or the first; None where it is not of one frame.
-        count: frames that do not pass.
-        share: how much of the limit is used up, for sorting.
-        source: the 2D source it is about, where it is about one clip's keypoints.
-    """
-
-    level: str
+    level: str  # error, warning or note
     check: str
-    what: str
+    what: str  # one sentence
     advice: str = ""
     subject: str | None = None
     action: str | None = None
     take: str | None = None
     camera: str | None = None
-    value: float | None = None
-    frame: int | None = None
-    count: int = 0
-    share: float = 0.0
-    source: str | None = None
+    value: float | None = None  # in the check's unit
+    frame: int | None = None  # of the clip, the worst or the first
+    count: int = 0  # frames that do not pass
+    share: float = 0.0  # how much of the limit is used up, for sorting
+    source: str | None = None  # the 2D source it is about
 
     @property
     def where(self) -> str:

@@ -38,20 +38,14 @@ LOOKS = 5  # frames of the shortest piece that are looked at for who is in the p
 
 @dataclass(frozen=True)
 class Take:
-    """One subject doing one action once.
-
-    Attributes:
-        make: returns the motion, (frames, 17, 3), metres in the world, z up; called once, when the take is filmed.
-        frames: the number of frames that `make` returns.
-        place: its number among all takes of its source, filmed or not; None for its place among those that are filmed.
-    """
+    """One subject doing one action once."""
 
     subject: str
     action: str
     take: str
     frames: int
-    make: Callable[[], np.ndarray]
-    place: int | None = None
+    make: Callable[[], np.ndarray]  # returns (frames, 17, 3), metres in the world, z up; called when the take is filmed
+    place: int | None = None  # number among all takes of its source; None for its place among those that are filmed
 
 
 @contextmanager

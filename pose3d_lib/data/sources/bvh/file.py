@@ -38,36 +38,22 @@ BLANKS = bytes.maketrans(b" \t\r\v\f", b"\n" * 5)
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """The joints of a BVH file, parents before children, end sites among them.
-
-    Attributes:
-        names: of the joints; an end site's is `END` behind its joint's.
-        parents: index of each joint's parent, -1 for the root.
-        offsets: (joints, 3), the file's units: where a joint is in its parent's axes, unless channels say so.
-        channels: of each joint, in the file's order, out of CHANNELS.
-    """
+    """The joints of a BVH file, parents before children, end sites among them."""
 
     names: tuple[str, ...]
-    parents: tuple[int, ...]
-    offsets: np.ndarray
-    channels: tuple[tuple[str, ...], ...]
+    parents: tuple[int, ...]  # index of each joint's parent, -1 for the root
+    offsets: np.ndarray  # (joints, 3), the file's units: where a joint is in its parent's axes, unless channels say so
+    channels: tuple[tuple[str, ...], ...]  # of each joint, in the file's order, out of CHANNELS
 
 
 @dataclass(frozen=True)
 class Bvh:
-    """A BVH file.
-
-    Attributes:
-        hierarchy: its joints.
-        fps: frames per second.
-        motion: (frames, channels of all joints in turn) float64, the file's units and degrees.
-        promised: frames that the line `Frames:` says there are; there may be more.
-    """
+    """A BVH file."""
 
     hierarchy: Hierarchy
     fps: float
-    motion: np.ndarray
-    promised: int
+    motion: np.ndarray  # (frames, channels of all joints in turn) float64, the file's units and degrees
+    promised: int  # frames that the line `Frames:` says there are; there may be more
 
 
 def read_bvh(path: Path) -> Bvh:

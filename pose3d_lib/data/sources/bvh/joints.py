@@ -25,17 +25,11 @@ ADVICE = "`joints` takes the name of a mapping or the path of a .toml with your 
 
 @dataclass(frozen=True)
 class JointMapping:
-    """A mapping of joints.
-
-    Attributes:
-        name: of the mapping.
-        weights: for each of the 17 joints, in order, BVH joint -> weight; the weights of each add up to 1.
-        recognised_by: BVH joints that tell that a skeleton is of this kind.
-    """
+    """A mapping of joints."""
 
     name: str
-    weights: tuple[Mapping[str, float], ...]
-    recognised_by: tuple[str, ...] = ()
+    weights: tuple[Mapping[str, float], ...]  # of each of the 17 joints, BVH joint -> weight; they add up to 1
+    recognised_by: tuple[str, ...] = ()  # BVH joints that tell that a skeleton is of this kind
 
     @property
     def needed(self) -> tuple[str, ...]:

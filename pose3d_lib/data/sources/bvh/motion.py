@@ -29,21 +29,13 @@ EVERY = 3.0  # seconds between lines of progress
 
 @dataclass(frozen=True)
 class Recording:
-    """The motion of a BVH file.
+    """The motion of a BVH file."""
 
-    Attributes:
-        motion: (frames, 17, 3) float32, the file's units and axes.
-        fps: frames per second.
-        leg: median length of a leg, hip to knee to ankle, the file's units.
-        without_rest: whether a first frame in rest pose was left out.
-        remarks: what else of the file was read otherwise than it says; "... files" goes before each.
-    """
-
-    motion: np.ndarray
+    motion: np.ndarray  # (frames, 17, 3) float32, the file's units and axes
     fps: float
-    leg: float
-    without_rest: bool
-    remarks: tuple[str, ...] = ()
+    leg: float  # median length of a leg, hip to knee to ankle, the file's units
+    without_rest: bool  # whether a first frame in rest pose was left out
+    remarks: tuple[str, ...] = ()  # what was read otherwise than the file says; "... files" goes before each
 
 
 def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_fps: float | None = None) -> Recording:

@@ -60,17 +60,11 @@ File = Path | ZippedFile
 
 @dataclass(frozen=True)
 class NamedFiles:
-    """The files of a collection.
+    """The files of a collection."""
 
-    Attributes:
-        files: subject, action and take -> file, in the order of the paths.
-        listing: the `takes.csv` of a folder that names them, if one does.
-        notes: how they were named, and which files were not.
-    """
-
-    files: Mapping[Key, File]
-    listing: Path | None
-    notes: tuple[str, ...]
+    files: Mapping[Key, File]  # subject, action and take -> file, in the order of the paths
+    listing: Path | None  # the `takes.csv` of a folder that names them, if one does
+    notes: tuple[str, ...]  # how they were named, and which files were not
 
 
 def is_zip(path: Path) -> bool:
