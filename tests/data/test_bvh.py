@@ -15,7 +15,6 @@ from pose3d_lib.data.doctor import Finding, check_dataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources import bvh
-from pose3d_lib.data.sources.bvh.file import parse_bvh
 from pose3d_lib.data.sources.bvh.joints import shipped_mappings
 from pose3d_lib.data.sources.bvh.motion import leg_lengths, read_motion, resample
 from pose3d_lib.data.sources.bvh.names import match, name_files
@@ -214,13 +213,13 @@ def test_another_upward_axis_is_recognised_and_left_stays_left(up, tmp_path: Pat
     lengths = lambda pose: np.linalg.norm(pose[:, :, None] - pose[:, None], axis=-1)  # noqa: E731
     np.testing.assert_allclose(lengths(found), lengths(expected), atol=1e-5)
     np.testing.assert_allclose(found[..., 2], expected[..., 2], atol=1e-5)
-    side = np.cross(found[:, INDEX("RHip")] - found[:, INDEX("LHip")], found[:, INDEX("Head")] - found[:, 0])
-    front = found[:, INDEX("LKnee")] - (found[:, INDEX("LHip")] + found[:, INDEX("LFoot")]) / 2
-    side2 = np.cross(
-        expected[:, INDEX("RHip")] - expected[:, INDEX("LHip")], expected[:, INDEX("Head")] - expected[:, 0]
-    )
-    front2 = expected[:, INDEX("LKnee")] - (expected[:, INDEX("LHip")] + expected[:, INDEX("LFoot")]) / 2
-    np.testing.assert_allclose((side * front).sum(axis=1), (side2 * front2).sum(axis=1), atol=1e-5)  # not mirrored
+
+    def handedness(pose: np.ndarray) -> np.ndarray:
+        side = np.cross(pose[:, INDEX("RHip")] - pose[:, INDEX("LHip")], pose[:, INDEX("Head")] - pose[:, 0])
+        front = pose[:, INDEX("LKnee")] - (pose[:, INDEX("LHip")] + pose[:, INDEX("LFoot")]) / 2
+        return (side * front).sum(axis=1)
+
+    np.testing.assert_allclose(handedness(found), handedness(expected), atol=1e-5)  # not mirrored
 
 
 def test_an_axis_that_does_not_point_upwards_is_refused(folder: Path) -> None:
@@ -275,10 +274,10 @@ def test_a_wrong_frame_time_is_found_and_the_advice_followed_mends_it(stated, fa
     assert "recorded_fps" in notes(read(tmp_path, recorded_fps=120))
 
 
-@pytest.mark.parametrize("rate", [0.5, 2001])
-def test_rates_at_which_nothing_is_recorded_are_refused(rate, folder: Path) -> None:
-    with pytest.raises(InputError, match="recorded_fps"):
-        read(folder, recorded_fps=rate)
+@pytest.mark.parametrize(("name", "rate"), [("recorded_fps", 0.5), ("recorded_fps", 2001), ("fps", 0.01), ("fps", 1e4)])
+def test_absurd_rates_are_refused_before_anything_is_read(name, rate, folder: Path) -> None:
+    with pytest.raises(InputError, match=name):
+        bvh.find(DataSpec(pattern=PATTERN, **{name: rate}), folder)
 
 
 def test_resampling_a_curve_recovers_it() -> None:
@@ -307,12 +306,6 @@ def test_files_are_brought_to_a_rate_before_frames_are_left_out(folder: Path, mo
     np.testing.assert_array_equal(world(half), world(whole)[::2])
 
 
-@pytest.mark.parametrize("fps", [0.01, 1e4])
-def test_an_absurd_frame_rate_is_refused_before_anything_is_read(fps, folder: Path) -> None:
-    with pytest.raises(InputError, match="fps"):
-        bvh.find(DataSpec(pattern=PATTERN, fps=fps), folder)
-
-
 def test_a_first_frame_in_rest_pose_is_left_out_and_counted(folder: Path) -> None:
     motion = walk(20, seed=4)
     motion[0] = 0
@@ -320,8 +313,6 @@ def test_a_first_frame_in_rest_pose_is_left_out_and_counted(folder: Path) -> Non
     data = read(folder)
     assert len(world(data)) == 19
     assert "1 files begin with a frame in rest pose" in notes(data)
-    expected = parse_bvh(bvh_text(PERSON, motion[1:]).encode(), "x").motion
-    assert len(expected) == 19
     assert world(data)[0, INDEX("LFoot"), 2] > 0  # of the rest pose at the origin the feet are 0.8 m below
 
 
