@@ -40,7 +40,7 @@ def data() -> None:
 @data.command("list")
 def list_datasets() -> None:
     """The datasets that have names: what each is, whether it is there, under which licence, how to get it."""
-    from pose3d_lib.data.listing import list_named
+    from pose3d_lib.data.open import list_named
 
     for _, row in list_named().iterrows():
         click.secho(row["Dataset"], bold=True, nl=False)

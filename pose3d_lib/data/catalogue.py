@@ -1,8 +1,7 @@
-"""Data that has a name: what a description file says of it, so that one name stands for a path and its parameters.
+"""Datasets with a name: open collections, datasets given out on request, and description files.
 
-A description is a table of a TOML file: `path` (absolute, or from the file's folder, as a file that `joints` names is)
-and any parameter of `DataSpec` but `dataset`; `dataset = "mine.toml"` reads one. Those of open collections come with this
-package, and `pose3d data fetch` puts the collections where they say.
+A description is a TOML file: `path` (absolute or relative to the file's folder, as the file that `joints` names) and any
+parameter of `DataSpec` except `dataset`; `dataset = "mine.toml"` reads one.
 """
 
 import os
@@ -20,16 +19,30 @@ from pose3d_lib.data.sources.text_files import file_encoding
 from pose3d_lib.data.spec import DataSpec
 
 DESCRIPTION = ".toml"
-RECORD = "fetched.json"
-"""In a fetched collection's folder: where it came from, and what it was when it came."""
+RECORD = "fetched.json"  # in a fetched collection's folder: source, checksums, licence
+DOWNLOADS = "downloads"  # the folder of POSE3D_DATA with the archives of collections
 
-DOWNLOADS = "downloads"
-"""The folder in POSE3D_DATA of the archives that collections came in."""
+# Name -> title, and who gives out which files. Files called data_* are made as VideoPose3D's DATASETS.md says.
+ON_REQUEST = {
+    "h36m": (
+        "Human3.6M",
+        "with an account of http://vision.imar.ro/human3.6m; its own files as downloaded, or data_3d_h36m.npz and "
+        "data_2d_h36m_*.npz",
+    ),
+    **{
+        f"humaneva{joints}": (
+            f"HumanEva-I, {joints} joints",
+            "registered at http://humaneva.is.tue.mpg.de; "
+            f"data_3d_humaneva{joints}.npz and data_2d_humaneva{joints}_*.npz",
+        )
+        for joints in (15, 20)
+    },
+}
 
 
 @dataclass(frozen=True)
 class Licence:
-    """Under which terms somebody offers data: the licence's name, where its text is, and what it asks in a sentence."""
+    """The terms of data: the licence's name, the address of its text, and its demands in a sentence."""
 
     name: str
     url: str
@@ -41,21 +54,18 @@ class Collection:
     """An open collection that can be fetched.
 
     Attributes:
-        name: what `dataset` says, and the folder of POSE3D_DATA.
-        title: of the collection, for people.
-        url: of a zip archive.
-        archive: the file name under which that is kept.
+        name: the value of `dataset`, and the collection's folder in POSE3D_DATA.
+        url, archive: address of a zip archive, and the file name under which it is kept.
         commit: of the repository that the archive is of.
-        licence: its terms.
         citation: what its authors ask to be cited or thanked with.
-        content: what there is in it, for people.
+        content: its content, for people.
         inside: the folder of the archive, below its one top folder, from which the BVH files are taken; all if empty.
         nested: the name of a zip archive inside, which is opened if there is no BVH file beside it.
         documents: names of files that are kept beside the data.
-        index: the one of `documents` whose descriptions name the actions, in the format of CMU's; none if empty.
-        sha256: of the archive, where it is known beforehand.
+        index: the one of `documents` whose descriptions name the actions, in CMU's format; none if empty.
+        sha256: of the archive, if known beforehand.
         parameters: of `DataSpec`.
-        notes: what the user of the data should know; they go into the dataset's.
+        notes: for the dataset's.
     """
 
     name: str
@@ -76,12 +86,12 @@ class Collection:
 
     @property
     def home(self) -> Path:
-        """The collection's folder in POSE3D_DATA: the BVH files, the documents, and the record."""
+        """The collection's folder in POSE3D_DATA: BVH files, documents and the record."""
         return source_data_dir() / self.name
 
     @property
     def archive_path(self) -> Path:
-        """Where the archive is kept, and looked for before it is downloaded."""
+        """The archive's place; one put there by hand is used."""
         return source_data_dir() / DOWNLOADS / self.archive
 
     @property
@@ -89,7 +99,7 @@ class Collection:
         return (self.home / RECORD).is_file()
 
     def licence_lines(self) -> tuple[str, ...]:
-        """What somebody should read before downloading."""
+        """What to read before downloading."""
         return (
             self.title,
             f"Licence: {self.licence.name}, {self.licence.url}",
@@ -100,15 +110,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of some data.
-
-    Attributes:
-        name: what `dataset` says.
-        path: where the data lies.
-        parameters: of `DataSpec`, for whoever does not give others.
-        missing: what to do when there is nothing at `path`.
-        notes: for the dataset's: its licence, and what its user should know.
-    """
+    """A path with parameters of `DataSpec`, and notes for the dataset's; `missing` says what to do without such a path."""
 
     name: str
     path: Path
@@ -119,7 +121,7 @@ class Entry:
 
 @cache
 def collections() -> dict[str, Collection]:
-    """Every open collection that this package can fetch, by name, as `sources/fetch/collections.toml` has them."""
+    """Name -> every open collection that this package can fetch: those of `sources/fetch/collections.toml`."""
     text = resources.files(__package__).joinpath("sources/fetch/collections.toml").read_text(encoding="utf-8")
     return {name: read_collection(name, table) for name, table in tomllib.loads(text).items()}
 
@@ -150,13 +152,17 @@ def terms_of(path: Path) -> str:
     return ""
 
 
+def exists(dataset: str) -> bool:
+    """Whether a file or folder of this name is in the working directory or in POSE3D_DATA."""
+    return os.path.exists(dataset) or os.path.exists(source_data_dir() / dataset)  # False for a name that is too long
+
+
 def find_path(dataset: str) -> Path:
     """The file or folder that `dataset` names, absolute or in the working directory or in POSE3D_DATA."""
     given = Path(dataset).expanduser()
-    if given.is_absolute() or os.path.exists(given):  # False of a name that is too long
+    if given.is_absolute() or os.path.exists(given):
         return given
-    found = source_data_dir() / given
-    if os.path.exists(found):
+    if os.path.exists(found := source_data_dir() / given):
         return found
     raise InputError(
         f"{dataset[:300]}: there is no such file or folder, neither in {Path.cwd()} nor in {source_data_dir()}, the folder of "

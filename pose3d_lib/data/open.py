@@ -1,4 +1,4 @@
-"""Where poses come from: each origin ends in a `PoseDataset`, and `open_dataset` finds the right one and keeps its file.
+"""Datasets of every origin: `open_dataset` finds the reader that fits and keeps what it read in one file.
 
 A dataset is prepared once into one memory-mapped file under `outputs/data/`, whose name holds a hash of what it was
 made from: the settings, the source files' sizes and dates, and `PREPARED_FORMAT`.
@@ -6,6 +6,7 @@ made from: the settings, the source files' sizes and dates, and `PREPARED_FORMAT
 
 import glob
 import hashlib
+import importlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 from filelock import FileLock
 
 from pose3d_lib.common.errors import BREAKING, InputError, printable
@@ -22,29 +24,26 @@ from pose3d_lib.data.actions import check_name, nearest, tidy_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.data.sources import bvh, detections, human36m, plain_motion, synthetic, videopose3d
-from pose3d_lib.data.sources.takes import downsample
-from pose3d_lib.data.sources.unrecognised import describe
-from pose3d_lib.data.sources.videopose3d.sets import known_sets
 from pose3d_lib.data.spec import DataSpec, Progress
 
 PREPARED_FORMAT = 1  # raise it when a reader makes other content of the same files: all datasets are prepared again
 
-BY_CONTENT = (videopose3d, human36m, bvh, detections, plain_motion)
-"""The origins that recognise their own files and folders; the first that does reads them."""
-
-NAMES = ("synthetic", "h36m", "humaneva15", "humaneva20")
-"""Datasets that have names of their own; all but the first are looked for in POSE3D_DATA."""
-
-COMMON = ("scores", "downsample")
-"""Parameters that every origin takes."""
+BY_CONTENT = (
+    "videopose3d",
+    "human36m",
+    "bvh",
+    "detections",
+    "plain_motion",
+)  # the first that recognises a path reads it
+COMMON = ("scores", "downsample")  # parameters that every reader takes
+LISTED = ("Dataset", "What it is", "There", "Licence", "Where", "How to get it")
 
 
 def complete_parameters(given: Mapping[str, object], *, keypoints: bool = True) -> dict[str, object]:
-    """Parameters of a `DataSpec` with what follows from `dataset` added: its description's, and its own keypoints.
+    """Parameters of a `DataSpec` with what follows from `dataset` added: its description's and its default keypoints.
 
-    What is given stays, an empty text or list counting as not given, as notebooks pass them; what is wrong is left to be
-    refused with all the rest. Without `keypoints`, those are left open where nobody names any.
+    Empty texts and lists, which notebooks pass, count as not given. What is wrong stays, to be refused with all the rest.
+    Without `keypoints`, no default is added for those.
     """
     optional = DataSpec.model_fields.keys() - {"dataset"}
     given = {name: value for name, value in given.items() if name not in optional or value not in ("", (), [])}
@@ -59,7 +58,7 @@ def complete_parameters(given: Mapping[str, object], *, keypoints: bool = True) 
 
 
 def list_actions(spec: DataSpec) -> tuple[str, ...]:
-    """The actions of a dataset: of what is prepared or, before that, as far as its source tells them at once."""
+    """The actions of a dataset: those of the prepared file or, without one, those that the source tells at once."""
     if spec.keypoints and (prepared := prepared_path(spec)).is_file():  # no keypoints: a model chooses them
         return load_dataset(prepared).actions
     origin, path = _origin(spec.dataset)
@@ -67,20 +66,21 @@ def list_actions(spec: DataSpec) -> tuple[str, ...]:
 
 
 def used_parameters(dataset: str) -> tuple[str, ...]:
-    """The parameters of `DataSpec` that a dataset's origin uses, besides `dataset` and `keypoints`."""
+    """The parameters of `DataSpec` that a dataset's reader uses, besides `dataset` and `keypoints`."""
     return (*_origin(dataset)[0].PARAMETERS, *COMMON)
 
 
 def detected_layouts(dataset: str) -> Mapping[str, Skeleton]:
-    """The 2D sources that detections are opened with, name -> joints; none where a dataset is of another origin."""
-    return detections.LAYOUTS if _origin(dataset)[0] is detections else {}
+    """The 2D sources that detections are opened with, name -> joints; none for a dataset of another kind."""
+    reader, _ = _origin(dataset)
+    return reader.LAYOUTS if reader.__name__.endswith(".detections") else {}
 
 
 def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> PoseDataset:
-    """The dataset, memory-mapped; prepared first if it was not before, by one process however many ask.
+    """The dataset, memory-mapped; prepared first if it is not yet, by one process while others wait.
 
     Args:
-        spec: which one.
+        spec: which dataset.
         progress: called with a line of text when something slow begins.
     """
     path = prepared_path(spec)
@@ -95,9 +95,26 @@ def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> P
     return data
 
 
+def list_named() -> pd.DataFrame:
+    """Every dataset that has a name, in `LISTED`; "There" is yes or no, "Where" an absolute path."""
+    root = source_data_dir()
+    rows = [("synthetic", "motion of a built-in generator, seen with a detector-like error", True, "", "", "built in")]
+    for name, (title, how) in catalogue.ON_REQUEST.items():
+        place = root / f"data_3d_{name}.npz"
+        if name == "h36m" and not place.is_file() and _reader("human36m").recognise(root):
+            place = root  # its own files, of which there are many
+        how = f"{how}, into POSE3D_DATA; VideoPose3D's DATASETS.md says how the data_* files are made"
+        rows.append((name, title, place.exists(), "by agreement, for research", str(place), how))
+    for name, known in catalogue.collections().items():
+        what = f"{known.title}: {known.content}"
+        rows.append((name, what, known.fetched, known.licence.name, str(known.home), f"`pose3d data fetch {name}`"))
+    table = pd.DataFrame(rows, columns=list(LISTED))
+    return table.assign(There=table["There"].map({True: "yes", False: "no"}))
+
+
 @contextmanager
 def _only_one(path: Path) -> Iterator[None]:
-    """Lets one process at a time prepare a file, and removes what one that was killed has left of it."""
+    """Let one process at a time prepare a file, and remove what a killed one has left of it."""
     lock = FileLock(path.with_suffix(".lock"))
     try:
         lock.acquire()
@@ -115,6 +132,8 @@ def _only_one(path: Path) -> Iterator[None]:
 
 
 def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
+    from pose3d_lib.data.sources.takes import downsample
+
     origin, path = _origin(spec.dataset)
     data = origin.read(spec, path, progress)
     entry = catalogue.find_entry(spec.dataset)
@@ -124,7 +143,7 @@ def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
 
 
 def prepared_path(spec: DataSpec) -> Path:
-    """The file that a dataset is prepared into; fails at once where the source files are missing."""
+    """The file that a dataset is prepared into; fails at once if the source files are missing."""
     origin, path = _origin(spec.dataset)
     used = (*origin.PARAMETERS, *COMMON)
     for name in DataSpec.model_fields.keys() - {"dataset", "keypoints", *used}:
@@ -142,7 +161,7 @@ def prepared_path(spec: DataSpec) -> Path:
 
 
 def _origin(dataset: str) -> tuple[ModuleType, Path]:
-    """The module that reads a dataset, and the file or folder that it reads."""
+    """The module that reads a dataset (see `pose3d_lib.data.sources`), and the file or folder that it reads."""
     if printable(dataset, BREAKING) != dataset:
         raise InputError(
             f"dataset {dataset[:300]!a}: a line break, a control character or half a character is in this path; rename it"
@@ -155,40 +174,39 @@ def _origin(dataset: str) -> tuple[ModuleType, Path]:
 
 def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
     if dataset == "synthetic":
-        return synthetic, Path()
-    if dataset in known_sets():
+        return _reader("synthetic"), Path()
+    if dataset in catalogue.ON_REQUEST:
         folder = source_data_dir()
-        originals = dataset == "h36m" and not (folder / "data_3d_h36m.npz").is_file() and human36m.recognise(folder)
-        return (human36m if originals else videopose3d), folder
+        originals = dataset == "h36m" and not (folder / "data_3d_h36m.npz").is_file()
+        return _reader("human36m" if originals and _reader("human36m").recognise(folder) else "videopose3d"), folder
     entry = catalogue.find_entry(dataset)
-    if entry is None:
-        names = (*NAMES, *catalogue.collections())
-        if (
-            "." not in dataset
-            and "/" not in dataset
-            and not Path(dataset).exists()
-            and not (source_data_dir() / dataset).exists()
-        ):
-            meant = nearest(dataset, names)
-            hint = f"did you mean {', '.join(meant)}? " if meant else ""
-            raise InputError(
-                f"unknown dataset {dataset!r}: {hint}Valid: {', '.join(names)}; or the path of a file or folder, absolute or "
-                f"within POSE3D_DATA, {source_data_dir()}"
-            )
-        path = catalogue.find_path(dataset)
-    else:
-        path = entry.path
+    if entry is None and not any(sign in dataset for sign in "./") and not catalogue.exists(dataset):
+        names = ("synthetic", *catalogue.ON_REQUEST, *catalogue.collections())
+        meant = nearest(dataset, names)
+        hint = f"did you mean {', '.join(meant)}? " if meant else ""
+        raise InputError(
+            f"unknown dataset {dataset!r}: {hint}Valid: {', '.join(names)}; or the path of a file or folder, absolute or "
+            f"within POSE3D_DATA, {source_data_dir()}"
+        )
+    path = entry.path if entry else catalogue.find_path(dataset)
     if printable(str(path), BREAKING) != str(path):
         raise InputError(f"{dataset}: leads to {str(path)[:300]!a}, a path with a control character; rename it")
     if not path.exists():
         raise InputError(
             f"{path}: there is no such file or folder{'; ' + entry.missing if entry and entry.missing else ''}"
         )
-    for origin in BY_CONTENT:
-        if origin.recognise(path):
-            return origin, path
+    for name in BY_CONTENT:
+        if _reader(name).recognise(path):
+            return _reader(name), path
+    from pose3d_lib.data.sources.unrecognised import describe
+
     looks_like = describe(path)
     raise InputError(f"{path}: looks like {looks_like.name}, which is no data that is read here; {looks_like.advice}")
+
+
+def _reader(name: str) -> ModuleType:
+    """A reader, imported when it is needed."""
+    return importlib.import_module(f"pose3d_lib.data.sources.{name}")
 
 
 def _stat(file: Path) -> list:

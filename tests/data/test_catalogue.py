@@ -1,4 +1,4 @@
-"""The catalogue: what it says of the open collections holds together, and descriptions of one's own are read."""
+"""The catalogue: open collections are consistent, descriptions are read, and everything with a name is listed."""
 
 import re
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data import catalogue
-from pose3d_lib.data.catalogue import collections, find_entry, read_collection, terms_of
+from pose3d_lib.data.catalogue import RECORD, collections, find_entry, read_collection, terms_of
+from pose3d_lib.data.open import list_named
 from pose3d_lib.data.sources import bvh
 from pose3d_lib.data.sources.bvh import parse_units
 from pose3d_lib.data.sources.bvh.joints import shipped_mappings
@@ -38,20 +38,21 @@ def test_a_collection_is_pinned_to_a_commit_of_a_public_repository(name) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_collection_has_a_licence_and_says_whom_to_cite(name) -> None:
-    known = collections()[name]
-    assert known.licence.url.startswith("http")
-    assert known.licence.terms.endswith(".")
-    lines = known.licence_lines()
-    for text in (known.title, known.licence.name, known.licence.terms, known.citation):
-        assert any(text in line for line in lines)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_parameters_of_a_collection_are_those_of_a_dataset(name) -> None:
-    spec = DataSpec(dataset=name, **collections()[name].parameters)
-    assert spec.units
+def test_a_collection_has_terms_and_parameters_of_a_bvh_dataset(name, root: Path) -> None:
+    known, entry = collections()[name], find_entry(name)
+    spec = DataSpec(dataset=name, **known.parameters)
     assert not set(spec.train_subjects) & set(spec.test_subjects)
+    assert parse_units(spec.units)
+    assert spec.joints in shipped_mappings()
+    assert known.parameters.keys() <= set(bvh.PARAMETERS)
+    assert set(known.documents) >= ({known.index} if known.index else set())
+    said = " ".join(known.licence_lines())
+    for text in (known.title, known.licence.name, known.licence.terms, known.citation):
+        assert text in said
+        assert text in entry.notes[0]
+    assert entry.notes[1:] == known.notes
+    assert entry.path == root / name
+    assert f"pose3d data fetch {name}" in entry.missing
 
 
 @pytest.mark.parametrize(
@@ -64,36 +65,6 @@ def test_the_parameters_of_a_collection_are_those_of_a_dataset(name) -> None:
 def test_the_pattern_of_a_collection_reads_its_file_names(name, file, key) -> None:
     pattern = collections()[name].parameters["pattern"]
     assert match(pattern, file) == match(pattern, f"more/{file}") == key
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_units_and_joints_of_a_collection_are_known_to_the_reader_of_bvh(name) -> None:
-    parameters = collections()[name].parameters
-    assert parse_units(parameters["units"])
-    assert parameters["joints"] in shipped_mappings()
-    assert parameters.keys() <= set(bvh.PARAMETERS)
-
-
-def test_the_split_by_style_is_declared_for_what_it_is() -> None:
-    notes = " ".join(find_entry("bandai-namco-2").notes)
-    assert "a subject here is a style" in notes
-    assert all(style in notes for style in collections()["bandai-namco-2"].parameters["test_subjects"])
-
-
-def test_the_index_of_cmu_is_kept_with_the_data() -> None:
-    known = collections()["cmu"]
-    assert known.index in known.documents
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_licence_and_the_notes_of_a_collection_go_into_the_dataset(name, root: Path) -> None:
-    entry, known = find_entry(name), collections()[name]
-    assert known.licence.name in entry.notes[0]
-    assert known.licence.terms in entry.notes[0]
-    assert known.citation in entry.notes[0]
-    assert entry.notes[1:] == known.notes
-    assert entry.path == root / name
-    assert f"pose3d data fetch {name}" in entry.missing
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -142,10 +113,38 @@ def test_a_description_that_cannot_be_used_is_refused_by_name(text, message, roo
     assert "mine.toml" in str(refusal.value)
 
 
-def test_a_name_that_is_nobody_s_has_no_entry() -> None:
+def test_another_name_has_no_entry() -> None:
     assert find_entry("bandai") is None
 
 
-def test_collections_may_be_read_anew_after_a_change_of_the_folder(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "other"))
-    assert catalogue.find_entry("cmu").path == tmp_path / "other" / "cmu"
+# The list
+
+
+def test_every_dataset_with_a_name_is_listed_with_how_to_get_it(root: Path) -> None:
+    listed = list_named().set_index("Dataset")
+    assert tuple(listed.index) == ("synthetic", "h36m", "humaneva15", "humaneva20", *collections())
+    assert list(listed.index[listed.There == "yes"]) == ["synthetic"]
+    assert (listed["What it is"] != "").all()
+    assert (listed["How to get it"] != "").all()
+    assert listed.loc["cmu", "How to get it"] == "`pose3d data fetch cmu`"
+    assert listed.loc["cmu", "Where"] == str(root / "cmu")
+    assert listed.loc["cmu", "Licence"] == collections()["cmu"].licence.name
+    assert listed.loc["h36m", "Where"] == str(root / "data_3d_h36m.npz")
+
+
+def test_what_is_there_is_listed_as_there(root: Path) -> None:
+    (root / "data_3d_h36m.npz").touch()
+    (root / "cmu").mkdir()
+    (root / "cmu" / RECORD).touch()
+    (root / "bandai-namco-2").mkdir()  # without a record, it was not fetched
+    listed = list_named()
+    assert list(listed.Dataset[listed.There == "yes"]) == ["synthetic", "h36m", "cmu"]
+
+
+def test_human36m_is_there_too_when_its_own_files_are(root: Path) -> None:
+    folder = root / "S1" / "MyPoseFeatures" / "D3_Positions"
+    folder.mkdir(parents=True)
+    (folder / "Walking 1.cdf").touch()
+    listed = list_named().set_index("Dataset")
+    assert tuple(listed.loc["h36m", ["There", "Where"]]) == ("yes", str(root))
+    assert listed.loc["humaneva15", "There"] == "no"

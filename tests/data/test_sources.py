@@ -167,6 +167,18 @@ def test_another_prepared_format_is_another_file(monkeypatch) -> None:
     assert prepared_path(DataSpec()) != before
 
 
+def test_only_the_reader_that_is_needed_is_imported() -> None:
+    code = (
+        "import sys; import pose3d_lib.training.config\n"
+        "readers = lambda: sorted(m.split('.')[3] for m in sys.modules if m.startswith('pose3d_lib.data.sources.'))\n"
+        "assert not readers(), readers()\n"
+        "from pose3d_lib.data.open import list_actions\n"
+        "list_actions(pose3d_lib.data.spec.DataSpec())\n"
+        "assert not {'bvh', 'detections', 'human36m', 'plain_motion', 'videopose3d'} & set(readers()), readers()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 # Finding
 
 
