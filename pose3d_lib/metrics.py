@@ -1,8 +1,7 @@
 """The errors of 3D poses: MPJPE, P-MPJPE, N-MPJPE and MPJVE, batched, in the unit of their input.
 
-Each function reduces joints and coordinates only and leaves one error per frame, so that whoever averages decides over
-which frames. All joints count, the root included, and nothing is re-centred. The four are the protocols of VideoPose3D
-(Pavllo et al. 2019, section 5.1 and the supplement on velocity).
+Each function reduces joints and coordinates only and returns one error per frame. All joints count, the root included, and
+nothing is re-centred. The four are the protocols of VideoPose3D (Pavllo et al. 2019, section 5.1 and the supplement).
 """
 
 import torch

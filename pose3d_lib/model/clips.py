@@ -1,4 +1,4 @@
-"""Whole clips, gathered from a dataset: normalised, padded at their ends, end to end; and how a mirror shows them."""
+"""Whole clips, gathered from a dataset: normalised, padded, end to end; and their mirror images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,7 @@ from pose3d_lib.model.lifter import padding
 
 
 def mirror_keypoints(screen: Tensor, layout: Skeleton) -> Tensor:
-    """Keypoints as in a mirror: x negated, left and right exchanged: (..., joints, features) -> the same.
-
-    Of the features, x and y are normalised screen coordinates; a score is as high in a mirror.
-    """
+    """Keypoints as in a mirror: x negated, left and right exchanged, scores kept: (..., joints, features) -> the same."""
     return screen[..., list(layout.mirror), :] * screen.new_tensor([-1, 1, 1][: screen.shape[-1]])
 
 
@@ -29,18 +26,13 @@ def mirror_poses(poses: Tensor, skeleton: Skeleton) -> Tensor:
 
 @dataclass(frozen=True)
 class PaddedClips:
-    """Some clips' keypoints, end to end.
+    """The keypoints of some clips, end to end, each with its padding."""
 
-    Attributes:
-        screen: (rows, joints, features) float32, normalised screen coordinates and, where the dataset has them, scores;
-            every clip with its padding.
-        first_row: (frames,) int64: for each frame of the clips, the row at which its window begins.
-        lengths: frames of each clip, without padding.
-    """
-
-    screen: Tensor
-    first_row: Tensor
-    lengths: tuple[int, ...]
+    screen: (
+        Tensor  # (rows, joints, features) float32, normalised screen coordinates and, if the dataset has them, scores
+    )
+    first_row: Tensor  # (frames,) int64: the row at which the window of each frame begins
+    lengths: tuple[int, ...]  # frames of each clip, without padding
 
 
 def pad_clips(
@@ -55,8 +47,7 @@ def pad_clips(
 ) -> PaddedClips:
     """Gathers clips, normalises their keypoints and repeats their first and last frames as far as a window reaches.
 
-    A clip whose frames are no multiple of `chunk` is padded as if they were the next one. With `room` 2, `screen` has twice
-    the rows, the second half of them not yet written.
+    Lengths are padded to a multiple of `chunk`. With `room` 2, `screen` has twice the rows; the second half is not written.
     """
     before, after = padding(filter_widths, causal=causal)
     lengths = (clips.stop - clips.start).to_numpy()
@@ -81,10 +72,7 @@ def pad_clips(
 
 
 def gather_targets(data: PoseDataset, clips: pd.DataFrame, *, room: int = 1) -> Tensor:
-    """Root-relative 3D joints of some clips, end to end: (frames, joints, 3) float32, metres, camera space.
-
-    With `room` 2, there are twice the frames, the second half of them not yet written.
-    """
+    """Root-relative 3D joints of some clips, end to end: (frames, joints, 3) float32, metres, camera space; `room` as above."""
     return _end_to_end(data.positions, clips, room)
 
 

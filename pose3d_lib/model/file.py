@@ -11,21 +11,17 @@ from torch import Tensor
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.model.lifter import Lifters
 
-DTYPES = {torch.float32: "F32", torch.int64: "I64"}
-"""As safetensors calls those that a network has."""
+DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # safetensors' names
 
 
 def check_weights(path: Path, build: Callable[[], Lifters], *, told: str, remedy: str) -> None:
-    """Refuses a file that does not hold exactly the tensors of some networks.
+    """Rejects a safetensors file that does not hold exactly the tensors of some networks; reads its header only.
 
     Args:
-        path: of safetensors; only its header is read.
+        path: the file.
         build: makes the networks; no memory is taken for them.
-        told: who says that the file holds those, for messages.
+        told: where it says that the file holds those, for messages.
         remedy: what to do, for messages.
-
-    Raises:
-        InputError: the file cannot be read, or a tensor is missing, of another shape or type, or of no network.
     """
     with torch.device("meta"):
         state = build().state_dict()

@@ -1,25 +1,22 @@
-"""What stands between two matrix products of the lifter, in fewer passes over memory than PyTorch's own modules take.
+"""The operations between two matrix products of the lifter, with fewer passes over memory than PyTorch's own modules.
 
-Once the products run at a processor's full speed, a training step is mostly memory: each pass over a large array costs as
-much as many thousand multiplications. Each function here equals a plain twin, which its docstring names.
+With products at full speed, most of a training step is memory access. Each function equals the plain expression in its docstring.
 """
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-"""Bytes -> the integers of that size."""
+INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by size in bytes
 
 
 def drop_(x: Tensor, p: float) -> Tensor:
     """Zeroes each element of a contiguous array with probability `p`, in place; those that stay are not scaled.
 
-    The twin is multiplication by a mask of Bernoulli numbers. On a CPU, PyTorch draws them one by one, which took more than
-    ten times as long. Here one byte of a random 64-bit word decides on an element: it is dropped where the byte is below
-    256 p (as a signed number, below 256 p - 128). That is exact for multiples of 1/256, such as VideoPose3D's 0.25. As many
-    bytes as an element has decide on one element each, in as many parts of the array: a shift brings the next byte to the
-    top, where a comparison of whole numbers is one of their highest bytes.
+    Equals multiplication by a Bernoulli mask, which takes PyTorch on a CPU ten times as long. Here a byte of a random 64-bit
+    word decides on an element: it is dropped if the byte is below 256 p (signed: below 256 p - 128), which is exact for
+    multiples of 1/256, such as 0.25. The array is split into as many parts as an element has bytes; for each part a shift
+    brings the next byte to the top, where comparing whole numbers compares these bytes.
     """
     threshold = round(256 * p)
     if p == 0:
@@ -58,8 +55,8 @@ class _ReluDropout(torch.autograd.Function):
 def relu_dropout(x: Tensor, p: float) -> Tensor:
     """ReLU, then dropout without its factor 1 / (1 - p): any contiguous shape -> the same.
 
-    The twin is `(1 - p) * F.dropout(F.relu(x), p)`. ReLU commutes with the factor, so whoever made `x` can put it into
-    numbers that are few, as the scale and the shift of a batch norm.
+    Equals `(1 - p) * F.dropout(F.relu(x), p)`. ReLU commutes with the factor, so a batch norm before it can include it in its
+    scale and shift.
     """
     return _ReluDropout.apply(x, p)
 
@@ -82,8 +79,8 @@ class _TapsAndResidual(torch.autograd.Function):
 def taps_and_residual(x: Tensor, width: int, tap: int) -> tuple[Tensor, Tensor]:
     """Neighbouring frames side by side for a product, and every `width`-th frame from `tap` on, for the residual.
 
-    (B, T, C) -> (B, T / width, width * C) and (B, T / width, C), both views. The twin is `x.view(...)` and
-    `x[:, tap::width]`, whose gradients PyTorch adds with two more arrays as large as `x`. The first of the two must go into
-    a product, whose gradient is then added to in place.
+    (B, T, C) -> (B, T / width, width * C) and (B, T / width, C), both views. Equals `x.view(...)` and `x[:, tap::width]`,
+    whose gradients PyTorch adds with two more arrays of the size of `x`. The first must go into a product, whose gradient is
+    changed in place.
     """
     return _TapsAndResidual.apply(x, width, tap)

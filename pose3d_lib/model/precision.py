@@ -1,4 +1,4 @@
-"""How a device multiplies: in float32, or in bfloat16 where that is faster; the weights are float32 in either case."""
+"""How a device multiplies: in float32, or in bfloat16 where that is faster; the weights are always float32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,48 +9,49 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def fastest_precision(device: str) -> str:
-    """What `auto` stands for: "bfloat16" where a GPU or an x86-64 processor has instructions for it, elsewhere "float32"."""
+    """The value of `auto`: "bfloat16" if a GPU or an x86-64 processor has instructions for it, otherwise "float32"."""
     if device == "cuda":
         has_instructions = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        processor = torch.cpu.get_capabilities()
+        processor = _processor()
         has_instructions = any(processor.get(name) for name in ("avx512_bf16", "amx_bf16"))
     return "bfloat16" if has_instructions else "float32"
 
 
+def _processor() -> dict[str, object]:
+    """What the processor can do; nothing is known of it before PyTorch 2.13."""
+    return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+
+
 def _permission(precision: str, device: str) -> str:
-    """What float32 products may be rounded to, as PyTorch's settings name it."""
+    """The rounding that float32 products may have, as PyTorch's settings name it."""
     if device == "cuda":
         return "tf32" if precision == "bfloat16" else "ieee"
-    processor = torch.cpu.get_capabilities()
+    processor = _processor()
     return "bf16" if processor.get("architecture") == "x86_64" and not processor.get("amx_tile") else "ieee"
 
 
 @contextmanager
 def arithmetic(precision: str, device: str) -> Iterator[None]:
-    """Everything that is computed within multiplies matrices in this precision; PyTorch's settings return afterwards.
-
-    They are settings of the whole process: two threads cannot compute in different precisions at a time.
+    """Computes matrix products within in this precision, one of PRECISIONS, on "cpu" or "cuda"; of the whole process.
 
     On a CPU, PyTorch leaves float32 products to MKL, which oneDNN outran on the AMD processor where both were measured.
-    PyTorch asks oneDNN for them where they may be rounded to bfloat16, and on x86-64 oneDNN does round only where there are
-    matrix units (AMX). So elsewhere the permission buys speed and costs no digit.
+    PyTorch uses oneDNN for products that may be rounded to bfloat16, and on x86-64 oneDNN rounds only if there are matrix
+    units (AMX). So without them the permission gives speed and costs no digit. (PyTorch before 2.9 has no such setting.)
 
-    With "bfloat16", products between hidden layers take and give bfloat16 (PyTorch's autocast) and so do the passes over
-    what lies between them; sums within a product, the statistics of the batch norms, the first and the last product, whose
-    numbers are coordinates, the loss and the weights are float32. On a GPU those two products may be rounded to TF32.
-
-    Args:
-        precision: one of PRECISIONS.
-        device: "cpu" or "cuda".
+    With "bfloat16", the products between hidden layers and the passes between them are bfloat16 (PyTorch's autocast). Sums
+    within a product, the statistics of the batch norms, the first and the last product, whose numbers are coordinates, the
+    loss and the weights are float32. On a GPU those two products may be rounded to TF32.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"expected one of {', '.join(PRECISIONS)}, found {precision!r}")
-    backend = (torch.backends.cuda if device == "cuda" else torch.backends.mkldnn).matmul
-    before = backend.fp32_precision
+    backend = getattr(torch.backends.cuda if device == "cuda" else torch.backends.mkldnn, "matmul", None)
+    before = getattr(backend, "fp32_precision", None)
     try:
-        backend.fp32_precision = _permission(precision, device)
+        if before is not None:
+            backend.fp32_precision = _permission(precision, device)
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
             yield
     finally:
-        backend.fp32_precision = before
+        if before is not None:
+            backend.fp32_precision = before

@@ -24,22 +24,18 @@ from pose3d_lib.report.card import card_markdown
 from pose3d_lib.runs.models import SUFFIX, save_model
 
 STORAGES = {torch.float32: torch.FloatStorage, torch.int64: torch.LongStorage}
-"""Of weights and running statistics, and of batch norm's counters of batches."""
-
 CARD_SUFFIX = ".md"
-
-FIRST_RATE = 0.001
-"""VideoPose3D's own, for models of which nobody knows what theirs was."""
+FIRST_RATE = 0.001  # VideoPose3D's own, for models whose rate is not known
 
 
 def export_model(model: TrainedModel, path: Path, *, overwrite: bool = False) -> list[Path]:
     """Writes a model's file, `.bin` or `.safetensors`, and its card as Markdown; returns both.
 
-    Refuses as `check_target`, and where another card is in the way; the same one stands beside both kinds of file.
+    Fails as `check_target` does, and if there is another model's card; the same card serves both kinds of file.
     """
     check_target(path, overwrite=overwrite)
     card, text = path.with_suffix(CARD_SUFFIX), card_markdown(model.card)
-    if not _holds(card, text):
+    if not (card.is_file() and card.read_bytes() == text.encode()):
         check_absent([card], overwrite=overwrite)
     make_folder(path.parent)
     if path.suffix == BIN:
@@ -50,12 +46,8 @@ def export_model(model: TrainedModel, path: Path, *, overwrite: bool = False) ->
     return [path, card]
 
 
-def _holds(file: Path, text: str) -> bool:
-    return file.is_file() and file.read_bytes() == text.encode()
-
-
 def check_target(path: Path, *, overwrite: bool) -> None:
-    """An InputError where a model's file has a name that says no known format, or is there already."""
+    """An InputError if the name of a model's file has no known suffix, or is taken."""
     if path.suffix not in (BIN, SUFFIX):
         raise InputError(
             f"{path}: what is it to be? A name in {BIN} makes a checkpoint of VideoPose3D, one in {SUFFIX} a model's file"
@@ -64,17 +56,17 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 
 
 def check_absent(files: list[Path], *, overwrite: bool) -> None:
-    """Refuses to replace files that nobody said may be replaced."""
+    """An InputError if one of the files exists and may not be replaced."""
     there = [file for file in files if os.path.exists(file)]  # False of a name that is too long
     if there and not overwrite:
         raise InputError(f"{there[0]}: is already there; give another name, or --overwrite")
 
 
 def save_checkpoint(model: TrainedModel, path: Path) -> None:
-    """Writes what VideoPose3D loads, whole or not at all.
+    """Writes a checkpoint that VideoPose3D loads, atomically.
 
-    It takes a key of the trajectory for a network to load, and fails where the key is there without one (its issue 191), so
-    the key is left out of models without a trajectory. Without a state of the optimiser it begins with a new one.
+    VideoPose3D fails on a trajectory's key without a network (its issue 191), so only models with one have the key. Without
+    the optimiser's state it begins with a new one.
     """
     card, networks = model.card, dict(zip((POSE, TRAJECTORY), model.lifters.networks, strict=False))
     content = {
@@ -90,13 +82,13 @@ def save_checkpoint(model: TrainedModel, path: Path) -> None:
 
 
 class _Storage(int):
-    """The number of a tensor's values among those that follow the pickles."""
+    """The number of a tensor, whose values follow the pickles."""
 
 
 def _save_legacy(content: object, file: BinaryIO) -> None:
-    """Writes what PyTorch before 1.6 reads too: five pickles, then the values of every tensor.
+    """Writes the format that PyTorch before 1.6 reads too: five pickles, then the values of every tensor.
 
-    `torch.save` does it too, but names and sorts the values by their addresses in memory, which are others each time.
+    `torch.save` can do it, but names and sorts the values by their addresses in memory, so that no two files are alike.
     """
     tensors: list[torch.Tensor] = []
 
@@ -123,23 +115,16 @@ def _save_legacy(content: object, file: BinaryIO) -> None:
 
 
 def videopose3d_command(card: ModelCard, path: Path) -> str:
-    """What to type in VideoPose3D's folder to test the checkpoint there."""
+    """The command that tests the checkpoint in VideoPose3D's folder."""
     made = card.network
-    words = [
-        "python",
-        "run.py",
-        *_dataset_words(card),
-        "-k",
-        card.keypoints,
-        "-arc",
-        ",".join(map(str, made.filter_widths)),
-    ]
+    widths = ",".join(map(str, made.filter_widths))
+    words = ["python", "run.py", *_dataset_words(card), "-k", card.keypoints, "-arc", widths]
     words += ["-ch", str(made.channels)] + ["--causal"] * made.causal + ["--dense"] * made.dense
     return shlex.join([*words, "-c", str(path.resolve().parent), "--evaluate", path.name])
 
 
 def _dataset_words(card: ModelCard) -> list[str]:
-    """Which data, for those that VideoPose3D does not take by itself; of HumanEva's it knows no subjects either."""
+    """The options for data that is not VideoPose3D's default; of HumanEva it needs the subjects too."""
     for name, skeleton in (("humaneva15", HUMANEVA_15), ("humaneva20", HUMANEVA_20)):
         if card.skeleton.joints == skeleton.joints:
             trained = card.training.subjects if card.training else HUMANEVA_SUBJECTS["train"]

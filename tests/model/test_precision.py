@@ -272,3 +272,13 @@ def test_a_network_that_tests_is_float32_even_where_training_is_not() -> None:
 def test_a_precision_that_there_is_not_is_refused(name) -> None:
     with pytest.raises(ValueError, match="float32, bfloat16, found"), arithmetic(name, "cpu"):
         pass
+
+
+def test_an_older_pytorch_without_these_settings_computes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    monkeypatch.setattr(torch.backends.mkldnn, "matmul", None)
+    assert fastest_precision("cpu") == "float32"
+    x = torch.randn(8, 8)
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        with arithmetic(name, "cpu"):
+            assert (x @ x).dtype == dtype

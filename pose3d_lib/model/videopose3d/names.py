@@ -1,6 +1,6 @@
-"""What VideoPose3D calls the tensors of its network: a lifter from them, and they from a lifter.
+"""The names of the tensors of VideoPose3D's network: a lifter from them, and they from a lifter.
 
-A convolution there is (out, in, taps), and here a matrix (out, taps * in), tap by tap; batch norms are the same.
+A convolution is (out, in, taps) there and a matrix (out, taps * in), tap by tap, here; batch norms are the same.
 """
 
 import math
@@ -14,37 +14,26 @@ from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.model.lifter import TemporalLifter
 
 NORM = ("weight", "bias", "running_mean", "running_var")
-COUNTER = "num_batches_tracked"
-"""Files by PyTorch before 0.4.1 lack it, and nothing that is computed depends on it."""
-
+COUNTER = "num_batches_tracked"  # not in files by PyTorch before 0.4.1; no result depends on it
 MOST_BLOCKS = 11
 MOST_CHANNELS = 2**16
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What the tensors of a network tell of it.
+    """The shape of a network, from its tensors."""
 
-    Attributes:
-        inputs, outputs: numbers per frame that go in and come out.
-        channels: width of every hidden layer.
-        taps: of the convolutions over time, the first one's first.
-    """
-
-    inputs: int
+    inputs: int  # numbers per frame
     outputs: int
-    channels: int
-    taps: tuple[int, ...]
+    channels: int  # width of every hidden layer
+    taps: tuple[int, ...]  # of the convolutions over time, in order
 
     def __str__(self) -> str:
         taps = ",".join(map(str, self.taps))
         return f"{self.inputs} numbers in, {self.outputs} out, {self.channels} channels, {taps} taps"
 
     def filter_widths(self, *, dense: bool) -> tuple[int, ...] | None:
-        """The widths that give these taps; None where none do, as every one is odd.
-
-        A dense convolution has a tap on each frame that the dilated one reaches, from its first to its last.
-        """
+        """The widths that give these taps; None if no odd ones do. A dense convolution has a tap on each frame it reaches."""
         widths = [self.taps[0]]
         for taps in self.taps[1:]:
             spread = math.prod(widths)
@@ -55,14 +44,10 @@ class Shape:
 
 
 def read_shape(state: Mapping[str, Tensor], where: str) -> Shape:
-    """The shape of the network that a state dict is of.
-
-    Args:
-        state: name -> tensor, as `check_state` passed it.
-        where: file and key, for messages.
+    """The shape of a network from its state dict, as `check_state` returns it; `where` is its file and key.
 
     Raises:
-        InputError: a tensor is missing, too many, or of a shape that does not suit the others.
+        InputError: a tensor is missing, unknown, or of a shape that does not suit the others.
     """
     first, last = (_tensor(state, name, where) for name in ("expand_conv.weight", "shrink.weight"))
     if first.ndim != 3 or last.ndim != 3:
@@ -101,11 +86,7 @@ def read_shape(state: Mapping[str, Tensor], where: str) -> Shape:
 
 
 def check_state(state: object, where: str, *, file_size: int) -> dict[str, Tensor]:
-    """A state dict whose tensors are what they seem: plain numbers, as many as the file can hold, finite; in float32.
-
-    Raises:
-        InputError: something in it is not; names it.
-    """
+    """A state dict in float32, or an InputError that names what is no finite tensor of at most the file's size."""
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         raise InputError(f"{where}: expected tensors by name, found {type(state).__name__}; name another file")
     checked = {}
@@ -125,7 +106,7 @@ def check_state(state: object, where: str, *, file_size: int) -> dict[str, Tenso
 
 
 def load_state(model: TemporalLifter, state: Mapping[str, Tensor]) -> None:
-    """Copies into a lifter the numbers of a state dict whose `read_shape` is the lifter's."""
+    """Copies a state dict, whose `read_shape` is the lifter's, into a lifter."""
     own = {}
     for ours, theirs in _layers(model):
         own[f"{ours}.product.weight"] = state[f"{theirs[0]}.weight"].transpose(1, 2).flatten(1)
@@ -136,7 +117,7 @@ def load_state(model: TemporalLifter, state: Mapping[str, Tensor]) -> None:
 
 
 def to_state(model: TemporalLifter) -> dict[str, Tensor]:
-    """A lifter's numbers as VideoPose3D's `load_state_dict` takes them."""
+    """A lifter's state dict as VideoPose3D's `load_state_dict` takes it."""
     own, state = model.state_dict(), {}
     for ours, (convolution, norm) in _layers(model):
         inputs = model.num_joints_in * model.in_features if ours == "expand" else model.shrink.in_features
@@ -150,7 +131,7 @@ def to_state(model: TemporalLifter) -> dict[str, Tensor]:
 
 
 def _layers(model: TemporalLifter) -> Iterator[tuple[str, tuple[str, str]]]:
-    """A layer of the lifter, and the names of its convolution and its batch norm there."""
+    """Yields the name of each layer here, and those of its convolution and its batch norm there."""
     yield "expand", ("expand_conv", "expand_bn")
     for block in range(len(model.blocks)):
         for place, layer in enumerate(("temporal", "pointwise")):

@@ -1,14 +1,13 @@
-"""A model from a checkpoint of VideoPose3D: the network from its tensors, what they do not say from whoever imports it."""
+"""A model from a checkpoint of VideoPose3D: the network from its tensors, the rest from the person who imports it."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
-from torch import Tensor
 
 from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.files import sha256_of
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources import human36m_facts
@@ -20,33 +19,22 @@ from pose3d_lib.model.card import ModelCard, Network, TrainedModel, build_networ
 from pose3d_lib.model.videopose3d.names import Shape, check_state, load_state, read_shape
 
 SUFFIX = ".bin"
-SUFFIXES = (SUFFIX, ".pt", ".pth", ".tar")
-"""Of files that may be checkpoints: forks of VideoPose3D write the later ones."""
+SUFFIXES = (SUFFIX, ".pt", ".pth", ".tar")  # of checkpoints by VideoPose3D, and by its forks
 
 POSE, TRAJECTORY, EPOCH, RATE = "model_pos", "model_traj", "epoch", "lr"
-WRAPPINGS = ("state_dict", "model_state_dict", "model", "net")
-"""Keys under which other programs save the tensors of the network."""
+WRAPPINGS = ("state_dict", "model_state_dict", "model", "net")  # keys of the network's tensors in other programs
 FIRST = "expand_conv.weight"
 
-LAYOUTS: dict[str, Skeleton] = {**NAMED, **DETECTED}
-"""What joints may be called -> the joints. Of those with as many numbers the first is taken."""
-
-SKELETONS = ("h36m", "humaneva15", "humaneva20")
-"""The joints that VideoPose3D lifts to, by the names that they have in LAYOUTS."""
-
-KEYPOINTS = {"h36m": "cpn_ft_h36m_dbb", "coco": "detectron_pt_coco", "mpii": "sh_ft_h36m"}
-"""Joints that go in -> the keypoints that VideoPose3D has of them; of any other, its name."""
-
-PUBLISHED = {
+LAYOUTS: dict[str, Skeleton] = {**NAMED, **DETECTED}  # the first with the right number of joints is taken
+SKELETONS = ("h36m", "humaneva15", "humaneva20")  # the joints that VideoPose3D lifts to, in LAYOUTS
+KEYPOINTS = {"h36m": "cpn_ft_h36m_dbb", "coco": "detectron_pt_coco", "mpii": "sh_ft_h36m"}  # VideoPose3D's, by layout
+PUBLISHED = {  # files in VideoPose3D's documentation -> the joints that go in, as it says
     "pretrained_h36m_cpn.bin": "h36m",
     "pretrained_h36m_detectron_coco.bin": "coco",
     "pretrained_humaneva15_detectron.bin": "coco",
     "d-pt-243.bin": "coco",
 }
-"""Files that VideoPose3D's documentation names -> the joints that go in, as it says."""
-
 FEATURES = {2: "x and y", 3: "x, y and a score"}
-
 DROPOUT = 0.25
 
 NOT_SAID = (
@@ -57,28 +45,21 @@ NOT_SAID = (
 
 @dataclass(frozen=True)
 class Unsaid:
-    """What a checkpoint of VideoPose3D does not say.
-
-    Attributes:
-        causal, dense: as in `TemporalLifter`.
-        joints, joints_out: names in LAYOUTS, of what goes in and what comes out; empty for what their number suggests.
-        keypoints: the 2D source that it was trained on; empty for the one that VideoPose3D has of those joints.
-        fps: frames per second of what it was trained on; None for that of the dataset that has those joints.
-    """
+    """What a checkpoint of VideoPose3D does not say; empty for the usual."""
 
     causal: bool = False
     dense: bool = False
-    joints: str = ""
-    joints_out: str = ""
-    keypoints: str = ""
-    fps: float | None = None
+    joints: str = ""  # that go in, a name in LAYOUTS; their number suggests it
+    joints_out: str = ""  # that come out
+    keypoints: str = ""  # the 2D source that it was trained on; usually the one that VideoPose3D has of those joints
+    fps: float | None = None  # of what it was trained on; usually that of the dataset with those joints
 
 
 def import_checkpoint(path: Path, given: Unsaid = Unsaid()) -> TrainedModel:
     """The model in a checkpoint of VideoPose3D, on the CPU and in evaluation mode; its card says what was assumed.
 
     Raises:
-        InputError: the file is damaged, would run code, or is none of VideoPose3D's; or something given does not suit it.
+        InputError: the file is damaged, would run code, or is no checkpoint of VideoPose3D; or `given` does not suit it.
     """
     content = read_torch_file(path)
     key = _find_key(path, content)
@@ -99,11 +80,14 @@ def import_checkpoint(path: Path, given: Unsaid = Unsaid()) -> TrainedModel:
     wrapping += [f"named with {printable(prefix)!r} in front, which is removed"] if prefix else []
     notes = [f"Tensors: {' and '.join(wrapping)}; VideoPose3D itself writes them otherwise."] if wrapping else []
     card = _make_card(path, content, shape, given, notes)
-    return _load(card, states)
+    lifters = build_networks(card)
+    for network, own in zip(lifters.networks, states.values(), strict=True):
+        load_state(network, own)
+    return TrainedModel(lifters.eval(), card)
 
 
 def _find_key(path: Path, content: object) -> str | None:
-    """The key of the pose network's tensors; None where the file is a state dict itself."""
+    """The key of the pose network's tensors; None if the file is a state dict itself."""
     found = list(content) if isinstance(content, Mapping) else []
     if POSE in found:
         return POSE
@@ -120,20 +104,13 @@ def _find_key(path: Path, content: object) -> str | None:
 
 
 def _without_prefix(state: object) -> tuple[object, str]:
-    """A state dict with the names that VideoPose3D has, and what stood before each: "module." of DataParallel, for instance."""
+    """A state dict with VideoPose3D's names, and the prefix that each had, such as "module." of DataParallel."""
     names = list(state) if isinstance(state, Mapping) else []
     first = next((name for name in names if isinstance(name, str) and name.endswith(f".{FIRST}")), FIRST)
     prefix = first.removesuffix(FIRST)
     if not all(isinstance(name, str) and name.startswith(prefix) for name in names):
         return state, ""
     return ({name.removeprefix(prefix): state[name] for name in names} if prefix else state), prefix
-
-
-def _load(card: ModelCard, states: Mapping[str, Mapping[str, Tensor]]) -> TrainedModel:
-    lifters = build_networks(card)
-    for network, state in zip(lifters.networks, states.values(), strict=True):
-        load_state(network, state)
-    return TrainedModel(lifters.eval(), card)
 
 
 def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid, notes: Sequence[str]) -> ModelCard:
@@ -170,8 +147,6 @@ def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid, notes:
         f"Dropout: {DROPOUT:g}, as VideoPose3D has it by default; no prediction depends on it.",
     ]
     epochs, rate = (_number(content, key) for key in (EPOCH, RATE))
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return ModelCard(
         name=path.stem,
         network=network,
@@ -183,13 +158,13 @@ def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid, notes:
         epochs=epochs,
         lr=rate,
         licence=f"{NOT_SAID} {human36m_facts.TERMS if joints_out == 'h36m' else HUMANEVA_TERMS}",
-        origin=f"Imported from {path.name}, a checkpoint of VideoPose3D; its SHA-256 is {digest}.",
+        origin=f"Imported from {path.name}, a checkpoint of VideoPose3D; its SHA-256 is {sha256_of(path)}.",
         assumed=tuple(assumed),
     )
 
 
 def _number(content: Mapping, key: str) -> float | None:
-    """What the checkpoint has under a key, if that is a number that means anything."""
+    """The positive number under a key of the checkpoint, if there is one."""
     value = content.get(key)
     return float(value) if type(value) in (int, float) and 0 < value < 10**9 else None
 
