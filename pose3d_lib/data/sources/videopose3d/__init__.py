@@ -22,9 +22,8 @@ from pose3d_lib.data.sources import takes as selection
 from pose3d_lib.data.sources.filming import GT, SCORES, check_in_front, one_thread
 from pose3d_lib.data.sources.missing import WITHOUT
 from pose3d_lib.data.sources.takes import Key
-from pose3d_lib.data.sources.videopose3d.checks import check_keypoints, check_motions, is_named
+from pose3d_lib.data.sources.videopose3d.checks import check_keypoints, check_motions, is_named, settle_scores
 from pose3d_lib.data.sources.videopose3d.layouts import read_layout
-from pose3d_lib.data.sources.videopose3d.scores import settle_scores
 from pose3d_lib.data.sources.videopose3d.sets import MotionSet, known_sets, open_set, settle_actions
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 from pose3d_lib.data.untrusted.client import read_npz_key

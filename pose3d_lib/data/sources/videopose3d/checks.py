@@ -1,20 +1,21 @@
-"""Checks of what VideoPose3D's files hold of every take, before anything is made of it."""
+"""Checks of what VideoPose3D's files hold of every take: motions, keypoints, scores and what was not detected."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.data.sources.missing import bounded, count_missing, find_missing, interpolate, longest_gap
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.sources.videopose3d.sets import MotionSet
 
-FARTHEST = 100
-"""Metres from the origin beyond which positions are taken for another unit."""
-
-FARTHEST_PIXEL = 1e6
-"""Beyond this, keypoints are no pixels; detectors do place joints outside the image, but near it."""
+FARTHEST = 100  # metres from the origin; beyond, positions are in another unit
+FARTHEST_PIXEL = 1e6  # detectors do place joints outside the image, but near it
 
 
 def check_motions(world: dict[Key, object], path: Path, motion_set: MotionSet, subjects: list[str]) -> None:
@@ -94,6 +95,41 @@ def check_keypoints(
                 raise InputError(f"{where}, camera {eye} has keypoints {farthest:.3g} pixels away; expected pixels")
             _check_new(seen, key, taken, f"{where}, camera {eye}")
     return notes
+
+
+def settle_scores(data: PoseDataset, keypoints: str, path: Path, *, wanted: bool) -> PoseDataset:
+    """Bring the scores of a file's third column between 0 and 1, or drop them where they are not wanted.
+
+    Keypoints that were not detected are interpolated within their clips, in place.
+    """
+    remedy = {} if wanted else {"remedy": "a third column is read as scores, and these are none"}
+    missing = find_missing(data.keypoints[keypoints], data.scores[keypoints])
+    sure, said = bounded(np.where(missing, np.nan, data.scores[keypoints]), path, path.name, **remedy)
+    if missing.any():
+        sure = np.where(missing, 0, sure)
+        data = replace(data, notes=(*data.notes, _fill(data, data.keypoints[keypoints], missing, path)))
+    if not wanted:
+        return replace(
+            data, scores={}, notes=(*data.notes, f"The scores in {path.name} are not used (`scores` would keep them).")
+        )
+    return replace(data, scores={keypoints: sure}, notes=(*data.notes, *said))
+
+
+def _fill(data: PoseDataset, pixels: np.ndarray, missing: np.ndarray, path: Path) -> str:
+    """Interpolates missing keypoints, in place, and returns a note that counts them."""
+    longest = 0
+    for clip in data.clips.itertuples():
+        gone = missing[clip.start : clip.stop]
+        if gone.all(axis=0).any():
+            take = f"{clip.subject}/{clip.action}/{clip.take}"
+            raise InputError(
+                f"{path}: {take}, camera {data.cameras[clip.camera].name!r}: joint {int(gone.all(axis=0).argmax())} is detected "
+                f"in no frame; leave the take out: -p leave_out {shlex.quote(take)}"
+            )
+        interpolate(pixels[clip.start : clip.stop], gone)
+        longest = max(longest, longest_gap(gone))
+    counted = count_missing(path.name, missing.sum(), missing.size)
+    return f"{counted} and are interpolated; the longest gap is {longest} frames."
 
 
 def is_named(value: object) -> bool:

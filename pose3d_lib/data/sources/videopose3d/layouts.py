@@ -13,31 +13,26 @@ LAYOUTS = {
     "mpii": MPII_16,
     "humaneva15": HUMANEVA_15,
     "humaneva20": HUMANEVA_20,
-}
-"""What VideoPose3D calls a layout -> its joints."""
+}  # by VideoPose3D's names
 
 NAMES = {layout: name for name, layout in LAYOUTS.items()}
 
+# Keypoints whose files do not name their layout; neither do files of ground truth, whose joints are those of the 3D.
 UNNAMED = {"sh_pt_mpii": "mpii", "sh_ft_h36m": "mpii"}
-"""Keypoints whose files do not name their layout; neither do files of ground truth, whose joints are those of the 3D."""
-
 MOST_JOINTS = 1000
-"""Metadata with more joints than this are a mistake."""
 
 
 def read_layout(
     path: Path, keypoints: str, skeleton: Skeleton, described: Skeleton | None = None
 ) -> tuple[Skeleton, list[str]]:
-    """The joints of a file's 2D keypoints: a known layout where there is a name for it, otherwise numbered joints.
+    """The joints of the 2D keypoints in `data_2d_*.npz`, and notes on what was corrected.
+
+    A known layout where there is a name for it, otherwise numbered joints.
 
     Args:
-        path: a file `data_2d_*.npz`.
-        keypoints: what the file's name calls them.
+        path, keypoints: the file, and what its name calls the keypoints.
         skeleton: the joints of the 3D, which those of ground truth are.
         described: the layout, if it is known from elsewhere; the metadata then have to agree.
-
-    Returns:
-        The layout, and notes on what was corrected.
     """
     metadata = read_npz_key(path, "metadata")
     where = f"{path}, key 'metadata'"

@@ -5,8 +5,8 @@ the arrays: a text of JSON under a key of its own that other programs pass over.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -30,88 +30,9 @@ HUMANEVA_TERMS = (
     "done with weights that were trained on it."
 )
 
-DESCRIPTION = "pose3d_dataset"
-"""The key of the description in `data_3d_*.npz`."""
-
-LONGEST_DESCRIPTION = 20_000_000
-"""Bytes; a longer one is a mistake."""
-
-MOST_CAMERAS = 100
-"""Of one subject; a description with more is a mistake."""
-
-
-@dataclass(frozen=True)
-class MotionSet:
-    """What has to be known of a set besides its files.
-
-    Attributes:
-        name, synthetic, skeleton, notes, terms: as in `PoseDataset`.
-        fps: frames per second.
-        subjects: "train" and "test" -> who is trained and tested on; empty where nobody says so.
-        cameras: subject -> its cameras, in the order of the files.
-        unplaced: the cameras of every other subject, none of which has 3D joints; empty if there may be no other.
-        actions: all there can be; empty where only the file says.
-        layouts: name of a 2D source -> its joints, where they are known from elsewhere than the file's metadata.
-        is_human36m: whether what `human36m_facts` knows of takes and sizes is true of it.
-    """
-
-    name: str
-    skeleton: Skeleton
-    fps: float
-    subjects: Mapping[str, tuple[str, ...]]
-    cameras: Mapping[str, tuple[Camera, ...]]
-    unplaced: tuple[Camera, ...] = ()
-    actions: tuple[str, ...] = ()
-    layouts: Mapping[str, Skeleton] = field(default_factory=dict)
-    is_human36m: bool = False
-    synthetic: bool = False
-    notes: tuple[str, ...] = ()
-    terms: str = ""
-
-    @property
-    def used_joints(self) -> dict[int, tuple[int, ...]]:
-        """How many joints a file of the set may have -> which of them are the skeleton's, in its order."""
-        own = self.skeleton.num_joints
-        return {32: H36M_17_OF_32, own: tuple(range(own))} if self.skeleton == H36M_17 else {own: tuple(range(own))}
-
-    @property
-    def can_project(self) -> bool:
-        """Whether the 3D joints' place in every picture can be computed."""
-        return all(c.intrinsics and c.orientation and c.position for own in self.cameras.values() for c in own)
-
-    def cameras_of(self, subject: str) -> tuple[Camera, ...]:
-        return self.cameras.get(subject, self.unplaced)
-
-
-@cache
-def known_sets() -> dict[str, MotionSet]:
-    """What stands between `data_3d_` and `.npz` -> the set."""
-    human36m = MotionSet(
-        name="h36m",
-        skeleton=H36M_17,
-        fps=human36m_facts.FPS,
-        subjects=human36m_facts.SUBJECTS,
-        cameras=h36m_cameras(),
-        unplaced=_unplaced(h36m_cameras()["S1"]),  # camera number i is the same device for every subject
-        is_human36m=True,
-        terms=human36m_facts.TERMS,
-    )
-    prefixes = ("Train", "Validate", "Unlabeled/Train", "Unlabeled/Validate", "Unlabeled")
-    humaneva15 = MotionSet(
-        name="humaneva15",
-        skeleton=HUMANEVA_15,
-        fps=HUMANEVA_FPS,
-        subjects=HUMANEVA_SUBJECTS,
-        cameras={f"{prefix}/{subject}": own for subject, own in humaneva_cameras().items() for prefix in prefixes},
-        unplaced=_unplaced(humaneva_cameras()["S1"]),
-        terms=HUMANEVA_TERMS,
-    )
-    humaneva20 = replace(humaneva15, name="humaneva20", skeleton=HUMANEVA_20)
-    return {motion_set.name: motion_set for motion_set in (human36m, humaneva15, humaneva20)}
-
-
-def _unplaced(cameras: tuple[Camera, ...]) -> tuple[Camera, ...]:
-    return tuple(replace(camera, orientation=None, position=None) for camera in cameras)
+DESCRIPTION = "pose3d_dataset"  # the key of the description in `data_3d_*.npz`
+LONGEST_DESCRIPTION = 20_000_000  # bytes
+MOST_CAMERAS = 100  # of one subject
 
 
 def _check_camera(camera: Camera) -> Camera:
@@ -122,8 +43,19 @@ def _check_camera(camera: Camera) -> Camera:
     return camera
 
 
+_Cameras = Annotated[tuple[Annotated[Camera, AfterValidator(_check_camera)], ...], Field(max_length=MOST_CAMERAS)]
+
+
 class Description(BaseModel):
-    """What a `PoseDataset` says beyond the arrays of VideoPose3D's files; attributes as there and in `MotionSet`."""
+    """What a `PoseDataset` has beyond the arrays of VideoPose3D's files; attributes as there.
+
+    Attributes:
+        fps: frames per second.
+        actions: all there can be; empty where only the file says.
+        cameras: subject -> its cameras, in the order of the files.
+        layouts: name of a 2D source -> its joints, where they are known from elsewhere than the file's metadata.
+        train_subjects, test_subjects: empty where the set does not say.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -132,14 +64,83 @@ class Description(BaseModel):
     fps: float = Field(gt=0, le=10_000)
     skeleton: Skeleton
     actions: tuple[str, ...]
-    cameras: dict[
-        str, Annotated[tuple[Annotated[Camera, AfterValidator(_check_camera)], ...], Field(max_length=MOST_CAMERAS)]
-    ]
+    cameras: dict[str, _Cameras]
     layouts: dict[str, Skeleton]
     train_subjects: tuple[str, ...]
     test_subjects: tuple[str, ...]
     notes: tuple[str, ...]
     terms: str = ""
+
+
+class MotionSet(Description):
+    """What has to be known of a set besides its files.
+
+    Attributes:
+        unplaced: the cameras of every other subject, none of which has 3D joints; empty if there may be no other.
+        is_human36m: whether `human36m_facts` is true of its takes and sizes.
+    """
+
+    unplaced: tuple[Camera, ...] = ()
+    is_human36m: bool = False
+
+    @property
+    def subjects(self) -> dict[str, tuple[str, ...]]:
+        return {"train": self.train_subjects, "test": self.test_subjects}
+
+    @property
+    def used_joints(self) -> dict[int, tuple[int, ...]]:
+        """How many joints a file of the set may have -> which of them are the skeleton's, in its order."""
+        own = self.skeleton.num_joints
+        return {32: H36M_17_OF_32, own: tuple(range(own))} if self.skeleton == H36M_17 else {own: tuple(range(own))}
+
+    @property
+    def can_project(self) -> bool:
+        """Whether every camera is calibrated and placed."""
+        return all(c.intrinsics and c.orientation and c.position for own in self.cameras.values() for c in own)
+
+    def cameras_of(self, subject: str) -> tuple[Camera, ...]:
+        return self.cameras.get(subject, self.unplaced)
+
+    def changed(self, **fields: object) -> "MotionSet":
+        return self.model_copy(update=fields)
+
+
+@cache
+def known_sets() -> dict[str, MotionSet]:
+    """What stands between `data_3d_` and `.npz` -> the set."""
+    human36m = MotionSet(
+        name="h36m",
+        synthetic=False,
+        fps=human36m_facts.FPS,
+        skeleton=H36M_17,
+        actions=(),
+        cameras=h36m_cameras(),
+        layouts={},
+        train_subjects=human36m_facts.SUBJECTS["train"],
+        test_subjects=human36m_facts.SUBJECTS["test"],
+        notes=(),
+        terms=human36m_facts.TERMS,
+        unplaced=_unplaced(h36m_cameras()["S1"]),  # camera number i is the same device for every subject
+        is_human36m=True,
+    )
+    prefixes = ("Train", "Validate", "Unlabeled/Train", "Unlabeled/Validate", "Unlabeled")
+    humaneva15 = human36m.changed(
+        name="humaneva15",
+        fps=HUMANEVA_FPS,
+        skeleton=HUMANEVA_15,
+        cameras={f"{prefix}/{subject}": own for subject, own in humaneva_cameras().items() for prefix in prefixes},
+        train_subjects=HUMANEVA_SUBJECTS["train"],
+        test_subjects=HUMANEVA_SUBJECTS["test"],
+        terms=HUMANEVA_TERMS,
+        unplaced=_unplaced(humaneva_cameras()["S1"]),
+        is_human36m=False,
+    )
+    humaneva20 = humaneva15.changed(name="humaneva20", skeleton=HUMANEVA_20)
+    return {motion_set.name: motion_set for motion_set in (human36m, humaneva15, humaneva20)}
+
+
+def _unplaced(cameras: tuple[Camera, ...]) -> tuple[Camera, ...]:
+    return tuple(replace(camera, orientation=None, position=None) for camera in cameras)
 
 
 def open_set(path: Path, name: str) -> MotionSet:
@@ -155,35 +156,22 @@ def open_set(path: Path, name: str) -> MotionSet:
         try:
             if text.nbytes > LONGEST_DESCRIPTION:
                 raise ValueError(f"{text.nbytes:,} bytes")
-            described = Description.model_validate_json(tidy_name(text.item()))
+            return MotionSet(**dict(Description.model_validate_json(tidy_name(text.item()))))
         except (ValidationError, AttributeError, TypeError, ValueError) as error:
             reason = "; ".join(str(error).splitlines()[:3])[:300]
             raise InputError(
                 f"{path}, key {DESCRIPTION!r}: not the description that export writes ({reason}); export again"
             ) from error
-        return MotionSet(
-            name=described.name,
-            skeleton=described.skeleton,
-            fps=described.fps,
-            subjects={"train": described.train_subjects, "test": described.test_subjects},
-            cameras=described.cameras,
-            actions=described.actions,
-            layouts=described.layouts,
-            synthetic=described.synthetic,
-            notes=described.notes,
-            terms=described.terms,
-        )
     if name in known_sets():
         return known_sets()[name]
     note = f"No cameras are known for the set {name!r}: its subjects are taken to be filmed by Human3.6M's cameras of theirs."
-    return replace(known_sets()["h36m"], name=name, is_human36m=False, notes=(note,), terms="")
+    return known_sets()["h36m"].changed(name=name, is_human36m=False, notes=(note,), terms="")
 
 
 def settle_actions(motion_set: MotionSet, actions: Iterable[str]) -> tuple[MotionSet, list[str]]:
     """The set as the actions in a file under Human3.6M's name show it, and notes on those that are none of the fifteen.
 
-    VideoPose3D reads a file of any motion under that name. What is known of Human3.6M's takes is not true of a file in which
-    most actions are others.
+    A file in which most actions are others is other motion under that name, which VideoPose3D reads too.
     """
     actions = tuple(dict.fromkeys(actions))
     own = [action for action in actions if action not in H36M_ACTIONS]
@@ -195,4 +183,4 @@ def settle_actions(motion_set: MotionSet, actions: Iterable[str]) -> tuple[Motio
     if 2 * len(own) <= len(actions):
         return motion_set, [said]
     other = "Most are, so the motion is taken for another than Human3.6M's, filmed by its cameras."
-    return replace(motion_set, is_human36m=False, terms=""), [f"{said} {other}"]
+    return motion_set.changed(is_human36m=False, terms=""), [f"{said} {other}"]
