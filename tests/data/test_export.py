@@ -125,19 +125,6 @@ def test_humaneva_comes_back_without_its_description_too(tmp_path: Path) -> None
     np.testing.assert_allclose(back.trajectory, data.trajectory, atol=2e-6, rtol=0)
 
 
-def test_human36m_from_its_own_files_comes_back_without_a_description_too(tmp_path: Path) -> None:
-    takes = [(s, "Walking", take, 3, True) for s in ("S1", "S5", "S9", "S11") for take in ("0", "1")]
-    world = export_videopose3d(filmed(takes, h36m_cameras()), tmp_path, name="h36m")
-    np.savez(world[0], positions_3d=read_npz_key(world[0], "positions_3d"))
-    first = read_set(tmp_path, "h36m", keypoints="gt")
-    export_videopose3d(first, tmp_path, name="h36m", overwrite=True)
-    np.savez(world[0], positions_3d=read_npz_key(world[0], "positions_3d"))
-    again = read_set(tmp_path, "h36m", keypoints="gt")
-    np.testing.assert_allclose(again.positions, first.positions, atol=2e-6, rtol=0)
-    np.testing.assert_array_equal(again.keypoints["gt"], first.keypoints["gt"])
-    assert again.notes == first.notes
-
-
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     names=st.lists(

@@ -315,13 +315,6 @@ def test_progress_is_told_in_bytes_then_in_files(offer, shop: Shop) -> None:
     assert heard[-1] == ("unpacking", 3, 3)
 
 
-def test_without_a_length_progress_is_bytes_so_far(offer, shop: Shop) -> None:
-    shop.lengths = False
-    heard: list[tuple[str, int, int | None]] = []
-    get(bar=lambda *now: heard.append(now))
-    assert ("downloading", len(WHOLE), None) in heard
-
-
 @pytest.mark.parametrize(("total", "text"), [(4_000_000, "2.0 MB of 4.0 MB"), (None, "2.0 MB so far")])
 def test_the_bar_says_how_much_came_and_of_how_much_if_that_is_known(total, text) -> None:
     console = Console(file=io.StringIO(), width=100)

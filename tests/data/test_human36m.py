@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
+import torch
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import H36M_ACTIONS
-from pose3d_lib.data.cameras import Camera, h36m_cameras
+from pose3d_lib.data.cameras import h36m_cameras, project
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17_OF_32
 from pose3d_lib.data.sources import human36m, human36m_facts
@@ -158,21 +159,6 @@ def take_of(path: Path) -> np.ndarray:
     return read_take(TakeFile(path.parent, path.name))
 
 
-def project_by_hand(points: np.ndarray, camera: Camera) -> np.ndarray:
-    """(..., 3) camera metres -> (..., 2) pixels, in double precision."""
-    fx, fy, cx, cy, k1, k2, k3, q1, q2 = camera.intrinsics
-    x, y = (points[..., axis] / points[..., 2] for axis in (0, 1))
-    r2 = x**2 + y**2
-    d = 1 + k1 * r2 + k2 * r2**2 + k3 * r2**3 + q1 * x + q2 * y
-    return np.stack([fx * (x * d + q1 * r2) + cx, fy * (y * d + q2 * r2) + cy], axis=-1)
-
-
-@pytest.mark.parametrize("kind", MAKERS)
-def test_every_format_gives_the_same_dataset(kind, tmp_path: Path) -> None:
-    expected = read(write(tmp_path / "cdf"))
-    assert read(write(tmp_path / "other", kind=kind)).fingerprint == expected.fingerprint
-
-
 @pytest.mark.parametrize("kind", MAKERS)
 def test_a_recording_becomes_the_17_joints_in_metres(kind, tmp_path: Path) -> None:
     values = recording(7, seed=3)
@@ -180,12 +166,6 @@ def test_a_recording_becomes_the_17_joints_in_metres(kind, tmp_path: Path) -> No
     MAKERS[kind][1](path, values)
     expected = values.reshape(7, 32, 3)[:, H36M_17_OF_32] / 1000
     np.testing.assert_allclose(take_of(path), expected, atol=1e-6)
-
-
-def test_what_is_stored_of_single_precision_is_read_too(tmp_path: Path) -> None:
-    values = recording(4).astype(np.float32)
-    make_cdf(tmp_path / "x.cdf", values)
-    np.testing.assert_allclose(take_of(tmp_path / "x.cdf")[2, 0], values[0, 2, :3] / 1000, atol=1e-6)
 
 
 def test_takes_stand_in_order_and_each_is_seen_by_its_subject_s_four_cameras(tmp_path: Path) -> None:
@@ -215,7 +195,8 @@ def test_the_joints_come_back_from_camera_space_and_the_keypoints_are_their_proj
         world = values.reshape(-1, 32, 3)[:, H36M_17_OF_32] / 1000
         np.testing.assert_allclose(data.world(clip), world, atol=1e-5)
         in_camera = data.positions[rows].astype(float) + data.trajectory[rows, None]
-        expected = project_by_hand(in_camera, data.camera_of(clip))
+        intrinsics = torch.tensor(data.camera_of(clip).intrinsics).double()
+        expected = project(torch.from_numpy(in_camera), intrinsics)
         np.testing.assert_allclose(data.keypoints["gt"][rows], expected, atol=1e-2)
 
 
@@ -233,7 +214,8 @@ def test_what_is_exported_of_them_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["CDF", "MATLAB", "HDF5"])
 def test_archives_give_the_same_dataset_as_the_folder(kind, tmp_path: Path) -> None:
     folder = write(tmp_path / "folder", kind=kind)
-    expected = read(folder).fingerprint
+    expected = read(write(tmp_path / "cdf")).fingerprint
+    assert read(folder).fingerprint == expected
     assert read(write_zip(folder, tmp_path / "any.zip")).fingerprint == expected
     assert read(write_zip(folder, tmp_path / "deep.zip", "a/b/")).fingerprint == expected
     for subject in ("S1", "S9"):
@@ -312,11 +294,6 @@ def test_drifting_takes_are_mentioned_and_can_be_left_out_by_one_word(tmp_path: 
     assert read(folder, "S9/Greeting/0", "S9/Waiting/1", "S9/SittingDown/1").fingerprint == without.fingerprint
 
 
-def test_the_word_for_drifting_takes_does_no_harm_where_there_are_none(tmp_path: Path) -> None:
-    folder = write(tmp_path, OTHERS)
-    assert read(folder, "drifting").fingerprint == read(folder).fingerprint
-
-
 @pytest.mark.parametrize("archived", [False, True])
 def test_a_take_that_is_left_out_is_not_read(archived, tmp_path: Path) -> None:
     folder = write(tmp_path / "folder")
@@ -325,11 +302,6 @@ def test_a_take_that_is_left_out_is_not_read(archived, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"Greeting\.cdf"):
         read(path)
     assert "Greeting" not in set(read(path, "S9/Greeting/0").clips.action)
-
-
-def test_the_corrupt_take_may_be_named_although_it_is_left_out_anyway(tmp_path: Path) -> None:
-    folder = write(tmp_path, {**SMALL, "S11/Directions": 2})
-    assert read(folder, "S11/Directions/0").fingerprint == read(folder).fingerprint
 
 
 def test_a_name_to_leave_out_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path) -> None:
@@ -503,11 +475,6 @@ def test_a_take_behind_a_camera_is_refused_by_name(tmp_path: Path) -> None:
         read(folder)
 
 
-def broken(values: np.ndarray, change: Callable[[np.ndarray], object]) -> np.ndarray:
-    changed = change(values)
-    return values if changed is None else changed
-
-
 CONTENT = {
     "NaN": (lambda v: v.__setitem__((0, 3, 51), np.nan), "holds NaN or infinity, first in frame 3"),
     "infinity": (lambda v: v.__setitem__((0, 2, 4), np.inf), "holds NaN or infinity, first in frame 2"),
@@ -520,12 +487,14 @@ CONTENT = {
 }
 
 
-@pytest.mark.parametrize("kind", ["CDF", "MATLAB", "MATLAB 7.3", "HDF5"])
+@pytest.mark.parametrize("kind", ["CDF", "HDF5"])
 @pytest.mark.parametrize("case", CONTENT)
 def test_content_of_another_kind_is_refused_by_file(case, kind, tmp_path: Path) -> None:
     change, message = CONTENT[case]
     path = tmp_path / f"Walking 1{MAKERS[kind][0]}"
-    MAKERS[kind][1](path, broken(recording(5), change))
+    values = recording(5)
+    changed = change(values)
+    MAKERS[kind][1](path, values if changed is None else changed)
     with pytest.raises(InputError, match=message) as refusal:
         take_of(path)
     assert str(path) in str(refusal.value)
@@ -559,7 +528,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(kind, tmp_path: Path) -> Non
     MAKERS[kind][1](path, recording(6))
     whole = path.read_bytes()
     # What MATLAB's file holds behind the recording, and the last bytes of the others, may be missing.
-    for length in range(0, len(whole) - 400, len(whole) // 37):
+    for length in range(0, len(whole) - 400, len(whole) // 13):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"cannot be read: .* expected"):
             take_of(path)
@@ -572,7 +541,7 @@ def test_a_file_with_damaged_bytes_is_refused_or_gives_possible_poses(kind, tmp_
     whole = path.read_bytes()
     rng = random.Random(0)
     refused = 0
-    for _ in range(60):
+    for _ in range(25):
         damaged = bytearray(whole)
         for _ in range(rng.choice([1, 2, 5])):
             damaged[rng.randrange(min(len(damaged), 2000))] = rng.choice([0, 1, 127, 255, rng.randrange(256)])
@@ -611,6 +580,7 @@ LIES = {
     "an index of many entries": (VXR + 12, BILLION),
     "an index entry of many records": (VXR + 24, BILLION),
     "an index entry that begins late": (VXR + 20, 1),
+    "an index whose only block is the second": (VXR + 20, 1, 1),
     "an index before the file": (VDR + 20, -8),
     "an index after the file": (VDR + 20, BILLION),
     "a large block": (VVR, BILLION),
@@ -629,10 +599,10 @@ READ = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_cdf_that_claims_what_it_does_not_hold_is_refused_or_gives_possible_poses(lie, tmp_path: Path) -> None:
-    at, value = LIES[lie]
+    at, *values = LIES[lie]
     make_old_cdf(tmp_path / "x.cdf", recording(5))
     data = bytearray((tmp_path / "x.cdf").read_bytes())
-    struct.pack_into(">i", data, at, value)
+    struct.pack_into(f">{len(values)}i", data, at, *values)
     (tmp_path / "x.cdf").write_bytes(data)
     if lie in READ:
         assert np.isfinite(take_of(tmp_path / "x.cdf")).all()
@@ -640,20 +610,9 @@ def test_a_cdf_that_claims_what_it_does_not_hold_is_refused_or_gives_possible_po
         refuse(tmp_path / "x.cdf", "CDF")
 
 
-def test_a_cdf_whose_only_block_is_said_to_be_the_second_is_refused(tmp_path: Path) -> None:
-    make_old_cdf(tmp_path / "x.cdf", recording(5))
-    data = bytearray((tmp_path / "x.cdf").read_bytes())
-    struct.pack_into(">2i", data, VXR + 20, 1, 1)
-    (tmp_path / "x.cdf").write_bytes(data)
-    refuse(tmp_path / "x.cdf", "CDF")
-
-
-def test_a_cdf_without_the_variable_is_refused(tmp_path: Path) -> None:
+def test_a_cdf_of_another_variable_or_of_integers_is_refused(tmp_path: Path) -> None:
     make_cdf(tmp_path / "y.cdf", recording(5), name="Other")
     refuse(tmp_path / "y.cdf", "CDF", "'Pose' not found")
-
-
-def test_a_cdf_of_integers_is_refused(tmp_path: Path) -> None:
     make_cdf(tmp_path / "x.cdf", recording(5).astype(np.int32))
     refuse(tmp_path / "x.cdf", "CDF", "int32")
 

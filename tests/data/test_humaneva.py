@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.cameras import camera_to_world, humaneva_cameras, world_to_camera
+from pose3d_lib.data.cameras import humaneva_cameras, world_to_camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
-from pose3d_lib.data.skeleton import COCO_17, HUMANEVA_15, HUMANEVA_20
+from pose3d_lib.data.skeleton import HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.data.sources.videopose3d import find_files, list_actions, read_set
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.evaluate import evaluate
@@ -114,19 +114,6 @@ def test_without_intrinsics_even_ground_truth_keypoints_need_a_file(tmp_path: Pa
     assert "http://humaneva.is.tue.mpg.de" in str(refused.value)
 
 
-def test_detections_have_their_own_joints_and_are_cut(tmp_path: Path) -> None:
-    world = motions(15)
-    pixels = views(world, 17, more=2)
-    metadata = {"layout_name": "coco", "num_joints": 17, "keypoints_symmetry": COCO_SYMMETRY}
-    folder = write(tmp_path, "humaneva15", world, pixels, "detectron_pt_coco", **metadata)
-    data = read_set(folder, "humaneva15", keypoints="detectron_pt_coco")
-    assert (data.layouts["detectron_pt_coco"], data.skeleton) == (COCO_17, HUMANEVA_15)
-    assert len(data.keypoints["detectron_pt_coco"]) == len(data.positions) == 3 * (12 + 5 + 7 + 6 + 8)
-    np.testing.assert_array_equal(
-        data.keypoints["detectron_pt_coco"][:12], pixels["Train/S1"]["Walking 1 chunk0"][0][:12]
-    )
-
-
 def test_ground_truth_that_names_no_layout_has_the_joints_of_the_3d(tmp_path: Path) -> None:
     folder = write(tmp_path, "humaneva20", motions(20), views(motions(20), 20), layout_name=None)
     assert read_set(folder, "humaneva20", keypoints="gt").layouts["gt"] == HUMANEVA_20
@@ -152,20 +139,11 @@ def test_subjects_without_3d_are_unlabelled(tmp_path: Path) -> None:
         np.testing.assert_array_equal(data.keypoints["gt"][clip.start : clip.stop], expected)
 
 
-@pytest.mark.parametrize(
-    ("subject", "change", "said"),
-    [
-        ("Train/S1", motion(3, 1, 17), r"Train/S1/Box/1 is float32\(3, 17, 3\); expected float \(frames, 15, 3\)"),
-        ("Train/S1", 1000 * motion(3, 1, 15), "expected metres"),
-        ("S1", motion(3, 1, 15), r"subject \(no cameras are known for it\) in .*'S1'.*Train/S1"),
-        ("Unlabeled/S4", motion(3, 1, 15), r"subject \(no cameras are known for it\) in .*'Unlabeled/S4'"),
-    ],
-)
-def test_3d_that_cannot_be_right(tmp_path: Path, subject: str, change: np.ndarray, said: str) -> None:
-    world = motions(15)
-    world.setdefault(subject, {})["Box 1"] = change
+@pytest.mark.parametrize("subject", ["S1", "Unlabeled/S4"])
+def test_3d_of_a_subject_without_cameras_is_refused(tmp_path: Path, subject: str) -> None:
+    world = {**motions(15), subject: {"Box 1": motion(3, 1, 15)}}
     folder = write(tmp_path, "humaneva15", world, views(world, 15))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=rf"subject \(no cameras are known for it\) in .*'{subject}'"):
         read_set(folder, "humaneva15", keypoints="gt")
 
 
@@ -232,38 +210,8 @@ def test_a_lifter_is_trained_and_tested_on_fifteen_joints(prepared: PoseDataset)
     assert (errors.mpjpe > 0).all()
 
 
-def test_a_perfect_prediction_of_fifteen_joints_has_no_error(prepared: PoseDataset) -> None:
-    class Truth(torch.nn.Module):
-        filter_widths, causal = (1,), False
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.unused = torch.nn.Parameter(torch.zeros(1))
-
-        def forward(self, both: torch.Tensor) -> torch.Tensor:
-            clips = prepared.test_clips()
-            rows = np.concatenate([np.arange(a, b) for a, b in zip(clips.start, clips.stop, strict=True)])
-            plain = torch.from_numpy(prepared.positions[rows])
-            mirrored = plain[:, list(HUMANEVA_15.mirror)] * torch.tensor([-1.0, 1, 1])
-            return torch.stack([plain, mirrored])
-
-    errors = evaluate(Truth(), prepared, prepared.test_clips(), "gt")
-    assert errors[["mpjpe", "mpjve"]].to_numpy().max() < 1e-3
-
-
 def test_fifteen_joints_are_drawn(prepared: PoseDataset) -> None:
     figure = draw_cameras(prepared, prepared.clips.iloc[0], 3, "gt")
     lines = [len(axes.lines) for axes in figure.axes]
     assert lines == [15, 15, 15, 14]
     draw_3d(figure.axes[-1], prepared.positions[0], HUMANEVA_15)
-
-
-def test_where_a_person_stands_in_the_world_is_where_every_camera_sees_it(tmp_path: Path) -> None:
-    folder, _, _ = written(tmp_path, "humaneva15")
-    data = read_set(folder, "humaneva15", keypoints="gt")
-    roots = [
-        camera_to_world(torch.from_numpy(data.trajectory[clip.start : clip.stop]).double(), data.cameras[clip.camera])
-        for clip in data.clips.iloc[:3].itertuples()
-    ]
-    for root in roots[1:]:
-        torch.testing.assert_close(root, roots[0], atol=2e-6, rtol=0)

@@ -10,9 +10,7 @@ from pose3d_lib.data.sources.takes import Key
 
 SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
 
-KNOWN_FRAMES = {"train": 1_559_752, "test": 543_344}
-"""Frames over four cameras that work on the whole dataset trains and tests on."""
-
+KNOWN_FRAMES = {"train": 1_559_752, "test": 543_344}  # of the whole dataset, over four cameras
 FPS = 50.0
 
 TERMS = (
@@ -20,25 +18,17 @@ TERMS = (
     "for academic use too."
 )
 
-TAKES = 2
-"""Of every action by every subject."""
+TAKES = 2  # of every action by every subject
+MOST_NAMED = 4  # takes of one action in a note
 
-MOST_NAMED = 4
-"""Takes of one action that a sentence lists."""
-
-CORRUPT = ("S11", "Directions")
-"""Subject and name, letter for letter, of the take that everybody leaves out; `Directions 1` is another one."""
-
+CORRUPT = ("S11", "Directions")  # subject and exact name of the file; `Directions 1` is another take
 CORRUPT_KEY: Key = ("S11", "Directions", "0")
-
 CORRUPT_NOTE = "S11's take `Directions` is left out because its recording is corrupt; `Directions 1` stays."
 
+# Takes whose ground truth is displaced in the room, as users of the dataset report: the absolute error counts it, the
+# error relative to the root hardly changes. The files are called `Greeting`, `SittingDown 1` and `Waiting 1`.
 DRIFTING: tuple[Key, ...] = (("S9", "Greeting", "0"), ("S9", "SittingDown", "1"), ("S9", "Waiting", "1"))
-"""Takes whose ground truth is displaced in the room, as users of the dataset report: the absolute error counts it, the
-error relative to the root hardly changes. The files are called `Greeting`, `SittingDown 1` and `Waiting 1`."""
-
-DRIFTING_WORD = "drifting"
-"""What stands for all of `DRIFTING` in the parameter `leave_out`."""
+DRIFTING_WORD = "drifting"  # stands for all of them in the parameter `leave_out`
 
 
 def name_drifting(names: Sequence[str], keys: Iterable[Key]) -> list[str]:
@@ -54,9 +44,8 @@ def leave_out(keys: Sequence[Key], names: Sequence[str], where: object) -> tuple
     """The takes that stay, in order, and notes on those that do not and on the drifting ones that do.
 
     Args:
-        keys: every take, the corrupt one not.
-        names: those to leave out, each as "subject/action/take"; "drifting" stands for the takes of `DRIFTING`, and the
-            corrupt take, which is left out anyway, may be named.
+        keys: every take except the corrupt one.
+        names: takes to leave out, each as "subject/action/take", also the corrupt one; or "drifting".
         where: the file or folder, for messages.
     """
     names = [name for name in names if name != "/".join(CORRUPT_KEY)]
@@ -72,10 +61,9 @@ def leave_out(keys: Sequence[Key], names: Sequence[str], where: object) -> tuple
 
 
 def describe_missing_takes(keys: Iterable[Key]) -> list[str]:
-    """Sentences on each subject of whom not every action has its two takes.
+    """Notes on subjects with fewer or more than two takes of an action.
 
-    Args:
-        keys: every take that was found, those left out by choice included, the corrupt one not.
+    The keys are those of every take that was found, also if it is left out by choice, except the corrupt one.
     """
     found: dict[str, dict[str, list[str]]] = {}
     for subject, action, take in keys:
@@ -103,11 +91,9 @@ def describe_missing_takes(keys: Iterable[Key]) -> list[str]:
 
 
 def describe_totals(clips: pd.DataFrame, present: Mapping[str, Sequence[str]]) -> list[str]:
-    """Sentences on missing subjects, and on frame totals other than those of the whole dataset.
+    """Notes on missing subjects, and on frame totals other than those of the whole dataset.
 
-    Args:
-        clips: the dataset's table of clips.
-        present: "train" and "test" -> those of `SUBJECTS` that are there.
+    `present` maps "train" and "test" to those of `SUBJECTS` that are there.
     """
     said = []
     for split, subjects in present.items():

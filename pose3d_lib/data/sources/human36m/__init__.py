@@ -14,6 +14,7 @@ from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.actions import H36M_ACTIONS, check_name
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.sources import human36m_facts as facts
 from pose3d_lib.data.sources.filming import GT, Take, film, uprightness
 from pose3d_lib.data.sources.human36m.files import (
     HOW_TO_GET,
@@ -26,16 +27,7 @@ from pose3d_lib.data.sources.human36m.files import (
     survey_takes,
 )
 from pose3d_lib.data.sources.human36m.takes import read_take
-from pose3d_lib.data.sources.human36m_facts import (
-    DRIFTING,
-    FPS,
-    SUBJECTS,
-    TERMS,
-    describe_missing_takes,
-    describe_totals,
-    leave_out,
-    name_drifting,
-)
+from pose3d_lib.data.sources.human36m_facts import SUBJECTS, leave_out
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
@@ -49,7 +41,7 @@ def recognise(path: Path) -> bool:
 
 
 def find(spec: DataSpec, path: Path) -> Found:
-    """What there is; and where no tar has to be unpacked for it, whether names are good and `leave_out` names takes."""
+    """The source's files; names and `leave_out` are checked where no tar has to be unpacked for it."""
     check_name(spec.keypoints, (GT,), "keypoints of Human3.6M's original files")
     places = require_places(path)
     takes = survey_takes(places)
@@ -63,7 +55,7 @@ def find(spec: DataSpec, path: Path) -> Found:
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
-    """The actions that files' names tell of, in Human3.6M's order; all fifteen where a tar would have to be unpacked."""
+    """The actions in the files' names, in Human3.6M's order; all fifteen where a tar would have to be unpacked."""
     takes = survey_takes(require_places(path))
     if takes is None:
         return H36M_ACTIONS
@@ -78,22 +70,21 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
 def read_originals(
     path: Path, *, without: Sequence[str] = (), scores: bool = False, progress: Progress = lambda line: None
 ) -> PoseDataset:
-    """Every take that is there, through its subject's four cameras.
+    """Every take in a folder, zip or tar, through its subject's four cameras; in the order of subjects, actions, numbers.
 
-    Of a take that is there in several formats, CDF is read before MATLAB before HDF5, and an unpacked file before one in
-    an archive; two files of one format for one take are refused. Takes are in the order of subjects, actions and numbers
-    whatever the order of the files.
+    Of a take in several formats, CDF is preferred to MATLAB to HDF5, and an unpacked file to one in an archive; two files
+    of one format for one take are refused.
 
     Args:
         path: a folder, a zip or a tar.
-        without: takes to leave out, as in `leave_out`; "drifting" stands for those whose ground truth is displaced.
+        without: takes to leave out, as in `human36m_facts.leave_out`.
         scores: whether the dataset gets scores of its keypoints.
         progress: called once for each subject.
 
     Raises:
-        InputError: nothing is there, a file is damaged or holds something else, or a name says nothing.
+        InputError: there are no takes, a file is damaged or holds something else, or its name has no action and take.
     """
-    unread = set(name_drifting(without, DRIFTING))
+    unread = set(facts.name_drifting(without, facts.DRIFTING))
     takes: Takes = {}
     notes: list[str] = []
     world: dict[Key, np.ndarray] = {}
@@ -130,7 +121,7 @@ def read_originals(
         h36m_cameras(),
         name="h36m",
         synthetic=False,
-        fps=FPS,
+        fps=facts.FPS,
         sources=(GT,),
         scores=scores,
         train_subjects=present["train"],
@@ -144,9 +135,9 @@ def read_originals(
             "The 2D keypoints are projections of the 3D joints through the calibrated cameras.",
             *notes,
             *said,
-            *describe_missing_takes(sort_takes(takes)),
-            *describe_totals(data.clips, present),
+            *facts.describe_missing_takes(sort_takes(takes)),
+            *facts.describe_totals(data.clips, present),
             *data.notes,
         ),
-        terms=TERMS,
+        terms=facts.TERMS,
     )
