@@ -43,29 +43,22 @@ PLAIN = {
 }
 COLUMNS = ("file", "subject", "action", "take", "description")
 TAKES = "takes.csv"
-MOST_TEXT = 4_000_000
-"""Bytes of an index file; CMU's has 70,000."""
+MOST_TEXT = 4_000_000  # bytes of an index file; CMU's has 70,000
 
 _LINE = re.compile(r"(\d{1,3})_(\d{1,3})\s+(\S.*)")
 
 
 @dataclass(frozen=True)
 class Named:
-    """What became of the takes: those kept, and how many files were left out because of what.
+    """The takes that are kept, and how many files are left out."""
 
-    Attributes:
-        rows: of `COLUMNS`, in the files' order.
-        undescribed: files that the index has no line for.
-        unplaced: files whose description no rule places in one action.
-    """
-
-    rows: tuple[tuple[str, str, str, str, str], ...]
-    undescribed: int
-    unplaced: int
+    rows: tuple[tuple[str, str, str, str, str], ...]  # of `COLUMNS`, in the files' order
+    undescribed: int  # files that the index has no line for
+    unplaced: int  # files whose description no rule places in one action
 
 
 def name_action(description: str) -> str | None:
-    """The action that a description stands for; None if it stands for none here, or for several."""
+    """The action of a description; None if it has none of these, or several."""
     text = _in_words(description)
     if LEFT_OUT.search(text):
         return None
@@ -88,12 +81,7 @@ def read_index(path: Path) -> dict[tuple[int, int], str]:
 
 
 def name_takes(files: Iterable[str], index: Mapping[tuple[int, int], str]) -> Named:
-    """Subject, action and take of each BVH file, from its name ("014/14_07.bvh") and the index.
-
-    Args:
-        files: paths from the folder of the BVH files, with "/".
-        index: as `read_index` gives it.
-    """
+    """Subject, action and take of each BVH file, from its path ("014/14_07.bvh") and the index of `read_index`."""
     rows, undescribed, unplaced = [], 0, 0
     for file in sorted(files):
         match = re.fullmatch(r"(\d{1,3})_(\d{1,3})\.bvh", file.rpartition("/")[2], re.IGNORECASE)

@@ -86,9 +86,7 @@ def choose_set(dataset: str, folder: Path) -> str:
 
 
 def find_files(folder: Path, name: str, keypoints: str) -> list[Path]:
-    """The source files: `data_3d_{name}.npz` and `data_2d_{name}_{keypoints}.npz`.
-
-    The latter is not needed for "gt" if the set's cameras can project.
+    """`data_3d_{name}.npz` and `data_2d_{name}_{keypoints}.npz`; not the latter for "gt" if the cameras can project.
 
     Raises:
         InputError: one of them is missing; says what was looked for, what there is, and what to get.
@@ -144,15 +142,13 @@ def _there(folder: Path, name: str) -> str:
 def read_set(
     folder: Path, name: str, *, keypoints: str, without: Sequence[str] = (), scores: bool = False
 ) -> PoseDataset:
-    """Every take of a set through its subject's cameras, with the 2D keypoints called `keypoints`.
+    """Every take of the set `name` through its subject's cameras.
 
     Subjects that have keypoints but no 3D joints become unlabelled clips after the others.
 
     Args:
-        folder: holds the files.
-        name: of the set.
-        keypoints: of the 2D source; "gt" is projected where there is no file of it.
-        without: takes to leave out, as in `selection.leave_out`; "drifting" stands for several.
+        keypoints: the 2D source; "gt" is projected where there is no file of it.
+        without: takes to leave out, as in `human36m_facts.leave_out`.
         scores: whether the dataset gets the scores of its keypoints: the third column of the file, or 1 of "gt" without one.
     """
     files = find_files(folder, name, keypoints)
@@ -214,7 +210,7 @@ def _leave_out(
     motion_set: MotionSet,
     path: Path,
 ) -> list[str]:
-    """Drops the takes that `names` names, and returns notes that say so."""
+    """Drop the takes in `names`; returns notes on them."""
     keys = list(dict.fromkeys([*world, *(pixels or ())]))
     rules = human36m_facts if motion_set.is_human36m else selection
     kept, notes = rules.leave_out(keys, names, path)
@@ -234,9 +230,9 @@ def _assemble(
     path: Path,
     columns: int,
 ) -> PoseDataset:
-    """Fills the flat arrays clip by clip, letting go of each take once it is copied: the files are about as large.
+    """Fill the flat arrays clip by clip, freeing each take once it is copied: the files are about as large.
 
-    With 3 columns, the third is the scores, 1 where nobody says otherwise.
+    With 3 columns, the third is the scores, 1 by default.
     """
     unlabelled = [key for key in pixels or () if key not in world]
     subjects = list(dict.fromkeys(subject for subject, _, _ in (*world, *unlabelled)))
@@ -289,7 +285,7 @@ def _assemble(
 
 
 def _incomplete(clips: pd.DataFrame, present: dict[str, tuple[str, ...]], motion_set: MotionSet) -> list[str]:
-    """Sentences on missing subjects, and on frame totals other than those of the whole dataset."""
+    """Notes on missing subjects, and on Human3.6M's frame totals."""
     if motion_set.is_human36m:
         return human36m_facts.describe_totals(clips, present)
     missing = {split: [s for s in motion_set.subjects[split] if s not in there] for split, there in present.items()}

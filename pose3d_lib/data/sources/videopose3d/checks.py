@@ -19,7 +19,7 @@ FARTHEST_PIXEL = 1e6  # detectors do place joints outside the image, but near it
 
 
 def check_motions(world: dict[Key, object], path: Path, motion_set: MotionSet, subjects: list[str]) -> None:
-    """Refuses takes that are not motions of the set's joints in metres; `subjects` are those of the file."""
+    """Reject takes that are not motions of the set's joints in metres; `subjects` are those of the file."""
     for subject in subjects:
         check_name(subject, motion_set.cameras, f"subject (no cameras are known for it) in {path}")
         for camera in motion_set.cameras[subject]:
@@ -51,9 +51,9 @@ def check_keypoints(
     motion_set: MotionSet,
     subjects: list[str],
 ) -> list[str]:
-    """Drops the keypoints of takes that have no 3D joints though their subject has, and returns notes that say so.
+    """Drop keypoints of takes that have no 3D joints though their subject has; returns notes on them.
 
-    Refuses keypoints that do not suit the 3D joints, the layout or the cameras. All of them may have a third column, scores.
+    Rejects keypoints that do not suit the 3D joints, the layout or the cameras. All of them may have a third column, scores.
     """
     without = [subject for subject in subjects if subject not in {key[0] for key in pixels}]
     if any(key[0] in without for key in world):
@@ -116,7 +116,7 @@ def settle_scores(data: PoseDataset, keypoints: str, path: Path, *, wanted: bool
 
 
 def _fill(data: PoseDataset, pixels: np.ndarray, missing: np.ndarray, path: Path) -> str:
-    """Interpolates missing keypoints, in place, and returns a note that counts them."""
+    """Interpolate missing keypoints, in place; returns a note that counts them."""
     longest = 0
     for clip in data.clips.itertuples():
         gone = missing[clip.start : clip.stop]
@@ -133,7 +133,6 @@ def _fill(data: PoseDataset, pixels: np.ndarray, missing: np.ndarray, path: Path
 
 
 def is_named(value: object) -> bool:
-    """Whether it is a dict whose keys are text."""
     return isinstance(value, dict) and all(isinstance(name, str) for name in value)
 
 
@@ -149,7 +148,7 @@ def _check_finite(values: np.ndarray, where: str) -> None:
 
 
 def _check_new(values: np.ndarray, key: Key, seen: dict[int, Key], where: str) -> None:
-    """Refuses one stretch of memory as two takes: no recording, and a small file could grow beyond any memory."""
+    """Reject one stretch of memory as two takes: a small file could grow beyond any memory."""
     first = seen.setdefault(values.__array_interface__["data"][0], key)
     if first != key:
         raise InputError(f"{where} is the very array of {'/'.join(first)}: one recording cannot be two takes")

@@ -25,45 +25,32 @@ from pose3d_lib.data.sources.filming import one_thread
 from pose3d_lib.data.sources.videopose3d.layouts import layout_metadata
 from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION, Description, known_sets
 
-CUSTOM = "custom"
-"""What VideoPose3D calls a set of videos, and the one action of each."""
+CUSTOM = "custom"  # VideoPose3D's name of a set of videos, and of the one action of each
+AGREE = 0.01  # metres by which a take's cameras may disagree on where a joint was
 
-AGREE = 0.01
-"""Metres by which a take's cameras may disagree on where a joint was."""
-
+# How a pickle of an array begins, and how numpy before 1.26, which is common beside VideoPose3D, expects it to begin.
 _CORE = b"\x80\x03cnumpy._core.multiarray\n", b"\x80\x03cnumpy.core.multiarray\n"
-"""How a pickle of an array begins, and how it begins where numpy is older than 1.26 too, as it often is beside VideoPose3D."""
 
-Takes = dict[str, dict[str, pd.DataFrame]]
-"""Subject -> name of the take in the files -> its clips, one per camera."""
+Takes = dict[str, dict[str, pd.DataFrame]]  # subject -> name of the take in the files -> its clips, one per camera
 
 
 def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite: bool = False) -> list[Path]:
     """Writes `data_3d_{name}.npz` and, for every 2D source, `data_2d_{name}_{keypoints}.npz`.
 
     The 3D file holds float32 (frames, joints, 3), world metres, of every labelled take. VideoPose3D expects the 32 joints
-    of Human3.6M's files and removes 15 of them: these stand where the joint above them stands, and mean nothing. The 2D
-    files hold float32 (frames, joints, 2), pixels, for each camera of a take, in the order of the dataset's cameras; where
-    the dataset has scores of them, a third column.
-    Unlabelled takes are in the 2D files only; readers pass over those of a subject who also has labelled ones.
+    of Human3.6M's files and removes 15 of them: these are copies of the joint above them. The 2D files hold float32
+    (frames, joints, 2), pixels, for each camera of a take, in the order of the dataset's cameras; with scores, a third
+    column. Unlabelled takes are in the 2D files only; readers skip those of a subject who also has labelled ones.
 
-    A dataset without any 3D joints is written as VideoPose3D's videos: `data_2d_custom_{name}.npz`, or, with several 2D
-    sources, `data_2d_custom_{name}_{keypoints}.npz`; each clip is one video.
-
-    `describe_export` says what VideoPose3D itself can read of it.
-
-    Args:
-        data: what to write.
-        folder: made if it is not there.
-        name: of the set, a part of the files' names.
-        overwrite: whether files of these names are replaced.
+    A dataset without any 3D joints is written as VideoPose3D's videos, one for each clip: `data_2d_custom_{name}.npz`, or,
+    with several 2D sources, `data_2d_custom_{name}_{keypoints}.npz`.
 
     Returns:
         The files, the one of 3D joints first. Each is there whole or not at all.
 
     Raises:
         InputError: the format cannot hold the dataset, VideoPose3D would take it for its own set of that name, or a file is
-            already there.
+            already there and `overwrite` is false.
     """
     for part, what in ((name, "name of the set"), *((source, "keypoints") for source in data.keypoints)):
         if not re.fullmatch(r"[^\W_][\w.-]{0,99}", part):
@@ -126,7 +113,7 @@ def _why_not(data: PoseDataset, name: str) -> str:
 
 
 def _mistaken(data: PoseDataset, name: str) -> str:
-    """Why VideoPose3D, which has its own joints and cameras for the sets it knows, would be wrong about one of this name."""
+    """Why VideoPose3D, with its own joints and cameras, would be wrong about a set of this name; "" if it would not."""
     if name not in known_sets():
         return ""
     known = known_sets()[name]
@@ -146,7 +133,7 @@ def _cameras(data: PoseDataset, clips: pd.DataFrame) -> dict[str, tuple[int, ...
 
 
 def _arrange(data: PoseDataset) -> Takes:
-    """The clips of every take, camera by camera; refuses what the format cannot hold."""
+    """The clips of every take, camera by camera; rejects what the format cannot hold."""
     if data.clips.fps.nunique() > 1:
         raise InputError(f"{data.name}: has several frame rates ({sorted(set(data.clips.fps))}); the format knows none")
     cameras = _cameras(data, data.clips)
@@ -170,7 +157,7 @@ def _arrange(data: PoseDataset) -> Takes:
 
 
 def _arrange_videos(data: PoseDataset) -> dict[str, pd.Series]:
-    """Video -> its clip; a video is called as its subject if it is the only one, otherwise as all that tells it apart."""
+    """Video -> its clip; a subject's only video is named after the subject, others also after action, take and camera."""
     videos: dict[str, pd.Series] = {}
     for _, clip in data.clips.iterrows():
         alone = (data.clips.subject == clip.subject).sum() == 1
@@ -187,18 +174,12 @@ def _motion_file(data: PoseDataset, takes: Takes) -> dict[str, object]:
         for name, clips in own.items():
             if clips.labelled.all():
                 positions.setdefault(subject, {})[name] = _world(data, clips)
+    own = {
+        "fps": float(data.clips.fps.iloc[0]),
+        "cameras": {s: tuple(data.cameras[number] for number in own) for s, own in _cameras(data, data.clips).items()},
+    }
     description = Description(
-        name=data.name,
-        synthetic=data.synthetic,
-        fps=float(data.clips.fps.iloc[0]),
-        skeleton=data.skeleton,
-        actions=data.actions,
-        cameras={s: tuple(data.cameras[number] for number in own) for s, own in _cameras(data, data.clips).items()},
-        layouts=data.layouts,
-        train_subjects=data.train_subjects,
-        test_subjects=data.test_subjects,
-        notes=data.notes,
-        terms=data.terms,
+        **own, **{name: getattr(data, name) for name in Description.model_fields if name not in own}
     )
     return {"positions_3d": positions, DESCRIPTION: description.model_dump_json()}
 
@@ -280,13 +261,11 @@ def _write_npz(path: Path, content: Mapping[str, object]) -> None:
                 holder = np.empty((), object)
                 holder[()] = value
                 own, known = _CORE
-                pickled = pickle.dumps(
-                    holder, protocol=3
-                )  # later ones announce lengths, and could not be begun otherwise
-                header = {"descr": "|O", "fortran_order": False, "shape": ()}
-                np.lib.format.write_array_header_1_0(member, header)
-                member.write(known if pickled.startswith(own) else b"")
-                member.write(memoryview(pickled)[len(own) if pickled.startswith(own) else 0 :])
+                pickled = pickle.dumps(holder, protocol=3)  # later protocols announce lengths
+                replaced = pickled.startswith(own)
+                np.lib.format.write_array_header_1_0(member, {"descr": "|O", "fortran_order": False, "shape": ()})
+                member.write(known if replaced else b"")
+                member.write(memoryview(pickled)[len(own) * replaced :])
 
 
 def _nearest_above(joint: int) -> int:
