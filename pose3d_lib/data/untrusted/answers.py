@@ -19,10 +19,11 @@ class Refused(Exception):
 
 
 class Packer:
-    """Makes JSON of values; the bytes of arrays go into the file."""
+    """Makes JSON of values; the bytes of arrays go into the file, once of arrays over the same memory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._count = file, 0
+        self._written: dict[tuple, tuple[int, np.ndarray]] = {}  # the arrays are kept, so that no address is used again
         file.write(bytes(_ALIGNED))  # an empty file cannot be mapped
 
     def pack(self, value: object, depth: int = 0) -> object:
@@ -58,10 +59,13 @@ class Packer:
             letters = np.ascontiguousarray(array).reshape(-1).view(array.dtype.byteorder.replace("|", "=") + "u4")
             if letters.max() > 0x10FFFF:
                 raise Refused("holds a text with letters that Unicode does not have; refused")
-        self._file.write(bytes(-self._file.tell() % _ALIGNED))
-        start = self._file.tell()
-        self._file.write(np.ascontiguousarray(array).data)
-        return ["array" if isinstance(array, np.ndarray) else "scalar", array.dtype.str, array.shape, start]
+        kind, array = "array" if isinstance(array, np.ndarray) else "scalar", np.asarray(array)
+        memory = array.__array_interface__["data"][0], array.dtype.str, array.shape, array.strides
+        if memory not in self._written:
+            self._file.write(bytes(-self._file.tell() % _ALIGNED))
+            self._written[memory] = self._file.tell(), array
+            self._file.write(np.ascontiguousarray(array).data)
+        return [kind, array.dtype.str, array.shape, self._written[memory][0]]
 
 
 def check_size(dtype: np.dtype, shape: tuple[int, ...]) -> int:
