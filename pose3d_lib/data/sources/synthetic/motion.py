@@ -4,6 +4,7 @@ Nothing here comes from a recording. Takes of one action differ as people do: by
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -23,8 +24,6 @@ from pose3d_lib.data.sources.synthetic.gestures import Posture, Upper, level_fra
 from pose3d_lib.data.sources.synthetic.seat import sit, sit_down
 from pose3d_lib.data.sources.synthetic.timing import smooth_noise
 
-Table = tuple[Posture, ...]
-
 MARGIN = 0.8  # seconds made before and after a take for the sake of its ends
 
 
@@ -37,7 +36,9 @@ def make_motion(action: str, *, body: Body, frames: int, fps: float, seed) -> np
     # Filters look to both sides: what they need beyond the ends is made and cut off again.
     margin = int(np.ceil(MARGIN * fps))
     time = np.arange(-margin, frames + margin) / fps
-    lower, table = _ACTIONS[action](rng, body, time, fps)
+    choices = _ACTIONS[action]
+    move, table = next((move, table) for share, move, table in choices if share == 1 or rng.random() < share)
+    lower = move(rng, body, time, fps)
     upper = perform(rng, body, time, table)
     positions = assemble(rng, body, time, fps, lower, upper)[margin : margin + frames]
     return positions if rng.random() < body.right_handed else mirror(positions)
@@ -94,44 +95,24 @@ def assemble(
     return stack_joints(joints | pose_arms(body, trunk, wrists, elbow_out, arm_frame))
 
 
-Maker = Callable[[np.random.Generator, Body, np.ndarray, float], tuple[Lower, Table]]
-
-
-def _standing(table: Table, **habits) -> Maker:
-    return lambda rng, body, time, fps: (stand(rng, body, time, fps, **habits), table)
-
-
-def _walking(table: Table, **habits) -> Maker:
-    return lambda rng, body, time, fps: (walk(rng, body, time, fps, **habits), table)
-
-
-def _seated(table: Table) -> Maker:
-    return lambda rng, body, time, fps: (sit(rng, body, time), table)
-
-
-def _either(chance: float, first: Maker, second: Maker) -> Maker:
-    """The first with the given probability, otherwise the second."""
-    return lambda rng, body, time, fps: (first if rng.random() < chance else second)(rng, body, time, fps)
-
-
-_ACTIONS: dict[str, Maker] = {
-    "Directions": _standing(postures.DIRECTIONS, gap=(2.0, 8.0), turning=50),
-    "Discussion": _standing(postures.DISCUSSION, gap=(3.0, 12.0), turning=30),
-    "Eating": _seated(postures.EATING),
-    "Greeting": _standing(postures.GREETING, gap=(2.0, 7.0), turning=55, roaming=0.5),
-    "Phoning": _either(
-        0.35,
-        _walking(postures.PHONING_WALKING, pace=0.55, stops=0.06),
-        _standing(postures.PHONING, gap=(2.0, 8.0), turning=45, roaming=0.5),
-    ),
-    "Photo": _standing(postures.PHOTO, gap=(2.0, 7.0), turning=45, roaming=0.5),
-    "Posing": _standing(postures.POSING, gap=(2.5, 6.0), turning=55),
-    "Purchases": _standing(postures.PURCHASES, gap=(1.5, 5.0), turning=50, roaming=0.7),
-    "Sitting": _seated(postures.SITTING),
-    "SittingDown": lambda rng, body, time, fps: (sit_down(rng, body, time), postures.SITTING_DOWN),
-    "Smoking": _either(0.4, _seated(postures.SMOKING_SEATED), _standing(postures.SMOKING, gap=(3.0, 10.0))),
-    "Waiting": _standing(postures.WAITING, gap=(1.5, 6.0), turning=40),
-    "WalkDog": _walking(postures.WALK_DOG, pace=0.75, stops=0.09, stop_seconds=(0.8, 3.0)),
-    "Walking": _walking(postures.WALKING),
-    "WalkTogether": _walking(postures.WALK_TOGETHER, pace=0.72, stops=0.015),
+# The share of takes in which a lower body is chosen, before those behind it; the lower body, and the table of postures.
+_ACTIONS: dict[str, list[tuple[float, Callable[..., Lower], tuple[Posture, ...]]]] = {
+    "Directions": [(1, partial(stand, gap=(2.0, 8.0), turning=50), postures.DIRECTIONS)],
+    "Discussion": [(1, partial(stand, gap=(3.0, 12.0), turning=30), postures.DISCUSSION)],
+    "Eating": [(1, sit, postures.EATING)],
+    "Greeting": [(1, partial(stand, gap=(2.0, 7.0), turning=55, roaming=0.5), postures.GREETING)],
+    "Phoning": [
+        (0.35, partial(walk, pace=0.55, stops=0.06), postures.PHONING_WALKING),
+        (1, partial(stand, gap=(2.0, 8.0), turning=45, roaming=0.5), postures.PHONING),
+    ],
+    "Photo": [(1, partial(stand, gap=(2.0, 7.0), turning=45, roaming=0.5), postures.PHOTO)],
+    "Posing": [(1, partial(stand, gap=(2.5, 6.0), turning=55), postures.POSING)],
+    "Purchases": [(1, partial(stand, gap=(1.5, 5.0), turning=50, roaming=0.7), postures.PURCHASES)],
+    "Sitting": [(1, sit, postures.SITTING)],
+    "SittingDown": [(1, sit_down, postures.SITTING_DOWN)],
+    "Smoking": [(0.4, sit, postures.SMOKING_SEATED), (1, partial(stand, gap=(3.0, 10.0)), postures.SMOKING)],
+    "Waiting": [(1, partial(stand, gap=(1.5, 6.0), turning=40), postures.WAITING)],
+    "WalkDog": [(1, partial(walk, pace=0.75, stops=0.09, stop_seconds=(0.8, 3.0)), postures.WALK_DOG)],
+    "Walking": [(1, walk, postures.WALKING)],
+    "WalkTogether": [(1, partial(walk, pace=0.72, stops=0.015), postures.WALK_TOGETHER)],
 }

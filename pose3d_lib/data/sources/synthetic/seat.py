@@ -32,7 +32,7 @@ _CHAIR_LEGS = (
 _CHAIR_WEIGHTS = np.array([3, 1.5, 1.5, 1.2, 1.2, 1.5, 1.0, 1.2, 0.6])
 
 
-def sit(rng: np.random.Generator, body: Body, time: np.ndarray) -> Lower:
+def sit(rng: np.random.Generator, body: Body, time: np.ndarray, fps: float) -> Lower:
     """On a chair, with feet that change place now and then; the chair itself does not turn."""
     frames = len(time)
     facing = rng.uniform(-np.pi, np.pi)
@@ -96,7 +96,7 @@ def _floor_sequence(rng: np.random.Generator, count: int) -> list[str]:
     return names[:count]
 
 
-def sit_down(rng: np.random.Generator, body: Body, time: np.ndarray) -> Lower:
+def sit_down(rng: np.random.Generator, body: Body, time: np.ndarray, fps: float) -> Lower:
     """From standing down to the floor or a low stool, from one way of sitting there to another, and up again."""
     frames = len(time)
     facing = rng.uniform(-np.pi, np.pi)
