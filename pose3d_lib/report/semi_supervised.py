@@ -46,23 +46,14 @@ def show_plan(results: ScarcityResults) -> None:
     config, data = results.config, results.data
     own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
     whose = "the rest of the same clips" if others == (own,) else f"all clips of {', '.join(others)}"
-    seeds = len(config.seeds)
-    both = sum(run.semi_supervised and run.action == ALL and not run.without_terms for run in results.planned)
-    rows = [
-        (
-            f"{', '.join(f'{100 * share:g} %' for share in config.shares)} of every clip of {own} labelled",
-            f"none, and {whose}",
-            both + len(config.shares) * seeds,
-        )
-    ]
-    ablations = sum(bool(run.without_terms) for run in results.planned)
-    if ablations:
-        left_out = ", then ".join(ABLATIONS)
-        rows.append(
-            (f"{100 * config.ablation_share:g} % of every clip of {own}", f"the same, without {left_out}", ablations)
-        )
+    shares = ", ".join(f"{100 * share:g} %" for share in config.shares)
+    both = sum(run.action == ALL and not run.without_terms for run in results.planned)
+    rows = [(f"{shares} of every clip of {own} labelled", f"none, and {whose}", both)]
+    if ablations := sum(bool(run.without_terms) for run in results.planned):
+        share, left_out = f"{100 * config.ablation_share:g} %", ", then ".join(ABLATIONS)
+        rows.append((f"{share} of every clip of {own}", f"the same, without {left_out}", ablations))
     for action in question_actions(config, data):
-        rows.append((f"all clips of {action}", "none, and the clips of all other actions", 2 * seeds))
+        rows.append((f"all clips of {action}", "none, and the clips of all other actions", 2 * len(config.seeds)))
     show_table(pd.DataFrame(rows, columns=["Poses known of", "Seen without poses", "Runs"]))
     missing = len(results.planned) - len(results.runs)
     say(f"{len(results.planned)} runs, {missing} of them not finished yet." if missing else "All runs are finished.")

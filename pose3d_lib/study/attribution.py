@@ -20,9 +20,9 @@ import pandas as pd
 
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study.comparison import Comparison, take_cell
+from pose3d_lib.study.comparison import Arms, take_cell
 from pose3d_lib.study.config import EQUALISED, PUBLISHED
-from pose3d_lib.study.evidence import Evidence, late_change, list_arms, training_seconds, why_not_timed
+from pose3d_lib.study.evidence import Evidence, late_change, training_seconds, why_not_timed
 from pose3d_lib.study.statistics import Cell, interval, plain_cell, pooled_mean, resample_pooled
 from pose3d_lib.training.budget import SCHEDULES
 
@@ -94,9 +94,9 @@ def attribution(evidence: Evidence) -> pd.DataFrame:
 
 def _split(quantity: Quantity, evidence: Evidence) -> dict[str, tuple[list[str], np.ndarray]]:
     """Part -> the actions that it is known of, and its effect followed by that of every draw of the bootstrap."""
-    there = [length for length in quantity.lengths if list_arms(getattr(evidence, length).get(PUBLISHED))]
-    length = [*there, *quantity.lengths][0]
-    square = {schedule: getattr(evidence, length).get(schedule) for schedule in SCHEDULES}
+    there = (length for length in quantity.lengths if evidence.arms(length, PUBLISHED))
+    length = next(there, quantity.lengths[0])
+    square = {schedule: evidence.arms(length, schedule) for schedule in SCHEDULES}
     actions, effect = _effects(quantity, square, evidence.focus)
     published, equal = effect[PUBLISHED], effect[EQUALISED]
     only_lr, only_bn = effect["lr_unit_epoch"], effect["bn_unit_epoch"]  # only this setting is equal for both arms
@@ -106,13 +106,13 @@ def _split(quantity: Quantity, evidence: Evidence) -> dict[str, tuple[list[str],
         LEARNING_RATE: (actions, ((published - only_lr) + (only_bn - equal)) / 2),
         BATCH_NORM: (actions, ((published - only_bn) + (only_lr - equal)) / 2),
     }
-    both = {PUBLISHED: square[PUBLISHED], "fifteen": getattr(evidence, f"fifteen_{length}").get(PUBLISHED)}
+    both = {PUBLISHED: square[PUBLISHED], "fifteen": evidence.arms(length, PUBLISHED, "fifteen")}
     actions, effect = _effects(quantity, both, evidence.focus)
     return {**parts, BUDGET: (actions, effect["fifteen"] - effect[PUBLISHED])}
 
 
 def _effects(
-    quantity: Quantity, conditions: Mapping[str, Comparison | None], focus: Sequence[str]
+    quantity: Quantity, conditions: Mapping[str, Sequence[Arms]], focus: Sequence[str]
 ) -> tuple[list[str], dict[str, np.ndarray]]:
     """The actions with runs under all conditions, and condition -> (1 + draws,) its effect and those of the draws."""
     cells = {action: own for action in focus if (own := _cells(quantity, conditions, action))}
@@ -124,9 +124,9 @@ def _effects(
     return list(cells), dict(zip(conditions, effects, strict=True))
 
 
-def _cells(quantity: Quantity, conditions: Mapping[str, Comparison | None], action: str) -> list[Cell]:
+def _cells(quantity: Quantity, conditions: Mapping[str, Sequence[Arms]], action: str) -> list[Cell]:
     """The original's cell and that of the action-based runs under every condition; empty if any is missing."""
-    arms = [own for name in conditions for own in list_arms(conditions[name]) if own.action == action]
+    arms = [own for arms in conditions.values() for own in arms if own.action == action]
     if len(arms) < len(conditions):
         return []
     runs = [*arms[0].original, *(run for own in arms for run in own.action_based)]

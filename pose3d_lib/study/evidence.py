@@ -6,17 +6,19 @@ Each measure takes the evidence, the name of a schedule, and the change, per cen
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pose3d_lib.data.actions import ORIGINAL
-from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import Run
 from pose3d_lib.study.beyond import AS_MANY_FRAMES, share_of
 from pose3d_lib.study.comparison import Arms, Comparison, error_pairs
-from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig
+from pose3d_lib.study.config import EQUALISED, PUBLISHED
 from pose3d_lib.study.statistics import Effect, change_within, compare, plain_cell
-from pose3d_lib.training.budget import SCHEDULES
+
+if TYPE_CHECKING:
+    from pose3d_lib.study.results import StudyResults
 
 # The unit epoch after which the paper sees no further improvement: epoch 60 of an action-based model with t = 15. Tests come
 # at the end of a batch, so one up to LATEST_START counts as at unit epoch 4.
@@ -31,46 +33,39 @@ class Evidence:
     """The finished runs of a study, as far as the claims need them; any part may be missing.
 
     Attributes:
-        short, long: schedule -> both arms at that length, with the same number of windows for either arm.
-        fifteen_short, fifteen_long: the same with the budget of the authors' scripts.
+        comparisons: length ("short" or "long"), schedule and budget -> both arms.
         focus: the actions that were also trained under the other schedules and the other budget.
         as_many_frames: schedule -> action -> short runs of the baseline on as many frames of all actions as the action has.
     """
 
-    short: Mapping[str, Comparison] = field(default_factory=dict)
-    long: Mapping[str, Comparison] = field(default_factory=dict)
-    fifteen_short: Mapping[str, Comparison] = field(default_factory=dict)
-    fifteen_long: Mapping[str, Comparison] = field(default_factory=dict)
+    comparisons: Mapping[tuple[str, str, str], Comparison] = field(default_factory=dict)
     focus: tuple[str, ...] = ()
     as_many_frames: Mapping[str, Mapping[str, Sequence[Run]]] = field(default_factory=dict)
 
+    def arms(self, length: str, schedule: str, budget: str = "equal_frames") -> list[Arms]:
+        """Both arms of every action that has runs of both.
 
-def gather_evidence(
-    config: StudyConfig,
-    data: PoseDataset,
-    focus: Sequence[str],
-    comparisons: Mapping[Condition, Comparison],
-    beyond: Mapping[str, Sequence[Run]],
-) -> Evidence:
-    """The runs of a study as the claims need them."""
+        While a study is running, some actions may have several seeds and others one. The latter say nothing of chance, so
+        they wait until there is a second.
+        """
+        found = self.comparisons.get((length, schedule, budget))
+        if found is None or not found.original:
+            return []
+        return [own for own in found.arms if len(own.action_based) > 1] or found.arms
 
-    def under(length: float | None, budget: str) -> dict[str, Comparison]:
-        conditions = [config.condition(length, schedule, budget) for schedule in SCHEDULES] if length else []
-        return {own.schedule: comparisons[own] for own in conditions if own in comparisons}
 
+def gather_evidence(results: "StudyResults") -> Evidence:
+    """The runs of a study, of the first architecture, as the claims need them."""
+    comparisons = {}
+    for condition, comparison in results.comparisons.items():
+        length = "short" if condition.unit_epochs == results.config.short else "long"
+        comparisons.setdefault((length, condition.schedule, condition.budget), comparison)
     as_many: dict[str, dict[str, list[Run]]] = {PUBLISHED: {}, EQUALISED: {}}
-    for action in focus:
-        for run in beyond.get(AS_MANY_FRAMES, []):
-            if run.config.train_share == share_of(action, data):
+    for action in results.focus:
+        for run in results.beyond.get(AS_MANY_FRAMES, []):
+            if run.config.train_share == share_of(action, results.data):
                 as_many[run.config.schedule].setdefault(action, []).append(run)
-    return Evidence(
-        short=under(config.short, "equal_frames"),
-        long=under(config.long, "equal_frames"),
-        fifteen_short=under(config.short, "fifteen"),
-        fifteen_long=under(config.long, "fifteen"),
-        focus=tuple(focus),
-        as_many_frames=as_many,
-    )
+    return Evidence(comparisons, tuple(results.focus), as_many)
 
 
 @dataclass(frozen=True)
@@ -80,17 +75,6 @@ class Measured:
     effect: Effect
     actions: int
     runs: int
-
-
-def list_arms(comparison: Comparison | None) -> list[Arms]:
-    """Both arms of every action that has runs of both.
-
-    While a study is running, some actions may have several seeds and others one. The latter say nothing of chance, so they
-    wait until there is a second.
-    """
-    if comparison is None or not comparison.original:
-        return []
-    return [own for own in comparison.arms if len(own.action_based) > 1] or comparison.arms
 
 
 def training_seconds(run: Run) -> float:
@@ -136,7 +120,7 @@ def _no_runs(length: str, schedule: str) -> str:
 
 def change_of_error(length: str, evidence: Evidence, schedule: str, null: float) -> Measured | str:
     """Change of the action-based models' MPJPE relative to the original's, in the short or the long runs."""
-    arms = list_arms(getattr(evidence, length).get(schedule))
+    arms = evidence.arms(length, schedule)
     if not arms:
         return _no_runs(length, schedule)
     return Measured(compare(error_pairs(arms), null=null), len(arms), len(_all_runs(arms)))
@@ -144,7 +128,7 @@ def change_of_error(length: str, evidence: Evidence, schedule: str, null: float)
 
 def change_of_time(per_window: bool, evidence: Evidence, schedule: str, null: float) -> Measured | str:
     """Change of the training time, total or per window, in the long runs; in the short ones if there are no long ones."""
-    arms = list_arms(evidence.long.get(schedule)) or list_arms(evidence.short.get(schedule))
+    arms = evidence.arms("long", schedule) or evidence.arms("short", schedule)
     if not arms:
         return _no_runs("long or short", schedule)
     runs = _all_runs(arms)
@@ -162,7 +146,7 @@ def change_of_time(per_window: bool, evidence: Evidence, schedule: str, null: fl
 
 def late_improvement(evidence: Evidence, schedule: str, null: float) -> Measured | str:
     """Change of the action-based models' MPJPE from unit epoch 4 to the end of the long runs."""
-    arms = list_arms(evidence.long.get(schedule))
+    arms = evidence.arms("long", schedule)
     if not arms:
         return _no_runs("long", schedule)
     changes = [[late_change(run, own.action) for run in own.action_based] for own in arms]
@@ -174,7 +158,7 @@ def late_improvement(evidence: Evidence, schedule: str, null: float) -> Measured
 
 def difference_of_seeds(evidence: Evidence, schedule: str, null: float) -> Measured | str:
     """Mean absolute difference of the MPJPE of two short action-based runs that differ in their seed only, per cent."""
-    arms = [own for own in list_arms(evidence.short.get(schedule)) if len(own.action_based) > 1]
+    arms = [own for own in evidence.arms("short", schedule) if len(own.action_based) > 1]
     if not arms:
         return f"no action has two finished short runs under the schedule {schedule!r}"
     differences = []
@@ -191,7 +175,7 @@ def change_of_data(evidence: Evidence, schedule: str, null: float) -> Measured |
     references = evidence.as_many_frames.get(schedule, {})
     arms = [
         replace(own, original=references[own.action], baseline=f"{ORIGINAL}, as many frames as {own.action}")
-        for own in list_arms(evidence.short.get(schedule))
+        for own in evidence.arms("short", schedule)
         if references.get(own.action)
     ]
     if not arms:

@@ -64,7 +64,7 @@ class StudyResults:
 
     @cached_property
     def evidence(self) -> Evidence:
-        return gather_evidence(self.config, self.data, self.focus, self.comparisons, self.beyond)
+        return gather_evidence(self)
 
     @cached_property
     def claims(self) -> pd.DataFrame:

@@ -118,14 +118,12 @@ def resample_means(cells: Sequence[Cell], *, draws: int = DRAWS) -> np.ndarray:
     """The two-level bootstrap of the cells of one arm: (cells, draws), means that other runs and takes might have given.
 
     Runs are drawn with replacement, independently for every set of runs: the seeds of two arms are not pairs. Takes are
-    drawn within their subject, the same for all cells of an action, so that differences between arms are paired. Where a
-    subject has a single take, all takes are drawn from as one. A draw is the mean plus both deviations.
+    drawn within their subject, the same for all cells of an action, so that differences between arms are paired; where a
+    subject has a single take, all takes are one group. A draw is the mean plus both deviations.
 
-    The bootstrap of n units is too narrow by sqrt((n - 1) / n), so its deviations are widened by the inverse. Then, as in
-    Student's t, each draw also divides them by sqrt(chi^2 / df): how much runs and takes differ is itself known only from
-    few. The df are those of all cells together: the sums of (runs - 1) and of (takes - 1) of every set that is drawn from.
-
-    Draws are NaN for a single run or a single take.
+    The bootstrap of n units is too narrow by sqrt((n - 1) / n), so its deviations are widened by the inverse. As in
+    Student's t, each draw also divides them by sqrt(chi^2 / df), with the df of all cells together: the sums of (runs - 1)
+    and of (takes - 1) of every group. Draws are NaN for a single run or a single take.
     """
     runs = {cell.runs: len(cell.errors) - 1 for cell in cells}
     takes = {cell.takes: len(cell.subjects) - len(_strata(cell.subjects)) for cell in cells if cell.takes}

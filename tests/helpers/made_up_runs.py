@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.study.comparison import Comparison
+from pose3d_lib.study.evidence import Evidence
 
 FRAMES = (200, 300, 400, 500)
 """Of the takes of every action, per camera: two of each of two subjects."""
@@ -130,3 +131,13 @@ def make_comparison(
             for _ in range(runs[1])
         ]
     return Comparison(original, based, [])
+
+
+def make_evidence(focus: tuple[str, ...] = (), as_many_frames: Mapping | None = None, **parts: Mapping) -> Evidence:
+    """Evidence of `short`, `long`, `fifteen_short` and `fifteen_long`, each schedule -> comparison."""
+    comparisons = {}
+    for name, by_schedule in parts.items():
+        budget = "fifteen" if name.startswith("fifteen_") else "equal_frames"
+        for schedule, comparison in by_schedule.items():
+            comparisons[name.removeprefix("fifteen_"), schedule, budget] = comparison
+    return Evidence(comparisons, focus, as_many_frames or {})

@@ -14,7 +14,7 @@ from pose3d_lib.study.comparison import Comparison
 from pose3d_lib.study.evidence import Evidence, late_change, training_seconds
 from pose3d_lib.study.statistics import Effect
 from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
-from tests.helpers.made_up_runs import make_comparison, make_run
+from tests.helpers.made_up_runs import make_comparison, make_evidence, make_run
 
 SIX = ("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Sitting")
 
@@ -24,18 +24,18 @@ def published(comparison: Comparison) -> dict[str, Comparison]:
 
 
 def short(**settings) -> Evidence:
-    return Evidence(short={"epoch": make_comparison(**settings)})
+    return make_evidence(short={"epoch": make_comparison(**settings)})
 
 
 def long(**settings) -> Evidence:
-    return Evidence(long={"epoch": make_comparison(**settings)})
+    return make_evidence(long={"epoch": make_comparison(**settings)})
 
 
 def as_many_frames(change: float, actions: Sequence[str] = ("Eating", "Sitting", "Walking"), **settings) -> Evidence:
     """Action-based models that differ by `change` from those of as many frames of all actions, but not from the original."""
     references = make_comparison(change, **settings).original
     comparison = make_comparison(change, original_change=change, **settings)
-    return Evidence(short={"epoch": comparison}, as_many_frames={"epoch": dict.fromkeys(actions, references)})
+    return make_evidence(short={"epoch": comparison}, as_many_frames={"epoch": dict.fromkeys(actions, references)})
 
 
 def row(evidence: Evidence, claim: str) -> pd.Series:
@@ -102,7 +102,7 @@ def test_a_claim_that_cannot_be_decided_says_why_with_numbers(
 
 
 def test_without_runs_every_claim_says_which_are_missing() -> None:
-    table = judge_claims(Evidence())
+    table = judge_claims(make_evidence())
     assert table.claim.tolist() == ["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8"]
     assert table.rule[0] == "Reproduced if shown to be below 0 %, not reproduced if shown to be above 0 %."
     assert "between -5 % and 5 %" in table.rule[7]
@@ -118,12 +118,12 @@ def test_without_runs_every_claim_says_which_are_missing() -> None:
 
 
 def test_the_two_schedules_are_judged_apart() -> None:
-    evidence = Evidence(short={"epoch": make_comparison(8), "unit_epoch": make_comparison(-8, runs=(5, 4))})
+    evidence = make_evidence(short={"epoch": make_comparison(8), "unit_epoch": make_comparison(-8, runs=(5, 4))})
     found = row(evidence, "C1")
     assert (found.verdict, found.equalised_verdict) == (NOT_REPRODUCED, REPRODUCED)
     assert found.effect == pytest.approx(-found.equalised_effect, abs=2)
     assert (found.actions, found.runs, found.equalised_runs) == (3, 5 + 15, 5 + 12)
-    only = row(Evidence(short={"unit_epoch": make_comparison(-8)}), "C1")
+    only = row(make_evidence(short={"unit_epoch": make_comparison(-8)}), "C1")
     assert (only.verdict, only.equalised_verdict) == (NOT_DECIDABLE, REPRODUCED)
 
 
@@ -133,10 +133,10 @@ def test_a_change_is_that_of_the_mean_over_the_actions_of_frame_weighted_errors(
     based = {"Eating": [make_run({"Eating": takes - 10})] * 2, "Sitting": [make_run({"Sitting": takes + 30})] * 2}
     frames = np.array([200, 300, 400, 500])
     weighted = (takes * frames).sum() / frames.sum()
-    found = row(Evidence(short=published(Comparison(original, based, []))), "C1")
+    found = row(make_evidence(short=published(Comparison(original, based, []))), "C1")
     assert found.effect == pytest.approx(100 * ((2 * weighted + 20) / (2 * weighted + 20) - 1))
     del based["Sitting"]
-    found = row(Evidence(short=published(Comparison(original, based, []))), "C1")
+    found = row(make_evidence(short=published(Comparison(original, based, []))), "C1")
     assert found.effect == pytest.approx(100 * (-10 / weighted))
     assert found.actions == 1
 
@@ -147,7 +147,7 @@ def test_time_is_judged_per_million_windows_for_c3_and_altogether_for_c8() -> No
         action: [make_run({action: np.full(4, 50.0)}, processor_seconds=100, windows=500_000) for _ in range(5)]
         for action in comparison.action_based
     }
-    table = judge_claims(Evidence(long=published(Comparison(comparison.original, slow, [])))).set_index("claim")
+    table = judge_claims(make_evidence(long=published(Comparison(comparison.original, slow, [])))).set_index("claim")
     assert table.loc["C8", ["p", "smallest_p", "equalised_p", "equalised_smallest_p"]].isna().all(), (
         "its interval decides"
     )
@@ -168,7 +168,7 @@ def test_a_processor_s_time_counts_on_a_cpu_and_the_clock_on_a_gpu() -> None:
 def test_times_of_runs_that_had_to_wait_for_other_work_decide_nothing(
     waited: float, device: str, decided: bool
 ) -> None:
-    found = row(Evidence(long=published(make_comparison(faster=30, waited=waited, device=device))), "C3")
+    found = row(make_evidence(long=published(make_comparison(faster=30, waited=waited, device=device))), "C3")
     assert (found.verdict != NOT_DECIDABLE) == decided
     assert decided or "waited 30 % of their time for processors that did other work" in found.reason
 
@@ -176,7 +176,7 @@ def test_times_of_runs_that_had_to_wait_for_other_work_decide_nothing(
 def test_times_of_several_machines_are_not_compared() -> None:
     comparison = make_comparison(faster=30)
     comparison.action_based["Eating"][2] = make_run({"Eating": np.full(4, 50.0)}, processor="A Slide Rule")
-    table = judge_claims(Evidence(long=published(comparison))).set_index("claim")
+    table = judge_claims(make_evidence(long=published(comparison))).set_index("claim")
     for claim in ("C3", "C8"):
         assert table.verdict[claim] == NOT_DECIDABLE
         assert "several machines" in table.reason[claim]
@@ -204,7 +204,7 @@ def test_the_difference_of_seeds_is_the_mean_over_pairs_and_actions_relative_to_
     flat = {action: [make_run({action: np.full(4, e)}) for e in (49.0, 50.0, 51.0)] for action in ("Eating", "Sitting")}
     flat["Sitting"].pop()
     found = row(
-        Evidence(short=published(Comparison([make_run(dict.fromkeys(flat, np.full(4, 50.0)))], flat, []))), "C6"
+        make_evidence(short=published(Comparison([make_run(dict.fromkeys(flat, np.full(4, 50.0)))], flat, []))), "C6"
     )
     assert found.effect == pytest.approx((100 * (1 + 1 + 2) / 3 / 50 + 100 / 49.5) / 2)
     assert (found.actions, found.runs) == (2, 5)
@@ -236,9 +236,9 @@ def test_actions_with_a_single_run_wait_for_a_second_while_others_have_several()
     comparison = make_comparison(-8)
     first, *others = comparison.action_based
     alone = {**comparison.action_based, first: comparison.action_based[first][:1]}
-    found = row(Evidence(short={"epoch": Comparison(comparison.original, alone, [])}), "C1")
+    found = row(make_evidence(short={"epoch": Comparison(comparison.original, alone, [])}), "C1")
     without = {action: comparison.action_based[action] for action in others}
-    expected = row(Evidence(short={"epoch": Comparison(comparison.original, without, [])}), "C1")
+    expected = row(make_evidence(short={"epoch": Comparison(comparison.original, without, [])}), "C1")
     assert (found.actions, found.effect, found.p) == (len(others), expected.effect, expected.p)
     single = {action: runs[:1] for action, runs in comparison.action_based.items()}
-    assert row(Evidence(short={"epoch": Comparison(comparison.original, single, [])}), "C1").actions == len(single)
+    assert row(make_evidence(short={"epoch": Comparison(comparison.original, single, [])}), "C1").actions == len(single)
