@@ -2,7 +2,7 @@
 
 import os
 import re
-from itertools import permutations, product
+from itertools import product
 
 import pydantic
 import pytest
@@ -108,11 +108,6 @@ def test_none_leaves_a_setting_to_the_preset(nothing) -> None:
     assert make_config(RunConfig, {"preset": nothing}) == make_config(RunConfig, {})
 
 
-def test_a_value_given_overrides_the_preset() -> None:
-    config = make_config(RunConfig, {"preset": "paper_243", "channels": 64})
-    assert (config.channels, config.batch_size, config.receptive_field) == (64, 1024, 243)
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_s_settings_are_those_of_the_config(preset) -> None:
     config = make_config(RunConfig, {"preset": preset})
@@ -139,14 +134,8 @@ def test_widths_may_be_written_as_a_command_line_gives_them(given, widths) -> No
         ("causal", "true", True),
         ("causal", "False", False),
         ("channels", "64", 64),
-        ("unit_epochs", "2.5", 2.5),
-        ("seed", "7", 7),
         ("evaluate_at", "0.5, 2", (0.5, 2.0)),
         ("evaluate_at", "[]", ()),
-        ("train_share", "0.25", 0.25),
-        ("train_share", "1", 1),
-        ("start_from", "", ""),
-        ("start_from", START, START),
     ],
 )
 def test_numbers_and_booleans_may_be_strings(name, given, value) -> None:
@@ -177,10 +166,6 @@ def test_actions_to_add_are_a_set_however_they_are_written(given, actions) -> No
     assert config.trained_actions == config.named_actions == ("Sitting", *actions)
 
 
-def test_the_baseline_is_trained_on_all() -> None:
-    assert RunConfig().trained_actions == ("All",)
-
-
 @pytest.mark.parametrize("none", [0, "0"], ids=repr)
 def test_no_threads_are_all_cores(none) -> None:
     assert make_config(RunConfig, {"threads": none}).threads == os.cpu_count()
@@ -201,21 +186,6 @@ def test_an_automatic_precision_is_the_fastest_of_the_device(device, fastest, mo
     assert make_config(RunConfig, {"device": device, "precision": other}).precision == other
 
 
-def test_an_automatic_precision_is_of_the_device_that_an_automatic_device_is(monkeypatch) -> None:
-    asked = []
-    monkeypatch.setattr(settings_module, "fastest_precision", lambda device: asked.append(device) or "bfloat16")
-    assert make_config(RunConfig, {"device": "auto", "precision": "auto"}).precision == "bfloat16"
-    assert asked == ["cuda" if torch.cuda.is_available() else "cpu"]
-
-
-def test_an_automatic_precision_is_there_on_this_machine_and_a_run_has_it_in_its_name() -> None:
-    automatic = make_config(RunConfig, {"device": "cpu", "precision": "auto"})
-    assert automatic.precision in PRECISIONS
-    given = [make_config(RunConfig, {"device": "cpu", "precision": name}) for name in PRECISIONS]
-    assert automatic in given
-    assert len({run_name(one, "abc") for one in (*given, automatic)}) == 2
-
-
 def test_the_part_that_says_which_data_keeps_every_setting_of_it() -> None:
     config = make_config(RunConfig, {**LOCATED, "keypoints": "gt", "channels": 8})
     assert config.data == DataSpec(**LOCATED, keypoints="gt")
@@ -234,11 +204,8 @@ def test_a_config_is_frozen() -> None:
     ("parameters", "message"),
     [
         ({"chanels": 64}, "unknown parameter 'chanels': did you mean channels?"),
-        ({"Seed": 1}, "unknown parameter 'Seed': did you mean seed"),
-        ({"learning_rate": None}, "unknown parameter 'learning_rate'"),
         ({"preset": "paper27"}, "unknown preset 'paper27': did you mean paper_27"),
         ({"filter_widths": "3,4,3"}, "parameter filter_widths: found '3,4,3': widths must be odd and positive"),
-        ({"filter_widths": "[3,-3]"}, "widths must be odd and positive"),
         ({"filter_widths": "[]"}, "widths must be odd and positive"),
         ({"budget": "equal_frame"}, "did you mean 'equal_frames'"),
         ({"bn_decay_per": "unit"}, "parameter bn_decay_per: found 'unit'"),
@@ -247,59 +214,34 @@ def test_a_config_is_frozen() -> None:
         ({"batch_size": 1}, "parameter batch_size: found 1"),
         ({"dropout": 1}, "parameter dropout: found 1"),
         ({"lr": 0}, "parameter lr: found 0"),
-        ({"lr_decay": 1.01}, "parameter lr_decay: found 1.01"),
-        ({"unit_epochs": 0}, "parameter unit_epochs: found 0"),
         ({"evaluate_at": "0,1"}, "unit epochs must be positive"),
-        ({"seed": -1}, "parameter seed: found -1"),
         ({"seed": 2**70}, "parameter seed: found "),
-        ({"unit_epochs": "inf"}, "parameter unit_epochs: found 'inf'"),
         ({"lr": "inf"}, "parameter lr: found 'inf'"),
         ({"evaluate_at": "1,nan"}, "parameter evaluate_at.1: found 'nan'"),
-        ({"device": "gpu"}, "parameter device: found 'gpu'"),
-        ({"precision": "bfloat"}, "parameter precision: found 'bfloat': Input should be 'float32' or 'bfloat16'"),
         ({"precision": "float23"}, "did you mean 'float32'?"),
-        ({"precision": "fp16"}, "parameter precision: found 'fp16'"),
         ({"causal": "perhaps"}, "parameter causal: found 'perhaps'"),
         ({"with_actions": "Photo"}, "parameter with_actions: found 'Photo': action 'All' is trained on every action"),
-        ({"action": "All", "with_actions": ["Photo"]}, "name one action, or none to add"),
         ({"action": "Photo", "with_actions": "Walking,Photo"}, "'Photo' is the run's action already"),
         ({"action": "Photo", "with_actions": "Walking,Walking"}, "'Walking' is there twice"),
         ({"action": "Photo", "with_actions": "Walking,All"}, "'All' stands for every action"),
         ({"action": "Photo", "with_actions": [3.5]}, "parameter with_actions.0: found 3.5"),
-        ({"train_share": 0}, "parameter train_share: found 0"),
         ({"train_share": "1.01"}, "parameter train_share: found '1.01'"),
-        ({"train_share": "nan"}, "parameter train_share: found 'nan'"),
-        ({"train_share": "half"}, "parameter train_share: found 'half'"),
         ({"start_from": "All"}, "parameter start_from: found 'All': expected a run folder's name without its path"),
         ({"start_from": f"../runs/{START}"}, "expected a run folder's name without its path"),
-        ({"start_from": f"..\\{START}"}, "expected a run folder's name without its path"),
-        ({"start_from": f"/{START}"}, "expected a run folder's name without its path"),
-        ({"start_from": f"{START}/"}, "expected a run folder's name without its path"),
         ({"start_from": ".."}, "expected a run folder's name without its path"),
         ({"start_from": 3}, "parameter start_from: found 3"),
-        ({"causal": True, "filter_widths": "3,4"}, "and a causal one a whole shift; [4] given"),
-        ({"chunk": 0}, "parameter chunk: found 0"),
         ({"chunk": 3}, "parameter batch_size: found 256: a batch counts output frames, and a window has chunk = 3"),
-        ({"chunk": 3, "batch_size": 64}, "found 64: a batch counts output frames"),
-        ({"test_every": -1}, "parameter test_every: found -1"),
         ({"labelled_subjects": "S1,S1"}, "parameter labelled_subjects: found 'S1,S1': 'S1' is there twice"),
-        ({"share_at": "end"}, "parameter share_at: found 'end'"),
         ({"warmup_epochs": 2}, "parameter warmup_epochs: found 2: this is a setting of semi-supervised training"),
         ({"without_terms": "bones"}, "no clip is unlabelled; give unlabelled_subjects or unlabelled_actions too"),
         ({"projection": "linear"}, "parameter projection: found 'linear': this is a setting of semi-supervised"),
-        ({**SEMI, "warmup_epochs": -1}, "parameter warmup_epochs: found -1"),
         ({**SEMI, "without_terms": "pose"}, "unknown term of the loss that can be left out 'pose'"),
-        ({**SEMI, "without_terms": "bone"}, "did you mean bones"),
-        ({**SEMI, "projection": "distort"}, "did you mean 'distorted'?"),
         ({**SEMI, "projection": "linear", "without_terms": "projection"}, "nothing is projected where without_terms"),
         ({**SEMI, "without_terms": "trajectory,projection"}, "nothing would train the network of the trajectory"),
         (
             {"unit_epochs": 1e9},
             "parameter unit_epochs: found 1000000000.0: Input should be less than or equal to 100000",
         ),
-        ({"unit_epochs": "1e21"}, "less than or equal to 100000"),
-        ({"channels": 10**30}, "parameter channels: found"),
-        ({"channels": 10_001}, "less than or equal to 10000"),
         ({"channels": 10_000, "filter_widths": "99"}, "more than 1,000,000,000 weights"),
         (
             {"channels": 1024, "filter_widths": "3,3,3,3,3,3,3", "dense": True},
@@ -307,13 +249,7 @@ def test_a_config_is_frozen() -> None:
         ),
         ({"filter_widths": ",".join(["9"] * 100)}, "the frames that are seen, is at most 10,000"),
         ({"filter_widths": [1] * 21}, "at most 20 widths"),
-        ({"batch_size": 10**9}, "less than or equal to 100000"),
-        ({"chunk": 10**9}, "less than or equal to 100000"),
-        ({"threads": 10**6}, "less than or equal to 1024"),
         ({"downsample": 10**21}, "less than or equal to 10000"),
-        ({"max_gap": 10**21}, "less than or equal to 1000000"),
-        ({"data_seed": 10**30}, "parameter data_seed: found"),
-        ({"fps": 1e9}, "less than or equal to 10000"),
         ({"chunk": 64, "batch_size": 64}, "a batch of one window, whose 64 frames are alike"),
         ({"unlabelled_actions": "All,Eating"}, "'All' stands for every action; give it alone"),
     ],
@@ -351,17 +287,6 @@ def test_a_run_made_on_a_gpu_has_the_same_name_on_a_machine_without_one() -> Non
     names = {run_name(make_config(RunConfig, {"device": "cuda", "threads": threads}), "f") for threads in (1, 2, 0)}
     assert len(names) == 1
     assert run_name(make_config(RunConfig, {"device": "cpu"}), "f") not in names
-
-
-def test_a_setting_of_a_study_is_no_setting_of_a_run() -> None:
-    with pytest.raises(InputError, match="unknown parameter 'seeds': did you mean seed"):
-        make_config(RunConfig, {"seeds": "0,1"})
-
-
-def test_the_data_alone_have_no_preset() -> None:
-    assert make_config(DataSpec, {"scale": "tiny"}).scale == "tiny"
-    with pytest.raises(InputError, match="unknown parameter 'preset'"):
-        make_config(DataSpec, {"preset": "tiny"})
 
 
 def test_an_action_must_be_one_of_the_dataset_s_to_the_letter() -> None:
@@ -407,10 +332,8 @@ def test_a_run_s_name_shows_whose_labels_it_saw_and_whose_video_without() -> Non
         ({"unlabelled_subjects": "S5"}, {"unlabelled_subjects": "S5", "unlabelled_actions": "All"}),
         ({"unlabelled_subjects": "S5"}, {"unlabelled_subjects": "S5", "trajectory": True}),
         ({"unlabelled_actions": "Eating,Photo"}, {"unlabelled_actions": "Photo,Eating"}),
-        ({"labelled_subjects": "S5,S6"}, {"labelled_subjects": "S6,S5"}),
         ({"labelled_subjects": "1"}, {"labelled_subjects": 1}),
         ({}, {"share_at": "anywhere"}),
-        ({}, {"warmup_epochs": 1}),
     ],
     ids=str,
 )
@@ -460,11 +383,6 @@ def test_runs_keep_their_names_when_settings_are_added(name) -> None:
     assert run_name(RunConfig(**NAMES[name]), "abc") == name
 
 
-def test_the_same_set_of_actions_is_the_same_run() -> None:
-    given = [RunConfig(action="Sitting", with_actions=names) for names in permutations(("Eating", "Photo", "Walking"))]
-    assert len({run_name(config, "abc") for config in given}) == len(set(given)) == 1
-
-
 def test_every_setting_is_either_part_of_the_name_or_says_where_the_data_lie() -> None:
     assert OTHER.keys() | LOCATED.keys() == RunConfig.model_fields.keys()
     assert not OTHER.keys() & LOCATED.keys()
@@ -494,10 +412,6 @@ def test_the_name_does_not_depend_on_where_the_data_lie(setting) -> None:
     assert named(**{setting: LOCATED[setting]}) == named()
 
 
-def test_the_name_changes_with_the_data_themselves() -> None:
-    assert named("abd") != named("abc")
-
-
 def test_the_same_settings_have_the_same_name_however_they_were_written() -> None:
     strings = {"action": "Sitting", "lr": "0.001", "unit_epochs": 1, "filter_widths": "3,3,3", "causal": "false"}
     assert run_name(make_config(RunConfig, {**strings, "device": "cpu"}), "abc") == named()
@@ -523,12 +437,6 @@ def test_a_baseline_of_fewer_frames_has_epochs_and_so_schedules_of_its_own_but_o
     assert run_name(whole, "abc") == run_name(RunConfig(device=whole.device), "abc")
 
 
-@pytest.mark.parametrize("setting", PER_FRAMES_SEEN)
-def test_with_other_actions_every_schedule_and_budget_counts(setting) -> None:
-    changed = RunConfig(action="Sitting", with_actions=("Walking",), **{setting: PER_FRAMES_SEEN[setting]})
-    assert getattr(changed, setting) == PER_FRAMES_SEEN[setting]
-
-
 def test_a_wrong_setting_of_the_baseline_is_refused_even_where_it_changes_nothing() -> None:
     with pytest.raises(InputError, match="parameter budget: found 'sixteen'"):
         make_config(RunConfig, {"budget": "sixteen"})
@@ -538,11 +446,6 @@ def test_an_automatic_precision_is_not_blamed_for_a_wrong_device() -> None:
     with pytest.raises(InputError) as refusal:
         make_config(RunConfig, {"device": "gpu", "precision": "auto"})
     assert "precision" not in str(refusal.value)
-
-
-def test_whose_clips_a_run_takes_may_be_named_with_commas() -> None:
-    config = RunConfig(train_subjects="S1,S5", test_subjects="9", labelled_subjects="S1")
-    assert (config.train_subjects, config.test_subjects, config.labelled_subjects) == (("S1", "S5"), ("9",), ("S1",))
 
 
 def test_the_document_of_parameters_is_what_the_configs_say() -> None:
