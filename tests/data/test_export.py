@@ -125,7 +125,7 @@ def test_humaneva_comes_back_without_its_description_too(tmp_path: Path) -> None
     np.testing.assert_allclose(back.trajectory, data.trajectory, atol=2e-6, rtol=0)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(
     names=st.lists(
         st.tuples(st.sampled_from(["S1", "S9", "S 11"]), st.text(max_size=6), st.text(max_size=6)),

@@ -26,8 +26,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17_OF_32
 from pose3d_lib.data.sources import human36m, human36m_facts
 from pose3d_lib.data.sources.human36m import find, list_actions, read_originals, recognise
-from pose3d_lib.data.sources.human36m.files import TakeFile
-from pose3d_lib.data.sources.human36m.takes import read_take
+from pose3d_lib.data.sources.human36m.files import TakeFile, read_take
 from pose3d_lib.data.sources.videopose3d import read_set
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.data.spec import DataSpec

@@ -21,12 +21,12 @@ from pose3d_lib.data.sources.human36m.files import (
     Takes,
     find_places,
     list_files,
+    read_take,
     register_take,
     require_places,
     sort_takes,
     survey_takes,
 )
-from pose3d_lib.data.sources.human36m.takes import read_take
 from pose3d_lib.data.sources.human36m_facts import SUBJECTS, leave_out
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.spec import DataSpec, Found, Progress
