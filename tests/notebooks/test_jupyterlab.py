@@ -148,13 +148,6 @@ def page(browser: Any) -> Iterator[Any]:
     page.close()
 
 
-@pytest.fixture
-def screenshots(tmp_path: Path) -> Path:
-    folder = Path(os.environ.get("POSE3D_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def open_notebook(page: Any, lab: Lab, notebook: str) -> None:
     """Open a notebook and wait until its kernel is there; a dialog, such as one about a missing kernel, fails."""
     page.goto(lab.address(notebook))
@@ -177,14 +170,6 @@ def wait_until_idle(page: Any, lab: Lab, notebook: str, timeout_s: float) -> Non
             return
         page.wait_for_timeout(300)
     pytest.fail(f"{notebook}: the kernel was still busy after {timeout_s} s")
-
-
-def picture_of_whole_notebook(page: Any, path: Path) -> None:
-    """A screenshot on a screen as tall as the notebook, up to a limit, since JupyterLab scrolls inside the page."""
-    tall = page.evaluate("panel => document.querySelector(panel + ' .jp-WindowedPanel-outer').scrollHeight", PANEL)
-    page.set_viewport_size({"width": 1400, "height": min(max(tall + 200, 1000), 12000)})
-    page.wait_for_timeout(500)
-    page.screenshot(path=path)
 
 
 def save_and_read(page: Any, path: Path) -> nbformat.NotebookNode:
@@ -211,12 +196,8 @@ def check_player(page: Any) -> None:
     pytest.fail("the player stands still")
 
 
-def test_there_are_notebooks() -> None:
-    assert set(RUN) < set(NOTEBOOKS)
-
-
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_notebook_opens_with_a_kernel_and_rendered_text(page: Any, lab: Lab, screenshots: Path, name: str) -> None:
+def test_notebook_opens_with_a_kernel_and_rendered_text(page: Any, lab: Lab, name: str) -> None:
     open_notebook(page, lab, f"notebooks/{name}")
     written = nbformat.read(lab.root / "notebooks" / name, as_version=4)
     title = re.search(r"^# +(.+)$", written.cells[0].source, re.MULTILINE)[1]
@@ -225,11 +206,10 @@ def test_notebook_opens_with_a_kernel_and_rendered_text(page: Any, lab: Lab, scr
     cells = page.locator(f"{PANEL} .jp-Notebook .jp-Cell")
     sync_api.expect(cells).to_have_count(len(written.cells))
     assert page.locator(f"{PANEL} .jp-RenderedMarkdown .MathJax_Error, {PANEL} merror").count() == 0
-    page.screenshot(path=screenshots / f"open-{Path(name).stem}.png")
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_notebook_runs_from_top_to_bottom(page: Any, lab: Lab, screenshots: Path, name: str) -> None:
+def test_notebook_runs_from_top_to_bottom(page: Any, lab: Lab, name: str) -> None:
     notebook = f"tiny/{name}"
     open_notebook(page, lab, notebook)
     page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
@@ -240,7 +220,6 @@ def test_notebook_runs_from_top_to_bottom(page: Any, lab: Lab, screenshots: Path
     sync_api.expect(queued).to_have_count(0, timeout=RUN_S * 1000)
     wait_until_idle(page, lab, notebook, RUN_S)
 
-    picture_of_whole_notebook(page, screenshots / f"run-{Path(name).stem}.png")
     saved = save_and_read(page, lab.root / notebook)
     errors = [o for cell in saved.cells for o in cell.get("outputs", []) if o.output_type == "error"]
     assert [f"{e.ename}: {e.evalue}" for e in errors] == []

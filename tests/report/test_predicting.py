@@ -198,13 +198,6 @@ def test_asked_to_train_it_trains_the_run_that_02_train_would_and_only_once(
     assert find_model(config_of()).card == model.card
 
 
-def test_the_keypoints_of_detections_are_those_with_the_joints_that_the_model_sees(phone: Path, outputs: Path) -> None:
-    config = config_of(dataset=str(phone), **PHONE)
-    assert own_keypoints(config, made_up_model(keypoints="cpn_ft_h36m_dbb").card) == "h36m"
-    assert own_keypoints(config, made_up_model(keypoints="detectron_pt_coco", layout=COCO_17).card) == "coco"
-    assert own_keypoints(config_of(), made_up_model(keypoints="gt").card) == "gt"
-
-
 @pytest.mark.parametrize(
     ("given", "subjects", "clips"),
     [
@@ -359,8 +352,12 @@ def test_a_warning_says_that_a_video_is_upside_down(turned: bool, outputs: Path,
     assert sum("upside down" in warning for warning in task.warnings) == turned
 
 
-def test_the_data_are_opened_with_the_keypoints_that_were_asked_for(phone: Path, outputs: Path, model_file) -> None:
+def test_the_keypoints_of_detections_are_those_with_the_joints_that_the_model_sees(
+    phone: Path, outputs: Path, model_file
+) -> None:
+    config = config_of(dataset=str(phone), **PHONE)
+    assert own_keypoints(config, made_up_model(keypoints="cpn_ft_h36m_dbb").card) == "h36m"
+    assert own_keypoints(config_of(), made_up_model(keypoints="gt").card) == "gt"
     task = plan_task(config_of(model=model_file(layout=COCO_17), dataset=str(phone), **PHONE))
     assert task.keypoints == "coco"
-    spec = config_of(dataset=str(phone), **PHONE).data_with("coco", scores=False)
-    assert task.data.fingerprint == open_dataset(spec).fingerprint
+    assert task.data.fingerprint == open_dataset(config.data_with("coco", scores=False)).fingerprint
