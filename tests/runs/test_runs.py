@@ -352,6 +352,10 @@ def test_progress_is_there_while_the_run_trains_and_gone_afterwards(
 SECOND_PROCESS = """
 import sys
 from pathlib import Path
+from pose3d_lib.data.dataset_file import load_dataset
+from pose3d_lib.runs import execute
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.plan import plan_run
 
 config = RunConfig.model_validate_json(sys.argv[2])
 execute.train = None  # calling it would fail

@@ -51,6 +51,7 @@ from pose3d_lib.runs.sweep import sweep
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.study.config import StudyConfig
