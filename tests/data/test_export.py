@@ -82,7 +82,7 @@ def check_round_trip(data: PoseDataset, folder: Path, name: str) -> None:
         np.testing.assert_allclose(back.positions, data.positions, atol=2e-6, rtol=0)
         np.testing.assert_allclose(back.trajectory, data.trajectory, atol=2e-6, rtol=0)
         assert back.layouts[source] == data.layouts[source]
-        for field in ("name", "synthetic", "skeleton", "cameras", "train_subjects", "test_subjects", "notes"):
+        for field in ("name", "synthetic", "skeleton", "cameras", "train_subjects", "test_subjects", "notes", "terms"):
             assert getattr(back, field) == getattr(data, field), field
 
 
@@ -103,7 +103,9 @@ def test_every_layout_and_unlabelled_clips_come_back(tmp_path: Path) -> None:
     own = Skeleton("dots", ("a", "b", "c"), (), (0,), (2,))
     layouts = {"gt": H36M_17, "detectron_pt_coco": COCO_17, "sh_pt_mpii": MPII_16, "dots": own}
     notes = ("One note.", 'A "second", with more.')
-    check_round_trip(filmed(takes, {**h36m_cameras(), "S2": unplaced}, layouts=layouts, notes=notes), tmp_path, "h36m")
+    check_round_trip(
+        filmed(takes, {**h36m_cameras(), "S2": unplaced}, layouts=layouts, notes=notes, terms="Ask."), tmp_path, "h36m"
+    )
 
 
 def test_humaneva_comes_back_without_its_description_too(tmp_path: Path) -> None:
@@ -369,6 +371,8 @@ def test_what_videopose3d_itself_can_read_is_said(name: str, said: str) -> None:
     assert any("15 of the 32 joints are fillings" in line for line in describe_export(data, name))
     assert not any("nobody was filmed" in line for line in describe_export(data, name))
     assert "nobody was filmed" in describe_export(replace(data, synthetic=True), name)[-1]
+    slow = replace(data, clips=data.clips.assign(fps=25.0))
+    assert "it takes h36m for 50 frames per second, and this has 25" in describe_export(slow, "h36m")[0]
 
 
 @pytest.mark.parametrize(
@@ -393,12 +397,6 @@ def test_a_set_that_videopose3d_would_take_for_its_own_needs_another_name(
         export_videopose3d(data, tmp_path / "out", name=name)
     assert not (tmp_path / "out").exists()
     export_videopose3d(data, tmp_path / "out", name="mine")
-
-
-def test_another_frame_rate_than_videopose3d_takes_for_granted_is_said() -> None:
-    data = filmed(TWO, h36m_cameras())
-    slow = replace(data, clips=data.clips.assign(fps=25.0))
-    assert "it takes h36m for 50 frames per second, and this has 25" in describe_export(slow, "h36m")[0]
 
 
 def test_scores_are_a_third_column_and_come_back(tmp_path: Path) -> None:

@@ -251,14 +251,6 @@ def test_a_download_that_broke_off_is_continued_by_the_next_fetch(offer, shop: S
     assert not list((root / "downloads").glob("*.part*"))
 
 
-def test_a_download_that_breaks_off_is_continued_by_the_same_fetch(offer, shop: Shop, root: Path) -> None:
-    shop.cuts = [3 * CHUNK, 2 * CHUNK]
-    get()
-    assert [entry[0] for entry in shop.log] == [None, f"bytes={3 * CHUNK}-", f"bytes={5 * CHUNK}-"]
-    assert sum(sent for _, _, sent in shop.log) == len(WHOLE)
-    assert contents(root / "walks") == UNPACKED
-
-
 def test_a_server_that_ignores_ranges_is_asked_for_the_rest_and_gives_the_whole(offer, shop: Shop, root: Path) -> None:
     shop.ranges = shop.lengths = False  # as GitHub does for archives
     shop.cuts = [1000]
@@ -466,14 +458,6 @@ def test_a_folder_of_somebody_else_is_left_alone(offer, shop: Shop, root: Path) 
     assert not shop.log
 
 
-def test_an_archive_put_there_by_hand_is_used(offer, shop: Shop, root: Path) -> None:
-    (root / "downloads").mkdir(parents=True)
-    (root / "downloads" / "walks.zip").write_bytes(WHOLE)
-    get()
-    assert not shop.log
-    assert contents(root / "walks") == UNPACKED
-
-
 def test_an_archive_put_there_by_hand_is_checked_and_not_removed(offer, shop: Shop, root: Path) -> None:
     offer(sha256="0" * 64)
     (root / "downloads").mkdir(parents=True)
@@ -483,6 +467,10 @@ def test_an_archive_put_there_by_hand_is_checked_and_not_removed(offer, shop: Sh
     assert hashlib.sha256(WHOLE).hexdigest() in str(refusal.value)
     assert (root / "downloads" / "walks.zip").exists()
     assert_nothing_is_half_made(root)
+    offer(sha256=hashlib.sha256(WHOLE).hexdigest())
+    get()
+    assert not shop.log
+    assert contents(root / "walks") == UNPACKED
 
 
 def test_two_collections_in_one_archive_are_downloaded_once(offer, shop: Shop, root: Path, monkeypatch) -> None:

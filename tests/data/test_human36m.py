@@ -14,7 +14,6 @@ from pathlib import Path
 import cdflib.cdfwrite
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.io
 import torch
@@ -27,8 +26,6 @@ from pose3d_lib.data.skeleton import H36M_17_OF_32
 from pose3d_lib.data.sources import human36m, human36m_facts
 from pose3d_lib.data.sources.human36m import find, list_actions, read_originals, recognise
 from pose3d_lib.data.sources.human36m.files import TakeFile, read_take
-from pose3d_lib.data.sources.videopose3d import read_set
-from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.data.untrusted import client
 
@@ -197,17 +194,6 @@ def test_the_joints_come_back_from_camera_space_and_the_keypoints_are_their_proj
         intrinsics = torch.tensor(data.camera_of(clip).intrinsics).double()
         expected = project(torch.from_numpy(in_camera), intrinsics)
         np.testing.assert_allclose(data.keypoints["gt"][rows], expected, atol=1e-2)
-
-
-def test_what_is_exported_of_them_comes_back(tmp_path: Path) -> None:
-    data = read(write(tmp_path / "originals"))
-    export_videopose3d(data, tmp_path / "files", name="h36m")
-    back = read_set(tmp_path / "files", "h36m", keypoints="gt")
-    pd.testing.assert_frame_equal(back.clips, data.clips)
-    np.testing.assert_array_equal(back.keypoints["gt"], data.keypoints["gt"])
-    np.testing.assert_allclose(back.positions, data.positions, atol=2e-6, rtol=0)
-    np.testing.assert_allclose(back.trajectory, data.trajectory, atol=2e-6, rtol=0)
-    assert (back.cameras, back.notes, back.terms) == (data.cameras, data.notes, human36m_facts.TERMS)
 
 
 @pytest.mark.parametrize("kind", ["CDF", "MATLAB", "HDF5"])
