@@ -7,11 +7,10 @@ from collections.abc import Iterable
 
 from pose3d_lib.common.errors import InputError, some
 
-ALL = "All"
-"""What the baseline trains on; not the name of any action."""
+ALL = "All"  # what the baseline trains on; not the name of any action
 
+# The two arms, in the paper's words: one model for all actions, and one model per action.
 ORIGINAL, ACTION_BASED = "Original", "Action-based"
-"""The two arms, in the paper's words: one model for all actions, and one model per action."""
 
 H36M_ACTIONS = (
     "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases",
@@ -21,8 +20,7 @@ H36M_ACTIONS = (
 SYNONYMS = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
 
 
-MOST_LISTED = 60
-"""Valid names that a message lists: the takes of a collection may be thousands."""
+MOST_LISTED = 60  # valid names that a message lists: the takes of a collection may be thousands
 
 
 def tidy_name(text: str) -> str:

@@ -84,6 +84,7 @@ def _count_below(root: int, parents: tuple[int, ...]) -> int:
     return len(below)
 
 
+# The 17 joints that work on Human3.6M uses, the root (pelvis) first.
 H36M_17 = Skeleton(
     name="h36m_17",
     joints=(
@@ -94,11 +95,11 @@ H36M_17 = Skeleton(
     left=(4, 5, 6, 11, 12, 13),
     right=(1, 2, 3, 14, 15, 16),
 )  # fmt: skip
-"""The 17 joints that work on Human3.6M uses, the root (pelvis) first."""
 
+# Which of the 32 joints of the Human3.6M files the 17 are, in order.
 H36M_17_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
-"""Which of the 32 joints of the Human3.6M files the 17 are, in order."""
 
+# All joints of the Human3.6M files; many stand where another one stands, or hardly move against it.
 H36M_32 = Skeleton(
     name="h36m_32",
     joints=(
@@ -114,10 +115,9 @@ H36M_32 = Skeleton(
     left=(6, 7, 8, 9, 10, 16, 17, 18, 19, 20, 21, 22, 23),
     right=(1, 2, 3, 4, 5, 24, 25, 26, 27, 28, 29, 30, 31),
 )  # fmt: skip
-"""All joints of the Human3.6M files; many stand where another one stands, or hardly move against it."""
 
+# The one joint that a trajectory is of.
 ROOT = Skeleton(name="root", joints=("Root",), parents=(-1,), left=(), right=())
-"""The one joint that a trajectory is of."""
 
 HUMANEVA_15 = Skeleton(
     name="humaneva_15",
@@ -130,6 +130,7 @@ HUMANEVA_15 = Skeleton(
     right=(5, 6, 7, 11, 12, 13),
 )  # fmt: skip
 
+# HumanEva's limbs end where its model of the body says, so elbows and knees are two points each, close together.
 HUMANEVA_20 = Skeleton(
     name="humaneva_20",
     joints=(
@@ -141,7 +142,6 @@ HUMANEVA_20 = Skeleton(
     left=(3, 4, 5, 6, 11, 12, 13, 14),
     right=(7, 8, 9, 10, 15, 16, 17, 18),
 )  # fmt: skip
-"""HumanEva's limbs end where its model of the body says, so elbows and knees are two points each, close together."""
 
 COCO_17 = Skeleton(
     name="coco_17",
@@ -165,6 +165,7 @@ MPII_16 = Skeleton(
     right=(2, 1, 0, 12, 11, 10),
 )  # fmt: skip
 
+# Of layouts whose joints are no tree: the pairs of joints between which a picture has a line.
 _LINES = {
     COCO_17: (
         (0, 1), (0, 2), (1, 3), (2, 4),
@@ -172,4 +173,3 @@ _LINES = {
         (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
     ),
 }  # fmt: skip
-"""Of layouts whose joints are no tree: the pairs of joints between which a picture has a line."""

@@ -11,8 +11,7 @@ from pose3d_lib.data.actions import check_name, tidy_name
 
 SCALES = ("tiny", "small", "full")
 
-Progress = Callable[[str], None]
-"""Is called with a line of text when something slow begins or goes on."""
+Progress = Callable[[str], None]  # is called with a line of text when something slow begins or goes on
 
 
 def split_list(values: object) -> object:
@@ -35,11 +34,10 @@ def read_name(value: object) -> object:
     return tidy_name(value) if isinstance(value, str) else value
 
 
+# Marks such fields: papermill's -p makes None of a name that reads so.
 GIVEN = "a name: None does not stand for its default"
-"""Marks such fields: papermill's -p makes None of a name that reads so."""
 
-Name = Annotated[str, BeforeValidator(read_name), GIVEN]
-"""The name of something in the data."""
+Name = Annotated[str, BeforeValidator(read_name), GIVEN]  # the name of something in the data
 Names = Annotated[tuple[Annotated[str, BeforeValidator(read_name)], ...], AsList, GIVEN]
 
 

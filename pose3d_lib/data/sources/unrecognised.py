@@ -10,8 +10,7 @@ from pose3d_lib.common.errors import InputError, printable, some
 from pose3d_lib.data.sources.text_files import decode_head, delimiter_of
 from pose3d_lib.data.untrusted.client import list_members, list_npz_keys
 
-LOOKED_AT = 500
-"""Entries of a folder that tell what it is."""
+LOOKED_AT = 500  # entries of a folder that tell what it is
 
 
 class Kind(NamedTuple):
@@ -39,13 +38,13 @@ MARKERS = Kind("markers of motion capture", "compute the joints, and save them a
 PLAIN_MOTION = Kind("plain motion", "give one file")
 TEXT = Kind("text", "docs/data.md lists what is read")
 
+# Offset, the bytes there, and what the file is.
 _BEGINNINGS = (
     (4, b"ftyp", VIDEO), (0, b"\x1aE\xdf\xa3", VIDEO), (8, b"AVI ", VIDEO), (0, b"\0\0\1\xba", VIDEO), (0, b"FLV", VIDEO),
     (0, b"\x89PNG", IMAGE), (0, b"\xff\xd8\xff", IMAGE), (0, b"GIF8", IMAGE),
     (0, b"\x89HDF", HDF5), (0, b"MATLAB", HDF5), (0, b"\x80\2", PICKLE), (0, b"\x80\3", PICKLE), (0, b"\x80\4", PICKLE),
     (0, b"\x80\5", PICKLE), (0, b"Kaydara FBX", TO_BVH), (0, b"glTF", TO_BVH),
 )  # fmt: skip
-"""Offset, the bytes there, and what the file is."""
 
 _SUFFIXES = {
     **dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"), VIDEO),
@@ -57,6 +56,7 @@ _SUFFIXES = {
     **dict.fromkeys((".txt", ".md", ".xml", ".html", ".toml", ".yaml", ".yml", ".log", ".pdf"), TEXT),
 }
 
+# Keys of an `.npz` that tell what it is.
 _NPZ = (
     ({"poses", "trans"}, Kind("AMASS, angles without joint positions", "docs/data.md, AMASS and SMPL-H, says what to do")),
     ({"positions_3d"}, Kind("VideoPose3D's 3D positions", "call it data_3d_<set>.npz and give the folder that it lies in")),
@@ -70,7 +70,6 @@ _NPZ = (
     ),
     ({"positions", "clip", "joints"}, Kind("poses that `pose3d predict` wrote", "give the keypoints that they were made of")),
 )  # fmt: skip
-"""Keys of an `.npz` that tell what it is."""
 
 _LABEL = re.compile(rb"\d{1,3}( -?\d+(\.\d+)?(e-?\d+)?){4,}\s")
 

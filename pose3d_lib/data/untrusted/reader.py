@@ -51,13 +51,13 @@ class _Discarded:
         pass
 
 
+# Parts of numpy's numbers and random generators, in files by any of its versions; none of them is called.
 DISCARDED = (
     "numpy.ndarray", "numpy.dtype", "numpy.random.__RandomState_ctor", "numpy.random._pickle.__randomstate_ctor",
     "numpy.random._pickle.__bit_generator_ctor", "numpy.random._mt19937.MT19937",
     "numpy.random.bit_generator.SeedSequence", "numpy.random.bit_generator.__pyx_unpickle_SeedSequence",
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
 )  # fmt: skip
-"""Parts of numpy's numbers and random generators, in files by any of its versions; none of them is called."""
 
 
 @contextmanager
@@ -158,11 +158,11 @@ def open_mat(path: str) -> Iterator[tuple[list[str], Read]]:
     yield {}, read_cell
 
 
+# Kind of a file -> the function that opens it, and the libraries imported before limits apply.
 KINDS = {
     "npz": (open_npz, ()), "archive": (open_archive, ()), "torch": (open_torch, ("torch",)), "cdf": (open_cdf, ("cdflib",)),
     "h5": (open_h5, ("h5py",)), "mat": (open_mat, ("h5py", "scipy.io")),
 }  # fmt: skip
-"""Kind of a file -> the function that opens it, and the libraries imported before limits apply."""
 
 
 def answer(request: dict) -> dict:

@@ -28,16 +28,14 @@ PARAMETERS = ("fps", "joints", "image_size", "person", "max_gap")
 KEYPOINTS = "h36m"
 
 ACTION = "custom"
-FPS = 50.0
-"""Of videos whose frame rate nobody gives."""
+FPS = 50.0  # of videos without `fps`
 
 SCORES = (
     "The scores are the detector's. Joints of h36m that it does not have get the mean of those that they follow from, "
     "interpolated ones 0."
 )
 
-MENTIONED = 8
-"""How many takes a note lists."""
+MENTIONED = 8  # how many takes a note lists
 
 HOW_TO_SIZE = 'give the size of its images as the parameter image_size, for instance "1920x1080"'
 
@@ -61,17 +59,8 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    return read_detections(
-        path,
-        keypoints=spec.keypoints,
-        fps=spec.fps,
-        joints=spec.joints,
-        image_size=parse_size(spec.image_size),
-        person=spec.person,
-        max_gap=spec.max_gap,
-        scores=spec.scores,
-        progress=progress,
-    )
+    given = {name: getattr(spec, name) for name in ("keypoints", "fps", "joints", "person", "max_gap", "scores")}
+    return read_detections(path, image_size=parse_size(spec.image_size), progress=progress, **given)
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
@@ -100,13 +89,12 @@ def read_detections(
 
     Args:
         path: the file or folder.
-        keypoints: the 2D source that must be whole in every frame; others are kept where they are whole as well.
-        fps: frames per second; the file's, or `FPS`, if not given.
+        keypoints: the 2D source that must be whole in every frame; others are kept if they are whole as well.
+        fps: frames per second; `FPS` if not given.
         joints: the name of the files' layout, where they do not tell it themselves.
         image_size: width and height in pixels, where the files do not hold it.
         person: as in `choose_person`.
-        max_gap: frames in a row without the person or a joint that are filled in; at longer gaps the video is cut into
-            several takes.
+        max_gap: frames in a row without the person or a joint that are filled in; longer gaps cut the video into takes.
         scores: whether the dataset gets the detector's scores.
     """
     sources, passed = list_sources(path)
@@ -128,11 +116,10 @@ def read_detections(
             size = _image_size(video, image_size)
             runs, said = _follow(video, size, keypoints, person, max_gap, scores)
             notes += said
-            rate = fps or video.fps
-            if rate is None:
+            if not fps:
                 notes.append(f"{video.name} is taken for {FPS:g} frames per second (`fps` says otherwise).")
             for number, (run, arrays) in enumerate(runs):
-                takes.append((video.name, str(number), run, arrays, len(cameras), rate or FPS))
+                takes.append((video.name, str(number), run, arrays, len(cameras), fps or FPS))
             cameras.append(Camera(video.name, *size))
     if not takes:
         raise InputError(f"{path}: there are no detections in it")

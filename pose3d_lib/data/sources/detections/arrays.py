@@ -1,4 +1,4 @@
-"""Detections in numpy's files: Detectron's `.npz` and `data_2d_custom_*.npz`, as VideoPose3D has them, and a plain `.npy`."""
+"""Detections in numpy's files: VideoPose3D's `.npz` of Detectron and `data_2d_custom_*.npz`, and a plain `.npy`."""
 
 from pathlib import Path
 
@@ -16,17 +16,15 @@ from pose3d_lib.data.sources.detections.records import (
 )
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
 
-PERSONS = 1
-"""Of Detectron's classes."""
+PERSONS = 1  # of Detectron's classes
 
 MAX_JOINTS = 1000
 DETECTRON_KEYS = {"boxes", "segments", "keypoints", "metadata"}
 CUSTOM_KEYS = {"positions_2d", "metadata"}
-ARRAYS = "reconstruction"
-"""The key under which the demos of MHFormer and its followers keep the keypoints of a video."""
+ARRAYS = "reconstruction"  # the key under which the demos of MHFormer and its followers keep the keypoints of a video
 
+# Where no coordinate is larger, an array holds metres, not pixels; a third number that is larger is no score.
 METRES = 20
-"""Where no coordinate is larger, an array holds metres, not pixels; a third number that is larger is no score."""
 
 
 def recognise_npz(path: Path) -> str:
@@ -48,11 +46,7 @@ def recognise_npz(path: Path) -> str:
 
 
 def read_detectron(path: Path, joints: str) -> Video:
-    """The video of an `.npz` with keypoints, perhaps boxes, of every frame, as VideoPose3D's inference scripts write it.
-
-    Args:
-        joints: the name of the layout, or "" for what the number of joints tells.
-    """
+    """The video of an `.npz` with keypoints, perhaps boxes, of every frame, as VideoPose3D's inference scripts write it."""
     keys = list_npz_keys(path)
     boxes = read_npz_key(path, "boxes") if "boxes" in keys else None
     keypoints = read_npz_key(path, "keypoints")
@@ -77,24 +71,21 @@ def read_detectron(path: Path, joints: str) -> Video:
             score = None if boxes is keypoints else float(box[4])
             people.append(Person(frame, to_float32(rows[[0, 1, 3]].T), score))
     described = read_npz_key(path, "metadata") if "metadata" in keys else None
-    size = None
-    if isinstance(described, dict) and {"w", "h"} <= described.keys():
-        size = read_size(described["w"], described["h"], f"{path}, key 'metadata'")
+    size = _size(described, f"{path}, key 'metadata'")
     return make_video(path.stem, str(path), people, range(len(boxes)), joints=joints, size=size)
 
 
 def read_custom(path: Path, joints: str) -> list[Video]:
-    """The videos of a `data_2d_custom_*.npz`: one person each, in every frame.
-
-    Args:
-        joints: the name of the layout, or "" for what the file's metadata tell.
-    """
+    """The videos of a `data_2d_custom_*.npz`: one person each, in every frame."""
     positions, described = read_npz_key(path, "positions_2d"), read_npz_key(path, "metadata")
     if not isinstance(positions, dict) or not positions:
         raise InputError(
             f"{path}, key 'positions_2d': expected a dict video -> 'custom' -> [array], found {_kind(positions)}"
         )
-    named = described.get("layout_name") if isinstance(described, dict) else None
+    described = described if isinstance(described, dict) else {}
+    sizes = described.get("video_metadata")
+    sizes = sizes if isinstance(sizes, dict) else {}
+    named = described.get("layout_name")
     named = named if named in ("coco", "h36m") else ""
     videos = []
     for name, actions in positions.items():
@@ -104,16 +95,16 @@ def read_custom(path: Path, joints: str) -> list[Video]:
         views = actions["custom"]
         if not _is_sequence(views) or len(views) != 1:
             raise InputError(f"{where}: expected a list of one array, of the one camera")
-        videos.append(_from_dense(views[0], name, where, joints or named, _custom_size(described, name, path)))
+        people, scored = _dense_people(views[0], where)
+        size = _size(sizes.get(name), f"{path}, key 'metadata', video {shown(name)}")
+        videos.append(
+            make_video(name, where, people, range(len(people)), joints=joints or named, size=size, scored=scored)
+        )
     return videos
 
 
 def read_arrays(path: Path, joints: str) -> Video:
-    """The video of an `.npz` with keypoints under `reconstruction`, (people, frames, joints, 2 or 3), of Human3.6M's joints.
-
-    Args:
-        joints: the name of another layout.
-    """
+    """The video of an `.npz` with keypoints under `reconstruction`, (people, frames, joints, 2 or 3), of Human3.6M's joints."""
     array = read_npz_key(path, ARRAYS)
     if isinstance(array, np.ndarray) and array.ndim == 3:
         array = array[None]
@@ -132,11 +123,7 @@ def read_arrays(path: Path, joints: str) -> Video:
 
 
 def read_npy(path: Path, joints: str) -> Video:
-    """The video of an `.npy`: (frames, joints, 2 or 3) of x, y and perhaps a score.
-
-    Args:
-        joints: the name of the layout; may be "" where the number of joints is no other layout's.
-    """
+    """The video of an `.npy`: (frames, joints, 2 or 3) of x, y and perhaps a score."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a header cannot promise more than there is
     except (ValueError, TypeError, EOFError, OSError, OverflowError, SyntaxError, MemoryError) as error:
@@ -146,13 +133,8 @@ def read_npy(path: Path, joints: str) -> Video:
             f"{path}: 17 joints, in the order of COCO (nose first) or of Human3.6M (hip first)? "
             'The parameter `joints` says so: "coco" or "h36m"'
         )
-    return _from_dense(array, path.stem, str(path), joints, None)
-
-
-def _from_dense(array: object, name: str, where: str, joints: str, size: tuple[int, int] | None) -> Video:
-    """One person in every frame."""
-    people, scored = _dense_people(array, where)
-    return make_video(name, where, people, range(len(people)), joints=joints, size=size, scored=scored)
+    people, scored = _dense_people(array, str(path))
+    return make_video(path.stem, str(path), people, range(len(people)), joints=joints, scored=scored)
 
 
 def _dense_people(array: object, where: str) -> tuple[list[Person], bool]:
@@ -168,12 +150,11 @@ def _dense_people(array: object, where: str) -> tuple[list[Person], bool]:
     return [Person(frame, person) for frame, person in enumerate(rows)], scored
 
 
-def _custom_size(described: object, name: str, path: Path) -> tuple[int, int] | None:
-    videos = described.get("video_metadata") if isinstance(described, dict) else None
-    video = videos.get(name) if isinstance(videos, dict) else None
-    if not isinstance(video, dict) or not {"w", "h"} <= video.keys():
+def _size(described: object, where: str) -> tuple[int, int] | None:
+    """The size of the images in metadata, if it is there."""
+    if not isinstance(described, dict) or not {"w", "h"} <= described.keys():
         return None
-    return read_size(video["w"], video["h"], f"{path}, key 'metadata', video_metadata of {shown(name)}")
+    return read_size(described["w"], described["h"], where)
 
 
 def _persons(frame: object, where: str) -> list | np.ndarray:

@@ -1,4 +1,4 @@
-"""Which files and folders hold 2D detections, told by their content, and reading the videos in them."""
+"""Files and folders of 2D detections, recognised by their content, and the videos in them."""
 
 import os
 from collections.abc import Callable
@@ -12,22 +12,22 @@ from pose3d_lib.data.sources.detections.records import Video
 from pose3d_lib.data.sources.detections.tables import read_csv, recognise_csv
 from pose3d_lib.data.sources.unrecognised import describe
 
+# Suffixes of motion capture; a folder with one of these files holds no detections.
 OTHER_DATA = (".bvh", ".cdf", ".mat", ".h5", ".tgz")
-"""Suffixes of motion capture; a folder with one of these files holds no detections."""
+
+
+READERS: dict[str, Callable[[Path, str], Video | list[Video]]] = {
+    "json": read_json, "detectron": read_detectron, "custom": read_custom, "arrays": read_arrays, "npy": read_npy,
+    "csv": read_csv,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file, or the files of one video's images.
+    """One file, or the files of one video's images."""
 
-    Attributes:
-        name: of the video; a file with several videos names them itself.
-        kind: frame, json, detectron, custom, arrays, npy or csv.
-        files: what is read.
-    """
-
-    name: str
-    kind: str
+    name: str  # of the video; a file with several videos names them itself
+    kind: str  # frame, json, detectron, custom, arrays, npy or csv
     files: tuple[Path, ...]
 
 
@@ -35,11 +35,10 @@ def recognise_detections(path: Path) -> bool:
     """Whether there are detections in the file or folder."""
     if not path.is_dir():
         return _kind(path) != ""
-    names = _names(path)
-    if any(map(_is_other_data, names)):
+    entries = _entries(path)
+    if any(entry.name.startswith("data_3d_") or entry.name.casefold().endswith(OTHER_DATA) for entry in entries):
         return False
-    entries = [path / name for name in names]
-    return any(map(_is_openpose, names)) or any(
+    return any(_is_openpose(entry.name) for entry in entries) or any(
         any(map(_is_frame, _entries(entry))) if entry.is_dir() else _kind(entry) != "" for entry in entries
     )
 
@@ -48,9 +47,6 @@ def list_sources(path: Path) -> tuple[list[Source], list[Path]]:
     """Everything to read in a file or folder, in order of names; and what is passed over.
 
     A folder may hold files, files of the single images of one or several videos, or folders of these.
-
-    Raises:
-        InputError: two of them have the same name.
     """
     if not path.is_dir():
         if not (kind := _kind(path)):
@@ -84,35 +80,19 @@ def explain_passed(entry: Path) -> str:
 
 
 def read_videos(source: Source, joints: str) -> list[Video]:
-    """The videos of a source; several only of a `data_2d_custom_*.npz`.
-
-    Args:
-        joints: the name of the layout, or "" for what the file tells.
-    """
+    """The videos of a source; `joints` names the layout, "" stands for what the file tells."""
     if source.kind == "frame":
         return [read_frames(source.name, source.files, joints)]
-    if source.kind == "custom":
-        return read_custom(source.files[0], joints)
-    readers: dict[str, Callable[[Path, str], Video]] = {
-        "json": read_json, "detectron": read_detectron, "arrays": read_arrays, "npy": read_npy, "csv": read_csv,
-    }  # fmt: skip
-    return [readers[source.kind](source.files[0], joints)]
-
-
-def _names(folder: Path) -> list[str]:
-    """Names in a folder without hidden ones; none if it cannot be listed."""
-    try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    except OSError:
-        return []
+    found = READERS[source.kind](source.files[0], joints)
+    return found if isinstance(found, list) else [found]
 
 
 def _entries(folder: Path) -> list[Path]:
-    return [folder / name for name in _names(folder)]
-
-
-def _is_other_data(name: str) -> bool:
-    return name.startswith("data_3d_") or name.casefold().endswith(OTHER_DATA)
+    """Entries of a folder without hidden ones, by name; none if it cannot be listed."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+    except OSError:
+        return []
 
 
 def _kind(file: Path) -> str:
@@ -134,7 +114,7 @@ def _kind(file: Path) -> str:
 
 
 def _is_openpose(name: str) -> bool:
-    """Whether a name says that a file is OpenPose's of an image, of which there may be too many to look into each."""
+    """Whether a file is OpenPose's of an image, by its name, as there may be too many to look into each."""
     return bool((matched := FRAME_NAME.fullmatch(name)) and matched["openpose"])
 
 
@@ -144,7 +124,7 @@ def _is_frame(file: Path) -> bool:
 
 
 def _split(folder: Path, *, outermost: bool) -> tuple[list[Source], list[Path]]:
-    """The videos whose images have a file each, and the rest; the only one of a folder that is not the outermost has its name."""
+    """The videos with a file for each image, and the other entries; the only video of an inner folder has its name."""
     videos: dict[str, list[Path]] = {}
     others = []
     for entry in _entries(folder):

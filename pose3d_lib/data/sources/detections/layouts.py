@@ -11,12 +11,10 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
 
+# How many times as far from the middle of the shoulders as the middle of the ears Human3.6M's Head is. On the
+# built-in body, made to Human3.6M's proportions, the Head lies 0.15 to 0.16 of the stature above the middle of the
+# shoulders, and Thorax 0.02. That ears lie 0.12 above them is a judgement: 0.11 and 0.13 would give 1.4 and 1.2.
 HEAD_REACH = 1.3
-"""How many times as far from the middle of the shoulders as the middle of the ears Human3.6M's Head is.
-
-On the built-in body, made to Human3.6M's proportions, the Head lies 0.15 to 0.16 of the stature above the middle of the
-shoulders, and Thorax 0.02. That ears lie 0.12 above them is a judgement: 0.11 and 0.13 would give 1.4 and 1.2.
-"""
 
 
 def _layout(name: str, joints: tuple[str, ...]) -> Skeleton:
@@ -30,6 +28,7 @@ _OPENPOSE_ARMS = ("Nose", "Neck", "RShoulder", "RElbow", "RWrist", "LShoulder", 
 _OPENPOSE_LEGS = ("RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle")
 _OPENPOSE_FACE = ("REye", "LEye", "REar", "LEar")
 
+# What `joints` may say and what a 2D source is called -> its joints, in the order in which files have them.
 LAYOUTS = {
     "h36m": H36M_17,
     "coco": COCO_17,
@@ -58,22 +57,16 @@ LAYOUTS = {
         ),
     ),
 }  # fmt: skip
-"""What `joints` may say and what a 2D source is called -> its joints, in the order in which files have them."""
 
+# Joints per person -> the layout. Of whole bodies (COCO-WholeBody 133, Halpe 136) the first joints, without hands and
+# face.
 OF_COUNT = {
     17: "coco", 18: "openpose_18", 25: "body_25", 26: "halpe_26", 33: "mediapipe_33", 133: "coco", 136: "halpe_26",
 }  # fmt: skip
-"""Joints per person -> the layout. Of whole bodies (COCO-WholeBody 133, Halpe 136) the first joints, without hands and face."""
 
 
 def choose_layout(count: int, joints: str, where: object) -> str:
-    """The name of the layout that a file's joints have.
-
-    Args:
-        count: joints per person in the file.
-        joints: the name of a layout that somebody gave or that the file tells; "" for what the count tells.
-        where: file and place, for messages.
-    """
+    """The name of the layout that a file's joints have: `joints` if it is given, or what their number tells."""
     if joints:
         check_name(joints, LAYOUTS, "layout of joints")
     known = ", ".join(f"{layout.num_joints} ({name})" for name, layout in LAYOUTS.items())
@@ -88,10 +81,10 @@ def choose_layout(count: int, joints: str, where: object) -> str:
 
 
 def convert(points: np.ndarray, layout: str) -> dict[str, np.ndarray]:
-    """Every 2D source that follows from detections: the detector's own layout, "h36m", and "coco" where it has all of COCO.
+    """Every 2D source that follows from detections: the detector's own layout, "h36m", and "coco" if it has all of COCO.
 
     Args:
-        points: (frames, joints, 2 or 3): pixels, and perhaps scores, of the joints of `layout`; NaN where missing.
+        points: (frames, joints of `layout`, 2 or 3): pixels, and perhaps scores; NaN where missing.
         layout: one of `LAYOUTS`.
     """
     joints = LAYOUTS[layout].joints
@@ -145,12 +138,8 @@ def to_h36m(points: np.ndarray, layout: str) -> np.ndarray:
 def match_names(names: list[str], joints: str, where: object) -> tuple[str, list[int]]:
     """The layout that has joints of these names, and which of the names is each of its joints.
 
-    Names are compared without case and signs: LShoulder, left_shoulder and LEFT_SHOULDER are one.
-
-    Args:
-        names: as a file has them; those of no joint are passed over.
-        joints: the name of the layout, or "" for the largest whose joints are all there.
-        where: the file, for messages.
+    Names are compared without case and signs: LShoulder, left_shoulder and LEFT_SHOULDER are one; other names are passed
+    over. Without `joints`, the name of a layout, it is the largest whose joints are all there.
     """
     if joints:
         check_name(joints, LAYOUTS, "layout of joints")

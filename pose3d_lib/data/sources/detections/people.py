@@ -1,4 +1,4 @@
-"""Which of several detected people is meant, followed through the video, and what is filled in where they are missing."""
+"""The chosen one of several detected people, followed through the video, with gaps filled in."""
 
 from dataclasses import dataclass
 
@@ -11,49 +11,32 @@ from pose3d_lib.data.sources.missing import interpolate, true_runs
 
 SCORE, SIZE = "score", "size"
 
-REACH = 0.3
-"""How far a person may move between two frames, as a share of the diagonal of the box around the joints."""
+REACH = 0.3  # how far a person may move between two frames, as a share of the diagonal of the box around the joints
 
-MOST_FRAMES_APART = 10
-"""A person who was not seen for longer may have moved as far as in so many frames."""
+MOST_FRAMES_APART = 10  # a person who was not seen for longer may have moved as far as in so many frames
 
-REMEMBERED = 100
-"""How many people, those seen last, a new detection is compared with."""
+REMEMBERED = 100  # how many people, those seen last, a new detection is compared with
 
-MAX_FRAMES = 2_000_000
-"""Of one video: eleven hours at 50 frames per second."""
+MAX_FRAMES = 2_000_000  # of one video: eleven hours at 50 frames per second
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """One person of a video.
+    """One person of a video."""
 
-    Attributes:
-        who: the person's track.
-        rows: (n,) which of the video's detections are this person, at most one in a frame, in order of frames.
-        others: how many other people there are.
-        doubles: how many further detections of this person, in frames that have one already, are passed over.
-    """
-
-    who: str
-    rows: np.ndarray
-    others: int
-    doubles: int = 0
+    who: str  # the person's track
+    rows: np.ndarray  # (n,) the video's detections of this person, at most one in a frame, in order of frames
+    others: int  # number of other people
+    doubles: int = 0  # further detections of this person in a frame, which are passed over
 
 
 @dataclass(frozen=True)
 class Run:
-    """Frames without a gap.
+    """Frames without a gap."""
 
-    Attributes:
-        start: number of the first frame.
-        points: (frames, joints, 2 or 3), all finite.
-        filled: (frames, joints) which were missing.
-    """
-
-    start: int
-    points: np.ndarray
-    filled: np.ndarray
+    start: int  # number of the first frame
+    points: np.ndarray  # (frames, joints, 2 or 3), all finite
+    filled: np.ndarray  # (frames, joints) bool: was missing
 
 
 def choose_person(video: Video, person: str) -> Chosen:
@@ -67,7 +50,7 @@ def choose_person(video: Video, person: str) -> Chosen:
     tracks = np.array(link(video) if video.tracks is None else video.tracks, object)
     names, first, which = np.unique(tracks.astype(str), return_index=True, return_inverse=True)
     if person in ("", SCORE, SIZE):
-        weights = video.scores if person != SIZE else _areas(video.points)
+        weights = video.scores if person != SIZE else _sides(video.points).prod(axis=-1)
         best = int(np.lexsort([first, -np.bincount(which, weights)])[0])  # a draw: who is seen first
     else:
         order = names[np.argsort(first)]
@@ -158,7 +141,8 @@ def _distances(before: np.ndarray, now: np.ndarray) -> np.ndarray:
     ordered = np.sort(np.where(common, apart, np.inf), axis=-1)
     middle = np.maximum(common.sum(axis=-1) - 1, 0) // 2
     median = np.take_along_axis(ordered, middle[..., None], axis=-1)[..., 0]
-    diagonal = np.maximum(_diagonals(before)[:, None], _diagonals(now)[None])
+    diagonals = [np.linalg.norm(_sides(people), axis=-1) for people in (before, now)]
+    diagonal = np.maximum(diagonals[0][:, None], diagonals[1][None])
     return median / np.maximum(diagonal, 1e-6)
 
 
@@ -167,14 +151,6 @@ def _sides(points: np.ndarray) -> np.ndarray:
     seen = np.isfinite(points)
     sides = np.where(seen, points, -np.inf).max(axis=1) - np.where(seen, points, np.inf).min(axis=1)
     return np.where(np.isfinite(sides), sides, 0).astype(np.float64)
-
-
-def _diagonals(points: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(_sides(points), axis=-1)
-
-
-def _areas(points: np.ndarray) -> np.ndarray:
-    return _sides(points).prod(axis=-1)
 
 
 def _long_runs(missing: np.ndarray, max_gap: int) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""What every file of 2D detections becomes: a `Video` of people in frames; and the checks that all its readers share."""
+"""A `Video` of people in frames, which every file of 2D detections becomes, and the checks that all readers share."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,69 +11,42 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, choose_layout
 from pose3d_lib.data.sources.missing import find_missing
 
-MAX_PIXELS = 100_000.0
-"""Coordinates further from the image's corner are a mistake."""
+MAX_PIXELS = 100_000.0  # coordinates further from the image's corner are a mistake
 
 MAX_FRAME = 10**9
-MAX_PEOPLE = 100
-"""In one frame."""
+MAX_BYTES, MAX_VALUES = 256 * 2**20, 20_000_000  # of a file: 17 joints in 400,000 frames take a gigabyte or two
+MAX_PEOPLE = 100  # in one frame
 
-MAX_SIDE = 65_535
-"""Pixels of an image's side."""
+MAX_SIDE = 65_535  # pixels of an image's side
 
 
 class Person(NamedTuple):
-    """One person detected in one frame.
-
-    Attributes:
-        frame: the frame's number.
-        joints: (joints, 3) float32: x, y, score, as the file has them. A file without scores has 1.
-        score: of the whole person; None stands for the mean of the joints' scores, 0 where one is missing.
-        track: which person of the video it is, where the detector says so.
-    """
+    """One person detected in one frame."""
 
     frame: int
-    joints: np.ndarray
-    score: float | None = None
-    track: str | None = None
+    joints: np.ndarray  # (joints, 3) float32: x, y, score, as the file has them; a file without scores has 1
+    score: float | None = None  # of the whole person; None for the mean of the joints' scores, 0 where one is missing
+    track: str | None = None  # which person of the video it is, if the detector says so
 
 
 @dataclass(frozen=True)
 class Video:
-    """Everybody who was detected in a video, in order of frames.
+    """Everybody who was detected in a video, in order of frames."""
 
-    Attributes:
-        name: the subject.
-        where: the file or folder, for messages.
-        layout: one of `LAYOUTS`.
-        listed: (n,) int64: the numbers of the frames that the file knows of, with people or without, ascending.
-        frames: (people,) int64: the frame of each detected person.
-        points: (people, joints, 2) float32, pixels, or shares of the image's sides if `normalised`; NaN where missing.
-        scores: (people,) float32.
-        joint_scores: (people, joints) float32, NaN where missing; None where the file has none.
-        tracks: (people,) which person each is; None where the detector does not say so of everybody, or gives several people
-            in a frame one and the same.
-        size: width and height of the image, where the file has them.
-        fps: where the file has it.
-        normalised: whether the unit is the image's width and height.
-    """
-
-    name: str
-    where: str
-    layout: str
-    listed: np.ndarray
-    frames: np.ndarray
-    points: np.ndarray
-    scores: np.ndarray
-    joint_scores: np.ndarray | None = None
-    tracks: tuple[str, ...] | None = None
-    size: tuple[int, int] | None = None
-    fps: float | None = None
+    name: str  # the subject
+    where: str  # the file or folder, for messages
+    layout: str  # one of `LAYOUTS`
+    listed: np.ndarray  # (n,) int64, ascending: the frames that the file knows of, with people or without
+    frames: np.ndarray  # (people,) int64: the frame of each detected person
+    points: np.ndarray  # (people, joints, 2) float32, pixels, or shares of the sides if `normalised`; NaN where missing
+    scores: np.ndarray  # (people,) float32
+    joint_scores: np.ndarray | None = None  # (people, joints) float32, NaN where missing; None if the file has none
+    tracks: tuple[str, ...] | None = None  # (people,) who each is; None if the detector does not tell people apart
+    size: tuple[int, int] | None = None  # width and height of the image, if the file has them
     normalised: bool = False
 
 
-NO_SCORE = 1e6
-"""Scores beyond this, and NaN, count as 0."""
+NO_SCORE = 1e6  # scores beyond this, and NaN, count as 0
 
 
 def make_video(
@@ -84,13 +57,12 @@ def make_video(
     *,
     joints: str = "",
     size: tuple[int, int] | None = None,
-    fps: float | None = None,
     scored: bool = True,
 ) -> Video:
     """The video of these people.
 
     Args:
-        name, where, size, fps: as in `Video`.
+        name, where, size: as in `Video`.
         people: everybody in every frame, in any order.
         listed: frames that the file knows of; those of the people need not be repeated.
         joints: the name of the layout; "" for what the number of joints tells.
@@ -142,35 +114,12 @@ def make_video(
         joint_scores=np.where(missing, np.float32(np.nan), joint_scores) if scored else None,
         tracks=None if None in tracks else tracks,
         size=size,
-        fps=fps,
         normalised=layout == "mediapipe_33" and float(np.nanmedian(np.abs(used[..., :2]))) <= 2,
     )
 
 
-def first_key(item: dict, keys: Sequence[str]) -> str:
-    """The first of the keys that an object has, or else the first of all."""
-    return next((key for key in keys if key in item), keys[0])
-
-
-def read_objects(items: object, where: str) -> Iterator[tuple[str, dict]]:
-    """(place, object) for each in a list of objects."""
-    if not isinstance(items, list):
-        raise InputError(f"{where.rstrip(': ')}: expected a list, found {shown(items)}")
-    for number, item in enumerate(items):
-        at = f"{where}[{number}]"
-        if not isinstance(item, dict):
-            raise InputError(f"{at}: expected an object, found {shown(item)}")
-        yield at, item
-
-
 def read_rows(rows: object, width: int, where: str, what: str) -> np.ndarray:
-    """(rows, width) float32 from a flat list of numbers; null is NaN.
-
-    Args:
-        rows: as JSON has it.
-        width: numbers per joint, 2 or 3.
-        where, what: the place and what belongs there, for messages.
-    """
+    """(rows, width) float32 from a flat list of numbers of JSON; null is NaN. `where` and `what` are for messages."""
     if not isinstance(rows, list) or not rows or len(rows) % width:
         found = f"a list of {len(rows)}" if isinstance(rows, list) else shown(rows)
         raise InputError(f"{where}: expected {what}, {width} numbers for each joint; found {found}")

@@ -9,14 +9,20 @@ import pandas as pd
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, choose_layout, match_names
-from pose3d_lib.data.sources.detections.records import MAX_FRAME, Person, Video, make_video, shown, to_float32
+from pose3d_lib.data.sources.detections.records import (
+    MAX_BYTES,
+    MAX_FRAME,
+    MAX_VALUES,
+    Person,
+    Video,
+    make_video,
+    shown,
+    to_float32,
+)
 from pose3d_lib.data.sources.text_files import decode_head, delimiter_of, file_encoding
 
-MAX_BYTES = 256 * 2**20
 MAX_COLUMNS = 2000
-MAX_VALUES = 20_000_000
-MAX_NAMES = 10_000
-"""Joints or tracks with names of their own."""
+MAX_NAMES = 10_000  # joints or tracks with names of their own
 
 FRAME = ("frame", "frame_id", "frame_index", "frame_number", "image_id")
 TRACK = ("person", "person_id", "track", "track_id")
@@ -48,10 +54,7 @@ def read_csv(path: Path, joints: str) -> Video:
       `<joint>_score` (or `_confidence`, `_visibility`) for every joint; `x0`, `y0`, `v0`, ... for joints with numbers.
     - A row for each joint: columns `frame`, perhaps `person`, `joint`, `x`, `y`, perhaps `score`.
 
-    Without a column of frames, a row is a frame.
-
-    Args:
-        joints: the name of the layout, or "" for what the joints' names tell.
+    Without a column of frames, a row is a frame. `joints` names the layout; "" stands for what the joints' names tell.
     """
     table = _load(path)
     names = {name.casefold(): name for name in table.columns}
@@ -111,12 +114,7 @@ def _read_long(table: pd.DataFrame, names: dict[str, str], path: Path, joints: s
 
 
 def _video(
-    path: Path,
-    layout: str,
-    frames: np.ndarray,
-    tracks: list[str] | None,
-    values: np.ndarray,
-    scored: bool,
+    path: Path, layout: str, frames: np.ndarray, tracks: list[str] | None, values: np.ndarray, scored: bool
 ) -> Video:
     """The video of people's joints, (people, joints, 3); `scored` if all joints have scores."""
     if tracks is None and len(np.unique(frames)) < len(frames):
@@ -216,8 +214,7 @@ def _tracks(table: pd.DataFrame, names: dict[str, str], path: Path) -> list[str]
     if name is None:
         return None
     which, found = _factorize(table, name, path)
-    shown_names = [track[:100] for track in found]
-    return [shown_names[number] for number in which]
+    return [found[number][:100] for number in which]
 
 
 def _factorize(table: pd.DataFrame, name: str, path: Path) -> tuple[np.ndarray, list[str]]:
@@ -227,12 +224,7 @@ def _factorize(table: pd.DataFrame, name: str, path: Path) -> tuple[np.ndarray, 
         raise InputError(
             f"{path}: column {name!r} holds {len(found):,} different names; at most {MAX_NAMES:,} are read"
         )
-    return which, [_whole(str(one)) for one in found]
-
-
-def _whole(name: str) -> str:
-    """ "3" of "3.0", which a column of numbers with gaps makes of 3."""
-    return name.removesuffix(".0") if re.fullmatch(r"[0-9]+\.0", name) else name
+    return which, [re.sub(r"^([0-9]+)\.0$", r"\1", str(one)) for one in found]  # gaps make 3.0 of 3
 
 
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
