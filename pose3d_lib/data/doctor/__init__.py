@@ -1,6 +1,6 @@
 """The data doctor: looks through every clip of a `PoseDataset` for what would teach a model something false.
 
-`check_dataset` gives a `Checkup`; `findings_table`, `summary_table`, `leave_out_line` and `exit_code` say what is in it.
+`check_dataset` gives a `Checkup`; `findings_table`, `summary_table`, `leave_out_line` and `exit_code` read it.
 """
 
 from collections import Counter

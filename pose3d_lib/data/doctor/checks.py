@@ -80,8 +80,8 @@ MAPPING = "check which joint is which in the source"
 PERSON = "look whether it is the same person before and after"
 MIXED_UP = "look whether camera, person and frame are the right ones"
 TURN = (
-    "if the images are turned, turn them upright and find the keypoints again: phones store how they were held in a flag "
-    "of the video, which many programs ignore"
+    "if the images are turned, turn them upright and find the keypoints again: phones store how they were held in a "
+    "flag of the video, which many programs ignore"
 )
 JOINTS = (("joints", "-p joints names another mapping"),)
 UNITS = (("units", "-p units says what a unit of the files is"),)

@@ -20,7 +20,7 @@ from pose3d_lib.data.skeleton import Skeleton
 
 SHORTEST_BONE = 0.03  # metres; a deviation in per cent says nothing about shorter bones
 BENT_KNEE = 15.0  # degrees; the bend of straighter knees is as much an error of the joints as a bend
-FROZEN_STEP = 1e-5  # metres: ten times what float32 rounds at, far below the sway of somebody who stands still
+FROZEN_STEP = 1e-5  # metres: ten times what float32 rounds at, far below the sway of a person who stands
 # Metres that a take has to go, and metres per step, for it to be walking with a step rate. Not seconds or metres per
 # second, which a wrong frame rate would change.
 WALKED, SHORTEST_STEP = 2.5, 0.3

@@ -24,8 +24,8 @@ GT, SIMULATED = "gt", "simulated"  # the two 2D sources: exact projections, and 
 # What is to be said of the scores of each.
 SCORES = {
     GT: "The scores of gt keypoints, which are exact, are 1.",
-    SIMULATED: "The scores of simulated keypoints follow from their errors by a model with noise of its own; they are no "
-    "detector's.",
+    SIMULATED: "The scores of simulated keypoints follow from their errors by a model with noise of its own; they are "
+    "no detector's.",
 }
 EVERY = 3.0  # seconds between lines of progress
 

@@ -7,8 +7,8 @@ from pose3d_lib.common.errors import InputError
 # Below this, scores are logits, of which 0 is nothing special: peaks of heat maps are hardly below 0, and -1 is often
 # "none".
 NEVER_CONFIDENCE = -1.0
-# Share of a file's scores that may lie beyond 0 to 1, as peaks of some detectors' heat maps do by a little; of more, the
-# scores are logits, percents, sums or anything else. A judgement.
+# Share of a file's scores that may lie beyond 0 to 1, as peaks of some detectors' heat maps do by a little; beyond it,
+# the scores are logits, percents, sums or anything else. A judgement.
 MOST_BEYOND = 0.05
 WITHOUT = "leave the parameter scores out to use the keypoints alone"
 
@@ -76,8 +76,8 @@ def bounded(
     beyond = int(((known < 0) | (known > 1)).sum())
     if beyond > MOST_BEYOND * known.size:
         raise InputError(
-            f"{where}: scores go from {known.min():.3g} to {known.max():.3g}, and {beyond / known.size:.0%} of them lie "
-            f"beyond 0 to 1; expected something like probabilities: {remedy}"
+            f"{where}: scores go from {known.min():.3g} to {known.max():.3g}, and {beyond / known.size:.0%} of them "
+            f"lie beyond 0 to 1; expected something like probabilities: {remedy}"
         )
     if not beyond:
         return scores, []

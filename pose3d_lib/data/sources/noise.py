@@ -3,8 +3,8 @@
 A detector does not err independently from frame to frame: a joint sits beside its true place for a while, extremities
 err more than the trunk, and now and then a joint is lost for some frames and drawn elsewhere. All three parts scale
 with the person's size in the picture. A detector is also less sure of a keypoint the further it is from its place, but
-judges itself badly: it doubts good ones and trusts bad ones, for a while each. The sizes are a model of such errors and scores,
-not measurements of a particular detector.
+judges itself badly: it doubts good ones and trusts bad ones, for a while each. The sizes are a model of such errors and
+scores, not measurements of a particular detector.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ OUTLIERS_PER_SECOND = 0.04  # per joint; extremities are lost in proportion to t
 OUTLIER_DURATION = 0.2  # seconds, mean length of a loss
 OUTLIER_DISTANCE = 45.0  # standard deviation per coordinate of where a lost joint is drawn, pixels
 SUREST = 2.5  # log-odds of the score of a keypoint in its very place when the detector judges well: 0.92
-DOUBTED = 30.0  # pixels from its place at which a keypoint's log-odds are 0 likewise, and its score 0.5
+DOUBTED = 30.0  # pixels from its place at which a keypoint's log-odds are 0, its score 0.5
 # Standard deviation, in log-odds, of what a detector misjudges. It lasts as long as the errors do: otherwise, the mean
 # of some frames' scores would tell the error after all.
 MISJUDGEMENT = 1.0
@@ -60,7 +60,7 @@ def simulate_scores(detected: np.ndarray, pixels: np.ndarray, *, fps: float, rng
         detected: (frames, 17, 2) pixels, of `simulate_detections`.
         pixels: (frames, 17, 2) pixels, where the joints truly are.
         fps: frames per second.
-        rng: source of all randomness; another one than that of the keypoints, so that these are the same without scores.
+        rng: source of all randomness; not that of the keypoints, so that these are the same without scores.
     """
     from scipy.special import expit
 

@@ -1,7 +1,7 @@
 """Plain motion: an `.npz` of float arrays (frames, 17, 3), world metres, under keys `subject/Action/take`.
 
-The motion is seen through the four Human3.6M cameras of S1, each clip centred in the room, so that somebody without
-Human3.6M can ask the paper's question of any open motion capture.
+The motion is seen through the four Human3.6M cameras of S1, each clip centred in the room, so that the paper's question
+can be asked of any open motion capture, without Human3.6M.
 """
 
 import shlex
@@ -140,7 +140,7 @@ def _check_motion(motion: object, where: str) -> np.ndarray:
     nearest = nearest_depth(motion)
     if nearest < NEAREST:
         raise InputError(
-            f"{where} comes as near as {nearest:.1f} m to a camera or behind it, although centred in the room; the room "
-            "ends about 4 m from its centre: cut the clip into shorter ones, each of which is centred"
+            f"{where} comes as near as {nearest:.1f} m to a camera or behind it, although centred in the room; the "
+            "room ends about 4 m from its centre: cut the clip into shorter ones, each of which is centred"
         )
     return motion

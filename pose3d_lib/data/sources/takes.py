@@ -1,4 +1,4 @@
-"""Which takes of a source are used, who is trained and tested on, and which frames are kept: the same for every source."""
+"""Which takes of a source are used, who is trained and tested on, and which frames are kept."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,7 +35,7 @@ def split_subjects(
     """Who is trained on, who is tested on, and notes on what was decided here and on who is left out.
 
     Given neither, subjects called "train" and "test" are taken for what they say; otherwise the last quarter of the
-    subjects in alphabetical order, at least one, is tested on. Given one side, the other is everybody else.
+    subjects in alphabetical order, at least one, is tested on. Given one side, the other is all other subjects.
 
     Args:
         subjects: all of them.
@@ -56,7 +56,7 @@ def split_subjects(
         test = subjects[-min(len(subjects) - 1, max(1, int(TEST_SHARE * len(subjects)))) :] if subjects[1:] else []
     train = train or [subject for subject in subjects if subject not in test]
     test = test or [subject for subject in subjects if subject not in train]
-    said = f"Trained on {', '.join(train) or 'nobody'}; tested on {', '.join(test) or 'nobody'}"
+    said = f"Trained on {', '.join(train) or 'no subject'}; tested on {', '.join(test) or 'no subject'}"
     return tuple(train), tuple(test), [f"{said} (`train_subjects` and `test_subjects` choose others)."]
 
 
@@ -75,8 +75,8 @@ def downsample(data: PoseDataset, every: int) -> PoseDataset:
     short = data.clips.assign(short=-(-whole // every) < FEWEST).groupby(take).short.transform("any")
     if short.all():
         raise InputError(
-            f"parameter downsample: found {every}, with which no take of {data.name} keeps {FEWEST} frames; its longest "
-            f"clip has {whole.max()}, so at most {max(1, whole.max() - 1)} does"
+            f"parameter downsample: found {every}, with which no take of {data.name} keeps {FEWEST} frames; its "
+            f"longest clip has {whole.max()}, so at most {max(1, whole.max() - 1)} does"
         )
     kept = thin(data, data.clips[~short], every)
     rates = ", ".join(f"{rate:g}" for rate in sorted(set(kept.clips.fps)))
@@ -89,7 +89,7 @@ def downsample(data: PoseDataset, every: int) -> PoseDataset:
 
 
 def thin(data: PoseDataset, clips: pd.DataFrame, every: int) -> PoseDataset:
-    """A dataset of some of the clips, in the order of the table, with every `every`-th frame of each, from its first on."""
+    """A dataset of some clips, in the order of the table, with every `every`-th frame of each, from its first on."""
     rows = [np.arange(start, stop, every) for start, stop in zip(clips.start, clips.stop, strict=True)]
     stops = np.cumsum([len(own) for own in rows])
     kept = np.concatenate(rows)

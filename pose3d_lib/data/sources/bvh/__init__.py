@@ -1,4 +1,4 @@
-"""Open motion capture in BVH: a folder of files whose names say subject, action and take, a zip of these, or a single file.
+"""Open motion capture in BVH: a folder of files whose names say subject, action and take, a zip of these, or one file.
 
 Units and the upward axis are recognised or given, sizes are kept, and the motion is seen through the four Human3.6M
 cameras of S1, each clip centred in the room and cut where it would walk into a camera.
@@ -35,7 +35,8 @@ from pose3d_lib.data.sources.takes import Key, leave_out, split_subjects
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
 PARAMETERS = (
-    "data_seed", "fps", "recorded_fps", "train_subjects", "test_subjects", "leave_out", "pattern", "joints", "units", "up",
+    "data_seed", "fps", "recorded_fps", "train_subjects", "test_subjects", "leave_out", "pattern", "joints", "units",
+    "up",
 )  # fmt: skip
 KEYPOINTS = SIMULATED
 
@@ -58,13 +59,13 @@ FEET = [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is read: the takes in order, who is trained and tested on, the notes on both, and pieces of takes left out."""
+    """What is read, and who is trained and tested on."""
 
-    files: dict[Key, Path]
+    files: dict[Key, Path]  # in order
     train: tuple[str, ...]
     test: tuple[str, ...]
     notes: list[str]
-    without: tuple[str, ...]
+    without: tuple[str, ...]  # pieces of takes that are left out
 
 
 def recognise(path: Path) -> bool:
@@ -85,7 +86,11 @@ def find(spec: DataSpec, path: Path) -> Found:
     used = [named.listing] if named.listing else []
     used += [find_path(spec.joints)] if spec.joints.endswith(".toml") else []
     files = (path,) if is_zip(path) else tuple(named.files.values())
-    return Found(path.resolve().stem if path.is_file() else path.resolve().name, (*files, *used))
+    return Found(_name(path), (*files, *used))
+
+
+def _name(path: Path) -> str:
+    return path.resolve().stem if path.is_file() else path.resolve().name
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
@@ -131,7 +136,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     return film(
         takes,
         dict.fromkeys((*plan.train, *plan.test), room_cameras()),
-        name=find(spec, path).name,
+        name=_name(path),
         synthetic=False,
         fps=fps,
         seed=spec.data_seed,
@@ -168,7 +173,7 @@ def _plan(spec: DataSpec, path: Path, named: NamedFiles) -> _Plan:
 
 
 def _pieces(names: Sequence[str], named: NamedFiles) -> tuple[str, ...]:
-    """Those names that may be pieces of takes, such as ann/walk/1.2 of ann/walk/1: only cutting tells whether they are."""
+    """Those names that may be pieces of takes, such as ann/walk/1.2 of ann/walk/1: cutting tells whether they are."""
     takes = {"/".join(key) for key in named.files}
     cuts = {name: name.rpartition(".") for name in names if name not in takes}
     return tuple(name for name, (take, _, piece) in cuts.items() if take in takes and piece.isdecimal())
@@ -189,8 +194,8 @@ def _find_up(up: str, recordings: Sequence[Recording], path: Path) -> tuple[str,
     if upright < (0 if up else UPRIGHT):
         tried = f"{'with' if up else 'the best guess is'} {'xyz'[axis]} up"
         raise InputError(
-            f"{path}: {tried}, but heads are not above feet in most files (from foot to head, {upright:.2f} of the way is "
-            "upwards). `up` names the axis that points upwards: x, y or z"
+            f"{path}: {tried}, but heads are not above feet in most files (from foot to head, {upright:.2f} of the way "
+            "is upwards). `up` names the axis that points upwards: x, y or z"
         )
     lying = int((upwards[:, axis] < UPRIGHT).sum())
     said = f"{'xyz'[axis]} points upwards, as {'`up` says' if up else 'bodies stand along it (`up` says otherwise)'}"
@@ -241,7 +246,7 @@ def _one_rate(recordings: Sequence[Recording]) -> tuple[float, list[np.ndarray],
 def _place(
     keys: Sequence[Key], motions: Sequence[np.ndarray], *, unit: float, axes: tuple[int, ...], fps: float
 ) -> tuple[list[Take], list[str]]:
-    """The takes in metres with z up, on the floor and cut into pieces that fit into the room, and notes on what was done."""
+    """The takes in metres with z up, on the floor and cut into pieces that fit into the room, and notes on that."""
     takes: list[Take] = []
     moved, cut, gone, dropped = [], [], [], 0
     for (subject, action, take), motion in zip(keys, motions, strict=True):

@@ -115,7 +115,7 @@ def plain_name(joint: str) -> str:
 
 
 def weight_matrix(mapping: JointMapping, names: Sequence[str], where: object) -> tuple[list[int], np.ndarray]:
-    """The indices of the joints of a file that the mapping uses, and the weights (17, those joints) that make the 17."""
+    """The indices of a file's joints that the mapping uses, and their weights (17, those joints) that make the 17."""
     index: dict[str, int] = {}
     for number, name in enumerate(names):
         plain = plain_name(name)

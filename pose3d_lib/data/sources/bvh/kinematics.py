@@ -25,7 +25,7 @@ def joint_positions(bvh: Bvh, joints: Sequence[int]) -> np.ndarray:
 def without_zero_positions(bvh: Bvh) -> Bvh:
     """The file without the position channels of joints below the root that are 0 all the time though the OFFSET is not.
 
-    Some programs write six channels for every joint and fill in the rotations only; such a body would be a single point.
+    Some programs write six channels for every joint and fill in the rotations only: the body would be a single point.
     """
     columns = [(joint, name) for joint, names in enumerate(bvh.hierarchy.channels) for name in names]
     joints = np.array([joint for joint, _ in columns])

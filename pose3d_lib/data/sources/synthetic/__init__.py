@@ -1,6 +1,6 @@
 """The built-in dataset: seven made-up subjects do the fifteen actions of Human3.6M in front of its four cameras.
 
-Nobody was filmed. It exists so that everybody can run the study; results on it say nothing about Human3.6M.
+No person was filmed. With it anyone can run the study; results on it say nothing about Human3.6M.
 """
 
 from collections.abc import Sequence

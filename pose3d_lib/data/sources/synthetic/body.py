@@ -33,7 +33,7 @@ class Body:
     lumbar: float  # Hip to Spine
     thorax: float  # Spine to Thorax
     neck: tuple[float, float]  # Thorax to Neck, (forward, up) at rest
-    head: tuple[float, float]  # Neck to Head, likewise
+    head: tuple[float, float]  # Neck to Head, (forward, up) at rest
     clavicle: tuple[float, float]  # Thorax to the shoulder, (outward, up) at rest
     humerus: float
     forearm: float

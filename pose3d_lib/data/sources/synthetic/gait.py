@@ -97,7 +97,7 @@ def stand(
     turning: float = 40.0,
     roaming: float = 0.35,
 ) -> Lower:
-    """Standing, with a few small steps now and then: every `gap` seconds, by `turning` degrees, within `roaming` metres."""
+    """Standing, with small steps now and then: every `gap` seconds, by `turning` degrees, within `roaming` metres."""
     stances, lands, feet, durations = [], [], [], []
     yaw, place = rng.uniform(-np.pi, np.pi), rng.uniform(-roaming, roaming, 2)
     centre = yaw
@@ -134,7 +134,7 @@ def stand(
 
 
 def settle(body: Body, lower: Lower, hip: np.ndarray, pelvis: np.ndarray, fps: float) -> np.ndarray:
-    """The hip (frames, 3), metres, lowered where the legs would not reach their ankles; the pelvis as in `pose_trunk`."""
+    """The hip (frames, 3), metres, lowered where the legs would not reach the ankles; the pelvis as in `pose_trunk`."""
     # Beyond this reach the knee's softness would begin to move a planted ankle by more than hundredths of a millimetre.
     reach = body.leg - 0.006
     frame = rotation(*pelvis.T)
@@ -150,7 +150,7 @@ def settle(body: Body, lower: Lower, hip: np.ndarray, pelvis: np.ndarray, fps: f
 def _path(rng: np.random.Generator, body: Body, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where steps of the given lengths take a person along a closed curve: places (steps, 2) and headings (steps,).
 
-    Steps get shorter where the curve is tight, so that nobody turns by much more than a radian in one step.
+    Steps get shorter where the curve is tight: no step turns by much more than a radian.
     """
     shape = rng.choice(3, p=(0.62, 0.2, 0.18))
     wide = rng.uniform(0.92, 1.17)
@@ -190,8 +190,7 @@ def _step(
     Args:
         starts, durations: (steps,), seconds.
         foot: (steps,), RIGHT or LEFT; spots: (steps, 2), metres; yaws: (steps,), radians; lift: (steps,), metres.
-        via: (steps, 2), metres, where a foot passes midway, for steps in which the heel rises before the foot travels, as
-            in walking.
+        via: (steps, 2), metres, where a foot passes midway, if the heel rises before the foot travels, as in walking.
     """
     ankles, yaw, lifted = np.empty((len(time), 2, 3)), np.empty((len(time), 2)), np.empty((len(time), 2))
     # The foot is off the floor before it travels and has arrived before it is down. Walking, it swings more evenly than

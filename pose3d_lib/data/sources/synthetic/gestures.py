@@ -105,7 +105,7 @@ def perform(rng: np.random.Generator, body: Body, time: np.ndarray, table: tuple
 
 
 def _detours(at: np.ndarray) -> np.ndarray:
-    """How far out and forward hands swing so as not to pass through the shoulder, from where they are: (events, 2, 3)."""
+    """How far out and forward hands swing so as not to pass through the shoulder, by their places: (events, 2, 3)."""
     unit = at / np.maximum(np.linalg.norm(at, axis=-1, keepdims=True), 0.2)
     apart = np.zeros(at.shape[:2])
     apart[1:] = (1 - (unit[1:] * unit[:-1]).sum(-1)) / 2

@@ -155,7 +155,7 @@ def _move_legs(
     origin: np.ndarray,
     facing: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Legs (frames, 2, 4) blended from keys (events + 1, 2, 4), and ankles (frames, 2, 3), metres, about an origin (2,)."""
+    """Legs (frames, 2, 4) blended from keys (events + 1, 2, 4), and ankles (frames, 2, 3), metres, about an origin."""
     legs = blend(time, starts, durations, keys, ease=_while_lifted)
     moved = body.leg * np.linalg.norm(np.diff(keys[..., :3], axis=0, prepend=keys[:1, :, :3]), axis=-1)
     which, u = blend_progress(time, starts, durations)
