@@ -98,7 +98,7 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     config = check_parameters("03_action_based", parameters)
     assert isinstance(config, StudyConfig)
     if print_job:
-        from pose3d_lib.runs.sweep.cluster.open import job_script
+        from pose3d_lib.runs.sweep.jobs import job_script
 
         click.echo(job_script(config.scheduler, threads=config.threads, device=config.device))
         return

@@ -20,8 +20,7 @@ from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report.page import write_report
 from pose3d_lib.report.parameters import check_parameters, notebook_output
 from pose3d_lib.runs.sweep.estimate import estimate_runs, in_words
-from pose3d_lib.runs.sweep.kernel import execute_notebook
-from pose3d_lib.runs.sweep.processes import open_processes
+from pose3d_lib.runs.sweep.kernel import execute_notebook, open_kernels
 from pose3d_lib.runs.sweep.progress import first_look, look_again
 from pose3d_lib.runs.sweep.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
 from pose3d_lib.study.beyond import study_runs
@@ -87,12 +86,12 @@ def _step(console: Console, text: str) -> None:
 def sweep_notebook(
     notebook: str, runs: Sequence[RunConfig], data: PoseDataset, parameters: Mapping[str, object], console: Console
 ) -> None:
-    """Executes a notebook that makes runs in a process beside this one, which shows how far these are."""
+    """Execute a notebook that makes runs in a thread, while this one shows their progress."""
     begun = time.time()
     statuses = first_look(runs, data)
-    with RunBoard(console, begun) as board, open_processes(1) as pool:
+    with RunBoard(console, begun) as board, open_kernels(1) as submit:
         board.show(statuses)
-        future = pool.submit(execute_notebook, notebook, notebook_output(notebook), parameters)
+        future = submit(execute_notebook, notebook, notebook_output(notebook), parameters)
         while not future.done():
             wait([future], timeout=SECONDS_BETWEEN_LOOKS)
             statuses = look_again(statuses, begun)

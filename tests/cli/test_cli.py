@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import Run, find_run, run_folder
 from pose3d_lib.runs.sweep import sweep
-from pose3d_lib.runs.sweep.kernel import NotebookFailed
+from pose3d_lib.runs.sweep.kernel import NotebookFailed, open_kernels
 from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again, seconds_left, sweep_table
 from pose3d_lib.runs.sweep.sweep import SweepFailed, count_jobs, raise_failures, run_sweep
 from pose3d_lib.study.beyond import study_runs
@@ -217,7 +216,7 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset) -> 
     """A sweep's runs in threads and without notebooks; Sitting fails. What would have been passed to papermill."""
     passed: list[dict] = []
 
-    def execute(folder: Path, parameters: dict) -> bool:
+    def execute(folder: Path, parameters: dict, *, stop: object) -> bool:
         passed.append(parameters)
         if parameters["action"] == "Sitting":
             raise NotebookFailed(
@@ -227,7 +226,7 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset) -> 
         return True
 
     monkeypatch.setattr(sweep, "execute_training", execute)
-    monkeypatch.setattr(sweep, "open_processes", lambda jobs: ThreadPoolExecutor(1))
+    monkeypatch.setattr(sweep, "open_kernels", lambda jobs: open_kernels(1))
     return passed
 
 
@@ -315,8 +314,9 @@ def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
 ) -> None:
     execute = sweep.execute_training
 
-    def fail_baseline(folder: Path, parameters: dict) -> bool:
-        return execute(folder, {**parameters, "action": "Sitting"} if parameters["action"] == "All" else parameters)
+    def fail_baseline(folder: Path, parameters: dict, **stop: object) -> bool:
+        given = {**parameters, "action": "Sitting"} if parameters["action"] == "All" else parameters
+        return execute(folder, given, **stop)
 
     monkeypatch.setattr(sweep, "execute_training", fail_baseline)
     config = make_config(StudyConfig, {**TINY, "lengths": SHORT, "actions": "Walking", **BEYOND})
@@ -333,7 +333,7 @@ def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
 def test_a_notebook_that_leaves_no_run_has_failed(
     prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "execute_training", lambda *_: True)
+    monkeypatch.setattr(sweep, "execute_training", lambda *_, stop: True)
     statuses = run_sweep(tiny_plan(tiny_data)[:1], tiny_data, jobs=1, begun=time.time())
     assert [(status.state, status.error) for status in statuses] == [("failed", sweep.NOTHING_LEFT)]
     with pytest.raises(SweepFailed, match=f"1 of 1 runs failed:\n- All, {NAMED}: its notebook ended without"):

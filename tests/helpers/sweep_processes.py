@@ -9,14 +9,17 @@ from pathlib import Path
 
 import psutil
 
-TINY = ("-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "device", "cpu")
+from pose3d_lib.training.checkpoint import CHECKPOINT
+
+TINY = ("-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "device", "cpu", "-p", "jobs", "2")
+RUNS = ("-p", "actions", "Sitting", "-p", "lengths", "4", "-p", "evaluate_at", "1")  # two runs of some seconds
 RESULTS = ("metrics.json", "clips.csv", "model.safetensors")
 
 
 def start_sweep(outputs: Path, *arguments: str, command: Sequence[str] = ("sweep",)) -> subprocess.Popen:
     """`pose3d sweep`, or another command, at the tiny scale, two runs at a time, in a session of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "pose3d_lib.cli.main", *command, *TINY, "-p", "jobs", "2", *arguments],
+        [sys.executable, "-m", "pose3d_lib.cli.main", *command, *TINY, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -38,16 +41,20 @@ def processes_of(outputs: Path) -> list[psutil.Process]:
     return found
 
 
-def named(outputs: Path, part: str) -> list[psutil.Process]:
-    """Those with a word in their command that has this part."""
+def find_kernels(outputs: Path) -> list[psutil.Process]:
     found = []
     for process in processes_of(outputs):
         try:
-            if any(part in word for word in process.cmdline()):
+            if any("ipykernel_launcher" in word for word in process.cmdline()):
                 found.append(process)
         except psutil.Error:
             continue
     return found
+
+
+def under_way(outputs: Path) -> bool:
+    """Whether both of RUNS train, and have a checkpoint to resume from."""
+    return len(list(outputs.glob(f"runs/*/{CHECKPOINT}"))) == 2
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> bool:

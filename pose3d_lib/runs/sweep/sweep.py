@@ -1,19 +1,19 @@
 """The sweep: papermill once per action and seed, several at a time, one failed run not stopping the others."""
 
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import torch
 
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.layout import LOG
 from pose3d_lib.runs.lease import LEASE, LeaseWatch, read_holder
-from pose3d_lib.runs.sweep.kernel import SweepFailed, execute_training
-from pose3d_lib.runs.sweep.processes import open_processes
+from pose3d_lib.runs.sweep.kernel import SweepFailed, execute_training, open_kernels
 from pose3d_lib.runs.sweep.progress import RunStatus, can_start, first_look, look_again
 from pose3d_lib.runs.sweep.settings import SweepSettings
 from pose3d_lib.training.config import RunConfig
@@ -21,15 +21,12 @@ from pose3d_lib.training.parameters import parameters_of
 from pose3d_lib.training.settings import available_cores
 
 SECONDS_BETWEEN_LOOKS = 0.5
-KILLED = "its process was killed (out of memory?); started again, it goes on from its last checkpoint"
-
-CLUSTER_JOBS = 8
-"""Jobs of a batch system at a time, where nobody says how many."""
-
-MOST_ON_A_GPU = 4
-"""Runs at a time: more of them only wait for each other."""
-
+CLUSTER_JOBS = 8  # of a batch system at a time, unless the user gives a number
+MOST_ON_A_GPU = 4  # runs at a time; more only wait for each other
 NOTHING_LEFT = "its notebook ended without a finished run here; was the dataset or the code changed meanwhile?"
+
+Start = Callable[[Path, Mapping[str, object]], Future]
+Room = Callable[[int], int]
 
 
 def count_jobs(config: SweepSettings) -> int:
@@ -79,7 +76,7 @@ def run_sweep(
     on_look: Callable[[list[RunStatus]], None] = lambda statuses: None,
     say: Callable[[str], None] = print,
 ) -> list[RunStatus]:
-    """Executes 02_train for every config whose run is not finished, and says how each ended.
+    """Execute 02_train for every config whose run is not finished, and return how each ended.
 
     Args:
         configs: the runs, in the order in which they start.
@@ -93,38 +90,41 @@ def run_sweep(
     statuses = first_look(configs, data)
     on_look(statuses)
     if can_start(statuses):
-        with _open(scheduler, jobs, configs[0], say) as executor:
-            places = jobs if scheduler == "local" else len(statuses)
-            statuses = run_on(executor, statuses, begun=begun, on_look=on_look, places=places, say=say)
+        with _open(scheduler, jobs, configs[0], say) as (start, room):
+            statuses = run_on(start, room, statuses, begun=begun, on_look=on_look, say=say)
     return statuses
 
 
-def _open(scheduler: str, jobs: int, config: RunConfig, say: Callable[[str], None]) -> AbstractContextManager[Executor]:
+@contextmanager
+def _open(scheduler: str, jobs: int, config: RunConfig, say: Callable[[str], None]) -> Iterator[tuple[Start, Room]]:
     if scheduler == "local":
-        return open_processes(jobs)
-    from pose3d_lib.runs.sweep.cluster.open import open_executor  # half a second that few sweeps need
+        with open_kernels(jobs) as submit:
+            yield partial(submit, execute_training), lambda unfinished: jobs
+        return
+    from pose3d_lib.runs.sweep.cluster import open_cluster
 
-    return open_executor(scheduler, jobs=jobs, threads=config.threads, device=config.device, say=say)
+    with open_cluster(scheduler, jobs=jobs, threads=config.threads, device=config.device, say=say) as opened:
+        yield opened
 
 
 def run_on(
-    executor: Executor,
+    start: Start,
+    room: Room,
     statuses: list[RunStatus],
     *,
     begun: float,
     on_look: Callable[[list[RunStatus]], None],
-    places: int,
     say: Callable[[str], None] = print,
 ) -> list[RunStatus]:
-    """Executes the runs of a sweep that have not ended, each as soon as what it starts from has.
+    """Execute the runs of a sweep that have not ended, each as soon as what it starts from has.
 
-    What another process is training, such as the same sweep in another terminal, is left to it, and taken on if that ends
+    What another process is training, such as the same sweep in another terminal, is left to it, and resumed if that ends
     without having finished it, or gives no sign of life: two sweeps share their runs.
 
     Args:
-        executor: what calls `execute_training` elsewhere: in processes here, or on workers that see the same run folders.
+        start: calls `execute_training` elsewhere: in a thread, or on a worker that sees the same run folders.
+        room: how many runs may be at work, by how many have not ended.
         statuses, begun, on_look, say: as in `run_sweep`.
-        places: runs that are submitted at a time.
     """
     submitted: dict[Future, int] = {}
     at_work: set[Future] = set()
@@ -132,16 +132,17 @@ def run_on(
     told: set[tuple[int, str]] = set()
     while True:
         left = [number for number in can_start(statuses) if number not in submitted.values()]
+        places = room(len(left) + len(at_work))
         held: dict[int, str] = {}
         for number in left:
-            if len(at_work) == places:
+            if len(at_work) >= places:
                 break
             status = statuses[number]
-            if holder := read_holder(str(status.folder)):
+            if holder := read_holder(status.folder):
                 held[number] = holder
                 others.setdefault(number, LeaseWatch(status.folder / LEASE)).look()
                 continue
-            future = executor.submit(execute_training, status.folder, parameters_of(status.config))
+            future = start(status.folder, parameters_of(status.config))
             submitted[future] = number
             at_work.add(future)
         if not at_work and not left:
@@ -157,12 +158,12 @@ def run_on(
             time.sleep(SECONDS_BETWEEN_LOOKS)
         statuses = look_again(statuses, begun)
         for future in done:
-            number, error = submitted[future], future.exception()
-            if not error and not future.result():
-                del submitted[future]  # another process was quicker
+            number = submitted[future]
+            error = None if future.cancelled() else future.exception()
+            if future.cancelled() or (not error and not future.result()):
+                del submitted[future]  # another process was quicker, or the worker is gone
             elif error or not statuses[number].ended:
-                reason = KILLED if isinstance(error, BrokenProcessPool) else str(error or NOTHING_LEFT)
-                statuses[number] = replace(statuses[number], state="failed", error=reason)
+                statuses[number] = replace(statuses[number], state="failed", error=str(error or NOTHING_LEFT))
         on_look(statuses)
 
 

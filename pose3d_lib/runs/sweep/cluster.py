@@ -1,0 +1,161 @@
+"""A sweep beyond one machine: on a Dask cluster at an address, or on one made of jobs of SLURM or LSF."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import make_folder, outputs_dir, source_data_dir
+from pose3d_lib.runs.layout import LEASE
+from pose3d_lib.runs.lease import claim_run
+from pose3d_lib.runs.sweep.jobs import (
+    BATCH_SYSTEMS,
+    GPU,
+    INSTALL,
+    check_installed,
+    jobs_dir,
+    last_lines,
+    open_jobs,
+)
+from pose3d_lib.runs.sweep.kernel import SweepFailed, raised_once
+from pose3d_lib.runs.sweep.worker import Home, describe_code, describe_worker, run_on_worker
+
+LONGEST_WAIT = 10.0  # seconds for a scheduler at an address, and for its workers; jobs may wait for days
+SECONDS_BETWEEN_LOOKS = 1.0
+LOST = "the connection to the Dask scheduler was lost; the same command again resumes every run from its checkpoint"
+
+
+@contextmanager
+def open_cluster(
+    scheduler: str, *, jobs: int, threads: int, device: str, say: Callable[[str], None]
+) -> Iterator[tuple[Callable, Callable[[int], int]]]:
+    """Yield `start` and `room` of `run_on`, once the workers were found fit; at the end what still runs is saved.
+
+    Args:
+        scheduler: the address of a Dask scheduler, "tcp://host:8786" or "tls://host:8786"; or "slurm" or "lsf", whose jobs
+            start as there is work for them, and end when nothing is left.
+        jobs: workers at a time, at most; of a batch system only.
+        threads: cores of a worker; of a batch system only.
+        device: of the runs; on "cuda" each needs a worker with the Dask resource GPU, and takes one.
+        say: called with a line of text about what is being waited for.
+
+    Raises:
+        InputError: Dask is not installed, no scheduler answers, or a worker would not execute a run as this process would.
+        SweepFailed: by `room`, when the connection is lost.
+    """
+    check_installed(scheduler)
+    resources = {GPU: 1} if device == "cuda" else {}
+    for name in ("distributed", "distributed.client", "tornado.application"):  # they would write into the sweep's table
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with ExitStack() as stack:
+        stack.enter_context(raised_once())  # so that jobs are cancelled, and nothing is left behind
+        home = stack.enter_context(_home())
+        begun, cluster = time.time(), None
+        if scheduler in BATCH_SYSTEMS:
+            opened = open_jobs(scheduler, jobs=jobs, threads=threads, device=device, say=say)
+            cluster = stack.enter_context(opened)
+        client = stack.enter_context(_connect(cluster or scheduler))
+        _wait_for_worker(client, scheduler, resources, begun, say)
+        _check_workers(client, home, resources)
+        executor = client.get_executor(pure=False, resources=resources)
+        wanted = 0
+
+        def start(folder: Path, parameters: Mapping[str, object]) -> Future:
+            return executor.submit(run_on_worker, home, folder, parameters)
+
+        def room(unfinished: int) -> int:
+            """As many as there are workers: Dask counts a worker's death against all that it has been given."""
+            nonlocal wanted
+            if client.status in ("closing", "closed"):
+                raise SweepFailed(LOST)
+            if cluster and wanted != min(jobs, unfinished):
+                wanted = min(jobs, unfinished)
+                cluster.adapt(minimum=wanted, maximum=wanted, interval="5s", wait_count=2)
+            return len(_suitable_workers(client, resources))
+
+        yield start, room
+
+
+@contextmanager
+def _home() -> Iterator[Home]:
+    """The sweep's folders, with a lease by which a worker recognises them and sees that the sweep lives."""
+    folder = make_folder(jobs_dir() / f".sweep-{uuid.uuid4().hex}")
+    try:
+        with claim_run(folder):
+            yield Home(outputs_dir(), source_data_dir(), folder / LEASE)
+    finally:
+        folder.rmdir()
+
+
+@contextmanager
+def _connect(where: object) -> Iterator[object]:
+    """A client of a cluster, or of the scheduler at an address."""
+    from distributed import Client
+
+    try:
+        client = Client(where, timeout=LONGEST_WAIT, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise InputError(f"{where}: no Dask scheduler answers there within {LONGEST_WAIT:g} s ({error})") from error
+    with client:
+        yield client
+
+
+def _suitable_workers(client: object, resources: Mapping[str, float]) -> dict[str, Mapping]:
+    """Address -> what the scheduler knows of it, of the workers that are well and have the resources."""
+    workers = client.scheduler_info(n_workers=-1).get("workers", {})  # none while it connects again
+    return {
+        address: worker
+        for address, worker in workers.items()
+        if worker["status"] == "running"
+        and all(worker["resources"].get(name, 0) >= amount for name, amount in resources.items())
+    }
+
+
+def _wait_for_worker(
+    client: object, scheduler: str, resources: Mapping[str, float], begun: float, say: Callable[[str], None]
+) -> None:
+    """At an address for a few seconds; of a batch system however long the queue is."""
+    next_look, told = time.monotonic() + LONGEST_WAIT, ""
+    while not _suitable_workers(client, resources):
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        if time.monotonic() < next_look:
+            continue
+        next_look += LONGEST_WAIT
+        if scheduler in BATCH_SYSTEMS:
+            if (lines := last_lines(begun)) != told or not told:
+                told = lines
+                say(f"waiting for the first job to start; Ctrl-C cancels the jobs. {lines}")
+            continue
+        options = "".join(f" --resources {name}={amount:g}" for name, amount in resources.items())
+        others = len(_suitable_workers(client, {}))
+        found = f"none of its {others} workers has the resource {GPU}" if others else "it has no workers"
+        raise InputError(
+            f"{scheduler}: a Dask scheduler answers, but {found}. Start one on each machine, in the project's folder, with "
+            f"the project's Python: dask worker {scheduler} --nthreads 1{options}"
+        )
+
+
+def _check_workers(client: object, home: Home, resources: Mapping[str, float]) -> None:
+    """Raise an InputError if a worker would not do what this process would do."""
+    here, workers = describe_code(), _suitable_workers(client, resources)
+    for address, found in client.run(describe_worker, home, workers=list(workers), on_error="return").items():
+        if isinstance(found, BaseException):
+            raise InputError(f"worker {address} cannot load this project ({found}); on that machine: {INSTALL}")
+        if workers[address]["nthreads"] != 1:
+            raise InputError(
+                f"worker {address} executes {workers[address]['nthreads']} calls at a time, and a run needs a worker for "
+                "itself: start it with --nthreads 1, and for several runs on that machine with --nworkers as well"
+            )
+        code, problem = found
+        for name, ours in here.items():
+            if code.get(name) != ours:
+                raise InputError(
+                    f"worker {address} has {name} {code.get(name)}, and here it is {ours}; let all use one checkout, or the "
+                    f"same code and versions: {INSTALL}"
+                )
+        if problem:
+            raise InputError(problem)

@@ -1,1 +1,0 @@
-"""A sweep on more than one machine: Dask, SLURM, LSF."""

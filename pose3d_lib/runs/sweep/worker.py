@@ -1,0 +1,126 @@
+"""A run on a worker of a Dask cluster, and whether that worker is fit for it."""
+
+import hashlib
+import os
+import platform
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import notebooks_dir
+from pose3d_lib.runs.lease import LeaseWatch
+from pose3d_lib.runs.sweep.kernel import NotebookFailed, execute_training
+
+SECONDS_BETWEEN_LOOKS = 0.5
+LONGEST_WAIT_FOR_LEASE = 5.0  # seconds after which a network file system shows a new file everywhere
+STOPPED = (
+    "RunStopped",
+    "KeyboardInterrupt",
+    "RunLost",
+)  # raised by cells when a batch system signals a job's processes
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of a sweep, as the process sees them that submits it.
+
+    Attributes:
+        outputs, data: absolute paths: POSE3D_OUTPUTS and POSE3D_DATA of every run.
+        lease: of the sweep, a file under `outputs` that is touched as long as the sweep lives.
+    """
+
+    outputs: Path
+    data: Path
+    lease: Path
+
+
+def describe_code() -> dict[str, str]:
+    """What has to be the same everywhere: the parts of Dask talk to each other, and last digits depend on PyTorch."""
+    library, digest = Path(__file__).parents[2], hashlib.sha256()
+    for folder, pattern in ((library, "**/*.py"), (notebooks_dir(), "*.ipynb")):
+        for file in sorted(folder.glob(pattern)):
+            digest.update(f"{file.relative_to(folder).as_posix()} {file.stat().st_size}\n".encode() + file.read_bytes())
+    packages = {name: version(name).partition("+")[0] for name in ("dask", "distributed", "torch")}  # not 2.13.0+cpu
+    python = platform.python_version().rpartition(".")[0]
+    return {"python": python, **packages, "the code": digest.hexdigest()[:10]}
+
+
+def describe_worker(home: Home) -> tuple[dict[str, str], str]:
+    """What a sweep has to know of the process that this is executed in: its code, and what is wrong with its folder."""
+    return describe_code(), check_outputs(home)
+
+
+def check_outputs(home: Home) -> str:
+    """Say what is wrong with the folder of outputs as this process sees it, "" if nothing is."""
+    give_up = time.monotonic() + LONGEST_WAIT_FOR_LEASE
+    while not home.lease.is_file():
+        if time.monotonic() > give_up:
+            return (
+                f"the worker on {socket.gethostname()} does not see the folder {home.outputs} as it is where the sweep runs. "
+                "Runs meet in that folder: it has to be on a file system that all machines share, under the same path; "
+                "POSE3D_OUTPUTS names another folder"
+            )
+        time.sleep(0.1)
+    if not os.access(home.outputs, os.W_OK):
+        return f"the worker on {socket.gethostname()} may not write to {home.outputs}; start it as the same user"
+    return ""
+
+
+def run_on_worker(home: Home, folder: Path, parameters: Mapping[str, object]) -> bool:
+    """Execute a run on this worker; interrupt it, so that it is saved, if the worker or the sweep is about to end.
+
+    Returns:
+        Whether it was executed to its end: not if it was interrupted, or if another process holds it.
+
+    Raises:
+        InputError: this worker does not see the sweep's folder of outputs.
+        NotebookFailed: the run failed.
+    """
+    from distributed import get_worker
+
+    if problem := check_outputs(home):
+        raise InputError(problem)
+    _forget_nanny_settings()
+    os.environ.update(POSE3D_OUTPUTS=str(home.outputs), POSE3D_DATA=str(home.data))
+    with _set_at_the_end(get_worker(), home.lease) as stop:
+        try:
+            return execute_training(folder, parameters, stop=stop)
+        except (NotebookFailed, KeyboardInterrupt) as error:
+            if stop.is_set() or getattr(error.__cause__, "ename", "") in STOPPED:
+                return False
+            raise
+
+
+def _forget_nanny_settings() -> None:
+    """Undo the thread and memory settings that Dask's nanny gives its worker: a kernel with them computes other digits."""
+    import dask
+
+    for name, value in dask.config.get("distributed.nanny.pre-spawn-environ", {}).items():
+        if os.environ.get(name) == str(value):
+            del os.environ[name]
+
+
+@contextmanager
+def _set_at_the_end(worker: object, lease: Path) -> Iterator[threading.Event]:
+    """An event that is set once the worker is closing, or the sweep has released its lease or shows no sign of life."""
+    stop, ended, watch = threading.Event(), threading.Event(), LeaseWatch(lease)
+
+    def look() -> None:
+        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+            watch.look()  # removes the lease of a sweep that was killed
+            if worker.status.name not in ("running", "paused") or not lease.is_file():
+                stop.set()
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield stop
+    finally:
+        ended.set()
+        watcher.join()

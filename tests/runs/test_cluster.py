@@ -1,0 +1,246 @@
+"""Sweeps on a Dask cluster: what is refused before anything starts, and what becomes of runs when something ends."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import distributed
+import pytest
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.sweep import cluster as clusters
+from pose3d_lib.runs.sweep import jobs, worker
+from pose3d_lib.runs.sweep.kernel import NotebookFailed, SweepFailed
+from pose3d_lib.runs.sweep.progress import RunStatus
+from pose3d_lib.runs.sweep.sweep import run_sweep
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
+
+
+@pytest.fixture(autouse=True)
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(clusters, "LONGEST_WAIT", 1.0)
+    monkeypatch.setattr(clusters, "SECONDS_BETWEEN_LOOKS", 0.1)
+    monkeypatch.setattr(worker, "SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr(worker, "LONGEST_WAIT_FOR_LEASE", 0.3)
+    return tmp_path / "outputs"
+
+
+def local_cluster(**settings: object) -> distributed.LocalCluster:
+    """A scheduler with an address, and workers in threads of this process, where tests can put something in place."""
+    fixed = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": ":0"}
+    return distributed.LocalCluster(**{"n_workers": 2, "threads_per_worker": 1, **fixed, **settings})
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with local_cluster() as cluster:
+        yield cluster.scheduler_address
+
+
+def open_at(address: str, device: str = "cpu"):
+    return clusters.open_cluster(address, jobs=1, threads=1, device=device, say=print)
+
+
+def check_refused(address: str, said: str, **settings: object) -> None:
+    with pytest.raises(InputError, match=said), open_at(address, **settings):
+        pass
+
+
+@pytest.fixture
+def small_runs(hand_made) -> tuple[PoseDataset, list[RunConfig]]:
+    data = hand_made([("S1", "Walking", "0", 0, 20), ("S9", "Walking", "0", 0, 12)])
+    small = {"filter_widths": (3,), "channels": 6, "batch_size": 16, "evaluate_at": (), "threads": 1}
+    return data, [RunConfig(action=action, seed=seed, **small) for seed in (0, 1) for action in ("All", "Walking")]
+
+
+def sweep(data: PoseDataset, configs: list[RunConfig], address: str, **settings: object) -> list[RunStatus]:
+    return run_sweep(configs, data, jobs=1, begun=time.time(), scheduler=address, **settings)
+
+
+def test_workers_execute_the_runs_and_one_that_fails_does_not_end_the_others(
+    address: str, outputs: Path, small_runs: tuple[PoseDataset, list[RunConfig]], monkeypatch
+) -> None:
+    data, configs = small_runs
+    workers: set[str] = set()
+
+    def execute(folder: Path, parameters: dict, *, stop: threading.Event) -> bool:
+        config = make_config(RunConfig, parameters)
+        if config == configs[1]:
+            raise NotebookFailed(folder / "02_train.ipynb", "FloatingPointError: the loss is nan", refused=False)
+        workers.add(distributed.get_worker().address)
+        execute_run(plan_run(config, data))
+        return True
+
+    monkeypatch.setattr(worker, "execute_training", execute)
+    statuses = sweep(data, configs, address)
+    assert [status.state for status in statuses] == ["finished", "failed", "finished", "finished"]
+    assert statuses[1].error.startswith("FloatingPointError: the loss is nan\nThe executed notebook")
+    assert len(workers) == 2
+    assert list((outputs / "jobs").iterdir()) == [], "the sweep's lease is gone"
+
+
+def test_a_stopped_sweep_interrupts_what_its_workers_execute(
+    address: str, small_runs: tuple[PoseDataset, list[RunConfig]], monkeypatch
+) -> None:
+    begun, stopped = threading.Semaphore(0), threading.Semaphore(0)
+
+    def execute(folder: Path, parameters: dict, *, stop: threading.Event) -> bool:
+        begun.release()
+        assert stop.wait(20)
+        stopped.release()
+        raise NotebookFailed(folder, "stopped by SIGINT", refused=False)
+
+    def on_look(statuses: list[RunStatus]) -> None:
+        if begun.acquire(blocking=False):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(worker, "execute_training", execute)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(*small_runs, address, on_look=on_look)
+    assert stopped.acquire(timeout=20)
+
+
+def test_a_lost_scheduler_ends_the_sweep_and_says_what_to_do(
+    small_runs: tuple[PoseDataset, list[RunConfig]], monkeypatch
+) -> None:
+    monkeypatch.setattr(worker, "execute_training", lambda folder, parameters, *, stop: stop.wait(20))
+    looks: list[object] = []
+
+    def on_look(statuses: list[RunStatus]) -> None:
+        looks.append(statuses)
+        if len(looks) == 3:
+            cluster.close()
+
+    with local_cluster() as cluster, pytest.raises(SweepFailed, match="the same command again resumes"):
+        sweep(*small_runs, cluster.scheduler_address, on_look=on_look)
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "tcp://host:8786"])
+def test_without_dask_an_error_says_what_to_install(scheduler: str, monkeypatch) -> None:
+    monkeypatch.setattr(jobs, "find_spec", lambda name: None)
+    check_refused(scheduler, r"needs distributed.*pip install -e '\.\[cluster\]'")
+
+
+def test_an_address_without_scheduler_is_refused() -> None:
+    check_refused("tcp://127.0.0.1:9", "no Dask scheduler answers there")
+
+
+def test_a_cluster_without_a_fit_worker_is_refused_with_the_command_that_starts_one(address: str) -> None:
+    check_refused(address, "none of its 2 workers has the resource GPU.*--resources GPU=1", device="cuda")
+    with local_cluster(n_workers=0) as empty:
+        check_refused(empty.scheduler_address, "it has no workers.*dask worker tcp://.* --nthreads 1$")
+    with local_cluster(n_workers=1, threads_per_worker=3) as wide:
+        check_refused(wide.scheduler_address, "executes 3 calls at a time.*--nthreads 1")
+
+
+def test_only_workers_with_a_gpu_count_for_runs_on_one() -> None:
+    resources = {"a": {}, "b": {"GPU": 2.0}, "c": {"GPU": 1.0}}
+    workers = {name: {"status": "running", "resources": has} for name, has in resources.items()}
+    workers["d"] = {"status": "closing", "resources": {"GPU": 1.0}}
+    client = SimpleNamespace(scheduler_info=lambda n_workers: {"workers": workers})
+    assert list(clusters._suitable_workers(client, {"GPU": 1})) == ["b", "c"]
+    assert list(clusters._suitable_workers(client, {})) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("name", ["python", "torch", "distributed", "the code"])
+def test_a_worker_with_other_versions_or_other_code_is_refused(name: str, address: str, monkeypatch) -> None:
+    monkeypatch.setattr(clusters, "describe_code", lambda: worker.describe_code() | {name: "1.2"})
+    check_refused(address, rf"worker tcp://\S+ has {name} \S+, and here it is 1\.2")
+
+
+def test_a_worker_that_does_not_see_the_folder_is_refused_and_executes_nothing(
+    address: str, outputs: Path, monkeypatch
+) -> None:
+    with open_at(address) as (start, _):
+        for lease in (outputs / "jobs").glob(".sweep-*/.lease"):
+            lease.unlink()
+        with pytest.raises(InputError, match=f"does not see the folder {outputs}.*POSE3D_OUTPUTS"):
+            start(outputs, {}).result(20)
+    elsewhere = worker.Home(outputs, outputs, outputs / "elsewhere")
+    assert "does not see" in worker.check_outputs(elsewhere)
+    monkeypatch.setattr(worker.os, "access", lambda path, mode: False)
+    check_refused(address, f"may not write to {outputs}")
+
+
+def test_code_is_the_same_wherever_it_is_and_any_change_of_it_shows(tmp_path: Path, monkeypatch) -> None:
+    seen = {worker.describe_code()["the code"]}
+    library = tmp_path / "pose3d_lib"
+    for name in ("runs/sweep/worker.py", "data/sources/bvh/__init__.py", "../notebooks/02_train.ipynb"):
+        (library / name).parent.mkdir(parents=True, exist_ok=True)
+        (library / name).write_text("as it was")
+    monkeypatch.setattr(worker, "__file__", str(library / "runs/sweep/worker.py"))
+    monkeypatch.setattr(worker, "notebooks_dir", lambda: tmp_path / "notebooks")
+    for change in (
+        lambda: None,
+        lambda: (tmp_path / "notebooks/02_train.ipynb").write_text("edited"),
+        lambda: (library / "data/sources/bvh/__init__.py").rename(library / "data/csv.py"),
+    ):
+        change()
+        code = worker.describe_code()["the code"]
+        assert code not in seen
+        seen.add(code)
+    (library / "compiled.pyc").write_text("compiled")
+    assert worker.describe_code()["the code"] in seen
+
+
+class Stopped(Exception):
+    """What papermill raises for a cell."""
+
+    def __init__(self, name: str):
+        self.ename = name
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "status", "lease", "handed_on"),
+    [
+        ("RunStopped", "running", "kept", True),
+        ("KeyboardInterrupt", "running", "kept", True),
+        ("InputError", "running", "kept", False),
+        ("InputError", "running", "released", True),
+        ("InputError", "closing_gracefully", "kept", True),
+    ],
+)
+def test_a_run_that_was_interrupted_is_handed_on_and_one_that_failed_is_not(
+    ended_by: str, status: str, lease: str, handed_on: bool, tmp_path: Path, monkeypatch
+) -> None:
+    home = worker.Home(tmp_path, tmp_path, tmp_path / ".lease")
+    home.lease.touch()
+    at_work = SimpleNamespace(status=SimpleNamespace(name="running"))
+
+    def execute(folder: Path, parameters: dict, *, stop: threading.Event) -> bool:
+        at_work.status.name = status
+        if lease == "released":
+            home.lease.unlink()
+        stop.wait(0.5)
+        raise NotebookFailed(tmp_path, "", False) from Stopped(ended_by)
+
+    monkeypatch.setattr(distributed, "get_worker", lambda: at_work)
+    monkeypatch.setattr(worker, "execute_training", execute)
+
+    def call() -> bool:
+        return worker.run_on_worker(home, tmp_path, {})
+
+    if handed_on:
+        assert call() is False
+    else:
+        with pytest.raises(NotebookFailed):
+            call()
+
+
+def test_a_kernel_does_not_inherit_the_settings_of_a_nanny(address: str, outputs: Path, monkeypatch) -> None:
+    seen: list[dict] = []
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as a nanny sets it
+    execute: Callable = lambda folder, parameters, *, stop: seen.append(dict(worker.os.environ)) or True  # noqa: E731
+    monkeypatch.setattr(worker, "execute_training", execute)
+    with open_at(address) as (start, _):
+        assert start(outputs, {}).result(20)
+    assert "OMP_NUM_THREADS" not in seen[0]
+    assert seen[0]["POSE3D_OUTPUTS"] == str(outputs)

@@ -1,0 +1,210 @@
+"""Kernels: how they start and end, several at a time; one that is killed fails alone, and none outlives its sweep."""
+
+import asyncio
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from nbclient.exceptions import DeadKernelError
+from zmq import ZMQError
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import notebooks_dir
+from pose3d_lib.runs.sweep import kernel as kernels
+from pose3d_lib.runs.sweep.kernel import NotebookFailed, execute_notebook, open_kernels
+from tests.helpers.sweep_processes import find_kernels, processes_of, wait_until
+
+WORK = """
+import time
+from pathlib import Path
+Path(mark).touch()
+try:
+    time.sleep(seconds)
+except KeyboardInterrupt:
+    Path(mark).with_suffix(".saved").touch()
+    raise
+"""
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of notebooks with one, which works for some seconds and saves when it is interrupted; and the outputs'."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
+    cells = [nbformat.v4.new_code_cell("seconds, mark = 0, ''", metadata={"tags": ["parameters"]})]
+    cells += [nbformat.v4.new_code_cell(WORK), nbformat.v4.new_code_cell("print('ended')")]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "work.ipynb")
+    monkeypatch.setattr(kernels, "notebooks_dir", lambda: tmp_path)
+    return tmp_path
+
+
+def ask(folder: Path, number: int, seconds: float) -> tuple:
+    """Arguments of a call that executes the notebook."""
+    return (
+        execute_notebook,
+        "work",
+        folder / f"{number}.ipynb",
+        {"seconds": seconds, "mark": str(folder / f"{number}.at")},
+    )
+
+
+def test_of_three_kernels_one_that_is_killed_fails_its_own_call_only(work: Path) -> None:
+    with open_kernels(3) as submit:
+        calls = [submit(*ask(work, number, 3)) for number in range(3)]
+        assert wait_until(lambda: len(list(work.glob("*.at"))) == 3, 60)
+        find_kernels(work)[0].kill()
+        errors = [call.exception(60) for call in calls]
+    (error,) = filter(None, errors)
+    assert isinstance(error, NotebookFailed)
+    assert "its kernel was killed (out of memory?)" in str(error)
+    assert not find_kernels(work)
+
+
+def test_left_early_kernels_are_interrupted_and_waited_for(work: Path) -> None:
+    with suppress(KeyboardInterrupt), open_kernels(1) as submit:
+        calls = [submit(*ask(work, number, 60)) for number in range(2)]
+        assert wait_until((work / "0.at").exists, 60)
+        raise KeyboardInterrupt
+    assert (work / "0.saved").exists()
+    assert str(calls[0].exception(0)).startswith("KeyboardInterrupt")
+    assert calls[1].cancelled()
+    assert not find_kernels(work)
+
+
+SWEEP = """
+import sys
+from pathlib import Path
+from concurrent.futures import wait
+from pose3d_lib.runs.sweep import kernel
+from tests.runs.test_kernel import ask
+folder = Path(sys.argv[1])
+kernel.notebooks_dir = lambda: folder
+with kernel.open_kernels(2) as submit:
+    wait([submit(*ask(folder, number, 60)) for number in range(3)])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+)
+def test_no_kernel_outlives_the_process_that_started_it(number: signal.Signals, work: Path) -> None:
+    command = [sys.executable, "-c", SWEEP, str(work)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        assert wait_until(lambda: len(list(work.glob("*.at"))) == 2, 90)
+        os.killpg(process.pid, number)  # as a terminal does it; kernels have sessions of their own
+        if number != signal.SIGKILL:
+            time.sleep(0.2)
+            os.killpg(process.pid, number)  # twice does not disturb the saving
+        assert process.wait(60) != 0
+        assert wait_until(lambda: not processes_of(work), 20)
+        assert len(list(work.glob("*.saved"))) == (0 if number == signal.SIGKILL else 2)
+    finally:
+        for left in (*processes_of(work), process):
+            left.kill()
+
+
+def test_what_cells_print_and_raise_is_in_the_executed_notebook(work: Path) -> None:
+    execute_notebook("work", work / "fine.ipynb", {"mark": str(work / "fine")})
+    assert "ended" in (work / "fine.ipynb").read_text()
+    with pytest.raises(NotebookFailed, match=r"^FileNotFoundError: .*\nThe executed notebook, .*bad.ipynb$"):
+        execute_notebook("work", work / "bad.ipynb", {"mark": str(work / "missing" / "mark")})
+    assert "FileNotFoundError" in (work / "bad.ipynb").read_text()
+
+
+def test_papermill_takes_paths_with_braces_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, output = tmp_path / "{checkout}", tmp_path / "{0} {action} {" / "out.ipynb"
+    shutil.copytree(notebooks_dir(), source)
+    monkeypatch.setattr(kernels, "notebooks_dir", lambda: source)
+    without_kernel = functools.partial(papermill.execute_notebook, prepare_only=True)
+    monkeypatch.setattr("papermill.execute_notebook", without_kernel)
+    kernels.execute_notebook("02_train", output, {"action": "Eating"})
+    assert 'action = \\"Eating\\"' in output.read_text()
+
+
+def test_the_sockets_of_a_process_that_was_killed_are_removed_and_no_other_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels.tempfile, "tempdir", str(tmp_path))
+    dead = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
+    dead.wait()
+    parts = f"pose3d-kernel-{dead.pid}-x", f"pose3d-kernel-{os.getppid()}-x", "pose3d-kernel-other", "another-1-x"
+    for name in parts:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "socket-1").touch()
+    manager = kernels.SocketKernelManager()
+    own = Path(manager._folder)
+    assert {path.name for path in tmp_path.iterdir()} == {own.name, *parts[1:]}
+    asyncio.run(manager.cleanup_resources())
+    assert {path.name for path in tmp_path.iterdir()} == set(parts[1:])
+
+
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """What papermill was called with, each time."""
+    calls: list[dict] = []
+    monkeypatch.setattr(kernels.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("papermill.execute_notebook", lambda *paths, **given: calls.append(given))
+    return calls
+
+
+def test_lists_reach_papermill_as_lists(tmp_path: Path, attempts: list[dict]) -> None:
+    execute_notebook("02_train", tmp_path / "out.ipynb", {"evaluate_at": (1, 2)})
+    assert attempts[0]["parameters"] == {"evaluate_at": [1, 2]}
+
+
+IN_USE, FULL = OSError(98, "Address already in use"), OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("error", "begun", "tried", "raised"),
+    [
+        (RuntimeError("Kernel died"), False, 3, r"its kernel did not start: Kernel died"),
+        (ZMQError(98, "Address already in use"), False, 3, "its kernel did not start: .*in use"),
+        (IN_USE, False, 3, r"out\.ipynb: .*cannot be .*in use.*the same call goes on"),
+        (FULL, False, 1, r"out\.ipynb: .*cannot be .*No space left on device.*the same call goes on"),
+        (FULL, True, 1, r"out\.ipynb: .*cannot be .*No space left on device.*the same call goes on"),
+        (DeadKernelError("Kernel died"), True, 1, "its kernel was killed"),
+    ],
+)
+def test_a_kernel_that_does_not_start_is_started_again_if_that_may_help(
+    error: Exception, begun: bool, tried: int, raised: str, tmp_path: Path, attempts: list[dict], monkeypatch
+) -> None:
+    def execute(*_: object, **given: Callable) -> None:
+        attempts.append(given)
+        if begun:
+            given["on_cell_execute"](cell={}, cell_index=0)
+        if len(attempts) <= fails:
+            raise error
+
+    monkeypatch.setattr("papermill.execute_notebook", execute)
+    fails = kernels.START_ATTEMPTS
+    with pytest.raises((NotebookFailed, InputError), match=raised):
+        execute_notebook("02_train", tmp_path / "out.ipynb", {})
+    assert len(attempts) == tried
+    if tried > 1:
+        attempts.clear()
+        fails = kernels.START_ATTEMPTS - 1
+        execute_notebook("02_train", tmp_path / "out.ipynb", {})
+
+
+def test_a_notebook_that_cannot_be_saved_is_refused_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "out.ipynb").mkdir()
+    with pytest.raises(InputError, match=r"out\.ipynb: .*cannot be .*Is a directory"):
+        execute_notebook("02_train", tmp_path / "out.ipynb", {})
