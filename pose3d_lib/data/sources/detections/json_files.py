@@ -134,8 +134,9 @@ def _read_person(item: dict, frame: int, at: str) -> Person:
     else:
         columns = [read_rows(points, 3, where, "joints as x, y, score")]
     if len({len(column) for column in columns}) > 1:
-        found = ", ".join(str(len(column)) for column in columns)
-        raise InputError(f"{where}: coordinates and scores are of {found} joints; expected the same number")
+        if "keypoint_scores" in item and not isinstance(points, dict):
+            raise InputError(f"{at}.keypoint_scores: {len(columns[1])} scores of {len(columns[0])} joints")
+        raise InputError(f"{where}: x, y and visible are of {', '.join(str(len(column)) for column in columns)} joints")
     score, track = _first(item, _SCORE), _first(item, _TRACK)
     sure = read_number(item[score], f"{at}.{score}") if item.get(score) is not None else None
     return Person(frame, np.concatenate(columns, axis=1), sure, read_track(item.get(track), f"{at}.{track}"))
@@ -186,7 +187,7 @@ def _read_mmpose(content: object, name: str, where: str, joints: str) -> Video:
     """MMPose's frames, each with its instances."""
     listed, people = set(), []
     for at, item in _objects(content, where):
-        frame = _unused(read_frame(item.get("frame_id"), f"{at}.frame_id"), listed, at)
+        frame = _unused(read_frame(item.get("frame_id"), f"{at}.frame_id"), listed, f"{at}.frame_id")
         people += _read_people(item.get("instances"), frame, f"{at}.instances")
     return make_video(name, where.rstrip(": "), people, listed, joints=joints)
 
