@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from pose3d_lib.metrics import joint_errors, mpjpe, mpjve, n_mpjpe, p_mpjpe, procrustes_align
+from pose3d_lib.metrics import mpjpe, mpjve, n_mpjpe, p_mpjpe, procrustes_align
 
 ALL_METRICS = pytest.mark.parametrize("metric", [mpjpe, n_mpjpe, p_mpjpe, mpjve])
 
@@ -56,22 +56,10 @@ def aligned_by_search(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     return move(min(found, key=lambda result: result.fun).x)
 
 
-def test_a_joint_s_error_is_its_euclidean_distance() -> None:
-    target = torch.zeros(2, 3)
-    predicted = torch.tensor([[3.0, 4.0, 12.0], [0.0, 0.0, -2.0]])
-    assert joint_errors(predicted, target).tolist() == [13.0, 2.0]
-
-
 def test_mpjpe_is_the_plain_mean_over_joints() -> None:
     target = torch.zeros(1, 4, 3)
     predicted = torch.tensor([[[3.0, 4.0, 0.0], [0, 0, 0], [0, 0, 0], [0, 0, 1.0]]])
     assert mpjpe(predicted, target).tolist() == [1.5]
-
-
-def test_mpjpe_of_a_shifted_pose_is_the_length_of_the_shift() -> None:
-    target = random_poses(5)
-    error = mpjpe(target + torch.tensor([2.0, -3.0, 6.0]), target)
-    torch.testing.assert_close(error, torch.full((5,), 7.0, dtype=torch.float64))
 
 
 def test_mpjpe_does_not_centre_the_root_again() -> None:
@@ -123,14 +111,6 @@ def test_p_mpjpe_agrees_with_scipy(mirror: float) -> None:
     np.testing.assert_allclose(procrustes_align(predicted, target).numpy(), expected, atol=1e-9)
     distance = np.linalg.norm(expected - target.numpy(), axis=-1).mean(axis=-1)
     np.testing.assert_allclose(p_mpjpe(predicted, target).numpy(), distance, atol=1e-9)
-
-
-@pytest.mark.parametrize("mirror", [1.0, -1.0], ids=["as drawn", "mirrored"])
-def test_no_search_finds_a_better_similarity_transform(mirror: float) -> None:
-    target = random_poses(1, seed=4)[0]
-    predicted = (target + 0.5 * random_poses(1, seed=5)[0]) * torch.tensor([mirror, 1.0, 1.0])
-    searched = aligned_by_search(predicted.numpy(), target.numpy())
-    np.testing.assert_allclose(procrustes_align(predicted, target).numpy(), searched, atol=1e-5)
 
 
 def test_p_mpjpe_in_single_precision_stays_within_a_micrometre() -> None:

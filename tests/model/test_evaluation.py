@@ -19,7 +19,6 @@ from pose3d_lib.model.evaluate import (
     action_wise,
     evaluate,
     evaluate_lifters,
-    frame_wise,
     per_action,
     summarise,
 )
@@ -181,7 +180,7 @@ def test_other_keypoints_are_mirrored_by_their_own_layout(data) -> None:
 
 
 @CAUSAL
-@pytest.mark.parametrize("rows", [1, 7, 20, 31, 10**9])
+@pytest.mark.parametrize("rows", [1, 20, 10**9])
 def test_how_many_clips_pass_together_does_not_matter(data, rows, causal, monkeypatch) -> None:
     model = lifter(causal=causal)
     together = evaluate(model, data, data.test_clips(), "simulated")
@@ -204,14 +203,6 @@ def test_a_clip_s_prediction_is_that_of_the_clip_alone(data) -> None:
 def test_perfect_predictions_have_no_error(flat_data) -> None:
     found = evaluate(Stub(flat), flat_data, flat_data.test_clips(), "simulated")
     assert found[list(METRICS)].abs().to_numpy().max() < 1e-3  # mm
-
-
-def test_an_offset_is_an_error_in_millimetres_without_velocity(flat_data) -> None:
-    found = evaluate(
-        Stub(lambda s: flat(s) + torch.tensor([0, 0.03, 0.04])), flat_data, flat_data.test_clips(), "simulated"
-    )
-    np.testing.assert_allclose(found.mpjpe, 50, atol=1e-3)
-    np.testing.assert_allclose(found[["p_mpjpe", "mpjve"]], 0, atol=1e-3)
 
 
 def test_a_lean_to_one_side_is_averaged_away_with_the_mirror_image(flat_data) -> None:
@@ -268,15 +259,6 @@ def test_a_prediction_that_is_not_finite_is_an_error_that_names_its_clip(data, b
         evaluate(model, data, data.test_clips(), "simulated")
 
 
-def test_many_short_clips_pass_a_long_network_in_several_groups(hand_made) -> None:
-    data = hand_made([("S1", "Walking", "0", 0, 4), *(("S9", "Walking", str(take), 0, 2) for take in range(200))])
-    model = Stub(lambda screen: flat(screen)[:, 117:-117])
-    model.filter_widths = (3, 3, 3, 3, 3)
-    groups = [len(group) for group in predict(model, data, data.test_clips(), "simulated")]
-    assert sum(groups) == 200
-    assert max(groups) * (2 + 242) < 1.1 * prediction.ROWS_AT_ONCE  # with their padding, which is most of them
-
-
 # From clips to actions, on numbers made by hand
 
 CLIP_ERRORS = pd.DataFrame(
@@ -308,11 +290,6 @@ def test_the_velocity_error_weights_a_clip_by_its_frames_and_not_by_its_differen
 
 def test_action_wise_weights_every_action_alike() -> None:
     assert action_wise(per_action(CLIP_ERRORS)).to_dict() == {"mpjpe": 60, "p_mpjpe": 30, "n_mpjpe": 14, "mpjve": 16}
-
-
-def test_frame_wise_weights_every_frame_alike() -> None:
-    expected = {"mpjpe": 70, "p_mpjpe": 20, "n_mpjpe": 17, "mpjve": 9}
-    assert frame_wise(per_action(CLIP_ERRORS)).to_dict() == pytest.approx(expected, rel=1e-12)
 
 
 @CAUSAL

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pose3d_lib.model import layers
-from pose3d_lib.model.lifter import TemporalLifter, padding, receptive_field
+from pose3d_lib.model.lifter import TemporalLifter, padding
 from tests.helpers.published_network import PublishedNetwork
 
-WIDTHS = pytest.mark.parametrize("widths", [(3, 3, 3), (3, 5), (5,), (1, 3)], ids=str)
+WIDTHS = pytest.mark.parametrize("widths", [(3, 3, 3), (3, 5), (5,)], ids=str)
 CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
 
 
@@ -91,16 +91,6 @@ def same_masks(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
 def test_the_network_of_the_paper_has_its_published_number_of_parameters() -> None:
     # 34*3*1024 + 2048, twice (3*1024^2 + 2048 + 1024^2 + 2048), 1024*51 + 51
     assert TemporalLifter(17, 2, 17, (3, 3, 3), channels=1024).num_parameters == 8_555_571
-
-
-@pytest.mark.parametrize(("widths", "frames"), [((3, 3, 3), 27), ((3,) * 4, 81), ((3,) * 5, 243), ((3, 5), 15)])
-def test_one_output_frame_sees_exactly_its_receptive_field(widths, frames) -> None:
-    model = lifter(widths)
-    assert model.receptive_field == receptive_field(widths) == frames
-    seen = clips(frames + 8, batch=4).requires_grad_()
-    model(seen)[:, 3].square().sum().backward()
-    matters = seen.grad.abs().sum(dim=(0, 2, 3)) > 0
-    assert matters.nonzero().flatten().tolist() == list(range(3, 3 + frames))
 
 
 @pytest.mark.parametrize(("widths", "frames"), [((3, 3, 3), 27), ((3,) * 4, 81), ((3,) * 5, 243)])
@@ -226,12 +216,6 @@ def test_running_statistics_follow_the_momentum_over_several_steps(same_masks) -
     assert model.expand.norm.num_batches_tracked == 5
 
 
-def test_the_first_momentum_is_that_of_pytorch() -> None:
-    model = TemporalLifter(5, 2, 4, (3, 3), channels=6)
-    momenta = [buffer for name, buffer in model.named_buffers() if name.endswith("momentum")]
-    assert [momentum.item() for momentum in momenta] == [pytest.approx(nn.BatchNorm1d(6).momentum, rel=1e-7)] * 3
-
-
 @pytest.mark.parametrize("p", [0.0, 0.25, 0.3])
 def test_gradients_are_those_of_small_differences(p) -> None:
     model = lifter((3, 3), p=p, channels=4).train()
@@ -331,11 +315,6 @@ def test_the_residual_path_alone_carries_the_frame_that_is_lifted(causal) -> Non
     torch.testing.assert_close(model(clip), expected)
 
 
-def test_only_the_last_layer_has_a_bias_beside_those_of_the_batch_norms() -> None:
-    biased = [name for name, _ in lifter().named_parameters() if name.endswith("bias") and ".norm." not in name]
-    assert biased == ["shrink.bias"]
-
-
 def test_dropout_follows_every_batch_norm_while_training_but_not_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = []
     monkeypatch.setattr("pose3d_lib.model.lifter.relu_dropout", lambda x, p: rates.append(p) or F.relu(x))
@@ -375,12 +354,3 @@ def test_input_of_another_shape_is_refused_with_what_was_found(shape, form) -> N
 def test_windows_longer_than_the_receptive_field_are_refused() -> None:
     with pytest.raises(ValueError, match="expected windows of 27 frames, found 28"):
         lifter().forward_windows(clips(28))
-
-
-def test_the_same_seed_gives_the_same_network_and_the_same_training_step() -> None:
-    def output(seed: int) -> Tensor:
-        torch.manual_seed(seed)
-        return TemporalLifter(5, 2, 4, (3, 3), channels=8).double().train().forward_windows(clips(9, batch=8))
-
-    assert torch.equal(output(3), output(3))
-    assert not torch.equal(output(3), output(4))

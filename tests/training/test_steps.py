@@ -151,37 +151,6 @@ def test_the_schedule_reaches_the_weights_and_the_running_statistics(precision, 
     assert torch.equal(model.expand.norm.running_mean, running)
 
 
-def test_a_schedule_that_stays_is_written_once_and_one_that_changes_in_either_part_anew(windows) -> None:
-    make_step = TrainingSteps(supervised(lifter(), windows), precision="float32", lr=0.5)
-    for schedule, writes in (((0.5, 0.1), 4), ((0.5, 0.1), 0), ((0.5, 0.2), 4), ((0.25, 0.2), 4), ((0.25, 0.2), 0)):
-        with Operations() as operations:
-            make_step.set_schedule(*schedule)
-        assert [str(call.func) for call in operations.calls] == ["aten.fill_.Scalar"] * writes
-
-
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_after_a_step_no_gradient_takes_memory(precision, windows) -> None:
-    model = lifter().eval()
-    make_step = TrainingSteps(supervised(model, windows), precision=precision, lr=0.01)
-    assert model.training
-    make_step(batches(16)[0])
-    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
-
-
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_same_seed_gives_the_same_weights(precision, windows) -> None:
-    def trained(seed: int) -> dict[str, bytes]:
-        model = lifter()
-        torch.manual_seed(seed)  # of the masks
-        make_step = TrainingSteps(supervised(model, windows), precision=precision, lr=0.01)
-        for numbers in batches(16, 40, 16):
-            make_step(numbers)
-        return numbers_of(model)
-
-    assert trained(0) == trained(0)
-    assert trained(0) != trained(1)
-
-
 def test_either_precision_trains_other_digits_of_nearly_the_same_weights(windows) -> None:
     models = []
     for precision in PRECISIONS:

@@ -24,7 +24,7 @@ ROWS = [
     ("S1", "Sitting", "1", 1, 27),
     ("S1", "Eating", "0", 0, 2),
 ]
-WIDTHS = pytest.mark.parametrize("widths", [(3, 3, 3), (3, 5), (5,), (1, 3), (1,)], ids=str)
+WIDTHS = pytest.mark.parametrize("widths", [(3, 3, 3), (3, 5), (1,)], ids=str)
 CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
 
 
@@ -160,15 +160,6 @@ def test_targets_are_the_poses_of_the_windows_own_frames(data) -> None:
     np.testing.assert_array_equal(targets[: len(frames)], data.positions[frames])
 
 
-def test_any_order_of_numbers_gives_the_same_windows(data) -> None:
-    windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 5))
-    everything = windows.gather(torch.arange(len(windows)))
-    numbers = torch.tensor([145, 0, 72, 73, 5, 5, 144])  # the last, the first, the last plain, the first mirrored ...
-    some = windows.gather(numbers)
-    assert torch.equal(some.inputs, everything.inputs[numbers])
-    assert torch.equal(some.targets, everything.targets[numbers])
-
-
 def test_targets_of_some_clips_stand_end_to_end(data) -> None:
     clips = data.clips.iloc[[5, 2]]
     expected = np.concatenate([data.positions[50:77], data.positions[7:8]])
@@ -180,12 +171,6 @@ def test_padded_clips_say_where_each_frame_s_window_begins(data) -> None:
     assert padded.lengths == (3, 1, 2)
     assert len(padded.screen) == 6 + 3 * 8
     assert padded.first_row.tolist() == [0, 1, 2, 11, 20, 21]
-
-
-def test_a_mirror_of_a_mirror_is_the_original() -> None:
-    screen, poses = torch.randn(5, 17, 2), torch.randn(5, 17, 3)
-    assert torch.equal(mirror_keypoints(mirror_keypoints(screen, COCO_17), COCO_17), screen)
-    assert torch.equal(mirror_poses(mirror_poses(poses, H36M_17), H36M_17), poses)
 
 
 def test_a_mirrored_pose_is_seen_as_the_mirrored_keypoints() -> None:
@@ -236,7 +221,7 @@ def test_the_mirrored_copy_is_made_in_its_place(hand_made) -> None:
 # Several output frames
 
 
-CHUNK = pytest.mark.parametrize("chunk", [2, 3, 5])
+CHUNK = pytest.mark.parametrize("chunk", [2, 5])
 MIRRORED = pytest.mark.parametrize("mirrored", [False, True], ids=["plain", "mirrored"])
 
 
@@ -266,15 +251,6 @@ def test_beyond_a_clip_s_end_its_last_frame_is_repeated(data, causal) -> None:
     for place, frame in enumerate([0] * before + [0, 1, 2] + [2] * (2 + 8 - before)):
         assert torch.equal(last.inputs[0, place], seen[frame]), place
     assert torch.equal(last.targets[0, 3], last.targets[0, 2])
-
-
-def test_without_mirroring_there_is_a_window_per_frame(data) -> None:
-    windows = TrainingWindows(data, data.train_clips(), "simulated", (3, 3, 3), mirrored=False)
-    both = TrainingWindows(data, data.train_clips(), "simulated", (3, 3, 3))
-    assert len(windows) == len(both) // 2 == 73
-    numbers = torch.arange(73)
-    assert torch.equal(windows.gather(numbers).inputs, both.gather(numbers).inputs)
-    assert torch.equal(windows.gather(numbers).targets, both.gather(numbers).targets)
 
 
 @MIRRORED
