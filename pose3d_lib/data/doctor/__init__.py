@@ -133,9 +133,7 @@ def describe_findings(checkup: Checkup, most: int | None = None) -> Iterator[tup
 def findings_table(checkup: Checkup, most: int | None = None) -> pd.DataFrame:
     """What was found, worst first, one row per take and check, however many cameras show it.
 
-    Args:
-        checkup: of `check_dataset`.
-        most: rows per level and check; those that follow are counted in a last row. All if None.
+    Of each level and check only `most` rows are listed, and the others counted in a last row; all if None.
     """
     groups: dict[tuple, list[Finding]] = {}
     for finding in checkup.findings:

@@ -29,14 +29,9 @@ def joint_speeds(positions: np.ndarray, fps: float) -> np.ndarray:
 
 
 def foot_slide(positions: np.ndarray, fps: float) -> np.ndarray:
-    """Speed of the ankles over the floor while they are as low as they stand; 0 for feet that stand.
+    """Speed of the ankles over the floor, right and left, while they are as low as they stand; NaN in the air.
 
-    Args:
-        positions: (frames, 17, 3).
-        fps: frames per second.
-
-    Returns:
-        (frames - 1, 2), metres per second, right and left; NaN where the foot is in the air.
+    (frames, 17, 3) -> (frames - 1, 2), metres per second; 0 for feet that stand.
     """
     heights = positions[:, _FEET, 2]
     contact = heights < heights.min(axis=0, initial=np.inf) + CONTACT

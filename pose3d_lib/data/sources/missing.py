@@ -16,9 +16,7 @@ WITHOUT = "leave the parameter scores out to use the keypoints alone"
 def find_missing(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """(...) bool: NaN, exactly (0, 0), exactly (-1, -1), or a score at or below 0; other negative places are outside.
 
-    Args:
-        keypoints: (..., 2): x, y.
-        scores: (...): of everything that the file holds, as they are; a NaN says nothing.
+    Keypoints are (..., 2): x, y; scores (...), of everything that the file holds, as they are; a NaN says nothing.
     """
     lost = np.isnan(keypoints).any(axis=-1) | (keypoints == 0).all(axis=-1) | (keypoints == -1).all(axis=-1)
     return lost if (scores < NEVER_CONFIDENCE).any() else lost | (scores <= 0)
@@ -27,11 +25,7 @@ def find_missing(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def interpolate(points: np.ndarray, missing: np.ndarray) -> None:
     """Put missing keypoints, in place, on a line between the frames around them, at the ends where they are seen next.
 
-    Those that no frame has stay as they are. A third number, the score, becomes 0.
-
-    Args:
-        points: (frames, joints, 2 or 3): x, y and perhaps a score.
-        missing: (frames, joints).
+    Those that no frame has stay as they are. Points are (frames, joints, 2 or 3): a third number, the score, becomes 0.
     """
     frames = np.arange(len(points))
     for joint in np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0)):
@@ -63,11 +57,7 @@ def bounded(
 ) -> tuple[np.ndarray, list[str]]:
     """The scores with those beyond 0 to 1 moved to the nearer of both, and a note if there are such; NaN stays.
 
-    Args:
-        scores: of any shape, NaN where there is no keypoint.
-        where: the file, for messages.
-        name: whose they are, for the note.
-        remedy: what to do where they are no scores, for messages.
+    `where` is the file and `remedy` what to do, for messages; `name` is whose scores they are, for the note.
 
     Raises:
         InputError: more than MOST_BEYOND of them lie beyond 0 to 1.

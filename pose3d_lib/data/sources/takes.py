@@ -16,12 +16,9 @@ FEWEST = 2  # frames of a clip: with fewer there is no motion in it, and no velo
 
 
 def leave_out(keys: Sequence[Key], names: Sequence[str], where: object) -> tuple[list[Key], list[str]]:
-    """The takes that stay, in order, and a note on each that does not.
+    """The takes that stay, in order, and a note on each that does not; names are exactly "subject/action/take".
 
-    Args:
-        keys: every take.
-        names: those to leave out, each as "subject/action/take", exactly.
-        where: the file or folder, for messages.
+    `where` is the file or folder, for messages.
     """
     offered = {"/".join(key): key for key in keys}
     gone = {offered[check_name(name, offered, f"take to leave out of {where}")] for name in names}
@@ -36,11 +33,6 @@ def split_subjects(
 
     Given neither, subjects called "train" and "test" are taken for what they say; otherwise the last quarter of the
     subjects in alphabetical order, at least one, is tested on. Given one side, the other is all other subjects.
-
-    Args:
-        subjects: all of them.
-        train, test: those that were asked for.
-        where: the file or folder, for messages.
     """
     subjects = sorted(dict.fromkeys(subjects))
     for subject in (*train, *test):

@@ -45,12 +45,9 @@ def shipped_mappings() -> dict[str, JointMapping]:
 
 
 def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMapping:
-    """The mapping that `joints` names, or that the names of a file's joints tell.
+    """The mapping that `joints` names, by name or by path of a `.toml`, or that a file's joints tell if it is empty.
 
-    Args:
-        joints: name of a shipped mapping, path of a `.toml` with one, or empty.
-        names: of the joints of one file, end sites among them.
-        where: that file, for messages.
+    `names` are of the joints of one file, end sites among them; `where` is that file, for messages.
     """
     shipped = shipped_mappings()
     there = {plain_name(name) for name in names}
