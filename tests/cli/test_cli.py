@@ -36,12 +36,8 @@ from tests.helpers.console import Called
 PROGRAM = Path(sys.executable).with_name("pose3d")
 REFUSED_WITHIN_S = 10
 TINY = {"scale": "tiny", "preset": "tiny", "evaluate_at": "", "device": "cpu"}
-SHORT = 0.05
-"""Unit epochs."""
-
-NAMED = f"seed 0, {SHORT:g} unit epochs"
-"""How a short run's line goes on after its action."""
-
+SHORT = 0.05  # unit epochs
+NAMED = f"seed 0, {SHORT:g} unit epochs"  # how a short run's line goes on after its action
 OF_A_RUN = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "unit_epochs", str(SHORT)]
 OF_A_STUDY = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "lengths", str(SHORT)]
 

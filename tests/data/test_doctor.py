@@ -39,12 +39,8 @@ KEYS = [
     ("S5", "Walking", "0"), ("S5", "Greeting", "0"), ("S5", "Greeting", "1"),
     ("S9", "Walking", "0"), ("S9", "Greeting", "0"), ("S9", "Greeting", "1"),
 ]  # fmt: skip
-BAD = ("S5", "Greeting", "1")
-"""The take that flaws are put into."""
-
-LEAVE_OUT = ("leave_out",)
-"""The parameters of a source that takes no other."""
-
+BAD = ("S5", "Greeting", "1")  # the take that flaws are put into
+LEAVE_OUT = ("leave_out",)  # the parameters of a source that takes no other
 WRIST = H36M_17.index("RWrist")
 Flaw = Callable[[np.ndarray], np.ndarray]
 

@@ -25,9 +25,7 @@ from tests.helpers.hostile_files import CASES, motion, write_npz, zeros
 
 PACKAGE = Path(pose3d_lib.__file__).parent
 
-SECONDS = 6
-"""Of the processor, for a file that is to be refused in one or two: the machine may be slow or watch itself."""
-
+SECONDS = 6  # of the processor, for a file that is to be refused in one or two: the machine may be slow or watch itself
 MEGABYTES = 300
 LETTERS = 3000
 

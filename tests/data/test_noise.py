@@ -6,8 +6,7 @@ import pytest
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.noise import simulate_detections, simulate_scores
 
-SIGMA = {"Hip": 4, "Head": 5, "LKnee": 5, "LFoot": 7, "RElbow": 7, "RWrist": 9}
-"""Pixels, of a person 450 pixels tall."""
+SIGMA = {"Hip": 4, "Head": 5, "LKnee": 5, "LFoot": 7, "RElbow": 7, "RWrist": 9}  # pixels, of a person 450 pixels tall
 
 
 def person(frames: int, *, size: float = 450.0) -> np.ndarray:

@@ -34,8 +34,7 @@ for _side, _sign in SIDES:
     ]
 """Legs of 80 units, arms stretched out sideways, y up, facing z: the left side is where x is positive."""
 
-ANKLE_HEIGHT = 9.0
-"""Of a person whose root is where `walk` puts it."""
+ANKLE_HEIGHT = 9.0  # of a person whose root is where `walk` puts it
 
 
 def bvh_text(joints: Sequence[Joint], motion: np.ndarray, frame_time: str = "0.0333333") -> str:

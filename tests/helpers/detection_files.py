@@ -11,9 +11,7 @@ from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 
 SIZE = (1000, 800)
 
-LOST = (np.nan, np.nan, 0.9)
-"""What stands in a file for a joint that is NaN, that is, was not detected: x, y, score."""
-
+LOST = (np.nan, np.nan, 0.9)  # what stands in a file for a joint that is NaN, that is, was not detected: x, y, score
 _UPRIGHT = {
     "Nose": (2, 20), "LEye": (6, 15), "REye": (-3, 15), "LEar": (11, 18), "REar": (-9, 18),
     "LShoulder": (40, 60), "RShoulder": (-40, 58), "LElbow": (60, 120), "RElbow": (-65, 118),

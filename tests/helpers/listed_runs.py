@@ -23,13 +23,8 @@ from pose3d_lib.runs.layout import (
     WEIGHTS,
 )
 
-LONG_AGO = 3600.0
-"""Seconds."""
-
-ACTIONS = {"Eating": 50.0, "Sitting": 70.0}
-"""Action -> MPJPE that every run has there; 60 mm on average."""
-
-
+LONG_AGO = 3600.0  # seconds
+ACTIONS = {"Eating": 50.0, "Sitting": 70.0}  # action -> MPJPE that every run has there; 60 mm on average
 NO_WEIGHTS = safetensors.numpy.save({})
 
 

@@ -10,9 +10,7 @@ import pandas as pd
 from pose3d_lib.study.comparison import Comparison
 from pose3d_lib.study.evidence import Evidence
 
-FRAMES = (200, 300, 400, 500)
-"""Of the takes of every action, per camera: two of each of two subjects."""
-
+FRAMES = (200, 300, 400, 500)  # of the takes of every action, per camera: two of each of two subjects
 CAMERAS = ("left", "right")
 
 

@@ -40,9 +40,7 @@ action on average for the baseline; for the other models it is half as many. Wei
 TAKES = {("S9", "0"): (0.3, 3.0), ("S9", "1"): (0.2, -2.0), ("S11", "0"): (0.2, -5.0), ("S11", "1"): (0.3, 5 / 3)}
 """The same per take, both cameras together: (0.1 * 7 + 0.2 * 1) / 0.3 = 3, and so on."""
 
-UNIT = 3_000_000
-"""Windows of a unit epoch."""
-
+UNIT = 3_000_000  # windows of a unit epoch
 TINY = {"scale": "tiny", "preset": "tiny", "device": "cpu"}
 
 

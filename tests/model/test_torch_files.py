@@ -27,8 +27,7 @@ from tests.helpers.published_network import published_network, write_checkpoint
 
 LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 
-MAGIC = 0x1950A86A20F9469CFC6C
-"""With which PyTorch's older files begin."""
+MAGIC = 0x1950A86A20F9469CFC6C  # with which PyTorch's older files begin
 
 
 def save(content: object, path: Path, *, legacy: bool) -> Path:

@@ -24,9 +24,7 @@ from pose3d_lib.report.export import export_model, save_checkpoint, videopose3d_
 from pose3d_lib.runs.models import load_model, open_model, save_model
 from tests.helpers.published_network import PublishedNetwork, load_state, published_network, state_of, write_checkpoint
 
-CLOSE = 1e-5
-"""Metres."""
-
+CLOSE = 1e-5  # Metres
 SHAPES = [
     pytest.param({"filter_widths": (3, 3, 3)}, id="27"),
     pytest.param({"filter_widths": (3,) * 5}, id="243"),

@@ -44,8 +44,7 @@ ABLATION = {
     "warmup_epochs": 0,
 }
 PARTIAL = ({"labelled_subjects": "S1,S5"}, SHARE, ABLATION)
-FINISHED = (ALL_OLD, ALL_NEW, SITTING, OTHER_KEYPOINTS, *PARTIAL)
-"""In the order in which they were finished."""
+FINISHED = (ALL_OLD, ALL_NEW, SITTING, OTHER_KEYPOINTS, *PARTIAL)  # in the order in which they were finished
 
 
 @pytest.fixture(scope="module")

@@ -33,9 +33,7 @@ def study(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> S
 
 
 ORIGINAL = (58 + 68 + 78) / 3
-ACTION_BASED = (48 + 48 + 44) / 3
-"""mm: the rules of `run_folders.error_of`, averaged over the seeds."""
-
+ACTION_BASED = (48 + 48 + 44) / 3  # mm: the rules of `run_folders.error_of`, averaged over the seeds
 CHANGE = 100 * (ACTION_BASED / ORIGINAL - 1)
 
 

@@ -19,8 +19,7 @@ pytestmark = pytest.mark.chaos
 
 THIRTY = ("-p", "actions", "Sitting,Walking", "-p", "seeds", ",".join(map(str, range(10))), "-p", "lengths", "0.5")
 SECONDS_OF_DISORDER = 120
-MOST_GROWTH = 1.1
-"""Of the memory of the process that schedules, from the first third of a long sweep to its last."""
+MOST_GROWTH = 1.1  # of the memory of the process that schedules, from the first third of a long sweep to its last
 
 
 def find_victims(kind: str, outputs: Path, sweep: subprocess.Popen) -> list[psutil.Process]:

@@ -11,8 +11,7 @@ from pose3d_lib.report.parameters import NOTEBOOKS
 
 NUMBERS = {"torch", "numpy", "pandas", "scipy", "pydantic", "safetensors", "h5py", "cdflib"}
 NOTEBOOK_TOOLS = {"papermill", "nbformat", "nbclient", "jsonschema"}
-DRAWING = {"matplotlib", "seaborn"}
-"""What takes from a twentieth of a second to two seconds."""
+DRAWING = {"matplotlib", "seaborn"}  # what takes from a twentieth of a second to two seconds
 
 
 def modules_after(program: str) -> set[str]:

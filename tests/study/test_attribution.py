@@ -13,9 +13,7 @@ from tests.helpers.made_up_runs import MadeUpRun, make_comparison, make_evidence
 FOCUS = ("Eating", "Sitting")
 PARTS = [WHOLE, DATA, LEARNING_RATE, BATCH_NORM, BUDGET]
 KNOWN = {DATA: -6.0, LEARNING_RATE: 3.0, BATCH_NORM: 9.0, BUDGET: 5.0}
-TOGETHER = 4.0
-"""What learning rate and batch norm change only where both are as published."""
-
+TOGETHER = 4.0  # what learning rate and batch norm change only where both are as published
 EFFECTS = {
     "epoch": -6.0 + 3 + 9 + TOGETHER,
     "unit_epoch": -6.0,

@@ -55,8 +55,7 @@ def changes(run: RunConfig, config: StudyConfig) -> dict[str, object]:
     return {name: value for name, value in run if value != getattr(plain, name)}
 
 
-SAME = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
-"""The schedule that is the same for both arms."""
+SAME = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}  # the schedule that is the same for both arms
 
 
 def test_nothing_is_asked_beyond_the_tables_unless_the_study_says_so(data) -> None:

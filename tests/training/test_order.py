@@ -9,8 +9,7 @@ import torch
 from pose3d_lib.training.budget import plan_budget
 from pose3d_lib.training.order import EndlessOrder, batches
 
-LENGTHS = torch.tensor([4, 4, 4, 1, 4, 4, 3, 4, 2] * 2)
-"""Of 18 windows, 60 frames."""
+LENGTHS = torch.tensor([4, 4, 4, 1, 4, 4, 3, 4, 2] * 2)  # of 18 windows, 60 frames
 
 
 def all_batches(*, unit_epochs: float = 2.5, seen: int = 0, lengths: torch.Tensor | None = LENGTHS, size: int = 3):

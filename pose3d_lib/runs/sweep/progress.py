@@ -14,11 +14,8 @@ from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import plan_run
 
-SECONDS_BETWEEN_TABLES = 5.0
-"""Of a notebook's table, as long as no run changes its state."""
-
-MOST_SHOWN = 24
-"""Runs that a table shows while a sweep goes on: of hundreds, those at work and those that failed."""
+SECONDS_BETWEEN_TABLES = 5.0  # of a notebook's table, as long as no run changes its state
+MOST_SHOWN = 24  # runs that a table shows while a sweep goes on: of hundreds, those at work and those that failed
 
 
 @dataclass(frozen=True)

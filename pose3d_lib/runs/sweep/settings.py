@@ -7,8 +7,7 @@ from pydantic import Field, field_validator
 
 from pose3d_lib.training.settings import Settings
 
-SCHEDULERS = ("local", "slurm", "lsf")
-"""Where runs are executed, besides a Dask cluster by its address."""
+SCHEDULERS = ("local", "slurm", "lsf")  # where runs are executed, besides a Dask cluster by its address
 
 
 class SweepSettings(Settings):
