@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pose3d_lib.runs.execute import CHECKED
+from pose3d_lib.runs.layout import NEEDED
 from pose3d_lib.runs.verify import check_files
 from tests.helpers.sweep_processes import find_kernels, processes_of, results, start_sweep, wait_until
 
@@ -93,7 +93,7 @@ def test_three_hundred_runs_end_with_as_many_whole_folders_and_nothing_left_over
     assert len(folders) == 300
     for folder in folders:
         names = {path.name for path in folder.iterdir()}
-        assert names == {*CHECKED, "finished.json", "run.log", "02_train.ipynb"}, folder
+        assert names == {*NEEDED, "finished.json", "run.log", "02_train.ipynb"}, folder
         assert check_files(folder) == ([], True), folder
     third = len(memory) // 3
     assert third > 50
