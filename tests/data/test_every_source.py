@@ -116,7 +116,7 @@ def test_other_content_of_prepared_sets_has_another_format(kind: str, data: Pose
     assert recorded["format"] == PREPARED_FORMAT
 
 
-@EVERY_KIND
+@EVERY_FILE
 def test_of_every_kind_every_second_frame_may_be_kept(kind: str, spec: DataSpec, data: PoseDataset) -> None:
     half = spec.model_copy(update={"downsample": 2})
     assert "-every2-" in prepared_path(half).name
@@ -133,7 +133,7 @@ def test_of_every_kind_every_second_frame_may_be_kept(kind: str, spec: DataSpec,
     assert any("One frame of every 2 is kept" in note for note in slow.notes)
 
 
-@EVERY_KIND
+@EVERY_FILE
 def test_of_every_kind_scores_may_be_kept_or_the_reason_is_said(kind: str, spec: DataSpec, data: PoseDataset) -> None:
     scored = spec.model_copy(update={"scores": True})
     if kind == "VideoPose3D's files":
@@ -249,7 +249,8 @@ def test_a_model_lifts_it(kind: str, parameters: Parameters, model: str, data: P
     for clip in lifted.clips:
         assert clip.positions.shape == (len(clip.frames), data.skeleton.num_joints, 3)
         assert abs(np.linalg.norm(clip.up) - 1) < 1e-5
-    assert [file.name for file in write_all(task)] == ["poses.npz", "sheet.png", "player.html"]
+    if kind == "detections":  # drawing is the same for all, and slow
+        assert [file.name for file in write_all(task)] == ["poses.npz", "sheet.png", "player.html"]
 
 
 @pytest.mark.slow
