@@ -194,19 +194,6 @@ def test_a_change_that_is_not_decidable_is_hollow_and_its_colour_is_that_of_the_
     assert legend(figure) == ["action-based is better", "original is better", "not decidable with these runs"]
 
 
-def test_long_names_of_conditions_do_not_press_the_panels() -> None:
-    heights = []
-    for name in (
-        "{}",
-        "{} unit epochs, same learning rate for both arms, batch norm as published, 15 epochs, 27 frames",
-    ):
-        table = changes_table(2, 3)
-        figure = draw_changes(table.assign(condition=table.condition.map(name.format)), TITLE)
-        figure.draw_without_rendering()
-        heights.append(figure.axes[0].get_window_extent().height)
-    assert heights[1] >= 0.97 * heights[0]
-
-
 @pytest.mark.parametrize("claims", [("C1",), ("C1", "C2", "C3")])
 def test_the_attribution_is_legible(claims: tuple[str, ...]) -> None:
     figure = draw_attribution(attribution_table(claims), "What the published effects are made of, synthetic-small")
@@ -242,13 +229,6 @@ def test_effects_their_intervals_and_their_numbers_are_those_of_the_table() -> N
     assert [text.get_text() for text in axes.texts] == ["+14.0", "+7.5", "+10.5", "−4.0", "+2.0"]
     assert [hollow(dot) for _, _, dot in found] == [False, False, False, False, True]
     assert any(list(line.get_xdata()) == [0, 0] for line in axes.lines)
-
-
-def test_a_claim_of_which_only_the_budget_is_known_has_no_sum() -> None:
-    table = attribution_table(("C1", "C2"))
-    figure = draw_attribution(table[(table.claim == "C1") | (table.part == BUDGET)], TITLE)
-    assert list(rows_of(figure.axes[1])) == ["budget"]
-    assert "Published effect =" not in note(figure)
 
 
 def test_every_panel_of_an_attribution_has_its_own_unit_broken_into_lines() -> None:

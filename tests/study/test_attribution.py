@@ -109,13 +109,6 @@ def test_times_of_several_machines_and_runs_without_a_test_at_unit_epoch_4_tell_
     assert found["C3", WHOLE] == found["C3", BUDGET] == found["C5", WHOLE] == "Sitting"
 
 
-def test_one_run_each_has_an_effect_and_no_interval() -> None:
-    square, fifteen = make_square("change", runs=(1, 1), noise=0.1)
-    found = parts(make_evidence(short=square, fifteen_short=fifteen, focus=FOCUS), "C1")
-    assert found.effect[DATA] == pytest.approx(-6, abs=1)
-    assert found[["low", "high"]].isna().all(axis=None)
-
-
 def test_what_both_arms_share_does_not_widen_a_part() -> None:
     """The original's runs and the takes are the same under all schedules, so that they drop out of differences."""
     square, fifteen = make_square("change", noise=0.05)

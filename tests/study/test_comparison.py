@@ -25,7 +25,7 @@ from pose3d_lib.study.comparison import (
 from pose3d_lib.study.config import plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from tests.helpers.run_folders import ACTIONS, CLIPS, FRAMES, TAKES, error_of, make_study, write_run, write_runs
+from tests.helpers.run_folders import ACTIONS, FRAMES, TAKES, error_of, make_study, write_run, write_runs
 
 
 @pytest.fixture(autouse=True)
@@ -153,16 +153,6 @@ def test_the_cells_of_every_metric_have_the_mean_that_the_run_reports(tiny_data:
             (mean,) = take_cell([run], action, metric, "a model").per_run
             assert mean == pytest.approx(run.actions.loc[action, metric])
             assert mean == pytest.approx(error_of(run.config, action, metric))
-
-
-def test_takes_of_the_same_number_by_two_people_are_two(tiny_data: PoseDataset) -> None:
-    run = write_run(plan(tiny_data)[0], tiny_data)
-    clips = run.clips.assign(take="0")
-    clips.to_csv(run.folder / "clips.csv", index=False)
-    cell = take_cell([type(run)(run.folder)], "Eating", "mpjpe", "Original")
-    s9 = sum(share * harder for who, _, _, share, harder in CLIPS if who == "S9") / 0.5
-    np.testing.assert_allclose(cell.errors, [[50 + s9, 50 - s9]])
-    assert cell.subjects == ("S9", "S11")
 
 
 def test_runs_whose_clips_stand_in_another_order_are_matched_take_by_take(tiny_data: PoseDataset) -> None:

@@ -94,18 +94,6 @@ def test_takes_are_drawn_within_their_subject() -> None:
     assert as_one.var() == pytest.approx(errors.var(ddof=1) / 30 * spread(29), rel=0.03)
 
 
-def test_few_takes_of_each_subject_have_the_degrees_of_freedom_that_are_left() -> None:
-    low, high = interval(draw(cell([[49, 51, 49, 51]] * 2, subjects=TWO_BY_TWO)))
-    rng = np.random.default_rng(0)
-    expected = {}
-    for df in (2, 3):
-        chosen = rng.choice([-1, 1], size=(2, 2, MANY)).mean(axis=1) * np.sqrt(2) / 2
-        expected[df] = interval(50 + chosen.sum(axis=0) * np.sqrt(df / rng.chisquare(df, MANY)))[1]
-    assert high == pytest.approx(expected[2], abs=0.1)
-    assert expected[2] > expected[3] + 0.5
-    assert low == pytest.approx(100 - high, abs=0.2)
-
-
 def test_a_longer_take_weighs_more() -> None:
     frames = np.array([900.0] * 10 + [100] * 50)
     errors = np.random.default_rng(0).normal(50, 3, 60) + 6 * (frames > 100)
@@ -218,16 +206,9 @@ def test_the_smallest_p_is_reached_by_groups_apart_and_by_differences_of_one_sig
         assert p_of_groups(second, first) == pytest.approx((smallest, smallest))
     for takes in (2, 4, 13):
         assert p_of_signs(np.linspace(1, 2, takes)) == pytest.approx((2 / 2**takes, 2 / 2**takes))
-
-
-def test_where_there_are_too_many_ways_9999_of_them_are_drawn_at_random() -> None:
-    assert p_of_signs(np.linspace(1, 2, 60)) == pytest.approx((2 / 10_000, 2 / 10_000))
-    groups = np.arange(10.0), 100 + np.arange(10.0)
-    assert p_of_groups(*groups) == pytest.approx((2 / 10_000, 2 / 10_000))
-    mixed = np.random.default_rng(0).normal(0.1, 1, 60)
-    p, smallest = p_of_signs(mixed)
-    assert smallest < 0.05 < p < 1
-    assert p_of_signs(mixed) == (p, smallest), "the same ways are drawn each time"
+    many = np.random.default_rng(0).normal(0.1, 1, 60)  # so many ways that 9,999 of them are drawn
+    assert p_of_signs(np.abs(many)) == pytest.approx((2 / 10_000, 2 / 10_000))
+    assert p_of_signs(many) == p_of_signs(many), "the same each time"
 
 
 def test_one_run_or_take_says_nothing() -> None:
@@ -298,23 +279,6 @@ def test_p_is_the_larger_of_that_over_runs_and_that_over_takes() -> None:
     assert larger == {0, 1}
 
 
-def test_longer_takes_weigh_more_in_the_test_over_takes() -> None:
-    found, alike = [], []
-    for seed in range(2):
-        rng = np.random.default_rng(seed)
-        frames, difference = np.array([100.0, 900, 200, 800, 100, 500]), rng.normal(2, 3, 6)
-        runs = 0.01 * rng.normal(0, 1, (5, 1))
-        errors = 50 + runs + np.zeros(6), 50 - runs + difference
-        pairs, plain = (
-            [(cell(errors[0], weights, runs="o"), cell(errors[1], weights, runs="a"))] for weights in (frames, None)
-        )
-        over_runs, over_takes = by_hand(pairs, 0)
-        assert over_takes > over_runs
-        assert compare(pairs).p == pytest.approx(over_takes)
-        found, alike = [*found, over_takes], [*alike, compare(plain).p]
-    assert found != pytest.approx(alike)
-
-
 @pytest.mark.parametrize(
     ("runs", "actions", "smallest"),
     [((3, 3), 2, 0.1), ((5, 5), 1, 1 / 8), ((5, 5), 2, 1 / 126), ((1, 5), 2, 1)],
@@ -380,12 +344,6 @@ def test_arms_that_do_not_differ_are_hardly_ever_found_to() -> None:
 def test_arms_that_differ_much_are_found_to_on_the_right_side(change: float, word: str) -> None:
     rng = np.random.default_rng(0)
     assert share([compare(make_pairs(rng, actions=3, change=change)) for _ in range(5)], word) == 1
-
-
-def test_the_interval_of_an_error_holds_the_truth_about_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(0)
-    found = [interval(draw(make_pairs(rng, runs=(3, 1))[0][0], 1000)) for _ in range(400)]
-    assert 0.925 < np.mean([low <= 50 <= high for low, high in found]) < 0.99
 
 
 @pytest.mark.parametrize(("runs", "actions", "studies"), [((5, 5), 1, 100), ((5, 3), 4, 60)])

@@ -1,7 +1,6 @@
 """The study: which runs it plans, in which order, once each; and what it refuses before anything is run."""
 
 import os
-from collections import Counter
 from math import prod
 
 import pytest
@@ -155,6 +154,10 @@ def test_lists_and_switches_may_be_written_as_papermill_and_a_command_line_give_
         ({"architectures": "3,3,3"}, "parameter architectures: found '3,3,3': one is there twice; join the widths"),
         ({"confounds": "perhaps"}, "parameter confounds: found 'perhaps'"),
         ({"jobs": -1}, "parameter jobs: found -1"),
+        (
+            {"study": "more", "schedules": "epoch"},
+            "beyond compares its runs with those under the schedule 'unit_epoch'",
+        ),
     ],
     ids=str,
 )
@@ -223,26 +226,6 @@ def test_further_seeds_are_those_of_the_baseline_and_of_the_actions_in_focus(pap
     everything = ["All", "Walking", "Sitting", "SittingDown", "Eating"]
     first = [(action, seed) for seed in (0, 1) for action in everything]
     assert arms(runs) == [*first, ("All", 7), ("Sitting", 7), ("Eating", 7)]
-
-
-def test_every_condition_has_both_arms_and_the_baseline_of_a_length_is_one_run(paper_data) -> None:
-    config = study(schedules="epoch,unit_epoch", budgets="equal_frames,fifteen", lengths="1,4", actions="Eating")
-    plan = plan_study(config, paper_data)
-    assert list(plan) == [
-        Condition(length, schedule, budget, WIDE)
-        for length in (1.0, 4.0)
-        for schedule in ("epoch", "unit_epoch")
-        for budget in ("equal_frames", "fifteen")
-    ]
-    for condition, (baseline, own) in plan.items():
-        assert (baseline.action, own.action) == ("All", "Eating")
-        assert (own.unit_epochs, own.schedule, own.budget) == (
-            condition.unit_epochs,
-            condition.schedule,
-            condition.budget,
-        )
-        assert (baseline.unit_epochs, baseline.filter_widths) == (condition.unit_epochs, WIDE)
-    assert Counter(run.action for run in unique_runs(plan)) == {"All": 2, "Eating": 8}
 
 
 def test_confounds_are_the_four_schedules_and_the_other_budget_for_the_actions_in_focus(paper_data) -> None:
@@ -337,6 +320,9 @@ def test_in_any_plan_every_arm_has_its_seeds_and_no_run_is_made_twice(paper_data
     plan = plan_study(config, paper_data)
     for condition, runs in plan.items():
         assert runs[0].action == "All"
+        for run in runs:
+            assert (run.unit_epochs, run.filter_widths) == (condition.unit_epochs, condition.widths)
+            assert run.is_baseline or (run.schedule, run.budget) == (condition.schedule, condition.budget)
         assert len(set(runs)) == len(runs)
         in_tables = condition.schedule in config.schedules and condition.budget in config.budgets
         expected = {(action, seed) for action in ("All", *(actions if in_tables else focus)) for seed in config.seeds}
@@ -347,11 +333,3 @@ def test_in_any_plan_every_arm_has_its_seeds_and_no_run_is_made_twice(paper_data
     assert len(set(names)) == len(names) == len({run for runs in plan.values() for run in runs})
     baselines = {run for run in unique if run.is_baseline}
     assert len(baselines) == len(config.lengths) * len({*config.seeds, *config.more_seeds})
-
-
-def test_what_is_beyond_the_paper_needs_the_schedule_that_it_is_compared_under() -> None:
-    with pytest.raises(
-        InputError, match=r"beyond compares its runs with those under the schedule 'unit_epoch'.*add it"
-    ):
-        make_config(StudyConfig, {"study": "more", "schedules": "epoch"})
-    assert make_config(StudyConfig, {"study": "more", "schedules": "unit_epoch"}).beyond
