@@ -16,7 +16,7 @@ from pose3d_lib.model.file import read_weights
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.runs.inventory import State, look_at
 from pose3d_lib.runs.layout import CLIPS, CONFIG, ERRORS, HISTORY, PROVENANCE, RESULT_FORMAT, TIMING, WEIGHTS
-from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.config import ADDED, RunConfig
 from pose3d_lib.training.plan import build_lifters
 
 DAMAGED_REMEDY = (
@@ -117,6 +117,7 @@ def run_name(config: RunConfig, fingerprint: str) -> str:
     threads of a run on a GPU.
     """
     left_out = set(DataSpec.model_fields) - {"keypoints"}
+    left_out |= {name for name in ADDED if getattr(config, name) == RunConfig.model_fields[name].default}
     if config.device == "cuda":
         left_out.add("threads")
     identity = {**config.model_dump(mode="json", exclude=left_out), "data": fingerprint, "format": RESULT_FORMAT}

@@ -11,6 +11,10 @@ from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.losses import PROJECTION, TERMS, TRAJECTORY
 from pose3d_lib.training.settings import NameSet, Seed, Settings, UnitEpochs
 
+# Settings younger than RESULT_FORMAT, whose default is what runs did before them. They are part of a run's name only where they
+# differ from it, so that finished runs keep their names. Add new settings here; empty it when RESULT_FORMAT is raised.
+ADDED: tuple[str, ...] = ()
+
 
 class RunConfig(Settings):
     """One training run.
