@@ -16,22 +16,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Camera:
-    """One calibrated camera; a camera without intrinsics (HumanEva) has only a name and an image size.
+    """One calibrated camera; a camera without intrinsics (HumanEva) has only a name and an image size."""
 
-    Attributes:
-        name: identifier, for instance the serial number.
-        width, height: image size, pixels.
-        intrinsics: fx, fy, cx, cy (pixels), k1, k2, k3 (radial), q1, q2 (tangential); None where unknown.
-        orientation: unit quaternion (w, x, y, z) that rotates camera axes into world axes; None where unknown.
-        position: camera centre in the world, metres; None where unknown.
-    """
-
-    name: str
-    width: int
+    name: str  # for instance the serial number
+    width: int  # pixels, as is height
     height: int
-    intrinsics: tuple[float, ...] | None = None
-    orientation: tuple[float, float, float, float] | None = None
-    position: tuple[float, float, float] | None = None
+    intrinsics: tuple[float, ...] | None = None  # fx, fy, cx, cy (pixels), k1, k2, k3 (radial), q1, q2 (tangential)
+    orientation: tuple[float, float, float, float] | None = None  # unit quaternion (w, x, y, z), camera to world axes
+    position: tuple[float, float, float] | None = None  # centre in the world, metres
 
     def __post_init__(self) -> None:
         if self.intrinsics is not None and len(self.intrinsics) != 9:
@@ -39,7 +31,7 @@ class Camera:
 
     @property
     def is_placed(self) -> bool:
-        """Whether it is known where the camera stood, and how it was held."""
+        """Whether position and orientation are known."""
         return self.orientation is not None and self.position is not None
 
 
@@ -84,9 +76,7 @@ def rotate(quaternion: Tensor, vectors: Tensor) -> Tensor:
         torch.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)]),
         torch.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]),
     ]
-    return (
-        vectors @ torch.stack(rows).T
-    )  # one matrix product for all: cross products were most of the time of preparing Human3.6M
+    return vectors @ torch.stack(rows).T  # one product for all: cross products took most of preparing Human3.6M
 
 
 def world_to_camera(points: Tensor, camera: Camera) -> Tensor:

@@ -1,4 +1,4 @@
-"""`PoseDataset`: every clip's 2D keypoints and 3D joints in flat arrays, and a table of clips."""
+"""`PoseDataset`: 2D keypoints and 3D joints of all clips in flat arrays, and a table of clips."""
 
 import hashlib
 import json
@@ -23,44 +23,28 @@ class PoseDataset:
     """Clips of 2D keypoints and, where they are known, the 3D joints behind them.
 
     A clip is one take of one action by one subject, seen by one camera: rows `start` to `stop` of the arrays. Labelled
-    clips come first, so the 3D arrays have as many rows as the labelled clips have frames.
-
-    Attributes:
-        name: for people, for instance "synthetic-small".
-        synthetic: whether nobody was filmed, so that every table can say so.
-        skeleton: the joints of the 3D poses.
-        cameras: the cameras that the table's `camera` column counts.
-        clips: one row per clip with the columns CLIP_COLUMNS; `camera` is an index into `cameras`.
-        keypoints: name of a 2D source -> (frames, joints_in, 2) float32, pixels.
-        layouts: name of a 2D source -> its joints.
-        positions: (labelled frames, joints, 3) float32, metres, camera space, relative to the root joint.
-        trajectory: (labelled frames, 3) float32, metres: the root joint in camera space.
-        train_subjects, test_subjects: who is trained on, who is tested on.
-        notes: what a reader of any table has to know: what was left out, and why.
-        scores: name of a 2D source -> (frames, joints_in) float32, how sure it is of each keypoint, from 0 to 1; of those
-            sources that say so, where somebody asked for it.
-        terms: under which terms the data are given out, and so what may be done with weights that were trained on them;
-            empty where nobody knows. The fingerprint is of what numbers depend on, and they do not depend on terms.
-        first_frames: of every clip, the number that its first frame has in its video; none stands for 0 in all of them.
-        frame_step: by how much the numbers of two frames that follow each other differ.
+    clips come first, so the 3D arrays have one row for each frame of a labelled clip.
     """
 
-    name: str
-    synthetic: bool
-    skeleton: Skeleton
+    name: str  # for people, for instance "synthetic-small"
+    synthetic: bool  # whether nobody was filmed, so that every table can say so
+    skeleton: Skeleton  # the joints of the 3D poses
     cameras: tuple[Camera, ...]
-    clips: pd.DataFrame
-    keypoints: dict[str, np.ndarray]
-    layouts: dict[str, Skeleton]
-    positions: np.ndarray
-    trajectory: np.ndarray
+    clips: pd.DataFrame  # one row per clip, columns CLIP_COLUMNS; `camera` is an index into `cameras`
+    keypoints: dict[str, np.ndarray]  # name of a 2D source -> (frames, joints_in, 2) float32, pixels
+    layouts: dict[str, Skeleton]  # name of a 2D source -> its joints
+    positions: np.ndarray  # (labelled frames, joints, 3) float32, metres, camera space, relative to the root joint
+    trajectory: np.ndarray  # (labelled frames, 3) float32, metres: the root joint in camera space
     train_subjects: tuple[str, ...]
     test_subjects: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what a reader of any table has to know: what was left out, and why
+    # name of a 2D source -> (frames, joints_in) float32: its confidence in each keypoint, 0 to 1, if `scores` asked for it
     scores: dict[str, np.ndarray] = field(default_factory=dict)
-    terms: str = ""
-    first_frames: tuple[int, ...] = ()
-    frame_step: int = 1
+    terms: str = ""  # under which the data, and so weights trained on them, may be used; not part of the fingerprint
+    first_frames: tuple[
+        int, ...
+    ] = ()  # of every clip, the number of its first frame in its video; none stands for all 0
+    frame_step: int = 1  # difference between the numbers of consecutive frames
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -68,7 +52,7 @@ class PoseDataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of everything in the dataset: the same numbers and the same table give the same fingerprint."""
+        """A hash of all numbers and the table of clips."""
         return _fingerprint(self)
 
     @cached_property
@@ -153,7 +137,7 @@ class PoseDataset:
 
 
 def _check_names(data: PoseDataset) -> None:
-    """Refuses names that a table would not show as they are, and those that a parameter could not tell from each other."""
+    """Refuse names that a table would not show as they are, and names that are the same to a parameter."""
     named = {column: data.clips[column].unique() for column in ("subject", "action", "take")}
     named |= {"dataset": [data.name], "camera": [camera.name for camera in data.cameras], "keypoints": data.keypoints}
     for what, name in ((what, name) for what, names in named.items() for name in names if printable(str(name)) != name):

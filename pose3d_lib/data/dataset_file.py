@@ -21,14 +21,15 @@ FORMAT = "pose3d-dataset-1"
 
 
 def save_dataset(data: PoseDataset, path: Path) -> None:
-    """Writes the dataset's file; until it is whole there is no file of that name. Refuses numbers that are not finite."""
+    """Write the dataset's file, which appears whole or not at all. Refuses numbers that are not finite."""
     for key, array in arrays_of(data).items():
         finite = np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
         if not finite.all():
             frame = int(np.argmin(finite))
             clip = data.clips[data.clips.stop > frame].iloc[0]
-            where = f"{clip.subject}/{clip.action}/{clip['take']}, camera {data.camera_of(clip).name}"
-            raise InputError(f"{data.name}: {key} of {where} is not finite at frame {frame - clip.start} of the clip")
+            raise InputError(
+                f"{data.name}: {key} of {data.name_of(clip)} is not finite at frame {frame - clip.start} of the clip"
+            )
     header = {**header_of(data), "terms": data.terms}
     metadata = {"format": FORMAT, "fingerprint": data.fingerprint, "header": json.dumps(header)}
     arrays = {key: np.ascontiguousarray(array) for key, array in arrays_of(data).items()}
@@ -57,22 +58,19 @@ def _write(arrays: dict[str, np.ndarray], metadata: dict[str, str], path: Path) 
 
 
 def load_dataset(path: Path) -> PoseDataset:
-    """Opens a dataset's file memory-mapped: arrays are read from disk where and when they are used."""
+    """Open a dataset's file memory-mapped: arrays are read from the disk when they are used."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such dataset file; 01_data_prep makes it")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT or "header" not in metadata:
-                found = metadata.get("format")
-                raise InputError(
-                    f"{path}: expected a dataset of format {FORMAT!r}, found {found!r}; delete it, prepare again"
-                )
             arrays = {key: file.get_tensor(key).numpy() for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except InputError:
-        raise
     except (SafetensorError, OSError, TypeError, ValueError) as error:  # the latter of numbers that numpy does not have
         raise InputError(f"{path}: not a whole dataset file ({error}); delete it and prepare it again") from error
+    if (found := metadata.get("format")) != FORMAT or "header" not in metadata:
+        raise InputError(
+            f"{path}: expected a dataset of format {FORMAT!r}, found {found!r}; delete it, prepare it again"
+        )
     try:
         return _assemble(json.loads(metadata["header"]), arrays, metadata["fingerprint"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
@@ -85,15 +83,12 @@ def _assemble(header: dict, arrays: dict[str, np.ndarray], fingerprint: str) -> 
     data = PoseDataset(
         name=header["name"],
         synthetic=header["synthetic"],
-        skeleton=_skeleton(header["skeleton"]),
-        cameras=tuple(
-            Camera(**{key: tuple(value) if isinstance(value, list) else value for key, value in camera.items()})
-            for camera in header["cameras"]
-        ),
+        skeleton=_make(Skeleton, header["skeleton"]),
+        cameras=tuple(_make(Camera, camera) for camera in header["cameras"]),
         clips=pd.DataFrame(header["clips"], columns=list(CLIP_COLUMNS)),
         keypoints={key.removeprefix("keypoints/"): a for key, a in arrays.items() if key.startswith("keypoints/")},
         scores={key.removeprefix("scores/"): a for key, a in arrays.items() if key.startswith("scores/")},
-        layouts={name: _skeleton(layout) for name, layout in header["layouts"].items()},
+        layouts={name: _make(Skeleton, layout) for name, layout in header["layouts"].items()},
         positions=arrays["positions"],
         trajectory=arrays["trajectory"],
         train_subjects=tuple(header["train_subjects"]),
@@ -107,5 +102,5 @@ def _assemble(header: dict, arrays: dict[str, np.ndarray], fingerprint: str) -> 
     return data
 
 
-def _skeleton(fields: dict) -> Skeleton:
-    return Skeleton(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+def _make(kind: type, fields: dict) -> Skeleton | Camera:
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})

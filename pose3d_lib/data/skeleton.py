@@ -6,22 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A set of named joints in the order in which arrays hold them.
+    """A set of named joints in the order in which arrays hold them."""
 
-    Attributes:
-        name: what the layout is called.
-        joints: one name per joint.
-        parents: index of each joint's parent, -1 for the root; empty where a layout has no tree (2D detectors).
-        left, right: joints that a mirror exchanges, pair by pair.
-
-    Raises:
-        ValueError: the parents are no tree over the joints, or left and right are not pairs of them.
-    """
-
-    name: str
+    name: str  # of the layout
     joints: tuple[str, ...]
-    parents: tuple[int, ...]
-    left: tuple[int, ...]
+    parents: tuple[int, ...]  # index of each joint's parent, -1 for the root; empty if there is no tree (2D detectors)
+    left: tuple[int, ...]  # joints that a mirror exchanges, pair by pair
     right: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -65,7 +55,7 @@ class Skeleton:
 
     @property
     def bone_sides(self) -> tuple[str, ...]:
-        """Likewise of every bone: the side of the joint where it ends, unless it crosses from one side to the other."""
+        """The side of every bone: that of the joint where it ends, unless it crosses from one side to the other."""
         ends = [(self.sides[parent], self.sides[joint]) for parent, joint in self.bones]
         return tuple(joint if parent in ("middle", joint) else "middle" for parent, joint in ends)
 

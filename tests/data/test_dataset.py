@@ -279,7 +279,7 @@ def test_another_format_is_refused_with_what_was_expected(metadata, tmp_path: Pa
 def test_a_position_that_is_not_finite_is_refused_by_clip_and_frame(bad, tmp_path: Path) -> None:
     data = make_dataset()
     data.positions[4 + 4 + 2, 5, 1] = bad
-    with pytest.raises(InputError, match="positions of S1/Sitting/0, camera 54138969 is not finite at frame 2 "):
+    with pytest.raises(InputError, match="positions of clip S1/Sitting/0, camera 54138969 is not finite at frame 2 "):
         saved(data, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -287,14 +287,14 @@ def test_a_position_that_is_not_finite_is_refused_by_clip_and_frame(bad, tmp_pat
 def test_a_keypoint_that_is_not_finite_is_refused_by_source_and_clip(tmp_path: Path) -> None:
     data = make_dataset()
     data.keypoints["detected"][-1, 0, 0] = np.nan
-    with pytest.raises(InputError, match="keypoints/detected of S1/Posing/0, camera C3 is not finite at frame 1 "):
+    with pytest.raises(InputError, match="keypoints/detected of clip S1/Posing/0, camera C3 is not finite at frame 1 "):
         saved(data, tmp_path)
 
 
 def test_a_trajectory_that_is_not_finite_is_refused_at_the_clip_s_first_frame(tmp_path: Path) -> None:
     data = make_dataset()
     data.trajectory[4, 2] = np.nan
-    with pytest.raises(InputError, match="trajectory of S1/Walking/0, camera 55011271 is not finite at frame 0 "):
+    with pytest.raises(InputError, match="trajectory of clip S1/Walking/0, camera 55011271 is not finite at frame 0 "):
         saved(data, tmp_path)
 
 
