@@ -290,14 +290,11 @@ def test_resampling_a_curve_recovers_it() -> None:
     assert len(resample(curve(np.zeros(1)), 30.0, 50.0)) == 1
 
 
-def test_files_of_different_rates_all_become_50(folder: Path) -> None:
+def test_files_are_brought_to_one_rate_before_frames_are_left_out(folder: Path, monkeypatch) -> None:
     write_person(folder / "sit_ben_1.bvh", 60, "0.0166667")
-    data = read(folder)
-    assert set(data.clips.fps) == {50.0}
-    assert "Resampled to 50 frames per second, as files have 30, 60" in notes(data)
-
-
-def test_files_are_brought_to_a_rate_before_frames_are_left_out(folder: Path, monkeypatch) -> None:
+    mixed = read(folder)
+    assert set(mixed.clips.fps) == {50.0}
+    assert "Resampled to 50 frames per second, as files have 30, 60" in notes(mixed)
     monkeypatch.setenv("POSE3D_OUTPUTS", str(folder / "outputs"))
     whole, half = (
         open_dataset(DataSpec(dataset=str(folder), pattern=PATTERN, fps=20, downsample=every)) for every in (1, 2)

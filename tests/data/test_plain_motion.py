@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.cameras import Camera, camera_to_world, h36m_cameras
+from pose3d_lib.data.cameras import camera_to_world, h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.sources import plain_motion
 from pose3d_lib.data.sources.plain_motion import list_takes
@@ -33,15 +33,6 @@ def write(folder: Path, arrays: dict[str, np.ndarray] | None = None) -> Path:
 def read(path: Path, **changes) -> PoseDataset:
     spec = {"fps": 30.0, "train_subjects": ("ann",), "test_subjects": ("bob",), **changes}
     return plain_motion.read(DataSpec(**spec), path, print)
-
-
-def project_by_hand(points: np.ndarray, camera: Camera) -> np.ndarray:
-    """(..., 3) camera metres -> (..., 2) pixels, in double precision."""
-    fx, fy, cx, cy, k1, k2, k3, q1, q2 = camera.intrinsics
-    x, y = (points[..., axis] / points[..., 2] for axis in (0, 1))
-    r2 = x**2 + y**2
-    d = 1 + k1 * r2 + k2 * r2**2 + k3 * r2**3 + q1 * x + q2 * y
-    return np.stack([fx * (x * d + q1 * r2) + cx, fy * (y * d + q2 * r2) + cy], axis=-1)
 
 
 def world_of(data: PoseDataset, row: int) -> np.ndarray:
@@ -190,24 +181,6 @@ def test_a_clip_is_moved_along_the_floor_to_the_middle_of_the_room(tmp_path: Pat
     root = world[:, 0]
     np.testing.assert_allclose((root.min(axis=0) + root.max(axis=0))[:2], 0, atol=1e-5)
     np.testing.assert_allclose(world[..., 2], motion(5)[..., 2], atol=1e-5)
-
-
-def test_exact_keypoints_are_the_projection_of_the_stored_pose_and_trajectory(tmp_path: Path) -> None:
-    data = read(write(tmp_path))
-    for _, clip in data.clips.iterrows():
-        rows = slice(clip.start, clip.stop)
-        in_camera = data.positions[rows].astype(float) + data.trajectory[rows, None]
-        expected = project_by_hand(in_camera, data.camera_of(clip))
-        np.testing.assert_allclose(data.keypoints["gt"][rows], expected, atol=1e-2)
-
-
-def test_the_error_of_a_take_depends_on_the_seed_and_on_its_place_only(tmp_path: Path) -> None:
-    path = write(tmp_path)
-    first, again, other = (read(path, data_seed=seed).keypoints["simulated"] for seed in (0, 0, 1))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
-    shortened = write(tmp_path, {"ann/Walking/1": motion(5), "ann/Sitting/1": motion(3), "bob/Walking/1": motion(2)})
-    assert np.array_equal(read(shortened).keypoints["simulated"][:32], first[:32])
 
 
 def test_a_damaged_array_is_refused_by_key(tmp_path: Path) -> None:
