@@ -41,7 +41,7 @@ def commands(text: str) -> list[list[str]]:
     found = {}
     for part in (part for line in lines for part in re.split(r"&&|;", line) if part.count("'") % 2 == 0):
         words = shlex.split(part, comments=True)
-        if len(words) > 1 and words[0] in ("make", "pose3d", "papermill") and "..." not in words:
+        if len(words) > 1 and words[0] in ("make", "pose3d", "papermill") and not {"...", "NAME"} & {*words}:
             found[" ".join(words)] = words
     return list(found.values())
 
