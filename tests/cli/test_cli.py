@@ -122,7 +122,10 @@ WRONG = [
     (("run", "01_data_prep", "-p", "keypoints", "detected"), "unknown keypoints of the synthetic dataset 'detected'"),
     (("run", "04_results", "-p", "actions", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
     (("reproduce", "-p", "actions", "Sitting,Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
-    (("sweep", "-p", "actions", "All"), "parameter actions: found 'All': 'All' is the baseline, which stands for every action"),
+    (
+        ("sweep", "-p", "actions", "All"),
+        "parameter actions: found 'All': 'All' is the baseline, which stands for every action",
+    ),
     (("sweep", "-p", "study", "papers"), "unknown study 'papers': did you mean paper?"),
     (("sweep", "-p", "architectures", "3x4"), "parameter architectures: found '3x4': widths must be odd"),
     (("reproduce", "-p", "schedules", "unit_epock"), "did you mean 'unit_epoch'?"),
