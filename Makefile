@@ -57,7 +57,7 @@ $(VENV)/.installed-browser: $(VENV)/.installed
 reproduce: $(VENV)/.installed  ## run the whole paper: data, every training run, tables and figures (ARGS="..." for options)
 	$(BIN)/pose3d reproduce $(ARGS)
 
-paper: $(VENV)/.installed  ## every claim of the paper with its uncertainty: hours of runs; can be stopped, and goes on
+paper: $(VENV)/.installed  ## every claim of the paper with its uncertainty: hours of runs; stopped, it resumes
 	$(BIN)/pose3d reproduce -p study paper $(ARGS)
 
 paper-more: $(VENV)/.installed  ## the same, and the questions beyond the paper
