@@ -41,14 +41,8 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    return make_synthetic(
-        spec.scale,
-        seed=spec.data_seed,
-        train_subjects=spec.train_subjects,
-        test_subjects=spec.test_subjects,
-        scores=spec.scores,
-        progress=progress,
-    )
+    subjects = {"train_subjects": spec.train_subjects, "test_subjects": spec.test_subjects}
+    return make_synthetic(spec.scale, seed=spec.data_seed, scores=spec.scores, progress=progress, **subjects)
 
 
 def choose_subjects(train: Sequence[str], test: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
@@ -70,14 +64,9 @@ def take_frames(scale: str, action: str, subject: str, take: str, seed: int) -> 
 
 
 def make_synthetic(
-    scale: str,
-    *,
-    seed: int,
-    train_subjects: Sequence[str] = (),
-    test_subjects: Sequence[str] = (),
-    scores: bool = False,
-    progress: Progress = lambda line: None,
-) -> PoseDataset:
+    scale: str, *, seed: int, train_subjects: Sequence[str] = (), test_subjects: Sequence[str] = (),
+    scores: bool = False, progress: Progress = lambda line: None,
+) -> PoseDataset:  # fmt: skip
     """The dataset at a scale of MEAN_FRAMES; the same scale and seed give the same dataset bit for bit.
 
     A subject does, and is seen doing, the same whichever others are chosen, as in `choose_subjects`.

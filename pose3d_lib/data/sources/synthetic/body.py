@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose3d_lib.data.skeleton import H36M_17
-
 RIGHT, LEFT = 0, 1
 SIDES = ((RIGHT, "R", 1.0), (LEFT, "L", -1.0))  # index, prefix of the joints' names, sign of the outward direction
 KNEE_LIMITS, ELBOW_LIMITS = (2.0, 146.0), (4.0, 142.0)  # flexion in degrees; anatomy ends at about 0 and 150
@@ -86,6 +84,32 @@ def make_body(subject: str, seed: int) -> Body:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Scene:
+    """Who moves in a take, when, and by which chance."""
+
+    body: Body
+    time: np.ndarray  # (frames,), seconds
+    fps: float
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
+class Lower:
+    """The lower body over time: (frames,), radians, unless another shape or unit is given."""
+
+    hip: np.ndarray  # (frames, 3), metres, where the pelvis wants to be; `settle` takes it within reach
+    yaw: np.ndarray  # where the person faces
+    pitch: np.ndarray  # forward lean of pelvis and chest
+    roll: np.ndarray  # of the pelvis, to the right
+    twist: np.ndarray  # of the pelvis as against the shoulders
+    ankles: np.ndarray  # (frames, 2, 3), metres
+    knee_yaw: np.ndarray  # (frames, 2)
+    knee_out: np.ndarray  # (frames, 2)
+    stride: np.ndarray  # how far the right foot is ahead of the left, in steps: what arms swing against
+    down: np.ndarray  # 0 standing upright, 1 sitting: how little the pelvis can bend or crouch
+
+
 def rotation(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
     """Body frame to world: turn to `yaw` (0 faces along x), lean forward by `pitch`, then to the right by `roll`.
 
@@ -111,30 +135,18 @@ def turn(frame: np.ndarray, vector: np.ndarray | tuple[float, float, float]) -> 
 
 
 def two_bones(
-    root: np.ndarray,
-    target: np.ndarray,
-    lengths: tuple[float, float],
-    frame: np.ndarray,
-    *,
-    rest: tuple[np.ndarray, np.ndarray],
-    out: float,
-    swivel: np.ndarray,
-    limits: tuple[float, float],
-    softness: float,
-    floor: float = -np.inf,
-) -> tuple[np.ndarray, np.ndarray]:
+    root: np.ndarray, target: np.ndarray, lengths: tuple[float, float], frame: np.ndarray, *,
+    rest: tuple[np.ndarray, np.ndarray], out: float, swivel: np.ndarray, limits: tuple[float, float],
+    softness: float, floor: float = -np.inf,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """The middle and the end, (frames, 3) each, of a limb that reaches for a target as far as its joint allows.
 
     The plane of bending follows the limb's direction by the least rotation from its rest position, so it never flips.
-    The end is the target where that is within reach.
 
     Args:
-        root, target: (frames, 3), metres.
-        lengths: of the two bones.
-        frame: (frames, 3, 3), body frame in which `rest` is meant.
-        rest: direction of the limb and of its middle joint at rest, (outward, forward, up).
-        out: +1 on the right, -1 on the left.
-        swivel: (frames,), radians by which the middle joint is turned outward.
+        root, target: (frames, 3), metres; `lengths` are those of the two bones.
+        frame: (frames, 3, 3), body frame of `rest`: where the limb and its middle joint point at rest, outward, forward, up.
+        out: +1 on the right, -1 on the left; `swivel` (frames,), radians, turns the middle joint outward.
         limits: flexion of the middle joint, degrees.
         softness: metres over which the reach ends, so that a limb about to be stretched does not jerk.
         floor: metres, height below which the middle joint does not sink but gives way sideways.
@@ -202,19 +214,15 @@ def pose_trunk(body: Body, hip: np.ndarray, pelvis: np.ndarray, chest: np.ndarra
     return Trunk(pelvis_frame, chest_frame, head_frame, joints)
 
 
-def pose_legs(
-    body: Body, trunk: Trunk, ankles: np.ndarray, knee_yaw: np.ndarray, knee_out: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Knees and ankles by joint name, each (frames, 3), from ankles (frames, 2, 3), right and left, metres.
-
-    `knee_yaw` (frames, 2) is where the knees point, `knee_out` how far they fall outward, radians.
-    """
+def pose_legs(body: Body, trunk: Trunk, lower: Lower) -> dict[str, np.ndarray]:
+    """Knees and ankles by joint name, each (frames, 3), metres."""
     joints = {}
-    level = np.zeros(len(ankles))
+    level = np.zeros(len(lower.ankles))
     for s, side, out in SIDES:
+        frame = rotation(lower.knee_yaw[:, s], level, level)
         joints[f"{side}Knee"], joints[f"{side}Foot"] = two_bones(
-            trunk.joints[f"{side}Hip"], ankles[:, s], (body.femur, body.tibia), rotation(knee_yaw[:, s], level, level),
-            rest=_LEG_REST, out=out, swivel=knee_out[:, s], limits=KNEE_LIMITS, softness=0.001, floor=0.05,
+            trunk.joints[f"{side}Hip"], lower.ankles[:, s], (body.femur, body.tibia), frame,
+            rest=_LEG_REST, out=out, swivel=lower.knee_out[:, s], limits=KNEE_LIMITS, softness=0.001, floor=0.05,
         )  # fmt: skip
     return joints
 
@@ -236,7 +244,8 @@ def pose_arms(
         reach = (wrists[:, s] - resting_shoulder(body, trunk, out)) / body.arm
         local = np.einsum("fji,fj->fi", trunk.chest, reach)
         # A raised arm takes its shoulder up, one that reaches forward takes it forward.
-        lift = np.radians(24) * _ease(0.5 + 0.6 * local[:, 2])
+        raised = np.clip(0.5 + 0.6 * local[:, 2], 0, 1)
+        lift = np.radians(24) * (raised * raised * (3 - 2 * raised))
         ahead = np.radians(16) * np.tanh(local[:, 1] - 0.6 * out * local[:, 0])
         length = np.hypot(*body.clavicle)
         slope = np.arctan2(body.clavicle[1], body.clavicle[0]) + lift
@@ -249,13 +258,3 @@ def pose_arms(
             rest=_ARM_REST, out=out, swivel=-elbow_out[:, s], limits=ELBOW_LIMITS, softness=0.02,
         )  # fmt: skip
     return joints
-
-
-def stack_joints(joints: dict[str, np.ndarray]) -> np.ndarray:
-    """(frames, 17, 3) in the order of H36M_17, from joint name -> (frames, 3)."""
-    return np.stack([joints[name] for name in H36M_17.joints], axis=1)
-
-
-def _ease(u: np.ndarray) -> np.ndarray:
-    u = np.clip(u, 0, 1)
-    return u * u * (3 - 2 * u)

@@ -4,11 +4,9 @@ Feet come first. A plan says when which foot goes where; a foot stays exactly in
 follows the feet. That is why no standing foot ever slides.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from pose3d_lib.data.sources.synthetic.body import LEFT, RIGHT, SIDES, Body, level_axes, rotation, turn
+from pose3d_lib.data.sources.synthetic.body import LEFT, RIGHT, SIDES, Body, Lower, Scene, level_axes, rotation, turn
 from pose3d_lib.data.sources.synthetic.timing import (
     WARM_UP,
     below,
@@ -20,36 +18,14 @@ from pose3d_lib.data.sources.synthetic.timing import (
 )
 
 
-@dataclass(frozen=True)
-class Lower:
-    """The lower body over time: (frames,), radians, unless another shape or unit is given."""
-
-    hip: np.ndarray  # (frames, 3), metres, where the pelvis wants to be; `settle` takes it within the legs' reach
-    yaw: np.ndarray  # where the person faces
-    pitch: np.ndarray  # forward lean of pelvis and chest
-    roll: np.ndarray  # of the pelvis, to the right
-    twist: np.ndarray  # of the pelvis as against the shoulders
-    ankles: np.ndarray  # (frames, 2, 3), metres
-    knee_yaw: np.ndarray  # (frames, 2)
-    knee_out: np.ndarray  # (frames, 2)
-    stride: np.ndarray  # how far the right foot is ahead of the left, in steps: what arms swing against
-    down: np.ndarray  # 0 standing upright, 1 sitting: how little the pelvis can bend or crouch
-
-
 def walk(
-    rng: np.random.Generator,
-    body: Body,
-    time: np.ndarray,
-    fps: float,
-    *,
-    pace: float = 1.0,
-    stops: float = 0.0,
-    stop_seconds: tuple[float, float] = (1.0, 4.0),
+    scene: Scene, *, pace: float = 1.0, stops: float = 0.0, stop_seconds: tuple[float, float] = (1.0, 4.0)
 ) -> Lower:
     """Walking on closed curves that drift: rings, eights, there and back.
 
     `pace` is a factor on the person's own speed, `stops` the probability per step of standing for a while.
     """
+    rng, body, time = scene.rng, scene.body, scene.time
     pace = pace * rng.uniform(0.9, 1.1)
     end = time[-1] + 2.0
     period = 1 / (body.cadence * pace**0.5)
@@ -81,23 +57,12 @@ def walk(
     durations[1:][pause[:-1]] = periods[1:][pause[:-1]]
     distance = length + np.roll(length, 1)  # a foot goes past the other: two steps
     lift = 0.05 + 0.095 * np.minimum(distance / (0.76 * body.stature), 1.15) * rng.uniform(0.9, 1.1)
-    ankles, foot_yaw, lifted = _step(
-        body, time, lands - durations, durations, foot, spots, heading - side * splay, lift, via=beside
-    )
-    return _pelvis_over_feet(rng, body, time, fps, ankles, foot_yaw, lifted, step=body.stature * body.step, brisk=True)
+    return _step(scene, lands, durations, foot, spots, heading - side * splay, lift, via=beside)
 
 
-def stand(
-    rng: np.random.Generator,
-    body: Body,
-    time: np.ndarray,
-    fps: float,
-    *,
-    gap: tuple[float, float] = (3.0, 12.0),
-    turning: float = 40.0,
-    roaming: float = 0.35,
-) -> Lower:
+def stand(scene: Scene, *, gap: tuple[float, float], turning: float = 40.0, roaming: float = 0.35) -> Lower:
     """Standing, with small steps now and then: every `gap` seconds, by `turning` degrees, within `roaming` metres."""
+    rng, body, time = scene.rng, scene.body, scene.time
     stances, lands, feet, durations = [], [], [], []
     yaw, place = rng.uniform(-np.pi, np.pi), rng.uniform(-roaming, roaming, 2)
     centre = yaw
@@ -127,10 +92,7 @@ def stand(
         yaw, place, now = target, there, moment
     stances, durations = np.array(stances), np.array(durations)
     lift = np.full(len(durations), 0.05) * rng.uniform(0.7, 1.4, len(durations))
-    ankles, foot_yaw, lifted = _step(
-        body, time, np.array(lands) - durations, durations, np.array(feet), stances[:, :2], stances[:, 2], lift
-    )
-    return _pelvis_over_feet(rng, body, time, fps, ankles, foot_yaw, lifted, step=body.stature * body.step, brisk=False)
+    return _step(scene, np.array(lands), durations, np.array(feet), stances[:, :2], stances[:, 2], lift)
 
 
 def settle(body: Body, lower: Lower, hip: np.ndarray, pelvis: np.ndarray, fps: float) -> np.ndarray:
@@ -175,23 +137,17 @@ def _path(rng: np.random.Generator, body: Body, length: np.ndarray) -> tuple[np.
 
 
 def _step(
-    body: Body,
-    time: np.ndarray,
-    starts: np.ndarray,
-    durations: np.ndarray,
-    foot: np.ndarray,
-    spots: np.ndarray,
-    yaws: np.ndarray,
-    lift: np.ndarray,
-    via: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ankles (frames, 2, 3), where the feet point (frames, 2), and how far each is lifted, 0 to 1 (frames, 2).
+    scene: Scene, lands: np.ndarray, durations: np.ndarray, foot: np.ndarray,
+    spots: np.ndarray, yaws: np.ndarray, lift: np.ndarray, via: np.ndarray | None = None,
+) -> Lower:  # fmt: skip
+    """A lower body that takes the given steps.
 
     Args:
-        starts, durations: (steps,), seconds.
-        foot: (steps,), RIGHT or LEFT; spots: (steps, 2), metres; yaws: (steps,), radians; lift: (steps,), metres.
+        lands, durations: (steps,), seconds; yaws: (steps,), radians, where the foot points.
+        foot: (steps,), RIGHT or LEFT; spots: (steps, 2), metres; lift: (steps,), metres.
         via: (steps, 2), metres, where a foot passes midway, if the heel rises before the foot travels, as in walking.
     """
+    body, time = scene.body, scene.time
     ankles, yaw, lifted = np.empty((len(time), 2, 3)), np.empty((len(time), 2)), np.empty((len(time), 2))
     # The foot is off the floor before it travels and has arrived before it is down. Walking, it swings more evenly than
     # a hand that reaches: a pendulum rather than minimum jerk.
@@ -201,8 +157,7 @@ def _step(
     for s in (RIGHT, LEFT):
         mine = np.flatnonzero(foot == s)
         values = np.column_stack([spots[mine], yaws[mine]])
-        begins, takes = starts[mine][1:], durations[mine][1:]
-        which, u = blend_progress(time, begins, takes)
+        which, u = blend_progress(time, (lands - durations)[mine][1:], durations[mine][1:])
         v = np.clip((u**late - away) / (there - away), 0, 1)
         share = (minimum_jerk(v) if via is None else 0.5 * minimum_jerk(v) + 0.5 * v * v * (3 - 2 * v))[:, None]
         before = values[np.maximum(which - 1, 0)]
@@ -215,28 +170,23 @@ def _step(
             ankles[:, s, :2] += 4 * share * (1 - share) * aside[which]
         ankles[:, s, 2] = body.ankle + lift[mine][which] * bump
         lifted[:, s] = bump
-    return ankles, yaw, lifted
+    return _pelvis_over_feet(scene, ankles, yaw, lifted, brisk=via is not None)
 
 
-def _pelvis_over_feet(
-    rng: np.random.Generator,
-    body: Body,
-    time: np.ndarray,
-    fps: float,
-    ankles: np.ndarray,
-    foot_yaw: np.ndarray,
-    lifted: np.ndarray,
-    step: float,
-    brisk: bool,
-) -> Lower:
-    """The pelvis that follows feet: over their middle, towards the one that bears the weight, lower in long strides."""
+def _pelvis_over_feet(scene: Scene, ankles: np.ndarray, foot_yaw: np.ndarray, lifted: np.ndarray, brisk: bool) -> Lower:
+    """A pelvis that follows feet: over their middle, towards the one that bears the weight, lower in long strides.
+
+    Ankles are (frames, 2, 3); where the feet point, and how far each is lifted, 0 to 1, is (frames, 2).
+    """
+    body, time, fps = scene.body, scene.time, scene.fps
     yaw = smooth(foot_yaw.mean(1), fps, 0.16)
     middle = smooth(ankles[..., :2].mean(1), fps, 0.13)
     ahead, right = level_axes(yaw)
-    stride = smooth(((ankles[:, RIGHT, :2] - ankles[:, LEFT, :2]) * ahead).sum(-1) / step, fps, 0.03)
+    apart = ((ankles[:, RIGHT, :2] - ankles[:, LEFT, :2]) * ahead).sum(-1)
+    stride = smooth(apart / (body.stature * body.step), fps, 0.03)
     bearing = smooth(lifted[:, LEFT] - lifted[:, RIGHT], fps, 0.07)  # 1: on the right foot alone
     sway = 0.022 * bearing if brisk else 0.035 * bearing
-    wander = smooth_noise(rng, time, 1.1, (3,))
+    wander = smooth_noise(scene.rng, time, 1.1, (3,))
     shift = sway + 0.006 * wander[:, 0]
     forward = 0.006 * wander[:, 1] - (0.0 if brisk else 0.02)
     place = middle + shift[:, None] * right + forward[:, None] * ahead

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pose3d_lib.data.sources.synthetic.body import SIDES, Body, Trunk, resting_shoulder, rotation, turn
+from pose3d_lib.data.sources.synthetic.body import SIDES, Body, Lower, Scene, Trunk, resting_shoulder, turn
 from pose3d_lib.data.sources.synthetic.timing import WARM_UP, blend, blend_progress, minimum_jerk, smooth, smooth_noise
 
 # What a hand can be at: somewhere about its shoulder, at the head, on its thigh, on the floor beside the pelvis.
@@ -73,8 +73,9 @@ def mirrored(posture: Posture) -> Posture:
     )  # fmt: skip
 
 
-def perform(rng: np.random.Generator, body: Body, time: np.ndarray, table: tuple[Posture, ...]) -> Upper:
+def perform(scene: Scene, table: tuple[Posture, ...]) -> Upper:
     """A take's upper body: rows of the table, drawn by weight, held, and blended into one another."""
+    rng, body, time = scene.rng, scene.body, scene.time
     end = time[-1] + WARM_UP + 2.0
     weights = np.array([row.weight for row in table]) * rng.uniform(0.5, 1.6, len(table))  # a person's preferences
     count = int(end / min(row.hold[0] + 0.5 for row in table)) + 3
@@ -86,18 +87,17 @@ def perform(rng: np.random.Generator, body: Body, time: np.ndarray, table: tuple
     keys = keys + spread * (habit + 0.8 * rng.standard_normal(keys.shape).clip(-2.2, 2.2))
 
     hands = keys[:, 8:].reshape(count, 2, -1)
-    travel = np.abs(np.diff(hands, axis=0)[..., :3]).max((1, 2)) + 0.7 * np.any(
-        np.diff(hands[..., 8:], axis=0), axis=(1, 2)
-    )
+    change = np.diff(hands, axis=0)
+    travel = np.abs(change[..., :3]).max((1, 2)) + 0.7 * np.any(change[..., 8:], axis=(1, 2))
     bend = np.abs(np.diff(keys[:, :7], axis=0)) @ (0.25, 0.55, 0.25, 0.1, 0.1, 0.1, 1.6)
     durations = (0.42 + 0.42 * np.minimum(travel, 1.2) + bend) * rng.uniform(0.85, 1.3, count - 1) / body.tempo
     least, most = np.array([row.hold for row in table])[drawn[1:]].T
     holds = least + (most - least) * rng.random(count - 1) ** 1.5
     starts = -WARM_UP + np.cumsum(np.concatenate([[rng.uniform(0, 2)], (durations + holds)[:-1]]))
+    which, u = blend_progress(time, starts, durations)
+    around = _detours(hands[..., :3])[which] * (16 * u**2 * (1 - u) ** 2)[:, None, None]
     track = blend(time, starts, durations, keys)
     hands = track[:, 8:].reshape(len(time), 2, -1)
-    which, u = blend_progress(time, starts, durations)
-    around = _detours(keys[:, 8:].reshape(count, 2, -1)[..., :3])[which] * (16 * u**2 * (1 - u) ** 2)[:, None, None]
     return Upper(
         angles=track[:, :6], crouch=track[:, 6], lean=track[:, 7], at=hands[..., :3] + around, elbow=hands[..., 3],
         shake=hands[..., 4:7], swing=hands[..., 7], places=hands[..., 8:],
@@ -116,6 +116,7 @@ def _detours(at: np.ndarray) -> np.ndarray:
 
 
 def _row(row: Posture) -> list[float]:
+    """The numbers of a posture: six angles, crouch and lean, then per hand its place, elbow, shake and swing."""
     angles = np.radians([row.yaw, row.pitch, row.roll, row.head_yaw, row.head_pitch, row.head_roll])
     numbers = [*angles, row.crouch, row.lean]
     for hand in (row.right, row.left):
@@ -125,6 +126,7 @@ def _row(row: Posture) -> list[float]:
 
 
 def _spread(row: Posture) -> list[float]:
+    """The standard deviations with which the numbers of `_row` are drawn."""
     loose = np.radians(row.loose)
     numbers = [loose, 0.5 * loose, 0.4 * loose, loose, 0.7 * loose, 0.5 * loose, 0.12 * row.crouch, 0.012]
     for hand in (row.right, row.left):
@@ -134,23 +136,24 @@ def _spread(row: Posture) -> list[float]:
 
 
 def wrist_targets(
-    rng: np.random.Generator, body: Body, time: np.ndarray, upper: Upper, trunk: Trunk,
-    knees: np.ndarray, stride: np.ndarray, arm_frame: np.ndarray, floor: np.ndarray, down: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """Where the wrists should be, (frames, 2, 3), metres; stride and down as in `Lower`.
+    scene: Scene, lower: Lower, upper: Upper, trunk: Trunk, knees: np.ndarray, arm_frame: np.ndarray, floor: np.ndarray
+) -> np.ndarray:
+    """Where the wrists should be, (frames, 2, 3), metres.
 
-    Args:
-        knees: (frames, 2, 3), metres.
-        arm_frame: (frames, 3, 3), in which `Hand.at` is meant.
-        floor: (frames, 2, 3), metres, where the hands would lean on the floor; upright, arms hang instead.
+    `knees` (frames, 2, 3) are in metres; so are the places on the `floor` (frames, 2, 3) on which hands lean, unless the
+    person stands: then arms hang. `Hand.at` is meant in `arm_frame` (frames, 3, 3).
     """
+    rng, body, time = scene.rng, scene.body, scene.time
+    down = lower.down[:, None]
     scale = body.stature / 1.75
     nose = trunk.joints["Neck"]
     wrists = np.empty((len(time), 2, 3))
     noise = smooth_noise(rng, time, 0.45, (2, 3)) * 0.009 * body.energy + smooth_noise(rng, time, 1.6, (2, 3)) * 0.012
     for s, side, out in SIDES:
         shoulder = resting_shoulder(body, trunk, out)
-        against = -out * stride * upper.swing[:, s] * body.arm_swing
+        hanging = (1 - down) * (shoulder + body.arm * turn(arm_frame, (0.1 * out, 0.06, -0.95)))
+        thigh = knees[:, s] + 0.28 * (trunk.joints[f"{side}Hip"] - knees[:, s]) + (0.0, 0.0, 0.085 * scale)
+        against = -out * lower.stride * upper.swing[:, s] * body.arm_swing
         at = upper.at[:, s].copy()
         at[:, 1] += 0.30 * against + 0.03 * upper.swing[:, s]
         at[:, 2] += upper.swing[:, s] * (0.03 * against + 0.10 * against**2)
@@ -160,10 +163,9 @@ def wrist_targets(
             "mouth": nose + scale * turn(trunk.head, (out * 0.065, 0.105, -0.085)),
             "ear": nose + scale * turn(trunk.head, (out * 0.125, -0.005, -0.055)),
             "camera": nose + scale * turn(trunk.head, (out * 0.085, 0.165, -0.055)),
+            "knee": hanging + down * thigh,
+            "floor": hanging + down * floor[:, s],
         }
-        thigh = knees[:, s] + 0.28 * (trunk.joints[f"{side}Hip"] - knees[:, s]) + (0.0, 0.0, 0.085 * scale)
-        hanging = (1 - down[:, None]) * (shoulder + body.arm * turn(arm_frame, (0.1 * out, 0.06, -0.95)))
-        places["knee"], places["floor"] = hanging + down[:, None] * thigh, hanging + down[:, None] * floor[:, s]
         target = sum(upper.places[:, s, i : i + 1] * places[place] for i, place in enumerate(PLACES))
         beat = 2 * np.pi * (1.9 * body.tempo * time + 0.35 * smooth_noise(rng, time, 1.2)) + rng.uniform(0, 6.3)
         wave = np.stack([np.sin(beat), np.sin(beat + 0.9), np.sin(beat + 0.3)], -1) * upper.shake[:, s] * (out, 1, 1)
@@ -176,24 +178,17 @@ def wrist_targets(
 
 def _out_of_trunk(body: Body, trunk: Trunk, wrists: np.ndarray) -> np.ndarray:
     """Wrists (frames, 2, 3) pushed out of the trunk: an elliptic cylinder from the hips to the shoulders."""
-    hip, thorax = trunk.joints["Hip"], trunk.joints["Thorax"]
-    axis = thorax - hip
-    length = np.linalg.norm(axis, axis=-1)
-    frame = trunk.chest
+    hip, frame = trunk.joints["Hip"], trunk.chest
+    axis = trunk.joints["Thorax"] - hip
     semi = np.array([0.115, 0.085]) * body.stature
     for s, _, _ in SIDES:
         local = np.einsum("fji,fj->fi", frame, wrists[:, s] - hip)
-        middle = np.einsum("fji,fj->fi", frame, axis) * (local[:, 2] / length)[:, None]
+        height = local[:, 2] / np.linalg.norm(axis, axis=-1)
+        middle = np.einsum("fji,fj->fi", frame, axis) * height[:, None]
         flat = (local - middle)[:, :2] / semi
         radius = np.maximum(np.linalg.norm(flat, axis=-1), 0.15)
-        height = local[:, 2] / length
         inside = minimum_jerk((height + 0.25) / 0.2) * minimum_jerk((1.08 - height) / 0.15)
         pushed = (radius**6 + 1) ** (1 / 6)
         change = (inside * (pushed / radius - 1))[:, None] * flat * semi
         wrists[:, s] += turn(frame, np.column_stack([change, np.zeros(len(change))]))
     return wrists
-
-
-def level_frame(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """The frame (frames, 3, 3) of hanging arms: gravity keeps them from following all of the chest's lean."""
-    return rotation(yaw, 0.45 * pitch, 0.45 * roll)

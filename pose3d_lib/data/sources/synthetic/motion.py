@@ -13,14 +13,16 @@ from pose3d_lib.data.sources.synthetic import postures
 from pose3d_lib.data.sources.synthetic.body import (
     SIDES,
     Body,
+    Lower,
+    Scene,
     level_axes,
     pose_arms,
     pose_legs,
     pose_trunk,
-    stack_joints,
+    rotation,
 )
-from pose3d_lib.data.sources.synthetic.gait import Lower, settle, stand, walk
-from pose3d_lib.data.sources.synthetic.gestures import Posture, Upper, level_frame, perform, wrist_targets
+from pose3d_lib.data.sources.synthetic.gait import settle, stand, walk
+from pose3d_lib.data.sources.synthetic.gestures import Posture, Upper, perform, wrist_targets
 from pose3d_lib.data.sources.synthetic.seat import sit, sit_down
 from pose3d_lib.data.sources.synthetic.timing import smooth_noise
 
@@ -38,9 +40,9 @@ def make_motion(action: str, *, body: Body, frames: int, fps: float, seed) -> np
     time = np.arange(-margin, frames + margin) / fps
     choices = _ACTIONS[action]
     move, table = next((move, table) for share, move, table in choices if share == 1 or rng.random() < share)
-    lower = move(rng, body, time, fps)
-    upper = perform(rng, body, time, table)
-    positions = assemble(rng, body, time, fps, lower, upper)[margin : margin + frames]
+    scene = Scene(body, time, fps, rng)
+    lower = move(scene)
+    positions = _assemble(scene, lower, perform(scene, table))[margin : margin + frames]
     return positions if rng.random() < body.right_handed else mirror(positions)
 
 
@@ -49,10 +51,9 @@ def mirror(positions: np.ndarray) -> np.ndarray:
     return positions[:, H36M_17.mirror] * (-1.0, 1.0, 1.0)
 
 
-def assemble(
-    rng: np.random.Generator, body: Body, time: np.ndarray, fps: float, lower: Lower, upper: Upper
-) -> np.ndarray:
+def _assemble(scene: Scene, lower: Lower, upper: Upper) -> np.ndarray:
     """(frames, 17, 3), metres: a lower and an upper body put together, with the unrest of a living one."""
+    rng, body, time = scene.rng, scene.body, scene.time
     unrest = np.radians(smooth_noise(rng, time, 1.3, (6,)) * (1.6, 1.2, 0.8, 2.5, 1.8, 1.2)) * body.energy
     breath = np.radians(0.5) * np.sin(2 * np.pi * 0.26 * time + rng.uniform(0, 6.3) + smooth_noise(rng, time, 4.0))
     yaw, pitch, roll, head_yaw, head_pitch, head_roll = (upper.angles + unrest).T
@@ -80,19 +81,18 @@ def assemble(
     hip = lower.hip.copy()
     hip[:, :2] += (upright * upper.lean)[:, None] * right - back[:, None] * ahead
     hip[:, 2] -= upright * upper.crouch * body.leg
-    hip = settle(body, lower, hip, pelvis, fps)
+    hip = settle(body, lower, hip, pelvis, scene.fps)
 
     trunk = pose_trunk(body, hip, pelvis, chest, head)
-    joints = trunk.joints | pose_legs(body, trunk, lower.ankles, lower.knee_yaw, lower.knee_out)
-    arm_frame = level_frame(*chest.T)
-    floor = np.stack([
-        np.column_stack([hip[:, :2] + out * 0.32 * right - 0.20 * ahead, np.full(len(hip), 0.07)])
-        for _, _, out in SIDES
-    ], 1)  # fmt: skip
+    joints = trunk.joints | pose_legs(body, trunk, lower)
+    # Gravity keeps hanging arms from following all of the chest's lean.
+    arm_frame = rotation(chest[:, 0], 0.45 * chest[:, 1], 0.45 * chest[:, 2])
+    beside = [hip[:, :2] + out * 0.32 * right - 0.20 * ahead for _, _, out in SIDES]
+    floor = np.stack([np.column_stack([place, np.full(len(hip), 0.07)]) for place in beside], 1)
     knees = np.stack([joints["RKnee"], joints["LKnee"]], 1)
-    wrists = wrist_targets(rng, body, time, upper, trunk, knees, lower.stride, arm_frame, floor, lower.down)
-    elbow_out = upper.elbow + np.radians(body.elbows_out)
-    return stack_joints(joints | pose_arms(body, trunk, wrists, elbow_out, arm_frame))
+    wrists = wrist_targets(scene, lower, upper, trunk, knees, arm_frame, floor)
+    joints |= pose_arms(body, trunk, wrists, upper.elbow + np.radians(body.elbows_out), arm_frame)
+    return np.stack([joints[name] for name in H36M_17.joints], axis=1)
 
 
 # The share of takes in which a lower body is chosen, before those behind it; the lower body, and the table of postures.

@@ -6,8 +6,7 @@ how far the knee falls outward, degrees.
 
 import numpy as np
 
-from pose3d_lib.data.sources.synthetic.body import SIDES, Body, level_axes
-from pose3d_lib.data.sources.synthetic.gait import Lower
+from pose3d_lib.data.sources.synthetic.body import SIDES, Lower, Scene, level_axes
 from pose3d_lib.data.sources.synthetic.timing import (
     WARM_UP,
     blend,
@@ -32,9 +31,9 @@ _CHAIR_LEGS = (
 _CHAIR_WEIGHTS = np.array([3, 1.5, 1.5, 1.2, 1.2, 1.5, 1.0, 1.2, 0.6])
 
 
-def sit(rng: np.random.Generator, body: Body, time: np.ndarray, fps: float) -> Lower:
+def sit(scene: Scene) -> Lower:
     """On a chair, with feet that change place now and then; the chair itself does not turn."""
-    frames = len(time)
+    rng, body, time = scene.rng, scene.body, scene.time
     facing = rng.uniform(-np.pi, np.pi)
     seat = rng.uniform(-0.4, 0.4, 2)
     height = (body.tibia + body.ankle) * rng.uniform(0.88, 0.96)
@@ -42,24 +41,17 @@ def sit(rng: np.random.Generator, body: Body, time: np.ndarray, fps: float) -> L
     usual = rng.choice(len(_CHAIR_LEGS), p=_CHAIR_WEIGHTS / _CHAIR_WEIGHTS.sum())
     drawn = rng.choice(len(_CHAIR_LEGS), size=len(starts) + 1, p=_CHAIR_WEIGHTS / _CHAIR_WEIGHTS.sum())
     drawn = np.where(rng.random(len(drawn)) < 0.35, usual, drawn)
-    keys = np.array(_CHAIR_LEGS)[drawn]
-    mirrored = rng.random(len(keys)) < 0.5
-    keys[mirrored] = keys[mirrored][:, ::-1]
-    keys = keys + rng.normal(0, 1, keys.shape) * (0.012, 0.03, 0.0, 3.0)
-    # A foot that was hardly to move stays: people do not shuffle both feet at every change.
-    keys = _keep_small_changes(keys)
+    legs = _mirror_some(rng, np.array(_CHAIR_LEGS)[drawn])
+    legs = legs + rng.normal(0, 1, legs.shape) * (0.012, 0.03, 0.0, 3.0)
     durations = rng.uniform(0.8, 1.3, len(starts)) / body.tempo
-    legs, ankles = _move_legs(body, time, starts, durations, keys, seat, facing)
     noise = smooth_noise(rng, time, 1.5, (6,))
     forward, right = level_axes(facing)
     place = seat + (0.008 * noise[:, :1]) * forward + (0.008 * noise[:, 1:2]) * right
     pitch = np.radians(-6 + rng.normal(0, 4) + 2 * noise[:, 2])
     yaw = facing + np.radians(rng.normal(0, 5) + 3 * noise[:, 3])
-    return Lower(
-        hip=np.column_stack([place, height + 0.003 * noise[:, 4]]), yaw=yaw, pitch=pitch,
-        roll=np.radians(1.5 * noise[:, 5]), twist=np.zeros(frames), ankles=ankles,
-        knee_yaw=np.full((frames, 2), facing), knee_out=np.radians(legs[..., 3]),
-        stride=np.zeros(frames), down=np.ones(frames),
+    return _seated(
+        scene, starts, durations, legs, seat, facing, hip=np.column_stack([place, height + 0.003 * noise[:, 4]]),
+        yaw=yaw, pitch=pitch, roll=np.radians(1.5 * noise[:, 5]), down=np.ones(len(time)),
     )  # fmt: skip
 
 
@@ -96,9 +88,9 @@ def _floor_sequence(rng: np.random.Generator, count: int) -> list[str]:
     return names[:count]
 
 
-def sit_down(rng: np.random.Generator, body: Body, time: np.ndarray, fps: float) -> Lower:
+def sit_down(scene: Scene) -> Lower:
     """From standing down to the floor or a low stool, from one way of sitting there to another, and up again."""
-    frames = len(time)
+    rng, body, time = scene.rng, scene.body, scene.time
     facing = rng.uniform(-np.pi, np.pi)
     centre = rng.uniform(-0.3, 0.3, 2)
     most = int((time[-1] + WARM_UP) / 2.2) + 3
@@ -107,57 +99,43 @@ def sit_down(rng: np.random.Generator, body: Body, time: np.ndarray, fps: float)
     durations = np.where(passing[1:], 1.1, 1.5) * rng.uniform(0.85, 1.3, most - 1) / body.tempo
     holds = np.where(passing[1:], 0.0, 0.7 + rng.exponential(3.0, most - 1))
     starts = -WARM_UP + np.cumsum(np.concatenate([[rng.uniform(0, 3)], (durations + holds)[:-1]]))
-    rows = [_POSTURES[name] for name in names]
-    seat, legs = np.array([row[0] for row in rows], float), np.array([row[1] for row in rows], float)
-    mirrored = rng.random(most) < 0.5
-    legs[mirrored] = legs[mirrored][:, ::-1]
+    seat, legs = (np.array(keys, float) for keys in zip(*(_POSTURES[name] for name in names), strict=True))
+    legs = _mirror_some(rng, legs)
     loose = np.array([name in _ON_FLOOR for name in names])[:, None, None]
     legs = legs + loose * rng.normal(0, 1, legs.shape) * (0.02, 0.04, 0.0, 4.0)
-    legs = _keep_small_changes(legs)
     turned = np.cumsum(np.where(loose[:, 0, 0], rng.normal(0, np.radians(9), most), 0.0)) * 0.5
 
     pelvis = blend(time, starts, durations, seat)
     yaw = facing + blend(time, starts, durations, turned)
-    legs_now, ankles = _move_legs(body, time, starts, durations, legs, centre, facing)
     noise = smooth_noise(rng, time, 1.4, (5,))
     forward, right = level_axes(facing)
     place = centre + (pelvis[:, :1] * body.leg) * forward + 0.006 * noise[:, :1] * right
     height = pelvis[:, 1] * body.leg + 0.002 * noise[:, 1]
-    return Lower(
-        hip=np.column_stack([place, height]), yaw=yaw + np.radians(2 * noise[:, 2]),
-        pitch=np.radians(pelvis[:, 2] + 1.5 * noise[:, 3]), roll=np.radians(1.2 * noise[:, 4]),
-        twist=np.zeros(frames), ankles=ankles, knee_yaw=np.full((frames, 2), facing),
-        knee_out=np.radians(legs_now[..., 3]), stride=np.zeros(frames),
-        down=np.clip(1.6 - 1.5 * pelvis[:, 1], 0, 1),
+    return _seated(
+        scene, starts, durations, legs, centre, facing, hip=np.column_stack([place, height]),
+        yaw=yaw + np.radians(2 * noise[:, 2]), pitch=np.radians(pelvis[:, 2] + 1.5 * noise[:, 3]),
+        roll=np.radians(1.2 * noise[:, 4]), down=np.clip(1.6 - 1.5 * pelvis[:, 1], 0, 1),
     )  # fmt: skip
 
 
-def _while_lifted(u: np.ndarray) -> np.ndarray:
-    """Progress of a foot that is off the floor before it travels and has arrived before it is down."""
-    return minimum_jerk((u - 0.12) / 0.76)
+def _mirror_some(rng: np.random.Generator, legs: np.ndarray) -> np.ndarray:
+    """Legs (events, 2, 4), half of them with right and left exchanged."""
+    return np.where((rng.random(len(legs)) < 0.5)[:, None, None], legs[:, ::-1], legs)
 
 
-def _keep_small_changes(keys: np.ndarray) -> np.ndarray:
-    """Legs (events, 2, 4) where a leg that would move by less than a tenth of its length stays as it was."""
-    keys = keys.copy()
-    for k in range(1, len(keys)):
-        small = np.linalg.norm(keys[k, :, :3] - keys[k - 1, :, :3], axis=-1) < 0.09
-        keys[k, small] = keys[k - 1, small]
-    return keys
-
-
-def _move_legs(
-    body: Body,
-    time: np.ndarray,
-    starts: np.ndarray,
-    durations: np.ndarray,
-    keys: np.ndarray,
-    origin: np.ndarray,
-    facing: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Legs (frames, 2, 4) blended from keys (events + 1, 2, 4), and ankles (frames, 2, 3), metres, about an origin."""
-    legs = blend(time, starts, durations, keys, ease=_while_lifted)
-    moved = body.leg * np.linalg.norm(np.diff(keys[..., :3], axis=0, prepend=keys[:1, :, :3]), axis=-1)
+def _seated(
+    scene: Scene, starts: np.ndarray, durations: np.ndarray, legs: np.ndarray, origin: np.ndarray, facing: float,
+    **pelvis: np.ndarray,
+) -> Lower:  # fmt: skip
+    """A lower body whose legs (events + 1, 2, 4) are blended about an origin (2,), metres; `pelvis` says the rest."""
+    body, time, legs = scene.body, scene.time, legs.copy()
+    # A foot that would hardly move stays: people do not shuffle both feet at every change.
+    for k in range(1, len(legs)):
+        small = np.linalg.norm(legs[k, :, :3] - legs[k - 1, :, :3], axis=-1) < 0.09
+        legs[k, small] = legs[k - 1, small]
+    # A foot is off the floor before it travels and has arrived before it is down.
+    track = blend(time, starts, durations, legs, ease=lambda u: minimum_jerk((u - 0.12) / 0.76))
+    moved = body.leg * np.linalg.norm(np.diff(legs[..., :3], axis=0, prepend=legs[:1, :, :3]), axis=-1)
     which, u = blend_progress(time, starts, durations)
     # A foot is lifted to get over the distance; one that stays is not.
     lift = np.where(moved > 0, 0.025 + 0.10 * np.minimum(moved, 0.5), 0.0)
@@ -165,7 +143,11 @@ def _move_legs(
     ahead, right = level_axes(np.full(len(time), facing))
     ankles = np.empty((len(time), 2, 3))
     for s, _, out in SIDES:
-        outward, forward, high = body.leg * legs[:, s, 0], body.leg * legs[:, s, 1], body.leg * legs[:, s, 2]
+        outward, forward, high = body.leg * track[:, s, 0], body.leg * track[:, s, 1], body.leg * track[:, s, 2]
         ankles[:, s, :2] = origin + (out * outward)[:, None] * right + forward[:, None] * ahead
         ankles[:, s, 2] = body.ankle + high + hop[:, s]
-    return legs, ankles
+    still = np.zeros(len(time))
+    return Lower(
+        ankles=ankles, knee_yaw=np.full((len(time), 2), facing), knee_out=np.radians(track[..., 3]),
+        twist=still, stride=still, **pelvis,
+    )  # fmt: skip

@@ -22,13 +22,9 @@ def event_times(rng: np.random.Generator, end: float, gap: tuple[float, float]) 
 def blend(
     time: np.ndarray, starts: np.ndarray, durations: np.ndarray, values: np.ndarray, ease=minimum_jerk
 ) -> np.ndarray:
-    """A track (frames, ...) that holds a value until an event, then blends into the next.
+    """A track (frames, ...) through `values` (events + 1, ...): each holds until an event, then blends into the next.
 
-    Args:
-        time: (frames,), seconds.
-        starts, durations: (events,), seconds; an event ends before the next starts.
-        values: (events + 1, ...), the first holds before any event.
-        ease: progress of a blend, from 0 to 1.
+    Events start and last (events,) seconds and end before the next starts; `ease` is the progress of a blend, 0 to 1.
     """
     which, progress = blend_progress(time, starts, durations)
     share = ease(progress).reshape(len(time), *[1] * (values.ndim - 1))
