@@ -51,38 +51,22 @@ class Licence:
 
 @dataclass(frozen=True)
 class Collection:
-    """An open collection that can be fetched.
+    """An open collection that can be fetched."""
 
-    Attributes:
-        name: the value of `dataset`, and the collection's folder in POSE3D_DATA.
-        url, archive: address of a zip archive, and the file name under which it is kept.
-        commit: of the repository that the archive is of.
-        citation: what its authors ask to be cited or thanked with.
-        content: its content, for people.
-        inside: the folder of the archive, below its one top folder, from which the BVH files are taken; all if empty.
-        nested: the name of a zip archive inside, which is opened if there is no BVH file beside it.
-        documents: names of files that are kept beside the data.
-        index: the one of `documents` whose descriptions name the actions, in CMU's format; none if empty.
-        sha256: of the archive, if known beforehand.
-        parameters: of `DataSpec`.
-        notes: for the dataset's.
-    """
-
-    name: str
+    name: str  # the value of `dataset`, and the collection's folder in POSE3D_DATA
     title: str
-    url: str
-    archive: str
-    commit: str
+    url: str  # of a zip archive
+    archive: str  # file name under which the archive is kept
+    commit: str  # of the repository that the archive is of
     licence: Licence
-    citation: str
-    content: str
-    inside: str = ""
-    nested: str = ""
-    documents: tuple[str, ...] = ()
-    index: str = ""
-    sha256: str = ""
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    citation: str  # what its authors ask to be cited or thanked with
+    content: str  # for people
+    inside: str = ""  # folder of the archive, below its one top folder, that has the BVH files; "" for all
+    nested: str = ""  # a zip archive inside, which is opened if there is no BVH file beside it
+    documents: tuple[str, ...] = ()  # files that are kept beside the data
+    index: str = ""  # the one of `documents` whose descriptions name the actions, in CMU's format
+    parameters: Mapping[str, object] = field(default_factory=dict)  # of `DataSpec`
+    notes: tuple[str, ...] = ()  # for the dataset's
 
     @property
     def home(self) -> Path:
@@ -100,10 +84,11 @@ class Collection:
 
     def licence_lines(self) -> tuple[str, ...]:
         """What to read before downloading."""
+        licence = self.licence
         return (
             self.title,
-            f"Licence: {self.licence.name}, {self.licence.url}",
-            self.licence.terms,
+            f"Licence: {licence.name}, {licence.url}",
+            licence.terms,
             f"To cite or thank: {self.citation}",
         )
 
@@ -112,7 +97,6 @@ class Collection:
 class Entry:
     """A path with parameters of `DataSpec`, and notes for the dataset's; `missing` says what to do without such a path."""
 
-    name: str
     path: Path
     parameters: Mapping[str, object] = field(default_factory=dict)
     missing: str = ""
@@ -138,7 +122,7 @@ def find_entry(dataset: str) -> Entry | None:
         known = collections()[dataset]
         licence = f"{known.title}: {known.licence.name}. {known.licence.terms} To cite or thank: {known.citation}"
         missing = f"`pose3d data fetch {dataset}` downloads it"
-        return Entry(dataset, known.home, known.parameters, missing, (licence, *known.notes))
+        return Entry(known.home, known.parameters, missing, (licence, *known.notes))
     if dataset.lower().endswith(DESCRIPTION):
         return _read_description(find_path(dataset))
     return None
@@ -185,4 +169,4 @@ def _read_description(path: Path) -> Entry:
     mapping = path.parent / str(parameters.get("joints", ""))
     if mapping.is_file():
         parameters["joints"] = str(mapping)
-    return Entry(str(path), path.parent / Path(table["path"]).expanduser(), parameters)
+    return Entry(path.parent / Path(table["path"]).expanduser(), parameters)

@@ -13,8 +13,9 @@ import requests
 
 from pose3d_lib.common.errors import InputError
 
-Bar = Callable[[str, int, int | None], None]
-"""Called with what is under way, how much of it is done, and how much it is altogether if that is known."""
+Bar = Callable[
+    [str, int, int | None], None
+]  # called with what is under way, how much is done, and of how much if known
 
 CHUNK = 16 * 1024  # bytes that are lost when a connection breaks off
 TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next bytes
@@ -31,9 +32,7 @@ class _Again(Exception):
 PASSING = (_Again, requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
-def download(
-    url: str, target: Path, *, place: Path, bar: Bar = lambda what, done, total: None, pause: float = PAUSE
-) -> None:
+def download(url: str, target: Path, *, place: Path, bar: Bar) -> None:
     """Download `url` to `target`, continuing an earlier try, whose `.part` lies beside `place`.
 
     Raises:
@@ -51,7 +50,7 @@ def download(
         except PASSING as error:
             if attempt == TRIES - 1:
                 raise InputError(f"{url}: cannot be downloaded after {TRIES} tries ({error}). {advice}") from error
-            time.sleep(pause * 2**attempt)
+            time.sleep(PAUSE * 2**attempt)
         except requests.RequestException as error:
             raise InputError(f"{url}: cannot be downloaded ({error}). {advice}") from error
         except OSError as error:
@@ -72,9 +71,8 @@ def _continue(url: str, part: Path, bar: Bar) -> None:
         if answer.status_code in BUSY:
             raise _Again(f"the server answered {answer.status_code} {answer.reason}")
         partial = answer.status_code == 206
-        if answer.status_code == 416 or (
-            partial and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-        ):
+        joins = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if answer.status_code == 416 or (partial and not joins):
             part.unlink(missing_ok=True)
             raise _Again("what had come before does not fit what the server has now")
         answer.raise_for_status()
