@@ -35,10 +35,9 @@ def interpolate(points: np.ndarray, missing: np.ndarray) -> None:
     points[missing, 2:] = 0
 
 
-def count_missing(name: str, count: int, keypoints: int) -> str:
+def count_missing(count: int, keypoints: int) -> str:
     """Say how many of a source's keypoints were not detected; without a full stop."""
-    how = "no number, (0, 0), (-1, -1) or a score of 0"
-    return f"{name}: {count:,} of {keypoints:,} keypoints were not detected ({how})"
+    return f"{count:,} of {keypoints:,} keypoints were not detected (no number, (0, 0), (-1, -1) or a score of 0)"
 
 
 def longest_gap(missing: np.ndarray) -> int:

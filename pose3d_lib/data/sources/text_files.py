@@ -25,3 +25,9 @@ def file_encoding(path: Path) -> str:
 def delimiter_of(line: str) -> str:
     """The delimiter of a table, guessed from its header."""
     return max(",;\t", key=line.count)
+
+
+def column_names(text: str) -> list[str]:
+    """The names of a table's columns in its first line."""
+    header = text.partition("\n")[0]
+    return [name.strip(' "\r') for name in header.split(delimiter_of(header))]

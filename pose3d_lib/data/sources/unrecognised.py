@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pose3d_lib.common.errors import InputError, printable, some
-from pose3d_lib.data.sources.text_files import decode_head, delimiter_of
+from pose3d_lib.data.sources.text_files import column_names, decode_head
 from pose3d_lib.data.untrusted.client import list_members, list_npz_keys
 
 LOOKED_AT = 500  # entries of a folder that tell what it is
@@ -127,10 +127,8 @@ def _describe_file(path: Path) -> Kind:
             "docs/data.md, Detections, lists whose JSON is read",
         )
     if suffix == ".csv":
-        line = decode_head(head).partition("\n")[0]
-        columns = [name.strip(' "\r') for name in line.split(delimiter_of(line))]
         return Kind(
-            f"a table with the columns {_some(columns)}",
+            f"a table with the columns {_some(column_names(decode_head(head)))}",
             "those of detections are frame, <joint>_x, <joint>_y, ..., or frame, joint, x, y",
         )
     if suffix == ".txt" and _LABEL.match(head):

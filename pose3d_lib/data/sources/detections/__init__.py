@@ -19,7 +19,7 @@ from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.detections.formats import explain_passed, list_sources, read_videos, recognise_detections
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
-from pose3d_lib.data.sources.detections.people import SIZE, Chosen, Run, choose_person, fill_gaps
+from pose3d_lib.data.sources.detections.people import SCORE, SIZE, Chosen, Run, choose_person, fill_gaps
 from pose3d_lib.data.sources.detections.records import Video, read_size
 from pose3d_lib.data.sources.missing import WITHOUT, bounded, count_missing, longest_gap
 from pose3d_lib.data.spec import DataSpec, Found, Progress
@@ -103,38 +103,34 @@ def read_detections(
         named = [explain_passed(entry) if place < MENTIONED else entry.name for place, entry in enumerate(passed)]
         notes.append(f"Passed over, as no detections are in them: {some(named)}.")
     notes += [SCORES] if scores else []
-    takes: list[tuple[str, str, Run, dict[str, np.ndarray], int, float]] = []
-    cameras: list[Camera] = []
-    names: set[str] = set()
+    rows, takes, starts, stop = [], [], [], 0
+    cameras: dict[str, Camera] = {}  # by the names of the videos
     for source in sources:
         progress(f"reading {source.name}")
         for video in read_videos(source, joints):
             video = replace(video, name=tidy_name(video.name))
-            if video.name in names:
+            if video.name in cameras:
                 raise InputError(f"{path}: two videos are called {video.name!r}; give one of them another name")
-            names.add(video.name)
             size = _image_size(video, image_size)
             runs, said = _follow(video, size, keypoints, person, max_gap, scores)
             notes += said
             if not fps:
                 notes.append(f"{video.name} is taken for {FPS:g} frames per second (`fps` says otherwise).")
-            for number, (run, arrays) in enumerate(runs):
-                takes.append((video.name, str(number), run, arrays, len(cameras), fps or FPS))
-            cameras.append(Camera(video.name, *size))
+            for number, (first, arrays) in enumerate(runs):
+                start, stop = stop, stop + len(arrays[keypoints])
+                rows.append((video.name, ACTION, str(number), len(cameras), float(fps or FPS), start, stop, False))
+                takes.append(arrays)
+                starts.append(first)
+            cameras[video.name] = Camera(video.name, *size)
     if not takes:
         raise InputError(f"{path}: there are no detections in it")
-    kept = [name for name in takes[0][3] if all(name in take[3] for take in takes)]
-    arrays = {name: np.concatenate([take[3][name] for take in takes]).astype(np.float32) for name in kept}
-    stops = np.cumsum([len(take[2].points) for take in takes]).tolist()
-    rows = [
-        (subject, ACTION, take, camera, float(rate), stop - len(run.points), stop, False)
-        for (subject, take, run, _, camera, rate), stop in zip(takes, stops, strict=True)
-    ]
+    kept = [name for name in takes[0] if all(name in take for take in takes)]
+    arrays = {name: np.concatenate([take[name] for take in takes]).astype(np.float32) for name in kept}
     return PoseDataset(
         name=path.resolve().stem,
         synthetic=False,
         skeleton=H36M_17,
-        cameras=tuple(cameras),
+        cameras=tuple(cameras.values()),
         clips=pd.DataFrame(rows, columns=list(CLIP_COLUMNS)),
         keypoints={name: array[..., :2] for name, array in arrays.items()},
         layouts={name: LAYOUTS[name] for name in kept},
@@ -144,14 +140,14 @@ def read_detections(
         test_subjects=(),
         notes=tuple(notes),
         scores={name: array[..., 2] for name, array in arrays.items() if scores},
-        first_frames=tuple(take[2].start for take in takes),
+        first_frames=tuple(starts),
     )
 
 
 def _follow(
     video: Video, size: tuple[int, int], keypoints: str, person: str, max_gap: int, scores: bool
-) -> tuple[list[tuple[Run, dict[str, np.ndarray]]], list[str]]:
-    """The takes of one person of a video, each with its 2D sources (with scores as third numbers), and notes on them."""
+) -> tuple[list[tuple[int, dict[str, np.ndarray]]], list[str]]:
+    """The takes of one person of a video: first frame and 2D sources, with scores as third numbers; and notes on them."""
     chosen = choose_person(video, person)
     points = video.points[chosen.rows].astype(np.float64)
     if video.normalised:
@@ -163,42 +159,30 @@ def _follow(
             raise InputError(f"{video.where}: has no scores of its joints, or not of all of them; {WITHOUT}")
         own, on_scores = bounded(video.joint_scores[chosen.rows], video.where, video.name)
         points = np.concatenate([points, own[..., None]], axis=-1)
-    frames, first, last = video.frames[chosen.rows], int(video.listed[0]), int(video.listed[-1])
     derived = convert(points, video.layout)
     check_name(keypoints, derived, f"keypoints of {video.where}")
-    runs, lost = fill_gaps(frames, derived[keypoints], first, last, max_gap, video.where)
+    derived = {keypoints: derived.pop(keypoints), **derived}
+    stops = np.cumsum([array.shape[1] for array in derived.values()])
+    spans = {name: slice(stop - derived[name].shape[1], stop) for name, stop in zip(derived, stops, strict=True)}
+    runs, lost = fill_gaps(
+        video.frames[chosen.rows], np.concatenate(list(derived.values()), axis=1), video.listed[0], video.listed[-1], max_gap,
+        video.where, needed=spans[keypoints],
+    )  # fmt: skip
+    worst = {name: _worst(lost[span], name) for name, span in spans.items()}
     if not runs:
         raise InputError(
-            f"{video.where}: no frame with all joints of {keypoints!r}: {_worst(lost, keypoints)}; other keypoints, or a "
+            f"{video.where}: no frame with all joints of {keypoints!r}: {worst[keypoints]}; other keypoints, or a "
             f"max_gap of more than {max_gap} frames, may do"
         )
-    whole: dict[str, list[np.ndarray]] = {keypoints: [run.points for run in runs]}
-    notes = [*_describe(video, chosen, person, runs, max_gap, _worst(lost, keypoints)), *on_scores]
-    for name, other in derived.items():
-        if name == keypoints:
-            continue
-        cut, lost = _cut(fill_gaps(frames, other, first, last, max_gap, video.where), runs)
-        if cut is None:
-            notes.append(
-                f"{video.name} has no keypoints {name!r}: {_worst(lost, name)}, which `max_gap` {max_gap} leaves open."
-            )
-        else:
-            whole[name] = cut
-    return [(run, {name: arrays[n] for name, arrays in whole.items()}) for n, run in enumerate(runs)], notes
-
-
-def _cut(found: tuple[list[Run], np.ndarray], runs: list[Run]) -> tuple[list[np.ndarray] | None, np.ndarray]:
-    """The points of the frames of `runs`; None if some of these frames have none."""
-    others, lost = found
-    pieces = []
-    starts = np.array([other.start for other in others], np.int64)
-    for run in runs:
-        place = int(np.searchsorted(starts, run.start, side="right")) - 1
-        skipped = run.start - others[place].start if place >= 0 else 0
-        if place < 0 or len(others[place].points) - skipped < len(run.points):
-            return None, lost
-        pieces.append(others[place].points[skipped : skipped + len(run.points)])
-    return pieces, lost
+    whole = {name: span for name, span in spans.items() if not any(run.open[span].any() for run in runs)}
+    runs = [replace(run, filled=run.filled[:, spans[keypoints]]) for run in runs]
+    notes = [*_describe(video, chosen, person, runs, max_gap, worst[keypoints]), *on_scores]
+    notes += [
+        f"{video.name} has no keypoints {name!r}: {worst[name]}, which `max_gap` {max_gap} leaves open."
+        for name in spans
+        if name not in whole
+    ]
+    return [(run.start, {name: run.points[:, span] for name, span in whole.items()}) for run in runs], notes
 
 
 def _image_size(video: Video, given: tuple[int, int] | None) -> tuple[int, int]:
@@ -232,39 +216,35 @@ def _check_inside(points: np.ndarray, size: tuple[int, int], video: Video) -> No
 def _describe(video: Video, chosen: Chosen, person: str, runs: list[Run], max_gap: int, worst: str) -> list[str]:
     """Sentences on the person who was chosen, on what was filled in, and on where the video was cut."""
     listed = int(video.listed[-1] - video.listed[0]) + 1
-    rule = f"has the {'largest box' if person == SIZE else 'highest score'} over all frames"
-    rule = rule if person in ("", "score", SIZE) else "`person` names"
+    rules = {
+        SIZE: "has the largest box over all frames",
+        **dict.fromkeys(("", SCORE), "has the highest score over all frames"),
+    }
     linked = "" if video.tracks else " (told apart by where they are from frame to frame)"
     others = (
-        f"of {chosen.others + 1} people{linked}, {chosen.who!r} was taken, who {rule}"
-        if chosen.others
-        else "one person"
+        f"of {chosen.others + 1} people{linked}, {chosen.who!r} was taken, who {rules.get(person, '`person` names')}"
     )
-    notes = [f"{video.name}: {others}; detected in {len(chosen.rows):,} of {listed:,} frames."]
+    notes = [f"{others if chosen.others else 'one person'}; detected in {len(chosen.rows):,} of {listed:,} frames."]
     if chosen.doubles:
-        notes.append(f"{video.name}: {chosen.doubles} second detections of the person in a frame are passed over.")
+        notes.append(f"{chosen.doubles} second detections of the person in a frame are passed over.")
     lost = np.isnan(video.points[chosen.rows, :, 0]).sum(axis=0)
     if lost.any():
-        counted = count_missing(video.name, lost.sum(), lost.size * len(chosen.rows))
+        counted = count_missing(lost.sum(), lost.size * len(chosen.rows))
         notes.append(f"{counted}: {_worst(lost, video.layout)}.")
-    filled = sum(int(run.filled.any(axis=1).sum()) for run in runs)
-    if filled:
+    if filled := sum(int(run.filled.any(axis=1).sum()) for run in runs):
         longest = max(longest_gap(run.filled) for run in runs)
         absent = sum(int(run.filled.all(axis=1).sum()) for run in runs)
         notes.append(
-            f"{video.name}: in {filled:,} frames missing joints are interpolated, in {absent:,} of them all joints; the "
+            f"in {filled:,} frames missing joints are interpolated, in {absent:,} of them all joints; the "
             f"longest gap is {longest} frames."
         )
-    left_out = listed - sum(len(run.points) for run in runs)
-    if left_out:
-        spans = [f"{run.start}-{run.start + len(run.points) - 1}" for run in runs]
-        takes = some([f"take {number} is frames {span}" for number, span in enumerate(spans)])
+    if left_out := listed - sum(len(run.points) for run in runs):
+        spans = [f"take {n} is frames {run.start}-{run.start + len(run.points) - 1}" for n, run in enumerate(runs)]
         notes.append(
-            f"{video.name}: {left_out:,} frames are left out, as the person or a joint is missing in more than {max_gap} frames "
-            f"in a row (`max_gap`)"
-            f"{f' ({worst})' if worst else ''}; {takes}."
+            f"{left_out:,} frames are left out, as the person or a joint is missing in more than {max_gap} frames in a row "
+            f"(`max_gap`){f' ({worst})' if worst else ''}; {some(spans)}."
         )
-    return notes
+    return [f"{video.name}: {note}" for note in notes]
 
 
 def _worst(lost: np.ndarray, layout: str) -> str:

@@ -17,7 +17,6 @@ from pose3d_lib.data.sources.detections.records import (
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
 
 PERSONS = 1  # of Detectron's classes
-
 MAX_JOINTS = 1000
 DETECTRON_KEYS = {"boxes", "segments", "keypoints", "metadata"}
 CUSTOM_KEYS = {"positions_2d", "metadata"}
@@ -37,56 +36,48 @@ def recognise_npz(path: Path) -> str:
             return "arrays"
         if not keys >= CUSTOM_KEYS or len(keys) > 4:
             return ""
-        if path.name.startswith("data_2d_custom_"):
-            return "custom"
-        described = read_npz_key(path, "metadata")
+        named = path.name.startswith("data_2d_custom_")
+        return "custom" if named or "video_metadata" in _dict(read_npz_key(path, "metadata")) else ""
     except InputError:
         return ""  # whoever reads it says what is wrong
-    return "custom" if isinstance(described, dict) and "video_metadata" in described else ""
 
 
 def read_detectron(path: Path, joints: str) -> Video:
     """The video of an `.npz` with keypoints, perhaps boxes, of every frame, as VideoPose3D's inference scripts write it."""
     keys = list_npz_keys(path)
-    boxes = read_npz_key(path, "boxes") if "boxes" in keys else None
-    keypoints = read_npz_key(path, "keypoints")
-    boxes = keypoints if boxes is None else boxes
-    for key, value in (("boxes", boxes), ("keypoints", keypoints)):
-        if not _is_sequence(value) or not _is_sequence(boxes) or len(value) != len(boxes):
+    used = [key for key in ("boxes", "keypoints") if key in keys]
+    arrays = {key: read_npz_key(path, key) for key in used}
+    for key, value in arrays.items():
+        if not _is_sequence(value) or len(value) != len(arrays[used[0]]):
             raise InputError(
                 f"{path}, key {key!r}: expected an array of as many frames as `boxes`, found {_kind(value)}"
             )
     people = []
-    for frame, (framed, posed) in enumerate(zip(boxes, keypoints, strict=True)):
-        where = f"{path}, key 'keypoints', frame {frame}"
-        found = _persons(posed, where)
-        scored = _persons(framed, f"{path}, key 'boxes', frame {frame}")
-        if len(found) != len(scored):
-            raise InputError(f"{where}: {len(found)} people, but {len(scored)} boxes")
-        for rows, box in zip(found, scored, strict=True):
+    for frame in range(len(arrays["keypoints"])):
+        places = {key: f"{path}, key {key!r}, frame {frame}" for key in used}
+        found = {key: _persons(arrays[key][frame], places[key]) for key in used}
+        posed, boxes, where = found["keypoints"], found[used[0]], places["keypoints"]
+        if len(posed) != len(boxes):
+            raise InputError(f"{where}: {len(posed)} people, but {len(boxes)} boxes")
+        for rows, box in zip(posed, boxes, strict=True):
             if not (_is_number(rows) and rows.ndim == 2 and len(rows) == 4 and 0 < rows.shape[1] <= MAX_JOINTS):
                 raise InputError(f"{where}: a person is {_kind(rows)}; expected (4, joints): x, y, logit, probability")
-            if boxes is not keypoints and not (_is_number(box) and box.shape == (5,)):
-                raise InputError(f"{path}, key 'boxes', frame {frame}: {_kind(box)}; expected x1, y1, x2, y2, score")
-            score = None if boxes is keypoints else float(box[4])
-            people.append(Person(frame, to_float32(rows[[0, 1, 3]].T), score))
-    described = read_npz_key(path, "metadata") if "metadata" in keys else None
-    size = _size(described, f"{path}, key 'metadata'")
-    return make_video(path.stem, str(path), people, range(len(boxes)), joints=joints, size=size)
+            if "boxes" in used and not (_is_number(box) and box.shape == (5,)):
+                raise InputError(f"{places['boxes']}: {_kind(box)}; expected x1, y1, x2, y2, score")
+            people.append(Person(frame, to_float32(rows[[0, 1, 3]].T), float(box[4]) if "boxes" in used else None))
+    size = _size(read_npz_key(path, "metadata") if "metadata" in keys else None, f"{path}, key 'metadata'")
+    return make_video(path.stem, str(path), people, range(len(arrays["keypoints"])), joints=joints, size=size)
 
 
 def read_custom(path: Path, joints: str) -> list[Video]:
     """The videos of a `data_2d_custom_*.npz`: one person each, in every frame."""
-    positions, described = read_npz_key(path, "positions_2d"), read_npz_key(path, "metadata")
+    positions, described = read_npz_key(path, "positions_2d"), _dict(read_npz_key(path, "metadata"))
     if not isinstance(positions, dict) or not positions:
         raise InputError(
             f"{path}, key 'positions_2d': expected a dict video -> 'custom' -> [array], found {_kind(positions)}"
         )
-    described = described if isinstance(described, dict) else {}
-    sizes = described.get("video_metadata")
-    sizes = sizes if isinstance(sizes, dict) else {}
-    named = described.get("layout_name")
-    named = named if named in ("coco", "h36m") else ""
+    sizes, named = _dict(described.get("video_metadata")), described.get("layout_name")
+    layout = joints or (named if named in ("coco", "h36m") else "")
     videos = []
     for name, actions in positions.items():
         where = f"{path}, key 'positions_2d', video {shown(name)}"
@@ -95,31 +86,27 @@ def read_custom(path: Path, joints: str) -> list[Video]:
         views = actions["custom"]
         if not _is_sequence(views) or len(views) != 1:
             raise InputError(f"{where}: expected a list of one array, of the one camera")
-        people, scored = _dense_people(views[0], where)
+        people = _dense_people(views[0], where)
         size = _size(sizes.get(name), f"{path}, key 'metadata', video {shown(name)}")
-        videos.append(
-            make_video(name, where, people, range(len(people)), joints=joints or named, size=size, scored=scored)
-        )
+        videos.append(make_video(name, where, people, range(len(people)), joints=layout, size=size))
     return videos
 
 
 def read_arrays(path: Path, joints: str) -> Video:
     """The video of an `.npz` with keypoints under `reconstruction`, (people, frames, joints, 2 or 3), of Human3.6M's joints."""
-    array = read_npz_key(path, ARRAYS)
+    array, where = read_npz_key(path, ARRAYS), f"{path}, key {ARRAYS!r}"
     if isinstance(array, np.ndarray) and array.ndim == 3:
         array = array[None]
     if not (isinstance(array, np.ndarray) and array.ndim == 4 and 0 < len(array) <= MAX_PEOPLE):
-        raise InputError(f"{path}, key {ARRAYS!r}: {_kind(array)}; expected (people, frames, joints, 2 or 3), pixels")
+        raise InputError(f"{where}: {_kind(array)}; expected (people, frames, joints, 2 or 3), pixels")
     if array.shape[3] == 3 and _is_number(array):
         largest = np.abs(np.nan_to_num(array)).max(axis=(0, 1, 2), initial=0)
         if largest.max() < METRES or largest[2] > METRES:
-            raise InputError(f"{path}, key {ARRAYS!r}: looks like 3D poses; expected 2D keypoints, in pixels")
-    videos = [
-        (str(track), *_dense_people(motion, f"{path}, key {ARRAYS!r}")) for track, motion in enumerate(array, start=1)
+            raise InputError(f"{where}: looks like 3D poses; expected 2D keypoints, in pixels")
+    people = [
+        person for track, motion in enumerate(array, start=1) for person in _dense_people(motion, where, str(track))
     ]
-    people = [person._replace(track=track) for track, found, _ in videos for person in found]
-    scored = all(has_scores for _, _, has_scores in videos)
-    return make_video(path.stem, str(path), people, range(array.shape[1]), joints=joints or "h36m", scored=scored)
+    return make_video(path.stem, str(path), people, range(array.shape[1]), joints=joints or "h36m")
 
 
 def read_npy(path: Path, joints: str) -> Video:
@@ -133,28 +120,23 @@ def read_npy(path: Path, joints: str) -> Video:
             f"{path}: 17 joints, in the order of COCO (nose first) or of Human3.6M (hip first)? "
             'The parameter `joints` says so: "coco" or "h36m"'
         )
-    people, scored = _dense_people(array, str(path))
-    return make_video(path.stem, str(path), people, range(len(people)), joints=joints, scored=scored)
+    people = _dense_people(array, str(path))
+    return make_video(path.stem, str(path), people, range(len(people)), joints=joints)
 
 
-def _dense_people(array: object, where: str) -> tuple[list[Person], bool]:
-    """One person in every frame, and whether there are scores."""
+def _dense_people(array: object, where: str, track: str | None = None) -> list[Person]:
+    """One person in every frame."""
     if not (_is_number(array) and array.ndim == 3 and array.shape[2] in (2, 3) and 0 < array.shape[1] <= MAX_JOINTS):
         raise InputError(
             f"{where}: {_kind(array)}; expected (frames, joints, 2 or 3): x, y and perhaps a score, in pixels"
         )
-    rows = to_float32(array)
-    scored = rows.shape[2] == 3
-    if not scored:
-        rows = np.concatenate([rows, np.ones_like(rows[..., :1])], axis=2)
-    return [Person(frame, person) for frame, person in enumerate(rows)], scored
+    return [Person(frame, person, track=track) for frame, person in enumerate(to_float32(array))]
 
 
 def _size(described: object, where: str) -> tuple[int, int] | None:
     """The size of the images in metadata, if it is there."""
-    if not isinstance(described, dict) or not {"w", "h"} <= described.keys():
-        return None
-    return read_size(described["w"], described["h"], where)
+    described = _dict(described)
+    return read_size(described["w"], described["h"], where) if {"w", "h"} <= described.keys() else None
 
 
 def _persons(frame: object, where: str) -> list | np.ndarray:
@@ -165,6 +147,10 @@ def _persons(frame: object, where: str) -> list | np.ndarray:
     if not _is_sequence(persons):
         raise InputError(f"{where}: expected the persons' arrays, found {_kind(persons)}")
     return persons
+
+
+def _dict(value: object) -> dict:
+    return value if isinstance(value, dict) else {}
 
 
 def _is_sequence(value: object) -> bool:

@@ -10,11 +10,11 @@ from pose3d_lib.data.sources.detections.arrays import read_arrays, read_custom, 
 from pose3d_lib.data.sources.detections.json_files import FRAME_NAME, read_frames, read_json, recognise_json
 from pose3d_lib.data.sources.detections.records import Video
 from pose3d_lib.data.sources.detections.tables import read_csv, recognise_csv
+from pose3d_lib.data.sources.text_files import decode_head
 from pose3d_lib.data.sources.unrecognised import describe
 
 # Suffixes of motion capture; a folder with one of these files holds no detections.
 OTHER_DATA = (".bvh", ".cdf", ".mat", ".h5", ".tgz")
-
 
 READERS: dict[str, Callable[[Path, str], Video | list[Video]]] = {
     "json": read_json, "detectron": read_detectron, "custom": read_custom, "arrays": read_arrays, "npy": read_npy,
@@ -38,7 +38,7 @@ def recognise_detections(path: Path) -> bool:
     entries = _entries(path)
     if any(entry.name.startswith("data_3d_") or entry.name.casefold().endswith(OTHER_DATA) for entry in entries):
         return False
-    return any(_is_openpose(entry.name) for entry in entries) or any(
+    return any(_is_openpose(entry) for entry in entries) or any(
         any(map(_is_frame, _entries(entry))) if entry.is_dir() else _kind(entry) != "" for entry in entries
     )
 
@@ -54,22 +54,18 @@ def list_sources(path: Path) -> tuple[list[Source], list[Path]]:
         if kind == "frame":
             raise InputError(f"{path}: the people in a single image; give the folder with the files of all images")
         return [Source(path.stem, kind, (path,))], []
-    sources, others = _split(path, outermost=True)
+    sources, others = _split(path)
     passed = []
     for entry in others:
         if entry.is_dir():
-            inside = _split(entry, outermost=False)[0]
+            inside = _split(entry)[0]
+            if len(inside) == 1:  # the only video of an inner folder has its name
+                inside = [Source(entry.name, "frame", inside[0].files)]
         else:
             kind = _kind(entry)
             inside = [Source(entry.stem, kind, (entry,))] if kind not in ("", "frame") else []
         sources += inside
         passed += [] if inside else [entry]
-    first: dict[str, Source] = {}
-    for source in sources:
-        other = first.setdefault(source.name, source)
-        if other is not source:
-            both = f"{other.files[0]} and {source.files[0]}"
-            raise InputError(f"{path}: two videos are called {source.name!r}: {both}; give one of them another name")
     return sorted(sources, key=lambda source: source.name), passed
 
 
@@ -96,35 +92,33 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _kind(file: Path) -> str:
-    """The kind of a single file, "" if it holds no detections."""
+    """ "frame" for a file of one image, a key of `READERS`, or "" if it holds no detections."""
     suffix = file.suffix.casefold()
     try:
-        if not file.is_file():
+        if suffix not in (".json", ".csv", ".npy", ".npz") or not file.is_file():
             return ""
-        if suffix == ".json":
-            return recognise_json(file)
-        if suffix == ".csv":
-            return "csv" if recognise_csv(file) else ""
-        if suffix == ".npy":
-            with file.open("rb") as opened:
-                return "npy" if opened.read(6) == b"\x93NUMPY" else ""
-        return recognise_npz(file) if suffix == ".npz" else ""
+        if suffix == ".npz":
+            return recognise_npz(file)
+        with file.open("rb") as opened:
+            head = opened.read(65_536)
     except OSError:
         return ""  # unreadable: of no kind
+    if suffix == ".npy":
+        return "npy" if head.startswith(b"\x93NUMPY") else ""
+    return recognise_json(decode_head(head)) if suffix == ".json" else recognise_csv(decode_head(head))
 
 
-def _is_openpose(name: str) -> bool:
+def _is_openpose(file: Path) -> bool:
     """Whether a file is OpenPose's of an image, by its name, as there may be too many to look into each."""
-    return bool((matched := FRAME_NAME.fullmatch(name)) and matched["openpose"])
+    return bool((matched := FRAME_NAME.fullmatch(file.name)) and matched["openpose"])
 
 
 def _is_frame(file: Path) -> bool:
-    named = FRAME_NAME.fullmatch(file.name)
-    return bool(named) and (bool(named["openpose"]) or _kind(file) == "frame")
+    return _is_openpose(file) or (bool(FRAME_NAME.fullmatch(file.name)) and _kind(file) == "frame")
 
 
-def _split(folder: Path, *, outermost: bool) -> tuple[list[Source], list[Path]]:
-    """The videos with a file for each image, and the other entries; the only video of an inner folder has its name."""
+def _split(folder: Path) -> tuple[list[Source], list[Path]]:
+    """The videos with a file for each image, and the other entries."""
     videos: dict[str, list[Path]] = {}
     others = []
     for entry in _entries(folder):
@@ -132,8 +126,6 @@ def _split(folder: Path, *, outermost: bool) -> tuple[list[Source], list[Path]]:
             videos.setdefault(FRAME_NAME.fullmatch(entry.name)["video"] or folder.name, []).append(entry)
         else:
             others.append(entry)
-    if len(videos) == 1 and not outermost:
-        videos = {folder.name: next(iter(videos.values()))}
     return [
         Source(name, "frame", tuple(sorted(files, key=lambda file: (len(file.name), file.name))))
         for name, files in videos.items()

@@ -3,7 +3,7 @@
 Missing joints are NaN, in what is given and in what is returned.
 """
 
-import warnings
+from functools import reduce
 
 import numpy as np
 
@@ -19,50 +19,37 @@ HEAD_REACH = 1.3
 
 def _layout(name: str, joints: tuple[str, ...]) -> Skeleton:
     """A layout without a tree, in which L<joint> and R<joint> are a pair."""
-    pairs = [(i, joints.index(f"R{joint[1:]}")) for i, joint in enumerate(joints) if f"R{joint[1:]}" in joints]
-    pairs = [(left, right) for left, right in pairs if joints[left][0] == "L"]
-    return Skeleton(name, joints, (), tuple(left for left, _ in pairs), tuple(right for _, right in pairs))
+    left = [joint for joint in joints if joint[0] == "L" and f"R{joint[1:]}" in joints]
+    return Skeleton(
+        name, joints, (), tuple(map(joints.index, left)), tuple(joints.index(f"R{joint[1:]}") for joint in left)
+    )
 
 
-_OPENPOSE_ARMS = ("Nose", "Neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist")
-_OPENPOSE_LEGS = ("RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle")
-_OPENPOSE_FACE = ("REye", "LEye", "REar", "LEar")
+_OPENPOSE_ARMS = "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist"
+_OPENPOSE_LEGS = "RHip RKnee RAnkle LHip LKnee LAnkle"
+_OPENPOSE_FACE = "REye LEye REar LEar"
 
-# What `joints` may say and what a 2D source is called -> its joints, in the order in which files have them.
+# Joints in the order in which files have them, of layouts without a tree.
+_JOINTS = {
+    "openpose_18": f"{_OPENPOSE_ARMS} {_OPENPOSE_LEGS} {_OPENPOSE_FACE}",
+    "body_25": f"{_OPENPOSE_ARMS} MidHip {_OPENPOSE_LEGS} {_OPENPOSE_FACE} "
+    "LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel",
+    "halpe_26": f"{' '.join(COCO_17.joints)} Head Neck MidHip LBigToe RBigToe LSmallToe RSmallToe LHeel RHeel",
+    "mediapipe_33": "Nose LEyeInner LEye LEyeOuter REyeInner REye REyeOuter LEar REar LMouth RMouth "
+    "LShoulder RShoulder LElbow RElbow LWrist RWrist LPinky RPinky LIndex RIndex LThumb RThumb "
+    "LHip RHip LKnee RKnee LAnkle RAnkle LHeel RHeel LFootIndex RFootIndex",
+}
+
+# What `joints` may say and what a 2D source is called -> its joints.
 LAYOUTS = {
     "h36m": H36M_17,
     "coco": COCO_17,
-    "openpose_18": _layout("openpose_18", _OPENPOSE_ARMS + _OPENPOSE_LEGS + _OPENPOSE_FACE),
-    "body_25": _layout(
-        "body_25",
-        (
-            *_OPENPOSE_ARMS, "MidHip", *_OPENPOSE_LEGS, *_OPENPOSE_FACE,
-            "LBigToe", "LSmallToe", "LHeel", "RBigToe", "RSmallToe", "RHeel",
-        ),
-    ),
-    "halpe_26": _layout(
-        "halpe_26",
-        (
-            *COCO_17.joints, "Head", "Neck", "MidHip",
-            "LBigToe", "RBigToe", "LSmallToe", "RSmallToe", "LHeel", "RHeel",
-        ),
-    ),
-    "mediapipe_33": _layout(
-        "mediapipe_33",
-        (
-            "Nose", "LEyeInner", "LEye", "LEyeOuter", "REyeInner", "REye", "REyeOuter", "LEar", "REar", "LMouth", "RMouth",
-            "LShoulder", "RShoulder", "LElbow", "RElbow", "LWrist", "RWrist", "LPinky", "RPinky", "LIndex", "RIndex",
-            "LThumb", "RThumb", "LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle", "LHeel", "RHeel",
-            "LFootIndex", "RFootIndex",
-        ),
-    ),
-}  # fmt: skip
+    **{name: _layout(name, tuple(joints.split())) for name, joints in _JOINTS.items()},
+}
 
 # Joints per person -> the layout. Of whole bodies (COCO-WholeBody 133, Halpe 136) the first joints, without hands and
 # face.
-OF_COUNT = {
-    17: "coco", 18: "openpose_18", 25: "body_25", 26: "halpe_26", 33: "mediapipe_33", 133: "coco", 136: "halpe_26",
-}  # fmt: skip
+OF_COUNT = {layout.num_joints: name for name, layout in LAYOUTS.items()} | {133: "coco", 136: "halpe_26"}
 
 
 def choose_layout(count: int, joints: str, where: object) -> str:
@@ -143,15 +130,13 @@ def match_names(names: list[str], joints: str, where: object) -> tuple[str, list
     """
     if joints:
         check_name(joints, LAYOUTS, "layout of joints")
-    folded = {_fold(name): position for position, name in enumerate(names)}
+    places = {_fold(name): position for position, name in enumerate(names)}
     by_size = sorted(LAYOUTS, key=lambda name: -LAYOUTS[name].num_joints)
-    missing = {
-        name: [joint for joint in LAYOUTS[name].joints if _fold(joint) not in folded]
-        for name in ([joints] if joints else by_size)
-    }
-    for name, absent in missing.items():
-        if not absent:
-            return name, [folded[_fold(joint)] for joint in LAYOUTS[name].joints]
+    missing: dict[str, list[str]] = {}
+    for name in [joints] if joints else by_size:
+        missing[name] = [joint for joint in LAYOUTS[name].joints if _fold(joint) not in places]
+        if not missing[name]:
+            return name, [places[_fold(joint)] for joint in LAYOUTS[name].joints]
     nearest = min(missing, key=lambda name: len(missing[name]))
     raise InputError(
         f"{where}: joints {', '.join(names[:8])}{' ...' if len(names) > 8 else ''} are those of no known layout "
@@ -172,14 +157,11 @@ def _fold(name: str) -> str:
 
 def _seen(*points: np.ndarray) -> np.ndarray:
     """The middle of those that are seen."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # numpy warns where all are NaN, and returns NaN
-        return np.nanmean(points, axis=0).astype(points[0].dtype)
+    seen = np.isfinite(points)
+    total = np.where(seen, points, 0).sum(axis=0)
+    return np.where(seen.any(axis=0), total / seen.sum(axis=0).clip(1), np.nan).astype(points[0].dtype)
 
 
 def _first(*points: np.ndarray) -> np.ndarray:
     """The first that is seen."""
-    chosen = points[0]
-    for other in points[1:]:
-        chosen = np.where(np.isfinite(chosen), chosen, other)
-    return chosen
+    return reduce(lambda chosen, other: np.where(np.isfinite(chosen), chosen, other), points)

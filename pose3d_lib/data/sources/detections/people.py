@@ -10,13 +10,9 @@ from pose3d_lib.data.sources.detections.records import Video
 from pose3d_lib.data.sources.missing import interpolate, true_runs
 
 SCORE, SIZE = "score", "size"
-
 REACH = 0.3  # how far a person may move between two frames, as a share of the diagonal of the box around the joints
-
 MOST_FRAMES_APART = 10  # a person who was not seen for longer may have moved as far as in so many frames
-
 REMEMBERED = 100  # how many people, those seen last, a new detection is compared with
-
 MAX_FRAMES = 2_000_000  # of one video: eleven hours at 50 frames per second
 
 
@@ -35,8 +31,9 @@ class Run:
     """Frames without a gap."""
 
     start: int  # number of the first frame
-    points: np.ndarray  # (frames, joints, 2 or 3), all finite
+    points: np.ndarray  # (frames, joints, 2 or 3), all finite where not `open`
     filled: np.ndarray  # (frames, joints) bool: was missing
+    open: np.ndarray  # (joints,) bool: missing for too long somewhere, which only joints that are not needed can be
 
 
 def choose_person(video: Video, person: str) -> Chosen:
@@ -99,7 +96,14 @@ def link(video: Video) -> tuple[str, ...]:
 
 
 def fill_gaps(
-    frames: np.ndarray, points: np.ndarray, first: int, last: int, max_gap: int, where: str
+    frames: np.ndarray,
+    points: np.ndarray,
+    first: int,
+    last: int,
+    max_gap: int,
+    where: str,
+    *,
+    needed: slice = slice(None),
 ) -> tuple[list[Run], np.ndarray]:
     """The person's frames as runs without a gap: missing joints lie on a line between the frames around them.
 
@@ -111,6 +115,7 @@ def fill_gaps(
         points: (n, joints, 2 or 3): x, y and perhaps a score, NaN where missing.
         first, last: numbers of the video's first and last frame.
         where: the video, for messages.
+        needed: the joints that end a run; of others, a run says whether they are whole in it.
 
     Returns:
         The runs, in order; and (joints,) in how many of the frames each joint was missing for too long.
@@ -119,8 +124,8 @@ def fill_gaps(
     ends = np.flatnonzero(np.diff(frames) > max_gap + 1)
     for begin, end in zip(np.append(0, ends + 1), np.append(ends, len(frames) - 1), strict=True):
         start, stop = int(frames[begin]), int(frames[end])
-        start = first if begin == 0 and start - first <= max_gap else start
-        stop = last if end == len(frames) - 1 and last - stop <= max_gap else stop
+        start = int(first) if begin == 0 and start - first <= max_gap else start
+        stop = int(last) if end == len(frames) - 1 and last - stop <= max_gap else stop
         if stop - start >= MAX_FRAMES:
             raise InputError(f"{where}: {stop - start + 1:,} frames in one piece; at most {MAX_FRAMES:,} are read")
         dense = np.full((stop - start + 1, *points.shape[1:]), np.nan, np.float64)
@@ -129,8 +134,8 @@ def fill_gaps(
         too_long = np.stack([_long_runs(column, max_gap) for column in missing.T], axis=1)
         lost += too_long.sum(axis=0)
         interpolate(dense, missing)
-        for a, b in true_runs(~too_long.any(axis=1)):
-            runs.append(Run(start + a, dense[a:b], missing[a:b]))
+        for a, b in true_runs(~too_long[:, needed].any(axis=1)):
+            runs.append(Run(start + a, dense[a:b], missing[a:b], too_long[a:b].any(axis=0)))
     return runs, lost
 
 

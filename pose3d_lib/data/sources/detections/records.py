@@ -3,28 +3,29 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, choose_layout
 from pose3d_lib.data.sources.missing import find_missing
 
 MAX_PIXELS = 100_000.0  # coordinates further from the image's corner are a mistake
-
 MAX_FRAME = 10**9
 MAX_BYTES, MAX_VALUES = 256 * 2**20, 20_000_000  # of a file: 17 joints in 400,000 frames take a gigabyte or two
 MAX_PEOPLE = 100  # in one frame
-
 MAX_SIDE = 65_535  # pixels of an image's side
+NO_SCORE = 1e6  # scores beyond this, and NaN, count as 0
 
 
 class Person(NamedTuple):
     """One person detected in one frame."""
 
     frame: int
-    joints: np.ndarray  # (joints, 3) float32: x, y, score, as the file has them; a file without scores has 1
+    joints: np.ndarray  # (joints, 2 or 3) float32: x, y and perhaps a score, as the file has them
     score: float | None = None  # of the whole person; None for the mean of the joints' scores, 0 where one is missing
     track: str | None = None  # which person of the video it is, if the detector says so
 
@@ -46,9 +47,6 @@ class Video:
     normalised: bool = False
 
 
-NO_SCORE = 1e6  # scores beyond this, and NaN, count as 0
-
-
 def make_video(
     name: str,
     where: str,
@@ -59,14 +57,10 @@ def make_video(
     size: tuple[int, int] | None = None,
     scored: bool = True,
 ) -> Video:
-    """The video of these people.
+    """The video of people in any order; `name`, `where` and `size` as in `Video`.
 
-    Args:
-        name, where, size: as in `Video`.
-        people: everybody in every frame, in any order.
-        listed: frames that the file knows of; those of the people need not be repeated.
-        joints: the name of the layout; "" for what the number of joints tells.
-        scored: whether the file holds scores of the joints.
+    `listed` are the frames that the file knows of besides those of the people. `joints` names the layout, "" stands for
+    what the number of joints tells. Not `scored`, or if somebody has no scores, a third number is none of a joint.
 
     Raises:
         InputError: there is nobody, the number of joints varies or is that of no layout, or numbers are no coordinates.
@@ -84,7 +78,10 @@ def make_video(
     if present.max() > MAX_PEOPLE:
         crowded = numbers[present.argmax()]
         raise InputError(f"{where}: {present.max()} people in frame {crowded}; at most {MAX_PEOPLE} are read")
-    used = np.stack([person.joints[: LAYOUTS[layout].num_joints] for person in people])
+    used = np.ones((len(people), LAYOUTS[layout].num_joints, 3), np.float32)
+    for row, person in enumerate(people):
+        used[row, :, : person.joints.shape[1]] = person.joints[: used.shape[1]]
+    scored = scored and all(person.joints.shape[1] == 3 for person in people)
     joint_scores = np.where(np.abs(used[..., 2]) < NO_SCORE, used[..., 2], np.nan)
     scored = scored and bool(np.isfinite(joint_scores).any())
     missing = find_missing(used[..., :2], joint_scores)
@@ -93,13 +90,13 @@ def make_video(
     used[missing] = np.nan
     joint_scores = np.where(missing, 0, np.nan_to_num(joint_scores, nan=0.0))
     seen = ~missing.all(axis=1)
-    people = [person for person, is_seen in zip(people, seen, strict=True) if is_seen]
+    people = [people[row] for row in np.flatnonzero(seen)]
     used, missing, joint_scores, frames = used[seen], missing[seen], joint_scores[seen], frames[seen]
     largest = float(np.nanmax(np.abs(used[..., :2])))
     if largest > MAX_PIXELS:
         raise InputError(f"{where}: a joint lies {largest:.3g} pixels from the corner of the image; expected pixels")
-    given = [person.score for person in people]
-    scores = [mean if score is None else score for score, mean in zip(given, joint_scores.mean(axis=1), strict=True)]
+    means = joint_scores.mean(axis=1)
+    scores = [mean if person.score is None else person.score for person, mean in zip(people, means, strict=True)]
     tracks = tuple(person.track for person in people)
     if len(set(tracks)) == 1 and present.max() > 1:
         tracks = (None,)  # AlphaPose gives everybody the track 0 if it did not follow them
@@ -110,12 +107,27 @@ def make_video(
         listed=np.union1d(np.fromiter(listed, np.int64), numbers),
         frames=frames,
         points=np.ascontiguousarray(used[..., :2]),
-        scores=np.nan_to_num(to_float32(np.array(scores)), nan=0.0),
+        scores=np.nan_to_num(to_float32(scores), nan=0.0),
         joint_scores=np.where(missing, np.float32(np.nan), joint_scores) if scored else None,
         tracks=None if None in tracks else tracks,
         size=size,
         normalised=layout == "mediapipe_33" and float(np.nanmedian(np.abs(used[..., :2]))) <= 2,
     )
+
+
+def check_extent(path: Path, separators: str, header: int = 0) -> None:
+    """Refuse a text that would need too much memory: each separator stands for a value, but for those of the header."""
+    if not path.is_file():  # reading a pipe would wait for ever
+        raise InputError(f"{path}: not a file")
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; cut the video into shorter ones")
+        with path.open("rb") as file:
+            values = sum(map(file.read().count, map(str.encode, separators)))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if values - header > MAX_VALUES:
+        raise InputError(f"{path}: more than {MAX_VALUES:,} values; cut the video into shorter ones")
 
 
 def read_rows(rows: object, width: int, where: str, what: str) -> np.ndarray:
@@ -127,15 +139,14 @@ def read_rows(rows: object, width: int, where: str, what: str) -> np.ndarray:
         if type(number) not in (int, float) and number is not None:
             raise InputError(f"{where}[{position}]: expected a number, found {shown(number)}")
     try:
-        array = np.array(rows, np.float64)
+        return to_float32(rows).reshape(-1, width)
     except OverflowError as error:
         raise InputError(f"{where}: holds an integer too large for a coordinate") from error
-    return to_float32(array).reshape(-1, width)
 
 
-def to_float32(array: np.ndarray) -> np.ndarray:
+def to_float32(numbers: ArrayLike) -> np.ndarray:
     """A copy in which what float32 cannot hold, infinity included, stays far too large, and is no pixel; NaN is NaN."""
-    return np.clip(np.asarray(array, np.float64), -1e30, 1e30).astype(np.float32)
+    return np.clip(np.asarray(numbers, np.float64), -1e30, 1e30).astype(np.float32)
 
 
 def read_number(value: object, where: str) -> float:
@@ -147,19 +158,17 @@ def read_number(value: object, where: str) -> float:
     try:
         return float(value)
     except OverflowError as error:
-        raise InputError(f"{where}: the integer is too large") from error
+        raise InputError(f"{where}: holds an integer too large for a coordinate") from error
 
 
 def read_frame(value: object, where: str) -> int:
     """The number of a frame: an integer, or the last number in a file's name."""
-    number = value
+    number = _whole(value)
     if isinstance(value, str):
         end = value[-200:]
         digits = re.findall(r"[0-9]+", end.rpartition(".")[0]) or re.findall(r"[0-9]+", end)
         number = int(digits[-1]) if digits and len(digits[-1]) <= 18 else None
-    elif isinstance(value, float) and value.is_integer():
-        number = int(value)
-    if type(number) is not int or not 0 <= number <= MAX_FRAME:
+    if number is None or not 0 <= number <= MAX_FRAME:
         raise InputError(f"{where}: expected the number of a frame, or a name that holds one, found {shown(value)}")
     return number
 
@@ -173,24 +182,28 @@ def read_track(value: object, where: str) -> str | None:
         return None
     if isinstance(value, str):
         return value[:100]
-    if (type(value) is int or (type(value) is float and value.is_integer())) and abs(value) < 10**18:
-        return str(int(value))
-    raise InputError(f"{where}: expected the number or name of a track, found {shown(value)}")
+    number = _whole(value)
+    if number is None or abs(number) >= 10**18:
+        raise InputError(f"{where}: expected the number or name of a track, found {shown(value)}")
+    return str(number)
 
 
 def read_size(width: object, height: object, where: str) -> tuple[int, int]:
     """Width and height of an image, pixels."""
-    sides = []
-    for side in (width, height):
-        if isinstance(side, np.integer | np.floating):
-            side = side.item()
-        whole = type(side) is int or (type(side) is float and side.is_integer())
-        if not whole or not 1 <= side <= MAX_SIDE:
-            raise InputError(
-                f"{where}: expected the image's width and height in pixels, found {shown(width)}, {shown(height)}"
-            )
-        sides.append(int(side))
-    return sides[0], sides[1]
+    sides = _whole(width), _whole(height)
+    if not all(side is not None and 1 <= side <= MAX_SIDE for side in sides):
+        raise InputError(
+            f"{where}: expected the image's width and height in pixels, found {shown(width)}, {shown(height)}"
+        )
+    return sides
+
+
+def _whole(value: object) -> int | None:
+    """A whole number as JSON or numpy has it; None for anything else."""
+    value = value.item() if isinstance(value, np.number) else value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
 
 
 def shown(value: object) -> str:

@@ -10,16 +10,16 @@ import pandas as pd
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, choose_layout, match_names
 from pose3d_lib.data.sources.detections.records import (
-    MAX_BYTES,
     MAX_FRAME,
     MAX_VALUES,
     Person,
     Video,
+    check_extent,
     make_video,
     shown,
     to_float32,
 )
-from pose3d_lib.data.sources.text_files import decode_head, delimiter_of, file_encoding
+from pose3d_lib.data.sources.text_files import column_names, delimiter_of, file_encoding
 
 MAX_COLUMNS = 2000
 MAX_NAMES = 10_000  # joints or tracks with names of their own
@@ -35,16 +35,13 @@ _WIDE = re.compile(
 _NUMBERED = re.compile(r"(?P<value>x|y|v|c|s)_?(?P<joint>[0-9]{1,4})")
 
 
-def recognise_csv(path: Path) -> bool:
-    """Whether the first line names columns of detections."""
-    with path.open("rb") as file:
-        line = decode_head(file.read(65_536)).partition("\n")[0]
-    names = _names(line, delimiter_of(line))
+def recognise_csv(head: str) -> str:
+    """ "csv" if the first line names columns of detections, "" for others."""
+    names = [name.casefold() for name in column_names(head)]
+    parts = set(map(_split, names))
     long = any(name in JOINT for name in names) and {"x", "y"} <= set(names)
-    wide = {joint for joint, value in map(_split, names) if value == "x"} & {
-        j for j, v in map(_split, names) if v == "y"
-    }
-    return long or len(wide) >= 10
+    wide = sum((joint, "y") in parts for joint, value in parts if value == "x") >= 10
+    return "csv" if long or wide else ""
 
 
 def read_csv(path: Path, joints: str) -> Video:
@@ -57,57 +54,50 @@ def read_csv(path: Path, joints: str) -> Video:
     Without a column of frames, a row is a frame. `joints` names the layout; "" stands for what the joints' names tell.
     """
     table = _load(path)
-    names = {name.casefold(): name for name in table.columns}
-    if any(name in names for name in JOINT):
-        return _read_long(table, names, path, joints)
-    return _read_wide(table, names, path, joints)
+    return (_read_long if _column(table, JOINT) else _read_wide)(table, path, joints)
 
 
-def _read_wide(table: pd.DataFrame, names: dict[str, str], path: Path, joints: str) -> Video:
+def _read_wide(table: pd.DataFrame, path: Path, joints: str) -> Video:
     columns: dict[str, dict[str, str]] = {}
-    for folded, name in names.items():
-        joint, value = _split(folded)
-        if value and folded not in (*FRAME, *TRACK):
+    for name in table.columns:
+        joint, value = _split(name)
+        if value and name not in (*FRAME, *TRACK):
             columns.setdefault(joint, {}).setdefault(value, name)
     found = [joint for joint, values in columns.items() if {"x", "y"} <= values.keys()]
     layout, order = _layout(found, joints, path)
-    frames = _frames(table, names, path)
-    tracks = _tracks(table, names, path)
+    used = [columns[found[position]] for position in order]
     values = np.ones((len(table), len(order), 3))
-    for place, position in enumerate(order):
-        named = columns[found[position]]
+    for place, named in enumerate(used):
         for axis, value in enumerate(("x", "y", "score")):
             if value in named:
                 values[:, place, axis] = _numbers(table, named[value], path)
-    scored = ["score" in columns[found[position]] for position in order]
-    return _video(path, layout, frames, tracks, values, all(scored))
+    scored = all("score" in named for named in used)
+    return _video(path, layout, _frames(table, path), _tracks(table, path), values, scored)
 
 
-def _read_long(table: pd.DataFrame, names: dict[str, str], path: Path, joints: str) -> Video:
-    for needed in ("x", "y"):
-        if needed not in names:
+def _read_long(table: pd.DataFrame, path: Path, joints: str) -> Video:
+    for needed, known in (("x", ("x",)), ("y", ("y",)), ("frame", FRAME)):
+        if not _column(table, known):
             raise InputError(f"{path}: expected a column {needed!r}, found {', '.join(table.columns[:12])}")
-    if not any(name in names for name in FRAME):
-        raise InputError(f"{path}: expected a column `frame`, found {', '.join(table.columns[:12])}")
-    which, found = _factorize(table, _column(names, JOINT), path)
+    which, found = _factorize(table, _column(table, JOINT), path)
     layout, order = _layout(found, joints, path)
     place_of = np.full(len(found), -1)
     place_of[order] = np.arange(len(order))
-    places, frames, tracks = place_of[which], _frames(table, names, path), _tracks(table, names, path)
-    persons = pd.DataFrame({"frame": frames, "track": tracks if tracks is not None else ""})
-    groups = persons.groupby(["frame", "track"], sort=True).ngroup().to_numpy()
-    used = (places >= 0) & (which >= 0)
-    if pd.DataFrame({"group": groups[used], "place": places[used]}).duplicated().any():
+    frames, tracks = _frames(table, path), _tracks(table, path)
+    rows = pd.DataFrame({"frame": frames, "track": tracks if tracks is not None else "", "place": place_of[which]})
+    groups = rows.groupby(["frame", "track"], sort=True).ngroup().to_numpy()
+    used = (rows.place >= 0).to_numpy()
+    if rows[used].duplicated().any():
         raise InputError(f"{path}: a joint is there twice in one frame; a column `person` tells several people apart")
-    score = _column(names, SCORE)
-    if (groups.max() + 1) * len(order) > MAX_VALUES:
+    people = groups.max() + 1
+    if people * len(order) > MAX_VALUES:
         raise InputError(
-            f"{path}: {groups.max() + 1:,} people in all frames, most of whose {len(order)} joints have no row; cut the video "
+            f"{path}: {people:,} people in all frames, most of whose {len(order)} joints have no row; cut the video "
             "into shorter ones"
         )
-    values = np.full((groups.max() + 1, len(order), 3), np.nan)
-    for axis, name in enumerate((names["x"], names["y"], score)):
-        values[groups[used], places[used], axis] = _numbers(table, name, path)[used] if name else 1.0
+    values, score = np.full((people, len(order), 3), np.nan), _column(table, SCORE)
+    for axis, name in enumerate(("x", "y", score)):
+        values[groups[used], rows.place[used], axis] = _numbers(table, name, path)[used] if name else 1.0
     _, first = np.unique(groups, return_index=True)
     tracks = None if tracks is None else [tracks[row] for row in first]
     return _video(path, layout, frames[first], tracks, values, bool(score))
@@ -142,11 +132,17 @@ def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[int]]:
 
 
 def _load(path: Path) -> pd.DataFrame:
+    """The table with its columns in lower case, unless it would need too much memory."""
     encoding = file_encoding(path)
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         header, rows = file.readline(10**6), file.read(10**6)
     delimiter = delimiter_of(header)
-    _check_extent(path, header, delimiter)
+    names = [name.casefold() for name in column_names(header)]
+    check_extent(path, f"{delimiter}\n", header=len(names))
+    if len(names) > MAX_COLUMNS:
+        raise InputError(f"{path}: {len(names)} columns; at most {MAX_COLUMNS} are read")
+    if len(set(names)) < len(names):  # pandas would give the second another name
+        raise InputError(f"{path}: two columns have the same name")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
@@ -156,30 +152,10 @@ def _load(path: Path) -> pd.DataFrame:
             )  # fmt: skip
     except (OSError, ValueError, OverflowError, pd.errors.ParserWarning) as error:
         raise InputError(f"{path}: not a table in CSV ({str(error)[:200]})") from error
-    table.columns = [str(name).strip() for name in table.columns]
+    table.columns = [str(name).strip().casefold() for name in table.columns]
     if not len(table):
         raise InputError(f"{path}: there is not a single row in it")
     return table
-
-
-def _names(header: str, delimiter: str) -> list[str]:
-    return [name.strip(' "\r\n').casefold() for name in header.split(delimiter)]
-
-
-def _check_extent(path: Path, header: str, delimiter: str) -> None:
-    """Refuses a table that would need too much memory."""
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; cut the video into shorter ones")
-    names, values = _names(header, delimiter), 0
-    if len(names) > MAX_COLUMNS:
-        raise InputError(f"{path}: {len(names)} columns; at most {MAX_COLUMNS} are read")
-    if len(set(names)) < len(names):  # pandas would give the second another name
-        raise InputError(f"{path}: two columns have the same name")
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            values += chunk.count(delimiter.encode()) + chunk.count(b"\n")
-    if values - len(names) > MAX_VALUES:
-        raise InputError(f"{path}: more than {MAX_VALUES:,} values; cut the video into shorter ones")
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -191,12 +167,12 @@ def _split(name: str) -> tuple[str, str]:
     return found["joint"], value if value in ("x", "y") else "score"
 
 
-def _column(names: dict[str, str], known: tuple[str, ...]) -> str | None:
-    return next((names[name] for name in known if name in names), None)
+def _column(table: pd.DataFrame, known: tuple[str, ...]) -> str | None:
+    return next((name for name in known if name in table), None)
 
 
-def _frames(table: pd.DataFrame, names: dict[str, str], path: Path) -> np.ndarray:
-    name = _column(names, FRAME)
+def _frames(table: pd.DataFrame, path: Path) -> np.ndarray:
+    name = _column(table, FRAME)
     if name is None:
         return np.arange(len(table))
     numbers = _numbers(table, name, path)
@@ -209,8 +185,8 @@ def _frames(table: pd.DataFrame, names: dict[str, str], path: Path) -> np.ndarra
     return numbers.astype(np.int64)
 
 
-def _tracks(table: pd.DataFrame, names: dict[str, str], path: Path) -> list[str] | None:
-    name = _column(names, TRACK)
+def _tracks(table: pd.DataFrame, path: Path) -> list[str] | None:
+    name = _column(table, TRACK)
     if name is None:
         return None
     which, found = _factorize(table, name, path)

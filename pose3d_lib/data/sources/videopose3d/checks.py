@@ -128,8 +128,8 @@ def _fill(data: PoseDataset, pixels: np.ndarray, missing: np.ndarray, path: Path
             )
         interpolate(pixels[clip.start : clip.stop], gone)
         longest = max(longest, longest_gap(gone))
-    counted = count_missing(path.name, missing.sum(), missing.size)
-    return f"{counted} and are interpolated; the longest gap is {longest} frames."
+    counted = count_missing(missing.sum(), missing.size)
+    return f"{path.name}: {counted} and are interpolated; the longest gap is {longest} frames."
 
 
 def is_named(value: object) -> bool:
