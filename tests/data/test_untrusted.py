@@ -1,6 +1,5 @@
 """The process that reads files of others: small files cannot exhaust anything, and it works wherever the library does."""
 
-import json
 import os
 import pickle
 import resource
@@ -9,7 +8,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,19 +84,17 @@ PICKLES: dict[str, Callable[[], bytes]] = {
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "PROCESSOR_SECONDS", 1)
+    monkeypatch.setattr(client, "PROCESSOR_SECONDS", 0)
 
 
 @pytest.mark.parametrize("name", PICKLES)
 def test_a_small_pickle_cannot_exhaust_anything(name: str, tmp_path: Path) -> None:
     path = write_npz(tmp_path / "a.npz", {"boxes": objects(PICKLES[name]())})
     assert path.stat().st_size < 500_000
-    before, began = psutil.Process().memory_info().rss, time.process_time()
+    before = psutil.Process().memory_info().rss
     with pytest.raises(InputError) as refusal:
         read_npz_key(path, "boxes")
-    assert str(path) in str(refusal.value)
-    assert "boxes" in str(refusal.value)
-    assert time.process_time() - began < 3
+    assert f"{path}, key 'boxes'" in str(refusal.value)
     assert psutil.Process().memory_info().rss - before < 300e6
 
 
@@ -119,7 +115,8 @@ def good(tmp_path: Path) -> Path:
 
 
 def reader() -> psutil.Process:
-    return psutil.Process(client._reader._process.pid)
+    (process,) = psutil.Process().children()
+    return process
 
 
 def test_one_process_reads_all_files_and_another_one_after_its_death(good: Path, tmp_path: Path) -> None:
@@ -136,17 +133,7 @@ def test_one_process_reads_all_files_and_another_one_after_its_death(good: Path,
     assert read_npz_key(good, "empty").shape == (0, 3)
 
 
-def test_what_takes_too_long_without_the_processor_is_given_up(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    list_npz_keys(good)
-    reader().suspend()
-    with monkeypatch.context() as patch:
-        patch.setattr(client, "START_SECONDS", 0.2)
-        with pytest.raises(InputError, match=r"good\.npz: .*not ready within"):
-            list_npz_keys(good)
-    assert len(list_npz_keys(good)) == 3
-
-
-def test_memory_is_watched_where_it_cannot_be_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_limited_by_the_size_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "MEMORY", 10**7)
     monkeypatch.setattr(client, "MEMORY_RATIO", 0)
     path = tmp_path / "a.npz"
@@ -192,9 +179,11 @@ def test_arrays_are_read_only_and_outlive_the_process_and_the_next_file(good: Pa
 
 SCRIPT = """
 import sys, pathlib
+import psutil
 from pose3d_lib.data.untrusted import client
 print(client.read_npz_key(pathlib.Path(sys.argv[1]), "numbers").sum())
-print(client._reader._process.pid, client._reader._folder, flush=True)
+(reader,) = psutil.Process().children()
+print(reader.pid, reader.cwd(), flush=True)
 """
 DAEMON = """
 import multiprocessing, pathlib, sys
@@ -247,17 +236,16 @@ def test_it_ends_and_its_folder_goes_when_its_client_is_killed(good: Path, kill:
 
 
 def test_an_answer_is_checked(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = [
-        {"nodes": [["array", "|O", [1], "C", 0]], "values": {"numbers": [[0]]}},
-        {"nodes": [["array", "<f8", [10**12], "C", 0]], "values": {"numbers": [[0]]}},
-        {"nodes": [["array", "<f8", [1], "C", 10**30]], "values": {"numbers": [[0]]}},
-        {"nodes": [["list", [[5]]]], "values": {"numbers": [[0]]}},
-        {"nodes": [["call", "os.system"]], "values": {"numbers": [[0]]}},
-        {"nodes": [], "values": {}},
-        {},
-    ]
-    for answer in answers:
-        made = json.loads(json.dumps(answer))
-        monkeypatch.setattr(client._Reader, "ask", lambda *_, made=made: (made, np.zeros(100, np.uint8)))
+    for value in (
+        ["array", "|O", [1], 0],
+        ["array", "<f8", [10**12], 0],
+        ["array", "<f8", [1], 10**30],
+        ["array", "<f8", [1], -8],
+        ["list", 5],
+        ["dict", [["list", []]], [1]],
+        ["call", "os.system"],
+    ):
+        answer = {"values": {"numbers": ["value", value]}}
+        monkeypatch.setattr(client._Reader, "ask", lambda *_, answer=answer: (answer, np.zeros(100, np.uint8)))
         with pytest.raises(InputError, match=r"good\.npz"):
             read_npz_key(good, "numbers")

@@ -26,18 +26,8 @@ SEEDS = (
     f"\ufeff{HIPS.lower()}}}\r\nMotion\r\nframes:\t1\r\nframe time: 1\r\n0 1 2 3 4 nan\r\n",
 )
 WORDS = (
-    "HIERARCHY",
-    "ROOT",
-    "JOINT",
-    "End Site",
-    "OFFSET",
-    "CHANNELS",
-    "MOTION",
-    "Frames:",
-    "Frame Time:",
-    "Xposition",
-    TURNS,
-)
+    "HIERARCHY", "ROOT", "JOINT", "End Site", "OFFSET", "CHANNELS", "MOTION", "Frames:", "Frame Time:", "Xposition", TURNS,
+)  # fmt: skip
 
 
 def test_one(data: bytes) -> None:

@@ -2,11 +2,13 @@
 
 import gzip
 import os
+import shutil
 import stat
 import tarfile
+import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,15 +16,14 @@ from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.untrusted.answers import Refused
 from pose3d_lib.data.untrusted.pickles import read_objects
 
-ALWAYS_ALLOWED, RATIO = (
-    10**8,
-    50,
-)  # bytes that an archive may unpack to, or times its size; motion compresses to a third
+# Bytes that an archive may unpack to, or times its size; motion compresses to a third.
+ALWAYS_ALLOWED, RATIO = 10**8, 50
 MOST_MEMBERS = 50_000  # of one archive
 _CHUNK = 1 << 20
 
-Sizes = Mapping[str, int]
 Read = Callable[[str], object]
+Opened = tuple[Mapping[str, int], Read]
+"""Name -> size, and how to read what has a name."""
 
 
 def _members(path: str, found: list[tuple[str, int]]) -> dict[str, int]:
@@ -55,8 +56,7 @@ def _open_zip(path: str, ending: str = "") -> tuple[dict[str, int], zipfile.ZipF
     return sizes, archive, dict(zip(names, infos, strict=True))
 
 
-@contextmanager
-def open_npz(path: str) -> Iterator[tuple[Sizes, Read]]:
+def open_npz(path: str) -> Opened:
     sizes, archive, infos = _open_zip(path, ".npy")
 
     def read(key: str) -> object:
@@ -75,10 +75,10 @@ def open_npz(path: str) -> Iterator[tuple[Sizes, Read]]:
                 raise Refused("has data after its end; refused")
             return value
 
-    yield sizes, read
+    return sizes, read
 
 
-def _read_zip(path: str) -> tuple[Sizes, Read]:
+def _open_plain_zip(path: str) -> Opened:
     sizes, archive, infos = _open_zip(path)
 
     def read(name: str) -> np.ndarray:
@@ -93,26 +93,20 @@ def _read_zip(path: str) -> tuple[Sizes, Read]:
     return sizes, read
 
 
-def _read_tar(path: str) -> tuple[Sizes, Read]:
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    if packed:
-        with gzip.open(path) as source, open("unpacked", "wb") as target:
-            limit = max(ALWAYS_ALLOWED, RATIO * os.path.getsize(path))
-            while chunk := source.read(_CHUNK):
-                if target.tell() + len(chunk) > limit:
-                    raise Refused(f"unpacks to more than {limit:,} bytes, far more than motion does; refused")
-                target.write(chunk)
-        path = "unpacked"
-    archive = tarfile.open(path, "r:")  # noqa: SIM115 (kept open)
+def _open_tar(path: str) -> Opened:
+    file = open(path, "rb")  # noqa: SIM115 (kept open)
+    if file.peek(2)[:2] == b"\x1f\x8b":
+        packed, file = gzip.GzipFile(fileobj=file), tempfile.TemporaryFile()  # noqa: SIM115
+        shutil.copyfileobj(packed, file)
+    file.seek(0)
+    archive = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
     every = archive.getmembers()
     infos = {member.name: member for member in every if not member.isdir()}
     sizes = _members(path, [(member.name, member.size) for member in every if not member.isdir()])
-    with open(path, "rb") as file:
-        file.seek(max((member.offset_data + member.isreg() * member.size for member in every), default=0))
-        while chunk := file.read(_CHUNK):
-            if chunk.strip(b"\0"):  # tarfile takes a damaged header for the end
-                raise Refused(f"is damaged behind its file number {len(every)}; download or copy it again")
+    file.seek(max((member.offset_data + member.isreg() * member.size for member in every), default=0))
+    while chunk := file.read(_CHUNK):
+        if chunk.strip(b"\0"):  # tarfile takes a damaged header for the end
+            raise Refused(f"is damaged behind its file number {len(every)}; download or copy it again")
 
     def read(name: str) -> np.ndarray:
         member = infos[name]
@@ -123,13 +117,10 @@ def _read_tar(path: str) -> tuple[Sizes, Read]:
     return sizes, read
 
 
-_last: dict[tuple, tuple[Sizes, Read]] = {}  # the archive that was opened last, as its members are asked for one by one
+@lru_cache(maxsize=1)  # the members of an archive are asked for one by one
+def _open(path: str, size: int, changed: int) -> Opened:
+    return (_open_tar if path.lower().endswith((".tar", ".tar.gz", ".tgz")) else _open_plain_zip)(path)
 
 
-@contextmanager
-def open_archive(path: str) -> Iterator[tuple[Sizes, Read]]:
-    state = (path, os.path.getsize(path), os.stat(path).st_mtime_ns)
-    if state not in _last:
-        _last.clear()
-        _last[state] = (_read_tar if path.lower().endswith((".tar", ".tar.gz", ".tgz")) else _read_zip)(path)
-    yield _last[state]
+def open_archive(path: str) -> Opened:
+    return _open(path, os.path.getsize(path), os.stat(path).st_mtime_ns)

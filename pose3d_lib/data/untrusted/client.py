@@ -13,21 +13,19 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.data.untrusted.answers import Refused, unpack
 
 MEMORY, MEMORY_RATIO = 2**30, 12  # bytes that any file may take, in memory and on the disk; or times its size
-PROCESSOR_SECONDS, WALL_SECONDS, MEGABYTE = 5, 30, 10**6  # for any file, and a second more for each megabyte of it
-LONGEST_ANSWER, ANSWER_RATIO = 64 * 2**20, 4  # bytes of an answer without its arrays; or times the file's size
-START_SECONDS = 300  # until the libraries are imported, from a slow disk as well
+PROCESSOR_SECONDS, MEGABYTE = 5, 10**6  # for any file, and a second more for each megabyte of it
+LONGEST_ANSWER, ANSWER_RATIO = 16 * 2**20, 4  # bytes of an answer without its arrays; or times the file's size
 
 
 def read_file(path: Path, kind: str, keys: Sequence[str]) -> dict[str, object]:
@@ -43,7 +41,7 @@ def read_file(path: Path, kind: str, keys: Sequence[str]) -> dict[str, object]:
     """
     found = _ask(path, kind, list(keys))
     return {
-        key: InputError(f"{path}{f', key {key!r}' * bool(key)}: {value}") if isinstance(value, Refused) else value
+        key: InputError(f"{_name(path, key)}: {value}") if isinstance(value, Refused) else value
         for key, value in found.items()
     }
 
@@ -63,15 +61,17 @@ def read_npz_key(path: Path, key: str) -> object:
         InputError: the file or the key is not there, is not whole, takes far more memory than arrays would, or holds
             anything but arrays, dicts, lists, tuples, strings, bytes and numbers.
     """
-    try:
-        return read_key(path, "npz", key)
-    except InputError as error:
-        raise InputError(str(error) if repr(key) in str(error) else f"{error} (key {key!r})") from error
+    return read_key(path, "npz", key)
 
 
 def read_torch_file(path: Path) -> object:
     """The content of a file by `torch.save`: tensors, containers, texts and numbers, without numpy's."""
     return read_key(path, "torch", "")
+
+
+def read_member(path: Path, name: str) -> np.ndarray:
+    """The bytes of a file in a zip or tar: (bytes,) uint8; refuses a link or a device."""
+    return read_key(path, "archive", name)
 
 
 def list_npz_keys(path: Path) -> list[str]:
@@ -84,20 +84,18 @@ def list_members(path: Path) -> dict[str, int]:
     return _ask(path, "archive", None)
 
 
-def read_member(path: Path, name: str) -> np.ndarray:
-    """The bytes of a file in a zip or tar: (bytes,) uint8; refuses a link or a device."""
-    return read_key(path, "archive", name)
+def _name(path: Path, key: str) -> str:
+    return f"{path}, key {key!r}" if key else f"{path}"
 
 
 def _ask(path: Path, kind: str, keys: list[str] | None) -> dict:
     """Sizes by key or, where keys are given, values or reasons."""
+    named = _name(path, keys[0] if keys and len(keys) == 1 else "")
     try:
         if not path.is_file():
             raise Refused("is no file" if path.exists() else "there is no such file")
-        with _lock:
-            answer, buffer = _reader.ask(
-                {"path": str(path.absolute()), "kind": kind, "keys": keys}, path.stat().st_size
-            )
+        request = {"path": str(path.absolute()), "kind": kind, "keys": keys}
+        answer, buffer = _reader_of(os.getpid()).ask(request, path.stat().st_size)
         if "refused" in answer:
             raise Refused(answer["refused"])
         if keys is None:
@@ -110,9 +108,9 @@ def _ask(path: Path, kind: str, keys: list[str] | None) -> dict:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); name another file") from error
     except Refused as error:
-        raise InputError(f"{path}: {printable(str(error))}") from error
+        raise InputError(f"{named}: {printable(str(error))}") from error
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
-        raise InputError(f"{path}: cannot be read ({printable(str(error))[:200]}); get the file again") from error
+        raise InputError(f"{named}: cannot be read ({printable(str(error))[:200]}); get the file again") from error
 
 
 class _Reader:
@@ -121,34 +119,23 @@ class _Reader:
     def __init__(self) -> None:
         self._process: subprocess.Popen | None = None
         self._folder: Path | None = None
+        self._lock = threading.Lock()
 
     def ask(self, request: dict, size: int) -> tuple[dict, np.ndarray]:
         """The answer, and the bytes of its arrays. Raises Refused where there is none."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
-        memory, more = max(MEMORY, MEMORY_RATIO * size), size // MEGABYTE
-        longest, seconds = max(LONGEST_ANSWER, ANSWER_RATIO * size), PROCESSOR_SECONDS + more
-        try:
-            with suppress(BrokenPipeError):  # it is dead, which the missing answer tells
-                self._process.stdin.write(
-                    json.dumps({**request, "memory": memory, "seconds": seconds}).encode() + b"\n"
-                )
-                self._process.stdin.flush()
-            self._receive(100, START_SECONDS, None, "is not read, as the process for it was not ready within {} s")
-            line = self._receive(longest, WALL_SECONDS + more, memory, "takes longer than {} s to read; refused")
-            answer, path = json.loads(line), self._folder / "answer"
-            buffer = (
-                np.memmap(path, np.uint8, mode="r").view(np.ndarray) if "values" in answer else np.empty(0, np.uint8)
-            )
-            with suppress(OSError):  # on Windows it goes with the folder
-                path.unlink()
-            return answer, buffer
-        except BaseException:  # the next answer would be that to this request
-            self.stop()
-            raise
+        memory, seconds = max(MEMORY, MEMORY_RATIO * size), PROCESSOR_SECONDS + size // MEGABYTE
+        line = json.dumps({**request, "memory": memory, "seconds": seconds}).encode() + b"\n"
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._start()
+            try:
+                return self._answer(line, max(LONGEST_ANSWER, ANSWER_RATIO * size))
+            except BaseException:  # the next answer would be that to this request
+                self._end()
+                raise
 
     def _start(self) -> None:
-        self.stop()
+        self._end()
         self._folder = Path(tempfile.mkdtemp(prefix="pose3d-"))
         places = [str(Path(__file__).parents[3]), *(os.path.abspath(place) for place in sys.path)]
         environment = {
@@ -159,37 +146,25 @@ class _Reader:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", f"{__package__}.reader"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd=self._folder, env=environment,
-                start_new_session=True,  # a signal to the group of processes would leave the folder
+                start_new_session=True,  # Ctrl-C is for this process, which ends the other with its input
             )  # fmt: skip
 
-    def _receive(self, longest: int, seconds: float, memory: int | None, late: str) -> bytes:
-        """A line from the process, which is killed when it takes longer, or so much more resident memory."""
-        process, done, killed = self._process, threading.Event(), []
-
-        def watch() -> None:
-            with suppress(psutil.NoSuchProcess):  # it is dead, which the missing answer tells
-                seen, begun = psutil.Process(process.pid), time.monotonic()
-                before = seen.memory_info().rss
-                while not killed and not done.wait(0.05):
-                    if time.monotonic() - begun > seconds:
-                        killed.append(late.format(seconds))
-                    elif memory is not None and seen.memory_info().rss - before > memory:
-                        killed.append("needs more memory than a file of its size may; refused")
-                if killed:
-                    process.kill()
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            line = process.stdout.readline(longest)
-        finally:
-            done.set()
-            watcher.join()
+    def _answer(self, request: bytes, longest: int) -> tuple[dict, np.ndarray]:
+        with suppress(BrokenPipeError):  # it is dead, which the missing answer tells
+            self._process.stdin.write(request)
+            self._process.stdin.flush()
+        line = self._process.stdout.readline(longest)
         if len(line) == longest:
             raise Refused("holds more values than motion or a network has; refused")
         if not line.endswith(b"\n"):
-            raise Refused(killed[0] if killed else self._why_it_died())
-        return line
+            raise Refused(self._why_it_died())
+        answer, path = json.loads(line), self._folder / "answer"
+        if "values" not in answer:
+            return answer, np.empty(0, np.uint8)
+        buffer = np.memmap(path, np.uint8, mode="r").view(np.ndarray)
+        with suppress(OSError):  # on Windows it goes with the folder
+            path.unlink()
+        return answer, buffer
 
     def _why_it_died(self) -> str:
         code = self._process.wait()
@@ -200,6 +175,10 @@ class _Reader:
         return f"ends the process that reads it ({name}{f': {said[-1][:300]}' if said else ''}); refused"
 
     def stop(self) -> None:
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -211,27 +190,15 @@ class _Reader:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def abandon(self) -> None:
-        """In a child of this process, which must not keep its parent's reader alive."""
-        if self._process is not None:
-            os.close(self._process.stdin.fileno())
+
+@cache  # by process: after a fork, the parent's is neither used nor ended
+def _reader_of(process: int) -> _Reader:
+    return _Reader()
 
 
 def stop() -> None:
     """Ends the process, which is started again when it is needed."""
-    with _lock:
-        _reader.stop()
+    _reader_of(os.getpid()).stop()
 
 
-def _begin_again() -> None:
-    global _reader, _lock
-    _reader.abandon()
-    _abandoned.append(_reader)
-    _reader, _lock = _Reader(), threading.Lock()
-
-
-_reader, _lock = _Reader(), threading.Lock()
-_abandoned: list[_Reader] = []
 atexit.register(stop)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_again)

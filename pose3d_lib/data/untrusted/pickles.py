@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pose3d_lib.data.untrusted.answers import Refused, check_size
+from pose3d_lib.data.untrusted.answers import Refused
 
 CODE = "which is code; refused. Do not open this file with other programs either"
 
@@ -32,15 +32,14 @@ class _Dtype:
                 raise Refused("sets the state of a type as numpy never does; refused")
 
 
-class Unpickled:
-    """An array, made when its state comes."""
-
-    value: np.ndarray | None = None
+class _Array(np.ndarray):
+    """An array that numpy fills when its state comes and has been checked."""
 
     def __setstate__(self, state: object) -> None:
         match state:
-            case (1, tuple() as shape, _Dtype(value=np.dtype() as dtype), 0 | 1 as fortran, data) if self.value is None:
-                self.value = _filled(dtype, shape, "F" if fortran else "C", data)
+            case (1, tuple() as shape, _Dtype(value=np.dtype() as dtype), 0 | 1 as fortran, data):
+                _check(dtype, shape, data)
+                super().__setstate__((1, shape, dtype, bool(fortran), data))
             case _:
                 raise Refused("sets the state of an array as numpy never does; refused")
 
@@ -59,10 +58,10 @@ class _Named:
     def __call__(self, *arguments: object) -> object:
         match self.name, arguments:
             case "_reconstruct", (_Named(name="ndarray"), (0,), b"b"):
-                return Unpickled()
+                return _Array(0, np.int8)
             case "dtype", (str() as code, 0 | 1, 0 | 1) if _DTYPE.fullmatch(code):
                 return _Dtype(code)
-            case "scalar", (_Dtype(value=np.dtype() as dtype), bytes() as data) if not dtype.hasobject:
+            case "scalar", (_Dtype(value=np.dtype() as dtype), data):
                 return _filled(dtype, (), "C", data)[()]
             case "_frombuffer", (data, _Dtype(value=np.dtype() as dtype), tuple() as shape, "C" | "F" as order):
                 return _filled(dtype, shape, order, data)
@@ -75,17 +74,18 @@ class _Named:
         raise Refused(f"calls {self.name} as numpy never does; refused")
 
 
-def _filled(dtype: np.dtype, shape: tuple, order: str, data: object) -> np.ndarray:
-    """The array of these bytes, or of this list of objects, which numpy pickles in C order."""
-    size = check_size(np.dtype("u1") if dtype.hasobject else dtype, shape)
+def _check(dtype: np.dtype, shape: tuple, data: object) -> None:
+    """Refuses other data than the bytes, or the list of objects, that an array of this type and shape has."""
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise Refused("holds an array whose shape is not a tuple of lengths; refused")
+    size = math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize)
     if not isinstance(data, list if dtype.hasobject else bytes | bytearray) or len(data) != size:
         raise Refused(f"holds an array of shape {shape} and type {dtype} with other data than that; refused")
-    if not dtype.hasobject:
-        return np.ndarray(shape, dtype, buffer=data, order=order)
-    array = np.empty(math.prod(shape), object)
-    for number, value in enumerate(data):
-        array[number] = value
-    return array.reshape(shape)
+
+
+def _filled(dtype: np.dtype, shape: tuple, order: str, data: object) -> np.ndarray:
+    _check(dtype, shape, data)
+    return np.ndarray(shape, dtype, buffer=data, order=order)  # refuses a list: no objects
 
 
 _NAMED = {
@@ -106,8 +106,7 @@ class _Unpickler(pickle.Unpickler):
 
 def read_objects(file: BinaryIO, shape: tuple[int, ...]) -> object:
     """The array of objects of that shape that is pickled in the rest of a file; of a 0-d array, the object in it."""
-    found = _Unpickler(file).load()
-    array = found.value if isinstance(found, Unpickled) else None
-    if array is None or array.dtype != object or array.shape != shape:
+    array = _Unpickler(file).load()
+    if not isinstance(array, np.ndarray) or array.dtype != object or array.shape != shape:
         raise Refused(f"does not hold the array of objects of shape {shape} that its header announces")
     return array[()]

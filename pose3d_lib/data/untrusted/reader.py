@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import struct
 import sys
 import warnings
@@ -20,28 +19,17 @@ from contextlib import contextmanager, suppress
 import psutil
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.untrusted.answers import TENSORS, Packer, Refused
-from pose3d_lib.data.untrusted.archives import Read, open_archive, open_npz
-from pose3d_lib.data.untrusted.pickles import CODE, Unpickled
+from pose3d_lib.data.untrusted.answers import ALIGNED, Refused, pack
+from pose3d_lib.data.untrusted.archives import Opened, open_archive, open_npz
+from pose3d_lib.data.untrusted.pickles import CODE
 
 try:
     import resource
-except ImportError:  # Windows, where the client alone watches
+except ImportError:  # Windows, which has no such limits
     resource = None
 
-ALWAYS_ALLOWED, RATIO = (
-    64 * 2**20,
-    50,
-)  # bytes that an archive may unpack to, or times its size; motion compresses to a third
-MOST_MEMBERS = 50_000  # of one archive
 
-READY = "ready"
-
-
-# Checkpoints
-
-
-class _Discarded:
+class _Discarded(list):
     """Stands for anything of numpy's in a checkpoint: it takes whatever it is given, and keeps nothing."""
 
     def __init__(self, *arguments: object) -> None:
@@ -60,42 +48,19 @@ DISCARDED = (
 )  # fmt: skip
 
 
-@contextmanager
-def open_torch(path: str) -> Iterator[tuple[list[str], Read]]:
+def open_torch(path: str) -> Opened:
     import torch
 
     with torch.serialization.safe_globals([(_Discarded, name) for name in DISCARDED]):
         content = torch.load(path, map_location="cpu", weights_only=True)
-    yield {}, lambda key: content
+    return {}, lambda key: content
 
 
-class Values(Packer):
-    """Also arrays from pickles, and tensors; anything of numpy's in a checkpoint becomes an empty list."""
-
-    def pack_other(self, value: object, depth: int) -> object:
-        if isinstance(value, Unpickled) and value.value is not None:
-            return self.pack(value.value, depth)
-        if isinstance(value, Unpickled):
-            raise Refused("holds an array that was only begun; refused")
-        if isinstance(value, _Discarded):
-            return ["list", []]
-        torch = sys.modules.get("torch")
-        name = str(value.dtype).removeprefix("torch.") if torch and isinstance(value, torch.Tensor) else ""
-        if name not in TENSORS:
-            return super().pack_other(value, depth)
-        data = value.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
-        return ["tensor", name, tuple(value.shape), self.pack(data, depth)]
-
-
-# Recordings
-
-
-@contextmanager
-def open_cdf(path: str) -> Iterator[tuple[list[str], Read]]:
+def open_cdf(path: str) -> Opened:
     import cdflib
 
     _check_end_of_cdf(path)
-    yield {}, lambda key: cdflib.CDF(path).varget(key)
+    return {}, lambda key: cdflib.CDF(path).varget(key)
 
 
 def _check_end_of_cdf(path: str) -> None:
@@ -111,41 +76,38 @@ def _check_end_of_cdf(path: str) -> None:
         raise Refused("is cut off; get the file again")
 
 
-@contextmanager
-def open_h5(path: str) -> Iterator[tuple[list[str], Read]]:
+def open_h5(path: str) -> Opened:
     import h5py
 
-    with h5py.File(path, "r") as file:
+    file = h5py.File(path, "r")
 
-        def read(key: str) -> object:
-            """A dataset; where MATLAB's references to cells stand there, what the only one of them refers to."""
-            if key not in file or not isinstance(file.get(key, getlink=True), h5py.HardLink):
-                raise Refused(f"has no dataset {key!r} of its own; found {', '.join(list(file)[:10]) or 'nothing'}")
-            found = _in_file(file[key])
-            if found.dtype == h5py.ref_dtype and found.shape == (1, 1):
-                found = _in_file(file[found[0, 0]])
-            return found[()]
+    def read(key: str) -> object:
+        """A dataset; where MATLAB's references to cells stand there, what the only one of them refers to."""
+        if key not in file or not isinstance(file.get(key, getlink=True), h5py.HardLink):
+            raise Refused(f"has no dataset {key!r} of its own; found {', '.join(list(file)[:10]) or 'nothing'}")
+        found = in_file(file[key])
+        if found.dtype == h5py.ref_dtype and found.shape == (1, 1):
+            found = in_file(file[found[0, 0]])
+        return found[()]
 
-        def _in_file(found: object) -> h5py.Dataset:
-            if not isinstance(found, h5py.Dataset) or found.shape is None:
-                raise Refused(f"a {type(found).__name__} stands where a dataset is expected")
-            if found.is_virtual or found.external:
-                raise Refused("a dataset lies in other files")
-            return found
+    def in_file(found: object) -> h5py.Dataset:
+        if not isinstance(found, h5py.Dataset) or found.shape is None:
+            raise Refused(f"a {type(found).__name__} stands where a dataset is expected")
+        if found.is_virtual or found.external:
+            raise Refused("a dataset lies in other files")
+        return found
 
-        yield {}, read
+    return {}, read
 
 
-@contextmanager
-def open_mat(path: str) -> Iterator[tuple[list[str], Read]]:
+def open_mat(path: str) -> Opened:
     import h5py
     import scipy.io
 
     if h5py.is_hdf5(path):
-        with open_h5(path) as (keys, read):
-            # MATLAB counts columns first: what it calls (frames, 96) stands in HDF5 as (96, frames).
-            yield keys, lambda key: read(key).T
-        return
+        keys, read = open_h5(path)
+        # MATLAB counts columns first: what it calls (frames, 96) stands in HDF5 as (96, frames).
+        return keys, lambda key: read(key).T
 
     def read_cell(key: str) -> object:
         found = scipy.io.loadmat(path, variable_names=[key], appendmat=False)
@@ -155,7 +117,7 @@ def open_mat(path: str) -> Iterator[tuple[list[str], Read]]:
             raise Refused(f"{key!r} is {found[key].dtype}{found[key].shape}; expected one cell")
         return found[key][0, 0]
 
-    yield {}, read_cell
+    return {}, read_cell
 
 
 # Kind of a file -> the function that opens it, and the libraries imported before limits apply.
@@ -167,17 +129,18 @@ KINDS = {
 
 def answer(request: dict) -> dict:
     """Values by key, each with the reason instead where it cannot be read; sizes by key where none are asked for."""
-    opener, _ = KINDS[request["kind"]]
-    with open("answer", "wb") as file, opener(request["path"]) as (sizes, read):
-        if request["keys"] is None:
-            return {"sizes": sizes}
-        packer, values = Values(file), {}
+    sizes, read = KINDS[request["kind"]][0](request["path"])
+    if request["keys"] is None:
+        return {"sizes": sizes}
+    values = {}
+    with open("answer", "wb") as file:
+        file.write(bytes(ALIGNED))  # an empty file cannot be mapped
         for key in request["keys"]:
             try:
-                values[key] = ["value", packer.pack(read(key))]
+                values[key] = ["value", pack(read(key), file)]
             except Exception as error:
                 values[key] = ["refused", reason_of(error)]
-        return {"values": values}
+    return {"values": values}
 
 
 def reason_of(error: Exception) -> str:
@@ -185,6 +148,8 @@ def reason_of(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "needs more memory than a file of its size may; refused"
+    if isinstance(error, RecursionError):
+        return "is nested too deep, or holds itself; refused"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
         return (
             f"unpacks to more than the temporary folder takes ({error.strerror}); make room, or name another by TMPDIR"
@@ -197,36 +162,27 @@ def reason_of(error: Exception) -> str:
 
 
 @contextmanager
-def limited(request: dict) -> Iterator[None]:
+def limited(memory: int, seconds: int) -> Iterator[None]:
     """Limits memory, written bytes and processor time while a file is read, as far as the system lets."""
-    if resource is None:
-        yield
-        return
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limits = {
-        resource.RLIMIT_AS: psutil.Process().memory_info().vms + request["memory"],
-        resource.RLIMIT_FSIZE: request["memory"],
-        resource.RLIMIT_CPU: int(used.ru_utime + used.ru_stime) + 1 + request["seconds"],
-    }
-    before = {name: resource.getrlimit(name) for name in limits}
-    for name, limit in limits.items():
-        soft, hard = before[name]
+    used = sum(os.times()[:2])
+    limits = {"AS": psutil.Process().memory_info().vms + memory, "FSIZE": memory, "CPU": int(used) + 1 + seconds}
+    before = {}
+    for name, limit in limits.items() if resource else ():
+        kind = getattr(resource, f"RLIMIT_{name}")
+        before[kind] = soft, hard = resource.getrlimit(kind)
         lowest = min([limit, *(value for value in (soft, hard) if value != resource.RLIM_INFINITY)])
         with suppress(ValueError, OSError):  # macOS knows no limit of the address space, some containers none at all
-            resource.setrlimit(name, (lowest, hard))
+            resource.setrlimit(kind, (lowest, hard))
     try:
         yield
     finally:
-        for name, values in before.items():
+        for kind, values in before.items():
             with suppress(ValueError, OSError):
-                resource.setrlimit(name, values)
+                resource.setrlimit(kind, values)
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client, which ends this process with its input
     warnings.simplefilter("ignore")
-    if resource is not None:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints is no answer
     try:
@@ -234,9 +190,8 @@ def main() -> None:
             request = json.loads(line)
             for library in KINDS[request["kind"]][1]:
                 importlib.import_module(library)
-            print(READY, file=answers, flush=True)
             try:
-                with limited(request):
+                with limited(request["memory"], request["seconds"]):
                     text = json.dumps(answer(request))
             except Exception as error:
                 text = json.dumps({"refused": reason_of(error)})
