@@ -1,6 +1,6 @@
 """Random bytes for some minutes: the restricted unpickler and the BVH reader refuse what they cannot read, and nothing else.
 
-POSE3D_FUZZ_SECONDS says for how long each is tried, 120 if nobody says so.
+POSE3D_FUZZ_SECONDS says for how long each is tried; without it, 120 seconds.
 """
 
 import importlib.util
