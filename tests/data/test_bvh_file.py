@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.bvh.file import parse_bvh, read_bvh, read_hierarchy
-from pose3d_lib.data.sources.bvh.kinematics import joint_positions, without_zero_positions
+from pose3d_lib.data.sources.bvh.motion import fill_zero_positions, joint_positions
 from tests.helpers.bvh_texts import PERSON, Joint, bvh_text, in_file_order, walk
 
 ARM = """HIERARCHY
@@ -212,13 +212,13 @@ def test_positions_that_are_always_0_leave_a_joint_at_its_offset() -> None:
         ]
     )
     text = bvh_text(joints, motion)
-    bvh = without_zero_positions(parse(text))
+    bvh = fill_zero_positions(parse(text))
     found = joint_positions(bvh, range(4))
     np.testing.assert_allclose(found[0, :, 0], [0, 4, 10, 10], atol=1e-12)
     np.testing.assert_allclose(found[1, :, 1], [0, 4, 4, 4], atol=1e-12)
     motion[0, 4] = 1
     moving = parse(bvh_text(joints, motion))
-    assert without_zero_positions(moving) is moving
+    assert fill_zero_positions(moving) is moving
 
 
 def test_a_file_cut_off_anywhere_is_refused_and_never_read_short() -> None:

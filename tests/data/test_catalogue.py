@@ -23,18 +23,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_collections_are_those_that_the_documentation_names() -> None:
-    assert tuple(collections()) == NAMES
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_collection_is_pinned_to_a_commit_of_a_public_repository(name) -> None:
     known = collections()[name]
-    assert re.fullmatch(r"[0-9a-f]{40}", known.commit)
-    match = re.fullmatch(r"https://codeload\.github\.com/[\w-]+/([\w-]+)/zip/([0-9a-f]{40})", known.url)
-    assert match
-    assert match[2] == known.commit
-    assert known.archive == f"{match[1]}-{known.commit}.zip"  # as a browser names it, for who downloads it by hand
+    found = re.fullmatch(r"https://codeload\.github\.com/[\w-]+/([\w-]+)/zip/([0-9a-f]{40})", known.url)
+    assert known.commit == found[2]
+    assert known.archive == f"{found[1]}-{known.commit}.zip"  # as a browser names it, for who downloads it by hand
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,21 +72,16 @@ def test_the_terms_of_a_collection_are_those_of_whatever_lies_in_its_folder(name
 
 
 def test_a_key_that_no_collection_has_is_refused() -> None:
-    licence = {"name": "a", "url": "b", "terms": "c"}
     with pytest.raises(TypeError, match="licences"):
-        read_collection("x", {"licences": {}, "licence": licence})
+        read_collection("x", {"licences": {}, "licence": {"name": "a", "url": "b", "terms": "c"}})
 
 
-def test_a_description_of_one_s_own_is_read_from_its_folder(root: Path) -> None:
-    (root / "mine.toml").write_text('path = "takes"\nfps = 30\n')
-    entry = find_entry("mine.toml")
-    assert (entry.path, entry.parameters) == (root / "takes", {"fps": 30})
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_description_may_have_a_byte_order_mark(encoding: str, root: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_description_of_one_s_own_is_read_from_its_folder(encoding: str, root: Path) -> None:
     (root / "mine.TOML").write_text('path = "takes"\nfps = 30\n', encoding=encoding)
-    assert find_entry("mine.TOML").parameters == {"fps": 30}
+    entry = find_entry("mine.TOML")
+    assert (entry.path, entry.parameters) == (root / "takes", {"fps": 30})
+    assert find_entry("bandai") is None
 
 
 @pytest.mark.parametrize(
@@ -113,16 +102,9 @@ def test_a_description_that_cannot_be_used_is_refused_by_name(text, message, roo
     assert "mine.toml" in str(refusal.value)
 
 
-def test_another_name_has_no_entry() -> None:
-    assert find_entry("bandai") is None
-
-
-# The list
-
-
 def test_every_dataset_with_a_name_is_listed_with_how_to_get_it(root: Path) -> None:
     listed = list_named().set_index("Dataset")
-    assert tuple(listed.index) == ("synthetic", "h36m", "humaneva15", "humaneva20", *collections())
+    assert tuple(listed.index) == ("synthetic", "h36m", "humaneva15", "humaneva20", *NAMES)
     assert list(listed.index[listed.There == "yes"]) == ["synthetic"]
     assert (listed["What it is"] != "").all()
     assert (listed["How to get it"] != "").all()

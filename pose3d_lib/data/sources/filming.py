@@ -3,7 +3,6 @@
 Motion without cameras is filmed in Human3.6M's room: each clip moved to its middle and cut until it fits.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pose3d_lib.data.cameras import Camera, camera_to_world, h36m_cameras, view
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.noise import simulate_detections, simulate_scores
+from pose3d_lib.data.sources.takes import paced
 from pose3d_lib.data.spec import Progress
 
 GT, SIMULATED = "gt", "simulated"  # the two 2D sources: exact projections, and these with a detector-like error
@@ -27,7 +27,6 @@ SCORES = {
     SIMULATED: "The scores of simulated keypoints follow from their errors by a model with noise of its own; they are "
     "no detector's.",
 }
-EVERY = 3.0  # seconds between lines of progress
 
 CAMERAS_OF = "S1"  # whose cameras see motion without cameras
 ROOM_NOTE = f"The 2D keypoints are projections through the Human3.6M cameras of {CAMERAS_OF}."
@@ -62,7 +61,7 @@ def one_thread() -> Iterator[None]:
 @one_thread()
 def film(
     takes: Sequence[Take],
-    cameras: Mapping[str, Sequence[Camera]],
+    cameras: Mapping[str, Sequence[Camera]] | None = None,
     *,
     name: str,
     synthetic: bool,
@@ -80,18 +79,19 @@ def film(
 
     Args:
         takes: what is filmed, in the order of the clips; a take's cameras follow each other.
-        cameras: subject -> its cameras.
+        cameras: subject -> its cameras; the room's for every subject, and a note on it, if not given.
         name, synthetic, train_subjects, test_subjects, notes: as in `PoseDataset`.
         fps: frames per second of all takes.
         seed: of the detector-like error; a take's error depends on the seed and the take's place only.
-        sources: which of the two 2D sources the dataset gets.
-        scores: whether it gets their scores too.
+        sources: which of the two 2D sources the dataset gets, and `scores` whether their scores too.
         where: the file or folder, for messages.
         progress: called with a line every few seconds.
 
     Raises:
         InputError: a joint is behind a camera, where nothing can be projected; names take and camera.
     """
+    if cameras is None:
+        cameras, notes = dict.fromkeys((*train_subjects, *test_subjects), room_cameras()), (*notes, ROOM_NOTE)
     used = list(dict.fromkeys(camera for take in takes for camera in cameras[take.subject]))
     total = sum(take.frames * len(cameras[take.subject]) for take in takes)
     joints = H36M_17.num_joints
@@ -99,7 +99,7 @@ def film(
     keypoints = {source: np.empty((total, joints, 2), np.float32) for source in sources}
     sure = {source: np.ones((total, joints), np.float32) for source in sources if scores}
     rows, start = [], 0
-    begun = said = time.monotonic()
+    say = paced(progress)
     for number, take in enumerate(takes):
         world, named = take.make(), f"{take.subject}/{take.action}/{take.take}"
         if world.shape != (take.frames, joints, 3):
@@ -121,9 +121,7 @@ def film(
                 sure[SIMULATED][start:stop] = simulate_scores(found, pixels, fps=fps, rng=own)
             rows.append((take.subject, take.action, take.take, used.index(camera), float(fps), start, stop, True))
             start = stop
-        if time.monotonic() - said >= EVERY:
-            said = time.monotonic()
-            progress(f"filmed {number + 1:,} of {len(takes):,} takes, {said - begun:.0f} s")
+        say(f"filmed {number + 1:,} of {len(takes):,} takes")
     return PoseDataset(
         name=name,
         synthetic=synthetic,

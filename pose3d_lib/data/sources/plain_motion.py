@@ -4,7 +4,6 @@ The motion is seen through the four Human3.6M cameras of S1, each clip centred i
 can be asked of any open motion capture, without Human3.6M.
 """
 
-import shlex
 from functools import partial
 from pathlib import Path
 
@@ -14,26 +13,14 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name, tidy_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.filming import (
-    GT,
-    NEAREST,
-    ROOM_NOTE,
-    SIMULATED,
-    Take,
-    centred,
-    film,
-    nearest_depth,
-    room_cameras,
-    uprightness,
-)
-from pose3d_lib.data.sources.takes import Key, leave_out, split_subjects
+from pose3d_lib.data.sources.filming import GT, NEAREST, SIMULATED, Take, centred, film, nearest_depth, uprightness
+from pose3d_lib.data.sources.takes import Key, leave_out, read_takes, split_subjects
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_file
 
 PARAMETERS = ("data_seed", "fps", "train_subjects", "test_subjects", "leave_out")
 KEYPOINTS = SIMULATED
 FPS = 50.0  # of clips whose frame rate is not given
-MOST_BAD = 5  # takes that cannot be used and are named at once
 
 
 def recognise(path: Path) -> bool:
@@ -76,28 +63,14 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     if spec.fps is None:
         notes.append(f"Taken for {FPS:g} frames per second (`fps` says otherwise).")
     stored = _stored_keys(path)
-    used = [key for key in keys if key[0] in (*train, *test)]
-    found = read_file(path, "npz", [stored["/".join(key)] for key in used])
-    takes, upright, bad = [], [], {}
-    for key in used:
-        name = "/".join(key)
-        try:
-            motion = _check_motion(found[stored[name]], f"{path}: key {name!r}")
-        except InputError as error:
-            bad[name] = str(error)
-            if len(bad) == MOST_BAD:
-                break
-            continue
-        upright.append(uprightness(motion))
-        takes.append(Take(*key, len(motion), partial(centred, motion)))
-    if bad:
-        advice = f"Mend them, or leave them out: -p leave_out {shlex.quote(','.join(bad))}"
-        raise InputError("\n".join([*bad.values(), advice]))
-    if np.median(upright) < 0.5:
+    used = {"/".join(key): key for key in keys if key[0] in (*train, *test)}
+    found = read_file(path, "npz", [stored[name] for name in used])
+    motions = read_takes(list(used), lambda name: _check_motion(found[stored[name]], f"{path}: key {name!r}"), progress)
+    takes = [Take(*key, len(own), partial(centred, own)) for key, own in zip(used.values(), motions, strict=True)]
+    if np.median([uprightness(motion) for motion in motions]) < 0.5:
         raise InputError(f"{path}: in most takes the bodies do not stand along z; expected world metres, z up")
     return film(
         takes,
-        dict.fromkeys((*train, *test), room_cameras()),
         name=path.stem,
         synthetic=False,
         fps=spec.fps or FPS,
@@ -105,7 +78,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         scores=spec.scores,
         train_subjects=train,
         test_subjects=test,
-        notes=[*notes, ROOM_NOTE],
+        notes=notes,
     )
 
 

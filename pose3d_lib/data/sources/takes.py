@@ -1,7 +1,9 @@
 """Which takes of a source are used, who is trained and tested on, and which frames are kept."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -9,9 +11,13 @@ import pandas as pd
 from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import Progress
 
+T = TypeVar("T")
 Key = tuple[str, str, str]  # subject, action, take
 TEST_SHARE = 0.25  # of the subjects, when neither side is given
+MOST_BAD = 5  # takes that cannot be used and are named at once
+EVERY = 3.0  # seconds between lines of progress
 FEWEST = 2  # frames of a clip: with fewer there is no motion in it, and no velocity to test
 
 
@@ -50,6 +56,43 @@ def split_subjects(
     test = test or [subject for subject in subjects if subject not in train]
     said = f"Trained on {', '.join(train) or 'no subject'}; tested on {', '.join(test) or 'no subject'}"
     return tuple(train), tuple(test), [f"{said} (`train_subjects` and `test_subjects` choose others)."]
+
+
+def paced(progress: Progress) -> Progress:
+    """Progress that passes on a line, with the seconds since now behind it, if the last one is `EVERY` seconds old."""
+    begun = said = time.monotonic()
+
+    def say(line: str) -> None:
+        nonlocal said
+        if time.monotonic() - said >= EVERY:
+            said = time.monotonic()
+            progress(f"{line}, {said - begun:.0f} s")
+
+    return say
+
+
+def read_takes(names: Sequence[str], read: Callable[[str], T], progress: Progress) -> list[T]:
+    """What `read` makes of each take, "subject/action/take", in order.
+
+    Raises:
+        InputError: some takes cannot be used; lists them, and says how to leave them out.
+    """
+    found: list[T] = []
+    bad: dict[str, str] = {}
+    say = paced(progress)
+    for number, name in enumerate(names, start=1):
+        try:
+            found.append(read(name))
+        except InputError as error:
+            bad[name] = f"{error} (take {name})"
+            if len(bad) == MOST_BAD:
+                break
+        say(f"read {number:,} of {len(names):,} takes")
+    if bad:
+        count = f"{len(bad)} take{'s' * (len(bad) > 1)} cannot be used{', and maybe more' * (number < len(names))}:"
+        advice = f"Mend them, or leave them out: leave_out = {','.join(bad)!r}"
+        raise InputError("\n".join([count, *bad.values(), advice]))
+    return found
 
 
 def downsample(data: PoseDataset, every: int) -> PoseDataset:

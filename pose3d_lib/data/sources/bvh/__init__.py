@@ -19,19 +19,10 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.bvh.file import RATE_LIMIT, read_hierarchy
 from pose3d_lib.data.sources.bvh.joints import JointMapping, find_mapping
-from pose3d_lib.data.sources.bvh.motion import Recording, read_all, resample
+from pose3d_lib.data.sources.bvh.motion import Recording, read_motion, resample
 from pose3d_lib.data.sources.bvh.names import NamedFiles, holds_bvh, is_zip, name_files
-from pose3d_lib.data.sources.filming import (
-    GT,
-    ROOM_NOTE,
-    SIMULATED,
-    Take,
-    centred,
-    cut_to_fit,
-    film,
-    room_cameras,
-)
-from pose3d_lib.data.sources.takes import Key, leave_out, split_subjects
+from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, centred, cut_to_fit, film, room_cameras
+from pose3d_lib.data.sources.takes import Key, leave_out, read_takes, split_subjects
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
 PARAMETERS = (
@@ -43,11 +34,7 @@ KEYPOINTS = SIMULATED
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}  # metres; CMU: inches over 0.45
 LEGS = (0.65, 1.05)  # metres, hip to knee to ankle: between these are the legs of adults, so they tell the unit
 ANY_LEGS = (0.4, 1.4)  # metres: of a file whose legs are shorter or longer the unit is doubtful
-UP = {
-    "x": (1, 2, 0),
-    "y": (2, 0, 1),
-    "z": (0, 1, 2),
-}  # which axes become x, y, z: even permutations keep left and right
+UP = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}  # axes that become x, y, z: even permutations keep left and right
 UPRIGHT = 0.5
 RATES = {"fps": (1.0, 500.0), "recorded_fps": (1.0, RATE_LIMIT)}  # frames per second that may be asked for
 MIXED_RATE = 50.0  # frames per second of a collection whose files differ
@@ -65,7 +52,7 @@ class _Plan:
     train: tuple[str, ...]
     test: tuple[str, ...]
     notes: list[str]
-    without: tuple[str, ...]  # pieces of takes that are left out
+    pieces: list[str]  # of takes, that are left out
 
 
 def recognise(path: Path) -> bool:
@@ -95,8 +82,7 @@ def _name(path: Path) -> str:
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     named = name_files(path, spec.pattern)
-    pieces = _pieces(spec.leave_out, named)
-    kept, _ = leave_out(list(named.files), [name for name in spec.leave_out if name not in pieces], path)
+    kept, _ = leave_out(list(named.files), _split_names(spec.leave_out, named)[0], path)
     return tuple(dict.fromkeys(action for _, action, _ in kept))
 
 
@@ -106,17 +92,14 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     size = sum(file.stat().st_size for file in plan.files.values()) / 1e6
     progress(f"reading {len(plan.files):,} BVH files, {size:,.0f} MB")
     files = {"/".join(key): file for key, file in plan.files.items()}
-    recordings = read_all(files, mapping, spec.fps, spec.recorded_fps, progress)
+    recordings = read_takes(
+        list(files), lambda take: read_motion(files[take], mapping, spec.fps, spec.recorded_fps), progress
+    )
     up, on_up = _find_up(spec.up, recordings, path)
-    unit, on_unit = _find_unit(spec.units, recordings, list(plan.files.values()))
+    unit, on_unit = _find_unit(spec.units, recordings, list(files.values()))
     fps, motions, on_rate = _one_rate(recordings)
-    notes = [
-        *plan.notes,
-        f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}.",
-        on_up,
-        on_unit,
-        on_rate,
-    ]
+    made_of = f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}."
+    notes = [*plan.notes, made_of, on_up, on_unit, on_rate]
     if spec.recorded_fps:
         rate = f"{spec.recorded_fps:g} frames per second"
         notes.append(f"Taken for recorded at {rate}, whatever the files say (`recorded_fps`).")
@@ -127,15 +110,15 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     del recordings
     takes, placed = _place(list(plan.files), motions, unit=unit, axes=UP[up], fps=fps)
     there = [(take.subject, take.action, take.take) for take in takes]
-    kept, gone = leave_out(there, plan.without, path)
-    takes = [take for take, key in zip(takes, there, strict=True) if key in set(kept)]
-    placed += gone
+    kept, gone = leave_out(there, plan.pieces, path)
+    stay = set(kept)
+    takes = [take for take, key in zip(takes, there, strict=True) if key in stay]
+    notes += placed + gone
     if not takes:
-        raise InputError(f"{path}: no take fits into the room. {' '.join(placed)}")
+        raise InputError(f"{path}: no take fits into the room. {' '.join(placed + gone)}")
     progress(f"filming {sum(take.frames for take in takes):,} frames with {len(room_cameras())} cameras")
     return film(
         takes,
-        dict.fromkeys((*plan.train, *plan.test), room_cameras()),
         name=_name(path),
         synthetic=False,
         fps=fps,
@@ -144,7 +127,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         train_subjects=plan.train,
         test_subjects=plan.test,
         progress=progress,
-        notes=[*notes, *placed, ROOM_NOTE],
+        notes=notes,
     )
 
 
@@ -162,8 +145,8 @@ def parse_units(units: str) -> float | None:
 
 
 def _plan(spec: DataSpec, path: Path, named: NamedFiles) -> _Plan:
-    pieces = _pieces(spec.leave_out, named)
-    keys, left = leave_out(list(named.files), [name for name in spec.leave_out if name not in pieces], path)
+    whole, pieces = _split_names(spec.leave_out, named)
+    keys, left = leave_out(list(named.files), whole, path)
     subjects = [subject for subject, _, _ in keys]
     train, test, split = split_subjects(subjects, spec.train_subjects, spec.test_subjects, path)
     files = {key: named.files[key] for key in keys if key[0] in (*train, *test)}
@@ -172,11 +155,12 @@ def _plan(spec: DataSpec, path: Path, named: NamedFiles) -> _Plan:
     return _Plan(files, train, test, [*named.notes, *left, *split], pieces)
 
 
-def _pieces(names: Sequence[str], named: NamedFiles) -> tuple[str, ...]:
-    """Those names that may be pieces of takes, such as ann/walk/1.2 of ann/walk/1: cutting tells whether they are."""
+def _split_names(names: Sequence[str], named: NamedFiles) -> tuple[list[str], list[str]]:
+    """Names of takes, and those that may be pieces, such as ann/walk/1.2 of ann/walk/1: cutting tells whether they are."""
     takes = {"/".join(key) for key in named.files}
     cuts = {name: name.rpartition(".") for name in names if name not in takes}
-    return tuple(name for name, (take, _, piece) in cuts.items() if take in takes and piece.isdecimal())
+    pieces = [name for name, (take, _, piece) in cuts.items() if take in takes and piece.isdecimal()]
+    return [name for name in names if name not in pieces], pieces
 
 
 def _mapping(spec: DataSpec, plan: _Plan) -> JointMapping:

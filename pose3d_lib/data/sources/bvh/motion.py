@@ -1,19 +1,16 @@
-"""BVH files to the 17 joints at the wanted frame rate."""
+"""The motion of a BVH file: where its joints are, by forward kinematics, and the 17 joints at the wanted frame rate."""
 
+import itertools
 import math
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.bvh.file import Bvh, read_bvh
+from pose3d_lib.data.sources.bvh.file import AXES, Bvh, Hierarchy, read_bvh
 from pose3d_lib.data.sources.bvh.joints import JointMapping, weight_matrix
-from pose3d_lib.data.sources.bvh.kinematics import joint_positions, without_zero_positions
-from pose3d_lib.data.spec import Progress
 
 HIGHEST_RATE = 60.0  # frames per second; of faster recordings every second, third, ... frame is taken
 SAME_RATE = 1e-3  # two frame rates whose ratio is as near to a whole number are taken for multiples
@@ -23,8 +20,7 @@ JUMP, FURTHEST = 5.0, 0.2
 REST = 0.01  # degrees; a rotation as small is that of the rest pose
 MORE_FRAMES = "have more frames than their line `Frames:` says; all of them are read."
 ZERO_POSITIONS = "have joints whose positions are 0 in every frame; their OFFSETs are used."
-MOST_BAD = 5
-EVERY = 3.0  # seconds between lines of progress
+AT_ONCE = 8192  # frames whose positions are computed together: 0.8 MB of memory a joint
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_f
     Its own rate is `recorded_fps`, if that is given, or what its header says.
     """
     written = read_bvh(path)
-    bvh = without_zero_positions(written)
+    bvh = fill_zero_positions(written)
     remarks = [MORE_FRAMES] * (len(bvh.motion) > bvh.promised) + [ZERO_POSITIONS] * (bvh is not written)
     bvh = replace(bvh, fps=recorded_fps or bvh.fps)
     joints, weights = weight_matrix(mapping, bvh.hierarchy.names, path)
@@ -77,45 +73,81 @@ def resample(motion: np.ndarray, fps: float, wanted: float) -> np.ndarray:
     return CubicSpline(np.arange(len(motion)) / fps, motion, axis=0)(times)
 
 
-def read_all(
-    files: Mapping[str, Path], mapping: JointMapping, fps: float | None, recorded_fps: float | None, progress: Progress
-) -> list[Recording]:
-    """`read_motion` of every file, in order; `files` are by their takes, "subject/action/take".
-
-    Raises:
-        InputError: some files cannot be read; lists them.
-    """
-    found: list[Recording] = []
-    bad: dict[str, str] = {}
-    begun = said = time.monotonic()
-    for number, (take, file) in enumerate(files.items(), start=1):
-        try:
-            found.append(read_motion(file, mapping, fps, recorded_fps))
-        except InputError as error:
-            bad[take] = f"{error} (take {take})"
-            if len(bad) == MOST_BAD:
-                break
-        if time.monotonic() - said >= EVERY:
-            said = time.monotonic()
-            progress(f"read {number:,} of {len(files):,} files, {said - begun:.0f} s")
-    if bad:
-        more = ", and maybe more" if number < len(files) else ""
-        raise InputError(
-            f"{len(bad)} BVH file{'s' if len(bad) > 1 else ''} cannot be used{more}:\n"
-            + "\n".join(bad.values())
-            + f"\nMend them, or leave them out: leave_out = {','.join(bad)!r}"
-        )
-    return found
-
-
 def _begins_with_rest(bvh: Bvh, joints: Sequence[int], weights: np.ndarray) -> bool:
     """Whether the first frame is no motion but the rest pose, which conversions put before it (CMU's does)."""
     if len(bvh.motion) < 3:
         return False
-    turning = np.array(["rotation" in name for names in bvh.hierarchy.channels for name in names])
+    turning = ["rotation" in name for names in bvh.hierarchy.channels for name in names]
     still = np.abs(bvh.motion[:2, turning]) < REST
     if still[0].mean() > 0.9 and still[1].mean() < 0.5:
         return True
     second = weights @ joint_positions(replace(bvh, motion=bvh.motion[: max(3, round(bvh.fps) + 1)]), joints)
     steps = np.linalg.norm(np.diff(second, axis=0), axis=-1).max(axis=1)
     return bool(steps[0] > JUMP * steps[1:].max() and steps[0] > FURTHEST * np.median(leg_lengths(second)))
+
+
+def joint_positions(bvh: Bvh, joints: Sequence[int]) -> np.ndarray:
+    """Where joints are: (frames, joints asked for, 3) float64, the file's units and axes.
+
+    A position channel takes the place of its component of the joint's offset, on the root as on any joint; rotations
+    follow each other in the file's order, each about the axes that those before it have turned.
+    """
+    starts = range(0, len(bvh.motion), AT_ONCE)
+    parts = (np.ascontiguousarray(bvh.motion[start : start + AT_ONCE].T) for start in starts)
+    return np.concatenate([_positions(bvh.hierarchy, part, joints) for part in parts])
+
+
+def fill_zero_positions(bvh: Bvh) -> Bvh:
+    """The file with the OFFSET in position channels of joints below the root that are 0 all the time though it is not.
+
+    Some programs write six channels for every joint and fill in the rotations only: the body would be a single point.
+    """
+    hierarchy = bvh.hierarchy
+    names = list(itertools.chain(*hierarchy.channels))
+    joints = np.repeat(np.arange(len(hierarchy.names)), list(map(len, hierarchy.channels)))
+    positions = (joints > 0) & [name.endswith("position") for name in names]
+    moved = joints[positions & bvh.motion.any(axis=0)]
+    empty = positions & ~np.isin(joints, moved) & hierarchy.offsets.any(axis=1)[joints]
+    offsets = hierarchy.offsets[joints, [AXES.index(name[0]) for name in names]]
+    return replace(bvh, motion=np.where(empty, offsets, bvh.motion)) if empty.any() else bvh
+
+
+def _positions(hierarchy: Hierarchy, motion: np.ndarray, joints: Sequence[int]) -> np.ndarray:
+    """(channels, frames) -> (frames, joints asked for, 3); ten times as fast as scipy's rotations joint by joint."""
+    parents, wanted, turning = hierarchy.parents, set(joints), set()
+    for joint in reversed(range(len(parents))):  # children come behind their parents
+        if joint in wanted and parents[joint] >= 0:
+            wanted.add(parents[joint])
+            turning.add(parents[joint])
+    places: dict[int, np.ndarray] = {}  # joint -> (3, frames)
+    axes: dict[int, np.ndarray] = {}  # joint -> (3, 3, frames): where its x, y and z point, as columns
+    column = 0
+    for joint, channels in enumerate(hierarchy.channels):
+        values = list(zip(channels, motion[column : column + len(channels)], strict=True))
+        column += len(channels)
+        if joint not in wanted:
+            continue
+        place = np.repeat(hierarchy.offsets[joint][:, None], motion.shape[1], axis=1)
+        for name, value in values:
+            if name.endswith("position"):
+                place[AXES.index(name[0])] = value
+        if parents[joint] >= 0:
+            base = axes[parents[joint]]
+            place = places[parents[joint]] + base[:, 0] * place[0] + base[:, 1] * place[1] + base[:, 2] * place[2]
+        else:
+            base = np.repeat(np.eye(3)[..., None], motion.shape[1], axis=2)
+        places[joint] = place
+        if joint in turning:
+            axes[joint] = base.copy()
+            for name, value in values:
+                if name.endswith("rotation"):
+                    _turn(axes[joint], AXES.index(name[0]), np.radians(value))
+    return np.stack([places[joint] for joint in joints], axis=1).transpose(2, 1, 0)
+
+
+def _turn(axes: np.ndarray, axis: int, angle: np.ndarray) -> None:
+    """Turn axes (3, 3, frames) in place about one of their own by angles (frames,), radians."""
+    cosine, sine = np.cos(angle), np.sin(angle)
+    one, two = axes[:, (axis + 1) % 3].copy(), axes[:, (axis + 2) % 3].copy()
+    axes[:, (axis + 1) % 3] = cosine * one + sine * two
+    axes[:, (axis + 2) % 3] = cosine * two - sine * one

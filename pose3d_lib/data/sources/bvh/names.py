@@ -7,7 +7,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
@@ -73,26 +73,24 @@ def is_zip(path: Path) -> bool:
 
 def holds_bvh(path: Path) -> bool:
     """Whether a BVH file is in a folder or zip, or is this file; not if a zip cannot be opened."""
-    if is_zip(path):
-        try:
-            return any(name.lower().endswith(SUFFIX) and not _is_hidden(name) for name in list_members(path))
-        except InputError:
-            return False
-    if path.is_file():
-        return path.suffix.lower() == SUFFIX
-    return any(name.lower().endswith(SUFFIX) for _, _, names in os.walk(path) for name in names)
+    try:
+        names = _list_zip(path) if is_zip(path) else [path.name] if path.is_file() else _walk(path)
+    except InputError:
+        return False
+    return any(str(name).lower().endswith(SUFFIX) for name in names)
 
 
 def _list_zip(path: Path) -> dict[str, ZippedFile]:
     """Every file of a zip by its path in it, without the one folder that holds all of them, where there is such."""
-    sizes = {name: size for name, size in list_members(path).items() if not _is_hidden(name)}
+    hidden = re.compile(r"(^|/)(\.|__MACOSX/)")
+    sizes = {name: size for name, size in list_members(path).items() if not hidden.search(name)}
     tops = {name.partition("/")[0] if "/" in name else "" for name in sizes}
     top = f"{tops.pop()}/" if len(tops) == 1 and "" not in tops else ""
     return {name.removeprefix(top): ZippedFile(path, name, size) for name, size in sizes.items()}
 
 
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+def _walk(path: Path) -> Iterator[Path]:
+    return (Path(folder, name) for folder, _, names in os.walk(path) for name in names if name[0] != ".")
 
 
 def _list_files(path: Path) -> dict[str, File]:
@@ -102,9 +100,8 @@ def _list_files(path: Path) -> dict[str, File]:
     elif path.is_file():
         found = {path.name: path}
     else:
-        names = [Path(folder, name) for folder, _, names in os.walk(path) for name in names if name[0] != "."]
-        found = {file.relative_to(path).as_posix(): file for file in names}
-    return {name: found[name] for name in sorted(found)}
+        found = {file.relative_to(path).as_posix(): file for file in _walk(path)}
+    return dict(sorted(found.items()))
 
 
 def name_files(path: Path, pattern: str = "") -> NamedFiles:
@@ -121,10 +118,11 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
     if not files:
         raise InputError(f"{path}: there is no {SUFFIX} file in this folder or below")
     listing, used = every.get(TAKES), None
+    count = f"the {len(files)} files ({some(list(files), 4)})"
     if pattern:
         keys = _match_all(pattern, files)
         if not keys:
-            raise InputError(f"{path}: pattern {pattern!r} matches none of {_count(files)}. {_advice(files)}")
+            raise InputError(f"{path}: pattern {pattern!r} matches none of {count}. {_advice(files)}")
         note = f"Subjects, actions and takes are named by the pattern {pattern!r}."
     elif listing:
         keys, used = _read_listing(listing, files), None if is_zip(path) else listing
@@ -137,7 +135,7 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
         note = f"The file's name is its action, {path.stem} (`pattern` says otherwise)."
     else:
         raise InputError(
-            f"{path}: no known naming fits all of {_count(files)}, and there is no {TAKES}, a table with the columns "
+            f"{path}: no known naming fits all of {count}, and there is no {TAKES}, a table with the columns "
             f"{', '.join(COLUMNS)}. {_advice(files)}"
         )
     named: dict[Key, File] = {}
@@ -182,23 +180,24 @@ def _expression(pattern: str, lazy: str) -> str:
     text = pattern.removeprefix(ANYWHERE)
     expression = "(?:[^/]+/)*" if text != pattern else ""
     text = text[: -len(SUFFIX)] if text.lower().endswith(SUFFIX) else text
-    parts = re.split(r"\{([^{}]*)\}", text)  # literal, field, literal, ...
-    fields = parts[1::2]
+    *parts, end = re.split(r"\{([^{}]*)\}", text)  # literal, field, literal, ...
+    literals, fields = parts[::2], parts[1::2]
+    where = f"pattern {pattern!r}"
     for field in fields:
-        check_name(field, (SUBJECT, ACTION, TAKE, *ANY), f"field of pattern {pattern!r}")
+        check_name(field, (SUBJECT, ACTION, TAKE, *ANY), f"field of {where}")
     if ACTION not in fields or any(fields.count(field) > 1 for field in (SUBJECT, ACTION, TAKE)):
-        raise InputError(f"pattern {pattern!r}: expected {{action}} once, {{subject}} and {{take}} at most once each")
-    if len(fields) > MOST_FIELDS or any("{" in literal or "}" in literal for literal in parts[::2]):
-        raise InputError(f"pattern {pattern!r}: expected at most {MOST_FIELDS} fields, each in braces: {{action}}")
-    for number, field in enumerate(fields):
-        joined = number + 1 < len(fields) and not parts[2 * number + 2]
-        if joined and fields[number + 1] != TAKE:
-            where = f"where {{{field}}} ends and {{{fields[number + 1]}}} begins"
-            raise InputError(f"pattern {pattern!r}: nothing tells {where}")
-        digits = field == TAKE and number and not parts[2 * number]
+        raise InputError(f"{where}: expected {{action}} once, {{subject}} and {{take}} at most once each")
+    if len(fields) > MOST_FIELDS or any("{" in literal or "}" in literal for literal in (*literals, end)):
+        raise InputError(f"{where}: expected at most {MOST_FIELDS} fields, each in braces: {{action}}")
+    following = [*zip(literals[1:], fields[1:], strict=True), (end, "")]
+    for number, (literal, field, (behind, after)) in enumerate(zip(literals, fields, following, strict=True)):
+        joined = after and not behind
+        if joined and after != TAKE:
+            raise InputError(f"{where}: nothing tells where {{{field}}} ends and {{{after}}} begins")
+        digits = field == TAKE and number and not literal
         text = f"[0-9]+{lazy}" if digits else f"[^/]*{lazy}[^/0-9]" if joined else f"[^/]+{lazy}"
-        expression += re.escape(parts[2 * number]) + (f"(?:{text})" if field in ANY else f"(?P<{field}>{text})")
-    return expression + re.escape(parts[-1])
+        expression += re.escape(literal) + (f"(?:{text})" if field in ANY else f"(?P<{field}>{text})")
+    return expression + re.escape(end)
 
 
 def _match_all(pattern: str, names: Collection[str]) -> dict[str, Key]:
@@ -247,19 +246,15 @@ def _read_listing(listing: File, names: Collection[str]) -> dict[str, Key]:
 def _advice(names: Collection[str]) -> str:
     """A pattern that would read the first of the names."""
     first = next(iter(names))
-    for known in KNOWN:
-        if _fits(known, [first]):
-            return f"{known!r} would match {first!r}"
+    if known := next((known for known in KNOWN if _fits(known, [first])), None):
+        return f"{known!r} would match {first!r}"
     *folders, last = first.split("/")
     parts = last[: -len(SUFFIX)].split("_")
-    fields = {1: ["{action}"], 2: ["{subject}", "{action}"]}.get(len(parts), ["{subject}", "{action}", "{take}"])
-    fields += ["{_}"] * min(len(parts) - len(fields), MOST_FIELDS - len(fields))
-    tail = "_".join([*fields, *parts[len(fields) :]])
     if len(parts) == 1 and len(folders) > 1:
         tail = "{subject}/{action}/{take}"
+    else:
+        fields = {1: ["{action}"], 2: ["{subject}", "{action}"]}.get(len(parts), ["{subject}", "{action}", "{take}"])
+        fields += ["{_}"] * min(len(parts) - len(fields), MOST_FIELDS - len(fields))
+        tail = "_".join([*fields, *parts[len(fields) :]])
     example = (ANYWHERE if folders else "") + tail + SUFFIX
     return f"For instance, `pattern` {example!r} would match {first!r}, if that is the order of its parts"
-
-
-def _count(names: Collection[str]) -> str:
-    return f"the {len(names)} files ({some(list(names), 4)})"
