@@ -1,10 +1,7 @@
 """One run from beginning to end: held, trained or resumed, tested, written. Killed at any moment, it resumes from there."""
 
 import json
-import logging
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +23,7 @@ from pose3d_lib.runs.layout import Progress, is_finished, read_object
 from pose3d_lib.runs.lease import hold_run
 from pose3d_lib.runs.provenance import describe_provenance
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
+from pose3d_lib.runs.signals import catch_signals
 from pose3d_lib.runs.start import check_start, load_start
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
 from pose3d_lib.training.history import HistoryRow, Trained
@@ -42,12 +40,8 @@ def execute_run(
     """Trains and evaluates a run and writes its folder; resumes from its checkpoint, or reads it if it is already finished.
 
     Waits for another process that holds the run, on this machine or on another that sees the same folder; a process that is
-    dead, or shows no sign of life for LEASE_SECONDS, holds it no longer.
-
-    Args:
-        plan: what to run.
-        say: called with a line of text about what happens.
-        on_row: called with every line of history as it is written.
+    dead, or shows no sign of life for LEASE_SECONDS, holds it no longer. `say` is called with a line of text about what
+    happens, `on_row` with every line of history as it is written.
 
     Raises:
         InputError: the run to start from does not suit this one, or the folder cannot be read or written.
@@ -105,27 +99,6 @@ def _logged(folder: Path, say: Callable[[str], None]) -> Iterator[Callable[[str]
             log(f"{type(error).__name__}: {error}")
         raise
     log("finished")
-
-
-@contextmanager
-def catch_signals(handle: Callable[[str], object]) -> Iterator[None]:
-    """SIGINT and SIGTERM call `handle` with their name; in the main thread, where notebooks and scripts run."""
-    if threading.current_thread() is not threading.main_thread():  # where no signal can be caught
-        yield
-        return
-    # papermill, when interrupted, closes the sockets of a kernel that still saves, whose reply then fails with a traceback
-    logging.getLogger("IPKernelApp").addFilter(_is_no_lost_reply)
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda came, _: handle(signal.Signals(came).name)) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
-
-
-def _is_no_lost_reply(record: logging.LogRecord) -> bool:
-    return record.exc_info is None or type(record.exc_info[1]).__name__ != "ZMQError"
 
 
 def _train_and_test(

@@ -68,6 +68,11 @@ class Run:
         """The mean of each metric over all test frames."""
         return self.metrics["frame_wise"]
 
+    @property
+    def own_mpjpe(self) -> float:
+        """MPJPE, mm, of the run's own action; of a baseline, the mean of the actions."""
+        return self.action_wise["mpjpe"] if self.config.is_baseline else self.actions.mpjpe[self.config.action]
+
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row per line of history.jsonl, columns as in `HistoryRow`."""

@@ -21,7 +21,7 @@ from pose3d_lib.runs import lease as leases
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.layout import CARD, FINISHED, LEASE, NEEDED
 from pose3d_lib.runs.lease import CLAIM, hold_run
-from pose3d_lib.runs.run import find_run, run_folder, run_name
+from pose3d_lib.runs.run import Run, find_run, run_folder, run_name
 from pose3d_lib.runs.sweep import kernel as kernels
 from pose3d_lib.runs.sweep import progress as run_status
 from pose3d_lib.runs.sweep import sweep
@@ -37,13 +37,13 @@ from pose3d_lib.runs.sweep.progress import (
     sweep_table,
 )
 from pose3d_lib.runs.sweep.sweep import CLUSTER_JOBS, MOST_ON_A_GPU, SweepFailed, count_jobs, gpu_bytes, raise_failures
-from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.comparison import find_runs
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.parameters import make_config, parameters_of
+from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
-from tests.runs.test_resuming import marker
+from tests.helpers.listed_runs import write_lease
+from tests.helpers.short_runs import short_config
 
 
 def status(state: str = "training", share: float = 0.5, **changes) -> RunStatus:
@@ -58,31 +58,17 @@ def test_the_time_left_follows_from_the_run_s_own_speed() -> None:
 def test_the_time_left_of_a_sweep_counts_windows_and_not_what_was_reused() -> None:
     statuses = [status("reused", 1.0), status("finished", 1.0), status("training", 0.5), status("waiting", 0.0)]
     assert seconds_left(statuses, elapsed=60.0) == pytest.approx(60.0)
+    assert seconds_left([status("reused", 1.0), *statuses[2:]], elapsed=30.0) == pytest.approx(90.0)
     assert seconds_left([status("waiting", 0.0)], elapsed=5.0) is None
+    assert seconds_left([status("finished", 1.0), status("failed", 0.0)], elapsed=30.0) == 0
 
 
-def test_nothing_has_begun_at_the_first_look(tiny_data, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
-    plan = study_runs(make_config(StudyConfig, {"scale": "tiny", "preset": "tiny"}), tiny_data)
-    statuses = first_look(plan, tiny_data)
+def test_nothing_has_begun_at_the_first_look(data: PoseDataset, outputs: Path) -> None:
+    statuses = first_look([short_config(action) for action in ("All", *data.test_actions)], data)
     assert {s.state for s in statuses} == {"waiting"}
-    assert [s.windows for s in statuses] == pytest.approx([statuses[0].windows] * 16, abs=64)
+    assert [s.windows for s in statuses] == [200] * 4
     assert look_again(statuses, begun=0.0) == statuses
-    assert list(sweep_table(statuses).state) == ["waiting"] * 16
-
-
-def test_as_many_jobs_as_the_cores_allow_unless_told(monkeypatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
-    assert count_jobs(make_config(StudyConfig, {"threads": 2, "device": "cpu"})) == 4
-    assert count_jobs(make_config(StudyConfig, {"threads": 16, "device": "cpu"})) == 1
-    assert count_jobs(make_config(StudyConfig, {"jobs": 3})) == 3
-
-
-@pytest.mark.parametrize("preset", ["default", "tiny", "paper_243"])
-def test_the_parameters_of_a_run_make_that_run(preset: str) -> None:
-    config = make_config(RunConfig, {"preset": preset, "action": "All", "seed": 4, "scale": "tiny"})
-    assert make_config(RunConfig, parameters_of(config)) == config
-    assert parameters_of(config)["action"] == "All"
+    assert list(sweep_table(statuses).state) == ["waiting"] * 4
 
 
 def test_failures_are_named_with_their_reason_and_what_to_do() -> None:
@@ -116,12 +102,9 @@ def large(*states: tuple[str, int]) -> list[RunStatus]:
     ]
 
 
-def test_of_a_small_sweep_every_run_is_shown() -> None:
+def test_a_small_sweep_is_shown_whole_and_of_a_large_one_those_that_failed_those_at_work_and_the_next() -> None:
     statuses = large(("finished", 20), ("waiting", MOST_SHOWN - 20))
     assert choose_shown(statuses) == statuses
-
-
-def test_of_a_large_sweep_those_that_failed_those_at_work_and_the_next_are_shown() -> None:
     statuses = large(("finished", 100), ("failed", 2), ("reused", 9), ("training", 2), ("testing", 1), ("waiting", 90))
     shown = choose_shown(statuses)
     assert len(shown) == MOST_SHOWN
@@ -130,7 +113,6 @@ def test_of_a_large_sweep_those_that_failed_those_at_work_and_the_next_are_shown
     many = choose_shown(large(("failed", 100), ("training", 2), ("waiting", 5)))
     assert [one.state for one in many] == ["failed"] * 12 + ["training"] * 2 + ["waiting"] * 5
     assert many[11].config.seed == 99, "the last that failed"
-    assert choose_shown(large(("training", 200)))[-1].state == "training"
     assert choose_shown(large(("reused", 200))) == []
 
 
@@ -170,14 +152,9 @@ def test_a_notebook_s_table_follows_the_runs_but_not_at_every_look(monkeypatch: 
 
 
 @pytest.fixture
-def finished(hand_made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[PoseDataset, list[RunConfig]]:
+def finished(baseline: Run, data: PoseDataset) -> tuple[PoseDataset, list[RunConfig]]:
     """Two runs, the first of them finished."""
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    data = hand_made([("S1", "Walking", "0", 0, 20), ("S9", "Walking", "0", 0, 12)])
-    small = {"filter_widths": (3,), "channels": 6, "batch_size": 16, "evaluate_at": (), "threads": 1}
-    configs = [RunConfig(action=action, **small) for action in ("All", "Walking")]
-    execute_run(plan_run(configs[0], data))
-    return data, configs
+    return data, [short_config("All", lr=0.01), short_config("Walking")]
 
 
 def cut(path: Path) -> None:
@@ -185,7 +162,7 @@ def cut(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, cut, Path.touch], ids=["missing", "cut short", "whole"])
-@pytest.mark.parametrize("name", ["clips.csv", "model.safetensors", CARD])
+@pytest.mark.parametrize("name", ["model.safetensors", CARD])
 def test_a_half_copied_run_is_named_and_left_out_and_the_others_go_on(name: str, damage, finished) -> None:
     data, configs = finished
     folder = run_folder(configs[0], data)
@@ -207,16 +184,7 @@ def test_a_half_copied_run_is_named_and_left_out_and_the_others_go_on(name: str,
         assert name in left_out.iloc[0, 1]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"sha256": [3]}'])
-def test_a_mark_of_the_end_that_cannot_be_read_is_damage(content: str, finished) -> None:
-    data, configs = finished
-    (run_folder(configs[0], data) / "finished.json").write_text(content)
-    (status, _) = first_look(configs, data)
-    assert status.state == "failed"
-    assert "finished.json" in status.error
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"windows": 1}'])
+@pytest.mark.parametrize("content", ["", '{"windows": 1}'])
 def test_a_report_that_cannot_be_read_is_none(content: str, finished) -> None:
     """It is never flushed to the disk, and may be empty after a power cut."""
     data, configs = finished
@@ -328,8 +296,7 @@ def test_a_lease_dated_in_the_future_is_named_at_once_and_holds_as_long_as_it_sh
     monkeypatch.setattr(leases, "SECONDS_TO_TAKE_OVER", 0.1)
     folder = run_folder(held, data)
     folder.mkdir()
-    lease = marker(folder, host="elsewhere", pid=12345)
-    os.utime(lease, (time.time() + 9e4, time.time() + 9e4))
+    write_lease(folder, pid=12345, age=-9e4, seconds=0.3)
     said: list[str] = []
     (status,) = run_all(starting(data, [held])[1], [held], data, say=said.append)
     assert status.state == "finished"
@@ -337,13 +304,12 @@ def test_a_lease_dated_in_the_future_is_named_at_once_and_holds_as_long_as_it_sh
     assert line.startswith("waiting for process 12345 on elsewhere, which is training Walking")
 
 
-def test_a_run_that_starts_from_another_of_the_sweep_waits_for_it(tiny_data: PoseDataset) -> None:
-    plan = make_config(StudyConfig, {"scale": "tiny", "preset": "tiny", "actions": "Sitting"}).settings(1)
-    start = RunConfig(**plan)
-    tuned = RunConfig(**plan, action="Sitting", start_from=run_name(start, tiny_data.fingerprint))
-    other = RunConfig(**plan, action="Walking", start_from="All-27f-1ue-seed0-0123456789")
+def test_a_run_that_starts_from_another_of_the_sweep_waits_for_it(data: PoseDataset) -> None:
+    start = short_config("All")
+    tuned = short_config(start_from=run_name(start, data.fingerprint))
+    other = short_config("Walking", start_from="All-27f-1ue-seed0-0123456789")
     first, second, third = (
-        RunStatus(config, run_folder(config, tiny_data), "waiting", 0.0, 1000) for config in (tuned, start, other)
+        RunStatus(config, run_folder(config, data), "waiting", 0.0, 1000) for config in (tuned, start, other)
     )
     assert can_start([first, second, third]) == [1, 2], "a start that is not of this sweep is there, or never will be"
     assert can_start([first, replace(second, state="training"), third]) == [1, 2]
@@ -370,12 +336,9 @@ def test_a_cluster_has_a_number_of_jobs_of_its_own() -> None:
     assert count_jobs(make_config(StudyConfig, {"scheduler": "slurm", "jobs": 3})) == 3
 
 
-@pytest.mark.parametrize("scheduler", ["pbs", "tcp://host", "http://host:1", ""])
-def test_an_unknown_scheduler_is_refused(scheduler: str) -> None:
-    with pytest.raises(InputError, match=r"parameter scheduler: .*local, slurm, lsf, or the address"):
-        make_config(StudyConfig, {"scheduler": scheduler})
-
-
-@pytest.mark.parametrize("scheduler", ["lsf", "tls://node.of.a.cluster:1"])
-def test_a_known_scheduler_is_taken(scheduler: str) -> None:
-    assert make_config(StudyConfig, {"scheduler": scheduler}).scheduler == scheduler
+def test_a_scheduler_is_known_by_its_name_or_is_an_address() -> None:
+    for scheduler in ("pbs", "tcp://host", "http://host:1", ""):
+        with pytest.raises(InputError, match=r"parameter scheduler: .*local, slurm, lsf, or the address"):
+            make_config(StudyConfig, {"scheduler": scheduler})
+    for scheduler in ("lsf", "tls://node.of.a.cluster:1"):
+        assert make_config(StudyConfig, {"scheduler": scheduler}).scheduler == scheduler

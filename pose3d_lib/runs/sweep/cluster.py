@@ -12,16 +12,9 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import make_folder, outputs_dir, source_data_dir
 from pose3d_lib.runs.layout import LEASE
 from pose3d_lib.runs.lease import claim_run
-from pose3d_lib.runs.sweep.jobs import (
-    BATCH_SYSTEMS,
-    GPU,
-    INSTALL,
-    check_installed,
-    jobs_dir,
-    last_lines,
-    open_jobs,
-)
-from pose3d_lib.runs.sweep.kernel import SweepFailed, raised_once
+from pose3d_lib.runs.signals import raised_once
+from pose3d_lib.runs.sweep.jobs import BATCH_SYSTEMS, GPU, INSTALL, check_installed, jobs_dir, last_lines, open_jobs
+from pose3d_lib.runs.sweep.kernel import SweepFailed
 from pose3d_lib.runs.sweep.worker import Home, describe_code, describe_worker, run_on_worker
 
 LONGEST_WAIT = 10.0  # seconds for a scheduler at an address, and for its workers; jobs may wait for days
@@ -48,6 +41,8 @@ def open_cluster(
         SweepFailed: by `room`, when the connection is lost.
     """
     check_installed(scheduler)
+    from distributed import Client
+
     resources = {GPU: 1} if device == "cuda" else {}
     for name in ("distributed", "distributed.client", "tornado.application"):  # they would write into the sweep's table
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -56,9 +51,11 @@ def open_cluster(
         home = stack.enter_context(_home())
         begun, cluster = time.time(), None
         if scheduler in BATCH_SYSTEMS:
-            opened = open_jobs(scheduler, jobs=jobs, threads=threads, device=device, say=say)
-            cluster = stack.enter_context(opened)
-        client = stack.enter_context(_connect(cluster or scheduler))
+            cluster = stack.enter_context(open_jobs(scheduler, jobs=jobs, threads=threads, device=device, say=say))
+        try:
+            client = stack.enter_context(Client(cluster or scheduler, timeout=LONGEST_WAIT, set_as_default=False))
+        except (OSError, TimeoutError) as error:
+            raise InputError(f"{scheduler}: no Dask scheduler answers within {LONGEST_WAIT:g} s ({error})") from error
         _wait_for_worker(client, scheduler, resources, begun, say)
         _check_workers(client, home, resources)
         executor = client.get_executor(pure=False, resources=resources)
@@ -89,19 +86,6 @@ def _home() -> Iterator[Home]:
             yield Home(outputs_dir(), source_data_dir(), folder / LEASE)
     finally:
         folder.rmdir()
-
-
-@contextmanager
-def _connect(where: object) -> Iterator[object]:
-    """A client of a cluster, or of the scheduler at an address."""
-    from distributed import Client
-
-    try:
-        client = Client(where, timeout=LONGEST_WAIT, set_as_default=False)
-    except (OSError, TimeoutError) as error:
-        raise InputError(f"{where}: no Dask scheduler answers there within {LONGEST_WAIT:g} s ({error})") from error
-    with client:
-        yield client
 
 
 def _suitable_workers(client: object, resources: Mapping[str, float]) -> dict[str, Mapping]:

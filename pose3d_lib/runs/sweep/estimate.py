@@ -11,31 +11,21 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import plan_run
 
-SECONDS_PER_RUN = 5.0
-"""Besides its training: starting a kernel, opening the data, testing, drawing, closing (docs/performance.md)."""
-
+SECONDS_PER_RUN = 5.0  # besides training: start a kernel, open data, test, draw, close (docs/performance.md)
 SECONDS_TO_MEASURE = 3.0
-
+# what a run is measured with: nothing but training, and all that it trains on from the first step on
 PLAIN = {"evaluate_at": (), "test_every": 0, "start_from": "", "warmup_epochs": 0.0}
-"""What a run is measured with: nothing but training, and all that it trains on from the first step on."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a list of runs will take.
-
-    Attributes:
-        runs, finished: how many there are, and how many of them are finished already.
-        jobs: how many at a time.
-        seconds: the others will take.
-        windows_per_second: of each network among them.
-    """
+    """What a list of runs will take."""
 
     runs: int
-    finished: int
-    jobs: int
-    seconds: float
-    windows_per_second: dict[str, float]
+    finished: int  # of them, already
+    jobs: int  # runs at a time
+    seconds: float  # the others will take
+    windows_per_second: dict[str, float]  # of each network among them
 
     def __str__(self) -> str:
         left = self.runs - self.finished
@@ -59,15 +49,11 @@ def in_words(seconds: float) -> str:
 def estimate_runs(configs: Sequence[RunConfig], data: PoseDataset, jobs: int) -> Estimate:
     """What is finished, and how long the rest will take: by the speed of the finished, or else by trying some seconds.
 
-    Args:
-        configs: the runs, each once.
-        data: their dataset.
-        jobs: how many at a time.
+    `configs` names each run once; `jobs` is how many run at a time.
     """
     found = {config: find_run(config, data) for config in configs}
-    windows = {
-        config: plan_run(config, data).budget.total for config in configs if found[config] is None
-    }  # before any trial
+    # before any trial, as it refuses what the data cannot carry
+    windows = {config: plan_run(config, data).budget.total for config in configs if found[config] is None}
     networks: dict[str, list[RunConfig]] = defaultdict(list)
     for config in configs:
         networks[_network(config)].append(config)
@@ -76,14 +62,13 @@ def estimate_runs(configs: Sequence[RunConfig], data: PoseDataset, jobs: int) ->
         left = [config for config in own if found[config] is None]
         if not left:
             continue
-        timings = [found[config].timing for config in own if found[config]]
-        if timings:
+        if timings := [found[config].timing for config in own if found[config]]:
             speeds[name] = sum(t["windows"] for t in timings) / sum(t["train_seconds"] for t in timings)
         else:
             speeds[name] = measure_speed(left[0], data)
         to_see = sum(windows[config] for config in left)
         seconds += (to_see / speeds[name] + SECONDS_PER_RUN * len(left)) / min(jobs, len(left))
-    return Estimate(len(configs), sum(run is not None for run in found.values()), jobs, seconds, speeds)
+    return Estimate(len(configs), len(configs) - len(windows), jobs, seconds, speeds)
 
 
 def _network(config: RunConfig) -> str:

@@ -48,13 +48,8 @@ def check_installed(scheduler: str) -> None:
 def make_cluster(scheduler: str, *, threads: int, device: str, asynchronous: bool = False) -> object:
     """A cluster of dask-jobqueue without jobs; each will be one worker, which executes one run at a time.
 
-    The user's own settings, the section `jobqueue.slurm` or `jobqueue.lsf` of Dask's configuration, come first.
-
-    Args:
-        scheduler: "slurm" or "lsf".
-        threads: cores of a job, unless the configuration has another number.
-        device: "cuda" gives every job a GPU, and its worker the Dask resource.
-        asynchronous: whether Dask's scheduler is not started yet.
+    The user's own settings, the section `jobqueue.slurm` or `jobqueue.lsf` of Dask's configuration, come first. With
+    `asynchronous`, Dask's scheduler is not started yet.
     """
     import dask
     import dask_jobqueue

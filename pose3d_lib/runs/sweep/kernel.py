@@ -1,14 +1,11 @@
 """Notebooks executed through papermill, each in a kernel of its own, several at a time in threads of this process."""
 
 import asyncio
-import errno
 import logging
 import os
 import shutil
-import signal
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,13 +20,14 @@ from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.common.paths import make_folder, notebooks_dir
 from pose3d_lib.runs.layout import NOTEBOOK, is_finished
 from pose3d_lib.runs.lease import CLAIM, claim_run
+from pose3d_lib.runs.signals import raised_once
 
 FOLDER = "pose3d-kernel-"  # how folders of sockets begin; the number of the process that made them follows
 LONGEST_SOCKET = 95  # characters; the path of a socket, with a dash and a number behind it, may have about a hundred
-START_ATTEMPTS = 3  # of a kernel that dies before its first cell
-PASSING = (errno.EADDRINUSE, errno.EAGAIN, errno.ENOMEM)  # may be gone at the next attempt; a full disk is not
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_SIGNALS = 10.0  # a kernel that was just between two cells ignores an interrupt, and gets another
+
+Stop = Callable[[], bool]  # whether kernels shall be interrupted; asked several times a second
 
 
 class NotebookFailed(Exception):
@@ -63,7 +61,7 @@ def open_kernels(number: int) -> Iterator[Callable[..., Future]]:
 
     def call(function: Callable, *arguments: object) -> object:
         try:
-            return function(*arguments, stop=stop)
+            return function(*arguments, stop=stop.is_set)
         finally:
             ensure_event_loop().close()  # papermill's, of this thread
 
@@ -76,35 +74,11 @@ def open_kernels(number: int) -> Iterator[Callable[..., Future]]:
             raise
 
 
-@contextmanager
-def raised_once() -> Iterator[None]:
-    """Within it the first SIGINT or SIGTERM raises RunStopped in the main thread; later ones do not disturb the saving."""
-    came: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        came.append(number)
-        if len(came) == 1:
-            raise RunStopped(f"stopped by {signal.Signals(number).name}")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-
-def execute_training(folder: Path, parameters: Mapping[str, object], *, stop: threading.Event | None = None) -> bool:
-    """Execute 02_train for the run in a folder, which is claimed before its kernel starts.
+def execute_training(folder: Path, parameters: Mapping[str, object], *, stop: Stop = lambda: False) -> bool:
+    """Execute 02_train for the run in a folder, which is claimed before its kernel starts; errors as `execute_notebook`.
 
     Returns:
         Whether it was executed: not if another process holds the run or has finished it meanwhile.
-
-    Raises:
-        NotebookFailed, InputError, RunStopped: as `execute_notebook`.
     """
     with claim_run(make_folder(folder)) as token:
         if token is None or is_finished(folder):
@@ -119,7 +93,7 @@ def execute_notebook(
     parameters: Mapping[str, object],
     *,
     environment: Mapping[str, str] | None = None,
-    stop: threading.Event | None = None,
+    stop: Stop = lambda: False,
 ) -> None:
     """Execute `notebooks/<notebook>.ipynb`; the executed copy is saved as it grows, and also when a cell fails.
 
@@ -128,12 +102,12 @@ def execute_notebook(
         output: where the executed notebook goes; its folder is made.
         parameters: what papermill injects.
         environment: variables that the kernel gets besides those of this process.
-        stop: once it is set, the kernel is interrupted.
+        stop: once it is true, the kernel is interrupted.
 
     Raises:
         NotebookFailed: a cell raised, or there was no kernel to execute it.
         InputError: there is no such notebook, or `output` cannot be written.
-        RunStopped: `stop` was set between two cells.
+        RunStopped: `stop` became true between two cells.
     """
     import papermill  # half a second
     from nbclient.exceptions import DeadKernelError
@@ -146,76 +120,54 @@ def execute_notebook(
     if not source.is_file():
         raise InputError(f"{source}: the notebook is not there; run from a checkout of the project")
     make_folder(output.parent)
-    stop = stop or threading.Event()
-    for attempt in range(1, START_ATTEMPTS + 1):
-        begun = threading.Event()
-        try:
-            _execute(source, output, parameters, environment or {}, begun, stop)
-            return
-        except papermill.PapermillExecutionError as error:
-            complete = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages need no name
-            reason = error.evalue if complete else f"{error.ename}: {error.evalue}"
-            raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
-        except (DeadKernelError, OSError, RuntimeError, ZMQError) as error:
-            lasting = isinstance(error, OSError) and error.errno not in PASSING
-            if not (lasting or begun.is_set() or stop.is_set() or attempt == START_ATTEMPTS):
-                time.sleep(attempt)
-            elif isinstance(error, OSError):
-                raise InputError(
-                    f"{output}: the notebook cannot be executed and saved there ({error}); finished runs are as they were. "
-                    "Once that is mended, the same call goes on"
-                ) from error
-            elif isinstance(error, DeadKernelError):
-                raise NotebookFailed(output, "its kernel was killed (out of memory?)", refused=False) from error
-            else:
-                raise NotebookFailed(output, f"its kernel did not start: {error}", refused=False) from error
-
-
-def _execute(
-    source: Path,
-    output: Path,
-    parameters: Mapping[str, object],
-    environment: Mapping[str, str],
-    begun: threading.Event,
-    stop: threading.Event,
-) -> None:
-    """Execute a notebook once; `begun` is set with its first cell."""
-    import papermill
-
     started: list[AsyncKernelManager] = []
 
     class Manager(SocketKernelManager):
         async def _async_start_kernel(self, **settings: object) -> None:
-            await super()._async_start_kernel(**settings, env={**os.environ, **environment})
+            await super()._async_start_kernel(**settings, env={**os.environ, **(environment or {})})
             started.append(self)
 
         start_kernel = _async_start_kernel
 
     def on_cell_execute(**_: object) -> None:
-        begun.set()
-        if stop.is_set():
+        if stop():
             raise RunStopped("stopped between two cells")
 
-    with _interrupted_by(stop, started):
-        papermill.execute_notebook(
-            *(str(path).replace("{", "{{").replace("}", "}}") for path in (source, output)),  # papermill formats them
-            parameters={name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
-            progress_bar=False,
-            kernel_manager_class=Manager,
-            on_cell_execute=on_cell_execute,
-            extra_arguments=["--IPKernelApp.log_level=50"],  # else a kernel logs that it was interrupted to end it
-            shutdown_kernel="immediate",  # results are on disk by then, and PyTorch takes seconds to leave by itself
-        )
+    paths = [str(path).replace("{", "{{").replace("}", "}}") for path in (source, output)]  # papermill formats them
+    try:
+        with _interrupted_by(stop, started):
+            papermill.execute_notebook(
+                *paths,
+                parameters={name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
+                progress_bar=False,
+                kernel_manager_class=Manager,
+                on_cell_execute=on_cell_execute,
+                extra_arguments=["--IPKernelApp.log_level=50"],  # else a kernel logs that it was interrupted to end it
+                shutdown_kernel="immediate",  # results are on disk by then, and PyTorch takes seconds to leave by itself
+            )
+    except papermill.PapermillExecutionError as error:
+        complete = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages need no name
+        reason = error.evalue if complete else f"{error.ename}: {error.evalue}"
+        raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
+    except DeadKernelError as error:
+        raise NotebookFailed(output, "its kernel was killed (out of memory?)", refused=False) from error
+    except OSError as error:
+        raise InputError(
+            f"{output}: the notebook cannot be executed and saved there ({error}); finished runs are as they were. "
+            "Once that is mended, the same call goes on"
+        ) from error
+    except (RuntimeError, ZMQError) as error:
+        raise NotebookFailed(output, f"its kernel did not start: {error}", refused=False) from error
 
 
 @contextmanager
-def _interrupted_by(stop: threading.Event, started: Sequence[AsyncKernelManager]) -> Iterator[None]:
-    """Within it the kernels that were started are interrupted once `stop` is set."""
+def _interrupted_by(stop: Stop, started: Sequence[AsyncKernelManager]) -> Iterator[None]:
+    """Within it the kernels that were started are interrupted once `stop` is true."""
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(SECONDS_BETWEEN_LOOKS):
-            if stop.is_set():
+            if stop():
                 for manager in started:
                     with suppress(RuntimeError):  # it has just ended
                         asyncio.run(manager.interrupt_kernel())

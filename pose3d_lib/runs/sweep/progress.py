@@ -1,6 +1,7 @@
 """How the runs of a sweep are doing, as their folders show it: looked at again and again, and shown as a table."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,37 +21,23 @@ MOST_SHOWN = 24  # runs that a table shows while a sweep goes on: of hundreds, t
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How one run of a sweep is doing.
-
-    Attributes:
-        config, folder: which run, and where.
-        state: "waiting", "starting", "training", "testing", "finished", "reused" or "failed".
-        share: of its windows seen so far, 0 to 1.
-        windows: it has to see.
-        seconds: it has trained so far, or None.
-        epochs: how many of its epochs it has trained, "3.2 of 12.0"; empty where it does not train.
-        loss: of its last row of history, mm, or None.
-        error: why it failed, otherwise empty.
-    """
+    """How one run of a sweep is doing."""
 
     config: RunConfig
     folder: Path
-    state: str
-    share: float
-    windows: int
-    seconds: float | None = None
-    epochs: str = ""
-    loss: float | None = None
-    error: str = ""
+    state: str  # "waiting", "starting", "training", "testing", "finished", "reused" or "failed"
+    share: float  # of its windows seen so far, 0 to 1
+    windows: int  # it has to see
+    seconds: float | None = None  # it has trained so far
+    epochs: str = ""  # trained so far, "3.2 of 12.0"; empty where it does not train
+    loss: float | None = None  # of its last row of history, mm
+    error: str = ""  # why it failed
 
     @property
     def name(self) -> str:
         """Action and seed, and what else is not the default: "Eating, seed 1, 16 unit epochs, unit_epoch"."""
-        return ", ".join([self.config.action, f"seed {self.config.seed}", *self._particulars()])
-
-    def _particulars(self) -> list[str]:
         config = self.config
-        named = {
+        particulars = {
             f"{config.unit_epochs:g} unit epochs": config.unit_epochs != 1,
             config.schedule: config.schedule != "epoch",
             config.budget: config.budget != "equal_frames",
@@ -61,7 +48,8 @@ class RunStatus:
             f"without {' and '.join(config.without_terms)}": bool(config.without_terms),
             "fine-tuned": bool(config.start_from),
         }
-        return [name for name, differs in named.items() if differs]
+        named = (name for name, differs in particulars.items() if differs)
+        return ", ".join([config.action, f"seed {config.seed}", *named])
 
     @property
     def ended(self) -> bool:
@@ -85,12 +73,7 @@ def first_look(configs: Sequence[RunConfig], data: PoseDataset) -> list[RunStatu
 
 
 def look_again(statuses: Sequence[RunStatus], begun: float) -> list[RunStatus]:
-    """The statuses as the run folders show them now.
-
-    Args:
-        statuses: those of the look before.
-        begun: time (as of `time.time`) when the sweep began; what an older process left behind does not count.
-    """
+    """The statuses as the run folders show them now; what is older than `begun` (as of `time.time`) does not count."""
     return [status if status.ended else _look(status, begun) for status in statuses]
 
 
@@ -121,11 +104,6 @@ def _look_at_finished(status: RunStatus, state: str) -> RunStatus:
         return replace(status, state="failed", error=error)
     seconds = None if state == "reused" else Run(status.folder).timing["train_seconds"]
     return replace(status, state=state, share=1.0, seconds=seconds, epochs="", loss=None)
-
-
-def _own_error(run: Run) -> float:
-    """MPJPE, mm, of the run's own action, or the mean of the actions for the baseline."""
-    return run.action_wise["mpjpe"] if run.config.is_baseline else run.actions.loc[run.config.action].mpjpe
 
 
 def can_start(statuses: Sequence[RunStatus]) -> list[int]:
@@ -159,10 +137,8 @@ def choose_shown(statuses: Sequence[RunStatus]) -> list[RunStatus]:
     if len(statuses) <= MOST_SHOWN:
         return list(statuses)
     failed = [status for status in statuses if status.state == "failed"]
-    open_ones = [status for status in statuses if not status.ended]
-    at_work = [status for status in open_ones if status.state != "waiting"]
-    waiting = [status for status in open_ones if status.state == "waiting"]
-    return [*failed[-MOST_SHOWN // 2 :], *at_work, *waiting][:MOST_SHOWN]
+    to_come = sorted((status for status in statuses if not status.ended), key=lambda status: status.state == "waiting")
+    return [*failed[-MOST_SHOWN // 2 :], *to_come][:MOST_SHOWN]
 
 
 def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
@@ -170,47 +146,42 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
     rows = []
     ended = all(status.ended for status in statuses)
     for status in statuses:
-        finished = status.state in ("finished", "reused")
-        run = Run(status.folder) if finished else None
-        rows.append(
-            {
-                "run": status.name,
-                "state": status.state,
-                "epoch": status.epochs,
-                "loss [mm]": status.loss,
-                **({} if ended else {"left": clock(status.seconds_left)}),
-                "t": run.timing["t"] if run else None,
-                "windows": f"{status.windows:,}",
-                "training [s]": run.timing["train_seconds"] if run else None,
-                "own test MPJPE [mm]": _own_error(run) if run else None,
-                "folder or error": status.folder.name
-                if finished
-                else status.error.splitlines()[0]
-                if status.error
-                else "",
-            }
-        )
-    return pd.DataFrame(rows)
+        run = Run(status.folder) if status.state in ("finished", "reused") else None
+        row = {
+            "run": status.name,
+            "state": status.state,
+            "epoch": status.epochs,
+            "loss [mm]": status.loss,
+            "left": clock(status.seconds_left),
+            "t": run.timing["t"] if run else None,
+            "windows": f"{status.windows:,}",
+            "training [s]": run.timing["train_seconds"] if run else None,
+            "own test MPJPE [mm]": run.own_mpjpe if run else None,
+            "folder or error": status.folder.name if run else status.error.partition("\n")[0],
+        }
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table.drop(columns="left") if ended else table
 
 
 def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[RunStatus]], None]:
     """An `on_look` that shows the sweep's table whenever a run has changed its state, and every SECONDS_BETWEEN_TABLES.
 
-    Of hundreds of runs it shows those that `choose_shown` chooses, and counts the others. Where nothing has changed, it does
-    nothing: every table is written into the notebook.
+    Of hundreds of runs it shows those of `choose_shown`, and counts the others. Where nothing has changed, it does nothing,
+    as every table is written into the notebook.
     """
-    shown: list[Sequence[RunStatus]] = []
+    shown: Sequence[RunStatus] = []
     last = 0.0
 
     def on_look(statuses: Sequence[RunStatus]) -> None:
-        nonlocal last
-        now, before = time.monotonic(), shown[0] if shown else []
-        due = statuses != before and now - last >= SECONDS_BETWEEN_TABLES
-        if due or [status.state for status in statuses] != [status.state for status in before]:
-            shown[:], last = [statuses], now
+        nonlocal shown, last
+        now = time.monotonic()
+        due = statuses != shown and now - last >= SECONDS_BETWEEN_TABLES
+        if due or [status.state for status in statuses] != [status.state for status in shown]:
+            shown, last = statuses, now
             chosen = choose_shown(statuses)
-            others = pd.Series([status.state for status in statuses if status not in chosen]).value_counts()
-            rows = [{"run": f"{number} others", "state": state} for state, number in others.items()]
+            others = Counter(status.state for status in statuses if status not in chosen)
+            rows = [{"run": f"{number} others", "state": state} for state, number in others.most_common()]
             show(pd.concat([sweep_table(chosen), pd.DataFrame(rows)]) if rows else sweep_table(chosen))
 
     return on_look

@@ -48,18 +48,15 @@ def gpu_bytes(config: SweepSettings) -> int:
     CUDA itself, half a GB of data, weights with their gradients and three values of the optimiser, and what each layer
     keeps for the backward pass: the outputs of convolution, batch norm, ReLU and dropout.
     """
-    widths, channels, dilation = config.filter_widths, config.channels, 1
+    channels, dilation = config.channels, 1
     positions, taps, left = 0, 0, config.receptive_field
-    for width in widths:
+    # every position between is computed, not only those that lead to one output frame
+    dilated = config.chunk > 1 or config.dense
+    for width in config.filter_widths:
         reach = (width - 1) * dilation
         dilation *= width
-        dilated = (
-            config.chunk > 1 or config.dense
-        )  # every position between, not only those that lead to one output frame
         left = left - reach if dilated else left // width
-        positions += 2 * (
-            left + (config.chunk - 1 if dilated else 0)
-        )  # of two convolutions, the second keeps the length
+        positions += 2 * (left + (config.chunk - 1) * dilated)  # of two convolutions, the second keeps the length
         taps += (reach if config.dense else width - 1) + 2
     windows = config.batch_size // config.chunk
     bytes_each = 5 * 4 * channels * channels * taps + 4 * 4 * windows * channels * positions
@@ -83,7 +80,7 @@ def run_sweep(
         data: their dataset.
         jobs: how many at a time.
         begun: time (as of `time.time`) now.
-        scheduler: as in `StudyConfig`.
+        scheduler: as in `SweepSettings`.
         on_look: called about twice a second with the statuses.
         say: called with a line of text about a cluster, or a run of another process, that is waited for.
     """
@@ -116,15 +113,11 @@ def run_on(
     on_look: Callable[[list[RunStatus]], None],
     say: Callable[[str], None] = print,
 ) -> list[RunStatus]:
-    """Execute the runs of a sweep that have not ended, each as soon as what it starts from has.
+    """Execute the runs of a sweep that have not ended, each as soon as what it starts from has; arguments as of `run_sweep`.
 
-    What another process is training, such as the same sweep in another terminal, is left to it, and resumed if that ends
-    without having finished it, or gives no sign of life: two sweeps share their runs.
-
-    Args:
-        start: calls `execute_training` elsewhere: in a thread, or on a worker that sees the same run folders.
-        room: how many runs may be at work, by how many have not ended.
-        statuses, begun, on_look, say: as in `run_sweep`.
+    `start` calls `execute_training` elsewhere: in a thread, or on a worker that sees the same run folders. `room` says how
+    many runs may be at work, by how many have not ended. What another process is training, such as the same sweep in
+    another terminal, is left to it, and resumed if that ends without having finished it, or gives no sign of life.
     """
     submitted: dict[Future, int] = {}
     at_work: set[Future] = set()
@@ -169,14 +162,11 @@ def run_on(
 
 def raise_failures(statuses: Sequence[RunStatus]) -> None:
     """Raises SweepFailed if any run failed, after all have ended."""
-    failed = [status for status in statuses if status.state == "failed"]
-    if failed:
-        reasons = "\n".join(
-            f"- {status.name}: {status.error}"
-            + (f"\n  its log: {log}" if (log := status.folder / LOG).is_file() else "")
-            for status in failed
-        )
-        raise SweepFailed(
-            f"{len(failed)} of {len(statuses)} runs failed:\n{reasons}\n"
-            "The others are finished and kept; the same command again runs only those that failed, each from its checkpoint on."
-        )
+    reasons = []
+    for status in statuses:
+        if status.state == "failed":
+            log = status.folder / LOG
+            reasons.append(f"- {status.name}: {status.error}" + f"\n  its log: {log}" * log.is_file())
+    if reasons:
+        kept = "The others are finished and kept; the same command again runs only those that failed, from their checkpoints."
+        raise SweepFailed("\n".join([f"{len(reasons)} of {len(statuses)} runs failed:", *reasons, kept]))

@@ -4,10 +4,8 @@ import hashlib
 import os
 import platform
 import socket
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,27 +15,17 @@ from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.runs.lease import LeaseWatch
 from pose3d_lib.runs.sweep.kernel import NotebookFailed, execute_training
 
-SECONDS_BETWEEN_LOOKS = 0.5
 LONGEST_WAIT_FOR_LEASE = 5.0  # seconds after which a network file system shows a new file everywhere
-STOPPED = (
-    "RunStopped",
-    "KeyboardInterrupt",
-    "RunLost",
-)  # raised by cells when a batch system signals a job's processes
+STOPPED = ("RunStopped", "KeyboardInterrupt", "RunLost")  # by cells, when a batch system signals a job's processes
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folders of a sweep, as the process sees them that submits it.
+    """The folders of a sweep, as the process sees them that submits it."""
 
-    Attributes:
-        outputs, data: absolute paths: POSE3D_OUTPUTS and POSE3D_DATA of every run.
-        lease: of the sweep, a file under `outputs` that is touched as long as the sweep lives.
-    """
-
-    outputs: Path
-    data: Path
-    lease: Path
+    outputs: Path  # POSE3D_OUTPUTS of every run
+    data: Path  # POSE3D_DATA
+    lease: Path  # under `outputs`; touched as long as the sweep lives
 
 
 def describe_code() -> dict[str, str]:
@@ -88,13 +76,18 @@ def run_on_worker(home: Home, folder: Path, parameters: Mapping[str, object]) ->
         raise InputError(problem)
     _forget_nanny_settings()
     os.environ.update(POSE3D_OUTPUTS=str(home.outputs), POSE3D_DATA=str(home.data))
-    with _set_at_the_end(get_worker(), home.lease) as stop:
-        try:
-            return execute_training(folder, parameters, stop=stop)
-        except (NotebookFailed, KeyboardInterrupt) as error:
-            if stop.is_set() or getattr(error.__cause__, "ename", "") in STOPPED:
-                return False
-            raise
+    worker, watch = get_worker(), LeaseWatch(home.lease)
+
+    def ending() -> bool:
+        watch.look()  # removes the lease of a sweep that was killed
+        return worker.status.name not in ("running", "paused") or not home.lease.is_file()
+
+    try:
+        return execute_training(folder, parameters, stop=ending)
+    except (NotebookFailed, KeyboardInterrupt) as error:
+        if ending() or getattr(error.__cause__, "ename", "") in STOPPED:
+            return False
+        raise
 
 
 def _forget_nanny_settings() -> None:
@@ -104,23 +97,3 @@ def _forget_nanny_settings() -> None:
     for name, value in dask.config.get("distributed.nanny.pre-spawn-environ", {}).items():
         if os.environ.get(name) == str(value):
             del os.environ[name]
-
-
-@contextmanager
-def _set_at_the_end(worker: object, lease: Path) -> Iterator[threading.Event]:
-    """An event that is set once the worker is closing, or the sweep has released its lease or shows no sign of life."""
-    stop, ended, watch = threading.Event(), threading.Event(), LeaseWatch(lease)
-
-    def look() -> None:
-        while not ended.wait(SECONDS_BETWEEN_LOOKS):
-            watch.look()  # removes the lease of a sweep that was killed
-            if worker.status.name not in ("running", "paused") or not lease.is_file():
-                stop.set()
-
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        yield stop
-    finally:
-        ended.set()
-        watcher.join()
