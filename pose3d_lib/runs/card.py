@@ -7,8 +7,8 @@ import torch
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_json
 from pose3d_lib.model.card import Errors, ModelCard, Training, licence_of, network_of, parse_card
-from pose3d_lib.runs.inventory import Finished
-from pose3d_lib.runs.layout import CARD, FINISHED, RESULT_FORMAT, is_finished, read_json
+from pose3d_lib.runs.inventory import State, look_at
+from pose3d_lib.runs.layout import CARD
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.budget import learning_rate
 from pose3d_lib.training.plan import RunPlan, build_model
@@ -70,18 +70,11 @@ def write_card(run: Run, plan: RunPlan) -> None:
 
 
 def read_run_card(folder: Path) -> ModelCard:
-    """The card of a finished run; an InputError where the folder holds none, one of another version, or a damaged one."""
-    if not is_finished(folder):
-        what = "is not finished, as there is no" if folder.is_dir() else "is no folder of a run: there is no"
-        raise InputError(f"{folder}: {what} {FINISHED}; `pose3d runs list` shows which are finished")
+    """The card of a finished run; an InputError where it is unfinished, damaged or of another version."""
+    if (entry := look_at(folder)) is None or entry.state != State.FINISHED:
+        found = ", ".join(filter(None, (entry.state, entry.note))) if entry else "no such folder"
+        raise InputError(f"{folder}: no finished run ({found}); `pose3d runs list` shows which are finished")
     try:
-        if (found := read_json(folder / FINISHED, Finished).format) != RESULT_FORMAT:
-            raise InputError(
-                f"made by another version of this code, with format {found} of results where {RESULT_FORMAT} is expected; "
-                "train that run again"
-            )
         return parse_card((folder / CARD).read_bytes())
-    except InputError as error:
+    except (InputError, OSError) as error:
         raise InputError(f"{folder}: {error}; `pose3d runs verify` looks for what is wrong with it") from error
-    except OSError as error:
-        raise InputError(f"{folder / CARD}: cannot be read ({error.strerror}); train that run again") from error

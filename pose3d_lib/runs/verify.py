@@ -70,34 +70,23 @@ def evaluate_again(run: Run, data: PoseDataset) -> tuple[float, str]:
     finally:
         torch.set_num_threads(threads)
     try:
-        written = run.clips
-    except (OSError, ValueError) as error:
-        raise InputError(f"{run.folder / CLIPS}: cannot be read ({str(error)[:200]})") from error
-    return compare_clips(written, again, run.folder / CLIPS)
+        return compare_clips(run.clips, again)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{run.folder / CLIPS}: not the errors of this run ({str(error)[:200]})") from error
 
 
-def compare_clips(written: pd.DataFrame, again: pd.DataFrame, path: Path) -> tuple[float, str]:
+def compare_clips(written: pd.DataFrame, again: pd.DataFrame) -> tuple[float, str]:
     """The largest relative difference between two tables of clips of `evaluate`, and its column and clip.
 
-    It is relative to the error that was written; for a joint's error, to the MPJPE of its clip.
-
-    Raises:
-        InputError: the tables are not of the same clips, or something in the written one is no number. `path` is its file.
+    It is relative to the error that was written; for a joint's error, to the MPJPE of its clip. NaN differs by NaN. A
+    ValueError or KeyError where the tables are not of the same clips.
     """
     columns = [name for name in again.columns if name not in PLACE]
-    if missing := [name for name in again.columns if name not in written.columns]:
-        raise InputError(f"{path}: no column {missing[0]!r}; train that run again")
     if written[PLACE].astype(str).to_numpy().tolist() != again[PLACE].astype(str).to_numpy().tolist():
-        raise InputError(f"{path}: other clips than those of the dataset, {len(written)} and {len(again)}")
-    try:
-        old = written[columns].to_numpy(float)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
-    if not np.isfinite(old).all():
-        raise InputError(f"{path}: an error that is not a number; train that run again")
-    scale = np.where(
-        [name in (*METRICS, ROOT_ERROR) for name in columns], np.abs(old), old[:, [columns.index("mpjpe")]]
-    )
+        raise ValueError(f"other clips than those of the dataset, {len(written)} and {len(again)}")
+    old = written[columns].to_numpy(float)
+    own_scale = [name in (*METRICS, ROOT_ERROR) for name in columns]
+    scale = np.where(own_scale, np.abs(old), old[:, [columns.index("mpjpe")]])
     relative = np.abs(again[columns].to_numpy(float) - old) / np.maximum(scale, np.finfo(float).tiny)
     row, column = np.unravel_index(relative.argmax(), relative.shape)
     place = "/".join(str(part) for part in again[PLACE].iloc[row, :4])

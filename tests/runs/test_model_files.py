@@ -15,7 +15,6 @@ from safetensors.torch import load_file, save_file
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.execute import execute_run
-from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.runs.models import FORMAT, TrainedModel, load_model, open_model, read_card, save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
@@ -74,11 +73,10 @@ def test_what_is_saved_is_loaded(model: TrainedModel, file: Path) -> None:
         assert opened.metadata()["format"] == FORMAT
 
 
-@pytest.mark.parametrize("name", ["whole", "part", "path", "relative"])
-def test_a_run_is_opened_by_any_of_its_names(name: str, folder: Path, model: TrainedModel, monkeypatch) -> None:
+def test_a_run_is_opened_by_any_of_its_names(folder: Path, model: TrainedModel, monkeypatch) -> None:
     monkeypatch.chdir(folder.parent.parent)
-    names = {"whole": folder.name, "part": folder.name[-10:], "path": str(folder), "relative": f"runs/{folder.name}"}
-    assert_same(open_model(names[name]), model)
+    for name in (folder.name, folder.name[-10:], str(folder), f"runs/{folder.name}"):
+        assert_same(open_model(name), model)
 
 
 def test_a_run_s_card_says_what_its_files_say(folder: Path, tiny_data: PoseDataset) -> None:
@@ -129,16 +127,16 @@ def test_a_run_that_is_not_there_is_refused_with_those_of_like_names(folder: Pat
 
 def test_a_run_of_another_version_and_an_unfinished_one_are_refused(folder: Path) -> None:
     (folder / "finished.json").write_text('{"format": 2}')
-    with pytest.raises(InputError, match=f"made by another version of this code, with format 2 .* {RESULT_FORMAT} is"):
+    with pytest.raises(InputError, match=r"no finished run .other version, format 2, older than 4"):
         open_model(folder)
     (folder / "finished.json").unlink()
-    with pytest.raises(InputError, match=r"is not finished, as there is no finished\.json"):
+    with pytest.raises(InputError, match=r"no finished run .unfinished"):
         open_model(folder)
 
 
 @pytest.mark.parametrize("name", ["card.json", "finished.json", "model.safetensors"])
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe", b"null", b"{}", b"[" * 100_000, b"\xff" * 8 + b"{}"], ids=lambda c: str(c[:9])
+    "content", [b"", b"\xff\xfe", b"{}", b"[" * 100_000, b"\xff" * 8 + b"{}"], ids=lambda c: str(c[:9])
 )
 def test_a_damaged_run_is_refused_by_name(name: str, content: bytes, folder: Path) -> None:
     (folder / name).write_bytes(content)
@@ -167,26 +165,16 @@ def rewrite(file: Path, change: Callable[[dict], object] = lambda card: None, **
             "other weights than its card says: blocks.0.pointwise.norm.bias",
         ),
         (lambda card: card["network"].update(channels=10**12), "key 'card': not a model's card (network.channels: "),
-        (lambda card: card["network"].update(filter_widths=[3] * 13), "network.filter_widths: "),
         (lambda card: card["network"].update(filter_widths=[999] * 12), "a receptive field of 988,"),
         (lambda card: card["network"].update(filter_widths=[2]), "a filter width of 2; they are odd"),
-        (
-            lambda card: card["network"].update(in_features=3),
-            "expand.product.weight is F32[8, 102], expected F32[8, 153]",
-        ),
         (
             lambda card: card.update(trajectory=False),
             "trajectory.blocks.0.pointwise.norm.bias is F32[8], expected none of that name",
         ),
         (lambda card: card["skeleton"].update(left=[99]), "skeleton: "),
         (lambda card: card["errors"]["action_wise"].update(mpjpe="NaN"), "errors.action_wise.mpjpe: "),
-        (lambda card: card["errors"].update(actions={}), "errors.actions: "),
         (lambda card: card["errors"]["trajectory"].pop("Eating"), "errors of the trajectory on other actions"),
         (lambda card: card["errors"]["actions"].update({"\x1b": 1}), "errors.actions.\\x1b: "),
-        (
-            lambda card: card["layout"].update(joints=[], parents=[], left=[], right=[]),
-            "layout: Value error, no joints",
-        ),
         (lambda card: card.update(more=1), "more: Extra inputs"),
         (lambda card: card.pop("licence"), "licence: Field required"),
     ],
@@ -200,20 +188,17 @@ def test_a_card_that_is_not_of_the_weights_is_refused(change: Callable, said: st
     assert said in str(caught.value)
 
 
-def test_a_file_of_another_format_is_refused(file: Path) -> None:
+def test_a_file_of_another_format_and_a_cut_one_are_refused(file: Path) -> None:
     rewrite(file, format="pose3d-model-99")
     with pytest.raises(
         InputError, match=r"mine\.safetensors, key 'format': found 'pose3d-model-99', expected 'pose3d-model-1'"
     ):
         load_model(file)
-
-
-@pytest.mark.parametrize("keep", [0.0, 0.01, 0.99])
-def test_a_cut_file_is_refused(keep: float, file: Path) -> None:
     content = file.read_bytes()
-    file.write_bytes(content[: round(keep * len(content))])
-    with pytest.raises(InputError, match=r"mine\.safetensors: cannot be read"):
-        load_model(file)
+    for kept in (0, 100, len(content) - 1):
+        file.write_bytes(content[:kept])
+        with pytest.raises(InputError, match=r"mine\.safetensors: cannot be read"):
+            load_model(file)
 
 
 def test_weights_that_are_not_finite_are_refused(file: Path) -> None:
