@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pose3d_lib.cli.data import echo_parts
+from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.paths import models_dir
+
 if TYPE_CHECKING:
     from pose3d_lib.model.card import ModelCard
 
@@ -29,25 +33,12 @@ def checkpoint() -> None:
     "--to", "target", type=click.Path(path_type=Path), help="The new file; one in outputs/models/ if not given."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
-def import_(
-    file: Path,
-    causal: bool,
-    dense: bool,
-    joints: str,
-    joints_out: str,
-    keypoints: str,
-    fps: float | None,
-    target: Path | None,
-    overwrite: bool,
-) -> None:
+def import_(file: Path, target: Path | None, overwrite: bool, **unsaid: object) -> None:
     """Keep a checkpoint of VideoPose3D as a model, for instance: pose3d checkpoint import pretrained_h36m_cpn.bin
 
     The file is read without running what may be in it. The network follows from its tensors; of what they do not say, each
     default is stated, with the option that changes it.
     """
-    from pose3d_lib.common.errors import InputError
-    from pose3d_lib.common.paths import models_dir
-
     target = target or models_dir() / f"{file.stem}.safetensors"
     if target.suffix != ".safetensors":
         raise InputError(f"--to {target}: a model's file is called something.safetensors; give it such a name")
@@ -56,8 +47,7 @@ def import_(
     from pose3d_lib.runs.models import save_model
 
     check_absent([target], overwrite=overwrite)
-    given = Unsaid(causal=causal, dense=dense, joints=joints, joints_out=joints_out, keypoints=keypoints, fps=fps)
-    model = import_checkpoint(file, given)
+    model = import_checkpoint(file, Unsaid(**unsaid))
     save_model(model, target)
     _show(model.card, brief=True)
     click.echo(f"written: {target}")
@@ -103,8 +93,6 @@ def show(model: str) -> None:
 
 def _show(card: "ModelCard", *, brief: bool = False) -> None:
     """The card on a terminal; if brief, only what matters after an import."""
-    from pose3d_lib.cli.data import echo_parts
-    from pose3d_lib.common.errors import printable
     from pose3d_lib.report.card import BRIEF, describe_card
 
     click.secho(printable(card.name), bold=True)

@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.filesize import decimal as size_text
 
+from pose3d_lib.cli.data import echo_parts
+from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.paths import runs_dir
+
 if TYPE_CHECKING:
     from pose3d_lib.runs.inventory import RunEntry
 
@@ -52,7 +56,6 @@ def list_all(states: tuple[str, ...], action: str | None, sort: str, as_json: bo
     The error is the MPJPE of the run's own action, of a baseline the mean of all actions. --sort puts the lowest error, the
     largest size, or the latest time first.
     """
-    from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.runs.inventory import list_runs
 
     entries = list_runs()
@@ -63,10 +66,10 @@ def list_all(states: tuple[str, ...], action: str | None, sort: str, as_json: bo
     if shown:
         click.echo(to_table(shown))
     counts = Counter(entry.state for entry in shown)
-    listed = ", ".join(f"{counts[state]:,} {state}" for choice in CHOICES.values() for state in choice if counts[state])
+    listed = [f"{counts[state]:,} {state}" for choice in CHOICES.values() for state in choice if counts[state]]
     of_all = "" if len(shown) == len(entries) else f" of {len(entries):,}"
     size = size_text(sum(entry.size for entry in shown))
-    click.echo(f"{len(shown):,}{of_all} in {runs_dir()}, {size}" + (f": {listed}" if listed else ""))
+    click.echo(f"{len(shown):,}{of_all} in {runs_dir()}, {size}" + ": " * bool(listed) + ", ".join(listed))
 
 
 def choose_entries(
@@ -85,8 +88,6 @@ def choose_entries(
 def to_table(entries: Sequence["RunEntry"]) -> str:
     """One line per run below a line of headings."""
     from tabulate import tabulate
-
-    from pose3d_lib.common.errors import printable
 
     rows = [
         (
@@ -107,7 +108,6 @@ def to_table(entries: Sequence["RunEntry"]) -> str:
 
 def to_json(entries: Sequence["RunEntry"]) -> str:
     """One array of objects with the attributes of `RunEntry`; `at` as ISO 8601, UTC. Nothing but ASCII."""
-
     rows = [{name: value for name, value in vars(entry).items() if name != "files"} for entry in entries]
     for row in rows:
         if row["at"] is not None:
@@ -122,9 +122,6 @@ def show(name: str) -> None:
 
     NAME is its folder's name, or a part of it that no other has.
     """
-    from pose3d_lib.cli.data import echo_parts
-    from pose3d_lib.common.errors import InputError, printable
-    from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.report.run import describe_run
     from pose3d_lib.runs.inventory import choose_run, look_at, run_names
 
@@ -148,8 +145,6 @@ def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
     removed with --damaged. Finished runs of this version stay, and so do runs that a process is at work on. Ends with exit
     code 1 if something could not be removed.
     """
-    from pose3d_lib.common.errors import printable
-    from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.runs.clean import plan_removals, remove_all
 
     removals, spared = plan_removals(unfinished=unfinished, other=other, damaged=damaged)
@@ -159,17 +154,14 @@ def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
         click.echo(f"nothing to remove in {runs_dir()}")
         return
     size = failures = 0
-    done = ((removal, "") for removal in removals) if not yes else remove_all(removals, click.echo)
-    for removal, problem in done:
-        what = printable(f"{removal.run}/{removal.file}")
+    for removal, problem in remove_all(removals, click.echo) if yes else ((removal, "") for removal in removals):
         size += 0 if problem else removal.size
         failures += bool(problem)
         verb = "not removed" if problem else "removed" if yes else "would be removed"
-        click.echo(f"{verb}: {what} ({removal.why}, {size_text(removal.size)}){': ' if problem else ''}{problem}")
-    if yes:
-        click.echo(f"{size_text(size)} freed in {runs_dir()}")
-    else:
-        click.echo(f"{size_text(size)} would be freed in {runs_dir()}; nothing was removed, --yes does it")
+        what = f"{printable(f'{removal.run}/{removal.file}')} ({removal.why}, {size_text(removal.size)})"
+        click.echo(f"{verb}: {what}" + f": {problem}" * bool(problem))
+    freed = "freed" if yes else "would be freed"
+    click.echo(f"{size_text(size)} {freed} in {runs_dir()}" + "; nothing was removed, --yes does it" * (not yes))
     sys.exit(bool(failures))
 
 
@@ -183,8 +175,6 @@ def verify(names: tuple[str, ...], sample: int, seed: int) -> None:
     Every file's checksum is computed again, of all finished runs or of those NAMES; then the weights of some of them are
     tested on the dataset, and the errors compared with those written. Ends with exit code 1 if anything is wrong.
     """
-    from pose3d_lib.common.errors import InputError, printable
-    from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.runs.inventory import State, choose_run, list_runs
     from pose3d_lib.runs.verify import check_files, draw_sample
 
@@ -213,8 +203,6 @@ def verify(names: tuple[str, ...], sample: int, seed: int) -> None:
 
 
 def _same_again(name: str) -> bool:
-    from pose3d_lib.common.errors import InputError, printable
-    from pose3d_lib.common.paths import runs_dir
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.runs.run import Run
     from pose3d_lib.runs.verify import evaluate_again, judge
@@ -222,10 +210,10 @@ def _same_again(name: str) -> bool:
     run = Run(runs_dir() / name)
     try:
         relative, where = evaluate_again(run, open_dataset(run.config.data, progress=click.echo))
+        problem = judge(relative, where, run.provenance)
     except (InputError, OSError) as error:
-        click.echo(f"wrong: {printable(name)}: cannot be tested again: {error}")
-        return False
-    if problem := judge(relative, where, run.provenance):
+        problem = f"cannot be tested again: {error}"
+    if problem:
         click.echo(f"wrong: {printable(name)}: {problem}")
         return False
     at_most = f"differs by {relative:.1e} of it at most ({where})" if relative else "is the same"

@@ -97,14 +97,12 @@ def test_what_the_file_does_not_say_is_given(call: Called, theirs: Path) -> None
     ("arguments", "said"),
     [
         (("import", "nobody.bin"), "nobody.bin: there is no such file"),
-        (("import", "theirs.bin", "--joints", "moco"), "unknown layout of joints that go in 'moco': did you mean coco"),
         (
             ("import", "theirs.bin", "--dense"),
             "none of a network with odd filter widths that is dense; give no --dense",
         ),
         (("import", "theirs.bin", "--to", "mine.bin"), "--to mine.bin: a model's file is called something.safetensors"),
         (("import", "theirs.bin", "--fps", "0"), "Invalid value for '--fps'"),
-        (("show", "nobody.bin"), "nobody.bin: there is no such file, "),
         (("show", "thiers.bin"), "did you mean theirs.bin? "),
         (("export", "theirs.bin", "mine.pt"), "mine.pt: what is it to be?"),
         (("export", "nobody", "mine.bin"), "there is no run with 'nobody' in the name"),

@@ -219,7 +219,7 @@ def test_the_end_of_a_log_is_read_however_long_it_is_and_whatever_is_in_it(tmp_p
     assert last_lines(log, 3) == ""
 
 
-@pytest.mark.parametrize("name", ["config.json", "provenance.json", "metrics.json", "timing.json"])
+@pytest.mark.parametrize("name", ["config.json", "provenance.json", "timing.json"])
 @pytest.mark.parametrize("content", ["{", '{"dataset": 3, "packages": [], "resumed": [1, {}], "actions": {"a": 1}}'])
 def test_show_says_what_cannot_be_read_and_shows_the_rest(runs: Path, call: Called, name: str, content: str) -> None:
     write_folder(runs, **{name.replace(".", "__"): content})
@@ -318,7 +318,6 @@ def test_verify_looks_at_the_runs_that_are_named(sound: list[Path], call: Called
     done = call("verify", sound[0].name, "--sample", "0")
     assert (done.exit_code, "tested again" in done.output) == (0, False)
     assert "files: 1 run in " in done.output
-    assert call("verify", sound[1].name[-10:], "--sample", "0").exit_code == 1
 
 
 def test_verify_refuses_what_is_not_finished_or_not_there(runs: Path, call: Called) -> None:
