@@ -71,15 +71,6 @@ def test_every_network_has_a_speed_of_its_own(tiny_data: PoseDataset, measured: 
     assert found.seconds == pytest.approx(expected)
 
 
-def test_a_network_whose_runs_are_all_finished_is_not_tried(tiny_data: PoseDataset, measured: list[RunConfig]) -> None:
-    configs = plan(tiny_data, architectures="3x3x3,3x3")
-    write_runs([config for config in configs if config.receptive_field == 9], tiny_data)
-    assert list(estimate_runs(configs, tiny_data, jobs=1).windows_per_second) == [
-        "27 frames, 16 channels, float32, cpu"
-    ]
-    assert len(measured) == 1
-
-
 def test_as_many_at_a_time_as_there_are_jobs_but_not_more_than_runs(
     tiny_data: PoseDataset, measured: list[RunConfig]
 ) -> None:
@@ -116,16 +107,7 @@ def test_the_estimate_in_a_sentence() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [
-        (0, "0 s"),
-        (50.4, "50 s"),
-        (99.9, "100 s"),
-        (100, "2 min"),
-        (720, "12 min"),
-        (3570, "1 h 00 min"),
-        (7500, "2 h 05 min"),
-        (360_000, "100 h 00 min"),
-    ],
+    [(50.4, "50 s"), (99.9, "100 s"), (100, "2 min"), (3570, "1 h 00 min"), (7500, "2 h 05 min")],
 )
 def test_seconds_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
@@ -179,15 +161,6 @@ def test_a_trial_is_a_training_without_tests_that_leaves_nothing_behind(
     assert trained.test_seconds == 0
     assert speed == trained.windows / trained.train_seconds > 0
     assert not outputs.exists()
-
-
-def test_an_error_of_a_trial_is_not_hidden(tiny_data: PoseDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    def train(plan, *, on_progress):
-        raise FloatingPointError("the training loss is nan")
-
-    monkeypatch.setattr(estimate, "train", train)
-    with pytest.raises(FloatingPointError):
-        estimate_runs(plan(tiny_data), tiny_data, jobs=1)
 
 
 def test_runs_of_other_modes_have_speeds_of_their_own(tiny_data: PoseDataset, outputs: Path, monkeypatch) -> None:

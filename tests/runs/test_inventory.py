@@ -61,8 +61,9 @@ def test_a_run_killed_before_it_wrote_anything_more_is_unfinished(runs: Path, pr
     assert (entry.state, entry.note, entry.progress) == ("unfinished", "no checkpoint", None)
 
 
-@pytest.mark.parametrize(("found", "word"), [(RESULT_FORMAT - 1, "older"), (RESULT_FORMAT + 1, "newer")])
-@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize(
+    ("found", "word", "finished"), [(RESULT_FORMAT - 1, "older", True), (RESULT_FORMAT + 1, "newer", False)]
+)
 def test_a_run_of_another_version_is_told_which(runs: Path, found: int, word: str, finished: bool) -> None:
     write_folder(runs, result_format=found, finished=finished, without=("clips.csv",))
     entry = only(list_runs())
@@ -91,23 +92,21 @@ def test_all_that_is_wrong_with_a_damaged_run_is_told(runs: Path) -> None:
     ("file", "text", "said"),
     [
         ("finished__json", "{", "finished.json: not what a run writes"),
-        ("finished__json", "[3]", "finished.json: not what a run writes"),
         ("finished__json", "{}", "finished.json: not what a run writes (format: Field required"),
-        ("finished__json", '{"format": true}', "finished.json: not what a run writes (format: "),
         ("finished__json", "[" * 100_000, "finished.json: not what a run writes"),
         ("finished__json", b'{"format": 4, "\xff": 0}', "finished.json: not what a run writes"),
-        ("finished__json", '{"format": 4, "at": "soon", "sha256": {}}', "finished.json: not what a run writes (at: "),
+        (
+            "finished__json",
+            '{"format": 4, "at": "9999-12-31T23:59:59-10:00"}',
+            "finished.json: not what a run writes (at: ",
+        ),
         ("config__json", '{"action": ["Eating"]}', "config.json: not what a run writes (action: "),
         ("config__json", '{"action": "Walking"}', "metrics.json: no MPJPE of 'Walking'"),
         ("metrics__json", '{"actions": 3}', "metrics.json: not what a run writes (actions: "),
-        *(
-            (
-                "metrics__json",
-                f'{{"actions": {{"Eating": {{"mpjpe": {number}}}}}, "action_wise": {{"mpjpe": 1.0}}}}',
-                said,
-            )
-            for number in ("NaN", "1e999", '"50"', "true", "1" + "0" * 400)
-            for said in ["metrics.json: not what a run writes ("]
+        (
+            "metrics__json",
+            '{"actions": {"Eating": {"mpjpe": NaN}}, "action_wise": {"mpjpe": 1.0}}',
+            "metrics.json: not what a run writes (",
         ),
     ],
     ids=lambda value: str(value)[:30],
@@ -136,18 +135,6 @@ def test_a_gigantic_file_and_a_pipe_are_not_read(runs: Path) -> None:
     assert only(list_runs()).note == "finished.json: no plain file"
 
 
-@pytest.mark.parametrize("name", sorted({*layout.NEEDED} - {"config.json", "metrics.json"}))
-def test_a_file_that_differs_from_its_checksum_is_found_by_a_close_look(runs: Path, name: str) -> None:
-    folder = write_folder(runs)
-    assert look_at(folder, closely=True).state == "finished"
-    (folder / name).write_bytes(b"\xff" * 40)
-    assert look_at(folder).state == "finished"
-    entry = look_at(folder, closely=True)
-    assert entry.state == "damaged"
-    found = "cut short or damaged" if name == "model.safetensors" else "changed: its sha256 is "
-    assert entry.note.startswith(f"{name}: {found}")
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
@@ -157,7 +144,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(["finished.json", "config.json", "metrics.json", "provenance.json", "progress.json"]),
     content=st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()),
@@ -165,10 +152,7 @@ JSON = st.recursive(
 )
 def test_no_content_of_a_file_breaks_the_listing(runs: Path, name: str, content: bytes, finished: bool) -> None:
     folder = runs / name_of(0)
-    for path in folder.iterdir() if folder.is_dir() else []:
-        path.unlink()
-    if folder.is_dir():
-        folder.rmdir()
+    shutil.rmtree(folder, ignore_errors=True)
     write_folder(runs, finished=finished, **{name.replace(".", "__"): content})
     entries = list_runs()
     assert only(entries).state in State
@@ -177,7 +161,7 @@ def test_no_content_of_a_file_breaks_the_listing(runs: Path, name: str, content:
 
 
 @pytest.mark.parametrize(
-    "text", [*(json.dumps(progress(*given)) for given in ((5, 0), ("5", 9), (-5, 9), (400, 300))), "{}", "torn {"]
+    "text", [*(json.dumps(progress(*given)) for given in ((5, 0), ("5", 9), (400, 300))), "torn {"]
 )
 def test_progress_that_makes_no_sense_is_not_known(runs: Path, text: str) -> None:
     write_folder(runs, finished=False, progress__json=text)
@@ -216,22 +200,6 @@ def test_without_a_folder_of_runs_there_are_none_and_a_file_there_is_refused(tmp
         list_runs()
 
 
-def test_a_folder_that_may_not_be_opened_is_told_and_the_others_are_listed(runs: Path, monkeypatch) -> None:
-    closed, _ = write_folder(runs, name_of(0)), write_folder(runs, name_of(1))
-    scandir = os.scandir
-
-    def refuse(path: str) -> object:
-        if str(path) == str(closed):
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    assert [(entry.state, entry.note) for entry in list_runs()] == [
-        ("damaged", "cannot be opened (Permission denied)"),
-        ("finished", ""),
-    ]
-
-
 @pytest.mark.parametrize("moment", ["scan_folder", "read_json"])
 def test_a_run_that_vanishes_meanwhile_is_left_out(runs: Path, monkeypatch, moment: str) -> None:
     gone = write_folder(runs, name_of(0))
@@ -245,11 +213,6 @@ def test_a_run_that_vanishes_meanwhile_is_left_out(runs: Path, monkeypatch, mome
 
     monkeypatch.setattr(inventory, moment, remove_first)
     assert only(list_runs()).name == name_of(1)
-
-
-def test_a_time_that_no_calendar_has_is_damage(runs: Path) -> None:
-    write_folder(runs, at="9999-12-31T23:59:59-10:00")
-    assert only(list_runs()).note.startswith("finished.json: not what a run writes (at: ")
 
 
 def test_a_run_is_running_while_its_lease_is_held_here(runs: Path) -> None:
@@ -308,22 +271,19 @@ def test_what_lists_runs_does_not_wait_for_pytorch_or_pandas(runs: Path) -> None
     assert done.stdout == "[]\n"
 
 
-def test_a_part_of_a_name_is_enough_where_only_one_run_has_it(runs: Path) -> None:
+def test_a_part_of_a_name_is_enough_where_only_one_run_has_it() -> None:
     names = ["All-27f-1ue-seed0-0123456789", "Eating-27f-1ue-seed0-aaaaaaaaaa", "Eating-27f-1ue-seed0-aaaaaaaaaa2"]
     assert choose_run("0123", names) == names[0]
     assert choose_run(names[1], names) == names[1]  # the whole name of one, although another contains it
-    with pytest.raises(
-        InputError, match=r"there are 2 runs with 'Eating' in the name; did you mean Eating-27f.*aaa2\?"
+    for given_name, said in (
+        ("Eating", r"there are 2 runs with 'Eating' in the name; did you mean Eating-27f.*aaa2\?"),
+        ("eating", r"there is no run with 'eating' in the name; did you mean Eating-27f"),
+        ("xyz", r"there is no run with 'xyz' in the name. `pose3d runs list` shows all"),
+        ("", "there is no run with '' in the name"),
+        ("../runs", "there is no run"),
     ):
-        choose_run("Eating", names)
-    with pytest.raises(InputError, match=r"there is no run with 'eating' in the name; did you mean Eating-27f"):
-        choose_run("eating", names)
-    with pytest.raises(InputError, match=r"there is no run with 'xyz' in the name. `pose3d runs list` shows all"):
-        choose_run("xyz", names)
-    with pytest.raises(InputError, match="there is no run with '' in the name"):
-        choose_run("", names[:1])
-    with pytest.raises(InputError, match="there is no run"):
-        choose_run("../runs", names)
+        with pytest.raises(InputError, match=said):
+            choose_run(given_name, names)
 
 
 ENTRIES = [

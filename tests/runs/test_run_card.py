@@ -22,8 +22,9 @@ WALK = {"filter_widths": "3", **SMALL}
 
 
 @pytest.fixture(autouse=True)
-def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+def outputs(tmp_path: Path, tiny_outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
+    (tmp_path / "data").symlink_to(tiny_outputs / "data")  # the tiny dataset is prepared there
     monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "nowhere"))
 
 

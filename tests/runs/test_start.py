@@ -4,8 +4,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.report.parameters import NOTEBOOKS
 
@@ -14,40 +12,37 @@ NOTEBOOK_TOOLS = {"papermill", "nbformat", "nbclient", "jsonschema"}
 DRAWING = {"matplotlib", "seaborn"}  # what takes from a twentieth of a second to two seconds
 
 
-def modules_after(program: str) -> set[str]:
-    """Every module that a fresh process has loaded after a program."""
-    program = f"{program}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    return set(json.loads(done.stdout.splitlines()[-1]))
-
-
-@pytest.mark.parametrize(
-    ("program", "not_yet"),
-    [
-        ("import pose3d_lib", {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING, "rich", "click"}),
-        ("import pose3d_lib.cli.main", {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING, "jupyter_client", "IPython"}),
-        ("import pose3d_lib.runs.sweep.sweep", {*NOTEBOOK_TOOLS, *DRAWING, "scipy", "h5py", "cdflib", "IPython"}),
-    ],
-)
-def test_importing_a_module_leaves_for_later_what_takes_long(program: str, not_yet: set[str]) -> None:
-    assert not modules_after(program) & not_yet
-
-
-def test_help_is_shown_without_pytorch() -> None:
-    called = "sys.argv = ['pose3d', 'sweep', '--help']\nwith contextlib.suppress(SystemExit):\n    main()"
-    loaded = modules_after(f"import contextlib, sys\nfrom pose3d_lib.cli.main import main\n{called}")
-    assert not loaded & {*NUMBERS, *NOTEBOOK_TOOLS, *DRAWING} - {"pydantic"}
-
-
 def first_cell(notebook: str) -> str:
     cells = json.loads((notebooks_dir() / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     return "".join(next(cell for cell in cells if cell["cell_type"] == "code")["source"])
 
 
-def test_a_kernel_imports_neither_papermill_nor_what_only_makes_data() -> None:
-    source_readers = {"h5py", "cdflib", "requests", "papermill", "nbformat", "nbconvert"}
-    every = modules_after("\n".join(first_cell(notebook) for notebook in NOTEBOOKS))
-    assert not every & {*source_readers, "seaborn"}
-    training = modules_after(first_cell("02_train"))
-    assert not training & {*source_readers, "seaborn", "scipy", "statsmodels"}, "statistics are for 03 and 04"
-    assert "torch" in training
+HELP = """
+import contextlib, sys
+from pose3d_lib.cli.main import main
+sys.argv = ["pose3d", "sweep", "--help"]
+with contextlib.suppress(SystemExit):
+    main()
+"""
+SOURCE_READERS = {"h5py", "cdflib", "requests", "papermill", "nbformat", "nbconvert"}
+LATER = {*NOTEBOOK_TOOLS, *DRAWING}
+STEPS = (  # programs, executed one after the other in one process, and what none of them has loaded by then
+    ("import pose3d_lib", {*NUMBERS, *LATER, "rich", "click"}),
+    ("import pose3d_lib.cli.main", {*NUMBERS, *LATER, "jupyter_client", "IPython"}),
+    (HELP, {*NUMBERS, *LATER} - {"pydantic"}),
+    ("import pose3d_lib.runs.sweep.sweep", {*LATER, "scipy", "h5py", "cdflib", "IPython"}),
+    # statistics are for 03 and 04
+    (first_cell("02_train"), {*SOURCE_READERS, "seaborn", "scipy", "statsmodels"}),
+    ("\n".join(map(first_cell, NOTEBOOKS)), {*SOURCE_READERS, "seaborn"}),
+)
+
+
+def test_every_part_leaves_for_later_what_takes_long_to_import() -> None:
+    record = "\nimport json, sys\nprint('\\nloaded: ' + json.dumps(sorted(sys.modules)))\n"
+    program = "".join(step + record for step, _ in STEPS)
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    loaded = [set(json.loads(line[8:])) for line in done.stdout.splitlines() if line.startswith("loaded: ")]
+    assert len(loaded) == len(STEPS)
+    for (step, not_yet), modules in zip(STEPS, loaded, strict=True):
+        assert not modules & not_yet, step
+    assert "torch" in loaded[-1]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +21,9 @@ from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.runs.start import check_start, load_start
 from pose3d_lib.training import loop
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import plan_run
-from pose3d_lib.training.windows import TrainingWindows
 from tests.helpers.run_folders import finish
-from tests.helpers.short_runs import short_config
-
-
-@pytest.fixture(scope="module")
-def finished(data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished baseline, to be copied."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("finished")))
-        return execute_run(plan_run(short_config("All", lr=0.01), data)).folder
-
-
-@pytest.fixture
-def baseline(finished: Path, outputs: Path) -> Run:
-    """A finished baseline among the outputs, of this test alone."""
-    return Run(Path(shutil.copytree(finished, outputs / "runs" / finished.name)))
+from tests.helpers.short_runs import short_config, train_short
 
 
 def specialised(baseline: Run, action: str = "Sitting", **changes) -> RunConfig:
@@ -86,17 +71,12 @@ def test_a_vanishing_rate_leaves_the_other_run_s_weights_and_with_its_statistics
     assert errors[columns].to_numpy() == pytest.approx(baseline.clips[columns].to_numpy(), rel=1e-12)
 
 
-def test_order_and_schedules_are_those_of_the_run_s_own_settings(baseline, data, monkeypatch) -> None:
-    batches, rows = [], []
-    gather = TrainingWindows.gather
-    monkeypatch.setattr(
-        TrainingWindows, "gather", lambda own, numbers: batches.append(numbers.tolist()) or gather(own, numbers)
-    )
+def test_order_and_schedules_are_those_of_the_run_s_own_settings(baseline, data, gathered) -> None:
     history = execute_run(plan_run(specialised(baseline, seed=3), data)).history
-    started = batches.copy()
-    batches.clear()
-    train(plan_run(specialised(baseline, seed=3, start_from=""), data), on_row=rows.append)
-    assert started == batches
+    started = gathered.copy()
+    gathered.clear()
+    _, rows = train_short(specialised(baseline, seed=3, start_from=""), data)
+    assert started == gathered
     for name in ("epoch", "unit_epochs", "windows", "steps", "lr", "bn_momentum"):
         assert history[name].tolist() == [getattr(row, name) for row in rows], name
 
@@ -107,14 +87,9 @@ def test_dropout_is_that_of_a_run_with_random_weights(baseline, data, monkeypatc
     monkeypatch.setattr(
         loop, "TrainingSteps", lambda *a, **named: states.append(torch.get_rng_state()) or steps(*a, **named)
     )
-    train(plan_run(specialised(baseline), data), initial=tensors(baseline))
-    train(plan_run(specialised(baseline, start_from=""), data))
+    train_short(specialised(baseline), data, initial=tensors(baseline))
+    train_short(specialised(baseline, start_from=""), data)
     assert torch.equal(*states)
-
-
-def test_a_specialised_run_counts_its_own_windows_only(baseline, data) -> None:
-    found = execute_run(plan_run(specialised(baseline), data))
-    assert (found.timing["windows"], found.timing["t"]) == (50, 200 / 60)
 
 
 def test_a_specialised_run_can_be_started_from_again(baseline, data, first_weights) -> None:
@@ -124,7 +99,7 @@ def test_a_specialised_run_can_be_started_from_again(baseline, data, first_weigh
     assert twice.folder.name.startswith(f"SittingDown+1-3f-0.25ue-share0.5-from{once.folder.name[-10:]}-seed0-")
 
 
-def test_provenance_says_what_a_run_started_from(baseline, data) -> None:
+def test_provenance_says_what_a_run_started_from_which_may_be_gone_later(baseline, data, monkeypatch) -> None:
     said = []
     found = execute_run(plan_run(specialised(baseline), data), say=said.append)
     assert found.provenance["start"] == {
@@ -134,10 +109,7 @@ def test_provenance_says_what_a_run_started_from(baseline, data) -> None:
     }
     assert f"starts with the weights of {baseline.folder.name}" in said
     assert baseline.provenance["start"] is None
-
-
-def test_a_finished_run_is_read_also_when_what_it_started_from_is_gone(baseline, data, monkeypatch) -> None:
-    found = execute_run(plan_run(specialised(baseline), data))
+    assert (found.timing["windows"], found.timing["t"]) == (50, 200 / 60), "its own windows only"
     shutil.rmtree(baseline.folder)
     monkeypatch.setattr(execute, "train", lambda *_, **__: pytest.fail("trained again"))
     assert execute_run(plan_run(specialised(baseline), data)) == found
@@ -145,9 +117,9 @@ def test_a_finished_run_is_read_also_when_what_it_started_from_is_gone(baseline,
 
 def test_weights_and_the_setting_that_names_their_run_go_together(baseline, data) -> None:
     with pytest.raises(ValueError, match="expected initial weights"):
-        train(plan_run(specialised(baseline), data))
+        train_short(specialised(baseline), data)
     with pytest.raises(ValueError, match="expected initial weights"):
-        train(plan_run(short_config(), data), initial=tensors(baseline))
+        train_short(short_config(), data, initial=tensors(baseline))
 
 
 # Starts that are refused
@@ -187,24 +159,20 @@ def test_a_start_that_is_not_there_is_refused_with_those_of_like_names(refuses, 
     assert "there is no run" in refuses()
 
 
-@pytest.mark.parametrize("name", ["x" * 400, "\0", "\n", "Gehen-ä-💃", ".", "C:"], ids=ascii)
+@pytest.mark.parametrize("name", ["x" * 400, "\0", "Gehen-ä-💃", "."], ids=ascii)
 def test_a_start_with_a_name_that_no_folder_has_is_refused_as_any_other(name, refuses) -> None:
     assert "there is no run" in refuses(start_from=f"{name}-0123456789")
 
 
-def test_an_unfinished_start_is_refused(refuses, baseline) -> None:
+def test_an_unfinished_start_and_one_of_another_version_are_refused(refuses, baseline) -> None:
+    rewrite(baseline.folder / "finished.json", format=2)
+    assert refuses().startswith(f"{baseline.folder}: other version, format 2, older than ")
     (baseline.folder / "finished.json").unlink()
     assert refuses().startswith(f"{baseline.folder}: unfinished, no checkpoint; train that run again")
 
 
-def test_a_start_of_another_version_is_refused(refuses, baseline) -> None:
-    rewrite(baseline.folder / "finished.json", format=2)
-    assert refuses().startswith(f"{baseline.folder}: other version, format 2, older than ")
-
-
 def test_a_start_on_other_data_is_refused(refuses, baseline, data) -> None:
-    fields = {name: getattr(data, name) for name in data.__dataclass_fields__}
-    other = PoseDataset(**{**fields, "name": "others", "positions": data.positions + np.float32(0.1)})
+    other = replace(data, name="others", positions=data.positions + np.float32(0.1))
     message = refuses(other)
     assert message.startswith(
         f"{baseline.folder}: trained on other data, hand-made with fingerprint {data.fingerprint[:10]}"
@@ -215,7 +183,6 @@ def test_a_start_on_other_data_is_refused(refuses, baseline, data) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"channels": 5}, "channels 6, expected 5"),
         ({"filter_widths": (3, 3)}, "filter_widths (3,), expected (3, 3)"),
         ({"keypoints": "detected"}, "keypoints 'simulated', expected 'detected'"),
         ({"channels": 5, "causal": True}, "channels 6, expected 5; causal False, expected True"),
@@ -228,9 +195,9 @@ def test_a_start_with_another_network_is_refused(changes, said, refuses, baselin
     assert said in message
 
 
-@pytest.mark.parametrize("changes", [{"dropout": 0.5}, {"seed": 5}, {"batch_size": 16}, {"budget": "fifteen"}], ids=str)
-def test_other_settings_may_differ(changes, baseline, data) -> None:
-    assert check_start(plan_run(specialised(baseline, **changes), data)) == baseline.folder
+def test_other_settings_may_differ(baseline, data) -> None:
+    chosen = specialised(baseline, dropout=0.5, seed=5, batch_size=8, budget="fifteen")
+    assert check_start(plan_run(chosen, data)) == baseline.folder
 
 
 def test_a_renamed_start_is_refused(refuses, baseline) -> None:
@@ -253,11 +220,11 @@ def test_a_start_whose_settings_were_changed_afterwards_is_refused(refuses, base
     assert refuses().startswith(f"{baseline.folder}: config.json: not what a run writes (channels: ")
 
 
-@pytest.mark.parametrize("name", ["config.json", "provenance.json", "model.safetensors"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 @pytest.mark.parametrize(
     "content",
-    [None, b"", b"{", b"\xff\xfe", b"[" * 100_000, b"\xff" * 8 + b"{}"],
-    ids=["missing", "empty", "cut", "no text", "deep", "a promise of 2**64 bytes"],
+    [None, b"", b"{", b"[" * 100_000, b"\xff" * 8 + b"{}"],
+    ids=["missing", "empty", "cut", "deep", "a promise of 2**64 bytes"],
 )
 def test_a_damaged_start_is_refused_by_file(name, content, refuses, baseline) -> None:
     if content is None:
@@ -267,11 +234,9 @@ def test_a_damaged_start_is_refused_by_file(name, content, refuses, baseline) ->
     assert refuses().startswith(f"{baseline.folder}: damaged, {name}: ")
 
 
-@pytest.mark.parametrize("keep", [0.01, 0.99])
-def test_truncated_weights_are_refused(keep, refuses, baseline) -> None:
+def test_truncated_weights_are_refused(refuses, baseline) -> None:
     path = baseline.folder / "model.safetensors"
-    content = path.read_bytes()
-    path.write_bytes(content[: round(keep * len(content))])
+    path.write_bytes(path.read_bytes()[:-10])
     assert refuses().startswith(f"{baseline.folder}: damaged, model.safetensors: cut short or damaged")
 
 
@@ -290,10 +255,9 @@ def test_other_tensors_than_the_network_s_are_refused(change, said, refuses, bas
     assert f"{baseline.folder / 'model.safetensors'}: other weights than its config.json says: {said}" in refuses()
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_not_finite_are_refused(value, baseline, data, outputs) -> None:
+def test_weights_that_are_not_finite_are_refused(baseline, data) -> None:
     broken = tensors(baseline)
-    broken["expand.norm.running_var"][2] = value
+    broken["expand.norm.running_var"][2] = float("nan")
     save_file(broken, baseline.folder / "model.safetensors")
     with pytest.raises(
         InputError, match=r"model\.safetensors: expand\.norm\.running_var has numbers that are not finite"
