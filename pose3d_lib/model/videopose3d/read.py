@@ -12,8 +12,8 @@ from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources import human36m_facts
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS as DETECTED
-from pose3d_lib.data.sources.videopose3d.layouts import LAYOUTS as NAMED
 from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_FPS, HUMANEVA_TERMS
+from pose3d_lib.data.sources.videopose3d.sets import LAYOUTS as NAMED
 from pose3d_lib.data.untrusted.client import read_torch_file
 from pose3d_lib.model.card import ModelCard, Network, TrainedModel, build_networks
 from pose3d_lib.model.videopose3d.names import Shape, check_state, load_state, read_shape

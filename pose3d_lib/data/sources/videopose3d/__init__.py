@@ -22,9 +22,8 @@ from pose3d_lib.data.sources import takes as selection
 from pose3d_lib.data.sources.filming import GT, SCORES, check_in_front, one_thread
 from pose3d_lib.data.sources.missing import WITHOUT
 from pose3d_lib.data.sources.takes import Key
-from pose3d_lib.data.sources.videopose3d.checks import check_keypoints, check_motions, is_named, settle_scores
-from pose3d_lib.data.sources.videopose3d.layouts import read_layout
-from pose3d_lib.data.sources.videopose3d.sets import MotionSet, known_sets, open_set, settle_actions
+from pose3d_lib.data.sources.videopose3d.checks import check_keypoints, check_motions, settle_scores
+from pose3d_lib.data.sources.videopose3d.sets import MotionSet, known_sets, open_set, read_layout, settle_actions
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 from pose3d_lib.data.untrusted.client import read_npz_key
 
@@ -40,7 +39,7 @@ HOW_TO_GET = {
 
 
 def recognise(path: Path) -> bool:
-    return path.is_dir() and bool(_sets_in(path))
+    return path.is_dir() and bool(_files_in(path, "data_3d_"))
 
 
 def find(spec: DataSpec, path: Path) -> Found:
@@ -50,12 +49,10 @@ def find(spec: DataSpec, path: Path) -> Found:
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     name = choose_set(spec.dataset, path)
-    positions = _positions_in(path, name)
+    positions = _find_positions(path, name)
     motion_set = open_set(positions, name)
-    if motion_set.actions:
-        return motion_set.actions
-    _find_positions(path, name)
-    return tuple(dict.fromkeys(action for _, action, _ in _read_takes(positions, "positions_3d", motion_set)))
+    takes = {} if motion_set.actions else _read_takes(positions, "positions_3d", motion_set)
+    return motion_set.actions or tuple(dict.fromkeys(action for _, action, _ in takes))
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
@@ -75,7 +72,7 @@ def choose_set(dataset: str, folder: Path) -> str:
     """Which set of a folder is meant: one that `dataset` names, otherwise the only one that is there."""
     if dataset in known_sets():
         return dataset
-    there = _sets_in(folder)
+    there = list(_files_in(folder, "data_3d_"))
     if len(there) != 1:
         found = ", ".join(f"data_3d_{name}.npz" for name in there) or "none"
         raise InputError(
@@ -92,7 +89,7 @@ def find_files(folder: Path, name: str, keypoints: str) -> list[Path]:
         InputError: one of them is missing; says what was looked for, what there is, and what to get.
     """
     positions = _find_positions(folder, name)
-    offered = _keypoints_in(folder, name)
+    offered = _files_in(folder, f"data_2d_{name}_")
     projected = {GT} - offered.keys() if open_set(positions, name).can_project else set()
     try:
         check_name(keypoints, [*offered, *projected], "keypoints")
@@ -103,38 +100,23 @@ def find_files(folder: Path, name: str, keypoints: str) -> list[Path]:
 
 
 def _find_positions(folder: Path, name: str) -> Path:
-    positions = _positions_in(folder, name)
+    positions = _files_in(folder, "data_3d_").get(name, folder / f"data_3d_{name}.npz")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder. {_there(folder, name)}")
     if not positions.is_file():
-        missing = positions if folder.is_dir() else folder
-        raise InputError(
-            f"{missing}: there is no such {'file' if folder.is_dir() else 'folder'}. {_there(folder, name)}"
-        )
+        raise InputError(f"{positions}: there is no such file. {_there(folder, name)}")
     return positions
-
-
-def _sets_in(folder: Path) -> list[str]:
-    return list(_files_in(folder, "data_3d_"))
-
-
-def _positions_in(folder: Path, name: str) -> Path:
-    return _files_in(folder, "data_3d_").get(name, folder / f"data_3d_{name}.npz")
-
-
-def _keypoints_in(folder: Path, name: str) -> dict[str, Path]:
-    return _files_in(folder, f"data_2d_{name}_")
 
 
 def _files_in(folder: Path, prefix: str) -> dict[str, Path]:
     """Rest of the name behind the prefix -> the `.npz`, whatever the case of its suffix."""
-    found = sorted(
-        path for path in folder.glob("*.[nN][pP][zZ]") if path.stem.startswith(prefix) and path.stem != prefix
-    )
-    return {path.stem.removeprefix(prefix): path for path in found}
+    files = sorted(path for path in folder.glob("*.[nN][pP][zZ]") if path.stem.startswith(prefix))
+    return {path.stem.removeprefix(prefix): path for path in files if path.stem != prefix}
 
 
 def _there(folder: Path, name: str) -> str:
     """What there is instead of a missing file, and how to get it."""
-    files = ", ".join(path.name for path in _keypoints_in(folder, name).values()) or "none"
+    files = ", ".join(path.name for path in _files_in(folder, f"data_2d_{name}_").values()) or "none"
     source = HOW_TO_GET["humaneva" if name.startswith("humaneva") else "h36m"]
     return f"Keypoints files there: {files}. The folder is set by the environment variable POSE3D_DATA. {source}"
 
@@ -157,7 +139,7 @@ def read_set(
     world = _read_takes(files[0], "positions_3d", motion_set)
     subjects = list(dict.fromkeys(subject for subject, _, _ in world))
     if len(files) == 2:
-        layout, corrected = read_layout(files[1], keypoints, motion_set.skeleton, motion_set.layouts.get(keypoints))
+        layout, corrected = read_layout(files[1], keypoints, motion_set)
         notes += corrected
         pixels = _read_takes(files[1], "positions_2d", motion_set)
     else:
@@ -169,7 +151,13 @@ def read_set(
         (pixels or {}).pop(human36m_facts.CORRUPT_KEY, None)
         notes += [human36m_facts.CORRUPT_NOTE] if world.pop(human36m_facts.CORRUPT_KEY, None) is not None else []
     takes = list(world)
-    notes += _leave_out(world, pixels, without, motion_set, files[0])
+    rules = human36m_facts if motion_set.is_human36m else selection
+    keys = list(dict.fromkeys([*world, *(pixels or ())]))
+    kept, said = rules.leave_out(keys, without, files[0])
+    notes += said
+    for key in set(keys) - set(kept):
+        world.pop(key, None)
+        (pixels or {}).pop(key, None)
     notes += human36m_facts.describe_missing_takes(takes) if motion_set.is_human36m else []
     check_motions(world, files[0], motion_set, subjects)
     if pixels is not None:
@@ -187,7 +175,10 @@ def read_set(
 def _read_takes(path: Path, key: str, motion_set: MotionSet) -> dict[Key, object]:
     """What the file holds of every take, in its order, under canonical names."""
     content = read_npz_key(path, key)
-    if not is_named(content) or not all(map(is_named, content.values())):
+    subjects = content.values() if isinstance(content, dict) else [content]
+    if not all(
+        isinstance(actions, dict) and all(isinstance(name, str) for name in actions) for actions in (content, *subjects)
+    ):
         raise InputError(f"{path}, key {key!r}: expected a dict subject -> dict action -> arrays")
     takes: dict[Key, object] = {}
     for subject, actions in content.items():
@@ -201,23 +192,6 @@ def _read_takes(path: Path, key: str, motion_set: MotionSet) -> dict[Key, object
                 raise InputError(f"{path}, key {key!r}: {subject} has {action}, take {take}, twice; once as {name!r}")
             takes[subject, action, take] = value
     return takes
-
-
-def _leave_out(
-    world: dict[Key, object],
-    pixels: dict[Key, object] | None,
-    names: Sequence[str],
-    motion_set: MotionSet,
-    path: Path,
-) -> list[str]:
-    """Drop the takes in `names`; returns notes on them."""
-    keys = list(dict.fromkeys([*world, *(pixels or ())]))
-    rules = human36m_facts if motion_set.is_human36m else selection
-    kept, notes = rules.leave_out(keys, names, path)
-    for key in set(keys) - set(kept):
-        for takes in (world, pixels or {}):
-            takes.pop(key, None)
-    return notes
 
 
 def _assemble(
@@ -266,6 +240,13 @@ def _assemble(
     clips = pd.DataFrame(rows, columns=list(CLIP_COLUMNS))
     labelled = set(clips.subject[clips.labelled.astype(bool)])
     present = {split: tuple(s for s in wanted if s in labelled) for split, wanted in motion_set.subjects.items()}
+    if motion_set.is_human36m:
+        missing = human36m_facts.describe_totals(clips, present)
+    else:
+        absent = {split: [s for s in wanted if s not in labelled] for split, wanted in motion_set.subjects.items()}
+        missing = [
+            f"Missing {split} subjects: {', '.join(subjects)}." for split, subjects in absent.items() if subjects
+        ]
     return PoseDataset(
         name=motion_set.name,
         synthetic=motion_set.synthetic,
@@ -278,15 +259,7 @@ def _assemble(
         trajectory=trajectory,
         train_subjects=present["train"],
         test_subjects=present["test"],
-        notes=(*notes, *_incomplete(clips, present, motion_set)),
+        notes=(*notes, *missing),
         terms=motion_set.terms,
         scores={keypoints: flat_pixels[..., 2]} if columns == 3 else {},
     )
-
-
-def _incomplete(clips: pd.DataFrame, present: dict[str, tuple[str, ...]], motion_set: MotionSet) -> list[str]:
-    """Notes on missing subjects, and on Human3.6M's frame totals."""
-    if motion_set.is_human36m:
-        return human36m_facts.describe_totals(clips, present)
-    missing = {split: [s for s in motion_set.subjects[split] if s not in there] for split, there in present.items()}
-    return [f"Missing {split} subjects: {', '.join(subjects)}." for split, subjects in missing.items() if subjects]

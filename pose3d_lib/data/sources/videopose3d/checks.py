@@ -35,12 +35,14 @@ def check_motions(world: dict[Key, object], path: Path, motion_set: MotionSet, s
     seen: dict[int, Key] = {}
     for key, motion in world.items():
         where = f"{path}: {'/'.join(key)}"
-        if not _has_shape(motion, [(count, 3) for count in motion_set.used_joints]):
-            raise InputError(f"{where} is {_kind(motion)}; expected float (frames, {joints}, 3), world metres")
+        shapes, expected = (
+            [(count, 3) for count in motion_set.used_joints],
+            f"float (frames, {joints}, 3), world metres",
+        )
+        _check_array(motion, shapes, key, seen, where, expected)
         _check_finite(motion, where)
         if np.abs(motion).max() > FARTHEST:
             raise InputError(f"{where} has joints {np.abs(motion).max():.0f} m from the origin; expected metres")
-        _check_new(motion, key, seen, where)
 
 
 def check_keypoints(
@@ -55,9 +57,6 @@ def check_keypoints(
 
     Rejects keypoints that do not suit the 3D joints, the layout or the cameras. All of them may have a third column, scores.
     """
-    without = [subject for subject in subjects if subject not in {key[0] for key in pixels}]
-    if any(key[0] in without for key in world):
-        raise InputError(f"{path}: has no keypoints of {', '.join(without)}, whose 3D joints there are")
     notes = []
     for key in [key for key in pixels if key not in world and key[0] in subjects]:
         notes.append(f"{'/'.join(key)} is left out: it has 2D keypoints but no 3D joints.")
@@ -67,6 +66,8 @@ def check_keypoints(
             raise InputError(f"{path}: has no keypoints of {'/'.join(key)}, whose 3D joints there are")
     taken: dict[int, Key] = {}
     columns: set[int] = set()
+    shapes = [(layout.num_joints, 2), (layout.num_joints, 3)]
+    expected = f"float (frames, {layout.num_joints}, 2), as the metadata say, or 3 with scores"
     for key, views in pixels.items():
         where = f"{path}: {'/'.join(key)}"
         if not motion_set.unplaced:
@@ -74,26 +75,21 @@ def check_keypoints(
         cameras = len(motion_set.cameras_of(key[0]))
         several = isinstance(views, list | tuple) or (isinstance(views, np.ndarray) and views.ndim > 0)
         if not several or len(views) != cameras:
-            found = len(views) if several else _kind(views)
-            raise InputError(f"{where} has {found} cameras; expected {cameras}")
+            raise InputError(f"{where} has {len(views) if several else _kind(views)} cameras; expected {cameras}")
         for eye, seen in enumerate(views):
-            if not _has_shape(seen, [(layout.num_joints, 2), (layout.num_joints, 3)]):
-                expected = f"expected float (frames, {layout.num_joints}, 2), as the metadata say, or 3 with scores"
-                raise InputError(f"{where}, camera {eye} is {_kind(seen)}; {expected}")
+            where = f"{path}: {'/'.join(key)}, camera {eye}"
+            _check_array(seen, shapes, key, taken, where, expected)
             columns.add(seen.shape[2])
             if len(columns) > 1:
-                raise InputError(f"{where}, camera {eye} is {_kind(seen)}; expected scores in every array or in none")
+                raise InputError(f"{where} is {_kind(seen)}; expected scores in every array or in none")
             if key in world and len(seen) < len(world[key]):
-                raise InputError(
-                    f"{where}, camera {eye} has {len(seen)} frames of 2D, fewer than {len(world[key])} of 3D"
-                )
+                raise InputError(f"{where} has {len(seen)} frames of 2D, fewer than {len(world[key])} of 3D")
             known = seen
             if seen.shape[2] == 3:  # beside scores, a place that is NaN is a joint that was not detected
                 known = np.where(np.isnan(seen[..., :2]).any(axis=-1, keepdims=True), 0, seen)
-            _check_finite(known, f"{where}, camera {eye}")
+            _check_finite(known, where)
             if (farthest := np.abs(known[..., :2]).max()) > FARTHEST_PIXEL:
-                raise InputError(f"{where}, camera {eye} has keypoints {farthest:.3g} pixels away; expected pixels")
-            _check_new(seen, key, taken, f"{where}, camera {eye}")
+                raise InputError(f"{where} has keypoints {farthest:.3g} pixels away; expected pixels")
     return notes
 
 
@@ -105,14 +101,12 @@ def settle_scores(data: PoseDataset, keypoints: str, path: Path, *, wanted: bool
     remedy = {} if wanted else {"remedy": "a third column is read as scores, and these are none"}
     missing = find_missing(data.keypoints[keypoints], data.scores[keypoints])
     sure, said = bounded(np.where(missing, np.nan, data.scores[keypoints]), path, path.name, **remedy)
+    notes = list(data.notes)
     if missing.any():
         sure = np.where(missing, 0, sure)
-        data = replace(data, notes=(*data.notes, _fill(data, data.keypoints[keypoints], missing, path)))
-    if not wanted:
-        return replace(
-            data, scores={}, notes=(*data.notes, f"The scores in {path.name} are not used (`scores` would keep them).")
-        )
-    return replace(data, scores={keypoints: sure}, notes=(*data.notes, *said))
+        notes.append(_fill(data, data.keypoints[keypoints], missing, path))
+    notes += said if wanted else [f"The scores in {path.name} are not used (`scores` would keep them)."]
+    return replace(data, scores={keypoints: sure} if wanted else {}, notes=tuple(notes))
 
 
 def _fill(data: PoseDataset, pixels: np.ndarray, missing: np.ndarray, path: Path) -> str:
@@ -132,26 +126,22 @@ def _fill(data: PoseDataset, pixels: np.ndarray, missing: np.ndarray, path: Path
     return f"{path.name}: {counted} and are interpolated; the longest gap is {longest} frames."
 
 
-def is_named(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
-
-
-def _has_shape(value: object, of_frames: list[tuple[int, int]]) -> bool:
-    floating = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    return floating and value.ndim == 3 and value.shape[1:] in of_frames and len(value) > 0
+def _check_array(
+    values: object, shapes: list[tuple[int, int]], key: Key, seen: dict[int, Key], where: str, expected: str
+) -> None:
+    """Reject all but floats of one of the shapes, and one stretch of memory as two takes, which could grow beyond any memory."""
+    floating = isinstance(values, np.ndarray) and values.dtype.kind == "f"
+    if not (floating and values.ndim == 3 and values.shape[1:] in shapes and len(values)):
+        raise InputError(f"{where} is {_kind(values)}; expected {expected}")
+    first = seen.setdefault(values.__array_interface__["data"][0], key)
+    if first != key:
+        raise InputError(f"{where} is the very array of {'/'.join(first)}: one recording cannot be two takes")
 
 
 def _check_finite(values: np.ndarray, where: str) -> None:
     finite = np.isfinite(values).all(axis=(1, 2))
     if not finite.all():
         raise InputError(f"{where} holds NaN or infinity, first in frame {int(np.argmin(finite))}")
-
-
-def _check_new(values: np.ndarray, key: Key, seen: dict[int, Key], where: str) -> None:
-    """Reject one stretch of memory as two takes: a small file could grow beyond any memory."""
-    first = seen.setdefault(values.__array_interface__["data"][0], key)
-    if first != key:
-        raise InputError(f"{where} is the very array of {'/'.join(first)}: one recording cannot be two takes")
 
 
 def _kind(value: object) -> str:

@@ -16,8 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import H36M_ACTIONS, tidy_name
 from pose3d_lib.data.cameras import Camera, h36m_cameras, humaneva_cameras
-from pose3d_lib.data.skeleton import H36M_17, H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20, Skeleton
+from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20, MPII_16, Skeleton
 from pose3d_lib.data.sources import human36m_facts
+from pose3d_lib.data.sources.filming import GT
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
 
 HUMANEVA_SUBJECTS = {
@@ -33,6 +34,19 @@ HUMANEVA_TERMS = (
 DESCRIPTION = "pose3d_dataset"  # the key of the description in `data_3d_*.npz`
 LONGEST_DESCRIPTION = 20_000_000  # bytes
 MOST_CAMERAS = 100  # of one subject
+MOST_JOINTS = 1000
+
+# The joints of 2D keypoints by VideoPose3D's names. Some files do not name theirs; neither do those of ground truth,
+# whose joints are those of the 3D.
+LAYOUTS = {
+    "h36m": H36M_17,
+    "coco": COCO_17,
+    "mpii": MPII_16,
+    "humaneva15": HUMANEVA_15,
+    "humaneva20": HUMANEVA_20,
+}
+NAMES = {layout: name for name, layout in LAYOUTS.items()}
+UNNAMED = {"sh_pt_mpii": "mpii", "sh_ft_h36m": "mpii"}
 
 
 def _check_camera(camera: Camera) -> Camera:
@@ -46,8 +60,8 @@ def _check_camera(camera: Camera) -> Camera:
 _Cameras = Annotated[tuple[Annotated[Camera, AfterValidator(_check_camera)], ...], Field(max_length=MOST_CAMERAS)]
 
 
-class Description(BaseModel):
-    """What a `PoseDataset` has beyond the arrays of VideoPose3D's files; attributes as there.
+class MotionSet(BaseModel):
+    """What has to be known of a set besides its files; attributes as of a `PoseDataset`.
 
     Attributes:
         fps: frames per second.
@@ -55,6 +69,8 @@ class Description(BaseModel):
         cameras: subject -> its cameras, in the order of the files.
         layouts: name of a 2D source -> its joints, where they are known from elsewhere than the file's metadata.
         train_subjects, test_subjects: empty where the set does not say.
+        unplaced: the cameras of every other subject, none of which has 3D joints; empty if there may be no other.
+        is_human36m: whether `human36m_facts` is true of its takes and sizes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -70,18 +86,8 @@ class Description(BaseModel):
     test_subjects: tuple[str, ...]
     notes: tuple[str, ...]
     terms: str = ""
-
-
-class MotionSet(Description):
-    """What has to be known of a set besides its files.
-
-    Attributes:
-        unplaced: the cameras of every other subject, none of which has 3D joints; empty if there may be no other.
-        is_human36m: whether `human36m_facts` is true of its takes and sizes.
-    """
-
-    unplaced: tuple[Camera, ...] = ()
-    is_human36m: bool = False
+    unplaced: tuple[Camera, ...] = Field((), exclude=True)  # neither this nor the next is in a description
+    is_human36m: bool = Field(False, exclude=True)
 
     @property
     def subjects(self) -> dict[str, tuple[str, ...]]:
@@ -91,7 +97,7 @@ class MotionSet(Description):
     def used_joints(self) -> dict[int, tuple[int, ...]]:
         """How many joints a file of the set may have -> which of them are the skeleton's, in its order."""
         own = self.skeleton.num_joints
-        return {32: H36M_17_OF_32, own: tuple(range(own))} if self.skeleton == H36M_17 else {own: tuple(range(own))}
+        return ({32: H36M_17_OF_32} if self.skeleton == H36M_17 else {}) | {own: tuple(range(own))}
 
     @property
     def can_project(self) -> bool:
@@ -156,7 +162,7 @@ def open_set(path: Path, name: str) -> MotionSet:
         try:
             if text.nbytes > LONGEST_DESCRIPTION:
                 raise ValueError(f"{text.nbytes:,} bytes")
-            return MotionSet(**dict(Description.model_validate_json(tidy_name(text.item()))))
+            return MotionSet.model_validate_json(tidy_name(text.item()))
         except (ValidationError, AttributeError, TypeError, ValueError) as error:
             reason = "; ".join(str(error).splitlines()[:3])[:300]
             raise InputError(
@@ -184,3 +190,51 @@ def settle_actions(motion_set: MotionSet, actions: Iterable[str]) -> tuple[Motio
         return motion_set, [said]
     other = "Most are, so the motion is taken for another than Human3.6M's, filmed by its cameras."
     return motion_set.changed(is_human36m=False, terms=""), [f"{said} {other}"]
+
+
+def read_layout(path: Path, keypoints: str, motion_set: MotionSet) -> tuple[Skeleton, list[str]]:
+    """The joints of the 2D keypoints in `data_2d_*.npz`, and notes on what was corrected.
+
+    A known layout where there is a name for it, otherwise numbered joints. If the set has a layout of these keypoints,
+    the metadata have to agree.
+    """
+    metadata = read_npz_key(path, "metadata")
+    where = f"{path}, key 'metadata'"
+    try:
+        count = int(metadata["num_joints"])
+        left, right = (tuple(int(joint) for joint in side) for side in metadata["keypoints_symmetry"])
+        usual = NAMES.get(motion_set.skeleton) if keypoints == GT else UNNAMED.get(keypoints)
+        name = metadata.get("layout_name", usual)
+        if not 0 < count <= MOST_JOINTS:
+            raise ValueError(f"keypoints_symmetry {left}, {right} does not suit {count} joints")
+        if not isinstance(name, str | None):
+            raise ValueError(f"layout_name {name!r} is no name")
+        found = Skeleton(name or keypoints, tuple(f"joint_{joint}" for joint in range(count)), (), left, right)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(f"{where}: expected num_joints and keypoints_symmetry [left, right] ({error!r})") from error
+    expected = motion_set.layouts.get(keypoints) or LAYOUTS.get(name)
+    if expected is None:
+        return found, []
+    if (count, found.mirror) == (expected.num_joints, expected.mirror):
+        return expected, []
+    sides = set(left), set(right)
+    if expected == MPII_16 and count == MPII_16.num_joints and sides == (set(expected.left), set(expected.right)):
+        # The published stacked hourglass files list both sides from the lowest number: a hip opposite an ankle.
+        note = (
+            f"{path.name} pairs left {left} with right {right}; the mirror exchanges {expected.left} and "
+            f"{expected.right} instead, each joint with its own opposite."
+        )
+        return expected, [note]
+    raise InputError(
+        f"{where}: layout {name or expected.name!r} has {expected.num_joints} joints, left {expected.left}, right "
+        f"{expected.right}; found {count}, left {left}, right {right}"
+    )
+
+
+def layout_metadata(layout: Skeleton) -> dict[str, object]:
+    """The metadata that VideoPose3D's files hold of their keypoints."""
+    return {
+        "layout_name": NAMES.get(layout, layout.name),
+        "num_joints": layout.num_joints,
+        "keypoints_symmetry": [list(layout.left), list(layout.right)],
+    }

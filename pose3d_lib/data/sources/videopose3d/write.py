@@ -10,7 +10,8 @@ import pickle
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,7 @@ from pose3d_lib.data.actions import split_take
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17, H36M_17_OF_32, H36M_32
 from pose3d_lib.data.sources.filming import one_thread
-from pose3d_lib.data.sources.videopose3d.layouts import layout_metadata
-from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION, Description, known_sets
+from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION, MotionSet, known_sets, layout_metadata
 
 CUSTOM = "custom"  # VideoPose3D's name of a set of videos, and of the one action of each
 AGREE = 0.01  # metres by which a take's cameras may disagree on where a joint was
@@ -35,7 +35,7 @@ Takes = dict[str, dict[str, pd.DataFrame]]  # subject -> name of the take in the
 
 
 def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite: bool = False) -> list[Path]:
-    """Writes `data_3d_{name}.npz` and, for every 2D source, `data_2d_{name}_{keypoints}.npz`.
+    """Writes `data_3d_{name}.npz` and, for every 2D source, `data_2d_{name}_{keypoints}.npz`, each whole or not at all.
 
     The 3D file holds float32 (frames, joints, 3), world metres, of every labelled take. VideoPose3D expects the 32 joints
     of Human3.6M's files and removes 15 of them: these are copies of the joint above them. The 2D files hold float32
@@ -44,9 +44,6 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
 
     A dataset without any 3D joints is written as VideoPose3D's videos, one for each clip: `data_2d_custom_{name}.npz`, or,
     with several 2D sources, `data_2d_custom_{name}_{keypoints}.npz`.
-
-    Returns:
-        The files, the one of 3D joints first. Each is there whole or not at all.
 
     Raises:
         InputError: the format cannot hold the dataset, VideoPose3D would take it for its own set of that name, or a file is
@@ -61,15 +58,15 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
                 f"{data.name}: as {name}, VideoPose3D would read it wrongly: {reason}. Give the set another name (--name)"
             )
         takes = _arrange(data)
-        contents = {f"data_3d_{name}.npz": lambda: _motion_file(data, takes)}
+        contents = {f"data_3d_{name}.npz": partial(_motion_file, data, takes)}
         for source in data.keypoints:
-            contents[f"data_2d_{name}_{source}.npz"] = lambda source=source: _keypoints_file(data, takes, source)
+            contents[f"data_2d_{name}_{source}.npz"] = partial(_keypoints_file, data, takes, source)
     else:
-        videos = _arrange_videos(data)
-        contents = {}
-        for source in data.keypoints:
-            own = name if len(data.keypoints) == 1 else f"{name}_{source}"
-            contents[f"data_2d_{CUSTOM}_{own}.npz"] = lambda source=source: _video_file(data, videos, source)
+        videos, several = _arrange_videos(data), len(data.keypoints) > 1
+        contents = {
+            f"data_2d_{CUSTOM}_{name}{f'_{source}' * several}.npz": partial(_video_file, data, videos, source)
+            for source in data.keypoints
+        }
     there = [file for file in contents if (folder / file).exists()]
     if there and not overwrite:
         raise InputError(f"{folder / there[0]}: is already there; choose another name or folder, or say overwrite")
@@ -78,24 +75,23 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
 
 def describe_export(data: PoseDataset, name: str) -> list[str]:
     """Sentences on who can read what `export_videopose3d` writes."""
-    sources = " or ".join(f"`-k {source}`" for source in data.keypoints)
-    if not data.clips.labelled.any():
-        several = len(data.keypoints) > 1
-        names = " or ".join(f"`-k {name}_{source}`" if several else f"`-k {name}`" for source in data.keypoints)
-        said = [f"VideoPose3D reads these files with `-d custom` and {names}."]
-    elif reason := _why_not(data, name):
+    videos, several = not data.clips.labelled.any(), len(data.keypoints) > 1
+    names = [f"{name}{f'_{source}' * several}" for source in data.keypoints] if videos else data.keypoints
+    reason = "" if videos else _why_not(data, name)
+    if reason:
         said = [
             f"VideoPose3D itself does not read these files as they are meant: {reason}. They are for programs that read "
             "any subject."
         ]
     else:
-        said = [f"VideoPose3D reads these files with `-d {name}` and {sources}."]
+        options = " or ".join(f"`-k {source}`" for source in names)
+        said = [f"VideoPose3D reads these files with `-d {CUSTOM if videos else name}` and {options}."]
     if data.scores:
         said.append(
             "But the 2D files hold the scores as a third column, which VideoPose3D's own do not have and which was not tried "
             "with it; without the parameter scores they have two columns."
         )
-    if data.clips.labelled.any() and data.skeleton == H36M_17:
+    if not videos and data.skeleton == H36M_17:
         said.append("15 of the 32 joints are fillings, each a copy of the joint above it; VideoPose3D removes them.")
     if data.synthetic:
         said.append("The data are synthetic: nobody was filmed.")
@@ -174,12 +170,10 @@ def _motion_file(data: PoseDataset, takes: Takes) -> dict[str, object]:
         for name, clips in own.items():
             if clips.labelled.all():
                 positions.setdefault(subject, {})[name] = _world(data, clips)
-    own = {
-        "fps": float(data.clips.fps.iloc[0]),
-        "cameras": {s: tuple(data.cameras[number] for number in own) for s, own in _cameras(data, data.clips).items()},
-    }
-    description = Description(
-        **own, **{name: getattr(data, name) for name in Description.model_fields if name not in own}
+    description = MotionSet(
+        **{name: getattr(data, name) for name in MotionSet.model_fields if hasattr(data, name) and name != "cameras"},
+        fps=float(data.clips.fps.iloc[0]),
+        cameras={s: tuple(data.cameras[number] for number in own) for s, own in _cameras(data, data.clips).items()},
     )
     return {"positions_3d": positions, DESCRIPTION: description.model_dump_json()}
 
@@ -229,7 +223,7 @@ def _pixels(data: PoseDataset, clip: pd.Series, source: str) -> np.ndarray:
     return pixels
 
 
-def _write_all(folder: Path, contents: Mapping[str, object]) -> list[Path]:
+def _write_all(folder: Path, contents: Mapping[str, Callable[[], Mapping]]) -> list[Path]:
     """Writes every file under another name, and gives them their names when all are whole."""
     unfinished: dict[Path, Path] = {}
     try:
@@ -260,12 +254,11 @@ def _write_npz(path: Path, content: Mapping[str, object]) -> None:
                     continue
                 holder = np.empty((), object)
                 holder[()] = value
-                own, known = _CORE
                 pickled = pickle.dumps(holder, protocol=3)  # later protocols announce lengths
-                replaced = pickled.startswith(own)
+                own, known = _CORE if pickled.startswith(_CORE[0]) else (b"", b"")
                 np.lib.format.write_array_header_1_0(member, {"descr": "|O", "fortran_order": False, "shape": ()})
-                member.write(known if replaced else b"")
-                member.write(memoryview(pickled)[len(own) * replaced :])
+                member.write(known)
+                member.write(memoryview(pickled)[len(own) :])
 
 
 def _nearest_above(joint: int) -> int:
