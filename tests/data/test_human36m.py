@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import re
 import struct
 import tarfile
 import time
@@ -164,8 +165,10 @@ def test_a_recording_becomes_the_17_joints_in_metres(kind, tmp_path: Path) -> No
     np.testing.assert_allclose(take_of(path), expected, atol=1e-6)
 
 
-def test_takes_stand_in_order_and_each_is_seen_by_its_subject_s_four_cameras(tmp_path: Path) -> None:
-    data = read(write(tmp_path))
+def test_takes_stand_in_order_and_each_is_projected_into_its_subject_s_four_cameras(tmp_path: Path) -> None:
+    lines: list[str] = []
+    data = human36m.read(SPEC, write(tmp_path), lines.append)
+    assert lines == [f"reading S1 from {tmp_path}", f"reading S9 from {tmp_path}"]
     takes = [
         ("S1", "Walking", "0", 5),
         ("S1", "Walking", "1", 3),
@@ -179,30 +182,27 @@ def test_takes_stand_in_order_and_each_is_seen_by_its_subject_s_four_cameras(tmp
     assert clips.camera.tolist() == [0, 1, 2, 3] * 2 + [4, 5, 6, 7] * 2
     assert set(clips.fps) == {50.0}
     assert (data.train_subjects, data.test_subjects) == (("S1",), ("S9",))
-
-
-def test_the_joints_come_back_from_camera_space_and_the_keypoints_are_their_projections(tmp_path: Path) -> None:
-    data = read(write(tmp_path))
     for row in (1, 10):
-        clip = data.clips.iloc[row]
+        clip = clips.iloc[row]
         rows = slice(clip.start, clip.stop)
-        name = f"{clip.subject}/{clip.action}"
-        values = recording(clip.stop - clip.start, seed=zlib.crc32(name.encode()))
-        world = values.reshape(-1, 32, 3)[:, H36M_17_OF_32] / 1000
-        np.testing.assert_allclose(data.world(clip), world, atol=1e-5)
+        values = recording(clip.stop - clip.start, seed=zlib.crc32(f"{clip.subject}/{clip.action}".encode()))
+        np.testing.assert_allclose(data.world(clip), values.reshape(-1, 32, 3)[:, H36M_17_OF_32] / 1000, atol=1e-5)
         in_camera = data.positions[rows].astype(float) + data.trajectory[rows, None]
         intrinsics = torch.tensor(data.camera_of(clip).intrinsics).double()
         expected = project(torch.from_numpy(in_camera), intrinsics)
         np.testing.assert_allclose(data.keypoints["gt"][rows], expected, atol=1e-2)
 
 
-@pytest.mark.parametrize("kind", ["CDF", "MATLAB", "HDF5"])
-def test_archives_give_the_same_dataset_as_the_folder(kind, tmp_path: Path) -> None:
-    folder = write(tmp_path / "folder", kind=kind)
+def test_every_format_and_archive_gives_the_dataset_of_the_folder(tmp_path: Path) -> None:
     expected = read(write(tmp_path / "cdf")).fingerprint
+    assert read(write(tmp_path / "mat", kind="MATLAB")).fingerprint == expected
+    folder = write(tmp_path / "h5", kind="HDF5")
     assert read(folder).fingerprint == expected
-    assert read(write_zip(folder, tmp_path / "any.zip")).fingerprint == expected
-    assert read(write_zip(folder, tmp_path / "deep.zip", "a/b/")).fingerprint == expected
+    path = write_zip(folder, tmp_path / "any.zip", "a/b/")
+    with zipfile.ZipFile(path, "a") as archive:  # what macOS leaves in a zip is not looked at
+        archive.writestr("__MACOSX/S1/MyPoses/3D_positions/._Walking.h5", "none of yours")
+        archive.writestr("S1/MyPoses/3D_positions/._Sitting.h5", "none of yours")
+    assert read(path).fingerprint == expected
     for subject in ("S1", "S9"):
         write_tgz(folder / subject, tmp_path / "tars" / f"Poses_D3_Positions_{subject}.tgz")
     assert read(tmp_path / "tars").fingerprint == expected
@@ -222,21 +222,11 @@ def test_an_unpacked_file_is_read_rather_than_the_archive_beside_it(tmp_path: Pa
     assert read(folder).fingerprint == expected
 
 
-def test_what_macos_leaves_in_a_zip_is_not_looked_at(tmp_path: Path) -> None:
-    folder = write(tmp_path / "folder")
-    path = write_zip(folder, tmp_path / "h36m.zip")
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("__MACOSX/S1/MyPoseFeatures/D3_Positions/._Walking.cdf", "none of yours")
-        archive.writestr("S1/MyPoseFeatures/D3_Positions/._Sitting.cdf", "none of yours")
-    assert read(path).fingerprint == read(folder).fingerprint
-
-
 def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client.stop()
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    folder = write(tmp_path / "folder", kind="CDF, compressed file")
-    path = write_zip(folder, tmp_path / "h36m.zip")
+    path = write_zip(write(tmp_path / "folder", kind="CDF, compressed file"), tmp_path / "h36m.zip")
     read(path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("S9/MyPoseFeatures/D3_Positions/Eating.cdf", b"broken")
@@ -246,20 +236,16 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: py
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_synonyms_become_canonical_and_the_corrupt_take_alone_is_left_out(tmp_path: Path) -> None:
+def test_synonyms_become_canonical_and_the_corrupt_take_alone_is_not_even_opened(tmp_path: Path) -> None:
     names = ["TakingPhoto", "WalkingDog 1", "WalkingTogether 2", "Directions", "Directions 1"]
-    takes = {f"{subject}/{name}": 2 for subject in ("S1", "S11") for name in names}
-    data = read(write(tmp_path, takes))
+    folder = write(tmp_path, {f"{subject}/{name}": 2 for subject in ("S1", "S11", "S2") for name in names})
+    file_of(folder, "S11/Directions", ".cdf").write_bytes(b"corrupt")
+    data = read(folder)
     found = set(zip(data.clips.subject, data.clips.action, data.clips["take"], strict=True))
     expected = {("Photo", "0"), ("WalkDog", "1"), ("WalkTogether", "2"), ("Directions", "0"), ("Directions", "1")}
     assert found == {("S1", *take) for take in expected} | {("S11", *take) for take in expected - {("Directions", "0")}}
     assert human36m_facts.CORRUPT_NOTE in data.notes
-
-
-def test_the_corrupt_take_is_not_even_opened(tmp_path: Path) -> None:
-    folder = write(tmp_path, {**SMALL, "S11/Directions": 2})
-    file_of(folder, "S11/Directions", ".cdf").write_bytes(b"corrupt")
-    assert human36m_facts.CORRUPT_NOTE in read(folder).notes
+    assert any(note.startswith("S2 is left out") for note in data.notes)  # no part in the protocol
 
 
 DRIFTING = {"S9/Greeting": 2, "S9/SittingDown 1": 3, "S9/Waiting 1": 4}
@@ -268,15 +254,13 @@ OTHERS = {"S1/Greeting": 2, "S9/Greeting 1": 2, "S9/SittingDown": 2, "S9/Waiting
 
 def test_drifting_takes_are_mentioned_and_can_be_left_out_by_one_word(tmp_path: Path) -> None:
     folder = write(tmp_path / "all", {**DRIFTING, **OTHERS})
-    said = [note for note in read(folder).notes if "displaced" in note]
-    assert len(said) == 1
-    assert "S9/Greeting/0, S9/SittingDown/1, S9/Waiting/1" in said[0]
+    (said,) = [note for note in read(folder).notes if "displaced" in note]
+    assert "S9/Greeting/0, S9/SittingDown/1, S9/Waiting/1" in said
     without = read(folder, "drifting")
     np.testing.assert_array_equal(without.positions, read(write(tmp_path / "others", OTHERS)).positions)
     assert not any("displaced" in note for note in without.notes)
     for name in ("S9/Greeting/0", "S9/SittingDown/1", "S9/Waiting/1"):
         assert f"{name} is left out, as `leave_out` says." in without.notes
-    assert read(folder, "S9/Greeting/0", "S9/Waiting/1", "S9/SittingDown/1").fingerprint == without.fingerprint
 
 
 @pytest.mark.parametrize("archived", [False, True])
@@ -289,49 +273,27 @@ def test_a_take_that_is_left_out_is_not_read(archived, tmp_path: Path) -> None:
     assert "Greeting" not in set(read(path, "S9/Greeting/0").clips.action)
 
 
-def test_a_name_to_leave_out_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    folder = write(tmp_path)
-    with pytest.raises(InputError, match="did you mean S9/Greeting/0"):
-        find(SPEC.model_copy(update={"leave_out": ("S9/greeting/0",)}), folder)
-    with pytest.raises(InputError, match="did you mean drifting"):
-        read(folder, "Drifting")
-
-
 def test_totals_other_than_the_whole_dataset_s_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write(tmp_path)
-    notes = " ".join(read(folder).notes)
+    notes = read(folder).notes
     assert "Found 32 train frames over four cameras; the whole dataset has 1,559,752." in notes
-    assert "Found 40 test frames over four cameras; the whole dataset has 543,344." in notes
     assert "Missing train subjects: S5, S6, S7, S8." in notes
     assert "Missing test subjects: S11." in notes
     monkeypatch.setattr(human36m_facts, "KNOWN_FRAMES", {"train": 32, "test": 40})
     assert not any(note.startswith("Found") for note in read(folder).notes)
 
 
-def test_missing_takes_are_named_per_subject(tmp_path: Path) -> None:
-    whole = {
-        f"{subject}/{action}{take}": 1 for subject in ("S1", "S9") for action in H36M_ACTIONS for take in ("", " 1")
-    }
-    del whole["S9/Waiting"], whole["S9/Eating"], whole["S9/Eating 1"]
-    (note,) = (note for note in read(write(tmp_path, whole)).notes if "are missing" in note)
-    assert note.startswith("S9: ")
-    assert "0 of Eating, 1 of Waiting (1)." in note
-
-
-def test_the_corrupt_take_is_not_counted_as_missing_nor_are_those_left_out(tmp_path: Path) -> None:
-    whole = {
-        f"{subject}/{action}{take}": 1 for subject in ("S1", "S11") for action in H36M_ACTIONS for take in ("", " 1")
-    }
-    folder = write(tmp_path, whole)
-    assert not any("are missing" in note for note in read(folder, "S11/Waiting/1").notes)
-    file_of(folder, "S11/Directions 1", ".cdf").unlink()
-    assert any(note.startswith("S11: ") and "0 of Directions." in note for note in read(folder).notes)
-
-
-def test_subjects_without_a_part_in_the_protocol_are_left_out_with_a_note(tmp_path: Path) -> None:
-    data = read(write(tmp_path, {**SMALL, "S2/Walking": 3}))
-    assert set(data.clips.subject) == {"S1", "S9"}
-    assert any(note.startswith("S2 is left out") for note in data.notes)
+def test_missing_takes_are_named_per_subject_and_the_corrupt_one_is_not_missing() -> None:
+    takes = [(subject, action, take) for subject in ("S9", "S11") for action in H36M_ACTIONS for take in "01"]
+    takes.remove(human36m_facts.CORRUPT_KEY)
+    assert human36m_facts.describe_missing_takes(takes) == []
+    for gone in (("S9", "Waiting", "0"), ("S9", "Eating", "0"), ("S9", "Eating", "1"), ("S11", "Directions", "1")):
+        takes.remove(gone)
+    nine, eleven = human36m_facts.describe_missing_takes(takes)
+    assert nine.startswith("S9: takes are missing.")
+    assert "0 of Eating, 1 of Waiting (1)." in nine
+    assert "S11: takes are missing." in eleven
+    assert "0 of Directions." in eleven
 
 
 def test_of_a_take_in_several_formats_cdf_is_read_before_matlab_before_hdf5(tmp_path: Path) -> None:
@@ -340,37 +302,29 @@ def test_of_a_take_in_several_formats_cdf_is_read_before_matlab_before_hdf5(tmp_
     make_h5(file_of(folder, "S1/Walking", ".h5"), recording(9))
     make_h5(file_of(folder, "S9/Sitting", ".h5"), recording(8))
     make_mat(file_of(folder, "S9/Sitting", ".cdf.mat"), recording(7))
-    tars = write_tgz(folder, tmp_path / "tars" / "h36m.tgz").parent
-    for path in (folder, write_zip(folder, tmp_path / "x.zip"), tars):
+    for path in (folder, write_zip(folder, tmp_path / "x.zip")):
         data = read(path)
         assert (data.clips.stop - data.clips.start).tolist() == [5] * 4 + [7] * 4 + [4] * 4
         assert "Of takes in several formats one is read: CDF, then MATLAB, then HDF5." in data.notes
 
 
-@pytest.mark.parametrize("second", ["S1/TakingPhoto", "S1/Photo 0"])
-def test_two_files_of_one_take_are_refused_with_both_names(second, tmp_path: Path) -> None:
-    folder = write(tmp_path, {**SMALL, "S1/Photo": 2, second: 2})
-    with pytest.raises(InputError, match=r"are both S1/Photo/0; remove one of them") as refusal:
+def test_two_files_of_one_take_are_refused_with_both_names(tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder", {**SMALL, "S1/Photo": 2, "S1/TakingPhoto": 2})
+    with pytest.raises(
+        InputError, match=r"/Photo\.cdf and .*/TakingPhoto\.cdf are both S1/Photo/0; remove one of them"
+    ):
         find(SPEC, folder)
-    assert f"{second}.cdf"[3:] in str(refusal.value)
-    assert "/Photo.cdf" in str(refusal.value)
-
-
-def test_two_archives_with_one_take_are_refused_with_both_names(tmp_path: Path) -> None:
-    folder = write(tmp_path / "folder")
     for name in ("a_D3_Positions.tgz", "b_D3_Positions.tgz"):
-        write_tgz(folder, tmp_path / "tars" / name)
+        write_tgz(write(tmp_path / "small"), tmp_path / "tars" / name)
     with pytest.raises(InputError, match=r"a_D3_Positions\.tgz: .* and .*b_D3_Positions\.tgz: "):
         read(tmp_path / "tars")
 
 
 @pytest.mark.parametrize("name", ["Jumping", "Walking one", "Walking 1 (copy)", "Walking 1 2"])
 def test_a_file_name_that_says_no_action_and_take_is_refused(name, tmp_path: Path) -> None:
-    folder = write(tmp_path)
-    file_of(folder, f"S1/{name}", ".cdf").write_bytes(b"")
-    with pytest.raises(InputError) as refusal:
-        find(SPEC, folder)
-    assert f"{name}.cdf" in str(refusal.value)
+    file_of(tmp_path, f"S1/{name}", ".cdf").write_bytes(b"")
+    with pytest.raises(InputError, match=re.escape(f"{name}.cdf")):
+        find(SPEC, tmp_path)
 
 
 def test_what_is_found_is_told_from_names_alone(tmp_path: Path) -> None:
@@ -388,6 +342,11 @@ def test_what_is_found_is_told_from_names_alone(tmp_path: Path) -> None:
     assert find(SPEC, path).files == (path,)
     assert find(SPEC, tar.parent).files == (tar,)
     assert find(SPEC, folder).files == tuple(sorted(folder.rglob("*.cdf")))
+    for wrong, meant in (("S9/eating/0", "S9/Eating/0"), ("Drifting", "drifting")):
+        with pytest.raises(InputError, match=f"did you mean {meant}"):
+            find(SPEC.model_copy(update={"leave_out": (wrong,)}), folder)
+    with pytest.raises(InputError, match=r"keypoints .*'cpn'.*Valid: gt"):
+        find(DataSpec(keypoints="cpn"), folder)
 
 
 def test_suffixes_are_read_in_any_case_and_other_files_are_named(tmp_path: Path) -> None:
@@ -397,7 +356,6 @@ def test_suffixes_are_read_in_any_case_and_other_files_are_named(tmp_path: Path)
     for file in renamed:
         file.rename(file.with_suffix(".CDF"))
     renamed[0].with_suffix(".txt").write_text("mine")
-    assert recognise(folder)
     data = read(folder)
     np.testing.assert_array_equal(data.positions, expected.positions)
     (note,) = set(data.notes) - set(expected.notes)
@@ -412,23 +370,13 @@ def test_other_files_and_folders_are_not_recognised_and_say_what_is_expected(tmp
     (tmp_path / "Poses_D3_Positions_mono_S1.tgz").write_bytes(b"")
     for name in ("folder", "other.zip", "pictures.tgz", "Poses_D3_Positions_mono_S1.tgz", "none"):
         assert not recognise(tmp_path / name)
-    for act in (find, list_actions):
-        with pytest.raises(InputError, match=r"MyPoseFeatures/D3_Positions/.*vision\.imar\.ro/human3\.6m") as refusal:
-            act(SPEC, tmp_path / "folder")
-        assert str(tmp_path / "folder") in str(refusal.value)
-
-
-def test_a_damaged_zip_of_that_name_is_refused_with_the_reason(tmp_path: Path) -> None:
-    path = write_zip(write(tmp_path / "folder"), tmp_path / "h36m.zip")
-    path.write_bytes(path.read_bytes()[:-30])
-    assert recognise(path)
+    with pytest.raises(InputError, match=r"folder: .*MyPoseFeatures/D3_Positions/.*vision\.imar\.ro/human3\.6m"):
+        find(SPEC, tmp_path / "folder")
+    damaged = write_zip(write(tmp_path / "whole"), tmp_path / "h36m.zip")
+    damaged.write_bytes(damaged.read_bytes()[:-30])
+    assert recognise(damaged)
     with pytest.raises(InputError, match=r"h36m\.zip: cannot be read"):
-        find(SPEC, path)
-
-
-def test_keypoints_other_than_projections_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"keypoints .*'cpn'.*Valid: gt"):
-        find(DataSpec(keypoints="cpn"), write(tmp_path))
+        find(SPEC, damaged)
 
 
 @pytest.mark.parametrize(("missing", "left"), [("train", "S9"), ("test", "S1")])
@@ -438,14 +386,11 @@ def test_data_without_train_or_test_subjects_are_refused(missing, left, tmp_path
         read(folder)
 
 
-def test_progress_is_told_once_for_each_subject(tmp_path: Path) -> None:
-    lines: list[str] = []
-    human36m.read(SPEC, write(tmp_path), lines.append)
-    assert lines == [f"reading S1 from {tmp_path}", f"reading S9 from {tmp_path}"]
-
-
-def test_poses_in_camera_coordinates_are_refused(tmp_path: Path) -> None:
+def test_poses_in_camera_coordinates_or_behind_a_camera_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path)
+    make_cdf(file_of(folder, "S9/Greeting", ".cdf"), recording(4) + np.tile([20_000.0, 0, 0], 32))
+    with pytest.raises(InputError, match=f"{tmp_path}: S9/Greeting/0 goes behind camera"):
+        read(folder)
     for name, frames in SMALL.items():
         values = recording(frames).reshape(1, frames, 32, 3)[..., [0, 2, 1]] * [1, -1, 1] + [0, 0, 5000]
         make_cdf(file_of(folder, name, ".cdf"), values.reshape(1, frames, 96))
@@ -453,20 +398,11 @@ def test_poses_in_camera_coordinates_are_refused(tmp_path: Path) -> None:
         read(folder)
 
 
-def test_a_take_behind_a_camera_is_refused_by_name(tmp_path: Path) -> None:
-    folder = write(tmp_path)
-    make_cdf(file_of(folder, "S9/Greeting", ".cdf"), recording(4) + np.tile([20_000.0, 0, 0], 32))
-    with pytest.raises(InputError, match=f"{tmp_path}: S9/Greeting/0 goes behind camera"):
-        read(folder)
-
-
 CONTENT = {
-    "NaN": (lambda v: v.__setitem__((0, 3, 51), np.nan), "holds NaN or infinity, first in frame 3"),
-    "infinity": (lambda v: v.__setitem__((0, 2, 4), np.inf), "holds NaN or infinity, first in frame 2"),
+    "NaN": (lambda v: np.where(np.arange(96) == 51, np.nan, v), "holds NaN or infinity, first in frame 0"),
     "95 numbers": (lambda v: v[..., :95], r"\(5, 95\).*expected .* with 32 joints x 3 coordinates"),
     "turned": (lambda v: v.transpose(0, 2, 1), r"\(96, 5\)"),
     "metres": (lambda v: v / 1000, "the body would span 0.00"),
-    "centimetres": (lambda v: v / 10, "the body would span 0.1"),
     "tenths": (lambda v: v * 3, "the body would span 5"),
     "far away": (lambda v: v + 2e5, "20[0-9] m from the room's origin"),
 }
@@ -477,9 +413,7 @@ CONTENT = {
 def test_content_of_another_kind_is_refused_by_file(case, kind, tmp_path: Path) -> None:
     change, message = CONTENT[case]
     path = tmp_path / f"Walking 1{MAKERS[kind][0]}"
-    values = recording(5)
-    changed = change(values)
-    MAKERS[kind][1](path, values if changed is None else changed)
+    MAKERS[kind][1](path, change(recording(5)))
     with pytest.raises(InputError, match=message) as refusal:
         take_of(path)
     assert str(path) in str(refusal.value)
@@ -493,7 +427,7 @@ def test_a_recording_without_a_frame_is_refused(kind, tmp_path: Path) -> None:
         take_of(path)
 
 
-def refuse(path: Path, kind: str, message: str = "") -> None:
+def refuse(path: Path, message: str = "") -> None:
     """The file must be refused by name, quickly, and without much memory."""
     began = time.process_time()
     tracemalloc.start()
@@ -508,25 +442,17 @@ def refuse(path: Path, kind: str, message: str = "") -> None:
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_a_file_that_is_cut_off_anywhere_is_refused(kind, tmp_path: Path) -> None:
+def test_a_file_that_is_cut_off_or_damaged_is_refused_or_gives_possible_poses(kind, tmp_path: Path) -> None:
     path = tmp_path / f"x{MAKERS[kind][0]}"
     MAKERS[kind][1](path, recording(6))
     whole = path.read_bytes()
     # What MATLAB's file holds behind the recording, and the last bytes of the others, may be missing.
-    for length in range(0, len(whole) - 400, len(whole) // 13):
+    for length in range(0, len(whole) - 400, len(whole) // 5):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"cannot be read: .* expected"):
             take_of(path)
-
-
-@pytest.mark.parametrize("kind", MAKERS)
-def test_a_file_with_damaged_bytes_is_refused_or_gives_possible_poses(kind, tmp_path: Path) -> None:
-    path = tmp_path / f"x{MAKERS[kind][0]}"
-    MAKERS[kind][1](path, recording(6))
-    whole = path.read_bytes()
-    rng = random.Random(0)
-    refused = 0
-    for _ in range(25):
+    rng, refused = random.Random(0), 0
+    for _ in range(12):
         damaged = bytearray(whole)
         for _ in range(rng.choice([1, 2, 5])):
             damaged[rng.randrange(min(len(damaged), 2000))] = rng.choice([0, 1, 127, 255, rng.randrange(256)])
@@ -545,74 +471,46 @@ GDR, VDR, VXR, VVR = 312, 372, 520, 552
 BILLION = 10**9
 LIES = {
     "too many variables": (GDR + 40, 2**31 - 1),
-    "too many old variables": (GDR + 24, 2**31 - 1),
-    "a negative number of variables": (GDR + 40, -1),
-    "too many dimensions of old variables": (GDR + 36, 2**31 - 1),
-    "a hundred variables, each the next of the other": (GDR + 40, 100),
     "too many dimensions": (VDR + 128, 2**31 - 1),
-    "ten dimensions where there are two": (VDR + 128, 10),
     "many frames": (VDR + 132, BILLION),
-    "a few more frames": (VDR + 132, 7),
-    "no frames": (VDR + 132, 0),
     "many records": (VDR + 16, BILLION),
-    "a few more records": (VDR + 16, 3),
     "no record": (VDR + 16, -1),
     "another type": (VDR + 12, 52),
-    "sparse records": (VDR + 32, 1),
     "an index that follows itself": (VXR + 8, VXR),
     "an index that holds itself": (VXR + 28, VXR),
-    "many entries in the index": (VXR + 16, 2**31 - 1),
     "an index of many entries": (VXR + 12, BILLION),
-    "an index entry of many records": (VXR + 24, BILLION),
-    "an index entry that begins late": (VXR + 20, 1),
-    "an index whose only block is the second": (VXR + 20, 1, 1),
-    "an index before the file": (VDR + 20, -8),
     "an index after the file": (VDR + 20, BILLION),
-    "a large block": (VVR, BILLION),
     "a small block": (VVR, 100),
-    "another block": (VVR + 4, 99),
     "a large first record": (8, BILLION),
 }
 
 
-READ = {
-    "too many variables", "a hundred variables, each the next of the other", "a few more frames", "sparse records",
-    "an index entry that begins late", "a large block",
-}  # fmt: skip
-"""Those that cdflib does not notice; the poses are possible."""
-
-
 @pytest.mark.parametrize("lie", LIES)
 def test_a_cdf_that_claims_what_it_does_not_hold_is_refused_or_gives_possible_poses(lie, tmp_path: Path) -> None:
-    at, *values = LIES[lie]
     make_old_cdf(tmp_path / "x.cdf", recording(5))
     data = bytearray((tmp_path / "x.cdf").read_bytes())
-    struct.pack_into(f">{len(values)}i", data, at, *values)
+    struct.pack_into(">i", data, *LIES[lie])
     (tmp_path / "x.cdf").write_bytes(data)
-    if lie in READ:
+    if lie == "too many variables":  # which cdflib does not notice
         assert np.isfinite(take_of(tmp_path / "x.cdf")).all()
     else:
-        refuse(tmp_path / "x.cdf", "CDF")
+        refuse(tmp_path / "x.cdf")
 
 
-def test_a_cdf_of_another_variable_or_of_integers_is_refused(tmp_path: Path) -> None:
+def test_a_cdf_of_another_variable_or_of_integers_or_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
     make_cdf(tmp_path / "y.cdf", recording(5), name="Other")
-    refuse(tmp_path / "y.cdf", "CDF", "'Pose' not found")
+    refuse(tmp_path / "y.cdf", "'Pose' not found")
     make_cdf(tmp_path / "x.cdf", recording(5).astype(np.int32))
-    refuse(tmp_path / "x.cdf", "CDF", "int32")
-
-
-def test_a_cdf_whose_block_or_whole_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
+    refuse(tmp_path / "x.cdf", "int32")
     bomb = gzip.compress(bytes(60_000_000), 9)
     make_old_cdf(tmp_path / "x.cdf", recording(5))
     start = (tmp_path / "x.cdf").read_bytes()[:VVR]
-    block = struct.pack(">4i", 16 + len(bomb), 13, 0, len(bomb)) + bomb
-    (tmp_path / "x.cdf").write_bytes(start + block)
-    refuse(tmp_path / "x.cdf", "CDF")
+    (tmp_path / "x.cdf").write_bytes(start + struct.pack(">4i", 16 + len(bomb), 13, 0, len(bomb)) + bomb)
+    refuse(tmp_path / "x.cdf")
     header = struct.pack(">5i", 20 + len(bomb), 10, 28 + len(bomb), BILLION, 0)
     parts = [header, bomb, struct.pack(">6i", 24, 11, 5, 0, 1, 9)]
     (tmp_path / "y.cdf").write_bytes(bytes.fromhex("cdf26002cccc0001") + b"".join(parts))
-    refuse(tmp_path / "y.cdf", "CDF")
+    refuse(tmp_path / "y.cdf")
 
 
 def mat_matrix(kind: int, shape: tuple[int, ...], content: bytes, name: bytes = b"") -> bytes:
@@ -622,59 +520,39 @@ def mat_matrix(kind: int, shape: tuple[int, ...], content: bytes, name: bytes = 
     return struct.pack("<2I", 14, len(padded)) + padded
 
 
-def mat_file(path: Path, *elements: bytes) -> Path:
-    path.write_bytes(b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + b"".join(elements))
+def mat_file(path: Path, content: bytes) -> Path:
+    path.write_bytes(b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + content)
     return path
 
 
-NUMBERS = struct.pack("<2I", 9, 8 * 96) + bytes(8 * 96)
+NUMBERS = struct.pack("<2I", 9, 8 * 96) + recording(1)[0].T.tobytes()
 
 
-def test_the_matlab_file_that_the_next_tests_spoil_is_a_good_one(tmp_path: Path) -> None:
-    numbers = recording(1)[0].T.tobytes()
-    cell = mat_matrix(6, (1, 96), struct.pack("<2I", 9, len(numbers)) + numbers)
-    path = mat_file(tmp_path / "x.cdf.mat", mat_matrix(1, (1, 1), cell, b"data"))
-    np.testing.assert_allclose(take_of(path)[0, 0], recording(1)[0, 0, :3] / 1000, atol=1e-6)
+def nested_cells(depth: int) -> bytes:
+    nested = mat_matrix(6, (1, 96), NUMBERS)
+    for _ in range(depth):
+        nested = mat_matrix(1, (1, 1), nested)
+    return nested
 
 
 MAT_LIES = {
     "many frames": mat_matrix(1, (1, 1), mat_matrix(6, (BILLION, 96), NUMBERS), b"data"),
-    "negative frames": mat_matrix(1, (1, 1), mat_matrix(6, (-1, 96), NUMBERS), b"data"),
     "many cells": mat_matrix(1, (BILLION, 1), mat_matrix(6, (1, 96), NUMBERS), b"data"),
     "complex numbers": mat_matrix(1, (1, 1), mat_matrix(0x806, (1, 96), NUMBERS), b"data"),
     "an object": mat_matrix(1, (1, 1), mat_matrix(3, (1, 96), NUMBERS), b"data"),
     "text": mat_matrix(4, (1, 96), NUMBERS, b"data"),
     "another variable": mat_matrix(6, (1, 96), NUMBERS, b"date"),
-    "no element": b"",
     "an element that is too long": struct.pack("<2I", 14, BILLION),
-    "unknown numbers": mat_matrix(1, (1, 1), mat_matrix(6, (1, 96), b"\x63" + NUMBERS[1:]), b"data"),
-}  # fmt: skip
+    "cells within cells": mat_matrix(1, (1, 1), nested_cells(2000), b"data"),
+}
 
 
-@pytest.mark.parametrize("lie", MAT_LIES)
-def test_a_matlab_file_that_holds_something_else_is_refused_at_once(lie, tmp_path: Path) -> None:
-    refuse(mat_file(tmp_path / "x.cdf.mat", MAT_LIES[lie]), "MATLAB")
-
-
-def test_cells_within_cells_are_refused_and_not_followed(tmp_path: Path) -> None:
-    nested = mat_matrix(6, (1, 96), NUMBERS)
-    for _ in range(2000):
-        nested = mat_matrix(1, (1, 1), nested)
-    refuse(mat_file(tmp_path / "x.cdf.mat", mat_matrix(1, (1, 1), nested, b"data")), "MATLAB")
-
-
-def test_a_matlab_file_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
-    bomb = zlib.compress(bytes(60_000_000), 9)
-    refuse(mat_file(tmp_path / "x.cdf.mat", struct.pack("<2I", 15, len(bomb)) + bomb), "MATLAB")
-
-
-def external_link(file: h5py.File, name: str) -> None:
-    file[name] = h5py.ExternalLink("other.h5", "3D_positions")
-
-
-def soft_link(file: h5py.File, name: str) -> None:
-    file["elsewhere"] = recording(3)[0].T
-    file[name] = h5py.SoftLink("/elsewhere")
+def test_a_matlab_file_that_holds_something_else_is_refused_at_once(tmp_path: Path) -> None:
+    good = mat_file(tmp_path / "x.cdf.mat", mat_matrix(1, (1, 1), nested_cells(0), b"data"))
+    np.testing.assert_allclose(take_of(good)[0, 0], recording(1)[0, 0, :3] / 1000, atol=1e-6)
+    bomb = zlib.compress(bytes(60_000_000))
+    for lie in (*MAT_LIES.values(), struct.pack("<2I", 15, len(bomb)) + bomb):
+        refuse(mat_file(tmp_path / "x.cdf.mat", lie))
 
 
 def external_storage(file: h5py.File, name: str) -> None:
@@ -693,21 +571,19 @@ def packed_bomb(file: h5py.File, name: str) -> None:
 
 
 H5_LIES = {
-    "a link to another file": (external_link, "of its own"),
-    "a link": (soft_link, "of its own"),
+    "a link to another file": (
+        lambda file, name: file.__setitem__(name, h5py.ExternalLink("other.h5", "3D_positions")), "of its own",
+    ),
+    "a link": (lambda file, name: file.__setitem__(name, h5py.SoftLink("/elsewhere")), "of its own|not found"),
     "numbers in another file": (external_storage, "in other files"),
     "numbers of several files": (virtual, "in other files"),
     "a chunk that unpacks to far more": (packed_bomb, ""),
     "many frames": (lambda file, name: file.create_dataset(name, (96, 10**12), "f8", chunks=(96, 10)), "memory"),
     "frames that are not there": (lambda file, name: file.create_dataset(name, (96, 9), "f8"), "would span 0"),
-    "packed frames that are not there": (
-        lambda file, name: file.create_dataset(name, (96, 9), "f8", compression="gzip"), "would span 0",
-    ),
     "a group": (lambda file, name: file.create_group(name), "a Group"),
     "nothing": (lambda file, name: file.create_dataset(name, data=h5py.Empty("f8")), "a Dataset stands"),
     "integers": (lambda file, name: file.create_dataset(name, data=recording()[0].T.astype(int)), "int64"),
     "text": (lambda file, name: file.create_dataset(name, data="none"), "bytes|object|text"),
-    "three dimensions": (lambda file, name: file.create_dataset(name, data=recording()), r"\(96, 5, 1\)"),
     "another name": (lambda file, name: file.create_dataset("3d_positions", data=recording()[0].T), "3d_positions"),
 }  # fmt: skip
 
@@ -717,8 +593,9 @@ def test_an_hdf5_file_that_holds_something_else_is_refused_at_once(lie, tmp_path
     make_h5(tmp_path / "other.h5", recording(3))
     make, message = H5_LIES[lie]
     with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["elsewhere"] = recording(3)[0].T
         make(file, "3D_positions")
-    refuse(tmp_path / "x.h5", "HDF5", message)
+    refuse(tmp_path / "x.h5", message)
 
 
 def test_the_reference_of_a_new_matlab_file_is_followed_to_a_matrix_only(tmp_path: Path) -> None:
@@ -731,12 +608,11 @@ def test_the_reference_of_a_new_matlab_file_is_followed_to_a_matrix_only(tmp_pat
             )
             if target:
                 cells[0, 0] = file[target].ref
-        refuse(path, "MATLAB 7.3")
+        refuse(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 5000, b"\x80\x04cos\nsystem\n(S'true'\ntR.", b"x" * 200])
-@pytest.mark.parametrize("kind", ["CDF", "MATLAB", "HDF5"])
-def test_files_that_are_nothing_at_all_are_refused(kind, content, tmp_path: Path) -> None:
-    path = tmp_path / f"x{MAKERS[kind][0]}"
-    path.write_bytes(content)
-    refuse(path, kind, "cannot be read")
+@pytest.mark.parametrize("ending", FOLDERS)
+def test_files_that_are_nothing_at_all_are_refused(ending, tmp_path: Path) -> None:
+    for content in (b"", b"\0" * 5000, b"\x80\x04cos\nsystem\n(S'true'\ntR."):
+        (tmp_path / f"x{ending}").write_bytes(content)
+        refuse(tmp_path / f"x{ending}", "cannot be read")
