@@ -27,7 +27,7 @@ from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.runs.models import save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import build_model
+from pose3d_lib.training.plan import build_lifters
 
 FRAMES = 20_000
 """The clips that are tested on have at least so many."""
@@ -114,7 +114,7 @@ def main() -> None:
     data = random_clips([2], lengths_adding_up_to(FRAMES))
     clips = data.test_clips()
     frames = int((clips.stop - clips.start).sum())
-    model = warm_up(build_model(config, data))
+    model = warm_up(build_lifters(config, data).pose)
     plain = PlainLifter(model, strided=False).eval()
     found: dict[str, pd.DataFrame] = {}
     compared = compare(

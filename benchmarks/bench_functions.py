@@ -19,7 +19,7 @@ from pose3d_lib.model.layers import drop_, relu_dropout, taps_and_residual
 from pose3d_lib.model.precision import arithmetic
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import build_model
+from pose3d_lib.training.plan import build_lifters
 from pose3d_lib.training.steps import AmsGrad
 from pose3d_lib.training.windows import TrainingWindows
 
@@ -142,7 +142,7 @@ def ends(config: RunConfig) -> Pairs:
     windows = TrainingWindows(data, data.train_clips(config.action), config.keypoints, config.filter_widths)
     plain_windows = PlainWindows(data, config)
     numbers = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0))[: config.batch_size]
-    parameters = [parameter.detach() for parameter in build_model(config, data).parameters()]
+    parameters = [parameter.detach() for parameter in build_lifters(config, data).pose.parameters()]
     plain_parameters = copy.deepcopy(parameters)
     grads = [torch.ones_like(parameter) for parameter in parameters]
     ours, plain = AmsGrad(parameters, config.lr), torch.optim.Adam(plain_parameters, lr=config.lr, amsgrad=True)

@@ -19,7 +19,7 @@ from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import Objective
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import build_model
+from pose3d_lib.training.plan import build_lifters
 from pose3d_lib.training.settings import PRESETS
 from pose3d_lib.training.steps import TrainingSteps
 from pose3d_lib.training.windows import TrainingWindows
@@ -54,7 +54,7 @@ def both_trainings(data: PoseDataset, config: RunConfig) -> tuple[dict[str, Call
 
     def model() -> TemporalLifter:
         torch.manual_seed(config.seed)
-        return build_model(config, data)
+        return build_lifters(config, data).pose
 
     def next_of(batches: Iterator[Tensor], step: Callable[[Tensor], None]) -> Callable[[], None]:
         return lambda: step(next(batches))

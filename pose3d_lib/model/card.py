@@ -19,13 +19,12 @@ from pydantic import (
 
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.skeleton import ROOT, Skeleton
-from pose3d_lib.model.lifter import Lifters, TemporalLifter, receptive_field
+from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.model.lifter import Lifters, TemporalLifter, check_widths
 
 NORMALISATION = "the image's width becomes [-1, 1], its aspect is kept"  # `normalize_screen`, as in VideoPose3D
 UNITS = "metres"
 SYNTHETIC = "Trained on synthetic data, which a program made: nobody was filmed, and no terms of data apply."
-MOST_FRAMES = 100_000  # of a receptive field; a longer one is a mistake
 MOST_NAMED = 8  # joints or numbers that a message lists
 
 Text = Annotated[str, AfterValidator(printable)]  # can be shown on a terminal, whatever file it comes from
@@ -47,23 +46,20 @@ class CardPart(BaseModel):
 class Network(CardPart):
     """The shape of a network, as in `TemporalLifter`; `in_features` is 3 if it sees scores too."""
 
-    filter_widths: tuple[Annotated[int, Field(ge=1, le=1001)], ...] = Field(min_length=1, max_length=12)
+    filter_widths: Annotated[tuple[int, ...], AfterValidator(check_widths)]
     channels: int = Field(ge=1, le=2**16)
     dropout: float = Field(ge=0, lt=1)
     causal: bool
     dense: bool
     in_features: int = Field(ge=2, le=3)
 
-    @field_validator("filter_widths")
-    @classmethod
-    def _odd_widths(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
-        if even := [width for width in widths if width % 2 == 0]:
-            raise ValueError(f"a filter width of {even[0]}; they are odd")
-        if receptive_field(widths) > MOST_FRAMES:
-            raise ValueError(
-                f"a receptive field of {receptive_field(widths):,} frames; at most {MOST_FRAMES:,} make sense"
-            )
-        return widths
+    def build(self, layout: Skeleton, skeleton: Skeleton, *, trajectory: bool) -> Lifters:
+        """Untrained networks from the joints of `layout` to those of `skeleton` and, if asked for, to the root."""
+        pose, *root = (
+            TemporalLifter(num_joints_in=layout.num_joints, num_joints_out=joints, **self.model_dump())
+            for joints in ([skeleton.num_joints, 1] if trajectory else [skeleton.num_joints])
+        )
+        return Lifters(pose, *root)
 
 
 class Training(CardPart):
@@ -165,33 +161,12 @@ class TrainedModel:
 
 
 def network_of(model: TemporalLifter) -> Network:
-    return Network(
-        filter_widths=model.filter_widths,
-        channels=model.shrink.in_features,
-        dropout=model.expand.dropout,
-        causal=model.causal,
-        dense=model.dense,
-        in_features=model.in_features,
-    )
+    return Network(**{name: getattr(model, name) for name in Network.model_fields})
 
 
 def build_networks(card: ModelCard) -> Lifters:
     """The untrained networks that a card describes."""
-
-    def build(joints: Skeleton) -> TemporalLifter:
-        made = card.network
-        return TemporalLifter(
-            num_joints_in=card.layout.num_joints,
-            in_features=made.in_features,
-            num_joints_out=joints.num_joints,
-            filter_widths=made.filter_widths,
-            causal=made.causal,
-            dense=made.dense,
-            dropout=made.dropout,
-            channels=made.channels,
-        )
-
-    return Lifters(build(card.skeleton), build(ROOT) if card.trajectory else None)
+    return card.network.build(card.layout, card.skeleton, trajectory=card.trajectory)
 
 
 def licence_of(data: PoseDataset) -> str:

@@ -33,18 +33,12 @@ def named(metric: str) -> str:
 def evaluate(
     model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keypoints: str, *, mirror: bool = True
 ) -> pd.DataFrame:
-    """The errors of every clip.
+    """The errors of every clip; with `mirror`, predictions are averaged with those for the mirror image.
 
-    Args:
-        model: the lifter, on any device.
-        data, clips, keypoints: what to test on; every clip needs two frames or more, or it would have no velocity.
-        mirror: whether a prediction is averaged with that for the mirror image.
-
-    Returns:
-        One row per clip: subject, action, take, camera (name), frames; METRICS, means over the clip's frames, mm and (MPJVE)
-        mm per frame; and `joint_columns`, the MPJPE of every joint.
+    One row per clip: subject, action, take, camera (name), frames; METRICS, means over the clip's frames, mm and (MPJVE) mm
+    per frame; and `joint_columns`, the MPJPE of every joint. An InputError for a clip of one frame.
     """
-    _check_velocity(data, clips)
+    check_velocity(data, clips)
     rows, done = [], 0
     for group in predict(model, data, clips, keypoints, mirror=mirror):
         own = clips.iloc[done : done + len(group)]
@@ -79,37 +73,30 @@ def joint_columns(skeleton: Skeleton) -> list[str]:
     return [f"mpjpe of {joint}" for joint in skeleton.joints]
 
 
-def check_test_clips(data: PoseDataset) -> None:
-    """Rejects, before training, a dataset whose test clips `evaluate` would reject."""
-    _check_velocity(data, data.test_clips())
-
-
-def _check_velocity(data: PoseDataset, clips: pd.DataFrame) -> None:
+def check_velocity(data: PoseDataset, clips: pd.DataFrame) -> None:
+    """Rejects a clip of one frame, which has no velocity to test."""
     short = clips[clips.stop - clips.start < 2]
     if len(short):
         raise InputError(f"{data.name}: {data.name_of(short.iloc[0])} has one frame, and so no velocity to test")
 
 
 def _clip_errors(predictions: list[Tensor], targets: Tensor, joints: list[str]) -> list[dict[str, float]]:
-    """Metrics of each clip of a group; those of single frames for all frames at once."""
-    predicted = torch.cat(predictions) * 1000
-    targets = targets * 1000
+    """METRICS and the error of each joint, for each clip of a group; those of single frames for all frames at once."""
+    predicted, targets = torch.cat(predictions) * 1000, targets * 1000
     lengths = [len(prediction) for prediction in predictions]
-    per_frame = {
-        name: function(predicted, targets).split(lengths)
-        for name, function in (("mpjpe", metrics.mpjpe), ("p_mpjpe", metrics.p_mpjpe), ("n_mpjpe", metrics.n_mpjpe))
-    }
-    velocity = [
-        metrics.mpjve(*clip) for clip in zip(predicted.split(lengths), targets.split(lengths), strict=True)
-    ]  # clip by clip: there is no velocity across a cut
-    per_joint = [clip.mean(dim=0).tolist() for clip in metrics.joint_errors(predicted, targets).split(lengths)]
+    clips = zip(predicted.split(lengths), targets.split(lengths), strict=True)
+    per_frame = (
+        metrics.mpjpe(predicted, targets).split(lengths),
+        metrics.p_mpjpe(predicted, targets).split(lengths),
+        metrics.n_mpjpe(predicted, targets).split(lengths),
+        [metrics.mpjve(*clip) for clip in clips],  # clip by clip: there is no velocity across a cut
+    )
+    per_joint = metrics.joint_errors(predicted, targets).split(lengths)
     return [
-        {
-            **{name: float(parts[i].mean()) for name, parts in per_frame.items()},
-            "mpjve": float(velocity[i].mean()),
-            **dict(zip(joints, per_joint[i], strict=True)),
-        }
-        for i in range(len(lengths))
+        dict(
+            zip((*METRICS, *joints), [*(float(own.mean()) for own in clip), *errors.mean(dim=0).tolist()], strict=True)
+        )
+        for *clip, errors in zip(*per_frame, per_joint, strict=True)
     ]
 
 

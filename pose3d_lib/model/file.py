@@ -15,13 +15,9 @@ DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # safetensors' names
 
 
 def check_weights(path: Path, build: Callable[[], Lifters], *, told: str, remedy: str) -> None:
-    """Rejects a safetensors file that does not hold exactly the tensors of some networks; reads its header only.
+    """Rejects a safetensors file that does not hold exactly the tensors of the networks that `build` makes.
 
-    Args:
-        path: the file.
-        build: makes the networks; no memory is taken for them.
-        told: where it says that the file holds those, for messages.
-        remedy: what to do, for messages.
+    Reads its header only, and takes no memory. For messages: `told` is where it says that the file holds those.
     """
     with torch.device("meta"):
         state = build().state_dict()

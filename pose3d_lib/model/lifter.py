@@ -6,8 +6,7 @@ width, that is a reshape and a product, which a processor runs several times fas
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +15,23 @@ from torch import Tensor, nn
 from pose3d_lib.model.layers import relu_dropout, taps_and_residual
 
 TRAJECTORY = "trajectory."  # before the names of the second network's tensors
+LONGEST_FIELD = 10_000  # frames; the published networks see up to 243
 
 
 def receptive_field(filter_widths: Sequence[int]) -> int:
     """How many input frames one output frame sees: the product of the widths, 27 for (3, 3, 3)."""
     return math.prod(filter_widths)
+
+
+def check_widths(filter_widths: Sequence[int]) -> Sequence[int]:
+    """The widths; a ValueError if a window would have no middle, or sees too many frames to make sense."""
+    if not filter_widths or any(width < 1 or width % 2 == 0 for width in filter_widths):
+        raise ValueError(f"filter widths must be odd and positive, found {tuple(filter_widths)}")
+    if len(filter_widths) > 20 or receptive_field(filter_widths) > LONGEST_FIELD:
+        raise ValueError(
+            f"expected at most 20 widths whose product, the frames that are seen, is at most {LONGEST_FIELD:,}"
+        )
+    return filter_widths
 
 
 def padding(filter_widths: Sequence[int], *, causal: bool) -> tuple[int, int]:
@@ -115,13 +126,12 @@ class TemporalLifter(nn.Module):
         channels: int = 1024,
     ):
         super().__init__()
-        even = [width for width in filter_widths if width < 1 or width % 2 == 0]
-        if even or not filter_widths:
-            raise ValueError(f"filter_widths must be odd and positive, found {tuple(filter_widths)}")
+        check_widths(filter_widths)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, found {dropout}")
         self.num_joints_in, self.in_features, self.num_joints_out = num_joints_in, in_features, num_joints_out
         self.filter_widths, self.causal, self.dense = tuple(filter_widths), causal, dense
+        self.dropout, self.channels = dropout, channels
         self.expand = _Layer(filter_widths[0], num_joints_in * in_features, channels, dropout)
         dilations = [math.prod(filter_widths[:number]) for number in range(1, len(filter_widths))]
         self.blocks = nn.ModuleList(
@@ -173,7 +183,7 @@ class TemporalLifter(nn.Module):
     def _lift(self, clips: Tensor) -> Tensor:
         """`forward` in evaluation mode without gradients: the clips pass as one, and frames that mix two are dropped."""
         batch, frames = clips.shape[:2]
-        rows, channels = batch * frames, self.shrink.in_features
+        rows, channels = batch * frames, self.channels
         # One piece of memory, which is given back whole: arrays of many sizes in turn would leave the heap full of holes.
         # Each part begins at a multiple of 64 bytes, as an array of its own would.
         parts = clips.new_empty(3, -(-rows * channels // 16) * 16)[:, : rows * channels].unflatten(1, (rows, channels))
@@ -213,17 +223,17 @@ def _dilated_taps(x: Tensor, width: int, dilation: int) -> Tensor:
     return torch.cat([x[:, tap * dilation : tap * dilation + frames] for tap in range(width)], dim=2)
 
 
-@dataclass(frozen=True)
-class Lifters:
+class Lifters(nn.Module):
     """The network of the pose and the one of the trajectory: same shape, same keypoints (VideoPose3D, section 4).
 
-    Attributes:
+    Args:
         pose: lifts to joints relative to the root, metres.
         trajectory: lifts to the root in camera space, metres; None without it.
     """
 
-    pose: TemporalLifter
-    trajectory: TemporalLifter | None = None
+    def __init__(self, pose: TemporalLifter, trajectory: TemporalLifter | None = None):
+        super().__init__()
+        self.pose, self.trajectory = pose, trajectory
 
     @property
     def networks(self) -> tuple[TemporalLifter, ...]:
@@ -233,37 +243,15 @@ class Lifters:
     def num_parameters(self) -> int:
         return sum(network.num_parameters for network in self.networks)
 
-    def parameters(self) -> Iterator[Tensor]:
-        for network in self.networks:
-            yield from network.parameters()
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Every weight and running statistic by name, those of the trajectory after TRAJECTORY."""
-        prefixes = zip(("", TRAJECTORY), self.networks, strict=False)
-        return {prefix + name: own for prefix, network in prefixes for name, own in network.state_dict().items()}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Copies what `state_dict` gave into the networks, all of it."""
-        roots = {name.removeprefix(TRAJECTORY): own for name, own in state.items() if name.startswith(TRAJECTORY)}
-        if self.trajectory is None and roots:
-            raise ValueError("expected the tensors of a pose network, found those of a trajectory too")
-        self.pose.load_state_dict({name: own for name, own in state.items() if not name.startswith(TRAJECTORY)})
-        if self.trajectory is not None:
-            self.trajectory.load_state_dict(roots)
-
-    def to(self, device: torch.device | str) -> "Lifters":
-        for network in self.networks:
-            network.to(device)
-        return self
-
-    def train(self, mode: bool = True) -> "Lifters":
-        for network in self.networks:
-            network.train(mode)
-        return self
-
-    def eval(self) -> "Lifters":
-        return self.train(False)
-
     def set_bn_momentum(self, momentum: float) -> None:
         for network in self.networks:
             network.set_bn_momentum(momentum)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Every weight and running statistic by name, those of the pose as alone, those of the trajectory after TRAJECTORY."""
+        return {name.removeprefix("pose."): own for name, own in super().state_dict().items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Copies what `state_dict` gave into the networks, all of it."""
+        names = {name: name if name.startswith(TRAJECTORY) else f"pose.{name}" for name in state}
+        super().load_state_dict({names[name]: own for name, own in state.items()})

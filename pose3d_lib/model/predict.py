@@ -35,13 +35,8 @@ def predict(
 
     Clips stand end to end with their padding and pass through the dilated network as one; the frames between two clips
     that mix both are dropped, so each prediction is exactly that of the clip alone. A prediction is the mean of the
-    clip's and of its mirror image's, mirrored back (VideoPose3D, section 5.2).
-
-    Args:
-        model: the lifter, on any device.
-        data, clips, keypoints: what to lift.
-        mirror: whether the mirror image is lifted too.
-        joints: what the lifter lifts to; the dataset's skeleton if not given.
+    clip's and, with `mirror`, of its mirror image's, mirrored back (VideoPose3D, section 5.2). `joints` are what the lifter
+    lifts to; the dataset's skeleton if not given.
     """
     device = next(model.parameters()).device
     was_training = model.training
@@ -70,56 +65,21 @@ def predict_trajectory(
 
 @dataclass(frozen=True)
 class LiftedClip:
-    """One clip, frame by frame; camera space has x to the right, y down, z away from the camera.
-
-    Attributes:
-        subject, action, take, camera, fps: as in the dataset.
-        frames: (frames,) int64, their numbers in the video, ascending by `step`.
-        pixels: (frames, joints_in, 2) float32, what the model saw.
-        positions: (frames, joints, 3) float32, metres, camera space, relative to the root.
-        root: (frames, 3) float32, metres, the root in camera space; None without a network of the trajectory.
-        truth: (frames, joints, 3) float32, as `positions`; None where it is not known.
-        step: difference between the numbers of consecutive frames.
-    """
+    """One clip, frame by frame; camera space has x to the right, y down, z away from the camera."""
 
     subject: str
     action: str
     take: str
     camera: Camera
     fps: float
-    frames: np.ndarray
-    pixels: np.ndarray
-    positions: np.ndarray
-    root: np.ndarray | None = None
-    truth: np.ndarray | None = None
+    frames: np.ndarray  # (frames,) int64, their numbers in the video, ascending by `step`
+    pixels: np.ndarray  # (frames, joints_in, 2) float32, what the model saw
+    positions: np.ndarray  # (frames, joints, 3) float32, metres, camera space, relative to the root
+    root: np.ndarray | None = (
+        None  # (frames, 3) float32, metres, camera space; None without a network of the trajectory
+    )
+    truth: np.ndarray | None = None  # as `positions`; None where it is not known
     step: int = 1
-
-    @classmethod
-    def of(
-        cls,
-        data: PoseDataset,
-        clip: pd.Series,
-        keypoints: str,
-        positions: np.ndarray,
-        skeleton: Skeleton,
-        root: np.ndarray | None = None,
-    ) -> "LiftedClip":
-        """A row of the dataset's table with what a model made of it, poses of `skeleton`."""
-        rows = slice(clip.start, clip.stop)
-        known = clip.labelled and data.skeleton.joints == skeleton.joints
-        return cls(
-            subject=clip.subject,
-            action=clip.action,
-            take=clip["take"],
-            camera=data.camera_of(clip),
-            fps=float(clip.fps),
-            frames=data.frame_numbers(clip),
-            pixels=data.keypoints[keypoints][rows],
-            positions=positions,
-            root=root,
-            truth=data.positions[rows] if known else None,
-            step=data.frame_step,
-        )
 
     @property
     def times(self) -> np.ndarray:
@@ -150,24 +110,16 @@ class LiftedClip:
 
 @dataclass(frozen=True)
 class Lifted:
-    """Some clips of a dataset, lifted by one model.
+    """Some clips of a dataset, one or more, lifted by one model."""
 
-    Attributes:
-        model: the model's name.
-        dataset, synthetic, notes: as in `PoseDataset`.
-        keypoints: the 2D source that the model saw.
-        layout, skeleton: joints that went in and that came out, in order.
-        clips: one or more.
-    """
-
-    model: str
+    model: str  # its name
     dataset: str
     synthetic: bool
-    keypoints: str
-    layout: Skeleton
-    skeleton: Skeleton
+    keypoints: str  # the 2D source that the model saw
+    layout: Skeleton  # joints that went in, in order
+    skeleton: Skeleton  # joints that came out
     clips: tuple[LiftedClip, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # of the dataset
 
     def some(self, most: int) -> tuple[LiftedClip, ...]:
         """At most so many of the clips, spread evenly over all of them."""
@@ -199,24 +151,33 @@ def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints:
     """
     if not len(clips):
         raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")
-    lifters, card = model.lifters, model.card
-    poses = chain.from_iterable(
-        predict(lifters.pose, data, clips, keypoints, mirror=card.mirrored, joints=card.skeleton)
-    )
+    lifters, card, seen = model.lifters, model.card, data.keypoints[keypoints]
+    given = {"data": data, "clips": clips, "keypoints": keypoints, "mirror": card.mirrored}
+    poses = chain.from_iterable(predict(lifters.pose, **given, joints=card.skeleton))
     roots = repeat(None)
     if lifters.trajectory is not None:
-        roots = chain.from_iterable(
-            predict_trajectory(lifters.trajectory, data, clips, keypoints, mirror=card.mirrored)
-        )
+        roots = chain.from_iterable(predict_trajectory(lifters.trajectory, **given))
+    same_joints = data.skeleton.joints == card.skeleton.joints
     lifted = []
     for (_, clip), pose, root in zip(clips.iterrows(), poses, roots, strict=False):
         if not (pose.isfinite().all() and (root is None or root.isfinite().all())):
             raise InputError(
                 f"model {card.name}: what it makes of {data.name_of(clip)} is not finite; its weights are damaged"
             )
-        root = None if root is None else root.float().numpy()
-        lifted.append(LiftedClip.of(data, clip, keypoints, pose.float().numpy(), card.skeleton, root))
-    layout = data.layouts[keypoints]
-    return Lifted(
-        card.name, data.name, data.synthetic, keypoints, layout, card.skeleton, tuple(lifted), tuple(data.notes)
-    )
+        rows = slice(clip.start, clip.stop)
+        made = LiftedClip(
+            subject=clip.subject,
+            action=clip.action,
+            take=clip["take"],
+            camera=data.camera_of(clip),
+            fps=float(clip.fps),
+            frames=data.frame_numbers(clip),
+            pixels=seen[rows],
+            positions=pose.float().numpy(),
+            root=None if root is None else root.float().numpy(),
+            truth=data.positions[rows] if clip.labelled and same_joints else None,
+            step=data.frame_step,
+        )
+        lifted.append(made)
+    joints = data.layouts[keypoints], card.skeleton
+    return Lifted(card.name, data.name, data.synthetic, keypoints, *joints, tuple(lifted), tuple(data.notes))

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from pose3d_lib.common.escaping import escape_markdown
-from pose3d_lib.report.figures.study import draw_attribution
+from pose3d_lib.report.figures.attribution import draw_attribution
 from pose3d_lib.report.readable import show_change, show_p
 from pose3d_lib.report.results import show_and_save
 from pose3d_lib.report.show import name_data, say, show_figure, unit_epochs

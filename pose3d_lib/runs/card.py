@@ -11,7 +11,7 @@ from pose3d_lib.runs.inventory import State, look_at
 from pose3d_lib.runs.layout import CARD
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.budget import learning_rate
-from pose3d_lib.training.plan import RunPlan, build_model
+from pose3d_lib.training.plan import RunPlan, build_lifters
 
 
 def make_card(run: Run, plan: RunPlan) -> ModelCard:
@@ -20,7 +20,7 @@ def make_card(run: Run, plan: RunPlan) -> ModelCard:
     clips, unlabelled, budget = plan.train, plan.unlabelled, plan.budget
     metrics, timing = run.metrics, run.timing
     with torch.device("meta"):  # no memory is taken, and no random number
-        network = network_of(build_model(config, data))
+        network = network_of(build_lifters(config, data).pose)
     return ModelCard(
         name=run.folder.name,
         network=network,

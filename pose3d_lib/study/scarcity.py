@@ -18,7 +18,7 @@ from pose3d_lib.study.config import Actions, paper_actions
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import BONES, PROJECTION
 from pose3d_lib.training.plan import plan_run
-from pose3d_lib.training.settings import PRESETS, ListOf, OneOrMore, Seed, Settings, UnitEpochs
+from pose3d_lib.training.settings import PRESETS, OneOrMore, Points, Seed, Settings, UnitEpochs
 
 # Of the published study. Here every run sees equally many windows, whatever its share; what counts epochs keeps these
 # proportions.
@@ -69,7 +69,7 @@ class ScarcityConfig(SweepSettings):
     batch_size: int = Field(BATCH_SIZE, ge=2, le=100_000, validate_default=True)
     dropout: float = Field(0.1, ge=0, lt=1)
     lr_decay: float = Field(0.98, gt=0, le=1)
-    evaluate_at: ListOf[float] = ()
+    evaluate_at: Points = ()
 
     @property
     def named_actions(self) -> tuple[str, ...]:

@@ -1,11 +1,15 @@
-"""Formula (1) of the paper: how many windows a run may see; and the schedules, which count the windows seen.
+"""Formula (1) of the paper: how many windows a run may see; the schedules, which count the windows seen; and their order.
 
 A *unit epoch* is one pass over the windows of all actions. A run on fewer windows (one action, several, or a share of the
 frames) repeats them until it has seen the same number: sum over actions of f(i) = f(a) * t. Windows are counted by their
 output frames, mirror images included.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 BUDGETS = ("equal_frames", "fifteen")  # the formula; and the authors' scripts, where t is 15 for every action
 
@@ -20,6 +24,10 @@ SCHEDULES = {
 
 FIFTEEN = 15
 BN_MOMENTUM_FIRST, BN_MOMENTUM_LAST = 0.1, 0.001
+
+# Added to the seed of the order of unlabelled windows, so that it is the order of labelled ones in no epoch of the same run.
+# (PyTorch's generator on the CPU uses the last 32 bits of a seed only.)
+UNLABELLED = 2**31
 
 
 @dataclass(frozen=True)
@@ -57,15 +65,6 @@ def plan_budget(unit: int, per_epoch: int, *, unit_epochs: float, budget: str) -
     return Budget(unit=unit, per_epoch=per_epoch, total=round(unit_epochs * per_unit_epoch))
 
 
-def batch_sizes(windows: int, batch_size: int) -> list[int]:
-    """Sizes of an epoch's batches; a single window left over joins the last batch, as batch norm needs two."""
-    full, rest = divmod(windows, batch_size)
-    sizes = [batch_size] * full + [rest] * (rest > 0)
-    if rest == 1 and full:
-        sizes[-2:] = [batch_size + 1]
-    return sizes
-
-
 def learning_rate(first: float, decay: float, *, seen: int, budget: Budget, decay_per: str) -> float:
     """The rate for the next batch after `seen` windows: multiplied by `decay` after every period (VideoPose3D, 5.2)."""
     return first * decay ** (seen // budget.period(decay_per))
@@ -76,3 +75,73 @@ def bn_momentum(*, seen: int, budget: Budget, decay_per: str) -> float:
     period = budget.period(decay_per)
     share = (seen // period) * period / budget.total
     return BN_MOMENTUM_FIRST * (BN_MOMENTUM_LAST / BN_MOMENTUM_FIRST) ** share
+
+
+def batch_sizes(windows: int, batch_size: int) -> list[int]:
+    """Sizes of an epoch's batches; a single window left over joins the last batch, as batch norm needs two."""
+    full, rest = divmod(windows, batch_size)
+    sizes = [batch_size] * full + [rest] * (rest > 0)
+    if rest == 1 and full:
+        sizes[-2:] = [batch_size + 1]
+    return sizes
+
+
+def batches(
+    budget: Budget,
+    *,
+    batch_size: int,
+    seed: int,
+    device: torch.device | str,
+    seen: int = 0,
+    lengths: Tensor | None = None,
+) -> Iterator[tuple[Tensor, int, bool]]:
+    """Shuffle the windows in every epoch; yield for each batch their numbers, its output frames, whether it ends its epoch.
+
+    Args:
+        budget: how many windows there are and how many are seen, both as output frames.
+        batch_size: windows of a batch.
+        seed, device: of the order; where the numbers go.
+        seen: output frames seen before, up to the end of a batch; those batches are skipped.
+        lengths: (windows,) int64, output frames of each window; None where each has one. The last window of a last, partial
+            epoch is seen whole.
+    """
+    for epoch, size in enumerate(budget.epoch_sizes):
+        if seen >= size:
+            seen -= size
+            continue
+        order = _shuffle(budget.per_epoch if lengths is None else len(lengths), seed * 1_000_003 + epoch)
+        if lengths is None:
+            order = order[:size]
+        else:  # the first windows that have this number of frames together
+            order = order[: int(torch.searchsorted(lengths[order].cumsum(0), size)) + 1]
+        sizes = batch_sizes(len(order), batch_size)
+        frames = sizes if lengths is None else [int(own.sum()) for own in lengths[order].split(sizes)]
+        for number, (batch, own) in enumerate(zip(order.to(device).split(sizes), frames, strict=True)):
+            if seen:
+                seen -= own
+            else:
+                yield batch, own, number == len(sizes) - 1
+
+
+def _shuffle(count: int, seed: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+
+
+class EndlessOrder:
+    """The order of `count` unlabelled windows, shuffled in every round; rounds and epochs are independent."""
+
+    def __init__(self, count: int, *, seed: int, device: torch.device | str):
+        self._count, self._seed, self._device = count, seed, device
+        self._round, self._order = -1, torch.empty(0, dtype=torch.int64)
+
+    def take(self, position: int, size: int) -> Tensor:
+        """The windows from a position of the endless row on: (size,) int64."""
+        parts = []
+        while size:
+            number, place = divmod(position, self._count)
+            if number != self._round:
+                shuffled = _shuffle(self._count, UNLABELLED + self._seed * 1_000_003 + number)
+                self._round, self._order = number, shuffled.to(self._device)
+            parts.append(self._order[place : place + size])
+            position, size = position + len(parts[-1]), size - len(parts[-1])
+        return torch.cat(parts) if len(parts) > 1 else parts[0]

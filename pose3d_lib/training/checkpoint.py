@@ -27,15 +27,10 @@ NEW_START = "delete both checkpoints there to train that run from its beginning"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A moment between two steps of a training.
+    """A moment between two steps of a training."""
 
-    Attributes:
-        tensors: network, optimiser, random states, sum of the losses, by name.
-        numbers: windows seen, seconds, rows of history: all that is no tensor, as JSON holds it.
-    """
-
-    tensors: Mapping[str, Tensor]
-    numbers: Mapping[str, object]
+    tensors: Mapping[str, Tensor]  # network, optimiser, random states, sum of the losses, by name
+    numbers: Mapping[str, object]  # windows seen, seconds, rows of history: all that is no tensor, as JSON holds it
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

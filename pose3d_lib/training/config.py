@@ -88,11 +88,22 @@ class RunConfig(Settings):
     def is_baseline(self) -> bool:
         return self.action == ALL
 
-    @field_validator("unlabelled_actions")
+    @field_validator("unlabelled_actions", "trajectory", "share_at", "budget", "lr_decay_per", "bn_decay_per")
     @classmethod
-    def _all_actions(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        """`All` of some subjects is what no action stands for: one run instead of two."""
-        return () if info.data.get("unlabelled_subjects") and names == (ALL,) else names
+    def _one_run(cls, value: object, info: ValidationInfo) -> object:
+        """The default where another value would change nothing: one run instead of several."""
+        given, subjects = info.data, info.data.get("unlabelled_subjects")
+        whole, baseline = given.get("train_share") == 1, given.get("action") == ALL
+        every_frame = baseline and whole and not given.get("labelled_subjects")
+        changes_nothing = {
+            "unlabelled_actions": subjects and value == (ALL,),  # of some subjects, which is all of theirs
+            "trajectory": subjects or given.get("unlabelled_actions"),  # a semi-supervised run always has one
+            "share_at": whole,  # a whole clip is at its beginning
+            "budget": baseline,  # a unit epoch is the baseline's, and its own epoch too while it has all frames
+            "lr_decay_per": every_frame,
+            "bn_decay_per": every_frame,
+        }
+        return cls.model_fields[info.field_name].default if changes_nothing[info.field_name] else value
 
     @field_validator("without_terms")
     @classmethod
@@ -106,12 +117,6 @@ class RunConfig(Settings):
             )
         return terms
 
-    @field_validator("trajectory")
-    @classmethod
-    def _implied(cls, trajectory: bool, info: ValidationInfo) -> bool:
-        """A semi-supervised run has a trajectory in either case: one run instead of two."""
-        return trajectory and not (info.data.get("unlabelled_subjects") or info.data.get("unlabelled_actions"))
-
     @field_validator("warmup_epochs", "without_terms", "projection")
     @classmethod
     def _only_with_unlabelled(cls, value: object, info: ValidationInfo) -> object:
@@ -122,22 +127,11 @@ class RunConfig(Settings):
                 "this is a setting of semi-supervised training, and no clip is unlabelled; "
                 "give unlabelled_subjects or unlabelled_actions too"
             )
-        return value
-
-    @field_validator("projection")
-    @classmethod
-    def _has_projection(cls, projection: str, info: ValidationInfo) -> str:
-        if projection == "linear" and PROJECTION in info.data.get("without_terms", ()):
+        if value == "linear" and PROJECTION in info.data.get("without_terms", ()):
             raise ValueError(
                 f"nothing is projected where without_terms leaves {PROJECTION!r} out; give one or the other"
             )
-        return projection
-
-    @field_validator("share_at")
-    @classmethod
-    def _share_of_something(cls, place: str, info: ValidationInfo) -> str:
-        """A whole clip is at its beginning: one run instead of two."""
-        return "beginning" if info.data.get("train_share") == 1 else place
+        return value
 
     @field_validator("with_actions")
     @classmethod
@@ -157,11 +151,3 @@ class RunConfig(Settings):
         if name and not RUN_NAME.fullmatch(name):
             raise ValueError("expected a run folder's name without its path, such as All-27f-1ue-seed0-06b751cf2e")
         return name
-
-    @field_validator("budget", "lr_decay_per", "bn_decay_per")
-    @classmethod
-    def _one_baseline(cls, value: str, info: ValidationInfo) -> str:
-        """A unit epoch is the baseline's, and its own epoch too while it has all frames: one run instead of eight."""
-        whole = info.data.get("train_share") == 1 and not info.data.get("labelled_subjects")
-        same = whole or info.field_name == "budget"
-        return cls.model_fields[info.field_name].default if same and info.data.get("action") == ALL else value

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from itertools import islice
 
 import torch
@@ -10,11 +11,10 @@ from torch import Tensor
 
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.model.evaluate import evaluate, frame_wise, per_action
-from pose3d_lib.training.budget import bn_momentum, learning_rate
+from pose3d_lib.training.budget import EndlessOrder, batches, bn_momentum, learning_rate
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint
-from pose3d_lib.training.history import HistoryRow, Stopwatch, Trained
+from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.losses import PROJECTION, Objective, Unlabelled
-from pose3d_lib.training.order import EndlessOrder, batches, with_unlabelled
 from pose3d_lib.training.plan import RunPlan, build_lifters
 from pose3d_lib.training.steps import NEVER, TrainingSteps
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
@@ -61,8 +61,19 @@ def train(
         training.restore(resume)
         for row in training.rows:
             on_row(row)
-    training.run(on_row=on_row, on_progress=on_progress, on_checkpoint=on_checkpoint, stop=stop)
-    return training.result()
+    return training.run(on_row, on_progress, on_checkpoint, stop)
+
+
+@dataclass
+class _Totals:
+    """What was seen and spent so far, as a checkpoint holds it; seconds by the clock, and of all cores together."""
+
+    seen: int = 0
+    unlabelled: int = 0
+    steps: int = 0
+    train_seconds: float = 0.0
+    train_cpu_seconds: float = 0.0
+    test_seconds: float = 0.0
 
 
 class _Training:
@@ -92,13 +103,13 @@ class _Training:
         self._make_step = TrainingSteps(
             self._objective, precision=config.precision, lr=config.lr, record=config.cuda_graphs
         )
-        self._points = {max(1, round(point * self._budget.unit)) for point in config.evaluate_at}
         self._total = sum(self._budget.epoch_sizes)
+        points = {max(1, round(point * self._budget.unit)) for point in config.evaluate_at}
         if config.test_every:
             every = config.test_every * self._budget.per_epoch
-            self._points |= set(range(every, self._total, every))
-        self._seen = self._unlabelled = self._steps = self._resumed_at = 0
-        self._training, self._testing = Stopwatch(), Stopwatch()
+            points |= set(range(every, self._total, every))
+        self._points = {point for point in points if point < self._budget.total}  # the end is tested by the caller
+        self._totals, self._resumed_at = _Totals(), 0
         self.rows: list[HistoryRow] = []
 
     def checkpoint(self) -> Checkpoint:
@@ -106,60 +117,45 @@ class _Training:
         random = {"random.cpu": torch.get_rng_state()}
         if self._device.type == "cuda":
             random["random.cuda"] = torch.cuda.get_rng_state(self._device)
-        numbers = {
-            "seen": self._seen,
-            "unlabelled": self._unlabelled,
-            "steps": self._steps,
-            "train_seconds": self._training.seconds,
-            "train_cpu_seconds": self._training.cpu_seconds,
-            "test_seconds": self._testing.seconds,
-            "rows": [row.as_json() for row in self.rows],
-        }
+        numbers = {**asdict(self._totals), "rows": [row.as_json() for row in self.rows]}
         return Checkpoint({**self._make_step.state, **random}, numbers)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restores everything; an InputError if the checkpoint is of another network."""
-        state = self._make_step.state
-        expected = {name: tuple(tensor.shape) for name, tensor in state.items()}
-        found = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items() if name in state}
-        if found != expected:
+        state, tensors, numbers = self._make_step.state, checkpoint.tensors, checkpoint.numbers
+        if any(name not in tensors or tensors[name].shape != own.shape for name, own in state.items()):
             raise InputError(f"the checkpoint is of another network than this run's; {NEW_START}")
         with torch.no_grad():
-            for name, tensor in state.items():
-                tensor.copy_(checkpoint.tensors[name])
-        torch.set_rng_state(checkpoint.tensors["random.cpu"])
+            for name, own in state.items():
+                own.copy_(tensors[name])
+        torch.set_rng_state(tensors["random.cpu"])
         if self._device.type == "cuda":
-            torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"], self._device)
-        numbers = checkpoint.numbers
-        self._seen, self._steps = numbers["seen"], numbers["steps"]
-        self._unlabelled = numbers["unlabelled"]
-        self._resumed_at = self._steps
-        self._training.seconds, self._training.cpu_seconds = numbers["train_seconds"], numbers["train_cpu_seconds"]
-        self._testing.seconds = numbers["test_seconds"]
+            torch.cuda.set_rng_state(tensors["random.cuda"], self._device)
+        self._totals = _Totals(**{name: numbers[name] for name in asdict(self._totals)})
+        self._resumed_at = self._totals.steps
         self.rows = [HistoryRow(**row) for row in numbers["rows"]]
 
     def run(
         self,
-        *,
         on_row: Callable[[HistoryRow], None],
         on_progress: Callable[[int, int], None],
         on_checkpoint: Callable[[Checkpoint], None] | None,
         stop: Callable[[], str],
-    ) -> None:
+    ) -> Trained:
         """Makes every step that is left."""
-        config, budget = self._config, self._budget
+        config, budget, totals = self._config, self._budget, self._totals
         reported = saved = time.perf_counter()
         saving = 0.0  # seconds that the last checkpoint took
-        self._training.go()
-        for numbers, frames, ends_epoch in self._batches(self._seen, self._unlabelled):
-            rate = self._rate(self._seen)
-            momentum = bn_momentum(seen=self._seen, budget=budget, decay_per=config.bn_decay_per)
+        self._go()
+        for numbers, frames, ends_epoch in self._batches(totals.seen, totals.unlabelled):
+            rate = self._rate(totals.seen)
+            momentum = bn_momentum(seen=totals.seen, budget=budget, decay_per=config.bn_decay_per)
             self._make_step.set_schedule(rate, momentum)
             self._make_step(*numbers)
-            self._seen, self._steps = self._seen + frames, self._steps + 1
-            self._unlabelled += sum(map(len, numbers[1:]))
+            totals.seen, totals.steps = totals.seen + frames, totals.steps + 1
+            totals.unlabelled += sum(map(len, numbers[1:]))
 
-            tests_now = self._tests_now(frames)
+            tests_now = any(totals.seen - frames < point <= totals.seen for point in self._points)
             if ends_epoch or tests_now:
                 with self._paused():
                     self.rows.append(self._row(rate, momentum, tests_now))
@@ -168,7 +164,7 @@ class _Training:
             now, why = time.perf_counter(), stop()
             if now - reported > SECONDS_BETWEEN_REPORTS:
                 with self._paused():
-                    on_progress(self._seen, budget.total)
+                    on_progress(totals.seen, budget.total)
                 reported = now
             due = now - saved > SECONDS_BETWEEN_CHECKPOINTS or (
                 ends_epoch and saving <= CHECKPOINT_SHARE * (now - saved)
@@ -179,23 +175,41 @@ class _Training:
                 saved = time.perf_counter()
                 saving = saved - now
             if why:
-                raise RunStopped(f"stopped by {why} after {self._seen:,} of {self._total:,} windows")
-        self._training.halt()
+                raise RunStopped(f"stopped by {why} after {totals.seen:,} of {self._total:,} windows")
+        self._halt()
+        return Trained(
+            self._lifters.eval(),
+            budget,
+            totals.seen,
+            totals.steps,
+            totals.train_seconds,
+            totals.train_cpu_seconds,
+            totals.test_seconds,
+            totals.unlabelled,
+        )
+
+    def _go(self) -> None:
+        self._since = time.perf_counter(), time.process_time()
+
+    def _halt(self) -> None:
+        self._totals.train_seconds += time.perf_counter() - self._since[0]
+        self._totals.train_cpu_seconds += time.process_time() - self._since[1]
 
     @contextmanager
     def _paused(self) -> Iterator[None]:
         """What callers do with rows, progress and checkpoints is not training; none of it is of a broken network."""
-        self._training.halt()
+        self._halt()
         self._check_finite()
         yield
-        self._training.go()
+        self._go()
 
     def _rate(self, seen: int) -> float:
         config = self._config
         return learning_rate(config.lr, config.lr_decay, seen=seen, budget=self._budget, decay_per=config.lr_decay_per)
 
     def _batches(self, seen: int, unlabelled: int) -> Iterator[tuple[tuple[Tensor, ...], int, bool]]:
-        """The batches as of `order.batches`, with their unlabelled windows; those seen before are skipped."""
+        """The batches as of `budget.batches`, after the warm-up with the same number of unlabelled windows; without those
+        seen before."""
         config, budget = self._config, self._budget
         labelled = batches(
             budget,
@@ -205,41 +219,38 @@ class _Training:
             seen=seen,
             lengths=self._windows.lengths,
         )
-        warm = config.warmup_epochs * budget.per_epoch
-        return with_unlabelled(labelled, self._others, after=warm - seen, taken=unlabelled)
-
-    def _tests_now(self, last: int) -> bool:
-        """Whether the last batch, of `last` windows, reached a point at which the config tests."""
-        return any(self._seen - last < point <= self._seen and point < self._budget.total for point in self._points)
+        for numbers, frames, ends_epoch in labelled:
+            if self._others is None or seen < config.warmup_epochs * budget.per_epoch:
+                yield (numbers,), frames, ends_epoch
+            else:
+                yield (numbers, self._others.take(unlabelled, len(numbers))), frames, ends_epoch
+                unlabelled += len(numbers)
+            seen += frames
 
     def _row(self, rate: float, momentum: float, tests_now: bool) -> HistoryRow:
-        errors = None
+        config, errors = self._config, None
         if tests_now:
-            self._testing.go()
-            clips = evaluate(
-                self._lifters.pose,
-                self._plan.data,
-                self._plan.own_test,
-                self._config.keypoints,
-                mirror=self._config.mirror_testing,
-            )
+            started = time.perf_counter()
+            pose, test = self._lifters.pose, self._plan.own_test
+            clips = evaluate(pose, self._plan.data, test, config.keypoints, mirror=config.mirror_testing)
             errors = per_action(clips)
-            self._testing.halt()
-        since = self._seen - (self.rows[-1].windows if self.rows else 0)
+            self._totals.test_seconds += time.perf_counter() - started
+        totals, budget = self._totals, self._budget
+        since = totals.seen - (self.rows[-1].windows if self.rows else 0)
         sums = {name: own.tolist() for name, own in self._make_step.term_sums.items()}
         terms = {name: own / frames for name, (own, frames) in sums.items() if frames}  # some enter after the warm-up
         return HistoryRow(
-            epoch=self._seen / self._budget.per_epoch,
-            unit_epochs=self._seen / self._budget.unit,
-            windows=self._seen,
-            steps=self._steps,
+            epoch=totals.seen / budget.per_epoch,
+            unit_epochs=totals.seen / budget.unit,
+            windows=totals.seen,
+            steps=totals.steps,
             lr=rate,
             bn_momentum=momentum,
             train_mpjpe=1000 * float(self._make_step.loss_sum) / since,
             test_mpjpe=None if errors is None else float(frame_wise(errors).mpjpe),
             test_actions=None if errors is None else errors.mpjpe.to_dict(),
-            train_seconds=self._training.seconds,
-            test_seconds=self._testing.seconds,
+            train_seconds=totals.train_seconds,
+            test_seconds=totals.test_seconds,
             terms=terms or None,
         )
 
@@ -258,16 +269,4 @@ class _Training:
             f"the training loss is no longer finite from step {bad} on, after {seen:,} windows, at learning rate "
             f"{self._rate(seen):.3g}. The batch of that step: {what}. A checkpoint from before that step "
             "is kept if there was one; if the numbers of the batch are sound, give a lower lr"
-        )
-
-    def result(self) -> Trained:
-        return Trained(
-            self._lifters.eval(),
-            self._budget,
-            self._seen,
-            self._steps,
-            self._training.seconds,
-            self._training.cpu_seconds,
-            self._testing.seconds,
-            self._unlabelled,
         )

@@ -23,11 +23,6 @@ def mean_over(values: Tensor, real: Tensor | None) -> Tensor:
     return values.mean() if real is None else (values * real).sum() / real.sum()
 
 
-def pose_loss(predicted: Tensor, target: Tensor, real: Tensor | None) -> Tensor:
-    """MPJPE, metres: (batch, chunk, joints, 3) twice -> ()."""
-    return mean_over(mpjpe(predicted, target), real)
-
-
 def trajectory_loss(predicted: Tensor, target: Tensor, real: Tensor | None) -> Tensor:
     """Root error divided by the true depth, so that distant people do not count more: (batch, chunk, 1, 3) twice -> ()."""
     return mean_over((joint_errors(predicted, target) / target[..., 2]).squeeze(-1), real)
@@ -38,12 +33,8 @@ def projection_loss(
 ) -> Tensor:
     """Distance of the projected prediction from the keypoints, in normalised screen coordinates (an image is 2 wide): ().
 
-    Args:
-        poses, trajectory: (batch, chunk, joints, 3) and (batch, chunk, 1, 3), camera space.
-        seen: (batch, chunk, joints, 2), normalised screen coordinates of the same joints.
-        intrinsics: (batch, 1, 1, 9), for those coordinates.
-        real: which frames count.
-        camera: a name of CAMERA_MODELS.
+    `poses` and `trajectory` are (batch, chunk, joints, 3) and (batch, chunk, 1, 3), `seen` (batch, chunk, joints, 2),
+    `intrinsics` (batch, 1, 1, 9) for those coordinates; `camera` is a name of CAMERA_MODELS.
     """
     projected = CAMERA_MODELS[camera](poses + trajectory, intrinsics)
     return mean_over(torch.linalg.vector_norm(projected - seen, dim=-1).mean(dim=-1), real)
@@ -74,33 +65,23 @@ def bone_loss(
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """The unlabelled half of a batch, and its terms.
-
-    Attributes:
-        windows: where it comes from.
-        bones: (bones, 2) int64, on the device: the joints at the ends of the bones that are compared.
-        without: terms to leave out.
-        camera: a name of CAMERA_MODELS.
-    """
+    """The unlabelled half of a batch, and its terms."""
 
     windows: UnlabelledWindows
-    bones: Tensor
-    without: tuple[str, ...] = ()
-    camera: str = "distorted"
+    bones: Tensor  # (bones, 2) int64, on the device: the joints at the ends of the bones that are compared
+    without: tuple[str, ...] = ()  # terms to leave out
+    camera: str = "distorted"  # a name of CAMERA_MODELS
 
 
 @dataclass(frozen=True)
 class Objective:
     """The terms of the loss of a batch.
 
-    Attributes:
-        lifters: what is trained; the trajectory's error is a term if there is a network for it.
-        labelled: windows with 3D poses.
-        unlabelled: windows without. Both networks see them in one forward pass with the labelled ones, so that the batch
-            norms normalise both together (VideoPose3D, section 4).
+    Both networks see unlabelled windows in one forward pass with the labelled ones, so that the batch norms normalise both
+    together (VideoPose3D, section 4).
     """
 
-    lifters: Lifters
+    lifters: Lifters  # what is trained; the trajectory's error is a term if there is a network for it
     labelled: TrainingWindows
     unlabelled: Unlabelled | None = None
 
@@ -115,9 +96,7 @@ class Objective:
     def __call__(self, numbers: Tensor, others: Tensor | None = None) -> tuple[dict[str, Tensor], Tensor | int]:
         """The terms of a batch by name, to be summed, and its number of labelled frames.
 
-        Args:
-            numbers: (batch,) int64, of the labelled windows.
-            others: of the same number of unlabelled ones; None while only labelled windows enter.
+        `numbers`, (batch,) int64, are of the labelled windows; `others` of the same number of unlabelled ones, or None.
         """
         batch, wanted = self.labelled.gather(numbers), self.other_terms
         inputs, other = batch.inputs, None
@@ -126,7 +105,7 @@ class Objective:
             inputs = torch.cat([inputs, other.inputs])
         sizes = [len(numbers), len(inputs) - len(numbers)]
         poses, *roots = (lift(network, inputs).split(sizes) for network in self.lifters.networks)
-        terms = {POSE: pose_loss(poses[0], batch.targets, batch.real)}
+        terms = {POSE: mean_over(mpjpe(poses[0], batch.targets), batch.real)}  # metres
         if TRAJECTORY in wanted:
             terms[TRAJECTORY] = trajectory_loss(roots[0][0], batch.trajectory, batch.real)
         if other is not None and PROJECTION in wanted:

@@ -10,9 +10,9 @@ import torch
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.skeleton import ROOT, Skeleton
-from pose3d_lib.model.evaluate import check_test_clips
-from pose3d_lib.model.lifter import Lifters, TemporalLifter
+from pose3d_lib.model.card import Network
+from pose3d_lib.model.evaluate import check_velocity
+from pose3d_lib.model.lifter import Lifters
 from pose3d_lib.training.budget import Budget, batch_sizes, plan_budget
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import PROJECTION
@@ -22,23 +22,18 @@ MOST_EPOCHS = 1_000_000  # of a run's own; published models have 80, the paper's
 
 @dataclass(frozen=True, eq=False)
 class RunPlan:
-    """A run whose dataset can carry it, as `plan_run` makes it.
-
-    Attributes:
-        config, data: what to run.
-        train: the clips with poses, each cut to `train_share` of its frames, in the order of the dataset's table.
-        unlabelled: the clips seen without poses, without their labelled frames; none in a supervised run. A clip whose
-            middle is labelled appears twice, with the parts before and after.
-        test: the test clips of all actions.
-        budget: how many windows it sees.
-    """
+    """A run whose dataset can carry it, as `plan_run` makes it."""
 
     config: RunConfig
     data: PoseDataset
-    train: pd.DataFrame
-    unlabelled: pd.DataFrame
-    test: pd.DataFrame
-    budget: Budget
+    train: (
+        pd.DataFrame
+    )  # the clips with poses, each cut to `train_share` of its frames, in the order of the dataset's table
+    unlabelled: (
+        pd.DataFrame
+    )  # those seen without, less their labelled frames; one labelled in its middle is there twice
+    test: pd.DataFrame  # the test clips of all actions
+    budget: Budget  # how many windows it sees
 
     @property
     def own_test(self) -> pd.DataFrame:
@@ -52,7 +47,7 @@ def plan_run(config: RunConfig, data: PoseDataset) -> RunPlan:
         raise InputError(
             "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
         )
-    check_test_clips(data)
+    check_velocity(data, data.test_clips())
     per_frame = 1 + config.mirror_training
     train = _choose_train(config, data)
     unit, own = (per_frame * int(_lengths(clips).sum()) for clips in (data.train_clips(), train))
@@ -198,20 +193,9 @@ def _start_of_last_batch(plan: RunPlan) -> int:
     return sum(sizes) - batch
 
 
-def build_model(config: RunConfig, data: PoseDataset, joints: Skeleton | None = None) -> TemporalLifter:
-    """An untrained lifter to the dataset's joints, or to others; its weights follow from PyTorch's random state."""
-    return TemporalLifter(
-        num_joints_in=data.layouts[config.keypoints].num_joints,
-        in_features=2 + (config.keypoints in data.scores),
-        num_joints_out=(joints or data.skeleton).num_joints,
-        filter_widths=config.filter_widths,
-        causal=config.causal,
-        dense=config.dense,
-        dropout=config.dropout,
-        channels=config.channels,
-    )
-
-
 def build_lifters(config: RunConfig, data: PoseDataset) -> Lifters:
-    """The untrained networks of a run."""
-    return Lifters(build_model(config, data), build_model(config, data, ROOT) if config.has_trajectory else None)
+    """The untrained networks of a run; their weights follow from PyTorch's random state."""
+    shape = {name: getattr(config, name) for name in ("filter_widths", "channels", "dropout", "causal", "dense")}
+    network = Network(**shape, in_features=2 + (config.keypoints in data.scores))
+    layout = data.layouts[config.keypoints]
+    return network.build(layout, data.skeleton, trajectory=config.has_trajectory)

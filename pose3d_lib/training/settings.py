@@ -1,14 +1,15 @@
 """`Settings`: what the runs of one comparison have in common, and the presets that choose several of them at once."""
 
 import os
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 import torch
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.spec import AsList, DataSpec, Names
-from pose3d_lib.model.lifter import receptive_field
+from pose3d_lib.model.lifter import check_widths, receptive_field
 from pose3d_lib.model.precision import fastest_precision
 
 # Name -> settings that differ from those of `Settings`, which are quick on a CPU. The paper's are VideoPose3D's with 27 and 243
@@ -21,17 +22,12 @@ PRESETS: dict[str, dict] = {
     "tiny": {"filter_widths": (3, 3, 3), "channels": 16, "batch_size": 64, "threads": 1},
 }
 AT_THE_END = "end"  # for `evaluate_at`: no test during training
-LONGEST_FIELD = 10_000  # frames; the published networks see up to 243
 MOST_WEIGHTS = 10**9  # of a network; the published ones have 17 million at most
 
 
 def available_cores() -> int:
     """Cores that this process may use: in a container or a cluster job, perhaps not all of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _each_once(values: tuple) -> tuple:
-    return tuple(dict.fromkeys(values))
 
 
 def _one_at_least(values: tuple) -> tuple:
@@ -49,12 +45,13 @@ def _sorted_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 T = TypeVar("T")
-ListOf = Annotated[tuple[T, ...], AsList, AfterValidator(_each_once)]
+ListOf = Annotated[tuple[T, ...], AsList, AfterValidator(lambda values: tuple(dict.fromkeys(values)))]  # each once
 OneOrMore = Annotated[ListOf[T], AfterValidator(_one_at_least)]
 NameSet = Annotated[Names, AfterValidator(_sorted_names)]  # sorted: in whatever order it was given, it is the same run
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 UnitEpochs = Annotated[float, Field(gt=0, le=100_000)]
+Points = Annotated[ListOf[PositiveFloat], AfterValidator(lambda points: tuple(sorted(points)))]
 
 
 class Settings(DataSpec):
@@ -82,7 +79,7 @@ class Settings(DataSpec):
     # parameter -> its values, each a name for several settings; the first is the default
     BUNDLES: ClassVar[dict[str, dict]] = {"preset": PRESETS}
 
-    filter_widths: Annotated[tuple[int, ...], AsList] = (3, 3, 3)
+    filter_widths: Annotated[tuple[int, ...], AsList, AfterValidator(check_widths)] = (3, 3, 3)
     channels: int = Field(128, ge=1, le=10_000)
     dropout: float = Field(0.25, ge=0, lt=1)
     causal: bool = False
@@ -93,7 +90,7 @@ class Settings(DataSpec):
     mirror_testing: bool = True
     lr: float = Field(0.001, gt=0)
     lr_decay: float = Field(0.95, gt=0, le=1)
-    evaluate_at: ListOf[float] = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+    evaluate_at: Points = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
     threads: int = Field(1, ge=1, le=1024)
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -126,25 +123,21 @@ class Settings(DataSpec):
         """The part that says which data."""
         return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields})
 
-    @field_validator("evaluate_at", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _none_in_between(cls, numbers: object) -> object:
-        return () if isinstance(numbers, str) and numbers.strip().lower() == AT_THE_END else numbers
-
-    @field_validator("filter_widths")
-    @classmethod
-    def _odd_widths(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
-        even = [width for width in widths if width < 1 or width % 2 == 0]
-        if even or not widths:
-            raise ValueError(
-                f"widths must be odd and positive, so that a window has a middle and a causal one a whole shift; "
-                f"{even[:1] or 'none'} given"
-            )
-        if len(widths) > 20 or receptive_field(widths) > LONGEST_FIELD:
-            raise ValueError(
-                f"expected at most 20 widths whose product, the frames that are seen, is at most {LONGEST_FIELD:,}"
-            )
-        return widths
+    def _resolve(cls, given: Mapping[str, object]) -> dict[str, object]:
+        """Put in what this machine has for 0 threads and for "auto", and no point for "end"."""
+        given = dict(given)
+        if given.get("threads") in (0, "0"):
+            given["threads"] = available_cores()
+        if given.get("device") == "auto":
+            given["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+        if given.get("precision") == "auto":
+            device = given.get("device", "cpu")
+            given["precision"] = fastest_precision(device) if device in ("cpu", "cuda") else "float32"
+        if str(given.get("evaluate_at")).strip().lower() == AT_THE_END:
+            given["evaluate_at"] = ()
+        return given
 
     @field_validator("channels", "dense")
     @classmethod
@@ -171,27 +164,3 @@ class Settings(DataSpec):
                 f"{2 * chunk} or more"
             )
         return size
-
-    @field_validator("evaluate_at")
-    @classmethod
-    def _sorted_points(cls, points: tuple[float, ...]) -> tuple[float, ...]:
-        if any(point <= 0 for point in points):
-            raise ValueError("unit epochs must be positive")
-        return tuple(sorted(points))
-
-    @field_validator("threads", mode="before")
-    @classmethod
-    def _all_cores(cls, threads: object) -> object:
-        return available_cores() if threads in (0, "0") else threads
-
-    @field_validator("device", mode="before")
-    @classmethod
-    def _resolve_device(cls, device: object) -> object:
-        return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _resolve_precision(cls, precision: object, info: ValidationInfo) -> object:
-        if precision != "auto":
-            return precision
-        return fastest_precision(info.data["device"]) if "device" in info.data else "float32"  # device is refused

@@ -27,29 +27,25 @@ class AmsGrad:
     def __init__(self, parameters: list[Tensor], lr: float):
         self.lr = torch.tensor(lr, device=parameters[0].device)
         self._parameters = parameters
-        self._means, self._squares, self._largest = (
-            [torch.zeros_like(parameter) for parameter in parameters] for _ in range(3)
-        )
-        self._steps = [torch.zeros((), device=parameter.device) for parameter in parameters]
+        kinds = ("mean", "square", "largest")
+        self._moments = {kind: [torch.zeros_like(parameter) for parameter in parameters] for kind in kinds}
+        self._moments["steps"] = [torch.zeros((), device=parameter.device) for parameter in parameters]
 
     @property
     def state(self) -> dict[str, Tensor]:
         """Every tensor that a later step depends on, by name, except the learning rate; copy into them to restore."""
-        kinds = {"mean": self._means, "square": self._squares, "largest": self._largest, "steps": self._steps}
-        return {f"{kind}.{number}": own for kind, tensors in kinds.items() for number, own in enumerate(tensors)}
+        kinds = self._moments.items()
+        return {f"{kind}.{number}": own for kind, tensors in kinds for number, own in enumerate(tensors)}
 
     @torch.no_grad()
     def step(self) -> None:
         """Updates every parameter that has a gradient, and frees the gradients."""
-        rows = zip(self._parameters, self._means, self._squares, self._largest, self._steps, strict=True)
-        parameters, means, squares, largest, steps = zip(*(row for row in rows if row[0].grad is not None), strict=True)
+        used = [number for number, parameter in enumerate(self._parameters) if parameter.grad is not None]
+        moments = ([tensors[number] for number in used] for tensors in self._moments.values())
         adam(
-            list(parameters),
-            [parameter.grad for parameter in parameters],
-            list(means),
-            list(squares),
-            list(largest),
-            list(steps),
+            [self._parameters[number] for number in used],
+            [self._parameters[number].grad for number in used],
+            *moments,
             fused=True,
             amsgrad=True,
             beta1=0.9,
@@ -64,13 +60,7 @@ class AmsGrad:
 
 
 class TrainingSteps:
-    """Trains networks in place, one batch of windows per call.
-
-    Args:
-        objective: what is trained and minimised, on one device.
-        precision: as in `arithmetic`.
-        lr: first learning rate.
-        record: whether a GPU replays recorded steps; a CPU never does.
+    """Trains the networks of an objective in place, one batch of windows per call; with `record`, a GPU replays its steps.
 
     Attributes:
         loss_sum: () float64, the losses of all labelled frames since `clear_sums`, metres.

@@ -48,16 +48,9 @@ class Windows:
     A window has `chunk` consecutive output frames; each frame of the clips is an output frame of one window. The last
     window of a clip may reach beyond its end, where repeated frames do not count in the loss.
 
-    Args:
-        data, clips, keypoints: what to see.
-        filter_widths, causal: of the network; they decide how many frames lead to an output frame.
-        chunk: output frames of a window.
-        mirrored: whether to add the mirror images.
-        device: where the frames are kept and the batches gathered.
-
-    Attributes:
-        frames: of a window.
-        lengths: (windows,) int64, on the CPU: output frames of each window within its clip; None where each has one.
+    `filter_widths` and `causal` of the network decide how many frames lead to an output frame. On `device` the frames are
+    kept and the batches gathered. `lengths`, (windows,) int64, on the CPU, are the output frames of each window within its
+    clip; None where each has one.
     """
 
     def __init__(
@@ -73,15 +66,18 @@ class Windows:
         device: torch.device | str = "cpu",
     ):
         padded = pad_clips(data, clips, keypoints, filter_widths, causal=causal, chunk=chunk, room=1 + mirrored)
-        self.chunk, self.has_mirrored = chunk, mirrored
+        self.chunk, self.has_mirrored, self._before = chunk, mirrored, padding(filter_widths, causal=causal)[0]
         self.frames = receptive_field(filter_widths) + chunk - 1
         self.joint_shape = padded.screen.shape[1:]
         self._data, self._clips, self._ends = data, clips, np.cumsum(padded.lengths)
         self._device = torch.device(device)
-
         rows, self.lengths, self._first, self._own = padded.first_row, None, None, None
         if chunk > 1:
-            first, self.lengths = _first_frames(padded.lengths, chunk)
+            starts = [
+                np.arange(end - length, end, chunk) for end, length in zip(self._ends, padded.lengths, strict=True)
+            ]
+            own = [np.minimum(chunk, end - first) for end, first in zip(self._ends, starts, strict=True)]
+            first, self.lengths = torch.from_numpy(np.concatenate(starts)), torch.from_numpy(np.concatenate(own))
             rows = rows[first]
             if mirrored:
                 first, self.lengths = torch.cat([first, first + self._ends[-1]]), self.lengths.repeat(2)
@@ -144,9 +140,9 @@ class Windows:
 
 
 class TrainingWindows(Windows):
-    """`Windows`, whose arguments it takes, with the 3D poses of their output frames.
+    """`Windows` with the 3D poses of their output frames; with `trajectory`, also with the root in camera space.
 
-    With `trajectory`, also with the root in camera space; an InputError if it is not in front of its camera.
+    An InputError if a root is not in front of its camera.
     """
 
     def __init__(self, data: PoseDataset, clips: pd.DataFrame, *arguments, trajectory: bool = False, **settings):
@@ -177,24 +173,10 @@ def _check_depths(data: PoseDataset, clips: pd.DataFrame) -> None:
 
 
 class UnlabelledWindows(Windows):
-    """`Windows`, whose arguments it takes, with the keypoints of their output frames and the intrinsics of their cameras.
+    """`Windows` with the keypoints of their output frames and, unless it is False, the `intrinsics` of their cameras."""
 
-    Without `intrinsics`, a camera need not have them.
-    """
-
-    def __init__(
-        self,
-        data: PoseDataset,
-        clips: pd.DataFrame,
-        keypoints: str,
-        filter_widths: Sequence[int],
-        *,
-        intrinsics: bool = True,
-        causal: bool = False,
-        **settings,
-    ):
-        super().__init__(data, clips, keypoints, filter_widths, causal=causal, **settings)
-        self._before = padding(filter_widths, causal=causal)[0]
+    def __init__(self, data: PoseDataset, clips: pd.DataFrame, *arguments, intrinsics: bool = True, **settings):
+        super().__init__(data, clips, *arguments, **settings)
         self._cameras, self._camera = None, None
         if intrinsics:
             plain = torch.stack([screen_intrinsics(data.cameras[number]) for number in clips.camera])
@@ -209,11 +191,3 @@ class UnlabelledWindows(Windows):
         seen = inputs[:, self._before : self._before + self.chunk, :, :2]
         cameras = None if self._cameras is None else self._cameras[self._camera[numbers], None, None]
         return Batch(inputs, self._real(numbers), seen=seen, intrinsics=cameras)
-
-
-def _first_frames(lengths: Sequence[int], chunk: int) -> tuple[Tensor, Tensor]:
-    """Of clips end to end, the first output frame of every window, and its number of output frames within its clip."""
-    ends = np.cumsum(lengths)
-    first = [np.arange(end - length, end, chunk) for end, length in zip(ends, lengths, strict=True)]
-    own = [np.minimum(chunk, end - starts) for end, starts in zip(ends, first, strict=True)]
-    return torch.from_numpy(np.concatenate(first)), torch.from_numpy(np.concatenate(own))

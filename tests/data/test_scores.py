@@ -13,7 +13,7 @@ from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import build_model, plan_run
+from pose3d_lib.training.plan import build_lifters, plan_run
 from pose3d_lib.training.windows import UnlabelledWindows
 
 TINY = {"scale": "tiny", "preset": "tiny", "unit_epochs": 0.1, "evaluate_at": "0.05", "device": "cpu"}
@@ -44,7 +44,7 @@ def test_a_run_with_scores_is_trained_and_tested_on_three_numbers_of_each_joint(
 
 def test_without_scores_the_network_is_narrower_and_the_run_another(data, tiny_data) -> None:
     with_scores, without = (make_config(RunConfig, {**TINY, "scores": scores}) for scores in (True, False))
-    wide, narrow = build_model(with_scores, data), build_model(without, tiny_data)
+    wide, narrow = build_lifters(with_scores, data).pose, build_lifters(without, tiny_data).pose
     assert narrow.state_dict()["expand.product.weight"].shape == (16, 3 * 2 * 17)
     assert wide.num_parameters - narrow.num_parameters == 16 * 17 * 3
     assert run_name(with_scores, data.fingerprint) != run_name(without, tiny_data.fingerprint)
@@ -60,7 +60,7 @@ def test_what_a_projection_is_compared_with_has_no_scores(data) -> None:
 def test_a_prediction_depends_on_the_scores_and_averages_with_the_mirror_image_as_sure(data) -> None:
     config = make_config(RunConfig, {**TINY, "scores": True})
     torch.manual_seed(0)
-    model, clips = build_model(config, data), data.test_clips().iloc[:2]
+    model, clips = build_lifters(config, data).pose, data.test_clips().iloc[:2]
     doubted = replace(data, scores={name: scores * 0.5 for name, scores in data.scores.items()})
     (first, _), (other, _) = (next(predict(model, seen, clips, "simulated")) for seen in (data, doubted))
     assert not torch.allclose(first, other, atol=1e-4)

@@ -12,8 +12,9 @@ from scipy.spatial.transform import Rotation
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, h36m_cameras, normalize_screen
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.skeleton import COCO_17, HUMANEVA_15
+from pose3d_lib.data.skeleton import HUMANEVA_15
 from pose3d_lib.model.card import TrainedModel
+from pose3d_lib.model.lifter import Lifters
 from pose3d_lib.model.predict import LiftedClip, lift, spread
 from tests.helpers.made_up_models import made_up_model
 
@@ -40,12 +41,8 @@ def lift_slowly(model: TrainedModel, data: PoseDataset, clip: pd.Series, keypoin
 def test_each_clip_has_its_names_its_numbers_and_what_the_model_saw(data: PoseDataset) -> None:
     data = dataclasses.replace(data, first_frames=(0, 40, 7))
     lifted = lift(made_up_model(), data, data.clips.iloc[1:], "simulated")
-    assert (lifted.model, lifted.dataset, lifted.synthetic, lifted.keypoints) == (
-        "made-up",
-        "hand-made",
-        True,
-        "simulated",
-    )
+    said = lifted.model, lifted.dataset, lifted.synthetic, lifted.keypoints
+    assert said == ("made-up", "hand-made", True, "simulated")
     assert (lifted.has_root, lifted.root_joint) == (False, "Hip")
     walking, sitting = lifted.clips
     assert walking.name == "S9, Walking, take 0, camera wide"
@@ -56,8 +53,7 @@ def test_each_clip_has_its_names_its_numbers_and_what_the_model_saw(data: PoseDa
     assert (sitting.fps, sitting.camera, sitting.root) == (50.0, data.cameras[1], None)
 
 
-@pytest.mark.parametrize("widths", [(3, 3), (3, 3, 3, 3, 3)], ids=["9", "243"])
-@pytest.mark.parametrize("frames", [1, 5])
+@pytest.mark.parametrize(("widths", "frames"), [((3, 3), 1), ((3, 3, 3, 3, 3), 5)], ids=["9", "243"])
 def test_a_clip_shorter_than_the_receptive_field_is_lifted_as_its_windows_are(hand_made, widths, frames: int) -> None:
     data = hand_made([("S9", "Walking", "0", 0, frames), ("S9", "Sitting", "0", 1, 3)])
     model = made_up_model(*widths, mirrored=False)
@@ -76,7 +72,7 @@ def test_mirror_images_are_lifted_too_where_the_model_was_tested_with_them(data:
 
 def test_the_trajectory_is_where_the_second_network_says(data: PoseDataset) -> None:
     model = made_up_model(trajectory=True, mirrored=False)
-    second = TrainedModel(dataclasses.replace(model.lifters, pose=model.lifters.trajectory), model.card)
+    second = TrainedModel(Lifters(model.lifters.trajectory), model.card)
     lifted = lift(model, data, data.clips, "simulated")
     assert lifted.has_root
     for clip, (_, row) in zip(lifted.clips, data.clips.iterrows(), strict=True):
@@ -95,14 +91,6 @@ def test_other_joints_have_no_truth_to_be_compared_with(data: PoseDataset) -> No
     assert lifted.clips[0].truth is None
     assert lifted.clips[0].errors is None
     assert lifted.root_joint == "Pelvis"
-    loose = dataclasses.replace(HUMANEVA_15, parents=())
-    assert lift(made_up_model(skeleton=loose), data, data.clips, "simulated").root_joint == "Pelvis"
-
-
-def test_other_keypoints_are_seen_in_their_own_layout(data: PoseDataset) -> None:
-    lifted = lift(made_up_model(layout=COCO_17), data, data.clips, "detected")
-    assert lifted.layout == COCO_17
-    np.testing.assert_array_equal(lifted.clips[1].pixels, data.keypoints["detected"][6:18])
 
 
 def test_weights_that_lead_to_no_number_and_no_clip_are_refused(data: PoseDataset) -> None:
@@ -137,8 +125,8 @@ def test_a_video_s_camera_is_called_as_the_video_and_not_named_twice() -> None:
     assert clip.name == "phone, Walking, take 0"
 
 
-@pytest.mark.parametrize("number", [1, 2, 7, 240])
-@pytest.mark.parametrize("most", [1, 3, 12])
+@pytest.mark.parametrize("number", [1, 7, 240])
+@pytest.mark.parametrize("most", [1, 12])
 def test_some_of_many_are_spread_evenly(number: int, most: int) -> None:
     places = spread(number, most)
     assert len(places) == min(number, most)

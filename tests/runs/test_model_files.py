@@ -165,8 +165,8 @@ def rewrite(file: Path, change: Callable[[dict], object] = lambda card: None, **
             "other weights than its card says: blocks.0.pointwise.norm.bias",
         ),
         (lambda card: card["network"].update(channels=10**12), "key 'card': not a model's card (network.channels: "),
-        (lambda card: card["network"].update(filter_widths=[999] * 12), "a receptive field of 988,"),
-        (lambda card: card["network"].update(filter_widths=[2]), "a filter width of 2; they are odd"),
+        (lambda card: card["network"].update(filter_widths=[999] * 12), "the frames that are seen, is at most 10,000"),
+        (lambda card: card["network"].update(filter_widths=[2]), "filter widths must be odd and positive, found (2,)"),
         (
             lambda card: card.update(trajectory=False),
             "trajectory.blocks.0.pointwise.norm.bias is F32[8], expected none of that name",

@@ -87,36 +87,27 @@ def test_whenever_writing_is_cut_off_a_whole_one_is_there(tmp_path: Path, monkey
     assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT, PREVIOUS}
 
 
-@pytest.mark.parametrize("place", [0, 31, 32, 40, 60, 200, -1])
+@pytest.mark.parametrize("place", [0, 31, 32, 200, -1])
 def test_with_one_bit_flipped_the_one_before_is_taken_and_the_damage_named(tmp_path: Path, place: int) -> None:
     save_checkpoint(tmp_path, state(1))
     save_checkpoint(tmp_path, state(2))
     flip(tmp_path / CHECKPOINT, place)
     found, problem = load_checkpoint(tmp_path)
     assert found.numbers["seen"] == 1
-    assert str(tmp_path / CHECKPOINT) in problem
-    assert "checksum" in problem
+    assert f"{tmp_path / CHECKPOINT}: damaged: its content does not have the checksum" in problem
 
 
-@pytest.mark.parametrize("length", [0, 5, 32, 100, -1])
-def test_a_truncated_one_counts_as_damaged(tmp_path: Path, length: int) -> None:
-    save_checkpoint(tmp_path, state(1))
-    path = tmp_path / CHECKPOINT
-    path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(InputError, match=r"checkpoint\.state: damaged.*No older one is whole: delete both") as caught:
-        load_checkpoint(tmp_path)
-    assert str(path) in str(caught.value)
-
-
-def test_both_damaged_are_both_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [0, 32, 100])
+def test_where_none_is_whole_all_are_named(tmp_path: Path, length: int) -> None:
     save_checkpoint(tmp_path, state(1))
     save_checkpoint(tmp_path, state(2))
-    flip(tmp_path / CHECKPOINT, 50)
     flip(tmp_path / PREVIOUS, 50)
-    with pytest.raises(InputError) as caught:
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(InputError, match="No older one is whole: delete both") as caught:
         load_checkpoint(tmp_path)
-    assert str(tmp_path / CHECKPOINT) in str(caught.value)
-    assert str(tmp_path / PREVIOUS) in str(caught.value)
+    assert f"{path}: damaged" in str(caught.value)
+    assert f"{tmp_path / PREVIOUS}: damaged" in str(caught.value)
 
 
 def test_one_of_a_newer_version_is_refused(tmp_path: Path, monkeypatch) -> None:

@@ -4,20 +4,16 @@ import os
 import re
 from itertools import product
 
-import pydantic
 import pytest
 import torch
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.training import settings as settings_module
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
-from pose3d_lib.training.settings import PRESETS
 from tests.helpers import parameter_tables
 
 OTHER = {
@@ -95,12 +91,6 @@ def test_the_paper_s_presets_are_videopose3d_s_settings(preset, frames) -> None:
     assert config.threads == os.cpu_count()
 
 
-def test_the_27_frame_preset_has_the_published_number_of_parameters() -> None:
-    config = make_config(RunConfig, {"preset": "paper_27"})
-    lifter = TemporalLifter(17, 2, 17, config.filter_widths, channels=config.channels)
-    assert lifter.num_parameters == 8_555_571
-
-
 @pytest.mark.parametrize("nothing", [None, "None", "null"])
 def test_none_leaves_a_setting_to_the_preset(nothing) -> None:
     config = make_config(RunConfig, {"preset": "paper_243", "channels": nothing, "filter_widths": nothing})
@@ -108,52 +98,32 @@ def test_none_leaves_a_setting_to_the_preset(nothing) -> None:
     assert make_config(RunConfig, {"preset": nothing}) == make_config(RunConfig, {})
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_s_settings_are_those_of_the_config(preset) -> None:
-    config = make_config(RunConfig, {"preset": preset})
-    assert {name: getattr(config, name) for name in PRESETS[preset] if name != "threads"} == {
-        name: value for name, value in PRESETS[preset].items() if name != "threads"
-    }
-
-
 # What is accepted
-
-
-@pytest.mark.parametrize(
-    ("given", "widths"), [("3,3,3", (3, 3, 3)), ("[3, 3, 3]", (3, 3, 3)), ("(5, 3)", (5, 3)), (3, (3,)), ("7", (7,))]
-)
-def test_widths_may_be_written_as_a_command_line_gives_them(given, widths) -> None:
-    assert make_config(RunConfig, {"filter_widths": given}).filter_widths == widths
-    assert make_config(RunConfig, {"filter_widths": list(widths)}).filter_widths == widths
 
 
 @pytest.mark.parametrize(
     ("name", "given", "value"),
     [
+        *(("filter_widths", given, (3, 3, 3)) for given in ("3,3,3", "[3, 3, 3]", "(3, 3, 3)", [3, 3, 3])),
+        *(("filter_widths", given, (3,)) for given in (3, "3")),
         ("lr", "1e-4", 0.0001),
         ("causal", "true", True),
         ("causal", "False", False),
         ("channels", "64", 64),
         ("evaluate_at", "0.5, 2", (0.5, 2.0)),
-        ("evaluate_at", "[]", ()),
+        ("evaluate_at", [2, 0.5, 2.0, 1], (0.5, 1, 2)),  # sorted, each once
+        *(("evaluate_at", given, ()) for given in ("[]", "end", "End")),
     ],
 )
-def test_numbers_and_booleans_may_be_strings(name, given, value) -> None:
+def test_values_may_be_written_as_a_command_line_gives_them(name, given, value) -> None:
     assert getattr(make_config(RunConfig, {name: given}), name) == value
-
-
-def test_the_points_of_tests_on_the_way_are_sorted_and_each_there_once() -> None:
-    assert make_config(RunConfig, {"evaluate_at": [2, 0.5, 2.0, 1]}).evaluate_at == (0.5, 1, 2)
 
 
 @pytest.mark.parametrize(
     ("given", "actions"),
     [
         ("", ()),
-        ([], ()),
-        ("[]", ()),
         ("Photo", ("Photo",)),
-        ("Walking,Photo", ("Photo", "Walking")),
         ("('Photo', 'Walking')", ("Photo", "Walking")),
         (["Walking", "Photo"], ("Photo", "Walking")),
         (["Walking, fast", "(Photo)"], ("(Photo)", "Walking, fast")),
@@ -178,23 +148,20 @@ def test_an_automatic_device_is_one_that_is_there() -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-@pytest.mark.parametrize("fastest", PRECISIONS)
-def test_an_automatic_precision_is_the_fastest_of_the_device(device, fastest, monkeypatch) -> None:
-    other = next(name for name in PRECISIONS if name != fastest)
-    monkeypatch.setattr(settings_module, "fastest_precision", lambda asked: fastest if asked == device else other)
-    assert make_config(RunConfig, {"device": device, "precision": "auto"}).precision == fastest
-    assert make_config(RunConfig, {"device": device, "precision": other}).precision == other
+def test_an_automatic_precision_is_the_fastest_of_the_device(device, monkeypatch) -> None:
+    monkeypatch.setattr(
+        settings_module, "fastest_precision", lambda asked: "bfloat16" if asked == device else "float32"
+    )
+    assert make_config(RunConfig, {"device": device, "precision": "auto"}).precision == "bfloat16"
+    assert make_config(RunConfig, {"device": device, "precision": "float32"}).precision == "float32"
+    with pytest.raises(InputError) as refusal:
+        make_config(RunConfig, {"device": "gpu", "precision": "auto"})
+    assert "precision" not in str(refusal.value)
 
 
 def test_the_part_that_says_which_data_keeps_every_setting_of_it() -> None:
     config = make_config(RunConfig, {**LOCATED, "keypoints": "gt", "channels": 8})
     assert config.data == DataSpec(**LOCATED, keypoints="gt")
-
-
-def test_a_config_is_frozen() -> None:
-    config = make_config(RunConfig, {})
-    with pytest.raises(pydantic.ValidationError, match="frozen"):
-        config.seed = 3
 
 
 # What is refused
@@ -205,20 +172,14 @@ def test_a_config_is_frozen() -> None:
     [
         ({"chanels": 64}, "unknown parameter 'chanels': did you mean channels?"),
         ({"preset": "paper27"}, "unknown preset 'paper27': did you mean paper_27"),
-        ({"filter_widths": "3,4,3"}, "parameter filter_widths: found '3,4,3': widths must be odd and positive"),
-        ({"filter_widths": "[]"}, "widths must be odd and positive"),
+        ({"filter_widths": "3,4,3"}, "parameter filter_widths: found '3,4,3': filter widths must be odd and positive"),
         ({"budget": "equal_frame"}, "did you mean 'equal_frames'"),
-        ({"bn_decay_per": "unit"}, "parameter bn_decay_per: found 'unit'"),
         ({"scale": "smal"}, "unknown scale 'smal': did you mean small?"),
         ({"channels": 1.5}, "parameter channels: found 1.5"),
-        ({"batch_size": 1}, "parameter batch_size: found 1"),
-        ({"dropout": 1}, "parameter dropout: found 1"),
-        ({"lr": 0}, "parameter lr: found 0"),
-        ({"evaluate_at": "0,1"}, "unit epochs must be positive"),
+        ({"evaluate_at": "0,1"}, "parameter evaluate_at.0: found '0'"),
         ({"seed": 2**70}, "parameter seed: found "),
         ({"lr": "inf"}, "parameter lr: found 'inf'"),
         ({"evaluate_at": "1,nan"}, "parameter evaluate_at.1: found 'nan'"),
-        ({"precision": "float23"}, "did you mean 'float32'?"),
         ({"causal": "perhaps"}, "parameter causal: found 'perhaps'"),
         ({"with_actions": "Photo"}, "parameter with_actions: found 'Photo': action 'All' is trained on every action"),
         ({"action": "Photo", "with_actions": "Walking,Photo"}, "'Photo' is the run's action already"),
@@ -228,27 +189,18 @@ def test_a_config_is_frozen() -> None:
         ({"train_share": "1.01"}, "parameter train_share: found '1.01'"),
         ({"start_from": "All"}, "parameter start_from: found 'All': expected a run folder's name without its path"),
         ({"start_from": f"../runs/{START}"}, "expected a run folder's name without its path"),
-        ({"start_from": ".."}, "expected a run folder's name without its path"),
         ({"start_from": 3}, "parameter start_from: found 3"),
         ({"chunk": 3}, "parameter batch_size: found 256: a batch counts output frames, and a window has chunk = 3"),
-        ({"labelled_subjects": "S1,S1"}, "parameter labelled_subjects: found 'S1,S1': 'S1' is there twice"),
         ({"warmup_epochs": 2}, "parameter warmup_epochs: found 2: this is a setting of semi-supervised training"),
         ({"without_terms": "bones"}, "no clip is unlabelled; give unlabelled_subjects or unlabelled_actions too"),
         ({"projection": "linear"}, "parameter projection: found 'linear': this is a setting of semi-supervised"),
         ({**SEMI, "without_terms": "pose"}, "unknown term of the loss that can be left out 'pose'"),
         ({**SEMI, "projection": "linear", "without_terms": "projection"}, "nothing is projected where without_terms"),
         ({**SEMI, "without_terms": "trajectory,projection"}, "nothing would train the network of the trajectory"),
-        (
-            {"unit_epochs": 1e9},
-            "parameter unit_epochs: found 1000000000.0: Input should be less than or equal to 100000",
-        ),
+        ({"unit_epochs": 1e9}, "parameter unit_epochs: found 1000000000.0: Input should be less than or equal to"),
         ({"channels": 10_000, "filter_widths": "99"}, "more than 1,000,000,000 weights"),
-        (
-            {"channels": 1024, "filter_widths": "3,3,3,3,3,3,3", "dense": True},
-            "parameter dense: found True: the network",
-        ),
+        ({"channels": 1024, "filter_widths": [3] * 7, "dense": True}, "parameter dense: found True: the network"),
         ({"filter_widths": ",".join(["9"] * 100)}, "the frames that are seen, is at most 10,000"),
-        ({"filter_widths": [1] * 21}, "at most 20 widths"),
         ({"downsample": 10**21}, "less than or equal to 10000"),
         ({"chunk": 64, "batch_size": 64}, "a batch of one window, whose 64 frames are alike"),
         ({"unlabelled_actions": "All,Eating"}, "'All' stands for every action; give it alone"),
@@ -267,11 +219,6 @@ def test_what_depends_on_a_refused_setting_is_not_refused_as_well() -> None:
     assert str(refusal.value).splitlines() == [
         "parameter unlabelled_subjects: found 'S5,S5': 'S5' is there twice; name each once"
     ]
-
-
-@pytest.mark.parametrize("end", ["end", "End"])
-def test_no_test_on_the_way_may_be_asked_for(end) -> None:
-    assert make_config(RunConfig, {"evaluate_at": end}).evaluate_at == ()
 
 
 def test_several_refusals_are_all_listed() -> None:
@@ -343,13 +290,6 @@ def test_what_asks_for_the_same_is_the_same_run(one, other) -> None:
     assert run_name(first, "abc") == run_name(second, "abc")
 
 
-def test_a_baseline_of_some_subjects_has_epochs_shorter_than_a_unit_epoch_and_so_a_schedule_of_its_own() -> None:
-    settings = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
-    some, all_of_them = (make_config(RunConfig, {**settings, **own}) for own in ({"labelled_subjects": "S1"}, {}))
-    assert (some.lr_decay_per, some.bn_decay_per) == ("unit_epoch", "unit_epoch")
-    assert (all_of_them.lr_decay_per, all_of_them.bn_decay_per) == ("epoch", "epoch")
-
-
 @pytest.mark.parametrize("action", ["../../elsewhere", "one/other", "one\\other"])
 def test_a_run_s_name_is_the_name_of_one_folder_whatever_its_action_is_called(action) -> None:
     name = run_name(RunConfig(action=action), "abc")
@@ -385,12 +325,8 @@ def test_runs_keep_their_names_when_settings_are_added(name) -> None:
 
 def test_every_setting_is_either_part_of_the_name_or_says_where_the_data_lie() -> None:
     assert OTHER.keys() | LOCATED.keys() == RunConfig.model_fields.keys()
-    assert not OTHER.keys() & LOCATED.keys()
-
-
-@pytest.mark.parametrize("setting", OTHER)
-def test_the_name_changes_with_every_setting_that_the_result_depends_on(setting) -> None:
-    assert named(**{setting: OTHER[setting]}) != named()
+    for setting, value in {**OTHER, **LOCATED}.items():
+        assert (named(**{setting: value}) != named()) == (setting in OTHER), setting
 
 
 @pytest.mark.parametrize(
@@ -407,11 +343,6 @@ def test_runs_that_look_alike_by_name_differ_in_its_hash(setting, one, other) ->
     assert first != second
 
 
-@pytest.mark.parametrize("setting", LOCATED)
-def test_the_name_does_not_depend_on_where_the_data_lie(setting) -> None:
-    assert named(**{setting: LOCATED[setting]}) == named()
-
-
 def test_the_same_settings_have_the_same_name_however_they_were_written() -> None:
     strings = {"action": "Sitting", "lr": "0.001", "unit_epochs": 1, "filter_widths": "3,3,3", "causal": "false"}
     assert run_name(make_config(RunConfig, {**strings, "device": "cpu"}), "abc") == named()
@@ -424,28 +355,17 @@ def test_a_setting_that_cannot_change_the_baseline_gives_no_second_baseline(sett
     assert run_name(RunConfig(**changed, action="Sitting"), "abc") != run_name(RunConfig(action="Sitting"), "abc")
 
 
-@pytest.mark.parametrize("share", [0.5, "0.5"])
-def test_a_baseline_of_fewer_frames_has_epochs_and_so_schedules_of_its_own_but_one_budget(share) -> None:
-    fewer = make_config(RunConfig, {"train_share": share, **PER_FRAMES_SEEN})
-    assert (fewer.lr_decay_per, fewer.bn_decay_per, fewer.budget) == ("unit_epoch", "unit_epoch", "equal_frames")
+@pytest.mark.parametrize("fewer", [{"train_share": "0.5"}, {"labelled_subjects": "S1"}], ids=str)
+def test_a_baseline_of_fewer_frames_has_epochs_and_so_schedules_of_its_own_but_one_budget(fewer) -> None:
+    config = make_config(RunConfig, {**fewer, **PER_FRAMES_SEEN})
+    assert (config.lr_decay_per, config.bn_decay_per, config.budget) == ("unit_epoch", "unit_epoch", "equal_frames")
+    schedules = product(("epoch", "unit_epoch"), repeat=2)
     names = {
-        run_name(RunConfig(train_share=share, lr_decay_per=lr, bn_decay_per=bn), "abc")
-        for lr, bn in product(("epoch", "unit_epoch"), repeat=2)
+        run_name(make_config(RunConfig, {**fewer, "lr_decay_per": lr, "bn_decay_per": bn}), "a") for lr, bn in schedules
     }
     assert len(names) == 4
     whole = make_config(RunConfig, {"train_share": "1", **PER_FRAMES_SEEN})
     assert run_name(whole, "abc") == run_name(RunConfig(device=whole.device), "abc")
-
-
-def test_a_wrong_setting_of_the_baseline_is_refused_even_where_it_changes_nothing() -> None:
-    with pytest.raises(InputError, match="parameter budget: found 'sixteen'"):
-        make_config(RunConfig, {"budget": "sixteen"})
-
-
-def test_an_automatic_precision_is_not_blamed_for_a_wrong_device() -> None:
-    with pytest.raises(InputError) as refusal:
-        make_config(RunConfig, {"device": "gpu", "precision": "auto"})
-    assert "precision" not in str(refusal.value)
 
 
 def test_the_document_of_parameters_is_what_the_configs_say() -> None:

@@ -45,7 +45,7 @@ def lens_of(*cameras: Camera) -> Tensor:
 # Cameras in screen coordinates
 
 
-@pytest.mark.parametrize("camera", h36m_cameras()["S1"], ids=lambda camera: camera.name)
+@pytest.mark.parametrize("camera", h36m_cameras()["S1"][:2], ids=lambda camera: camera.name)
 def test_with_screen_intrinsics_a_projection_is_in_normalised_screen_coordinates(camera) -> None:
     poses, roots = people(50)
     points = poses + roots
@@ -94,9 +94,8 @@ def test_the_trajectory_s_term_is_the_error_over_the_true_depth() -> None:
     assert trajectory_loss(predicted, target, real).item() == pytest.approx(1 / 8)
 
 
-@pytest.mark.parametrize("chunk", [1, 4])
-def test_what_is_predicted_where_it_was_seen_has_no_projection_error(chunk) -> None:
-    poses, roots = people(5, chunk)
+def test_what_is_predicted_where_it_was_seen_has_no_projection_error() -> None:
+    poses, roots = people(5, 4)
     seen, lens = seen_by(CAMERA, poses + roots), lens_of(CAMERA)
     assert projection_loss(poses, roots, seen, lens, None, camera="distorted") < 1e-6
     beside = seen + torch.tensor([0.06, 0.08])
@@ -151,13 +150,10 @@ def test_frames_beyond_a_clip_s_end_have_no_bones() -> None:
 
 
 def test_the_gradient_of_the_bones_term_flows_through_both_halves() -> None:
-    labelled, unlabelled = randn(3, 1, 17, 3).requires_grad_(), (2 * randn(3, 1, 17, 3, seed=1)).requires_grad_()
-    bone_loss(labelled, unlabelled, BONES, None, None).backward()
-    assert labelled.grad.abs().sum() > 0.01
-    assert unlabelled.grad.abs().sum() > 0.01
-
     def term(labelled: Tensor, unlabelled: Tensor) -> Tensor:
         return bone_loss(labelled, unlabelled, BONES, None, None)
 
     halves = (randn(2, 1, 17, 3).requires_grad_(), (2 * randn(2, 1, 17, 3, seed=1)).requires_grad_())
     assert torch.autograd.gradcheck(term, halves)
+    term(*halves).backward()
+    assert all(half.grad.abs().sum() > 0.01 for half in halves)

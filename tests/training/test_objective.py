@@ -49,8 +49,11 @@ def semi_supervised(data: PoseDataset, lifters: Lifters, *, without: Sequence[st
     return Objective(lifters, labelled, Unlabelled(windows, torch.tensor(data.skeleton.bones), tuple(without)))
 
 
-def numbers(count: int, of: int, *, seed: int = 0) -> Tensor:
-    return torch.randperm(of, generator=torch.Generator().manual_seed(seed))[:count]
+def numbers(objective: Objective) -> tuple[Tensor, Tensor]:
+    """24 labelled windows and as many unlabelled ones."""
+    generator = torch.Generator().manual_seed(0)
+    counts = len(objective.labelled), len(objective.unlabelled.windows)
+    return tuple(torch.randperm(count, generator=generator)[:24] for count in counts)
 
 
 @CHUNK
@@ -70,10 +73,9 @@ def test_in_evaluation_mode_chunks_have_the_loss_of_their_frames_one_by_one(tiny
         torch.testing.assert_close(found[name], expected[name], rtol=1e-5, atol=0)
 
 
-@CHUNK
-def test_chunks_and_single_frames_have_the_same_gradients(tiny_data, chunk) -> None:
+def test_chunks_and_single_frames_have_the_same_gradients(tiny_data) -> None:
     clips, gradients = tiny_data.select(["S1"], ["Walking"]), []
-    for own in (1, chunk):
+    for own in (1, 5):
         model = lifter()
         windows = TrainingWindows(tiny_data, clips, "simulated", (3, 3), chunk=own)
         terms, _ = Objective(Lifters(model), windows)(torch.arange(len(windows)))
@@ -87,7 +89,7 @@ def test_chunks_and_single_frames_have_the_same_gradients(tiny_data, chunk) -> N
 def test_the_terms_are_those_of_both_halves_of_a_batch_lifted_together(tiny_data, chunk, causal) -> None:
     lifters, twins = both(causal=causal).train(), both(causal=causal).train()
     objective = semi_supervised(tiny_data, lifters, chunk=chunk)
-    own, others = numbers(24, len(objective.labelled)), numbers(24, len(objective.unlabelled.windows), seed=1)
+    own, others = numbers(objective)
     terms, _ = objective(own, others)
 
     batch, other = objective.labelled.gather(own), objective.unlabelled.windows.gather(others)
@@ -114,7 +116,7 @@ def test_batch_norms_see_both_halves_together(tiny_data) -> None:
     for entering in (False, True):
         lifters = both().train()
         objective = semi_supervised(tiny_data, lifters)
-        own, others = numbers(24, len(objective.labelled)), numbers(24, len(objective.unlabelled.windows), seed=1)
+        own, others = numbers(objective)
         objective(own, others) if entering else objective(own)
         statistics.append(lifters.pose.expand.norm.running_mean)
     assert not torch.allclose(*statistics, atol=1e-4)
@@ -122,15 +124,15 @@ def test_batch_norms_see_both_halves_together(tiny_data) -> None:
 
 def test_while_only_labelled_windows_enter_the_other_terms_are_not_there(tiny_data) -> None:
     objective = semi_supervised(tiny_data, both())
-    terms, count = objective(numbers(24, len(objective.labelled)))
+    terms, count = objective(numbers(objective)[0])
     assert (list(terms), count) == ([POSE, TRAJECTORY], 24)
     assert objective.other_terms == (TRAJECTORY, PROJECTION, BONES)
 
 
-@pytest.mark.parametrize("without", [(TRAJECTORY,), (PROJECTION,), (BONES,), (PROJECTION, BONES)], ids=str)
+@pytest.mark.parametrize("without", [(TRAJECTORY,), (PROJECTION, BONES)], ids=str)
 def test_terms_can_be_left_out_and_the_others_stay_what_they_are(tiny_data, without) -> None:
     objective, reduced = (semi_supervised(tiny_data, both(), without=own) for own in ((), without))
-    own, others = numbers(24, len(objective.labelled)), numbers(24, len(objective.unlabelled.windows), seed=1)
+    own, others = numbers(objective)
     everything, some = objective(own, others)[0], reduced(own, others)[0]
     assert list(some) == [term for term in TERMS if term not in without]
     assert all(torch.equal(some[name], everything[name]) for name in some)
@@ -142,7 +144,7 @@ def test_each_term_moves_the_networks_that_it_is_about(tiny_data) -> None:
     for term in TERMS:
         lifters = both().train()
         objective = semi_supervised(tiny_data, lifters)
-        own, others = numbers(24, len(objective.labelled)), numbers(24, len(objective.unlabelled.windows), seed=1)
+        own, others = numbers(objective)
         objective(own, others)[0][term].backward()
         gradients = (network.expand.product.weight.grad for network in lifters.networks)
         moved[term] = tuple(gradient is not None and bool(gradient.any()) for gradient in gradients)

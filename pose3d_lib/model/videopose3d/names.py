@@ -4,7 +4,7 @@ A convolution is (out, in, taps) there and a matrix (out, taps * in), tap by tap
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -61,14 +61,14 @@ def read_shape(state: Mapping[str, Tensor], where: str) -> Shape:
         raise InputError(
             f"{where}: {channels} channels and {blocks} residual blocks; no network that is known has those"
         )
-    taps = [width]
-    expected = {"expand_conv.weight": (channels, inputs, width), **_norm_shapes("expand_bn", channels)}
-    for layer in range(2 * blocks):
-        name = f"layers_conv.{layer}.weight"
-        found = _tensor(state, name, where)
-        own = (found.shape[-1] if found.ndim == 3 else 0) if layer % 2 == 0 else 1
-        taps += [own] if layer % 2 == 0 else []
-        expected |= {name: (channels, channels, own), **_norm_shapes(f"layers_bn.{layer}", channels)}
+    temporal = [_tensor(state, f"layers_conv.{2 * block}.weight", where) for block in range(blocks)]
+    taps = [width, *(found.shape[-1] if found.ndim == 3 else 0 for found in temporal)]
+    expected = {"expand_conv.weight": (channels, inputs, width)}
+    for block, own in enumerate(taps[1:]):
+        expected[f"layers_conv.{2 * block}.weight"] = (channels, channels, own)
+        expected[f"layers_conv.{2 * block + 1}.weight"] = (channels, channels, 1)
+    norms = ("expand_bn", *(f"layers_bn.{layer}" for layer in range(2 * blocks)))
+    expected |= {f"{norm}.{part}": (channels,) for norm in norms for part in NORM}
     expected |= {"shrink.weight": (last.shape[0], channels, 1), "shrink.bias": (last.shape[0],)}
     for name, shape in expected.items():
         if tuple(_tensor(state, name, where).shape) != shape:
@@ -120,7 +120,7 @@ def to_state(model: TemporalLifter) -> dict[str, Tensor]:
     """A lifter's state dict as VideoPose3D's `load_state_dict` takes it."""
     own, state = model.state_dict(), {}
     for ours, (convolution, norm) in _layers(model):
-        inputs = model.num_joints_in * model.in_features if ours == "expand" else model.shrink.in_features
+        inputs = model.num_joints_in * model.in_features if ours == "expand" else model.channels
         taps = own[f"{ours}.product.weight"].unflatten(1, (-1, inputs))
         state[f"{convolution}.weight"] = taps.transpose(1, 2).contiguous()
         state |= {f"{norm}.{name}": own[f"{ours}.norm.{name}"].clone() for name in (*NORM, COUNTER)}
@@ -137,10 +137,6 @@ def _layers(model: TemporalLifter) -> Iterator[tuple[str, tuple[str, str]]]:
         for place, layer in enumerate(("temporal", "pointwise")):
             number = 2 * block + place
             yield f"blocks.{block}.{layer}", (f"layers_conv.{number}", f"layers_bn.{number}")
-
-
-def _norm_shapes(name: str, channels: int) -> dict[str, Sequence[int]]:
-    return {f"{name}.{part}": (channels,) for part in NORM}
 
 
 def _tensor(state: Mapping[str, Tensor], name: str, where: str) -> Tensor:
