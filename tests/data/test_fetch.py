@@ -158,10 +158,11 @@ UNPACKED = {"walk_ann_1.bvh": MOTION, "run_bob_1.bvh": MOTION * 2, "LICENSE": b"
 
 
 def refused(root: Path, message: str, **options: object) -> str:
-    """Why nothing is fetched, and nothing but downloads lies about afterwards."""
+    """Why nothing is fetched; nothing that is half made lies about afterwards."""
     with pytest.raises(InputError, match=message) as refusal:
         get(**options)
     assert [path.name for path in root.iterdir()] == ["downloads"]
+    assert not list((root / "downloads").glob("*.new"))
     return str(refusal.value)
 
 
@@ -426,13 +427,12 @@ def test_a_fetch_killed_while_it_unpacks_leaves_nothing_that_looks_whole(offer, 
     assert {path.name for path in (root / "downloads").iterdir()} <= {"walks.zip", ".lock"}
 
 
-def test_a_fetch_killed_before_the_new_folder_took_the_old_one_s_place_leaves_the_new_one(offer, shop, root) -> None:
-    get().rename(root / ".walks.unpacking")
+def test_a_fetch_killed_between_the_old_folder_and_the_new_leaves_the_old_one(offer, shop: Shop, root: Path) -> None:
+    get().rename(root / ".walks.old")
     (root / "downloads" / "walks.zip").unlink()
     get()
     assert len(shop.log) == 1
     assert files(root / "walks") == UNPACKED
-    assert not (root / ".walks.unpacking").exists()
 
 
 # Archives

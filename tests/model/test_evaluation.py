@@ -145,24 +145,16 @@ def test_one_row_per_clip_says_which_it_is(data) -> None:
 
 
 @CAUSAL
-def test_every_clip_s_errors_are_those_of_a_slow_loop_over_its_windows(data, causal) -> None:
+def test_every_clip_s_and_joint_s_errors_are_those_of_a_slow_loop_over_its_windows(data, causal) -> None:
     model, screen = lifter(causal=causal), normalised(data)
-    found = evaluate(model, data, data.test_clips(), "simulated")
-    for clip, row in zip(data.test_clips().itertuples(), found.itertuples(), strict=True):
-        own = slice(clip.start, clip.stop)
-        expected = errors_slowly(predict_slowly(model, screen[own]), data.positions[own].astype(np.float64))
-        assert {name: getattr(row, name) for name in METRICS} == pytest.approx(expected, rel=1e-5)
-
-
-def test_every_joint_s_own_error_is_that_of_a_slow_loop_and_their_mean_is_mpjpe(data) -> None:
-    model, screen = lifter(), normalised(data)
     found = evaluate(model, data, data.test_clips(), "simulated")
     columns = [f"mpjpe of {joint}" for joint in data.skeleton.joints]
     for clip, (_, row) in zip(data.test_clips().itertuples(), found.iterrows(), strict=True):
         own = slice(clip.start, clip.stop)
-        distances = np.sqrt(((predict_slowly(model, screen[own]) - data.positions[own]) ** 2).sum(-1))
+        predicted, target = predict_slowly(model, screen[own]), data.positions[own].astype(np.float64)
+        assert row[list(METRICS)].to_dict() == pytest.approx(errors_slowly(predicted, target), rel=1e-5)
+        distances = np.sqrt(((predicted - target) ** 2).sum(-1))
         assert row[columns].tolist() == pytest.approx((1000 * distances.mean(0)).tolist(), rel=1e-4)
-        assert row[columns].mean() == pytest.approx(row.mpjpe, rel=1e-12)
 
 
 def test_other_keypoints_are_mirrored_by_their_own_layout(data) -> None:
@@ -179,15 +171,14 @@ def test_other_keypoints_are_mirrored_by_their_own_layout(data) -> None:
     assert torch.equal(mirrored[:, left_eye], plain[:, right_eye] * torch.tensor([-1, 1]))
 
 
-@CAUSAL
-@pytest.mark.parametrize("rows", [1, 20, 10**9])
-def test_how_many_clips_pass_together_does_not_matter(data, rows, causal, monkeypatch) -> None:
-    model = lifter(causal=causal)
+@pytest.mark.parametrize("rows", [1, 20])
+def test_how_many_clips_pass_together_does_not_matter(data, rows, monkeypatch) -> None:
+    model = lifter()
     together = evaluate(model, data, data.test_clips(), "simulated")
     monkeypatch.setattr(prediction, "ROWS_AT_ONCE", rows)
     groups = [len(group) for group in predict(model, data, data.test_clips(), "simulated")]
     assert sum(groups) == 5
-    assert len(groups) == {1: 5, 10**9: 1}.get(rows, len(groups))
+    assert len(groups) == {1: 5}.get(rows, len(groups)) > 1
     pd.testing.assert_frame_equal(evaluate(model, data, data.test_clips(), "simulated"), together, rtol=1e-5)
 
 
@@ -196,19 +187,14 @@ def test_a_clip_s_prediction_is_that_of_the_clip_alone(data) -> None:
     (together,) = predict(model, data, clips, "simulated")
     for number, lifted in enumerate(together):
         ((alone,),) = predict(model, data, clips.iloc[[number]], "simulated")
-        assert lifted.shape == (clips.iloc[number].stop - clips.iloc[number].start, 17, 3)
         torch.testing.assert_close(lifted, alone, rtol=0, atol=1e-6)
 
 
-def test_perfect_predictions_have_no_error(flat_data) -> None:
-    found = evaluate(Stub(flat), flat_data, flat_data.test_clips(), "simulated")
-    assert found[list(METRICS)].abs().to_numpy().max() < 1e-3  # mm
-
-
-def test_a_lean_to_one_side_is_averaged_away_with_the_mirror_image(flat_data) -> None:
-    leaning = Stub(lambda screen: flat(screen) + torch.tensor([0.1, 0, 0]))
+@pytest.mark.parametrize("lean", [0, 0.1], ids=["perfect", "averaged away with the mirror image"])
+def test_perfect_predictions_and_a_lean_to_one_side_have_no_error(flat_data, lean) -> None:
+    leaning = Stub(lambda screen: flat(screen) + torch.tensor([lean, 0, 0]))
     found = evaluate(leaning, flat_data, flat_data.test_clips(), "simulated")
-    np.testing.assert_allclose(found.mpjpe, 0, atol=1e-3)
+    assert found[list(METRICS)].abs().to_numpy().max() < 1e-3  # mm
 
 
 def test_an_error_of_the_left_hand_is_shared_by_both_hands_after_the_mirror(flat_data) -> None:
@@ -250,11 +236,10 @@ def test_a_clip_of_one_frame_is_refused_by_name(hand_made) -> None:
         evaluate(lifter(), data, data.test_clips(), "simulated")
 
 
-@pytest.mark.parametrize("bad", [torch.nan, torch.inf], ids=str)
-def test_a_prediction_that_is_not_finite_is_an_error_that_names_its_clip(data, bad) -> None:
+def test_a_prediction_that_is_not_finite_is_an_error_that_names_its_clip(data) -> None:
     spoilt = data.test_clips().iloc[2]
     data.keypoints["simulated"][spoilt.start + 1] = np.inf
-    model = Stub(lambda screen: flat(screen).nan_to_num(bad, bad, bad))
+    model = Stub(flat)
     with pytest.raises(FloatingPointError, match="clip S9/Sitting/0, camera tall is not finite"):
         evaluate(model, data, data.test_clips(), "simulated")
 
@@ -280,21 +265,14 @@ def test_an_action_s_error_is_the_mean_over_its_clips_weighted_by_their_frames()
     actions = per_action(CLIP_ERRORS)
     assert list(actions.index) == ["Walking", "Sitting"]  # in the order of the clips
     assert actions.frames.tolist() == [6, 18]
-    assert actions.loc["Walking", ["mpjpe", "p_mpjpe", "n_mpjpe"]].tolist() == [40, 50, 8]
+    # the velocity error too: (2 * 10 + 4 * 40) / 6, not weighted by its differences, (1 * 10 + 3 * 40) / 4 = 32.5
+    assert actions.loc["Walking", list(METRICS)].tolist() == [40, 50, 8, 30]
     assert actions.loc["Sitting", list(METRICS)].tolist() == [80, 10, 20, 2]
+    assert action_wise(actions).to_dict() == {"mpjpe": 60, "p_mpjpe": 30, "n_mpjpe": 14, "mpjve": 16}
 
 
-def test_the_velocity_error_weights_a_clip_by_its_frames_and_not_by_its_differences() -> None:
-    assert per_action(CLIP_ERRORS).mpjve["Walking"] == 30  # (2 * 10 + 4 * 40) / 6, not (1 * 10 + 3 * 40) / 4 = 32.5
-
-
-def test_action_wise_weights_every_action_alike() -> None:
-    assert action_wise(per_action(CLIP_ERRORS)).to_dict() == {"mpjpe": 60, "p_mpjpe": 30, "n_mpjpe": 14, "mpjve": 16}
-
-
-@CAUSAL
-def test_without_mirroring_a_prediction_is_the_network_s_own(data, causal) -> None:
-    model, clips = lifter(causal=causal), data.test_clips()
+def test_without_mirroring_a_prediction_is_the_network_s_own(data) -> None:
+    model, clips = lifter(), data.test_clips()
     predicted = [clip for group in predict(model, data, clips, "simulated", mirror=False) for clip in group]
     for clip, found in zip(clips.itertuples(), predicted, strict=True):
         slowly = lift_slowly(model, normalised(data)[clip.start : clip.stop])
@@ -305,8 +283,7 @@ def test_without_mirroring_a_prediction_is_the_network_s_own(data, causal) -> No
     assert plain.mpjpe.iloc[0] != pytest.approx(averaged.mpjpe.iloc[0], rel=1e-3)
 
 
-@CAUSAL
-@pytest.mark.parametrize("mirror", [False, True], ids=["plain", "averaged"])
+@pytest.mark.parametrize(("causal", "mirror"), [(False, True), (True, False)], ids=["averaged", "causal"])
 def test_a_trajectory_is_lifted_as_a_pose_of_one_joint(data, causal, mirror) -> None:
     torch.manual_seed(5)
     model = TemporalLifter(17, 2, 1, (3, 3), causal=causal, channels=12).eval()

@@ -41,7 +41,7 @@ def test_it_drops_its_share(p, dtype) -> None:
 
 @DTYPES
 def test_it_drops_every_place_equally_often_and_any_two_independently(dtype) -> None:
-    times, places = 4_000, 61
+    times, places = 2_000, 61
     mask = torch.stack([dropped(places, dtype=dtype) for _ in range(times)]).double()
     statistic = ((mask.sum(dim=0) - times / 4) ** 2 / (times * 0.25 * 0.75)).sum().item()
     assert chi2.ppf(1e-6, df=places) < statistic < chi2.ppf(1 - 1e-6, df=places)
@@ -49,10 +49,9 @@ def test_it_drops_every_place_equally_often_and_any_two_independently(dtype) -> 
     assert together.triu(1).abs().max() < 5.5
 
 
-@pytest.mark.parametrize("p", [0.25, 0.5])
 @DTYPES
-def test_the_eight_bytes_of_a_word_take_all_patterns_as_often_as_independent_ones(p, dtype) -> None:
-    words, size = 60_000, dtype.itemsize
+def test_the_eight_bytes_of_a_word_take_all_patterns_as_often_as_independent_ones(dtype) -> None:
+    words, size, p = 60_000, dtype.itemsize, 0.25
     eight = dropped(size, words, 8 // size, p=p, dtype=dtype).long().permute(1, 0, 2).flatten(1)
     patterns = (eight * 2 ** torch.arange(8)).sum(dim=1).bincount(minlength=256).double()
     bits = torch.tensor([bin(pattern).count("1") for pattern in range(256)], dtype=torch.float64)
@@ -96,7 +95,7 @@ def test_it_works_in_place_and_what_stays_keeps_every_bit(p, dtype) -> None:
     assert stayed.all() if p == 0 else 0.68 < stayed.double().mean() < 0.82
 
 
-@pytest.mark.parametrize("p", [0.3, 0.1, 1 / 3, 1 / 512], ids=lambda p: f"{p:.4f}")
+@pytest.mark.parametrize("p", [0.3, 1 / 512], ids=lambda p: f"{p:.4f}")
 @DTYPES
 def test_a_rate_that_is_no_multiple_of_a_256th_has_pytorch_s_own_masks(p, dtype) -> None:
     ours = dropped(1000, p=p, dtype=dtype)
@@ -123,7 +122,7 @@ def values_and_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> tupl
     return y.detach(), x.grad
 
 
-@pytest.mark.parametrize("p", [0.0, 0.25, 0.3, 0.5])
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.3])
 @DTYPES
 def test_relu_and_dropout_are_pytorch_s_but_for_the_factor(p, dtype, monkeypatch) -> None:
     mask = torch.ones(9, 4, 37).bernoulli_(1 - p)
@@ -174,18 +173,7 @@ def plain_taps_and_residual(x: Tensor, width: int, tap: int) -> tuple[Tensor, Te
     return x.view(batch, frames // width, width * channels), x[:, tap::width]
 
 
-TAPS = pytest.mark.parametrize(
-    ("width", "tap"), [(3, 1), (3, 2), (5, 2), (5, 4), (1, 0)], ids=["centred", "causal", "five", "five causal", "one"]
-)
-
-
-@TAPS
-def test_taps_and_residual_are_views_of_their_input(width, tap) -> None:
-    x = torch.randn(4, 2 * width, 6)
-    found, expected = taps_and_residual(x, width, tap), plain_taps_and_residual(x, width, tap)
-    for ours, twin in zip(found, expected, strict=True):
-        assert (ours.data_ptr(), ours.stride()) == (twin.data_ptr(), twin.stride())
-        assert torch.equal(ours, twin)
+TAPS = pytest.mark.parametrize(("width", "tap"), [(3, 1), (5, 4), (1, 0)], ids=["centred", "five causal", "one"])
 
 
 @TAPS
@@ -196,7 +184,9 @@ def test_a_block_around_taps_and_residual_has_the_gradients_of_view_and_slice(wi
     results = []
     for function in (taps_and_residual, plain_taps_and_residual):
         x, product.weight.grad = below.clone().requires_grad_(), None
-        taps, residual = function(torch.tanh(x), width, tap)
+        hidden = torch.tanh(x)
+        taps, residual = function(hidden, width, tap)
+        assert taps.untyped_storage().data_ptr() == residual.untyped_storage().data_ptr() == hidden.data_ptr(), "views"
         y = residual + F.relu(product(taps))
         y.square().sum().backward()
         results.append((y.detach(), x.grad, product.weight.grad))
@@ -205,17 +195,6 @@ def test_a_block_around_taps_and_residual_has_the_gradients_of_view_and_slice(wi
             torch.testing.assert_close(ours, twin, rtol=1e-14, atol=1e-14)
         else:  # added up in the same order
             torch.testing.assert_close(ours, twin)
-
-
-@TAPS
-def test_the_gradient_of_taps_and_residual_is_that_of_small_differences(width, tap) -> None:
-    weight = torch.randn(4, 3 * width, dtype=torch.float64)
-
-    def block(x: Tensor) -> tuple[Tensor, Tensor]:
-        taps, residual = taps_and_residual(x, width, tap)
-        return F.linear(taps, weight), residual * 2
-
-    assert torch.autograd.gradcheck(block, (torch.randn(2, 3 * width, 3, dtype=torch.float64).requires_grad_(),))
 
 
 @pytest.mark.parametrize("used", ["taps", "residual"])

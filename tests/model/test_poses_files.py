@@ -66,16 +66,10 @@ def test_npz_and_json_say_what_the_numbers_are(lifted: Lifted, tmp_path: Path) -
     with np.load(written(lifted, tmp_path, "npz"), allow_pickle=False) as file:
         about = json.loads(str(file["metadata"]))
     assert about == {
-        "format": "pose3d-poses-1",
-        "model": "made-up",
-        "dataset": "hand-made",
-        "synthetic": True,
-        "keypoints": "simulated",
+        "format": "pose3d-poses-1", "model": "made-up", "dataset": "hand-made", "synthetic": True, "keypoints": "simulated",
         "units": {"positions": "metres", "trajectory": "metres", "keypoints": "pixels"},
-        "space": "camera: x to the right, y down, z away from the camera",
-        "relative_to": "Hip",
-        "notes": ["Cut at a gap."],
-    }
+        "space": "camera: x to the right, y down, z away from the camera", "relative_to": "Hip", "notes": ["Cut at a gap."],
+    }  # fmt: skip
     content = json.loads(written(lifted, tmp_path, "json").read_text(encoding="utf-8"))
     assert {name: content[name] for name in about} == about
 

@@ -8,7 +8,6 @@ import pickle
 import resource
 import struct
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.untrusted import client
 from pose3d_lib.data.untrusted.client import read_torch_file
 from pose3d_lib.model.videopose3d.read import import_checkpoint
 from tests.helpers.published_network import published_network, write_checkpoint
@@ -160,7 +160,7 @@ def test_a_function_that_a_file_names_is_not_called(name, legacy, tmp_path) -> N
 
 
 @LEGACY
-@pytest.mark.parametrize("keep", [0.0, 0.001, 0.1, 0.5, 0.999])
+@pytest.mark.parametrize("keep", [0.0, 0.001, 0.5, 0.999])
 def test_a_cut_file_is_refused(keep: float, legacy: bool, tmp_path: Path) -> None:
     file = write_checkpoint(tmp_path / "a.bin", published_network((3, 3)), legacy=legacy)
     content = file.read_bytes()
@@ -205,34 +205,12 @@ STACKED = {
 }
 
 
-@pytest.fixture(scope="module")
-def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """File -> what became of it, all in one process with little memory, whose end by a signal would be seen."""
-    folder = tmp_path_factory.mktemp("stacked")
-    for number, (name, pickled) in enumerate(STACKED.items()):
-        write(folder / f"{name}.bin", pickled, legacy=number % 2 == 0)
-    code = (
-        "import sys; from pathlib import Path; from pose3d_lib.common.errors import InputError\n"
-        "from pose3d_lib.data.untrusted import client\n"
-        "from pose3d_lib.model.videopose3d.read import import_checkpoint\n"
-        "client.PROCESSOR_SECONDS = 1\n"
-        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
-        "    try: import_checkpoint(path)\n"
-        "    except InputError as error: print(f'{path.stem}\\t{error}', flush=True)"
-    )
-    limit = 6 * 2**30
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(folder)],
-        capture_output=True, text=True, timeout=300, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    return dict(line.split("\t") for line in done.stdout.splitlines())
-
-
-def test_a_pickle_made_to_exhaust_is_refused(refusals: dict[str, str]) -> None:
-    for name in STACKED:
-        assert f"{name}.bin" in refusals[name]
+@pytest.mark.parametrize("name", STACKED)
+def test_a_pickle_made_to_exhaust_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PROCESSOR_SECONDS", 1)
+    file = write(tmp_path / "a.bin", STACKED[name], legacy=list(STACKED).index(name) % 2 == 0)
+    with pytest.raises(InputError, match=r"a\.bin"):
+        import_checkpoint(file)
 
 
 def tensor_of(size: bytes, stride: bytes, numel: bytes, *, kind: bytes = b"FloatStorage") -> bytes:
@@ -280,12 +258,16 @@ def test_a_tensor_that_promises_more_than_the_file_holds_is_refused(name: str, l
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "kB"
 
 
-def test_an_archive_that_unpacks_to_more_than_it_is_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "a.bin"
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", b"\x80\x02N." + bytes(10**7))
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("archive/data.pkl", b"\x80\x02N." + bytes(10**7)), ("positions_3d.npy", b"123")],
+    ids=["unpacks to more than it is", "no pickle"],
+)
+def test_an_archive_of_something_else_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.bin", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
     with pytest.raises(InputError, match=r"a\.bin: cannot be read"):
-        read_torch_file(file)
+        read_torch_file(tmp_path / "a.bin")
 
 
 def test_of_an_archive_whose_files_lie_on_each_other_only_what_is_named_is_read(tmp_path: Path) -> None:
@@ -299,13 +281,6 @@ def test_of_an_archive_whose_files_lie_on_each_other_only_what_is_named_is_read(
             archive.filelist.append(again)
         archive._didModify = True
     assert torch.equal(read_torch_file(file)["a"], torch.zeros(1000))
-
-
-def test_an_archive_without_a_pickle_is_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.bin", "w") as archive:
-        archive.writestr("positions_3d.npy", b"123")
-    with pytest.raises(InputError, match=r"a\.bin: cannot be read"):
-        read_torch_file(tmp_path / "a.bin")
 
 
 @pytest.fixture(scope="module")

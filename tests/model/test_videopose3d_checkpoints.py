@@ -1,10 +1,8 @@
 """A checkpoint of VideoPose3D is the same network here, and one from here is the same there, to the last joint."""
 
-import io
 import math
 import pickletools
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -59,22 +57,14 @@ def difference(found: TemporalLifter, expected: PublishedNetwork) -> float:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "before PyTorch 1.6"])
-def test_an_imported_network_predicts_what_the_published_one_does(shape: dict, legacy: bool, tmp_path: Path) -> None:
+def test_an_imported_network_predicts_what_the_published_one_does_and_goes_back(shape: dict, tmp_path: Path) -> None:
     network = published_network(**shape)
-    file = write_checkpoint(tmp_path / "theirs.bin", network, legacy=legacy)
-    model = import_checkpoint(file, unsaid(shape))
+    model = import_checkpoint(write_checkpoint(tmp_path / "theirs.bin", network), unsaid(shape))
     assert model.lifters.trajectory is None
     assert difference(model.lifters.pose, network) < CLOSE
     assert model.card.network == network_of(model.lifters.pose)
     assert model.card.network.filter_widths == shape["filter_widths"]
     assert model.card.network.in_features == shape.get("features", 2)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_an_exported_network_predicts_there_what_it_does_here(shape: dict, tmp_path: Path) -> None:
-    network = published_network(**shape)
-    model = import_checkpoint(write_checkpoint(tmp_path / "theirs.bin", network), unsaid(shape))
     save_checkpoint(model, tmp_path / "ours.bin")
     content = torch.load(tmp_path / "ours.bin", weights_only=True)
     back = published_network(**shape, seed=5)
@@ -86,8 +76,8 @@ def test_an_exported_network_predicts_there_what_it_does_here(shape: dict, tmp_p
             assert torch.equal(content["model_pos"][name], tensor), name
 
 
-@pytest.mark.parametrize("shape", [{"filter_widths": (3, 3, 3)}, {"filter_widths": (3,) * 5, "causal": True}], ids=str)
-def test_a_trajectory_comes_along_and_goes_back(shape: dict, tmp_path: Path) -> None:
+def test_a_trajectory_comes_along_and_goes_back(tmp_path: Path) -> None:
+    shape = {"filter_widths": (3, 3, 3), "causal": True}
     pose = published_network(**shape, channels=256)
     root = published_network(**shape, channels=256, joints_out=1, seed=2)
     with torch.no_grad():
@@ -139,11 +129,8 @@ def prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize(
     ("key", "prefix"),
-    [
-        ("model_pos", "module."), (None, ""), (None, "module."), ("state_dict", "model."), ("state_dict", ""),
-        ("model_state_dict", ""), ("model", "module."), ("net", ""),
-    ],
-)  # fmt: skip
+    [("model_pos", "module."), (None, ""), (None, "module."), ("state_dict", "model."), ("net", "")],
+)
 def test_the_same_weights_in_another_wrapping_are_read_with_a_note(
     key: str | None, prefix: str, tmp_path: Path
 ) -> None:
@@ -174,13 +161,8 @@ def imported(tmp_path: Path, given: Unsaid = NOTHING, name: str = "theirs.bin", 
 
 def test_the_card_says_what_is_known_and_what_was_assumed(tmp_path: Path) -> None:
     card = imported(tmp_path)
-    assert (card.name, card.keypoints, card.fps, card.epochs, card.lr) == (
-        "theirs",
-        "cpn_ft_h36m_dbb",
-        (50.0,),
-        80,
-        1.6e-05,
-    )
+    assert (card.name, card.keypoints) == ("theirs", "cpn_ft_h36m_dbb")
+    assert (card.fps, card.epochs, card.lr) == ((50.0,), 80, 1.6e-05)
     assert (card.layout, card.skeleton) == (H36M_17, H36M_17)
     assert (card.training, card.errors) == (None, None)
     assert re.search(r"Imported from theirs\.bin, .* SHA-256 is [0-9a-f]{64}\.", card.origin)
@@ -214,10 +196,8 @@ def test_what_is_given_is_not_assumed(tmp_path: Path) -> None:
         ({}, "pretrained_h36m_detectron_coco.bin", COCO_17, H36M_17, "detectron_pt_coco", 50),
         ({"features": 3}, "any.bin", COCO_17, H36M_17, "detectron_pt_coco", 50),
         ({"joints_out": 15}, "any.bin", COCO_17, HUMANEVA_15, "detectron_pt_coco", 60),
-        ({"joints_in": 16}, "any.bin", MPII_16, H36M_17, "sh_ft_h36m", 50),
         ({"joints_in": 16, "features": 3}, "any.bin", MPII_16, H36M_17, "sh_ft_h36m", 50),
         ({"joints_in": 15, "joints_out": 15}, "any.bin", HUMANEVA_15, HUMANEVA_15, "humaneva15", 60),
-        ({"joints_in": 20, "joints_out": 20}, "any.bin", HUMANEVA_20, HUMANEVA_20, "humaneva20", 60),
     ],
 )  # fmt: skip
 def test_joints_follow_from_their_number(shape, name, layout, skeleton, keypoints, fps, tmp_path) -> None:
@@ -246,20 +226,17 @@ def test_dense_convolutions_are_pointed_out_and_never_guessed(tmp_path: Path) ->
     assert (card.network.filter_widths, card.network.dense) == ((3, 7, 19), False)
     assert any("They might be dense ones of widths 3,3,3; --dense says so" in sentence for sentence in card.assumed)
     assert imported(tmp_path, Unsaid(dense=True), **dense).network.filter_widths == (3, 3, 3)
-    with pytest.raises(
-        InputError, match=r"convolutions of 3,3,3 taps are none of a network .* that is dense; give no --dense"
-    ):
+    with pytest.raises(InputError, match=r"convolutions of 3,3,3 taps are none of .* that is dense; give no --dense"):
         imported(tmp_path, Unsaid(dense=True))
 
 
 def test_an_imported_model_is_kept_in_a_file_of_ours(tmp_path: Path) -> None:
-    model = import_checkpoint(write_checkpoint(tmp_path / "theirs.bin", published_network((3, 3))))
+    model = import_checkpoint(write_checkpoint(tmp_path / "theirs.bin", published_network((3, 3)), legacy=True))
     save_model(model, tmp_path / "mine.safetensors")
     again = load_model(tmp_path / "mine.safetensors")
-    assert again.card == model.card
+    assert again.card == model.card == open_model(tmp_path / "theirs.bin").card
     states = [one.lifters.state_dict() for one in (again, model)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[1])
-    assert open_model(tmp_path / "theirs.bin").card == model.card
 
 
 # The way back
@@ -275,23 +252,14 @@ def trained(**changes) -> TrainedModel:
     return TrainedModel(lifters, card)
 
 
-def test_a_checkpoint_has_the_keys_that_are_looked_for_and_none_that_would_be_in_vain(tmp_path: Path) -> None:
+def test_a_checkpoint_has_the_keys_that_are_looked_for_in_the_format_that_every_pytorch_reads(tmp_path: Path) -> None:
     save_checkpoint(trained(epochs=12.6, lr=0.0004), tmp_path / "ours.bin")
     content = torch.load(tmp_path / "ours.bin", weights_only=True)
-    assert {name: content[name] for name in content if name != "model_pos"} == {
-        "epoch": 13, "lr": 0.0004, "random_state": None, "optimizer": None,
-    }  # fmt: skip
-    assert content["model_pos"].keys() == state_of(published_network((3, 3))).keys()
-
-
-def test_a_checkpoint_is_in_the_format_that_every_pytorch_reads(tmp_path: Path) -> None:
-    save_checkpoint(trained(), tmp_path / "ours.bin")
-    content = (tmp_path / "ours.bin").read_bytes()
-    assert not content.startswith(b"PK")
-    number = next(
-        argument for operation, argument, _ in pickletools.genops(io.BytesIO(content)) if argument and operation
-    )
-    assert number == 2  # the protocol
+    assert content.pop("model_pos").keys() == state_of(published_network((3, 3))).keys()
+    assert content == {"epoch": 13, "lr": 0.0004, "random_state": None, "optimizer": None}
+    written = (tmp_path / "ours.bin").read_bytes()
+    assert not written.startswith(b"PK")
+    assert next(argument for operation, argument, _ in pickletools.genops(written) if argument) == 2  # the protocol
 
 
 def test_the_card_stands_beside_what_is_exported(tmp_path: Path) -> None:
@@ -310,26 +278,28 @@ def test_the_card_stands_beside_what_is_exported(tmp_path: Path) -> None:
     assert not (tmp_path / "mine.pt").exists()
 
 
-def test_videopose3d_s_command_names_what_its_checkpoint_does_not_hold(tmp_path: Path) -> None:
-    model = trained()
-    command = videopose3d_command(model.card, tmp_path / "ours.bin")
-    assert command == f"python run.py -k gt -arc 3,3 -ch 8 -c {tmp_path} --evaluate ours.bin"
-    network = replace(model, card=model.card.model_copy(update={"keypoints": "my own"})).card
-    assert "-k 'my own'" in videopose3d_command(network, tmp_path / "ours.bin")
-    causal = model.card.model_copy(
-        update={"network": model.card.network.model_copy(update={"causal": True, "dense": True})}
-    )
-    assert "-ch 8 --causal --dense -c" in videopose3d_command(causal, tmp_path / "ours.bin")
-
-
-def test_of_a_humaneva_model_it_names_the_set_and_whose_clips(tmp_path: Path) -> None:
-    """Or VideoPose3D would open Human3.6M."""
-    humaneva = trained().card.model_copy(update={"skeleton": HUMANEVA_15, "keypoints": "detectron_pt_coco"})
-    command = videopose3d_command(humaneva, tmp_path / "ours.bin")
-    everybody = "-str Train/S1,Train/S2,Train/S3 -ste Validate/S1,Validate/S2,Validate/S3"
-    assert command.startswith(f"python run.py -d humaneva15 {everybody} -k detectron_pt_coco -arc")
-    larger = humaneva.model_copy(update={"skeleton": HUMANEVA_20})
-    assert "run.py -d humaneva20 -str" in videopose3d_command(larger, tmp_path / "ours.bin")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "run.py -k gt -arc 3,3 -ch 8 -c FOLDER --evaluate ours.bin"),
+        ({"keypoints": "my own"}, "-k 'my own'"),
+        ({"causal": True, "dense": True}, "-ch 8 --causal --dense -c"),
+        # of a HumanEva model the set and whose clips, or VideoPose3D would open Human3.6M
+        (
+            {"skeleton": HUMANEVA_15, "keypoints": "detectron_pt_coco"},
+            "python run.py -d humaneva15 -str Train/S1,Train/S2,Train/S3 -ste Validate/S1,Validate/S2,Validate/S3 -k ",
+        ),
+        ({"skeleton": HUMANEVA_20}, "run.py -d humaneva20 -str"),
+    ],
+    ids=str,
+)
+def test_videopose3d_s_command_names_what_its_checkpoint_does_not_hold(
+    changes: dict, said: str, tmp_path: Path
+) -> None:
+    card = trained().card
+    own = {name: changes[name] for name in ("causal", "dense") if name in changes}
+    card = card.model_copy(update=changes | {"network": card.network.model_copy(update=own)})
+    assert said.replace("FOLDER", str(tmp_path)) in videopose3d_command(card, tmp_path / "ours.bin")
 
 
 def test_one_card_may_stand_beside_both_kinds_of_file(tmp_path: Path) -> None:
@@ -370,30 +340,20 @@ def with_(name: str, value: object):
     [
         (without("expand_conv.weight"), "expand_conv.weight is missing, found expand_bn.weight, expand_bn.bias, "),
         (without("layers_bn.1.running_var"), "layers_bn.1.running_var is missing, found expand_conv.weight, "),
-        (
-            without("layers_conv.1.weight"),
-            "layers_conv.0.weight is no tensor of VideoPose3D's network; name another file",
-        ),
-        (without("shrink.bias"), "shrink.bias is missing"),
+        (without("layers_conv.1.weight"), "layers_conv.0.weight is no tensor of VideoPose3D's network; name another"),
         (with_("shrink.bias", torch.zeros(52)), "shrink.bias is [52], expected [51] as of its other tensors"),
         (
             with_("layers_conv.1.weight", torch.zeros(16, 16, 3)),
             "layers_conv.1.weight is [16, 16, 3], expected [16, 16, 1]",
         ),
         (with_("layers_conv.0.weight", torch.zeros(16, 16)), "layers_conv.0.weight is [16, 16], expected [16, 16, 0]"),
-        (with_("expand_bn.weight", torch.zeros(17)), "expand_bn.weight is [17], expected [16]"),
         (with_("expand_conv.weight", torch.zeros(16, 34)), "expand_conv.weight is [16, 34] and shrink.weight "),
         (with_("expand_conv.weight", torch.zeros(0, 34, 3)), "0 channels and 1 residual blocks"),
-        (with_("fc.weight", torch.zeros(3)), "fc.weight is no tensor of VideoPose3D's network"),
         (with_("fc\x1b.weight", torch.zeros(3)), "fc\\x1b.weight is no tensor of VideoPose3D's network"),
         (with_("expand_bn.bias", torch.full((16,), math.nan)), "expand_bn.bias has numbers that are not finite"),
-        (
-            with_("expand_bn.bias", torch.zeros(16, dtype=torch.int64)),
-            "expand_bn.bias has numbers that are not finite, or no ",
-        ),
+        (with_("expand_bn.bias", torch.zeros(16).long()), "expand_bn.bias has numbers that are not finite, or no "),
         (with_("expand_bn.bias", "text"), "expand_bn.bias is no tensor of numbers"),
         (lambda state: [], "expected tensors by name, found list"),
-        (lambda state: {1: torch.zeros(3)}, "expected tensors by name, found dict"),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )
@@ -411,10 +371,14 @@ def test_a_trajectory_of_another_shape_is_refused(tmp_path: Path) -> None:
         )
 
 
-def test_outputs_that_are_no_joints_are_refused(tmp_path: Path) -> None:
+def test_outputs_that_are_no_joints_and_even_widths_are_refused(tmp_path: Path) -> None:
     for count in (50, 0):
         change = {"shrink.weight": torch.zeros(count, 16, 1), "shrink.bias": torch.zeros(count)}
         assert f"into {count} numbers, expected x, y, z of joints" in changed(tmp_path, lambda s, c=change: {**s, **c})
+    state = {**state_of(published_network((3, 3))), "layers_conv.0.weight": torch.zeros(16, 16, 4)}
+    torch.save({"model_pos": state}, tmp_path / "theirs.bin")
+    with pytest.raises(InputError, match=r"theirs\.bin: convolutions of 3,4 taps are none of a network with odd"):
+        import_checkpoint(tmp_path / "theirs.bin")
 
 
 @pytest.mark.parametrize(
@@ -432,13 +396,6 @@ def test_a_file_of_something_else_is_refused_with_what_is_in_it(content: object,
     torch.save(content, tmp_path / "other.bin")
     with pytest.raises(InputError, match=re.escape("other.bin: key 'model_pos' is missing, ") + found):
         import_checkpoint(tmp_path / "other.bin")
-
-
-def test_even_widths_are_refused(tmp_path: Path) -> None:
-    state = {**state_of(published_network((3, 3))), "layers_conv.0.weight": torch.zeros(16, 16, 4)}
-    torch.save({"model_pos": state}, tmp_path / "theirs.bin")
-    with pytest.raises(InputError, match=r"theirs\.bin: convolutions of 3,4 taps are none of a network with odd"):
-        import_checkpoint(tmp_path / "theirs.bin")
 
 
 def test_half_precision_and_files_without_counters_are_read(tmp_path: Path) -> None:
