@@ -93,9 +93,8 @@ def remove_all(
 ) -> Iterator[tuple[Removal, str]]:
     """Removes what was planned; yields each removal with what prevented it, "" where nothing did.
 
-    A folder is held while it is removed, as by a process that trains its run, and looked at again before. A dead process's
-    lease is known at once if it ran on this machine; otherwise after LEASE_SECONDS without a sign of life, during which all
-    such runs are watched together. `say` is called with a line of text then.
+    A folder is held while it is removed, as by a process that trains its run, and looked at again before. Runs with leases
+    of processes on other machines are watched together for LEASE_SECONDS; `say` is called with a line of text then.
     """
     planned = list(removals)
     with ThreadPoolExecutor(AT_ONCE) as pool:

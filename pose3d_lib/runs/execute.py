@@ -115,11 +115,11 @@ def _train_and_test(
     if problem:
         tell(f"{problem}; resuming from the checkpoint before it")
     tell(f"run folder: {folder}")
-    start = None if checkpoint else load_start(plan)
+    initial, start = (None, None) if checkpoint else load_start(plan)
     if start:
         tell(f"starts with the weights of {config.start_from}")
     write_json(folder / layout.CONFIG, config.model_dump(mode="json"))
-    _write_provenance(folder, describe_provenance(config, data, start and start.provenance), checkpoint)
+    _write_provenance(folder, describe_provenance(config, data, start), checkpoint)
     if checkpoint:
         tell(f"resumes after {checkpoint.numbers['seen']:,} windows")
     losses, stops = [], []
@@ -152,7 +152,7 @@ def _train_and_test(
     with catch_signals(stops.append), (folder / layout.HISTORY).open("w", encoding="utf-8") as history:
         trained = train(
             plan,
-            initial=start and start.weights,
+            initial=initial,
             resume=checkpoint,
             on_row=record,
             on_progress=report,

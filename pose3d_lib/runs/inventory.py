@@ -47,9 +47,7 @@ class RunEntry:
     note: str = ""  # what else there is to say of the state, separated by "; "
     action: str | None = None  # of its config; None where that cannot be read
     progress: float | None = None  # share of its windows that it has seen, 0 to 1
-    mpjpe: float | None = (
-        None  # mm, of its own action, or the mean of the actions for the baseline; None before the end
-    )
+    mpjpe: float | None = None  # mm, of its own action, of a baseline the mean of the actions; None before the end
     size: int = 0  # bytes of all files
     at: float | None = None  # time (as of `time.time`) when it was finished, or last written to
     files: Files = field(default_factory=dict, compare=False, repr=False)  # in the folder
@@ -133,9 +131,8 @@ def look_at(folder: str | os.PathLike, *, closely: bool = False) -> RunEntry | N
     if files and layout.MARKS.isdisjoint(files):
         return RunEntry(name, State.NO_RUN, "no file of a run is in it", size=size)
     found = _look_at_finished(path, files, closely) if layout.FINISHED in files else _look_at_unfinished(path, files)
-    if found["state"] != State.FINISHED and not os.path.isdir(path):
-        return None
-    return RunEntry(**{"name": name, "size": size, "files": files, **found})
+    vanished = found["state"] != State.FINISHED and not os.path.isdir(path)
+    return None if vanished else RunEntry(name, size=size, files=files, **found)
 
 
 def _look_at_finished(path: str, files: Files, closely: bool) -> dict[str, object]:

@@ -97,9 +97,8 @@ def scan_folder(path: str | os.PathLike) -> tuple[Files, int]:
 def read_json(path: str | os.PathLike, kind: type[Content]) -> Content:
     """What a JSON file says, as far as `kind` asks for it.
 
-    Raises:
-        InputError: the file is missing, no plain file, too large, no JSON, or has another content; the message names the
-            file without its folder, the key and what was found.
+    An InputError if it is missing, no plain file, too large, no JSON, or has another content; it names the file without its
+    folder, the key and what was found.
     """
     return _parse(path, kind.model_validate_json)
 

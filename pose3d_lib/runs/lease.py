@@ -29,8 +29,7 @@ class RunLost(Exception):
 def hold_run(folder: Path, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
     """Wait for a run's folder and hold it; yields a function that raises RunLost once another process took it over.
 
-    A run that the process which started this kernel has claimed for it is used at once, and not released here. `say` is
-    called with a line of text if another process holds the run.
+    What the process that started this kernel has claimed for it is used at once, and not released here.
     """
     with ExitStack() as stack:
         token = os.environ.get(CLAIM)
@@ -72,12 +71,10 @@ def claim_run(folder: Path, say: Callable[[str], None] | None = None, *, give_up
         try:
             lease.acquire(timeout=0.2, poll_interval=0.05)
         except Timeout:
-            if holder := read_holder(folder):
-                if say is None:
-                    yield None
-                    return
+            holder = read_holder(folder)
+            if holder and say:
                 say(f"{holder} is training this run ({folder}); waiting for it")
-            if not _wait_for(lease, folder / LEASE, give_up):
+            if (holder and not say) or not _wait_for(lease, folder / LEASE, give_up):
                 yield None
                 return
     except LeaseSettingsMismatch as error:

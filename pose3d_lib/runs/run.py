@@ -58,12 +58,12 @@ class Run:
         """Errors per action: one row per action, `frames` and the four metrics, mm and mm per frame."""
         return pd.DataFrame.from_dict(self.metrics["actions"], orient="index")
 
-    @cached_property
+    @property
     def action_wise(self) -> dict[str, float]:
         """The plain mean of each metric over the actions."""
         return self.metrics["action_wise"]
 
-    @cached_property
+    @property
     def frame_wise(self) -> dict[str, float]:
         """The mean of each metric over all test frames."""
         return self.metrics["frame_wise"]

@@ -1,6 +1,5 @@
 """Another run's weights to start with: found by its folder's name, and rejected where they do not belong to this run."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -21,14 +20,6 @@ ANOTHER = "train that run again, or start from another"
 SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal", "dense", "has_trajectory")
 
 
-@dataclass(frozen=True)
-class Start:
-    """What a run starts with."""
-
-    weights: dict[str, Tensor]  # of the other run's network, batch-norm statistics included
-    provenance: dict[str, str | None]  # the other run's name, its commit, and a hash of the file of its weights
-
-
 def check_start(plan: RunPlan) -> Path | None:
     """The folder of the run that a run starts from, or None where it starts with random weights.
 
@@ -39,7 +30,14 @@ def check_start(plan: RunPlan) -> Path | None:
     config, data = plan.config, plan.data
     if not config.start_from:
         return None
-    folder = _find_folder(config.start_from)
+    names, name = run_names(), config.start_from
+    if name not in names:  # exactly, also where a disk does not tell capital letters from small ones
+        meant = nearest(name, names)
+        hint = f"did you mean {', '.join(meant)}? " if meant else ""
+        raise InputError(
+            f"parameter start_from: there is no run {name!r} in {runs_dir()}; {hint}Train that run first, or name another"
+        )
+    folder = runs_dir() / name
     entry = look_at(folder, closely=True)
     if entry is None or entry.state != State.FINISHED:
         found = ", ".join(filter(None, (entry.state, entry.note))) if entry else "removed just now"
@@ -59,30 +57,22 @@ def check_start(plan: RunPlan) -> Path | None:
             f"{name.removeprefix('has_')} {getattr(made, name)!r}, expected {getattr(config, name)!r}" for name in other
         )
         raise InputError(f"{folder}: a network of another kind: {found}; start from a run with the same settings")
-    if (name := run_name(made, data.fingerprint)) != config.start_from:
+    if (called := run_name(made, data.fingerprint)) != name:
         raise InputError(
-            f"{folder}: renamed or changed, as the run in it is called {name}; give it its name again, or {ANOTHER}"
+            f"{folder}: renamed or changed, as the run in it is called {called}; give it its name again, or {ANOTHER}"
         )
     check_weights(folder / WEIGHTS, lambda: build_lifters(config, data), told="its config.json", remedy=ANOTHER)
     return folder
 
 
-def load_start(plan: RunPlan) -> Start | None:
-    """What `check_start` found, read; an InputError as there, or where a weight is not finite."""
+def load_start(plan: RunPlan) -> tuple[dict[str, Tensor] | None, dict[str, str | None] | None]:
+    """The weights that a run starts with, batch-norm statistics included, and what its provenance says of them.
+
+    None and None where it starts with random weights; an InputError as of `check_start`, or where a weight is not finite.
+    """
     folder = check_start(plan)
     if folder is None:
-        return None
+        return None, None
     weights = read_weights(folder / WEIGHTS, remedy=ANOTHER)
     commit, digest = read_json(folder / PROVENANCE, Origin).commit, sha256_of(folder / WEIGHTS)
-    return Start(weights, {"run": folder.name, "commit": commit, "weights_sha256": digest})
-
-
-def _find_folder(name: str) -> Path:
-    """The folder of exactly this name, also where a disk does not tell capital letters from small ones."""
-    if name not in run_names():
-        meant = nearest(name, run_names())
-        hint = f"did you mean {', '.join(meant)}? " if meant else ""
-        raise InputError(
-            f"parameter start_from: there is no run {name!r} in {runs_dir()}; {hint}Train that run first, or name another"
-        )
-    return runs_dir() / name
+    return weights, {"run": folder.name, "commit": commit, "weights_sha256": digest}

@@ -31,8 +31,7 @@ def open_cluster(
     Args:
         scheduler: the address of a Dask scheduler, "tcp://host:8786" or "tls://host:8786"; or "slurm" or "lsf", whose jobs
             start as there is work for them, and end when nothing is left.
-        jobs: workers at a time, at most; of a batch system only.
-        threads: cores of a worker; of a batch system only.
+        jobs, threads: workers at a time, at most, and cores of each; of a batch system only.
         device: of the runs; on "cuda" each needs a worker with the Dask resource GPU, and takes one.
         say: called with a line of text about what is being waited for.
 
@@ -91,36 +90,35 @@ def _home() -> Iterator[Home]:
 def _suitable_workers(client: object, resources: Mapping[str, float]) -> dict[str, Mapping]:
     """Address -> what the scheduler knows of it, of the workers that are well and have the resources."""
     workers = client.scheduler_info(n_workers=-1).get("workers", {})  # none while it connects again
-    return {
-        address: worker
-        for address, worker in workers.items()
-        if worker["status"] == "running"
-        and all(worker["resources"].get(name, 0) >= amount for name, amount in resources.items())
-    }
+
+    def is_fit(worker: Mapping) -> bool:
+        has = all(worker["resources"].get(name, 0) >= amount for name, amount in resources.items())
+        return worker["status"] == "running" and has
+
+    return {address: worker for address, worker in workers.items() if is_fit(worker)}
 
 
 def _wait_for_worker(
     client: object, scheduler: str, resources: Mapping[str, float], begun: float, say: Callable[[str], None]
 ) -> None:
     """At an address for a few seconds; of a batch system however long the queue is."""
-    next_look, told = time.monotonic() + LONGEST_WAIT, ""
+    next_look, told = time.monotonic() + LONGEST_WAIT, None
     while not _suitable_workers(client, resources):
         time.sleep(SECONDS_BETWEEN_LOOKS)
         if time.monotonic() < next_look:
             continue
         next_look += LONGEST_WAIT
-        if scheduler in BATCH_SYSTEMS:
-            if (lines := last_lines(begun)) != told or not told:
-                told = lines
-                say(f"waiting for the first job to start; Ctrl-C cancels the jobs. {lines}")
-            continue
-        options = "".join(f" --resources {name}={amount:g}" for name, amount in resources.items())
-        others = len(_suitable_workers(client, {}))
-        found = f"none of its {others} workers has the resource {GPU}" if others else "it has no workers"
-        raise InputError(
-            f"{scheduler}: a Dask scheduler answers, but {found}. Start one on each machine, in the project's folder, with "
-            f"the project's Python: dask worker {scheduler} --nthreads 1{options}"
-        )
+        if scheduler not in BATCH_SYSTEMS:
+            options = "".join(f" --resources {name}={amount:g}" for name, amount in resources.items())
+            others = len(_suitable_workers(client, {}))
+            found = f"none of its {others} workers has the resource {GPU}" if others else "it has no workers"
+            raise InputError(
+                f"{scheduler}: a Dask scheduler answers, but {found}. Start one on each machine, in the project's folder, "
+                f"with the project's Python: dask worker {scheduler} --nthreads 1{options}"
+            )
+        if (lines := last_lines(begun)) != told:
+            told = lines
+            say(f"waiting for the first job to start; Ctrl-C cancels the jobs. {lines}")
 
 
 def _check_workers(client: object, home: Home, resources: Mapping[str, float]) -> None:

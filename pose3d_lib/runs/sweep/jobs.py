@@ -23,13 +23,11 @@ INSTALL = "pip install -e '.[cluster]' -c constraints.txt"
 
 
 class BatchSystem(NamedTuple):
-    """Name in sentences, class of dask-jobqueue, command that takes a job, keyword for cores, directive for one GPU."""
-
-    title: str
-    cluster: str
-    submit: str
-    cores: str
-    gpu: str
+    title: str  # in sentences
+    cluster: str  # class of dask-jobqueue
+    submit: str  # command that takes a job
+    cores: str  # keyword of the class
+    gpu: str  # directive for one GPU
 
 
 BATCH_SYSTEMS = {

@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 from zmq import ZMQError
@@ -22,7 +21,6 @@ from pose3d_lib.runs.layout import NOTEBOOK, is_finished
 from pose3d_lib.runs.lease import CLAIM, claim_run
 from pose3d_lib.runs.signals import raised_once
 
-FOLDER = "pose3d-kernel-"  # how folders of sockets begin; the number of the process that made them follows
 LONGEST_SOCKET = 95  # characters; the path of a socket, with a dash and a number behind it, may have about a hundred
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_SIGNALS = 10.0  # a kernel that was just between two cells ignores an interrupt, and gets another
@@ -31,12 +29,9 @@ Stop = Callable[[], bool]  # whether kernels shall be interrupted; asked several
 
 
 class NotebookFailed(Exception):
-    """A cell of a notebook raised.
+    """A cell of a notebook raised; `output` is the executed notebook, with the traceback in it.
 
-    Attributes:
-        output: the executed notebook, with the traceback in it.
-        reason: name and message of the exception.
-        refused: whether it was an `InputError`, whose message is complete.
+    `reason` is name and message of the exception; `refused`, whether it was an `InputError`, whose message is complete.
     """
 
     def __init__(self, output: Path, reason: str, refused: bool):
@@ -95,7 +90,7 @@ def execute_notebook(
     environment: Mapping[str, str] | None = None,
     stop: Stop = lambda: False,
 ) -> None:
-    """Execute `notebooks/<notebook>.ipynb`; the executed copy is saved as it grows, and also when a cell fails.
+    """Execute `notebooks/<notebook>.ipynb`; the executed copy `output` is saved as it grows, and also when a cell fails.
 
     Args:
         notebook: its name, such as "02_train".
@@ -187,8 +182,7 @@ class SocketKernelManager(AsyncKernelManager):
 
     def __init__(self, **settings: object):
         super().__init__(**settings)
-        _remove_left_over()
-        self._folder = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
+        self._folder = tempfile.mkdtemp(prefix="pose3d-kernel-")
         self.connection_file = str(Path(self._folder) / "connection.json")
         socket = str(Path(self._folder) / "socket")
         if os.name == "posix" and len(socket) < LONGEST_SOCKET:
@@ -200,11 +194,3 @@ class SocketKernelManager(AsyncKernelManager):
             shutil.rmtree(self._folder, ignore_errors=True)
 
     cleanup_resources = _async_cleanup_resources
-
-
-def _remove_left_over() -> None:
-    """Remove the folders of sockets that killed processes left."""
-    for path in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
-        number = path.name.removeprefix(FOLDER).split("-")[0]
-        if number.isdigit() and not psutil.pid_exists(int(number)):
-            shutil.rmtree(path, ignore_errors=True)

@@ -40,7 +40,7 @@ def describe_code() -> dict[str, str]:
 
 
 def describe_worker(home: Home) -> tuple[dict[str, str], str]:
-    """What a sweep has to know of the process that this is executed in: its code, and what is wrong with its folder."""
+    """What a sweep has to know of this process: its code, and what is wrong with its folder."""
     return describe_code(), check_outputs(home)
 
 
@@ -63,12 +63,8 @@ def check_outputs(home: Home) -> str:
 def run_on_worker(home: Home, folder: Path, parameters: Mapping[str, object]) -> bool:
     """Execute a run on this worker; interrupt it, so that it is saved, if the worker or the sweep is about to end.
 
-    Returns:
-        Whether it was executed to its end: not if it was interrupted, or if another process holds it.
-
-    Raises:
-        InputError: this worker does not see the sweep's folder of outputs.
-        NotebookFailed: the run failed.
+    Gives whether it was executed to its end: not if it was interrupted, or if another process holds it. An InputError if
+    this worker does not see the sweep's folder of outputs, NotebookFailed if the run failed.
     """
     from distributed import get_worker
 
