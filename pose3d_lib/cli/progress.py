@@ -67,10 +67,8 @@ class RunBoard:
         table.add_column("run", no_wrap=True)
         table.add_column("", width=24)
         table.add_column("state", no_wrap=True)
-        table.add_column("epoch", justify="right", no_wrap=True)
-        table.add_column("loss", justify="right", no_wrap=True)
-        table.add_column("trained", justify="right")
-        table.add_column("left", justify="right")
+        for title in ("epoch", "loss", "trained", "left"):
+            table.add_column(title, justify="right", no_wrap=True)
         for status in choose_shown(statuses):
             style = STATE_STYLES.get(status.state, "dim")
             table.add_row(

@@ -12,14 +12,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from filelock import SoftFileLease
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pose3d_lib.cli.runs import runs as group
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.report.run import last_lines, start_parameters
-from pose3d_lib.runs import verify as verification
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.training.config import RunConfig
@@ -126,34 +123,21 @@ def test_show_tells_everything_about_a_finished_run(sound: list[Path], call: Cal
         assert said in done.output
     for unsaid in ("lr_decay_per", "dropout", "End of"):
         assert unsaid not in done.output
-
-
-def test_the_command_that_show_gives_makes_the_same_run(sound: list[Path], call: Called) -> None:
-    output = call("show", sound[1].name).output
-    (line,) = [line for line in output.splitlines() if line.startswith("pose3d run 02_train")]
+    (line,) = [line for line in done.output.splitlines() if line.startswith("pose3d run 02_train")]
     words = shlex.split(line)[3:]
     assert words[::3] == ["-p"] * (len(words) // 3)
     config = make_config(RunConfig, dict(zip(words[1::3], words[2::3], strict=True)))
-    assert config.model_dump(mode="json") == json.loads((sound[1] / "config.json").read_text())
+    assert config.model_dump(mode="json") == json.loads((folder / "config.json").read_text())
 
 
-@settings(max_examples=15, deadline=None)
-@given(
-    changes=st.fixed_dictionaries(
-        {},
-        optional={
-            "filter_widths": st.lists(st.sampled_from([1, 3, 5]), min_size=1, max_size=4).map(tuple),
-            "lr": st.floats(1e-9, 1.0),
-            "train_share": st.floats(0.001, 1.0),
-            "causal": st.booleans(),
-            "with_actions": st.lists(st.sampled_from(["Walk Dog", "Ünïcode", "x;y"]), unique=True).map(tuple),
-            "evaluate_at": st.lists(st.floats(0.001, 64), max_size=3, unique=True).map(tuple),
-            "bn_decay_per": st.sampled_from(["epoch", "unit_epoch"]),
-            "leave_out": st.lists(st.sampled_from(["S1/Walking/0", "drifting"]), max_size=2).map(tuple),
-            "fps": st.none() | st.floats(1, 100),
-            "seed": st.integers(0, 2**31 - 1),
-        },
-    )
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"filter_widths": (3, 1), "lr": 1e-9, "train_share": 1 / 3, "causal": True, "seed": 2**31 - 1},
+        {"with_actions": ("Walk Dog", "Ünïcode", "x;y"), "evaluate_at": (0.001, 64.0), "bn_decay_per": "unit_epoch"},
+        {"leave_out": ("S1/Walking/0", "drifting"), "fps": 29.97},
+    ],
+    ids=str,
 )
 def test_start_parameters_make_the_same_config_again(changes: dict) -> None:
     config = RunConfig(action="Eating", **changes)
@@ -362,19 +346,3 @@ def test_verify_says_when_the_data_of_a_run_are_not_there(sound: list[Path], cal
     assert "nowhere.npz: there is no such file or folder" in done.output
     assert "--sample 0 leaves the test out" in done.output
     assert call("verify", sound[0].name, "--sample", "0").exit_code == 0
-
-
-def test_verify_goes_on_where_a_run_vanishes_meanwhile(sound: list[Path], call: Called, monkeypatch) -> None:
-    check_files = verification.check_files
-
-    def remove_after(folder: Path) -> list[str]:
-        found = check_files(folder)
-        if folder == sound[0]:
-            shutil.rmtree(folder)
-        return found
-
-    monkeypatch.setattr(verification, "check_files", remove_after)
-    done = call("verify", "--sample", "2")
-    assert done.exit_code == 1
-    assert f"wrong: {sound[0].name}: cannot be tested again: " in done.output
-    assert f"tested again: {sound[1].name}: every error is the same" in done.output

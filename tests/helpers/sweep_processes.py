@@ -29,6 +29,23 @@ def start_sweep(outputs: Path, *arguments: str, command: Sequence[str] = ("sweep
     )
 
 
+def finish_sweep(sweep: subprocess.Popen) -> None:
+    """Wait for a sweep, which must end well."""
+    said, _ = sweep.communicate(timeout=900)
+    assert sweep.returncode == 0, said
+
+
+def start_and_wait(outputs: Path, command: Sequence[str]) -> subprocess.Popen:
+    """A sweep of RUNS, both of which train and have a checkpoint to resume from."""
+    sweep = start_sweep(outputs, *RUNS, command=command)
+    assert wait_until(lambda: len(list(outputs.glob(f"runs/*/{CHECKPOINT}"))) == 2, 300), sweep.communicate()[0]
+    return sweep
+
+
+def logs_of(outputs: Path) -> list[str]:
+    return [path.read_text() for path in outputs.glob("runs/*/run.log")]
+
+
 def processes_of(outputs: Path) -> list[psutil.Process]:
     """Every living process that works on these outputs, whoever its parent is."""
     found = []
@@ -50,11 +67,6 @@ def find_kernels(outputs: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
-
-
-def under_way(outputs: Path) -> bool:
-    """Whether both of RUNS train, and have a checkpoint to resume from."""
-    return len(list(outputs.glob(f"runs/*/{CHECKPOINT}"))) == 2
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> bool:

@@ -11,6 +11,7 @@ from pose3d_lib.runs.run import Run
 from pose3d_lib.training.plan import plan_run
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 from tests.helpers.short_runs import ROWS, short_config
+from tests.helpers.sweep_processes import RUNS, finish_sweep, results, start_sweep
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +46,14 @@ def executed_baseline(hand_made, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def baseline(executed_baseline: Path, runs: Path) -> Run:
     """A finished run of `short_config("All", lr=0.01)` among the outputs, of this test alone."""
     return Run(Path(shutil.copytree(executed_baseline, runs / executed_baseline.name)))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The results of a sweep of RUNS that nothing disturbs."""
+    outputs = tmp_path_factory.mktemp("undisturbed") / "outputs"
+    finish_sweep(start_sweep(outputs, *RUNS))
+    return results(outputs)
 
 
 @pytest.fixture

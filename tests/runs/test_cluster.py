@@ -25,13 +25,12 @@ from tests.helpers.sweep_processes import wait_until
 
 
 @pytest.fixture(autouse=True)
-def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "data"))
+def outputs(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSE3D_DATA", str(outputs / "data"))
     monkeypatch.setattr(clusters, "LONGEST_WAIT", 1.0)
     monkeypatch.setattr(clusters, "SECONDS_BETWEEN_LOOKS", 0.1)
     monkeypatch.setattr(worker, "LONGEST_WAIT_FOR_LEASE", 0.3)
-    return tmp_path / "outputs"
+    return outputs
 
 
 def local_cluster(**settings: object) -> distributed.LocalCluster:
@@ -138,15 +137,6 @@ def test_a_cluster_without_a_fit_worker_is_refused_with_the_command_that_starts_
         check_refused(empty.scheduler_address, "it has no workers.*dask worker tcp://.* --nthreads 1$")
     with local_cluster(n_workers=1, threads_per_worker=3) as wide:
         check_refused(wide.scheduler_address, "executes 3 calls at a time.*--nthreads 1")
-
-
-def test_only_workers_with_a_gpu_count_for_runs_on_one() -> None:
-    resources = {"a": {}, "b": {"GPU": 2.0}, "c": {"GPU": 1.0}}
-    workers = {name: {"status": "running", "resources": has} for name, has in resources.items()}
-    workers["d"] = {"status": "closing", "resources": {"GPU": 1.0}}
-    client = SimpleNamespace(scheduler_info=lambda n_workers: {"workers": workers})
-    assert list(clusters._suitable_workers(client, {"GPU": 1})) == ["b", "c"]
-    assert list(clusters._suitable_workers(client, {})) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("name", ["torch", "the code"])

@@ -45,6 +45,8 @@ def test_with_no_finished_run_the_first_is_tried(tiny_data: PoseDataset, measure
     assert (found.runs, found.finished, found.jobs) == (4, 0, 1)
     assert found.seconds == pytest.approx(windows(configs, tiny_data) / 1000 + 4 * SECONDS_PER_RUN)
     assert found.windows_per_second == {"27 frames, 16 channels, float32, cpu": 1000.0}
+    for jobs, at_a_time in ((2, 2), (64, 4)):
+        assert estimate_runs(configs, tiny_data, jobs=jobs).seconds == pytest.approx(found.seconds / at_a_time)
 
 
 def test_with_finished_runs_theirs_is_the_speed_and_nothing_is_tried(
@@ -53,11 +55,14 @@ def test_with_finished_runs_theirs_is_the_speed_and_nothing_is_tried(
     configs = plan(tiny_data, seeds="0,1")
     write_runs(configs[:2], tiny_data)
     found = estimate_runs(configs, tiny_data, jobs=1)
-    assert measured == []
     speed = (3_000_000 + 2_500_000) / (300 + 100)
     assert found.windows_per_second == {"27 frames, 16 channels, float32, cpu": pytest.approx(speed)}
     assert (found.runs, found.finished) == (8, 2)
     assert found.seconds == pytest.approx(windows(configs[2:], tiny_data) / speed + 6 * SECONDS_PER_RUN)
+    write_runs(configs[2:], tiny_data)
+    found = estimate_runs(configs, tiny_data, jobs=2)
+    assert (found.seconds, found.finished, measured) == (0, 8, [])
+    assert str(found) == "8 runs, all finished."
 
 
 def test_every_network_has_a_speed_of_its_own(tiny_data: PoseDataset, measured: list[RunConfig]) -> None:
@@ -69,23 +74,6 @@ def test_every_network_has_a_speed_of_its_own(tiny_data: PoseDataset, measured: 
     assert list(found.windows_per_second.values()) == [10_000, 1000]
     expected = windows(wide[1:], tiny_data) / 10_000 + windows(narrow, tiny_data) / 1000 + 7 * SECONDS_PER_RUN
     assert found.seconds == pytest.approx(expected)
-
-
-def test_as_many_at_a_time_as_there_are_jobs_but_not_more_than_runs(
-    tiny_data: PoseDataset, measured: list[RunConfig]
-) -> None:
-    configs = plan(tiny_data)
-    one = estimate_runs(configs, tiny_data, jobs=1).seconds
-    assert estimate_runs(configs, tiny_data, jobs=2).seconds == pytest.approx(one / 2)
-    assert estimate_runs(configs, tiny_data, jobs=64).seconds == pytest.approx(one / 4)
-
-
-def test_all_finished_takes_no_time(tiny_data: PoseDataset, measured: list[RunConfig]) -> None:
-    configs = plan(tiny_data)
-    write_runs(configs, tiny_data)
-    found = estimate_runs(configs, tiny_data, jobs=2)
-    assert (found.seconds, found.finished, measured) == (0, 4, [])
-    assert str(found) == "4 runs, all finished."
 
 
 def test_what_the_data_cannot_carry_is_refused_before_anything_is_tried(

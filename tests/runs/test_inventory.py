@@ -49,16 +49,9 @@ def test_an_unfinished_run_is_listed_with_its_progress_and_whether_it_begins_ane
         (folder / name).write_bytes(b"state")
         assert only(list_runs()).note == ""
         (folder / name).unlink()
-
-
-@pytest.mark.parametrize("present", [(), ("run.log",), ("config.json",)])
-def test_a_run_killed_before_it_wrote_anything_more_is_unfinished(runs: Path, present: tuple[str, ...]) -> None:
-    folder = runs / name_of(1)
-    folder.mkdir()
-    for name in present:
-        (folder / name).write_text("")
-    entry = only(list_runs())
-    assert (entry.state, entry.note, entry.progress) == ("unfinished", "no checkpoint", None)
+    empty = runs / name_of(1)
+    empty.mkdir()
+    assert (look_at(empty).state, look_at(empty).note, look_at(empty).progress) == ("unfinished", "no checkpoint", None)
 
 
 @pytest.mark.parametrize(
@@ -290,49 +283,34 @@ ENTRIES = [
     RunEntry("b", "finished", action="Eating", progress=1.0, mpjpe=70.0, size=10, at=100.0),
     RunEntry("a", "finished", action="All", progress=1.0, mpjpe=60.0, size=999, at=50.0),
     RunEntry("d", "running", "process 1 on x", action="Eating", progress=0.999, size=10, at=300.0),
-    RunEntry("c", "not a run", "no folder"),
+    RunEntry("座る\udcff", "not a run", "no folder"),
     RunEntry("e", "other version", "format 2, older than 4", action="All", progress=1.0, mpjpe=60.0, size=5, at=1.0),
-    RunEntry("f", "damaged", "clips.csv: missing", action="All"),
-    RunEntry("g", "unfinished", action="Sitting", progress=0.29),
 ]
 
 
 @pytest.mark.parametrize(
-    ("order", "names"), [("name", "abcdefg"), ("error", "aebcdfg"), ("size", "abdecfg"), ("time", "dbaecfg")]
+    ("order", "names"), [("name", "abde座"), ("error", "aebd座"), ("size", "abde座"), ("time", "dbae座")]
 )
 def test_runs_are_sorted_as_asked_and_equal_ones_by_name(order: str, names: str) -> None:
-    assert "".join(entry.name for entry in choose_entries(ENTRIES, order=order)) == names
+    assert "".join(entry.name[0] for entry in choose_entries(ENTRIES, order=order)) == names
 
 
-def test_the_table_has_a_line_for_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_and_json_have_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    lines = to_table(ENTRIES[:4]).splitlines()
+    lines = to_table(ENTRIES[:3]).splitlines()
     monkeypatch.undo()
     time.tzset()
     assert lines == [
-        "name    state        progress    MPJPE [mm]       size  when              note",
-        "b       finished        100 %         70.00   10 bytes  1970-01-01 00:01",
-        "a       finished        100 %         60.00  999 bytes  1970-01-01 00:00",
-        "d       running          99 %                 10 bytes  1970-01-01 00:05  process 1 on x",
-        "c       not a run                              0 bytes                    no folder",
+        "name    state       progress    MPJPE [mm]       size  when              note",
+        "b       finished       100 %         70.00   10 bytes  1970-01-01 00:01",
+        "a       finished       100 %         60.00  999 bytes  1970-01-01 00:00",
+        "d       running         99 %                 10 bytes  1970-01-01 00:05  process 1 on x",
     ]
-
-
-def test_json_has_every_attribute_and_nothing_but_ascii() -> None:
-    entries = [*ENTRIES, RunEntry("座る\udcff", "unfinished", at=0.5)]
-    text = to_json(entries)
+    text = to_json(ENTRIES)
     assert text.isascii()
     found = json.loads(text)
-    assert [row["name"] for row in found] == [entry.name for entry in entries]
-    assert found[0] == {
-        "name": "b",
-        "state": "finished",
-        "note": "",
-        "action": "Eating",
-        "progress": 1.0,
-        "mpjpe": 70.0,
-        "size": 10,
-        "at": "1970-01-01T00:01:40+00:00",
-    }
+    assert [row["name"] for row in found] == [entry.name for entry in ENTRIES]
+    expected = {"name": "b", "state": "finished", "note": "", "action": "Eating", "progress": 1.0, "mpjpe": 70.0}
+    assert found[0] == {**expected, "size": 10, "at": "1970-01-01T00:01:40+00:00"}
     assert to_json([]) == "[]"

@@ -21,13 +21,20 @@ from pose3d_lib.runs.sweep import jobs
 from tests.helpers.dask_cluster import configured
 from tests.helpers.sweep_processes import wait_until
 
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the files of keys that dask-jobqueue leaves
+
 
 @pytest.fixture(autouse=True)
-def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    yield tmp_path / "outputs"
+def outputs(outputs: Path) -> Path:
+    return outputs
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collected() -> Iterator[None]:
+    """No later test meets those files."""
+    yield
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # dask-jobqueue leaves its files of keys to the collector
+        warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
 

@@ -128,6 +128,18 @@ def test_checkpoints_take_a_small_share_of_the_time_and_are_a_minute_apart_at_mo
 # Stopped
 
 
+def run_undisturbed(config: RunConfig, data: PoseDataset, folder: Path) -> dict[str, object]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(folder))
+        return results(execute_run(plan_run(config, data)))
+
+
+@pytest.fixture(scope="module")
+def expected(data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The results of an undisturbed run of `config()`."""
+    return run_undisturbed(config(), data, tmp_path_factory.mktemp("undisturbed"))
+
+
 def stop_after(rows: int, number: int):
     """An `on_row` that sends this process a signal once so many rows have come."""
     seen: list[HistoryRow] = []
@@ -142,9 +154,8 @@ def stop_after(rows: int, number: int):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_after_it_has_saved_and_the_next_call_goes_on(
-    number: signal.Signals, data: PoseDataset, outputs: Path
+    number: signal.Signals, data: PoseDataset, outputs: Path, expected: dict
 ) -> None:
-    expected = run_undisturbed(config(), data, outputs)
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with pytest.raises(RunStopped, match=rf"stopped by {number.name} after 60 of 200 windows"):
         execute_run(plan_run(config(), data), on_row=stop_after(1, number))
@@ -167,12 +178,6 @@ def test_a_signal_ends_the_run_after_it_has_saved_and_the_next_call_goes_on(
     assert log[-1].endswith(" finished")
 
 
-def run_undisturbed(config: RunConfig, data: PoseDataset, outputs: Path) -> dict[str, bytes]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POSE3D_OUTPUTS", str(outputs.parent / "undisturbed"))
-        return results(execute_run(plan_run(config, data)))
-
-
 def results(run: Run) -> dict[str, object]:
     """All that has to be the same to the last digit."""
     history = [json.loads(line) for line in (run.folder / "history.jsonl").read_text().splitlines()]
@@ -180,17 +185,16 @@ def results(run: Run) -> dict[str, object]:
     return {**{name: (run.folder / name).read_bytes() for name in RESULTS}, "history": rows}
 
 
-def test_a_signal_within_an_epoch_saves_there(data: PoseDataset, outputs: Path, monkeypatch) -> None:
+def test_a_signal_within_an_epoch_saves_there(data: PoseDataset, outputs: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_REPORTS", -1)
-    expected = run_undisturbed(config("All"), data, outputs)
-    steps: list[int] = []
+    expected = run_undisturbed(config("All"), data, tmp_path)
+    reports: list[str] = []
     write = execute.write_json
 
     def count(path: Path, *arguments, **keywords) -> None:
-        if path.name == "progress.json":
-            steps.append(0)
-            if len(steps) == 3:
-                os.kill(os.getpid(), signal.SIGTERM)
+        reports.append(path.name)
+        if reports[-1] == "progress.json" and reports.count("progress.json") == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
         write(path, *arguments, **keywords)
 
     with monkeypatch.context() as patch:
@@ -200,8 +204,9 @@ def test_a_signal_within_an_epoch_saves_there(data: PoseDataset, outputs: Path, 
     assert results(execute_run(plan_run(config("All"), data))) == expected
 
 
-def test_a_signal_while_it_is_tested_ends_the_run_at_once(data: PoseDataset, outputs: Path, monkeypatch) -> None:
-    expected = run_undisturbed(config(), data, outputs)
+def test_a_signal_while_it_is_tested_ends_the_run_at_once(
+    data: PoseDataset, outputs: Path, expected: dict, monkeypatch
+) -> None:
     evaluate = execute.evaluate_lifters
 
     def disturbed(*arguments: object, **keywords: object) -> object:
@@ -311,7 +316,7 @@ def test_killed_before_any_change_to_a_file_the_next_call_ends_with_the_same_num
     """Every renaming, flushing, deleting and making of a folder is a moment to be killed at; or every eleventh of them."""
     save_dataset(data, tmp_path / "data.safetensors")
     chosen = config(batch_size=30, unit_epochs=0.5)
-    expected = run_undisturbed(chosen, data, outputs)
+    expected = run_undisturbed(chosen, data, tmp_path)
     command = [sys.executable, "-c", KILLED, tmp_path / "data.safetensors", chosen.model_dump_json()]
     command += [tmp_path / "k", str(step)]
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
@@ -413,12 +418,6 @@ def test_who_lost_a_run_writes_nothing_more(
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".log"} == before
 
 
-def test_a_lease_of_other_terms_is_refused(tmp_path: Path) -> None:
-    write_lease(tmp_path, seconds=2.0)
-    with pytest.raises(InputError, match=r"\.lease: held by another version"), hold_run(tmp_path, print):
-        pass
-
-
 def test_a_kernel_trains_under_the_claim_of_the_process_that_started_it_and_no_other_does(
     data: PoseDataset, outputs: Path, monkeypatch
 ) -> None:
@@ -457,31 +456,9 @@ def test_memory_that_runs_out_is_told_with_what_to_do_and_the_run_resumes(
 # Hindered
 
 
-def test_a_full_disk_costs_no_more_than_what_was_not_yet_saved(data: PoseDataset, outputs: Path, monkeypatch) -> None:
-    expected = run_undisturbed(config(), data, outputs)
-    folder = run_folder(config(), data)
-    fsync, times = os.fsync, []
-
-    def full(descriptor: int) -> None:
-        times.append(descriptor)
-        # config, provenance, the first checkpoint, each with its folder, which is renamed in once more
-        if len(times) > 7:
-            raise OSError(28, "No space left on device")
-        fsync(descriptor)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
-        patch.setattr(os, "fsync", full)
-        with pytest.raises(InputError, match=r"checkpoint\.state: cannot be written.*No space left"):
-            execute_run(plan_run(config(), data))
-    assert load_checkpoint(folder)[0].numbers["seen"] == 60
-    assert results(execute_run(plan_run(config(), data))) == expected
-
-
 def test_a_damaged_checkpoint_is_told_and_the_one_before_gone_on_from(
-    data: PoseDataset, outputs: Path, monkeypatch
+    data: PoseDataset, outputs: Path, expected: dict, monkeypatch
 ) -> None:
-    expected = run_undisturbed(config(), data, outputs)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
         with pytest.raises(RunStopped):
@@ -506,19 +483,18 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
     data: PoseDataset, outputs: Path, monkeypatch
 ) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
-    steps = loop.TrainingSteps
+    steps = loop.TrainingSteps.__call__
+    made: list[int] = []
 
-    class Spoilt(steps):
-        def __call__(self, *numbers) -> None:
-            super().__call__(*numbers)
-            self.made = getattr(self, "made", 0) + 1
-            if self.made == 6:
-                next(self._lifters.parameters()).data.fill_(float("nan"))
+    def spoil(self, *numbers) -> None:
+        steps(self, *numbers)
+        made.append(1)
+        if len(made) == 6:
+            next(self._lifters.parameters()).data.fill_(float("nan"))
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "TrainingSteps", Spoilt)
-        with pytest.raises(FloatingPointError, match=r"from step 7 on"):
-            execute_run(plan_run(config(evaluate_at=()), data))
+    monkeypatch.setattr(loop.TrainingSteps, "__call__", spoil)
+    with pytest.raises(FloatingPointError, match=r"from step 7 on"):
+        execute_run(plan_run(config(evaluate_at=()), data))
     found, _ = load_checkpoint(run_folder(config(evaluate_at=()), data))
     assert found.numbers["seen"] == 60
     assert all(tensor.isfinite().all() for name, tensor in found.tensors.items() if tensor.is_floating_point())

@@ -139,17 +139,6 @@ def test_a_share_is_of_every_clip_and_leaves_one_frame_at_least(action, share, f
     assert max(often) - min(often) <= 1
 
 
-@pytest.mark.parametrize("share", [0.01, 0.3, 0.99])
-def test_a_share_is_rounded_to_the_nearest_frame(hand_made, share) -> None:
-    lengths = [1, 2, 3, 50, 499]
-    rows = [("S1", "Walking", str(take), 0, frames) for take, frames in enumerate(lengths)]
-    data = hand_made([*rows, ("S9", "Walking", "0", 0, 2)])
-    clips = plan_run(config("Walking", train_share=share), data).train
-    for frames, kept in zip(lengths, clips.stop - clips.start, strict=True):
-        assert 1 <= kept <= frames
-        assert kept == 1 or abs(kept - share * frames) <= 0.5
-
-
 @pytest.mark.parametrize("value", [np.nan, 7.0])
 def test_what_is_cut_off_is_never_seen(value, data) -> None:
     chosen = config("All", train_share=0.3, filter_widths=(3, 3))

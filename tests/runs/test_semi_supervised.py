@@ -212,7 +212,7 @@ def test_a_trajectory_is_learnt(data) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"chunk": 4}, {"dense": True, "causal": True}, {"mirror_training": False, "projection": "linear"}],
+    [{"dense": True, "causal": True}, {"mirror_training": False, "projection": "linear"}],
     ids=str,
 )
 def test_every_mode_of_training_can_have_unlabelled_clips(changes, data) -> None:
