@@ -148,8 +148,7 @@ def test_nothing_is_found_in_clean_motion(clean) -> None:
     assert checkup.findings == ()
     assert exit_code(checkup) == 0
     assert leave_out_line(checkup) == ""
-    looked_at = set(checkup.measures.check)
-    assert looked_at == CHECKS.keys() - {"reach"}  # each was measured: none is clean because nothing was looked at
+    assert set(checkup.measures.check) == CHECKS.keys()  # none is clean because nothing was looked at
 
 
 def test_the_built_in_data_have_neither_errors_nor_warnings(tiny_data) -> None:
@@ -340,7 +339,7 @@ def test_no_other_camera_is_named_for_keypoints_of_none(clean) -> None:
     assert "camera" not in finding.what
 
 
-@pytest.mark.parametrize(("share", "checks"), [(0.01, []), (0.07, ["unlike the others"]), (0.15, ["detections"])])
+@pytest.mark.parametrize(("share", "checks"), [(0.07, []), (0.15, ["detections"])])
 def test_detections_that_are_off_are_found(clean, share, checks) -> None:
     def shift(points: np.ndarray) -> np.ndarray:
         return points + np.array([share * np.median(np.hypot(*np.ptp(points, axis=1).T)), 0])
@@ -437,10 +436,6 @@ def with_camera(data: PoseDataset, flaw: Flaw, frames: slice = slice(None)) -> C
     return check_dataset(without_3d(replace(data, keypoints={"simulated": pixels})))
 
 
-def told(checkup: Checkup) -> list[str]:
-    return [finding.check for finding in checkup.findings if finding.level != NOTE]
-
-
 def turn_by_90(pixels: np.ndarray) -> np.ndarray:
     return np.stack([1000 - pixels[..., 1], pixels[..., 0]], axis=-1)
 
@@ -466,10 +461,6 @@ def test_a_camera_that_is_turned_is_found_unless_people_lie_or_stand_on_their_he
 
 def test_people_may_lie_in_some_clips(clean) -> None:
     assert not found(with_pixels(without_3d(clean), "simulated", turn_by_90), "sideways")
-
-
-def test_legs_whose_sides_are_exchanged_throughout_are_found_in_2d(clean) -> None:
-    assert told(with_camera(clean, exchanged(("Hip", "Knee", "Foot"), slice(None)))) == ["opposed keypoints"]
 
 
 @pytest.mark.parametrize(("apart", "parameters"), [(15, ()), (2, ("max_gap",))])
@@ -578,7 +569,6 @@ def test_a_skeleton_without_knees_is_checked_by_its_bones(clean) -> None:
     checkup = check_dataset(replace(clean, skeleton=skeleton, positions=positions), keypoints="simulated")
     assert [(f.where, f.frame) for f in found(checkup, "joint speed")] == [("/".join(BAD), 60)]
     assert found(checkup, "bone length")[0].what.startswith("the bone to RWrist")
-    assert "reach" in set(checkup.measures.check)
     assert not {"leg", "exchanged sides"} & set(checkup.measures.check)
 
 

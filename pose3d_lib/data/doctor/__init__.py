@@ -17,7 +17,7 @@ from pose3d_lib.data.doctor.keypoints import find_other_camera, measure_views
 from pose3d_lib.data.doctor.measures import TAKE, Finding, Measure, leave_out_parameter
 from pose3d_lib.data.doctor.motion import measure_motion
 from pose3d_lib.data.doctor.table import TABLE_CHECKS, find_sampled, list_unchecked, read_table
-from pose3d_lib.data.doctor.whole import compare_views, find_duplicates, first_cameras, measure_whole
+from pose3d_lib.data.doctor.whole import find_duplicates, first_cameras, measure_whole, pool_cameras
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters
     found = measure_views(data, range(len(clips)), sources)
     broken = {m.clip for m in found if m.check == "numbers" and m.value and not m.source}
     usable = [n for n in first_cameras(data).tolist() if n not in broken and 0 < clips[n].fps < np.inf]
-    found = compare_views(data, found)
+    found = pool_cameras(data, found)
     for number in usable:
         found += measure_motion(data, number, clips[number])
     found += measure_whole(data, usable)
@@ -63,7 +63,7 @@ def check_keypoints(
 ) -> Checkup:
     """Check one 2D source of some clips, without 3D, before it is lifted. Arguments as of `check_dataset`."""
     numbers = data.clips.index.get_indexer(clips.index)
-    found = compare_views(data, measure_views(data, numbers, [keypoints], poses=False))
+    found = pool_cameras(data, measure_views(data, numbers, [keypoints], poses=False))
     return _checkup(data, found, parameters, find_sampled(data, clips, parameters))
 
 

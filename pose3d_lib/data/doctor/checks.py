@@ -89,10 +89,7 @@ UP = (("up", "-p up says which axis points upwards"),)
 IMAGE_SIZE = (("image_size", "-p image_size gives the size of the images"),)
 GAPS = (("max_gap", "-p max_gap says how many frames in a row are filled in"),)
 RECORDED = (
-    (
-        "recorded_fps",
-        "if the files state a wrong Frame Time, -p recorded_fps gives the rate at which they were recorded",
-    ),
+    ("recorded_fps", "if the files state a wrong Frame Time, -p recorded_fps gives the rate they were recorded at"),
     ("fps", "-p fps gives the rate at which it was recorded"),
 )
 DOWNSAMPLE = ("downsample", "-p downsample 4 keeps every fourth frame of faster ones")
@@ -139,8 +136,6 @@ CHECKS = {check.name: check for check in (
     # From a child of eight to a very tall adult; an error for millimetres (800), centimetres (80) and feet (2.6).
     Check("leg", "length from hip to ankle along the bones", "m", (0.6, 1.1), (0.3, 1.6), "a leg is {value} long", UNIT,
           UNITS, ALL),
-    Check("reach", "distance from the root to its farthest joint", "m", (0.5, 1.4), (0.25, 2),
-          "the farthest joint is {value} from the root", UNIT, UNITS, ALL),
     # A repeated frame does little harm.
     Check("frozen", "longest stretch without any motion", "s", _most(0.5), ANY, "no joint moves for {value}",
           "cut the stretch out"),
@@ -168,9 +163,6 @@ CHECKS = {check.name: check for check in (
     Check("detections", "median distance of keypoints to the projected joints over the person's size", "%", _most(0.1),
           _most(0.3), "{source} keypoints are {value} of the person's size off in the median", MIXED_UP, scope=VIEW,
           explained_by=(BEHIND,)),
-    Check("unlike the others", "that distance over its median in all clips", "times", _most(4), ANY,
-          "{source} keypoints are {value} as far off as those of the median clip", MIXED_UP, scope=VIEW,
-          explained_by=("detections",)),
     # A detector sees none of them: most of them mean a wrong image size.
     Check("outside the image", "share of keypoints outside the image", "%", _most(0.1), ANY,
           "{value} of the {source} keypoints are outside the image",
@@ -186,11 +178,6 @@ CHECKS = {check.name: check for check in (
           "the person of the {source} keypoints has {value} of the image's diagonal",
           "keypoints must be pixels of the image, and the person neither tiny in it nor larger", IMAGE_SIZE, VIEW,
           (BEHIND,)),
-    # Simulated detections of people with narrow hips come to 0.7.
-    Check("opposed keypoints", "share of a camera's frames with shoulders turned against the hips in the image", "%",
-          _most(0.9), ANY, "shoulders and hips of the {source} keypoints face opposite ways in {value} of the frames "
-          "of camera {detail} that show it", MAPPING + ": arms or legs have left and right exchanged", JOINTS, CAMERA,
-          ("opposed shoulders",)),
     # None of CMU's and Bandai-Namco's takes without glitches comes to it.
     Check("exchanged keypoints", "share of steps in which left and right keypoints change places", "%", _most(0.005),
           ANY, "left and right {source} change places in {value} of the steps", LOOK, scope=VIEW,

@@ -12,14 +12,13 @@ from pose3d_lib.data.doctor.checks import CHECKS
 from pose3d_lib.data.doctor.measures import (
     LYING,
     Measure,
-    find_joints,
     head_and_feet,
     length,
     longest_run,
     peak,
     side_exchanges,
     tilt,
-)
+)  # fmt: skip
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.filming import GT, one_thread
 
@@ -28,7 +27,6 @@ FRAMES_TO_RECOGNISE = 50  # that are compared with the other cameras' views
 JUMP_TIME = 0.04  # seconds over which motion in the image is measured: a frame of a common video
 EXCHANGE = 0.10  # of the person's size that keypoints must save by changing sides
 UPSIDE_DOWN = 120.0  # degrees between upwards and the way from the feet to the head
-WIDE_LINE = 0.05  # width of shoulders and hips over the person's size, from which on left and right can be told
 HALFWAY = 1e-3  # pixels from the middle of the neighbours in time; float32 leaves a tenth of it
 
 
@@ -105,13 +103,12 @@ def _measure_keypoints(
         return Measure(number, check, float(value), int(frame), int(count), source=source)
 
     image = np.array([camera.width, camera.height])
-    boxes = _box_sizes(pixels)
-    size = np.median(boxes)
+    size = np.median(_box_sizes(pixels))
     outside = ((pixels < 0) | (pixels > image)).any(axis=-1).sum(axis=1)
     share = outside.sum() / pixels[..., 0].size
     yield found("outside the image", share, outside.argmax(), np.count_nonzero(outside))
     yield found("person size", size / np.hypot(*image))
-    yield from (found(*row) for row in _turned(layout, pixels, boxes))
+    yield from (found(*row) for row in _turned(layout, pixels))
     if not 0 < fps < np.inf:
         return
     points = pixels / max(size, 1.0)
@@ -138,22 +135,13 @@ def _measure_keypoints(
     yield found("interpolated keypoints", len(halfway) / len(pixels), first, len(halfway))
 
 
-def _turned(layout: Skeleton, pixels: np.ndarray, boxes: np.ndarray) -> Iterator[tuple[str, int, int, int]]:
-    """Check, frames that show it, the first turned frame and their number, for `whole.find_turned`."""
+def _turned(layout: Skeleton, pixels: np.ndarray) -> Iterator[tuple[str, int, int, int]]:
+    """Check, frames, the first turned frame and their number, for `whole.pool_cameras`."""
     if all(ends := head_and_feet(layout)):
         tilts = tilt(pixels, ends, np.array([0.0, -1.0]))
         over, beside = tilts > UPSIDE_DOWN, (tilts > LYING) & (tilts <= UPSIDE_DOWN)
         yield "upside down", len(pixels), over.argmax(), over.sum()
         yield "sideways", len(pixels), beside.argmax(), beside.sum()
-    sides = [
-        find_joints(layout, name, among=side) for name in ("shoulder", "hip") for side in (layout.left, layout.right)
-    ]
-    if all(len(joints) == 1 for joints in sides):
-        left, right, left_hip, right_hip = (pixels[:, joint, 0] for (joint,) in sides)
-        shoulders, hips = left - right, left_hip - right_hip
-        wide = np.minimum(abs(shoulders), abs(hips)) > WIDE_LINE * boxes
-        opposed = wide & (shoulders * hips < 0)
-        yield "opposed keypoints", wide.sum(), opposed.argmax(), opposed.sum()
 
 
 def _project(camera: Camera, in_camera: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from pose3d_lib.data.doctor.measures import (
     peak,
     side_exchanges,
     tilt,
-)
+)  # fmt: skip
 from pose3d_lib.data.skeleton import Skeleton
 
 SHORTEST_BONE = 0.03  # metres; a deviation in per cent says nothing about shorter bones
@@ -110,7 +110,6 @@ def _measure_limbs(number: int, poses: np.ndarray, skeleton: Skeleton) -> Iterat
     """Measure the length of the legs, how the knees bend, and whether hips and shoulders face the same way."""
     legs = find_legs(skeleton)
     if not legs:
-        yield Measure(number, "reach", float(np.median(np.linalg.norm(poses, axis=-1).max(axis=1))))
         return
     thighs = [poses[:, knee] - poses[:, hip] for hip, knee, _ in legs]
     shanks = [poses[:, foot] - poses[:, knee] for _, knee, foot in legs]

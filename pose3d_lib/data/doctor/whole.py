@@ -16,11 +16,10 @@ from pose3d_lib.data.doctor.motion import (
     find_legs,
     measure_place,
     step_rate,
-)
+)  # fmt: skip
 
 SAME = 1e-5  # metres between the distances of joints to the root in takes that are taken for the same
-FEWEST_TO_COMPARE = 8  # clips of a 2D source from which on one can be said to stand out
-FEWEST_FRAMES, SEEN = 10, 0.3  # frames, and share of a camera's frames, that must show whether people are turned
+FEWEST_FRAMES = 10  # of a camera, from which on it can be said to be turned
 
 
 def first_cameras(data: PoseDataset) -> np.ndarray:
@@ -64,38 +63,23 @@ def _compare_bones(data: PoseDataset, usable: Sequence[int], clips: Sequence[pd.
             yield Measure(usable[take], "bones of a subject", float(value), detail=name)
 
 
-def compare_views(data: PoseDataset, found: Sequence[Measure]) -> list[Measure]:
-    """The measures, those of single clips that are of cameras put together, and clips compared with the others."""
-    of_cameras = {check.name for check in CHECKS.values() if check.scope == CAMERA}
-    turned = [measure for measure in found if measure.check in of_cameras]
-    others = [measure for measure in found if measure.check not in of_cameras]
-    return [*others, *_find_turned(data, pd.DataFrame(turned, columns=Measure._fields)), *_stand_out(others)]
+def pool_cameras(data: PoseDataset, found: Sequence[Measure]) -> list[Measure]:
+    """The measures, with the frames that show turned people put together for each camera and 2D source.
 
-
-def _find_turned(data: PoseDataset, turned: pd.DataFrame) -> Iterator[Measure]:
-    """Of each camera and 2D source, the shares of frames in which people are turned.
-
-    It is of cameras because people lie in some clips and stand on their heads in others, and in few frames keypoints
-    that are a little off can look like anything. The share is reported of the clip that has most such frames. The
-    value of each clip is the number of frames that show it.
+    People lie in some clips and stand on their heads in others, and in few frames keypoints that are a little off can
+    look like anything. The value of a clip was its number of frames; that of a camera is the share of turned frames, and
+    is reported of the clip that has most of them.
     """
-    clips = data.clips.iloc[turned["clip"]].reset_index(drop=True)
-    turned = turned.assign(frames=clips.stop - clips.start)
-    for (camera, check, source), own in turned.groupby([clips.camera, "check", "source"], sort=False):
-        if own.value.sum() >= max(SEEN * own.frames.sum(), FEWEST_FRAMES):
+    of_cameras = {check.name for check in CHECKS.values() if check.scope == CAMERA}
+    pooled = [measure for measure in found if measure.check not in of_cameras]
+    turned = pd.DataFrame([measure for measure in found if measure.check in of_cameras], columns=Measure._fields)
+    cameras = data.clips.camera.iloc[list(turned["clip"])].to_numpy()
+    for (camera, check, source), own in turned.groupby([cameras, "check", "source"], sort=False):
+        if own.value.sum() >= FEWEST_FRAMES:
             worst, share = own.loc[own["count"].idxmax()], own["count"].sum() / own.value.sum()
             name = data.cameras[camera].name
-            yield Measure(worst["clip"], check, share, worst.frame, worst["count"], name, source)
-
-
-def _stand_out(found: Sequence[Measure]) -> Iterator[Measure]:
-    """Compare each clip's detections with those of the median clip of the same 2D source."""
-    off = pd.DataFrame([m for m in found if m.check == "detections"], columns=Measure._fields)
-    for source, own in off.groupby("source"):
-        if len(own) >= FEWEST_TO_COMPARE:
-            typical = max(own.value.median(), 0.01)
-            for clip, value in zip(own["clip"], own.value, strict=True):
-                yield Measure(clip, "unlike the others", value / typical, source=source)
+            pooled.append(Measure(worst["clip"], check, share, worst.frame, worst["count"], name, source))
+    return pooled
 
 
 def find_duplicates(
