@@ -1,7 +1,5 @@
 """Cameras against the formula written out number by number, against OpenCV and SciPy, and against the room itself."""
 
-import dataclasses
-import itertools
 import math
 
 import cv2
@@ -23,9 +21,6 @@ from pose3d_lib.data.cameras import (
 )
 
 SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
-EVERY_CAMERA = pytest.mark.parametrize(
-    ("subject", "eye"), list(itertools.product(SUBJECTS, range(4))), ids=lambda value: str(value)
-)
 LENS = (1145.0, 1143.8, 512.5, 515.5, -0.2071, 0.2478, -0.0031, -0.00098, -0.00142)
 
 
@@ -124,13 +119,6 @@ def test_world_to_camera_is_the_inverse_rotation_of_what_lies_beyond_the_camera_
     np.testing.assert_allclose(found.reshape(-1, 3), expected, atol=1e-6)
 
 
-@EVERY_CAMERA
-def test_from_world_to_camera_and_back_is_the_way_home(subject, eye) -> None:
-    camera = h36m_cameras()[subject][eye]
-    world = 2 * torch.randn(50, 3, generator=torch.Generator().manual_seed(eye))
-    torch.testing.assert_close(camera_to_world(world_to_camera(world, camera), camera), world, atol=1e-5, rtol=0)
-
-
 def test_the_camera_itself_is_at_the_origin_of_its_own_space() -> None:
     camera = h36m_cameras()["S9"][2]
     assert world_to_camera(torch.tensor(camera.position), camera).abs().max() == 0
@@ -177,39 +165,23 @@ def test_the_first_camera_of_s1_has_the_published_numbers() -> None:
     assert camera.position == pytest.approx((1.8411070556640625, 4.95528466796875, 1.5634454345703125), abs=1e-12)
 
 
-def test_the_last_camera_of_s11_has_the_published_numbers() -> None:
-    camera = h36m_cameras()["S11"][3]
-    assert camera.intrinsics == (
-        1145.5113525390625, 1144.77392578125, 514.9682006835938, 501.88201904296875,
-        -0.198384091258049, 0.21832367777824402, -0.008947807364165783,
-        -0.0005872055771760643, -0.0018133620033040643,
-    )  # fmt: skip
-    assert camera.orientation == (0.5894251465797424, -0.7818877100944519, 0.13991211354732513, -0.14715361595153809)
-    assert camera.position == pytest.approx((-1.590738037109375, -3.8541689453125, 1.578017578125), abs=1e-12)
-
-
-@EVERY_CAMERA
-def test_every_camera_stands_in_the_room_at_the_height_of_a_tripod(subject, eye) -> None:
-    camera = h36m_cameras()[subject][eye]
-    x, y, z = camera.position
-    assert np.linalg.norm(camera.orientation) == pytest.approx(1, abs=1e-6)
-    assert 1.2 < z < 2
-    assert 3.5 < np.hypot(x, y) < 6
-
-
-@EVERY_CAMERA
-def test_every_camera_looks_at_a_person_in_the_middle_of_the_room(subject, eye) -> None:
-    camera = h36m_cameras()[subject][eye]
+def test_every_camera_stands_on_a_tripod_and_looks_at_a_person_in_the_middle_of_the_room() -> None:
     person = np.array([[[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.8]]])  # feet, waist, head
-    in_camera, pixels = view(person, camera)
-    axis = camera_to_world(torch.tensor([0.0, 0.0, 1.0]), camera) - torch.tensor(camera.position)
-    towards = torch.tensor([0.0, 0.0, 1.0]) - torch.tensor(camera.position)
-    assert torch.cosine_similarity(axis, towards, dim=0) > np.cos(np.radians(12))
-    assert in_camera[..., 2].min() > 3
-    assert pixels.min() > 0
-    assert (pixels < [camera.width, camera.height]).all()
-    feet, waist, head = pixels[0, :, 1]
-    assert head < waist < feet
+    for camera in (camera for cameras in h36m_cameras().values() for camera in cameras):
+        assert np.linalg.norm(camera.orientation) == pytest.approx(1, abs=1e-6)
+        assert 1.2 < camera.position[2] < 2
+        assert 3.5 < np.hypot(*camera.position[:2]) < 6
+        in_camera, pixels = view(person, camera)
+        axis = camera_to_world(torch.tensor([0.0, 0.0, 1.0]), camera) - torch.tensor(camera.position)
+        towards = torch.tensor([0.0, 0.0, 1.0]) - torch.tensor(camera.position)
+        assert torch.cosine_similarity(axis, towards, dim=0) > np.cos(np.radians(12))
+        assert in_camera[..., 2].min() > 3
+        assert (pixels > 0).all()
+        assert (pixels < [camera.width, camera.height]).all()
+        feet, waist, head = pixels[0, :, 1]
+        assert head < waist < feet
+        world = 2 * torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(camera_to_world(world_to_camera(world, camera), camera), world, atol=1e-5, rtol=0)
 
 
 def test_humaneva_has_three_cameras_without_intrinsics_for_each_of_three_subjects() -> None:
@@ -227,40 +199,20 @@ def test_the_second_humaneva_camera_of_s2_has_the_published_numbers() -> None:
     assert camera.position == pytest.approx((0.923574, -3.8779243, 1.5045518), abs=1e-12)
 
 
-@pytest.mark.parametrize(("subject", "eye"), list(itertools.product(("S1", "S2", "S3"), range(3))))
-def test_every_humaneva_camera_stands_at_the_height_of_a_tripod_and_looks_at_the_middle_of_the_room(
-    subject, eye
-) -> None:
-    camera = humaneva_cameras()[subject][eye]
-    assert np.linalg.norm(camera.orientation) == pytest.approx(1, abs=1e-6)
-    assert 1.2 < camera.position[2] < 2
-    x, y, depth = world_to_camera(torch.tensor([0.0, 0.0, 1.0]), camera).tolist()
-    assert 3.5 < depth < 4.5
-    assert math.hypot(x, y) < 0.25
-    up = world_to_camera(torch.tensor([0.0, 0.0, 2.0]), camera) - world_to_camera(torch.tensor([0.0, 0.0, 1.0]), camera)
-    assert up[1] < -0.95
-    world = torch.randn(50, 3, generator=torch.Generator().manual_seed(eye))
-    torch.testing.assert_close(camera_to_world(world_to_camera(world, camera), camera), world, atol=1e-5, rtol=0)
+def test_every_humaneva_camera_stands_on_a_tripod_and_looks_at_the_middle_of_the_room() -> None:
+    for camera in (camera for cameras in humaneva_cameras().values() for camera in cameras):
+        assert np.linalg.norm(camera.orientation) == pytest.approx(1, abs=1e-6)
+        assert 1.2 < camera.position[2] < 2
+        middle, above = world_to_camera(torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, 2.0]]), camera)
+        assert 3.5 < middle[2] < 4.5
+        assert math.hypot(*middle[:2].tolist()) < 0.25
+        assert above[1] - middle[1] < -0.95
 
 
 def test_the_width_of_the_picture_becomes_minus_one_to_one() -> None:
     corners = torch.tensor([[0.0, 0.0], [1000.0, 1002.0], [500.0, 501.0]])
     expected = torch.tensor([[-1.0, -1.002], [1.0, 1.002], [0.0, 0.0]])
     torch.testing.assert_close(normalize_screen(corners, 1000, 1002), expected)
-
-
-def test_normalising_keeps_the_aspect() -> None:
-    square = torch.tensor([[100.0, 100.0], [300.0, 300.0]])
-    wide, high = normalize_screen(square, 1920, 1080).diff(dim=0)[0].tolist()
-    assert wide == pytest.approx(high)
-    assert wide == pytest.approx(400 / 1920)
-
-
-def test_a_mirrored_picture_has_the_opposite_normalised_x_and_the_same_y() -> None:
-    pixels = torch.tensor([[120.0, 80.0], [990.0, 700.0]])
-    mirrored = torch.stack([1000 - pixels[:, 0], pixels[:, 1]], dim=1)
-    expected = normalize_screen(pixels, 1000, 1002) * torch.tensor([-1.0, 1.0])
-    torch.testing.assert_close(normalize_screen(mirrored, 1000, 1002), expected)
 
 
 def test_a_mirrored_motion_is_seen_mirrored_by_the_lens_with_its_centre_and_first_tangential_term_negated() -> None:
@@ -275,11 +227,6 @@ def test_a_mirrored_motion_is_seen_mirrored_by_the_lens_with_its_centre_and_firs
     pixels = torch.from_numpy(project_all(points, camera.intrinsics))
     on_screen_pixels = normalize_screen(pixels, camera.width, camera.height)
     np.testing.assert_allclose(on_screen_pixels.numpy() * [-1, 1], expected, atol=1e-12)
-
-
-def test_a_camera_cannot_be_changed() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        h36m_cameras()["S1"][0].width = 1
 
 
 def test_pixels_in_whole_numbers_are_refused_as_fractions_would_be_lost() -> None:

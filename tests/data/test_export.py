@@ -90,7 +90,7 @@ def test_the_built_in_dataset_comes_back(tiny_data: PoseDataset, tmp_path: Path)
     check_round_trip(tiny_data, tmp_path, "h36m")
 
 
-@pytest.mark.parametrize("name", ["my-set_2", "Größe", "x.y"])
+@pytest.mark.parametrize("name", ["my-set_2", "Größe"])
 def test_sets_of_any_name_come_back(tmp_path: Path, name: str) -> None:
     takes = [("Ann", "Tango", "0", 3, True), ("Bob", "Walz", "left 1", 2, True)]
     cameras = {"Ann": h36m_cameras()["S1"][:2], "Bob": humaneva_cameras()["S2"]}
@@ -246,13 +246,6 @@ def test_a_file_that_cannot_be_finished_is_not_there(tmp_path: Path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=rf"{tmp_path / 'file' / 'out'}: cannot be written") as refusal:
-        export_videopose3d(filmed(TWO, h36m_cameras()), tmp_path / "file" / "out", name="h36m")
-    assert "POSE3D_OUTPUTS" not in str(refusal.value)
-
-
 def test_files_are_as_readable_as_others(tmp_path: Path) -> None:
     (tmp_path / "other").touch()
     for file in export_videopose3d(filmed(TWO, h36m_cameras()), tmp_path, name="h36m"):
@@ -308,7 +301,7 @@ def test_cameras_of_a_take_that_differ_in_length(tmp_path: Path, hand_made: Call
         export_videopose3d(data, tmp_path, name="mine")
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "_x", "a b", "x" * 101, "a\n"])
+@pytest.mark.parametrize("name", ["", "../x", ".hidden", "a b", "x" * 101, "a\n"])
 def test_names_that_are_no_part_of_a_file_s_name(tmp_path: Path, name: str) -> None:
     data = filmed(TWO, h36m_cameras())
     with pytest.raises(InputError, match="a part of a file's name"):
@@ -350,12 +343,8 @@ def test_several_2d_sources_of_videos_become_several_files(tmp_path: Path) -> No
     assert [file.name for file in files] == ["data_2d_custom_walks_coco.npz", "data_2d_custom_walks_h36m.npz"]
     assert read_npz_key(files[1], "metadata")["layout_name"] == "h36m"
     assert "`-k walks_coco` or `-k walks_h36m`" in describe_export(data, "walks")[0]
-
-
-def test_videos_that_would_be_called_the_same(tmp_path: Path) -> None:
-    data = video([("b", "x_1", "2"), ("b", "x", "1_2")])
     with pytest.raises(InputError, match="two clips would be called 'b_x_1_2_b'"):
-        export_videopose3d(data, tmp_path, name="walks")
+        export_videopose3d(video([("b", "x_1", "2"), ("b", "x", "1_2")]), tmp_path, name="other")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from pose3d_lib.data.open import open_dataset, prepared_path
 from pose3d_lib.data.spec import DataSpec
 from tests.helpers.hostile_files import motion, write_npz
 
-FRAMES = 600
+FRAMES = 300
 
 NURSERY = """
 import json, os, signal, sys, traceback
@@ -62,12 +62,6 @@ def end(arrays, path, metadata):
     die()
 dataset_file.save_file = end
 """,
-    "behind the arrays": """
-def end(arrays, path, metadata):
-    save_file(arrays, path, metadata=metadata)
-    die()
-dataset_file.save_file = end
-""",
     "before the file has its name": "dataset_file.os.replace = die",
     "behind the file has its name": """
 def end(old, new):
@@ -75,7 +69,6 @@ def end(old, new):
     die()
 dataset_file.os.replace = end
 """,
-    "before anything is written": "sources.save_dataset = die",
     "while it holds the lock": "sources._read = die",
 }
 
@@ -164,7 +157,7 @@ def test_killed_at_any_moment_the_next_preparation_starts_clean(spec, whole, nur
     seconds = time.monotonic() - began
     prepared_path(spec).unlink()
     killed = 0
-    for share in np.linspace(0.02, 0.98, 12):
+    for share in np.linspace(0.05, 0.95, 5):
         child = nursery.start(PREPARE, spec)
         time.sleep(float(share) * seconds)
         with contextlib.suppress(ProcessLookupError):  # it may have been quicker
@@ -173,33 +166,29 @@ def test_killed_at_any_moment_the_next_preparation_starts_clean(spec, whole, nur
         killed += not assert_whole_or_absent(spec, whole)
         assert len(left(tmp_path)) <= 1  # what the one before left was removed
         prepared_path(spec).unlink(missing_ok=True)
-    assert killed >= 3
+    assert killed >= 1
     assert open_dataset(spec).fingerprint == whole
     assert left(tmp_path) == [prepared_path(spec).name]
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=lambda sent: sent.name)
-@pytest.mark.parametrize("moment", ENDED_AT)
+@pytest.mark.parametrize(
+    ("moment", "sent"),
+    [
+        *((moment, signal.SIGKILL) for moment in ENDED_AT),
+        ("in the middle of the arrays", signal.SIGINT),
+        ("while it holds the lock", signal.SIGINT),
+    ],
+)
 def test_ended_at_its_worst_moments(moment: str, sent, spec: DataSpec, whole: str, nursery: Nursery, tmp_path) -> None:
     nursery.start(END.format(change=ENDED_AT[moment], signal=int(sent)) + PREPARE, spec)
     ended, said = nursery.wait()
     assert ended == -sent, said
     named = moment == "behind the file has its name"
     assert assert_whole_or_absent(spec, whole) == named
-    unnamed = moment not in ("before anything is written", "while it holds the lock")
+    unnamed = moment != "while it holds the lock"
     assert len(left(tmp_path)) == (1 if named or (unnamed and sent != signal.SIGINT) else 0)
     assert open_dataset(spec).fingerprint == whole
     assert left(tmp_path) == [prepared_path(spec).name]
-
-
-@pytest.mark.parametrize("delay", [0.05, 0.2, 0.4])
-def test_an_interrupt_leaves_nothing(delay: float, spec: DataSpec, whole: str, nursery: Nursery, tmp_path) -> None:
-    child = nursery.start(PREPARE, spec)
-    time.sleep(delay)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGINT)
-    nursery.wait()
-    assert left(tmp_path) == ([prepared_path(spec).name] if assert_whole_or_absent(spec, whole) else [])
 
 
 def test_leftovers_of_another_dataset_stay(spec: DataSpec, tmp_path: Path) -> None:
@@ -212,24 +201,16 @@ def test_leftovers_of_another_dataset_stay(spec: DataSpec, tmp_path: Path) -> No
     assert set(left(tmp_path)) == names - {f".{prepared_path(spec).name}.xyz"} | {prepared_path(spec).name}
 
 
-FAILURES: dict[str, Callable[[str], OSError]] = {
-    "the disk is full": lambda path: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path),
-    "the quota is used up": lambda path: OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), path),
-    "the disk is broken": lambda path: OSError(errno.EIO, os.strerror(errno.EIO), path),
-    "the disk is full, in the words of Rust": lambda path: dataset_file.SafetensorError(
-        "Error while serializing: I/O error: No space left on device (os error 28)"
-    ),
-}
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-def test_a_file_that_cannot_be_written_is_said_with_its_folder(failure, spec: DataSpec, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("rust", [False, True])
+def test_a_file_that_cannot_be_written_is_said_with_its_folder(rust, spec: DataSpec, tmp_path, monkeypatch) -> None:
     def fail(arrays: dict, path: str, metadata: dict) -> None:
         Path(path).write_bytes(b"half")
-        raise FAILURES[failure](path)
+        if rust:
+            raise dataset_file.SafetensorError("I/O error: No space left on device (os error 28)")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     monkeypatch.setattr(dataset_file, "save_file", fail)
-    with pytest.raises(InputError, match=r"cannot be written there .*Make room") as refusal:
+    with pytest.raises(InputError, match=r"cannot be written there .*No space left.*Make room") as refusal:
         open_dataset(spec)
     assert str(refusal.value).startswith(f"{tmp_path / 'outputs' / 'data'}: ")
     assert "POSE3D_OUTPUTS" in str(refusal.value)
@@ -251,35 +232,12 @@ except InputError as error:
 """
 
 
-@pytest.mark.parametrize("size", [0, 1000, 500_000])
+@pytest.mark.parametrize("size", [0, 100_000])
 def test_a_disk_that_takes_only_so_much_is_said_with_its_folder(size, spec, whole, nursery, tmp_path) -> None:
     nursery.start(LIMITED.format(size=size), spec)
     assert nursery.wait()[0] == 7  # what it would print cannot be written either
     assert left(tmp_path) == []
     assert open_dataset(spec).fingerprint == whole
-
-
-def test_outputs_below_a_file_are_refused_with_the_folder(spec: DataSpec, tmp_path: Path, monkeypatch) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "file"))
-    with pytest.raises(InputError, match="cannot be made") as refusal:
-        open_dataset(spec)
-    assert str(tmp_path / "file" / "data") in str(refusal.value)
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
-@pytest.mark.parametrize("made", [True, False], ids=["the folder is there", "the folder would have to be made"])
-def test_a_folder_that_may_not_be_written_to_is_said(made: bool, spec: DataSpec, tmp_path: Path) -> None:
-    closed = tmp_path / "outputs" / "data" if made else tmp_path / "outputs"
-    closed.mkdir(parents=True)
-    closed.chmod(0o500)
-    try:
-        with pytest.raises(InputError, match="POSE3D_OUTPUTS") as refusal:
-            open_dataset(spec)
-    finally:
-        closed.chmod(0o700)
-    assert str(tmp_path / "outputs" / "data") in str(refusal.value)
-    assert left(tmp_path) == []
 
 
 @pytest.mark.parametrize("step", ["lock", "file"])
@@ -310,10 +268,3 @@ def test_a_prepared_file_that_was_cut_off_is_not_opened(spec: DataSpec, whole: s
             open_dataset(spec)
     path.unlink()
     assert open_dataset(spec).fingerprint == whole
-
-
-def test_the_header_of_a_prepared_file_is_plain_json(spec: DataSpec) -> None:
-    open_dataset(spec)
-    content = prepared_path(spec).read_bytes()
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    assert json.loads(header["__metadata__"]["header"])["name"] == "mine[1]*"

@@ -38,43 +38,25 @@ def suggestions(name: str) -> list[str]:
 
 
 @LAYOUTS
-def test_a_mirror_applied_twice_is_the_identity(layout) -> None:
-    assert [layout.mirror[other] for other in layout.mirror] == list(range(layout.num_joints))
-
-
-@LAYOUTS
-def test_a_mirror_exchanges_the_joints_whose_names_differ_in_their_side(layout) -> None:
+def test_joints_have_names_of_their_own_which_tell_their_side_and_their_mirror(layout) -> None:
+    assert len(set(layout.joints)) == layout.num_joints == COUNTS[layout]
+    opposite = {"L": "R", "R": "L"}
     for joint, other in zip(layout.joints, layout.mirror, strict=True):
-        opposite = {"L": "R", "R": "L"}
         paired = joint[0] in opposite and joint[1].isupper()
         assert layout.joints[other] == (opposite[joint[0]] + joint[1:] if paired else joint)
-
-
-@LAYOUTS
-def test_left_joints_are_those_named_so(layout) -> None:
     for side, joints in (("L", layout.left), ("R", layout.right)):
-        named = {i for i, name in enumerate(layout.joints) if re.match(side + "[A-Z]", name)}
-        assert set(joints) == named
-        assert len(joints) == len(named)
-
-
-@LAYOUTS
-def test_every_joint_has_a_name_of_its_own(layout) -> None:
-    assert len(set(layout.joints)) == layout.num_joints == COUNTS[layout]
+        named = [i for i, name in enumerate(layout.joints) if re.match(side + "[A-Z]", name)]
+        assert sorted(joints) == named
 
 
 @TREES
-def test_the_parents_form_a_tree_under_the_pelvis(layout) -> None:
+def test_the_parents_form_a_tree_under_the_pelvis_that_is_its_own_mirror(layout) -> None:
     for joint in range(layout.num_joints):
         path = [joint]
         while layout.parents[path[-1]] != -1:
             path.append(layout.parents[path[-1]])
             assert len(path) <= layout.num_joints, f"a ring through {layout.joints[joint]}"
         assert layout.joints[path[-1]] in ("Hip", "Pelvis")
-
-
-@TREES
-def test_the_mirror_of_a_bone_is_a_bone(layout) -> None:
     assert {(layout.mirror[a], layout.mirror[b]) for a, b in layout.bones} == set(layout.bones)
 
 
@@ -92,18 +74,6 @@ def test_a_bone_is_of_the_side_where_it_ends_unless_it_crosses_the_body() -> Non
     assert H36M_17.sides[H36M_17.index("Head")] == "middle"
 
 
-def test_the_seventeen_joints_have_the_published_order_and_parents() -> None:
-    assert H36M_17.parents == (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
-    assert [H36M_17.index(name) for name in ("Hip", "RFoot", "LHip", "Head", "LWrist", "RWrist")] == [
-        0,
-        3,
-        4,
-        10,
-        13,
-        16,
-    ]
-
-
 def test_the_limbs_hang_together_by_name() -> None:
     chains = [
         ("Hip", "RHip", "RKnee", "RFoot"),
@@ -117,10 +87,6 @@ def test_the_limbs_hang_together_by_name() -> None:
     assert len(H36M_17.bones) == 16
 
 
-def test_the_seventeen_of_the_thirty_two_source_joints_are_the_published_ones() -> None:
-    assert H36M_17_OF_32 == (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
-
-
 def test_without_the_joints_between_the_thirty_two_hang_together_as_the_seventeen_do() -> None:
     def parent(joint: int) -> int:
         above = H36M_32.parents[joint]
@@ -128,6 +94,7 @@ def test_without_the_joints_between_the_thirty_two_hang_together_as_the_seventee
             above = H36M_32.parents[above]
         return above
 
+    assert H36M_17_OF_32 == (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
     assert [H36M_32.joints[joint] for joint in H36M_17_OF_32] == list(H36M_17.joints)
     parents = [parent(joint) for joint in H36M_17_OF_32]
     assert tuple(-1 if joint == -1 else H36M_17_OF_32.index(joint) for joint in parents) == H36M_17.parents
@@ -144,8 +111,6 @@ def test_humaneva_has_the_published_numbers() -> None:
 
 
 def test_mpii_has_the_published_sides_paired_joint_by_joint() -> None:
-    assert set(MPII_16.left) == {3, 4, 5, 13, 14, 15}
-    assert set(MPII_16.right) == {0, 1, 2, 10, 11, 12}
     assert MPII_16.mirror == (5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10)
 
 
@@ -169,30 +134,14 @@ def test_only_the_known_layout_has_lines_not_every_one_of_its_name() -> None:
 @pytest.mark.parametrize(
     ("parents", "left", "right"),
     [
-        ((-1, 0, 0), (1,), ()),
-        ((-1, 0, 0), (1,), (1,)),
-        ((-1, 0), (1,), (2,)),
-        ((-1, -1, 0), (1,), (2,)),
-        ((1, 2, 0), (), ()),
-        ((-1, 0, 0), (1, 1), (2, 0)),
-        ((-1, 0, 0), (1,), (3,)),
-        ((-1, 0, 0), (1,), (-1,)),
-        ((-1, 2, 1), (), ()),
-        ((-1, 0, 3), (), ()),
-        ((-1, 0, -2), (), ()),
-    ],
-    ids=[
-        "a left without a right",
-        "a joint of both sides",
-        "a parent missing",
-        "two roots",
-        "no root",
-        "a joint twice on a side",
-        "a right that is no joint",
-        "a right counted from the end",
-        "a ring",
-        "a parent that is no joint",
-        "a parent counted from the end",
+        pytest.param((-1, 0, 0), (1,), (), id="a left without a right"),
+        pytest.param((-1, 0, 0), (1,), (1,), id="a joint of both sides"),
+        pytest.param((-1, 0), (1,), (2,), id="a parent missing"),
+        pytest.param((-1, -1, 0), (1,), (2,), id="two roots"),
+        pytest.param((1, 2, 0), (), (), id="no root"),
+        pytest.param((-1, 0, 0), (1,), (3,), id="a right that is no joint"),
+        pytest.param((-1, 2, 1), (), (), id="a ring"),
+        pytest.param((-1, 0, 3), (), (), id="a parent that is no joint"),
     ],
 )
 def test_a_skeleton_that_is_not_one_is_refused_by_name(parents, left, right) -> None:
@@ -200,54 +149,35 @@ def test_a_skeleton_that_is_not_one_is_refused_by_name(parents, left, right) -> 
         Skeleton("stick", ("a", "b", "c"), parents, left, right)
 
 
-def test_there_are_the_fifteen_actions() -> None:
-    assert sorted(H36M_ACTIONS) == [
-        "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases", "Sitting",
-        "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
-    ]  # fmt: skip
+def test_an_exact_name_of_the_fifteen_actions_is_taken_as_it_is() -> None:
+    assert len(H36M_ACTIONS) == 15
     assert ALL not in H36M_ACTIONS
-
-
-@pytest.mark.parametrize("action", H36M_ACTIONS)
-def test_an_exact_name_is_taken_as_it_is(action) -> None:
-    assert check_name(action, H36M_ACTIONS, "action") == action
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [("Sit", {"Sitting", "SittingDown"}), ("Walk", {"WalkDog", "Walking", "WalkTogether"})],
-)
-def test_a_beginning_is_refused_and_every_action_that_begins_so_is_suggested(name, meant) -> None:
-    assert set(suggestions(name)) == meant
+    assert [check_name(action, H36M_ACTIONS, "action") for action in H36M_ACTIONS] == list(H36M_ACTIONS)
+    assert [canonical_action(name) for name in H36M_ACTIONS] == list(H36M_ACTIONS)
 
 
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("sitting", "Sitting"),
-        ("SITTINGDOWN", "SittingDown"),
-        ("Sitting Down", "SittingDown"),
-        ("walk_dog", "WalkDog"),
-        ("Eatting", "Eating"),
-        ("Fotos", "Photo"),
-        ("TakingPhoto", "Photo"),
-        ("Sitting ", "Sitting"),
+        ("Sit", ["Sitting", "SittingDown"]),
+        ("Walk", ["WalkDog", "Walking", "WalkTogether"]),
+        ("sitting", ["Sitting", "SittingDown"]),
+        ("Sitting Down", ["SittingDown"]),
+        ("walk_dog", ["WalkDog"]),
+        ("Fotos", ["Photo"]),
+        ("TakingPhoto", ["Photo"]),
+        ("", []),
+        ("Xylophone", []),
     ],
 )
-def test_a_slip_is_refused_and_the_likeliest_name_suggested_first(name, meant) -> None:
-    assert suggestions(name)[0] == meant
-
-
-@pytest.mark.parametrize("name", ["", "Xylophone"])
-def test_a_name_like_no_other_is_refused_without_a_suggestion(name) -> None:
-    assert suggestions(name) == []
+def test_any_other_name_is_refused_and_the_likeliest_suggested_first(name, meant) -> None:
+    found = suggestions(name)
+    assert sorted(found[: len(meant)]) == sorted(meant)
+    assert bool(found) == bool(meant)
 
 
 def test_a_refusal_quotes_the_name_and_lists_what_is_valid_in_order() -> None:
     assert refusal("Swim", ("Run", "Jump")) == "unknown action 'Swim': Valid: Run, Jump"
-
-
-def test_no_more_than_three_names_are_suggested() -> None:
     assert len(nearest("a", ["aa", "ab", "ac", "ad"])) == 3
 
 
@@ -255,10 +185,8 @@ def test_no_more_than_three_names_are_suggested() -> None:
     ("name", "expected"),
     [
         ("Walking", ("Walking", "0")),
-        ("Walking 1", ("Walking", "1")),
         ("WalkTogether 12", ("WalkTogether", "12")),
         ("WalkingDog 2", ("WalkDog", "2")),
-        ("TakingPhoto", ("Photo", "0")),
         ("Walking 1 chunk0", ("Walking", "1 chunk0")),
     ],
 )
@@ -269,8 +197,3 @@ def test_a_file_s_name_is_split_into_action_and_take(name, expected) -> None:
 def test_synonyms_lead_to_actions_of_human36m() -> None:
     assert SYNONYMS == {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
     assert [canonical_action(name) for name in SYNONYMS] == ["Photo", "WalkDog", "WalkTogether"]
-
-
-@pytest.mark.parametrize("name", [*H36M_ACTIONS, "Juggling", "Walking 1"])
-def test_any_other_name_is_its_own_canonical_name(name) -> None:
-    assert canonical_action(name) == name
