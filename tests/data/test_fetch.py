@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -170,7 +171,10 @@ def refused(root: Path, message: str, **options: object) -> str:
 
 
 def test_the_motion_and_the_documents_of_the_wanted_folder_are_unpacked_with_a_record(offer, shop, root, said) -> None:
-    assert get(said) == root / "walks"
+    before: list[str] = []
+    assert fetch("walks", say=lambda line: before.append(line * (not shop.log))) == root / "walks"
+    for text in ("Walks", "CC BY-NC 4.0", "https://example.org/by-nc", "Not for commercial use.", "Ann, Walks, 2020"):
+        assert text in " ".join(before)  # before anything is downloaded
     assert files(root / "walks") == UNPACKED
     made = record(root)
     assert (made["url"], made["commit"], made["citation"]) == (shop.url, "abc", "Ann, Walks, 2020")
@@ -180,14 +184,6 @@ def test_the_motion_and_the_documents_of_the_wanted_folder_are_unpacked_with_a_r
     assert get(said) == root / "walks"
     assert len(shop.log) == 1  # what was fetched is not fetched again
     assert "was fetched on" in said[-1]
-
-
-def test_the_licence_is_said_before_anything_is_downloaded(offer, shop: Shop) -> None:
-    heard: list[tuple[str, int]] = []
-    fetch("walks", say=lambda line: heard.append((line, len(shop.log))))
-    before = " ".join(line for line, requests in heard if not requests)
-    for text in ("Walks", "CC BY-NC 4.0", "https://example.org/by-nc", "Not for commercial use.", "Ann, Walks, 2020"):
-        assert text in before
 
 
 def test_an_unknown_collection_is_refused_with_the_one_meant(offer) -> None:
@@ -355,26 +351,24 @@ def test_files_of_another_commit_replace_the_old_ones(offer, shop: Shop, root: P
     assert files(root / "walks") == {"new.bvh": b"new"}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"url": 1}', "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "[]", '{"url": 1}', "[" * 100_000])
 def test_a_damaged_record_is_refused_by_name(text, offer, root: Path) -> None:
     (get() / RECORD).write_text(text)
     with pytest.raises(InputError, match=RECORD):
         get()
 
 
-def test_a_folder_of_somebody_else_is_left_alone(offer, shop: Shop, root: Path) -> None:
+def test_a_folder_of_somebody_else_is_left_alone_and_a_file_in_its_place_named(offer, shop: Shop, root: Path) -> None:
     (root / "walks").mkdir(parents=True)
     (root / "walks" / "mine.bvh").write_bytes(b"mine")
     with pytest.raises(InputError, match="not put there by"):
         get()
     assert files(root / "walks") == {"mine.bvh": b"mine"}
-    assert not shop.log
-
-
-def test_a_file_in_the_folder_s_place_is_named(offer, root: Path) -> None:
+    shutil.rmtree(root)
     root.write_text("not a folder")
     with pytest.raises(InputError, match="POSE3D_DATA"):
         get()
+    assert not shop.log
 
 
 def test_an_archive_put_there_by_hand_is_used_and_not_removed_if_it_is_bad(offer, shop: Shop, root: Path) -> None:
@@ -483,70 +477,39 @@ def test_an_archive_without_its_index_is_refused(index, offer, shop: Shop, root:
     refused(root, r"index\.txt")
 
 
-def evil(name: str = f"{INSIDE}data/x.bvh", *, mode: int = 0o100644, content: bytes = b"x") -> bytes:
+def evil(name: str, mode: int = 0o100644) -> bytes:
     """An archive with one member more, which no honest archive has."""
     buffer = io.BytesIO(WHOLE)
     with zipfile.ZipFile(buffer, "a") as archive:
         member = zipfile.ZipInfo("placeholder")
         member.filename, member.external_attr = name, mode << 16
-        archive.writestr(member, content)
+        archive.writestr(member, b"/etc/passwd")
     return buffer.getvalue()
 
 
-def spoilt(signature: bytes, offset: int, change: int, *more: tuple[bytes, int, int]) -> bytes:
-    """The archive with a byte behind the first place of a signature changed; and further ones."""
-    whole = bytearray(WHOLE)
-    for sign, place, difference in ((signature, offset, change), *more):
-        at = whole.index(sign) + place
-        whole[at] = (whole[at] + difference) % 256
-    return bytes(whole)
-
-
-def twice() -> bytes:
-    with pytest.warns(UserWarning, match="Duplicate name"):
-        return evil(f"{INSIDE}data/walk_ann_1.bvh")
-
-
-DAMAGED = r"walk_ann_1\.bvh': (cannot be read|unpacks to)"
+DAMAGED = WHOLE.replace(MOTION, MOTION[:50] + b"x" + MOTION[51:], 1)
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+BAD = {
+    "slip": (evil("../../escaped.bvh"), "leads out"),
+    "link": (evil(f"{INSIDE}data/x.bvh", 0o120777), "link or a device"),
+    "bomb": (pack({f"{INSIDE}data/x.bvh": bytes(110_000_000)}, stored=False), "unpacks to more"),
+    "damaged": (DAMAGED, r"walk_ann_1\.bvh': (cannot be read|unpacks to)"),
+    "long name": (evil(f"{INSIDE}data/{'x' * 300}.bvh"), "cannot be written as"),
+    "file as folder": (evil(f"{INSIDE}data/walk_ann_1.bvh/x.bvh"), "in the way"),
+    "no motion": (pack({f"{INSIDE}readme": b"no motion"}), "no BVH file"),
+    "pointer": (pack({f"{INSIDE}data.zip": POINTER}), "Git LFS"),
+    "html": (b"<html>sign in</html>", "cannot be read"),
+    "cut": (WHOLE[:-30], "cannot be read"),
+}
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: evil("../../escaped.bvh"), "leads out"),
-        (lambda: evil(f"{INSIDE}../../../../escaped.bvh"), "leads out"),
-        (lambda: evil("/tmp/escaped.bvh"), "leads out"),
-        (lambda: evil(f"{INSIDE}a\\..\\b.bvh"), "leads out"),
-        (lambda: evil("C:/x.bvh"), "leads out"),
-        (lambda: evil(mode=0o120777, content=b"/etc/passwd"), "link or a device"),
-        (lambda: evil(mode=0o020666), "link or a device"),
-        (lambda: spoilt(b"PK\1\2", 8, 1), "encrypted"),
-        (lambda: pack({f"{INSIDE}data/x.bvh": bytes(110_000_000)}, stored=False), "unpacks to more"),
-        (twice, "twice"),
-        (lambda: evil(f"{INSIDE}data/{'x' * 300}.bvh"), "cannot be written as"),
-        (lambda: evil(f"{INSIDE}data/walk_ann_1.bvh/x.bvh"), "in the way"),
-        (lambda: pack({f"{INSIDE}readme": b"no motion"}), "no BVH file"),
-        (lambda: pack({f"{INSIDE}data.zip": POINTER}), "Git LFS"),
-        (lambda: b"<html>sign in</html>", "cannot be read"),
-        (lambda: b"", "cannot be read"),
-        (lambda: WHOLE[:-30], "cannot be read"),
-        (lambda: spoilt(MOTION, 50, 1), DAMAGED),
-        (lambda: spoilt(b"PK\3\4", 22, 1, (b"PK\1\2", 24, 1)), DAMAGED),
-    ],
-    ids=[
-        "slip", "deep slip", "absolute", "backslash", "drive", "link", "device", "encrypted", "bomb", "twice",
-        "long name", "file as folder", "no motion", "pointer", "html", "empty", "cut", "damaged", "shorter than it says",
-    ],
-)  # fmt: skip
-def test_a_hostile_or_broken_archive_is_refused_and_another_asked_for(
-    make, message, offer, shop, root, tmp_path
-) -> None:
+@pytest.mark.parametrize("kind", BAD)
+def test_a_hostile_or_broken_archive_is_refused_and_another_asked_for(kind, offer, shop, root, tmp_path) -> None:
     offer(nested="data.zip")
-    shop.body = make()
+    shop.body, message = BAD[kind]
     refused(root, message)
     assert not list(tmp_path.rglob("*escaped*"))
-    if message != "cannot be written as":  # that archive is not to blame, and is kept
+    if kind != "long name":  # that archive is not to blame, and is kept
         shop.body, shop.tag = WHOLE, '"v2"'
         get()
         assert files(root / "walks") == UNPACKED

@@ -116,12 +116,6 @@ def test_feet_do_not_slide(takes, action):
             assert np.nanmax(slide) < 0.02
 
 
-def test_foot_slide_sees_a_sliding_foot(takes):
-    positions = takes["Waiting"][0].copy()
-    positions[..., 0] += np.linspace(0, 4.8, len(positions))[:, None]  # 0.2 m/s on a moving belt
-    assert np.nanmedian(kinematics.foot_slide(positions, FPS)) == pytest.approx(0.2, rel=0.05)
-
-
 def test_walking_is_a_gait(takes):
     for positions in takes["Walking"]:
         hip = positions[:, 0]
@@ -155,22 +149,19 @@ def test_actions_are_what_they_are_called(takes):
         assert np.median(heights(action)) > 0.8
     assert np.percentile(heights("Purchases", "Thorax"), 10) < np.percentile(heights("Waiting", "Thorax"), 10) - 0.15
 
-    near_head = {a: np.mean(np.concatenate([wrist_to(p, "Neck") for p in takes[a]]) < 0.25) for a in H36M_ACTIONS}
+    def mean(measure) -> dict[str, float]:
+        return {a: np.mean([measure(p) for p in takes[a]]) for a in H36M_ACTIONS}
+
+    near_head = mean(lambda p: np.mean(wrist_to(p, "Neck") < 0.25))
     assert near_head["Phoning"] > 0.95
     assert near_head["Photo"] > 0.5
     assert near_head["Eating"] > 0.25
     assert near_head["Smoking"] > 0.2
     assert near_head["Walking"] == 0
 
-    reach = {
-        a: np.mean([np.ptp(p[:, J["RWrist"]] - p[:, J["RShoulder"]], axis=0).max() for p in takes[a]])
-        for a in ("Directions", "Walking")
-    }
+    reach = mean(lambda p: np.ptp(p[:, J["RWrist"]] - p[:, J["RShoulder"]], axis=0).max())
     assert reach["Directions"] > 1.3 * reach["Walking"]
-    travelled = {
-        a: np.mean([np.linalg.norm(np.diff(p[:, 0, :2], axis=0), axis=-1).sum() for p in takes[a]])
-        for a in H36M_ACTIONS
-    }
+    travelled = mean(lambda p: np.linalg.norm(np.diff(p[:, 0, :2], axis=0), axis=-1).sum())
     assert min(travelled[a] for a in WALKS) > 2 * max(travelled[a] for a in STANDING)
     assert travelled["Walking"] > travelled["WalkTogether"]
 
@@ -190,13 +181,12 @@ def test_takes_vary(takes):
 
 
 def test_same_arguments_same_motion():
-    body = make_body("S5", 0)
-    assert body == make_body("S5", 0)
-    arguments = {"body": body, "frames": 80, "fps": FPS}
-    once = make_motion("Greeting", seed=[4, 2], **arguments)
-    assert once.tobytes() == make_motion("Greeting", seed=[4, 2], **arguments).tobytes()
-    assert np.abs(once - make_motion("Greeting", seed=[4, 3], **arguments)).max() > 0.05
-    assert np.abs(once - make_motion("Greeting", seed=[4, 2], **{**arguments, "body": make_body("S9", 0)})).max() > 0.02
+    def made(subject: str, *seed: int) -> np.ndarray:
+        return make_motion("Greeting", body=make_body(subject, 0), frames=80, fps=FPS, seed=seed)
+
+    assert made("S5", 4, 2).tobytes() == made("S5", 4, 2).tobytes()
+    assert np.abs(made("S5", 4, 2) - made("S5", 4, 3)).max() > 0.05
+    assert np.abs(made("S5", 4, 2) - made("S9", 4, 2)).max() > 0.02
 
 
 def test_bodies_differ():
@@ -232,10 +222,13 @@ def test_rate_does_not_change_the_motion():
     assert np.abs(fast[::2] - slow).max() < 0.03
 
 
-def test_the_flexion_of_known_limbs_is_found():
+def test_the_flexion_of_a_known_limb_and_the_slide_of_a_foot_are_found(takes):
     pose = np.zeros((2, 17, 3))
     pose[:, J["RKnee"]], pose[:, J["RFoot"]] = (0, 0, -1), [(0, 0, -2), (0, -1, -1)]
     np.testing.assert_allclose(kinematics.flexion(pose, "RHip", "RKnee", "RFoot"), [0, 90], atol=1e-6)
+    positions = takes["Waiting"][0].copy()
+    positions[..., 0] += np.linspace(0, 4.8, len(positions))[:, None]  # 0.2 m/s on a moving belt
+    assert np.nanmedian(kinematics.foot_slide(positions, FPS)) == pytest.approx(0.2, rel=0.05)
 
 
 def test_two_bones_reach_their_target():
