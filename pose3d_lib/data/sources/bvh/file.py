@@ -110,13 +110,11 @@ class _Reader:
         parents: list[int] = []
         offsets: list[list[float] | None] = []
         channels: list[tuple[str, ...]] = []
-        ends: dict[int, int] = {}  # joint -> how many end sites it has
-        end_sites: set[int] = set()
+        end_sites: list[int] = []
         open_joints: list[int] = []
         first = self.next()
         if first.upper() != b"HIERARCHY":
             raise InputError(f"{self.where}: not a BVH file: it begins with {_show(first)}, expected HIERARCHY")
-        known: set[str] = set()
         while True:
             token = self.next()
             word, at = token.upper(), self.at
@@ -128,12 +126,11 @@ class _Reader:
                 if (word == b"ROOT") == bool(open_joints) or joint in end_sites:
                     self.fail(at, f"{word.decode()} {name!r} does not belong there")
                 if word == b"END":
-                    end_sites.add(len(names))
-                    ends[joint] = ends.get(joint, 0) + 1
-                    name = names[joint] + END + (str(ends[joint]) if ends[joint] > 1 else "")
-                if not name or name in known:
+                    number = 1 + sum(parents[site] == joint for site in end_sites)
+                    name = f"{names[joint]}{END}{number if number > 1 else ''}"
+                    end_sites.append(len(names))
+                if not name or name in names:
                     self.fail(at, f"a second joint is called {name!r}" if name else "a joint has no name")
-                known.add(name)
                 open_joints.append(len(names))
                 if len(names) == JOINT_LIMIT or len(open_joints) > DEPTH_LIMIT:
                     self.fail(at, f"more than {JOINT_LIMIT} joints, or more than {DEPTH_LIMIT} below each other")

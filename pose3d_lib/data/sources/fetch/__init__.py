@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.files import write_json
 from pose3d_lib.common.paths import source_data_dir
 from pose3d_lib.data import catalogue
 from pose3d_lib.data.actions import check_name
-from pose3d_lib.data.catalogue import DOWNLOADS, Collection
+from pose3d_lib.data.catalogue import DOWNLOADS, RECORD, Collection
 from pose3d_lib.data.sources.fetch import cmu_actions, contents
 from pose3d_lib.data.sources.fetch.transfer import Bar, download
 
@@ -52,7 +53,7 @@ def fetch(name: str, *, say: Say = print, bar: Bar = lambda what, done, total: N
         say("Another fetch is under way; waiting for it to end")
         held = lock.acquire()
     with held:
-        _tidy(known.home)
+        _finish(known.home)  # a killed fetch
         record = contents.read_record(known)
         if record and not again:
             contents.check_files(known, record)
@@ -90,7 +91,7 @@ def show_bar(console: Console) -> Iterator[Bar]:
 def _fetch(known: Collection, record: dict | None, say: Say, bar: Bar) -> None:
     archive = _get_archive(known, record is not None, say, bar)
     fresh = archive != known.archive_path
-    staging = known.home.with_name(f".{known.name}.unpacking")
+    staging = _staging(known.home)
     try:
         staging.mkdir()
         contents.unpack(known, archive, staging, partial(bar, "unpacking"))
@@ -98,16 +99,13 @@ def _fetch(known: Collection, record: dict | None, say: Say, bar: Bar) -> None:
         contents.compare(known, record, made, say)
         if known.index:
             made["takes"] = _name_takes(known, staging, say)
-        contents.write_record(staging, made)
-        _swap(staging, known.home)
+        write_json(staging / RECORD, made)
     except InputError as error:
-        if fresh and isinstance(error, contents.CannotWrite):
-            archive.replace(known.archive_path)
-        elif fresh:
+        if fresh and not isinstance(error, contents.CannotWrite):
             archive.unlink()  # so that the next try does not meet the same bytes
         raise
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        _finish(known.home)
     if fresh:
         archive.replace(known.archive_path)
     size = f"{made['files']:,} files, {made['bytes'] / 1e6:,.0f} MB"
@@ -122,7 +120,7 @@ def _get_archive(known: Collection, again: bool, say: Say, bar: Bar) -> Path:
         say(f"Using {path}, which is there")
         return path
     fresh = path.with_name(f"{path.name}.new")
-    if again or not fresh.exists():  # it is there and whole if a fetch was killed after the download
+    if again or not fresh.exists():  # it is there and whole if an earlier fetch ended after the download
         fresh.unlink(missing_ok=True)
         say(f"Downloading {known.url}")
         download(known.url, fresh, place=path, bar=bar)
@@ -134,27 +132,22 @@ def _name_takes(known: Collection, staging: Path, say: Say) -> dict[str, int]:
     index = staging / known.index
     if not index.is_file():
         raise InputError(f"{known.url}: {known.index}, from which the actions are named, is not in the archive")
-    named = cmu_actions.write_takes(staging, index)
+    counts = cmu_actions.write_takes(staging, index)
     say(
-        f"{len(named.rows):,} takes have an action; left out are {named.unplaced:,} whose description stands for none or "
-        f"for several, and {named.undescribed:,} without a description"
+        f"{counts['kept']:,} takes have an action; left out are {counts['unplaced']:,} whose description stands for none or "
+        f"for several, and {counts['undescribed']:,} without a description"
     )
-    return {"kept": len(named.rows), "unplaced": named.unplaced, "undescribed": named.undescribed}
+    return counts
 
 
-def _swap(staging: Path, home: Path) -> None:
-    """Put the new folder in the old one's place; whatever stops it, `_tidy` finds one of them whole."""
-    old = home.with_name(f".{home.name}.old")
-    if home.exists():
-        home.rename(old)
-    staging.rename(home)
-    shutil.rmtree(old, ignore_errors=True)
+def _staging(home: Path) -> Path:
+    return home.with_name(f".{home.name}.unpacking")
 
 
-def _tidy(home: Path) -> None:
-    """Remove what a killed fetch left."""
-    shutil.rmtree(home.with_name(f".{home.name}.unpacking"), ignore_errors=True)
-    old = home.with_name(f".{home.name}.old")
-    if old.exists() and not home.exists():
-        old.rename(home)
-    shutil.rmtree(old, ignore_errors=True)
+def _finish(home: Path) -> None:
+    """Put the new folder in the old one's place if it is whole: its record is written last. Remove any other."""
+    staging = _staging(home)
+    if (staging / RECORD).is_file():
+        shutil.rmtree(home, ignore_errors=True)
+        staging.rename(home)
+    shutil.rmtree(staging, ignore_errors=True)

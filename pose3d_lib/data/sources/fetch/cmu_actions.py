@@ -1,4 +1,4 @@
-"""Names the actions of CMU's takes from the database's own one-line descriptions, by fixed rules.
+"""Name the actions of CMU's takes from the database's own one-line descriptions, by fixed rules.
 
 The index has a line per take, "02_01<tab>walk", below a heading per subject. A description is cut into words
 ("DrunkWalk" into drunk and walk) and in lower case; then
@@ -11,7 +11,6 @@ The index has a line per take, "02_01<tab>walk", below a heading per subject. A 
 import csv
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pose3d_lib.common.errors import InputError
@@ -48,18 +47,10 @@ MOST_TEXT = 4_000_000  # bytes of an index file; CMU's has 70,000
 _LINE = re.compile(r"(\d{1,3})_(\d{1,3})\s+(\S.*)")
 
 
-@dataclass(frozen=True)
-class Named:
-    """The takes that are kept, and how many files are left out."""
-
-    rows: tuple[tuple[str, str, str, str, str], ...]  # of `COLUMNS`, in the files' order
-    undescribed: int  # files that the index has no line for
-    unplaced: int  # files whose description no rule places in one action
-
-
 def name_action(description: str) -> str | None:
     """The action of a description; None if it has none of these, or several."""
-    text = _in_words(description)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|_", " ", description)  # "Punch_Sequence001" in words
+    text = " ".join(spaced.lower().split())
     if LEFT_OUT.search(text):
         return None
     for table in (NAMED, PLAIN):
@@ -80,9 +71,12 @@ def read_index(path: Path) -> dict[tuple[int, int], str]:
     return {(int(match[1]), int(match[2])): " ".join(match[3].split()) for match in found}
 
 
-def name_takes(files: Iterable[str], index: Mapping[tuple[int, int], str]) -> Named:
-    """Subject, action and take of each BVH file, from its path ("014/14_07.bvh") and the index of `read_index`."""
-    rows, undescribed, unplaced = [], 0, 0
+def name_takes(files: Iterable[str], index: Mapping[tuple[int, int], str]) -> tuple[list[tuple[str, ...]], int, int]:
+    """Rows of `COLUMNS`, in the order of the files, from their paths ("014/14_07.bvh") and the index of `read_index`.
+
+    Also counts the files whose description no rule places in one action, and those that the index has no line for.
+    """
+    rows, unplaced, undescribed = [], 0, 0
     for file in sorted(files):
         match = re.fullmatch(r"(\d{1,3})_(\d{1,3})\.bvh", file.rpartition("/")[2], re.IGNORECASE)
         number = (int(match[1]), int(match[2])) if match else None
@@ -92,21 +86,15 @@ def name_takes(files: Iterable[str], index: Mapping[tuple[int, int], str]) -> Na
             rows.append((file, f"{number[0]:03d}", action, f"{number[1]:02d}", index[number]))
         else:
             unplaced += 1
-    return Named(tuple(rows), undescribed, unplaced)
+    return rows, unplaced, undescribed
 
 
-def write_takes(folder: Path, index: Path) -> Named:
-    """Writes `takes.csv` into a folder of CMU's BVH files; see `name_takes`."""
-    named = name_takes((file.relative_to(folder).as_posix() for file in folder.rglob("*.bvh")), read_index(index))
-    if not named.rows:
+def write_takes(folder: Path, index: Path) -> dict[str, int]:
+    """Write `takes.csv` into a folder of CMU's BVH files; the numbers of takes kept, unplaced and undescribed."""
+    files = (file.relative_to(folder).as_posix() for file in folder.rglob("*.bvh"))
+    rows, unplaced, undescribed = name_takes(files, read_index(index))
+    if not rows:
         raise InputError(f"{index}: none of the BVH files in {folder} gets an action from it")
     with (folder / TAKES).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([COLUMNS, *named.rows])
-    return named
-
-
-def _in_words(description: str) -> str:
-    """'Punch_Sequence001, DrunkWalk' -> 'punch sequence 001, drunk walk'."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|_", " ", description)
-    return " ".join(spaced.lower().split())
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    return {"kept": len(rows), "unplaced": unplaced, "undescribed": undescribed}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.files import sha256_of
 from pose3d_lib.data.catalogue import RECORD, Collection
 from pose3d_lib.data.sources.fetch.cmu_actions import TAKES
 from pose3d_lib.data.untrusted.client import list_members, read_member
@@ -92,21 +93,17 @@ def describe(known: Collection, archive: Path, folder: Path) -> dict:
     """The record of what was unpacked; the hash of the contents does not change when an archive is packed otherwise."""
     contents = hashlib.sha256()
     for file in _files(folder):
-        contents.update(f"{file.relative_to(folder).as_posix()}\0{_hash(file)}\n".encode())
+        contents.update(f"{file.relative_to(folder).as_posix()}\0{sha256_of(file)}\n".encode())
     count, size = _measure(folder)
-    return {
-        "name": known.name,
-        "title": known.title,
-        "url": known.url,
-        "commit": known.commit,
-        "sha256": _hash(archive),
-        "contents_sha256": contents.hexdigest(),
+    given = {key: getattr(known, key) for key in ("name", "title", "url", "commit", "citation")}
+    return given | {
+        "licence": vars(known.licence),
+        "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sha256": sha256_of(archive),
         "archive_bytes": archive.stat().st_size,
+        "contents_sha256": contents.hexdigest(),
         "files": count,
         "bytes": size,
-        "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
-        "licence": vars(known.licence),
-        "citation": known.citation,
     }
 
 
@@ -140,10 +137,6 @@ def read_record(known: Collection) -> dict | None:
     return record
 
 
-def write_record(folder: Path, record: dict) -> None:
-    (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False), encoding="utf-8")
-
-
 def check_files(known: Collection, record: dict) -> None:
     """Refuse a folder whose files differ from the record in number or size; their contents are not read."""
     count, size = _measure(known.home)
@@ -164,8 +157,3 @@ def _measure(folder: Path) -> tuple[int, int]:
     """The number of files and their bytes."""
     sizes = [file.stat().st_size for file in _files(folder)]
     return len(sizes), sum(sizes)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,9 +13,8 @@ import requests
 
 from pose3d_lib.common.errors import InputError
 
-Bar = Callable[
-    [str, int, int | None], None
-]  # called with what is under way, how much is done, and of how much if known
+# Called with what is under way, how much of it is done, and how much it is altogether if that is known.
+Bar = Callable[[str, int, int | None], None]
 
 CHUNK = 16 * 1024  # bytes that are lost when a connection breaks off
 TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next bytes
