@@ -13,7 +13,7 @@ from pose3d_lib.report.figures.beyond import (
     draw_transfer,
 )
 from pose3d_lib.report.figures.study import draw_arms, draw_curves
-from pose3d_lib.report.readable import NUMBERS, head_arms, show_value
+from pose3d_lib.report.readable import fill, head_arms, show_arms
 from pose3d_lib.report.results import SCHEDULE_WORDS, show_and_save, show_and_save_figure, title_figure
 from pose3d_lib.report.show import name_data, say, show_figure, unit_epochs
 from pose3d_lib.study.beyond import FEWER_FRAMES, MIXING, SPECIALISED
@@ -75,18 +75,23 @@ def _curve_sentence(table: pd.DataFrame) -> str:
 
 def _plainest(results: StudyResults) -> Condition | None:
     """Of the short runs, where the arms differ in the data only, or else the published schedule; None without any."""
-    conditions = (
-        results.config.condition(results.config.short, schedule, results.config.budgets[0])
-        for schedule in (EQUALISED, PUBLISHED)
-    )
-    usable = (own for own in conditions if own in results.comparisons and results.comparisons[own].usable)
-    return next(usable, None)
+    for schedule in (EQUALISED, PUBLISHED):
+        condition = results.config.condition(results.config.short, schedule, results.config.budgets[0])
+        if condition in results.comparisons and results.comparisons[condition].usable:
+            return condition
+    return None
+
+
+def _not_made(table: pd.DataFrame, what: str) -> bool:
+    """Whether a question has no runs; then it is said how to make them."""
+    if table.empty:
+        say(f"**No {what} yet.** {MAKE}")
+    return table.empty
 
 
 def show_transfer(results: StudyResults) -> None:
     """Every model on every action, and how much worse a model is on the actions that it never saw."""
-    condition = _plainest(results)
-    if condition is None:
+    if (condition := _plainest(results)) is None:
         return
     comparison = results.comparisons[condition]
     matrix = transfer(comparison)
@@ -106,15 +111,11 @@ def show_transfer(results: StudyResults) -> None:
 def show_specialised(results: StudyResults) -> None:
     """The baseline fine-tuned on each action, beside both arms."""
     table = specialised(results)
-    if table.empty:
-        say(f"**No fine-tuned runs yet.** {MAKE}")
+    if _not_made(table, "fine-tuned runs"):
         return
     arms = (*ARMS, FINE_TUNED)
     headed = head_arms(table, arms).astype({f"{FINE_TUNED}, runs": float})
-    shown = pd.DataFrame({"Action": headed.Action})
-    for arm in arms:
-        rows = headed[[f"{arm}, {number}" for number in NUMBERS]].to_numpy()
-        shown[f"{arm}, MPJPE [mm]"] = ["" if np.isnan(row[0]) else show_value(*row) for row in rows]
+    shown = fill(headed, {"Action": "Action", **show_arms(arms, "MPJPE [mm]")})
     seen = describe_runs(results.beyond[SPECIALISED], results.data)
     caption = f"Fine-tuned: the original, trained further on the action. {seen}"
     show_and_save(headed, results.folder / "table_specialised", caption, shown)
@@ -133,8 +134,7 @@ def show_specialised(results: StudyResults) -> None:
 def show_mixing(results: StudyResults) -> None:
     """From one action to all, in steps."""
     table = mixing(results)
-    if table.empty:
-        say(f"**No mixed runs yet.** {MAKE}")
+    if _not_made(table, "mixed runs"):
         return
     save_csv(table, results, "mixing")
     every = len(results.data.train_actions)
@@ -150,17 +150,15 @@ def show_mixing(results: StudyResults) -> None:
 
 def show_joints(results: StudyResults) -> None:
     """Error per joint and per action, both arms."""
-    condition = _plainest(results)
-    if condition is None:
+    if (condition := _plainest(results)) is None:
         return
     comparison = results.comparisons[condition]
     table = joint_errors(comparison, results)
     save_csv(table, results, "joints")
-    for name, draw, what in (
-        ("figure_joint_bars", draw_joint_bars, "Error per joint"),
-        ("figure_joints", draw_joints, "Error per joint and action"),
-    ):
-        show_and_save_figure(draw(table, title_figure(what, results, condition)), results, name, comparison.runs)
+    bars = draw_joint_bars(table, title_figure("Error per joint", results, condition))
+    show_and_save_figure(bars, results, "figure_joint_bars", comparison.runs)
+    changes = draw_joints(table, title_figure("Error per joint and action", results, condition))
+    show_and_save_figure(changes, results, "figure_joints", comparison.runs)
     means = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]].mean()
     change = means[ACTION_BASED] - means[ORIGINAL]
     say(
@@ -173,8 +171,7 @@ def show_joints(results: StudyResults) -> None:
 def show_fewer_frames(results: StudyResults) -> None:
     """Error against the number of distinct training frames, both arms, with the same number of windows for each."""
     table = fewer_frames(results)
-    if table.empty:
-        say(f"**No runs on fewer frames yet.** {MAKE}")
+    if _not_made(table, "runs on fewer frames"):
         return
     save_csv(table, results, "fewer_frames")
     figure = draw_data_efficiency(table, _title("Error against training frames", results))

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from pose3d_lib.common.escaping import escape_markdown
-from pose3d_lib.report.figures.attribution import draw_attribution
-from pose3d_lib.report.readable import show_change, show_p
+from pose3d_lib.report.figures.study import draw_attribution
+from pose3d_lib.report.readable import fill, show_change, show_p
 from pose3d_lib.report.results import show_and_save
 from pose3d_lib.report.show import name_data, say, show_figure, unit_epochs
 from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, SUMMANDS, WHOLE
@@ -124,26 +124,20 @@ def _in_all(claims: pd.DataFrame, results: StudyResults) -> str:
 def show_claims(results: StudyResults) -> None:
     """A verdict for each claim, the rules that decide, and why some cannot be decided."""
     claims = results.claims
-    effects = {
-        prefix: ["" if pd.isna(row[0]) else show_change(*row) for row in own.to_numpy()]
-        for prefix in ("", UNLIKE)
-        for own in [claims[[f"{prefix}{name}" for name in ("effect", "low", "high")]]]
+    effects = {how: (show_change, [f"{how}{name}" for name in ("effect", "low", "high")]) for how in ("", UNLIKE)}
+    columns = {
+        "Claim": "claim",
+        "The paper says": "paper",
+        "Measured here": "measured",
+        "Effect [%]": effects[""],
+        "p": (show_p, ["p"]),
+        "Smallest p": (show_p, ["smallest_p"]),
+        "Runs": "runs",
+        "Verdict": "verdict",
+        "Same schedule: effect [%]": effects[UNLIKE],
+        "Same schedule: verdict": f"{UNLIKE}verdict",
     }
-    shown = pd.DataFrame(
-        {
-            "Claim": claims.claim,
-            "The paper says": claims.paper,
-            "Measured here": claims.measured,
-            "Effect [%]": effects[""],
-            "p": claims.p.map(show_p),
-            "Smallest p": claims.smallest_p.map(show_p),
-            "Runs": claims.runs,
-            "Verdict": claims.verdict,
-            "Same schedule: effect [%]": effects[UNLIKE],
-            "Same schedule: verdict": claims[f"{UNLIKE}verdict"],
-        }
-    )
-    show_and_save(claims, results.folder / "claims", _caption(results), shown)
+    show_and_save(claims, results.folder / "claims", _caption(results), fill(claims, columns))
     rules = "\n".join(f"- **{row.claim}**: {row.rule}" for row in claims.itertuples())
     say(f"The rules. {SHOWN}\n\n{rules}")
     doubts = [
@@ -173,8 +167,8 @@ def show_attribution(results: StudyResults) -> None:
     actions = "; ".join(dict.fromkeys(told.actions))  # those in focus: the effects need not be those of all
     title = f"What the published effects are made of, {name_data(results.data)}. {actions}: trained for {lengths} unit epochs"
     show_figure(draw_attribution(told, title), results.folder / "figure_attribution", caption)
-    shown = told.assign(effect=[show_change(*row) for row in told[["effect", "low", "high"]].to_numpy()])
-    shown = shown.drop(columns=["low", "high"]).rename(columns=str.capitalize)
+    columns = {name.capitalize(): name for name in told.columns.drop(["low", "high"])}
+    shown = fill(told, columns | {"Effect": (show_change, ["effect", "low", "high"])})
     show_and_save(parts, results.folder / "attribution", caption, shown)
     for claim, own in told.groupby("claim", sort=False):
         effects = own.set_index("part").effect

@@ -1,6 +1,6 @@
 """Tables for people: the headings of the files, which hold a number in each cell, and several numbers in a cell to read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
@@ -20,6 +20,23 @@ CONSUMED = {
     "processor_s_per_m": "training [processor s/M windows]",
     "quoted_s": "time, quoted [s]",
 }
+CONSUMED_DIGITS = {"train_s": 0, "evaluation_s": 1, "windows_m": 2, "steps": 0, "processor_s_per_m": 1}
+NAN = float("nan")
+
+# Heading -> the column, or what makes a cell's text, and of which columns.
+Columns = Mapping[str, str | tuple[Callable[..., str], Sequence[str]]]
+
+
+def fill(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """A table for reading, from a tidy one."""
+    filled = {}
+    for heading, column in columns.items():
+        if isinstance(column, str):
+            filled[heading] = table[column].to_numpy()
+        else:
+            show, names = column
+            filled[heading] = [show(*cells) for cells in zip(*(table[name] for name in names), strict=True)]
+    return pd.DataFrame(filled)
 
 
 def head_metrics(table: pd.DataFrame) -> pd.DataFrame:
@@ -40,6 +57,11 @@ def head_arms(
     return pd.DataFrame(headed)
 
 
+def show_arms(names: Sequence[str], error: str, numbers: Sequence[str] = NUMBERS) -> Columns:
+    """The columns for reading of a table with columns "<arm>, <number>"."""
+    return {f"{arm}, {error}": (show_value, [f"{arm}, {number}" for number in numbers]) for arm in names}
+
+
 def head_comparison(arms: pd.DataFrame, changes: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Table 1 or 2 as it is saved, from `tables.arms_table` and `tables.changes_table`."""
     headed = head_arms(arms, numbers=(*NUMBERS, "runs", "quoted"))
@@ -48,9 +70,48 @@ def head_comparison(arms: pd.DataFrame, changes: pd.DataFrame, metric: str) -> p
     return headed.assign(**{heading: changes[name] for name, heading in names.items()})
 
 
+def show_comparison(headed: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 or 2 for reading, from `head_comparison`."""
+    runs, quoted = ([f"{arm}, {number}" for arm in ARMS] for number in ("runs", "quoted"))
+    columns = {"Action": "Action", **show_arms(ARMS, headed.Metric.iloc[0])}
+    columns["Change [%]"] = show_change, [*CHANGE.values()]
+    if (headed[runs] > 1).any(axis=None):
+        columns["Seeds"] = lambda first, second: f"{first}" if first == second else f"{first}, {second}", runs
+        columns["p (Holm)"] = show_p, ["p (Holm)"]
+        columns["Smallest p, needed"] = show_p, ["Smallest p", "Needed p"]
+    columns["Verdict"] = "Verdict"
+    if headed[quoted].notna().any(axis=None):
+        columns["Quoted, Human3.6M"] = _quote, quoted
+    return fill(headed, columns)
+
+
+def _quote(original: float, action_based: float) -> str:
+    """ "56.34, 52.07 (-7.6 %)": the paper's figures for both arms; empty where it has none."""
+    if pd.isna(original) or pd.isna(action_based):
+        return ""
+    return f"{original:,.2f}, {action_based:,.2f} ({100 * (action_based / original - 1):+.1f} %)"
+
+
 def head_table_3(table: pd.DataFrame) -> pd.DataFrame:
     """`tables.table_3` as it is saved."""
     return head_metrics(table.rename(columns={"action": "Action", "arm": "Arm", **CONSUMED}))
+
+
+def show_table_3(table: pd.DataFrame) -> pd.DataFrame:
+    """`tables.table_3` for reading."""
+    columns = {"Action": "action", "Arm": "arm"}
+    columns |= {CONSUMED[name]: (f"{{:,.{digits}f}}".format, [name]) for name, digits in CONSUMED_DIGITS.items()}
+    columns |= {named(own): (show_value, [f"{own}_{name}" for name in NUMBERS]) for own in ("mpjpe", "mpjve")}
+    quoted = ["quoted_s", "mpjpe_quoted", "mpjve_quoted"]
+    if table[quoted].notna().any(axis=None):
+        columns["Quoted, Human3.6M: time, MPJPE, MPJVE"] = _quotes, quoted
+    return fill(table, columns)
+
+
+def _quotes(seconds: float, mpjpe: float, mpjve: float) -> str:
+    if pd.isna([seconds, mpjpe, mpjve]).any():
+        return ""
+    return f"{seconds:,.0f} s, {mpjpe:,.2f} {UNITS['mpjpe']}, {mpjve:,.2f} {UNITS['mpjve']}"
 
 
 def head_errors_during_training(table: pd.DataFrame) -> pd.DataFrame:
@@ -69,8 +130,10 @@ def how_to_read(comparison: Comparison) -> str:
     return "Mean ± standard deviation over the seeds [95 % interval over seeds and takes]."
 
 
-def show_value(mean: float, sd: float = float("nan"), low: float = float("nan"), high: float = float("nan")) -> str:
+def show_value(mean: float, sd: float = NAN, low: float = NAN, high: float = NAN) -> str:
     """ "66.6 ± 2.3 [53.2, 77.4]", or less where less is known."""
+    if pd.isna(mean):
+        return ""
     digits = 1 if pd.notna(sd) and abs(mean) >= 10 else 2
     text = f"{mean:.{digits}f}"
     if pd.notna(sd):
@@ -78,58 +141,13 @@ def show_value(mean: float, sd: float = float("nan"), low: float = float("nan"),
     return text if pd.isna(low) else f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def show_change(change: float, low: float = float("nan"), high: float = float("nan")) -> str:
-    """ "+2.5 [-15.1, +23.4]", per cent."""
+def show_change(change: float, low: float = NAN, high: float = NAN) -> str:
+    """ "+2.5 [-15.1, +23.4]", per cent; empty where nothing is known."""
+    if pd.isna(change):
+        return ""
     return f"{change:+.1f}" if pd.isna(low) else f"{change:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
-def show_p(p: float) -> str:
+def show_p(*several: float) -> str:
     """Three digits behind the point, and what lies below them as such."""
-    return "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def show_comparison(arms: pd.DataFrame, changes: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Table 1 or 2 for reading, from `tables.arms_table` and `tables.changes_table`."""
-    shown = pd.DataFrame({"Action": changes.action})
-    by_arm = [arms[arms.arm == arm].reset_index(drop=True) for arm in ARMS]
-    for arm, own in zip(ARMS, by_arm, strict=True):
-        shown[f"{arm}, {named(metric)}"] = [show_value(*row) for row in own[NUMBERS].to_numpy()]
-    shown["Change [%]"] = [show_change(*row) for row in changes[[*CHANGE]].to_numpy()]
-    if (arms.runs > 1).any():
-        seeds = zip(*(own.runs for own in by_arm), strict=True)
-        shown["Seeds"] = [f"{first}" if first == second else f"{first}, {second}" for first, second in seeds]
-        shown["p (Holm)"] = changes.p_holm.map(show_p)
-        shown["Smallest p, needed"] = changes.smallest_p.map(show_p) + ", " + changes.needed_p.map(show_p)
-    shown["Verdict"] = changes.verdict
-    if arms.quoted.notna().any():
-        shown["Quoted, Human3.6M"] = [_quote(*row) for row in zip(*(own.quoted for own in by_arm), strict=True)]
-    return shown
-
-
-def _quote(original: float, action_based: float) -> str:
-    """ "56.34, 52.07 (-7.6 %)": the paper's figures for both arms; empty where it has none."""
-    if pd.isna(original) or pd.isna(action_based):
-        return ""
-    return f"{original:,.2f}, {action_based:,.2f} ({100 * (action_based / original - 1):+.1f} %)"
-
-
-def show_table_3(table: pd.DataFrame) -> pd.DataFrame:
-    """`tables.table_3` for reading."""
-    shown = pd.DataFrame({"Action": table.action, "Arm": table.arm})
-    digits = {"train_s": 0, "evaluation_s": 1, "windows_m": 2, "steps": 0, "processor_s_per_m": 1}
-    for column, number in digits.items():
-        shown[CONSUMED[column]] = table[column].map(f"{{:,.{number}f}}".format)
-    for metric in ("mpjpe", "mpjve"):
-        columns = [f"{metric}_{name}" for name in NUMBERS]
-        shown[named(metric)] = [show_value(*row) for row in table[columns].to_numpy()]
-    quoted = table[["quoted_s", "mpjpe_quoted", "mpjve_quoted"]]
-    if quoted.notna().any(axis=None):
-        shown["Quoted, Human3.6M: time, MPJPE, MPJVE"] = [_quotes(row) for row in quoted.to_numpy()]
-    return shown
-
-
-def _quotes(row: Sequence[float]) -> str:
-    if pd.isna(row).any():
-        return ""
-    units = ("s", UNITS["mpjpe"], UNITS["mpjve"])
-    return ", ".join(f"{value:,.{2 * (unit != 's')}f} {unit}" for value, unit in zip(row, units, strict=True))
+    return ", ".join("" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in several)

@@ -95,7 +95,10 @@ def study_table(comparisons: Mapping[Condition, Comparison]) -> pd.DataFrame:
     """What a study consists of: a row per comparison, how many of its runs are finished, and what each run sees."""
     rows = []
     for condition, comparison in comparisons.items():
-        runs, models = comparison.runs, [run for own in comparison.action_based.values() for run in own]
+        arms = {
+            ORIGINAL: comparison.original,
+            ACTION_BASED: [run for own in comparison.action_based.values() for run in own],
+        }
         counts = sorted({len(own) for own in comparison.action_based.values()})
         rows.append(
             {
@@ -103,14 +106,12 @@ def study_table(comparisons: Mapping[Condition, Comparison]) -> pd.DataFrame:
                 "Schedule": condition.schedule,
                 "Budget": condition.budget,
                 "Frames": int(np.prod(condition.widths)),
-                "Runs": f"{len(runs)} of {len(runs) + len(comparison.missing)}",
+                "Runs": f"{len(comparison.runs)} of {len(comparison.runs) + len(comparison.missing)}",
                 "Actions": len(comparison.action_based),
                 f"Seeds, {ORIGINAL}": len(comparison.original),
                 f"Seeds, {ACTION_BASED}": " to ".join(map(str, sorted({*counts[:1], *counts[-1:]}))),
-                f"Windows [M], {ORIGINAL}": _average(comparison.original, "windows", 1e6),
-                f"Windows [M], {ACTION_BASED}": _average(models, "windows", 1e6),
-                f"Steps, {ORIGINAL}": _average(comparison.original, "steps"),
-                f"Steps, {ACTION_BASED}": _average(models, "steps"),
+                **{f"Windows [M], {arm}": _average(runs, "windows", 1e6) for arm, runs in arms.items()},
+                **{f"Steps, {arm}": _average(runs, "steps") for arm, runs in arms.items()},
             }
         )
     return pd.DataFrame(rows)
@@ -139,8 +140,8 @@ def show_comparisons(results: StudyResults, metric: str, number: int) -> None:
         _say_heading(name)
         seen = describe_runs(comparison.runs, results.data)
         caption = f"Table {number}, {name}. {readable.how_to_read(comparison)} {seen}"
-        shown = readable.show_comparison(arms, changes, metric)
-        show_and_save(readable.head_comparison(arms, changes, metric), path, caption, shown)
+        headed = readable.head_comparison(arms, changes, metric)
+        show_and_save(headed, path, caption, readable.show_comparison(headed))
         say(_sentence(arms, changes, metric))
     if not found:
         return

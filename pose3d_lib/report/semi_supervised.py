@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.actions import ALL
-from pose3d_lib.model.evaluate import METRICS
+from pose3d_lib.model.evaluate import METRICS, named
 from pose3d_lib.report.figures.scarcity import draw_ablation, draw_question, draw_scarcity
-from pose3d_lib.report.readable import head_metrics, show_change, show_p, show_value
+from pose3d_lib.report.readable import fill, head_metrics, show_arms, show_change, show_p, show_value
 from pose3d_lib.report.results import show_and_save
 from pose3d_lib.report.show import name_data, say, show_figure, show_table, unit_epochs
 from pose3d_lib.study.comparison import describe_runs
@@ -25,6 +24,7 @@ from pose3d_lib.study.tables_scarcity import (
 )
 from pose3d_lib.study.verdicts import HIGHER, LEVEL, LOWER, NOT_DECIDABLE
 
+# Of the files.
 HEADINGS = {
     "action": "Action",
     "share": "Labelled [%]",
@@ -38,7 +38,7 @@ HEADINGS = {
     "p": "p",
     "smallest_p": "Smallest p",
     "verdict": "Verdict",
-}  # of the files
+}
 
 
 def show_plan(results: ScarcityResults) -> None:
@@ -68,7 +68,8 @@ def show_scarcity(results: ScarcityResults) -> None:
     seeds = results.table[(results.table.action == ALL) & results.table.loss.isin([WHOLE, ALONE])]
     caption = describe_runs(list(seeds.run), results.data)
     _show_arms(results, table.drop(columns="action"), "table_scarcity", caption)
-    _show(results, draw_scarcity(seeds, _title(results, "What unlabelled video is worth")), "figure_scarcity", caption)
+    figure = draw_scarcity(seeds, _title(results, "What unlabelled video is worth"))
+    show_figure(figure, results.folder / "figure_scarcity", caption)
     for row in table.to_dict(orient="records"):
         say(
             f"With {100 * row['share']:g} % of every clip labelled ({row['frames']:,} frames), unlabelled video makes it "
@@ -86,13 +87,12 @@ def show_ablation(results: ScarcityResults) -> None:
         return
     table = ablation_table(results, ALL, share)
     caption = f"Mean ± standard deviation over seeds. {describe_runs(list(seeds.run), results.data)}"
-    shown = table[["loss", *METRICS, "runs"]].copy()
-    for metric in METRICS:
-        shown[metric] = [show_value(*row) for row in table[[metric, f"{metric}_sd"]].to_numpy()]
-    headed, shown = (head_metrics(own.rename(columns={"loss": "Loss", "runs": "Runs"})) for own in (table, shown))
+    columns = {named(metric): (show_value, [metric, f"{metric}_sd"]) for metric in METRICS}
+    headed = head_metrics(table.rename(columns={"loss": "Loss", "runs": "Runs"}))
+    shown = fill(table, {"Loss": "loss", **columns, "Runs": "runs"})
     show_and_save(headed, results.folder / "table_ablation", caption, shown)
     title = _title(results, f"What each term is worth, {100 * share:g} % labelled")
-    _show(results, draw_ablation(seeds, title), "figure_ablation", caption)
+    show_figure(draw_ablation(seeds, title), results.folder / "figure_ablation", caption)
     errors = table.set_index("loss").mpjpe
     if WHOLE in errors:
         worth = "; ".join(f"{name}: {error - errors[WHOLE]:+.1f} mm" for name, error in errors.items() if name != WHOLE)
@@ -111,7 +111,7 @@ def show_question(results: ScarcityResults) -> None:
     caption = describe_runs(list(seeds.run), results.data)
     _show_arms(results, table.drop(columns="share"), "table_question", caption)
     figure = draw_question(seeds, _title(results, "Does video of other actions help?"))
-    _show(results, figure, "figure_question", caption)
+    show_figure(figure, results.folder / "figure_question", caption)
     say(_answer(table))
 
 
@@ -151,23 +151,21 @@ def _tell_change(row: Mapping[str, object]) -> str:
 
 def _show_arms(results: ScarcityResults, table: pd.DataFrame, name: str, caption: str) -> None:
     """Shows and saves what `scarcity_table` made, of some shares or of some actions."""
-    shown = pd.DataFrame({"Action": table.action} if "action" in table else {})
+    columns = {"Action": "action"} if "action" in table else {}
     if "share" in table:
         table = table.assign(share=100 * table.share)
-        shown["Labelled [%]"] = table.share.map("{:g}".format)
-    shown["Frames"], shown["Epochs"] = table.frames, table.epochs.map("{:.3g}".format)
-    for arm in (SUPERVISED, SEMI_SUPERVISED):
-        shown[f"{arm}, MPJPE [mm]"] = [show_value(*row) for row in table[[f"{arm}, mean", f"{arm}, sd"]].to_numpy()]
-    shown["Change [mm]"] = table.change
-    shown["Seeds differ by [mm]"] = table.spread.map("{:.1f}".format, na_action="ignore")
-    shown["Change [%]"] = [show_change(*row) for row in table[["percent", "low", "high"]].to_numpy()]
-    shown["p, smallest p"] = table.p.map(show_p) + ", " + table.smallest_p.map(show_p)
-    shown["Verdict"] = table.verdict
+        columns["Labelled [%]"] = "{:g}".format, ["share"]
+    columns |= {"Frames": "frames", "Epochs": ("{:.3g}".format, ["epochs"])}
+    columns |= show_arms((SUPERVISED, SEMI_SUPERVISED), named("mpjpe"), ("mean", "sd"))
+    columns |= {
+        "Change [mm]": "change",
+        "Seeds differ by [mm]": "spread",
+        "Change [%]": (show_change, ["percent", "low", "high"]),
+        "p, smallest p": (show_p, ["p", "smallest_p"]),
+        "Verdict": "verdict",
+    }
+    shown = fill(table.assign(spread=table.spread.map("{:.1f}".format, na_action="ignore")), columns)
     show_and_save(table.rename(columns=HEADINGS), results.folder / name, caption, shown)
-
-
-def _show(results: ScarcityResults, figure: Figure, name: str, caption: str) -> None:
-    show_figure(figure, results.folder / name, caption)
 
 
 def _title(results: ScarcityResults, what: str) -> str:

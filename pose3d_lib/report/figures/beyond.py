@@ -1,4 +1,7 @@
-"""The figures of the questions beyond the paper: transfer between actions, mixing them, fewer frames, the joints."""
+"""The figures of the questions beyond the paper: transfer between actions, mixing them, fewer frames, the joints.
+
+The tables are tidy, as `study/` makes them, with errors in mm; titles say which data.
+"""
 
 import numpy as np
 import pandas as pd
@@ -12,26 +15,24 @@ from scipy.spatial.distance import squareform
 
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.report.figures import layout
-from pose3d_lib.report.figures.run import ARM_COLOURS, shorten
+from pose3d_lib.report.figures.layout import COLOURS, MARKERS
+from pose3d_lib.report.figures.run import shorten
 
 # From one arm's colour to the other's: the colour of a change is that of the arm that is better.
-ARMS = LinearSegmentedColormap.from_list("arms", [ARM_COLOURS[ACTION_BASED], "white", ARM_COLOURS[ORIGINAL]])
+ARMS = LinearSegmentedColormap.from_list("arms", [COLOURS[ACTION_BASED], "white", COLOURS[ORIGINAL]])
 
 
 def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
     """Every model on every action, ordered so that actions whose models can stand in for each other are neighbours.
 
-    Args:
-        matrix: MPJPE, mm, of the model of the row's action on the column's action. The row ALL, which comes out on top, is
-            the original model.
-        title: above it; it says which data.
+    `matrix` holds the MPJPE of the model of the row's action on the column's action; the row ALL, drawn on top, is the
+    original model.
     """
     order, tree = cluster_order(matrix), _tree(matrix)
     count = len(order)
     ratios = {"height_ratios": (1, count), "width_ratios": (9,) if tree is None else (9, 1)}
-    width = layout.SINGLE if count <= 4 else layout.DOUBLE
-    height = (0.27 * (count + 1.4) + 1.1) / 2
-    figure, grid = layout.start_figure(2, len(ratios["width_ratios"]), width=width, height=height, gridspec_kw=ratios)
+    size = {"width": _width(count), "height": (0.27 * (count + 1.4) + 1.1) / 2}
+    figure, grid = layout.start_figure(2, len(ratios["width_ratios"]), **size, gridspec_kw=ratios)
     figure.get_layout_engine().set(hspace=0.01, wspace=0.01)
     style = {"cmap": "viridis_r", "vmin": matrix.min(axis=None), "vmax": matrix.max(axis=None)}
     top, main = grid[:, 0]
@@ -54,6 +55,11 @@ def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
         note += " The tree joins actions whose models do well on each other."
     _add_scale(figure, main, "MPJPE [mm]", beside)
     return layout.finish_figure(figure, title, note)
+
+
+def _width(columns: int) -> float:
+    """Inches, of a heat map."""
+    return layout.SINGLE if columns <= 4 else layout.DOUBLE
 
 
 def cluster_order(matrix: pd.DataFrame) -> list[str]:
@@ -113,18 +119,14 @@ def _add_scale(figure: Figure, axes: Axes, label: str, beside: list[Axes]) -> No
 def draw_joints(table: pd.DataFrame, title: str) -> Figure:
     """Where on the body the arms differ: the action-based error less the original's, per action and joint.
 
-    Args:
-        table: a row per action and joint: "action", "joint" and either arm's error, mm, in a column of its name. Joints and
-            actions are shown in the order in which they first occur.
-        title: above it; it says which data.
+    `table` has a row per action and joint, in the order in which they are shown: "action", "joint" and either arm's error
+    in a column of its name.
     """
     change = table.assign(change=table[ACTION_BASED] - table[ORIGINAL])
     values = change.pivot(index="action", columns="joint", values="change")
     values = values.loc[table.action.unique(), table.joint.unique()]
     largest = max(1.0, values.abs().max(axis=None))
-    width = layout.SINGLE if values.shape[1] <= 4 else layout.DOUBLE
-    figure, grid = layout.start_figure(1, 1, width=width, height=0.25 * len(values) + 1.0)
-    axes = grid[0, 0]
+    figure, axes = layout.start_single(0.25 * len(values) + 1.0, _width(values.shape[1]))
     _heat_map(axes, values.round(), "{:+.0f}", cmap=ARMS, vmin=-largest, vmax=largest)
     _add_scale(figure, axes, "change [mm]", [axes])
     note = "Action-based less original, mm. Below zero, in its colour, the action-based model is better; above, the original."
@@ -132,24 +134,20 @@ def draw_joints(table: pd.DataFrame, title: str) -> Figure:
 
 
 def draw_joint_bars(table: pd.DataFrame, title: str) -> Figure:
-    """The error of every joint, for both arms: a bar for the mean of the actions, a line for their range.
-
-    The table is as for `draw_joints`.
-    """
+    """The error of every joint, for both arms: a bar for the mean of the actions, a line for their range."""
     joints = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]]
     means, least, most = joints.mean(), joints.min(), joints.max()
     count = len(means)
-    figure, grid = layout.start_figure(1, 1, width=layout.SINGLE, height=1.15 * layout.ROW * count + 0.5)
-    axes = grid[0, 0]
+    figure, axes = layout.start_single(1.15 * layout.ROW * count + 0.5)
     rows = np.arange(count)[::-1].astype(float)
     for arm, shift in ((ORIGINAL, 0.2), (ACTION_BASED, -0.2)):
-        axes.barh(rows + shift, means[arm], height=0.36, color=ARM_COLOURS[arm], label=arm)
+        axes.barh(rows + shift, means[arm], height=0.36, color=COLOURS[arm], label=arm)
         axes.hlines(rows + shift, least[arm], most[arm], color=layout.INK, linewidth=0.8)
     axes.set(yticks=rows, ylim=(-0.6, count - 0.4), xlabel="error of the joint [mm]")
     axes.set_yticklabels(map(shorten, means.index))
     axes.tick_params(axis="y", length=0)
     actions = table.action.nunique()
-    handles = [Patch(color=ARM_COLOURS[arm], label=arm) for arm in (ORIGINAL, ACTION_BASED)]
+    handles = [Patch(color=COLOURS[arm], label=arm) for arm in (ORIGINAL, ACTION_BASED)]
     note = f"Bars: mean of {actions} actions; lines: from the least to the most."
     return layout.finish_figure(figure, title, note if actions > 1 else f"{table.action.iloc[0]} only.", handles)
 
@@ -157,19 +155,17 @@ def draw_joint_bars(table: pd.DataFrame, title: str) -> Figure:
 def draw_mixing(table: pd.DataFrame, title: str, every: int) -> Figure:
     """The error on an action against the number of actions that its model was trained on, from its own alone to all.
 
-    Args:
-        table: a row per run: "action", the one tested on, "trained_on", the number of actions, "seed" and "mpjpe", mm.
-        title: above it; it says which data.
-        every: the number of all actions.
+    `table` has a row per run: "action", the one tested on, "trained_on", the number of actions, "seed" and "mpjpe". `every`
+    is the number of all actions.
     """
     ends = {1: ACTION_BASED, every: ORIGINAL}
     figure, panels = _start_panels(table)
     for axes, (action, own) in panels.items():
-        layout.draw_seeds(axes, own, "trained_on", layout.GREY)
+        layout.draw_seeds(axes, own, "trained_on")
         means = own.groupby("trained_on").mpjpe.mean()
         for count in means.index.intersection(list(ends)):
-            style = {"color": ARM_COLOURS[ends[count]], "markersize": 6.5, "zorder": 4}
-            axes.plot(count, means[count], layout.MARKERS[ends[count]], **style)
+            arm = ends[count]
+            axes.plot(count, means[count], MARKERS[arm], color=COLOURS[arm], markersize=6.5, zorder=4)
         layout.name_panel(axes, action, 1.4)
         axes.set_xlabel("actions trained on")
         axes.set_xscale("log")
@@ -177,8 +173,7 @@ def draw_mixing(table: pd.DataFrame, title: str, every: int) -> Figure:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
     names = {ACTION_BASED: "action-based: its own action alone", ORIGINAL: f"original: all {every} actions"}
-    handles = [layout.dot(ARM_COLOURS[arm], name, marker=layout.MARKERS[arm]) for arm, name in names.items()]
-    return layout.finish_figure(figure, title, layout.explain_seeds(table), handles)
+    return layout.finish_figure(figure, title, layout.explain_seeds(table), layout.arm_dots(names))
 
 
 def _spread(counts: pd.Series) -> list[int]:
@@ -193,18 +188,16 @@ def _spread(counts: pd.Series) -> list[int]:
 def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
     """The error on an action against the number of distinct frames that its model was trained on, both arms.
 
-    Args:
-        table: a row per run: "action", the one tested on, "arm", "frames", "seed" and "mpjpe", mm.
-        title: above it; it says which data.
+    `table` has a row per run: "action", the one tested on, "arm", "frames", "seed" and "mpjpe".
     """
     figure, panels = _start_panels(table)
     for axes, (action, own) in panels.items():
         layout.log_axis(axes, table.frames, 10)
         for arm, rows in own.groupby("arm", sort=False):
-            layout.draw_seeds(axes, rows, "frames", ARM_COLOURS[arm], layout.MARKERS[arm])
+            layout.draw_seeds(axes, rows, "frames", arm)
         layout.name_panel(axes, action, 1.4)
         axes.set_xlabel("distinct training frames")
-    handles = [layout.dot(ARM_COLOURS[arm], arm, marker=layout.MARKERS[arm]) for arm in (ORIGINAL, ACTION_BASED)]
+    handles = layout.arm_dots({ORIGINAL: ORIGINAL, ACTION_BASED: ACTION_BASED})
     return layout.finish_figure(figure, title, layout.explain_seeds(table), handles)
 
 

@@ -1,7 +1,7 @@
 """Layout that the study's figures share: size on the page, rows and axes, and a title, a legend and a note around them."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,13 +18,15 @@ from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.figures.run import ARM_COLOURS, shorten
 from pose3d_lib.study.tables import MEAN
 from pose3d_lib.study.tables_beyond import FINE_TUNED
+from pose3d_lib.study.tables_scarcity import SEMI_SUPERVISED, SUPERVISED
 
 SINGLE, DOUBLE = 3.5, 7.2  # widths in inches: one column of a page, and two
 SMALL, NORMAL, LARGE = 7, 7.5, 8.5  # sizes of text in points; nothing is smaller
 ROW = 0.21  # height of a row that has a name, inches
 
-COLOURS = {**ARM_COLOURS, FINE_TUNED: "#009e73"}
-MARKERS = {ORIGINAL: "o", ACTION_BASED: "s", FINE_TUNED: "D"}  # tell the arms apart where there is no colour
+# Of every arm of both studies: apart for colour-blind readers and in grey, and by their markers without colour.
+COLOURS = {**ARM_COLOURS, FINE_TUNED: "#009e73", SUPERVISED: "#555555", SEMI_SUPERVISED: "#cc79a7"}
+MARKERS = {ORIGINAL: "o", ACTION_BASED: "s", FINE_TUNED: "D", SUPERVISED: "o", SEMI_SUPERVISED: "s"}
 INK, GREY = "#333333", "#8a939b"
 
 
@@ -41,6 +43,12 @@ def start_figure(
         for axis in (axes.xaxis, axes.yaxis):
             axis.label.set_size(NORMAL)
     return figure, grid
+
+
+def start_single(height: float, width: float = SINGLE) -> tuple[Figure, Axes]:
+    """A figure of one panel, by default one column wide; inches."""
+    figure, grid = start_figure(1, 1, width=width, height=height)
+    return figure, grid[0, 0]
 
 
 def start_panels(count: int, *, height: float, most: int = 4, **shared: object) -> tuple[Figure, list[Axes], int]:
@@ -154,6 +162,11 @@ def dot(colour: str, label: str, *, marker: str = "o", filled: bool = True) -> L
     return Line2D([], [], color=colour, marker=marker, ls="", ms=4, mew=0.9, markerfacecolor=face, label=label)
 
 
+def arm_dots(names: Mapping[str, str]) -> list[Line2D]:
+    """How a legend shows arms: arm -> what the legend calls it."""
+    return [dot(COLOURS[arm], label, marker=MARKERS[arm]) for arm, label in names.items()]
+
+
 def explain_bars(lows: pd.Series) -> str:
     """What the bars of a figure are, and why some rows or all have none."""
     if lows.isna().all():
@@ -161,16 +174,17 @@ def explain_bars(lows: pd.Series) -> str:
     return "Bars: 95 % interval over seeds and takes." + (" No bar: too few seeds." if lows.isna().any() else "")
 
 
-def draw_seeds(axes: Axes, rows: pd.DataFrame, x: str, colour: str, marker: str = "") -> None:
-    """The MPJPE against a column: the seeds as thin lines, their mean as a thick one; one seed is its own mean."""
+def draw_seeds(axes: Axes, rows: pd.DataFrame, x: str, arm: str = "") -> None:
+    """The MPJPE against a column: the seeds as thin lines, their mean as a thick one; grey and without markers if no arm."""
+    colour = COLOURS.get(arm, GREY)
     if rows.seed.nunique() > 1:
         for _, own in rows.groupby("seed"):
             own = own.sort_values(x)
             axes.plot(own[x], own.mpjpe, ".-", color=colour, linewidth=0.6, markersize=3, alpha=0.5)
     mean = rows.groupby(x).mpjpe.mean()
     axes.plot(mean.index, mean, "-", color=colour, linewidth=1.8, zorder=3)
-    if marker:
-        axes.plot(mean.index, mean, marker, color=colour, markersize=4.5, zorder=4)
+    if arm:
+        axes.plot(mean.index, mean, MARKERS[arm], color=colour, markersize=4.5, zorder=4)
 
 
 def explain_seeds(table: pd.DataFrame, several: str = "Thick: mean over seeds; thin: one seed each.") -> str:

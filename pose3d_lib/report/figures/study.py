@@ -1,4 +1,7 @@
-"""The figures of the paper's comparison: both arms and their change, with uncertainty, and how fast they learn."""
+"""The figures of the paper's comparison: both arms, their change and what it is made of, and how fast they learn.
+
+The tables are tidy, as `study/` makes them. "low" and "high" are NaN where there is one seed; titles say which data.
+"""
 
 from collections.abc import Sequence
 
@@ -13,7 +16,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.figures import layout
-from pose3d_lib.report.figures.run import ARM_COLOURS
+from pose3d_lib.report.figures.layout import COLOURS, GREY, INK, MARKERS, ROW
+from pose3d_lib.study.attribution import SUMMANDS, WHOLE
 from pose3d_lib.study.tables import ARMS
 from pose3d_lib.study.verdicts import NOT_DECIDABLE
 
@@ -31,62 +35,111 @@ SCHEDULE_NOTE = (
     "one that is named, fall after every unit epoch in both arms."
 )
 
+# Claim -> its sentence above the panel.
+CLAIM_NAMES = {
+    "C1": "C1: better after a short training",
+    "C2": "C2: worse after a long training",
+    "C3": "C3: takes less time",
+    "C5": "C5: stops improving early",
+}
+
 
 def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: Sequence[str] = ARMS) -> Figure:
     """Table 1 or 2 as a picture: the errors of several arms on every action, with their intervals.
 
     Args:
-        table: a row per action and arm: "action", "arm", "mean", "low", "high", the last two NaN where there is one seed.
-        title: above it; it says which data.
-        error: what is measured, with its unit.
+        table: a row per action and arm: "action", "arm", "mean", "low", "high".
+        title, error: above it; what is measured, with its unit.
         arms: which, from top to bottom.
     """
     names = layout.sort_rows(table[table.arm == ORIGINAL], "mean")
-    row = layout.ROW if len(arms) == 2 else 1.3 * layout.ROW
-    figure, grid = layout.start_figure(1, 1, width=layout.SINGLE, height=row * len(names) + 0.5)
-    axes = grid[0, 0]
+    figure, axes = layout.start_single((ROW if len(arms) == 2 else 1.3 * ROW) * len(names) + 0.5)
     heights = layout.name_rows(axes, names)
     for own in table.to_dict("records"):
-        y = heights[own["action"]] + 0.26 * ((len(arms) - 1) / 2 - arms.index(own["arm"]))
-        style = {"marker": layout.MARKERS[own["arm"]]}
-        layout.draw_interval(axes, own["mean"], y, own["low"], own["high"], layout.COLOURS[own["arm"]], **style)
+        arm = own["arm"]
+        y = heights[own["action"]] + 0.26 * ((len(arms) - 1) / 2 - arms.index(arm))
+        layout.draw_interval(axes, own["mean"], y, own["low"], own["high"], COLOURS[arm], marker=MARKERS[arm])
     axes.set_xlabel(escape_mathtext(error))
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
     axes.set_axisbelow(True)
-    handles = [layout.dot(layout.COLOURS[arm], arm, marker=layout.MARKERS[arm]) for arm in arms]
+    handles = layout.arm_dots({arm: arm for arm in arms})
     return layout.finish_figure(figure, title, layout.explain_bars(table.low), handles)
 
 
 def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figure:
-    """The action-based model's change of the error, per action, under one condition or several.
+    """The action-based model's change of the error, per action, a panel per condition.
 
     Args:
         table: a row per condition and action: "condition", "action", "change" in per cent of the original's error, "low",
-            "high" (NaN where there is one seed) and "verdict". A change whose verdict is NOT_DECIDABLE is hollow.
-        title: above it; it says which data.
-        error: what is measured.
+            "high" and "verdict". A change whose verdict is NOT_DECIDABLE is hollow.
+        title, error: above it; what is measured.
     """
     conditions = list(dict.fromkeys(table.condition))
     names = layout.sort_rows(table.drop_duplicates("action"), "change")
-    shared = {"sharex": True, "sharey": True}
-    figure, panels, columns = layout.start_panels(len(conditions), height=layout.ROW * len(names) + 0.75, **shared)
+    height = ROW * len(names) + 0.75
+    figure, panels, columns = layout.start_panels(len(conditions), height=height, sharex=True, sharey=True)
     for place, (axes, condition) in enumerate(zip(panels, conditions, strict=True)):
         heights = layout.name_rows(axes, names)
-        axes.axvline(0, color=layout.INK, linewidth=0.8, zorder=1)
+        axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
         for own in table[table.condition == condition].itertuples():
             better = ACTION_BASED if own.change < 0 else ORIGINAL
-            style = {"marker": layout.MARKERS[better], "filled": own.verdict != NOT_DECIDABLE}
-            layout.draw_interval(axes, own.change, heights[own.action], own.low, own.high, ARM_COLOURS[better], **style)
+            style = {"marker": MARKERS[better], "filled": own.verdict != NOT_DECIDABLE}
+            layout.draw_interval(axes, own.change, heights[own.action], own.low, own.high, COLOURS[better], **style)
         layout.name_panel(axes, condition if len(conditions) > 1 else "", (figure.get_figwidth() - 1.5) / columns)
         if place + columns >= len(conditions):
             axes.set_xlabel(f"change of the {error} [%]")
             axes.tick_params(axis="x", labelbottom=True)
-    handles = [
-        layout.dot(ARM_COLOURS[arm], f"{arm.lower()} is better", marker=layout.MARKERS[arm])
-        for arm in (ACTION_BASED, ORIGINAL)
-    ]
-    handles.append(layout.dot(layout.GREY, f"{NOT_DECIDABLE} with these runs", filled=False))
+    handles = layout.arm_dots({arm: f"{arm.lower()} is better" for arm in (ACTION_BASED, ORIGINAL)})
+    handles.append(layout.dot(GREY, f"{NOT_DECIDABLE} with these runs", filled=False))
     return layout.finish_figure(figure, title, layout.explain_bars(table.low), handles)
+
+
+def draw_attribution(table: pd.DataFrame, title: str) -> Figure:
+    """The parts of the published effect behind each claim, a panel per claim, with "=" and "+" before those that add up.
+
+    Args:
+        table: `attribution` without the parts that are not known: a row per claim and part, with "claim", "part",
+            "effect", "low", "high" and "unit".
+        title: above it.
+    """
+    claims = list(dict.fromkeys(table.claim))
+    height = ROW * table.groupby("claim").size().max() + 1.05
+    figure, panels, columns = layout.start_panels(len(claims), height=height, most=2)
+    figure.get_layout_engine().set(hspace=0.05)
+    width = figure.get_figwidth()
+    for axes, (claim, own) in zip(panels, table.groupby("claim", sort=False), strict=True):
+        _draw_parts(axes, own.set_index("part"))
+        layout.name_panel(axes, CLAIM_NAMES[claim], (width - 0.4) / columns)
+        axes.set_xlabel(escape_mathtext(own.unit.iloc[0]))
+        layout.wrap(axes.xaxis.label, width / columns - 0.7)
+    note = f"Below zero speaks for the action-based model. {layout.explain_bars(table.low)}"
+    if (table.groupby("claim").part.nunique() > 1).all():
+        note = f"Published effect = {' + '.join(SUMMANDS)}. {note}"
+    handles = [
+        layout.dot(INK, "interval leaves out zero"),
+        layout.dot(INK, "zero within the interval, or no interval", filled=False),
+    ]
+    return layout.finish_figure(figure, title, note, handles)
+
+
+def _draw_parts(axes: Axes, own: pd.DataFrame) -> None:
+    y, ticks, labels = 0.0, [], []
+    for part, (effect, low, high) in own[["effect", "low", "high"]].iterrows():
+        if ticks and part not in SUMMANDS[1:]:  # a line between the whole, its parts, and the budget
+            axes.axhline(y + 0.3, color=GREY, linewidth=0.6)
+            y -= 0.4
+        sign = ("= " if part == SUMMANDS[0] else "+ ") if part in SUMMANDS else ""
+        labels.append("published effect" if part == WHOLE else f"{sign}{part}")
+        ticks.append(y)
+        axes.barh(y, effect, height=0.62, color=GREY if part == WHOLE else "#d5dce3", zorder=1)
+        layout.draw_interval(axes, effect, y, low, high, INK, filled=bool(low > 0 or high < 0))
+        style = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": layout.SMALL, "color": INK}
+        axes.text(1.02, y, f"{effect:+.1f}".replace("-", "−"), **style)
+        y -= 1
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1.5)
+    axes.set(yticks=ticks, ylim=(y + 0.4, 0.6))
+    axes.set_yticklabels(labels)
+    axes.tick_params(axis="y", length=0)
 
 
 def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
@@ -98,7 +151,7 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
     Args:
         curves: a row per test: "action", "schedule", "arm", "seed", "unit_epochs", "mpjpe", mm, and "lr_share", the learning
             rate in shares of the first.
-        title: above it; it says which data.
+        title: above it.
     """
     schedules = list(curves.schedule.unique())
     panels = [(action, schedule) for action in curves.action.unique() for schedule in schedules]
@@ -114,28 +167,26 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
         layout.log_axis(axes, curves.unit_epochs, 4)
         _log_errors(axes, curves.mpjpe[curves.action == action])
         for arm, rows in own.groupby("arm", sort=False):
-            _draw_band(axes, rows, ARM_COLOURS[arm])
+            _draw_band(axes, rows, COLOURS[arm])
         low = rate_is_low_from(own[own.arm == ACTION_BASED])
         if low is not None:
             marked = True
-            axes.axvline(low, color=layout.INK, linewidth=0.9, linestyle=":", zorder=1)
+            axes.axvline(low, color=INK, linewidth=0.9, linestyle=":", zorder=1)
         name = f"{action}: {SCHEDULE_NAMES[schedule]}" if len(schedules) > 1 else action
         layout.name_panel(axes, name, (figure.get_figwidth() - 1.4) / columns)
         if place % columns == 0:
             axes.set_ylabel("test MPJPE [mm]")
         if place + columns >= len(panels):
             axes.set_xlabel("windows seen\n[unit epochs]" if columns > 2 else "windows seen [unit epochs]")
-    handles = [Line2D([], [], color=ARM_COLOURS[arm], lw=1.6, label=arm) for arm in ARMS]
+    handles = [Line2D([], [], color=COLOURS[arm], lw=1.6, label=arm) for arm in ARMS]
     several = curves.groupby(["action", "arm"]).seed.nunique().max() > 1
     if several:
-        handles.append(Patch(color=layout.GREY, alpha=0.35, lw=0, label="range of the seeds"))
+        handles.append(Patch(color=GREY, alpha=0.35, lw=0, label="range of the seeds"))
     if marked:
         label = "action-based learning rate below 1/100 of its start"
-        handles.append(Line2D([], [], color=layout.INK, lw=0.9, ls=":", label=label))
+        handles.append(Line2D([], [], color=INK, lw=0.9, ls=":", label=label))
     note = "Lines: mean over seeds." if several else "One seed."
-    if len(schedules) > 1:
-        note += f" {SCHEDULE_NOTE}"
-    return layout.finish_figure(figure, title, note, handles)
+    return layout.finish_figure(figure, title, f"{note} {SCHEDULE_NOTE}" if len(schedules) > 1 else note, handles)
 
 
 def _log_errors(axes: Axes, errors: pd.Series) -> None:
@@ -158,19 +209,14 @@ def _draw_band(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
 
 
 def rate_is_low_from(rows: pd.DataFrame) -> float | None:
-    """The unit epochs after which the learning rate is below LOW_RATE of its first value; None where it never is.
+    """The "unit_epochs" after which the mean "lr_share" of one model's seeds is below LOW_RATE; None where it never is.
 
     Between two rows it falls by a constant factor per window, or nearly: it is multiplied by lr_decay at every epoch's end.
-
-    Args:
-        rows: one model's "unit_epochs" and "lr_share", from one seed or several.
     """
     shares = rows.groupby("unit_epochs").lr_share.mean()
     below = np.flatnonzero(shares < LOW_RATE)
     if not len(below):
         return None
-    first = below[0]
-    if first == 0:
-        return float(shares.index[0])
-    logs = np.log(np.maximum(shares.iloc[first - 1 : first + 1], 1e-300))
-    return float(np.interp(-np.log(LOW_RATE), -logs, shares.index[first - 1 : first + 1]))
+    around = slice(max(below[0] - 1, 0), below[0] + 1)
+    logs = np.log(np.maximum(shares.iloc[around], 1e-300))
+    return float(np.interp(-np.log(LOW_RATE), -logs, shares.index[around]))
