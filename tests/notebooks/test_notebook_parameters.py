@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report.notebook import read_parameters
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
@@ -43,35 +42,15 @@ class Notebook:
         return read_parameters(kind, self.variables)
 
 
-def test_the_parameters_of_a_fresh_notebook() -> None:
+def test_the_cell_that_papermill_injects_is_added_and_wins() -> None:
     config = Notebook(IMPORTS, PARAMETERS).read()
     assert isinstance(config, RunConfig)
     assert (config.action, config.scale, config.seed) == ("Sitting", "tiny", 0)
     assert config.channels == 16, "None leaves it to the preset"
-
-
-def test_the_cell_that_papermill_injects_is_added_and_wins() -> None:
-    injected = '# Parameters\naction = "Walking"\nchannels = 8\nlr = 0.002\n'
+    injected = '# Parameters\naction = "Walking"\nchannels = 8\nlr = "1e-4"\nfilter_widths = "3, 3"\ncausal = "true"\n'
     config = Notebook(IMPORTS, PARAMETERS, injected).read()
-    assert (config.action, config.channels, config.lr) == ("Walking", 8, 0.002)
-    assert config.scale == "tiny"
-
-
-@pytest.mark.parametrize(
-    ("line", "name", "value"),
-    [
-        ('filter_widths = "[3, 3]"', "filter_widths", (3, 3)),
-        ("filter_widths = [3, 3]", "filter_widths", (3, 3)),
-        ('filter_widths = "3, 3"', "filter_widths", (3, 3)),
-        ('causal = "true"', "causal", True),
-        ('lr = "1e-4"', "lr", 0.0001),
-        ("unit_epochs = 2", "unit_epochs", 2.0),
-        ('channels = "null"', "channels", 16),
-    ],
-)
-def test_values_as_papermill_passes_them(line: str, name: str, value: object) -> None:
-    config = Notebook(IMPORTS, PARAMETERS, f"# Parameters\n{line}").read()
-    assert getattr(config, name) == value
+    assert (config.action, config.channels, config.lr, config.scale) == ("Walking", 8, 0.0001, "tiny")
+    assert (config.filter_widths, config.causal) == ((3, 3), True)
 
 
 def test_the_parameters_cell_edited_and_run_again() -> None:
@@ -91,30 +70,20 @@ def test_a_misspelt_name_removed_after_an_error_is_forgotten() -> None:
     assert notebook.read().unit_epochs == 1.0
 
 
-def test_cells_between_the_parameters_and_where_they_are_read_do_not_matter() -> None:
+def test_other_cells_and_the_many_variables_of_a_live_kernel_are_no_parameters() -> None:
     notebook = Notebook(IMPORTS, PARAMETERS, IMPORTS, "len(action)", "%matplotlib inline", "this is no Python")
-    assert notebook.read().action == "Sitting"
-
-
-def test_the_many_variables_of_a_live_kernel_are_no_parameters() -> None:
-    notebook = Notebook(IMPORTS, PARAMETERS)
     notebook.read()
     for cell in (
         "n = 3",
         "rows = list(range(3))",
         "lr = len(rows) / 100",
+        "seed = 1 + len(rows)",
         "for seed_ in rows:\n    pass",
-        "total = sum(rows)",
     ):
         notebook.run(cell)
     notebook.variables.update(data=np.zeros(3), run=Path("x"), dropout=0.9, **{f"name_{n}": n for n in range(500)})
     config = notebook.read()
-    assert (config.lr, config.dropout) == (0.001, 0.25)
-
-
-def test_an_assignment_that_computes_something_is_no_parameters_cell() -> None:
-    notebook = Notebook(IMPORTS, PARAMETERS, "seed = 1 + len(action)")
-    assert notebook.read().action == "Sitting"
+    assert (config.action, config.lr, config.dropout) == ("Sitting", 0.001, 0.25)
 
 
 @pytest.mark.parametrize(
@@ -135,14 +104,6 @@ def test_what_is_wrong_is_refused_with_what_was_meant(kind: type[Config], line: 
         Notebook(IMPORTS, parameters, f"# Parameters\n{line}").read(kind)
 
 
-def test_every_kind_of_config() -> None:
-    spec = Notebook(IMPORTS, 'scale: str = "tiny"  # size\ndata_seed: int = 3  # seed').read(DataSpec)
-    assert spec == DataSpec(scale="tiny", data_seed=3)
-    cells = 'actions: str = "Eating,Sitting"  # which\nseeds: str = None  # which\npreset: str = None  # network'
-    study = Notebook(IMPORTS, cells, '# Parameters\nseeds = "0,1"\npreset = "tiny"').read(StudyConfig)
-    assert (study.actions, study.seeds, study.channels) == (("Eating", "Sitting"), (0, 1), 16)
-
-
 def test_a_study_named_in_a_notebook_sets_what_the_notebook_leaves_to_it() -> None:
     cells = 'study: str = "quick"  # which\nlengths: str = None  # unit epochs\nseeds: str = None\npreset: str = None'
     assert Notebook(IMPORTS, cells).read(StudyConfig).lengths == (1,)
@@ -152,20 +113,13 @@ def test_a_study_named_in_a_notebook_sets_what_the_notebook_leaves_to_it() -> No
     assert study == Notebook(IMPORTS, cells, injected.replace("[7]", '"7"')).read(StudyConfig)
 
 
-def test_a_parameter_changed_in_a_cell_of_its_own_keeps_the_others() -> None:
+@pytest.mark.parametrize("line", ["seed = 3", "seed: int = 3  # copied from the parameters cell"])
+def test_a_parameter_changed_in_a_cell_of_its_own_keeps_the_others(line: str) -> None:
     notebook = Notebook(IMPORTS, PARAMETERS.replace("Sitting", "Walking"))
     notebook.read()
-    notebook.run("seed = 3")
+    notebook.run(line)
     config = notebook.read()
-    assert (config.action, config.scale, config.seed) == ("Walking", "tiny", 3)
-
-
-def test_a_line_copied_from_the_parameters_cell_keeps_the_others() -> None:
-    notebook = Notebook(IMPORTS, PARAMETERS)
-    notebook.read()
-    notebook.run('action: str = "Walking"  # one action')
-    config = notebook.read()
-    assert (config.action, config.scale, config.channels) == ("Walking", "tiny", 16)
+    assert (config.action, config.scale, config.channels, config.seed) == ("Walking", "tiny", 16, 3)
 
 
 def test_a_value_that_is_no_literal_does_not_hide_the_names_that_papermill_injected() -> None:

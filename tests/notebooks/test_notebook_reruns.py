@@ -1,86 +1,54 @@
-"""The notebooks' cells, executed within this process: twice, in another order, and after a parameter was changed."""
+"""The notebooks' cells, executed within this process: what they show, twice, in another order, and after a parameter changed."""
 
+import html
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from IPython.display import DisplayHandle
 from matplotlib.figure import Figure
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.open import open_dataset
+from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.report.figures import skeletons as drawings
 from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.run import Run
 from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
 from tests.data.test_plain_motion import motion
-from tests.notebooks.test_notebooks import TINY, check_run_tables, code_cells, read_committed
+from tests.helpers.notebooks import Cells, Values, check_run_tables, rows_of, tables_of
 
-SHORT = {**TINY, "unit_epochs": 0.1}
-STUDY = {**TINY, "lengths": 0.1}
-PREDICTED = {"scale": "tiny", "clips": 1}
-MODEL = "{}-27f-0.1ue-seed0"
-SCARCITY = {**SHORT, "unit_epochs": 0.2, "channels": 8, "seeds": "0", "shares": "0.5", "ablation_share": 0}
-
-Values = dict[str, object]
-
-
-class Cells:
-    """A notebook's code cells and the variables of its kernel; the cells run in whatever order a reader chooses."""
-
-    def __init__(self, name: str, shown: list[str], parameters: Values):
-        self.variables: dict[str, object] = {"In": [""]}
-        cells = code_cells(read_committed(name))
-        (given,) = (number for number, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
-        self.sources = {cell.id: cell.source for cell in cells[given + 1 :]}
-        self._shown = shown
-        for cell in cells[: given + 1]:
-            self._execute(cell.source)
-        self.set(parameters)
-
-    def set(self, parameters: Values) -> None:
-        """Another value of some parameters, as papermill injects it."""
-        self._execute("\n".join(["# Parameters", *(f"{name} = {value!r}" for name, value in parameters.items())]))
-
-    def show(self, cell: str) -> list[str]:
-        """What a cell shows."""
-        self._shown.clear()
-        self._execute(self.sources[cell])
-        return list(self._shown)
-
-    def run(self, cell: str) -> str:
-        return "\n".join(self.show(cell))
-
-    def run_all(self, cells: Sequence[str]) -> dict[str, str]:
-        return {cell: self.run(cell) for cell in cells}
-
-    def find(self, *calls: str) -> list[str]:
-        return [cell for cell, source in self.sources.items() if any(f"{call}(" in source for call in calls)]
-
-    def _execute(self, source: str) -> None:
-        self.variables["In"].append(source)
-        exec(compile(source, "<cell>", "exec"), self.variables)
+RUN = {"preset": "tiny", "channels": 8, "batch_size": 64, "evaluate_at": ""}
+SHORT = {**RUN, "unit_epochs": 0.5}
+STUDY = {**RUN, "lengths": 0.5, "actions": "Eating,Sitting"}
+MODEL = "{}-27f-0.5ue-seed0"
+SCARCITY = {"preset": "tiny", "channels": 8, "unit_epochs": 0.5, "seeds": "0", "shares": "0.5", "ablation_share": 0}
 
 
 @pytest.fixture(scope="module")
-def outputs(tiny_outputs: Path, tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A POSE3D_OUTPUTS with the dataset and the runs of a study of two actions."""
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A POSE3D_OUTPUTS with data of two subjects, one to train on, and the runs of a study of two actions."""
     folder = tmp_path_factory.mktemp("reruns")
-    shutil.copytree(tiny_outputs / "data", folder / "data")
+    actions = ("Eating", "Sitting", "Walking", "a*b*c")
+    takes = {(who, what): motion(40, seed=number) for number, who in enumerate("ab") for what in actions}
+    np.savez(folder / "mine.npz", **{f"{who}/{what}/1": take for (who, what), take in takes.items()})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(folder))
         for action in ("All", "Eating", "Sitting"):
-            execute_run(plan_run(make_config(RunConfig, {**SHORT, "action": action}), tiny_data))
+            config = make_config(RunConfig, {**SHORT, "dataset": str(folder / "mine.npz"), "action": action})
+            execute_run(plan_run(config, open_dataset(config.data)))
     return folder
 
 
-Opens = Callable[[str, Values], Cells]
+Opens = Callable[..., Cells]
 
 
 @pytest.fixture
@@ -106,78 +74,129 @@ def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
     for name in ("draw_2d", "draw_3d"):
         monkeypatch.setattr(drawings, name, lambda *_, **__: None)
     monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).touch())
-    yield lambda name, parameters: Cells(name, shown, parameters)
+    yield lambda name, **parameters: Cells(name, shown, {"dataset": str(outputs / "mine.npz"), **parameters})
     plt.close("all")
 
 
 @pytest.mark.parametrize(
     ("name", "parameters", "change"),
     [
-        ("01_data_prep", {"scale": "tiny"}, {"keypoints": "gt"}),
+        ("01_data_prep", {}, {"keypoints": "gt"}),
         ("02_train", {**SHORT, "action": "Eating"}, {"action": "Walking", "budget": "fifteen", "downsample": 2}),
         ("03_action_based", {**STUDY, "actions": "Eating"}, {"actions": "Sitting"}),
         pytest.param("04_results", {**STUDY, "actions": "Eating"}, {"actions": "Sitting"}, marks=pytest.mark.slow),
         pytest.param(
             "05_semi_supervised", {**SCARCITY, "actions": "Eating"}, {"actions": "Sitting"}, marks=pytest.mark.slow
         ),
-        (
-            "06_predict",
-            PREDICTED | {"model": MODEL.format("All")},
-            {"model": MODEL.format("Sitting"), "keypoints": "gt"},
-        ),
+        ("06_predict", {"model": MODEL.format("All")}, {"model": MODEL.format("Sitting"), "keypoints": "gt"}),
     ],
 )
 def test_cells_run_twice_and_from_any_on_after_a_parameter_changed(
     name: str, parameters: Values, change: Values, opened: Opens
 ) -> None:
-    fresh = opened(name, parameters | change)
+    fresh = opened(name, **parameters | change)
     (config_cell,), makers = fresh.find("read_parameters"), fresh.find("execute_run", "run_sweep")
     results = [cell for cell in fresh.sources if cell not in (config_cell, *makers)]
-    wanted = fresh.run_all(fresh.sources)
-    notebook = opened(name, parameters)
-    before = notebook.run_all([config_cell, *fresh.sources])
+    wanted = fresh.run_each(fresh.sources)
+    notebook = opened(name, **parameters)
+    before = notebook.run_each([config_cell, *fresh.sources])
     notebook.set(change)
     for cell in (*results[::-1], *makers):  # the parameters were not read yet
-        assert notebook.run(cell) == before[cell] or cell in makers
-    assert notebook.run(config_cell) == notebook.run(config_cell)
+        assert notebook.run_each([cell])[cell] == before[cell] or cell in makers
+    assert notebook.show(config_cell) == notebook.show(config_cell)
     for cell in results[::-1]:
         try:
-            shown = notebook.run(cell)
+            shown = notebook.run_each([cell])[cell]
         except InputError as refused:
             shown = str(refused)
         assert shown == wanted[cell] or (name == "02_train" and "execute the training cell" in shown)
     if makers:
-        notebook.run_all(makers * 2)
-        assert notebook.run_all(results[::-1]) == {cell: wanted[cell] for cell in results}
+        notebook.run_each(makers * 2)
+        assert notebook.run_each(results[::-1]) == {cell: wanted[cell] for cell in results}
 
 
 def test_a_run_s_tables_part_the_actions_into_those_it_was_trained_on_and_the_others(
     opened: Opens, outputs: Path
 ) -> None:
-    notebook = opened("02_train", {**SHORT, "action": "Eating", "with_actions": "Sitting,Walking"})
-    texts = [text for cell in notebook.sources for text in notebook.show(cell)]
+    texts = opened("02_train", **SHORT, action="Eating", with_actions="Sitting,Walking").show()
     (folder,) = (outputs / "runs").glob("Eating+2-*")
     check_run_tables(texts, folder)
 
 
+def test_02_shows_the_name_of_its_action_as_it_is(opened: Opens) -> None:
+    assert r"a\*b\*c: MPJPE" in "\n".join(opened("02_train", **SHORT, action="a*b*c").show())
+
+
 def test_04_before_any_run_says_what_is_missing(opened: Opens) -> None:
-    notebook = opened("04_results", {**TINY, "actions": "Sitting,Walking", "lengths": 0.3})
-    text = "\n".join(notebook.run_all(notebook.sources).values())
-    assert "**3 of 3 planned runs are not finished**: All (seed 0), Sitting (seed 0), Walking (seed 0)" in text
+    text = "\n".join(opened("04_results", **{**STUDY, "lengths": 0.3}).show())
+    assert "**3 of 3 planned runs are not finished**: All (seed 0), Eating (seed 0), Sitting (seed 0)" in text
     assert "`03_action_based` with the same parameters runs them" in text
     for number in (1, 2):
         assert f"Table {number} needs the baseline and at least one action-based run" in text
-    assert "Table 3 compares long runs; none are finished" in text
     assert len(re.findall(r"^\| C\d .* not decidable", text, re.MULTILINE)) == 8
     assert text.count("Figure\n") + text.endswith("Figure") == 1, "what was compared can be drawn without runs"
 
 
-def test_02_shows_the_name_of_its_action_as_it_is(opened: Opens, tmp_path: Path) -> None:
-    takes = {
-        f"{who}/{what}/1": motion(40, seed=number) for number, who in enumerate("ab") for what in ("a*b*c", "Walking")
+def test_04_shows_and_saves_the_numbers_of_the_run_folders(opened: Opens, outputs: Path) -> None:
+    notebook = opened("04_results", **STUDY)
+    texts = notebook.show()
+    text, shown, folder = "\n".join(texts), tables_of(texts), notebook.variables["results"].folder
+    assert "All 3 planned runs are finished." in text
+    assert f"tables and figures: {folder}" in text
+    for number in ("Quoted from the paper, Human3.6M", "56.34", "52.07", "70.49", "70.86", "49.27"):
+        assert number in text
+    for name in ("table_1", "table_2", "all_metrics", "claims"):
+        assert (folder / f"{name}.md").read_text(encoding="utf-8").partition("\n\n")[0] in text
+    for figure in ("table_1", "table_2", "curves", "transfer", "joints", "training"):
+        assert {".png", ".svg"} == {path.suffix for path in folder.glob(f"figure_{figure}.*")}
+    assert (folder / "table_3.md").read_text(encoding="utf-8").strip() in text
+    assert not (folder / "table_3.csv").exists()
+
+    runs = {
+        name: Run(next((outputs / "runs").glob(f"{MODEL.format(name)}-*"))) for name in ("All", "Eating", "Sitting")
     }
-    np.savez(tmp_path / "mine.npz", **takes)
-    short = {name: value for name, value in SHORT.items() if name != "scale"}
-    given = {"dataset": str(tmp_path / "mine.npz"), "batch_size": 16, "action": "a*b*c"}
-    notebook = opened("02_train", {**short, **given})
-    assert r"a\*b\*c: MPJPE" in "\n".join(notebook.run_all(notebook.sources).values())
+    arms = {"Original": ("All", "All"), "Action-based": ("Eating", "Sitting")}
+    errors = {
+        arm: pd.DataFrame(
+            [runs[run].metrics["actions"][action] for run, action in zip(own, ("Eating", "Sitting"), strict=True)]
+        )
+        for arm, own in arms.items()
+    }
+    for number, name, metric in ((1, "MPJPE [mm]", "mpjpe"), (2, "MPJVE [mm/frame]", "mpjve")):
+        saved = pd.read_csv(folder / f"table_{number}.csv", index_col=0)
+        (table,) = (table for table in shown if f"Original, {name}" in table and "Verdict" in table)
+        assert table.index.tolist() == ["Eating", "Sitting", "Mean of the actions"]
+        for arm, own in errors.items():
+            wanted = [*own[metric], own[metric].mean()]
+            assert saved[f"{arm}, mean"].tolist() == pytest.approx(wanted, rel=1e-12)
+            assert table[f"{arm}, {name}"].str.split().str[0].tolist() == [f"{value:.2f}" for value in wanted]
+        change = 100 * (errors["Action-based"][metric] / errors["Original"][metric] - 1)
+        assert saved["Change [%]"].tolist()[:2] == pytest.approx(change.tolist(), rel=1e-12)
+        assert table["Change [%]"].str.split().str[0].tolist()[:2] == [f"{value:+.1f}" for value in change]
+        assert set(saved.Verdict) == {"not decidable"}, "one seed"
+    (means,) = (table for table in shown if "P-MPJPE [mm]" in table and "Mean" in table)
+    for arm, own in errors.items():
+        wanted = [own[list(METRICS)].mean(), np.average(own[list(METRICS)], axis=0, weights=own.frames)]
+        rows = means.loc[arm].drop(columns="Mean").to_numpy().tolist()
+        assert rows == [[f"{value:.2f}" for value in row] for row in wanted]
+
+
+def test_06_lifts_clips_with_the_run_of_all_actions_and_says_where_the_files_are(opened: Opens, outputs: Path) -> None:
+    notebook = opened("06_predict", actions="Sitting,Walking", clips=2, formats="npz,csv,json")
+    texts = notebook.show()
+    text, (run,) = "\n".join(texts), (outputs / "runs").glob(f"{MODEL.format('All')}-*")
+    assert f"Model {run.name}: Trained by pose3d-lib" in text
+    assert "frames in 2 clips of mine, keypoints 'simulated'" in text
+    assert re.search(r"^\| one frame in 2: .* per second +\| +[\d.]+ \| +[\d.]+ \|$", text, re.MULTILINE)
+    folder = notebook.variables["task"].folder
+    with np.load(folder / "poses.npz") as poses:
+        first = poses["positions"][poses["clip"] == 0]
+        pose = pd.DataFrame(first[len(first) // 2], index=poses["joints"]).map("{:.2f}".format)
+    assert rows_of(tables_of(texts)[0]) == rows_of(pose)
+    assert sum(f"by {run.name}*" in own for own in texts) == 2
+    files = [folder / name for name in ("poses.npz", "poses.csv", "poses.json", "sheet.png", "player.html")]
+    assert texts[-1].split("\n") == [str(file) for file in files]
+    assert all(file.is_file() for file in files)
+    assert texts.count("Figure") == 1
+    (frame,) = (re.search(r'srcdoc="(.*?)"', own, re.DOTALL) for own in texts if "<iframe" in own)
+    assert html.unescape(frame[1]) == files[-1].read_text(encoding="utf-8")

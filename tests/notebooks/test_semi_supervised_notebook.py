@@ -12,7 +12,7 @@ from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.runs.inventory import list_runs
 from pose3d_lib.runs.run import Run
 from pose3d_lib.runs.sweep.kernel import execute_notebook
-from tests.notebooks.test_notebooks import check_clean, figures_of, text_of
+from tests.helpers.notebooks import check_clean, figures_of, texts_of
 
 STUDY = {
     "scale": "tiny", "preset": "tiny", "channels": 8, "seeds": "0", "shares": "0.5", "ablation_share": 0.5,
@@ -31,7 +31,7 @@ def test_the_study_runs_from_its_parameters_to_its_tables(
     execute_notebook("05_semi_supervised", tmp_path / "executed.ipynb", STUDY)
     executed = nbformat.read(tmp_path / "executed.ipynb", as_version=4)
     check_clean(executed)
-    text = text_of(executed)
+    text = "\n".join(texts_of(executed))
     assert re.search(r"^6 finished; \d+ s\.$", text, re.MULTILINE)
     assert len(figures_of(executed)) == len(FIGURES)
 
@@ -45,7 +45,7 @@ def test_the_study_runs_from_its_parameters_to_its_tables(
     for run in runs:
         notebook = nbformat.read(run.folder / "02_train.ipynb", as_version=4)
         check_clean(notebook)
-        assert f"run folder: {run.folder}" in text_of(notebook)
+        assert f"run folder: {run.folder}" in "\n".join(texts_of(notebook))
         assert ("unlabelled_windows" in run.timing) == run.config.semi_supervised
 
     (folder,) = (tmp_path / "outputs" / "results").iterdir()

@@ -1,6 +1,5 @@
 """Figures: what they show is what they were given, and no text lies on another, on the page's edge or on a legend."""
 
-import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from pose3d_lib.data.actions import H36M_ACTIONS
+from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.model.predict import lift
 from pose3d_lib.report.figures import run as figures
 from pose3d_lib.report.figures import skeletons as drawings
@@ -19,23 +19,15 @@ from tests.helpers.made_up_models import made_up_model
 FRAMES = pd.Series(dict(zip(H36M_ACTIONS, range(4_876, 4_876 + 15 * 450, 450), strict=True)))
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
-def history(path: Path, rows: int = 8) -> pd.DataFrame:
-    seen = np.linspace(0.1, 1, rows)
-    lines = [
-        {
-            "unit_epochs": s, "lr": 0.001 * 0.95**k, "bn_momentum": 0.1 * 0.5**k, "train_mpjpe": 500 / (k + 1),
-            "test_mpjpe": 300 / (k + 1), "test_actions": dict.fromkeys(H36M_ACTIONS, 300 / (k + 1)),
-        }
-        for k, s in enumerate(seen)
-    ]  # fmt: skip
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    return pd.read_json(path, lines=True)
+def history(rows: int) -> pd.DataFrame:
+    k = np.arange(rows)
+    columns = {
+        "lr": 0.001 * 0.95**k,
+        "bn_momentum": 0.1 * 0.5**k,
+        "train_mpjpe": 500 / (k + 1),
+        "test_mpjpe": 300 / (k + 1),
+    }
+    return pd.DataFrame({"unit_epochs": np.linspace(0.1, 1, rows), **columns})
 
 
 def test_texts_on_each_other_are_found() -> None:
@@ -88,14 +80,14 @@ def test_the_receptive_field_is_legible_and_named(widths: tuple[int, ...]) -> No
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_learning_curve_is_legible_and_ends_at_the_final_error(rows: int, tmp_path: Path) -> None:
-    figure = figures.draw_learning_curve(history(tmp_path / "history.jsonl", rows), "a$b$c", "a$b$c, seed 0", 55.0)
+def test_the_learning_curve_is_legible_and_ends_at_the_final_error(rows: int) -> None:
+    figure = figures.draw_learning_curve(history(rows), "a$b$c", "a$b$c, seed 0", 55.0)
     check_legible(figure)
     assert figure.axes[0].lines[-1].get_ydata()[-1] == 55.0
 
 
-def test_the_schedule_falls_where_an_epoch_ends(tmp_path: Path) -> None:
-    rows = history(tmp_path / "history.jsonl", 4)  # epochs that end at 0.1, 0.4, 0.7 and 1
+def test_the_schedule_falls_where_an_epoch_ends() -> None:
+    rows = history(4)  # epochs that end at 0.1, 0.4, 0.7 and 1
     figure = figures.draw_learning_curve(rows, "Eating", "Eating, seed 0")
     rate = next(line for line in figure.axes[1].lines if line.get_label() == "learning rate")
     assert rate.get_drawstyle() == "steps-pre"
@@ -103,12 +95,10 @@ def test_the_schedule_falls_where_an_epoch_ends(tmp_path: Path) -> None:
     np.testing.assert_allclose(rate.get_ydata(), [1, 1, 0.95, 0.95**2, 0.95**3])
 
 
-def test_pictures_of_poses_are_legible(tiny_data) -> None:
-    clip = tiny_data.test_clips().iloc[0]
-    predicted = tiny_data.positions[clip.start : clip.stop] + 0.01
-    check_legible(drawings.draw_cameras(tiny_data, clip, 0, "simulated"))
-    check_legible(drawings.draw_actions(tiny_data, "S1"))
-    figure = drawings.draw_prediction(tiny_data, clip, "simulated", predicted, [0, 3, 6, 9, 12])
+def test_a_prediction_is_shown_frame_by_frame_with_its_error(hand_made) -> None:
+    data = hand_made([("S9", "Walking", "0", 0, 13)])
+    shifted = data.positions + 0.01
+    figure = drawings.draw_prediction(data, data.clips.iloc[0], "simulated", shifted, [0, 3, 6, 9, 12])
     assert [axes.get_title() for axes in figure.axes[1::2]] == ["MPJPE 17 mm"] * 5
     check_legible(figure)
 
@@ -147,11 +137,10 @@ def test_a_contact_sheet_shows_the_truth_the_error_and_names_as_they_are(hand_ma
     assert any(text.startswith("$\\frac$: ") for text in said)
 
 
-def test_a_body_fills_the_box_that_is_drawn_around_its_clip(tiny_data) -> None:
-    clip = tiny_data.select(["S1"], ["Sitting"]).iloc[0]
-    poses = tiny_data.positions[clip.start : clip.stop]
+def test_a_body_fills_the_box_that_is_drawn_around_its_clip() -> None:
+    poses = np.random.default_rng(0).normal(0, 0.3, (20, 17, 3))
     axes = plt.figure().add_subplot(projection="3d")
-    drawings.draw_3d(axes, poses[0], tiny_data.skeleton, around=poses)
+    drawings.draw_3d(axes, poses[0], H36M_17, around=poses)
     limits = np.array([axes.get_xlim(), axes.get_ylim(), axes.get_zlim()])
     np.testing.assert_allclose(np.ptp(limits, axis=1), max(np.ptp(poses[..., axis]) for axis in range(3)), rtol=1e-5)
     drawn = np.stack([poses[..., 0], poses[..., 2], -poses[..., 1]], axis=-1)
