@@ -38,23 +38,11 @@ def test_outputs_go_where_the_environment_says(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("variable", "ask"), [("POSE3D_OUTPUTS", "outputs_dir"), ("POSE3D_DATA", "source_data_dir")])
-def test_a_tilde_is_the_home_folder(variable, ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.setenv(variable, "~/poses")
-    assert getattr(paths, ask)() == tmp_path / "poses"
-
-
-@pytest.mark.parametrize(("variable", "ask"), [("POSE3D_OUTPUTS", "outputs_dir"), ("POSE3D_DATA", "source_data_dir")])
-def test_an_empty_variable_says_nothing(variable, ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_may_be_empty_relative_or_below_the_home_folder(variable, ask, tmp_path: Path, monkeypatch) -> None:
     without = getattr(paths, ask)()
-    monkeypatch.setenv(variable, "")
-    assert getattr(paths, ask)() == without
-
-
-@pytest.mark.parametrize(("variable", "ask"), [("POSE3D_OUTPUTS", "outputs_dir"), ("POSE3D_DATA", "source_data_dir")])
-def test_a_relative_folder_is_the_same_from_any_working_directory(variable, ask, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv(variable, "mine")
-    before = getattr(paths, ask)()
+    for home in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(home, str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert getattr(paths, ask)() == before
+    for given, expected in (("~/poses", tmp_path / "poses"), ("", without), ("mine", CHECKOUT / "mine")):
+        monkeypatch.setenv(variable, given)
+        assert getattr(paths, ask)() == expected

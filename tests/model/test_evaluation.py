@@ -1,6 +1,7 @@
 """The test protocol against slow loops over windows, and against errors known beforehand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.skeleton import H36M_17, ROOT
 from pose3d_lib.model import predict as prediction
 from pose3d_lib.model.evaluate import (
     METRICS,
@@ -24,6 +25,7 @@ from pose3d_lib.model.evaluate import (
 )
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.model.predict import predict, predict_trajectory
+from tests.helpers.slow_reference import lift_slowly, normalised, predict_slowly
 
 ROWS = [
     ("S1", "Walking", "0", 0, 6),
@@ -35,10 +37,6 @@ ROWS = [
     ("S9", "Eating", "0", 0, 5),
 ]
 CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
-EXCHANGED = [
-    H36M_17.joints.index({"L": "R", "R": "L"}.get(name[0], name[0]) + name[1:] if name[0] in "LR" else name)
-    for name in H36M_17.joints
-]
 LEFT_WRIST, RIGHT_WRIST = H36M_17.index("LWrist"), H36M_17.index("RWrist")
 
 
@@ -70,11 +68,6 @@ def lifter(*, causal: bool = False, dropout: float = 0.25) -> TemporalLifter:
     return model.eval()
 
 
-def with_targets(data: PoseDataset, **arrays) -> PoseDataset:
-    fields = {name: getattr(data, name) for name in data.__dataclass_fields__}
-    return PoseDataset(**{**fields, **arrays})
-
-
 @pytest.fixture
 def data(hand_made) -> PoseDataset:
     return hand_made(ROWS)
@@ -85,34 +78,7 @@ def flat_data(data) -> PoseDataset:
     """Targets that the stub `flat` predicts exactly."""
     positions = np.zeros_like(data.positions)
     positions[..., :2] = normalised(data)
-    return with_targets(data, positions=positions)
-
-
-def normalised(data: PoseDataset) -> np.ndarray:
-    """(frames, 17, 2): x / w * 2 - 1, y / w * 2 - h / w."""
-    screen = data.keypoints["simulated"].astype(np.float64)
-    for clip in data.clips.itertuples():
-        width, height = data.cameras[clip.camera].width, data.cameras[clip.camera].height
-        screen[clip.start : clip.stop] = screen[clip.start : clip.stop] / width * 2 - [1, height / width]
-    return screen
-
-
-def lift_slowly(model: TemporalLifter, screen: np.ndarray) -> np.ndarray:
-    """One clip, window by window, in training's strided form: (frames, 17, 2) -> (frames, 17, 3)."""
-    length = model.receptive_field
-    before = length - 1 if model.causal else length // 2
-    poses = []
-    for frame in range(len(screen)):
-        places = np.clip(np.arange(frame - before, frame - before + length), 0, len(screen) - 1)
-        window = torch.tensor(screen[places], dtype=torch.float32)
-        poses.append(model.forward_windows(window[None])[0].detach().numpy())
-    return np.array(poses, np.float64)
-
-
-def predict_slowly(model: TemporalLifter, screen: np.ndarray) -> np.ndarray:
-    plain = lift_slowly(model, screen)
-    mirrored = lift_slowly(model, screen[:, EXCHANGED] * [-1, 1])
-    return (plain + mirrored[:, EXCHANGED] * [-1, 1, 1]) / 2
+    return replace(data, positions=positions)
 
 
 def errors_slowly(predicted: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -151,7 +117,8 @@ def test_every_clip_s_and_joint_s_errors_are_those_of_a_slow_loop_over_its_windo
     columns = [f"mpjpe of {joint}" for joint in data.skeleton.joints]
     for clip, (_, row) in zip(data.test_clips().itertuples(), found.iterrows(), strict=True):
         own = slice(clip.start, clip.stop)
-        predicted, target = predict_slowly(model, screen[own]), data.positions[own].astype(np.float64)
+        predicted = predict_slowly(model, screen[own], H36M_17, H36M_17)
+        target = data.positions[own].astype(np.float64)
         assert row[list(METRICS)].to_dict() == pytest.approx(errors_slowly(predicted, target), rel=1e-5)
         distances = np.sqrt(((predicted - target) ** 2).sum(-1))
         assert row[columns].tolist() == pytest.approx((1000 * distances.mean(0)).tolist(), rel=1e-4)
@@ -212,7 +179,7 @@ def test_a_jump_from_one_clip_to_the_next_is_no_velocity(flat_data) -> None:
     positions = flat_data.positions.copy()
     for number, clip in enumerate(flat_data.clips.itertuples()):
         positions[clip.start : clip.stop] += 2.0 * number
-    jumping = with_targets(flat_data, positions=positions)
+    jumping = replace(flat_data, positions=positions)
     after = evaluate(lifter(), jumping, jumping.test_clips(), "simulated")
     np.testing.assert_allclose(after.mpjve, before.mpjve, rtol=1e-5)
     assert (after.mpjpe > before.mpjpe + 500).all()
@@ -271,18 +238,6 @@ def test_an_action_s_error_is_the_mean_over_its_clips_weighted_by_their_frames()
     assert action_wise(actions).to_dict() == {"mpjpe": 60, "p_mpjpe": 30, "n_mpjpe": 14, "mpjve": 16}
 
 
-def test_without_mirroring_a_prediction_is_the_network_s_own(data) -> None:
-    model, clips = lifter(), data.test_clips()
-    predicted = [clip for group in predict(model, data, clips, "simulated", mirror=False) for clip in group]
-    for clip, found in zip(clips.itertuples(), predicted, strict=True):
-        slowly = lift_slowly(model, normalised(data)[clip.start : clip.stop])
-        np.testing.assert_allclose(found.numpy(), slowly, rtol=0, atol=1e-5)
-    plain, averaged = (evaluate(model, data, clips, "simulated", mirror=mirror) for mirror in (False, True))
-    errors = errors_slowly(predicted[0].numpy(), data.positions[clips.start.iloc[0] : clips.stop.iloc[0]])
-    assert plain.iloc[0][list(METRICS)].to_dict() == pytest.approx(errors, rel=1e-5)
-    assert plain.mpjpe.iloc[0] != pytest.approx(averaged.mpjpe.iloc[0], rel=1e-3)
-
-
 @pytest.mark.parametrize(("causal", "mirror"), [(False, True), (True, False)], ids=["averaged", "causal"])
 def test_a_trajectory_is_lifted_as_a_pose_of_one_joint(data, causal, mirror) -> None:
     torch.manual_seed(5)
@@ -292,9 +247,7 @@ def test_a_trajectory_is_lifted_as_a_pose_of_one_joint(data, causal, mirror) -> 
     predicted = [clip for group in groups for clip in group]
     for clip, found in zip(clips.itertuples(), predicted, strict=True):
         screen = normalised(data)[clip.start : clip.stop]
-        expected = lift_slowly(model, screen)
-        if mirror:
-            expected = (expected + lift_slowly(model, screen[:, EXCHANGED] * [-1, 1]) * [-1, 1, 1]) / 2
+        expected = predict_slowly(model, screen, H36M_17, ROOT) if mirror else lift_slowly(model, screen)
         np.testing.assert_allclose(found.numpy(), expected[:, 0], rtol=0, atol=1e-5)
     errors = evaluate_lifters(Lifters(lifter(causal=causal), model), data, clips, "simulated", mirror=mirror)
     for place, clip in enumerate(clips.itertuples()):

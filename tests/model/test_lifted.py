@@ -10,13 +10,13 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.cameras import Camera, h36m_cameras, normalize_screen
+from pose3d_lib.data.cameras import Camera, h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import HUMANEVA_15
-from pose3d_lib.model.card import TrainedModel
-from pose3d_lib.model.lifter import Lifters
+from pose3d_lib.model.lifter import TemporalLifter
 from pose3d_lib.model.predict import LiftedClip, lift, spread
 from tests.helpers.made_up_models import made_up_model
+from tests.helpers.slow_reference import lift_slowly, normalised
 
 ROWS = [("S1", "Walking", "0", 0, 6), ("S9", "Walking", "0", 0, 12), ("S9", "Sitting", "a", 1, 31)]
 
@@ -26,16 +26,9 @@ def data(hand_made) -> PoseDataset:
     return hand_made(ROWS)
 
 
-def lift_slowly(model: TrainedModel, data: PoseDataset, clip: pd.Series, keypoints: str = "simulated") -> np.ndarray:
-    """(frames, joints, 3): every frame's window by itself, through the form of the network that training has; no mirror."""
-    camera = data.camera_of(clip)
-    pixels = torch.from_numpy(data.keypoints[keypoints][clip.start : clip.stop])
-    screen = normalize_screen(pixels, camera.width, camera.height)
-    lifter = model.lifters.pose
-    reach = lifter.receptive_field // 2
-    places = (torch.arange(-reach, reach + 1) + torch.arange(len(screen))[:, None]).clamp(0, len(screen) - 1)
-    with torch.no_grad():
-        return lifter.forward_windows(screen[places]).numpy()
+def alone(lifter: TemporalLifter, data: PoseDataset, clip: pd.Series) -> np.ndarray:
+    """(frames, joints, 3): every frame's window by itself, without the mirror image."""
+    return lift_slowly(lifter, normalised(data)[clip.start : clip.stop])
 
 
 def test_each_clip_has_its_names_its_numbers_and_what_the_model_saw(data: PoseDataset) -> None:
@@ -59,24 +52,23 @@ def test_a_clip_shorter_than_the_receptive_field_is_lifted_as_its_windows_are(ha
     model = made_up_model(*widths, mirrored=False)
     short = lift(model, data, data.clips, "simulated").clips[0]
     assert short.positions.shape == (frames, 17, 3)
-    np.testing.assert_allclose(short.positions, lift_slowly(model, data, data.clips.iloc[0]), atol=1e-5)
+    np.testing.assert_allclose(short.positions, alone(model.lifters.pose, data, data.clips.iloc[0]), atol=1e-5)
 
 
 def test_mirror_images_are_lifted_too_where_the_model_was_tested_with_them(data: PoseDataset) -> None:
-    slow = lift_slowly(made_up_model(), data, data.clips.iloc[2])
-    alone = lift(made_up_model(mirrored=False), data, data.clips, "simulated").clips[2]
+    slow = alone(made_up_model().lifters.pose, data, data.clips.iloc[2])
+    plain = lift(made_up_model(mirrored=False), data, data.clips, "simulated").clips[2]
     mirrored = lift(made_up_model(), data, data.clips, "simulated").clips[2]
-    np.testing.assert_allclose(alone.positions, slow, atol=1e-5)
+    np.testing.assert_allclose(plain.positions, slow, atol=1e-5)
     assert np.abs(mirrored.positions - slow).max() > 0.01
 
 
 def test_the_trajectory_is_where_the_second_network_says(data: PoseDataset) -> None:
     model = made_up_model(trajectory=True, mirrored=False)
-    second = TrainedModel(Lifters(model.lifters.trajectory), model.card)
     lifted = lift(model, data, data.clips, "simulated")
     assert lifted.has_root
     for clip, (_, row) in zip(lifted.clips, data.clips.iterrows(), strict=True):
-        np.testing.assert_allclose(clip.root, lift_slowly(second, data, row)[:, 0], atol=1e-5)
+        np.testing.assert_allclose(clip.root, alone(model.lifters.trajectory, data, row)[:, 0], atol=1e-5)
 
 
 def test_errors_are_those_of_every_frame_in_millimetres(data: PoseDataset) -> None:

@@ -123,17 +123,3 @@ def test_something_else_with_a_right_checksum_is_refused(tmp_path: Path, content
     (tmp_path / CHECKPOINT).write_bytes(hashlib.sha256(content).digest() + content)
     with pytest.raises(InputError, match=r"checkpoint\.state: not what a run writes"):
         load_checkpoint(tmp_path)
-
-
-def test_a_full_disk_leaves_the_one_before(tmp_path: Path, monkeypatch) -> None:
-    save_checkpoint(tmp_path, state(1))
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        with pytest.raises(InputError, match=r"cannot be written.*No space left"):
-            save_checkpoint(tmp_path, state(2))
-    assert seen(tmp_path) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT}

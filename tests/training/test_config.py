@@ -329,20 +329,6 @@ def test_every_setting_is_either_part_of_the_name_or_says_where_the_data_lie() -
         assert (named(**{setting: value}) != named()) == (setting in OTHER), setting
 
 
-@pytest.mark.parametrize(
-    ("setting", "one", "other"),
-    [
-        ("with_actions", ("Photo",), ("Walking",)),
-        ("train_share", 0.1234, 0.12341),
-        ("start_from", "All-27f-1ue-seed0-0123456789", "All-27f-2ue-seed0-0123456789"),
-    ],
-)
-def test_runs_that_look_alike_by_name_differ_in_its_hash(setting, one, other) -> None:
-    first, second = named(**{setting: one}), named(**{setting: other})
-    assert first[:-10] == second[:-10]
-    assert first != second
-
-
 def test_the_same_settings_have_the_same_name_however_they_were_written() -> None:
     strings = {"action": "Sitting", "lr": "0.001", "unit_epochs": 1, "filter_widths": "3,3,3", "causal": "false"}
     assert run_name(make_config(RunConfig, {**strings, "device": "cpu"}), "abc") == named()

@@ -1,5 +1,7 @@
 """Windows hold the frames around their own frame, of their own clip, against slow assembly one number at a time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,9 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pose3d_lib.data.cameras import project
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
-from pose3d_lib.model.clips import mirror_keypoints, mirror_poses, pad_clips
+from pose3d_lib.data.skeleton import COCO_17, H36M_17
+from pose3d_lib.model.clips import mirror_keypoints, mirror_poses
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
+from tests.helpers.slow_reference import exchanged, normalised
 
 # Clips of one frame, of fewer than a window, of more; others that are not chosen stand between them.
 ROWS = [
@@ -31,17 +34,6 @@ def data(hand_made) -> PoseDataset:
     return hand_made(ROWS)
 
 
-def normalised(data: PoseDataset, keypoints: str = "simulated") -> np.ndarray:
-    """(frames, 17, 2) float64: x / w * 2 - 1, y / w * 2 - h / w, of every frame of the dataset."""
-    screen = data.keypoints[keypoints].astype(np.float64)
-    for clip in data.clips.itertuples():
-        width, height = data.cameras[clip.camera].width, data.cameras[clip.camera].height
-        own = screen[clip.start : clip.stop]
-        own[..., 0] = own[..., 0] / width * 2 - 1
-        own[..., 1] = own[..., 1] / width * 2 - height / width
-    return screen
-
-
 def frames_of_windows(clips: pd.DataFrame, length: int, *, causal: bool) -> np.ndarray:
     """(windows, length): which frame of the dataset each place of each window holds."""
     before = length - 1 if causal else (length - 1) // 2
@@ -52,40 +44,10 @@ def frames_of_windows(clips: pd.DataFrame, length: int, *, causal: bool) -> np.n
     ])  # fmt: skip
 
 
-def exchanged(layout: Skeleton) -> list[int]:
-    """The joints in the mirror, from their names: LKnee stands where RKnee stood."""
-    other = {"L": "R", "R": "L"}
-    return [
-        layout.joints.index(other[name[0]] + name[1:]) if name[0] in other else place
-        for place, name in enumerate(layout.joints)
-    ]
-
-
 def all_windows(data: PoseDataset, widths, *, causal: bool, keypoints: str = "simulated"):
     windows = TrainingWindows(data, data.train_clips(), keypoints, widths, causal=causal)
     batch = windows.gather(torch.arange(len(windows)))
     return batch.inputs.numpy(), batch.targets.squeeze(1).numpy()
-
-
-@pytest.mark.parametrize(
-    ("causal", "expected"),
-    [
-        (False, [[0, 0, 1], [0, 1, 2], [1, 2, 2], [10, 10, 10], [11, 11, 12], [11, 12, 12]]),
-        (True, [[0, 0, 0], [0, 0, 1], [0, 1, 2], [10, 10, 10], [11, 11, 11], [11, 11, 12]]),
-    ],
-    ids=["centred", "causal"],
-)
-def test_windows_of_three_frames_are_those_written_down_by_hand(hand_made, causal, expected) -> None:
-    data = hand_made([
-        ("S1", "Walking", "0", 0, 3),
-        ("S9", "Walking", "0", 0, 7),
-        ("S1", "Sitting", "0", 0, 1),
-        ("S1", "Sitting", "1", 0, 2),
-    ])  # fmt: skip
-    data.keypoints["simulated"][:] = np.arange(13, dtype=np.float32)[:, None, None]
-    inputs, _ = all_windows(data, (3,), causal=causal)
-    frame_numbers = (inputs[:6, :, 4, 0] + 1) * 512  # back to pixels of an image 1024 wide
-    assert frame_numbers.tolist() == expected
 
 
 @WIDTHS
@@ -105,11 +67,11 @@ def test_mirrored_windows_follow_with_x_negated_and_joints_exchanged(data, causa
     np.testing.assert_array_equal(targets[half:], targets[:half, exchanged(H36M_17)] * [-1, 1, 1])
 
 
-@WIDTHS
 @CAUSAL
-def test_scores_stand_beside_x_and_y_and_are_as_high_in_the_mirror(data, widths, causal) -> None:
+def test_scores_stand_beside_x_and_y_and_are_as_high_in_the_mirror(data, causal) -> None:
+    widths = (3, 3)
     scores = np.random.default_rng(2).uniform(size=(len(data.positions), 17)).astype(np.float32)
-    scored = PoseDataset(**{**vars_of(data), "scores": {"detected": scores}})
+    scored = replace(data, scores={"detected": scores})
     inputs, targets = all_windows(scored, widths, causal=causal, keypoints="detected")
     plain, same_targets = all_windows(data, widths, causal=causal, keypoints="detected")
     which = frames_of_windows(data.train_clips(), int(np.prod(widths)), causal=causal)
@@ -119,24 +81,6 @@ def test_scores_stand_beside_x_and_y_and_are_as_high_in_the_mirror(data, widths,
     np.testing.assert_array_equal(inputs[len(which) :, ..., 2], scores[which][..., exchanged(COCO_17)])
     others, _ = all_windows(scored, widths, causal=causal, keypoints="simulated")  # which has none
     assert others.shape[-1] == 2
-
-
-@CAUSAL
-def test_no_window_sees_another_clip(data, causal) -> None:
-    clips = data.train_clips().reset_index(drop=True)
-    owner = np.repeat(clips.index, clips.stop - clips.start)
-    for number, clip in clips.iterrows():
-        poisoned = {"simulated": data.keypoints["simulated"].copy()}
-        poisoned["simulated"][clip.start : clip.stop] = np.nan
-        other = PoseDataset(**{**vars_of(data), "keypoints": poisoned})
-        inputs, _ = all_windows(other, (3, 3, 3), causal=causal)
-        spoilt = np.isnan(inputs).any(axis=(1, 2, 3))
-        assert spoilt.tolist() == 2 * (owner == number).tolist()
-        assert np.isnan(inputs[spoilt]).all()
-
-
-def vars_of(data: PoseDataset) -> dict:
-    return {name: getattr(data, name) for name in data.__dataclass_fields__}
 
 
 def test_mirroring_leaves_the_dataset_as_it_is(hand_made) -> None:
@@ -151,13 +95,6 @@ def test_targets_are_the_poses_of_the_windows_own_frames(data) -> None:
     frames = [frame for clip in data.train_clips().itertuples() for frame in range(clip.start, clip.stop)]
     assert len(targets) == 2 * len(frames) == 2 * (3 + 1 + 40 + 27 + 2)
     np.testing.assert_array_equal(targets[: len(frames)], data.positions[frames])
-
-
-def test_padded_clips_say_where_each_frame_s_window_begins(data) -> None:
-    padded = pad_clips(data, data.clips.iloc[[0, 2, 4]], "simulated", (3, 3), causal=False)
-    assert padded.lengths == (3, 1, 2)
-    assert len(padded.screen) == 6 + 3 * 8
-    assert padded.first_row.tolist() == [0, 1, 2, 11, 20, 21]
 
 
 def test_a_mirrored_pose_is_seen_as_the_mirrored_keypoints() -> None:
@@ -272,7 +209,7 @@ def test_an_unlabelled_window_s_true_pose_is_seen_by_its_camera_where_its_keypoi
 
 
 def test_an_unlabelled_window_is_gathered_without_a_look_at_3d(data) -> None:
-    blind = PoseDataset(**{**vars_of(data), "positions": np.full_like(data.positions, np.nan)})
+    blind = replace(data, positions=np.full_like(data.positions, np.nan))
     windows = UnlabelledWindows(blind, blind.train_clips(), "simulated", (3, 3), intrinsics=False)
     batch = windows.gather(torch.arange(len(windows)))
     assert batch.targets is batch.trajectory is batch.intrinsics is None

@@ -1,6 +1,6 @@
 """A model from a checkpoint of VideoPose3D: the network from its tensors, the rest from the person who imports it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,15 +124,9 @@ def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid, notes:
             f"{path}: convolutions of {_listed(shape.taps)} taps are none of a network with odd filter widths "
             f"that is {'dense; give no --dense' if given.dense else 'not dense; give --dense if it is'}"
         )
+    own = {"channels": shape.channels, "dropout": DROPOUT, "in_features": features}
     try:
-        network = Network(
-            filter_widths=widths,
-            channels=shape.channels,
-            dropout=DROPOUT,
-            causal=given.causal,
-            dense=given.dense,
-            in_features=features,
-        )
+        network = Network(filter_widths=widths, causal=given.causal, dense=given.dense, **own)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise InputError(f"{path}: {problem['loc'][0]}: {problem['msg']}; name another file") from error
@@ -173,41 +167,21 @@ def _choose_out(path: Path, shape: Shape, given: Unsaid) -> tuple[str, str]:
     """The name of the joints that come out, and a sentence on how it is known."""
     count = shape.outputs // 3
     fitting = [name for name in SKELETONS if LAYOUTS[name].num_joints == count]
+    _check_choice(path, f"{count} joints come out", given.joints_out, SKELETONS, fitting, "--joints-out")
     if given.joints_out:
-        name = check_name(given.joints_out, SKELETONS, "layout of joints that come out")
-        if name not in fitting:
-            raise InputError(
-                f"{path}: {count} joints come out, and {name} has {LAYOUTS[name].num_joints}; "
-                f"{f'--joints-out {fitting[0]} has as many' if fitting else _known(SKELETONS)}"
-            )
-        return name, f"Joints that come out: the {count} of {name}, as given."
-    if not fitting:
-        raise InputError(f"{path}: {count} joints come out, of which none are known; {_known(SKELETONS)}")
+        return given.joints_out, f"Joints that come out: the {count} of {given.joints_out}, as given."
     return fitting[0], f"Joints that come out: {count}, taken for those of {fitting[0]}; --joints-out names others."
 
 
 def _choose_in(path: Path, shape: Shape, given: Unsaid, joints_out: str) -> tuple[str, int, str]:
     """The name of the joints that go in, how many numbers each has, and a sentence on how that is known."""
-    fitting = {
-        name: shape.inputs // layout.num_joints
-        for name, layout in LAYOUTS.items()
-        if shape.inputs in (2 * layout.num_joints, 3 * layout.num_joints)
-    }
+    count = shape.inputs
+    each = {name: count / layout.num_joints for name, layout in LAYOUTS.items()}
+    fitting = {name: int(numbers) for name, numbers in each.items() if numbers in FEATURES}
+    found = f"{count} numbers go in per frame, two or three for each joint"
+    _check_choice(path, found, given.joints, LAYOUTS, fitting, "--joints")
     if given.joints:
-        name = check_name(given.joints, LAYOUTS, "layout of joints that go in")
-        if name not in fitting:
-            own = LAYOUTS[name].num_joints
-            others = f"--joints {' or '.join(fitting)} would suit" if fitting else _known(LAYOUTS)
-            raise InputError(
-                f"{path}: {shape.inputs} numbers go in per frame, and the {own} joints of {name} have {2 * own}, "
-                f"or {3 * own} with scores; {others}"
-            )
-        how = "as given"
-    elif not fitting:
-        raise InputError(
-            f"{path}: {shape.inputs} numbers go in per frame, two or three for each joint of no layout that is "
-            f"known; {_known(LAYOUTS)}"
-        )
+        name, how = given.joints, "as given"
     elif PUBLISHED.get(path.name) in fitting:
         name, how = PUBLISHED[path.name], f"as VideoPose3D says of {path.name}; --joints names others"
     else:
@@ -216,6 +190,20 @@ def _choose_in(path: Path, shape: Shape, given: Unsaid, joints_out: str) -> tupl
         others = [other for other in fitting if other != name]
         how = f"taken for granted; --joints names others{f', such as {others[0]}' if others else ''}"
     return name, fitting[name], f"Joints that go in: those of {name}, {FEATURES[fitting[name]]} of each, {how}."
+
+
+def _check_choice(
+    path: Path, found: str, given: str, known: Iterable[str], fitting: Collection[str], option: str
+) -> None:
+    """Rejects a layout that is given and unknown or does not fit; and a network that fits none."""
+    if given:
+        check_name(given, known, f"layout for {option}")
+    if fitting and given in ("", *fitting):
+        return
+    whose = f"which is not so of the {LAYOUTS[given].num_joints} joints of {given}" if given else "as of no layout here"
+    others = ", ".join(f"{name} ({LAYOUTS[name].num_joints})" for name in known)
+    remedy = f"{option} {' or '.join(fitting)} would suit" if fitting else f"known are {others}"
+    raise InputError(f"{path}: {found}, {whose}; {remedy}")
 
 
 def _tell_dense(shape: Shape, given: Unsaid) -> str:
@@ -228,10 +216,6 @@ def _tell_dense(shape: Shape, given: Unsaid) -> str:
         f"Convolutions: taken to be dilated, with filter widths {_listed(shape.taps)}. They might be dense ones of widths "
         f"{_listed(other)}; --dense says so."
     )
-
-
-def _known(names: Mapping | tuple) -> str:
-    return f"known are {', '.join(f'{name} ({LAYOUTS[name].num_joints})' for name in names)}"
 
 
 def _listed(numbers: tuple[int, ...]) -> str:
