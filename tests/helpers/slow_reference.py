@@ -19,8 +19,9 @@ def normalised(data: PoseDataset, keypoints: str = "simulated") -> np.ndarray:
 
 def exchanged(layout: Skeleton) -> list[int]:
     """The joints in the mirror, from their names: LKnee stands where RKnee stood."""
-    other = {"L": "R", "R": "L"}
-    return [layout.joints.index(other.get(name[0], name[0]) + name[1:]) for name in layout.joints]
+    names, other = list(layout.joints), {"L": "R", "R": "L"}
+    images = [other.get(name[0], name[0]) + name[1:] for name in names]
+    return [names.index(image) if image in names else place for place, image in enumerate(images)]
 
 
 def lift_slowly(model: TemporalLifter, screen: np.ndarray) -> np.ndarray:

@@ -140,12 +140,15 @@ def test_the_licence_is_that_of_the_data(hand_made) -> None:
     assert "whose terms are not known here" in licence_of(hand_made(ROWS, synthetic=False))
 
 
+CONFIG = RunConfig(action="Eating", seed=3, lr=0.002, with_actions=("Sitting", "Photo"), evaluate_at=())
+
+
 def training(**changes) -> Training:
     fields = {
         "run": "mine", "dataset": "theirs", "fingerprint": "ab" * 32, "synthetic": False, "subjects": ("S1", "S5"),
         "actions": ("Eating",), "clips": 4, "frames": 1200, "windows": 24_000, "unlabelled_clips": 7, "notes": ("A note.",),
         "unlabelled_subjects": (),
-        "config": RunConfig(action="Eating", seed=3, lr=0.002).model_dump(mode="json"), "commit": None,
+        "config": CONFIG.model_dump(mode="json"), "commit": None,
         "packages": {"torch": "2.13.0"},
     }  # fmt: skip
     return Training(**{**fields, **changes})
@@ -188,7 +191,9 @@ def test_the_words_say_everything_that_the_card_does() -> None:
             "of S6, S7",
         ],
         "Trained for": ["12.5 epochs of its own frames, 24,000 windows"],
-        "Settings": ["action: Eating\nseed: 3\nlr: 0.002\nall others: the defaults"],
+        "Settings": [
+            "action: Eating\nseed: 3\nlr: 0.002\nevaluate_at: none\nwith_actions: Photo,Sitting\nall others: the def"
+        ],
         "Trained with": ["commit not known", "torch 2.13.0"],
         "Of the data": ["A note."],
     }
