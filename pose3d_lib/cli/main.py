@@ -10,7 +10,6 @@ from rich.console import Console
 from pose3d_lib.cli import checkpoint as cli_checkpoints
 from pose3d_lib.cli import data as cli_data
 from pose3d_lib.cli import evaluate as cli_evaluate
-from pose3d_lib.cli import predict as cli_predict
 from pose3d_lib.cli import runs as cli_runs
 from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
@@ -32,7 +31,7 @@ cli.add_command(cli_data.data)
 cli.add_command(cli_runs.runs)
 cli.add_command(cli_checkpoints.checkpoint)
 cli.add_command(cli_evaluate.evaluate)
-cli.add_command(cli_predict.predict)
+cli.add_command(cli_evaluate.predict)
 
 
 @cli.command()

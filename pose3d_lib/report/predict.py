@@ -28,10 +28,9 @@ from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.report.figures.skeletons import draw_sheet
 from pose3d_lib.report.parameters import NEWEST, TRAIN, PredictConfig
 from pose3d_lib.report.player import write_player
-from pose3d_lib.runs.card import read_run_card
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.inventory import list_runs
-from pose3d_lib.runs.models import open_model
+from pose3d_lib.runs.models import open_model, read_run_card
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config

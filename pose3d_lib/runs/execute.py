@@ -17,10 +17,10 @@ from pose3d_lib.common.files import remove_unfinished, sha256_of, write_atomical
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.model.evaluate import evaluate_lifters, summarise
 from pose3d_lib.runs import layout
-from pose3d_lib.runs.card import write_card
 from pose3d_lib.runs.inventory import State, look_at
 from pose3d_lib.runs.layout import Progress, is_finished, read_object
 from pose3d_lib.runs.lease import hold_run
+from pose3d_lib.runs.models import write_card
 from pose3d_lib.runs.provenance import describe_provenance
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.runs.signals import catch_signals

@@ -21,9 +21,8 @@ from pose3d_lib.report import predict as predicting
 from pose3d_lib.report.figures import skeletons
 from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.report.predict import choose_clips, find_model, own_keypoints, plan_task, write_all
-from pose3d_lib.runs.card import read_run_card
 from pose3d_lib.runs.execute import execute_run
-from pose3d_lib.runs.models import save_model
+from pose3d_lib.runs.models import read_run_card, save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.training.plan import plan_run
