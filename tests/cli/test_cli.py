@@ -97,7 +97,7 @@ def test_help(call: Call) -> None:
 WRONG = [
     (("run", "02_train", "-p", "action", "sitting"), "unknown action 'sitting': did you mean Sitting, SittingDown"),
     (("run", "02_train", "-p", "acton", "Sitting"), "unknown parameter 'acton': did you mean action"),
-    (("run", "02_train", "-p", "filter_widths", "2,3"), "parameter filter_widths: found '2,3': widths must be odd"),
+    (("run", "02_train", "-p", "filter_widths", "2,3"), "parameter filter_widths: found '2,3'"),
     (("run", "02_train", "-p", "budget", "fiften"), "did you mean 'fifteen'?"),
     (("run", "02_train", "-p", "dataset", "/no/such.npz"), "/no/such.npz: there is no such file"),
     (

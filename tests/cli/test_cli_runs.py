@@ -15,28 +15,14 @@ from filelock import SoftFileLease
 
 from pose3d_lib.cli.runs import runs as group
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.report.run import last_lines, start_parameters
-from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from pose3d_lib.training.plan import plan_run
 from tests.helpers.listed_runs import LONG_AGO, name_of, set_age, write_folder
 from tests.helpers.run_folders import finish
 
 Called = Callable[..., Result]
-
-SETTINGS = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
-
-
-@pytest.fixture(scope="module")
-def trained(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two finished runs, not to be changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
-        configs = [make_config(RunConfig, {**SETTINGS, "action": "Sitting", "seed": seed}) for seed in (0, 1)]
-        return [execute_run(plan_run(config, tiny_data)).folder for config in configs]
 
 
 @pytest.fixture
@@ -49,9 +35,9 @@ def runs(tmp_path: Path, tiny_outputs: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def sound(runs: Path, trained: list[Path]) -> list[Path]:
-    """Copies of the finished runs."""
-    return [Path(shutil.copytree(folder, runs / folder.name)) for folder in trained]
+def sound(runs: Path, tiny_run: Path, other_tiny_run: Path) -> list[Path]:
+    """Copies of two finished runs."""
+    return [Path(shutil.copytree(folder, runs / folder.name)) for folder in (tiny_run, other_tiny_run)]
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from papermill.translators import PythonTranslator
 
 from pose3d_lib.common.errors import InputError
@@ -15,7 +14,6 @@ from pose3d_lib.model.evaluate import evaluate, per_action
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
 from pose3d_lib.training.plan import plan_run
-from pose3d_lib.training.windows import TrainingWindows
 from tests.helpers.short_runs import ROWS, short_config, train_short, weights_of, without_seconds
 
 ACTIONS = ("Walking", "Sitting", "SittingDown")
@@ -65,11 +63,6 @@ def test_t_follows_from_the_frames_of_all_the_run_s_actions_together(action, oth
     assert rows[-1].windows == sum(often) == 200
     assert len(often) == windows
     assert set(often) <= {200 // windows, -(-200 // windows)}
-
-
-def test_fifteen_is_fifteen_epochs_of_all_the_run_s_windows(data, gathered) -> None:
-    train_short(config("SittingDown", with_actions=("Sitting",), budget="fifteen", batch_size=80), data)
-    assert times_seen(gathered) == [15] * 80
 
 
 def test_a_run_is_trained_on_all_its_actions_and_on_nothing_else(data) -> None:
@@ -149,39 +142,11 @@ def test_what_is_cut_off_is_never_seen(value, data) -> None:
     assert weights_of(train_short(chosen, spoilt(data, rest, value))[0]) == weights_of(train_short(chosen, data)[0])
 
 
-@pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
-def test_a_clip_is_padded_at_the_cut_as_if_it_ended_there(causal, data, hand_made) -> None:
-    short = hand_made([(*row[:4], row[4] // 2) if row[0] == "S1" else row for row in ROWS])
-    for own, (_, clip) in zip(short.train_clips().itertuples(), data.train_clips().iterrows(), strict=True):
-        for array, whole in (
-            (short.positions, data.positions),
-            (short.keypoints["simulated"], data.keypoints["simulated"]),
-        ):
-            array[own.start : own.stop] = whole[clip.start : clip.start + own.stop - own.start]
-    settings = {"keypoints": "simulated", "filter_widths": (3, 3), "causal": causal}
-    cut = TrainingWindows(data, plan_run(config("All", train_share=0.5), data).train, **settings)
-    ended = TrainingWindows(short, short.train_clips(), **settings)
-    found, expected = (windows.gather(torch.arange(100)) for windows in (cut, ended))
-    assert torch.equal(found.inputs, expected.inputs)
-    assert torch.equal(found.targets, expected.targets)
-    assert len(cut) == len(ended) == 100
-
-
 def test_test_clips_stay_whole(data) -> None:
     trained, rows = train_short(config("All", train_share=0.5, evaluate_at=(0.99,)), data)
     actions = per_action(evaluate(trained.model, data, data.test_clips(), "simulated"))
     assert actions.frames.tolist() == [12, 8, 4]
     assert rows[-1].test_actions == actions.mpjpe.to_dict()
-
-
-def test_a_baseline_of_half_the_frames_has_two_epochs_in_a_unit_epoch_and_so_two_schedules(data) -> None:
-    _, published = train_short(config("All", train_share=0.5), data)
-    assert [row.windows for row in published] == [100, 200]
-    assert [row.lr for row in published] == [0.001, 0.00095]
-    assert [row.bn_momentum for row in published] == pytest.approx([0.1, 0.01], rel=1e-12)
-    assert [row.unit_epochs for row in published] == [0.5, 1]
-    _, equal = train_short(config("All", train_share=0.5, lr_decay_per="unit_epoch", bn_decay_per="unit_epoch"), data)
-    assert [(row.windows, row.lr, row.bn_momentum) for row in equal] == [(100, 0.001, 0.1), (200, 0.001, 0.1)]
 
 
 def test_a_batch_larger_than_what_is_left_is_refused_with_what_it_was_left_by(data) -> None:

@@ -90,12 +90,10 @@ def test_the_folder_holds_what_the_module_lists_for_everyone_to_read(run: Run) -
         assert {path.stat().st_mode & 0o444 for path in run.folder.iterdir() if path.name in LEFT} == {0o444}
 
 
-def test_what_is_said_names_the_folder_and_the_number_of_test_clips(executed: Executed) -> None:
-    assert executed.said[0] == f"run folder: {executed.run.folder}"
+def test_what_was_given_is_read_and_what_is_said_names_the_folder_and_the_test_clips(executed: Executed) -> None:
+    run = executed.run
+    assert executed.said[0] == f"run folder: {run.folder}"
     assert executed.said[-1].endswith("testing on 3 clips")
-
-
-def test_the_config_is_read_as_it_was_given(run: Run) -> None:
     assert run.config == rated_config()
     assert json.loads((run.folder / "config.json").read_text(encoding="utf-8")).keys() == RunConfig.model_fields.keys()
 
@@ -149,32 +147,19 @@ def test_the_weights_give_the_same_errors_again(run: Run, data: PoseDataset) -> 
 
 
 def test_provenance_says_with_what_the_run_was_made(run: Run, data: PoseDataset) -> None:
-    provenance = run.provenance
-    assert provenance["packages"]["torch"] == torch.__version__
-    assert provenance["packages"]["pose3d-lib"] == pose3d_lib.__version__
-    assert provenance["dataset"] == {
-        "fingerprint": data.fingerprint,
-        "name": "hand-made",
-        "synthetic": True,
-        "declarations": data.declarations(),
-    }
-    assert (provenance["seed"], provenance["threads"], provenance["device"]) == (0, 1, "CPU")
-    assert provenance["format"] == RESULT_FORMAT
-    assert provenance["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert datetime.fromisoformat(provenance["started"]).tzinfo is not None
+    found = run.provenance
+    assert found["packages"].items() >= {"torch": torch.__version__, "pose3d-lib": pose3d_lib.__version__}.items()
+    assert found["dataset"].items() >= {"fingerprint": data.fingerprint, "name": "hand-made", "synthetic": True}.items()
+    assert found["dataset"]["declarations"] == data.declarations()
+    assert [found[name] for name in ("seed", "threads", "device", "format")] == [0, 1, "CPU", RESULT_FORMAT]
+    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert datetime.fromisoformat(found["started"]).tzinfo is not None
 
 
 def test_timing_says_how_much_was_seen(run: Run) -> None:
-    expected = {
-        "windows_per_unit_epoch": 200,
-        "windows_per_epoch": 60,
-        "t": 100 / 30,
-        "windows": 200,
-        "epochs": 200 / 60,
-    }
-    assert {name: run.timing[name] for name in expected} == expected
-    for name in ("train_seconds", "train_cpu_seconds", "evaluation_seconds"):
-        assert run.timing[name] > 0
+    expected = {"windows_per_unit_epoch": 200, "windows_per_epoch": 60, "t": 100 / 30, "windows": 200}
+    assert run.timing.items() >= {**expected, "epochs": 200 / 60}.items()
+    assert all(run.timing[name] > 0 for name in ("train_seconds", "train_cpu_seconds", "evaluation_seconds"))
 
 
 def test_a_finished_run_is_found_and_reused(run: Run, data: PoseDataset, monkeypatch: pytest.MonkeyPatch) -> None:
