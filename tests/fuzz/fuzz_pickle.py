@@ -33,7 +33,7 @@ def test_one(data: bytes) -> None:
     global watching
     watching = True
     try:
-        pack(read_objects(io.BytesIO(data), (2,)), io.BytesIO())
+        pack(read_objects(io.BytesIO(data), (2,)), io.BytesIO(), {})
     except Exception:  # the process that reads answers any with a refusal
         pass
     finally:
