@@ -35,66 +35,44 @@ def where(walks: list[np.ndarray], seen: Video) -> np.ndarray:
     return np.nan_to_num(apart).max(axis=(2, 3)).argmin(axis=0)
 
 
-def check_followed(walks: list[np.ndarray], seen: Video) -> None:
-    """Every walk has one track of its own."""
+def gone(walk: np.ndarray, start: int, stop: int) -> np.ndarray:
+    walk = walk.copy()
+    walk[start:stop] = np.nan
+    return walk
+
+
+FAST = LEFT + np.arange(20)[:, None, None] * np.array([60, 0])
+HIDDEN = np.random.default_rng(0).random((2, 20, 17, 1)) < 0.4
+FOLLOWED = {
+    "three, of whom one is small": [LEFT, RIGHT, files.walk(20, at=(420, 260), scale=0.7)],
+    "two who pass each other": [files.walk(40, at=(100, 200)), files.walk(40, at=(350, 330), scale=0.5)[::-1]],
+    "one who is gone for a while": [gone(LEFT, 6, 11), RIGHT],
+    "one who may have gone further the longer nobody saw them": [gone(FAST, 6, 9), RIGHT + np.array([0, 2000])],
+    "one who appears far from everybody": [
+        gone(LEFT, 10, 20), gone(RIGHT, 0, 10), files.walk(20, at=(420, 300), scale=0.5)
+    ],
+    "joints that are not seen in both frames": [np.where(HIDDEN[0], np.nan, LEFT), np.where(HIDDEN[1], np.nan, RIGHT)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("case", FOLLOWED)
+def test_people_are_followed_by_their_joints(case, seed) -> None:
+    walks = FOLLOWED[case]
+    seen = video(*walks, seed=seed)
     tracks, walk = np.array(link(seen)), where(walks, seen)
     own = [set(tracks[walk == number]) for number in range(len(walks))]
     assert [len(names) for names in own] == [1] * len(walks)
     assert len(set.union(*own)) == len(walks)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_people_are_followed_whatever_order_they_are_listed_in(seed) -> None:
-    walks = [LEFT, RIGHT, files.walk(20, at=(420, 260), scale=0.7)]
-    check_followed(walks, video(*walks, seed=seed))
-
-
-def test_people_are_followed_by_their_joints_where_they_pass_each_other() -> None:
-    tall, short = files.walk(40, at=(100, 200)), files.walk(40, at=(350, 330), scale=0.5)[::-1]
-    check_followed([tall, short], video(tall, short))
-
-
-def test_a_person_who_is_gone_for_a_while_is_the_same_person() -> None:
-    gone = LEFT.copy()
-    gone[6:11] = np.nan
-    check_followed([gone, RIGHT], video(gone, RIGHT))
-
-
-def test_a_fast_person_may_have_gone_further_the_longer_nobody_saw_them() -> None:
-    fast = LEFT + np.arange(20)[:, None, None] * np.array([60, 0])
-    fast[6:9] = np.nan
-    below = RIGHT + np.array([0, 2000])
-    check_followed([fast, below], video(fast, below))
-
-
-def test_who_appears_far_from_everybody_is_somebody_else() -> None:
-    first, second = LEFT.copy(), RIGHT.copy()
-    first[10:], second[:10] = np.nan, np.nan
-    third = files.walk(20, at=(420, 300), scale=0.5)
-    check_followed([first, second, third], video(first, second, third))
-
-
-def test_tracks_are_numbered_in_order_of_appearance() -> None:
-    late = RIGHT.copy()
-    late[:5] = np.nan
-    seen = video(LEFT, late)
-    tracks = np.array(link(seen))
-    assert set(tracks[where([LEFT, late], seen) == 0]) == {"1"}
-    assert set(tracks[where([LEFT, late], seen) == 1]) == {"2"}
-
-
-def test_a_lone_person_is_one_person_however_far_they_jump() -> None:
-    walk = LEFT.copy()
-    walk[7:] += [500, 100]
-    assert set(link(video(walk))) == {"1"}
-
-
-def test_only_the_joints_that_both_frames_have_are_compared() -> None:
-    walks = [LEFT.copy(), RIGHT.copy()]
-    rng = np.random.default_rng(0)
-    for walk in walks:
-        walk[rng.random(walk.shape[:2]) < 0.4] = np.nan
-    check_followed(walks, video(*walks))
+def test_tracks_are_numbered_in_order_of_appearance_and_a_lone_person_is_one() -> None:
+    walks = [LEFT, gone(RIGHT, 0, 5)]
+    seen = video(*walks)
+    assert np.array(link(seen)).tolist() == [str(number + 1) for number in where(walks, seen)]
+    jumping = LEFT.copy()
+    jumping[7:] += [500, 100]
+    assert set(link(video(jumping))) == {"1"}
 
 
 @pytest.mark.parametrize("tracks", [["a", "b"], None])
@@ -105,12 +83,8 @@ def test_the_highest_score_over_all_frames_is_taken(tracks) -> None:
     assert seen.frames[chosen.rows].tolist() == list(range(20))
     assert chosen.others == 1
     assert choose_person(seen, "score").who == chosen.who
-
-
-def test_a_person_seen_briefly_but_surely_loses_against_one_seen_throughout() -> None:
-    brief = RIGHT.copy()
-    brief[5:] = np.nan
-    assert choose_person(video(LEFT, brief, tracks=["a", "b"], scores=(0.5, 0.99)), "").who == "a"
+    brief = video(LEFT, gone(RIGHT, 5, 20), tracks=["a", "b"], scores=(0.5, 0.99))  # surely, but not throughout
+    assert choose_person(brief, "").who == "a"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -133,9 +107,6 @@ def test_a_person_is_taken_by_the_name_of_the_track() -> None:
     np.testing.assert_array_equal(seen.points[chosen.rows], RIGHT.astype(np.float32))
     with pytest.raises(InputError, match=r"unknown person in v\.json '3': Valid: (7, 12|12, 7)"):
         choose_person(seen, "3")
-
-
-def test_a_person_who_is_not_among_very_many_is_refused_with_the_most_frequent() -> None:
     crowd = [files.walk(2, at=(5 * n, 100)) for n in range(30)]
     seen = video(LEFT[:2], *crowd, tracks=["me", *(f"p{n}" for n in range(30))])
     with pytest.raises(InputError, match="no person 'x'; those seen most often: "):
@@ -151,15 +122,9 @@ def test_of_two_detections_of_one_track_in_a_frame_the_surer_is_kept() -> None:
     assert (chosen.doubles, chosen.others) == (1, 1)
 
 
-def test_one_track_for_everybody_tells_nobody_apart() -> None:
-    """AlphaPose without tracking writes the track 0 for everybody."""
-    seen = video(LEFT, RIGHT, tracks=["0", "0"])
-    assert seen.tracks is None
-    check_followed([LEFT, RIGHT], seen)
+def test_tracks_count_if_everybody_has_one_and_they_differ() -> None:
+    assert video(LEFT, RIGHT, tracks=["0", "0"]).tracks is None  # as AlphaPose writes without tracking
     assert set(video(LEFT, tracks=["0"]).tracks) == {"0"}
-
-
-def test_people_are_followed_only_if_somebody_has_no_track() -> None:
     found = [Person(n, files.scored(LEFT[n]).astype(np.float32), 0.5, "a" if n else None) for n in range(3)]
     assert make_video("v", "v.json", found, []).tracks is None
 
@@ -169,38 +134,35 @@ def line(frames: list[int]) -> np.ndarray:
     return np.array([[[n, 2 * n], [100 - n, 5]] for n in frames], float)
 
 
-def fill(frames: list[int], points: np.ndarray, last: int, max_gap: int, first: int = 0) -> list[people.Run]:
-    return fill_gaps(np.array(frames), points, first, last, max_gap, "v.json")[0]
+def fill(frames: list[int], points: np.ndarray, last: int, max_gap: int) -> list[people.Run]:
+    return fill_gaps(np.array(frames), points, 0, last, max_gap, "v.json")[0]
 
 
-def test_missing_frames_lie_on_a_line_and_the_ends_are_held() -> None:
-    frames = [2, 3, 6, 7]
-    (run,) = fill(frames, line(frames), 9, 2)
-    np.testing.assert_allclose(run.points, line([2, 2, 2, 3, 4, 5, 6, 7, 7, 7]))
-    assert run.filled.all(axis=1).tolist() == [True, True, False, False, True, True, False, False, True, True]
-    assert (run.start, longest_gap(run.filled)) == (0, 2)
-
-
-def test_of_what_is_filled_in_nobody_is_sure() -> None:
-    frames = [2, 3, 6, 7]
-    points = files.scored(line(frames), 0.8)
+def test_missing_frames_lie_on_a_line_the_ends_are_held_and_nobody_is_sure_of_them() -> None:
+    points = files.scored(line([2, 3, 6, 7]), 0.8)
     points[1, 0] = np.nan
-    (run,) = fill(frames, points, 9, 3)
+    (run,) = fill([2, 3, 6, 7], points, 9, 3)
     np.testing.assert_allclose(run.points[..., :2], line([2, 2, 2, 3, 4, 5, 6, 7, 7, 7]))
     np.testing.assert_allclose(run.points[..., 2], np.where(run.filled, 0, 0.8))
+    assert run.filled[:, 1].tolist() == [True, True, False, False, True, True, False, False, True, True]
     assert run.filled[3].tolist() == [True, False]
+    assert (run.start, longest_gap(run.filled)) == (0, 3)
 
 
-def test_a_gap_longer_than_max_gap_is_where_one_run_ends_and_another_begins() -> None:
-    frames = [2, 3, 6, 7]
-    runs = fill(frames, line(frames), 9, 1)
-    assert [(run.start, len(run.points)) for run in runs] == [(2, 2), (6, 2)]
-    np.testing.assert_allclose(np.concatenate([run.points for run in runs]), line(frames))
-    assert [(run.start, len(run.points)) for run in fill([0, 1, 2], line([0, 1, 2]), 2, 0)] == [(0, 3)]
-    assert [(run.start, len(run.points)) for run in fill([0, 2], line([0, 2]), 2, 0)] == [(0, 1), (2, 1)]
+@pytest.mark.parametrize(
+    ("frames", "last", "max_gap", "runs"),
+    [
+        ([2, 3, 6, 7], 9, 1, [(2, 2), (6, 2)]),
+        ([2, 3, 6, 7], 9, 2, [(0, 10)]),
+        ([0, 1, 2], 2, 0, [(0, 3)]),
+        ([0, 2], 2, 0, [(0, 1), (2, 1)]),
+    ],
+)
+def test_a_gap_longer_than_max_gap_is_where_one_run_ends_and_another_begins(frames, last, max_gap, runs) -> None:
+    assert [(run.start, len(run.points)) for run in fill(frames, line(frames), last, max_gap)] == runs
 
 
-def test_a_joint_that_is_missing_for_long_ends_a_run_too_and_is_counted() -> None:
+def test_a_joint_that_is_missing_for_long_ends_a_run_if_it_is_needed_and_is_counted() -> None:
     points = line(list(range(10)))
     points[1:3, 0] = np.nan
     points[4:8, 1] = np.nan
@@ -209,13 +171,11 @@ def test_a_joint_that_is_missing_for_long_ends_a_run_too_and_is_counted() -> Non
     assert lost.tolist() == [0, 4]
     np.testing.assert_allclose(runs[0].points, line([0, 1, 2, 3]))
     assert runs[0].filled.tolist() == [[False, False], [True, False], [True, False], [False, False]]
-
-
-def test_a_joint_that_is_never_seen_leaves_nothing() -> None:
-    points = line([0, 1, 2])
+    (run,), lost = fill_gaps(np.arange(10), points, 0, 9, 3, "v.json", needed=slice(1))
+    assert (run.start, len(run.points), run.open.tolist(), lost.tolist()) == (0, 10, [False, True], [0, 4])
     points[:, 1] = np.nan
-    runs, lost = fill_gaps(np.arange(3), points, 0, 2, 10, "v.json")
-    assert (runs, lost.tolist()) == ([], [0, 3])
+    runs, lost = fill_gaps(np.arange(10), points, 0, 9, 10, "v.json")
+    assert (runs, lost.tolist()) == ([], [0, 10])
 
 
 def test_a_piece_of_too_many_frames_is_refused_before_it_is_made() -> None:

@@ -8,15 +8,55 @@ import cdflib
 import numpy as np
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.skeleton import H36M_17_OF_32
+from pose3d_lib.data.skeleton import H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
-from tests.data.test_humaneva import written
 from tests.helpers.bvh_texts import write_person
 from tests.helpers.detection_files import walk, write_openpose
 
 Parameters = dict[str, object]
 
 TAKES = (("S1", "Walking"), ("S1", "Sitting 1"), ("S9", "Walking"), ("S9", "Sitting"))
+
+
+Motions = dict[str, dict[str, np.ndarray]]
+Views = dict[str, dict[str, list[np.ndarray]]]
+
+
+def motion(frames: int, seed: int, joints: int = 32) -> np.ndarray:
+    """World metres, about where the subjects of Human3.6M and HumanEva stand."""
+    return np.random.default_rng(seed).uniform([-0.8, -0.8, 0], [0.8, 0.8, 1.8], (frames, joints, 3)).astype(np.float32)
+
+
+def views(of: Motions, joints: int = 17, more: int = 0, *, cameras: int = 4) -> Views:
+    """Every camera's keypoints, every number of them another one, each clip `more` frames longer than its motion."""
+    rng = np.random.default_rng(9)
+    return {
+        subject: {
+            name: [rng.uniform(0, 480, (len(world) + more, joints, 2)).astype(np.float32) for _ in range(cameras)]
+            for name, world in takes.items()
+        }
+        for subject, takes in of.items()
+    }
+
+
+def humaneva_motions(joints: int) -> Motions:
+    return {
+        "Train/S1": {"Walking 1 chunk0": motion(12, 1, joints), "Walking 1 chunk1": motion(5, 2, joints)},
+        "Validate/S1": {"Walking 1 chunk0": motion(7, 3, joints), "Jog 1 chunk0": motion(6, 4, joints)},
+        "Train/S2": {"Jog 1 chunk0": motion(8, 5, joints)},
+    }
+
+
+def write_humaneva_set(
+    folder: Path, name: str, world: Motions, pixels: Views, keypoints: str = "gt", **metadata: object
+) -> Path:
+    skeleton = {"humaneva15": HUMANEVA_15, "humaneva20": HUMANEVA_20}[name]
+    own = {"num_joints": skeleton.num_joints, "keypoints_symmetry": [list(skeleton.left), list(skeleton.right)]}
+    metadata = {"layout_name": name, **own, **metadata}
+    metadata = {key: value for key, value in metadata.items() if value is not None}
+    np.savez(folder / f"data_3d_{name}.npz", positions_3d=world)
+    np.savez(folder / f"data_2d_{name}_{keypoints}.npz", positions_2d=pixels, metadata=metadata)
+    return folder
 
 
 def few_clips(data: PoseDataset) -> PoseDataset:
@@ -76,7 +116,8 @@ def write_videopose3d(folder: Path, data: PoseDataset) -> Parameters:
 
 
 def write_humaneva(folder: Path, data: PoseDataset) -> Parameters:
-    written(folder, "humaneva15")
+    world = humaneva_motions(15)
+    write_humaneva_set(folder, "humaneva15", world, views(world, 15, cameras=3))
     return {"dataset": str(folder)}
 
 
