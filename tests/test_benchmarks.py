@@ -1,10 +1,8 @@
-"""The benchmarks: what their tables say of made-up numbers, the FLOP they count, and a baseline that computes the same."""
+"""The benchmarks: their ratios of made-up numbers, the FLOP they count, and a baseline that computes the same."""
 
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,15 +12,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import bench_evaluation
-import bench_functions
-import bench_roofline
 import bench_step
 import bench_training
-import drawing
 import measuring
 import write_reference
 from plain import PlainLifter, PlainWindows, plain_evaluate, plain_training
-from random_clips import lengths_adding_up_to, random_clips
+from random_clips import random_clips
 from torch.utils.flop_counter import FlopCounterMode
 
 from pose3d_lib.common.tables import to_markdown
@@ -64,78 +59,6 @@ def test_a_row_has_medians_of_what_each_repetition_gives() -> None:
     assert (row["promised_ratio"], row["promised_share"], row["repetitions"], row["threads"]) == (2.5, None, 3, 2)
 
 
-def test_a_table_reads_the_same_from_its_file(tmp_path: Path) -> None:
-    table = pd.DataFrame([compared().row(), compared(promised_ratio=None, promised_share=0.65).row()])
-    table.to_csv(tmp_path / "table.csv", index=False)
-    shown = measuring.shown(table)
-    pd.testing.assert_frame_equal(measuring.shown(pd.read_csv(tmp_path / "table.csv")), shown)
-    assert shown.iloc[0].to_list() == [
-        "work, float32",
-        "30 frames/s",
-        "10",
-        "3",
-        "3.00 (2.50 to 3.50)",
-        "2.5",
-        "50",
-        "50%",
-        "",
-    ]
-    assert shown.iloc[1].to_list()[5:] == ["", "50", "50%", "65%"]
-
-
-def test_with_what_it_was_measured_is_one_sentence() -> None:
-    table = pd.DataFrame([ROW, {**ROW, "threads": 1}])
-    assert measuring.measured_with(table) == "Measured on made up, 2 threads or 1 thread, PyTorch 2.13.0, 2026-01-31."
-
-
-def test_the_limit_is_the_best_of_all_and_in_float32_of_both_libraries() -> None:
-    first = {"default": 5.0, "float32": 3.0, "bfloat16": 9.0}
-    assert measuring.limits(first) == {"float32": 5.0, "bfloat16": 9.0}
-    assert measuring.limits(first, {"default": 1.0, "float32": 7.0, "bfloat16": 2.0}) == {
-        "float32": 7.0,
-        "bfloat16": 9.0,
-    }
-
-
-def test_ours_limit_and_baseline_are_measured_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls, taken = [], {"a": 2.0, "b": 4.0, "plain": 8.0}
-
-    def rates() -> dict[str, float]:
-        calls.append("limit")
-        return {"default": 10.0 + len(calls), "float32": 1.0, "bfloat16": 90.0}
-
-    def seconds(function: Callable[[], object]) -> float:
-        return taken[function()]
-
-    def work(name: str) -> Callable[[], str]:
-        return lambda: calls.append(name) or name
-
-    monkeypatch.setattr(measuring, "product_rates", rates)
-    monkeypatch.setattr(measuring, "seconds_of", seconds)
-    rows = measuring.compare(
-        "work",
-        "frames/s",
-        ours={"float32": work("a"), "bfloat16": work("b")},
-        baseline=work("plain"),
-        units=16,
-        flop=2,
-        repetitions=2,
-        promised_ratio=3.0,
-    )
-    assert calls == ["limit", "a", "b", "plain"] + 2 * ["limit", "a", "b", "limit", "plain"]
-    assert [row.ours for row in rows] == [[8, 8], [4, 4]]
-    assert [row.baseline for row in rows] == [[2, 2], [2, 2]]
-    assert [row.limit for row in rows] == [[9, 11.5], [45, 45]]  # the later of two rates is the higher: 18 and 23
-    assert [row.promised_ratio for row in rows] == [3.0, None]
-
-
-def test_the_flop_of_a_step_are_those_counted_by_hand() -> None:
-    # 27 frames: 9 rows of 102 x 4, 3 rows of 12 x 4 and 4 x 4, 1 row of each, 4 x 51; the first has no gradient of inputs.
-    forward, first = 9 * 102 * 4 + 3 * (48 + 16) + (48 + 16) + 4 * 51, 9 * 102 * 4
-    counted = bench_training.flop_per_window((3, 3, 3), 4, numbers_in=34, numbers_out=51)
-    assert counted == 2 * (3 * forward - first)
-
-
 @pytest.mark.parametrize("widths", [(3, 3, 3), (3,), (1, 5, 3)])
 def test_the_flop_of_a_step_are_those_that_pytorch_counts(widths: tuple[int, ...]) -> None:
     model = lifter(widths)
@@ -155,15 +78,6 @@ def test_the_flop_of_a_test_frame_are_those_that_pytorch_counts() -> None:
     rows = 5 * 3 * 34 * 16 + 5 * 16 * 16 + 16 * 16 + 16 * 51  # a window has five rows of the first product
     assert counter.get_total_flops() == 2 * 2 * rows
     assert bench_evaluation.flop_per_frame(model) == 2 * 2 * (rows - 4 * 3 * 34 * 16)
-
-
-def test_clips_are_as_long_as_those_of_human36m_and_enough_of_them() -> None:
-    lengths = lengths_adding_up_to(20_000)
-    assert (min(lengths), max(lengths)) == (1_000, 4_000)
-    assert 20_000 <= sum(lengths) < 24_000
-    data = random_clips([3, 4], [5])
-    assert (data.train_clips().stop - data.train_clips().start).to_list() == [3, 4]
-    assert (data.test_clips().stop - data.test_clips().start).to_list() == [5]
 
 
 def test_the_baseline_gathers_the_same_windows(data: PoseDataset) -> None:
@@ -200,19 +114,6 @@ def test_the_baseline_finds_the_same_errors(data: PoseDataset) -> None:
     assert np.abs(ours.to_numpy() - theirs[list(METRICS)].to_numpy()).max() < bench_evaluation.MILLIMETRES
 
 
-def event(*names: str) -> SimpleNamespace:
-    """An operation that the second called, which the third called, and so on."""
-    return SimpleNamespace(name=names[0], cpu_parent=event(*names[1:])) if names else None
-
-
-def test_operations_belong_to_the_part_that_called_them() -> None:
-    assert bench_step.part_of(event("aten::copy_", "aten::convolution", "aten::conv1d")) == "matrix products"
-    assert bench_step.part_of(event("autograd::engine::evaluate_function: MmBackward0")) == "matrix products"
-    assert bench_step.part_of(event("aten::mul", "MulBackward0")) == "ReLU and dropout"
-    assert bench_step.part_of(event("aten::index_select", "gathering")) == "gathering"
-    assert bench_step.part_of(event("aten::add")) == bench_step.REST
-
-
 def test_the_parts_of_a_step_add_up_to_its_time(data: PoseDataset) -> None:
     config = {"keypoints": "gt", "device": "cpu", "filter_widths": "3,5", "channels": 16, "batch_size": 32}
     ours, baseline = bench_training.both_trainings(data, make_config(RunConfig, config))
@@ -221,38 +122,6 @@ def test_the_parts_of_a_step_add_up_to_its_time(data: PoseDataset) -> None:
         assert set(seconds) == {*bench_step.PARTS, bench_step.REST}
         assert all(seconds[part] > 0 for part in ("matrix products", "batch norm", "ReLU and dropout", "optimiser"))
         assert 0 < sum(seconds.values()) < 60
-
-
-def test_functions_are_timed_beside_their_twins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_functions, "seconds_of", lambda function: function() or 0.01)
-    table = bench_functions.time_pairs({"one": (lambda: None, lambda: None)}, repetitions=3)
-    assert table.loc[0, ["ours", "plain", "ratio"]].to_list() == [2, 2, 1]  # 10 ms of five calls
-    assert bench_functions.shown(table).iloc[0].to_list() == ["one", "2.00", "2.00", "1.0 (1.0 to 1.0)"]
-
-
-def test_a_roofline_counts_flop_and_bytes() -> None:
-    work = bench_roofline.convolution("one", batch=2, frames=6, width=3, channels=5, out=7)
-    assert work.flop == 2 * 4 * 15 * 7
-    assert work.bytes == 4 * (4 * 15 + 15 * 7 + 4 * 7)
-    assert tuple(work.ours().shape) == (2, 2, 7)
-    assert tuple(work.baseline().shape) == (2, 7, 2)
-    config = make_config(RunConfig, {"device": "cpu", "channels": 8, "batch_size": 4})
-    products = [work for work in bench_roofline.forward_pass(config) if not work.what.startswith(("batch", "ReLU"))]
-    forward = bench_training.flop_per_window((3, 3, 3), 8, numbers_in=34, numbers_out=51) + 2 * 9 * 102 * 8
-    assert sum(work.flop for work in products) == 4 * forward / 3
-
-
-def test_figures_are_drawn_from_their_tables() -> None:
-    work = {"what": "a", "flop": 8.0, "bytes": 4.0, "memory": 2e9, "limit_float32": 9e9, **ROW}
-    table = pd.DataFrame([{**work, "how": how, "flops": flops} for how, flops in (("ours", 3e9), ("baseline", 1e9))])
-    axes = drawing.draw_roofline(table, "caption").axes[0]
-    drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
-    assert (drawn["ours"], drawn["baseline"]) == ([[2.0, 3.0]], [[2.0, 1.0]])
-    parts = [*bench_step.PARTS, bench_step.REST]
-    steps = pd.DataFrame([{"channels": 8, "training": "ours", **dict.fromkeys(parts, 2.0), **ROW}])
-    bars = drawing.draw_parts(steps, parts, "caption").axes[0].patches
-    assert [(bar.get_x(), bar.get_width()) for bar in bars] == [(2 * number, 2) for number in range(6)]
-    assert bench_step.shown(steps).iloc[0].to_list() == ["8 channels, ours", *["2"] * 6, "12"]
 
 
 def test_tables_are_put_where_a_text_has_a_place_and_again_change_nothing(tmp_path: Path) -> None:
