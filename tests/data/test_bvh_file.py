@@ -15,6 +15,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.bvh.file import parse_bvh, read_bvh, read_hierarchy
 from pose3d_lib.data.sources.bvh.motion import fill_zero_positions, joint_positions
 from tests.helpers.bvh_texts import PERSON, Joint, bvh_text, in_file_order, walk
+from tests.helpers.fuzzing import fuzzed
 
 ARM = """HIERARCHY
 ROOT Shoulder
@@ -325,7 +326,7 @@ def test_whatever_is_written_is_read_back(file) -> None:
     )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@fuzzed
 @given(st.data())
 def test_a_file_changed_anywhere_is_read_or_refused_and_nothing_else(data) -> None:
     text = bytearray(ARM.encode())

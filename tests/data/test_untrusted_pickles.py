@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
+from tests.helpers.fuzzing import fuzzed
 from tests.helpers.hostile_files import Calls, header, write_npz
 
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
@@ -240,7 +241,7 @@ def held(value: object) -> np.ndarray:
     return array
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@fuzzed
 @given(value=values, protocol=st.integers(2, 5))
 def test_any_plain_value_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, value: object, protocol: int
@@ -249,7 +250,7 @@ def test_any_plain_value_comes_back_as_it_was(
     assert_same(read_npz_key(path, "positions_3d"), value)
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@fuzzed
 @given(
     value=values,
     changes=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=4),
@@ -266,7 +267,7 @@ def test_any_mutation_of_any_value_is_an_input_error_or_another_value(
         read_npz_key(path, "positions_3d")
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@fuzzed
 @given(at=st.floats(0, 1), put=st.binary(max_size=4), removed=st.integers(0, 4))
 def test_any_mutation_of_the_zip_around_it_is_an_input_error_or_another_value(
     tmp_path_factory: pytest.TempPathFactory, at: float, put: bytes, removed: int
