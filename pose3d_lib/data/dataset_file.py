@@ -1,8 +1,6 @@
 """The file of a `PoseDataset`: safetensors, raw arrays behind a JSON header, so it opens memory-mapped and holds no code."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.common.files import sort_metadata
-from pose3d_lib.common.paths import make_readable
+from pose3d_lib.common.files import sort_metadata, write_atomically
+from pose3d_lib.common.paths import make_folder
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset, arrays_of, header_of
 from pose3d_lib.data.skeleton import Skeleton
@@ -33,28 +31,19 @@ def save_dataset(data: PoseDataset, path: Path) -> None:
     header = {**header_of(data), "terms": data.terms}
     metadata = {"format": FORMAT, "fingerprint": data.fingerprint, "header": json.dumps(header)}
     arrays = {key: np.ascontiguousarray(array) for key, array in arrays_of(data).items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(arrays, metadata, path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{path.parent}: {path.name} cannot be written there ({error}); nothing of it is left. Make room "
-            "on the disk or, with the environment variable POSE3D_OUTPUTS, name a folder that has room and may be written to"
-        ) from error
 
-
-def _write(arrays: dict[str, np.ndarray], metadata: dict[str, str], path: Path) -> None:
-    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
+    def write(unfinished: Path) -> None:
         save_file(arrays, unfinished, metadata=metadata)
-        sort_metadata(Path(unfinished))
-        make_readable(Path(unfinished))
-        with open(unfinished, "rb") as written:
-            os.fsync(written.fileno())  # or, after a power cut, the name could be there before the numbers are
-        os.replace(unfinished, path)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
+        sort_metadata(unfinished)
+
+    make_folder(path.parent)
+    try:
+        write_atomically(path, write)
+    except InputError as error:
+        raise InputError(
+            f"{error}. Make room on the disk or, with the environment variable POSE3D_OUTPUTS, name a folder that has room "
+            "and may be written to"
+        ) from error
 
 
 def load_dataset(path: Path) -> PoseDataset:

@@ -1,6 +1,5 @@
 """Skeletons: named joints, their parents, and which joints change places when the body is mirrored."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 
@@ -25,8 +24,8 @@ class Skeleton:
             )
         if self.parents and (len(self.parents) != count or self.parents.count(-1) != 1):
             raise ValueError(f"skeleton {self.name!r}: {count} joints need {count} parents, one of them -1")
-        if self.parents and _count_below(-1, self.parents) < count:
-            raise ValueError(f"skeleton {self.name!r}: the parents {self.parents} are not a tree over {count} joints")
+        if not all(-1 <= parent < count for parent in self.parents):
+            raise ValueError(f"skeleton {self.name!r}: the parents {self.parents} are not all of {count} joints")
 
     @property
     def num_joints(self) -> int:
@@ -61,17 +60,6 @@ class Skeleton:
 
     def index(self, joint: str) -> int:
         return self.joints.index(joint)
-
-
-def _count_below(root: int, parents: tuple[int, ...]) -> int:
-    """How many joints can be reached from `root`, towards the ends of the limbs."""
-    children = defaultdict(list)
-    for joint, parent in enumerate(parents):
-        children[parent].append(joint)
-    below = list(children[root])
-    for joint in below:
-        below += children[joint]
-    return len(below)
 
 
 # The 17 joints that work on Human3.6M uses, the root (pelvis) first.

@@ -140,7 +140,6 @@ def test_only_the_known_layout_has_lines_not_every_one_of_its_name() -> None:
         pytest.param((-1, -1, 0), (1,), (2,), id="two roots"),
         pytest.param((1, 2, 0), (), (), id="no root"),
         pytest.param((-1, 0, 0), (1,), (3,), id="a right that is no joint"),
-        pytest.param((-1, 2, 1), (), (), id="a ring"),
         pytest.param((-1, 0, 3), (), (), id="a parent that is no joint"),
     ],
 )
