@@ -2,6 +2,7 @@
 
 import time
 import tracemalloc
+from contextlib import nullcontext
 from itertools import permutations
 from pathlib import Path
 
@@ -74,18 +75,11 @@ def by_hand(joints: list[Joint], motion: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("order", ["Y", "ZX", *("".join(order) for order in permutations("XYZ"))])
-def test_every_order_of_rotations_is_that_of_scipy(order) -> None:
+def test_every_order_of_rotations_is_that_of_scipy_and_positions_take_the_place_of_the_offset(order) -> None:
     rng = np.random.default_rng(len(order))
-    channels = [f"{axis}rotation" for axis in order]
+    channels = ["Zposition", *(f"{axis}rotation" for axis in order), "Xposition"]
     joints = [("A", "", (1, 2, 3), channels), ("B", "A", (4, 5, 6), channels), ("B.end", "B", (7, 8, 9), ())]
-    motion = rng.uniform(-180, 180, (4, 2 * len(order)))
-    np.testing.assert_allclose(positions(bvh_text(joints, motion)), by_hand(joints, motion), atol=1e-9)
-
-
-@pytest.mark.parametrize("order", list(permutations(["Xposition", "Zrotation", "Zposition", "Xrotation"]))[::8])
-def test_position_channels_take_the_place_of_the_offset_wherever_they_stand(order) -> None:
-    motion = np.random.default_rng(0).uniform(-90, 90, (3, 8))
-    joints = [("A", "", (1, 2, 3), order), ("B", "A", (4, 5, 6), order), ("B.end", "B", (7, 8, 9), ())]
+    motion = rng.uniform(-180, 180, (4, 2 * len(channels)))
     np.testing.assert_allclose(positions(bvh_text(joints, motion)), by_hand(joints, motion), atol=1e-9)
 
 
@@ -95,9 +89,8 @@ def test_a_person_is_where_frame_by_frame_reckoning_says_also_beyond_one_block_o
     assert bvh.hierarchy.names == tuple(joint[0] for joint in joints)
     some = [3, 8191, 8192, 8199]
     wanted = [bvh.hierarchy.names.index(name) for name in ("LeftWrist", "Head.end", "Hips")]
-    np.testing.assert_allclose(
-        joint_positions(bvh, wanted)[some], by_hand(joints, motion[some])[:, wanted], atol=1e-9
-    )  # fmt: skip
+    expected = by_hand(joints, motion[some])[:, wanted]
+    np.testing.assert_allclose(joint_positions(bvh, wanted)[some], expected, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -137,12 +130,11 @@ def test_names_may_hold_blanks_and_any_letters_and_a_joint_may_have_several_end_
     assert parse(ARM.encode().replace(b"Elbow", b"Ellb\xf6gen")).hierarchy.names[1] == "Ellbögen"
 
 
-def test_joints_without_channels_keep_their_offset() -> None:
+@pytest.mark.parametrize("channels", ["", "CHANNELS 0\n"])
+def test_joints_without_channels_keep_their_offset(channels) -> None:
     joints = [("A", "", (1, 2, 3), ["Zrotation"]), ("B", "A", (4, 0, 0), ()), ("C", "B", (4, 0, 0), ())]
-    np.testing.assert_allclose(positions(bvh_text(joints, np.array([[90.0]])))[0, 2], [1, 10, 3], atol=1e-12)
-    assert "CHANNELS 0" not in bvh_text(joints, np.zeros((1, 1)))
-    with_zero = bvh_text(joints, np.array([[90.0]])).replace("OFFSET 4.0 0.0 0.0", "OFFSET 4 0 0\nCHANNELS 0")
-    np.testing.assert_allclose(positions(with_zero)[0, 2], [1, 10, 3], atol=1e-12)
+    text = bvh_text(joints, np.array([[90.0]])).replace("OFFSET 4.0 0.0 0.0\n", f"OFFSET 4 0 0\n{channels}")
+    np.testing.assert_allclose(positions(text)[0, 2], [1, 10, 3], atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +145,7 @@ def test_joints_without_channels_keep_their_offset() -> None:
         ("\nMOTION", "\nROOT Two\n{\nOFFSET 0 0 0\n}\nMOTION", "line 16: a second ROOT, 'Two'"),
         ("JOINT Elbow", "JOINT", "line 6: a joint has no name"),
         ("JOINT Elbow", "JOINT Shoulder", "line 6: a second joint is called 'Shoulder'"),
-        ("JOINT Elbow\n  {", "JOINT Elbow\n", "line 15: found '}', expected MOTION"),
         ("ROOT Shoulder\n{", "ROOT }\n{", "line 2: expected a brace"),
-        ("OFFSET 10 0 0", "OFFSET 10 0", "line 8: the OFFSET of 'Elbow'"),
         ("OFFSET 10 0 0", "OFFSET 10 nan 0", "line 8: the OFFSET of 'Elbow'"),
         ("    OFFSET 10 0 0\n", "", "'Elbow' has no OFFSET"),
         ("CHANNELS 4", "CHANNELS 3", "line 9.*'Yrotation'"),
@@ -166,19 +156,14 @@ def test_joints_without_channels_keep_their_offset() -> None:
         ("Frames: 2", "Frames: 0", "0 frames"),
         ("Frames: 2", "Frames: 3", "line 18: .*cut off"),
         ("Frames: 2\nFrame Time: 0.02\n", f"Frames: 3\nFrame Time: 0.02\n{' ' * 20}", "line 18: .*found 14 numbers"),
-        ("Frames: 2", "Frames: 999999999999", "cut off"),
         ("0.02", "0", "Frame Time between"),
-        ("0.02", "nan", "Frame Time between"),
         ("0.02", "1e-9", "Frame Time between"),
         ("90 0 0 90 12 0 0", "90 0 0 90 12 0", "line 20: frame 1 has 6 numbers, expected 7"),
         ("0 0 0 0 10 0 0\n90", "0 0 0 0 10 0 0 0\n90", "line 19: frame 0 has 8 numbers, expected 7"),
         ("90 0 0 90", "90 0 x 90", "line 20: 'x' is not a number"),
         ("90 0 0 90", "90 0 nan 90", "line 20: 'nan"),
-        ("90 0 0 90", "90 0 -inf 90", "line 20: '-inf"),
         ("90 0 0 90", "90 0 0x5 90", "line 20: '0x5"),
-        ("90 0 0 90", "90 0 1e999 90", "line 20: number 3 of frame 1 is inf"),
         ("90 0 0 90", "90 0 1e30 90", "line 20: number 3 of frame 1 is 1e\\+30"),
-        ("90 0 0 90", "90 0 1-2 90", "line 20: '1-2' is not a number"),
         ("90 0 0 90", "90 0 12.3456.789 90", r"line 20: '12\.3456\.789' is not a number"),
         ("90 0 0 90", "90 0 0,90", "line 20: '0,90' is not a number"),
         ("90 0 0 90", "90 0 \x00 90", r"x00"),
@@ -200,21 +185,11 @@ def test_more_whole_frames_than_promised_are_read_and_part_of_one_is_not() -> No
 
 def test_positions_that_are_always_0_leave_a_joint_at_its_offset() -> None:
     six = ["Xposition", "Yposition", "Zposition", "Zrotation"]
-    joints = [
-        ("A", "", (1, 2, 3), six),
-        ("B", "A", (4, 0, 0), six),
-        ("C", "B", (5, 0, 0), six),
-        ("D", "C", (0, 0, 0), six),
-    ]
-    motion = np.array(
-        [
-            [0, 0, 0, 0, *[0, 0, 0, 0], *[6, 0, 0, 0], *[0, 0, 0, 0]],
-            [0, 0, 0, 90, *[0, 0, 0, 0], *[0, 0, 0, 0], *[0, 0, 0, 0]],
-        ]
-    )
-    text = bvh_text(joints, motion)
-    bvh = fill_zero_positions(parse(text))
-    found = joint_positions(bvh, range(4))
+    offsets = {"A": (1, 2, 3), "B": (4, 0, 0), "C": (5, 0, 0), "D": (0, 0, 0)}
+    joints = [(name, parent, offset, six) for parent, (name, offset) in zip(["", *"ABC"], offsets.items(), strict=True)]
+    motion = np.zeros((2, 16))
+    motion[0, 8], motion[1, 3] = 6, 90  # C is moved in the first frame, A turned in the second
+    found = joint_positions(fill_zero_positions(parse(bvh_text(joints, motion))), range(4))
     np.testing.assert_allclose(found[0, :, 0], [0, 4, 10, 10], atol=1e-12)
     np.testing.assert_allclose(found[1, :, 1], [0, 4, 4, 4], atol=1e-12)
     motion[0, 4] = 1
@@ -237,7 +212,12 @@ def test_a_file_cut_off_anywhere_is_refused_and_never_read_short() -> None:
 def test_text_of_another_encoding_is_read_by_its_mark(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "arm.bvh").write_bytes(b"\xfe\xff" * (encoding == "utf-16-be") + ARM.encode(encoding))
     np.testing.assert_array_equal(read_bvh(tmp_path / "arm.bvh").motion, parse(ARM).motion)
-    assert read_hierarchy(tmp_path / "arm.bvh").names == parse(ARM).hierarchy.names
+
+
+def test_the_hierarchy_alone_is_read_whatever_the_motion_is(tmp_path: Path) -> None:
+    path = tmp_path / "arm.bvh"
+    path.write_text(ARM.replace("90 0 0 90", "broken"))
+    assert read_hierarchy(path).names == ("Shoulder", "Elbow", "Elbow.end")
 
 
 ROOT = b"HIERARCHY\nROOT r\n{\nOFFSET 0 0 0\nCHANNELS 1 Xrotation\n"
@@ -265,16 +245,12 @@ def test_a_file_of_which_something_does_not_end_is_refused_at_once_with_little_m
     assert len(str(refusal.value)) < 1000
 
 
-def test_joints_may_lie_200_deep_and_no_deeper() -> None:
-    for depth, fits in ((200, True), (201, False)):
-        joints = [("j0", "", (0, 1, 0), ["Xrotation"])]
-        joints += [(f"j{number}", f"j{number - 1}", (0, 1, 0), ()) for number in range(1, depth)]
-        text = bvh_text(joints, np.zeros((1, 1)))
-        if fits:
-            assert positions(text)[0, -1, 1] == depth
-        else:
-            with pytest.raises(InputError, match="more than 200 below each other"):
-                parse(text)
+@pytest.mark.parametrize("depth", [200, 201])
+def test_joints_may_lie_200_deep_and_no_deeper(depth) -> None:
+    joints = [("j0", "", (0, 1, 0), ["Xrotation"])]
+    joints += [(f"j{number}", f"j{number - 1}", (0, 1, 0), ()) for number in range(1, depth)]
+    with nullcontext() if depth == 200 else pytest.raises(InputError, match="more than 200 below each other"):
+        assert positions(bvh_text(joints, np.zeros((1, 1))))[0, -1, 1] == 200
 
 
 def test_a_file_that_is_too_large_or_not_there_is_refused_by_its_path(tmp_path: Path) -> None:
@@ -286,12 +262,6 @@ def test_a_file_that_is_too_large_or_not_there_is_refused_by_its_path(tmp_path: 
     for other in (tmp_path / "none.bvh", tmp_path):
         with pytest.raises(InputError, match="cannot be read"):
             read_bvh(other)
-
-
-def test_the_hierarchy_alone_is_read_whatever_the_motion_is(tmp_path: Path) -> None:
-    path = tmp_path / "arm.bvh"
-    path.write_text(ARM.replace("90 0 0 90", "broken"))
-    assert read_hierarchy(path).names == ("Shoulder", "Elbow", "Elbow.end")
 
 
 CHANNELS = [axis + kind for kind in ("position", "rotation") for axis in "XYZ"]
@@ -321,9 +291,8 @@ def test_whatever_is_written_is_read_back(file) -> None:
     assert bvh.hierarchy.channels == tuple(tuple(name.lower() for name in joint[3]) for joint in joints)
     np.testing.assert_array_equal(bvh.hierarchy.offsets, [joint[2] for joint in joints])
     np.testing.assert_allclose(bvh.motion, motion, rtol=1e-14)
-    np.testing.assert_allclose(
-        joint_positions(bvh, range(len(joints))), by_hand(joints, motion), rtol=1e-9, atol=1e-2
-    )  # fmt: skip
+    found = joint_positions(bvh, range(len(joints)))
+    np.testing.assert_allclose(found, by_hand(joints, motion), rtol=1e-9, atol=1e-2)
 
 
 @fuzzed

@@ -49,13 +49,9 @@ def write(folder: Path, table: dict[str, str] | str, header: str = "[mine]") -> 
     return path
 
 
-def test_every_shipped_mapping_has_a_skeleton_here() -> None:
+def test_each_kind_of_skeleton_is_recognised_by_its_names() -> None:
+    assert {find_mapping("", names, "a.bvh").name: names for names in SKELETONS.values()} == SKELETONS
     assert set(shipped_mappings()) == set(SKELETONS)
-
-
-@pytest.mark.parametrize("kind", SKELETONS)
-def test_each_kind_of_skeleton_is_recognised_by_its_names(kind) -> None:
-    assert find_mapping("", SKELETONS[kind], "a.bvh").name == kind
 
 
 @pytest.mark.parametrize("prefix", ["mixamorig1:", "mixamorig_", "mixamorig", "ann:"])
@@ -88,12 +84,11 @@ def test_left_and_right_are_mirror_images_in_every_shipped_mapping(kind) -> None
 def test_the_joints_of_a_leg_and_an_arm_follow_each_other(kind) -> None:
     """In every naming hip, knee, ankle are three joints in turn, and shoulder, elbow, wrist too."""
     order = {
-        "cmu": "UpLeg Leg Foot Arm ForeArm Hand", "lafan1": "UpLeg Leg Foot Arm ForeArm Hand",
-        "mixamo": "UpLeg Leg Foot Arm ForeArm Hand", "100style": "Hip Knee Ankle Shoulder Elbow Wrist",
+        "100style": "Hip Knee Ankle Shoulder Elbow Wrist",
         "bandai-namco": "UpperLeg LowerLeg Foot UpperArm LowerArm Hand",
-    }[kind].split()  # fmt: skip
-    found = [next(iter(shipped_mappings()[kind].weights[joint])) for joint in (*H36M_17.left,)]
-    assert [name.removeprefix("Left").removesuffix("_L") for name in found] == order
+    }.get(kind, "UpLeg Leg Foot Arm ForeArm Hand")
+    found = [next(iter(shipped_mappings()[kind].weights[joint])) for joint in H36M_17.left]
+    assert [name.removeprefix("Left").removesuffix("_L") for name in found] == order.split()
 
 
 def test_a_mapping_s_weights_make_the_joints(tmp_path: Path) -> None:
@@ -128,32 +123,21 @@ def test_a_mapping_of_ones_own_is_found_by_its_path_with_or_without_a_header(tmp
         ({"Spine": "{ a = true }"}, "Spine of mapping 'mine' is"),
         ({"Spine": '["a", "a"]'}, "names a joint twice"),
         ({"recognised_by": '"a"'}, "expected a list of joints"),
+        ({"RElbow": None}, "lacks RElbow;"),
     ],
 )
 def test_a_mapping_that_makes_no_sense_is_refused_by_its_joint(change, said, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said) as refusal:
-        read_mapping(write(tmp_path, {**MINE, **change}))
+        read_mapping(write(tmp_path, {key: text for key, text in {**MINE, **change}.items() if text}))
     assert "mine.toml" in str(refusal.value)
 
 
-def test_a_mapping_must_give_all_17_joints(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="lacks LWrist, RElbow;"):
-        read_mapping(write(tmp_path, {k: v for k, v in MINE.items() if k not in ("LWrist", "RElbow")}))
-
-
-@pytest.mark.parametrize("text", ["[a]\n[b]\n", "[a\n", "x = 1\n", "", "a = " + "[" * 5000, "é = 1"])
+@pytest.mark.parametrize("text", ["[a]\n[b]\n", "[a\n", "x = 1\n", "", "a = " + "[" * 5000, "é = 1", "a" * 2**20])
 def test_a_file_that_is_no_mapping_is_refused_by_its_path(text, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=r"mine\.toml"):
         read_mapping(path)
-
-
-def test_a_mapping_file_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
-    with (tmp_path / "mine.toml").open("wb") as file:
-        file.truncate(2**40)
-    with pytest.raises(InputError, match="more than 1 MB"):
-        read_mapping(tmp_path / "mine.toml")
 
 
 def test_missing_joints_are_named_with_those_there_are() -> None:
@@ -166,14 +150,11 @@ def test_missing_joints_are_named_with_those_there_are() -> None:
         weight_matrix(shipped_mappings()["lafan1"], names, "a.bvh")
 
 
-def test_a_skeleton_of_no_known_kind_is_refused_with_the_mappings_that_its_joints_allow() -> None:
+def test_a_skeleton_of_no_kind_or_of_two_is_refused_with_the_mappings_that_its_joints_allow() -> None:
     names = [name for name in SKELETONS["mixamo"] if name != "HeadTop_End"]
     with pytest.raises(InputError, match="These mappings could be given: lafan1"):
         find_mapping("", names, "a.bvh")
     assert find_mapping("lafan1", names, "a.bvh").name == "lafan1"
-
-
-def test_a_skeleton_of_two_kinds_at_once_is_not_guessed() -> None:
     both = [*SKELETONS["mixamo"], *SKELETONS["100style"]]
     with pytest.raises(InputError, match=r"These mappings could be given: .*mixamo, 100style"):
         find_mapping("", both, "a.bvh")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.catalogue import RECORD, collections, find_entry, read_collection, terms_of
+from pose3d_lib.data.catalogue import RECORD, collections, find_entry, terms_of
 from pose3d_lib.data.open import list_named
 from pose3d_lib.data.sources import bvh
 from pose3d_lib.data.sources.bvh import parse_units
@@ -69,11 +69,6 @@ def test_the_terms_of_a_collection_are_those_of_whatever_lies_in_its_folder(name
             assert part in terms_of(path)
     for path in (root, root / f"{name}2", root / "take.bvh", Path()):
         assert terms_of(path) == ""
-
-
-def test_a_key_that_no_collection_has_is_refused() -> None:
-    with pytest.raises(TypeError, match="licences"):
-        read_collection("x", {"licences": {}, "licence": {"name": "a", "url": "b", "terms": "c"}})
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

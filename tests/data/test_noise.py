@@ -148,14 +148,3 @@ def test_a_misjudgement_lasts_as_long_as_an_error() -> None:
         made = odds(scores_at(0, clips=400, frames=lag + 8, fps=fps))
         now, later = made[:, :-lag].ravel(), made[:, lag:].ravel()
         assert np.corrcoef(now, later)[0, 1] == pytest.approx(np.exp(-1), abs=0.03)
-
-
-def test_one_state_of_the_scores_generator_gives_one_result_and_leaves_the_keypoints_alone() -> None:
-    true = person(20)
-    found = simulate_detections(true, fps=50, rng=np.random.default_rng(0))
-    kept = found.copy()
-    first, again, other = (simulate_scores(found, true, fps=50, rng=np.random.default_rng(seed)) for seed in (3, 3, 4))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
-    assert np.array_equal(found, kept)
-    assert np.array_equal(true, person(20))

@@ -37,38 +37,26 @@ for _side, _sign in SIDES:
 ANKLE_HEIGHT = 9.0  # of a person whose root is where `walk` puts it
 
 
+def in_file_order(joints: Sequence[Joint], top: str = "") -> list[Joint]:
+    """The joints as `bvh_text` writes them: every joint's children right behind it, in the order given."""
+    own = [joint for joint in joints if joint[1] == top]
+    return [found for joint in own for found in (joint, *in_file_order(joints, joint[0]))]
+
+
 def bvh_text(joints: Sequence[Joint], motion: np.ndarray, frame_time: str = "0.0333333") -> str:
-    """The file with these joints, children in the order given, and a row of channels per frame."""
-    lines = ["HIERARCHY"]
-
-    def add(joint: Joint, depth: int) -> None:
-        name, parent, offset, channels = joint
+    """The file with these joints and a row of channels per frame."""
+    lines, open_joints = ["HIERARCHY"], []
+    for name, parent, offset, channels in in_file_order(joints):
+        while open_joints and open_joints[-1] != parent:
+            lines.append("}")
+            open_joints.pop()
         head = "End Site" if ".end" in name else f"{'JOINT' if parent else 'ROOT'} {name}"
-        lines.extend([f"{head}", "{", f"OFFSET {' '.join(repr(float(value)) for value in offset)}"])
-        if channels:
-            lines.append(f"CHANNELS {len(channels)} {' '.join(channels)}")
-        for child in joints:
-            if child[1] == name:
-                add(child, depth + 1)
-        lines.append("}")
-
-    add(joints[0], 0)
+        lines += [head, "{", f"OFFSET {' '.join(repr(float(value)) for value in offset)}"]
+        lines += [f"CHANNELS {len(channels)} {' '.join(channels)}"] * bool(channels)
+        open_joints.append(name)
     rows = [" ".join(repr(float(value)) for value in row) for row in motion]
-    return "\n".join([*lines, "MOTION", f"Frames: {len(motion)}", f"Frame Time: {frame_time}", *rows, ""])
-
-
-def in_file_order(joints: Sequence[Joint]) -> list[Joint]:
-    """The joints as `bvh_text` writes them: every joint's children right behind it."""
-    order: list[Joint] = []
-
-    def add(joint: Joint) -> None:
-        order.append(joint)
-        for child in joints:
-            if child[1] == joint[0]:
-                add(child)
-
-    add(joints[0])
-    return order
+    timing = ["MOTION", f"Frames: {len(motion)}", f"Frame Time: {frame_time}"]
+    return "\n".join([*lines, *"}" * len(open_joints), *timing, *rows, ""])
 
 
 def walk(

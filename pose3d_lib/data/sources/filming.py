@@ -21,8 +21,7 @@ from pose3d_lib.data.spec import Progress
 
 GT, SIMULATED = "gt", "simulated"  # the two 2D sources: exact projections, and these with a detector-like error
 
-# What is to be said of the scores of each.
-SCORES = {
+SCORES = {  # what is to be said of the scores of each
     GT: "The scores of gt keypoints, which are exact, are 1.",
     SIMULATED: "The scores of simulated keypoints follow from their errors by a model with noise of its own; they are "
     "no detector's.",
@@ -102,8 +101,6 @@ def film(
     say = paced(progress)
     for number, take in enumerate(takes):
         world, named = take.make(), f"{take.subject}/{take.action}/{take.take}"
-        if world.shape != (take.frames, joints, 3):
-            raise ValueError(f"{named}: expected {take.frames} frames, got {world.shape}")
         for eye, camera in enumerate(cameras[take.subject]):
             stop = start + take.frames
             in_camera, pixels = view(world, camera)
@@ -154,10 +151,7 @@ def room_cameras() -> tuple[Camera, ...]:
 
 
 def centred(motion: np.ndarray) -> np.ndarray:
-    """The clip moved along the floor so that the middle of its root's path is the room's centre; heights stay.
-
-    (frames, 17, 3) world metres of any float type -> the same as float64.
-    """
+    """The clip, (frames, 17, 3) world metres, as float64, the middle of its root's path moved to the room's centre."""
     moved = motion.astype(np.float64)
     root = moved[:, 0, :2]
     moved[..., :2] -= (root.min(axis=0) + root.max(axis=0)) / 2

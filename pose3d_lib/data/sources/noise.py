@@ -30,13 +30,7 @@ MISJUDGEMENT = 1.0
 
 
 def simulate_detections(pixels: np.ndarray, *, fps: float, rng: np.random.Generator) -> np.ndarray:
-    """Keypoints as a detector might have found them: (frames, 17, 2) true pixels -> (frames, 17, 2) pixels.
-
-    Args:
-        pixels: projected joints in the order of `H36M_17`.
-        fps: frames per second, so that the error's memory is in seconds whatever the frame rate.
-        rng: source of all randomness.
-    """
+    """Keypoints as a detector might have found them: (frames, 17, 2) true pixels -> (frames, 17, 2) pixels."""
     frames, joints, _ = pixels.shape
     sigma = np.array([JITTER[name] for name in H36M_17.joints], float)[:, None]  # (17, 1)
 
@@ -54,13 +48,10 @@ def simulate_detections(pixels: np.ndarray, *, fps: float, rng: np.random.Genera
 
 
 def simulate_scores(detected: np.ndarray, pixels: np.ndarray, *, fps: float, rng: np.random.Generator) -> np.ndarray:
-    """How sure a detector might be of what it found: (frames, 17), from 0 to 1.
+    """How sure a detector might be of what it found, (frames, 17), from 0 to 1.
 
-    Args:
-        detected: (frames, 17, 2) pixels, of `simulate_detections`.
-        pixels: (frames, 17, 2) pixels, where the joints truly are.
-        fps: frames per second.
-        rng: source of all randomness; not that of the keypoints, so that these are the same without scores.
+    `detected` are the pixels of `simulate_detections` for `pixels`, (frames, 17, 2); `rng` is another than theirs, so that
+    they are the same without scores.
     """
     from scipy.special import expit
 

@@ -76,10 +76,6 @@ def find(spec: DataSpec, path: Path) -> Found:
     return Found(_name(path), (*files, *used))
 
 
-def _name(path: Path) -> str:
-    return path.resolve().stem if path.is_file() else path.resolve().name
-
-
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     named = name_files(path, spec.pattern)
     kept, _ = leave_out(list(named.files), _split_names(spec.leave_out, named)[0], path)
@@ -142,6 +138,10 @@ def parse_units(units: str) -> float | None:
     if not 1e-6 <= metres <= 1e3:
         raise InputError(f"units {units!r}: expected {', '.join(UNITS)}, or metres per unit, such as 0.01")
     return metres
+
+
+def _name(path: Path) -> str:
+    return path.resolve().stem if path.is_file() else path.resolve().name
 
 
 def _plan(spec: DataSpec, path: Path, named: NamedFiles) -> _Plan:
@@ -247,19 +247,18 @@ def _place(
         for number, (start, stop) in enumerate(pieces, start=1):
             name = take if whole else f"{take}.{number}"
             takes.append(Take(subject, action, name, stop - start, partial(centred, motion[start:stop])))
-    notes = []
-    if moved:
-        notes.append(
-            f"{len(moved)} takes are moved so that the lowest ankle is {ANKLE} m above the floor: it was more than "
-            f"{FLOOR} m from height 0 in {some(moved, 5)}."
-        )
-    if cut:
-        notes.append(
-            f"{len(cut)} takes walk further than the cameras see and are cut into pieces, each centred in the room and "
-            f"called as the take with .1, .2, ... behind it: {some(cut, 5)}."
-        )
-    if gone:
-        notes.append(f"{len(gone)} takes do not fit into the room even in pieces and are left out: {some(gone, 5)}.")
+    onto_floor = (
+        f"are moved so that the lowest ankle is {ANKLE} m above the floor: it was more than {FLOOR} m from height 0 in"
+    )
+    in_pieces = (
+        "walk further than the cameras see and are cut into pieces, each centred in the room and called as the take "
+    )
+    told = {
+        onto_floor: moved,
+        f"{in_pieces}with .1, .2, ... behind it:": cut,
+        "do not fit into the room even in pieces and are left out:": gone,
+    }
+    notes = [f"{len(names)} takes {text} {some(names, 5)}." for text, names in told.items() if names]
     if dropped:
         notes.append(f"Of these takes {dropped:,} frames are left out, as no piece of {SHORTEST:g} s with them fits.")
     return takes, notes

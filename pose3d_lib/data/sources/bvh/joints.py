@@ -45,10 +45,7 @@ def shipped_mappings() -> dict[str, JointMapping]:
 
 
 def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMapping:
-    """The mapping that `joints` names, by name or by path of a `.toml`, or that a file's joints tell if it is empty.
-
-    `names` are of the joints of one file, end sites among them; `where` is that file, for messages.
-    """
+    """The mapping that `joints` names, by name or by path of a `.toml`, or that the names in the file `where` tell."""
     shipped = shipped_mappings()
     there = {plain_name(name) for name in names}
     if joints:
@@ -85,12 +82,11 @@ def read_mapping(path: str | Path) -> JointMapping:
         content = tomllib.loads(text.decode(encoding_of(text)))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a mapping of joints in TOML ({error})") from error
-    if H36M_17.joints[0] in content:
-        return parse_mapping(path.stem, content, path)
-    if len(content) != 1 or not isinstance(next(iter(content.values())), dict):
+    tables = [(path.stem, content)] if H36M_17.joints[0] in content else list(content.items())
+    if len(tables) != 1 or not isinstance(tables[0][1], dict):
         keys = some(list(content), 80) or "none"
         raise InputError(f"{path}: expected one table with the 17 joints, found the keys {keys}")
-    return parse_mapping(*next(iter(content.items())), path)
+    return parse_mapping(*tables[0], path)
 
 
 def parse_mapping(name: str, table: Mapping[str, object], where: object) -> JointMapping:
