@@ -323,14 +323,15 @@ def test_jobs_are_as_asked_for_or_as_many_as_the_cores_allow(monkeypatch: pytest
         make_config(StudyConfig, {"jobs": -1})
 
 
-def statuses_by_hand() -> list[RunStatus]:
-    settings = {"scale": "tiny", "preset": "tiny", "device": "cpu"}
-    configs = [make_config(RunConfig, {**settings, "action": action}) for action in ("All", "Eating", "Sitting")]
-    return [RunStatus(config, Path(config.action), "waiting", 0.0, 1000) for config in configs]
+BRACKETS = "[red]walk[/red]"  # no style
 
 
 def states(*changes: dict) -> list[RunStatus]:
-    return [replace(status, **change) for status, change in zip(statuses_by_hand(), changes, strict=True)]
+    """Three runs that wait, but for the changes."""
+    config = make_config(RunConfig, {"scale": "tiny", "preset": "tiny", "device": "cpu"})
+    configs = [config.model_copy(update={"action": action}) for action in ("All", "Eating", BRACKETS)]
+    waiting = [RunStatus(config, Path(config.action), "waiting", 0.0, 1000) for config in configs]
+    return [replace(status, **change) for status, change in zip(waiting, changes, strict=True)]
 
 
 FINISHED = {"state": "finished", "share": 1.0, "seconds": 61.5}
@@ -354,7 +355,7 @@ def test_on_no_terminal_a_line_is_written_as_each_run_ends() -> None:
     assert re.fullmatch(r"\[  1/3\] All, seed 0 +finished +61\.5 s training  about \d+:\d\d left", lines[0])
     assert re.match(r"\[  2/3\] Eating, seed 0 +failed ", lines[1])
     assert lines[1].endswith("  [Errno 28] No space left on device")
-    assert re.match(r"\[  3/3\] Sitting, seed 0 +finished ", lines[2])
+    assert re.match(r"\[  3/3\] \[red\]walk\[/red\], seed 0 +finished ", lines[2])
     assert "\x1b" not in file.getvalue()
 
 
@@ -371,23 +372,13 @@ def test_a_terminal_is_redrawn_in_its_place(monkeypatch: pytest.MonkeyPatch) -> 
         third = file.getvalue().removeprefix(first + second)
     for drawn in (second, third):
         assert drawn.count("\x1b[1A") >= 3, "the cursor goes back up before drawing"
-        for action in ("All", "Eating", "Sitting"):
+        for action in ("All", "Eating", BRACKETS):
             assert drawn.count(action) == 1
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", second)
     assert "1 of 3 runs, 1:40 so far, about" in plain
     assert re.search(r"Eating, seed 0 .* training +0:30 +0:30", plain)
     assert "3 of 3 runs" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", third)
     assert re.search(r"\x1b\[[0-9;]*31m\s*failed", third), "red"
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_a_name_in_brackets_is_no_style(terminal: bool) -> None:
-    file = io.StringIO()
-    with RunBoard(Console(force_terminal=terminal, file=file, width=100), begun=time.time()) as board:
-        for status in statuses_by_hand():
-            config = status.config.model_copy(update={"action": "[red]walk[/red]"})
-            board.show([replace(status, config=config, **FINISHED)])
-    assert "[red]walk[/red]" in file.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -7,31 +7,30 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.data.open import open_dataset
-from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
-from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.lifter import TemporalLifter
-from pose3d_lib.report.export import export_model
-from pose3d_lib.runs.models import open_model, save_model
 from tests.data.test_plain_motion import motion
 from tests.helpers.published_network import PublishedNetwork, write_checkpoint
 
+MAKE = """
+from pathlib import Path
+from pose3d_lib.data.open import open_dataset
+from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
+from pose3d_lib.data.spec import DataSpec
+from pose3d_lib.report.export import export_model
+from pose3d_lib.runs.models import open_model, save_model
+theirs, folder = map(Path, paths)
+data = open_dataset(DataSpec(dataset=str(theirs.with_name("motion.npz"))))
+export_videopose3d(data, folder / "videopose3d", name="mine")
+model = open_model(theirs)
+save_model(model, folder / "imported.safetensors")
+export_model(model, folder / "exported.bin")
+"""
 LATER = """
 import sys, time
-from pathlib import Path
 taken, clock, local = [bytearray(size) for size in range(1, 100_000, 999)], time.time, time.localtime
 time.time, time.localtime = (lambda: clock() + 4e7), (lambda *_: local(clock() + 4e7))
-from tests.runs.test_made_twice import make
-make(*map(Path, sys.argv[1:]))
+paths = sys.argv[1:]
 """
-
-
-def make(theirs: Path, folder: Path) -> None:
-    data = open_dataset(DataSpec(dataset=str(theirs.with_name("motion.npz"))))
-    export_videopose3d(data, folder / "videopose3d", name="mine")
-    model = open_model(theirs)
-    save_model(model, folder / "imported.safetensors")
-    export_model(model, folder / "exported.bin")
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -44,10 +43,9 @@ def test_data_models_and_checkpoints_are_the_same_to_the_last_byte(tmp_path: Pat
     theirs = write_checkpoint(tmp_path / "theirs.bin", *(PublishedNetwork(own, strided=False) for own in lifters))
     np.savez(tmp_path / "motion.npz", **{f"{name}/Walking/1": motion(3) for name in ("ann", "bob")})
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "now"))
-    make(theirs, tmp_path / "now")
+    exec(MAKE, {"paths": (theirs, tmp_path / "now")})
     environment = {**os.environ, "PYTHONHASHSEED": "5", "POSE3D_OUTPUTS": str(tmp_path / "later")}
-    root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-c", LATER, theirs, tmp_path / "later"], env=environment, check=True, cwd=root)
+    subprocess.run([sys.executable, "-c", LATER + MAKE, theirs, tmp_path / "later"], env=environment, check=True)
     one, other = files_in(tmp_path / "now"), files_in(tmp_path / "later")
     assert len(one) == 7  # the prepared file, three of VideoPose3D's, a model, a checkpoint and its card
     assert one.keys() == other.keys()
