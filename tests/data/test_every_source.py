@@ -3,12 +3,14 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from IPython.display import Markdown
 from matplotlib.figure import Figure
 
 from pose3d_lib.common.errors import InputError
@@ -18,16 +20,16 @@ from pose3d_lib.data.open import PREPARED_FORMAT, open_dataset, prepared_path
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import licence_of
-from pose3d_lib.report import data_prep as data_report
-from pose3d_lib.report import show as report
+from pose3d_lib.report.figures import skeletons
 from pose3d_lib.report.parameters import PredictConfig
-from pose3d_lib.report.predict import plan_task, write_all
+from pose3d_lib.report.predict import plan_task
 from pose3d_lib.runs.models import save_model
 from pose3d_lib.runs.sweep.kernel import execute_notebook
 from pose3d_lib.study.config import StudyConfig, plan_study
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config, parameters_of
 from tests.helpers.made_up_models import made_up_model
+from tests.helpers.notebooks import Cells
 from tests.helpers.source_files import WRITERS, Parameters
 
 RECORDED = Path(__file__).with_name("prepared_sets.json")
@@ -36,16 +38,31 @@ EVERY_KIND = pytest.mark.parametrize("kind", WRITERS)
 EVERY_FILE = pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind != "synthetic"])
 
 
+Written = Callable[[str], tuple[Path, Parameters]]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, tiny_data, tiny_outputs) -> Written:
+    """The folder of a dataset of some kind, with its outputs, and the parameters that open it; made once."""
+
+    @cache
+    def write(kind: str) -> tuple[Path, Parameters]:
+        folder = tmp_path_factory.mktemp("source")
+        (folder / "files").mkdir()
+        if kind == "synthetic":
+            shutil.copytree(tiny_outputs / "data", folder / "outputs" / "data")
+        return folder, WRITERS[kind](folder / "files", tiny_data)
+
+    return write
+
+
 @pytest.fixture
-def parameters(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_data, tiny_outputs) -> Parameters:
-    """Of a dataset of that kind, its files written into a folder of the test."""
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    monkeypatch.setenv("POSE3D_DATA", str(tmp_path / "nowhere"))
-    if kind == "synthetic":
-        shutil.copytree(tiny_outputs / "data", tmp_path / "outputs" / "data")
-    folder = tmp_path / "files"
-    folder.mkdir()
-    return WRITERS[kind](folder, tiny_data)
+def parameters(kind: str, written: Written, monkeypatch: pytest.MonkeyPatch) -> Parameters:
+    """Of a dataset of that kind."""
+    folder, parameters = written(kind)
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(folder / "outputs"))
+    monkeypatch.setenv("POSE3D_DATA", str(folder / "nowhere"))
+    return parameters
 
 
 @pytest.fixture
@@ -61,29 +78,17 @@ def data(spec: DataSpec) -> PoseDataset:
 
 
 @EVERY_KIND
-def test_the_dataset_says_under_which_terms_weights_are_that_are_trained_on_it(kind: str, data: PoseDataset) -> None:
-    said = licence_of(data)
-    if data.synthetic:
-        assert said.startswith("Trained on synthetic data")
-    elif kind == "Human3.6M originals":
-        assert "for academic use too" in said
-    elif kind == "HumanEva":
-        assert "HumanEva-I is given out by agreement" in said
-    else:
-        assert f"Trained on {data.name}, whose terms are not known here" in said
-
-
-@EVERY_KIND
-def test_the_dataset_opens_with_the_keypoints_it_takes_by_itself(kind: str, spec: DataSpec, data: PoseDataset) -> None:
+def test_the_dataset_opens_with_its_keypoints_and_terms_and_again_as_the_same(kind: str, spec: DataSpec, data) -> None:
     assert spec.keypoints in data.keypoints
     assert (len(data.positions) == 0) == (kind == "detections")
-    assert data.synthetic == (
-        kind == "synthetic" or kind == "VideoPose3D's files"
-    )  # an export says what it was made of
-
-
-@EVERY_KIND
-def test_prepared_once_it_opens_as_the_same(spec: DataSpec, data: PoseDataset) -> None:
+    assert data.synthetic == (kind in ("synthetic", "VideoPose3D's files"))  # an export says what it was made of
+    terms = {
+        "synthetic": "Trained on synthetic data",
+        "VideoPose3D's files": "Trained on synthetic data",
+        "Human3.6M originals": "for academic use too",
+        "HumanEva": "HumanEva-I is given out by agreement",
+    }
+    assert terms.get(kind, f"Trained on {data.name}, whose terms are not known here") in licence_of(data)
     said: list[str] = []
     assert open_dataset(spec, progress=said.append).fingerprint == data.fingerprint
     assert said == []
@@ -104,14 +109,15 @@ def content(data: PoseDataset, folder: Path) -> dict[str, object]:
 
 
 @EVERY_KIND
-def test_other_content_of_prepared_sets_has_another_format(kind: str, data: PoseDataset, tmp_path: Path) -> None:
+def test_other_content_of_prepared_sets_has_another_format(kind: str, data: PoseDataset, written: Written) -> None:
+    folder, _ = written(kind)
     recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
-    expected, found = recorded["sets"].get(kind, {}), content(data, tmp_path)
+    expected, found = recorded["sets"].get(kind, {}), content(data, folder)
     same = found.keys() == expected.keys() and found.pop("text") == expected.pop("text")
     same = same and all(found[key] == pytest.approx(expected[key], rel=1e-5) for key in found)
     assert same, (
         "the content changed: raise PREPARED_FORMAT in pose3d_lib/data/open.py, and record the number and this content in "
-        f"{RECORDED.name}: {json.dumps({kind: content(data, tmp_path)})}"
+        f"{RECORDED.name}: {json.dumps({kind: content(data, folder)})}"
     )
     assert recorded["format"] == PREPARED_FORMAT
 
@@ -154,23 +160,6 @@ def test_of_every_kind_scores_may_be_kept_or_the_reason_is_said(kind: str, spec:
 
 
 @EVERY_FILE
-def test_every_section_of_01_data_prep_can_be_shown(kind, spec: DataSpec, data: PoseDataset, monkeypatch) -> None:
-    shown: list = []
-    monkeypatch.setattr(report, "display", shown.append)
-    report.show_table(data_report.subjects_table(data))
-    data_report.show_cameras(data, spec.keypoints)
-    data_report.show_actions(data)
-    data_report.show_motion(data)
-    data_report.show_keypoint_errors(data, spec.keypoints)
-    data_report.show_checkup(data, spec)
-    data_report.show_shares(data)
-    data_report.show_training(data)
-    figures = sum(isinstance(output, Figure) for output in shown)
-    assert figures >= (2 if kind == "detections" else 5)
-    assert all(isinstance(output, Figure | Markdown) for output in shown)
-
-
-@EVERY_FILE
 def test_the_doctor_looks_at_it(kind: str, data: PoseDataset) -> None:
     checkup = check_dataset(data)
     wrong = {finding.check for finding in checkup.findings if finding.level == "error"}
@@ -194,13 +183,15 @@ def test_given_on_as_videopose3d_s_files_it_comes_back(kind: str, data: PoseData
         np.testing.assert_allclose(back.trajectory[there], data.trajectory[here], atol=2e-6)
 
 
-def test_detections_given_on_as_videopose3d_s_videos_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    data = open_dataset(make_config(DataSpec, WRITERS["detections"](tmp_path, None)))
+@pytest.mark.parametrize("kind", ["detections"])
+def test_detections_are_given_on_as_videos_and_nothing_is_trained_on_them(data: PoseDataset, tmp_path: Path) -> None:
     files = export_videopose3d(data, tmp_path / "export", name="given")
     (coco,) = [file for file in files if "coco" in file.stem]
     back = open_dataset(make_config(DataSpec, {"dataset": str(coco)}))
     np.testing.assert_array_equal(back.keypoints["coco"], data.keypoints["coco"])
+    for ask in (data.train_clips, lambda: plan_study(make_config(StudyConfig, {}), data)):
+        with pytest.raises(InputError, match="video holds no 3D poses, only keypoints: nothing can be trained"):
+            ask()
 
 
 def test_what_notebooks_leave_empty_is_left_to_the_description(tmp_path: Path) -> None:
@@ -224,14 +215,6 @@ def test_a_mapping_that_a_description_names_lies_beside_it(tmp_path: Path) -> No
     assert any("by mapping 'mine'" in note for note in data.notes)
 
 
-def test_nothing_is_trained_on_detections_and_the_reason_is_said(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    data = open_dataset(make_config(DataSpec, WRITERS["detections"](tmp_path, None)))
-    for ask in (data.train_clips, lambda: plan_study(make_config(StudyConfig, {}), data)):
-        with pytest.raises(InputError, match="video holds no 3D poses, only keypoints: nothing can be trained"):
-            ask()
-
-
 @pytest.fixture
 def model(spec: DataSpec, data: PoseDataset, tmp_path: Path) -> str:
     """A model's file, for the joints of the dataset."""
@@ -249,24 +232,36 @@ def test_a_model_lifts_it(kind: str, parameters: Parameters, model: str, data: P
     for clip in lifted.clips:
         assert clip.positions.shape == (len(clip.frames), data.skeleton.num_joints, 3)
         assert abs(np.linalg.norm(clip.up) - 1) < 1e-5
-    if kind == "detections":  # drawing is the same for all, and slow
-        assert [file.name for file in write_all(task)] == ["poses.npz", "sheet.png", "player.html"]
+
+
+@pytest.fixture
+def displayed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What cells show within this process, where figures are made, but not drawn."""
+    shown: list[str] = []
+    for name in ("IPython.display", "pose3d_lib.report.show", "pose3d_lib.report.notebook"):
+        monkeypatch.setattr(f"{name}.display", lambda what: shown.append(type(what).__name__))
+    monkeypatch.setattr("builtins.print", lambda *parts, sep=" ", **_: shown.append(sep.join(map(str, parts))))
+    for name in ("draw_2d", "draw_3d"):
+        monkeypatch.setattr(skeletons, name, lambda *_, **__: None)
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).touch())
+    return shown
+
+
+@EVERY_FILE
+def test_notebooks_run_by_parameters_alone(kind: str, parameters: Parameters, model: str, displayed: list[str]) -> None:
+    shown = Cells("01_data_prep", displayed, parameters).show()
+    assert shown.count("Figure") >= (2 if kind == "detections" else 5)
+    assert "tested on calm" in "\n".join(shown) or kind != "a description"
+    shown = Cells("06_predict", displayed, {"model": model, **parameters}).show()
+    assert (shown.count("Figure"), shown.count("HTML")) == (1, 1)
+    plt.close("all")
 
 
 @pytest.mark.slow
-@EVERY_KIND
-def test_06_predict_runs_by_parameters_alone(kind: str, parameters: Parameters, model: str, tmp_path: Path) -> None:
-    execute_notebook("06_predict", tmp_path / "executed.ipynb", {"model": model, **parameters})
-    executed = (tmp_path / "executed.ipynb").read_text(encoding="utf-8")
-    assert executed.count('"image/png"') == executed.count('"text/html"') == 1
-    assert ("MPJPE [mm]" in executed) == (kind != "detections")
-
-
-@pytest.mark.slow
-@EVERY_KIND
-def test_01_data_prep_runs_by_parameters_alone(kind: str, parameters: Parameters, tmp_path: Path) -> None:
-    execute_notebook("01_data_prep", tmp_path / "executed.ipynb", parameters)
-    executed = (tmp_path / "executed.ipynb").read_text(encoding="utf-8")
-    assert executed.count('"image/png"') >= (2 if kind == "detections" else 5)
-    if kind == "a description":
-        assert "tested on calm" in executed
+@pytest.mark.parametrize("kind", ["detections"])
+def test_kernels_run_them_too(kind: str, parameters: Parameters, model: str, tmp_path: Path) -> None:
+    for name, own in (("01_data_prep", {}), ("06_predict", {"model": model})):
+        execute_notebook(name, tmp_path / f"{name}.ipynb", {**own, **parameters})
+        executed = (tmp_path / f"{name}.ipynb").read_text(encoding="utf-8")
+        assert executed.count('"image/png"') >= 1
+        assert "MPJPE [mm]" not in executed
