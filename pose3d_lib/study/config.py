@@ -11,6 +11,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import Names, split_list
+from pose3d_lib.model.lifter import check_widths
 from pose3d_lib.runs.sweep.settings import SweepSettings
 from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.config import RunConfig
@@ -113,7 +114,7 @@ class StudyConfig(SweepSettings):
     def _odd_architectures(cls, architectures: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
         if len(set(architectures)) < len(architectures):  # 3,3,3 is one architecture to most who write it
             raise ValueError("one is there twice; join the widths of one by x, such as 3x3x3")
-        return tuple(cls._odd_widths(widths) for widths in architectures)
+        return tuple(check_widths(widths) for widths in architectures)
 
     @field_validator("lengths")
     @classmethod
