@@ -1,5 +1,7 @@
 """The parts of an effect, on made-up runs whose effects are put together from known parts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,11 +10,10 @@ from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE
 from pose3d_lib.study.claims import judge_claims
 from pose3d_lib.study.comparison import Comparison
 from pose3d_lib.study.evidence import Evidence
-from tests.helpers.made_up_runs import MadeUpRun, make_comparison, make_evidence, make_run
+from tests.helpers.made_up_runs import make_comparison, make_evidence, make_run
 
 FOCUS = ("Eating", "Sitting")
 PARTS = [WHOLE, DATA, LEARNING_RATE, BATCH_NORM, BUDGET]
-KNOWN = {DATA: -6.0, LEARNING_RATE: 3.0, BATCH_NORM: 9.0, BUDGET: 5.0}
 TOGETHER = 4.0  # what learning rate and batch norm change only where both are as published
 EFFECTS = {
     "epoch": -6.0 + 3 + 9 + TOGETHER,
@@ -20,17 +21,29 @@ EFFECTS = {
     "lr_unit_epoch": -6.0 + 9,
     "bn_unit_epoch": -6.0 + 3,
 }
-SHAPLEY = {**KNOWN, LEARNING_RATE: 3 + TOGETHER / 2, BATCH_NORM: 9 + TOGETHER / 2, WHOLE: EFFECTS["epoch"]}
+KNOWN = {WHOLE: 10, DATA: -6, LEARNING_RATE: 3 + TOGETHER / 2, BATCH_NORM: 9 + TOGETHER / 2, BUDGET: 5}
 
 
-def make_square(setting: str, **settings) -> tuple[dict[str, Comparison], dict[str, Comparison]]:
-    """The four schedules, and the other budget, whose effects on `setting` are put together from the known ones.
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    """Known effects on error, time and late change, of long runs; one original for all."""
 
-    All have the same original, as every made-up comparison of one seed has.
-    """
-    square = {name: make_comparison(**{setting: effect}, **settings) for name, effect in EFFECTS.items()}
-    fifteen = make_comparison(**{setting: EFFECTS["epoch"] + KNOWN[BUDGET]}, **settings)
-    return square, {"epoch": fifteen}
+    def made(effect: float) -> Comparison:
+        return make_comparison(effect, faster=-effect, late=effect, actions=FOCUS, noise=0.1)
+
+    square = {name: made(effect) for name, effect in EFFECTS.items()}
+    fifteen = {"epoch": made(EFFECTS["epoch"] + KNOWN[BUDGET])}
+    return make_evidence(long=square, fifteen_long=fifteen, focus=FOCUS)
+
+
+def short(evidence: Evidence) -> dict[tuple[str, str, str], Comparison]:
+    return {("short", *condition): own for (_, *condition), own in evidence.comparisons.items()}
+
+
+def changed(evidence: Evidence, **comparisons: Comparison | None) -> Evidence:
+    """With other long runs under some schedules, or with none."""
+    new = {("long", schedule, "equal_frames"): comparison for schedule, comparison in comparisons.items()}
+    return replace(evidence, comparisons={k: v for k, v in {**evidence.comparisons, **new}.items() if v})
 
 
 def parts(evidence: Evidence, claim: str) -> pd.DataFrame:
@@ -38,94 +51,70 @@ def parts(evidence: Evidence, claim: str) -> pd.DataFrame:
     return table[table.claim == claim].set_index("part")
 
 
-def check(found: pd.DataFrame, known: dict[str, float]) -> None:
-    assert found.index.tolist() == PARTS
-    for part, effect in known.items():
-        assert found.effect[part] == pytest.approx(effect, abs=0.6), part
-        assert found.low[part] - 0.3 < effect < found.high[part] + 0.3, part
-    assert (found.low < found.effect).all()
-    assert (found.effect < found.high).all()
-    assert found.effect[[DATA, LEARNING_RATE, BATCH_NORM]].sum() == pytest.approx(found.effect[WHOLE], rel=1e-12)
-
-
-def test_the_error_is_split_into_known_parts() -> None:
-    square, fifteen = make_square("change", noise=0.1)
-    for claim, length in (("C1", "short"), ("C2", "long")):
-        found = parts(make_evidence(**{length: square, f"fifteen_{length}": fifteen}, focus=FOCUS), claim)
-        check(found, SHAPLEY)
-        assert set(found.actions) == {"Eating, Sitting"}
-
-
-def test_time_is_split_into_known_parts() -> None:
-    square, fifteen = make_square("faster")
-    for length in ("long", "short"):
-        found = parts(make_evidence(**{length: square, f"fifteen_{length}": fifteen}, focus=FOCUS), "C3")
-        check(found, {part: -effect for part, effect in SHAPLEY.items()})
-
-
-def test_the_late_change_is_split_into_known_parts_without_the_original() -> None:
-    square, fifteen = make_square("late")
-    found = parts(make_evidence(long=square, fifteen_long=fifteen, focus=FOCUS), "C5")
-    check(found, SHAPLEY)
-
-
-def test_the_whole_is_the_effect_of_the_claim_on_these_actions() -> None:
-    square, fifteen = make_square("change", actions=FOCUS)
-    evidence = make_evidence(short=square, fifteen_short=fifteen, focus=FOCUS)
-    claim, whole = judge_claims(evidence).iloc[0], parts(evidence, "C1").loc[WHOLE]
+def test_every_effect_is_split_into_its_known_parts(evidence) -> None:
+    evidence = replace(evidence, comparisons={**evidence.comparisons, **short(evidence)})
+    table = attribution(evidence)
+    assert table.claim.tolist() == [claim for claim in ("C1", "C2", "C3", "C5") for _ in PARTS]
+    assert set(table.actions) == {"Eating, Sitting"}
+    for _, found in table.set_index("part").groupby("claim"):
+        assert found.index.tolist() == PARTS
+        assert found.effect.to_dict() == pytest.approx(KNOWN, abs=0.6)
+        assert (found.low < found.effect).all()
+        assert (found.effect < found.high).all()
+        assert all(found.low[part] - 0.3 < effect < found.high[part] + 0.3 for part, effect in KNOWN.items())
+        assert found.effect[[DATA, LEARNING_RATE, BATCH_NORM]].sum() == pytest.approx(found.effect[WHOLE], rel=1e-12)
+    claim, whole = judge_claims(evidence).iloc[0], table.iloc[0]
     assert whole.effect == pytest.approx(claim.effect, rel=1e-12)
     assert [whole.low, whole.high] == pytest.approx([claim.low, claim.high], rel=0.3)
 
 
-def test_an_action_that_lacks_a_condition_is_left_out_of_the_parts_that_need_it() -> None:
-    square, fifteen = make_square("change")
-    del square["lr_unit_epoch"].action_based["Sitting"]
-    found = parts(make_evidence(short=square, fifteen_short=fifteen, focus=FOCUS), "C1")
+def test_an_action_that_lacks_a_condition_is_left_out_of_the_parts_that_need_it(evidence) -> None:
+    own = evidence.comparisons["long", "lr_unit_epoch", "equal_frames"]
+    alone = Comparison(own.original, {"Eating": own.action_based["Eating"]}, [])
+    found = parts(changed(evidence, lr_unit_epoch=alone), "C2")
     assert found.actions.to_dict() == {**dict.fromkeys(PARTS, "Eating"), BUDGET: "Eating, Sitting"}
     assert found.effect.notna().all()
-    del square["lr_unit_epoch"]
-    found = parts(make_evidence(short=square, fifteen_short=fifteen, focus=FOCUS), "C1")
+    found = parts(changed(evidence, lr_unit_epoch=None), "C2")
     assert found.effect.isna().tolist() == [True] * 4 + [False]
     assert found.actions.tolist() == [""] * 4 + ["Eating, Sitting"]
+    assert set(parts(replace(evidence, focus=("Sitting",)), "C2").actions) == {"Sitting"}
 
 
-def test_without_any_runs_every_part_is_there_and_empty() -> None:
+def test_without_long_runs_only_time_is_split_instead_in_short_ones_and_without_any_nothing(evidence) -> None:
+    table = attribution(replace(evidence, comparisons=short(evidence)))
+    assert table.groupby("claim").effect.count().to_dict() == {"C1": 5, "C2": 0, "C3": 5, "C5": 0}
     table = attribution(make_evidence(focus=FOCUS))
-    assert table.claim.tolist() == [claim for claim in ("C1", "C2", "C3", "C5") for _ in PARTS]
     assert table.part.tolist() == PARTS * 4
     assert table[["effect", "low", "high"]].isna().all(axis=None)
     assert (table.actions == "").all()
-    assert table.unit.str.contains("%").all()
 
 
-def test_times_of_several_machines_and_runs_without_a_test_at_unit_epoch_4_tell_nothing() -> None:
-    square, fifteen = make_square("change")
-    other: MadeUpRun = make_run({"Eating": np.full(4, 50.0)}, tests=(1.0, 8.0), processor="A Slide Rule")
-    square["epoch"].action_based["Eating"][0] = other
-    found = (
-        attribution(make_evidence(long=square, fifteen_long=fifteen, focus=FOCUS)).set_index(["claim", "part"]).actions
-    )
+def test_times_of_several_machines_and_runs_without_a_test_at_unit_epoch_4_tell_nothing(evidence) -> None:
+    own = evidence.comparisons["long", "epoch", "equal_frames"]
+    other = make_run({"Eating": np.full(4, 50.0)}, tests=(1.0, 8.0), processor="A Slide Rule")
+    mixed = {**own.action_based, "Eating": [other, *own.action_based["Eating"][1:]]}
+    table = attribution(changed(evidence, epoch=Comparison(own.original, mixed, [])))
+    found = table.set_index(["claim", "part"]).actions
     assert found["C2", WHOLE] == "Eating, Sitting"
     assert found["C3", WHOLE] == found["C3", BUDGET] == found["C5", WHOLE] == "Sitting"
 
 
-def test_what_both_arms_share_does_not_widen_a_part() -> None:
+def test_what_both_arms_share_does_not_widen_a_part(evidence) -> None:
     """The original's runs and the takes are the same under all schedules, so that they drop out of differences."""
-    square, fifteen = make_square("change", noise=0.05)
-    found = parts(make_evidence(short=square, fifteen_short=fifteen, focus=FOCUS), "C1")
+    another = make_run(dict.fromkeys(FOCUS, np.full(4, 90.0)))
     noisy = {
-        name: Comparison([own.original[0], make_run(dict.fromkeys(FOCUS, np.full(4, 90.0)))], own.action_based, [])
-        for name, own in square.items()
+        name: Comparison([own.original[0], another], own.action_based, [])
+        for name in EFFECTS
+        if (own := evidence.comparisons["long", name, "equal_frames"])
     }
-    wide = parts(make_evidence(short=noisy, fifteen_short=fifteen, focus=FOCUS), "C1")
-    widths = {name: table.high - table.low for name, table in (("calm", found), ("noisy", wide))}
-    assert widths["noisy"][WHOLE] > 20 * widths["calm"][WHOLE]
-    relative = widths["noisy"][LEARNING_RATE] / abs(wide.effect[LEARNING_RATE])
-    assert relative < widths["noisy"][WHOLE] / abs(wide.effect[WHOLE]) / 2
+    found, wide = parts(evidence, "C2"), parts(changed(evidence, **noisy), "C2")
+    width = wide.high - wide.low
+    assert width[WHOLE] > 20 * (found.high - found.low)[WHOLE]
+    assert width[LEARNING_RATE] / abs(wide.effect[LEARNING_RATE]) < width[WHOLE] / abs(wide.effect[WHOLE]) / 2
 
 
 def test_runs_under_two_schedules_are_not_pairs() -> None:
-    square = dict.fromkeys(EFFECTS, make_comparison(0, noise=1.0))
+    square = dict.fromkeys(EFFECTS, make_comparison(0, noise=1.0, actions=FOCUS))
     found = parts(make_evidence(short=square, focus=FOCUS), "C1").loc[LEARNING_RATE]
     assert found.effect == 0
     assert found.low < -0.5
