@@ -111,6 +111,9 @@ def test_a_small_sweep_is_shown_whole_and_of_a_large_one_those_that_failed_those
     assert [one.state for one in many] == ["failed"] * 12 + ["training"] * 2 + ["waiting"] * 5
     assert many[11].config.seed == 99, "the last that failed"
     assert choose_shown(large(("reused", 200))) == []
+    shown = []
+    show_changes(shown.append)(large(("reused", 200)))
+    assert shown[0].run.to_list() == ["200 others"]
 
 
 def test_a_large_sweep_s_table_counts_what_it_does_not_show() -> None:

@@ -161,7 +161,7 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
         }
         rows.append(row)
     table = pd.DataFrame(rows)
-    return table.drop(columns="left") if ended else table
+    return table.drop(columns="left", errors="ignore") if ended else table  # it may show no run
 
 
 def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[RunStatus]], None]:
