@@ -68,12 +68,6 @@ def test_a_subject_of_neither_split_is_left_out_and_said_to_be(tmp_path: Path) -
     assert any("cat" in note and "neither" in note for note in data.notes)
 
 
-@pytest.mark.parametrize("split", ["train_subjects", "test_subjects"])
-def test_a_subject_that_is_not_in_the_file_is_refused_with_the_one_meant(split, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"unknown subject in .*mine\.npz 'anne': did you mean ann\?"):
-        read(write(tmp_path), **{split: ("anne",)})
-
-
 # Bad takes
 
 KIND = r"expected float \(frames, 17, 3\), world metres"

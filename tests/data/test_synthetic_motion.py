@@ -6,7 +6,7 @@ import pytest
 from pose3d_lib.data.actions import H36M_ACTIONS
 from pose3d_lib.data.doctor import kinematics
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.synthetic.body import make_body, rotation, two_bones
+from pose3d_lib.data.sources.synthetic.body import make_body
 from pose3d_lib.data.sources.synthetic.motion import make_motion
 from pose3d_lib.data.sources.synthetic.timing import below, blend, smooth, smooth_noise
 
@@ -229,22 +229,6 @@ def test_the_flexion_of_a_known_limb_and_the_slide_of_a_foot_are_found(takes):
     positions = takes["Waiting"][0].copy()
     positions[..., 0] += np.linspace(0, 4.8, len(positions))[:, None]  # 0.2 m/s on a moving belt
     assert np.nanmedian(kinematics.foot_slide(positions, FPS)) == pytest.approx(0.2, rel=0.05)
-
-
-def test_two_bones_reach_their_target():
-    rng = np.random.default_rng(0)
-    level = np.zeros(200)
-    root = rng.normal(size=(200, 3))
-    away = rng.normal(size=(200, 3))
-    away *= rng.uniform(0.3, 0.5, size=(200, 1)) / np.linalg.norm(away, axis=1, keepdims=True)
-    rest = (np.array([0.0, 0.5, -0.87]), np.array([0.0, 0.87, 0.5]))
-    settings = {"rest": rest, "out": 1.0, "swivel": level, "limits": (2.0, 146.0), "softness": 0.001}
-    middle, end = two_bones(root, root + away, (0.3, 0.28), rotation(level, level, level), **settings)
-    np.testing.assert_allclose(end, root + away, atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(middle - root, axis=1), 0.3, atol=1e-12)
-    np.testing.assert_allclose(np.linalg.norm(end - middle, axis=1), 0.28, atol=1e-12)
-    far, _ = two_bones(root, root + 9 * away, (0.3, 0.28), rotation(level, level, level), **settings)
-    assert np.isfinite(far).all()
 
 
 def test_tracks():

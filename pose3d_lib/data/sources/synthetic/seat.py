@@ -68,7 +68,6 @@ _POSTURES = {
     "one leg flat": ((-0.58, 0.13, 0), ((0.14, 0.02, 0.0, 2), (-0.12, -0.24, 0.0, 66))),
     "kneeling": ((-0.40, 0.44, 6), ((0.12, -0.56, 0.0, 4), (0.12, -0.56, 0.0, 4))),
 }
-_NAMES = tuple(_POSTURES)
 _ON_FLOOR = ("knees up", "cross-legged", "legs out", "one leg out", "one leg flat")
 
 
