@@ -1,15 +1,7 @@
 """The parts of a published effect: data, learning rate, batch norm and budget, each with its interval.
 
-The published schedule decays the learning rate and the batch-norm momentum once per epoch, and an action-based epoch is
-shorter, so that the arms differ in three things at once. With both settings under both readings, a 2 x 2 of runs of equal
-length, the effect E of the published one splits into
-
-- data: the effect U with both settings equal for the arms; nothing but the training frames differs;
-- learning rate: the mean of what its published decay changes while batch norm's is published, and while it is equal;
-- batch norm: the mean of what its published decay changes while the learning rate's is published, and while it is equal.
-
-The last two are Shapley's shares of E - U, so the three add up to E exactly. Budget is what the fifteen epochs of the
-authors' scripts change in E, and is not among the three.
+Data, learning rate and batch norm add up to the effect (Shapley's shares, docs/statistics.md); the budget is not among
+the three.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +12,7 @@ import pandas as pd
 
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study.comparison import Arms, take_cell
+from pose3d_lib.study.comparison import Arms, all_runs, take_cell
 from pose3d_lib.study.config import EQUALISED, PUBLISHED
 from pose3d_lib.study.evidence import Evidence, late_change, training_seconds, why_not_timed
 from pose3d_lib.study.statistics import Cell, interval, plain_cell, pooled_mean, resample_pooled
@@ -46,21 +38,13 @@ def _late_changes(runs: Sequence[Run], action: str, name: str) -> Cell | None:
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is split for a claim.
-
-    Attributes:
-        claim: its name.
-        lengths: "short" and "long": the first of them at which there are runs.
-        cell: runs, action, name of the set of runs -> the numbers; None where the runs do not have them.
-        relative: whether the effect is the change relative to the original, per cent; otherwise the number itself is.
-        unit: of the effect, with what it is.
-    """
+    """What is split for a claim."""
 
     claim: str
-    lengths: tuple[str, ...]
-    cell: Callable[[Sequence[Run], str, str], Cell | None]
-    relative: bool
-    unit: str
+    lengths: tuple[str, ...]  # the first of them at which there are runs
+    cell: Callable[[Sequence[Run], str, str], Cell | None]  # of runs, an action, a name; None without the numbers
+    relative: bool  # whether the effect is the change relative to the original; otherwise the number itself
+    unit: str  # of the effect, with what it is
 
 
 QUANTITIES = (
@@ -74,14 +58,11 @@ QUANTITIES = (
 def attribution(evidence: Evidence) -> pd.DataFrame:
     """The effects of C1, C2, C3 and C5 on the actions in focus, split into their parts.
 
-    C1 and C2 are changes of the MPJPE relative to the original's, per cent. C3 is that of the total training time: with
-    as many windows for both arms it equals that per million windows, and the budget changes the number of windows. C5 is
-    the change of the action-based model's MPJPE from unit epoch 4 to the end, per cent, without the original.
+    C3's is that of the total training time: the arms see the same number of windows, which only the budget changes.
 
     Returns:
-        Columns "claim", "part" (WHOLE, which the next three add up to, DATA, LEARNING_RATE, BATCH_NORM, and BUDGET),
-        "effect", "low", "high" (percentage points, with the 95 % interval), "unit" and "actions" (their names). A part
-        whose runs are missing is NaN, on no action.
+        A row per claim and part (WHOLE, the SUMMANDS, BUDGET): claim; part; effect, low, high (percentage points, 95 %
+        interval); unit; actions (their names). A part whose runs are missing is NaN, on no action.
     """
     rows = []
     for quantity in QUANTITIES:
@@ -129,8 +110,7 @@ def _cells(quantity: Quantity, conditions: Mapping[str, Sequence[Arms]], action:
     arms = [own for arms in conditions.values() for own in arms if own.action == action]
     if len(arms) < len(conditions):
         return []
-    runs = [*arms[0].original, *(run for own in arms for run in own.action_based)]
-    if quantity.cell is _seconds and why_not_timed(runs):
+    if quantity.cell is _seconds and why_not_timed(all_runs(arms)):
         return []
     own = [
         quantity.cell(arm.action_based, action, f"{ACTION_BASED}, {name}, {action}")

@@ -31,16 +31,10 @@ class Arms:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The finished runs of both arms, and the runs that are still missing.
-
-    Attributes:
-        original: the baseline's runs, one per seed.
-        action_based: action -> its models' runs, one per seed; actions without any are not in it.
-        missing: the planned runs that are not finished.
-    """
+    """The finished runs of both arms, one per seed, and the runs that are still missing."""
 
     original: list[Run]
-    action_based: dict[str, list[Run]]
+    action_based: dict[str, list[Run]]  # by action; those without any are not in it
     missing: list[RunConfig]
 
     @property
@@ -55,6 +49,11 @@ class Comparison:
     def usable(self) -> bool:
         """Whether both arms have at least one run, so that there is something to compare."""
         return bool(self.original and self.action_based)
+
+
+def all_runs(arms: Sequence[Arms]) -> list[Run]:
+    """The runs of several actions' arms that share one original."""
+    return [*arms[0].original, *(run for own in arms for run in own.action_based)]
 
 
 def find_runs(plan: Iterable[RunConfig], data: PoseDataset) -> tuple[dict[RunConfig, Run], pd.DataFrame]:
@@ -96,14 +95,7 @@ def collect_runs(plan: Sequence[RunConfig], found: Mapping[RunConfig, Run]) -> C
 
 
 def take_cell(runs: Sequence[Run], action: str, column: str, name: str) -> Cell:
-    """The errors of some runs on the takes of an action: the cameras' clips of a take are one unit.
-
-    Args:
-        runs: those of one arm, which differ in their seed.
-        action: of the test clips.
-        column: of `Run.clips`, such as "mpjpe".
-        name: of the set of runs, as in `Cell.runs`.
-    """
+    """A column of `Run.clips` on the takes of an action, by run and take: the cameras' clips of a take are one unit."""
     rows = []
     for run in runs:
         clips = run.clips[run.clips.action == action]

@@ -1,7 +1,4 @@
-"""What the runs of a study say of each claim: a change in per cent and its uncertainty, or why nothing can be measured.
-
-Each measure takes the evidence, the name of a schedule, and the change, per cent, that its test compares with.
-"""
+"""Measures of the claims: of the evidence, a schedule and the change (per cent) to test against; or why there is none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,9 +10,9 @@ import numpy as np
 from pose3d_lib.data.actions import ORIGINAL
 from pose3d_lib.runs.run import Run
 from pose3d_lib.study.beyond import AS_MANY_FRAMES, share_of
-from pose3d_lib.study.comparison import Arms, Comparison, error_pairs
+from pose3d_lib.study.comparison import Arms, Comparison, all_runs, error_pairs
 from pose3d_lib.study.config import EQUALISED, PUBLISHED
-from pose3d_lib.study.statistics import Effect, change_within, compare, plain_cell
+from pose3d_lib.study.statistics import Cell, Effect, change_within, compare, plain_cell
 
 if TYPE_CHECKING:
     from pose3d_lib.study.results import StudyResults
@@ -23,31 +20,21 @@ if TYPE_CHECKING:
 # The unit epoch after which the paper sees no further improvement: epoch 60 of an action-based model with t = 15. Tests come
 # at the end of a batch, so one up to LATEST_START counts as at unit epoch 4.
 LATE, LATEST_START = 4.0, 4.5
-
-# Share of the training time; on an idle machine, with one run for each core, runs waited 1 to 2 % of it.
-MOST_WAITED = 0.1
+MOST_WAITED = 0.1  # of the training time; on an idle machine, with one run for each core, runs waited 1 to 2 %
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The finished runs of a study, as far as the claims need them; any part may be missing.
+    """The finished runs of a study, as far as the claims need them; any part may be missing."""
 
-    Attributes:
-        comparisons: length ("short" or "long"), schedule and budget -> both arms.
-        focus: the actions that were also trained under the other schedules and the other budget.
-        as_many_frames: schedule -> action -> short runs of the baseline on as many frames of all actions as the action has.
-    """
-
-    comparisons: Mapping[tuple[str, str, str], Comparison] = field(default_factory=dict)
-    focus: tuple[str, ...] = ()
-    as_many_frames: Mapping[str, Mapping[str, Sequence[Run]]] = field(default_factory=dict)
+    comparisons: Mapping[tuple[str, str, str], Comparison] = field(default_factory=dict)  # by length, schedule, budget
+    focus: tuple[str, ...] = ()  # the actions trained under the other schedules and the other budget too
+    as_many_frames: Mapping[str, Mapping[str, Sequence[Run]]] = field(
+        default_factory=dict
+    )  # schedule -> action -> runs
 
     def arms(self, length: str, schedule: str, budget: str = "equal_frames") -> list[Arms]:
-        """Both arms of every action that has runs of both.
-
-        While a study is running, some actions may have several seeds and others one. The latter say nothing of chance, so
-        they wait until there is a second.
-        """
+        """Both arms of every action with runs of both. Actions with one seed wait while others have several."""
         found = self.comparisons.get((length, schedule, budget))
         if found is None or not found.original:
             return []
@@ -78,7 +65,7 @@ class Measured:
 
 
 def training_seconds(run: Run) -> float:
-    """Of the processor on a CPU, which other work on the machine does not lengthen; by the clock on a GPU."""
+    """On a CPU the processor's, which other work does not lengthen; on a GPU those of the clock."""
     return run.timing["train_seconds" if run.config.device == "cuda" else "train_cpu_seconds"]
 
 
@@ -110,10 +97,6 @@ def late_change(run: Run, action: str) -> float:
     return 100 * (float(run.actions.loc[action, "mpjpe"]) / tests.test_actions.iloc[0][action] - 1)
 
 
-def _all_runs(arms: Sequence[Arms]) -> list[Run]:
-    return [*arms[0].original, *(run for own in arms for run in own.action_based)]
-
-
 def _no_runs(length: str, schedule: str) -> str:
     return f"no finished {length} runs of both arms under the schedule {schedule!r}"
 
@@ -123,7 +106,7 @@ def change_of_error(length: str, evidence: Evidence, schedule: str, null: float)
     arms = evidence.arms(length, schedule)
     if not arms:
         return _no_runs(length, schedule)
-    return Measured(compare(error_pairs(arms), null=null), len(arms), len(_all_runs(arms)))
+    return Measured(compare(error_pairs(arms), null=null), len(arms), len(all_runs(arms)))
 
 
 def change_of_time(per_window: bool, evidence: Evidence, schedule: str, null: float) -> Measured | str:
@@ -131,16 +114,14 @@ def change_of_time(per_window: bool, evidence: Evidence, schedule: str, null: fl
     arms = evidence.arms("long", schedule) or evidence.arms("short", schedule)
     if not arms:
         return _no_runs("long or short", schedule)
-    runs = _all_runs(arms)
+    runs = all_runs(arms)
     if why := why_not_timed(runs):
         return why
 
-    def seconds(own: Sequence[Run]) -> list[float]:
-        return [training_seconds(run) / (run.timing["windows"] if per_window else 1) for run in own]
+    def seconds(own: Sequence[Run], name: str) -> Cell:
+        return plain_cell([training_seconds(run) / (run.timing["windows"] if per_window else 1) for run in own], name)
 
-    pairs = [
-        (plain_cell(seconds(own.original), ORIGINAL), plain_cell(seconds(own.action_based), own.action)) for own in arms
-    ]
+    pairs = [(seconds(own.original, ORIGINAL), seconds(own.action_based, own.action)) for own in arms]
     return Measured(compare(pairs, null=null), len(arms), len(runs))
 
 
@@ -161,11 +142,8 @@ def difference_of_seeds(evidence: Evidence, schedule: str, null: float) -> Measu
     arms = [own for own in evidence.arms("short", schedule) if len(own.action_based) > 1]
     if not arms:
         return f"no action has two finished short runs under the schedule {schedule!r}"
-    differences = []
-    for own in arms:
-        errors = [float(run.actions.loc[own.action, "mpjpe"]) for run in own.action_based]
-        apart = np.mean([abs(one - other) for one, other in combinations(errors, 2)])
-        differences.append(100 * apart / np.mean(errors))
+    errors = [[float(run.actions.loc[own.action, "mpjpe"]) for run in own.action_based] for own in arms]
+    differences = [100 * np.mean([abs(a - b) for a, b in combinations(own, 2)]) / np.mean(own) for own in errors]
     runs = sum(len(own.action_based) for own in arms)
     return Measured(change_within([differences], null=null, units="action"), len(arms), runs)
 

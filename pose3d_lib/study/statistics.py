@@ -1,10 +1,8 @@
 """How sure a difference between two arms is: a bootstrap over runs and takes, and exact tests by permutation.
 
-Two things are random: the runs, which differ in their seeds, and the takes that were filmed. Cameras film the same take
-and its frames resemble each other, so neither is a further observation. A difference counts as real only if *both* the
-runs and the takes say so, an intersection-union test: its p is the larger of the two, and so is the smallest p that could
-have been reached. Each test keeps the other source fixed, so p alone is not enough where both matter; the interval has
-both, and a verdict asks for both.
+Two things are random: the runs, which differ in their seeds, and the takes that were filmed. A difference counts as real
+only if both say so: p is the larger of two tests, each of which keeps the other source fixed, and the interval has both.
+docs/statistics.md gives the reasons.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,28 +20,18 @@ MOST_PERMUTATIONS = 9_999  # drawn at random, the same each time, where there ar
 class Cell:
     """Errors of runs that differ only in their seed, on the same takes.
 
-    Attributes:
-        errors: (runs, takes), in any unit.
-        frames: (takes,), the weights of the takes: their frames, over all cameras.
-        subjects: of each take.
-        runs: cells of the same name share their resampled runs: the baseline on all actions is one set of runs.
-        takes: cells of the same name share their resampled takes: both arms on one action. Empty where there are no takes
-            to resample (a time, say) and `errors` is (runs, 1).
+    Cells with the same name of `runs` share their resampled runs (the baseline on all actions is one set of runs), and those
+    with the same name of `takes` their takes (both arms on one action). `takes` is empty where there are no takes to
+    resample (a time, say) and `errors` is (runs, 1).
     """
 
-    errors: np.ndarray
-    frames: np.ndarray
-    subjects: tuple[str, ...]
+    errors: np.ndarray  # (runs, takes), any unit
+    frames: np.ndarray  # (takes,), over all cameras: the weights of the takes
+    subjects: tuple[str, ...]  # of each take
     runs: str
     takes: str
 
     def __post_init__(self):
-        takes = len(self.subjects)
-        if self.errors.ndim != 2 or self.errors.size == 0 or self.errors.shape[1] != takes or len(self.frames) != takes:
-            raise ValueError(
-                f"expected errors (runs, takes) and frames of {takes} takes, found errors {self.errors.shape} and frames "
-                f"{self.frames.shape}"
-            )
         if not np.isfinite(self.errors).all() or not (self.frames > 0).all():
             raise ValueError(
                 f"the runs {self.runs!r} on {self.takes!r}: an error is no number, or a take has no frames"
@@ -66,24 +54,22 @@ class Cell:
 
 @dataclass(frozen=True)
 class Effect:
-    """A measured change and how sure it is.
-
-    Attributes:
-        value, low, high: it and its 95 % interval, per cent; the interval is NaN where none can be given.
-        p, smallest_p: of the test against the null, and the smallest possible with this number of runs and takes.
-        units: number of runs and takes, in words.
-    """
+    """A measured change and how sure it is, per cent."""
 
     value: float
-    low: float
+    low: float  # of the 95 % interval; NaN where none can be given
     high: float
-    p: float
-    smallest_p: float
-    units: str
+    p: float  # of the test against the null
+    smallest_p: float  # that is possible with this number of runs and takes
+    units: str  # number of runs and takes, in words
+
+    def row(self, name: str) -> dict[str, float]:
+        """Its columns of a table, that of the change called `name`."""
+        return {name: self.value, "low": self.low, "high": self.high, "p": self.p, "smallest_p": self.smallest_p}
 
 
 def plain_cell(values: Sequence[float], name: str) -> Cell:
-    """The cell of a number that each run has one of, whatever the takes, such as its training time."""
+    """The cell of one number per run, such as its training time."""
     return Cell(np.array(values, dtype=float)[:, None], np.ones(1), ("",), name, "")
 
 
@@ -117,13 +103,9 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
 def resample_means(cells: Sequence[Cell], *, draws: int = DRAWS) -> np.ndarray:
     """The two-level bootstrap of the cells of one arm: (cells, draws), means that other runs and takes might have given.
 
-    Runs are drawn with replacement, independently for every set of runs: the seeds of two arms are not pairs. Takes are
-    drawn within their subject, the same for all cells of an action, so that differences between arms are paired; where a
-    subject has a single take, all takes are one group. A draw is the mean plus both deviations.
-
-    The bootstrap of n units is too narrow by sqrt((n - 1) / n), so its deviations are widened by the inverse. As in
-    Student's t, each draw also divides them by sqrt(chi^2 / df), with the df of all cells together: the sums of (runs - 1)
-    and of (takes - 1) of every group. Draws are NaN for a single run or a single take.
+    Runs are drawn independently for every set of runs, takes within their subject and the same for all cells of an action;
+    where a subject has a single take, all takes are one group. A draw is the mean plus both deviations, divided by
+    sqrt(chi^2 / df) with the df of all cells together. Draws are NaN for a single run or a single take.
     """
     runs = {cell.runs: len(cell.errors) - 1 for cell in cells}
     takes = {cell.takes: len(cell.subjects) - len(_strata(cell.subjects)) for cell in cells if cell.takes}
@@ -160,24 +142,18 @@ def _strata(subjects: Sequence[str]) -> list[np.ndarray]:
 
 
 def _resample(values: np.ndarray, weights: np.ndarray, draws: int, generator: np.random.Generator) -> np.ndarray:
-    """(draws,): deviations of the weighted mean of values drawn with replacement, widened for their number.
-
-    The weights of a draw are divided by the sum of all, not of those drawn, so that draws are centred on the mean.
-    """
+    """(draws,): deviations of the weighted mean of values drawn with replacement, widened by sqrt(n / (n - 1))."""
     count = len(values)
     chosen = generator.integers(count, size=(draws, count))
-    parts = (values - np.average(values, weights=weights)) * weights / weights.sum()
+    parts = (values - np.average(values, weights=weights)) * weights / weights.sum()  # by the sum of all: centred draws
     return (np.sqrt(count / (count - 1)) if count > 1 else np.nan) * parts[chosen].sum(axis=1)
 
 
 def resample_pooled(arms: Sequence[Sequence[Cell]], *, draws: int = DRAWS) -> np.ndarray:
-    """The same for each arm's plain mean over the actions: (arms, draws).
+    """The same for each arm's plain mean over the actions: (arms, draws). An arm is a cell of every action, in one order.
 
-    Actions with a single take tell nothing about how takes differ. They stand for takes of one another instead, and are
-    drawn among each other, the same for all arms; a single such action joins the one with the fewest takes.
-
-    Args:
-        arms: a cell of every action, in the same order in all arms.
+    Actions with a single take are drawn among each other, as if they were takes of one action; a single such action joins
+    the one with the fewest takes.
     """
     groups = _join_single_takes(arms[0])
     shares = np.array([len(numbers) / len(arms[0]) for numbers in groups])
@@ -212,9 +188,9 @@ def _join(cells: Sequence[Cell]) -> Cell:
 
 
 def p_of_groups(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """p of the difference of two means, (n,) and (m,), over all ways to deal the values to two groups; and the smallest.
+    """p of the difference of two means, (n,) and (m,), over all ways to deal the values; and the smallest, 2 / C(n + m, n).
 
-    The smallest is 2 / C(n + m, n). A group of one says nothing of its spread: p is 1 then.
+    A group of one says nothing of its spread: p is 1 then.
     """
     if min(len(first), len(second)) < 2:
         return 1.0, 1.0
@@ -223,10 +199,7 @@ def p_of_groups(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
 
 
 def p_of_signs(differences: np.ndarray) -> tuple[float, float]:
-    """p of the sum of paired and weighted differences, (n,), over all ways to choose their signs; and the smallest.
-
-    The smallest is 2 / 2^n; of a single difference p is 1.
-    """
+    """p of the sum of weighted differences, (n,), over all ways to choose their signs; and the smallest, 2 / 2^n."""
     if len(differences) < 2:
         return 1.0, 1.0
     return _permute((differences,), lambda x, axis: x.sum(axis), "samples", 2 ** len(differences))
@@ -242,14 +215,10 @@ def _permute(samples: tuple[np.ndarray, ...], statistic: Callable, kind: str, wa
 
 
 def compare(pairs: Sequence[tuple[Cell, Cell]], *, null: float = 0.0) -> Effect:
-    """The change, in per cent, of the second arm relative to the first, pooled over the pairs, one per action.
+    """The change, in per cent, of the second arm's mean over the actions relative to the first's, tested against `null`.
 
-    Each arm's mean is the plain mean over the actions. A run of the pooled second arm is the models of all actions at the
+    The pairs are the cells of both arms on each action. A run of the pooled second arm is the models of all actions at the
     same place in their lists, limited to the shortest list.
-
-    Args:
-        pairs: the original and the action-based models on each action.
-        null: the change, per cent, that the test compares with.
     """
     first, second = (list(arm) for arm in zip(*pairs, strict=True))
     before, after = resample_pooled([first, second])
@@ -273,15 +242,10 @@ def compare(pairs: Sequence[tuple[Cell, Cell]], *, null: float = 0.0) -> Effect:
 
 
 def change_within(groups: Sequence[Sequence[float]], *, null: float = 0.0, units: str = "run") -> Effect:
-    """The mean of changes that each run has one of, such as that from one test to a later one; one sample, not two arms.
+    """The mean of changes (per cent) within runs, in groups of equal weight, such as those of each action; one sample.
 
-    The groups, such as the runs of each action, have equal weight. The test flips the signs of the changes minus `null`.
-    It counts the differences between the groups as chance too, and so errs towards *not decidable*.
-
-    Args:
-        groups: the changes, per cent.
-        null: the change, per cent, that the test compares with.
-        units: what a change is of, for the words.
+    The test flips the signs of the changes minus `null`. It counts the differences between the groups as chance too, and so
+    errs towards *not decidable*. `units` names what a change is of.
     """
     cells = [plain_cell(group, str(number)) for number, group in enumerate(groups)]
     changes = np.concatenate([(cell.per_run - null) / len(cell.errors) for cell in cells])

@@ -38,14 +38,7 @@ Pairs = Mapping[str, Sequence[tuple[Cell, Cell]]]
 
 
 def quote(table: str, action: str, what: str, arm: str) -> float:
-    """A figure of the paper; NaN where it has none.
-
-    Args:
-        table: "1", "2" or "3".
-        action: such as "Eating".
-        what: name and unit, such as "MPJPE [mm]".
-        arm: ORIGINAL or ACTION_BASED.
-    """
+    """A figure of the paper's table "1", "2" or "3", such as of "MPJPE [mm]"; NaN where it has none."""
     found = QUOTED[(QUOTED.Table == table) & (QUOTED.Quantity == f"{action}, {what}")]
     return float(found[arm].iloc[0]) if len(found) else float("nan")
 
@@ -57,11 +50,7 @@ def pair_arms(comparison: Comparison, metric: str) -> dict[str, list[tuple[Cell,
 
 
 def arms_table(pairs: Pairs, metric: str, table: str = "") -> pd.DataFrame:
-    """The errors of Tables 1 (mpjpe) and 2 (mpjve) of the paper, and the paper's own figures of a table beside them.
-
-    Returns:
-        A row per key of `pair_arms` and arm: action, arm, and as `summarise`; quoted (NaN where the paper has none).
-    """
+    """The errors of Tables 1 (mpjpe) and 2 (mpjve), a row per key of `pair_arms` and arm: action, arm, `summarise`, quoted."""
     return pd.DataFrame(
         {"action": action, "arm": arm, **summarise(cells), "quoted": quote(table, action, named(metric), arm)}
         for action, own in pairs.items()
@@ -81,39 +70,26 @@ def changes_table(pairs: Pairs) -> pd.DataFrame:
 
     Returns:
         A row per key of `pair_arms`: action; change, low, high (per cent, with its 95 % interval); p; p_holm; smallest_p;
-        needed_p; verdict; reason. The mean of the actions is a comparison of its own, without Holm's correction.
+        needed_p; verdict; reason. MEAN, the last, is a comparison of its own, without Holm's correction.
     """
-    effects = {action: compare(own) for action, own in pairs.items()}
-    p_values = {action: effect.p for action, effect in effects.items()}
-    tested = [p for action, p in p_values.items() if action != MEAN]
-    adjusted = [*multipletests(tested, alpha=LEVEL, method="holm")[1].tolist(), p_values[MEAN]]
-    rows = []
-    for (action, effect), p in zip(effects.items(), adjusted, strict=True):
-        comparisons = 1 if action == MEAN else len(tested)
-        verdict = word_change(effect, p, comparisons)
-        rows.append(
-            {
-                "action": action,
-                "change": effect.value,
-                "low": effect.low,
-                "high": effect.high,
-                "p": effect.p,
-                "p_holm": p,
-                "smallest_p": effect.smallest_p,
-                "needed_p": LEVEL / comparisons,
-                "verdict": verdict.word,
-                "reason": verdict.reason,
-            }
-        )
-    return pd.DataFrame(rows)
+    effects = [compare(own) for own in pairs.values()]
+    table = pd.DataFrame({"action": action, **own.row("change")} for action, own in zip(pairs, effects, strict=True))
+    p_holm = [*multipletests(table.p[:-1], alpha=LEVEL, method="holm")[1], table.p.iloc[-1]]
+    comparisons = [len(pairs) - 1] * (len(pairs) - 1) + [1]
+    verdicts = [word_change(*own) for own in zip(effects, p_holm, comparisons, strict=True)]
+    table.insert(table.columns.get_loc("smallest_p"), "p_holm", p_holm)
+    return table.assign(
+        needed_p=[LEVEL / number for number in comparisons],
+        verdict=[own.word for own in verdicts],
+        reason=[own.reason for own in verdicts],
+    )
 
 
 def table_3(comparison: Comparison) -> pd.DataFrame:
     """Table 3 of the paper: time, MPJPE and MPJVE of a long training, and the paper's own figures.
 
-    Returns:
-        A row per action and arm: action, arm, runs, and as `consumed`; quoted_s; then of mpjpe and mpjve "<metric>_mean",
-        "_sd", "_low", "_high" and "_quoted".
+    A row per action and arm: action, arm, runs, and as `consumed`; quoted_s; of mpjpe and mpjve "<metric>_mean", "_sd",
+    "_low", "_high" and "_quoted".
     """
     rows = []
     pairs = {metric: error_pairs(comparison.arms, metric) for metric in ("mpjpe", "mpjve")}
@@ -130,11 +106,7 @@ def table_3(comparison: Comparison) -> pd.DataFrame:
 
 
 def consumed(runs: Sequence[Run]) -> dict[str, float]:
-    """Mean seconds, windows (millions) and steps of runs, and seconds per million windows.
-
-    Runs that saw different numbers of windows cannot be compared by their time alone; other work on the machine lengthens
-    time but not processor time.
-    """
+    """Mean seconds, windows (millions) and steps of runs; seconds per million windows, by the clock and of the processor."""
     timing = pd.DataFrame([run.timing for run in runs]).mean()
     return {
         "train_s": timing.train_seconds,
@@ -149,12 +121,8 @@ def consumed(runs: Sequence[Run]) -> dict[str, float]:
 def errors_during_training(comparison: Comparison, points: Sequence[float]) -> pd.DataFrame:
     """MPJPE, mean of the actions, at tests during long runs and at their end.
 
-    Args:
-        comparison: of long runs.
-        points: unit epochs, such as 1, 2, 4 and 8; those without a test of every run are left out.
-
-    Returns:
-        A row per point and arm: unit_epochs, windows_m (millions), arm, steps, mpjpe (mm).
+    A row per point (unit epochs; those without a test of every run are left out) and arm: unit_epochs, windows_m (millions),
+    arm, steps, mpjpe (mm).
     """
     rows = []
     for point in [*points, np.inf]:
@@ -179,11 +147,10 @@ def _test_at(run: Run, action: str, point: float) -> dict[str, float] | None:
         row, mpjpe = run.history.iloc[-1], run.actions.mpjpe[action]
     else:
         tests = run.history.dropna(subset=["test_actions"])
-        found = tests[tests.unit_epochs >= point - 1e-9]
-        if not len(found) or found.unit_epochs.iloc[0] > 1.05 * point:
+        tests = tests[tests.unit_epochs.between(point - 1e-9, 1.05 * point)]
+        if not len(tests):
             return None
-        row = found.iloc[0]
-        mpjpe = row.test_actions[action]
+        row, mpjpe = tests.iloc[0], tests.iloc[0].test_actions[action]
     return {**row[["unit_epochs", "windows", "steps"]].to_dict(), "mpjpe": float(mpjpe)}
 
 

@@ -18,30 +18,27 @@ FINE_TUNED = "Fine-tuned"  # the model of all actions, trained further on one
 
 
 def curves(comparison: Comparison, schedule: str, actions: Sequence[str]) -> pd.DataFrame:
-    """Test errors of both arms in the course of training, and what was left of the learning rate.
+    """Test errors of both arms during training and at its end, under one condition.
 
-    Args:
-        comparison: under one condition.
-        schedule: its name.
-        actions: to be tested on.
-
-    Returns:
-        A row per test: action, schedule, arm, seed, unit_epochs, mpjpe (mm), lr_share (the rate relative to the first).
+    A row per test: action, schedule, arm, seed, unit_epochs, mpjpe (mm), lr_share (the rate relative to the first).
     """
     rows = []
     for action in actions:
-        arms = {ORIGINAL: comparison.original, ACTION_BASED: comparison.action_based.get(action, [])}
-        for arm, runs in arms.items():
-            for run in runs:
-                place = {"action": action, "schedule": schedule, "arm": arm, "seed": run.config.seed}
-                tests = run.history.dropna(subset=["test_actions"])
-                points = [(row, row.test_actions[action]) for row in tests.itertuples()]
-                points.append((run.history.iloc[-1], run.actions.mpjpe[action]))
-                rows += [
-                    {**place, "unit_epochs": row.unit_epochs, "mpjpe": mpjpe, "lr_share": row.lr / run.config.lr}
-                    for row, mpjpe in points
-                ]
+        based = comparison.action_based.get(action, [])
+        for run in (*comparison.original, *based):
+            place = {"action": action, "schedule": schedule, "arm": arm_of(run), "seed": run.config.seed}
+            tests = run.history.dropna(subset=["test_actions"])
+            points = [(row, row.test_actions[action]) for row in tests.itertuples()]
+            points.append((run.history.iloc[-1], run.actions.mpjpe[action]))
+            rows += [
+                {**place, "unit_epochs": row.unit_epochs, "mpjpe": mpjpe, "lr_share": row.lr / run.config.lr}
+                for row, mpjpe in points
+            ]
     return pd.DataFrame(rows)
+
+
+def arm_of(run: Run) -> str:
+    return ORIGINAL if run.config.is_baseline else ACTION_BASED
 
 
 def joint_errors(comparison: Comparison, results: StudyResults) -> pd.DataFrame:
@@ -108,8 +105,9 @@ def fewer_frames(results: StudyResults) -> pd.DataFrame:
         own = [*comparison.original, *comparison.action_based.get(action, []), *as_many, *runs]
         for run in own:
             if run.config.seed in seeds and run.config.action in (ALL, action):
-                arm = ORIGINAL if run.config.is_baseline else ACTION_BASED
-                rows.append(_point(run, action, arm=arm, frames=training_frames(run), share=run.config.train_share))
+                rows.append(
+                    _point(run, action, arm=arm_of(run), frames=training_frames(run), share=run.config.train_share)
+                )
     return pd.DataFrame(rows).drop_duplicates()
 
 

@@ -75,16 +75,11 @@ def _row(run: Run) -> dict[str, object]:
 def scarcity_table(results: ScarcityResults, action: str, shares: Iterable[float]) -> pd.DataFrame:
     """Both arms at every share of the labelled clips, and what the video of the others is worth.
 
-    Args:
-        results: with finished runs.
-        action: "All" or one action, to train and test on.
-        shares: of the labelled clips.
-
     Returns:
-        A row per share that has runs of both arms: action; share; frames, the labelled ones; epochs; per arm
-        "<arm>, mean", ", sd" and ", runs", mm; change (mm) of the semi-supervised mean; spread (mm), the largest difference
-        between two seeds of an arm, NaN where each has one; percent, low, high (its change, 95 % over seeds and takes);
-        p, smallest_p, verdict.
+        A row per share with runs of both arms on `action` (or "All"): action; share; frames, the labelled ones; epochs; per
+        arm "<arm>, mean", ", sd" and ", runs", mm; change (mm) of the semi-supervised mean; spread (mm), the largest
+        difference between two seeds of an arm, NaN where each has one; percent, low, high (its change, 95 % over seeds and
+        takes); p, smallest_p, verdict.
     """
     rows = []
     for share in shares:
@@ -102,37 +97,27 @@ def scarcity_table(results: ScarcityResults, action: str, shares: Iterable[float
         row = {"action": action, "share": share, "frames": first.frames, "epochs": first.run.timing["epochs"]}
         for arm, own in errors.items():
             row |= {f"{arm}, mean": float(own.mean()), f"{arm}, sd": deviation(own), f"{arm}, runs": len(own)}
-        rows.append(
-            {
-                **row,
-                "change": float(errors[SEMI_SUPERVISED].mean() - errors[SUPERVISED].mean()),
-                "spread": max((float(np.ptp(own)) for own in errors.values() if len(own) > 1), default=np.nan),
-                "percent": effect.value,
-                "low": effect.low,
-                "high": effect.high,
-                "p": effect.p,
-                "smallest_p": effect.smallest_p,
-                "verdict": word_change(effect, effect.p, 1).word,
-            }
-        )
+        row["change"] = float(errors[SEMI_SUPERVISED].mean() - errors[SUPERVISED].mean())
+        row["spread"] = max((float(np.ptp(own)) for own in errors.values() if len(own) > 1), default=np.nan)
+        rows.append({**row, **effect.row("percent"), "verdict": word_change(effect, effect.p, 1).word})
     return pd.DataFrame(rows)
 
 
 def ablation_table(results: ScarcityResults, action: str, share: float) -> pd.DataFrame:
-    """What each term of the loss is worth: all four errors with the whole loss, without one of its terms, and supervised.
+    """The errors with the whole loss, without one of its terms, and supervised.
 
-    Returns:
-        A row per loss: loss; per metric its mean over the seeds, and "<metric>_sd"; runs.
+    A row per loss: loss; per metric its mean over the seeds, and "<metric>_sd"; runs.
     """
     table = results.table
     table = table[(table.action == action) & (table.share == share)]
     rows = []
     for loss in losses(table):
         own = table[table.loss == loss]
-        row: dict[str, object] = {"loss": loss}
-        for metric in METRICS:
-            row |= {metric: float(own[metric].to_numpy().mean()), f"{metric}_sd": deviation(own[metric].to_numpy())}
-        rows.append({**row, "runs": len(own)})
+        errors = {metric: own[metric].to_numpy() for metric in METRICS}
+        row = {
+            name: value for m, e in errors.items() for name, value in ((m, float(e.mean())), (f"{m}_sd", deviation(e)))
+        }
+        rows.append({"loss": loss, **row, "runs": len(own)})
     return pd.DataFrame(rows)
 
 

@@ -59,14 +59,12 @@ def test_a_mean_is_weighted_by_frames_and_a_deviation_is_that_of_the_runs() -> N
 @pytest.mark.parametrize(
     ("errors", "frames", "subjects"),
     [
-        (np.zeros((0, 2)), np.ones(2), ("S9", "S9")),
-        (np.zeros((3, 2)), np.ones(3), ("S9", "S9")),
         (np.array([[1, np.nan]]), np.ones(2), ("S9", "S9")),
         (np.zeros((3, 2)), np.array([1, 0]), ("S9", "S9")),
     ],
 )
 def test_a_cell_refuses_what_it_cannot_average(errors, frames, subjects) -> None:
-    with pytest.raises(ValueError, match=r"found errors|is no number"):
+    with pytest.raises(ValueError, match="is no number"):
         Cell(errors, frames, subjects, "runs", "takes")
 
 

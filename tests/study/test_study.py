@@ -149,7 +149,7 @@ def test_lists_and_switches_may_be_written_as_papermill_and_a_command_line_give_
         ({"long_preset": "paper_244"}, "unknown preset 'paper_244': did you mean paper_243"),
         ({"schedules": "unit_epock"}, "did you mean 'unit_epoch'?"),
         ({"budgets": "fiften"}, "did you mean 'fifteen'?"),
-        ({"architectures": "3x4"}, "parameter architectures: found '3x4': widths must be odd and positive"),
+        ({"architectures": "3x4"}, "parameter architectures: found '3x4': filter widths must be odd and positive"),
         ({"architectures": "3xa"}, "parameter architectures.0.1: found 'a'"),
         ({"architectures": "3,3,3"}, "parameter architectures: found '3,3,3': one is there twice; join the widths"),
         ({"confounds": "perhaps"}, "parameter confounds: found 'perhaps'"),
