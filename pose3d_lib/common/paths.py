@@ -9,11 +9,8 @@ from pose3d_lib.common.errors import InputError
 
 # a run's folder; one of another name is never deleted as a run's
 RUN_NAME = re.compile(r"[^/\\]+-[0-9a-f]{10}", re.DOTALL)
-CHECKPOINTS = (
-    ".checkpoint.state",
-    "checkpoint.state",
-    "checkpoint.previous.state",
-)  # in a run's folder, the newest first
+# in a run's folder, the newest first
+CHECKPOINTS = (".checkpoint.state", "checkpoint.state", "checkpoint.previous.state")
 
 
 def project_root() -> Path:

@@ -44,9 +44,8 @@ def _piped(shown: pd.DataFrame, alignment: list[str]) -> str:
 
 def to_latex(table: pd.DataFrame, caption: str) -> str:
     """The same as a table of LaTeX, which needs the packages booktabs and textcomp."""
-    head, *rows = (
-        " & ".join(map(escape_latex, row)) + r" \\" for row in (table.columns, *_rounded(table).to_numpy().tolist())
-    )
+    cells = (table.columns, *_rounded(table).to_numpy().tolist())
+    head, *rows = (" & ".join(map(escape_latex, row)) + r" \\" for row in cells)
     columns = "".join(side[0] for side in _alignment(table))
     body = "\n".join([r"\toprule", head, r"\midrule", *rows, r"\bottomrule"])
     return (

@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.errors import InputError, printable, some
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.lifter import Lifters, TemporalLifter, check_widths
@@ -55,11 +55,9 @@ class Network(CardPart):
 
     def build(self, layout: Skeleton, skeleton: Skeleton, *, trajectory: bool) -> Lifters:
         """Untrained networks from the joints of `layout` to those of `skeleton` and, if asked for, to the root."""
-        pose, *root = (
-            TemporalLifter(num_joints_in=layout.num_joints, num_joints_out=joints, **self.model_dump())
-            for joints in ([skeleton.num_joints, 1] if trajectory else [skeleton.num_joints])
-        )
-        return Lifters(pose, *root)
+        joints_out = (skeleton.num_joints, 1) if trajectory else (skeleton.num_joints,)
+        own = {"num_joints_in": layout.num_joints, **self.model_dump()}
+        return Lifters(*(TemporalLifter(num_joints_out=joints, **own) for joints in joints_out))
 
 
 class Training(CardPart):
@@ -187,12 +185,8 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
     Raises:
         InputError: other joints, another number of input features, or another normalisation.
     """
-    layout = data.layouts[keypoints]
-    if layout.joints != card.layout.joints:
-        raise InputError(
-            f"model {card.name}: sees {_joints(card.layout)}; the keypoints {keypoints!r} of {data.name} are "
-            f"{_joints(layout)}. {_difference(card.layout, layout)}Choose other keypoints, or another model"
-        )
+    what = f"the keypoints {keypoints!r} of {data.name} are"
+    _check_joints(card, "sees", card.layout, data.layouts[keypoints], what, "keypoints")
     features = 2 + (keypoints in data.scores)
     if features != card.network.in_features:
         seen = {2: "x and y of a keypoint", 3: "x, y and the score of a keypoint"}
@@ -223,51 +217,37 @@ def seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> list
 
     A dataset with other settings has another fingerprint and the same people: its name counts.
     """
-    training = card.training
-    if training is None or _plain(training.dataset) != _plain(data.name):
+    training, plain = card.training, re.compile(r"-every\d+$")  # the part of a name that tells the frame rate
+    if training is None or plain.sub("", training.dataset) != plain.sub("", data.name):
         return []
     people = list(dict.fromkeys(clips.subject))
     trained = [name for name in people if name in training.subjects]
     video = [name for name in people if name in training.unlabelled_subjects and name not in trained]
     maybe = "" if training.fingerprint == data.fingerprint else f" of a dataset by the same name, {training.dataset}"
-    warnings = []
-    if trained:
-        warnings.append(
-            f"The model was trained on {', '.join(trained)}{maybe}: errors there say nothing about other people."
-        )
-    if video:
-        warnings.append(
-            f"The model saw video of {', '.join(video)}{maybe} in its training, without poses: errors there are not those "
-            "on people whom it never saw."
-        )
-    return warnings
-
-
-def _plain(name: str) -> str:
-    """A dataset's name without its frame rate."""
-    return re.sub(r"-every\d+$", "", name)
+    warnings = (
+        f"The model was trained on {', '.join(trained)}{maybe}: errors there say nothing about other people.",
+        f"The model saw video of {', '.join(video)}{maybe} in its training, without poses: errors there are not those "
+        "on people whom it never saw.",
+    )
+    return [warning for warning, whose in zip(warnings, (trained, video), strict=True) if whose]
 
 
 def check_skeleton(card: ModelCard, data: PoseDataset) -> None:
     """Rejects a dataset whose 3D joints are not those that a model predicts."""
-    if data.skeleton.joints != card.skeleton.joints:
-        raise InputError(
-            f"model {card.name}: predicts {_joints(card.skeleton)}; the poses of {data.name} have {_joints(data.skeleton)}. "
-            f"{_difference(card.skeleton, data.skeleton)}Choose other data, or another model"
-        )
+    _check_joints(card, "predicts", card.skeleton, data.skeleton, f"the poses of {data.name} have", "data")
 
 
-def _joints(skeleton: Skeleton) -> str:
-    return f"the {skeleton.num_joints} joints of {skeleton.name}"
-
-
-def _difference(expected: Skeleton, found: Skeleton) -> str:
-    missing = [joint for joint in expected.joints if joint not in found.joints]
-    other = [joint for joint in found.joints if joint not in expected.joints]
-    told = [
-        f"{what} {', '.join(names[:MOST_NAMED])}" for what, names in (("lacking", missing), ("with", other)) if names
-    ]
-    return f"They differ: {'; '.join(told)}. " if told else "They are the same in another order. "
+def _check_joints(card: ModelCard, does: str, own: Skeleton, found: Skeleton, what: str, choice: str) -> None:
+    if own.joints == found.joints:
+        return
+    lacking = [joint for joint in own.joints if joint not in found.joints]
+    others = [joint for joint in found.joints if joint not in own.joints]
+    told = "; ".join(f"{how} {some(names)}" for how, names in (("lacking", lacking), ("with", others)) if names)
+    raise InputError(
+        f"model {card.name}: {does} the {own.num_joints} joints of {own.name}; {what} the {found.num_joints} joints of "
+        f"{found.name}. They {f'differ: {told}' if told else 'are the same in another order'}. Choose other {choice}, "
+        "or another model"
+    )
 
 
 def _numbers(values: Sequence[float]) -> str:

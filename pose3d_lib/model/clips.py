@@ -28,9 +28,7 @@ def mirror_poses(poses: Tensor, skeleton: Skeleton) -> Tensor:
 class PaddedClips:
     """The keypoints of some clips, end to end, each with its padding."""
 
-    screen: (
-        Tensor  # (rows, joints, features) float32, normalised screen coordinates and, if the dataset has them, scores
-    )
+    screen: Tensor  # (rows, joints, features) float32, normalised screen coordinates and, if there are any, scores
     first_row: Tensor  # (frames,) int64: the row at which the window of each frame begins
     lengths: tuple[int, ...]  # frames of each clip, without padding
 
@@ -65,10 +63,9 @@ def pad_clips(
             inside[..., 2] = torch.from_numpy(scores[clip.start : clip.stop])
         own[:before] = inside[0]
         own[before + length :] = inside[-1]
-    first_row = np.repeat(starts[:-1] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(
-        lengths.sum()
-    )
-    return PaddedClips(screen, torch.from_numpy(first_row), tuple(int(length) for length in lengths))
+    first_frames = np.cumsum(lengths) - lengths
+    first_row = np.repeat(starts[:-1] - first_frames, lengths) + np.arange(lengths.sum())
+    return PaddedClips(screen, torch.from_numpy(first_row), tuple(lengths.tolist()))
 
 
 def gather_targets(data: PoseDataset, clips: pd.DataFrame, *, room: int = 1) -> Tensor:

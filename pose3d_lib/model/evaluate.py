@@ -39,18 +39,16 @@ def evaluate(
     per frame; and `joint_columns`, the MPJPE of every joint. An InputError for a clip of one frame.
     """
     check_velocity(data, clips)
-    rows, done = [], 0
+    rows, errors = [], []
     for group in predict(model, data, clips, keypoints, mirror=mirror):
-        own = clips.iloc[done : done + len(group)]
+        own = clips.iloc[len(rows) : len(rows) + len(group)]
         for (_, clip), prediction in zip(own.iterrows(), group, strict=True):
             if not prediction.isfinite().all():
                 raise FloatingPointError(f"{data.name}: the prediction for {data.name_of(clip)} is not finite")
-        errors = _clip_errors(group, gather_targets(data, own).double(), joint_columns(data.skeleton))
-        for (_, clip), values in zip(own.iterrows(), errors, strict=True):
             place = {key: clip[key] for key in ("subject", "action", "take")}
-            rows.append({**place, "camera": data.camera_of(clip).name, "frames": clip.stop - clip.start, **values})
-        done += len(group)
-    return pd.DataFrame(rows)
+            rows.append({**place, "camera": data.camera_of(clip).name, "frames": clip.stop - clip.start})
+        errors += _clip_errors(group, gather_targets(data, own).double(), joint_columns(data.skeleton))
+    return pd.DataFrame([row | own for row, own in zip(rows, errors, strict=True)])
 
 
 def evaluate_lifters(
@@ -92,12 +90,11 @@ def _clip_errors(predictions: list[Tensor], targets: Tensor, joints: list[str]) 
         [metrics.mpjve(*clip) for clip in clips],  # clip by clip: there is no velocity across a cut
     )
     per_joint = metrics.joint_errors(predicted, targets).split(lengths)
-    return [
-        dict(
-            zip((*METRICS, *joints), [*(float(own.mean()) for own in clip), *errors.mean(dim=0).tolist()], strict=True)
-        )
-        for *clip, errors in zip(*per_frame, per_joint, strict=True)
-    ]
+    rows = []
+    for *clip, errors in zip(*per_frame, per_joint, strict=True):
+        values = *(float(own.mean()) for own in clip), *errors.mean(dim=0).tolist()
+        rows.append(dict(zip((*METRICS, *joints), values, strict=True)))
+    return rows
 
 
 def per_action(clip_errors: pd.DataFrame) -> pd.DataFrame:

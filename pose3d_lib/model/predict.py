@@ -75,11 +75,20 @@ class LiftedClip:
     frames: np.ndarray  # (frames,) int64, their numbers in the video, ascending by `step`
     pixels: np.ndarray  # (frames, joints_in, 2) float32, what the model saw
     positions: np.ndarray  # (frames, joints, 3) float32, metres, camera space, relative to the root
-    root: np.ndarray | None = (
-        None  # (frames, 3) float32, metres, camera space; None without a network of the trajectory
-    )
+    root: np.ndarray | None = None  # (frames, 3) float32, metres, camera space; None without a network for it
     truth: np.ndarray | None = None  # as `positions`; None where it is not known
     step: int = 1
+
+    @classmethod
+    def of(
+        cls, data: PoseDataset, clip: pd.Series, keypoints: str, positions: np.ndarray, skeleton: Skeleton, root=None
+    ) -> "LiftedClip":
+        """A row of the dataset's table with what a model made of it, poses of `skeleton`."""
+        rows = slice(clip.start, clip.stop)
+        names = clip.subject, clip.action, clip["take"]
+        truth = data.positions[rows] if clip.labelled and data.skeleton.joints == skeleton.joints else None
+        seen = data.frame_numbers(clip), data.keypoints[keypoints][rows]
+        return cls(*names, data.camera_of(clip), float(clip.fps), *seen, positions, root, truth, data.frame_step)
 
     @property
     def times(self) -> np.ndarray:
@@ -151,33 +160,19 @@ def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints:
     """
     if not len(clips):
         raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")
-    lifters, card, seen = model.lifters, model.card, data.keypoints[keypoints]
+    lifters, card = model.lifters, model.card
     given = {"data": data, "clips": clips, "keypoints": keypoints, "mirror": card.mirrored}
     poses = chain.from_iterable(predict(lifters.pose, **given, joints=card.skeleton))
     roots = repeat(None)
     if lifters.trajectory is not None:
         roots = chain.from_iterable(predict_trajectory(lifters.trajectory, **given))
-    same_joints = data.skeleton.joints == card.skeleton.joints
     lifted = []
     for (_, clip), pose, root in zip(clips.iterrows(), poses, roots, strict=False):
         if not (pose.isfinite().all() and (root is None or root.isfinite().all())):
             raise InputError(
                 f"model {card.name}: what it makes of {data.name_of(clip)} is not finite; its weights are damaged"
             )
-        rows = slice(clip.start, clip.stop)
-        made = LiftedClip(
-            subject=clip.subject,
-            action=clip.action,
-            take=clip["take"],
-            camera=data.camera_of(clip),
-            fps=float(clip.fps),
-            frames=data.frame_numbers(clip),
-            pixels=seen[rows],
-            positions=pose.float().numpy(),
-            root=None if root is None else root.float().numpy(),
-            truth=data.positions[rows] if clip.labelled and same_joints else None,
-            step=data.frame_step,
-        )
-        lifted.append(made)
+        root = None if root is None else root.float().numpy()
+        lifted.append(LiftedClip.of(data, clip, keypoints, pose.float().numpy(), card.skeleton, root))
     joints = data.layouts[keypoints], card.skeleton
     return Lifted(card.name, data.name, data.synthetic, keypoints, *joints, tuple(lifted), tuple(data.notes))

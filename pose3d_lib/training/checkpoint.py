@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from pose3d_lib.common.errors import InputError
@@ -77,20 +76,15 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str]:
 
 
 def _parse(path: Path, content: bytes) -> Checkpoint:
-    try:
-        # safetensors gives metadata of files only; the header is a length of eight bytes and JSON
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        numbers = json.loads(header["__metadata__"]["numbers"])
-        found = numbers["format"]
-        tensors = safetensors.torch.load(content)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not what a run writes ({error!r}); {NEW_START}") from error
-    if found != CHECKPOINT_FORMAT:
+    # safetensors gives metadata of files only; the header is a length of eight bytes and JSON
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    numbers = json.loads(header["__metadata__"]["numbers"])
+    if (found := numbers["format"]) != CHECKPOINT_FORMAT:
         raise InputError(
             f"{path}: format {found} of checkpoints, expected {CHECKPOINT_FORMAT}: made by another version of this code; "
             f"finish the run with that version, or {NEW_START}"
         )
-    return Checkpoint(tensors, numbers)
+    return Checkpoint(safetensors.torch.load(content), numbers)
 
 
 def delete_checkpoints(folder: Path) -> None:

@@ -21,9 +21,7 @@ class HistoryRow:
     test_actions: dict[str, float] | None  # the same per action
     train_seconds: float
     test_seconds: float
-    terms: dict[str, float] | None = (
-        None  # means of the other terms of the loss since the last row, over batches with them
-    )
+    terms: dict[str, float] | None = None  # the same of the other terms of the loss, over the batches that had them
 
     def as_json(self) -> dict[str, object]:
         """The row as history.jsonl holds it: `terms` only if there are any."""
@@ -31,18 +29,28 @@ class HistoryRow:
         return row if self.terms else {name: value for name, value in row.items() if name != "terms"}
 
 
-@dataclass(frozen=True)
-class Trained:
+@dataclass(kw_only=True)
+class Totals:
+    """What a training has seen and spent so far, as a checkpoint holds it."""
+
+    seen: int = 0  # windows
+    unlabelled: int = 0  # windows
+    steps: int = 0
+    train_seconds: float = 0.0  # by the clock
+    train_cpu_seconds: float = 0.0  # of all cores together; other processes on the same cores do not change it
+    test_seconds: float = 0.0  # of the tests during training
+
+
+@dataclass(kw_only=True)
+class Trained(Totals):
     """The networks, in evaluation mode, and what their training took."""
 
     lifters: Lifters
     budget: Budget
-    windows: int  # seen
-    steps: int
-    train_seconds: float  # by the clock
-    train_cpu_seconds: float  # of all cores together; other processes on the same cores do not change it
-    test_seconds: float  # of the tests during training
-    unlabelled: int = 0  # windows seen
+
+    @property
+    def windows(self) -> int:
+        return self.seen
 
     @property
     def model(self) -> TemporalLifter:

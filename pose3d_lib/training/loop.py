@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 
 import torch
@@ -13,7 +13,7 @@ from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.model.evaluate import evaluate, frame_wise, per_action
 from pose3d_lib.training.budget import EndlessOrder, batches, bn_momentum, learning_rate
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint
-from pose3d_lib.training.history import HistoryRow, Trained
+from pose3d_lib.training.history import HistoryRow, Totals, Trained
 from pose3d_lib.training.losses import PROJECTION, Objective, Unlabelled
 from pose3d_lib.training.plan import RunPlan, build_lifters
 from pose3d_lib.training.steps import NEVER, TrainingSteps
@@ -44,36 +44,21 @@ def train(
         on_progress: called about twice a second with the windows seen and their total.
         on_checkpoint: called with a checkpoint every SECONDS_BETWEEN_CHECKPOINTS, before a stop, and at the ends of epochs as
             long as that takes no more than CHECKPOINT_SHARE of the time.
-        stop: called after every step; anything but "" ends the training there, and is the reason.
+        stop: called after every step; anything but "" ends the training there with `RunStopped`, and is the reason.
 
     Raises:
         InputError: the checkpoint is of another network.
         FloatingPointError: the loss is no longer finite.
-        RunStopped: `stop` said so.
-        ValueError: `initial` is given and the config starts from no run, or the other way round.
     """
-    if resume is None and bool(plan.config.start_from) != (initial is not None):
-        raise ValueError(
-            f"expected initial weights just where a run starts from another, found {plan.config.start_from!r}"
-        )
+    start = plan.config.start_from
+    if resume is None and bool(start) != (initial is not None):
+        raise ValueError(f"expected initial weights just where a run starts from another, found {start!r}")
     training = _Training(plan, initial)
     if resume is not None:
         training.restore(resume)
         for row in training.rows:
             on_row(row)
     return training.run(on_row, on_progress, on_checkpoint, stop)
-
-
-@dataclass
-class _Totals:
-    """What was seen and spent so far, as a checkpoint holds it; seconds by the clock, and of all cores together."""
-
-    seen: int = 0
-    unlabelled: int = 0
-    steps: int = 0
-    train_seconds: float = 0.0
-    train_cpu_seconds: float = 0.0
-    test_seconds: float = 0.0
 
 
 class _Training:
@@ -109,7 +94,7 @@ class _Training:
             every = config.test_every * self._budget.per_epoch
             points |= set(range(every, self._total, every))
         self._points = {point for point in points if point < self._budget.total}  # the end is tested by the caller
-        self._totals, self._resumed_at = _Totals(), 0
+        self._totals, self._resumed_at = Totals(), 0
         self.rows: list[HistoryRow] = []
 
     def checkpoint(self) -> Checkpoint:
@@ -131,7 +116,7 @@ class _Training:
         torch.set_rng_state(tensors["random.cpu"])
         if self._device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self._device)
-        self._totals = _Totals(**{name: numbers[name] for name in asdict(self._totals)})
+        self._totals = Totals(**{name: numbers[name] for name in asdict(self._totals)})
         self._resumed_at = self._totals.steps
         self.rows = [HistoryRow(**row) for row in numbers["rows"]]
 
@@ -177,16 +162,7 @@ class _Training:
             if why:
                 raise RunStopped(f"stopped by {why} after {totals.seen:,} of {self._total:,} windows")
         self._halt()
-        return Trained(
-            self._lifters.eval(),
-            budget,
-            totals.seen,
-            totals.steps,
-            totals.train_seconds,
-            totals.train_cpu_seconds,
-            totals.test_seconds,
-            totals.unlabelled,
-        )
+        return Trained(lifters=self._lifters.eval(), budget=budget, **asdict(totals))
 
     def _go(self) -> None:
         self._since = time.perf_counter(), time.process_time()

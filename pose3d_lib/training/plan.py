@@ -26,12 +26,8 @@ class RunPlan:
 
     config: RunConfig
     data: PoseDataset
-    train: (
-        pd.DataFrame
-    )  # the clips with poses, each cut to `train_share` of its frames, in the order of the dataset's table
-    unlabelled: (
-        pd.DataFrame
-    )  # those seen without, less their labelled frames; one labelled in its middle is there twice
+    train: pd.DataFrame  # the clips with poses, each cut to `train_share` of its frames
+    unlabelled: pd.DataFrame  # those seen without, less their labelled frames: perhaps a part before and one after
     test: pd.DataFrame  # the test clips of all actions
     budget: Budget  # how many windows it sees
 

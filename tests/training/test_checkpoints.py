@@ -1,6 +1,5 @@
 """The file of a checkpoint: whole or not there, the one before kept, and nothing in it is believed unchecked."""
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -115,11 +114,4 @@ def test_one_of_a_newer_version_is_refused(tmp_path: Path, monkeypatch) -> None:
         patch.setattr(checkpoints, "CHECKPOINT_FORMAT", 2)
         save_checkpoint(tmp_path, state(1))
     with pytest.raises(InputError, match=r"format 2 of checkpoints, expected 1"):
-        load_checkpoint(tmp_path)
-
-
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff" * 100, b"\x02\0\0\0\0\0\0\0{}"])
-def test_something_else_with_a_right_checksum_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / CHECKPOINT).write_bytes(hashlib.sha256(content).digest() + content)
-    with pytest.raises(InputError, match=r"checkpoint\.state: not what a run writes"):
         load_checkpoint(tmp_path)

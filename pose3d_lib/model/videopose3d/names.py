@@ -4,7 +4,7 @@ A convolution is (out, in, taps) there and a matrix (out, taps * in), tap by tap
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -107,36 +107,33 @@ def check_state(state: object, where: str, *, file_size: int) -> dict[str, Tenso
 
 def load_state(model: TemporalLifter, state: Mapping[str, Tensor]) -> None:
     """Copies a state dict, whose `read_shape` is the lifter's, into a lifter."""
-    own = {}
-    for ours, theirs in _layers(model):
-        own[f"{ours}.product.weight"] = state[f"{theirs[0]}.weight"].transpose(1, 2).flatten(1)
-        own |= {f"{ours}.norm.{name}": state[f"{theirs[1]}.{name}"] for name in NORM}
-        own[f"{ours}.norm.{COUNTER}"] = torch.tensor(0)
-    own |= {"shrink.weight": state["shrink.weight"].squeeze(2), "shrink.bias": state["shrink.bias"]}
-    model.load_state_dict(own)
+    own = {ours: state.get(theirs, torch.tensor(0)) for ours, theirs in _names(model).items()}  # there are no counters
+    model.load_state_dict({name: one.transpose(1, 2).flatten(1) if one.ndim == 3 else one for name, one in own.items()})
 
 
 def to_state(model: TemporalLifter) -> dict[str, Tensor]:
     """A lifter's state dict as VideoPose3D's `load_state_dict` takes it."""
     own, state = model.state_dict(), {}
-    for ours, (convolution, norm) in _layers(model):
-        inputs = model.num_joints_in * model.in_features if ours == "expand" else model.channels
-        taps = own[f"{ours}.product.weight"].unflatten(1, (-1, inputs))
-        state[f"{convolution}.weight"] = taps.transpose(1, 2).contiguous()
-        state |= {f"{norm}.{name}": own[f"{ours}.norm.{name}"].clone() for name in (*NORM, COUNTER)}
-    return state | {
-        "shrink.weight": own["shrink.weight"].unsqueeze(2).clone(),
-        "shrink.bias": own["shrink.bias"].clone(),
-    }
+    for ours, theirs in _names(model).items():
+        tensor = own[ours]
+        if tensor.ndim == 2:
+            inputs = model.num_joints_in * model.in_features if ours == "expand.product.weight" else model.channels
+            tensor = tensor.unflatten(1, (-1, inputs)).transpose(1, 2)
+        state[theirs] = tensor.clone(memory_format=torch.contiguous_format)
+    return state
 
 
-def _layers(model: TemporalLifter) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yields the name of each layer here, and those of its convolution and its batch norm there."""
-    yield "expand", ("expand_conv", "expand_bn")
-    for block in range(len(model.blocks)):
-        for place, layer in enumerate(("temporal", "pointwise")):
-            number = 2 * block + place
-            yield f"blocks.{block}.{layer}", (f"layers_conv.{number}", f"layers_bn.{number}")
+def _names(model: TemporalLifter) -> dict[str, str]:
+    """The name of each tensor here -> its name there."""
+    layers = {"expand": ("expand_conv", "expand_bn")}
+    for number in range(2 * len(model.blocks)):
+        ours = f"blocks.{number // 2}.{('temporal', 'pointwise')[number % 2]}"
+        layers[ours] = f"layers_conv.{number}", f"layers_bn.{number}"
+    names = {}
+    for ours, (convolution, norm) in layers.items():
+        names[f"{ours}.product.weight"] = f"{convolution}.weight"
+        names |= {f"{ours}.norm.{part}": f"{norm}.{part}" for part in (*NORM, COUNTER)}
+    return names | {name: name for name in ("shrink.weight", "shrink.bias")}
 
 
 def _tensor(state: Mapping[str, Tensor], name: str, where: str) -> Tensor:

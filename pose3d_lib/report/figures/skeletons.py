@@ -121,12 +121,7 @@ def draw_prediction(
 
     `predicted` is (frames of the clip, joints, 3), metres, camera space, root-relative.
     """
-    rows = slice(clip.start, clip.stop)
-    seen = LiftedClip(
-        *(clip.subject, clip.action, clip["take"], data.camera_of(clip), float(clip.fps), data.frame_numbers(clip)),
-        *(data.keypoints[keypoints][rows], predicted),
-        truth=data.positions[rows] if clip.labelled else None,
-    )
+    seen = LiftedClip.of(data, clip, keypoints, predicted, data.skeleton)
     figure = plt.figure(figsize=(2.1 * len(frames), 4.9), layout="constrained")
     _draw_columns(figure, seen, data.layouts[keypoints], data.skeleton, frames, len(frames))
     set_title(figure, f"{data.name}: {seen.name}", [*SIDES, TRUTH_LINE])
