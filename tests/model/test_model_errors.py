@@ -189,15 +189,6 @@ def test_whoever_was_only_seen_is_said_too(model: TrainedModel, tiny_data: PoseD
 # What is measured
 
 
-def test_a_run_has_the_errors_that_it_wrote(trained: Path, model: TrainedModel, tiny_data: PoseDataset) -> None:
-    found = measure(model, tiny_data, "simulated", choose_clips(tiny_data))
-    written = Run(trained).clips
-    assert list(found.columns) == list(written.columns)
-    columns = [name for name in found if found[name].dtype == float]
-    np.testing.assert_allclose(found[columns], written[columns], rtol=1e-9)
-    assert ROOT_ERROR in columns
-
-
 def test_a_prediction_that_is_not_finite_is_refused(data: PoseDataset) -> None:
     broken = made_up_model()
     with torch.no_grad():

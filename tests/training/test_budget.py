@@ -34,12 +34,6 @@ def windows_seen(budget: Budget, batch_size: int = 64) -> int:
 # Formula (1)
 
 
-@pytest.mark.parametrize(("action", "t"), [("Walking", 5 / 3), ("Sitting", 10 / 3), ("Eating", 10.0)])
-def test_t_is_the_frames_of_all_actions_over_those_of_one(action, t) -> None:
-    assert plan(action).t == pytest.approx(t, rel=1e-15)
-    assert plan(action).epochs == pytest.approx(t, rel=1e-15)
-
-
 @pytest.mark.parametrize("unit_epochs", [0.5, 1, 2.5])
 def test_equal_frames_holds_for_every_share_of_the_frames(unit_epochs) -> None:
     for per_epoch in range(64, 3_000, 34):

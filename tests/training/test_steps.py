@@ -93,33 +93,6 @@ def test_a_step_is_one_of_adam_on_the_mean_loss_of_its_windows(windows) -> None:
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
 
 
-def test_the_losses_of_all_windows_are_added_up_until_they_are_zeroed(windows) -> None:
-    model = lifter(p=0.0)
-    twin = copy.deepcopy(model).train()
-    make_step = TrainingSteps(supervised(model, windows), precision="float32", lr=1e-30)  # no weight moves
-    expected = 0.0
-    for numbers in batches(16, 40, 7):
-        make_step(numbers)
-        expected += losses(twin, windows.gather(numbers)).item() * len(numbers)
-    assert make_step.loss_sum.dtype == torch.float64
-    assert make_step.loss_sum.item() == pytest.approx(expected, rel=1e-6)
-    make_step.clear_sums()
-    assert make_step.loss_sum == 0
-
-
-def test_either_precision_trains_other_digits_of_nearly_the_same_weights(windows) -> None:
-    models = []
-    for precision in PRECISIONS:
-        models.append(lifter(p=0.0))
-        make_step = TrainingSteps(supervised(models[-1], windows), precision=precision, lr=1e-3)
-        for numbers in batches(*[64] * 5):
-            make_step(numbers)
-    exact, rounded = (model.shrink.weight.detach() for model in models)
-    assert not torch.equal(exact, rounded)
-    assert (exact - rounded).abs().max() < 5 * 1e-3
-    assert (exact - rounded).norm() < 0.01 * exact.norm()
-
-
 # Nothing is read back
 
 
