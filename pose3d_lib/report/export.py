@@ -29,10 +29,7 @@ FIRST_RATE = 0.001  # VideoPose3D's own, for models whose rate is not known
 
 
 def export_model(model: TrainedModel, path: Path, *, overwrite: bool = False) -> list[Path]:
-    """Writes a model's file, `.bin` or `.safetensors`, and its card as Markdown; returns both.
-
-    Fails as `check_target` does, and if there is another model's card; the same card serves both kinds of file.
-    """
+    """Writes a model's file, `.bin` or `.safetensors`, and its card as Markdown, which serves both; returns both files."""
     check_target(path, overwrite=overwrite)
     card, text = path.with_suffix(CARD_SUFFIX), card_markdown(model.card)
     if not (card.is_file() and card.read_bytes() == text.encode()):

@@ -30,10 +30,7 @@ def read_parameters(kind: type[Config], namespace: Mapping[str, object]) -> Conf
 
     papermill lets an unknown name pass with one line in its log. So the names are read from the source of the cells
     that ran before: every name of the parameters cell and of the cell that papermill injects must be a parameter.
-
-    Args:
-        kind: RunConfig or another config class.
-        namespace: the notebook's `globals()`.
+    `namespace` is the notebook's `globals()`.
     """
     names = _parameter_names(namespace["In"][:-1], {"preset", *kind.model_fields})
     config = make_config(kind, {name: namespace[name] for name in names})

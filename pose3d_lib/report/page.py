@@ -46,14 +46,8 @@ OPENING = re.compile(r"[(\[]|\\\{|\\u?l[a-z]+|[^\w\x00-\x7f]", re.IGNORECASE)  #
 def write_report(notebook: Path, target: Path, *, title: str, synthetic: bool) -> Path:
     """Write an executed notebook as one HTML file, which is returned; the same notebook gives the same bytes.
 
-    Args:
-        notebook: nbformat 4, executed.
-        target: the HTML file; its folder is made, an older file is replaced.
-        title: of the page, plain text.
-        synthetic: whether the page says that the data are synthetic.
-
-    Raises:
-        InputError: not an executed notebook, or the target cannot be written.
+    The title is plain text; `synthetic` is whether the page says so of the data. An InputError if it is no executed
+    notebook, or the file cannot be written.
     """
     page = to_page(read_executed(notebook), title=title, synthetic=synthetic)
     make_folder(target.parent)

@@ -48,23 +48,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be lifted, after all checks: nothing slow was done but opening the data.
+    """What is to be lifted, after all checks: nothing slow was done but opening the data."""
 
-    Attributes:
-        model: on the device on which it will lift.
-        data, clips, keypoints: what it sees.
-        folder, formats: where the poses go, and as what.
-        warnings: a sentence each, on what the model did not see in training, on subjects that it did see, and on what is
-            wrong with the keypoints.
-    """
-
-    model: TrainedModel
+    model: TrainedModel  # on the device on which it will lift
     data: PoseDataset
     clips: pd.DataFrame
     keypoints: str
-    folder: Path
+    folder: Path  # of the poses
     formats: tuple[str, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[
+        str, ...
+    ]  # what the model did not see in training, subjects that it did see, flaws of the keypoints
 
     @cached_property
     def lifted(self) -> Lifted:
@@ -111,17 +105,12 @@ def _describe_part(training: Training) -> list[str]:
 
 
 def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
-    """Find the model, open the data, and check that they fit and that no file is in the way.
+    """Find the model, open the data, and check that they fit and that no file is in the way; an InputError otherwise.
 
-    Args:
-        config: what is asked for.
-        say: called with a line of text when something slow begins.
-
-    Raises:
-        InputError: there is no such model, data, subject or action, the model cannot see the keypoints, or a file exists that
-            may not be overwritten.
+    `say` is called with a line of text when something slow begins.
     """
-    if config.device == "cuda" and not torch.cuda.is_available():
+    cuda = torch.cuda.is_available()
+    if config.device == "cuda" and not cuda:
         raise InputError(
             "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
         )
@@ -140,8 +129,7 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     warnings += [f"{what}; {advice}." if advice else f"{what}." for level, what, advice in found if level != NOTE]
     named = in_file_name(f"{data.name}-{spec.keypoints}-by-{model.card.name}", 200)
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
-    device = "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
-    model = TrainedModel(model.lifters.to(device), model.card)
+    model = TrainedModel(model.lifters.to("cuda" if cuda and config.device != "cpu" else "cpu"), model.card)
     check_free(folder, files, overwrite=config.overwrite)
     return Task(model, data, clips, spec.keypoints, folder, config.formats, tuple(warnings))
 
@@ -253,23 +241,18 @@ def write_all(task: Task) -> list[Path]:
 def what_if_table(task: Task) -> pd.DataFrame:
     """The prediction if the same motion came from another detector or at another frame rate; the first row is the task's.
 
-    Returns:
-        Columns `What the model sees`; `MPJPE [mm]`, where the truth is known; and `Joints move by [mm]`, the mean distance
-        of a joint from where the first row has it, over the frames that both have.
+    `Joints move by [mm]` is the mean distance of a joint from where the first row has it, over the frames that both have.
     """
     rows = []
     first: Lifted | None = None
     for what, step, lifted in _ways_to_see(task):
         first = first or lifted
-        apart = [
-            np.linalg.norm(own.positions - base.positions[::step], axis=-1)
-            for own, base in zip(lifted.clips, first.clips, strict=True)
-        ]
+        pairs = zip(lifted.clips, first.clips, strict=True)
+        apart = [np.linalg.norm(own.positions - base.positions[::step], axis=-1) for own, base in pairs]
         errors = [clip.errors for clip in lifted.clips if clip.errors is not None]
-        row: dict[str, object] = {"What the model sees": what}
-        if errors:
-            row["MPJPE [mm]"] = float(np.concatenate(errors).mean())
-        rows.append(row | {"Joints move by [mm]": 1000 * float(np.concatenate(apart).mean())})
+        known = {"MPJPE [mm]": float(np.concatenate(errors).mean())} if errors else {}
+        moved = 1000 * float(np.concatenate(apart).mean())
+        rows.append({"What the model sees": what, **known, "Joints move by [mm]": moved})
     return pd.DataFrame(rows)
 
 

@@ -99,9 +99,10 @@ def _dataset(provenance: Mapping[str, object]) -> str:
 
 def _errors(metrics: Mapping[str, object], own: str | None) -> str:
     """The errors of every action, its own marked, and their mean."""
+    rows = {**_object(metrics, "actions"), "mean of the actions": metrics.get("action_wise")}
     table = []
-    for action, row in {**_object(metrics, "actions"), "mean of the actions": metrics.get("action_wise")}.items():
-        errors = [row.get(metric) if isinstance(row, dict) else None for metric in METRICS]
+    for action in rows:
+        errors = [_object(rows, action).get(metric) for metric in METRICS]
         mark = " (its own)" if action == own else ""
         table.append([printable(action) + mark, *(e if isinstance(e, float) else float("nan") for e in errors)])
     return to_text(pd.DataFrame(table, columns=["Action", *map(named, METRICS)]))

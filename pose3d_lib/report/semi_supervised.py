@@ -7,7 +7,7 @@ import pandas as pd
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.model.evaluate import METRICS, named
-from pose3d_lib.report.figures.scarcity import draw_ablation, draw_question, draw_scarcity
+from pose3d_lib.report.figures.beyond import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.report.readable import fill, head_metrics, show_arms, show_change, show_p, show_value
 from pose3d_lib.report.results import show_and_save
 from pose3d_lib.report.show import name_data, say, show_figure, show_table, unit_epochs

@@ -17,7 +17,7 @@ from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.report import semi_supervised as report_scarcity
 from pose3d_lib.report import show as report
-from pose3d_lib.report.figures.scarcity import draw_ablation, draw_question, draw_scarcity
+from pose3d_lib.report.figures.beyond import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.study.scarcity import (
     ScarcityConfig,
     labelled_subject,

@@ -94,13 +94,11 @@ def _add_legend(figure: Figure, handles: Sequence[Artist], width: float) -> Arti
     """In as few rows as the page's width allows."""
     spacing = {"borderpad": 0, "borderaxespad": 0, "columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.6}
     style = {"loc": "lower center", "frameon": False, "fontsize": SMALL, **spacing}
-    columns = len(handles)
-    legend = figure.legend(handles=handles, ncols=columns, **style)
-    while columns > 1 and legend.get_window_extent().width / figure.dpi > width - 0.1:
-        legend.remove()
-        columns -= 1
+    for columns in range(len(handles), 0, -1):
         legend = figure.legend(handles=handles, ncols=columns, **style)
-    return legend
+        if columns == 1 or legend.get_window_extent().width / figure.dpi <= width - 0.1:
+            return legend
+        legend.remove()
 
 
 def wrap(text: Text, inches: float) -> None:
@@ -131,11 +129,7 @@ def sort_rows(table: pd.DataFrame, by: str) -> list[str]:
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> dict[str, float]:
-    """Gives every name a row, the first on top, the mean of the actions below a line.
-
-    Returns:
-        Name -> height of its row.
-    """
+    """Gives every name a row, the first on top, the mean of the actions below a line; returns name -> height of its row."""
     heights = np.arange(len(names))[::-1].astype(float)
     if MEAN in names and len(names) > 1:
         heights[:-1] += 0.3

@@ -28,24 +28,17 @@ def shorten(name: object, most: int = 24) -> str:
 def draw_training(frames: pd.Series, action: str, title: str) -> Figure:
     """Figures 1 and 2 of the paper, drawn to scale: what either arm is shown, so that both see the same number of frames.
 
-    Args:
-        frames: action -> its training frames f(i), for every action that is trained on.
-        action: the one of the action-based model.
-        title: above both; it says which data.
+    `frames` are the training frames f(i) of every action that is trained on; `action` is that of the action-based model.
     """
     total, own, short = int(frames.sum()), int(frames[action]), shorten(action)
     once = [(n, shorten(name), ARM_COLOURS[ACTION_BASED] if name == action else REST) for name, n in frames.items()]
     repeated = [(own, short, ARM_COLOURS[ACTION_BASED])] * (total // own)
     if rest := total % own:
         repeated.append((rest, f"{rest / own:.2f} of {short}", ARM_COLOURS[ACTION_BASED]))
+    second = f"Figure 2. Action-based: {short}, t = {total / own:.2f} times"
     panels = (
         (once, "Figure 1. Original: every action, once", "one lifter\nfor all actions", ORIGINAL),
-        (
-            repeated,
-            f"Figure 2. Action-based: {short}, t = {total / own:.2f} times",
-            f"one lifter\nfor {short}",
-            ACTION_BASED,
-        ),
+        (repeated, second, f"one lifter\nfor {short}", ACTION_BASED),
     )
     figure, grid = plt.subplots(1, 2, figsize=(9.6, 3.9), layout="constrained", sharey=True)
     arrow = {"arrowstyle": "-|>", "color": "#333333", "lw": 1.5}

@@ -45,12 +45,9 @@ CLAIM_NAMES = {
 
 
 def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: Sequence[str] = ARMS) -> Figure:
-    """Table 1 or 2 as a picture: the errors of several arms on every action, with their intervals.
+    """Table 1 or 2 as a picture: the errors of several arms, from top to bottom, on every action, with their intervals.
 
-    Args:
-        table: a row per action and arm: "action", "arm", "mean", "low", "high".
-        title, error: above it; what is measured, with its unit.
-        arms: which, from top to bottom.
+    `table` has a row per action and arm: "action", "arm", "mean", "low", "high". `error` is what is measured, with its unit.
     """
     names = layout.sort_rows(table[table.arm == ORIGINAL], "mean")
     figure, axes = layout.start_single((ROW if len(arms) == 2 else 1.3 * ROW) * len(names) + 0.5)
@@ -67,12 +64,10 @@ def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: 
 
 
 def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figure:
-    """The action-based model's change of the error, per action, a panel per condition.
+    """The action-based model's change of the error, per action, a panel per condition; hollow where it is NOT_DECIDABLE.
 
-    Args:
-        table: a row per condition and action: "condition", "action", "change" in per cent of the original's error, "low",
-            "high" and "verdict". A change whose verdict is NOT_DECIDABLE is hollow.
-        title, error: above it; what is measured.
+    `table` has a row per condition and action: "condition", "action", "change" in per cent of the original's error, "low",
+    "high" and "verdict".
     """
     conditions = list(dict.fromkeys(table.condition))
     names = layout.sort_rows(table.drop_duplicates("action"), "change")
@@ -97,10 +92,7 @@ def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figur
 def draw_attribution(table: pd.DataFrame, title: str) -> Figure:
     """The parts of the published effect behind each claim, a panel per claim, with "=" and "+" before those that add up.
 
-    Args:
-        table: `attribution` without the parts that are not known: a row per claim and part, with "claim", "part",
-            "effect", "low", "high" and "unit".
-        title: above it.
+    `table` is `attribution` without the parts that are not known.
     """
     claims = list(dict.fromkeys(table.claim))
     height = ROW * table.groupby("claim").size().max() + 1.05
@@ -146,12 +138,8 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
     """How fast either arm learns: the test error against what was seen, per action (down) and schedule (across).
 
     The line is the mean over the seeds, the band from the least to the most. A dotted line marks where the action-based
-    learning rate falls below LOW_RATE of its first value.
-
-    Args:
-        curves: a row per test: "action", "schedule", "arm", "seed", "unit_epochs", "mpjpe", mm, and "lr_share", the learning
-            rate in shares of the first.
-        title: above it.
+    learning rate falls below LOW_RATE of its first value. `curves` has a row per test: "action", "schedule", "arm", "seed",
+    "unit_epochs", "mpjpe", mm, and "lr_share", the learning rate in shares of the first.
     """
     schedules = list(curves.schedule.unique())
     panels = [(action, schedule) for action in curves.action.unique() for schedule in schedules]
