@@ -86,13 +86,13 @@ test-slow: $(VENV)/.installed-browser  ## only the slow tests and those that dri
 test-all: test  ## every test: those of `make test`, then those of `make test-slow`
 	@$(MAKE) --no-print-directory test-slow
 
-# The lower bounds of pyproject.toml, in an environment of its own. It downloads PyTorch again.
+# The lower bounds of pyproject.toml, in an environment of its own. It downloads PyTorch again. Old versions warn of new ones.
 test-oldest:  ## the default tests with the oldest versions that pyproject.toml allows
 	"$(PYTHON)" -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet uv
 	.venv-oldest/bin/uv pip install --quiet --no-config --python .venv-oldest/bin/python --resolution lowest-direct \
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[test]'
-	.venv-oldest/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	.venv-oldest/bin/python -m pytest -n $(WORKERS) --dist loadfile -o filterwarnings=default $(ARGS)
 
 fuzz: $(VENV)/.installed  ## change files at random for some minutes, and read them (POSE3D_FUZZ_EXAMPLES=20000 of each kind)
 	POSE3D_FUZZ_EXAMPLES=$${POSE3D_FUZZ_EXAMPLES:-20000} $(PYTEST) -k "mutation or changed_anywhere" $(ARGS) \
