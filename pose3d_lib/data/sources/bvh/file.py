@@ -82,7 +82,10 @@ def parse_bvh(data: bytes, where: object) -> Bvh:
     width = sum(map(len, hierarchy.channels))
     if not frames or not width:
         reader.fail(begin, f"{frames} frames of {width} channels: there is no motion in it")
-    return Bvh(hierarchy, _frame_rate(seconds), reader.numbers(begin + timing.end(), frames, width), frames)
+    rate = 1 / seconds
+    if abs(rate - round(rate)) < 5e-4 * rate:
+        rate = float(round(rate))  # .0083333 is 120, which the file had no room to write
+    return Bvh(hierarchy, rate, reader.numbers(begin + timing.end(), frames, width), frames)
 
 
 class _Reader:
@@ -214,12 +217,6 @@ class _Reader:
 
     def fail(self, at: int, what: str) -> NoReturn:
         raise InputError(f"{self.where}, line {self.data.count(bytes([10]), 0, at) + 1}: {what}")
-
-
-def _frame_rate(seconds: float) -> float:
-    """Frames per second; .0083333 is 120, which the file had no room to write."""
-    rate = 1 / seconds
-    return float(round(rate)) if abs(rate - round(rate)) < 5e-4 * rate else rate
 
 
 def _number(text: bytes) -> float:

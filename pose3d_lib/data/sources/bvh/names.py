@@ -8,6 +8,7 @@ import io
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
@@ -127,8 +128,8 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
     elif listing:
         keys, used = _read_listing(listing, files), None if is_zip(path) else listing
         note = f"Subjects, actions and takes are named by {TAKES}."
-    elif known := next((known for known in KNOWN if _fits(known, files)), None):
-        keys = _match_all(known, files)
+    elif found := _match_known(files):
+        known, keys = found
         note = f"Subjects, actions and takes are named by the pattern {known!r} (`pattern` gives another)."
     elif path.is_file() and not is_zip(path):
         keys = {path.name: (SUBJECT, path.stem, "1")}
@@ -144,8 +145,9 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
         if key[1] == ALL:
             raise InputError(f"{files[name]}: no action may be called {ALL!r}, which stands for every action")
         if key in named:
-            both = f"{named[key]} and {files[name]} are both {'/'.join(key)}"
-            raise InputError(f"{both}; takes must differ in their names")
+            raise InputError(
+                f"{named[key]} and {files[name]} are both {'/'.join(key)}; takes must differ in their names"
+            )
         named[key] = files[name]
     notes = [note]
     if unnamed := [name for name in files if name not in keys]:
@@ -204,14 +206,14 @@ def _match_all(pattern: str, names: Collection[str]) -> dict[str, Key]:
     return {name: key for name in names if (key := match(pattern, name)) is not None}
 
 
-def _fits(pattern: str, names: Collection[str]) -> bool:
-    """Whether a known pattern reads every name, in one way only and with actions that it knows."""
-    try:
-        keys = _match_all(pattern, names)
-    except InputError:
-        return False
-    allowed = KNOWN[pattern]
-    return len(keys) == len(names) and all(key[1] in allowed or not allowed for key in keys.values())
+def _match_known(names: Collection[str]) -> tuple[str, dict[str, Key]] | None:
+    """The first known pattern that reads every name, in one way only and with actions that it knows; and what it reads."""
+    for pattern, allowed in KNOWN.items():
+        with suppress(InputError):
+            keys = _match_all(pattern, names)
+            if len(keys) == len(names) and all(key[1] in allowed or not allowed for key in keys.values()):
+                return pattern, keys
+    return None
 
 
 def _read_listing(listing: File, names: Collection[str]) -> dict[str, Key]:
@@ -246,8 +248,8 @@ def _read_listing(listing: File, names: Collection[str]) -> dict[str, Key]:
 def _advice(names: Collection[str]) -> str:
     """A pattern that would read the first of the names."""
     first = next(iter(names))
-    if known := next((known for known in KNOWN if _fits(known, [first])), None):
-        return f"{known!r} would match {first!r}"
+    if known := _match_known([first]):
+        return f"{known[0]!r} would match {first!r}"
     *folders, last = first.split("/")
     parts = last[: -len(SUFFIX)].split("_")
     if len(parts) == 1 and len(folders) > 1:

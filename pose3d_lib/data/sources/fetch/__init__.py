@@ -89,8 +89,12 @@ def show_bar(console: Console) -> Iterator[Bar]:
 
 
 def _fetch(known: Collection, record: dict | None, say: Say, bar: Bar) -> None:
-    archive = _get_archive(known, record is not None, say, bar)
-    fresh = archive != known.archive_path
+    archive, fresh = known.archive_path, record is not None or not known.archive_path.exists()
+    if fresh:
+        say(f"Downloading {known.url}")
+        download(known.url, archive, bar=bar)
+    else:
+        say(f"Using {archive}, which is there")
     staging = _staging(known.home)
     try:
         staging.mkdir()
@@ -106,25 +110,9 @@ def _fetch(known: Collection, record: dict | None, say: Say, bar: Bar) -> None:
         raise
     finally:
         _finish(known.home)
-    if fresh:
-        archive.replace(known.archive_path)
     size = f"{made['files']:,} files, {made['bytes'] / 1e6:,.0f} MB"
     say(f"{known.name}: {size}, in {known.home}. sha256 {made['sha256']}")
-    say(f"The archive stays at {known.archive_path} and may be removed")
-
-
-def _get_archive(known: Collection, again: bool, say: Say, bar: Bar) -> Path:
-    """The archive; one downloaded just now has another name until it is known to be good."""
-    path = known.archive_path
-    if path.exists() and not again:
-        say(f"Using {path}, which is there")
-        return path
-    fresh = path.with_name(f"{path.name}.new")
-    if again or not fresh.exists():  # it is there and whole if an earlier fetch ended after the download
-        fresh.unlink(missing_ok=True)
-        say(f"Downloading {known.url}")
-        download(known.url, fresh, place=path, bar=bar)
-    return fresh
+    say(f"The archive stays at {archive} and may be removed")
 
 
 def _name_takes(known: Collection, staging: Path, say: Say) -> dict[str, int]:

@@ -118,7 +118,7 @@ def compare(known: Collection, record: dict | None, made: dict, say: Callable[[s
         raise InputError(
             f"{known.url}: the files are not those of {record['fetched'][:10]}: their sha256 is {made['contents_sha256']}, "
             f"it was {record['contents_sha256']}; the archive's is {made['sha256']}, it was {record['sha256']}. What is in "
-            f"{known.home} was left as it is; to take the new files, remove it and {known.archive_path}"
+            f"{known.home} was left as it is; to take the new files, remove it and fetch them again"
         )
     say(f"The archive was packed again (sha256 {made['sha256']}, was {record['sha256']}); the files in it are the same")
 

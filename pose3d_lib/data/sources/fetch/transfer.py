@@ -31,16 +31,16 @@ class _Again(Exception):
 PASSING = (_Again, requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
-def download(url: str, target: Path, *, place: Path, bar: Bar) -> None:
-    """Download `url` to `target`, continuing an earlier try, whose `.part` lies beside `place`.
+def download(url: str, target: Path, *, bar: Bar) -> None:
+    """Download `url` to `target`, continuing an earlier try, whose `.part` lies beside it.
 
     Raises:
         InputError: no connection, an error of the server, or a download that keeps breaking off; what came is kept.
     """
-    part = place.with_name(f"{place.name}.part")
+    part = target.with_name(f"{target.name}.part")
     advice = (
         "Try again, and what has come so far is used where the server allows it; or download the file by other means, "
-        f"put it at {place}, and run the same command"
+        f"put it at {target}, and run the same command"
     )
     for attempt in range(TRIES):
         try:

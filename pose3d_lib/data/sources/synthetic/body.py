@@ -142,14 +142,9 @@ def two_bones(
     """The middle and the end, (frames, 3) each, of a limb that reaches for a target as far as its joint allows.
 
     The plane of bending follows the limb's direction by the least rotation from its rest position, so it never flips.
-
-    Args:
-        root, target: (frames, 3), metres; `lengths` are those of the two bones.
-        frame: (frames, 3, 3), body frame of `rest`: where the limb and its middle joint point at rest, outward, forward, up.
-        out: +1 on the right, -1 on the left; `swivel` (frames,), radians, turns the middle joint outward.
-        limits: flexion of the middle joint, degrees.
-        softness: metres over which the reach ends, so that a limb about to be stretched does not jerk.
-        floor: metres, height below which the middle joint does not sink but gives way sideways.
+    At rest, in the body frame (frames, 3, 3), limb and middle joint point along `rest` (outward, forward, up). `swivel`
+    (frames,) turns the joint outward, radians; `limits` are of its flexion, degrees; over `softness` metres the reach
+    ends, so that a limb about to be stretched does not jerk; at `floor`, metres, the joint gives way sideways.
     """
     upper, lower = lengths
     longest, shortest = (np.sqrt(upper**2 + lower**2 + 2 * upper * lower * np.cos(np.radians(f))) for f in limits)
@@ -188,18 +183,17 @@ def _soft_positive(x: np.ndarray, softness: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Trunk:
-    """Where the trunk is: frames (frames, 3, 3) of pelvis, chest and head, and joint name -> (frames, 3)."""
+    """Where the trunk is."""
 
-    pelvis: np.ndarray
-    chest: np.ndarray
-    head: np.ndarray
-    joints: dict[str, np.ndarray]
+    chest: np.ndarray  # body frame (frames, 3, 3)
+    head: np.ndarray  # body frame
+    joints: dict[str, np.ndarray]  # name -> (frames, 3), metres
 
 
 def pose_trunk(body: Body, hip: np.ndarray, pelvis: np.ndarray, chest: np.ndarray, head: np.ndarray) -> Trunk:
     """Hips, spine, thorax, neck and head, for a hip (frames, 3) in metres.
 
-    Pelvis and chest are (frames, 3): yaw, pitch and roll in the world, radians; the head's are as against the chest.
+    Pelvis, chest and head are yaw, pitch and roll (frames, 3), radians, in the world; the head's as against the chest.
     """
     pelvis_frame, chest_frame = rotation(*pelvis.T), rotation(*chest.T)
     lumbar_frame = rotation(*(0.6 * pelvis + 0.4 * chest).T)
@@ -211,7 +205,7 @@ def pose_trunk(body: Body, hip: np.ndarray, pelvis: np.ndarray, chest: np.ndarra
     joints["Thorax"] = joints["Spine"] + body.thorax * chest_frame[..., 2]
     joints["Neck"] = joints["Thorax"] + turn(neck_frame, (0.0, *body.neck))
     joints["Head"] = joints["Neck"] + turn(head_frame, (0.0, *body.head))
-    return Trunk(pelvis_frame, chest_frame, head_frame, joints)
+    return Trunk(chest_frame, head_frame, joints)
 
 
 def pose_legs(body: Body, trunk: Trunk, lower: Lower) -> dict[str, np.ndarray]:
@@ -235,9 +229,9 @@ def resting_shoulder(body: Body, trunk: Trunk, out: float) -> np.ndarray:
 def pose_arms(
     body: Body, trunk: Trunk, wrists: np.ndarray, elbow_out: np.ndarray, arm_frame: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Shoulders, elbows and wrists by joint name, each (frames, 3), from where the wrists (frames, 2, 3) should be.
+    """Shoulders, elbows and wrists by joint name, (frames, 3) each, from where wrists (frames, 2, 3) should be, metres.
 
-    The elbows are turned outward by `elbow_out` (frames, 2), radians; in `arm_frame` arms hang down and bend backward.
+    Elbows are turned outward by `elbow_out` (frames, 2), radians; in `arm_frame` arms hang down and bend backward.
     """
     joints = {}
     for s, side, out in SIDES:

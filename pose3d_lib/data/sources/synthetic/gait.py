@@ -110,10 +110,7 @@ def settle(body: Body, lower: Lower, hip: np.ndarray, pelvis: np.ndarray, fps: f
 
 
 def _path(rng: np.random.Generator, body: Body, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where steps of the given lengths take a person along a closed curve: places (steps, 2) and headings (steps,).
-
-    Steps get shorter where the curve is tight: no step turns by much more than a radian.
-    """
+    """Places (steps, 2) and headings (steps,) of steps of the given lengths along a closed curve, shorter where it is tight."""
     shape = rng.choice(3, p=(0.62, 0.2, 0.18))
     wide = rng.uniform(0.92, 1.17)
     narrow = (wide * rng.uniform(0.65, 1.0), rng.uniform(0.4, 0.55), rng.uniform(0.08, 0.3))[shape]
@@ -140,12 +137,9 @@ def _step(
     scene: Scene, lands: np.ndarray, durations: np.ndarray, foot: np.ndarray,
     spots: np.ndarray, yaws: np.ndarray, lift: np.ndarray, via: np.ndarray | None = None,
 ) -> Lower:  # fmt: skip
-    """A lower body that takes the given steps.
+    """A lower body that takes steps: seconds (steps,), feet, spots (steps, 2) in metres, where feet point, lifts in metres.
 
-    Args:
-        lands, durations: (steps,), seconds; yaws: (steps,), radians, where the foot points.
-        foot: (steps,), RIGHT or LEFT; spots: (steps, 2), metres; lift: (steps,), metres.
-        via: (steps, 2), metres, where a foot passes midway, if the heel rises before the foot travels, as in walking.
+    `via` (steps, 2), metres, is where a foot passes midway, if the heel rises before the foot travels, as in walking.
     """
     body, time = scene.body, scene.time
     ankles, yaw, lifted = np.empty((len(time), 2, 3)), np.empty((len(time), 2)), np.empty((len(time), 2))
@@ -174,10 +168,7 @@ def _step(
 
 
 def _pelvis_over_feet(scene: Scene, ankles: np.ndarray, foot_yaw: np.ndarray, lifted: np.ndarray, brisk: bool) -> Lower:
-    """A pelvis that follows feet: over their middle, towards the one that bears the weight, lower in long strides.
-
-    Ankles are (frames, 2, 3); where the feet point, and how far each is lifted, 0 to 1, is (frames, 2).
-    """
+    """A pelvis that follows feet: over their middle, towards the one that bears the weight, lower in long strides."""
     body, time, fps = scene.body, scene.time, scene.fps
     yaw = smooth(foot_yaw.mean(1), fps, 0.16)
     middle = smooth(ankles[..., :2].mean(1), fps, 0.13)

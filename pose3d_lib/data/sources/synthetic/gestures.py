@@ -138,11 +138,7 @@ def _spread(row: Posture) -> list[float]:
 def wrist_targets(
     scene: Scene, lower: Lower, upper: Upper, trunk: Trunk, knees: np.ndarray, arm_frame: np.ndarray, floor: np.ndarray
 ) -> np.ndarray:
-    """Where the wrists should be, (frames, 2, 3), metres.
-
-    `knees` (frames, 2, 3) are in metres; so are the places on the `floor` (frames, 2, 3) on which hands lean, unless the
-    person stands: then arms hang. `Hand.at` is meant in `arm_frame` (frames, 3, 3).
-    """
+    """Where wrists should be, (frames, 2, 3) metres, as are knees and places on the floor; `Hand.at` is in `arm_frame`."""
     rng, body, time = scene.rng, scene.body, scene.time
     down = lower.down[:, None]
     scale = body.stature / 1.75

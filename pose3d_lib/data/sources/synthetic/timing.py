@@ -43,10 +43,8 @@ def blend_progress(time: np.ndarray, starts: np.ndarray, durations: np.ndarray) 
 
 
 def smooth_noise(rng: np.random.Generator, time: np.ndarray, scale: float, shape: tuple[int, ...] = ()) -> np.ndarray:
-    """(frames, *shape): twice differentiable noise of standard deviation about 1 that changes within `scale` seconds.
-
-    A uniform cubic B-spline through random knots: no frame depends on the one before, so it costs no loop.
-    """
+    """(frames, *shape): twice differentiable noise of standard deviation about 1 that changes within `scale` seconds."""
+    # A uniform cubic B-spline through random knots: no frame depends on the one before, so it costs no loop.
     first = time[0] / scale
     u = time / scale - np.floor(first)
     knots = rng.standard_normal((int(u[-1]) + 4, *shape)) / 0.69  # 0.69: what the spline leaves of the knots' spread
@@ -70,10 +68,8 @@ def smooth(values: np.ndarray, fps: float, seconds: float) -> np.ndarray:
 
 
 def below(limit: np.ndarray, fps: float, seconds: float) -> np.ndarray:
-    """A smooth track (frames,) that never exceeds `limit` (frames,) and follows it within `seconds`.
-
-    The least value in a window, averaged with weights inside the same window, is at most the value at its centre.
-    """
+    """A smooth track (frames,) that never exceeds `limit` (frames,) and follows it within `seconds`."""
+    # The least value in a window, averaged inside the same window, is at most the value at its centre.
     half = max(round(seconds * fps), 1)
     padded = np.concatenate([np.repeat(limit[:1], half, 0), limit, np.repeat(limit[-1:], half, 0)])
     lowest = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1).min(axis=-1)
