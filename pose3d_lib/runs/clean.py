@@ -58,8 +58,7 @@ def plan_removals(
         whole = entry.state in asked
         if entry.state == State.DAMAGED and not whole:
             spared[name] = f"damaged ({entry.note}); with --damaged it is removed, so that it can be trained again"
-        why = ", ".join(filter(None, (entry.state, entry.note)))
-        own = [Removal(name, entry.state, "", why, entry.size)] if whole else _leftovers(entry)
+        own = [Removal(name, entry.state, "", entry.found, entry.size)] if whole else _leftovers(entry)
         if own and (reason := _spare(path, entry.files, whole=whole)):
             spared[name] = reason
         else:

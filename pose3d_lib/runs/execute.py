@@ -17,7 +17,7 @@ from pose3d_lib.common.files import remove_unfinished, sha256_of, write_atomical
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.model.evaluate import evaluate_lifters, summarise
 from pose3d_lib.runs import layout
-from pose3d_lib.runs.inventory import State, look_at
+from pose3d_lib.runs.inventory import check_finished
 from pose3d_lib.runs.layout import Progress, is_finished, read_object
 from pose3d_lib.runs.lease import hold_run
 from pose3d_lib.runs.models import write_card
@@ -51,9 +51,7 @@ def execute_run(
     """
     folder = run_folder(plan.config, plan.data)
     if is_finished(folder):
-        entry = look_at(folder, closely=True)
-        if entry and entry.state == State.DAMAGED:
-            raise InputError(f"{folder}: a finished run that is damaged ({entry.note}); {DAMAGED_REMEDY}")
+        check_finished(folder, DAMAGED_REMEDY)
         say(f"finished before; read from {folder}")
         return Run(folder)
     check_start(plan)

@@ -52,6 +52,11 @@ class RunEntry:
     at: float | None = None  # time (as of `time.time`) when it was finished, or last written to
     files: Files = field(default_factory=dict, compare=False, repr=False)  # in the folder
 
+    @property
+    def found(self) -> str:
+        """The state with its note, as in "damaged, clips.csv: missing"."""
+        return ", ".join(filter(None, (self.state, self.note)))
+
 
 class _Format(Part):
     format: int
@@ -133,6 +138,13 @@ def look_at(folder: str | os.PathLike, *, closely: bool = False) -> RunEntry | N
     found = _look_at_finished(path, files, closely) if layout.FINISHED in files else _look_at_unfinished(path, files)
     vanished = found["state"] != State.FINISHED and not os.path.isdir(path)
     return None if vanished else RunEntry(name, size=size, files=files, **found)
+
+
+def check_finished(folder: Path, remedy: str) -> None:
+    """An InputError with the remedy unless a run is finished here, and its files are what they were."""
+    entry = look_at(folder, closely=True)
+    if entry is None or entry.state != State.FINISHED:
+        raise InputError(f"{folder}: {entry.found if entry else 'no such folder'}; {remedy}")
 
 
 def _look_at_finished(path: str, files: Files, closely: bool) -> dict[str, object]:

@@ -24,7 +24,7 @@ from pose3d_lib.model.card import (
 from pose3d_lib.model.file import check_weights, read_weights
 from pose3d_lib.model.videopose3d.read import SUFFIXES as CHECKPOINTS
 from pose3d_lib.model.videopose3d.read import import_checkpoint
-from pose3d_lib.runs.inventory import State, choose_run, look_at, run_names
+from pose3d_lib.runs.inventory import check_finished, choose_run, run_names
 from pose3d_lib.runs.layout import CARD, WEIGHTS
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.budget import learning_rate
@@ -89,9 +89,7 @@ def write_card(run: Run, plan: RunPlan) -> None:
 
 def read_run_card(folder: Path) -> ModelCard:
     """The card of a finished run; an InputError where it is unfinished, damaged or of another version."""
-    if (entry := look_at(folder)) is None or entry.state != State.FINISHED:
-        found = ", ".join(filter(None, (entry.state, entry.note))) if entry else "no such folder"
-        raise InputError(f"{folder}: no finished run ({found}); `pose3d runs list` shows which are finished")
+    check_finished(folder, "no finished run; `pose3d runs list` shows which there are")
     try:
         return parse_card((folder / CARD).read_bytes())
     except (InputError, OSError) as error:

@@ -9,7 +9,7 @@ from pose3d_lib.common.files import sha256_of
 from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.data.actions import nearest
 from pose3d_lib.model.file import check_weights, read_weights
-from pose3d_lib.runs.inventory import State, look_at, run_names
+from pose3d_lib.runs.inventory import check_finished, run_names
 from pose3d_lib.runs.layout import CONFIG, PROVENANCE, WEIGHTS, Origin, read_json
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.training.config import RunConfig
@@ -38,10 +38,7 @@ def check_start(plan: RunPlan) -> Path | None:
             f"parameter start_from: there is no run {name!r} in {runs_dir()}; {hint}Train that run first, or name another"
         )
     folder = runs_dir() / name
-    entry = look_at(folder, closely=True)
-    if entry is None or entry.state != State.FINISHED:
-        found = ", ".join(filter(None, (entry.state, entry.note))) if entry else "removed just now"
-        raise InputError(f"{folder}: {found}; {ANOTHER}")
+    check_finished(folder, ANOTHER)
     try:
         origin, made = read_json(folder / PROVENANCE, Origin), read_json(folder / CONFIG, RunConfig)
     except InputError as error:

@@ -142,7 +142,7 @@ def test_a_cluster_without_a_fit_worker_is_refused_with_the_command_that_starts_
 @pytest.mark.parametrize("name", ["torch", "the code"])
 def test_a_worker_with_other_versions_or_other_code_is_refused(name: str, address: str, monkeypatch) -> None:
     monkeypatch.setattr(clusters, "describe_code", lambda: worker.describe_code() | {name: "1.2"})
-    check_refused(address, rf"worker tcp://\S+ has {name} \S+, and here it is 1\.2")
+    check_refused(address, rf"worker tcp://\S+: has {name} \S+, and where the sweep runs it is 1\.2")
 
 
 def test_a_worker_that_does_not_see_the_folder_is_refused_and_executes_nothing(

@@ -173,9 +173,9 @@ def test_a_half_copied_run_is_named_and_left_out_and_the_others_go_on(name: str,
     assert can_start(statuses) == [1]
     assert (find_run(configs[0], data) is None) == (not whole)
     if not whole:
-        with pytest.raises(SweepFailed, match=rf"{folder.name}: a finished run that is damaged \({name}.*delete"):
+        with pytest.raises(SweepFailed, match=rf"{folder.name}: damaged, {name}.*delete"):
             raise_failures(statuses)
-        with pytest.raises(InputError, match=rf"{folder.name}: a finished run that is damaged \({name}.*delete"):
+        with pytest.raises(InputError, match=rf"{folder.name}: damaged, {name}.*delete"):
             execute_run(plan_run(configs[0], data))
         (status,) = look_again([replace(statuses[0], state="testing")], begun=0.0)
         assert status.state == "failed"

@@ -15,7 +15,7 @@ from pose3d_lib.runs.lease import claim_run
 from pose3d_lib.runs.signals import raised_once
 from pose3d_lib.runs.sweep.jobs import BATCH_SYSTEMS, GPU, INSTALL, check_installed, jobs_dir, last_lines, open_jobs
 from pose3d_lib.runs.sweep.kernel import SweepFailed
-from pose3d_lib.runs.sweep.worker import Home, describe_code, describe_worker, run_on_worker
+from pose3d_lib.runs.sweep.worker import Home, check_worker, describe_code, run_on_worker
 
 LONGEST_WAIT = 10.0  # seconds for a scheduler at an address, and for its workers; jobs may wait for days
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -123,21 +123,15 @@ def _wait_for_worker(
 
 def _check_workers(client: object, home: Home, resources: Mapping[str, float]) -> None:
     """Raise an InputError if a worker would not do what this process would do."""
-    here, workers = describe_code(), _suitable_workers(client, resources)
-    for address, found in client.run(describe_worker, home, workers=list(workers), on_error="return").items():
-        if isinstance(found, BaseException):
-            raise InputError(f"worker {address} cannot load this project ({found}); on that machine: {INSTALL}")
+    workers = _suitable_workers(client, resources)
+    found = client.run(check_worker, home, describe_code(), workers=list(workers), on_error="return")
+    for address, problem in found.items():
+        if isinstance(problem, BaseException):
+            raise InputError(f"worker {address} cannot load this project ({problem}); on that machine: {INSTALL}")
+        if problem:
+            raise InputError(f"worker {address}: {problem}")
         if workers[address]["nthreads"] != 1:
             raise InputError(
                 f"worker {address} executes {workers[address]['nthreads']} calls at a time, and a run needs a worker for "
                 "itself: start it with --nthreads 1, and for several runs on that machine with --nworkers as well"
             )
-        code, problem = found
-        for name, ours in here.items():
-            if code.get(name) != ours:
-                raise InputError(
-                    f"worker {address} has {name} {code.get(name)}, and here it is {ours}; let all use one checkout, or the "
-                    f"same code and versions: {INSTALL}"
-                )
-        if problem:
-            raise InputError(problem)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.runs.inventory import State, look_at
+from pose3d_lib.runs.inventory import check_finished
 from pose3d_lib.runs.layout import NOTEBOOK, is_finished, read_progress
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.training.config import RunConfig
@@ -98,10 +99,10 @@ def _look(status: RunStatus, begun: float) -> RunStatus:
 
 def _look_at_finished(status: RunStatus, state: str) -> RunStatus:
     """A finished run as what it is, or, if it cannot be read, as a failed one."""
-    entry = look_at(status.folder, closely=True)
-    if entry and entry.state == State.DAMAGED:
-        error = f"{status.folder}: a finished run that is damaged ({entry.note}); {DAMAGED_REMEDY}"
-        return replace(status, state="failed", error=error)
+    try:
+        check_finished(status.folder, DAMAGED_REMEDY)
+    except InputError as error:
+        return replace(status, state="failed", error=str(error))
     seconds = None if state == "reused" else Run(status.folder).timing["train_seconds"]
     return replace(status, state=state, share=1.0, seconds=seconds, epochs="", loss=None)
 

@@ -39,9 +39,16 @@ def describe_code() -> dict[str, str]:
     return {"python": python, **packages, "the code": digest.hexdigest()[:10]}
 
 
-def describe_worker(home: Home) -> tuple[dict[str, str], str]:
-    """What a sweep has to know of this process: its code, and what is wrong with its folder."""
-    return describe_code(), check_outputs(home)
+def check_worker(home: Home, expected: Mapping[str, str]) -> str:
+    """Why this process would not do what the sweep's would, whose code is described; "" if it would."""
+    found = describe_code()
+    for name, theirs in expected.items():
+        if found.get(name) != theirs:
+            return (
+                f"has {name} {found.get(name)}, and where the sweep runs it is {theirs}; let all use one checkout, or the "
+                "same code and versions"
+            )
+    return check_outputs(home)
 
 
 def check_outputs(home: Home) -> str:
@@ -50,13 +57,13 @@ def check_outputs(home: Home) -> str:
     while not home.lease.is_file():
         if time.monotonic() > give_up:
             return (
-                f"the worker on {socket.gethostname()} does not see the folder {home.outputs} as it is where the sweep runs. "
-                "Runs meet in that folder: it has to be on a file system that all machines share, under the same path; "
-                "POSE3D_OUTPUTS names another folder"
+                f"{socket.gethostname()} does not see the folder {home.outputs} as it is where the sweep runs. Runs meet in "
+                "that folder: it has to be on a file system that all machines share, under the same path; POSE3D_OUTPUTS names "
+                "another folder"
             )
         time.sleep(0.1)
     if not os.access(home.outputs, os.W_OK):
-        return f"the worker on {socket.gethostname()} may not write to {home.outputs}; start it as the same user"
+        return f"{socket.gethostname()} may not write to {home.outputs}; start the worker as the same user"
     return ""
 
 
