@@ -20,7 +20,7 @@ from pose3d_lib.data.doctor import (
     frames_table,
     leave_out_line,
     summary_table,
-)  # fmt: skip
+)
 from pose3d_lib.data.doctor.checks import CHECKS, ERROR, NOTE, WARNING
 from pose3d_lib.data.doctor.keypoints import shared_joints
 from pose3d_lib.data.doctor.measures import side_exchanges
@@ -580,17 +580,6 @@ def test_the_table_of_clips_is_read(clean, worlds) -> None:
     assert "1 of 2 cameras saw this take" in said
     assert "Walking is missing from S9; S1, S5 have it" in said
     assert "2 of 13 clips are shorter than the 27 frames" in said
-
-
-def test_takes_that_are_missing_are_named_where_a_number_is_usual(worlds) -> None:
-    both = {(*key[:2], take): worlds[*key[:2], "0"][30:60] for key in KEYS for take in "01"}
-    assert not found(check_dataset(filmed(both), keypoints="gt"), "missing")
-    one_less = {key: motion for key, motion in both.items() if key != ("S5", "Walking", "1")}
-    (finding,) = found(check_dataset(filmed(one_less), keypoints="gt"), "missing")
-    assert finding.level == NOTE
-    assert "most subjects have 2 of an action: S5/Walking has 1" in finding.what
-    two_less = {key: motion for key, motion in one_less.items() if key != ("S1", "Greeting", "1")}
-    assert not found(check_dataset(filmed(two_less), keypoints="gt"), "missing")  # so many that nothing is usual
 
 
 def test_the_frames_of_every_action_and_subject_are_counted(clean, worlds) -> None:

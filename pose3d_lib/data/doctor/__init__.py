@@ -12,12 +12,11 @@ import pandas as pd
 
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.doctor.checks import ALL, CAMERA, CHECKS, ERROR, LEVELS, VIEW, WARNING
+from pose3d_lib.data.doctor import whole
+from pose3d_lib.data.doctor.checks import ALL, CAMERA, CHECKS, ERROR, LEVELS, NOTE, VIEW, WARNING
 from pose3d_lib.data.doctor.keypoints import find_other_camera, measure_views
 from pose3d_lib.data.doctor.measures import TAKE, Finding, Measure, leave_out_parameter
 from pose3d_lib.data.doctor.motion import measure_motion
-from pose3d_lib.data.doctor.table import TABLE_CHECKS, find_sampled, list_unchecked, read_table
-from pose3d_lib.data.doctor.whole import find_duplicates, first_cameras, measure_whole, pool_cameras
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,16 @@ def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters
     clips = list(data.clips.itertuples(index=False))
     found = measure_views(data, range(len(clips)), sources)
     broken = {m.clip for m in found if m.check == "numbers" and m.value and not m.source}
-    usable = [n for n in first_cameras(data).tolist() if n not in broken and 0 < clips[n].fps < np.inf]
-    found = pool_cameras(data, found)
+    usable = [n for n in whole.first_cameras(data).tolist() if n not in broken and 0 < clips[n].fps < np.inf]
+    found = whole.pool_cameras(data, found)
     for number in usable:
         found += measure_motion(data, number, clips[number])
-    found += measure_whole(data, usable)
+    found += whole.measure_whole(data, usable)
     return _checkup(data, found, parameters, [
-        *read_table(data),
-        *find_sampled(data, data.clips, parameters),
-        *find_duplicates(data, usable, sources, parameters),
-        *list_unchecked(data, sources),
+        *whole.read_table(data),
+        *whole.find_sampled(data, data.clips, parameters),
+        *whole.find_duplicates(data, usable, sources, parameters),
+        *(Finding(NOTE, "not checked", what) for what in whole.list_unchecked(data, sources)),
     ])  # fmt: skip
 
 
@@ -63,8 +62,8 @@ def check_keypoints(
 ) -> Checkup:
     """Check one 2D source of some clips, without 3D, before it is lifted. Arguments as of `check_dataset`."""
     numbers = data.clips.index.get_indexer(clips.index)
-    found = pool_cameras(data, measure_views(data, numbers, [keypoints], poses=False))
-    return _checkup(data, found, parameters, find_sampled(data, clips, parameters))
+    found = whole.pool_cameras(data, measure_views(data, numbers, [keypoints], poses=False))
+    return _checkup(data, found, parameters, whole.find_sampled(data, clips, parameters))
 
 
 def _checkup(
@@ -173,7 +172,7 @@ def summary_table(checkup: Checkup) -> pd.DataFrame:
             where = name_take(data, row["clip"]) if row.share > 0 else ""
         rows.append((check.name, check.about, len(own), *counts, worst, where, check.limits))
     of_table = Counter((finding.check, finding.level) for finding in checkup.findings)
-    for name, about in TABLE_CHECKS.items():
+    for name, about in whole.TABLE_CHECKS.items():
         counts = [of_table[name, level] for level in (WARNING, ERROR)]
         rows.append((name, about, len(data.clips), *counts, "", "", ""))
     columns = ["Check", "Measured", "Looked at", "Warnings", "Errors", "Worst", "Where", "Limits"]

@@ -18,7 +18,7 @@ from pose3d_lib.data.doctor.measures import (
     peak,
     side_exchanges,
     tilt,
-)  # fmt: skip
+)
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.filming import GT, one_thread
 

@@ -15,7 +15,7 @@ from pose3d_lib.data.doctor.measures import (
     peak,
     side_exchanges,
     tilt,
-)  # fmt: skip
+)
 from pose3d_lib.data.skeleton import Skeleton
 
 SHORTEST_BONE = 0.03  # metres; a deviation in per cent says nothing about shorter bones

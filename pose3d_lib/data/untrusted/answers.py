@@ -16,49 +16,47 @@ class Refused(Exception):
     """Why something is not read; the caller adds the file."""
 
 
-def pack(value: object, file: BinaryIO, written: dict[tuple, tuple[int, np.ndarray]]) -> object:
+def pack(value: object, file: BinaryIO) -> object:
     """The JSON of a value, whose arrays are appended to the file, those over the same memory once.
 
-    So a reader sees by their address that a file gives one recording for two takes, and a small file cannot grow. The
-    arrays that were `written` are kept, so that no address is used again.
+    So a reader sees by their address that a file gives one recording for two takes, and a small file cannot grow.
     """
-    match value:
-        case None | bool() | int() | float() | str() if not isinstance(value, np.generic):
-            return value
-        case dict():
-            return [
-                "dict",
-                [pack(key, file, written) for key in value],
-                [pack(inner, file, written) for inner in value.values()],
-            ]
-        case list() | tuple():
-            return ["list" if isinstance(value, list) else "tuple", [pack(inner, file, written) for inner in value]]
-        case bytes() if not isinstance(value, np.generic):
-            return ["bytes", value.decode("latin-1")]
-        case np.ndarray(dtype=np.dtype(kind="O")):
-            return ["objects", value.shape, [pack(inner, file, written) for inner in value.ravel().tolist()]]
-        case np.ndarray() | np.generic():
-            return _pack_array(value, file, written)
-    torch = sys.modules.get("torch")
-    if torch and isinstance(value, torch.Tensor) and (name := str(value.dtype).removeprefix("torch.")) in TENSORS:
-        data = value.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
-        return ["tensor", name, tuple(value.shape), pack(data, file, written)]
-    raise Refused(f"holds a {type(value).__name__}, which is neither array, container, text nor number; refused")
+    written: dict[tuple, tuple[int, np.ndarray]] = {}  # the arrays are kept, so that no address is used again
 
+    def packed(value: object) -> object:
+        match value:
+            case None | bool() | int() | float() | str() if not isinstance(value, np.generic):
+                return value
+            case dict():
+                return ["dict", [*map(packed, value)], [*map(packed, value.values())]]
+            case list() | tuple():
+                return ["list" if isinstance(value, list) else "tuple", [*map(packed, value)]]
+            case bytes() if not isinstance(value, np.generic):
+                return ["bytes", value.decode("latin-1")]
+            case np.ndarray(dtype=np.dtype(kind="O")):
+                return ["objects", value.shape, [*map(packed, value.ravel().tolist())]]
+            case np.ndarray() | np.generic():
+                return ["array" if isinstance(value, np.ndarray) else "scalar", *placed(np.asarray(value))]
+        torch = sys.modules.get("torch")
+        if torch and isinstance(value, torch.Tensor) and (name := str(value.dtype).removeprefix("torch.")) in TENSORS:
+            data = value.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
+            return ["tensor", name, tuple(value.shape), packed(data)]
+        raise Refused(f"holds a {type(value).__name__}, which is neither array, container, text nor number; refused")
 
-def _pack_array(array: np.ndarray | np.generic, file: BinaryIO, written: dict[tuple, tuple[int, np.ndarray]]) -> list:
-    _check_kind(array.dtype)
-    if array.size > max(1, array.nbytes):
-        raise Refused(f"holds an array of {array.size:,} items without a byte; refused")
-    if array.dtype.kind == "U":
-        array.tolist()  # fails for letters that Unicode does not have
-    kind, array = "array" if isinstance(array, np.ndarray) else "scalar", np.asarray(array)
-    memory = array.__array_interface__["data"][0], array.dtype.str, array.shape, array.strides
-    if memory not in written:
-        file.write(bytes(-file.tell() % ALIGNED))
-        written[memory] = file.tell(), array
-        file.write(np.ascontiguousarray(array).data)
-    return [kind, array.dtype.str, array.shape, written[memory][0]]
+    def placed(array: np.ndarray) -> tuple[str, tuple[int, ...], int]:
+        _check_kind(array.dtype)
+        if array.size > max(1, array.nbytes):
+            raise Refused(f"holds an array of {array.size:,} items without a byte; refused")
+        if array.dtype.kind == "U":
+            array.tolist()  # fails for letters that Unicode does not have
+        memory = array.__array_interface__["data"][0], array.dtype.str, array.shape, array.strides
+        if memory not in written:
+            file.write(bytes(-file.tell() % ALIGNED))
+            written[memory] = file.tell(), array
+            file.write(np.ascontiguousarray(array).data)
+        return array.dtype.str, array.shape, written[memory][0]
+
+    return packed(value)
 
 
 def _check_kind(dtype: np.dtype) -> None:

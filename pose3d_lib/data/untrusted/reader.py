@@ -137,7 +137,7 @@ def answer(request: dict) -> dict:
         file.write(bytes(ALIGNED))  # an empty file cannot be mapped
         for key in request["keys"]:
             try:
-                values[key] = ["value", pack(read(key), file, {})]
+                values[key] = ["value", pack(read(key), file)]
             except Exception as error:
                 values[key] = ["refused", reason_of(error)]
     return {"values": values}
