@@ -129,11 +129,13 @@ def test_without_any_run_the_answer_says_so(tiny_data: PoseDataset, shown: Calla
     assert "are not finished**; `-p study paper` makes them" in shown()
 
 
-def test_an_effect_is_owed_to_its_largest_part_unless_the_parts_cancel() -> None:
-    for whole, parts, said in (
+@pytest.mark.parametrize(
+    ("whole", "parts", "said"),
+    [
         (30.0, (1.7, 0.8, 27.5), "most of it by batch norm"),
         (-14.0, (-11.0, -3.0, 0.0), "most of it by data"),
         (-0.2, (-2.1, 1.9, 0.0), "parts that cancel for the most part"),
-    ):
-        named = pd.Series(parts, index=["data", "learning rate", "batch norm"])
-        assert report_claims._weigh(whole, named) == said
+    ],
+)
+def test_an_effect_is_owed_to_its_largest_part_unless_the_parts_cancel(whole: float, parts: tuple, said: str) -> None:
+    assert report_claims._weigh(whole, pd.Series(parts, index=["data", "learning rate", "batch norm"])) == said
