@@ -18,7 +18,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import save_dataset
 from pose3d_lib.data.open import list_actions, open_dataset, prepared_path
 from pose3d_lib.data.sources import synthetic
-from pose3d_lib.data.sources.synthetic import make_synthetic, take_frames
+from pose3d_lib.data.sources.synthetic import take_frames
 from pose3d_lib.data.sources.synthetic.body import make_body
 from pose3d_lib.data.spec import DataSpec
 
@@ -52,12 +52,12 @@ def made(small, monkeypatch) -> list[tuple]:
     """What the synthetic dataset was asked for; a small one is made in its place, slowly enough to be asked twice."""
     calls: list[tuple] = []
 
-    def make(scale: str, *, seed: int, **_: object) -> PoseDataset:
-        calls.append((scale, seed))
+    def make(spec: DataSpec, *_: object) -> PoseDataset:
+        calls.append((spec.scale, spec.data_seed))
         time.sleep(0.2)
         return small
 
-    monkeypatch.setattr(synthetic, "make_synthetic", make)
+    monkeypatch.setattr(synthetic, "read", make)
     return calls
 
 
@@ -113,16 +113,16 @@ def test_while_another_process_prepares_it_waits_and_reads(made, small, tmp_path
 
 
 def test_a_preparation_that_failed_leaves_nothing_and_is_done_again(made, monkeypatch) -> None:
-    make = synthetic.make_synthetic
+    make = synthetic.read
 
     def fail(*_, **__):
         raise RuntimeError("interrupted")
 
-    monkeypatch.setattr(synthetic, "make_synthetic", fail)
+    monkeypatch.setattr(synthetic, "read", fail)
     with pytest.raises(RuntimeError, match="interrupted"):
         open_dataset(DataSpec())
     assert not prepared_path(DataSpec()).exists()
-    monkeypatch.setattr(synthetic, "make_synthetic", make)
+    monkeypatch.setattr(synthetic, "read", make)
     open_dataset(DataSpec())
     assert len(made) == 1
 
@@ -269,6 +269,10 @@ def test_the_full_scale_has_as_many_camera_frames_as_human36m() -> None:
     assert camera_frames(SUBJECTS[5:]) == pytest.approx(543_344, rel=0.15)
 
 
+def make_tiny(**parameters: object) -> PoseDataset:
+    return synthetic.read(DataSpec(scale="tiny", **parameters), Path(), lambda line: None)
+
+
 @pytest.fixture
 def three_actions(monkeypatch) -> None:
     monkeypatch.setattr(synthetic, "H36M_ACTIONS", ("Phoning", "Sitting", "Walking"))
@@ -278,7 +282,7 @@ def three_actions(monkeypatch) -> None:
 def test_another_seed_gives_other_motion_and_other_errors_of_the_detector(monkeypatch) -> None:
     monkeypatch.setattr(synthetic, "make_body", lambda subject, seed: make_body(subject, 0))  # the same people
     monkeypatch.setattr(synthetic, "take_frames", lambda *_: 20)
-    first, second = (make_synthetic("tiny", seed=seed) for seed in (0, 1))
+    first, second = (make_tiny(data_seed=seed) for seed in (0, 1))
     assert first.fingerprint != second.fingerprint
     assert np.abs(first.positions[0] - second.positions[0]).max() > 0.05
     one, other = (data.keypoints["simulated"][0] - data.keypoints["gt"][0] for data in (first, second))
@@ -311,9 +315,9 @@ def test_the_mean_pose_of_one_action_suits_that_action_and_not_another(tiny_data
 
 @pytest.mark.usefixtures("three_actions")
 def test_chosen_subjects_are_the_same_whoever_else_is_chosen() -> None:
-    everybody = make_synthetic("tiny", seed=3, train_subjects=SUBJECTS[:5], test_subjects=SUBJECTS[5:])
-    assert make_synthetic("tiny", seed=3).fingerprint == everybody.fingerprint
-    few = make_synthetic("tiny", seed=3, train_subjects=["S7"], test_subjects=["S9"])
+    everybody = make_tiny(data_seed=3, train_subjects=SUBJECTS[:5], test_subjects=SUBJECTS[5:])
+    assert make_tiny(data_seed=3).fingerprint == everybody.fingerprint
+    few = make_tiny(data_seed=3, train_subjects=["S7"], test_subjects=["S9"])
     assert (few.train_subjects, few.test_subjects) == (("S7",), ("S9",))
     assert few.clips.subject.unique().tolist() == ["S7", "S9"]
     assert "Subject S11 is neither trained nor tested on." in few.notes
@@ -327,7 +331,7 @@ def test_chosen_subjects_are_the_same_whoever_else_is_chosen() -> None:
 @pytest.mark.usefixtures("three_actions")
 def test_given_one_side_the_other_is_everybody_else_and_said_to_be(monkeypatch) -> None:
     monkeypatch.setattr(synthetic, "H36M_ACTIONS", ("Sitting",))
-    data = make_synthetic("tiny", seed=3, test_subjects=["S1", "S5"])
+    data = make_tiny(data_seed=3, test_subjects=["S1", "S5"])
     assert (data.train_subjects, data.test_subjects) == (("S11", "S6", "S7", "S8", "S9"), ("S1", "S5"))
     assert any(note.startswith("Trained on S11, S6, S7, S8, S9; tested on S1, S5") for note in data.notes)
 

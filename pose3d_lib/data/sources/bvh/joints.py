@@ -3,7 +3,7 @@
 import math
 import re
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -47,11 +47,11 @@ def shipped_mappings() -> dict[str, JointMapping]:
 def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMapping:
     """The mapping that `joints` names, by name or by path of a `.toml`, or that the names in the file `where` tell."""
     shipped = shipped_mappings()
-    there = {plain_name(name) for name in names}
     if joints:
         mapping = read_mapping(joints) if joints.endswith(".toml") else shipped[check_name(joints, shipped, "joints")]
-        _check_needed(mapping, there, names, where)
+        weight_matrix(mapping, names, where)  # so that missing joints are told at once
         return mapping
+    there = {plain_name(name) for name in names}
     recognised = [m for m in shipped.values() if there.issuperset((*m.recognised_by, *m.needed))]
     if len(recognised) == 1:
         return recognised[0]
@@ -61,14 +61,6 @@ def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMappi
         f"{where}: its joints are of no kind that is known here: {some(names, 80)}. {hint}{ADVICE}; shipped are "
         f"{', '.join(shipped)}"
     )
-
-
-def _check_needed(mapping: JointMapping, there: Collection[str], names: Sequence[str], where: object) -> None:
-    if missing := [joint for joint in mapping.needed if joint not in there]:
-        raise InputError(
-            f"{where}: the joints {', '.join(missing)} of mapping {mapping.name!r} are missing. There are: "
-            f"{some(names, 80)}. {ADVICE}"
-        )
 
 
 def read_mapping(path: str | Path) -> JointMapping:
@@ -115,7 +107,11 @@ def weight_matrix(mapping: JointMapping, names: Sequence[str], where: object) ->
         if plain in index and plain in mapping.needed:
             raise InputError(f"{where}: {names[index[plain]]!r} and {name!r} are both joint {plain!r} of the mapping")
         index.setdefault(plain, number)
-    _check_needed(mapping, index, names, where)
+    if missing := [joint for joint in mapping.needed if joint not in index]:
+        raise InputError(
+            f"{where}: the joints {', '.join(missing)} of mapping {mapping.name!r} are missing. There are: "
+            f"{some(names, 80)}. {ADVICE}"
+        )
     matrix = np.array([[weights.get(joint, 0.0) for joint in mapping.needed] for weights in mapping.weights])
     return [index[joint] for joint in mapping.needed], matrix
 

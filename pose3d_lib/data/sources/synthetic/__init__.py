@@ -40,11 +40,6 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     return H36M_ACTIONS
 
 
-def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    subjects = {"train_subjects": spec.train_subjects, "test_subjects": spec.test_subjects}
-    return make_synthetic(spec.scale, seed=spec.data_seed, scores=spec.scores, progress=progress, **subjects)
-
-
 def choose_subjects(train: Sequence[str], test: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
     """As `split_subjects`; but given neither, who is trained and tested on is as in Human3.6M."""
     if not train and not test:
@@ -63,34 +58,31 @@ def take_frames(scale: str, action: str, subject: str, take: str, seed: int) -> 
     return max(2, round(MEAN_FRAMES[scale] * typical * own))
 
 
-def make_synthetic(
-    scale: str, *, seed: int, train_subjects: Sequence[str] = (), test_subjects: Sequence[str] = (),
-    scores: bool = False, progress: Progress = lambda line: None,
-) -> PoseDataset:  # fmt: skip
+def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     """The dataset at a scale of MEAN_FRAMES; the same scale and seed give the same dataset bit for bit.
 
     A subject does, and is seen doing, the same whichever others are chosen, as in `choose_subjects`.
     """
-    train, test, notes = choose_subjects(train_subjects, test_subjects)
-    takes = []
+    train, test, notes = choose_subjects(spec.train_subjects, spec.test_subjects)
+    seed, name, takes = spec.data_seed, f"synthetic-{spec.scale}", []
     for subject_number, subject in enumerate(SUBJECTS):
         body = make_body(subject, seed)
         for number, action in enumerate(H36M_ACTIONS):
             for take in TAKES:
-                frames = take_frames(scale, action, subject, take, seed)
+                frames = take_frames(spec.scale, action, subject, take, seed)
                 own_seed = [seed, 1, subject_number, number, TAKES.index(take)]
                 make = partial(make_motion, action, body=body, frames=frames, fps=FPS, seed=own_seed)
                 takes.append(Take(subject, action, take, frames, make, place=len(takes)))
     chosen = [take for take in takes if take.subject in (*train, *test)]
-    progress(f"synthetic-{scale}: making {len(chosen)} takes of {len({take.subject for take in chosen})} subjects")
+    progress(f"{name}: making {len(chosen)} takes of {len({take.subject for take in chosen})} subjects")
     return film(
         chosen,
         h36m_cameras(),
-        name=f"synthetic-{scale}",
+        name=name,
         synthetic=True,
         fps=FPS,
         seed=seed,
-        scores=scores,
+        scores=spec.scores,
         train_subjects=train,
         test_subjects=test,
         notes=["Synthetic motion: made by a program, nobody was filmed.", *notes],
