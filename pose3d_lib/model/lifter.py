@@ -226,9 +226,7 @@ def _dilated_taps(x: Tensor, width: int, dilation: int) -> Tensor:
 class Lifters(nn.Module):
     """The network of the pose and the one of the trajectory: same shape, same keypoints (VideoPose3D, section 4).
 
-    Args:
-        pose: lifts to joints relative to the root, metres.
-        trajectory: lifts to the root in camera space, metres; None without it.
+    `pose` lifts to joints relative to the root, metres; `trajectory` to the root in camera space, metres.
     """
 
     def __init__(self, pose: TemporalLifter, trajectory: TemporalLifter | None = None):

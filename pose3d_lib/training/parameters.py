@@ -18,13 +18,10 @@ Config = TypeVar("Config", bound=BaseModel)
 
 
 def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
-    """A config from a notebook's or a command's parameters, or an InputError that names each parameter it refuses.
+    """A config of some kind from a notebook's or a command's parameters, or an InputError that names each that it refuses.
 
-    Args:
-        kind: RunConfig or another config class.
-        parameters: name -> value. Those of `kind.BUNDLES`, such as `preset`, choose settings that other values override;
-            None leaves a setting to them, but is refused where a name is expected. Numbers and booleans may be strings, as
-            papermill passes some of them.
+    Those of `kind.BUNDLES`, such as `preset`, choose settings that other values override. None leaves a setting to them, but
+    is refused where a name is expected. Numbers and booleans may be strings, as papermill passes some of them.
     """
     given = {name: value for name, value in parameters.items() if not _left_open(kind.model_fields.get(name), value)}
     bundles = getattr(kind, "BUNDLES", {})

@@ -107,16 +107,13 @@ class TrainingSteps:
         sizes = tuple(map(len, numbers))
         with arithmetic(self._precision, self._device.type):
             if not self._record or self._device.type != "cuda":
-                self._step(*numbers)
-            elif sizes in self._recorded:
-                self._recorded[sizes](*numbers)
-            else:
-                self._times[sizes] = self._times.get(sizes, 0) + 1
-                if self._times[sizes] > STEPS_BEFORE_RECORDING:
-                    self._recorded[sizes] = _record(self._step, *numbers)
-                    self._recorded[sizes](*numbers)
-                else:
-                    _aside(self._step, *numbers)
+                return self._step(*numbers)
+            self._times[sizes] = self._times.get(sizes, 0) + 1
+            if self._times[sizes] <= STEPS_BEFORE_RECORDING:
+                return _aside(self._step, *numbers)
+            if sizes not in self._recorded:
+                self._recorded[sizes] = _record(self._step, *numbers)
+            return self._recorded[sizes](*numbers)
 
     def _step(self, *numbers: Tensor) -> None:
         terms, count = self._objective(*numbers)

@@ -123,19 +123,18 @@ class Windows:
 
     def describe(self, numbers: Tensor) -> str:
         """The content of a batch in words: its clips, the range of its numbers, and the first that are not finite."""
-        rows = self.clip_of(numbers)
+        rows, batch = self.clip_of(numbers), self.gather(numbers)
         clips = [self._data.name_of(self._clips.iloc[row]) for row in dict.fromkeys(rows)]
         words = [f"{len(numbers)} windows of {some(clips, MOST_NAMED)}"]
-        batch = self.gather(numbers)
         for name, values in (("keypoints", batch.inputs), ("3D joints", batch.targets), ("roots", batch.trajectory)):
             if values is None:
                 continue
-            finite = values.isfinite().flatten(1).all(1)
-            if finite.all():
-                words.append(f"{name} from {values.min():.3g} to {values.max():.3g}")
-            else:
-                first = self._clips.iloc[rows[int(finite.logical_not().nonzero()[0])]]
+            bad = values.isfinite().flatten(1).all(1).logical_not().nonzero()
+            if len(bad):
+                first = self._clips.iloc[rows[int(bad[0])]]
                 words.append(f"{name} that are not finite, first in a window of {self._data.name_of(first)}")
+            else:
+                words.append(f"{name} from {values.min():.3g} to {values.max():.3g}")
         return "; ".join(words)
 
 

@@ -28,10 +28,6 @@ class Shape:
     channels: int  # width of every hidden layer
     taps: tuple[int, ...]  # of the convolutions over time, in order
 
-    def __str__(self) -> str:
-        taps = ",".join(map(str, self.taps))
-        return f"{self.inputs} numbers in, {self.outputs} out, {self.channels} channels, {taps} taps"
-
     def filter_widths(self, *, dense: bool) -> tuple[int, ...] | None:
         """The widths that give these taps; None if no odd ones do. A dense convolution has a tap on each frame it reaches."""
         widths = [self.taps[0]]
@@ -46,8 +42,7 @@ class Shape:
 def read_shape(state: Mapping[str, Tensor], where: str) -> Shape:
     """The shape of a network from its state dict, as `check_state` returns it; `where` is its file and key.
 
-    Raises:
-        InputError: a tensor is missing, unknown, or of a shape that does not suit the others.
+    An InputError where the tensors that tell it are missing or no convolutions. The others: `check_tensors`.
     """
     first, last = (_tensor(state, name, where) for name in ("expand_conv.weight", "shrink.weight"))
     if first.ndim != 3 or last.ndim != 3:
@@ -62,27 +57,24 @@ def read_shape(state: Mapping[str, Tensor], where: str) -> Shape:
             f"{where}: {channels} channels and {blocks} residual blocks; no network that is known has those"
         )
     temporal = [_tensor(state, f"layers_conv.{2 * block}.weight", where) for block in range(blocks)]
-    taps = [width, *(found.shape[-1] if found.ndim == 3 else 0 for found in temporal)]
-    expected = {"expand_conv.weight": (channels, inputs, width)}
-    for block, own in enumerate(taps[1:]):
-        expected[f"layers_conv.{2 * block}.weight"] = (channels, channels, own)
-        expected[f"layers_conv.{2 * block + 1}.weight"] = (channels, channels, 1)
-    norms = ("expand_bn", *(f"layers_bn.{layer}" for layer in range(2 * blocks)))
-    expected |= {f"{norm}.{part}": (channels,) for norm in norms for part in NORM}
-    expected |= {"shrink.weight": (last.shape[0], channels, 1), "shrink.bias": (last.shape[0],)}
-    for name, shape in expected.items():
-        if tuple(_tensor(state, name, where).shape) != shape:
-            raise InputError(f"{where}: {name} is {_of(state[name])}, expected {list(shape)} as of its other tensors")
-    extra = [name for name in state if name not in expected and not name.endswith(f".{COUNTER}")]
-    if extra:
+    taps = (width, *(found.shape[-1] if found.ndim == 3 else 0 for found in temporal))
+    if min(taps) < 1 or last.shape[0] % 3 or not last.shape[0]:
+        raise InputError(
+            f"{where}: convolutions of {list(taps)} taps into {last.shape[0]} numbers, expected x, y, z of joints"
+        )
+    return Shape(inputs, last.shape[0], channels, taps)
+
+
+def check_tensors(state: Mapping[str, Tensor], model: TemporalLifter, where: str) -> None:
+    """Rejects a state dict with a tensor that a lifter of this shape has not, has not got, or has in another shape."""
+    expected = {name: own for name, own in to_state(model).items() if not name.endswith(f".{COUNTER}")}
+    for name, own in expected.items():
+        if (found := _tensor(state, name, where)).shape != own.shape:
+            raise InputError(f"{where}: {name} is {_of(found)}, expected {_of(own)} as of the other tensors")
+    if extra := [name for name in state if name not in expected]:
         raise InputError(
             f"{where}: {printable(extra[0])[:100]} is no tensor of VideoPose3D's network; name another file"
         )
-    if min(taps) < 1 or last.shape[0] % 3 or not last.shape[0]:
-        raise InputError(
-            f"{where}: convolutions of {taps} taps into {last.shape[0]} numbers, expected x, y, z of joints"
-        )
-    return Shape(inputs, last.shape[0], channels, tuple(taps))
 
 
 def check_state(state: object, where: str, *, file_size: int) -> dict[str, Tensor]:
@@ -106,7 +98,7 @@ def check_state(state: object, where: str, *, file_size: int) -> dict[str, Tenso
 
 
 def load_state(model: TemporalLifter, state: Mapping[str, Tensor]) -> None:
-    """Copies a state dict, whose `read_shape` is the lifter's, into a lifter."""
+    """Copies a state dict into a lifter whose tensors it has (`check_tensors`)."""
     own = {ours: state.get(theirs, torch.tensor(0)) for ours, theirs in _names(model).items()}  # there are no counters
     model.load_state_dict({name: one.transpose(1, 2).flatten(1) if one.ndim == 3 else one for name, one in own.items()})
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 
 from pose3d_lib.common.errors import InputError, printable
@@ -16,7 +17,7 @@ from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_FPS, HUMANEVA_TERM
 from pose3d_lib.data.sources.videopose3d.sets import LAYOUTS as NAMED
 from pose3d_lib.data.untrusted.client import read_torch_file
 from pose3d_lib.model.card import ModelCard, Network, TrainedModel, build_networks
-from pose3d_lib.model.videopose3d.names import Shape, check_state, load_state, read_shape
+from pose3d_lib.model.videopose3d.names import Shape, check_state, check_tensors, load_state, read_shape
 
 SUFFIX = ".bin"
 SUFFIXES = (SUFFIX, ".pt", ".pth", ".tar")  # of checkpoints by VideoPose3D, and by its forks
@@ -62,24 +63,21 @@ def import_checkpoint(path: Path, given: Unsaid = Unsaid()) -> TrainedModel:
         InputError: the file is damaged, would run code, or is no checkpoint of VideoPose3D; or `given` does not suit it.
     """
     content = read_torch_file(path)
-    key = _find_key(path, content)
-    size = path.stat().st_size
-    where = f"{path}, key {key!r}" if key else str(path)
+    key, size = _find_key(path, content), path.stat().st_size
     state, prefix = _without_prefix(content[key] if key else content)
-    states = {POSE: check_state(state, where, file_size=size)}
-    shape = read_shape(states[POSE], where)
+    found = {f"{path}, key {key!r}" if key else str(path): state}
     if content.get(TRAJECTORY) is not None:
-        where = f"{path}, key {TRAJECTORY!r}"
-        states[TRAJECTORY] = check_state(_without_prefix(content[TRAJECTORY])[0], where, file_size=size)
-        expected = Shape(shape.inputs, 3, shape.channels, shape.taps)
-        if (own := read_shape(states[TRAJECTORY], where)) != expected:
-            raise InputError(
-                f"{where}: a network of {own}; expected {expected}, as of {POSE!r}, with which it is used together"
-            )
+        found[f"{path}, key {TRAJECTORY!r}"] = _without_prefix(content[TRAJECTORY])[0]
+    states = {where: check_state(own, where, file_size=size) for where, own in found.items()}
+    where, pose = next(iter(states.items()))
     wrapping = [] if key == POSE else [f"under the key {key!r}" if key else "at the top of the file"]
     wrapping += [f"named with {printable(prefix)!r} in front, which is removed"] if prefix else []
     notes = [f"Tensors: {' and '.join(wrapping)}; VideoPose3D itself writes them otherwise."] if wrapping else []
-    card = _make_card(path, content, shape, given, notes)
+    card = _make_card(path, content, read_shape(pose, where), given, notes)
+    with torch.device("meta"):  # no memory is taken
+        shapes = build_networks(card)
+    for network, (where, own) in zip(shapes.networks, states.items(), strict=True):
+        check_tensors(own, network, where)
     lifters = build_networks(card)
     for network, own in zip(lifters.networks, states.values(), strict=True):
         load_state(network, own)
@@ -129,7 +127,8 @@ def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid, notes:
         network = Network(filter_widths=widths, causal=given.causal, dense=given.dense, **own)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        raise InputError(f"{path}: {problem['loc'][0]}: {problem['msg']}; name another file") from error
+        hint = "name another file, or give --dense if its convolutions are dense"
+        raise InputError(f"{path}: {problem['loc'][0]}: {problem['msg']}; {hint}") from error
     assumed = [
         *notes,
         f"Causality: {'causal, as given' if given.causal else 'taken to be not causal; --causal says otherwise'}.",
