@@ -5,6 +5,7 @@ the schedule that is the same for both arms, so that nothing but the data differ
 """
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
@@ -25,33 +26,31 @@ SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)  # of the training frames; the smallest i
 def plan_beyond(config: StudyConfig, data: PoseDataset) -> dict[str, list[RunConfig]]:
     """The runs of every question that the study asks; those of the first belong to the paper's claim on data."""
     actions, focus = choose_actions(config, data)
-    equal = config.condition(config.short, EQUALISED)
+
+    def make(seed: int, schedule: str = EQUALISED, **settings: object) -> RunConfig:
+        return make_run(config, config.condition(config.short, schedule), seed=seed, **settings)
+
     questions = {}
     if config.confounds:
         questions[AS_MANY_FRAMES] = [
-            make_run(config, config.condition(config.short, schedule), seed=seed, train_share=share_of(action, data))
-            for seed in config.seeds
-            for schedule in (PUBLISHED, EQUALISED)
-            for action in focus
+            make(seed, schedule, train_share=share_of(action, data))
+            for seed, schedule, action in product(config.seeds, (PUBLISHED, EQUALISED), focus)
         ]
     if config.beyond:
         further = {"unit_epochs": SPECIALISING * config.short}
-        starts = {seed: run_name(make_run(config, equal, seed=seed), data.fingerprint) for seed in config.seeds}
+        starts = {seed: run_name(make(seed), data.fingerprint) for seed in config.seeds}
         questions[SPECIALISED] = [
-            make_run(config, equal, seed=seed, action=action, start_from=start, **further)
-            for seed, start in starts.items()
-            for action in actions
+            make(seed, action=action, start_from=starts[seed], **further)
+            for seed, action in product(config.seeds, actions)
         ]
         questions[MIXING] = [
-            make_run(config, equal, seed=seed, action=action, with_actions=others)
-            for seed in config.seeds
-            for action in focus
+            make(seed, action=action, with_actions=others)
+            for seed, action in product(config.seeds, focus)
             for others in mixed_actions(actions, action, seed)
         ]
         questions[FEWER_FRAMES] = [
-            make_run(config, equal, seed=seed, action=action, train_share=share)
-            for seed in config.seeds
-            for action in (ALL, *focus)
+            make(seed, action=action, train_share=share)
+            for seed, action in product(config.seeds, (ALL, *focus))
             for share in (SHARES if action == ALL else SHARES[-2:])
         ]
     return questions

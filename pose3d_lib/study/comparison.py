@@ -59,8 +59,7 @@ def all_runs(arms: Sequence[Arms]) -> list[Run]:
 def find_runs(plan: Iterable[RunConfig], data: PoseDataset) -> tuple[dict[RunConfig, Run], pd.DataFrame]:
     """The finished runs of a plan, each looked up once, and the begun ones: columns "Run", "Left out because".
 
-    Raises:
-        InputError: a run folder holds a run of another dataset than its name says, which no table may mix in.
+    An InputError where a folder holds a run of another dataset than its name says.
     """
     found, left_out = {}, []
     for config in dict.fromkeys(plan):
@@ -96,14 +95,12 @@ def collect_runs(plan: Sequence[RunConfig], found: Mapping[RunConfig, Run]) -> C
 
 def take_cell(runs: Sequence[Run], action: str, column: str, name: str) -> Cell:
     """A column of `Run.clips` on the takes of an action, by run and take: the cameras' clips of a take are one unit."""
-    rows = []
-    for run in runs:
-        clips = run.clips[run.clips.action == action]
-        clips = clips.assign(weighted=clips[column] * clips.frames)
-        rows.append(clips.groupby(["subject", "take"], sort=False)[["weighted", "frames"]].sum())
-    takes = rows[0].index
-    errors = np.array([(own.weighted / own.frames).loc[takes] for own in rows])
-    return Cell(errors, rows[0].frames.to_numpy(float), tuple(takes.get_level_values("subject")), name, action)
+    clips = [run.clips[run.clips.action == action] for run in runs]
+    weighted = [own.assign(weighted=own[column] * own.frames) for own in clips]
+    sums = [own.groupby(["subject", "take"], sort=False)[["weighted", "frames"]].sum() for own in weighted]
+    takes = sums[0].index
+    errors = np.array([(own.weighted / own.frames).loc[takes] for own in sums])
+    return Cell(errors, sums[0].frames.to_numpy(float), tuple(takes.get_level_values("subject")), name, action)
 
 
 def error_pairs(arms: Iterable[Arms], metric: str = "mpjpe") -> list[tuple[Cell, Cell]]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.spec import Names, split_list
+from pose3d_lib.data.spec import AsList, Names, split_list
 from pose3d_lib.model.lifter import check_widths
 from pose3d_lib.runs.sweep.settings import SweepSettings
 from pose3d_lib.training.budget import SCHEDULES
@@ -19,10 +19,8 @@ from pose3d_lib.training.settings import PRESETS, ListOf, OneOrMore, Seed, Setti
 
 PAPER_ACTIONS = ("Eating", "Sitting")  # of the paper's tables
 
-PUBLISHED, EQUALISED = (
-    "epoch",
-    "unit_epoch",
-)  # the paper's schedule, which differs between the arms, and one shared by both
+PUBLISHED = "epoch"  # the paper's schedule, which differs between the arms
+EQUALISED = "unit_epoch"  # one that both share
 
 # Name -> settings of `StudyConfig`: the paper's first tables with one seed; everything that its claims need, with the
 # uncertainty; and the questions beyond the paper too.
@@ -46,19 +44,23 @@ def _single_actions(actions: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(actions))
 
 
+def _each_architecture_once(architectures: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    if len(set(architectures)) < len(architectures):  # 3,3,3 is one architecture to most who write it
+        raise ValueError("one is there twice; join the widths of one by x, such as 3x3x3")
+    for widths in architectures:
+        check_widths(widths)
+    return architectures
+
+
 Actions = Annotated[Names, AfterValidator(_single_actions)]
+Widths = Annotated[
+    tuple[int, ...], BeforeValidator(lambda given: given.split("x") if isinstance(given, str) else split_list(given))
+]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What both arms of a comparison are trained under.
-
-    Attributes:
-        unit_epochs: length, in epochs of the baseline.
-        schedule: a name in SCHEDULES.
-        budget: one of BUDGETS.
-        widths: of the network's temporal convolutions.
-    """
+    """What both arms of a comparison are trained under."""
 
     unit_epochs: float
     schedule: str
@@ -90,8 +92,8 @@ class StudyConfig(SweepSettings):
     focus: Actions = ()
     more_seeds: ListOf[Seed] = ()
     lengths: OneOrMore[UnitEpochs] = (1.0,)
-    long_preset: str = ""
-    architectures: tuple[tuple[int, ...], ...] = ()
+    long_preset: Annotated[str, AfterValidator(lambda name: name and check_name(name, PRESETS, "preset"))] = ""
+    architectures: Annotated[tuple[Widths, ...], AsList, AfterValidator(_each_architecture_once)] = ()
     schedules: OneOrMore[Literal["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"]] = (PUBLISHED,)
     budgets: OneOrMore[Literal["equal_frames", "fifteen"]] = ("equal_frames",)
     confounds: bool = False
@@ -101,32 +103,12 @@ class StudyConfig(SweepSettings):
     def named_actions(self) -> tuple[str, ...]:
         return (*self.actions, *self.focus)
 
-    @field_validator("architectures", mode="before")
-    @classmethod
-    def _split_architectures(cls, values: object) -> object:
-        values = split_list(values)
-        if not isinstance(values, list | tuple):
-            return values
-        return [value.split("x") if isinstance(value, str) else split_list(value) for value in values]
-
-    @field_validator("architectures")
-    @classmethod
-    def _odd_architectures(cls, architectures: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
-        if len(set(architectures)) < len(architectures):  # 3,3,3 is one architecture to most who write it
-            raise ValueError("one is there twice; join the widths of one by x, such as 3x3x3")
-        return tuple(check_widths(widths) for widths in architectures)
-
     @field_validator("lengths")
     @classmethod
     def _short_and_long(cls, lengths: tuple[float, ...]) -> tuple[float, ...]:
         if len(lengths) > 2:
             raise ValueError("give two at most, of the short runs and of the long ones")
         return tuple(sorted(lengths))
-
-    @field_validator("long_preset")
-    @classmethod
-    def _known_preset(cls, preset: str) -> str:
-        return preset and check_name(preset, PRESETS, "preset")
 
     @model_validator(mode="after")
     def _same_schedule_beyond(self) -> "StudyConfig":
@@ -172,8 +154,7 @@ class StudyConfig(SweepSettings):
 
 def choose_actions(config: StudyConfig, data: PoseDataset) -> tuple[list[str], list[str]]:
     """The actions of a study, and those of them in focus; what the data cannot train or test is refused."""
-    data.train_clips()  # refuses data that has nothing to train on
-    both = [action for action in data.train_actions if action in data.test_actions]
+    both = compared_actions(data)
     if not both:
         raise InputError(
             f"{data.name}: no action has both train clips ({', '.join(data.train_actions) or 'none'}) and test clips "
@@ -187,6 +168,12 @@ def choose_actions(config: StudyConfig, data: PoseDataset) -> tuple[list[str], l
     return actions, paper_actions(actions)
 
 
+def compared_actions(data: PoseDataset) -> list[str]:
+    """The actions with train and test clips; data that has nothing to train on is refused."""
+    data.train_clips()
+    return [action for action in data.train_actions if action in data.test_actions]
+
+
 def paper_actions(actions: Sequence[str]) -> list[str]:
     """Those of some actions that the paper shows, if both are there; otherwise the first two."""
     papers = [action for action in PAPER_ACTIONS if action in actions]
@@ -195,22 +182,17 @@ def paper_actions(actions: Sequence[str]) -> list[str]:
 
 def make_run(config: StudyConfig, condition: Condition, **settings: object) -> RunConfig:
     """A run of a study under a condition, with further settings."""
-    lr_decay_per, bn_decay_per = SCHEDULES[condition.schedule]
-    common = {
+    common = config.settings(condition.unit_epochs) | {
         "unit_epochs": condition.unit_epochs,
         "budget": condition.budget,
         "filter_widths": condition.widths,
-        "lr_decay_per": lr_decay_per,
-        "bn_decay_per": bn_decay_per,
+        **dict(zip(("lr_decay_per", "bn_decay_per"), SCHEDULES[condition.schedule], strict=True)),
     }
-    return RunConfig(**{**config.settings(condition.unit_epochs), **common, **settings})
+    return RunConfig(**{**common, **settings})
 
 
 def plan_study(config: StudyConfig, data: PoseDataset) -> dict[Condition, list[RunConfig]]:
-    """Every comparison and its runs: short before long, the tables before the confounds; seed by seed, the baseline first.
-
-    A run that several comparisons share, such as the baseline under two schedules, is the same config in each.
-    """
+    """Every comparison and its runs: short before long, the tables before the confounds; seed by seed, the baseline first."""
     actions, focus = choose_actions(config, data)
 
     def plan(condition: Condition, actions: Sequence[str]) -> list[RunConfig]:

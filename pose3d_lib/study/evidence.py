@@ -3,19 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pose3d_lib.data.actions import ORIGINAL
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study.beyond import AS_MANY_FRAMES, share_of
 from pose3d_lib.study.comparison import Arms, Comparison, all_runs, error_pairs
-from pose3d_lib.study.config import EQUALISED, PUBLISHED
 from pose3d_lib.study.statistics import Cell, Effect, change_within, compare, plain_cell
-
-if TYPE_CHECKING:
-    from pose3d_lib.study.results import StudyResults
 
 # The unit epoch after which the paper sees no further improvement: epoch 60 of an action-based model with t = 15. Tests come
 # at the end of a batch, so one up to LATEST_START counts as at unit epoch 4.
@@ -25,13 +19,15 @@ MOST_WAITED = 0.1  # of the training time; on an idle machine, with one run for 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The finished runs of a study, as far as the claims need them; any part may be missing."""
+    """The finished runs of a study, as far as the claims need them; any part may be missing.
 
-    comparisons: Mapping[tuple[str, str, str], Comparison] = field(default_factory=dict)  # by length, schedule, budget
+    `comparisons` are by length ("short" or "long"), schedule and budget; `as_many_frames` are short runs of the baseline on
+    as many frames of all actions as an action has, by schedule and action.
+    """
+
+    comparisons: Mapping[tuple[str, str, str], Comparison] = field(default_factory=dict)
     focus: tuple[str, ...] = ()  # the actions trained under the other schedules and the other budget too
-    as_many_frames: Mapping[str, Mapping[str, Sequence[Run]]] = field(
-        default_factory=dict
-    )  # schedule -> action -> runs
+    as_many_frames: Mapping[str, Mapping[str, Sequence[Run]]] = field(default_factory=dict)
 
     def arms(self, length: str, schedule: str, budget: str = "equal_frames") -> list[Arms]:
         """Both arms of every action with runs of both. Actions with one seed wait while others have several."""
@@ -39,20 +35,6 @@ class Evidence:
         if found is None or not found.original:
             return []
         return [own for own in found.arms if len(own.action_based) > 1] or found.arms
-
-
-def gather_evidence(results: "StudyResults") -> Evidence:
-    """The runs of a study, of the first architecture, as the claims need them."""
-    comparisons = {}
-    for condition, comparison in results.comparisons.items():
-        length = "short" if condition.unit_epochs == results.config.short else "long"
-        comparisons.setdefault((length, condition.schedule, condition.budget), comparison)
-    as_many: dict[str, dict[str, list[Run]]] = {PUBLISHED: {}, EQUALISED: {}}
-    for action in results.focus:
-        for run in results.beyond.get(AS_MANY_FRAMES, []):
-            if run.config.train_share == share_of(action, results.data):
-                as_many[run.config.schedule].setdefault(action, []).append(run)
-    return Evidence(comparisons, tuple(results.focus), as_many)
 
 
 @dataclass(frozen=True)
@@ -76,11 +58,9 @@ def why_not_timed(runs: Sequence[Run]) -> str:
     """
     if len({(run.provenance["processor"], run.provenance["device"]) for run in runs}) > 1:
         return "the runs were made on several machines, so that their times cannot be compared"
-    on_cpu = [run for run in runs if run.config.device != "cuda"]
-    shares = [
-        1 - run.timing["train_cpu_seconds"] / (run.timing["train_seconds"] * run.config.threads) for run in on_cpu
-    ]
-    if on_cpu and (waited := float(np.mean(shares))) > MOST_WAITED:
+    timed = [(run.timing, run.config.threads) for run in runs if run.config.device != "cuda"]
+    shares = [1 - own["train_cpu_seconds"] / (own["train_seconds"] * threads) for own, threads in timed]
+    if shares and (waited := float(np.mean(shares))) > MOST_WAITED:
         return (
             f"the runs waited {100 * waited:.0f} % of their time for processors that did other work, and at most "
             f"{100 * MOST_WAITED:.0f} % lets their times be compared; make them anew with nothing else running"

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -14,11 +15,20 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.run import Run
 from pose3d_lib.study.attribution import attribution
-from pose3d_lib.study.beyond import plan_beyond
+from pose3d_lib.study.beyond import AS_MANY_FRAMES, plan_beyond, share_of
 from pose3d_lib.study.claims import judge_claims
 from pose3d_lib.study.comparison import Comparison, collect_runs, find_runs
-from pose3d_lib.study.config import PUBLISHED, STUDIES, Condition, StudyConfig, choose_actions, plan_study, unique_runs
-from pose3d_lib.study.evidence import Evidence, gather_evidence
+from pose3d_lib.study.config import (
+    EQUALISED,
+    PUBLISHED,
+    STUDIES,
+    Condition,
+    StudyConfig,
+    choose_actions,
+    plan_study,
+    unique_runs,
+)
+from pose3d_lib.study.evidence import Evidence
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.settings import Settings
 
@@ -30,24 +40,15 @@ TOLD = {*DataSpec.model_fields, "filter_widths", "channels", "batch_size", "jobs
 
 @dataclass(frozen=True)
 class StudyResults:
-    """A study and its finished runs, looked up once; what follows from them is computed once, when it is first needed.
-
-    Attributes:
-        config, data: the study and its dataset.
-        planned: every run, each once.
-        found: config -> its finished run, in the order of the plan.
-        left_out: the begun runs, as `find_runs` gives them.
-        comparisons: condition -> the finished runs of both arms, in the order of the plan.
-        beyond: question of `plan_beyond` -> its finished runs.
-    """
+    """A study and its finished runs, looked up once; what follows from them is computed once, when it is first needed."""
 
     config: StudyConfig
     data: PoseDataset
-    planned: list[RunConfig]
-    found: dict[RunConfig, Run]
-    left_out: pd.DataFrame
+    planned: list[RunConfig]  # each once
+    found: dict[RunConfig, Run]  # the finished ones, in the order of the plan, as everywhere below
+    left_out: pd.DataFrame  # the begun runs, as `find_runs` gives them
     comparisons: dict[Condition, Comparison]
-    beyond: dict[str, list[Run]]
+    beyond: dict[str, list[Run]]  # by question of `plan_beyond`
 
     @property
     def missing(self) -> list[RunConfig]:
@@ -64,7 +65,16 @@ class StudyResults:
 
     @cached_property
     def evidence(self) -> Evidence:
-        return gather_evidence(self)
+        """The runs of the first architecture, as the claims need them."""
+        comparisons: dict[tuple[str, str, str], Comparison] = {}
+        for condition, comparison in self.comparisons.items():
+            length = "short" if condition.unit_epochs == self.config.short else "long"
+            comparisons.setdefault((length, condition.schedule, condition.budget), comparison)
+        as_many: dict[str, dict[str, list[Run]]] = {PUBLISHED: {}, EQUALISED: {}}
+        for action, run in product(self.focus, self.beyond.get(AS_MANY_FRAMES, [])):
+            if run.config.train_share == share_of(action, self.data):
+                as_many[run.config.schedule].setdefault(action, []).append(run)
+        return Evidence(comparisons, tuple(self.focus), as_many)
 
     @cached_property
     def claims(self) -> pd.DataFrame:
@@ -98,11 +108,7 @@ class StudyResults:
 
 
 def collect_study(config: StudyConfig, data: PoseDataset) -> StudyResults:
-    """The finished runs of a study.
-
-    Raises:
-        InputError: a run folder holds a run of another dataset than its name says.
-    """
+    """The finished runs of a study; an InputError as of `find_runs`."""
     plan, questions = plan_study(config, data), plan_beyond(config, data)
     planned = unique_runs({**plan, **questions})
     found, left_out = find_runs(planned, data)
@@ -119,12 +125,8 @@ def results_dir(data: PoseDataset, config: StudyConfig) -> Path:
 def folder_of(data: PoseDataset, config: Settings, studies: Mapping[str, Mapping[str, object]]) -> Path:
     """The folder of a study's results, which no study of other data or settings shares.
 
-    The name says dataset, keypoints, widths, channels, batch size and the study, and every setting that differs from the
-    study's, or a hash of these where they are many.
-
-    Args:
-        data, config: the study's.
-        studies: name -> settings of `type(config)` that differ from its defaults; the one that is nearest gives the name.
+    The name says dataset, keypoints, widths, channels, batch size, the nearest of the `studies` (name -> settings that
+    differ from the defaults), and every setting that differs from that, or a hash of these where they are many.
     """
     fields = type(config).model_fields
     defaults = {name: field.default for name, field in fields.items()}

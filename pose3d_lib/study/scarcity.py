@@ -5,6 +5,7 @@ subjects without their poses, and compares that with training on the labelled pa
 in addition: does video of other actions, without poses, help a model that knows the poses of a single action?
 """
 
+from itertools import product
 from typing import Annotated, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -14,7 +15,7 @@ from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import Name
 from pose3d_lib.runs.sweep.settings import SweepSettings
-from pose3d_lib.study.config import Actions, paper_actions
+from pose3d_lib.study.config import Actions, compared_actions, paper_actions
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import BONES, PROJECTION
 from pose3d_lib.training.plan import plan_run
@@ -50,11 +51,9 @@ class ScarcityConfig(SweepSettings):
     MEMORY = 4  # two networks, and batches twice as large
     BUNDLES: ClassVar[dict[str, dict]] = {
         "preset": {
-            name: {
-                **settings,
-                "batch_size": BATCH_SIZE,
-                **({"dropout": DROPOUT} if settings.get("channels", 0) >= CHANNELS else {}),
-            }
+            name: settings
+            | {"batch_size": BATCH_SIZE}
+            | ({"dropout": DROPOUT} if settings.get("channels", 0) >= CHANNELS else {})
             for name, settings in PRESETS.items()
         }
     }
@@ -99,26 +98,18 @@ def plan_scarcity(config: ScarcityConfig, data: PoseDataset) -> list[RunConfig]:
     """
     own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
 
-    def label(share: float) -> dict[str, object]:
-        return {"labelled_subjects": (own,), "train_share": share, "share_at": "anywhere"}
+    def arms(seed: int, share: float) -> list[dict[str, object]]:
+        first = {"seed": seed, "labelled_subjects": (own,), "train_share": share, "share_at": "anywhere"}
+        left = share < 1 or own not in others  # to be seen without poses
+        return [first, {**first, "unlabelled_subjects": others}] if left else [first]
 
-    def unlabelled(share: float) -> bool:  # whether anything is left to be seen without poses
-        return share < 1 or own not in others
-
-    runs: list[dict[str, object]] = []
-    for seed in config.seeds:
-        for share in config.shares:
-            runs.append({"seed": seed, **label(share)})
-            if unlabelled(share):
-                runs.append({"seed": seed, **label(share), "unlabelled_subjects": others})
-    ablated = config.ablation_share
-    if ablated and unlabelled(ablated):
-        common = {**label(ablated), "unlabelled_subjects": others}
-        runs += [{"seed": seed, **common, "without_terms": (term,)} for seed in config.seeds for term in ABLATIONS]
-    for seed in config.seeds:
-        for action in question_actions(config, data):
-            rest = tuple(other for other in data.train_actions if other != action)
-            runs += [{"seed": seed, "action": action}, {"seed": seed, "action": action, "unlabelled_actions": rest}]
+    runs = [arm for seed in config.seeds for share in config.shares for arm in arms(seed, share)]
+    if ablated := config.ablation_share:
+        for seed, term in product(config.seeds, ABLATIONS):
+            runs += [{**arm, "without_terms": (term,)} for arm in arms(seed, ablated)[1:]]
+    for seed, action in product(config.seeds, question_actions(config, data)):
+        rest = tuple(other for other in data.train_actions if other != action)
+        runs += [{"seed": seed, "action": action}, {"seed": seed, "action": action, "unlabelled_actions": rest}]
     return list(dict.fromkeys(_make_run(config, data, settings) for settings in runs))
 
 
@@ -137,7 +128,7 @@ def unlabelled_subjects(config: ScarcityConfig, data: PoseDataset) -> tuple[str,
 
 def question_actions(config: ScarcityConfig, data: PoseDataset) -> list[str]:
     """The actions of this paper's question; none where there is only one action to train on."""
-    both = [action for action in data.train_actions if action in data.test_actions]
+    both = compared_actions(data)
     what = f"action with train and test clips in {data.name}"
     wanted = [check_name(action, both, what) for action in config.actions] or paper_actions(both)
     if len(data.train_actions) < 2 and config.actions:

@@ -43,19 +43,19 @@ def arm_of(run: Run) -> str:
 
 def joint_errors(comparison: Comparison, results: StudyResults) -> pd.DataFrame:
     """Error of every joint on every action, mean over the seeds, mm: action, joint, and a column for each arm."""
-    columns = joint_columns(results.data.skeleton)
-    parts = []
-    for own in comparison.arms:
-        means = {
-            arm: np.mean([_joints(run, own.action, columns) for run in runs], axis=0) for arm, runs in own.runs.items()
-        }
-        parts.append(pd.DataFrame({"action": own.action, "joint": results.data.skeleton.joints, **means}))
+    columns, joints = list(joint_columns(results.data.skeleton)), results.data.skeleton.joints
+
+    def mean(runs: Sequence[Run], action: str) -> np.ndarray:
+        clips = [run.clips[run.clips.action == action] for run in runs]
+        return np.mean([np.average(own[columns].to_numpy(), axis=0, weights=own.frames) for own in clips], axis=0)
+
+    parts = (
+        pd.DataFrame(
+            {"action": own.action, "joint": joints, **{arm: mean(runs, own.action) for arm, runs in own.runs.items()}}
+        )
+        for own in comparison.arms
+    )
     return pd.concat(parts, ignore_index=True)
-
-
-def _joints(run: Run, action: str, columns: Sequence[str]) -> np.ndarray:
-    clips = run.clips[run.clips.action == action]
-    return np.average(clips[list(columns)].to_numpy(), axis=0, weights=clips.frames)
 
 
 def _runs_of(results: StudyResults, question: str) -> tuple[Comparison | None, list[Run]]:
@@ -100,14 +100,12 @@ def fewer_frames(results: StudyResults) -> pd.DataFrame:
         return pd.DataFrame()
     seeds = {run.config.seed for run in runs}
     as_many = [run for run in results.beyond.get(AS_MANY_FRAMES, []) if run.config.schedule == EQUALISED]
-    rows = []
-    for action in results.focus:
-        own = [*comparison.original, *comparison.action_based.get(action, []), *as_many, *runs]
-        for run in own:
-            if run.config.seed in seeds and run.config.action in (ALL, action):
-                rows.append(
-                    _point(run, action, arm=arm_of(run), frames=training_frames(run), share=run.config.train_share)
-                )
+    rows = [
+        _point(run, action, arm=arm_of(run), frames=training_frames(run), share=run.config.train_share)
+        for action in results.focus
+        for run in (*comparison.original, *comparison.action_based.get(action, []), *as_many, *runs)
+        if run.config.seed in seeds and run.config.action in (ALL, action)
+    ]
     return pd.DataFrame(rows).drop_duplicates()
 
 

@@ -1,4 +1,4 @@
-"""The rule that decides: what an effect and its uncertainty say of a claim, and when they say nothing."""
+"""The rules that decide, as docs/statistics.md states them: what an effect says of a claim, and when it says nothing."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,10 +22,7 @@ class Verdict:
 
 
 def decide(effect: Effect, *, side: Literal["below", "above"], null: float = 0.0) -> Verdict:
-    """Whether a claim that the change lies below or above `null`, which the effect was tested against, is reproduced.
-
-    It is decided if p is at most 0.05 and the 95 % interval does not hold `null`: by the side on which the change lies.
-    """
+    """Whether a claim that the change lies below or above `null`, which the effect was tested against, is reproduced."""
     doubt = _too_few(effect, 1) or _doubt(effect, effect.p, "p", null)
     if doubt:
         return Verdict(NOT_DECIDABLE, doubt)
@@ -33,10 +30,7 @@ def decide(effect: Effect, *, side: Literal["below", "above"], null: float = 0.0
 
 
 def decide_within(effect: Effect, low: float, high: float) -> Verdict:
-    """Whether a claim that a change is negligible, between `low` and `high`, is reproduced.
-
-    It is if the whole 95 % interval lies between them, and it is not if the whole interval lies outside.
-    """
+    """Whether a claim that the change lies between `low` and `high` is reproduced."""
     if np.isnan(effect.low):
         return Verdict(NOT_DECIDABLE, _too_few(effect, 1))
     if low <= effect.low and effect.high <= high:
@@ -49,8 +43,7 @@ def decide_within(effect: Effect, low: float, high: float) -> Verdict:
 def word_change(effect: Effect, adjusted_p: float, comparisons: int) -> Verdict:
     """Whether one of several changes is lower or higher than none, with its p after Holm's correction.
 
-    It is not decidable if its smallest attainable p is above 0.05 over the number of comparisons, what Holm's correction
-    asks of the first of them.
+    It is not decidable if no p can be as small as Holm's correction asks of the first of them.
     """
     name = "p" if comparisons == 1 else f"p, corrected for {comparisons} comparisons,"
     doubt = _too_few(effect, comparisons) or _doubt(effect, adjusted_p, name, 0)
