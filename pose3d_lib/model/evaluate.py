@@ -136,10 +136,7 @@ def summarise(clip_errors: pd.DataFrame) -> dict[str, object]:
 
 
 def errors_table(actions: pd.DataFrame, roots: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """The errors of `per_action` with names and units, and both means of several actions.
-
-    `roots`, action -> mean error of the trajectory, mm, becomes another column.
-    """
+    """The errors of `per_action` and of `roots`, action -> mm, with names and units; both means of several actions."""
     columns = {"frames": "Frames", **{metric: named(metric) for metric in METRICS}}
     table = actions[["frames", *METRICS]].rename(columns=columns).rename_axis("Action").reset_index()
     if len(actions) > 1:
@@ -153,10 +150,7 @@ def errors_table(actions: pd.DataFrame, roots: Mapping[str, float] | None = None
 
 
 def choose_clips(data: PoseDataset, *, subjects: Sequence[str] = (), actions: Sequence[str] = ()) -> pd.DataFrame:
-    """The labelled clips of some subjects and actions, by exact names; by default of the test subjects and all actions.
-
-    An InputError if there are none.
-    """
+    """The labelled clips of some subjects, by default the test subjects, and actions; an InputError if there are none."""
     if not data.clips.labelled.any():
         raise InputError(f"{data.name} {WITHOUT_POSES}")
     known = tuple(dict.fromkeys(data.clips.subject[data.clips.labelled]))

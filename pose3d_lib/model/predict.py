@@ -155,8 +155,7 @@ def spread(number: int, most: int) -> list[int]:
 def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
     """Lift whole clips of data that fit (`check_fit`), with or without mirror images, as the model was tested.
 
-    Raises:
-        InputError: there is no clip, or a prediction is not finite.
+    An InputError where there is no clip, or a prediction is not finite.
     """
     if not len(clips):
         raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")

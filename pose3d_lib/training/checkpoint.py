@@ -54,8 +54,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str]:
     """The newest whole checkpoint of a run folder, None if there is none, and what is wrong with a newer one.
 
-    Raises:
-        InputError: all of them are damaged, or the newest whole one has another format.
+    An InputError where all of them are damaged, or the newest whole one has another format.
     """
     problems = []
     for path in (folder / name for name in CHECKPOINTS):

@@ -49,8 +49,7 @@ def plan_run(config: RunConfig, data: PoseDataset) -> RunPlan:
     unit, own = (per_frame * int(_lengths(clips).sum()) for clips in (data.train_clips(), train))
     budget = plan_budget(unit, own, unit_epochs=config.unit_epochs, budget=config.budget)
     plan = RunPlan(config, data, train, _choose_unlabelled(config, data, train), data.test_clips(), budget)
-    _check_clips(plan)
-    _check_budget(plan)
+    _check_plan(plan)
     if config.semi_supervised:
         _check_unlabelled(plan)
     return plan
@@ -103,8 +102,8 @@ def _choose_unlabelled(config: RunConfig, data: PoseDataset, labelled: pd.DataFr
     return parts[parts.stop > parts.start]
 
 
-def _check_clips(plan: RunPlan) -> None:
-    config, data, windows = plan.config, plan.data, plan.budget.per_epoch
+def _check_plan(plan: RunPlan) -> None:
+    config, data, budget, windows = plan.config, plan.data, plan.budget, plan.budget.per_epoch
     if not len(plan.own_test):
         raise InputError(
             f"action {config.action!r} of {data.name} has no test clips, so nothing could be said of its model. "
@@ -124,10 +123,6 @@ def _check_clips(plan: RunPlan) -> None:
             f"parameter chunk: found {config.chunk}, and the longest stretch of a clip that is trained on has {longest} "
             f"frames; give at most {longest}"
         )
-
-
-def _check_budget(plan: RunPlan) -> None:
-    config, budget = plan.config, plan.budget
     if budget.total < 2:
         raise InputError(
             f"parameter unit_epochs: found {config.unit_epochs:g}, which leaves {budget.total} windows to train on; "

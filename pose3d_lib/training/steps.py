@@ -34,8 +34,7 @@ class AmsGrad:
     @property
     def state(self) -> dict[str, Tensor]:
         """Every tensor that a later step depends on, by name, except the learning rate; copy into them to restore."""
-        kinds = self._moments.items()
-        return {f"{kind}.{number}": own for kind, tensors in kinds for number, own in enumerate(tensors)}
+        return {f"{kind}.{number}": own for kind, row in self._moments.items() for number, own in enumerate(row)}
 
     @torch.no_grad()
     def step(self) -> None:
