@@ -71,15 +71,6 @@ def test_a_rate_that_is_no_multiple_of_a_256th_has_pytorch_s_own_masks(p, dtype)
     assert torch.equal(ours, F.dropout(torch.ones(1000, dtype=dtype), p) == 0)
 
 
-@pytest.mark.parametrize("p", [0.25, 0.3])
-def test_masks_are_repeated_by_the_seed_of_pytorch_and_new_every_time(p) -> None:
-    first, second = dropped(1000, p=p), dropped(1000, p=p)
-    assert not torch.equal(first, second)
-    torch.manual_seed(0)
-    assert torch.equal(dropped(1000, p=p), first)
-    assert torch.equal(dropped(1000, p=p), second)
-
-
 # relu_dropout
 
 

@@ -215,18 +215,6 @@ def test_what_nobody_knows_is_said_too() -> None:
     assert not {"Settings", "Trained with", "Of the data", "Not in its file, and assumed"} & told.keys()
 
 
-def test_a_card_as_markdown_has_a_chapter_for_everything() -> None:
-    full = card(training=training(), errors=errors())
-    text = card_markdown(full)
-    assert text.startswith("# mine\n\n## Origin\n\nMade up.\n")
-    for title, told in describe_card(full):
-        chapter = text.partition(f"\n## {title}\n\n")[2].partition("\n## ")[0]
-        for line in told.splitlines():
-            assert line in chapter
-    assert "\n- subjects: S1, S5\n" in text
-    assert "\n\n| Action " in text
-
-
 def test_names_in_a_card_read_as_they_are_in_a_terminal_and_as_markdown() -> None:
     name = "a|b *c* <img>"
     written = "a\\|b \\*c\\* &#60;img>"

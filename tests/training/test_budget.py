@@ -158,13 +158,14 @@ def all_batches(*, unit_epochs: float = 2.5, seen: int = 0, lengths: torch.Tenso
     return list(batches(budget, batch_size=3, seed=3, device="cpu", seen=seen, lengths=lengths))
 
 
-def test_with_several_output_frames_every_window_is_seen_once_an_epoch_in_a_new_order() -> None:
-    made = all_batches(unit_epochs=3)
-    order = torch.cat([numbers for numbers, _, _ in made]).tolist()
-    epochs = [order[:18], order[18:36], order[36:]]
-    assert all(sorted(epoch) == list(range(18)) for epoch in epochs)
-    assert len(set(map(tuple, epochs))) == 3
-    assert [ends for _, _, ends in made] == 3 * [False, False, False, False, False, True]
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["single frames", "chunks"])
+def test_every_epoch_shows_every_window_once_in_a_new_order(lengths) -> None:
+    made, count = all_batches(unit_epochs=3, lengths=lengths), 60 if lengths is None else 18
+    order = torch.cat([numbers for numbers, _, _ in made])
+    assert all(sorted(epoch.tolist()) == list(range(count)) for epoch in order.split(count))
+    assert len({tuple(epoch.tolist()) for epoch in order.split(count)}) == 3
+    ends = [place for place, (_, _, ends_epoch) in enumerate(made, start=1) if ends_epoch]
+    assert ends == [count // 3, 2 * count // 3, count]
 
 
 def test_an_epoch_that_is_not_whole_ends_with_the_window_that_completes_it() -> None:

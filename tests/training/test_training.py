@@ -109,17 +109,6 @@ def test_a_run_uses_as_many_threads_as_its_config_says(data: PoseDataset) -> Non
     assert sorted(set(used)) == [1, 2]
 
 
-def test_every_epoch_shows_every_window_once_in_a_new_order(data, batches) -> None:
-    run(config("Sitting"), data)
-    order = [number for batch in batches for number in batch]
-    epochs = [order[:60], order[60:120], order[120:180]]
-    assert all(sorted(epoch) == list(range(60)) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in [*epochs, range(60)]}) == 4
-    last = order[180:]
-    assert len(set(last)) == len(last) == 20  # a third of an epoch: other windows each time, drawn from all of them
-    assert max(last) >= 30 > min(last)
-
-
 @pytest.mark.parametrize("action", ["Walking", "SittingDown"])
 def test_an_action_s_run_sees_nothing_of_other_actions_or_of_test_subjects(action, data) -> None:
     spoilt = poisoned(data, where=lambda clip: clip.action != action or clip.subject != "S1")
