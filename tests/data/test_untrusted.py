@@ -1,7 +1,6 @@
 """The process that reads files of others: small files cannot exhaust anything, and it works wherever the library does."""
 
 import os
-import pickle
 import resource
 import signal
 import struct
@@ -17,93 +16,8 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted import client
-from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key, read_torch_file
-from tests.helpers.hostile_files import objects, write_npz
-
-ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
-OBJECT = b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x89\x88\x87R(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-TEXT = OBJECT.replace(b"O8", b"U1").replace(b"|NNN", b"<NNN")
-ENCODE = b"c_codecs\nencode\n"
-
-
-def long(value: int) -> bytes:
-    data = value.to_bytes(4, "little")
-    return b"J" + data
-
-
-def text(value: bytes) -> bytes:
-    return b"X" + len(value).to_bytes(4, "little") + value
-
-
-def whole(value: bytes) -> bytes:
-    """The pickle of a 0-d array that holds what the operations leave on the stack."""
-    return b"\x80\x03" + ARRAY + b"(K\x01)" + OBJECT + b"\x89]" + value + b"atb."
-
-
-def list_of_many(count: int) -> bytes:
-    return b"](" + b"N" * count + b"e"
-
-
-def chain_of_encodings() -> bytes:
-    """A text in hexadecimal digits, 40 times: 2^40 of them."""
-    value = text(b"a" * 1000) + text(b"latin1") + b"\x86R"
-    for _ in range(40):
-        value = ENCODE + value + text(b"hex") + b"\x86R"
-    return b"\x80\x02" + ENCODE + value.removeprefix(ENCODE) + b"."
-
-
-def colliding_keys() -> bytes:
-    step = 2**61 - 1  # integers with one hash
-    keys = b"".join(pickle.dumps(number * step, 2)[2:-1] + b"N" for number in range(30_000))
-    return whole(b"}(" + keys + b"u")
-
-
-PICKLES: dict[str, Callable[[], bytes]] = {
-    "many arrays over one list": lambda: whole(
-        list_of_many(300_000) + b"q\x010" + b"](" + b"".join(
-            ARRAY + b"(K\x01" + long(300_000) + b"\x85" + OBJECT + b"\x89h\x01tb" for _ in range(300)) + b"e"
-    ),
-    "one text encoded many times": lambda: whole(
-        text(b"a" * 30_000_000) + b"q\x010" + b"](" + (ENCODE + b"h\x01" + text(b"latin1") + b"\x86R") * 300 + b"e"
-    ),
-    "keys with one hash": colliding_keys,
-    "a letter that Unicode does not have": lambda: whole(
-        b"cnumpy.core.multiarray\nscalar\n" + TEXT + b"C\x04\xff\xff\xff\x7f\x86R"
-    ),
-    "letters that Unicode does not have": lambda: whole(
-        ARRAY + b"(K\x01K\x01\x85" + TEXT + b"\x89C\x04\xff\xff\xff\x7ftb"
-    ),
-    "bytes for the addresses of objects": lambda: whole(
-        ARRAY + b"(K\x01K\x01\x85" + OBJECT + b"\x89C\x0812345678tb"
-    ),
-    "bytes of another encoding": lambda: whole(ENCODE + text(b"61") + text(b"hex") + b"\x86R"),
-    "twenty million lists": lambda: whole(b"](" + b"]" * 20_000_000 + b"e"),
-    "a text ten million times": lambda: whole(text(b"a" * 1000) + b"q\x010" + b"](" + b"h\x01" * 10_000_000 + b"e"),
-}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "PROCESSOR_SECONDS", 0)
-
-
-@pytest.mark.parametrize("name", PICKLES)
-def test_a_small_pickle_cannot_exhaust_anything(name: str, tmp_path: Path) -> None:
-    path = write_npz(tmp_path / "a.npz", {"boxes": objects(PICKLES[name]())})
-    assert path.stat().st_size < 500_000
-    before = psutil.Process().memory_info().rss
-    with pytest.raises(InputError) as refusal:
-        read_npz_key(path, "boxes")
-    assert f"{path}, key 'boxes'" in str(refusal.value)
-    assert psutil.Process().memory_info().rss - before < 300e6
-
-
-def test_a_chain_of_encodings_in_a_checkpoint_is_refused(tmp_path: Path) -> None:
-    head = b"".join(pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
-    path = tmp_path / "a.bin"
-    path.write_bytes(head + chain_of_encodings() + pickle.dumps([], 2))
-    with pytest.raises(InputError, match=r"a\.bin"):
-        read_torch_file(path)
+from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
+from tests.helpers.hostile_files import write_npz
 
 
 @pytest.fixture
@@ -119,7 +33,7 @@ def reader() -> psutil.Process:
     return process
 
 
-def test_one_process_reads_all_files_and_another_one_after_its_death(good: Path, tmp_path: Path) -> None:
+def test_one_process_reads_all_files_and_another_one_after_its_death(good: Path) -> None:
     list_npz_keys(good)
     first = reader()
     assert read_npz_key(good, "named")["a"][1] == "text"
@@ -127,9 +41,6 @@ def test_one_process_reads_all_files_and_another_one_after_its_death(good: Path,
     first.kill()
     first.wait()
     np.testing.assert_array_equal(read_npz_key(good, "numbers"), np.arange(5))
-    path = write_npz(tmp_path / "circle.npz", {"a": objects(colliding_keys())})
-    with pytest.raises(InputError, match=r"circle\.npz.*processor"):
-        read_npz_key(path, "a")
     assert read_npz_key(good, "empty").shape == (0, 3)
 
 

@@ -4,15 +4,18 @@ import contextlib
 import os
 import pickle
 import pickletools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.untrusted import client
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
 from tests.helpers.fuzzing import fuzzed
 from tests.helpers.hostile_files import Calls, header, write_npz
@@ -23,6 +26,10 @@ FLOAT64 = (
     b"cnumpy\ndtype\nX\x02\x00\x00\x00f8\x89\x88\x87R"
     b"(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
 )
+OBJECT = FLOAT64.replace(b"f8", b"O8").replace(b"<NNN", b"|NNN")
+TEXT = FLOAT64.replace(b"f8", b"U1")
+SCALAR = b"cnumpy.core.multiarray\nscalar\n"
+ENCODE = b"c_codecs\nencode\n"
 EMPTY_ARRAY = RECONSTRUCT + NDARRAY + b"K\x00\x85C\x01b\x87R"
 
 
@@ -69,8 +76,7 @@ def write_pickle(path: Path, pickled: bytes, shape: tuple[int, ...] = ()) -> Pat
 
 def holding(value: bytes) -> bytes:
     """The pickle of a 0-d array of objects that holds what the operations `value` leave on the stack."""
-    object_type = FLOAT64.replace(b"f8", b"O8").replace(b"<NNN", b"|NNN")
-    return b"\x80\x03" + EMPTY_ARRAY + b"(K\x01)" + object_type + b"\x89]" + value + b"atb."
+    return b"\x80\x03" + EMPTY_ARRAY + b"(K\x01)" + OBJECT + b"\x89]" + value + b"atb."
 
 
 def as_numpy_1(pickled: bytes) -> bytes:
@@ -184,7 +190,10 @@ def test_the_global_asked_for_is_named(tmp_path: Path, module: str, name: str) -
         (EMPTY_ARRAY + b"(K\x01J\xff\xff\xff\xff\x85" + FLOAT64 + b"\x89C\x00tb", "not a tuple of lengths"),
         (EMPTY_ARRAY + b"(K\x01K\x05\x85" + FLOAT64.replace(b"f8", b"U0") + b"\x89C\x00tb", "5 items without a byte"),
         (EMPTY_ARRAY + b"(K\x01K\x01\x85" + FLOAT64.replace(b"f8", b"O8") + b"\x89C\x0812345678tb", "type object"),
-        (b"cnumpy.core.multiarray\nscalar\n" + FLOAT64.replace(b"f8", b"O8") + b"C\x0812345678\x86R", "type object"),
+        (SCALAR + TEXT + b"C\x04\xff\xff\xff\x7f\x86R", "cannot be read"),
+        (EMPTY_ARRAY + b"(K\x01K\x01\x85" + TEXT + b"\x89C\x04\xff\xff\xff\x7ftb", "cannot be read"),
+        (ENCODE + b"X\x02\x00\x00\x0061X\x03\x00\x00\x00hex\x86R", "calls encode"),
+        (SCALAR + FLOAT64.replace(b"f8", b"O8") + b"C\x0812345678\x86R", "type object"),
         (b"}]K\x01s", "unhashable"),
         (b"}" + b")" + b"\x85" * 2_000 + b"K\x01s", "nested too deep"),
         (b"]" * 9_000 + b"a" * 8_999, "nested too deep"),
@@ -198,6 +207,49 @@ def test_the_global_asked_for_is_named(tmp_path: Path, module: str, name: str) -
 )
 def test_what_numpy_never_writes_is_refused(tmp_path: Path, value: bytes, said: str) -> None:
     assert said in refusal(write_pickle(tmp_path / "file.npz", holding(value)))
+
+
+def counted(text: bytes) -> bytes:
+    return b"X" + len(text).to_bytes(4, "little") + text
+
+
+def encodings_of_encodings() -> bytes:
+    """A text in hexadecimal digits, 40 times: 2^40 of them."""
+    value = counted(b"a" * 1000) + counted(b"latin1") + b"\x86R"
+    for _ in range(40):
+        value = ENCODE + value + counted(b"hex") + b"\x86R"
+    return ENCODE + value.removeprefix(ENCODE)
+
+
+def keys_of_one_hash() -> bytes:
+    step = 2**61 - 1
+    return b"}(" + b"".join(pickle.dumps(number * step, 2)[2:-1] + b"N" for number in range(30_000)) + b"u"
+
+
+MANY = b"J" + (300_000).to_bytes(4, "little") + b"\x85"
+EXHAUSTING: dict[str, Callable[[], bytes]] = {
+    "many arrays over one list": lambda: (
+        b"](" + b"N" * 300_000 + b"eq\x010](" + (EMPTY_ARRAY + b"(K\x01" + MANY + OBJECT + b"\x89h\x01tb") * 300 + b"e"
+    ),
+    "one text encoded many times": lambda: (
+        counted(b"a" * 30_000_000) + b"q\x010](" + (ENCODE + b"h\x01" + counted(b"latin1") + b"\x86R") * 300 + b"e"
+    ),
+    "encodings of encodings": encodings_of_encodings,
+    "keys with one hash": keys_of_one_hash,
+    "twenty million lists": lambda: b"](" + b"]" * 20_000_000 + b"e",
+    "a text ten million times": lambda: counted(b"a" * 1000) + b"q\x010](" + b"h\x01" * 10_000_000 + b"e",
+}
+
+
+@pytest.mark.parametrize("name", EXHAUSTING)
+def test_a_small_pickle_cannot_exhaust_anything(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PROCESSOR_SECONDS", 0)
+    path = write_pickle(tmp_path / "a.npz", holding(EXHAUSTING[name]()))
+    assert path.stat().st_size < 500_000
+    before = psutil.Process().memory_info().rss
+    said = refusal(path)
+    assert psutil.Process().memory_info().rss - before < 300e6
+    assert "processor" in said or name != "keys with one hash"
 
 
 def test_a_pickle_of_something_else_than_its_header_says(tmp_path: Path) -> None:
