@@ -23,6 +23,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted import client
 from pose3d_lib.data.untrusted.client import read_torch_file
 from pose3d_lib.model.videopose3d.read import import_checkpoint
+from tests.data.test_untrusted_pickles import encodings_of_encodings
 from tests.helpers.published_network import published_network, write_checkpoint
 
 LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
@@ -194,6 +195,7 @@ STACKED = {
     "tuples": b"\x80\x02)" + b"\x85" * 300_000 + b".",
     "lists": b"\x80\x02" + b"]" * 200_001 + b"a" * 200_000 + b".",
     "operations": b"\x80\x02" + b"N0" * 600_000 + b"N.",
+    "encodings of encodings": b"\x80\x02" + encodings_of_encodings() + b".",
     "a long name": b"\x80\x02c" + b"x" * 10**6 + b"\ny\n.",
     "a long number": b"\x80\x02\x8b\xff\xff\xff\x7f.",
     "a long text": b"\x80\x02X\xff\xff\xff\xff.",
