@@ -25,7 +25,7 @@ from pose3d_lib.data.cameras import h36m_cameras, project
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17_OF_32
 from pose3d_lib.data.sources import human36m, human36m_facts
-from pose3d_lib.data.sources.human36m import find, list_actions, read_originals, recognise
+from pose3d_lib.data.sources.human36m import find, list_actions, recognise
 from pose3d_lib.data.sources.human36m.files import TakeFile, read_take
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.data.untrusted import client
@@ -149,7 +149,7 @@ def write_tgz(folder: Path, path: Path) -> Path:
 
 
 def read(path: Path, *without: str) -> PoseDataset:
-    return read_originals(path, without=without)
+    return human36m.read(SPEC.model_copy(update={"leave_out": without}), path, lambda line: None)
 
 
 def take_of(path: Path) -> np.ndarray:

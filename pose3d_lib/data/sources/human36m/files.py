@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.actions import H36M_ACTIONS, check_name, split_take
 from pose3d_lib.data.skeleton import H36M_17_OF_32
 from pose3d_lib.data.sources.human36m_facts import CORRUPT, CORRUPT_NOTE, SUBJECTS
@@ -35,7 +35,6 @@ _LAYOUT = re.compile(
     r"(?:.*/)?(S\d{1,3})/(?:MyPoseFeatures/D3_Positions/([^/]+)(?i:\.cdf(?:\.mat)?)|MyPoses/3D_positions/([^/]+)(?i:\.h5))",
     re.ASCII,
 )
-_TAR = (".tgz", ".tar.gz", ".tar")
 _ARCHIVE_NAME = re.compile(r"d3_?positions(?!_mono)|3d_?positions|h36m|human3", re.IGNORECASE)  # of tars, listed slowly
 
 HOW_TO_GET = (
@@ -89,11 +88,15 @@ def require_places(path: Path) -> list[Path]:
     return places
 
 
+def is_tar(place: Path) -> bool:
+    return place.name.lower().endswith((".tgz", ".tar.gz", ".tar"))
+
+
 def _is_ours(file: Path) -> bool:
-    if not file.name.lower().endswith((*_TAR, ".zip")) or not file.is_file():
+    if not (is_tar(file) or file.name.lower().endswith(".zip")) or not file.is_file():
         return False
     named = bool(_ARCHIVE_NAME.search(file.name))
-    if file.name.lower().endswith(_TAR):
+    if is_tar(file):
         return named
     try:
         return any(found.key for found in list_files(file))
@@ -109,49 +112,40 @@ def list_files(place: Path) -> list[TakeFile]:
     return [TakeFile(place, name) for name in sorted(list_members(place))]
 
 
-def survey_takes(places: Sequence[Path]) -> Takes | None:
-    """The takes of folders and zips; None if a tar, which would have to be unpacked, is among the places."""
+def survey(places: Sequence[Path]) -> tuple[Takes, list[str]]:
+    """The file of every take that is used, by subjects, actions and numbers of takes; and notes on the others."""
     takes: Takes = {}
-    for place in places:
-        if place.name.lower().endswith(_TAR):
-            return None
-        for file in list_files(place):
-            register_take(file, takes, [])
-    return takes
-
-
-def register_take(file: TakeFile, takes: Takes, notes: list[str]) -> None:
-    """Enter a file under its take, unless a better one is there or the take is not used."""
-    if file.key is None:
-        return
-    subject, action, take = file.key
-    if (subject, file.name.rpartition("/")[2][: -len(file.kind)]) == CORRUPT:
-        _add(notes, CORRUPT_NOTE)
-        return
-    if subject not in _ORDER:
-        _add(notes, f"{subject} is left out: no work on Human3.6M trains or tests on the poses of this subject.")
-        return
-    check_name(action, H36M_ACTIONS, f"action, in {file}")
-    if not re.fullmatch(r"\d{1,3}", take, re.ASCII):
-        raise InputError(f"{file}: expected an action and the number of a take, such as {action!r} or '{action} 1'")
-    if other := takes.get(file.key):
-        if other.place.is_dir() and not file.place.is_dir():
-            return  # of the archive that was unpacked
-        if other.kind == file.kind:
+    notes: dict[str, None] = {}  # each once, in order
+    others = []
+    for file in (file for place in places for file in list_files(place)):
+        name = file.name.rpartition("/")[2]
+        if file.kind is None and not name.startswith("."):
+            others.append(file.name)
+        if file.key is None:
+            continue
+        subject, action, take = file.key
+        if (subject, name[: -len(file.kind)]) == CORRUPT:
+            notes[CORRUPT_NOTE] = None
+            continue
+        if subject not in _ORDER:
+            notes[f"{subject} is left out: no work on Human3.6M trains or tests on the poses of this subject."] = None
+            continue
+        check_name(action, H36M_ACTIONS, f"action, in {file}")
+        if not re.fullmatch(r"\d{1,3}", take, re.ASCII):
+            raise InputError(f"{file}: expected an action and the number of a take, such as {action!r} or '{action} 1'")
+        other = takes.get(file.key)
+        if other and other.place.is_dir() and not file.place.is_dir():
+            continue  # of the archive that was unpacked
+        if other and other.kind == file.kind:
             raise InputError(f"{other} and {file} are both {'/'.join(file.key)}; remove one of them")
-        _add(notes, f"Of takes in several formats one is read: {', then '.join(KINDS.values())}.")
-        if list(KINDS).index(other.kind) < list(KINDS).index(file.kind):
-            return
-    takes[file.key] = file
-
-
-def _add(notes: list[str], note: str) -> None:
-    if note not in notes:
-        notes.append(note)
-
-
-def sort_takes(takes: Takes) -> list[Key]:
-    return sorted(takes, key=lambda key: (_ORDER.index(key[0]), H36M_ACTIONS.index(key[1]), int(key[2])))
+        if other:
+            notes[f"Of takes in several formats one is read: {', then '.join(KINDS.values())}."] = None
+        if not other or list(KINDS).index(file.kind) < list(KINDS).index(other.kind):
+            takes[file.key] = file
+    if others:
+        notes[f"Passed over, as they are no poses of Human3.6M: {some(others)}."] = None
+    order = sorted(takes, key=lambda key: (_ORDER.index(key[0]), H36M_ACTIONS.index(key[1]), int(key[2])))
+    return {key: takes[key] for key in order}, list(notes)
 
 
 def read_take(file: TakeFile) -> np.ndarray:
@@ -161,40 +155,33 @@ def read_take(file: TakeFile) -> np.ndarray:
         InputError: the file is damaged or holds something else; names it and says what was expected.
     """
     expected = f"expected {KINDS[file.kind]} with {JOINTS} joints x 3 coordinates for each frame, millimetres"
-    if file.place.is_dir():
-        flat = _read(file.place / file.name, file, expected)
-    else:
-        with tempfile.TemporaryDirectory(prefix="pose3d-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pose3d-") as folder:
+        path = file.place / file.name
+        if not file.place.is_dir():
             path = Path(folder) / "file"
             read_member(file.place, file.name).tofile(path)
-            flat = _read(path, file, expected)
-    if flat.dtype.kind != "f" or flat.ndim != 2 or flat.shape[1] != 3 * JOINTS or not len(flat):
-        raise InputError(f"{file}: holds {flat.dtype}{flat.shape}; {expected}")
-    millimetres = flat.reshape(-1, JOINTS, 3)[:, list(H36M_17_OF_32)]
-    finite = np.isfinite(millimetres).all(axis=(1, 2))
+        if (size := path.stat().st_size) > FILE_LIMIT:
+            raise InputError(f"{file}: has {size:,} bytes; expected a recording of at most {FILE_LIMIT:,}")
+        try:
+            found = read_key(path, *READERS[file.kind])
+        except InputError as error:
+            said = str(error).removeprefix(str(path)).lstrip(",: ")[:300]
+            raise InputError(f"{file}: cannot be read: {said}; {expected}. Download or copy it again") from error
+    if not isinstance(found, np.ndarray):
+        raise InputError(f"{file}: holds a {type(found).__name__}; {expected}")
+    if file.kind == ".h5":
+        found = found.T
+    elif found.ndim == 3 and len(found) == 1:  # Human3.6M stores a recording in one record of a CDF file
+        found = found[0]
+    if found.dtype.kind != "f" or found.ndim != 2 or found.shape[1] != 3 * JOINTS or not len(found):
+        raise InputError(f"{file}: holds {found.dtype}{found.shape}; {expected}")
+    joints = found.reshape(-1, JOINTS, 3)[:, list(H36M_17_OF_32)].astype(np.float64) / 1000
+    finite = np.isfinite(joints).all(axis=(1, 2))
     if not finite.all():
         raise InputError(f"{file}: holds NaN or infinity, first in frame {int(np.argmin(finite))}")
-    joints = millimetres.astype(np.float64) / 1000
     if np.abs(joints).max() > FURTHEST:
         raise InputError(f"{file}: has joints {np.abs(joints).max():.0f} m from the room's origin; {expected}")
     extent = float(np.median(np.linalg.norm(np.ptp(joints, axis=1), axis=1)))
     if not EXTENT[0] < extent < EXTENT[1]:
         raise InputError(f"{file}: in millimetres the body would span {extent:.4g} m; {expected}")
     return joints.astype(np.float32)
-
-
-def _read(path: Path, file: TakeFile, expected: str) -> np.ndarray:
-    """The array of a recording's poses, whatever its shape."""
-    if (size := path.stat().st_size) > FILE_LIMIT:
-        raise InputError(f"{file}: has {size:,} bytes; expected a recording of at most {FILE_LIMIT:,}")
-    try:
-        found = read_key(path, *READERS[file.kind])
-    except InputError as error:
-        said = str(error).removeprefix(str(path)).lstrip(",: ")[:300]
-        raise InputError(f"{file}: cannot be read: {said}; {expected}. Download or copy it again") from error
-    if not isinstance(found, np.ndarray):
-        raise InputError(f"{file}: holds a {type(found).__name__}; {expected}")
-    if file.kind == ".h5":
-        return found.T
-    # Human3.6M stores a recording in one record of a CDF file.
-    return found[0] if found.ndim == 3 and len(found) == 1 else found
