@@ -1,10 +1,10 @@
 """Human3.6M: its subjects, its known sizes and flaws, and sentences on what a copy of it lacks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from pose3d_lib.data.actions import H36M_ACTIONS, check_name
+from pose3d_lib.data.actions import H36M_ACTIONS
 from pose3d_lib.data.sources import takes as selection
 from pose3d_lib.data.sources.takes import Key
 
@@ -31,44 +31,28 @@ DRIFTING: tuple[Key, ...] = (("S9", "Greeting", "0"), ("S9", "SittingDown", "1")
 DRIFTING_WORD = "drifting"  # stands for all of them in the parameter `leave_out`
 
 
-def name_drifting(names: Sequence[str], keys: Iterable[Key]) -> list[str]:
-    """The names of takes to leave out, the word "drifting" replaced by those of `DRIFTING` that are among the keys."""
-    if DRIFTING_WORD not in names:
-        return list(names)
-    present = set(keys)
-    drifting = ["/".join(key) for key in DRIFTING if key in present]
-    return list(dict.fromkeys([*(name for name in names if name != DRIFTING_WORD), *drifting]))
-
-
-def leave_out(keys: Sequence[Key], names: Sequence[str], where: object) -> tuple[list[Key], list[str]]:
+def leave_out(keys: Collection[Key], names: Sequence[str], where: object) -> tuple[list[Key], list[str]]:
     """The takes that stay, in order, and notes on those that do not and on the drifting ones that do.
 
-    Args:
-        keys: every take except the corrupt one.
-        names: takes to leave out, each as "subject/action/take", also the corrupt one; or "drifting".
-        where: the file or folder, for messages.
+    As `takes.leave_out`; the names may also be "drifting" and that of the corrupt take, which is none of the keys.
     """
     names = [name for name in names if name != "/".join(CORRUPT_KEY)]
-    for name in names:
-        check_name(name, [DRIFTING_WORD, *("/".join(key) for key in keys)], f"take to leave out of {where}")
-    kept, notes = selection.leave_out(keys, name_drifting(names, keys), where)
-    if drifting := ["/".join(key) for key in DRIFTING if key in kept]:
+    drifting = ["/".join(key) for key in DRIFTING if key in keys]
+    kept, notes = selection.leave_out(keys, names, where, **{DRIFTING_WORD: drifting})
+    if stay := ["/".join(key) for key in DRIFTING if key in kept]:
         notes.append(
-            f"The ground truth of {', '.join(drifting)} is known to be displaced in the room, which changes absolute errors "
+            f"The ground truth of {', '.join(stay)} is known to be displaced in the room, which changes absolute errors "
             f"and hardly those relative to the root. `leave_out` = {DRIFTING_WORD} leaves these takes out."
         )
     return kept, notes
 
 
 def describe_missing_takes(keys: Iterable[Key]) -> list[str]:
-    """Notes on subjects with fewer or more than two takes of an action.
-
-    The keys are those of every take that was found, also if it is left out by choice, except the corrupt one.
-    """
+    """Notes on subjects with fewer or more than two takes of an action; the keys are all but the corrupt one."""
     found: dict[str, dict[str, list[str]]] = {}
     for subject, action, take in keys:
         found.setdefault(subject, {}).setdefault(action, []).append(take)
-    said = []
+    said, whole = [], f"Human3.6M has {TAKES} takes of every action by every subject"
     for subject, actions in found.items():
         fewer, more = [], []
         for action in H36M_ACTIONS:
@@ -76,7 +60,6 @@ def describe_missing_takes(keys: Iterable[Key]) -> list[str]:
             if len(takes) != known:
                 named = f" ({', '.join(takes[:MOST_NAMED])}{', ...' * (len(takes) > MOST_NAMED)})" if takes else ""
                 (fewer if len(takes) < known else more).append(f"{len(takes)} of {action}{named}")
-        whole = f"Human3.6M has {TAKES} takes of every action by every subject"
         if fewer:
             said.append(
                 f"{subject}: takes are missing. {whole}; here are {', '.join(fewer)}. Add the missing ones to compare errors "

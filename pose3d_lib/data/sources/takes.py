@@ -1,7 +1,7 @@
 """Which takes of a source are used, who is trained and tested on, and which frames are kept."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -21,13 +21,17 @@ EVERY = 3.0  # seconds between lines of progress
 FEWEST = 2  # frames of a clip: with fewer there is no motion in it, and no velocity to test
 
 
-def leave_out(keys: Sequence[Key], names: Sequence[str], where: object) -> tuple[list[Key], list[str]]:
+def leave_out(
+    keys: Collection[Key], names: Sequence[str], where: object, **words: Sequence[str]
+) -> tuple[list[Key], list[str]]:
     """The takes that stay, in order, and a note on each that does not; names are exactly "subject/action/take".
 
-    `where` is the file or folder, for messages.
+    `where` is the file or folder, for messages; `words` are further names, each of several takes.
     """
     offered = {"/".join(key): key for key in keys}
-    gone = {offered[check_name(name, offered, f"take to leave out of {where}")] for name in names}
+    for name in names:
+        check_name(name, [*words, *offered], f"take to leave out of {where}")
+    gone = {offered[one] for name in names for one in words.get(name, (name,))}
     notes = [f"{'/'.join(key)} is left out, as `leave_out` says." for key in keys if key in gone]
     return [key for key in keys if key not in gone], notes
 

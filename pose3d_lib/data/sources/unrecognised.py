@@ -3,6 +3,7 @@
 import os
 import re
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,45 +17,41 @@ LOOKED_AT = 500  # entries of a folder that tell what it is
 class Kind(NamedTuple):
     name: str
     advice: str
+    suffixes: str = ""
+    beginnings: tuple[tuple[int, bytes], ...] = ()  # offset, and the bytes there
 
 
 _DETECT = (
     "find the 2D keypoints first, with a detector (MediaPipe, MMPose, AlphaPose, OpenPose, ...), and give the file that it "
     "writes: docs/data.md, Detections"
 )
-VIDEO = Kind("a video", _DETECT)
-IMAGE = Kind("an image", _DETECT)
-LABELS = Kind(
-    "labels of YOLO, in shares of an image of unknown size",
-    "write a list with `results.tojson()` of every frame to one .json, and give that",
-)
-HDF5 = Kind(
-    "HDF5 or MATLAB", "only Human3.6M's own files of this kind are read, in its folders; save others as plain motion"
-)
-PICKLE = Kind("a pickle, which runs code when it is opened", "save its arrays with numpy.save or as .json")
-MODEL = Kind("a trained model", "give it as the model (`model` of 06_predict), not as data")
-TO_BVH = Kind("motion in another program's format", "convert it to BVH, for instance in Blender")
-MARKERS = Kind("markers of motion capture", "compute the joints, and save them as plain motion: docs/data.md")
-PLAIN_MOTION = Kind("plain motion", "give one file")
-TEXT = Kind("text", "docs/data.md lists what is read")
-
-# Offset, the bytes there, and what the file is.
-_BEGINNINGS = (
-    (4, b"ftyp", VIDEO), (0, b"\x1aE\xdf\xa3", VIDEO), (8, b"AVI ", VIDEO), (0, b"\0\0\1\xba", VIDEO), (0, b"FLV", VIDEO),
-    (0, b"\x89PNG", IMAGE), (0, b"\xff\xd8\xff", IMAGE), (0, b"GIF8", IMAGE),
-    (0, b"\x89HDF", HDF5), (0, b"MATLAB", HDF5), (0, b"\x80\2", PICKLE), (0, b"\x80\3", PICKLE), (0, b"\x80\4", PICKLE),
-    (0, b"\x80\5", PICKLE), (0, b"Kaydara FBX", TO_BVH), (0, b"glTF", TO_BVH),
+_KINDS = (
+    Kind(
+        "a video", _DETECT, ".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg",
+        ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"\0\0\1\xba"), (0, b"FLV")),
+    ),
+    Kind(
+        "an image", _DETECT, ".jpg .jpeg .png .gif .bmp .webp .tif .tiff",
+        ((0, b"\x89PNG"), (0, b"\xff\xd8\xff"), (0, b"GIF8")),
+    ),
+    Kind(
+        "HDF5 or MATLAB", "only Human3.6M's own files of this kind are read, in its folders; save others as plain motion", "",
+        ((0, b"\x89HDF"), (0, b"MATLAB")),
+    ),
+    Kind(
+        "a pickle, which runs code when it is opened", "save its arrays with numpy.save or as .json", ".pkl .pickle",
+        ((0, b"\x80\2"), (0, b"\x80\3"), (0, b"\x80\4"), (0, b"\x80\5")),
+    ),
+    Kind("a trained model", "give it as the model (`model` of 06_predict), not as data", ".pt .pth .bin .safetensors"),
+    Kind(
+        "motion in another program's format", "convert it to BVH, for instance in Blender",
+        ".fbx .glb .gltf .dae .amc .asf", ((0, b"Kaydara FBX"), (0, b"glTF")),
+    ),
+    Kind(
+        "markers of motion capture", "compute the joints, and save them as plain motion: docs/data.md", ".c3d .trc .tsv",
+    ),
+    Kind("text", "docs/data.md lists what is read", ".txt .md .xml .html .toml .yaml .yml .log .pdf"),
 )  # fmt: skip
-
-_SUFFIXES = {
-    **dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"), VIDEO),
-    **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"), IMAGE),
-    **dict.fromkeys((".pkl", ".pickle"), PICKLE),
-    **dict.fromkeys((".pt", ".pth", ".bin", ".safetensors"), MODEL),
-    **dict.fromkeys((".fbx", ".glb", ".gltf", ".dae", ".amc", ".asf"), TO_BVH),
-    **dict.fromkeys((".c3d", ".trc", ".tsv"), MARKERS),
-    **dict.fromkeys((".txt", ".md", ".xml", ".html", ".toml", ".yaml", ".yml", ".log", ".pdf"), TEXT),
-}
 
 # Keys of an `.npz` that tell what it is.
 _NPZ = (
@@ -111,7 +108,7 @@ def _describe_file(path: Path) -> Kind:
         keys = list_npz_keys(path)
         known = next((kind for needed, kind in _NPZ if needed <= set(keys)), None)
         if any(key.count("/") == 2 for key in keys):
-            return PLAIN_MOTION
+            return Kind("plain motion", "give one file")
         return known or Kind(
             f"an .npz with the keys {_some(keys)}",
             "those of plain motion are subject/Action/take; of detections, keypoints and boxes, or reconstruction",
@@ -132,9 +129,13 @@ def _describe_file(path: Path) -> Kind:
             "those of detections are frame, <joint>_x, <joint>_y, ..., or frame, joint, x, y",
         )
     if suffix == ".txt" and _LABEL.match(head):
-        return LABELS
-    beginning = next((kind for at, sign, kind in _BEGINNINGS if head[at:].startswith(sign)), None)
-    return beginning or _SUFFIXES.get(suffix, Kind("nothing that is known here", "docs/data.md lists what is read"))
+        return Kind(
+            "labels of YOLO, in shares of an image of unknown size",
+            "write a list with `results.tojson()` of every frame to one .json, and give that",
+        )
+    by_content = (kind for kind in _KINDS if any(head[at:].startswith(sign) for at, sign in kind.beginnings))
+    by_name = (kind for kind in _KINDS if suffix in kind.suffixes.split())
+    return next(chain(by_content, by_name), Kind("nothing that is known here", "docs/data.md lists what is read"))
 
 
 def _some(names: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -54,81 +55,67 @@ def read_csv(path: Path, joints: str) -> Video:
     Without a column of frames, a row is a frame. `joints` names the layout; "" stands for what the joints' names tell.
     """
     table = _load(path)
-    return (_read_long if _column(table, JOINT) else _read_wide)(table, path, joints)
-
-
-def _read_wide(table: pd.DataFrame, path: Path, joints: str) -> Video:
+    if _column(table, JOINT):
+        table = _widen(table, path)
     columns: dict[str, dict[str, str]] = {}
     for name in table.columns:
         joint, value = _split(name)
         if value and name not in (*FRAME, *TRACK):
             columns.setdefault(joint, {}).setdefault(value, name)
-    found = [joint for joint, values in columns.items() if {"x", "y"} <= values.keys()]
-    layout, order = _layout(found, joints, path)
-    used = [columns[found[position]] for position in order]
+    layout, order = _layout([joint for joint, values in columns.items() if {"x", "y"} <= values.keys()], joints, path)
     values = np.ones((len(table), len(order), 3))
-    for place, named in enumerate(used):
+    for place, joint in enumerate(order):
         for axis, value in enumerate(("x", "y", "score")):
-            if value in named:
-                values[:, place, axis] = _numbers(table, named[value], path)
-    scored = all("score" in named for named in used)
-    return _video(path, layout, _frames(table, path), _tracks(table, path), values, scored)
+            if value in columns[joint]:
+                values[:, place, axis] = _numbers(table, columns[joint][value], path)
+    frames, tracks = _frames(table, path), _tracks(table, path)
+    if tracks is None and len(np.unique(frames)) < len(frames):
+        raise InputError(f"{path}: frame numbers are there twice; a column `person` tells several people apart")
+    people = map(Person, frames.tolist(), to_float32(values), repeat(None), tracks or repeat(None))
+    scored = all("score" in columns[joint] for joint in order)
+    return make_video(path.stem, str(path), list(people), frames.tolist(), joints=layout, scored=scored)
 
 
-def _read_long(table: pd.DataFrame, path: Path, joints: str) -> Video:
+def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """A row for each frame and person, of a table with a row for each joint."""
     for needed, known in (("x", ("x",)), ("y", ("y",)), ("frame", FRAME)):
         if not _column(table, known):
             raise InputError(f"{path}: expected a column {needed!r}, found {', '.join(table.columns[:12])}")
-    which, found = _factorize(table, _column(table, JOINT), path)
-    layout, order = _layout(found, joints, path)
-    place_of = np.full(len(found), -1)
-    place_of[order] = np.arange(len(order))
-    frames, tracks = _frames(table, path), _tracks(table, path)
-    rows = pd.DataFrame({"frame": frames, "track": tracks if tracks is not None else "", "place": place_of[which]})
-    groups = rows.groupby(["frame", "track"], sort=True).ngroup().to_numpy()
-    used = (rows.place >= 0).to_numpy()
-    if rows[used].duplicated().any():
-        raise InputError(f"{path}: a joint is there twice in one frame; a column `person` tells several people apart")
-    people = groups.max() + 1
-    if people * len(order) > MAX_VALUES:
+    which, joints = _factorize(table, _column(table, JOINT), path)
+    named = {"x": "x", "y": "y"} | ({"score": score} if (score := _column(table, SCORE)) else {})
+    rows = pd.DataFrame({value: _numbers(table, name, path) for value, name in named.items()})
+    rows = rows.assign(frame=_frames(table, path), joint=np.array(joints, object)[which])
+    if tracks := _tracks(table, path):
+        rows["person"] = tracks
+    keys = [name for name in ("frame", "person") if name in rows]
+    people = len(rows[keys].drop_duplicates())
+    if people * len(joints) > MAX_VALUES:
         raise InputError(
-            f"{path}: {people:,} people in all frames, most of whose {len(order)} joints have no row; cut the video "
+            f"{path}: {people:,} people in all frames, most of whose {len(joints)} joints have no row; cut the video "
             "into shorter ones"
         )
-    values, score = np.full((people, len(order), 3), np.nan), _column(table, SCORE)
-    for axis, name in enumerate(("x", "y", score)):
-        values[groups[used], rows.place[used], axis] = _numbers(table, name, path)[used] if name else 1.0
-    _, first = np.unique(groups, return_index=True)
-    tracks = None if tracks is None else [tracks[row] for row in first]
-    return _video(path, layout, frames[first], tracks, values, bool(score))
+    if rows.duplicated([*keys, "joint"]).any():
+        raise InputError(f"{path}: a joint is there twice in one frame; a column `person` tells several people apart")
+    wide = rows.pivot(index=keys, columns="joint", values=list(named))
+    wide.columns = [f"{joint}_{value}" for value, joint in wide.columns]
+    return wide.reset_index()
 
 
-def _video(
-    path: Path, layout: str, frames: np.ndarray, tracks: list[str] | None, values: np.ndarray, scored: bool
-) -> Video:
-    """The video of people's joints, (people, joints, 3); `scored` if all joints have scores."""
-    if tracks is None and len(np.unique(frames)) < len(frames):
-        raise InputError(f"{path}: frame numbers are there twice; a column `person` tells several people apart")
-    people = [
-        Person(int(frame), person, None, None if tracks is None else tracks[row])
-        for row, (frame, person) in enumerate(zip(frames, to_float32(values), strict=True))
-    ]
-    return make_video(path.stem, str(path), people, map(int, frames), joints=layout, scored=scored)
-
-
-def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[int]]:
-    """The layout of joints with names or with numbers, and which of them is each of its joints."""
+def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[str]]:
+    """The layout of joints with names or with numbers, and which of them are its joints, in its order."""
     if not found:
         raise InputError(f"{path}: expected columns <joint>_x and <joint>_y, or frame, joint, x, y; found no joint")
     if not all(re.fullmatch("[0-9]{1,4}", joint) for joint in found):
-        return match_names(found, joints, path)
-    numbers = [int(joint) for joint in found]
-    if sorted(numbers) != list(range(min(numbers), min(numbers) + len(numbers))) or min(numbers) > 1:
+        layout, order = match_names(found, joints, path)
+        return layout, [found[position] for position in order]
+    found = sorted(found, key=int)
+    first = int(found[0])
+    if first > 1 or [int(joint) for joint in found] != list(range(first, first + len(found))):
         raise InputError(f"{path}: joints have the numbers {', '.join(found[:10])}; expected 0, 1, 2, ...")
     if len(found) == 17 and not joints:
         raise InputError(f'{path}: 17 joints without names; the parameter `joints` says which: "coco" or "h36m"')
     layout = choose_layout(len(found), joints, path)
-    return layout, np.argsort(numbers)[: LAYOUTS[layout].num_joints].tolist()
+    return layout, found[: LAYOUTS[layout].num_joints]
 
 
 def _load(path: Path) -> pd.DataFrame:

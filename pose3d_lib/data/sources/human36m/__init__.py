@@ -70,14 +70,12 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     """
     places = require_places(path)
     takes, notes = survey(places)
-    unread = set(facts.name_drifting(spec.leave_out, facts.DRIFTING))
-    used = [key for key in takes if "/".join(key) not in unread]
+    kept, said = leave_out(takes, spec.leave_out, path)
     world: dict[Key, np.ndarray] = {}
-    for key in sorted(used, key=lambda key: places.index(takes[key].place)):
+    for key in sorted(kept, key=lambda key: places.index(takes[key].place)):
         if all(key[0] != subject for subject, _, _ in world):
             progress(f"reading {key[0]} from {takes[key].place}")
         world[key] = read_take(takes[key])
-    kept, said = leave_out(takes, spec.leave_out, path)
     subjects = list(dict.fromkeys(subject for subject, _, _ in kept))
     present = {split: tuple(s for s in expected if s in subjects) for split, expected in SUBJECTS.items()}
     for split, there in present.items():
