@@ -535,7 +535,7 @@ def test_two_openpose_files_of_one_frame_and_a_pipe_among_them_are_refused(tmp_p
             "frame,joint,x,y\n" + "".join(f"0,{joint},1,zz\n" for joint in NAMES),
             "column 'y', row 2: expected a number, found 'zz'",
         ),
-        ("frame,joint,x,y\n-1,Nose,1,2\n", "those of no known layout"),
+        ("frame,joint,x,y\n0,Nose,1,2\n", "those of no known layout"),
         ("frame,joint,x,y\n", "not a single row"),
         ("frame,joint,x,y,Y\n0,Nose,1,2,2\n", "two columns have the same name"),
         ('frame,joint,x,y\n"', "not a table in CSV"),

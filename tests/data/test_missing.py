@@ -7,8 +7,8 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.missing import bounded
 
 
-def test_scores_from_0_to_1_stay_as_they_are_and_nothing_is_said() -> None:
-    scores = np.array([[0, 1], [np.nan, 0.5]], np.float32)
+@pytest.mark.parametrize("scores", [np.array([[0, 1], [np.nan, 0.5]], np.float32), np.full(3, np.nan)])
+def test_scores_from_0_to_1_or_of_nobody_stay_as_they_are_and_nothing_is_said(scores) -> None:
     found, said = bounded(scores, "v.json", "v")
     assert found is scores
     assert said == []
@@ -38,9 +38,3 @@ def test_another_scale_is_refused_with_the_file_and_what_to_do(scores, said: str
         bounded(scores, "v.json", "v")
     assert str(refusal.value).startswith(f"v.json: {said}")
     assert "leave the parameter scores out" in str(refusal.value)
-
-
-def test_nothing_is_known_of_nobody() -> None:
-    found, said = bounded(np.full(3, np.nan), "v.json", "v")
-    assert np.isnan(found).all()
-    assert said == []

@@ -107,10 +107,6 @@ def test_a_person_is_taken_by_the_name_of_the_track() -> None:
     np.testing.assert_array_equal(seen.points[chosen.rows], RIGHT.astype(np.float32))
     with pytest.raises(InputError, match=r"unknown person in v\.json '3': Valid: (7, 12|12, 7)"):
         choose_person(seen, "3")
-    crowd = [files.walk(2, at=(5 * n, 100)) for n in range(30)]
-    seen = video(LEFT[:2], *crowd, tracks=["me", *(f"p{n}" for n in range(30))])
-    with pytest.raises(InputError, match="no person 'x'; those seen most often: "):
-        choose_person(seen, "x")
 
 
 def test_of_two_detections_of_one_track_in_a_frame_the_surer_is_kept() -> None:

@@ -33,15 +33,9 @@ def in_layout(coco: np.ndarray, layout: str) -> np.ndarray:
     of = {joint: coco[:, index] for index, joint in enumerate(COCO_17.joints)}
     of["Neck"] = (of["LShoulder"] + of["RShoulder"]) / 2
     of["MidHip"] = (of["LHip"] + of["RHip"]) / 2
-    near = {
-        "Toe": "Ankle",
-        "Heel": "Ankle",
-        "Foot": "Ankle",
-        "Eye": "Eye",
-        "Pinky": "Wrist",
-        "Index": "Wrist",
-        "Thumb": "Wrist",
-    }
+    near = {"Toe": "Ankle", "Heel": "Ankle", "Foot": "Ankle", "Eye": "Eye"} | dict.fromkeys(
+        ("Pinky", "Index", "Thumb"), "Wrist"
+    )
     for joint in LAYOUTS[layout].joints:
         part = next((near[key] for key in near if key in joint), "Ear")
         of.setdefault(joint, of.get(f"{joint[0]}{part}", of["Nose"]) + 1)
@@ -53,14 +47,8 @@ def expected_h36m(coco: np.ndarray) -> np.ndarray:
     of = {joint: coco[:, index] for index, joint in enumerate(COCO_17.joints)}
     hip, thorax = (of["LHip"] + of["RHip"]) / 2, (of["LShoulder"] + of["RShoulder"]) / 2
     ears = (of["LEar"] + of["REar"]) / 2
-    own = {
-        "Hip": hip,
-        "Thorax": thorax,
-        "Spine": (hip + thorax) / 2,
-        "Neck": of["Nose"],
-        "Head": 1.3 * ears - 0.3 * thorax,
-    }
-    own |= {"RFoot": of["RAnkle"], "LFoot": of["LAnkle"]}
+    own = {"Hip": hip, "Thorax": thorax, "Spine": (hip + thorax) / 2, "Neck": of["Nose"], "RFoot": of["RAnkle"],
+           "LFoot": of["LAnkle"], "Head": 1.3 * ears - 0.3 * thorax}  # fmt: skip
     return np.stack([own[joint] if joint in own else of[joint] for joint in H36M_17.joints], axis=1)
 
 
@@ -90,16 +78,10 @@ def write_openpose(folder: Path, coco: np.ndarray, *, layout: str = "body_25", v
 
 def alphapose(coco: np.ndarray, *, layout: str = "coco", score: float = 2.5, first: int = 0, **more) -> list[dict]:
     return [
-        {
-            "image_id": f"{first + frame}.jpg",
-            "category_id": 1,
-            "keypoints": flat(joints),
-            "score": score,
-            "box": [0, 0, 9, 9],
-        }
+        {"image_id": f"{first + frame}.jpg", "category_id": 1, "keypoints": flat(joints), "score": score, "box": [0, 0, 9, 9]}
         | more
         for frame, joints in enumerate(scored(in_layout(coco, layout)))
-    ]
+    ]  # fmt: skip
 
 
 def coco_annotations(coco: np.ndarray, *, size: tuple[int, int] = SIZE) -> dict:

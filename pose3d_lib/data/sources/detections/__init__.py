@@ -35,7 +35,7 @@ SCORES = (
     "interpolated ones 0."
 )
 
-MENTIONED = 8  # how many takes a note lists
+MENTIONED = 8  # how many files a note explains
 
 HOW_TO_SIZE = 'give the size of its images as the parameter image_size, for instance "1920x1080"'
 
@@ -45,7 +45,6 @@ def recognise(path: Path) -> bool:
 
 
 def find(spec: DataSpec, path: Path) -> Found:
-    """As for every origin; the file's name says which keypoints decided on the takes."""
     check_name(spec.keypoints, LAYOUTS, "keypoints of detections")
     if spec.joints:
         check_name(spec.joints, LAYOUTS, "joints of detections")

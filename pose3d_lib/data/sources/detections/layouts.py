@@ -122,21 +122,21 @@ def to_h36m(points: np.ndarray, layout: str) -> np.ndarray:
     return np.stack([derived[joint] if joint in derived else of(joint) for joint in H36M_17.joints], axis=1)
 
 
-def match_names(names: list[str], joints: str, where: object) -> tuple[str, list[int]]:
-    """The layout that has joints of these names, and which of the names is each of its joints.
+def match_names(names: list[str], joints: str, where: object) -> tuple[str, list[str]]:
+    """The layout that has joints of these names, and its joints by these names.
 
     Names are compared without case and signs: LShoulder, left_shoulder and LEFT_SHOULDER are one; other names are passed
     over. Without `joints`, the name of a layout, it is the largest whose joints are all there.
     """
     if joints:
         check_name(joints, LAYOUTS, "layout of joints")
-    places = {_fold(name): position for position, name in enumerate(names)}
+    named = {_fold(name): name for name in names}
     by_size = sorted(LAYOUTS, key=lambda name: -LAYOUTS[name].num_joints)
     missing: dict[str, list[str]] = {}
     for name in [joints] if joints else by_size:
-        missing[name] = [joint for joint in LAYOUTS[name].joints if _fold(joint) not in places]
+        missing[name] = [joint for joint in LAYOUTS[name].joints if _fold(joint) not in named]
         if not missing[name]:
-            return name, [places[_fold(joint)] for joint in LAYOUTS[name].joints]
+            return name, [named[_fold(joint)] for joint in LAYOUTS[name].joints]
     nearest = min(missing, key=lambda name: len(missing[name]))
     raise InputError(
         f"{where}: joints {', '.join(names[:8])}{' ...' if len(names) > 8 else ''} are those of no known layout "

@@ -50,11 +50,8 @@ def choose_person(video: Video, person: str) -> Chosen:
         weights = video.scores if person != SIZE else _sides(video.points).prod(axis=-1)
         best = int(np.lexsort([first, -np.bincount(which, weights)])[0])  # a draw: who is seen first
     else:
-        order = names[np.argsort(first)]
-        if len(order) > 20 and person not in names:
-            frequent = names[np.argsort(-np.bincount(which))][:20]
-            raise InputError(f"{video.where}: no person {person!r}; those seen most often: {', '.join(frequent)}")
-        best = int(np.flatnonzero(names == check_name(person, order, f"person in {video.where}"))[0])
+        check_name(person, names[np.argsort(first)], f"person in {video.where}")
+        best = int(np.flatnonzero(names == person)[0])
     rows = np.flatnonzero(which == best)
     by_score = rows[np.lexsort([-video.scores[rows], video.frames[rows]])]
     _, kept = np.unique(video.frames[by_score], return_index=True)

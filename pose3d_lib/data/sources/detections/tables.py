@@ -106,8 +106,7 @@ def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[str]]:
     if not found:
         raise InputError(f"{path}: expected columns <joint>_x and <joint>_y, or frame, joint, x, y; found no joint")
     if not all(re.fullmatch("[0-9]{1,4}", joint) for joint in found):
-        layout, order = match_names(found, joints, path)
-        return layout, [found[position] for position in order]
+        return match_names(found, joints, path)
     found = sorted(found, key=int)
     first = int(found[0])
     if first > 1 or [int(joint) for joint in found] != list(range(first, first + len(found))):

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.common.paths import make_readable
 from pose3d_lib.data.actions import split_take
+from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17, H36M_17_OF_32, H36M_32
 from pose3d_lib.data.sources.filming import one_thread
@@ -110,22 +110,22 @@ def _why_not(data: PoseDataset, name: str) -> str:
 
 def _mistaken(data: PoseDataset, name: str) -> str:
     """Why VideoPose3D, with its own joints and cameras, would be wrong about a set of this name; "" if it would not."""
-    if name not in known_sets():
+    if not (known := known_sets().get(name)):
         return ""
-    known = known_sets()[name]
     if data.skeleton != known.skeleton:
         return f"it expects the joints of {known.skeleton.name}, and these are those of {data.skeleton.name}"
     for subject, own in _cameras(data, data.clips[data.clips.labelled.astype(bool)]).items():
         if subject not in known.cameras:
             return f"it knows no subject {subject} in {name}"
-        if tuple(data.cameras[number] for number in own) != known.cameras[subject]:
+        if own != known.cameras[subject]:
             return f"{subject} was not filmed by the cameras of {name}, which it takes for granted"
     return ""
 
 
-def _cameras(data: PoseDataset, clips: pd.DataFrame) -> dict[str, tuple[int, ...]]:
-    """Subject -> the numbers of its cameras, in order."""
-    return {subject: tuple(sorted(set(own.camera))) for subject, own in clips.groupby("subject", sort=False)}
+def _cameras(data: PoseDataset, clips: pd.DataFrame) -> dict[str, tuple[Camera, ...]]:
+    """Subject -> its cameras, in order."""
+    numbers = {subject: sorted(set(own.camera)) for subject, own in clips.groupby("subject", sort=False)}
+    return {subject: tuple(data.cameras[number] for number in own) for subject, own in numbers.items()}
 
 
 def _arrange(data: PoseDataset) -> Takes:
@@ -141,8 +141,9 @@ def _arrange(data: PoseDataset) -> Takes:
             meant = "/".join(split_take(file_name))
             raise InputError(f"{where} would be called {file_name!r}, which reads as {meant}; give it another name")
         clips = clips.sort_values("camera")
-        if tuple(clips.camera) != cameras[subject]:
-            found, expected = ([data.cameras[c].name for c in numbers] for numbers in (clips.camera, cameras[subject]))
+        own = tuple(data.cameras[number] for number in clips.camera)
+        if own != cameras[subject]:
+            found, expected = ([camera.name for camera in some] for some in (own, cameras[subject]))
             raise InputError(
                 f"{where} has the cameras {found}, other takes of {subject} also {expected}; all need the same"
             )
@@ -173,7 +174,7 @@ def _motion_file(data: PoseDataset, takes: Takes) -> dict[str, object]:
     description = MotionSet(
         **{name: getattr(data, name) for name in MotionSet.model_fields if hasattr(data, name) and name != "cameras"},
         fps=float(data.clips.fps.iloc[0]),
-        cameras={s: tuple(data.cameras[number] for number in own) for s, own in _cameras(data, data.clips).items()},
+        cameras=_cameras(data, data.clips),
     )
     return {"positions_3d": positions, DESCRIPTION: description.model_dump_json()}
 
@@ -192,8 +193,16 @@ def _world(data: PoseDataset, clips: pd.DataFrame) -> np.ndarray:
     apart = max(float(np.abs(other - seen[0]).max()) for other in seen)
     if not apart < AGREE:
         raise InputError(f"{data.name}: {where}: its cameras see the same joint up to {apart:.3g} m apart in the world")
-    joints = _JOINTS_OF_32 if data.skeleton == H36M_17 else slice(None)
-    return np.mean(seen, axis=0)[:, joints].astype(np.float32)
+    joints = np.mean(seen, axis=0).astype(np.float32)
+    return joints[:, _above_32()] if data.skeleton == H36M_17 else joints
+
+
+def _above_32() -> list[int]:
+    """Which of the 17 joints stands for each of Human3.6M's 32: itself, or the nearest on its way to the root."""
+    above: list[int] = []
+    for joint, parent in enumerate(H36M_32.parents):
+        above.append(H36M_17_OF_32.index(joint) if joint in H36M_17_OF_32 else above[parent])
+    return above
 
 
 def _keypoints_file(data: PoseDataset, takes: Takes, source: str) -> dict[str, object]:
@@ -224,24 +233,17 @@ def _pixels(data: PoseDataset, clip: pd.Series, source: str) -> np.ndarray:
 
 
 def _write_all(folder: Path, contents: Mapping[str, Callable[[], Mapping]]) -> list[Path]:
-    """Writes every file under another name, and gives them their names when all are whole."""
-    unfinished: dict[Path, Path] = {}
+    """Writes every file into a folder beside, and moves them to their places when all are whole."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for file, make in contents.items():
-            handle, name = tempfile.mkstemp(prefix=f".{file}.", dir=folder)
-            os.close(handle)
-            unfinished[folder / file] = Path(name)
-            _write_npz(Path(name), make())
-            make_readable(Path(name))
-        for path, whole in unfinished.items():
-            os.replace(whole, path)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as unfinished:
+            for file, make in contents.items():
+                _write_npz(Path(unfinished) / file, make())
+            for file in contents:
+                os.replace(Path(unfinished) / file, folder / file)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
-    finally:
-        for path in unfinished.values():
-            path.unlink(missing_ok=True)
-    return list(unfinished)
+    return [folder / file for file in contents]
 
 
 def _write_npz(path: Path, content: Mapping[str, object]) -> None:
@@ -259,13 +261,3 @@ def _write_npz(path: Path, content: Mapping[str, object]) -> None:
                 np.lib.format.write_array_header_1_0(member, {"descr": "|O", "fortran_order": False, "shape": ()})
                 member.write(known)
                 member.write(memoryview(pickled)[len(own) :])
-
-
-def _nearest_above(joint: int) -> int:
-    """Which of the 17 joints stands for one of the 32: itself, or the nearest on its way to the root."""
-    while joint not in H36M_17_OF_32:
-        joint = H36M_32.parents[joint]
-    return H36M_17_OF_32.index(joint)
-
-
-_JOINTS_OF_32 = [_nearest_above(joint) for joint in range(32)]
