@@ -2,12 +2,8 @@
 
 import io
 import os
-import pickle
 import shlex
-import struct
-from collections import OrderedDict
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 
@@ -23,7 +19,6 @@ from pose3d_lib.model.videopose3d.read import SUFFIX as BIN
 from pose3d_lib.report.card import card_markdown
 from pose3d_lib.runs.models import SUFFIX, save_model
 
-STORAGES = {torch.float32: torch.FloatStorage, torch.int64: torch.LongStorage}
 CARD_SUFFIX = ".md"
 FIRST_RATE = 0.001  # VideoPose3D's own, for models whose rate is not known
 
@@ -60,7 +55,7 @@ def check_absent(files: list[Path], *, overwrite: bool) -> None:
 
 
 def save_checkpoint(model: TrainedModel, path: Path) -> None:
-    """Writes a checkpoint that VideoPose3D loads, atomically.
+    """Write a checkpoint that VideoPose3D loads with PyTorch 1.6 or newer, atomically.
 
     VideoPose3D fails on a trajectory's key without a network (its issue 191), so only models with one have the key. Without
     the optimiser's state it begins with a new one.
@@ -73,42 +68,9 @@ def save_checkpoint(model: TrainedModel, path: Path) -> None:
         "optimizer": None,
         **{key: to_state(network) for key, network in networks.items()},
     }
-    buffer = io.BytesIO()
-    _save_legacy(content, buffer)
+    buffer = io.BytesIO()  # into a file, torch.save would write the file's name too
+    torch.save(content, buffer)
     write_atomically(path, lambda unfinished: unfinished.write_bytes(buffer.getvalue()))
-
-
-class _Storage(int):
-    """The number of a tensor, whose values follow the pickles."""
-
-
-def _save_legacy(content: object, file: BinaryIO) -> None:
-    """Writes the format that PyTorch before 1.6 reads too: five pickles, then the values of every tensor.
-
-    `torch.save` can do it, but names and sorts the values by their addresses in memory, so that no two files are alike.
-    """
-    tensors: list[torch.Tensor] = []
-
-    class Pickler(pickle.Pickler):
-        def reducer_override(self, value: object) -> object:
-            if not isinstance(value, torch.Tensor):
-                return NotImplemented
-            tensors.append(value.detach().cpu().contiguous())
-            form = (0, tuple(value.shape), tensors[-1].stride(), False, OrderedDict())
-            return torch._utils._rebuild_tensor_v2, (_Storage(len(tensors) - 1), *form)
-
-        def persistent_id(self, value: object) -> tuple | None:
-            if not isinstance(value, _Storage):
-                return None
-            return "storage", STORAGES[tensors[value].dtype], f"{value}", "cpu", tensors[value].numel(), None
-
-    sizes = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
-    for head in (0x1950A86A20F9469CFC6C, 1001, sizes):
-        pickle.dump(head, file, protocol=2)
-    Pickler(file, protocol=2).dump(content)
-    pickle.dump([f"{number}" for number in range(len(tensors))], file, protocol=2)
-    for tensor in tensors:
-        file.write(struct.pack("<q", tensor.numel()) + tensor.numpy().tobytes())
 
 
 def videopose3d_command(card: ModelCard, path: Path) -> str:
