@@ -49,8 +49,7 @@ def humaneva_cameras() -> dict[str, tuple[Camera, ...]]:
 
 def _read_calibration(name: str) -> dict[str, tuple[Camera, ...]]:
     """Subject -> its cameras, of a file of this package."""
-    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-    calibration = json.loads(text)
+    calibration = json.loads(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
     lens = ("focal_length", "center", "radial_distortion", "tangential_distortion")
     return {
         subject: tuple(

@@ -41,9 +41,7 @@ class PoseDataset:
     # name of a 2D source -> (frames, joints_in) float32: its confidence in each keypoint, 0 to 1, if `scores` asked for it
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     terms: str = ""  # under which the data, and so weights trained on them, may be used; not part of the fingerprint
-    first_frames: tuple[
-        int, ...
-    ] = ()  # of every clip, the number of its first frame in its video; none stands for all 0
+    first_frames: tuple[int, ...] = ()  # of every clip, its first frame's number in its video; none stands for all 0
     frame_step: int = 1  # difference between the numbers of consecutive frames
 
     def __post_init__(self) -> None:
@@ -53,7 +51,11 @@ class PoseDataset:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all numbers and the table of clips."""
-        return _fingerprint(self)
+        digest = hashlib.sha256(json.dumps(header_of(self), sort_keys=True).encode())
+        for key, array in arrays_of(self).items():
+            digest.update(f"{key}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     @cached_property
     def actions(self) -> tuple[str, ...]:
@@ -165,24 +167,23 @@ def _check_shapes(data: PoseDataset) -> None:
         raise InputError(f"{data.name}: {', '.join(sorted(both))} cannot be both a train and a test subject")
     if ALL in set(clips.action):
         raise InputError(f"{data.name}: no action may be called {ALL!r}, which stands for every action")
-    if data.keypoints.keys() - data.layouts.keys():
-        raise ValueError(f"{data.name}: keypoints {sorted(data.keypoints)} but layouts {sorted(data.layouts)}")
-    if data.scores.keys() - data.keypoints.keys():
-        raise ValueError(f"{data.name}: keypoints {sorted(data.keypoints)} but scores {sorted(data.scores)}")
-    if data.first_frames and len(data.first_frames) != len(clips):
-        raise ValueError(f"{data.name}: {len(data.first_frames)} first frames, but {len(clips)} clips")
-    start, stop = clips.start.to_numpy(), clips.stop.to_numpy()
-    if start[0] != 0 or (start[1:] != stop[:-1]).any() or (stop <= start).any():
-        raise ValueError(f"{data.name}: clips must follow each other without gaps and have at least one frame")
-    labelled = clips.labelled.to_numpy(bool)
-    if (labelled[1:] > labelled[:-1]).any():
-        raise ValueError(f"{data.name}: labelled clips must come before unlabelled ones")
+    start, stop, labelled = clips.start.to_numpy(), clips.stop.to_numpy(), clips.labelled.to_numpy(bool)
+    sources, cameras, firsts = data.keypoints.keys(), len(data.cameras), len(data.first_frames)
+    gaps = start[0] != 0 or (start[1:] != stop[:-1]).any() or (stop <= start).any()
+    faults = {
+        f"keypoints {sorted(sources)} but layouts {sorted(data.layouts)}": sources - data.layouts.keys(),
+        f"keypoints {sorted(sources)} but scores {sorted(data.scores)}": data.scores.keys() - sources,
+        f"{firsts} first frames, but {len(clips)} clips": firsts not in (0, len(clips)),
+        "clips must follow each other without gaps and have at least one frame": gaps,
+        "labelled clips must come before unlabelled ones": (labelled[1:] > labelled[:-1]).any(),
+        f"a clip's camera is not one of the {cameras} cameras": not clips.camera.between(0, cameras - 1).all(),
+    }
+    if said := [said for said, fault in faults.items() if fault]:
+        raise ValueError(f"{data.name}: {said[0]}")
     keys = clips[["subject", "action", "take", "camera"]]
     if keys.duplicated().any():
         subject, action, take, camera = keys[keys.duplicated()].iloc[0]
         raise InputError(f"{data.name}: clip {subject}/{action}/{take}, camera number {camera}, is there twice")
-    if clips.camera.min() < 0 or clips.camera.max() >= len(data.cameras):
-        raise ValueError(f"{data.name}: a clip's camera is not one of the {len(data.cameras)} cameras")
     frames, labelled_frames = int(stop[-1]), int((stop - start)[labelled].sum())
     expected = {
         "positions": (labelled_frames, data.skeleton.num_joints, 3),
@@ -222,11 +223,3 @@ def header_of(data: PoseDataset) -> dict:
         "notes": data.notes,
         **numbered,
     }
-
-
-def _fingerprint(data: PoseDataset) -> str:
-    digest = hashlib.sha256(json.dumps(header_of(data), sort_keys=True).encode())
-    for key, array in arrays_of(data).items():
-        digest.update(f"{key}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

@@ -28,13 +28,8 @@ from pose3d_lib.data.spec import DataSpec, Progress
 
 PREPARED_FORMAT = 1  # raise it when a reader makes other content of the same files: all datasets are prepared again
 
-BY_CONTENT = (
-    "videopose3d",
-    "human36m",
-    "bvh",
-    "detections",
-    "plain_motion",
-)  # the first that recognises a path reads it
+# The first that recognises a path reads it.
+BY_CONTENT = ("videopose3d", "human36m", "bvh", "detections", "plain_motion")
 COMMON = ("scores", "downsample")  # parameters that every reader takes
 LISTED = ("Dataset", "What it is", "There", "Licence", "Where", "How to get it")
 
@@ -154,7 +149,8 @@ def prepared_path(spec: DataSpec) -> Path:
             )
     found = origin.find(spec, path)
     values = [getattr(spec, name) for name in used]
-    made_from = [PREPARED_FORMAT, origin.__name__, values, [_stat(file) for file in found.files]]
+    files = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in found.files]
+    made_from = [PREPARED_FORMAT, origin.__name__, values, files]
     digest = hashlib.sha256(json.dumps(made_from).encode())
     name = in_file_name(found.name, 150) + "-scores" * spec.scores + f"-every{spec.downsample}" * (spec.downsample > 1)
     return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
@@ -192,9 +188,8 @@ def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
     if printable(str(path), BREAKING) != str(path):
         raise InputError(f"{dataset}: leads to {str(path)[:300]!a}, a path with a control character; rename it")
     if not path.exists():
-        raise InputError(
-            f"{path}: there is no such file or folder{'; ' + entry.missing if entry and entry.missing else ''}"
-        )
+        hint = f"; {entry.missing}" if entry and entry.missing else ""
+        raise InputError(f"{path}: there is no such file or folder{hint}")
     for name in BY_CONTENT:
         if _reader(name).recognise(path):
             return _reader(name), path
@@ -207,8 +202,3 @@ def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
 def _reader(name: str) -> ModuleType:
     """A reader, imported when it is needed."""
     return importlib.import_module(f"pose3d_lib.data.sources.{name}")
-
-
-def _stat(file: Path) -> list:
-    stat = file.stat()
-    return [str(file.resolve()), stat.st_size, stat.st_mtime_ns]

@@ -34,6 +34,10 @@ def read_name(value: object) -> object:
     return tidy_name(value) if isinstance(value, str) else value
 
 
+def number_as_text(value: object) -> object:
+    return str(value) if type(value) in (int, float) else value
+
+
 # Marks such fields: papermill's -p makes None of a name that reads so.
 GIVEN = "a name: None does not stand for its default"
 
@@ -84,7 +88,7 @@ class DataSpec(BaseModel):
     leave_out: Names = ()
     pattern: str = ""
     joints: str = ""
-    units: str = ""
+    units: Annotated[str, BeforeValidator(number_as_text)] = ""
     up: str = ""
     image_size: str = ""
     person: Name = ""
@@ -96,11 +100,6 @@ class DataSpec(BaseModel):
     @classmethod
     def _known_scale(cls, scale: str) -> str:
         return check_name(scale, SCALES, "scale")
-
-    @field_validator("units", mode="before")
-    @classmethod
-    def _number_as_text(cls, value: object) -> object:
-        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 @dataclass(frozen=True)

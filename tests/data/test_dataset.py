@@ -1,8 +1,6 @@
 """A dataset comes back from its file bit for bit, and what is wrong with it is said by name."""
 
 import dataclasses
-import os
-import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -159,17 +157,6 @@ def test_any_change_changes_the_fingerprint(change) -> None:
     assert make_dataset(**CHANGES[change](data)).fingerprint != data.fingerprint
 
 
-def test_a_save_that_fails_halfway_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(arrays: dict, path: str, metadata: dict) -> None:
-        Path(path).write_bytes(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr("pose3d_lib.data.dataset_file.save_file", fail)
-    with pytest.raises(InputError, match="disk full"):
-        saved(make_dataset(), tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_save_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> None:
     path = saved(make_dataset(), tmp_path)
     before = path.read_bytes()
@@ -178,20 +165,6 @@ def test_a_save_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> Non
     with pytest.raises(InputError):
         save_dataset(broken, path)
     assert path.read_bytes() == before
-
-
-def test_the_file_gets_its_name_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, there = tmp_path / "data.safetensors", []
-
-    def watch(*args, **kwargs) -> None:
-        there.append(path.exists())
-        save_file(*args, **kwargs)
-        there.append(path.exists())
-
-    monkeypatch.setattr("pose3d_lib.data.dataset_file.save_file", watch)
-    save_dataset(make_dataset(), path)
-    assert there == [False, False]
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_what_is_no_whole_dataset_file_is_refused_with_its_path(tmp_path: Path) -> None:
@@ -344,10 +317,3 @@ def test_the_world_of_a_clip_is_pose_plus_trajectory_turned_by_the_camera_and_mo
 def test_a_dataset_of_only_unlabelled_clips_can_be_saved(tmp_path: Path) -> None:
     data = make_dataset([("S2", "Posing", "0", 0, 5, False)])
     assert load_dataset(saved(data, tmp_path)).positions.shape == (0, 17, 3)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
-def test_the_file_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
-    (tmp_path / "plain").touch()
-    modes = {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "plain", saved(make_dataset(), tmp_path))}
-    assert len(modes) == 1

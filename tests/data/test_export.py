@@ -246,12 +246,6 @@ def test_a_file_that_cannot_be_finished_is_not_there(tmp_path: Path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
-def test_files_are_as_readable_as_others(tmp_path: Path) -> None:
-    (tmp_path / "other").touch()
-    for file in export_videopose3d(filmed(TWO, h36m_cameras()), tmp_path, name="h36m"):
-        assert file.stat().st_mode == (tmp_path / "other").stat().st_mode
-
-
 @pytest.mark.parametrize(
     ("takes", "said"),
     [

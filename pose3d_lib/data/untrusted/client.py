@@ -55,12 +55,7 @@ def read_key(path: Path, kind: str, key: str) -> object:
 
 
 def read_npz_key(path: Path, key: str) -> object:
-    """One array of the file; of a 0-d array of objects, the object that it holds.
-
-    Raises:
-        InputError: the file or the key is not there, is not whole, takes far more memory than arrays would, or holds
-            anything but arrays, dicts, lists, tuples, strings, bytes and numbers.
-    """
+    """One array of the file; of a 0-d array of objects, the object: dicts, lists, texts, numbers and arrays."""
     return read_key(path, "npz", key)
 
 
