@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -81,3 +82,12 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     )
     yield lambda: "\n".join(texts)
     plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The browser that is on the machine; without the extra `browser` the test is skipped."""
+    from tests.helpers.chromium import chromium
+
+    with chromium() as running:
+        yield running

@@ -24,7 +24,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from pose3d_lib.common.paths import notebooks_dir
-from tests.helpers.chromium import NEEDS_BROWSER, chromium, sync_api
+from tests.helpers.chromium import NEEDS_BROWSER, sync_api
 
 pytestmark = NEEDS_BROWSER
 
@@ -132,12 +132,6 @@ def wait_for_server(lab: Lab, server: subprocess.Popen, log: Path) -> None:
         else:
             return
     pytest.fail(f"JupyterLab did not start (exit status {server.poll()}):\n{log.read_text()[-3000:]}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

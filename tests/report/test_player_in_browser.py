@@ -10,19 +10,13 @@ import pytest
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.model.predict import Lifted, lift
 from pose3d_lib.report.player import player_frame, write_player
-from tests.helpers.chromium import NEEDS_BROWSER, chromium
+from tests.helpers.chromium import NEEDS_BROWSER
 from tests.helpers.made_up_models import made_up_model
 
 pytestmark = NEEDS_BROWSER
 
 ROWS = [("S9", "Walking", "0", 0, 90), ("S9", "Sitting", "1", 1, 1), ("S1", "Eating", "0", 0, 2)]
 Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +127,8 @@ def test_dragging_turns_the_body_and_nothing_else(has_touch: bool, open_player: 
     assert page.evaluate("state.yaw") == pytest.approx(0.5 - 0.008 * 80), "let go"
 
 
-def test_clips_are_chosen_in_the_list_and_by_key_and_short_ones_play_too(open_player: Open) -> None:
-    page = open_player(reduced_motion="no-preference")
+def test_clips_are_chosen_in_the_list_and_by_key_and_play_at_their_speed(open_player: Open) -> None:
+    page, factor = open_player(reduced_motion="no-preference"), 0.25
     for number, name in enumerate(("S9, Walking, take 0, camera wide", "S9, Sitting, take 1, camera tall")):
         page.locator("#clip").select_option(name)
         assert page.evaluate("state.clip.name") == name
@@ -145,10 +139,7 @@ def test_clips_are_chosen_in_the_list_and_by_key_and_short_ones_play_too(open_pl
     assert page.evaluate("state.clip.name") == "S1, Eating, take 0, camera wide"
     page.wait_for_timeout(150)
     assert page.evaluate("state.at") < 1
-
-
-def test_the_speed_is_that_of_the_clip_times_the_factor(open_player: Open) -> None:
-    page, factor = open_player(), 0.25
+    page = open_player()
     page.locator("#speed").select_option(str(factor))
     passed = page.evaluate(
         "[1020, 1070].map(now => { state.playing = true; state.last = 1000; tick(now); return state.at; })"
@@ -156,7 +147,9 @@ def test_the_speed_is_that_of_the_clip_times_the_factor(open_player: Open) -> No
     assert passed == pytest.approx([0.02 * 50 * factor, (0.02 + 0.07) * 50 * factor])
 
 
-def test_joints_stand_where_they_were_lifted_to(open_player: Open, lifted: Lifted) -> None:
+def test_joints_stand_where_they_were_lifted_to_and_a_tilted_camera_s_clip_upright(
+    open_player: Open, lifted: Lifted
+) -> None:
     """In the camera's own view: x to the right, y (which points down) turned over, z away."""
     page = open_player()
     pose = np.array(page.evaluate("Array.from(state.clip.pose)")).reshape(90, 17, 3)
@@ -169,10 +162,6 @@ def test_joints_stand_where_they_were_lifted_to(open_player: Open, lifted: Lifte
     assert wrist[0] > hip[0] == 200
     assert wrist[1] < hip[1]
     assert wrist[3] == pytest.approx(hip[3] - 0.2), "nearer"
-
-
-def test_a_tilted_camera_s_clip_is_set_upright(open_player: Open) -> None:
-    page = open_player()
     found = np.array(page.evaluate("axes([0, -Math.cos(0.3), -Math.sin(0.3)])"))  # the camera looks down
     np.testing.assert_allclose(found @ found.T, np.eye(3), atol=1e-12)
     np.testing.assert_allclose(found[0], [1, 0, 0], atol=1e-12)
@@ -193,24 +182,17 @@ def test_distance_error_and_truth_are_shown_and_the_truth_can_be_hidden(open_pla
     assert picture(page) == with_truth
 
 
-def test_it_is_light_or_dark_as_the_reader_s_system(open_player: Open) -> None:
-    light, dark = (
-        open_player(color_scheme=scheme).evaluate(
-            "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)"
-        )
-        for scheme in ("light", "dark")
-    )
-    assert min(light) > 240
-    assert max(dark) < 40
-
-
-@pytest.mark.parametrize("width", [320, 1600])
-def test_it_fits_any_width(width: int, open_player: Open) -> None:
-    page = open_player(viewport={"width": width, "height": 900})
+@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1600, "dark")])
+def test_it_fits_any_width_and_is_light_or_dark_as_the_reader_s_system(
+    width: int, scheme: str, open_player: Open
+) -> None:
+    page = open_player(viewport={"width": width, "height": 900}, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     panes = [page.locator(f"#{name}").bounding_box() for name in ("flat", "space")]
     assert all(pane["width"] > 200 for pane in panes)
     assert (panes[0]["y"] == panes[1]["y"]) == (width == 1600), "below each other where there is little room"
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)")
+    assert min(colour) > 240 if scheme == "light" else max(colour) < 40
 
 
 def test_in_a_frame_it_takes_the_colours_of_the_notebook_around_it(open_player: Open, lifted: Lifted) -> None:

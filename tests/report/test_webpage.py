@@ -411,14 +411,6 @@ def test_what_is_no_executed_notebook_is_refused(tmp_path: Path, content: str | 
 # In a browser
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from tests.helpers.chromium import chromium
-
-    with chromium() as running:
-        yield running
-
-
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Opens the page of some cells, without a network; nothing may be asked for, and nothing complained about."""
