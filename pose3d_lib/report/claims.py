@@ -19,22 +19,17 @@ UNLIKE = "equalised_"  # before the columns of `judge_claims` under the schedule
 def show_answer(results: StudyResults) -> None:
     """The answer in five sentences, every number of which is from run folders; saved as `answer.md`."""
     claims = results.claims.set_index("claim")
-    if results.config.long is None:
-        late = "The paper finds them worse after a long training (C2): this study has no long runs."
+    short, long = results.config.short, results.config.long
+    early = (
+        f"The paper finds the action-based models better after a short training (C1). Here, after {unit_epochs(short)}"
+    )
+    early = _both_ways(claims.loc["C1"], early)
+    late = "The paper finds them worse after a long training (C2)"
+    if long is None:
+        late += ": this study has no long runs."
     else:
-        length = f"{results.config.long:g} unit epochs"
-        late = _both_ways(
-            claims.loc["C2"], f"The paper finds them worse after a long training (C2). Here, after {length}"
-        )
-    length = unit_epochs(results.config.short)
-    early = f"The paper finds the action-based models better after a short training (C1). Here, after {length}"
-    sentences = [
-        _compared(results),
-        _both_ways(claims.loc["C1"], early),
-        late,
-        _causes(results.attribution),
-        _in_all(claims, results),
-    ]
+        late = _both_ways(claims.loc["C2"], f"{late}. Here, after {long:g} unit epochs")
+    sentences = _compared(results), early, late, _causes(results.attribution), _in_all(claims, results)
     answer = "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1))
     caption = escape_markdown(describe_runs(results.runs, results.data) if results.runs else "No run is finished yet.")
     results.folder.mkdir(parents=True, exist_ok=True)

@@ -157,9 +157,7 @@ def _may_stay(element: str, name: str, value: str) -> bool:
     """Links that say where they lead, and pictures that are inside the page."""
     if name == "href":
         return element == "a" and value.startswith(("#", "http://", "https://", "mailto:"))
-    if name == "src":
-        return element == "img" and value.startswith("data:image/")
-    return name in ATTRIBUTES
+    return value.startswith("data:image/") if (element, name) == ("img", "src") else name in ATTRIBUTES
 
 
 def _set_formula(found: re.Match[str]) -> str:

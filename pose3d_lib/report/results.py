@@ -59,10 +59,8 @@ def show_and_save_figure(figure: Figure, results: StudyResults, name: str, runs:
 def plan_table(config: StudyConfig, data: PoseDataset) -> pd.DataFrame:
     """What a study will run: a row per comparison and per question beyond them; runs that rows share count in each."""
     parts = {f"both arms, {name_condition(own)}": runs for own, runs in plan_study(config, data).items()}
-    rows = [
-        (name, len({run.action for run in runs} - {ALL}), len(runs))
-        for name, runs in {**parts, **plan_beyond(config, data)}.items()
-    ]
+    parts |= plan_beyond(config, data)
+    rows = [(name, len({run.action for run in runs} - {ALL}), len(runs)) for name, runs in parts.items()]
     return pd.DataFrame(rows, columns=["Runs of 02_train", "Actions", "Runs"])
 
 
@@ -138,8 +136,9 @@ def show_comparisons(results: StudyResults, metric: str, number: int) -> None:
         arms, changes = tables.arms_table(pairs, metric, str(number)), tables.changes_table(pairs)
         found[condition] = arms, changes.assign(condition=name)
         _say_heading(name)
-        seen = describe_runs(comparison.runs, results.data)
-        caption = f"Table {number}, {name}. {readable.how_to_read(comparison)} {seen}"
+        caption = (
+            f"Table {number}, {name}. {readable.how_to_read(comparison)} {describe_runs(comparison.runs, results.data)}"
+        )
         headed = readable.head_comparison(arms, changes, metric)
         show_and_save(headed, path, caption, readable.show_comparison(headed))
         say(_sentence(arms, changes, metric))
@@ -177,7 +176,7 @@ def _sentence(arms: pd.DataFrame, changes: pd.DataFrame, metric: str) -> str:
 def show_long(results: StudyResults) -> None:
     """Table 3 from long runs, and their tests during training; until there are any, how to make them."""
     planned = results.tables_of(results.config.long)
-    usable = {condition: comparison for condition, comparison in planned.items() if comparison.usable}
+    usable = {condition: own for condition, own in planned.items() if own.usable}
     if not usable:
         text = (
             f"Table 3 compares long runs; none are finished for {escape_markdown(results.data.name)}. "
@@ -196,8 +195,8 @@ def show_long(results: StudyResults) -> None:
         untimed = why_not_timed(comparison.runs)
         say(_long_sentence(table) + (f" These times cannot be compared: {untimed}." if untimed else ""))
         tests = tables.errors_during_training(comparison, [point for point in POINTS if point < condition.unit_epochs])
-        path = results.folder / results.file_name("table_on_the_way", condition)
         caption = f"The same runs during training, mean of the actions. {seen}"
+        path = results.folder / results.file_name("table_on_the_way", condition)
         show_and_save(readable.head_errors_during_training(tests), path, caption)
 
 
