@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
-from pose3d_lib.data.sources.detections import read_detections, records, tables
-from pose3d_lib.data.sources.detections.formats import list_sources, read_videos, recognise_detections
+from pose3d_lib.data.sources.detections import records, tables
+from pose3d_lib.data.sources.detections.formats import list_sources, read_videos, recognise
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 from pose3d_lib.data.sources.detections.records import Video
 from tests.helpers import detection_files as files
+from tests.helpers.detection_files import read_detections
 
 WALK = files.walk()
 OTHER = files.walk(at=(600, 100))
@@ -134,7 +135,7 @@ def read_one(path: Path, joints: str = "") -> Video:
 def test_every_format_is_recognised_and_gives_the_joints_and_scores_that_were_written(name, tmp_path: Path) -> None:
     writer, layout, has_size = FORMATS[name]
     path = writer(tmp_path, WALK)
-    assert recognise_detections(path)
+    assert recognise(path)
     video = read_one(path)
     assert (video.name, video.layout, video.size) == ("walk", layout, files.SIZE if has_size else None)
     assert video.normalised == (layout == "mediapipe_33")
@@ -235,7 +236,7 @@ def test_files_in_which_some_joints_have_no_score_have_none(tmp_path: Path) -> N
 def test_reconstruction_holds_people_in_the_joints_of_human36m(scores: bool, tmp_path: Path) -> None:
     people = np.stack([files.expected_h36m(WALK), files.expected_h36m(OTHER)])
     np.savez(tmp_path / "keypoints.npz", reconstruction=files.scored(people) if scores else people)
-    assert recognise_detections(tmp_path / "keypoints.npz")
+    assert recognise(tmp_path / "keypoints.npz")
     video = read_one(tmp_path / "keypoints.npz")
     assert (video.layout, video.joint_scores is None) == ("h36m", not scores)
     for number, track in enumerate("12"):
@@ -255,7 +256,7 @@ def test_a_custom_file_says_whose_joints_it_has_and_perhaps_the_sizes_of_its_ima
     assert read_one(path).layout == "h36m"
     assert read_one(path, "coco").layout == "coco"
     np.savez(path, positions_2d={"walk": {"custom": [WALK]}}, metadata={"layout_name": "coco", "num_joints": 17})
-    assert recognise_detections(path)
+    assert recognise(path)
     with pytest.raises(InputError, match="image_size"):
         read_detections(path)
     np.testing.assert_allclose(read_detections(path, image_size=files.SIZE).keypoints["coco"], WALK, atol=1e-3)
@@ -405,7 +406,7 @@ def test_a_folder_may_hold_many_videos_of_many_kinds(tmp_path: Path) -> None:
     files.write_json(tmp_path / "alpha.json", files.alphapose(WALK))
     files.write_json(tmp_path / "settings.json", {"colour": "blue"})
     files.write_detectron(tmp_path / "video.mp4.npz", [[joints] for joints in WALK])
-    assert recognise_detections(tmp_path)
+    assert recognise(tmp_path)
     sources, passed = list_sources(tmp_path)
     assert [source.name for source in sources] == ["alpha", "anna", "beside", "opened", "video.mp4"]
     assert [len(source.files) for source in sources] == [1, 9, 8, 8, 1]
@@ -435,10 +436,10 @@ def other_data(folder: Path, name: str) -> Path:
     ["x.bvh", "data_3d_h36m.npz", "data_2d_h36m_gt.npz", "mine.npz", "x.json", "x.csv", "x.npz.txt", "empty.json"],
 )
 def test_other_data_are_not_taken_for_detections(name, tmp_path: Path) -> None:
-    assert not recognise_detections(other_data(tmp_path, name))
-    assert not recognise_detections(tmp_path)
+    assert not recognise(other_data(tmp_path, name))
+    assert not recognise(tmp_path)
     write(tmp_path, files.alphapose(WALK))
-    assert recognise_detections(tmp_path) == (name not in ("x.bvh", "data_3d_h36m.npz"))  # a folder of motion
+    assert recognise(tmp_path) == (name not in ("x.bvh", "data_3d_h36m.npz"))  # a folder of motion
 
 
 # What is refused
@@ -602,7 +603,7 @@ def test_a_truncated_file_is_refused_with_its_path(name, tmp_path: Path) -> None
     whole = path.read_bytes()
     for kept in (0.02, 0.3, 0.7, 0.99):
         path.write_bytes(whole[: int(kept * len(whole))])
-        if recognise_detections(path):
+        if recognise(path):
             with pytest.raises(InputError, match=path.name):
                 read_one(path)
 
@@ -635,7 +636,7 @@ def test_a_pickle_in_any_numpy_file_is_not_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", boxes=trap, keypoints=trap, metadata=trap)
     np.savez(tmp_path / "data_2d_custom_c.npz", positions_2d=trap, metadata=np.array({"video_metadata": {}}, object))
     for name in ("a.npy", "b.npz", "data_2d_custom_c.npz"):
-        assert recognise_detections(tmp_path / name)
+        assert recognise(tmp_path / name)
         with pytest.raises(InputError, match=name):
             read_one(tmp_path / name, "coco")
     assert not sprung.exists()
@@ -666,7 +667,7 @@ def test_wrong_detectron_arrays_are_refused_by_key_and_frame(boxes, keypoints, m
 def test_a_zip_that_is_no_npz_is_not_taken(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "walk.npz", "w") as archive:
         archive.writestr("boxes.npy", "no")
-    assert not recognise_detections(tmp_path / "walk.npz")
+    assert not recognise(tmp_path / "walk.npz")
 
 
 SHORT = files.walk(2)

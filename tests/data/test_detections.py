@@ -10,10 +10,10 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
 from pose3d_lib.data.sources import detections
-from pose3d_lib.data.sources.detections import read_detections
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 from pose3d_lib.data.spec import DataSpec
 from tests.helpers import detection_files as files
+from tests.helpers.detection_files import read_detections
 
 WALK = files.walk(30)
 

@@ -19,12 +19,12 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, h36m_cameras, humaneva_cameras, world_to_camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, H36M_32, HUMANEVA_15, MPII_16, Skeleton
-from pose3d_lib.data.sources.detections import read_detections
-from pose3d_lib.data.sources.videopose3d import read_set
 from pose3d_lib.data.sources.videopose3d import write as export
 from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION
 from pose3d_lib.data.sources.videopose3d.write import describe_export, export_videopose3d
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
+from tests.helpers.detection_files import read_detections
+from tests.helpers.source_files import read_set
 
 
 def filmed(

@@ -11,7 +11,7 @@ from pose3d_lib.data.cameras import humaneva_cameras, world_to_camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.skeleton import HUMANEVA_15, HUMANEVA_20
-from pose3d_lib.data.sources.videopose3d import find_files, list_actions, read_set
+from pose3d_lib.data.sources.videopose3d import find_files, list_actions
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.evaluate import evaluate
 from pose3d_lib.model.predict import predict
@@ -20,7 +20,7 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import plan_run
 from tests.helpers.source_files import humaneva_motions as motions
-from tests.helpers.source_files import motion
+from tests.helpers.source_files import motion, read_set
 from tests.helpers.source_files import views as views_of
 from tests.helpers.source_files import write_humaneva_set as write
 

@@ -14,10 +14,10 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, MPII_16, Skeleton
 from pose3d_lib.data.sources import human36m_facts
-from pose3d_lib.data.sources.videopose3d import choose_set, find, find_files, list_actions, read, read_set, recognise
+from pose3d_lib.data.sources.videopose3d import choose_set, find, find_files, list_actions, read, recognise
 from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION
 from pose3d_lib.data.spec import DataSpec
-from tests.helpers.source_files import Motions, Views, motion, views
+from tests.helpers.source_files import Motions, Views, motion, read_set, views
 
 NUMBERED = Skeleton("own", tuple(f"joint_{joint}" for joint in range(16)), (), MPII_16.left, MPII_16.right)
 H36M_SYMMETRY = [[4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]]

@@ -6,10 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
+from pose3d_lib.data.sources import detections
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS
+from pose3d_lib.data.spec import DataSpec
 
 SIZE = (1000, 800)
+
+
+def read_detections(path: Path, *, image_size: tuple[int, int] | None = None, **parameters) -> PoseDataset:
+    """The dataset of a file or folder, by parameters of a `DataSpec`."""
+    given = {"keypoints": "h36m", "image_size": "x".join(map(str, image_size or ())), **parameters}
+    return detections.read(DataSpec(dataset=str(path), **given), path, lambda line: None)
+
 
 LOST = (np.nan, np.nan, 0.9)  # what stands in a file for a joint that is NaN, that is, was not detected: x, y, score
 _UPRIGHT = {

@@ -9,7 +9,10 @@ import numpy as np
 
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20
+from pose3d_lib.data.sources import videopose3d
+from pose3d_lib.data.sources.videopose3d.sets import known_sets
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
+from pose3d_lib.data.spec import DataSpec
 from tests.helpers.bvh_texts import write_person
 from tests.helpers.detection_files import walk, write_openpose
 
@@ -37,6 +40,16 @@ def views(of: Motions, joints: int = 17, more: int = 0, *, cameras: int = 4) -> 
         }
         for subject, takes in of.items()
     }
+
+
+def read_set(
+    folder: Path, name: str, *, keypoints: str, without: tuple[str, ...] = (), scores: bool = False
+) -> PoseDataset:
+    """VideoPose3D's files of a set, the only one of the folder or a known one; without the note on other files of it."""
+    dataset = name if name in known_sets() else str(folder)
+    spec = DataSpec(dataset=dataset, keypoints=keypoints, leave_out=without, scores=scores)
+    data = videopose3d.read(spec, folder, lambda line: None)
+    return replace(data, notes=tuple(note for note in data.notes if not note.startswith("Passed over")))
 
 
 def humaneva_motions(joints: int) -> Motions:

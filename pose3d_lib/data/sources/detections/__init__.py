@@ -17,7 +17,8 @@ from pose3d_lib.data.actions import check_name, tidy_name
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.detections.formats import explain_passed, list_sources, read_videos, recognise_detections
+from pose3d_lib.data.sources.detections.formats import explain_passed, list_sources, read_videos
+from pose3d_lib.data.sources.detections.formats import recognise as recognise
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
 from pose3d_lib.data.sources.detections.people import SCORE, SIZE, Chosen, Run, choose_person, fill_gaps
 from pose3d_lib.data.sources.detections.records import Video, read_size
@@ -40,10 +41,6 @@ MENTIONED = 8  # how many files a note explains
 HOW_TO_SIZE = 'give the size of its images as the parameter image_size, for instance "1920x1080"'
 
 
-def recognise(path: Path) -> bool:
-    return recognise_detections(path)
-
-
 def find(spec: DataSpec, path: Path) -> Found:
     check_name(spec.keypoints, LAYOUTS, "keypoints of detections")
     if spec.joints:
@@ -57,11 +54,6 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     return (ACTION,)
 
 
-def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    given = {name: getattr(spec, name) for name in ("keypoints", "fps", "joints", "person", "max_gap", "scores")}
-    return read_detections(path, image_size=parse_size(spec.image_size), progress=progress, **given)
-
-
 def parse_size(text: str) -> tuple[int, int] | None:
     """(1920, 1080) from "1920x1080"; None from ""."""
     if not text:
@@ -72,52 +64,34 @@ def parse_size(text: str) -> tuple[int, int] | None:
     return read_size(int(sides[1]), int(sides[2]), "parameter image_size")
 
 
-def read_detections(
-    path: Path,
-    *,
-    keypoints: str = KEYPOINTS,
-    fps: float | None = None,
-    joints: str = "",
-    image_size: tuple[int, int] | None = None,
-    person: str = "",
-    max_gap: int = 10,
-    scores: bool = False,
-    progress: Progress = lambda line: None,
-) -> PoseDataset:
+def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     """One person of every video of a file or folder, without gaps.
 
-    Args:
-        path: the file or folder.
-        keypoints: the 2D source that must be whole in every frame; others are kept if they are whole as well.
-        fps: frames per second; `FPS` if not given.
-        joints: the name of the files' layout, where they do not tell it themselves.
-        image_size: width and height in pixels, where the files do not hold it.
-        person: as in `choose_person`.
-        max_gap: frames in a row without the person or a joint that are filled in; longer gaps cut the video into takes.
-        scores: whether the dataset gets the detector's scores.
+    The 2D source `keypoints` must be whole in every frame; others are kept if they are whole as well.
     """
     sources, passed = list_sources(path)
     notes = []
     if passed:
         named = [explain_passed(entry) if place < MENTIONED else entry.name for place, entry in enumerate(passed)]
         notes.append(f"Passed over, as no detections are in them: {some(named)}.")
-    notes += [SCORES] if scores else []
+    notes += [SCORES] if spec.scores else []
+    image_size, fps = parse_size(spec.image_size), float(spec.fps or FPS)
     rows, takes, starts, stop = [], [], [], 0
     cameras: dict[str, Camera] = {}  # by the names of the videos
     for source in sources:
         progress(f"reading {source.name}")
-        for video in read_videos(source, joints):
+        for video in read_videos(source, spec.joints):
             video = replace(video, name=tidy_name(video.name))
             if video.name in cameras:
                 raise InputError(f"{path}: two videos are called {video.name!r}; give one of them another name")
             size = _image_size(video, image_size)
-            runs, said = _follow(video, size, keypoints, person, max_gap, scores)
+            runs, said = _follow(video, size, spec)
             notes += said
-            if not fps:
+            if not spec.fps:
                 notes.append(f"{video.name} is taken for {FPS:g} frames per second (`fps` says otherwise).")
             for number, (first, arrays) in enumerate(runs):
-                start, stop = stop, stop + len(arrays[keypoints])
-                rows.append((video.name, ACTION, str(number), len(cameras), float(fps or FPS), start, stop, False))
+                start, stop = stop, stop + len(arrays[spec.keypoints])
+                rows.append((video.name, ACTION, str(number), len(cameras), fps, start, stop, False))
                 takes.append(arrays)
                 starts.append(first)
             cameras[video.name] = Camera(video.name, *size)
@@ -138,22 +112,23 @@ def read_detections(
         train_subjects=(),
         test_subjects=(),
         notes=tuple(notes),
-        scores={name: array[..., 2] for name, array in arrays.items() if scores},
+        scores={name: array[..., 2] for name, array in arrays.items() if spec.scores},
         first_frames=tuple(starts),
     )
 
 
 def _follow(
-    video: Video, size: tuple[int, int], keypoints: str, person: str, max_gap: int, scores: bool
+    video: Video, size: tuple[int, int], spec: DataSpec
 ) -> tuple[list[tuple[int, dict[str, np.ndarray]]], list[str]]:
     """The takes of one person of a video: first frame and 2D sources, with scores as third numbers; and notes on them."""
-    chosen = choose_person(video, person)
+    keypoints, max_gap = spec.keypoints, spec.max_gap
+    chosen = choose_person(video, spec.person)
     points = video.points[chosen.rows].astype(np.float64)
     if video.normalised:
         points *= size
     _check_inside(points, size, video)
     on_scores: list[str] = []
-    if scores:
+    if spec.scores:
         if video.joint_scores is None:
             raise InputError(f"{video.where}: has no scores of its joints, or not of all of them; {WITHOUT}")
         own, on_scores = bounded(video.joint_scores[chosen.rows], video.where, video.name)
@@ -175,7 +150,7 @@ def _follow(
         )
     whole = {name: span for name, span in spans.items() if not any(run.open[span].any() for run in runs)}
     runs = [replace(run, filled=run.filled[:, spans[keypoints]]) for run in runs]
-    notes = [*_describe(video, chosen, person, runs, max_gap, worst[keypoints]), *on_scores]
+    notes = [*_describe(video, chosen, spec, runs, worst[keypoints]), *on_scores]
     notes += [
         f"{video.name} has no keypoints {name!r}: {worst[name]}, which `max_gap` {max_gap} leaves open."
         for name in spans
@@ -212,7 +187,7 @@ def _check_inside(points: np.ndarray, size: tuple[int, int], video: Video) -> No
         )
 
 
-def _describe(video: Video, chosen: Chosen, person: str, runs: list[Run], max_gap: int, worst: str) -> list[str]:
+def _describe(video: Video, chosen: Chosen, spec: DataSpec, runs: list[Run], worst: str) -> list[str]:
     """Sentences on the person who was chosen, on what was filled in, and on where the video was cut."""
     listed = int(video.listed[-1] - video.listed[0]) + 1
     rules = {
@@ -220,9 +195,7 @@ def _describe(video: Video, chosen: Chosen, person: str, runs: list[Run], max_ga
         **dict.fromkeys(("", SCORE), "has the highest score over all frames"),
     }
     linked = "" if video.tracks else " (told apart by where they are from frame to frame)"
-    others = (
-        f"of {chosen.others + 1} people{linked}, {chosen.who!r} was taken, who {rules.get(person, '`person` names')}"
-    )
+    others = f"of {chosen.others + 1} people{linked}, {chosen.who!r} was taken, who {rules.get(spec.person, '`person` names')}"
     notes = [f"{others if chosen.others else 'one person'}; detected in {len(chosen.rows):,} of {listed:,} frames."]
     if chosen.doubles:
         notes.append(f"{chosen.doubles} second detections of the person in a frame are passed over.")
@@ -240,7 +213,7 @@ def _describe(video: Video, chosen: Chosen, person: str, runs: list[Run], max_ga
     if left_out := listed - sum(len(run.points) for run in runs):
         spans = [f"take {n} is frames {run.start}-{run.start + len(run.points) - 1}" for n, run in enumerate(runs)]
         notes.append(
-            f"{left_out:,} frames are left out, as the person or a joint is missing in more than {max_gap} frames in a row "
+            f"{left_out:,} frames are left out, as the person or a joint is missing in more than {spec.max_gap} frames in a row "
             f"(`max_gap`){f' ({worst})' if worst else ''}; {some(spans)}."
         )
     return [f"{video.name}: {note}" for note in notes]

@@ -31,7 +31,7 @@ class Source:
     files: tuple[Path, ...]
 
 
-def recognise_detections(path: Path) -> bool:
+def recognise(path: Path) -> bool:
     """Whether there are detections in the file or folder."""
     if not path.is_dir():
         return _kind(path) != ""

@@ -55,19 +55,6 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     return motion_set.actions or tuple(dict.fromkeys(action for _, action, _ in takes))
 
 
-def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    name = choose_set(spec.dataset, path)
-    data = read_set(path, name, keypoints=spec.keypoints, without=spec.leave_out, scores=spec.scores)
-    used = find_files(path, name, spec.keypoints)
-    others = [
-        file.name for file in sorted(path.iterdir()) if not (file in used or file.name.startswith(".") or file.is_dir())
-    ]
-    if others:
-        note = f"Passed over, as they are not of these keypoints of this set: {some(others)}."
-        data = replace(data, notes=(*data.notes, note))
-    return data
-
-
 def choose_set(dataset: str, folder: Path) -> str:
     """Which set of a folder is meant: one that `dataset` names, otherwise the only one that is there."""
     if dataset in known_sets():
@@ -121,19 +108,13 @@ def _there(folder: Path, name: str) -> str:
     return f"Keypoints files there: {files}. The folder is set by the environment variable POSE3D_DATA. {source}"
 
 
-def read_set(
-    folder: Path, name: str, *, keypoints: str, without: Sequence[str] = (), scores: bool = False
-) -> PoseDataset:
-    """Every take of the set `name` through its subject's cameras.
+def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
+    """Every take of a set through its subject's cameras; "gt" keypoints are projected where there is no file of them.
 
     Subjects that have keypoints but no 3D joints become unlabelled clips after the others.
-
-    Args:
-        keypoints: the 2D source; "gt" is projected where there is no file of it.
-        without: takes to leave out, as in `human36m_facts.leave_out`.
-        scores: whether the dataset gets the scores of its keypoints: the third column of the file, or 1 of "gt" without one.
     """
-    files = find_files(folder, name, keypoints)
+    name, keypoints = choose_set(spec.dataset, path), spec.keypoints
+    files = find_files(path, name, keypoints)
     motion_set = open_set(files[0], name)
     notes = list(motion_set.notes)
     world = _read_takes(files[0], "positions_3d", motion_set)
@@ -153,7 +134,7 @@ def read_set(
     takes = list(world)
     rules = human36m_facts if motion_set.is_human36m else selection
     keys = list(dict.fromkeys([*world, *(pixels or ())]))
-    kept, said = rules.leave_out(keys, without, files[0])
+    kept, said = rules.leave_out(keys, spec.leave_out, files[0])
     notes += said
     for key in set(keys) - set(kept):
         world.pop(key, None)
@@ -163,13 +144,22 @@ def read_set(
     if pixels is not None:
         notes += check_keypoints(pixels, world, layout, files[1], motion_set, subjects)
     scored = any(seen.shape[2] == 3 for views in (pixels or {}).values() for seen in views)
-    if scores and not scored and keypoints != GT:
+    if spec.scores and not scored and keypoints != GT:
         raise InputError(f"{files[1]}: its keypoints have no third column, which would be their scores; {WITHOUT}")
+    columns = 3 if spec.scores or scored else 2
     with one_thread():
-        data = _assemble(world, pixels, layout, keypoints, motion_set, notes, files[0], 3 if scores or scored else 2)
+        data = _assemble(world, pixels, layout, keypoints, motion_set, notes, files[0], columns)
     if scored:
-        return settle_scores(data, keypoints, files[1], wanted=scores)
-    return replace(data, notes=(*data.notes, SCORES[GT])) if scores else data
+        data = settle_scores(data, keypoints, files[1], wanted=spec.scores)
+    last = [SCORES[GT]] if spec.scores and not scored else []
+    others = sorted(
+        file for file in path.iterdir() if not (file in files or file.name.startswith(".") or file.is_dir())
+    )
+    if others:
+        last.append(
+            f"Passed over, as they are not of these keypoints of this set: {some([file.name for file in others])}."
+        )
+    return replace(data, notes=(*data.notes, *last))
 
 
 def _read_takes(path: Path, key: str, motion_set: MotionSet) -> dict[Key, object]:
