@@ -91,10 +91,6 @@ class Windows:
     def __len__(self) -> int:
         return len(self.first_row)
 
-    def gather(self, numbers: Tensor) -> Batch:
-        """The batch of some windows: (B,) int64, on the device."""
-        return Batch(self._inputs(numbers), self._real(numbers))
-
     def _inputs(self, numbers: Tensor) -> Tensor:
         rows, width = self.screen.shape
         overlapping = self.screen.as_strided((rows - self.frames + 1, self.frames * width), (width, 1))
@@ -154,6 +150,7 @@ class TrainingWindows(Windows):
             self._roots = self._with_mirrored(gather_trajectory(data, clips, room=room), ROOT)
 
     def gather(self, numbers: Tensor) -> Batch:
+        """The batch of some windows: (B,) int64, on the device."""
         roots = None if self._roots is None else self._outputs(self._roots, numbers)
         return Batch(self._inputs(numbers), self._real(numbers), self._outputs(self.targets, numbers), roots)
 
@@ -186,6 +183,7 @@ class UnlabelledWindows(Windows):
             self._camera = (own + in_mirror * len(plain)).to(self._device)
 
     def gather(self, numbers: Tensor) -> Batch:
+        """The batch of some windows: (B,) int64, on the device."""
         inputs = self._inputs(numbers)
         seen = inputs[:, self._before : self._before + self.chunk, :, :2]
         cameras = None if self._cameras is None else self._cameras[self._camera[numbers], None, None]
