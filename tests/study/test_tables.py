@@ -1,7 +1,7 @@
 """The paper's tables from run folders written by hand: every number against arithmetic done here; and tables as files."""
 
 import csv
-import json
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -13,8 +13,10 @@ from pose3d_lib.common.tables import remove_table, save_table, to_latex, to_mark
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS
-from pose3d_lib.study.comparison import Comparison, collect_runs, find_runs
+from pose3d_lib.runs.run import Run
+from pose3d_lib.study.comparison import Comparison, collect_runs
 from pose3d_lib.study.config import plan_study
+from pose3d_lib.study.results import StudyResults
 from pose3d_lib.study.statistics import compare, interval, resample_pooled
 from pose3d_lib.study.tables import (
     ARMS,
@@ -26,47 +28,35 @@ from pose3d_lib.study.tables import (
     consumed,
     errors_during_training,
     pair_arms,
-    quote,
     table_3,
     transfer,
 )
-from pose3d_lib.training.config import RunConfig
-from tests.helpers.run_folders import (
-    ACTIONS,
-    FRAMES,
-    error_of,
-    error_on_the_way,
-    make_study,
-    write_run,
-    write_runs,
-)
-
-TOLERANCE = 1e-9
+from tests.helpers.run_folders import ACTIONS, error_on_the_way, make_study, write_runs
 
 
-@pytest.fixture(autouse=True, scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory):
+def some(comparison: Comparison, runs: int, actions: Sequence[str] = ACTIONS) -> Comparison:
+    """The first runs of every model, on some of the actions."""
+    based = {action: comparison.action_based[action][:runs] for action in actions}
+    return Comparison(comparison.original[:runs], based, [])
+
+
+@pytest.fixture(scope="module")
+def one_seed(whole: StudyResults) -> Comparison:
+    return some(whole.find(1.0, "epoch"), 1)
+
+
+@pytest.fixture(scope="module")
+def long_runs(whole: StudyResults) -> Comparison:
+    return some(whole.find(4.0, "epoch"), 2)
+
+
+@pytest.fixture(scope="module")
+def five_seeds(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """With eight takes of every action."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
-        yield
-
-
-def make_comparison(data: PoseDataset, *, repeats: int = 1, unless=lambda run: False, **changes: object) -> Comparison:
-    """Both arms under the only condition of a study, finished."""
-    (runs,) = plan_study(make_study(**changes), data).values()
-    written = {run.config: run for run in write_runs([run for run in runs if not unless(run)], data, repeats=repeats)}
-    return collect_runs(runs, find_runs(written, data)[0])
-
-
-@pytest.fixture(scope="module")
-def one_seed(tiny_data: PoseDataset) -> Comparison:
-    return make_comparison(tiny_data)
-
-
-@pytest.fixture(scope="module")
-def five_seeds(tiny_data: PoseDataset) -> Comparison:
-    """With eight takes of every action."""
-    return make_comparison(tiny_data, seeds="0,1,2,3,4", repeats=2, channels=17)
+        (plan,) = plan_study(make_study(seeds="0,1,2,3,4"), tiny_data).values()
+        return collect_runs(plan, dict(zip(plan, write_runs(plan, tiny_data, repeats=2), strict=True)))
 
 
 def tables(comparison: Comparison, metric: str = "mpjpe", number: str = "") -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -89,10 +79,7 @@ def test_tables_1_and_2(one_seed: Comparison, metric: str, less: int) -> None:
     assert arms["mean"][ACTION_BASED].tolist() == pytest.approx(own)
     expected = [100 * (after - before) / before for before, after in zip(original, own, strict=True)]
     assert changes.change.tolist() == pytest.approx(expected)
-
-
-def test_of_one_seed_nothing_is_known_but_its_errors(one_seed: Comparison) -> None:
-    arms, changes = tables(one_seed)
+    # Of one seed nothing is known but its errors.
     assert arms[["sd", "low", "high"]].isna().all(axis=None)
     assert (arms.runs == 1).all(axis=None)
     assert changes[["low", "high"]].isna().all(axis=None)
@@ -101,23 +88,19 @@ def test_of_one_seed_nothing_is_known_but_its_errors(one_seed: Comparison) -> No
     assert changes.reason.str.contains("no interval").all()
 
 
-def p_of_runs(first: list[float], second: list[float]) -> float:
+def p_of_runs(first: Sequence[float], second: Sequence[float]) -> float:
     """How many of all ways to deal the errors to two arms differ as much."""
-    values, numbers = np.array([*first, *second]), range(len(first) + len(second))
-    ways = [set(chosen) for chosen in combinations(numbers, len(first))]
-    means = [(values[list(way)].mean(), values[[n for n in numbers if n not in way]].mean()) for way in ways]
-    differences = np.abs([one - other for one, other in means])
-    return float((differences >= differences[0] - TOLERANCE).mean())
+    values = np.array([*first, *second])
+    ways = np.array([values[list(chosen)].sum() for chosen in combinations(range(len(values)), len(first))])
+    apart = np.abs(ways - values.sum() / 2)
+    return float((apart >= apart[0] - 1e-9).mean())
 
 
 def test_p_is_the_larger_of_that_over_the_runs_and_that_over_the_takes(five_seeds: Comparison) -> None:
     _, changes = tables(five_seeds)
-    seeds = [0, 4, 8, 12, 16]
+    seeds = np.arange(0, 20, 4)
     expected = {
-        action: max(
-            p_of_runs([50 + 10 * place + seed for seed in seeds], [40 + seed for seed in seeds]),
-            2 / 2**8,  # the model of its own action is better on every one of eight takes
-        )
+        action: max(p_of_runs(50 + 10 * place + seeds, 40 + seeds), 2 / 2**8)  # better on every one of eight takes
         for place, action in enumerate(ACTIONS)
     }
     assert changes.p[list(ACTIONS)].to_dict() == pytest.approx(expected)
@@ -126,20 +109,18 @@ def test_p_is_the_larger_of_that_over_the_runs_and_that_over_the_takes(five_seed
     holm = np.maximum.accumulate([3 * expected["Walking"], 2 * expected["Sitting"], expected["Eating"]])
     assert changes.p_holm[["Walking", "Sitting", "Eating"]].tolist() == pytest.approx(holm)
     assert changes.needed_p.tolist() == pytest.approx([0.05 / 3] * 3 + [0.05])
-    mean = p_of_runs([60 + seed for seed in seeds], [40 + seed for seed in seeds])
+    mean = p_of_runs(60 + seeds, 40 + seeds)
     assert changes.p[MEAN] == changes.p_holm[MEAN] == pytest.approx(mean), "no correction, as it is one comparison"
 
 
-def test_a_verdict_needs_runs_enough_and_a_p_that_is_small_after_holm_s_correction(
-    five_seeds: Comparison, tiny_data: PoseDataset
-) -> None:
+def test_a_verdict_needs_runs_enough_and_a_p_that_is_small_after_holm_s_correction(five_seeds: Comparison) -> None:
     _, changes = tables(five_seeds)
     assert changes.verdict.tolist() == ["not decidable", "lower", "lower", "lower"]
     assert changes.reason.tolist()[1:] == [""] * 3
     assert "above 0.05" in changes.reason["Eating"]
     swapped = Comparison(five_seeds.action_based["Walking"], {"Walking": five_seeds.original}, [])
     assert tables(swapped)[1].verdict.tolist() == ["higher", "higher"]
-    _, few = tables(make_comparison(tiny_data, seeds="0,1"))
+    _, few = tables(some(five_seeds, 2))
     assert set(few.verdict) == {"not decidable"}
     assert few.smallest_p.tolist() == pytest.approx([2 / 6] * 4)  # 6 ways to deal four runs to two arms
     assert few.reason.str.contains("0.33").all()
@@ -158,20 +139,20 @@ def test_changes_and_intervals_are_those_of_the_bootstrap_over_runs_and_takes(fi
             assert low < mean < high
 
 
-def test_seeds_are_averaged_and_actions_may_differ_in_their_number(tiny_data: PoseDataset) -> None:
-    arms, _ = tables(make_comparison(tiny_data, seeds="0,1", more_seeds="2,3", focus="Eating"))
-    assert arms["runs"][ORIGINAL].tolist() == [4, 4, 4, 4]
-    assert arms["runs"][ACTION_BASED].tolist() == [4, 2, 2, 2]
-    assert arms["mean"][ORIGINAL].tolist() == pytest.approx([56, 66, 76, 66])  # seeds add 0, 4, 8 and 12 mm
-    assert arms["mean"][ACTION_BASED].tolist() == pytest.approx([46, 42, 42, (46 + 42 + 42) / 3])
-    assert arms["sd"][ORIGINAL].tolist() == pytest.approx([np.std([0, 4, 8, 12], ddof=1)] * 4)
-    assert arms["sd"][ACTION_BASED][MEAN] == pytest.approx(np.std([0, 4], ddof=1)), "of the runs that all have"
+def test_seeds_are_averaged_and_actions_may_differ_in_their_number(whole: StudyResults) -> None:
+    arms, _ = tables(whole.find(1.0, "epoch"))
+    assert arms["runs"][ORIGINAL].tolist() == [3, 3, 3, 3]
+    assert arms["runs"][ACTION_BASED].tolist() == [3, 3, 2, 2]
+    assert arms["mean"][ORIGINAL].tolist() == pytest.approx([54, 64, 74, 64])  # seeds add 0, 4 and 8 mm
+    assert arms["mean"][ACTION_BASED].tolist() == pytest.approx([44, 44, 42, (44 + 44 + 42) / 3])
+    assert arms["sd"][ORIGINAL].tolist() == pytest.approx([4] * 4)
+    assert arms["sd"][ACTION_BASED][MEAN] == pytest.approx(8**0.5), "of the runs that all have"
 
 
 # The paper's own figures
 
 
-def test_the_paper_s_figures_are_quoted_as_printed_with_the_change_that_follows() -> None:
+def test_the_paper_s_figures_are_quoted_as_printed_beside_the_actions_that_it_shows(one_seed: Comparison) -> None:
     assert QUOTED.drop(columns="Change [%]").to_numpy().tolist() == [
         ["1", "unit epoch", "Eating, MPJPE [mm]", "56.34", "52.07"],
         ["1", "unit epoch", "Sitting, MPJPE [mm]", "70.49", "70.86"],
@@ -182,28 +163,20 @@ def test_the_paper_s_figures_are_quoted_as_printed_with_the_change_that_follows(
         ["3", "80 epochs", "Eating, MPJVE [mm/frame]", "2.24", "2.56"],
     ]
     assert QUOTED["Change [%]"].round(1).tolist() == [-7.6, 0.5, -4.1, -8.9, -29.9, 13.8, 14.3]
-    for row in QUOTED.to_dict("records"):
-        action, _, what = row["Quantity"].partition(", ")
-        assert [quote(row["Table"], action, what, arm) for arm in ARMS] == [float(row[arm]) for arm in ARMS]
-    for nothing in (("1", "Walking", "MPJPE [mm]"), ("2", "Eating", "MPJPE [mm]"), ("", "Eating", "MPJPE [mm]")):
-        assert np.isnan(quote(*nothing, ORIGINAL))
-
-
-def test_the_paper_s_figures_stand_only_beside_the_actions_that_it_shows(one_seed: Comparison) -> None:
     for metric, number, figures in (
-        ("mpjpe", "1", [[56.34, 52.07], [70.49, 70.86]]),
-        ("mpjve", "2", [[3.14, 3.01], [3.14, 2.86]]),
+        ("mpjpe", "1", [56.34, 52.07, 70.49, 70.86]),
+        ("mpjve", "2", [3.14, 3.01, 3.14, 2.86]),
+        ("mpjpe", "", []),
     ):
         quoted = arms_table(pair_arms(one_seed, metric), metric, number).quoted
-        assert quoted[:4].to_numpy().reshape(2, 2).tolist() == figures
-        assert quoted[4:].isna().all()
+        assert quoted.dropna().tolist() == quoted[: len(figures)].tolist() == figures
 
 
 # Table 3
 
 
-def test_table_3_has_a_row_per_action_and_arm_and_splits_the_time(tiny_data: PoseDataset) -> None:
-    table = table_3(make_comparison(tiny_data, seeds="0,1", lengths=4))
+def test_table_3_has_a_row_per_action_and_arm_and_splits_the_time(long_runs: Comparison) -> None:
+    table = table_3(long_runs)
     assert table[["action", "arm"]].to_numpy().tolist() == [[a, arm] for a in ACTIONS for arm in ARMS]
     original, own = (table[table.arm == arm] for arm in ARMS)
     assert original.train_s.tolist() == [1200.5] * 3
@@ -226,50 +199,35 @@ def test_table_3_has_a_row_per_action_and_arm_and_splits_the_time(tiny_data: Pos
 
 
 def test_what_runs_took_is_their_mean_and_speed_is_all_time_over_all_windows(one_seed: Comparison) -> None:
-    runs = one_seed.action_based
-    found = consumed([runs["Eating"][0], runs["Sitting"][0]])
-    assert (found["train_s"], found["windows_m"]) == (150, 2.5)
-    assert found["train_s_per_m"] == pytest.approx(300 / 5)
-    assert found["processor_s_per_m"] == pytest.approx(150 / 5)
+    (eating,), (sitting,) = one_seed.action_based["Eating"], one_seed.original
+    found = consumed([eating, sitting])
+    assert (found["train_s"], found["windows_m"]) == (200, 2.75)
+    assert found["train_s_per_m"] == pytest.approx(400 / 5.5)
+    assert found["processor_s_per_m"] == pytest.approx(200 / 5.5)
 
 
 # During training
 
 
-@pytest.fixture(scope="module")
-def long_runs(tiny_data: PoseDataset) -> Comparison:
-    return make_comparison(tiny_data, seeds="0,1", lengths=16, evaluate_at="0.5,1,2,4,8")
-
-
 def test_long_runs_are_compared_at_tests_during_training_and_at_the_end(long_runs: Comparison) -> None:
-    table = errors_during_training(long_runs, [1, 2, 4])
-    assert table.arm.tolist() == list(ARMS) * 4
-    late = [(point * 3_000_000 + 64) // 64 for point in (1, 2, 4)]
-    for arm, end, steps in ((ORIGINAL, 62, 48_000_000 // 64), (ACTION_BASED, 42, 40_000_000 // 64)):
+    table = errors_during_training(long_runs, [0.25, 0.75, 1, 2, 3])
+    assert table.arm.tolist() == list(ARMS) * 3
+    late = [(point * 3_000_000 + 64) // 64 for point in (1, 2)]
+    for arm, end, steps in ((ORIGINAL, 62, 12_000_000 // 64), (ACTION_BASED, 42, 10_000_000 // 64)):
         own = table[table.arm == arm]
-        assert own.unit_epochs.tolist() == pytest.approx([1, 2, 4, 16], abs=1e-4)
-        assert own.windows_m.tolist() == pytest.approx([3, 6, 12, 48], abs=1e-4)
-        assert own.mpjpe.tolist() == pytest.approx([end + 100, end + 50, end + 12.5, end])
+        assert own.unit_epochs.tolist() == pytest.approx([1, 2, 4], abs=1e-4), "no row without a test of every run"
+        assert own.windows_m.tolist() == pytest.approx([3, 6, 12], abs=1e-4)
+        assert own.mpjpe.tolist() == pytest.approx([end + 100, end + 50, end])
         assert own.steps.tolist() == [*late, steps]
-
-
-def test_where_not_every_run_was_tested_there_is_no_row(long_runs: Comparison) -> None:
-    def points(comparison: Comparison, *asked: float) -> list[float]:
-        return errors_during_training(comparison, asked).unit_epochs.round(2).drop_duplicates().tolist()
-
-    assert points(long_runs, 0.25, 0.75, 1, 3, 8, 12) == [1, 8, 16]
     first, run = long_runs.action_based["Sitting"]
-    lines = (run.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    kept = [row for row in rows if not (row["test_actions"] and abs(row["unit_epochs"] - 2) < 0.01)]
-    (run.folder / "history.jsonl").write_text("\n".join(map(json.dumps, kept)), encoding="utf-8")
-    again = Comparison(long_runs.original, {"Sitting": [first, type(run)(run.folder)]}, [])
-    assert points(again, 1, 2, 4) == [1, 4, 16]
+    lacking = Run(run.folder)
+    vars(lacking)["history"] = run.history[~run.history.unit_epochs.between(1.99, 2.01)]
+    table = errors_during_training(Comparison(long_runs.original, {"Sitting": [first, lacking]}, []), [1, 2])
+    assert table.unit_epochs[::2].tolist() == pytest.approx([1, 4], abs=1e-4)
 
 
 def test_the_error_during_training_is_on_the_action_and_not_on_all_that_were_tested(long_runs: Comparison) -> None:
-    alone = Comparison(long_runs.original[:1], {"Walking": long_runs.action_based["Walking"][:1]}, [])
-    table = errors_during_training(alone, [1])
+    table = errors_during_training(some(long_runs, 1, ["Walking"]), [1])
     baseline = long_runs.original[0].config
     assert table[table.arm == ORIGINAL].mpjpe.tolist() == [error_on_the_way(baseline, "Walking", 1), 70]
 
@@ -284,9 +242,9 @@ def test_all_metrics_action_wise_and_frame_wise(one_seed: Comparison) -> None:
     frame_wise = (100 * 50 + 300 * 60 + 400 * 70) / 800
     for less, metric in enumerate(METRICS):
         assert table[metric].tolist() == pytest.approx([60 - less, frame_wise - less, 40 - less, 40 - less])
-    some = Comparison(one_seed.original, {a: one_seed.action_based[a] for a in ("Eating", "Walking")}, [])
-    frame_wise = (FRAMES["Eating"] * 50 + FRAMES["Walking"] * 70) / (FRAMES["Eating"] + FRAMES["Walking"])
-    assert all_metrics(some).mpjpe.tolist() == pytest.approx([60, frame_wise, 40, 40])
+    frame_wise = (100 * 50 + 400 * 70) / 500
+    fewer = all_metrics(some(one_seed, 1, ["Eating", "Walking"]))
+    assert fewer.mpjpe.tolist() == pytest.approx([60, frame_wise, 40, 40])
 
 
 def test_transfer_has_every_model_on_every_action(one_seed: Comparison, long_runs: Comparison) -> None:
@@ -332,36 +290,20 @@ def test_a_table_is_saved_with_every_digit_and_rounded_for_reading(tmp_path: Pat
     assert line.startswith("|:-")
     assert line.count("-:|") == 3
     lines = (tmp_path / "folder" / "table.tex").read_text(encoding="utf-8").splitlines()
-    assert lines[:3] == [r"\begin{table}", r"\centering", r"\caption{5 \% of synthetic\_data \& more.}"]
-    assert lines[3].replace(" ", "") == r"\begin{tabular}{lrrr}"
-    assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+    assert r"\caption{5 \% of synthetic\_data \& more.}" in lines
     assert r"Action & Frames & Error [mm] & Change [\%] \\" in lines
     assert r"a\_b \& 50 \% & 12 &  & -1.0 \\" in lines
-    assert lines[-2:] == [r"\end{tabular}", r"\end{table}"]
 
 
 def test_a_table_that_is_no_more_leaves_why(tmp_path: Path) -> None:
     save_table(pd.DataFrame({"a": [1]}), tmp_path / "results" / "table", "")
-    remove_table(tmp_path / "results" / "table", "There are no long runs.")
-    assert [path.name for path in (tmp_path / "results").iterdir()] == ["table.md"]
-    assert (tmp_path / "results" / "table.md").read_text(encoding="utf-8") == "There are no long runs.\n"
-    remove_table(tmp_path / "nothing yet" / "table", "None.")
-    assert (tmp_path / "nothing yet" / "table.md").is_file()
+    for folder in ("results", "nothing yet"):
+        remove_table(tmp_path / folder / "table", "There are no long runs.")
+        assert [path.name for path in (tmp_path / folder).iterdir()] == ["table.md"]
+        assert (tmp_path / folder / "table.md").read_text(encoding="utf-8") == "There are no long runs.\n"
 
 
 def test_where_there_is_no_text_nothing_is_shown() -> None:
-    table = pd.concat(
-        [pd.DataFrame({"Run": ["one"], "Why": ["failed"], "Time [s]": [None]}), pd.DataFrame({"Run": ["two"]})]
-    )
-    assert cells_of(to_markdown(table).splitlines()[2:]) == [["one", "failed", ""], ["two", "", ""]]
+    table = pd.concat([pd.DataFrame({"Run": ["one"], "Why": ["failed"]}), pd.DataFrame({"Run": ["two"]})])
+    assert cells_of(to_markdown(table).splitlines()[2:]) == [["one", "failed"], ["two", ""]]
     assert "nan" not in to_latex(table, "")
-
-
-def test_the_run_folders_of_these_tests_hold_together(tiny_data: PoseDataset) -> None:
-    run = write_run(RunConfig(action="Sitting", seed=2, channels=16), tiny_data)
-    for action in ACTIONS:
-        clips = run.clips[run.clips.action == action]
-        assert clips.frames.sum() == FRAMES[action] == run.actions.frames[action]
-        for metric in METRICS:
-            mean = float(np.average(clips[metric], weights=clips.frames))
-            assert mean == pytest.approx(run.actions.loc[action, metric]) == error_of(run.config, action, metric)
