@@ -1,7 +1,6 @@
 """Finished runs made up in memory, with errors of known truth: what statistics, claims and their figures read of a run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,18 +13,6 @@ FRAMES = (200, 300, 400, 500)  # of the takes of every action, per camera: two o
 CAMERAS = ("left", "right")
 
 
-@dataclass(frozen=True)
-class MadeUpRun:
-    """As much of a `Run` as the statistics read."""
-
-    config: SimpleNamespace
-    clips: pd.DataFrame
-    actions: pd.DataFrame
-    timing: dict
-    history: pd.DataFrame
-    provenance: dict
-
-
 def make_run(
     errors: Mapping[str, np.ndarray],
     *,
@@ -36,8 +23,8 @@ def make_run(
     device: str = "cpu",
     processor: str = "An Abacus",
     waited: float = 0.02,
-) -> MadeUpRun:
-    """A run of sixteen unit epochs, by its errors on the takes of each action: (4,), mm.
+) -> SimpleNamespace:
+    """As much as the statistics read of a run of sixteen unit epochs, by its errors on the takes of an action: (4,), mm.
 
     Args:
         errors: action -> those, at the end.
@@ -64,7 +51,7 @@ def make_run(
         for at in tests
     ]
     history.insert(1, {"unit_epochs": 2.0, "windows": windows // 8, "test_actions": None})
-    return MadeUpRun(
+    return SimpleNamespace(
         config=SimpleNamespace(device=device, threads=1),
         clips=clips,
         actions=pd.DataFrame({"mpjpe": means}),

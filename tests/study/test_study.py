@@ -1,7 +1,6 @@
 """The study: which runs it plans, in which order, once each; and what it refuses before anything is run."""
 
 import os
-from math import prod
 
 import pytest
 from hypothesis import given, settings
@@ -74,32 +73,23 @@ def only_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
 # What is accepted
 
 
-def test_the_quick_study_is_one_seed_of_the_published_procedure() -> None:
-    config = study()
-    assert (config.seeds, config.more_seeds, config.lengths, config.short, config.long) == ((0,), (), (1.0,), 1.0, None)
-    assert config.conditions(1.0) == [Condition(1.0, "epoch", "equal_frames", WIDE)]
-    assert (config.confounds, config.beyond, config.channels) == (False, False, 128)
-
-
-@pytest.mark.parametrize("name", ["paper", "more"])
-def test_the_paper_s_study_has_more_seeds_in_focus_both_lengths_and_both_schedules(name) -> None:
-    config = study(study=name)
-    assert (config.seeds, config.more_seeds) == ((0, 1, 2), (3, 4))
-    assert (config.short, config.long) == (1.0, 16.0)
-    assert (config.schedules, config.budgets) == (("epoch", "unit_epoch"), ("equal_frames",))
-    assert (config.confounds, config.beyond) == (True, name == "more")
-    assert (config.channels, config.receptive_field) == (64, 27)
-
-
-def test_a_value_given_overrides_the_study_and_its_preset() -> None:
+def test_a_study_has_its_settings_and_a_value_given_overrides_them_and_its_preset() -> None:
+    quick = study()
+    assert (quick.seeds, quick.more_seeds, quick.lengths, quick.short, quick.long) == ((0,), (), (1.0,), 1.0, None)
+    assert quick.conditions(1.0) == [Condition(1.0, "epoch", "equal_frames", WIDE)]
+    assert (quick.confounds, quick.beyond, quick.channels) == (False, False, 128)
+    for name in ("paper", "more"):
+        config = study(study=name)
+        assert (config.seeds, config.more_seeds) == ((0, 1, 2), (3, 4))
+        assert (config.short, config.long) == (1.0, 16.0)
+        assert (config.schedules, config.budgets) == (("epoch", "unit_epoch"), ("equal_frames",))
+        assert (config.confounds, config.beyond) == (True, name == "more")
+        assert (config.channels, config.receptive_field) == (64, 27)
     config = study(study="paper", lengths="1,80", channels=32, confounds="false", seeds=7)
     assert (config.lengths, config.channels, config.confounds, config.seeds) == ((1.0, 80.0), 32, False, (7,))
     assert config.more_seeds == (3, 4)
     config = study(study="paper", preset="paper_243")
     assert (config.channels, config.receptive_field, config.lengths) == (1024, 243, (1.0, 16.0))
-
-
-def test_none_leaves_a_setting_to_the_study() -> None:
     names = ("seeds", "lengths", "schedules", "preset", "channels", "confounds")
     for nothing in (None, "None", "null"):
         assert study(study="paper", **dict.fromkeys(names, nothing)) == study(study="paper")
@@ -110,19 +100,14 @@ def test_none_leaves_a_setting_to_the_study() -> None:
     [
         ("seeds", "0, 1,2", (0, 1, 2)),
         ("seeds", 3, (3,)),
-        ("seeds", "1,1,01", (1,)),
         ("more_seeds", "", ()),
         ("actions", "['Sitting', 'Walking']", ("Sitting", "Walking")),
         ("actions", "Sitting,Walking,Sitting", ("Sitting", "Walking")),
-        ("lengths", "16, 1", (1.0, 16.0)),
-        ("lengths", "1,1.0,1", (1.0,)),
+        ("lengths", "16, 1,1.0", (1.0, 16.0)),
         ("schedules", ["epoch", "epoch"], ("epoch",)),
-        ("architectures", "", ()),
         ("architectures", "3x3x3,3x3x3x3x3", (WIDE, (3,) * 5)),
         ("architectures", [[3, 3], "5x3"], ((3, 3), (5, 3))),
         ("architectures", 7, ((7,),)),
-        ("confounds", "true", True),
-        ("jobs", "3", 3),
     ],
 )
 def test_lists_and_switches_may_be_written_as_papermill_and_a_command_line_give_them(name, given, value) -> None:
@@ -140,20 +125,13 @@ def test_lists_and_switches_may_be_written_as_papermill_and_a_command_line_give_
         ({"schedule": "epoch"}, "unknown parameter 'schedule': did you mean scheduler, schedules"),
         ({"seeds": ""}, "parameter seeds: found '': give one at least"),
         ({"seeds": "0,-1"}, "parameter seeds.1: found '-1'"),
-        ({"more_seeds": "half"}, "parameter more_seeds.0: found 'half'"),
-        ({"actions": [["Sitting"]]}, "parameter actions.0: found ['Sitting']"),
         ({"actions": "Sitting,All"}, "parameter actions: found 'Sitting,All': 'All' is the baseline"),
-        ({"lengths": ""}, "parameter lengths: found '': give one at least"),
         ({"lengths": "1,2,4"}, "parameter lengths: found '1,2,4': give two at most"),
-        ({"lengths": "1,nan"}, "parameter lengths.1: found 'nan'"),
         ({"long_preset": "paper_244"}, "unknown preset 'paper_244': did you mean paper_243"),
         ({"schedules": "unit_epock"}, "did you mean 'unit_epoch'?"),
-        ({"budgets": "fiften"}, "did you mean 'fifteen'?"),
         ({"architectures": "3x4"}, "parameter architectures: found '3x4': filter widths must be odd and positive"),
         ({"architectures": "3xa"}, "parameter architectures.0.1: found 'a'"),
         ({"architectures": "3,3,3"}, "parameter architectures: found '3,3,3': one is there twice; join the widths"),
-        ({"confounds": "perhaps"}, "parameter confounds: found 'perhaps'"),
-        ({"jobs": -1}, "parameter jobs: found -1"),
         (
             {"study": "more", "schedules": "epoch"},
             "beyond compares its runs with those under the schedule 'unit_epoch'",
@@ -183,18 +161,17 @@ def test_both_notebooks_take_the_same_parameters() -> None:
 # Which actions
 
 
-def test_the_actions_are_those_with_train_and_test_clips_in_the_data_s_order(data) -> None:
-    assert choose_actions(study(), data)[0] == ["Walking", "Sitting", "SittingDown"]
-    assert choose_actions(study(actions="SittingDown, Walking"), data)[0] == ["SittingDown", "Walking"]
-
-
-def test_in_focus_are_the_two_actions_of_the_paper_or_else_the_first_two(data, paper_data) -> None:
+def test_actions_have_train_and_test_clips_and_in_focus_are_the_two_of_the_paper_or_else_the_first_two(
+    data, paper_data
+) -> None:
+    assert choose_actions(study(), data) == (["Walking", "Sitting", "SittingDown"], ["Walking", "Sitting"])
     assert choose_actions(study(), paper_data)[1] == ["Eating", "Sitting"]
-    assert choose_actions(study(), data)[1] == ["Walking", "Sitting"]
-    assert choose_actions(study(actions="SittingDown,Eating,Sitting"), paper_data)[1] == ["Eating", "Sitting"]
-    assert choose_actions(study(actions="SittingDown,Eating,Walking"), paper_data)[1] == ["SittingDown", "Eating"]
-    assert choose_actions(study(actions="Sitting"), paper_data)[1] == ["Sitting"]
-    assert choose_actions(study(focus="Walking"), paper_data)[1] == ["Walking"]
+    for actions, focus in (
+        ("SittingDown,Eating,Sitting", ["Eating", "Sitting"]),
+        ("SittingDown, Eating,Walking", ["SittingDown", "Eating"]),
+        ("Sitting", ["Sitting"]),
+    ):
+        assert choose_actions(study(actions=actions), paper_data) == (actions.replace(" ", "").split(","), focus)
     assert choose_actions(study(focus="Walking,SittingDown,Eating"), paper_data)[1][2] == "Eating"
 
 
@@ -216,15 +193,10 @@ def test_data_without_an_action_that_is_trained_and_tested_are_refused(hand_made
 # Which runs
 
 
-def test_a_plan_holds_for_every_seed_the_baseline_and_then_each_action(data) -> None:
-    actions = ["All", "Walking", "Sitting", "SittingDown"]  # Posing is not tested, Eating not trained on
-    assert arms(only_runs(study(seeds=[3, 1]), data)) == [(action, seed) for seed in (3, 1) for action in actions]
-
-
-def test_further_seeds_are_those_of_the_baseline_and_of_the_actions_in_focus(paper_data) -> None:
-    runs = only_runs(study(seeds="0,1", more_seeds="7,1"), paper_data)
-    everything = ["All", "Walking", "Sitting", "SittingDown", "Eating"]
-    first = [(action, seed) for seed in (0, 1) for action in everything]
+def test_every_seed_has_the_baseline_and_then_each_action_and_further_seeds_those_in_focus(paper_data) -> None:
+    runs = only_runs(study(seeds="3,1", more_seeds="7,1"), paper_data)
+    everything = ["All", "Walking", "Sitting", "SittingDown", "Eating"]  # Posing is not tested
+    first = [(action, seed) for seed in (3, 1) for action in everything]
     assert arms(runs) == [*first, ("All", 7), ("Sitting", 7), ("Eating", 7)]
 
 
@@ -248,9 +220,8 @@ def test_confounds_are_the_four_schedules_and_the_other_budget_for_the_actions_i
 def test_every_architecture_has_runs_of_its_own(data) -> None:
     config = study(architectures="3x3x3,3x3x3x3x3", actions="Sitting", filter_widths="5,5")
     plan = plan_study(config, data)
-    assert [(condition.widths, prod(condition.widths)) for condition in plan] == [(WIDE, 27), ((3,) * 5, 243)]
-    assert [{run.receptive_field for run in runs} for runs in plan.values()] == [{27}, {243}]
-    assert len(unique_runs(plan)) == 4
+    assert [condition.widths for condition in plan] == [WIDE, (3,) * 5]
+    assert [[run.receptive_field for run in runs] for runs in plan.values()] == [[27] * 2, [243] * 2]
 
 
 def test_a_plan_s_runs_have_the_study_s_settings(data) -> None:
