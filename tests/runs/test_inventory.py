@@ -253,17 +253,6 @@ def test_listing_changes_nothing(runs: Path) -> None:
     assert [status.st_mtime_ns for status in after.values()] == [status.st_mtime_ns for status in before.values()]
 
 
-def test_what_lists_runs_does_not_wait_for_pytorch_or_pandas(runs: Path) -> None:
-    write_folder(runs)
-    code = (
-        "import sys; from click.testing import CliRunner; from pose3d_lib.cli.runs import runs\n"
-        "result = CliRunner().invoke(runs, ['list']); assert result.exit_code == 0, result\n"
-        "print(sorted({'torch', 'pandas', 'numpy', 'papermill'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
 def test_a_part_of_a_name_is_enough_where_only_one_run_has_it() -> None:
     names = ["All-27f-1ue-seed0-0123456789", "Eating-27f-1ue-seed0-aaaaaaaaaa", "Eating-27f-1ue-seed0-aaaaaaaaaa2"]
     assert choose_run("0123", names) == names[0]

@@ -24,12 +24,18 @@ sys.argv = ["pose3d", "sweep", "--help"]
 with contextlib.suppress(SystemExit):
     main()
 """
+LIST = """
+from click.testing import CliRunner
+from pose3d_lib.cli.runs import runs
+assert CliRunner().invoke(runs, ["list"]).exit_code == 0
+"""
 SOURCE_READERS = {"h5py", "cdflib", "requests", "papermill", "nbformat", "nbconvert"}
 LATER = {*NOTEBOOK_TOOLS, *DRAWING}
 STEPS = (  # programs, executed one after the other in one process, and what none of them has loaded by then
     ("import pose3d_lib", {*NUMBERS, *LATER, "rich", "click"}),
     ("import pose3d_lib.cli.main", {*NUMBERS, *LATER, "jupyter_client", "IPython"}),
     (HELP, {*NUMBERS, *LATER} - {"pydantic"}),
+    (LIST, {*LATER, "torch", "pandas", "numpy"}),
     ("import pose3d_lib.runs.sweep.sweep", {*LATER, "scipy", "h5py", "cdflib", "IPython"}),
     # statistics are for 03 and 04
     (first_cell("02_train"), {*SOURCE_READERS, "seaborn", "scipy", "statsmodels"}),

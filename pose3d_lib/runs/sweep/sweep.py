@@ -119,43 +119,37 @@ def run_on(
     many runs may be at work, by how many have not ended. What another process is training, such as the same sweep in
     another terminal, is left to it, and resumed if that ends without having finished it, or gives no sign of life.
     """
-    submitted: dict[Future, int] = {}
-    at_work: set[Future] = set()
-    others: dict[int, LeaseWatch] = {}
+    at_work: dict[Future, int] = {}
+    watches: dict[int, LeaseWatch] = {}
     told: set[tuple[int, str]] = set()
     while True:
-        left = [number for number in can_start(statuses) if number not in submitted.values()]
+        left = [number for number in can_start(statuses) if number not in at_work.values()]
         places = room(len(left) + len(at_work))
         held: dict[int, str] = {}
         for number in left:
             if len(at_work) >= places:
                 break
-            status = statuses[number]
-            if holder := read_holder(status.folder):
+            folder = statuses[number].folder
+            if holder := read_holder(folder):
                 held[number] = holder
-                others.setdefault(number, LeaseWatch(status.folder / LEASE)).look()
-                continue
-            future = start(status.folder, parameters_of(status.config))
-            submitted[future] = number
-            at_work.add(future)
+                watches.setdefault(number, LeaseWatch(folder / LEASE)).look()
+            else:
+                at_work[start(folder, parameters_of(statuses[number].config))] = number
         if not at_work and not left:
             return statuses
-        for number, holder in held.items() if not at_work else ():
-            if (number, holder) not in told:
+        if not at_work:
+            for number, holder in held.items() - told:
                 told.add((number, holder))
                 say(f"waiting for {holder}, which is training {statuses[number].name} ({statuses[number].folder})")
-        if at_work:
-            done, at_work = wait(at_work, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-        else:
-            done = set()
             time.sleep(SECONDS_BETWEEN_LOOKS)
+        done = wait(at_work, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED).done
         statuses = look_again(statuses, begun)
         for future in done:
-            number = submitted[future]
+            number = at_work.pop(future)
             error = None if future.cancelled() else future.exception()
             if future.cancelled() or (not error and not future.result()):
-                del submitted[future]  # another process was quicker, or the worker is gone
-            elif error or not statuses[number].ended:
+                continue  # another process was quicker, or the worker is gone
+            if error or not statuses[number].ended:
                 statuses[number] = replace(statuses[number], state="failed", error=str(error or NOTHING_LEFT))
         on_look(statuses)
 
