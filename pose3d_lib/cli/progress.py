@@ -15,11 +15,9 @@ STATE_STYLES = {"finished": "green", "reused": "cyan", "failed": "bold red", "tr
 
 
 class RunBoard:
-    """Shows the statuses of a sweep as they change; a context manager.
+    """Shows the statuses of a sweep that began at `begun` (as of `time.time`) as they change; a context manager.
 
-    Args:
-        console: where to write; on one that is no terminal, a line is written as each run ends.
-        begun: time (as of `time.time`) when the sweep began.
+    On a console that is no terminal, a line is written as each run ends.
     """
 
     def __init__(self, console: Console, begun: float):

@@ -28,12 +28,9 @@ def open_cluster(
 ) -> Iterator[tuple[Callable, Callable[[int], int]]]:
     """Yield `start` and `room` of `run_on`, once the workers were found fit; at the end what still runs is saved.
 
-    Args:
-        scheduler: the address of a Dask scheduler, "tcp://host:8786" or "tls://host:8786"; or "slurm" or "lsf", whose jobs
-            start as there is work for them, and end when nothing is left.
-        jobs, threads: workers at a time, at most, and cores of each; of a batch system only.
-        device: of the runs; on "cuda" each needs a worker with the Dask resource GPU, and takes one.
-        say: called with a line of text about what is being waited for.
+    `scheduler` is the address of a Dask scheduler, "tcp://host:8786" or "tls://host:8786"; or "slurm" or "lsf", of which up to
+    `jobs` jobs with `threads` cores start as there is work for them, and end when nothing is left. On the device "cuda" each
+    run needs a worker with the Dask resource GPU, and takes one.
 
     Raises:
         InputError: Dask is not installed, no scheduler answers, or a worker would not execute a run as this process would.

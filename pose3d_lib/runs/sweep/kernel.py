@@ -92,12 +92,8 @@ def execute_notebook(
 ) -> None:
     """Execute `notebooks/<notebook>.ipynb`; the executed copy `output` is saved as it grows, and also when a cell fails.
 
-    Args:
-        notebook: its name, such as "02_train".
-        output: where the executed notebook goes; its folder is made.
-        parameters: what papermill injects.
-        environment: variables that the kernel gets besides those of this process.
-        stop: once it is true, the kernel is interrupted.
+    papermill injects the parameters; the kernel gets the variables of `environment` besides those of this process, and is
+    interrupted once `stop` is true.
 
     Raises:
         NotebookFailed: a cell raised, or there was no kernel to execute it.

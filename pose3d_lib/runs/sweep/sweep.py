@@ -73,16 +73,10 @@ def run_sweep(
     on_look: Callable[[list[RunStatus]], None] = lambda statuses: None,
     say: Callable[[str], None] = print,
 ) -> list[RunStatus]:
-    """Execute 02_train for every config whose run is not finished, and return how each ended.
+    """Execute 02_train for every config whose run is not finished, in their order, and return how each ended.
 
-    Args:
-        configs: the runs, in the order in which they start.
-        data: their dataset.
-        jobs: how many at a time.
-        begun: time (as of `time.time`) now.
-        scheduler: as in `SweepSettings`.
-        on_look: called about twice a second with the statuses.
-        say: called with a line of text about a cluster, or a run of another process, that is waited for.
+    `jobs` run at a time, where `scheduler` says, as in `SweepSettings`; `begun` is the time (as of `time.time`) now.
+    `on_look` is called about twice a second with the statuses, `say` with a line of text about what is waited for.
     """
     statuses = first_look(configs, data)
     on_look(statuses)
