@@ -144,16 +144,13 @@ def test_time_is_judged_per_million_windows_for_c3_and_altogether_for_c8() -> No
         action: [make_run({action: np.full(4, 50.0)}, processor_seconds=100, windows=500_000) for _ in range(5)]
         for action in comparison.action_based
     }
+    errors = {"Eating": np.full(4, 50.0)}
+    assert training_seconds(make_run(errors, waited=0.9)) == 100, "those of the processor on a CPU"
+    assert training_seconds(make_run(errors, waited=0.9, device="cuda")) == pytest.approx(1000), "by the clock on a GPU"
     table = judge_claims(of(comparison.original, slow, "long")).set_index("claim")
     assert pytest.approx(100, abs=2) == table.effect.C3
     assert pytest.approx(0, abs=1) == table.effect.C8
     assert table.verdict[["C3", "C8"]].tolist() == [NOT_REPRODUCED, REPRODUCED]
-
-
-def test_a_processor_s_time_counts_on_a_cpu_and_the_clock_on_a_gpu() -> None:
-    errors = {"Eating": np.full(4, 50.0)}
-    assert training_seconds(make_run(errors, waited=0.9)) == 100
-    assert training_seconds(make_run(errors, waited=0.9, device="cuda")) == pytest.approx(1000)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,12 +35,6 @@ from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
 from tests.helpers.figure_checks import check_printable
 from tests.helpers.run_folders import ACTIONS, TINY, error_of, write_runs
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def study(**changes: object) -> ScarcityConfig:
@@ -311,13 +303,8 @@ def test_without_runs_the_notebook_says_what_is_missing(tiny_data: PoseDataset, 
     assert "There are no finished runs of single actions" in shown()
 
 
-def test_figures_can_be_printed() -> None:
-    arms = [(SUPERVISED, ALONE), *((SEMI_SUPERVISED, own) for own in (WHOLE, "without projection", "without bones"))]
-    rows = [
-        (action, share, 1000 * share, arm, loss, seed, 70 + seed - 5 * (arm == SEMI_SUPERVISED), 200.0)
-        for action, share, (arm, loss), seed in product(("All", "BasketballSignal"), (0.02, 0.1, 0.5), arms, range(3))
-    ]
-    table = pd.DataFrame(rows, columns=["action", "share", "frames", "arm", "loss", "seed", "mpjpe", "mrpe"])
+def test_figures_can_be_printed(all_seeds: ScarcityResults) -> None:
+    table = all_seeds.table.replace("Sitting", "BasketballSignal")
     plain = table[table.loss.isin([WHOLE, ALONE])]
     for figure in (
         draw_scarcity(plain[plain.action == "All"], "What unlabelled video is worth, synthetic-small (synthetic data)"),
@@ -325,3 +312,4 @@ def test_figures_can_be_printed() -> None:
         draw_question(plain[plain.action != "All"], "Does video of other actions help?, synthetic-small"),
     ):
         check_printable(figure)
+        plt.close(figure)
