@@ -68,17 +68,8 @@ def pad_clips(
     return PaddedClips(screen, torch.from_numpy(first_row), tuple(lengths.tolist()))
 
 
-def gather_targets(data: PoseDataset, clips: pd.DataFrame, *, room: int = 1) -> Tensor:
-    """Root-relative 3D joints of some clips, end to end: (frames, joints, 3) float32, metres, camera space; `room` as above."""
-    return _end_to_end(data.positions, clips, room)
-
-
-def gather_trajectory(data: PoseDataset, clips: pd.DataFrame, *, room: int = 1) -> Tensor:
-    """The root joint of some clips in camera space, end to end: (frames, 1, 3) float32, metres; `room` as above."""
-    return _end_to_end(data.trajectory[:, None], clips, room)
-
-
-def _end_to_end(array: np.ndarray, clips: pd.DataFrame, room: int) -> Tensor:
+def end_to_end(array: np.ndarray, clips: pd.DataFrame, *, room: int = 1) -> Tensor:
+    """The rows of an array of all frames that belong to some clips, end to end: (frames, ...) float32; `room` as above."""
     ends = (clips.stop - clips.start).cumsum().tolist()
     rows = torch.empty((room * (ends or [0])[-1], *array.shape[1:]))
     for end, start, stop in zip(ends, clips.start, clips.stop, strict=True):

@@ -13,7 +13,7 @@ from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before
-from pose3d_lib.model.clips import gather_targets, gather_trajectory
+from pose3d_lib.model.clips import end_to_end
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.model.predict import predict, predict_trajectory
 
@@ -47,7 +47,7 @@ def evaluate(
                 raise FloatingPointError(f"{data.name}: the prediction for {data.name_of(clip)} is not finite")
             place = {key: clip[key] for key in ("subject", "action", "take")}
             rows.append({**place, "camera": data.camera_of(clip).name, "frames": clip.stop - clip.start})
-        errors += _clip_errors(group, gather_targets(data, own).double(), joint_columns(data.skeleton))
+        errors += _clip_errors(group, end_to_end(data.positions, own).double(), joint_columns(data.skeleton))
     return pd.DataFrame([row | own for row, own in zip(rows, errors, strict=True)])
 
 
@@ -61,7 +61,7 @@ def evaluate_lifters(
         predicted = torch.cat([roots for group in groups for roots in group])
         if not predicted.isfinite().all():
             raise FloatingPointError(f"{data.name}: a predicted trajectory is not finite")
-        true = gather_trajectory(data, clips).squeeze(1).double()
+        true = end_to_end(data.trajectory, clips).double()
         apart = 1000 * metrics.mrpe(predicted, true)
         errors[ROOT_ERROR] = [float(own.mean()) for own in apart.split((clips.stop - clips.start).tolist())]
     return errors

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.model.clips import gather_targets
+from pose3d_lib.model.clips import end_to_end
 from pose3d_lib.model.evaluate import METRICS, named, per_action
 from pose3d_lib.report.figures.run import save_figure
 from pose3d_lib.runs.run import Run
@@ -97,8 +97,9 @@ def mean_pose_error(plan: RunPlan, actions: Sequence[str]) -> float:
     """
     data, clips = plan.data, plan.train
     own = clips[clips.action.isin(actions)]
-    mean = gather_targets(data, own if len(own) else clips).mean(dim=0)
-    return 1000 * float((gather_targets(data, data.select(data.test_subjects, actions)) - mean).norm(dim=-1).mean())
+    mean = end_to_end(data.positions, own if len(own) else clips).mean(dim=0)
+    tested = end_to_end(data.positions, data.select(data.test_subjects, actions))
+    return 1000 * float((tested - mean).norm(dim=-1).mean())
 
 
 def typical_clip(run: Run, data: PoseDataset) -> pd.Series:

@@ -16,7 +16,7 @@ from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.cameras import mirror_intrinsics, screen_intrinsics
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
-from pose3d_lib.model.clips import gather_targets, gather_trajectory, pad_clips
+from pose3d_lib.model.clips import end_to_end, pad_clips
 from pose3d_lib.model.lifter import padding, receptive_field
 
 MOST_NAMED = 3  # clips of a batch that its description names
@@ -143,11 +143,11 @@ class TrainingWindows(Windows):
     def __init__(self, data: PoseDataset, clips: pd.DataFrame, *arguments, trajectory: bool = False, **settings):
         super().__init__(data, clips, *arguments, **settings)
         room = 1 + self.has_mirrored
-        self.targets = self._with_mirrored(gather_targets(data, clips, room=room), data.skeleton)
+        self.targets = self._with_mirrored(end_to_end(data.positions, clips, room=room), data.skeleton)
         self._roots = None
         if trajectory:
             _check_depths(data, clips)
-            self._roots = self._with_mirrored(gather_trajectory(data, clips, room=room), ROOT)
+            self._roots = self._with_mirrored(end_to_end(data.trajectory[:, None], clips, room=room), ROOT)
 
     def gather(self, numbers: Tensor) -> Batch:
         """The batch of some windows: (B,) int64, on the device."""
