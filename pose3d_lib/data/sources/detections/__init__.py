@@ -27,17 +27,13 @@ from pose3d_lib.data.spec import DataSpec, Found, Progress
 
 PARAMETERS = ("fps", "joints", "image_size", "person", "max_gap")
 KEYPOINTS = "h36m"
-
 ACTION = "custom"
 FPS = 50.0  # of videos without `fps`
-
+MENTIONED = 8  # how many files a note explains
 SCORES = (
     "The scores are the detector's. Joints of h36m that it does not have get the mean of those that they follow from, "
     "interpolated ones 0."
 )
-
-MENTIONED = 8  # how many files a note explains
-
 HOW_TO_SIZE = 'give the size of its images as the parameter image_size, for instance "1920x1080"'
 
 

@@ -70,9 +70,7 @@ def choose_layout(count: int, joints: str, where: object) -> str:
 def convert(points: np.ndarray, layout: str) -> dict[str, np.ndarray]:
     """Every 2D source that follows from detections: the detector's own layout, "h36m", and "coco" if it has all of COCO.
 
-    Args:
-        points: (frames, joints of `layout`, 2 or 3): pixels, and perhaps scores; NaN where missing.
-        layout: one of `LAYOUTS`.
+    The points are (frames, joints of `layout`, 2 or 3): pixels, and perhaps scores; NaN where missing.
     """
     joints = LAYOUTS[layout].joints
     sources = {"h36m": to_h36m(points, layout)}

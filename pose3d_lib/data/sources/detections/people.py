@@ -37,12 +37,10 @@ class Run:
 
 
 def choose_person(video: Video, person: str) -> Chosen:
-    """The person that `person` means.
+    """The person that `person` means: the name of a track, or the highest "score" ("" too), or the largest box by "size".
 
-    Args:
-        video: whose people are told apart by the detector's tracks or, without them, by `link`.
-        person: "score" or "" for the highest score, "size" for the largest box around the joints, each as the mean over
-            all frames, 0 where the person is not seen; or the name of a track.
+    Score and size are means over all frames, 0 where the person is not seen. Without the detector's tracks, `link` tells
+    people apart.
     """
     tracks = np.array(link(video) if video.tracks is None else video.tracks, object)
     names, first, which = np.unique(tracks.astype(str), return_index=True, return_inverse=True)
@@ -102,20 +100,14 @@ def fill_gaps(
     *,
     needed: slice = slice(None),
 ) -> tuple[list[Run], np.ndarray]:
-    """The person's frames as runs without a gap: missing joints lie on a line between the frames around them.
+    """The person's frames as runs without a gap, and (joints,) in how many frames each joint was missing for too long.
 
-    Before the first and after the last frame that has it, a joint stays where it is there. Gaps of more than `max_gap`
-    frames are not filled: there a run ends and another begins. The score of what is filled in is 0.
+    Missing joints lie on a line between the frames around them; before the first and after the last frame that has it, a
+    joint stays where it is there; the score of what is filled in is 0. Gaps of more than `max_gap` frames of the `needed`
+    joints are not filled: there a run ends and another begins.
 
-    Args:
-        frames: (n,) ascending numbers of the frames with the person.
-        points: (n, joints, 2 or 3): x, y and perhaps a score, NaN where missing.
-        first, last: numbers of the video's first and last frame.
-        where: the video, for messages.
-        needed: the joints that end a run; of others, a run says whether they are whole in it.
-
-    Returns:
-        The runs, in order; and (joints,) in how many of the frames each joint was missing for too long.
+    `frames`, (n,), are the ascending numbers of the frames with the person, in a video from `first` to `last`; `points`,
+    (n, joints, 2 or 3), are x, y and perhaps a score, NaN where missing; `where` is the video, for messages.
     """
     runs, lost = [], np.zeros(points.shape[1], np.int64)
     ends = np.flatnonzero(np.diff(frames) > max_gap + 1)

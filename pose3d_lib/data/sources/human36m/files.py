@@ -93,11 +93,11 @@ def is_tar(place: Path) -> bool:
 
 
 def _is_ours(file: Path) -> bool:
-    if not (is_tar(file) or file.name.lower().endswith(".zip")) or not file.is_file():
-        return False
     named = bool(_ARCHIVE_NAME.search(file.name))
     if is_tar(file):
-        return named
+        return named and file.is_file()
+    if not file.name.lower().endswith(".zip") or not file.is_file():
+        return False
     try:
         return any(found.key for found in list_files(file))
     except InputError:

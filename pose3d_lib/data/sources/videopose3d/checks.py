@@ -22,11 +22,8 @@ def check_motions(world: dict[Key, object], path: Path, motion_set: MotionSet, s
     """Reject takes that are not motions of the set's joints in metres; `subjects` are those of the file."""
     for subject in subjects:
         check_name(subject, motion_set.cameras, f"subject (no cameras are known for it) in {path}")
-        for camera in motion_set.cameras[subject]:
-            if not camera.is_placed:
-                raise InputError(
-                    f"{path}: {subject} has 3D joints, but where camera {camera.name!r} stood is not known"
-                )
+        if lost := [camera.name for camera in motion_set.cameras[subject] if not camera.is_placed]:
+            raise InputError(f"{path}: {subject} has 3D joints, but where camera {lost[0]!r} stood is not known")
     left = list(dict.fromkeys(subject for subject, _, _ in world))
     for split, wanted in motion_set.subjects.items():
         if wanted and not set(wanted) & set(left):
