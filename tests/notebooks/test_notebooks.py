@@ -33,6 +33,7 @@ from tests.helpers.notebooks import (
 ROOT = notebooks_dir().parent
 EVERY_NOTEBOOK = pytest.mark.parametrize("name", NOTEBOOKS)
 SWEEP = {**TINY, "actions": "Sitting", "lengths": 0.3}
+SCARCITY = {**TINY, "seeds": "0", "shares": "0.5", "ablation_share": 0.5, "actions": "Eating", "unit_epochs": 0.5}
 RUN = "{}-27f-0.3ue-seed0-*"
 LINES_PER_CELL, LINES_PER_NOTEBOOK = 15, 80
 
@@ -159,6 +160,7 @@ def test_every_run_has_its_executed_notebook(sweep: object, story: Path, action:
         ("01_data_prep", {"scale": "tiny"}, 4, "nobody was filmed"),
         ("03_action_based", SWEEP, 0, "\n2 reused; "),
         ("04_results", SWEEP, 7, "All 2 planned runs are finished."),
+        ("05_semi_supervised", SCARCITY, 3, "\n6 finished; "),
         ("06_predict", {"scale": "tiny", "clips": 2}, 1, "frames in 2 clips of synthetic-tiny"),
     ],
 )

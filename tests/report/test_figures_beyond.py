@@ -110,14 +110,6 @@ def test_neighbours_are_the_nearest() -> None:
     assert cluster_order(matrix) in (list("abkcd"), list("dckba"))
 
 
-def test_what_one_model_does_on_the_others_action_counts_as_much_as_the_reverse() -> None:
-    errors = np.random.default_rng(1).uniform(80, 200, (8, 8))
-    np.fill_diagonal(errors, 70)
-    names = list("abcdefgh")
-    ways = [cluster_order(pd.DataFrame(own, index=names, columns=names)) for own in (errors, errors.T)]
-    assert ways[0] == ways[1]
-
-
 def test_the_transfer_matrix_has_one_order_its_numbers_and_the_original_on_top() -> None:
     matrix = blocks_matrix(list(np.arange(15) % 3))
     figure = draw_transfer(matrix, TITLE)
