@@ -142,7 +142,7 @@ def _list_sections(page: BeautifulSoup) -> None:
 
 def clean_html(fragment: str) -> str:
     """The HTML of one cell or output with ELEMENTS only, closed within itself, and its formulas as MathML."""
-    page = BeautifulSoup(fragment, "html.parser")
+    page = BeautifulSoup(fragment.replace("<![", "&lt;!["), "html.parser")  # marked sections, which it rejects
     for element in page(["script", "style"]):  # with what is in them
         element.decompose()
     safe = clean(str(page), ELEMENTS, _may_stay, PROTOCOLS, strip=True, css_sanitizer=STYLES)

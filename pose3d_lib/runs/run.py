@@ -11,7 +11,7 @@ import pandas as pd
 from pose3d_lib.common.paths import in_file_name, runs_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.model.evaluate import ROOT_ERROR
+from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR
 from pose3d_lib.model.file import read_weights
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.runs.inventory import State, look_at
@@ -83,7 +83,8 @@ class Run:
     def clips(self) -> pd.DataFrame:
         """Errors of every test clip."""
         names = dict.fromkeys(("subject", "action", "take", "camera"), str)
-        return pd.read_csv(self.folder / CLIPS, dtype=names, keep_default_na=False)
+        exact = dict.fromkeys(METRICS, float)  # older versions of pandas lose the last digit by themselves
+        return pd.read_csv(self.folder / CLIPS, dtype=names, converters=exact, keep_default_na=False)
 
     @cached_property
     def root_errors(self) -> dict[str, float]:

@@ -302,6 +302,7 @@ HOSTILE = [
     "<pre style='x' class=failed id=x onclick=alert(1)>pre</pre>",
     "<img src='data:text/html,<script>alert(1)</script>'>",
     "<plaintext>",
+    "<![section](x)>",
     "<textarea><script>",
     "<title>",
     "\"'><script>alert(1)</script>",
