@@ -12,7 +12,7 @@ import pytest
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, per_action
-from pose3d_lib.runs.run import run_folder
+from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.study.comparison import (
     Comparison,
     collect_runs,
@@ -22,10 +22,10 @@ from pose3d_lib.study.comparison import (
     take_cell,
 )
 from pose3d_lib.study.config import plan_study, unique_runs
+from pose3d_lib.study.results import StudyResults
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.parameters import make_config
 from tests.helpers.listed_runs import progress
-from tests.helpers.run_folders import ACTIONS, FRAMES, TAKES, TINY, error_of, make_study, write_run, write_runs
+from tests.helpers.run_folders import ACTIONS, FRAMES, TAKES, error_of, make_study, write_run, write_runs
 
 
 def plan(data: PoseDataset, seeds: str = "0", **changes: object) -> list[RunConfig]:
@@ -114,22 +114,20 @@ def test_what_is_no_part_of_the_study_is_not_left_out_and_unfinished_runs_say_ho
 # From clips to takes
 
 
-def test_a_take_s_error_is_that_of_all_its_cameras_frames(tiny_data: PoseDataset) -> None:
-    configs = [config for config in plan(tiny_data, "0,2") if config.is_baseline]
-    runs = write_runs(configs, tiny_data)
+def test_a_take_s_error_is_that_of_all_its_cameras_frames(whole: StudyResults) -> None:
+    runs = whole.find(1.0, "epoch").original
     for place, action in enumerate(ACTIONS):
         cell = take_cell(runs, action, "mpjpe", "Original")
         harder = np.array(list(TAKES.values()))[:, 1]
-        expected = 50 + 10 * place + harder + np.array([[0], [8]])
-        np.testing.assert_allclose(cell.errors, expected)
+        np.testing.assert_allclose(cell.errors, 50 + 10 * place + harder + np.array([[0], [4], [8]]))
         np.testing.assert_allclose(cell.frames, np.array([30, 20, 20, 30]) / 100 * FRAMES[action])
         assert cell.subjects == ("S9", "S9", "S11", "S11")
         assert (cell.runs, cell.takes) == ("Original", action)
-        np.testing.assert_allclose(cell.per_run, 50 + 10 * place + np.array([0, 8]))
+        np.testing.assert_allclose(cell.per_run, 50 + 10 * place + np.array([0, 4, 8]))
 
 
-def test_the_cells_of_every_metric_have_the_mean_that_the_run_reports(tiny_data: PoseDataset) -> None:
-    for run in write_runs(plan(tiny_data)[:2], tiny_data):
+def test_the_cells_of_every_metric_have_the_mean_that_the_run_reports(whole: StudyResults) -> None:
+    for run in whole.runs[:2]:
         assert per_action(run.clips).loc[list(ACTIONS)].to_numpy() == pytest.approx(run.actions.to_numpy())
         for action, metric in product(ACTIONS, METRICS):
             (mean,) = take_cell([run], action, metric, "a model").per_run
@@ -137,23 +135,27 @@ def test_the_cells_of_every_metric_have_the_mean_that_the_run_reports(tiny_data:
             assert mean == pytest.approx(error_of(run.config, action, metric))
 
 
-def test_runs_whose_clips_stand_in_another_order_are_matched_take_by_take(tiny_data: PoseDataset) -> None:
-    runs = write_runs([config for config in plan(tiny_data, "0,1") if config.is_baseline], tiny_data)
-    vars(runs[1])["clips"] = runs[1].clips.iloc[::-1]
-    errors = take_cell(runs, "Sitting", "mpjpe", "Original").errors
+def test_runs_whose_clips_stand_in_another_order_are_matched_take_by_take(whole: StudyResults) -> None:
+    first, second, *_ = whole.find(1.0, "epoch").original
+    turned = Run(second.folder)
+    vars(turned)["clips"] = second.clips.iloc[::-1]
+    errors = take_cell([first, turned], "Sitting", "mpjpe", "Original").errors
     np.testing.assert_allclose(errors[1], errors[0] + 4)
 
 
 # What stands under a table
 
 
-def test_the_caption_says_what_was_run(tiny_data: PoseDataset) -> None:
-    runs = write_runs(plan(tiny_data, "0,1"), tiny_data)
-    assert describe_runs(runs, tiny_data) == (
+def test_the_caption_says_what_was_run_and_every_value_of_what_differs(whole: StudyResults) -> None:
+    runs, data = whole.find(1.0, "epoch").runs, whole.data
+    assert describe_runs(runs, data) == (
         "SYNTHETIC data, nobody was filmed: synthetic-tiny, 2D keypoints 'simulated', test subjects S9, S11. "
-        "27 frames, 16 channels, 1 unit epoch, budget equal_frames, schedule epoch. 8 runs, seed 0, 1."
+        "27 frames, 16 channels, 1 unit epoch, budget equal_frames, schedule epoch. 11 runs, seed 0, 1, 2."
     )
-    real = dataclasses.replace(tiny_data, synthetic=False, name="h36m")
+    schedules = "bn_unit_epoch, epoch, lr_unit_epoch, unit_epoch"
+    everything = f"channels, 0.25, 1, 4 unit epochs, budget equal_frames, fifteen, schedule {schedules}. "
+    assert f"{everything}{len(whole.runs)} runs, seed 0, 1, 2." in describe_runs(whole.runs, data)
+    real = dataclasses.replace(data, synthetic=False, name="h36m")
     assert describe_runs(runs, real).startswith("Data: h36m, 2D keypoints")
     sure = {"simulated": np.ones(real.keypoints["simulated"].shape[:2], np.float32)}
     assert "2D keypoints 'simulated' with scores, test" in describe_runs(runs, dataclasses.replace(real, scores=sure))
@@ -166,15 +168,3 @@ def test_the_caption_says_which_schedules_and_which_precision(tiny_data: PoseDat
     assert "16 channels, bfloat16, 1 unit epoch, budget fifteen, schedule lr_unit_epoch." in caption
     assert name_machines(runs) == "An Abacus, A GPU; An Abacus, CPU"
     assert "Abacus" not in caption, "only times depend on it"
-
-
-def test_a_caption_of_runs_that_differ_names_every_value_in_order(tiny_data: PoseDataset) -> None:
-    changes = (
-        {"unit_epochs": 16},
-        {"unit_epochs": 2, "seed": 10, "filter_widths": "3,3"},
-        {"seed": 9, "unit_epochs": 0.5},
-    )
-    configs = [make_config(RunConfig, {**TINY, "action": "Eating", **change}) for change in changes]
-    caption = describe_runs(write_runs(configs, tiny_data), tiny_data)
-    assert "9, 27 frames, 16 channels, 0.5, 2, 16 unit epochs" in caption
-    assert "3 runs, seed 0, 9, 10." in caption

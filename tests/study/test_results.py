@@ -4,7 +4,6 @@ from itertools import combinations, product
 
 import pytest
 
-from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import run_folder
@@ -51,15 +50,6 @@ def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) ->
     assert found.left_out.Run.tolist() == [run_folder(begun, tiny_data).name]
     assert found.beyond[SPECIALISED] == []
     assert {run.config.action for run in found.beyond[MIXING]} == {"Eating"}
-
-
-def test_a_run_on_another_dataset_is_refused_beyond_the_tables_too(tiny_data: PoseDataset, hand_made) -> None:
-    study = make_study(study="more", preset="tiny", seeds="0", more_seeds="", lengths=1)
-    config = plan_beyond(study, tiny_data)[MIXING][0]
-    other = hand_made([("S1", "Eating", "0", 0, 9), ("S9", "Eating", "0", 0, 9)])
-    write_run(config, other).folder.rename(run_folder(config, tiny_data))
-    with pytest.raises(InputError, match=r"a run on hand-made .* one table never mixes datasets"):
-        collect_study(study, tiny_data)
 
 
 # Its comparisons
