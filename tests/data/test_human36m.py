@@ -419,14 +419,6 @@ def test_content_of_another_kind_is_refused_by_file(case, kind, tmp_path: Path) 
     assert str(path) in str(refusal.value)
 
 
-@pytest.mark.parametrize("kind", ["MATLAB", "MATLAB 7.3", "HDF5"])
-def test_a_recording_without_a_frame_is_refused(kind, tmp_path: Path) -> None:
-    path = tmp_path / f"x{MAKERS[kind][0]}"
-    MAKERS[kind][1](path, recording(1)[:, :0])
-    with pytest.raises(InputError, match=r"\(0, 96\)|bytes of numbers"):
-        take_of(path)
-
-
 def refuse(path: Path, message: str = "") -> None:
     """The file must be refused by name, quickly, and without much memory."""
     began = time.process_time()

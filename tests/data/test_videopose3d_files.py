@@ -339,20 +339,6 @@ def test_takes_are_left_out_by_name(tmp_path: Path) -> None:
         read_set(tmp_path, "h36m", keypoints="cpn", without=("S1/Photo/0", "S1/Directions/1"))
 
 
-def test_drifting_stands_for_three_takes_of_s9(tmp_path: Path) -> None:
-    names = ("Greeting", "Greeting 1", "SittingDown", "SittingDown 1", "Waiting 1", "Waiting 2")
-    world = {subject: {name: motion(2, place) for place, name in enumerate(names)} for subject in ("S1", "S9")}
-    folder = write(tmp_path, world)
-    assert len(clip_keys(read_set(folder, "h36m", keypoints="gt"))) == 12
-    data = read_set(folder, "h36m", keypoints="gt", without=("drifting", "S1/Waiting/2"))
-    assert [key for key in clip_keys(data) if key[0] == "S9"] == [
-        ("S9", "Greeting", "1"), ("S9", "SittingDown", "0"), ("S9", "Waiting", "2"),
-    ]  # fmt: skip
-    assert len(clip_keys(data)) == 8
-    del world["S9"]["Waiting 1"]
-    assert len(clip_keys(read_set(write(folder, world), "h36m", keypoints="gt", without=("drifting",)))) == 9
-
-
 def test_takes_that_human36m_does_not_have_are_named_as_such() -> None:
     takes = [("S1", action, take) for action in H36M_ACTIONS for take in "01"]
     takes += [("S1", "Directions", str(take)) for take in range(101, 105)]
