@@ -234,19 +234,13 @@ def test_every_file_of_a_folder_is_read_or_named(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_spec_says_all_that_matters(tmp_path: Path) -> None:
-    path = write(tmp_path, without([*range(5, 12)]))
-    spec = DataSpec(
-        dataset=str(path), keypoints="coco", image_size="1000x800", person="score", fps=25, max_gap=7, joints="coco"
-    )
+def test_a_dataset_is_found_by_its_name_and_keypoints(tmp_path: Path) -> None:
+    path = write(tmp_path, files.alphapose(WALK))
+    spec = DataSpec(dataset=str(path), keypoints="coco", image_size="1000x800", joints="coco")
     found = detections.find(spec, path)
     assert (found.name, found.files) == ("walk-coco", (path,))
     assert detections.list_actions(spec, path) == ("custom",)
-    data = detections.read(spec, path, lambda line: None)
-    assert data.clips.fps.tolist() == [25]
-    assert len(data.keypoints["coco"]) == 30
-    for name in detections.PARAMETERS:
-        assert name in DataSpec.model_fields
+    assert set(detections.PARAMETERS) <= set(DataSpec.model_fields)
 
 
 def test_other_joints_may_be_said_than_the_file_s_count_tells(tmp_path: Path) -> None:

@@ -135,20 +135,17 @@ def test_the_prepared_file_lies_under_outputs_says_what_it_holds_and_holds_all_2
 
 
 @pytest.mark.parametrize(
-    "other",
-    [{"scale": "tiny"}, {"scale": "full"}, {"data_seed": 1}, {"train_subjects": "S1"}, {"test_subjects": "S1"}],
+    ("own", "other"),
+    [
+        ({}, {"scale": "tiny"}), ({}, {"data_seed": 1}), ({}, {"train_subjects": "S1"}), ({}, {"test_subjects": "S1"}),
+        (OWN_MOTION, {"data_seed": 1}), (OWN_MOTION, {"fps": 25}), (OWN_MOTION, {"train_subjects": "ann,bob"}),
+        (OWN_MOTION, {"test_subjects": "ann"}),
+    ],
     ids=str,
-)
-def test_another_setting_of_the_built_in_dataset_is_another_file(other) -> None:
-    assert prepared_path(DataSpec(**other)) != prepared_path(DataSpec())
-
-
-@pytest.mark.parametrize(
-    "other", [{"data_seed": 1}, {"fps": 25}, {"train_subjects": "ann,bob"}, {"test_subjects": "ann"}], ids=str
-)
-def test_another_setting_of_plain_motion_is_another_file(other, tmp_path) -> None:
+)  # fmt: skip
+def test_another_setting_is_another_file(own, other, tmp_path) -> None:
     write_motion(tmp_path / "downloads" / "mine.npz")
-    assert prepared_path(DataSpec(**{**OWN_MOTION, **other})) != prepared_path(DataSpec(**OWN_MOTION))
+    assert prepared_path(DataSpec(**{**own, **other})) != prepared_path(DataSpec(**own))
 
 
 def test_a_changed_source_file_or_format_is_prepared_again(tmp_path, monkeypatch) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.data.sources import videopose3d
+from pose3d_lib.data.sources.takes import thin
 from pose3d_lib.data.sources.videopose3d.sets import known_sets
 from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.data.spec import DataSpec
@@ -77,29 +78,15 @@ def few_clips(data: PoseDataset) -> PoseDataset:
     clips = data.clips
     named = clips.subject + "/" + clips.action + clips["take"].map(lambda take: "" if take == "0" else f" {take}")
     chosen = clips[named.isin([f"{subject}/{name}" for subject, name in TAKES])]
-    rows = np.concatenate([np.arange(start, stop) for start, stop in zip(chosen.start, chosen.stop, strict=True)])
-    stops = (chosen.stop - chosen.start).cumsum()
-    return replace(
-        data,
-        clips=chosen.assign(start=stops.shift(fill_value=0), stop=stops).reset_index(drop=True),
-        keypoints={name: pixels[rows] for name, pixels in data.keypoints.items()},
-        positions=data.positions[rows],
-        trajectory=data.trajectory[rows],
-        train_subjects=("S1",),
-        test_subjects=("S9",),
-    )
+    return replace(thin(data, chosen, 1), train_subjects=("S1",), test_subjects=("S9",))
 
 
 def _world(data: PoseDataset, subject: str, name: str) -> np.ndarray:
     """(frames, 17, 3) metres of a take of the tiny synthetic dataset."""
+    clips = few_clips(data).clips
     action, _, take = name.partition(" ")
-    clips = data.clips
-    (clip, *_) = [
-        clip
-        for _, clip in clips[(clips.subject == subject) & (clips.action == action)].iterrows()
-        if clip["take"] == (take or "0")
-    ]
-    return data.world(clip)
+    same = (clips.subject == subject) & (clips.action == action) & (clips["take"] == (take or "0"))
+    return few_clips(data).world(clips[same].iloc[0])
 
 
 def write_plain_motion(folder: Path, data: PoseDataset) -> Parameters:
