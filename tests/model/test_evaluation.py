@@ -149,14 +149,6 @@ def test_how_many_clips_pass_together_does_not_matter(data, rows, monkeypatch) -
     pd.testing.assert_frame_equal(evaluate(model, data, data.test_clips(), "simulated"), together, rtol=1e-5)
 
 
-def test_a_clip_s_prediction_is_that_of_the_clip_alone(data) -> None:
-    model, clips = lifter(), data.test_clips()
-    (together,) = predict(model, data, clips, "simulated")
-    for number, lifted in enumerate(together):
-        ((alone,),) = predict(model, data, clips.iloc[[number]], "simulated")
-        torch.testing.assert_close(lifted, alone, rtol=0, atol=1e-6)
-
-
 @pytest.mark.parametrize("lean", [0, 0.1], ids=["perfect", "averaged away with the mirror image"])
 def test_perfect_predictions_and_a_lean_to_one_side_have_no_error(flat_data, lean) -> None:
     leaning = Stub(lambda screen: flat(screen) + torch.tensor([lean, 0, 0]))

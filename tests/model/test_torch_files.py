@@ -69,16 +69,6 @@ def test_numbers_containers_and_tensors_come_back(legacy: bool, tmp_path: Path) 
     assert torch.equal(found["parameter"], content["parameter"])
 
 
-@LEGACY
-def test_numpy_s_random_states_are_passed_over(legacy: bool, tmp_path: Path) -> None:
-    state = np.random.RandomState(7)
-    state.normal()
-    content = {"random_state": state, "scalar": np.float64(3), "array": np.arange(3), "after": 1}
-    found = read_torch_file(save(content, tmp_path / "a.bin", legacy=legacy))
-    assert found["after"] == 1
-    assert not [name for name in found if isinstance(found[name], np.ndarray | np.generic | np.random.RandomState)]
-
-
 @pytest.mark.parametrize(
     "constructor",
     [

@@ -10,7 +10,6 @@ import torch
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.evaluate import evaluate, frame_wise, per_action
 from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.training import loop as training
@@ -252,18 +251,6 @@ def test_in_either_precision_training_brings_the_error_well_below_that_of_the_me
     assert reached["bfloat16"] == pytest.approx(reached["float32"], rel=0.1)
 
 
-def test_a_network_is_as_wide_as_its_keypoints_and_its_skeleton(hand_made) -> None:
-    layout = Skeleton("three", ("a", "b", "c"), (), (), ())
-    frames = sum(row[4] for row in ROWS)
-    data = hand_made(ROWS, keypoints={"few": np.zeros((frames, 3, 2), np.float32)}, layouts={"few": layout})
-    chosen = config(keypoints="few", filter_widths=(3, 5), causal=True, dropout=0.1, channels=7)
-    model = build_lifters(chosen, data).pose
-    assert model(torch.zeros(1, 20, 3, 2)).shape == (1, 6, 17, 3)
-    assert (model.filter_widths, model.causal) == ((3, 5), True)
-    assert {layer.dropout for layer in model.modules() if hasattr(layer, "norm")} == {0.1}
-    assert model.shrink.in_features == 7
-
-
 # History
 
 
@@ -402,14 +389,3 @@ def test_progress_is_told_now_and_then_in_windows_of_their_total(data, clock, mo
     told = []
     train(plan_run(config(), data), on_progress=lambda *progress: told.append(progress))
     assert told == [(48, 200), (92, 200), (136, 200), (180, 200)]  # every third of 14 steps of a second
-
-
-@pytest.mark.parametrize("asked", [False, True])
-def test_steps_are_recorded_where_the_config_asks_for_it(asked, data, monkeypatch) -> None:
-    given = []
-    steps = training.TrainingSteps
-    monkeypatch.setattr(
-        training, "TrainingSteps", lambda *a, **named: given.append(named["record"]) or steps(*a, **named)
-    )
-    train(plan_run(config(cuda_graphs=asked), data))
-    assert given == [asked]
