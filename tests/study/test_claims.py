@@ -76,22 +76,8 @@ def test_a_claim_of_known_truth_is_judged_rightly(claim, evidence, change, verdi
 @pytest.mark.parametrize(
     ("claim", "evidence", "reason"),
     [
-        (
-            "C1",
-            partial(short, change=-8, runs=(3, 3)),
-            r"p cannot fall below 0\.1 with 3 runs of the original and 3 runs",
-        ),
-        (
-            "C1",
-            partial(short, change=-8, runs=(5, 1)),
-            r"no interval can be given with 5 runs of the original and 1 run",
-        ),
-        (
-            "C1",
-            partial(short, change=-8, actions=("Eating",)),
-            r"p cannot fall below 0\.12 with .* on 4 takes; 0\.05 is",
-        ),
-        ("C4", partial(short, change=-11), r"p is 0\.\d+, above 0\.05"),
+        ("C1", partial(short, change=-8, runs=(3, 3)), r"p cannot fall below 0\.1 with 3 runs of the original and 3"),
+        ("C1", partial(short, change=-8, actions=("Eating",)), r"p cannot fall below 0\.12 with .* on 4 takes; 0"),
         ("C5", partial(long, late=-1.05, runs=(5, 3)), r"p is 0\.\d+, above 0\.05"),
         ("C6", partial(short, noise=2.0), r"p cannot fall below 0\.25 with 3 actions"),
         ("C8", partial(long, faster=5), r"the 95 % interval from .* holds -5 %"),

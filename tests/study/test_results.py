@@ -104,12 +104,7 @@ CHANGES = [
     *({"lr": 0.002}, {"lr": 0.0020000001}, {"evaluate_at": ""}, {"evaluate_at": "1"}, {"seeds": "0,1"}, {"seeds": "1"}),
     *({"more_seeds": "1"}, {"actions": "Eating"}, {"focus": "Eating"}, {"lengths": 2}, {"lengths": "1,2"}),
     *({"long_preset": "paper_243"}, {"budgets": "fifteen"}, {"schedules": "epoch,unit_epoch"}, {"confounds": True}),
-    *(
-        {"architectures": "3x3x3,3x3x3x3x3"},
-        {"architectures": "3x3,3x3x3x3x3x3"},
-        {"study": "paper"},
-        {"study": "more"},
-    ),
+    *({"architectures": "3x3x3,3x3x3x3x3"}, {"architectures": "3x3,3x3x3x3x3x3"}, {"study": "paper"}),
 ]
 
 
