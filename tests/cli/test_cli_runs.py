@@ -168,12 +168,9 @@ def test_show_of_an_unfinished_run_ends_with_the_end_of_its_log(runs: Path, call
 def test_the_end_of_a_log_is_read_however_long_it_is_and_whatever_is_in_it(tmp_path: Path) -> None:
     log = tmp_path / "run.log"
     assert last_lines(log, 3) == ""
-    log.write_bytes(b"")
-    assert last_lines(log, 3) == ""
     log.write_bytes(b"\xff\nlast")
     assert last_lines(log, 1) == "last"
-    with log.open("r+b") as file:
-        file.truncate(10**11)
+    os.truncate(log, 10**11)
     assert len(last_lines(log, 3)) < 200_000
     log.unlink()
     os.mkfifo(log)

@@ -121,14 +121,10 @@ def test_a_lost_scheduler_ends_the_sweep_and_says_what_to_do(
         sweep(*small_runs, cluster.scheduler_address, on_look=on_look)
 
 
-@pytest.mark.parametrize("scheduler", ["slurm", "tcp://host:8786"])
-def test_without_dask_an_error_says_what_to_install(scheduler: str, monkeypatch) -> None:
-    monkeypatch.setattr(jobs, "find_spec", lambda name: None)
-    check_refused(scheduler, r"needs distributed.*pip install -e '\.\[cluster\]'")
-
-
-def test_an_address_without_scheduler_is_refused() -> None:
+def test_without_dask_or_a_scheduler_an_error_says_what_to_do(monkeypatch) -> None:
     check_refused("tcp://127.0.0.1:9", "no Dask scheduler answers")
+    monkeypatch.setattr(jobs, "find_spec", lambda name: None)
+    check_refused("slurm", r"needs distributed.*pip install -e '\.\[cluster\]'")
 
 
 def test_a_cluster_without_a_fit_worker_is_refused_with_the_command_that_starts_one(address: str) -> None:

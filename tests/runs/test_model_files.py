@@ -96,17 +96,6 @@ def test_a_run_s_card_says_what_its_files_say(folder: Path, tiny_data: PoseDatas
     assert card.licence.startswith("Trained on synthetic data")
 
 
-def test_a_card_of_a_semi_supervised_run_tells_both_halves(tiny_data: PoseDataset, outputs: Path) -> None:
-    settings = {"labelled_subjects": "S1", "train_share": 0.5, "unlabelled_subjects": "S5,S6", "warmup_epochs": 0}
-    config = make_config(RunConfig, {**SETTINGS, **settings, "action": "Sitting"})
-    training = open_model(execute_run(plan_run(config, tiny_data)).folder).card.training
-    clips = plan_run(config, tiny_data).train
-    assert (training.subjects, training.actions) == (("S1",), ("Sitting",))
-    assert (training.clips, training.frames) == (len(clips), (clips.stop - clips.start).sum())
-    assert training.frames < (tiny_data.select(["S1"], ["Sitting"]).eval("stop - start")).sum()
-    assert training.unlabelled_clips == len(tiny_data.select(["S5", "S6"]))
-
-
 def test_an_imported_model_is_found_by_the_name_of_its_file(model: TrainedModel, outputs: Path) -> None:
     save_model(model, outputs / "models" / "theirs.safetensors")
     assert_same(open_model("theirs.safetensors"), model)

@@ -77,8 +77,10 @@ def test_from_every_step_on_training_ends_the_same_bit_for_bit(action: str, prec
         assert (again.windows, again.steps) == (trained.windows, trained.steps)
 
 
-def test_seconds_of_training_are_added_up_and_another_network_is_refused(data: PoseDataset) -> None:
+def test_seconds_of_training_are_added_up_and_another_network_is_refused(data: PoseDataset, monkeypatch) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
     _, _, checkpoints = whole(config(), data)
+    assert [checkpoint.numbers["seen"] for checkpoint in checkpoints] == [60, 120, 180, 200], "at every epoch's end"
     last = checkpoints[-1]
     last.numbers.update(train_seconds=1000.0, train_cpu_seconds=2000.0, test_seconds=3000.0)
     again, _, _ = whole(config(), data, resume=last)
@@ -87,12 +89,6 @@ def test_seconds_of_training_are_added_up_and_another_network_is_refused(data: P
     )
     with pytest.raises(InputError, match="of another network"):
         train(plan_run(config(channels=7), data), resume=checkpoints[0])
-
-
-def test_there_is_a_checkpoint_at_every_epoch_s_end(data: PoseDataset, monkeypatch) -> None:
-    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
-    _, _, checkpoints = whole(config(), data)
-    assert [checkpoint.numbers["seen"] for checkpoint in checkpoints] == [60, 120, 180, 200]
 
 
 def checkpoint_times(

@@ -62,6 +62,7 @@ def test_whom_a_run_saw_without_poses_is_in_its_card(tiny_data: PoseDataset) -> 
     semi = trained({**few, "unlabelled_subjects": "S9,S1", "unlabelled_actions": "Eating,Sitting"})
     training = open_model(semi.folder).card.training
     assert (training.subjects, training.unlabelled_subjects) == (("S5",), ("S1", "S9"))
+    assert training.unlabelled_clips == len(tiny_data.select(["S1", "S9"], ["Eating", "Sitting"]))
     assert open_model(trained(few).folder).card.training.unlabelled_subjects == ()
 
 

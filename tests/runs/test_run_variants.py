@@ -86,13 +86,6 @@ def test_a_run_of_all_actions_by_name_is_the_baseline_to_the_last_bit(data) -> N
             assert without_seconds(named_rows) == without_seconds(rows)
 
 
-def test_a_run_of_several_actions_is_tested_on_the_way_on_its_own_alone(data) -> None:
-    chosen = config("Sitting", with_actions=("Walking",), evaluate_at=(0.5,))
-    assert plan_run(chosen, data).own_test.action.tolist() == ["Sitting"]
-    _, rows = train_short(chosen, data)
-    assert [list(row.test_actions) for row in rows if row.test_actions] == [["Sitting"]]
-
-
 def test_an_action_to_add_needs_train_clips_and_no_test_clips(hand_made) -> None:
     data = hand_made([*ROWS, ("S1", "Posing", "0", 0, 9), ("S9", "Eating", "0", 0, 9)])
     assert plan_run(config("Sitting", with_actions=("Posing",)), data).budget.per_epoch == 60 + 18

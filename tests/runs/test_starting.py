@@ -100,13 +100,6 @@ def test_provenance_says_what_a_run_started_from_which_may_be_gone_later(baselin
     assert execute_run(plan_run(specialised(baseline), data)) == found
 
 
-def test_weights_and_the_setting_that_names_their_run_go_together(baseline, data) -> None:
-    with pytest.raises(ValueError, match="expected initial weights"):
-        train_short(specialised(baseline), data)
-    with pytest.raises(ValueError, match="expected initial weights"):
-        train_short(short_config(), data, initial=tensors(baseline))
-
-
 # Starts that are refused
 
 
