@@ -243,6 +243,7 @@ def displayed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return shown
 
 
+@pytest.mark.slow
 @EVERY_FILE
 def test_notebooks_run_by_parameters_alone(kind: str, parameters: Parameters, model: str, displayed: list[str]) -> None:
     shown = Cells("01_data_prep", displayed, parameters).show()

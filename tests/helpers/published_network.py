@@ -1,7 +1,5 @@
 """The lifter written a second time, from the published description with plain convolutions, and its checkpoints."""
 
-import copy
-import math
 from pathlib import Path
 
 import numpy as np
@@ -126,16 +124,16 @@ def write_checkpoint(
     path: Path, pose: PublishedNetwork, trajectory: PublishedNetwork | None = None, *, legacy: bool = False, **changes
 ) -> Path:
     """A checkpoint as VideoPose3D writes it: optimiser and numpy's random generators too; `changes` replace its keys."""
-    trained = copy.deepcopy([pose] if trajectory is None else [pose, trajectory])  # the weights stay as they are
-    optimizer = torch.optim.Adam([weight for part in trained for weight in part.parameters()], lr=0.001, amsgrad=True)
-    inputs = torch.randn(2, math.prod(pose.widths), pose.convolutions[0].in_channels, 1)
-    torch.stack([part(inputs).square().sum() for part in trained]).sum().backward()
-    optimizer.step()
+    weights = [weight for part in (pose, trajectory) if part is not None for weight in part.parameters()]
+    moments = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    state = [{"step": torch.tensor(1.0), **{name: torch.ones_like(own) for name in moments}} for own in weights]
+    group = {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-08, "weight_decay": 0, "amsgrad": True}
+    group["params"] = list(range(len(weights)))
     content = {
         "epoch": 80,
         "lr": 1.6e-05,
         "random_state": np.random.RandomState(1234),
-        "optimizer": optimizer.state_dict(),
+        "optimizer": {"state": dict(enumerate(state)), "param_groups": [group]},
         "model_pos": state_of(pose),
         "model_traj": None if trajectory is None else state_of(trajectory),
         "random_state_semi": np.random.RandomState(1234),
