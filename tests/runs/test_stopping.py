@@ -5,9 +5,11 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pose3d_lib.training.checkpoint import CHECKPOINT
+from tests.helpers.dask_cluster import started_cluster
 from tests.helpers.sweep_processes import (
     RUNS,
     find_kernels,
@@ -44,7 +46,7 @@ SWEEP, NOTEBOOK = ("sweep",), ("run", "03_action_based")
 
 @pytest.mark.parametrize(
     ("command", "disturb"),
-    [(SWEEP, terminate), (SWEEP, kill), (SWEEP, kill_a_kernel), (NOTEBOOK, interrupt), (NOTEBOOK, kill)],
+    [(SWEEP, terminate), (SWEEP, kill_a_kernel), (NOTEBOOK, interrupt), (NOTEBOOK, kill)],
 )
 def test_nothing_goes_on_behind_a_disturbed_sweep_and_the_next_one_completes_it(
     command: tuple[str, ...], disturb, tmp_path: Path, undisturbed: dict[str, bytes]
@@ -76,3 +78,40 @@ def test_nothing_goes_on_behind_a_disturbed_sweep_and_the_next_one_completes_it(
     assert results(outputs) == undisturbed
     assert any("resumes after" in log for log in logs_of(outputs))
     assert not processes_of(outputs)
+
+
+def test_workers_that_end_and_that_die_cost_no_run_and_leave_no_kernel(
+    tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    outputs = tmp_path / "outputs"
+    with started_cluster(tmp_path, workers=2) as cluster:
+        sweep = start_and_wait(outputs, ("sweep", "--scheduler", cluster.address))
+        ending, dying = cluster.parts[1:]
+        ending.terminate()  # as a batch system does at a time limit
+        for process in (*psutil.Process(dying.pid).children(), dying):  # the worker, and its nanny
+            process.kill()
+        assert wait_until(lambda: not find_kernels(outputs), 60)
+        cluster.add_worker()
+        finish_sweep(sweep)
+    assert results(outputs) == undisturbed
+    logs = logs_of(outputs)
+    assert all("resumes after" in log for log in logs), logs
+    assert sum("stopped by SIGINT" in log for log in logs) == 1, logs
+
+
+def test_a_stopped_sweep_leaves_nothing_behind_and_the_next_one_completes_it(
+    tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    outputs = tmp_path / "outputs"
+    with started_cluster(tmp_path, workers=2) as cluster:
+        sweep = start_and_wait(outputs, ("sweep", "--scheduler", cluster.address))
+        sweep.terminate()
+        said, _ = sweep.communicate(timeout=90)
+        assert sweep.returncode != 0
+        assert not list(outputs.glob("runs/*/finished.json")), "stopped too late to mean anything"
+        assert not list((outputs / "jobs").iterdir()), said
+        assert wait_until(lambda: not find_kernels(outputs) and not list(outputs.glob("runs/*/.lease")), 60)
+        finish_sweep(start_sweep(outputs, *RUNS, command=("sweep", "--scheduler", cluster.address)))
+    assert results(outputs) == undisturbed
+    logs = logs_of(outputs)
+    assert all("stopped by SIGINT" in log and "resumes after" in log for log in logs), logs
