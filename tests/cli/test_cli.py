@@ -147,6 +147,7 @@ def test_outputs_below_a_file_are_refused_by_name(call: Call, tmp_path: Path, mo
         assert f"{tmp_path / 'file' / 'outputs'}" in ended.err
 
 
+@pytest.mark.slow
 def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(call: Call, prepared: Path) -> None:
     first = start("run", "02_train", "-p", "action", "Sitting", *OF_A_RUN)
     assert first.code == 0, first.err

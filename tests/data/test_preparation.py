@@ -157,7 +157,7 @@ def test_killed_at_any_moment_the_next_preparation_starts_clean(spec, whole, nur
     seconds = time.monotonic() - began
     prepared_path(spec).unlink()
     killed = 0
-    for share in np.linspace(0.05, 0.95, 5):
+    for share in np.linspace(0.1, 0.9, 3):
         child = nursery.start(PREPARE, spec)
         time.sleep(float(share) * seconds)
         with contextlib.suppress(ProcessLookupError):  # it may have been quicker

@@ -96,7 +96,7 @@ def test_the_network_of_the_paper_has_its_published_number_of_parameters() -> No
     assert TemporalLifter(17, 2, 17, (3, 3, 3), dense=True, channels=1024).num_parameters == dense
 
 
-@pytest.mark.parametrize(("widths", "frames"), [((3, 3, 3), 27), ((3,) * 5, 243)])
+@pytest.mark.parametrize(("widths", "frames"), [((3, 3, 3), 27), ((3, 1, 5), 15)])
 @CAUSAL
 def test_changing_a_frame_changes_an_output_only_from_within_its_receptive_field(widths, frames, causal) -> None:
     model = lifter(widths, causal=causal)

@@ -21,10 +21,8 @@ CLOSE = 1e-5  # Metres
 SHAPES = [
     pytest.param({"filter_widths": (3, 3, 3)}, id="27"),
     pytest.param({"filter_widths": (3,) * 5}, id="243"),
-    pytest.param({"filter_widths": (3,) * 5, "causal": True}, id="243 causal"),
     pytest.param({"filter_widths": (3, 5, 3), "causal": True, "features": 3}, id="45 causal scores"),
     pytest.param({"filter_widths": (3, 3, 3), "dense": True}, id="27 dense"),
-    pytest.param({"filter_widths": (3, 3, 3), "dense": True, "causal": True}, id="27 dense causal"),
     pytest.param({"filter_widths": (5,)}, id="5"),
     pytest.param({"filter_widths": (3, 3), "joints_out": 15, "joints_in": 15}, id="humaneva"),
 ]

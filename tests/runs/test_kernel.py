@@ -94,14 +94,8 @@ with kernel.open_kernels(2) as submit:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGTERM,
-        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_kernel_outlives_the_process_that_started_it(number: signal.Signals, work: Path) -> None:
     command = [sys.executable, "-c", SWEEP, str(work)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pose3d_lib.model.lifter import TemporalLifter
 from tests.data.test_plain_motion import motion
@@ -38,6 +39,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_data_models_and_checkpoints_are_the_same_to_the_last_byte(tmp_path: Path, monkeypatch) -> None:
     lifters = [TemporalLifter(17, 2, joints, (3, 3), channels=8) for joints in (17, 1)]
     theirs = write_checkpoint(tmp_path / "theirs.bin", *(PublishedNetwork(own, strided=False) for own in lifters))
