@@ -495,7 +495,9 @@ def test_a_description_that_is_no_json_of_one(tmp_path: Path, value: object) -> 
     begun = time.process_time()
     with pytest.raises(InputError, match=r"data_3d_dance\.npz, key .*not the description that export writes"):
         read_set(tmp_path, "dance", keypoints="seen")
-    assert time.process_time() - begun < 2
+    assert (
+        time.process_time() - begun < 10
+    )  # a parser that backtracks takes minutes; tracing makes it several times slower
 
 
 @pytest.mark.parametrize(
