@@ -155,11 +155,11 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def measured_with(table: pd.DataFrame) -> str:
-    """Processor, threads, PyTorch and date of a table, as a sentence."""
+    """Processor, threads, PyTorch and dates of a table, as a sentence."""
     numbers = sorted({int(number) for number in table.threads}, reverse=True)
     threads = " or ".join(f"{number} thread{'s' * (number != 1)}" for number in numbers)
     first = table.iloc[0]
-    return f"Measured on {first.processor}, {threads}, PyTorch {first.torch}, {first.date}."
+    return f"Measured on {first.processor}, {threads}, PyTorch {first.torch}, {', '.join(sorted(set(table.date)))}."
 
 
 def save(name: str, table: pd.DataFrame, readable: pd.DataFrame) -> None:

@@ -18,13 +18,14 @@ import promises
 from pose3d_lib.cli.reproduce import put_table
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import make_folder, outputs_dir, project_root
+from pose3d_lib.common.tables import to_markdown
 
 TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "speed": (("training", "evaluation"), measuring.shown),
     "step": (("step",), bench_step.shown),
     "functions": (("functions",), bench_functions.shown),
     "roofline": (("roofline",), bench_roofline.shown),
-    "promises": (("data", "overhead"), promises.shown),
+    "promises": (("import", "data", "overhead"), promises.shown),
 }
 """Place in a text -> the files of its rows, and how a person reads them."""
 
@@ -43,7 +44,7 @@ def put_tables(text: str, folder: Path) -> str:
     for name in TABLES:
         if f"<!-- {name} -->" in text:
             table, sentence = readable(folder, name)
-            text = put_table(text, name, table).replace(f"\n<!-- /{name} -->", f"\n{sentence}\n\n<!-- /{name} -->")
+            text = put_table(text, name, f"{to_markdown(table)}\n\n{sentence}")
     return text
 
 

@@ -129,7 +129,7 @@ def test_tables_are_put_where_a_text_has_a_place_and_again_change_nothing(tmp_pa
         pd.DataFrame([{**compared().row(), **ROW}]).to_csv(tmp_path / f"{file}.csv", index=False)
     text = "before\n<!-- speed -->\nold\n<!-- /speed -->\nafter\n"
     once = write_reference.put_tables(text, tmp_path)
-    assert once.count("work, float32") == 2
+    assert once.count("\n| work, float32") == 2
     assert "old" not in once
     assert once.endswith("2026-01-31.\n\n<!-- /speed -->\nafter\n")
     assert write_reference.put_tables(once, tmp_path) == once
