@@ -125,8 +125,10 @@ class Settings(DataSpec):
 
     @model_validator(mode="before")
     @classmethod
-    def _resolve(cls, given: Mapping[str, object]) -> dict[str, object]:
+    def _resolve(cls, given: object) -> object:
         """Put in what this machine has for 0 threads and for "auto", and no point for "end"."""
+        if not isinstance(given, Mapping):
+            return given  # refused by pydantic
         given = dict(given)
         if given.get("threads") in (0, "0"):
             given["threads"] = available_cores()

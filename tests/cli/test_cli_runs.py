@@ -141,7 +141,7 @@ def test_start_parameters_make_the_same_config_again(changes: dict) -> None:
         ),
         ({"finished": False, "checkpoint__state": "x"}, "unfinished, 33.3 %", "it resumes from its last checkpoint:\n"),
         ({"without": ("clips.csv",)}, "damaged: clips.csv: missing, MPJPE 50.00 mm on Eating", "it is refused"),
-        ({"result_format": 2}, "other version: format 2, older than 4", "it is not used"),
+        ({"result_format": 2}, f"other version: format 2, older than {RESULT_FORMAT}", "it is not used"),
     ],
 )
 def test_show_says_what_happens_if_a_run_is_started_again(

@@ -22,6 +22,8 @@ from pose3d_lib.runs.inventory import RunEntry, State, choose_run, list_runs, lo
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from tests.helpers.listed_runs import LONG_AGO, name_of, progress, set_age, write_folder, write_lease
 
+FORMAT = b'{"format": %d' % RESULT_FORMAT
+
 
 def only(entries: list[RunEntry]) -> RunEntry:
     (entry,) = entries
@@ -87,12 +89,9 @@ def test_all_that_is_wrong_with_a_damaged_run_is_told(runs: Path) -> None:
         ("finished__json", "{", "finished.json: not what a run writes"),
         ("finished__json", "{}", "finished.json: not what a run writes (format: Field required"),
         ("finished__json", "[" * 100_000, "finished.json: not what a run writes"),
-        ("finished__json", b'{"format": 4, "\xff": 0}', "finished.json: not what a run writes"),
-        (
-            "finished__json",
-            '{"format": 4, "at": "9999-12-31T23:59:59-10:00"}',
-            "finished.json: not what a run writes (at: ",
-        ),
+        ("finished__json", FORMAT + b', "\xff": 0}', "finished.json: not what a run writes"),
+        ("finished__json", FORMAT + b', "at": "9999-12-31T23:59:59-10:00"}', "finished.json: not what"),
+        ("config__json", "[]", "config.json: not what a run writes"),
         ("config__json", '{"action": ["Eating"]}', "config.json: not what a run writes (action: "),
         ("config__json", '{"action": "Walking"}', "metrics.json: no MPJPE of 'Walking'"),
         ("metrics__json", '{"actions": 3}', "metrics.json: not what a run writes (actions: "),
@@ -273,7 +272,7 @@ ENTRIES = [
     RunEntry("a", "finished", action="All", progress=1.0, mpjpe=60.0, size=999, at=50.0),
     RunEntry("d", "running", "process 1 on x", action="Eating", progress=0.999, size=10, at=300.0),
     RunEntry("座る\udcff", "not a run", "no folder"),
-    RunEntry("e", "other version", "format 2, older than 4", action="All", progress=1.0, mpjpe=60.0, size=5, at=1.0),
+    RunEntry("e", "other version", "another format", action="All", progress=1.0, mpjpe=60.0, size=5, at=1.0),
 ]
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.runs.models import FORMAT, TrainedModel, load_model, open_model, read_card, save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
@@ -107,7 +108,7 @@ def test_an_imported_model_is_found_by_the_name_of_its_file(model: TrainedModel,
 
 def test_a_run_of_another_version_and_an_unfinished_one_are_refused(folder: Path) -> None:
     (folder / "finished.json").write_text('{"format": 2}')
-    with pytest.raises(InputError, match="other version, format 2, older than 4; no finished run"):
+    with pytest.raises(InputError, match=f"other version, format 2, older than {RESULT_FORMAT}; no finished run"):
         open_model(folder)
     (folder / "finished.json").unlink()
     with pytest.raises(InputError, match="unfinished, no checkpoint; no finished run"):

@@ -236,7 +236,7 @@ def test_the_disk_has_every_file_and_its_name_before_the_run_is_called_finished(
     assert len(at_the_end) == 1
     before = flushed[: flushed.index(at_the_end[0])]
     for name in NEEDED:
-        assert [one for one in before if one.startswith(name)], name
+        assert any(one.startswith(name) for one in before), name
     assert before[-1] == folder.name
     assert flushed[-1] == folder.name
 
