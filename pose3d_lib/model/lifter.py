@@ -226,7 +226,8 @@ def _dilated_taps(x: Tensor, width: int, dilation: int) -> Tensor:
 class Lifters(nn.Module):
     """The network of the pose and the one of the trajectory: same shape, same keypoints (VideoPose3D, section 4).
 
-    `pose` lifts to joints relative to the root, metres; `trajectory` to the root in camera space, metres.
+    `pose` lifts to joints relative to the root, metres; `trajectory` to the root in camera space, metres. Not to be nested:
+    `state_dict` takes no prefix, as a module that holds this one would give it.
     """
 
     def __init__(self, pose: TemporalLifter, trajectory: TemporalLifter | None = None):
@@ -237,13 +238,8 @@ class Lifters(nn.Module):
     def networks(self) -> tuple[TemporalLifter, ...]:
         return (self.pose,) if self.trajectory is None else (self.pose, self.trajectory)
 
-    @property
-    def num_parameters(self) -> int:
-        return sum(network.num_parameters for network in self.networks)
-
-    def set_bn_momentum(self, momentum: float) -> None:
-        for network in self.networks:
-            network.set_bn_momentum(momentum)
+    # Both go over the modules of either network.
+    num_parameters, set_bn_momentum = TemporalLifter.num_parameters, TemporalLifter.set_bn_momentum
 
     def state_dict(self) -> dict[str, Tensor]:
         """Every weight and running statistic by name, those of the pose as alone, those of the trajectory after TRAJECTORY."""
