@@ -134,6 +134,7 @@ def execute_notebook(
                 kernel_manager_class=Manager,
                 on_cell_execute=on_cell_execute,
                 extra_arguments=["--IPKernelApp.log_level=50"],  # else a kernel logs that it was interrupted to end it
+                start_timeout=300,  # seconds; imports from a shared file system, or many kernels at once, are slow
                 shutdown_kernel="immediate",  # results are on disk by then, and PyTorch takes seconds to leave by itself
             )
     except papermill.PapermillExecutionError as error:
