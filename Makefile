@@ -86,7 +86,8 @@ test-slow: $(VENV)/.installed-browser  ## only the slow tests and those that dri
 test-all: test  ## every test: those of `make test`, then those of `make test-slow`
 	@$(MAKE) --no-print-directory test-slow
 
-# The lower bounds of pyproject.toml, in an environment of its own. It downloads PyTorch again. Old versions warn of new ones.
+# The lower bounds of pyproject.toml, in an environment of its own. It downloads PyTorch again. Old versions give
+# deprecation warnings, so they are not errors here.
 test-oldest:  ## the default tests with the oldest versions that pyproject.toml allows
 	"$(PYTHON)" -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet uv

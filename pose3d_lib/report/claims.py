@@ -28,7 +28,7 @@ def show_answer(results: StudyResults) -> None:
     if long is None:
         late += ": this study has no long runs."
     else:
-        late = _both_ways(claims.loc["C2"], f"{late}. Here, after {long:g} unit epochs")
+        late = _both_ways(claims.loc["C2"], f"{late}. Here, after {unit_epochs(long)}")
     sentences = _compared(results), early, late, _causes(results.attribution), _in_all(claims, results)
     answer = "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1))
     caption = escape_markdown(describe_runs(results.runs, results.data) if results.runs else "No run is finished yet.")
@@ -42,8 +42,6 @@ def _compared(results: StudyResults) -> str:
     data, config = results.data, results.config
     actions = {run.config.action for run in results.runs if not run.config.is_baseline}
     seeds = {run.config.seed for run in results.runs}
-    lengths = " and ".join(f"{length:g}" for length in config.lengths)
-    lengths += f" unit epoch{'s' if config.lengths[-1] != 1 else ''}"
     most = f"up to {len(seeds)} seeds" if len(seeds) > 1 else "a single seed"
     origin = (
         "**synthetic** data, where a program moved a body and nobody was filmed" if data.synthetic else "real motion"
@@ -51,7 +49,8 @@ def _compared(results: StudyResults) -> str:
     return (
         f"One model of all actions was compared with one model per action, each trained on its action alone until it had seen "
         f"as many frames, on {origin} ({escape_markdown(data.name)}): {len(results.runs)} of {len(results.planned)} planned "
-        f"runs are finished, of {len(actions)} actions, with {most}, {lengths} long (a unit epoch is a pass over all actions)."
+        f"runs are finished, of {len(actions)} actions, with {most}, {unit_epochs(*config.lengths)} long (a unit epoch is a pass "
+        "over all actions)."
     )
 
 
@@ -158,9 +157,9 @@ def show_attribution(results: StudyResults) -> None:
         say("**The runs that tell the settings apart are not finished**; `-p study paper` makes them.")
         return
     caption = _caption(results)
-    lengths = " and ".join(f"{length:g}" for length in results.config.lengths)
+    lengths = unit_epochs(*results.config.lengths)
     actions = "; ".join(dict.fromkeys(told.actions))  # those in focus: the effects need not be those of all
-    title = f"What the published effects are made of, {name_data(results.data)}. {actions}: trained for {lengths} unit epochs"
+    title = f"What the published effects are made of, {name_data(results.data)}. {actions}: trained for {lengths}"
     show_figure(draw_attribution(told, title), results.folder / "figure_attribution", caption)
     columns = {name.capitalize(): name for name in told.columns.drop(["low", "high"])}
     shown = fill(told, columns | {"Effect": (show_change, ["effect", "low", "high"])})

@@ -56,9 +56,8 @@ class Task:
     keypoints: str
     folder: Path  # of the poses
     formats: tuple[str, ...]
-    warnings: tuple[
-        str, ...
-    ]  # what the model did not see in training, subjects that it did see, flaws of the keypoints
+    # What the model did not see in training, subjects that it did see, flaws of the keypoints.
+    warnings: tuple[str, ...]
 
     @cached_property
     def lifted(self) -> Lifted:

@@ -76,13 +76,18 @@ def show_comparison(headed: pd.DataFrame) -> pd.DataFrame:
     columns = {"Action": "Action", **show_arms(ARMS, headed.Metric.iloc[0])}
     columns["Change [%]"] = show_change, [*CHANGE.values()]
     if (headed[runs] > 1).any(axis=None):
-        columns["Seeds"] = lambda first, second: f"{first}" if first == second else f"{first}, {second}", runs
+        columns["Seeds"] = _count_seeds, runs
         columns["p (Holm)"] = show_p, ["p (Holm)"]
         columns["Smallest p, needed"] = show_p, ["Smallest p", "Needed p"]
     columns["Verdict"] = "Verdict"
     if headed[quoted].notna().any(axis=None):
         columns["Quoted, Human3.6M"] = _quote, quoted
     return fill(headed, columns)
+
+
+def _count_seeds(*runs: int) -> str:
+    """The number of runs of each arm, once if it is the same."""
+    return ", ".join(map(str, dict.fromkeys(runs)))
 
 
 def _quote(original: float, action_based: float) -> str:

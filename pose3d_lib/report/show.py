@@ -45,9 +45,9 @@ def name_data(data: PoseDataset) -> str:
     return f"{data.name}{' (synthetic data)' if data.synthetic else ''}"
 
 
-def unit_epochs(length: float) -> str:
-    """A length with its unit: "1 unit epoch", "0.25 unit epochs"."""
-    return f"{length:g} unit epoch{'s' * (length != 1)}"
+def unit_epochs(*lengths: float) -> str:
+    """Lengths with their unit: "1 unit epoch", "0.25 unit epochs", "0.25 and 1 unit epochs"."""
+    return f"{' and '.join(f'{length:g}' for length in lengths)} unit epoch{'s' * (lengths != (1,))}"
 
 
 def describe_run(plan: RunPlan) -> str:

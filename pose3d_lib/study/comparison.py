@@ -52,7 +52,7 @@ class Comparison:
 
 
 def all_runs(arms: Sequence[Arms]) -> list[Run]:
-    """The runs of several actions' arms that share one original."""
+    """The original's runs, which all these arms share, once, and the action-based runs of each."""
     return [*arms[0].original, *(run for own in arms for run in own.action_based)]
 
 

@@ -44,7 +44,7 @@ def _single_actions(actions: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(actions))
 
 
-def _each_architecture_once(architectures: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+def _check_architectures(architectures: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
     if len(set(architectures)) < len(architectures):  # 3,3,3 is one architecture to most who write it
         raise ValueError("one is there twice; join the widths of one by x, such as 3x3x3")
     for widths in architectures:
@@ -93,7 +93,7 @@ class StudyConfig(SweepSettings):
     more_seeds: ListOf[Seed] = ()
     lengths: OneOrMore[UnitEpochs] = (1.0,)
     long_preset: Annotated[str, AfterValidator(lambda name: name and check_name(name, PRESETS, "preset"))] = ""
-    architectures: Annotated[tuple[Widths, ...], AsList, AfterValidator(_each_architecture_once)] = ()
+    architectures: Annotated[tuple[Widths, ...], AsList, AfterValidator(_check_architectures)] = ()
     schedules: OneOrMore[Literal["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"]] = (PUBLISHED,)
     budgets: OneOrMore[Literal["equal_frames", "fifteen"]] = ("equal_frames",)
     confounds: bool = False

@@ -1,4 +1,4 @@
-"""Measures of the claims: of the evidence, a schedule and the change (per cent) to test against; or why there is none."""
+"""What is measured for each claim: an effect under a schedule, tested against a change (per cent); or why there is none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -63,7 +63,7 @@ def why_not_timed(runs: Sequence[Run]) -> str:
     if shares and (waited := float(np.mean(shares))) > MOST_WAITED:
         return (
             f"the runs waited {100 * waited:.0f} % of their time for processors that did other work, and at most "
-            f"{100 * MOST_WAITED:.0f} % lets their times be compared; make them anew with nothing else running"
+            f"{100 * MOST_WAITED:.0f} % lets their times be compared; run them again with nothing else running"
         )
     return ""
 

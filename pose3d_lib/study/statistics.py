@@ -32,9 +32,11 @@ class Cell:
     takes: str
 
     def __post_init__(self):
-        if not np.isfinite(self.errors).all() or not (self.frames > 0).all():
+        shapes = {self.errors.shape[1:], self.frames.shape, (len(self.subjects),)}
+        if len(shapes) > 1 or not np.isfinite(self.errors).all() or not (self.frames > 0).all():
             raise ValueError(
-                f"the runs {self.runs!r} on {self.takes!r}: an error is no number, or a take has no frames"
+                f"the runs {self.runs!r} on {self.takes!r}: not one error, weight and subject for each take, an error is no "
+                "number, or a take has no frames"
             )
 
     @property
@@ -54,10 +56,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Effect:
-    """A measured change and how sure it is, per cent."""
+    """A measured change with its 95 % interval, both in per cent, and the p of its test."""
 
     value: float
-    low: float  # of the 95 % interval; NaN where none can be given
+    low: float  # of the interval; NaN where none can be given
     high: float
     p: float  # of the test against the null
     smallest_p: float  # that is possible with this number of runs and takes
@@ -101,7 +103,7 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
 
 
 def resample_means(cells: Sequence[Cell], *, draws: int = DRAWS) -> np.ndarray:
-    """The two-level bootstrap of the cells of one arm: (cells, draws), means that other runs and takes might have given.
+    """Draw the means of the cells of one arm by a two-level bootstrap: (cells, draws), in the unit of the errors.
 
     Runs are drawn independently for every set of runs, takes within their subject and the same for all cells of an action;
     where a subject has a single take, all takes are one group. A draw is the mean plus both deviations, divided by

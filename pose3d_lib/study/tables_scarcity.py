@@ -112,12 +112,11 @@ def ablation_table(results: ScarcityResults, action: str, share: float) -> pd.Da
     table = table[(table.action == action) & (table.share == share)]
     rows = []
     for loss in losses(table):
-        own = table[table.loss == loss]
-        errors = {metric: own[metric].to_numpy() for metric in METRICS}
-        row = {
-            name: value for m, e in errors.items() for name, value in ((m, float(e.mean())), (f"{m}_sd", deviation(e)))
-        }
-        rows.append({"loss": loss, **row, "runs": len(own)})
+        own, row = table[table.loss == loss], {"loss": loss}
+        for metric in METRICS:
+            errors = own[metric].to_numpy()
+            row |= {metric: float(errors.mean()), f"{metric}_sd": deviation(errors)}
+        rows.append({**row, "runs": len(own)})
     return pd.DataFrame(rows)
 
 

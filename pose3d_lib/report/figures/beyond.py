@@ -200,8 +200,7 @@ def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
             layout.draw_seeds(axes, rows, "frames", arm)
         layout.name_panel(axes, action, 1.4)
         axes.set_xlabel("distinct training frames")
-    handles = layout.arm_dots({ORIGINAL: ORIGINAL, ACTION_BASED: ACTION_BASED})
-    return layout.finish_figure(figure, title, layout.explain_seeds(table), handles)
+    return layout.finish_figure(figure, title, layout.explain_seeds(table), layout.arm_dots((ORIGINAL, ACTION_BASED)))
 
 
 def _start_panels(table: pd.DataFrame) -> tuple[Figure, dict[Axes, tuple[str, pd.DataFrame]]]:
@@ -220,7 +219,7 @@ def draw_scarcity(table: pd.DataFrame, title: str) -> Figure:
     for arm, rows in table.groupby("arm", sort=False):
         layout.draw_seeds(axes, rows, "frames", arm)
     axes.set(xlabel="labelled training frames", ylabel="test MPJPE [mm]")
-    handles = layout.arm_dots({SUPERVISED: SUPERVISED, SEMI_SUPERVISED: SEMI_SUPERVISED})
+    handles = layout.arm_dots((SUPERVISED, SEMI_SUPERVISED))
     return layout.finish_figure(figure, title, layout.explain_seeds(table), handles)
 
 
@@ -231,7 +230,7 @@ def draw_ablation(table: pd.DataFrame, title: str) -> Figure:
     places = layout.name_rows(axes, names)
     for name in names:
         arm = SUPERVISED if name == ALONE else SEMI_SUPERVISED
-        _draw_row(axes, table[table.loss == name], places[name], layout.COLOURS[arm], "o")
+        _draw_row(axes, table[table.loss == name], places[name], COLOURS[arm], "o")
     axes.set_xlabel("test MPJPE [mm]")
     return layout.finish_figure(figure, title, layout.explain_seeds(table, DOTS))
 
@@ -244,7 +243,7 @@ def draw_question(table: pd.DataFrame, title: str) -> Figure:
     for action, rows in table.groupby("action", sort=False):
         for arm, shift in ((SUPERVISED, 0.17), (SEMI_SUPERVISED, -0.17)):
             own = rows[rows.arm == arm]
-            _draw_row(axes, own, places[action] + shift, layout.COLOURS[arm], layout.MARKERS[arm])
+            _draw_row(axes, own, places[action] + shift, COLOURS[arm], MARKERS[arm])
     axes.set_xlabel("test MPJPE on the action [mm]")
     names = {SUPERVISED: "its own poses alone", SEMI_SUPERVISED: "and video of the other actions"}
     return layout.finish_figure(figure, title, layout.explain_seeds(table, DOTS), layout.arm_dots(names))

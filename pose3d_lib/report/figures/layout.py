@@ -156,8 +156,9 @@ def dot(colour: str, label: str, *, marker: str = "o", filled: bool = True) -> L
     return Line2D([], [], color=colour, marker=marker, ls="", ms=4, mew=0.9, markerfacecolor=face, label=label)
 
 
-def arm_dots(names: Mapping[str, str]) -> list[Line2D]:
-    """How a legend shows arms: arm -> what the legend calls it."""
+def arm_dots(arms: Iterable[str] | Mapping[str, str]) -> list[Line2D]:
+    """How a legend shows arms, under their own names or as arm -> what the legend calls it."""
+    names = arms if isinstance(arms, Mapping) else {arm: arm for arm in arms}
     return [dot(COLOURS[arm], label, marker=MARKERS[arm]) for arm, label in names.items()]
 
 

@@ -59,7 +59,7 @@ def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: 
     axes.set_xlabel(escape_mathtext(error))
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
     axes.set_axisbelow(True)
-    handles = layout.arm_dots({arm: arm for arm in arms})
+    handles = layout.arm_dots(arms)
     return layout.finish_figure(figure, title, layout.explain_bars(table.low), handles)
 
 
