@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -131,40 +132,67 @@ def test_papermill_takes_paths_with_braces_as_they_are(tmp_path: Path, monkeypat
     assert 'action = \\"Eating\\"' in output.read_text()
 
 
-def test_a_kernel_s_folder_of_sockets_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sockets_of_a_process_that_was_killed_are_removed_and_no_other_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(kernels.tempfile, "tempdir", str(tmp_path))
+    dead = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
+    dead.wait()
+    parts = f"pose3d-kernel-{dead.pid}-x", f"pose3d-kernel-{os.getppid()}-x", "pose3d-kernel-other", "another-1-x"
+    for name in parts:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "socket-1").touch()
     manager = kernels.SocketKernelManager()
-    assert [path.name[:14] for path in tmp_path.iterdir()] == ["pose3d-kernel-"]
+    own = Path(manager._folder)
+    assert {path.name for path in tmp_path.iterdir()} == {own.name, *parts[1:]}
     asyncio.run(manager.cleanup_resources())
-    assert not list(tmp_path.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == set(parts[1:])
 
 
-def test_lists_reach_papermill_as_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """What papermill was called with, each time."""
     calls: list[dict] = []
+    monkeypatch.setattr(kernels.time, "sleep", lambda seconds: None)
     monkeypatch.setattr("papermill.execute_notebook", lambda *paths, **given: calls.append(given))
+    return calls
+
+
+def test_lists_reach_papermill_as_lists(tmp_path: Path, attempts: list[dict]) -> None:
     execute_notebook("02_train", tmp_path / "out.ipynb", {"evaluate_at": (1, 2)})
-    assert calls[0]["parameters"] == {"evaluate_at": [1, 2]}
+    assert attempts[0]["parameters"] == {"evaluate_at": [1, 2]}
+
+
+IN_USE, FULL = OSError(98, "Address already in use"), OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize(
-    ("error", "raised"),
+    ("error", "begun", "tried", "raised"),
     [
-        (RuntimeError("Kernel died"), "its kernel did not start: Kernel died"),
-        (ZMQError(98, "Address already in use"), "its kernel did not start: .*in use"),
-        (
-            OSError(28, "No space left on device"),
-            r"out\.ipynb: .*cannot be .*No space left on device.*the same call goes on",
-        ),
-        (DeadKernelError("Kernel died"), "its kernel was killed"),
+        (RuntimeError("Kernel died"), False, 3, r"its kernel did not start: Kernel died"),
+        (ZMQError(98, "Address already in use"), False, 3, "its kernel did not start: .*in use"),
+        (IN_USE, False, 3, r"out\.ipynb: .*cannot be .*in use.*the same call resumes"),
+        (FULL, False, 1, r"out\.ipynb: .*cannot be .*No space left on device.*the same call resumes"),
+        (FULL, True, 1, r"out\.ipynb: .*cannot be .*No space left on device.*the same call resumes"),
+        (DeadKernelError("Kernel died"), True, 1, "its kernel was killed"),
     ],
-    ids=lambda value: type(value).__name__,
 )
-def test_a_kernel_that_does_not_start_and_a_notebook_that_cannot_be_saved_are_told(
-    error: Exception, raised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_kernel_that_does_not_start_is_started_again_if_that_may_help(
+    error: Exception, begun: bool, tried: int, raised: str, tmp_path: Path, attempts: list[dict], monkeypatch
 ) -> None:
-    def execute(*_: object, **__: object) -> None:
-        raise error
+    def execute(*_: object, **given: Callable) -> None:
+        attempts.append(given)
+        if begun:
+            given["on_cell_execute"](cell={}, cell_index=0)
+        if len(attempts) <= fails:
+            raise error
 
     monkeypatch.setattr("papermill.execute_notebook", execute)
+    fails = kernels.START_ATTEMPTS
     with pytest.raises((NotebookFailed, InputError), match=raised):
+        execute_notebook("02_train", tmp_path / "out.ipynb", {})
+    assert len(attempts) == tried
+    if tried > 1:
+        attempts.clear()
+        fails = kernels.START_ATTEMPTS - 1
         execute_notebook("02_train", tmp_path / "out.ipynb", {})

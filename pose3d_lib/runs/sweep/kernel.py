@@ -1,16 +1,19 @@
 """Notebooks executed through papermill, each in a kernel of its own, several at a time in threads of this process."""
 
 import asyncio
+import errno
 import logging
 import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 from zmq import ZMQError
@@ -21,7 +24,10 @@ from pose3d_lib.runs.layout import NOTEBOOK, is_finished
 from pose3d_lib.runs.lease import CLAIM, claim_run
 from pose3d_lib.runs.signals import raised_once
 
+FOLDER = "pose3d-kernel-"  # how folders of sockets begin; the number of the process that made them follows
 LONGEST_SOCKET = 95  # characters; the path of a socket, with a dash and a number behind it, may have about a hundred
+START_ATTEMPTS = 3  # of a kernel that dies before its first cell
+PASSING = (errno.EADDRINUSE, errno.EAGAIN, errno.ENOMEM)  # may be gone at the next attempt; a full disk is not
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_SIGNALS = 10.0  # a kernel that was just between two cells ignores an interrupt, and gets another
 
@@ -111,45 +117,67 @@ def execute_notebook(
     if not source.is_file():
         raise InputError(f"{source}: the notebook is not there; run from a checkout of the project")
     make_folder(output.parent)
+    for attempt in range(1, START_ATTEMPTS + 1):
+        begun = threading.Event()
+        try:
+            _execute(source, output, parameters, environment or {}, begun, stop)
+            return
+        except papermill.PapermillExecutionError as error:
+            complete = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages need no name
+            reason = error.evalue if complete else f"{error.ename}: {error.evalue}"
+            raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
+        except (DeadKernelError, OSError, RuntimeError, ZMQError) as error:
+            lasting = isinstance(error, OSError) and error.errno not in PASSING
+            if not (lasting or begun.is_set() or stop() or attempt == START_ATTEMPTS):
+                time.sleep(attempt)
+            elif isinstance(error, OSError):
+                raise InputError(
+                    f"{output}: the notebook cannot be executed and saved there ({error}); finished runs are as they were. "
+                    "Once that is repaired, the same call resumes"
+                ) from error
+            else:
+                why = (
+                    "its kernel was killed (out of memory?)" if begun.is_set() else f"its kernel did not start: {error}"
+                )
+                raise NotebookFailed(output, why, refused=False) from error
+
+
+def _execute(
+    source: Path,
+    output: Path,
+    parameters: Mapping[str, object],
+    environment: Mapping[str, str],
+    begun: threading.Event,
+    stop: Stop,
+) -> None:
+    """Execute a notebook once; `begun` is set with its first cell."""
+    import papermill
+
     started: list[AsyncKernelManager] = []
 
     class Manager(SocketKernelManager):
         async def _async_start_kernel(self, **settings: object) -> None:
-            await super()._async_start_kernel(**settings, env={**os.environ, **(environment or {})})
+            await super()._async_start_kernel(**settings, env={**os.environ, **environment})
             started.append(self)
 
         start_kernel = _async_start_kernel
 
     def on_cell_execute(**_: object) -> None:
+        begun.set()
         if stop():
             raise RunStopped("stopped between two cells")
 
-    paths = [str(path).replace("{", "{{").replace("}", "}}") for path in (source, output)]  # papermill formats them
-    try:
-        with _interrupted_by(stop, started):
-            papermill.execute_notebook(
-                *paths,
-                parameters={name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
-                progress_bar=False,
-                kernel_manager_class=Manager,
-                on_cell_execute=on_cell_execute,
-                extra_arguments=["--IPKernelApp.log_level=50"],  # else a kernel logs that it was interrupted to end it
-                start_timeout=300,  # seconds; imports from a shared file system, or many kernels at once, are slow
-                shutdown_kernel="immediate",  # results are on disk by then, and PyTorch takes seconds to leave by itself
-            )
-    except papermill.PapermillExecutionError as error:
-        complete = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages need no name
-        reason = error.evalue if complete else f"{error.ename}: {error.evalue}"
-        raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
-    except DeadKernelError as error:
-        raise NotebookFailed(output, "its kernel was killed (out of memory?)", refused=False) from error
-    except OSError as error:
-        raise InputError(
-            f"{output}: the notebook cannot be executed and saved there ({error}); finished runs are as they were. "
-            "Once that is mended, the same call goes on"
-        ) from error
-    except (RuntimeError, ZMQError) as error:
-        raise NotebookFailed(output, f"its kernel did not start: {error}", refused=False) from error
+    with _interrupted_by(stop, started):
+        papermill.execute_notebook(
+            *(str(path).replace("{", "{{").replace("}", "}}") for path in (source, output)),  # papermill formats them
+            parameters={name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
+            progress_bar=False,
+            kernel_manager_class=Manager,
+            on_cell_execute=on_cell_execute,
+            extra_arguments=["--IPKernelApp.log_level=50"],  # else a kernel logs that it was interrupted to end it
+            start_timeout=300,  # seconds; imports from a shared file system, or many kernels at once, are slow
+            shutdown_kernel="immediate",  # results are on disk by then, and PyTorch takes seconds to leave by itself
+        )
 
 
 @contextmanager
@@ -179,7 +207,8 @@ class SocketKernelManager(AsyncKernelManager):
 
     def __init__(self, **settings: object):
         super().__init__(**settings)
-        self._folder = tempfile.mkdtemp(prefix="pose3d-kernel-")
+        _remove_left_over()
+        self._folder = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
         self.connection_file = str(Path(self._folder) / "connection.json")
         socket = str(Path(self._folder) / "socket")
         if os.name == "posix" and len(socket) < LONGEST_SOCKET:
@@ -191,3 +220,11 @@ class SocketKernelManager(AsyncKernelManager):
             shutil.rmtree(self._folder, ignore_errors=True)
 
     cleanup_resources = _async_cleanup_resources
+
+
+def _remove_left_over() -> None:
+    """Remove the folders of sockets that killed processes left."""
+    for path in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
+        number = path.name.removeprefix(FOLDER).split("-")[0]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(path, ignore_errors=True)

@@ -70,7 +70,7 @@ def check_outputs(home: Home) -> str:
 def run_on_worker(home: Home, folder: Path, parameters: Mapping[str, object]) -> bool:
     """Execute a run on this worker; interrupt it, so that it is saved, if the worker or the sweep is about to end.
 
-    Gives whether it was executed to its end: not if it was interrupted, or if another process holds it. An InputError if
+    Returns whether it was executed to its end: not if it was interrupted, or if another process holds it. An InputError if
     this worker does not see the sweep's folder of outputs, NotebookFailed if the run failed.
     """
     from distributed import get_worker
@@ -79,18 +79,32 @@ def run_on_worker(home: Home, folder: Path, parameters: Mapping[str, object]) ->
         raise InputError(problem)
     _forget_nanny_settings()
     os.environ.update(POSE3D_OUTPUTS=str(home.outputs), POSE3D_DATA=str(home.data))
-    worker, watch = get_worker(), LeaseWatch(home.lease)
+    worker, watch, over = get_worker(), LeaseWatch(home.lease), False
 
     def ending() -> bool:
+        nonlocal over  # once it is true it stays so, whatever a network's file system says later
         watch.look()  # removes the lease of a sweep that was killed
-        return worker.status.name not in ("running", "paused") or not home.lease.is_file()
+        over = over or worker.status.name not in ("running", "paused") or _is_gone(home.lease)
+        return over
 
     try:
         return execute_training(folder, parameters, stop=ending)
-    except (NotebookFailed, KeyboardInterrupt) as error:
+    except KeyboardInterrupt:  # RunStopped too, which Dask would take for the end of the worker
+        return False
+    except NotebookFailed as error:
         if ending() or getattr(error.__cause__, "ename", "") in STOPPED:
             return False
         raise
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:  # a file of the network that cannot be looked at just now
+        pass
+    return False
 
 
 def _forget_nanny_settings() -> None:
