@@ -25,7 +25,6 @@ from pose3d_lib.model.lifter import Lifters, TemporalLifter, check_widths
 NORMALISATION = "the image's width becomes [-1, 1], its aspect is kept"  # `normalize_screen`, as in VideoPose3D
 UNITS = "metres"
 SYNTHETIC = "Trained on synthetic data, which a program made: nobody was filmed, and no terms of data apply."
-MOST_NAMED = 8  # joints or numbers that a message lists
 
 Text = Annotated[str, AfterValidator(printable)]  # can be shown on a terminal, whatever file it comes from
 
@@ -251,4 +250,4 @@ def _check_joints(card: ModelCard, does: str, own: Skeleton, found: Skeleton, wh
 
 
 def _numbers(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values[:MOST_NAMED])
+    return some([f"{value:g}" for value in values])

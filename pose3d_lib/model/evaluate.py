@@ -150,7 +150,7 @@ def errors_table(actions: pd.DataFrame, roots: Mapping[str, float] | None = None
 
 
 def choose_clips(data: PoseDataset, *, subjects: Sequence[str] = (), actions: Sequence[str] = ()) -> pd.DataFrame:
-    """The labelled clips of some subjects, by default the test subjects, and actions; an InputError if there are none."""
+    """The labelled clips of some actions, by default all, and subjects, by default the test subjects; else an InputError."""
     if not data.clips.labelled.any():
         raise InputError(f"{data.name} {WITHOUT_POSES}")
     known = tuple(dict.fromkeys(data.clips.subject[data.clips.labelled]))

@@ -247,5 +247,5 @@ class Lifters(nn.Module):
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Copies what `state_dict` gave into the networks, all of it."""
-        names = {name: name if name.startswith(TRAJECTORY) else f"pose.{name}" for name in state}
-        super().load_state_dict({names[name]: own for name, own in state.items()})
+        own = {name if name.startswith(TRAJECTORY) else f"pose.{name}": tensor for name, tensor in state.items()}
+        super().load_state_dict(own)

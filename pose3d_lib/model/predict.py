@@ -81,7 +81,13 @@ class LiftedClip:
 
     @classmethod
     def of(
-        cls, data: PoseDataset, clip: pd.Series, keypoints: str, positions: np.ndarray, skeleton: Skeleton, root=None
+        cls,
+        data: PoseDataset,
+        clip: pd.Series,
+        keypoints: str,
+        positions: np.ndarray,
+        skeleton: Skeleton,
+        root: np.ndarray | None = None,
     ) -> "LiftedClip":
         """A row of the dataset's table with what a model made of it, poses of `skeleton`."""
         rows = slice(clip.start, clip.stop)

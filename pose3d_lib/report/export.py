@@ -13,9 +13,9 @@ from pose3d_lib.common.paths import make_folder
 from pose3d_lib.data.skeleton import HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_SUBJECTS
 from pose3d_lib.model.card import ModelCard, TrainedModel
+from pose3d_lib.model.videopose3d import SUFFIX as BIN
 from pose3d_lib.model.videopose3d.names import to_state
 from pose3d_lib.model.videopose3d.read import EPOCH, POSE, RATE, TRAJECTORY
-from pose3d_lib.model.videopose3d.read import SUFFIX as BIN
 from pose3d_lib.report.card import card_markdown
 from pose3d_lib.runs.models import SUFFIX, save_model
 
@@ -66,7 +66,7 @@ def save_checkpoint(model: TrainedModel, path: Path) -> None:
         RATE: card.lr or FIRST_RATE,
         "random_state": None,
         "optimizer": None,
-        **{key: to_state(network) for key, network in networks.items()},
+        **{key: {name: own.cpu() for name, own in to_state(network).items()} for key, network in networks.items()},
     }
     buffer = io.BytesIO()  # into a file, torch.save would write the file's name too
     torch.save(content, buffer)

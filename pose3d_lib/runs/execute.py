@@ -158,7 +158,7 @@ def _train_and_test(
             stop=lambda: stops[0] if stops else "",
         )
         os.fsync(history.fileno())  # before FINISHED says that it is whole
-    report(trained.windows, trained.windows)
+    report(trained.seen, trained.seen)
     weights = {name: tensor.contiguous() for name, tensor in trained.lifters.state_dict().items()}
     check_held()
     write_atomically(folder / layout.WEIGHTS, lambda path: save_file(weights, path))
@@ -201,7 +201,7 @@ def _write_results(
         "test_seconds_on_the_way": trained.test_seconds,
         "evaluation_seconds": evaluation_seconds,
         "evaluated_frames": int(clips.frames.sum()),
-        "windows": trained.windows,
+        "windows": trained.seen,
         "windows_per_epoch": trained.budget.per_epoch,
         "windows_per_unit_epoch": trained.budget.unit,
         "t": trained.budget.t,

@@ -154,7 +154,7 @@ def _look_at_finished(path: str, files: Files, closely: bool) -> dict[str, objec
         finished = read_json(f"{path}/{layout.FINISHED}", Finished)
         if finished.at:
             found["at"] = finished.at.timestamp()
-        if other := _other_version(finished.format):
+        if other := other_version(finished.format):
             return {**found, "state": State.OTHER, "note": other}
         problems = [missing for name in layout.NEEDED if (missing := missing_file(files, name))] or [problem]
         if closely and not any(problems):
@@ -184,7 +184,7 @@ def _look_at_unfinished(path: str, files: Files) -> dict[str, object]:
     other = ""
     # killed before they were written, or damaged: the next process that trains this run writes them again
     with suppress(InputError):
-        other = _other_version(read_json(f"{path}/{layout.PROVENANCE}", _Format).format)
+        other = other_version(read_json(f"{path}/{layout.PROVENANCE}", _Format).format)
     with suppress(InputError):
         found["action"] = read_json(f"{path}/{layout.CONFIG}", _Config).action
     if progress := read_progress(path):
@@ -203,7 +203,7 @@ def find_holder(path: str | os.PathLike, files: Files) -> str:
     return read_holder(path) if held else ""
 
 
-def _other_version(found: int) -> str:
+def other_version(found: int) -> str:
     if found == layout.RESULT_FORMAT:
         return ""
     return f"format {found}, {'older' if found < layout.RESULT_FORMAT else 'newer'} than {layout.RESULT_FORMAT}"

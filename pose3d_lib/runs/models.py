@@ -22,16 +22,16 @@ from pose3d_lib.model.card import (
     parse_card,
 )
 from pose3d_lib.model.file import check_weights, read_weights
-from pose3d_lib.model.videopose3d.read import SUFFIXES as CHECKPOINTS
-from pose3d_lib.model.videopose3d.read import import_checkpoint
-from pose3d_lib.runs.inventory import check_finished, choose_run, run_names
-from pose3d_lib.runs.layout import CARD, WEIGHTS
+from pose3d_lib.model.videopose3d import SUFFIXES as CHECKPOINTS
+from pose3d_lib.runs.inventory import Finished, choose_run, other_version, run_names
+from pose3d_lib.runs.layout import CARD, FINISHED, WEIGHTS, is_finished, read_json
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.budget import learning_rate
 from pose3d_lib.training.plan import RunPlan, build_lifters
 
 FORMAT = "pose3d-model-1"
 SUFFIX = ".safetensors"
+
 
 ANOTHER = "get the file again, or name another model"
 
@@ -88,9 +88,12 @@ def write_card(run: Run, plan: RunPlan) -> None:
 
 
 def read_run_card(folder: Path) -> ModelCard:
-    """The card of a finished run; an InputError where it is unfinished, damaged or of another version."""
-    check_finished(folder, "no finished run; `pose3d runs list` shows which there are")
+    """The card of a finished run, wherever its folder lies; an InputError where it is unfinished, or its card damaged."""
+    if not is_finished(folder):
+        raise InputError(f"{folder}: not finished, there is no {FINISHED}; `pose3d runs list` shows which runs are")
     try:
+        if other := other_version(read_json(folder / FINISHED, Finished).format):
+            raise InputError(f"{other}: train that run again")
         return parse_card((folder / CARD).read_bytes())
     except (InputError, OSError) as error:
         raise InputError(f"{folder}: {error}; `pose3d runs verify` looks for what is wrong with it") from error
@@ -146,6 +149,8 @@ def open_model(what: str | Path, *, say: Callable[[str], None] = lambda line: No
     except OSError as error:
         raise InputError(f"{printable(str(what))[:300]}: cannot be looked at: {error.strerror}") from error
     if place.suffix in CHECKPOINTS:
+        from pose3d_lib.model.videopose3d.read import import_checkpoint  # which a run's kernel does not need
+
         model = import_checkpoint(place)
         for sentence in model.card.assumed:
             say(f"assumed, as {path.name} does not say; options are those of `pose3d checkpoint import`: {sentence}")

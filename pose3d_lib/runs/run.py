@@ -83,7 +83,9 @@ class Run:
     def clips(self) -> pd.DataFrame:
         """Errors of every test clip."""
         names = dict.fromkeys(("subject", "action", "take", "camera"), str)
-        exact = dict.fromkeys(METRICS, float)  # older versions of pandas lose the last digit by themselves
+        exact = dict.fromkeys(
+            (*METRICS, ROOT_ERROR), float
+        )  # older versions of pandas lose the last digit by themselves
         return pd.read_csv(self.folder / CLIPS, dtype=names, converters=exact, keep_default_na=False)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: caught while a run saves, or raised once as RunStopped."""
+"""SIGINT and SIGTERM: passed to a function while a run trains or is tested, or raised once as RunStopped."""
 
 import logging
 import signal

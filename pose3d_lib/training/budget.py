@@ -1,4 +1,4 @@
-"""Formula (1) of the paper: how many windows a run may see; the schedules, which count the windows seen; and their order.
+"""Formula (1) of the paper: how many windows a run may see; schedules, which count the windows seen; the order of the windows.
 
 A *unit epoch* is one pass over the windows of all actions. A run on fewer windows (one action, several, or a share of the
 frames) repeats them until it has seen the same number: sum over actions of f(i) = f(a) * t. Windows are counted by their

@@ -21,7 +21,9 @@ class HistoryRow:
     test_actions: dict[str, float] | None  # the same per action
     train_seconds: float
     test_seconds: float
-    terms: dict[str, float] | None = None  # the same of the other terms of the loss, over the batches that had them
+    terms: dict[str, float] | None = (
+        None  # mean since the last row of each further term of the loss, where batches had it
+    )
 
     def as_json(self) -> dict[str, object]:
         """The row as history.jsonl holds it: `terms` only if there are any."""
@@ -47,10 +49,6 @@ class Trained(Totals):
 
     lifters: Lifters
     budget: Budget
-
-    @property
-    def windows(self) -> int:
-        return self.seen
 
     @property
     def model(self) -> TemporalLifter:

@@ -48,7 +48,7 @@ def _left_open(field: FieldInfo | None, value: object) -> bool:
 
 
 def _refusal(problem: dict) -> str:
-    name = ".".join(str(part) for part in problem["loc"]) or "parameters"
+    name = problem["loc"][0] if problem["loc"] else "parameters"
     message = problem["msg"].removeprefix("Value error, ")
     found = problem["input"]
     allowed = problem.get("ctx", {}).get("expected", "")

@@ -27,7 +27,9 @@ class RunPlan:
     config: RunConfig
     data: PoseDataset
     train: pd.DataFrame  # the clips with poses, each cut to `train_share` of its frames
-    unlabelled: pd.DataFrame  # those seen without, less their labelled frames: perhaps a part before and one after
+    unlabelled: (
+        pd.DataFrame
+    )  # clips seen without poses; one whose middle is labelled is there twice, before and after it
     test: pd.DataFrame  # the test clips of all actions
     budget: Budget  # how many windows it sees
 

@@ -43,7 +43,7 @@ def _mirror_into_second_half(both: Tensor, layout: Skeleton) -> Tensor:
 
 
 class Windows:
-    """Every window of some clips by number, with `mirrored` followed by their mirror images.
+    """Every window of some clips by number, with `mirrored` followed by their mirror images; base of the two that gather.
 
     A window has `chunk` consecutive output frames; each frame of the clips is an output frame of one window. The last
     window of a clip may reach beyond its end, where repeated frames do not count in the loss.
@@ -169,7 +169,7 @@ def _check_depths(data: PoseDataset, clips: pd.DataFrame) -> None:
 
 
 class UnlabelledWindows(Windows):
-    """`Windows` with the keypoints of their output frames and, unless it is False, the `intrinsics` of their cameras."""
+    """`Windows` with the keypoints of their output frames and, with `intrinsics`, those of their cameras."""
 
     def __init__(self, data: PoseDataset, clips: pd.DataFrame, *arguments, intrinsics: bool = True, **settings):
         super().__init__(data, clips, *arguments, **settings)

@@ -176,20 +176,24 @@ def test_joints_follow_from_their_number(shape, name, layout, skeleton, keypoint
         (
             {},
             {"joints": "mpii"},
-            "34 numbers go in .* not so of the 16 joints of mpii; --joints h36m or coco would suit",
+            "34 numbers go in .*; mpii has 16 joints; --joints h36m or coco would suit",
         ),
         ({}, {"joints": "cocoo"}, "unknown layout for --joints 'cocoo': did you mean coco"),
         (
             {},
             {"joints_out": "humaneva15"},
-            "17 joints come out, .* the 15 joints of humaneva15; --joints-out h36m would",
+            "17 joints come out; humaneva15 has 15 joints; --joints-out h36m would",
         ),
         (
             {"joints_in": 13},
             {},
-            "26 numbers go in per frame, two or three for each joint, as of no layout here; known are",
+            "26 numbers go in per frame, .*; no known layout has that number of joints; known are",
         ),
-        ({"joints_out": 14}, {}, r"14 joints come out, as of no layout here; known are h36m \(17\)"),
+        (
+            {"joints_out": 14},
+            {},
+            r"14 joints come out; no known layout has that number of joints; known are h36m \(17\)",
+        ),
     ],
 )
 def test_joints_that_are_not_as_many_are_refused(shape: dict, given: dict, said: str, tmp_path: Path) -> None:
@@ -314,7 +318,7 @@ def with_(name: str, value: object):
         (without("expand_conv.weight"), "expand_conv.weight is missing, found expand_bn.weight, expand_bn.bias, "),
         (without("layers_bn.1.running_var"), "layers_bn.1.running_var is missing, found expand_conv.weight, "),
         (without("layers_conv.1.weight"), "layers_conv.0.weight is no tensor of VideoPose3D's network; name another"),
-        (with_("shrink.bias", torch.zeros(52)), "shrink.bias is [52], expected [51] as of the other tensors"),
+        (with_("shrink.bias", torch.zeros(52)), "shrink.bias is [52], expected [51] as of the others"),
         (
             with_("layers_conv.1.weight", torch.ones(16, 16, 3)),
             "layers_conv.1.weight is [16, 16, 3], expected [16, 16, 1]",
@@ -337,7 +341,7 @@ def test_tensors_of_another_network_are_refused_by_name(change, said: str, tmp_p
 def test_a_trajectory_of_another_shape_is_refused(tmp_path: Path) -> None:
     for other in ({"joints_out": 17}, {"channels": 8}, {"filter_widths": (3, 5)}, {"joints_in": 16}):
         state = state_of(published_network(**{"filter_widths": (3, 3), "joints_out": 1, **other}))
-        assert "as of the other tensors" in changed(tmp_path, lambda _, state=state: state, key="model_traj")
+        assert "as of the others" in changed(tmp_path, lambda _, state=state: state, key="model_traj")
     for change, said in (
         (without("shrink.bias"), "shrink.bias is missing"),
         (lambda state: [], "expected tensors by name"),

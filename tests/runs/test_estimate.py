@@ -126,7 +126,7 @@ def test_a_trial_ends_after_some_seconds_and_the_time_before_its_first_report_do
 
 
 def test_a_run_that_is_over_sooner_is_measured_whole(tiny_data: PoseDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = SimpleNamespace(windows=900, train_seconds=3.0)
+    trained = SimpleNamespace(seen=900, train_seconds=3.0)
     monkeypatch.setattr(estimate, "train", lambda plan, *, on_progress: on_progress(450, 900) or trained)
     assert measure_speed(small_run(), tiny_data) == 300
 
@@ -147,7 +147,7 @@ def test_a_trial_is_a_training_without_tests_that_leaves_nothing_behind(
     ((tried, trained),) = kept
     assert tried == config.model_copy(update={"evaluate_at": (), "start_from": "", "warmup_epochs": 0.0})
     assert trained.test_seconds == 0
-    assert speed == trained.windows / trained.train_seconds > 0
+    assert speed == trained.seen / trained.train_seconds > 0
     assert not outputs.exists()
 
 

@@ -108,10 +108,10 @@ def test_an_imported_model_is_found_by_the_name_of_its_file(model: TrainedModel,
 
 def test_a_run_of_another_version_and_an_unfinished_one_are_refused(folder: Path) -> None:
     (folder / "finished.json").write_text('{"format": 2}')
-    with pytest.raises(InputError, match=f"other version, format 2, older than {RESULT_FORMAT}; no finished run"):
+    with pytest.raises(InputError, match=f"format 2, older than {RESULT_FORMAT}: train that run again"):
         open_model(folder)
     (folder / "finished.json").unlink()
-    with pytest.raises(InputError, match="unfinished, no checkpoint; no finished run"):
+    with pytest.raises(InputError, match=r"not finished, there is no finished\.json; `pose3d runs list`"):
         open_model(folder)
 
 

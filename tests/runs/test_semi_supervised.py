@@ -151,7 +151,7 @@ def test_unlabelled_windows_enter_after_the_warm_up_as_many_as_labelled_ones(dat
     assert kinds[warm:] == ["labelled", "unlabelled"] * (len(kinds[warm:]) // 2)
     pairs = zip(gathered[warm::2], gathered[warm + 1 :: 2], strict=True)
     assert all(len(labelled) == len(unlabelled) for (_, labelled), (_, unlabelled) in pairs)
-    assert (trained.windows, trained.unlabelled) == (640, 240)
+    assert (trained.seen, trained.unlabelled) == (640, 240)
     assert rows[-1].windows == 640
     numbers = {kind: [number for own, numbers in gathered if own == kind for number in numbers] for kind in kinds}
     assert sorted(numbers["labelled"][:200]) == sorted(numbers["labelled"][200:400]) == list(range(200))

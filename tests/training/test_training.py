@@ -330,8 +330,8 @@ def test_with_several_output_frames_a_run_sees_as_many_frames(data, batches) -> 
     trained, rows = run(config(chunk=4, unit_epochs=2), data)
     windows = TrainingWindows(data, data.train_clips("Sitting"), "simulated", (3,), chunk=4)
     assert {len(batch) for batch in batches} <= {4, 2, 1, 3}  # batches of 16 output frames
-    assert sum(int(windows.lengths[batch].sum()) for batch in batches) == trained.windows == rows[-1].windows
-    assert 400 <= trained.windows < 404
+    assert sum(int(windows.lengths[batch].sum()) for batch in batches) == trained.seen == rows[-1].windows
+    assert 400 <= trained.seen < 404
     assert [row.windows for row in rows[:-1]] == [60, 120, 180, 240, 300, 360]
 
 

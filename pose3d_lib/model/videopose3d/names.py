@@ -66,11 +66,13 @@ def read_shape(state: Mapping[str, Tensor], where: str) -> Shape:
 
 
 def check_tensors(state: Mapping[str, Tensor], model: TemporalLifter, where: str) -> None:
-    """Rejects a state dict with a tensor that a lifter of this shape has not, has not got, or has in another shape."""
+    """Rejects a state dict that lacks a tensor of this lifter, has one in another shape, or has one more."""
     expected = {name: own for name, own in to_state(model).items() if not name.endswith(f".{COUNTER}")}
     for name, own in expected.items():
         if (found := _tensor(state, name, where)).shape != own.shape:
-            raise InputError(f"{where}: {name} is {_of(found)}, expected {_of(own)} as of the other tensors")
+            raise InputError(
+                f"{where}: {name} is {_of(found)}, expected {_of(own)} as of the others; name another file"
+            )
     if extra := [name for name in state if name not in expected]:
         raise InputError(
             f"{where}: {printable(extra[0])[:100]} is no tensor of VideoPose3D's network; name another file"

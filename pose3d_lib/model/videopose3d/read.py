@@ -19,9 +19,6 @@ from pose3d_lib.data.untrusted.client import read_torch_file
 from pose3d_lib.model.card import ModelCard, Network, TrainedModel, build_networks
 from pose3d_lib.model.videopose3d.names import Shape, check_state, check_tensors, load_state, read_shape
 
-SUFFIX = ".bin"
-SUFFIXES = (SUFFIX, ".pt", ".pth", ".tar")  # of checkpoints by VideoPose3D, and by its forks
-
 POSE, TRAJECTORY, EPOCH, RATE = "model_pos", "model_traj", "epoch", "lr"
 WRAPPINGS = ("state_dict", "model_state_dict", "model", "net")  # keys of the network's tensors in other programs
 FIRST = "expand_conv.weight"
@@ -177,7 +174,7 @@ def _choose_in(path: Path, shape: Shape, given: Unsaid, joints_out: str) -> tupl
     count = shape.inputs
     each = {name: count / layout.num_joints for name, layout in LAYOUTS.items()}
     fitting = {name: int(numbers) for name, numbers in each.items() if numbers in FEATURES}
-    found = f"{count} numbers go in per frame, two or three for each joint"
+    found = f"{count} numbers go in per frame, and a joint has two, or three with its score"
     _check_choice(path, found, given.joints, LAYOUTS, fitting, "--joints")
     if given.joints:
         name, how = given.joints, "as given"
@@ -199,10 +196,10 @@ def _check_choice(
         check_name(given, known, f"layout for {option}")
     if fitting and given in ("", *fitting):
         return
-    whose = f"which is not so of the {LAYOUTS[given].num_joints} joints of {given}" if given else "as of no layout here"
+    whose = f"{given} has {LAYOUTS[given].num_joints} joints" if given else "no known layout has that number of joints"
     others = ", ".join(f"{name} ({LAYOUTS[name].num_joints})" for name in known)
     remedy = f"{option} {' or '.join(fitting)} would suit" if fitting else f"known are {others}"
-    raise InputError(f"{path}: {found}, {whose}; {remedy}")
+    raise InputError(f"{path}: {found}; {whose}; {remedy}")
 
 
 def _tell_dense(shape: Shape, given: Unsaid) -> str:

@@ -51,7 +51,10 @@ def open_cluster(
         try:
             client = stack.enter_context(Client(cluster or scheduler, timeout=LONGEST_WAIT, set_as_default=False))
         except (OSError, TimeoutError) as error:
-            raise InputError(f"{scheduler}: no Dask scheduler answers within {LONGEST_WAIT:g} s ({error})") from error
+            raise InputError(
+                f"{scheduler}: no Dask scheduler answers within {LONGEST_WAIT:g} s ({error}); start one there "
+                "(`dask scheduler`), or give another address"
+            ) from error
         _wait_for_worker(client, scheduler, resources, begun, say)
         _check_workers(client, home, resources)
         executor = client.get_executor(pure=False, resources=resources)

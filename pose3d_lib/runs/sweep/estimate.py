@@ -98,4 +98,4 @@ def measure_speed(config: RunConfig, data: PoseDataset) -> float:
     except _MeasuredEnough:
         (first, begun), (last, ended) = reports[0], reports[-1]  # the steps before the first report warmed up
         return (last - first) / (ended - begun)
-    return trained.windows / trained.train_seconds
+    return trained.seen / trained.train_seconds
