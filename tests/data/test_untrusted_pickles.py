@@ -187,6 +187,7 @@ def test_the_global_asked_for_is_named(tmp_path: Path, module: str, name: str) -
         (FLOAT64.replace(b"f8", b"M8"), "calls dtype"),
         (EMPTY_ARRAY + b"(K\x01J\x00\x00\x00\x70\x85" + FLOAT64 + b"\x89C\x00tb", "shape (1879048192,)"),
         (EMPTY_ARRAY + b"(K\x01K\x02\x85" + FLOAT64 + b"\x89C\x0812345678tb", "shape (2,)"),
+        (EMPTY_ARRAY + (b"(K\x01K\x01\x85" + FLOAT64 + b"\x89C\x0812345678tb") * 2, "sets the state"),
         (EMPTY_ARRAY + b"(K\x01J\xff\xff\xff\xff\x85" + FLOAT64 + b"\x89C\x00tb", "not a tuple of lengths"),
         (EMPTY_ARRAY + b"(K\x01K\x05\x85" + FLOAT64.replace(b"f8", b"U0") + b"\x89C\x00tb", "5 items without a byte"),
         (EMPTY_ARRAY + b"(K\x01K\x01\x85" + FLOAT64.replace(b"f8", b"O8") + b"\x89C\x0812345678tb", "type object"),

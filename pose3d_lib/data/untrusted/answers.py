@@ -10,6 +10,7 @@ import numpy as np
 
 TENSORS = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 ALIGNED = 64  # bytes
+MAX_VALUES, MAX_BITS = 8_000_000, 1_000  # of one value, and of an integer in it
 
 
 class Refused(Exception):
@@ -19,12 +20,19 @@ class Refused(Exception):
 def pack(value: object, file: BinaryIO) -> object:
     """The JSON of a value, whose arrays are appended to the file, those over the same memory once.
 
-    So a reader sees by their address that a file gives one recording for two takes, and a small file cannot grow.
+    So it shows by the address that a value holds one recording for two takes, and a small file cannot grow.
     """
     written: dict[tuple, tuple[int, np.ndarray]] = {}  # the arrays are kept, so that no address is used again
+    count = 0
 
     def packed(value: object) -> object:
+        nonlocal count
+        count += 1
+        if count > MAX_VALUES:
+            raise Refused("holds more values than motion or a network has; refused")
         match value:
+            case int() if value.bit_length() > MAX_BITS:
+                raise Refused(f"holds an integer of more than {MAX_BITS:,} bits; refused")
             case None | bool() | int() | float() | str() if not isinstance(value, np.generic):
                 return value
             case dict():

@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import shutil
 import stat
 import tarfile
 import tempfile
@@ -26,6 +25,10 @@ Opened = tuple[Mapping[str, int], Read]
 """Name -> size, and how to read what has a name."""
 
 
+def _limit(path: str) -> int:
+    return max(ALWAYS_ALLOWED, RATIO * os.path.getsize(path))
+
+
 def _members(path: str, found: list[tuple[str, int]]) -> dict[str, int]:
     """Name -> size of every file of an archive; refuses what no honest archive has."""
     members: dict[str, int] = {}
@@ -38,7 +41,7 @@ def _members(path: str, found: list[tuple[str, int]]) -> dict[str, int]:
         members[name] = size
     if len(members) > MOST_MEMBERS:
         raise Refused(f"has more than {MOST_MEMBERS:,} files; unpack it yourself if you trust it")
-    limit = max(ALWAYS_ALLOWED, RATIO * os.path.getsize(path))
+    limit = _limit(path)
     if sum(members.values()) > limit:
         largest = max(members, key=members.get)
         raise Refused(
@@ -97,7 +100,10 @@ def _open_tar(path: str) -> Opened:
     file = open(path, "rb")  # noqa: SIM115 (kept open)
     if file.peek(2)[:2] == b"\x1f\x8b":
         packed, file = gzip.GzipFile(fileobj=file), tempfile.TemporaryFile()  # noqa: SIM115
-        shutil.copyfileobj(packed, file)
+        while chunk := packed.read(_CHUNK):
+            if file.tell() + len(chunk) > (limit := _limit(path)):
+                raise Refused(f"unpacks to more than {limit:,} bytes, which no motion does; refused")
+            file.write(chunk)
     file.seek(0)
     archive = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
     every = archive.getmembers()

@@ -1,6 +1,7 @@
 """The content of `.npz`, torch, CDF, HDF5 and MATLAB files, zips and tars, which a process with limits reads.
 
-One process serves all files of this one: it is started when the first is read, again after it died, and ends with this one.
+One process serves all files of this one: it is started when the first is read, again after it died, and ends with this
+one and its forks.
 A file that needs more than its size gives reason to, or ends the process, is refused.
 """
 
@@ -163,6 +164,8 @@ class _Reader:
 
     def _why_it_died(self) -> str:
         code = self._process.wait()
+        if code == -getattr(signal, "SIGALRM", 0):
+            return "takes too long to read; refused"
         if code == -getattr(signal, "SIGXCPU", 0):
             return "takes more seconds of the processor than a file of its size may; refused"
         said = (self._folder / "errors").read_text("utf-8", "replace").strip().splitlines()

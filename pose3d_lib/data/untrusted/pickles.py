@@ -37,7 +37,7 @@ class _Array(np.ndarray):
 
     def __setstate__(self, state: object) -> None:
         match state:
-            case (1, tuple() as shape, _Dtype(value=np.dtype() as dtype), 0 | 1 as fortran, data):
+            case (1, tuple() as shape, _Dtype(value=np.dtype() as dtype), 0 | 1 as fortran, data) if not self.size:
                 _check(dtype, shape, data)
                 super().__setstate__((1, shape, dtype, bool(fortran), data))
             case _:

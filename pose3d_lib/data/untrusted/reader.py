@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import sys
 import warnings
@@ -27,6 +28,8 @@ try:
     import resource
 except ImportError:  # Windows, which has no such limits
     resource = None
+
+WAITING_SECONDS = 30  # that a file may take besides those of the processor
 
 
 class _Discarded(list):
@@ -91,10 +94,10 @@ def open_h5(path: str) -> Opened:
         return found[()]
 
     def in_file(found: object) -> h5py.Dataset:
+        if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):  # whose shape would open those
+            raise Refused("a dataset lies in other files")
         if not isinstance(found, h5py.Dataset) or found.shape is None:
             raise Refused(f"a {type(found).__name__} stands where a dataset is expected")
-        if found.is_virtual or found.external:
-            raise Refused("a dataset lies in other files")
         return found
 
     return {}, read
@@ -152,7 +155,8 @@ def reason_of(error: Exception) -> str:
         return "is nested too deep, or holds itself; refused"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
         return (
-            f"unpacks to more than the temporary folder takes ({error.strerror}); make room, or name another by TMPDIR"
+            f"unpacks to more than a file of its size may or the temporary folder takes ({error.strerror}); make room, or "
+            "name another by TMPDIR"
         )
     if asked := re.search(r"(?:global:|unsupported) GLOBAL (\S+)", str(error)):  # of PyTorch's reader
         return f"asks for {asked[1]}, {CODE}"
@@ -163,7 +167,7 @@ def reason_of(error: Exception) -> str:
 
 @contextmanager
 def limited(memory: int, seconds: int) -> Iterator[None]:
-    """Limits memory, written bytes and processor time while a file is read, as far as the system lets."""
+    """Limits memory, written bytes, processor time and time while a file is read, as far as the system lets."""
     used = sum(os.times()[:2])
     limits = {"AS": psutil.Process().memory_info().vms + memory, "FSIZE": memory, "CPU": int(used) + 1 + seconds}
     before = {}
@@ -173,9 +177,12 @@ def limited(memory: int, seconds: int) -> Iterator[None]:
         lowest = min([limit, *(value for value in (soft, hard) if value != resource.RLIM_INFINITY)])
         with suppress(ValueError, OSError):  # macOS knows no limit of the address space, some containers none at all
             resource.setrlimit(kind, (lowest, hard))
+    alarm = getattr(signal, "alarm", lambda seconds: None)
+    alarm(WAITING_SECONDS + seconds)  # ends the process: a file system of the network may never answer
     try:
         yield
     finally:
+        alarm(0)
         for kind, values in before.items():
             with suppress(ValueError, OSError):
                 resource.setrlimit(kind, values)
@@ -185,6 +192,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints is no answer
+    if resource:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         for line in sys.stdin:
             request = json.loads(line)
