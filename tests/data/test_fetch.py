@@ -269,7 +269,7 @@ def test_a_part_of_which_nothing_is_known_or_that_is_too_long_is_not_used(note, 
         ({"statuses": [503] * 9}, r"after 3 tries .*503.*Try again", 3),
         ({"statuses": [404]}, "404", 1),
         ({}, "bytes, more than", 1),
-        ({"lengths": False}, "goes on beyond", 1),
+        ({"lengths": False}, "sends more than", 1),
     ],
     ids=["stays busy", "not there", "too large", "without end"],
 )
@@ -323,6 +323,7 @@ def test_files_that_changed_since_the_first_fetch_are_refused_with_both_values(c
         assert value in str(refusal.value)
     assert files(root / "walks") == UNPACKED
     assert record(root) == first
+    assert (root / "downloads" / "walks.zip").read_bytes() == WHOLE
 
 
 def test_the_same_files_packed_again_are_accepted_with_a_note(offer, shop: Shop, root: Path, said: list[str]) -> None:

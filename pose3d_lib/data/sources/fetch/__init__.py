@@ -90,13 +90,15 @@ def show_bar(console: Console) -> Iterator[Bar]:
 
 def _fetch(known: Collection, record: dict | None, say: Say, bar: Bar) -> None:
     archive, fresh = known.archive_path, record is not None or not known.archive_path.exists()
-    if fresh:
-        say(f"Downloading {known.url}")
-        download(known.url, archive, bar=bar)
-    else:
-        say(f"Using {archive}, which is there")
-    staging = _staging(known.home)
+    before, staging = archive.with_name(f"{archive.name}.old"), _staging(known.home)
     try:
+        if fresh:
+            if archive.exists():
+                archive.replace(before)
+            say(f"Downloading {known.url}")
+            download(known.url, archive, bar=bar)
+        else:
+            say(f"Using {archive}, which is there")
         staging.mkdir()
         contents.unpack(known, archive, staging, partial(bar, "unpacking"))
         made = contents.describe(known, archive, staging)
@@ -104,12 +106,15 @@ def _fetch(known: Collection, record: dict | None, say: Say, bar: Bar) -> None:
         if known.index:
             made["takes"] = _name_takes(known, staging, say)
         write_json(staging / RECORD, made)
-    except InputError as error:
-        if fresh and not isinstance(error, contents.CannotWrite):
-            archive.unlink()  # so that the next try does not meet the same bytes
+    except BaseException as error:
+        if fresh and isinstance(error, InputError) and not isinstance(error, contents.CannotWrite):
+            archive.unlink(missing_ok=True)  # so that the next try does not meet the same bytes
+        if before.exists():
+            before.replace(archive)
         raise
     finally:
         _finish(known.home)
+    before.unlink(missing_ok=True)
     size = f"{made['files']:,} files, {made['bytes'] / 1e6:,.0f} MB"
     say(f"{known.name}: {size}, in {known.home}. sha256 {made['sha256']}")
     say(f"The archive stays at {archive} and may be removed")
@@ -134,8 +139,13 @@ def _staging(home: Path) -> Path:
 
 def _finish(home: Path) -> None:
     """Put the new folder in the old one's place if it is whole: its record is written last. Remove any other."""
-    staging = _staging(home)
+    staging, before = _staging(home), home.with_name(f".{home.name}.old")
     if (staging / RECORD).is_file():
-        shutil.rmtree(home, ignore_errors=True)
-        staging.rename(home)
-    shutil.rmtree(staging, ignore_errors=True)
+        try:
+            if home.exists():
+                home.rename(before)
+            staging.rename(home)
+        except OSError as error:
+            raise InputError(f"{home}: cannot be replaced ({error.strerror}); close what uses it, and retry") from error
+    for folder in (before, staging):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -90,7 +90,7 @@ def _continue(url: str, part: Path, bar: Bar) -> None:
             for chunk in answer.iter_content(CHUNK):
                 have += len(chunk)
                 if have > MOST_BYTES:
-                    raise InputError(f"{url}: goes on beyond {MOST_BYTES:,} bytes, the most that are taken")
+                    raise InputError(f"{url}: sends more than {MOST_BYTES:,} bytes, the most that are taken")
                 file.write(chunk)
                 bar("downloading", have, total)
     if total is not None and have != total:
