@@ -11,7 +11,7 @@ from pose3d_lib.data.actions import check_name, tidy_name
 
 SCALES = ("tiny", "small", "full")
 
-Progress = Callable[[str], None]  # is called with a line of text when something slow begins or goes on
+Progress = Callable[[str], None]  # is called with a line of text when something slow begins, and as it proceeds
 
 
 def split_list(values: object) -> object:
@@ -108,7 +108,7 @@ class Found:
 
     Attributes:
         name: of the dataset, for people and for the prepared file.
-        files: every source file; when one of them changes, the dataset is prepared anew.
+        files: every source file; when one of them changes, the dataset is prepared again.
     """
 
     name: str

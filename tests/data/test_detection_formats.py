@@ -297,6 +297,8 @@ def test_joints_with_numbers_are_in_the_order_of_their_numbers(first, tmp_path: 
         np.testing.assert_allclose(read_one(path, "coco").points, WALK, atol=1e-3)
         with pytest.raises(InputError, match="17 joints without names"):
             read_one(path)
+    whole = files.write_long_csv(tmp_path / "whole.csv", np.tile(WALK, (1, 8, 1)), [str(n) for n in range(136)])
+    assert read_one(whole).layout == "halpe_26"
 
 
 @pytest.mark.parametrize("style", ["wide", "long"])

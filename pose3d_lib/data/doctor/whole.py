@@ -203,7 +203,7 @@ def list_unchecked(data: PoseDataset, sources: Sequence[str]) -> Iterator[str]:
         yield f"floor and up axis: it is not known where {_list(names)} stood"
     if len(labelled) and not motion.find_legs(data.skeleton):
         legs = f"the skeleton {data.skeleton.name} has no joints called knees, left and right"
-        yield f"knees, step rate, floor and up axis: {legs}"
+        yield f"units, knees, shoulders against hips, step rate, floor and up axis: {legs}"
     projected = any(camera.intrinsics is not None for camera in used)
     for source in sources:
         if not all(head_and_feet(data.layouts[source])):

@@ -39,7 +39,7 @@ def recognise_npz(path: Path) -> str:
         named = path.name.startswith("data_2d_custom_")
         return "custom" if named or "video_metadata" in _dict(read_npz_key(path, "metadata")) else ""
     except InputError:
-        return ""  # whoever reads it says what is wrong
+        return ""  # its reader says what is wrong
 
 
 def read_detectron(path: Path, joints: str) -> Video:

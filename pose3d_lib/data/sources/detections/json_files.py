@@ -73,8 +73,8 @@ def _read_images(images: Iterable[_Image], *, repeated: bool = False) -> tuple[l
     for image, where, found in images:
         frame = read_frame(image, where)
         if frame in frames and not (repeated and frames[frame] == image):
-            both = f"{shown(frames[frame])} and {shown(image)}"
-            raise InputError(f"{where}: frame {frame} is there twice: {both}; expected one video in a file")
+            both = f": {shown(frames[frame])} and {shown(image)}" if frames[frame] != image else ""
+            raise InputError(f"{where}: frame {frame} is there twice{both}; expected one video in a file")
         frames[frame] = image
         people += [_read_person(item, frame, at) for at, item in found]
     return people, frames
@@ -209,7 +209,7 @@ def _read_person(item: dict | list, frame: int, at: str) -> Person:
         columns = [read_rows(points, 3, where, "joints as x, y, score")]
     if len({len(column) for column in columns}) > 1:
         counts = " and ".join(str(len(column)) for column in columns)
-        raise InputError(f"{where}: lists of {counts} joints; expected as many scores as joints")
+        raise InputError(f"{where}: lists of {counts} joints; expected the same number in each")
     score, track = _first(item, _SCORE), _first(item, _TRACK)
     sure = read_number(item[score], f"{at}.{score}") if item.get(score) is not None else None
     return Person(frame, np.concatenate(columns, axis=1), sure, read_track(item.get(track), f"{at}.{track}"))

@@ -54,15 +54,16 @@ def read_csv(path: Path, joints: str) -> Video:
 
     Without a column of frames, a row is a frame. `joints` names the layout; "" stands for what the joints' names tell.
     """
-    table = _load(path)
+    table, known = _load(path), None
     if _column(table, JOINT):
-        table = _widen(table, path)
+        table, known = _widen(table, joints, path)
     columns: dict[str, dict[str, str]] = {}
     for name in table.columns:
         joint, value = _split(name)
         if value and name not in (*FRAME, *TRACK):
             columns.setdefault(joint, {}).setdefault(value, name)
-    layout, order = _layout([joint for joint, values in columns.items() if {"x", "y"} <= values.keys()], joints, path)
+    found = [joint for joint, values in columns.items() if {"x", "y"} <= values.keys()]
+    layout, order = known or _layout(found, joints, path)
     values = np.ones((len(table), len(order), 3))
     for place, joint in enumerate(order):
         for axis, value in enumerate(("x", "y", "score")):
@@ -76,8 +77,8 @@ def read_csv(path: Path, joints: str) -> Video:
     return make_video(path.stem, str(path), list(people), frames.tolist(), joints=layout, scored=scored)
 
 
-def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """A row for each frame and person, of a table with a row for each joint."""
+def _widen(table: pd.DataFrame, wanted: str, path: Path) -> tuple[pd.DataFrame, tuple[str, list[str]]]:
+    """A row for each frame and person, with the joints of the layout, of a table with a row for each joint; the layout."""
     for needed, known in (("x", ("x",)), ("y", ("y",)), ("frame", FRAME)):
         if not _column(table, known):
             raise InputError(f"{path}: expected a column {needed!r}, found {', '.join(table.columns[:12])}")
@@ -88,17 +89,19 @@ def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if tracks := _tracks(table, path):
         rows["person"] = tracks
     keys = [name for name in ("frame", "person") if name in rows]
-    people = len(rows[keys].drop_duplicates())
-    if people * len(joints) > MAX_VALUES:
+    everybody = rows[keys].drop_duplicates().sort_values(keys)
+    layout, used = _layout(joints, wanted, path)
+    if len(everybody) * len(used) > MAX_VALUES:
         raise InputError(
-            f"{path}: {people:,} people in all frames, most of whose {len(joints)} joints have no row; cut the video "
+            f"{path}: {len(everybody):,} people in all frames, most of whose {len(used)} joints have no row; cut the video "
             "into shorter ones"
         )
+    rows = rows[rows["joint"].isin(used)]
     if rows.duplicated([*keys, "joint"]).any():
         raise InputError(f"{path}: a joint is there twice in one frame; a column `person` tells several people apart")
     wide = rows.pivot(index=keys, columns="joint", values=list(named))
     wide.columns = [f"{joint}_{value}" for value, joint in wide.columns]
-    return wide.reset_index()
+    return everybody.merge(wide.reset_index(), on=keys, how="left"), (layout, used)
 
 
 def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[str]]:

@@ -162,7 +162,10 @@ def open_set(path: Path, name: str) -> MotionSet:
         try:
             if text.nbytes > LONGEST_DESCRIPTION:
                 raise ValueError(f"{text.nbytes:,} bytes")
-            return MotionSet.model_validate_json(tidy_name(text.item()))
+            described = MotionSet.model_validate_json(tidy_name(text.item()))
+            if own := [name for name in described.model_fields_set if MotionSet.model_fields[name].exclude]:
+                raise ValueError(f"unknown fields {', '.join(sorted(own))}")
+            return described
         except (ValidationError, AttributeError, TypeError, ValueError) as error:
             reason = "; ".join(str(error).splitlines()[:3])[:300]
             raise InputError(
@@ -206,7 +209,7 @@ def read_layout(path: Path, keypoints: str, motion_set: MotionSet) -> tuple[Skel
         usual = NAMES.get(motion_set.skeleton) if keypoints == GT else UNNAMED.get(keypoints)
         name = metadata.get("layout_name", usual)
         if not 0 < count <= MOST_JOINTS:
-            raise ValueError(f"keypoints_symmetry {left}, {right} does not suit {count} joints")
+            raise ValueError(f"num_joints {count}, expected 1 to {MOST_JOINTS}")
         if not isinstance(name, str | None):
             raise ValueError(f"layout_name {name!r} is no name")
         found = Skeleton(name or keypoints, tuple(f"joint_{joint}" for joint in range(count)), (), left, right)
