@@ -36,9 +36,16 @@ def finish_sweep(sweep: subprocess.Popen) -> None:
 
 
 def start_and_wait(outputs: Path, command: Sequence[str]) -> subprocess.Popen:
-    """A sweep of RUNS, both of which train and have a checkpoint to resume from."""
+    """A sweep of RUNS, both of which train: for the first time to a checkpoint, and then on from theirs."""
+    resumed = [log.count("resumes after") for log in logs_of(outputs)]
     sweep = start_sweep(outputs, *RUNS, command=command)
-    assert wait_until(lambda: len(list(outputs.glob(f"runs/*/{CHECKPOINT}"))) == 2, 300), sweep.communicate()[0]
+
+    def both_train() -> bool:
+        if resumed:
+            return sum(log.count("resumes after") for log in logs_of(outputs)) == sum(resumed) + 2
+        return len(list(outputs.glob(f"runs/*/{CHECKPOINT}"))) == 2
+
+    assert wait_until(both_train, 300), sweep.communicate()[0]
     return sweep
 
 
