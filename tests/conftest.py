@@ -26,6 +26,13 @@ def console(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> C
     return make_console(monkeypatch, capsys)
 
 
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """POSE3D_OUTPUTS, not made yet."""
+    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+    return tmp_path / "outputs"
+
+
 @pytest.fixture(scope="session")
 def tiny_outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A POSE3D_OUTPUTS for `tiny_data`, the same for all workers of a session."""

@@ -1,4 +1,4 @@
-"""The four errors recover known answers: on poses moved by hand, and against SciPy and a brute-force search."""
+"""The four errors recover known answers: on poses moved by hand, and against SciPy."""
 
 import math
 
@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -38,22 +37,6 @@ def aligned_by_scipy(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     p, t = predicted - predicted.mean(axis=0), target - target.mean(axis=0)
     rotated = Rotation.align_vectors(t, p)[0].apply(p)
     return rotated * best_scale_by_hand(rotated, t) + target.mean(axis=0)
-
-
-def aligned_by_search(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """(joints, 3) twice: least squares over rotation, log scale and translation, from many starting rotations."""
-
-    def move(x: np.ndarray) -> np.ndarray:
-        return math.exp(x[3]) * Rotation.from_rotvec(x[:3]).apply(predicted) + x[4:]
-
-    starts = Rotation.random(12, random_state=0).as_rotvec()
-    found = [
-        minimize(
-            lambda x: np.square(move(x) - target).sum(), [*start, 0, 0, 0, 0], method="BFGS", options={"gtol": 1e-9}
-        )
-        for start in starts
-    ]
-    return move(min(found, key=lambda result: result.fun).x)
 
 
 def test_mpjpe_is_the_plain_mean_over_joints() -> None:

@@ -13,19 +13,12 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.sources import plain_motion
 from pose3d_lib.data.sources.plain_motion import list_takes
 from pose3d_lib.data.spec import DataSpec
-
-
-def motion(frames: int = 5, *, seed: int = 0) -> np.ndarray:
-    """(frames, 17, 3) metres: a cloud the size of a person, 1.7 m along z, that walks away from where it began."""
-    rng = np.random.default_rng(seed)
-    body = np.column_stack([rng.uniform(-0.3, 0.3, (17, 2)), np.linspace(0, 1.7, 17)])
-    path = np.linspace(0, 1, frames)[:, None] * [0.8, -0.4, 0.1] + [20.0, -7.0, 0.0]
-    return body + path[:, None]
+from tests.helpers.source_files import walker
 
 
 def write(folder: Path, arrays: dict[str, np.ndarray] | None = None) -> Path:
     path = folder / "mine.npz"
-    np.savez(path, **(arrays or {"ann/Walking/1": motion(5), "ann/Sitting/1": motion(3), "bob/Walking/1": motion(4)}))
+    np.savez(path, **(arrays or {"ann/Walking/1": walker(5), "ann/Sitting/1": walker(3), "bob/Walking/1": walker(4)}))
     return path
 
 
@@ -58,11 +51,11 @@ def test_a_clip_is_moved_along_the_floor_to_the_middle_of_the_room(tmp_path: Pat
     world = world_of(read(write(tmp_path)), 0)
     root = world[:, 0]
     np.testing.assert_allclose((root.min(axis=0) + root.max(axis=0))[:2], 0, atol=1e-5)
-    np.testing.assert_allclose(world[..., 2], motion(5)[..., 2], atol=1e-5)
+    np.testing.assert_allclose(world[..., 2], walker(5)[..., 2], atol=1e-5)
 
 
 def test_a_subject_of_neither_split_is_left_out_and_said_to_be(tmp_path: Path) -> None:
-    arrays = {"ann/Walking/1": motion(), "bob/Walking/1": motion(), "cat/Walking/1": np.zeros(3)}
+    arrays = {"ann/Walking/1": walker(), "bob/Walking/1": walker(), "cat/Walking/1": np.zeros(3)}
     data = read(write(tmp_path, arrays))
     assert set(data.clips.subject) == {"ann", "bob"}
     assert any("cat" in note and "neither" in note for note in data.notes)
@@ -71,18 +64,18 @@ def test_a_subject_of_neither_split_is_left_out_and_said_to_be(tmp_path: Path) -
 # Bad takes
 
 KIND = r"expected float \(frames, 17, 3\), world metres"
-INFINITE = motion(6)
+INFINITE = walker(6)
 INFINITE[4, 3, 1] = np.inf
 BAD = {
     "16 joints": (np.zeros((5, 16, 3)), rf"float64\(5, 16, 3\), {KIND}"),
     "one pose": (np.zeros((17, 3)), rf"\(17, 3\), {KIND}"),
     "no frame": (np.zeros((0, 17, 3)), rf"\(0, 17, 3\), {KIND}"),
     "infinity": (INFINITE, "holds NaN or infinity, first in frame 4"),
-    "millimetres": (1000 * motion(), r"is 1.7e\+03 tall along z"),
-    "hundreds of metres": (0.01 * motion(), "is 0.017 tall along z"),
-    "y up": (motion()[..., [0, 2, 1]], "z up"),
-    "upside down": (motion() * [1, 1, -1], "the head is below the feet"),
-    "through a camera": (motion(20) * [1, 20, 1], "to a camera or behind it"),
+    "millimetres": (1000 * walker(), r"is 1.7e\+03 tall along z"),
+    "hundreds of metres": (0.01 * walker(), "is 0.017 tall along z"),
+    "y up": (walker()[..., [0, 2, 1]], "z up"),
+    "upside down": (walker() * [1, 1, -1], "the head is below the feet"),
+    "through a camera": (walker(20) * [1, 20, 1], "to a camera or behind it"),
 }
 
 
@@ -90,7 +83,7 @@ BAD = {
 def test_an_array_that_is_no_motion_is_refused_by_its_key(kind, tmp_path: Path) -> None:
     array, said = BAD[kind]
     with pytest.raises(InputError, match=f"mine.npz: key 'bob/Walking/7'.*{said}"):
-        read(write(tmp_path, {"ann/Walking/1": motion(), "bob/Walking/7": array}))
+        read(write(tmp_path, {"ann/Walking/1": walker(), "bob/Walking/7": array}))
 
 
 def test_bodies_that_lie_down_in_most_takes_are_refused_as_z_may_not_be_up(tmp_path: Path) -> None:
@@ -103,9 +96,9 @@ def test_bodies_that_lie_down_in_most_takes_are_refused_as_z_may_not_be_up(tmp_p
 
 
 def test_every_bad_take_is_named_up_to_five_with_how_to_leave_them_out(tmp_path: Path) -> None:
-    arrays = {f"ann/Walking/{number}": motion(5) for number in range(9)} | {"bob/Walking/1": motion(4)}
+    arrays = {f"ann/Walking/{number}": walker(5) for number in range(9)} | {"bob/Walking/1": walker(4)}
     for number in (1, 4):
-        arrays[f"ann/Walking/{number}"] = motion(5) * 1000
+        arrays[f"ann/Walking/{number}"] = walker(5) * 1000
     with pytest.raises(InputError) as refusal:
         read(write(tmp_path, arrays))
     _, first, second, advice = str(refusal.value).splitlines()
@@ -113,7 +106,7 @@ def test_every_bad_take_is_named_up_to_five_with_how_to_leave_them_out(tmp_path:
     assert "'ann/Walking/4'" in second
     assert "'ann/Walking/1,ann/Walking/4'" in advice
     read(write(tmp_path, arrays), leave_out=("ann/Walking/1", "ann/Walking/4"))
-    arrays |= {f"ann/Walking/{number}": motion(5) * 1000 for number in range(9)}
+    arrays |= {f"ann/Walking/{number}": walker(5) * 1000 for number in range(9)}
     with pytest.raises(InputError, match="5 takes cannot be used, and maybe more"):
         read(write(tmp_path, arrays))
 
@@ -123,7 +116,7 @@ def test_every_bad_take_is_named_up_to_five_with_how_to_leave_them_out(tmp_path:
 
 @pytest.mark.parametrize("key", ["Walking", "ann/Walking/1/2", "ann//1"])
 def test_a_key_that_does_not_say_subject_action_take_is_refused(key, tmp_path: Path) -> None:
-    path = write(tmp_path, {"ann/Walking/1": motion(), key: motion()})
+    path = write(tmp_path, {"ann/Walking/1": walker(), key: walker()})
     with pytest.raises(InputError, match=f"{path}.*'{key}': expected subject/Action/take"):
         list_takes(path)
 

@@ -18,7 +18,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted import client
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
 from tests.helpers.fuzzing import fuzzed
-from tests.helpers.hostile_files import Calls, header, write_npz
+from tests.helpers.hostile_files import ENCODE, Calls, counted, encodings_of_encodings, header, write_npz
 
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
 NDARRAY = b"cnumpy\nndarray\n"
@@ -29,7 +29,6 @@ FLOAT64 = (
 OBJECT = FLOAT64.replace(b"f8", b"O8").replace(b"<NNN", b"|NNN")
 TEXT = FLOAT64.replace(b"f8", b"U1")
 SCALAR = b"cnumpy.core.multiarray\nscalar\n"
-ENCODE = b"c_codecs\nencode\n"
 EMPTY_ARRAY = RECONSTRUCT + NDARRAY + b"K\x00\x85C\x01b\x87R"
 
 
@@ -208,18 +207,6 @@ def test_the_global_asked_for_is_named(tmp_path: Path, module: str, name: str) -
 )
 def test_what_numpy_never_writes_is_refused(tmp_path: Path, value: bytes, said: str) -> None:
     assert said in refusal(write_pickle(tmp_path / "file.npz", holding(value)))
-
-
-def counted(text: bytes) -> bytes:
-    return b"X" + len(text).to_bytes(4, "little") + text
-
-
-def encodings_of_encodings() -> bytes:
-    """A text in hexadecimal digits, 40 times: 2^40 of them."""
-    value = counted(b"a" * 1000) + counted(b"latin1") + b"\x86R"
-    for _ in range(40):
-        value = ENCODE + value + counted(b"hex") + b"\x86R"
-    return ENCODE + value.removeprefix(ENCODE)
 
 
 def keys_of_one_hash() -> bytes:

@@ -1,4 +1,4 @@
-"""How many changed files the tests of readers try: 50, or by chance the number in POSE3D_FUZZ_EXAMPLES (`make fuzz`)."""
+"""Settings of fuzzing tests: the same 50 examples each time, or POSE3D_FUZZ_EXAMPLES random ones (`make fuzz`)."""
 
 import os
 

@@ -31,10 +31,10 @@ from pose3d_lib.data.skeleton import COCO_17
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.data.untrusted import client
 from pose3d_lib.training.parameters import make_config
-from tests.data.test_human36m import file_of, make_cdf, make_h5, make_mat, make_old_cdf, recording
-from tests.data.test_human36m import write as write_originals
 from tests.helpers import detection_files as detected
 from tests.helpers.bvh_texts import PERSON, bvh_text, walk, write_person
+from tests.helpers.human36m_files import file_of, make_cdf, make_h5, make_mat, make_old_cdf, recording
+from tests.helpers.human36m_files import write as write_originals
 
 LARGE = 10**9
 PROMISED = 10**12
@@ -47,10 +47,24 @@ Make = Callable[[Path, Path], Offer]
 
 Cases = Iterator[tuple[str, Make]]
 
+ENCODE = b"c_codecs\nencode\n"
 HARMFUL = ("os.system", "subprocess.Popen", "os.exec", "os.spawn", "os.posix_spawn", "pty.spawn", "pickle.find_class")
 
 
 # What files are made of
+
+
+def counted(text: bytes) -> bytes:
+    """A text as a pickle holds it."""
+    return b"X" + len(text).to_bytes(4, "little") + text
+
+
+def encodings_of_encodings() -> bytes:
+    """A text in hexadecimal digits, 40 times: 2^40 of them."""
+    value = counted(b"a" * 1000) + counted(b"latin1") + b"\x86R"
+    for _ in range(40):
+        value = ENCODE + value + counted(b"hex") + b"\x86R"
+    return ENCODE + value.removeprefix(ENCODE)
 
 
 def motion(frames: int = 6, *, seed: int = 0) -> np.ndarray:

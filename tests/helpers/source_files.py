@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import cdflib
 import numpy as np
 
 from pose3d_lib.data.dataset import PoseDataset
@@ -16,6 +15,7 @@ from pose3d_lib.data.sources.videopose3d.write import export_videopose3d
 from pose3d_lib.data.spec import DataSpec
 from tests.helpers.bvh_texts import write_person
 from tests.helpers.detection_files import walk, write_openpose
+from tests.helpers.human36m_files import file_of, make_cdf
 
 Parameters = dict[str, object]
 
@@ -29,6 +29,14 @@ Views = dict[str, dict[str, list[np.ndarray]]]
 def motion(frames: int, seed: int, joints: int = 32) -> np.ndarray:
     """World metres, about where the subjects of Human3.6M and HumanEva stand."""
     return np.random.default_rng(seed).uniform([-0.8, -0.8, 0], [0.8, 0.8, 1.8], (frames, joints, 3)).astype(np.float32)
+
+
+def walker(frames: int = 5, *, seed: int = 0) -> np.ndarray:
+    """(frames, 17, 3) metres: a cloud the size of a person, 1.7 m along z, that walks away from where it began."""
+    rng = np.random.default_rng(seed)
+    body = np.column_stack([rng.uniform(-0.3, 0.3, (17, 2)), np.linspace(0, 1.7, 17)])
+    path = np.linspace(0, 1, frames)[:, None] * [0.8, -0.4, 0.1] + [20.0, -7.0, 0.0]
+    return body + path[:, None]
 
 
 def views(of: Motions, joints: int = 17, more: int = 0, *, cameras: int = 4) -> Views:
@@ -100,13 +108,7 @@ def write_originals(folder: Path, data: PoseDataset) -> Parameters:
         world = _world(data, subject, name)
         points = np.zeros((1, len(world), 32, 3))
         points[0, :, H36M_17_OF_32] = 1000 * world.swapaxes(0, 1)
-        path = folder / subject / "MyPoseFeatures" / "D3_Positions" / f"{name}.cdf"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = cdflib.cdfwrite.CDF(path, delete=True)
-        spec = {"Variable": "Pose", "Data_Type": 45, "Num_Elements": 1, "Rec_Vary": True, "Compress": 0}
-        values = points.reshape(1, len(world), 96)
-        file.write_var({**spec, "Dim_Sizes": list(values.shape[1:])}, var_data=values)
-        file.close()
+        make_cdf(file_of(folder, f"{subject}/{name}", ".cdf"), points.reshape(1, len(world), 96))
     return {"dataset": str(folder)}
 
 

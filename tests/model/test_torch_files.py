@@ -23,7 +23,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted import client
 from pose3d_lib.data.untrusted.client import read_torch_file
 from pose3d_lib.model.videopose3d.read import import_checkpoint
-from tests.data.test_untrusted_pickles import encodings_of_encodings
+from tests.helpers.hostile_files import encodings_of_encodings
 from tests.helpers.published_network import published_network, write_checkpoint
 
 LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])

@@ -18,13 +18,13 @@ from pose3d_lib.data.open import open_dataset
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.report.figures import skeletons as drawings
 from pose3d_lib.runs.execute import execute_run
-from pose3d_lib.runs.run import Run
+from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
-from tests.data.test_plain_motion import motion
 from tests.helpers.notebooks import Cells, Values, check_run_tables, rows_of, tables_of
+from tests.helpers.source_files import walker
 
 RUN = {"preset": "tiny", "channels": 8, "batch_size": 64, "evaluate_at": ""}
 SHORT = {**RUN, "unit_epochs": 0.5}
@@ -38,7 +38,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A POSE3D_OUTPUTS with data of two subjects, one to train on, and the runs of a study of two actions."""
     folder = tmp_path_factory.mktemp("reruns")
     actions = ("Eating", "Sitting", "Walking", "a*b*c")
-    takes = {(who, what): motion(40, seed=number) for number, who in enumerate("ab") for what in actions}
+    takes = {(who, what): walker(40, seed=number) for number, who in enumerate("ab") for what in actions}
     np.savez(folder / "mine.npz", **{f"{who}/{what}/1": take for (who, what), take in takes.items()})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(folder))
@@ -53,12 +53,16 @@ Opens = Callable[..., Cells]
 
 @pytest.fixture
 def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
-    """Opens a notebook without a kernel; what its cells display and print is kept, and sweeps train here."""
+    """Opens a notebook without a kernel; what its cells display and print is kept, of figures the texts around the panels.
+
+    Sweeps train here.
+    """
     monkeypatch.setenv("POSE3D_OUTPUTS", str(outputs))
     shown: list[str] = []
 
     def display(what: object, display_id: bool = False) -> DisplayHandle:
-        shown.append(getattr(what, "data", type(what).__name__))
+        texts = [own.get_text() for own in what.texts] if isinstance(what, Figure) else []
+        shown.append(getattr(what, "data", " ".join(["Figure", *texts])))
         return DisplayHandle("0")
 
     def run_sweep(configs: Sequence, data: PoseDataset, *, begun: float, on_look: Callable, **_) -> list[RunStatus]:
@@ -128,13 +132,14 @@ def test_02_shows_the_name_of_its_action_as_it_is(opened: Opens) -> None:
 
 
 def test_04_before_any_run_says_what_is_missing(opened: Opens) -> None:
-    text = "\n".join(opened("04_results", **{**STUDY, "lengths": 0.3}).show())
+    texts = opened("04_results", **{**STUDY, "lengths": 0.3}).show()
+    text = "\n".join(texts)
     assert "**3 of 3 planned runs are not finished**: All (seed 0), Eating (seed 0), Sitting (seed 0)" in text
     assert "`03_action_based` with the same parameters runs them" in text
     for number in (1, 2):
         assert f"Table {number} needs the baseline and at least one action-based run" in text
     assert len(re.findall(r"^\| C\d .* not decidable", text, re.MULTILINE)) == 8
-    assert text.count("Figure\n") + text.endswith("Figure") == 1, "what was compared can be drawn without runs"
+    assert sum(own.startswith("Figure") for own in texts) == 1, "what was compared can be drawn without runs"
 
 
 def test_04_shows_and_saves_the_numbers_of_the_run_folders(opened: Opens, outputs: Path) -> None:
@@ -181,6 +186,17 @@ def test_04_shows_and_saves_the_numbers_of_the_run_folders(opened: Opens, output
         assert rows == [[f"{value:.2f}" for value in row] for row in wanted]
 
 
+def test_05_shows_the_errors_of_its_run_folders_with_and_without_video(opened: Opens) -> None:
+    notebook = opened("05_semi_supervised", **SCARCITY, actions="Eating")
+    texts, plan = notebook.show(), notebook.variables["plan"]
+    assert "4 finished; " in "\n".join(texts)
+    errors = [Run(run_folder(config, plan.data)).actions.mpjpe for config in plan.planned]
+    wanted = [f"{error:.2f}" for error in (*(own.mean() for own in errors[:2]), *(own["Eating"] for own in errors[2:]))]
+    arms = ["Supervised, MPJPE [mm]", "Semi-supervised, MPJPE [mm]"]
+    assert [error for table in tables_of(texts) if arms[0] in table for error in table[arms].iloc[0]] == wanted
+    assert [text.split()[1] for text in texts if text.startswith("Figure")] == ["What", "Does"]
+
+
 def test_06_lifts_clips_with_the_run_of_all_actions_and_says_where_the_files_are(opened: Opens, outputs: Path) -> None:
     notebook = opened("06_predict", actions="Sitting,Walking", clips=2, formats="npz,csv,json")
     texts = notebook.show()
@@ -197,6 +213,6 @@ def test_06_lifts_clips_with_the_run_of_all_actions_and_says_where_the_files_are
     files = [folder / name for name in ("poses.npz", "poses.csv", "poses.json", "sheet.png", "player.html")]
     assert texts[-1].split("\n") == [str(file) for file in files]
     assert all(file.is_file() for file in files)
-    assert texts.count("Figure") == 1
+    assert sum(own.startswith("Figure") for own in texts) == 1
     (frame,) = (re.search(r'srcdoc="(.*?)"', own, re.DOTALL) for own in texts if "<iframe" in own)
     assert html.unescape(frame[1]) == files[-1].read_text(encoding="utf-8")

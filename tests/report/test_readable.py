@@ -1,7 +1,5 @@
 """Tables for reading: a cell says as much as is known, and no more; the figures quoted stand apart."""
 
-from pathlib import Path
-
 import pytest
 
 from pose3d_lib.common.tables import to_markdown
@@ -29,9 +27,7 @@ def single(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> 
         return make_comparison(tiny_data, lengths=80)
 
 
-@pytest.fixture(autouse=True)
-def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+pytestmark = pytest.mark.usefixtures("outputs")
 
 
 def tables(comparison: Comparison, metric: str = "mpjpe", number: str = "") -> tuple:

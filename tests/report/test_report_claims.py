@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,11 +14,7 @@ from pose3d_lib.study.comparison import Comparison
 from pose3d_lib.study.results import StudyResults, collect_study
 from tests.helpers.run_folders import make_study, write_runs
 
-
-@pytest.fixture(autouse=True)
-def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    return tmp_path / "outputs"
+pytestmark = pytest.mark.usefixtures("outputs")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -25,10 +24,7 @@ from tests.helpers.run_folders import make_study, write_run, write_runs
 BEYOND = ("curves", "transfer", "specialised", "mixing", "joints", "fewer_frames")
 
 
-@pytest.fixture(autouse=True)
-def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    return tmp_path / "outputs"
+pytestmark = pytest.mark.usefixtures("outputs")
 
 
 @pytest.fixture(autouse=True)

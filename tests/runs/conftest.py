@@ -21,13 +21,6 @@ def data(hand_made) -> PoseDataset:
 
 
 @pytest.fixture
-def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """POSE3D_OUTPUTS, not made yet."""
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    return tmp_path / "outputs"
-
-
-@pytest.fixture
 def runs(outputs: Path) -> Path:
     """An empty folder of runs."""
     (outputs / "runs").mkdir(parents=True)

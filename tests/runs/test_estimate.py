@@ -15,11 +15,7 @@ from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
 from tests.helpers.run_folders import make_study, write_run, write_runs
 
-
-@pytest.fixture(autouse=True)
-def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    return tmp_path / "outputs"
+pytestmark = pytest.mark.usefixtures("outputs")
 
 
 @pytest.fixture

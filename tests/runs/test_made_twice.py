@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pose3d_lib.model.lifter import TemporalLifter
-from tests.data.test_plain_motion import motion
 from tests.helpers.published_network import PublishedNetwork, write_checkpoint
+from tests.helpers.source_files import walker
 
 MAKE = """
 from pathlib import Path
@@ -43,7 +43,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
 def test_data_models_and_checkpoints_are_the_same_to_the_last_byte(tmp_path: Path, monkeypatch) -> None:
     lifters = [TemporalLifter(17, 2, joints, (3, 3), channels=8) for joints in (17, 1)]
     theirs = write_checkpoint(tmp_path / "theirs.bin", *(PublishedNetwork(own, strided=False) for own in lifters))
-    np.savez(tmp_path / "motion.npz", **{f"{name}/Walking/1": motion(3) for name in ("ann", "bob")})
+    np.savez(tmp_path / "motion.npz", **{f"{name}/Walking/1": walker(3) for name in ("ann", "bob")})
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "now"))
     exec(MAKE, {"paths": (theirs, tmp_path / "now")})
     environment = {**os.environ, "PYTHONHASHSEED": "5", "POSE3D_OUTPUTS": str(tmp_path / "later")}

@@ -21,16 +21,14 @@ from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.study.results import folder_of
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
-from tests.data.test_plain_motion import motion
 from tests.helpers.bvh_texts import write_person
 from tests.helpers.detection_files import coco_annotations, walk, write_json
+from tests.helpers.source_files import walker
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Café") for form in ("NFC", "NFD"))
 
 
-@pytest.fixture(autouse=True)
-def _outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
+pytestmark = pytest.mark.usefixtures("outputs")
 
 
 def write(folder: Path, *actions: str) -> str:
@@ -38,7 +36,7 @@ def write(folder: Path, *actions: str) -> str:
     folder.mkdir(exist_ok=True)
     path = folder / "mine.npz"
     takes = [f"{subject}/{action}/1" for action in actions for subject in ("ann", "bob")]
-    np.savez(path, **{take: motion(3, seed=number) for number, take in enumerate(takes)})
+    np.savez(path, **{take: walker(3, seed=number) for number, take in enumerate(takes)})
     return str(path)
 
 

@@ -11,9 +11,8 @@ from tests.helpers.run_folders import make_study, write_runs
 
 
 @pytest.fixture(autouse=True)
-def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    return tmp_path / "outputs"
+def _outputs(outputs: Path) -> None:
+    """Every test has its own."""
 
 
 @pytest.fixture(scope="session")
