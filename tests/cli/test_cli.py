@@ -98,7 +98,6 @@ WRONG = [
     (("run", "02_train", "-p", "action", "sitting"), "unknown action 'sitting': did you mean Sitting, SittingDown"),
     (("run", "02_train", "-p", "acton", "Sitting"), "unknown parameter 'acton': did you mean action"),
     (("run", "02_train", "-p", "filter_widths", "2,3"), "parameter filter_widths: found '2,3'"),
-    (("run", "02_train", "-p", "budget", "fiften"), "did you mean 'fifteen'?"),
     (("run", "02_train", "-p", "dataset", "/no/such.npz"), "/no/such.npz: there is no such file"),
     (
         ("run", "01_data_prep", "-p", "dataset", "human"),
@@ -106,14 +105,8 @@ WRONG = [
     ),
     (("run", "01_data_prep", "-p", "keypoints", "detected"), "unknown keypoints of the synthetic dataset 'detected'"),
     (("run", "04_results", "-p", "actions", "Sit"), "unknown action 'Sit': did you mean Sitting, SittingDown?"),
-    (
-        ("sweep", "-p", "actions", "All"),
-        "parameter actions: found 'All': 'All' is the baseline, which stands for every action",
-    ),
-    (("sweep", "-p", "study", "papers"), "unknown study 'papers': did you mean paper?"),
     (("reproduce", "-p", "lengths", "1,2,4"), "parameter lengths: found '1,2,4': give two at most"),
     (("run", "2_train"), "unknown notebook '2_train': did you mean 02_train?"),
-    (("sweep", "-p", "seeds", "0,one"), "parameter seeds.1: found 'one'"),
     (("sweep", "-p", "dataset", "h36m"), "POSE3D_DATA"),
     (("run", "02_train", "-p", "action"), "requires 2 arguments"),
     (("train",), "No such command 'train'"),
@@ -382,12 +375,9 @@ def test_a_terminal_is_redrawn_in_its_place(monkeypatch: pytest.MonkeyPatch) -> 
     assert re.search(r"\x1b\[[0-9;]*31m\s*failed", third), "red"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(None, ""), (9.99, "0:09"), (125.7, "2:05"), (3599.9, "59:59"), (3725, "1:02:05"), (360_000, "100:00:00")],
-)
-def test_clock(seconds: float | None, shown: str) -> None:
-    assert clock(seconds) == shown
+def test_clock() -> None:
+    shown = {None: "", 9.99: "0:09", 125.7: "2:05", 3599.9: "59:59", 3725: "1:02:05", 360_000: "100:00:00"}
+    assert {seconds: clock(seconds) for seconds in shown} == shown
 
 
 def test_the_table_of_a_sweep(prepared: Path, tiny_data: PoseDataset) -> None:

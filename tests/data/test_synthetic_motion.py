@@ -8,7 +8,6 @@ from pose3d_lib.data.doctor import kinematics
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.synthetic.body import make_body
 from pose3d_lib.data.sources.synthetic.motion import make_motion
-from pose3d_lib.data.sources.synthetic.timing import below, blend, smooth, smooth_noise
 
 FPS = 50.0
 SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
@@ -229,23 +228,3 @@ def test_the_flexion_of_a_known_limb_and_the_slide_of_a_foot_are_found(takes):
     positions = takes["Waiting"][0].copy()
     positions[..., 0] += np.linspace(0, 4.8, len(positions))[:, None]  # 0.2 m/s on a moving belt
     assert np.nanmedian(kinematics.foot_slide(positions, FPS)) == pytest.approx(0.2, rel=0.05)
-
-
-def test_tracks():
-    t = np.linspace(0, 10, 501)
-    track = blend(t, np.array([2.0, 6.0]), np.array([1.0, 2.0]), np.array([[0.0], [1.0], [-1.0]]))[:, 0]
-    np.testing.assert_allclose(track[t <= 2], 0)
-    np.testing.assert_allclose(track[(t >= 3) & (t <= 6)], 1)
-    np.testing.assert_allclose(track[t >= 8], -1)
-    np.testing.assert_allclose(track[t == 7], 0, atol=1e-12)
-
-    noise = smooth_noise(np.random.default_rng(0), np.arange(100_000) / 50, 1.0)
-    assert noise.std() == pytest.approx(1.0, abs=0.1)
-    assert np.abs(np.diff(noise)).max() < 0.1
-
-    limit = 1 + 0.3 * np.random.default_rng(1).standard_normal(500).cumsum() / 10
-    assert (below(limit, 50, 0.06) <= limit + 1e-12).all()
-    np.testing.assert_allclose(smooth(np.ones((30, 2)), 50, 0.2), 1)
-    step = np.diff(smooth((t > 5).astype(float), 50, 0.2))
-    centre = (t[1:] * step).sum()
-    assert np.sqrt(((t[1:] - centre) ** 2 * step).sum()) == pytest.approx(0.2, rel=0.1)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pose3d_lib.data.actions import ACTION_BASED, H36M_ACTIONS, ORIGINAL
-from pose3d_lib.report.figures.layout import COLOURS, MARKERS, wrap
+from pose3d_lib.report.figures.layout import COLOURS, MARKERS
 from pose3d_lib.report.figures.study import draw_arms, draw_attribution, draw_changes, draw_curves, rate_is_low_from
 from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, QUANTITIES, WHOLE
 from pose3d_lib.study.tables import ARMS, MEAN
@@ -239,17 +238,6 @@ def test_the_learning_rate_is_marked_where_it_falls_below_a_hundredth() -> None:
     marks = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == ":"]
     assert marks == [pytest.approx(np.log2(100))]
     assert "action-based learning rate below 1/100 of its start" in legend(figure)
-
-
-def test_a_long_sentence_is_broken_into_lines_of_about_the_same_length_and_none_gets_lost() -> None:
-    words = "Bars: 95 % interval over seeds and takes, " * 4
-    text = plt.figure(figsize=(7.2, 1)).text(0.5, 0.5, words, fontsize=7)
-    wrap(text, 6.5)
-    lines = text.get_text().split("\n")
-    assert len(lines) == 2
-    assert " ".join(lines) == words.strip()
-    assert max(map(len, lines)) - min(map(len, lines)) < 12
-    assert text.get_window_extent().width / text.get_figure().dpi <= 6.5
 
 
 def test_names_that_look_like_formulas_and_very_long_ones_are_shown() -> None:

@@ -89,12 +89,9 @@ def test_the_estimate_in_a_sentence() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(50.4, "50 s"), (99.9, "100 s"), (100, "2 min"), (3570, "1 h 00 min"), (7500, "2 h 05 min")],
-)
-def test_seconds_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+def test_seconds_in_words() -> None:
+    words = {50.4: "50 s", 99.9: "100 s", 100: "2 min", 3570: "1 h 00 min", 7500: "2 h 05 min"}
+    assert {seconds: in_words(seconds) for seconds in words} == words
 
 
 # Measuring
