@@ -343,10 +343,7 @@ def test_several_2d_sources_of_videos_become_several_files(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [
-        ("h36m", "VideoPose3D reads these files with `-d h36m` and `-k gt`."),
-        ("mine", "this one is called mine"),
-    ],
+    [("h36m", "VideoPose3D reads these files with `-d h36m` and `-k gt`."), ("mine", "this one is called mine")],
 )
 def test_what_videopose3d_itself_can_read_is_said(name: str, said: str) -> None:
     data = filmed(TWO, h36m_cameras())

@@ -60,13 +60,7 @@ def error_of(config: RunConfig, action: str, metric: str = "mpjpe") -> float:
     return 50 + 10 * ACTIONS.index(action) + own + added + 4 * config.seed - METRICS.index(metric)
 
 
-def write_run(
-    config: RunConfig,
-    data: PoseDataset,
-    *,
-    device: str = "CPU",
-    repeats: int = 1,
-) -> Run:
+def write_run(config: RunConfig, data: PoseDataset, *, device: str = "CPU", repeats: int = 1) -> Run:
     """A finished run's folder, by hand: only what tables read.
 
     Args:

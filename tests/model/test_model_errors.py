@@ -17,14 +17,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import TrainedModel
-from pose3d_lib.model.evaluate import (
-    METRICS,
-    ROOT_ERROR,
-    check_measurable,
-    choose_clips,
-    errors_by,
-    measure,
-)
+from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, check_measurable, choose_clips, errors_by, measure
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.models import open_model
 from pose3d_lib.runs.run import Run

@@ -92,8 +92,7 @@ def prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("key", "prefix"),
-    [("model_pos", "module."), (None, ""), (None, "module."), ("state_dict", "model."), ("net", "")],
+    ("key", "prefix"), [("model_pos", "module."), (None, ""), (None, "module."), ("state_dict", "model."), ("net", "")]
 )
 def test_the_same_weights_in_another_wrapping_are_read_with_a_note(
     key: str | None, prefix: str, tmp_path: Path

@@ -70,10 +70,7 @@ def names(clips: pd.DataFrame) -> list[tuple]:
     [
         ({}, [("S5", "Walking", 40), ("S5", "Eating", 20)]),
         ({"unlabelled_actions": ("Walking",)}, [("S5", "Walking", 40)]),
-        (
-            {"action": "Sitting", "unlabelled_subjects": (), "unlabelled_actions": ("Walking",)},
-            [("S1", "Walking", 60)],
-        ),
+        ({"action": "Sitting", "unlabelled_subjects": (), "unlabelled_actions": ("Walking",)}, [("S1", "Walking", 60)]),
         (  # of S5 too, who never does the action that is trained on
             {
                 "action": "Sitting",
@@ -87,10 +84,7 @@ def names(clips: pd.DataFrame) -> list[tuple]:
             {"action": "Sitting", "unlabelled_subjects": ("S1", "S5"), "train_share": 0.25},
             [("S1", "Walking", 60), ("S1", "Sitting", 30), ("S5", "Walking", 40), ("S5", "Eating", 20)],
         ),
-        (
-            {"unlabelled_subjects": ("S1",), "train_share": 0.1},
-            [("S1", "Walking", 54), ("S1", "Sitting", 36)],
-        ),
+        ({"unlabelled_subjects": ("S1",), "train_share": 0.1}, [("S1", "Walking", 54), ("S1", "Sitting", 36)]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )

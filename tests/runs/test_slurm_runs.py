@@ -9,14 +9,7 @@ import pytest
 
 from pose3d_lib.training.checkpoint import CHECKPOINT
 from tests.helpers import slurm_cluster
-from tests.helpers.sweep_processes import (
-    find_kernels,
-    finish_sweep,
-    logs_of,
-    results,
-    start_and_wait,
-    wait_until,
-)
+from tests.helpers.sweep_processes import find_kernels, finish_sweep, logs_of, results, start_and_wait, wait_until
 
 
 @pytest.mark.slurm

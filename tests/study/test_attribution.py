@@ -15,12 +15,7 @@ from tests.helpers.made_up_runs import make_comparison, make_evidence, make_run
 FOCUS = ("Eating", "Sitting")
 PARTS = [WHOLE, DATA, LEARNING_RATE, BATCH_NORM, BUDGET]
 TOGETHER = 4.0  # what learning rate and batch norm change only where both are as published
-EFFECTS = {
-    "epoch": -6.0 + 3 + 9 + TOGETHER,
-    "unit_epoch": -6.0,
-    "lr_unit_epoch": -6.0 + 9,
-    "bn_unit_epoch": -6.0 + 3,
-}
+EFFECTS = {"epoch": -6.0 + 3 + 9 + TOGETHER, "unit_epoch": -6.0, "lr_unit_epoch": -6.0 + 9, "bn_unit_epoch": -6.0 + 3}
 KNOWN = {WHOLE: 10, DATA: -6, LEARNING_RATE: 3 + TOGETHER / 2, BATCH_NORM: 9 + TOGETHER / 2, BUDGET: 5}
 
 

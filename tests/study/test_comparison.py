@@ -11,14 +11,7 @@ import pytest
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import Run, run_folder
-from pose3d_lib.study.comparison import (
-    Comparison,
-    collect_runs,
-    describe_runs,
-    find_runs,
-    name_machines,
-    take_cell,
-)
+from pose3d_lib.study.comparison import Comparison, collect_runs, describe_runs, find_runs, name_machines, take_cell
 from pose3d_lib.study.config import plan_study, unique_runs
 from pose3d_lib.study.results import StudyResults
 from pose3d_lib.training.config import RunConfig
