@@ -1,6 +1,6 @@
 """The training loop: what it sees, in which order, by which schedule, and what it says about it."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -15,23 +15,15 @@ from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.training import loop as training
 from pose3d_lib.training import losses
 from pose3d_lib.training import plan as assignment
-from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import build_lifters, plan_run
 from pose3d_lib.training.windows import TrainingWindows
+from tests.helpers.short_runs import ROWS, without_seconds
 from tests.helpers.short_runs import short_config as config
+from tests.helpers.short_runs import train_short as run
+from tests.helpers.short_runs import weights_of as weights
 
-# 100 frames to train on, so 200 windows in a unit epoch: 120 of Walking, 60 of Sitting, 20 of SittingDown.
-ROWS = [
-    ("S1", "Walking", "0", 0, 40),
-    ("S1", "Walking", "1", 1, 20),
-    ("S1", "Sitting", "0", 0, 30),
-    ("S1", "SittingDown", "0", 0, 10),
-    ("S9", "Walking", "0", 0, 12),
-    ("S9", "Sitting", "0", 0, 8),
-    ("S9", "SittingDown", "0", 1, 4),
-]
 ACTIONS = {"Walking": 120, "Sitting": 60, "SittingDown": 20}
 PRECISION = pytest.mark.parametrize("precision", PRECISIONS)
 
@@ -51,22 +43,8 @@ def poisoned(data: PoseDataset, *, where) -> PoseDataset:
     return replace(data, positions=positions, keypoints=keypoints)
 
 
-def run(config: RunConfig, data: PoseDataset) -> tuple[Trained, list[HistoryRow]]:
-    rows: list[HistoryRow] = []
-    return train(plan_run(config, data), on_row=rows.append), rows
-
-
-def weights(trained: Trained) -> dict[str, bytes]:
-    """Every number of the network, running statistics included."""
-    return {name: value.numpy().tobytes() for name, value in trained.model.state_dict().items()}
-
-
 def parameters(trained: Trained) -> dict[str, bytes]:
     return {name: value.detach().numpy().tobytes() for name, value in trained.model.named_parameters()}
-
-
-def without_seconds(rows: list[HistoryRow]) -> list[dict]:
-    return [{key: value for key, value in asdict(row).items() if "seconds" not in key} for row in rows]
 
 
 @pytest.fixture
