@@ -74,7 +74,7 @@ def test_from_every_step_on_training_ends_the_same_bit_for_bit(action: str, prec
         again, rows_again, _ = whole(chosen, data, resume=checkpoint)
         assert weights_of(again) == weights_of(trained), checkpoint.numbers["steps"]
         assert rows_again == rows
-        assert (again.windows, again.steps) == (trained.windows, trained.steps)
+        assert (again.seen, again.steps) == (trained.seen, trained.steps)
 
 
 def test_seconds_of_training_are_added_up_and_another_network_is_refused(data: PoseDataset, monkeypatch) -> None:

@@ -149,7 +149,7 @@ def test_the_actions_asked_about_are_the_paper_s_or_the_first_two(tiny_data: Pos
     [
         ({"ablation_share": 0.2}, "parameter ablation_share: found 0.2: it is none of shares, 0.1, 0.5"),
         ({"shares": "1"}, "parameter ablation_share: found 0.1: it is none of shares, 1; give one of these, or 0"),
-        ({"shares": "0,0.1"}, "parameter shares.0"),
+        ({"shares": "0,0.1"}, "parameter shares"),
         ({"labelled_subject": "S9"}, "unknown train subject of synthetic-tiny 'S9'"),
         ({"actions": "Eatin"}, "did you mean Eating"),
         ({"lr_decay": 1e-300, "shares": "0.5", "ablation_share": 0}, "parameter unit_epochs: found 4, which leaves"),
