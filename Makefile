@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-browser reproduce paper paper-more reference lab bench bench-reference test test-slow test-all test-oldest test-chaos test-slurm fuzz lint format lock clean
+.PHONY: help install install-browser reproduce paper paper-more reference lab bench bench-reference simulation test test-slow test-all test-oldest test-chaos test-slurm fuzz lint format lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +76,9 @@ bench: $(VENV)/.installed  ## measure what the project promises of speed and mem
 
 bench-reference: bench  ## bench, then write docs/performance/ and the tables of docs/performance.md
 	$(BIN)/python benchmarks/write_reference.py
+
+simulation: $(VENV)/.installed  ## simulate studies whose truth is known, and write the tables of docs/statistics.md
+	$(BIN)/python benchmarks/simulate_studies.py
 
 test: lint  ## lint, then every test but the slow ones and those that drive a browser (ARGS="-k name" for some)
 	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
