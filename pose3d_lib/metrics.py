@@ -26,15 +26,19 @@ def mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
     return joint_errors(predicted, target).mean(dim=-1)
 
 
-def n_mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
-    """MPJPE after the best scale of each frame, protocol 3: (..., joints, 3) twice -> (...).
+def best_scale(predicted: Tensor, target: Tensor) -> Tensor:
+    """The scale s = <p, t> / <p, p> of each frame, which minimises |s p - t|^2: (..., joints, 3) twice -> (...).
 
-    The scale s = <p, t> / <p, p> minimises |s p - t|^2 of the frame.
+    Above 1 the prediction is too small.
     """
     _check(predicted, target)
-    dot = (predicted * target).sum(dim=(-1, -2), keepdim=True)
-    square = predicted.square().sum(dim=(-1, -2), keepdim=True)
-    return mpjpe(predicted * dot / square.clamp_min(torch.finfo(square.dtype).tiny), target)
+    square = predicted.square().sum(dim=(-1, -2))
+    return (predicted * target).sum(dim=(-1, -2)) / square.clamp_min(torch.finfo(square.dtype).tiny)
+
+
+def n_mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
+    """MPJPE after the best scale of each frame, protocol 3: (..., joints, 3) twice -> (...)."""
+    return mpjpe(predicted * best_scale(predicted, target)[..., None, None], target)
 
 
 def procrustes_align(predicted: Tensor, target: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from pose3d_lib.metrics import mpjpe, mpjve, n_mpjpe, p_mpjpe, procrustes_align
+from pose3d_lib.metrics import best_scale, mpjpe, mpjve, n_mpjpe, p_mpjpe, procrustes_align
 
 ALL_METRICS = pytest.mark.parametrize("metric", [mpjpe, n_mpjpe, p_mpjpe, mpjve])
 
@@ -118,6 +118,12 @@ def test_n_mpjpe_takes_the_scale_of_each_frame_by_itself() -> None:
     target = random_poses(3)
     own_scales = torch.tensor([0.5, 2.0, 7.0]).view(3, 1, 1)
     assert n_mpjpe(own_scales * target, target).max() < 1e-12
+
+
+def test_the_best_scale_is_that_by_which_a_prediction_was_too_small() -> None:
+    target = torch.randn(5, 17, 3, dtype=torch.float64)
+    own = torch.tensor([0.5, 1, 1.25, -2, 1e-3], dtype=torch.float64)
+    torch.testing.assert_close(best_scale(target / own[:, None, None], target), own)
 
 
 def test_the_scale_of_n_mpjpe_minimises_the_squared_error_and_not_the_mean_distance() -> None:

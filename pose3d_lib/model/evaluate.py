@@ -19,6 +19,7 @@ from pose3d_lib.model.predict import predict, predict_trajectory
 
 METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve")
 ROOT_ERROR = "mrpe"  # the column of the trajectory's error, mm
+SCALE = "scale"  # the column of the median best scale, as of `metrics.best_scale`
 WITHOUT_POSES = "holds no 3D poses, only keypoints: no error can be measured on it"
 
 UNITS = {"mpjpe": "mm", "p_mpjpe": "mm", "n_mpjpe": "mm", "mpjve": "mm/frame", ROOT_ERROR: "mm"}
@@ -36,7 +37,8 @@ def evaluate(
     """The errors of every clip; with `mirror`, predictions are averaged with those for the mirror image.
 
     One row per clip: subject, action, take, camera (name), frames; METRICS, means over the clip's frames, mm and (MPJVE) mm
-    per frame; and `joint_columns`, the MPJPE of every joint. An InputError for a clip of one frame.
+    per frame; SCALE, the median of the frames' best scales; and `joint_columns`, the MPJPE of every joint. An InputError for a
+    clip of one frame.
     """
     check_velocity(data, clips)
     rows, errors = [], []
@@ -79,7 +81,7 @@ def check_velocity(data: PoseDataset, clips: pd.DataFrame) -> None:
 
 
 def _clip_errors(predictions: list[Tensor], targets: Tensor, joints: list[str]) -> list[dict[str, float]]:
-    """METRICS and the error of each joint, for each clip of a group; those of single frames for all frames at once."""
+    """METRICS, SCALE and the error of each joint, for each clip of a group; those of single frames for all frames at once."""
     predicted, targets = torch.cat(predictions) * 1000, targets * 1000
     lengths = [len(prediction) for prediction in predictions]
     clips = zip(predicted.split(lengths), targets.split(lengths), strict=True)
@@ -90,10 +92,11 @@ def _clip_errors(predictions: list[Tensor], targets: Tensor, joints: list[str]) 
         [metrics.mpjve(*clip) for clip in clips],  # clip by clip: there is no velocity across a cut
     )
     per_joint = metrics.joint_errors(predicted, targets).split(lengths)
+    scales = metrics.best_scale(predicted, targets).split(lengths)
     rows = []
-    for *clip, errors in zip(*per_frame, per_joint, strict=True):
-        values = *(float(own.mean()) for own in clip), *errors.mean(dim=0).tolist()
-        rows.append(dict(zip((*METRICS, *joints), values, strict=True)))
+    for *clip, scale, errors in zip(*per_frame, scales, per_joint, strict=True):
+        values = *(float(own.mean()) for own in clip), float(np.median(scale)), *errors.mean(dim=0).tolist()
+        rows.append(dict(zip((*METRICS, SCALE, *joints), values, strict=True)))
     return rows
 
 

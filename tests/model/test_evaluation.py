@@ -100,7 +100,7 @@ def errors_slowly(predicted: np.ndarray, target: np.ndarray) -> dict[str, float]
 def test_one_row_per_clip_says_which_it_is(data) -> None:
     found = evaluate(lifter(), data, data.test_clips(), "simulated")
     joints = [f"mpjpe of {joint}" for joint in data.skeleton.joints]
-    assert list(found.columns) == ["subject", "action", "take", "camera", "frames", *METRICS, *joints]
+    assert list(found.columns) == ["subject", "action", "take", "camera", "frames", *METRICS, "scale", *joints]
     assert found[["subject", "action", "take", "camera", "frames"]].to_numpy().tolist() == [
         ["S9", "Walking", "0", "wide", 12],
         ["S9", "Walking", "0", "tall", 12],
@@ -120,6 +120,8 @@ def test_every_clip_s_and_joint_s_errors_are_those_of_a_slow_loop_over_its_windo
         predicted = predict_slowly(model, screen[own], H36M_17, H36M_17)
         target = data.positions[own].astype(np.float64)
         assert row[list(METRICS)].to_dict() == pytest.approx(errors_slowly(predicted, target), rel=1e-5)
+        scales = [(p * t).sum() / (p * p).sum() for p, t in zip(predicted, target, strict=True)]
+        assert row["scale"] == pytest.approx(np.median(scales), rel=1e-5)
         distances = np.sqrt(((predicted - target) ** 2).sum(-1))
         assert row[columns].tolist() == pytest.approx((1000 * distances.mean(0)).tolist(), rel=1e-4)
 
