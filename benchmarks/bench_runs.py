@@ -37,7 +37,16 @@ def contents() -> dict[str, str]:
         "timing.json": {"train_seconds": 144.9},
         "finished.json": {"format": RESULT_FORMAT, "at": "2026-01-31T12:00:00+00:00", "sha256": {}},
     }
-    others = ("history.jsonl", "clips.csv", "model.safetensors", "card.json", "02_train.ipynb", "run.log")
+    others = (
+        "history.jsonl",
+        "clips.csv",
+        "clips_published.csv",
+        "statistics_published.safetensors",
+        "model.safetensors",
+        "card.json",
+        "02_train.ipynb",
+        "run.log",
+    )
     return {name: json.dumps(value, indent=1) for name, value in objects.items()} | dict.fromkeys(others, "content")
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 from pydantic import (
@@ -25,6 +25,7 @@ from pose3d_lib.model.lifter import Lifters, TemporalLifter, check_widths
 NORMALISATION = "the image's width becomes [-1, 1], its aspect is kept"  # `normalize_screen`, as in VideoPose3D
 UNITS = "metres"
 SYNTHETIC = "Trained on synthetic data, which a program made: nobody was filmed, and no terms of data apply."
+RECOMPUTED, PUBLISHED = STATISTICS = "recomputed", "published"  # of the batch norms, as `recompute_statistics` says
 
 Text = Annotated[str, AfterValidator(printable)]  # can be shown on a terminal, whatever file it comes from
 
@@ -125,6 +126,7 @@ class ModelCard(CardPart):
     fps: tuple[float, ...]  # of what it was trained on
     normalisation: Text = NORMALISATION
     units: Text = UNITS  # of what comes out
+    statistics: Literal["recomputed", "published", ""] = ""  # of the batch norms, as in STATISTICS; "": not known
     epochs: float | None = None  # passes over its own frames, as in VideoPose3D's files
     lr: float | None = None  # learning rate of the next epoch, as there
     training: Training | None = None

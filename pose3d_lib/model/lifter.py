@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pose3d_lib.model.layers import relu_dropout, taps_and_residual
 
 TRAJECTORY = "trajectory."  # before the names of the second network's tensors
+RUNNING = (".running_mean", ".running_var")  # how the names of a batch norm's running statistics end
 LONGEST_FIELD = 10_000  # frames; the published networks see up to 243
 
 
@@ -244,6 +245,21 @@ class Lifters(nn.Module):
     def state_dict(self) -> dict[str, Tensor]:
         """Every weight and running statistic by name, those of the pose as alone, those of the trajectory after TRAJECTORY."""
         return {name.removeprefix("pose."): own for name, own in super().state_dict().items()}
+
+    @property
+    def statistics(self) -> dict[str, Tensor]:
+        """The running mean and variance of every batch norm, (C,) each, by their names in `state_dict`: a part of it."""
+        return {name: own for name, own in self.state_dict().items() if name.endswith(RUNNING)}
+
+    @torch.no_grad()
+    def load_statistics(self, statistics: Mapping[str, Tensor]) -> None:
+        """Copies what `statistics` gave into the networks, all of it; a RuntimeError if it is of other networks."""
+        own = self.statistics
+        found, expected = ({name: each.shape for name, each in some.items()} for some in (statistics, own))
+        if found != expected:
+            raise RuntimeError("running means and variances of other networks")
+        for name, each in own.items():
+            each.copy_(statistics[name])
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Copies what `state_dict` gave into the networks, all of it."""

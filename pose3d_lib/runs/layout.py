@@ -7,10 +7,12 @@ history.jsonl      a line per epoch and per test during training, written as it 
 run.log            what happened when: begun, resumed, stopped, failed, finished
 progress.json      how far an unfinished run is
 checkpoint.state   where an unfinished run resumes; checkpoint.previous.state is the one before
-clips.csv          errors of every test clip, and of every joint in it
-metrics.json       errors per action, and their action-wise and frame-wise means
+clips.csv          errors of every test clip, and of every joint in it, with recomputed statistics of the batch norms
+metrics.json       errors per action, and their action-wise and frame-wise means; under PUBLISHED the same as published
 timing.json        training and evaluation apart, windows and optimiser steps
-model.safetensors  the weights
+model.safetensors  the weights, and the recomputed statistics
+clips_published.csv  errors as published: with the statistics that the momentum left at the end of the training
+statistics_published.safetensors  these statistics, running means and variances
 card.json          what the model is, its training data and its errors, as in `ModelCard`
 finished.json      checksums of the others, written last: without it the run is not finished
 02_train.ipynb     the executed notebook, where `pose3d` or 03_action_based started the run
@@ -26,13 +28,16 @@ from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationEr
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import CHECKPOINTS
 
-RESULT_FORMAT = 4  # raised whenever the same config would give other numbers or other files: old runs are not reused
+RESULT_FORMAT = 5  # raised whenever the same config would give other numbers or other files: old runs are not reused
 
 CONFIG, PROVENANCE, HISTORY, PROGRESS = "config.json", "provenance.json", "history.jsonl", "progress.json"
 CLIPS, ERRORS, TIMING, WEIGHTS, CARD = "clips.csv", "metrics.json", "timing.json", "model.safetensors", "card.json"
+CLIPS_PUBLISHED, STATISTICS_PUBLISHED = "clips_published.csv", "statistics_published.safetensors"
+PUBLISHED = "published"  # key of ERRORS
 FINISHED, NOTEBOOK, LOG, LEASE = "finished.json", "02_train.ipynb", "run.log", ".lease"
 
-NEEDED = (CONFIG, PROVENANCE, HISTORY, CLIPS, ERRORS, TIMING, WEIGHTS, CARD)  # what FINISHED has checksums of
+# what FINISHED has checksums of
+NEEDED = (CONFIG, PROVENANCE, HISTORY, CLIPS, CLIPS_PUBLISHED, ERRORS, TIMING, WEIGHTS, STATISTICS_PUBLISHED, CARD)
 MARKS = frozenset((CONFIG, PROVENANCE, HISTORY, PROGRESS, FINISHED, NOTEBOOK, LOG, LEASE, *CHECKPOINTS))  # of a run
 
 LEASE_SECONDS = 60  # a process on another machine counts as dead if it did not touch its lease for so long

@@ -1,6 +1,6 @@
 """Trained models: the card of a finished run; a model in one file, with its card in the metadata; opening any model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -12,6 +12,8 @@ from pose3d_lib.common.files import sort_metadata, write_atomically, write_json
 from pose3d_lib.common.paths import make_folder, models_dir, runs_dir
 from pose3d_lib.data.actions import nearest
 from pose3d_lib.model.card import (
+    PUBLISHED,
+    RECOMPUTED,
     Errors,
     ModelCard,
     TrainedModel,
@@ -21,10 +23,21 @@ from pose3d_lib.model.card import (
     network_of,
     parse_card,
 )
+from pose3d_lib.model.evaluate import ROOT_ERROR
 from pose3d_lib.model.file import check_weights, read_weights
 from pose3d_lib.model.videopose3d import SUFFIXES as CHECKPOINTS
+from pose3d_lib.runs import layout
 from pose3d_lib.runs.inventory import Finished, choose_run, other_version, run_names
-from pose3d_lib.runs.layout import CARD, FINISHED, WEIGHTS, is_finished, read_json
+from pose3d_lib.runs.layout import (
+    CARD,
+    ERRORS,
+    FINISHED,
+    STATISTICS_PUBLISHED,
+    WEIGHTS,
+    is_finished,
+    read_json,
+    read_object,
+)
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.budget import learning_rate
 from pose3d_lib.training.plan import RunPlan, build_lifters
@@ -40,7 +53,7 @@ def write_card(run: Run, plan: RunPlan) -> None:
     """Writes the card of a run whose errors are written into its folder."""
     config, data, provenance = plan.config, plan.data, run.provenance
     clips, unlabelled, budget = plan.train, plan.unlabelled, plan.budget
-    metrics, timing = run.metrics, run.timing
+    timing = run.timing
     with torch.device("meta"):  # no memory is taken, and no random number
         network = network_of(build_lifters(config, data).pose)
     card = ModelCard(
@@ -51,6 +64,7 @@ def write_card(run: Run, plan: RunPlan) -> None:
         layout=data.layouts[config.keypoints],
         skeleton=data.skeleton,
         fps=tuple(sorted(set(clips.fps))),
+        statistics=RECOMPUTED,
         epochs=timing["epochs"],
         lr=learning_rate(
             config.lr, config.lr_decay, seen=timing["windows"], budget=budget, decay_per=config.lr_decay_per
@@ -76,15 +90,18 @@ def write_card(run: Run, plan: RunPlan) -> None:
             dataset=data.name,
             subjects=tuple(dict.fromkeys(plan.test.subject)),
             mirrored=config.mirror_testing,
-            actions=metrics["actions"],
-            action_wise=metrics["action_wise"],
-            frame_wise=metrics["frame_wise"],
-            trajectory=run.root_errors,
+            **_measured(run.metrics),
         ),
         licence=licence_of(data),
         origin=f"Trained by pose3d-lib {provenance['packages']['pose3d-lib']}, in the run {run.folder.name}.",
     )
     write_json(run.folder / CARD, card.model_dump(mode="json"))
+
+
+def _measured(summary: Mapping) -> dict[str, object]:
+    """The part of `Errors` that was measured, of what `summarise` gave."""
+    means = {name: summary[name] for name in ("actions", "action_wise", "frame_wise")}
+    return {**means, "trajectory": summary.get("trajectory", {}).get(ROOT_ERROR, {})}
 
 
 def read_run_card(folder: Path) -> ModelCard:
@@ -135,13 +152,18 @@ def load_model(path: Path) -> TrainedModel:
     return _load_weights(path, read_card(path))
 
 
-def open_model(what: str | Path, *, say: Callable[[str], None] = lambda line: None) -> TrainedModel:
+def open_model(
+    what: str | Path, *, statistics: str = RECOMPUTED, say: Callable[[str], None] = lambda line: None
+) -> TrainedModel:
     """A model by its name; an InputError where there is no such model, or it cannot be read.
 
     Args:
         what: a file `.safetensors`, or a checkpoint of VideoPose3D (`.bin`, `.pt`, `.pth`, `.tar`), in the working directory or
             among the imported models, which need no ending; or a run: its folder, its name, or a part of its name.
-        say: called with a line for each assumption about a checkpoint of VideoPose3D.
+        statistics: of the batch norms of a run, one of STATISTICS. A file has but one kind: an InputError where it holds
+            recomputed ones and those as published are asked for.
+        say: called with a line for each assumption about a checkpoint of VideoPose3D, and where a file holds statistics as
+            published.
     """
     path = Path(what).expanduser()
     try:
@@ -155,7 +177,37 @@ def open_model(what: str | Path, *, say: Callable[[str], None] = lambda line: No
         for sentence in model.card.assumed:
             say(f"assumed, as {path.name} does not say; options are those of `pose3d checkpoint import`: {sentence}")
         return model
-    return load_model(place) if place.suffix == SUFFIX else _load_weights(place / WEIGHTS, read_run_card(place))
+    if place.suffix != SUFFIX:
+        return _open_run(place, statistics)
+    model = load_model(place)
+    found = model.card.statistics
+    if (found, statistics) == (RECOMPUTED, PUBLISHED):
+        raise InputError(
+            f"{place}: holds recomputed statistics of its batch norms only, and those as published were asked for; name the run "
+            "that it comes from"
+        )
+    if (found, statistics) == (PUBLISHED, RECOMPUTED):
+        say(f"{path.name} holds the statistics of its batch norms as published; they are used, as it holds no others")
+    return model
+
+
+def _open_run(folder: Path, statistics: str) -> TrainedModel:
+    """The model of a finished run with either statistics, and the errors that were measured with them."""
+    model = _load_weights(folder / WEIGHTS, read_run_card(folder))
+    if statistics == RECOMPUTED:
+        return model
+    path, card = folder / STATISTICS_PUBLISHED, model.card
+    published = read_weights(path, remedy=ANOTHER)
+    try:
+        model.lifters.load_statistics(published)
+    except RuntimeError as error:
+        raise InputError(f"{path}: {error}; {ANOTHER}") from error
+    try:
+        measured = _measured(read_object(folder / ERRORS)[layout.PUBLISHED])
+        errors = Errors(**{**card.errors.model_dump(), **measured})
+    except (ValueError, LookupError, AttributeError) as error:
+        raise InputError(f"{folder / ERRORS}: no errors as published ({str(error)[:200]}); {ANOTHER}") from error
+    return TrainedModel(model.lifters, card.model_copy(update={"statistics": PUBLISHED, "errors": errors}))
 
 
 def _find(path: Path) -> Path:

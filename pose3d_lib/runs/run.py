@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,11 +11,13 @@ import pandas as pd
 from pose3d_lib.common.paths import in_file_name, runs_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR
+from pose3d_lib.model.card import PUBLISHED, RECOMPUTED
+from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, SCALE
 from pose3d_lib.model.file import read_weights
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
+from pose3d_lib.runs import layout
 from pose3d_lib.runs.inventory import State, look_at
-from pose3d_lib.runs.layout import CLIPS, CONFIG, ERRORS, HISTORY, PROVENANCE, RESULT_FORMAT, TIMING, WEIGHTS
+from pose3d_lib.runs.layout import CONFIG, ERRORS, HISTORY, PROVENANCE, RESULT_FORMAT, TIMING, WEIGHTS
 from pose3d_lib.training.config import ADDED, RunConfig
 from pose3d_lib.training.plan import build_lifters
 
@@ -29,9 +31,15 @@ MOST_NAMED = 24  # characters that names of subjects or actions take in a run's 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, read from its folder."""
+    """A finished run, read from its folder, with recomputed statistics of the batch norms or as published (STATISTICS)."""
 
     folder: Path
+    statistics: str = RECOMPUTED
+
+    @cached_property
+    def as_published(self) -> "Run":
+        """The same run, whose `metrics`, `clips`, all that is made of them, and networks are as published."""
+        return replace(self, statistics=PUBLISHED)
 
     @cached_property
     def config(self) -> RunConfig:
@@ -51,7 +59,9 @@ class Run:
     @cached_property
     def metrics(self) -> dict:
         """The errors, as `evaluation.summarise` gives them."""
-        return self._read(ERRORS)
+        errors = self._read(ERRORS)
+        published = errors.pop(layout.PUBLISHED)
+        return published if self.statistics == PUBLISHED else errors
 
     @cached_property
     def actions(self) -> pd.DataFrame:
@@ -79,14 +89,16 @@ class Run:
         lines = (self.folder / HISTORY).read_text(encoding="utf-8").splitlines()
         return pd.DataFrame([json.loads(line) for line in lines])  # pandas' own reader drops the last digits
 
+    @property
+    def clips_path(self) -> Path:
+        return self.folder / (layout.CLIPS_PUBLISHED if self.statistics == PUBLISHED else layout.CLIPS)
+
     @cached_property
     def clips(self) -> pd.DataFrame:
         """Errors of every test clip."""
         names = dict.fromkeys(("subject", "action", "take", "camera"), str)
-        exact = dict.fromkeys(
-            (*METRICS, ROOT_ERROR), float
-        )  # older versions of pandas lose the last digit by themselves
-        return pd.read_csv(self.folder / CLIPS, dtype=names, converters=exact, keep_default_na=False)
+        exact = dict.fromkeys((*METRICS, SCALE, ROOT_ERROR), float)  # older versions of pandas lose the last digit
+        return pd.read_csv(self.clips_path, dtype=names, converters=exact, keep_default_na=False)
 
     @cached_property
     def root_errors(self) -> dict[str, float]:
@@ -97,6 +109,9 @@ class Run:
         """The trained networks, on the CPU, in evaluation mode."""
         lifters = build_lifters(self.config, data)
         lifters.load_state_dict(read_weights(self.folder / WEIGHTS, remedy=DAMAGED_REMEDY))
+        if self.statistics == PUBLISHED:
+            statistics = read_weights(self.folder / layout.STATISTICS_PUBLISHED, remedy=DAMAGED_REMEDY)
+            lifters.load_statistics(statistics)
         return lifters.eval()
 
     def load_model(self, data: PoseDataset) -> TemporalLifter:

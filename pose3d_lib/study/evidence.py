@@ -69,12 +69,15 @@ def why_not_timed(runs: Sequence[Run]) -> str:
 
 
 def late_change(run: Run, action: str) -> float:
-    """Change of an action's test MPJPE from unit epoch 4 to the end of a run, per cent; NaN if it was not tested then."""
-    tests = run.history.dropna(subset=["test_actions"])
+    """Change of an action's test MPJPE from unit epoch 4 to the end of a run, per cent; NaN if it was not tested then.
+
+    Both are with recomputed statistics of the batch norms.
+    """
+    tests = run.history.dropna(subset=["test_recomputed"])
     tests = tests[(tests.unit_epochs >= LATE) & (tests.unit_epochs < LATEST_START)]
     if not len(tests) or run.timing["windows"] <= tests.windows.iloc[0]:
         return np.nan
-    return 100 * (float(run.actions.loc[action, "mpjpe"]) / tests.test_actions.iloc[0][action] - 1)
+    return 100 * (float(run.actions.loc[action, "mpjpe"]) / tests.test_recomputed.iloc[0][action] - 1)
 
 
 def _no_runs(length: str, schedule: str) -> str:

@@ -45,6 +45,7 @@ class ScarcityConfig(SweepSettings):
         keypoints, batch_size: as the published study has them.
         dropout: below the published 0.25, which is for 1024 channels; that for presets with so many.
         evaluate_at: no tests during training unless this asks for them.
+        recompute_at: nor with recomputed statistics.
         lr_decay: factor of the learning rate after every 200th part of a run.
     """
 
@@ -69,6 +70,7 @@ class ScarcityConfig(SweepSettings):
     dropout: float = Field(0.1, ge=0, lt=1)
     lr_decay: float = Field(0.98, gt=0, le=1)
     evaluate_at: Points = ()
+    recompute_at: Points = ()
 
     @property
     def named_actions(self) -> tuple[str, ...]:

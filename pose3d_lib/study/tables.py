@@ -142,9 +142,12 @@ def errors_during_training(comparison: Comparison, points: Sequence[float]) -> p
 
 
 def _test_at(run: Run, action: str, point: float) -> dict[str, float] | None:
-    """The first test of a run at or after some unit epochs, or its end for infinity; None without a test then."""
+    """The first test of a run at or after some unit epochs, or its end for infinity; None without a test then.
+
+    Batch norms as published, as in most tests during training.
+    """
     if point == np.inf:
-        row, mpjpe = run.history.iloc[-1], run.actions.mpjpe[action]
+        row, mpjpe = run.history.iloc[-1], run.as_published.actions.mpjpe[action]
     else:
         tests = run.history.dropna(subset=["test_actions"])
         tests = tests[tests.unit_epochs.between(point - 1e-9, 1.05 * point)]

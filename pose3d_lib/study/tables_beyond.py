@@ -18,7 +18,7 @@ FINE_TUNED = "Fine-tuned"  # the model of all actions, trained further on one
 
 
 def curves(comparison: Comparison, schedule: str, actions: Sequence[str]) -> pd.DataFrame:
-    """Test errors of both arms during training and at its end, under one condition.
+    """Test errors of both arms during training and at its end, under one condition, batch norms as published.
 
     A row per test: action, schedule, arm, seed, unit_epochs, mpjpe (mm), lr_share (the rate relative to the first).
     """
@@ -29,7 +29,7 @@ def curves(comparison: Comparison, schedule: str, actions: Sequence[str]) -> pd.
             place = {"action": action, "schedule": schedule, "arm": arm_of(run), "seed": run.config.seed}
             tests = run.history.dropna(subset=["test_actions"])
             points = [(row, row.test_actions[action]) for row in tests.itertuples()]
-            points.append((run.history.iloc[-1], run.actions.mpjpe[action]))
+            points.append((run.history.iloc[-1], run.as_published.actions.mpjpe[action]))
             rows += [
                 {**place, "unit_epochs": row.unit_epochs, "mpjpe": mpjpe, "lr_share": row.lr / run.config.lr}
                 for row, mpjpe in points

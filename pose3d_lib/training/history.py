@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.training.budget import Budget
+from pose3d_lib.training.losses import Objective
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class HistoryRow:
     bn_momentum: float
     train_mpjpe: float  # mean loss since the last row, mm; with dropout, of a network that was still changing
     test_mpjpe: float | None  # mean over the frames of `RunPlan.own_test`, mm; None without a test
-    test_actions: dict[str, float] | None  # the same per action
+    test_actions: dict[str, float] | None  # the same per action; statistics of the batch norms as published
+    test_recomputed: dict[str, float] | None  # the same with recomputed ones, at the points of `recompute_at`
     train_seconds: float
     test_seconds: float
     terms: dict[str, float] | None = (
@@ -45,10 +47,17 @@ class Totals:
 
 @dataclass(kw_only=True)
 class Trained(Totals):
-    """The networks, in evaluation mode, and what their training took."""
+    """The networks, in evaluation mode, what they were trained on, and what their training took.
 
-    lifters: Lifters
+    The running statistics of their batch norms are as published; `recompute_statistics` gives others.
+    """
+
+    objective: Objective
     budget: Budget
+
+    @property
+    def lifters(self) -> Lifters:
+        return self.objective.lifters
 
     @property
     def model(self) -> TemporalLifter:

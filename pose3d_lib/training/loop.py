@@ -1,11 +1,12 @@
 """The training loop: shuffled windows, an objective, Adam with AMSGrad, tests and checkpoints during training."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from pose3d_lib.training.checkpoint import NEW_START, Checkpoint
 from pose3d_lib.training.history import HistoryRow, Totals, Trained
 from pose3d_lib.training.losses import PROJECTION, Objective, Unlabelled
 from pose3d_lib.training.plan import RunPlan, build_lifters
+from pose3d_lib.training.recompute import recompute_statistics
 from pose3d_lib.training.steps import NEVER, TrainingSteps
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 
@@ -89,13 +91,18 @@ class _Training:
             self._objective, precision=config.precision, lr=config.lr, record=config.cuda_graphs
         )
         self._total = sum(self._budget.epoch_sizes)
-        points = {max(1, round(point * self._budget.unit)) for point in config.evaluate_at}
+        points, self._recomputed_points = (self._windows_at(own) for own in (config.evaluate_at, config.recompute_at))
         if config.test_every:
             every = config.test_every * self._budget.per_epoch
             points |= set(range(every, self._total, every))
-        self._points = {point for point in points if point < self._budget.total}  # the end is tested by the caller
+        self._points = points | self._recomputed_points
         self._totals, self._resumed_at = Totals(), 0
         self.rows: list[HistoryRow] = []
+
+    def _windows_at(self, points: Iterable[float]) -> set[int]:
+        """Points in unit epochs as windows seen, without those at the end, which the caller tests, and beyond."""
+        windows = {max(1, round(point * self._budget.unit)) for point in points}
+        return {point for point in windows if point < self._budget.total}
 
     def checkpoint(self) -> Checkpoint:
         """Where the training is, between two steps."""
@@ -140,10 +147,13 @@ class _Training:
             totals.seen, totals.steps = totals.seen + frames, totals.steps + 1
             totals.unlabelled += sum(map(len, numbers[1:]))
 
-            tests_now = any(totals.seen - frames < point <= totals.seen for point in self._points)
+            tests_now, recomputes_now = (
+                any(totals.seen - frames < point <= totals.seen for point in points)
+                for points in (self._points, self._recomputed_points)
+            )
             if ends_epoch or tests_now:
                 with self._paused():
-                    self.rows.append(self._row(rate, momentum, tests_now))
+                    self.rows.append(self._row(rate, momentum, tests_now, recomputes_now))
                     on_row(self.rows[-1])
                     self._make_step.clear_sums()
             now, why = time.perf_counter(), stop()
@@ -162,7 +172,8 @@ class _Training:
             if why:
                 raise RunStopped(f"stopped by {why} after {totals.seen:,} of {self._total:,} windows")
         self._halt()
-        return Trained(lifters=self._lifters.eval(), budget=budget, **asdict(totals))
+        self._lifters.eval()
+        return Trained(objective=self._objective, budget=budget, **asdict(totals))
 
     def _go(self) -> None:
         self._since = time.perf_counter(), time.process_time()
@@ -203,13 +214,25 @@ class _Training:
                 unlabelled += len(numbers)
             seen += frames
 
-    def _row(self, rate: float, momentum: float, tests_now: bool) -> HistoryRow:
-        config, errors = self._config, None
+    def _test(self) -> pd.DataFrame:
+        """The errors of the run's own actions, as of `per_action`."""
+        config, pose, test = self._config, self._lifters.pose, self._plan.own_test
+        return per_action(evaluate(pose, self._plan.data, test, config.keypoints, mirror=config.mirror_testing))
+
+    def _test_recomputed(self) -> pd.DataFrame:
+        """The same with recomputed statistics, which are in the networks for that long."""
+        published = {name: own.clone() for name, own in self._lifters.statistics.items()}
+        self._lifters.load_statistics(recompute_statistics(self._objective, self._config, self._totals))
+        errors = self._test()
+        self._lifters.load_statistics(published)
+        return errors
+
+    def _row(self, rate: float, momentum: float, tests_now: bool, recomputes_now: bool) -> HistoryRow:
+        errors, recomputed = None, None
         if tests_now:
             started = time.perf_counter()
-            pose, test = self._lifters.pose, self._plan.own_test
-            clips = evaluate(pose, self._plan.data, test, config.keypoints, mirror=config.mirror_testing)
-            errors = per_action(clips)
+            errors = self._test()
+            recomputed = self._test_recomputed() if recomputes_now else None
             self._totals.test_seconds += time.perf_counter() - started
         totals, budget = self._totals, self._budget
         since = totals.seen - (self.rows[-1].windows if self.rows else 0)
@@ -225,6 +248,7 @@ class _Training:
             train_mpjpe=1000 * float(self._make_step.loss_sum) / since,
             test_mpjpe=None if errors is None else float(frame_wise(errors).mpjpe),
             test_actions=None if errors is None else errors.mpjpe.to_dict(),
+            test_recomputed=None if recomputed is None else recomputed.mpjpe.to_dict(),
             train_seconds=totals.train_seconds,
             test_seconds=totals.test_seconds,
             terms=terms or None,

@@ -21,7 +21,7 @@ PRESETS: dict[str, dict] = {
     "study": {"channels": 64},
     "tiny": {"filter_widths": (3, 3, 3), "channels": 16, "batch_size": 64, "threads": 1},
 }
-AT_THE_END = "end"  # for `evaluate_at`: no test during training
+AT_THE_END = "end"  # for `evaluate_at` and `recompute_at`: no test during training
 MOST_WEIGHTS = 10**9  # of a network; the published ones have 17 million at most
 
 
@@ -69,7 +69,9 @@ class Settings(DataSpec):
         mirror_testing: average each prediction with that of the mirror image.
         lr: first learning rate of Adam with AMSGrad.
         lr_decay: its factor per period.
-        evaluate_at: unit epochs after which a run's own actions are tested; "end" for none. The end is always tested.
+        evaluate_at: unit epochs after which a run's own actions are tested, with the batch norms' statistics as published;
+            "end" for none. The end is always tested.
+        recompute_at: unit epochs after which they are tested with recomputed statistics too; "end" for none. The end always is.
         threads: CPU threads of one run; 0 for all cores. The last digits depend on it.
         device: "auto" takes cuda if there is one.
         precision: of training; "auto" takes the faster one here. Tests always use float32.
@@ -91,6 +93,7 @@ class Settings(DataSpec):
     lr: float = Field(0.001, gt=0)
     lr_decay: float = Field(0.95, gt=0, le=1)
     evaluate_at: Points = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+    recompute_at: Points = (4,)
     threads: int = Field(1, ge=1, le=1024)
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -137,8 +140,9 @@ class Settings(DataSpec):
         if given.get("precision") == "auto":
             device = given.get("device", "cpu")
             given["precision"] = fastest_precision(device) if device in ("cpu", "cuda") else "float32"
-        if str(given.get("evaluate_at")).strip().lower() == AT_THE_END:
-            given["evaluate_at"] = ()
+        for points in ("evaluate_at", "recompute_at"):
+            if str(given.get(points)).strip().lower() == AT_THE_END:
+                given[points] = ()
         return given
 
     @field_validator("channels", "dense")

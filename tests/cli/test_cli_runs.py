@@ -56,7 +56,7 @@ def test_list_shows_a_line_per_run_and_counts_them(runs: Path, call: Called) -> 
     head, first, newer, unfinished, last = done.output.splitlines()
     assert head.split()[:3] == ["name", "state", "progress"]
     assert re.match(rf"{name_of(0)} +finished +100 % +42\.1[23] +\S+ (bytes|kB) +2026-11-22", first)
-    assert re.search(r"other version .* format 5, newer than 4$", newer)
+    assert re.search(r"other version .* format 6, newer than 5$", newer)
     assert re.match(rf"{name_of(1, 'Sitting')} +unfinished +33 % +\d+ bytes .*no checkpoint$", unfinished)
     assert last.startswith(f"3 in {runs}, ")
     assert last.endswith(": 1 finished, 1 unfinished, 1 other version")

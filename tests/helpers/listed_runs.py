@@ -11,6 +11,7 @@ import safetensors.numpy
 from pose3d_lib.runs.layout import (
     CARD,
     CLIPS,
+    CLIPS_PUBLISHED,
     CONFIG,
     ERRORS,
     FINISHED,
@@ -19,6 +20,7 @@ from pose3d_lib.runs.layout import (
     PROGRESS,
     PROVENANCE,
     RESULT_FORMAT,
+    STATISTICS_PUBLISHED,
     TIMING,
     WEIGHTS,
 )
@@ -87,7 +89,9 @@ def write_folder(
             ERRORS: {"actions": errors, "action_wise": {"mpjpe": 60.0}},
             TIMING: {"train_seconds": 12.5},
             CLIPS: "subject\n",
+            CLIPS_PUBLISHED: "subject\n",
             WEIGHTS: NO_WEIGHTS,
+            STATISTICS_PUBLISHED: NO_WEIGHTS,
             CARD: {},
         }
     else:

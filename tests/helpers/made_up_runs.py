@@ -46,11 +46,12 @@ def make_run(
         {
             "unit_epochs": at + 0.01,
             "windows": round((at + 0.01) / 16 * windows),
-            "test_actions": {action: mean / before.get(at, 0.5) for action, mean in means.items()},
+            "test_actions": {action: 2 * mean for action, mean in means.items()},
+            "test_recomputed": {action: mean / before.get(at, 0.5) for action, mean in means.items()},
         }
         for at in tests
     ]
-    history.insert(1, {"unit_epochs": 2.0, "windows": windows // 8, "test_actions": None})
+    history.insert(1, {"unit_epochs": 2.0, "windows": windows // 8, "test_actions": None, "test_recomputed": None})
     return SimpleNamespace(
         config=SimpleNamespace(device=device, threads=1),
         clips=clips,

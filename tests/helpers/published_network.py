@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pose3d_lib.model import layers
 from pose3d_lib.model.lifter import TemporalLifter
 
 
@@ -97,6 +99,24 @@ def published_network(
     for convolution in network.convolutions:
         nn.init.normal_(convolution.weight, 0, (convolution.weight[0].numel()) ** -0.5)
     return network
+
+
+def share_masks(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """What the lifter drops, PyTorch's dropout drops afterwards in the same order; the masks that are left to it."""
+    masks: list[Tensor] = []
+    generator = torch.Generator().manual_seed(9)
+
+    def drop_(x: Tensor, p: float) -> Tensor:  # (B * T, C)
+        masks.append((torch.rand(x.shape, generator=generator) >= p).to(x.dtype))
+        return x.mul_(masks[-1])
+
+    def dropout(x: Tensor, p: float, training: bool) -> Tensor:  # (B, C, T)
+        assert training
+        return x * masks.pop(0).view(len(x), -1, x.shape[1]).transpose(1, 2) / (1 - p)
+
+    monkeypatch.setattr(layers, "drop_", drop_)
+    monkeypatch.setattr(F, "dropout", dropout)
+    return masks
 
 
 def _names(network: PublishedNetwork) -> list[tuple[str, nn.Module]]:

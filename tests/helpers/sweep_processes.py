@@ -13,7 +13,7 @@ from pose3d_lib.training.checkpoint import CHECKPOINT
 
 TINY = ("-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "device", "cpu", "-p", "jobs", "2")
 RUNS = ("-p", "actions", "Sitting", "-p", "lengths", "3", "-p", "evaluate_at", "1")  # two runs of some seconds
-RESULTS = ("metrics.json", "clips.csv", "model.safetensors")
+RESULTS = ("metrics.json", "clips.csv", "clips_published.csv", "model.safetensors")
 
 
 def start_sweep(outputs: Path, *arguments: str, command: Sequence[str] = ("sweep",)) -> subprocess.Popen:

@@ -6,12 +6,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pose3d_lib.model import layers
 from pose3d_lib.model.lifter import TRAJECTORY, Lifters, TemporalLifter, padding
-from tests.helpers.published_network import PublishedNetwork
+from tests.helpers.published_network import PublishedNetwork, share_masks
 
 WIDTHS = pytest.mark.parametrize("widths", [(3, 3, 3), (3, 5)], ids=str)
 CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
@@ -71,21 +69,7 @@ def statistics(network: nn.Module) -> dict[str, Tensor]:
 
 @pytest.fixture
 def same_masks(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """What the lifter drops, PyTorch's dropout drops afterwards in the same order; the masks that are left to it."""
-    masks: list[Tensor] = []
-    generator = torch.Generator().manual_seed(9)
-
-    def drop_(x: Tensor, p: float) -> Tensor:  # (B * T, C)
-        masks.append((torch.rand(x.shape, generator=generator) >= p).to(x.dtype))
-        return x.mul_(masks[-1])
-
-    def dropout(x: Tensor, p: float, training: bool) -> Tensor:  # (B, C, T)
-        assert training
-        return x * masks.pop(0).view(len(x), -1, x.shape[1]).transpose(1, 2) / (1 - p)
-
-    monkeypatch.setattr(layers, "drop_", drop_)
-    monkeypatch.setattr(F, "dropout", dropout)
-    return masks
+    return share_masks(monkeypatch)
 
 
 def test_the_network_of_the_paper_has_its_published_number_of_parameters() -> None:

@@ -138,7 +138,9 @@ def test_a_trial_is_a_training_without_tests_that_leaves_nothing_behind(
     config = small_run(evaluate_at="0.01", action="Eating", start_from="All-27f-1ue-seed0-0123456789")
     speed = measure_speed(config, tiny_data)
     ((tried, trained),) = kept
-    assert tried == config.model_copy(update={"evaluate_at": (), "start_from": "", "warmup_epochs": 0.0})
+    assert tried == config.model_copy(
+        update={"evaluate_at": (), "recompute_at": (), "start_from": "", "warmup_epochs": 0.0}
+    )
     assert trained.test_seconds == 0
     assert speed == trained.seen / trained.train_seconds > 0
     assert not outputs.exists()

@@ -36,7 +36,7 @@ from pose3d_lib.training.plan import plan_run
 from tests.helpers.listed_runs import write_lease
 from tests.helpers.short_runs import short_config, train_short, weights_of, without_seconds
 
-RESULTS = ("metrics.json", "clips.csv", "model.safetensors", "config.json")
+RESULTS = ("metrics.json", "clips.csv", "clips_published.csv", "config.json", "model.safetensors")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def config(action: str = "Sitting", **changes) -> RunConfig:
-    return short_config(action, **{"evaluate_at": (0.4,), **changes})
+    return short_config(action, **{"evaluate_at": (0.4,), "recompute_at": (0.4,), **changes})
 
 
 def whole(config: RunConfig, data: PoseDataset, **keywords) -> tuple[Trained, list[dict], list[Checkpoint]]:
@@ -490,7 +490,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
 
     monkeypatch.setattr(loop.TrainingSteps, "__call__", spoil)
     with pytest.raises(FloatingPointError, match=r"from step 7 on"):
-        execute_run(plan_run(config(evaluate_at=()), data))
-    found, _ = load_checkpoint(run_folder(config(evaluate_at=()), data))
+        execute_run(plan_run(config(evaluate_at=(), recompute_at=()), data))
+    found, _ = load_checkpoint(run_folder(config(evaluate_at=(), recompute_at=()), data))
     assert found.numbers["seen"] == 60
     assert all(tensor.isfinite().all() for name, tensor in found.tensors.items() if tensor.is_floating_point())

@@ -84,7 +84,7 @@ def run(executed: Executed) -> Run:
 
 
 def test_the_folder_holds_what_the_module_lists_for_everyone_to_read(run: Run) -> None:
-    assert len(LISTED) == 13
+    assert len(LISTED) == 15
     assert files_in(run.folder) == LEFT
     if os.name == "posix":
         assert {path.stat().st_mode & 0o444 for path in run.folder.iterdir() if path.name in LEFT} == {0o444}
@@ -180,7 +180,10 @@ def test_the_same_config_gives_the_same_numbers_in_another_folder_and_another_se
     other = execute_run(plan_run(rated_config(), data))
     assert other.folder != run.folder
     assert other.folder.name == run.folder.name
-    for name in ("metrics.json", "clips.csv", "config.json", "model.safetensors"):
+    for name in (
+        *("metrics.json", "clips.csv", "clips_published.csv", "config.json"),
+        *("model.safetensors", "statistics_published.safetensors"),
+    ):
         assert (other.folder / name).read_bytes() == (run.folder / name).read_bytes(), name
     seconds = ["train_seconds", "test_seconds"]
     pd.testing.assert_frame_equal(

@@ -58,7 +58,7 @@ def test_a_run_starts_with_every_number_of_the_other_run_s_network(baseline, dat
 
 def test_order_and_schedules_are_those_of_the_run_s_own_settings(baseline, data, gathered) -> None:
     history = execute_run(plan_run(specialised(baseline, seed=3), data)).history
-    started = gathered.copy()
+    started = gathered[: history.steps.iloc[-1]]  # then the statistics of the batch norms are recomputed
     gathered.clear()
     _, rows = train_short(specialised(baseline, seed=3, start_from=""), data)
     assert started == gathered
