@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pose3d_lib.cli.data import echo_parts
+from pose3d_lib.cli.evaluate import statistics_option
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.paths import models_dir
 
@@ -58,8 +59,9 @@ def import_(file: Path, target: Path | None, overwrite: bool, **unsaid: object) 
 @checkpoint.command()
 @click.argument("model")
 @click.argument("file", type=click.Path(path_type=Path))
+@statistics_option
 @click.option("--overwrite", is_flag=True, help="Replace files of that name.")
-def export(model: str, file: Path, overwrite: bool) -> None:
+def export(model: str, file: Path, statistics: str, overwrite: bool) -> None:
     """Write a model for others, for instance: pose3d checkpoint export All-27f-1ue-seed0 ours.bin
 
     MODEL is a run, by its folder or name or a part of that, or a model's file. A FILE.bin is a checkpoint that VideoPose3D
@@ -70,7 +72,7 @@ def export(model: str, file: Path, overwrite: bool) -> None:
     check_target(file, overwrite=overwrite)
     from pose3d_lib.runs.models import open_model
 
-    opened = open_model(model, say=click.echo)
+    opened = open_model(model, statistics=statistics, say=click.echo)
     for written in export_model(opened, file, overwrite=overwrite):
         click.echo(f"written: {written}")
     click.echo(f"licence: {opened.card.licence}")

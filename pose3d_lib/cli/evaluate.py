@@ -14,10 +14,19 @@ if TYPE_CHECKING:
     from pose3d_lib.data.spec import DataSpec
     from pose3d_lib.model.card import ModelCard
 
+statistics_option = click.option(
+    "--statistics",
+    type=click.Choice(["recomputed", "published"]),
+    default="recomputed",
+    show_default=True,
+    help="Of a run's batch norms: recomputed after the training, or as published.",
+)
+
 
 @click.command()
 @click.argument("model")
 @parameter_option
+@statistics_option
 @click.option("--subjects", default="", help="Whose clips, separated by commas; the test subjects if not given.")
 @click.option("--actions", default="", help="Doing what, separated by commas, exactly as the dataset spells it.")
 @click.option("--by", type=click.Choice(["action", "subject"]), default="action", show_default=True, help="The rows.")
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: str,
     given: Given,
+    statistics: str,
     subjects: str,
     actions: str,
     by: str,
@@ -54,7 +64,7 @@ def evaluate(
     from pose3d_lib.data.spec import split_list
     from pose3d_lib.runs.models import open_model
 
-    opened = open_model(model, say=click.echo)
+    opened = open_model(model, statistics=statistics, say=click.echo)
     from pose3d_lib.common.tables import save_table, to_text
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.model import evaluate as evaluation
@@ -89,6 +99,7 @@ def evaluate(
 @click.argument("dataset")
 @parameter_option
 @click.option("--output", default="", help="The folder of the files; one under outputs/predictions/ if not given.")
+@statistics_option
 @click.option("--format", "formats", default="npz", show_default=True, help="npz, csv, json; several with commas.")
 @click.option("--overwrite", is_flag=True, help="Replace files of those names.")
 def predict(given: Given, **own: object) -> None:

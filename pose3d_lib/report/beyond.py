@@ -58,7 +58,7 @@ def show_curves(results: StudyResults) -> None:
         title += f", {SCHEDULE_WORDS[table.schedule.iloc[0]]}"
     show_and_save_figure(draw_curves(table, title), results, "figure_curves", runs)
     for schedule, own in table.groupby("schedule", sort=False):
-        say(f"Schedule `{schedule}`: {_curve_sentence(own)}")
+        say(f"Schedule `{schedule}`, batch norms as published: {_curve_sentence(own)}")
 
 
 def _curve_sentence(table: pd.DataFrame) -> str:

@@ -8,13 +8,18 @@ import torch
 from pose3d_lib.common.errors import printable
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import to_markdown, to_text
-from pose3d_lib.model.card import Errors, ModelCard, Training, build_networks
+from pose3d_lib.model.card import PUBLISHED, RECOMPUTED, Errors, ModelCard, Training, build_networks
 from pose3d_lib.model.evaluate import METRICS, errors_table
 from pose3d_lib.model.lifter import receptive_field
 from pose3d_lib.training.config import RunConfig
 
 FEATURES = {2: "x and y", 3: "x, y and its score"}
 UNKNOWN = "not known"
+STATISTICS = {
+    RECOMPUTED: "running statistics recomputed after the training, with the weights frozen",
+    PUBLISHED: "running statistics as published: an average over the last steps, as the schedule of their momentum left it",
+    "": "running statistics as its file has them; how they were averaged is not known",
+}
 ASSUMED = "Not in its file, and assumed"
 LICENCE = "Licence"
 ERRORS_ON = "Errors on "  # begins the title of the table
@@ -26,6 +31,7 @@ def describe_card(card: ModelCard) -> Iterator[tuple[str, str]]:
     training = card.training
     yield "Origin", card.origin
     yield "Network", _network(card)
+    yield "Batch norms", STATISTICS[card.statistics]
     fps = ", ".join(f"{rate:g}" for rate in card.fps) or UNKNOWN
     yield (
         "Sees",

@@ -115,10 +115,12 @@ class TrainingProgress:
             self._drawn = time.monotonic()
 
     def finish(self, run: Run) -> None:
-        """Redraws the curve with the error of the finished model as its last point."""
-        own = run.actions if run.config.is_baseline else run.actions.loc[[run.config.action]]
-        error = float(frame_wise(own).mpjpe)
-        self._show(draw_learning_curve(run.history, self._tested_on, self._title, error))
+        """Redraws the curve with the errors of the finished model, as published as its last point and recomputed beside it."""
+        tables = [own.actions for own in (run.as_published, run)]
+        if not run.config.is_baseline:
+            tables = [own.loc[[run.config.action]] for own in tables]
+        errors = [float(frame_wise(own).mpjpe) for own in tables]
+        self._show(draw_learning_curve(run.history, self._tested_on, self._title, *errors))
 
 
 def figure_in_place() -> Callable[[Figure], None]:

@@ -25,6 +25,8 @@ class PredictConfig(DataSpec):
     Attributes:
         model: what `open_model` opens; NEWEST, the last finished run of all actions, trained on all subjects and frames;
             TRAIN, the same, trained first if there is none.
+        statistics: of the batch norms of a run: recomputed after its training, or as published. The file of a model has but one
+            kind.
         keypoints: which 2D source the model sees; by default the one it was trained on. The model says whether it sees
             scores too.
         subjects: whose clips; by default the test subjects or, where there are none, everybody's.
@@ -37,6 +39,7 @@ class PredictConfig(DataSpec):
     """
 
     model: str = NEWEST
+    statistics: Literal["recomputed", "published"] = "recomputed"
     keypoints: str = ""
     subjects: Names = ()
     actions: Names = ()

@@ -22,9 +22,10 @@ from pose3d_lib.data.open import detected_layouts, open_dataset, used_parameters
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.takes import thin
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.model.card import ModelCard, TrainedModel, Training, check_fit, seen_before
+from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, check_fit, seen_before
 from pose3d_lib.model.poses import check_free, file_names, write_poses
 from pose3d_lib.model.predict import Lifted, lift, spread
+from pose3d_lib.report.card import STATISTICS
 from pose3d_lib.report.figures.skeletons import draw_sheet
 from pose3d_lib.report.parameters import NEWEST, TRAIN, PredictConfig
 from pose3d_lib.report.player import write_player
@@ -70,6 +71,8 @@ class Task:
         lines = [
             f"Model {card.name}: {card.origin} It sees {self.model.lifters.pose.receptive_field} frames to lift one."
         ]
+        if card.statistics:
+            lines.append(f"Its batch norms: {STATISTICS[card.statistics]}.")
         if card.training:
             actions = card.training.actions
             named = ", ".join(actions) if len(actions) <= MOST_NAMED else f"{len(actions)} actions"
@@ -126,7 +129,8 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     checkup = check_keypoints(data, clips, spec.keypoints, parameters=used_parameters(spec.dataset))
     found = describe_findings(checkup, most=1)
     warnings += [f"{what}; {advice}." if advice else f"{what}." for level, what, advice in found if level != NOTE]
-    named = in_file_name(f"{data.name}-{spec.keypoints}-by-{model.card.name}", 200)
+    published = "-published" if model.card.statistics == PUBLISHED else ""
+    named = in_file_name(f"{data.name}-{spec.keypoints}-by-{model.card.name}{published}", 200)
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
     model = TrainedModel(model.lifters.to("cuda" if cuda and config.device != "cpu" else "cpu"), model.card)
     check_free(folder, files, overwrite=config.overwrite)
@@ -154,8 +158,8 @@ def find_model(config: PredictConfig, *, say: Say = lambda line: None) -> Traine
     if config.model == TRAIN:
         run_config = make_config(RunConfig, _training_parameters(config))
         run = execute_run(plan_run(run_config, open_dataset(run_config.data, progress=say)), say=say)
-        return open_model(run.folder)
-    return open_model(_newest_run(config) if config.model == NEWEST else config.model)
+        return open_model(run.folder, statistics=config.statistics)
+    return open_model(_newest_run(config) if config.model == NEWEST else config.model, statistics=config.statistics)
 
 
 def _newest_run(config: PredictConfig) -> Path:

@@ -195,7 +195,7 @@ def show_long(results: StudyResults) -> None:
         untimed = why_not_timed(comparison.runs)
         say(_long_sentence(table) + (f" These times cannot be compared: {untimed}." if untimed else ""))
         tests = tables.errors_during_training(comparison, [point for point in POINTS if point < condition.unit_epochs])
-        caption = f"The same runs during training, mean of the actions. {seen}"
+        caption = f"The same runs during training, mean of the actions, batch norms as published. {seen}"
         path = results.folder / results.file_name("table_on_the_way", condition)
         show_and_save(readable.head_errors_during_training(tests), path, caption)
 

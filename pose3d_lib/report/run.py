@@ -20,6 +20,7 @@ from pose3d_lib.runs.layout import (
     LOG,
     NOTEBOOK,
     PROVENANCE,
+    PUBLISHED,
     TIMING,
     WEIGHTS,
     read_json,
@@ -44,6 +45,7 @@ OUTCOMES = {
 TIMES = {
     "training [s]": "train_seconds",
     "training [processor s]": "train_cpu_seconds",
+    "recomputing batch norms [s]": "recomputing_seconds",
     "evaluation [s]": "evaluation_seconds",
     "windows": "windows",
     "steps": "steps",
@@ -100,6 +102,8 @@ def _dataset(provenance: Mapping[str, object]) -> str:
 def _errors(metrics: Mapping[str, object], own: str | None) -> str:
     """The errors of every action, its own marked, and their mean."""
     rows = {**_object(metrics, "actions"), "mean of the actions": metrics.get("action_wise")}
+    if published := _object(metrics, PUBLISHED).get("action_wise"):
+        rows["the same, batch norms as published"] = published
     table = []
     for action in rows:
         errors = [_object(rows, action).get(metric) for metric in METRICS]

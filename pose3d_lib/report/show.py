@@ -13,7 +13,7 @@ from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.clips import end_to_end
-from pose3d_lib.model.evaluate import METRICS, named, per_action
+from pose3d_lib.model.evaluate import METRICS, frame_wise, named, per_action
 from pose3d_lib.report.figures.run import save_figure
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.losses import PROJECTION
@@ -88,6 +88,18 @@ def subjects_errors_table(clips: pd.DataFrame) -> pd.DataFrame:
     """A run's errors for every subject in place of every action, from its `clips`."""
     table = per_action(clips.assign(action=clips.subject)).astype({"frames": int}).reset_index(names="Subject")
     return table.rename(columns={"frames": "Frames", **{metric: named(metric) for metric in METRICS}})
+
+
+def statistics_table(run: Run) -> pd.DataFrame:
+    """A run's errors on the actions it was trained on, means over their frames, with either statistics of its batch norms.
+
+    The last column is the median over the clips of `scale`.
+    """
+    rows = []
+    for name, own in (("as published", run.as_published), ("recomputed", run)):
+        clips = own.clips[run.config.is_baseline | own.clips.action.isin(run.config.trained_actions)]
+        rows.append([name, *frame_wise(per_action(clips)), clips.scale.median()])
+    return pd.DataFrame(rows, columns=["Statistics of batch norm", *map(named, METRICS), "Best scale (median)"])
 
 
 def mean_pose_error(plan: RunPlan, actions: Sequence[str]) -> float:

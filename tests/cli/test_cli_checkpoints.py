@@ -133,6 +133,17 @@ def test_a_run_is_exported_for_videopose3d_with_its_card(call: Called, run: str,
     assert "## Errors on synthetic-tiny, test subjects S9, S11" in text
 
 
+def test_an_export_has_the_statistics_that_were_chosen(call: Called, run: str) -> None:
+    for name, given in (("ours", []), ("theirs", ["--statistics", "published"])):
+        assert call("export", run, f"{name}.safetensors", *given)[0] == 0
+    assert read_card(Path("ours.safetensors")).statistics == "recomputed"
+    assert read_card(Path("theirs.safetensors")).statistics == "published"
+    assert "as published" in call("show", "theirs.safetensors")[1]
+    code, _, err = call("export", "ours.safetensors", "again.bin", "--statistics", "published")
+    assert code == 2
+    assert "ours.safetensors: holds recomputed statistics" in err
+
+
 def test_the_card_is_shown_of_runs_files_and_checkpoints(call: Called, run: str, theirs: Path) -> None:
     code, out, _ = call("show", run[-10:])
     assert code == 0

@@ -128,11 +128,16 @@ def check_run_tables(texts: Sequence[str], folder: Path) -> None:
     config = Run(folder).config
     own = {name: errors[name] for name in (errors if config.action == "All" else config.trained_actions)}
     others = {name: errors[name] for name in errors if name not in own}
-    first, *middle, by_subject = tables_of(texts)
+    first, *middle, statistics, by_subject = tables_of(texts)
     assert rows_of(first) == error_rows(own)
     assert [rows_of(table) for table in middle] == [error_rows(others)] * bool(others)
-    clips = pd.read_csv(folder / "clips.csv")
-    clips = clips[clips.action.isin(list(own))]
+    published, clips = (
+        table[table.action.isin(list(own))]
+        for table in (pd.read_csv(folder / name) for name in ("clips_published.csv", "clips.csv"))
+    )
+    for name, table in (("as published", published), ("recomputed", clips)):
+        means = [*(np.average(table[metric], weights=table.frames) for metric in METRICS), table.scale.median()]
+        assert statistics.loc[name].tolist() == [f"{value:.2f}" for value in means]
     subjects = {
         subject: {"frames": clip.frames.sum()}
         | {metric: np.average(clip[metric], weights=clip.frames) for metric in METRICS}
@@ -141,4 +146,4 @@ def check_run_tables(texts: Sequence[str], folder: Path) -> None:
     assert rows_of(by_subject) == error_rows(subjects, means=False)
     mpjpe = np.average(clips.mpjpe, weights=clips.frames)
     assert f"{', '.join(config.trained_actions)}: MPJPE {mpjpe:.1f} mm over all frames;" in "\n".join(texts)
-    assert sum(folder.name in text for text in texts if text.startswith("|")) == 2
+    assert sum(folder.name in text for text in texts if text.startswith("|")) == 3

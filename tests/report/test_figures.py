@@ -81,9 +81,9 @@ def test_the_receptive_field_is_legible_and_named(widths: tuple[int, ...]) -> No
 
 @pytest.mark.parametrize("rows", [1, 30])
 def test_the_learning_curve_is_legible_and_ends_at_the_final_error(rows: int) -> None:
-    figure = figures.draw_learning_curve(history(rows), "a$b$c", "a$b$c, seed 0", 55.0)
+    figure = figures.draw_learning_curve(history(rows), "a$b$c", "a$b$c, seed 0", 55.0, 44.0)
     check_legible(figure)
-    assert figure.axes[0].lines[-1].get_ydata()[-1] == 55.0
+    assert [line.get_ydata()[-1] for line in figure.axes[0].lines[-2:]] == [55.0, 44.0]
 
 
 def test_the_schedule_falls_where_an_epoch_ends() -> None:

@@ -182,12 +182,23 @@ def test_asked_to_train_it_trains_the_run_that_02_train_would_and_only_once(
     monkeypatch.setattr(predicting, "make_config", lambda kind, given: made(kind, small | given))
     said: list[str] = []
     model = find_model(config_of(model="train"), say=said.append)
+    assert model.card.statistics == "recomputed"
     (folder,) = (outputs / "runs").iterdir()
     assert model.card.name == folder.name
     assert model.card.training.actions == tiny_data.train_actions
     assert model.card.training.config["scale"] == "tiny"
     assert find_model(config_of(model="train")).card == model.card
     assert find_model(config_of()).card == model.card
+
+
+def test_either_statistics_of_a_run_are_lifted_with_into_folders_of_their_own(all_runs: list[Path]) -> None:
+    plain, published = (plan_task(config_of(clips=1, **given)) for given in ({}, {"statistics": "published"}))
+    assert [task.model.card.statistics for task in (plain, published)] == ["recomputed", "published"]
+    assert plain.model.card.name == published.model.card.name
+    assert plain.folder != published.folder
+    assert not np.array_equal(*(task.lifted.clips[0].positions for task in (plain, published)))
+    assert "recomputed after the training" in " ".join(plain.describe())
+    assert "as published" in " ".join(published.describe())
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,16 @@ def draw_shares(frames: pd.Series) -> Figure:
 
 
 def draw_learning_curve(
-    history: pd.DataFrame, tested_on: str, title: str, final_test_mpjpe: float | None = None
+    history: pd.DataFrame,
+    tested_on: str,
+    title: str,
+    final_test_mpjpe: float | None = None,
+    final_recomputed_mpjpe: float | None = None,
 ) -> Figure:
-    """One run: training loss and test error against the frames seen, and the schedules below."""
+    """One run: training loss and test error against the frames seen, and the schedules below.
+
+    The test errors are those as published; the last argument is that at the end with recomputed statistics of the batch norms.
+    """
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(7.2, 4.6), layout="constrained", sharex=True, height_ratios=(3, 1)
     )
@@ -116,6 +123,11 @@ def draw_learning_curve(
         tests.loc[history.unit_epochs.iloc[-1]] = final_test_mpjpe
     if len(tests):
         top.plot(tests, color="#009e73", label=escape_mathtext(f"test error, {tested_on}"), **style)
+    if final_recomputed_mpjpe is not None:
+        end = {"marker": "D", "markersize": 6, "linestyle": "none", "markerfacecolor": "none", "color": "#d55e00"}
+        top.plot(
+            history.unit_epochs.iloc[-1], final_recomputed_mpjpe, label="the last one, batch norms recomputed", **end
+        )
     top.set(ylabel="MPJPE [mm]", yscale="log", title=escape_mathtext(title))
     top.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     top.yaxis.set_major_formatter("{x:g}")
