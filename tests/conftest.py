@@ -48,6 +48,14 @@ def tiny_data(tiny_outputs: Path) -> PoseDataset:
         return open_dataset(DataSpec(scale="tiny"))
 
 
+@pytest.fixture(scope="session")
+def h36m_data(tiny_outputs: Path) -> PoseDataset:
+    """The same in Human3.6M's layout, with every take before four cameras."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE3D_OUTPUTS", str(tiny_outputs))
+        return open_dataset(DataSpec(dataset="synthetic_h36m", scale="tiny"))
+
+
 def _hand_made(rows: list[tuple], **changes) -> PoseDataset:
     """Clips of random numbers; a row is subject, action, take, camera number and frames. S1 trains and S9 is tested.
 

@@ -120,7 +120,7 @@ def fetch(name: str, again: bool) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace files of those names.")
 @parameter_option
 def export(dataset: str, folder: Path, name: str, overwrite: bool, given: Given) -> None:
-    """Write a dataset as VideoPose3D's files, for instance: pose3d data export synthetic vp3d --name h36m
+    """Write a dataset as VideoPose3D's files, for instance: pose3d data export synthetic_h36m vp3d --name h36m
 
     VideoPose3D and its descendants read them as they are; the output says which scripts do.
     """

@@ -26,7 +26,12 @@ from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.spec import DataSpec, Progress
 
-PREPARED_FORMAT = 1  # raise it when a reader makes other content of the same files: all datasets are prepared again
+PREPARED_FORMAT = 2  # raise it when a reader makes other content of the same files: all datasets are prepared again
+
+GENERATED = {  # name -> what it is: datasets that a program makes, other people and takes for every `data_seed`
+    "synthetic": "motion of a built-in generator, seen with a detector-like error",
+    "synthetic_h36m": "the same, with the subjects, takes and cameras of Human3.6M",
+}
 
 # The first that recognises a path reads it.
 BY_CONTENT = ("videopose3d", "human36m", "bvh", "detections", "plain_motion")
@@ -90,10 +95,26 @@ def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> P
     return data
 
 
+class Datasets(dict[DataSpec, PoseDataset]):
+    """Datasets by what was asked for, each opened when it is first looked up.
+
+    Args:
+        progress: called with a line of text when something slow begins.
+    """
+
+    def __init__(self, progress: Progress = lambda line: None):
+        super().__init__()
+        self._progress = progress
+
+    def __missing__(self, spec: DataSpec) -> PoseDataset:
+        self[spec] = data = open_dataset(spec, progress=self._progress)
+        return data
+
+
 def list_named() -> pd.DataFrame:
     """Every dataset that has a name, in `LISTED`; "There" is yes or no, "Where" an absolute path."""
     root = source_data_dir()
-    rows = [("synthetic", "motion of a built-in generator, seen with a detector-like error", True, "", "", "built in")]
+    rows = [(name, what, True, "", "", "built in") for name, what in GENERATED.items()]
     for name, (title, how) in catalogue.ON_REQUEST.items():
         place = root / f"data_3d_{name}.npz"
         if name == "h36m" and not place.is_file() and _reader("human36m").recognise(root):
@@ -169,7 +190,7 @@ def _origin(dataset: str) -> tuple[ModuleType, Path]:
 
 
 def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
-    if dataset == "synthetic":
+    if dataset in GENERATED:
         return _reader("synthetic"), Path()
     if dataset in catalogue.ON_REQUEST:
         folder = source_data_dir()
@@ -177,7 +198,7 @@ def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
         return _reader("human36m" if originals and _reader("human36m").recognise(folder) else "videopose3d"), folder
     entry = catalogue.find_entry(dataset)
     if entry is None and not any(sign in dataset for sign in "./") and not catalogue.exists(dataset):
-        names = ("synthetic", *catalogue.ON_REQUEST, *catalogue.collections())
+        names = (*GENERATED, *catalogue.ON_REQUEST, *catalogue.collections())
         meant = nearest(dataset, names)
         hint = f"did you mean {', '.join(meant)}? " if meant else ""
         raise InputError(

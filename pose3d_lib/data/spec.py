@@ -52,11 +52,12 @@ class DataSpec(BaseModel):
     origin takes by itself, which it declares in the dataset's notes.
 
     Attributes:
-        dataset: a name (synthetic, h36m, humaneva15, humaneva20, a fetched collection) or a path, absolute or within
-            POSE3D_DATA, of a file or folder whose content tells what it is, or of a `.toml` that describes it.
+        dataset: a name (synthetic, synthetic_h36m, h36m, humaneva15, humaneva20, a fetched collection) or a path, absolute or
+            within POSE3D_DATA, of a file or folder whose content tells what it is, or of a `.toml` that describes it.
         keypoints: which 2D source the lifter sees: gt, simulated, or what the files call it.
-        scale: size of the synthetic dataset: tiny, small or full.
-        data_seed: of the synthetic motion and of the detector-like error.
+        scale: size of synthetic data: tiny, small or full.
+        data_seed: of synthetic people and takes, and of the detector-like error. In a study of synthetic data every seed has a
+            dataset of its own, and this is added to it.
         fps: frames per second: of plain motion and detections what they were recorded at, of BVH what they become.
         recorded_fps: frames per second at which BVH files were recorded, where their own header is wrong.
         train_subjects, test_subjects: who is trained on and tested on.

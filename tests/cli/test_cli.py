@@ -126,7 +126,7 @@ def test_what_is_wrong_is_refused_at_once(call: Call, outputs: Path, arguments: 
 def test_what_the_data_cannot_carry_is_refused_at_once(call: Call, prepared: Path) -> None:
     ended = call("sweep", "-p", "batch_size", "1500", "-p", "actions", "Sitting,Eating", "-p", "scale", "tiny")
     assert ended.code == 2
-    assert "there are only 1328 training windows of Eating in synthetic-tiny" in ended.err
+    assert "there are only 628 training windows of Eating in synthetic-tiny" in ended.err
     assert ended.seconds < REFUSED_WITHIN_S
     assert not (prepared / "runs").exists()
 

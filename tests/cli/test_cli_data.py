@@ -34,8 +34,8 @@ def test_every_named_dataset_is_listed_with_how_to_get_it(call: Called) -> None:
     assert "how to get it: `pose3d data fetch bandai-namco-2`" in out
 
 
-def test_sound_data_ends_with_exit_code_0(call: Called, tmp_path: Path, tiny_data) -> None:
-    parameters = write_plain_motion(tmp_path, few_clips(tiny_data))
+def test_sound_data_ends_with_exit_code_0(call: Called, tmp_path: Path, h36m_data) -> None:
+    parameters = write_plain_motion(tmp_path, few_clips(h36m_data))
     given = [part for name, value in parameters.items() if name != "dataset" for part in ("-p", name, str(value))]
     code, out, err = call("check", str(parameters["dataset"]), *given)
     assert (code, err) == (0, "")
@@ -53,8 +53,8 @@ def damage(path: Path, change: Callable[[np.ndarray], None]) -> None:
     np.savez(path, **arrays)
 
 
-def test_a_joint_that_jumps_ends_with_exit_code_2_and_how_to_leave_it_out(call, tmp_path: Path, tiny_data) -> None:
-    write_plain_motion(tmp_path, few_clips(tiny_data))
+def test_a_joint_that_jumps_ends_with_exit_code_2_and_how_to_leave_it_out(call, tmp_path: Path, h36m_data) -> None:
+    write_plain_motion(tmp_path, few_clips(h36m_data))
     split = ("-p", "train_subjects", "S1", "-p", "test_subjects", "S9")
 
     def jump(motion: np.ndarray) -> None:
@@ -73,8 +73,8 @@ def test_a_joint_that_jumps_ends_with_exit_code_2_and_how_to_leave_it_out(call, 
     assert "S1/Walking/0 is left out, as `leave_out` says." in out
 
 
-def test_a_warning_alone_ends_with_exit_code_1(call: Called, tmp_path: Path, tiny_data) -> None:
-    write_plain_motion(tmp_path, few_clips(tiny_data))
+def test_a_warning_alone_ends_with_exit_code_1(call: Called, tmp_path: Path, h36m_data) -> None:
+    write_plain_motion(tmp_path, few_clips(h36m_data))
     with np.load(tmp_path / "mine.npz") as file:
         giants = {key: 1.25 * motion for key, motion in file.items()}
     np.savez(tmp_path / "mine.npz", **giants)
@@ -82,8 +82,8 @@ def test_a_warning_alone_ends_with_exit_code_1(call: Called, tmp_path: Path, tin
     assert (code, "\nwarning: leg" in out, "\nerror: " in out) == (1, True, False)
 
 
-def test_data_that_cannot_be_read_ends_with_exit_code_2_and_the_reason(call: Called, tmp_path: Path, tiny_data) -> None:
-    write_plain_motion(tmp_path, few_clips(tiny_data))
+def test_data_that_cannot_be_read_ends_with_exit_code_2_and_the_reason(call: Called, tmp_path: Path, h36m_data) -> None:
+    write_plain_motion(tmp_path, few_clips(h36m_data))
 
     def lose(motion: np.ndarray) -> None:
         motion[3, 4] = np.nan

@@ -99,8 +99,8 @@ def test_a_description_that_cannot_be_used_is_refused_by_name(text, message, roo
 
 def test_every_dataset_with_a_name_is_listed_with_how_to_get_it(root: Path) -> None:
     listed = list_named().set_index("Dataset")
-    assert tuple(listed.index) == ("synthetic", "h36m", "humaneva15", "humaneva20", *NAMES)
-    assert list(listed.index[listed.There == "yes"]) == ["synthetic"]
+    assert tuple(listed.index) == ("synthetic", "synthetic_h36m", "h36m", "humaneva15", "humaneva20", *NAMES)
+    assert list(listed.index[listed.There == "yes"]) == ["synthetic", "synthetic_h36m"]
     assert (listed["What it is"] != "").all()
     assert (listed["How to get it"] != "").all()
     assert listed.loc["cmu", "How to get it"] == "`pose3d data fetch cmu`"
@@ -115,7 +115,7 @@ def test_what_is_there_is_listed_as_there(root: Path) -> None:
     (root / "cmu" / RECORD).touch()
     (root / "bandai-namco-2").mkdir()  # without a record, it was not fetched
     listed = list_named()
-    assert list(listed.Dataset[listed.There == "yes"]) == ["synthetic", "h36m", "cmu"]
+    assert list(listed.Dataset[listed.There == "yes"]) == ["synthetic", "synthetic_h36m", "h36m", "cmu"]
 
 
 def test_human36m_is_there_too_when_its_own_files_are(root: Path) -> None:

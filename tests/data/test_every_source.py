@@ -35,23 +35,23 @@ from tests.helpers.source_files import WRITERS, Parameters
 RECORDED = Path(__file__).with_name("prepared_sets.json")
 
 EVERY_KIND = pytest.mark.parametrize("kind", WRITERS)
-EVERY_FILE = pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind != "synthetic"])
+EVERY_FILE = pytest.mark.parametrize("kind", [kind for kind in WRITERS if not kind.startswith("synthetic")])
 
 
 Written = Callable[[str], tuple[Path, Parameters]]
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory, tiny_data, tiny_outputs) -> Written:
+def written(tmp_path_factory: pytest.TempPathFactory, tiny_data, h36m_data, tiny_outputs) -> Written:
     """The folder of a dataset of some kind, with its outputs, and the parameters that open it; made once."""
 
     @cache
     def write(kind: str) -> tuple[Path, Parameters]:
         folder = tmp_path_factory.mktemp("source")
         (folder / "files").mkdir()
-        if kind == "synthetic":
+        if kind.startswith("synthetic"):
             shutil.copytree(tiny_outputs / "data", folder / "outputs" / "data")
-        return folder, WRITERS[kind](folder / "files", tiny_data)
+        return folder, WRITERS[kind](folder / "files", h36m_data)
 
     return write
 
@@ -81,9 +81,11 @@ def data(spec: DataSpec) -> PoseDataset:
 def test_the_dataset_opens_with_its_keypoints_and_terms_and_again_as_the_same(kind: str, spec: DataSpec, data) -> None:
     assert spec.keypoints in data.keypoints
     assert (len(data.positions) == 0) == (kind == "detections")
-    assert data.synthetic == (kind in ("synthetic", "VideoPose3D's files"))  # an export says what it was made of
+    made = ("synthetic", "synthetic_h36m", "VideoPose3D's files")
+    assert data.synthetic == (kind in made)  # an export says what it was made of
     terms = {
         "synthetic": "Trained on synthetic data",
+        "synthetic_h36m": "Trained on synthetic data",
         "VideoPose3D's files": "Trained on synthetic data",
         "Human3.6M originals": "for academic use too",
         "HumanEva": "HumanEva-I is given out by agreement",
@@ -162,7 +164,9 @@ def test_the_doctor_looks_at_it(kind: str, data: PoseDataset) -> None:
     assert (wrong == set()) == (kind != "HumanEva"), wrong  # whose motion is made of random numbers here
 
 
-@pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind not in ("synthetic", "detections")])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in WRITERS if not kind.startswith("synthetic") and kind != "detections"]
+)
 def test_given_on_as_videopose3d_s_files_it_comes_back(kind: str, data: PoseDataset, tmp_path: Path) -> None:
     name = "humaneva15" if kind == "HumanEva" else "given"
     export_videopose3d(data, tmp_path / "export", name=name)

@@ -86,8 +86,8 @@ def check_round_trip(data: PoseDataset, folder: Path, name: str) -> None:
             assert getattr(back, field) == getattr(data, field), field
 
 
-def test_the_built_in_dataset_comes_back(tiny_data: PoseDataset, tmp_path: Path) -> None:
-    check_round_trip(tiny_data, tmp_path, "h36m")
+def test_the_built_in_dataset_comes_back(h36m_data: PoseDataset, tmp_path: Path) -> None:
+    check_round_trip(h36m_data, tmp_path, "h36m")
 
 
 @pytest.mark.parametrize("name", ["my-set_2", "Größe"])

@@ -1,5 +1,6 @@
 """A dataset is found by its settings and prepared once; the built-in one is what its description says."""
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -18,8 +20,8 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import save_dataset
 from pose3d_lib.data.open import list_actions, open_dataset, prepared_path
 from pose3d_lib.data.sources import synthetic
-from pose3d_lib.data.sources.synthetic import take_frames
 from pose3d_lib.data.sources.synthetic.body import make_body
+from pose3d_lib.data.sources.synthetic.layout import Layout, choose_layout
 from pose3d_lib.data.spec import DataSpec
 
 SUBJECTS = ["S1", "S5", "S6", "S7", "S8", "S9", "S11"]
@@ -192,7 +194,8 @@ def test_the_built_in_actions_are_known_before_anything_is_prepared() -> None:
 
 def test_unknown_names_are_told_what_may_have_been_meant() -> None:
     with pytest.raises(
-        InputError, match=r"unknown dataset 'synthetik': did you mean synthetic\? Valid: synthetic, h36m.*path"
+        InputError,
+        match=r"unknown dataset 'synthetik': did you mean synthetic, .*Valid: synthetic, synthetic_h36m, h36m.*path",
     ):
         open_dataset(DataSpec(dataset="synthetik"))
     with pytest.raises(ValidationError, match="unknown scale 'smal': did you mean small"):
@@ -223,47 +226,89 @@ def test_files_that_are_not_there_are_refused_with_the_folder_and_how_to_get_the
 # The built-in dataset
 
 
-def test_seven_subjects_do_fifteen_actions_twice_before_four_cameras(tiny_data) -> None:
-    clips = tiny_data.clips
+def camera_names(data: PoseDataset) -> pd.DataFrame:
+    return data.clips.assign(name=[data.cameras[camera].name for camera in data.clips.camera])
+
+
+def test_every_take_is_seen_by_one_of_four_cameras_in_turn(tiny_data) -> None:
+    clips = camera_names(tiny_data)
     assert clips.subject.unique().tolist() == SUBJECTS
     assert tiny_data.train_subjects == ("S1", "S5", "S6", "S7", "S8")
     assert tiny_data.test_subjects == ("S9", "S11")
     assert tiny_data.actions == tiny_data.train_actions == tiny_data.test_actions == H36M_ACTIONS
-    names = [tiny_data.cameras[camera].name for camera in clips.camera]
-    assert clips.assign(name=names).groupby(["subject", "action", "take"]).name.nunique().eq(4).all()
-    assert len(clips) == 7 * 15 * 2 * 4
+    assert len(clips) == 7 * 15 * 4
+    assert len(clips.drop_duplicates(["subject", "action", "take"])) == len(clips)
+    assert clips.groupby(["subject", "action"]).name.nunique().eq(4).all(), "the four takes by the four cameras"
+    for name in ("subject", "action", "take"):
+        counts = clips.groupby([name, "name"]).size().unstack()
+        assert (counts.max(axis=1) - counts.min(axis=1)).max() <= 2, name
     assert set(clips.fps) == {50.0}
     assert clips.labelled.all()
-    for clip in clips.itertuples():
-        assert clip.stop - clip.start == take_frames("tiny", clip.action, clip.subject, clip.take, 0)
     assert tiny_data.synthetic
     assert any("Synthetic" in sentence for sentence in tiny_data.declarations())
 
 
-def test_the_two_takes_of_an_action_differ_in_length() -> None:
-    for subject in SUBJECTS:
-        for action in H36M_ACTIONS:
-            assert len({take_frames("full", action, subject, take, 0) for take in "01"}) == 2
+def test_eight_people_are_tested_on_four_takes_of_six_seconds_of_every_action() -> None:
+    layout = choose_layout("synthetic", "small")
+    assert len(layout.test) == 8
+    assert not set(layout.test) & set(layout.train)
+    assert layout.takes == 4
+    tested = range(len(layout.train), len(layout.subjects))
+    assert {
+        layout.frames(action, person, take, 3) for action in range(15) for person in tested for take in range(4)
+    } == {300}
+    every = itertools.product(range(15), tested, range(4))
+    seen = pd.DataFrame([(*own, layout.eye(*own)) for own in every], columns=["action", "person", "take", "eye"])
+    for name in ("action", "person", "take"):
+        assert seen.groupby([name, "eye"]).size().unique().size == 1, f"each camera equally often for every {name}"
 
 
-def test_actions_differ_in_length_so_that_t_is_not_fifteen_for_all() -> None:
-    frames = {
-        action: sum(take_frames("small", action, subject, take, 0) for subject in SUBJECTS[:5] for take in "01")
-        for action in H36M_ACTIONS
-    }
-    t = {action: sum(frames.values()) / own for action, own in frames.items()}
-    assert min(t.values()) < 13
-    assert max(t.values()) > 17
+def t_of(layout: Layout, seed: int) -> np.ndarray:
+    people = range(len(layout.train))
+    frames = [
+        sum(layout.frames(action, person, take, seed) for person in people for take in range(layout.takes))
+        for action in range(len(H36M_ACTIONS))
+    ]
+    return sum(frames) / np.array(frames)
+
+
+def test_actions_differ_in_length_so_that_t_is_not_fifteen_for_all_and_alike_for_every_seed() -> None:
+    t = np.array([t_of(choose_layout("synthetic", "small"), seed) for seed in range(6)])
+    assert t.min() < 13
+    assert t.max() > 17
+    assert (t / t.mean(axis=0)).std(axis=0, ddof=1).max() < 0.08
+    assert len(np.unique(t[:, 0])) == 6
+    of_h36m = np.array([t_of(choose_layout("synthetic_h36m", "small"), seed) for seed in range(6)])
+    assert (of_h36m / of_h36m.mean(axis=0)).std(axis=0, ddof=1).min() > 0.1, "there the seed draws the actions too"
+
+
+def test_another_seed_has_other_people_of_every_stature() -> None:
+    layout = choose_layout("synthetic", "small")
+    statures = np.array([[layout.body(subject, seed).stature for subject in layout.subjects] for seed in range(20)])
+    assert statures.std(axis=0).min() > 0.05  # metres
+    assert abs(np.corrcoef(statures[:-1].ravel(), statures[1:].ravel())[0, 1]) < 0.15
 
 
 def test_the_full_scale_has_as_many_camera_frames_as_human36m() -> None:
-    def camera_frames(subjects: list[str]) -> int:
-        every = [(action, subject, take) for action in H36M_ACTIONS for subject in subjects for take in "01"]
-        return 4 * sum(take_frames("full", *take, 0) for take in every)
+    for name, cameras in (("synthetic", 1), ("synthetic_h36m", 4)):
+        layout = choose_layout(name, "full")
 
-    assert 2_000_000 < camera_frames(SUBJECTS) < 2_200_000
-    assert camera_frames(SUBJECTS[:5]) == pytest.approx(1_559_752, rel=0.06)
-    assert camera_frames(SUBJECTS[5:]) == pytest.approx(543_344, rel=0.15)
+        def camera_frames(people: range, layout: Layout = layout, cameras: int = cameras) -> int:
+            every = itertools.product(range(len(H36M_ACTIONS)), people, range(layout.takes))
+            return cameras * sum(layout.frames(*own, 0) for own in every)
+
+        assert camera_frames(range(5)) == pytest.approx(1_559_752, rel=0.06)
+        assert camera_frames(range(5, len(layout.subjects))) == pytest.approx(543_344, rel=0.15)
+
+
+def test_human36m_s_own_layout_is_seven_subjects_twice_before_four_cameras(h36m_data) -> None:
+    clips = camera_names(h36m_data)
+    assert (h36m_data.name, h36m_data.train_subjects) == ("synthetic_h36m-tiny", ("S1", "S5", "S6", "S7", "S8"))
+    assert h36m_data.test_subjects == ("S9", "S11")
+    assert clips.groupby(["subject", "action", "take"]).name.nunique().eq(4).all()
+    assert len(clips) == 7 * 15 * 2 * 4
+    lengths = (clips.stop - clips.start).groupby([clips.subject, clips.action]).nunique()
+    assert lengths.eq(2).mean() > 0.8, "the takes differ in length"
 
 
 def make_tiny(**parameters: object) -> PoseDataset:
@@ -277,8 +322,8 @@ def three_actions(monkeypatch) -> None:
 
 @pytest.mark.usefixtures("three_actions")
 def test_another_seed_gives_other_motion_and_other_errors_of_the_detector(monkeypatch) -> None:
-    monkeypatch.setattr(synthetic, "make_body", lambda subject, seed: make_body(subject, 0))  # the same people
-    monkeypatch.setattr(synthetic, "take_frames", lambda *_: 20)
+    monkeypatch.setattr(Layout, "body", lambda self, subject, seed: make_body(subject, 0))  # the same people
+    monkeypatch.setattr(Layout, "frames", lambda *_: 20)
     first, second = (make_tiny(data_seed=seed) for seed in (0, 1))
     assert first.fingerprint != second.fingerprint
     assert np.abs(first.positions[0] - second.positions[0]).max() > 0.05
@@ -286,9 +331,9 @@ def test_another_seed_gives_other_motion_and_other_errors_of_the_detector(monkey
     assert np.abs(one - other).max() > 1  # pixels
 
 
-def test_the_detector_s_error_differs_from_camera_to_camera(tiny_data) -> None:
-    errors = tiny_data.keypoints["simulated"] - tiny_data.keypoints["gt"]
-    starts = [clip.start for clip in tiny_data.clips.iloc[:4].itertuples()]
+def test_the_detector_s_error_differs_from_camera_to_camera(h36m_data) -> None:
+    errors = h36m_data.keypoints["simulated"] - h36m_data.keypoints["gt"]
+    starts = [clip.start for clip in h36m_data.clips.iloc[:4].itertuples()]
     first_frames = errors[starts].reshape(4, -1)
     assert np.abs(np.corrcoef(first_frames) - np.eye(4)).max() < 0.8
     assert 2 < np.median(np.abs(errors)) < 10  # pixels

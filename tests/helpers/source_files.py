@@ -145,8 +145,13 @@ def use_synthetic(folder: Path, data: PoseDataset) -> Parameters:
     return {"scale": "tiny"}
 
 
+def use_synthetic_h36m(folder: Path, data: PoseDataset) -> Parameters:
+    return {"dataset": "synthetic_h36m", "scale": "tiny"}
+
+
 WRITERS: Mapping[str, Callable[[Path, PoseDataset], Parameters]] = {
     "synthetic": use_synthetic,
+    "synthetic_h36m": use_synthetic_h36m,
     "plain motion": write_plain_motion,
     "Human3.6M originals": write_originals,
     "VideoPose3D's files": write_videopose3d,

@@ -56,9 +56,10 @@ def unlabelled() -> PoseDataset:
     )
 
 
-def test_a_take_is_drawn_in_its_cameras_and_in_3d_where_that_is_known(tiny_data, unlabelled, shown) -> None:
+def test_a_take_is_drawn_in_its_cameras_and_in_3d_where_that_is_known(h36m_data, tiny_data, unlabelled, shown) -> None:
     for data, keypoints, axes in (
-        (tiny_data, "gt", ["rectilinear"] * 4 + ["3d"]),
+        (h36m_data, "gt", ["rectilinear"] * 4 + ["3d"]),
+        (tiny_data, "gt", ["rectilinear", "3d"]),
         (unlabelled, "coco", ["rectilinear"]),
     ):
         figure = data_report.drawings.draw_cameras(data, data.clips.iloc[0], 3, keypoints)
@@ -88,12 +89,12 @@ def test_the_motion_table_is_not_made_of_another_skeleton(tiny_data, shown) -> N
 
 def test_the_motion_table_measures_every_action_even_of_very_many_takes(tiny_data, monkeypatch, shown) -> None:
     table, measured, takes = data_report.motion_table(tiny_data)
-    assert (measured, takes) == (105, 210)
+    assert (measured, takes) == (150, 420)
     monkeypatch.setattr(data_report, "MOST_TAKES", 30)
     fewer, measured, _ = data_report.motion_table(tiny_data)
     assert measured == 30
     assert list(fewer.Action) == list(table.Action) == list(tiny_data.actions)
-    assert "Measured on 30 of 210 takes." in texts(shown(data_report.show_motion, tiny_data))
+    assert "Measured on 30 of 420 takes." in texts(shown(data_report.show_motion, tiny_data))
 
 
 def test_keypoints_are_compared_with_exact_ones_of_the_same_joints_only(tiny_data, shown) -> None:

@@ -21,16 +21,16 @@ def _close_figures():
 
 
 @pytest.fixture(scope="module")
-def few(tiny_data) -> PoseDataset:
+def few(h36m_data) -> PoseDataset:
     """The first three takes of the tiny data, through four cameras."""
-    clips = tiny_data.clips.iloc[:12]
+    clips = h36m_data.clips.iloc[:12]
     stop = int(clips.stop.iloc[-1])
     return replace(
-        tiny_data,
+        h36m_data,
         clips=clips,
-        positions=tiny_data.positions[:stop],
-        trajectory=tiny_data.trajectory[:stop],
-        keypoints={name: array[:stop] for name, array in tiny_data.keypoints.items()},
+        positions=h36m_data.positions[:stop],
+        trajectory=h36m_data.trajectory[:stop],
+        keypoints={name: array[:stop] for name, array in h36m_data.keypoints.items()},
     )
 
 

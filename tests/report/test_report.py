@@ -31,7 +31,7 @@ def test_whose_poses_are_known_and_who_is_only_seen_is_said(tiny_data: PoseDatas
     semi = {"labelled_subjects": ("S1",), "train_share": 0.25, "unlabelled_subjects": ("S5", "S9")}
     text = described(tiny_data, **semi, unlabelled_actions=("Photo",), without_terms=("bones",))
     assert "All of synthetic-tiny by S1, 25 % of every clip" in text
-    assert "from epoch 1 on, as many windows of 16 clips without their 3D poses: Photo by S5, S9" in text
+    assert "from epoch 1 on, as many windows of 8 clips without their 3D poses: Photo by S5, S9" in text
     assert "video of S9, on whom the run is tested, is among them" in text
     assert "the loss is without bones, projected through the distorted lens" in text
     assert "a network of the trajectory too" in text

@@ -76,7 +76,7 @@ def test_what_the_data_cannot_carry_is_refused_before_anything_is_tried(
     tiny_data: PoseDataset, measured: list[RunConfig]
 ) -> None:
     configs = plan(tiny_data, batch_size=1500)
-    with pytest.raises(InputError, match="only 1328 training windows of Eating"):
+    with pytest.raises(InputError, match="only 628 training windows of Eating"):
         estimate_runs(configs, tiny_data, jobs=1)
     assert measured == []
 

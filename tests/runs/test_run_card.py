@@ -42,11 +42,11 @@ def trained(parameters: dict) -> Run:
     ],
 )  # fmt: skip
 def test_a_model_of_data_with_terms_says_them_wherever_it_goes(
-    kind: str, name: str, terms: str, tiny_data: PoseDataset, tmp_path: Path
+    kind: str, name: str, terms: str, h36m_data: PoseDataset, tmp_path: Path
 ) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
-    run = trained(WRITERS[kind](folder, tiny_data))
+    run = trained(WRITERS[kind](folder, h36m_data))
     written = json.loads((run.folder / "card.json").read_text(encoding="utf-8"))
     assert written["training"]["dataset"] == name
     assert terms in written["licence"]
@@ -58,7 +58,7 @@ def test_a_model_of_data_with_terms_says_them_wherever_it_goes(
 
 
 def test_whom_a_run_saw_without_poses_is_in_its_card(tiny_data: PoseDataset) -> None:
-    few = {"scale": "tiny", "action": "Eating", "labelled_subjects": "S5", "batch_size": 256, "unit_epochs": 0.1}
+    few = {"scale": "tiny", "action": "Eating", "labelled_subjects": "S5", "batch_size": 128, "unit_epochs": 0.1}
     semi = trained({**few, "unlabelled_subjects": "S9,S1", "unlabelled_actions": "Eating,Sitting"})
     training = open_model(semi.folder).card.training
     assert (training.subjects, training.unlabelled_subjects) == (("S5",), ("S1", "S9"))

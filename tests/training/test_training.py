@@ -217,8 +217,8 @@ def test_in_either_precision_training_brings_the_error_well_below_that_of_the_me
 
     mean_pose = poses(tiny_data.train_clips()).mean(axis=0)
     guessed = 1000 * np.linalg.norm(poses(tiny_data.test_clips()) - mean_pose, axis=-1).mean()
-    chosen = {"channels": 16, "batch_size": 64, "lr": 0.01, "keypoints": "gt", "evaluate_at": (0.02,)}
-    chosen["unit_epochs"] = 0.5
+    chosen = {"channels": 16, "batch_size": 64, "lr": 0.01, "keypoints": "gt", "evaluate_at": (0.04,)}
+    chosen["unit_epochs"] = 1.0
     reached = {}
     for precision in PRECISIONS:
         trained, rows = run(config("All", **chosen, filter_widths=(3, 3), precision=precision), tiny_data)

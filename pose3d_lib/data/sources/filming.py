@@ -1,4 +1,4 @@
-"""From motion in the world to a `PoseDataset`: every take seen by every camera of its subject.
+"""From motion in the world to a `PoseDataset`: every take seen by its subject's cameras, or by one of them.
 
 Motion without cameras is filmed in Human3.6M's room: each clip moved to its middle and cut until it fits.
 """
@@ -44,6 +44,7 @@ class Take:
     frames: int
     make: Callable[[], np.ndarray]  # returns (frames, 17, 3), metres in the world, z up; called when the take is filmed
     place: int | None = None  # number among all takes of its source; None for its place among those that are filmed
+    eye: int | None = None  # number of the only camera of its subject that sees it; None for all of them
 
 
 @contextmanager
@@ -74,7 +75,7 @@ def film(
     where: object = "",
     progress: Progress = lambda line: None,
 ) -> PoseDataset:
-    """Every take seen by each camera of its subject.
+    """Every take seen by each camera of its subject, or by one.
 
     Args:
         takes: what is filmed, in the order of the clips; a take's cameras follow each other.
@@ -91,18 +92,19 @@ def film(
     """
     if cameras is None:
         cameras, notes = dict.fromkeys((*train_subjects, *test_subjects), room_cameras()), (*notes, ROOM_NOTE)
-    used = list(dict.fromkeys(camera for take in takes for camera in cameras[take.subject]))
-    total = sum(take.frames * len(cameras[take.subject]) for take in takes)
+    used = list(dict.fromkeys(camera for take in takes for camera in cameras[take.subject]))  # also one that sees none
+    eyes = [range(len(cameras[take.subject])) if take.eye is None else (take.eye,) for take in takes]
+    total = sum(take.frames * len(own) for take, own in zip(takes, eyes, strict=True))
     joints = H36M_17.num_joints
     positions, trajectory = np.empty((total, joints, 3), np.float32), np.empty((total, 3), np.float32)
     keypoints = {source: np.empty((total, joints, 2), np.float32) for source in sources}
     sure = {source: np.ones((total, joints), np.float32) for source in sources if scores}
     rows, start = [], 0
     say = paced(progress)
-    for number, take in enumerate(takes):
+    for number, (take, seeing) in enumerate(zip(takes, eyes, strict=True)):
         world, named = take.make(), f"{take.subject}/{take.action}/{take.take}"
-        for eye, camera in enumerate(cameras[take.subject]):
-            stop = start + take.frames
+        for eye in seeing:
+            stop, camera = start + take.frames, cameras[take.subject][eye]
             in_camera, pixels = view(world, camera)
             check_in_front(in_camera, camera, f"{where or name}: {named}")
             rng = np.random.default_rng([seed, number if take.place is None else take.place, eye])
