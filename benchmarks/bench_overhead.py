@@ -25,7 +25,8 @@ SWEEP = "sweep -p scale tiny -p preset tiny -p lengths 0.05 -p actions Sitting -
 PREPARE = """
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
-open_dataset(DataSpec(scale="tiny"))
+for seed in (0, 1):
+    open_dataset(DataSpec(scale="tiny", data_seed=seed))
 """
 
 CELLS = {"imports": "import ", "opening the data": "open_dataset(", "testing and writing": "execute_run("}

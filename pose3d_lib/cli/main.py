@@ -15,7 +15,7 @@ from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
 
 if TYPE_CHECKING:
-    from pose3d_lib.data.dataset import PoseDataset
+    from pose3d_lib.data.open import Datasets
     from pose3d_lib.training.config import RunConfig
 
 SWEEPS = ("03_action_based", "05_semi_supervised")  # notebooks that execute 02_train many times
@@ -45,7 +45,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     that is finished is not repeated; the other notebooks go to outputs/notebooks/.
     """
     from pose3d_lib.data.actions import check_name
-    from pose3d_lib.data.open import open_dataset
+    from pose3d_lib.data.open import Datasets
     from pose3d_lib.report.parameters import NOTEBOOKS, check_parameters, notebook_output
     from pose3d_lib.runs.sweep.kernel import execute_notebook
     from pose3d_lib.training.config import RunConfig
@@ -54,27 +54,29 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     parameters = dict(given)
     if write_reference and (notebook != "05_semi_supervised" or parameters):
         raise InputError("--write-reference: the reference is 05_semi_supervised with its defaults; give no parameter")
-    config = check_parameters(notebook, parameters)
+    config, datasets = check_parameters(notebook, parameters), Datasets(click.echo)
     if isinstance(config, RunConfig):
-        _train([config], open_dataset(config.data, progress=click.echo))
+        _train([config], datasets)
         return
     from pose3d_lib.cli import reproduce as job
     from pose3d_lib.study.beyond import study_runs
     from pose3d_lib.study.scarcity import ScarcityConfig, plan_scarcity
 
     if notebook in SWEEPS:
-        data = open_dataset(config.data, progress=click.echo)
-        runs = plan_scarcity(config, data) if isinstance(config, ScarcityConfig) else study_runs(config, data)
-        job.sweep_notebook(notebook, runs, data, parameters, Console())
+        if isinstance(config, ScarcityConfig):
+            runs = plan_scarcity(config, datasets[config.data])
+        else:
+            runs = study_runs(config, datasets)
+        job.sweep_notebook(notebook, runs, datasets, parameters, Console())
     else:
         execute_notebook(notebook, notebook_output(notebook), parameters)
     click.echo(f"executed notebook: {notebook_output(notebook)}")
     if notebook == "04_results":
-        click.echo(f"as one page: {job.write_page(open_dataset(config.data))}")
+        click.echo(f"as one page: {job.write_page(datasets[config.data])}")
     if write_reference:
         from pose3d_lib.study.tables_scarcity import ScarcityResults
 
-        job.write_reference(ScarcityResults(config, data).folder, "scarcity", page=False)
+        job.write_reference(ScarcityResults(config, datasets[config.data]).folder, "scarcity", page=False)
 
 
 @cli.command()
@@ -86,7 +88,7 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
 
     The parameters are those of 03_action_based. Finished runs are reused, and unfinished ones resume from their checkpoints.
     """
-    from pose3d_lib.data.open import open_dataset
+    from pose3d_lib.data.open import Datasets
     from pose3d_lib.report.parameters import check_parameters
     from pose3d_lib.runs.sweep.estimate import estimate_runs
     from pose3d_lib.runs.sweep.sweep import count_jobs
@@ -101,13 +103,13 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
 
         click.echo(job_script(config.scheduler, threads=config.threads, device=config.device))
         return
-    data = open_dataset(config.data, progress=click.echo)
-    runs = study_runs(config, data)
-    click.echo(str(estimate_runs(runs, data, count_jobs(config))))
-    _train(runs, data, jobs=count_jobs(config), scheduler=config.scheduler)
+    datasets = Datasets(click.echo)
+    runs = study_runs(config, datasets)
+    click.echo(str(estimate_runs(runs, datasets, count_jobs(config))))
+    _train(runs, datasets, jobs=count_jobs(config), scheduler=config.scheduler)
 
 
-def _train(configs: "list[RunConfig]", data: "PoseDataset", jobs: int = 1, scheduler: str = "local") -> None:
+def _train(configs: "list[RunConfig]", datasets: "Datasets", jobs: int = 1, scheduler: str = "local") -> None:
     from pose3d_lib.cli.progress import RunBoard
     from pose3d_lib.common.tables import to_text
     from pose3d_lib.runs.sweep.progress import sweep_table
@@ -116,7 +118,7 @@ def _train(configs: "list[RunConfig]", data: "PoseDataset", jobs: int = 1, sched
     begun = time.time()
     with RunBoard(Console(), begun) as board:
         statuses = run_sweep(
-            configs, data, jobs=jobs, begun=begun, scheduler=scheduler, on_look=board.show, say=board.say
+            configs, datasets, jobs=jobs, begun=begun, scheduler=scheduler, on_look=board.show, say=board.say
         )
     click.echo(to_text(sweep_table(statuses)))
     for status in statuses if len(statuses) == 1 else []:

@@ -15,7 +15,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.escaping import unescape_markdown
 from pose3d_lib.common.paths import outputs_dir, project_root
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.open import open_dataset
+from pose3d_lib.data.open import Datasets
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report.page import write_report
 from pose3d_lib.report.parameters import check_parameters, notebook_output
@@ -46,14 +46,15 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     about_data = {name: value for name, value in parameters.items() if name in DataSpec.model_fields}
 
     _step(console, "1 of 3  01_data_prep: preparing the dataset and looking at it")
-    data = open_dataset(config.data, progress=say)
+    datasets = Datasets(say)
+    data = datasets[config.data]
     for line in data.declarations():
         say(line)
-    runs, jobs = study_runs(config, data), count_jobs(config)
-    say(str(estimate_runs(runs, data, jobs)))
+    runs, jobs = study_runs(config, datasets), count_jobs(config)
+    say(str(estimate_runs(runs, datasets, jobs)))
     execute_notebook("01_data_prep", notebook_output("01_data_prep"), about_data)
     _step(console, f"2 of 3  03_action_based: {len(runs)} runs of 02_train, {jobs} at a time")
-    sweep_notebook("03_action_based", runs, data, parameters, console)
+    sweep_notebook("03_action_based", runs, datasets, parameters, console)
     _step(console, "3 of 3  04_results: tables and figures")
     execute_notebook("04_results", notebook_output("04_results"), parameters)
 
@@ -84,11 +85,15 @@ def _step(console: Console, text: str) -> None:
 
 
 def sweep_notebook(
-    notebook: str, runs: Sequence[RunConfig], data: PoseDataset, parameters: Mapping[str, object], console: Console
+    notebook: str,
+    runs: Sequence[RunConfig],
+    datasets: Mapping[DataSpec, PoseDataset],
+    parameters: Mapping[str, object],
+    console: Console,
 ) -> None:
     """Execute a notebook that makes runs in a thread, while this one shows their progress."""
     begun = time.time()
-    statuses = first_look(runs, data)
+    statuses = first_look(runs, datasets)
     with RunBoard(console, begun) as board, open_kernels(1) as submit:
         board.show(statuses)
         future = submit(execute_notebook, notebook, notebook_output(notebook), parameters)

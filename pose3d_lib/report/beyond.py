@@ -14,8 +14,8 @@ from pose3d_lib.report.figures.beyond import (
 )
 from pose3d_lib.report.figures.study import draw_arms, draw_curves
 from pose3d_lib.report.readable import fill, head_arms, show_arms
-from pose3d_lib.report.results import SCHEDULE_WORDS, show_and_save, show_and_save_figure, title_figure
-from pose3d_lib.report.show import name_data, say, show_figure, unit_epochs
+from pose3d_lib.report.results import SCHEDULE_WORDS, name_results, show_and_save, show_and_save_figure, title_figure
+from pose3d_lib.report.show import say, show_figure, unit_epochs
 from pose3d_lib.study.beyond import FEWER_FRAMES, MIXING, SPECIALISED
 from pose3d_lib.study.comparison import describe_runs
 from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition
@@ -53,7 +53,7 @@ def show_curves(results: StudyResults) -> None:
         return
     table = pd.concat(parts)
     save_csv(table, results, "curves")
-    title = f"How fast either arm learns an action, {name_data(results.data)}. {unit_epochs(length)}"
+    title = f"How fast either arm learns an action, {name_results(results)}. {unit_epochs(length)}"
     if table.schedule.nunique() == 1:  # otherwise the panels say it
         title += f", {SCHEDULE_WORDS[table.schedule.iloc[0]]}"
     show_and_save_figure(draw_curves(table, title), results, "figure_curves", runs)

@@ -5,8 +5,8 @@ import pandas as pd
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.report.figures.study import draw_attribution
 from pose3d_lib.report.readable import fill, show_change, show_p
-from pose3d_lib.report.results import show_and_save
-from pose3d_lib.report.show import name_data, say, show_figure, unit_epochs
+from pose3d_lib.report.results import name_results, show_and_save
+from pose3d_lib.report.show import say, show_figure, unit_epochs
 from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, SUMMANDS, WHOLE
 from pose3d_lib.study.claims import SHOWN
 from pose3d_lib.study.comparison import describe_runs
@@ -159,7 +159,7 @@ def show_attribution(results: StudyResults) -> None:
     caption = _caption(results)
     lengths = unit_epochs(*results.config.lengths)
     actions = "; ".join(dict.fromkeys(told.actions))  # those in focus: the effects need not be those of all
-    title = f"What the published effects are made of, {name_data(results.data)}. {actions}: trained for {lengths}"
+    title = f"What the published effects are made of, {name_results(results)}. {actions}: trained for {lengths}"
     show_figure(draw_attribution(told, title), results.folder / "figure_attribution", caption)
     columns = {name.capitalize(): name for name in told.columns.drop(["low", "high"])}
     shown = fill(told, columns | {"Effect": (show_change, ["effect", "low", "high"])})

@@ -11,6 +11,7 @@ from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import remove_table, save_table
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.evaluate import METRICS, NAMES, named
 from pose3d_lib.report import readable
 from pose3d_lib.report.figures.study import draw_arms, draw_changes
@@ -36,7 +37,12 @@ BUDGET_WORDS = {"equal_frames": "equal frames", "fifteen": "15 epochs per unit e
 
 def title_figure(what: str, results: StudyResults, condition: Condition) -> str:
     """The title of a figure of one condition: it says which data, how long a training, and under which schedule."""
-    return f"{what}, {name_data(results.data)}. {name_condition(condition)}"
+    return f"{what}, {name_results(results)}. {name_condition(condition)}"
+
+
+def name_results(results: StudyResults) -> str:
+    """The data of a study in the title of a figure."""
+    return name_data(results.data, results.config.num_datasets)
 
 
 def name_condition(condition: Condition) -> str:
@@ -56,10 +62,10 @@ def show_and_save_figure(figure: Figure, results: StudyResults, name: str, runs:
     show_figure(figure, results.folder / name, note + describe_runs(runs, results.data))
 
 
-def plan_table(config: StudyConfig, data: PoseDataset) -> pd.DataFrame:
+def plan_table(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> pd.DataFrame:
     """What a study will run: a row per comparison and per question beyond them; runs that rows share count in each."""
-    parts = {f"both arms, {name_condition(own)}": runs for own, runs in plan_study(config, data).items()}
-    parts |= plan_beyond(config, data)
+    plan = plan_study(config, datasets[config.data])
+    parts = {f"both arms, {name_condition(own)}": runs for own, runs in plan.items()} | plan_beyond(config, datasets)
     rows = [(name, len({run.action for run in runs} - {ALL}), len(runs)) for name, runs in parts.items()]
     return pd.DataFrame(rows, columns=["Runs of 02_train", "Actions", "Runs"])
 
@@ -149,7 +155,7 @@ def show_comparisons(results: StudyResults, metric: str, number: int) -> None:
     show_and_save_figure(figure, results, f"figure_table_{number}", results.comparisons[first].runs)
     if len(found) > 1:
         table = pd.concat([changes for _, changes in found.values()])
-        title = f"Change of {NAMES[metric]}, {name_data(results.data)}"
+        title = f"Change of {NAMES[metric]}, {name_results(results)}"
         runs = [run for condition in found for run in results.comparisons[condition].runs]
         show_and_save_figure(draw_changes(table, title, NAMES[metric]), results, f"figure_changes_{number}", runs)
 

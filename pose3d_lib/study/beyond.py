@@ -4,13 +4,14 @@ Each is a run of 02_train with a parameter or two. All have the short length of 
 the schedule that is the same for both arms, so that nothing but the data differs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
 
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.study.config import EQUALISED, PUBLISHED, StudyConfig, choose_actions, make_run, plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
@@ -23,9 +24,9 @@ SPECIALISING = 0.25  # of the short length, to specialise the baseline on one ac
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)  # of the training frames; the smallest is about one action of sixteen
 
 
-def plan_beyond(config: StudyConfig, data: PoseDataset) -> dict[str, list[RunConfig]]:
+def plan_beyond(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> dict[str, list[RunConfig]]:
     """The runs of every question that the study asks; those of the first belong to the paper's claim on data."""
-    actions, focus = choose_actions(config, data)
+    actions, focus = choose_actions(config, datasets[config.data])
 
     def make(seed: int, schedule: str = EQUALISED, **settings: object) -> RunConfig:
         return make_run(config, config.condition(config.short, schedule), seed=seed, **settings)
@@ -33,12 +34,12 @@ def plan_beyond(config: StudyConfig, data: PoseDataset) -> dict[str, list[RunCon
     questions = {}
     if config.confounds:
         questions[AS_MANY_FRAMES] = [
-            make(seed, schedule, train_share=share_of(action, data))
+            make(seed, schedule, train_share=share_of(action, datasets[config.data_of(seed)]))
             for seed, schedule, action in product(config.seeds, (PUBLISHED, EQUALISED), focus)
         ]
     if config.beyond:
         further = {"unit_epochs": SPECIALISING * config.short}
-        starts = {seed: run_name(make(seed), data.fingerprint) for seed in config.seeds}
+        starts = {seed: run_name(make(seed), datasets[config.data_of(seed)].fingerprint) for seed in config.seeds}
         questions[SPECIALISED] = [
             make(seed, action=action, start_from=starts[seed], **further)
             for seed, action in product(config.seeds, actions)
@@ -56,9 +57,9 @@ def plan_beyond(config: StudyConfig, data: PoseDataset) -> dict[str, list[RunCon
     return questions
 
 
-def study_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
+def study_runs(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> list[RunConfig]:
     """Every run of a study, each once; a run that starts from another comes after it."""
-    return unique_runs({**plan_study(config, data), **plan_beyond(config, data)})
+    return unique_runs({**plan_study(config, datasets[config.data]), **plan_beyond(config, datasets)})
 
 
 def share_of(action: str, data: PoseDataset) -> float:

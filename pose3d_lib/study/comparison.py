@@ -9,9 +9,10 @@ import pandas as pd
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.inventory import State, look_at
 from pose3d_lib.runs.run import Run, run_folder
-from pose3d_lib.study.statistics import Cell
+from pose3d_lib.study.statistics import Cell, plain_cell
 from pose3d_lib.training.config import RunConfig
 
 
@@ -56,13 +57,16 @@ def all_runs(arms: Sequence[Arms]) -> list[Run]:
     return [*arms[0].original, *(run for own in arms for run in own.action_based)]
 
 
-def find_runs(plan: Iterable[RunConfig], data: PoseDataset) -> tuple[dict[RunConfig, Run], pd.DataFrame]:
+def find_runs(
+    plan: Iterable[RunConfig], datasets: Mapping[DataSpec, PoseDataset]
+) -> tuple[dict[RunConfig, Run], pd.DataFrame]:
     """The finished runs of a plan, each looked up once, and the begun ones: columns "Run", "Left out because".
 
     An InputError where a folder holds a run of another dataset than its name says.
     """
     found, left_out = {}, []
     for config in dict.fromkeys(plan):
+        data = datasets[config.data]
         folder = run_folder(config, data)
         entry = look_at(folder, closely=True)
         if entry is None:
@@ -73,7 +77,7 @@ def find_runs(plan: Iterable[RunConfig], data: PoseDataset) -> tuple[dict[RunCon
             if own["fingerprint"] != data.fingerprint:
                 raise InputError(
                     f"{folder}: a run on {own['name']} (fingerprint {own['fingerprint'][:12]}) under the name of a run "
-                    f"on {data.name} ({data.fingerprint[:12]}); one table never mixes datasets. Move that folder away"
+                    f"on {data.name} ({data.fingerprint[:12]}). Move that folder away"
                 )
         elif entry.state == State.DAMAGED:
             left_out.append((folder.name, f"damaged: {entry.note}"))
@@ -93,9 +97,15 @@ def collect_runs(plan: Sequence[RunConfig], found: Mapping[RunConfig, Run]) -> C
     return Comparison(by_action.pop(ALL, []), by_action, missing)
 
 
-def take_cell(runs: Sequence[Run], action: str, column: str, name: str) -> Cell:
-    """A column of `Run.clips` on the takes of an action, by run and take: the cameras' clips of a take are one unit."""
+def take_cell(runs: Sequence[Run], action: str, column: str, name: str, *, beside: Sequence[Run] = ()) -> Cell:
+    """A column of `Run.clips` on the takes of an action, by run and take: the cameras' clips of a take are one unit.
+
+    Where these runs, or those that they stand beside, are on several datasets, they have no takes in common: then there is
+    one error of each run, the frame-weighted mean.
+    """
     clips = [run.clips[run.clips.action == action] for run in runs]
+    if count_datasets([*runs, *beside]) > 1:
+        return plain_cell([np.average(own[column], weights=own.frames) for own in clips], name)
     weighted = [own.assign(weighted=own[column] * own.frames) for own in clips]
     sums = [own.groupby(["subject", "take"], sort=False)[["weighted", "frames"]].sum() for own in weighted]
     takes = sums[0].index
@@ -103,12 +113,16 @@ def take_cell(runs: Sequence[Run], action: str, column: str, name: str) -> Cell:
     return Cell(errors, sums[0].frames.to_numpy(float), tuple(takes.get_level_values("subject")), name, action)
 
 
+def count_datasets(runs: Iterable[Run]) -> int:
+    return len({run.provenance["dataset"]["fingerprint"] for run in runs})
+
+
 def error_pairs(arms: Iterable[Arms], metric: str = "mpjpe") -> list[tuple[Cell, Cell]]:
-    """The errors of both arms on every action, per run and take."""
+    """The errors of both arms on every action, per run and, on one dataset, per take."""
     return [
         (
-            take_cell(own.original, own.action, metric, own.baseline),
-            take_cell(own.action_based, own.action, metric, f"{ACTION_BASED}, {own.action}"),
+            take_cell(own.original, own.action, metric, own.baseline, beside=own.action_based),
+            take_cell(own.action_based, own.action, metric, f"{ACTION_BASED}, {own.action}", beside=own.original),
         )
         for own in arms
     ]
@@ -127,8 +141,13 @@ def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:
     lengths = f"{_all(c.unit_epochs for c in configs)} unit epoch{'s' * any(c.unit_epochs != 1 for c in configs)}"
     rules = f"budget {_all(c.budget for c in based)}, schedule {_all(c.schedule for c in based)}"
     seen = f"2D keypoints {configs[0].keypoints!r}{' with scores' * (configs[0].keypoints in data.scores)}"
+    several = (
+        f" {count} datasets, data_seed {_all(c.data_seed for c in configs)},"
+        if (count := count_datasets(runs)) > 1
+        else ""
+    )
     return (
-        f"{origin}: {data.name}, {seen}, test subjects {', '.join(data.test_subjects)}. {network}, {lengths}, {rules}. "
+        f"{origin}: {data.name},{several} {seen}, test subjects {', '.join(data.test_subjects)}. {network}, {lengths}, {rules}. "
         f"{len(runs)} run{'s' * (len(runs) != 1)}, seed {_all(c.seed for c in configs)}."
     )
 

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, field_validator, model_val
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.spec import AsList, Names, split_list
+from pose3d_lib.data.open import GENERATED
+from pose3d_lib.data.spec import AsList, DataSpec, Names, split_list
 from pose3d_lib.model.lifter import check_widths
 from pose3d_lib.runs.sweep.settings import SweepSettings
 from pose3d_lib.training.budget import SCHEDULES
@@ -22,14 +23,11 @@ PAPER_ACTIONS = ("Eating", "Sitting")  # of the paper's tables
 PUBLISHED = "epoch"  # the paper's schedule, which differs between the arms
 EQUALISED = "unit_epoch"  # one that both share
 
-# Name -> settings of `StudyConfig`: the paper's first tables with one seed; everything that its claims need, with the
+# Name -> settings of `StudyConfig`: the paper's first tables; everything that its claims need, with the
 # uncertainty; and the questions beyond the paper too.
 STUDIES: dict[str, dict] = {
     "quick": {},
     "paper": {
-        "preset": "study",
-        "seeds": (0, 1, 2),
-        "more_seeds": (3, 4),
         "lengths": (1, 16),
         "schedules": (PUBLISHED, EQUALISED),
         "confounds": True,
@@ -71,6 +69,8 @@ class Condition:
 class StudyConfig(SweepSettings):
     """Which runs a study has: for every seed and condition the baseline and one model per action.
 
+    Each seed of generated data has a dataset of its own, with other people and takes; files are the same for every seed.
+
     Attributes:
         actions: which actions; default every action that can be trained and tested on.
         seeds: of every model.
@@ -88,7 +88,7 @@ class StudyConfig(SweepSettings):
     BUNDLES: ClassVar[dict[str, dict]] = {"study": STUDIES, "preset": PRESETS}
 
     actions: Actions = ()
-    seeds: OneOrMore[Seed] = (0,)
+    seeds: OneOrMore[Seed] = (0, 1, 2, 3)
     focus: Actions = ()
     more_seeds: ListOf[Seed] = ()
     lengths: OneOrMore[UnitEpochs] = (1.0,)
@@ -102,6 +102,25 @@ class StudyConfig(SweepSettings):
     @property
     def named_actions(self) -> tuple[str, ...]:
         return (*self.actions, *self.focus)
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys((*self.seeds, *self.more_seeds)))
+
+    @property
+    def data(self) -> DataSpec:
+        """The data of the first seed."""
+        return self.data_of(self.seeds[0])
+
+    @property
+    def num_datasets(self) -> int:
+        """How many datasets the runs are on."""
+        return len({self.data_of(seed) for seed in self.all_seeds})
+
+    def data_of(self, seed: int) -> DataSpec:
+        """The data of the runs with a seed."""
+        own = {name: getattr(self, name) for name in DataSpec.model_fields}
+        return DataSpec(**own | {"data_seed": self.data_seed + seed * (self.dataset in GENERATED)})
 
     @field_validator("lengths")
     @classmethod
@@ -181,14 +200,15 @@ def paper_actions(actions: Sequence[str]) -> list[str]:
 
 
 def make_run(config: StudyConfig, condition: Condition, **settings: object) -> RunConfig:
-    """A run of a study under a condition, with further settings."""
+    """A run of a study under a condition, with further settings, on the data of its seed."""
     common = config.settings(condition.unit_epochs) | {
         "unit_epochs": condition.unit_epochs,
         "budget": condition.budget,
         "filter_widths": condition.widths,
         **dict(zip(("lr_decay_per", "bn_decay_per"), SCHEDULES[condition.schedule], strict=True)),
     }
-    return RunConfig(**{**common, **settings})
+    seed = settings.get("seed", RunConfig.model_fields["seed"].default)
+    return RunConfig(**{**common, "data_seed": config.data_of(seed).data_seed, **settings})
 
 
 def plan_study(config: StudyConfig, data: PoseDataset) -> dict[Condition, list[RunConfig]]:
@@ -198,7 +218,7 @@ def plan_study(config: StudyConfig, data: PoseDataset) -> dict[Condition, list[R
     def plan(condition: Condition, actions: Sequence[str]) -> list[RunConfig]:
         return [
             make_run(config, condition, action=action, seed=seed)
-            for seed in dict.fromkeys((*config.seeds, *config.more_seeds))
+            for seed in config.all_seeds
             for action in (ALL, *actions)
             if seed in config.seeds or action in (ALL, *focus)
         ]

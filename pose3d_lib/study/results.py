@@ -43,12 +43,17 @@ class StudyResults:
     """A study and its finished runs, looked up once; what follows from them is computed once, when it is first needed."""
 
     config: StudyConfig
-    data: PoseDataset
+    datasets: Mapping[DataSpec, PoseDataset]
     planned: list[RunConfig]  # each once
     found: dict[RunConfig, Run]  # the finished ones, in the order of the plan, as everywhere below
     left_out: pd.DataFrame  # the begun runs, as `find_runs` gives them
     comparisons: dict[Condition, Comparison]
     beyond: dict[str, list[Run]]  # by question of `plan_beyond`
+
+    @property
+    def data(self) -> PoseDataset:
+        """The dataset of the first seed."""
+        return self.datasets[self.config.data]
 
     @property
     def missing(self) -> list[RunConfig]:
@@ -72,7 +77,7 @@ class StudyResults:
             comparisons.setdefault((length, condition.schedule, condition.budget), comparison)
         as_many: dict[str, dict[str, list[Run]]] = {PUBLISHED: {}, EQUALISED: {}}
         for action, run in product(self.focus, self.beyond.get(AS_MANY_FRAMES, [])):
-            if run.config.train_share == share_of(action, self.data):
+            if run.config.train_share == share_of(action, self.datasets[run.config.data]):
                 as_many[run.config.schedule].setdefault(action, []).append(run)
         return Evidence(comparisons, tuple(self.focus), as_many)
 
@@ -107,26 +112,29 @@ class StudyResults:
         return "_".join([what, *differs])
 
 
-def collect_study(config: StudyConfig, data: PoseDataset) -> StudyResults:
+def collect_study(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> StudyResults:
     """The finished runs of a study; an InputError as of `find_runs`."""
-    plan, questions = plan_study(config, data), plan_beyond(config, data)
+    plan, questions = plan_study(config, datasets[config.data]), plan_beyond(config, datasets)
     planned = unique_runs({**plan, **questions})
-    found, left_out = find_runs(planned, data)
+    found, left_out = find_runs(planned, datasets)
     comparisons = {condition: collect_runs(runs, found) for condition, runs in plan.items()}
     beyond = {question: [found[own] for own in runs if own in found] for question, runs in questions.items()}
-    return StudyResults(config, data, planned, found, left_out, comparisons, beyond)
+    return StudyResults(config, datasets, planned, found, left_out, comparisons, beyond)
 
 
 def results_dir(data: PoseDataset, config: StudyConfig) -> Path:
-    """Where the tables and figures of a study go."""
-    return folder_of(data, config, STUDIES)
+    """Where the tables and figures of a study go; `data` are those of its first seed."""
+    return folder_of(data, config, STUDIES, config.num_datasets)
 
 
-def folder_of(data: PoseDataset, config: Settings, studies: Mapping[str, Mapping[str, object]]) -> Path:
+def folder_of(
+    data: PoseDataset, config: Settings, studies: Mapping[str, Mapping[str, object]], datasets: int = 1
+) -> Path:
     """The folder of a study's results, which no study of other data or settings shares.
 
-    The name says dataset, keypoints, widths, channels, batch size, the nearest of the `studies` (name -> settings that
-    differ from the defaults), and every setting that differs from that, or a hash of these where they are many.
+    The name says dataset, how many there are if several, keypoints, widths, channels, batch size, the nearest of the
+    `studies` (name -> settings that differ from the defaults), and every setting that differs from that, or a hash of these
+    where they are many.
     """
     fields = type(config).model_fields
     defaults = {name: field.default for name, field in fields.items()}
@@ -140,7 +148,9 @@ def folder_of(data: PoseDataset, config: Settings, studies: Mapping[str, Mapping
     if len(other.encode()) > MOST_TOLD or re.search(r"[/\\]", other):
         other = f"-{hashlib.sha256(other.encode()).hexdigest()[:10]}"
     widths = "x".join(map(str, config.filter_widths))
-    what = f"{in_file_name(data.name)}-{data.fingerprint[:6]}-{config.keypoints}-{widths}-{config.channels}c-{config.batch_size}b"
+    several = f"-{datasets}-datasets" if datasets > 1 else ""
+    seen = f"{in_file_name(data.name)}{several}-{data.fingerprint[:6]}-{config.keypoints}"
+    what = f"{seen}-{widths}-{config.channels}c-{config.batch_size}b"
     return outputs_dir() / "results" / f"{what}-{study}{other}"
 
 

@@ -38,7 +38,7 @@ class ScarcityResults:
     @cached_property
     def runs(self) -> list[Run]:
         """The finished ones, in the order of the plan; an InputError as of `find_runs`."""
-        return list(find_runs(self.planned, self.data)[0].values())
+        return list(find_runs(self.planned, {self.config.data: self.data})[0].values())
 
     @cached_property
     def table(self) -> pd.DataFrame:

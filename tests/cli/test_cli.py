@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from rich.console import Console
 from pose3d_lib.cli.progress import RunBoard, clock
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.open import Datasets, open_dataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import Run, find_run, run_folder
 from pose3d_lib.runs.sweep import sweep
@@ -30,6 +32,7 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config, parameters_of
 from pose3d_lib.training.plan import plan_run
 from tests.helpers.console import Called
+from tests.helpers.run_folders import Only
 
 PROGRAM = Path(sys.executable).with_name("pose3d")
 REFUSED_WITHIN_S = 10
@@ -37,7 +40,7 @@ TINY = {"scale": "tiny", "preset": "tiny", "evaluate_at": "", "device": "cpu"}
 SHORT = 0.05  # unit epochs
 NAMED = f"seed 0, {SHORT:g} unit epochs"  # how a short run's line goes on after its action
 OF_A_RUN = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "unit_epochs", str(SHORT)]
-OF_A_STUDY = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "lengths", str(SHORT)]
+OF_A_STUDY = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "lengths", str(SHORT), "-p", "seeds", "0"]
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,21 @@ def test_what_is_wrong_is_refused_at_once(call: Call, outputs: Path, arguments: 
 
 
 def test_what_the_data_cannot_carry_is_refused_at_once(call: Call, prepared: Path) -> None:
-    ended = call("sweep", "-p", "batch_size", "1500", "-p", "actions", "Sitting,Eating", "-p", "scale", "tiny")
+    arguments = (
+        "-p",
+        "batch_size",
+        "1000",
+        "-p",
+        "actions",
+        "Sitting,Eating",
+        "-p",
+        "scale",
+        "tiny",
+        "-p",
+        "seeds",
+        "0",
+    )
+    ended = call("sweep", *arguments)
     assert ended.code == 2
     assert "there are only 628 training windows of Eating in synthetic-tiny" in ended.err
     assert ended.seconds < REFUSED_WITHIN_S
@@ -164,7 +181,7 @@ def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(call: Call, pre
 
 
 @pytest.fixture
-def without_kernels(monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset) -> list[dict]:
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """A sweep's runs in threads and without notebooks; Sitting fails. What would have been passed to papermill."""
     passed: list[dict] = []
 
@@ -174,7 +191,8 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset) -> 
             raise NotebookFailed(
                 folder / "02_train.ipynb", "FloatingPointError: the training loss is nan", refused=False
             )
-        execute_run(plan_run(make_config(RunConfig, parameters), tiny_data))
+        config = make_config(RunConfig, parameters)
+        execute_run(plan_run(config, open_dataset(config.data)))
         return True
 
     monkeypatch.setattr(sweep, "execute_training", execute)
@@ -204,15 +222,17 @@ def test_sweep_goes_on_after_a_failure_and_quotes_it(
 
 
 def tiny_plan(data: PoseDataset, **changes: object) -> list[RunConfig]:
-    settings = {**TINY, "lengths": SHORT, "actions": "Sitting,Walking", **changes}
-    return study_runs(make_config(StudyConfig, settings), data)
+    settings = {**TINY, "seeds": 0, "lengths": SHORT, "actions": "Sitting,Walking", **changes}
+    return study_runs(make_config(StudyConfig, settings), Only(data))
 
 
-def sweep_all(configs: list[RunConfig], data: PoseDataset, jobs: int = 1) -> tuple[list[RunStatus], list[list[str]]]:
+def sweep_all(
+    configs: list[RunConfig], datasets: Mapping[DataSpec, PoseDataset], jobs: int = 1
+) -> tuple[list[RunStatus], list[list[str]]]:
     """What became of the runs, and their states at every look."""
     looks: list[list[str]] = []
     statuses = run_sweep(
-        configs, data, jobs=jobs, begun=time.time(), on_look=lambda now: looks.append([one.state for one in now])
+        configs, datasets, jobs=jobs, begun=time.time(), on_look=lambda now: looks.append([one.state for one in now])
     )
     return statuses, looks
 
@@ -220,11 +240,14 @@ def sweep_all(configs: list[RunConfig], data: PoseDataset, jobs: int = 1) -> tup
 def test_what_papermill_is_given_makes_the_same_run(
     prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
 ) -> None:
-    configs = tiny_plan(tiny_data, actions="Walking", seeds="1,2", lr=0.002, filter_widths="3,3", budgets="fifteen")
-    statuses, looks = sweep_all(configs, tiny_data)
+    configs = tiny_plan(tiny_data, actions="Walking", seeds="0,1", lr=0.002, filter_widths="3,3", budgets="fifteen")
+    datasets = Datasets()
+    statuses, looks = sweep_all(configs, datasets)
     assert [status.state for status in statuses] == ["finished"] * 4
-    assert [find_run(config, tiny_data).config for config in configs] == configs
-    assert [parameters["seed"] for parameters in without_kernels] == [1, 1, 2, 2]
+    assert datasets[configs[0].data].fingerprint == tiny_data.fingerprint
+    assert [find_run(config, datasets[config.data]).config for config in configs] == configs
+    assert [parameters["seed"] for parameters in without_kernels] == [0, 0, 1, 1]
+    assert [parameters.get("data_seed") for parameters in without_kernels] == [None, None, 1, 1], "each seed's own data"
     assert without_kernels == [parameters_of(config) for config in configs]
     assert looks[0] == ["waiting"] * 4
     assert looks[-1] == ["finished"] * 4
@@ -239,7 +262,7 @@ def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(
 ) -> None:
     configs = tiny_plan(tiny_data, actions="Walking", **BEYOND)
     assert [run.action for run in configs if run.start_from] == ["Walking"]
-    statuses, looks = sweep_all(configs, tiny_data, jobs=4)
+    statuses, looks = sweep_all(configs, Only(tiny_data), jobs=4)
     assert {status.state for status in statuses} == {"finished"}
     names = [run_folder(make_config(RunConfig, parameters), tiny_data).name for parameters in without_kernels]
     starts = [(number, parameters.get("start_from")) for number, parameters in enumerate(without_kernels)]
@@ -261,7 +284,7 @@ def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
 
     monkeypatch.setattr(sweep, "execute_training", fail_baseline)
     chosen = [run for run in tiny_plan(tiny_data, actions="Walking", **BEYOND) if run.train_share == 1]
-    statuses, _ = sweep_all(chosen, tiny_data, jobs=2)
+    statuses, _ = sweep_all(chosen, Only(tiny_data), jobs=2)
     assert [(status.config.action, status.state) for status in statuses] == [
         ("All", "failed"),
         ("Walking", "finished"),
@@ -274,14 +297,14 @@ def test_a_notebook_that_leaves_no_run_has_failed(
     prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep, "execute_training", lambda *_, stop: True)
-    statuses, _ = sweep_all(tiny_plan(tiny_data)[:1], tiny_data)
+    statuses, _ = sweep_all(tiny_plan(tiny_data)[:1], Only(tiny_data))
     assert [(status.state, status.error) for status in statuses] == [("failed", sweep.NOTHING_LEFT)]
     with pytest.raises(SweepFailed, match=f"1 of 1 runs failed:\n- All, {NAMED}: its notebook ended without"):
         raise_failures(statuses)
 
 
 def test_what_an_older_process_left_is_not_progress(prepared: Path, tiny_data: PoseDataset) -> None:
-    (status, *_) = first_look(tiny_plan(tiny_data), tiny_data)
+    (status, *_) = first_look(tiny_plan(tiny_data), Only(tiny_data))
     status.folder.mkdir(parents=True)
     progress = status.folder / "progress.json"
     progress.write_text(
@@ -383,7 +406,7 @@ def test_clock() -> None:
 def test_the_table_of_a_sweep(prepared: Path, tiny_data: PoseDataset) -> None:
     configs = tiny_plan(tiny_data)
     run = execute_run(plan_run(configs[1], tiny_data))
-    all_, sitting, walking = first_look(configs, tiny_data)
+    all_, sitting, walking = first_look(configs, Only(tiny_data))
     failed = replace(walking, state="failed", error="first line\nsecond line")
     table = sweep_table([all_, sitting, failed])
     assert table.run.tolist() == [f"{action}, {NAMED}" for action in ("All", "Sitting", "Walking")]

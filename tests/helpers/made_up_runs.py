@@ -62,7 +62,7 @@ def make_run(
             "windows": windows,
         },
         history=pd.DataFrame(history),
-        provenance={"processor": processor, "device": device.upper()},
+        provenance={"processor": processor, "device": device.upper(), "dataset": {"fingerprint": "f" * 64}},
     )
 
 

@@ -12,7 +12,9 @@ import psutil
 from pose3d_lib.training.checkpoint import CHECKPOINT
 
 TINY = ("-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "device", "cpu", "-p", "jobs", "2")
-RUNS = ("-p", "actions", "Sitting", "-p", "lengths", "3", "-p", "evaluate_at", "1")  # two runs of some seconds
+RUNS = ("-p", "actions", "Sitting", "-p", "seeds", "0", "-p", "lengths", "6", "-p", "evaluate_at", "1")
+"""Of two runs of some seconds."""
+
 RESULTS = ("metrics.json", "clips.csv", "clips_published.csv", "model.safetensors")
 
 

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,7 +13,6 @@ from IPython.display import DisplayHandle
 from matplotlib.figure import Figure
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.report.figures import skeletons as drawings
@@ -28,7 +27,7 @@ from tests.helpers.source_files import walker
 
 RUN = {"preset": "tiny", "channels": 8, "batch_size": 64, "evaluate_at": ""}
 SHORT = {**RUN, "unit_epochs": 0.5}
-STUDY = {**RUN, "lengths": 0.5, "actions": "Eating,Sitting"}
+STUDY = {**RUN, "seeds": "0", "lengths": 0.5, "actions": "Eating,Sitting"}
 MODEL = "{}-27f-0.5ue-seed0"
 SCARCITY = {"preset": "tiny", "channels": 8, "unit_epochs": 0.5, "seeds": "0", "shares": "0.5", "ablation_share": 0}
 
@@ -65,10 +64,10 @@ def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
         shown.append(getattr(what, "data", " ".join(["Figure", *texts])))
         return DisplayHandle("0")
 
-    def run_sweep(configs: Sequence, data: PoseDataset, *, begun: float, on_look: Callable, **_) -> list[RunStatus]:
-        statuses = first_look(configs, data)
+    def run_sweep(configs: Sequence, datasets: Mapping, *, begun: float, on_look: Callable, **_) -> list[RunStatus]:
+        statuses = first_look(configs, datasets)
         for config in configs:
-            execute_run(plan_run(config, data))
+            execute_run(plan_run(config, datasets[config.data]))
         return look_again(statuses, begun)
 
     for name in ("IPython.display", "pose3d_lib.report.show", "pose3d_lib.report.notebook"):

@@ -8,7 +8,7 @@ from pose3d_lib.report.readable import head_comparison, show_change, show_compar
 from pose3d_lib.study.comparison import Comparison, collect_runs, find_runs
 from pose3d_lib.study.config import plan_study
 from pose3d_lib.study.tables import MEAN, arms_table, changes_table, pair_arms, table_3
-from tests.helpers.run_folders import make_study, write_runs
+from tests.helpers.run_folders import Only, make_study, write_runs
 
 NAN = float("nan")
 
@@ -16,7 +16,7 @@ NAN = float("nan")
 def make_comparison(data: PoseDataset, *, repeats: int = 1, **changes: object) -> Comparison:
     (runs,) = plan_study(make_study(**changes), data).values()
     write_runs(runs, data, repeats=repeats)
-    return collect_runs(runs, find_runs(runs, data)[0])
+    return collect_runs(runs, find_runs(runs, Only(data))[0])
 
 
 @pytest.fixture(scope="module")

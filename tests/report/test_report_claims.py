@@ -12,7 +12,7 @@ from pose3d_lib.report import claims as report_claims
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.comparison import Comparison
 from pose3d_lib.study.results import StudyResults, collect_study
-from tests.helpers.run_folders import make_study, write_runs
+from tests.helpers.run_folders import Only, make_study, write_runs
 
 pytestmark = pytest.mark.usefixtures("outputs")
 
@@ -23,8 +23,8 @@ def study(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> S
     config = make_study(seeds="0,1,2", more_seeds="3,4", lengths="1,16", schedules="epoch,unit_epoch", confounds=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("study")))
-        write_runs(study_runs(config, tiny_data), tiny_data)
-        return collect_study(config, tiny_data)
+        write_runs(study_runs(config, Only(tiny_data)), tiny_data)
+        return collect_study(config, Only(tiny_data))
 
 
 ORIGINAL = (58 + 68 + 78) / 3
@@ -112,7 +112,7 @@ def test_the_attribution_is_shown_once_its_runs_are_there(study: StudyResults, s
 
 
 def test_without_any_run_the_answer_says_so(tiny_data: PoseDataset, shown: Callable[[], str]) -> None:
-    study = collect_study(make_study(), tiny_data)
+    study = collect_study(make_study(), Only(tiny_data))
     report_claims.show_answer(study)
     report_claims.show_claims(study)
     report_claims.show_attribution(study)

@@ -19,7 +19,7 @@ from pose3d_lib.study.beyond import plan_beyond, study_runs
 from pose3d_lib.study.config import Condition, plan_study, unique_runs
 from pose3d_lib.study.results import StudyResults, collect_study
 from tests.helpers import run_folders
-from tests.helpers.run_folders import make_study, write_run, write_runs
+from tests.helpers.run_folders import Only, make_study, write_run, write_runs
 
 BEYOND = ("curves", "transfer", "specialised", "mixing", "joints", "fewer_frames")
 
@@ -37,8 +37,8 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
 
 def finished(data: PoseDataset, **changes: object) -> StudyResults:
     config = make_study(**changes)
-    write_runs(study_runs(config, data), data)
-    return collect_study(config, data)
+    write_runs(study_runs(config, Only(data)), data)
+    return collect_study(config, Only(data))
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +61,12 @@ def test_what_is_missing_is_said_and_nothing_of_folders_that_are_no_part_of_the_
     tiny_data: PoseDataset, shown
 ) -> None:
     config = make_study(seeds="0,1,2")
-    planned = study_runs(config, tiny_data)
+    planned = study_runs(config, Only(tiny_data))
     for run in write_runs(planned[:2], tiny_data):
         (run.folder / "finished.json").unlink()
     other = dataclasses.replace(tiny_data, name="elsewhere", notes=("one word different",))
     write_run(planned[3], other)
-    report_study.show_study(collect_study(config, tiny_data))
+    report_study.show_study(collect_study(config, Only(tiny_data)))
     assert "**12 of 12 planned runs are not finished**: All (seed 0), Eating (seed 0), Sitting (seed 0)," in shown()
     assert " and 4 more. " in shown()
     assert "Actions compared: Eating, Sitting, Walking. In focus: Eating, Sitting." in shown()
@@ -76,7 +76,7 @@ def test_what_is_missing_is_said_and_nothing_of_folders_that_are_no_part_of_the_
 def test_actions_that_cannot_be_compared_are_named_with_the_reason(hand_made, shown) -> None:
     rows = [(who, action, "0", 0, 9) for who in ("S1", "S9") for action in ("Eating", "Sitting")]
     data = hand_made([*rows, ("S1", "Posing", "0", 0, 9), ("S9", "Photo", "0", 0, 9)])
-    report_study.show_study(collect_study(make_study(actions=""), data))
+    report_study.show_study(collect_study(make_study(actions=""), Only(data)))
     assert "Posing (no test clips), Photo (no training clips)." in shown()
 
 
@@ -85,7 +85,7 @@ def test_the_study_s_table_says_how_much_of_every_comparison_is_finished(tiny_da
     plan = unique_runs(plan_study(config, tiny_data))
     left = [run for run in plan if run.schedule == "bn_unit_epoch" or (run.action, run.seed) == ("Walking", 1)]
     write_runs([run for run in plan if run not in left], tiny_data)
-    table = report_study.study_table(collect_study(config, tiny_data).comparisons)
+    table = report_study.study_table(collect_study(config, Only(tiny_data)).comparisons)
     assert table.Schedule.tolist() == ["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch", "epoch"]
     assert table.Budget.tolist() == ["equal_frames"] * 4 + ["fifteen"]
     assert set(table["Unit epochs"]) == {"1"}
@@ -101,8 +101,8 @@ def test_the_study_s_table_says_how_much_of_every_comparison_is_finished(tiny_da
 
 def test_a_plan_is_a_row_per_comparison_and_per_question(tiny_data: PoseDataset) -> None:
     config = make_study(study="more", preset="tiny", seeds="0", more_seeds="")
-    table = report_study.plan_table(config, tiny_data)
-    plans = [*plan_study(config, tiny_data).values(), *plan_beyond(config, tiny_data).values()]
+    table = report_study.plan_table(config, Only(tiny_data))
+    plans = [*plan_study(config, tiny_data).values(), *plan_beyond(config, Only(tiny_data)).values()]
     assert table.Runs.tolist() == [len(runs) for runs in plans]
     assert table.Actions.tolist() == [3, 3, 2, 2, 2, 3, 3, 2, 2, 2, 0, 3, 2, 2]
     assert table.iloc[0, 0] == "both arms, 1 unit epoch, published schedule, equal frames, 27 frames"
@@ -169,7 +169,7 @@ def test_long_runs_are_shown_at_their_end_and_during_training(tiny_data: PoseDat
 
 
 def test_before_there_are_runs_it_is_said_how_to_make_them(tiny_data: PoseDataset, shown, figures) -> None:
-    results = collect_study(make_study(study="more", preset="tiny"), tiny_data)
+    results = collect_study(make_study(study="more", preset="tiny"), Only(tiny_data))
     results.folder.mkdir(parents=True)
     (results.folder / "table_1.csv").write_text("an older comparison")
     report_study.show_study(results)
@@ -222,7 +222,7 @@ def test_the_questions_beyond_the_paper_are_answered_in_words_and_every_figure_s
         for part in ("synthetic-tiny (synthetic data)", "1 unit epoch", "same schedule"):
             assert part in said
     published = Condition(1.0, "epoch", "equal_frames", (3, 3, 3))
-    real = dataclasses.replace(results, data=dataclasses.replace(tiny_data, synthetic=False, name="h36m"))
+    real = dataclasses.replace(results, datasets=Only(dataclasses.replace(tiny_data, synthetic=False, name="h36m")))
     assert report_study.title_figure("A", real, published).startswith("A, h36m. 1 unit epoch, published schedule,")
 
 

@@ -20,6 +20,7 @@ from pose3d_lib.runs.sweep.sweep import run_sweep
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
+from tests.helpers.run_folders import Only
 from tests.helpers.short_runs import short_config
 from tests.helpers.sweep_processes import wait_until
 
@@ -60,7 +61,7 @@ def small_runs(data: PoseDataset) -> tuple[PoseDataset, list[RunConfig]]:
 
 
 def sweep(data: PoseDataset, configs: list[RunConfig], address: str, **settings: object) -> list[RunStatus]:
-    return run_sweep(configs, data, jobs=1, begun=time.time(), scheduler=address, **settings)
+    return run_sweep(configs, Only(data), jobs=1, begun=time.time(), scheduler=address, **settings)
 
 
 def test_workers_execute_the_runs_and_one_that_fails_does_not_end_the_others(

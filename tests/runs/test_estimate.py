@@ -13,7 +13,7 @@ from pose3d_lib.study.config import plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
-from tests.helpers.run_folders import make_study, write_run, write_runs
+from tests.helpers.run_folders import Only, make_study, write_run, write_runs
 
 pytestmark = pytest.mark.usefixtures("outputs")
 
@@ -36,13 +36,13 @@ def windows(configs: list[RunConfig], data: PoseDataset) -> int:
 
 def test_with_no_finished_run_the_first_is_tried(tiny_data: PoseDataset, measured: list[RunConfig]) -> None:
     configs = plan(tiny_data)
-    found = estimate_runs(configs, tiny_data, jobs=1)
+    found = estimate_runs(configs, Only(tiny_data), jobs=1)
     assert measured == configs[:1]
     assert (found.runs, found.finished, found.jobs) == (4, 0, 1)
     assert found.seconds == pytest.approx(windows(configs, tiny_data) / 1000 + 4 * SECONDS_PER_RUN)
     assert found.windows_per_second == {"27 frames, 16 channels, float32, cpu": 1000.0}
     for jobs, at_a_time in ((2, 2), (64, 4)):
-        assert estimate_runs(configs, tiny_data, jobs=jobs).seconds == pytest.approx(found.seconds / at_a_time)
+        assert estimate_runs(configs, Only(tiny_data), jobs=jobs).seconds == pytest.approx(found.seconds / at_a_time)
 
 
 def test_with_finished_runs_theirs_is_the_speed_and_nothing_is_tried(
@@ -50,13 +50,13 @@ def test_with_finished_runs_theirs_is_the_speed_and_nothing_is_tried(
 ) -> None:
     configs = plan(tiny_data, seeds="0,1")
     write_runs(configs[:2], tiny_data)
-    found = estimate_runs(configs, tiny_data, jobs=1)
+    found = estimate_runs(configs, Only(tiny_data), jobs=1)
     speed = (3_000_000 + 2_500_000) / (300 + 100)
     assert found.windows_per_second == {"27 frames, 16 channels, float32, cpu": pytest.approx(speed)}
     assert (found.runs, found.finished) == (8, 2)
     assert found.seconds == pytest.approx(windows(configs[2:], tiny_data) / speed + 6 * SECONDS_PER_RUN)
     write_runs(configs[2:], tiny_data)
-    found = estimate_runs(configs, tiny_data, jobs=2)
+    found = estimate_runs(configs, Only(tiny_data), jobs=2)
     assert (found.seconds, found.finished, measured) == (0, 8, [])
     assert str(found) == "8 runs, all finished."
 
@@ -64,7 +64,7 @@ def test_with_finished_runs_theirs_is_the_speed_and_nothing_is_tried(
 def test_every_network_has_a_speed_of_its_own(tiny_data: PoseDataset, measured: list[RunConfig]) -> None:
     configs = plan(tiny_data, architectures="3x3x3,3x3")
     write_run(configs[0], tiny_data)
-    found = estimate_runs(configs, tiny_data, jobs=1)
+    found = estimate_runs(configs, Only(tiny_data), jobs=1)
     wide, narrow = ([config for config in configs if config.receptive_field == frames] for frames in (27, 9))
     assert measured == narrow[:1]
     assert list(found.windows_per_second.values()) == [10_000, 1000]
@@ -77,7 +77,7 @@ def test_what_the_data_cannot_carry_is_refused_before_anything_is_tried(
 ) -> None:
     configs = plan(tiny_data, batch_size=1500)
     with pytest.raises(InputError, match="only 628 training windows of Eating"):
-        estimate_runs(configs, tiny_data, jobs=1)
+        estimate_runs(configs, Only(tiny_data), jobs=1)
     assert measured == []
 
 
@@ -150,5 +150,5 @@ def test_runs_of_other_modes_have_speeds_of_their_own(tiny_data: PoseDataset, me
     semi = {"labelled_subjects": ("S1",), "unlabelled_subjects": ("S5",), "warmup_epochs": 0.05}
     modes = ({}, semi, {"dense": True}, {"chunk": 2}, {"trajectory": True})
     configs = [small_run(seed=seed, **own) for seed in (0, 1) for own in modes]
-    assert len(estimate_runs(configs, tiny_data, jobs=1).windows_per_second) == 5
+    assert len(estimate_runs(configs, Only(tiny_data), jobs=1).windows_per_second) == 5
     assert measured == configs[:5]

@@ -43,6 +43,7 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
 from tests.helpers.listed_runs import write_lease
+from tests.helpers.run_folders import Only
 from tests.helpers.short_runs import short_config
 
 
@@ -61,7 +62,7 @@ def test_the_time_left_counts_windows_and_not_what_was_reused() -> None:
 
 
 def test_nothing_has_begun_at_the_first_look(data: PoseDataset, outputs: Path) -> None:
-    statuses = first_look([short_config(action) for action in ("All", *data.test_actions)], data)
+    statuses = first_look([short_config(action) for action in ("All", *data.test_actions)], Only(data))
     assert {s.state for s in statuses} == {"waiting"}
     assert [s.windows for s in statuses] == [200] * 4
     assert look_again(statuses, begun=0.0) == statuses
@@ -168,7 +169,7 @@ def test_a_half_copied_run_is_named_and_left_out_and_the_others_go_on(name: str,
     folder = run_folder(configs[0], data)
     damage(folder / name)
     whole = damage is Path.touch
-    statuses = first_look(configs, data)
+    statuses = first_look(configs, Only(data))
     assert [one.state for one in statuses] == ["reused" if whole else "failed", "waiting"]
     assert can_start(statuses) == [1]
     assert (find_run(configs[0], data) is None) == (not whole)
@@ -179,7 +180,7 @@ def test_a_half_copied_run_is_named_and_left_out_and_the_others_go_on(name: str,
             execute_run(plan_run(configs[0], data))
         (status,) = look_again([replace(statuses[0], state="testing")], begun=0.0)
         assert status.state == "failed"
-        _, left_out = find_runs(configs, data)
+        _, left_out = find_runs(configs, Only(data))
         assert left_out.iloc[0, 0] == folder.name
         assert name in left_out.iloc[0, 1]
 
@@ -202,7 +203,7 @@ def starting(data: PoseDataset, configs: list[RunConfig]) -> tuple[list[str], Ca
 def run_all(start: Callable, configs: list[RunConfig], data: PoseDataset, **settings: object) -> list[RunStatus]:
     """A sweep of one run at a time."""
     given = {"begun": time.time(), "on_look": lambda statuses: None, **settings}
-    return sweep.run_on(start, lambda unfinished: 1, first_look(configs, data), **given)
+    return sweep.run_on(start, lambda unfinished: 1, first_look(configs, Only(data)), **given)
 
 
 def test_what_another_process_trains_is_left_to_it_until_that_ends(finished, monkeypatch: pytest.MonkeyPatch) -> None:

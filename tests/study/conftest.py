@@ -7,7 +7,7 @@ import pytest
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.results import StudyResults, collect_study
-from tests.helpers.run_folders import make_study, write_runs
+from tests.helpers.run_folders import Only, make_study, write_runs
 
 
 @pytest.fixture(autouse=True)
@@ -22,5 +22,5 @@ def whole(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -> S
     config = make_study(study="more", preset="tiny", lengths="1,4", evaluate_at="0.5,1,2", **seeds)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("whole")))
-        write_runs(study_runs(config, tiny_data), tiny_data)
-        return collect_study(config, tiny_data)
+        write_runs(study_runs(config, Only(tiny_data)), tiny_data)
+        return collect_study(config, Only(tiny_data))

@@ -20,6 +20,7 @@ from pose3d_lib.study.config import StudyConfig, plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
+from tests.helpers.run_folders import Only
 
 ACTIONS = ("Walking", "Sitting", "Eating", "Posing", "Photo")
 ROWS = [
@@ -50,16 +51,16 @@ def study(**parameters: object) -> StudyConfig:
 def changes(run: RunConfig, config: StudyConfig) -> dict[str, object]:
     """What a run has that differs from the baseline of the study's short length under the published schedule."""
     plain = RunConfig(**config.settings(config.short), unit_epochs=config.short)
-    return {name: value for name, value in run if value != getattr(plain, name)}
+    return {name: value for name, value in run if value != getattr(plain, name) and name != "data_seed"}
 
 
 SAME = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}  # the schedule that is the same for both arms
 
 
 def test_nothing_is_asked_beyond_the_tables_unless_the_study_says_so(data) -> None:
-    assert plan_beyond(study(), data) == {}
-    assert list(plan_beyond(study(confounds=True), data)) == [AS_MANY_FRAMES]
-    questions = plan_beyond(study(beyond=True, confounds=True, lengths="8,2", architectures="5x3,3x3"), data)
+    assert plan_beyond(study(), Only(data)) == {}
+    assert list(plan_beyond(study(confounds=True), Only(data))) == [AS_MANY_FRAMES]
+    questions = plan_beyond(study(beyond=True, confounds=True, lengths="8,2", architectures="5x3,3x3"), Only(data))
     lengths = {question: {run.unit_epochs for run in runs} for question, runs in questions.items()}
     assert lengths == {AS_MANY_FRAMES: {2}, SPECIALISED: {0.5}, MIXING: {2}, FEWER_FRAMES: {2}}, "the short length"
     assert {run.filter_widths for runs in questions.values() for run in runs} == {(5, 3)}, "the first architecture"
@@ -67,23 +68,23 @@ def test_nothing_is_asked_beyond_the_tables_unless_the_study_says_so(data) -> No
 
 def test_the_number_of_runs_of_the_whole_study(tiny_data) -> None:
     paper, more = (make_config(StudyConfig, {"study": name, "device": "cpu"}) for name in ("paper", "more"))
-    assert {question: len(runs) for question, runs in plan_beyond(more, tiny_data).items()} == {
-        AS_MANY_FRAMES: 3 * 2 * 2,  # seeds, schedules, actions in focus
-        SPECIALISED: 3 * 15,
-        MIXING: 3 * 2 * 3,  # with 1, 3 and 7 others
-        FEWER_FRAMES: 3 * (4 + 2 * 2),
+    assert {question: len(runs) for question, runs in plan_beyond(more, Only(tiny_data)).items()} == {
+        AS_MANY_FRAMES: 4 * 2 * 2,  # seeds, schedules, actions in focus
+        SPECIALISED: 4 * 15,
+        MIXING: 4 * 2 * 3,  # with 1, 3 and 7 others
+        FEWER_FRAMES: 4 * (4 + 2 * 2),
     }
-    both_arms, confound = 5 + 15 * 3 + 2 * 2, 5 + 2 * 5
+    both_arms, confound = 4 + 15 * 4, 4 + 2 * 4
     plan = plan_study(paper, tiny_data)
     assert [len(runs) for runs in plan.values()] == 2 * [both_arms, both_arms, confound, confound, confound]
-    assert len(unique_runs(plan)) == 2 * (5 + 2 * (both_arms - 5) + 3 * (confound - 5)) == 266
-    assert len(study_runs(more, tiny_data)) == 266 + 12 + 45 + 18 + 24
+    assert len(unique_runs(plan)) == 2 * (4 + 2 * (both_arms - 4) + 3 * (confound - 4)) == 296
+    assert len(study_runs(more, Only(tiny_data))) == 296 + 16 + 60 + 24 + 32
 
 
 def test_as_many_frames_of_all_actions_as_an_action_in_focus_has_under_both_schedules(data) -> None:
     assert [share_of(action, data) for action in ("Walking", "Sitting", "Greeting")] == [0.3, 0.15, 0.05]
     config = study(confounds=True, seeds="0,3", more_seeds="9")
-    (runs,) = plan_beyond(config, data).values()
+    (runs,) = plan_beyond(config, Only(data)).values()
     assert [changes(run, config) for run in runs] == [
         {**({"seed": 3} if seed else {}), **schedule, "train_share": share}
         for seed in (0, 3)
@@ -97,7 +98,7 @@ def test_as_many_frames_of_all_actions_as_an_action_in_focus_has_under_both_sche
 
 def test_the_original_is_specialised_on_every_action_for_a_quarter_of_its_length(data) -> None:
     config = study(beyond=True, seeds="0,3", more_seeds="9", lengths="2,8")
-    runs = plan_beyond(config, data)[SPECIALISED]
+    runs = plan_beyond(config, Only(data))[SPECIALISED]
     starts = {
         run.seed: run_name(run, data.fingerprint)
         for run in unique_runs(plan_study(config, data))
@@ -113,7 +114,7 @@ def test_the_original_is_specialised_on_every_action_for_a_quarter_of_its_length
 
 def test_a_run_comes_after_the_one_that_it_starts_from(data) -> None:
     for parameters in ({}, {"architectures": "5x3,3x3"}, {"schedules": "unit_epoch", "budgets": "fifteen"}):
-        runs = study_runs(study(beyond=True, confounds=True, seeds="0,1", **parameters), data)
+        runs = study_runs(study(beyond=True, confounds=True, seeds="0,1", **parameters), Only(data))
         assert len(set(runs)) == len(runs)
         place = {run_name(run, data.fingerprint): number for number, run in enumerate(runs)}
         starts = [(number, run.start_from) for number, run in enumerate(runs) if run.start_from]
@@ -121,9 +122,19 @@ def test_a_run_comes_after_the_one_that_it_starts_from(data) -> None:
         assert all(place[start] < number for number, start in starts)
 
 
+def test_what_depends_on_frames_and_folders_is_of_each_seed_s_own_data(data, hand_made) -> None:
+    other = hand_made([*ROWS, ("S1", "Eating", "1", 0, 40)])
+    config = study(beyond=True, confounds=True, seeds="0,3", focus="Eating")
+    questions = plan_beyond(config, {config.data_of(0): data, config.data_of(3): other})
+    assert [run.train_share for run in questions[AS_MANY_FRAMES]] == [0.1, 0.1, 0.25, 0.25]
+    starts = {(run.seed, run.start_from[-10:]) for run in questions[SPECIALISED]}
+    baselines = [run for run in unique_runs(plan_study(config, data)) if run.is_baseline]
+    assert starts == {(run.seed, run_name(run, {0: data, 3: other}[run.seed].fingerprint)[-10:]) for run in baselines}
+
+
 def test_mixing_adds_actions_step_by_step_to_those_in_focus(data) -> None:
     config = study(beyond=True, seeds="0,3", focus="Photo")
-    runs = plan_beyond(config, data)[MIXING]
+    runs = plan_beyond(config, Only(data))[MIXING]
     assert [(run.seed, len(run.with_actions)) for run in runs] == [(0, 1), (0, 3), (3, 1), (3, 3)]
     for run in runs:
         assert changes(run, config).keys() - {"seed"} == {"action", "with_actions", *SAME}
@@ -141,7 +152,7 @@ def test_mixing_adds_actions_step_by_step_to_those_in_focus(data) -> None:
 
 def test_fewer_frames_of_all_actions_and_of_those_in_focus(data) -> None:
     config = study(beyond=True, seeds="3")
-    runs = plan_beyond(config, data)[FEWER_FRAMES]
+    runs = plan_beyond(config, Only(data))[FEWER_FRAMES]
     assert SHARES == (1 / 16, 1 / 8, 1 / 4, 1 / 2)
     assert [changes(run, config) for run in runs] == [
         {**SAME, "seed": 3, "train_share": share, **({"action": action} if action else {})}

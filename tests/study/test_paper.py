@@ -17,6 +17,7 @@ from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
+from tests.helpers.run_folders import Only
 
 STUDY = {
     "study": "more",
@@ -76,7 +77,7 @@ def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
     config = make_config(StudyConfig, STUDY)
     data = open_dataset(config.data)
-    plan = study_runs(config, data)
+    plan = study_runs(config, Only(data))
     for run in plan[:-LEFT]:
         execute_run(plan_run(run, data))
     made = finished(tmp_path)

@@ -12,7 +12,7 @@ from pose3d_lib.study.config import Condition, StudyConfig, plan_study
 from pose3d_lib.study.results import StudyResults, collect_study, results_dir
 from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.parameters import make_config
-from tests.helpers.run_folders import TINY, make_study, write_run, write_runs
+from tests.helpers.run_folders import TINY, Only, make_study, write_run, write_runs
 
 WIDE = (3, 3, 3)
 
@@ -29,22 +29,22 @@ def test_every_planned_run_is_found_once_and_under_its_condition_or_question(who
             assert {(run.config.schedule, run.config.budget) for run in runs} == {
                 (condition.schedule, condition.budget)
             }
-    planned = plan_beyond(whole.config, whole.data)
+    planned = plan_beyond(whole.config, whole.datasets)
     assert list(whole.beyond) == [AS_MANY_FRAMES, SPECIALISED, MIXING, FEWER_FRAMES]
     for question, runs in whole.beyond.items():
         assert [run.config for run in runs] == planned[question]
-    assert [run.config for run in whole.runs] == whole.planned == study_runs(whole.config, whole.data)
+    assert [run.config for run in whole.runs] == whole.planned == study_runs(whole.config, whole.datasets)
     assert whole.missing == []
     assert whole.focus == ["Eating", "Sitting"]
 
 
 def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) -> None:
     config = make_study(study="more", preset="tiny", seeds="0", more_seeds="", lengths=1)
-    planned = study_runs(config, tiny_data)
+    planned = study_runs(config, Only(tiny_data))
     begun, *done = [run for run in planned if run.action == "Eating" and not run.start_from]
     (write_run(begun, tiny_data).folder / "finished.json").unlink()
     write_runs(done, tiny_data)
-    found = collect_study(config, tiny_data)
+    found = collect_study(config, Only(tiny_data))
     assert [run.config for run in found.runs] == done
     assert found.missing == [run for run in planned if run not in done]
     assert found.left_out.Run.tolist() == [run_folder(begun, tiny_data).name]
@@ -70,12 +70,12 @@ def test_a_comparison_is_found_by_length_schedule_and_budget(whole: StudyResults
 
 def test_tables_of_the_published_procedure_have_plain_names_and_others_say_what_differs(tiny_data: PoseDataset) -> None:
     changes = {"architectures": "3x3x3,3x3x3x3x3", "schedules": "epoch,unit_epoch", "budgets": "equal_frames,fifteen"}
-    found = collect_study(make_study(lengths="1,4", **changes), tiny_data)
+    found = collect_study(make_study(lengths="1,4", **changes), Only(tiny_data))
     parts = product(("", "_unit_epoch"), ("", "_fifteen"), ("", "_3x3x3x3x3"))
     names = ["".join(("table_1", *own)) for own in parts]
     for length in (1.0, 4.0):
         assert [found.file_name("table_1", condition) for condition in found.tables_of(length)] == names
-    found = collect_study(make_study(lengths="1,4", long_preset="paper_243"), tiny_data)
+    found = collect_study(make_study(lengths="1,4", long_preset="paper_243"), Only(tiny_data))
     assert [found.file_name("table_3", condition) for condition in found.tables_of(4.0)] == ["table_3"]
 
 
@@ -90,10 +90,12 @@ def name_of(data: PoseDataset, **changes: object) -> str:
 
 def test_named_studies_have_short_names(tiny_data: PoseDataset) -> None:
     what = f"synthetic-tiny-{tiny_data.fingerprint[:6]}-simulated-3x3x3"
-    assert name_of(tiny_data) == f"{what}-16c-64b-quick"
-    assert name_of(tiny_data, study="paper") == f"{what}-16c-64b-paper"
-    assert name_of(tiny_data, study="more") == f"{what}-16c-64b-more"
-    assert name_of(tiny_data, study="paper", preset=None) == f"{what}-64c-256b-paper"
+    four = what.replace("tiny-", "tiny-4-datasets-")
+    assert name_of(tiny_data) == f"{four}-16c-64b-quick"
+    assert name_of(tiny_data, study="paper") == f"{four}-16c-64b-paper"
+    assert name_of(tiny_data, study="more") == f"{four}-16c-64b-more"
+    assert name_of(tiny_data, study="paper", preset=None) == f"{four}-64c-64b-paper"
+    assert name_of(tiny_data, seeds=2) == f"{what}-16c-64b-quick-seeds-2"
     assert name_of(tiny_data, seeds="0,1", lr=0.002).endswith("-quick-lr-0.002-seeds-0,1")
     assert name_of(tiny_data, study="more", beyond=False) == name_of(tiny_data, study="paper")
     assert name_of(tiny_data, architectures="3x3,5x3x3").endswith("-quick-architectures-3x3,5x3x3")

@@ -59,19 +59,19 @@ def only_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
 
 def test_a_study_has_its_settings_and_a_value_given_overrides_them_and_its_preset() -> None:
     quick = study()
-    assert (quick.seeds, quick.more_seeds, quick.lengths, quick.short, quick.long) == ((0,), (), (1.0,), 1.0, None)
+    assert (quick.seeds, quick.more_seeds, quick.lengths, quick.short) == ((0, 1, 2, 3), (), (1.0,), 1.0)
+    assert quick.long is None
     assert quick.conditions(1.0) == [Condition(1.0, "epoch", "equal_frames", WIDE)]
-    assert (quick.confounds, quick.beyond, quick.channels) == (False, False, 128)
+    assert (quick.confounds, quick.beyond, quick.channels) == (False, False, 64)
     for name in ("paper", "more"):
         config = study(study=name)
-        assert (config.seeds, config.more_seeds) == ((0, 1, 2), (3, 4))
+        assert (config.seeds, config.more_seeds) == ((0, 1, 2, 3), ())
         assert (config.short, config.long) == (1.0, 16.0)
         assert (config.schedules, config.budgets) == (("epoch", "unit_epoch"), ("equal_frames",))
         assert (config.confounds, config.beyond) == (True, name == "more")
         assert (config.channels, config.receptive_field) == (64, 27)
     config = study(study="paper", lengths="1,80", channels=32, confounds="false", seeds=7)
     assert (config.lengths, config.channels, config.confounds, config.seeds) == ((1.0, 80.0), 32, False, (7,))
-    assert config.more_seeds == (3, 4)
     config = study(study="paper", preset="paper_243")
     assert (config.channels, config.receptive_field, config.lengths) == (1024, 243, (1.0, 16.0))
     names = ("seeds", "lengths", "schedules", "preset", "channels", "confounds")
@@ -194,7 +194,7 @@ def test_confounds_are_the_four_schedules_and_the_other_budget(paper_data) -> No
 
 
 def test_every_architecture_has_runs_of_its_own(data) -> None:
-    config = study(architectures="3x3x3,3x3x3x3x3", actions="Sitting", filter_widths="5,5")
+    config = study(architectures="3x3x3,3x3x3x3x3", actions="Sitting", filter_widths="5,5", seeds=0)
     plan = plan_study(config, data)
     assert [condition.widths for condition in plan] == [WIDE, (3,) * 5]
     assert [[run.receptive_field for run in runs] for runs in plan.values()] == [[27] * 2, [243] * 2]
@@ -211,10 +211,20 @@ def test_a_plan_s_runs_have_the_study_s_settings(data) -> None:
 
 def test_a_run_by_hand_has_the_name_of_the_same_run_in_a_study(data) -> None:
     settings = {"preset": "tiny", "evaluate_at": "0.5,1", "device": "cpu"}
-    for run in only_runs(study(**settings, schedules="unit_epoch"), data):
+    for run in only_runs(study(**settings, schedules="unit_epoch", seeds=0), data):
         schedule = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
         by_hand = make_config(RunConfig, {**settings, **schedule, "action": run.action})
         assert run_name(by_hand, "abc") == run_name(run, "abc")
+
+
+def test_every_seed_of_generated_data_has_a_dataset_and_files_are_the_same_for_all(data) -> None:
+    for dataset, own in (("synthetic", (7, 5, 8)), ("synthetic_h36m", (7, 5, 8)), ("/elsewhere/motion.npz", (4, 4, 4))):
+        config = study(dataset=dataset, keypoints="gt", seeds="3,1", more_seeds=4, data_seed=4)
+        for run in only_runs(config, data):
+            assert run.data_seed == own[(3, 1, 4).index(run.seed)]
+            assert run.data == config.data_of(run.seed)
+        assert config.data == config.data_of(3)
+        assert config.num_datasets == len(set(own))
 
 
 # Long runs
@@ -241,7 +251,7 @@ def test_long_runs_may_have_a_preset_of_their_own(data) -> None:
 
 
 def test_the_default_preset_of_long_runs_undoes_the_short_runs_preset(data) -> None:
-    config = study(preset="paper_243", long_preset="default", dropout=0.1, lengths="1,80")
+    config = study(preset="paper_243", long_preset="default", dropout=0.1, lengths="1,80", seeds=0)
     long = list(plan_study(config, data).values())[1]
     expected = make_config(RunConfig, {"dropout": 0.1, "unit_epochs": 80, "device": "cpu"})
     for run in long:

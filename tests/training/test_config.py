@@ -19,7 +19,7 @@ from tests.helpers import parameter_tables
 OTHER = {
     "keypoints": "gt",
     "filter_widths": (3, 3),
-    "channels": 64,
+    "channels": 32,
     "dropout": 0.5,
     "causal": True,
     "batch_size": 128,
@@ -191,7 +191,7 @@ def test_the_part_that_says_which_data_keeps_every_setting_of_it() -> None:
         ({"start_from": "All"}, "parameter start_from: found 'All': expected a run folder's name without its path"),
         ({"start_from": f"../runs/{START}"}, "expected a run folder's name without its path"),
         ({"start_from": 3}, "parameter start_from: found 3"),
-        ({"chunk": 3}, "parameter batch_size: found 256: a batch counts output frames, and a window has chunk = 3"),
+        ({"chunk": 3}, "parameter batch_size: found 64: a batch counts output frames, and a window has chunk = 3"),
         ({"warmup_epochs": 2}, "parameter warmup_epochs: found 2: this is a setting of semi-supervised training"),
         ({"without_terms": "bones"}, "no clip is unlabelled; give unlabelled_subjects or unlabelled_actions too"),
         ({"projection": "linear"}, "parameter projection: found 'linear': this is a setting of semi-supervised"),
@@ -299,9 +299,9 @@ def test_a_run_s_name_is_the_name_of_one_folder_whatever_its_action_is_called(ac
 
 
 NAMES = {
-    "All-27f-1ue-seed0-5a9e8d3c6a": {},
-    "Sitting-27f-1ue-seed0-731551fc58": {"action": "Sitting"},
-    "Eating-27f-16ue-seed3-790c265208": {
+    "All-27f-1ue-seed0-dfd5885f55": {},
+    "Sitting-27f-1ue-seed0-8ec7da162b": {"action": "Sitting"},
+    "Eating-27f-16ue-seed3-6a2ecbd83f": {
         "action": "Eating",
         "seed": 3,
         "unit_epochs": 16.0,
@@ -309,7 +309,7 @@ NAMES = {
         "lr_decay_per": "unit_epoch",
         "bn_decay_per": "unit_epoch",
     },
-    "Eating-243f-1ue-seed0-0905ccb9fa": {
+    "Eating-243f-1ue-seed0-14931fddff": {
         "action": "Eating",
         "filter_widths": (3, 3, 3, 3, 3),
         "budget": "fifteen",

@@ -2,10 +2,11 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.run import find_run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train
@@ -46,14 +47,16 @@ def in_words(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
-def estimate_runs(configs: Sequence[RunConfig], data: PoseDataset, jobs: int) -> Estimate:
+def estimate_runs(configs: Sequence[RunConfig], datasets: Mapping[DataSpec, PoseDataset], jobs: int) -> Estimate:
     """What is finished, and how long the rest will take: by the speed of the finished, or else by trying some seconds.
 
     `configs` names each run once; `jobs` is how many run at a time.
     """
-    found = {config: find_run(config, data) for config in configs}
+    found = {config: find_run(config, datasets[config.data]) for config in configs}
     # before any trial, as it refuses what the data cannot carry
-    windows = {config: plan_run(config, data).budget.total for config in configs if found[config] is None}
+    windows = {
+        config: plan_run(config, datasets[config.data]).budget.total for config in configs if found[config] is None
+    }
     networks: dict[str, list[RunConfig]] = defaultdict(list)
     for config in configs:
         networks[_network(config)].append(config)
@@ -65,7 +68,7 @@ def estimate_runs(configs: Sequence[RunConfig], data: PoseDataset, jobs: int) ->
         if timings := [found[config].timing for config in own if found[config]]:
             speeds[name] = sum(t["windows"] for t in timings) / sum(t["train_seconds"] for t in timings)
         else:
-            speeds[name] = measure_speed(left[0], data)
+            speeds[name] = measure_speed(left[0], datasets[left[0].data])
         to_see = sum(windows[config] for config in left)
         seconds += (to_see / speeds[name] + SECONDS_PER_RUN * len(left)) / min(jobs, len(left))
     return Estimate(len(configs), len(configs) - len(windows), jobs, seconds, speeds)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.inventory import check_finished
 from pose3d_lib.runs.layout import NOTEBOOK, is_finished, read_progress
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
@@ -64,11 +65,12 @@ class RunStatus:
         return self.seconds / self.share * (1 - self.share)
 
 
-def first_look(configs: Sequence[RunConfig], data: PoseDataset) -> list[RunStatus]:
+def first_look(configs: Sequence[RunConfig], datasets: Mapping[DataSpec, PoseDataset]) -> list[RunStatus]:
     """The statuses before a sweep begins: what is finished will be reused, all else waits."""
     statuses = [
         RunStatus(config, run_folder(config, data), "waiting", 0.0, plan_run(config, data).budget.total)
         for config in configs
+        for data in [datasets[config.data]]
     ]
     return [_look_at_finished(status, "reused") if is_finished(status.folder) else status for status in statuses]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.layout import LOG
 from pose3d_lib.runs.lease import LEASE, LeaseWatch, read_holder
 from pose3d_lib.runs.sweep.kernel import SweepFailed, execute_training, open_kernels
@@ -65,7 +66,7 @@ def gpu_bytes(config: SweepSettings) -> int:
 
 def run_sweep(
     configs: Sequence[RunConfig],
-    data: PoseDataset,
+    datasets: Mapping[DataSpec, PoseDataset],
     *,
     jobs: int,
     begun: float,
@@ -78,7 +79,7 @@ def run_sweep(
     `jobs` run at a time, where `scheduler` says, as in `SweepSettings`; `begun` is the time (as of `time.time`) now.
     `on_look` is called about twice a second with the statuses, `say` with a line of text about what is waited for.
     """
-    statuses = first_look(configs, data)
+    statuses = first_look(configs, datasets)
     on_look(statuses)
     if can_start(statuses):
         with _open(scheduler, jobs, configs[0], say) as (start, room):
