@@ -256,6 +256,14 @@ def test_the_command_shows_the_table_and_writes_it(call: Called, folder: Path, t
     assert len(pd.read_csv(tmp_path / "there" / "errors.csv")) == 1
 
 
+def test_the_command_measures_with_the_statistics_that_are_named(call: Called, folder: Path) -> None:
+    run = Run(folder)
+    for statistics, own in (("recomputed", run), ("published", run.as_published)):
+        code, out, _ = call(folder.name, "--statistics", statistics, "--actions", "Eating")
+        assert code == 0
+        assert rows_of(out)["Eating"][1] == f"{own.actions.mpjpe['Eating']:.2f}"
+
+
 def test_the_command_chooses_and_warns(call: Called, folder: Path) -> None:
     chosen = ("--subjects", "S9,S1", "--actions", "Eating,Sitting", "--by", "subject", "--no-mirror")
     code, out, err = call(folder.name, "-p", "keypoints", "gt", *chosen)
