@@ -160,7 +160,10 @@ def _readable_name(config: RunConfig) -> str:
         parts.append(f"semi-{_in_name(config.unlabelled_subjects or config.unlabelled_actions)}")
     if config.start_from:
         parts.append(f"from{config.start_from[-10:]}")
-    return "-".join([*parts, f"seed{config.seed}"])
+    parts.append(f"seed{config.seed}")
+    if config.repetition:
+        parts.append(f"again{config.repetition}")
+    return "-".join(parts)
 
 
 def _in_name(names: tuple[str, ...]) -> str:

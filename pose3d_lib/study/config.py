@@ -1,11 +1,11 @@
-"""The study: which runs answer the paper's question, from one seed of one comparison to every table and its doubts."""
+"""The study: which runs answer the paper's question."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL, check_name
@@ -14,23 +14,22 @@ from pose3d_lib.data.open import GENERATED
 from pose3d_lib.data.spec import AsList, DataSpec, Names, split_list
 from pose3d_lib.model.lifter import check_widths
 from pose3d_lib.runs.sweep.settings import SweepSettings
-from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.settings import PRESETS, ListOf, OneOrMore, Seed, Settings, UnitEpochs
+from pose3d_lib.training.settings import PRESETS, OneOrMore, Seed, Settings, UnitEpochs
 
 PAPER_ACTIONS = ("Eating", "Sitting")  # of the paper's tables
 
-PUBLISHED = "epoch"  # the paper's schedule, which differs between the arms
-EQUALISED = "unit_epoch"  # one that both share
+# What the learning rate counts: as published a run's own epochs, so that the arms differ; or the same for both.
+PUBLISHED, EQUALISED = "epoch", "unit_epoch"
 
-# Name -> settings of `StudyConfig`: the paper's first tables; everything that its claims need, with the
-# uncertainty; and the questions beyond the paper too.
+# Name -> settings of `StudyConfig`: the paper's first tables; everything that its claims need; and the questions beyond the
+# paper too.
 STUDIES: dict[str, dict] = {
     "quick": {},
     "paper": {
         "lengths": (1, 16),
         "schedules": (PUBLISHED, EQUALISED),
-        "confounds": True,
+        "training_seeds": 5,
     },
 }
 STUDIES["more"] = {**STUDIES["paper"], "beyond": True}
@@ -61,27 +60,27 @@ class Condition:
     """What both arms of a comparison are trained under."""
 
     unit_epochs: float
-    schedule: str
+    schedule: str  # `lr_decay_per`
     budget: str
     widths: tuple[int, ...]
 
 
 class StudyConfig(SweepSettings):
-    """Which runs a study has: for every seed and condition the baseline and one model per action.
+    """Which runs a study has: for every replicate and condition the baseline and one model per action.
 
     Each seed of generated data has a dataset of its own, with other people and takes; files are the same for every seed.
 
     Attributes:
         actions: which actions; default every action that can be trained and tested on.
-        seeds: of every model.
+        seeds: the replicates, of which each has every model.
         focus: actions to examine more closely; default those that the paper shows, or the first two where the data lacks
             these.
-        more_seeds: further seeds, of the baseline and of the actions in focus.
         lengths: in unit epochs; the first is that of Tables 1 and 2, the second, if there is one, of Table 3.
         long_preset: preset of the second length; default that of the first.
         architectures: filter widths, such as 3x3x3; default `filter_widths`.
-        schedules, budgets: a comparison is made under each.
-        confounds: whether the actions in focus are trained under the other schedules and the other budget too.
+        schedules, budgets: a comparison is made under each; a schedule is what the learning rate counts.
+        training_seeds: of short runs that differ in nothing else, of the baseline and of the actions in focus; 0 for none.
+        timed: how often the baseline and the first action in focus are made again, to be timed.
         beyond: whether to add the runs of the questions beyond the paper.
     """
 
@@ -90,22 +89,18 @@ class StudyConfig(SweepSettings):
     actions: Actions = ()
     seeds: OneOrMore[Seed] = (0, 1, 2, 3)
     focus: Actions = ()
-    more_seeds: ListOf[Seed] = ()
     lengths: OneOrMore[UnitEpochs] = (1.0,)
     long_preset: Annotated[str, AfterValidator(lambda name: name and check_name(name, PRESETS, "preset"))] = ""
     architectures: Annotated[tuple[Widths, ...], AsList, AfterValidator(_check_architectures)] = ()
-    schedules: OneOrMore[Literal["epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch"]] = (PUBLISHED,)
+    schedules: OneOrMore[Literal["epoch", "unit_epoch"]] = (PUBLISHED,)
     budgets: OneOrMore[Literal["equal_frames", "fifteen"]] = ("equal_frames",)
-    confounds: bool = False
+    training_seeds: int = Field(0, ge=0, le=1000)
+    timed: int = Field(3, ge=0, le=1000)
     beyond: bool = False
 
     @property
     def named_actions(self) -> tuple[str, ...]:
         return (*self.actions, *self.focus)
-
-    @property
-    def all_seeds(self) -> tuple[int, ...]:
-        return tuple(dict.fromkeys((*self.seeds, *self.more_seeds)))
 
     @property
     def data(self) -> DataSpec:
@@ -115,7 +110,7 @@ class StudyConfig(SweepSettings):
     @property
     def num_datasets(self) -> int:
         """How many datasets the runs are on."""
-        return len({self.data_of(seed) for seed in self.all_seeds})
+        return len({self.data_of(seed) for seed in self.seeds})
 
     def data_of(self, seed: int) -> DataSpec:
         """The data of the runs with a seed."""
@@ -199,39 +194,51 @@ def paper_actions(actions: Sequence[str]) -> list[str]:
     return papers if len(papers) == len(PAPER_ACTIONS) else list(actions[: len(PAPER_ACTIONS)])
 
 
-def make_run(config: StudyConfig, condition: Condition, **settings: object) -> RunConfig:
+def make_run(config: StudyConfig, condition: Condition, *, seed: int, **settings: object) -> RunConfig:
     """A run of a study under a condition, with further settings, on the data of its seed."""
     common = config.settings(condition.unit_epochs) | {
         "unit_epochs": condition.unit_epochs,
         "budget": condition.budget,
         "filter_widths": condition.widths,
-        **dict(zip(("lr_decay_per", "bn_decay_per"), SCHEDULES[condition.schedule], strict=True)),
+        "lr_decay_per": condition.schedule,
+        "seed": seed,
+        "data_seed": config.data_of(seed).data_seed,
     }
-    seed = settings.get("seed", RunConfig.model_fields["seed"].default)
-    return RunConfig(**{**common, "data_seed": config.data_of(seed).data_seed, **settings})
+    return RunConfig(**{**common, **settings})
 
 
 def plan_study(config: StudyConfig, data: PoseDataset) -> dict[Condition, list[RunConfig]]:
-    """Every comparison and its runs: short before long, the tables before the confounds; seed by seed, the baseline first."""
-    actions, focus = choose_actions(config, data)
-
-    def plan(condition: Condition, actions: Sequence[str]) -> list[RunConfig]:
-        return [
+    """Every comparison and its runs: short before long, replicate by replicate, the baseline first."""
+    actions, _ = choose_actions(config, data)
+    return {
+        condition: [
             make_run(config, condition, action=action, seed=seed)
-            for seed in config.all_seeds
-            for action in (ALL, *actions)
-            if seed in config.seeds or action in (ALL, *focus)
+            for seed, action in product(config.seeds, (ALL, *actions))
         ]
+        for length in config.lengths
+        for condition in config.conditions(length)
+    }
 
-    plans: dict[Condition, list[RunConfig]] = {}
-    for length in config.lengths:
-        plans |= {condition: plan(condition, actions) for condition in config.conditions(length)}
-        if config.confounds:  # the four schedules under formula (1), and the published one under the authors' budget
-            confounds = [config.condition(length, schedule) for schedule in SCHEDULES]
-            for condition in (*confounds, config.condition(length, PUBLISHED, "fifteen")):
-                if condition not in plans:
-                    plans[condition] = plan(condition, focus)
-    return plans
+
+def training_seed_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
+    """Short runs on the first replicate's dataset that differ in their seed alone: the baseline, then each action in focus."""
+    _, focus = choose_actions(config, data)
+    first = [
+        make_run(config, config.condition(config.short, PUBLISHED), action=action, seed=config.seeds[0])
+        for action in (ALL, *focus)
+    ]
+    return [run.model_copy(update={"seed": seed}) for run in first for seed in range(config.training_seeds)]
+
+
+def timed_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
+    """Runs to be timed, with nothing else running: the longest, the baseline and the first action in focus in turn."""
+    _, focus = choose_actions(config, data)
+    condition = config.condition(config.lengths[-1], PUBLISHED)
+    first = [
+        make_run(config, condition, action=action, seed=config.seeds[0], evaluate_at=(), recompute_at=())
+        for action in (ALL, focus[0])
+    ]
+    return [run.model_copy(update={"repetition": number}) for number, run in product(range(1, config.timed + 1), first)]
 
 
 def unique_runs(plan: Mapping[object, Sequence[RunConfig]]) -> list[RunConfig]:

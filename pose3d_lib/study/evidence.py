@@ -1,15 +1,18 @@
-"""What is measured for each claim: an effect under a schedule, tested against a change (per cent); or why there is none."""
+"""What is measured for each claim: an effect with its interval, or why there is none."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import combinations
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
+from scipy.special import chdtri
 
-from pose3d_lib.data.actions import ORIGINAL
-from pose3d_lib.runs.run import Run
-from pose3d_lib.study.comparison import Arms, Comparison, all_runs, error_pairs
-from pose3d_lib.study.statistics import Cell, Effect, change_within, compare, plain_cell
+from pose3d_lib.data.actions import ACTION_BASED
+from pose3d_lib.study.config import EQUALISED, PUBLISHED, StudyConfig
+from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, RECOMPUTED, Observations, choose, is_end
+from pose3d_lib.study.paper import REPORTED
+from pose3d_lib.study.two_way import LEVEL, Effect, complete_table, mean_of_set
+from pose3d_lib.study.verdicts import NOT_DECIDABLE
 
 # The unit epoch after which the paper sees no further improvement: epoch 60 of an action-based model with t = 15. Tests come
 # at the end of a batch, so one up to LATEST_START counts as at unit epoch 4.
@@ -18,128 +21,141 @@ MOST_WAITED = 0.1  # of the training time; on an idle machine, with one run for 
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """The finished runs of a study, as far as the claims need them; any part may be missing.
+class Variant:
+    """How a claim is judged: on which actions, under which schedule, with which statistics of the batch norms."""
 
-    `comparisons` are by length ("short" or "long"), schedule and budget; `as_many_frames` are short runs of the baseline on
-    as many frames of all actions as an action has, by schedule and action.
-    """
+    name: str
+    schedule: str = PUBLISHED
+    statistics: str = RECOMPUTED
+    focus: bool = False  # the actions in focus only, by default the two that the paper shows
 
-    comparisons: Mapping[tuple[str, str, str], Comparison] = field(default_factory=dict)
-    focus: tuple[str, ...] = ()  # the actions trained under the other schedules and the other budget too
-    as_many_frames: Mapping[str, Mapping[str, Sequence[Run]]] = field(default_factory=dict)
 
-    def arms(self, length: str, schedule: str, budget: str = "equal_frames") -> list[Arms]:
-        """Both arms of every action with runs of both. Actions with one seed wait while others have several."""
-        found = self.comparisons.get((length, schedule, budget))
-        if found is None or not found.original:
-            return []
-        return [own for own in found.arms if len(own.action_based) > 1] or found.arms
+MAIN = Variant("main")
+FOCUS = Variant("the paper's actions", focus=True)
+STALE = Variant("statistics as published", statistics=AS_PUBLISHED)
+ONE_SCHEDULE = Variant("one schedule", schedule=EQUALISED)
+VARIANTS = (MAIN, FOCUS, STALE, ONE_SCHEDULE)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """An effect, the number of its actions, and of its runs altogether."""
-
-    effect: Effect
+    effect: Effect  # per cent
     actions: int
-    runs: int
+    doubt: str = ""  # why the claim is not reproduced whatever the interval
 
 
-def training_seconds(run: Run) -> float:
-    """On a CPU the processor's, which other work does not lengthen; on a GPU those of the clock."""
-    return run.timing["train_seconds" if run.config.device == "cuda" else "train_cpu_seconds"]
+Measure = Callable[[Observations, StudyConfig, Variant], Measured | str]  # or why there is nothing
 
 
-def why_not_timed(runs: Sequence[Run]) -> str:
-    """Why the seconds of some runs cannot be compared; "" where they can.
+def change_of_error(
+    length: str, metric: str, observations: Observations, config: StudyConfig, variant: Variant
+) -> Measured | str:
+    """The change of the action-based models' error relative to the original's, mean of the actions."""
+    if not (unit_epochs := getattr(config, length)):
+        return f"the study has no {length} runs"
+    condition = config.condition(unit_epochs, variant.schedule)
+    actions = observations.focus(config) if variant.focus else None
+    ratios = observations.ratios(condition, metric, variant.statistics, actions)
+    if not ratios.y.size:
+        return ratios.tell_left_out() or _no_runs(length, variant)
+    return Measured(ratios.mean(), len(ratios.y))
+
+
+def _no_runs(length: str, variant: Variant) -> str:
+    return f"no finished {length} runs of both arms with the learning rate per {variant.schedule}"
+
+
+def late_gain(observations: Observations, config: StudyConfig, variant: Variant) -> Measured | str:
+    """By how much the action-based models' MPJPE falls from unit epoch 4 to the end of the long runs."""
+    if not config.long:
+        return "the study has no long runs"
+    condition = config.condition(config.long, variant.schedule)
+    tests = choose(observations.tests, condition, statistics=variant.statistics)
+    last = is_end(tests)
+    start = tests[tests.seen.between(LATE, LATEST_START, inclusive="left") & ~last].drop_duplicates(["run", "action"])
+    points = pd.concat([tests[last].assign(point="end"), start.assign(point="start")])
+    points = points.assign(error=points.mpjpe)
+    whole = points[["action", "arm", "point"]].drop_duplicates().action.value_counts()
+    wanted = observations.focus(config) if variant.focus else observations.actions
+    actions = [action for action in wanted if whole.get(action) == len(ARMS) * 2]
+    if not actions:
+        return f"no long runs of both arms were tested at unit epoch {LATE:g}, with these statistics, and continued after it"
+    original, based = (
+        complete_table(own.assign(arm=own.point), actions=actions, arms=("start", "end"))[0]
+        for own in (points[points.arm == arm] for arm in ARMS)
+    )
+    common = based.columns.intersection(original.columns)
+    if not len(common):
+        return "no replicate has all long runs of both arms"
+    based, original = based[common].to_numpy(), original[common].to_numpy()
+    change, difference = mean_of_set(based), mean_of_set(based - original)
+    gain = replace(change, value=-change.value, low=-change.high, high=-change.low)
+    doubt = "" if difference.p <= LEVEL else f"the original's gain is not shown to be another (p {difference.p:.2g})"
+    return Measured(gain, len(based), doubt)
+
+
+def change_of_time(
+    per_window: bool, observations: Observations, config: StudyConfig, variant: Variant
+) -> Measured | str:
+    """The change of the training time, per window or in all, of the runs made to be timed."""
+    times = observations.times
+    if why := why_not_timed(times):
+        return why
+    windows = times.windows if per_window else 1
+    own = times.assign(error=times.seconds / windows, replicate=times.repetition)
+    y, _ = complete_table(own, actions=list(dict.fromkeys(own.action)))
+    return Measured(mean_of_set(y.to_numpy()), len(y)) if y.size else "a timed run of one arm is missing"
+
+
+def why_not_timed(times: pd.DataFrame) -> str:
+    """Why seconds cannot be compared; "" where they can.
 
     Other work on a CPU makes a run wait, and slows the seconds that it does get: caches and memory are shared too.
     """
-    if len({(run.provenance["processor"], run.provenance["device"]) for run in runs}) > 1:
-        return "the runs were made on several machines, so that their times cannot be compared"
-    timed = [(run.timing, run.config.threads) for run in runs if run.config.device != "cuda"]
-    shares = [1 - own["train_cpu_seconds"] / (own["train_seconds"] * threads) for own, threads in timed]
-    if shares and (waited := float(np.mean(shares))) > MOST_WAITED:
+    if set(times.arm) != set(ARMS):
+        return "no finished runs of both arms that were made to be timed"
+    if len(times[["processor", "device"]].drop_duplicates()) > 1:
+        return "the timed runs were made on several machines"
+    if (waited := times.waited.mean()) > MOST_WAITED:
         return (
-            f"the runs waited {100 * waited:.0f} % of their time for processors that did other work, and at most "
-            f"{100 * MOST_WAITED:.0f} % lets their times be compared; run them again with nothing else running"
+            f"the timed runs waited {100 * waited:.0f} % of their time for processors that did other work, and at most "
+            f"{100 * MOST_WAITED:.0f} % lets their times be compared; delete them, and make them again with nothing else running"
         )
     return ""
 
 
-def late_change(run: Run, action: str) -> float:
-    """Change of an action's test MPJPE from unit epoch 4 to the end of a run, per cent; NaN if it was not tested then.
+def least_shown(
+    metric: str, observations: Observations, config: StudyConfig | None = None, variant: Variant = MAIN
+) -> Measured | str:
+    """The smallest change that one run per arm shows, 1.96 sqrt(2) s, where s is the deviation over training seeds.
 
-    Both are with recomputed statistics of the batch norms.
+    s is pooled over both arms and the actions that they were tested on; its interval is that of chi squared.
     """
-    tests = run.history.dropna(subset=["test_recomputed"])
-    tests = tests[(tests.unit_epochs >= LATE) & (tests.unit_epochs < LATEST_START)]
-    if not len(tests) or run.timing["windows"] <= tests.windows.iloc[0]:
-        return np.nan
-    return 100 * (float(run.actions.loc[action, "mpjpe"]) / tests.test_recomputed.iloc[0][action] - 1)
+    own = observations.seeds[observations.seeds.statistics == variant.statistics]
+    own = own[own.action.isin(own.action[own.arm == ACTION_BASED])]
+    logs = own.assign(log=np.log(own[metric].astype(float))).groupby(["arm", "action"]).log
+    seeds = logs.count()
+    if not (df := int((seeds - 1).sum())):
+        return "no finished runs that differ in their training seed alone"
+    square = float((logs.var() * (seeds - 1)).sum()) / df
+    ends = [df * square / chdtri(df, LEVEL / 2), df * square / chdtri(df, 1 - LEVEL / 2)]
+    value, low, high = (float(100 * np.expm1(1.96 * np.sqrt(2 * own))) for own in (square, *ends))
+    effect = Effect(value, low, high, np.nan, df, float(np.sqrt(square)), int(seeds.max()))
+    return Measured(effect, own.action.nunique())
 
 
-def _no_runs(length: str, schedule: str) -> str:
-    return f"no finished {length} runs of both arms under the schedule {schedule!r}"
+def reported_changes(observations: Observations) -> pd.DataFrame:
+    """For each change of an error that the paper reports, whether one run per arm could show it, whatever its length.
 
-
-def change_of_error(length: str, evidence: Evidence, schedule: str, null: float) -> Measured | str:
-    """Change of the action-based models' MPJPE relative to the original's, in the short or the long runs."""
-    arms = evidence.arms(length, schedule)
-    if not arms:
-        return _no_runs(length, schedule)
-    return Measured(compare(error_pairs(arms), null=null), len(arms), len(all_runs(arms)))
-
-
-def change_of_time(per_window: bool, evidence: Evidence, schedule: str, null: float) -> Measured | str:
-    """Change of the training time, total or per window, in the long runs; in the short ones if there are no long ones."""
-    arms = evidence.arms("long", schedule) or evidence.arms("short", schedule)
-    if not arms:
-        return _no_runs("long or short", schedule)
-    runs = all_runs(arms)
-    if why := why_not_timed(runs):
-        return why
-
-    def seconds(own: Sequence[Run], name: str) -> Cell:
-        return plain_cell([training_seconds(run) / (run.timing["windows"] if per_window else 1) for run in own], name)
-
-    pairs = [(seconds(own.original, ORIGINAL), seconds(own.action_based, own.action)) for own in arms]
-    return Measured(compare(pairs, null=null), len(arms), len(runs))
-
-
-def late_improvement(evidence: Evidence, schedule: str, null: float) -> Measured | str:
-    """Change of the action-based models' MPJPE from unit epoch 4 to the end of the long runs."""
-    arms = evidence.arms("long", schedule)
-    if not arms:
-        return _no_runs("long", schedule)
-    changes = [[late_change(run, own.action) for run in own.action_based] for own in arms]
-    told = [own for own in changes if not np.isnan(own).any()]
-    if not told:
-        return f"no long run was tested at unit epoch {LATE:g} and went on after it"
-    return Measured(change_within(told, null=null), len(told), sum(map(len, told)))
-
-
-def difference_of_seeds(evidence: Evidence, schedule: str, null: float) -> Measured | str:
-    """Mean absolute difference of the MPJPE of two short action-based runs that differ in their seed only, per cent."""
-    arms = [own for own in evidence.arms("short", schedule) if len(own.action_based) > 1]
-    if not arms:
-        return f"no action has two finished short runs under the schedule {schedule!r}"
-    errors = [[float(run.actions.loc[own.action, "mpjpe"]) for run in own.action_based] for own in arms]
-    differences = [100 * np.mean([abs(a - b) for a, b in combinations(own, 2)]) / np.mean(own) for own in errors]
-    runs = sum(len(own.action_based) for own in arms)
-    return Measured(change_within([differences], null=null, units="action"), len(arms), runs)
-
-
-def change_of_data(evidence: Evidence, schedule: str, null: float) -> Measured | str:
-    """Change of the short action-based models' MPJPE relative to models of as many frames of all actions."""
-    references = evidence.as_many_frames.get(schedule, {})
-    arms = [
-        replace(own, original=references[own.action], baseline=f"{ORIGINAL}, as many frames as {own.action}")
-        for own in evidence.arms("short", schedule)
-        if references.get(own.action)
-    ]
-    if not arms:
-        return f"no finished runs on as many frames of all actions under the schedule {schedule!r}"
-    runs = sum(len(own.original) + len(own.action_based) for own in arms)
-    return Measured(compare(error_pairs(arms), null=null), len(arms), runs)
+    A row each: table, length, action, metric, change (quoted, per cent), least (that one run per arm of the short runs shows),
+    low, high (its interval), shown: yes, no, NOT_DECIDABLE. Empty without runs that differ in their training seed alone.
+    """
+    rows = []
+    for quoted in REPORTED[["table", "length", "action", "metric", "change"]].to_dict("records"):
+        found = least_shown(quoted["metric"], observations)
+        if isinstance(found, str):
+            continue
+        size, effect = 100 * np.expm1(abs(np.log1p(quoted["change"] / 100))), found.effect
+        shown = "yes" if size > effect.high else "no" if size < effect.low else NOT_DECIDABLE
+        rows.append({**quoted, "least": effect.value, "low": effect.low, "high": effect.high, "shown": shown})
+    return pd.DataFrame(rows)

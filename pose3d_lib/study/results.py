@@ -2,10 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -14,21 +13,18 @@ from pose3d_lib.common.paths import in_file_name, outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study.attribution import attribution
-from pose3d_lib.study.beyond import AS_MANY_FRAMES, plan_beyond, share_of
-from pose3d_lib.study.claims import judge_claims
+from pose3d_lib.study.beyond import plan_beyond, study_runs
 from pose3d_lib.study.comparison import Comparison, collect_runs, find_runs
 from pose3d_lib.study.config import (
-    EQUALISED,
-    PUBLISHED,
     STUDIES,
     Condition,
     StudyConfig,
     choose_actions,
     plan_study,
-    unique_runs,
+    timed_runs,
+    training_seed_runs,
 )
-from pose3d_lib.study.evidence import Evidence
+from pose3d_lib.study.observations import Observations, observe
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.settings import Settings
 
@@ -48,6 +44,8 @@ class StudyResults:
     found: dict[RunConfig, Run]  # the finished ones, in the order of the plan, as everywhere below
     left_out: pd.DataFrame  # the begun runs, as `find_runs` gives them
     comparisons: dict[Condition, Comparison]
+    seeds: list[Run]  # that differ in their training seed alone
+    timed: list[Run]
     beyond: dict[str, list[Run]]  # by question of `plan_beyond`
 
     @property
@@ -69,57 +67,33 @@ class StudyResults:
         return choose_actions(self.config, self.data)[1]
 
     @cached_property
-    def evidence(self) -> Evidence:
-        """The runs of the first architecture, as the claims need them."""
-        comparisons: dict[tuple[str, str, str], Comparison] = {}
-        for condition, comparison in self.comparisons.items():
-            length = "short" if condition.unit_epochs == self.config.short else "long"
-            comparisons.setdefault((length, condition.schedule, condition.budget), comparison)
-        as_many: dict[str, dict[str, list[Run]]] = {PUBLISHED: {}, EQUALISED: {}}
-        for action, run in product(self.focus, self.beyond.get(AS_MANY_FRAMES, [])):
-            if run.config.train_share == share_of(action, self.datasets[run.config.data]):
-                as_many[run.config.schedule].setdefault(action, []).append(run)
-        return Evidence(comparisons, tuple(self.focus), as_many)
-
-    @cached_property
-    def claims(self) -> pd.DataFrame:
-        """A row per claim, as `judge_claims` gives them."""
-        return judge_claims(self.evidence)
-
-    @cached_property
-    def attribution(self) -> pd.DataFrame:
-        return attribution(self.evidence)
+    def observations(self) -> Observations:
+        """What the finished runs say, but those of `beyond`."""
+        compared = {condition: own.runs for condition, own in self.comparisons.items()}
+        actions = choose_actions(self.config, self.data)[0]
+        return observe(compared, actions=actions, seeds=self.seeds, timed=self.timed)
 
     @property
     def folder(self) -> Path:
         return results_dir(self.data, self.config)
 
-    def tables_of(self, length: float | None) -> dict[Condition, Comparison]:
-        """The comparisons that the tables of a length show."""
-        wanted = self.config.conditions(length) if length else []
-        return {condition: self.comparisons[condition] for condition in wanted}
-
-    def find(self, length: float | None, schedule: str, budget: str = "equal_frames") -> Comparison | None:
-        """The comparison of a length under a schedule and budget, with the first architecture; None if not planned."""
-        return self.comparisons.get(self.config.condition(length, schedule, budget)) if length else None
-
-    def file_name(self, what: str, condition: Condition) -> str:
-        """The name of a table or figure: that of the published procedure is plain, others say what differs."""
-        differs = [condition.schedule] * (condition.schedule != PUBLISHED)
-        differs += [condition.budget] * (condition.budget != "equal_frames")
-        if condition.widths != self.config.widths(condition.unit_epochs)[0]:
-            differs.append("x".join(map(str, condition.widths)))
-        return "_".join([what, *differs])
-
 
 def collect_study(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> StudyResults:
     """The finished runs of a study; an InputError as of `find_runs`."""
-    plan, questions = plan_study(config, datasets[config.data]), plan_beyond(config, datasets)
-    planned = unique_runs({**plan, **questions})
+    data = datasets[config.data]
+    plan, questions = plan_study(config, data), plan_beyond(config, datasets)
+    alone, timed = training_seed_runs(config, data), timed_runs(config, data)
+    planned = [*study_runs(config, datasets), *timed]
     found, left_out = find_runs(planned, datasets)
+
+    def finished(runs: Sequence[RunConfig]) -> list[Run]:
+        return [found[own] for own in runs if own in found]
+
     comparisons = {condition: collect_runs(runs, found) for condition, runs in plan.items()}
-    beyond = {question: [found[own] for own in runs if own in found] for question, runs in questions.items()}
-    return StudyResults(config, datasets, planned, found, left_out, comparisons, beyond)
+    beyond = {question: finished(runs) for question, runs in questions.items()}
+    return StudyResults(
+        config, datasets, planned, found, left_out, comparisons, finished(alone), finished(timed), beyond
+    )
 
 
 def results_dir(data: PoseDataset, config: StudyConfig) -> Path:

@@ -12,15 +12,16 @@ from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study.comparison import find_runs, take_cell
+from pose3d_lib.study.comparison import find_runs
 from pose3d_lib.study.results import folder_of
 from pose3d_lib.study.scarcity import ScarcityConfig, plan_scarcity
-from pose3d_lib.study.statistics import compare, deviation
 from pose3d_lib.study.tables_beyond import training_frames
+from pose3d_lib.study.two_way import mean_of_set
 from pose3d_lib.study.verdicts import word_change
 from pose3d_lib.training.config import RunConfig
 
 SUPERVISED, SEMI_SUPERVISED = "Supervised", "Semi-supervised"  # the labelled part alone, and with unlabelled video
+ARMS = [SUPERVISED, SEMI_SUPERVISED]
 WHOLE, ALONE = "all terms", "supervised alone"  # losses of which nothing, and everything unlabelled, is left out
 
 
@@ -76,30 +77,27 @@ def scarcity_table(results: ScarcityResults, action: str, shares: Iterable[float
     """Both arms at every share of the labelled clips, and what the video of the others is worth.
 
     Returns:
-        A row per share with runs of both arms on `action` (or "All"): action; share; frames, the labelled ones; epochs; per
-        arm "<arm>, mean", ", sd" and ", runs", mm; change (mm) of the semi-supervised mean; spread (mm), the largest
-        difference between two seeds of an arm, NaN where each has one; percent, low, high (its change, 95 % over seeds and
-        takes); p, smallest_p, verdict.
+        A row per share with runs of both arms and the same seed on `action` (or "All"): action; share; frames, the labelled
+        ones; epochs; per arm "<arm>, mean" and ", sd", mm; runs, of each arm; change (mm) of the semi-supervised mean; spread
+        (mm), the largest difference between two seeds of an arm, NaN for one; percent, low, high, p, verdict: of the changes
+        within each seed, by a t interval of their log ratios, which is about other trainings on these takes.
     """
     rows = []
     for share in shares:
         table = results.table
         table = table[(table.action == action) & (table.share == share) & table.loss.isin([WHOLE, ALONE])]
-        arms = {arm: table[table.arm == arm] for arm in (SUPERVISED, SEMI_SUPERVISED)}
-        if not all(map(len, arms.values())):
+        pairs = table.pivot(index="seed", columns="arm", values="mpjpe").reindex(columns=ARMS).dropna()
+        if not len(pairs):
             continue
-        errors = {arm: own.mpjpe.to_numpy() for arm, own in arms.items()}
-        first = arms[SUPERVISED].iloc[0]
-        tested = list(first.run.actions.index) if action == ALL else [action]
-        effect = compare(
-            [tuple(take_cell(list(own.run), name, "mpjpe", arm) for arm, own in arms.items()) for name in tested]
-        )
+        first = table[table.arm == SUPERVISED].iloc[0]
         row = {"action": action, "share": share, "frames": first.frames, "epochs": first.run.timing["epochs"]}
-        for arm, own in errors.items():
-            row |= {f"{arm}, mean": float(own.mean()), f"{arm}, sd": deviation(own), f"{arm}, runs": len(own)}
-        row["change"] = float(errors[SEMI_SUPERVISED].mean() - errors[SUPERVISED].mean())
-        row["spread"] = max((float(np.ptp(own)) for own in errors.values() if len(own) > 1), default=np.nan)
-        rows.append({**row, **effect.row("percent"), "verdict": word_change(effect, effect.p, 1).word})
+        for arm, own in pairs.items():
+            row |= {f"{arm}, mean": own.mean(), f"{arm}, sd": own.std()}
+        supervised, semi_supervised = (pairs[arm].to_numpy() for arm in ARMS)
+        effect = mean_of_set(np.log(semi_supervised / supervised)[None])
+        row |= {"runs": len(pairs), "change": float((semi_supervised - supervised).mean())}
+        row["spread"] = float(np.ptp(pairs.to_numpy(), axis=0).max()) if len(pairs) > 1 else np.nan
+        rows.append({**row, **effect.row("percent"), "verdict": word_change(effect, effect.p)})
     return pd.DataFrame(rows)
 
 
@@ -114,8 +112,7 @@ def ablation_table(results: ScarcityResults, action: str, share: float) -> pd.Da
     for loss in losses(table):
         own, row = table[table.loss == loss], {"loss": loss}
         for metric in METRICS:
-            errors = own[metric].to_numpy()
-            row |= {metric: float(errors.mean()), f"{metric}_sd": deviation(errors)}
+            row |= {metric: own[metric].mean(), f"{metric}_sd": own[metric].std()}
         rows.append({**row, "runs": len(own)})
     return pd.DataFrame(rows)
 

@@ -1,4 +1,4 @@
-"""Formula (1) of the paper: how many windows a run may see; schedules, which count the windows seen; the order of the windows.
+"""Formula (1) of the paper: how many windows a run may see; learning rate and momentum by windows seen; and their order.
 
 A *unit epoch* is one pass over the windows of all actions. A run on fewer windows (one action, several, or a share of the
 frames) repeats them until it has seen the same number: sum over actions of f(i) = f(a) * t. Windows are counted by their
@@ -12,15 +12,6 @@ import torch
 from torch import Tensor
 
 BUDGETS = ("equal_frames", "fifteen")  # the formula; and the authors' scripts, where t is 15 for every action
-
-# Name -> what the learning rate and what the batch-norm momentum count. `epoch` is the published one; under `unit_epoch` both
-# arms have the same; the other two change one of the settings, to separate their effects.
-SCHEDULES = {
-    "epoch": ("epoch", "epoch"),
-    "unit_epoch": ("unit_epoch", "unit_epoch"),
-    "lr_unit_epoch": ("unit_epoch", "epoch"),
-    "bn_unit_epoch": ("epoch", "unit_epoch"),
-}
 
 FIFTEEN = 15
 BN_MOMENTUM_FIRST, BN_MOMENTUM_LAST = 0.1, 0.001

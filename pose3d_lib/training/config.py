@@ -7,13 +7,12 @@ from pydantic import Field, ValidationInfo, field_validator
 from pose3d_lib.common.paths import RUN_NAME
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.spec import Name
-from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.losses import PROJECTION, TERMS, TRAJECTORY
 from pose3d_lib.training.settings import NameSet, Seed, Settings, UnitEpochs
 
 # Settings younger than RESULT_FORMAT, whose default is what runs did before them. They are part of a run's name only where they
 # differ from it, so that finished runs keep their names. Add new settings here; empty it when RESULT_FORMAT is raised.
-ADDED: tuple[str, ...] = ()
+ADDED: tuple[str, ...] = ("repetition",)
 
 
 class RunConfig(Settings):
@@ -28,6 +27,7 @@ class RunConfig(Settings):
         share_at: where that stretch is: at the clip's beginning, or at a place drawn for each take.
         start_from: folder name of a finished run with whose weights and batch-norm statistics training starts.
         seed: of the initial weights, the order of the windows and the dropout masks.
+        repetition: changes nothing but the name, so that the same run can be made again, to be timed.
         unit_epochs: length of a run in epochs of the baseline.
         budget: formula (1), or t = 15 as in the authors' scripts.
         lr_decay_per: what the learning rate counts.
@@ -49,6 +49,7 @@ class RunConfig(Settings):
     share_at: Literal["beginning", "anywhere"] = "beginning"
     start_from: str = ""
     seed: Seed = 0
+    repetition: int = Field(0, ge=0, le=1_000_000)
     unit_epochs: UnitEpochs = 1.0
     budget: Literal["equal_frames", "fifteen"] = "equal_frames"
     lr_decay_per: Literal["epoch", "unit_epoch"] = "epoch"
@@ -78,11 +79,6 @@ class RunConfig(Settings):
     def trained_actions(self) -> tuple[str, ...]:
         """`action` and `with_actions`; ("All",) for the baseline."""
         return (self.action, *self.with_actions)
-
-    @property
-    def schedule(self) -> str:
-        """The name in SCHEDULES of this run's schedule."""
-        return next(name for name, pair in SCHEDULES.items() if pair == (self.lr_decay_per, self.bn_decay_per))
 
     @property
     def is_baseline(self) -> bool:

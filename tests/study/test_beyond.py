@@ -5,7 +5,6 @@ import pytest
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.study.beyond import (
-    AS_MANY_FRAMES,
     FEWER_FRAMES,
     MIXING,
     SHARES,
@@ -54,50 +53,33 @@ def changes(run: RunConfig, config: StudyConfig) -> dict[str, object]:
     return {name: value for name, value in run if value != getattr(plain, name) and name != "data_seed"}
 
 
-SAME = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}  # the schedule that is the same for both arms
+SAME = {"lr_decay_per": "unit_epoch"}  # the schedule that is the same for both arms
 
 
 def test_nothing_is_asked_beyond_the_tables_unless_the_study_says_so(data) -> None:
     assert plan_beyond(study(), Only(data)) == {}
-    assert list(plan_beyond(study(confounds=True), Only(data))) == [AS_MANY_FRAMES]
-    questions = plan_beyond(study(beyond=True, confounds=True, lengths="8,2", architectures="5x3,3x3"), Only(data))
+    questions = plan_beyond(study(beyond=True, lengths="8,2", architectures="5x3,3x3"), Only(data))
     lengths = {question: {run.unit_epochs for run in runs} for question, runs in questions.items()}
-    assert lengths == {AS_MANY_FRAMES: {2}, SPECIALISED: {0.5}, MIXING: {2}, FEWER_FRAMES: {2}}, "the short length"
+    assert lengths == {SPECIALISED: {0.5}, MIXING: {2}, FEWER_FRAMES: {2}}, "the short length"
     assert {run.filter_widths for runs in questions.values() for run in runs} == {(5, 3)}, "the first architecture"
 
 
 def test_the_number_of_runs_of_the_whole_study(tiny_data) -> None:
     paper, more = (make_config(StudyConfig, {"study": name, "device": "cpu"}) for name in ("paper", "more"))
     assert {question: len(runs) for question, runs in plan_beyond(more, Only(tiny_data)).items()} == {
-        AS_MANY_FRAMES: 4 * 2 * 2,  # seeds, schedules, actions in focus
         SPECIALISED: 4 * 15,
         MIXING: 4 * 2 * 3,  # with 1, 3 and 7 others
-        FEWER_FRAMES: 4 * (4 + 2 * 2),
+        FEWER_FRAMES: 4 * (4 + 2 + 2 * 2),
     }
-    both_arms, confound = 4 + 15 * 4, 4 + 2 * 4
     plan = plan_study(paper, tiny_data)
-    assert [len(runs) for runs in plan.values()] == 2 * [both_arms, both_arms, confound, confound, confound]
-    assert len(unique_runs(plan)) == 2 * (4 + 2 * (both_arms - 4) + 3 * (confound - 4)) == 296
-    assert len(study_runs(more, Only(tiny_data))) == 296 + 16 + 60 + 24 + 32
-
-
-def test_as_many_frames_of_all_actions_as_an_action_in_focus_has_under_both_schedules(data) -> None:
-    assert [share_of(action, data) for action in ("Walking", "Sitting", "Greeting")] == [0.3, 0.15, 0.05]
-    config = study(confounds=True, seeds="0,3", more_seeds="9")
-    (runs,) = plan_beyond(config, Only(data)).values()
-    assert [changes(run, config) for run in runs] == [
-        {**({"seed": 3} if seed else {}), **schedule, "train_share": share}
-        for seed in (0, 3)
-        for schedule in ({}, SAME)
-        for share in (0.1, 0.15)  # of Eating and of Sitting
-    ]
-    windows = [plan_run(run, data).budget.per_epoch for run in runs[:2]]
-    assert windows == [2 * (4 + 2 + 3 + 2 + 5 + 3 + 1), 2 * (6 + 3 + 4 + 3 + 8 + 4 + 2)]  # rounded clip by clip
-    assert all(plan_run(run, data).budget.total == 400 for run in runs), "as many windows as any other run"
+    assert [len(runs) for runs in plan.values()] == [4 * 16] * 4
+    assert len(unique_runs(plan)) == 2 * (4 + 2 * 4 * 15)
+    assert len(study_runs(paper, Only(tiny_data))) == 248 + 12  # four further training seeds of three models
+    assert len(study_runs(more, Only(tiny_data))) == 260 + 60 + 24 + 40
 
 
 def test_the_original_is_specialised_on_every_action_for_a_quarter_of_its_length(data) -> None:
-    config = study(beyond=True, seeds="0,3", more_seeds="9", lengths="2,8")
+    config = study(beyond=True, seeds="0,3", lengths="2,8")
     runs = plan_beyond(config, Only(data))[SPECIALISED]
     starts = {
         run.seed: run_name(run, data.fingerprint)
@@ -114,7 +96,7 @@ def test_the_original_is_specialised_on_every_action_for_a_quarter_of_its_length
 
 def test_a_run_comes_after_the_one_that_it_starts_from(data) -> None:
     for parameters in ({}, {"architectures": "5x3,3x3"}, {"schedules": "unit_epoch", "budgets": "fifteen"}):
-        runs = study_runs(study(beyond=True, confounds=True, seeds="0,1", **parameters), Only(data))
+        runs = study_runs(study(beyond=True, training_seeds=2, seeds="0,1", **parameters), Only(data))
         assert len(set(runs)) == len(runs)
         place = {run_name(run, data.fingerprint): number for number, run in enumerate(runs)}
         starts = [(number, run.start_from) for number, run in enumerate(runs) if run.start_from]
@@ -124,9 +106,11 @@ def test_a_run_comes_after_the_one_that_it_starts_from(data) -> None:
 
 def test_what_depends_on_frames_and_folders_is_of_each_seed_s_own_data(data, hand_made) -> None:
     other = hand_made([*ROWS, ("S1", "Eating", "1", 0, 40)])
-    config = study(beyond=True, confounds=True, seeds="0,3", focus="Eating")
+    config = study(beyond=True, seeds="0,3", focus="Eating")
     questions = plan_beyond(config, {config.data_of(0): data, config.data_of(3): other})
-    assert [run.train_share for run in questions[AS_MANY_FRAMES]] == [0.1, 0.1, 0.25, 0.25]
+    of_all = [(run.seed, run.train_share) for run in questions[FEWER_FRAMES] if run.is_baseline]
+    assert {own for own in of_all if own[1] not in SHARES} == {(0, 0.1)}
+    assert share_of("Eating", other) == 0.25  # which is one of SHARES
     starts = {(run.seed, run.start_from[-10:]) for run in questions[SPECIALISED]}
     baselines = [run for run in unique_runs(plan_study(config, data)) if run.is_baseline]
     assert starts == {(run.seed, run_name(run, {0: data, 3: other}[run.seed].fingerprint)[-10:]) for run in baselines}
@@ -138,7 +122,7 @@ def test_mixing_adds_actions_step_by_step_to_those_in_focus(data) -> None:
     assert [(run.seed, len(run.with_actions)) for run in runs] == [(0, 1), (0, 3), (3, 1), (3, 3)]
     for run in runs:
         assert changes(run, config).keys() - {"seed"} == {"action", "with_actions", *SAME}
-        assert (run.action, run.schedule) == ("Photo", "unit_epoch")
+        assert (run.action, run.lr_decay_per) == ("Photo", "unit_epoch")
         assert set(run.with_actions) < set(ACTIONS) - {"Photo"}
     for actions, counts in ((1, []), (2, []), (3, [1]), (4, [1]), (5, [1, 3]), (9, [1, 3, 7]), (17, [1, 3, 7, 15])):
         names = [f"action {number}" for number in range(actions)]
@@ -150,12 +134,17 @@ def test_mixing_adds_actions_step_by_step_to_those_in_focus(data) -> None:
             assert set(larger) < set(names[1:])
 
 
-def test_fewer_frames_of_all_actions_and_of_those_in_focus(data) -> None:
+def test_fewer_frames_of_all_actions_as_many_as_of_those_in_focus_and_of_these(data) -> None:
+    assert [share_of(action, data) for action in ("Walking", "Sitting", "Greeting")] == [0.3, 0.15, 0.05]
+    assert SHARES == (1 / 16, 1 / 8, 1 / 4, 1 / 2)
     config = study(beyond=True, seeds="3")
     runs = plan_beyond(config, Only(data))[FEWER_FRAMES]
-    assert SHARES == (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+    of_all = (1 / 16, 0.1, 1 / 8, 0.15, 1 / 4, 1 / 2)  # with those of Eating and of Sitting
     assert [changes(run, config) for run in runs] == [
         {**SAME, "seed": 3, "train_share": share, **({"action": action} if action else {})}
-        for action, shares in (("", SHARES), ("Eating", (1 / 4, 1 / 2)), ("Sitting", (1 / 4, 1 / 2)))
+        for action, shares in (("", of_all), ("Eating", (1 / 4, 1 / 2)), ("Sitting", (1 / 4, 1 / 2)))
         for share in shares
     ]
+    windows = [plan_run(run, data).budget.per_epoch for run in (runs[1], runs[3])]
+    assert windows == [2 * (4 + 2 + 3 + 2 + 5 + 3 + 1), 2 * (6 + 3 + 4 + 3 + 8 + 4 + 2)]  # rounded clip by clip
+    assert all(plan_run(run, data).budget.total == 400 for run in runs), "the same number of windows as any other run"

@@ -8,16 +8,17 @@ import sys
 import time
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from pose3d_lib.data.open import open_dataset
+from pose3d_lib.data.open import Datasets
 from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.study.attribution import SUMMANDS, WHOLE, attribution
 from pose3d_lib.study.beyond import study_runs
-from pose3d_lib.study.config import StudyConfig
+from pose3d_lib.study.claims import CLAIMS, judge_claims
+from pose3d_lib.study.config import StudyConfig, timed_runs
+from pose3d_lib.study.results import collect_study
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
-from tests.helpers.run_folders import Only
 
 STUDY = {
     "study": "more",
@@ -31,8 +32,9 @@ STUDY = {
     "evaluate_at": "4",
     "actions": "Sitting,Walking,Photo",
     "focus": "Sitting",
-    "seeds": "0",
-    "more_seeds": "1",
+    "seeds": "0,1",
+    "training_seeds": "2",
+    "timed": "2",
     "lengths": "0.5,4.5",
     "jobs": "1",
 }
@@ -76,10 +78,10 @@ def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(
 ) -> None:
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
     config = make_config(StudyConfig, STUDY)
-    data = open_dataset(config.data)
-    plan = study_runs(config, Only(data))
+    datasets = Datasets()
+    plan = [*study_runs(config, datasets), *timed_runs(config, datasets[config.data])]
     for run in plan[:-LEFT]:
-        execute_run(plan_run(run, data))
+        execute_run(plan_run(run, datasets[run.data]))
     made = finished(tmp_path)
     assert len(made) == len(plan) - LEFT
 
@@ -116,17 +118,16 @@ def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(
         drawn = (folder / f"figure_{name}.svg").read_text(encoding="utf-8")
         assert "(synthetic" in drawn or name == "training", name
 
-    claims = pd.read_csv(folder / "claims.csv").set_index("claim")
-    assert list(claims.index) == [f"C{number}" for number in range(1, 9)]
-    for effect, reason in (("effect", "reason"), ("equalised_effect", "equalised_reason")):
-        unmeasured = claims[claims[effect].isna()]
-        assert set(unmeasured.index) <= ABOUT_TIME, "every claim was measured, but for what only an idle machine tells"
-        assert unmeasured[reason].str.contains("for processors that did other work").all()
-    parts = pd.read_csv(folder / "attribution.csv")
-    assert set(parts[parts.effect.isna()].claim) <= ABOUT_TIME
-    for _, own in parts.dropna(subset="effect").groupby("claim"):
-        effects = own.set_index("part").effect
-        assert effects[["data", "learning rate", "batch norm"]].sum() == pytest.approx(effects["published"])
+    results = collect_study(config, datasets)
+    assert results.missing == []
+    claims = judge_claims(results.observations, config)
+    assert list(claims.claim.unique()) == [claim.name for claim in CLAIMS]
+    unmeasured = claims[claims.effect.isna()]
+    assert set(unmeasured.claim) <= ABOUT_TIME, "every claim was measured, but for what only an idle machine tells"
+    assert unmeasured.reason.str.contains("for processors that did other work").all()
+    for _, own in attribution(results.observations, config).groupby("claim"):
+        points = own.set_index("part").log_points
+        assert points[[*SUMMANDS]].sum() == pytest.approx(points[WHOLE])
 
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.index("The answer") < page.index("One model of all actions was compared with one model per action")

@@ -1,16 +1,15 @@
 """What a study has: its finished runs by condition and question, what it lacks, and where its tables go."""
 
-from itertools import combinations, product
+from itertools import combinations
 
 import pytest
 
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import run_folder
-from pose3d_lib.study.beyond import AS_MANY_FRAMES, FEWER_FRAMES, MIXING, SPECIALISED, plan_beyond, study_runs
-from pose3d_lib.study.config import Condition, StudyConfig, plan_study
+from pose3d_lib.study.beyond import FEWER_FRAMES, MIXING, SPECIALISED, plan_beyond, study_runs
+from pose3d_lib.study.config import StudyConfig, plan_study, timed_runs, training_seed_runs
 from pose3d_lib.study.results import StudyResults, collect_study, results_dir
-from pose3d_lib.training.budget import SCHEDULES
 from pose3d_lib.training.parameters import make_config
 from tests.helpers.run_folders import TINY, Only, make_study, write_run, write_runs
 
@@ -23,23 +22,24 @@ WIDE = (3, 3, 3)
 def test_every_planned_run_is_found_once_and_under_its_condition_or_question(whole: StudyResults) -> None:
     assert list(whole.comparisons) == list(plan_study(whole.config, whole.data))
     for condition, comparison in whole.comparisons.items():
-        assert comparison.missing == []
         assert {run.config.unit_epochs for run in comparison.runs} == {condition.unit_epochs}
         for runs in comparison.action_based.values():
-            assert {(run.config.schedule, run.config.budget) for run in runs} == {
+            assert {(run.config.lr_decay_per, run.config.budget) for run in runs} == {
                 (condition.schedule, condition.budget)
             }
     planned = plan_beyond(whole.config, whole.datasets)
-    assert list(whole.beyond) == [AS_MANY_FRAMES, SPECIALISED, MIXING, FEWER_FRAMES]
+    assert list(whole.beyond) == [SPECIALISED, MIXING, FEWER_FRAMES]
     for question, runs in whole.beyond.items():
         assert [run.config for run in runs] == planned[question]
-    assert [run.config for run in whole.runs] == whole.planned == study_runs(whole.config, whole.datasets)
+    alone = [plan(whole.config, whole.data) for plan in (training_seed_runs, timed_runs)]
+    assert [[run.config for run in runs] for runs in (whole.seeds, whole.timed)] == alone
+    assert [run.config for run in whole.runs] == whole.planned == [*study_runs(whole.config, whole.datasets), *alone[1]]
     assert whole.missing == []
     assert whole.focus == ["Eating", "Sitting"]
 
 
 def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) -> None:
-    config = make_study(study="more", preset="tiny", seeds="0", more_seeds="", lengths=1)
+    config = make_study(study="more", preset="tiny", seeds="0", training_seeds=0, timed=0, lengths=1)
     planned = study_runs(config, Only(tiny_data))
     begun, *done = [run for run in planned if run.action == "Eating" and not run.start_from]
     (write_run(begun, tiny_data).folder / "finished.json").unlink()
@@ -50,33 +50,6 @@ def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) ->
     assert found.left_out.Run.tolist() == [run_folder(begun, tiny_data).name]
     assert found.beyond[SPECIALISED] == []
     assert {run.config.action for run in found.beyond[MIXING]} == {"Eating"}
-
-
-# Its comparisons
-
-
-def test_a_comparison_is_found_by_length_schedule_and_budget(whole: StudyResults) -> None:
-    for schedule, budget in (*((name, "equal_frames") for name in SCHEDULES), ("epoch", "fifteen")):
-        for length in (1.0, 4.0):
-            found = whole.find(length, schedule, budget)
-            assert found is whole.comparisons[Condition(length, schedule, budget, WIDE)]
-    for nothing in ((1.0, "unit_epoch", "fifteen"), (2.0, "epoch"), (None, "epoch")):
-        assert whole.find(*nothing) is None
-    shown = whole.tables_of(4.0)  # without the confounds
-    assert [(c.unit_epochs, c.schedule) for c in shown] == [(4, "epoch"), (4, "unit_epoch")]
-    assert all(comparison is whole.comparisons[condition] for condition, comparison in shown.items())
-    assert whole.tables_of(None) == {}
-
-
-def test_tables_of_the_published_procedure_have_plain_names_and_others_say_what_differs(tiny_data: PoseDataset) -> None:
-    changes = {"architectures": "3x3x3,3x3x3x3x3", "schedules": "epoch,unit_epoch", "budgets": "equal_frames,fifteen"}
-    found = collect_study(make_study(lengths="1,4", **changes), Only(tiny_data))
-    parts = product(("", "_unit_epoch"), ("", "_fifteen"), ("", "_3x3x3x3x3"))
-    names = ["".join(("table_1", *own)) for own in parts]
-    for length in (1.0, 4.0):
-        assert [found.file_name("table_1", condition) for condition in found.tables_of(length)] == names
-    found = collect_study(make_study(lengths="1,4", long_preset="paper_243"), Only(tiny_data))
-    assert [found.file_name("table_3", condition) for condition in found.tables_of(4.0)] == ["table_3"]
 
 
 # Where its tables go
@@ -104,8 +77,8 @@ def test_named_studies_have_short_names(tiny_data: PoseDataset) -> None:
 CHANGES = [
     *({"channels": 17}, {"filter_widths": "3,3"}, {"keypoints": "gt"}, {"batch_size": 32}, {"causal": True}),
     *({"lr": 0.002}, {"lr": 0.0020000001}, {"evaluate_at": ""}, {"evaluate_at": "1"}, {"seeds": "0,1"}, {"seeds": "1"}),
-    *({"more_seeds": "1"}, {"actions": "Eating"}, {"focus": "Eating"}, {"lengths": 2}, {"lengths": "1,2"}),
-    *({"long_preset": "paper_243"}, {"budgets": "fifteen"}, {"schedules": "epoch,unit_epoch"}, {"confounds": True}),
+    *({"timed": 1}, {"actions": "Eating"}, {"focus": "Eating"}, {"lengths": 2}, {"lengths": "1,2"}),
+    *({"long_preset": "paper_243"}, {"budgets": "fifteen"}, {"schedules": "epoch,unit_epoch"}, {"training_seeds": 2}),
     *({"architectures": "3x3x3,3x3x3x3x3"}, {"architectures": "3x3,3x3x3x3x3x3"}, {"study": "paper"}),
 ]
 

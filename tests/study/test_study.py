@@ -10,8 +10,16 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.report.parameters import check_parameters
 from pose3d_lib.runs.run import run_name
-from pose3d_lib.study.config import Condition, StudyConfig, choose_actions, plan_study, unique_runs
-from pose3d_lib.training.budget import BUDGETS, SCHEDULES
+from pose3d_lib.study.config import (
+    Condition,
+    StudyConfig,
+    choose_actions,
+    plan_study,
+    timed_runs,
+    training_seed_runs,
+    unique_runs,
+)
+from pose3d_lib.training.budget import BUDGETS
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.training.settings import Settings
@@ -59,22 +67,21 @@ def only_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
 
 def test_a_study_has_its_settings_and_a_value_given_overrides_them_and_its_preset() -> None:
     quick = study()
-    assert (quick.seeds, quick.more_seeds, quick.lengths, quick.short) == ((0, 1, 2, 3), (), (1.0,), 1.0)
-    assert quick.long is None
+    assert (quick.seeds, quick.lengths, quick.short, quick.long) == ((0, 1, 2, 3), (1.0,), 1.0, None)
     assert quick.conditions(1.0) == [Condition(1.0, "epoch", "equal_frames", WIDE)]
-    assert (quick.confounds, quick.beyond, quick.channels) == (False, False, 64)
+    assert (quick.training_seeds, quick.timed, quick.beyond, quick.channels) == (0, 3, False, 64)
     for name in ("paper", "more"):
         config = study(study=name)
-        assert (config.seeds, config.more_seeds) == ((0, 1, 2, 3), ())
+        assert (config.seeds, config.training_seeds, config.timed) == ((0, 1, 2, 3), 5, 3)
         assert (config.short, config.long) == (1.0, 16.0)
         assert (config.schedules, config.budgets) == (("epoch", "unit_epoch"), ("equal_frames",))
-        assert (config.confounds, config.beyond) == (True, name == "more")
+        assert config.beyond == (name == "more")
         assert (config.channels, config.receptive_field) == (64, 27)
-    config = study(study="paper", lengths="1,80", channels=32, confounds="false", seeds=7)
-    assert (config.lengths, config.channels, config.confounds, config.seeds) == ((1.0, 80.0), 32, False, (7,))
+    config = study(study="paper", lengths="1,80", channels=32, training_seeds=0, seeds=7)
+    assert (config.lengths, config.channels, config.training_seeds, config.seeds) == ((1.0, 80.0), 32, 0, (7,))
     config = study(study="paper", preset="paper_243")
     assert (config.channels, config.receptive_field, config.lengths) == (1024, 243, (1.0, 16.0))
-    names = ("seeds", "lengths", "schedules", "preset", "channels", "confounds")
+    names = ("seeds", "lengths", "schedules", "preset", "channels", "training_seeds")
     for nothing in (None, "None", "null"):
         assert study(study="paper", **dict.fromkeys(names, nothing)) == study(study="paper")
 
@@ -84,7 +91,6 @@ def test_a_study_has_its_settings_and_a_value_given_overrides_them_and_its_prese
     [
         ("seeds", "0, 1,2", (0, 1, 2)),
         ("seeds", 3, (3,)),
-        ("more_seeds", "", ()),
         ("actions", "['Sitting', 'Walking']", ("Sitting", "Walking")),
         ("actions", "Sitting,Walking,Sitting", ("Sitting", "Walking")),
         ("lengths", "16, 1,1.0", (1.0, 16.0)),
@@ -113,6 +119,8 @@ def test_lists_and_switches_may_be_written_as_papermill_and_a_command_line_give_
         ({"lengths": "1,2,4"}, "parameter lengths: found '1,2,4': give two at most"),
         ({"long_preset": "paper_244"}, "unknown preset 'paper_244': did you mean paper_243"),
         ({"schedules": "unit_epock"}, "did you mean 'unit_epoch'?"),
+        ({"schedules": "lr_unit_epoch"}, "parameter schedules: found 'lr_unit_epoch'"),
+        ({"timed": -1}, "parameter timed: found -1"),
         ({"architectures": "3x4"}, "parameter architectures: found '3x4': filter widths must be odd and positive"),
         ({"architectures": "3xa"}, "parameter architectures: found 'a'"),
         ({"architectures": "3,3,3"}, "parameter architectures: found '3,3,3': one is there twice; join the widths"),
@@ -177,27 +185,36 @@ def test_data_without_an_action_that_is_trained_and_tested_are_refused(hand_made
 # Which runs
 
 
-def test_every_seed_has_the_baseline_and_then_each_action_and_further_seeds_those_in_focus(paper_data) -> None:
-    runs = only_runs(study(seeds="3,1", more_seeds="7,1"), paper_data)
+def test_every_seed_has_the_baseline_and_then_each_action(paper_data) -> None:
+    runs = only_runs(study(seeds="3,1"), paper_data)
     everything = ["All", "Walking", "Sitting", "SittingDown", "Eating"]  # Posing is not tested
-    first = [(action, seed) for seed in (3, 1) for action in everything]
-    assert arms(runs) == [*first, ("All", 7), ("Sitting", 7), ("Eating", 7)]
+    assert arms(runs) == [(action, seed) for seed in (3, 1) for action in everything]
 
 
-def test_confounds_are_the_four_schedules_and_the_other_budget(paper_data) -> None:
-    plan = list(plan_study(study(confounds=True, lengths="1,4", focus="Walking"), paper_data))
-    assert plan == [
-        Condition(length, schedule, budget, WIDE)
-        for length in (1.0, 4.0)
-        for schedule, budget in (*((name, "equal_frames") for name in SCHEDULES), ("epoch", "fifteen"))
-    ]
+def test_training_seeds_are_short_runs_that_differ_in_nothing_else(paper_data) -> None:
+    config = study(seeds="1,0", lengths="1,16", training_seeds=2)
+    runs = training_seed_runs(config, paper_data)
+    assert arms(runs) == [(action, seed) for action in ("All", "Eating", "Sitting") for seed in (0, 1)]
+    first = [run for run in unique_runs(plan_study(config, paper_data)) if run.seed == 1 and run.unit_epochs == 1]
+    assert [run.model_copy(update={"seed": 1}) in first for run in runs] == [True] * 6
+    assert training_seed_runs(study(), paper_data) == []
+
+
+def test_timed_runs_are_the_longest_of_both_arms_in_turn_with_folders_of_their_own(paper_data) -> None:
+    config = study(seeds="1,0", lengths="1,16", timed=2)
+    runs = timed_runs(config, paper_data)
+    assert [(run.action, run.repetition) for run in runs] == [("All", 1), ("Eating", 1), ("All", 2), ("Eating", 2)]
+    assert {(run.unit_epochs, run.seed, run.evaluate_at, run.recompute_at) for run in runs} == {(16.0, 1, (), ())}
+    names = {run_name(run, "abc") for run in (*runs, *unique_runs(plan_study(config, paper_data)))}
+    assert len(names) == 4 + 2 * 2 * 5
+    assert sum("-seed1-again" in name for name in names) == 4
 
 
 def test_every_architecture_has_runs_of_its_own(data) -> None:
-    config = study(architectures="3x3x3,3x3x3x3x3", actions="Sitting", filter_widths="5,5", seeds=0)
+    config = study(architectures="3x3x3,3x3x3x3x3", actions="Sitting", filter_widths="5,5")
     plan = plan_study(config, data)
     assert [condition.widths for condition in plan] == [WIDE, (3,) * 5]
-    assert [[run.receptive_field for run in runs] for runs in plan.values()] == [[27] * 2, [243] * 2]
+    assert [[run.receptive_field for run in runs] for runs in plan.values()] == [[27] * 8, [243] * 8]
 
 
 def test_a_plan_s_runs_have_the_study_s_settings(data) -> None:
@@ -211,20 +228,22 @@ def test_a_plan_s_runs_have_the_study_s_settings(data) -> None:
 
 def test_a_run_by_hand_has_the_name_of_the_same_run_in_a_study(data) -> None:
     settings = {"preset": "tiny", "evaluate_at": "0.5,1", "device": "cpu"}
-    for run in only_runs(study(**settings, schedules="unit_epoch", seeds=0), data):
-        schedule = {"lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
-        by_hand = make_config(RunConfig, {**settings, **schedule, "action": run.action})
+    for run in only_runs(study(**settings, schedules="unit_epoch"), data):
+        own = {"lr_decay_per": "unit_epoch", "action": run.action, "seed": run.seed, "data_seed": run.seed}
+        by_hand = make_config(RunConfig, {**settings, **own})
         assert run_name(by_hand, "abc") == run_name(run, "abc")
 
 
 def test_every_seed_of_generated_data_has_a_dataset_and_files_are_the_same_for_all(data) -> None:
-    for dataset, own in (("synthetic", (7, 5, 8)), ("synthetic_h36m", (7, 5, 8)), ("/elsewhere/motion.npz", (4, 4, 4))):
-        config = study(dataset=dataset, keypoints="gt", seeds="3,1", more_seeds=4, data_seed=4)
+    for dataset, own in (("synthetic", (7, 5)), ("synthetic_h36m", (7, 5)), ("/elsewhere/motion.npz", (4, 4))):
+        config = study(dataset=dataset, keypoints="gt", seeds="3,1", data_seed=4, training_seeds=2)
         for run in only_runs(config, data):
-            assert run.data_seed == own[(3, 1, 4).index(run.seed)]
+            assert run.data_seed == own[(3, 1).index(run.seed)]
             assert run.data == config.data_of(run.seed)
         assert config.data == config.data_of(3)
         assert config.num_datasets == len(set(own))
+        alone = [*training_seed_runs(config, data), *timed_runs(config, data)]
+        assert {run.data for run in alone} == {config.data}, "that of the first seed"
 
 
 # Long runs
@@ -239,8 +258,6 @@ def test_long_runs_are_the_short_ones_but_for_their_length(data) -> None:
 
 def test_long_runs_may_have_a_preset_of_their_own(data) -> None:
     given = {"preset": "tiny", "long_preset": "paper_243", "lengths": "1,60", "seeds": 5, "lr": 0.002}
-    confounds = plan_study(study(**given, confounds=True), data)
-    assert {own.widths for own in confounds if own.unit_epochs == 60} == {(3,) * 5}
     short, long = plan_study(study(**given), data).items()
     assert (short[0].widths, long[0].widths) == (WIDE, (3,) * 5)
     assert {run.channels for run in short[1]} == {16}
@@ -264,29 +281,25 @@ def test_the_default_preset_of_long_runs_undoes_the_short_runs_preset(data) -> N
 @settings(max_examples=15, deadline=None)
 @given(
     seeds=st.lists(st.integers(0, 5), min_size=1, max_size=3),
-    more_seeds=st.lists(st.integers(0, 5), max_size=3),
     lengths=st.lists(st.sampled_from([0.5, 1, 4]), min_size=1, max_size=2),
-    schedules=st.lists(st.sampled_from(list(SCHEDULES)), min_size=1, max_size=4),
+    schedules=st.lists(st.sampled_from(["epoch", "unit_epoch"]), min_size=1, max_size=2),
     budgets=st.lists(st.sampled_from(BUDGETS), min_size=1, max_size=2),
     actions=st.lists(st.sampled_from(["Walking", "Sitting", "SittingDown", "Eating"]), max_size=4),
-    confounds=st.booleans(),
 )
-def test_in_any_plan_every_arm_has_its_seeds_and_no_run_is_made_twice(paper_data, confounds, **lists) -> None:
-    config = study(**lists, confounds=confounds, channels=8)
-    actions, focus = choose_actions(config, paper_data)
+def test_in_any_plan_every_arm_has_its_seeds_and_no_run_is_made_twice(paper_data, **lists) -> None:
+    config = study(**lists, channels=8)
+    actions, _ = choose_actions(config, paper_data)
     plan = plan_study(config, paper_data)
     for condition, runs in plan.items():
         assert runs[0].action == "All"
         for run in runs:
             assert (run.unit_epochs, run.filter_widths) == (condition.unit_epochs, condition.widths)
-            assert run.is_baseline or (run.schedule, run.budget) == (condition.schedule, condition.budget)
+            assert run.is_baseline or (run.lr_decay_per, run.budget) == (condition.schedule, condition.budget)
         assert len(set(runs)) == len(runs)
-        in_tables = condition.schedule in config.schedules and condition.budget in config.budgets
-        expected = {(action, seed) for action in ("All", *(actions if in_tables else focus)) for seed in config.seeds}
-        expected |= {(action, seed) for action in ("All", *focus) for seed in config.more_seeds}
+        expected = {(action, seed) for action in ("All", *actions) for seed in config.seeds}
         assert set(arms(runs)) == expected
     unique = unique_runs(plan)
     names = [run_name(run, "abc") for run in unique]
     assert len(set(names)) == len(names) == len({run for runs in plan.values() for run in runs})
     baselines = {run for run in unique if run.is_baseline}
-    assert len(baselines) == len(config.lengths) * len({*config.seeds, *config.more_seeds})
+    assert len(baselines) == len(config.lengths) * len(config.seeds)

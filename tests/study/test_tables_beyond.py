@@ -8,14 +8,28 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import Run
+from pose3d_lib.study import tables_beyond
 from pose3d_lib.study.beyond import share_of
 from pose3d_lib.study.comparison import Comparison
 from pose3d_lib.study.results import StudyResults
-from pose3d_lib.study.tables import MEAN, arms_table, pair_arms
-from pose3d_lib.study.tables_beyond import FINE_TUNED, curves, fewer_frames, joint_errors, mixing, specialised
+from pose3d_lib.study.tables import MEAN, arms_table
+from pose3d_lib.study.tables_beyond import (
+    FINE_TUNED,
+    curves,
+    evaluate_saved,
+    fewer_frames,
+    joint_errors,
+    mixing,
+    specialised,
+    transfer,
+)
 from pose3d_lib.training.config import RunConfig
-from tests.helpers.run_folders import ACTIONS, AS_PUBLISHED, FRAMES, error_of, error_on_the_way
+from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
+from tests.helpers.run_folders import ACTIONS, FRAMES, TINY, error_of, error_on_the_way
 
 
 def without(results: StudyResults, unless: Callable[[RunConfig], bool]) -> StudyResults:
@@ -26,7 +40,7 @@ def without(results: StudyResults, unless: Callable[[RunConfig], bool]) -> Study
 
     comparisons = {
         condition: Comparison(
-            kept(own.original), {action: runs for action, all_ in own.action_based.items() if (runs := kept(all_))}, []
+            kept(own.original), {action: runs for action, all_ in own.action_based.items() if (runs := kept(all_))}
         )
         for condition, own in results.comparisons.items()
     }
@@ -34,47 +48,87 @@ def without(results: StudyResults, unless: Callable[[RunConfig], bool]) -> Study
 
 
 def test_curves_have_every_test_of_both_arms_and_the_end(whole: StudyResults) -> None:
-    comparison = whole.find(4.0, "unit_epoch")
-    table = curves(comparison, "unit_epoch", ["Sitting", "Eating"])
+    comparison = whole.comparisons[whole.config.condition(4.0, "unit_epoch")]
+    table = curves(whole.observations, whole.config.condition(4.0, "unit_epoch"), ["Sitting", "Eating"])
     assert table.columns.tolist() == ["action", "schedule", "arm", "seed", "unit_epochs", "mpjpe", "lr_share"]
     assert set(table.schedule) == {"unit_epoch"}
     assert table.action.drop_duplicates().tolist() == ["Sitting", "Eating"]
-    assert len(table) == 2 * (3 + 3) * 4  # actions; runs of both arms; tests
+    assert len(table) == 2 * (2 + 2) * 4  # actions; runs of both arms; tests
     for (action, arm, seed), rows in table.groupby(["action", "arm", "seed"]):
         runs = comparison.original if arm == ORIGINAL else comparison.action_based[action]
         config = runs[seed].config
         end = 4 if arm == ORIGINAL else 4 * 2.5 / 3
         assert rows.unit_epochs.tolist() == pytest.approx([0.5, 1, 2, end], abs=1e-4)
-        expected = [error_on_the_way(config, action, point) for point in (0.5, 1, 2)]
-        expected.append(error_of(config, action) + AS_PUBLISHED)
+        expected = [*(error_on_the_way(config, action, point) for point in (0.5, 1, 2)), error_of(config, action) + 6]
         assert rows.mpjpe.tolist() == pytest.approx(expected)
         assert rows.lr_share.tolist() == pytest.approx([0.5**0.5, 0.5, 0.25, 0.5**end])
-    comparison = Comparison(comparison.original, {"Eating": comparison.action_based["Eating"]}, [])
-    assert set(curves(comparison, "epoch", ["Sitting"]).arm) == {ORIGINAL}
 
 
 def test_errors_of_every_joint_are_weighted_by_frames_and_averaged_over_seeds(whole: StudyResults) -> None:
-    table = joint_errors(whole.find(1.0, "epoch"), whole)
+    table = joint_errors(whole.comparisons[whole.config.condition(1.0, "epoch")], whole)
     joints = whole.data.skeleton.joints
     assert list(zip(table.action, table.joint, strict=True)) == [(a, j) for a in ACTIONS for j in joints]
     offsets = np.arange(len(joints)) - (len(joints) - 1) / 2
-    for place, (action, seeds) in enumerate(zip(ACTIONS, ((0, 4, 8), (0, 4, 8), (0, 4)), strict=True)):
+    for place, action in enumerate(ACTIONS):
         own = table[table.action == action]
-        np.testing.assert_allclose(own[ORIGINAL], 50 + 10 * place + 4 + offsets)
-        np.testing.assert_allclose(own[ACTION_BASED], 40 + np.mean(seeds) + offsets)
+        np.testing.assert_allclose(own[ORIGINAL], 50 + 10 * place + 2 + offsets)
+        np.testing.assert_allclose(own[ACTION_BASED], 40 + 2 + offsets)
+
+
+def test_transfer_has_every_model_on_every_action(whole: StudyResults) -> None:
+    matrix = transfer(whole, whole.config.condition(1.0, "epoch"))
+    assert matrix.index.tolist() == ["All", *ACTIONS]
+    assert matrix.columns.tolist() == list(ACTIONS)
+    expected = [[52, 62, 72], [42, 162, 172], [152, 42, 172], [152, 162, 42]]
+    np.testing.assert_allclose(matrix.to_numpy(), expected)
+
+
+def test_models_tested_on_their_own_action_are_evaluated_once_for_the_transfer(
+    whole: StudyResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    condition, asked = whole.config.condition(1.0, "epoch"), []
+    comparison = whole.comparisons[condition]
+    own = {action: [own_action_only(run) for run in runs] for action, runs in comparison.action_based.items()}
+    fewer = replace(whole, comparisons={condition: Comparison(comparison.original, own)})
+    (fewer.folder / "transfer_errors.csv").unlink(missing_ok=True)
+
+    def measure(run: Run, data: object, actions: list[str]) -> pd.Series:
+        asked.append(run.config.action)
+        return pd.Series({action: error_of(run.config, action) for action in actions})
+
+    monkeypatch.setattr(tables_beyond, "evaluate_saved", measure)
+    paper = replace(fewer, config=whole.config.model_copy(update={"beyond": False}))
+    assert transfer(paper, condition).empty
+    expected = transfer(whole, condition)
+    (fewer.folder / "transfer_errors.csv").unlink()
+    for _ in range(2):
+        pd.testing.assert_frame_equal(transfer(fewer, condition), expected)
+    assert asked == ["Eating", "Eating", "Sitting", "Sitting", "Walking", "Walking"]
+
+
+def own_action_only(run: Run) -> Run:
+    fewer = Run(run.folder)
+    vars(fewer)["actions"] = run.actions.loc[[run.config.action]]
+    return fewer
+
+
+def test_a_saved_model_gives_the_errors_of_its_run(tiny_data: PoseDataset) -> None:
+    config = make_config(RunConfig, {**TINY, "channels": 4, "unit_epochs": 0.02, "action": "Sitting"})
+    run = execute_run(plan_run(config, tiny_data))
+    found = evaluate_saved(run, tiny_data, ["Walking", "Sitting"])
+    assert found.tolist() == pytest.approx(run.actions.mpjpe[["Walking", "Sitting"]].tolist(), rel=1e-4)
 
 
 def test_fine_tuned_models_stand_beside_both_arms(whole: StudyResults) -> None:
     table = specialised(whole)
     both = table[table.arm != FINE_TUNED].reset_index(drop=True)
-    pd.testing.assert_frame_equal(both, arms_table(pair_arms(whole.find(1.0, "unit_epoch"), "mpjpe"), "mpjpe"))
+    arms = arms_table(whole.observations, whole.config.condition(1.0, "unit_epoch"), "mpjpe")
+    pd.testing.assert_frame_equal(both, arms)
     tuned = table[table.arm == FINE_TUNED]
     assert tuned.action.tolist() == [*ACTIONS, MEAN]
     assert tuned["mean"].tolist() == pytest.approx([39] * 4)  # 3 mm better, seeds 0 and 1 add 0 and 4
-    assert tuned.runs.tolist() == [2] * 4
+    assert tuned.replicates.tolist() == [2] * 4
     assert tuned.sd.tolist() == pytest.approx([8**0.5] * 4)
-    assert (tuned.low < 39).all()
-    assert (tuned.high > 39).all()
     some = specialised(without(whole, lambda run: run.action == ("Walking" if run.start_from else "Eating")))
     assert some[some.arm == ORIGINAL].action.tolist() == ["Sitting", "Walking", MEAN]
     assert some[some.arm == FINE_TUNED].action.tolist() == ["Sitting"], "of some actions there is no mean"
@@ -90,7 +144,7 @@ def test_mixing_goes_from_one_action_to_all(whole: StudyResults) -> None:
             (action, count, seed): error + 4 * seed
             for action, base in (("Eating", 50), ("Sitting", 60))
             for count, error in ((1, 40), (2, 45), (15, base))
-            for seed in (0, 1)  # not the further seeds of both ends
+            for seed in (0, 1)
         }
     )
 

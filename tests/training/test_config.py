@@ -40,6 +40,7 @@ OTHER = {
     "train_share": 0.5,
     "start_from": "All-27f-1ue-seed0-0123456789",
     "seed": 1,
+    "repetition": 1,
     "dense": True,
     "chunk": 4,
     "mirror_training": False,

@@ -37,11 +37,12 @@ class RunStatus:
 
     @property
     def name(self) -> str:
-        """Action and seed, and what else is not the default: "Eating, seed 1, 16 unit epochs, unit_epoch"."""
+        """Action and seed, and what else is not the default: "Eating, seed 1, 16 unit epochs, fine-tuned"."""
         config = self.config
         particulars = {
             f"{config.unit_epochs:g} unit epochs": config.unit_epochs != 1,
-            config.schedule: config.schedule != "epoch",
+            f"learning rate per {config.lr_decay_per}": config.lr_decay_per != "epoch",
+            f"batch norm per {config.bn_decay_per}": config.bn_decay_per != "epoch",
             config.budget: config.budget != "equal_frames",
             f"with {len(config.with_actions)} other actions": bool(config.with_actions),
             f"{', '.join(config.labelled_subjects)} labelled": bool(config.labelled_subjects),
@@ -49,6 +50,7 @@ class RunStatus:
             "semi-supervised": config.semi_supervised,
             f"without {' and '.join(config.without_terms)}": bool(config.without_terms),
             "fine-tuned": bool(config.start_from),
+            f"repetition {config.repetition}": config.repetition > 0,
         }
         named = (name for name, differs in particulars.items() if differs)
         return ", ".join([config.action, f"seed {config.seed}", *named])

@@ -1,0 +1,262 @@
+"""What a study's finished runs say, as tidy tables, from which every table, claim and curve is computed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.model.evaluate import METRICS, SCALE
+from pose3d_lib.runs.run import Run
+from pose3d_lib.study.config import Condition, StudyConfig, paper_actions
+from pose3d_lib.study.two_way import (
+    Effect,
+    GeneralEffect,
+    TakeErrors,
+    Takes,
+    actions_in_general,
+    complete_table,
+    mean_of_set,
+    single_actions,
+    spread_of_takes,
+)
+
+RECOMPUTED, AS_PUBLISHED = "recomputed", "as published"  # statistics of the batch norms in a test
+
+ARMS = (ORIGINAL, ACTION_BASED)
+CONDITION = ["unit_epochs", "schedule", "budget", "widths"]
+RUN = [*CONDITION, "replicate", "arm", "dataset", "run"]
+VALUES = [*METRICS, SCALE]
+
+
+@dataclass(frozen=True, eq=False)
+class Ratios:
+    """The changes of one condition: log(action-based error / original error) by action and replicate."""
+
+    y: pd.DataFrame  # (actions, complete replicates)
+    takes: Takes | None  # where all replicates share their takes
+    left_out: dict[int, list[str]]  # incomplete replicate -> what it lacks
+
+    @property
+    def actions(self) -> list[str]:
+        return list(self.y.index)
+
+    def mean(self) -> Effect:
+        """(a) The mean of the actions."""
+        return mean_of_set(self.y.to_numpy(), takes=self.takes)
+
+    def general(self) -> GeneralEffect:
+        """(b) Actions in general."""
+        return actions_in_general(self.y.to_numpy(), takes=self.takes)
+
+    def single(self) -> tuple[list[Effect], np.ndarray]:
+        """(c) Every action, and p after Holm's correction, (actions,)."""
+        return single_actions(self.y.to_numpy(), takes=self.takes)
+
+    def tell_left_out(self) -> str:
+        """A sentence that names the incomplete replicates; "" without any."""
+        told = "; ".join(f"{replicate} (no {', '.join(lacks)})" for replicate, lacks in self.left_out.items())
+        return f"Left out, as a run is missing: replicate {told}." if told else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Tidy tables. All have RUN (dataset: its fingerprint; run: the folder's name) and "action", the one tested on.
+
+    errors: a row per statistics: "statistics"; METRICS, mm and mm per frame, frame-weighted means; SCALE, the same of the
+        clips' medians; "frames".
+    takes: the same per "subject" and "take", whose cameras are one take.
+    tests: a row per test during training and at the end, the last of its run, and statistics: "statistics"; "seen", unit
+        epochs; "windows"; "steps"; "lr_share", of the first rate; "mpjpe", mm.
+    seeds: as `errors`, of runs that differ in their training seed alone, which is the replicate.
+    times: a row per timed run: "repetition"; "seconds" of training, on a CPU the processor's; "windows"; "waited", share of
+        the time, NaN on a GPU; "processor"; "device". The action is that of the action-based runs in both arms.
+    """
+
+    errors: pd.DataFrame
+    takes: pd.DataFrame
+    tests: pd.DataFrame
+    seeds: pd.DataFrame
+    times: pd.DataFrame
+
+    @property
+    def actions(self) -> list[str]:
+        """Those with action-based runs."""
+        return list(dict.fromkeys(self.errors.action[self.errors.arm == ACTION_BASED]))
+
+    def focus(self, config: StudyConfig) -> list[str]:
+        return list(config.focus) or paper_actions(self.actions)
+
+    @property
+    def shared_takes(self) -> bool:
+        """Whether all replicates are trained and tested on the same dataset."""
+        return self.errors.dataset.nunique() == 1
+
+    def ratios(
+        self,
+        condition: Condition,
+        metric: str = "mpjpe",
+        statistics: str = RECOMPUTED,
+        actions: Sequence[str] | None = None,
+    ) -> Ratios:
+        """The changes under a condition; of some actions, by default all with action-based runs of it."""
+        own = choose(self.errors, condition, statistics=statistics)
+        known = list(dict.fromkeys(own.action[own.arm == ACTION_BASED]))
+        rows = [action for action in known if actions is None or action in actions]
+        if not rows:
+            return Ratios(pd.DataFrame(), None, {})
+        y, left_out = complete_table(own.assign(error=own[metric]), actions=rows)
+        if not (self.shared_takes and y.size):
+            return Ratios(y, None, left_out)
+        takes = choose(self.takes, condition, statistics=statistics)
+        takes = takes[takes.replicate.isin(y.columns) & takes.action.isin(rows)]
+        means = (
+            takes.groupby(["action", "subject", "take", "arm"], sort=False)[[metric, "frames"]].mean().unstack("arm")
+        )
+        return Ratios(y, spread_of_takes([_take_errors(means.loc[action], metric) for action in rows]), left_out)
+
+    def write(self, folder: Path) -> None:
+        """Write each table as a compressed CSV, every digit."""
+        for name, table in vars(self).items():
+            table.to_csv(folder / f"{name}.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
+
+    @classmethod
+    def read(cls, folder: Path) -> "Observations":
+        # what may look like a number
+        text = dict.fromkeys(("widths", "dataset", "run", "action", "subject", "take"), str)
+        names = (field.name for field in fields(cls))
+        tables = (
+            pd.read_csv(folder / f"{name}.csv.gz", dtype=text, keep_default_na=False, na_values=[""]) for name in names
+        )
+        return cls(*tables)
+
+
+def _take_errors(takes: pd.DataFrame, metric: str) -> TakeErrors:
+    errors, subjects = takes[metric][[*ARMS]].to_numpy().T, takes.index.get_level_values("subject")
+    return TakeErrors(*errors, takes["frames"][ORIGINAL].to_numpy(), list(subjects))
+
+
+def choose(table: pd.DataFrame, condition: Condition, **values: object) -> pd.DataFrame:
+    """The rows of a condition that have these values."""
+    for column, value in {**_columns(condition), **values}.items():
+        table = table[table[column] == value]
+    return table
+
+
+def is_end(tests: pd.DataFrame) -> pd.Series:
+    """Whether a row of `tests`, of one condition and statistics, is the last test of its run."""
+    return tests.windows == tests.groupby(["run", "action"]).windows.transform("max")
+
+
+def _columns(condition: Condition) -> dict[str, object]:
+    widths = "x".join(map(str, condition.widths))
+    return dict(zip(CONDITION, (condition.unit_epochs, condition.schedule, condition.budget, widths), strict=True))
+
+
+def observe(
+    compared: Mapping[Condition, Sequence[Run]],
+    *,
+    actions: Sequence[str],
+    seeds: Sequence[Run] = (),
+    timed: Sequence[Run] = (),
+) -> Observations:
+    """The tables of the runs under each condition, of those that differ in their seed alone, and of those to be timed.
+
+    A model of all actions is observed on `actions`, another one on its own.
+    """
+    by_condition = [(condition, run) for condition, runs in compared.items() for run in runs]
+    alone = [(_condition_of(run), run) for run in seeds]
+    takes = _takes_table(by_condition, actions)
+    own = [run.config.action for run in timed if not run.config.is_baseline]
+    times = pd.DataFrame(
+        [_place(_condition_of(run), run) | {"action": own[0] if own else ""} | _time(run) for run in timed],
+        columns=[*RUN, "action", "repetition", "seconds", "windows", "waited", "processor", "device"],
+    )
+    return Observations(
+        _average(takes, [*RUN, "action", "statistics"]),
+        takes,
+        _tests_table(by_condition, actions),
+        _average(_takes_table(alone, actions), [*RUN, "action", "statistics"]),
+        times,
+    )
+
+
+def _condition_of(run: Run) -> Condition:
+    config = run.config
+    return Condition(config.unit_epochs, config.lr_decay_per, config.budget, tuple(config.filter_widths))
+
+
+def _place(condition: Condition, run: Run) -> dict[str, object]:
+    arm, dataset = ORIGINAL if run.config.is_baseline else ACTION_BASED, run.provenance["dataset"]["fingerprint"][:12]
+    named = {"replicate": run.config.seed, "arm": arm, "dataset": dataset, "run": run.folder.name}
+    return {**_columns(condition), **named}
+
+
+def tested_on(run: Run, actions: Sequence[str]) -> list[str]:
+    return list(actions) if run.config.is_baseline else [run.config.action]
+
+
+def _takes_table(runs: Iterable[tuple[Condition, Run]], actions: Sequence[str]) -> pd.DataFrame:
+    by, parts = [*RUN, "action", "statistics", "subject", "take"], []
+    for condition, run in runs:
+        for statistics, view in ((RECOMPUTED, run), (AS_PUBLISHED, run.as_published)):
+            clips = view.clips[view.clips.action.isin(tested_on(run, actions))]
+            place = _place(condition, run) | {"statistics": statistics}
+            parts.append(clips[["action", "subject", "take", "frames", *VALUES]].assign(**place))
+    return _average(pd.concat(parts) if parts else pd.DataFrame(columns=[*by, "frames", *VALUES]), by)
+
+
+def _average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Frame-weighted means of VALUES; "frames" are added up."""
+    weighted = table[VALUES].mul(table.frames, axis=0).astype(float).assign(frames=table.frames)
+    sums = pd.concat([table[by], weighted], axis=1).groupby(by, sort=False, as_index=False).sum()
+    return sums.assign(**{name: sums[name] / sums.frames for name in VALUES})
+
+
+def _tests_table(runs: Iterable[tuple[Condition, Run]], actions: Sequence[str]) -> pd.DataFrame:
+    rows = []
+    for condition, run in runs:
+        *before, last = run.history.to_dict("records")
+        end = {view: own.actions.mpjpe for view, own in (("test_recomputed", run), ("test_actions", run.as_published))}
+        for test in (*before, {**last, **end}):
+            place = _place(condition, run) | {"seen": test["unit_epochs"], "lr_share": test["lr"] / run.config.lr}
+            place |= {name: test[name] for name in ("windows", "steps")}
+            for statistics, errors in ((RECOMPUTED, test["test_recomputed"]), (AS_PUBLISHED, test["test_actions"])):
+                if errors is not None:
+                    rows += [
+                        {**place, "statistics": statistics, "action": action, "mpjpe": float(errors[action])}
+                        for action in tested_on(run, actions)
+                    ]
+    names = [*RUN, "action", "statistics", "seen", "windows", "steps", "lr_share", "mpjpe"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _time(run: Run) -> dict[str, object]:
+    """On a CPU the processor's seconds, which other work does not lengthen; on a GPU those of the clock."""
+    timing, cuda = run.timing, run.config.device == "cuda"
+    clock, processor = timing["train_seconds"], timing["train_cpu_seconds"]
+    return {
+        "repetition": run.config.repetition,
+        "seconds": clock if cuda else processor,
+        "windows": timing["windows"],
+        "waited": np.nan if cuda else 1 - processor / (clock * run.config.threads),
+        **{name: run.provenance[name] for name in ("processor", "device")},
+    }
+
+
+def interval_sentence(observations: Observations) -> str:
+    """What the intervals of tables and claims are about; it stands under each of them."""
+    replicates = observations.errors.replicate.nunique()
+    if replicates < 2:
+        return "One replicate: it gives no interval."
+    if not observations.shared_takes:
+        return (
+            f"95 % intervals over {replicates} replicates, each with people, takes and trainings of its own: they are about new "
+            "people, new takes and new trainings."
+        )
+    return (
+        f"95 % intervals over {replicates} trainings, with the spread of the takes added: they are about these people, other "
+        "takes and other trainings. What concerns gains and times is about other trainings alone."
+    )
