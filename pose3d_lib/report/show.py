@@ -17,7 +17,7 @@ from pose3d_lib.model.evaluate import METRICS, frame_wise, named, per_action
 from pose3d_lib.report.figures.run import save_figure
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.losses import PROJECTION
-from pose3d_lib.training.plan import RunPlan
+from pose3d_lib.training.plan import RunPlan, choose_test
 
 
 def say(text: str) -> None:
@@ -98,8 +98,7 @@ def statistics_table(run: Run) -> pd.DataFrame:
     """
     rows = []
     for name, own in (("as published", run.as_published), ("recomputed", run)):
-        clips = own.clips[run.config.is_baseline | own.clips.action.isin(run.config.trained_actions)]
-        rows.append([name, *frame_wise(per_action(clips)), clips.scale.median()])
+        rows.append([name, *frame_wise(per_action(own.clips)), own.clips.scale.median()])
     return pd.DataFrame(rows, columns=["Statistics of batch norm", *map(named, METRICS), "Best scale (median)"])
 
 
@@ -116,8 +115,8 @@ def mean_pose_error(plan: RunPlan, actions: Sequence[str]) -> float:
 
 
 def typical_clip(run: Run, data: PoseDataset) -> pd.Series:
-    """The test clip of the run's own actions with the median MPJPE: neither its best nor its worst."""
-    clips, errors = data.test_clips(), run.clips.mpjpe.to_numpy()
+    """The test clip of the run's own action with the median MPJPE: neither its best nor its worst."""
+    clips, errors = choose_test(run.config, data), run.clips.mpjpe.to_numpy()
     own = np.full(len(clips), True) if run.config.is_baseline else (clips.action == run.config.action).to_numpy()
     order = np.argsort(errors[own], kind="stable")
     return clips[own].iloc[order[len(order) // 2]]

@@ -161,7 +161,7 @@ def _train_and_test(
         )
         os.fsync(history.fileno())  # before FINISHED says that it is whole
     report(trained.seen, trained.seen)
-    tell(f"trained in {trained.train_seconds:.1f} s; testing on {len(plan.test)} clips")
+    tell(f"trained in {trained.train_seconds:.1f} s; testing on {len(plan.test)} clip{'s' * (len(plan.test) != 1)}")
 
     def leave(name: str) -> None:  # at once: testing changes no file
         raise RunStopped(f"stopped by {name} while it was tested; the same call resumes from its last checkpoint")

@@ -16,6 +16,7 @@ from pose3d_lib.runs.inventory import Finished, State, compare_sum, look_at
 from pose3d_lib.runs.layout import CLIPS, CONFIG, FINISHED, PROVENANCE, WEIGHTS, Origin, read_json
 from pose3d_lib.runs.run import Run, run_name
 from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.plan import choose_test
 
 TOLERANCE = 1e-6  # relative; the same machine, processor and PyTorch give the same errors to the last digit
 PLACE = ["subject", "action", "take", "camera", "frames"]
@@ -72,7 +73,9 @@ def _evaluate_again(run: Run, data: PoseDataset) -> tuple[float, str]:
         if config.device == "cuda" and torch.cuda.is_available():
             lifters.to("cuda")
         torch.set_num_threads(config.threads)
-        again = evaluate_lifters(lifters, data, data.test_clips(), config.keypoints, mirror=config.mirror_testing)
+        again = evaluate_lifters(
+            lifters, data, choose_test(config, data), config.keypoints, mirror=config.mirror_testing
+        )
     except (RuntimeError, KeyError, FloatingPointError) as error:
         raise InputError(f"{run.folder / WEIGHTS}: not the weights of this run ({str(error)[:200]})") from error
     finally:

@@ -30,12 +30,12 @@ class RunPlan:
     unlabelled: (
         pd.DataFrame
     )  # clips seen without poses; one whose middle is labelled is there twice, before and after it
-    test: pd.DataFrame  # the test clips of all actions
+    test: pd.DataFrame  # as of `choose_test`
     budget: Budget  # how many windows it sees
 
     @property
     def own_test(self) -> pd.DataFrame:
-        """The test clips of the run's `action`, or all for the baseline: those of the tests during training."""
+        """The test clips of the run's `action`, without `with_actions`: those of the tests during training."""
         return self.test if self.config.is_baseline else self.test[self.test.action == self.config.action]
 
 
@@ -45,16 +45,23 @@ def plan_run(config: RunConfig, data: PoseDataset) -> RunPlan:
         raise InputError(
             "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
         )
-    check_velocity(data, data.test_clips())
+    test = choose_test(config, data)
+    check_velocity(data, test)
     per_frame = 1 + config.mirror_training
     train = _choose_train(config, data)
     unit, own = (per_frame * int(_lengths(clips).sum()) for clips in (data.train_clips(), train))
     budget = plan_budget(unit, own, unit_epochs=config.unit_epochs, budget=config.budget)
-    plan = RunPlan(config, data, train, _choose_unlabelled(config, data, train), data.test_clips(), budget)
+    plan = RunPlan(config, data, train, _choose_unlabelled(config, data, train), test, budget)
     _check_plan(plan)
     if config.semi_supervised:
         _check_unlabelled(plan)
     return plan
+
+
+def choose_test(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
+    """The test clips of the actions that a run is trained on; of all for the baseline."""
+    clips = data.test_clips()
+    return clips if config.is_baseline else clips[clips.action.isin(config.trained_actions)]
 
 
 def _lengths(clips: pd.DataFrame) -> pd.Series:

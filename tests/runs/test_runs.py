@@ -27,7 +27,7 @@ from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.layout import RESULT_FORMAT, Progress, read_progress
 from pose3d_lib.runs.run import Run, find_run, run_folder
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.plan import RunPlan, plan_run
+from pose3d_lib.training.plan import RunPlan, choose_test, plan_run
 from tests.helpers.short_runs import short_config
 
 LISTED = re.findall(r"^(\w+\.\w+) {2,}\S", layout.__doc__, re.MULTILINE)
@@ -93,7 +93,7 @@ def test_the_folder_holds_what_the_module_lists_for_everyone_to_read(run: Run) -
 def test_what_was_given_is_read_and_what_is_said_names_the_folder_and_the_test_clips(executed: Executed) -> None:
     run = executed.run
     assert executed.said[0] == f"run folder: {run.folder}"
-    assert executed.said[-1].endswith("testing on 3 clips")
+    assert executed.said[-1].endswith("testing on 1 clip"), "of its own action"
     assert run.config == rated_config()
     assert json.loads((run.folder / "config.json").read_text(encoding="utf-8")).keys() == RunConfig.model_fields.keys()
 
@@ -127,8 +127,9 @@ def test_metrics_and_clips_agree_and_are_read_to_the_last_digit(run: Run) -> Non
     assert run.frame_wise == pytest.approx(frame_wise(actions).to_dict(), rel=1e-14)
 
 
-def test_clips_are_the_test_clips_in_their_order(run: Run, data: PoseDataset) -> None:
-    expected = data.test_clips()
+def test_clips_are_those_of_the_run_s_action_in_their_order(run: Run, data: PoseDataset) -> None:
+    expected = choose_test(run.config, data)
+    assert expected.index.tolist() == [i for i, clip in data.test_clips().iterrows() if clip.action == "Sitting"]
     for name in ("subject", "action", "take"):
         assert run.clips[name].tolist() == expected[name].tolist()
     assert run.clips.camera.tolist() == [data.cameras[number].name for number in expected.camera]
@@ -141,7 +142,7 @@ def test_the_weights_give_the_same_errors_again(run: Run, data: PoseDataset) -> 
     model = run.load_model(data)
     assert not model.training
     assert model.num_parameters == run.timing["parameters"]
-    again = evaluate(model, data, data.test_clips(), run.config.keypoints)
+    again = evaluate(model, data, choose_test(run.config, data), run.config.keypoints)
     for metric in METRICS:
         np.testing.assert_allclose(again[metric], run.clips[metric], rtol=1e-9)
 

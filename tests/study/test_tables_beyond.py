@@ -116,7 +116,9 @@ def test_a_saved_model_gives_the_errors_of_its_run(tiny_data: PoseDataset) -> No
     config = make_config(RunConfig, {**TINY, "channels": 4, "unit_epochs": 0.02, "action": "Sitting"})
     run = execute_run(plan_run(config, tiny_data))
     found = evaluate_saved(run, tiny_data, ["Walking", "Sitting"])
-    assert found.tolist() == pytest.approx(run.actions.mpjpe[["Walking", "Sitting"]].tolist(), rel=1e-4)
+    assert list(run.actions.index) == ["Sitting"], "a run is tested on what it was trained on"
+    assert found["Sitting"] == pytest.approx(run.actions.mpjpe["Sitting"], rel=1e-4)
+    assert found["Walking"] > 0
 
 
 def test_fine_tuned_models_stand_beside_both_arms(whole: StudyResults) -> None:

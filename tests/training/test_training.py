@@ -137,8 +137,8 @@ def test_what_the_data_cannot_carry_is_refused_before_anything_slow(
 
 @pytest.mark.usefixtures("nothing_slow")
 def test_a_test_clip_without_velocity_is_refused(hand_made) -> None:
-    with pytest.raises(InputError, match="S9/Eating/0, camera wide has one frame"):
-        plan_run(config(), hand_made([*ROWS, ("S9", "Eating", "0", 0, 1)]))
+    with pytest.raises(InputError, match="S9/Sitting/2, camera wide has one frame"):
+        plan_run(config(), hand_made([*ROWS, ("S9", "Sitting", "2", 0, 1)]))
 
 
 def test_a_loss_that_is_no_longer_finite_is_an_error(data) -> None:
