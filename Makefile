@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-browser reproduce paper paper-more reference lab bench bench-reference simulation test test-slow test-all test-oldest test-chaos test-slurm fuzz lint format lock clean
+.PHONY: help install install-browser reproduce paper paper-more reference figures lab bench bench-reference simulation test test-slow test-all test-oldest test-chaos test-slurm fuzz lint format lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,10 +63,13 @@ paper: $(VENV)/.installed  ## every claim of the paper with its uncertainty: hou
 paper-more: $(VENV)/.installed  ## the same, and the questions beyond the paper
 	$(BIN)/pose3d reproduce -p study more $(ARGS)
 
-reference: $(VENV)/.installed  ## reproduce, paper-more and 05_semi_supervised, then write outputs/reference/ and docs/results.md
-	$(BIN)/pose3d reproduce --write-reference
-	$(BIN)/pose3d reproduce -p study more --write-reference
+reference: $(VENV)/.installed  ## make every study of outputs/reference/, and write it and the tables of the documents
+	$(BIN)/pose3d reproduce --write-reference quick
+	$(BIN)/pose3d reproduce -p study more --write-reference paper
 	$(BIN)/pose3d run 05_semi_supervised --write-reference
+
+figures: $(VENV)/.installed  ## redraw every table and figure of outputs/reference/ from its observations, without training
+	$(BIN)/pose3d figures
 
 lab: $(VENV)/.installed  ## open the notebooks in JupyterLab (as root: ARGS=--allow-root)
 	$(BIN)/jupyter lab notebooks $(ARGS)

@@ -1,7 +1,10 @@
 """`pose3d ...`: the notebooks and their functions in a terminal."""
 
+import re
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -37,7 +40,7 @@ cli.add_command(cli_evaluate.predict)
 @cli.command()
 @click.argument("notebook")
 @parameter_option
-@click.option("--write-reference", is_flag=True, help="Of 05: also renew outputs/reference/ and docs/results.md.")
+@click.option("--write-reference", is_flag=True, help="Of 05: also renew outputs/reference/ and the documents' tables.")
 def run(notebook: str, given: Given, write_reference: bool) -> None:
     """Execute one notebook, for instance: pose3d run 02_train -p action Sitting
 
@@ -60,13 +63,14 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
         return
     from pose3d_lib.cli import reproduce as job
     from pose3d_lib.study.beyond import study_runs
+    from pose3d_lib.study.config import timed_runs
     from pose3d_lib.study.scarcity import ScarcityConfig, plan_scarcity
 
     if notebook in SWEEPS:
         if isinstance(config, ScarcityConfig):
             runs = plan_scarcity(config, datasets[config.data])
         else:
-            runs = study_runs(config, datasets)
+            runs = [*study_runs(config, datasets), *timed_runs(config, datasets[config.data])]
         job.sweep_notebook(notebook, runs, datasets, parameters, Console())
     else:
         execute_notebook(notebook, notebook_output(notebook), parameters)
@@ -90,10 +94,10 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     """
     from pose3d_lib.data.open import Datasets
     from pose3d_lib.report.parameters import check_parameters
-    from pose3d_lib.runs.sweep.estimate import estimate_runs
+    from pose3d_lib.report.results import estimate_study
     from pose3d_lib.runs.sweep.sweep import count_jobs
     from pose3d_lib.study.beyond import study_runs
-    from pose3d_lib.study.config import StudyConfig
+    from pose3d_lib.study.config import StudyConfig, timed_runs
 
     parameters = dict(given) | ({"scheduler": scheduler} if scheduler else {})
     config = check_parameters("03_action_based", parameters)
@@ -104,22 +108,30 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
         click.echo(job_script(config.scheduler, threads=config.threads, device=config.device))
         return
     datasets = Datasets(click.echo)
-    runs = study_runs(config, datasets)
-    click.echo(str(estimate_runs(runs, datasets, count_jobs(config))))
-    _train(runs, datasets, jobs=count_jobs(config), scheduler=config.scheduler)
+    runs, timed = study_runs(config, datasets), timed_runs(config, datasets[config.data])
+    click.echo(estimate_study(config, datasets, count_jobs(config)))
+    _train(runs, datasets, jobs=count_jobs(config), scheduler=config.scheduler, alone=timed)
 
 
-def _train(configs: "list[RunConfig]", datasets: "Datasets", jobs: int = 1, scheduler: str = "local") -> None:
+def _train(
+    configs: "list[RunConfig]",
+    datasets: "Datasets",
+    *,
+    jobs: int = 1,
+    scheduler: str = "local",
+    alone: "Sequence[RunConfig]" = (),
+) -> None:
+    """Make runs, several at a time, then those that have the machine for themselves."""
     from pose3d_lib.cli.progress import RunBoard
     from pose3d_lib.common.tables import to_text
-    from pose3d_lib.runs.sweep.progress import sweep_table
+    from pose3d_lib.runs.sweep.progress import first_look, sweep_table
     from pose3d_lib.runs.sweep.sweep import raise_failures, run_sweep
 
-    begun = time.time()
+    begun, waiting = time.time(), first_look(alone, datasets)
     with RunBoard(Console(), begun) as board:
-        statuses = run_sweep(
-            configs, datasets, jobs=jobs, begun=begun, scheduler=scheduler, on_look=board.show, say=board.say
-        )
+        common = {"begun": begun, "scheduler": scheduler, "say": board.say}
+        statuses = run_sweep(configs, datasets, jobs=jobs, on_look=lambda own: board.show([*own, *waiting]), **common)
+        statuses += run_sweep(alone, datasets, jobs=1, on_look=lambda own: board.show([*statuses, *own]), **common)
     click.echo(to_text(sweep_table(statuses)))
     for status in statuses if len(statuses) == 1 else []:
         click.echo(f"run folder: {status.folder}")
@@ -128,26 +140,37 @@ def _train(configs: "list[RunConfig]", datasets: "Datasets", jobs: int = 1, sche
 
 @cli.command()
 @parameter_option
-@click.option("--write-reference", is_flag=True, help="Also renew outputs/reference/ and docs/results.md.")
-def reproduce(given: Given, write_reference: bool) -> None:
-    """The main job: prepare the data, train every model, print the tables.
+@click.option("--write-reference", metavar="NAME", help="Also renew outputs/reference/NAME/ and the documents' tables.")
+def reproduce(given: Given, write_reference: str | None) -> None:
+    """The main job: prepare the data, train every model, print the answer and the claims.
 
     The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny. With -p study paper
     it makes all runs that the paper's claims need; it can be stopped at any time, and resumes when it is called again.
     """
     from pose3d_lib.report.parameters import check_parameters
 
-    parameters = dict(given)
-    check_parameters("04_results", parameters)
+    check_parameters("04_results", dict(given))
+    if write_reference is not None and not re.fullmatch(r"[\w-]+", write_reference):
+        raise InputError(f"--write-reference: found {write_reference!r}; give a name of letters, digits, _ and -")
     from pose3d_lib.cli import reproduce as job
 
-    if write_reference and parameters.keys() - {"study"}:
-        raise InputError(
-            "--write-reference: the reference is the studies with their defaults; give no parameter but study"
-        )
-    folder = job.reproduce(parameters, Console())
+    folder = job.reproduce(dict(given), Console())
     if write_reference:
-        job.write_reference(folder, "paper" if parameters.get("study", "quick") != "quick" else "quick")
+        job.write_reference(folder, write_reference)
+
+
+@cli.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+def figures(folders: tuple[Path, ...]) -> None:
+    """Redraw every table and figure of a study without training, for instance: pose3d figures outputs/reference/paper
+
+    FOLDERS are those that 04_results wrote; without any, all of outputs/reference/, and the tables of the documents.
+    """
+    from pose3d_lib.cli.reproduce import redraw_reference
+    from pose3d_lib.report.redraw import redraw_study
+
+    names = [redraw_study(folder).folder for folder in folders] if folders else redraw_reference()
+    click.echo("redrawn: " + (", ".join(map(str, names)) or "nothing"))
 
 
 def main() -> None:

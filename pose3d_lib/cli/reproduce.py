@@ -14,30 +14,36 @@ from pose3d_lib.cli.progress import RunBoard
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.escaping import unescape_markdown
 from pose3d_lib.common.paths import outputs_dir, project_root
+from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import Datasets
 from pose3d_lib.data.spec import DataSpec
+from pose3d_lib.report.claims import compare_studies
 from pose3d_lib.report.page import write_report
 from pose3d_lib.report.parameters import check_parameters, notebook_output
-from pose3d_lib.runs.sweep.estimate import estimate_runs, in_words
+from pose3d_lib.report.record import STUDY, read_record
+from pose3d_lib.report.redraw import redraw_study
+from pose3d_lib.report.results import estimate_study
+from pose3d_lib.runs.sweep.estimate import in_words
 from pose3d_lib.runs.sweep.kernel import execute_notebook, open_kernels
 from pose3d_lib.runs.sweep.progress import first_look, look_again
 from pose3d_lib.runs.sweep.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
 from pose3d_lib.study.beyond import study_runs
-from pose3d_lib.study.config import StudyConfig
+from pose3d_lib.study.config import StudyConfig, timed_runs
 from pose3d_lib.study.results import results_dir
 from pose3d_lib.training.config import RunConfig
 
-TABLES = ("table_1", "table_2", "table_3", "all_metrics", "answer")  # printed at the end
 PAGE = "report.html"  # the last execution of 04_results, in the folder of outputs
-FORMATS = {".csv", ".md", ".tex", ".png", ".svg"}  # of tables and figures
+FORMATS = {".csv", ".gz", ".json", ".md", ".tex", ".png", ".svg"}  # of observations, tables and figures
+DOCUMENTS = ("README.md", "docs/results.md")  # that show tables of the reference
+BESIDE = "all/claims"  # the table of the claims of all studies, side by side
 
 
 def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     """Executes 01_data_prep, 03_action_based (which executes 02_train once per action) and 04_results.
 
     The parameters are those of 03_action_based and 04_results, which are the same; those about data go to 01_data_prep too.
-    Gives the folder of the tables and figures; progress and the tables are printed.
+    Gives the folder of the tables and figures; progress, the answer and the claims are printed.
     """
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     begun = time.time()
@@ -50,24 +56,25 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     data = datasets[config.data]
     for line in data.declarations():
         say(line)
-    runs, jobs = study_runs(config, datasets), count_jobs(config)
-    say(str(estimate_runs(runs, datasets, jobs)))
+    runs, jobs = [*study_runs(config, datasets), *timed_runs(config, data)], count_jobs(config)
+    say(estimate_study(config, datasets, jobs))
     execute_notebook("01_data_prep", notebook_output("01_data_prep"), about_data)
-    _step(console, f"2 of 3  03_action_based: {len(runs)} runs of 02_train, {jobs} at a time")
+    alone = f", the last {2 * config.timed} one at a time, to be timed" if config.timed else ""
+    _step(console, f"2 of 3  03_action_based: {len(runs)} runs of 02_train, {jobs} at a time{alone}")
     sweep_notebook("03_action_based", runs, datasets, parameters, console)
     _step(console, "3 of 3  04_results: tables and figures")
     execute_notebook("04_results", notebook_output("04_results"), parameters)
 
     folder = results_dir(data, config)
-    for text in (folder / f"{name}.md" for name in TABLES):
-        if text.is_file():  # a study need not have the published schedule
-            say(f"\n{unescape_markdown(text.read_text(encoding='utf-8'))}")
+    answer, claims = ((folder / f"{name}.md").read_text(encoding="utf-8") for name in ("answer", "claims"))
+    for text in (answer.partition("\n\n")[0], claims):
+        say(f"\n{unescape_markdown(text).replace('**', '')}")
     page = write_page(data)
     for what, where in (
         ("the results as one page", page),
         ("executed notebooks", notebook_output("04_results").parent),
         ("runs, with their executed notebooks", outputs_dir() / "runs"),
-        ("tables and figures", folder),
+        ("all tables and figures", folder),
     ):
         say(f"{what + ':':<39} {where}")
     say(f"{'time taken:':<39} {in_words(time.time() - begun)}")
@@ -110,30 +117,50 @@ def reference_dir() -> Path:
 
 
 def write_reference(folder: Path, study: str, *, page: bool = True) -> list[Path]:
-    """Copy a study's tables, figures and page to `outputs/reference/<study>/`, and its tables into docs/results.md.
-
-    There the table `name.md` stands between `<!-- study/name -->` and `<!-- /study/name -->`.
-    """
+    """Copy a study's observations, tables, figures and page to `outputs/reference/<study>/`, and fill DOCUMENTS."""
     reference = reference_dir() / study
     shutil.rmtree(reference, ignore_errors=True)
     reference.mkdir(parents=True)
     sources = sorted(path for path in folder.iterdir() if path.suffix in FORMATS) + [outputs_dir() / PAGE] * page
     written = [Path(shutil.copy(source, reference / source.name)) for source in sources]
-    document = project_root() / "docs" / "results.md"
-    text = document.read_text(encoding="utf-8")
-    for name in re.findall(rf"<!-- {study}/(\w+) -->", text):
-        text = put_table(text, f"{study}/{name}", read_table(reference / f"{name}.md"))
-    document.write_text(text, encoding="utf-8")
+    fill_documents(study)
     return written
+
+
+def redraw_reference() -> list[str]:
+    """Redraw every study of the reference from its observations, and fill DOCUMENTS; the names of the studies."""
+    names = sorted(path.parent.name for path in reference_dir().glob(f"*/{STUDY}"))
+    for name in names:
+        redraw_study(reference_dir() / name)
+        fill_documents(name)
+    return names
+
+
+def fill_documents(study: str) -> None:
+    """Put the tables of a study, and that of all studies, into DOCUMENTS.
+
+    The text above the caption of `<study>/name.md` stands between `<!-- study/name -->` and `<!-- /study/name -->`.
+    """
+    for document in (project_root() / name for name in DOCUMENTS):
+        text = document.read_text(encoding="utf-8")
+        for name in re.findall(rf"<!-- ({re.escape(study)}/\w+|{BESIDE}) -->", text):
+            table = claims_beside() if name == BESIDE else read_table(reference_dir() / f"{name}.md")
+            text = put_table(text, name, table)
+        document.write_text(text, encoding="utf-8")
+
+
+def claims_beside() -> str:
+    """The claims as every dataset of the reference decides them, as Markdown; of two studies of one dataset the larger."""
+    records = [read_record(path.parent) for path in sorted(reference_dir().glob(f"*/{STUDY}"))]
+    largest = {record.name: record for record in sorted(records, key=lambda record: record.about.finished)}
+    return to_markdown(compare_studies(largest)) if largest else ""
 
 
 def read_table(path: Path) -> str:
     """The table above the caption in a Markdown file of `save_table`; an InputError where there is none."""
     table, _, caption = (path.read_text(encoding="utf-8") if path.is_file() else "").partition("\n\n")
     if not caption:
-        raise InputError(
-            f"{path}: docs/results.md shows this table, and there is none; have all runs of the study finished?"
-        )
+        raise InputError(f"{path}: {' and '.join(DOCUMENTS)} show it, and it is not there; have all runs finished?")
     return table
 
 

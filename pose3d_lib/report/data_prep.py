@@ -87,10 +87,13 @@ def show_shares(data: PoseDataset) -> None:
 def show_training(data: PoseDataset, path: Path | None = None) -> None:
     """The paper's Figures 1 and 2 drawn to scale; saved if a path is given."""
     if data.train_actions:
-        frames = _train_frames(data)
-        action = SHOWN[1] if SHOWN[1] in frames else frames.index[0]
-        title = f"What either model is shown, {name_data(data)}"
-        show_figure(figures.draw_training(frames, action, title), path)
+        show_frames(_train_frames(data), name_data(data), path)
+
+
+def show_frames(frames: pd.Series, name: str, path: Path | None = None) -> None:
+    """The same of the training frames by action, for a dataset of this name."""
+    action = SHOWN[1] if SHOWN[1] in frames else frames.index[0]
+    show_figure(figures.draw_training(frames, action, f"What either model is shown, {name}"), path)
 
 
 def _train_frames(data: PoseDataset) -> pd.Series:

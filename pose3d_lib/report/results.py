@@ -1,54 +1,44 @@
 """What 04_results shows of a study: its plan, and the paper's tables with their uncertainty."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import remove_table, save_table
-from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
+from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.evaluate import METRICS, NAMES, named
-from pose3d_lib.report import readable
 from pose3d_lib.report.figures.study import draw_arms, draw_changes
-from pose3d_lib.report.show import name_data, say, show_figure, show_table, unit_epochs
-from pose3d_lib.runs.run import Run
+from pose3d_lib.report.readable import (
+    CHANGE,
+    fill,
+    show_change,
+    show_comparison,
+    show_p,
+    show_table_3,
+    show_value,
+    tell_interval,
+    tell_p,
+    widen_arms,
+)
+from pose3d_lib.report.record import StudyRecord, View
+from pose3d_lib.report.show import say, show_figure, show_table, unit_epochs
+from pose3d_lib.runs.sweep.estimate import estimate_runs, in_words
 from pose3d_lib.study import tables
-from pose3d_lib.study.beyond import plan_beyond
-from pose3d_lib.study.comparison import Comparison, describe_runs, name_machines
-from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig, choose_actions, plan_study
+from pose3d_lib.study.beyond import plan_beyond, study_runs
+from pose3d_lib.study.config import StudyConfig, choose_actions, plan_study, timed_runs, training_seed_runs
 from pose3d_lib.study.evidence import why_not_timed
+from pose3d_lib.study.observations import ARMS, RECOMPUTED, Ratios, choose
+from pose3d_lib.study.paper import NOTES, QUOTED
 from pose3d_lib.study.results import StudyResults
+from pose3d_lib.study.two_way import LEVEL
+from pose3d_lib.study.verdicts import HIGHER, LOWER, NOT_DECIDABLE
 
 POINTS = (1.0, 2.0, 4.0, 8.0)  # unit epochs at which long runs are compared besides their end
-
-SCHEDULE_WORDS = {
-    "epoch": "published schedule",
-    "unit_epoch": "same schedule for both arms",
-    "lr_unit_epoch": "same learning rate for both arms, batch norm as published",
-    "bn_unit_epoch": "same batch norm for both arms, learning rate as published",
-}
-BUDGET_WORDS = {"equal_frames": "equal frames", "fifteen": "15 epochs per unit epoch"}
-
-
-def title_figure(what: str, results: StudyResults, condition: Condition) -> str:
-    """The title of a figure of one condition: it says which data, how long a training, and under which schedule."""
-    return f"{what}, {name_results(results)}. {name_condition(condition)}"
-
-
-def name_results(results: StudyResults) -> str:
-    """The data of a study in the title of a figure."""
-    return name_data(results.data, results.config.num_datasets)
-
-
-def name_condition(condition: Condition) -> str:
-    """A condition in words."""
-    rules = f"{SCHEDULE_WORDS[condition.schedule]}, {BUDGET_WORDS[condition.budget]}"
-    return f"{unit_epochs(condition.unit_epochs)}, {rules}, {np.prod(condition.widths)} frames"
 
 
 def show_and_save(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataFrame | None = None) -> None:
@@ -57,180 +47,228 @@ def show_and_save(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataF
     show_table(table if shown is None else shown, caption)
 
 
-def show_and_save_figure(figure: Figure, results: StudyResults, name: str, runs: Sequence[Run], note: str = "") -> None:
-    """Shows and saves a figure, captioned by a note and the runs that it is of."""
-    show_figure(figure, results.folder / name, note + describe_runs(runs, results.data))
+def show_and_save_figure(figure: Figure, record: StudyRecord, name: str, *views: View) -> None:
+    show_figure(figure, record.folder / name, record.describe(*(view.condition for view in views)))
+
+
+def title_figure(what: str, record: StudyRecord, view: View) -> str:
+    """The title of a figure: it says which data, how long a training, under which schedule, with which statistics."""
+    return f"{what}, {record.name}. {view}"
 
 
 def plan_table(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> pd.DataFrame:
-    """What a study will run: a row per comparison and per question beyond them; runs that rows share count in each."""
-    plan = plan_study(config, datasets[config.data])
-    parts = {f"both arms, {name_condition(own)}": runs for own, runs in plan.items()} | plan_beyond(config, datasets)
-    rows = [(name, len({run.action for run in runs} - {ALL}), len(runs)) for name, runs in parts.items()]
+    """What a study will run, in order: a row per comparison and question; runs that rows share count in each."""
+    data = datasets[config.data]
+    parts = {f"both arms, {', '.join(View(own).rules)}": runs for own, runs in plan_study(config, data).items()}
+    parts["the same dataset with further training seeds"] = training_seed_runs(config, data)
+    parts |= plan_beyond(config, datasets)
+    parts["to be timed, one at a time"] = timed_runs(config, data)
+    rows = [(name, len({run.action for run in runs} - {ALL}), len(runs)) for name, runs in parts.items() if runs]
     return pd.DataFrame(rows, columns=["Runs of 02_train", "Actions", "Runs"])
 
 
-def show_study(results: StudyResults) -> None:
+def estimate_study(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset], jobs: int) -> str:
+    """How long the study will take, in a sentence or two: the timed runs have the machine for themselves."""
+    most, timed = estimate_runs(study_runs(config, datasets), datasets, jobs), timed_runs(config, datasets[config.data])
+    if not timed:
+        return str(most)
+    alone = estimate_runs(timed, datasets, 1)
+    in_all = f" In all about {in_words(most.seconds + alone.seconds)}." if alone.seconds else ""
+    return f"{most} Then, to be timed: {alone}{in_all}"
+
+
+def show_study(results: StudyResults, record: StudyRecord) -> None:
     """What the study consists of, and how much of it is finished."""
-    planned, missing = len(results.planned), len(results.missing)
-    show_table(study_table(results.comparisons), "A run that two rows share, such as the original's, was made once.")
+    show_table(study_table(record))
+    planned, missing = len(results.planned), results.missing
     if missing:
-        names = escape_markdown(", ".join(f"{config.action} (seed {config.seed})" for config in results.missing[:8]))
-        more = f" and {missing - 8} more" if missing > 8 else ""
+        names = escape_markdown(", ".join(f"{config.action} (seed {config.seed})" for config in missing[:8]))
+        more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
         say(
-            f"**{missing} of {planned} planned runs are not finished**: {names}{more}. `03_action_based` with the same "
-            f"parameters runs them; every mean below is over the runs that are there."
+            f"**{len(missing)} of {planned} planned runs are not finished**: {names}{more}. `03_action_based` makes them."
         )
     else:
         say(f"All {planned} planned runs are finished.")
     data, (actions, focus) = results.data, choose_actions(results.config, results.data)
     compared, focused = (escape_markdown(", ".join(names)) for names in (actions, focus))
-    seeds = ", with more seeds" if results.config.more_seeds else ""
-    say(f"Actions compared: {compared}. In focus{seeds}: {focused}.")
+    say(f"Actions compared: {compared}. In focus: {focused}.")
     unpaired = {name: "no test clips" for name in data.train_actions if name not in data.test_actions}
     unpaired |= {name: "no training clips" for name in data.test_actions if name not in data.train_actions}
     if unpaired:
         names = ", ".join(f"{name} ({why})" for name, why in unpaired.items())
-        reasons = "; ".join(dict.fromkeys(unpaired.values()))
-        say(f"**Without a comparison, because the data has {reasons}**: {escape_markdown(names)}.")
+        say(f"**Without a comparison**: {escape_markdown(names)}.")
 
 
-def study_table(comparisons: Mapping[Condition, Comparison]) -> pd.DataFrame:
-    """What a study consists of: a row per comparison, how many of its runs are finished, and what each run sees."""
+def study_table(record: StudyRecord) -> pd.DataFrame:
+    """What was run: a row per condition with its complete replicates, and what a run of either arm sees."""
     rows = []
-    for condition, comparison in comparisons.items():
-        arms = {
-            ORIGINAL: comparison.original,
-            ACTION_BASED: [run for own in comparison.action_based.values() for run in own],
-        }
-        counts = sorted({len(own) for own in comparison.action_based.values()})
-        rows.append(
-            {
-                "Unit epochs": f"{condition.unit_epochs:g}",
-                "Schedule": condition.schedule,
-                "Budget": condition.budget,
-                "Frames": int(np.prod(condition.widths)),
-                "Runs": f"{len(comparison.runs)} of {len(comparison.runs) + len(comparison.missing)}",
-                "Actions": len(comparison.action_based),
-                f"Seeds, {ORIGINAL}": len(comparison.original),
-                f"Seeds, {ACTION_BASED}": " to ".join(map(str, sorted({*counts[:1], *counts[-1:]}))),
-                **{f"Windows [M], {arm}": _average(runs, "windows", 1e6) for arm, runs in arms.items()},
-                **{f"Steps, {arm}": _average(runs, "steps") for arm, runs in arms.items()},
-            }
-        )
-    return pd.DataFrame(rows)
+    for view in map(View, record.conditions):
+        y, tests = record.ratios(view).y, choose(record.observations.tests, view.condition, statistics=RECOMPUTED)
+        ends = tests.groupby(["run", "arm"])[["windows", "steps"]].max().groupby("arm").mean()
+        row = {"Condition": ", ".join(view.rules), "Runs": tests.run.nunique(), "Actions": len(y)}
+        row["Complete replicates"] = y.shape[1] if len(y) else 0
+        for arm in ends.index:
+            row |= {f"Windows [M], {arm}": f"{ends.windows[arm] / 1e6:.3f}", f"Steps, {arm}": f"{ends.steps[arm]:,.0f}"}
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("")
 
 
-def _average(runs: Sequence[Run], what: str, unit: float = 1) -> str:
-    if not runs:
-        return ""
-    value = np.mean([run.timing[what] for run in runs]) / unit
-    return f"{value:,.0f}" if unit == 1 else f"{value:.3f}"
+def show_quoted() -> None:
+    """The paper's own figures, and what a reader of them has to know."""
+    columns = {"Table": "table", "Training": "length", "Action": "action", "What": "metric"}
+    columns |= {arm: arm for arm in ARMS} | {"Change [%]": (show_change, ["change"])}
+    names = {metric: named(metric) for metric in METRICS} | {"seconds": "time [s]"}
+    show_table(
+        fill(QUOTED.replace({"metric": names}), columns), "Quoted from the paper, Human3.6M, subjects S9 and S11."
+    )
+    say("\n".join(f"- {note}" for note in NOTES))
 
 
-def show_comparisons(results: StudyResults, metric: str, number: int) -> None:
-    """Table 1 or 2 under every condition, its picture, and what it says; or what is missing. All is saved."""
-    found = {}
-    for condition, comparison in results.tables_of(results.config.short).items():
-        path, name = results.folder / results.file_name(f"table_{number}", condition), name_condition(condition)
-        if not comparison.usable:
-            text = f"Table {number} needs the baseline and at least one action-based run; 03_action_based makes them."
-            remove_table(path, text)
-            say(f"**{text}** ({name})")
-            continue
-        pairs = tables.pair_arms(comparison, metric)
-        arms, changes = tables.arms_table(pairs, metric, str(number)), tables.changes_table(pairs)
-        found[condition] = arms, changes.assign(condition=name)
-        _say_heading(name)
-        caption = (
-            f"Table {number}, {name}. {readable.how_to_read(comparison)} {describe_runs(comparison.runs, results.data)}"
-        )
-        headed = readable.head_comparison(arms, changes, metric)
-        show_and_save(headed, path, caption, readable.show_comparison(headed))
-        say(_sentence(arms, changes, metric))
-    if not found:
+def show_comparisons(record: StudyRecord, metric: str, number: int) -> None:
+    """Table 1 or 2, its picture, and what it says; under the other conditions as a picture and files."""
+    main, *others = record.views(record.config.short)
+    path = record.folder / record.file_name(f"table_{number}", main)
+    if not len(table := compare(record, main, metric, str(number))):
+        text = f"Table {number} needs a replicate with all of its runs; 03_action_based makes them."
+        remove_table(path, text)
+        say(f"**{text}** {escape_markdown(record.ratios(main, metric).tell_left_out())}")
         return
-    first = next(iter(found))
-    figure = draw_arms(found[first][0], title_figure(f"Table {number}: {NAMES[metric]}", results, first), named(metric))
-    show_and_save_figure(figure, results, f"figure_table_{number}", results.comparisons[first].runs)
-    if len(found) > 1:
-        table = pd.concat([changes for _, changes in found.values()])
-        title = f"Change of {NAMES[metric]}, {name_results(results)}"
-        runs = [run for condition in found for run in results.comparisons[condition].runs]
-        show_and_save_figure(draw_changes(table, title, NAMES[metric]), results, f"figure_changes_{number}", runs)
+    show_and_save(table, path, _caption(record, main, metric, number), show_comparison(table, metric))
+    ratios = record.ratios(main, metric)
+    say(f"{_sentence(table, metric)} {tell_heterogeneity(ratios)}")
+    arms = tables.arms_table(record.observations, main.condition, metric, main.statistics)
+    figure = draw_arms(arms, title_figure(f"Table {number}: {NAMES[metric]}", record, main), named(metric))
+    show_and_save_figure(figure, record, f"figure_table_{number}", main)
+    for view in others:
+        if len(other := compare(record, view, metric, str(number))):
+            caption = _caption(record, view, metric, number)
+            save_table(
+                other,
+                record.folder / record.file_name(f"table_{number}", view),
+                caption,
+                show_comparison(other, metric),
+            )
+    show_changes(record, record.config.short, metric, number)
 
 
-def _say_heading(name: str) -> None:
-    say(f"**{name[:1].upper()}{name[1:]}**")
+def compare(record: StudyRecord, view: View, metric: str, number: str = "") -> pd.DataFrame:
+    """Table 1 or 2: the rows of `tables.changes_table` with `tables.arms_table` beside them; empty without a replicate."""
+    ratios = record.ratios(view, metric)
+    if not ratios.y.size:
+        return pd.DataFrame()
+    arms = tables.arms_table(record.observations, view.condition, metric, view.statistics, number)
+    return tables.changes_table(ratios).merge(widen_arms(arms), on="action", how="left")
 
 
-def _sentence(arms: pd.DataFrame, changes: pd.DataFrame, metric: str) -> str:
-    actions, mean = changes[changes.action != tables.MEAN], changes[changes.action == tables.MEAN].iloc[0]
-    first, second = arms[arms.action == tables.MEAN]["mean"]
+def _caption(record: StudyRecord, view: View, metric: str, number: int) -> str:
+    unseen = f"{tables.UNSEEN}: the mean of the changes and the 95 % prediction interval."
+    spread = "±: standard deviation over the replicates. " if record.ratios(view, metric).y.shape[1] > 1 else ""
+    left_out = record.ratios(view, metric).tell_left_out()
+    return " ".join(
+        filter(None, [f"Table {number}, {view}. {spread}{unseen}", left_out, record.describe(view.condition)])
+    )
+
+
+def show_changes(record: StudyRecord, length: float, metric: str, number: int) -> None:
+    """The changes of every action under every condition of a length, side by side."""
+    parts, views = [], []
+    for view in record.views(length):
+        ratios = record.ratios(view, metric)
+        if ratios.y.size:
+            parts.append(tables.changes_table(ratios))
+            views.append(view)
+    if parts:
+        common = [part for part in views[0].parts if all(part in view.parts for view in views)]
+        names = [", ".join(part for part in view.parts if part not in common) for view in views]
+        table = pd.concat([own.assign(condition=name) for own, name in zip(parts, names, strict=True)])
+        title = f"Change of {NAMES[metric]}, {record.name}. {', '.join(common)}"
+        figure = draw_changes(table, title, NAMES[metric])
+        show_and_save_figure(figure, record, f"figure_changes_{number}", *views)
+
+
+def _sentence(table: pd.DataFrame, metric: str) -> str:
+    actions = table[~table.action.isin([tables.MEAN, tables.UNSEEN])]
+    mean = table[table.action == tables.MEAN].iloc[0]
     words = actions.verdict.value_counts()
-    direction = "below" if mean.change < 0 else "above"
-    interval = f", 95 % interval {mean.low:+.1f} to {mean.high:+.1f} %" if pd.notna(mean.low) else ""
-    verdict = f"{mean.verdict}: {mean.reason}" if mean.reason else mean.verdict
     return (
-        f"The action-based models have the lower mean {NAMES[metric]} on {(actions.change < 0).sum()} of {len(actions)} "
-        f"actions; after Holm's correction {words.get('lower', 0)} are lower, {words.get('higher', 0)} higher, and "
-        f"{words.get('not decidable', 0)} not decidable. Over the actions their mean is {abs(mean.change):.1f} % "
-        f"{direction} the original's ({second:.2f} against {first:.2f}{interval}): {verdict}."
+        f"The action-based models' {NAMES[metric]} changes by {mean.change:+.1f} % on average "
+        f"({tell_interval(mean.low, mean.high)}): {mean.verdict}. It is lower on {(actions.change < 0).sum()} of "
+        f"{len(actions)} actions; after Holm's correction {words.get(LOWER, 0)} are {LOWER}, {words.get(HIGHER, 0)} {HIGHER} and "
+        f"{words.get(NOT_DECIDABLE, 0)} {NOT_DECIDABLE}."
     )
 
 
-def show_long(results: StudyResults) -> None:
-    """Table 3 from long runs, and their tests during training; until there are any, how to make them."""
-    planned = results.tables_of(results.config.long)
-    usable = {condition: own for condition, own in planned.items() if own.usable}
-    if not usable:
-        text = (
-            f"Table 3 compares long runs; none are finished for {escape_markdown(results.data.name)}. "
-            "`pose3d sweep -p lengths 1,16`, with the same other parameters as here, makes them, and `-p study paper` makes "
-            "all that the claims need."
-        )
-        remove_table(results.folder / "table_3", text)
+def tell_heterogeneity(ratios: Ratios) -> str:
+    """How much actions differ, and what one that is not among them may expect."""
+    found = tables.heterogeneity(ratios)
+    if pd.isna(found["p"]):
+        return "How much actions differ takes several actions and replicates to tell."
+    begin = "Actions differ" if found["p"] <= LEVEL else "That actions differ is not shown"
+    return (
+        f"{begin} ({tell_p(found['p'])}): the standard deviation of their true changes is {found['between']:.0f} %, and an "
+        f"action that is not among them may expect {found['unseen_low']:+.0f} to {found['unseen_high']:+.0f} % (95 % "
+        "prediction interval)."
+    )
+
+
+def show_long(record: StudyRecord) -> None:
+    """Table 3 from long runs, their changes, and their tests during training; until there are any, how to make them."""
+    length = record.config.long
+    views = [view for view in record.views(length) if record.ratios(view).y.size] if length else []
+    if not views:
+        text = f"Table 3 compares long runs, and none are complete for {record.about.name}. {MAKE_LONG}"
+        remove_table(record.folder / "table_3", text)
         say(f"**{text}**")
-    for condition, comparison in usable.items():
-        table, name = tables.table_3(comparison), name_condition(condition)
-        seen = describe_runs(comparison.runs, results.data)
-        _say_heading(name)
-        caption = f"Table 3, {name}. {readable.how_to_read(comparison)} {seen} Times: {name_machines(comparison.runs)}."
-        path = results.folder / results.file_name("table_3", condition)
-        show_and_save(readable.head_table_3(table), path, caption, readable.show_table_3(table))
-        untimed = why_not_timed(comparison.runs)
-        say(_long_sentence(table) + (f" These times cannot be compared: {untimed}." if untimed else ""))
-        tests = tables.errors_during_training(comparison, [point for point in POINTS if point < condition.unit_epochs])
-        caption = f"The same runs during training, mean of the actions, batch norms as published. {seen}"
-        path = results.folder / results.file_name("table_on_the_way", condition)
-        show_and_save(readable.head_errors_during_training(tests), path, caption)
-
-
-def _long_sentence(table: pd.DataFrame) -> str:
-    own, reference = (table[table.arm == arm].mean(numeric_only=True) for arm in (ACTION_BASED, ORIGINAL))
-    return (
-        f"Averaged over these actions, an action-based run trained {own.train_s:,.0f} s for {own.windows_m:.2f} "
-        f"million windows, the original {reference.train_s:,.0f} s for {reference.windows_m:.2f} million; per "
-        f"million windows that is {own.processor_s_per_m:.1f} and {reference.processor_s_per_m:.1f} s of processor time. "
-        f"Their MPJPE is {own.mpjpe_mean:.2f} mm against {reference.mpjpe_mean:.2f} mm."
-    )
-
-
-def show_means(results: StudyResults) -> None:
-    """All four metrics of both arms, action-wise and frame-wise, under the first condition and the equalised one."""
-    for schedule in (PUBLISHED, EQUALISED):
-        condition = results.config.condition(results.config.short, schedule, results.config.budgets[0])
-        comparison = results.comparisons.get(condition)
-        if comparison is None or not comparison.usable:
+        return
+    for view in views:
+        if view.statistics != RECOMPUTED:
             continue
-        table, seen = tables.all_metrics(comparison), describe_runs(comparison.runs, results.data)
-        headed = readable.head_metrics(table.rename(columns={"arm": "Arm", "mean": "Mean"}))
-        save_table(headed, results.folder / results.file_name("all_metrics", condition), seen)
-        show_table(headed, f"{name_condition(condition)}. {seen}")
-        means = table[table["mean"] == "action-wise"].set_index("arm")[[*METRICS]]
-        change = 100 * (means.loc[ACTION_BASED] / means.loc[ORIGINAL] - 1)
+        table = tables.table_3(record.observations, view.condition)
+        untimed = why_not_timed(record.observations.times)
+        caption = f"Table 3, {view}. {f'Times are not shown: {untimed}. ' if untimed else ''}{record.describe(view.condition)}"
+        show_and_save(table, record.folder / record.file_name("table_3", view), caption, show_table_3(table))
+        tests = tables.errors_during_training(
+            record.observations, view.condition, [point for point in POINTS if point < view.condition.unit_epochs]
+        )
+        caption = f"During training, mean of the actions, statistics as published. {record.describe(view.condition)}"
+        save_table(tests, record.folder / record.file_name("table_during_training", view), caption)
+        say(f"{_sentence(compare(record, view, 'mpjpe'), 'mpjpe')} {tell_heterogeneity(record.ratios(view))}")
+    show_changes(record, length, "mpjpe", 3)
+
+
+MAKE_LONG = (
+    "`make paper`, or `pose3d reproduce -p study paper` with the same other parameters as here, makes all runs that the claims "
+    "need."
+)
+
+
+def show_metrics(record: StudyRecord) -> None:
+    """All four metrics with both statistics, short and long."""
+    for length in record.config.lengths:
+        view = record.main(length)
+        table = tables.all_metrics(record.observations, view.condition)
+        if not len(table):
+            continue
+        columns = {
+            "Statistics": "statistics",
+            "Error": "metric",
+            "Verdict": "verdict",
+            "Change [%]": (show_change, CHANGE),
+        }
+        columns |= {
+            "Original": (show_value, ["original"]),
+            "Action-based": (show_value, ["action_based"]),
+            "p": (show_p, ["p"]),
+        }
+        shown = fill(table.replace({"metric": {metric: named(metric) for metric in METRICS}}), columns)
+        name = "all_metrics" if length == record.config.short else "all_metrics_long"
+        rules = ", ".join(view.rules)
+        show_and_save(
+            table, record.folder / name, f"Means of the actions, {rules}. {record.describe(view.condition)}", shown
+        )
+        change = table[table.statistics == RECOMPUTED].set_index("metric").change
         say(
-            f"Action-wise, the action-based models' MPJPE differs from the original's by {change.mpjpe:+.1f} %, their "
-            f"P-MPJPE by {change.p_mpjpe:+.1f} %. What lies between the two is the rotation, scale and shift of the "
-            f"whole body, which P-MPJPE takes out."
+            f"After {unit_epochs(length)} the action-based models' MPJPE changes by {change.mpjpe:+.1f} %, "
+            f"their P-MPJPE, which takes out rotation, scale and shift of the whole body, by {change.p_mpjpe:+.1f} %, and their "
+            f"N-MPJPE, which takes out scale alone, by {change.n_mpjpe:+.1f} %."
         )

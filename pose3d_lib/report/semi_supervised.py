@@ -22,7 +22,7 @@ from pose3d_lib.study.tables_scarcity import (
     ablation_table,
     scarcity_table,
 )
-from pose3d_lib.study.verdicts import HIGHER, LEVEL, LOWER, NOT_DECIDABLE
+from pose3d_lib.study.verdicts import HIGHER, LOWER, NOT_DECIDABLE
 
 # Of the files.
 HEADINGS = {
@@ -36,7 +36,7 @@ HEADINGS = {
     "low": "Change, low [%]",
     "high": "Change, high [%]",
     "p": "p",
-    "smallest_p": "Smallest p",
+    "runs": "Runs of each arm",
     "verdict": "Verdict",
 }
 
@@ -127,9 +127,7 @@ def _answer(table: pd.DataFrame) -> str:
     elif words == {HIGHER}:
         answer = "No, it harms"
     elif words == {NOT_DECIDABLE}:
-        least = table.smallest_p.min()
-        few = f", as with so few runs p cannot be below {show_p(least)}" if least > LEVEL else ""
-        answer = f"That is not decidable with these runs{few}"
+        answer = "That is not decidable with these runs"
     else:
         answer = "That is not the same for every action, or not decidable for all"
     return (
@@ -144,7 +142,7 @@ def _tell_change(row: Mapping[str, object]) -> str:
         f"{abs(change):.1f} mm {'better' if change < 0 else 'worse'}: {row[f'{SEMI_SUPERVISED}, mean']:.1f} against "
         f"{row[f'{SUPERVISED}, mean']:.1f} mm"
     )
-    if max(row[f"{SEMI_SUPERVISED}, runs"], row[f"{SUPERVISED}, runs"]) < 2:
+    if row["runs"] < 2:
         return f"{told} (one seed, which does not tell how much seeds differ)"
     return f"{told}, {'more' if abs(change) > spread else 'no more'} than two seeds differ ({spread:.1f} mm at most)"
 
@@ -156,12 +154,12 @@ def _show_arms(results: ScarcityResults, table: pd.DataFrame, name: str, caption
         table = table.assign(share=100 * table.share)
         columns["Labelled [%]"] = "{:g}".format, ["share"]
     columns |= {"Frames": "frames", "Epochs": ("{:.3g}".format, ["epochs"])}
-    columns |= show_arms((SUPERVISED, SEMI_SUPERVISED), named("mpjpe"), ("mean", "sd"))
+    columns |= show_arms((SUPERVISED, SEMI_SUPERVISED), named("mpjpe"))
     columns |= {
         "Change [mm]": "change",
         "Seeds differ by [mm]": "spread",
         "Change [%]": (show_change, ["percent", "low", "high"]),
-        "p, smallest p": (show_p, ["p", "smallest_p"]),
+        "p": (show_p, ["p"]),
         "Verdict": "verdict",
     }
     shown = fill(table.assign(spread=table.spread.map("{:.1f}".format, na_action="ignore")), columns)

@@ -40,10 +40,9 @@ def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> 
         say(f"*{escape_markdown(caption)}*")
 
 
-def name_data(data: PoseDataset, datasets: int = 1) -> str:
-    """The name of a dataset in the title of a figure, which says whether the data are synthetic, and how many there are."""
-    said = ["synthetic data"] * data.synthetic + [f"{datasets} datasets"] * (datasets > 1)
-    return data.name + (f" ({', '.join(said)})" if said else "")
+def name_data(data: PoseDataset) -> str:
+    """The name of a dataset in the title of a figure, which says whether the data are synthetic."""
+    return f"{data.name}{' (synthetic data)' if data.synthetic else ''}"
 
 
 def unit_epochs(*lengths: float) -> str:

@@ -203,7 +203,7 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
 def test_sweep_goes_on_after_a_failure_and_quotes_it(
     call: Call, prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
 ) -> None:
-    arguments = ("sweep", "-p", "actions", "Sitting,Walking", *OF_A_STUDY)
+    arguments = ("sweep", "-p", "actions", "Sitting,Walking", *OF_A_STUDY, "-p", "timed", "0")
     ended = call(*arguments)
     assert ended.code == 1
     assert [parameters["action"] for parameters in without_kernels] == ["All", "Sitting", "Walking"]
@@ -219,6 +219,21 @@ def test_sweep_goes_on_after_a_failure_and_quotes_it(
     assert [parameters["action"] for parameters in without_kernels[3:]] == ["Sitting"]
     states = re.findall(rf"^\[ +\d/3\] (\w+), {NAMED} +(\w+)", again.out, re.MULTILINE)
     assert states == [("All", "reused"), ("Walking", "reused"), ("Sitting", "failed")]
+
+
+def test_runs_to_be_timed_come_last_one_at_a_time(
+    call: Call, prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[int] = []
+    opened = sweep.open_kernels
+    monkeypatch.setattr(sweep, "open_kernels", lambda own: opened(jobs.append(own)))
+    ended = call("sweep", "-p", "actions", "Walking", "-p", "jobs", "2", *OF_A_STUDY, "-p", "timed", "1")
+    assert (ended.code, jobs) == (0, [2, 1])
+    assert [parameters.get("repetition", 0) for parameters in without_kernels] == [0, 0, 1, 1]
+    assert "Then, to be timed: 2 runs, 0 of them finished; the other 2 take about" in ended.out
+    assert re.findall(r"^\[ +(\d/4)\] (\w+), ", ended.out, re.MULTILINE) == [
+        *(("1/4", "All"), ("2/4", "Walking"), ("3/4", "All"), ("4/4", "Walking"))
+    ]
 
 
 def tiny_plan(data: PoseDataset, **changes: object) -> list[RunConfig]:

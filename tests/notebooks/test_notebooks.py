@@ -37,7 +37,7 @@ from tests.helpers.notebooks import (
 
 ROOT = notebooks_dir().parent
 EVERY_NOTEBOOK = pytest.mark.parametrize("name", NOTEBOOKS)
-SWEEP = {**TINY, "seeds": "0", "actions": "Sitting", "lengths": 0.3}
+SWEEP = {**TINY, "actions": "Sitting", "lengths": 0.3, "seeds": 0, "timed": 0}
 SCARCITY = {**TINY, "seeds": "0", "shares": "0.5", "ablation_share": 0.5, "actions": "Eating", "unit_epochs": 0.5}
 RUN = "{}-27f-0.3ue-seed0-*"
 LINES_PER_CELL, LINES_PER_NOTEBOOK = 15, 80

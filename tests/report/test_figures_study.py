@@ -14,13 +14,14 @@ from matplotlib.lines import Line2D
 from pose3d_lib.data.actions import ACTION_BASED, H36M_ACTIONS, ORIGINAL
 from pose3d_lib.report.figures.layout import COLOURS, MARKERS
 from pose3d_lib.report.figures.study import draw_arms, draw_attribution, draw_changes, draw_curves, rate_is_low_from
-from pose3d_lib.study.attribution import BATCH_NORM, BUDGET, DATA, LEARNING_RATE, QUANTITIES, WHOLE
-from pose3d_lib.study.tables import ARMS, MEAN
+from pose3d_lib.study.attribution import DATA, LEARNING_RATE, QUANTITIES, STALE, WHOLE
+from pose3d_lib.study.observations import ARMS
+from pose3d_lib.study.tables import MEAN, UNSEEN
 from pose3d_lib.study.tables_beyond import FINE_TUNED
 from tests.helpers.figure_checks import check_printable
 
 TITLE = "Table 1: MPJPE, synthetic-small (synthetic data). 1 unit epoch, published schedule, equal frames, 27 frames"
-SCHEDULES = ("epoch", "unit_epoch", "lr_unit_epoch", "bn_unit_epoch")
+SCHEDULES = ("epoch", "unit_epoch")
 CONDITIONS = [
     f"{length} unit epochs, {rule} for both arms, equal frames, 27 frames" for length in (1, 16) for rule in "abcd"
 ]
@@ -30,14 +31,12 @@ def arms_table(actions: int, *, arms: tuple[str, ...] = ARMS, several: bool = Tr
     rng = np.random.default_rng(0)
     rows = [(action, arm) for action in (*H36M_ACTIONS[:actions], MEAN) for arm in arms]
     table = pd.DataFrame(rows, columns=["action", "arm"]).assign(mean=rng.uniform(50, 120, len(rows)))
-    table["low"] = table["mean"] - rng.uniform(2, 9, len(rows)) if several else np.nan
-    table["high"] = table["mean"] + rng.uniform(2, 9, len(rows)) if several else np.nan
-    return table
+    return table.assign(sd=rng.uniform(2, 9, len(rows)) if several else np.nan)
 
 
 def changes_table(actions: int, conditions: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    names = [*H36M_ACTIONS[:actions], MEAN]
+    names = [*H36M_ACTIONS[:actions], MEAN, UNSEEN]
     rows = [(condition, name) for condition in CONDITIONS[:conditions] for name in names]
     table = pd.DataFrame(rows, columns=["condition", "action"])
     table["change"] = rng.normal(0, 20, len(table))
@@ -46,15 +45,12 @@ def changes_table(actions: int, conditions: int) -> pd.DataFrame:
     return table
 
 
-def attribution_table(claims: tuple[str, ...] = ("C1", "C2", "C3", "C5")) -> pd.DataFrame:
-    parts = {WHOLE: 14.0, DATA: 7.5, LEARNING_RATE: 10.5, BATCH_NORM: -4.0, BUDGET: 2.0}
-    rows = [
-        (quantity.claim, part, effect, effect - 3, effect + 3, quantity.unit)
-        for quantity in QUANTITIES
-        for part, effect in parts.items()
-        if quantity.claim in claims
-    ]
-    return pd.DataFrame(rows, columns=["claim", "part", "effect", "low", "high", "unit"])
+def attribution_table(claims: tuple[str, ...] = tuple(QUANTITIES)) -> pd.DataFrame:
+    points = {WHOLE: 14.0, DATA: 7.5, LEARNING_RATE: 10.5, STALE: -4.0}
+    rows = [(claim, part, own) for claim in claims for part, own in points.items()]
+    table = pd.DataFrame(rows, columns=["claim", "part", "log_points"])
+    ends = {"effect": 0, "low": -5, "high": 5}
+    return table.assign(**{name: 100 * np.expm1((table.log_points + shift) / 100) for name, shift in ends.items()})
 
 
 def curves_table(
@@ -111,7 +107,7 @@ def legend(figure: Figure) -> list[str]:
         (draw_changes, changes_table(15, 4)),
         (draw_changes, changes_table(2, 6)),
         (draw_attribution, attribution_table(("C1",))),
-        (draw_attribution, attribution_table(("C1", "C2", "C3"))),
+        (draw_attribution, attribution_table()),
         (draw_curves, curves_table(1, seeds=1, length=0.125)),
         (draw_curves, curves_table(2, SCHEDULES)),
         (draw_curves, curves_table(5, seeds=2, length=64)),
@@ -138,25 +134,23 @@ def test_the_arms_dots_and_bars_are_those_of_the_table(arms: tuple[str, ...]) ->
         assert same_color(dot.get_color(), COLOURS[row["arm"]])
         assert dot.get_marker() == MARKERS[row["arm"]]
         assert not hollow(dot)
-        assert (row["low"], row["high"], y) in bars(axes)
+        assert (row["mean"] - row["sd"], row["mean"] + row["sd"], y) in bars(axes)
 
 
-def test_the_note_says_what_the_bars_are_and_why_some_or_all_are_missing() -> None:
-    table = arms_table(3)
-    whole = note(draw_arms(table, TITLE))
-    table.loc[1, ["low", "high"]] = np.nan
-    assert "Bars: 95 % interval over seeds and takes." in whole
-    assert "No bar" not in whole
-    assert "No bar: too few seeds." in note(draw_arms(table, TITLE))
+def test_the_note_says_what_the_bars_are_or_why_there_are_none() -> None:
+    assert "Bars: standard deviation over the replicates" in note(draw_arms(arms_table(3), TITLE))
     figure = draw_arms(arms_table(3, several=False), TITLE)
     assert bars(figure.axes[0]) == []
-    assert "No intervals" in note(figure)
+    assert "One replicate." in note(figure)
+    unknown = changes_table(3, 1).assign(low=np.nan, high=np.nan)
+    assert "No intervals: they take several replicates." in note(draw_changes(unknown, TITLE))
 
 
 def test_every_condition_has_a_panel_with_its_changes_in_the_same_rows_and_undecided_ones_hollow() -> None:
     table = changes_table(15, 4)
     figure = draw_changes(table, TITLE)
     rows = rows_of(figure.axes[0])
+    assert sorted(rows, key=rows.get)[:2] == [UNSEEN, MEAN]
     for axes, (condition, own) in zip(figure.axes, table.groupby("condition", sort=False), strict=True):
         assert axes.get_title().replace("\n", " ") == condition
         found = {x: (y, dot) for x, y, dot in dots(axes)}
@@ -164,43 +158,36 @@ def test_every_condition_has_a_panel_with_its_changes_in_the_same_rows_and_undec
             y, dot = found[row.change]
             assert y == rows[row.action]
             assert (row.low, row.high, y) in bars(axes)
-            assert hollow(dot) == (row.verdict == "not decidable")
-            assert same_color(dot.get_color(), COLOURS[ACTION_BASED if row.change < 0 else ORIGINAL])
+            if row.action != UNSEEN:
+                assert hollow(dot) == (row.verdict == "not decidable")
+                assert same_color(dot.get_color(), COLOURS[ACTION_BASED if row.change < 0 else ORIGINAL])
     assert len({(axes.get_ylim(), axes.get_xlim()) for axes in figure.axes}) == 1
-    assert legend(figure) == ["action-based is better", "original is better", "not decidable with these runs"]
+    assert legend(figure) == ["action-based is better", "original is better", "not decidable", "prediction interval"]
 
 
-def test_the_published_effect_stands_above_its_parts_and_the_budget_apart() -> None:
+def test_the_published_change_stands_above_its_parts_in_log_points() -> None:
     table = attribution_table(("C1",))
     figure = draw_attribution(table, TITLE)
     axes = figure.axes[0]
     rows = rows_of(axes)
     names = sorted(rows, key=rows.get, reverse=True)
-    assert names == ["published effect", "= data", "+ learning rate", "+ batch norm", "budget"]
+    assert names == ["as published", "= data", "+ learning rate", "+ stale statistics"]
     heights = [rows[name] for name in names]
-    lines = sorted(
-        own.get_ydata()[0] for own in axes.lines if len({*own.get_ydata()}) == 1 and len(own.get_xdata()) == 2
-    )
-    assert len(lines) == 2
-    assert heights[1] < lines[1] < heights[0]
-    assert heights[4] < lines[0] < heights[3]
-    assert "Published effect = data + learning rate + batch norm. Below zero" in note(figure)
+    (line,) = (own.get_ydata()[0] for own in axes.lines if len({*own.get_ydata()}) == 1 and len(own.get_xdata()) == 2)
+    assert heights[1] < line < heights[0]
+    assert "As published = data + learning rate + stale statistics, in log points" in note(figure)
     found = sorted(dots(axes), key=lambda own: -own[1])
-    assert [x for x, _, _ in found] == [bar.get_width() for bar in axes.patches] == list(table.effect)
-    assert sorted(bar[:2] for bar in bars(axes)) == sorted(zip(table.low, table.high, strict=True))
-    assert [text.get_text() for text in axes.texts] == ["+14.0", "+7.5", "+10.5", "−4.0", "+2.0"]
-    assert [hollow(dot) for _, _, dot in found] == [False, False, False, False, True]
+    assert [x for x, _, _ in found] == [bar.get_width() for bar in axes.patches] == list(table.log_points)
+    ends = sorted((low, high) for low, high, _ in bars(axes))
+    np.testing.assert_allclose(ends, sorted((own - 5, own + 5) for own in table.log_points))
+    assert [text.get_text() for text in axes.texts] == ["+15.0 %", "+7.8 %", "+11.1 %", "−3.9 %"]
+    assert [hollow(dot) for _, _, dot in found] == [False, False, False, True]
     assert any(list(line.get_xdata()) == [0, 0] for line in axes.lines)
 
 
-def test_every_panel_of_an_attribution_has_its_own_claim_and_unit_broken_into_lines() -> None:
+def test_every_panel_of_an_attribution_has_its_own_claim() -> None:
     figure = draw_attribution(attribution_table(), TITLE)
-    assert [axes.get_title()[:2] for axes in figure.axes] == [quantity.claim for quantity in QUANTITIES]
-    assert [axes.get_xlabel().replace("\n", " ") for axes in figure.axes] == [quantity.unit for quantity in QUANTITIES]
-    unit = "change of the processor time of training per million windows [% of the original's seconds]"
-    figure = draw_attribution(attribution_table().assign(unit=unit), TITLE)
-    assert all("\n" in axes.get_xlabel() for axes in figure.axes)
-    check_printable(figure)
+    assert [axes.get_title()[:2] for axes in figure.axes] == [claim[:2] for claim in QUANTITIES]
 
 
 def test_a_curve_is_the_mean_over_seeds_and_its_band_their_range_where_all_seeds_were_tested() -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.data.open import Datasets
+from pose3d_lib.report.redraw import redraw_study
 from pose3d_lib.runs.execute import execute_run
+from pose3d_lib.runs.run import run_folder
 from pose3d_lib.study.attribution import SUMMANDS, WHOLE, attribution
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.claims import CLAIMS, judge_claims
@@ -29,6 +31,7 @@ STUDY = {
     "preset": "tiny",
     "filter_widths": "3",
     "channels": "6",
+    "batch_size": "16",
     "evaluate_at": "4",
     "actions": "Sitting,Walking,Photo",
     "focus": "Sitting",
@@ -45,11 +48,23 @@ TABLES = (
     "table_2",
     "table_3",
     "table_3_unit_epoch",
-    "table_on_the_way",
+    "table_during_training",
     "all_metrics",
+    "claims_details",
 )
 FIGURES = (
-    *("table_1", "table_2", "changes_1", "changes_2", "attribution", "curves", "transfer", "specialised", "mixing"),
+    *(
+        "table_1",
+        "table_2",
+        "changes_1",
+        "changes_2",
+        "changes_3",
+        "attribution",
+        "curves",
+        "transfer",
+        "specialised",
+        "mixing",
+    ),
     *("joints", "joint_bars", "fewer_frames", "training"),
 )
 ABOUT_TIME = {"C3", "C8"}
@@ -100,11 +115,12 @@ def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(
     process = start(tmp_path, "reproduce")
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    planned, reused, rest = map(
-        int, re.search(r"(\d+) runs, (\d+) of them finished; the other (\d+) take about", said).groups()
+    estimate = (
+        r"(\d+) runs, all finished. Then, to be timed: (\d+) runs, (\d+) of them finished; the other (\d+) take about"
     )
-    assert (planned, reused, rest) == (len(plan), len(before), len(plan) - len(before))
-    assert len(finished(tmp_path)) == planned
+    most, timed, reused, rest = map(int, re.search(estimate, said).groups())
+    assert (most + timed, most + reused, rest) == (len(plan), len(before), len(plan) - len(before))
+    assert finished(tmp_path) == {run_folder(run, datasets[run.data]).name for run in plan}
     for name, written in before.items():
         assert (tmp_path / "runs" / name / "finished.json").stat().st_mtime_ns == written, "run a second time"
 
@@ -129,6 +145,19 @@ def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(
         points = own.set_index("part").log_points
         assert points[[*SUMMANDS]].sum() == pytest.approx(points[WHOLE])
 
+    answer = (folder / "answer.md").read_text(encoding="utf-8")
+    assert re.findall(r"^(\d)\. ", answer, re.MULTILINE) == list("12345")
+    assert "must be known at test time" in answer
+    assert re.search(
+        r"1\. On synthetic-tiny\S* \(synthetic data\), the action-based models are .*\| Claim ", said, re.DOTALL
+    )
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert page.index("The answer") < page.index("One model of all actions was compared with one model per action")
-    assert f"{planned} of {planned} planned runs" in page
+    assert (
+        page.index("The answer")
+        < page.index("the action-based models are")
+        < page.index(f"All {len(plan)} planned runs")
+    )
+
+    texts = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".md", ".csv", ".tex")}
+    redraw_study(folder)
+    assert {name: (folder / name).read_bytes() for name in texts} == texts

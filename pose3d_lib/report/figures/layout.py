@@ -16,7 +16,7 @@ from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormat
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.figures.run import ARM_COLOURS, shorten
-from pose3d_lib.study.tables import MEAN
+from pose3d_lib.study.tables import MEAN, UNSEEN
 from pose3d_lib.study.tables_beyond import FINE_TUNED
 from pose3d_lib.study.tables_scarcity import SEMI_SUPERVISED, SUPERVISED
 
@@ -122,18 +122,22 @@ def name_panel(axes: Axes, name: str, inches: float) -> None:
     wrap(axes.title, inches)
 
 
+SUMMARIES = (MEAN, UNSEEN)  # rows that are no action
+
+
 def sort_rows(table: pd.DataFrame, by: str) -> list[str]:
-    """Actions from the largest value to the smallest, the mean of the actions last."""
-    actions = table[table.action != MEAN].sort_values(by, ascending=False, kind="stable").action
-    return [*actions, *table.action[table.action == MEAN]]
+    """Actions from the largest value to the smallest, the SUMMARIES last."""
+    actions = table[~table.action.isin(SUMMARIES)].sort_values(by, ascending=False, kind="stable").action
+    return [*actions, *(name for name in SUMMARIES if name in set(table.action))]
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> dict[str, float]:
-    """Gives every name a row, the first on top, the mean of the actions below a line; returns name -> height of its row."""
+    """Gives every name a row, the first on top, the SUMMARIES below a line; returns name -> height of its row."""
     heights = np.arange(len(names))[::-1].astype(float)
-    if MEAN in names and len(names) > 1:
-        heights[:-1] += 0.3
-        axes.axhline(0.65, color=GREY, linewidth=0.6, zorder=0)
+    last = sum(name in SUMMARIES for name in names)
+    if 0 < last < len(names):
+        heights[:-last] += 0.3
+        axes.axhline(last - 0.35, color=GREY, linewidth=0.6, zorder=0)
     axes.set(yticks=heights, ylim=(-0.6, heights[0] + 0.6))
     axes.set_yticklabels([shorten(name) for name in names])
     axes.tick_params(axis="y", length=0)
@@ -141,11 +145,20 @@ def name_rows(axes: Axes, names: Sequence[str]) -> dict[str, float]:
 
 
 def draw_interval(
-    axes: Axes, x: float, y: float, low: float, high: float, colour: str, *, marker: str = "o", filled: bool = True
+    axes: Axes,
+    x: float,
+    y: float,
+    low: float,
+    high: float,
+    colour: str,
+    *,
+    marker: str = "o",
+    filled: bool = True,
+    dashes: str = "-",
 ) -> None:
     """A dot at (x, y) and a horizontal bar from `low` to `high`, if these are not NaN."""
     if np.isfinite(low):
-        axes.hlines(y, low, high, color=colour, linewidth=1.1, zorder=2)
+        axes.hlines(y, low, high, color=colour, linewidth=1.1, linestyle=dashes, zorder=2)
     face = colour if filled else "white"
     axes.plot(x, y, marker, color=colour, markerfacecolor=face, markersize=4, markeredgewidth=0.9, zorder=3)
 
@@ -163,10 +176,8 @@ def arm_dots(arms: Iterable[str] | Mapping[str, str]) -> list[Line2D]:
 
 
 def explain_bars(lows: pd.Series) -> str:
-    """What the bars of a figure are, and why some rows or all have none."""
-    if lows.isna().all():
-        return "No intervals: they take several seeds."
-    return "Bars: 95 % interval over seeds and takes." + (" No bar: too few seeds." if lows.isna().any() else "")
+    """What the bars of changes are, or why there are none."""
+    return "No intervals: they take several replicates." if lows.isna().all() else "Bars: 95 % intervals."
 
 
 def draw_seeds(axes: Axes, rows: pd.DataFrame, x: str, arm: str = "") -> None:

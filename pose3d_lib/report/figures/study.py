@@ -1,6 +1,6 @@
 """The figures of the paper's comparison: both arms, their change and what it is made of, and how fast they learn.
 
-The tables are tidy, as `study/` makes them. "low" and "high" are NaN where there is one seed; titles say which data.
+The tables are tidy, as `study/` makes them. "low" and "high" are NaN where there is one replicate; titles say which data.
 """
 
 from collections.abc import Sequence
@@ -18,36 +18,33 @@ from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.figures import layout
 from pose3d_lib.report.figures.layout import COLOURS, GREY, INK, MARKERS, ROW
 from pose3d_lib.study.attribution import SUMMANDS, WHOLE
-from pose3d_lib.study.tables import ARMS
+from pose3d_lib.study.config import EQUALISED, PUBLISHED
+from pose3d_lib.study.observations import ARMS
+from pose3d_lib.study.tables import MEAN, UNSEEN
+from pose3d_lib.study.two_way import LEVEL
 from pose3d_lib.study.verdicts import NOT_DECIDABLE
 
 LOW_RATE = 0.01  # share of its first value; a learning rate below it hardly changes a model
 
 # Schedule -> its name above a panel.
-SCHEDULE_NAMES = {
-    "epoch": "published schedule",
-    "unit_epoch": "same schedule",
-    "lr_unit_epoch": "same learning rate",
-    "bn_unit_epoch": "same batch norm",
-}
+SCHEDULE_NAMES = {PUBLISHED: "published schedule", EQUALISED: "one schedule"}
 SCHEDULE_NOTE = (
-    "Published: learning rate and batch-norm momentum fall after every epoch of the run's own actions. Same: they, or the "
-    "one that is named, fall after every unit epoch in both arms."
+    "Published: the learning rate falls after every epoch of the run's own actions; one: after every unit epoch."
 )
 
-# Claim -> its sentence above the panel.
+# Claim -> what stands above its panel.
 CLAIM_NAMES = {
-    "C1": "C1: better after a short training",
-    "C2": "C2: worse after a long training",
-    "C3": "C3: takes less time",
-    "C5": "C5: stops improving early",
+    "C1": "C1: MPJPE, short training",
+    "C1 velocity": "C1: velocity error, short training",
+    "C2": "C2: MPJPE, long training",
+    "C2 velocity": "C2: velocity error, long training",
 }
 
 
 def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: Sequence[str] = ARMS) -> Figure:
-    """Table 1 or 2 as a picture: the errors of several arms, from top to bottom, on every action, with their intervals.
+    """Table 1 or 2 as a picture: the errors of several arms, from top to bottom, on every action, and how they vary.
 
-    `table` has a row per action and arm: "action", "arm", "mean", "low", "high". `error` is what is measured, with its unit.
+    `table` has a row per action and arm: "action", "arm", "mean", "sd". `error` is what is measured, with its unit.
     """
     names = layout.sort_rows(table[table.arm == ORIGINAL], "mean")
     figure, axes = layout.start_single((ROW if len(arms) == 2 else 1.3 * ROW) * len(names) + 0.5)
@@ -55,19 +52,23 @@ def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: 
     for own in table.to_dict("records"):
         arm = own["arm"]
         y = heights[own["action"]] + 0.26 * ((len(arms) - 1) / 2 - arms.index(arm))
-        layout.draw_interval(axes, own["mean"], y, own["low"], own["high"], COLOURS[arm], marker=MARKERS[arm])
+        ends = own["mean"] - own["sd"], own["mean"] + own["sd"]
+        layout.draw_interval(axes, own["mean"], y, *ends, COLOURS[arm], marker=MARKERS[arm])
     axes.set_xlabel(escape_mathtext(error))
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
     axes.set_axisbelow(True)
-    handles = layout.arm_dots(arms)
-    return layout.finish_figure(figure, title, layout.explain_bars(table.low), handles)
+    note = (
+        "One replicate." if table.sd.isna().all() else "Bars: standard deviation over the replicates, to either side."
+    )
+    return layout.finish_figure(figure, title, note, layout.arm_dots(arms))
 
 
 def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figure:
-    """The action-based model's change of the error, per action, a panel per condition; hollow where it is NOT_DECIDABLE.
+    """The change of the error by action, their mean and an action not seen; a panel per condition.
 
-    `table` has a row per condition and action: "condition", "action", "change" in per cent of the original's error, "low",
-    "high" and "verdict".
+    `table` has a row per condition and action, as of `tables.changes_table`: "condition", "action", "change" in per cent of the
+    original's error, "low", "high" and "verdict"; a row that is NOT_DECIDABLE is hollow. Of UNSEEN the bar is the prediction
+    interval, dashed.
     """
     conditions = list(dict.fromkeys(table.condition))
     names = layout.sort_rows(table.drop_duplicates("action"), "change")
@@ -77,36 +78,43 @@ def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figur
         heights = layout.name_rows(axes, names)
         axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
         for own in table[table.condition == condition].itertuples():
+            if own.action == UNSEEN:
+                style = {"marker": "|", "dashes": (0, (3, 2))}
+                layout.draw_interval(axes, own.change, heights[UNSEEN], own.low, own.high, INK, **style)
+                continue
             better = ACTION_BASED if own.change < 0 else ORIGINAL
-            style = {"marker": MARKERS[better], "filled": own.verdict != NOT_DECIDABLE}
+            style = {"marker": "D" if own.action == MEAN else MARKERS[better], "filled": own.verdict != NOT_DECIDABLE}
             layout.draw_interval(axes, own.change, heights[own.action], own.low, own.high, COLOURS[better], **style)
         layout.name_panel(axes, condition if len(conditions) > 1 else "", (figure.get_figwidth() - 1.5) / columns)
         if place + columns >= len(conditions):
             axes.set_xlabel(f"change of the {error} [%]")
             axes.tick_params(axis="x", labelbottom=True)
     handles = layout.arm_dots({arm: f"{arm.lower()} is better" for arm in (ACTION_BASED, ORIGINAL)})
-    handles.append(layout.dot(GREY, f"{NOT_DECIDABLE} with these runs", filled=False))
-    return layout.finish_figure(figure, title, layout.explain_bars(table.low), handles)
+    handles.append(layout.dot(GREY, NOT_DECIDABLE, filled=False))
+    note = layout.explain_bars(table.low)
+    if table.low[table.action == UNSEEN].notna().any():
+        handles.append(Line2D([], [], color=INK, lw=1.1, ls=(0, (3, 2)), label="prediction interval"))
+        note = f"{note} Filled: p after Holm's correction is at most {LEVEL:g}."
+    return layout.finish_figure(figure, title, note, handles)
 
 
 def draw_attribution(table: pd.DataFrame, title: str) -> Figure:
-    """The parts of the published effect behind each claim, a panel per claim, with "=" and "+" before those that add up.
+    """The parts of the published change behind each claim, a panel per claim, in log points, which add up.
 
-    `table` is `attribution` without the parts that are not known.
+    `table` is that of `attribution`. Bars are the log points, marked with the change in per cent.
     """
     claims = list(dict.fromkeys(table.claim))
-    height = ROW * table.groupby("claim").size().max() + 1.05
+    height = ROW * table.groupby("claim").size().max() + 0.95
     figure, panels, columns = layout.start_panels(len(claims), height=height, most=2)
     figure.get_layout_engine().set(hspace=0.05)
-    width = figure.get_figwidth()
     for axes, (claim, own) in zip(panels, table.groupby("claim", sort=False), strict=True):
-        _draw_parts(axes, own.set_index("part"))
-        layout.name_panel(axes, CLAIM_NAMES[claim], (width - 0.4) / columns)
-        axes.set_xlabel(escape_mathtext(own.unit.iloc[0]))
-        layout.wrap(axes.xaxis.label, width / columns - 0.7)
-    note = f"Below zero speaks for the action-based model. {layout.explain_bars(table.low)}"
-    if (table.groupby("claim").part.nunique() > 1).all():
-        note = f"Published effect = {' + '.join(SUMMANDS)}. {note}"
+        _draw_parts(axes, own)
+        layout.name_panel(axes, CLAIM_NAMES[claim], (figure.get_figwidth() - 0.4) / columns)
+        axes.set_xlabel("change of the error [log points]")
+    note = (
+        f"As published = {' + '.join(SUMMANDS)}, in log points (100 ln of the ratio); beside the bars the change in per cent. "
+        f"Below zero speaks for the action-based model. {layout.explain_bars(table.low)}"
+    )
     handles = [
         layout.dot(INK, "interval leaves out zero"),
         layout.dot(INK, "zero within the interval, or no interval", filled=False),
@@ -116,17 +124,18 @@ def draw_attribution(table: pd.DataFrame, title: str) -> Figure:
 
 def _draw_parts(axes: Axes, own: pd.DataFrame) -> None:
     y, ticks, labels = 0.0, [], []
-    for part, (effect, low, high) in own[["effect", "low", "high"]].iterrows():
-        if ticks and part not in SUMMANDS[1:]:  # a line between the whole, its parts, and the budget
+    for row in own.itertuples():
+        if row.part == SUMMANDS[0]:  # a line between the whole and its parts
             axes.axhline(y + 0.3, color=GREY, linewidth=0.6)
             y -= 0.4
-        sign = ("= " if part == SUMMANDS[0] else "+ ") if part in SUMMANDS else ""
-        labels.append("published effect" if part == WHOLE else f"{sign}{part}")
+        sign = ("= " if row.part == SUMMANDS[0] else "+ ") if row.part in SUMMANDS else ""
+        labels.append("as published" if row.part == WHOLE else f"{sign}{row.part}")
         ticks.append(y)
-        axes.barh(y, effect, height=0.62, color=GREY if part == WHOLE else "#d5dce3", zorder=1)
-        layout.draw_interval(axes, effect, y, low, high, INK, filled=bool(low > 0 or high < 0))
+        axes.barh(y, row.log_points, height=0.62, color=GREY if row.part == WHOLE else "#d5dce3", zorder=1)
+        low, high = (100 * np.log1p(end / 100) for end in (row.low, row.high))
+        layout.draw_interval(axes, row.log_points, y, low, high, INK, filled=bool(low > 0 or high < 0))
         style = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": layout.SMALL, "color": INK}
-        axes.text(1.02, y, f"{effect:+.1f}".replace("-", "−"), **style)
+        axes.text(1.02, y, f"{row.effect:+.1f} %".replace("-", "−"), **style)
         y -= 1
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1.5)
     axes.set(yticks=ticks, ylim=(y + 0.4, 0.6))

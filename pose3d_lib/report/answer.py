@@ -1,0 +1,158 @@
+"""The answer to the paper's question in five sentences, every number of which is from run folders."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pose3d_lib.common.escaping import escape_markdown
+from pose3d_lib.data.actions import ALL
+from pose3d_lib.report.readable import show_change, tell_change, tell_interval
+from pose3d_lib.report.record import SCHEDULE_WORDS, StudyRecord
+from pose3d_lib.report.results import MAKE_LONG, tell_heterogeneity
+from pose3d_lib.report.show import say, unit_epochs
+from pose3d_lib.study.config import PUBLISHED
+from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE
+from pose3d_lib.study.observations import Observations
+from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
+
+WITHOUT_RUNS = "No replicate is complete yet: run `03_action_based` with the same parameters first."
+FILES = {"answer": 5, "result": 3}  # name -> how many of the sentences it holds
+
+
+def show_answer(record: StudyRecord) -> None:
+    """The answer, or what to do for one; saved as FILES."""
+    sentences = answer(record)
+    caption = f"\n\n*{escape_markdown(record.describe(*record.conditions))}*" if sentences else ""
+    numbered = [f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1)] or [WITHOUT_RUNS]
+    record.folder.mkdir(parents=True, exist_ok=True)
+    for name, count in FILES.items():
+        (record.folder / f"{name}.md").write_text("\n".join(numbered[:count]) + f"{caption}\n", encoding="utf-8")
+    say("\n".join(numbered) + caption)
+
+
+def answer(record: StudyRecord) -> list[str]:
+    """The five sentences; none without a complete replicate of the short runs."""
+    view = record.main(record.config.short)
+    ratios = record.ratios(view)
+    if not ratios.y.size:
+        return []
+    claims = record.claims.set_index(["claim", "variant"])
+    effects, mean = 100 * np.expm1(ratios.y.mean(axis=1)), ratios.mean()
+    of_actions = f"on {escape_markdown(effects.index[0])}, the only action"
+    if len(effects) > 1:
+        ends = (f"{effects[name]:+.0f} % for {escape_markdown(name)}" for name in (effects.idxmin(), effects.idxmax()))
+        of_actions = f"better on {(effects < 0).sum()} of {len(effects)} actions, from {' to '.join(ends)}"
+    schedule = view.condition.schedule
+    rules = "" if schedule == PUBLISHED else f" with {SCHEDULE_WORDS[schedule]}"
+    first = (
+        f"On {escape_markdown(record.name)}, the action-based models are **{tell_change(mean.value)}** on average after "
+        f"{unit_epochs(record.config.short)}{rules} ({tell_interval(mean.low, mean.high)}{_about(record.observations)}), "
+        f"{of_actions}: that they are better after a short training (C1) is **{claims.verdict['C1', MAIN.name]}**."
+    )
+    return [
+        first,
+        tell_heterogeneity(ratios),
+        _long(record, claims),
+        _variants(record, claims),
+        _in_all(record, claims),
+    ]
+
+
+def _about(observations: Observations) -> str:
+    """What an interval is about, in its brackets."""
+    if observations.errors.replicate.nunique() < 2:
+        return ""
+    takes = "other takes of these people" if observations.shared_takes else "new people, new takes"
+    return f", about {takes} and new trainings"
+
+
+def _long(record: StudyRecord, claims: pd.DataFrame) -> str:
+    """What is different after a long training, and where velocity says something else."""
+    long = claims.loc["C2", MAIN.name]
+    if record.config.long is None:
+        told = f"This study has no long runs: {MAKE_LONG.removesuffix('.')}"
+    elif not long.replicates:
+        told = f"The long runs decide nothing yet ({escape_markdown(long.reason)}): `03_action_based` makes them"
+    else:
+        told = (
+            f"After {unit_epochs(record.config.long)} they are **{tell_change(long.effect)}** "
+            f"({tell_interval(long.low, long.high)}): that they are worse after a long training (C2) is **{long.verdict}**"
+        )
+    for claim, length in (("C1", record.config.short), ("C2", record.config.long)):
+        own, velocity = claims.loc[claim, MAIN.name], claims.loc[f"{claim} velocity", MAIN.name]
+        if velocity.replicates and velocity.verdict != own.verdict:
+            told += f"; the velocity error after {unit_epochs(length)} says something else: {_judged(velocity)}"
+    return f"{told}."
+
+
+def _judged(row: pd.Series) -> str:
+    return f"{_sized(row)}, **{row.verdict}**"
+
+
+def _sized(row: pd.Series) -> str:
+    return show_change(row.effect, row.low, row.high).replace(" [", " % [")
+
+
+def _variants(record: StudyRecord, claims: pd.DataFrame) -> str:
+    """Where the verdicts on C1 and C2 depend on how they are judged, and what it takes to use an action-based model."""
+    focus = escape_markdown(_and(record.observations.focus(record.config)))
+    names = {
+        FOCUS.name: f"on {focus} alone",
+        STALE.name: "with the statistics as published",
+        ONE_SCHEDULE.name: "with one schedule for both arms",
+    }
+    differ, agree, unknown = [], [], []
+    for variant, name in names.items():
+        known = [claim for claim in ("C1", "C2") if claims.loc[claim, variant].replicates]
+        other = [claim for claim in known if claims.verdict[claim, variant] != claims.verdict[claim, MAIN.name]]
+        if other:
+            differ.append(f"{name}, {_and([f'{claim} is {_judged(claims.loc[claim, variant])}' for claim in other])}")
+        else:
+            (agree if known else unknown).append(name)
+    parts = [f"Other ways to judge disagree: {'; '.join(differ)}"] if differ else []
+    if agree:
+        parts.append(f"{_and(agree)} the verdicts are the same")
+    if unknown:
+        parts.append(f"{_and(unknown)} nothing was run")
+    if prices := wrong_label(record.beyond.get("transfer", pd.DataFrame())):
+        own, others, original = prices
+        parts.append(
+            f"the action must be known at test time: an action-based model errs by {own:.0f} mm on its own action and by "
+            f"{others:.0f} mm on another, the original by {original:.0f} mm"
+        )
+    told = "; ".join(parts)
+    return f"{told[0].upper()}{told[1:]}."
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def wrong_label(table: pd.DataFrame) -> tuple[float, float, float] | None:
+    """Mean MPJPE, mm, of action-based models on their own action and on another, and of the original.
+
+    None where models were tested on their own action alone, or where there is one action.
+    """
+    if len(table) < 3:
+        return None
+    matrix = table.set_index("trained on")
+    actions = list(matrix.columns)
+    own, everything = np.trace(matrix.loc[actions]), matrix.loc[actions].to_numpy().sum()
+    others = (everything - own) / (len(actions) * (len(actions) - 1))
+    return own / len(actions), others, float(matrix.loc[ALL].mean())
+
+
+def _in_all(record: StudyRecord, claims: pd.DataFrame) -> str:
+    """The verdicts in numbers, and time."""
+    main = claims.xs(MAIN.name, level="variant")
+    parts = []
+    for verdict in (REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE):
+        own = list(main.index[main.verdict == verdict])
+        parts.append(f"{len(own)} {'is' if len(own) == 1 else 'are'} {verdict}{f' ({_and(own)})' if own else ''}")
+    per_window, total = main.loc["C3"], main.loc["C8"]
+    time = f"time is not decided, as there are {escape_markdown(per_window.reason)}"
+    if per_window.replicates:
+        time = f"an action-based run's time changes by {_sized(per_window)} per million windows and by {_sized(total)} in all"
+    synthetic = " for synthetic motion, which says nothing about Human3.6M," if record.about.synthetic else ""
+    return f"Of the paper's claims,{synthetic} {parts[0]}, {parts[1]} and {parts[2]}; {time}."

@@ -1,0 +1,182 @@
+"""What is reported of a study apart from its run folders: files from which every table and figure is redrawn."""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pose3d_lib.report.show import unit_epochs
+from pose3d_lib.study.attribution import attribution
+from pose3d_lib.study.claims import judge_claims
+from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig
+from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations, Ratios, choose, interval_sentence
+from pose3d_lib.study.results import StudyResults
+from pose3d_lib.study.tables_beyond import fewer_frames, joint_errors, mixing, specialised, transfer
+
+STUDY = "study.json"  # all of a record that is no table
+SCHEDULE_WORDS = {PUBLISHED: "published schedule", EQUALISED: "one schedule for both arms"}
+BUDGET_WORDS = {"equal_frames": "equal frames", "fifteen": "15 epochs per unit epoch"}
+
+
+@dataclass(frozen=True)
+class View:
+    """What a table shows: the runs under a condition, tested with one of both statistics of the batch norms."""
+
+    condition: Condition
+    statistics: str = RECOMPUTED
+
+    @property
+    def rules(self) -> list[str]:
+        """The condition in words, a part each."""
+        own = self.condition
+        words = SCHEDULE_WORDS[own.schedule], BUDGET_WORDS[own.budget], f"{np.prod(own.widths)} frames"
+        return [unit_epochs(own.unit_epochs), *words]
+
+    @property
+    def parts(self) -> list[str]:
+        """The rules and the statistics."""
+        return [*self.rules, f"statistics {self.statistics}"]
+
+    def __str__(self) -> str:
+        return ", ".join(self.parts)
+
+
+@dataclass(frozen=True)
+class About:
+    """Of the dataset: name, whether it is synthetic, tested subjects, training frames by action; and runs of the study."""
+
+    name: str
+    synthetic: bool
+    subjects: list[str]
+    frames: dict[str, int]
+    planned: int
+    finished: int
+
+
+@dataclass(frozen=True, eq=False)
+class StudyRecord:
+    """A study as it is reported; `beyond` holds the tables of the questions beyond the paper, empty without runs."""
+
+    config: StudyConfig
+    observations: Observations
+    beyond: dict[str, pd.DataFrame]
+    about: About
+    folder: Path  # of tables and figures
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """The verdicts, as `judge_claims` gives them."""
+        return judge_claims(self.observations, self.config)
+
+    @cached_property
+    def attribution(self) -> pd.DataFrame:
+        return attribution(self.observations, self.config)
+
+    @property
+    def name(self) -> str:
+        """The dataset in a title or sentence, which says whether the data are synthetic, and how many datasets there are."""
+        count = self.observations.errors.dataset.nunique()
+        told = ["synthetic data"] * self.about.synthetic + [f"{count} datasets"] * (count > 1)
+        return self.about.name + (f" ({', '.join(told)})" if told else "")
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """All that the tables show."""
+        return [own for length in self.config.lengths for own in self.config.conditions(length)]
+
+    def main(self, length: float) -> View:
+        """What decides at a length: the published schedule, statistics recomputed."""
+        planned, published = self.config.conditions(length), self.config.condition(length, PUBLISHED)
+        return View(published if published in planned else planned[0])
+
+    def views(self, length: float) -> list[View]:
+        """What the tables of a length show: `main`, the same with statistics as published, the other conditions."""
+        main = self.main(length)
+        others = [View(own) for own in self.config.conditions(length) if own != main.condition]
+        return [main, View(main.condition, AS_PUBLISHED), *others]
+
+    def ratios(self, view: View, metric: str = "mpjpe") -> Ratios:
+        return self.observations.ratios(view.condition, metric, view.statistics)
+
+    @property
+    def plainest(self) -> Condition:
+        """Of the short runs those whose arms differ in the data only, or else the published ones."""
+        equal = View(self.config.condition(self.config.short, EQUALISED))
+        return (equal if self.ratios(equal).y.size else self.main(self.config.short)).condition
+
+    def file_name(self, what: str, view: View) -> str:
+        """The name of a table or figure; it says what differs from the published procedure with recomputed statistics."""
+        own = view.condition
+        differs = [own.schedule] * (own.schedule != PUBLISHED) + [own.budget] * (own.budget != "equal_frames")
+        if own.widths != self.config.widths(own.unit_epochs)[0]:
+            differs.append("x".join(map(str, own.widths)))
+        return "_".join([what, *differs, *["as_published"] * (view.statistics == AS_PUBLISHED)])
+
+    def describe(self, *conditions: Condition) -> str:
+        """What stands under every table and figure: which data, network and runs, and what its intervals are about."""
+        config, about = self.config, self.about
+        rows = pd.concat([choose(self.observations.errors, own) for own in conditions])
+        origin = "SYNTHETIC data, nobody was filmed" if about.synthetic else "Data"
+        several = f" in {count} datasets" if (count := rows.dataset.nunique()) > 1 else ""
+        settings = [config.settings(own.unit_epochs) for own in conditions]
+        channels = ", ".join(dict.fromkeys(str(own["channels"]) for own in settings))
+        precisions = (own["precision"] for own in settings if own["precision"] != "float32")
+        network = ", ".join([f"{channels} channels", *dict.fromkeys(precisions), *config.modes])
+        lengths = unit_epochs(*sorted({own.unit_epochs for own in conditions}))
+        replicates = ", ".join(map(str, sorted(rows.replicate.unique())))
+        return (
+            f"{origin}: {about.name}{several}, 2D keypoints {config.keypoints!r}, test subjects {', '.join(about.subjects)}; "
+            f"{network}; {lengths}; {rows.run.nunique()} runs, seeds {replicates}. {interval_sentence(self.observations)}"
+        )
+
+    def write(self) -> None:
+        """Write everything into the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.observations.write(self.folder)
+        for name, table in self.beyond.items():
+            if len(table):
+                table.to_csv(self.folder / f"{name}.csv", index=False)
+        content = {"settings": self.config.model_dump(mode="json"), **asdict(self.about), "beyond": list(self.beyond)}
+        (self.folder / STUDY).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def make_record(results: StudyResults) -> StudyRecord:
+    """What finished runs say, and the study's folder holds from now on."""
+    data = results.data
+    frames = data.frames_per_action().train.loc[list(data.train_actions)].astype(int).to_dict()
+    subjects = list(data.test_subjects)
+    about = About(data.name, data.synthetic, subjects, frames, len(results.planned), len(results.runs))
+    record = StudyRecord(results.config, results.observations, {}, about, results.folder)
+    record.beyond.update(_beyond(results, record.plainest))
+    record.write()
+    return record
+
+
+def _beyond(results: StudyResults, plainest: Condition) -> dict[str, pd.DataFrame]:
+    comparison = results.comparisons[plainest]
+    if not comparison.usable:
+        return {}
+    return {
+        "transfer": transfer(results, plainest).rename_axis("trained on").reset_index(),
+        "joints": joint_errors(comparison, results),
+        "specialised": specialised(results),
+        "mixing": mixing(results),
+        "fewer_frames": fewer_frames(results),
+    }
+
+
+def read_record(folder: Path) -> StudyRecord:
+    """A study that was written, without its runs; settings are not checked again, as they may be of another machine."""
+    content = json.loads((folder / STUDY).read_text(encoding="utf-8"))
+    settings = {name: _tuples(value) for name, value in content.pop("settings").items()}
+    paths = {name: folder / f"{name}.csv" for name in content.pop("beyond")}
+    beyond = {name: pd.read_csv(path) if path.is_file() else pd.DataFrame() for name, path in paths.items()}
+    config = StudyConfig.model_construct(**settings)
+    return StudyRecord(config, Observations.read(folder), beyond, About(**content), folder)
+
+
+def _tuples(value: object) -> object:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,43 @@
+"""Redraw every table and figure of a study from the files in its folder, without its runs."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from pose3d_lib.common.errors import InputError
+from pose3d_lib.report import answer, beyond, claims, data_prep, results
+from pose3d_lib.report.record import STUDY, StudyRecord, read_record
+
+
+def redraw_study(folder: Path) -> StudyRecord:
+    """Write all tables and figures of a folder; an InputError where it holds no study."""
+    if not (folder / STUDY).is_file():
+        raise InputError(
+            f"{folder}: no {STUDY} here; 04_results writes it, with the observations, into a study's folder"
+        )
+    record = read_record(folder)
+    with contextlib.redirect_stdout(io.StringIO()):  # what a notebook would show
+        show_everything(record)
+    return record
+
+
+def show_everything(record: StudyRecord) -> None:
+    """What 04_results shows of a study's record."""
+    answer.show_answer(record)
+    results.show_comparisons(record, "mpjpe", 1)
+    results.show_comparisons(record, "mpjve", 2)
+    results.show_metrics(record)
+    results.show_long(record)
+    claims.show_claims(record)
+    claims.show_reported(record)
+    claims.show_attribution(record)
+    beyond.show_curves(record)
+    beyond.show_transfer(record)
+    beyond.show_specialised(record)
+    beyond.show_mixing(record)
+    beyond.show_joints(record)
+    beyond.show_fewer_frames(record)
+    if record.about.frames:
+        data_prep.show_frames(pd.Series(record.about.frames), record.name, record.folder / "figure_training")
