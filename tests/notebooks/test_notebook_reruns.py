@@ -85,7 +85,7 @@ def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
     [
         ("01_data_prep", {}, {"keypoints": "gt"}),
         ("02_train", {**SHORT, "action": "Eating"}, {"action": "Walking", "budget": "fifteen", "downsample": 2}),
-        ("03_action_based", {**STUDY, "actions": "Eating", "timed": 1}, {"actions": "Sitting"}),
+        ("03_action_based", {**STUDY, "actions": "Eating"}, {"actions": "Sitting"}),
         pytest.param("04_results", {**STUDY, "actions": "Eating"}, {"actions": "Sitting"}, marks=pytest.mark.slow),
         pytest.param(
             "05_semi_supervised", {**SCARCITY, "actions": "Eating"}, {"actions": "Sitting"}, marks=pytest.mark.slow

@@ -149,7 +149,9 @@ def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(
     assert re.findall(r"^(\d)\. ", answer, re.MULTILINE) == list("12345")
     assert "must be known at test time" in answer
     assert re.search(
-        r"1\. On synthetic-tiny\S* \(synthetic data\), the action-based models are .*\| Claim ", said, re.DOTALL
+        r"1\. On synthetic-tiny\S* \(synthetic data, 2 datasets\), the action-based models are .*\| Claim ",
+        said,
+        re.DOTALL,
     )
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert (
