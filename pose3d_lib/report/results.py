@@ -211,6 +211,17 @@ def tell_heterogeneity(ratios: Ratios) -> str:
     )
 
 
+def show_subjects(record: StudyRecord) -> None:
+    """The change on each test subject, where all replicates have the same people: how far it depends on who was filmed."""
+    view, observations = record.main(record.config.short), record.observations
+    if not (observations.shared_takes and record.ratios(view).y.size):
+        return
+    table = tables.subjects_table(observations, view.condition)
+    shown = fill(table, {"Subject": "subject", "Change of the MPJPE [%]": (show_change, CHANGE), "p": (show_p, ["p"])})
+    rest = "Mean of the actions; the intervals are about these subjects and takes, and other trainings."
+    show_and_save(table, record.folder / "table_subjects", f"{view}. {rest} {record.describe(view.condition)}", shown)
+
+
 def show_long(record: StudyRecord) -> None:
     """Table 3 from long runs, their changes, and their tests during training; until there are any, how to make them."""
     length = record.config.long

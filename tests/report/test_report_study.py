@@ -21,10 +21,10 @@ from pose3d_lib.report.record import StudyRecord, View, make_record, read_record
 from pose3d_lib.report.redraw import redraw_study
 from pose3d_lib.study.beyond import plan_beyond, study_runs
 from pose3d_lib.study.config import Condition, StudyConfig, plan_study, timed_runs, training_seed_runs
-from pose3d_lib.study.observations import AS_PUBLISHED
+from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED
 from pose3d_lib.study.results import StudyResults, collect_study
 from tests.helpers import run_folders
-from tests.helpers.made_up_observations import everything
+from tests.helpers.made_up_observations import everything, make_observations
 from tests.helpers.made_up_records import record_of, transfer_table
 from tests.helpers.run_folders import make_study, write_run, write_runs
 
@@ -140,6 +140,15 @@ def test_an_incomplete_replicate_is_left_out_and_named(tiny_data: PoseDataset, s
     report_study.show_comparisons(record, "mpjpe", 1)
     assert "Left out, as a run is missing: replicate 2 (no Action-based on Eating)." in shown()
     assert report_study.study_table(record)["Complete replicates"].tolist() == [2]
+
+
+def test_where_all_replicates_have_the_same_people_each_subject_has_its_change(tmp_path: Path, shown) -> None:
+    short = {(1.0, "epoch", RECOMPUTED): -11.0}
+    for fixed in (False, True):
+        record = record_of(make_observations(short, fixed=fixed), tmp_path, seeds="0,1,2,3")
+        report_study.show_subjects(record)
+        assert (record.folder / "table_subjects.csv").is_file() == fixed
+    assert re.search(r"^\| S11 +\| -11\.0 \[-\d+\.\d, -\d+\.\d\] \|", shown(), re.MULTILINE)
 
 
 def test_every_condition_has_a_table_of_its_own_and_a_picture_shows_them_side_by_side(
