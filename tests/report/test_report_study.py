@@ -148,7 +148,7 @@ def test_where_all_replicates_have_the_same_people_each_subject_has_its_change(t
         record = record_of(make_observations(short, fixed=fixed), tmp_path, seeds="0,1,2,3")
         report_study.show_subjects(record)
         assert (record.folder / "table_subjects.csv").is_file() == fixed
-    assert re.search(r"^\| S11 +\| -11\.0 \[-\d+\.\d, -\d+\.\d\] \|", shown(), re.MULTILINE)
+    assert re.search(r"^\| S11 +\| -11\.0 \[-\d+\.\d, -\d+\.\d\] +\|", shown(), re.MULTILINE)
 
 
 def test_every_condition_has_a_table_of_its_own_and_a_picture_shows_them_side_by_side(
