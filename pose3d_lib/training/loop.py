@@ -215,9 +215,10 @@ class _Training:
             seen += frames
 
     def _test(self) -> pd.DataFrame:
-        """The errors of the run's own actions, as of `per_action`."""
+        """The MPJPE of the run's own actions, as of `per_action`."""
         config, pose, test = self._config, self._lifters.pose, self._plan.own_test
-        return per_action(evaluate(pose, self._plan.data, test, config.keypoints, mirror=config.mirror_testing))
+        how = {"mirror": config.mirror_testing, "only_mpjpe": True}
+        return per_action(evaluate(pose, self._plan.data, test, config.keypoints, **how))
 
     def _test_recomputed(self) -> pd.DataFrame:
         """The same with recomputed statistics, which are in the networks for that long."""

@@ -108,6 +108,9 @@ def test_one_row_per_clip_says_which_it_is(data) -> None:
         ["S9", "Sitting", "1", "wide", 31],
         ["S9", "Eating", "0", "wide", 5],
     ]
+    quick = evaluate(lifter(), data, data.test_clips(), "simulated", only_mpjpe=True)
+    pd.testing.assert_frame_equal(quick, found[["subject", "action", "take", "camera", "frames", "mpjpe"]])
+    pd.testing.assert_frame_equal(per_action(quick), per_action(found)[["frames", "mpjpe"]])
 
 
 @CAUSAL

@@ -19,7 +19,7 @@ TEST = ("S9", "S11", "S12", "S13", "S14", "S15", "S16", "S17")
 RIGS = ("S9", "S11")  # whose cameras film the subjects of TEST, in turn
 CAMERAS = 4
 
-FRAMES = {"tiny": 24, "small": 120, "full": 5006}  # of a take to train on; `full` has the 1.5 million of Human3.6M
+FRAMES = {"tiny": 24, "small": 100, "full": 5006}  # of a take to train on; `full` has the 1.5 million of Human3.6M
 TEST_FRAMES = {"tiny": 24, "small": 300, "full": 1250}  # of every take to test on; of `full` 600,000 in all
 TESTED = {"tiny": 2}  # subjects to test on, where they are not all of TEST
 H36M_FRAMES = {"tiny": 24, "small": 170, "full": 2503}  # of a take; `full` has the 2.1 million of Human3.6M
