@@ -88,7 +88,7 @@ def write_page(data: PoseDataset) -> Path:
 
 
 def _step(console: Console, text: str) -> None:
-    console.print(f"\n[bold]{text}[/bold]", highlight=False)
+    console.print(f"\n[bold]{text}[/bold]", highlight=False, soft_wrap=True)
 
 
 def sweep_notebook(

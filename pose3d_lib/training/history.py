@@ -23,9 +23,7 @@ class HistoryRow:
     test_recomputed: dict[str, float] | None  # the same with recomputed ones, at the points of `recompute_at`
     train_seconds: float
     test_seconds: float
-    terms: dict[str, float] | None = (
-        None  # mean since the last row of each further term of the loss, where batches had it
-    )
+    terms: dict[str, float] | None = None  # of the loss besides `train_mpjpe`: means over batches that had them
 
     def as_json(self) -> dict[str, object]:
         """The row as history.jsonl holds it: `terms` only if there are any."""
