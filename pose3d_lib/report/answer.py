@@ -8,12 +8,12 @@ import pandas as pd
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.report.readable import show_change, tell_change, tell_interval
-from pose3d_lib.report.record import SCHEDULE_WORDS, StudyRecord
+from pose3d_lib.report.record import StudyRecord
 from pose3d_lib.report.results import MAKE_LONG, tell_heterogeneity
 from pose3d_lib.report.show import say, unit_epochs
 from pose3d_lib.study.config import PUBLISHED
 from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE
-from pose3d_lib.study.observations import Observations
+from pose3d_lib.study.observations import Observations, Ratios
 from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
 
 WITHOUT_RUNS = "No replicate is complete yet: run `03_action_based` with the same parameters first."
@@ -43,11 +43,11 @@ def answer(record: StudyRecord) -> list[str]:
     if len(effects) > 1:
         ends = (f"{effects[name]:+.0f} % for {escape_markdown(name)}" for name in (effects.idxmin(), effects.idxmax()))
         of_actions = f"better on {(effects < 0).sum()} of {len(effects)} actions, from {' to '.join(ends)}"
-    schedule = view.condition.schedule
-    rules = "" if schedule == PUBLISHED else f" with {SCHEDULE_WORDS[schedule]}"
+    published = record.config.condition(record.config.short, PUBLISHED)
+    rules = "" if view.condition == published else f", {', '.join(view.rules[1:])}"
     first = (
         f"On {escape_markdown(record.name)}, the action-based models are **{tell_change(mean.value)}** on average after "
-        f"{unit_epochs(record.config.short)}{rules} ({tell_interval(mean.low, mean.high)}{_about(record.observations)}), "
+        f"{unit_epochs(record.config.short)}{rules} ({tell_interval(mean.low, mean.high)}{_about(record.observations, ratios)}), "
         f"{of_actions}: that they are better after a short training (C1) is **{claims.verdict['C1', MAIN.name]}**."
     )
     return [
@@ -59,9 +59,9 @@ def answer(record: StudyRecord) -> list[str]:
     ]
 
 
-def _about(observations: Observations) -> str:
+def _about(observations: Observations, ratios: Ratios) -> str:
     """What an interval is about, in its brackets."""
-    if observations.errors.replicate.nunique() < 2:
+    if ratios.y.shape[1] < 2:
         return ""
     takes = "other takes of these people" if observations.shared_takes else "new people, new takes"
     return f", about {takes} and new trainings"
@@ -151,7 +151,7 @@ def _in_all(record: StudyRecord, claims: pd.DataFrame) -> str:
         own = list(main.index[main.verdict == verdict])
         parts.append(f"{len(own)} {'is' if len(own) == 1 else 'are'} {verdict}{f' ({_and(own)})' if own else ''}")
     per_window, total = main.loc["C3"], main.loc["C8"]
-    time = f"time is not decided, as there are {escape_markdown(per_window.reason)}"
+    time = f"time is not decided ({escape_markdown(per_window.reason)})"
     if per_window.replicates:
         time = f"an action-based run's time changes by {_sized(per_window)} per million windows and by {_sized(total)} in all"
     synthetic = " for synthetic motion, which says nothing about Human3.6M," if record.about.synthetic else ""

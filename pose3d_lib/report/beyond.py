@@ -15,7 +15,7 @@ from pose3d_lib.report.figures.beyond import (
 from pose3d_lib.report.figures.study import draw_arms, draw_curves
 from pose3d_lib.report.readable import fill, show_arms, widen_arms
 from pose3d_lib.report.record import SCHEDULE_WORDS, StudyRecord, View
-from pose3d_lib.report.results import show_and_save, show_and_save_figure, title_figure
+from pose3d_lib.report.results import SPREAD, show_and_save, show_and_save_figure, title_figure
 from pose3d_lib.report.show import say, unit_epochs
 from pose3d_lib.study.config import EQUALISED, PUBLISHED
 from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, choose
@@ -93,7 +93,8 @@ def show_specialised(record: StudyRecord) -> None:
         return
     arms, view = (*ARMS, FINE_TUNED), _view(record)
     wide = widen_arms(table)
-    caption = f"Fine-tuned: the original, trained further on the action. {record.describe(view.condition)}"
+    about = record.describe(view.condition, intervals=False)
+    caption = f"{SPREAD}Fine-tuned: the original, trained further on the action. {about}"
     shown = fill(wide, {"Action": "action", **show_arms(arms, "MPJPE [mm]")})
     show_and_save(wide, record.folder / "table_specialised", caption, shown)
     title = title_figure("Specialising after generalising", record, view)

@@ -11,7 +11,7 @@ from pose3d_lib.report.readable import fill, show_change, show_p
 from pose3d_lib.report.record import StudyRecord
 from pose3d_lib.report.results import MAKE_LONG, show_and_save
 from pose3d_lib.report.show import say, show_figure, unit_epochs
-from pose3d_lib.study.attribution import DATA, LEARNING_RATE, NO_PROPERTY, STALE, WHOLE
+from pose3d_lib.study.attribution import DATA, LEARNING_RATE, NO_PROPERTY, STALE, WHOLE, attribution
 from pose3d_lib.study.claims import CLAIMS
 from pose3d_lib.study.evidence import MAIN, reported_changes
 from pose3d_lib.study.paper import QUOTED
@@ -56,13 +56,15 @@ def say_claim(name: str) -> str:
 
 def show_claims(record: StudyRecord) -> None:
     """A verdict for each claim, the rules that decide, how else it can be judged, and why some cannot be decided."""
-    claims = record.claims
+    claims, gains = record.claims, ", C5" * record.observations.shared_takes
+    trainings = f"Those of C3{gains}, C6 and C8 are about other trainings on the same data alone."
     conditions = [record.main(length).condition for length in record.config.lengths]
-    caption = f"Main verdicts: all actions, published schedule, recomputed statistics. {record.describe(*conditions)}"
+    caption = f"Main verdicts: all actions, published schedule, recomputed statistics. {record.describe(*conditions)} {trainings}"
     show_and_save(claims, record.folder / "claims", caption, claims_table(claims))
     say("The rules:\n\n" + "\n".join(f"- **{claim.name}**: {claim.measured}. {claim.rule.words}" for claim in CLAIMS))
     focus = ", ".join(record.observations.focus(record.config))
-    caption = f"Change [%] and verdict, judged in other ways. The paper's actions: {focus}. {record.describe(*record.conditions)}"
+    about = record.describe(*record.conditions)
+    caption = f"Change [%] and verdict, judged in other ways. In focus: {focus}. {about} {trainings}"
     show_and_save(details_table(claims), record.folder / "claims_details", caption)
     main = claims[(claims.variant == MAIN.name) & (claims.reason != "")]
     if len(main):
@@ -111,13 +113,15 @@ def show_reported(record: StudyRecord) -> None:
 
 def show_attribution(record: StudyRecord) -> None:
     """The parts of the effects behind the claims, as a table and a figure."""
-    parts = record.attribution
+    parts = attribution(record.observations, record.config)
     if not len(parts):
         say("**The runs that tell the learning rate from the data are not finished**; `-p study paper` makes them.")
         return
     lengths = unit_epochs(*record.config.lengths)
     title = f"What the published change is made of, {record.name}. {lengths}, mean of {parts.actions.max()} actions"
     caption = record.describe(*record.conditions)
+    if record.observations.shared_takes:
+        caption += f" Those of {LEARNING_RATE} and {STALE} are about other trainings alone."
     show_figure(draw_attribution(parts, title), record.folder / "figure_attribution", caption)
     columns = {"Claim": "claim", "Part": "part", "Change [%]": (show_change, ["effect", "low", "high"])}
     columns |= {"Log points": ("{:+.1f}".format, ["log_points"]), "p": (show_p, ["p"])}

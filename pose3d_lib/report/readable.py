@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from pose3d_lib.model.evaluate import METRICS, UNITS, named
+from pose3d_lib.model.evaluate import UNITS, named
 from pose3d_lib.study.observations import ARMS
 
 CHANGE = ["change", "low", "high"]
@@ -24,12 +24,6 @@ def fill(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
             show, names = column
             filled[heading] = [show(*cells) for cells in zip(*(table[name] for name in names), strict=True)]
     return pd.DataFrame(filled)
-
-
-def head_metrics(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the metrics' names and units in place of "mpjpe", "mpjpe_sd", ..."""
-    names = {metric: named(metric) for metric in METRICS}
-    return table.rename(columns=names | {f"{own}_sd": f"{name}, sd" for own, name in names.items()})
 
 
 def widen_arms(arms: pd.DataFrame) -> pd.DataFrame:

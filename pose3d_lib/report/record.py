@@ -8,11 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.report.show import unit_epochs
-from pose3d_lib.study.attribution import attribution
+from pose3d_lib.report.show import describe_data, name_network, unit_epochs
 from pose3d_lib.study.claims import judge_claims
 from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig
-from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations, Ratios, choose, interval_sentence
+from pose3d_lib.study.observations import (
+    AS_PUBLISHED,
+    EMPTY_IS_NAN,
+    RECOMPUTED,
+    Observations,
+    Ratios,
+    choose,
+    interval_sentence,
+)
 from pose3d_lib.study.results import StudyResults
 from pose3d_lib.study.tables_beyond import fewer_frames, joint_errors, mixing, specialised, transfer
 
@@ -71,10 +78,6 @@ class StudyRecord:
         """The verdicts, as `judge_claims` gives them."""
         return judge_claims(self.observations, self.config)
 
-    @cached_property
-    def attribution(self) -> pd.DataFrame:
-        return attribution(self.observations, self.config)
-
     @property
     def name(self) -> str:
         """The dataset in a title or sentence, which says whether the data are synthetic, and how many datasets there are."""
@@ -115,22 +118,20 @@ class StudyRecord:
             differs.append("x".join(map(str, own.widths)))
         return "_".join([what, *differs, *["as_published"] * (view.statistics == AS_PUBLISHED)])
 
-    def describe(self, *conditions: Condition) -> str:
-        """What stands under every table and figure: which data, network and runs, and what its intervals are about."""
+    def describe(self, *conditions: Condition, intervals: bool = True) -> str:
+        """What stands under every table and figure: which data, network and runs, and what its intervals are about, if any."""
         config, about = self.config, self.about
         rows = pd.concat([choose(self.observations.errors, own) for own in conditions])
-        origin = "SYNTHETIC data, nobody was filmed" if about.synthetic else "Data"
         several = f" in {count} datasets" if (count := rows.dataset.nunique()) > 1 else ""
-        settings = [config.settings(own.unit_epochs) for own in conditions]
-        channels = ", ".join(dict.fromkeys(str(own["channels"]) for own in settings))
-        precisions = (own["precision"] for own in settings if own["precision"] != "float32")
-        network = ", ".join([f"{channels} channels", *dict.fromkeys(precisions), *config.modes])
-        lengths = unit_epochs(*sorted({own.unit_epochs for own in conditions}))
-        replicates = ", ".join(map(str, sorted(rows.replicate.unique())))
-        return (
-            f"{origin}: {about.name}{several}, 2D keypoints {config.keypoints!r}, test subjects {', '.join(about.subjects)}; "
-            f"{network}; {lengths}; {rows.run.nunique()} runs, seeds {replicates}. {interval_sentence(self.observations)}"
+        of_lengths = [config.model_copy(update=config.settings(own.unit_epochs)) for own in conditions]
+        network = dict.fromkeys(part for own in of_lengths for part in name_network(own))
+        seeds = ", ".join(map(str, sorted(rows.replicate.unique())))
+        told = (
+            f"{describe_data(about.name + several, about.subjects, config, synthetic=about.synthetic)}; {', '.join(network)}; "
+            f"{unit_epochs(*sorted({own.unit_epochs for own in conditions}))}; "
+            f"{rows.run.nunique()} runs of both arms{f', seeds {seeds}' if seeds else ''}."
         )
+        return f"{told} {interval_sentence(self.observations, *conditions)}" if intervals else told
 
     def write(self) -> None:
         """Write everything into the folder."""
@@ -173,7 +174,9 @@ def read_record(folder: Path) -> StudyRecord:
     content = json.loads((folder / STUDY).read_text(encoding="utf-8"))
     settings = {name: _tuples(value) for name, value in content.pop("settings").items()}
     paths = {name: folder / f"{name}.csv" for name in content.pop("beyond")}
-    beyond = {name: pd.read_csv(path) if path.is_file() else pd.DataFrame() for name, path in paths.items()}
+    beyond = {
+        name: pd.read_csv(path, **EMPTY_IS_NAN) if path.is_file() else pd.DataFrame() for name, path in paths.items()
+    }
     config = StudyConfig.model_construct(**settings)
     return StudyRecord(config, Observations.read(folder), beyond, About(**content), folder)
 

@@ -35,9 +35,10 @@ from pose3d_lib.study.evidence import why_not_timed
 from pose3d_lib.study.observations import ARMS, RECOMPUTED, Ratios, choose
 from pose3d_lib.study.paper import NOTES, QUOTED
 from pose3d_lib.study.results import StudyResults
-from pose3d_lib.study.two_way import LEVEL
+from pose3d_lib.study.two_way import LEVEL, percent
 from pose3d_lib.study.verdicts import HIGHER, LOWER, NOT_DECIDABLE
 
+SPREAD = "±: standard deviation over the replicates. "
 POINTS = (1.0, 2.0, 4.0, 8.0)  # unit epochs at which long runs are compared besides their end
 
 
@@ -47,8 +48,9 @@ def show_and_save(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataF
     show_table(table if shown is None else shown, caption)
 
 
-def show_and_save_figure(figure: Figure, record: StudyRecord, name: str, *views: View) -> None:
-    show_figure(figure, record.folder / name, record.describe(*(view.condition for view in views)))
+def show_and_save_figure(figure: Figure, record: StudyRecord, name: str, *views: View, intervals: bool = False) -> None:
+    caption = record.describe(*(view.condition for view in views), intervals=intervals)
+    show_figure(figure, record.folder / name, caption)
 
 
 def title_figure(what: str, record: StudyRecord, view: View) -> str:
@@ -131,7 +133,8 @@ def show_comparisons(record: StudyRecord, metric: str, number: int) -> None:
     if not len(table := compare(record, main, metric, str(number))):
         text = f"Table {number} needs a replicate with all of its runs; 03_action_based makes them."
         remove_table(path, text)
-        say(f"**{text}** {escape_markdown(record.ratios(main, metric).tell_left_out())}")
+        left_out = record.ratios(main, metric).tell_left_out()
+        say(f"**{text}**" + (f" {escape_markdown(f'L{left_out[1:]}')}." if left_out else ""))
         return
     show_and_save(table, path, _caption(record, main, metric, number), show_comparison(table, metric))
     ratios = record.ratios(main, metric)
@@ -162,11 +165,10 @@ def compare(record: StudyRecord, view: View, metric: str, number: str = "") -> p
 
 def _caption(record: StudyRecord, view: View, metric: str, number: int) -> str:
     unseen = f"{tables.UNSEEN}: the mean of the changes and the 95 % prediction interval."
-    spread = "±: standard deviation over the replicates. " if record.ratios(view, metric).y.shape[1] > 1 else ""
-    left_out = record.ratios(view, metric).tell_left_out()
-    return " ".join(
-        filter(None, [f"Table {number}, {view}. {spread}{unseen}", left_out, record.describe(view.condition)])
-    )
+    ratios = record.ratios(view, metric)
+    spread, left_out = SPREAD if ratios.y.shape[1] > 1 else "", ratios.tell_left_out()
+    told = f"L{left_out[1:]}. " if left_out else ""
+    return f"Table {number}, {view}. {spread}{unseen} {told}{record.describe(view.condition)}"
 
 
 def show_changes(record: StudyRecord, length: float, metric: str, number: int) -> None:
@@ -183,7 +185,7 @@ def show_changes(record: StudyRecord, length: float, metric: str, number: int) -
         table = pd.concat([own.assign(condition=name) for own, name in zip(parts, names, strict=True)])
         title = f"Change of {NAMES[metric]}, {record.name}. {', '.join(common)}"
         figure = draw_changes(table, title, NAMES[metric])
-        show_and_save_figure(figure, record, f"figure_changes_{number}", *views)
+        show_and_save_figure(figure, record, f"figure_changes_{number}", *views, intervals=True)
 
 
 def _sentence(table: pd.DataFrame, metric: str) -> str:
@@ -200,13 +202,14 @@ def _sentence(table: pd.DataFrame, metric: str) -> str:
 
 def tell_heterogeneity(ratios: Ratios) -> str:
     """How much actions differ, and what one that is not among them may expect."""
-    found = tables.heterogeneity(ratios)
-    if pd.isna(found["p"]):
+    found = ratios.general()
+    if pd.isna(found.p_heterogeneity):
         return "How much actions differ takes several actions and replicates to tell."
-    begin = "Actions differ" if found["p"] <= LEVEL else "That actions differ is not shown"
+    begin = "Actions differ" if found.p_heterogeneity <= LEVEL else "That actions differ is not shown"
+    low, high = found.unseen
     return (
-        f"{begin} ({tell_p(found['p'])}): the standard deviation of their true changes is {found['between']:.0f} %, and an "
-        f"action that is not among them may expect {found['unseen_low']:+.0f} to {found['unseen_high']:+.0f} % (95 % "
+        f"{begin} ({tell_p(found.p_heterogeneity)}): the standard deviation of their true changes is "
+        f"{percent(found.between):.0f} %, and an action that is not among them may expect {low:+.0f} to {high:+.0f} % (95 % "
         "prediction interval)."
     )
 
@@ -218,8 +221,9 @@ def show_subjects(record: StudyRecord) -> None:
         return
     table = tables.subjects_table(observations, view.condition)
     shown = fill(table, {"Subject": "subject", "Change of the MPJPE [%]": (show_change, CHANGE), "p": (show_p, ["p"])})
-    rest = "Mean of the actions; the intervals are about these subjects and takes, and other trainings."
-    show_and_save(table, record.folder / "table_subjects", f"{view}. {rest} {record.describe(view.condition)}", shown)
+    rest = "Mean of the actions; the 95 % intervals are about these subjects and takes, and other trainings."
+    about = record.describe(view.condition, intervals=False)
+    show_and_save(table, record.folder / "table_subjects", f"{view}. {about} {rest}", shown)
 
 
 def show_long(record: StudyRecord) -> None:
@@ -236,12 +240,13 @@ def show_long(record: StudyRecord) -> None:
             continue
         table = tables.table_3(record.observations, view.condition)
         untimed = why_not_timed(record.observations.times)
-        caption = f"Table 3, {view}. {f'Times are not shown: {untimed}. ' if untimed else ''}{record.describe(view.condition)}"
+        about = record.describe(view.condition, intervals=False)
+        caption = f"Table 3, {view}. {SPREAD}{f'Times are not shown: {untimed}. ' if untimed else ''}{about}"
         show_and_save(table, record.folder / record.file_name("table_3", view), caption, show_table_3(table))
         tests = tables.errors_during_training(
             record.observations, view.condition, [point for point in POINTS if point < view.condition.unit_epochs]
         )
-        caption = f"During training, mean of the actions, statistics as published. {record.describe(view.condition)}"
+        caption = f"During training, mean of the actions, statistics as published. {about}"
         save_table(tests, record.folder / record.file_name("table_during_training", view), caption)
         say(f"{_sentence(compare(record, view, 'mpjpe'), 'mpjpe')} {tell_heterogeneity(record.ratios(view))}")
     show_changes(record, length, "mpjpe", 3)

@@ -8,10 +8,9 @@ from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.model.evaluate import METRICS, named
 from pose3d_lib.report.figures.beyond import draw_ablation, draw_question, draw_scarcity
-from pose3d_lib.report.readable import fill, head_metrics, show_arms, show_change, show_p, show_value
+from pose3d_lib.report.readable import fill, show_arms, show_change, show_p, show_value
 from pose3d_lib.report.results import show_and_save
-from pose3d_lib.report.show import name_data, say, show_figure, show_table, unit_epochs
-from pose3d_lib.study.comparison import describe_runs
+from pose3d_lib.report.show import describe_data, name_data, name_network, say, show_figure, show_table, unit_epochs
 from pose3d_lib.study.scarcity import ABLATIONS, labelled_subject, question_actions, unlabelled_subjects
 from pose3d_lib.study.tables_scarcity import (
     ALONE,
@@ -23,22 +22,6 @@ from pose3d_lib.study.tables_scarcity import (
     scarcity_table,
 )
 from pose3d_lib.study.verdicts import HIGHER, LOWER, NOT_DECIDABLE
-
-# Of the files.
-HEADINGS = {
-    "action": "Action",
-    "share": "Labelled [%]",
-    "frames": "Frames",
-    "epochs": "Epochs",
-    "change": "Change [mm]",
-    "spread": "Spread [mm]",
-    "percent": "Change [%]",
-    "low": "Change, low [%]",
-    "high": "Change, high [%]",
-    "p": "p",
-    "runs": "Runs of each arm",
-    "verdict": "Verdict",
-}
 
 
 def show_plan(results: ScarcityResults) -> None:
@@ -66,7 +49,7 @@ def show_scarcity(results: ScarcityResults) -> None:
         say("There are no finished runs of both arms yet.")
         return
     seeds = results.table[(results.table.action == ALL) & results.table.loss.isin([WHOLE, ALONE])]
-    caption = describe_runs(list(seeds.run), results.data)
+    caption = _describe(results, seeds)
     _show_arms(results, table.drop(columns="action"), "table_scarcity", caption)
     figure = draw_scarcity(seeds, _title(results, "What unlabelled video is worth"))
     show_figure(figure, results.folder / "figure_scarcity", caption)
@@ -86,11 +69,10 @@ def show_ablation(results: ScarcityResults) -> None:
         say("No run that leaves out a term is finished yet." if planned else "No run leaves out a term of the loss.")
         return
     table = ablation_table(results, ALL, share)
-    caption = f"Mean ± standard deviation over seeds. {describe_runs(list(seeds.run), results.data)}"
+    caption = f"Mean ± standard deviation over seeds. {_describe(results, seeds)}"
     columns = {named(metric): (show_value, [metric, f"{metric}_sd"]) for metric in METRICS}
-    headed = head_metrics(table.rename(columns={"loss": "Loss", "runs": "Runs"}))
     shown = fill(table, {"Loss": "loss", **columns, "Runs": "runs"})
-    show_and_save(headed, results.folder / "table_ablation", caption, shown)
+    show_and_save(table, results.folder / "table_ablation", caption, shown)
     title = _title(results, f"What each term is worth, {100 * share:g} % labelled")
     show_figure(draw_ablation(seeds, title), results.folder / "figure_ablation", caption)
     errors = table.set_index("loss").mpjpe
@@ -108,7 +90,7 @@ def show_question(results: ScarcityResults) -> None:
         return
     table = pd.concat([own for own in tables if len(own)])
     seeds = results.table[results.table.action.isin(table.action)]
-    caption = describe_runs(list(seeds.run), results.data)
+    caption = _describe(results, seeds)
     _show_arms(results, table.drop(columns="share"), "table_question", caption)
     figure = draw_question(seeds, _title(results, "Does video of other actions help?"))
     show_figure(figure, results.folder / "figure_question", caption)
@@ -163,7 +145,16 @@ def _show_arms(results: ScarcityResults, table: pd.DataFrame, name: str, caption
         "Verdict": "verdict",
     }
     shown = fill(table.assign(spread=table.spread.map("{:.1f}".format, na_action="ignore")), columns)
-    show_and_save(table.rename(columns=HEADINGS), results.folder / name, caption, shown)
+    show_and_save(table, results.folder / name, caption, shown)
+
+
+def _describe(results: ScarcityResults, runs: pd.DataFrame) -> str:
+    """The caption of a table of some runs, rows of `ScarcityResults.table`."""
+    config, data = results.config, results.data
+    network = [f"{config.receptive_field} frames", *name_network(config)]
+    made = f"{len(runs)} runs, seeds {', '.join(map(str, sorted(runs.seed.unique())))}"
+    about = describe_data(data.name, data.test_subjects, config, synthetic=data.synthetic)
+    return f"{about}; {', '.join(network)}; {unit_epochs(config.unit_epochs)}; {made}."
 
 
 def _title(results: ScarcityResults, what: str) -> str:

@@ -18,6 +18,7 @@ from pose3d_lib.report.figures.run import save_figure
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.losses import PROJECTION
 from pose3d_lib.training.plan import RunPlan, choose_test
+from pose3d_lib.training.settings import Settings
 
 
 def say(text: str) -> None:
@@ -43,6 +44,19 @@ def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> 
 def name_data(data: PoseDataset) -> str:
     """The name of a dataset in the title of a figure, which says whether the data are synthetic."""
     return f"{data.name}{' (synthetic data)' if data.synthetic else ''}"
+
+
+def describe_data(name: str, subjects: Sequence[str], config: Settings, *, synthetic: bool) -> str:
+    """The first part of a caption: which data, seen how, tested on whom."""
+    origin = "SYNTHETIC data, nobody was filmed" if synthetic else "Data"
+    seen = f"2D keypoints {config.keypoints!r}{' with scores' * config.scores}"
+    return f"{origin}: {name}, {seen}, test subjects {', '.join(subjects)}"
+
+
+def name_network(config: Settings) -> list[str]:
+    """What a caption says of a network besides its receptive field."""
+    precision = [config.precision] if config.precision != "float32" else []
+    return [f"{config.channels} channels", *precision, *config.modes]
 
 
 def unit_epochs(*lengths: float) -> str:

@@ -68,28 +68,3 @@ def collect_runs(plan: Sequence[RunConfig], found: Mapping[RunConfig, Run]) -> C
         if config in found:
             by_action.setdefault(config.action, []).append(found[config])
     return Comparison(by_action.pop(ALL, []), by_action)
-
-
-def describe_runs(runs: Sequence[Run], data: PoseDataset) -> str:
-    """The caption of every table and figure: which data, which network, how many runs, all values of what differs."""
-    runs = list({run.folder: run for run in runs}.values())
-    configs = [run.config for run in runs]
-    based = [config for config in configs if not config.is_baseline] or configs
-    origin = "SYNTHETIC data, nobody was filmed" if data.synthetic else "Data"
-    network = f"{_all(c.receptive_field for c in configs)} frames, {_all(c.channels for c in configs)} channels"
-    if any(config.precision != "float32" for config in configs):
-        network += f", {_all(config.precision for config in configs)}"
-    network += "".join(f", {mode}" for mode in dict.fromkeys(mode for config in configs for mode in config.modes))
-    lengths = f"{_all(c.unit_epochs for c in configs)} unit epoch{'s' * any(c.unit_epochs != 1 for c in configs)}"
-    rules = f"budget {_all(c.budget for c in based)}, schedule {_all(c.lr_decay_per for c in based)}"
-    seen = f"2D keypoints {configs[0].keypoints!r}{' with scores' * (configs[0].keypoints in data.scores)}"
-    count = len({run.provenance["dataset"]["fingerprint"] for run in runs})
-    several = f" {count} datasets, data_seed {_all(c.data_seed for c in configs)}," if count > 1 else ""
-    return (
-        f"{origin}: {data.name},{several} {seen}, test subjects {', '.join(data.test_subjects)}. {network}, {lengths}, {rules}. "
-        f"{len(runs)} run{'s' * (len(runs) != 1)}, seed {_all(c.seed for c in configs)}."
-    )
-
-
-def _all(values: Iterable) -> str:
-    return ", ".join(f"{value:g}" if isinstance(value, float) else f"{value}" for value in sorted(set(values)))

@@ -31,7 +31,7 @@ class Variant:
 
 
 MAIN = Variant("main")
-FOCUS = Variant("the paper's actions", focus=True)
+FOCUS = Variant("actions in focus", focus=True)
 STALE = Variant("statistics as published", statistics=AS_PUBLISHED)
 ONE_SCHEDULE = Variant("one schedule", schedule=EQUALISED)
 VARIANTS = (MAIN, FOCUS, STALE, ONE_SCHEDULE)
@@ -90,7 +90,7 @@ def late_gain(observations: Observations, config: StudyConfig, variant: Variant)
     based, original = based[common].to_numpy(), original[common].to_numpy()
     change, difference = mean_of_set(based), mean_of_set(based - original)
     gain = replace(change, value=-change.value, low=-change.high, high=-change.low)
-    doubt = "" if difference.p <= LEVEL else f"the original's gain is not shown to be another (p {difference.p:.2g})"
+    doubt = "" if difference.p <= LEVEL else f"the original's gain is not shown to differ (p {difference.p:.2g})"
     return Measured(gain, len(based), doubt)
 
 

@@ -30,6 +30,8 @@ CONDITION = ["unit_epochs", "schedule", "budget", "widths"]
 RUN = [*CONDITION, "replicate", "arm", "dataset", "run"]
 VALUES = [*METRICS, SCALE]
 
+EMPTY_IS_NAN = {"keep_default_na": False, "na_values": [""]}  # to read tables in which an action may be called NA
+
 
 @dataclass(frozen=True, eq=False)
 class Ratios:
@@ -56,9 +58,9 @@ class Ratios:
         return single_actions(self.y.to_numpy(), takes=self.takes)
 
     def tell_left_out(self) -> str:
-        """A sentence that names the incomplete replicates; "" without any."""
+        """The incomplete replicates in words; "" without any."""
         told = "; ".join(f"{replicate} (no {', '.join(lacks)})" for replicate, lacks in self.left_out.items())
-        return f"Left out, as a run is missing: replicate {told}." if told else ""
+        return f"left out, as a run is missing: replicate {told}" if told else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +89,26 @@ class Observations:
         return list(dict.fromkeys(self.errors.action[self.errors.arm == ACTION_BASED]))
 
     def focus(self, config: StudyConfig) -> list[str]:
-        return list(config.focus) or paper_actions(self.actions)
+        """The actions in focus, whether they have action-based runs yet or not."""
+        return list(config.focus) or paper_actions(list(dict.fromkeys(self.errors.action)))
 
     @property
     def shared_takes(self) -> bool:
         """Whether all replicates are trained and tested on the same dataset."""
         return self.errors.dataset.nunique() == 1
+
+    def complete(
+        self,
+        condition: Condition,
+        metric: str = "mpjpe",
+        statistics: str = RECOMPUTED,
+        actions: Sequence[str] | None = None,
+    ) -> tuple[pd.DataFrame, dict[int, list[str]]]:
+        """`Ratios.y` and `Ratios.left_out` of `ratios`."""
+        own = choose(self.errors, condition, statistics=statistics)
+        known = dict.fromkeys(own.action[own.arm == ACTION_BASED])
+        rows = [action for action in known if actions is None or action in actions]
+        return complete_table(own.assign(error=own[metric]), actions=rows) if rows else (pd.DataFrame(), {})
 
     def ratios(
         self,
@@ -102,15 +118,10 @@ class Observations:
         actions: Sequence[str] | None = None,
     ) -> Ratios:
         """The changes under a condition; of some actions, by default all with action-based runs of it."""
-        own = choose(self.errors, condition, statistics=statistics)
-        known = list(dict.fromkeys(own.action[own.arm == ACTION_BASED]))
-        rows = [action for action in known if actions is None or action in actions]
-        if not rows:
-            return Ratios(pd.DataFrame(), None, {})
-        y, left_out = complete_table(own.assign(error=own[metric]), actions=rows)
+        y, left_out = self.complete(condition, metric, statistics, actions)
         if not (self.shared_takes and y.size):
             return Ratios(y, None, left_out)
-        takes = choose(self.takes, condition, statistics=statistics)
+        takes, rows = choose(self.takes, condition, statistics=statistics), list(y.index)
         takes = takes[takes.replicate.isin(y.columns) & takes.action.isin(rows)]
         means = (
             takes.groupby(["action", "subject", "take", "arm"], sort=False)[[metric, "frames"]].mean().unstack("arm")
@@ -127,10 +138,7 @@ class Observations:
         # what may look like a number
         text = dict.fromkeys(("widths", "dataset", "run", "action", "subject", "take"), str)
         names = (field.name for field in fields(cls))
-        tables = (
-            pd.read_csv(folder / f"{name}.csv.gz", dtype=text, keep_default_na=False, na_values=[""]) for name in names
-        )
-        return cls(*tables)
+        return cls(*(pd.read_csv(folder / f"{name}.csv.gz", dtype=text, **EMPTY_IS_NAN) for name in names))
 
 
 def _take_errors(takes: pd.DataFrame, metric: str) -> TakeErrors:
@@ -246,11 +254,12 @@ def _time(run: Run) -> dict[str, object]:
     }
 
 
-def interval_sentence(observations: Observations) -> str:
-    """What the intervals of tables and claims are about; it stands under each of them."""
-    replicates = observations.errors.replicate.nunique()
-    if replicates < 2:
-        return "One replicate: it gives no interval."
+def interval_sentence(observations: Observations, *conditions: Condition) -> str:
+    """What the intervals of tables and claims under some conditions are about; it stands under each of them."""
+    counts = {observations.complete(own)[0].shape[1] for own in conditions} - {0}
+    if max(counts, default=0) < 2:
+        return "One replicate: it gives no interval." if counts else "No replicate is complete."
+    replicates = " to ".join(map(str, sorted({min(counts), max(counts)})))
     if not observations.shared_takes:
         return (
             f"95 % intervals over {replicates} replicates, each with people, takes and trainings of its own: they are about new "
@@ -258,5 +267,5 @@ def interval_sentence(observations: Observations) -> str:
         )
     return (
         f"95 % intervals over {replicates} trainings, with the spread of the takes added: they are about these people, other "
-        "takes and other trainings. What concerns gains and times is about other trainings alone."
+        "takes and other trainings."
     )

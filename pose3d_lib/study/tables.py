@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.data.actions import ACTION_BASED
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.study.config import Condition
 from pose3d_lib.study.evidence import why_not_timed
 from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, RECOMPUTED, Observations, Ratios, choose, is_end
 from pose3d_lib.study.paper import quote
-from pose3d_lib.study.two_way import mean_of_set, percent
+from pose3d_lib.study.two_way import mean_of_set
 from pose3d_lib.study.verdicts import word_change
 
 MEAN, UNSEEN = "Mean of the actions", "An action not seen"
@@ -63,17 +62,6 @@ def changes_table(ratios: Ratios) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def heterogeneity(ratios: Ratios) -> dict[str, float]:
-    """How much actions differ, by (b) of docs/statistics.md: between, the deviation of their true changes, per cent; f; p.
-
-    And mean, low, high, of actions in general; unseen_low and unseen_high, the prediction interval of an action not seen.
-    """
-    own = ratios.general()
-    found = {"between": percent(own.between), "f": own.f, "p": own.p_heterogeneity}
-    found |= {"mean": own.mean.value, "low": own.mean.low, "high": own.mean.high}
-    return {**found, "unseen_low": own.unseen[0], "unseen_high": own.unseen[1]}
-
-
 def subjects_table(observations: Observations, condition: Condition, metric: str = "mpjpe") -> pd.DataFrame:
     """The mean of the actions' changes on each test subject: subject, change, low, high, p; over trainings alone."""
     takes = choose(observations.takes, condition, statistics=RECOMPUTED)
@@ -118,13 +106,13 @@ def table_3(observations: Observations, condition: Condition) -> pd.DataFrame:
 
 
 def errors_during_training(observations: Observations, condition: Condition, points: Sequence[float]) -> pd.DataFrame:
-    """MPJPE, mean of the actions, at tests during long runs and at their end; statistics as published.
+    """MPJPE, mean of the actions and complete replicates, at tests during long runs and at their end; statistics as published.
 
     A row per point (unit epochs; those without a test of every run are left out) and arm: seen (unit epochs), windows_m
     (millions), arm, steps, mpjpe (mm).
     """
-    tests = choose(observations.tests, condition, statistics=AS_PUBLISHED)
-    tests = tests[tests.action.isin(tests.action[tests.arm == ACTION_BASED])]
+    tests, y = choose(observations.tests, condition, statistics=AS_PUBLISHED), observations.complete(condition)[0]
+    tests = tests[tests.action.isin(y.index) & tests.replicate.isin(y.columns)]
     keys, ends = ["arm", "action", "replicate"], tests[is_end(tests)]
     rows = []
     for point in points:
@@ -134,7 +122,7 @@ def errors_during_training(observations: Observations, condition: Condition, poi
     for own in (*rows, ends):
         for arm, found in own.groupby("arm", sort=False):
             mpjpe = found.groupby("action").mpjpe.mean().mean()
-            place = {"seen": own.seen.iloc[0], "windows_m": own.windows.iloc[0] / 1e6}
+            place = {"seen": found.seen.mean(), "windows_m": found.windows.mean() / 1e6}
             parts.append({**place, "arm": arm, "steps": round(found.steps.mean()), "mpjpe": mpjpe})
     return pd.DataFrame(parts, columns=["seen", "windows_m", "arm", "steps", "mpjpe"])
 

@@ -22,9 +22,12 @@ FINE_TUNED = "Fine-tuned"  # the model of all actions, trained further on one
 def curves(observations: Observations, condition: Condition, actions: Sequence[str]) -> pd.DataFrame:
     """Test errors of both arms during training and at its end, under one condition, statistics as published.
 
-    A row per test: action, schedule, arm, seed, unit_epochs, mpjpe (mm), lr_share (the rate relative to the first).
+    A row per test: action, schedule, arm, seed, unit_epochs, mpjpe (mm), lr_share (the rate relative to the first). Tests come at
+    the end of a batch, which is elsewhere in every dataset: `unit_epochs` is the mean over the seeds.
     """
     tests = choose(observations.tests, condition, statistics=AS_PUBLISHED)
+    number = tests.groupby(["run", "action"]).cumcount()
+    tests = tests.assign(seen=tests.groupby(["arm", "action", number]).seen.transform("mean"))
     own = pd.concat([tests[tests.action == action] for action in actions])
     columns = ["action", "schedule", "arm", "replicate", "seen", "mpjpe", "lr_share"]
     return own[columns].rename(columns={"replicate": "seed", "seen": "unit_epochs"}).reset_index(drop=True)
@@ -123,7 +126,10 @@ def mixing(results: StudyResults) -> pd.DataFrame:
 
 
 def fewer_frames(results: StudyResults) -> pd.DataFrame:
-    """Error on an action in focus against distinct training frames: action, arm, frames, share, seed, mpjpe (mm)."""
+    """Error on an action in focus against distinct training frames: action, arm, frames, share, seed, mpjpe (mm).
+
+    A share has other frames in every dataset: `frames` is the mean over the seeds.
+    """
     comparison, runs = _runs_of(results, FEWER_FRAMES)
     if comparison is None:
         return pd.DataFrame()
@@ -134,7 +140,10 @@ def fewer_frames(results: StudyResults) -> pd.DataFrame:
         for run in (*comparison.original, *comparison.action_based.get(action, []), *runs)
         if run.config.seed in seeds and run.config.action in (ALL, action)
     ]
-    return pd.DataFrame(rows).drop_duplicates()
+    table = pd.DataFrame(rows).drop_duplicates()
+    place = table.groupby(["action", "arm", "seed"]).frames.rank(method="dense")
+    frames = table.groupby(["action", "arm", place]).frames.transform("mean")
+    return table.assign(frames=frames.round().astype(int))
 
 
 def training_frames(run: Run) -> int:

@@ -51,7 +51,7 @@ def test_claims_are_shown_with_their_rules_the_other_ways_to_judge_and_why_some_
         assert f"- **{claim.name}**: {claim.measured}. {claim.rule.words}" in shown()
     assert "- **C8**: no finished runs of both arms that were made to be timed." in shown()
     details = pd.read_csv(record.folder / "claims_details.csv", keep_default_na=False).set_index("Claim")
-    assert details.columns.tolist() == ["Main", "The paper's actions", "Statistics as published", "One schedule"]
+    assert details.columns.tolist() == ["Main", "Actions in focus", "Statistics as published", "One schedule"]
     assert re.fullmatch(r"-11\.0 \[.*\], reproduced", details.loc["C1", "Statistics as published"])
     assert details.loc["C3", "One schedule"] == details.loc["C8", "Main"] == ""
     saved = pd.read_csv(record.folder / "claims.csv")

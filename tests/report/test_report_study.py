@@ -176,7 +176,7 @@ def test_long_runs_are_shown_at_their_end_and_during_training(tiny_data: PoseDat
     assert "training [s]" in shown()
     assert "81,173 s" in shown()
     way = pd.read_csv(record.folder / "table_during_training.csv")
-    assert sorted(way.seen.unique().round()) == [1, 2, 4]
+    assert way.seen[way.arm == "Original"].round().tolist() == [1, 2, 4]
     slow = record.observations.times.assign(waited=0.5)
     observations = dataclasses.replace(record.observations, times=slow)
     before = shown()

@@ -5,7 +5,6 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pose3d_lib.common.errors import InputError
@@ -14,11 +13,9 @@ from pose3d_lib.runs.run import run_folder
 from pose3d_lib.study.comparison import (
     Comparison,
     collect_runs,
-    describe_runs,
     find_runs,
 )
 from pose3d_lib.study.config import plan_study, unique_runs
-from pose3d_lib.study.results import StudyResults
 from pose3d_lib.training.config import RunConfig
 from tests.helpers.listed_runs import progress
 from tests.helpers.run_folders import Only, make_study, write_run, write_runs
@@ -104,38 +101,3 @@ def test_what_is_no_part_of_the_study_is_not_left_out_and_unfinished_runs_say_ho
     assert left_out(configs, tiny_data) == {folder.name: why for folder, why in zip(begun, reasons, strict=True)}
     (finished / "clips.csv").write_text("")
     assert left_out(configs, tiny_data)[finished.name].startswith("damaged: ")
-
-
-# What stands under a table
-
-
-def test_the_caption_says_what_was_run_and_every_value_of_what_differs(whole: StudyResults) -> None:
-    runs, data = whole.comparisons[whole.config.condition(1.0, "epoch")].runs, whole.data
-    assert describe_runs(runs, data) == (
-        "SYNTHETIC data, nobody was filmed: synthetic-tiny, 2 datasets, data_seed 0, 1, 2D keypoints 'simulated', test "
-        "subjects S9, S11. 27 frames, 16 channels, 1 unit epoch, budget equal_frames, schedule epoch. 8 runs, seed 0, 1."
-    )
-    everything = "channels, 0.25, 1, 4 unit epochs, budget equal_frames, schedule epoch, unit_epoch. "
-    assert f"{everything}{len(whole.runs)} runs, seed 0, 1, 2." in describe_runs(whole.runs, data)
-    real = dataclasses.replace(data, synthetic=False, name="h36m")
-    assert describe_runs(runs, real).startswith("Data: h36m, 2 datasets, data_seed 0, 1, 2D keypoints")
-    sure = {"simulated": np.ones(real.keypoints["simulated"].shape[:2], np.float32)}
-    assert "2D keypoints 'simulated' with scores, test" in describe_runs(runs, dataclasses.replace(real, scores=sure))
-
-
-def test_the_caption_counts_the_datasets(tiny_data: PoseDataset) -> None:
-    others = {0: tiny_data, 1: elsewhere(tiny_data)}
-    configs = plan(tiny_data, "0,1")
-    for config in configs:
-        write_run(config, others[config.seed])
-    comparison = collect_runs(configs, find_runs(configs, {config.data: others[config.seed] for config in configs})[0])
-    caption = describe_runs(comparison.runs, tiny_data)
-    assert "synthetic-tiny, 2 datasets, data_seed 0, 1, 2D keypoints" in caption
-
-
-def test_the_caption_says_which_schedules_and_which_precision(tiny_data: PoseDataset) -> None:
-    configs = plan(tiny_data, schedules="unit_epoch", budgets="fifteen", precision="bfloat16")
-    runs = [write_run(config, tiny_data, device="CPU" if number else "A GPU") for number, config in enumerate(configs)]
-    caption = describe_runs(runs, tiny_data)
-    assert "16 channels, bfloat16, 1 unit epoch, budget fifteen, schedule unit_epoch." in caption
-    assert "Abacus" not in caption, "only times depend on it"

@@ -87,7 +87,7 @@ def test_ratios_are_of_complete_replicates_and_say_what_the_others_lack() -> Non
     gone = (errors.replicate == 2) & (errors.action == "Walking") & (errors.arm == ACTION_BASED)
     fewer = dataclasses.replace(whole, errors=errors[~gone])
     assert list(fewer.ratios(SHORT).y.columns) == [0, 1, 3]
-    said = "Left out, as a run is missing: replicate 2 (no Action-based on Walking)."
+    said = "left out, as a run is missing: replicate 2 (no Action-based on Walking)"
     assert fewer.ratios(SHORT).tell_left_out() == said
     assert list(fewer.ratios(SHORT, actions=["Eating", "Sitting"]).y.columns) == [0, 1, 2, 3]
     assert whole.ratios(dataclasses.replace(SHORT, schedule="unit_epoch")).y.empty
@@ -105,14 +105,25 @@ def test_where_replicates_share_their_takes_their_spread_is_added() -> None:
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [
-        ({"replicates": 1}, ["no interval"]),
+        ({"replicates": 1}, ["One replicate: it gives no interval"]),
         ({"replicates": 4}, ["4 replicates", "about new people, new takes and new trainings"]),
         ({"replicates": 3, "fixed": True}, ["3 trainings", "about these people, other takes and other trainings"]),
     ],
 )
 def test_a_sentence_says_what_intervals_are_about(settings: dict, parts: list[str]) -> None:
-    said = interval_sentence(make_observations({(1.0, "epoch", RECOMPUTED): -8.0}, **settings))
-    assert all(part in said for part in parts)
+    observations = make_observations({(1.0, "epoch", RECOMPUTED): -8.0}, **settings)
+    assert all(part in interval_sentence(observations, SHORT) for part in parts)
+
+
+def test_the_sentence_counts_complete_replicates() -> None:
+    whole = make_observations({(1.0, "epoch", RECOMPUTED): -8.0})
+    errors = whole.errors
+    gone = (errors.replicate == 2) & (errors.action == "Walking")
+    fewer = dataclasses.replace(whole, errors=errors[~gone])
+    assert "over 3 replicates" in interval_sentence(fewer, SHORT)
+    long = dataclasses.replace(SHORT, unit_epochs=16.0)
+    assert "over 3 replicates" in interval_sentence(fewer, SHORT, long)
+    assert interval_sentence(fewer, long) == "No replicate is complete."
 
 
 def test_tables_are_read_as_they_were_written(whole: StudyResults, tmp_path: Path) -> None:

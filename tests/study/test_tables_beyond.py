@@ -14,6 +14,8 @@ from pose3d_lib.runs.run import Run
 from pose3d_lib.study import tables_beyond
 from pose3d_lib.study.beyond import share_of
 from pose3d_lib.study.comparison import Comparison
+from pose3d_lib.study.config import Condition
+from pose3d_lib.study.observations import AS_PUBLISHED
 from pose3d_lib.study.results import StudyResults
 from pose3d_lib.study.tables import MEAN, arms_table
 from pose3d_lib.study.tables_beyond import (
@@ -29,6 +31,7 @@ from pose3d_lib.study.tables_beyond import (
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
+from tests.helpers.made_up_observations import make_observations
 from tests.helpers.run_folders import ACTIONS, FRAMES, TINY, error_of, error_on_the_way
 
 
@@ -62,6 +65,15 @@ def test_curves_have_every_test_of_both_arms_and_the_end(whole: StudyResults) ->
         expected = [*(error_on_the_way(config, action, point) for point in (0.5, 1, 2)), error_of(config, action) + 6]
         assert rows.mpjpe.tolist() == pytest.approx(expected)
         assert rows.lr_share.tolist() == pytest.approx([0.5**0.5, 0.5, 0.25, 0.5**end])
+
+
+def test_points_of_a_curve_are_the_same_for_every_seed_whose_batches_end_elsewhere() -> None:
+    observations = make_observations({(1.0, "epoch", AS_PUBLISHED): -8.0})
+    tests = observations.tests
+    moved = tests.assign(seen=tests.seen + 0.001 * tests.replicate * (tests.seen < 1))
+    table = curves(replace(observations, tests=moved), Condition(1.0, "epoch", "equal_frames", (3, 3, 3)), ["Eating"])
+    points = table.groupby("arm").unit_epochs.unique()
+    assert [*points.iloc[0], *points.iloc[1]] == pytest.approx([0.5015, 1.0] * 2)
 
 
 def test_errors_of_every_joint_are_weighted_by_frames_and_averaged_over_seeds(whole: StudyResults) -> None:

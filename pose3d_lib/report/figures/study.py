@@ -17,8 +17,8 @@ from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.figures import layout
 from pose3d_lib.report.figures.layout import COLOURS, GREY, INK, MARKERS, ROW
+from pose3d_lib.report.record import SCHEDULE_WORDS
 from pose3d_lib.study.attribution import SUMMANDS, WHOLE
-from pose3d_lib.study.config import EQUALISED, PUBLISHED
 from pose3d_lib.study.observations import ARMS
 from pose3d_lib.study.tables import MEAN, UNSEEN
 from pose3d_lib.study.two_way import LEVEL
@@ -26,8 +26,6 @@ from pose3d_lib.study.verdicts import NOT_DECIDABLE
 
 LOW_RATE = 0.01  # share of its first value; a learning rate below it hardly changes a model
 
-# Schedule -> its name above a panel.
-SCHEDULE_NAMES = {PUBLISHED: "published schedule", EQUALISED: "one schedule"}
 SCHEDULE_NOTE = (
     "Published: the learning rate falls after every epoch of the run's own actions; one: after every unit epoch."
 )
@@ -169,7 +167,7 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
         if low is not None:
             marked = True
             axes.axvline(low, color=INK, linewidth=0.9, linestyle=":", zorder=1)
-        name = f"{action}: {SCHEDULE_NAMES[schedule]}" if len(schedules) > 1 else action
+        name = f"{action}: {SCHEDULE_WORDS[schedule]}" if len(schedules) > 1 else action
         layout.name_panel(axes, name, (figure.get_figwidth() - 1.4) / columns)
         if place % columns == 0:
             axes.set_ylabel("test MPJPE [mm]")
