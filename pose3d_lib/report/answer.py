@@ -14,7 +14,7 @@ from pose3d_lib.report.show import say, unit_epochs
 from pose3d_lib.study.config import PUBLISHED
 from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE
 from pose3d_lib.study.observations import Observations, Ratios
-from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
+from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED
 
 WITHOUT_RUNS = "No replicate is complete yet: run `03_action_based` with the same parameters first."
 FILES = {"answer": 5, "result": 3}  # name -> how many of the sentences it holds
@@ -147,12 +147,12 @@ def _in_all(record: StudyRecord, claims: pd.DataFrame) -> str:
     """The verdicts in numbers, and time."""
     main = claims.xs(MAIN.name, level="variant")
     parts = []
-    for verdict in (REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE):
-        own = list(main.index[main.verdict == verdict])
-        parts.append(f"{len(own)} {'is' if len(own) == 1 else 'are'} {verdict}{f' ({_and(own)})' if own else ''}")
+    for verdict in (REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE, NOT_MEASURED):
+        if own := list(main.index[main.verdict == verdict]):
+            parts.append(f"{len(own)} {'is' if len(own) == 1 else 'are'} {verdict} ({_and(own)})")
     per_window, total = main.loc["C3"], main.loc["C8"]
-    time = f"time is not decided ({escape_markdown(per_window.reason)})"
+    time = f"time is {NOT_MEASURED}: {escape_markdown(per_window.reason)}"
     if per_window.replicates:
         time = f"an action-based run's time changes by {_sized(per_window)} per million windows and by {_sized(total)} in all"
     synthetic = " for synthetic motion, which says nothing about Human3.6M," if record.about.synthetic else ""
-    return f"Of the paper's claims,{synthetic} {parts[0]}, {parts[1]} and {parts[2]}; {time}."
+    return f"Of the paper's claims,{synthetic} {_and(parts)}; {time}."

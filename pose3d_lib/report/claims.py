@@ -15,7 +15,7 @@ from pose3d_lib.study.attribution import DATA, LEARNING_RATE, NO_PROPERTY, STALE
 from pose3d_lib.study.claims import CLAIMS
 from pose3d_lib.study.evidence import MAIN, reported_changes
 from pose3d_lib.study.paper import QUOTED
-from pose3d_lib.study.verdicts import NOT_DECIDABLE
+from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_MEASURED
 
 # Claim -> the claim in a few words, and the length and metric of the quoted changes.
 SHORT: dict[str, tuple[str, str, str]] = {
@@ -69,7 +69,7 @@ def show_claims(record: StudyRecord) -> None:
     main = claims[(claims.variant == MAIN.name) & (claims.reason != "")]
     if len(main):
         doubts = "\n".join(f"- **{row.claim}**: {escape_markdown(row.reason)}." for row in main.itertuples())
-        say(f"Why some are {NOT_DECIDABLE}:\n\n{doubts}")
+        say(f"Why some are {NOT_DECIDABLE} or {NOT_MEASURED}:\n\n{doubts}")
 
 
 def details_table(claims: pd.DataFrame) -> pd.DataFrame:

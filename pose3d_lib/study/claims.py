@@ -22,7 +22,7 @@ from pose3d_lib.study.evidence import (
 )
 from pose3d_lib.study.observations import Observations
 from pose3d_lib.study.paper import REPORTED
-from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
+from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED
 
 SMALLEST = REPORTED.change[REPORTED.metric == "mpjpe"].abs().min()  # per cent, of those of the MPJPE
 
@@ -182,7 +182,7 @@ def judge_claims(observations: Observations, config: StudyConfig) -> pd.DataFram
 
     Returns:
         Columns claim, variant, paper, measured, rule; effect, low, high (per cent, 95 % interval); p, against no change;
-        actions; replicates; verdict; reason, of what is not decidable. What was not measured is NaN, of 0 replicates.
+        actions; replicates; verdict; reason, of what is not decidable or not measured, which is NaN, of 0 replicates.
     """
     rows = []
     for claim in CLAIMS:
@@ -190,7 +190,7 @@ def judge_claims(observations: Observations, config: StudyConfig) -> pd.DataFram
             found = claim.measure(observations, config, variant)
             if isinstance(found, str):
                 row = dict.fromkeys(("effect", "low", "high", "p"), np.nan) | {"actions": 0, "replicates": 0}
-                verdict, reason = NOT_DECIDABLE, found
+                verdict, reason = NOT_MEASURED, found
             else:
                 row = found.effect.row("effect") | {"actions": found.actions, "replicates": found.effect.replicates}
                 verdict, reason = claim.rule.judge(found)

@@ -3,6 +3,7 @@
 from pose3d_lib.study.two_way import LEVEL, Effect
 
 REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE = "reproduced", "not reproduced", "not decidable"
+NOT_MEASURED = "not measured"  # no runs, or none that can be used
 LOWER, HIGHER = "lower", "higher"
 
 

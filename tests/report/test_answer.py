@@ -55,7 +55,7 @@ def test_five_sentences_say_what_long_runs_other_statistics_and_time_say(tmp_pat
     )
     main = record.claims[record.claims.variant == "main"]
     assert [int(count) for count in re.findall(r"(\d+) (?:is|are) ", in_all)] == [
-        (main.verdict == verdict).sum() for verdict in ("reproduced", "not reproduced", "not decidable")
+        (main.verdict == verdict).sum() for verdict in ("reproduced", "not reproduced", "not decidable", "not measured")
     ]
     assert "for synthetic motion, which says nothing about Human3.6M" in in_all
     assert re.search(r"time changes by \+0\.\d % \[.*\] per million windows and by -\d+\.\d % \[.*\] in all\.$", in_all)

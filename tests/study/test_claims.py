@@ -9,7 +9,7 @@ import pytest
 from pose3d_lib.study.claims import CLAIMS, judge_claims
 from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE, VARIANTS, reported_changes
 from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations
-from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
+from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED
 from tests.helpers.made_up_observations import everything, make_observations
 from tests.helpers.run_folders import make_study
 
@@ -177,7 +177,7 @@ def test_without_runs_nothing_is_measured_and_the_reason_is_given() -> None:
     for name in ("C2", "C2 velocity", "C3", "C5", "C6", "C7 long", "C8"):
         row = claims.loc[name]
         assert np.isnan([row.effect, row.low, row.high, row.p]).all()
-        assert (row.actions, row.replicates, row.verdict) == (0, 0, NOT_DECIDABLE)
+        assert (row.actions, row.replicates, row.verdict) == (0, 0, NOT_MEASURED)
         assert row.reason
     assert claims.measured.notna().all()
     assert claims.paper.str.contains("uoted").sum() >= 6
