@@ -41,7 +41,9 @@ def answer(record: StudyRecord) -> list[str]:
     effects, mean = 100 * np.expm1(ratios.y.mean(axis=1)), ratios.mean()
     of_actions = f"on {escape_markdown(effects.index[0])}, the only action"
     if len(effects) > 1:
-        ends = (f"{effects[name]:+.0f} % for {escape_markdown(name)}" for name in (effects.idxmin(), effects.idxmax()))
+        ends = (
+            f"{round(effects[name]):+} % for {escape_markdown(name)}" for name in (effects.idxmin(), effects.idxmax())
+        )
         of_actions = f"better on {(effects < 0).sum()} of {len(effects)} actions, from {' to '.join(ends)}"
     published = record.config.condition(record.config.short, PUBLISHED)
     rules = "" if view.condition == published else f", {', '.join(view.rules[1:])}"

@@ -87,7 +87,7 @@ def show_shares(data: PoseDataset) -> None:
 def show_training(data: PoseDataset, path: Path | None = None) -> None:
     """The paper's Figures 1 and 2 drawn to scale; saved if a path is given."""
     if data.train_actions:
-        show_frames(_train_frames(data), name_data(data), path)
+        show_frames(_train_frames(data), name_data(data.name, synthetic=data.synthetic), path)
 
 
 def show_frames(frames: pd.Series, name: str, path: Path | None = None) -> None:

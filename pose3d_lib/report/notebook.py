@@ -87,9 +87,10 @@ class TrainingProgress:
     """
 
     def __init__(self, plan: RunPlan):
-        config, budget = plan.config, plan.budget
+        config, data, budget = plan.config, plan.data, plan.budget
         self._tested_on = "all actions" if config.is_baseline else config.action
-        self._title = f"{'+'.join(config.trained_actions)}, seed {config.seed}, {name_data(plan.data)}"
+        named = name_data(data.name, synthetic=data.synthetic)
+        self._title = f"{'+'.join(config.trained_actions)}, seed {config.seed}, {named}"
         self._total = sum(budget.epoch_sizes)
         self._epochs = budget.epochs
         self._every = max(1, math.ceil(budget.epochs / LINES))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.report.show import describe_data, name_network, unit_epochs
+from pose3d_lib.report.show import describe_data, name_data, name_network, unit_epochs
 from pose3d_lib.study.claims import judge_claims
 from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig
 from pose3d_lib.study.observations import (
@@ -39,7 +39,7 @@ class View:
     def rules(self) -> list[str]:
         """The condition in words, a part each."""
         own = self.condition
-        words = SCHEDULE_WORDS[own.schedule], BUDGET_WORDS[own.budget], f"{np.prod(own.widths)} frames"
+        words = SCHEDULE_WORDS[own.schedule], BUDGET_WORDS[own.budget], f"{np.prod(own.widths)}-frame network"
         return [unit_epochs(own.unit_epochs), *words]
 
     @property
@@ -82,8 +82,8 @@ class StudyRecord:
     def name(self) -> str:
         """The dataset in a title or sentence, which says whether the data are synthetic, and how many datasets there are."""
         count = self.observations.errors.dataset.nunique()
-        told = ["synthetic data"] * self.about.synthetic + [f"{count} datasets"] * (count > 1)
-        return self.about.name + (f" ({', '.join(told)})" if told else "")
+        several = [f"{count} datasets"] * (count > 1)
+        return name_data(self.about.name, *several, synthetic=self.about.synthetic)
 
     @property
     def conditions(self) -> list[Condition]:

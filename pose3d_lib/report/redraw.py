@@ -9,6 +9,7 @@ import pandas as pd
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.report import answer, beyond, claims, data_prep, results
 from pose3d_lib.report.record import STUDY, StudyRecord, read_record
+from pose3d_lib.report.show import name_data
 
 
 def redraw_study(folder: Path) -> StudyRecord:
@@ -41,4 +42,7 @@ def show_everything(record: StudyRecord) -> None:
     beyond.show_joints(record)
     beyond.show_fewer_frames(record)
     if record.about.frames:
-        data_prep.show_frames(pd.Series(record.about.frames), record.name, record.folder / "figure_training")
+        name = name_data(
+            record.about.name, synthetic=record.about.synthetic
+        )  # the frames are those of the first dataset
+        data_prep.show_frames(pd.Series(record.about.frames), name, record.folder / "figure_training")

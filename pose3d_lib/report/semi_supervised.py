@@ -158,5 +158,5 @@ def _describe(results: ScarcityResults, runs: pd.DataFrame) -> str:
 
 
 def _title(results: ScarcityResults, what: str) -> str:
-    comma = "" if what.endswith("?") else ","
-    return f"{what}{comma} {name_data(results.data)}. {unit_epochs(results.config.unit_epochs)}"
+    comma, data = "" if what.endswith("?") else ",", results.data
+    return f"{what}{comma} {name_data(data.name, synthetic=data.synthetic)}. {unit_epochs(results.config.unit_epochs)}"

@@ -41,9 +41,10 @@ def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> 
         say(f"*{escape_markdown(caption)}*")
 
 
-def name_data(data: PoseDataset) -> str:
-    """The name of a dataset in the title of a figure, which says whether the data are synthetic."""
-    return f"{data.name}{' (synthetic data)' if data.synthetic else ''}"
+def name_data(name: str, *notes: str, synthetic: bool) -> str:
+    """The name of a dataset in a title, which says whether the data are synthetic, with further notes."""
+    told = ["synthetic data"] * synthetic + [*notes]
+    return name + (f" ({', '.join(told)})" if told else "")
 
 
 def describe_data(name: str, subjects: Sequence[str], config: Settings, *, synthetic: bool) -> str:

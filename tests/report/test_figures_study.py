@@ -20,10 +20,14 @@ from pose3d_lib.study.tables import MEAN, UNSEEN
 from pose3d_lib.study.tables_beyond import FINE_TUNED
 from tests.helpers.figure_checks import check_printable
 
-TITLE = "Table 1: MPJPE, synthetic-small (synthetic data). 1 unit epoch, published schedule, equal frames, 27 frames"
+TITLE = (
+    "Table 1: MPJPE, synthetic-small (synthetic data). 1 unit epoch, published schedule, equal frames, 27-frame network"
+)
 SCHEDULES = ("epoch", "unit_epoch")
 CONDITIONS = [
-    f"{length} unit epochs, {rule} for both arms, equal frames, 27 frames" for length in (1, 16) for rule in "abcd"
+    f"{length} unit epochs, {rule} for both arms, equal frames, 27-frame network"
+    for length in (1, 16)
+    for rule in "abcd"
 ]
 
 
@@ -163,6 +167,14 @@ def test_every_condition_has_a_panel_with_its_changes_in_the_same_rows_and_undec
                 assert same_color(dot.get_color(), COLOURS[ACTION_BASED if row.change < 0 else ORIGINAL])
     assert len({(axes.get_ylim(), axes.get_xlim()) for axes in figure.axes}) == 1
     assert legend(figure) == ["action-based is better", "original is better", "not decidable", "prediction interval"]
+
+
+def test_a_wide_prediction_interval_does_not_squeeze_the_actions() -> None:
+    table = changes_table(3, 1)
+    table.loc[table.action == UNSEEN, ["low", "high"]] = -90.0, 2000.0
+    figure = draw_changes(table, TITLE)
+    assert figure.axes[0].get_xlim()[1] < 200
+    assert "extends beyond it" in note(figure)
 
 
 def test_the_published_change_stands_above_its_parts_in_log_points() -> None:

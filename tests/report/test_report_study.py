@@ -91,7 +91,7 @@ def test_a_plan_is_a_row_per_comparison_question_and_purpose(tiny_data: PoseData
         timed_runs(config, tiny_data),
     ]
     assert table.Runs.tolist() == [len(runs) for runs in (*plans, *alone)]
-    assert table.iloc[0, 0] == "both arms, 1 unit epoch, published schedule, equal frames, 27 frames"
+    assert table.iloc[0, 0] == "both arms, 1 unit epoch, published schedule, equal frames, 27-frame network"
     assert table.iloc[-1].tolist() == ["to be timed, one at a time", 1, 6]
 
 
@@ -125,7 +125,7 @@ def test_tables_1_and_2_are_shown_drawn_and_saved_with_what_they_say(tiny_data: 
     assert saved(record) >= files_of("table_1", "table_2", "table_1_as_published", "table_2_as_published")
     caption = (record.folder / "table_1.md").read_text(encoding="utf-8").splitlines()[-1]
     assert caption.startswith(
-        "Table 1, 1 unit epoch, published schedule, equal frames, 27 frames, statistics recomputed. "
+        "Table 1, 1 unit epoch, published schedule, equal frames, 27-frame network, statistics recomputed. "
     )
     assert "SYNTHETIC data, nobody was filmed" in caption
     table = pd.read_csv(record.folder / "table_1.csv")

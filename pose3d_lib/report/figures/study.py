@@ -90,10 +90,21 @@ def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figur
     handles = layout.arm_dots({arm: f"{arm.lower()} is better" for arm in (ACTION_BASED, ORIGINAL)})
     handles.append(layout.dot(GREY, NOT_DECIDABLE, filled=False))
     note = layout.explain_bars(table.low)
-    if table.low[table.action == UNSEEN].notna().any():
+    unseen = table[table.action == UNSEEN]
+    if unseen.low.notna().any():
         handles.append(Line2D([], [], color=INK, lw=1.1, ls=(0, (3, 2)), label="prediction interval"))
         note = f"{note} Filled: p after Holm's correction is at most {LEVEL:g}."
+        left, right = _around(table[table.action != UNSEEN])
+        if unseen.low.min() < left or unseen.high.max() > right:  # it would squeeze all others
+            panels[0].set_xlim(left, right)
+            note += " A prediction interval that reaches the edge extends beyond it."
     return layout.finish_figure(figure, title, note, handles)
+
+
+def _around(rows: pd.DataFrame) -> tuple[float, float]:
+    """Twice the range that the intervals and zero take."""
+    low, high = min(rows.low.min(), 0.0), max(rows.high.max(), 0.0)
+    return low - (high - low) / 2, high + (high - low) / 2
 
 
 def draw_attribution(table: pd.DataFrame, title: str) -> Figure:
