@@ -71,9 +71,7 @@ def test_a_table_is_put_between_its_comments() -> None:
         put_table(text, "a/table_3", table)
 
 
-def test_writing_the_reference_copies_the_tables_and_fills_the_documents(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writing_the_reference_copies_the_tables_and_fills_the_documents(tmp_path: Path, monkeypatch) -> None:
     project, results = tmp_path / "project", tmp_path / "results"
     monkeypatch.setattr("pose3d_lib.cli.reproduce.project_root", lambda: project)
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))

@@ -200,9 +200,7 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     return passed
 
 
-def test_sweep_goes_on_after_a_failure_and_quotes_it(
-    call: Call, prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
-) -> None:
+def test_sweep_goes_on_after_a_failure_and_quotes_it(call, prepared, tiny_data, without_kernels) -> None:
     arguments = ("sweep", "-p", "actions", "Sitting,Walking", *OF_A_STUDY, "-p", "timed", "0")
     ended = call(*arguments)
     assert ended.code == 1
@@ -221,9 +219,7 @@ def test_sweep_goes_on_after_a_failure_and_quotes_it(
     assert states == [("All", "reused"), ("Walking", "reused"), ("Sitting", "failed")]
 
 
-def test_runs_to_be_timed_come_last_one_at_a_time(
-    call: Call, prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_to_be_timed_come_last_one_at_a_time(call, prepared, tiny_data, without_kernels, monkeypatch) -> None:
     jobs: list[int] = []
     opened = sweep.open_kernels
     monkeypatch.setattr(sweep, "open_kernels", lambda own: opened(jobs.append(own)))
@@ -252,9 +248,7 @@ def sweep_all(
     return statuses, looks
 
 
-def test_what_papermill_is_given_makes_the_same_run(
-    prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
-) -> None:
+def test_what_papermill_is_given_makes_the_same_run(prepared: Path, tiny_data, without_kernels: list[dict]) -> None:
     configs = tiny_plan(tiny_data, actions="Walking", seeds="0,1", lr=0.002, filter_widths="3,3", budgets="fifteen")
     datasets = Datasets()
     statuses, looks = sweep_all(configs, datasets)
@@ -272,9 +266,7 @@ def test_what_papermill_is_given_makes_the_same_run(
 BEYOND = {"beyond": True, "schedules": "unit_epoch"}
 
 
-def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(
-    prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict]
-) -> None:
+def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(prepared, tiny_data, without_kernels) -> None:
     configs = tiny_plan(tiny_data, actions="Walking", **BEYOND)
     assert [run.action for run in configs if run.start_from] == ["Walking"]
     statuses, looks = sweep_all(configs, Only(tiny_data), jobs=4)
@@ -308,9 +300,7 @@ def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
     assert "parameter start_from: there is no run" in statuses[2].error
 
 
-def test_a_notebook_that_leaves_no_run_has_failed(
-    prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_notebook_that_leaves_no_run_has_failed(prepared, tiny_data, without_kernels, monkeypatch) -> None:
     monkeypatch.setattr(sweep, "execute_training", lambda *_, stop: True)
     statuses, _ = sweep_all(tiny_plan(tiny_data)[:1], Only(tiny_data))
     assert [(status.state, status.error) for status in statuses] == [("failed", sweep.NOTHING_LEFT)]

@@ -57,9 +57,7 @@ def test_a_checkpoint_is_imported_and_found_by_its_name(call: Called, theirs: Pa
     assert load_model(file).lifters.trajectory is not None
 
 
-def test_an_imported_model_is_not_replaced_and_what_the_file_does_not_say_is_given(
-    call: Called, theirs: Path, outputs: Path
-) -> None:
+def test_an_imported_model_is_not_replaced_and_what_the_file_does_not_say_is_given(call, theirs, outputs) -> None:
     assert call("import", "theirs.bin")[0] == 0
     before = (outputs / "models" / "theirs.safetensors").read_bytes()
     code, _, err = call("import", "theirs.bin", "--causal")
@@ -91,9 +89,7 @@ def test_an_imported_model_is_not_replaced_and_what_the_file_does_not_say_is_giv
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_done_is_refused_with_the_reason(
-    arguments: tuple, said: str, call: Called, theirs: Path
-) -> None:
+def test_what_cannot_be_done_is_refused_with_the_reason(arguments, said, call, theirs) -> None:
     before = set(Path().rglob("*"))
     code, out, err = call(*arguments)
     assert (code, out) == (2, "")

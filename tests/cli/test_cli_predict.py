@@ -85,9 +85,7 @@ def test_files_are_kept_unless_they_may_be_overwritten(call: Called, model: str,
         (("MODEL",), "Missing argument 'DATASET'"),
     ],
 )
-def test_what_is_wrong_is_refused_and_nothing_is_made(
-    arguments: tuple[str, ...], said: str, call: Called, model: str, outputs: Path
-) -> None:
+def test_what_is_wrong_is_refused_and_nothing_is_made(arguments, said, call, model, outputs) -> None:
     code, out, err = call(*(model if word == "MODEL" else word for word in arguments))
     assert code == 2
     assert said in err

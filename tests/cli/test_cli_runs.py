@@ -144,9 +144,7 @@ def test_start_parameters_make_the_same_config_again(changes: dict) -> None:
         ({"result_format": 2}, f"other version: format 2, older than {RESULT_FORMAT}", "it is not used"),
     ],
 )
-def test_show_says_what_happens_if_a_run_is_started_again(
-    runs: Path, call: Called, made: dict, state: str, outcome: str
-) -> None:
+def test_show_says_what_happens_if_a_run_is_started_again(runs, call, made, state, outcome) -> None:
     write_folder(runs, **made)
     output = call("show", name_of(0)).output
     assert f"State: {state}" in output
@@ -274,9 +272,7 @@ def change_first_error(folder: Path, factor: float) -> None:
 
 
 @pytest.mark.parametrize(("factor", "code"), [(1 + 5e-7, 0), (1 + 5e-6, 1)])
-def test_verify_finds_errors_that_the_weights_do_not_have(
-    sound: list[Path], call: Called, factor: float, code: int
-) -> None:
+def test_verify_finds_errors_that_the_weights_do_not_have(sound, call, factor, code) -> None:
     change_first_error(sound[0], factor)
     done = call("verify", sound[0].name)
     assert done.exit_code == code

@@ -168,9 +168,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_joint_that_was_not_detected_is_missing_in_every_format(
-    name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_joint_that_was_not_detected_is_missing_in_every_format(name, tmp_path: Path, monkeypatch) -> None:
     writer, layout, _ = FORMATS[name]
     written = WALK.copy()
     written[3:5, NAMES.index("LWrist")] = np.nan
@@ -318,9 +316,7 @@ def test_several_people_of_a_csv_have_a_column(style, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["NaN", "null", "Infinity", "-Infinity", "1e999"])
-def test_a_coordinate_that_is_no_number_is_a_missing_joint_and_an_infinite_one_is_refused(
-    value, tmp_path: Path
-) -> None:
+def test_a_coordinate_that_is_no_number_is_a_missing_joint_and_an_infinite_one_is_refused(value, tmp_path) -> None:
     path = write(tmp_path, files.alphapose(WALK))
     path.write_text(path.read_text().replace(str(WALK[2, 0, 0]), value, 1))
     if value in ("NaN", "null"):
@@ -571,9 +567,7 @@ def test_a_wrong_frame_number_in_a_csv_is_refused(frame, tmp_path: Path) -> None
         ("csv", records, "MAX_BYTES", 1000, "larger than"),
     ],
 )
-def test_a_file_that_would_fill_memory_is_refused(
-    suffix, module, limit, most, message, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_would_fill_memory_is_refused(suffix, module, limit, most, message, tmp_path, monkeypatch) -> None:
     path = write(tmp_path, files.alphapose(WALK))
     if suffix == "csv":
         path = files.write_wide_csv(tmp_path / "walk.csv", WALK, NAMES)
@@ -582,9 +576,7 @@ def test_a_file_that_would_fill_memory_is_refused(
         read_one(path)
 
 
-def test_a_csv_of_too_many_names_or_of_people_who_lack_nearly_all_joints_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_csv_of_too_many_names_or_of_people_who_lack_nearly_all_joints_is_refused(tmp_path, monkeypatch) -> None:
     rows = [[n, joint, f"p{n}", 1, 2] for n, joint in enumerate(NAMES * 3)]
     path = files.write_csv(tmp_path / "walk.csv", ["frame", "joint", "track", "x", "y"], rows)
     assert len(read_one(path).frames) == 51
@@ -694,9 +686,7 @@ def values_of(content: object) -> list[tuple]:
     changes=st.lists(st.tuples(st.integers(0, 10**6), VALUES), max_size=3),
     cuts=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), st.sampled_from(PIECES)), max_size=3),
 )
-def test_json_with_other_values_and_texts_gives_a_dataset_or_an_input_error(
-    name, changes, cuts, tmp_path: Path
-) -> None:
+def test_json_with_other_values_and_texts_gives_a_dataset_or_an_input_error(name, changes, cuts, tmp_path) -> None:
     content = json.loads(TEXTS[name])
     for number, value in changes:
         if places := values_of(content):

@@ -136,9 +136,7 @@ def test_humaneva_comes_back_without_its_description_too(tmp_path: Path) -> None
     ),
     pixels=hnp.arrays(np.float32, (2, 17, 2), elements=st.floats(-1000, 1000, width=32)),
 )
-def test_whatever_is_written_comes_back_or_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, names: list, pixels: np.ndarray
-) -> None:
+def test_whatever_is_written_comes_back_or_is_refused(tmp_path_factory, names: list, pixels: np.ndarray) -> None:
     cameras = dict.fromkeys(("S1", "S9", "S 11"), h36m_cameras()["S1"][:1])
     takes = [(*name, 2, True) for name in dict.fromkeys(names)]
     takes.sort(key=lambda take: [name[0] for name in names].index(take[0]))
@@ -369,9 +367,7 @@ def test_what_videopose3d_itself_can_read_is_said(name: str, said: str) -> None:
         ("h36m", TWO, {"S1": h36m_cameras()["S1"][:3], "S9": h36m_cameras()["S9"]}, "S1 was not filmed by the cameras"),
     ],
 )
-def test_a_set_that_videopose3d_would_take_for_its_own_needs_another_name(
-    name: str, takes: list, cameras: dict, said: str, tmp_path: Path
-) -> None:
+def test_a_set_that_videopose3d_would_take_for_its_own_needs_another_name(name, takes, cameras, said, tmp_path) -> None:
     data = filmed(takes, cameras)
     with pytest.raises(InputError, match=said):
         export_videopose3d(data, tmp_path / "out", name=name)

@@ -241,9 +241,7 @@ def test_a_disk_that_takes_only_so_much_is_said_with_its_folder(size, spec, whol
 
 
 @pytest.mark.parametrize("step", ["lock", "file"])
-def test_a_file_system_that_is_read_only_is_said_with_its_folder(
-    step: str, spec: DataSpec, tmp_path, monkeypatch
-) -> None:
+def test_a_file_system_that_is_read_only_is_said_with_its_folder(step, spec, tmp_path, monkeypatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 

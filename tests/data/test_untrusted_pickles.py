@@ -283,9 +283,7 @@ def held(value: object) -> np.ndarray:
 
 @fuzzed
 @given(value=values, protocol=st.integers(2, 5))
-def test_any_plain_value_comes_back_as_it_was(
-    tmp_path_factory: pytest.TempPathFactory, value: object, protocol: int
-) -> None:
+def test_any_plain_value_comes_back_as_it_was(tmp_path_factory, value: object, protocol: int) -> None:
     path = write_pickle(tmp_path_factory.getbasetemp() / "value.npz", pickle.dumps(held(value), protocol=protocol))
     assert_same(read_npz_key(path, "positions_3d"), value)
 
@@ -295,9 +293,7 @@ def test_any_plain_value_comes_back_as_it_was(
     value=values,
     changes=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=4),
 )
-def test_any_mutation_of_any_value_is_an_input_error_or_another_value(
-    tmp_path_factory: pytest.TempPathFactory, value: object, changes: list[tuple[float, bytes, int]]
-) -> None:
+def test_any_mutation_of_any_value_is_an_input_error_or_another_value(tmp_path_factory, value, changes) -> None:
     pickled = pickle.dumps(held(value), protocol=4)
     for share, put, removed in changes:
         at = int(share * len(pickled))

@@ -170,9 +170,7 @@ def test_subjects_without_3d_become_unlabelled_clips(tmp_path: Path) -> None:
         ("own", {"layout_name": None, "num_joints": 16, "keypoints_symmetry": MPII_SYMMETRY}, NUMBERED),
     ],
 )
-def test_every_published_2d_source_has_its_own_joints(
-    tmp_path: Path, keypoints: str, metadata: dict, layout: object
-) -> None:
+def test_every_published_2d_source_has_its_own_joints(tmp_path, keypoints: str, metadata: dict, layout: object) -> None:
     world = motions()
     pixels = views(world, joints=layout.num_joints)
     data = read_set(write(tmp_path, world, pixels, keypoints=keypoints, **metadata), "h36m", keypoints=keypoints)
@@ -349,9 +347,7 @@ def test_takes_that_human36m_does_not_have_are_named_as_such() -> None:
 
 @pytest.mark.parametrize("name", ["h36m", "mine"])
 @pytest.mark.parametrize("keypoints", ["gt", "cpn"])
-def test_other_motion_in_videopose3d_s_own_files_keeps_its_own_actions(
-    tmp_path: Path, name: str, keypoints: str
-) -> None:
+def test_other_motion_in_videopose3d_s_own_files_keeps_its_own_actions(tmp_path, name: str, keypoints: str) -> None:
     world = {
         subject: {"Walking 1": motion(3, 1), "Jump": motion(4, 2), "Sit": motion(2, 3), "Run": motion(2, 4)}
         for subject in ("S1", "S9")

@@ -276,9 +276,7 @@ def test_the_command_chooses_and_warns(call: Called, folder: Path) -> None:
     assert "Walking" not in out
 
 
-def test_a_run_is_measured_with_or_without_the_mirror_as_it_tests_itself(
-    call: Called, folder: Path, tiny_data: PoseDataset
-) -> None:
+def test_a_run_is_measured_with_or_without_the_mirror_as_it_tests_itself(call: Called, folder: Path, tiny_data) -> None:
     plain = execute_run(plan_run(make_config(RunConfig, {**SETTINGS, "mirror_testing": False}), tiny_data))
     assert not open_model(plain.folder).card.mirrored
     for given, mirrored in (((), False), (("--mirror",), True), (("--no-mirror",), False)):
@@ -289,9 +287,7 @@ def test_a_run_is_measured_with_or_without_the_mirror_as_it_tests_itself(
         assert same != mirrored
 
 
-def test_the_command_takes_a_checkpoint_as_it_is_and_says_what_it_assumes(
-    call: Called, folder: Path, tmp_path: Path
-) -> None:
+def test_the_command_takes_a_checkpoint_as_it_is_and_says_what_it_assumes(call: Called, folder: Path, tmp_path) -> None:
     write_checkpoint(tmp_path / "theirs.bin", published_network((3, 3)), published_network((3, 3), joints_out=1))
     given = ("-p", "dataset", "synthetic", "-p", "scale", "tiny", "-p", "keypoints", "gt", "--actions", "Eating")
     code, out, err = call("theirs.bin", *given)

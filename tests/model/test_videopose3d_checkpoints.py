@@ -94,9 +94,7 @@ def prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     ("key", "prefix"), [("model_pos", "module."), (None, ""), (None, "module."), ("state_dict", "model."), ("net", "")]
 )
-def test_the_same_weights_in_another_wrapping_are_read_with_a_note(
-    key: str | None, prefix: str, tmp_path: Path
-) -> None:
+def test_the_same_weights_in_another_wrapping_are_read_with_a_note(key: str | None, prefix: str, tmp_path) -> None:
     network, root = published_network((3, 3)), published_network((3, 3), joints_out=1, seed=2)
     pose = prefixed(state_of(network), prefix)
     trajectory = {"model_traj": prefixed(state_of(root), prefix)}
@@ -172,22 +170,10 @@ def test_joints_follow_from_their_number(shape, name, layout, skeleton, keypoint
 @pytest.mark.parametrize(
     ("shape", "given", "said"),
     [
-        (
-            {},
-            {"joints": "mpii"},
-            "34 numbers go in .*; mpii has 16 joints; --joints h36m or coco would suit",
-        ),
+        ({}, {"joints": "mpii"}, "34 numbers go in .*; mpii has 16 joints; --joints h36m or coco would suit"),
         ({}, {"joints": "cocoo"}, "unknown layout for --joints 'cocoo': did you mean coco"),
-        (
-            {},
-            {"joints_out": "humaneva15"},
-            "17 joints come out; humaneva15 has 15 joints; --joints-out h36m would",
-        ),
-        (
-            {"joints_in": 13},
-            {},
-            "26 numbers go in per frame, .*; no known layout has that number of joints; known are",
-        ),
+        ({}, {"joints_out": "humaneva15"}, "17 joints come out; humaneva15 has 15 joints; --joints-out h36m would"),
+        ({"joints_in": 13}, {}, "26 numbers go in per frame, .*; no known layout has that number of joints; known are"),
         (
             {"joints_out": 14},
             {},
@@ -270,9 +256,7 @@ def test_the_card_stands_beside_what_is_exported(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_videopose3d_s_command_names_what_its_checkpoint_does_not_hold(
-    changes: dict, said: str, tmp_path: Path
-) -> None:
+def test_videopose3d_s_command_names_what_its_checkpoint_does_not_hold(changes: dict, said: str, tmp_path) -> None:
     card = trained().card
     own = {name: changes[name] for name in ("causal", "dense") if name in changes}
     card = card.model_copy(update=changes | {"network": card.network.model_copy(update=own)})

@@ -21,7 +21,7 @@ from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
-from tests.helpers.notebooks import Cells, Values, check_run_tables, rows_of, tables_of
+from tests.helpers.notebooks import Cells, check_run_tables, rows_of, tables_of
 from tests.helpers.source_files import walker
 
 RUN = {"preset": "tiny", "channels": 8, "batch_size": 64, "evaluate_at": ""}
@@ -93,9 +93,7 @@ def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
         ("06_predict", {"model": MODEL.format("All")}, {"model": MODEL.format("Sitting"), "keypoints": "gt"}),
     ],
 )
-def test_cells_run_twice_and_from_any_on_after_a_parameter_changed(
-    name: str, parameters: Values, change: Values, opened: Opens
-) -> None:
+def test_cells_run_twice_and_from_any_on_after_a_parameter_changed(name, parameters, change, opened) -> None:
     fresh = opened(name, **parameters | change)
     (config_cell,), makers = fresh.find("read_parameters"), fresh.find("execute_run", "run_sweep")
     results = [cell for cell in fresh.sources if cell not in (config_cell, *makers)]
@@ -117,9 +115,7 @@ def test_cells_run_twice_and_from_any_on_after_a_parameter_changed(
         assert notebook.run_each(results[::-1]) == {cell: wanted[cell] for cell in results}
 
 
-def test_a_run_s_tables_part_the_actions_into_those_it_was_trained_on_and_the_others(
-    opened: Opens, outputs: Path
-) -> None:
+def test_a_run_s_tables_part_the_actions_into_those_it_was_trained_on_and_the_others(opened: Opens, outputs) -> None:
     texts = opened("02_train", **SHORT, action="Eating", with_actions="Sitting,Walking").show()
     (folder,) = (outputs / "runs").glob("Eating+2-*")
     check_run_tables(texts, folder)

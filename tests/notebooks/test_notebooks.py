@@ -72,9 +72,7 @@ def test_the_file_holds_plain_short_python_between_texts_and_no_outputs(name: st
 
 
 @EVERY_NOTEBOOK
-def test_the_parameters_cell_documents_parameters_with_the_config_s_defaults(
-    name: str, capfd: pytest.CaptureFixture
-) -> None:
+def test_the_parameters_cell_documents_parameters_with_the_config_s_defaults(name, capfd) -> None:
     lines, kind = parameters_cell(name).splitlines(), NOTEBOOKS[name]
     for line in lines:
         assert re.fullmatch(r"[a-z_]+: (str|int|float|bool) = \S+  # \S.*", line), line
@@ -167,9 +165,7 @@ def test_every_run_has_its_executed_notebook(sweep: object, story: Path, action:
         ("06_predict", {"scale": "tiny", "clips": 2}, 1, "frames in 2 clips of synthetic-tiny"),
     ],
 )
-def test_the_other_notebooks_run_in_kernels(
-    name: str, parameters: Values, figures: int, said: str, sweep: object, story: Path
-) -> None:
+def test_the_other_notebooks_run_in_kernels(name, parameters, figures, said, sweep, story) -> None:
     notebook = execute(story, name, parameters)
     assert len(figures_of(notebook)) >= figures
     assert said in "\n".join(texts_of(notebook))

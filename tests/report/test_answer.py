@@ -96,9 +96,7 @@ def test_of_one_replicate_and_one_action_the_sizes_are_there_and_no_interval(tmp
     assert "takes several actions and replicates" in second
 
 
-def test_the_answer_is_shown_and_saved_and_without_runs_it_is_one_line(
-    tmp_path: Path, shown: Callable[[], str]
-) -> None:
+def test_the_answer_is_shown_and_saved_and_without_runs_it_is_one_line(tmp_path, shown: Callable[[], str]) -> None:
     observations = everything(-11, 5)
     show_answer(record_of(observations, tmp_path / "some", **BOTH))
     text = (tmp_path / "some" / "answer.md").read_text(encoding="utf-8")

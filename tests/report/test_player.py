@@ -89,9 +89,7 @@ def test_no_name_breaks_out_of_the_page_which_asks_nothing_of_a_network(lifted: 
     assert f"<title>{html.escape(ODD)}, lifted to 3D</title>" in page
 
 
-def test_of_many_clips_some_are_there_and_of_long_ones_the_beginning(
-    lifted: Lifted, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_many_clips_some_are_there_and_of_long_ones_the_beginning(lifted: Lifted, monkeypatch) -> None:
     monkeypatch.setattr(player, "MOST_CLIPS", 3)
     monkeypatch.setattr(player, "MOST_FRAMES", 9)
     many = dataclasses.replace(lifted, clips=lifted.clips * 5)

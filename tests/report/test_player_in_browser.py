@@ -147,9 +147,7 @@ def test_clips_are_chosen_in_the_list_and_by_key_and_play_at_their_speed(open_pl
     assert passed == pytest.approx([0.02 * 50 * factor, (0.02 + 0.07) * 50 * factor])
 
 
-def test_joints_stand_where_they_were_lifted_to_and_a_tilted_camera_s_clip_upright(
-    open_player: Open, lifted: Lifted
-) -> None:
+def test_joints_stand_where_they_were_lifted_to_and_a_tilted_camera_s_clip_upright(open_player, lifted) -> None:
     """In the camera's own view: x to the right, y (which points down) turned over, z away."""
     page = open_player()
     pose = np.array(page.evaluate("Array.from(state.clip.pose)")).reshape(90, 17, 3)
@@ -183,9 +181,7 @@ def test_distance_error_and_truth_are_shown_and_the_truth_can_be_hidden(open_pla
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1600, "dark")])
-def test_it_fits_any_width_and_is_light_or_dark_as_the_reader_s_system(
-    width: int, scheme: str, open_player: Open
-) -> None:
+def test_it_fits_any_width_and_is_light_or_dark_as_the_reader_s_system(width, scheme, open_player) -> None:
     page = open_player(viewport={"width": width, "height": 900}, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     panes = [page.locator(f"#{name}").bounding_box() for name in ("flat", "space")]

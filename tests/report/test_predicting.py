@@ -174,9 +174,7 @@ def test_detections_take_the_newest_run_that_sees_their_joints(all_runs: list[Pa
         find_model(config_of(dataset=str(phone), keypoints="coco", **PHONE))
 
 
-def test_asked_to_train_it_trains_the_run_that_02_train_would_and_only_once(
-    outputs: Path, monkeypatch: pytest.MonkeyPatch, tiny_data: PoseDataset
-) -> None:
+def test_asked_to_train_it_trains_the_run_that_02_train_would_and_only_once(outputs, monkeypatch, tiny_data) -> None:
     small = {name: value for name, value in SETTINGS.items() if name != "scale"}
     made = predicting.make_config
     monkeypatch.setattr(predicting, "make_config", lambda kind, given: made(kind, small | given))
@@ -210,9 +208,7 @@ def test_either_statistics_of_a_run_are_lifted_with_into_folders_of_their_own(al
         ({"clips": 1000, "actions": "Sitting,Eating"}, {"S9", "S11"}, 16),
     ],
 )
-def test_clips_are_those_of_the_subjects_and_actions_that_are_named(
-    given: dict, subjects: set, clips: int, tiny_data: PoseDataset
-) -> None:
+def test_clips_are_those_of_the_subjects_and_actions_that_are_named(given, subjects, clips, tiny_data) -> None:
     config = PredictConfig(scale="tiny", **given)
     chosen = choose_clips(config, tiny_data)
     assert (set(chosen.subject), len(chosen)) == (subjects, clips)
@@ -232,9 +228,7 @@ def test_clips_are_those_of_the_subjects_and_actions_that_are_named(
         ({"keypoints": "cpn"}, "unknown keypoints of the synthetic dataset 'cpn'"),
     ],
 )
-def test_wrong_parameters_names_and_choices_that_leave_nothing_are_refused(
-    given: dict, said: str, outputs: Path, hand_made
-) -> None:
+def test_wrong_parameters_names_and_choices_that_leave_nothing_are_refused(given, said, outputs, hand_made) -> None:
     data = hand_made([("S1", "Walking", "0", 0, 3), ("S9", "Sitting", "0", 0, 3)])
     with pytest.raises(InputError, match=said):
         choose_clips(config_of(**given), data)
@@ -271,9 +265,7 @@ def test_files_in_the_way_are_refused_before_anything_is_lifted(outputs: Path, m
     assert plan_task(config_of(**given | {"overwrite": True})).folder == tmp_path / "mine"
 
 
-def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(
-    phone: Path, outputs: Path, model_file, tmp_path: Path
-) -> None:
+def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(phone, outputs, model_file, tmp_path) -> None:
     model = model_file(3, 3, 3, 3, 3)
     frame = detection_files.write_json(tmp_path / "short.json", detection_files.alphapose(detection_files.walk(1)))
     task = plan_task(config_of(model=model, dataset=str(frame), image_size="1000x800"))
@@ -346,9 +338,7 @@ def test_a_warning_says_that_a_video_is_upside_down(turned: bool, outputs: Path,
     assert sum("upside down" in warning for warning in task.warnings) == turned
 
 
-def test_the_keypoints_of_detections_are_those_with_the_joints_that_the_model_sees(
-    phone: Path, outputs: Path, model_file
-) -> None:
+def test_the_keypoints_of_detections_are_those_with_the_joints_that_the_model_sees(phone, outputs, model_file) -> None:
     config = config_of(dataset=str(phone), **PHONE)
     assert own_keypoints(config, made_up_model(keypoints="cpn_ft_h36m_dbb").card) == "h36m"
     assert own_keypoints(config_of(), made_up_model(keypoints="gt").card) == "gt"

@@ -43,9 +43,7 @@ def test_the_table_of_claims_has_the_verdict_in_the_second_column(record: StudyR
     assert table.set_index("Claim")["Change [%]"]["C8"] == ""
 
 
-def test_claims_are_shown_with_their_rules_the_other_ways_to_judge_and_why_some_stay_open(
-    record: StudyRecord, shown: Callable[[], str]
-) -> None:
+def test_claims_are_shown_with_their_rules_the_other_ways_to_judge_and_why_some_stay_open(record, shown) -> None:
     show_claims(record)
     for claim in CLAIMS:
         assert f"- **{claim.name}**: {claim.measured}. {claim.rule.words}" in shown()
@@ -61,9 +59,7 @@ def test_claims_are_shown_with_their_rules_the_other_ways_to_judge_and_why_some_
     assert "they are about new people, new takes and new trainings." in caption
 
 
-def test_c6_says_of_every_reported_change_whether_one_run_could_show_it(
-    record: StudyRecord, shown: Callable[[], str], tmp_path: Path
-) -> None:
+def test_c6_says_of_every_reported_change_whether_one_run_could_show_it(record, shown, tmp_path) -> None:
     show_reported(record)
     table = pd.read_csv(record.folder / "table_reported.csv")
     assert table.shown.tolist() == ["yes", "no", "not decidable", "yes", "yes", "yes"]

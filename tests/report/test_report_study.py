@@ -55,9 +55,7 @@ def files_of(*names: str, kinds: str = "csv md tex") -> set[str]:
     return {f"{name}.{kind}" for name in names for kind in kinds.split()}
 
 
-def test_what_is_missing_is_said_and_nothing_of_folders_that_are_no_part_of_the_study(
-    tiny_data: PoseDataset, shown
-) -> None:
+def test_what_is_missing_is_said_and_nothing_of_folders_that_are_no_part_of_the_study(tiny_data, shown) -> None:
     config = make_study(seeds="0,1,2", timed=0)
     planned = study_runs(config, of_seeds(config, tiny_data))
     for run in write_runs(planned[:2], tiny_data):

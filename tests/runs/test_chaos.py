@@ -66,9 +66,7 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_three_hundred_runs_end_with_as_many_whole_folders_and_nothing_left_over(
-    tmp_path: Path, temporary: Path
-) -> None:
+def test_three_hundred_runs_end_with_as_many_whole_folders_and_nothing_left_over(tmp_path, temporary: Path) -> None:
     outputs = tmp_path / "outputs"
     seeds = ",".join(map(str, range(100)))
     sweep = start_sweep(outputs, "-p", "actions", "Sitting,Walking", "-p", "seeds", seeds, "-p", "lengths", "0.05")

@@ -86,9 +86,7 @@ def test_workers_execute_the_runs_and_one_that_fails_does_not_end_the_others(
     assert list((outputs / "jobs").iterdir()) == [], "the sweep's lease is gone"
 
 
-def test_a_stopped_sweep_interrupts_what_its_workers_execute(
-    address: str, small_runs: tuple[PoseDataset, list[RunConfig]], monkeypatch
-) -> None:
+def test_a_stopped_sweep_interrupts_what_its_workers_execute(address, small_runs, monkeypatch) -> None:
     begun, stopped = threading.Semaphore(0), threading.Semaphore(0)
 
     def execute(folder: Path, parameters: dict, *, stop: Callable) -> bool:
@@ -107,9 +105,7 @@ def test_a_stopped_sweep_interrupts_what_its_workers_execute(
     assert stopped.acquire(timeout=20)
 
 
-def test_a_lost_scheduler_ends_the_sweep_and_says_what_to_do(
-    small_runs: tuple[PoseDataset, list[RunConfig]], monkeypatch
-) -> None:
+def test_a_lost_scheduler_ends_the_sweep_and_says_what_to_do(small_runs, monkeypatch) -> None:
     monkeypatch.setattr(worker, "execute_training", lambda folder, parameters, *, stop: wait_until(stop, 20))
     looks: list[object] = []
 
@@ -142,9 +138,7 @@ def test_a_worker_with_other_versions_or_other_code_is_refused(name: str, addres
     check_refused(address, rf"worker tcp://\S+: has {name} \S+, and where the sweep runs it is 1\.2")
 
 
-def test_a_worker_that_does_not_see_the_folder_is_refused_and_executes_nothing(
-    address: str, outputs: Path, monkeypatch
-) -> None:
+def test_a_worker_that_does_not_see_the_folder_is_refused_and_executes_nothing(address, outputs, monkeypatch) -> None:
     with open_at(address) as (start, _):
         for lease in (outputs / "jobs").glob(".sweep-*/.lease"):
             lease.unlink()

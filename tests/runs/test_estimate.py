@@ -1,6 +1,5 @@
 """How long runs will take: from the speed of those that are finished, or else from a few seconds' trial."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -45,9 +44,7 @@ def test_with_no_finished_run_the_first_is_tried(tiny_data: PoseDataset, measure
         assert estimate_runs(configs, Only(tiny_data), jobs=jobs).seconds == pytest.approx(found.seconds / at_a_time)
 
 
-def test_with_finished_runs_theirs_is_the_speed_and_nothing_is_tried(
-    tiny_data: PoseDataset, measured: list[RunConfig]
-) -> None:
+def test_with_finished_runs_theirs_is_the_speed_and_nothing_is_tried(tiny_data, measured: list[RunConfig]) -> None:
     configs = plan(tiny_data, seeds="0,1")
     write_runs(configs[:2], tiny_data)
     found = estimate_runs(configs, Only(tiny_data), jobs=1)
@@ -72,9 +69,7 @@ def test_every_network_has_a_speed_of_its_own(tiny_data: PoseDataset, measured: 
     assert found.seconds == pytest.approx(expected)
 
 
-def test_what_the_data_cannot_carry_is_refused_before_anything_is_tried(
-    tiny_data: PoseDataset, measured: list[RunConfig]
-) -> None:
+def test_what_the_data_cannot_carry_is_refused_before_anything_is_tried(tiny_data, measured: list[RunConfig]) -> None:
     configs = plan(tiny_data, batch_size=1500)
     with pytest.raises(InputError, match="only 628 training windows of Eating"):
         estimate_runs(configs, Only(tiny_data), jobs=1)
@@ -124,9 +119,7 @@ def test_a_run_that_is_over_sooner_is_measured_whole(tiny_data: PoseDataset, mon
     assert measure_speed(small_run(), tiny_data) == 300
 
 
-def test_a_trial_is_a_training_without_tests_that_leaves_nothing_behind(
-    tiny_data: PoseDataset, outputs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trial_is_a_training_without_tests_that_leaves_nothing_behind(tiny_data, outputs, monkeypatch) -> None:
     kept: list = []
 
     def train(plan, **settings):

@@ -103,9 +103,7 @@ def test_all_that_is_wrong_with_a_damaged_run_is_told(runs: Path) -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_finished_run_that_cannot_be_read_is_damaged_and_the_others_are_listed(
-    runs: Path, file: str, text: str | bytes, said: str
-) -> None:
+def test_a_finished_run_that_cannot_be_read_is_damaged_and_the_others_are_listed(runs, file, text, said) -> None:
     write_folder(runs, name_of(0), **{file: text})
     write_folder(runs, name_of(1))
     damaged, sound = list_runs()

@@ -164,9 +164,7 @@ def test_what_sbatch_complains_of_is_quoted(commands: Path) -> None:
         open_batch("slurm")
 
 
-def test_what_jobs_wrote_is_quoted_while_no_worker_is_there_and_they_are_cancelled(
-    commands: Path, outputs: Path
-) -> None:
+def test_what_jobs_wrote_is_quoted_while_no_worker_is_there_and_they_are_cancelled(commands: Path, outputs) -> None:
     log = outputs / "jobs" / "pose3d-17.err"
     put_command(commands, "sbatch", f"echo 'python: not found' > {log}", "echo Submitted batch job 17")
     put_command(commands, "scancel", f"echo $1 >> {outputs}/cancelled")

@@ -132,9 +132,7 @@ def test_papermill_takes_paths_with_braces_as_they_are(tmp_path: Path, monkeypat
     assert 'action = \\"Eating\\"' in output.read_text()
 
 
-def test_the_sockets_of_a_process_that_was_killed_are_removed_and_no_other_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sockets_of_a_process_that_was_killed_are_removed_and_no_other_s(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(kernels.tempfile, "tempdir", str(tmp_path))
     dead = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
     dead.wait()

@@ -53,9 +53,7 @@ def test_both_are_those_of_the_training_at_its_end(baseline: Run, data: PoseData
 
 
 @EITHER
-def test_errors_and_networks_of_a_run_are_of_the_same_statistics(
-    statistics: str, baseline: Run, data: PoseDataset
-) -> None:
+def test_errors_and_networks_of_a_run_are_of_the_same_statistics(statistics: str, baseline: Run, data) -> None:
     run = run_with(statistics, baseline)
     assert run.statistics == statistics
     again = evaluate_lifters(run.load_lifters(data), data, data.test_clips(), run.config.keypoints)
@@ -86,9 +84,7 @@ def test_the_momentum_s_schedule_changes_a_run_only_as_published(data: PoseDatas
 
 
 @EITHER
-def test_a_model_is_opened_with_either_and_its_card_says_which(
-    statistics: str, baseline: Run, data: PoseDataset
-) -> None:
+def test_a_model_is_opened_with_either_and_its_card_says_which(statistics: str, baseline: Run, data) -> None:
     model, run = open_model(baseline.folder, statistics=statistics), run_with(statistics, baseline)
     expected = run.load_lifters(data).state_dict()
     assert all(torch.equal(own, expected[name]) for name, own in model.lifters.state_dict().items())
@@ -112,9 +108,7 @@ def test_an_export_holds_those_that_were_chosen(file: str, statistics: str, base
     )
 
 
-def test_a_file_has_one_kind_and_the_other_is_refused_or_told(
-    baseline: Run, published_alone: str, tmp_path: Path
-) -> None:
+def test_a_file_has_one_kind_and_the_other_is_refused_or_told(baseline: Run, published_alone: str, tmp_path) -> None:
     said: list[str] = []
     assert open_model(published_alone, statistics=PUBLISHED, say=said.append).card.statistics == PUBLISHED
     assert not said

@@ -110,9 +110,7 @@ def checkpoint_times(
     return np.diff(kept).tolist()
 
 
-def test_checkpoints_take_a_small_share_of_the_time_and_are_a_minute_apart_at_most(
-    data: PoseDataset, monkeypatch
-) -> None:
+def test_checkpoints_take_a_small_share_of_the_time_and_are_a_minute_apart_at_most(data, monkeypatch) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 0.1)
     apart = checkpoint_times(config(unit_epochs=30), data, monkeypatch, tick=0.001, cost=0.02)
     assert min(apart) > 0.2
@@ -149,9 +147,7 @@ def stop_after(rows: int, number: int):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_after_it_has_saved_and_the_next_call_goes_on(
-    number: signal.Signals, data: PoseDataset, outputs: Path, expected: dict
-) -> None:
+def test_a_signal_ends_the_run_after_it_has_saved_and_the_next_call_goes_on(number, data, outputs, expected) -> None:
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with pytest.raises(RunStopped, match=rf"stopped by {number.name} after 60 of 200 windows"):
         execute_run(plan_run(config(), data), on_row=stop_after(1, number))
@@ -200,9 +196,7 @@ def test_a_signal_within_an_epoch_saves_there(data: PoseDataset, outputs: Path, 
     assert results(execute_run(plan_run(config("All"), data))) == expected
 
 
-def test_a_signal_while_it_is_tested_ends_the_run_at_once(
-    data: PoseDataset, outputs: Path, expected: dict, monkeypatch
-) -> None:
+def test_a_signal_while_it_is_tested_ends_the_run_at_once(data, outputs, expected: dict, monkeypatch) -> None:
     evaluate = execute.evaluate_lifters
 
     def disturbed(*arguments: object, **keywords: object) -> object:
@@ -220,9 +214,7 @@ def test_a_signal_while_it_is_tested_ends_the_run_at_once(
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at open files in /proc")
-def test_the_disk_has_every_file_and_its_name_before_the_run_is_called_finished(
-    data: PoseDataset, outputs: Path, monkeypatch
-) -> None:
+def test_the_disk_has_every_file_and_its_name_before_the_run_is_called_finished(data, outputs, monkeypatch) -> None:
     flushed: list[str] = []
     fsync = os.fsync
 
@@ -346,9 +338,7 @@ def test_a_dead_process_s_hold_on_this_machine_is_recognised_at_once(data: PoseD
 
 
 @pytest.mark.parametrize("exchanges", [True, False], ids=["local", "NFS"])
-def test_another_machine_s_hold_lasts_as_long_as_it_shows_signs_of_life(
-    exchanges: bool, data: PoseDataset, outputs: Path, monkeypatch
-) -> None:
+def test_another_machine_s_hold_lasts_as_long_as_it_shows_signs_of_life(exchanges, data, outputs, monkeypatch) -> None:
     """Also where two names cannot be exchanged, which is how filelock takes a lease over: NFS and SMB refuse it."""
     if not exchanges:
         monkeypatch.setattr("filelock._soft.exchange_names", lambda one, other: False)
@@ -397,9 +387,7 @@ def take_over(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("between_reports", [-1, 1e9], ids=["at its next step", "at its next row"])
-def test_who_lost_a_run_writes_nothing_more(
-    between_reports: float, data: PoseDataset, outputs: Path, monkeypatch
-) -> None:
+def test_who_lost_a_run_writes_nothing_more(between_reports: float, data: PoseDataset, outputs, monkeypatch) -> None:
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_REPORTS", between_reports)
     folder = run_folder(config(), data)
     before: dict[str, bytes] = {}
@@ -434,9 +422,7 @@ def test_a_kernel_trains_under_the_claim_of_the_process_that_started_it_and_no_o
             check_held()
 
 
-def test_memory_that_runs_out_is_told_with_what_to_do_and_the_run_resumes(
-    data: PoseDataset, outputs: Path, monkeypatch
-) -> None:
+def test_memory_that_runs_out_is_told_with_what_to_do_and_the_run_resumes(data, outputs, monkeypatch) -> None:
     def run_out(*_: object, **__: object) -> None:
         np.empty(1 << 60, np.uint8)
 
@@ -452,9 +438,7 @@ def test_memory_that_runs_out_is_told_with_what_to_do_and_the_run_resumes(
 # Hindered
 
 
-def test_a_damaged_checkpoint_is_told_and_the_one_before_gone_on_from(
-    data: PoseDataset, outputs: Path, expected: dict, monkeypatch
-) -> None:
+def test_a_damaged_checkpoint_is_told_and_the_one_before_gone_on_from(data, outputs, expected, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
         with pytest.raises(RunStopped):
@@ -475,9 +459,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_gone_on_from(
         execute_run(plan_run(config(), data))
 
 
-def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
-    data: PoseDataset, outputs: Path, monkeypatch
-) -> None:
+def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(data: PoseDataset, outputs, monkeypatch) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
     steps = loop.TrainingSteps.__call__
     made: list[int] = []

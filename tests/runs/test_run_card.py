@@ -41,9 +41,7 @@ def trained(parameters: dict) -> Run:
         ("HumanEva", "humaneva15", "HumanEva-I is given out by agreement, for research"),
     ],
 )  # fmt: skip
-def test_a_model_of_data_with_terms_says_them_wherever_it_goes(
-    kind: str, name: str, terms: str, h36m_data: PoseDataset, tmp_path: Path
-) -> None:
+def test_a_model_of_data_with_terms_says_them_wherever_it_goes(kind, name, terms, h36m_data, tmp_path) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
     run = trained(WRITERS[kind](folder, h36m_data))

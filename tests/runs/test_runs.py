@@ -175,9 +175,7 @@ def test_a_finished_run_is_found_and_reused(run: Run, data: PoseDataset, monkeyp
     assert find_run(rated_config(seed=1), data) is None
 
 
-def test_the_same_config_gives_the_same_numbers_in_another_folder_and_another_seed_others(
-    run: Run, data: PoseDataset, outputs: Path
-) -> None:
+def test_the_same_config_gives_the_same_numbers_in_another_folder_and_another_seed_others(run, data, outputs) -> None:
     other = execute_run(plan_run(rated_config(), data))
     assert other.folder != run.folder
     assert other.folder.name == run.folder.name
@@ -236,9 +234,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_finished_run(
     assert files_in(folder) == LEFT
 
 
-def test_what_an_interrupted_run_left_is_written_again(
-    run: Run, data: PoseDataset, outputs: Path, trainings: list[str]
-) -> None:
+def test_what_an_interrupted_run_left_is_written_again(run: Run, data, outputs, trainings: list[str]) -> None:
     folder = run_folder(rated_config(), data)
     folder.mkdir(parents=True)
     for name in LEFT - {"finished.json"} | {"progress.json"}:
@@ -251,9 +247,7 @@ def test_what_an_interrupted_run_left_is_written_again(
     assert len(again.history) == len(run.history)
 
 
-def test_progress_is_there_while_the_run_trains_and_gone_afterwards(
-    data: PoseDataset, outputs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_is_there_while_the_run_trains_and_gone_afterwards(data: PoseDataset, outputs, monkeypatch) -> None:
     monkeypatch.setattr("pose3d_lib.training.loop.SECONDS_BETWEEN_REPORTS", 0)
     folder = run_folder(rated_config(), data)
     assert read_progress(folder) is None
@@ -284,9 +278,7 @@ print(run.action_wise["mpjpe"], flush=True)
 """
 
 
-def test_of_two_processes_one_trains_and_the_other_waits_and_reads(
-    data: PoseDataset, outputs: Path, tmp_path: Path, trainings: list[str]
-) -> None:
+def test_of_two_processes_one_trains_and_the_other_waits_and_reads(data, outputs, tmp_path, trainings) -> None:
     config = short_config()
     folder = run_folder(config, data)
     save_dataset(data, tmp_path / "data.safetensors")

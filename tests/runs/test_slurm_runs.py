@@ -14,9 +14,7 @@ from tests.helpers.sweep_processes import find_kernels, finish_sweep, logs_of, r
 
 @pytest.mark.slurm
 @pytest.mark.skipif(bool(slurm_cluster.why_not()), reason=slurm_cluster.why_not() or "there is one")
-def test_a_sweep_on_slurm_loses_nothing_when_a_job_is_cancelled(
-    tmp_path: Path, undisturbed: dict[str, bytes], monkeypatch
-) -> None:
+def test_a_sweep_on_slurm_loses_nothing_when_a_job_is_cancelled(tmp_path, undisturbed, monkeypatch) -> None:
     folder, outputs = Path(tempfile.mkdtemp(prefix="slurm-")), tmp_path / "outputs"  # sockets need a short path
     try:
         with slurm_cluster.slurm_cluster(folder) as environment:

@@ -126,9 +126,7 @@ def one_of_each(runs: Path) -> dict[str, Path]:
         (("unfinished", "other"), {"unfinished", "empty", "older", "newer, unfinished"}),
     ],
 )
-def test_whole_runs_are_removed_only_when_asked_for(
-    one_of_each: dict[str, Path], asked: tuple[str, ...], gone: set[str]
-) -> None:
+def test_whole_runs_are_removed_only_when_asked_for(one_of_each, asked, gone) -> None:
     options = dict.fromkeys(asked, True)
     assert set(planned(**options)) == {(one_of_each[what].name, "") for what in gone}
     assert cleaned(**options) == []

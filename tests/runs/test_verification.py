@@ -101,9 +101,7 @@ def test_a_sample_is_drawn_without_repetition_and_the_same_for_a_seed() -> None:
     assert draw_sample(names, 0, 0) == draw_sample([], 1, 0) == []
 
 
-def test_testing_a_run_again_gives_its_errors_to_the_last_digit_and_leaves_the_threads_alone(
-    folder: Path, data: PoseDataset
-) -> None:
+def test_testing_a_run_again_gives_its_errors_to_the_last_digit_and_leaves_the_threads_alone(folder, data) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
@@ -171,9 +169,7 @@ def test_the_largest_difference_is_told_and_that_of_a_joint_is_a_part_of_its_cli
     ],
     ids=["no text", "empty", "a column less", "other clips"],
 )
-def test_a_table_that_is_not_of_these_clips_is_refused(
-    content: bytes, said: str, folder: Path, data: PoseDataset
-) -> None:
+def test_a_table_that_is_not_of_these_clips_is_refused(content: bytes, said: str, folder: Path, data) -> None:
     (folder / "clips.csv").write_bytes(content)
     with pytest.raises(InputError, match=rf"clips\.csv: not the errors of this run \(.*{said}"):
         evaluate_again(Run(folder), data)

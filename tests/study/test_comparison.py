@@ -10,11 +10,7 @@ import pytest
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import run_folder
-from pose3d_lib.study.comparison import (
-    Comparison,
-    collect_runs,
-    find_runs,
-)
+from pose3d_lib.study.comparison import Comparison, collect_runs, find_runs
 from pose3d_lib.study.config import plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from tests.helpers.listed_runs import progress

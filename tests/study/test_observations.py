@@ -10,14 +10,7 @@ import pytest
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.study.config import Condition
-from pose3d_lib.study.observations import (
-    AS_PUBLISHED,
-    RECOMPUTED,
-    Observations,
-    choose,
-    interval_sentence,
-    is_end,
-)
+from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations, choose, interval_sentence, is_end
 from pose3d_lib.study.results import StudyResults
 from tests.helpers import run_folders
 from tests.helpers.made_up_observations import make_observations

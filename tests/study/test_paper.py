@@ -88,9 +88,7 @@ def finished(outputs: Path) -> set[str]:
 
 
 @pytest.mark.slow
-def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path))
     config = make_config(StudyConfig, STUDY)
     datasets = Datasets()

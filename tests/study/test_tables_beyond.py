@@ -95,9 +95,7 @@ def test_transfer_has_every_model_on_every_action(whole: StudyResults) -> None:
     np.testing.assert_allclose(matrix.to_numpy(), expected)
 
 
-def test_models_tested_on_their_own_action_are_evaluated_once_for_the_transfer(
-    whole: StudyResults, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_models_tested_on_their_own_action_are_evaluated_once_for_the_transfer(whole, monkeypatch) -> None:
     condition, asked = whole.config.condition(1.0, "epoch"), []
     comparison = whole.comparisons[condition]
     own = {action: [own_action_only(run) for run in runs] for action, runs in comparison.action_based.items()}

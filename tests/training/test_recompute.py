@@ -102,9 +102,7 @@ def test_they_are_the_cumulative_means_of_pytorch_s_own_batch_norm(
         torch.testing.assert_close(found[name], own, rtol=1e-6, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
 
 
-def test_every_window_and_mirror_image_passes_once_in_batches_of_the_size_in_training(
-    data: PoseDataset, inputs: list
-) -> None:
+def test_every_window_and_mirror_image_passes_once_in_batches_of_the_size_in_training(data, inputs: list) -> None:
     config, result, _ = trained(data, batch_size=32)
     inputs.clear()
     recomputed(config, result)
