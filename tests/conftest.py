@@ -65,9 +65,7 @@ def _hand_made(rows: list[tuple], **changes) -> PoseDataset:
     clips = [(*row[:4], 50.0, stop - row[4], stop, True) for row, stop in zip(rows, stops, strict=True)]
     rng = np.random.default_rng(0)
     fields = {
-        "name": "hand-made",
-        "synthetic": True,
-        "skeleton": H36M_17,
+        "name": "hand-made", "synthetic": True, "skeleton": H36M_17,
         "cameras": (Camera("wide", 1024, 512), Camera("tall", 512, 2048)),
         "clips": pd.DataFrame(clips, columns=list(CLIP_COLUMNS)),
         "keypoints": {
@@ -79,7 +77,7 @@ def _hand_made(rows: list[tuple], **changes) -> PoseDataset:
         "trajectory": rng.normal(0, 1, (stops[-1], 3)).astype(np.float32),
         "train_subjects": ("S1",),
         "test_subjects": ("S9",),
-    }
+    }  # fmt: skip
     return PoseDataset(**{**fields, **changes})
 
 

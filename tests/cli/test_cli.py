@@ -127,21 +127,7 @@ def test_what_is_wrong_is_refused_at_once(call: Call, outputs: Path, arguments: 
 
 
 def test_what_the_data_cannot_carry_is_refused_at_once(call: Call, prepared: Path) -> None:
-    arguments = (
-        "-p",
-        "batch_size",
-        "1000",
-        "-p",
-        "actions",
-        "Sitting,Eating",
-        "-p",
-        "scale",
-        "tiny",
-        "-p",
-        "seeds",
-        "0",
-    )
-    ended = call("sweep", *arguments)
+    ended = call("sweep", *"-p batch_size 1000 -p actions Sitting,Eating -p scale tiny -p seeds 0".split())
     assert ended.code == 2
     assert "there are only 628 training windows of Eating in synthetic-tiny" in ended.err
     assert ended.seconds < REFUSED_WITHIN_S
@@ -293,10 +279,8 @@ def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
     chosen = [run for run in tiny_plan(tiny_data, actions="Walking", **BEYOND) if run.train_share == 1]
     statuses, _ = sweep_all(chosen, Only(tiny_data), jobs=2)
     assert [(status.config.action, status.state) for status in statuses] == [
-        ("All", "failed"),
-        ("Walking", "finished"),
-        ("Walking", "failed"),
-    ]
+        ("All", "failed"), ("Walking", "finished"), ("Walking", "failed"),
+    ]  # fmt: skip
     assert "parameter start_from: there is no run" in statuses[2].error
 
 

@@ -36,12 +36,9 @@ NAMED = {
     "Boxing": ("boxing",),
     "Dancing": ("Macarena Dance", "salsa", "lindyHop3", "dance - leap, run"),
     "DirectingTraffic": ("direct traffic, point",),
-    "Drinking": ("drinking tea",),
-    "Marching": ("soldiers march",),
-    "Sweeping": ("mop the floor",),
-    "Swimming": ("Back Stroke", "Free Style"),
-    "Washing": ("wash the car", "wipe window"),
-}
+    "Drinking": ("drinking tea",), "Marching": ("soldiers march",), "Sweeping": ("mop the floor",),
+    "Swimming": ("Back Stroke", "Free Style"), "Washing": ("wash the car", "wipe window"),
+}  # fmt: skip
 UNNAMED = (
     "", "Unknown", "standing", "walk, then run", "climb, sit, swing", "run jump", "wash a pan; boxing", "walk, stretch",
     "walk and pick up a hat", "Punching", "jump kick", "walk hand in hand (2 subjects - subject A)",

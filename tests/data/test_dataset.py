@@ -20,14 +20,10 @@ from pose3d_lib.data.skeleton import COCO_17, H36M_17
 
 # subject, action, take, camera, frames, labelled
 CLIPS = [
-    ("S1", "Walking", "0", 0, 4, True),
-    ("S1", "Walking", "0", 1, 4, True),
-    ("S1", "Sitting", "0", 0, 6, True),
-    ("S1", "SittingDown", "0", 0, 3, True),
-    ("S9", "Walking", "1", 0, 5, True),
-    ("S9", "Eating", "0", 1, 7, True),
+    ("S1", "Walking", "0", 0, 4, True), ("S1", "Walking", "0", 1, 4, True), ("S1", "Sitting", "0", 0, 6, True),
+    ("S1", "SittingDown", "0", 0, 3, True), ("S9", "Walking", "1", 0, 5, True), ("S9", "Eating", "0", 1, 7, True),
     ("S1", "Posing", "0", 2, 2, False),
-]
+]  # fmt: skip
 NO_LENS = Camera(name="C3", width=640, height=480)
 
 
@@ -45,19 +41,15 @@ def numbers(*shape: int, seed: int) -> np.ndarray:
 def make_dataset(rows=CLIPS, **changes) -> PoseDataset:
     frames, labelled = sum(row[4] for row in rows), sum(row[4] for row in rows if row[5])
     fields = {
-        "name": "hand-made",
-        "synthetic": True,
-        "skeleton": H36M_17,
+        "name": "hand-made", "synthetic": True, "skeleton": H36M_17,
         "cameras": (*h36m_cameras()["S1"][:2], NO_LENS),
         "clips": table(rows),
         "keypoints": {"gt": numbers(frames, 17, 2, seed=0), "detected": numbers(frames, 17, 2, seed=1)},
         "layouts": {"gt": H36M_17, "detected": COCO_17},
         "positions": numbers(labelled, 17, 3, seed=2),
-        "trajectory": numbers(labelled, 3, seed=3),
-        "train_subjects": ("S1",),
-        "test_subjects": ("S9",),
+        "trajectory": numbers(labelled, 3, seed=3), "train_subjects": ("S1",), "test_subjects": ("S9",),
         "notes": ("Made by hand.",),
-    }
+    }  # fmt: skip
     return PoseDataset(**{**fields, **changes})
 
 
@@ -267,12 +259,9 @@ def test_what_no_table_can_show_is_declared() -> None:
 def test_frames_per_action_counts_every_camera_of_labelled_clips() -> None:
     frames = make_dataset().frames_per_action()
     assert frames.to_dict("index") == {
-        "Walking": {"train": 8, "test": 5},
-        "Sitting": {"train": 6, "test": 0},
-        "SittingDown": {"train": 3, "test": 0},
-        "Eating": {"train": 0, "test": 7},
-        "Posing": {"train": 0, "test": 0},
-    }
+        "Walking": {"train": 8, "test": 5}, "Sitting": {"train": 6, "test": 0},
+        "SittingDown": {"train": 3, "test": 0}, "Eating": {"train": 0, "test": 7}, "Posing": {"train": 0, "test": 0},
+    }  # fmt: skip
     assert list(frames.index) == ["Walking", "Sitting", "SittingDown", "Eating", "Posing"]
     assert set(frames.dtypes) == {np.dtype(np.int64)}
 

@@ -51,10 +51,7 @@ def filmed(
                 trajectory.append(points[:, 0])
     empty = np.empty((0, skeleton.num_joints, 3))
     fields = {
-        "name": "filmed",
-        "synthetic": False,
-        "skeleton": skeleton,
-        "cameras": used,
+        "name": "filmed", "synthetic": False, "skeleton": skeleton, "cameras": used,
         "clips": pd.DataFrame(rows, columns=list(CLIP_COLUMNS)),
         "keypoints": {
             name: rng.uniform(0, 1000, (start, layout.num_joints, 2)).astype(np.float32)
@@ -65,7 +62,7 @@ def filmed(
         "trajectory": np.concatenate([empty[:, 0], *trajectory]).astype(np.float32),
         "train_subjects": ("S1",),
         "test_subjects": ("S9",),
-    }
+    }  # fmt: skip
     return PoseDataset(**{**fields, **changes})
 
 

@@ -36,13 +36,11 @@ def pack(files: dict[str, bytes], *, stored: bool = True) -> bytes:
 
 
 FILES = {
-    f"{INSIDE}data/walk_ann_1.bvh": MOTION,
-    f"{INSIDE}data/run_bob_1.bvh": MOTION * 2,
-    f"{INSIDE}data/walk_ann_1.json": b"{}",
-    f"{INSIDE}LICENSE": b"be kind",
+    f"{INSIDE}data/walk_ann_1.bvh": MOTION, f"{INSIDE}data/run_bob_1.bvh": MOTION * 2,
+    f"{INSIDE}data/walk_ann_1.json": b"{}", f"{INSIDE}LICENSE": b"be kind",
     "walks-abc/dataset/two/data/walk_cat_1.bvh": b"of the other dataset",
     "walks-abc/LICENSE": b"of the scripts",
-}
+}  # fmt: skip
 WHOLE = pack(FILES)
 
 

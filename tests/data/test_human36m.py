@@ -85,11 +85,8 @@ def test_takes_stand_in_order_and_each_is_projected_into_its_subject_s_four_came
     data = human36m.read(SPEC, write(tmp_path), lines.append)
     assert lines == [f"reading S1 from {tmp_path}", f"reading S9 from {tmp_path}"]
     takes = [
-        ("S1", "Walking", "0", 5),
-        ("S1", "Walking", "1", 3),
-        ("S9", "Greeting", "0", 4),
-        ("S9", "Sitting", "2", 6),
-    ]
+        ("S1", "Walking", "0", 5), ("S1", "Walking", "1", 3), ("S9", "Greeting", "0", 4), ("S9", "Sitting", "2", 6),
+    ]  # fmt: skip
     clips = data.clips
     found = list(zip(clips.subject, clips.action, clips["take"], clips.stop - clips.start, strict=True))
     assert found == [take for take in takes for _ in range(4)]
@@ -378,18 +375,12 @@ GDR, VDR, VXR, VVR = 312, 372, 520, 552
 BILLION = 10**9
 LIES = {
     "too many variables": (GDR + 40, 2**31 - 1),
-    "too many dimensions": (VDR + 128, 2**31 - 1),
-    "many frames": (VDR + 132, BILLION),
-    "many records": (VDR + 16, BILLION),
-    "no record": (VDR + 16, -1),
-    "another type": (VDR + 12, 52),
-    "an index that follows itself": (VXR + 8, VXR),
-    "an index that holds itself": (VXR + 28, VXR),
-    "an index of many entries": (VXR + 12, BILLION),
-    "an index after the file": (VDR + 20, BILLION),
-    "a small block": (VVR, 100),
-    "a large first record": (8, BILLION),
-}
+    "too many dimensions": (VDR + 128, 2**31 - 1), "many frames": (VDR + 132, BILLION),
+    "many records": (VDR + 16, BILLION), "no record": (VDR + 16, -1), "another type": (VDR + 12, 52),
+    "an index that follows itself": (VXR + 8, VXR), "an index that holds itself": (VXR + 28, VXR),
+    "an index of many entries": (VXR + 12, BILLION), "an index after the file": (VDR + 20, BILLION),
+    "a small block": (VVR, 100), "a large first record": (8, BILLION),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("lie", LIES)

@@ -49,11 +49,8 @@ def test_every_take_is_seen_by_three_cameras_at_60_frames_per_second(tmp_path: P
     folder, world, pixels = written(tmp_path, name)
     data = read_set(folder, name, keypoints="gt")
     assert (data.name, data.synthetic, data.skeleton, data.layouts) == (
-        name,
-        False,
-        SKELETONS[name],
-        {"gt": SKELETONS[name]},
-    )
+        name, False, SKELETONS[name], {"gt": SKELETONS[name]},
+    )  # fmt: skip
     assert (data.train_subjects, data.test_subjects) == (("Train/S1", "Train/S2"), ("Validate/S1",))
     assert set(data.clips.fps) == {60.0}
     assert data.actions == ("Walking", "Jog")

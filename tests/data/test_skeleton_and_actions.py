@@ -76,12 +76,10 @@ def test_a_bone_is_of_the_side_where_it_ends_unless_it_crosses_the_body() -> Non
 
 def test_the_limbs_hang_together_by_name() -> None:
     chains = [
-        ("Hip", "RHip", "RKnee", "RFoot"),
-        ("Hip", "LHip", "LKnee", "LFoot"),
-        ("Hip", "Spine", "Thorax", "Neck", "Head"),
-        ("Thorax", "LShoulder", "LElbow", "LWrist"),
+        ("Hip", "RHip", "RKnee", "RFoot"), ("Hip", "LHip", "LKnee", "LFoot"),
+        ("Hip", "Spine", "Thorax", "Neck", "Head"), ("Thorax", "LShoulder", "LElbow", "LWrist"),
         ("Thorax", "RShoulder", "RElbow", "RWrist"),
-    ]
+    ]  # fmt: skip
     bones = {(a, b) for chain in chains for a, b in itertools.pairwise(chain)}
     assert {(H36M_17.joints[parent], H36M_17.joints[joint]) for parent, joint in H36M_17.bones} == bones
     assert len(H36M_17.bones) == 16
@@ -162,13 +160,9 @@ def test_an_exact_name_of_the_fifteen_actions_is_taken_as_it_is() -> None:
         ("Walk", ["WalkDog", "Walking", "WalkTogether"]),
         ("sitting", ["Sitting", "SittingDown"]),
         ("Sitting Down", ["SittingDown"]),
-        ("walk_dog", ["WalkDog"]),
-        ("Fotos", ["Photo"]),
-        ("TakingPhoto", ["Photo"]),
-        ("", []),
-        ("Xylophone", []),
+        ("walk_dog", ["WalkDog"]), ("Fotos", ["Photo"]), ("TakingPhoto", ["Photo"]), ("", []), ("Xylophone", []),
     ],
-)
+)  # fmt: skip
 def test_any_other_name_is_refused_and_the_likeliest_suggested_first(name, meant) -> None:
     found = suggestions(name)
     assert sorted(found[: len(meant)]) == sorted(meant)

@@ -11,13 +11,9 @@ from pose3d_lib.data.sources.takes import downsample, thin
 
 # Clips of which 4, 3, 1 and 2 frames stay of every third; two cameras saw the last take for different times.
 ROWS = [
-    ("S1", "Walking", "0", 0, 10),
-    ("S9", "Walking", "0", 0, 9),
-    ("S1", "Eating", "0", 1, 3),
-    ("S9", "Eating", "1", 1, 4),
-    ("S9", "Sitting", "0", 0, 3),
-    ("S9", "Sitting", "0", 1, 8),
-]
+    ("S1", "Walking", "0", 0, 10), ("S9", "Walking", "0", 0, 9), ("S1", "Eating", "0", 1, 3),
+    ("S9", "Eating", "1", 1, 4), ("S9", "Sitting", "0", 0, 3), ("S9", "Sitting", "0", 1, 8),
+]  # fmt: skip
 
 
 @pytest.fixture

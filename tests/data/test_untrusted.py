@@ -147,15 +147,9 @@ def test_it_ends_and_its_folder_goes_when_its_client_is_killed(good: Path, kill:
 
 
 def test_an_answer_is_checked(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for value in (
-        ["array", "|O", [1], 0],
-        ["array", "<f8", [10**12], 0],
-        ["array", "<f8", [1], 10**30],
-        ["array", "<f8", [1], -8],
-        ["list", 5],
-        ["dict", [["list", []]], [1]],
-        ["call", "os.system"],
-    ):
+    arrays = [["|O", [1], 0], ["<f8", [10**12], 0], ["<f8", [1], 10**30], ["<f8", [1], -8]]
+    others = [["list", 5], ["dict", [["list", []]], [1]], ["call", "os.system"]]
+    for value in (*(["array", *array] for array in arrays), *others):
         answer = {"values": {"numbers": ["value", value]}}
         monkeypatch.setattr(client._Reader, "ask", lambda *_, answer=answer: (answer, np.zeros(100, np.uint8)))
         with pytest.raises(InputError, match=r"good\.npz"):

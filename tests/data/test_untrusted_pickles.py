@@ -146,15 +146,12 @@ def test_a_file_cannot_have_code_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("builtins", "getattr"),
-        ("copyreg", "_reconstructor"),
-        ("_codecs", "decode"),
-        ("numpy", "fromfile"),
+        ("builtins", "getattr"), ("copyreg", "_reconstructor"), ("_codecs", "decode"), ("numpy", "fromfile"),
         ("numpy", "ndarray.tofile"),
         ("numpy._core.multiarray", "frombuffer"),
         ("pose3d_lib.data.untrusted.pickles", "_Array"),
     ],
-)
+)  # fmt: skip
 def test_the_global_asked_for_is_named(tmp_path: Path, module: str, name: str) -> None:
     texts = [b"X" + len(text).to_bytes(4, "little") + text.encode() for text in (module, name)]
     for asked in (texts[0] + texts[1] + b"\x93", f"c{module}\n{name}\n".encode()):
@@ -199,12 +196,9 @@ def test_the_global_asked_for_is_named(tmp_path: Path, module: str, name: str) -
         (b"]" * 9_000 + b"a" * 8_999, "nested too deep"),
         (b"]q\x00h\x00a", "holds itself"),
         (b"}q\x00K\x01h\x00s", "holds itself"),
-        (b"]a", "'append'"),
-        (b"0" * 9, "stack underflow"),
-        (b"h\x07", "Memo"),
-        (b"K\x01.", "does not hold"),
+        (b"]a", "'append'"), (b"0" * 9, "stack underflow"), (b"h\x07", "Memo"), (b"K\x01.", "does not hold"),
     ],
-)
+)  # fmt: skip
 def test_what_numpy_never_writes_is_refused(tmp_path: Path, value: bytes, said: str) -> None:
     assert said in refusal(write_pickle(tmp_path / "file.npz", holding(value)))
 

@@ -107,11 +107,8 @@ def test_names_order_and_what_is_declared(tmp_path: Path) -> None:
     data = read_set(write(tmp_path, world, pixels), "h36m", keypoints="cpn")
     assert (data.name, data.synthetic, data.skeleton, data.layouts) == ("h36m", False, H36M_17, {"cpn": H36M_17})
     assert clip_keys(data) == [
-        ("S1", "Directions", "1"),
-        ("S1", "Photo", "0"),
-        ("S11", "Directions", "1"),
-        ("S11", "WalkDog", "1"),
-    ]
+        ("S1", "Directions", "1"), ("S1", "Photo", "0"), ("S11", "Directions", "1"), ("S11", "WalkDog", "1"),
+    ]  # fmt: skip
     assert data.clips.camera.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7]
     assert (data.clips.fps == 50).all()
     assert data.clips.labelled.all()
@@ -417,17 +414,12 @@ def test_names_of_files_are_no_patterns(tmp_path: Path) -> None:
 
 CAMERA = {"name": "left", "width": 640, "height": 480, "orientation": [1, 0, 0, 0], "position": [0, 0, 0]}
 DESCRIBED = {
-    "name": "dance",
-    "synthetic": False,
-    "fps": 25,
+    "name": "dance", "synthetic": False, "fps": 25,
     "skeleton": {"name": "stick", "joints": ["hip", "head"], "parents": [-1, 0], "left": [], "right": []},
     "actions": ["Tango"],
     "cameras": {"Ann": [CAMERA], "Bob": [CAMERA]},
-    "layouts": {},
-    "train_subjects": ["Ann"],
-    "test_subjects": ["Bob"],
-    "notes": ["Danced."],
-}
+    "layouts": {}, "train_subjects": ["Ann"], "test_subjects": ["Bob"], "notes": ["Danced."],
+}  # fmt: skip
 
 
 def write_described(folder: Path, description: object) -> Path:
@@ -443,11 +435,8 @@ def test_a_set_with_a_description_is_read_by_it(tmp_path: Path) -> None:
     spec = DataSpec(dataset=str(write_described(tmp_path, DESCRIBED)), keypoints="seen")
     data = read(spec, tmp_path, print)
     assert (data.name, data.train_subjects, data.test_subjects, data.notes) == (
-        "dance",
-        ("Ann",),
-        ("Bob",),
-        ("Danced.",),
-    )
+        "dance", ("Ann",), ("Bob",), ("Danced.",),
+    )  # fmt: skip
     assert (data.skeleton.joints, data.clips.fps.tolist(), len(data.cameras)) == (("hip", "head"), [25.0, 25.0], 1)
     assert list_actions(spec, tmp_path) == ("Tango",)
     np.testing.assert_array_equal(data.trajectory, [[1, 1, 1]] * 2 + [[2, 2, 2]] * 2)
@@ -458,11 +447,7 @@ def test_a_set_with_a_description_is_read_by_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"fps": 0},
-        {"fps": float("nan")},
-        {"name": "../dance"},
-        {"notes": "Danced."},
-        {"more": 1},
+        {"fps": 0}, {"fps": float("nan")}, {"name": "../dance"}, {"notes": "Danced."}, {"more": 1},
         {"is_human36m": True},
         {"skeleton": {**DESCRIBED["skeleton"], "parents": [-1, 5]}},
         {"cameras": {"Ann": [{**CAMERA, "width": 0}]}},
@@ -473,7 +458,7 @@ def test_a_set_with_a_description_is_read_by_it(tmp_path: Path) -> None:
         {"cameras": {"Ann": [CAMERA] * 101}},
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_a_description_that_is_not_one(tmp_path: Path, change: dict) -> None:
     write_described(tmp_path, {**DESCRIBED, **change})
     with pytest.raises(

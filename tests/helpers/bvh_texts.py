@@ -13,15 +13,11 @@ Joint = tuple[str, str, Sequence[float], Sequence[str]]
 
 SIDES = (("Left", 1), ("Right", -1))
 PERSON: list[Joint] = [
-    ("Hips", "", (0, 0, 0), ROOT_CHANNELS),
-    ("Chest", "Hips", (0, 10, 0), TURNS),
-    ("Chest2", "Chest", (0, 10, 0), TURNS),
-    ("Chest3", "Chest2", (0, 10, 0), TURNS),
-    ("Chest4", "Chest3", (0, 10, 0), TURNS),
-    ("Neck", "Chest4", (0, 14, 0), TURNS),
-    ("Head", "Neck", (0, 9, 0), TURNS),
-    ("Head.end", "Head", (0, 17, 0), ()),
-]
+    ("Hips", "", (0, 0, 0), ROOT_CHANNELS), ("Chest", "Hips", (0, 10, 0), TURNS),
+    ("Chest2", "Chest", (0, 10, 0), TURNS), ("Chest3", "Chest2", (0, 10, 0), TURNS),
+    ("Chest4", "Chest3", (0, 10, 0), TURNS), ("Neck", "Chest4", (0, 14, 0), TURNS),
+    ("Head", "Neck", (0, 9, 0), TURNS), ("Head.end", "Head", (0, 17, 0), ()),
+]  # fmt: skip
 for _side, _sign in SIDES:
     PERSON += [
         (f"{_side}Collar", "Chest4", (3 * _sign, 8, 0), TURNS),

@@ -292,13 +292,9 @@ def npz_cases() -> Cases:
         "a format of the future": b"\x93NUMPY\x09\x00" + bytes(100),
         "objects": header("(6,)", "|O") + pickle.dumps([None] * 6),
         "records": np.zeros(3, dtype=[("a", "f4"), ("b", "i4")]),
-        "texts": np.full((6, 17, 3), "1.5"),
-        "bytes": np.full((6, 17, 3), b"1.5"),
-        "complex numbers": clip.astype(np.complex64),
-        "truths": clip > 0,
-        "whole numbers": clip.astype(np.int64),
-        "days": np.zeros((6, 17, 3), "M8[D]"),
-        "no frames": clip[:0],
+        "texts": np.full((6, 17, 3), "1.5"), "bytes": np.full((6, 17, 3), b"1.5"),
+        "complex numbers": clip.astype(np.complex64), "truths": clip > 0, "whole numbers": clip.astype(np.int64),
+        "days": np.zeros((6, 17, 3), "M8[D]"), "no frames": clip[:0],
         "18 joints": np.zeros((6, 18, 3), np.float32),
         "one number": np.float32(1)[None],
         "NaN": changed(np.nan, (3, 2, 1)),
@@ -306,7 +302,7 @@ def npz_cases() -> Cases:
         "numbers near the largest": changed(1e308, (1, 0), (1, 1)),
         "fewer bytes than said": header((6, 17, 3)) + bytes(800),
         "more bytes than said": header((6, 17, 3)) + bytes(1300),
-    }
+    }  # fmt: skip
     for name, content in seconds.items():
         yield f"plain motion: {name}", lambda folder, _, content=content: in_plain_motion(folder, content)
     walk = "a/Walking/1"

@@ -87,13 +87,9 @@ def write_folder(
     if finished:
         files |= {
             ERRORS: {"actions": errors, "action_wise": {"mpjpe": 60.0}},
-            TIMING: {"train_seconds": 12.5},
-            CLIPS: "subject\n",
-            CLIPS_PUBLISHED: "subject\n",
-            WEIGHTS: NO_WEIGHTS,
-            STATISTICS_PUBLISHED: NO_WEIGHTS,
-            CARD: {},
-        }
+            TIMING: {"train_seconds": 12.5}, CLIPS: "subject\n", CLIPS_PUBLISHED: "subject\n", WEIGHTS: NO_WEIGHTS,
+            STATISTICS_PUBLISHED: NO_WEIGHTS, CARD: {},
+        }  # fmt: skip
     else:
         files[PROGRESS] = progress(100, 300)
     files |= {name.replace("__", "."): text for name, text in texts.items()}

@@ -21,17 +21,11 @@ def made_up_model(*widths: int, mirrored: bool = True, in_features: int = 2, see
         frame_wise=Means(**four),
     )
     fields = {
-        "name": "made-up",
-        "network": network,
-        "trajectory": False,
-        "keypoints": "simulated",
-        "layout": H36M_17,
-        "skeleton": H36M_17,
-        "fps": (50.0,),
-        "errors": errors,
+        "name": "made-up", "network": network, "trajectory": False, "keypoints": "simulated", "layout": H36M_17,
+        "skeleton": H36M_17, "fps": (50.0,), "errors": errors,
         "licence": "Anybody may have it.",
         "origin": "Made up for a test.",
-    }
+    }  # fmt: skip
     card = ModelCard(**fields | changes)
     torch.manual_seed(seed)
     lifters = build_networks(card)

@@ -62,11 +62,8 @@ def make_observations(
         for seen, mpjpe in ((0.5, 200.0), (2.0, 150.0), (4.01, start), (length, errors["mpjpe"])):
             if seen <= length:
                 place |= {
-                    "seen": seen,
-                    "windows": round(1e6 * seen),
-                    "steps": round(1000 * seen),
-                    "lr_share": 0.5**seen,
-                }
+                    "seen": seen, "windows": round(1e6 * seen), "steps": round(1000 * seen), "lr_share": 0.5**seen,
+                }  # fmt: skip
                 tests.append({**place, "mpjpe": mpjpe})
     table = pd.DataFrame(takes)
     seeds = [
@@ -91,12 +88,9 @@ def make_observations(
     measured = [*by, "frames", *METRICS, "scale"]
     timed = [*RUN, "action", "repetition", "seconds", "windows", "waited", "processor", "device"]
     return Observations(
-        errors=errors.reset_index(),
-        takes=table,
-        tests=pd.DataFrame(tests),
-        seeds=pd.DataFrame(seeds, columns=measured),
-        times=pd.DataFrame(times, columns=timed),
-    )
+        errors=errors.reset_index(), takes=table, tests=pd.DataFrame(tests),
+        seeds=pd.DataFrame(seeds, columns=measured), times=pd.DataFrame(times, columns=timed),
+    )  # fmt: skip
 
 
 def _place(length: float, schedule: str, replicate: int, arm: str, action: str, fixed: bool) -> dict[str, object]:

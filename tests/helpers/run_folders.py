@@ -27,14 +27,10 @@ FRAMES = {"Eating": 100, "Sitting": 300, "Walking": 400}
 MODELS = {"All": 0, "Eating": 1, "Sitting": 2, "Walking": 3}
 
 CLIPS = (
-    ("S9", "0", "left", 0.1, 7.0),
-    ("S9", "0", "right", 0.2, 1.0),
-    ("S9", "1", "left", 0.1, -4.0),
-    ("S9", "1", "right", 0.1, 0.0),
-    ("S11", "0", "left", 0.2, -5.0),
-    ("S11", "1", "left", 0.2, 2.0),
+    ("S9", "0", "left", 0.1, 7.0), ("S9", "0", "right", 0.2, 1.0), ("S9", "1", "left", 0.1, -4.0),
+    ("S9", "1", "right", 0.1, 0.0), ("S11", "0", "left", 0.2, -5.0), ("S11", "1", "left", 0.2, 2.0),
     ("S11", "1", "right", 0.1, 1.0),
-)
+)  # fmt: skip
 """Of every action: subject, take, camera, share of the action's frames, and by how many mm the clip is harder than the
 action on average for the baseline; for the other models it is half as many. Weighted by frames they add up to nothing."""
 
@@ -126,12 +122,10 @@ def write_run(config: RunConfig, data: PoseDataset, *, device: str = "CPU", repe
         },
         layout.PROVENANCE: {
             "dataset": {"name": data.name, "synthetic": data.synthetic, "fingerprint": data.fingerprint},
-            "format": layout.RESULT_FORMAT,
-            "processor": "An Abacus",
-            "device": device,
+            "format": layout.RESULT_FORMAT, "processor": "An Abacus", "device": device,
         },
         layout.CARD: {},
-    }
+    }  # fmt: skip
     for name, value in files.items():
         (folder / name).write_text(json.dumps(value), encoding="utf-8")
     for name in (layout.WEIGHTS, layout.STATISTICS_PUBLISHED):
@@ -178,12 +172,8 @@ def history_of(config: RunConfig, total: int) -> list[dict[str, object]]:
         recomputed = {action: error - AS_PUBLISHED for action, error in errors.items()}
         rows.append(
             {
-                "epoch": windows / UNIT,
-                "unit_epochs": windows / UNIT,
-                "windows": windows,
-                "steps": windows // config.batch_size,
-                "lr": config.lr * 0.5**point,
-                "bn_momentum": 0.1,
+                "epoch": windows / UNIT, "unit_epochs": windows / UNIT, "windows": windows,
+                "steps": windows // config.batch_size, "lr": config.lr * 0.5**point, "bn_momentum": 0.1,
                 "train_mpjpe": 100.0,
                 "test_mpjpe": sum(errors.values()) / len(errors) if tested else None,
                 "test_actions": errors if tested else None,
@@ -191,7 +181,7 @@ def history_of(config: RunConfig, total: int) -> list[dict[str, object]]:
                 "train_seconds": point,
                 "test_seconds": 0.0,
             }
-        )
+        )  # fmt: skip
     return sorted(rows, key=lambda row: row["windows"])
 
 

@@ -10,14 +10,10 @@ from pose3d_lib.training.plan import plan_run
 
 # 100 frames to train on, so 200 windows in a unit epoch: 120 of Walking, 60 of Sitting, 20 of SittingDown.
 ROWS = [
-    ("S1", "Walking", "0", 0, 40),
-    ("S1", "Walking", "1", 1, 20),
-    ("S1", "Sitting", "0", 0, 30),
-    ("S1", "SittingDown", "0", 0, 10),
-    ("S9", "Walking", "0", 0, 12),
-    ("S9", "Sitting", "0", 0, 8),
+    ("S1", "Walking", "0", 0, 40), ("S1", "Walking", "1", 1, 20), ("S1", "Sitting", "0", 0, 30),
+    ("S1", "SittingDown", "0", 0, 10), ("S9", "Walking", "0", 0, 12), ("S9", "Sitting", "0", 0, 8),
     ("S9", "SittingDown", "0", 1, 4),
-]
+]  # fmt: skip
 
 
 def short_config(action: str = "Sitting", **changes: object) -> RunConfig:

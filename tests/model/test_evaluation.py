@@ -28,14 +28,10 @@ from pose3d_lib.model.predict import predict, predict_trajectory
 from tests.helpers.slow_reference import lift_slowly, normalised, predict_slowly
 
 ROWS = [
-    ("S1", "Walking", "0", 0, 6),
-    ("S9", "Walking", "0", 0, 12),
-    ("S9", "Walking", "0", 1, 12),
-    ("S9", "Sitting", "0", 1, 2),
-    ("S1", "Sitting", "0", 0, 4),
-    ("S9", "Sitting", "1", 0, 31),
+    ("S1", "Walking", "0", 0, 6), ("S9", "Walking", "0", 0, 12), ("S9", "Walking", "0", 1, 12),
+    ("S9", "Sitting", "0", 1, 2), ("S1", "Sitting", "0", 0, 4), ("S9", "Sitting", "1", 0, 31),
     ("S9", "Eating", "0", 0, 5),
-]
+]  # fmt: skip
 CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
 LEFT_WRIST, RIGHT_WRIST = H36M_17.index("LWrist"), H36M_17.index("RWrist")
 
@@ -102,12 +98,9 @@ def test_one_row_per_clip_says_which_it_is(data) -> None:
     joints = [f"mpjpe of {joint}" for joint in data.skeleton.joints]
     assert list(found.columns) == ["subject", "action", "take", "camera", "frames", *METRICS, "scale", *joints]
     assert found[["subject", "action", "take", "camera", "frames"]].to_numpy().tolist() == [
-        ["S9", "Walking", "0", "wide", 12],
-        ["S9", "Walking", "0", "tall", 12],
-        ["S9", "Sitting", "0", "tall", 2],
-        ["S9", "Sitting", "1", "wide", 31],
-        ["S9", "Eating", "0", "wide", 5],
-    ]
+        ["S9", "Walking", "0", "wide", 12], ["S9", "Walking", "0", "tall", 12], ["S9", "Sitting", "0", "tall", 2],
+        ["S9", "Sitting", "1", "wide", 31], ["S9", "Eating", "0", "wide", 5],
+    ]  # fmt: skip
     quick = evaluate(lifter(), data, data.test_clips(), "simulated", only_mpjpe=True)
     pd.testing.assert_frame_equal(quick, found[["subject", "action", "take", "camera", "frames", "mpjpe"]])
     pd.testing.assert_frame_equal(per_action(quick), per_action(found)[["frames", "mpjpe"]])
@@ -214,15 +207,10 @@ CLIP_ERRORS = pd.DataFrame(
     {
         "subject": "S9",
         "action": ["Walking", "Walking", "Sitting"],
-        "take": ["0", "1", "0"],
-        "camera": "wide",
-        "frames": [2, 4, 18],
-        "mpjpe": [60.0, 30.0, 80.0],
-        "p_mpjpe": [30.0, 60.0, 10.0],
-        "n_mpjpe": [6.0, 9.0, 20.0],
-        "mpjve": [10.0, 40.0, 2.0],
+        "take": ["0", "1", "0"], "camera": "wide", "frames": [2, 4, 18], "mpjpe": [60.0, 30.0, 80.0],
+        "p_mpjpe": [30.0, 60.0, 10.0], "n_mpjpe": [6.0, 9.0, 20.0], "mpjve": [10.0, 40.0, 2.0],
     }
-)
+)  # fmt: skip
 
 
 def test_an_action_s_error_is_the_mean_over_its_clips_weighted_by_their_frames() -> None:

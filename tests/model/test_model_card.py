@@ -36,16 +36,9 @@ def data(hand_made) -> PoseDataset:
 
 def card(**changes) -> ModelCard:
     fields = {
-        "name": "mine",
-        "network": NETWORK,
-        "trajectory": False,
-        "keypoints": "simulated",
-        "layout": H36M_17,
-        "skeleton": H36M_17,
-        "fps": (50.0,),
-        "licence": "For everybody.",
-        "origin": "Made up.",
-    }
+        "name": "mine", "network": NETWORK, "trajectory": False, "keypoints": "simulated", "layout": H36M_17,
+        "skeleton": H36M_17, "fps": (50.0,), "licence": "For everybody.", "origin": "Made up.",
+    }  # fmt: skip
     return ModelCard(**{**fields, **changes})
 
 
@@ -185,10 +178,7 @@ def test_the_words_say_everything_that_the_card_does() -> None:
         "Not in its file, and assumed": ["One thing.", "Another."],
         "Trained on": [
             "theirs, fingerprint ababababab",
-            "subjects: S1, S5",
-            "actions: Eating",
-            "4 of 1,200 frames",
-            "of S6, S7",
+            "subjects: S1, S5", "actions: Eating", "4 of 1,200 frames", "of S6, S7",
         ],
         "Trained for": ["12.5 epochs of its own frames, 24,000 windows"],
         "Settings": [
@@ -196,7 +186,7 @@ def test_the_words_say_everything_that_the_card_does() -> None:
         ],
         "Trained with": ["commit not known", "torch 2.13.0"],
         "Of the data": ["A note."],
-    }
+    }  # fmt: skip
     for title, parts in expected.items():
         assert all(part in told[title] for part in parts), told[title]
     table = told["Errors on theirs, test subjects S9, averaged with the mirror image"].splitlines()

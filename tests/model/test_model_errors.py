@@ -32,13 +32,9 @@ from tests.helpers.published_network import published_network, write_checkpoint
 SETTINGS = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.1, "evaluate_at": "", "device": "cpu"}
 
 ROWS = [
-    ("S1", "Eating", "0", 0, 9),
-    ("S9", "Eating", "0", 0, 6),
-    ("S9", "Eating", "0", 1, 4),
-    ("S9", "Sitting", "0", 0, 10),
-    ("S9", "Sitting", "1", 0, 20),
-    ("S9", "Walking", "0", 1, 5),
-]
+    ("S1", "Eating", "0", 0, 9), ("S9", "Eating", "0", 0, 6), ("S9", "Eating", "0", 1, 4),
+    ("S9", "Sitting", "0", 0, 10), ("S9", "Sitting", "1", 0, 20), ("S9", "Walking", "0", 1, 5),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -87,12 +87,10 @@ def test_with_the_permission_float32_products_go_to_onednn(capfd) -> None:
     [
         (ZEN_4, "bfloat16", "bf16"),
         (SAPPHIRE_RAPIDS, "bfloat16", "ieee"),
-        (ZEN_2, "float32", "bf16"),
-        (GRAVITON, "float32", "ieee"),
-        (UNKNOWN, "float32", "ieee"),
+        (ZEN_2, "float32", "bf16"), (GRAVITON, "float32", "ieee"), (UNKNOWN, "float32", "ieee"),
     ],
     ids=["Zen 4", "Sapphire Rapids", "Zen 2", "Graviton", "unknown"],
-)
+)  # fmt: skip
 def test_auto_is_what_a_processor_has_instructions_for_and_only_one_that_would_not_is_permitted_to_round(
     capabilities, fastest, permitted, processor
 ) -> None:
@@ -164,12 +162,9 @@ def test_with_bfloat16_only_the_products_between_hidden_layers_are_in_it(name) -
     hidden = getattr(torch, name)
     assert forward == [
         ((384 * 9, 102, 64), torch.float32),
-        ((384 * 3, 192, 64), hidden),
-        ((384 * 3, 64, 64), hidden),
-        ((384, 192, 64), hidden),
-        ((384, 64, 64), hidden),
+        ((384 * 3, 192, 64), hidden), ((384 * 3, 64, 64), hidden), ((384, 192, 64), hidden), ((384, 64, 64), hidden),
         ((384, 64, 51), torch.float32),
-    ]
+    ]  # fmt: skip
     own = {(384, 51, 64), (51, 384, 64), (64, 384 * 9, 102)}  # of the last and the first
     assert len(backward) == 11
     assert {shape: dtype for shape, dtype in backward if shape in own} == dict.fromkeys(own, torch.float32)

@@ -77,7 +77,7 @@ def test_other_cells_and_the_many_variables_of_a_live_kernel_are_no_parameters()
         "n = 3",
         "rows = list(range(3))",
         "lr = len(rows) / 100",
-        "seed = 1 + len(rows)",
+        "seed = 1 + n",
         "for seed_ in rows:\n    pass",
     ):
         notebook.run(cell)

@@ -186,25 +186,12 @@ def test_05_makes_the_run_that_is_left_and_shows_them_all(story: Path, monkeypat
 def papermill(*arguments: str, outputs: Path, cwd: Path, stdout: Path) -> subprocess.CompletedProcess:
     """papermill as a person or CI calls it; its standard error is returned."""
     with stdout.open("w") as file:
+        program, tiny = Path(sys.executable).with_name("papermill"), "-p scale tiny -p preset tiny".split()
+        environment = os.environ | {"POSE3D_OUTPUTS": str(outputs)}
         return subprocess.run(
-            [
-                str(Path(sys.executable).with_name("papermill")),
-                *arguments,
-                "-p",
-                "scale",
-                "tiny",
-                "-p",
-                "preset",
-                "tiny",
-            ],
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"POSE3D_OUTPUTS": str(outputs)},
-            timeout=120,
-        )
+            [str(program), *arguments, *tiny], cwd=cwd, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE,
+            text=True, env=environment, timeout=120,
+        )  # fmt: skip
 
 
 @pytest.mark.slow

@@ -42,18 +42,11 @@ def unlabelled() -> PoseDataset:
     """One video's detections: no 3D, no calibration."""
     pixels = np.random.default_rng(0).uniform(0, 500, (9, 17, 2)).astype(np.float32)
     return PoseDataset(
-        name="video",
-        synthetic=False,
-        skeleton=H36M_17,
-        cameras=(Camera("video", 640, 480),),
+        name="video", synthetic=False, skeleton=H36M_17, cameras=(Camera("video", 640, 480),),
         clips=pd.DataFrame([("video", "custom", "0", 0, 25.0, 0, 9, False)], columns=list(CLIP_COLUMNS)),
-        keypoints={"coco": pixels},
-        layouts={"coco": COCO_17},
-        positions=np.empty((0, 17, 3), np.float32),
-        trajectory=np.empty((0, 3), np.float32),
-        train_subjects=(),
-        test_subjects=(),
-    )
+        keypoints={"coco": pixels}, layouts={"coco": COCO_17}, positions=np.empty((0, 17, 3), np.float32),
+        trajectory=np.empty((0, 3), np.float32), train_subjects=(), test_subjects=(),
+    )  # fmt: skip
 
 
 def test_a_take_is_drawn_in_its_cameras_and_in_3d_where_that_is_known(h36m_data, tiny_data, unlabelled, shown) -> None:

@@ -22,11 +22,8 @@ FRAMES = pd.Series(dict(zip(H36M_ACTIONS, range(4_876, 4_876 + 15 * 450, 450), s
 def history(rows: int) -> pd.DataFrame:
     k = np.arange(rows)
     columns = {
-        "lr": 0.001 * 0.95**k,
-        "bn_momentum": 0.1 * 0.5**k,
-        "train_mpjpe": 500 / (k + 1),
-        "test_mpjpe": 300 / (k + 1),
-    }
+        "lr": 0.001 * 0.95**k, "bn_momentum": 0.1 * 0.5**k, "train_mpjpe": 500 / (k + 1), "test_mpjpe": 300 / (k + 1),
+    }  # fmt: skip
     return pd.DataFrame({"unit_epochs": np.linspace(0.1, 1, rows), **columns})
 
 

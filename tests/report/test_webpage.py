@@ -50,12 +50,8 @@ def code(*outputs: nbformat.NotebookNode, tags: tuple[str, ...] = ()) -> nbforma
 
 def shown(metadata: dict | None = None, **data: str) -> nbformat.NotebookNode:
     kinds = {
-        "html": "text/html",
-        "md": "text/markdown",
-        "png": "image/png",
-        "svg": "image/svg+xml",
-        "text": "text/plain",
-    }
+        "html": "text/html", "md": "text/markdown", "png": "image/png", "svg": "image/svg+xml", "text": "text/plain",
+    }  # fmt: skip
     return new_output("display_data", data={kinds[k]: v for k, v in data.items()}, metadata=metadata or {})
 
 
@@ -231,11 +227,8 @@ def test_headings_have_names_and_sections_are_listed_below_the_first() -> None:
     )
     headings = page.main.find_all(re.compile("^h[2-6]$"))
     assert [(heading.name, heading["id"]) for heading in headings[:4]] == [
-        ("h2", "4-Results"),
-        ("h3", "The-first"),
-        ("h4", "A-detail"),
-        ("h3", "The-second"),
-    ]
+        ("h2", "4-Results"), ("h3", "The-first"), ("h4", "A-detail"), ("h3", "The-second"),
+    ]  # fmt: skip
     sections = headings[1], headings[3], headings[4]
     assert [link["href"] for link in page.nav.find_all("a")] == [f"#{section['id']}" for section in sections]
     assert [words(link) for link in page.nav.find_all("a")] == ["The first", "The second", "Größe t"]
@@ -285,12 +278,9 @@ HOSTILE = [
     "# <img src=x onerror=alert(1)> heading",
     "<pre style='x' class=failed id=x onclick=alert(1)>pre</pre>",
     "<img src='data:text/html,<script>alert(1)</script>'>",
-    "<plaintext>",
-    "<![section](x)>",
-    "<textarea><script>",
-    "<title>",
+    "<plaintext>", "<![section](x)>", "<textarea><script>", "<title>",
     "\"'><script>alert(1)</script>",
-]
+]  # fmt: skip
 
 
 def assert_harmless(page: BeautifulSoup) -> None:
@@ -435,13 +425,10 @@ def rich_cells() -> list[nbformat.NotebookNode]:
         *(markdown(f"$$ {tex} $$") for tex in FORMULAS),
         markdown("`" + "a_very_long_name" * 20 + "` and " + "Donaudampfschiff" * 30),
         code(
-            shown(md=table),
-            shown(png=wide),
-            printed("x" * 500),
-            shown(text="y" * 500),
+            shown(md=table), shown(png=wide), printed("x" * 500), shown(text="y" * 500),
             shown(html=f"<pre>{'z' * 500}</pre>"),
         ),
-    ]
+    ]  # fmt: skip
 
 
 @pytest.mark.browser

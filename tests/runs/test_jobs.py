@@ -114,15 +114,10 @@ def test_a_shell_reads_the_paths_of_a_script_as_they_are(scheduler: str, tmp_pat
 @pytest.mark.parametrize(
     ("scheduler", "walltime", "seconds"),
     [
-        ("slurm", "00:30:00", 1800),
-        ("slurm", "90:30", 5430),
-        ("slurm", "1-12:30", 131400),
-        ("slurm", "UNLIMITED", None),
-        ("lsf", "90", 5400),
-        ("lsf", "4:00/hostA", 14400),
-        ("lsf", None, None),
+        ("slurm", "00:30:00", 1800), ("slurm", "90:30", 5430), ("slurm", "1-12:30", 131400),
+        ("slurm", "UNLIMITED", None), ("lsf", "90", 5400), ("lsf", "4:00/hostA", 14400), ("lsf", None, None),
     ],
-)
+)  # fmt: skip
 def test_a_time_limit_is_read_as_the_batch_system_reads_it(scheduler: str, walltime: object, seconds: object) -> None:
     assert jobs.seconds_of_walltime(scheduler, walltime) == seconds
 

@@ -103,13 +103,10 @@ def test_an_action_to_add_needs_train_clips_and_no_test_clips(hand_made) -> None
 @pytest.mark.parametrize(
     ("action", "share", "frames"),
     [
-        ("All", 1, [40, 20, 30, 10]),
-        ("All", 0.5, [20, 10, 15, 5]),
-        ("All", 0.01, [1, 1, 1, 1]),
-        ("Walking", 0.1, [4, 2]),
-        ("Sitting", 1e-9, [1]),
+        ("All", 1, [40, 20, 30, 10]), ("All", 0.5, [20, 10, 15, 5]), ("All", 0.01, [1, 1, 1, 1]),
+        ("Walking", 0.1, [4, 2]), ("Sitting", 1e-9, [1]),
     ],
-)
+)  # fmt: skip
 def test_a_share_is_of_every_clip_and_leaves_one_frame_at_least(action, share, frames, data, gathered) -> None:
     chosen = config(action, train_share=share, batch_size=2)
     clips = plan_run(chosen, data).train

@@ -27,13 +27,9 @@ NOBODY_S_LENS = (CAMERAS[0], Camera("blind", 1000, 1000))
 
 # 100 frames of S1 and 60 of S5 to train on, so 320 windows in a unit epoch.
 ROWS = [
-    ("S1", "Walking", "0", 0, 60),
-    ("S1", "Sitting", "0", 1, 40),
-    ("S5", "Walking", "0", 0, 40),
-    ("S5", "Eating", "0", 1, 20),
-    ("S9", "Walking", "0", 0, 12),
-    ("S9", "Sitting", "0", 0, 8),
-]
+    ("S1", "Walking", "0", 0, 60), ("S1", "Sitting", "0", 1, 40), ("S5", "Walking", "0", 0, 40),
+    ("S5", "Eating", "0", 1, 20), ("S9", "Walking", "0", 0, 12), ("S9", "Sitting", "0", 0, 8),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -73,9 +69,7 @@ def names(clips: pd.DataFrame) -> list[tuple]:
         ({"action": "Sitting", "unlabelled_subjects": (), "unlabelled_actions": ("Walking",)}, [("S1", "Walking", 60)]),
         (  # of S5 too, who never does the action that is trained on
             {
-                "action": "Sitting",
-                "labelled_subjects": (),
-                "unlabelled_subjects": (),
+                "action": "Sitting", "labelled_subjects": (), "unlabelled_subjects": (),
                 "unlabelled_actions": ("Eating",),
             },
             [("S5", "Eating", 20)],
@@ -87,7 +81,7 @@ def names(clips: pd.DataFrame) -> list[tuple]:
         ({"unlabelled_subjects": ("S1",), "train_share": 0.1}, [("S1", "Walking", 54), ("S1", "Sitting", 36)]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
-)
+)  # fmt: skip
 def test_the_unlabelled_clips_are_those_asked_for_less_what_is_labelled(changes, expected, data) -> None:
     assert names(plan_run(config(**changes), data).unlabelled) == expected
 

@@ -23,15 +23,11 @@ from tests.helpers.run_folders import Only
 
 ACTIONS = ("Walking", "Sitting", "Eating", "Posing", "Photo")
 ROWS = [
-    ("S1", "Walking", "0", 0, 40),
-    ("S1", "Walking", "1", 1, 20),
-    ("S1", "Sitting", "0", 0, 30),
-    ("S1", "Eating", "0", 0, 20),
-    ("S1", "Posing", "0", 0, 50),
-    ("S1", "Photo", "0", 0, 30),
+    ("S1", "Walking", "0", 0, 40), ("S1", "Walking", "1", 1, 20), ("S1", "Sitting", "0", 0, 30),
+    ("S1", "Eating", "0", 0, 20), ("S1", "Posing", "0", 0, 50), ("S1", "Photo", "0", 0, 30),
     ("S1", "Greeting", "0", 0, 10),
     *(("S9", action, "0", 0, 5) for action in ACTIONS),
-]
+]  # fmt: skip
 """200 frames to train on; Greeting is not tested."""
 
 

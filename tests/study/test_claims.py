@@ -156,13 +156,9 @@ def test_the_smallest_change_that_one_run_per_arm_shows() -> None:
     assert judged(short(-8, of_seeds=0.0005)).verdict["C6"] == NOT_REPRODUCED
     changes = reported_changes(found)
     assert list(zip(changes.action, changes.metric, changes.length, strict=True)) == [
-        ("Eating", "mpjpe", "short"),
-        ("Sitting", "mpjpe", "short"),
-        ("Eating", "mpjve", "short"),
-        ("Sitting", "mpjve", "short"),
-        ("Eating", "mpjpe", "long"),
-        ("Eating", "mpjve", "long"),
-    ]
+        ("Eating", "mpjpe", "short"), ("Sitting", "mpjpe", "short"), ("Eating", "mpjve", "short"),
+        ("Sitting", "mpjve", "short"), ("Eating", "mpjpe", "long"), ("Eating", "mpjve", "long"),
+    ]  # fmt: skip
     assert changes.least.tolist() == pytest.approx([least] * 6)
     assert changes.shown.tolist() == [NOT_DECIDABLE, "no", "no", NOT_DECIDABLE, NOT_DECIDABLE, "yes"]
     assert reported_changes(short(-8)).empty

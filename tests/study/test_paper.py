@@ -23,50 +23,23 @@ from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
 
 STUDY = {
-    "study": "more",
-    "scale": "tiny",
-    "train_subjects": "S1",
-    "test_subjects": "S9",
-    "downsample": "2",
-    "preset": "tiny",
-    "filter_widths": "3",
-    "channels": "6",
-    "batch_size": "16",
-    "evaluate_at": "4",
+    "study": "more", "scale": "tiny", "train_subjects": "S1", "test_subjects": "S9", "downsample": "2",
+    "preset": "tiny", "filter_widths": "3", "channels": "6", "batch_size": "16", "evaluate_at": "4",
     "actions": "Sitting,Walking,Photo",
-    "focus": "Sitting",
-    "seeds": "0,1",
-    "training_seeds": "2",
-    "timed": "2",
-    "lengths": "0.5,4.5",
-    "jobs": "1",
-}
+    "focus": "Sitting", "seeds": "0,1", "training_seeds": "2", "timed": "2", "lengths": "0.5,4.5", "jobs": "1",
+}  # fmt: skip
 LEFT = 2  # runs that the command has to make, each in a kernel of its own
 TABLES = (
-    "table_1",
-    "table_1_unit_epoch",
-    "table_2",
-    "table_3",
-    "table_3_unit_epoch",
-    "table_during_training",
-    "all_metrics",
-    "claims_details",
-)
+    "table_1", "table_1_unit_epoch", "table_2", "table_3", "table_3_unit_epoch", "table_during_training",
+    "all_metrics", "claims_details",
+)  # fmt: skip
 FIGURES = (
     *(
-        "table_1",
-        "table_2",
-        "changes_1",
-        "changes_2",
-        "changes_3",
-        "attribution",
-        "curves",
-        "transfer",
-        "specialised",
-        "mixing",
+        "table_1", "table_2", "changes_1", "changes_2", "changes_3", "attribution", "curves", "transfer",
+        "specialised", "mixing",
     ),
     *("joints", "joint_bars", "fewer_frames", "training"),
-)
+)  # fmt: skip
 ABOUT_TIME = {"C3", "C8"}
 
 

@@ -70,15 +70,10 @@ def kind(run: RunConfig) -> str:
 def test_the_plan_has_both_arms_at_every_share_the_ablations_and_the_question(tiny_data: PoseDataset) -> None:
     runs = plan_scarcity(study(seeds="0,1"), tiny_data)
     assert Counter(map(kind, runs)) == {
-        "All, supervised": 4,
-        "All, semi-supervised": 4,
-        "without projection": 2,
-        "without bones": 2,
-        "Eating, supervised": 2,
-        "Eating, semi-supervised": 2,
-        "Sitting, supervised": 2,
+        "All, supervised": 4, "All, semi-supervised": 4, "without projection": 2, "without bones": 2,
+        "Eating, supervised": 2, "Eating, semi-supervised": 2, "Sitting, supervised": 2,
         "Sitting, semi-supervised": 2,
-    }
+    }  # fmt: skip
     assert len(set(runs)) == len(runs)
 
 

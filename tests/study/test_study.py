@@ -25,15 +25,10 @@ from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.training.settings import Settings
 
 ROWS = [
-    ("S1", "Walking", "0", 0, 30),
-    ("S1", "Sitting", "0", 0, 20),
-    ("S1", "SittingDown", "0", 0, 10),
-    ("S1", "Posing", "0", 0, 10),
-    ("S9", "Walking", "0", 0, 5),
-    ("S9", "Sitting", "0", 0, 5),
-    ("S9", "SittingDown", "0", 0, 5),
-    ("S9", "Eating", "0", 0, 5),
-]
+    ("S1", "Walking", "0", 0, 30), ("S1", "Sitting", "0", 0, 20), ("S1", "SittingDown", "0", 0, 10),
+    ("S1", "Posing", "0", 0, 10), ("S9", "Walking", "0", 0, 5), ("S9", "Sitting", "0", 0, 5),
+    ("S9", "SittingDown", "0", 0, 5), ("S9", "Eating", "0", 0, 5),
+]  # fmt: skip
 WITH_EATING = [*ROWS, ("S1", "Eating", "0", 0, 40)]
 WIDE = (3, 3, 3)
 

@@ -67,11 +67,9 @@ def test_t_of_a_share_of_the_frames_is_by_how_many_fewer_they_are(trained, t) ->
     [
         ("Walking", 1, [1_200, 800]),
         ("Sitting", 1, [600, 600, 600, 200]),
-        ("Eating", 0.5, [200] * 5),
-        ("Eating", 1.2, [200] * 12),
-        ("Walking", 0.25, [500]),
+        ("Eating", 0.5, [200] * 5), ("Eating", 1.2, [200] * 12), ("Walking", 0.25, [500]),
     ],
-)
+)  # fmt: skip
 def test_all_epochs_are_whole_but_perhaps_the_last(action, unit_epochs, sizes) -> None:
     assert plan(action, unit_epochs=unit_epochs).epoch_sizes == sizes
 

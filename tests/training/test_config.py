@@ -17,63 +17,23 @@ from pose3d_lib.training.parameters import check_data, make_config
 from tests.helpers import parameter_tables
 
 OTHER = {
-    "keypoints": "gt",
-    "filter_widths": (3, 3),
-    "channels": 32,
-    "dropout": 0.5,
-    "causal": True,
-    "batch_size": 128,
-    "lr": 0.002,
-    "lr_decay": 0.9,
-    "unit_epochs": 2,
-    "budget": "fifteen",
-    "lr_decay_per": "unit_epoch",
-    "bn_decay_per": "unit_epoch",
-    "evaluate_at": (0.5,),
-    "recompute_at": (2,),
-    "threads": 2,
-    "device": "cuda",
-    "precision": "bfloat16",
-    "cuda_graphs": True,
-    "action": "SittingDown",
-    "with_actions": ("Walking",),
-    "train_share": 0.5,
-    "start_from": "All-27f-1ue-seed0-0123456789",
-    "seed": 1,
-    "repetition": 1,
-    "dense": True,
-    "chunk": 4,
-    "mirror_training": False,
-    "mirror_testing": False,
-    "labelled_subjects": ("S1",),
-    "share_at": "anywhere",
-    "test_every": 5,
-    "trajectory": True,
-    "unlabelled_subjects": ("S5", "S6"),
-    "unlabelled_actions": ("Eating",),
-    "warmup_epochs": 5.0,
-    "without_terms": ("bones",),
-    "projection": "linear",
-}
+    "keypoints": "gt", "filter_widths": (3, 3), "channels": 32, "dropout": 0.5, "causal": True, "batch_size": 128,
+    "lr": 0.002, "lr_decay": 0.9, "unit_epochs": 2, "budget": "fifteen", "lr_decay_per": "unit_epoch",
+    "bn_decay_per": "unit_epoch", "evaluate_at": (0.5,), "recompute_at": (2,), "threads": 2, "device": "cuda",
+    "precision": "bfloat16", "cuda_graphs": True, "action": "SittingDown", "with_actions": ("Walking",),
+    "train_share": 0.5, "start_from": "All-27f-1ue-seed0-0123456789",
+    "seed": 1, "repetition": 1, "dense": True, "chunk": 4, "mirror_training": False, "mirror_testing": False,
+    "labelled_subjects": ("S1",), "share_at": "anywhere", "test_every": 5, "trajectory": True,
+    "unlabelled_subjects": ("S5", "S6"), "unlabelled_actions": ("Eating",), "warmup_epochs": 5.0,
+    "without_terms": ("bones",), "projection": "linear",
+}  # fmt: skip
 LOCATED = {
     "dataset": "/elsewhere/motion.npz",
-    "scale": "tiny",
-    "data_seed": 1,
-    "fps": 25.0,
-    "recorded_fps": 100.0,
-    "train_subjects": ("ann",),
-    "test_subjects": ("bob",),
-    "leave_out": ("ann/Walking/1",),
-    "pattern": "{action}_{subject}_{take}.bvh",
-    "joints": "cmu",
-    "units": "cm",
-    "up": "y",
-    "image_size": "1920x1080",
-    "person": "score",
-    "max_gap": 5,
-    "scores": True,
-    "downsample": 2,
-}
+    "scale": "tiny", "data_seed": 1, "fps": 25.0, "recorded_fps": 100.0, "train_subjects": ("ann",),
+    "test_subjects": ("bob",), "leave_out": ("ann/Walking/1",), "pattern": "{action}_{subject}_{take}.bvh",
+    "joints": "cmu", "units": "cm", "up": "y", "image_size": "1920x1080", "person": "score", "max_gap": 5,
+    "scores": True, "downsample": 2,
+}  # fmt: skip
 START = "All-27f-1ue-seed0-06b751cf2e"
 SEMI = {"labelled_subjects": "S1", "unlabelled_subjects": "S5,S6"}
 PER_FRAMES_SEEN = {"budget": "fifteen", "lr_decay_per": "unit_epoch", "bn_decay_per": "unit_epoch"}
@@ -108,15 +68,12 @@ def test_none_leaves_a_setting_to_the_preset(nothing) -> None:
     [
         *(("filter_widths", given, (3, 3, 3)) for given in ("3,3,3", "[3, 3, 3]", "(3, 3, 3)", [3, 3, 3])),
         *(("filter_widths", given, (3,)) for given in (3, "3")),
-        ("lr", "1e-4", 0.0001),
-        ("causal", "true", True),
-        ("causal", "False", False),
-        ("channels", "64", 64),
+        ("lr", "1e-4", 0.0001), ("causal", "true", True), ("causal", "False", False), ("channels", "64", 64),
         ("evaluate_at", "0.5, 2", (0.5, 2.0)),
         ("evaluate_at", [2, 0.5, 2.0, 1], (0.5, 1, 2)),  # sorted, each once
         *(("evaluate_at", given, ()) for given in ("[]", "end", "End")),
     ],
-)
+)  # fmt: skip
 def test_values_may_be_written_as_a_command_line_gives_them(name, given, value) -> None:
     assert getattr(make_config(RunConfig, {name: given}), name) == value
 
@@ -303,20 +260,13 @@ NAMES = {
     "All-27f-1ue-seed0-dfd5885f55": {},
     "Sitting-27f-1ue-seed0-8ec7da162b": {"action": "Sitting"},
     "Eating-27f-16ue-seed3-6a2ecbd83f": {
-        "action": "Eating",
-        "seed": 3,
-        "unit_epochs": 16.0,
-        "channels": 64,
-        "lr_decay_per": "unit_epoch",
+        "action": "Eating", "seed": 3, "unit_epochs": 16.0, "channels": 64, "lr_decay_per": "unit_epoch",
         "bn_decay_per": "unit_epoch",
     },
     "Eating-243f-1ue-seed0-14931fddff": {
-        "action": "Eating",
-        "filter_widths": (3, 3, 3, 3, 3),
-        "budget": "fifteen",
-        "device": "cuda",
+        "action": "Eating", "filter_widths": (3, 3, 3, 3, 3), "budget": "fifteen", "device": "cuda",
     },
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

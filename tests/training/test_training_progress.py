@@ -16,17 +16,9 @@ def row(windows: int, budget: Budget) -> HistoryRow:
     return HistoryRow(
         epoch=windows / budget.per_epoch,
         unit_epochs=windows / budget.unit,
-        windows=windows,
-        steps=windows,
-        lr=0.001,
-        bn_momentum=0.1,
-        train_mpjpe=50.0,
-        test_mpjpe=None,
-        test_actions=None,
-        test_recomputed=None,
-        train_seconds=0.1 * windows,
-        test_seconds=0.0,
-    )
+        windows=windows, steps=windows, lr=0.001, bn_momentum=0.1, train_mpjpe=50.0, test_mpjpe=None,
+        test_actions=None, test_recomputed=None, train_seconds=0.1 * windows, test_seconds=0.0,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("beyond", [0, 3], ids=["windows of one frame", "windows of several"])

@@ -17,14 +17,10 @@ from tests.helpers.slow_reference import exchanged, normalised
 
 # Clips of one frame, of fewer than a window, of more; others that are not chosen stand between them.
 ROWS = [
-    ("S1", "Walking", "0", 0, 3),
-    ("S9", "Walking", "0", 0, 4),
-    ("S1", "Walking", "1", 1, 1),
-    ("S1", "Sitting", "0", 0, 40),
-    ("S9", "Sitting", "0", 1, 2),
-    ("S1", "Sitting", "1", 1, 27),
+    ("S1", "Walking", "0", 0, 3), ("S9", "Walking", "0", 0, 4), ("S1", "Walking", "1", 1, 1),
+    ("S1", "Sitting", "0", 0, 40), ("S9", "Sitting", "0", 1, 2), ("S1", "Sitting", "1", 1, 27),
     ("S1", "Eating", "0", 0, 2),
-]
+]  # fmt: skip
 WIDTHS = pytest.mark.parametrize("widths", [(3, 5), (1,)], ids=str)
 CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
 
