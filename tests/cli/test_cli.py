@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from rich.console import Console
 
-from pose3d_lib.cli.progress import RunBoard, clock
+from pose3d_lib.cli.progress import RunBoard
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import Datasets, open_dataset
@@ -127,7 +127,7 @@ def test_what_is_wrong_is_refused_at_once(call: Call, outputs: Path, arguments: 
 
 
 def test_what_the_data_cannot_carry_is_refused_at_once(call: Call, prepared: Path) -> None:
-    ended = call("sweep", *"-p batch_size 1000 -p actions Sitting,Eating -p scale tiny -p seeds 0".split())
+    ended = call("sweep", "-p", "batch_size", "1000", "-p", "actions", "Sitting,Eating", *OF_A_STUDY)
     assert ended.code == 2
     assert "there are only 628 training windows of Eating in synthetic-tiny" in ended.err
     assert ended.seconds < REFUSED_WITHIN_S
@@ -385,11 +385,6 @@ def test_a_terminal_is_redrawn_in_its_place(monkeypatch: pytest.MonkeyPatch) -> 
     assert re.search(r"Eating, seed 0 .* training +0:30 +0:30", plain)
     assert "3 of 3 runs" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", third)
     assert re.search(r"\x1b\[[0-9;]*31m\s*failed", third), "red"
-
-
-def test_clock() -> None:
-    shown = {None: "", 9.99: "0:09", 125.7: "2:05", 3599.9: "59:59", 3725: "1:02:05", 360_000: "100:00:00"}
-    assert {seconds: clock(seconds) for seconds in shown} == shown
 
 
 def test_the_table_of_a_sweep(prepared: Path, tiny_data: PoseDataset) -> None:

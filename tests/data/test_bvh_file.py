@@ -114,9 +114,7 @@ def test_blanks_letter_case_and_ways_to_write_numbers_make_no_difference(change)
     np.testing.assert_array_equal(bvh.motion, [[0, 0, 0, 0, 10, 0, 0], [90, 0, 0, 90, 12, 0, 0]])
 
 
-@pytest.mark.parametrize(
-    ("seconds", "fps"), [(".0083333", 120), ("0.033333", 30), ("0.04", 25), ("0.0333667", 1 / 0.0333667)]
-)
+@pytest.mark.parametrize(("seconds", "fps"), [(".0083333", 120), ("0.033333", 30), ("0.0333667", 1 / 0.0333667)])
 def test_a_frame_time_cut_off_by_its_writer_is_a_whole_number_of_frames_per_second(seconds, fps) -> None:
     assert parse(ARM.replace("0.02", seconds)).fps == fps
 

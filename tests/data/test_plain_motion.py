@@ -69,7 +69,6 @@ INFINITE[4, 3, 1] = np.inf
 BAD = {
     "16 joints": (np.zeros((5, 16, 3)), rf"float64\(5, 16, 3\), {KIND}"),
     "one pose": (np.zeros((17, 3)), rf"\(17, 3\), {KIND}"),
-    "no frame": (np.zeros((0, 17, 3)), rf"\(0, 17, 3\), {KIND}"),
     "infinity": (INFINITE, "holds NaN or infinity, first in frame 4"),
     "millimetres": (1000 * walker(), r"is 1.7e\+03 tall along z"),
     "hundreds of metres": (0.01 * walker(), "is 0.017 tall along z"),

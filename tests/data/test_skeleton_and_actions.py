@@ -20,9 +20,7 @@ from pose3d_lib.data.skeleton import (
 
 COUNTS = {H36M_17: 17, H36M_32: 32, HUMANEVA_15: 15, HUMANEVA_20: 20, MPII_16: 16, COCO_17: 17}
 LAYOUTS = pytest.mark.parametrize("layout", COUNTS, ids=lambda layout: layout.name)
-TREES = pytest.mark.parametrize(
-    "layout", [layout for layout in COUNTS if layout is not COCO_17], ids=lambda layout: layout.name
-)
+TREES = pytest.mark.parametrize("layout", [own for own in COUNTS if own is not COCO_17], ids=lambda own: own.name)
 
 
 def refusal(name: str, valid=H36M_ACTIONS) -> str:

@@ -60,9 +60,7 @@ def test_clips_of_different_rates_keep_their_difference(data) -> None:
 
 @pytest.mark.parametrize("every", [10, 10**12])
 def test_more_frames_than_a_clip_has_are_refused_with_what_would_do(every: int, data) -> None:
-    with pytest.raises(
-        InputError, match=rf"downsample: found {every}, .*hand-made keeps 2 .* has 10, so at most 9 does"
-    ):
+    with pytest.raises(InputError, match=rf"downsample: found {every}, .* has 10, so at most 9 does"):
         downsample(data, every)
     assert len(downsample(data, 9).clips) == 1
     assert downsample(data, 1) is data

@@ -197,7 +197,6 @@ def test_a_hip_is_not_the_mirror_of_an_ankle_whatever_the_published_hourglass_fi
         ({"layout_name": "coco", "num_joints": 18, "keypoints_symmetry": COCO_SYMMETRY}, "found 18"),
         ({"layout_name": None, "num_joints": 16, "keypoints_symmetry": [[0], [16]]}, "are not all of 16 joints"),
         ({"layout_name": None, "keypoints_symmetry": [[1], [1]]}, "are not pairs"),
-        ({"layout_name": None, "keypoints_symmetry": [[1, 2], [3]]}, "not pairs"),
         ({"layout_name": None, "num_joints": 10**12}, "expected 1 to 1000"),
         ({"layout_name": [1]}, "no name"),
         ({"num_joints": None}, "num_joints"),
@@ -218,8 +217,6 @@ NO_SCORES = np.zeros((5, 17, 3), np.float32)
     ("change", "said"),
     [
         (lambda own: None, f"{TAKE} has a NoneType cameras; expected 4"),
-        (lambda own: "four", f"{TAKE} has a str cameras; expected 4"),
-        (lambda own: np.array(1.0), f"{TAKE} has float64() cameras; expected 4"),
         (lambda own: own[:3], f"{TAKE} has 3 cameras; expected 4"),
         (lambda own: [*own[:2], own[2][:4], own[3]], f"{TAKE}, camera 2 has 4 frames of 2D, fewer than 5 of 3D"),
         (lambda own: [*own[:3], own[3] * np.nan], f"{TAKE}, camera 3 holds NaN or infinity, first in frame 0"),
@@ -260,12 +257,8 @@ def test_the_same_take_under_two_names(tmp_path: Path) -> None:
         ({"S1": {"Eating": motion(0, 1)}}, "float32(0, 32, 3)"),
         ({"S1": {"Eating": 1000 * motion(2, 1)}}, "expected metres"),
         ({"S1": {"Eating": [1, 2]}}, "is a list"),
-        ({"S1": [1, 2]}, "expected a dict"),
         ({"S1": {3: motion(2, 1)}}, "expected a dict"),
-        (
-            {"S1": {"Eating": np.full((3, 32, 3), np.nan, np.float32)}},
-            "S1/Eating/0 holds NaN or infinity, first in frame 0",
-        ),
+        ({"S1": {"Eating": np.full((3, 32, 3), np.nan, "f4")}}, "S1/Eating/0 holds NaN or infinity, first in frame 0"),
         ({"S1": {"Eating": np.ones((3, 17, 3), np.int32)}}, "is int32(3, 17, 3)"),
         ({"S11": {"Directions": motion(2, 1)}}, "no test subject"),
         ({"S1": {}}, "no train subject"),
@@ -284,9 +277,6 @@ def test_keypoints_that_do_not_exist(tmp_path: Path) -> None:
         said = refusal(folder, given)
         assert f"{folder / f'data_2d_h36m_{given}.npz'}: there is no such file" in said
         assert "did you mean cpn_ft_h36m_dbb? Valid: cpn_ft_h36m_dbb, gt" in said
-        assert "data_2d_h36m_cpn_ft_h36m_dbb.npz" in said
-        assert "POSE3D_DATA" in said
-        assert "DATASETS.md" in said
 
 
 def test_files_that_do_not_exist(tmp_path: Path) -> None:
@@ -398,9 +388,7 @@ def test_the_set_is_the_one_that_is_named_or_the_only_one_of_the_folder(tmp_path
     (tmp_path / "data_3d_humaneva15.npz").touch()
     assert choose_set("humaneva15", tmp_path) == "humaneva15"
     assert find(DataSpec(dataset="h36m", keypoints="gt"), tmp_path).name == "h36m-gt"
-    with pytest.raises(
-        InputError, match=r"found data_3d_h36m.npz, data_3d_humaneva15.npz. Where several .* POSE3D_DATA"
-    ):
+    with pytest.raises(InputError, match=r"found data_3d_h36m.npz, data_3d_humaneva15.npz.* POSE3D_DATA"):
         choose_set(str(tmp_path), tmp_path)
 
 
@@ -448,22 +436,16 @@ def test_a_set_with_a_description_is_read_by_it(tmp_path: Path) -> None:
     "change",
     [
         {"fps": 0}, {"fps": float("nan")}, {"name": "../dance"}, {"notes": "Danced."}, {"more": 1},
-        {"is_human36m": True},
         {"skeleton": {**DESCRIBED["skeleton"], "parents": [-1, 5]}},
         {"cameras": {"Ann": [{**CAMERA, "width": 0}]}},
-        {"cameras": {"Ann": [{**CAMERA, "height": 100_001}]}},
         {"cameras": {"Ann": [{**CAMERA, "orientation": [2, 0, 0, 0]}]}},
-        {"cameras": {"Ann": [{**CAMERA, "position": [0, 0, float("inf")]}]}},
-        {"cameras": {"Ann": [{**CAMERA, "intrinsics": [1, 2]}]}},
         {"cameras": {"Ann": [CAMERA] * 101}},
     ],
     ids=str,
 )  # fmt: skip
 def test_a_description_that_is_not_one(tmp_path: Path, change: dict) -> None:
     write_described(tmp_path, {**DESCRIBED, **change})
-    with pytest.raises(
-        InputError, match=f"data_3d_dance.npz, key '{DESCRIPTION}': not the description that export writes"
-    ):
+    with pytest.raises(InputError, match=f"data_3d_dance.npz, key '{DESCRIPTION}': not the description"):
         read_set(tmp_path, "dance", keypoints="seen")
 
 
@@ -477,9 +459,7 @@ def test_a_description_that_is_no_json_of_one(tmp_path: Path, value: object) -> 
     begun = time.process_time()
     with pytest.raises(InputError, match=r"data_3d_dance\.npz, key .*not the description that export writes"):
         read_set(tmp_path, "dance", keypoints="seen")
-    assert (
-        time.process_time() - begun < 10
-    )  # a parser that backtracks takes minutes; tracing makes it several times slower
+    assert time.process_time() - begun < 10, "a parser that backtracks takes minutes"
 
 
 @pytest.mark.parametrize(
@@ -493,10 +473,7 @@ def test_a_description_that_is_no_json_of_one(tmp_path: Path, value: object) -> 
         ({"cameras": {"Ann": [CAMERA] * 2, "Bob": [CAMERA]}}, "Ann/Tango/0 has 1 cameras; expected 2"),
         ({"actions": ["Waltz"]}, "unknown action of Ann .*'Tango'"),
         ({"test_subjects": ["Cid"]}, "has no test subject; found Ann, Bob"),
-        (
-            {"skeleton": {**DESCRIBED["skeleton"], "joints": ["hip"], "parents": [-1]}},
-            r"expected float \(frames, 1, 3\)",
-        ),
+        ({"skeleton": {**DESCRIBED["skeleton"], "joints": ["hip"], "parents": [-1]}}, r"float \(frames, 1, 3\)"),
         ({"layouts": {"seen": {**DESCRIBED["skeleton"], "joints": ["hip"], "parents": []}}}, "'stick' has 1 joints"),
     ],
 )
@@ -553,9 +530,8 @@ def test_the_third_column_is_the_scores_where_they_are_wanted(tmp_path: Path) ->
     data = read_set(folder, "h36m", keypoints="cpn", scores=True)
     clip = rows(data, "S1", "Photo", "0", 2)
     np.testing.assert_array_equal(data.scores["cpn"][clip], pixels["S1"]["TakingPhoto"][2][:5, :, 2])
-    np.testing.assert_array_equal(
-        data.scores["cpn"][rows(data, "S2", "Posing", "0", 3)], pixels["S2"]["Posing"][3][..., 2]
-    )
+    clip = rows(data, "S2", "Posing", "0", 3)
+    np.testing.assert_array_equal(data.scores["cpn"][clip], pixels["S2"]["Posing"][3][..., 2])
     np.testing.assert_array_equal(data.keypoints["cpn"][: len(plain.keypoints["cpn"])], plain.keypoints["cpn"])
     assert data.keypoints["cpn"].shape[2] == 2
 

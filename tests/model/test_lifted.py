@@ -89,9 +89,7 @@ def test_weights_that_lead_to_no_number_and_no_clip_are_refused(data: PoseDatase
     model = made_up_model()
     with torch.no_grad():
         model.lifters.pose.shrink.bias[0] = torch.inf
-    with pytest.raises(
-        InputError, match="model made-up: what it makes of clip S1/Walking/0, camera wide is not finite"
-    ):
+    with pytest.raises(InputError, match=r"model made-up: .* clip S1/Walking/0, camera wide is not finite"):
         lift(model, data, data.clips, "simulated")
     with pytest.raises(InputError, match="hand-made: no clip was chosen"):
         lift(made_up_model(), data, data.clips.iloc[:0], "simulated")

@@ -181,9 +181,7 @@ def test_the_words_say_everything_that_the_card_does() -> None:
             "subjects: S1, S5", "actions: Eating", "4 of 1,200 frames", "of S6, S7",
         ],
         "Trained for": ["12.5 epochs of its own frames, 24,000 windows"],
-        "Settings": [
-            "action: Eating\nseed: 3\nlr: 0.002\nevaluate_at: none\nwith_actions: Photo,Sitting\nall others: the def"
-        ],
+        "Settings": ["action: Eating\nseed: 3\nlr: 0.002\nevaluate_at: none\nwith_actions: Photo,Sitting\nall others"],
         "Trained with": ["commit not known", "torch 2.13.0"],
         "Of the data": ["A note."],
     }  # fmt: skip

@@ -130,13 +130,7 @@ def test_the_card_says_what_is_known_and_what_was_assumed(tmp_path: Path) -> Non
     assert "academic use" in card.licence
     assert "not in the file" in card.licence
     assumed = " ".join(card.assumed)
-    for said in (
-        "taken to be not causal",
-        "--joints names others, such as coco",
-        "--joints-out",
-        "--keypoints",
-        "--fps",
-    ):
+    for said in ("taken to be not causal", "--joints names others", "--joints-out", "--keypoints", "--fps"):
         assert said in assumed
     assert "as their taps are those of no dense network" in assumed
 

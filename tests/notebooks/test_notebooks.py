@@ -186,7 +186,7 @@ def test_05_makes_the_run_that_is_left_and_shows_them_all(story: Path, monkeypat
 def papermill(*arguments: str, outputs: Path, cwd: Path, stdout: Path) -> subprocess.CompletedProcess:
     """papermill as a person or CI calls it; its standard error is returned."""
     with stdout.open("w") as file:
-        program, tiny = Path(sys.executable).with_name("papermill"), "-p scale tiny -p preset tiny".split()
+        program, tiny = Path(sys.executable).with_name("papermill"), ["-p", "scale", "tiny", "-p", "preset", "tiny"]
         environment = os.environ | {"POSE3D_OUTPUTS": str(outputs)}
         return subprocess.run(
             [str(program), *arguments, *tiny], cwd=cwd, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE,

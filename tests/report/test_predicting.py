@@ -113,9 +113,7 @@ def test_the_newest_whole_run_of_all_actions_on_the_same_data_is_taken(all_runs:
 
     assert found() == all_runs[OTHER_KEYPOINTS].name
     assert found(keypoints="simulated") == all_runs[NEW].name
-    with pytest.raises(
-        InputError, match=r"holds no finished run of action All on synthetic\. `pose3d run 02_train -p action"
-    ):
+    with pytest.raises(InputError, match=r"no finished run of action All on synthetic\. `pose3d run"):
         find_model(config_of(data_seed=3))
     shutil.rmtree(all_runs[NEW])
     assert found(keypoints="simulated") == all_runs[OLD].name
@@ -129,9 +127,7 @@ def test_the_newest_whole_run_of_all_actions_on_the_same_data_is_taken(all_runs:
             assert f"{said}such as {partial.name}). `pose3d run 02_train" in str(refusal.value)
         assert found(model=partial.name) == partial.name
         shutil.rmtree(partial)
-    with pytest.raises(
-        InputError, match="-p action All -p scale tiny` makes one, and so does this with 'train' as model"
-    ):
+    with pytest.raises(InputError, match=r"-p action All -p scale tiny` makes one, .*'train' as model"):
         find_model(config_of())
     assert found(model="Sitting") == all_runs[SITTING].name
 
@@ -168,9 +164,7 @@ def test_whoever_was_trained_on_is_a_warning_where_errors_are_shown(all_runs: li
 def test_detections_take_the_newest_run_that_sees_their_joints(all_runs: list[Path], phone: Path) -> None:
     config = config_of(dataset=str(phone), **PHONE)
     assert find_model(config).card.name == all_runs[OTHER_KEYPOINTS].name
-    with pytest.raises(
-        InputError, match=r"with the joints of these detections\. `pose3d run 02_train -p action All` makes one"
-    ):
+    with pytest.raises(InputError, match=r"with the joints of these detections\. `pose3d run"):
         find_model(config_of(dataset=str(phone), keypoints="coco", **PHONE))
 
 
@@ -244,7 +238,7 @@ def test_a_model_of_other_joints_is_refused_before_anything_is_lifted(outputs: P
 def test_keypoints_that_the_data_lack_are_refused_with_where_they_come_from(outputs: Path, model_file) -> None:
     path = model_file(keypoints="cpn")
     with pytest.raises(
-        InputError, match=r"'cpn': Valid: gt, simulated \(the keypoints 'cpn' are those of model made-up; the par"
+        InputError, match=r"'cpn': Valid: gt, simulated \(the keypoints 'cpn' are those of model made-up"
     ):
         plan_task(config_of(model=path))
     task = plan_task(config_of(model=model_file(keypoints="cpn", name="a/b"), keypoints="simulated", clips=1))

@@ -100,9 +100,7 @@ def test_a_run_s_card_says_what_its_files_say(folder: Path, tiny_data: PoseDatas
 def test_an_imported_model_is_found_by_the_name_of_its_file(model: TrainedModel, outputs: Path) -> None:
     save_model(model, outputs / "models" / "theirs.safetensors")
     assert_same(open_model("theirs.safetensors"), model)
-    with pytest.raises(
-        InputError, match=r"their\.safetensors: there is no such file, .*did you mean theirs\.safetensors"
-    ):
+    with pytest.raises(InputError, match=r"their\.safetensors: no such file, .*did you mean theirs\.safetensors"):
         open_model("their.safetensors")
 
 
@@ -173,9 +171,7 @@ def test_a_card_that_is_not_of_the_weights_is_refused(change: Callable, said: st
 
 def test_a_file_of_another_format_and_a_cut_one_are_refused(file: Path) -> None:
     rewrite(file, format="pose3d-model-99")
-    with pytest.raises(
-        InputError, match=r"mine\.safetensors, key 'format': found 'pose3d-model-99', expected 'pose3d-model-1'"
-    ):
+    with pytest.raises(InputError, match=r"mine\.safetensors, key 'format': found 'pose3d-model-99'"):
         load_model(file)
     content = file.read_bytes()
     for kept in (0, 100, len(content) - 1):

@@ -103,9 +103,7 @@ def test_an_export_holds_those_that_were_chosen(file: str, statistics: str, base
     found = open_model(tmp_path / file, statistics=statistics)
     expected = model.lifters.statistics
     assert all(torch.equal(own, expected[name]) for name, own in found.lifters.statistics.items())
-    assert found.card.statistics == (statistics if file.endswith("safetensors") else ""), (
-        "VideoPose3D's file cannot say"
-    )
+    assert found.card.statistics == (statistics if file.endswith("safetensors") else "")
 
 
 def test_a_file_has_one_kind_and_the_other_is_refused_or_told(baseline: Run, published_alone: str, tmp_path) -> None:

@@ -84,9 +84,8 @@ def test_seconds_of_training_are_added_up_and_another_network_is_refused(data: P
     last = checkpoints[-1]
     last.numbers.update(train_seconds=1000.0, train_cpu_seconds=2000.0, test_seconds=3000.0)
     again, _, _ = whole(config(), data, resume=last)
-    assert (again.train_seconds, again.train_cpu_seconds, again.test_seconds) == pytest.approx(
-        (1000, 2000, 3000), abs=10
-    )
+    seconds = (again.train_seconds, again.train_cpu_seconds, again.test_seconds)
+    assert seconds == pytest.approx((1000, 2000, 3000), abs=10)
     with pytest.raises(InputError, match="of another network"):
         train(plan_run(config(channels=7), data), resume=checkpoints[0])
 

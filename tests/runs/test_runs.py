@@ -184,10 +184,8 @@ def test_the_same_config_gives_the_same_numbers_in_another_folder_and_another_se
         *("model.safetensors", "statistics_published.safetensors"),
     ):
         assert (other.folder / name).read_bytes() == (run.folder / name).read_bytes(), name
-    seconds = ["train_seconds", "test_seconds"]
-    pd.testing.assert_frame_equal(
-        other.history.drop(columns=seconds), run.history.drop(columns=seconds), check_exact=True
-    )
+    histories = [one.history.drop(columns=["train_seconds", "test_seconds"]) for one in (other, run)]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
     seeded = execute_run(plan_run(rated_config(seed=1), data))
     assert seeded.folder.name != run.folder.name
     assert seeded.provenance["seed"] == 1

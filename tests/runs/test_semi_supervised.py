@@ -232,18 +232,14 @@ def test_a_root_that_is_not_in_front_of_its_camera_is_refused_where_its_depth_co
     behind = data.trajectory.copy()
     behind[65, 2] = -4
     other = replace(data, trajectory=behind)
-    with pytest.raises(
-        InputError, match=r"S1/Sitting/0, camera right the root is -4 m in front of the camera at frame 5"
-    ):
+    with pytest.raises(InputError, match=r"S1/Sitting/0, camera right the root is -4 m in front .* at frame 5"):
         train_short(config(), other)
     train_short(config(labelled_subjects=(), unlabelled_subjects=(), warmup_epochs=1.0), other)
 
 
 def test_cameras_without_intrinsics_are_refused_where_something_is_projected(data) -> None:
     blind = replace(data, cameras=NOBODY_S_LENS)
-    with pytest.raises(
-        InputError, match=r"the intrinsics of camera blind are unknown.*without_terms projection trains"
-    ):
+    with pytest.raises(InputError, match=r"intrinsics of camera blind are unknown.*without_terms"):
         plan_run(config(), blind)
     plan_run(config(unlabelled_actions=("Walking",)), blind)  # which the other camera saw
     trained, _ = train_short(config(without_terms=("projection",)), blind)

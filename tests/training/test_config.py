@@ -68,6 +68,7 @@ def test_none_leaves_a_setting_to_the_preset(nothing) -> None:
     [
         *(("filter_widths", given, (3, 3, 3)) for given in ("3,3,3", "[3, 3, 3]", "(3, 3, 3)", [3, 3, 3])),
         *(("filter_widths", given, (3,)) for given in (3, "3")),
+        *(("threads", given, os.cpu_count()) for given in (0, "0")),
         ("lr", "1e-4", 0.0001), ("causal", "true", True), ("causal", "False", False), ("channels", "64", 64),
         ("evaluate_at", "0.5, 2", (0.5, 2.0)),
         ("evaluate_at", [2, 0.5, 2.0, 1], (0.5, 1, 2)),  # sorted, each once
@@ -93,11 +94,6 @@ def test_actions_to_add_are_a_set_however_they_are_written(given, actions) -> No
     config = make_config(RunConfig, {"action": "Sitting", "with_actions": given})
     assert config.with_actions == actions
     assert config.trained_actions == config.named_actions == ("Sitting", *actions)
-
-
-@pytest.mark.parametrize("none", [0, "0"], ids=repr)
-def test_no_threads_are_all_cores(none) -> None:
-    assert make_config(RunConfig, {"threads": none}).threads == os.cpu_count()
 
 
 def test_an_automatic_device_is_one_that_is_there() -> None:
@@ -138,7 +134,6 @@ def test_the_part_that_says_which_data_keeps_every_setting_of_it() -> None:
         ({"evaluate_at": "0,1"}, "parameter evaluate_at: found '0'"),
         ({"seed": 2**70}, "parameter seed: found "),
         ({"lr": "inf"}, "parameter lr: found 'inf'"),
-        ({"evaluate_at": "1,nan"}, "parameter evaluate_at: found 'nan'"),
         ({"causal": "perhaps"}, "parameter causal: found 'perhaps'"),
         ({"with_actions": "Photo"}, "parameter with_actions: found 'Photo': action 'All' is trained on every action"),
         ({"action": "Photo", "with_actions": "Walking,Photo"}, "'Photo' is the run's action already"),
@@ -148,11 +143,9 @@ def test_the_part_that_says_which_data_keeps_every_setting_of_it() -> None:
         ({"train_share": "1.01"}, "parameter train_share: found '1.01'"),
         ({"start_from": "All"}, "parameter start_from: found 'All': expected a run folder's name without its path"),
         ({"start_from": f"../runs/{START}"}, "expected a run folder's name without its path"),
-        ({"start_from": 3}, "parameter start_from: found 3"),
         ({"chunk": 3}, "parameter batch_size: found 64: a batch counts output frames, and a window has chunk = 3"),
         ({"warmup_epochs": 2}, "parameter warmup_epochs: found 2: this is a setting of semi-supervised training"),
         ({"without_terms": "bones"}, "no clip is unlabelled; give unlabelled_subjects or unlabelled_actions too"),
-        ({"projection": "linear"}, "parameter projection: found 'linear': this is a setting of semi-supervised"),
         ({**SEMI, "without_terms": "pose"}, "unknown term of the loss that can be left out 'pose'"),
         ({**SEMI, "projection": "linear", "without_terms": "projection"}, "nothing is projected where without_terms"),
         ({**SEMI, "without_terms": "trajectory,projection"}, "nothing would train the network of the trajectory"),
@@ -160,7 +153,6 @@ def test_the_part_that_says_which_data_keeps_every_setting_of_it() -> None:
         ({"channels": 10_000, "filter_widths": "99"}, "more than 1,000,000,000 weights"),
         ({"channels": 1024, "filter_widths": [3] * 7, "dense": True}, "parameter dense: found True: the network"),
         ({"filter_widths": ",".join(["9"] * 100)}, "the frames that are seen, is at most 10,000"),
-        ({"downsample": 10**21}, "less than or equal to 10000"),
         ({"chunk": 64, "batch_size": 64}, "a batch of one window, whose 64 frames are alike"),
         ({"unlabelled_actions": "All,Eating"}, "'All' stands for every action; give it alone"),
     ],

@@ -222,5 +222,4 @@ def test_a_stale_average_shrinks_what_is_predicted_and_recomputed_statistics_do_
     for statistics in (result.lifters.statistics, recomputed(config, result)):
         result.lifters.load_statistics(statistics)
         scales.append(evaluate(result.model, tiny_data, clips, "gt").scale.median())
-    print(scales)
     assert abs(scales[1] - 1) < abs(scales[0] - 1)

@@ -64,16 +64,14 @@ def batches(monkeypatch) -> list[list[int]]:
 # What a run may see
 
 
-@pytest.mark.parametrize(
-    ("action", "t", "unit_epochs"), [("Walking", 5 / 3, 1), ("SittingDown", 10, 0.5), ("All", 1, 2.5)]
-)
-def test_every_run_sees_as_many_windows_as_the_baseline(action, t, unit_epochs, data, batches) -> None:
-    chosen = config(action, unit_epochs=unit_epochs)
+@pytest.mark.parametrize(("action", "t", "length"), [("Walking", 5 / 3, 1), ("SittingDown", 10, 0.5), ("All", 1, 2.5)])
+def test_every_run_sees_as_many_windows_as_the_baseline(action, t, length, data, batches) -> None:
+    chosen = config(action, unit_epochs=length)
     budget = plan_run(chosen, data).budget
     assert (budget.unit, budget.per_epoch) == (200, ACTIONS.get(action, 200))
     assert budget.t == pytest.approx(t, rel=1e-15)
     _, rows = run(chosen, data)
-    assert sum(map(len, batches)) == rows[-1].windows == 200 * unit_epochs
+    assert sum(map(len, batches)) == rows[-1].windows == 200 * length
 
 
 def test_a_run_uses_as_many_threads_as_its_config_says(data: PoseDataset) -> None:
