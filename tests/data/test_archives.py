@@ -104,9 +104,8 @@ def test_dots_within_a_name_are_no_path_that_leads_out(way: str, tmp_path: Path)
 
 
 def test_links_devices_and_files_with_holes_are_not_read(tmp_path: Path) -> None:
-    holes = {
-        f"GNU.sparse.{key}": value for key, value in zip(("major", "minor", "name", "realsize"), "10x9", strict=True)
-    }
+    holes = dict(zip(("major", "minor", "name", "realsize"), "10x9", strict=True))
+    holes = {f"GNU.sparse.{key}": value for key, value in holes.items()}
     with tarfile.open(tmp_path / "x.tgz", "w:gz") as archive:
         add(archive, "link", type=tarfile.SYMTYPE, linkname="/etc/passwd")
         add(archive, "hard link", type=tarfile.LNKTYPE, linkname="good")

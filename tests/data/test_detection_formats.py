@@ -156,12 +156,9 @@ def test_a_decimal_comma_may_come_in_any_row(tmp_path: Path) -> None:
 
 
 LOST = {
-    "no number": (np.nan, np.nan, 0.9),
-    "(0, 0)": (0, 0, 0.9),
-    "(-1, -1)": (-1, -1, 0.9),
-    "score 0": (0.3, 0.4, 0),
+    "no number": (np.nan, np.nan, 0.9), "(0, 0)": (0, 0, 0.9), "(-1, -1)": (-1, -1, 0.9), "score 0": (0.3, 0.4, 0),
     "score below 0": (0.3, 0.4, -0.02),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FORMATS)

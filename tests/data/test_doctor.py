@@ -188,15 +188,12 @@ def test_a_flaw_of_the_motion_is_found_in_its_take_at_its_frame(worlds, flaw, ch
 @pytest.mark.parametrize(
     "flaw",
     [
-        moved(WRIST, slice(60, None), 0.04),
-        moved(slice(None), slice(40, None), 0.2),
-        scaled_bone(WRIST, slice(30, 50), 1.07),
-        lambda motion: motion * 1.03,
-        frozen(30, 24),
+        moved(WRIST, slice(60, None), 0.04), moved(slice(None), slice(40, None), 0.2),
+        scaled_bone(WRIST, slice(30, 50), 1.07), lambda motion: motion * 1.03, frozen(30, 24),
         mirror,  # left and right set right
     ],
     ids=["jump", "whole jump", "bone", "size", "frozen", "mirror"],
-)
+)  # fmt: skip
 def test_what_people_and_markers_do_is_no_flaw(worlds, flaw) -> None:
     assert not [f for f in with_flaw(worlds, flaw).findings if f.level == ERROR or f.check != "joint acceleration"]
 

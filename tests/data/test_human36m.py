@@ -485,9 +485,8 @@ def test_the_reference_of_a_new_matlab_file_is_followed_to_a_matrix_only(tmp_pat
         path = tmp_path / f"{name}.cdf.mat"
         with h5py.File(path, "w") as file:
             file["#refs#/b"] = np.arange(5)
-            cells = file.create_dataset(
-                "data", data=np.full((1, 1), h5py.Reference(), h5py.ref_dtype), dtype=h5py.ref_dtype
-            )
+            nothing = np.full((1, 1), h5py.Reference(), h5py.ref_dtype)
+            cells = file.create_dataset("data", data=nothing, dtype=h5py.ref_dtype)
             if target:
                 cells[0, 0] = file[target].ref
         refuse(path)

@@ -61,12 +61,8 @@ def test_the_parents_form_a_tree_under_the_pelvis_that_is_its_own_mirror(layout)
 def test_a_bone_is_of_the_side_where_it_ends_unless_it_crosses_the_body() -> None:
     sides = dict(zip(COCO_17.bones, COCO_17.bone_sides, strict=True))
     index = COCO_17.index
-    for ends, side in {
-        ("LShoulder", "LElbow"): "left",
-        ("RKnee", "RAnkle"): "right",
-        ("Nose", "LEye"): "left",
-        ("LHip", "RHip"): "middle",
-    }.items():
+    expected = {("LShoulder", "LElbow"): "left", ("RKnee", "RAnkle"): "right", ("LHip", "RHip"): "middle"}
+    for ends, side in {**expected, ("Nose", "LEye"): "left"}.items():
         assert sides[index(ends[0]), index(ends[1])] == side
     assert H36M_17.sides.count("left") == H36M_17.sides.count("right") == 6
     assert H36M_17.sides[H36M_17.index("Head")] == "middle"
@@ -113,11 +109,7 @@ def test_mpii_has_the_published_sides_paired_joint_by_joint() -> None:
 def test_a_detector_s_layout_has_no_tree_but_lines_to_draw() -> None:
     assert COCO_17.parents == ()
     named = {frozenset((COCO_17.joints[a], COCO_17.joints[b])) for a, b in COCO_17.bones}
-    assert {
-        frozenset(("LHip", "LKnee")),
-        frozenset(("RElbow", "RWrist")),
-        frozenset(("LShoulder", "RShoulder")),
-    } < named
+    assert {*map(frozenset, (("LHip", "LKnee"), ("RElbow", "RWrist"), ("LShoulder", "RShoulder")))} < named
     mirrored = {frozenset((COCO_17.mirror[a], COCO_17.mirror[b])) for a, b in COCO_17.bones}
     assert mirrored == {frozenset(bone) for bone in COCO_17.bones}
     assert {joint for bone in COCO_17.bones for joint in bone} == set(range(17))

@@ -30,11 +30,8 @@ class StartedCluster:
         with (self.folder / f"{part}-{time.monotonic_ns()}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{part}", "--no-dashboard", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=paths.project_root(),
-            )
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=paths.project_root(),
+            )  # fmt: skip
         self.parts.append(process)
         return process
 

@@ -150,13 +150,11 @@ def write_checkpoint(
     group = {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-08, "weight_decay": 0, "amsgrad": True}
     group["params"] = list(range(len(weights)))
     content = {
-        "epoch": 80,
-        "lr": 1.6e-05,
-        "random_state": np.random.RandomState(1234),
+        "epoch": 80, "lr": 1.6e-05, "random_state": np.random.RandomState(1234),
         "optimizer": {"state": dict(enumerate(state)), "param_groups": [group]},
         "model_pos": state_of(pose),
         "model_traj": None if trajectory is None else state_of(trajectory),
         "random_state_semi": np.random.RandomState(1234),
-    }
+    }  # fmt: skip
     torch.save({**content, **changes}, path, _use_new_zipfile_serialization=not legacy)
     return path

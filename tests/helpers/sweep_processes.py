@@ -22,13 +22,10 @@ def start_sweep(outputs: Path, *arguments: str, command: Sequence[str] = ("sweep
     """`pose3d sweep`, or another command, at the tiny scale, two runs at a time, in a session of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "pose3d_lib.cli.main", *command, *TINY, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, "POSE3D_OUTPUTS": str(outputs)},
         start_new_session=True,
-    )
+    )  # fmt: skip
 
 
 def finish_sweep(sweep: subprocess.Popen) -> None:

@@ -98,9 +98,7 @@ def test_both_forms_are_the_published_network_with_dilated_and_with_strided_conv
     model, clip = lifter(widths, causal=causal), clips(math.prod(widths) + 6)
     expected = published(model, clip, strided=False)
     torch.testing.assert_close(model(clip), expected, atol=1e-12, rtol=0)
-    windows = (
-        clip.unfold(1, math.prod(widths), 1).permute(0, 1, 4, 2, 3).flatten(0, 1)
-    )  # (B * 7, receptive field, 5, 2)
+    windows = clip.unfold(1, math.prod(widths), 1).permute(0, 1, 4, 2, 3).flatten(0, 1)  # (B * 7, frames, 5, 2)
     single = model.forward_windows(windows)
     torch.testing.assert_close(single.unflatten(0, (2, 7)), expected, atol=1e-12, rtol=0)
     torch.testing.assert_close(single, published(model, windows, strided=True).squeeze(1), atol=1e-12, rtol=0)
@@ -217,9 +215,8 @@ def test_a_causal_lifter_never_sees_the_future(dense) -> None:
     before, after = padding(model.filter_widths, causal=True)
 
     def lift(clip: Tensor) -> Tensor:
-        return model(
-            torch.cat([clip[:, :1].expand(-1, before, -1, -1), clip, clip[:, -1:].expand(-1, after, -1, -1)], 1)
-        )
+        padded = [clip[:, :1].expand(-1, before, -1, -1), clip, clip[:, -1:].expand(-1, after, -1, -1)]
+        return model(torch.cat(padded, 1))
 
     changed = clip.clone()
     changed[:, 6:] += 3

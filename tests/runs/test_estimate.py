@@ -7,7 +7,7 @@ import pytest
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.sweep import estimate
-from pose3d_lib.runs.sweep.estimate import SECONDS_PER_RUN, Estimate, estimate_runs, in_words, measure_speed
+from pose3d_lib.runs.sweep.estimate import SECONDS_PER_RUN, Estimate, estimate_runs, measure_speed
 from pose3d_lib.study.config import plan_study, unique_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
@@ -84,11 +84,6 @@ def test_the_estimate_in_a_sentence() -> None:
     )
 
 
-def test_seconds_in_words() -> None:
-    words = {50.4: "50 s", 99.9: "100 s", 100: "2 min", 3570: "1 h 00 min", 7500: "2 h 05 min"}
-    assert {seconds: in_words(seconds) for seconds in words} == words
-
-
 # Measuring
 
 
@@ -131,9 +126,8 @@ def test_a_trial_is_a_training_without_tests_that_leaves_nothing_behind(tiny_dat
     config = small_run(evaluate_at="0.01", action="Eating", start_from="All-27f-1ue-seed0-0123456789")
     speed = measure_speed(config, tiny_data)
     ((tried, trained),) = kept
-    assert tried == config.model_copy(
-        update={"evaluate_at": (), "recompute_at": (), "start_from": "", "warmup_epochs": 0.0}
-    )
+    without = {"evaluate_at": (), "recompute_at": (), "start_from": "", "warmup_epochs": 0.0}
+    assert tried == config.model_copy(update=without)
     assert trained.test_seconds == 0
     assert speed == trained.seen / trained.train_seconds > 0
     assert not outputs.exists()

@@ -50,12 +50,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def ask(folder: Path, number: int, seconds: float) -> tuple:
     """Arguments of a call that executes the notebook."""
-    return (
-        execute_notebook,
-        "work",
-        folder / f"{number}.ipynb",
-        {"seconds": seconds, "mark": str(folder / f"{number}.at")},
-    )
+    parameters = {"seconds": seconds, "mark": str(folder / f"{number}.at")}
+    return execute_notebook, "work", folder / f"{number}.ipynb", parameters
 
 
 def test_of_three_kernels_one_that_is_killed_fails_its_own_call_only(work: Path) -> None:

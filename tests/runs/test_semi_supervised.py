@@ -158,9 +158,8 @@ def test_a_warm_up_may_end_just_before_the_last_batch(data) -> None:
 
 
 def test_the_3d_of_unlabelled_clips_is_never_looked_at(data) -> None:
-    assert weights_of(train_short(config(), spoilt(data, subject="S5"))[0]) == weights_of(
-        train_short(config(), data)[0]
-    )
+    plain, blind = (train_short(config(), own)[0] for own in (data, spoilt(data, subject="S5")))
+    assert weights_of(plain) == weights_of(blind)
 
 
 def test_the_2d_of_unlabelled_clips_matters_once_they_enter(data) -> None:
@@ -175,11 +174,10 @@ def test_history_tells_every_term_that_entered(data) -> None:
     _, rows = train_short(config(), data)
     assert [set(row.terms) for row in rows] == [{"trajectory"}] * 2 + [{"trajectory", "projection", "bones"}] * 2
     assert all(0 < value < 10 for row in rows for value in row.terms.values())
-    _, rows = train_short(
-        config(labelled_subjects=(), unlabelled_subjects=(), warmup_epochs=1.0, trajectory=True), data
-    )
+    supervised = {"labelled_subjects": (), "unlabelled_subjects": (), "warmup_epochs": 1.0}
+    _, rows = train_short(config(**supervised, trajectory=True), data)
     assert {tuple(row.terms) for row in rows} == {("trajectory",)}
-    _, rows = train_short(config(labelled_subjects=(), unlabelled_subjects=(), warmup_epochs=1.0), data)
+    _, rows = train_short(config(**supervised), data)
     assert {row.terms for row in rows} == {None}
     assert "terms" not in rows[0].as_json()
 

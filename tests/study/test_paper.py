@@ -48,12 +48,8 @@ def start(outputs: Path, *command: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "pose3d_lib.cli.main", *command, *given],
         env={**os.environ, "POSE3D_OUTPUTS": str(outputs), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, start_new_session=True,
+    )  # fmt: skip
 
 
 def finished(outputs: Path) -> set[str]:

@@ -182,12 +182,8 @@ def test_a_single_action_by_itself_is_the_set_of_it() -> None:
 def take_errors(ratios, frames=None, subjects=None) -> TakeErrors:
     ratios = np.asarray(ratios, dtype=float)
     number = len(ratios)
-    return TakeErrors(
-        np.full(number, 50.0),
-        50 * ratios,
-        np.ones(number) if frames is None else np.array(frames),
-        subjects or ["S9"] * number,
-    )
+    frames = np.ones(number) if frames is None else np.array(frames)
+    return TakeErrors(np.full(number, 50.0), 50 * ratios, frames, subjects or ["S9"] * number)
 
 
 def test_takes_vary_within_their_subject() -> None:

@@ -104,9 +104,8 @@ def test_an_automatic_device_is_one_that_is_there() -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_an_automatic_precision_is_the_fastest_of_the_device(device, monkeypatch) -> None:
-    monkeypatch.setattr(
-        settings_module, "fastest_precision", lambda asked: "bfloat16" if asked == device else "float32"
-    )
+    fastest = {device: "bfloat16"}
+    monkeypatch.setattr(settings_module, "fastest_precision", lambda asked: fastest.get(asked, "float32"))
     assert make_config(RunConfig, {"device": device, "precision": "auto"}).precision == "bfloat16"
     assert make_config(RunConfig, {"device": device, "precision": "float32"}).precision == "float32"
     with pytest.raises(InputError) as refusal:
@@ -290,10 +289,8 @@ def test_a_baseline_of_fewer_frames_has_epochs_and_so_schedules_of_its_own_but_o
     config = make_config(RunConfig, {**fewer, **PER_FRAMES_SEEN})
     assert (config.lr_decay_per, config.bn_decay_per, config.budget) == ("unit_epoch", "unit_epoch", "equal_frames")
     schedules = product(("epoch", "unit_epoch"), repeat=2)
-    names = {
-        run_name(make_config(RunConfig, {**fewer, "lr_decay_per": lr, "bn_decay_per": bn}), "a") for lr, bn in schedules
-    }
-    assert len(names) == 4
+    configs = [make_config(RunConfig, {**fewer, "lr_decay_per": lr, "bn_decay_per": bn}) for lr, bn in schedules]
+    assert len({run_name(config, "a") for config in configs}) == 4
     whole = make_config(RunConfig, {"train_share": "1", **PER_FRAMES_SEEN})
     assert run_name(whole, "abc") == run_name(RunConfig(device=whole.device), "abc")
 

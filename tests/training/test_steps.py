@@ -257,9 +257,8 @@ def test_on_a_gpu_replayed_steps_are_those_made_one_by_one(precision, hand_made,
     made = []
     for steps_before_recording in (3, 10**9):
         monkeypatch.setattr(steps, "STEPS_BEFORE_RECORDING", steps_before_recording)
-        made.append(
-            TrainingSteps(supervised(lifter(p=0.0, device="cuda"), windows), precision=precision, lr=1e-2, record=True)
-        )
+        objective = supervised(lifter(p=0.0, device="cuda"), windows)
+        made.append(TrainingSteps(objective, precision=precision, lr=1e-2, record=True))
         for step, numbers in enumerate(batches(*SIZES)):
             made[-1].set_schedule(1e-2 * 0.5 ** (step // 2), 0.3 * 0.8 ** (step // 3))
             made[-1](numbers.cuda())
@@ -273,9 +272,8 @@ def test_on_a_gpu_replayed_steps_are_those_made_one_by_one(precision, hand_made,
 def test_on_a_gpu_a_replayed_step_draws_new_masks(hand_made) -> None:
     data = hand_made([("S1", "Walking", "0", 0, 60)])
     windows = TrainingWindows(data, data.clips, "simulated", (3, 3), device="cuda")
-    make_step = TrainingSteps(
-        supervised(lifter(p=0.25, device="cuda"), windows), precision="float32", lr=1e-30, record=True
-    )
+    objective = supervised(lifter(p=0.25, device="cuda"), windows)
+    make_step = TrainingSteps(objective, precision="float32", lr=1e-30, record=True)
     numbers, sums = torch.arange(64, device="cuda"), []
     for _ in range(8):
         make_step.loss_sum.zero_()
