@@ -174,9 +174,7 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     def execute(folder: Path, parameters: dict, *, stop: object) -> bool:
         passed.append(parameters)
         if parameters["action"] == "Sitting":
-            raise NotebookFailed(
-                folder / "02_train.ipynb", "FloatingPointError: the training loss is nan", refused=False
-            )
+            raise NotebookFailed(folder / "a.ipynb", "FloatingPointError: the training loss is nan", refused=False)
         config = make_config(RunConfig, parameters)
         execute_run(plan_run(config, open_dataset(config.data)))
         return True

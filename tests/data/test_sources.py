@@ -254,10 +254,8 @@ def test_eight_people_are_tested_on_four_takes_of_six_seconds_of_every_action() 
     assert not set(layout.test) & set(layout.train)
     assert layout.takes == 4
     tested = range(len(layout.train), len(layout.subjects))
-    assert {
-        layout.frames(action, person, take, 3) for action in range(15) for person in tested for take in range(4)
-    } == {300}
-    every = itertools.product(range(15), tested, range(4))
+    every = list(itertools.product(range(15), tested, range(4)))
+    assert {layout.frames(*own, 3) for own in every} == {300}
     seen = pd.DataFrame([(*own, layout.eye(*own)) for own in every], columns=["action", "person", "take", "eye"])
     for name in ("action", "person", "take"):
         assert seen.groupby([name, "eye"]).size().unique().size == 1, f"each camera equally often for every {name}"

@@ -1,4 +1,4 @@
-"""Human3.6M from VideoPose3D's files: geometry against the formulas, names, lengths, and what the messages say."""
+"""Human3.6M from VideoPose3D's files: what the cameras see, names, lengths, and what the messages say."""
 
 import json
 import time
@@ -9,7 +9,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import H36M_ACTIONS
-from pose3d_lib.data.cameras import h36m_cameras
+from pose3d_lib.data.cameras import h36m_cameras, view
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, MPII_16, Skeleton
@@ -62,26 +62,8 @@ def rows(data: PoseDataset, subject: str, action: str, take: str, camera: int) -
     return slice(chosen.start, chosen.stop)
 
 
-def seen_by(camera: object, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Camera metres and pixels, worked out in float64 with a rotation matrix, one coordinate after the other."""
-    w, x, y, z = camera.orientation
-    camera_to_world = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-    points = (world.astype(np.float64) - np.array(camera.position)) @ camera_to_world
-    fx, fy, cx, cy, k1, k2, k3, q1, q2 = camera.intrinsics
-    a, b = np.clip(points[..., 0] / points[..., 2], -1, 1), np.clip(points[..., 1] / points[..., 2], -1, 1)
-    r2 = a * a + b * b
-    d = 1 + k1 * r2 + k2 * r2**2 + k3 * r2**3 + q1 * a + q2 * b
-    return points, np.stack([fx * (a * d + q1 * r2) + cx, fy * (b * d + q2 * r2) + cy], axis=-1)
-
-
 @pytest.mark.parametrize("joints", [32, 17])
-def test_geometry_follows_the_formulas(tmp_path: Path, joints: int) -> None:
+def test_every_camera_of_a_subject_sees_its_takes(tmp_path: Path, joints: int) -> None:
     world = {"S1": {"Eating": motion(5, 1, joints)}, "S9": {"Eating 2": motion(3, 2, joints)}}
     data = read_set(write(tmp_path, world), "h36m", keypoints="gt")
     used = list(H36M_17_OF_32) if joints == 32 else list(range(17))
@@ -91,7 +73,7 @@ def test_geometry_follows_the_formulas(tmp_path: Path, joints: int) -> None:
         camera = h36m_cameras()[clip.subject][clip.Index % 4]
         assert data.cameras[clip.camera] == camera
         take = {"0": "Eating", "2": "Eating 2"}[data.clips["take"][clip.Index]]
-        points, pixels = seen_by(camera, world[clip.subject][take][:, used])
+        points, pixels = view(world[clip.subject][take][:, used], camera)
         at = slice(clip.start, clip.stop)
         np.testing.assert_allclose(data.trajectory[at], points[:, 0], atol=1e-6)
         np.testing.assert_allclose(data.positions[at], points - points[:, :1], atol=1e-6)

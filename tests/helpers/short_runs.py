@@ -1,8 +1,10 @@
 """Runs of some hundredths of a second, on random numbers."""
 
+import json
 from dataclasses import asdict
 
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.training.checkpoint import Checkpoint
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
@@ -25,6 +27,20 @@ def train_short(config: RunConfig, data: PoseDataset, **settings: object) -> tup
     """What `train` gives, with the settings of it that are given, and the rows of its history."""
     rows: list[HistoryRow] = []
     return train(plan_run(config, data), on_row=rows.append, **settings), rows
+
+
+def train_whole(
+    config: RunConfig, data: PoseDataset, **settings: object
+) -> tuple[Trained, list[dict], list[Checkpoint]]:
+    """The same with rows without seconds, and every checkpoint as a file would hold it."""
+    checkpoints: list[Checkpoint] = []
+
+    def keep(checkpoint: Checkpoint) -> None:
+        copied = {name: tensor.clone() for name, tensor in checkpoint.tensors.items()}
+        checkpoints.append(Checkpoint(copied, json.loads(json.dumps(checkpoint.numbers))))
+
+    trained, rows = train_short(config, data, on_checkpoint=keep, **settings)
+    return trained, without_seconds(rows), checkpoints
 
 
 def weights_of(trained: Trained) -> dict[str, bytes]:

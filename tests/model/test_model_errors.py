@@ -73,10 +73,8 @@ def call(console: Called, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ca
 
 def rows_of(text: str) -> dict[str, list[str]]:
     """First cell of each row of a Markdown table -> the others."""
-    cells = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")
-    ]
-    return {row[0]: row[1:] for row in cells}
+    rows = (line.strip("|").split("|") for line in text.splitlines() if line.startswith("|"))
+    return {first.strip(): [cell.strip() for cell in others] for first, *others in rows}
 
 
 # Which data, which clips
@@ -232,9 +230,7 @@ def test_the_command_shows_the_table_and_writes_it(call: Called, folder: Path, t
     assert rows["Action-wise mean"][1] == f"{run.action_wise['mpjpe']:.2f}"
     assert rows["Frame-wise mean"][1] == f"{run.frame_wise['mpjpe']:.2f}"
     assert "warning" not in out
-    assert (
-        f"Errors of {folder.name} on synthetic-tiny, which is synthetic: nobody was filmed; keypoints simulated" in out
-    )
+    assert f"Errors of {folder.name} on synthetic-tiny, which is synthetic: nobody was filmed; keypoints simul" in out
     assert "averaged with the mirror image" in out
     for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv"):
         assert f"written: there/{name}" in out

@@ -200,14 +200,8 @@ def test_a_pickle_made_to_exhaust_is_refused(name: str, tmp_path: Path, monkeypa
 def tensor_of(size: bytes, stride: bytes, numel: bytes, *, kind: bytes = b"FloatStorage") -> bytes:
     """The pickle of a state dict with one tensor, whose sizes are whatever the operations leave on the stack."""
     storage = b"(X\x07\x00\x00\x00storagectorch\n" + kind + b"\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu" + numel
-    rebuild = (
-        b"ctorch._utils\n_rebuild_tensor_v2\n("
-        + storage
-        + b"%sQK\x00"
-        + size
-        + stride
-        + b"\x89ccollections\nOrderedDict\n)RtR"
-    )
+    rebuild = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"%sQK\x00" + size + stride
+    rebuild += b"\x89ccollections\nOrderedDict\n)RtR"
     return b"\x80\x02}X\x09\x00\x00\x00model_pos}X\x12\x00\x00\x00expand_conv.weight" + rebuild + b"ss."
 
 

@@ -24,11 +24,8 @@ TITLE = (
     "Table 1: MPJPE, synthetic-small (synthetic data). 1 unit epoch, published schedule, equal frames, 27-frame network"
 )
 SCHEDULES = ("epoch", "unit_epoch")
-CONDITIONS = [
-    f"{length} unit epochs, {rule} for both arms, equal frames, 27-frame network"
-    for length in (1, 16)
-    for rule in "abcd"
-]
+ENDING = "for both arms, equal frames, 27-frame network"
+CONDITIONS = [f"{length} unit epochs, {rule} {ENDING}" for length in (1, 16) for rule in "abcd"]
 
 
 def arms_table(actions: int, *, arms: tuple[str, ...] = ARMS, several: bool = True) -> pd.DataFrame:

@@ -30,11 +30,11 @@ from pose3d_lib.runs.signals import catch_signals
 from pose3d_lib.training import loop
 from pose3d_lib.training.checkpoint import CHECKPOINT, PREVIOUS, Checkpoint, load_checkpoint
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.history import HistoryRow, Trained
+from pose3d_lib.training.history import HistoryRow
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import plan_run
 from tests.helpers.listed_runs import write_lease
-from tests.helpers.short_runs import short_config, train_short, weights_of, without_seconds
+from tests.helpers.short_runs import short_config, train_whole, weights_of
 
 RESULTS = ("metrics.json", "clips.csv", "clips_published.csv", "config.json", "model.safetensors")
 
@@ -49,17 +49,6 @@ def config(action: str = "Sitting", **changes) -> RunConfig:
     return short_config(action, **{"evaluate_at": (0.4,), "recompute_at": (0.4,), **changes})
 
 
-def whole(config: RunConfig, data: PoseDataset, **keywords) -> tuple[Trained, list[dict], list[Checkpoint]]:
-    checkpoints: list[Checkpoint] = []
-
-    def keep(checkpoint: Checkpoint) -> None:
-        copied = {name: tensor.clone() for name, tensor in checkpoint.tensors.items()}
-        checkpoints.append(Checkpoint(copied, json.loads(json.dumps(checkpoint.numbers))))
-
-    trained, rows = train_short(config, data, on_checkpoint=keep, **keywords)
-    return trained, without_seconds(rows), checkpoints
-
-
 # The training
 
 
@@ -68,10 +57,10 @@ def whole(config: RunConfig, data: PoseDataset, **keywords) -> tuple[Trained, li
 @pytest.mark.parametrize("action", ["All", "Sitting"])
 def test_from_every_step_on_training_ends_the_same_bit_for_bit(action: str, precision: str, data: PoseDataset) -> None:
     chosen = config(action, precision=precision, unit_epochs=1.2)
-    trained, rows, checkpoints = whole(chosen, data)
+    trained, rows, checkpoints = train_whole(chosen, data)
     assert [c.numbers["steps"] for c in checkpoints] == list(range(1, trained.steps + 1))
     for checkpoint in checkpoints:
-        again, rows_again, _ = whole(chosen, data, resume=checkpoint)
+        again, rows_again, _ = train_whole(chosen, data, resume=checkpoint)
         assert weights_of(again) == weights_of(trained), checkpoint.numbers["steps"]
         assert rows_again == rows
         assert (again.seen, again.steps) == (trained.seen, trained.steps)
@@ -79,11 +68,11 @@ def test_from_every_step_on_training_ends_the_same_bit_for_bit(action: str, prec
 
 def test_seconds_of_training_are_added_up_and_another_network_is_refused(data: PoseDataset, monkeypatch) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
-    _, _, checkpoints = whole(config(), data)
+    _, _, checkpoints = train_whole(config(), data)
     assert [checkpoint.numbers["seen"] for checkpoint in checkpoints] == [60, 120, 180, 200], "at every epoch's end"
     last = checkpoints[-1]
     last.numbers.update(train_seconds=1000.0, train_cpu_seconds=2000.0, test_seconds=3000.0)
-    again, _, _ = whole(config(), data, resume=last)
+    again, _, _ = train_whole(config(), data, resume=last)
     seconds = (again.train_seconds, again.train_cpu_seconds, again.test_seconds)
     assert seconds == pytest.approx((1000, 2000, 3000), abs=10)
     with pytest.raises(InputError, match="of another network"):

@@ -82,9 +82,7 @@ def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(tmp_path: Pa
     process = start(tmp_path, "reproduce")
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    estimate = (
-        r"(\d+) runs, all finished. Then, to be timed: (\d+) runs, (\d+) of them finished; the other (\d+) take about"
-    )
+    estimate = r"(\d+) runs, all finished. Then, to be timed: (\d+) runs, (\d+) of them finished; the other (\d+) take"
     most, timed, reused, rest = map(int, re.search(estimate, said).groups())
     assert (most + timed, most + reused, rest) == (len(plan), len(before), len(plan) - len(before))
     assert finished(tmp_path) == {run_folder(run, datasets[run.data]).name for run in plan}
