@@ -162,7 +162,7 @@ def reproduce(given: Given, write_reference: str | None) -> None:
 @cli.command()
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
 def figures(folders: tuple[Path, ...]) -> None:
-    """Redraw every table and figure of a study without training, for instance: pose3d figures outputs/reference/paper
+    """Redraw every table and figure of a study without training, for instance: pose3d figures outputs/reference/quick
 
     FOLDERS are those that 04_results wrote; without any, all of outputs/reference/, and the tables of the documents.
     """
