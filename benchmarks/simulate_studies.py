@@ -3,7 +3,6 @@
 Writes docs/statistics/simulation.csv, and the tables of docs/statistics.md: `make simulation`.
 """
 
-import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -153,13 +152,9 @@ def simulate(world: World, replicates: int, studies: int = STUDIES) -> dict[str,
     """Name in COUNTED -> its mean over the studies."""
     found: dict[str, list[float]] = {name: [] for name in COUNTED}
     rng = np.random.default_rng([replicates, len(world.name)])
-    gc.freeze()  # multipletests collects garbage at every call: let it have little to look at
-    try:
-        for _ in range(studies):
-            for name, value in one_study(world, replicates, rng):
-                found[name].append(float(value))
-    finally:
-        gc.unfreeze()
+    for _ in range(studies):
+        for name, value in one_study(world, replicates, rng):
+            found[name].append(float(value))
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.special import fdtrc, stdtr, stdtrit
-from statsmodels.stats.multitest import multipletests
 
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 
@@ -263,7 +262,14 @@ def single_actions(y: np.ndarray, *, takes: Takes | None = None) -> tuple[list[E
         own = ([], []) if takes is None else ([takes.pooled[number]], [takes.pooled_df])
         effects.append(_effect(float(row.mean()), *_satterthwaite([*parts, *own[0]], [*df, *own[1]]), row))
     p = np.array([effect.p for effect in effects])
-    return effects, p if np.isnan(p).any() else multipletests(p, alpha=LEVEL, method="holm")[1]
+    return effects, holm(p)
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """p after Holm's correction, (tests,) -> the same. (statsmodels' function takes a second to import and 50 ms a call.)"""
+    order = np.argsort(p)
+    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    return corrected[np.argsort(order)]
 
 
 def replicates_needed(deviation: float, change: float, *, power: float = 0.9) -> int:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
+from statsmodels.stats.multitest import multipletests
 
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.study.two_way import (
@@ -16,6 +17,7 @@ from pose3d_lib.study.two_way import (
     Takes,
     actions_in_general,
     complete_table,
+    holm,
     mean_of_set,
     mean_squares,
     replicates_needed,
@@ -80,6 +82,11 @@ def test_a_table_refuses_what_has_no_logarithm(error: float) -> None:
 def test_a_table_refuses_two_errors_of_one_run() -> None:
     with pytest.raises(ValueError, match="several errors of one run"):
         complete_table(pd.concat([errors(), errors()]), actions=["Walking"])
+
+
+def test_holm_s_correction_is_that_of_statsmodels() -> None:
+    for p in np.random.default_rng(0).random((5, 15)) ** 4:
+        assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated and will be removed")  # in statsmodels' own import
