@@ -11,7 +11,7 @@ import psutil
 
 from pose3d_lib.training.checkpoint import CHECKPOINT
 
-TINY = ("-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "device", "cpu", "-p", "jobs", "2")
+TINY = ("-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "device", "cpu", "-p", "jobs", "2", "-p", "timed", "0")
 RUNS = ("-p", "actions", "Sitting", "-p", "seeds", "0", "-p", "lengths", "6", "-p", "evaluate_at", "1")
 """Of two runs of some seconds."""
 
