@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,12 @@ class Ratios:
     """The changes of one condition: log(action-based error / original error) by action and replicate."""
 
     y: pd.DataFrame  # (actions, complete replicates)
-    takes: Takes | None  # where all replicates share their takes
     left_out: dict[int, list[str]]  # incomplete replicate -> what it lacks
+    errors_of_takes: list[TakeErrors]  # by action; empty unless all replicates share their takes
+
+    @cached_property
+    def takes(self) -> Takes | None:
+        return spread_of_takes(self.errors_of_takes) if self.errors_of_takes else None
 
     @property
     def actions(self) -> list[str]:
@@ -97,19 +102,6 @@ class Observations:
         """Whether all replicates are trained and tested on the same dataset."""
         return self.errors.dataset.nunique() == 1
 
-    def complete(
-        self,
-        condition: Condition,
-        metric: str = "mpjpe",
-        statistics: str = RECOMPUTED,
-        actions: Sequence[str] | None = None,
-    ) -> tuple[pd.DataFrame, dict[int, list[str]]]:
-        """`Ratios.y` and `Ratios.left_out` of `ratios`."""
-        own = choose(self.errors, condition, statistics=statistics)
-        known = dict.fromkeys(own.action[own.arm == ACTION_BASED])
-        rows = [action for action in known if actions is None or action in actions]
-        return complete_table(own.assign(error=own[metric]), actions=rows) if rows else (pd.DataFrame(), {})
-
     def ratios(
         self,
         condition: Condition,
@@ -118,15 +110,20 @@ class Observations:
         actions: Sequence[str] | None = None,
     ) -> Ratios:
         """The changes under a condition; of some actions, by default all with action-based runs of it."""
-        y, left_out = self.complete(condition, metric, statistics, actions)
+        own = choose(self.errors, condition, statistics=statistics)
+        known = dict.fromkeys(own.action[own.arm == ACTION_BASED])
+        rows = [action for action in known if actions is None or action in actions]
+        if not rows:
+            return Ratios(pd.DataFrame(), {}, [])
+        y, left_out = complete_table(own.assign(error=own[metric]), actions=rows)
         if not (self.shared_takes and y.size):
-            return Ratios(y, None, left_out)
-        takes, rows = choose(self.takes, condition, statistics=statistics), list(y.index)
+            return Ratios(y, left_out, [])
+        takes = choose(self.takes, condition, statistics=statistics)
         takes = takes[takes.replicate.isin(y.columns) & takes.action.isin(rows)]
         means = (
             takes.groupby(["action", "subject", "take", "arm"], sort=False)[[metric, "frames"]].mean().unstack("arm")
         )
-        return Ratios(y, spread_of_takes([_take_errors(means.loc[action], metric) for action in rows]), left_out)
+        return Ratios(y, left_out, [_take_errors(means.loc[action], metric) for action in rows])
 
     def write(self, folder: Path) -> None:
         """Write each table as a compressed CSV, every digit."""
@@ -256,7 +253,7 @@ def _time(run: Run) -> dict[str, object]:
 
 def interval_sentence(observations: Observations, *conditions: Condition) -> str:
     """What the intervals of tables and claims under some conditions are about; it stands under each of them."""
-    counts = {observations.complete(own)[0].shape[1] for own in conditions} - {0}
+    counts = {observations.ratios(own).y.shape[1] for own in conditions} - {0}
     if max(counts, default=0) < 2:
         return "One replicate: it gives no interval." if counts else "No replicate is complete."
     replicates = " to ".join(map(str, sorted({min(counts), max(counts)})))

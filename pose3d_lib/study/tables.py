@@ -111,7 +111,7 @@ def errors_during_training(observations: Observations, condition: Condition, poi
     A row per point (unit epochs; those without a test of every run are left out) and arm: seen (unit epochs), windows_m
     (millions), arm, steps, mpjpe (mm).
     """
-    tests, y = choose(observations.tests, condition, statistics=AS_PUBLISHED), observations.complete(condition)[0]
+    tests, y = choose(observations.tests, condition, statistics=AS_PUBLISHED), observations.ratios(condition).y
     tests = tests[tests.action.isin(y.index) & tests.replicate.isin(y.columns)]
     keys, ends = ["arm", "action", "replicate"], tests[is_end(tests)]
     rows = []
