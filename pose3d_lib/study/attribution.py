@@ -37,24 +37,24 @@ def attribution(observations: Observations, config: StudyConfig) -> pd.DataFrame
     for claim, (length, metric) in QUANTITIES.items():
         if not (unit_epochs := getattr(config, length)):
             continue
-        whole, published, equal = (
-            observations.ratios(config.condition(unit_epochs, schedule), metric, statistics)
-            for schedule, statistics in ((PUBLISHED, AS_PUBLISHED), (PUBLISHED, RECOMPUTED), (EQUALISED, RECOMPUTED))
+        published, equal = (config.condition(unit_epochs, schedule) for schedule in (PUBLISHED, EQUALISED))
+        actions = observations.ratios(published, metric, actions=observations.ratios(equal, metric).actions).actions
+        all_of_it, recomputed, same = (
+            observations.ratios(condition, metric, statistics, actions)
+            for condition, statistics in ((published, AS_PUBLISHED), (published, RECOMPUTED), (equal, RECOMPUTED))
         )
-        actions = [action for action in published.actions if action in equal.actions]
-        replicates = published.y.columns.intersection(equal.y.columns)
+        replicates = recomputed.y.columns.intersection(same.y.columns)
         if not (actions and len(replicates)):
             continue
-        everything = len(actions) == len(published.actions) == len(equal.actions)
-        of_all, recomputed, same = (own.y.loc[actions, replicates].to_numpy() for own in (whole, published, equal))
+        whole, rate_too, data = (own.y.loc[actions, replicates].to_numpy() for own in (all_of_it, recomputed, same))
         parts = {
-            WHOLE: (of_all, whole.takes),
-            DATA: (same, equal.takes),
-            LEARNING_RATE: (recomputed - same, None),
-            STALE: (of_all - recomputed, None),
+            WHOLE: (whole, all_of_it.takes),
+            DATA: (data, same.takes),
+            LEARNING_RATE: (rate_too - data, None),
+            STALE: (whole - rate_too, None),
         }
         for part, (y, takes) in parts.items():
-            row = mean_of_set(y, takes=takes if everything else None).row("effect")
+            row = mean_of_set(y, takes=takes).row("effect")
             row |= {"log_points": 100 * float(y.mean()), "actions": len(actions), "replicates": len(replicates)}
             rows.append({"claim": claim, "part": part, **row})
     columns = ["claim", "part", "effect", "low", "high", "log_points", "p", "actions", "replicates"]

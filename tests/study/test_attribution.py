@@ -1,8 +1,11 @@
 """The parts of a published change on made-up observations: they multiply up, and are those that were put in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pose3d_lib.data.actions import ACTION_BASED
 from pose3d_lib.study.attribution import DATA, LEARNING_RATE, STALE, SUMMANDS, WHOLE, attribution
 from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED
 from tests.helpers.made_up_observations import everything, make_observations
@@ -38,7 +41,11 @@ def test_a_claim_without_its_runs_is_left_out() -> None:
 
 
 def test_the_takes_of_fixed_data_widen_the_whole_and_the_data_s_part() -> None:
-    for fixed in (False, True):
-        table = attribution(make_observations(CHANGES, fixed=fixed, of_takes=0.05), STUDY).set_index(["claim", "part"])
+    for fixed, untrained in ((False, ""), (True, ""), (True, "Walking")):
+        found = make_observations(CHANGES, fixed=fixed, of_takes=0.05)
+        own = found.errors
+        gone = (own.action == untrained) & (own.arm == ACTION_BASED) & (own.schedule == "unit_epoch")
+        table = attribution(replace(found, errors=own[~gone]), STUDY).set_index(["claim", "part"])
+        assert (table.actions == 3 - bool(untrained)).all()
         wide = table.loc["C1"].high - table.loc["C1"].low > 6
         assert wide.to_dict() == {WHOLE: fixed, DATA: fixed, LEARNING_RATE: False, STALE: False}
