@@ -57,12 +57,9 @@ def change_of_error(
     actions = observations.focus(config) if variant.focus else None
     ratios = observations.ratios(condition, metric, variant.statistics, actions)
     if not ratios.y.size:
-        return ratios.tell_left_out() or _no_runs(length, variant)
+        no_runs = f"no finished {length} runs of both arms with the learning rate per {variant.schedule}"
+        return ratios.tell_left_out() or no_runs
     return Measured(ratios.mean(), len(ratios.y))
-
-
-def _no_runs(length: str, variant: Variant) -> str:
-    return f"no finished {length} runs of both arms with the learning rate per {variant.schedule}"
 
 
 def late_gain(observations: Observations, config: StudyConfig, variant: Variant) -> Measured | str:
