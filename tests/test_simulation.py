@@ -6,10 +6,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
-from simulate_studies import ACTIONS, COUNTED, FILE, REPLICATES, STUDIES, WORLDS, draw_noise, put_all, simulate
+from simulate_studies import (
+    ACTIONS,
+    COUNTED,
+    FILE,
+    REPLICATES,
+    STUDIES,
+    WORLDS,
+    draw_noise,
+    put_all,
+    replicates_needed,
+    simulate,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = pd.read_csv(FILE)
@@ -50,6 +62,17 @@ def test_a_world_favours_no_arm_and_has_takes_where_they_are_shared() -> None:
     takes = draw_noise(FIXED, 4, rng)[1]
     assert takes is not None
     assert takes.pooled_df == ACTIONS * 2
+
+
+@pytest.mark.parametrize(("deviation", "change"), [(0.06, -11), (0.1, 5), (0.08, -11)])
+def test_the_replicates_needed_have_the_power_and_one_fewer_has_not(deviation: float, change: float) -> None:
+    def power(number: int) -> float:
+        noncentral = stats.nct(number - 1, abs(np.log1p(change / 100)) / deviation * np.sqrt(number))
+        return noncentral.sf(stats.t.isf(0.025, number - 1))
+
+    needed = replicates_needed(deviation, change)
+    assert power(needed - 1) < 0.9 <= power(needed)
+    assert replicates_needed(0.001, -11) == 4
 
 
 @pytest.mark.slow

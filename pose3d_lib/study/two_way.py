@@ -16,7 +16,6 @@ from scipy.special import fdtrc, stdtr, stdtrit
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 
 LEVEL = 0.05  # of all tests, two-sided; intervals are 95 %
-FEWEST_REPLICATES = 4
 DRAWS = 2_000  # of the bootstrap over takes
 
 
@@ -188,19 +187,17 @@ def _effect(mean: float, variance: float, df: float, per_replicate: np.ndarray) 
     return Effect(percent(mean), percent(mean - half), percent(mean + half), p, df, deviation, count)
 
 
-def mean_of_set(y: np.ndarray, rows: Sequence[int] | None = None, *, takes: Takes | None = None) -> Effect:
+def mean_of_set(y: np.ndarray, *, takes: Takes | None = None) -> Effect:
     """(a) The mean effect on a named set of actions: a t interval of the replicates' means. It decides claims.
 
     Args:
-        y: (actions, replicates), log ratios.
-        rows: of the set; default all.
+        y: (actions of the set, replicates), log ratios.
         takes: of the same actions, where all replicates share their takes; its variance is added.
     """
-    chosen = np.arange(len(y)) if rows is None else np.asarray(rows)
-    means = y[chosen].mean(axis=0)
+    means = y.mean(axis=0)
     parts, df = [_variance(means) / len(means)], [len(means) - 1]
     if takes is not None:
-        parts, df = [*parts, *takes.variance[chosen] / len(chosen) ** 2], [*df, *takes.df[chosen]]
+        parts, df = [*parts, *takes.variance / len(y) ** 2], [*df, *takes.df]
     return _effect(float(means.mean()), *_satterthwaite(parts, df), means)
 
 
@@ -270,21 +267,3 @@ def holm(p: np.ndarray) -> np.ndarray:
     order = np.argsort(p)
     corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
     return corrected[np.argsort(order)]
-
-
-def replicates_needed(deviation: float, change: float, *, power: float = 0.9) -> int:
-    """How many replicates (a) takes to show a change, at least FEWEST_REPLICATES.
-
-    Args:
-        deviation: of a replicate's mean, as measured (`Effect.deviation`, logs). From few replicates it is itself uncertain.
-        change: the true change, per cent; not 0. For an interval around no change to stay within 5 %, say 5.
-        power: the probability to find p up to LEVEL.
-    """
-    from statsmodels.stats.power import TTestPower  # takes a third of a second
-
-    if not (deviation > 0 and change > -100 and change != 0):
-        raise ValueError(f"deviation {deviation:g} must be above 0, and change {change:g} % above -100 % and not 0")
-    size, test = abs(np.log1p(change / 100)) / deviation, TTestPower()
-    if test.power(size, FEWEST_REPLICATES, LEVEL) >= power:
-        return FEWEST_REPLICATES
-    return int(np.ceil(test.solve_power(effect_size=size, power=power, alpha=LEVEL)))

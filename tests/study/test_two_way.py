@@ -11,8 +11,6 @@ from statsmodels.stats.multitest import multipletests
 
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.study.two_way import (
-    FEWEST_REPLICATES,
-    LEVEL,
     TakeErrors,
     Takes,
     actions_in_general,
@@ -20,7 +18,6 @@ from pose3d_lib.study.two_way import (
     holm,
     mean_of_set,
     mean_squares,
-    replicates_needed,
     single_actions,
     spread_of_takes,
 )
@@ -105,12 +102,11 @@ def test_mean_squares_are_those_of_statsmodels() -> None:
 # (a)
 
 
-@pytest.mark.parametrize("rows", [None, [1, 4]])
-def test_the_mean_of_a_set_has_the_t_interval_of_its_replicates(rows: list[int] | None) -> None:
+def test_the_mean_of_a_set_has_the_t_interval_of_its_replicates() -> None:
     y = table()
-    means = (y if rows is None else y[rows]).mean(axis=0)
+    means = y.mean(axis=0)
     expected = stats.ttest_1samp(means, 0)
-    effect = mean_of_set(y, rows)
+    effect = mean_of_set(y)
     assert (log(effect.low), log(effect.high)) == pytest.approx(tuple(expected.confidence_interval()))
     assert (log(effect.value), effect.p, effect.df) == pytest.approx((means.mean(), expected.pvalue, 4))
     assert effect.deviation == pytest.approx(means.std(ddof=1))
@@ -241,7 +237,7 @@ def test_takes_add_to_the_variance_of_seeds() -> None:
     assert single_actions(y, takes=some)[0][0].low < single_actions(y)[0][0].low
 
 
-# Too few, and how many
+# Too few
 
 
 def test_what_one_replicate_or_single_takes_cannot_tell_is_no_number() -> None:
@@ -260,23 +256,6 @@ def test_an_interval_of_two_replicates_is_wide_and_finite() -> None:
     for effect in (mean_of_set(y), actions_in_general(y).mean, *single_actions(y)[0]):
         assert effect.low < effect.value < effect.high < np.inf
         assert effect.df >= 1
-
-
-@pytest.mark.parametrize(("deviation", "change"), [(0.06, -11), (0.1, 5), (0.08, -11)])
-def test_the_replicates_needed_have_the_power_and_one_fewer_has_not(deviation: float, change: float) -> None:
-    def power(number: int) -> float:
-        noncentral = stats.nct(number - 1, abs(log(change)) / deviation * np.sqrt(number))
-        return noncentral.sf(stats.t.isf(LEVEL / 2, number - 1))
-
-    needed = replicates_needed(deviation, change)
-    assert power(needed - 1) < 0.9 <= power(needed)
-    assert replicates_needed(0.001, -11) == FEWEST_REPLICATES == 4
-
-
-@pytest.mark.parametrize(("deviation", "change"), [(np.nan, 5), (0, 5), (0.1, 0), (0.1, -100)])
-def test_no_number_of_replicates_follows_from_nothing(deviation: float, change: float) -> None:
-    with pytest.raises(ValueError, match="must be above 0"):
-        replicates_needed(deviation, change)
 
 
 # The document
