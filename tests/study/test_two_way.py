@@ -113,6 +113,13 @@ def test_the_mean_of_a_set_has_the_t_interval_of_its_replicates() -> None:
     assert effect.row("error") == {"error": effect.value, "low": effect.low, "high": effect.high, "p": effect.p}
 
 
+def test_an_exact_permutation_of_signs_gives_nearly_the_p_of_a_mean() -> None:
+    y = table(6, 12)
+    y += 0.02 - y.mean()
+    exact = stats.permutation_test((y.mean(axis=0),), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert mean_of_set(y).p == pytest.approx(exact.pvalue, rel=0.05)
+
+
 # (b)
 
 
