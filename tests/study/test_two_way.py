@@ -82,7 +82,7 @@ def test_a_table_refuses_two_errors_of_one_run() -> None:
 
 
 def test_holm_s_correction_is_that_of_statsmodels() -> None:
-    for p in np.random.default_rng(0).random((5, 15)) ** 4:
+    for p in np.random.default_rng(0).random((5, 15)).round(1) / 10:  # with ties
         assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
