@@ -199,7 +199,7 @@ def _place(condition: Condition, run: Run) -> dict[str, object]:
     return {**_columns(condition), **named}
 
 
-def tested_on(run: Run, actions: Sequence[str]) -> list[str]:
+def _tested_on(run: Run, actions: Sequence[str]) -> list[str]:
     return list(actions) if run.config.is_baseline else [run.config.action]
 
 
@@ -207,7 +207,7 @@ def _takes_table(runs: Iterable[tuple[Condition, Run]], actions: Sequence[str]) 
     by, parts = [*RUN, "action", "statistics", "subject", "take"], []
     for condition, run in runs:
         for statistics, view in ((RECOMPUTED, run), (AS_PUBLISHED, run.as_published)):
-            clips = view.clips[view.clips.action.isin(tested_on(run, actions))]
+            clips = view.clips[view.clips.action.isin(_tested_on(run, actions))]
             place = _place(condition, run) | {"statistics": statistics}
             parts.append(clips[["action", "subject", "take", "frames", *VALUES]].assign(**place))
     return _average(pd.concat(parts) if parts else pd.DataFrame(columns=[*by, "frames", *VALUES]), by)
@@ -232,14 +232,14 @@ def _tests_table(runs: Iterable[tuple[Condition, Run]], actions: Sequence[str]) 
                 if errors is not None:
                     rows += [
                         {**place, "statistics": statistics, "action": action, "mpjpe": float(errors[action])}
-                        for action in tested_on(run, actions)
+                        for action in _tested_on(run, actions)
                     ]
     names = [*RUN, "action", "statistics", "seen", "windows", "steps", "lr_share", "mpjpe"]
     return pd.DataFrame(rows, columns=names)
 
 
 def _time(run: Run) -> dict[str, object]:
-    """On a CPU the processor's seconds, which other work does not lengthen; on a GPU those of the clock."""
+    """On a CPU the processor's seconds, without those for which a run waited; on a GPU those of the clock."""
     timing, cuda = run.timing, run.config.device == "cuda"
     clock, processor = timing["train_seconds"], timing["train_cpu_seconds"]
     return {
