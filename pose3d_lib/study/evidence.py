@@ -73,7 +73,7 @@ def late_gain(observations: Observations, config: StudyConfig, variant: Variant)
     points = pd.concat([tests[last].assign(point="end"), start.assign(point="start")])
     points = points.assign(error=points.mpjpe)
     whole = points[["action", "arm", "point"]].drop_duplicates().action.value_counts()
-    wanted = observations.focus(config) if variant.focus else observations.actions
+    wanted = observations.focus(config) if variant.focus else whole.index
     actions = [action for action in wanted if whole.get(action) == len(ARMS) * 2]
     if not actions:
         return f"no long runs of both arms were tested at unit epoch {LATE:g}, with these statistics, and continued after it"

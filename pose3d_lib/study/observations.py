@@ -88,11 +88,6 @@ class Observations:
     seeds: pd.DataFrame
     times: pd.DataFrame
 
-    @property
-    def actions(self) -> list[str]:
-        """Those with action-based runs."""
-        return list(dict.fromkeys(self.errors.action[self.errors.arm == ACTION_BASED]))
-
     def focus(self, config: StudyConfig) -> list[str]:
         """The actions in focus, whether they have action-based runs yet or not."""
         return list(config.focus) or paper_actions(list(dict.fromkeys(self.errors.action)))
