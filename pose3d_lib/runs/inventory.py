@@ -102,9 +102,10 @@ def run_names() -> list[str]:
 
 
 def choose_run(given: str, names: Iterable[str]) -> str:
-    """The name that was given, or the only one that contains it; otherwise an InputError with the nearest names."""
+    """The name that was given, whole or but for its digest, or the only one that contains it; otherwise an InputError."""
     names = list(names)
-    matches = [given] if given in names else [name for name in names if given and given in name]
+    matches = [name for name in names if given and given in name]
+    matches = [given] if given in names else [name for name in matches if name.rpartition("-")[0] == given] or matches
     if len(matches) == 1:
         return matches[0]
     meant = some([printable(name) for name in matches or nearest(given, names)], 20)
