@@ -19,7 +19,7 @@ from promises import promise, save_promises
 SECONDS_OF_A_RUN = 6.0
 """What the project promises, at most, on two cores."""
 
-SWEEP = "sweep -p scale tiny -p preset tiny -p lengths 0.05 -p actions Sitting -p seeds 0,1 -p jobs 1"
+SWEEP = "sweep -p scale tiny -p preset tiny -p lengths 0.05 -p actions Sitting -p seeds 0,1 -p timed 0 -p jobs 1"
 """Four runs, each of a tenth of a second of training."""
 
 PREPARE = """
