@@ -45,7 +45,6 @@ from pose3d_lib.training.plan import RunPlan, build_lifters
 FORMAT = "pose3d-model-1"
 SUFFIX = ".safetensors"
 
-
 ANOTHER = "get the file again, or name another model"
 
 

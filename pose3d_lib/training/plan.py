@@ -27,9 +27,7 @@ class RunPlan:
     config: RunConfig
     data: PoseDataset
     train: pd.DataFrame  # the clips with poses, each cut to `train_share` of its frames
-    unlabelled: (
-        pd.DataFrame
-    )  # clips seen without poses; one whose middle is labelled is there twice, before and after it
+    unlabelled: pd.DataFrame  # clips seen without poses; twice, before and after it, where the middle is labelled
     test: pd.DataFrame  # as of `choose_test`
     budget: Budget  # how many windows it sees
 

@@ -77,7 +77,8 @@ def test_they_are_the_cumulative_means_of_pytorch_s_own_batch_norm(
     inputs.clear()
     masks = share_masks(monkeypatch)
     found = recomputed(config, result)
-    monkeypatch.setattr("tests.helpers.published_network.F.dropout", lambda x, p, training: x) if not dropout else None
+    if not dropout:
+        monkeypatch.setattr("tests.helpers.published_network.F.dropout", lambda x, p, training: x)
     batches = [own for kind, _, own in inputs if kind == "labelled"]
     if config.semi_supervised:
         others = [own for kind, _, own in inputs if kind == "unlabelled"]

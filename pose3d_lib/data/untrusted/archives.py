@@ -99,9 +99,9 @@ def _open_plain_zip(path: str) -> Opened:
 def _open_tar(path: str) -> Opened:
     file = open(path, "rb")  # noqa: SIM115 (kept open)
     if file.peek(2)[:2] == b"\x1f\x8b":
-        packed, file = gzip.GzipFile(fileobj=file), tempfile.TemporaryFile()  # noqa: SIM115
+        packed, file, limit = gzip.GzipFile(fileobj=file), tempfile.TemporaryFile(), _limit(path)  # noqa: SIM115
         while chunk := packed.read(_CHUNK):
-            if file.tell() + len(chunk) > (limit := _limit(path)):
+            if file.tell() + len(chunk) > limit:
                 raise Refused(f"unpacks to more than {limit:,} bytes, which no motion does; refused")
             file.write(chunk)
     file.seek(0)

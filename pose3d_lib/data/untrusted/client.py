@@ -1,8 +1,7 @@
 """The content of `.npz`, torch, CDF, HDF5 and MATLAB files, zips and tars, which a process with limits reads.
 
-One process serves all files of this one: it is started when the first is read, again after it died, and ends with this
-one and its forks.
-A file that needs more than its size gives reason to, or ends the process, is refused.
+One process serves all files of this one: it is started when the first is read, again after it died, and ends with this one
+and its forks. A file that needs more than its size gives reason to, or ends the process, is refused.
 """
 
 import atexit

@@ -12,7 +12,6 @@ import numpy as np
 from pose3d_lib.data.sources.synthetic.body import Body, make_body
 
 STUDY, H36M = "synthetic", "synthetic_h36m"  # the names of the datasets
-NAMES = (STUDY, H36M)
 
 TRAIN = ("S1", "S5", "S6", "S7", "S8")
 TEST = ("S9", "S11", "S12", "S13", "S14", "S15", "S16", "S17")
