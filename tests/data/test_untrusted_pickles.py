@@ -185,6 +185,7 @@ def test_the_global_asked_for_is_named(tmp_path: Path, module: str, name: str) -
         (b"}" + b")" + b"\x85" * 2_000 + b"K\x01s", "nested too deep"),
         (b"]" * 9_000 + b"a" * 8_999, "nested too deep"),
         (b"]q\x00h\x00a", "holds itself"),
+        (pickle.dumps(10**400, 2)[2:-1], "more than 1,000 bits"),
         (b"]a", "'append'"), (b"0" * 9, "stack underflow"), (b"h\x07", "Memo"), (b"K\x01.", "does not hold"),
     ],
 )  # fmt: skip
