@@ -26,6 +26,7 @@ from tests.helpers.made_up_records import record_of
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in ROOT.glob("*.md")}
 DOCUMENTS |= {f"docs/{path.name}": path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+DOCUMENTS["outputs/README.md"] = (ROOT / "outputs" / "README.md").read_text(encoding="utf-8")
 REFERENCE = ROOT / "outputs" / "reference"
 SHOWN = [(document, name) for document in FILLED for name in re.findall(r"<!-- ([\w-]+/\w+) -->", DOCUMENTS[document])]
 
