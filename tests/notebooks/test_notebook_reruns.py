@@ -115,7 +115,7 @@ def test_cells_run_twice_and_from_any_on_after_a_parameter_changed(name, paramet
         assert notebook.run_each(results[::-1]) == {cell: wanted[cell] for cell in results}
 
 
-def test_a_run_s_tables_part_the_actions_into_those_it_was_trained_on_and_the_others(opened: Opens, outputs) -> None:
+def test_a_run_s_tables_have_the_actions_that_it_was_trained_on(opened: Opens, outputs: Path) -> None:
     texts = opened("02_train", **SHORT, action="Eating", with_actions="Sitting,Walking").show()
     (folder,) = (outputs / "runs").glob("Eating+2-*")
     check_run_tables(texts, folder)
