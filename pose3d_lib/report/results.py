@@ -36,7 +36,7 @@ from pose3d_lib.study.observations import ARMS, RECOMPUTED, Ratios, choose
 from pose3d_lib.study.paper import NOTES, QUOTED
 from pose3d_lib.study.results import StudyResults
 from pose3d_lib.study.two_way import LEVEL, percent
-from pose3d_lib.study.verdicts import HIGHER, LOWER, NOT_DECIDABLE
+from pose3d_lib.study.verdicts import BETTER, NOT_DECIDABLE, WORSE
 
 SPREAD = "±: standard deviation over the replicates. "
 POINTS = (1.0, 2.0, 4.0, 8.0)  # unit epochs at which long runs are compared besides their end
@@ -195,7 +195,7 @@ def _sentence(table: pd.DataFrame, metric: str) -> str:
     return (
         f"The action-based models' {NAMES[metric]} changes by {mean.change:+.1f} % on average "
         f"({tell_interval(mean.low, mean.high)}): {mean.verdict}. It is lower on {(actions.change < 0).sum()} of "
-        f"{len(actions)} actions; after Holm's correction {words.get(LOWER, 0)} are {LOWER}, {words.get(HIGHER, 0)} {HIGHER} and "
+        f"{len(actions)} actions; after Holm's correction {words.get(BETTER, 0)} are {BETTER}, {words.get(WORSE, 0)} {WORSE} and "
         f"{words.get(NOT_DECIDABLE, 0)} {NOT_DECIDABLE}."
     )
 

@@ -21,7 +21,7 @@ from pose3d_lib.study.tables_scarcity import (
     ablation_table,
     scarcity_table,
 )
-from pose3d_lib.study.verdicts import HIGHER, LOWER, NOT_DECIDABLE
+from pose3d_lib.study.verdicts import BETTER, NOT_DECIDABLE, WORSE
 
 
 def show_plan(results: ScarcityResults) -> None:
@@ -104,9 +104,9 @@ def _answer(table: pd.DataFrame) -> str:
         for row in table.to_dict(orient="records")
     )
     words = set(table.verdict)
-    if words == {LOWER}:
+    if words == {BETTER}:
         answer = "Yes"
-    elif words == {HIGHER}:
+    elif words == {WORSE}:
         answer = "No, it harms"
     elif words == {NOT_DECIDABLE}:
         answer = "That is not decidable with these runs"

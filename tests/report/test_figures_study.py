@@ -42,7 +42,7 @@ def changes_table(actions: int, conditions: int) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["condition", "action"])
     table["change"] = rng.normal(0, 20, len(table))
     table["low"], table["high"] = table.change - 7, table.change + 5
-    table["verdict"] = np.resize(["lower", "not decidable", "higher"], len(table))
+    table["verdict"] = np.resize(["better", "not decidable", "worse"], len(table))
     return table
 
 

@@ -168,7 +168,7 @@ def test_seeds_are_paired_and_a_seed_with_one_arm_is_left_out(all_seeds: Scarcit
     width = 3.18245 * logs.std(ddof=1) / 2  # t of 3 degrees of freedom
     expected = [100 * np.expm1(logs.mean() + shift) for shift in (0, -width, width)]
     assert table[["percent", "low", "high"]].to_numpy()[0] == pytest.approx(expected, rel=1e-4)
-    assert (table.verdict[0], table.runs[0]) == ("lower", 4)
+    assert (table.verdict[0], table.runs[0]) == ("better", 4)
     fewer = only(all_seeds, lambda run: run.seed == 0 or not run.semi_supervised)
     table = scarcity_table(fewer, "All", (0.5,))
     assert (table.runs[0], table.verdict[0]) == (1, "not decidable")

@@ -55,7 +55,7 @@ def test_changes_are_those_of_single_actions_their_mean_and_an_action_not_seen()
     assert table.action.tolist() == [*ACTIONS, MEAN, UNSEEN]
     mean = 100 * np.expm1(np.log([0.8, 1.1, 0.99]).mean())
     assert table.change.tolist() == pytest.approx([-20, 10, -1, mean, mean])
-    assert table.verdict.tolist() == ["lower", "higher", "not decidable", "lower", ""]
+    assert table.verdict.tolist() == ["better", "worse", "not decidable", "better", ""]
     assert table.p[:4].notna().all()
     assert (table.p_holm >= table.p)[:3].all()
     assert table.p_holm[3] == table.p[3]
@@ -165,5 +165,5 @@ def test_all_metrics_have_either_statistics_and_intervals() -> None:
     assert table.change.tolist() == pytest.approx([-8, -7, -6, -5, 20, 21, 22, 23])
     assert table.original.tolist() == pytest.approx([60, 59, 58, 57] * 2)
     assert ((table.low < table.change) & (table.change < table.high)).all()
-    assert table.verdict.tolist() == ["lower"] * 4 + ["higher"] * 4
+    assert table.verdict.tolist() == ["better"] * 4 + ["worse"] * 4
     assert all_metrics(found, LONG).empty
