@@ -25,8 +25,8 @@ SHORT: dict[str, tuple[str, str, str]] = {
     "C2 velocity": ("worse in velocity after a long training", "long", "mpjve"),
     "C3": ("takes less time, per million windows", "long", "seconds"),
     "C4": ("11 % better (no table gives it)", "", ""),
-    "C5": ("stops improving after unit epoch 4: gain after it", "", ""),
-    "C6": ("results vary between runs: smallest change that one run per arm shows", "", ""),
+    "C5": ("stops improving after unit epoch 4 (measured: the gain after it)", "", ""),
+    "C6": ("results vary between runs (measured: the least change that one run shows)", "", ""),
     "C7": ("one action's data are enough, short training", "", ""),
     "C7 long": ("one action's data are enough, long training", "", ""),
     "C8": ("the same time in all, by formula (1)", "", ""),
@@ -57,15 +57,15 @@ def say_claim(name: str) -> str:
 def show_claims(record: StudyRecord) -> None:
     """A verdict for each claim, the rules that decide, how else it can be judged, and why some cannot be decided."""
     claims, gains = record.claims, ", C5" * record.observations.shared_takes
-    trainings = f"Those of C3{gains}, C6 and C8 are about other trainings on the same data alone."
+    trainings = f"The intervals of C3{gains}, C6 and C8 are about other trainings on the same data alone."
     conditions = [record.main(length).condition for length in record.config.lengths]
     caption = f"Main verdicts: all actions, published schedule, recomputed statistics. {record.describe(*conditions)} {trainings}"
     show_and_save(claims, record.folder / "claims", caption, claims_table(claims))
     say("The rules:\n\n" + "\n".join(f"- **{claim.name}**: {claim.measured}. {claim.rule.words}" for claim in CLAIMS))
     focus = ", ".join(record.observations.focus(record.config))
     about = record.describe(*record.conditions)
-    caption = f"Change [%] and verdict, judged in other ways. In focus: {focus}. {about} {trainings}"
-    show_and_save(details_table(claims), record.folder / "claims_details", caption)
+    ways = f"Change [%] and verdict, judged in other ways; empty: not judged in this way. In focus: {focus}."
+    show_and_save(details_table(claims), record.folder / "claims_details", f"{ways} {about} {trainings}")
     main = claims[(claims.variant == MAIN.name) & (claims.reason != "")]
     if len(main):
         doubts = "\n".join(f"- **{row.claim}**: {escape_markdown(row.reason)}." for row in main.itertuples())
@@ -73,10 +73,10 @@ def show_claims(record: StudyRecord) -> None:
 
 
 def details_table(claims: pd.DataFrame) -> pd.DataFrame:
-    """A row per claim, a column per way to judge it."""
-    told = claims.apply(lambda row: f"{show_change(row.effect, row.low, row.high)}, {row.verdict}", axis=1)
-    own = claims.assign(told=told.where(claims.replicates > 0, ""))
-    wide = own.pivot(index="claim", columns="variant", values="told").fillna("")
+    """A row per claim, a column per way to judge it; empty where a claim is not judged in that way."""
+    changes = claims.apply(lambda row: show_change(row.effect, row.low, row.high), axis=1)
+    told = (changes + ", " + claims.verdict).str.removeprefix(", ")
+    wide = claims.assign(told=told).pivot(index="claim", columns="variant", values="told").fillna("")
     wide = wide.loc[claims.claim.unique(), claims.variant.unique()].rename(columns=str.capitalize)
     return wide.rename_axis(index="Claim").reset_index()
 

@@ -51,7 +51,7 @@ def test_claims_are_shown_with_their_rules_the_other_ways_to_judge_and_why_some_
     details = pd.read_csv(record.folder / "claims_details.csv", keep_default_na=False).set_index("Claim")
     assert details.columns.tolist() == ["Main", "Actions in focus", "Statistics as published", "One schedule"]
     assert re.fullmatch(r"-11\.0 \[.*\], reproduced", details.loc["C1", "Statistics as published"])
-    assert details.loc["C3", "One schedule"] == details.loc["C8", "Main"] == ""
+    assert (details.loc["C3", "One schedule"], details.loc["C8", "Main"]) == ("", "not measured")
     saved = pd.read_csv(record.folder / "claims.csv")
     assert len(saved) == len(record.claims)
     caption = (record.folder / "claims.md").read_text(encoding="utf-8").splitlines()[-1]
@@ -89,4 +89,4 @@ def test_studies_stand_side_by_side(record: StudyRecord, tmp_path: Path) -> None
     assert table.columns.tolist() == ["The paper says", "one", "other"]
     assert table.loc["C1", "one"].endswith(", reproduced")
     assert re.fullmatch(r"\+7\.0 \[.*\], not reproduced", table.loc["C1", "other"])
-    assert table.loc["C2", "other"] == ""
+    assert table.loc["C2", "other"] == "not measured"
