@@ -22,7 +22,7 @@ from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, choose
 from pose3d_lib.study.tables import MEAN
 from pose3d_lib.study.tables_beyond import FINE_TUNED, curves
 
-MAKE = "`make paper-more`, or `pose3d sweep -p study more` with the same other parameters as here, makes them."
+MAKE = "`make paper-more`, or `pose3d sweep -p study more` with the other parameters of this study, makes them."
 
 
 def _view(record: StudyRecord) -> View:

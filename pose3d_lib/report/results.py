@@ -164,7 +164,7 @@ def compare(record: StudyRecord, view: View, metric: str, number: str = "") -> p
 
 
 def _caption(record: StudyRecord, view: View, metric: str, number: int) -> str:
-    unseen = f"{tables.UNSEEN}: the mean of the changes and the 95 % prediction interval."
+    unseen = f"{tables.UNSEEN}, one outside this table: the mean of the changes and the 95 % prediction interval."
     ratios = record.ratios(view, metric)
     spread, left_out = SPREAD if ratios.y.shape[1] > 1 else "", ratios.tell_left_out()
     told = f"L{left_out[1:]}. " if left_out else ""
@@ -201,7 +201,7 @@ def _sentence(table: pd.DataFrame, metric: str) -> str:
 
 
 def tell_heterogeneity(ratios: Ratios) -> str:
-    """How much actions differ, and what one that is not among them may expect."""
+    """How much actions differ, and what is expected for a new one."""
     found = ratios.general()
     if pd.isna(found.p_heterogeneity):
         return "How much actions differ takes several actions and replicates to tell."
@@ -209,7 +209,7 @@ def tell_heterogeneity(ratios: Ratios) -> str:
     low, high = found.unseen
     return (
         f"{begin} ({tell_p(found.p_heterogeneity)}): the standard deviation of their true changes is "
-        f"{percent(found.between):.0f} %, and an action that is not among them may expect {low:+.0f} to {high:+.0f} % (95 % "
+        f"{percent(found.between):.0f} %, and for a new action a change of {low:+.0f} to {high:+.0f} % is expected (95 % "
         "prediction interval)."
     )
 
@@ -253,8 +253,8 @@ def show_long(record: StudyRecord) -> None:
 
 
 MAKE_LONG = (
-    "`make paper`, or `pose3d reproduce -p study paper` with the same other parameters as here, makes all runs that the claims "
-    "need."
+    "`make paper`, or `pose3d reproduce -p study paper` with the other parameters of this study, makes all runs that the "
+    "claims need."
 )
 
 

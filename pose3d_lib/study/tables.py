@@ -13,7 +13,7 @@ from pose3d_lib.study.paper import quote
 from pose3d_lib.study.two_way import mean_of_set
 from pose3d_lib.study.verdicts import word_change
 
-MEAN, UNSEEN = "Mean of the actions", "An action not seen"
+MEAN, UNSEEN = "Mean of the actions", "A new action"
 
 
 def arms_table(

@@ -167,7 +167,7 @@ def test_04_shows_and_saves_the_numbers_of_the_run_folders(opened: Opens, output
     for number, name, metric in ((1, "MPJPE [mm]", "mpjpe"), (2, "MPJVE [mm/frame]", "mpjve")):
         saved = pd.read_csv(folder / f"table_{number}.csv", index_col=0)
         (table,) = (table for table in shown if f"Original, {name}" in table and "Verdict" in table)
-        assert table.index.tolist() == ["Eating", "Sitting", "Mean of the actions", "An action not seen"]
+        assert table.index.tolist() == ["Eating", "Sitting", "Mean of the actions", "A new action"]
         for arm, own in errors.items():
             wanted = [*own[metric], own[metric].mean()]
             assert saved[f"{arm}, mean"].tolist()[:3] == pytest.approx(wanted, rel=1e-12)

@@ -30,7 +30,7 @@ def test_the_first_sentence_is_the_result_with_its_size(tmp_path: Path) -> None:
     assert "better on 2 of 3 actions, from -38 % for Eating to +20 % for Sitting" in first
     assert first.endswith("(C1) is **reproduced**.")
     assert second.startswith("Actions differ (p < 0.001): ")
-    assert re.search(r"may expect -\d+ to \+\d+ % \(95 % prediction interval\)\.$", second)
+    assert re.search(r"a new action a change of -\d+ to \+\d+ % is expected \(95 % prediction interval\)\.$", second)
     fixed = make_observations({(1.0, "epoch", RECOMPUTED): BY_ACTION}, of_takes=0.01, fixed=True)
     assert "about other takes of these people and new trainings" in answer(record_of(fixed, tmp_path, **SHORT))[0]
 

@@ -116,7 +116,7 @@ def test_tables_1_and_2_are_shown_drawn_and_saved_with_what_they_say(tiny_data: 
         in shown()
     )
     assert "It is lower on 3 of 3 actions; after Holm's correction" in shown()
-    assert "| An action not seen" in shown()
+    assert "| A new action" in shown()
     assert "| 56.34, 52.07 (-7.6 %)" in shown()
     assert "| 3.14, 3.01 (-4.1 %)" in shown()
     assert list(figures) == ["figure_table_1", "figure_changes_1", "figure_table_2", "figure_changes_2"]

@@ -62,7 +62,7 @@ def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: 
 
 
 def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figure:
-    """The change of the error by action, their mean and an action not seen; a panel per condition.
+    """The change of the error by action, their mean and a new action; a panel per condition.
 
     `table` has a row per condition and action, as of `tables.changes_table`: "condition", "action", "change" in per cent of the
     original's error, "low", "high" and "verdict"; a row that is NOT_DECIDABLE is hollow. Of UNSEEN the bar is the prediction
