@@ -1,5 +1,6 @@
 """Figures of the study: what is drawn is what the table holds, certain and uncertain look different, and all can be read."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -215,6 +216,12 @@ def test_a_curve_is_the_mean_over_seeds_and_its_band_their_range_where_all_seeds
         assert {round(y, 9) for y in errors.min()} | {round(y, 9) for y in errors.max()} <= set(corners[:, 1].round(9))
 
 
+def test_the_points_of_a_short_training_have_their_marks() -> None:
+    for axes in draw_curves(curves_table(2, length=1), TITLE).axes:
+        low, high = axes.get_xlim()
+        assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [0.125, 0.25, 0.5, 1]
+
+
 @pytest.mark.parametrize("errors", [(50.0, 50.0), (51.0, 69.0), (60.0, 900.0)])
 def test_the_axis_of_the_error_has_marks_whatever_its_range(errors: tuple[float, float]) -> None:
     table = curves_table(1)
@@ -234,6 +241,13 @@ def test_the_learning_rate_is_marked_where_it_falls_below_a_hundredth() -> None:
     marks = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == ":"]
     assert marks == [pytest.approx(np.log2(100))]
     assert "action-based learning rate below 1/100 of its start" in legend(figure)
+
+
+def test_a_number_stays_with_its_unit() -> None:
+    title = "unit epochs " * 20 + "4 datasets 0.25 unit epochs " * 20
+    lines = draw_arms(arms_table(1), title).texts[0].get_text()
+    assert lines.count("\n") > 10
+    assert not re.search(r"\d( unit)?\n", lines)
 
 
 def test_names_that_look_like_formulas_and_very_long_ones_are_shown() -> None:

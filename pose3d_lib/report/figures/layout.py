@@ -1,5 +1,6 @@
 """Layout that the study's figures share: size on the page, rows and axes, and a title, a legend and a note around them."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -102,11 +103,13 @@ def _add_legend(figure: Figure, handles: Sequence[Artist], width: float) -> Arti
 
 
 def wrap(text: Text, inches: float) -> None:
-    """Breaks a text into lines that are no wider than this, and all of about the same length."""
-    words, letters = text.get_text(), len(text.get_text())
+    """Breaks a text into lines that are no wider than this, and all of about the same length; not after a number or its unit."""
+    space = "\N{NO-BREAK SPACE}"
+    words = re.sub(r"(?<=\d) (?:unit )?", lambda found: found[0].replace(" ", space), text.get_text())
+    letters = len(words)
 
     def fill(letters: int) -> str:
-        return textwrap.fill(words, letters, break_on_hyphens=False)
+        return textwrap.fill(words, letters, break_on_hyphens=False).replace(space, " ")
 
     while letters > 1 and (wide := text.get_window_extent().width / text.get_figure().dpi) > inches:
         letters = max(1, min(letters - 1, int(letters * inches / wide)))

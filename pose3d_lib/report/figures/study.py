@@ -170,7 +170,7 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
     marked = False
     for place, (axes, (action, schedule)) in enumerate(zip(grid, panels, strict=True)):
         own = curves[(curves.action == action) & (curves.schedule == schedule)]
-        layout.log_axis(axes, curves.unit_epochs, 4)
+        layout.log_axis(axes, curves.unit_epochs, 2)
         _log_errors(axes, curves.mpjpe[curves.action == action])
         for arm, rows in own.groupby("arm", sort=False):
             _draw_band(axes, rows, COLOURS[arm])
@@ -187,11 +187,11 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
     handles = [Line2D([], [], color=COLOURS[arm], lw=1.6, label=arm) for arm in ARMS]
     several = curves.groupby(["action", "arm"]).seed.nunique().max() > 1
     if several:
-        handles.append(Patch(color=GREY, alpha=0.35, lw=0, label="range of the seeds"))
+        handles.append(Patch(color=GREY, alpha=0.35, lw=0, label="range of the replicates"))
     if marked:
         label = "action-based learning rate below 1/100 of its start"
         handles.append(Line2D([], [], color=INK, lw=0.9, ls=":", label=label))
-    note = "Lines: mean over seeds." if several else "One seed."
+    note = "Lines: mean over the replicates." if several else "One replicate."
     return layout.finish_figure(figure, title, f"{note} {SCHEDULE_NOTE}" if len(schedules) > 1 else note, handles)
 
 
