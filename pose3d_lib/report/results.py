@@ -195,8 +195,8 @@ def _sentence(table: pd.DataFrame, metric: str) -> str:
     return (
         f"The action-based models' {NAMES[metric]} changes by {mean.change:+.1f} % on average "
         f"({tell_interval(mean.low, mean.high)}): {mean.verdict}. It is lower on {(actions.change < 0).sum()} of "
-        f"{len(actions)} actions; after Holm's correction {words.get(BETTER, 0)} are {BETTER}, {words.get(WORSE, 0)} {WORSE} and "
-        f"{words.get(NOT_DECIDABLE, 0)} {NOT_DECIDABLE}."
+        f"{len(actions)} actions; after Holm's correction it is {BETTER} on {words.get(BETTER, 0)}, {WORSE} on "
+        f"{words.get(WORSE, 0)} and {NOT_DECIDABLE} on {words.get(NOT_DECIDABLE, 0)}."
     )
 
 
