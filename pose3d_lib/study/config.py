@@ -78,8 +78,10 @@ class StudyConfig(SweepSettings):
         lengths: in unit epochs; the first is that of Tables 1 and 2, the second, if there is one, of Table 3.
         long_preset: preset of the second length; default that of the first.
         architectures: filter widths, such as 3x3x3; default `filter_widths`.
-        schedules, budgets: a comparison is made under each; a schedule is what the learning rate counts.
-        training_seeds: of short runs that differ in nothing else, of the baseline and of the actions in focus; 0 for none.
+        schedules: what the learning rate counts; a comparison is made under each.
+        budgets: how many frames the action-based models see; a comparison is made under each.
+        training_seeds: how many short runs on the first dataset differ in their seed alone, of the baseline and of each action
+            in focus; 0 for none.
         timed: how often the baseline and the first action in focus are made again, to be timed.
         beyond: whether to add the runs of the questions beyond the paper.
     """
