@@ -83,8 +83,9 @@ bench-reference: bench  ## bench, then write docs/performance/ and the tables of
 simulation: $(VENV)/.installed  ## simulate studies whose truth is known, and write the tables of docs/statistics.md
 	$(BIN)/python benchmarks/simulate_studies.py
 
+# One thread for each worker: further ones would wait for the other's core.
 test: lint  ## lint, then every test but the slow ones and those that drive a browser (ARGS="-k name" for some)
-	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/.installed-browser  ## only the slow tests and those that drive a browser
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "slow or browser" $(ARGS)
