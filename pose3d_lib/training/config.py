@@ -25,7 +25,7 @@ class RunConfig(Settings):
         train_share: share of the frames of every training clip that is used, one stretch. Test clips and the unit epoch stay
             whole.
         share_at: where that stretch is: at the clip's beginning, or at a place drawn for each take.
-        start_from: folder name of a finished run with whose weights and recomputed batch-norm statistics training starts.
+        start_from: folder name of a finished run; training starts with its weights and recomputed batch-norm statistics.
         seed: of the initial weights, the order of the windows and the dropout masks.
         repetition: changes nothing but the name, so that the same run can be made again, to be timed.
         unit_epochs: length of a run in epochs of the baseline.
