@@ -8,7 +8,7 @@ from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.model.evaluate import NAMES
 from pose3d_lib.report.figures.study import draw_attribution
 from pose3d_lib.report.readable import fill, show_change, show_p
-from pose3d_lib.report.record import StudyRecord
+from pose3d_lib.report.record import SCHEDULE_WORDS, StudyRecord
 from pose3d_lib.report.results import MAKE_LONG, show_and_save
 from pose3d_lib.report.show import say, show_figure, unit_epochs
 from pose3d_lib.study.attribution import DATA, LEARNING_RATE, NO_PROPERTY, STALE, WHOLE, attribution
@@ -59,7 +59,10 @@ def show_claims(record: StudyRecord) -> None:
     claims, gains = record.claims, ", C5" * record.observations.shared_takes
     trainings = f"The intervals of C3{gains}, C6 and C8 are about other trainings on the same data alone."
     conditions = [record.main(length).condition for length in record.config.lengths]
-    caption = f"Main verdicts: all actions, published schedule, recomputed statistics. {record.describe(*conditions)} {trainings}"
+    schedule = SCHEDULE_WORDS[record.config.main_schedule]
+    caption = (
+        f"Main verdicts: all actions, {schedule}, recomputed statistics. {record.describe(*conditions)} {trainings}"
+    )
     show_and_save(claims, record.folder / "claims", caption, claims_table(claims))
     say("The rules:\n\n" + "\n".join(f"- **{claim.name}**: {claim.measured}. {claim.rule.words}" for claim in CLAIMS))
     focus = ", ".join(record.observations.focus(record.config))

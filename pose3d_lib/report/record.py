@@ -91,9 +91,8 @@ class StudyRecord:
         return [own for length in self.config.lengths for own in self.config.conditions(length)]
 
     def main(self, length: float) -> View:
-        """What decides at a length: the published schedule, statistics recomputed."""
-        planned, published = self.config.conditions(length), self.config.condition(length, PUBLISHED)
-        return View(published if published in planned else planned[0])
+        """What decides at a length: the published schedule, if the study has it, and statistics recomputed."""
+        return View(self.config.condition(length))
 
     def views(self, length: float) -> list[View]:
         """What the tables of a length show: `main`, the same with statistics as published, the other conditions."""

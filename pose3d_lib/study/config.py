@@ -151,9 +151,15 @@ class StudyConfig(SweepSettings):
             return (self.settings(length)["filter_widths"],)
         return self.architectures
 
-    def condition(self, length: float, schedule: str, budget: str = "equal_frames") -> Condition:
-        """A condition with the first architecture."""
-        return Condition(length, schedule, budget, self.widths(length)[0])
+    @property
+    def main_schedule(self) -> str:
+        """Of the runs that decide the claims: as published, if the study has those."""
+        return PUBLISHED if PUBLISHED in self.schedules else self.schedules[0]
+
+    def condition(self, length: float, schedule: str = "") -> Condition:
+        """A condition with the first architecture and, if the study has it, with equal frames; by default of `main_schedule`."""
+        budget = "equal_frames" if "equal_frames" in self.budgets else self.budgets[0]
+        return Condition(length, schedule or self.main_schedule, budget, self.widths(length)[0])
 
     def conditions(self, length: float) -> list[Condition]:
         """The conditions that the tables of a length show, in their order."""
@@ -226,7 +232,7 @@ def training_seed_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig
     """Short runs on the first replicate's dataset that differ in their seed alone: the baseline, then each action in focus."""
     _, focus = choose_actions(config, data)
     first = [
-        make_run(config, config.condition(config.short, PUBLISHED), action=action, seed=config.seeds[0])
+        make_run(config, config.condition(config.short), action=action, seed=config.seeds[0])
         for action in (ALL, *focus)
     ]
     return [run.model_copy(update={"seed": seed}) for run in first for seed in range(config.training_seeds)]
@@ -235,7 +241,7 @@ def training_seed_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig
 def timed_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
     """Runs to be timed, with nothing else running: the longest, the baseline and the first action in focus in turn."""
     _, focus = choose_actions(config, data)
-    condition = config.condition(config.lengths[-1], PUBLISHED)
+    condition = config.condition(config.lengths[-1])
     first = [
         make_run(config, condition, action=action, seed=config.seeds[0], evaluate_at=(), recompute_at=())
         for action in (ALL, focus[0])

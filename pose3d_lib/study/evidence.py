@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import chdtri
 
 from pose3d_lib.data.actions import ACTION_BASED
-from pose3d_lib.study.config import EQUALISED, PUBLISHED, StudyConfig
+from pose3d_lib.study.config import EQUALISED, StudyConfig
 from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, RECOMPUTED, Observations, choose, is_end
 from pose3d_lib.study.paper import REPORTED
 from pose3d_lib.study.two_way import LEVEL, Effect, complete_table, mean_of_set
@@ -25,7 +25,7 @@ class Variant:
     """How a claim is judged: on which actions, under which schedule, with which statistics of the batch norms."""
 
     name: str
-    schedule: str = PUBLISHED
+    schedule: str = ""  # "": that which decides, `StudyConfig.main_schedule`
     statistics: str = RECOMPUTED
     focus: bool = False  # the actions in focus only, by default the two that the paper shows
 
@@ -57,7 +57,7 @@ def change_of_error(
     actions = observations.focus(config) if variant.focus else None
     ratios = observations.ratios(condition, metric, variant.statistics, actions)
     if not ratios.y.size:
-        no_runs = f"no finished {length} runs of both arms with the learning rate per {variant.schedule}"
+        no_runs = f"no finished {length} runs of both arms with the learning rate per {condition.schedule}"
         return ratios.tell_left_out() or no_runs
     return Measured(ratios.mean(), len(ratios.y))
 
