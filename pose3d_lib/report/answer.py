@@ -38,6 +38,7 @@ def answer(record: StudyRecord) -> list[str]:
     if not ratios.y.size:
         return []
     claims = record.claims.set_index(["claim", "variant"])
+    decided = claims.loc["C1", MAIN.name]
     effects, mean = 100 * np.expm1(ratios.y.mean(axis=1)), ratios.mean()
     of_actions = f"on {escape_markdown(effects.index[0])}, the only action"
     if len(effects) > 1:
@@ -45,12 +46,12 @@ def answer(record: StudyRecord) -> list[str]:
             f"{round(effects[name]):+} % for {escape_markdown(name)}" for name in (effects.idxmin(), effects.idxmax())
         )
         of_actions = f"better on {(effects < 0).sum()} of {len(effects)} actions, from {' to '.join(ends)}"
-    published = record.config.condition(record.config.short, PUBLISHED)
-    rules = "" if view.condition == published else f", {', '.join(view.rules[1:])}"
+    usual = (PUBLISHED, "equal_frames")
+    rules = "" if (view.condition.schedule, view.condition.budget) == usual else f", {', '.join(view.rules[1:])}"
     first = (
         f"On {escape_markdown(record.name)}, the action-based models are **{tell_change(mean.value)}** on average after "
         f"{unit_epochs(record.config.short)}{rules} ({tell_interval(mean.low, mean.high)}{_about(record.observations, ratios)}), "
-        f"{of_actions}: that they are better after a short training (C1) is **{claims.verdict['C1', MAIN.name]}**."
+        f"{of_actions}: that they are better after a short training (C1) is **{decided.verdict}**{_excluded(decided)}."
     )
     return [
         first,
@@ -69,6 +70,13 @@ def _about(observations: Observations, ratios: Ratios) -> str:
     return f", about {takes} and new trainings"
 
 
+def _excluded(claim: pd.Series) -> str:
+    """What the interval of a claim that is not decidable says all the same."""
+    if claim.verdict != NOT_DECIDABLE or pd.isna(claim.low):
+        return ""
+    return f"; more than {tell_change(claim.low)} or more than {tell_change(claim.high)} on average is excluded"
+
+
 def _long(record: StudyRecord, claims: pd.DataFrame) -> str:
     """What is different after a long training, and where velocity says something else."""
     long = claims.loc["C2", MAIN.name]
@@ -81,10 +89,11 @@ def _long(record: StudyRecord, claims: pd.DataFrame) -> str:
             f"After {unit_epochs(record.config.long)} they are **{tell_change(long.effect)}** "
             f"({tell_interval(long.low, long.high)}): that they are worse after a long training (C2) is **{long.verdict}**"
         )
-    for claim, length in (("C1", record.config.short), ("C2", record.config.long)):
+    for claim, length, worded in (("C1", record.config.short, "lower"), ("C2", record.config.long, "higher")):
         own, velocity = claims.loc[claim, MAIN.name], claims.loc[f"{claim} velocity", MAIN.name]
         if velocity.replicates and velocity.verdict != own.verdict:
-            told += f"; for the velocity error after {unit_epochs(length)} the same claim is {_judged(velocity)}"
+            what = f"that their velocity error is {worded} after {unit_epochs(length)} ({claim} velocity)"
+            told += f"; {what} is {_judged(velocity)}"
     return f"{told}."
 
 
@@ -154,9 +163,9 @@ def _in_all(record: StudyRecord, claims: pd.DataFrame) -> str:
     per_window, total = main.loc["C3"], main.loc["C8"]
     time = f"time is {NOT_MEASURED}: {escape_markdown(per_window.reason)}"
     if per_window.replicates:
-        time = (
-            f"the training time of an action-based model differs from the original's by {_sized(per_window)} per million windows "
-            f"(C3) and by {_sized(total)} in all (C8)"
-        )
+        told = f"{_sized(per_window)} per million windows (C3)", f"{_sized(total)} in all (C8)"
+        if per_window[["effect", "low", "high"]].round(1).equals(total[["effect", "low", "high"]].round(1)):
+            told = (f"{_sized(total)}, per million windows (C3) as in all (C8)",)
+        time = f"the training time of an action-based model differs from the original's by {' and by '.join(told)}"
     synthetic = ", on synthetic motion, which says nothing about Human3.6M" if record.about.synthetic else ""
     return f"Of the paper's {len(main)} claims, {_and(parts)}{synthetic}; {time}."

@@ -1,5 +1,6 @@
 """The answer: five sentences, the first a result with its size, every number that of the observations; or one line."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.report.answer import WITHOUT_RUNS, answer, show_answer, wrong_label
-from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED
+from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations
 from tests.helpers.made_up_observations import everything, make_observations
 from tests.helpers.made_up_records import record_of, transfer_table
 
@@ -67,7 +68,38 @@ def test_a_velocity_error_that_says_something_else_is_named(tmp_path: Path) -> N
     observations = make_observations({(1.0, "epoch", RECOMPUTED): -1.0}, noise=0.001)
     late = answer(record_of(observations, tmp_path, **SHORT))[2]
     assert late.startswith("This study has no long runs: `make paper`")
-    assert re.search(r"velocity error after 1 unit epoch the same claim is \*\*not reproduced\*\* \(\+2\.0 % \[", late)
+    velocity = (
+        r"their velocity error is lower after 1 unit epoch \(C1 velocity\) is \*\*not reproduced\*\* \(\+2\.0 % \["
+    )
+    assert re.search(velocity, late)
+
+
+def test_of_a_change_that_is_not_decidable_the_first_sentence_says_what_is_excluded(tmp_path: Path) -> None:
+    observations = make_observations({(1.0, "epoch", RECOMPUTED): 0.5}, noise=0.01)
+    record = record_of(observations, tmp_path, **SHORT)
+    own = record.claims.set_index(["claim", "variant"]).loc["C1", "main"]
+    excluded = f"more than {-own.low:.1f} % better or more than {own.high:.1f} % worse on average is excluded."
+    assert answer(record)[0].endswith(f"(C1) is **not decidable**; {excluded}")
+
+
+def test_a_study_of_another_schedule_or_budget_alone_is_judged_by_its_own_runs(tmp_path: Path) -> None:
+    equalised = make_observations({(1.0, "unit_epoch", RECOMPUTED): -11.0}, noise=0.001)
+    record = record_of(equalised, tmp_path, seeds="0,1,2,3", schedules="unit_epoch")
+    assert re.search(r"one schedule for both arms, equal frames.*\(C1\) is \*\*reproduced\*\*\.", answer(record)[0])
+    tables = vars(make_observations({(1.0, "epoch", RECOMPUTED): -11.0}, noise=0.001))
+    fifteen = Observations(**{name: table.assign(budget="fifteen") for name, table in tables.items()})
+    record = record_of(fifteen, tmp_path, seeds="0,1,2,3", budgets="fifteen")
+    assert re.search(r"15 epochs per unit epoch.*\(C1\) is \*\*reproduced\*\*\.", answer(record)[0])
+
+
+def test_one_change_of_time_is_told_once(tmp_path: Path) -> None:
+    seconds = (10, 10.01, 10.02), (9, 9.01, 9.02)
+    observations = make_observations({(1.0, "epoch", RECOMPUTED): -11.0}, seconds=seconds)
+    same = dataclasses.replace(observations, times=observations.times.assign(windows=1_000_000))
+    last = answer(record_of(same, tmp_path, **SHORT))[4]
+    assert re.search(
+        r"differs from the original's by -10\.0 % \[[^[]*\], per million windows \(C3\) as in all \(C8\)\.$", last
+    )
 
 
 def test_the_price_of_a_wrong_action_is_named_once_it_is_measured(tmp_path: Path) -> None:
