@@ -1,4 +1,4 @@
-"""Tables as files and as text: CSV with every digit; Markdown, LaTeX and plain text rounded for reading."""
+"""Tables as files and as text: CSV with twelve digits; Markdown, LaTeX and plain text rounded for reading."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from pose3d_lib.common.escaping import escape_latex, escape_markdown
 
 
 def save_table(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataFrame | None = None) -> None:
-    """Writes `<path>.csv`, every digit, and `<path>.md` and `<path>.tex`, rounded for reading, with the caption in plain text.
+    """Writes `<path>.csv`, and `<path>.md` and `<path>.tex`, which are rounded for reading and have the caption in plain text.
 
     `shown` is the table for reading, several numbers in a cell; by default the table itself. The CSV is for programs: names
     stay as they are, even those that a spreadsheet would compute, such as "=1+1".
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     shown = table if shown is None else shown
-    table.to_csv(path.with_suffix(".csv"), index=False)
+    table.to_csv(path.with_suffix(".csv"), index=False, float_format="%.12g")
     path.with_suffix(".md").write_text(f"{to_markdown(shown)}\n\n{escape_markdown(caption)}\n", encoding="utf-8")
     path.with_suffix(".tex").write_text(to_latex(shown, caption), encoding="utf-8")
 

@@ -21,7 +21,7 @@ def cells_of(lines: list[str]) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_a_table_is_saved_with_every_digit_and_rounded_for_reading(tmp_path: Path) -> None:
+def test_a_table_is_saved_for_programs_and_rounded_for_reading(tmp_path: Path) -> None:
     save_table(TABLE, tmp_path / "folder" / "table", "5 % of synthetic_data & more.")
     with (tmp_path / "folder" / "table.csv").open(encoding="utf-8", newline="") as file:
         assert list(csv.reader(file)) == [
