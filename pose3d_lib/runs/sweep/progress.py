@@ -172,8 +172,8 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
 def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[RunStatus]], None]:
     """An `on_look` that shows the sweep's table whenever a run has changed its state, and every SECONDS_BETWEEN_TABLES.
 
-    Of hundreds of runs it shows those of `choose_shown`, and counts the others. Where nothing has changed, it does nothing,
-    as every table is written into the notebook.
+    Of hundreds of runs it shows those of `choose_shown`, and counts the others, until all have ended. Where nothing has
+    changed, it does nothing, as every table is written into the notebook.
     """
     shown: Sequence[RunStatus] = []
     last = 0.0
@@ -184,7 +184,7 @@ def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[Run
         due = statuses != shown and now - last >= SECONDS_BETWEEN_TABLES
         if due or [status.state for status in statuses] != [status.state for status in shown]:
             shown, last = statuses, now
-            chosen = choose_shown(statuses)
+            chosen = statuses if all(status.ended for status in statuses) else choose_shown(statuses)
             others = Counter(status.state for status in statuses if status not in chosen)
             rows = [{"run": f"{number} others", "state": state} for state, number in others.most_common()]
             show(pd.concat([sweep_table(chosen), pd.DataFrame(rows)]) if rows else sweep_table(chosen))
