@@ -35,7 +35,7 @@ GENERATED = {  # name -> what it is: datasets that a program makes, other people
 
 # The first that recognises a path reads it.
 BY_CONTENT = ("videopose3d", "human36m", "bvh", "detections", "plain_motion")
-COMMON = ("scores", "downsample")  # parameters that every reader takes
+COMMON = ("scores", "downsample", "one_camera")  # parameters that every reader takes
 LISTED = ("Dataset", "What it is", "There", "Licence", "Where", "How to get it")
 
 
@@ -148,14 +148,14 @@ def _only_one(path: Path) -> Iterator[None]:
 
 
 def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
-    from pose3d_lib.data.sources.takes import downsample
+    from pose3d_lib.data.sources.takes import downsample, one_camera_each
 
     origin, path = _origin(spec.dataset)
     data = origin.read(spec, path, progress)
     entry = catalogue.find_entry(spec.dataset)
     terms = data.terms or ("" if data.synthetic else catalogue.terms_of(path))
     data = replace(data, name=tidy_name(data.name), notes=(*data.notes, *(entry.notes if entry else ())), terms=terms)
-    return downsample(data, spec.downsample)
+    return downsample(one_camera_each(data) if spec.one_camera else data, spec.downsample)
 
 
 def prepared_path(spec: DataSpec) -> Path:
@@ -173,7 +173,8 @@ def prepared_path(spec: DataSpec) -> Path:
     files = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in found.files]
     made_from = [PREPARED_FORMAT, origin.__name__, values, files]
     digest = hashlib.sha256(json.dumps(made_from).encode())
-    name = in_file_name(found.name, 150) + "-scores" * spec.scores + f"-every{spec.downsample}" * (spec.downsample > 1)
+    parts = {"scores": spec.scores, "one-camera": spec.one_camera, f"every{spec.downsample}": spec.downsample > 1}
+    name = "-".join([in_file_name(found.name, 150), *(part for part, holds in parts.items() if holds)])
     return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
 
 

@@ -74,6 +74,7 @@ class DataSpec(BaseModel):
         scores: whether the dataset keeps how sure its 2D source is of each keypoint, so that networks see it as a third number
             beside x and y.
         downsample: of every so many frames of a clip, one is kept.
+        one_camera: whether each take is seen by one of its cameras, in turn, and not by all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -96,6 +97,7 @@ class DataSpec(BaseModel):
     max_gap: int = Field(10, ge=0, le=1_000_000)
     scores: bool = False
     downsample: int = Field(1, ge=1, le=10_000)
+    one_camera: bool = False
 
     @field_validator("scale")
     @classmethod

@@ -137,6 +137,15 @@ def test_of_every_kind_every_second_frame_may_be_kept(kind: str, spec: DataSpec,
     assert any("One frame of every 2 is kept" in note for note in slow.notes)
 
 
+@EVERY_KIND
+def test_of_every_kind_one_camera_may_see_each_take(kind: str, spec: DataSpec, data: PoseDataset) -> None:
+    take = ["subject", "action", "take"]
+    one = open_dataset(spec.model_copy(update={"one_camera": True}))
+    assert not one.clips.duplicated(take).any()
+    assert one.clips[take].to_numpy().tolist() == data.clips[take].drop_duplicates().to_numpy().tolist()
+    assert one.fingerprint != data.fingerprint
+
+
 @EVERY_FILE
 def test_of_every_kind_scores_may_be_kept_or_the_reason_is_said(kind: str, spec: DataSpec, data: PoseDataset) -> None:
     scored = spec.model_copy(update={"scores": True})

@@ -1,4 +1,4 @@
-"""Every n-th frame of each clip is kept, of all that a clip has, and what is left out or slower is said."""
+"""Which clips and frames are kept: every n-th frame of each clip, one camera of each take; and what is said of it."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.sources.takes import downsample, thin
+from pose3d_lib.data.sources.takes import downsample, one_camera_each, thin
 
 # Clips of which 4, 3, 1 and 2 frames stay of every third; two cameras saw the last take for different times.
 ROWS = [
@@ -83,3 +83,19 @@ def test_some_clips_can_be_thinned_and_short_ones_stay(data) -> None:
     np.testing.assert_array_equal(thinned.keypoints["detected"], data.keypoints["detected"][rows])
     np.testing.assert_array_equal(thinned.scores["detected"], data.scores["detected"][rows])
     np.testing.assert_array_equal(thinned.positions, data.positions[rows[:3]])
+
+
+def test_each_take_is_kept_as_one_of_its_cameras_saw_it_in_turn(hand_made) -> None:
+    takes = [("S1", "Walking", "0"), ("S1", "Walking", "1"), ("S9", "Walking", "0"), ("S9", "Eating", "0")]
+    seen = [(*take, camera, 5 + camera) for take in takes for camera in (0, 1)[: 1 if take[1] == "Eating" else 2]]
+    data = hand_made(seen, notes=("As it was.",))
+    one = one_camera_each(data)
+    kept = [0, 3, 4, 6]
+    assert one.clips[["subject", "action", "take", "camera"]].to_numpy().tolist() == [
+        list(seen[row][:4]) for row in kept
+    ]
+    rows = [row for clip in kept for row in range(data.clips.start[clip], data.clips.stop[clip])]
+    np.testing.assert_array_equal(one.positions, data.positions[rows])
+    np.testing.assert_array_equal(one.keypoints["simulated"], data.keypoints["simulated"][rows])
+    assert one.name == "hand-made-one-camera"
+    assert one.notes == ("As it was.", "Each take is seen by one of its cameras, in turn (`one_camera`).")

@@ -127,6 +127,15 @@ def downsample(data: PoseDataset, every: int) -> PoseDataset:
     return replace(kept, name=f"{data.name}-every{every}", notes=(*data.notes, *notes))
 
 
+def one_camera_each(data: PoseDataset) -> PoseDataset:
+    """A dataset of one clip of each take, the first camera's of the first take, the second's of the second, and round again."""
+    take = data.clips.groupby(["subject", "action", "take"], sort=False)
+    kept = take.cumcount() == take.ngroup() % take.camera.transform("size")
+    note = "Each take is seen by one of its cameras, in turn (`one_camera`)."
+    one = thin(data, data.clips[kept], 1)
+    return replace(one, name=f"{data.name}-one-camera", notes=(*data.notes, note))
+
+
 def thin(data: PoseDataset, clips: pd.DataFrame, every: int) -> PoseDataset:
     """A dataset of some clips, in the order of the table, with every `every`-th frame of each, from its first on."""
     rows = [np.arange(start, stop, every) for start, stop in zip(clips.start, clips.stop, strict=True)]
