@@ -92,7 +92,20 @@ def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> P
                 save_dataset(_read(spec, progress), path)
     data = load_dataset(path)
     check_name(spec.keypoints, data.keypoints, f"keypoints of {data.name}")
-    return data
+    return data if spec.held_out is None else _hold_out(data, spec.held_out)
+
+
+def _hold_out(data: PoseDataset, number: int) -> PoseDataset:
+    """A dataset that is tested on one of its subjects, the train subjects counted before the test ones."""
+    subjects = (*data.train_subjects, *data.test_subjects)
+    if not number < len(subjects) > 1:
+        raise InputError(
+            f"held_out {number}: {data.name} has {len(subjects)} subject{'s' * (len(subjects) != 1)}, "
+            f"{', '.join(subjects)}, numbered from 0; holding one out takes two, and as many seeds as subjects at most"
+        )
+    own, others = subjects[number], (*subjects[:number], *subjects[number + 1 :])
+    note = f"{own} is held out to be tested on, whoever else the notes say is; trained on {', '.join(others)}."
+    return replace(data, train_subjects=others, test_subjects=(own,), notes=(*data.notes, note))
 
 
 class Datasets(dict[DataSpec, PoseDataset]):
@@ -162,7 +175,7 @@ def prepared_path(spec: DataSpec) -> Path:
     """The file that a dataset is prepared into; fails at once if the source files are missing."""
     origin, path = _origin(spec.dataset)
     used = (*origin.PARAMETERS, *COMMON)
-    for name in DataSpec.model_fields.keys() - {"dataset", "keypoints", *used}:
+    for name in DataSpec.model_fields.keys() - {"dataset", "keypoints", "held_out", *used}:
         if getattr(spec, name) != DataSpec.model_fields[name].default:
             raise InputError(
                 f"parameter {name}: found {getattr(spec, name)!r}, which dataset {spec.dataset!r} does not use. "

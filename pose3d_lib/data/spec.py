@@ -73,6 +73,8 @@ class DataSpec(BaseModel):
         max_gap: frames without a detection that are filled in.
         scores: whether the dataset keeps how sure its 2D source is of each keypoint, so that networks see it as a third number
             beside x and y.
+        held_out: number of the subject, from 0, who alone is tested on, all others being trained on. A study with leave_one_out
+            gives each seed its own.
         downsample: of every so many frames of a clip, one is kept.
         one_camera: whether each take is seen by one of its cameras, in turn, and not by all of them.
     """
@@ -88,6 +90,7 @@ class DataSpec(BaseModel):
     train_subjects: Names = ()
     test_subjects: Names = ()
     leave_out: Names = ()
+    held_out: int | None = Field(None, ge=0)
     pattern: str = ""
     joints: str = ""
     units: Annotated[str, BeforeValidator(number_as_text)] = ""

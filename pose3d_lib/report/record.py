@@ -81,9 +81,12 @@ class StudyRecord:
     @property
     def name(self) -> str:
         """The dataset in a title or sentence, which says whether the data are synthetic, and how many datasets there are."""
-        count = self.observations.errors.dataset.nunique()
-        several = [f"{count} datasets"] * (count > 1)
-        return name_data(self.about.name, *several, synthetic=self.about.synthetic)
+        return name_data(self.about.name, *self._several(self.observations.errors), synthetic=self.about.synthetic)
+
+    def _several(self, errors: pd.DataFrame) -> list[str]:
+        """How many datasets the runs are on, if several, in words."""
+        count, what = errors.dataset.nunique(), "subjects held out in turn" if self.config.leave_one_out else "datasets"
+        return [f"{count} {what}"] * (count > 1)
 
     @property
     def conditions(self) -> list[Condition]:
@@ -121,16 +124,18 @@ class StudyRecord:
         """What stands under every table and figure: which data, network and runs, and what its intervals are about, if any."""
         config, about = self.config, self.about
         rows = pd.concat([choose(self.observations.errors, own) for own in conditions])
-        several = f" in {count} datasets" if (count := rows.dataset.nunique()) > 1 else ""
+        name = ", ".join([about.name, *self._several(rows)])
         of_lengths = [config.model_copy(update=config.settings(own.unit_epochs)) for own in conditions]
         network = dict.fromkeys(part for own in of_lengths for part in name_network(own))
         seeds = ", ".join(map(str, sorted(rows.replicate.unique())))
         told = (
-            f"{describe_data(about.name + several, about.subjects, config, synthetic=about.synthetic)}; {', '.join(network)}; "
+            f"{describe_data(name, about.subjects, config, synthetic=about.synthetic)}; {', '.join(network)}; "
             f"{unit_epochs(*sorted({own.unit_epochs for own in conditions}))}; "
             f"{rows.run.nunique()} runs of both arms{f', seeds {seeds}' if seeds else ''}."
         )
-        return f"{told} {interval_sentence(self.observations, *conditions)}" if intervals else told
+        if not intervals:
+            return told
+        return f"{told} {interval_sentence(self.observations, *conditions, leave_one_out=config.leave_one_out)}"
 
     def write(self) -> None:
         """Write everything into the folder."""
@@ -147,7 +152,8 @@ def make_record(results: StudyResults) -> StudyRecord:
     """What finished runs say, and the study's folder holds from now on."""
     data = results.data
     frames = data.frames_per_action().train.loc[list(data.train_actions)].astype(int).to_dict()
-    subjects = list(data.test_subjects)
+    own = [results.datasets[results.config.data_of(seed)] for seed in results.config.seeds]
+    subjects = list(dict.fromkeys(subject for tested in own for subject in tested.test_subjects))
     about = About(data.name, data.synthetic, subjects, frames, len(results.planned), len(results.runs))
     record = StudyRecord(results.config, results.observations, {}, about, results.folder)
     record.beyond.update(_beyond(results, record.plainest))

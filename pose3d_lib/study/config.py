@@ -68,11 +68,13 @@ class Condition:
 class StudyConfig(SweepSettings):
     """Which runs a study has: for every replicate and condition the baseline and one model per action.
 
-    Each seed of generated data has a dataset of its own, with other people and takes; files are the same for every seed.
+    Each seed of generated data has a dataset of its own, with other people and takes; files are the same for every seed, but for
+    who is tested on with `leave_one_out`.
 
     Attributes:
         actions: which actions; default every action that can be trained and tested on.
         seeds: the replicates, of which each has every model.
+        leave_one_out: whether each seed tests on another subject and trains on all others.
         focus: actions to examine more closely; default those that the paper shows, or the first two where the data lacks
             these.
         lengths: in unit epochs; the first is that of Tables 1 and 2, the second, if there is one, of Table 3.
@@ -90,6 +92,7 @@ class StudyConfig(SweepSettings):
 
     actions: Actions = ()
     seeds: OneOrMore[Seed] = (0, 1, 2, 3)
+    leave_one_out: bool = False
     focus: Actions = ()
     lengths: OneOrMore[UnitEpochs] = (1.0,)
     long_preset: Annotated[str, AfterValidator(lambda name: name and check_name(name, PRESETS, "preset"))] = ""
@@ -117,6 +120,8 @@ class StudyConfig(SweepSettings):
     def data_of(self, seed: int) -> DataSpec:
         """The data of the runs with a seed."""
         own = {name: getattr(self, name) for name in DataSpec.model_fields}
+        if self.leave_one_out:
+            own["held_out"] = self.seeds.index(seed)
         return DataSpec(**own | {"data_seed": self.data_seed + seed * (self.dataset in GENERATED)})
 
     @field_validator("lengths")
@@ -125,6 +130,12 @@ class StudyConfig(SweepSettings):
         if len(lengths) > 2:
             raise ValueError("give two at most, of the short runs and of the long ones")
         return tuple(sorted(lengths))
+
+    @model_validator(mode="after")
+    def _own_people(self) -> "StudyConfig":
+        if self.leave_one_out and self.dataset in GENERATED:
+            raise ValueError(f"leave_one_out is for files: each seed of {self.dataset!r} has people of its own")
+        return self
 
     @model_validator(mode="after")
     def _same_schedule_beyond(self) -> "StudyConfig":
@@ -210,9 +221,8 @@ def make_run(config: StudyConfig, condition: Condition, *, seed: int, **settings
         "filter_widths": condition.widths,
         "lr_decay_per": condition.schedule,
         "seed": seed,
-        "data_seed": config.data_of(seed).data_seed,
     }
-    return RunConfig(**{**common, **settings})
+    return RunConfig(**{**common, **config.data_of(seed).model_dump(), **settings})
 
 
 def plan_study(config: StudyConfig, data: PoseDataset) -> dict[Condition, list[RunConfig]]:

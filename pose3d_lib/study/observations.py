@@ -246,12 +246,17 @@ def _time(run: Run) -> dict[str, object]:
     }
 
 
-def interval_sentence(observations: Observations, *conditions: Condition) -> str:
+def interval_sentence(observations: Observations, *conditions: Condition, leave_one_out: bool = False) -> str:
     """What the intervals of tables and claims under some conditions are about; it stands under each of them."""
     counts = {observations.ratios(own).y.shape[1] for own in conditions} - {0}
     if max(counts, default=0) < 2:
         return "One replicate: it gives no interval." if counts else "No replicate is complete."
     replicates = " to ".join(map(str, sorted({min(counts), max(counts)})))
+    if leave_one_out:
+        return (
+            f"95 % intervals over {replicates} replicates, each tested on another subject and trained on all others: they are "
+            "about new people, new takes and new trainings, approximately, as the replicates' training data overlap."
+        )
     if not observations.shared_takes:
         return (
             f"95 % intervals over {replicates} replicates, each with people, takes and trainings of its own: they are about new "

@@ -12,7 +12,7 @@ from pose3d_lib.training.settings import NameSet, Seed, Settings, UnitEpochs
 
 # Settings younger than RESULT_FORMAT, whose default is what runs did before them. They are part of a run's name only where they
 # differ from it, so that finished runs keep their names. Add new settings here; empty it when RESULT_FORMAT is raised.
-ADDED: tuple[str, ...] = ("repetition", "one_camera")
+ADDED: tuple[str, ...] = ("repetition", "one_camera", "held_out")
 
 
 class RunConfig(Settings):

@@ -146,6 +146,19 @@ def test_of_every_kind_one_camera_may_see_each_take(kind: str, spec: DataSpec, d
     assert one.fingerprint != data.fingerprint
 
 
+@EVERY_KIND
+def test_of_every_kind_a_subject_may_be_held_out(kind: str, spec: DataSpec, data: PoseDataset) -> None:
+    subjects = (*data.train_subjects, *data.test_subjects)
+    if len(subjects) == 1 or kind == "detections":
+        return
+    for number, own in enumerate(subjects):
+        held = open_dataset(spec.model_copy(update={"held_out": number}))
+        assert (held.test_subjects, {*held.train_subjects, own}) == ((own,), {*subjects})
+        assert held.fingerprint != data.fingerprint
+    with pytest.raises(InputError, match=rf"held_out {len(subjects)}: .* has {len(subjects)} subjects"):
+        open_dataset(spec.model_copy(update={"held_out": len(subjects)}))
+
+
 @EVERY_FILE
 def test_of_every_kind_scores_may_be_kept_or_the_reason_is_said(kind: str, spec: DataSpec, data: PoseDataset) -> None:
     scored = spec.model_copy(update={"scores": True})

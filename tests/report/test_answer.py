@@ -132,7 +132,7 @@ def test_the_answer_is_shown_and_saved_and_without_runs_it_is_one_line(tmp_path,
     text = (tmp_path / "some" / "answer.md").read_text(encoding="utf-8")
     assert text == shown() + "\n"
     assert re.findall(r"^(\d)\. ", text, re.MULTILINE) == list("12345")
-    assert "SYNTHETIC data, nobody was filmed: made-up in 4 datasets" in text
+    assert "SYNTHETIC data, nobody was filmed: made-up, 4 datasets" in text
     result = (tmp_path / "some" / "result.md").read_text(encoding="utf-8")
     assert re.findall(r"^(\d)\. ", result, re.MULTILINE) == list("123")
     nothing = type(observations)(**{name: table.iloc[:0] for name, table in vars(observations).items()})

@@ -95,6 +95,11 @@ def test_where_replicates_share_their_takes_their_spread_is_added() -> None:
     assert make_observations(changes, of_takes=0.03).ratios(SHORT).takes is None
 
 
+def test_of_people_held_out_in_turn_the_intervals_are_about_new_people_approximately() -> None:
+    said = interval_sentence(make_observations({(1.0, "epoch", RECOMPUTED): -8.0}), SHORT, leave_one_out=True)
+    assert all(part in said for part in ("4 replicates", "another subject", "new people", "approximately", "overlap"))
+
+
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [
