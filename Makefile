@@ -63,9 +63,25 @@ paper: $(VENV)/.installed  ## every claim of the paper with its uncertainty: hou
 paper-more: $(VENV)/.installed  ## the same, and the questions beyond the paper
 	$(BIN)/pose3d reproduce -p study more $(ARGS)
 
+# Real motion is in POSE3D_DATA, or is skipped. docs/data.md ("The studies on real motion") says why these parameters.
+DATA := $(or $(POSE3D_DATA),data)
+REAL := -p lengths 1,8 -p timed 0
+BANDAI_NAMCO := $(REAL) -p one_camera true -p seeds 0,1,2 -p batch_size 512
+CMU := $(REAL) -p fps 60 -p batch_size 128 -p leave_out train/DirectingTraffic/directing_traffic_1,$\
+train/Walking/walking_extra_22,train/Walking/walking_extra_23,train/Walking/walking_extra_24,$\
+train/Walking/walking_extra_25,train/Walking/walking_extra_26,train/Walking/walking_extra_27,$\
+train/Walking/walking_extra_49,train/Walking/walking_extra_50
+# of the reference's name, a dataset within POSE3D_DATA, parameters
+define real-motion
+@if [ -e "$(DATA)/$(2)" ]; then $(BIN)/pose3d reproduce -p dataset $(2) $(3) --write-reference $(1); else \
+  echo "Skipped: the study $(1), as there is no $(DATA)/$(2). docs/data.md (The studies on real motion) says how to get it"; fi
+endef
+
 reference: $(VENV)/.installed  ## make every study of outputs/reference/, and write it and the tables of the documents
 	$(BIN)/pose3d reproduce --write-reference quick
 	$(BIN)/pose3d reproduce -p study more --write-reference paper
+	$(call real-motion,bandai-namco-2,bandai-namco-2,$(BANDAI_NAMCO))
+	$(call real-motion,cmu,cmu_mocap_17joints.npz,$(CMU))
 	$(BIN)/pose3d run 05_semi_supervised --write-reference
 
 figures: $(VENV)/.installed  ## redraw every table and figure of outputs/reference/ from its observations, without training

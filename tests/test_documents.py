@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.cli import main as cli
-from pose3d_lib.cli.reproduce import BESIDE, claims_beside, put_table, read_table, write_reference
 from pose3d_lib.cli.reproduce import DOCUMENTS as FILLED
+from pose3d_lib.cli.reproduce import OF_ALL, put_table, read_table, write_reference
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import save_table, to_markdown
 from pose3d_lib.data import catalogue
 from pose3d_lib.data.open import open_dataset
+from pose3d_lib.report import human36m
 from pose3d_lib.report.parameters import NOTEBOOKS
 from pose3d_lib.study.observations import RECOMPUTED
 from pose3d_lib.training.config import RunConfig
@@ -29,6 +30,10 @@ DOCUMENTS |= {f"docs/{path.name}": path.read_text(encoding="utf-8") for path in 
 DOCUMENTS["outputs/README.md"] = (ROOT / "outputs" / "README.md").read_text(encoding="utf-8")
 REFERENCE = ROOT / "outputs" / "reference"
 SHOWN = [(document, name) for document in FILLED for name in re.findall(r"<!-- ([\w-]+/\w+) -->", DOCUMENTS[document])]
+# Study -> a word that says on which kind of data it was made.
+KINDS = {"bandai-namco-2": "Bandai-Namco", "cmu": "CMU", "all": "data"} | dict.fromkeys(
+    ("quick", "paper", "scarcity"), "synthetic"
+)
 
 
 def commands(text: str) -> list[list[str]]:
@@ -55,10 +60,10 @@ def called(name: str) -> list[list[str]]:
 def test_documents_show_the_tables_of_the_reference(document: str, name: str) -> None:
     """A table whose study is not in the reference yet is empty."""
     text, path = DOCUMENTS[document], REFERENCE / f"{name}.md"
-    table = claims_beside() if name == BESIDE else read_table(path) if path.is_file() else ""
+    table = OF_ALL[name]() if name in OF_ALL else read_table(path) if path.is_file() else ""
     assert put_table(text, name, table) == text
     before = text.partition(f"<!-- {name} -->")[0]
-    assert "synthetic" in before[-300:]
+    assert KINDS[name.partition("/")[0]] in before[-300:], "what kind of data it is stands just before"
 
 
 def test_a_table_is_put_between_its_comments() -> None:
@@ -76,7 +81,7 @@ def test_writing_the_reference_copies_the_tables_and_fills_the_documents(tmp_pat
     project, results = tmp_path / "project", tmp_path / "results"
     monkeypatch.setattr("pose3d_lib.cli.reproduce.project_root", lambda: project)
     monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
-    names = ("my-set/table_1", "paper/claims", BESIDE)
+    names = ("my-set/table_1", "paper/claims", *OF_ALL)
     (project / "docs").mkdir(parents=True)
     for document in FILLED:
         (project / document).write_text("".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in names))
@@ -156,3 +161,10 @@ def test_modules_named_in_the_documents_exist() -> None:
     for document, text in DOCUMENTS.items():
         for name in re.findall(r"`((?:cli|report|study|runs|training|model|data|common)/[\w/.]+\.py)", text):
             assert (ROOT / "pose3d_lib" / name).is_file(), (document, name)
+
+
+def test_what_human36m_itself_takes_is_counted_from_its_studies() -> None:
+    assert re.search(r"makes 70 runs, which see 0\.22 billion .* about 5 hours", human36m.tell_command(human36m.SHORT))
+    replicate = 16 + 15  # under two schedules, which are one for the original
+    fifth_seed, timed = 3, 6  # of the original, Eating and Sitting; four of the five training seeds are replicates
+    assert f"makes {2 * 4 * replicate + fifth_seed + timed} runs" in human36m.tell_command(human36m.WHOLE)

@@ -19,6 +19,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import Datasets
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report.claims import compare_studies
+from pose3d_lib.report.human36m import tell_human36m
 from pose3d_lib.report.page import write_report
 from pose3d_lib.report.parameters import check_parameters, notebook_output
 from pose3d_lib.report.record import STUDY, read_record
@@ -36,7 +37,6 @@ from pose3d_lib.training.config import RunConfig
 PAGE = "report.html"  # the last execution of 04_results, in the folder of outputs
 FORMATS = {".csv", ".gz", ".json", ".md", ".tex", ".png", ".svg"}  # of observations, tables and figures
 DOCUMENTS = ("README.md", "docs/results.md")  # that show tables of the reference
-BESIDE = "all/claims"  # the table of the claims of all studies, side by side
 
 
 def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
@@ -139,12 +139,13 @@ def redraw_reference() -> list[str]:
 def fill_documents(study: str) -> None:
     """Put the tables of a study, and that of all studies, into DOCUMENTS.
 
-    The text above the caption of `<study>/name.md` stands between `<!-- study/name -->` and `<!-- /study/name -->`.
+    The text above the caption of `<study>/name.md` stands between `<!-- study/name -->` and `<!-- /study/name -->`; what is of no
+    single study, between comments with a name of OF_ALL.
     """
     for document in (project_root() / name for name in DOCUMENTS):
         text = document.read_text(encoding="utf-8")
-        for name in re.findall(rf"<!-- ({re.escape(study)}/\w+|{BESIDE}) -->", text):
-            table = claims_beside() if name == BESIDE else read_table(reference_dir() / f"{name}.md")
+        for name in re.findall(rf"<!-- ({re.escape(study)}/\w+|all/\w+) -->", text):
+            table = OF_ALL[name]() if name in OF_ALL else read_table(reference_dir() / f"{name}.md")
             text = put_table(text, name, table)
         document.write_text(text, encoding="utf-8")
 
@@ -154,6 +155,9 @@ def claims_beside() -> str:
     records = [read_record(path.parent) for path in sorted(reference_dir().glob(f"*/{STUDY}"))]
     largest = {record.name: record for record in sorted(records, key=lambda record: record.about.finished)}
     return to_markdown(compare_studies(largest)) if largest else ""
+
+
+OF_ALL = {"all/claims": claims_beside, "all/human36m": tell_human36m}
 
 
 def read_table(path: Path) -> str:
