@@ -16,7 +16,7 @@ from pose3d_lib.training.parameters import make_config
 SHORT = {"dataset": "h36m", "keypoints": "cpn_ft_h36m_dbb", "preset": "paper_27"}
 WHOLE = {**SHORT, "study": "paper", "lengths": "1,80", "long_preset": "paper_243"}
 
-# Receptive field -> hours for EPOCHS on "a high-end Pascal GPU" (of 2016), quoted from VideoPose3D's documentation.
+# Receptive field -> hours for EPOCHS on a high-end Pascal GPU (of 2016), as VideoPose3D's documentation states.
 HOURS, EPOCHS = {27: 6, 243: 24}, 80
 
 
@@ -25,8 +25,8 @@ def tell_human36m() -> str:
     told = [f"- {tell_command(parameters)}" for parameters in (SHORT, WHOLE)]
     quoted = " and ".join(f"{hours} h for {frames} frames" for frames, hours in HOURS.items())
     return "\n".join(told) + (
-        f"\n\nThe hours are not measured: they are counted from the times that VideoPose3D's documentation states for {EPOCHS} "
-        f"epochs of the original on one GPU of 2016, {quoted} (quoted). Newer GPUs take less, and a cluster shares the runs."
+        f"\n\nThese times are not measured. They follow from those that VideoPose3D's documentation states for {EPOCHS} epochs "
+        f"of the original on one high-end GPU of 2016, {quoted} (quoted). Newer GPUs take less, and a cluster shares the runs."
     )
 
 
@@ -38,7 +38,7 @@ def tell_command(parameters: dict[str, str]) -> str:
     hours = sum(run.unit_epochs / EPOCHS * HOURS[run.receptive_field] for run in runs)
     time = f"{hours:.0f} hours" if hours < 100 else f"{hours / 24:,.0f} days"
     command = " ".join(["pose3d reproduce", *(f"-p {name} {value}" for name, value in parameters.items())])
-    return f"`{command}` makes {len(runs)} runs, which see {windows / 1e9:.2g} billion windows: about {time} on one such GPU."
+    return f"`{command}` makes {len(runs)} runs, which see {windows / 1e9:.2g} billion windows: about {time} on one GPU of 2016."
 
 
 def stand_in() -> PoseDataset:
