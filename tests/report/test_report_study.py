@@ -70,6 +70,32 @@ def test_what_is_missing_is_said_and_nothing_of_folders_that_are_no_part_of_the_
     assert not re.search(r"elsewhere|27f|-[0-9a-f]{10}", shown())
 
 
+def test_of_people_held_out_in_turn_name_and_captions_say_so(tiny_data) -> None:
+    config = make_study(
+        dataset="/elsewhere/motion.npz", keypoints="simulated", seeds="0,1", timed=0, leave_one_out=True
+    )
+    people = (*tiny_data.train_subjects, *tiny_data.test_subjects)
+    datasets = {
+        config.data_of(seed): dataclasses.replace(
+            tiny_data,
+            name="motion",
+            synthetic=False,
+            train_subjects=tuple(person for person in people if person != own),
+            test_subjects=(own,),
+        )
+        for seed, own in zip(config.seeds, people, strict=False)
+    }
+    for run in study_runs(config, datasets):
+        write_run(run, datasets[run.data])
+    record = make_record(collect_study(config, datasets))
+    assert record.name == "motion (2 subjects held out in turn)"
+    assert record.about.subjects == list(people[:2])
+    assert "motion, 2 subjects held out in turn" in record.describe(*record.conditions)
+    assert "new people, new takes and new trainings, approximately" in record.describe(*record.conditions)
+    assert record.ratios(record.main(1.0)).takes is None
+    assert read_record(record.folder).describe(*record.conditions) == record.describe(*record.conditions)
+
+
 def test_actions_that_cannot_be_compared_are_named_with_the_reason(hand_made, shown) -> None:
     rows = [(who, action, "0", 0, 9) for who in ("S1", "S9") for action in ("Eating", "Sitting")]
     data = hand_made([*rows, ("S1", "Posing", "0", 0, 9), ("S9", "Photo", "0", 0, 9)])
