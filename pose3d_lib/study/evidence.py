@@ -126,15 +126,17 @@ def least_shown(
 ) -> Measured | str:
     """The smallest change that one run per arm shows, 1.96 sqrt(2) s, where s is the deviation over training seeds.
 
-    s is pooled over both arms and the actions that they were tested on; its interval is that of chi squared.
+    s is pooled over the original and the action-based models of each action; its interval is that of chi squared. The original's
+    variance is the mean over the actions and counts once, as its errors on all of them come from the same trainings.
     """
     own = observations.seeds[observations.seeds.statistics == variant.statistics]
     own = own[own.action.isin(own.action[own.arm == ACTION_BASED])]
-    logs = own.assign(log=np.log(own[metric].astype(float))).groupby(["arm", "action"]).log
-    seeds = logs.count()
+    model = own.action.where(own.arm == ACTION_BASED, "")  # "": the original
+    logs = np.log(own[metric].astype(float)).groupby([model, own.action])
+    seeds = logs.count().groupby(level=0).first()
     if not (df := int((seeds - 1).sum())):
         return "no finished runs that differ in their training seed alone"
-    square = float((logs.var() * (seeds - 1)).sum()) / df
+    square = float((logs.var().groupby(level=0).mean() * (seeds - 1)).sum()) / df
     ends = [df * square / chdtri(df, LEVEL / 2), df * square / chdtri(df, 1 - LEVEL / 2)]
     value, low, high = (float(100 * np.expm1(1.96 * np.sqrt(2 * own))) for own in (square, *ends))
     effect = Effect(value, low, high, np.nan, df, float(np.sqrt(square)), int(seeds.max()))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chi2
 
 from pose3d_lib.study.claims import CLAIMS, judge_claims
 from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE, VARIANTS, reported_changes
@@ -144,11 +145,15 @@ def test_times_of_runs_that_waited_are_not_told() -> None:
 
 
 def test_the_smallest_change_that_one_run_per_arm_shows() -> None:
-    found = short(-8, of_seeds=0.02)
+    found = short(-8, of_seeds=0.018)
     row = judged(found).loc["C6"]
-    least = 100 * np.expm1(1.96 * np.sqrt(2) * 0.02 * np.sqrt(10 / 4))
+    least = 100 * np.expm1(1.96 * np.sqrt(2) * 0.018 * np.sqrt(10 / 4))
     assert row.effect == pytest.approx(least)
-    assert row.low < least < row.high
+    of_a_model = 4  # the original's two actions count once
+    ends = [
+        np.log1p(least / 100) * np.sqrt(3 * of_a_model / chi2.ppf(share, 3 * of_a_model)) for share in (0.975, 0.025)
+    ]
+    assert [row.low, row.high] == pytest.approx([100 * np.expm1(end) for end in ends])
     assert (row.actions, row.replicates, row.verdict) == (2, 5, REPRODUCED)
     assert judged(short(-8, of_seeds=0.0005)).verdict["C6"] == NOT_REPRODUCED
     changes = reported_changes(found)
