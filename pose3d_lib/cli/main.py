@@ -78,9 +78,9 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     if notebook == "04_results":
         click.echo(f"as one page: {job.write_page(datasets[config.data])}")
     if write_reference:
-        from pose3d_lib.study.tables_scarcity import ScarcityResults
+        from pose3d_lib.study.tables_scarcity import collect_scarcity
 
-        job.write_reference(ScarcityResults(config, datasets[config.data]).folder, "scarcity", page=False)
+        job.write_reference(collect_scarcity(config, datasets[config.data]).folder, "scarcity", page=False)
 
 
 @cli.command()
@@ -164,13 +164,15 @@ def reproduce(given: Given, write_reference: str | None) -> None:
 def figures(folders: tuple[Path, ...]) -> None:
     """Redraw every table and figure of a study without training, for instance: pose3d figures outputs/reference/quick
 
-    FOLDERS are those that 04_results wrote; without any, all of outputs/reference/, and the tables of the documents.
+    FOLDERS are those that 04_results and 05_semi_supervised wrote; without any, all of outputs/reference/, and the tables
+    of the documents.
     """
     from pose3d_lib.cli.reproduce import redraw_reference
     from pose3d_lib.report.redraw import redraw_study
 
-    names = [redraw_study(folder).folder for folder in folders] if folders else redraw_reference()
-    click.echo("redrawn: " + (", ".join(map(str, names)) or "nothing"))
+    for folder in folders:
+        redraw_study(folder)
+    click.echo("redrawn: " + (", ".join(map(str, folders or redraw_reference())) or "nothing"))
 
 
 def main() -> None:

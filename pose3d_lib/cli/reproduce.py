@@ -32,6 +32,7 @@ from pose3d_lib.runs.sweep.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.config import StudyConfig, timed_runs
 from pose3d_lib.study.results import results_dir
+from pose3d_lib.study.tables_scarcity import SCARCITY
 from pose3d_lib.training.config import RunConfig
 
 PAGE = "report.html"  # the last execution of 04_results, in the folder of outputs
@@ -129,7 +130,7 @@ def write_reference(folder: Path, study: str, *, page: bool = True) -> list[Path
 
 def redraw_reference() -> list[str]:
     """Redraw every study of the reference from its observations, and fill DOCUMENTS; the names of the studies."""
-    names = sorted(path.parent.name for path in reference_dir().glob(f"*/{STUDY}"))
+    names = sorted(path.parent.name for file in (STUDY, SCARCITY) for path in reference_dir().glob(f"*/{file}"))
     for name in names:
         redraw_study(reference_dir() / name)
         fill_documents(name)

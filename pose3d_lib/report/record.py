@@ -1,6 +1,5 @@
 """What is reported of a study apart from its run folders: files from which every table and figure is redrawn."""
 
-import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +19,7 @@ from pose3d_lib.study.observations import (
     choose,
     interval_sentence,
 )
-from pose3d_lib.study.results import StudyResults
+from pose3d_lib.study.results import StudyResults, read_settings, write_settings
 from pose3d_lib.study.tables_beyond import fewer_frames, joint_errors, mixing, specialised, transfer
 
 STUDY = "study.json"  # all of a record that is no table
@@ -144,8 +143,7 @@ class StudyRecord:
         for name, table in self.beyond.items():
             if len(table):
                 table.to_csv(self.folder / f"{name}.csv", index=False)
-        content = {"settings": self.config.model_dump(mode="json"), **asdict(self.about), "beyond": list(self.beyond)}
-        (self.folder / STUDY).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_settings(self.folder / STUDY, self.config, **asdict(self.about), beyond=list(self.beyond))
 
 
 def make_record(results: StudyResults) -> StudyRecord:
@@ -175,16 +173,10 @@ def _beyond(results: StudyResults, plainest: Condition) -> dict[str, pd.DataFram
 
 
 def read_record(folder: Path) -> StudyRecord:
-    """A study that was written, without its runs; settings are not checked again, as they may be of another machine."""
-    content = json.loads((folder / STUDY).read_text(encoding="utf-8"))
-    settings = {name: _tuples(value) for name, value in content.pop("settings").items()}
-    paths = {name: folder / f"{name}.csv" for name in content.pop("beyond")}
+    """A study that was written, without its runs."""
+    config, about = read_settings(folder / STUDY, StudyConfig)
+    paths = {name: folder / f"{name}.csv" for name in about.pop("beyond")}
     beyond = {
         name: pd.read_csv(path, **EMPTY_IS_NAN) if path.is_file() else pd.DataFrame() for name, path in paths.items()
     }
-    config = StudyConfig.model_construct(**settings)
-    return StudyRecord(config, Observations.read(folder), beyond, About(**content), folder)
-
-
-def _tuples(value: object) -> object:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+    return StudyRecord(config, Observations.read(folder), beyond, About(**about), folder)

@@ -7,21 +7,24 @@ from pathlib import Path
 import pandas as pd
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.report import answer, beyond, claims, data_prep, results
+from pose3d_lib.report import answer, beyond, claims, data_prep, results, semi_supervised
 from pose3d_lib.report.record import STUDY, StudyRecord, read_record
 from pose3d_lib.report.show import name_data
+from pose3d_lib.study.tables_scarcity import SCARCITY, read_scarcity
 
 
-def redraw_study(folder: Path) -> StudyRecord:
+def redraw_study(folder: Path) -> None:
     """Write all tables and figures of a folder; an InputError where it holds no study."""
-    if not (folder / STUDY).is_file():
-        raise InputError(
-            f"{folder}: no {STUDY} here; 04_results writes it, with the observations, into a study's folder"
-        )
-    record = read_record(folder)
     with contextlib.redirect_stdout(io.StringIO()):  # what a notebook would show
-        show_everything(record)
-    return record
+        if (folder / STUDY).is_file():
+            show_everything(read_record(folder))
+        elif (folder / SCARCITY).is_file():
+            semi_supervised.show_everything(read_scarcity(folder))
+        else:
+            raise InputError(
+                f"{folder}: no {STUDY} and no {SCARCITY} here; 04_results and 05_semi_supervised write them, with the "
+                "observations, into a study's folder"
+            )
 
 
 def show_everything(record: StudyRecord) -> None:

@@ -1,17 +1,18 @@
 """What 05_semi_supervised shows: the plan, what unlabelled video and each term are worth, and this paper's question."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.actions import ALL
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, named
 from pose3d_lib.report.figures.beyond import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.report.readable import fill, show_arms, show_change, show_p, show_value
 from pose3d_lib.report.results import show_and_save
 from pose3d_lib.report.show import describe_data, name_data, name_network, say, show_figure, show_table, unit_epochs
-from pose3d_lib.study.scarcity import ABLATIONS, labelled_subject, question_actions, unlabelled_subjects
+from pose3d_lib.study.scarcity import ABLATIONS, ScarcityConfig, labelled_subject, question_actions, unlabelled_subjects
 from pose3d_lib.study.tables_scarcity import (
     ALONE,
     SEMI_SUPERVISED,
@@ -22,24 +23,29 @@ from pose3d_lib.study.tables_scarcity import (
     scarcity_table,
 )
 from pose3d_lib.study.verdicts import BETTER, NOT_DECIDABLE, WORSE
+from pose3d_lib.training.config import RunConfig
 
 
-def show_plan(results: ScarcityResults) -> None:
+def show_plan(config: ScarcityConfig, data: PoseDataset, runs: Sequence[RunConfig]) -> None:
     """Whose poses are known, who is seen without, and which runs that makes."""
-    config, data = results.config, results.data
     own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
     whose = "the rest of the same clips" if others == (own,) else f"all clips of {', '.join(others)}"
     shares = ", ".join(f"{100 * share:g} %" for share in config.shares)
-    both = sum(run.action == ALL and not run.without_terms for run in results.planned)
+    both = sum(run.action == ALL and not run.without_terms for run in runs)
     rows = [(f"{shares} of every clip of {own} labelled", f"none, and {whose}", both)]
-    if ablations := sum(bool(run.without_terms) for run in results.planned):
+    if ablations := sum(bool(run.without_terms) for run in runs):
         share, left_out = f"{100 * config.ablation_share:g} %", ", then ".join(ABLATIONS)
         rows.append((f"{share} of every clip of {own}", f"the same, without {left_out}", ablations))
     for action in question_actions(config, data):
         rows.append((f"all clips of {action}", "none, and the clips of all other actions", 2 * len(config.seeds)))
     show_table(pd.DataFrame(rows, columns=["Poses known of", "Seen without poses", "Runs"]))
-    missing = len(results.planned) - len(results.runs)
-    say(f"{len(results.planned)} runs, {missing} of them not finished yet." if missing else "All runs are finished.")
+
+
+def show_everything(results: ScarcityResults) -> None:
+    """The three tables with their figures."""
+    show_scarcity(results)
+    show_ablation(results)
+    show_question(results)
 
 
 def show_scarcity(results: ScarcityResults) -> None:
@@ -65,8 +71,7 @@ def show_ablation(results: ScarcityResults) -> None:
     share = results.config.ablation_share
     seeds = results.table[(results.table.action == ALL) & (results.table.share == share)]
     if seeds.loss.isin([WHOLE, ALONE]).all():
-        planned = any(run.without_terms for run in results.planned)
-        say("No run that leaves out a term is finished yet." if planned else "No run leaves out a term of the loss.")
+        say("No run that leaves out a term is finished yet." if share else "No run leaves out a term of the loss.")
         return
     table = ablation_table(results, ALL, share)
     caption = f"Mean ± standard deviation over seeds. {_describe(results, seeds)}"
@@ -84,7 +89,7 @@ def show_ablation(results: ScarcityResults) -> None:
 
 def show_question(results: ScarcityResults) -> None:
     """Whether video of other actions helps a model that knows the poses of one action."""
-    tables = [scarcity_table(results, own, (1.0,)) for own in question_actions(results.config, results.data)]
+    tables = [scarcity_table(results, own, (1.0,)) for own in results.table.action.unique() if own != ALL]
     if not any(map(len, tables)):
         say("There are no finished runs of single actions with and without video of the others.")
         return
@@ -150,13 +155,13 @@ def _show_arms(results: ScarcityResults, table: pd.DataFrame, name: str, caption
 
 def _describe(results: ScarcityResults, runs: pd.DataFrame) -> str:
     """The caption of a table of some runs, rows of `ScarcityResults.table`."""
-    config, data = results.config, results.data
+    config = results.config
     network = [f"{config.receptive_field} frames", *name_network(config)]
     made = f"{len(runs)} runs, seeds {', '.join(map(str, sorted(runs.seed.unique())))}"
-    about = describe_data(data.name, data.test_subjects, config, synthetic=data.synthetic)
+    about = describe_data(results.name, results.subjects, config, synthetic=results.synthetic)
     return f"{about}; {', '.join(network)}; {unit_epochs(config.unit_epochs)}; {made}."
 
 
 def _title(results: ScarcityResults, what: str) -> str:
-    comma, data = "" if what.endswith("?") else ",", results.data
-    return f"{what}{comma} {name_data(data.name, synthetic=data.synthetic)}. {unit_epochs(results.config.unit_epochs)}"
+    comma = "" if what.endswith("?") else ","
+    return f"{what}{comma} {name_data(results.name, synthetic=results.synthetic)}. {unit_epochs(results.config.unit_epochs)}"

@@ -121,9 +121,9 @@ class Observations:
         return Ratios(y, left_out, [_take_errors(means.loc[action], metric) for action in rows])
 
     def write(self, folder: Path) -> None:
-        """Write each table as a compressed CSV, every digit."""
+        """Write each table."""
         for name, table in vars(self).items():
-            table.to_csv(folder / f"{name}.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
+            write_table(table, folder / f"{name}.csv.gz")
 
     @classmethod
     def read(cls, folder: Path) -> "Observations":
@@ -131,6 +131,11 @@ class Observations:
         text = dict.fromkeys(("widths", "dataset", "run", "action", "subject", "take"), str)
         names = (field.name for field in fields(cls))
         return cls(*(pd.read_csv(folder / f"{name}.csv.gz", dtype=text, **EMPTY_IS_NAN) for name in names))
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a compressed CSV with every digit; the same table gives the same bytes."""
+    table.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
 
 
 def _take_errors(takes: pd.DataFrame, metric: str) -> TakeErrors:

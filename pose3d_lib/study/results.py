@@ -1,6 +1,7 @@
 """What a study has so far: its finished runs under every condition, what they say, and where its tables go."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from pose3d_lib.study.config import (
 )
 from pose3d_lib.study.observations import Observations, observe
 from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import Config
 from pose3d_lib.training.settings import Settings
 
 MOST_TOLD = 100  # bytes of a folder's name for settings; a name has 255 at most
@@ -126,6 +128,23 @@ def folder_of(
     seen = f"{in_file_name(data.name)}{several}-{data.fingerprint[:6]}-{config.keypoints}"
     what = f"{seen}-{widths}-{config.channels}c-{config.batch_size}b"
     return outputs_dir() / "results" / f"{what}-{study}{other}"
+
+
+def write_settings(path: Path, config: Settings, **about: object) -> None:
+    """Write a study's settings, and what else is said about it, as JSON."""
+    content = {"settings": config.model_dump(mode="json"), **about}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_settings(path: Path, kind: type[Config]) -> tuple[Config, dict]:
+    """What `write_settings` wrote; settings are not checked again, as they may be of another machine."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    settings = {name: _tuples(value) for name, value in content.pop("settings").items()}
+    return kind.model_construct(**settings), content
+
+
+def _tuples(value: object) -> object:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _in_name(value: object, between: str = ",") -> str:

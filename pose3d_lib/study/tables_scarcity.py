@@ -1,59 +1,66 @@
-"""The tables of the scarcity study: what unlabelled video is worth, beside how much seeds differ; from run folders alone."""
+"""The tables of the scarcity study: what unlabelled video is worth, beside how much seeds differ."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from pose3d_lib.common.paths import make_folder
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.runs.run import Run
 from pose3d_lib.study.comparison import find_runs
-from pose3d_lib.study.results import folder_of
+from pose3d_lib.study.observations import EMPTY_IS_NAN, write_table
+from pose3d_lib.study.results import folder_of, read_settings, write_settings
 from pose3d_lib.study.scarcity import ScarcityConfig, plan_scarcity
 from pose3d_lib.study.tables_beyond import training_frames
 from pose3d_lib.study.two_way import mean_of_set
 from pose3d_lib.study.verdicts import word_change
-from pose3d_lib.training.config import RunConfig
 
 SUPERVISED, SEMI_SUPERVISED = "Supervised", "Semi-supervised"  # the labelled part alone, and with unlabelled video
 ARMS = [SUPERVISED, SEMI_SUPERVISED]
 WHOLE, ALONE = "all terms", "supervised alone"  # losses of which nothing, and everything unlabelled, is left out
 
 
-@dataclass(frozen=True)
+SCARCITY, RUNS = "scarcity.json", "runs.csv.gz"  # all of a study that is no table, and a row per run
+
+
+@dataclass(frozen=True, eq=False)
 class ScarcityResults:
-    """A scarcity study and its finished runs, looked up once, when they are first needed."""
+    """A scarcity study as it is reported: files from which every table and figure is redrawn.
+
+    table: a row per finished run, in the order of the plan: action, share, frames (labelled), epochs, arm, loss, seed, METRICS
+        and mrpe (mm). The errors are those on what it was trained on.
+    """
 
     config: ScarcityConfig
-    data: PoseDataset
+    table: pd.DataFrame
+    name: str  # of the dataset
+    synthetic: bool
+    subjects: list[str]  # tested
+    folder: Path  # of tables and figures
 
-    @cached_property
-    def planned(self) -> list[RunConfig]:
-        return plan_scarcity(self.config, self.data)
 
-    @cached_property
-    def runs(self) -> list[Run]:
-        """The finished ones, in the order of the plan; an InputError as of `find_runs`."""
-        return list(find_runs(self.planned, {self.config.data: self.data})[0].values())
+def collect_scarcity(config: ScarcityConfig, data: PoseDataset) -> ScarcityResults:
+    """What the finished runs of a study say, and its folder holds from now on; an InputError as of `find_runs`."""
+    found, _ = find_runs(plan_scarcity(config, data), {config.data: data})
+    columns = ["action", "share", "frames", "epochs", "arm", "loss", "seed", *METRICS, "mrpe"]
+    table = pd.DataFrame([_row(run) for run in found.values()], columns=columns)
+    about = {"name": data.name, "synthetic": data.synthetic, "subjects": list(data.test_subjects)}
+    folder = make_folder(folder_of(data, config, {"scarcity": {}}))
+    write_table(table, folder / RUNS)
+    write_settings(folder / SCARCITY, config, **about)
+    return ScarcityResults(config, table, **about, folder=folder)
 
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """A row per run: run, action, share, frames (labelled), arm, loss, seed, METRICS and mrpe (mm).
 
-        The errors are those on what it was trained on.
-        """
-        columns = ["run", "action", "share", "frames", "arm", "loss", "seed", *METRICS, "mrpe"]
-        return pd.DataFrame([_row(run) for run in self.runs], columns=columns)
-
-    @property
-    def folder(self) -> Path:
-        """Where the tables and figures go."""
-        return folder_of(self.data, self.config, {"scarcity": {}})
+def read_scarcity(folder: Path) -> ScarcityResults:
+    """A study that `collect_scarcity` wrote, without its runs."""
+    config, about = read_settings(folder / SCARCITY, ScarcityConfig)
+    table = pd.read_csv(folder / RUNS, dtype={"action": str}, **EMPTY_IS_NAN)
+    return ScarcityResults(config, table, **about, folder=folder)
 
 
 def _row(run: Run) -> dict[str, object]:
@@ -61,10 +68,10 @@ def _row(run: Run) -> dict[str, object]:
     own = list(run.actions.index) if config.action == ALL else [config.action]
     without = ", ".join(config.without_terms)
     return {
-        "run": run,
         "action": config.action,
         "share": config.train_share,
         "frames": training_frames(run),
+        "epochs": run.timing["epochs"],
         "arm": SEMI_SUPERVISED if config.semi_supervised else SUPERVISED,
         "loss": (f"without {without}" if without else WHOLE) if config.semi_supervised else ALONE,
         "seed": config.seed,
@@ -90,7 +97,7 @@ def scarcity_table(results: ScarcityResults, action: str, shares: Iterable[float
         if not len(pairs):
             continue
         first = table[table.arm == SUPERVISED].iloc[0]
-        row = {"action": action, "share": share, "frames": first.frames, "epochs": first.run.timing["epochs"]}
+        row = {"action": action, "share": share, "frames": first.frames, "epochs": first.epochs}
         for arm, own in pairs.items():
             row |= {f"{arm}, mean": own.mean(), f"{arm}, sd": own.std()}
         supervised, semi_supervised = (pairs[arm].to_numpy() for arm in ARMS)

@@ -283,7 +283,7 @@ def test_a_study_is_redrawn_from_its_files_alone(tmp_path: Path, monkeypatch, ca
     drawn = {path.name for path in record.folder.iterdir()}
     assert drawn >= files_of("table_1", "table_3", "claims", "attribution") | {"answer.md"}
     assert {"figure_changes_1", "figure_attribution", "figure_transfer", "figure_training"} <= set(written)
-    with pytest.raises(InputError, match=r"no study\.json here"):
+    with pytest.raises(InputError, match=r"no study\.json and no scarcity\.json here"):
         redraw_study(tmp_path)
 
 

@@ -1,13 +1,19 @@
 """The scarcity study: its runs and its tables against arithmetic done here."""
 
+import shutil
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.report.redraw import redraw_study
+from pose3d_lib.report.semi_supervised import show_everything
 from pose3d_lib.study.scarcity import (
     ScarcityConfig,
     labelled_subject,
@@ -21,6 +27,7 @@ from pose3d_lib.study.tables_scarcity import (
     SUPERVISED,
     ScarcityResults,
     ablation_table,
+    collect_scarcity,
     scarcity_table,
 )
 from pose3d_lib.training.config import RunConfig
@@ -39,23 +46,18 @@ def all_seeds(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE3D_OUTPUTS", str(tmp_path_factory.mktemp("whole")))
         write_runs(plan_scarcity(study(), tiny_data), tiny_data)
-        results = ScarcityResults(study(), tiny_data)
-        assert len(results.runs) == len(results.planned)
-        return results
+        return collect_scarcity(study(), tiny_data)
 
 
 @pytest.fixture(scope="module")
 def whole(all_seeds: ScarcityResults) -> ScarcityResults:
     """Two seeds of it."""
-    return only(all_seeds, lambda run: run.seed < 2, seeds="0,1")
+    return only(all_seeds, all_seeds.table.seed < 2)
 
 
-def only(results: ScarcityResults, kept, **changes: object) -> ScarcityResults:
-    """The same study with fewer finished runs; planned as with other parameters, if any are given."""
-    fewer = ScarcityResults(study(**changes) if changes else results.config, results.data)
-    planned = fewer.planned if changes else results.planned
-    vars(fewer).update(planned=planned, runs=[run for run in results.runs if kept(run.config)])
-    return fewer
+def only(results: ScarcityResults, kept: pd.Series) -> ScarcityResults:
+    """The same study with fewer finished runs."""
+    return replace(results, table=results.table[kept])
 
 
 # The plan
@@ -169,20 +171,22 @@ def test_seeds_are_paired_and_a_seed_with_one_arm_is_left_out(all_seeds: Scarcit
     expected = [100 * np.expm1(logs.mean() + shift) for shift in (0, -width, width)]
     assert table[["percent", "low", "high"]].to_numpy()[0] == pytest.approx(expected, rel=1e-4)
     assert (table.verdict[0], table.runs[0]) == ("better", 4)
-    fewer = only(all_seeds, lambda run: run.seed == 0 or not run.semi_supervised)
+    fewer = only(all_seeds, (all_seeds.table.seed == 0) | (all_seeds.table.arm == SUPERVISED))
     table = scarcity_table(fewer, "All", (0.5,))
     assert (table.runs[0], table.verdict[0]) == (1, "not decidable")
     assert table[["spread", "low", "p"]].isna().all(axis=None)
 
 
-def test_every_run_has_a_row_and_a_share_without_runs_of_both_arms_none(whole: ScarcityResults) -> None:
-    for run, row in zip(whole.planned, whole.table.to_dict(orient="records"), strict=True):
+def test_every_run_has_a_row_and_a_share_without_runs_of_both_arms_none(whole: ScarcityResults, tiny_data) -> None:
+    for run, row in zip(
+        plan_scarcity(study(seeds="0,1"), tiny_data), whole.table.to_dict(orient="records"), strict=True
+    ):
         assert (row["action"], row["share"], row["seed"]) == (run.action, run.train_share, run.seed)
         assert row["arm"] == (SEMI_SUPERVISED if run.semi_supervised else SUPERVISED)
         assert (row["loss"] == ALONE) == (not run.semi_supervised)
         tested = ACTIONS if run.is_baseline else [run.action]
         assert row["mpjpe"] == pytest.approx(np.mean([error_of(run, action) for action in tested]))
-    results = only(whole, lambda run: not run.semi_supervised or run.train_share != 0.5)
+    results = only(whole, (whole.table.arm == SUPERVISED) | (whole.table.share != 0.5))
     assert scarcity_table(results, "All", (0.1, 0.5)).share.tolist() == [0.1]
     assert len(scarcity_table(results, "All", (0.5,))) == 0
 
@@ -193,6 +197,17 @@ def test_an_ablation_has_the_whole_loss_first_and_none_of_it_last(whole: Scarcit
     assert (table.mpjpe - table.mpjpe[0]).tolist() == pytest.approx([0, 3, 3, 8])
     assert table.mpjve_sd.tolist() == pytest.approx([np.std([0, 4], ddof=1)] * 4)
     assert table.runs.tolist() == [2] * 4
+
+
+def test_every_table_and_figure_is_redrawn_from_the_folder_alone(all_seeds: ScarcityResults, tmp_path) -> None:
+    show_everything(all_seeds)
+    copy = Path(shutil.copytree(all_seeds.folder, tmp_path / "copy"))
+    drawn = {path.name: path.read_bytes() for path in copy.iterdir() if path.suffix in (".csv", ".md", ".png")}
+    assert len(drawn) == 9
+    for name in drawn:
+        (copy / name).unlink()
+    redraw_study(copy)
+    assert {name: (copy / name).read_bytes() for name in drawn} == drawn
 
 
 def test_the_notebook_s_formula_of_the_length_makes_as_many_epochs(tiny_data: PoseDataset) -> None:
