@@ -39,6 +39,7 @@ from pose3d_lib.study.two_way import LEVEL, percent
 from pose3d_lib.study.verdicts import BETTER, NOT_DECIDABLE, WORSE
 
 SPREAD = "±: standard deviation over the replicates. "
+CORRECTED = "p of an action is corrected for the number of actions, that of their mean is not. "
 POINTS = (1.0, 2.0, 4.0, 8.0)  # unit epochs at which long runs are compared besides their end
 
 
@@ -166,7 +167,7 @@ def compare(record: StudyRecord, view: View, metric: str, number: str = "") -> p
 def _caption(record: StudyRecord, view: View, metric: str, number: int) -> str:
     unseen = f"{tables.UNSEEN}, one outside this table: the mean of the changes and the 95 % prediction interval."
     ratios = record.ratios(view, metric)
-    spread, left_out = SPREAD if ratios.y.shape[1] > 1 else "", ratios.tell_left_out()
+    spread, left_out = f"{SPREAD}{CORRECTED}" if ratios.y.shape[1] > 1 else "", ratios.tell_left_out()
     told = f"L{left_out[1:]}. " if left_out else ""
     return f"Table {number}, {view}. {spread}{unseen} {told}{record.describe(view.condition)}"
 
