@@ -180,7 +180,7 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
         return True
 
     monkeypatch.setattr(sweep, "execute_training", execute)
-    monkeypatch.setattr(sweep, "open_kernels", lambda jobs: open_kernels(1))
+    monkeypatch.setattr(sweep, "open_kernels", lambda *_: open_kernels(1))
     return passed
 
 
@@ -206,7 +206,7 @@ def test_sweep_goes_on_after_a_failure_and_quotes_it(call, prepared, tiny_data, 
 def test_runs_to_be_timed_come_last_one_at_a_time(call, prepared, tiny_data, without_kernels, monkeypatch) -> None:
     jobs: list[int] = []
     opened = sweep.open_kernels
-    monkeypatch.setattr(sweep, "open_kernels", lambda own: opened(jobs.append(own)))
+    monkeypatch.setattr(sweep, "open_kernels", lambda own, notebook: opened(jobs.append(own)))
     ended = call("sweep", "-p", "actions", "Walking", "-p", "jobs", "2", *OF_A_STUDY, "-p", "timed", "1")
     assert (ended.code, jobs) == (0, [2, 1])
     assert [parameters.get("repetition", 0) for parameters in without_kernels] == [0, 0, 1, 1]

@@ -65,14 +65,20 @@ def processes_of(outputs: Path) -> list[psutil.Process]:
 
 
 def find_kernels(outputs: Path) -> list[psutil.Process]:
+    """The kernels among them, started or forked."""
     found = []
     for process in processes_of(outputs):
         try:
-            if any("ipykernel_launcher" in word for word in process.cmdline()):
+            if "ipykernel_launcher" in process.cmdline() or (is_of_forks(process) and is_of_forks(process.parent())):
                 found.append(process)
         except psutil.Error:
             continue
     return found
+
+
+def is_of_forks(process: psutil.Process) -> bool:
+    """Whether a process forks kernels, or was forked."""
+    return "pose3d_lib.runs.sweep.forks" in process.cmdline()
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> bool:

@@ -21,8 +21,9 @@ from zmq import ZMQError
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.runs.sweep import kernel as kernels
+from pose3d_lib.runs.sweep.forks import SUPPORTED
 from pose3d_lib.runs.sweep.kernel import NotebookFailed, execute_notebook, open_kernels
-from tests.helpers.sweep_processes import find_kernels, processes_of, wait_until
+from tests.helpers.sweep_processes import find_kernels, is_of_forks, processes_of, wait_until
 
 WORK = """
 import time
@@ -54,8 +55,9 @@ def ask(folder: Path, number: int, seconds: float) -> tuple:
     return execute_notebook, "work", folder / f"{number}.ipynb", parameters
 
 
-def test_of_three_kernels_one_that_is_killed_fails_its_own_call_only(work: Path) -> None:
-    with open_kernels(3) as submit:
+@pytest.mark.parametrize("forked", ["", "work"])
+def test_of_three_kernels_one_that_is_killed_fails_its_own_call_only(work: Path, forked: str) -> None:
+    with open_kernels(3, forked) as submit:
         calls = [submit(*ask(work, number, 1.5)) for number in range(3)]
         assert wait_until(lambda: len(list(work.glob("*.at"))) == 3, 60)
         find_kernels(work)[0].kill()
@@ -67,7 +69,7 @@ def test_of_three_kernels_one_that_is_killed_fails_its_own_call_only(work: Path)
 
 
 def test_left_early_kernels_are_interrupted_and_waited_for(work: Path) -> None:
-    with suppress(KeyboardInterrupt), open_kernels(1) as submit:
+    with suppress(KeyboardInterrupt), open_kernels(1, "work") as submit:
         calls = [submit(*ask(work, number, 60)) for number in range(2)]
         assert wait_until((work / "0.at").exists, 60)
         raise KeyboardInterrupt
@@ -75,6 +77,16 @@ def test_left_early_kernels_are_interrupted_and_waited_for(work: Path) -> None:
     assert str(calls[0].exception(0)).startswith("KeyboardInterrupt")
     assert calls[1].cancelled()
     assert not find_kernels(work)
+
+
+@pytest.mark.skipif(not SUPPORTED, reason="kernels are forked on Linux only")
+def test_where_kernels_can_no_longer_be_forked_they_are_started(work: Path) -> None:
+    with open_kernels(1, "work") as submit:
+        submit(*ask(work, 0, 0)).result(60)
+        (forks,) = filter(is_of_forks, processes_of(work))
+        forks.kill()
+        submit(*ask(work, 1, 0)).result(60)
+    assert not processes_of(work)
 
 
 SWEEP = """
@@ -85,7 +97,7 @@ from pose3d_lib.runs.sweep import kernel
 from tests.runs.test_kernel import ask
 folder = Path(sys.argv[1])
 kernel.notebooks_dir = lambda: folder
-with kernel.open_kernels(2) as submit:
+with kernel.open_kernels(2, "work") as submit:
     wait([submit(*ask(folder, number, 60)) for number in range(3)])
 """
 

@@ -249,7 +249,7 @@ def test_two_sweeps_share_their_runs_and_each_run_is_executed_once(finished, mon
     configs = [other.model_copy(update={"seed": seed}) for seed in range(6)]
     template, executed = run_folder(done, data), []
 
-    def execute(notebook: str, output: Path, parameters: dict, *, environment: dict, stop: object) -> None:
+    def execute(notebook: str, output: Path, parameters: dict, *, environment: dict, **_: object) -> None:
         mine = threading.current_thread().name[:1]
         executed.append((mine, output.parent.name))
         assert environment[CLAIM] in (output.parent / LEASE).read_text()

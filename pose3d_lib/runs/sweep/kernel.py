@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 from jupyter_client.manager import AsyncKernelManager
@@ -23,6 +24,7 @@ from pose3d_lib.common.paths import make_folder, notebooks_dir
 from pose3d_lib.runs.layout import NOTEBOOK, is_finished
 from pose3d_lib.runs.lease import CLAIM, claim_run
 from pose3d_lib.runs.signals import raised_once
+from pose3d_lib.runs.sweep.forks import SUPPORTED, KernelForks
 
 FOLDER = "pose3d-kernel-"  # how folders of sockets begin; the number of the process that made them follows
 LONGEST_SOCKET = 95  # characters; the path of a socket, with a dash and a number behind it, may have about a hundred
@@ -53,20 +55,26 @@ class SweepFailed(Exception):
 
 
 @contextmanager
-def open_kernels(number: int) -> Iterator[Callable[..., Future]]:
+def open_kernels(number: int, notebook: str = "") -> Iterator[Callable[..., Future]]:
     """Yield a function that calls one of the two below in a thread, at most `number` at a time, and returns a future.
 
+    If the `notebook` is named that they will execute, kernels are forked where that is possible.
     Left early, as by Ctrl-C or SIGTERM, it interrupts the kernels at work, and waits until they have saved and ended.
     """
     stop = threading.Event()
+    forks = KernelForks(find_notebook(notebook)) if notebook and SUPPORTED else None
 
     def call(function: Callable, *arguments: object) -> object:
         try:
-            return function(*arguments, stop=stop.is_set)
+            return function(*arguments, stop=stop.is_set, **({"forks": forks} if forks else {}))
         finally:
             ensure_event_loop().close()  # papermill's, of this thread
 
-    with raised_once(), ThreadPoolExecutor(number, thread_name_prefix="pose3d-kernel") as threads:
+    with (
+        closing(forks) if forks else nullcontext(),
+        raised_once(),
+        ThreadPoolExecutor(number, thread_name_prefix="pose3d-kernel") as threads,
+    ):
         try:
             yield lambda function, *arguments: threads.submit(call, function, *arguments)
         except BaseException:
@@ -75,7 +83,13 @@ def open_kernels(number: int) -> Iterator[Callable[..., Future]]:
             raise
 
 
-def execute_training(folder: Path, parameters: Mapping[str, object], *, stop: Stop = lambda: False) -> bool:
+def execute_training(
+    folder: Path,
+    parameters: Mapping[str, object],
+    *,
+    stop: Stop = lambda: False,
+    forks: KernelForks | None = None,
+) -> bool:
     """Execute 02_train for the run in a folder, which is claimed before its kernel starts; errors as `execute_notebook`.
 
     Returns:
@@ -84,7 +98,8 @@ def execute_training(folder: Path, parameters: Mapping[str, object], *, stop: St
     with claim_run(make_folder(folder)) as token:
         if token is None or is_finished(folder):
             return False
-        execute_notebook("02_train", folder / NOTEBOOK, parameters, environment={CLAIM: token}, stop=stop)
+        output = folder / NOTEBOOK
+        execute_notebook("02_train", output, parameters, environment={CLAIM: token}, stop=stop, forks=forks)
     return True
 
 
@@ -95,11 +110,12 @@ def execute_notebook(
     *,
     environment: Mapping[str, str] | None = None,
     stop: Stop = lambda: False,
+    forks: KernelForks | None = None,
 ) -> None:
     """Execute `notebooks/<notebook>.ipynb`; the executed copy `output` is saved as it grows, and also when a cell fails.
 
     papermill injects the parameters; the kernel gets the variables of `environment` besides those of this process, and is
-    interrupted once `stop` is true.
+    interrupted once `stop` is true. It is forked if there are `forks`.
 
     Raises:
         NotebookFailed: a cell raised, or there was no kernel to execute it.
@@ -113,14 +129,12 @@ def execute_notebook(
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     # it reports once more, with a traceback, what is raised here when a notebook is interrupted
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    source = notebooks_dir() / f"{notebook}.ipynb"
-    if not source.is_file():
-        raise InputError(f"{source}: the notebook is not there; run from a checkout of the project")
+    source = find_notebook(notebook)
     make_folder(output.parent)
     for attempt in range(1, START_ATTEMPTS + 1):
         begun = threading.Event()
         try:
-            _execute(source, output, parameters, environment or {}, begun, stop)
+            _execute(source, output, parameters, environment or {}, begun, stop, forks)
             return
         except papermill.PapermillExecutionError as error:
             complete = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages need no name
@@ -142,6 +156,13 @@ def execute_notebook(
                 raise NotebookFailed(output, why, refused=False) from error
 
 
+def find_notebook(name: str) -> Path:
+    source = notebooks_dir() / f"{name}.ipynb"
+    if not source.is_file():
+        raise InputError(f"{source}: the notebook is not there; run from a checkout of the project")
+    return source
+
+
 def _execute(
     source: Path,
     output: Path,
@@ -149,6 +170,7 @@ def _execute(
     environment: Mapping[str, str],
     begun: threading.Event,
     stop: Stop,
+    forks: KernelForks | None,
 ) -> None:
     """Execute a notebook once; `begun` is set with its first cell."""
     import papermill
@@ -156,6 +178,13 @@ def _execute(
     started: list[AsyncKernelManager] = []
 
     class Manager(SocketKernelManager):
+        async def _async_launch_kernel(self, command: list[str], **settings: Any) -> None:
+            kernel = forks and forks.fork(command, settings["env"])
+            if kernel:
+                self.provisioner.process, self.provisioner.pid, self.provisioner.pgid = kernel, kernel.pid, kernel.pid
+            else:
+                await super()._async_launch_kernel(command, **settings)
+
         async def _async_start_kernel(self, **settings: object) -> None:
             await super()._async_start_kernel(**settings, env={**os.environ, **environment})
             started.append(self)

@@ -90,7 +90,7 @@ def run_sweep(
 @contextmanager
 def _open(scheduler: str, jobs: int, config: RunConfig, say: Callable[[str], None]) -> Iterator[tuple[Start, Room]]:
     if scheduler == "local":
-        with open_kernels(jobs) as submit:
+        with open_kernels(jobs, "02_train") as submit:
             yield partial(submit, execute_training), lambda unfinished: jobs
         return
     from pose3d_lib.runs.sweep.cluster import open_cluster

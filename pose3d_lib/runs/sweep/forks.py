@@ -1,0 +1,113 @@
+"""Kernels forked from a process that has imported what their notebook imports, so that each run is spared the imports.
+
+Apart from that a forked kernel is like any other: a process and a session of its own, with the environment that it is given.
+It ends when the process that it was forked from ends, and that one when the sweep does, however that ends.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+LAUNCHER = [sys.executable, "-m", "ipykernel_launcher"]  # how the command of a kernel of this Python begins
+SECONDS_TO_WAIT = 300.0  # for the imports at most, as for a kernel
+SUPPORTED = sys.platform == "linux"  # elsewhere there is no fork, or libraries of the system do not survive it
+
+
+class KernelForks:
+    """A process from which the kernels of a notebook are forked."""
+
+    def __init__(self, notebook: Path):
+        self._lock = threading.Lock()
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-P", "-m", __name__, str(notebook)]
+            self._process = subprocess.Popen(command, stdin=theirs, start_new_session=True)
+        self._socket.settimeout(SECONDS_TO_WAIT)
+        self._answers = self._socket.makefile()
+
+    def fork(self, command: Sequence[str], environment: Mapping[str, str]) -> "ForkedKernel | None":
+        """The kernel that a command would start; None where it cannot be forked and has to be started."""
+        if [*command[:3]] != LAUNCHER:
+            return None
+        with self._lock, suppress(OSError, ValueError, psutil.NoSuchProcess):  # the process that forks was killed
+            self._socket.sendall(json.dumps([command[2:], dict(environment)]).encode() + b"\n")
+            return ForkedKernel(int(self._answers.readline()))
+        return None
+
+    def close(self) -> None:
+        """End the process, once its kernels have ended."""
+        self._answers.close()
+        self._socket.close()
+        self._process.wait()
+
+
+class ForkedKernel:
+    """What jupyter_client needs of a `subprocess.Popen`, for a process that is no child of this one."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int):
+        self.pid, self._process = pid, psutil.Process(pid)
+
+    def poll(self) -> int | None:
+        return None if self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE else 0
+
+    def wait(self) -> int:
+        self._process.wait()
+        return 0
+
+    def send_signal(self, number: int) -> None:
+        with suppress(psutil.NoSuchProcess):
+            self._process.send_signal(number)
+
+
+def main(notebook: str) -> None:
+    """Import what the first code cell of a notebook imports, then fork a kernel for every line of stdin."""
+    import gc
+
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())  # a kernel ends with the process of this number
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as every kernel does
+    from ipykernel import kernelapp
+
+    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    exec("".join(next(cell["source"] for cell in cells if cell["cell_type"] == "code")), {})
+    gc.freeze()  # no collection in a kernel touches, and so copies, what was imported
+    signal.signal(signal.SIGCHLD, _reap)
+    warnings.filterwarnings(
+        "ignore", category=DeprecationWarning
+    )  # of a fork while there are threads: OpenBLAS stops its own
+    for line in sys.stdin:
+        arguments, environment = json.loads(line)
+        if os.fork():
+            continue
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        warnings.resetwarnings()
+        with os.fdopen(os.dup(0), "w", encoding="utf-8") as answer:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            answer.write(f"{os.getpid()}\n")
+        os.environ.clear()
+        os.environ.update(environment | {"JPY_PARENT_PID": str(os.getppid())})
+        sys.argv = arguments
+        kernelapp.launch_new_instance()
+        os._exit(0)
+
+
+def _reap(*_: object) -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
