@@ -60,7 +60,7 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     runs, jobs = [*study_runs(config, datasets), *timed_runs(config, data)], count_jobs(config)
     say(estimate_study(config, datasets, jobs))
     execute_notebook("01_data_prep", notebook_output("01_data_prep"), about_data)
-    alone = f", the last {2 * config.timed} one at a time, to be timed" if config.timed else ""
+    alone = f", the last {config.timed} one at a time, to be timed" if config.timed else ""
     _step(console, f"2 of 3  03_action_based: {len(runs)} runs of 02_train, {jobs} at a time{alone}")
     sweep_notebook("03_action_based", runs, datasets, parameters, console)
     _step(console, "3 of 3  04_results: tables and figures")

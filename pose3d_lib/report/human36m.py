@@ -34,8 +34,9 @@ def tell_command(parameters: dict[str, str]) -> str:
     """The command, its runs, the windows that they see and the hours that they take."""
     config = make_config(StudyConfig, parameters)
     runs = [*study_runs(config, {config.data: stand_in()}), *timed_runs(config, stand_in())]
-    windows = sum(run.unit_epochs * KNOWN_FRAMES["train"] * (1 + run.mirror_training) for run in runs)
-    hours = sum(run.unit_epochs / EPOCHS * HOURS[run.receptive_field] for run in runs)
+    trained = [*runs, *(run for run in runs if run.timed)]  # the original too
+    windows = sum(run.unit_epochs * KNOWN_FRAMES["train"] * (1 + run.mirror_training) for run in trained)
+    hours = sum(run.unit_epochs / EPOCHS * HOURS[run.receptive_field] for run in trained)
     time = f"{hours:.0f} hours" if hours < 100 else f"{hours / 24:,.0f} days"
     command = " ".join(["pose3d reproduce", *(f"-p {name} {value}" for name, value in parameters.items())])
     return f"`{command}` makes {len(runs)} runs, which see {windows / 1e9:.2g} billion windows: about {time} on one GPU of 2016."

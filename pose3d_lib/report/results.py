@@ -75,7 +75,7 @@ def estimate_study(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]
     most, timed = estimate_runs(study_runs(config, datasets), datasets, jobs), timed_runs(config, datasets[config.data])
     if not timed:
         return str(most)
-    alone = estimate_runs(timed, datasets, 1)
+    alone = estimate_runs(timed, datasets, 1, most.windows_per_second)
     in_all = f" In all about {in_words(most.seconds + alone.seconds)}." if alone.seconds else ""
     return f"{most} Then, to be timed: {alone}{in_all}"
 

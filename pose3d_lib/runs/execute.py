@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from pose3d_lib.runs.start import check_start, load_start
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
-from pose3d_lib.training.plan import RunPlan
+from pose3d_lib.training.plan import RunPlan, plan_baseline
 from pose3d_lib.training.recompute import recompute_statistics
 
 
@@ -154,6 +155,7 @@ def _train_and_test(
             plan,
             initial=initial,
             resume=checkpoint,
+            baseline=plan_baseline(plan) if config.timed else None,
             on_row=record,
             on_progress=report,
             on_checkpoint=keep,
@@ -220,6 +222,7 @@ def _write_results(
         "steps": trained.steps,
         "parameters": trained.lifters.num_parameters,
         **({"unlabelled_windows": trained.unlabelled} if trained.unlabelled else {}),
+        **({"baseline": asdict(trained.baseline)} if trained.baseline else {}),
     }
     write_json(folder / layout.TIMING, timing)
     write_card(Run(folder), plan)

@@ -161,8 +161,8 @@ def _readable_name(config: RunConfig) -> str:
     if config.start_from:
         parts.append(f"from{config.start_from[-10:]}")
     parts.append(f"seed{config.seed}")
-    if config.repetition:
-        parts.append(f"again{config.repetition}")
+    if config.timed:
+        parts.append(f"timed{config.timed}")
     return "-".join(parts)
 
 

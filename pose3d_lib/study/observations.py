@@ -1,6 +1,6 @@
 """What a study's finished runs say, as tidy tables, from which every table, claim and curve is computed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -78,8 +78,8 @@ class Observations:
     tests: a row per test during training and at the end, the last of its run, and statistics: "statistics"; "seen", unit
         epochs; "windows"; "steps"; "lr_share", of the first rate; "mpjpe", mm.
     seeds: as `errors`, of runs that differ in their training seed alone, which is the replicate.
-    times: a row per timed run: "repetition"; "seconds" of training, on a CPU the processor's; "windows"; "waited", share of
-        the time, NaN on a GPU; "processor"; "device". The action is that of the action-based runs in both arms.
+    times: a row per timed run and arm: "repetition"; "seconds" of training, on a CPU the processor's; "windows"; "waited",
+        share of the time, NaN on a GPU; "processor"; "device". The action is that of the action-based runs in both arms.
     """
 
     errors: pd.DataFrame
@@ -174,9 +174,8 @@ def observe(
     by_condition = [(condition, run) for condition, runs in compared.items() for run in runs]
     alone = [(_condition_of(run), run) for run in seeds]
     takes = _takes_table(by_condition, actions)
-    own = [run.config.action for run in timed if not run.config.is_baseline]
     times = pd.DataFrame(
-        [_place(_condition_of(run), run) | {"action": own[0] if own else ""} | _time(run) for run in timed],
+        [_place(_condition_of(run), run) | row for run in timed for row in _times(run)],
         columns=[*RUN, "action", "repetition", "seconds", "windows", "waited", "processor", "device"],
     )
     return Observations(
@@ -238,17 +237,20 @@ def _tests_table(runs: Iterable[tuple[Condition, Run]], actions: Sequence[str]) 
     return pd.DataFrame(rows, columns=names)
 
 
-def _time(run: Run) -> dict[str, object]:
-    """On a CPU the processor's seconds, without those for which a run waited; on a GPU those of the clock."""
+def _times(run: Run) -> Iterator[dict[str, object]]:
+    """Of both arms; on a CPU the processor's seconds, without those for which a run waited, on a GPU those of the clock."""
     timing, cuda = run.timing, run.config.device == "cuda"
-    clock, processor = timing["train_seconds"], timing["train_cpu_seconds"]
-    return {
-        "repetition": run.config.repetition,
-        "seconds": clock if cuda else processor,
-        "windows": timing["windows"],
-        "waited": np.nan if cuda else 1 - processor / (clock * run.config.threads),
-        **{name: run.provenance[name] for name in ("processor", "device")},
-    }
+    for arm, own, windows in ((ORIGINAL, timing["baseline"], "seen"), (ACTION_BASED, timing, "windows")):
+        clock, processor = own["train_seconds"], own["train_cpu_seconds"]
+        yield {
+            "arm": arm,
+            "action": run.config.action,
+            "repetition": run.config.timed,
+            "seconds": clock if cuda else processor,
+            "windows": own[windows],
+            "waited": np.nan if cuda else 1 - processor / (clock * run.config.threads),
+            **{name: run.provenance[name] for name in ("processor", "device")},
+        }
 
 
 def interval_sentence(observations: Observations, *conditions: Condition, leave_one_out: bool = False) -> str:

@@ -12,7 +12,7 @@ from pose3d_lib.training.settings import NameSet, Seed, Settings, UnitEpochs
 
 # Settings younger than RESULT_FORMAT, whose default is what runs did before them. They are part of a run's name only where they
 # differ from it, so that finished runs keep their names. Add new settings here; empty it when RESULT_FORMAT is raised.
-ADDED: tuple[str, ...] = ("repetition", "one_camera", "held_out")
+ADDED: tuple[str, ...] = ("timed", "one_camera", "held_out")
 
 
 class RunConfig(Settings):
@@ -27,7 +27,8 @@ class RunConfig(Settings):
         share_at: where that stretch is: at the clip's beginning, or at a place drawn for each take.
         start_from: folder name of a finished run; training starts with its weights and recomputed batch-norm statistics.
         seed: of the initial weights, the order of the windows and the dropout masks.
-        repetition: changes nothing but the name, so that the same run can be made again, to be timed.
+        timed: number of a run that is made to be timed; 0 for one that is not. The baseline is trained beside it, some steps of
+            one and some of the other in turn, and nothing of it but its time is kept.
         unit_epochs: length of a run in epochs of the baseline.
         budget: formula (1), or t = 15 as in the authors' scripts.
         lr_decay_per: what the learning rate counts.
@@ -49,7 +50,7 @@ class RunConfig(Settings):
     share_at: Literal["beginning", "anywhere"] = "beginning"
     start_from: str = ""
     seed: Seed = 0
-    repetition: int = Field(0, ge=0, le=1_000_000)
+    timed: int = Field(0, ge=0, le=1_000_000)
     unit_epochs: UnitEpochs = 1.0
     budget: Literal["equal_frames", "fifteen"] = "equal_frames"
     lr_decay_per: Literal["epoch", "unit_epoch"] = "epoch"

@@ -52,6 +52,7 @@ class Trained(Totals):
 
     objective: Objective
     budget: Budget
+    baseline: Totals | None = None  # of a run that is timed: what the baseline has seen and spent meanwhile
 
     @property
     def lifters(self) -> Lifters:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from itertools import islice
 
@@ -24,6 +24,7 @@ from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 CHECKPOINT_SHARE = 0.02  # of the time, that checkpoints at the ends of epochs may take
 SECONDS_BETWEEN_REPORTS = 0.5
+TURN = 20  # steps, a tenth of a second: a processor's speed changes from second to second, and so meets both arms alike
 
 
 def train(
@@ -31,6 +32,7 @@ def train(
     *,
     initial: Mapping[str, Tensor] | None = None,
     resume: Checkpoint | None = None,
+    baseline: RunPlan | None = None,
     on_row: Callable[[HistoryRow], None] = lambda row: None,
     on_progress: Callable[[int, int], None] = lambda seen, total: None,
     on_checkpoint: Callable[[Checkpoint], None] | None = None,
@@ -42,6 +44,7 @@ def train(
         plan: what to train, on what.
         initial: the initial state of the networks if the config says `start_from`; None for random weights.
         resume: a checkpoint of the same run to resume from.
+        baseline: trained in turn with the run, TURN steps each, to compare their times; the run itself stays what it is.
         on_row: called at the end of every epoch and at every test; in a resumed run, also with the earlier rows.
         on_progress: called about twice a second with the windows seen and their total.
         on_checkpoint: called with a checkpoint every SECONDS_BETWEEN_CHECKPOINTS, before a stop, and at the ends of epochs as
@@ -60,7 +63,9 @@ def train(
         training.restore(resume)
         for row in training.rows:
             on_row(row)
-    return training.run(on_row, on_progress, on_checkpoint, stop)
+    if baseline:
+        _InTurn(baseline).turn(TURN)  # the first steps in a process take longer: here no clock runs that counts
+    return training.run(on_row, on_progress, on_checkpoint, stop, baseline and _InTurn(baseline))
 
 
 class _Training:
@@ -133,20 +138,18 @@ class _Training:
         on_progress: Callable[[int, int], None],
         on_checkpoint: Callable[[Checkpoint], None] | None,
         stop: Callable[[], str],
+        baseline: "_InTurn | None",
     ) -> Trained:
         """Makes every step that is left."""
-        config, budget, totals = self._config, self._budget, self._totals
+        budget, totals = self._budget, self._totals
         reported = saved = time.perf_counter()
         saving = 0.0  # seconds that the last checkpoint took
         self._go()
         for numbers, frames, ends_epoch in self._batches(totals.seen, totals.unlabelled):
-            rate = self._rate(totals.seen)
-            momentum = bn_momentum(seen=totals.seen, budget=budget, decay_per=config.bn_decay_per)
-            self._make_step.set_schedule(rate, momentum)
-            self._make_step(*numbers)
-            totals.seen, totals.steps = totals.seen + frames, totals.steps + 1
-            totals.unlabelled += sum(map(len, numbers[1:]))
-
+            rate, momentum = self._step(numbers, frames)
+            if baseline and totals.steps % TURN == 0:
+                with self._paused():
+                    baseline.turn(TURN)
             tests_now, recomputes_now = (
                 any(totals.seen - frames < point <= totals.seen for point in points)
                 for points in (self._points, self._recomputed_points)
@@ -173,12 +176,25 @@ class _Training:
                 raise RunStopped(f"stopped by {why} after {totals.seen:,} of {self._total:,} windows")
         self._halt()
         self._lifters.eval()
-        return Trained(objective=self._objective, budget=budget, **asdict(totals))
+        others = baseline and baseline.turn(None)
+        return Trained(objective=self._objective, budget=budget, baseline=others, **asdict(totals))
+
+    def _step(self, numbers: tuple[Tensor, ...], frames: int) -> tuple[float, float]:
+        """Makes a step; its learning rate and momentum."""
+        totals = self._totals
+        rate = self._rate(totals.seen)
+        momentum = bn_momentum(seen=totals.seen, budget=self._budget, decay_per=self._config.bn_decay_per)
+        self._make_step.set_schedule(rate, momentum)
+        self._make_step(*numbers)
+        totals.seen, totals.steps = totals.seen + frames, totals.steps + 1
+        totals.unlabelled += sum(map(len, numbers[1:]))
+        return rate, momentum
 
     def _go(self) -> None:
         self._since = time.perf_counter(), time.process_time()
 
     def _halt(self) -> None:
+        int(self._make_step.first_bad)  # waits for a GPU
         self._totals.train_seconds += time.perf_counter() - self._since[0]
         self._totals.train_cpu_seconds += time.process_time() - self._since[1]
 
@@ -271,3 +287,25 @@ class _Training:
             f"{self._rate(seen):.3g}. The batch of that step: {what}. A checkpoint from before that step "
             "is kept if there was one; if the numbers of the batch are sound, give a lower lr"
         )
+
+
+class _InTurn(_Training):
+    """A training of which nothing but the time is kept; it leaves the random numbers of others as they were."""
+
+    def __init__(self, plan: RunPlan):
+        with _own_random(plan):
+            super().__init__(plan, None)
+        self._order = self._batches(0, 0)
+
+    def turn(self, steps: int | None) -> Totals:
+        """Makes that number of steps, or all that are left; what was seen and spent so far."""
+        with _own_random(self._plan):
+            self._go()
+            for numbers, frames, _ in islice(self._order, steps):
+                self._step(numbers, frames)
+            self._halt()
+        return self._totals
+
+
+def _own_random(plan: RunPlan) -> AbstractContextManager[None]:
+    return torch.random.fork_rng([plan.config.device] if plan.config.device == "cuda" else [])

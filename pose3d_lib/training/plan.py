@@ -62,6 +62,12 @@ def choose_test(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
     return clips if config.is_baseline else clips[clips.action.isin(config.trained_actions)]
 
 
+def plan_baseline(plan: RunPlan) -> RunPlan:
+    """The run of all actions that a run is timed beside."""
+    settings = {"action": ALL, "with_actions": (), "start_from": "", "evaluate_at": (), "recompute_at": (), "timed": 0}
+    return plan_run(RunConfig(**plan.config.model_dump() | settings), plan.data)
+
+
 def _lengths(clips: pd.DataFrame) -> pd.Series:
     return clips.stop - clips.start
 

@@ -207,12 +207,12 @@ def test_runs_to_be_timed_come_last_one_at_a_time(call, prepared, tiny_data, wit
     jobs: list[int] = []
     opened = sweep.open_kernels
     monkeypatch.setattr(sweep, "open_kernels", lambda own, notebook: opened(jobs.append(own)))
-    ended = call("sweep", "-p", "actions", "Walking", "-p", "jobs", "2", *OF_A_STUDY, "-p", "timed", "1")
+    ended = call("sweep", "-p", "actions", "Walking", "-p", "jobs", "2", *OF_A_STUDY, "-p", "timed", "2")
     assert (ended.code, jobs) == (0, [2, 1])
-    assert [parameters.get("repetition", 0) for parameters in without_kernels] == [0, 0, 1, 1]
+    assert [parameters.get("timed", 0) for parameters in without_kernels] == [0, 0, 1, 2]
     assert "Then, to be timed: 2 runs, 0 of them finished; the other 2 take about" in ended.out
     assert re.findall(r"^\[ +(\d/4)\] (\w+), ", ended.out, re.MULTILINE) == [
-        *(("1/4", "All"), ("2/4", "Walking"), ("3/4", "All"), ("4/4", "Walking"))
+        *(("1/4", "All"), ("2/4", "Walking"), ("3/4", "Walking"), ("4/4", "Walking"))
     ]
 
 

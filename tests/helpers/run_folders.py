@@ -112,6 +112,7 @@ def write_run(config: RunConfig, data: PoseDataset, *, device: str = "CPU", repe
             "windows_per_epoch": round(2 * config.train_share * sum(FRAMES.get(action, 200) for action in own)),
             "windows_per_unit_epoch": UNIT, "t": 1.0 if baseline else 15.0, "epochs": config.unit_epochs,
             "steps": total // config.batch_size, "parameters": 1234,
+            **({"baseline": timed_beside(config)} if config.timed else {}),
         },
         layout.PROVENANCE: {
             "dataset": {"name": data.name, "synthetic": data.synthetic, "fingerprint": data.fingerprint},
@@ -127,6 +128,12 @@ def write_run(config: RunConfig, data: PoseDataset, *, device: str = "CPU", repe
     (folder / layout.HISTORY).write_text(lines, encoding="utf-8")
     finish(folder)
     return Run(folder)
+
+
+def timed_beside(config: RunConfig) -> dict[str, float]:
+    """What a timed run says of the baseline that was trained in turn with it."""
+    seconds = config.unit_epochs * 300.0
+    return {"train_seconds": seconds, "train_cpu_seconds": 0.98 * seconds, "seen": round(config.unit_epochs * UNIT)}
 
 
 def _summary(config: RunConfig, more: float) -> dict[str, object]:

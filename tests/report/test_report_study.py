@@ -116,14 +116,14 @@ def test_a_plan_is_a_row_per_comparison_question_and_purpose(tiny_data: PoseData
     ]
     assert table.Runs.tolist() == [len(runs) for runs in (*plans, *alone)]
     assert table.iloc[0, 0] == "both arms, 1 unit epoch, published schedule, equal frames, 27-frame network"
-    assert table.iloc[-1].tolist() == ["to be timed, one at a time", 1, 6]
+    assert table.iloc[-1].tolist() == ["to be timed, one at a time", 1, 4]
 
 
 def test_the_estimate_counts_the_timed_runs_alone(tiny_data: PoseDataset) -> None:
     config = make_study(seeds="0")
     write_runs([*study_runs(config, of_seeds(config, tiny_data)), *timed_runs(config, tiny_data)], tiny_data)
     assert report_study.estimate_study(config, of_seeds(config, tiny_data), 2) == (
-        "4 runs, all finished. Then, to be timed: 6 runs, all finished."
+        "4 runs, all finished. Then, to be timed: 4 runs, all finished."
     )
     short = make_study(seeds="0", timed=0)
     assert report_study.estimate_study(short, of_seeds(short, tiny_data), 2) == "4 runs, all finished."

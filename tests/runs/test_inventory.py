@@ -245,7 +245,7 @@ def test_listing_changes_nothing(runs: Path) -> None:
 def test_a_part_of_a_name_is_enough_where_only_one_run_has_it() -> None:
     names = ["All-27f-1ue-seed0-0123456789", "Eating-27f-1ue-seed0-aaaaaaaaaa", "Eating-27f-1ue-seed0-aaaaaaaaaa2"]
     assert choose_run("0123", names) == names[0]
-    assert choose_run("All-27f-1ue-seed0", ["All-27f-1ue-seed0-again1-bbbbbbbbbb", *names]) == names[0]
+    assert choose_run("All-27f-1ue-seed0", ["All-27f-1ue-seed0-timed1-bbbbbbbbbb", *names]) == names[0]
     assert choose_run(names[1], names) == names[1]  # the whole name of one, although another contains it
     for given_name, said in (
         ("Eating", r"there are 2 runs with 'Eating' in the name; did you mean Eating-27f.*aaa2\?"),

@@ -83,7 +83,7 @@ def test_a_run_is_named_by_all_that_is_not_the_default() -> None:
             "unit_epochs": 16, "budget": "fifteen", **equalised,
         },
         "Eating, seed 3, learning rate per unit_epoch": {"lr_decay_per": "unit_epoch"},
-        "Eating, seed 3, repetition 2": {"repetition": 2},
+        "Eating, seed 3, timed, number 2": {"timed": 2},
         "Eating, seed 3, with 3 other actions": {"with_actions": "Photo,Sitting,Walking"},
         "Eating, seed 3, 6.25 % of the frames": {"train_share": 1 / 16},
         "Eating, seed 3, 0.25 unit epochs, fine-tuned": {"unit_epochs": 0.25, "start_from": "All-seed3-0123456789"},

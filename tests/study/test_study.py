@@ -64,7 +64,7 @@ def test_a_study_has_its_settings_and_a_value_given_overrides_them_and_its_prese
     quick = study()
     assert (quick.seeds, quick.lengths, quick.short, quick.long) == ((0, 1, 2, 3), (1.0,), 1.0, None)
     assert quick.conditions(1.0) == [Condition(1.0, "epoch", "equal_frames", WIDE)]
-    assert (quick.training_seeds, quick.timed, quick.beyond, quick.channels) == (0, 3, False, 64)
+    assert (quick.training_seeds, quick.timed, quick.beyond, quick.channels) == (0, 4, False, 64)
     for name in ("paper", "more"):
         config = study(study=name)
         assert (config.seeds, config.training_seeds, config.timed) == ((0, 1, 2, 3), 5, 3)
@@ -195,14 +195,14 @@ def test_training_seeds_are_short_runs_that_differ_in_nothing_else(paper_data) -
     assert training_seed_runs(study(), paper_data) == []
 
 
-def test_timed_runs_are_the_longest_of_both_arms_in_turn_with_folders_of_their_own(paper_data) -> None:
+def test_timed_runs_are_the_longest_of_an_action_with_folders_of_their_own(paper_data) -> None:
     config = study(seeds="1,0", lengths="1,16", timed=2)
     runs = timed_runs(config, paper_data)
-    assert [(run.action, run.repetition) for run in runs] == [("All", 1), ("Eating", 1), ("All", 2), ("Eating", 2)]
+    assert [(run.action, run.timed) for run in runs] == [("Eating", 1), ("Eating", 2)]
     assert {(run.unit_epochs, run.seed, run.evaluate_at, run.recompute_at) for run in runs} == {(16.0, 1, (), ())}
     names = {run_name(run, "abc") for run in (*runs, *unique_runs(plan_study(config, paper_data)))}
-    assert len(names) == 4 + 2 * 2 * 5
-    assert sum("-seed1-again" in name for name in names) == 4
+    assert len(names) == 2 + 2 * 2 * 5
+    assert sum("-seed1-timed" in name for name in names) == 2
 
 
 def test_every_architecture_has_runs_of_its_own(data) -> None:

@@ -22,7 +22,7 @@ OTHER = {
     "bn_decay_per": "unit_epoch", "evaluate_at": (0.5,), "recompute_at": (2,), "threads": 2, "device": "cuda",
     "precision": "bfloat16", "cuda_graphs": True, "action": "SittingDown", "with_actions": ("Walking",),
     "train_share": 0.5, "start_from": "All-27f-1ue-seed0-0123456789",
-    "seed": 1, "repetition": 1, "dense": True, "chunk": 4, "mirror_training": False, "mirror_testing": False,
+    "seed": 1, "timed": 1, "dense": True, "chunk": 4, "mirror_training": False, "mirror_testing": False,
     "labelled_subjects": ("S1",), "share_at": "anywhere", "test_every": 5, "trajectory": True,
     "unlabelled_subjects": ("S5", "S6"), "unlabelled_actions": ("Eating",), "warmup_epochs": 5.0,
     "without_terms": ("bones",), "projection": "linear",

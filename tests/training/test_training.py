@@ -17,7 +17,7 @@ from pose3d_lib.training import losses
 from pose3d_lib.training import plan as assignment
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import train
-from pose3d_lib.training.plan import build_lifters, plan_run
+from pose3d_lib.training.plan import build_lifters, plan_baseline, plan_run
 from pose3d_lib.training.windows import TrainingWindows
 from tests.helpers.short_runs import ROWS, without_seconds
 from tests.helpers.short_runs import short_config as config
@@ -59,6 +59,15 @@ def batches(monkeypatch) -> list[list[int]]:
 
     monkeypatch.setattr(TrainingWindows, "gather", remember)
     return seen
+
+
+def test_a_run_that_is_timed_is_the_same_run_and_the_baseline_is_trained_whole_beside_it(data, monkeypatch) -> None:
+    monkeypatch.setattr(training, "TURN", 2)
+    plan = plan_run(config("Sitting", unit_epochs=2.5), data)
+    alone, timed = train(plan), train(plan, baseline=plan_baseline(plan))
+    assert parameters(timed) == parameters(alone)
+    assert (alone.baseline, timed.seen, timed.baseline.seen) == (None, 500, 500)
+    assert timed.baseline.train_seconds > 0 < timed.baseline.train_cpu_seconds
 
 
 # What a run may see

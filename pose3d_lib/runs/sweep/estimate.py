@@ -47,10 +47,12 @@ def in_words(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
-def estimate_runs(configs: Sequence[RunConfig], datasets: Mapping[DataSpec, PoseDataset], jobs: int) -> Estimate:
+def estimate_runs(
+    configs: Sequence[RunConfig], datasets: Mapping[DataSpec, PoseDataset], jobs: int, known: Mapping[str, float] = {}
+) -> Estimate:
     """What is finished, and how long the rest will take: by the speed of the finished, or else by trying some seconds.
 
-    `configs` names each run once; `jobs` is how many run at a time.
+    `configs` names each run once; `jobs` is how many run at a time; `known` are `windows_per_second` of an earlier estimate.
     """
     found = {config: find_run(config, datasets[config.data]) for config in configs}
     # before any trial, as it refuses what the data cannot carry
@@ -68,8 +70,8 @@ def estimate_runs(configs: Sequence[RunConfig], datasets: Mapping[DataSpec, Pose
         if timings := [found[config].timing for config in own if found[config]]:
             speeds[name] = sum(t["windows"] for t in timings) / sum(t["train_seconds"] for t in timings)
         else:
-            speeds[name] = measure_speed(left[0], datasets[left[0].data])
-        to_see = sum(windows[config] for config in left)
+            speeds[name] = known.get(name) or measure_speed(left[0], datasets[left[0].data])
+        to_see = sum(windows[config] * (2 if config.timed else 1) for config in left)  # the baseline in turn
         seconds += (to_see / speeds[name] + SECONDS_PER_RUN * len(left)) / min(jobs, len(left))
     return Estimate(len(configs), len(configs) - len(windows), jobs, seconds, speeds)
 

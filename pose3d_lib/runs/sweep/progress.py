@@ -50,7 +50,7 @@ class RunStatus:
             "semi-supervised": config.semi_supervised,
             f"without {' and '.join(config.without_terms)}": bool(config.without_terms),
             "fine-tuned": bool(config.start_from),
-            f"repetition {config.repetition}": config.repetition > 0,
+            f"timed, number {config.timed}": config.timed > 0,
         }
         named = (name for name, differs in particulars.items() if differs)
         return ", ".join([config.action, f"seed {config.seed}", *named])
