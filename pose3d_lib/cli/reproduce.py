@@ -57,9 +57,13 @@ def reproduce(parameters: Mapping[str, object], console: Console) -> Path:
     data = datasets[config.data]
     for line in data.declarations():
         say(line)
-    runs, jobs = [*study_runs(config, datasets), *timed_runs(config, data)], count_jobs(config)
+    with open_kernels(1) as submit:
+        looked_at = submit(execute_notebook, "01_data_prep", notebook_output("01_data_prep"), about_data)
+        runs, jobs = [*study_runs(config, datasets), *timed_runs(config, data)], count_jobs(config)
+        for run in runs:
+            datasets[run.data]  # prepares those of the other seeds meanwhile
+        looked_at.result()
     say(estimate_study(config, datasets, jobs))
-    execute_notebook("01_data_prep", notebook_output("01_data_prep"), about_data)
     alone = f", the last {config.timed} one at a time, to be timed" if config.timed else ""
     _step(console, f"2 of 3  03_action_based: {len(runs)} runs of 02_train, {jobs} at a time{alone}")
     sweep_notebook("03_action_based", runs, datasets, parameters, console)
