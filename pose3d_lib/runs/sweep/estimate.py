@@ -12,7 +12,7 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import plan_run
 
-SECONDS_PER_RUN = 9.0  # besides training: start a kernel, open data, test twice, draw, close (docs/performance.md)
+SECONDS_PER_RUN = 5.0  # besides training: a kernel, open data, test twice, draw, close; on an idle machine less
 SECONDS_TO_MEASURE = 3.0
 # what a run is measured with: nothing but training, and all that it trains on from the first step on
 PLAIN = {"evaluate_at": (), "recompute_at": (), "test_every": 0, "start_from": "", "warmup_epochs": 0.0}
