@@ -44,7 +44,7 @@ class CardPart(BaseModel):
 
 
 class Network(CardPart):
-    """The shape of a network, as in `TemporalLifter`; `in_features` is 3 if it sees scores too."""
+    """The shape of a network, as in `TemporalLifter`: `in_features` is 3 if it sees scores too, `labels` are told actions."""
 
     filter_widths: Annotated[tuple[int, ...], AfterValidator(check_widths)]
     channels: int = Field(ge=1, le=2**16)
@@ -52,6 +52,7 @@ class Network(CardPart):
     causal: bool
     dense: bool
     in_features: int = Field(ge=2, le=3)
+    labels: tuple[Text, ...] = ()
 
     def build(self, layout: Skeleton, skeleton: Skeleton, *, trajectory: bool) -> Lifters:
         """Untrained networks from the joints of `layout` to those of `skeleton` and, if asked for, to the root."""
@@ -231,6 +232,23 @@ def seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> list
         "on people whom it never saw.",
     )
     return [warning for warning, whose in zip(warnings, (trained, video), strict=True) if whose]
+
+
+def told_actions(network: Network | TemporalLifter, clips: pd.DataFrame) -> pd.Series:
+    """The action that a network is told of each clip: the column "told" of the clips or, without it, the clip's own.
+
+    Raises:
+        InputError: an action that the network was not trained with, or one to tell to a network that is told none.
+    """
+    if "told" in clips and not network.labels:
+        raise InputError("parameter label: this model is not told the action; leave it out")
+    told = clips.get("told", clips.action)
+    if unknown := [action for action in dict.fromkeys(told) if action not in network.labels] * bool(network.labels):
+        raise InputError(
+            f"this model has to be told the action, and {printable(str(unknown[0]))!r} is none of those that it was trained "
+            f"with; the parameter label tells it one of them for all clips: {', '.join(network.labels)}"
+        )
+    return told
 
 
 def check_skeleton(card: ModelCard, data: PoseDataset) -> None:

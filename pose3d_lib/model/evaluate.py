@@ -12,7 +12,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before
+from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before, told_actions
 from pose3d_lib.model.clips import end_to_end
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.model.predict import predict, predict_trajectory
@@ -187,8 +187,12 @@ def choose_clips(data: PoseDataset, *, subjects: Sequence[str] = (), actions: Se
 
 
 def check_measurable(card: ModelCard, data: PoseDataset, keypoints: str, clips: pd.DataFrame) -> list[str]:
-    """Rejects data that a model cannot see or whose joints it does not predict; returns warnings, a sentence each."""
+    """Rejects data that a model cannot see, whose joints it does not predict, or of whose actions it cannot be told.
+
+    Returns warnings, a sentence each.
+    """
     check_skeleton(card, data)
+    told_actions(card.network, clips)
     return [*check_fit(card, data, keypoints), *seen_before(card, data, clips)]
 
 

@@ -71,15 +71,18 @@ class _Layer(nn.Module):
             norm.num_batches_tracked.add_(1)
         return relu_dropout(rows, self.dropout).view_as(y)
 
-    def lift(self, rows: Tensor, width: int, dilation: int, out: Tensor) -> Tensor:
+    def lift(self, rows: Tensor, width: int, dilation: int, out: Tensor, shift: Tensor | None = None) -> Tensor:
         """`forward` on `_dilated_taps` in evaluation mode: (N, C_in) -> (N - (width - 1) * dilation, C_out), within `out`.
 
-        The batch norm becomes part of the weights, and each tap is a product added to the first: no frame is copied.
+        The batch norm becomes part of the weights, and each tap is a product added to the first: no frame is copied. A `shift`,
+        (N, C_out), is added to the product.
         """
         scale = self.norm.weight * torch.rsqrt(self.norm.running_var + self.norm.eps)
         taps = (self.product.weight * scale[:, None]).t().split(rows.shape[1])
         count = len(rows) - (width - 1) * dilation
-        y = torch.addmm(self.norm.bias - self.norm.running_mean * scale, rows[:count], taps[0], out=out[:count])
+        bias = self.norm.bias - self.norm.running_mean * scale
+        bias = bias if shift is None else bias + shift[:count] * scale
+        y = torch.addmm(bias, rows[:count], taps[0], out=out[:count])
         for tap, weight in enumerate(taps[1:], start=1):
             y.addmm_(rows[tap * dilation : tap * dilation + count], weight)
         return y.relu_()
@@ -112,6 +115,8 @@ class TemporalLifter(nn.Module):
         dense: the paper's ablation: convolutions have a tap on each frame within their reach, and there is no strided form.
         dropout: probability of zeroing an activation while training.
         channels: width of every hidden layer.
+        labels: actions that the network is told of, none as published. A told action is a further input, one-hot: it adds a
+            learnt shift, at first 0, to the first layer's product. `labels` of a call are their numbers, a (B,) int64 tensor.
     """
 
     def __init__(
@@ -125,6 +130,7 @@ class TemporalLifter(nn.Module):
         dense: bool = False,
         dropout: float = 0.25,
         channels: int = 1024,
+        labels: Sequence[str] = (),
     ):
         super().__init__()
         check_widths(filter_widths)
@@ -132,7 +138,8 @@ class TemporalLifter(nn.Module):
             raise ValueError(f"dropout must be at least 0 and below 1, found {dropout}")
         self.num_joints_in, self.in_features, self.num_joints_out = num_joints_in, in_features, num_joints_out
         self.filter_widths, self.causal, self.dense = tuple(filter_widths), causal, dense
-        self.dropout, self.channels = dropout, channels
+        self.dropout, self.channels, self.labels = dropout, channels, tuple(labels)
+        self.shifts = nn.Parameter(torch.zeros(len(labels), channels)) if labels else None
         self.expand = _Layer(filter_widths[0], num_joints_in * in_features, channels, dropout)
         dilations = [math.prod(filter_widths[:number]) for number in range(1, len(filter_widths))]
         self.blocks = nn.ModuleList(
@@ -155,33 +162,33 @@ class TemporalLifter(nn.Module):
             if isinstance(module, _Layer):
                 module.momentum.fill_(momentum)
 
-    def forward(self, clips: Tensor) -> Tensor:
+    def forward(self, clips: Tensor, labels: Tensor | None = None) -> Tensor:
         """Whole clips, dilated: (B, T, joints_in, features) -> (B, T - receptive_field + 1, joints_out, 3), metres."""
-        self._check(clips)
+        self._check(clips, labels)
         if len(clips) and not self.training and not torch.is_grad_enabled():
             with torch.autocast(clips.device.type, enabled=False):  # it passes over products in place
-                return self._lift(clips)
-        x = self._expand(_dilated_taps(clips.flatten(2), self.filter_widths[0], 1))
+                return self._lift(clips, labels)
+        x = self._expand(_dilated_taps(clips.flatten(2), self.filter_widths[0], 1), labels)
         for block in self.blocks:
             y = block.pointwise(block.temporal(_dilated_taps(x, block.taps, block.spacing)))
             x = x[:, block.residual : block.residual + y.shape[1]] + y
         return self._shrink(x)
 
-    def forward_windows(self, windows: Tensor) -> Tensor:
+    def forward_windows(self, windows: Tensor, labels: Tensor | None = None) -> Tensor:
         """One output frame per window: (B, receptive_field, joints_in, features) -> (B, joints_out, 3), metres."""
-        self._check(windows)
+        self._check(windows, labels)
         if windows.shape[1] != self.receptive_field:
             raise ValueError(f"expected windows of {self.receptive_field} frames, found {windows.shape[1]}")
         if self.dense:
-            return self(windows).squeeze(1)
+            return self(windows, labels).squeeze(1)
         width = self.filter_widths[0]
-        x = self._expand(windows.reshape(len(windows), self.receptive_field // width, -1))
+        x = self._expand(windows.reshape(len(windows), self.receptive_field // width, -1), labels)
         for block in self.blocks:
             taps, residual = taps_and_residual(x, block.taps, block.residual // block.spacing)
             x = residual + block.pointwise(block.temporal(taps))
         return self._shrink(x).squeeze(1)
 
-    def _lift(self, clips: Tensor) -> Tensor:
+    def _lift(self, clips: Tensor, labels: Tensor | None) -> Tensor:
         """`forward` in evaluation mode without gradients: the clips pass as one, and frames that mix two are dropped."""
         batch, frames = clips.shape[:2]
         rows, channels = batch * frames, self.channels
@@ -189,7 +196,8 @@ class TemporalLifter(nn.Module):
         # Each part begins at a multiple of 64 bytes, as an array of its own would.
         parts = clips.new_empty(3, -(-rows * channels // 16) * 16)[:, : rows * channels].unflatten(1, (rows, channels))
         here, between, there = parts
-        x = self.expand.lift(clips.reshape(rows, -1), self.filter_widths[0], 1, here)
+        shift = None if labels is None else self._shift(labels).expand(-1, frames, -1).flatten(0, 1)
+        x = self.expand.lift(clips.reshape(rows, -1), self.filter_widths[0], 1, here, shift)
         for block in self.blocks:
             y = block.temporal.lift(x, block.taps, block.spacing, between)
             y = block.pointwise.lift(y, 1, 1, there)
@@ -198,11 +206,17 @@ class TemporalLifter(nn.Module):
         poses = F.pad(self.shrink(x), (0, 0, 0, batch * frames - len(x))).unflatten(0, (batch, frames))
         return poses[:, : frames - self.receptive_field + 1].unflatten(2, (self.num_joints_out, 3))
 
-    def _expand(self, taps: Tensor) -> Tensor:
+    def _shift(self, labels: Tensor) -> Tensor:
+        """What the told actions add to the first product: (B,) -> (B, 1, C). A product, as its gradient is deterministic."""
+        told = labels[:, None, None] == torch.arange(len(self.labels), device=labels.device)
+        return told.to(self.shifts.dtype) @ self.shifts
+
+    def _expand(self, taps: Tensor, labels: Tensor | None) -> Tensor:
         """The first layer, whose product keeps the precision of the coordinates that it is given."""
         device = taps.device.type
         with torch.autocast(device, enabled=False):
             y = self.expand.product(taps)
+            y = y if labels is None else y + self._shift(labels)
         return self.expand.activate(y.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else y)
 
     def _shrink(self, x: Tensor) -> Tensor:
@@ -210,7 +224,9 @@ class TemporalLifter(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             return self.shrink(x.to(self.shrink.weight.dtype)).unflatten(2, (self.num_joints_out, 3))
 
-    def _check(self, x: Tensor) -> None:
+    def _check(self, x: Tensor, labels: Tensor | None) -> None:
+        if (labels is None) != (self.shifts is None):
+            raise ValueError("expected labels for a network that is told the action, and for no other")
         if x.ndim != 4 or x.shape[2:] != (self.num_joints_in, self.in_features) or x.shape[1] < self.receptive_field:
             raise ValueError(
                 f"expected (batch, at least {self.receptive_field} frames, {self.num_joints_in} joints, "

@@ -13,7 +13,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, world_to_camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
-from pose3d_lib.model.card import TrainedModel
+from pose3d_lib.model.card import TrainedModel, told_actions
 from pose3d_lib.model.clips import mirror_keypoints, mirror_poses, pad_clips
 from pose3d_lib.model.lifter import TemporalLifter, padding
 from pose3d_lib.model.precision import arithmetic
@@ -36,18 +36,23 @@ def predict(
     Clips stand end to end with their padding and pass through the dilated network as one; the frames between two clips
     that mix both are dropped, so each prediction is exactly that of the clip alone. A prediction is the mean of the
     clip's and, with `mirror`, of its mirror image's, mirrored back (VideoPose3D, section 5.2). `joints` are what the lifter
-    lifts to; the dataset's skeleton if not given.
+    lifts to; the dataset's skeleton if not given. What a lifter is told of a clip: `told_actions`.
     """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     rows = (clips.stop - clips.start).to_numpy() + sum(padding(model.filter_widths, causal=model.causal))
-    for _, group in clips.groupby(np.cumsum(rows) // ROWS_AT_ONCE):
+    places, told, labels = np.cumsum(rows) // ROWS_AT_ONCE, told_actions(model, clips), []
+    if model.labels:  # the clips of a group are told the same
+        places = places + (told != told.shift()).cumsum().to_numpy()
+    for _, group in clips.groupby(places):
         padded = pad_clips(data, group, keypoints, model.filter_widths, causal=model.causal)
         screen = padded.screen.to(device)
         images = [screen, mirror_keypoints(screen, data.layouts[keypoints])] if mirror else [screen]
+        if model.labels:
+            labels = [torch.full((len(images),), model.labels.index(told[group.index[0]]), device=device)]
         with arithmetic("float32", device.type):
-            lifted = model(torch.stack(images))
+            lifted = model(torch.stack(images), *labels)
         poses, *mirrored = lifted[:, padded.first_row.to(device)].double().cpu()
         if mirrored:
             poses = (poses + mirror_poses(mirrored[0], joints or data.skeleton)) / 2

@@ -109,6 +109,7 @@ def _network(card: ModelCard) -> str:
             f"filter widths {','.join(map(str, network.filter_widths))}, so {receptive_field(network.filter_widths)} frames",
             f"{network.channels} channels",
             *kinds,
+            *([f"told which of {len(network.labels)} actions it sees"] if network.labels else []),
             f"dropout {network.dropout:g}",
             f"{parameters:,} parameters{' in two networks' if card.trajectory else ''}",
         ]

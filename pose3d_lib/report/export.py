@@ -26,6 +26,10 @@ FIRST_RATE = 0.001  # VideoPose3D's own, for models whose rate is not known
 def export_model(model: TrainedModel, path: Path, *, overwrite: bool = False) -> list[Path]:
     """Writes a model's file, `.bin` or `.safetensors`, and its card as Markdown, which serves both; returns both files."""
     check_target(path, overwrite=overwrite)
+    if path.suffix == BIN and model.card.network.labels:
+        raise InputError(
+            f"{path}: model {model.card.name} is told the action, and VideoPose3D's networks are not; a name in {SUFFIX} keeps it"
+        )
     card, text = path.with_suffix(CARD_SUFFIX), card_markdown(model.card)
     if not (card.is_file() and card.read_bytes() == text.encode()):
         check_absent([card], overwrite=overwrite)

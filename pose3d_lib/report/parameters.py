@@ -31,6 +31,7 @@ class PredictConfig(DataSpec):
             scores too.
         subjects: whose clips; by default the test subjects or, where there are none, everybody's.
         actions: of which actions; by default all.
+        label: the action that a model is told of every clip, if it has to be told; by default each clip's own.
         clips: at most this number, spread over all that were chosen; 0 for all of them.
         formats: of the files of poses, some of FORMATS.
         output: the folder of all files; by default one under `outputs/predictions/`.
@@ -43,6 +44,7 @@ class PredictConfig(DataSpec):
     keypoints: str = ""
     subjects: Names = ()
     actions: Names = ()
+    label: str = ""
     clips: int = Field(0, ge=0)
     formats: OneOrMore[str] = ("npz",)
     output: str = ""

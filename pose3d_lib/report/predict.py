@@ -22,7 +22,7 @@ from pose3d_lib.data.open import detected_layouts, open_dataset, used_parameters
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.takes import thin
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, check_fit, seen_before
+from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, check_fit, seen_before, told_actions
 from pose3d_lib.model.poses import check_free, file_names, write_poses
 from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.report.card import STATISTICS
@@ -59,11 +59,15 @@ class Task:
     formats: tuple[str, ...]
     # What the model did not see in training, subjects that it did see, flaws of the keypoints.
     warnings: tuple[str, ...]
+    label: str = ""  # the action that the model is told of every clip, if it has to be told; by default each clip's own
 
     @cached_property
     def lifted(self) -> Lifted:
         """The poses: lifted once, at the first use."""
-        return lift(self.model, self.data, self.clips, self.keypoints)
+        return self.lift(self.data, self.clips, self.keypoints)
+
+    def lift(self, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
+        return lift(self.model, data, _tell(clips, self.label), keypoints)
 
     def describe(self) -> list[str]:
         """Sentences on the model, on what it will lift, and the warnings."""
@@ -81,6 +85,9 @@ class Task:
         if card.errors:
             tested = f"{', '.join(card.errors.subjects)} of {card.errors.dataset}"
             lines.append(f"Its MPJPE on {tested}: {card.errors.action_wise.mpjpe:.1f} mm, the mean over actions.")
+        if card.network.labels:
+            told = f"{self.label}, of every clip" if self.label else "of every clip, as the data names it"
+            lines.append(f"It is told the action: {told}.")
         lines += [card.licence, *card.assumed, *self.data.notes]
         clips = f"{len(self.clips):,} clip{'s' * (len(self.clips) != 1)} of {self.data.name}"
         lines.append(f"Lifting {frames:,} frames in {clips}, keypoints {self.keypoints!r}.")
@@ -124,6 +131,7 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     data = open_dataset(spec, progress=say)
     warnings = check_fit(model.card, data, spec.keypoints)
     clips = choose_clips(config, data)
+    told_actions(model.card.network, _tell(clips, config.label))
     if data.skeleton.joints == model.card.skeleton.joints:  # otherwise no error will be shown
         warnings += seen_before(model.card, data, clips[clips.labelled])
     checkup = check_keypoints(data, clips, spec.keypoints, parameters=used_parameters(spec.dataset))
@@ -134,7 +142,11 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
     model = TrainedModel(model.lifters.to("cuda" if cuda and config.device != "cpu" else "cpu"), model.card)
     check_free(folder, files, overwrite=config.overwrite)
-    return Task(model, data, clips, spec.keypoints, folder, config.formats, tuple(warnings))
+    return Task(model, data, clips, spec.keypoints, folder, config.formats, tuple(warnings), config.label)
+
+
+def _tell(clips: pd.DataFrame, label: str) -> pd.DataFrame:
+    return clips.assign(told=label) if label else clips
 
 
 def _choose_data(config: PredictConfig, card: ModelCard) -> DataSpec:
@@ -178,7 +190,7 @@ def _newest_run(config: PredictConfig) -> Path:
         else:
             fits = config.keypoints in ("", own.keypoints)
             fits = fits and own.data == config.data_with(own.keypoints, scores=own.scores)
-        if fits and not (own.labelled_subjects or own.train_share < 1 or own.without_terms):
+        if fits and not (own.labelled_subjects or own.train_share < 1 or own.without_terms or own.action_input):
             return run.folder
         partial = partial or (entry.name if fits else "")
     given = ""
@@ -264,13 +276,13 @@ def _ways_to_see(task: Task) -> Iterator[tuple[str, int, Lifted]]:
     data, own = task.data, task.data.layouts[task.keypoints]
     clips = task.clips.iloc[spread(len(task.clips), WHAT_IF_CLIPS)]
     kept = "every frame" if data.frame_step == 1 else f"one frame in {data.frame_step}"
-    yield f"keypoints {task.keypoints!r}, {kept}", 1, lift(task.model, data, clips, task.keypoints)
+    yield f"keypoints {task.keypoints!r}, {kept}", 1, task.lift(data, clips, task.keypoints)
     for name in data.keypoints:
         same = data.layouts[name].joints == own.joints and (name in data.scores) == (task.keypoints in data.scores)
         if name != task.keypoints and same:
-            yield f"keypoints {name!r}", 1, lift(task.model, data, clips, name)
+            yield f"keypoints {name!r}", 1, task.lift(data, clips, name)
     for step in WHAT_IF_STEPS:
         thinned = thin(data, clips, step)
         rates = ", ".join(f"{fps:g}" for fps in sorted(set(thinned.clips.fps)))
-        lifted = lift(task.model, thinned, thinned.clips, task.keypoints)
+        lifted = task.lift(thinned, thinned.clips, task.keypoints)
         yield f"one frame in {step * data.frame_step}: {rates} per second", step, lifted

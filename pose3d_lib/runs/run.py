@@ -158,6 +158,8 @@ def _readable_name(config: RunConfig) -> str:
         parts.append(f"share{config.train_share:.3g}")
     if config.semi_supervised:
         parts.append(f"semi-{_in_name(config.unlabelled_subjects or config.unlabelled_actions)}")
+    if config.action_input:
+        parts.append("told")
     if config.start_from:
         parts.append(f"from{config.start_from[-10:]}")
     parts.append(f"seed{config.seed}")

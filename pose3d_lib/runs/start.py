@@ -17,7 +17,7 @@ from pose3d_lib.training.plan import RunPlan, build_lifters
 
 ANOTHER = "train that run again, or start from another"
 # settings that must agree; joints and layouts follow from the keypoints and the dataset, which must agree too
-SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal", "dense", "has_trajectory")
+SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal", "dense", "has_trajectory", "action_input")
 
 
 def check_start(plan: RunPlan) -> Path | None:

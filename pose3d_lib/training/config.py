@@ -12,7 +12,7 @@ from pose3d_lib.training.settings import NameSet, Seed, Settings, UnitEpochs
 
 # Settings younger than RESULT_FORMAT, whose default is what runs did before them. They are part of a run's name only where they
 # differ from it, so that finished runs keep their names. Add new settings here; empty it when RESULT_FORMAT is raised.
-ADDED: tuple[str, ...] = ("timed", "one_camera", "held_out")
+ADDED: tuple[str, ...] = ("timed", "one_camera", "held_out", "action_input")
 
 
 class RunConfig(Settings):
@@ -37,6 +37,7 @@ class RunConfig(Settings):
         unlabelled_subjects: whose clips are seen without 3D poses, in a semi-supervised run; by default of the labelled
             subjects. Labelled frames are left out.
         unlabelled_actions: of which actions; by default all.
+        action_input: tell the network the action, in training and when it is used: it shifts the first layer by a learnt amount.
         trajectory: learn the root's place in camera space with a second network; semi-supervised runs always do.
         warmup_epochs: the run's own epochs before the unlabelled windows enter.
         without_terms: terms of the semi-supervised loss to leave out: trajectory, projection, bones.
@@ -58,6 +59,7 @@ class RunConfig(Settings):
     test_every: int = Field(0, ge=0, le=1_000_000)
     unlabelled_subjects: NameSet = ()
     unlabelled_actions: NameSet = ()
+    action_input: bool = False
     trajectory: bool = False
     warmup_epochs: float = Field(1.0, ge=0, le=1_000_000)
     without_terms: NameSet = ()
@@ -85,7 +87,9 @@ class RunConfig(Settings):
     def is_baseline(self) -> bool:
         return self.action == ALL
 
-    @field_validator("unlabelled_actions", "trajectory", "share_at", "budget", "lr_decay_per", "bn_decay_per")
+    @field_validator(
+        "unlabelled_actions", "action_input", "trajectory", "share_at", "budget", "lr_decay_per", "bn_decay_per"
+    )
     @classmethod
     def _one_run(cls, value: object, info: ValidationInfo) -> object:
         """The default where another value would change nothing: one run instead of several."""
@@ -94,6 +98,8 @@ class RunConfig(Settings):
         every_frame = baseline and whole and not given.get("labelled_subjects")
         changes_nothing = {
             "unlabelled_actions": subjects and value == (ALL,),  # of some subjects, which is all of theirs
+            # a batch norm takes out what shifts all windows alike
+            "action_input": not baseline and not given.get("with_actions"),
             "trajectory": subjects or given.get("unlabelled_actions"),  # a semi-supervised run always has one
             "share_at": whole,  # a whole clip is at its beginning
             "budget": baseline,  # a unit epoch is the baseline's, and its own epoch too while it has all frames
@@ -101,6 +107,16 @@ class RunConfig(Settings):
             "bn_decay_per": every_frame,
         }
         return cls.model_fields[info.field_name].default if changes_nothing[info.field_name] else value
+
+    @field_validator("action_input")
+    @classmethod
+    def _from_the_beginning(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and any(info.data.get(name) for name in ("start_from", "unlabelled_subjects", "unlabelled_actions")):
+            raise ValueError(
+                "a network that is told the action is trained from random weights, on clips with poses; leave out start_from, "
+                "unlabelled_subjects and unlabelled_actions, or this"
+            )
+        return value
 
     @field_validator("without_terms")
     @classmethod

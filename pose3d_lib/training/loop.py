@@ -16,7 +16,7 @@ from pose3d_lib.training.budget import EndlessOrder, batches, bn_momentum, learn
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint
 from pose3d_lib.training.history import HistoryRow, Totals, Trained
 from pose3d_lib.training.losses import PROJECTION, Objective, Unlabelled
-from pose3d_lib.training.plan import RunPlan, build_lifters
+from pose3d_lib.training.plan import RunPlan, build_lifters, label_actions
 from pose3d_lib.training.recompute import recompute_statistics
 from pose3d_lib.training.steps import NEVER, TrainingSteps
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
@@ -79,7 +79,8 @@ class _Training:
         self._device = torch.device(config.device)
         settings = {"causal": config.causal, "chunk": config.chunk, "mirrored": config.mirror_training}
         settings |= {"device": self._device, "keypoints": config.keypoints, "filter_widths": config.filter_widths}
-        self._windows = TrainingWindows(data, plan.train, trajectory=config.has_trajectory, **settings)
+        own = {"trajectory": config.has_trajectory, "labels": label_actions(config, data)}
+        self._windows = TrainingWindows(data, plan.train, **own, **settings)
         unlabelled, self._others = None, None
         if config.semi_supervised:
             projected = PROJECTION not in config.without_terms

@@ -104,7 +104,7 @@ class Objective:
             other = self.unlabelled.windows.gather(others)
             inputs = torch.cat([inputs, other.inputs])
         sizes = [len(numbers), len(inputs) - len(numbers)]
-        poses, *roots = (lift(network, inputs).split(sizes) for network in self.lifters.networks)
+        poses, *roots = (lift(network, inputs, batch.labels).split(sizes) for network in self.lifters.networks)
         terms = {POSE: mean_over(mpjpe(poses[0], batch.targets), batch.real)}  # metres
         if TRAJECTORY in wanted:
             terms[TRAJECTORY] = trajectory_loss(roots[0][0], batch.trajectory, batch.real)
@@ -117,8 +117,8 @@ class Objective:
         return terms, len(numbers) if batch.real is None else batch.real.sum()
 
 
-def lift(network: TemporalLifter, inputs: Tensor) -> Tensor:
+def lift(network: TemporalLifter, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
     """Windows of any number of output frames: (batch, frames, joints_in, features) -> (batch, chunk, joints_out, 3), metres."""
     if inputs.shape[1] == network.receptive_field:
-        return network.forward_windows(inputs).unsqueeze(1)
-    return network(inputs)
+        return network.forward_windows(inputs, labels).unsqueeze(1)
+    return network(inputs, labels)

@@ -57,9 +57,17 @@ def plan_run(config: RunConfig, data: PoseDataset) -> RunPlan:
 
 
 def choose_test(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
-    """The test clips of the actions that a run is trained on; of all for the baseline."""
+    """The test clips of the actions that a run is trained on; of all for the baseline, unless it is told the action."""
     clips = data.test_clips()
-    return clips if config.is_baseline else clips[clips.action.isin(config.trained_actions)]
+    if config.is_baseline and not config.action_input:
+        return clips
+    return clips[clips.action.isin(label_actions(config, data) or config.trained_actions)]
+
+
+def label_actions(config: RunConfig, data: PoseDataset) -> tuple[str, ...]:
+    """The actions that the network of a run is told of, in the dataset's order."""
+    own = data.train_actions if config.action_input else ()
+    return tuple(action for action in own if config.is_baseline or action in config.trained_actions)
 
 
 def plan_baseline(plan: RunPlan) -> RunPlan:
@@ -200,6 +208,7 @@ def _start_of_last_batch(plan: RunPlan) -> int:
 def build_lifters(config: RunConfig, data: PoseDataset) -> Lifters:
     """The untrained networks of a run; their weights follow from PyTorch's random state."""
     shape = {name: getattr(config, name) for name in ("filter_widths", "channels", "dropout", "causal", "dense")}
-    network = Network(**shape, in_features=2 + (config.keypoints in data.scores))
+    features = 2 + (config.keypoints in data.scores)
+    network = Network(**shape, in_features=features, labels=label_actions(config, data))
     layout = data.layouts[config.keypoints]
     return network.build(layout, data.skeleton, trajectory=config.has_trajectory)

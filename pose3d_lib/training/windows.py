@@ -32,6 +32,7 @@ class Batch:
     trajectory: Tensor | None = None  # (B, chunk, 1, 3), metres: the root in camera space
     seen: Tensor | None = None  # (B, chunk, joints_in, 2): the keypoints of the output frames, normalised
     intrinsics: Tensor | None = None  # (B, 1, 1, 9), of `screen_intrinsics`: the camera of each window
+    labels: Tensor | None = None  # (B,) int64: number of the action that the network is told
 
 
 def _mirror_into_second_half(both: Tensor, layout: Skeleton) -> Tensor:
@@ -137,11 +138,24 @@ class Windows:
 class TrainingWindows(Windows):
     """`Windows` with the 3D poses of their output frames; with `trajectory`, also with the root in camera space.
 
-    An InputError if a root is not in front of its camera.
+    With `labels`, actions, also with the number of each window's action among them. An InputError if a root is not in front of
+    its camera.
     """
 
-    def __init__(self, data: PoseDataset, clips: pd.DataFrame, *arguments, trajectory: bool = False, **settings):
+    def __init__(
+        self,
+        data: PoseDataset,
+        clips: pd.DataFrame,
+        *arguments,
+        trajectory: bool = False,
+        labels: Sequence[str] = (),
+        **settings,
+    ):
         super().__init__(data, clips, *arguments, **settings)
+        self._labels = None
+        if labels:
+            own = self.clip_of(torch.arange(len(self), device=self._device))
+            self._labels = torch.tensor([labels.index(action) for action in clips.action])[own].to(self._device)
         room = 1 + self.has_mirrored
         self.targets = self._with_mirrored(end_to_end(data.positions, clips, room=room), data.skeleton)
         self._roots = None
@@ -152,7 +166,9 @@ class TrainingWindows(Windows):
     def gather(self, numbers: Tensor) -> Batch:
         """The batch of some windows: (B,) int64, on the device."""
         roots = None if self._roots is None else self._outputs(self._roots, numbers)
-        return Batch(self._inputs(numbers), self._real(numbers), self._outputs(self.targets, numbers), roots)
+        labels = None if self._labels is None else self._labels[numbers]
+        targets = self._outputs(self.targets, numbers)
+        return Batch(self._inputs(numbers), self._real(numbers), targets, roots, labels=labels)
 
 
 def _check_depths(data: PoseDataset, clips: pd.DataFrame) -> None:

@@ -39,7 +39,7 @@ LEFT_WRIST, RIGHT_WRIST = H36M_17.index("LWrist"), H36M_17.index("RWrist")
 class Stub(nn.Module):
     """Stands in for a lifter of nine frames: any function of a window's middle frames, (..., 17, 2) -> (..., 17, 3)."""
 
-    filter_widths, causal = (3, 3), False
+    filter_widths, causal, labels = (3, 3), False, ()
 
     def __init__(self, pose_of: Callable[[Tensor], Tensor]):
         super().__init__()

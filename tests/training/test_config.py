@@ -24,6 +24,7 @@ OTHER = {
     "train_share": 0.5, "start_from": "All-27f-1ue-seed0-0123456789",
     "seed": 1, "timed": 1, "dense": True, "chunk": 4, "mirror_training": False, "mirror_testing": False,
     "labelled_subjects": ("S1",), "share_at": "anywhere", "test_every": 5, "trajectory": True,
+    "action_input": True,
     "unlabelled_subjects": ("S5", "S6"), "unlabelled_actions": ("Eating",), "warmup_epochs": 5.0,
     "without_terms": ("bones",), "projection": "linear",
 }  # fmt: skip
