@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.common.escaping import escape_markdown
-from pose3d_lib.data.actions import ALL
+from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.readable import show_change, tell_change, tell_interval
 from pose3d_lib.report.record import StudyRecord
 from pose3d_lib.report.results import MAKE_LONG, tell_heterogeneity
@@ -14,6 +14,7 @@ from pose3d_lib.report.show import say, unit_epochs
 from pose3d_lib.study.config import PUBLISHED
 from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE
 from pose3d_lib.study.observations import Observations, Ratios
+from pose3d_lib.study.tables_beyond import labels
 from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED
 
 WITHOUT_RUNS = "No replicate is complete yet: run `03_action_based` with the same parameters first."
@@ -127,9 +128,10 @@ def _variants(record: StudyRecord, claims: pd.DataFrame) -> str:
         parts.append(f"{_and(unknown)} nothing was run")
     if prices := wrong_label(record.beyond.get("transfer", pd.DataFrame())):
         own, others, original = prices
+        length = unit_epochs(record.config.lengths[-1])
         parts.append(
-            f"the action must be known at test time: an action-based model errs by {own:.0f} mm on its own action and by "
-            f"{others:.0f} mm on another, the original by {original:.0f} mm"
+            f"the action must be known at test time: after {length} an action-based model errs by "
+            f"{own:.0f} mm on its own action and by {others:.0f} mm on another, the original by {original:.0f} mm"
         )
     told = "; ".join(parts)
     return f"{told[0].upper()}{told[1:]}."
@@ -140,17 +142,13 @@ def _and(names: Sequence[str]) -> str:
 
 
 def wrong_label(table: pd.DataFrame) -> tuple[float, float, float] | None:
-    """Mean MPJPE, mm, of action-based models on their own action and on another, and of the original.
+    """Mean MPJPE, mm, of action-based models on their own action and on another, and of the original, of `transfer`.
 
-    None where models were tested on their own action alone, or where there is one action.
+    None where models were not tested on the actions of others, or where there is one action.
     """
-    if len(table) < 3:
-        return None
-    matrix = table.set_index("trained on")
-    actions = list(matrix.columns)
-    own, everything = np.trace(matrix.loc[actions]), matrix.loc[actions].to_numpy().sum()
-    others = (everything - own) / (len(actions) * (len(actions) - 1))
-    return own / len(actions), others, float(matrix.loc[ALL].mean())
+    means = labels(table).groupby(["arm", "known"]).mpjpe.mean() if len(table) else {}
+    keys = (ACTION_BASED, "yes"), (ACTION_BASED, "no"), (ORIGINAL, "")
+    return tuple(float(means[key]) for key in keys) if all(key in means for key in keys) else None
 
 
 def _in_all(record: StudyRecord, claims: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""What 04_results shows beyond the paper's tables: curves, transfer, specialising, mixing, joints, fewer frames."""
+"""What 04_results shows beyond the paper's tables: curves, transfer, labels, specialists, mixing, joints, fewer frames."""
 
 import pandas as pd
 
@@ -9,25 +9,39 @@ from pose3d_lib.report.figures.beyond import (
     draw_data_efficiency,
     draw_joint_bars,
     draw_joints,
+    draw_labels,
     draw_mixing,
     draw_transfer,
 )
 from pose3d_lib.report.figures.study import draw_arms, draw_curves
-from pose3d_lib.report.readable import fill, show_arms, widen_arms
+from pose3d_lib.report.readable import fill, show_arms, show_change, tell_change, tell_interval, widen_arms
 from pose3d_lib.report.record import SCHEDULE_WORDS, StudyRecord, View
 from pose3d_lib.report.results import SPREAD, show_and_save, show_and_save_figure, title_figure
 from pose3d_lib.report.show import say, unit_epochs
+from pose3d_lib.study.beyond import LAST_PART, condition_beyond
 from pose3d_lib.study.config import EQUALISED, PUBLISHED
 from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, choose
 from pose3d_lib.study.tables import MEAN
-from pose3d_lib.study.tables_beyond import FINE_TUNED, curves
+from pose3d_lib.study.tables_beyond import (
+    FINE_TUNED,
+    TOLD_ACTION,
+    as_many_of_all,
+    change_of_arm,
+    curves,
+    data_efficiency,
+    labels,
+    summarise_arms,
+)
+from pose3d_lib.study.two_way import Effect
 
 MAKE = "`make paper-more`, or `pose3d sweep -p study more` with the other parameters of this study, makes them."
+
+NAMES = {ORIGINAL: "the original", ACTION_BASED: "the action's own model"}
 
 
 def _view(record: StudyRecord) -> View:
     """Of the arms that the questions beyond the paper compare with."""
-    return View(record.config.condition(record.config.short, EQUALISED))
+    return View(condition_beyond(record.config))
 
 
 def _table(record: StudyRecord, name: str, what: str) -> pd.DataFrame:
@@ -36,6 +50,14 @@ def _table(record: StudyRecord, name: str, what: str) -> pd.DataFrame:
     if table.empty:
         say(f"**No {what} yet.** {MAKE}")
     return table
+
+
+def _say(record: StudyRecord, name: str, *sentences: str) -> None:
+    """Shows the sentences on a question as a list, and saves them for documents."""
+    text = "\n".join(f"- {sentence}" for sentence in sentences)
+    about = escape_markdown(record.describe(_view(record).condition, intervals=False))
+    (record.folder / f"beyond_{name}.md").write_text(f"{text}\n\n*{about}*\n", encoding="utf-8")
+    say(text)
 
 
 def show_curves(record: StudyRecord) -> None:
@@ -75,8 +97,9 @@ def show_transfer(record: StudyRecord) -> None:
     table = _table(record, "transfer", "models tested on the actions of others")
     if table.empty:
         return
-    view = View(record.plainest)
-    figure = draw_transfer(table.set_index("trained on"), title_figure("Every model on every action", record, view))
+    view = _view(record)
+    matrix = table[table.told.isna() | (table.told == "")].groupby("model", sort=False)[list(table.columns[3:])].mean()
+    figure = draw_transfer(matrix, title_figure("Every model on every action", record, view))
     show_and_save_figure(figure, record, "figure_transfer", view)
     if prices := wrong_label(table):
         own, others, original = prices
@@ -86,27 +109,60 @@ def show_transfer(record: StudyRecord) -> None:
         )
 
 
+def show_labels(record: StudyRecord) -> None:
+    """What the label of the action is worth: to one model that is told it, and to choose a model by it."""
+    table = record.beyond.get("transfer", pd.DataFrame())
+    worth = labels(table) if len(table) else table
+    if worth.empty or not worth.known.astype(bool).any():
+        say(f"**No models tested with a wrong label yet.** {MAKE}")
+        return
+    view = _view(record)
+    title = title_figure("What the label of the action is worth", record, view)
+    show_and_save_figure(draw_labels(worth, title), record, "figure_labels", view)
+    told = worth.assign(arm=worth.arm + worth.known, action=MEAN)
+    sentences = []
+    for arm, known, wrong in (
+        (TOLD_ACTION, "one model that is told the action is", "told another one, it is"),
+        (ACTION_BASED, "the action's own model is", "the model of another action is"),
+    ):
+        right, other = (change_of_arm(told, f"{arm}{own}") for own in ("yes", "no"))
+        if right and other:
+            sentences.append(f"Against the original, {known} {_tell(right)}; {wrong} {_tell(other)}.")
+    _say(record, "labels", *sentences)
+
+
 def show_specialised(record: StudyRecord) -> None:
-    """The baseline fine-tuned on each action, beside both arms."""
-    table = _table(record, "specialised", "fine-tuned runs")
+    """Two ways to a specialist besides the paper's, with the same number of windows: fine-tuning, and the label as input."""
+    table = _table(record, "specialised", "fine-tuned runs and models that are told the action")
     if table.empty:
         return
-    arms, view = (*ARMS, FINE_TUNED), _view(record)
-    wide = widen_arms(table)
-    about = record.describe(view.condition, intervals=False)
-    caption = f"{SPREAD}Fine-tuned: the original, trained further on the action. {about}"
+    arms, view = [arm for arm in (*ARMS, FINE_TUNED, TOLD_ACTION) if arm in set(table.arm)], _view(record)
+    summary = summarise_arms(table)
+    wide = widen_arms(summary)
+    caption = (
+        f"{SPREAD}{FINE_TUNED}: the original for the first {100 * (1 - LAST_PART):g} % of the windows, then a model per action; "
+        f"the learning rate goes on as if it were one run. {TOLD_ACTION}: one model with the action as a further input. "
+        f"{record.describe(view.condition, intervals=False)}"
+    )
     shown = fill(wide, {"Action": "action", **show_arms(arms, "MPJPE [mm]")})
     show_and_save(wide, record.folder / "table_specialised", caption, shown)
-    title = title_figure("Specialising after generalising", record, view)
-    show_and_save_figure(draw_arms(table, title, arms=arms), record, "figure_specialised", view)
-    means = wide.set_index("action")[[f"{arm}, mean" for arm in arms]].set_axis(arms, axis=1)
-    mean, actions = means.loc[MEAN], means.drop(index=MEAN)
-    say(
-        f"Mean of the actions: {mean[FINE_TUNED]:.1f} mm fine-tuned, {mean[ORIGINAL]:.1f} mm the original, "
-        f"{mean[ACTION_BASED]:.1f} mm action-based. Fine-tuning has the lowest mean error on "
-        f"{(actions.idxmin(axis=1) == FINE_TUNED).sum()} of {len(actions)} actions; it has seen the "
-        "original's windows and its own besides, more than either of the others."
-    )
+    title = title_figure("Three ways to use the label of the action", record, view)
+    show_and_save_figure(draw_arms(summary, title, arms=arms), record, "figure_specialised", view)
+    names = {
+        ACTION_BASED: "models of one action are",
+        FINE_TUNED: "models fine-tuned on it are",
+        TOLD_ACTION: "one model that is told the action is",
+    }
+    effects = {name: change_of_arm(table, arm) for arm, name in names.items()}
+    parts = [f"{name} {_tell(effect)}" for name, effect in effects.items() if effect]
+    sentences = [f"Against the original with the same number of windows, {'; '.join(parts)}; means of the actions."]
+    if effect := change_of_arm(table, FINE_TUNED, ACTION_BASED):
+        sentences.append(f"Against models of one action from random weights, fine-tuned ones are {_tell(effect)}.")
+    _say(record, "specialised", *sentences)
+
+
+def _tell(effect: Effect) -> str:
+    return f"{tell_change(effect.value)} ({tell_interval(effect.low, effect.high)})"
 
 
 def show_mixing(record: StudyRecord) -> None:
@@ -116,12 +172,14 @@ def show_mixing(record: StudyRecord) -> None:
         return
     title = title_figure("From one action to all", record, _view(record))
     show_and_save_figure(draw_mixing(table, title, len(record.about.frames)), record, "figure_mixing", _view(record))
+    sentences = []
     for action, own in table.groupby("action", sort=False):
-        means = own.groupby("trained_on").mpjpe.mean()
-        steps = ", ".join(f"{error:.1f} mm with {number}" for number, error in means.items())
-        say(
-            f"On {escape_markdown(action)}: {steps} actions; the lowest mean is with {means.idxmin()} (no test was made)."
-        )
+        counts = sorted(own.trained_on.unique())
+        steps = own.assign(arm=own.trained_on.astype(str))
+        effects = {count: change_of_arm(steps, str(count), str(counts[0])) for count in counts[1:]}
+        parts = [f"one of {count} actions is {_tell(effect)}" for count, effect in effects.items() if effect]
+        sentences.append(f"On {escape_markdown(action)}, against a model of this action alone, {'; '.join(parts)}.")
+    _say(record, "mixing", *sentences)
 
 
 def show_joints(record: StudyRecord) -> None:
@@ -147,16 +205,51 @@ def show_fewer_frames(record: StudyRecord) -> None:
     table = _table(record, "fewer_frames", "runs on fewer frames")
     if table.empty:
         return
-    title = title_figure("Error against training frames", record, _view(record))
-    show_and_save_figure(draw_data_efficiency(table, title), record, "figure_fewer_frames", _view(record))
-    say("Every run sees the same number of windows; with fewer frames it sees each more often.")
-    for action, own in table.groupby("action", sort=False):
-        means = own.groupby(["arm", "frames"]).mpjpe.mean()
-        original, based = (means[arm] for arm in ARMS)
-        least = based.index.max()
-        nearest = min(original.index, key=lambda frames: abs(frames - least))
-        say(
-            f"On {escape_markdown(action)}: {based[least]:.1f} mm from {least:,} frames of the action alone; "
-            f"the original {original[nearest]:.1f} mm from {nearest:,} frames of all actions and "
-            f"{original.iloc[-1]:.1f} mm from {original.index[-1]:,}."
+    view = _view(record)
+    title = title_figure("Error against training frames", record, view)
+    show_and_save_figure(draw_data_efficiency(table, title), record, "figure_fewer_frames", view)
+    fits = data_efficiency(table)
+    if fits.empty:
+        say("A curve of the error against frames takes four numbers of frames; there are fewer.")
+        return
+    about = record.describe(view.condition, intervals=False)
+    caption = (
+        "error = a + b (n / N)^-c, fitted to each replicate; means (of c: geometric) with 95 % intervals over the replicates. "
+        f"Twice the frames: what the curve says of 2 N. {about}"
+    )
+    shown = fill(
+        fits,
+        {
+            "Action": "action",
+            "Arm": "arm",
+            "N": ("{:,}".format, ["frames"]),
+            "a [mm]": (_show_found, ["found", "a", "a_low", "a_high"]),
+            "c": (_show_found, ["found", "c", "c_low", "c_high"]),
+            "Twice the frames [%]": (show_change, ["change", "low", "high"]),
+        },
+    )
+    show_and_save(fits, record.folder / "table_fewer_frames", caption, shown)
+    sentences = []
+    for action, own in fits.groupby("action", sort=False):
+        parts = [
+            f"{NAMES[row['arm']]} would be {tell_change(row['change'])} ({tell_interval(row['low'], row['high'])})"
+            for row in own.to_dict("records")
+        ]
+        told = f"On {escape_markdown(action)}, with twice the frames, by the curves, {'; '.join(parts)}."
+        if effect := as_many_of_all(table, action):
+            told += (
+                f" The action's own frames make a model {_tell(effect)} than the same number of frames of all actions."
+            )
+        sentences.append(told)
+    if not fits.found.all():
+        sentences.append(
+            "Where a and c are not told, the points of some replicate show no fall, or no bend to fit an exponent to."
         )
+    _say(record, "fewer_frames", *sentences)
+
+
+def _show_found(found: bool, value: float, low: float, high: float) -> str:
+    """ "41.2 [38.0, 44.4]", or that it is not told."""
+    digits = 1 if abs(value) >= 10 else 2
+    ends = "" if pd.isna(low) else f" [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{value:.{digits}f}{ends}" if found else "not told"

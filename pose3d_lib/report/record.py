@@ -107,9 +107,11 @@ class StudyRecord:
 
     @property
     def plainest(self) -> Condition:
-        """Of the short runs those whose arms differ in the data only, or else the published ones."""
-        equal = View(self.config.condition(self.config.short, EQUALISED))
-        return (equal if self.ratios(equal).y.size else self.main(self.config.short)).condition
+        """Of the long runs, or else the short, those whose arms differ in the data only; or else the published short ones."""
+        for length in reversed(self.config.lengths):
+            if self.ratios(equal := View(self.config.condition(length, EQUALISED))).y.size:
+                return equal.condition
+        return self.main(self.config.short).condition
 
     def file_name(self, what: str, view: View) -> str:
         """The name of a table or figure; it says what differs from the published procedure with recomputed statistics."""
@@ -161,11 +163,9 @@ def make_record(results: StudyResults) -> StudyRecord:
 
 def _beyond(results: StudyResults, plainest: Condition) -> dict[str, pd.DataFrame]:
     comparison = results.comparisons[plainest]
-    if not comparison.usable:
-        return {}
     return {
-        "transfer": transfer(results, plainest).rename_axis("trained on").reset_index(),
-        "joints": joint_errors(comparison, results),
+        "transfer": transfer(results),
+        "joints": joint_errors(comparison, results) if comparison.usable else pd.DataFrame(),
         "specialised": specialised(results),
         "mixing": mixing(results),
         "fewer_frames": fewer_frames(results),
@@ -176,7 +176,9 @@ def read_record(folder: Path) -> StudyRecord:
     """A study that was written, without its runs."""
     config, about = read_settings(folder / STUDY, StudyConfig)
     paths = {name: folder / f"{name}.csv" for name in about.pop("beyond")}
+    text = dict.fromkeys(("action", "model", "told", "joint"), str)  # what may look like a number
     beyond = {
-        name: pd.read_csv(path, **EMPTY_IS_NAN) if path.is_file() else pd.DataFrame() for name, path in paths.items()
+        name: pd.read_csv(path, dtype=text, **EMPTY_IS_NAN) if path.is_file() else pd.DataFrame()
+        for name, path in paths.items()
     }
     return StudyRecord(config, Observations.read(folder), beyond, About(**about), folder)

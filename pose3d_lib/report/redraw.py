@@ -40,6 +40,7 @@ def show_everything(record: StudyRecord) -> None:
     claims.show_attribution(record)
     beyond.show_curves(record)
     beyond.show_transfer(record)
+    beyond.show_labels(record)
     beyond.show_specialised(record)
     beyond.show_mixing(record)
     beyond.show_joints(record)

@@ -1,7 +1,8 @@
-"""The runs beyond the paper's tables: specialising, mixing, and fewer frames.
+"""The runs beyond the paper's tables: fine-tuning, one model that is told the action, mixing, and fewer frames.
 
-Each is a run of 02_train with a parameter or two. All have the short length of the study and the schedule that is the same for
-both arms, so that nothing but the data differs.
+Each is a run of 02_train with a parameter or two, under `condition_beyond`: at the long length of the study, as short runs are
+limited by their steps and not by their data, and with the schedule that is the same for both arms, so that nothing but the data
+differs. All see the same number of windows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.study.config import (
     EQUALISED,
+    Condition,
     StudyConfig,
     choose_actions,
     make_run,
@@ -24,12 +26,18 @@ from pose3d_lib.study.config import (
 )
 from pose3d_lib.training.config import RunConfig
 
-# The questions: is it better to specialise a model that has learnt every action; what does each further action add; and what
-# does each further frame, as many of all actions as an action has among them.
-SPECIALISED, MIXING, FEWER_FRAMES = "specialised", "mixing", "fewer frames"
+# The questions: is it better to specialise a model that has learnt every action; would one model do if it is told the action;
+# what does each further action add; and what does each further frame, of all actions or of one.
+FINE_TUNING, TOLD, MIXING, FEWER_FRAMES = "fine-tuning", "told the action", "mixing", "fewer frames"
 
-SPECIALISING = 0.25  # of the short length, to specialise the baseline on one action
-SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)  # of the training frames; the smallest is about one action of sixteen
+LAST_PART = 0.25  # of a fine-tuned model's length is on its action; before that it is the baseline
+# Of the training frames, of all actions and of one: with the whole, about evenly spaced logarithms, to fit a curve to.
+SHARES_OF_ALL, SHARES_OF_ONE = (1 / 64, 1 / 16, 1 / 4), (1 / 16, 0.16, 0.4)
+
+
+def condition_beyond(config: StudyConfig) -> Condition:
+    """What the runs of every question, and the arms that they are compared with, are trained under."""
+    return config.condition(config.lengths[-1], EQUALISED)
 
 
 def plan_beyond(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> dict[str, list[RunConfig]]:
@@ -40,16 +48,12 @@ def plan_beyond(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -
     own = {seed: datasets[config.data_of(seed)] for seed in config.seeds}
 
     def make(seed: int, **settings: object) -> RunConfig:
-        return make_run(config, config.condition(config.short, EQUALISED), seed=seed, **settings)
+        """A run that is tested at its end alone."""
+        return make_run(config, condition_beyond(config), seed=seed, evaluate_at=(), recompute_at=(), **settings)
 
-    further = {"unit_epochs": SPECIALISING * config.short}
-    starts = {seed: run_name(make(seed), own[seed].fingerprint) for seed in config.seeds}
-    shares_of_all = {seed: sorted({*SHARES, *(share_of(name, own[seed]) for name in focus)}) for seed in config.seeds}
     return {
-        SPECIALISED: [
-            make(seed, action=action, start_from=starts[seed], **further)
-            for seed, action in product(config.seeds, actions)
-        ],
+        FINE_TUNING: [run for seed in config.seeds for run in _fine_tuned(make(seed), actions, own[seed])],
+        TOLD: [make(seed, action_input=True) for seed in config.seeds],
         MIXING: [
             make(seed, action=action, with_actions=others)
             for seed, action in product(config.seeds, focus)
@@ -58,9 +62,22 @@ def plan_beyond(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -
         FEWER_FRAMES: [
             make(seed, action=action, train_share=share)
             for seed, action in product(config.seeds, (ALL, *focus))
-            for share in (shares_of_all[seed] if action == ALL else SHARES[-2:])
+            for share in (SHARES_OF_ALL if action == ALL else SHARES_OF_ONE)
+            if share * count_frames(action, own[seed]) >= config.settings(config.lengths[-1])["batch_size"]
         ],
     }
+
+
+def _fine_tuned(baseline: RunConfig, actions: Sequence[str], data: PoseDataset) -> list[RunConfig]:
+    """The baseline for all but LAST_PART of its length, then from there a run per action, under one schedule.
+
+    The rate of the second part begins where that of the first has come to; the optimiser's averages begin from nothing.
+    """
+    length, decay = baseline.unit_epochs, {"lr_decay_per": EQUALISED}
+    first = RunConfig(**{**baseline.model_dump(), "unit_epochs": (1 - LAST_PART) * length})
+    rest = {"unit_epochs": LAST_PART * length, "start_from": run_name(first, data.fingerprint)}
+    rest["lr"] = baseline.lr * baseline.lr_decay ** int(first.unit_epochs)
+    return [first, *(RunConfig(**{**baseline.model_dump(), **decay, **rest, "action": action}) for action in actions)]
 
 
 def study_runs(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> list[RunConfig]:
@@ -70,10 +87,10 @@ def study_runs(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) ->
     return unique_runs({**plan_study(config, data), **alone, **plan_beyond(config, datasets)})
 
 
-def share_of(action: str, data: PoseDataset) -> float:
-    """f(a) / sum of f(i): the share that an action has in the training frames."""
-    frames = data.frames_per_action().train.loc[list(data.train_actions)]
-    return float(frames[action] / frames.sum())
+def count_frames(action: str, data: PoseDataset) -> int:
+    """f(a), or of ALL the sum of f(i): distinct frames to train on."""
+    clips = data.train_clips(action)
+    return int((clips.stop - clips.start).sum())
 
 
 def mixed_actions(actions: Sequence[str], action: str, seed: int) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Tables of what is beyond the paper's: curves, errors per joint, specialising, mixing, and error against frames."""
+"""Tables of what is beyond the paper's: curves, errors per joint, other models, the worth of a label, error against frames."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,17 @@ from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import evaluate, joint_columns, per_action
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study.beyond import FEWER_FRAMES, MIXING, SPECIALISED
+from pose3d_lib.study.beyond import FEWER_FRAMES, FINE_TUNING, MIXING, TOLD, condition_beyond
 from pose3d_lib.study.comparison import Comparison
-from pose3d_lib.study.config import EQUALISED, Condition
-from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, Observations, choose
+from pose3d_lib.study.config import Condition
+from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, EMPTY_IS_NAN, Observations, choose
+from pose3d_lib.study.power_law import PowerLaw, fit_power_law
 from pose3d_lib.study.results import StudyResults
-from pose3d_lib.study.tables import MEAN, arms_table
+from pose3d_lib.study.tables import MEAN
+from pose3d_lib.study.two_way import Effect, complete_table, mean_of_set, t_interval
 
-FINE_TUNED = "Fine-tuned"  # the model of all actions, trained further on one
+# Of all actions, and then of one; and of all actions, with the label as an input.
+FINE_TUNED, TOLD_ACTION = "Fine-tuned", "Told the action"
 
 
 def curves(observations: Observations, condition: Condition, actions: Sequence[str]) -> pd.DataFrame:
@@ -52,69 +55,108 @@ def joint_errors(comparison: Comparison, results: StudyResults) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def transfer(results: StudyResults, condition: Condition) -> pd.DataFrame:
-    """MPJPE of every model on every action: rows are models (the baseline first), columns the actions they are tested on.
+def transfer(results: StudyResults) -> pd.DataFrame:
+    """MPJPE of every model on every action: model (the action it was trained on), told, seed, and a column per action, mm.
 
-    Means over the seeds. Where models were tested on their own action alone, a study of what is beyond the paper evaluates the
-    saved ones, and keeps the errors in its folder; another one has no such table: it is empty.
+    The models are those of both arms, and the one that is told the action: a row per action that it can be told. Models that
+    were tested on their own action alone, with the true label, are evaluated here, and their errors kept in the study's folder.
     """
-    comparison = results.comparisons[condition]
+    comparison, runs = _runs_of(results, TOLD)
+    if comparison is None or not results.config.beyond:
+        return pd.DataFrame()
     actions, path = list(comparison.action_based), results.folder / "transfer_errors.csv"
-    kept = pd.read_csv(path, index_col="run") if path.is_file() else pd.DataFrame()
+    kept = pd.read_csv(path, index_col="key", **EMPTY_IS_NAN) if path.is_file() else pd.DataFrame()
+    kept = kept if set(actions) <= set(kept.columns) else pd.DataFrame()
     errors: dict[str, pd.Series] = {}
-    for run in comparison.runs:
-        if set(actions) <= set(run.actions.index):
-            errors[run.folder.name] = run.actions.mpjpe[actions]
-        elif run.folder.name in kept.index and set(actions) <= set(kept.columns):
-            errors[run.folder.name] = kept.loc[run.folder.name, actions]
-        elif results.config.beyond:
-            errors[run.folder.name] = evaluate_saved(run, results.datasets[run.config.data], actions)
+    rows = []
+    for run, told in [*((run, "") for run in comparison.runs), *((run, action) for run in runs for action in actions)]:
+        key = f"{run.folder.name} {told}".strip()
+        if not told and set(actions) <= set(run.actions.index):
+            errors[key] = run.actions.mpjpe[actions]
+        elif key in kept.index:
+            errors[key] = kept.loc[key, actions]
         else:
-            return pd.DataFrame()
-    table = pd.DataFrame(errors).T
+            errors[key] = evaluate_saved(run, results.datasets[run.config.data], actions, told)
+        rows.append({"model": run.config.action, "told": told, "seed": run.config.seed, **errors[key]})
     results.folder.mkdir(parents=True, exist_ok=True)
-    table.rename_axis("run").to_csv(path)
-    models = {ALL: comparison.original, **comparison.action_based}
-    return pd.DataFrame(
-        {model: table.loc[[run.folder.name for run in runs]].mean() for model, runs in models.items()}
-    ).T
+    pd.DataFrame(errors).T.rename_axis("key").to_csv(path)
+    return pd.DataFrame(rows)
 
 
-def evaluate_saved(run: Run, data: PoseDataset, actions: Sequence[str]) -> pd.Series:
-    """MPJPE of a saved model on the test clips of some actions, mm, by action."""
+def evaluate_saved(run: Run, data: PoseDataset, actions: Sequence[str], told: str = "") -> pd.Series:
+    """MPJPE of a saved model on the test clips of some actions, mm, by action; `told` one action, whichever it sees."""
     config, clips = run.config, data.select(data.test_subjects, list(actions))
-    errors = evaluate(run.load_model(data), data, clips, config.keypoints, mirror=config.mirror_testing)
-    return per_action(errors).mpjpe[list(actions)]
+    clips = clips.assign(told=told) if told else clips
+    how = {"mirror": config.mirror_testing, "only_mpjpe": True}
+    return per_action(evaluate(run.load_model(data), data, clips, config.keypoints, **how)).mpjpe[list(actions)]
+
+
+def labels(table: pd.DataFrame) -> pd.DataFrame:
+    """What a known and a wrong label are worth, from `transfer`: seed, arm, known (yes, no; "" for the original), mpjpe (mm).
+
+    Means of the actions, of a wrong label over all others. Arms are the original, ACTION_BASED and TOLD_ACTION.
+    """
+    rows, actions = [], list(table.columns[3:])
+    for seed, own in table.assign(told=table.told.fillna("")).groupby("seed"):
+        plain, asked = own[own.told == ""].set_index("model"), own[own.told != ""].set_index("told")
+        if ALL in plain.index:
+            rows.append((seed, ORIGINAL, "", plain.loc[ALL, actions].mean()))
+        for arm, models in ((ACTION_BASED, plain), (TOLD_ACTION, asked)):
+            if len(actions) > 1 and set(actions) <= set(models.index):
+                errors = models.loc[actions, actions].to_numpy(float)
+                others = (errors.sum() - np.trace(errors)) / (len(actions) * (len(actions) - 1))
+                rows += [(seed, arm, "yes", np.trace(errors) / len(actions)), (seed, arm, "no", others)]
+    return pd.DataFrame(rows, columns=["seed", "arm", "known", "mpjpe"])
 
 
 def _runs_of(results: StudyResults, question: str) -> tuple[Comparison | None, list[Run]]:
-    """The arms with which a question beyond the paper compares, and its runs; without either, nothing."""
-    comparison = results.comparisons.get(results.config.condition(results.config.short, EQUALISED))
-    runs = results.beyond.get(question, [])
-    return (comparison, runs) if comparison and comparison.usable and runs else (None, [])
+    """The arms with which the questions beyond the paper compare, None if there are none, and the runs of one."""
+    comparison = results.comparisons.get(condition_beyond(results.config))
+    return (comparison if comparison and comparison.usable else None), results.beyond.get(question, [])
 
 
 def specialised(results: StudyResults) -> pd.DataFrame:
-    """As `arms_table`, with a third arm FINE_TUNED, the baseline trained further on the action; empty without runs of it."""
-    comparison, runs = _runs_of(results, SPECIALISED)
-    if comparison is None:
+    """The errors of both arms, FINE_TUNED and TOLD_ACTION on an action: action, arm, seed, mpjpe (mm).
+
+    Empty without runs of the latter two.
+    """
+    comparison, tuned = _runs_of(results, FINE_TUNING)
+    told = results.beyond.get(TOLD, [])
+    tuned = [run for run in tuned if run.config.start_from]
+    if comparison is None or not (tuned or told):
         return pd.DataFrame()
-    arms = arms_table(results.observations, results.config.condition(results.config.short, EQUALISED), "mpjpe")
-    actions = [action for action in arms.action.unique() if action != MEAN]
-    tuned = pd.DataFrame([_point(run, run.config.action) for run in runs])
-    errors = tuned.pivot(index="seed", columns="action", values="mpjpe").reindex(columns=actions)
-    errors[MEAN] = errors.mean(axis=1, skipna=False)
-    found = pd.DataFrame({"mean": errors.mean(), "sd": errors.std(), "replicates": errors.count()}).dropna(
-        subset="mean"
-    )
-    found = found.rename_axis("action").reset_index().assign(arm=FINE_TUNED, quoted=np.nan)
-    return pd.concat([arms, found[arms.columns]], ignore_index=True)
+    rows = []
+    for action, based in comparison.action_based.items():
+        own = [run for run in tuned if run.config.action == action]
+        arms = {ORIGINAL: comparison.original, ACTION_BASED: based, FINE_TUNED: own, TOLD_ACTION: told}
+        rows += [_point(run, action, arm=arm) for arm, runs in arms.items() for run in runs]
+    return pd.DataFrame(rows)
+
+
+def summarise_arms(table: pd.DataFrame) -> pd.DataFrame:
+    """`specialised` over the seeds, as of `arms_table`: action, arm, mean, sd, replicates; MEAN of seeds with every action."""
+    errors = table.pivot(index=["arm", "seed"], columns="action", values="mpjpe")[table.action.unique()]
+    errors = errors.assign(**{MEAN: errors.mean(axis=1, skipna=False)}).melt(ignore_index=False).dropna()
+    parts = errors.groupby(["action", "arm"], sort=False).value.agg(["mean", "std", "count"]).reset_index()
+    return parts.rename(columns={"std": "sd", "count": "replicates"})
+
+
+def change_of_arm(table: pd.DataFrame, arm: str, than: str = ORIGINAL) -> Effect | None:
+    """How an arm of a table with "action", "arm", "seed" and "mpjpe" differs from another, mean of the actions of both.
+
+    A t interval over the seeds that have all of these actions; None without any.
+    """
+    errors = table.rename(columns={"seed": "replicate", "mpjpe": "error"})
+    both = [set(errors.action[errors.arm == own]) for own in (than, arm)]
+    actions = [action for action in errors.action.unique() if action in both[0] & both[1]]
+    y = complete_table(errors, actions=actions, arms=(than, arm))[0].to_numpy() if actions else np.empty(0)
+    return mean_of_set(y) if y.size else None
 
 
 def mixing(results: StudyResults) -> pd.DataFrame:
     """Error on an action in focus against how many actions were trained on: action, trained_on, seed, mpjpe (mm)."""
     comparison, runs = _runs_of(results, MIXING)
-    if comparison is None:
+    if comparison is None or not runs:
         return pd.DataFrame()
     rows = [_point(run, run.config.action, trained_on=1 + len(run.config.with_actions)) for run in runs]
     for action in results.focus:
@@ -126,24 +168,64 @@ def mixing(results: StudyResults) -> pd.DataFrame:
 
 
 def fewer_frames(results: StudyResults) -> pd.DataFrame:
-    """Error on an action in focus against distinct training frames: action, arm, frames, share, seed, mpjpe (mm).
-
-    A share has other frames in every dataset: `frames` is the mean over the seeds.
-    """
+    """Error on an action in focus against distinct training frames: action, arm, share, frames, seed, mpjpe (mm)."""
     comparison, runs = _runs_of(results, FEWER_FRAMES)
-    if comparison is None:
+    if comparison is None or not runs:
         return pd.DataFrame()
     seeds = {run.config.seed for run in runs}
     rows = [
-        _point(run, action, arm=arm_of(run), frames=training_frames(run), share=run.config.train_share)
+        _point(run, action, arm=arm_of(run), share=run.config.train_share, frames=training_frames(run))
         for action in results.focus
         for run in (*comparison.original, *comparison.action_based.get(action, []), *runs)
         if run.config.seed in seeds and run.config.action in (ALL, action)
     ]
-    table = pd.DataFrame(rows).drop_duplicates()
-    place = table.groupby(["action", "arm", "seed"]).frames.rank(method="dense")
-    frames = table.groupby(["action", "arm", place]).frames.transform("mean")
-    return table.assign(frames=frames.round().astype(int))
+    return pd.DataFrame(rows).drop_duplicates()
+
+
+def curves_of_frames(table: pd.DataFrame) -> dict[tuple[str, str, int], PowerLaw]:
+    """The curve of every action, arm and seed of `fewer_frames` that has enough points."""
+    fits = {
+        key: fit_power_law(own.frames, own.mpjpe) for key, own in table.groupby(["action", "arm", "seed"], sort=False)
+    }
+    return {key: fit for key, fit in fits.items() if fit}
+
+
+def data_efficiency(table: pd.DataFrame) -> pd.DataFrame:
+    """The curves error = a + b (n / N)^-c of `fewer_frames`, with t intervals over the seeds' fits.
+
+    A row per action and arm: action, arm, frames (N, mean), replicates; the mean of a (mm) and the geometric mean of c, each
+    with "_low" and "_high"; change, low, high (per cent): what twice the frames would do by the curve; found: whether every
+    seed's points tell the curve, of which a and c are otherwise no properties.
+    """
+    rows = []
+    curves = curves_of_frames(table)
+    for action, arm in dict.fromkeys((action, arm) for action, arm, _ in curves):
+        own = [fit for key, fit in curves.items() if key[:2] == (action, arm)]
+        a, c = np.array([fit.a for fit in own]), np.array([fit.c for fit in own])
+        twice = np.array([[np.log(fit.at(2 * fit.most) / fit.at(fit.most)) for fit in own]])
+        row = {
+            "action": action,
+            "arm": arm,
+            "frames": round(np.mean([fit.most for fit in own])),
+            "replicates": len(own),
+        }
+        for name, (mean, low, high) in {"a": t_interval(a), "c": np.exp(t_interval(np.log(c)))}.items():
+            row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+        rows.append({**row, **mean_of_set(twice).row(), "found": all(fit.found for fit in own)})
+    return pd.DataFrame(rows).drop(columns="p", errors="ignore")
+
+
+def as_many_of_all(table: pd.DataFrame, action: str) -> Effect | None:
+    """How the action-based model of an action differs from one that is trained on the same number of frames of all actions.
+
+    The error of the latter is read off the curve of its seed; None without any.
+    """
+    curves, rows = curves_of_frames(table), []
+    own = table[(table.action == action) & (table.arm == ACTION_BASED) & (table.share == 1)]
+    for run in own.itertuples():
+        if fit := curves.get((action, ORIGINAL, run.seed)):
+            rows.append(np.log(run.mpjpe / fit.at(run.frames)))
+    return mean_of_set(np.array([rows])) if rows else None
 
 
 def training_frames(run: Run) -> int:

@@ -187,6 +187,13 @@ def _effect(mean: float, variance: float, df: float, per_replicate: np.ndarray) 
     return Effect(percent(mean), percent(mean - half), percent(mean + half), p, df, deviation, count)
 
 
+def t_interval(values: np.ndarray) -> np.ndarray:
+    """The mean of some values and the ends of its 95 % t interval, NaN for a single value: (values,) -> (3,)."""
+    mean, count = float(np.mean(values)), len(values)
+    half = stdtrit(count - 1, 1 - LEVEL / 2) * np.sqrt(_variance(values) / count) if count > 1 else np.nan
+    return np.array([mean, mean - half, mean + half])
+
+
 def mean_of_set(y: np.ndarray, *, takes: Takes | None = None) -> Effect:
     """(a) The mean effect on a named set of actions: a t interval of the replicates' means. It decides claims.
 

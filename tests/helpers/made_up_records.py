@@ -27,11 +27,9 @@ def record_of(
 
 
 def transfer_table(own: float, others: float, original: float) -> pd.DataFrame:
-    """MPJPE of every model on every action, as a record has it."""
-    models = (ALL, *ACTIONS)
-    errors = [
-        [original if model == ALL else own if model == action else others for action in ACTIONS] for model in models
+    """MPJPE of every model on every action, as a record has it: one replicate, and no model that is told the action."""
+    rows = [
+        [model, "", 0, *(original if model == ALL else own if model == action else others for action in ACTIONS)]
+        for model in (ALL, *ACTIONS)
     ]
-    table = pd.DataFrame(errors, columns=ACTIONS)
-    table.insert(0, "trained on", models)
-    return table
+    return pd.DataFrame(rows, columns=["model", "told", "seed", *ACTIONS])

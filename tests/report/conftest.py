@@ -8,7 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from pose3d_lib.report import show as report
-from pose3d_lib.study import two_way
+from pose3d_lib.study import tables_beyond, two_way
+from tests.helpers.run_folders import error_saved
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +22,12 @@ def _close_figures() -> Iterator[None]:
 def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports show what statistics give, which have their own tests."""
     monkeypatch.setitem(two_way.spread_of_takes.__kwdefaults__, "draws", 200)
+
+
+@pytest.fixture(autouse=True)
+def _without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run folders written by hand hold none."""
+    monkeypatch.setattr(tables_beyond, "evaluate_saved", error_saved)
 
 
 @pytest.fixture

@@ -107,11 +107,11 @@ def test_the_price_of_a_wrong_action_is_named_once_it_is_measured(tmp_path: Path
     assert "test time" not in answer(record_of(observations, tmp_path, **BOTH))[3]
     known = record_of(observations, tmp_path, beyond={"transfer": transfer_table(70, 152, 79)}, **BOTH)
     assert (
-        "must be known at test time: an action-based model errs by 70 mm on its own action and by 152 mm on another"
-        in (answer(known)[3])
+        "must be known at test time: after 16 unit epochs an action-based model errs by 70 mm on its own action and by 152 mm on "
+        "another" in (answer(known)[3])
     )
     assert wrong_label(transfer_table(70, 152, 79)) == pytest.approx((70, 152, 79))
-    assert wrong_label(transfer_table(70, 152, 79).iloc[:2, :2]) is None
+    assert wrong_label(transfer_table(70, 152, 79).iloc[:2, :4]) is None
     assert wrong_label(pd.DataFrame()) is None
 
 

@@ -11,18 +11,23 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
+from pandas.api.typing import DataFrameGroupBy
+from scipy import stats
 
 from pose3d_lib.data.actions import ACTION_BASED, ALL, H36M_ACTIONS, ORIGINAL
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.report.figures.beyond import (
+    LABELS,
     cluster_order,
     draw_data_efficiency,
     draw_joint_bars,
     draw_joints,
+    draw_labels,
     draw_mixing,
     draw_transfer,
 )
 from pose3d_lib.report.figures.layout import COLOURS
+from pose3d_lib.study.tables_beyond import TOLD_ACTION
 from tests.helpers.figure_checks import check_printable
 
 TITLE = "Every model on every action, synthetic-small (synthetic data)"
@@ -51,13 +56,18 @@ def mixing_table(actions: int, counts: tuple[int, ...], seeds: int = 3) -> pd.Da
 
 def frames_table(actions: int, seeds: int = 3) -> pd.DataFrame:
     rows = [
-        (action, arm, int(share * frames), seed, 50 + 20 / share**0.5 + seed**2)
+        (action, arm, share, int(share * frames), seed, 50 + 20 / share**0.5 + seed**2)
         for action in H36M_ACTIONS[:actions]
         for arm, frames in ((ORIGINAL, 1_559_752), (ACTION_BASED, 73_000))
         for share in (0.1, 0.25, 0.5, 1)
         for seed in range(seeds)
     ]
-    return pd.DataFrame(rows, columns=["action", "arm", "frames", "seed", "mpjpe"])
+    return pd.DataFrame(rows, columns=["action", "arm", "share", "frames", "seed", "mpjpe"])
+
+
+def labels_table(seeds: int = 3) -> pd.DataFrame:
+    rows = [(seed, *key, 60 + 20 * place + seed**2) for place, key in enumerate(LABELS) for seed in range(seeds)]
+    return pd.DataFrame(rows, columns=["seed", "arm", "known", "mpjpe"])
 
 
 def joints_table(actions: int, joints: int) -> pd.DataFrame:
@@ -84,6 +94,7 @@ def numbers(axes: Axes) -> dict[tuple[int, int], str]:
         (draw_mixing, (mixing_table(5, tuple(range(1, 16)), 2), TITLE, 15)),
         (draw_data_efficiency, (frames_table(1, 1), TITLE)),
         (draw_data_efficiency, (frames_table(5), TITLE)),
+        *((draw_labels, (labels_table(seeds), TITLE)) for seeds in (1, 4)),
         *((draw_joints, (joints_table(*size), TITLE)) for size in ((1, 1), (15, 17))),
         *((draw_joint_bars, (joints_table(*size), TITLE)) for size in ((1, 1), (15, 17))),
     ],
@@ -165,26 +176,53 @@ def test_mixing_ends_in_the_colours_of_the_arms_and_follows_the_mean() -> None:
     for arm, count in ((ACTION_BASED, 1), (ORIGINAL, 15)):
         assert ends[COLOURS[arm]].get_xdata()[0] == count
         assert ends[COLOURS[arm]].get_ydata()[0] == means[count]
-    thick = max(axes.lines, key=lambda line: line.get_linewidth() * (len(line.get_xdata()) > 1))
-    np.testing.assert_array_equal(thick.get_xdata(), means.index)
-    np.testing.assert_allclose(thick.get_ydata(), means)
-    thin = [line for line in axes.lines if line.get_linewidth() < 1 and len(line.get_xdata()) > 1]
-    assert sorted(len(line.get_xdata()) for line in thin) == [4, 5, 5]
+    line = max(axes.lines, key=lambda line: line.get_linestyle() == "-" and len(line.get_xdata()))
+    np.testing.assert_array_equal(line.get_xdata(), means.index)
+    np.testing.assert_allclose(line.get_ydata(), means)
+    assert_dots_and_intervals(axes, table, table.groupby("trained_on"))
     assert [tick for tick in axes.get_xticks() if tick] == [15, 8, 4, 2, 1]
 
 
-def test_data_efficiency_shows_the_mean_of_either_arm_and_every_seed() -> None:
+def assert_dots_and_intervals(axes: Axes, table: pd.DataFrame, groups: DataFrameGroupBy) -> None:
+    """A dot for each row, and a bar from end to end of the t interval of each group."""
+    dots = [own for line in axes.lines if line.get_markersize() < 2 for own in line.get_ydata()]
+    assert sorted(dots) == sorted(table.mpjpe)
+    bars = [sorted(line[:, 1]) for own in axes.collections for line in own.get_segments()]
+    for _, own in groups:
+        half = stats.t.ppf(0.975, len(own) - 1) * own.mpjpe.std() / len(own) ** 0.5
+        expected = [own.mpjpe.mean() - half, own.mpjpe.mean() + half]
+        assert any(bar == pytest.approx(expected) for bar in bars)
+
+
+def test_data_efficiency_shows_every_seed_the_means_and_the_mean_curve() -> None:
     table = frames_table(1)
     axes = draw_data_efficiency(table, TITLE).axes[0]
     assert axes.get_xscale() == "log"
+    assert_dots_and_intervals(axes, table, table.groupby(["arm", "share"]))
     for arm in (ORIGINAL, ACTION_BASED):
         own = table[table.arm == arm]
-        lines = [line for line in axes.lines if same_color(line.get_color(), COLOURS[arm])]
-        thick = next(line for line in lines if line.get_linewidth() > 1.6)
-        np.testing.assert_allclose(thick.get_ydata(), own.groupby("frames").mpjpe.mean())
-        np.testing.assert_array_equal(thick.get_xdata(), sorted(own.frames.unique()))
-        thin = [line for line in lines if line.get_linewidth() < 1]
-        assert {float(line.get_ydata()[0]) for line in thin} == set(own[own.frames == own.frames.min()].mpjpe)
+        (curve,) = (
+            line for line in axes.lines if same_color(line.get_color(), COLOURS[arm]) and line.get_linestyle() == "-"
+        )
+        frames = curve.get_xdata()
+        assert (frames[0], frames[-1]) == pytest.approx((own.frames.min(), own.frames.max()))
+        expected = 50 + 20 / (frames / own.frames.max()) ** 0.5 + np.mean([0, 1, 4])
+        np.testing.assert_allclose(curve.get_ydata(), expected, rtol=1e-3)
+    flat = draw_data_efficiency(table.assign(mpjpe=50.0), TITLE).axes[0]
+    assert not [line for line in flat.lines if line.get_linestyle() == "-"], "no curve where the points tell none"
+
+
+def test_a_label_has_a_row_for_each_kind_of_model_hollow_where_it_is_wrong() -> None:
+    table = labels_table()
+    axes = draw_labels(table, TITLE).axes[0]
+    names = dict(zip(axes.get_yticks(), labels(axes)[0], strict=True))
+    assert [names[place] for place in sorted(names, reverse=True)] == list(LABELS.values())
+    for (arm, known), own in table.groupby(["arm", "known"]):
+        (dot,) = (line for line in axes.lines if line.get_markersize() > 2 and line.get_xdata()[0] == own.mpjpe.mean())
+        assert names[dot.get_ydata()[0]] == LABELS[arm, known]
+        assert same_color(dot.get_markerfacecolor(), "white") == (known == "no")
+    some = draw_labels(table[table.arm != TOLD_ACTION], TITLE).axes[0]
+    assert labels(some)[0] == [LABELS[key] for key in LABELS if key[0] != TOLD_ACTION]
 
 
 def test_the_joints_keep_the_bodys_order_and_the_cells_say_the_change() -> None:

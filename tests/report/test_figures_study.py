@@ -18,7 +18,7 @@ from pose3d_lib.report.figures.study import draw_arms, draw_attribution, draw_ch
 from pose3d_lib.study.attribution import DATA, LEARNING_RATE, QUANTITIES, STALE, WHOLE
 from pose3d_lib.study.observations import ARMS
 from pose3d_lib.study.tables import MEAN, UNSEEN
-from pose3d_lib.study.tables_beyond import FINE_TUNED
+from pose3d_lib.study.tables_beyond import FINE_TUNED, TOLD_ACTION
 from tests.helpers.figure_checks import check_printable
 
 TITLE = (
@@ -119,7 +119,7 @@ def test_figures_are_legible_at_the_width_of_a_page(draw: Callable[..., Figure],
     check_printable(draw(table, TITLE))
 
 
-@pytest.mark.parametrize("arms", [ARMS, (*ARMS, FINE_TUNED)])
+@pytest.mark.parametrize("arms", [ARMS, (*ARMS, FINE_TUNED), (*ARMS, FINE_TUNED, TOLD_ACTION)])
 def test_the_arms_dots_and_bars_are_those_of_the_table(arms: tuple[str, ...]) -> None:
     table = arms_table(15, arms=arms).sample(frac=1, random_state=0)
     table = table[(table.action != MEAN) | (table.arm != FINE_TUNED)]

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.study import tables_beyond
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.config import timed_runs
 from pose3d_lib.study.results import StudyResults, collect_study
-from tests.helpers.run_folders import make_study, write_run
+from tests.helpers.run_folders import error_saved, make_study, write_run
 
 
 @pytest.fixture(autouse=True)
-def _outputs(outputs: Path) -> None:
-    """Every test has its own."""
+def _outputs(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test has its own; run folders written by hand hold no weights."""
+    monkeypatch.setattr(tables_beyond, "evaluate_saved", error_saved)
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,14 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.study.beyond import (
     FEWER_FRAMES,
+    FINE_TUNING,
+    LAST_PART,
     MIXING,
-    SHARES,
-    SPECIALISED,
-    SPECIALISING,
+    SHARES_OF_ALL,
+    SHARES_OF_ONE,
+    TOLD,
     mixed_actions,
     plan_beyond,
-    share_of,
     study_runs,
 )
 from pose3d_lib.study.config import StudyConfig, plan_study, unique_runs
@@ -44,8 +45,9 @@ def study(**parameters: object) -> StudyConfig:
 
 
 def changes(run: RunConfig, config: StudyConfig) -> dict[str, object]:
-    """What a run has that differs from the baseline of the study's short length under the published schedule."""
-    plain = RunConfig(**config.settings(config.short), unit_epochs=config.short)
+    """What a run has that differs from the baseline of the study's longest length, tested at its end alone."""
+    length = config.lengths[-1]
+    plain = RunConfig(**{**config.settings(length), "unit_epochs": length, "evaluate_at": (), "recompute_at": ()})
     return {name: value for name, value in run if value != getattr(plain, name) and name != "data_seed"}
 
 
@@ -54,40 +56,51 @@ SAME = {"lr_decay_per": "unit_epoch"}  # the schedule that is the same for both 
 
 def test_nothing_is_asked_beyond_the_tables_unless_the_study_says_so(data) -> None:
     assert plan_beyond(study(), Only(data)) == {}
-    questions = plan_beyond(study(beyond=True, lengths="8,2", architectures="5x3,3x3"), Only(data))
-    lengths = {question: {run.unit_epochs for run in runs} for question, runs in questions.items()}
-    assert lengths == {SPECIALISED: {0.5}, MIXING: {2}, FEWER_FRAMES: {2}}, "the short length"
-    assert {run.filter_widths for runs in questions.values() for run in runs} == {(5, 3)}, "the first architecture"
+    for given, long in (("8,2", 8), ("2", 2)):
+        questions = plan_beyond(study(beyond=True, lengths=given, architectures="5x3,3x3"), Only(data))
+        lengths = {question: {run.unit_epochs for run in runs} for question, runs in questions.items()}
+        assert lengths == {FINE_TUNING: {0.75 * long, 0.25 * long}, TOLD: {long}, MIXING: {long}, FEWER_FRAMES: {long}}
+        assert {run.filter_widths for runs in questions.values() for run in runs} == {(5, 3)}, "the first architecture"
+        assert {run.evaluate_at for runs in questions.values() for run in runs} == {()}, "tested at the end alone"
 
 
 def test_the_number_of_runs_of_the_whole_study(tiny_data) -> None:
-    paper, more = (make_config(StudyConfig, {"study": name, "device": "cpu"}) for name in ("paper", "more"))
-    assert {question: len(runs) for question, runs in plan_beyond(more, Only(tiny_data)).items()} == {
-        SPECIALISED: 4 * 15,
+    paper, more = (study(study=name, batch_size=8) for name in ("paper", "more"))
+    questions = plan_beyond(more, Only(tiny_data))
+    assert {question: len(runs) for question, runs in questions.items()} == {
+        FINE_TUNING: 4 * (1 + 15),
+        TOLD: 4,
         MIXING: 4 * 2 * 3,  # with 1, 3 and 7 others
-        FEWER_FRAMES: 4 * (4 + 2 + 2 * 2),
+        FEWER_FRAMES: 4 * 3 * 3,
     }
+    assert (
+        sum(run.unit_epochs for runs in questions.values() for run in runs) == 1312
+    )  # 85 min at 3.9 s, two at a time 43
     plan = plan_study(paper, tiny_data)
     assert [len(runs) for runs in plan.values()] == [4 * 16] * 4
     assert len(unique_runs(plan)) == 2 * (4 + 2 * 4 * 15)
     assert len(study_runs(paper, Only(tiny_data))) == 248 + 12  # four further training seeds of three models
-    assert len(study_runs(more, Only(tiny_data))) == 260 + 60 + 24 + 40
+    assert len(study_runs(more, Only(tiny_data))) == 260 + 64 + 4 + 24 + 36
 
 
-def test_the_original_is_specialised_on_every_action_for_a_quarter_of_its_length(data) -> None:
+def test_a_fine_tuned_model_sees_as_much_as_others_under_one_schedule(data) -> None:
     config = study(beyond=True, seeds="0,3", lengths="2,8")
-    runs = plan_beyond(config, Only(data))[SPECIALISED]
-    starts = {
-        run.seed: run_name(run, data.fingerprint)
-        for run in unique_runs(plan_study(config, data))
-        if run.is_baseline and run.unit_epochs == 2
-    }
-    assert SPECIALISING == 0.25
-    assert [changes(run, config) for run in runs] == [
-        {**SAME, "action": action, "unit_epochs": 0.5, "start_from": starts[seed], **({"seed": 3} if seed else {})}
-        for seed in (0, 3)
-        for action in ACTIONS
-    ]
+    runs = plan_beyond(config, Only(data))[FINE_TUNING]
+    assert LAST_PART == 0.25
+    for seed, own in ((0, runs[:6]), (3, runs[6:])):
+        other = {"seed": seed} if seed else {}
+        assert changes(own[0], config) == {"unit_epochs": 6, **other}
+        start = {"start_from": run_name(own[0], data.fingerprint), "lr": pytest.approx(config.lr * config.lr_decay**6)}
+        expected = [{**SAME, **other, **start, "unit_epochs": 2, "action": action} for action in ACTIONS]
+        assert [changes(run, config) for run in own[1:]] == expected
+    total = sum(plan_run(run, data).budget.total for run in runs[:2])
+    assert total == 8 * 400, "of both parts together"
+
+
+def test_one_model_is_told_the_action(data) -> None:
+    config = study(beyond=True, seeds="0,3", lengths="2,8")
+    runs = plan_beyond(config, Only(data))[TOLD]
+    assert [changes(run, config) for run in runs] == [{"action_input": True}, {"action_input": True, "seed": 3}]
 
 
 def test_a_run_comes_after_the_one_that_it_starts_from(data) -> None:
@@ -100,16 +113,14 @@ def test_a_run_comes_after_the_one_that_it_starts_from(data) -> None:
         assert all(place[start] < number for number, start in starts)
 
 
-def test_what_depends_on_frames_and_folders_is_of_each_seed_s_own_data(data, hand_made) -> None:
+def test_what_a_run_starts_from_is_of_its_seed_s_own_data(data, hand_made) -> None:
     other = hand_made([*ROWS, ("S1", "Eating", "1", 0, 40)])
     config = study(beyond=True, seeds="0,3", focus="Eating")
-    questions = plan_beyond(config, {config.data_of(0): data, config.data_of(3): other})
-    of_all = [(run.seed, run.train_share) for run in questions[FEWER_FRAMES] if run.is_baseline]
-    assert {own for own in of_all if own[1] not in SHARES} == {(0, 0.1)}
-    assert share_of("Eating", other) == 0.25  # which is one of SHARES
-    starts = {(run.seed, run.start_from[-10:]) for run in questions[SPECIALISED]}
-    baselines = [run for run in unique_runs(plan_study(config, data)) if run.is_baseline]
-    assert starts == {(run.seed, run_name(run, {0: data, 3: other}[run.seed].fingerprint)[-10:]) for run in baselines}
+    runs = plan_beyond(config, {config.data_of(0): data, config.data_of(3): other})[FINE_TUNING]
+    starts = {(run.seed, run.start_from[-10:]) for run in runs if run.start_from}
+    own = {0: data, 3: other}
+    firsts = [run for run in runs if run.is_baseline]
+    assert starts == {(run.seed, run_name(run, own[run.seed].fingerprint)[-10:]) for run in firsts}
 
 
 def test_mixing_adds_actions_step_by_step_to_those_in_focus(data) -> None:
@@ -130,17 +141,18 @@ def test_mixing_adds_actions_step_by_step_to_those_in_focus(data) -> None:
             assert set(larger) < set(names[1:])
 
 
-def test_fewer_frames_of_all_actions_as_many_as_of_those_in_focus_and_of_these(data) -> None:
-    assert [share_of(action, data) for action in ("Walking", "Sitting", "Greeting")] == [0.3, 0.15, 0.05]
-    assert SHARES == (1 / 16, 1 / 8, 1 / 4, 1 / 2)
-    config = study(beyond=True, seeds="3")
+def test_fewer_frames_of_all_actions_and_of_those_in_focus(data) -> None:
+    config = study(beyond=True, seeds="3", batch_size=2)
     runs = plan_beyond(config, Only(data))[FEWER_FRAMES]
-    of_all = (1 / 16, 0.1, 1 / 8, 0.15, 1 / 4, 1 / 2)  # with those of Eating and of Sitting
+    shares = {"": SHARES_OF_ALL, "Eating": SHARES_OF_ONE[1:], "Sitting": SHARES_OF_ONE[1:]}  # of 20 and 30 frames
     assert [changes(run, config) for run in runs] == [
         {**SAME, "seed": 3, "train_share": share, **({"action": action} if action else {})}
-        for action, shares in (("", of_all), ("Eating", (1 / 4, 1 / 2)), ("Sitting", (1 / 4, 1 / 2)))
-        for share in shares
+        for action, own in shares.items()
+        for share in own
     ]
-    windows = [plan_run(run, data).budget.per_epoch for run in (runs[1], runs[3])]
-    assert windows == [2 * (4 + 2 + 3 + 2 + 5 + 3 + 1), 2 * (6 + 3 + 4 + 3 + 8 + 4 + 2)]  # rounded clip by clip
+    assert [plan_run(run, data).budget.per_epoch for run in runs[3:]] == [2 * 3, 2 * 8, 2 * 5, 2 * 12]
     assert all(plan_run(run, data).budget.total == 400 for run in runs), "the same number of windows as any other run"
+    larger = plan_beyond(study(beyond=True, seeds="3", batch_size=16), Only(data))[FEWER_FRAMES]
+    assert {(run.action, run.train_share) for run in larger} == {("All", 1 / 4)}, (
+        "what is less than a batch is left out"
+    )

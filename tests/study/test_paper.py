@@ -35,7 +35,7 @@ TABLES = (
 )  # fmt: skip
 FIGURES = (
     *(
-        "table_1", "table_2", "changes_1", "changes_2", "changes_3", "attribution", "curves", "transfer",
+        "table_1", "table_2", "changes_1", "changes_2", "changes_3", "attribution", "curves", "transfer", "labels",
         "specialised", "mixing",
     ),
     *("joints", "joint_bars", "fewer_frames", "training"),
@@ -90,7 +90,7 @@ def test_the_whole_study_is_made_by_one_command_that_can_be_stopped(tmp_path: Pa
         assert (tmp_path / "runs" / name / "finished.json").stat().st_mtime_ns == written, "run a second time"
 
     (folder,) = (tmp_path / "results").iterdir()
-    for name in (*TABLES, "claims", "attribution", "table_specialised"):
+    for name in (*TABLES, "claims", "attribution", "table_specialised", "table_fewer_frames"):
         for ending in (".csv", ".md", ".tex"):
             assert (folder / f"{name}{ending}").is_file(), name
         assert "SYNTHETIC data, nobody was filmed" in (folder / f"{name}.md").read_text(encoding="utf-8"), name

@@ -7,7 +7,7 @@ import pytest
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import run_folder
-from pose3d_lib.study.beyond import FEWER_FRAMES, MIXING, SPECIALISED, plan_beyond, study_runs
+from pose3d_lib.study.beyond import FEWER_FRAMES, FINE_TUNING, MIXING, TOLD, plan_beyond, study_runs
 from pose3d_lib.study.config import StudyConfig, plan_study, timed_runs, training_seed_runs
 from pose3d_lib.study.results import StudyResults, collect_study, results_dir
 from pose3d_lib.training.parameters import make_config
@@ -28,7 +28,7 @@ def test_every_planned_run_is_found_once_and_under_its_condition_or_question(who
                 (condition.schedule, condition.budget)
             }
     planned = plan_beyond(whole.config, whole.datasets)
-    assert list(whole.beyond) == [SPECIALISED, MIXING, FEWER_FRAMES]
+    assert list(whole.beyond) == [FINE_TUNING, TOLD, MIXING, FEWER_FRAMES]
     for question, runs in whole.beyond.items():
         assert [run.config for run in runs] == planned[question]
     alone = [plan(whole.config, whole.data) for plan in (training_seed_runs, timed_runs)]
@@ -48,7 +48,7 @@ def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) ->
     assert [run.config for run in found.runs] == done
     assert found.missing == [run for run in planned if run not in done]
     assert found.left_out.Run.tolist() == [run_folder(begun, tiny_data).name]
-    assert found.beyond[SPECIALISED] == []
+    assert found.beyond[FINE_TUNING] == []
     assert {run.config.action for run in found.beyond[MIXING]} == {"Eating"}
 
 

@@ -12,27 +12,33 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import Run
 from pose3d_lib.study import tables_beyond
-from pose3d_lib.study.beyond import share_of
+from pose3d_lib.study.beyond import FEWER_FRAMES, condition_beyond
 from pose3d_lib.study.comparison import Comparison
 from pose3d_lib.study.config import Condition
 from pose3d_lib.study.observations import AS_PUBLISHED
 from pose3d_lib.study.results import StudyResults
-from pose3d_lib.study.tables import MEAN, arms_table
+from pose3d_lib.study.tables import MEAN
 from pose3d_lib.study.tables_beyond import (
     FINE_TUNED,
+    TOLD_ACTION,
+    as_many_of_all,
+    change_of_arm,
     curves,
+    data_efficiency,
     evaluate_saved,
     fewer_frames,
     joint_errors,
+    labels,
     mixing,
     specialised,
+    summarise_arms,
     transfer,
 )
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
 from tests.helpers.made_up_observations import make_observations
-from tests.helpers.run_folders import ACTIONS, FRAMES, TINY, error_of, error_on_the_way
+from tests.helpers.run_folders import ACTIONS, FRAMES, TINY, error_of, error_on_the_way, error_saved
 
 
 def without(results: StudyResults, unless: Callable[[RunConfig], bool]) -> StudyResults:
@@ -87,33 +93,60 @@ def test_errors_of_every_joint_are_weighted_by_frames_and_averaged_over_seeds(wh
         np.testing.assert_allclose(own[ACTION_BASED], 40 + 2 + offsets)
 
 
-def test_transfer_has_every_model_on_every_action(whole: StudyResults) -> None:
-    matrix = transfer(whole, whole.config.condition(1.0, "epoch"))
-    assert matrix.index.tolist() == ["All", *ACTIONS]
-    assert matrix.columns.tolist() == list(ACTIONS)
-    expected = [[52, 62, 72], [42, 162, 172], [152, 42, 172], [152, 162, 42]]
-    np.testing.assert_allclose(matrix.to_numpy(), expected)
+def test_transfer_has_every_model_on_every_action_and_every_label(whole: StudyResults) -> None:
+    table = transfer(whole)
+    assert table.columns.tolist() == ["model", "told", "seed", *ACTIONS]
+    assert len(table) == 2 * (4 + 3)
+    plain = table[table.told == ""].groupby("model")[list(ACTIONS)].mean().loc[["All", *ACTIONS]]
+    np.testing.assert_allclose(plain, [[52, 62, 72], [42, 162, 172], [152, 42, 172], [152, 162, 42]])
+    told = table[table.told != ""].groupby("told")[list(ACTIONS)].mean().loc[list(ACTIONS)]
+    np.testing.assert_allclose(
+        told, np.array([50, 60, 70]) + 50 * (1 - np.eye(3))
+    )  # 2 mm better, and 2 mm of the seeds
+
+
+def test_what_a_label_is_worth_is_the_mean_of_the_actions_of_each_replicate(whole: StudyResults) -> None:
+    table = labels(transfer(whole))
+    found = {(seed, arm, known): mpjpe for seed, arm, known, mpjpe in table.itertuples(index=False)}
+    for seed in (0, 1):
+        more = 4 * seed
+        assert {key[1:]: error for key, error in found.items() if key[0] == seed} == pytest.approx(
+            {
+                (ORIGINAL, ""): 60 + more,
+                (ACTION_BASED, "yes"): 40 + more,
+                (ACTION_BASED, "no"): 160 + more,
+                (TOLD_ACTION, "yes"): 58 + more,
+                (TOLD_ACTION, "no"): 108 + more,
+            }
+        )
+    some = transfer(without(whole, lambda run: run.action == "Sitting" or run.action_input))
+    assert set(zip(labels(some).arm, labels(some).known, strict=True)) == {
+        (ORIGINAL, ""),
+        (ACTION_BASED, "yes"),
+        (ACTION_BASED, "no"),
+    }
 
 
 def test_models_tested_on_their_own_action_are_evaluated_once_for_the_transfer(whole, monkeypatch) -> None:
-    condition, asked = whole.config.condition(1.0, "epoch"), []
+    condition, asked = condition_beyond(whole.config), []
     comparison = whole.comparisons[condition]
     own = {action: [own_action_only(run) for run in runs] for action, runs in comparison.action_based.items()}
     fewer = replace(whole, comparisons={condition: Comparison(comparison.original, own)})
     (fewer.folder / "transfer_errors.csv").unlink(missing_ok=True)
 
-    def measure(run: Run, data: object, actions: list[str]) -> pd.Series:
-        asked.append(run.config.action)
-        return pd.Series({action: error_of(run.config, action) for action in actions})
+    def measure(run: Run, data: object, actions: list[str], told: str) -> pd.Series:
+        asked.append((run.config.action, told))
+        return error_saved(run, data, actions, told)
 
-    monkeypatch.setattr(tables_beyond, "evaluate_saved", measure)
-    paper = replace(fewer, config=whole.config.model_copy(update={"beyond": False}))
-    assert transfer(paper, condition).empty
-    expected = transfer(whole, condition)
+    assert transfer(replace(fewer, config=whole.config.model_copy(update={"beyond": False}))).empty
+    expected = transfer(whole)
     (fewer.folder / "transfer_errors.csv").unlink()
+    monkeypatch.setattr(tables_beyond, "evaluate_saved", measure)
     for _ in range(2):
-        pd.testing.assert_frame_equal(transfer(fewer, condition), expected)
-    assert asked == ["Eating", "Eating", "Sitting", "Sitting", "Walking", "Walking"]
+        pd.testing.assert_frame_equal(transfer(fewer), expected)
+    assert sorted(asked) == sorted(
+        2 * [*(("All", action) for action in ACTIONS), *((action, "") for action in ACTIONS)]
+    )
 
 
 def own_action_only(run: Run) -> Run:
@@ -131,19 +164,33 @@ def test_a_saved_model_gives_the_errors_of_its_run(tiny_data: PoseDataset) -> No
     assert found["Walking"] > 0
 
 
-def test_fine_tuned_models_stand_beside_both_arms(whole: StudyResults) -> None:
+def test_four_kinds_of_models_stand_beside_each_other(whole: StudyResults) -> None:
     table = specialised(whole)
-    both = table[table.arm != FINE_TUNED].reset_index(drop=True)
-    arms = arms_table(whole.observations, whole.config.condition(1.0, "unit_epoch"), "mpjpe")
-    pd.testing.assert_frame_equal(both, arms)
-    tuned = table[table.arm == FINE_TUNED]
-    assert tuned.action.tolist() == [*ACTIONS, MEAN]
-    assert tuned["mean"].tolist() == pytest.approx([39] * 4)  # 3 mm better, seeds 0 and 1 add 0 and 4
-    assert tuned.replicates.tolist() == [2] * 4
-    assert tuned.sd.tolist() == pytest.approx([8**0.5] * 4)
-    some = specialised(without(whole, lambda run: run.action == ("Walking" if run.start_from else "Eating")))
-    assert some[some.arm == ORIGINAL].action.tolist() == ["Sitting", "Walking", MEAN]
-    assert some[some.arm == FINE_TUNED].action.tolist() == ["Sitting"], "of some actions there is no mean"
+    assert table.columns.tolist() == ["action", "arm", "seed", "mpjpe"]
+    assert len(table) == 3 * 4 * 2
+    means = table.groupby(["arm", "action"], sort=False).mpjpe.mean().unstack().loc[:, list(ACTIONS)]
+    expected = {ORIGINAL: [52, 62, 72], ACTION_BASED: [42] * 3, FINE_TUNED: [39] * 3, TOLD_ACTION: [50, 60, 70]}
+    for arm, errors in expected.items():
+        assert means.loc[arm].tolist() == pytest.approx(errors), arm
+    summary = summarise_arms(table).set_index(["arm", "action"])
+    assert summary["mean"][FINE_TUNED, MEAN] == pytest.approx(39)
+    assert summary.sd.tolist() == pytest.approx([8**0.5] * 16)
+    assert set(summary.replicates) == {2}
+    some = specialised(without(whole, lambda run: run.action == "Walking" and bool(run.start_from)))
+    summary = summarise_arms(some)
+    assert summary.action[summary.arm == FINE_TUNED].tolist() == ["Eating", "Sitting"], (
+        "of some actions there is no mean"
+    )
+
+
+def test_a_change_is_paired_within_replicates_over_the_actions_of_both_arms(whole: StudyResults) -> None:
+    table = specialised(without(whole, lambda run: run.action == "Walking" and bool(run.start_from)))
+    effect = change_of_arm(table, FINE_TUNED)
+    logs = [np.mean([np.log((37 + 4 * seed) / (error + 4 * seed)) for error in (50, 60)]) for seed in (0, 1)]
+    assert effect.value == pytest.approx(100 * np.expm1(np.mean(logs)))
+    assert effect.replicates == 2
+    assert effect.low < effect.value < effect.high
+    assert change_of_arm(table, "another") is None
 
 
 def test_mixing_goes_from_one_action_to_all(whole: StudyResults) -> None:
@@ -163,23 +210,58 @@ def test_mixing_goes_from_one_action_to_all(whole: StudyResults) -> None:
 
 def test_errors_stand_against_the_frames_that_were_trained_on(whole: StudyResults) -> None:
     table = fewer_frames(whole)
-    assert table.columns.tolist() == ["action", "arm", "frames", "share", "seed", "mpjpe"]
-    as_many = [share_of(action, whole.data) for action in ("Eating", "Sitting")]
-    shares = {ORIGINAL: sorted([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, *as_many]), ACTION_BASED: [1 / 4, 1 / 2, 1]}
-    assert len(table) == 2 * 2 * (7 + 3)
+    assert table.columns.tolist() == ["action", "arm", "share", "frames", "seed", "mpjpe"]
+    assert len(table.groupby(["action", "arm", "seed"])) == 2 * 2 * 2
     for (action, arm, seed), rows in table.sort_values("share").groupby(["action", "arm", "seed"]):
-        assert seed in (0, 1)
         original = arm == ORIGINAL
         everything, best = (sum(FRAMES.values()), 50 + 10 * ACTIONS.index(action)) if original else (FRAMES[action], 40)
-        assert rows.share.tolist() == shares[arm]
-        assert rows.frames.tolist() == [round(2 * share * everything) // 2 for share in shares[arm]]
-        assert rows.mpjpe.tolist() == pytest.approx([best + 4 * seed + 10 * (1 - share) for share in shares[arm]])
+        made = [run.config for run in whole.beyond[FEWER_FRAMES] if run.config.seed == seed]
+        shares = [*(run.train_share for run in made if run.action == ("All" if original else action)), 1]
+        assert rows.share.tolist() == pytest.approx(shares)
+        assert len(shares) > 1
+        assert rows.frames.tolist() == [round(2 * share * everything) // 2 for share in shares]
+        assert rows.mpjpe.tolist() == pytest.approx([best + 4 * seed + 10 * (1 - share) for share in shares])
+
+
+def power_law_table(noise: float = 0.0) -> pd.DataFrame:
+    """Errors of one action: of all frames 40 + 30 (n / 30,720)^-0.5 mm, of its own 50 + 5 (n / 1,920)^-0.8; 1 mm a seed."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for arm, most, (a, b, c) in ((ORIGINAL, 30_720, (40, 30, 0.5)), (ACTION_BASED, 1_920, (50, 5, 0.8))):
+        for seed in range(4):
+            for share in (1 / 64, 1 / 16, 1 / 4, 1):
+                error = (a + seed + b * share**-c) * np.exp(noise * rng.normal())
+                rows.append(("Eating", arm, share, round(share * most), seed, error))
+    return pd.DataFrame(rows, columns=["action", "arm", "share", "frames", "seed", "mpjpe"])
+
+
+def test_data_efficiency_finds_the_curves_and_what_more_frames_would_give() -> None:
+    found = data_efficiency(power_law_table()).set_index("arm")
+    assert found.found.all()
+    assert found.frames.tolist() == [30_720, 1_920]
+    assert found.a.tolist() == pytest.approx([41.5, 51.5], rel=1e-3)
+    assert found.c.tolist() == pytest.approx([0.5, 0.8], rel=1e-3)
+    spread = 3.182 * np.std([0, 1, 2, 3], ddof=1) / 2  # t of 3 degrees of freedom
+    assert (found.a_high - found.a_low).tolist() == pytest.approx([2 * spread] * 2, rel=1e-2)
+    twice = [np.log((40 + seed + 30 * 2**-0.5) / (70 + seed)) for seed in range(4)]
+    assert found.change[ORIGINAL] == pytest.approx(100 * np.expm1(np.mean(twice)), rel=1e-3)
+    ratios = [np.log((55 + seed) / (40 + seed + 30 * 4)) for seed in range(4)]  # 1,920 is a 16th of 30,720
+    effect = as_many_of_all(power_law_table(), "Eating")
+    assert effect.value == pytest.approx(100 * np.expm1(np.mean(ratios)), rel=1e-3)
+    assert effect.replicates == 4
+
+
+def test_errors_that_fall_with_no_frames_tell_no_curve() -> None:
+    table = power_law_table().assign(mpjpe=lambda own: 60 + own.share)
+    assert not data_efficiency(table).found.any()
+    fewer = power_law_table()
+    assert data_efficiency(fewer[fewer.share > 0.05]).empty, "three points for three parameters"
 
 
 def test_without_the_runs_that_a_table_needs_it_is_empty(whole: StudyResults) -> None:
     for results in (
         without(whole, lambda run: True),
-        without(whole, lambda run: run.is_baseline and run.train_share == 1),
+        without(whole, lambda run: run.is_baseline and run.train_share == 1 and not run.action_input),
         replace(whole, beyond={}),
     ):
         assert all(table(results).empty for table in (specialised, mixing, fewer_frames))

@@ -1,4 +1,4 @@
-"""The figures of the questions beyond the paper: transfer, mixing actions, fewer frames, the joints, scarce labels.
+"""The figures of the questions beyond the paper: transfer, labels, mixing, fewer frames, the joints, scarce poses.
 
 The tables are tidy, as `study/` makes them, with errors in mm; titles say which data.
 """
@@ -17,9 +17,19 @@ from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.report.figures import layout
 from pose3d_lib.report.figures.layout import COLOURS, MARKERS
 from pose3d_lib.report.figures.run import shorten
+from pose3d_lib.study.tables_beyond import TOLD_ACTION, curves_of_frames
 from pose3d_lib.study.tables_scarcity import ALONE, SEMI_SUPERVISED, SUPERVISED, losses
+from pose3d_lib.study.two_way import t_interval
 
 DOTS = "Dots: one seed each; line: their mean."
+# Rows of `draw_labels`, by arm and whether the label is known
+LABELS = {
+    (ORIGINAL, ""): "one model of all actions",
+    (TOLD_ACTION, "yes"): "the same, told the action",
+    (TOLD_ACTION, "no"): "told a wrong action",
+    (ACTION_BASED, "yes"): "the action's own model",
+    (ACTION_BASED, "no"): "another action's model",
+}
 
 # From one arm's colour to the other's: the colour of a change is that of the arm that is better.
 ARMS = LinearSegmentedColormap.from_list("arms", [COLOURS[ACTION_BASED], "white", COLOURS[ORIGINAL]])
@@ -191,16 +201,45 @@ def _spread(counts: pd.Series) -> list[int]:
 def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
     """The error on an action against the number of distinct frames that its model was trained on, both arms.
 
-    `table` has a row per run: "action", the one tested on, "arm", "frames", "seed" and "mpjpe".
+    `table` has a row per run: "action", the one tested on, "arm", "share", "frames", "seed" and "mpjpe". Where every seed's
+    points tell a curve (`curves_of_frames`), it is drawn, the mean of theirs.
     """
     figure, panels = _start_panels(table)
+    curves = curves_of_frames(table)
     for axes, (action, own) in panels.items():
         layout.log_axis(axes, table.frames, 10)
         for arm, rows in own.groupby("arm", sort=False):
-            layout.draw_seeds(axes, rows, "frames", arm)
+            fits = [fit for key, fit in curves.items() if key[:2] == (action, arm)]
+            told = bool(fits) and all(fit.found for fit in fits)
+            layout.draw_seeds(axes, rows, "frames", arm, by="share", line=False)
+            if told:
+                frames = np.geomspace(rows.frames.min(), rows.frames.max(), 50)
+                curve = np.mean([fit.at(frames) for fit in fits], axis=0)
+                axes.plot(frames, curve, "-", color=COLOURS[arm], linewidth=1.4, zorder=3)
         layout.name_panel(axes, action, 1.4)
         axes.set_xlabel("distinct training frames")
-    return layout.finish_figure(figure, title, layout.explain_seeds(table), layout.arm_dots((ORIGINAL, ACTION_BASED)))
+    note = f"{layout.explain_seeds(table)} Lines: error = a + b n^-c, where the points tell it."
+    return layout.finish_figure(figure, title, note, layout.arm_dots((ORIGINAL, ACTION_BASED)))
+
+
+def draw_labels(table: pd.DataFrame, title: str) -> Figure:
+    """What the label is worth: the error of every kind of model with the true label and with a wrong one, of `labels`."""
+    found = [
+        (arm, known, name)
+        for (arm, known), name in LABELS.items()
+        if ((table.arm == arm) & (table.known == known)).any()
+    ]
+    figure, axes = layout.start_single(1.2 * layout.ROW * len(found) + 0.6)
+    for place, (arm, known, _) in enumerate(found):
+        errors = table.mpjpe[(table.arm == arm) & (table.known == known)].to_numpy()
+        style = {"marker": MARKERS[arm], "filled": known != "no"}
+        layout.draw_dots(axes, errors, np.full(len(errors), -place))
+        mean, low, high = t_interval(errors)
+        layout.draw_interval(axes, mean, -place, low, high, COLOURS[arm], **style)
+    axes.set(yticks=-np.arange(len(found)), ylim=(0.6 - len(found), 0.6), xlabel="MPJPE, mean of the actions [mm]")
+    axes.set_yticklabels([name for *_, name in found])
+    axes.tick_params(axis="y", length=0)
+    return layout.finish_figure(figure, title, layout.explain_seeds(table))
 
 
 def _start_panels(table: pd.DataFrame) -> tuple[Figure, dict[Axes, tuple[str, pd.DataFrame]]]:

@@ -18,16 +18,23 @@ from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.figures.run import ARM_COLOURS, shorten
 from pose3d_lib.study.tables import MEAN, UNSEEN
-from pose3d_lib.study.tables_beyond import FINE_TUNED
+from pose3d_lib.study.tables_beyond import FINE_TUNED, TOLD_ACTION
 from pose3d_lib.study.tables_scarcity import SEMI_SUPERVISED, SUPERVISED
+from pose3d_lib.study.two_way import t_interval
 
 SINGLE, DOUBLE = 3.5, 7.2  # widths in inches: one column of a page, and two
 SMALL, NORMAL, LARGE = 7, 7.5, 8.5  # sizes of text in points; nothing is smaller
 ROW = 0.21  # height of a row that has a name, inches
 
 # Of every arm of both studies: apart for colour-blind readers and in grey, and by their markers without colour.
-COLOURS = {**ARM_COLOURS, FINE_TUNED: "#009e73", SUPERVISED: "#555555", SEMI_SUPERVISED: "#cc79a7"}
-MARKERS = {ORIGINAL: "o", ACTION_BASED: "s", FINE_TUNED: "D", SUPERVISED: "o", SEMI_SUPERVISED: "s"}
+COLOURS = {
+    **ARM_COLOURS,
+    FINE_TUNED: "#009e73",
+    TOLD_ACTION: "#cc79a7",
+    SUPERVISED: "#555555",
+    SEMI_SUPERVISED: "#cc79a7",
+}
+MARKERS = {ORIGINAL: "o", ACTION_BASED: "s", FINE_TUNED: "D", TOLD_ACTION: "^", SUPERVISED: "o", SEMI_SUPERVISED: "s"}
 INK, GREY = "#333333", "#8a939b"
 
 
@@ -183,21 +190,31 @@ def explain_bars(lows: pd.Series) -> str:
     return "No intervals: they take several replicates." if lows.isna().all() else "Bars: 95 % intervals."
 
 
-def draw_seeds(axes: Axes, rows: pd.DataFrame, x: str, arm: str = "") -> None:
-    """The MPJPE against a column: the seeds as thin lines, their mean as a thick one; grey and without markers if no arm."""
-    colour = COLOURS.get(arm, GREY)
-    if rows.seed.nunique() > 1:
-        for _, own in rows.groupby("seed"):
-            own = own.sort_values(x)
-            axes.plot(own[x], own.mpjpe, ".-", color=colour, linewidth=0.6, markersize=3, alpha=0.5)
-    mean = rows.groupby(x).mpjpe.mean()
-    axes.plot(mean.index, mean, "-", color=colour, linewidth=1.8, zorder=3)
-    if arm:
-        axes.plot(mean.index, mean, MARKERS[arm], color=colour, markersize=4.5, zorder=4)
+def draw_seeds(axes: Axes, rows: pd.DataFrame, x: str, arm: str = "", *, by: str = "", line: bool = True) -> None:
+    """The MPJPE against a column: a dot per seed, and the means with 95 % intervals, grey if no arm; `by` groups them, or `x`.
+
+    With `line`, one from mean to mean.
+    """
+    colour, marker = COLOURS.get(arm, GREY), MARKERS.get(arm, "o")
+    draw_dots(axes, rows[x], rows.mpjpe)
+    groups = [own for _, own in rows.groupby(by or x)]
+    places = np.array([own[x].mean() for own in groups])
+    means, lows, highs = np.array([t_interval(own.mpjpe.to_numpy()) for own in groups]).T
+    axes.vlines(places, lows, highs, color=colour, linewidth=1.1, zorder=2)
+    axes.plot(places, means, marker, color=colour, markersize=4.5, zorder=4)
+    if line:
+        axes.plot(places, means, "-", color=colour, linewidth=1.4, zorder=3)
 
 
-def explain_seeds(table: pd.DataFrame, several: str = "Thick: mean over seeds; thin: one seed each.") -> str:
-    return several if table.seed.nunique() > 1 else "One seed."
+def draw_dots(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """A small dot for each replicate, in front of their mean."""
+    axes.plot(x, y, "o", color=INK, markersize=1.8, markeredgewidth=0, alpha=0.8, zorder=5)
+
+
+def explain_seeds(
+    table: pd.DataFrame, several: str = "Dots: one replicate each; markers: their mean with its 95 % interval."
+) -> str:
+    return several if table.seed.nunique() > 1 else "One replicate."
 
 
 def log_axis(axes: Axes, values: Iterable[float], base: int) -> None:

@@ -45,11 +45,11 @@ def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: 
     `table` has a row per action and arm: "action", "arm", "mean", "sd". `error` is what is measured, with its unit.
     """
     names = layout.sort_rows(table[table.arm == ORIGINAL], "mean")
-    figure, axes = layout.start_single((ROW if len(arms) == 2 else 1.3 * ROW) * len(names) + 0.5)
+    figure, axes = layout.start_single((0.4 + 0.3 * len(arms)) * ROW * len(names) + 0.5)
     heights = layout.name_rows(axes, names)
     for own in table.to_dict("records"):
         arm = own["arm"]
-        y = heights[own["action"]] + 0.26 * ((len(arms) - 1) / 2 - arms.index(arm))
+        y = heights[own["action"]] + min(0.26, 0.8 / len(arms)) * ((len(arms) - 1) / 2 - arms.index(arm))
         ends = own["mean"] - own["sd"], own["mean"] + own["sd"]
         layout.draw_interval(axes, own["mean"], y, *ends, COLOURS[arm], marker=MARKERS[arm])
     axes.set_xlabel(escape_mathtext(error))
