@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 
@@ -25,6 +25,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 60.0
 CHECKPOINT_SHARE = 0.02  # of the time, that checkpoints at the ends of epochs may take
 SECONDS_BETWEEN_REPORTS = 0.5
 TURN = 20  # steps, a tenth of a second: a processor's speed changes from second to second, and so meets both arms alike
+Turn = Callable[[int | None], Totals]  # as `Training.take_turn`
 
 
 def train(
@@ -32,7 +33,7 @@ def train(
     *,
     initial: Mapping[str, Tensor] | None = None,
     resume: Checkpoint | None = None,
-    baseline: RunPlan | None = None,
+    baseline: Turn | None = None,
     on_row: Callable[[HistoryRow], None] = lambda row: None,
     on_progress: Callable[[int, int], None] = lambda seen, total: None,
     on_checkpoint: Callable[[Checkpoint], None] | None = None,
@@ -44,7 +45,7 @@ def train(
         plan: what to train, on what.
         initial: the initial state of the networks if the config says `start_from`; None for random weights.
         resume: a checkpoint of the same run to resume from.
-        baseline: trained in turn with the run, TURN steps each, to compare their times; the run itself stays what it is.
+        baseline: `in_turn`'s, trained in turn with the run, TURN steps each, to compare their times.
         on_row: called at the end of every epoch and at every test; in a resumed run, also with the earlier rows.
         on_progress: called about twice a second with the windows seen and their total.
         on_checkpoint: called with a checkpoint every SECONDS_BETWEEN_CHECKPOINTS, before a stop, and at the ends of epochs as
@@ -58,17 +59,15 @@ def train(
     start = plan.config.start_from
     if resume is None and bool(start) != (initial is not None):
         raise ValueError(f"expected initial weights just where a run starts from another, found {start!r}")
-    training = _Training(plan, initial)
+    training = Training(plan, initial)
     if resume is not None:
         training.restore(resume)
         for row in training.rows:
             on_row(row)
-    if baseline:
-        _InTurn(baseline).turn(TURN)  # the first steps in a process take longer: here no clock runs that counts
-    return training.run(on_row, on_progress, on_checkpoint, stop, baseline and _InTurn(baseline))
+    return training.run(on_row, on_progress, on_checkpoint, stop, baseline)
 
 
-class _Training:
+class Training:
     """What was seen so far, and all that the next step depends on."""
 
     def __init__(self, plan: RunPlan, initial: Mapping[str, Tensor] | None):
@@ -103,6 +102,7 @@ class _Training:
             points |= set(range(every, self._total, every))
         self._points = points | self._recomputed_points
         self._totals, self._resumed_at = Totals(), 0
+        self._order = self._batches(0, 0)  # of `take_turn`
         self.rows: list[HistoryRow] = []
 
     def _windows_at(self, points: Iterable[float]) -> set[int]:
@@ -139,7 +139,7 @@ class _Training:
         on_progress: Callable[[int, int], None],
         on_checkpoint: Callable[[Checkpoint], None] | None,
         stop: Callable[[], str],
-        baseline: "_InTurn | None",
+        baseline: Turn | None,
     ) -> Trained:
         """Makes every step that is left."""
         budget, totals = self._budget, self._totals
@@ -150,7 +150,7 @@ class _Training:
             rate, momentum = self._step(numbers, frames)
             if baseline and totals.steps % TURN == 0:
                 with self._paused():
-                    baseline.turn(TURN)
+                    baseline(TURN)
             tests_now, recomputes_now = (
                 any(totals.seen - frames < point <= totals.seen for point in points)
                 for points in (self._points, self._recomputed_points)
@@ -177,8 +177,8 @@ class _Training:
                 raise RunStopped(f"stopped by {why} after {totals.seen:,} of {self._total:,} windows")
         self._halt()
         self._lifters.eval()
-        others = baseline and baseline.turn(None)
-        return Trained(objective=self._objective, budget=budget, baseline=others, **asdict(totals))
+        spent = {"baseline": baseline and baseline(None), **asdict(totals)}
+        return Trained(objective=self._objective, budget=budget, **spent)
 
     def _step(self, numbers: tuple[Tensor, ...], frames: int) -> tuple[float, float]:
         """Makes a step; its learning rate and momentum."""
@@ -190,6 +190,14 @@ class _Training:
         totals.seen, totals.steps = totals.seen + frames, totals.steps + 1
         totals.unlabelled += sum(map(len, numbers[1:]))
         return rate, momentum
+
+    def take_turn(self, steps: int | None) -> Totals:
+        """Makes that number of steps, or all that are left, and nothing else; what was seen and spent so far."""
+        self._go()
+        for numbers, frames, _ in islice(self._order, steps):
+            self._step(numbers, frames)
+        self._halt()
+        return self._totals
 
     def _go(self) -> None:
         self._since = time.perf_counter(), time.process_time()
@@ -212,8 +220,7 @@ class _Training:
         return learning_rate(config.lr, config.lr_decay, seen=seen, budget=self._budget, decay_per=config.lr_decay_per)
 
     def _batches(self, seen: int, unlabelled: int) -> Iterator[tuple[tuple[Tensor, ...], int, bool]]:
-        """The batches as of `budget.batches`, after the warm-up with the same number of unlabelled windows; without those
-        seen before."""
+        """What is left of `budget.batches`, after the warm-up each with the same number of unlabelled windows."""
         config, budget = self._config, self._budget
         labelled = batches(
             budget,
@@ -288,25 +295,3 @@ class _Training:
             f"{self._rate(seen):.3g}. The batch of that step: {what}. A checkpoint from before that step "
             "is kept if there was one; if the numbers of the batch are sound, give a lower lr"
         )
-
-
-class _InTurn(_Training):
-    """A training of which nothing but the time is kept; it leaves the random numbers of others as they were."""
-
-    def __init__(self, plan: RunPlan):
-        with _own_random(plan):
-            super().__init__(plan, None)
-        self._order = self._batches(0, 0)
-
-    def turn(self, steps: int | None) -> Totals:
-        """Makes that number of steps, or all that are left; what was seen and spent so far."""
-        with _own_random(self._plan):
-            self._go()
-            for numbers, frames, _ in islice(self._order, steps):
-                self._step(numbers, frames)
-            self._halt()
-        return self._totals
-
-
-def _own_random(plan: RunPlan) -> AbstractContextManager[None]:
-    return torch.random.fork_rng([plan.config.device] if plan.config.device == "cuda" else [])

@@ -16,6 +16,7 @@ from pose3d_lib.training import loop as training
 from pose3d_lib.training import losses
 from pose3d_lib.training import plan as assignment
 from pose3d_lib.training.history import HistoryRow, Trained
+from pose3d_lib.training.in_turn import in_turn
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import build_lifters, plan_baseline, plan_run
 from pose3d_lib.training.windows import TrainingWindows
@@ -64,7 +65,7 @@ def batches(monkeypatch) -> list[list[int]]:
 def test_a_run_that_is_timed_is_the_same_run_and_the_baseline_is_trained_whole_beside_it(data, monkeypatch) -> None:
     monkeypatch.setattr(training, "TURN", 2)
     plan = plan_run(config("Sitting", unit_epochs=2.5), data)
-    alone, timed = train(plan), train(plan, baseline=plan_baseline(plan))
+    alone, timed = train(plan), train(plan, baseline=in_turn(plan_baseline(plan)))
     assert parameters(timed) == parameters(alone)
     assert (alone.baseline, timed.seen, timed.baseline.seen) == (None, 500, 500)
     assert timed.baseline.train_seconds > 0 < timed.baseline.train_cpu_seconds
