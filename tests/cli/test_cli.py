@@ -274,12 +274,16 @@ def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
         return execute(folder, given, **stop)
 
     monkeypatch.setattr(sweep, "execute_training", fail_baseline)
-    chosen = [run for run in tiny_plan(tiny_data, actions="Walking", **BEYOND) if run.train_share == 1]
+    chosen = [
+        run
+        for run in tiny_plan(tiny_data, actions="Walking", **BEYOND)
+        if run.train_share == 1 and not run.action_input
+    ]
     statuses, _ = sweep_all(chosen, Only(tiny_data), jobs=2)
     assert [(status.config.action, status.state) for status in statuses] == [
-        ("All", "failed"), ("Walking", "finished"), ("Walking", "failed"),
+        ("All", "failed"), ("Walking", "finished"), ("All", "failed"), ("Walking", "failed"),
     ]  # fmt: skip
-    assert "parameter start_from: there is no run" in statuses[2].error
+    assert "parameter start_from: there is no run" in statuses[3].error
 
 
 def test_a_notebook_that_leaves_no_run_has_failed(prepared, tiny_data, without_kernels, monkeypatch) -> None:

@@ -4,6 +4,8 @@ Apart from that a forked kernel is like any other: a process and a session of it
 It ends when the process that it was forked from ends, and that one when the sweep does, however that ends.
 """
 
+import ast
+import importlib
 import json
 import os
 import signal
@@ -80,12 +82,11 @@ def main(notebook: str) -> None:
     from ipykernel import kernelapp
 
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    exec("".join(next(cell["source"] for cell in cells if cell["cell_type"] == "code")), {})
+    import_what(next("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
     gc.freeze()  # no collection in a kernel touches, and so copies, what was imported
     signal.signal(signal.SIGCHLD, _reap)
-    warnings.filterwarnings(
-        "ignore", category=DeprecationWarning
-    )  # of a fork while there are threads: OpenBLAS stops its own
+    # of a fork while there are threads: OpenBLAS stops its own
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
     for line in sys.stdin:
         arguments, environment = json.loads(line)
         if os.fork():
@@ -101,6 +102,19 @@ def main(notebook: str) -> None:
         sys.argv = arguments
         kernelapp.launch_new_instance()
         os._exit(0)
+
+
+def import_what(source: str) -> None:
+    """Import the modules that some code imports at its top."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                importlib.import_module(node.module)
+                names = [f"{node.module}.{name}" for name in names]
+            for name in names:
+                with suppress(ModuleNotFoundError):  # a name within the module
+                    importlib.import_module(name)
 
 
 def _reap(*_: object) -> None:
