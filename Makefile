@@ -65,8 +65,8 @@ paper-more: $(VENV)/.installed  ## the same, and the questions beyond the paper
 
 # Real motion is in POSE3D_DATA, or is skipped. docs/data.md ("The studies on real motion") says why these parameters.
 DATA := $(or $(POSE3D_DATA),data)
-REAL := -p lengths 1,8 -p timed 0
-BANDAI_NAMCO := $(REAL) -p one_camera true -p seeds 0,1,2 -p batch_size 512
+REAL := -p lengths 1,8 -p timed 0 -p seeds 0,1,2
+BANDAI_NAMCO := $(REAL) -p one_camera true -p batch_size 512
 CMU := $(REAL) -p fps 60 -p batch_size 128 -p leave_out train/DirectingTraffic/directing_traffic_1,$\
 train/Walking/walking_extra_22,train/Walking/walking_extra_23,train/Walking/walking_extra_24,$\
 train/Walking/walking_extra_25,train/Walking/walking_extra_26,train/Walking/walking_extra_27,$\
