@@ -156,10 +156,9 @@ def fill_documents(study: str) -> None:
 
 
 def claims_beside() -> str:
-    """The claims as every dataset of the reference decides them, as Markdown; of two studies of one dataset the larger."""
+    """The claims as every dataset of the reference decides them, as Markdown."""
     records = [read_record(path.parent) for path in sorted(reference_dir().glob(f"*/{STUDY}"))]
-    largest = {record.name: record for record in sorted(records, key=lambda record: record.about.finished)}
-    return to_markdown(compare_studies(largest)) if largest else ""
+    return to_markdown(compare_studies(records)) if records else ""
 
 
 OF_ALL = {"all/claims": claims_beside, "all/human36m": tell_human36m}

@@ -1,6 +1,6 @@
 """What 04_results says of the paper's claims: a verdict for each, how else it can be judged, and the causes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -84,12 +84,15 @@ def details_table(claims: pd.DataFrame) -> pd.DataFrame:
     return wide.rename_axis(index="Claim").reset_index()
 
 
-def compare_studies(records: Mapping[str, StudyRecord]) -> pd.DataFrame:
-    """A row per claim, a column per study (title -> record): change, 95 % interval and main verdict."""
+def compare_studies(records: Iterable[StudyRecord]) -> pd.DataFrame:
+    """A row per claim, a column per dataset: change, 95 % interval and main verdict, synthetic data first.
+
+    Of several studies of a dataset the largest that measured a claim judges it.
+    """
     table = {"Claim": list(SHORT), "The paper says": [say_claim(name) for name in SHORT]}
-    for title, record in records.items():
-        verdicts = details_table(record.claims).set_index("Claim")[MAIN.name.capitalize()]
-        table[title] = verdicts[[*SHORT]].to_numpy()
+    for record in sorted(records, key=lambda record: (not record.about.synthetic, record.about.finished)):
+        found = details_table(record.claims).set_index("Claim")[MAIN.name.capitalize()][[*SHORT]]
+        table[record.name] = found.mask(found == NOT_MEASURED, table.get(record.name, found)).to_numpy()
     return pd.DataFrame(table)
 
 
