@@ -103,7 +103,8 @@ def _judged(row: pd.Series) -> str:
 
 
 def _sized(row: pd.Series) -> str:
-    return show_change(row.effect, row.low, row.high).replace(" [", " % [")
+    change, *interval = show_change(row.effect, row.low, row.high).split(" [")
+    return " [".join([f"{change} %", *interval])
 
 
 def _variants(record: StudyRecord, claims: pd.DataFrame) -> str:

@@ -24,7 +24,7 @@ from pose3d_lib.training.plan import plan_run
 
 STUDY = {
     "study": "more", "scale": "tiny", "train_subjects": "S1", "test_subjects": "S9", "downsample": "2",
-    "preset": "tiny", "filter_widths": "3", "channels": "6", "batch_size": "16", "evaluate_at": "4",
+    "preset": "tiny", "filter_widths": "3", "channels": "6", "batch_size": "8", "evaluate_at": "4",
     "actions": "Sitting,Walking,Photo", "focus": "Sitting", "seeds": "0,1", "training_seeds": "2", "timed": "2",
     "lengths": "0.5,4.5", "jobs": "1",
 }  # fmt: skip
