@@ -80,7 +80,6 @@ def test_a_table_is_put_between_its_comments() -> None:
 def test_writing_the_reference_copies_the_tables_and_fills_the_documents(tmp_path: Path, monkeypatch) -> None:
     project, results = tmp_path / "project", tmp_path / "results"
     monkeypatch.setattr("pose3d_lib.cli.reproduce.project_root", lambda: project)
-    monkeypatch.setenv("POSE3D_OUTPUTS", str(tmp_path / "outputs"))
     names = ("my-set/table_1", "paper/claims", *OF_ALL)
     (project / "docs").mkdir(parents=True)
     for document in FILLED:
@@ -91,11 +90,9 @@ def test_writing_the_reference_copies_the_tables_and_fills_the_documents(tmp_pat
     save_table(table, results / "table_1", "Caption.")
     (results / "figure.png").write_bytes(b"\x89PNG")
     (results / "other.txt").write_text("not copied")
-    (tmp_path / "outputs").mkdir()
-    (tmp_path / "outputs" / "report.html").write_text("<p>The answer")
     written = write_reference(results, "my-set")
     kept = {f"{name}.csv.gz" for name in vars(observations)} | {f"table_1.{kind}" for kind in ("csv", "md", "tex")}
-    assert {path.name for path in written} == kept | {"study.json", "figure.png", "report.html"}
+    assert {path.name for path in written} == kept | {"study.json", "figure.png"}
     assert {path.parent for path in written} == {project / "outputs" / "reference" / "my-set"}
     for document in FILLED:
         text = (project / document).read_text()

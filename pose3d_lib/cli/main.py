@@ -80,7 +80,7 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     if write_reference:
         from pose3d_lib.study.tables_scarcity import collect_scarcity
 
-        job.write_reference(collect_scarcity(config, datasets[config.data]).folder, "scarcity", page=False)
+        job.write_reference(collect_scarcity(config, datasets[config.data]).folder, "scarcity")
 
 
 @cli.command()

@@ -121,12 +121,12 @@ def reference_dir() -> Path:
     return project_root() / "outputs" / "reference"
 
 
-def write_reference(folder: Path, study: str, *, page: bool = True) -> list[Path]:
-    """Copy a study's observations, tables, figures and page to `outputs/reference/<study>/`, and fill DOCUMENTS."""
+def write_reference(folder: Path, study: str) -> list[Path]:
+    """Copy a study's observations, tables and figures to `outputs/reference/<study>/`, and fill DOCUMENTS."""
     reference = reference_dir() / study
     shutil.rmtree(reference, ignore_errors=True)
     reference.mkdir(parents=True)
-    sources = sorted(path for path in folder.iterdir() if path.suffix in FORMATS) + [outputs_dir() / PAGE] * page
+    sources = sorted(path for path in folder.iterdir() if path.suffix in FORMATS)
     written = [Path(shutil.copy(source, reference / source.name)) for source in sources]
     fill_documents(study)
     return written
