@@ -9,7 +9,7 @@ from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.readable import show_change, tell_change, tell_interval
 from pose3d_lib.report.record import StudyRecord
-from pose3d_lib.report.results import MAKE_LONG, tell_heterogeneity
+from pose3d_lib.report.results import tell_heterogeneity
 from pose3d_lib.report.show import say, unit_epochs
 from pose3d_lib.study.config import PUBLISHED
 from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE
@@ -82,7 +82,7 @@ def _long(record: StudyRecord, claims: pd.DataFrame) -> str:
     """What is different after a long training, and where velocity says something else."""
     long = claims.loc["C2", MAIN.name]
     if record.config.long is None:
-        told = f"This study has no long runs: {MAKE_LONG.removesuffix('.')}"
+        told = "This study has no long runs (`-p study paper` adds them)"
     elif not long.replicates:
         told = f"The long runs decide nothing yet ({escape_markdown(long.reason)}): `03_action_based` makes them"
     else:

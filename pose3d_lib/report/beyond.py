@@ -133,7 +133,7 @@ def show_labels(record: StudyRecord) -> None:
 
 def show_specialised(record: StudyRecord) -> None:
     """Two ways to a specialist besides the paper's, with the same number of windows: fine-tuning, and the label as input."""
-    table = _table(record, "specialised", "fine-tuned runs and models that are told the action")
+    table = _table(record, "specialised", "fine-tuned runs or models told the action")
     if table.empty:
         return
     arms, view = [arm for arm in (*ARMS, FINE_TUNED, TOLD_ACTION) if arm in set(table.arm)], _view(record)

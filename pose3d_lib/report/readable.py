@@ -92,6 +92,7 @@ def show_change(change: float, low: float = NAN, high: float = NAN) -> str:
     """ "+2.5 [-15.1, +23.4]", per cent; empty where nothing is known."""
     if pd.isna(change):
         return ""
+    change, low, high = (round(own, 1) + 0.0 for own in (change, low, high))  # + 0.0: no "-0.0"
     return f"{change:+.1f}" if pd.isna(low) else f"{change:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 

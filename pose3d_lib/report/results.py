@@ -221,6 +221,8 @@ def show_subjects(record: StudyRecord) -> None:
     if not (observations.shared_takes and record.ratios(view).y.size):
         return
     table = tables.subjects_table(observations, view.condition)
+    if len(table) < 2:
+        return
     shown = fill(table, {"Subject": "subject", "Change of the MPJPE [%]": (show_change, CHANGE), "p": (show_p, ["p"])})
     rest = "Mean of the actions; the 95 % intervals are about these subjects and takes, and other trainings."
     about = record.describe(view.condition, intervals=False)

@@ -67,7 +67,7 @@ def test_a_velocity_error_that_says_something_else_is_named(tmp_path: Path) -> N
     """Every metric's change is 1 per cent more than that of the one before: -1 of the MPJPE is +2 of the velocity error."""
     observations = make_observations({(1.0, "epoch", RECOMPUTED): -1.0}, noise=0.001)
     late = answer(record_of(observations, tmp_path, **SHORT))[2]
-    assert late.startswith("This study has no long runs: `make paper`")
+    assert late.startswith("This study has no long runs (`-p study paper` adds them)")
     velocity = (
         r"their velocity error is lower after 1 unit epoch \(C1 velocity\) is \*\*not reproduced\*\* \(\+2\.0 % \["
     )

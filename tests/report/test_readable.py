@@ -16,6 +16,7 @@ def test_cells_show_as_much_as_is_known_with_signs_and_digits() -> None:
     ):
         assert show_value(*numbers) == text
     assert show_change(2.46, -15.14, 23.4) == "+2.5 [-15.1, +23.4]"
+    assert show_change(-0.04, -7.0, 0.0) == "+0.0 [-7.0, +0.0]"
     assert show_change(-7.58) == show_change(-7.58, NAN, NAN) == "-7.6"
     cases = {1.0: "1.000", 0.0079: "0.008", 0.001: "0.001", 0.00099: "< 0.001", 0.0: "< 0.001", NAN: ""}
     assert [show_p(p) for p in cases] == list(cases.values())
