@@ -17,6 +17,7 @@ from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.training.settings import OneOrMore
 
 NEWEST, TRAIN = "newest", "train"
+GIF = "gif"  # among the formats: some clips, moving
 
 
 class PredictConfig(DataSpec):
@@ -33,7 +34,7 @@ class PredictConfig(DataSpec):
         actions: of which actions; by default all.
         label: the action that a model is told of every clip, if it has to be told; by default each clip's own.
         clips: at most this number, spread over all that were chosen; 0 for all of them.
-        formats: of the files of poses, some of FORMATS.
+        formats: of the files of poses, some of FORMATS; GIF too.
         output: the folder of all files; by default one under `outputs/predictions/`.
         overwrite: whether existing files are replaced.
         device: "cpu" or "cuda"; "auto" is the latter where there is one.
@@ -59,7 +60,7 @@ class PredictConfig(DataSpec):
     @field_validator("formats")
     @classmethod
     def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check_name(name, FORMATS, "format") for name in formats)
+        return tuple(check_name(name, (*FORMATS, GIF), "format") for name in formats)
 
 
 NOTEBOOKS = {

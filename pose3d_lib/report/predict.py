@@ -26,8 +26,9 @@ from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, 
 from pose3d_lib.model.poses import check_free, file_names, write_poses
 from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.report.card import STATISTICS
+from pose3d_lib.report.figures.animation import save_animation
 from pose3d_lib.report.figures.skeletons import draw_sheet
-from pose3d_lib.report.parameters import NEWEST, TRAIN, PredictConfig
+from pose3d_lib.report.parameters import GIF, NEWEST, TRAIN, PredictConfig
 from pose3d_lib.report.player import write_player
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.inventory import list_runs
@@ -245,7 +246,10 @@ def choose_clips(config: PredictConfig, data: PoseDataset) -> pd.DataFrame:
 
 def write_all(task: Task) -> list[Path]:
     """Write the poses, the contact sheet and the player, replacing what `plan_task` allowed; return the files."""
-    files = write_poses(task.lifted, task.folder, task.formats)
+    files = write_poses(task.lifted, task.folder, [kind for kind in task.formats if kind != GIF])
+    if GIF in task.formats:
+        files += [task.folder / name for name in file_names([GIF])]
+        write_atomically(files[-1], lambda path: save_animation(task.lifted, task.lifted.some(SHEET_CLIPS), path))
     sheet = draw_sheet(task.lifted, task.lifted.some(SHEET_CLIPS))
     write_atomically(task.folder / SHEET, lambda path: sheet.savefig(path, dpi=100))
     plt.close(sheet)

@@ -11,6 +11,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
@@ -264,11 +265,18 @@ def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(phone, out
     frame = detection_files.write_json(tmp_path / "short.json", detection_files.alphapose(detection_files.walk(1)))
     task = plan_task(config_of(model=model, dataset=str(frame), image_size="1000x800"))
     assert task.lifted.clips[0].positions.shape == (1, 17, 3)
-    task = plan_task(config_of(model=model, dataset=str(phone), formats="npz,csv,json", **PHONE))
+    task = plan_task(config_of(model=model, dataset=str(phone), formats="npz,csv,json,gif", **PHONE))
     assert any("30 frames per second" in warning for warning in task.warnings)
     assert any("trained on 'simulated'" in warning for warning in task.warnings)
     files = write_all(task)
-    assert [file.name for file in files] == ["poses.npz", "poses.csv", "poses.json", "sheet.png", "player.html"]
+    assert [file.name for file in files] == [
+        "poses.npz",
+        "poses.csv",
+        "poses.json",
+        "poses.gif",
+        "sheet.png",
+        "player.html",
+    ]
     assert sorted(files) == sorted(task.folder.iterdir())
     assert task.folder == outputs / "predictions" / "phone-h36m-by-made-up"
     with np.load(files[0], allow_pickle=False) as poses:
@@ -278,7 +286,9 @@ def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(phone, out
         own = detection_files.expected_h36m(detection_files.walk(40))[poses["frame"]]
         np.testing.assert_allclose(poses["keypoints"], own, atol=0.01)
         assert (poses["subject"].tolist(), poses["take"].tolist()) == (["phone", "phone"], ["0", "1"])
-    assert mpimg.imread(files[3]).shape[1] >= 600
+    with Image.open(files[3]) as moving:  # every other of 20 frames, 30 a second
+        assert (moving.n_frames, moving.info["duration"]) == (10, 70)
+    assert mpimg.imread(files[4]).shape[1] >= 600
 
 
 def test_what_is_told_of_a_task_is_what_a_reader_has_to_know(outputs: Path, model_file) -> None:
