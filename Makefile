@@ -88,7 +88,7 @@ figures: $(VENV)/.installed  ## redraw every table and figure of outputs/referen
 	$(BIN)/pose3d figures
 
 lab: $(VENV)/.installed  ## open the notebooks in JupyterLab (as root: ARGS=--allow-root)
-	$(BIN)/jupyter lab notebooks $(ARGS)
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks $(ARGS)
 
 bench: $(VENV)/.installed  ## measure what the project promises of speed and memory, as ratios to the promises
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

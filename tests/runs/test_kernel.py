@@ -23,6 +23,7 @@ from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.runs.sweep import kernel as kernels
 from pose3d_lib.runs.sweep.forks import SUPPORTED
 from pose3d_lib.runs.sweep.kernel import NotebookFailed, execute_notebook, open_kernels
+from pose3d_lib.runs.sweep.links import relink
 from tests.helpers.sweep_processes import find_kernels, is_of_forks, processes_of, wait_until
 
 WORK = """
@@ -160,13 +161,36 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """What papermill was called with, each time."""
     calls: list[dict] = []
     monkeypatch.setattr(kernels.time, "sleep", lambda seconds: None)
-    monkeypatch.setattr("papermill.execute_notebook", lambda *paths, **given: calls.append(given))
+    monkeypatch.setattr(
+        "papermill.execute_notebook", lambda *paths, **given: calls.append(given) or write_empty(*paths)
+    )
     return calls
+
+
+def write_empty(source: str, output: str) -> None:
+    nbformat.write(nbformat.v4.new_notebook(), output)
 
 
 def test_lists_reach_papermill_as_lists(tmp_path: Path, attempts: list[dict]) -> None:
     execute_notebook("02_train", tmp_path / "out.ipynb", {"evaluate_at": (1, 2)})
     assert attempts[0]["parameters"] == {"evaluate_at": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "moved"),
+    [
+        ("[docs](../docs/data.md#bvh)", "[docs](../../../docs/data.md#bvh)"),
+        (
+            "[next](02_train.ipynb), ![a](https://b.org/c)",
+            "[next](../../../notebooks/02_train.ipynb), ![a](https://b.org/c)",
+        ),
+        ("`f(x)`, [here](#here) and (in brackets)", "`f(x)`, [here](#here) and (in brackets)"),
+    ],
+)
+def test_links_of_an_executed_notebook_lead_to_where_they_did(text: str, moved: str) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(text)])
+    relink(notebook, Path("/project/notebooks"), Path("/project/outputs/runs/a"))
+    assert [cell.source for cell in notebook.cells] == [moved, text]
 
 
 IN_USE, FULL = OSError(98, "Address already in use"), OSError(28, "No space left on device")
@@ -186,12 +210,13 @@ IN_USE, FULL = OSError(98, "Address already in use"), OSError(28, "No space left
 def test_a_kernel_that_does_not_start_is_started_again_if_that_may_help(
     error: Exception, begun: bool, tried: int, raised: str, tmp_path: Path, attempts: list[dict], monkeypatch
 ) -> None:
-    def execute(*_: object, **given: Callable) -> None:
+    def execute(*paths: str, **given: Callable) -> None:
         attempts.append(given)
         if begun:
             given["on_cell_execute"](cell={}, cell_index=0)
         if len(attempts) <= fails:
             raise error
+        write_empty(*paths)
 
     monkeypatch.setattr("papermill.execute_notebook", execute)
     fails = kernels.START_ATTEMPTS

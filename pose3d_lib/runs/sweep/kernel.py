@@ -25,6 +25,7 @@ from pose3d_lib.runs.layout import NOTEBOOK, is_finished
 from pose3d_lib.runs.lease import CLAIM, claim_run
 from pose3d_lib.runs.signals import raised_once
 from pose3d_lib.runs.sweep.forks import SUPPORTED, KernelForks
+from pose3d_lib.runs.sweep.links import relink_file
 
 FOLDER = "pose3d-kernel-"  # how folders of sockets begin; the number of the process that made them follows
 LONGEST_SOCKET = 95  # characters; the path of a socket, with a dash and a number behind it, may have about a hundred
@@ -135,6 +136,7 @@ def execute_notebook(
         begun = threading.Event()
         try:
             _execute(source, output, parameters, environment or {}, begun, stop, forks)
+            relink_file(output, source.parent)
             return
         except papermill.PapermillExecutionError as error:
             complete = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages need no name
