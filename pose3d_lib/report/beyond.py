@@ -87,7 +87,7 @@ def _curve_sentence(table: pd.DataFrame) -> str:
             original, based = (means[arm] for arm in ARMS)
             sentences.append(
                 f"{escape_markdown(action)}: {based.iloc[0]:.1f} mm action-based against {original.iloc[0]:.1f} mm after "
-                f"{based.index[0]:.3g} unit epochs, {based.iloc[-1]:.1f} against {original.iloc[-1]:.1f} mm at the end"
+                f"{unit_epochs(based.index[0].round(3))}, {based.iloc[-1]:.1f} against {original.iloc[-1]:.1f} mm at the end"
             )
     return "; ".join(sentences) + "."
 
@@ -194,8 +194,8 @@ def show_joints(record: StudyRecord) -> None:
     means = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]].mean()
     change = means[ACTION_BASED] - means[ORIGINAL]
     say(
-        f"Averaged over the actions, the action-based models' error differs from the original's by {change.min():+.1f} mm at "
-        f"{escape_markdown(change.idxmin())}, which is the best of the joints, and by {change.max():+.1f} mm at "
+        f"Averaged over the actions, the action-based models' error differs from the original's by {change.min():+z.1f} mm at "
+        f"{escape_markdown(change.idxmin())}, which is the best of the joints, and by {change.max():+z.1f} mm at "
         f"{escape_markdown(change.idxmax())}, the worst."
     )
 

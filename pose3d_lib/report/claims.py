@@ -50,7 +50,7 @@ def say_claim(name: str) -> str:
     """A claim in a few words, with the changes that the paper gives: "better after ... (-7.6 % Eating, +0.5 % Sitting)"."""
     words, length, metric = SHORT[name]
     rows = QUOTED[(QUOTED.length == length) & (QUOTED.metric == metric)]
-    quoted = ", ".join(f"{row.change:+.1f} % {row.action}" for row in rows.itertuples())
+    quoted = ", ".join(f"{row.change:+z.1f} % {row.action}" for row in rows.itertuples())
     return f"{words} ({quoted})" if quoted else words
 
 
@@ -130,14 +130,14 @@ def show_attribution(record: StudyRecord) -> None:
         caption += f" Those of {LEARNING_RATE} and {STALE} are about other trainings alone."
     show_figure(draw_attribution(parts, title), record.folder / "figure_attribution", caption)
     columns = {"Claim": "claim", "Part": "part", "Change [%]": (show_change, ["effect", "low", "high"])}
-    columns |= {"Log points": ("{:+.1f}".format, ["log_points"]), "p": (show_p, ["p"])}
+    columns |= {"Log points": ("{:+z.1f}".format, ["log_points"]), "p": (show_p, ["p"])}
     columns |= {"Actions, replicates": ("{}, {}".format, ["actions", "replicates"])}
     caption = f"The changes multiply up, the log points add up. {caption}"
     show_and_save(parts, record.folder / "attribution", caption, fill(parts, columns))
     for claim, own in parts.groupby("claim", sort=False):
         effects = own.set_index("part").effect
         say(
-            f"**{claim}**: {effects[WHOLE]:+.1f} % as published is {effects[DATA]:+.1f} % ({DATA}), "
-            f"{effects[LEARNING_RATE]:+.1f} % ({LEARNING_RATE}) and {effects[STALE]:+.1f} % ({STALE})."
+            f"**{claim}**: {effects[WHOLE]:+z.1f} % as published is {effects[DATA]:+z.1f} % ({DATA}), "
+            f"{effects[LEARNING_RATE]:+z.1f} % ({LEARNING_RATE}) and {effects[STALE]:+z.1f} % ({STALE})."
         )
     say(NO_PROPERTY)

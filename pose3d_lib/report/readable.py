@@ -54,7 +54,7 @@ def _quote(original: float, action_based: float) -> str:
     """ "56.34, 52.07 (-7.6 %)": the paper's figures for both arms; empty where it has none."""
     if pd.isna(original) or pd.isna(action_based):
         return ""
-    return f"{original:,.2f}, {action_based:,.2f} ({100 * (action_based / original - 1):+.1f} %)"
+    return f"{original:,.2f}, {action_based:,.2f} ({100 * (action_based / original - 1):+z.1f} %)"
 
 
 def show_table_3(table: pd.DataFrame) -> pd.DataFrame:
@@ -92,8 +92,7 @@ def show_change(change: float, low: float = NAN, high: float = NAN) -> str:
     """ "+2.5 [-15.1, +23.4]", per cent; empty where nothing is known."""
     if pd.isna(change):
         return ""
-    change, low, high = (round(own, 1) + 0.0 for own in (change, low, high))  # + 0.0: no "-0.0"
-    return f"{change:+.1f}" if pd.isna(low) else f"{change:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{change:+z.1f}" if pd.isna(low) else f"{change:+z.1f} [{low:+z.1f}, {high:+z.1f}]"
 
 
 def show_p(p: float) -> str:
@@ -108,7 +107,7 @@ def tell_p(p: float) -> str:
 
 def tell_interval(low: float, high: float) -> str:
     """ "95 % interval -15.1 to +23.4 %"."""
-    return f"95 % interval {low:+.1f} to {high:+.1f} %" if pd.notna(low) else "one replicate, so no interval"
+    return f"95 % interval {low:+z.1f} to {high:+z.1f} %" if pd.notna(low) else "one replicate, so no interval"
 
 
 def tell_change(change: float) -> str:

@@ -194,7 +194,7 @@ def _sentence(table: pd.DataFrame, metric: str) -> str:
     mean = table[table.action == tables.MEAN].iloc[0]
     words = actions.verdict.value_counts()
     return (
-        f"The action-based models' {NAMES[metric]} changes by {mean.change:+.1f} % on average "
+        f"The action-based models' {NAMES[metric]} changes by {mean.change:+z.1f} % on average "
         f"({tell_interval(mean.low, mean.high)}): {mean.verdict}. It is lower on {(actions.change < 0).sum()} of "
         f"{len(actions)} actions; after Holm's correction it is {BETTER} on {words.get(BETTER, 0)}, {WORSE} on "
         f"{words.get(WORSE, 0)} and {NOT_DECIDABLE} on {words.get(NOT_DECIDABLE, 0)}."
@@ -210,7 +210,7 @@ def tell_heterogeneity(ratios: Ratios) -> str:
     low, high = found.unseen
     return (
         f"{begin} ({tell_p(found.p_heterogeneity)}): the standard deviation of their true changes is "
-        f"{percent(found.between):.0f} %, and for a new action a change of {low:+.0f} to {high:+.0f} % is expected (95 % "
+        f"{percent(found.between):.0f} %, and for a new action a change of {low:+z.0f} to {high:+z.0f} % is expected (95 % "
         "prediction interval)."
     )
 
@@ -287,7 +287,7 @@ def show_metrics(record: StudyRecord) -> None:
         )
         change = table[table.statistics == RECOMPUTED].set_index("metric").change
         say(
-            f"After {unit_epochs(length)} the action-based models' MPJPE changes by {change.mpjpe:+.1f} %, "
-            f"their P-MPJPE, which takes out rotation, scale and shift of the whole body, by {change.p_mpjpe:+.1f} %, and their "
-            f"N-MPJPE, which takes out scale alone, by {change.n_mpjpe:+.1f} %."
+            f"After {unit_epochs(length)} the action-based models' MPJPE changes by {change.mpjpe:+z.1f} %, "
+            f"their P-MPJPE, which takes out rotation, scale and shift of the whole body, by {change.p_mpjpe:+z.1f} %, and their "
+            f"N-MPJPE, which takes out scale alone, by {change.n_mpjpe:+z.1f} %."
         )

@@ -82,7 +82,9 @@ def show_ablation(results: ScarcityResults) -> None:
     show_figure(draw_ablation(seeds, title), results.folder / "figure_ablation", caption)
     errors = table.set_index("loss").mpjpe
     if WHOLE in errors:
-        worth = "; ".join(f"{name}: {error - errors[WHOLE]:+.1f} mm" for name, error in errors.items() if name != WHOLE)
+        worth = "; ".join(
+            f"{name}: {error - errors[WHOLE]:+z.1f} mm" for name, error in errors.items() if name != WHOLE
+        )
         roots = seeds[seeds.loss == WHOLE].mrpe
         say(f"MPJPE against the whole loss: {worth}. With it, the root is {roots.mean():.0f} mm off (MRPE).")
 

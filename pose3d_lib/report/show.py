@@ -14,7 +14,7 @@ from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.clips import end_to_end
 from pose3d_lib.model.evaluate import METRICS, frame_wise, named, per_action
-from pose3d_lib.report.figures.run import save_figure
+from pose3d_lib.report.figures.style import save_figure
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.losses import PROJECTION
 from pose3d_lib.training.plan import RunPlan, choose_test

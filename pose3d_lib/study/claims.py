@@ -45,7 +45,7 @@ class Rule:
             return (NOT_DECIDABLE, found.doubt) if found.doubt else (REPRODUCED, "")
         if self.refuted(low, high):
             return NOT_REPRODUCED, ""
-        return NOT_DECIDABLE, f"the 95 % interval from {low:+.2f} % to {high:+.2f} % leaves it open"
+        return NOT_DECIDABLE, f"the 95 % interval from {low:+z.2f} % to {high:+z.2f} % leaves it open"
 
 
 def _below(bound: str, value: float, words: str = "") -> Rule:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
+
+from pose3d_lib.report.figures.style import DOUBLE, SINGLE, TEXT, TITLE
 
 
 def shown_texts(figure: Figure) -> list[Text]:
@@ -21,6 +24,9 @@ def shown_texts(figure: Figure) -> list[Text]:
         seen = {tick for tick in ticks if low <= tick.get_loc() <= high}
         for tick in {*axis.majorTicks, *axis.minorTicks} - seen:
             unseen |= {tick.label1, tick.label2}
+    for axes in figure.axes:
+        if not axes.axison:
+            unseen |= {text for axis in axes.findobj(Axis) for text in axis.findobj(Text)}
     return [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and t not in unseen]
 
 
@@ -59,13 +65,14 @@ def _off_the_page(figure: Figure, shown: Sequence[Text]) -> list[str]:
 def check_legible(figure: Figure) -> list[Text]:
     """No text lies on another, on a legend that it does not belong to, or beyond the page's edge; all that are shown."""
     shown = shown_texts(figure)
-    assert _collisions(figure, shown) == []
-    assert _off_the_page(figure, shown) == []
+    assert not (together := _collisions(figure, shown)), together
+    assert not (beyond := _off_the_page(figure, shown)), beyond
     return shown
 
 
-def check_printable(figure: Figure) -> None:
-    """Legible at the width at which it is printed, one column or two, in letters of 7 points or more."""
+def check_printable(figure: Figure) -> list[Text]:
+    """Legible at the width at which it is printed, one column or two, in one size besides the title's; all that are shown."""
     shown = check_legible(figure)
-    assert figure.get_figwidth() in (3.5, 7.2)
-    assert [text.get_text() for text in shown if text.get_fontsize() < 7] == []
+    assert figure.get_figwidth() in (SINGLE, DOUBLE)
+    assert [(text.get_text(), text.get_fontsize()) for text in shown if text.get_fontsize() not in (TEXT, TITLE)] == []
+    return shown

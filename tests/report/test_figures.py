@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from pose3d_lib.data.actions import H36M_ACTIONS
@@ -13,7 +14,8 @@ from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.model.predict import lift
 from pose3d_lib.report.figures import run as figures
 from pose3d_lib.report.figures import skeletons as drawings
-from tests.helpers.figure_checks import check_legible, texts_as_drawn, texts_that_collide
+from pose3d_lib.report.figures.style import ARM_COLOURS, GREY, INK, LEFT, PALE, RIGHT, TRUTH, save_figure
+from tests.helpers.figure_checks import check_printable, texts_as_drawn, texts_that_collide
 from tests.helpers.made_up_models import made_up_model
 
 FRAMES = pd.Series(dict(zip(H36M_ACTIONS, range(4_876, 4_876 + 15 * 450, 450), strict=True)))
@@ -34,17 +36,16 @@ def test_texts_on_each_other_are_found() -> None:
     assert ("one", "two") in texts_that_collide(figure)
 
 
-def test_the_two_trainings_have_titles_and_the_same_height() -> None:
+def test_the_two_trainings_have_titles_and_the_same_length() -> None:
     figure = figures.draw_training(FRAMES, "Directions", "Shown, made-up (synthetic data)")
-    heights = [max(bar.get_y() + bar.get_height() for bar in axes.containers[-1]) for axes in figure.axes]
-    assert heights == pytest.approx([FRAMES.sum(), FRAMES.sum()])
-    assert figure.get_suptitle() == "Shown, made-up (synthetic data)"
-    left, right = (axes.get_title() for axes in figure.axes)
-    assert "Original" in left
-    assert f"Directions, t = {FRAMES.sum() / FRAMES['Directions']:.2f}" in right
-    check_legible(figure)
+    lengths = [max(bar.get_x() + bar.get_width() for bar in axes.containers[-1]) for axes in figure.axes]
+    assert lengths == pytest.approx([FRAMES.sum(), FRAMES.sum()])
+    above, below = (axes.get_title(loc="left") for axes in figure.axes)
+    assert "Original" in above
+    assert f"Directions, t = {FRAMES.sum() / FRAMES['Directions']:.2f}" in below
+    assert "Shown, made-up (synthetic data)" in [text.get_text() for text in check_printable(figure)]
     uneven = pd.Series({"Walking": 44_088, "BasketballSignal": 31_796, "Running": 1_672})
-    check_legible(figures.draw_training(uneven, "Running", "Shown"))
+    check_printable(figures.draw_training(uneven, "Running", "Shown"))
 
 
 def test_names_that_look_like_formulas_and_very_long_ones_are_shown(hand_made) -> None:
@@ -57,29 +58,28 @@ def test_names_that_look_like_formulas_and_very_long_ones_are_shown(hand_made) -
         drawings.draw_actions(data, "S9"),
         drawings.draw_cameras(data, data.clips.iloc[0], 0, "simulated"),
     ):
-        check_legible(figure)
+        check_printable(figure)
         assert any(name in text for text in texts_as_drawn(figure))
-    check_legible(figures.draw_training(frames, frames.index[1], "Shown"))
+    check_printable(figures.draw_training(frames, frames.index[1], "Shown"))
 
 
 def test_shares_are_labelled_with_t() -> None:
     figure = figures.draw_shares(FRAMES)
     labels = {text.get_text() for text in figure.axes[0].texts}
     assert {f"{t:.1f}" for t in FRAMES.sum() / FRAMES} <= labels
-    check_legible(figure)
+    check_printable(figure)
 
 
 @pytest.mark.parametrize("widths", [(3, 3, 3), (3, 3, 3, 3, 3), (1,)])
 def test_the_receptive_field_is_legible_and_named(widths: tuple[int, ...]) -> None:
     figure = figures.draw_receptive_field(widths)
-    assert f"= {np.prod(widths)} frames" in figure.axes[0].get_title()
-    check_legible(figure)
+    assert any(text.get_text().endswith(f"= {np.prod(widths)} frames") for text in check_printable(figure))
 
 
 @pytest.mark.parametrize("rows", [1, 30])
 def test_the_learning_curve_is_legible_and_ends_at_the_final_error(rows: int) -> None:
     figure = figures.draw_learning_curve(history(rows), "a$b$c", "a$b$c, seed 0", 55.0, 44.0)
-    check_legible(figure)
+    check_printable(figure)
     assert [line.get_ydata()[-1] for line in figure.axes[0].lines[-2:]] == [55.0, 44.0]
 
 
@@ -97,7 +97,7 @@ def test_a_prediction_is_shown_frame_by_frame_with_its_error(hand_made) -> None:
     shifted = data.positions + 0.01
     figure = drawings.draw_prediction(data, data.clips.iloc[0], "simulated", shifted, [0, 3, 6, 9, 12])
     assert [axes.get_title() for axes in figure.axes[1::2]] == ["MPJPE 17 mm"] * 5
-    check_legible(figure)
+    check_printable(figure)
 
 
 def sheet_of(hand_made, *rows: tuple, labelled: bool = True, **changes) -> Figure:
@@ -116,7 +116,7 @@ def test_a_contact_sheet_has_a_band_for_each_clip_with_frames_from_its_first_to_
     above = [title for title in titles_of(figure) if title]
     assert above == [f"frame {number}" for number in (100, 110, 120, 130, 140, 150, 0, 1)], "each frame once"
     assert len(figure.axes) == 16
-    said = [text.get_text() for text in check_legible(figure)]
+    said = [text.get_text() for text in check_printable(figure)]
     assert {"S9, Walking, take 0, camera wide", "S9, Sitting, take 1, camera tall"} < set(said)
     assert any("nobody was filmed" in text and "model made-up" in text for text in said)
     assert "ground truth" not in said
@@ -128,10 +128,18 @@ def test_a_contact_sheet_shows_the_truth_the_error_and_names_as_they_are(hand_ma
     (clip,) = lift(made_up_model(), data, data.clips, "simulated").clips
     errors = [f"MPJPE {clip.errors[frame]:.0f} mm" for frame in (0, 10, 20, 30, 40, 50)]
     assert titles_of(figure)[1::2] == errors
-    assert "ground truth" in [text.get_text() for text in check_legible(figure)]
+    assert "ground truth" in [text.get_text() for text in check_printable(figure)]
     said = texts_as_drawn(figure)
     assert "S9, $\\no_{such$, take 0, camera wide" in said
     assert any(text.startswith("$\\frac$: ") for text in said)
+
+
+def test_a_colour_means_one_thing() -> None:
+    colours = [*ARM_COLOURS.values(), LEFT, RIGHT, TRUTH, INK, GREY, PALE]
+    assert len({*colours}) == len(colours)
+    for figure in (figures.draw_receptive_field((3, 3)), figures.draw_learning_curve(history(4), "Eating", "Eating")):
+        used = {to_hex(line.get_color()) for axes in figure.axes for line in axes.lines}
+        assert used <= {INK, GREY}
 
 
 def test_a_body_fills_the_box_that_is_drawn_around_its_clip() -> None:
@@ -144,12 +152,15 @@ def test_a_body_fills_the_box_that_is_drawn_around_its_clip() -> None:
     assert (drawn >= limits[:, 0] - 1e-6).all()
     assert (drawn <= limits[:, 1] + 1e-6).all()
     assert limits[2, 0] == pytest.approx(drawn[..., 2].min()), "it stands on the floor, upright"
+    alone = plt.figure().add_subplot(projection="3d")
+    drawings.draw_3d(alone, poses[0], H36M_17)
+    assert alone.get_zlim()[0] == pytest.approx(-poses[0, :, 1].max())
 
 
 def test_a_figure_is_saved_as_a_picture_and_as_lines_the_same_every_time(tmp_path: Path) -> None:
     for folder in ("one", "other"):
         figure = figures.draw_receptive_field((3, 3))
-        figures.save_figure(figure, tmp_path / folder / "figure")
+        save_figure(figure, tmp_path / folder / "figure")
     for suffix, begins in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
         one, other = ((tmp_path / folder / f"figure{suffix}").read_bytes() for folder in ("one", "other"))
         assert one.startswith(begins)

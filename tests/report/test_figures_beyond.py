@@ -167,7 +167,7 @@ def test_numbers_stand_out_from_their_cells() -> None:
         assert (light + 0.05) / (dark + 0.05) >= 4.5  # the least of WCAG 2 for text of this size
 
 
-def test_mixing_ends_in_the_colours_of_the_arms_and_follows_the_mean() -> None:
+def test_mixing_shows_the_means_without_a_line_and_ends_in_the_colours_of_the_arms() -> None:
     table = mixing_table(1, (1, 2, 4, 8, 15))
     axes = draw_mixing(table.drop(index=0), TITLE, 15).axes[0]
     table = table.drop(index=0)
@@ -176,9 +176,10 @@ def test_mixing_ends_in_the_colours_of_the_arms_and_follows_the_mean() -> None:
     for arm, count in ((ACTION_BASED, 1), (ORIGINAL, 15)):
         assert ends[COLOURS[arm]].get_xdata()[0] == count
         assert ends[COLOURS[arm]].get_ydata()[0] == means[count]
-    line = max(axes.lines, key=lambda line: line.get_linestyle() == "-" and len(line.get_xdata()))
-    np.testing.assert_array_equal(line.get_xdata(), means.index)
-    np.testing.assert_allclose(line.get_ydata(), means)
+    assert not [line for line in axes.lines if line.get_linestyle() == "-"]
+    marks = next(line for line in axes.lines if line.get_markersize() == 4.5)
+    np.testing.assert_array_equal(marks.get_xdata(), means.index)
+    np.testing.assert_allclose(marks.get_ydata(), means)
     assert_dots_and_intervals(axes, table, table.groupby("trained_on"))
     assert [tick for tick in axes.get_xticks() if tick] == [15, 8, 4, 2, 1]
 

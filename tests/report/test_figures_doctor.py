@@ -11,7 +11,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import Checkup, check_dataset
 from pose3d_lib.data.doctor.checks import ERROR
 from pose3d_lib.report.figures import doctor as figures_doctor
-from tests.helpers.figure_checks import check_legible
+from tests.helpers.figure_checks import check_printable
 
 
 @pytest.fixture(autouse=True)
@@ -69,14 +69,14 @@ def test_every_take_has_a_dot_in_every_check_and_what_does_not_pass_lies_beyond_
             assert (collection.get_offsets()[:, 0] > 1).all()
     speed = next(f for f in checkup.findings if f.check == "joint speed")
     assert any(text.get_text().endswith(speed.where) for text in axes.texts)
-    check_legible(figure)
+    check_printable(figure)
 
 
 def test_long_and_strange_names_are_legible(flawed) -> None:
     name = r"Ünïcode $\frac{$ take" + "a" * 120
     checkup = check_dataset(replace(flawed, clips=flawed.clips.assign(subject=name), name=name))
-    check_legible(figures_doctor.draw_checks(checkup))
-    check_legible(figures_doctor.draw_worst(checkup))
+    check_printable(figures_doctor.draw_checks(checkup))
+    check_printable(figures_doctor.draw_worst(checkup))
 
 
 def test_the_figure_of_a_take_shows_the_poses_around_the_frame(flawed) -> None:
@@ -87,7 +87,7 @@ def test_the_figure_of_a_take_shows_the_poses_around_the_frame(flawed) -> None:
     speeds = np.asarray(fastest.get_ydata())
     assert fastest.get_xdata()[speeds.argmax()] == 7
     assert speeds.max() == pytest.approx(np.sqrt(3) * flawed.clips.fps.iloc[0], rel=0.1)
-    check_legible(figure)
+    check_printable(figure)
 
 
 @pytest.mark.parametrize(("frame", "shown"), [(-5, range(1)), (10_000, range(17, 20))])
@@ -102,7 +102,7 @@ def test_the_worst_finding_is_drawn(flawed, few, checkup_of_flawed) -> None:
     figure = figures_doctor.draw_worst(checkup_of_flawed)
     assert "frame 7" in [axes.get_title() for axes in figure.axes]
     clip = flawed.clips.iloc[8]
-    assert f"{clip.subject}, {clip.action}, take {clip['take']}" in figure.get_suptitle()
+    assert f"{clip.subject}, {clip.action}, take {clip['take']}" in figure.texts[0].get_text()
     assert figures_doctor.draw_worst(check_dataset(few)) is None
 
 
@@ -116,15 +116,15 @@ def test_the_worst_finding_of_keypoints_is_drawn_over_the_image(few) -> None:
     figure = figures_doctor.draw_worst(checkup)
     assert "frame 3" in [axes.get_title() for axes in figure.axes]
     camera = few.camera_of(clip)
-    assert f"simulated keypoints of {clip.subject}, {clip.action}, take {clip['take']}" in figure.get_suptitle()
-    assert camera.name in figure.get_suptitle()
+    assert f"simulated keypoints of {clip.subject}, {clip.action}, take {clip['take']}" in figure.texts[0].get_text()
+    assert camera.name in figure.texts[0].get_text()
     for axes in figure.axes:
         (edge,) = axes.patches
         assert edge.get_bbox().size.tolist() == [camera.width, camera.height]
         x = np.concatenate([line.get_xdata() for line in axes.lines])
         assert axes.get_xlim()[0] < 0
         assert x.max() <= axes.get_xlim()[1] <= 4 * camera.width
-    check_legible(figure)
+    check_printable(figure)
 
 
 def without_3d(data: PoseDataset) -> PoseDataset:

@@ -16,7 +16,18 @@ from scipy.spatial.distance import squareform
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.report.figures import layout
 from pose3d_lib.report.figures.layout import COLOURS, MARKERS
-from pose3d_lib.report.figures.run import shorten
+from pose3d_lib.report.figures.style import (
+    DOUBLE,
+    GREY,
+    INK,
+    SINGLE,
+    TEXT,
+    finish_figure,
+    name_panel,
+    shorten,
+    start_figure,
+    start_single,
+)
 from pose3d_lib.study.tables_beyond import TOLD_ACTION, curves_of_frames
 from pose3d_lib.study.tables_scarcity import ALONE, SEMI_SUPERVISED, SUPERVISED, losses
 from pose3d_lib.study.two_way import t_interval
@@ -45,7 +56,7 @@ def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
     count = len(order)
     ratios = {"height_ratios": (1, count), "width_ratios": (9,) if tree is None else (9, 1)}
     size = {"width": _width(count), "height": (0.27 * (count + 1.4) + 1.1) / 2}
-    figure, grid = layout.start_figure(2, len(ratios["width_ratios"]), **size, gridspec_kw=ratios)
+    figure, grid = start_figure(2, len(ratios["width_ratios"]), **size, gridspec_kw=ratios)
     figure.get_layout_engine().set(hspace=0.01, wspace=0.01)
     style = {"cmap": "viridis_r", "vmin": matrix.min(axis=None), "vmax": matrix.max(axis=None)}
     top, main = grid[:, 0]
@@ -60,19 +71,19 @@ def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
     if tree is not None:
         grid[0, 1].remove()
         beside = [side := grid[1, 1]]
-        dendrogram(tree, ax=side, orientation="right", no_labels=True, link_color_func=lambda _: layout.GREY)
+        dendrogram(tree, ax=side, orientation="right", no_labels=True, link_color_func=lambda _: GREY)
         side.collections[0].set_linewidth(0.9)
         side.set_ylim(10 * count, 0)  # a leaf takes 10 units, as dendrogram draws it; the first on top
         side.set_xticks([])
         side.set_axis_off()
         note += " The tree joins actions whose models do well on each other."
     _add_scale(figure, main, "MPJPE [mm]", beside)
-    return layout.finish_figure(figure, title, note)
+    return finish_figure(figure, title, note)
 
 
 def _width(columns: int) -> float:
     """Inches, of a heat map."""
-    return layout.SINGLE if columns <= 4 else layout.DOUBLE
+    return SINGLE if columns <= 4 else DOUBLE
 
 
 def cluster_order(matrix: pd.DataFrame) -> list[str]:
@@ -100,15 +111,13 @@ def _heat_map(axes: Axes, values: pd.DataFrame, shape: str, **style: object) -> 
     import seaborn as sns  # takes a second, which a training run need not wait
 
     named = values.rename(index=shorten, columns=shorten)
-    words = values.map(lambda value: shape.format(value + 0.0).replace("-", "−"))
-    sns.heatmap(
-        named, annot=words, fmt="", annot_kws={"size": layout.SMALL}, cbar=False, ax=axes, linewidths=0.4, **style
-    )
+    words = values.map(lambda value: shape.format(value).replace("-", "−"))
+    sns.heatmap(named, annot=words, fmt="", annot_kws={"size": TEXT}, cbar=False, ax=axes, linewidths=0.4, **style)
     faces = axes.collections[0].get_facecolors().reshape(*values.shape, 4)
     for text in axes.texts:
         column, row = (int(place) for place in text.get_position())
         text.set_color("black" if _luminance(faces[row, column]) > 0.18 else "white")
-    axes.tick_params(length=0, labelsize=layout.SMALL)
+    axes.tick_params(length=0, labelsize=TEXT)
     axes.tick_params(axis="x", labelrotation=90)
     axes.tick_params(axis="y", labelrotation=0)
     axes.set(xlabel="", ylabel="")
@@ -124,8 +133,8 @@ def _luminance(colour: np.ndarray) -> float:
 def _add_scale(figure: Figure, axes: Axes, label: str, beside: list[Axes]) -> None:
     """The colours of a heat map and what they mean, on the right of some panels."""
     bar = figure.colorbar(axes.collections[0], ax=beside, location="right", aspect=30, pad=0.02)
-    bar.set_label(label, fontsize=layout.NORMAL)
-    bar.ax.tick_params(labelsize=layout.SMALL, width=0.6, length=2.5)
+    bar.set_label(label, fontsize=TEXT)
+    bar.ax.tick_params(labelsize=TEXT, width=0.6, length=2.5)
     bar.outline.set_visible(False)
 
 
@@ -139,11 +148,11 @@ def draw_joints(table: pd.DataFrame, title: str) -> Figure:
     values = change.pivot(index="action", columns="joint", values="change")
     values = values.loc[table.action.unique(), table.joint.unique()]
     largest = max(1.0, values.abs().max(axis=None))
-    figure, axes = layout.start_single(0.25 * len(values) + 1.0, _width(values.shape[1]))
-    _heat_map(axes, values.round(), "{:+.0f}", cmap=ARMS, vmin=-largest, vmax=largest)
+    figure, axes = start_single(0.25 * len(values) + 1.0, _width(values.shape[1]))
+    _heat_map(axes, values.round(), "{:+z.0f}", cmap=ARMS, vmin=-largest, vmax=largest)
     _add_scale(figure, axes, "change [mm]", [axes])
     note = "Action-based less original, mm. Below zero, in its colour, the action-based model is better; above, the original."
-    return layout.finish_figure(figure, title, note)
+    return finish_figure(figure, title, note)
 
 
 def draw_joint_bars(table: pd.DataFrame, title: str) -> Figure:
@@ -151,18 +160,18 @@ def draw_joint_bars(table: pd.DataFrame, title: str) -> Figure:
     joints = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]]
     means, least, most = joints.mean(), joints.min(), joints.max()
     count = len(means)
-    figure, axes = layout.start_single(1.15 * layout.ROW * count + 0.5)
+    figure, axes = start_single(1.15 * layout.ROW * count + 0.5)
     rows = np.arange(count)[::-1].astype(float)
     for arm, shift in ((ORIGINAL, 0.2), (ACTION_BASED, -0.2)):
         axes.barh(rows + shift, means[arm], height=0.36, color=COLOURS[arm], label=arm)
-        axes.hlines(rows + shift, least[arm], most[arm], color=layout.INK, linewidth=0.8)
+        axes.hlines(rows + shift, least[arm], most[arm], color=INK, linewidth=0.8)
     axes.set(yticks=rows, ylim=(-0.6, count - 0.4), xlabel="error of the joint [mm]")
     axes.set_yticklabels(map(shorten, means.index))
     axes.tick_params(axis="y", length=0)
     actions = table.action.nunique()
     handles = [Patch(color=COLOURS[arm], label=arm) for arm in (ORIGINAL, ACTION_BASED)]
     note = f"Bars: mean of {actions} actions; lines: from the least to the most."
-    return layout.finish_figure(figure, title, note if actions > 1 else f"{table.action.iloc[0]} only.", handles)
+    return finish_figure(figure, title, note if actions > 1 else f"{table.action.iloc[0]} only.", handles)
 
 
 def draw_mixing(table: pd.DataFrame, title: str, every: int) -> Figure:
@@ -174,19 +183,19 @@ def draw_mixing(table: pd.DataFrame, title: str, every: int) -> Figure:
     ends = {1: ACTION_BASED, every: ORIGINAL}
     figure, panels = _start_panels(table)
     for axes, (action, own) in panels.items():
-        layout.draw_seeds(axes, own, "trained_on")
+        layout.draw_seeds(axes, own, "trained_on", line=False)
         means = own.groupby("trained_on").mpjpe.mean()
         for count in means.index.intersection(list(ends)):
             arm = ends[count]
             axes.plot(count, means[count], MARKERS[arm], color=COLOURS[arm], markersize=6.5, zorder=4)
-        layout.name_panel(axes, action, 1.4)
+        name_panel(axes, action, 1.4)
         axes.set_xlabel("actions trained on")
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(_spread(own.trained_on)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
-    names = {ACTION_BASED: "action-based: its own action alone", ORIGINAL: f"original: all {every} actions"}
-    return layout.finish_figure(figure, title, layout.explain_seeds(table), layout.arm_dots(names))
+    names = {ACTION_BASED: "action-based: one action", ORIGINAL: f"original: all {every} actions"}
+    return finish_figure(figure, title, layout.explain_seeds(table), layout.arm_dots(names))
 
 
 def _spread(counts: pd.Series) -> list[int]:
@@ -216,10 +225,10 @@ def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
                 frames = np.geomspace(rows.frames.min(), rows.frames.max(), 50)
                 curve = np.mean([fit.at(frames) for fit in fits], axis=0)
                 axes.plot(frames, curve, "-", color=COLOURS[arm], linewidth=1.4, zorder=3)
-        layout.name_panel(axes, action, 1.4)
+        name_panel(axes, action, 1.4)
         axes.set_xlabel("distinct training frames")
     note = f"{layout.explain_seeds(table)} Lines: error = a + b n^-c, where the points tell it."
-    return layout.finish_figure(figure, title, note, layout.arm_dots((ORIGINAL, ACTION_BASED)))
+    return finish_figure(figure, title, note, layout.arm_dots((ORIGINAL, ACTION_BASED)))
 
 
 def draw_labels(table: pd.DataFrame, title: str) -> Figure:
@@ -229,7 +238,7 @@ def draw_labels(table: pd.DataFrame, title: str) -> Figure:
         for (arm, known), name in LABELS.items()
         if ((table.arm == arm) & (table.known == known)).any()
     ]
-    figure, axes = layout.start_single(1.2 * layout.ROW * len(found) + 0.6)
+    figure, axes = start_single(1.2 * layout.ROW * len(found) + 0.6)
     for place, (arm, known, _) in enumerate(found):
         errors = table.mpjpe[(table.arm == arm) & (table.known == known)].to_numpy()
         style = {"marker": MARKERS[arm], "filled": known != "no"}
@@ -239,7 +248,7 @@ def draw_labels(table: pd.DataFrame, title: str) -> Figure:
     axes.set(yticks=-np.arange(len(found)), ylim=(0.6 - len(found), 0.6), xlabel="MPJPE, mean of the actions [mm]")
     axes.set_yticklabels([name for *_, name in found])
     axes.tick_params(axis="y", length=0)
-    return layout.finish_figure(figure, title, layout.explain_seeds(table))
+    return finish_figure(figure, title, layout.explain_seeds(table))
 
 
 def _start_panels(table: pd.DataFrame) -> tuple[Figure, dict[Axes, tuple[str, pd.DataFrame]]]:
@@ -253,31 +262,31 @@ def _start_panels(table: pd.DataFrame) -> tuple[Figure, dict[Axes, tuple[str, pd
 
 def draw_scarcity(table: pd.DataFrame, title: str) -> Figure:
     """The error of both arms against the number of labelled frames; of rows of `ScarcityResults.table`."""
-    figure, axes = layout.start_single(2.5)
+    figure, axes = start_single(2.5)
     layout.log_axis(axes, table.frames, 10)
     for arm, rows in table.groupby("arm", sort=False):
         layout.draw_seeds(axes, rows, "frames", arm)
     axes.set(xlabel="labelled training frames", ylabel="test MPJPE [mm]")
     handles = layout.arm_dots((SUPERVISED, SEMI_SUPERVISED))
-    return layout.finish_figure(figure, title, layout.explain_seeds(table), handles)
+    return finish_figure(figure, title, layout.explain_seeds(table), handles)
 
 
 def draw_ablation(table: pd.DataFrame, title: str) -> Figure:
     """A dot per seed and a line at their mean, for every loss; of rows of `ScarcityResults.table` of one action and share."""
     names = losses(table)
-    figure, axes = layout.start_single(layout.ROW * len(names) + 0.6)
+    figure, axes = start_single(layout.ROW * len(names) + 0.6)
     places = layout.name_rows(axes, names)
     for name in names:
         arm = SUPERVISED if name == ALONE else SEMI_SUPERVISED
         _draw_row(axes, table[table.loss == name], places[name], COLOURS[arm], "o")
     axes.set_xlabel("test MPJPE [mm]")
-    return layout.finish_figure(figure, title, layout.explain_seeds(table, DOTS))
+    return finish_figure(figure, title, layout.explain_seeds(table, DOTS))
 
 
 def draw_question(table: pd.DataFrame, title: str) -> Figure:
     """Each action's own model with and without video of the other actions; of rows of `ScarcityResults.table`."""
     actions = list(dict.fromkeys(table.action))
-    figure, axes = layout.start_single(1.6 * layout.ROW * len(actions) + 0.6)
+    figure, axes = start_single(1.6 * layout.ROW * len(actions) + 0.6)
     places = layout.name_rows(axes, actions)
     for action, rows in table.groupby("action", sort=False):
         for arm, shift in ((SUPERVISED, 0.17), (SEMI_SUPERVISED, -0.17)):
@@ -285,9 +294,9 @@ def draw_question(table: pd.DataFrame, title: str) -> Figure:
             _draw_row(axes, own, places[action] + shift, COLOURS[arm], MARKERS[arm])
     axes.set_xlabel("test MPJPE on the action [mm]")
     names = {SUPERVISED: "its own poses alone", SEMI_SUPERVISED: "and video of the other actions"}
-    return layout.finish_figure(figure, title, layout.explain_seeds(table, DOTS), layout.arm_dots(names))
+    return finish_figure(figure, title, layout.explain_seeds(table, DOTS), layout.arm_dots(names))
 
 
 def _draw_row(axes: Axes, rows: pd.DataFrame, place: float, colour: str, marker: str) -> None:
     axes.plot(rows.mpjpe, np.full(len(rows), place), marker, color=colour, markersize=4, alpha=0.75)
-    axes.vlines(rows.mpjpe.mean(), place - 0.13, place + 0.13, color=layout.INK, linewidth=1.2, zorder=4)
+    axes.vlines(rows.mpjpe.mean(), place - 0.13, place + 0.13, color=INK, linewidth=1.2, zorder=4)

@@ -6,19 +6,31 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import Checkup, name_take
 from pose3d_lib.data.doctor.checks import CHECKS, ERROR, WARNING
-from pose3d_lib.report.figures.run import shorten
-from pose3d_lib.report.figures.skeletons import MIDDLE, SIDES, draw_2d, draw_3d, set_title
+from pose3d_lib.report.figures.skeletons import FLOOR, LIMBS, SIDES, draw_2d, draw_3d
+from pose3d_lib.report.figures.style import (
+    DOUBLE,
+    GREY,
+    INK,
+    PALE,
+    TEXT,
+    cut,
+    finish_figure,
+    open_frame,
+    shorten,
+    start_single,
+)
 
 FASTEST_JOINT = CHECKS["joint speed"].tolerable[1]
-LEVEL_COLOURS = {None: "#0072b2", WARNING: "#e69f00", ERROR: "#c1272d"}  # apart for colour-blind readers too
+LEVEL_COLOURS = {None: GREY, WARNING: "#d4a017", ERROR: "#c1272d"}  # apart for colour-blind readers too
 LEVEL_NAMES = {None: "passes", WARNING: "warning", ERROR: "error"}
 LEAST_SHARE = 1e-2  # of a limit; lower values are drawn there
-FASTEST = ("#c1272d", "#0072b2", "#009e73")  # colours of the fastest joints
+FASTEST = ("-", "--", ":")  # lines of the fastest joints, in the colours of their sides
 AROUND = 2  # frames drawn before and after the one that was found
 
 
@@ -31,7 +43,7 @@ def draw_checks(checkup: Checkup) -> Figure:
     measures = _worst_per_take(checkup)
     names = [name for name in CHECKS if name in set(measures.check)]
     most = max(10.0, 2 * measures.share[np.isfinite(measures.share)].max())
-    figure, axes = plt.subplots(figsize=(9.6, 0.27 * len(names) + 1.4), layout="constrained")
+    figure, axes = start_single(0.22 * len(names) + 0.7, DOUBLE)
     beside = {"transform": axes.get_yaxis_transform(), "va": "center"}
     for row, name in enumerate(reversed(names)):
         own = measures[measures.check == name].sort_values("share")
@@ -42,20 +54,20 @@ def draw_checks(checkup: Checkup) -> Figure:
             x = dots.share.clip(LEAST_SHARE, most)
             axes.scatter(x, row + rng.uniform(-0.22, 0.22, len(dots)), color=colour, linewidths=0, **style)
         worst = own.iloc[-1]
-        where = "" if worst.share <= LEAST_SHARE else f", {shorten(name_take(checkup.data, worst.clip_row), 46)}"
-        axes.text(1.02, row, f"{CHECKS[name].show(worst.value)}{where}", fontsize=7.5, **beside)
-    axes.text(1.02, len(names), "worst value, and where", fontsize=8, **beside)
-    axes.axvline(1, color="#333333", linewidth=1, linestyle="--")
+        where = "" if worst.share <= LEAST_SHARE else f", {shorten(name_take(checkup.data, worst.clip_row), 34)}"
+        axes.text(1.02, row, f"{CHECKS[name].show(worst.value)}{where}", fontsize=TEXT, **beside)
+    axes.text(1.02, len(names), "worst value, and where", fontsize=TEXT, **beside)
+    axes.axvline(1, color=INK, linewidth=1, linestyle="--")
     axes.set(xscale="log", xlim=(LEAST_SHARE / 1.3, most * 1.2), ylim=(-0.6, len(names) - 0.4))
-    axes.set_yticks(range(len(names)), reversed(names), fontsize=8.5)
+    axes.set_yticks(range(len(names)), reversed(names))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("share of the limit that a take uses up; a finding beyond 1")
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    dots = [Line2D([], [], marker="o", ls="", color=LEVEL_COLOURS[k], label=LEVEL_NAMES[k]) for k in LEVEL_COLOURS]
-    set_title(figure, f"{checkup.data.name}: every check, one dot per take", dots)
-    return figure
+    dots = [
+        Line2D([], [], marker="o", ms=4, ls="", color=LEVEL_COLOURS[k], label=LEVEL_NAMES[k]) for k in LEVEL_COLOURS
+    ]
+    return finish_figure(figure, f"{cut(checkup.data.name, 60)}: every check, one dot per take", handles=dots)
 
 
 def _worst_per_take(checkup: Checkup) -> pd.DataFrame:
@@ -70,7 +82,7 @@ def draw_take(data: PoseDataset, clip: pd.Series, frame: int) -> Figure:
     """The speed of a labelled clip's joints, the fastest at a frame named, and its poses around this frame."""
     poses = data.positions[clip.start : clip.stop].astype(np.float64)
     frame, shown = _frames_around(frame, len(poses))
-    figure = plt.figure(figsize=(9.6, 5.0), layout="constrained")
+    figure = plt.figure(figsize=(DOUBLE, 3.9), layout="constrained")
     grid = figure.add_gridspec(2, len(shown), height_ratios=(1.1, 1))
     axes = figure.add_subplot(grid[0, :])
     if len(poses) > 1:
@@ -78,23 +90,25 @@ def draw_take(data: PoseDataset, clip: pd.Series, frame: int) -> Figure:
         near = slice(max(frame - 2, 0), frame + 2)
         fastest = np.argsort(-speeds[near].max(axis=0), kind="stable")[: len(FASTEST)]
         time = np.arange(1, len(poses))
-        axes.plot(time, np.delete(speeds, fastest, axis=1), color="#c9d3dc", linewidth=0.8)
-        for joint, colour in zip(fastest, FASTEST, strict=False):
-            label = escape_mathtext(data.skeleton.joints[joint])
-            axes.plot(time, speeds[:, joint], color=colour, linewidth=1.2, label=label)
+        axes.plot(time, np.delete(speeds, fastest, axis=1), color=PALE, linewidth=0.8)
+        for joint, line in zip(fastest, FASTEST, strict=False):
+            label, colour = escape_mathtext(data.skeleton.joints[joint]), LIMBS[data.skeleton.sides[joint]]
+            axes.plot(time, speeds[:, joint], line, color=colour, linewidth=1.2, label=label)
         if speeds.max() > 0.5 * FASTEST_JOINT:
-            axes.axhline(FASTEST_JOINT, color=MIDDLE, linewidth=0.9, linestyle="--", label=f"{FASTEST_JOINT:g} m/s")
-        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    axes.axvspan(shown[0], shown[-1], color="#e69f00", alpha=0.3, linewidth=0)
+            axes.axhline(FASTEST_JOINT, color=INK, linewidth=0.9, linestyle="-.", label=f"{FASTEST_JOINT:g} m/s")
+        axes.legend(frameon=False, fontsize=TEXT, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axes.axvspan(shown[0], shown[-1], color=GREY, alpha=0.3, linewidth=0)
     axes.set(xlabel="frame", ylabel="speed relative\nto the root [m/s]")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlim=(0, max(len(poses) - 1, 1)), ylim=(0, None))
-    axes.spines[["top", "right"]].set_visible(False)
+    open_frame(axes)
     for column, number in enumerate(shown):
         pose_axes = figure.add_subplot(grid[1, column], projection="3d")
         draw_3d(pose_axes, poses[number], data.skeleton)
-        pose_axes.set_title(f"frame {number}", fontsize=9, y=0.97, fontweight="bold" if number == frame else "normal")
-    set_title(figure, f"{data.name}: {_name(data, clip)}", SIDES)
-    return figure
+        pose_axes.set_title(
+            f"frame {number}", fontsize=TEXT, y=0.97, fontweight="bold" if number == frame else "normal"
+        )
+    return finish_figure(figure, cut(f"{data.name}: {_name(data, clip)}", 90), handles=[*SIDES, FLOOR])
 
 
 def _frames_around(frame: int, length: int) -> tuple[int, list[int]]:
@@ -113,17 +127,16 @@ def draw_keypoints(data: PoseDataset, clip: pd.Series, frame: int, source: str) 
     frame, shown = _frames_around(frame, len(pixels))
     size = np.array([camera.width, camera.height], np.float64)
     points = np.clip(pixels[shown].astype(np.float64), -2 * size, 3 * size)  # what is further off is drawn there
-    low, high = np.minimum(points.min(axis=(0, 1)), 0), np.maximum(points.max(axis=(0, 1)), size)
-    (left, top), (right, bottom) = low - 0.03 * (high - low), high + 0.03 * (high - low)
-    figure, axes = plt.subplots(1, len(shown), figsize=(9.6, 3.2), layout="constrained", squeeze=False)
+    beyond = (points < 0).any() or (points > size).any()
+    around = np.vstack([points.reshape(-1, 2), [(0, 0), size]]) if beyond else points
+    figure, axes = plt.subplots(1, len(shown), figsize=(DOUBLE, 1.7), layout="constrained", squeeze=False)
     for view, number, seen in zip(axes[0], shown, points, strict=True):
-        draw_2d(view, seen, data.layouts[source], camera)
-        view.set(xlim=(left, right), ylim=(bottom, top))
-        view.add_patch(Rectangle((0, 0), *size, fill=False, edgecolor="#e69f00", linewidth=1.2))
-        view.set_title(f"frame {number}", fontsize=9, fontweight="bold" if number == frame else "normal")
-    edge = Line2D([], [], color="#e69f00", label="edge of the image")
-    set_title(figure, f"{data.name}: {source} keypoints of {_name(data, clip)}", [*SIDES, edge])
-    return figure
+        draw_2d(view, seen, data.layouts[source], camera, around=around)
+        view.add_patch(Rectangle((0, 0), *size, fill=False, edgecolor=GREY, linewidth=1.2))
+        view.set_title(f"frame {number}", fontsize=TEXT, fontweight="bold" if number == frame else "normal")
+    edge = Line2D([], [], color=GREY, label="edge of the image")
+    title = cut(f"{data.name}: {source} keypoints of {_name(data, clip)}", 90)
+    return finish_figure(figure, title, handles=[*SIDES, edge])
 
 
 def draw_worst(checkup: Checkup) -> Figure | None:

@@ -1,30 +1,22 @@
-"""Layout that the study's figures share: size on the page, rows and axes, and a title, a legend and a note around them."""
+"""Layout that the study's figures share: panels, rows and axes, dots and intervals, and the colours of all arms."""
 
-import re
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter, NullLocator
 
-from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
-from pose3d_lib.report.figures.run import ARM_COLOURS, shorten
+from pose3d_lib.report.figures.style import ARM_COLOURS, DOUBLE, GREY, INK, SINGLE, shorten, start_figure
 from pose3d_lib.study.tables import MEAN, UNSEEN
 from pose3d_lib.study.tables_beyond import FINE_TUNED, TOLD_ACTION
 from pose3d_lib.study.tables_scarcity import SEMI_SUPERVISED, SUPERVISED
 from pose3d_lib.study.two_way import t_interval
 
-SINGLE, DOUBLE = 3.5, 7.2  # widths in inches: one column of a page, and two
-SMALL, NORMAL, LARGE = 7, 7.5, 8.5  # sizes of text in points; nothing is smaller
-ROW = 0.21  # height of a row that has a name, inches
+ROW = 0.22  # height of a row that has a name, inches
 
 # Of every arm of both studies: apart for colour-blind readers and in grey, and by their markers without colour.
 COLOURS = {
@@ -32,104 +24,22 @@ COLOURS = {
     FINE_TUNED: "#009e73",
     TOLD_ACTION: "#cc79a7",
     SUPERVISED: "#555555",
-    SEMI_SUPERVISED: "#cc79a7",
+    SEMI_SUPERVISED: "#882255",
 }
 MARKERS = {ORIGINAL: "o", ACTION_BASED: "s", FINE_TUNED: "D", TOLD_ACTION: "^", SUPERVISED: "o", SEMI_SUPERVISED: "s"}
-INK, GREY = "#333333", "#8a939b"
-
-
-def start_figure(
-    rows: int, columns: int, *, width: float, height: float, **shared: object
-) -> tuple[Figure, np.ndarray]:
-    """A figure of panels without frames at the top and on the right; `width` of all, `height` of one row, in inches."""
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(width, rows * height), layout="constrained", squeeze=False, **shared
-    )
-    for axes in grid.flat:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(which="both", labelsize=SMALL, width=0.6, length=2.5, color=INK)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.label.set_size(NORMAL)
-    return figure, grid
-
-
-def start_single(height: float, width: float = SINGLE) -> tuple[Figure, Axes]:
-    """A figure of one panel, by default one column wide; inches."""
-    figure, grid = start_figure(1, 1, width=width, height=height)
-    return figure, grid[0, 0]
 
 
 def start_panels(count: int, *, height: float, most: int = 4, **shared: object) -> tuple[Figure, list[Axes], int]:
-    """A figure of so many panels, at most `most` beside each other; then these and the number of columns."""
-    columns = min(count, most)
+    """A figure of so many panels, at most `most` beside each other; then these and the number of columns.
+
+    Places without a panel are empty axes; `finish_figure` puts the legend into the first.
+    """
+    columns = -(-count // -(-count // most))  # as even as can be
     width = SINGLE if columns == 1 else DOUBLE
     figure, grid = start_figure(-(-count // columns), columns, width=width, height=height, **shared)
     for axes in grid.flat[count:]:
-        axes.set_visible(False)
+        axes.set_axis_off()
     return figure, list(grid.flat[:count]), columns
-
-
-def finish_figure(figure: Figure, title: str, note: str, handles: Sequence[Artist] = ()) -> Figure:
-    """The title above the panels, the legend and the note below them; the page grows by what these three need.
-
-    It also grows by further lines of the panels' titles and x labels.
-    """
-    width, height = figure.get_size_inches()
-    lines = sum(max(name(axes).count("\n") for axes in figure.axes) for name in (Axes.get_title, Axes.get_xlabel))
-    height += figure.axes[0].get_gridspec().nrows * lines * 1.2 * NORMAL / 72
-    figure.set_size_inches(width, height)
-    texts = [
-        figure.text(0.5, 0, escape_mathtext(text), ha="center", va="bottom", fontsize=size, color=colour)
-        for text, size, colour in ((title, LARGE, "black"), (note, SMALL, INK))
-    ]
-    for text in texts:
-        wrap(text, width - 0.3)
-    legend = _add_legend(figure, handles, width) if handles else None
-    heights = [own.get_window_extent().height / figure.dpi if own else 0 for own in (texts[1], legend, texts[0])]
-    gap = 0.05
-    bottom = heights[0] + heights[1] + 3 * gap
-    page = bottom + height + heights[2] + 2 * gap
-    figure.set_size_inches(width, page)
-    figure.get_layout_engine().set(rect=(0, bottom / page, 1, height / page))
-    texts[0].set_y((bottom + height + gap) / page)
-    texts[1].set_y(gap / page)
-    if legend:
-        legend.set_bbox_to_anchor((0.5, (heights[0] + 2 * gap) / page), transform=figure.transFigure)
-    return figure
-
-
-def _add_legend(figure: Figure, handles: Sequence[Artist], width: float) -> Artist:
-    """In as few rows as the page's width allows."""
-    spacing = {"borderpad": 0, "borderaxespad": 0, "columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.6}
-    style = {"loc": "lower center", "frameon": False, "fontsize": SMALL, **spacing}
-    for columns in range(len(handles), 0, -1):
-        legend = figure.legend(handles=handles, ncols=columns, **style)
-        if columns == 1 or legend.get_window_extent().width / figure.dpi <= width - 0.1:
-            return legend
-        legend.remove()
-
-
-def wrap(text: Text, inches: float) -> None:
-    """Breaks a text into lines that are no wider than this, and all of about the same length; not after a number or its unit."""
-    space = "\N{NO-BREAK SPACE}"
-    words = re.sub(r"(?<=\d) (?:unit )?", lambda found: found[0].replace(" ", space), text.get_text())
-    letters = len(words)
-
-    def fill(letters: int) -> str:
-        return textwrap.fill(words, letters, break_on_hyphens=False).replace(space, " ")
-
-    while letters > 1 and (wide := text.get_window_extent().width / text.get_figure().dpi) > inches:
-        letters = max(1, min(letters - 1, int(letters * inches / wide)))
-        text.set_text(fill(letters))
-    while "\n" in text.get_text() and fill(letters - 1).count("\n") == text.get_text().count("\n"):
-        letters -= 1
-        text.set_text(fill(letters))
-
-
-def name_panel(axes: Axes, name: str, inches: float) -> None:
-    """A panel's title, in lines no wider than `inches`."""
-    axes.set_title(escape_mathtext(name), fontsize=NORMAL)
-    wrap(axes.title, inches)
 
 
 SUMMARIES = (MEAN, UNSEEN)  # rows that are no action

@@ -15,14 +15,15 @@ from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.predict import Lifted, LiftedClip
-from pose3d_lib.report.figures.run import shorten
+from pose3d_lib.report.figures.style import DOUBLE, LEFT, MIDDLE, PALE, RIGHT, TEXT, TRUTH, cut, finish_figure, shorten
 
-LEFT, RIGHT, MIDDLE, TRUTH = "#0072b2", "#d55e00", "#333333", "#a0a0a0"  # apart for colour-blind readers too
+LIMBS = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
 SIDES = [
     Line2D([], [], color=LEFT, label="left side of the body"),
     Line2D([], [], color=RIGHT, label="right side"),
     Line2D([], [], color=MIDDLE, label="trunk and head"),
 ]
+FLOOR = Line2D([], [], color=PALE, label="floor, squares of 0.5 m")
 TRUTH_LINE = Line2D([], [], color=TRUTH, linewidth=3.2, label="ground truth")
 SHEET_COLUMNS = 6  # frames of a clip on a contact sheet
 
@@ -58,7 +59,8 @@ def draw_3d(
 ) -> None:
     """A camera-space pose seen a little from the side: (joints, 3) metres; optionally the truth behind it.
 
-    `around`, metres (..., 3), makes the box a cube about these points; otherwise it holds a standing body.
+    `around`, metres (..., 3), makes the box a cube about these points; otherwise it holds a standing body. The floor is below
+    the lowest point of what is in the box.
     """
     if truth is not None:
         for bone in skeleton.bones:
@@ -66,19 +68,25 @@ def draw_3d(
     for bone, colour in zip(skeleton.bones, _bone_colours(skeleton), strict=True):
         _draw_bone(axes, pose[list(bone)], color=colour, linewidth=1.8)
     if around is None:
-        x, depth, floor, side = 0, 0, -1.05, 1.8
+        x, depth, floor, side = 0, 0, -pose[:, 1].max(), 1.8
     else:
         low, high = around.reshape(-1, 3).min(axis=0), around.reshape(-1, 3).max(axis=0)
         (x, _, depth), floor, side = (low + high) / 2, -high[1], max((high - low).max(), 0.1)
-    sides = {"xlim": (x - side / 2, x + side / 2), "ylim": (depth - side / 2, depth + side / 2)}
-    axes.set(**sides, zlim=(floor, floor + side), xticklabels=[], yticklabels=[], zticklabels=[])
-    axes.set_box_aspect((1, 1, 1), zoom=1.2)
-    axes.tick_params(length=0, pad=-6)
+    ends = np.array([[x - side / 2, x + side / 2], [depth - side / 2, depth + side / 2]])
+    (left, right), (front, back) = np.stack([np.floor(2 * ends[:, 0]) / 2, np.ceil(2 * ends[:, 1]) / 2], axis=1)
+    style = {"color": PALE, "linewidth": 0.7, "zorder": 0}
+    for place in np.arange(left, right + 0.1, 0.5):
+        axes.plot((place, place), (front, back), floor, **style)
+    for place in np.arange(front, back + 0.1, 0.5):
+        axes.plot((left, right), (place, place), floor, **style)
+    axes.set(xlim=ends[0], ylim=ends[1], zlim=(floor, floor + side))
+    axes.set_axis_off()
+    axes.set_box_aspect((1, 1, 1), zoom=1.35)
     axes.view_init(elev=12, azim=-65)
 
 
 def _bone_colours(skeleton: Skeleton) -> list[str]:
-    return [{"left": LEFT, "right": RIGHT, "middle": MIDDLE}[side] for side in skeleton.bone_sides]
+    return [LIMBS[side] for side in skeleton.bone_sides]
 
 
 def _draw_bone(axes: Axes3D, ends: np.ndarray, **style: object) -> None:
@@ -94,24 +102,19 @@ def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str)
     clips = data.clips
     views = clips[(clips.subject == clip.subject) & (clips.action == clip.action) & (clips["take"] == clip["take"])]
     columns = len(views) + bool(clip.labelled)
-    figure = plt.figure(figsize=(max(2.3 * columns, 6.0), 2.9), layout="constrained")
+    figure = plt.figure(figsize=(DOUBLE, 1.9), layout="constrained")
     for number, view in enumerate(views.itertuples(), start=1):
         axes = figure.add_subplot(1, columns, number)
         camera = data.cameras[view.camera]
-        draw_2d(axes, data.keypoints[keypoints][view.start + frame], data.layouts[keypoints], camera)
-        axes.set_title(escape_mathtext(f"camera {camera.name}"), fontsize=9)
+        points = data.keypoints[keypoints][view.start + frame]
+        draw_2d(axes, points, data.layouts[keypoints], camera, around=points)
+        axes.set_title(f"camera {shorten(camera.name, 12)}", fontsize=TEXT)
     if clip.labelled:
         axes = figure.add_subplot(1, columns, columns, projection="3d")
         draw_3d(axes, data.positions[views.start.iloc[0] + frame], data.skeleton)
-        axes.set_title(escape_mathtext(f"3D, from camera {data.cameras[views.camera.iloc[0]].name}"), fontsize=9)
-    set_title(figure, f"{data.name}: {clip.subject}, {clip.action}, take {clip['take']}, frame {frame}", SIDES)
-    return figure
-
-
-def set_title(figure: Figure, title: str, legend: Sequence[Line2D]) -> None:
-    """A title above a figure, plain text, and a legend in a row below it."""
-    figure.suptitle(shorten(title, 90), fontsize=10)
-    figure.legend(handles=legend, loc="outside lower center", ncols=len(legend), fontsize=8, frameon=False)
+        axes.set_title(f"3D, from {shorten(data.cameras[views.camera.iloc[0]].name, 12)}", fontsize=TEXT)
+    title = f"{data.name}: {clip.subject}, {clip.action}, take {clip['take']}, frame {frame}"
+    return finish_figure(figure, cut(title, 90), handles=[*SIDES, *[FLOOR] * bool(clip.labelled)])
 
 
 def draw_prediction(
@@ -122,10 +125,9 @@ def draw_prediction(
     `predicted` is (frames of the clip, joints, 3), metres, camera space, root-relative.
     """
     seen = LiftedClip.of(data, clip, keypoints, predicted, data.skeleton)
-    figure = plt.figure(figsize=(2.1 * len(frames), 4.9), layout="constrained")
+    figure = plt.figure(figsize=(DOUBLE, 3.2), layout="constrained")
     _draw_columns(figure, seen, data.layouts[keypoints], data.skeleton, frames, len(frames))
-    set_title(figure, f"{data.name}: {seen.name}", [*SIDES, TRUTH_LINE])
-    return figure
+    return finish_figure(figure, cut(f"{data.name}: {seen.name}", 90), handles=[*SIDES, TRUTH_LINE, FLOOR])
 
 
 def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
@@ -134,17 +136,17 @@ def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
     Where the truth is known, it is behind the prediction.
     """
     columns = max(min(SHEET_COLUMNS, len(clip.frames)) for clip in clips)
-    figure = plt.figure(figsize=(max(2.1 * columns, 6.0), 4.7 * len(clips) + 0.7), layout="constrained")
-    bands = figure.subfigures(len(clips) + 1, 1, height_ratios=[*[4.7] * len(clips), 0.7])
+    figure = plt.figure(figsize=(DOUBLE, 2.9 * len(clips) + 0.6), layout="constrained")
+    bands = figure.subfigures(len(clips) + 1, 1, height_ratios=[*[2.9] * len(clips), 0.6])
     for band, clip in zip(bands, clips, strict=False):
         frames = np.unique(np.linspace(0, len(clip.frames) - 1, SHEET_COLUMNS).round().astype(int)).tolist()
         _draw_columns(band, clip, lifted.layout, lifted.skeleton, frames, columns)
-        band.suptitle(escape_mathtext(clip.name), fontsize=10)
-    handles = [*SIDES, *([TRUTH_LINE] if any(clip.truth is not None for clip in clips) else [])]
+        band.suptitle(escape_mathtext(clip.name), fontsize=TEXT)
+    handles = [*SIDES, FLOOR, *([TRUTH_LINE] if any(clip.truth is not None for clip in clips) else [])]
     origin = "synthetic data, nobody was filmed; " if lifted.synthetic else ""
     title = f"{lifted.dataset}: {origin}keypoints {lifted.keypoints}\nmodel {lifted.model}"
-    bands[-1].suptitle(escape_mathtext(title), fontsize=9)
-    bands[-1].legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=8, frameon=False)
+    bands[-1].suptitle(escape_mathtext(title), fontsize=TEXT)
+    bands[-1].legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=TEXT, frameon=False)
     return figure
 
 
@@ -156,22 +158,22 @@ def _draw_columns(
     for column, frame in enumerate(frames, start=1):
         axes = figure.add_subplot(2, columns, column)
         draw_2d(axes, clip.pixels[frame], layout, clip.camera, around=clip.pixels)
-        axes.set_title(f"frame {clip.frames[frame]}", fontsize=9)
+        axes.set_title(f"frame {clip.frames[frame]}", fontsize=TEXT)
         axes = figure.add_subplot(2, columns, columns + column, projection="3d")
         truth = None if clip.truth is None else clip.truth[frame]
         draw_3d(axes, clip.positions[frame], skeleton, truth=truth, around=space)
         if clip.truth is not None:
-            axes.set_title(f"MPJPE {clip.errors[frame]:.0f} mm", fontsize=9, y=0.97)
+            axes.set_title(f"MPJPE {clip.errors[frame]:.0f} mm", fontsize=TEXT, y=0.97)
 
 
 def draw_actions(data: PoseDataset, subject: str) -> Figure:
     """One pose of every action of a subject, from the middle of its first take, in 3D."""
     clips = data.select([subject]).drop_duplicates("action")
     columns, rows = 5, -(-len(clips) // 5)
-    figure = plt.figure(figsize=(1.9 * columns, 2.0 * rows + 0.5), layout="constrained")
+    figure = plt.figure(figsize=(DOUBLE, 1.5 * rows), layout="constrained")
     for number, (_, clip) in enumerate(clips.iterrows(), start=1):
         axes = figure.add_subplot(rows, columns, number, projection="3d")
         draw_3d(axes, data.positions[(clip.start + clip.stop) // 2], data.skeleton)
-        axes.set_title(escape_mathtext(clip.action), fontsize=9, y=0.97)
-    set_title(figure, f"{data.name}: {subject}, the middle of each action's first take", SIDES)
-    return figure
+        axes.set_title(escape_mathtext(clip.action), fontsize=TEXT, y=0.97)
+    title = f"{cut(data.name, 40)}: {cut(subject, 24)}, the middle of each action's first take"
+    return finish_figure(figure, title, handles=[*SIDES, FLOOR])

@@ -16,7 +16,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.figures import layout
-from pose3d_lib.report.figures.layout import COLOURS, GREY, INK, MARKERS, ROW
+from pose3d_lib.report.figures.layout import COLOURS, MARKERS, ROW
+from pose3d_lib.report.figures.style import GREY, INK, PALE, TEXT, finish_figure, name_panel, start_single
 from pose3d_lib.report.record import SCHEDULE_WORDS
 from pose3d_lib.study.attribution import SUMMANDS, WHOLE
 from pose3d_lib.study.observations import ARMS
@@ -45,7 +46,7 @@ def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: 
     `table` has a row per action and arm: "action", "arm", "mean", "sd". `error` is what is measured, with its unit.
     """
     names = layout.sort_rows(table[table.arm == ORIGINAL], "mean")
-    figure, axes = layout.start_single((0.4 + 0.3 * len(arms)) * ROW * len(names) + 0.5)
+    figure, axes = start_single((0.4 + 0.3 * len(arms)) * ROW * len(names) + 0.5)
     heights = layout.name_rows(axes, names)
     for own in table.to_dict("records"):
         arm = own["arm"]
@@ -58,7 +59,7 @@ def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: 
     note = (
         "One replicate." if table.sd.isna().all() else "Bars: standard deviation over the replicates, to either side."
     )
-    return layout.finish_figure(figure, title, note, layout.arm_dots(arms))
+    return finish_figure(figure, title, note, layout.arm_dots(arms))
 
 
 def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figure:
@@ -83,7 +84,7 @@ def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figur
             better = ACTION_BASED if own.change < 0 else ORIGINAL
             style = {"marker": "D" if own.action == MEAN else MARKERS[better], "filled": own.verdict != NOT_DECIDABLE}
             layout.draw_interval(axes, own.change, heights[own.action], own.low, own.high, COLOURS[better], **style)
-        layout.name_panel(axes, condition if len(conditions) > 1 else "", (figure.get_figwidth() - 1.5) / columns)
+        name_panel(axes, condition if len(conditions) > 1 else "", (figure.get_figwidth() - 1.5) / columns)
         if place + columns >= len(conditions):
             axes.set_xlabel(f"change of the {error} [%]")
             axes.tick_params(axis="x", labelbottom=True)
@@ -98,7 +99,7 @@ def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figur
         if unseen.low.min() < left or unseen.high.max() > right:  # it would squeeze all others
             panels[0].set_xlim(left, right)
             note += " A prediction interval that reaches the edge extends beyond it."
-    return layout.finish_figure(figure, title, note, handles)
+    return finish_figure(figure, title, note, handles)
 
 
 def _around(rows: pd.DataFrame) -> tuple[float, float]:
@@ -118,7 +119,7 @@ def draw_attribution(table: pd.DataFrame, title: str) -> Figure:
     figure.get_layout_engine().set(hspace=0.05)
     for axes, (claim, own) in zip(panels, table.groupby("claim", sort=False), strict=True):
         _draw_parts(axes, own)
-        layout.name_panel(axes, CLAIM_NAMES[claim], (figure.get_figwidth() - 0.4) / columns)
+        name_panel(axes, CLAIM_NAMES[claim], (figure.get_figwidth() - 0.4) / columns)
         axes.set_xlabel("change of the error [log points]")
     note = (
         f"As published = {' + '.join(SUMMANDS)}, in log points (100 ln of the ratio); beside the bars the change in per cent. "
@@ -128,7 +129,7 @@ def draw_attribution(table: pd.DataFrame, title: str) -> Figure:
         layout.dot(INK, "interval leaves out zero"),
         layout.dot(INK, "zero within the interval, or no interval", filled=False),
     ]
-    return layout.finish_figure(figure, title, note, handles)
+    return finish_figure(figure, title, note, handles)
 
 
 def _draw_parts(axes: Axes, own: pd.DataFrame) -> None:
@@ -140,11 +141,11 @@ def _draw_parts(axes: Axes, own: pd.DataFrame) -> None:
         sign = ("= " if row.part == SUMMANDS[0] else "+ ") if row.part in SUMMANDS else ""
         labels.append("as published" if row.part == WHOLE else f"{sign}{row.part}")
         ticks.append(y)
-        axes.barh(y, row.log_points, height=0.62, color=GREY if row.part == WHOLE else "#d5dce3", zorder=1)
+        axes.barh(y, row.log_points, height=0.62, color=GREY if row.part == WHOLE else PALE, zorder=1)
         low, high = (100 * np.log1p(end / 100) for end in (row.low, row.high))
         layout.draw_interval(axes, row.log_points, y, low, high, INK, filled=bool(low > 0 or high < 0))
-        style = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": layout.SMALL, "color": INK}
-        axes.text(1.02, y, f"{row.effect:+.1f} %".replace("-", "−"), **style)
+        style = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": TEXT, "color": INK}
+        axes.text(1.02, y, f"{row.effect:+z.1f} %".replace("-", "−"), **style)
         y -= 1
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1.5)
     axes.set(yticks=ticks, ylim=(y + 0.4, 0.6))
@@ -179,20 +180,21 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
             marked = True
             axes.axvline(low, color=INK, linewidth=0.9, linestyle=":", zorder=1)
         name = f"{action}: {SCHEDULE_WORDS[schedule]}" if len(schedules) > 1 else action
-        layout.name_panel(axes, name, (figure.get_figwidth() - 1.4) / columns)
+        name_panel(axes, name, (figure.get_figwidth() - 1.4) / columns)
         if place % columns == 0:
             axes.set_ylabel("test MPJPE [mm]")
         if place + columns >= len(panels):
-            axes.set_xlabel("windows seen\n[unit epochs]" if columns > 2 else "windows seen [unit epochs]")
+            axes.set_xlabel("windows seen\n[unit epochs]" if columns > 3 else "windows seen [unit epochs]")
     handles = [Line2D([], [], color=COLOURS[arm], lw=1.6, label=arm) for arm in ARMS]
     several = curves.groupby(["action", "arm"]).seed.nunique().max() > 1
     if several:
         handles.append(Patch(color=GREY, alpha=0.35, lw=0, label="range of the replicates"))
     if marked:
-        label = "action-based learning rate below 1/100 of its start"
+        between = "\n" if columns == 3 else " "  # it may stand in the place of a panel
+        label = f"action-based learning rate{between}below 1/100 of its start"
         handles.append(Line2D([], [], color=INK, lw=0.9, ls=":", label=label))
     note = "Lines: mean over the replicates." if several else "One replicate."
-    return layout.finish_figure(figure, title, f"{note} {SCHEDULE_NOTE}" if len(schedules) > 1 else note, handles)
+    return finish_figure(figure, title, f"{note} {SCHEDULE_NOTE}" if len(schedules) > 1 else note, handles)
 
 
 def _log_errors(axes: Axes, errors: pd.Series) -> None:
