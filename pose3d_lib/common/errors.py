@@ -10,6 +10,10 @@ class InputError(ValueError):
     def __init__(self, message: str):
         super().__init__("\n".join(map(printable, message.split("\n"))))
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: no traceback."""
+        return f"{type(self).__name__}: {self}".split("\n")
+
 
 BREAKING = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, half characters and line breaks
 INVISIBLE = (*BREAKING, "Cf", "Zs")  # and of no width, that turn the direction of a line, or look like the plain space
@@ -28,4 +32,16 @@ def some(names: Sequence[str], most: int = 8) -> str:
 
 
 class RunStopped(KeyboardInterrupt):
-    """A run was asked to stop, and did after it had saved its state; no `Exception`, as nothing failed."""
+    """A run was asked to stop, and did after it had saved its state; no `Exception`, as nothing failed.
+
+    `share` is the part of its training that is done, if it is known.
+    """
+
+    def __init__(self, message: str, share: float | None = None):
+        super().__init__(message)
+        self.share = share
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: no traceback."""
+        at = "" if self.share is None else f" at {100 * self.share:.0f} %"
+        return [f"Stopped{at}. Run this cell again to continue."]

@@ -45,7 +45,7 @@ def execute_run(
 
     Waits for another process that holds the run, on this machine or on another that sees the same folder; a process that is
     dead, or shows no sign of life for LEASE_SECONDS, holds it no longer. `say` is called with a line of text about what
-    happens, `on_row` with every line of history as it is written.
+    happens, `on_row` with every line of history once it is written; a resumed run does not give the earlier ones again.
 
     Raises:
         InputError: the run to start from does not suit this one, or the folder cannot be read or written.
@@ -124,7 +124,7 @@ def _train_and_test(
     _write_provenance(folder, describe_provenance(config, data, start), checkpoint)
     if checkpoint:
         tell(f"resumes after {checkpoint.numbers['seen']:,} windows")
-    losses, stops = [], []
+    losses, stops, seen_before = [], [], checkpoint.numbers["seen"] if checkpoint else 0
     begun, seconds_before = time.perf_counter(), float(checkpoint.numbers["train_seconds"]) if checkpoint else 0.0
 
     def report(windows: int, total: int) -> None:
@@ -149,7 +149,8 @@ def _train_and_test(
         history.write(json.dumps(row.as_json()) + "\n")
         history.flush()
         losses.append(row.train_mpjpe)
-        on_row(row)
+        if row.windows > seen_before:
+            on_row(row)
 
     with catch_signals(stops.append), (folder / layout.HISTORY).open("w", encoding="utf-8") as history:
         trained = train(

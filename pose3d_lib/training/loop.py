@@ -174,7 +174,8 @@ class Training:
                 saved = time.perf_counter()
                 saving = saved - now
             if why:
-                raise RunStopped(f"stopped by {why} after {totals.seen:,} of {self._total:,} windows")
+                reached = f"after {totals.seen:,} of {self._total:,} windows"
+                raise RunStopped(f"stopped by {why} {reached}", totals.seen / self._total)
         self._halt()
         self._lifters.eval()
         spent = {"baseline": baseline and baseline(None), **asdict(totals)}

@@ -19,19 +19,21 @@ from typing import Any
 
 import nbformat
 import pytest
-from papermill.inspection import inspect_notebook
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from pose3d_lib.common.paths import notebooks_dir
+from pose3d_lib.report.parameters import NOTEBOOKS as CONFIGS
 from tests.helpers.chromium import NEEDS_BROWSER, sync_api
 
 pytestmark = NEEDS_BROWSER
 
 PLAYER = "06_predict.ipynb"
+STOPPED = "02_train.ipynb"
 RUN = ("04_results.ipynb", PLAYER)
 NOTEBOOKS = sorted({path.name for path in notebooks_dir().glob("*.ipynb")}.difference(RUN))  # only opened
 TINY = {"scale": "tiny", "preset": "tiny", "model": "train", "clips": 3}
+LONG = {"unit_epochs": 40.0, "evaluate_at": "end"}  # to be stopped within
 START_S, OPEN_S, RUN_S = 60, 60, 300
 
 # The notebook in front; JupyterLab keeps others in the page, hidden.
@@ -64,8 +66,9 @@ def free_port() -> int:
 
 def write_tiny_copy(source: Path, target: Path) -> None:
     """A copy of a notebook with its own parameters set to the tiny scale, and no others: a notebook refuses those."""
-    known = inspect_notebook(str(source))
-    values = {name: value for name, value in TINY.items() if name in known}
+    kind = CONFIGS[source.stem]
+    values = {name: TINY[name] for name in TINY if name in kind.model_fields or name in getattr(kind, "BUNDLES", {})}
+    values |= LONG if source.name == STOPPED else {}
     nbformat.write(parameterize_notebook(load_notebook_node(str(source)), values), target)
 
 
@@ -76,7 +79,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     home = tmp_path_factory.mktemp("jupyter")
     shutil.copytree(notebooks_dir(), root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     (root / "tiny").mkdir()
-    for name in RUN:
+    for name in (STOPPED, *RUN):
         write_tiny_copy(root / "notebooks" / name, root / "tiny" / name)
 
     # Otherwise JupyterLab asks the world for updates, and the reader whether it may ask for news.
@@ -171,6 +174,12 @@ def save_and_read(page: Any, path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
+def run_all(page: Any) -> None:
+    """The menu's "Run All Cells"."""
+    page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
+    page.locator(".lm-Menu-item[data-command='runmenu:run-all']").click()
+
+
 def check_player(page: Any) -> None:
     """It plays where the notebook shows it, in the notebook's colours."""
     player = page.frame_locator(f"{PANEL} iframe[title=player]")
@@ -205,8 +214,7 @@ def test_notebook_runs_from_top_to_bottom(page: Any, lab: Lab, name: str) -> Non
     notebook = f"tiny/{name}"
     open_notebook(page, lab, notebook)
     check_rendered(page, nbformat.read(lab.root / notebook, as_version=4))
-    page.locator(".lm-MenuBar-item", has_text=re.compile("^Run$")).click()
-    page.locator(".lm-Menu-item[data-command='runmenu:run-all']").click()
+    run_all(page)
     # A running or queued cell shows [*]; after an error the rest go back to [ ].
     page.wait_for_selector(f"{PANEL} .jp-InputPrompt >> text=/\\[\\d+\\]/", timeout=RUN_S * 1000)
     queued = page.locator(f"{PANEL} .jp-InputPrompt", has_text="[*]")
@@ -222,3 +230,28 @@ def test_notebook_runs_from_top_to_bottom(page: Any, lab: Lab, name: str) -> Non
     assert page.locator(".jp-Dialog").all_inner_texts() == []
     if name == PLAYER:  # which takes the keyboard
         check_player(page)
+
+
+def test_stop_ends_a_training_with_one_line_and_the_cell_run_again_resumes_it(page: Any, lab: Lab) -> None:
+    notebook = f"tiny/{STOPPED}"
+    open_notebook(page, lab, notebook)
+    run_all(page)
+    cells = page.locator(f"{PANEL} .jp-CodeCell")
+    training = cells.filter(has_text="execute_run(plan")
+    log = training.locator("[data-mime-type='application/vnd.jupyter.stdout']")
+    sync_api.expect(log).to_contain_text("epoch 1.00 of", timeout=RUN_S * 1000)
+    training.locator(".jp-InputPrompt").click()
+    page.locator(f"{PANEL} .jp-Toolbar-item[data-jp-item-name=interrupt]").click()
+    error = training.locator("[data-mime-type='application/vnd.jupyter.stderr']")
+    sync_api.expect(error).to_have_text(
+        re.compile(r"^Stopped at \d+ %\. Run this cell again to continue\.$"), timeout=30_000
+    )
+    wait_until_idle(page, lab, notebook, OPEN_S)
+    saved = save_and_read(page, lab.root / notebook)
+    numbers = [cell.execution_count for cell in saved.cells if cell.cell_type == "code"]
+    assert [number is None for number in numbers].index(True) == 6, "the cells below were not executed"
+
+    page.keyboard.press("Control+Enter")
+    sync_api.expect(log).to_contain_text(re.compile(r"resumes after .* windows\s+epoch [2-9]\.00 of"), timeout=60_000)
+    sync_api.expect(log).to_have_count(1)  # in one place
+    sync_api.expect(error).to_have_count(0)

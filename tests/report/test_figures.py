@@ -92,14 +92,6 @@ def test_the_schedule_falls_where_an_epoch_ends() -> None:
     np.testing.assert_allclose(rate.get_ydata(), [1, 1, 0.95, 0.95**2, 0.95**3])
 
 
-def test_a_prediction_is_shown_frame_by_frame_with_its_error(hand_made) -> None:
-    data = hand_made([("S9", "Walking", "0", 0, 13)])
-    shifted = data.positions + 0.01
-    figure = drawings.draw_prediction(data, data.clips.iloc[0], "simulated", shifted, [0, 3, 6, 9, 12])
-    assert [axes.get_title() for axes in figure.axes[1::2]] == ["MPJPE 17 mm"] * 5
-    check_printable(figure)
-
-
 def sheet_of(hand_made, *rows: tuple, labelled: bool = True, **changes) -> Figure:
     data = hand_made(list(rows), **changes)
     lifted = lift(made_up_model(), data, data.clips.assign(labelled=labelled), "simulated")

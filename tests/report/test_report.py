@@ -1,13 +1,16 @@
 """What 02_train shows of a run besides its curve: which run it is, and its errors by subject and of the root."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, named
-from pose3d_lib.report import show as report
+from pose3d_lib.report import training as report
 from pose3d_lib.runs.execute import execute_run
-from pose3d_lib.runs.run import Run
+from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import plan_run
 
@@ -79,3 +82,15 @@ def test_errors_by_subject_are_frame_weighted_means_of_their_clips(finished: Run
         assert table.Frames[subject] == clips.frames.sum()
         for metric in METRICS:
             assert table[named(metric)][subject] == pytest.approx(np.average(clips[metric], weights=clips.frames))
+
+
+def test_a_run_that_was_stopped_or_is_of_other_parameters_is_not_shown(tiny_data: PoseDataset, tmp_path: Path) -> None:
+    plan = plan_run(RunConfig(scale="tiny"), tiny_data)
+    for run, last in (
+        (None, "this run is not finished"),
+        (Run(tmp_path / "All-other"), "the last training was All-other"),
+    ):
+        with pytest.raises(InputError, match=f"{last}; execute the training cell, which makes All-27f") as refused:
+            report.check_current(run, plan)
+        assert refused.value._render_traceback_() == [f"InputError: {refused.value}"], "in a notebook"
+    report.check_current(Run(run_folder(plan.config, tiny_data)), plan)

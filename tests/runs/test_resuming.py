@@ -137,8 +137,9 @@ def stop_after(rows: int, number: int):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_after_it_has_saved_and_the_next_call_goes_on(number, data, outputs, expected) -> None:
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with pytest.raises(RunStopped, match=rf"stopped by {number.name} after 60 of 200 windows"):
+    with pytest.raises(RunStopped, match=rf"stopped by {number.name} after 60 of 200 windows") as stopped:
         execute_run(plan_run(config(), data), on_row=stop_after(1, number))
+    assert stopped.value._render_traceback_() == ["Stopped at 30 %. Run this cell again to continue."], "in a notebook"
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
     folder = run_folder(config(), data)
     assert load_checkpoint(folder)[0].numbers["seen"] == 60
@@ -146,7 +147,8 @@ def test_a_signal_ends_the_run_after_it_has_saved_and_the_next_call_goes_on(numb
     said, rows = [], []
     run = execute_run(plan_run(config(), data), say=said.append, on_row=rows.append)
     assert "resumes after 60 windows" in said
-    assert [row.windows for row in rows] == [60, 92, 120, 180, 200], "earlier rows are given again"
+    assert [row.windows for row in rows] == [92, 120, 180, 200], "earlier rows are not given again"
+    assert run.history.windows.tolist() == [60, 92, 120, 180, 200]
     assert results(run) == expected
     assert not {CHECKPOINT, PREVIOUS} & {path.name for path in folder.iterdir()}
     assert [entry["windows"] for entry in run.provenance["resumed"]] == [60]

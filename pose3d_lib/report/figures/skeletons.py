@@ -117,19 +117,6 @@ def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str)
     return finish_figure(figure, cut(title, 90), handles=[*SIDES, *[FLOOR] * bool(clip.labelled)])
 
 
-def draw_prediction(
-    data: PoseDataset, clip: pd.Series, keypoints: str, predicted: np.ndarray, frames: Sequence[int]
-) -> Figure:
-    """Some frames of a clip: what the lifter saw, and what it made of it in front of the truth.
-
-    `predicted` is (frames of the clip, joints, 3), metres, camera space, root-relative.
-    """
-    seen = LiftedClip.of(data, clip, keypoints, predicted, data.skeleton)
-    figure = plt.figure(figsize=(DOUBLE, 3.2), layout="constrained")
-    _draw_columns(figure, seen, data.layouts[keypoints], data.skeleton, frames, len(frames))
-    return finish_figure(figure, cut(f"{data.name}: {seen.name}", 90), handles=[*SIDES, TRUTH_LINE, FLOOR])
-
-
 def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
     """A contact sheet, one band for each of some clips of `lifted`: its frames from the first to the last, and their poses.
 

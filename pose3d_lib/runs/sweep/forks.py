@@ -108,13 +108,11 @@ def import_what(source: str) -> None:
     """Import the modules that some code imports at its top."""
     for node in ast.parse(source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = [alias.name for alias in node.names]
-            if isinstance(node, ast.ImportFrom):
-                importlib.import_module(node.module)
-                names = [f"{node.module}.{name}" for name in names]
-            for name in names:
-                with suppress(ModuleNotFoundError):  # a name within the module
-                    importlib.import_module(name)
+            for alias in node.names:
+                if isinstance(node, ast.Import):
+                    importlib.import_module(alias.name)
+                elif not hasattr(importlib.import_module(node.module), alias.name):  # it may be imported on first use
+                    importlib.import_module(f"{node.module}.{alias.name}")
 
 
 def _reap(*_: object) -> None:
