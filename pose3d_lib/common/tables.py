@@ -1,5 +1,7 @@
 """Tables as files and as text: CSV with twelve digits; Markdown, LaTeX and plain text rounded for reading."""
 
+import html
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -36,6 +38,18 @@ def to_markdown(table: pd.DataFrame) -> str:
 def to_text(table: pd.DataFrame) -> str:
     """The same for a terminal."""
     return _piped(_rounded(table), _alignment(table))
+
+
+def to_card(rows: Mapping[str, object], picture: str = "") -> str:
+    """What a notebook shows of an object: titles and plain texts as a small HTML table, beside a picture if there is one."""
+    cells = "".join(
+        f'<tr><th style="text-align:left;white-space:nowrap">{html.escape(title)}</th>'
+        f'<td style="text-align:left">{html.escape(str(text))}</td></tr>'
+        for title, text in rows.items()
+    )
+    return (
+        f'<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:center"><table>{cells}</table>{picture}</div>'
+    )
 
 
 def _piped(shown: pd.DataFrame, alignment: list[str]) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.errors import InputError, printable, some
+from pose3d_lib.common.tables import to_card
 from pose3d_lib.data.actions import ALL, as_number, check_name
 from pose3d_lib.data.cameras import Camera, camera_to_world
 from pose3d_lib.data.skeleton import Skeleton
@@ -18,35 +19,71 @@ from pose3d_lib.data.skeleton import Skeleton
 CLIP_COLUMNS = ("subject", "action", "take", "camera", "fps", "start", "stop", "labelled")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PoseDataset:
     """Clips of 2D keypoints and, where they are known, the 3D joints behind them.
+
+    Attributes:
+        name: for people, for instance "synthetic-small".
+        synthetic: whether nobody was filmed, so that every table can say so.
+        skeleton: the joints of the 3D poses.
+        cameras: those that filmed.
+        clips: one row per clip, columns CLIP_COLUMNS; `camera` is an index into `cameras`.
+        keypoints: name of a 2D source -> (frames, joints_in, 2) float32, pixels.
+        layouts: name of a 2D source -> its joints.
+        positions: (labelled frames, joints, 3) float32, metres, camera space, relative to the root joint.
+        trajectory: (labelled frames, 3) float32, metres: the root joint in camera space.
+        train_subjects, test_subjects: who is trained on and tested on.
+        notes: what a reader of any table has to know: what was left out, and why.
+        scores: name of a 2D source -> (frames, joints_in) float32: its confidence in each keypoint, 0 to 1, if asked for.
+        terms: under which the data, and so weights trained on them, may be used; not part of the fingerprint.
+        first_frames: of every clip, its first frame's number in its video; none stands for all 0.
+        frame_step: difference between the numbers of consecutive frames.
 
     A clip is one take of one action by one subject, seen by one camera: rows `start` to `stop` of the arrays. Labelled
     clips come first, so the 3D arrays have one row for each frame of a labelled clip.
     """
 
-    name: str  # for people, for instance "synthetic-small"
-    synthetic: bool  # whether nobody was filmed, so that every table can say so
-    skeleton: Skeleton  # the joints of the 3D poses
+    name: str
+    synthetic: bool
+    skeleton: Skeleton
     cameras: tuple[Camera, ...]
-    clips: pd.DataFrame  # one row per clip, columns CLIP_COLUMNS; `camera` is an index into `cameras`
-    keypoints: dict[str, np.ndarray]  # name of a 2D source -> (frames, joints_in, 2) float32, pixels
-    layouts: dict[str, Skeleton]  # name of a 2D source -> its joints
-    positions: np.ndarray  # (labelled frames, joints, 3) float32, metres, camera space, relative to the root joint
-    trajectory: np.ndarray  # (labelled frames, 3) float32, metres: the root joint in camera space
+    clips: pd.DataFrame
+    keypoints: dict[str, np.ndarray]
+    layouts: dict[str, Skeleton]
+    positions: np.ndarray
+    trajectory: np.ndarray
     train_subjects: tuple[str, ...]
     test_subjects: tuple[str, ...]
-    notes: tuple[str, ...] = ()  # what a reader of any table has to know: what was left out, and why
-    # name of a 2D source -> (frames, joints_in) float32: its confidence in each keypoint, 0 to 1, if `scores` asked for it
+    notes: tuple[str, ...] = ()
     scores: dict[str, np.ndarray] = field(default_factory=dict)
-    terms: str = ""  # under which the data, and so weights trained on them, may be used; not part of the fingerprint
-    first_frames: tuple[int, ...] = ()  # of every clip, its first frame's number in its video; none stands for all 0
-    frame_step: int = 1  # difference between the numbers of consecutive frames
+    terms: str = ""
+    first_frames: tuple[int, ...] = ()
+    frame_step: int = 1
 
     def __post_init__(self) -> None:
         _check_shapes(self)
         _check_names(self)
+
+    def __repr__(self) -> str:
+        return f"PoseDataset({self.name!r}: {len(self.clips):,} clips, {self.clips.stop.iloc[-1]:,} frames)"
+
+    def _repr_html_(self) -> str:
+        clips, (source, layout) = self.clips, next(iter(self.layouts.items()))
+        rates = ", ".join(f"{fps:g}" for fps in sorted(set(clips.fps)))
+        rows = {
+            "Dataset": self.name + ", synthetic: nobody was filmed" * self.synthetic,
+            "Train subjects": some(self.train_subjects) or "none",
+            "Test subjects": some(self.test_subjects) or "none",
+            "Actions": f"{len(self.actions)}: {some(self.actions)}",
+            "Clips": f"{len(clips):,}, {clips.labelled.sum():,} of them with 3D poses, {len(self.cameras)} cameras",
+            "Frames": f"{clips.stop.iloc[-1]:,}, {rates} per second",
+            "2D keypoints": ", ".join(f"{name} ({own.num_joints} joints)" for name, own in self.layouts.items()),
+        }
+        place = clips.stop.iloc[0] // 2
+        known = len(self.positions) > 0
+        pose = self.positions[place, :, :2] if known else self.keypoints[source][place]
+        return to_card(rows, (self.skeleton if known else layout).sketch(pose.tolist()))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,6 +1,9 @@
 """Skeletons: named joints, their parents, and which joints change places when the body is mirrored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+LEFT, RIGHT = "#6a3d9a", "#b3521e"  # sides of the body in every drawing; apart for colour-blind readers
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,24 @@ class Skeleton:
 
     def index(self, joint: str) -> int:
         return self.joints.index(joint)
+
+    def sketch(self, points: Sequence[tuple[float, float]]) -> str:
+        """A pose as a small SVG: a point for each joint, to the right and down, in any unit."""
+        (left, top), (right, bottom) = map(min, zip(*points, strict=True)), map(max, zip(*points, strict=True))
+        scale = 100 / max(right - left, bottom - top, 1e-9)
+        spots = [(scale * (x - left) + 5, scale * (y - top) + 5) for x, y in points]
+        bones = self.bones or [(joint, joint) for joint in range(self.num_joints)]
+        sides = self.bone_sides if self.bones else self.sides
+        lines = "".join(
+            f'<path d="M{spots[a][0]:.1f} {spots[a][1]:.1f}L{spots[b][0]:.1f} {spots[b][1]:.1f}" '
+            f'stroke="{({"left": LEFT, "right": RIGHT}).get(side, "currentColor")}"/>'
+            for (a, b), side in zip(bones, sides, strict=True)
+        )
+        width, height = scale * (right - left) + 10, scale * (bottom - top) + 10
+        return (
+            f'<svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
+            f'stroke-width="3.5" stroke-linecap="round" role="img" aria-label="a pose">{lines}</svg>'
+        )
 
 
 # The 17 joints that work on Human3.6M uses, the root (pelvis) first.

@@ -48,9 +48,6 @@ Names = Annotated[tuple[Annotated[str, BeforeValidator(read_name)], ...], AsList
 class DataSpec(BaseModel):
     """Which data to use; the part of every notebook's parameters that says so.
 
-    An origin of data uses some of these and refuses the others (`PARAMETERS` of its module). Empty stands for what the
-    origin takes by itself, which it declares in the dataset's notes.
-
     Attributes:
         dataset: a name (synthetic, synthetic_h36m, h36m, humaneva15, humaneva20, a fetched collection) or a path, absolute or
             within POSE3D_DATA, of a file or folder whose content tells what it is, or of a `.toml` that describes it.
@@ -77,6 +74,9 @@ class DataSpec(BaseModel):
             gives each seed its own.
         downsample: of every so many frames of a clip, one is kept.
         one_camera: whether each take is seen by one of its cameras, in turn, and not by all of them.
+
+    An origin of data uses some of these and refuses the others (`PARAMETERS` of its module). Empty stands for what the
+    origin takes by itself, which it declares in the dataset's notes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

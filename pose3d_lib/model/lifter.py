@@ -103,9 +103,6 @@ class _Block(nn.Module):
 class TemporalLifter(nn.Module):
     """Lifts 2D keypoints to 3D joints, in two forms that share every weight and agree to rounding in evaluation mode.
 
-    `forward_windows` (strided) computes one output frame per window, for training on single frames; `forward` (dilated)
-    computes every output frame of a clip, for testing and for training on several frames at once.
-
     Args:
         num_joints_in: joints of the 2D skeleton.
         in_features: numbers per input joint, 2 for x and y, 3 with a score.
@@ -117,6 +114,9 @@ class TemporalLifter(nn.Module):
         channels: width of every hidden layer.
         labels: actions that the network is told of, none as published. A told action is a further input, one-hot: it adds a
             learnt shift, at first 0, to the first layer's product. `labels` of a call are their numbers, a (B,) int64 tensor.
+
+    `forward_windows` (strided) computes one output frame per window, for training on single frames; `forward` (dilated)
+    computes every output frame of a clip, for testing and for training on several frames at once.
     """
 
     def __init__(

@@ -31,12 +31,18 @@ def predict(
     mirror: bool = True,
     joints: Skeleton | None = None,
 ) -> Iterator[list[Tensor]]:
-    """Lifts whole clips, a group of them at a time: yields one (frames, joints, 3) prediction, metres, per clip, in order.
+    """Lift whole clips, a group of them at a time: yield one (frames, joints, 3) prediction, metres, per clip, in order.
+
+    Args:
+        model: the lifter.
+        data: the dataset.
+        clips: rows of `data.clips`; what a lifter is told of a clip: `told_actions`.
+        keypoints: the 2D source that the lifter sees.
+        mirror: average with what the lifter makes of the mirror image, mirrored back (VideoPose3D, section 5.2).
+        joints: what the lifter lifts to; the dataset's skeleton if not given.
 
     Clips stand end to end with their padding and pass through the dilated network as one; the frames between two clips
-    that mix both are dropped, so each prediction is exactly that of the clip alone. A prediction is the mean of the
-    clip's and, with `mirror`, of its mirror image's, mirrored back (VideoPose3D, section 5.2). `joints` are what the lifter
-    lifts to; the dataset's skeleton if not given. What a lifter is told of a clip: `told_actions`.
+    that mix both are dropped, so each prediction is exactly that of the clip alone.
     """
     device = next(model.parameters()).device
     was_training = model.training
@@ -164,9 +170,16 @@ def spread(number: int, most: int) -> list[int]:
 
 
 def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
-    """Lift whole clips of data that fit (`check_fit`), with or without mirror images, as the model was tested.
+    """Lift whole clips, with or without mirror images, as the model was tested.
 
-    An InputError where there is no clip, or a prediction is not finite.
+    Args:
+        model: as `open_model` gives it.
+        data: a dataset that fits (`check_fit`).
+        clips: rows of `data.clips`.
+        keypoints: the 2D source that the model sees.
+
+    Raises:
+        InputError: there is no clip, or a prediction is not finite.
     """
     if not len(clips):
         raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")

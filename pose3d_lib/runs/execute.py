@@ -41,11 +41,15 @@ def execute_run(
     say: Callable[[str], None] = lambda line: None,
     on_row: Callable[[HistoryRow], None] = lambda row: None,
 ) -> Run:
-    """Trains and evaluates a run and writes its folder; resumes from its checkpoint, or reads it if it is already finished.
+    """Train and evaluate a run and write its folder; resume from its checkpoint, or read it if it is already finished.
+
+    Args:
+        plan: of the run, as `plan_run` makes it.
+        say: called with a line of text about what happens.
+        on_row: called with every line of history once it is written; a resumed run does not give the earlier ones again.
 
     Waits for another process that holds the run, on this machine or on another that sees the same folder; a process that is
-    dead, or shows no sign of life for LEASE_SECONDS, holds it no longer. `say` is called with a line of text about what
-    happens, `on_row` with every line of history once it is written; a resumed run does not give the earlier ones again.
+    dead, or shows no sign of life for LEASE_SECONDS, holds it no longer.
 
     Raises:
         InputError: the run to start from does not suit this one, or the folder cannot be read or written.

@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from pose3d_lib.common.paths import in_file_name, runs_dir
+from pose3d_lib.common.tables import to_card
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import PUBLISHED, RECOMPUTED
-from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, SCALE
+from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, SCALE, named
 from pose3d_lib.model.file import read_weights
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.runs import layout
@@ -31,10 +32,24 @@ MOST_NAMED = 24  # characters that names of subjects or actions take in a run's 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, read from its folder, with recomputed statistics of the batch norms or as published (STATISTICS)."""
+    """A finished run, read from its folder.
+
+    Attributes:
+        folder: where its files are, under `outputs/runs/`.
+        statistics: of the batch norms, one of STATISTICS: "recomputed" or, of `as_published`, "published".
+    """
 
     folder: Path
     statistics: str = RECOMPUTED
+
+    def _repr_html_(self) -> str:
+        config, timing = self.config, self.timing
+        trained = (
+            f"{config.unit_epochs:g} unit epochs, {timing['windows']:,} windows in {timing['train_seconds']:.1f} s"
+        )
+        errors = {named(name): f"{self.frame_wise[name]:.1f}" for name in METRICS}
+        rows = {"Run": self.folder.name, "Actions": ", ".join(config.trained_actions), "Trained for": trained, **errors}
+        return to_card({**rows, "Batch norms": self.statistics})
 
     @cached_property
     def as_published(self) -> "Run":

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from pose3d_lib.common.errors import some
 from pose3d_lib.common.paths import in_file_name, outputs_dir
+from pose3d_lib.common.tables import to_card
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.run import Run
@@ -36,7 +38,7 @@ MOST_TOLD = 100  # bytes of a folder's name for settings; a name has 255 at most
 TOLD = {*DataSpec.model_fields, "filter_widths", "channels", "batch_size", "jobs", "scheduler", "threads", "device"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyResults:
     """A study and its finished runs, looked up once; what follows from them is computed once, when it is first needed."""
 
@@ -49,6 +51,22 @@ class StudyResults:
     seeds: list[Run]  # that differ in their training seed alone
     timed: list[Run]
     beyond: dict[str, list[Run]]  # by question of `plan_beyond`
+
+    def __repr__(self) -> str:
+        return f"StudyResults({self.folder.name}: {len(self.found)} of {len(self.planned)} runs finished)"
+
+    def _repr_html_(self) -> str:
+        config = self.config
+        rows = {
+            "Study of": ", ".join(dict.fromkeys(data.name for data in self.datasets.values())),
+            "Actions": some(choose_actions(config, self.data)[0]),
+            "Seeds": ", ".join(map(str, config.seeds)),
+            "Unit epochs": ", ".join(f"{length:g}" for length in config.lengths),
+            "Schedules": ", ".join(config.schedules),
+            "Runs finished": f"{len(self.found):,} of {len(self.planned):,}",
+            "Tables and figures": self.folder,
+        }
+        return to_card(rows)
 
     @property
     def data(self) -> PoseDataset:

@@ -20,6 +20,10 @@ Config = TypeVar("Config", bound=BaseModel)
 def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
     """A config of some kind from a notebook's or a command's parameters, or an InputError that names each that it refuses.
 
+    Args:
+        kind: the class of the config, such as `RunConfig`.
+        parameters: name -> value; what is not given has its default.
+
     Those of `kind.BUNDLES`, such as `preset`, choose settings that other values override. None leaves a setting to them, but
     is refused where a name is expected. Numbers and booleans may be strings, as papermill passes some of them.
     """

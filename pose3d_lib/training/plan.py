@@ -38,7 +38,15 @@ class RunPlan:
 
 
 def plan_run(config: RunConfig, data: PoseDataset) -> RunPlan:
-    """The plan of a run, or an InputError where the data cannot carry it; reads the table of clips only."""
+    """The plan of a run: its clips and its budget; only the table of clips is read.
+
+    Args:
+        config: the run's settings.
+        data: what it is trained and tested on.
+
+    Raises:
+        InputError: the data cannot carry the run.
+    """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
             "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"

@@ -303,3 +303,30 @@ def test_the_world_of_a_clip_is_pose_plus_trajectory_turned_by_the_camera_and_mo
 def test_a_dataset_of_only_unlabelled_clips_can_be_saved(tmp_path: Path) -> None:
     data = make_dataset([("S2", "Posing", "0", 0, 5, False)])
     assert load_dataset(saved(data, tmp_path)).positions.shape == (0, 17, 3)
+
+
+# What a notebook shows of it
+
+
+def test_a_dataset_shows_what_is_in_it_and_a_pose_instead_of_its_numbers() -> None:
+    data = make_dataset(name="a<b")
+    assert repr(data) == "PoseDataset('a<b': 7 clips, 31 frames)"
+    shown = data._repr_html_()
+    for text in ("a&lt;b, synthetic: nobody was filmed", "5: Walking, Sitting, SittingDown, Eating, Posing",
+                 "7, 6 of them with 3D poses, 3 cameras", "31, 50 per second", "detected (17 joints)"):  # fmt: skip
+        assert f">{text}<" in shown or f", {text}<" in shown
+    assert shown.count("<path") == len(H36M_17.bones)
+
+
+def test_of_keypoints_alone_the_sketch_is_theirs() -> None:
+    rows = [("S1", "Posing", "0", 2, 2, False)]
+    data = make_dataset(rows, keypoints={"detected": numbers(2, 17, 2, seed=1)}, layouts={"detected": COCO_17})
+    assert data._repr_html_().count("<path") == len(COCO_17.bones)
+
+
+def test_a_sketch_keeps_proportions_and_sides() -> None:
+    points = np.zeros((17, 2))
+    points[H36M_17.index("LWrist")] = 4, 2
+    sketch = H36M_17.sketch(points.tolist())
+    assert 'viewBox="0 0 110 60"' in sketch
+    assert 'd="M5.0 5.0L105.0 55.0" stroke="#6a3d9a"' in sketch

@@ -75,6 +75,12 @@ def finished(tiny_data: PoseDataset, tmp_path_factory: pytest.TempPathFactory) -
         return execute_run(plan_run(RunConfig(**settings, trajectory=True, scale="tiny", threads=1), tiny_data))
 
 
+def test_a_run_shows_its_errors(finished: Run) -> None:
+    shown = finished._repr_html_()
+    for text in (finished.folder.name, "All", f"{finished.frame_wise['mpjpe']:.1f}", "recomputed"):
+        assert f">{text}</td>" in shown
+
+
 def test_errors_by_subject_are_frame_weighted_means_of_their_clips(finished: Run) -> None:
     table = report.subjects_errors_table(finished.clips).set_index("Subject")
     assert list(table.index) == ["S9", "S11"]

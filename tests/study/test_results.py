@@ -47,6 +47,8 @@ def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) ->
     found = collect_study(config, Only(tiny_data))
     assert [run.config for run in found.runs] == done
     assert found.missing == [run for run in planned if run not in done]
+    assert f">{len(done)} of {len(planned)}</td>" in found._repr_html_()
+    assert repr(found) == f"StudyResults({found.folder.name}: {len(done)} of {len(planned)} runs finished)"
     assert found.left_out.Run.tolist() == [run_folder(begun, tiny_data).name]
     assert found.beyond[FINE_TUNING] == []
     assert {run.config.action for run in found.beyond[MIXING]} == {"Eating"}

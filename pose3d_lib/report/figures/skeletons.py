@@ -15,14 +15,10 @@ from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.predict import Lifted, LiftedClip
-from pose3d_lib.report.figures.style import DOUBLE, LEFT, MIDDLE, PALE, RIGHT, TEXT, TRUTH, cut, finish_figure, shorten
+from pose3d_lib.report.figures.style import DOUBLE, INK, LIMBS, PALE, TEXT, TRUTH, cut, finish_figure, shorten
 
-LIMBS = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
-SIDES = [
-    Line2D([], [], color=LEFT, label="left side of the body"),
-    Line2D([], [], color=RIGHT, label="right side"),
-    Line2D([], [], color=MIDDLE, label="trunk and head"),
-]
+NAMES = {"left": "left side of the body", "right": "right side", "middle": "trunk and head"}
+SIDES = [Line2D([], [], color=LIMBS[side], label=name) for side, name in NAMES.items()]
 FLOOR = Line2D([], [], color=PALE, label="floor, squares of 0.5 m")
 TRUTH_LINE = Line2D([], [], color=TRUTH, linewidth=3.2, label="ground truth")
 SHEET_COLUMNS = 6  # frames of a clip on a contact sheet
@@ -37,7 +33,7 @@ def draw_2d(
     """
     for bone, colour in zip(layout.bones, _bone_colours(layout), strict=True):
         axes.plot(*pixels[list(bone)].T, color=colour, linewidth=1.6, solid_capstyle="round")
-    axes.plot(*pixels.T, "o", color=MIDDLE, markersize=1.8 if layout.bones else 4)
+    axes.plot(*pixels.T, "o", color=INK, markersize=1.8 if layout.bones else 4)
     if around is None:
         left, right, top, bottom = 0, camera.width, 0, camera.height
     else:

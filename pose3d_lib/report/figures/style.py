@@ -14,6 +14,7 @@ from matplotlib.text import Text
 
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
+from pose3d_lib.data.skeleton import LEFT, RIGHT
 
 SINGLE, DOUBLE = 3.5, 7.2  # widths in inches: one column of a page, and two
 TEXT, TITLE = 8, 9  # sizes in points; nothing is smaller
@@ -21,12 +22,8 @@ DPI = 240  # of a PNG, which a screen shows at half its size: sharp on any scree
 
 INK, GREY, PALE = "#333333", "#8a939b", "#d5dce3"  # of what is no arm and no limb
 ARM_COLOURS = {ORIGINAL: "#0072b2", ACTION_BASED: "#e69f00"}  # apart for colour-blind readers and in grey
-LEFT, RIGHT, MIDDLE, TRUTH = (
-    "#6a3d9a",
-    "#b3521e",
-    INK,
-    "#a8afb6",
-)  # limbs and a true pose; apart for colour-blind readers
+LIMBS = {"left": LEFT, "right": RIGHT, "middle": INK}
+TRUTH = "#a8afb6"  # of a true pose
 
 
 def cut(name: object, most: int) -> str:
