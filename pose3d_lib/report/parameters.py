@@ -1,4 +1,4 @@
-"""The parameters of each notebook, checked before it is executed; `PredictConfig`, those of 06_predict."""
+"""The parameters of each notebook, checked before it is executed; those of 00_how_it_works and 06_predict."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,16 +8,40 @@ from pydantic import Field, field_validator
 
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.data.actions import check_name
-from pose3d_lib.data.spec import DataSpec, Names
+from pose3d_lib.data.spec import DataSpec, Name, Names
 from pose3d_lib.model.poses import FORMATS
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.study.scarcity import ScarcityConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
-from pose3d_lib.training.settings import OneOrMore
+from pose3d_lib.training.settings import OneOrMore, Seed
 
 NEWEST, TRAIN = "newest", "train"
 GIF = "gif"  # among the formats: some clips, moving
+
+
+class LessonConfig(DataSpec):
+    """What 00_how_it_works trains its small networks on. The data's settings are those of `DataSpec`.
+
+    Attributes:
+        action: whose frames, exactly as the dataset spells it.
+        steps: of each training, of 64 windows.
+        seed: of the initial weights, the order of the windows and the dropout masks.
+    """
+
+    action: Name = "Sitting"
+    steps: int = Field(400, ge=1, le=100_000)
+    seed: Seed = 0
+
+    @property
+    def data(self) -> DataSpec:
+        """The part that says which data."""
+        return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields})
+
+    def run(self, unit: int, **changes) -> RunConfig:
+        """A run of these steps, as published but for `changes`, where a unit epoch has `unit` windows."""
+        settings = self.model_dump(exclude={"steps"}) | {"unit_epochs": 64 * self.steps / unit, "evaluate_at": ()}
+        return RunConfig(**settings | changes)
 
 
 class PredictConfig(DataSpec):
@@ -64,6 +88,7 @@ class PredictConfig(DataSpec):
 
 
 NOTEBOOKS = {
+    "00_how_it_works": LessonConfig,
     "01_data_prep": DataSpec,
     "02_train": RunConfig,
     "03_action_based": StudyConfig,

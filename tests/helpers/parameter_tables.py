@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.report.parameters import PredictConfig
+from pose3d_lib.report.parameters import LessonConfig, PredictConfig
 from pose3d_lib.runs.sweep.settings import SweepSettings
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.study.scarcity import ScarcityConfig
@@ -19,6 +19,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "parameters.md"
 
 SECTIONS: dict[type[BaseModel], str] = {
     DataSpec: "The data: every notebook and `pose3d data check`",
+    LessonConfig: "The lesson: 00_how_it_works",
     Settings: "Network, training and tests: 02 to 05",
     RunConfig: "One run: 02_train",
     SweepSettings: "Where runs are executed: 03 to 05",

@@ -83,6 +83,7 @@ def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
 @pytest.mark.parametrize(
     ("name", "parameters", "change"),
     [
+        ("00_how_it_works", {"steps": 4}, {"action": "Walking", "keypoints": "gt"}),
         ("01_data_prep", {}, {"keypoints": "gt"}),
         ("02_train", {**SHORT, "action": "Eating"}, {"action": "Walking", "budget": "fifteen", "downsample": 2}),
         ("03_action_based", {**STUDY, "actions": "Eating"}, {"actions": "Sitting"}),

@@ -40,7 +40,8 @@ EVERY_NOTEBOOK = pytest.mark.parametrize("name", NOTEBOOKS)
 SWEEP = {**TINY, "actions": "Sitting", "lengths": 0.3, "seeds": 0, "timed": 0}
 SCARCITY = {**TINY, "seeds": "0", "shares": "0.5", "ablation_share": 0.5, "actions": "Eating", "unit_epochs": 0.5}
 RUN = "{}-27f-0.3ue-seed0-*"
-LINES_PER_CELL, LINES_PER_NOTEBOOK = 15, 80
+LESSON, NETWORK = "00_how_it_works", "class VideoPose3D("  # its cell of the network is longer than others
+LINES_PER_CELL, LINES_OF_THE_NETWORK = 15, 30
 
 
 def code_lines(source: str) -> list[str]:
@@ -63,10 +64,12 @@ def test_the_file_holds_plain_short_python_between_texts_and_no_outputs(name: st
         assert (cell.outputs, cell.execution_count) == ([], None)
         assert not set(cell.metadata) - {"tags"}
         for statement in ast.walk(ast.parse(cell.source)):  # parsing refuses ! and %
-            assert not isinstance(statement, ast.ClassDef | ast.While | ast.Try)
-        assert 0 < len(code_lines(cell.source)) <= LINES_PER_CELL
+            assert not isinstance(statement, ast.While | ast.Try)
+            assert not isinstance(statement, ast.ClassDef) or cell.source.startswith(NETWORK)
+        most = LINES_OF_THE_NETWORK if cell.source.startswith(NETWORK) else LINES_PER_CELL
+        assert 0 < len(code_lines(cell.source)) <= most
         lines += len(code_lines(cell.source))
-    assert lines <= LINES_PER_NOTEBOOK
+    assert lines <= (150 if name == LESSON else 80)
     assert re.match(rf"# {int(name[:2])} \w", notebook.cells[0].source)
     assert "cccc" not in "".join(cell.cell_type[0] for cell in notebook.cells), "four cells of code without a word"
 
@@ -159,6 +162,7 @@ def test_every_run_has_its_executed_notebook(sweep: object, story: Path, action:
 @pytest.mark.parametrize(
     ("name", "parameters", "figures", "said"),
     [
+        (LESSON, {"scale": "tiny", "steps": 20}, 7, "\nSitting: t = "),
         ("01_data_prep", {"scale": "tiny"}, 4, "nobody was filmed"),
         ("03_action_based", SWEEP, 0, "\n2 reused; "),
         ("04_results", SWEEP, 7, "All 2 planned runs are finished."),

@@ -92,6 +92,14 @@ def test_the_schedule_falls_where_an_epoch_ends() -> None:
     np.testing.assert_allclose(rate.get_ydata(), [1, 1, 0.95, 0.95**2, 0.95**3])
 
 
+def test_moments_of_a_clip_show_their_errors(hand_made) -> None:
+    data = hand_made([("S9", "Walking", "0", 0, 11)])
+    wrong = data.positions + np.float32([0.03, 0, 0.04])
+    figure = drawings.draw_moments(wrong, data.positions, data.skeleton)
+    assert titles_of(figure) == [f"frame {frame}:\n50 mm" for frame in (0, 2, 4, 6, 8, 10)]
+    assert "MPJPE 50 mm on average" in [text.get_text() for text in check_printable(figure)]
+
+
 def sheet_of(hand_made, *rows: tuple, labelled: bool = True, **changes) -> Figure:
     data = hand_made(list(rows), **changes)
     lifted = lift(made_up_model(), data, data.clips.assign(labelled=labelled), "simulated")

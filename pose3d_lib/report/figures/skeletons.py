@@ -149,6 +149,20 @@ def _draw_columns(
             axes.set_title(f"MPJPE {clip.errors[frame]:.0f} mm", fontsize=TEXT, y=0.97)
 
 
+def draw_moments(positions: np.ndarray, truth: np.ndarray, skeleton: Skeleton) -> Figure:
+    """Some frames of a clip, predicted and true: (frames, joints, 3) metres, camera space, relative to the root, twice."""
+    figure, row = plt.subplots(
+        1, SHEET_COLUMNS, figsize=(DOUBLE, 1.5), layout="constrained", subplot_kw={"projection": "3d"}
+    )
+    frames = np.linspace(0, len(truth) - 1, SHEET_COLUMNS).round().astype(int)
+    errors = 1000 * np.linalg.norm(positions - truth, axis=-1).mean(axis=-1)
+    for axes, frame in zip(row, frames, strict=True):
+        draw_3d(axes, positions[frame], skeleton, truth=truth[frame], around=np.stack([positions, truth]))
+        axes.set_title(f"frame {frame}:\n{errors[frame]:.0f} mm", fontsize=TEXT, y=0.97)
+    title = f"MPJPE {errors.mean():.0f} mm on average"
+    return finish_figure(figure, title, handles=[*SIDES, FLOOR, TRUTH_LINE])
+
+
 def draw_actions(data: PoseDataset, subject: str) -> Figure:
     """One pose of every action of a subject, from the middle of its first take, in 3D."""
     clips = data.select([subject]).drop_duplicates("action")
