@@ -30,7 +30,7 @@ pytestmark = NEEDS_BROWSER
 
 PLAYER = "06_predict.ipynb"
 STOPPED = "02_train.ipynb"
-RUN = ("04_results.ipynb", PLAYER)
+RUN = ("00_how_it_works.ipynb", "04_results.ipynb", PLAYER)
 NOTEBOOKS = sorted({path.name for path in notebooks_dir().glob("*.ipynb")}.difference(RUN))  # only opened
 TINY = {"scale": "tiny", "preset": "tiny", "model": "train", "clips": 3}
 LONG = {"unit_epochs": 40.0, "evaluate_at": "end"}  # to be stopped within
