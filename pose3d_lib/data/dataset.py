@@ -76,7 +76,8 @@ class PoseDataset:
             "Train subjects": some(self.train_subjects) or "none",
             "Test subjects": some(self.test_subjects) or "none",
             "Actions": f"{len(self.actions)}: {some(self.actions)}",
-            "Clips": f"{len(clips):,}, {clips.labelled.sum():,} of them with 3D poses, {len(self.cameras)} cameras",
+            "Clips": f"{len(clips):,}, {clips.labelled.sum():,} with 3D poses",
+            "Cameras": some(list(dict.fromkeys(camera.name for camera in self.cameras))),
             "Frames": f"{clips.stop.iloc[-1]:,}, {rates} per second",
             "2D keypoints": ", ".join(f"{name} ({own.num_joints} joints)" for name, own in self.layouts.items()),
         }

@@ -67,7 +67,7 @@ class Skeleton:
     def sketch(self, points: Sequence[tuple[float, float]]) -> str:
         """A pose as a small SVG: a point for each joint, to the right and down, in any unit."""
         (left, top), (right, bottom) = map(min, zip(*points, strict=True)), map(max, zip(*points, strict=True))
-        scale = 100 / max(right - left, bottom - top, 1e-9)
+        scale = 150 / max(right - left, bottom - top, 1e-9)
         spots = [(scale * (x - left) + 5, scale * (y - top) + 5) for x, y in points]
         bones = self.bones or [(joint, joint) for joint in range(self.num_joints)]
         sides = self.bone_sides if self.bones else self.sides
@@ -79,7 +79,7 @@ class Skeleton:
         width, height = scale * (right - left) + 10, scale * (bottom - top) + 10
         return (
             f'<svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
-            f'stroke-width="3.5" stroke-linecap="round" role="img" aria-label="a pose">{lines}</svg>'
+            f'style="flex:none" stroke-width="4" stroke-linecap="round" role="img" aria-label="a pose">{lines}</svg>'
         )
 
 

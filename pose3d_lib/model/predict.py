@@ -1,7 +1,7 @@
 """Lifting whole clips: padded at their ends, averaged with their mirror image; what a model saw and what it made of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
 import numpy as np
@@ -138,7 +138,7 @@ class LiftedClip:
 class Lifted:
     """Some clips of a dataset, one or more, lifted by one model."""
 
-    model: str  # its name
+    model: str  # its name; "" where the poses are the known ones
     dataset: str
     synthetic: bool
     keypoints: str  # the 2D source that the model saw
@@ -150,6 +150,12 @@ class Lifted:
     def some(self, most: int) -> tuple[LiftedClip, ...]:
         """At most so many of the clips, spread evenly over all of them."""
         return tuple(self.clips[place] for place in spread(len(self.clips), most))
+
+    def of_actions(self, most: int) -> tuple[LiftedClip, ...]:
+        """At most so many clips, each of another action if there are so many actions, spread evenly over them."""
+        first = {clip.action: clip for clip in reversed(self.clips)}
+        others = tuple(clip for clip in self.clips if first[clip.action] is clip)
+        return replace(self, clips=others).some(most) if len(others) >= most else self.some(most)
 
     @property
     def root_joint(self) -> str:

@@ -6,14 +6,17 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.common.escaping import escape_markdown
+from pose3d_lib.data.cameras import view
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import check_dataset, findings_table, kinematics, leave_out_line
 from pose3d_lib.data.open import used_parameters
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.spec import DataSpec
+from pose3d_lib.model.predict import Lifted, LiftedClip
 from pose3d_lib.report.figures import doctor as figures_doctor
 from pose3d_lib.report.figures import run as figures
 from pose3d_lib.report.figures import skeletons as drawings
+from pose3d_lib.report.player import show_player
 from pose3d_lib.report.show import name_data, say, show_figure, show_table
 
 SHOWN = ("Walking", "Sitting")  # if the dataset has them: in the picture of the cameras, in that of the shares
@@ -27,6 +30,28 @@ def show_cameras(data: PoseDataset, keypoints: str) -> None:
     preferred = data.clips[data.clips.action == SHOWN[0]]
     clip = (preferred if len(preferred) else data.clips).iloc[0]
     show_figure(drawings.draw_cameras(data, clip, (clip.stop - clip.start) // 3, keypoints))
+
+
+def show_take(data: PoseDataset) -> None:
+    """A take before every camera of its subject, moving, and its 3D pose; the keypoints are exact projections."""
+    filmed = np.array([camera.is_placed and camera.intrinsics is not None for camera in data.cameras])
+    clips = data.clips[data.clips.labelled & filmed[data.clips.camera]]
+    if not len(clips):
+        say("This needs 3D poses, and cameras whose places and lenses are known.")
+        return
+    preferred = clips[clips.action == SHOWN[0]]
+    take = (preferred if len(preferred) else clips).iloc[0]
+    world, frames, lifted = data.world(take), data.frame_numbers(take), []
+    for number in sorted(set(clips.camera[clips.subject == take.subject])):
+        space, pixels = view(world, data.cameras[number])
+        lifted.append(
+            LiftedClip(
+                *(take.subject, take.action, take["take"], data.cameras[number], float(take.fps), frames, pixels),
+                *(space - space[:, :1], space[:, 0]),
+                step=data.frame_step,
+            )
+        )
+    show_player(Lifted("", data.name, data.synthetic, EXACT, data.skeleton, data.skeleton, tuple(lifted)))
 
 
 def show_actions(data: PoseDataset) -> None:

@@ -3,15 +3,21 @@
 import base64
 import html
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from string import Template
 
 import numpy as np
+from IPython.display import HTML, display
 
 from pose3d_lib.common.files import write_atomically
-from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.data.skeleton import LEFT, RIGHT, Skeleton
 from pose3d_lib.model.predict import Lifted, LiftedClip
+from pose3d_lib.report.show import say
+from pose3d_lib.runs.lease import CLAIM
 
+SECONDS, FRAMES_PER_SECOND = 4.0, 25.0  # of a clip in a notebook, about; the player shows what lies between two frames
 MOST_CLIPS = 12
 MOST_FRAMES = 4000  # of all clips of a page, which then has about a megabyte
 HEIGHT = 700  # of the player in a notebook, CSS pixels
@@ -25,21 +31,40 @@ def write_player(lifted: Lifted, path: Path) -> None:
     write_atomically(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
+def show_player(lifted: Lifted) -> None:
+    """Show the beginnings of clips in a notebook; nothing of a run that a sweep makes, as it keeps hundreds of notebooks."""
+    if CLAIM in os.environ:
+        say("Run this cell to see the player; notebooks of a sweep are kept without it.")
+        return
+    told = f"The first {SECONDS:g} s of each clip. In a notebook that you only opened, run the cell to see them."
+    display(HTML(player_frame(replace(lifted, clips=tuple(map(_beginning, lifted.clips))), told)))
+
+
+def _beginning(clip: LiftedClip) -> LiftedClip:
+    step = max(1, round(clip.fps / FRAMES_PER_SECOND))
+    kept = slice(0, round(SECONDS * clip.fps), step)
+    arrays = {name: getattr(clip, name) for name in ("frames", "pixels", "positions", "root", "truth")}
+    arrays = {name: array if array is None else array[kept] for name, array in arrays.items()}
+    return replace(clip, **arrays, fps=clip.fps / step, step=clip.step * step)
+
+
 def player_page(lifted: Lifted) -> str:
     """The page: it needs no network, plays at once, and turns with the mouse, a finger or keys.
 
-    It has at most MOST_CLIPS clips, spread over all, and the beginnings of long ones; it says so.
+    It has at most MOST_CLIPS clips, spread over all, and the beginnings of long ones; it says so. Clips that are no model's are
+    a take in its cameras, all of which are seen at once.
     """
     clips = lifted.some(MOST_CLIPS)
     longest = MOST_FRAMES // len(clips)
     about = ["Synthetic data, nobody was filmed"] if lifted.synthetic else []
-    about.append(f"Keypoints {lifted.keypoints}, model {lifted.model}")
+    about.append(f"Keypoints {lifted.keypoints}" + f", model {lifted.model}" * bool(lifted.model))
     if len(clips) < len(lifted.clips):
         about.append(f"{len(clips)} of {len(lifted.clips):,} clips")
     if any(len(clip.frames) > longest for clip in clips):
         about.append(f"of long clips the first {longest:,} frames")
     content = {
         "about": " · ".join(about),
+        "together": not lifted.model,
         "joints": lifted.skeleton.joints,
         "root": lifted.root_joint,
         "bones": _bones(lifted.skeleton),
@@ -51,14 +76,15 @@ def player_page(lifted: Lifted) -> str:
     for letter, escaped in ESCAPED.items():
         text = text.replace(letter, escaped)
     page = Path(__file__).with_name("player.html").read_text(encoding="utf-8")
-    return Template(page).substitute(title=html.escape(f"{lifted.dataset}, lifted to 3D"), data=text)
+    title = f"{lifted.dataset}, lifted to 3D" if lifted.model else f"{lifted.dataset}, a take in its cameras"
+    return Template(page).substitute(title=html.escape(title), data=text, left=LEFT, right=RIGHT)
 
 
-def player_frame(lifted: Lifted, instead: str) -> str:
-    """The page inside another, as a notebook shows it; where frames are not allowed, the text `instead` is left."""
+def player_frame(lifted: Lifted, told: str) -> str:
+    """The page inside another, as a notebook shows it, above a text, which is left where frames are not allowed."""
     page = html.escape(player_page(lifted))
     frame = f'<iframe srcdoc="{page}" title="player" style="width:100%;height:{HEIGHT}px;border:0"></iframe>'
-    return f"{frame}<p>{html.escape(instead)}</p>"
+    return f"{frame}<p>{html.escape(told)}</p>"
 
 
 def _pack_clip(clip: LiftedClip, frames: int) -> dict[str, object]:

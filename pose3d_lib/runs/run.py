@@ -44,11 +44,9 @@ class Run:
 
     def _repr_html_(self) -> str:
         config, timing = self.config, self.timing
-        trained = (
-            f"{config.unit_epochs:g} unit epochs, {timing['windows']:,} windows in {timing['train_seconds']:.1f} s"
-        )
+        length = f"{config.unit_epochs:g}: {timing['windows']:,} windows in {timing['train_seconds']:.1f} s"
         errors = {named(name): f"{self.frame_wise[name]:.1f}" for name in METRICS}
-        rows = {"Run": self.folder.name, "Actions": ", ".join(config.trained_actions), "Trained for": trained, **errors}
+        rows = {"Run": self.folder.name, "Actions": ", ".join(config.trained_actions), "Unit epochs": length, **errors}
         return to_card({**rows, "Batch norms": self.statistics})
 
     @cached_property

@@ -125,3 +125,10 @@ def test_some_of_many_are_spread_evenly(number: int, most: int) -> None:
     assert places[-1] < number
     gaps = [b - a for a, b in pairwise([-1 - places[0], *places, 2 * number - 1 - places[-1]])]
     assert max(gaps) - min(gaps) <= 2
+
+
+def test_some_clips_are_of_different_actions_if_there_are_so_many(data: PoseDataset) -> None:
+    lifted = lift(made_up_model(), data, data.clips, "simulated")
+    assert [clip.action for clip in lifted.of_actions(2)] == ["Walking", "Sitting"]
+    assert len(lifted.of_actions(3)) == 3
+    assert len(lifted.of_actions(1)) == 1

@@ -69,7 +69,10 @@ def opened(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
             execute_run(plan_run(config, datasets[config.data]))
         return look_again(statuses, begun)
 
-    for name in ("IPython.display", *(f"pose3d_lib.report.{room}" for room in ("show", "notebook", "training"))):
+    for name in (
+        "IPython.display",
+        *(f"pose3d_lib.report.{room}" for room in ("show", "notebook", "training", "player")),
+    ):
         monkeypatch.setattr(f"{name}.display", display)
     monkeypatch.setattr("pose3d_lib.runs.sweep.sweep.run_sweep", run_sweep)
     monkeypatch.setattr("builtins.print", lambda *parts, sep=" ", **_: shown.append(sep.join(map(str, parts))))

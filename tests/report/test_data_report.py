@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
+from pose3d_lib.model.predict import Lifted
 from pose3d_lib.report import data_prep as data_report
 from pose3d_lib.report import show as report
 
@@ -60,9 +61,29 @@ def test_a_take_is_drawn_in_its_cameras_and_in_3d_where_that_is_known(h36m_data,
         assert pictures(shown(data_report.show_cameras, data, keypoints)) == 1
 
 
+def test_a_take_moves_before_every_camera_of_its_subject_as_the_dataset_has_it(
+    h36m_data, tiny_data, monkeypatch
+) -> None:
+    lifted: list[Lifted] = []
+    monkeypatch.setattr(data_report, "show_player", lifted.append)
+    for data, cameras in ((h36m_data, 4), (tiny_data, 1)):  # that filmed each take
+        data_report.show_take(data)
+        seen = {clip.camera.name: clip for clip in lifted[-1].clips}
+        assert len(seen) == 4
+        first = lifted[-1].clips[0]
+        take = data.select([first.subject], [first.action])
+        take = take[take["take"] == first.take]
+        assert len(take) == cameras
+        for row in take.itertuples():
+            clip = seen[data.cameras[row.camera].name]
+            np.testing.assert_allclose(clip.positions, data.positions[row.start : row.stop], atol=1e-5)
+            np.testing.assert_allclose(clip.pixels, data.keypoints["gt"][row.start : row.stop], atol=0.02)
+
+
 @pytest.mark.parametrize(
     ("show", "said"),
     [
+        (data_report.show_take, "needs 3D poses"),
         (data_report.show_actions, "no 3D poses"),
         (data_report.show_motion, "need the 17 joints"),
         (data_report.show_shares, "Nothing can be trained"),

@@ -13,8 +13,9 @@ import pytest
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
 from pose3d_lib.model.predict import Lifted, lift
-from pose3d_lib.report import player
-from pose3d_lib.report.player import player_frame, player_page, write_player
+from pose3d_lib.report import player, show
+from pose3d_lib.report.player import player_frame, player_page, show_player, write_player
+from pose3d_lib.runs.lease import CLAIM
 from tests.helpers.made_up_models import made_up_model
 
 ODD = "</script><script>alert(1)</script>&amp;<b>\u2028"
@@ -105,3 +106,23 @@ def test_in_a_notebook_the_page_is_a_frame_with_words_instead(lifted: Lifted, tm
     source = re.search(r'srcdoc="(.*?)"', shown, re.DOTALL)[1]
     assert html.unescape(source) == player_page(lifted)
     assert shown.endswith("</iframe><p>see &lt;file&gt;</p>")
+
+
+def test_a_notebook_shows_the_beginnings_of_clips_at_half_their_rate(hand_made, monkeypatch) -> None:
+    data = hand_made([("S9", "Walking", "0", 0, 230)], first_frames=(40,))
+    lifted, shown = lift(made_up_model(), data, data.clips, "simulated"), []
+    monkeypatch.setattr(player, "display", lambda what: shown.append(what.data))
+    show_player(lifted)
+    (clip,) = content_of(html.unescape(shown[0]))["clips"]
+    assert (clip["frames"], clip["first"], clip["step"], clip["fps"]) == (100, 40, 2, 25)
+    pose = unpacked(clip["pose"], 17, 3)
+    np.testing.assert_allclose(pose, lifted.clips[0].positions[:200:2], atol=0.51 * clip["pose"]["unit"])
+    assert len(shown[0]) < 100_000
+
+
+def test_a_run_of_a_sweep_is_kept_without_the_player(lifted: Lifted, monkeypatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(show, "display", lambda what: shown.append(what.data))
+    monkeypatch.setenv(CLAIM, "token")
+    show_player(lifted)
+    assert shown == ["Run this cell to see the player; notebooks of a sweep are kept without it."]

@@ -1,15 +1,16 @@
 """The player in a real browser: it plays, stops, goes by frames, turns, and shows what was lifted where it belongs."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.skeleton import H36M_17, LEFT
 from pose3d_lib.model.predict import Lifted, lift
-from pose3d_lib.report.player import player_frame, write_player
+from pose3d_lib.report.player import player_frame, player_page, write_player
 from tests.helpers.chromium import NEEDS_BROWSER
 from tests.helpers.made_up_models import made_up_model
 
@@ -204,17 +205,54 @@ def test_in_a_frame_it_takes_the_colours_of_the_notebook_around_it(open_player: 
     assert height <= page.locator("iframe").bounding_box()["height"]
 
 
-def test_left_is_blue_and_on_the_side_where_the_keypoints_have_it(open_player: Open, lifted: Lifted) -> None:
+def test_left_has_its_colour_and_is_on_the_side_where_the_keypoints_have_it(open_player: Open, lifted: Lifted) -> None:
     page = open_player()
     picture(page, "flat")
     place = lifted.clips[0].pixels[0, H36M_17.index("LWrist")].astype(float).tolist()
     found = page.evaluate(
         """([x, y]) => {
-             const canvas = document.getElementById('flat'), [l, t, r, b] = state.clip.box, ratio = devicePixelRatio;
-             const scale = Math.min(canvas.clientWidth, canvas.clientHeight) / (2 * 0.58 * Math.max(r - l, b - t));
-             const at = [canvas.clientWidth / 2 + (x - (l + r) / 2) * scale, canvas.clientHeight / 2 + (y - (t + b) / 2) * scale];
+             const canvas = document.getElementById('flat'), ratio = devicePixelRatio;
+             const at = zoom(state.clip, 0, canvas.clientWidth, canvas.clientHeight)(x, y);
              return Array.from(canvas.getContext('2d').getImageData(at[0] * ratio, at[1] * ratio, 1, 1).data.slice(0, 3));
            }""",
         place,
     )
-    assert found == [0x00, 0x72, 0xB2]
+    assert found == list(bytes.fromhex(LEFT[1:]))
+
+
+def test_the_drawing_follows_a_person_who_walks_across_the_image(open_player: Open, lifted: Lifted) -> None:
+    page, clip = open_player(), lifted.clips[0]
+    page.evaluate(
+        """() => {
+             const size = 2 * data.sides_in.length;
+             state.clip.pixels.forEach((_, n) => { state.clip.pixels[n] = n % 2 ? 10 * (n % size) : 30 * Math.floor(n / size); });
+             state.clip.middle = middles(state.clip);
+           }"""
+    )
+    middle = len(clip.frames) // 2
+    for frame in (middle, middle + 10):
+        x, _ = page.evaluate(f"zoom(state.clip, {frame}, 400, 400)(30 * {frame}, 0)")
+        assert x == pytest.approx(200)
+
+
+def test_a_take_s_cameras_are_seen_beside_each_other_and_the_chosen_one_is_marked(
+    open_player, lifted, hand_made
+) -> None:
+    data = hand_made([("S9", "Walking", "0", 0, 9), ("S9", "Walking", "0", 1, 9)])
+    take = lift(made_up_model(), data, data.clips, "simulated")
+    page = open_player(content=player_page(replace(take, model="")))
+    page.locator("#seek").fill("3")
+    first = picture(page, "flat"), picture(page)
+    page.keyboard.press("ArrowDown")
+    second = picture(page, "flat"), picture(page)
+    assert frame(page) == 3, "the same moment in another camera"
+    assert second[0] != first[0], "another one is marked"
+    assert second[1] != first[1]
+    assert page.locator("#in").inner_text() == "what the cameras see"
+
+
+def test_on_a_phone_the_controls_come_first(open_player: Open) -> None:
+    page = open_player(viewport={"width": 400, "height": 800})
+    tops = [page.locator(name).bounding_box()["y"] for name in ("h1", "#play", "#clip", "#flat", "#space", "#about")]
+    assert tops == sorted(tops)
+    assert page.evaluate("document.documentElement.scrollHeight") <= 800

@@ -136,11 +136,13 @@ def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
 def _draw_columns(
     figure: FigureBase, clip: LiftedClip, layout: Skeleton, skeleton: Skeleton, frames: Sequence[int], columns: int
 ) -> None:
-    """A column for each of these frames of a clip: the keypoints above, the prediction below."""
+    """A column for each of these frames of a clip: the keypoints above, all in one scale, the prediction below."""
+    low, high = clip.pixels.min(axis=1), clip.pixels.max(axis=1)  # (frames, 2) each
+    corners = (high - low).max() / 2 * np.array([[-1], [1]])
     space = clip.positions if clip.truth is None else np.stack([clip.positions, clip.truth])
     for column, frame in enumerate(frames, start=1):
         axes = figure.add_subplot(2, columns, column)
-        draw_2d(axes, clip.pixels[frame], layout, clip.camera, around=clip.pixels)
+        draw_2d(axes, clip.pixels[frame], layout, clip.camera, around=(low + high)[frame] / 2 + corners)
         axes.set_title(f"frame {clip.frames[frame]}", fontsize=TEXT)
         axes = figure.add_subplot(2, columns, columns + column, projection="3d")
         truth = None if clip.truth is None else clip.truth[frame]
