@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
@@ -91,7 +90,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     """What a report has shown so far, figures as the word Figure."""
     texts: list[str] = []
     monkeypatch.setattr(
-        report, "display", lambda what: texts.append("Figure" if isinstance(what, Figure) else what.data)
+        report, "display", lambda what: texts.append("Figure" if isinstance(what, report.Picture) else what.data)
     )
     yield lambda: "\n".join(texts)
     plt.close("all")

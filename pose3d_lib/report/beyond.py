@@ -16,8 +16,8 @@ from pose3d_lib.report.figures.beyond import (
 from pose3d_lib.report.figures.study import draw_arms, draw_curves
 from pose3d_lib.report.readable import fill, show_arms, show_change, tell_change, tell_interval, widen_arms
 from pose3d_lib.report.record import SCHEDULE_WORDS, StudyRecord, View
-from pose3d_lib.report.results import SPREAD, show_and_save, show_and_save_figure, title_figure
-from pose3d_lib.report.show import say, unit_epochs
+from pose3d_lib.report.results import SPREAD, say_about, title_figure
+from pose3d_lib.report.show import say, show_and_save, show_figure, unit_epochs
 from pose3d_lib.study.beyond import LAST_PART, condition_beyond
 from pose3d_lib.study.config import EQUALISED, PUBLISHED
 from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, choose
@@ -74,9 +74,14 @@ def show_curves(record: StudyRecord) -> None:
     title = f"How fast either arm learns an action, {record.name}. {unit_epochs(length)}, statistics as published"
     if len(views) == 1:  # otherwise the panels say it
         title += f", {SCHEDULE_WORDS[views[0].condition.schedule]}"
-    show_and_save_figure(draw_curves(table, title), record, "figure_curves", *views)
+    caption = (
+        "The test error against the windows seen, both on logarithmic scales. Where the lines cross, the arm that learns faster "
+        "is overtaken."
+    )
+    show_figure(draw_curves(table, title), record.folder / "figure_curves", caption)
     for schedule, own in table.groupby("schedule", sort=False):
         say(f"{SCHEDULE_WORDS[schedule].capitalize()}: {_curve_sentence(own)}")
+    say_about(record, *views, intervals=False)
 
 
 def _curve_sentence(table: pd.DataFrame) -> str:
@@ -100,13 +105,18 @@ def show_transfer(record: StudyRecord) -> None:
     view = _view(record)
     matrix = table[table.told.isna() | (table.told == "")].groupby("model", sort=False)[list(table.columns[3:])].mean()
     figure = draw_transfer(matrix, title_figure("Every model on every action", record, view))
-    show_and_save_figure(figure, record, "figure_transfer", view)
+    caption = (
+        "A row is a model, a column the action it is tested on; the darker, the larger the error. Framed, the models on their "
+        "own actions; above them the original, which knows all."
+    )
+    show_figure(figure, record.folder / "figure_transfer", caption)
     if prices := wrong_label(table):
         own, others, original = prices
         say(
             f"On the action it was trained on, an action-based model errs by {own:.1f} mm on average; on the others by "
             f"{others:.1f} mm. The original errs by {original:.1f} mm on these actions."
         )
+    say_about(record, view, intervals=False)
 
 
 def show_labels(record: StudyRecord) -> None:
@@ -118,7 +128,11 @@ def show_labels(record: StudyRecord) -> None:
         return
     view = _view(record)
     title = title_figure("What the label of the action is worth", record, view)
-    show_and_save_figure(draw_labels(worth, title), record, "figure_labels", view)
+    caption = (
+        "The error of every kind of model, mean of the actions. Hollow markers: with a wrong label, which is worse the more a "
+        "model relies on it."
+    )
+    show_figure(draw_labels(worth, title), record.folder / "figure_labels", caption)
     told = worth.assign(arm=worth.arm + worth.known, action=MEAN)
     sentences = []
     for arm, known, wrong in (
@@ -129,6 +143,7 @@ def show_labels(record: StudyRecord) -> None:
         if right and other:
             sentences.append(f"Against the original, {known} {_tell(right)}; {wrong} {_tell(other)}.")
     _say(record, "labels", *sentences)
+    say_about(record, view, intervals=False)
 
 
 def show_specialised(record: StudyRecord) -> None:
@@ -141,13 +156,16 @@ def show_specialised(record: StudyRecord) -> None:
     wide = widen_arms(summary)
     caption = (
         f"{SPREAD}{FINE_TUNED}: the original for the first {100 * (1 - LAST_PART):g} % of the windows, then a model per action; "
-        f"the learning rate goes on as if it were one run. {TOLD_ACTION}: one model with the action as a further input. "
-        f"{record.describe(view.condition, intervals=False)}"
+        f"the learning rate goes on as if it were one run. {TOLD_ACTION}: one model with the action as a further input."
     )
+    about = record.describe(view.condition, intervals=False)
     shown = fill(wide, {"Action": "action", **show_arms(arms, "MPJPE [mm]")})
-    show_and_save(wide, record.folder / "table_specialised", caption, shown)
+    show_and_save(
+        wide, record.folder / "table_specialised", caption, shown, about=about, folded="The errors in numbers"
+    )
     title = title_figure("Three ways to use the label of the action", record, view)
-    show_and_save_figure(draw_arms(summary, title, arms=arms), record, "figure_specialised", view)
+    caption = f"The error of {len(arms)} ways to train on every action, from the hardest action for the original to the easiest."
+    show_figure(draw_arms(summary, title, arms=arms), record.folder / "figure_specialised", caption)
     names = {
         ACTION_BASED: "models of one action are",
         FINE_TUNED: "models fine-tuned on it are",
@@ -159,6 +177,7 @@ def show_specialised(record: StudyRecord) -> None:
     if effect := change_of_arm(table, FINE_TUNED, ACTION_BASED):
         sentences.append(f"Against models of one action from random weights, fine-tuned ones are {_tell(effect)}.")
     _say(record, "specialised", *sentences)
+    say_about(record, view, intervals=False)
 
 
 def _tell(effect: Effect) -> str:
@@ -170,8 +189,10 @@ def show_mixing(record: StudyRecord) -> None:
     table = _table(record, "mixing", "mixed runs")
     if table.empty:
         return
-    title = title_figure("From one action to all", record, _view(record))
-    show_and_save_figure(draw_mixing(table, title, len(record.about.frames)), record, "figure_mixing", _view(record))
+    view, every = _view(record), len(record.about.frames)
+    figure = draw_mixing(table, title_figure("From one action to all", record, view), every)
+    caption = f"The error on an action against the number of actions that its model knows, from one to all {every}."
+    show_figure(figure, record.folder / "figure_mixing", caption)
     sentences = []
     for action, own in table.groupby("action", sort=False):
         counts = sorted(own.trained_on.unique())
@@ -180,6 +201,7 @@ def show_mixing(record: StudyRecord) -> None:
         parts = [f"one of {count} actions is {_tell(effect)}" for count, effect in effects.items() if effect]
         sentences.append(f"On {escape_markdown(action)}, against a model of this action alone, {'; '.join(parts)}.")
     _say(record, "mixing", *sentences)
+    say_about(record, view, intervals=False)
 
 
 def show_joints(record: StudyRecord) -> None:
@@ -188,9 +210,11 @@ def show_joints(record: StudyRecord) -> None:
     if table.empty:
         return
     bars = draw_joint_bars(table, title_figure("Error per joint", record, view))
-    show_and_save_figure(bars, record, "figure_joint_bars", view)
+    caption = "The error of each joint under either arm; it grows from the hip, where it is measured from, to feet and wrists."
+    show_figure(bars, record.folder / "figure_joint_bars", caption)
     changes = draw_joints(table, title_figure("Error per joint and action", record, view))
-    show_and_save_figure(changes, record, "figure_joints", view)
+    caption = "How much the arms differ at each joint on each action, in the colour of the better arm."
+    show_figure(changes, record.folder / "figure_joints", caption)
     means = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]].mean()
     change = means[ACTION_BASED] - means[ORIGINAL]
     say(
@@ -198,6 +222,7 @@ def show_joints(record: StudyRecord) -> None:
         f"{escape_markdown(change.idxmin())}, which is the best of the joints, and by {change.max():+z.1f} mm at "
         f"{escape_markdown(change.idxmax())}, the worst."
     )
+    say_about(record, view, intervals=False)
 
 
 def show_fewer_frames(record: StudyRecord) -> None:
@@ -207,7 +232,11 @@ def show_fewer_frames(record: StudyRecord) -> None:
         return
     view = _view(record)
     title = title_figure("Error against training frames", record, view)
-    show_and_save_figure(draw_data_efficiency(table, title), record, "figure_fewer_frames", view)
+    caption = (
+        "The error against the number of distinct training frames, on a logarithmic scale. Where the action's own frames lie "
+        "below as many of all actions, they are worth more."
+    )
+    show_figure(draw_data_efficiency(table, title), record.folder / "figure_fewer_frames", caption)
     fits = data_efficiency(table)
     if fits.empty:
         say("A curve of the error against frames takes four numbers of frames; there are fewer.")
@@ -215,7 +244,7 @@ def show_fewer_frames(record: StudyRecord) -> None:
     about = record.describe(view.condition, intervals=False)
     caption = (
         "error = a + b (n / N)^-c, fitted to each replicate; means (of c: geometric) with 95 % intervals over the replicates. "
-        f"Twice the frames: what the curve says of 2 N. {about}"
+        "Twice the frames: what the curve says of 2 N."
     )
     shown = fill(
         fits,
@@ -228,7 +257,9 @@ def show_fewer_frames(record: StudyRecord) -> None:
             "Twice the frames [%]": (show_change, ["change", "low", "high"]),
         },
     )
-    show_and_save(fits, record.folder / "table_fewer_frames", caption, shown)
+    show_and_save(
+        fits, record.folder / "table_fewer_frames", caption, shown, about=about, folded="The curves in numbers"
+    )
     sentences = []
     for action, own in fits.groupby("action", sort=False):
         parts = [
@@ -246,6 +277,7 @@ def show_fewer_frames(record: StudyRecord) -> None:
             "Where a and c are not told, the points of some replicate show no fall, or no bend to fit an exponent to."
         )
     _say(record, "fewer_frames", *sentences)
+    say_about(record, view, intervals=False)
 
 
 def _show_found(found: bool, value: float, low: float, high: float) -> str:

@@ -9,8 +9,8 @@ from pose3d_lib.model.evaluate import NAMES
 from pose3d_lib.report.figures.study import draw_attribution
 from pose3d_lib.report.readable import fill, show_change, show_p
 from pose3d_lib.report.record import SCHEDULE_WORDS, StudyRecord
-from pose3d_lib.report.results import MAKE_LONG, show_and_save
-from pose3d_lib.report.show import say, show_figure, unit_epochs
+from pose3d_lib.report.results import MAKE_LONG
+from pose3d_lib.report.show import fold, say, show_and_save, show_figure, unit_epochs
 from pose3d_lib.study.attribution import DATA, LEARNING_RATE, NO_PROPERTY, STALE, WHOLE, attribution
 from pose3d_lib.study.claims import CLAIMS
 from pose3d_lib.study.evidence import MAIN, reported_changes
@@ -31,6 +31,12 @@ SHORT: dict[str, tuple[str, str, str]] = {
     "C7 long": ("one action's data are enough, long training", "", ""),
     "C8": ("the same time in all, by formula (1)", "", ""),
 }
+
+
+PARTS = (
+    "For each claim, the change as published on top, and below the line the three parts that it is the sum of: the data, the "
+    "learning rate and stale statistics. Left of zero speaks for the action-based model."
+)
 
 
 def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
@@ -60,19 +66,20 @@ def show_claims(record: StudyRecord) -> None:
     trainings = f"The intervals of C3{gains}, C6 and C8 are about other trainings on the same data alone."
     conditions = [record.main(length).condition for length in record.config.lengths]
     schedule = SCHEDULE_WORDS[record.config.main_schedule]
-    caption = (
-        f"Main verdicts: all actions, {schedule}, recomputed statistics. {record.describe(*conditions)} {trainings}"
-    )
-    show_and_save(claims, record.folder / "claims", caption, claims_table(claims))
-    say("The rules:\n\n" + "\n".join(f"- **{claim.name}**: {claim.measured}. {claim.rule.words}" for claim in CLAIMS))
+    caption = f"Main verdicts: all actions, {schedule}, recomputed statistics."
+    about = f"{record.describe(*conditions)} {trainings}"
+    show_and_save(claims, record.folder / "claims", caption, claims_table(claims), about=about)
+    rules = "\n".join(f"- **{claim.name}**: {claim.measured}. {claim.rule.words}" for claim in CLAIMS)
+    fold("The rules that decide", rules)
     focus = ", ".join(record.observations.focus(record.config))
-    about = record.describe(*record.conditions)
     ways = f"Change [%] and verdict, judged in other ways; empty: not judged in this way. In focus: {focus}."
-    show_and_save(details_table(claims), record.folder / "claims_details", f"{ways} {about} {trainings}")
+    path, about = record.folder / "claims_details", f"{record.describe(*record.conditions)} {trainings}"
+    show_and_save(details_table(claims), path, ways, about=about, folded="The same claims, judged in other ways")
     main = claims[(claims.variant == MAIN.name) & (claims.reason != "")]
     if len(main):
         doubts = "\n".join(f"- **{row.claim}**: {escape_markdown(row.reason)}." for row in main.itertuples())
-        say(f"Why some are {NOT_DECIDABLE} or {NOT_MEASURED}:\n\n{doubts}")
+        fold(f"Why some are {NOT_DECIDABLE} or {NOT_MEASURED}", doubts)
+    say(f"*{escape_markdown(about)}*")
 
 
 def details_table(claims: pd.DataFrame) -> pd.DataFrame:
@@ -114,7 +121,8 @@ def show_reported(record: StudyRecord) -> None:
         "1.96 √2 times the standard deviation over training seeds of short runs on one dataset, and its 95 % interval (chi "
         "squared): they are about other trainings alone."
     )
-    show_and_save(table, record.folder / "table_reported", caption, fill(table, columns))
+    folded = "C6: whether one run of each arm could show the changes that the paper reports"
+    show_and_save(table, record.folder / "table_reported", caption, fill(table, columns), folded=folded)
 
 
 def show_attribution(record: StudyRecord) -> None:
@@ -128,12 +136,12 @@ def show_attribution(record: StudyRecord) -> None:
     caption = record.describe(*record.conditions)
     if record.observations.shared_takes:
         caption += f" Those of {LEARNING_RATE} and {STALE} are about other trainings alone."
-    show_figure(draw_attribution(parts, title), record.folder / "figure_attribution", caption)
+    show_figure(draw_attribution(parts, title), record.folder / "figure_attribution", PARTS)
     columns = {"Claim": "claim", "Part": "part", "Change [%]": (show_change, ["effect", "low", "high"])}
     columns |= {"Log points": ("{:+z.1f}".format, ["log_points"]), "p": (show_p, ["p"])}
     columns |= {"Actions, replicates": ("{}, {}".format, ["actions", "replicates"])}
-    caption = f"The changes multiply up, the log points add up. {caption}"
-    show_and_save(parts, record.folder / "attribution", caption, fill(parts, columns))
+    told, folded = "The changes multiply up, the log points add up.", "The parts in numbers"
+    show_and_save(parts, record.folder / "attribution", told, fill(parts, columns), about=caption, folded=folded)
     for claim, own in parts.groupby("claim", sort=False):
         effects = own.set_index("part").effect
         say(
@@ -141,3 +149,4 @@ def show_attribution(record: StudyRecord) -> None:
             f"{effects[LEARNING_RATE]:+z.1f} % ({LEARNING_RATE}) and {effects[STALE]:+z.1f} % ({STALE})."
         )
     say(NO_PROPERTY)
+    say(f"*{escape_markdown(caption)}*")

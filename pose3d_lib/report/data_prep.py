@@ -118,7 +118,11 @@ def show_training(data: PoseDataset, path: Path | None = None) -> None:
 def show_frames(frames: pd.Series, name: str, path: Path | None = None) -> None:
     """The same of the training frames by action, for a dataset of this name."""
     action = SHOWN[1] if SHOWN[1] in frames else frames.index[0]
-    show_figure(figures.draw_training(frames, action, f"What either model is shown, {name}"), path)
+    caption = (
+        f"What one unit epoch shows to either model. The original sees the frames of every action once; the model of {action} "
+        "sees its own again and again, until it has seen the same number."
+    )
+    show_figure(figures.draw_training(frames, action, f"What either model is shown, {name}"), path, caption)
 
 
 def _train_frames(data: PoseDataset) -> pd.Series:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pose3d_lib.data.open import Datasets
 from pose3d_lib.report.show import describe_data, name_data, name_network, unit_epochs
 from pose3d_lib.study.claims import judge_claims
 from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig
@@ -19,7 +20,7 @@ from pose3d_lib.study.observations import (
     choose,
     interval_sentence,
 )
-from pose3d_lib.study.results import StudyResults, read_settings, write_settings
+from pose3d_lib.study.results import StudyResults, collect_study, read_settings, write_settings
 from pose3d_lib.study.tables_beyond import fewer_frames, joint_errors, mixing, specialised, transfer
 
 STUDY = "study.json"  # all of a record that is no table
@@ -159,6 +160,12 @@ def make_record(results: StudyResults) -> StudyRecord:
     record.beyond.update(_beyond(results, record.plainest))
     record.write()
     return record
+
+
+def open_study(config: StudyConfig) -> tuple[StudyResults, StudyRecord]:
+    """The finished runs of a study, and the record of what they say."""
+    results = collect_study(config, Datasets(print))
+    return results, make_record(results)
 
 
 def _beyond(results: StudyResults, plainest: Condition) -> dict[str, pd.DataFrame]:

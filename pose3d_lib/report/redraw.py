@@ -31,7 +31,6 @@ def show_everything(record: StudyRecord) -> None:
     """What 04_results shows of a study's record."""
     answer.show_answer(record)
     results.show_comparisons(record, "mpjpe", 1)
-    results.show_subjects(record)
     results.show_comparisons(record, "mpjve", 2)
     results.show_metrics(record)
     results.show_long(record)

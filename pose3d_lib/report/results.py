@@ -1,20 +1,19 @@
 """What 04_results shows of a study: its plan, and the paper's tables with their uncertainty."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import remove_table, save_table
-from pose3d_lib.data.actions import ALL
+from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.evaluate import METRICS, NAMES, named
-from pose3d_lib.report.figures.study import draw_arms, draw_changes
+from pose3d_lib.report.figures.study import draw_changes
 from pose3d_lib.report.readable import (
     CHANGE,
+    Columns,
     fill,
     show_change,
     show_comparison,
@@ -26,7 +25,7 @@ from pose3d_lib.report.readable import (
     widen_arms,
 )
 from pose3d_lib.report.record import StudyRecord, View
-from pose3d_lib.report.show import say, show_figure, show_table, unit_epochs
+from pose3d_lib.report.show import say, show_and_save, show_figure, show_table, unit_epochs
 from pose3d_lib.runs.sweep.estimate import estimate_runs, in_words
 from pose3d_lib.study import tables
 from pose3d_lib.study.beyond import plan_beyond, study_runs
@@ -40,18 +39,18 @@ from pose3d_lib.study.verdicts import BETTER, NOT_DECIDABLE, WORSE
 
 SPREAD = "±: standard deviation over the replicates. "
 CORRECTED = "p of an action is corrected for the number of actions, that of their mean is not. "
+EFFECT: Columns = {"Verdict": "verdict", "Change [%]": (show_change, CHANGE)}
+EFFECT |= {arm: (show_value, [arm]) for arm in ARMS} | {"p": (show_p, ["p"])}
+CHANGES = (
+    "The change of the error on each action, from the worst for the action-based models to the best. Left of zero they are "
+    "better than the original. Below the line: the mean of the actions, and where a new action is expected."
+)
 POINTS = (1.0, 2.0, 4.0, 8.0)  # unit epochs at which long runs are compared besides their end
 
 
-def show_and_save(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataFrame | None = None) -> None:
-    """Shows a table as `shown`, or else as it is, and saves both."""
-    save_table(table, path, caption, shown)
-    show_table(table if shown is None else shown, caption)
-
-
-def show_and_save_figure(figure: Figure, record: StudyRecord, name: str, *views: View, intervals: bool = False) -> None:
-    caption = record.describe(*(view.condition for view in views), intervals=intervals)
-    show_figure(figure, record.folder / name, caption)
+def say_about(record: StudyRecord, *views: View, intervals: bool = True) -> None:
+    """Of which data and runs a section is, in a line."""
+    say(f"*{escape_markdown(record.describe(*(view.condition for view in views), intervals=intervals))}*")
 
 
 def title_figure(what: str, record: StudyRecord, view: View) -> str:
@@ -100,6 +99,7 @@ def show_study(results: StudyResults, record: StudyRecord) -> None:
     if unpaired:
         names = ", ".join(f"{name} ({why})" for name, why in unpaired.items())
         say(f"**Without a comparison**: {escape_markdown(names)}.")
+    print(*data.declarations(), sep="\n")
 
 
 def study_table(record: StudyRecord) -> pd.DataFrame:
@@ -116,6 +116,13 @@ def study_table(record: StudyRecord) -> pd.DataFrame:
     return pd.DataFrame(rows).fillna("")
 
 
+def show_files(results: StudyResults, record: StudyRecord) -> None:
+    """Where tables and figures are, and which runs are in none of them yet."""
+    print(f"tables and figures: {record.folder}")
+    if len(results.left_out):
+        print(f"runs of this study that are in no table yet:\n{results.left_out.to_string(index=False)}")
+
+
 def show_quoted() -> None:
     """The paper's own figures, and what a reader of them has to know."""
     columns = {"Table": "table", "Training": "length", "Action": "action", "What": "metric"}
@@ -127,8 +134,14 @@ def show_quoted() -> None:
     say("\n".join(f"- {note}" for note in NOTES))
 
 
+def show_effects(table: pd.DataFrame) -> None:
+    """A table with an index, the columns of EFFECT; nothing where it is empty."""
+    if len(table):
+        show_table(fill(table.reset_index(), {name.capitalize(): name for name in table.index.names} | EFFECT))
+
+
 def show_comparisons(record: StudyRecord, metric: str, number: int) -> None:
-    """Table 1 or 2, its picture, and what it says; under the other conditions as a picture and files."""
+    """What Table 1 or 2 says, the changes under all conditions as a picture, and the table of each, folded."""
     main, *others = record.views(record.config.short)
     path = record.folder / record.file_name(f"table_{number}", main)
     if not len(table := compare(record, main, metric, str(number))):
@@ -137,22 +150,19 @@ def show_comparisons(record: StudyRecord, metric: str, number: int) -> None:
         left_out = record.ratios(main, metric).tell_left_out()
         say(f"**{text}**" + (f" {escape_markdown(f'L{left_out[1:]}')}." if left_out else ""))
         return
-    show_and_save(table, path, _caption(record, main, metric, number), show_comparison(table, metric))
-    ratios = record.ratios(main, metric)
-    say(f"{_sentence(table, metric)} {tell_heterogeneity(ratios)}")
-    arms = tables.arms_table(record.observations, main.condition, metric, main.statistics)
-    figure = draw_arms(arms, title_figure(f"Table {number}: {NAMES[metric]}", record, main), named(metric))
-    show_and_save_figure(figure, record, f"figure_table_{number}", main)
-    for view in others:
-        if len(other := compare(record, view, metric, str(number))):
-            caption = _caption(record, view, metric, number)
-            save_table(
-                other,
-                record.folder / record.file_name(f"table_{number}", view),
-                caption,
-                show_comparison(other, metric),
-            )
+    say(f"{_sentence(table, metric)} {tell_heterogeneity(record.ratios(main, metric))}")
     show_changes(record, record.config.short, metric, number)
+    for view in (main, *others):
+        if len(table := compare(record, view, metric, str(number))):
+            path, caption = (
+                record.folder / record.file_name(f"table_{number}", view),
+                _caption(record, view, metric, number),
+            )
+            folded, about = f"Table {number} in full, {', '.join(view.parts[1:])}", record.describe(view.condition)
+            show_and_save(table, path, caption, show_comparison(table, metric), about=about, folded=folded)
+    if number == 1:
+        show_subjects(record)
+    say_about(record, main)
 
 
 def compare(record: StudyRecord, view: View, metric: str, number: str = "") -> pd.DataFrame:
@@ -169,7 +179,7 @@ def _caption(record: StudyRecord, view: View, metric: str, number: int) -> str:
     ratios = record.ratios(view, metric)
     spread, left_out = f"{SPREAD}{CORRECTED}" if ratios.y.shape[1] > 1 else "", ratios.tell_left_out()
     told = f"L{left_out[1:]}. " if left_out else ""
-    return f"Table {number}, {view}. {spread}{unseen} {told}{record.describe(view.condition)}"
+    return f"Table {number}, {view}. {spread}{unseen} {told}".strip()
 
 
 def show_changes(record: StudyRecord, length: float, metric: str, number: int) -> None:
@@ -185,8 +195,8 @@ def show_changes(record: StudyRecord, length: float, metric: str, number: int) -
         names = [", ".join(part for part in view.parts if part not in common) for view in views]
         table = pd.concat([own.assign(condition=name) for own, name in zip(parts, names, strict=True)])
         title = f"Change of {NAMES[metric]}, {record.name}. {', '.join(common)}"
-        figure = draw_changes(table, title, NAMES[metric])
-        show_and_save_figure(figure, record, f"figure_changes_{number}", *views, intervals=True)
+        caption = CHANGES + (f" A panel for each of: {'; '.join(names)}." if len(names) > 1 else "")
+        show_figure(draw_changes(table, title, NAMES[metric]), record.folder / f"figure_changes_{number}", caption)
 
 
 def _sentence(table: pd.DataFrame, metric: str) -> str:
@@ -226,7 +236,8 @@ def show_subjects(record: StudyRecord) -> None:
     shown = fill(table, {"Subject": "subject", "Change of the MPJPE [%]": (show_change, CHANGE), "p": (show_p, ["p"])})
     rest = "Mean of the actions; the 95 % intervals are about these subjects and takes, and other trainings."
     about = record.describe(view.condition, intervals=False)
-    show_and_save(table, record.folder / "table_subjects", f"{view}. {about} {rest}", shown)
+    caption = f"{view}. {about} {rest}"
+    show_and_save(table, record.folder / "table_subjects", caption, shown, folded="The change on each test subject")
 
 
 def show_long(record: StudyRecord) -> None:
@@ -244,8 +255,12 @@ def show_long(record: StudyRecord) -> None:
         table = tables.table_3(record.observations, view.condition)
         untimed = why_not_timed(record.observations.times)
         about = record.describe(view.condition, intervals=False)
-        caption = f"Table 3, {view}. {SPREAD}{f'Times are not shown: {untimed}. ' if untimed else ''}{about}"
-        show_and_save(table, record.folder / record.file_name("table_3", view), caption, show_table_3(table))
+        caption = f"Table 3, {view}. {SPREAD}{f'Times are not shown: {untimed}.' if untimed else ''}".strip()
+        path, folded = (
+            record.folder / record.file_name("table_3", view),
+            f"Table 3 in full, {', '.join(view.parts[1:])}",
+        )
+        show_and_save(table, path, caption, show_table_3(table), about=about, folded=folded)
         tests = tables.errors_during_training(
             record.observations, view.condition, [point for point in POINTS if point < view.condition.unit_epochs]
         )
@@ -253,6 +268,7 @@ def show_long(record: StudyRecord) -> None:
         save_table(tests, record.folder / record.file_name("table_during_training", view), caption)
         say(f"{_sentence(compare(record, view, 'mpjpe'), 'mpjpe')} {tell_heterogeneity(record.ratios(view))}")
     show_changes(record, length, "mpjpe", 3)
+    say_about(record, *views)
 
 
 MAKE_LONG = (
@@ -268,23 +284,13 @@ def show_metrics(record: StudyRecord) -> None:
         table = tables.all_metrics(record.observations, view.condition)
         if not len(table):
             continue
-        columns = {
-            "Statistics": "statistics",
-            "Error": "metric",
-            "Verdict": "verdict",
-            "Change [%]": (show_change, CHANGE),
-        }
-        columns |= {
-            "Original": (show_value, ["original"]),
-            "Action-based": (show_value, ["action_based"]),
-            "p": (show_p, ["p"]),
-        }
-        shown = fill(table.replace({"metric": {metric: named(metric) for metric in METRICS}}), columns)
+        own = table.replace({"metric": {metric: named(metric) for metric in METRICS}})
+        own = own.rename(columns={"original": ORIGINAL, "action_based": ACTION_BASED})
+        shown = fill(own, {"Statistics": "statistics", "Error": "metric", **EFFECT})
         name = "all_metrics" if length == record.config.short else "all_metrics_long"
-        rules = ", ".join(view.rules)
-        show_and_save(
-            table, record.folder / name, f"Means of the actions, {rules}. {record.describe(view.condition)}", shown
-        )
+        rules, about = ", ".join(view.rules), record.describe(view.condition)
+        folded = f"All errors with both statistics, {view.rules[0]}"
+        show_and_save(table, record.folder / name, f"Means of the actions, {rules}.", shown, about=about, folded=folded)
         change = table[table.statistics == RECOMPUTED].set_index("metric").change
         say(
             f"After {unit_epochs(length)} the action-based models' MPJPE changes by {change.mpjpe:+z.1f} %, "

@@ -10,8 +10,16 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, named
 from pose3d_lib.report.figures.beyond import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.report.readable import fill, show_arms, show_change, show_p, show_value
-from pose3d_lib.report.results import show_and_save
-from pose3d_lib.report.show import describe_data, name_data, name_network, say, show_figure, show_table, unit_epochs
+from pose3d_lib.report.show import (
+    describe_data,
+    name_data,
+    name_network,
+    say,
+    show_and_save,
+    show_figure,
+    show_table,
+    unit_epochs,
+)
 from pose3d_lib.study.scarcity import ABLATIONS, ScarcityConfig, labelled_subject, question_actions, unlabelled_subjects
 from pose3d_lib.study.tables_scarcity import (
     ALONE,

@@ -9,8 +9,8 @@ from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
 from pose3d_lib.common.escaping import escape_markdown
-from pose3d_lib.common.tables import to_markdown
-from pose3d_lib.report.figures.style import save_figure
+from pose3d_lib.common.tables import save_table, to_markdown
+from pose3d_lib.report.figures.style import DPI, save_figure, to_png
 from pose3d_lib.training.settings import Settings
 
 
@@ -24,11 +24,51 @@ def show_table(table: pd.DataFrame, caption: str = "") -> None:
     say(to_markdown(table) + (f"\n\n*{escape_markdown(caption)}*" if caption else ""))
 
 
+def fold(summary: str, text: str) -> None:
+    """Show Markdown behind its summary, plain text, until a reader opens it."""
+    say(f"<details><summary>{escape_markdown(summary)}</summary>\n\n{text}\n\n</details>")
+
+
+def show_and_save(
+    table: pd.DataFrame,
+    path: Path,
+    caption: str,
+    shown: pd.DataFrame | None = None,
+    *,
+    about: str = "",
+    folded: str = "",
+) -> None:
+    """Shows a table as `shown`, or else as it is, behind a summary if there is one, and saves both.
+
+    `about` says of which data; it stands under the file, and in the notebook once for all tables and figures of a section.
+    """
+    save_table(table, path, f"{caption} {about}".strip(), shown)
+    table = table if shown is None else shown
+    if folded:
+        fold(folded, f"{to_markdown(table)}\n\n*{escape_markdown(caption)}*")
+    else:
+        show_table(table, caption)
+
+
+class Picture:
+    """A figure as a notebook shows it: sharp on every screen, and described by its caption to who cannot see it."""
+
+    def __init__(self, figure: Figure, caption: str = ""):
+        self.figure, self._caption = figure, caption
+
+    def __repr__(self) -> str:
+        return repr(self.figure)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, object]]:
+        width, height = (round(inches * DPI / 2) for inches in self.figure.get_size_inches())
+        return to_png(self.figure), {"width": width, "height": height, "alt": self._caption}
+
+
 def show_figure(figure: Figure, path: Path | None = None, caption: str = "") -> None:
-    """Show a figure once, with a caption, plain text, and save it if a path is given."""
+    """Show a figure once, with a caption, plain text, that says what it shows; and save it if a path is given."""
     if path is not None:
         save_figure(figure, path)
-    display(figure)
+    display(Picture(figure, caption))
     plt.close(figure)
     if caption:
         say(f"*{escape_markdown(caption)}*")

@@ -15,7 +15,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.clips import end_to_end
 from pose3d_lib.model.evaluate import METRICS, frame_wise, named, per_action
 from pose3d_lib.report.figures.run import draw_learning_curve
-from pose3d_lib.report.show import name_data
+from pose3d_lib.report.show import Picture, name_data
 from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.training.history import HistoryRow
 from pose3d_lib.training.losses import PROJECTION
@@ -43,7 +43,10 @@ class TrainingProgress:
         config, data, budget = plan.config, plan.data, plan.budget
         self._tested_on = "all actions" if config.is_baseline else config.action
         named = name_data(data.name, synthetic=data.synthetic)
-        self._title = f"{'+'.join(config.trained_actions)}, seed {config.seed}, {named}"
+        schedule = f"learning rate x {config.lr_decay:g} after every {config.lr_decay_per.replace('_', ' ')}"
+        self._title = (
+            f"{'+'.join(config.trained_actions)}, seed {config.seed}, {named}. Published statistics, {schedule}"
+        )
         self._total = sum(budget.epoch_sizes)
         self._epochs = budget.epochs
         self._every = max(1, math.ceil(budget.epochs / LINES))
@@ -76,7 +79,9 @@ class TrainingProgress:
 
     def _draw(self, run: Run, *errors: float) -> None:
         figure = draw_learning_curve(run.history, self._tested_on, self._title, *errors)
-        self._curve.update(figure)
+        self._curve.update(
+            Picture(figure, "The error of the training and of tests during it, against the windows seen.")
+        )
         plt.close(figure)
 
 

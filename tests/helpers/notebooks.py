@@ -97,7 +97,7 @@ def check_clean(notebook: nbformat.NotebookNode) -> None:
 def tables_of(texts: Sequence[str]) -> list[pd.DataFrame]:
     """The tables among the texts; cells are text, and the first column is the index."""
     tables = []
-    for text in texts:
+    for text in (re.sub(r"^<details>.*</summary>\n\n", "", text) for text in texts):
         if text.startswith("|"):
             lines = text.partition("\n\n")[0].splitlines()
             heading, _, *rows = (

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from IPython.display import Markdown
-from matplotlib.figure import Figure
 
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
@@ -15,6 +14,7 @@ from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
 from pose3d_lib.model.predict import Lifted
 from pose3d_lib.report import data_prep as data_report
 from pose3d_lib.report import show as report
+from pose3d_lib.report.show import Picture
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def texts(outputs: list) -> str:
 
 
 def pictures(outputs: list) -> int:
-    return sum(isinstance(output, Figure) for output in outputs)
+    return sum(isinstance(output, Picture) for output in outputs)
 
 
 @pytest.fixture

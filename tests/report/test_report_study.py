@@ -147,7 +147,7 @@ def test_tables_1_and_2_are_shown_drawn_and_saved_with_what_they_say(tiny_data: 
     assert "| A new action" in shown()
     assert "| 56.34, 52.07 (-7.6 %)" in shown()
     assert "| 3.14, 3.01 (-4.1 %)" in shown()
-    assert list(figures) == ["figure_table_1", "figure_changes_1", "figure_table_2", "figure_changes_2"]
+    assert list(figures) == ["figure_changes_1", "figure_changes_2"]
     assert saved(record) >= files_of("table_1", "table_2", "table_1_as_published", "table_2_as_published")
     caption = (record.folder / "table_1.md").read_text(encoding="utf-8").splitlines()[-1]
     assert caption.startswith("Table 1, 1 unit epoch, published schedule, equal frames, 27-frame network, statistics ")
@@ -269,7 +269,7 @@ def test_the_questions_beyond_the_paper_are_answered_in_words_and_every_figure_s
     assert f"; one of 15 actions is {told[50, 40]} (" in shown()
     assert "On Eating, with twice the frames, by the curves, the original would be " in shown()
     assert "The action's own frames make a model " in shown()
-    assert len(figures) == 10
+    assert len(figures) == 9
     assert files_of("table_specialised", "table_fewer_frames") | {"beyond_labels.md", "beyond_mixing.md"} <= saved(
         record
     )

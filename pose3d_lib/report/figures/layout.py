@@ -28,6 +28,8 @@ COLOURS = {
 }
 MARKERS = {ORIGINAL: "o", ACTION_BASED: "s", FINE_TUNED: "D", TOLD_ACTION: "^", SUPERVISED: "o", SEMI_SUPERVISED: "s"}
 
+POINTS = {"palette": COLOURS, "dodge": 0.3, "linestyle": "none", "markersize": 4, "legend": False}  # of sns.pointplot
+
 
 def start_panels(count: int, *, height: float, most: int = 4, **shared: object) -> tuple[Figure, list[Axes], int]:
     """A figure of so many panels, at most `most` beside each other; then these and the number of columns.
