@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 HIDDEN = "remove-cell"  # tag of a cell that the page leaves out
 SHOWN = ("text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/plain")  # preferred first
-LONG = 32  # characters; a table's cell of more may break into lines
+LONG = 26  # characters; a table's cell of more may break into lines
 
 TEXT = (
     "h1 h2 h3 h4 h5 h6 p br hr ul ol li dl dt dd blockquote em strong b i u s del ins mark small sub sup kbd samp var"

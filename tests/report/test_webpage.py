@@ -22,7 +22,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from pose3d_lib.common import files
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
+from pose3d_lib.report import redraw, show
 from pose3d_lib.report.page import ELEMENTS, clean_html, to_mathml, to_page, write_report
+from tests.helpers.made_up_observations import everything
+from tests.helpers.made_up_records import record_of
 
 # One pixel.
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -437,11 +440,41 @@ def test_nothing_is_wider_than_the_screen(opened: Callable[..., Any], width: int
     page = opened(*rich_cells(), width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     boxes = page.evaluate(
-        "[...document.querySelectorAll('.scroll, .formula, pre, img, p')].map(e => e.getBoundingClientRect().right)"
+        "[...document.querySelectorAll('.scroll, .formula, pre, figure, p')].map(e => e.getBoundingClientRect().right)"
     )
     assert max(boxes) <= width
     scrolls = "[...document.querySelectorAll('.scroll')].some(e => e.scrollWidth > e.clientWidth)"
     assert page.evaluate(scrolls) or width > 400
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_the_paper_in_light_and_dark(opened: Callable[..., Any], scheme: str) -> None:
+    page = opened(*rich_cells())
+    page.emulate_media(color_scheme=scheme)
+    colours = page.evaluate("['color', 'backgroundColor'].map(name => getComputedStyle(document.body)[name])")
+    text, paper = (sum(map(int, re.findall(r"\d+", own))) / 3 for own in colours)
+    assert (text < 60 < 195 < paper) if scheme == "light" else (paper < 60 < 195 < text)
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('figure > img')).backgroundColor")
+        == "rgb(255, 255, 255)"
+    )
+
+
+@pytest.mark.browser
+def test_the_tables_of_a_study_fit_a_wide_screen_folded_or_not(
+    opened: Callable[..., Any], tmp_path, monkeypatch
+) -> None:
+    texts: list[str] = []
+    monkeypatch.setattr(show, "display", lambda what: texts.append(getattr(what, "data", "")))
+    monkeypatch.setattr(show, "save_figure", lambda *_: None)
+    record = record_of(everything(-11, 5), tmp_path, lengths="1,16", schedules="epoch,unit_epoch", seeds="0,1,2,3")
+    redraw.show_everything(record)
+    page = opened(*(code(shown(md=text)) for text in texts if text), width=1400)
+    page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    assert page.locator("details table").count() > 5
+    wider = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)"
+    assert page.evaluate(wider) == []
 
 
 @pytest.mark.browser

@@ -28,7 +28,10 @@ COLOURS = {
 }
 MARKERS = {ORIGINAL: "o", ACTION_BASED: "s", FINE_TUNED: "D", TOLD_ACTION: "^", SUPERVISED: "o", SEMI_SUPERVISED: "s"}
 
-POINTS = {"palette": COLOURS, "dodge": 0.3, "linestyle": "none", "markersize": 4, "legend": False}  # of sns.pointplot
+POINTS = {  # how sns.pointplot draws both arms
+    "palette": COLOURS, "markers": [*MARKERS.values()][:2], "markersize": 4, "err_kws": {"linewidth": 1.1},
+    "dodge": 0.3, "linestyle": "none", "legend": False,
+}  # fmt: skip
 
 
 def start_panels(count: int, *, height: float, most: int = 4, **shared: object) -> tuple[Figure, list[Axes], int]:
