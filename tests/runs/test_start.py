@@ -39,7 +39,7 @@ STEPS = (  # programs, executed one after the other in one process, and what non
     ("import pose3d_lib.runs.sweep.sweep", {*LATER, "scipy", "h5py", "cdflib", "IPython"}),
     # statistics are for 03 and 04
     (first_cell("02_train"), {*SOURCE_READERS, "seaborn", "scipy", "statsmodels"}),
-    ("\n".join(map(first_cell, NOTEBOOKS)), {*SOURCE_READERS, "seaborn"}),
+    ("\n".join(map(first_cell, NOTEBOOKS)), SOURCE_READERS),
 )
 
 
