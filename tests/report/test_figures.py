@@ -1,20 +1,35 @@
 """Figures: what they show is what they were given, and no text lies on another, on the page's edge or on a legend."""
 
+import io
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from PIL import Image
 
 from pose3d_lib.data.actions import H36M_ACTIONS
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.model.predict import lift
 from pose3d_lib.report.figures import run as figures
 from pose3d_lib.report.figures import skeletons as drawings
-from pose3d_lib.report.figures.style import ARM_COLOURS, GREY, INK, LEFT, PALE, RIGHT, TRUTH, save_figure
+from pose3d_lib.report.figures.style import (
+    ARM_COLOURS,
+    DOUBLE,
+    GREY,
+    INK,
+    LEFT,
+    PALE,
+    RIGHT,
+    TRUTH,
+    save_figure,
+    to_png,
+)
+from pose3d_lib.report.show import Picture
 from tests.helpers.figure_checks import check_printable, texts_as_drawn, texts_that_collide
 from tests.helpers.made_up_models import made_up_model
 
@@ -165,3 +180,15 @@ def test_a_figure_is_saved_as_a_picture_and_as_lines_the_same_every_time(tmp_pat
         one, other = ((tmp_path / folder / f"figure{suffix}").read_bytes() for folder in ("one", "other"))
         assert one.startswith(begins)
         assert one == other
+
+
+def test_a_colour_scale_keeps_its_colours_and_a_picture_has_twice_the_pixels_of_a_screen() -> None:
+    for draw, least in ((lambda axes: axes.pcolormesh(np.linspace(0, 1, 400).reshape(20, 20)), 256), (Axes.grid, 2)):
+        figure, axes = plt.subplots(figsize=(DOUBLE, 2))
+        draw(axes)
+        picture = Image.open(io.BytesIO(to_png(figure)))
+        colours = len(picture.convert("RGB").getcolors(1 << 20))
+        assert colours >= least
+        assert (picture.mode == "P") == (least == 2)
+        _, about = Picture(figure, "What it shows")._repr_png_()
+        assert about == {"width": picture.width / 2, "height": picture.height / 2, "alt": "What it shows"}

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -141,10 +142,13 @@ def name_panel(axes: Axes, name: str, inches: float) -> None:
 
 
 def to_png(figure: Figure) -> bytes:
-    """A figure as PNG of DPI, in at most 128 colours, which makes it a third as large."""
+    """A figure as PNG of DPI; without a colour scale in at most 128 colours, which makes it a third as large."""
     whole, small = io.BytesIO(), io.BytesIO()
     figure.savefig(whole, dpi=DPI)
-    Image.open(whole).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(small, "png")
+    picture = Image.open(whole).convert("RGB")
+    if not figure.findobj(QuadMesh):
+        picture = picture.quantize(128, dither=Image.Dither.NONE)
+    picture.save(small, "png")
     return small.getvalue()
 
 
