@@ -66,7 +66,8 @@ def show_scarcity(results: ScarcityResults) -> None:
     caption = _describe(results, seeds)
     _show_arms(results, table.drop(columns="action"), "table_scarcity", caption)
     figure = draw_scarcity(seeds, _title(results, "What unlabelled video is worth"))
-    show_figure(figure, results.folder / "figure_scarcity", caption)
+    told = "The error against the number of labelled frames, with and without video of the rest."
+    show_figure(figure, results.folder / "figure_scarcity", told)
     for row in table.to_dict(orient="records"):
         say(
             f"With {100 * row['share']:g} % of every clip labelled ({row['frames']:,} frames), unlabelled video makes it "
@@ -87,7 +88,8 @@ def show_ablation(results: ScarcityResults) -> None:
     shown = fill(table, {"Loss": "loss", **columns, "Runs": "runs"})
     show_and_save(table, results.folder / "table_ablation", caption, shown)
     title = _title(results, f"What each term is worth, {100 * share:g} % labelled")
-    show_figure(draw_ablation(seeds, title), results.folder / "figure_ablation", caption)
+    told = "The error with the whole loss, without one of its terms, and without any video."
+    show_figure(draw_ablation(seeds, title), results.folder / "figure_ablation", told)
     errors = table.set_index("loss").mpjpe
     if WHOLE in errors:
         worth = "; ".join(
@@ -108,7 +110,8 @@ def show_question(results: ScarcityResults) -> None:
     caption = _describe(results, seeds)
     _show_arms(results, table.drop(columns="share"), "table_question", caption)
     figure = draw_question(seeds, _title(results, "Does video of other actions help?"))
-    show_figure(figure, results.folder / "figure_question", caption)
+    told = "The error of each action's own model, from its poses alone and with video of the other actions."
+    show_figure(figure, results.folder / "figure_question", told)
     say(_answer(table))
 
 

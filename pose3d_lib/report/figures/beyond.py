@@ -32,7 +32,6 @@ from pose3d_lib.study.tables_beyond import TOLD_ACTION, curves_of_frames
 from pose3d_lib.study.tables_scarcity import ALONE, SEMI_SUPERVISED, SUPERVISED, losses
 from pose3d_lib.study.two_way import t_interval
 
-DOTS = "Dots: one seed each; line: their mean."
 # Rows of `draw_labels`, by arm and whether the label is known
 LABELS = {
     (ORIGINAL, ""): "one model of all actions",
@@ -240,11 +239,7 @@ def draw_labels(table: pd.DataFrame, title: str) -> Figure:
     ]
     figure, axes = start_single(1.2 * layout.ROW * len(found) + 0.6)
     for place, (arm, known, _) in enumerate(found):
-        errors = table.mpjpe[(table.arm == arm) & (table.known == known)].to_numpy()
-        style = {"marker": MARKERS[arm], "filled": known != "no"}
-        layout.draw_dots(axes, errors, np.full(len(errors), -place))
-        mean, low, high = t_interval(errors)
-        layout.draw_interval(axes, mean, -place, low, high, COLOURS[arm], **style)
+        _draw_row(axes, table.mpjpe[(table.arm == arm) & (table.known == known)], -place, arm, filled=known != "no")
     axes.set(yticks=-np.arange(len(found)), ylim=(0.6 - len(found), 0.6), xlabel="MPJPE, mean of the actions [mm]")
     axes.set_yticklabels([name for *_, name in found])
     axes.tick_params(axis="y", length=0)
@@ -272,15 +267,15 @@ def draw_scarcity(table: pd.DataFrame, title: str) -> Figure:
 
 
 def draw_ablation(table: pd.DataFrame, title: str) -> Figure:
-    """A dot per seed and a line at their mean, for every loss; of rows of `ScarcityResults.table` of one action and share."""
+    """A dot per seed and their mean, for every loss; of rows of `ScarcityResults.table` of one action and share."""
     names = losses(table)
     figure, axes = start_single(layout.ROW * len(names) + 0.6)
     places = layout.name_rows(axes, names)
     for name in names:
         arm = SUPERVISED if name == ALONE else SEMI_SUPERVISED
-        _draw_row(axes, table[table.loss == name], places[name], COLOURS[arm], "o")
+        _draw_row(axes, table.mpjpe[table.loss == name], places[name], arm)
     axes.set_xlabel("test MPJPE [mm]")
-    return finish_figure(figure, title, layout.explain_seeds(table, DOTS))
+    return finish_figure(figure, title, layout.explain_seeds(table))
 
 
 def draw_question(table: pd.DataFrame, title: str) -> Figure:
@@ -290,13 +285,14 @@ def draw_question(table: pd.DataFrame, title: str) -> Figure:
     places = layout.name_rows(axes, actions)
     for action, rows in table.groupby("action", sort=False):
         for arm, shift in ((SUPERVISED, 0.17), (SEMI_SUPERVISED, -0.17)):
-            own = rows[rows.arm == arm]
-            _draw_row(axes, own, places[action] + shift, COLOURS[arm], MARKERS[arm])
+            _draw_row(axes, rows.mpjpe[rows.arm == arm], places[action] + shift, arm)
     axes.set_xlabel("test MPJPE on the action [mm]")
     names = {SUPERVISED: "its own poses alone", SEMI_SUPERVISED: "and video of the other actions"}
-    return finish_figure(figure, title, layout.explain_seeds(table, DOTS), layout.arm_dots(names))
+    return finish_figure(figure, title, layout.explain_seeds(table), layout.arm_dots(names))
 
 
-def _draw_row(axes: Axes, rows: pd.DataFrame, place: float, colour: str, marker: str) -> None:
-    axes.plot(rows.mpjpe, np.full(len(rows), place), marker, color=colour, markersize=4, alpha=0.75)
-    axes.vlines(rows.mpjpe.mean(), place - 0.13, place + 0.13, color=INK, linewidth=1.2, zorder=4)
+def _draw_row(axes: Axes, errors: pd.Series, place: float, arm: str, *, filled: bool = True) -> None:
+    """A dot for each error, and their mean with its interval."""
+    layout.draw_dots(axes, errors, np.full(len(errors), place))
+    mean, low, high = t_interval(errors.to_numpy())
+    layout.draw_interval(axes, mean, place, low, high, COLOURS[arm], marker=MARKERS[arm], filled=filled)

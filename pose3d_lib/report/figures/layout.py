@@ -126,9 +126,8 @@ def draw_dots(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
     axes.plot(x, y, "o", color=INK, markersize=1.8, markeredgewidth=0, alpha=0.8, zorder=5)
 
 
-def explain_seeds(
-    table: pd.DataFrame, several: str = "Dots: one replicate each; markers: their mean with its 95 % interval."
-) -> str:
+def explain_seeds(table: pd.DataFrame) -> str:
+    several = "Dots: one replicate each; markers: their mean with its 95 % interval."
     return several if table.seed.nunique() > 1 else "One replicate."
 
 
