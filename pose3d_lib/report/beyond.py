@@ -129,8 +129,7 @@ def show_labels(record: StudyRecord) -> None:
     view = _view(record)
     title = title_figure("What the label of the action is worth", record, view)
     caption = (
-        "The error of every kind of model, mean of the actions. Hollow markers: with a wrong label, which is worse the more a "
-        "model relies on it."
+        "The error of every kind of model, mean of the actions. Filled: with the true label; hollow: with a wrong one."
     )
     show_figure(draw_labels(worth, title), record.folder / "figure_labels", caption)
     told = worth.assign(arm=worth.arm + worth.known, action=MEAN)
@@ -210,7 +209,9 @@ def show_joints(record: StudyRecord) -> None:
     if table.empty:
         return
     bars = draw_joint_bars(table, title_figure("Error per joint", record, view))
-    caption = "The error of each joint under either arm; it grows from the hip, where it is measured from, to feet and wrists."
+    caption = (
+        "The error of each joint under either arm, in the order of the skeleton; positions are relative to the hip."
+    )
     show_figure(bars, record.folder / "figure_joint_bars", caption)
     changes = draw_joints(table, title_figure("Error per joint and action", record, view))
     caption = "How much the arms differ at each joint on each action, in the colour of the better arm."
