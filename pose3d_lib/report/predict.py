@@ -28,6 +28,7 @@ from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.report.card import STATISTICS
 from pose3d_lib.report.figures.animation import save_animation
 from pose3d_lib.report.figures.skeletons import draw_sheet
+from pose3d_lib.report.figures.style import DPI
 from pose3d_lib.report.parameters import GIF, NEWEST, TRAIN, PredictConfig
 from pose3d_lib.report.player import write_player
 from pose3d_lib.runs.execute import execute_run
@@ -251,7 +252,7 @@ def write_all(task: Task) -> list[Path]:
         files += [task.folder / name for name in file_names([GIF])]
         write_atomically(files[-1], lambda path: save_animation(task.lifted, task.lifted.some(SHEET_CLIPS), path))
     sheet = draw_sheet(task.lifted, task.lifted.of_actions(SHEET_CLIPS))
-    write_atomically(task.folder / SHEET, lambda path: sheet.savefig(path, dpi=100))
+    write_atomically(task.folder / SHEET, lambda path: sheet.savefig(path, dpi=DPI))
     plt.close(sheet)
     write_player(task.lifted, task.folder / PLAYER)
     return [*files, task.folder / SHEET, task.folder / PLAYER]
