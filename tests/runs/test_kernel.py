@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import papermill
+import psutil
 import pytest
 from nbclient.exceptions import DeadKernelError
 from zmq import ZMQError
@@ -21,7 +22,7 @@ from zmq import ZMQError
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.runs.sweep import kernel as kernels
-from pose3d_lib.runs.sweep.forks import SUPPORTED
+from pose3d_lib.runs.sweep.forks import SUPPORTED, ForkedKernel
 from pose3d_lib.runs.sweep.kernel import NotebookFailed, execute_notebook, open_kernels
 from pose3d_lib.runs.sweep.links import relink
 from tests.helpers.sweep_processes import find_kernels, is_of_forks, processes_of, wait_until
@@ -88,6 +89,17 @@ def test_where_kernels_can_no_longer_be_forked_they_are_started(work: Path) -> N
         forks.kill()
         submit(*ask(work, 1, 0)).result(60)
     assert not processes_of(work)
+
+
+def test_a_forked_kernel_that_ends_while_it_is_asked_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = ForkedKernel(os.getpid())
+    assert kernel.poll() is None
+
+    def ended(process: psutil.Process) -> str:
+        raise psutil.NoSuchProcess(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "status", ended)
+    assert kernel.poll() == 0
 
 
 SWEEP = """

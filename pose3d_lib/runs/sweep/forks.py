@@ -62,7 +62,10 @@ class ForkedKernel:
         self.pid, self._process = pid, psutil.Process(pid)
 
     def poll(self) -> int | None:
-        return None if self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE else 0
+        with suppress(psutil.NoSuchProcess):  # it may end between the two questions
+            if self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE:
+                return None
+        return 0
 
     def wait(self) -> int:
         self._process.wait()
