@@ -21,7 +21,6 @@ from pose3d_lib.report.show import say, show_and_save, show_figure, unit_epochs
 from pose3d_lib.study.beyond import LAST_PART, condition_beyond
 from pose3d_lib.study.config import EQUALISED, PUBLISHED
 from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, choose
-from pose3d_lib.study.tables import MEAN
 from pose3d_lib.study.tables_beyond import (
     FINE_TUNED,
     TOLD_ACTION,
@@ -132,7 +131,7 @@ def show_labels(record: StudyRecord) -> None:
         "The error of every kind of model, mean of the actions. Filled: with the true label; hollow: with a wrong one."
     )
     show_figure(draw_labels(worth, title), record.folder / "figure_labels", caption)
-    told = worth.assign(arm=worth.arm + worth.known, action=MEAN)
+    told = worth.assign(arm=worth.arm + worth.known)
     sentences = []
     for arm, known, wrong in (
         (TOLD_ACTION, "one model that is told the action is", "told another one, it is"),

@@ -92,21 +92,23 @@ def evaluate_saved(run: Run, data: PoseDataset, actions: Sequence[str], told: st
 
 
 def labels(table: pd.DataFrame) -> pd.DataFrame:
-    """What a known and a wrong label are worth, from `transfer`: seed, arm, known (yes, no; "" for the original), mpjpe (mm).
+    """What a known and a wrong label are worth, from `transfer`: seed, arm, known, action (tested on), mpjpe (mm).
 
-    Means of the actions, of a wrong label over all others. Arms are the original, ACTION_BASED and TOLD_ACTION.
+    `known` is "yes", "no" (the mean over all other labels) or, of the original, "". Arms are it, ACTION_BASED and TOLD_ACTION.
     """
-    rows, actions = [], list(table.columns[3:])
+    parts, actions = [], list(table.columns[3:])
     for seed, own in table.assign(told=table.told.fillna("")).groupby("seed"):
         plain, asked = own[own.told == ""].set_index("model"), own[own.told != ""].set_index("told")
-        if ALL in plain.index:
-            rows.append((seed, ORIGINAL, "", plain.loc[ALL, actions].mean()))
+        found = {(ORIGINAL, ""): plain.loc[ALL, actions]} if ALL in plain.index else {}
         for arm, models in ((ACTION_BASED, plain), (TOLD_ACTION, asked)):
             if len(actions) > 1 and set(actions) <= set(models.index):
                 errors = models.loc[actions, actions].to_numpy(float)
-                others = (errors.sum() - np.trace(errors)) / (len(actions) * (len(actions) - 1))
-                rows += [(seed, arm, "yes", np.trace(errors) / len(actions)), (seed, arm, "no", others)]
-    return pd.DataFrame(rows, columns=["seed", "arm", "known", "mpjpe"])
+                right = np.diag(errors)
+                found |= {(arm, "yes"): right, (arm, "no"): (errors.sum(axis=0) - right) / (len(actions) - 1)}
+        for (arm, known), errors in found.items():
+            place = {"seed": seed, "arm": arm, "known": known}
+            parts.append(pd.DataFrame({**place, "action": actions, "mpjpe": np.asarray(errors, float)}))
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["seed", "arm", "known", "action", "mpjpe"])
 
 
 def _runs_of(results: StudyResults, question: str) -> tuple[Comparison | None, list[Run]]:

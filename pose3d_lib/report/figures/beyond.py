@@ -213,7 +213,7 @@ def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
     points tell a curve (`curves_of_frames`), it is drawn, the mean of theirs.
     """
     figure, panels = _start_panels(table)
-    curves = curves_of_frames(table)
+    curves, note = curves_of_frames(table), layout.explain_seeds(table)
     for axes, (action, own) in panels.items():
         layout.log_axis(axes, table.frames, 10)
         for arm, rows in own.groupby("arm", sort=False):
@@ -221,17 +221,18 @@ def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
             told = bool(fits) and all(fit.found for fit in fits)
             layout.draw_seeds(axes, rows, "frames", arm, by="share", line=False)
             if told:
+                note = f"{layout.explain_seeds(table)} Lines: error = a + b n^-c, where the points tell it."
                 frames = np.geomspace(rows.frames.min(), rows.frames.max(), 50)
                 curve = np.mean([fit.at(frames) for fit in fits], axis=0)
                 axes.plot(frames, curve, "-", color=COLOURS[arm], linewidth=1.4, zorder=3)
         name_panel(axes, action, 1.4)
         axes.set_xlabel("distinct training frames")
-    note = f"{layout.explain_seeds(table)} Lines: error = a + b n^-c, where the points tell it."
     return finish_figure(figure, title, note, layout.arm_dots((ORIGINAL, ACTION_BASED)))
 
 
 def draw_labels(table: pd.DataFrame, title: str) -> Figure:
     """What the label is worth: the error of every kind of model with the true label and with a wrong one, of `labels`."""
+    table = table.groupby(["seed", "arm", "known"], as_index=False).mpjpe.mean()
     found = [
         (arm, known, name)
         for (arm, known), name in LABELS.items()
