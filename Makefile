@@ -78,7 +78,7 @@ define real-motion
 endef
 
 reference: $(VENV)/.installed  ## make every study of outputs/reference/, and write it and the tables of the documents
-	$(BIN)/pose3d reproduce --write-reference quick
+	$(BIN)/pose3d reproduce --write-reference quick --write-notebooks
 	$(BIN)/pose3d reproduce -p study more --write-reference paper
 	$(call real-motion,bandai-namco-2,bandai-namco-2,$(BANDAI_NAMCO))
 	$(call real-motion,cmu,cmu_mocap_17joints.npz,$(CMU))

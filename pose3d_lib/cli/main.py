@@ -141,7 +141,10 @@ def _train(
 @cli.command()
 @parameter_option
 @click.option("--write-reference", metavar="NAME", help="Also renew outputs/reference/NAME/ and the documents' tables.")
-def reproduce(given: Given, write_reference: str | None) -> None:
+@click.option(
+    "--write-notebooks", is_flag=True, help="Also renew outputs/reference/notebooks/, the executed notebooks."
+)
+def reproduce(given: Given, write_reference: str | None, write_notebooks: bool) -> None:
     """The main job: prepare the data, train every model, print the answer and the claims.
 
     The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny. With -p study paper
@@ -157,6 +160,8 @@ def reproduce(given: Given, write_reference: str | None) -> None:
     folder = job.reproduce(dict(given), Console())
     if write_reference:
         job.write_reference(folder, write_reference)
+    if write_notebooks:
+        job.write_notebooks(dict(given), Console())
 
 
 @cli.command()

@@ -16,21 +16,26 @@ from pose3d_lib.common.escaping import unescape_markdown
 from pose3d_lib.common.paths import outputs_dir, project_root
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.open import Datasets
+from pose3d_lib.data.open import Datasets, open_dataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report.claims import compare_studies
+from pose3d_lib.report.figures.animation import save_animation
 from pose3d_lib.report.human36m import tell_human36m
 from pose3d_lib.report.page import write_report
-from pose3d_lib.report.parameters import check_parameters, notebook_output
+from pose3d_lib.report.parameters import NOTEBOOKS, check_parameters, notebook_output
+from pose3d_lib.report.predict import plan_task
 from pose3d_lib.report.record import STUDY, read_record
 from pose3d_lib.report.redraw import redraw_study
+from pose3d_lib.report.rendered import write_rendered
 from pose3d_lib.report.results import estimate_study
+from pose3d_lib.runs.layout import NOTEBOOK
+from pose3d_lib.runs.run import run_folder
 from pose3d_lib.runs.sweep.estimate import in_words
 from pose3d_lib.runs.sweep.kernel import execute_notebook, open_kernels
 from pose3d_lib.runs.sweep.progress import first_look, look_again
 from pose3d_lib.runs.sweep.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
 from pose3d_lib.study.beyond import study_runs
-from pose3d_lib.study.config import StudyConfig, timed_runs
+from pose3d_lib.study.config import StudyConfig, choose_actions, make_run, timed_runs
 from pose3d_lib.study.results import results_dir
 from pose3d_lib.study.tables_scarcity import SCARCITY
 from pose3d_lib.training.config import RunConfig
@@ -129,6 +134,25 @@ def write_reference(folder: Path, study: str) -> list[Path]:
     sources = sorted(path for path in folder.iterdir() if path.suffix in FORMATS)
     written = [Path(shutil.copy(source, reference / source.name)) for source in sources]
     fill_documents(study)
+    return written
+
+
+def write_notebooks(parameters: Mapping[str, object], console: Console) -> list[Path]:
+    """Write executed notebooks to the reference: those of `reproduce`, 02_train of an action in focus, 00 and 06; and a GIF."""
+    config = check_parameters("04_results", parameters)
+    assert isinstance(config, StudyConfig)
+    about_data = {name: value for name, value in parameters.items() if name in DataSpec.model_fields}
+    for name in ("00_how_it_works", "06_predict"):
+        _step(console, name)
+        execute_notebook(name, notebook_output(name), about_data)
+    executed = {name: notebook_output(name) for name in NOTEBOOKS if name != "05_semi_supervised"}
+    data, (*_, action) = open_dataset(config.data), choose_actions(config, open_dataset(config.data))[1]
+    run = make_run(config, config.condition(config.short), action=action, seed=config.seeds[0])
+    executed["02_train"] = run_folder(run, data) / NOTEBOOK
+    lifted = plan_task(check_parameters("06_predict", about_data)).lifted
+    folder = reference_dir() / "notebooks"
+    written = write_rendered(executed, folder)
+    save_animation(lifted, lifted.some(3), folder / "animation.gif")
     return written
 
 

@@ -1,0 +1,81 @@
+"""Executed notebooks as they are committed: small, no scripts, no paths of a machine, links that lead somewhere."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+from PIL import Image
+
+from pose3d_lib.common.paths import notebooks_dir, project_root
+from pose3d_lib.report.parameters import NOTEBOOKS
+from pose3d_lib.report.rendered import write_rendered
+from pose3d_lib.runs.sweep.links import LINK
+
+COMMITTED = project_root() / "outputs" / "reference" / "notebooks"
+
+
+def figure_png() -> str:
+    figure = plt.figure(figsize=(6, 4), dpi=200)
+    figure.add_subplot().plot([0, 1], [0, 1])
+    file = io.BytesIO()
+    figure.savefig(file)
+    plt.close(figure)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_an_executed_notebook_becomes_small_and_speaks_of_no_machine(tmp_path: Path) -> None:
+    picture = figure_png()
+    notebook = nbformat.read(notebooks_dir() / "03_action_based.ipynb", as_version=4)
+    notebook.metadata.papermill = {"output_path": str(project_root() / "a")}
+    (cell, *_) = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cell.metadata.update(papermill={"duration": 1.0}, execution={"iopub.execute_input": "2020"})
+    shown = [{"image/png": picture}, {"text/html": "<iframe srcdoc='x'></iframe>"}, {"text/html": "<table>"}]
+    cell.outputs = [nbformat.v4.new_output("display_data", data=data) for data in shown]
+    cell.outputs.append(nbformat.v4.new_output("stream", text=f"run folder: {project_root()}/outputs/runs/a\n"))
+    (executed := tmp_path / "executed").mkdir()
+    nbformat.write(notebook, executed / "03_action_based.ipynb")
+
+    folder = tmp_path / "rendered"
+    (path,) = write_rendered({"03_action_based": executed / "03_action_based.ipynb"}, folder)
+    written = nbformat.read(path, as_version=4)
+    assert "papermill" not in written.metadata
+    (cell, *_) = [cell for cell in written.cells if cell.cell_type == "code"]
+    assert cell.metadata == {}
+    small, player, table, printed = cell.outputs
+    assert len(small.data["image/png"]) < 0.6 * len(picture)
+    before, after = (
+        Image.open(io.BytesIO(base64.b64decode(own))).convert("RGB") for own in (picture, small.data["image/png"])
+    )
+    assert before.size == after.size
+    assert "iframe" not in player.data["text/html"]
+    assert table.data["text/html"] == "<table>"
+    assert str(project_root()) not in str(cell.outputs)
+    assert printed.text == "run folder: outputs/runs/a\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*notebooks_dir().glob("*.ipynb"), *COMMITTED.glob("*.ipynb")],
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
+def test_links_in_notebooks_lead_to_files(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    links = [link for cell in notebook.cells if cell.cell_type == "markdown" for link in LINK.findall(cell.source)]
+    assert links
+    assert [link for link in links if not (path.parent / link).is_file()] == []
+
+
+def test_the_committed_executed_notebooks_are_whole_small_and_without_errors() -> None:
+    paths = sorted(COMMITTED.glob("*.ipynb"))
+    assert [path.stem for path in paths] == [name for name in NOTEBOOKS if name != "05_semi_supervised"]
+    assert sum(path.stat().st_size for path in paths) < 2e6
+    for path in paths:
+        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in cells)
+        assert not any(output.output_type == "error" for cell in cells for output in cell.outputs)
+        assert not re.search(r"(?<![\w.:/-])/(work|home|root|tmp|Users)/", path.read_text())
+    assert (COMMITTED / "animation.gif").stat().st_size < 1e6
