@@ -30,9 +30,9 @@ pytestmark = NEEDS_BROWSER
 
 PLAYERS = ("01_data_prep.ipynb", "06_predict.ipynb")
 STOPPED = "02_train.ipynb"
-RUN = ("00_how_it_works.ipynb", "04_results.ipynb", *PLAYERS)
+RUN = ("00_how_it_works.ipynb", "03_action_based.ipynb", "04_results.ipynb", *PLAYERS)  # 04 shows the runs of 03
 NOTEBOOKS = sorted({path.name for path in notebooks_dir().glob("*.ipynb")}.difference(RUN))  # only opened
-TINY = {"scale": "tiny", "preset": "tiny", "model": "train", "clips": 3}
+TINY = {"scale": "tiny", "preset": "tiny", "actions": "Sitting", "seeds": "0", "timed": 0, "model": "train", "clips": 3}
 LONG = {"unit_epochs": 40.0, "evaluate_at": "end"}  # to be stopped within
 START_S, OPEN_S, RUN_S = 60, 60, 300
 
