@@ -15,7 +15,15 @@ from pose3d_lib.study.config import PUBLISHED
 from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE
 from pose3d_lib.study.observations import Observations, Ratios
 from pose3d_lib.study.tables_beyond import labels
-from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED
+from pose3d_lib.study.verdicts import (
+    BETTER,
+    NOT_DECIDABLE,
+    NOT_MEASURED,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    WORSE,
+    word_change,
+)
 
 WITHOUT_RUNS = "No replicate is complete yet: run `03_action_based` with the same parameters first."
 FILES = {"answer": 5, "result": 3}  # name -> how many of the sentences it holds
@@ -46,7 +54,11 @@ def answer(record: StudyRecord) -> list[str]:
         ends = (
             f"{round(effects[name]):+} % for {escape_markdown(name)}" for name in (effects.idxmin(), effects.idxmax())
         )
-        of_actions = f"better on {(effects < 0).sum()} of {len(effects)} actions, from {' to '.join(ends)}"
+        words = list(map(word_change, *ratios.single()))
+        shown = ", ".join(f"{words.count(word)} {word}" for word in (BETTER, WORSE))
+        of_actions = (
+            f"better on {(effects < 0).sum()} of {len(effects)} actions, from {' to '.join(ends)} (shown: {shown})"
+        )
     usual = (PUBLISHED, "equal_frames")
     rules = "" if (view.condition.schedule, view.condition.budget) == usual else f", {', '.join(view.rules[1:])}"
     first = (
@@ -116,15 +128,19 @@ def _variants(record: StudyRecord, claims: pd.DataFrame) -> str:
         ONE_SCHEDULE.name: "with one learning-rate schedule for both arms",
     }
     parts, agree, unknown = [], [], []
+    measured = [claim for claim in ("C1", "C2") if claims.loc[claim, MAIN.name].replicates]
     for variant, name in names.items():
-        known = [claim for claim in ("C1", "C2") if claims.loc[claim, variant].replicates]
+        known = [claim for claim in measured if claims.loc[claim, variant].replicates]
         other = [claim for claim in known if claims.verdict[claim, variant] != claims.verdict[claim, MAIN.name]]
+        if variant == STALE.name:  # whose size is told whatever the verdict: it is the published result
+            other = known
         if other:
             parts.append(f"{name}, {_and([f'{claim} is {_judged(claims.loc[claim, variant])}' for claim in other])}")
         else:
             (agree if known else unknown).append(name)
     if agree:
-        parts.append(f"{_and(agree)} the verdicts on C1 and C2 are the same")
+        same = "the verdicts on C1 and C2 are" if len(measured) > 1 else f"the verdict on {measured[0]} is"
+        parts.append(f"{_and(agree)} {same} the same")
     if unknown:
         parts.append(f"{_and(unknown)} nothing was run")
     if prices := wrong_label(record.beyond.get("transfer", pd.DataFrame())):

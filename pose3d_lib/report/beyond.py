@@ -75,7 +75,7 @@ def show_curves(record: StudyRecord) -> None:
         title += f", {SCHEDULE_WORDS[views[0].condition.schedule]}"
     caption = (
         "The test error against the windows seen, both on logarithmic scales. Where the lines cross, the arm that learns faster "
-        "is overtaken."
+        "is overtaken; stale statistics may be a reason."
     )
     show_figure(draw_curves(table, title), record.folder / "figure_curves", caption)
     for schedule, own in table.groupby("schedule", sort=False):

@@ -53,7 +53,7 @@ def _slim(output: nbformat.NotebookNode) -> None:
         if kind == "image/png":
             data[kind] = _with_palette(content)
         elif kind == "text/html" and SCRIPT.search(content):
-            data[kind] = "<p><em>A player stands here when the notebook is executed.</em></p>"
+            data[kind] = "<p><em>Left out of this copy: a player. Run the cell to see it.</em></p>"
         elif isinstance(content, str):
             data[kind] = _shorten(content)
 

@@ -245,7 +245,7 @@ def show_long(record: StudyRecord) -> None:
     length = record.config.long
     views = [view for view in record.views(length) if record.ratios(view).y.size] if length else []
     if not views:
-        text = f"Table 3 compares long runs, and none are complete for {record.about.name}. {MAKE_LONG}"
+        text = f"Table 3 compares long runs, of which there are none yet for {record.about.name}. {MAKE_LONG}"
         remove_table(record.folder / "table_3", text)
         say(f"**{text}**")
         return

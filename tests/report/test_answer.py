@@ -28,7 +28,7 @@ def test_the_first_sentence_is_the_result_with_its_size(tmp_path: Path) -> None:
     )
     assert "after 1 unit epoch (95 % interval -" in first
     assert "about new people, new takes and new trainings" in first
-    assert "better on 2 of 3 actions, from -38 % for Eating to +20 % for Sitting" in first
+    assert "better on 2 of 3 actions, from -38 % for Eating to +20 % for Sitting (shown: 2 better, 1 worse)" in first
     assert first.endswith("(C1) is **reproduced**.")
     assert second.startswith("Actions differ (p < 0.001): ")
     assert re.search(r"a new action a change of -\d+ to \+\d+ % is expected \(95 % prediction interval\)\.$", second)
@@ -48,6 +48,7 @@ def test_five_sentences_say_what_long_runs_other_statistics_and_time_say(tmp_pat
     assert re.match(r"After 16 unit epochs they are \*\*5\.0 % worse\*\* \(95 % .*\(C2\) is \*\*reproduced", late)
     assert "velocity" not in late
     assert "With the batch-norm statistics as published, C1 is **not reproduced** (+24.0 % [" in ways
+    assert "]) and C2 is **reproduced** (+5.0 % [" in ways
     assert (
         "); on Eating and Sitting alone and with one learning-rate schedule for both arms the verdicts on C1 and C2 are the same."
         in ways

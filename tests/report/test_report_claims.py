@@ -72,7 +72,7 @@ def test_c6_says_of_every_reported_change_whether_one_run_could_show_it(record, 
 def test_the_attribution_is_shown_once_its_runs_are_there(shown: Callable[[], str], figures, tmp_path: Path) -> None:
     changes = {(1.0, "epoch", AS_PUBLISHED): 24.0, (1.0, "epoch", RECOMPUTED): -8.0}
     show_attribution(record_of(make_observations(changes), tmp_path, **BOTH))
-    assert "are not finished**; `-p study paper` makes them." in shown()
+    assert "finished runs of both schedules**, which `-p study paper` makes." in shown()
     assert not figures
     changes |= {(1.0, "unit_epoch", RECOMPUTED): -11.0}
     record = record_of(make_observations(changes), tmp_path, **BOTH)
