@@ -6,6 +6,7 @@ import pytest
 
 from pose3d_lib.cli.reproduce import reference_dir
 from pose3d_lib.model.evaluate import METRICS
+from pose3d_lib.report import results, show
 from pose3d_lib.report.record import StudyRecord, read_record
 from pose3d_lib.study.observations import EMPTY_IS_NAN
 from pose3d_lib.study.tables import MEAN, UNSEEN
@@ -51,3 +52,25 @@ def test_the_cells_leave_out_a_replicate_that_lacks_a_run_and_stand_without_any(
         names = executed(record_of(own, tmp_path, seeds="0,1,2,3"))
         assert names["log_ratios"](names["short"])[1].size == 3 * count
         assert len(names["compare"](names["short"])) == (4 if count else 0)
+
+
+@pytest.mark.parametrize(("study", "timed"), [("paper", True), ("bandai-namco-2", False)])
+def test_the_cell_of_table_3_computes_its_file_and_shows_no_times_that_cannot_be_compared(
+    study: str, timed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, shown, arms = reference_dir() / study, [], ["Action-based", "Original"]
+    record = read_record(folder)
+    names = executed(record) | {"config": record.config}
+    written = pd.read_csv(folder / "table_3.csv", **EMPTY_IS_NAN)
+    monkeypatch.setattr(results, "show_long", lambda record: None)
+    monkeypatch.setattr(results, "show_effects", shown.append)
+    monkeypatch.setattr(show, "show_table", lambda table: shown.append(table.set_index("arm")))
+    for cell in code_cells(read_committed("04_results")):
+        if "config.long" in cell.source:
+            exec(cell.source, names)
+    errors, ends = shown
+    means = written.pivot(index="action", columns="arm", values="mpjpe_mean")[arms]
+    np.testing.assert_allclose(errors.loc[means.index, arms], means, rtol=1e-6)
+    assert list(ends.columns) == ["windows", "steps", *["seconds"] * timed]
+    own = written.assign(windows=1e6 * written.windows_m).groupby("arm")[list(ends.columns)].mean()
+    np.testing.assert_allclose(ends.loc[arms], own.loc[arms].round(1))
