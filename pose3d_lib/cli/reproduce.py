@@ -146,9 +146,9 @@ def write_notebooks(parameters: Mapping[str, object], console: Console) -> list[
         _step(console, name)
         execute_notebook(name, notebook_output(name), about_data)
     executed = {name: notebook_output(name) for name in NOTEBOOKS if name != "05_semi_supervised"}
-    data, (*_, action) = open_dataset(config.data), choose_actions(config, open_dataset(config.data))[1]
+    (*_, action) = choose_actions(config, open_dataset(config.data))[1]
     run = make_run(config, config.condition(config.short), action=action, seed=config.seeds[0])
-    executed["02_train"] = run_folder(run, data) / NOTEBOOK
+    executed["02_train"] = run_folder(run, open_dataset(run.data)) / NOTEBOOK
     lifted = plan_task(check_parameters("06_predict", about_data)).lifted
     folder = reference_dir() / "notebooks"
     written = write_rendered(executed, folder)

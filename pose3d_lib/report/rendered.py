@@ -12,7 +12,6 @@ from PIL import Image
 from pose3d_lib.common.paths import notebooks_dir, project_root
 from pose3d_lib.runs.sweep.links import relink
 
-COLOURS = 128  # of a picture: a figure has few, and is a third of its size with a palette
 SCRIPT = re.compile(r"<(script|iframe)\b")
 
 
@@ -45,13 +44,13 @@ def _restore_links(notebook: nbformat.NotebookNode, name: str) -> None:
 
 
 def _slim(output: nbformat.NotebookNode) -> None:
-    """Pictures with a palette; no page with scripts, which a forge does not run; paths from the project's root."""
+    """Pictures compressed; no page with scripts, which a forge does not run; paths from the project's root."""
     if "text" in output:
         output.text = _shorten(output.text)
     data = output.get("data", {})
     for kind, content in list(data.items()):
         if kind == "image/png":
-            data[kind] = _with_palette(content)
+            data[kind] = _compress(content)
         elif kind == "text/html" and SCRIPT.search(content):
             data[kind] = "<p><em>Left out of this copy: a player. Run the cell to see it.</em></p>"
         elif isinstance(content, str):
@@ -62,8 +61,8 @@ def _shorten(text: str) -> str:
     return text.replace(f"{project_root()}/", "")
 
 
-def _with_palette(png: str) -> str:
-    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+def _compress(png: str) -> str:
+    """The same picture, as small as it can be written."""
     small = io.BytesIO()
-    picture.save(small, "PNG", optimize=True)
+    Image.open(io.BytesIO(base64.b64decode(png))).save(small, "PNG", optimize=True)
     return base64.b64encode(small.getvalue()).decode("ascii")
