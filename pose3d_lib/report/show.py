@@ -1,5 +1,6 @@
 """What the notebooks show of a run: a table, its figure, and a sentence whose numbers are filled in."""
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def show_table(table: pd.DataFrame, caption: str = "") -> None:
 
 def fold(summary: str, text: str) -> None:
     """Show Markdown behind its summary, plain text, until a reader opens it."""
-    say(f"<details><summary>{escape_markdown(summary)}</summary>\n\n{text}\n\n</details>")
+    say(f"<details><summary>{html.escape(summary)}</summary>\n\n{text}\n\n</details>")
 
 
 def show_and_save(
@@ -51,10 +52,12 @@ def show_and_save(
 
 
 class Picture:
-    """A figure as a notebook shows it: sharp on every screen, and described by its caption to who cannot see it."""
+    """A figure as a notebook shows it: sharp on every screen; its alternative text is the caption or else the title."""
 
     def __init__(self, figure: Figure, caption: str = ""):
-        self.figure, self._caption = figure, caption
+        parts = (figure, *figure.subfigs)
+        titles = [text.get_text().replace("\n", " ") for part in parts for text in part.texts if text.get_text()]
+        self.figure, self._caption = figure, caption or ". ".join(titles)
 
     def __repr__(self) -> str:
         return repr(self.figure)

@@ -192,3 +192,8 @@ def test_a_colour_scale_keeps_its_colours_and_a_picture_has_twice_the_pixels_of_
         assert (picture.mode == "P") == (least == 2)
         _, about = Picture(figure, "What it shows")._repr_png_()
         assert about == {"width": picture.width / 2, "height": picture.height / 2, "alt": "What it shows"}
+
+
+def test_a_picture_without_a_caption_is_described_by_its_title() -> None:
+    _, about = Picture(figures.draw_receptive_field((3, 3)))._repr_png_()
+    assert about["alt"] == "Receptive field: 3 x 3 = 9 frames"
