@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from pose3d_lib.common.paths import outputs_dir
-from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.spec import DataSpec, Name, Names
 from pose3d_lib.model.poses import FORMATS
 from pose3d_lib.study.config import StudyConfig
@@ -32,6 +32,13 @@ class LessonConfig(DataSpec):
     action: Name = "Sitting"
     steps: int = Field(400, ge=1, le=100_000)
     seed: Seed = 0
+
+    @field_validator("action")
+    @classmethod
+    def _one_action(cls, action: str) -> str:
+        if action == ALL:
+            raise ValueError(f"{ALL!r} stands for every action, and the lesson compares one with all; name one")
+        return action
 
     @property
     def data(self) -> DataSpec:

@@ -8,6 +8,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.report.notebook import read_parameters
+from pose3d_lib.report.parameters import check_parameters
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import Config
@@ -128,3 +129,8 @@ def test_a_value_that_is_no_literal_does_not_hide_the_names_that_papermill_injec
         Notebook(IMPORTS, PARAMETERS, injected).read()
     with pytest.raises(InputError, match="parameter lr: found nan"):
         Notebook(IMPORTS, PARAMETERS, "# Parameters\nlr = float('nan')").read()
+
+
+def test_the_lesson_takes_one_action_and_not_all() -> None:
+    with pytest.raises(InputError, match="'All' stands for every action"):
+        check_parameters("00_how_it_works", {"action": "All"})
