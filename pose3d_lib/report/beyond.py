@@ -154,7 +154,7 @@ def show_specialised(record: StudyRecord) -> None:
     wide = widen_arms(summary)
     caption = (
         f"{SPREAD}{FINE_TUNED}: the original for the first {100 * (1 - LAST_PART):g} % of the windows, then a model per action; "
-        f"the learning rate goes on as if it were one run. {TOLD_ACTION}: one model with the action as a further input."
+        f"the learning rate continues as if it were one run. {TOLD_ACTION}: one model with the action as a further input."
     )
     about = record.describe(view.condition, intervals=False)
     shown = fill(wide, {"Action": "action", **show_arms(arms, "MPJPE [mm]")})
