@@ -123,9 +123,9 @@ def test_figures_are_legible_at_the_width_of_a_page(draw: Callable[..., Figure],
 def test_the_arms_dots_and_bars_are_those_of_the_table(arms: tuple[str, ...]) -> None:
     table = arms_table(15, arms=arms).sample(frac=1, random_state=0)
     table = table[(table.action != MEAN) | (table.arm != FINE_TUNED)]
-    figure = draw_arms(table, TITLE, "MPJVE [mm/frame]", arms)
+    figure = draw_arms(table, TITLE, arms)
     axes = figure.axes[0]
-    assert (axes.get_xlabel(), legend(figure)) == ("MPJVE [mm/frame]", [*arms])
+    assert (axes.get_xlabel(), legend(figure)) == ("MPJPE [mm]", [*arms])
     rows, found = rows_of(axes), dots(axes)
     means = table[table.arm == ORIGINAL].set_index("action")["mean"]
     assert sorted(rows, key=rows.get, reverse=True) == [*means.drop(MEAN).sort_values(ascending=False).index, MEAN]

@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.figures import layout
 from pose3d_lib.report.figures.layout import COLOURS, MARKERS, ROW
@@ -40,10 +39,10 @@ CLAIM_NAMES = {
 }
 
 
-def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: Sequence[str] = ARMS) -> Figure:
-    """Table 1 or 2 as a picture: the errors of several arms, from top to bottom, on every action, and how they vary.
+def draw_arms(table: pd.DataFrame, title: str, arms: Sequence[str] = ARMS) -> Figure:
+    """The MPJPE of several arms, from top to bottom, on every action, and how it varies.
 
-    `table` has a row per action and arm: "action", "arm", "mean", "sd". `error` is what is measured, with its unit.
+    `table` has a row per action and arm: "action", "arm", "mean", "sd", mm.
     """
     names = layout.sort_rows(table[table.arm == ORIGINAL], "mean")
     figure, axes = start_single((0.4 + 0.3 * len(arms)) * ROW * len(names) + 0.5)
@@ -53,7 +52,7 @@ def draw_arms(table: pd.DataFrame, title: str, error: str = "MPJPE [mm]", arms: 
         y = heights[own["action"]] + min(0.26, 0.8 / len(arms)) * ((len(arms) - 1) / 2 - arms.index(arm))
         ends = own["mean"] - own["sd"], own["mean"] + own["sd"]
         layout.draw_interval(axes, own["mean"], y, *ends, COLOURS[arm], marker=MARKERS[arm])
-    axes.set_xlabel(escape_mathtext(error))
+    axes.set_xlabel("MPJPE [mm]")
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
     axes.set_axisbelow(True)
     note = (
