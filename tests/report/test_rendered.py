@@ -59,6 +59,7 @@ def test_an_executed_notebook_becomes_small_and_speaks_of_no_machine(tmp_path: P
     assert printed.text == "run folder: outputs/runs/a\n"
 
 
+@pytest.mark.usefixtures("outputs")
 def test_the_reference_has_every_notebook_of_the_main_job(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("execute_notebook", "plan_task", "save_animation"):
         monkeypatch.setattr(reproduce, name, MagicMock())
