@@ -42,7 +42,7 @@ def show_player(lifted: Lifted) -> None:
 
 def _beginning(clip: LiftedClip) -> LiftedClip:
     step = max(1, round(clip.fps / FRAMES_PER_SECOND))
-    kept = slice(0, round(SECONDS * clip.fps), step)
+    kept = slice(0, round(SECONDS * clip.fps) or 1, step)
     arrays = {name: getattr(clip, name) for name in ("frames", "pixels", "positions", "root", "truth")}
     arrays = {name: array if array is None else array[kept] for name, array in arrays.items()}
     return replace(clip, **arrays, fps=clip.fps / step, step=clip.step * step)

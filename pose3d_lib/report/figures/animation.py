@@ -22,7 +22,7 @@ def save_animation(lifted: Lifted, clips: Sequence[LiftedClip], path: Path) -> N
     milliseconds = []
     for clip in clips:
         step = max(1, round(clip.fps / FRAMES_PER_SECOND))
-        shown = range(0, min(len(clip.frames), round(SECONDS * clip.fps)), step)
+        shown = range(0, min(len(clip.frames), round(SECONDS * clip.fps) or 1), step)
         space = clip.positions if clip.truth is None else np.stack([clip.positions, clip.truth])
         figure = plt.figure(figsize=(6.4, 3.4), dpi=90, layout="constrained")
         seen, made = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="3d")
