@@ -153,7 +153,10 @@ def _show_arms(results: ScarcityResults, table: pd.DataFrame, name: str, caption
     if "share" in table:
         table = table.assign(share=100 * table.share)
         columns["Labelled [%]"] = "{:g}".format, ["share"]
-    columns |= {"Frames": "frames", "Epochs": ("{:.3g}".format, ["epochs"])}
+    columns |= {
+        "Frames": "frames",
+        "Epochs": (lambda epochs: f"{epochs:,.0f}" if epochs >= 100 else f"{epochs:.3g}", ["epochs"]),
+    }
     columns |= show_arms((SUPERVISED, SEMI_SUPERVISED), named("mpjpe"))
     columns |= {
         "Change [mm]": "change",
