@@ -28,17 +28,16 @@ from pose3d_lib.report.record import STUDY, read_record
 from pose3d_lib.report.redraw import redraw_study
 from pose3d_lib.report.rendered import write_rendered
 from pose3d_lib.report.results import estimate_study
-from pose3d_lib.runs.layout import NOTEBOOK
-from pose3d_lib.runs.run import run_folder
 from pose3d_lib.runs.sweep.estimate import in_words
 from pose3d_lib.runs.sweep.kernel import execute_notebook, open_kernels
 from pose3d_lib.runs.sweep.progress import first_look, look_again
 from pose3d_lib.runs.sweep.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
 from pose3d_lib.study.beyond import study_runs
-from pose3d_lib.study.config import StudyConfig, choose_actions, make_run, timed_runs
+from pose3d_lib.study.config import StudyConfig, choose_actions, timed_runs
 from pose3d_lib.study.results import results_dir
 from pose3d_lib.study.tables_scarcity import SCARCITY
 from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.settings import Settings
 
 PAGE = "report.html"  # the last execution of 04_results, in the folder of outputs
 FORMATS = {".csv", ".gz", ".json", ".md", ".tex", ".png", ".svg"}  # of observations, tables and figures
@@ -142,16 +141,16 @@ def write_notebooks(parameters: Mapping[str, object], console: Console) -> list[
     config = check_parameters("04_results", parameters)
     assert isinstance(config, StudyConfig)
     about_data = {name: value for name, value in parameters.items() if name in DataSpec.model_fields}
-    for name in ("00_how_it_works", "06_predict"):
+    about_run = {name: value for name, value in parameters.items() if name in ("preset", *Settings.model_fields)}
+    action = choose_actions(config, open_dataset(config.data))[1][-1]
+    own = {"00_how_it_works": about_data, "02_train": {**about_run, "action": action}, "06_predict": about_data}
+    for name, values in own.items():
         _step(console, name)
-        execute_notebook(name, notebook_output(name), about_data)
-    executed = {name: notebook_output(name) for name in NOTEBOOKS if name != "05_semi_supervised"}
-    (*_, action) = choose_actions(config, open_dataset(config.data))[1]
-    run = make_run(config, config.condition(config.short), action=action, seed=config.seeds[0])
-    executed["02_train"] = run_folder(run, open_dataset(run.data)) / NOTEBOOK
-    lifted = plan_task(check_parameters("06_predict", about_data)).lifted
+        execute_notebook(name, notebook_output(name), values)
     folder = reference_dir() / "notebooks"
-    written = write_rendered(executed, folder)
+    names = (name for name in NOTEBOOKS if name != "05_semi_supervised")
+    written = write_rendered({name: notebook_output(name) for name in names}, folder)
+    lifted = plan_task(check_parameters("06_predict", about_data)).lifted
     save_animation(lifted, lifted.some(3), folder / "animation.gif")
     return written
 
