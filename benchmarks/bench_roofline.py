@@ -18,7 +18,7 @@ from torch import nn
 
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.model.layers import relu_dropout
-from pose3d_lib.report.figures.run import save_figure
+from pose3d_lib.report.figures.style import save_figure
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 

@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.report.figures.run import save_figure
+from pose3d_lib.report.figures.style import save_figure
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.windows import TrainingWindows
