@@ -273,10 +273,10 @@ def displayed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @EVERY_FILE
 def test_notebooks_run_by_parameters_alone(kind: str, parameters: Parameters, model: str, displayed: list[str]) -> None:
     shown = Cells("01_data_prep", displayed, parameters).show()
-    assert shown.count("Figure") >= (2 if kind == "detections" else 5)
+    assert shown.count("Picture") >= (2 if kind == "detections" else 5)
     assert "tested on calm" in "\n".join(shown) or kind != "a description"
     shown = Cells("06_predict", displayed, {"model": model, **parameters}).show()
-    assert (shown.count("Figure"), shown.count("HTML")) == (1, 1)
+    assert (shown.count("Picture"), shown.count("HTML")) == (1, 1)
     plt.close("all")
 
 

@@ -28,6 +28,7 @@ from pose3d_lib.report.figures.style import (
     TRUTH,
     save_figure,
     to_png,
+    wrap,
 )
 from pose3d_lib.report.show import Picture
 from tests.helpers.figure_checks import check_printable, texts_as_drawn, texts_that_collide
@@ -197,3 +198,12 @@ def test_a_colour_scale_keeps_its_colours_and_a_picture_has_twice_the_pixels_of_
 def test_a_picture_without_a_caption_is_described_by_its_title() -> None:
     _, about = Picture(figures.draw_receptive_field((3, 3)))._repr_png_()
     assert about["alt"] == "Receptive field: 3 x 3 = 9 frames"
+
+
+@pytest.mark.parametrize("inches", [2.0, 2.4, 3.2])
+def test_lines_break_between_words(inches: float) -> None:
+    title = "From one action to all, synthetic-tiny-every2 (synthetic data, 2 datasets)"
+    text = plt.figure().text(0, 0, title, fontsize=9)
+    wrap(text, inches)
+    assert text.get_text().split() == title.split()
+    plt.close("all")

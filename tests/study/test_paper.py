@@ -35,7 +35,7 @@ TABLES = (
 )  # fmt: skip
 FIGURES = (
     *(
-        "table_1", "table_2", "changes_1", "changes_2", "changes_3", "attribution", "curves", "transfer", "labels",
+        "changes_1", "changes_2", "changes_3", "attribution", "curves", "transfer", "labels",
         "specialised", "mixing",
     ),
     *("joints", "joint_bars", "fewer_frames", "training"),
