@@ -71,17 +71,24 @@ class _Layer(nn.Module):
             norm.num_batches_tracked.add_(1)
         return relu_dropout(rows, self.dropout).view_as(y)
 
+    def folded(self, shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(C_out, width * C_in) weight and (C_out,) bias of the product with the batch norm in it, as in evaluation mode.
+
+        A `shift`, (..., C_out), is added to the product, before the batch norm; the bias then has its shape.
+        """
+        scale = self.norm.weight * torch.rsqrt(self.norm.running_var + self.norm.eps)
+        bias = self.norm.bias - self.norm.running_mean * scale
+        return self.product.weight * scale[:, None], bias if shift is None else bias + shift * scale
+
     def lift(self, rows: Tensor, width: int, dilation: int, out: Tensor, shift: Tensor | None = None) -> Tensor:
         """`forward` on `_dilated_taps` in evaluation mode: (N, C_in) -> (N - (width - 1) * dilation, C_out), within `out`.
 
         The batch norm becomes part of the weights, and each tap is a product added to the first: no frame is copied. A `shift`,
         (N, C_out), is added to the product.
         """
-        scale = self.norm.weight * torch.rsqrt(self.norm.running_var + self.norm.eps)
-        taps = (self.product.weight * scale[:, None]).t().split(rows.shape[1])
         count = len(rows) - (width - 1) * dilation
-        bias = self.norm.bias - self.norm.running_mean * scale
-        bias = bias if shift is None else bias + shift[:count] * scale
+        weight, bias = self.folded(None if shift is None else shift[:count])
+        taps = weight.t().split(rows.shape[1])
         y = torch.addmm(bias, rows[:count], taps[0], out=out[:count])
         for tap, weight in enumerate(taps[1:], start=1):
             y.addmm_(rows[tap * dilation : tap * dilation + count], weight)
