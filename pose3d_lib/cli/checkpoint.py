@@ -60,20 +60,21 @@ def import_(file: Path, target: Path | None, overwrite: bool, **unsaid: object) 
 @click.argument("model")
 @click.argument("file", type=click.Path(path_type=Path))
 @statistics_option
+@click.option("--streaming", is_flag=True, help="Of ONNX: lift a clip's next frames, with a state between two calls.")
 @click.option("--overwrite", is_flag=True, help="Replace files of that name.")
-def export(model: str, file: Path, statistics: str, overwrite: bool) -> None:
+def export(model: str, file: Path, statistics: str, streaming: bool, overwrite: bool) -> None:
     """Write a model for others, for instance: pose3d checkpoint export All-27f-1ue-seed0 ours.bin
 
     MODEL is a run, by its folder or name or a part of that, or a model's file. A FILE.bin is a checkpoint that VideoPose3D
-    loads, a FILE.safetensors a model's file; in either case FILE.md beside it is the model's card.
+    loads, a FILE.onnx a graph for ONNX Runtime, a FILE.safetensors a model's file; FILE.md beside it is the model's card.
     """
     from pose3d_lib.report.export import BIN, check_target, export_model, videopose3d_command
 
-    check_target(file, overwrite=overwrite)
+    check_target(file, streaming=streaming, overwrite=overwrite)
     from pose3d_lib.runs.models import open_model
 
     opened = open_model(model, statistics=statistics, say=click.echo)
-    for written in export_model(opened, file, overwrite=overwrite):
+    for written in export_model(opened, file, streaming=streaming, overwrite=overwrite):
         click.echo(f"written: {written}")
     click.echo(f"licence: {opened.card.licence}")
     if file.suffix == BIN:

@@ -1,4 +1,4 @@
-"""Writes a trained model for others: as a checkpoint that VideoPose3D loads, or as our own file, with its card beside it."""
+"""Writes a trained model for others: for VideoPose3D, for ONNX Runtime, or as our own file, with its card beside it."""
 
 import io
 import os
@@ -13,19 +13,23 @@ from pose3d_lib.common.paths import make_folder
 from pose3d_lib.data.skeleton import HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_SUBJECTS
 from pose3d_lib.model.card import ModelCard, TrainedModel
+from pose3d_lib.model.onnx import to_onnx
 from pose3d_lib.model.videopose3d import SUFFIX as BIN
 from pose3d_lib.model.videopose3d.names import to_state
 from pose3d_lib.model.videopose3d.read import EPOCH, POSE, RATE, TRAJECTORY
 from pose3d_lib.report.card import card_markdown
 from pose3d_lib.runs.models import SUFFIX, save_model
 
-CARD_SUFFIX = ".md"
+CARD_SUFFIX, ONNX = ".md", ".onnx"
 FIRST_RATE = 0.001  # VideoPose3D's own, for models whose rate is not known
 
 
-def export_model(model: TrainedModel, path: Path, *, overwrite: bool = False) -> list[Path]:
-    """Writes a model's file, `.bin` or `.safetensors`, and its card as Markdown, which serves both; returns both files."""
-    check_target(path, overwrite=overwrite)
+def export_model(model: TrainedModel, path: Path, *, streaming: bool = False, overwrite: bool = False) -> list[Path]:
+    """Writes a model's file, of one of the three suffixes, and its card as Markdown, which serves all; returns both files.
+
+    `streaming` is of ONNX: a graph that lifts a clip's next frames.
+    """
+    check_target(path, streaming=streaming, overwrite=overwrite)
     if path.suffix == BIN and model.card.network.labels:
         raise InputError(
             f"{path}: model {model.card.name} is told the action, and VideoPose3D's networks are not; a name in {SUFFIX} keeps it"
@@ -36,18 +40,24 @@ def export_model(model: TrainedModel, path: Path, *, overwrite: bool = False) ->
     make_folder(path.parent)
     if path.suffix == BIN:
         save_checkpoint(model, path)
+    elif path.suffix == ONNX:
+        content = to_onnx(model, streaming=streaming).SerializeToString(deterministic=True)
+        write_atomically(path, lambda unfinished: unfinished.write_bytes(content))
     else:
         save_model(model, path)
     write_atomically(card, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
     return [path, card]
 
 
-def check_target(path: Path, *, overwrite: bool) -> None:
-    """An InputError if the name of a model's file has no known suffix, or is taken."""
-    if path.suffix not in (BIN, SUFFIX):
+def check_target(path: Path, *, streaming: bool = False, overwrite: bool) -> None:
+    """An InputError if the name of a model's file has no known suffix, or one that does not stream, or is taken."""
+    if path.suffix not in (BIN, SUFFIX, ONNX):
         raise InputError(
-            f"{path}: what is it to be? A name in {BIN} makes a checkpoint of VideoPose3D, one in {SUFFIX} a model's file"
+            f"{path}: what is it to be? A name in {BIN} makes a checkpoint of VideoPose3D, one in {SUFFIX} a model's file, "
+            f"one in {ONNX} a graph of ONNX"
         )
+    if streaming and path.suffix != ONNX:
+        raise InputError(f"{path}: --streaming is of graphs of ONNX; give a name in {ONNX}, or leave the option out")
     check_absent([path], overwrite=overwrite)
 
 
