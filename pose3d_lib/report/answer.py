@@ -55,10 +55,8 @@ def answer(record: StudyRecord) -> list[str]:
             f"{round(effects[name]):+} % for {escape_markdown(name)}" for name in (effects.idxmin(), effects.idxmax())
         )
         words = list(map(word_change, *ratios.single()))
-        shown = ", ".join(f"{words.count(word)} {word}" for word in (BETTER, WORSE))
-        of_actions = (
-            f"better on {(effects < 0).sum()} of {len(effects)} actions, from {' to '.join(ends)} (shown: {shown})"
-        )
+        sure = ", ".join(f"{word} on {words.count(word)}" for word in (BETTER, WORSE))
+        of_actions = f"better on {(effects < 0).sum()} of {len(effects)} actions, from {' to '.join(ends)} (significantly {sure})"
     usual = (PUBLISHED, "equal_frames")
     rules = "" if (view.condition.schedule, view.condition.budget) == usual else f", {', '.join(view.rules[1:])}"
     first = (

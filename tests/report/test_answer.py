@@ -28,7 +28,10 @@ def test_the_first_sentence_is_the_result_with_its_size(tmp_path: Path) -> None:
     )
     assert "after 1 unit epoch (95 % interval -" in first
     assert "about new people, new takes and new trainings" in first
-    assert "better on 2 of 3 actions, from -38 % for Eating to +20 % for Sitting (shown: 2 better, 1 worse)" in first
+    assert (
+        "better on 2 of 3 actions, from -38 % for Eating to +20 % for Sitting (significantly better on 2, worse on 1)"
+        in first
+    )
     assert first.endswith("(C1) is **reproduced**.")
     assert second.startswith("Actions differ (p < 0.001): ")
     assert re.search(r"a new action a change of -\d+ to \+\d+ % is expected \(95 % prediction interval\)\.$", second)
