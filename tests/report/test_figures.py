@@ -195,6 +195,16 @@ def test_a_colour_scale_keeps_its_colours_and_a_picture_has_twice_the_pixels_of_
         assert about == {"width": picture.width / 2, "height": picture.height / 2, "alt": "What it shows"}
 
 
+def test_a_picture_keeps_a_rare_colour_among_many() -> None:
+    figure, axes = plt.subplots(figsize=(DOUBLE, 2))
+    rng = np.random.default_rng(0)
+    axes.scatter(*rng.uniform(size=(2, 500)), c=[(0.5, 0.5, level) for level in rng.uniform(size=500)], alpha=0.5)
+    axes.plot(0.5, 0.5, "o", color="#d4a017", ms=4)
+    picture = Image.open(io.BytesIO(to_png(figure))).convert("RGB")
+    nearest = min(np.abs(np.subtract(own, (0xD4, 0xA0, 0x17))).max() for _, own in picture.getcolors())
+    assert nearest <= 8
+
+
 def test_a_picture_without_a_caption_is_described_by_its_title() -> None:
     _, about = Picture(figures.draw_receptive_field((3, 3)))._repr_png_()
     assert about["alt"] == "Receptive field: 3 x 3 = 9 frames"
