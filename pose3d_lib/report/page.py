@@ -95,6 +95,8 @@ def to_page(notebook: "NotebookNode", *, title: str, synthetic: bool = False) ->
     page = BeautifulSoup(exported, "html.parser")
     _set_captions(page)
     _list_sections(page)
+    for link in page.main("a", href=False):  # to other files, which a page does not have beside it
+        link.unwrap()
     for cell in page.main("td"):
         if len(cell.get_text()) > LONG:
             cell["class"] = "long"

@@ -247,6 +247,7 @@ def test_links_that_say_where_they_lead_stay_and_others_become_text() -> None:
         )
     )
     assert [link["href"] for link in page.main.select("a[href]")] == ["https://a.example", "mailto:m@e.org"]
+    assert page.main("a", href=False) == []
     assert words(page.main) == "a b c d m@e.org"
 
 
