@@ -233,8 +233,8 @@ def show_fewer_frames(record: StudyRecord) -> None:
     view = _view(record)
     title = title_figure("Error against training frames", record, view)
     caption = (
-        "The error against the number of distinct training frames, on a logarithmic scale. Where the action's own frames lie "
-        "below as many of all actions, they are worth more."
+        "The error against the number of distinct training frames, on a logarithmic scale. Where the markers of one "
+        "arm lie lower at the same number of frames, its frames are worth more."
     )
     show_figure(draw_data_efficiency(table, title), record.folder / "figure_fewer_frames", caption)
     fits = data_efficiency(table)

@@ -47,9 +47,14 @@ def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
         "Verdict": "verdict",
         "Change [%]": (show_change, ["effect", "low", "high"]),
         "The paper says": (say_claim, ["claim"]),
-        "Actions, replicates": ("{}, {}".format, ["actions", "replicates"]),
+        "Actions, replicates": (_counts, ["actions", "replicates"]),
     }
     return fill(main, columns)
+
+
+def _counts(actions: int, replicates: int) -> str:
+    """ "15, 4"; empty of what is not measured."""
+    return f"{actions}, {replicates}" if replicates else ""
 
 
 def say_claim(name: str) -> str:
@@ -142,7 +147,7 @@ def show_attribution(record: StudyRecord) -> None:
     show_figure(draw_attribution(parts, title), record.folder / "figure_attribution", PARTS)
     columns = {"Claim": "claim", "Part": "part", "Change [%]": (show_change, ["effect", "low", "high"])}
     columns |= {"Log points": ("{:+z.1f}".format, ["log_points"]), "p": (show_p, ["p"])}
-    columns |= {"Actions, replicates": ("{}, {}".format, ["actions", "replicates"])}
+    columns |= {"Actions, replicates": (_counts, ["actions", "replicates"])}
     told, folded = "The changes multiply up, the log points add up.", "The parts in numbers"
     show_and_save(parts, record.folder / "attribution", told, fill(parts, columns), about=caption, folded=folded)
     for claim, own in parts.groupby("claim", sort=False):

@@ -42,8 +42,9 @@ CORRECTED = "p of an action is corrected for the number of actions, that of thei
 EFFECT: Columns = {"Verdict": "verdict", "Change [%]": (show_change, CHANGE)}
 EFFECT |= {arm: (show_value, [arm]) for arm in ARMS} | {"p": (show_p, ["p"])}
 CHANGES = (
-    "The change of the error on each action, from the worst for the action-based models to the best. Left of zero they are "
-    "better than the original. Below the line: the mean of the actions, and where a new action is expected."
+    "The change of the error on each action, from the worst for the action-based models to the best, by the first panel. "
+    "Left of zero they are better than the original. Below the line: the mean of the actions, and where a new action is "
+    "expected."
 )
 POINTS = (1.0, 2.0, 4.0, 8.0)  # unit epochs at which long runs are compared besides their end
 
@@ -126,12 +127,17 @@ def show_files(results: StudyResults, record: StudyRecord) -> None:
 def show_quoted() -> None:
     """The paper's own figures, and what a reader of them has to know."""
     columns = {"Table": "table", "Training": "length", "Action": "action", "What": "metric"}
-    columns |= {arm: arm for arm in ARMS} | {"Change [%]": (show_change, ["change"])}
+    columns |= {arm: (_quote, [arm]) for arm in ARMS} | {"Change [%]": (show_change, ["change"])}
     names = {metric: named(metric) for metric in METRICS} | {"seconds": "time [s]"}
     show_table(
         fill(QUOTED.replace({"metric": names}), columns), "Quoted from the paper, Human3.6M, subjects S9 and S11."
     )
     say("\n".join(f"- {note}" for note in NOTES))
+
+
+def _quote(figure: str) -> str:
+    """ "56.34", "81,173": a figure as printed, with thousands separators."""
+    return f"{float(figure):,.2f}".removesuffix(".00")
 
 
 def show_effects(table: pd.DataFrame) -> None:

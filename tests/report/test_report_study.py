@@ -72,6 +72,12 @@ def test_what_is_missing_is_said_and_nothing_of_folders_that_are_no_part_of_the_
     assert not re.search(r"elsewhere|27f|-[0-9a-f]{10}", shown())
 
 
+def test_quoted_figures_are_as_printed_with_thousands_separators(shown) -> None:
+    report_study.show_quoted()
+    assert re.search(r"\| Eating +\| time \[s\] +\| 81,173 +\| 56,921 +\| -29\.9 +\|", shown())
+    assert re.search(r"\| 43\.30 +\| 49\.27 +\|", shown())
+
+
 def test_of_people_held_out_in_turn_name_and_captions_say_so(tiny_data) -> None:
     config = make_study(
         dataset="/elsewhere/motion.npz", keypoints="simulated", seeds="0,1", timed=0, leave_one_out=True

@@ -111,7 +111,7 @@ CHECKS = {check.name: check for check in (
           LOOK),
     # Averaged over two frames. At 60 Hz nearly all of CMU's takes stay below 280, kicks and jumps included. 1000 is an
     # outlier of 20 cm in one frame at 50 Hz.
-    Check("joint acceleration", "greatest acceleration relative to the root", "m/s2", _most(300), _most(1000),
+    Check("joint acceleration", "greatest acceleration relative to the root", "m/s²", _most(300), _most(1000),
           "{detail} accelerates by {value}, as in a jump of one frame", LOOK, explained_by=("joint speed",)),
     # Hands and feet that pass each other save nothing, see `side_exchanges`.
     Check("exchanged joints", "path that left and right joints save by changing places", "m", _most(0.2), _most(0.2),

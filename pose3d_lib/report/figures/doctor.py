@@ -61,7 +61,7 @@ def draw_checks(checkup: Checkup) -> Figure:
     axes.set(xscale="log", xlim=(LEAST_SHARE / 1.3, most * 1.2), ylim=(-0.6, len(names) - 0.4))
     axes.set_yticks(range(len(names)), reversed(names))
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("share of the limit that a take uses up; a finding beyond 1")
+    axes.set_xlabel(f"share of the limit that a take uses up ({LEAST_SHARE:g}: this or less); a finding beyond 1")
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)
     dots = [
