@@ -151,7 +151,7 @@ def write_notebooks(parameters: Mapping[str, object], console: Console) -> list[
     names = (name for name in NOTEBOOKS if name != "05_semi_supervised")
     written = write_rendered({name: notebook_output(name) for name in names}, folder)
     lifted = plan_task(check_parameters("06_predict", about_data)).lifted
-    save_animation(lifted, lifted.some(3), folder / "animation.gif")
+    save_animation(lifted, lifted.of_actions(3), folder / "animation.gif")
     return written
 
 

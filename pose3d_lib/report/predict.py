@@ -250,7 +250,7 @@ def write_all(task: Task) -> list[Path]:
     files = write_poses(task.lifted, task.folder, [kind for kind in task.formats if kind != GIF])
     if GIF in task.formats:
         files += [task.folder / name for name in file_names([GIF])]
-        write_atomically(files[-1], lambda path: save_animation(task.lifted, task.lifted.some(SHEET_CLIPS), path))
+        write_atomically(files[-1], lambda path: save_animation(task.lifted, task.lifted.of_actions(SHEET_CLIPS), path))
     sheet = draw_sheet(task.lifted, task.lifted.of_actions(SHEET_CLIPS))
     write_atomically(task.folder / SHEET, lambda path: sheet.savefig(path, dpi=DPI))
     plt.close(sheet)
