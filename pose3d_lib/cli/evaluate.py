@@ -105,7 +105,9 @@ def evaluate(
 @parameter_option
 @click.option("--output", default="", help="The folder of the files; one under outputs/predictions/ if not given.")
 @statistics_option
-@click.option("--format", "formats", default="npz", show_default=True, help="npz, csv, json, gif; several with commas.")
+@click.option(
+    "--format", "formats", default="npz", show_default=True, help="npz, csv, json, bvh, trc, gif; several with commas."
+)
 @click.option("--overwrite", is_flag=True, help="Replace files of those names.")
 def predict(given: Given, **own: object) -> None:
     """Lift 2D keypoints to 3D, for instance: pose3d predict newest phone.json -p image_size 1080x1920 -p fps 30
@@ -127,7 +129,7 @@ def predict(given: Given, **own: object) -> None:
     task = plan_task(config, say=click.echo)
     for line in task.describe():
         click.echo(line)
-    for file in write_all(task):
+    for file in write_all(task, say=click.echo):
         click.echo(f"written: {file}")
 
 

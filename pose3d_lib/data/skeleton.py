@@ -61,6 +61,18 @@ class Skeleton:
         ends = [(self.sides[parent], self.sides[joint]) for parent, joint in self.bones]
         return tuple(joint if parent in ("middle", joint) else "middle" for parent, joint in ends)
 
+    @property
+    def legs(self) -> tuple[int, ...]:
+        """The joints of the legs, from the hips on: those of one side that hang from the root by joints of that side."""
+        legs: set[int] = set()
+        for _ in self.joints:  # parents may come behind their children
+            legs |= {
+                joint
+                for joint, parent in enumerate(self.parents)
+                if self.sides[joint] != "middle" and parent >= 0 and (parent in legs or self.parents[parent] == -1)
+            }
+        return tuple(sorted(legs))
+
     def index(self, joint: str) -> int:
         return self.joints.index(joint)
 

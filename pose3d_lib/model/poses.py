@@ -1,12 +1,13 @@
-"""Predictions as files that need nothing of this project to be read: `.npz` without pickles, CSV, JSON.
+"""Predictions as files that need nothing of this project to be read: `.npz` without pickles, CSV, JSON; BVH, TRC.
 
-In all of them positions are metres in the camera's space (x to the right, y down, z away from the camera), relative to the
+In the first three positions are metres in the camera's space (x to the right, y down, z away from the camera), relative to the
 root joint; where a network of the trajectory says where the root is, a joint's own place is the sum of both.
 """
 
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import pandas as pd
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_atomically
-from pose3d_lib.common.paths import make_folder
+from pose3d_lib.common.paths import in_file_name, make_folder
+from pose3d_lib.model.motion_files import in_plain_letters, write_bvh, write_trc
 from pose3d_lib.model.predict import Lifted, LiftedClip
 
 FORMAT = "pose3d-poses-1"  # of the files' content; raised when a key changes its meaning
@@ -32,17 +34,37 @@ def check_free(folder: Path, names: Sequence[str], *, overwrite: bool) -> None:
         raise InputError(f"{folder / there[0]}: is already there; choose another folder, or say overwrite")
 
 
-def file_names(formats: Sequence[str]) -> list[str]:
-    """The names that `write_poses` gives."""
-    return [f"{STEM}.{name}" for name in formats]
+def file_names(formats: Sequence[str], clips: Sequence[tuple[str, str, str]]) -> list[str]:
+    """The names that `write_poses` gives: `poses.<format>`; in CLIP_FORMATS `poses-<number>-<names>.<format>` of several clips.
+
+    `clips` are subject, action and take of each; numbers count from 0, as in the column `clip` of npz.
+    """
+    labels = [f"-{number}-{in_file_name(in_plain_letters('-'.join(clip)))}" for number, clip in enumerate(clips)]
+    several = labels if len(clips) > 1 else [""]
+    return [f"{STEM}{label}.{kind}" for kind in formats for label in (several if kind in CLIP_FORMATS else [""])]
 
 
-def write_poses(lifted: Lifted, folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Write `poses.<format>` for some of FORMATS, each atomically, into a folder that is created; return the files."""
+def write_poses(
+    lifted: Lifted, folder: Path, formats: Sequence[str], *, say: Callable[[str], None] = lambda line: None
+) -> list[Path]:
+    """Write `file_names` for some of FORMATS, each atomically, into a folder that is created; return the files.
+
+    `say` is called with a line on what a format changes: BVH keeps the lengths of bones.
+    """
     make_folder(folder)
-    files = [folder / name for name in file_names(formats)]
-    for file, kind in zip(files, formats, strict=True):
-        write_atomically(file, lambda path, kind=kind: WRITERS[kind](lifted, path))
+    files, moved = [], []
+    for kind in formats:
+        names = file_names([kind], [(clip.subject, clip.action, clip.take) for clip in lifted.clips])
+        parts = [replace(lifted, clips=(clip,)) for clip in lifted.clips] if len(names) > 1 else [lifted]
+        for name, part in zip(names, parts, strict=True):
+            write_atomically(folder / name, lambda path, part=part, kind=kind: moved.append(WRITERS[kind](part, path)))
+            files.append(folder / name)
+    if apart := [distances.ravel() for distances in moved if distances is not None]:
+        distances = np.concatenate(apart)
+        say(
+            f"BVH: its bones keep their lengths, which moves joints by {distances.mean():.1f} mm on average, "
+            f"{distances.max():.0f} mm at most."
+        )
     return files
 
 
@@ -143,5 +165,8 @@ def _about(lifted: Lifted) -> dict[str, object]:
     }
 
 
-WRITERS: Mapping[str, Callable[[Lifted, Path], None]] = {"npz": write_npz, "csv": write_csv, "json": write_json}
+WRITERS: Mapping[str, Callable[[Lifted, Path], np.ndarray | None]] = {
+    "npz": write_npz, "csv": write_csv, "json": write_json, "bvh": write_bvh, "trc": write_trc,
+}  # fmt: skip
+CLIP_FORMATS = ("bvh", "trc")  # hold one clip each
 FORMATS = tuple(WRITERS)  # each is also the file's ending

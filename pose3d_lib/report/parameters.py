@@ -65,7 +65,7 @@ class PredictConfig(DataSpec):
         actions: of which actions; by default all.
         label: the action that a model is told of every clip, if it has to be told; by default each clip's own.
         clips: at most this number, spread over all that were chosen; 0 for all of them.
-        formats: of the files of poses: npz, csv, json; gif adds a short animation of some clips.
+        formats: of the files of poses: npz, csv, json, bvh (Blender), trc (OpenSim); gif adds a short animation of some clips.
         output: the folder of all files; by default one under `outputs/predictions/`.
         overwrite: whether existing files are replaced.
         device: "cpu" or "cuda"; "auto" is the latter where there is one.

@@ -125,9 +125,9 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
         raise InputError(
             "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
         )
-    files = [*file_names(config.formats), SHEET, PLAYER]
-    if config.output:
-        check_free(Path(config.output).expanduser(), files, overwrite=config.overwrite)  # before a model is trained
+    if config.output:  # before a model is trained
+        files = [*file_names(config.formats, []), SHEET, PLAYER]
+        check_free(Path(config.output).expanduser(), files, overwrite=config.overwrite)
     model = find_model(config, say=say)
     spec = _choose_data(config, model.card)
     data = open_dataset(spec, progress=say)
@@ -143,7 +143,8 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     named = in_file_name(f"{data.name}-{spec.keypoints}-by-{model.card.name}{published}", 200)
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
     model = TrainedModel(model.lifters.to("cuda" if cuda and config.device != "cpu" else "cpu"), model.card)
-    check_free(folder, files, overwrite=config.overwrite)
+    named = list(clips[["subject", "action", "take"]].itertuples(index=False))
+    check_free(folder, [*file_names(config.formats, named), SHEET, PLAYER], overwrite=config.overwrite)
     return Task(model, data, clips, spec.keypoints, folder, config.formats, tuple(warnings), config.label)
 
 
@@ -245,11 +246,11 @@ def choose_clips(config: PredictConfig, data: PoseDataset) -> pd.DataFrame:
     return clips.iloc[spread(len(clips), config.clips)] if config.clips else clips
 
 
-def write_all(task: Task) -> list[Path]:
+def write_all(task: Task, *, say: Say = print) -> list[Path]:
     """Write the poses, the contact sheet and the player, replacing what `plan_task` allowed; return the files."""
-    files = write_poses(task.lifted, task.folder, [kind for kind in task.formats if kind != GIF])
+    files = write_poses(task.lifted, task.folder, [kind for kind in task.formats if kind != GIF], say=say)
     if GIF in task.formats:
-        files += [task.folder / name for name in file_names([GIF])]
+        files += [task.folder / name for name in file_names([GIF], [])]
         write_atomically(files[-1], lambda path: save_animation(task.lifted, task.lifted.of_actions(SHEET_CLIPS), path))
     sheet = draw_sheet(task.lifted, task.lifted.of_actions(SHEET_CLIPS))
     write_atomically(task.folder / SHEET, lambda path: sheet.savefig(path, dpi=DPI))

@@ -38,10 +38,15 @@ def model(tmp_path: Path) -> str:
 def test_a_video_becomes_files_and_where_they_are_is_said(call: Called, model: str, tmp_path: Path) -> None:
     video = detection_files.write_json(tmp_path / "phone.json", detection_files.mediapipe(detection_files.walk(12)))
     given = ("-p", "image_size", "1000x800", "-p", "fps", "30")
-    code, out, err = call(model, str(video), *given, "--format", "csv,npz", "--output", str(tmp_path / "out"))
+    code, out, err = call(model, str(video), *given, "--format", "csv,npz,bvh,trc", "--output", str(tmp_path / "out"))
     assert (code, err) == (0, "")
     files = [Path(file) for file in re.findall(r"^written: (.*)$", out, re.MULTILINE)]
-    assert [file.name for file in files] == ["poses.csv", "poses.npz", "sheet.png", "player.html"]
+    assert [file.name for file in files] == [
+        *("poses.csv", "poses.npz", "poses.bvh", "poses.trc"), "sheet.png", "player.html"
+    ]  # fmt: skip
+    assert re.search(
+        r"^BVH: its bones keep their lengths, .* \d+\.\d mm on average, \d+ mm at most\.$", out, re.MULTILINE
+    )
     assert sorted(files) == sorted((tmp_path / "out").iterdir())
     assert "Lifting 12 frames in 1 clip of phone, keypoints 'h36m'." in out
     assert out.count("\nWarning: ") == 3

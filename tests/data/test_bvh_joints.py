@@ -51,7 +51,14 @@ def write(folder: Path, table: dict[str, str] | str, header: str = "[mine]") -> 
 
 def test_each_kind_of_skeleton_is_recognised_by_its_names() -> None:
     assert {find_mapping("", names, "a.bvh").name: names for names in SKELETONS.values()} == SKELETONS
-    assert set(shipped_mappings()) == set(SKELETONS)
+    assert set(shipped_mappings()) == {*SKELETONS, H36M_17.name}
+
+
+def test_the_17_joints_themselves_need_no_other() -> None:
+    mapping = find_mapping("", ["World", *H36M_17.joints, "Head.end"], "a.bvh")
+    used, weights = weight_matrix(mapping, H36M_17.joints, "a.bvh")
+    assert (mapping.name, used) == ("h36m_17", list(range(17)))
+    np.testing.assert_array_equal(weights, np.eye(17))
 
 
 @pytest.mark.parametrize("prefix", ["mixamorig1:", "mixamorig_", "mixamorig", "ann:"])

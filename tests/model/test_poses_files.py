@@ -126,6 +126,7 @@ def test_names_come_back_whatever_they_are(lifted: Lifted, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_disk_that_is_full_leaves_the_old_file_and_no_half_one(kind, lifted, tmp_path, monkeypatch) -> None:
+    lifted = dataclasses.replace(lifted, clips=lifted.clips[:1])
     before = written(lifted, tmp_path, kind).read_bytes()
     whole = WRITERS[kind]
 

@@ -258,6 +258,9 @@ def test_files_in_the_way_are_refused_before_anything_is_lifted(outputs: Path, m
         plan_task(config_of(**given | {"model": "train"}))
     assert list((outputs / "runs").iterdir()) == [], "nothing was trained"
     assert plan_task(config_of(**given | {"overwrite": True})).folder == tmp_path / "mine"
+    (tmp_path / "mine" / "player.html").rename(tmp_path / "mine" / "poses-1-S9-Directions-1.bvh")
+    with pytest.raises(InputError, match=r"mine/poses-1-S9-Directions-1\.bvh: is already there"):
+        plan_task(config_of(**given | {"subjects": "S9", "actions": "Directions", "formats": "bvh"}))
 
 
 def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(phone, outputs, model_file, tmp_path) -> None:
@@ -265,7 +268,7 @@ def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(phone, out
     frame = detection_files.write_json(tmp_path / "short.json", detection_files.alphapose(detection_files.walk(1)))
     task = plan_task(config_of(model=model, dataset=str(frame), image_size="1000x800"))
     assert task.lifted.clips[0].positions.shape == (1, 17, 3)
-    task = plan_task(config_of(model=model, dataset=str(phone), formats="npz,csv,json,gif", **PHONE))
+    task = plan_task(config_of(model=model, dataset=str(phone), formats="npz,csv,json,bvh,gif", **PHONE))
     assert any("30 frames per second" in warning for warning in task.warnings)
     assert any("trained on 'simulated'" in warning for warning in task.warnings)
     files = write_all(task)
@@ -273,6 +276,8 @@ def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(phone, out
         "poses.npz",
         "poses.csv",
         "poses.json",
+        "poses-0-phone-custom-0.bvh",
+        "poses-1-phone-custom-1.bvh",
         "poses.gif",
         "sheet.png",
         "player.html",
@@ -286,9 +291,9 @@ def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(phone, out
         own = detection_files.expected_h36m(detection_files.walk(40))[poses["frame"]]
         np.testing.assert_allclose(poses["keypoints"], own, atol=0.01)
         assert (poses["subject"].tolist(), poses["take"].tolist()) == (["phone", "phone"], ["0", "1"])
-    with Image.open(files[3]) as moving:  # every other of 10 frames, 30 a second
+    with Image.open(files[5]) as moving:  # every other of 10 frames, 30 a second
         assert (moving.n_frames, moving.info["duration"]) == (5, 70)
-    assert mpimg.imread(files[4]).shape[1] >= 600
+    assert mpimg.imread(files[6]).shape[1] >= 600
 
 
 def test_what_is_told_of_a_task_is_what_a_reader_has_to_know(outputs: Path, model_file) -> None:

@@ -39,9 +39,11 @@ class JointMapping:
 
 @cache
 def shipped_mappings() -> dict[str, JointMapping]:
-    """Name -> mapping, those that come with this package."""
+    """Name -> mapping, those that come with this package; one is of files with the 17 joints themselves, such as ours."""
+    same = JointMapping(H36M_17.name, tuple({joint: 1.0} for joint in H36M_17.joints))
     text = resources.files(__package__).joinpath("joints.toml").read_text(encoding="utf-8")
-    return {name: parse_mapping(name, table, "joints.toml") for name, table in tomllib.loads(text).items()}
+    found = {name: parse_mapping(name, table, "joints.toml") for name, table in tomllib.loads(text).items()}
+    return found | {same.name: same}
 
 
 def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMapping:
