@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-browser reproduce paper paper-more reference figures lab bench bench-reference simulation test test-slow test-all test-oldest test-chaos test-slurm fuzz lint format lock clean
+.PHONY: help install install-browser reproduce paper paper-more reference figures ready-model ready-measured lab bench bench-reference simulation test test-slow test-all test-oldest test-chaos test-slurm fuzz lint format lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -86,6 +86,12 @@ reference: $(VENV)/.installed  ## make every study of outputs/reference/, and wr
 
 figures: $(VENV)/.installed  ## redraw every table and figure of outputs/reference/ from its observations, without training
 	$(BIN)/pose3d figures
+
+ready-model: $(VENV)/.installed  ## train the models that come along with CMU's motion of POSE3D_DATA (docs/ready.md); stopped, it resumes
+	$(BIN)/python benchmarks/ready_models.py train
+
+ready-measured: $(VENV)/.installed  ## measure them on motion that they never saw, and write the table of docs/ready.md
+	$(BIN)/python benchmarks/ready_models.py measure
 
 lab: $(VENV)/.installed  ## open the notebooks in JupyterLab (as root: ARGS=--allow-root)
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks $(ARGS)

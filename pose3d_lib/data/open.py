@@ -33,6 +33,8 @@ GENERATED = {  # name -> what it is: datasets that a program makes, other people
     "synthetic_h36m": "the same, with the subjects, takes and cameras of Human3.6M",
 }
 
+READY = "ready"  # what the models are trained on that come along
+
 # The first that recognises a path reads it.
 BY_CONTENT = ("videopose3d", "human36m", "bvh", "detections", "plain_motion")
 COMMON = ("scores", "downsample", "one_camera")  # parameters that every reader takes
@@ -206,13 +208,15 @@ def _origin(dataset: str) -> tuple[ModuleType, Path]:
 def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
     if dataset in GENERATED:
         return _reader("synthetic"), Path()
+    if dataset == READY:
+        return _reader("ready"), source_data_dir() / _reader("ready").FILE
     if dataset in catalogue.ON_REQUEST:
         folder = source_data_dir()
         originals = dataset == "h36m" and not (folder / "data_3d_h36m.npz").is_file()
         return _reader("human36m" if originals and _reader("human36m").recognise(folder) else "videopose3d"), folder
     entry = catalogue.find_entry(dataset)
     if entry is None and not any(sign in dataset for sign in "./") and not catalogue.exists(dataset):
-        names = (*GENERATED, *catalogue.ON_REQUEST, *catalogue.collections())
+        names = (*GENERATED, READY, *catalogue.ON_REQUEST, *catalogue.collections())
         meant = nearest(dataset, names)
         hint = f"did you mean {', '.join(meant)}? " if meant else ""
         raise InputError(

@@ -17,11 +17,13 @@ DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # safetensors' names
 def check_weights(path: Path, build: Callable[[], Lifters], *, told: str, remedy: str) -> None:
     """Rejects a safetensors file that does not hold exactly the tensors of the networks that `build` makes.
 
-    Reads its header only, and takes no memory. For messages: `told` is where it says that the file holds those.
+    Reads its header only, and takes no memory. Matrices may be in half precision. For messages: `told` is where it says that
+    the file holds those.
     """
     with torch.device("meta"):
         state = build().state_dict()
     expected = {name: f"{DTYPES[tensor.dtype]}{list(tensor.shape)}" for name, tensor in state.items()}
+    half = {name: f"F16{list(tensor.shape)}" for name, tensor in state.items() if tensor.dim() == 2}
     try:
         with safe_open(path, framework="pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, as it is no dict
@@ -29,7 +31,7 @@ def check_weights(path: Path, build: Callable[[], Lifters], *, told: str, remedy
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     for name in sorted(expected.keys() | found.keys()):
-        if found.get(name) != expected.get(name):
+        if found.get(name) not in (expected.get(name), half.get(name, expected.get(name))):
             raise InputError(
                 f"{path}: other weights than {told} says: {name} is {found.get(name, 'missing')}, expected "
                 f"{expected.get(name, 'none of that name')}; {remedy}"

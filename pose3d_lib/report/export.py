@@ -24,10 +24,12 @@ CARD_SUFFIX, ONNX = ".md", ".onnx"
 FIRST_RATE = 0.001  # VideoPose3D's own, for models whose rate is not known
 
 
-def export_model(model: TrainedModel, path: Path, *, streaming: bool = False, overwrite: bool = False) -> list[Path]:
+def export_model(
+    model: TrainedModel, path: Path, *, streaming: bool = False, overwrite: bool = False, half: bool = False
+) -> list[Path]:
     """Writes a model's file, of one of the three suffixes, and its card as Markdown, which serves all; returns both files.
 
-    `streaming` is of ONNX: a graph that lifts a clip's next frames.
+    `streaming` is of ONNX: a graph that lifts a clip's next frames. `half` is of our own file: matrices in half precision.
     """
     check_target(path, streaming=streaming, overwrite=overwrite)
     if path.suffix == BIN and model.card.network.labels:
@@ -44,7 +46,7 @@ def export_model(model: TrainedModel, path: Path, *, streaming: bool = False, ov
         content = to_onnx(model, streaming=streaming).SerializeToString(deterministic=True)
         write_atomically(path, lambda unfinished: unfinished.write_bytes(content))
     else:
-        save_model(model, path)
+        save_model(model, path, half=half)
     write_atomically(card, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
     return [path, card]
 

@@ -1,6 +1,7 @@
 """Trained models: the card of a finished run; a model in one file, with its card in the metadata; opening any model."""
 
 from collections.abc import Callable, Mapping
+from importlib import resources
 from pathlib import Path
 
 import torch
@@ -44,6 +45,10 @@ from pose3d_lib.training.plan import RunPlan, build_lifters
 
 FORMAT = "pose3d-model-1"
 SUFFIX = ".safetensors"
+READY = {
+    name: Path(str(resources.files("pose3d_lib.model"))) / "ready" / f"{name}{SUFFIX}"
+    for name in ("ready", "ready-causal")
+}
 
 ANOTHER = "get the file again, or name another model"
 
@@ -115,10 +120,12 @@ def read_run_card(folder: Path) -> ModelCard:
         raise InputError(f"{folder}: {error}; `pose3d runs verify` looks for what is wrong with it") from error
 
 
-def save_model(model: TrainedModel, path: Path) -> None:
-    """Writes a model's file, which is there whole or not at all."""
+def save_model(model: TrainedModel, path: Path, *, half: bool = False) -> None:
+    """Writes a model's file, which is there whole or not at all; with `half`, its matrices in half precision."""
     make_folder(path.parent)
     weights = {name: tensor.cpu().contiguous() for name, tensor in model.lifters.state_dict().items()}
+    if half:
+        weights = {name: tensor.half() if tensor.dim() == 2 else tensor for name, tensor in weights.items()}
     metadata = {"format": FORMAT, "card": model.card.model_dump_json()}
 
     def write(unfinished: Path) -> None:
@@ -157,8 +164,9 @@ def open_model(
     """A model by its name; an InputError where there is no such model, or it cannot be read.
 
     Args:
-        what: a file `.safetensors`, or a checkpoint of VideoPose3D (`.bin`, `.pt`, `.pth`, `.tar`), in the working directory or
-            among the imported models, which need no ending; or a run: its folder, its name, or a part of its name.
+        what: "ready" or "ready-causal", which come along; or a file `.safetensors`, or a checkpoint of VideoPose3D (`.bin`,
+            `.pt`, `.pth`, `.tar`), in the working directory or among the imported models, which need no ending; or a run: its
+            folder, its name, or a part of its name.
         statistics: of the batch norms of a run, one of STATISTICS. A file has but one kind: an InputError where it holds
             recomputed ones and those as published are asked for.
         say: called with a line for each assumption about a checkpoint of VideoPose3D, and where a file holds statistics as
@@ -211,6 +219,8 @@ def _open_run(folder: Path, statistics: str) -> TrainedModel:
 
 def _find(path: Path) -> Path:
     """The file, or the folder of the run."""
+    if str(path) in READY:
+        return READY[str(path)]
     if path.suffix in (SUFFIX, *CHECKPOINTS):
         return _find_file(path)
     if (imported := models_dir() / f"{path}{SUFFIX}").is_file():

@@ -1,0 +1,131 @@
+"""Trains the two models that come along, or measures them on motion that they never saw.
+
+`make ready-model` runs the first, `make ready-measured` the second. Both resume where they were stopped.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pose3d_lib import metrics
+from pose3d_lib.cli.reproduce import put_table
+from pose3d_lib.common.paths import project_root
+from pose3d_lib.common.tables import to_markdown
+from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.open import complete_parameters, open_dataset
+from pose3d_lib.data.sources.ready import Clip, see
+from pose3d_lib.data.spec import DataSpec
+from pose3d_lib.model.card import TrainedModel
+from pose3d_lib.model.predict import predict
+from pose3d_lib.report.export import export_model
+from pose3d_lib.runs.models import READY, open_model
+from pose3d_lib.runs.run import run_folder
+from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.parameters import make_config
+
+TRAINED = {
+    "action": "All", "scores": True, "filter_widths": (3, 3, 3), "channels": 512, "batch_size": 256, "threads": 1,
+    "lr_decay": 0.7, "evaluate_at": (1, 3, 6), "recompute_at": "end", "precision": "auto",
+}  # fmt: skip
+DATA = {"dataset": "ready", "scale": "full", "unit_epochs": 10}
+ALONE = "synthetic alone"
+MODELS = {
+    "ready": DATA,
+    "ready-causal": {**DATA, "causal": True},
+    # As many windows, of the synthetic set as it is: what the ready models are compared with.
+    ALONE: {"dataset": "synthetic", "scale": "full", "unit_epochs": 3, "lr_decay": 0.4},
+}
+UNSEEN = {"dataset": "bandai-namco-2", "one_camera": True, "scores": True}
+SEEN_AS = "Keypoints"
+SEED = 0
+
+
+def config_of(name: str) -> RunConfig:
+    return make_config(RunConfig, complete_parameters({**TRAINED, **MODELS[name]}))
+
+
+def train(names: list[str]) -> None:
+    """Train models side by side, each by `pose3d run`, which resumes a run and reads a finished one."""
+    open_dataset(config_of(names[0]).data, progress=print)  # once, not by each
+    runs = []
+    for name in names:
+        words = []
+        for key, own in {**TRAINED, **MODELS[name]}.items():
+            words += ["-p", key, ",".join(map(str, own)) if isinstance(own, tuple) else str(own)]
+        runs.append(subprocess.Popen([sys.executable, "-m", "pose3d_lib.cli.main", "run", "02_train", *words]))
+    if sum(run.wait() != 0 for run in runs):
+        raise SystemExit("a run was stopped or failed; the same command resumes it")
+
+
+def open_run(name: str) -> TrainedModel:
+    config = config_of(name)
+    return open_model(run_folder(config, open_dataset(config.data)))
+
+
+def export() -> None:
+    """Put the trained models where the package has them."""
+    for name, path in READY.items():
+        model = open_run(name)
+        card = model.card.model_copy(
+            update={"name": name, "origin": f"{model.card.origin} It comes along with pose3d-lib."}
+        )
+        for written in export_model(TrainedModel(model.lifters, card), path, overwrite=True, half=True):
+            print(f"written: {written}")
+
+
+def ways_to_see(data: PoseDataset) -> Iterator[tuple[str, PoseDataset, str]]:
+    """The same motion as keypoints of several kinds: in words, the dataset, and its 2D source."""
+    room = "Human3.6M's cameras"
+    yield f"exact, {room}", data, "gt"
+    yield f"simulated, {room}", data, "simulated"
+    yield f"as a detector marks, {room}", see(_clips(data, own_camera=True), name=data.name, like=1.0), "simulated"
+    yield "as a detector marks, any camera", see(_clips(data, own_camera=False), name=data.name, like=1.0), "simulated"
+
+
+def _clips(data: PoseDataset, *, own_camera: bool) -> Iterator[Clip]:
+    for number, (_, clip) in enumerate(data.clips.iterrows()):
+        camera, rng = data.camera_of(clip) if own_camera else None, np.random.default_rng([SEED, number])
+        yield Clip(clip.subject, clip.action, clip.fps, data.world(clip), rng, camera)
+
+
+def measure() -> pd.DataFrame:
+    """A row for each model and kind of keypoints: means over all frames of every take, mm."""
+    data = open_dataset(DataSpec(**complete_parameters(UNSEEN)), progress=print)
+    trained_on = open_dataset(config_of("ready").data, progress=print)
+    rows = trained_on.train_clips()
+    mean = torch.from_numpy(trained_on.positions[: rows.stop.max()].mean(axis=0, dtype=np.float64))
+    models = {name: open_model(name) for name in READY} | {ALONE: open_run(ALONE)}
+    table = []
+    for kind, seen, keypoints in ways_to_see(data):
+        truth = torch.from_numpy(seen.positions).double()
+        for name, model in models.items():
+            groups = predict(model.lifters.pose, seen, seen.clips, keypoints)
+            table.append(_row(kind, name, torch.cat([pose for group in groups for pose in group]), truth))
+            print(table[-1], flush=True)
+        table.append(_row(kind, "the mean pose", mean.expand_as(truth), truth))
+    return pd.DataFrame(table)
+
+
+def _row(kind: str, name: str, poses: torch.Tensor, truth: torch.Tensor) -> dict[str, object]:
+    errors = {"MPJPE [mm]": metrics.mpjpe, "N-MPJPE [mm]": metrics.n_mpjpe, "P-MPJPE [mm]": metrics.p_mpjpe}
+    parts = list(zip(poses.split(10_000), truth.split(10_000), strict=True))
+    means = {title: 1000 * float(torch.cat([error(*part) for part in parts]).mean()) for title, error in errors.items()}
+    return {SEEN_AS: kind, "Model": name, **{title: f"{mean:.1f}" for title, mean in means.items()}}
+
+
+def main() -> None:
+    if sys.argv[1:] == ["train"]:
+        train([*READY])
+        export()
+        return
+    train([ALONE])
+    page = project_root() / "docs" / "ready.md"
+    page.write_text(put_table(page.read_text(encoding="utf-8"), "ready", to_markdown(measure())), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
