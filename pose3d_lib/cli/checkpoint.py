@@ -65,8 +65,9 @@ def import_(file: Path, target: Path | None, overwrite: bool, **unsaid: object) 
 def export(model: str, file: Path, statistics: str, streaming: bool, overwrite: bool) -> None:
     """Write a model for others, for instance: pose3d checkpoint export All-27f-1ue-seed0 ours.bin
 
-    MODEL is a run, by its folder or name or a part of that, or a model's file. A FILE.bin is a checkpoint that VideoPose3D
-    loads, a FILE.onnx a graph for ONNX Runtime, a FILE.safetensors a model's file; FILE.md beside it is the model's card.
+    MODEL is `ready` or `ready-causal`, a run, by its folder or name or a part of that, or a model's file. A FILE.bin is a
+    checkpoint that VideoPose3D loads, a FILE.onnx a graph for ONNX Runtime, a FILE.safetensors a model's file; FILE.md beside it
+    is the model's card.
     """
     from pose3d_lib.report.export import BIN, check_target, export_model, videopose3d_command
 
@@ -87,7 +88,8 @@ def export(model: str, file: Path, statistics: str, streaming: bool, overwrite: 
 def show(model: str) -> None:
     """Say what a model is, for instance: pose3d checkpoint show pretrained_h36m_cpn.safetensors
 
-    MODEL is a run, by its folder or name or a part of that, a model's file, or a checkpoint of VideoPose3D.
+    MODEL is `ready` or `ready-causal`, which come along, a run, by its folder or name or a part of that, a model's file, or a
+    checkpoint of VideoPose3D.
     """
     from pose3d_lib.runs.models import open_model
 

@@ -56,9 +56,9 @@ def evaluate(
 ) -> None:
     """Measure a model on some data, for instance: pose3d evaluate ours.safetensors -p dataset h36m --by subject
 
-    MODEL is a run, by its folder or name or a part of that, a model's file, or a checkpoint of VideoPose3D. -p gives the data,
-    as for 01_data_prep: what the model was trained on if no dataset is given, with the keypoints that it was trained on if
-    none are given.
+    MODEL is `ready` or `ready-causal`, which come along, a run, by its folder or name or a part of that, a model's file, or a
+    checkpoint of VideoPose3D. -p gives the data, as for 01_data_prep: what the model was trained on if no dataset is given, with
+    the keypoints that it was trained on if none are given.
     """
     # oneDNN, under PyTorch, keeps what it compiled for every length of a clip; that would take more memory than the data.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
@@ -110,11 +110,12 @@ def evaluate(
 )
 @click.option("--overwrite", is_flag=True, help="Replace files of those names.")
 def predict(given: Given, **own: object) -> None:
-    """Lift 2D keypoints to 3D, for instance: pose3d predict newest phone.json -p image_size 1080x1920 -p fps 30
+    """Lift 2D keypoints to 3D, for instance: pose3d predict ready phone.json -p image_size 1080x1920 -p fps 30
 
-    MODEL is a run, by its name or folder, the file of a model, `newest` (the last run of all actions, subjects and frames that
-    was finished) or `train` (which trains one first if there is none). DATASET is a name or a path, as for 01_data_prep; -p
-    gives the other parameters of 06_predict. Poses, a contact sheet and a player that any browser opens go to one folder.
+    MODEL is `ready` or `ready-causal`, which come along, a run, by its name or folder, the file of a model, `newest` (the last
+    run of all actions, subjects and frames that was finished) or `train` (which trains one first if there is none). DATASET is a
+    name or a path, as for 01_data_prep; -p gives the other parameters of 06_predict. Poses, a contact sheet and a player that any
+    browser opens go to one folder.
     """
     from pose3d_lib.report.parameters import PredictConfig
     from pose3d_lib.training.parameters import check_data, make_config

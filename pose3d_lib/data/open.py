@@ -130,6 +130,9 @@ def list_named() -> pd.DataFrame:
     """Every dataset that has a name, in `LISTED`; "There" is yes or no, "Where" an absolute path."""
     root = source_data_dir()
     rows = [(name, what, True, "", "", "built in") for name, what in GENERATED.items()]
+    ready = root / _reader(READY).FILE
+    what = "made-up and CMU's motion, each clip seen by a camera of its own: what the models that come along are trained on"
+    rows.append((READY, what, ready.is_file(), "free to use, not to resell", str(ready), "docs/ready.md"))
     for name, (title, how) in catalogue.ON_REQUEST.items():
         place = root / f"data_3d_{name}.npz"
         if name == "h36m" and not place.is_file() and _reader("human36m").recognise(root):

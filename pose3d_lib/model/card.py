@@ -1,10 +1,12 @@
 """`ModelCard`: what a trained model is, what it was trained on, its errors, its terms; and which data it fits."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import (
     AfterValidator,
@@ -24,6 +26,7 @@ from pose3d_lib.model.lifter import Lifters, TemporalLifter, check_widths
 
 NORMALISATION = "the image's width becomes [-1, 1], its aspect is kept"  # `normalize_screen`, as in VideoPose3D
 UNITS = "metres"
+NEAR = 0.2  # share by which a frame rate may lie beyond those that a model was trained on without a warning
 SYNTHETIC = "Trained on synthetic data, which a program made: nobody was filmed, and no terms of data apply."
 RECOMPUTED, PUBLISHED = STATISTICS = "recomputed", "published"  # of the batch norms, as `recompute_statistics` says
 
@@ -206,10 +209,12 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
         warnings.append(
             f"The keypoints are {keypoints!r}, and the model was trained on {card.keypoints!r}, whose errors it knows."
         )
-    if card.fps and (other := sorted(set(data.clips.fps) - set(card.fps))):
+    slowest, fastest = min(card.fps, default=0) * (1 - NEAR), max(card.fps, default=np.inf) * (1 + NEAR)
+    if other := sorted({rate for rate in data.clips.fps if not slowest <= rate <= fastest}):
+        every = math.ceil(other[-1] / fastest)
         warnings.append(
             f"{data.name} has {_numbers(other)} frames per second, and the model was trained on {_numbers(card.fps)}: "
-            "motion looks faster or slower to it than it was."
+            f"motion looks faster or slower to it than it was{f'; downsample {every} keeps one frame of {every}' * (every > 1)}."
         )
     return warnings
 

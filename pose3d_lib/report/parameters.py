@@ -55,8 +55,8 @@ class PredictConfig(DataSpec):
     """What is lifted, by which model, into which files. The data's settings are those of `DataSpec`.
 
     Attributes:
-        model: what `open_model` opens; NEWEST, the last finished run of all actions, trained on all subjects and frames;
-            TRAIN, the same, trained first if there is none.
+        model: what `open_model` opens, such as "ready"; NEWEST, the last finished run of all actions, trained on all subjects
+            and frames; TRAIN, the same, trained first if there is none.
         statistics: of the batch norms of a run: recomputed after its training, or as published. The file of a model has but one
             kind.
         keypoints: which 2D source the model sees; by default the one it was trained on. The model says whether it sees

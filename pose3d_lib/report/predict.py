@@ -207,7 +207,8 @@ def _newest_run(config: PredictConfig) -> Path:
         )
     raise InputError(
         f"parameter model: {runs_dir()} holds no finished run of action {ALL} {fitting}. `pose3d run 02_train -p action {ALL}"
-        f"{given}` makes one, and so does this with {TRAIN!r} as model; or name a run or the file of a model"
+        f"{given}` makes one, and so does this with {TRAIN!r} as model; or name a run, the file of a model, or 'ready', which "
+        "comes along"
     )
 
 

@@ -325,13 +325,14 @@ def test_only_the_chosen_person_s_scores_count(tmp_path: Path) -> None:
     np.testing.assert_allclose(data.scores["coco"], 0.6)
 
 
-def test_files_without_scores_are_refused_where_scores_are_wanted(tmp_path: Path) -> None:
+def test_joints_of_files_without_scores_count_as_sure_where_they_were_found(tmp_path: Path) -> None:
+    lost = WALK.copy()
+    lost[5:7, 9] = np.nan
     paths = [write(tmp_path / "a", files.coco_annotations(WALK)), tmp_path / "data_2d_custom_mine.npz"]
-    files.write_custom(paths[1], {"walk": WALK})
-    for path in paths:
-        assert len(read(path).keypoints["coco"]) == 30
-        with pytest.raises(
-            InputError, match=r"has no scores of its joints, .* leave the parameter scores out"
-        ) as refusal:
-            read(path, scores=True)
-        assert str(path) in str(refusal.value)
+    files.write_custom(paths[1], {"walk": lost})
+    for path, missing in zip(paths, (0, 2), strict=True):
+        data = read(path, scores=True)
+        scores = data.scores["coco"]
+        assert set(np.unique(scores)) <= {0.0, 1.0}
+        assert (scores[:, 9] == 0).sum() == missing == (scores == 0).sum()
+        assert any("has no scores of its joints" in note for note in data.notes)

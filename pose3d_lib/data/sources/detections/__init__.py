@@ -22,7 +22,7 @@ from pose3d_lib.data.sources.detections.formats import recognise as recognise
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
 from pose3d_lib.data.sources.detections.people import SCORE, SIZE, Chosen, Run, choose_person, fill_gaps
 from pose3d_lib.data.sources.detections.records import Video, read_size
-from pose3d_lib.data.sources.missing import WITHOUT, bounded, count_missing, longest_gap
+from pose3d_lib.data.sources.missing import bounded, count_missing, longest_gap
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
 PARAMETERS = ("fps", "joints", "image_size", "person", "max_gap")
@@ -34,6 +34,7 @@ SCORES = (
     "The scores are the detector's. Joints of h36m that it does not have get the mean of those that they follow from, "
     "interpolated ones 0."
 )
+UNSCORED = "has no scores of its joints, or not of all of them: those that were found count as 1."
 HOW_TO_SIZE = 'give the size of its images as the parameter image_size, for instance "1920x1080"'
 
 
@@ -126,8 +127,9 @@ def _follow(
     on_scores: list[str] = []
     if spec.scores:
         if video.joint_scores is None:
-            raise InputError(f"{video.where}: has no scores of its joints, or not of all of them; {WITHOUT}")
-        own, on_scores = bounded(video.joint_scores[chosen.rows], video.where, video.name)
+            own, on_scores = np.where(np.isnan(points[..., 0]), np.nan, 1), [f"{video.name} {UNSCORED}"]
+        else:
+            own, on_scores = bounded(video.joint_scores[chosen.rows], video.where, video.name)
         points = np.concatenate([points, own[..., None]], axis=-1)
     derived = convert(points, video.layout)
     check_name(keypoints, derived, f"keypoints of {video.where}")
