@@ -110,12 +110,12 @@ def evaluate(
 )
 @click.option("--overwrite", is_flag=True, help="Replace files of those names.")
 def predict(given: Given, **own: object) -> None:
-    """Lift 2D keypoints to 3D, for instance: pose3d predict ready phone.json -p image_size 1080x1920 -p fps 30
+    """Lift a video, or 2D keypoints, to 3D, for instance: pose3d predict ready walk.mp4
 
     MODEL is `ready` or `ready-causal`, which come along, a run, by its name or folder, the file of a model, `newest` (the last
-    run of all actions, subjects and frames that was finished) or `train` (which trains one first if there is none). DATASET is a
-    name or a path, as for 01_data_prep; -p gives the other parameters of 06_predict. Poses, a contact sheet and a player that any
-    browser opens go to one folder.
+    run of all actions, subjects and frames that was finished) or `train` (which trains one first if there is none). DATASET is
+    the file of a video (extra `video`), or a name or path as for 01_data_prep; -p gives the other parameters of 06_predict.
+    Poses, a contact sheet, a player that any browser opens and the keypoints of a video go to one folder.
     """
     from pose3d_lib.report.parameters import PredictConfig
     from pose3d_lib.training.parameters import check_data, make_config

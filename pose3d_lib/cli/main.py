@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pose3d_lib.cli import checkpoint as cli_checkpoints
 from pose3d_lib.cli import data as cli_data
+from pose3d_lib.cli import detect as cli_detect
 from pose3d_lib.cli import evaluate as cli_evaluate
 from pose3d_lib.cli import runs as cli_runs
 from pose3d_lib.cli.data import Given, parameter_option
@@ -33,6 +34,7 @@ def cli() -> None:
 cli.add_command(cli_data.data)
 cli.add_command(cli_runs.runs)
 cli.add_command(cli_checkpoints.checkpoint)
+cli.add_command(cli_detect.detect)
 cli.add_command(cli_evaluate.evaluate)
 cli.add_command(cli_evaluate.predict)
 

@@ -36,7 +36,7 @@ GENERATED = {  # name -> what it is: datasets that a program makes, other people
 READY = "ready"  # what the models are trained on that come along
 
 # The first that recognises a path reads it.
-BY_CONTENT = ("videopose3d", "human36m", "bvh", "detections", "plain_motion")
+BY_CONTENT = ("videopose3d", "human36m", "bvh", "detections", "plain_motion", "video")
 COMMON = ("scores", "downsample", "one_camera")  # parameters that every reader takes
 LISTED = ("Dataset", "What it is", "There", "Licence", "Where", "How to get it")
 
@@ -75,7 +75,14 @@ def used_parameters(dataset: str) -> tuple[str, ...]:
 def detected_layouts(dataset: str) -> Mapping[str, Skeleton]:
     """The 2D sources that detections are opened with, name -> joints; none for a dataset of another kind."""
     reader, _ = _origin(dataset)
-    return reader.LAYOUTS if reader.__name__.endswith(".detections") else {}
+    return getattr(reader, "LAYOUTS", {})  # of detections and videos
+
+
+def detected_keypoints(spec: DataSpec) -> Path | None:
+    """The file of keypoints that were found in a video; None for a dataset that is no video, or is not prepared."""
+    reader, path = _origin(spec.dataset)
+    file = reader.keypoints_file(spec, path) if hasattr(reader, "keypoints_file") else None
+    return file if file and file.is_file() else None
 
 
 def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> PoseDataset:

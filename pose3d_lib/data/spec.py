@@ -55,7 +55,7 @@ class DataSpec(BaseModel):
         scale: size of synthetic data: tiny, small or full.
         data_seed: of synthetic people and takes, and of the detector-like error. In a study of synthetic data every seed has a
             dataset of its own, and this is added to it.
-        fps: frames per second: of plain motion and detections what they were recorded at, of BVH what they become.
+        fps: frames per second: of plain motion and detections what they were recorded at, of BVH and videos what they become.
         recorded_fps: frames per second at which BVH files were recorded, where their own header is wrong.
         train_subjects, test_subjects: who is trained on and tested on.
         leave_out: takes to leave out, each as subject/action/take; of Human3.6M also "drifting", the takes of S9 whose
@@ -66,7 +66,8 @@ class DataSpec(BaseModel):
         units: what one unit of a BVH file is: m, cm, mm, inch, or a number of metres.
         up: the axis of a BVH file that points upwards: x, y or z.
         image_size: of detections, in pixels: "1920x1080".
-        person: which of several detected people: "score", "size", or the id of a track.
+        detector: of a video: mediapipe, or "module:attribute", what makes another one.
+        person: which of several detected people: "score", "size", the id of a track, or "all", each by themselves.
         max_gap: frames without a detection that are filled in.
         scores: whether the dataset keeps how sure its 2D source is of each keypoint, so that networks see it as a third number
             beside x and y.
@@ -96,6 +97,7 @@ class DataSpec(BaseModel):
     units: Annotated[str, BeforeValidator(number_as_text)] = ""
     up: str = ""
     image_size: str = ""
+    detector: str = "mediapipe"
     person: Name = ""
     max_gap: int = Field(10, ge=0, le=1_000_000)
     scores: bool = False

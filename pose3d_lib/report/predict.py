@@ -1,6 +1,7 @@
 """06_predict: from parameters to poses in files, and what another detector or frame rate would change."""
 
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import check_keypoints, describe_findings
 from pose3d_lib.data.doctor.checks import NOTE
-from pose3d_lib.data.open import detected_layouts, open_dataset, used_parameters
+from pose3d_lib.data.open import detected_keypoints, detected_layouts, open_dataset, used_parameters
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.takes import thin
 from pose3d_lib.data.spec import DataSpec
@@ -40,6 +41,7 @@ from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.training.plan import plan_run
 
 SHEET, PLAYER = "sheet.png", "player.html"
+KEYPOINTS = "keypoints.json"  # of a video
 SHEET_CLIPS = 3  # on a contact sheet
 WITH_SCORES = 3  # features of a keypoint, where a model sees its score too
 MOST_NAMED = 4  # actions of a model
@@ -62,6 +64,7 @@ class Task:
     # What the model did not see in training, subjects that it did see, flaws of the keypoints.
     warnings: tuple[str, ...]
     label: str = ""  # the action that the model is told of every clip, if it has to be told; by default each clip's own
+    detected: Path | None = None  # the file of keypoints that were found in a video
 
     @cached_property
     def lifted(self) -> Lifted:
@@ -144,8 +147,10 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
     model = TrainedModel(model.lifters.to("cuda" if cuda and config.device != "cpu" else "cpu"), model.card)
     named = list(clips[["subject", "action", "take"]].itertuples(index=False))
-    check_free(folder, [*file_names(config.formats, named), SHEET, PLAYER], overwrite=config.overwrite)
-    return Task(model, data, clips, spec.keypoints, folder, config.formats, tuple(warnings), config.label)
+    detected = detected_keypoints(spec)
+    files = [*file_names(config.formats, named), SHEET, PLAYER, *[KEYPOINTS] * (detected is not None)]
+    check_free(folder, files, overwrite=config.overwrite)
+    return Task(model, data, clips, spec.keypoints, folder, config.formats, tuple(warnings), config.label, detected)
 
 
 def _tell(clips: pd.DataFrame, label: str) -> pd.DataFrame:
@@ -257,6 +262,9 @@ def write_all(task: Task, *, say: Say = print) -> list[Path]:
     write_atomically(task.folder / SHEET, lambda path: sheet.savefig(path, dpi=DPI))
     plt.close(sheet)
     write_player(task.lifted, task.folder / PLAYER)
+    if task.detected is not None:
+        files.append(task.folder / KEYPOINTS)
+        write_atomically(files[-1], lambda path: shutil.copyfile(task.detected, path))
     return [*files, task.folder / SHEET, task.folder / PLAYER]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.runs.models import save_model
-from tests.helpers import detection_files
+from tests.helpers import detection_files, videos
 from tests.helpers.console import Called
 from tests.helpers.made_up_models import made_up_model
 
@@ -96,3 +96,26 @@ def test_what_is_wrong_is_refused_and_nothing_is_made(arguments, said, call, mod
     assert said in err
     assert "Lifting" not in out
     assert sorted(path.name for path in outputs.iterdir()) == ["data"]
+
+
+def test_a_video_becomes_poses_and_its_keypoints_are_kept(call: Called, model: str, tmp_path: Path) -> None:
+    video = videos.write_video(tmp_path / "walk.mp4", videos.blobs([(20 + n, 30) for n in range(12)]), fps=25)
+    given = ("-p", "detector", videos.BLOBS, "--output", str(tmp_path / "out"))
+    code, out, err = call(model, str(video), *given)
+    assert (code, err) == (0, "")
+    assert f"written: {tmp_path / 'out' / 'keypoints.json'}" in out
+    assert "12 frames of 96x64 pixels, 25 per second" in out
+    with np.load(tmp_path / "out" / "poses.npz", allow_pickle=False) as poses:
+        assert poses["positions"].shape == (12, 17, 3)
+    again = ("--output", str(tmp_path / "again"), "-p", "person", "1")
+    code, out, _ = call(model, str(video), *given[:3], *again)
+    assert code == 0
+    assert "frames of 96x64" not in out  # nothing is detected again
+    code, out, _ = call(model, str(tmp_path / "out" / "keypoints.json"), "--output", str(tmp_path / "kept"))
+    assert code == 0
+    for name in ("again", "kept"):
+        with (
+            np.load(tmp_path / name / "poses.npz", allow_pickle=False) as same,
+            np.load(tmp_path / "out" / "poses.npz") as own,
+        ):
+            np.testing.assert_array_equal(same["positions"], own["positions"])

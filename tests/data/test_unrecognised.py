@@ -30,8 +30,7 @@ def zipped(*names: str) -> bytes:
 
 EMPTY = np.zeros(3)
 FOUND = {
-    "clip.mp4": (b"\0\0\0\x18ftypmp42", "a video", "keypoints"),
-    "clip": (b"\x1aE\xdf\xa3\1", "a video", "keypoints"),
+    "several/clip.mp4": (b"\0\0\0\x18ftypmp42", "a video", "one video"),
     "frame_1.JPG": (b"\xff\xd8\xff\xe0", "an image", "keypoints"),
     "labels/clip_1.txt": (b"0 0.4 0.5 0.2 0.4 0.44 0.27 0.9\n", "YOLO", "tojson"),
     "mine.pkl": (pickle.dumps([1]), "a pickle", "numpy.save"),

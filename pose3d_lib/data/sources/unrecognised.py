@@ -21,13 +21,14 @@ class Kind(NamedTuple):
     beginnings: tuple[tuple[int, bytes], ...] = ()  # offset, and the bytes there
 
 
+VIDEO = "a video"
 _DETECT = (
     "find the 2D keypoints first, with a detector (MediaPipe, MMPose, AlphaPose, OpenPose, ...), and give the file that it "
     "writes: docs/data.md, Detections"
 )
 _KINDS = (
     Kind(
-        "a video", _DETECT, ".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg",
+        VIDEO, "give the file of one video", ".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .ts .mts .m2ts .wmv .3gp .ogv",
         ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"\0\0\1\xba"), (0, b"FLV")),
     ),
     Kind(

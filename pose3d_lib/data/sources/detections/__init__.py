@@ -6,6 +6,7 @@ keypoints), "coco" (for models trained on `detectron_pt_coco`) and the detector'
 """
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.detections.formats import explain_passed, list_sources, read_videos
 from pose3d_lib.data.sources.detections.formats import recognise as recognise
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
-from pose3d_lib.data.sources.detections.people import SCORE, SIZE, Chosen, Run, choose_person, fill_gaps
+from pose3d_lib.data.sources.detections.people import SCORE, SIZE, Chosen, Run, choose_person, fill_gaps, link
 from pose3d_lib.data.sources.detections.records import Video, read_size
 from pose3d_lib.data.sources.missing import bounded, count_missing, longest_gap
 from pose3d_lib.data.spec import DataSpec, Found, Progress
@@ -28,6 +29,8 @@ from pose3d_lib.data.spec import DataSpec, Found, Progress
 PARAMETERS = ("fps", "joints", "image_size", "person", "max_gap")
 KEYPOINTS = "h36m"
 ACTION = "custom"
+EVERYBODY = "all"
+Take = tuple[int, dict[str, np.ndarray]]  # its first frame, and its 2D sources
 FPS = 50.0  # of videos without `fps`
 MENTIONED = 8  # how many files a note explains
 SCORES = (
@@ -62,7 +65,7 @@ def parse_size(text: str) -> tuple[int, int] | None:
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    """One person of every video of a file or folder, without gaps.
+    """One person of every video of a file or folder, or all, without gaps.
 
     The 2D source `keypoints` must be whole in every frame; others are kept if they are whole as well.
     """
@@ -72,7 +75,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         named = [explain_passed(entry) if place < MENTIONED else entry.name for place, entry in enumerate(passed)]
         notes.append(f"Passed over, as no detections are in them: {some(named)}.")
     notes += [SCORES] if spec.scores else []
-    image_size, fps = parse_size(spec.image_size), float(spec.fps or FPS)
+    image_size = parse_size(spec.image_size)
     rows, takes, starts, stop = [], [], [], 0
     cameras: dict[str, Camera] = {}  # by the names of the videos
     for source in sources:
@@ -81,16 +84,18 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
             video = replace(video, name=tidy_name(video.name))
             if video.name in cameras:
                 raise InputError(f"{path}: two videos are called {video.name!r}; give one of them another name")
-            size = _image_size(video, image_size)
-            runs, said = _follow(video, size, spec)
-            notes += said
-            if not spec.fps:
+            size, fps = _image_size(video, image_size), float(spec.fps or video.fps or FPS)
+            notes += video.notes
+            if not (spec.fps or video.fps):
                 notes.append(f"{video.name} is taken for {FPS:g} frames per second (`fps` says otherwise).")
-            for number, (first, arrays) in enumerate(runs):
-                start, stop = stop, stop + len(arrays[spec.keypoints])
-                rows.append((video.name, ACTION, str(number), len(cameras), fps, start, stop, False))
-                takes.append(arrays)
-                starts.append(first)
+            followed, said = _follow_people(video, size, spec)
+            notes += said
+            for subject, runs in followed.items():
+                for number, (first, arrays) in enumerate(runs):
+                    start, stop = stop, stop + len(arrays[spec.keypoints])
+                    rows.append((subject, ACTION, str(number), len(cameras), fps, start, stop, False))
+                    takes.append(arrays)
+                    starts.append(first)
             cameras[video.name] = Camera(video.name, *size)
     if not takes:
         raise InputError(f"{path}: there are no detections in it")
@@ -114,9 +119,34 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     )
 
 
-def _follow(
-    video: Video, size: tuple[int, int], spec: DataSpec
-) -> tuple[list[tuple[int, dict[str, np.ndarray]]], list[str]]:
+def _follow_people(video: Video, size: tuple[int, int], spec: DataSpec) -> tuple[dict[str, list[Take]], list[str]]:
+    """The takes of whom `person` means, by subject: of one person the video's name, of all each person's behind it."""
+    if spec.person != EVERYBODY:
+        runs, notes = _follow(video, size, spec)
+        return {video.name: runs}, notes
+    video = replace(video, tracks=video.tracks or link(video))
+    seen = Counter(video.tracks)
+    followed, notes, left_out = {}, [], []
+    for who, frames in seen.items():
+        try:
+            if frames <= spec.max_gap:
+                raise InputError(
+                    f"{video.where}: seen in {frames} frames only, which `max_gap` {spec.max_gap} would fill in"
+                )
+            runs, said = _follow(video, size, spec.model_copy(update={"person": who}))
+        except InputError as error:
+            left_out.append(f"{who} ({str(error).removeprefix(f'{video.where}: ')})")
+            continue
+        followed[tidy_name(f"{video.name}-{who}")] = runs
+        notes += said
+    if not followed:
+        raise InputError(f"{video.where}: of {len(seen)} people none can be used: {some(left_out, 3)}")
+    if left_out:
+        notes.append(f"{video.name}: people who are left out: {some(left_out)}.")
+    return followed, notes
+
+
+def _follow(video: Video, size: tuple[int, int], spec: DataSpec) -> tuple[list[Take], list[str]]:
     """The takes of one person of a video: first frame and 2D sources, with scores as third numbers; and notes on them."""
     keypoints, max_gap = spec.keypoints, spec.max_gap
     chosen = choose_person(video, spec.person)

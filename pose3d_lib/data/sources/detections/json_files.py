@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.data.sources.detections.records import (
+    MAX_FPS,
     Person,
     Video,
     check_extent,
@@ -84,9 +85,7 @@ def _open(content: object, where: str) -> tuple[Iterable[_Image], dict[str, obje
     """The images of a file by the keys that tell its format, and what `make_video` has to know of them."""
     if isinstance(content, dict):
         if "instance_info" in content:
-            meta = content.get("meta_info")
-            told = "h36m" if isinstance(meta, dict) and meta.get("dataset_name") == "h36m" else ""
-            return _open_mmpose(content["instance_info"], f"{where}: instance_info"), {"joints": told}
+            return _open_mmpose(content["instance_info"], f"{where}: instance_info"), _told(content, where)
         if "annotations" in content:
             return _open_coco(content, where)
         if "frames" in content:
@@ -122,6 +121,21 @@ def _open_mmpose(content: object, where: str) -> Iterator[_Image]:
     """MMPose's frames, each with its instances."""
     for at, item in _objects(content, where):
         yield item.get("frame_id"), f"{at}.frame_id", _objects(item.get("instances"), f"{at}.instances")
+
+
+def _told(content: dict, where: str) -> dict[str, object]:
+    """What MMPose says of a video, and besides what `pose3d detect` says: the images' size, the frame rate, and notes."""
+    meta, notes = content.get("meta_info"), content.get("notes", [])
+    meta = meta if isinstance(meta, dict) else {}
+    fps = read_number(meta.get("fps"), f"{where}: meta_info.fps")
+    return {
+        "joints": "h36m" if meta.get("dataset_name") == "h36m" else "",
+        "size": _size(meta, f"{where}: meta_info"),
+        "fps": fps if 0 < fps <= MAX_FPS else None,
+        "notes": tuple(printable(note[:500]) for note in notes[:20] if isinstance(note, str))
+        if isinstance(notes, list)
+        else (),
+    }
 
 
 def _open_results(content: list, where: str) -> Iterator[_Image]:

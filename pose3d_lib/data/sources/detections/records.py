@@ -18,6 +18,7 @@ MAX_FRAME = 10**9
 MAX_BYTES, MAX_VALUES = 256 * 2**20, 20_000_000  # of a file: 17 joints in 400,000 frames take a gigabyte or two
 MAX_PEOPLE = 100  # in one frame
 MAX_SIDE = 65_535  # pixels of an image's side
+MAX_FPS = 10_000.0
 NO_SCORE = 1e6  # scores beyond this, and NaN, count as 0
 
 
@@ -45,6 +46,8 @@ class Video:
     tracks: tuple[str, ...] | None = None  # (people,) who each is; None if the detector does not tell people apart
     size: tuple[int, int] | None = None  # width and height of the image, if the file has them
     normalised: bool = False
+    fps: float | None = None  # frames per second, if the file has them
+    notes: tuple[str, ...] = ()  # of who made the file, on the frames
 
 
 def make_video(
@@ -55,9 +58,11 @@ def make_video(
     *,
     joints: str = "",
     size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    notes: tuple[str, ...] = (),
     scored: bool = True,
 ) -> Video:
-    """The video of people in any order; `name`, `where` and `size` as in `Video`.
+    """The video of people in any order; `name`, `where`, `size`, `fps` and `notes` as in `Video`.
 
     `listed` are the frames that the file knows of besides those of the people. `joints` names the layout, "" stands for
     what the number of joints tells. Not `scored`, or if somebody has no scores, a third number is none of a joint.
@@ -112,6 +117,8 @@ def make_video(
         tracks=None if None in tracks else tracks,
         size=size,
         normalised=layout == "mediapipe_33" and float(np.nanmedian(np.abs(used[..., :2]))) <= 2,
+        fps=fps,
+        notes=notes,
     )
 
 

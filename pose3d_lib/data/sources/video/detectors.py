@@ -1,6 +1,9 @@
 """Detectors of 2D keypoints in images: their interface, and MediaPipe."""
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from typing import Protocol
 
@@ -36,7 +39,9 @@ class MediaPipe:
     layout = "mediapipe_33"
 
     def __init__(self) -> None:
-        self._pose = import_extra("mediapipe").solutions.pose.Pose(model_complexity=1)
+        with _silent_start():
+            self._pose = import_extra("mediapipe").solutions.pose.Pose(model_complexity=1)
+            self(np.zeros((64, 64, 3), np.uint8))
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         with warnings.catch_warnings():  # of a function of protobuf that MediaPipe uses and will be removed
@@ -46,6 +51,19 @@ class MediaPipe:
             return np.empty((0, LAYOUTS[self.layout].num_joints, 3), np.float32)
         height, width = image.shape[:2]
         return np.array([[(m.x * width, m.y * height, m.visibility) for m in found.landmark]], np.float32)
+
+
+@contextmanager
+def _silent_start() -> Iterator[None]:
+    """Keep off standard error what MediaPipe's C++ code says there when it begins: that all is well."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def open_detector(name: str = MEDIAPIPE) -> Detector:

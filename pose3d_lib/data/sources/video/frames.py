@@ -190,7 +190,7 @@ def _measure_rate(times: np.ndarray) -> tuple[float, bool]:
         return 0.0, True
     # Times may be rounded to milliseconds, so the rate is a mean, over the steps that are no gaps.
     usual = steps[np.abs(steps - np.median(steps)) <= UNSTEADY * np.median(steps) + 0.001]
-    return 1 / float(usual.mean()), len(usual) > (1 - UNEVEN) * len(steps)
+    return round(1 / float(usual.mean()), 6), len(usual) > (1 - UNEVEN) * len(steps)
 
 
 def _choose_rate(own: float, fps: float | None, path: Path) -> float:
