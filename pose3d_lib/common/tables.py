@@ -47,7 +47,9 @@ def to_card(rows: Mapping[str, object], picture: str = "") -> str:
         f'<td style="text-align:left">{html.escape(str(text))}</td></tr>'
         for title, text in rows.items()
     )
-    return f'<div style="display:flex;gap:1.5em;align-items:center"><table>{cells}</table>{picture}</div>'
+    return (
+        f'<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:center"><table>{cells}</table>{picture}</div>'
+    )
 
 
 def _piped(shown: pd.DataFrame, alignment: list[str]) -> str:

@@ -108,7 +108,7 @@ def study_table(record: StudyRecord) -> pd.DataFrame:
     rows = []
     for view in map(View, record.conditions):
         y, tests = record.ratios(view).y, choose(record.observations.tests, view.condition, statistics=RECOMPUTED)
-        ends = tests.groupby(["run", "arm"])[["windows", "steps"]].max().groupby("arm").mean()
+        ends = tests.groupby(["run", "arm"])[["windows", "steps"]].max().groupby("arm").mean().reindex(ARMS).dropna()
         row = {"Condition": ", ".join(view.rules), "Runs": tests.run.nunique(), "Actions": len(y)}
         row["Complete replicates"] = y.shape[1] if len(y) else 0
         for arm in ends.index:

@@ -169,7 +169,9 @@ def test_an_incomplete_replicate_is_left_out_and_named(tiny_data: PoseDataset, s
     record = make_record(collect_study(config, of_seeds(config, tiny_data)))
     report_study.show_comparisons(record, "mpjpe", 1)
     assert "Left out, as a run is missing: replicate 2 (no Action-based on Eating)." in shown()
-    assert report_study.study_table(record)["Complete replicates"].tolist() == [2]
+    table = report_study.study_table(record)
+    assert table["Complete replicates"].tolist() == [2]
+    assert [name.split(", ")[1] for name in table.columns[-4:]] == ["Original"] * 2 + ["Action-based"] * 2
 
 
 def test_where_all_replicates_have_the_same_people_each_subject_has_its_change(tmp_path: Path, shown) -> None:
