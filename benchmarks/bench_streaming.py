@@ -33,7 +33,7 @@ def measure(widths: tuple[int, ...], repetitions: int) -> list[dict[str, object]
     return [
         promise(f"{what}: a new frame", "ms", ours),
         promise(f"{what}: its products alone", "ms", limit),
-        promise(f"{what}: times the products", "", ours / limit, PROMISED),
+        promise(f"{what}: in times of that", "times", ours / limit, PROMISED),
     ]
 
 

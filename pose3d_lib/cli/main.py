@@ -14,6 +14,7 @@ from pose3d_lib.cli import checkpoint as cli_checkpoints
 from pose3d_lib.cli import data as cli_data
 from pose3d_lib.cli import detect as cli_detect
 from pose3d_lib.cli import evaluate as cli_evaluate
+from pose3d_lib.cli import live as cli_live
 from pose3d_lib.cli import runs as cli_runs
 from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
@@ -37,6 +38,7 @@ cli.add_command(cli_checkpoints.checkpoint)
 cli.add_command(cli_detect.detect)
 cli.add_command(cli_evaluate.evaluate)
 cli.add_command(cli_evaluate.predict)
+cli.add_command(cli_live.live)
 
 
 @cli.command()

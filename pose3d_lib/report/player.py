@@ -65,19 +65,30 @@ def player_page(lifted: Lifted) -> str:
     content = {
         "about": " · ".join(about),
         "together": not lifted.model,
+        "clips": [pack_clip(clip, longest) for clip in clips],
+    }
+    title = f"{lifted.dataset}, lifted to 3D" if lifted.model else f"{lifted.dataset}, a take in its cameras"
+    return fill_page(title, content, lifted)
+
+
+def fill_page(title: str, content: dict[str, object], lifted: Lifted, *, connect: str = "") -> str:
+    """The page with its clips and what is said of them, besides the joints of `lifted`.
+
+    `connect` is the one address that the page may connect to, as a content security policy names it; none by default.
+    """
+    content |= {
         "joints": lifted.skeleton.joints,
         "root": lifted.root_joint,
         "bones": _bones(lifted.skeleton),
         "bones_in": _bones(lifted.layout),
         "sides_in": lifted.layout.sides,
-        "clips": [_pack_clip(clip, longest) for clip in clips],
     }
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     for letter, escaped in ESCAPED.items():
         text = text.replace(letter, escaped)
     page = Path(__file__).with_name("player.html").read_text(encoding="utf-8")
-    title = f"{lifted.dataset}, lifted to 3D" if lifted.model else f"{lifted.dataset}, a take in its cameras"
-    return Template(page).substitute(title=html.escape(title), data=text, left=LEFT, right=RIGHT)
+    allowed = f"; connect-src {connect}" if connect else ""
+    return Template(page).substitute(title=html.escape(title), data=text, left=LEFT, right=RIGHT, connect=allowed)
 
 
 def player_frame(lifted: Lifted, told: str) -> str:
@@ -87,7 +98,7 @@ def player_frame(lifted: Lifted, told: str) -> str:
     return f"{frame}<p>{html.escape(told)}</p>"
 
 
-def _pack_clip(clip: LiftedClip, frames: int) -> dict[str, object]:
+def pack_clip(clip: LiftedClip, frames: int) -> dict[str, object]:
     """A clip's first frames as the page reads them."""
     root, truth, errors = (None if array is None else array[:frames] for array in (clip.root, clip.truth, clip.errors))
     return {

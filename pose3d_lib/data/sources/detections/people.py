@@ -77,7 +77,7 @@ def link(video: Video) -> tuple[str, ...]:
         continued = np.zeros(len(last), bool)
         if len(last):
             apart = np.minimum(video.frames[start] - video.frames[last], MOST_FRAMES_APART)
-            distance = _distances(video.points[last], video.points[now]) / apart[:, None]
+            distance = distances(video.points[last], video.points[now]) / apart[:, None]
             allowed = distance <= REACH
             old, new = linear_sum_assignment(np.where(allowed, distance, 1e3))
             matched = allowed[old, new]
@@ -128,7 +128,7 @@ def fill_gaps(
     return runs, lost
 
 
-def _distances(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+def distances(before: np.ndarray, now: np.ndarray) -> np.ndarray:
     """(old, new): how far people are apart, as a share of the larger box's diagonal; infinite without a common joint."""
     apart = np.linalg.norm(before[:, None] - now[None], axis=-1)
     common = np.isfinite(apart)

@@ -1,0 +1,288 @@
+"""Lifting while it happens: frames of a camera or a file, keypoints, poses, one frame at a time, and how fast each step was."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from pose3d_lib.common.errors import InputError, printable, some
+from pose3d_lib.data.actions import check_name
+from pose3d_lib.data.cameras import normalize_screen
+from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.data.sources import video
+from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
+from pose3d_lib.data.sources.detections.people import distances
+from pose3d_lib.data.sources.missing import find_missing
+from pose3d_lib.data.sources.video.detectors import Detector, open_detector
+from pose3d_lib.data.sources.video.frames import Frame, VideoFile, Webcam
+from pose3d_lib.model.card import NEAR, TrainedModel
+from pose3d_lib.model.poses import DIGITS, SPACE
+from pose3d_lib.model.stream import StreamingLifter
+from pose3d_lib.report.parameters import PredictConfig
+from pose3d_lib.report.predict import Say, Task, plan_task
+from pose3d_lib.runs.models import open_model
+from pose3d_lib.training.parameters import check_data, make_config
+
+FORMAT = "pose3d-live-1"
+MAX_GAP = 10  # frames in a row without a person, after which the next one begins a clip of its own
+
+
+@dataclass
+class Counts:
+    """What was done, and the seconds that it took."""
+
+    looked_at: int = 0
+    dropped: int = 0  # frames of a camera that came while another was looked at
+    lifted: int = 0
+    detecting: float = 0.0
+    lifting: float = 0.0
+
+    def line(self) -> str:
+        """For the end."""
+        detection = f"{self.looked_at / self.detecting:.1f} frames per second" if self.detecting else "none needed"
+        lifting = f"{self.lifted / self.lifting:,.0f} frames per second" if self.lifting else "nothing to do"
+        dropped = f", {self.dropped:,} dropped to keep up" if self.dropped else ""
+        return f"{self.looked_at:,} frames, {self.lifted:,} lifted{dropped}; detection {detection}, lifting {lifting}."
+
+
+class Seen(NamedTuple):
+    """What was found in one frame."""
+
+    video: str
+    number: int
+    time: float  # seconds
+    size: tuple[int, int]  # of the image, pixels
+    points: np.ndarray  # (joints_in, 3) float32: x and y in pixels, a score; NaN where a joint is missing
+
+
+class LiveFrame(NamedTuple):
+    """One frame, lifted."""
+
+    seen: Seen
+    points: np.ndarray  # as in `Seen`; a missing joint is where it was last, NaN if it never was seen, its score 0
+    pose: np.ndarray | None  # (joints, 3), metres, relative to the root; None while a joint was never seen
+    root: np.ndarray | None  # (3,), metres, camera space; None without a network for it
+
+    def to_json(self) -> str:
+        """One line."""
+        arrays = {"keypoints": self.points, "positions": self.pose, "trajectory": self.root}
+        numbers = {
+            name: None if array is None or np.isnan(array).any() else array.astype(np.float64).round(DIGITS).tolist()
+            for name, array in arrays.items()
+        }
+        about = {"video": self.seen.video, "frame": self.seen.number, "time": round(self.seen.time, DIGITS)}
+        return json.dumps({**about, **numbers}, allow_nan=False)
+
+
+class LiveLifter:
+    """A causal model that is given frames as they come."""
+
+    def __init__(self, model: TrainedModel, label: str = ""):
+        card, network = model.card, model.card.network
+        if not network.causal:
+            raise InputError(
+                f"model {card.name}: sees frames after the one that it lifts, which are not there yet; name a causal model, "
+                "such as ready-causal, or train one with -p causal true"
+            )
+        if label or network.labels:
+            check_name(label, network.labels, f"label (an action that model {card.name} is told)")
+        self.card = card
+        self._streams = [StreamingLifter(own, label or None) for own in model.lifters.networks]
+        self._begin("")
+
+    def _begin(self, video: str) -> None:
+        self._video, self._absent = video, 0
+        self._held = np.full((self.card.layout.num_joints, 3), np.nan, np.float32)
+        for stream in self._streams:
+            stream.reset()
+
+    def __call__(self, seen: Seen) -> LiveFrame:
+        """Lift the next frame."""
+        missing = np.isnan(seen.points).any(axis=1)
+        self._absent = self._absent + 1 if missing.all() else 0
+        if seen.video != self._video or self._absent > MAX_GAP:
+            self._begin(seen.video)
+        self._held[:, 2] = np.where(missing, 0, seen.points[:, 2])
+        self._held[~missing, :2] = seen.points[~missing, :2]
+        points = self._held.copy()
+        if np.isnan(points).any():
+            return LiveFrame(seen, points, None, None)
+        frame = torch.from_numpy(points.copy())
+        frame[:, :2] = normalize_screen(frame[:, :2], *seen.size)
+        pose, *root = (stream(frame[:, : self.card.network.in_features]).numpy() for stream in self._streams)
+        return LiveFrame(seen, points, pose, root[0][0] if root else None)
+
+    def about(self) -> dict[str, object]:
+        """The first line of JSON: what is the same for every frame."""
+        card = self.card
+        return {
+            "format": FORMAT,
+            "model": card.name,
+            "joints": card.skeleton.joints,
+            "parents": card.skeleton.parents,
+            "keypoint_joints": card.layout.joints,
+            "units": {"positions": card.units, "trajectory": card.units, "keypoints": "pixels", "time": "seconds"},
+            "space": SPACE,
+        }
+
+    def tell(self, frame: LiveFrame) -> str:
+        """What a reader should know of a frame."""
+        if np.isnan(frame.seen.points).all():
+            return "Nobody is seen."
+        of_frame = frame.points if frame.pose is None else frame.seen.points
+        unseen = [self.card.layout.joints[joint] for joint in np.flatnonzero(np.isnan(of_frame).any(axis=1))]
+        if frame.pose is None:
+            return f"Nothing is lifted before these are seen: {some(unseen)}."
+        return f"Model {self.card.name}" + f" · not seen, and left where they were: {some(unseen)}" * bool(unseen)
+
+
+def lift_live(lift: LiveLifter, seen: Iterable[Seen], counts: Counts) -> Iterator[LiveFrame]:
+    """Lift frames as they come."""
+    for own in seen:
+        begun = time.perf_counter()
+        frame = lift(own)
+        if frame.pose is not None:
+            counts.lifted += 1
+            counts.lifting += time.perf_counter() - begun
+        yield frame
+
+
+def seen_in_data(task: Task, counts: Counts) -> Iterator[Seen]:
+    """The keypoints of a task's clips, one clip after the other."""
+    data, name = task.data, task.keypoints
+    for number, (_, clip) in enumerate(task.clips.iterrows()):
+        camera, video = data.camera_of(clip), printable(f"{clip.subject} {clip.action} {clip['take']} {number}")
+        for row, frame in zip(range(clip.start, clip.stop), data.frame_numbers(clip).tolist(), strict=True):
+            counts.looked_at += 1
+            points = np.ones((data.layouts[name].num_joints, 3), np.float32)
+            points[:, :2] = data.keypoints[name][row]
+            if name in data.scores:
+                points[:, 2] = data.scores[name][row]
+            yield Seen(video, frame, frame / (data.frame_step * clip.fps), (camera.width, camera.height), points)
+
+
+def seen_in_frames(
+    name: str, frames: Iterable[Frame], detector: Detector, layout: Skeleton, counts: Counts
+) -> Iterator[Seen]:
+    """What a detector finds in images: one person, who is followed; at first the one with the highest scores.
+
+    In frames whose numbers are left out nobody is found.
+    """
+    source, last, expected = source_for(layout, detector.layout), None, 0
+    lost = np.full((layout.num_joints, 3), np.nan, np.float32)
+    for frame in frames:
+        begun = time.perf_counter()
+        people = np.array(detector(frame.image), np.float32)
+        counts.detecting += time.perf_counter() - begun
+        counts.looked_at += 1
+        people[find_missing(people[..., :2], people[..., 2])] = np.nan
+        people[..., 2] = people[..., 2].clip(0, 1)
+        points, size = lost, frame.image.shape[1::-1]
+        if len(people):
+            apart = -np.nansum(people[..., 2], axis=1) if last is None else distances(last[None], people)[0]
+            last = people[np.argmin(apart)]
+            points = convert(last[None], detector.layout)[source][0]
+        for number in range(expected, frame.number):
+            yield Seen(name, number, frame.time, size, lost)
+        expected = frame.number + 1
+        yield Seen(name, frame.number, frame.time, size, points)
+
+
+def source_for(layout: Skeleton, detected: str) -> str:
+    """Which 2D source of a detector has a model's joints; an InputError if there is none."""
+    sources = convert(np.full((1, LAYOUTS[detected].num_joints, 3), np.nan, np.float32), detected)
+    for name in sources:
+        if LAYOUTS[name].joints == layout.joints:
+            return name
+    raise InputError(
+        f"the model sees the {layout.num_joints} joints of {layout.name}, and the detector finds those of {detected}, from which "
+        f"{' and '.join(sources)} follow; name another model"
+    )
+
+
+def newest(frames: Iterable[Frame], counts: Counts) -> Iterator[Frame]:
+    """The frames of a camera, which another thread reads: of those that come meanwhile the last, numbered anew."""
+    slot: Queue[Frame | Exception | None] = Queue(maxsize=1)
+
+    def read() -> None:
+        end = None
+        try:
+            for frame in frames:
+                with suppress(Empty):
+                    slot.get_nowait()
+                    counts.dropped += 1
+                slot.put(frame)
+        except Exception as error:
+            end = error
+        slot.put(end)
+
+    Thread(target=read, daemon=True).start()
+    for number in count():
+        frame = slot.get()
+        if isinstance(frame, Exception):
+            raise frame
+        if frame is None:
+            return
+        yield frame._replace(number=number)
+
+
+def paced(seen: Iterable[Seen]) -> Iterator[Seen]:
+    """Those of a file no earlier than they happened, for somebody who looks on."""
+    begun, video = 0.0, None
+    for own in seen:
+        if own.video != video:
+            begun, video = time.monotonic() - own.time, own.video
+        time.sleep(max(0.0, begun + own.time - time.monotonic()))
+        yield own
+
+
+def open_live(
+    source: str | None, given: Mapping[str, object], *, camera: int, model: str, label: str, detector: str, say: Say
+) -> tuple[LiveLifter, str, Iterator[Seen], Counts]:
+    """The lifter, a name of what is seen, its frames as they come, and what is counted meanwhile.
+
+    Args:
+        source: a video, a file of keypoints, or a dataset; None for a camera.
+        given: parameters of a source: `fps` of a video, of other data those of `PredictConfig`.
+        camera: which one, from 0.
+        model, label, detector: as for `open_model`, `PredictConfig` and `open_detector`.
+        say: called with lines of text.
+
+    Raises:
+        InputError: something is not there, the model is not causal, or sees other joints.
+    """
+    counts = Counts()
+    path = None if source is None else Path(source)
+    if path is not None and not video.recognise(path):
+        config = make_config(
+            PredictConfig, {**given, "dataset": source, "model": model, "label": label, "device": "cpu"}
+        )
+        check_data(config)
+        task = plan_task(config, say=say)
+        for warning in task.warnings:
+            say(f"Warning: {warning}")
+        return LiveLifter(task.model, label), task.data.name, seen_in_data(task, counts), counts
+    if others := [name for name in given if path is None or name != "fps"]:
+        raise InputError(f"parameter {others[0]}: it is of files of keypoints only; leave it out")
+    opened = open_model(model, say=say)
+    lift, find = LiveLifter(opened, label), open_detector(detector)
+    if path is None:
+        name, frames = f"camera {camera}", newest(Webcam(camera), counts)
+        return lift, name, seen_in_frames(name, frames, find, opened.card.layout, counts), counts
+    file = VideoFile(path, make_config(PredictConfig, given).fps)
+    for note in file.notes:
+        say(note)
+    rates = opened.card.fps
+    if rates and not min(rates) * (1 - NEAR) <= file.fps <= max(rates) * (1 + NEAR):
+        say(f"Warning: {file.fps:.4g} frames per second; the model was trained on {min(rates):g} to {max(rates):g}.")
+    name = printable(path.name)
+    return lift, name, seen_in_frames(name, file, find, opened.card.layout, counts), counts
