@@ -1,7 +1,8 @@
 """Predictions as files that need nothing of this project to be read: `.npz` without pickles, CSV, JSON; BVH, TRC.
 
-In the first three positions are metres in the camera's space (x to the right, y down, z away from the camera), relative to the
-root joint; where a network of the trajectory says where the root is, a joint's own place is the sum of both.
+In the first three positions are metres in the camera's space (x to the right, y down, z away from the camera), or in that space
+turned so that y is down along gravity, relative to the root joint; where a network of the trajectory says where the root is,
+a joint's own place is the sum of both.
 """
 
 import json
@@ -19,9 +20,9 @@ from pose3d_lib.common.paths import in_file_name, make_folder
 from pose3d_lib.model.motion_files import in_plain_letters, write_bvh, write_trc
 from pose3d_lib.model.predict import Lifted, LiftedClip
 
-FORMAT = "pose3d-poses-1"  # of the files' content; raised when a key changes its meaning
+FORMAT = "pose3d-poses-2"  # of the files' content; raised when a key changes its meaning
 STEM = "poses"
-SPACE = "camera: x to the right, y down, z away from the camera"
+SPACE = "x to the right, y down, z away from the camera; where a clip's space is upright, y is down along gravity"
 DIGITS = 5  # decimals of metres and seconds in text files: a hundredth of a millimetre, far below any error
 AXES = ("x", "y", "z")
 TRAJECTORY = "trajectory"  # the root's place in camera space, in every format
@@ -76,7 +77,7 @@ def write_npz(lifted: Lifted, path: Path) -> None:
     keypoints       (frames, joints_in, 2) float32, pixels: what the model saw
     frame           (frames,) int64: number in the video
     clip            (frames,) int64: row of what follows
-    subject, action, take, camera, fps, image_size    one row per clip; (width, height) of an image, pixels
+    subject, action, take, camera, image_size, fps, space    one row per clip; (width, height) of an image, pixels
     joints, parents, left, right, keypoint_joints     names of the joints, the skeleton's tree and its sides
     metadata        JSON: the model's name, units, and what else is the same for all
     """
@@ -103,7 +104,7 @@ def write_npz(lifted: Lifted, path: Path) -> None:
 def write_csv(lifted: Lifted, path: Path) -> None:
     """A row per frame, three columns per joint: in pandas, `LWrist_y` is a curve over time.
 
-    Columns: model, subject, action, take, camera, fps, frame, time (seconds, of the frame's number), x, y, z of every
+    Columns: model, subject, action, take, camera, fps, space, frame, time (seconds, of the frame's number), x, y, z of every
     joint and, where it is known, of the root's place.
     """
     names = [f"{joint}_{axis}" for joint in lifted.skeleton.joints for axis in AXES]
@@ -142,6 +143,7 @@ def _describe(clip: LiftedClip) -> dict[str, object]:
         "camera": clip.camera.name,
         "image_size": [clip.camera.width, clip.camera.height],
         "fps": clip.fps,
+        "space": "upright" if clip.upright else "camera",
     }
 
 

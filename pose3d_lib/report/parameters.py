@@ -66,6 +66,7 @@ class PredictConfig(DataSpec):
         label: the action that a model is told of every clip, if it has to be told; by default each clip's own.
         clips: at most this number, spread over all that were chosen; 0 for all of them.
         formats: of the files of poses: npz, csv, json, bvh (Blender), trc (OpenSim); gif adds a short animation of some clips.
+        upright: turn poses so that y is down along gravity, as standing people tell, where the camera's place is not known.
         output: the folder of all files; by default one under `outputs/predictions/`.
         overwrite: whether existing files are replaced.
         device: "cpu" or "cuda"; "auto" is the latter where there is one.
@@ -79,6 +80,7 @@ class PredictConfig(DataSpec):
     label: str = ""
     clips: int = Field(0, ge=0)
     formats: OneOrMore[str] = ("npz",)
+    upright: bool = True
     output: str = ""
     overwrite: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -26,6 +26,7 @@ from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, check_fit, seen_before, told_actions
 from pose3d_lib.model.poses import check_free, file_names, write_poses
 from pose3d_lib.model.predict import Lifted, lift, spread
+from pose3d_lib.model.upright import level
 from pose3d_lib.report.card import STATISTICS
 from pose3d_lib.report.figures.animation import save_animation
 from pose3d_lib.report.figures.skeletons import draw_sheet
@@ -65,11 +66,13 @@ class Task:
     warnings: tuple[str, ...]
     label: str = ""  # the action that the model is told of every clip, if it has to be told; by default each clip's own
     detected: Path | None = None  # the file of keypoints that were found in a video
+    upright: bool = True  # whether poses are turned upright, where the camera's place is not known
 
     @cached_property
     def lifted(self) -> Lifted:
         """The poses: lifted once, at the first use."""
-        return self.lift(self.data, self.clips, self.keypoints)
+        lifted = self.lift(self.data, self.clips, self.keypoints)
+        return level(lifted) if self.upright else lifted
 
     def lift(self, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
         return lift(self.model, data, _tell(clips, self.label), keypoints)
@@ -150,7 +153,8 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     detected = detected_keypoints(spec)
     files = [*file_names(config.formats, named), SHEET, PLAYER, *[KEYPOINTS] * (detected is not None)]
     check_free(folder, files, overwrite=config.overwrite)
-    return Task(model, data, clips, spec.keypoints, folder, config.formats, tuple(warnings), config.label, detected)
+    told = tuple(warnings), config.label
+    return Task(model, data, clips, spec.keypoints, folder, config.formats, *told, detected, config.upright)
 
 
 def _tell(clips: pd.DataFrame, label: str) -> pd.DataFrame:
@@ -254,6 +258,9 @@ def choose_clips(config: PredictConfig, data: PoseDataset) -> pd.DataFrame:
 
 def write_all(task: Task, *, say: Say = print) -> list[Path]:
     """Write the poses, the contact sheet and the player, replacing what `plan_task` allowed; return the files."""
+    for note in task.lifted.notes:
+        if note not in task.data.notes:  # those were said before
+            say(note)
     files = write_poses(task.lifted, task.folder, [kind for kind in task.formats if kind != GIF], say=say)
     if GIF in task.formats:
         files += [task.folder / name for name in file_names([GIF], [])]

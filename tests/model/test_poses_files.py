@@ -66,9 +66,9 @@ def test_npz_and_json_say_what_the_numbers_are(lifted: Lifted, tmp_path: Path) -
     with np.load(written(lifted, tmp_path, "npz"), allow_pickle=False) as file:
         about = json.loads(str(file["metadata"]))
     assert about == {
-        "format": "pose3d-poses-1", "model": "made-up", "dataset": "hand-made", "synthetic": True, "keypoints": "simulated",
+        "format": "pose3d-poses-2", "model": "made-up", "dataset": "hand-made", "synthetic": True, "keypoints": "simulated",
         "units": {"positions": "metres", "trajectory": "metres", "keypoints": "pixels"},
-        "space": "camera: x to the right, y down, z away from the camera", "relative_to": "Hip", "notes": ["Cut at a gap."],
+        "space": poses_files.SPACE, "relative_to": "Hip", "notes": ["Cut at a gap."],
     }  # fmt: skip
     content = json.loads(written(lifted, tmp_path, "json").read_text(encoding="utf-8"))
     assert {name: content[name] for name in about} == about
@@ -77,7 +77,8 @@ def test_npz_and_json_say_what_the_numbers_are(lifted: Lifted, tmp_path: Path) -
 def test_csv_is_a_table_with_a_row_per_frame(lifted: Lifted, tmp_path: Path) -> None:
     table = pd.read_csv(written(lifted, tmp_path, "csv"))
     assert len(table) == 19
-    assert list(table.columns[:8]) == ["model", "subject", "action", "take", "camera", "fps", "frame", "time"]
+    assert list(table.columns[:9]) == ["model", "subject", "action", "take", "camera", "fps", "space", "frame", "time"]
+    assert set(table.space) == {"camera"}
     assert set(table.model) == {"made-up"}
     for (action, rows), clip in zip(table.groupby("action", sort=False), lifted.clips, strict=True):
         assert (action, set(rows.subject)) == (clip.action, {clip.subject})
@@ -87,7 +88,7 @@ def test_csv_is_a_table_with_a_row_per_frame(lifted: Lifted, tmp_path: Path) -> 
             own = rows[[f"{joint}_x", f"{joint}_y", f"{joint}_z"]]
             np.testing.assert_allclose(own, clip.positions[:, number], atol=0.6e-5)
         np.testing.assert_allclose(rows[["trajectory_x", "trajectory_y", "trajectory_z"]], clip.root, atol=0.6e-5)
-    assert len(table.columns) == 8 + 3 * 17 + 3
+    assert len(table.columns) == 9 + 3 * 17 + 3
 
 
 def test_json_has_every_joint_by_its_name(lifted: Lifted, tmp_path: Path) -> None:
@@ -110,6 +111,17 @@ def test_without_a_network_of_the_trajectory_no_file_has_one(rootless: Lifted, t
         assert "trajectory" not in str(file["metadata"])
     assert not [name for name in pd.read_csv(written(rootless, tmp_path, "csv")) if "trajectory" in name]
     assert "trajectory" not in written(rootless, tmp_path, "json").read_text(encoding="utf-8")
+
+
+def test_files_say_which_clips_are_upright(lifted: Lifted, tmp_path: Path) -> None:
+    clips = tuple(dataclasses.replace(clip, upright=number == 1) for number, clip in enumerate(lifted.clips))
+    lifted = dataclasses.replace(lifted, clips=clips)
+    with np.load(written(lifted, tmp_path, "npz"), allow_pickle=False) as file:
+        assert file["space"].tolist() == ["camera", "upright", "camera"]
+    table = pd.read_csv(written(lifted, tmp_path, "csv"))
+    assert set(table.action[table.space == "upright"]) == {"Sitting"}
+    found = json.loads(written(lifted, tmp_path, "json").read_text(encoding="utf-8"))["clips"]
+    assert [clip["space"] for clip in found] == ["camera", "upright", "camera"]
 
 
 def test_names_come_back_whatever_they_are(lifted: Lifted, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """From parameters to files: which model, which keypoints, which clips; what does not fit is refused before anything is lifted."""
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image as mpimg
@@ -29,6 +31,7 @@ from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.training.plan import plan_run
 from tests.helpers import detection_files
 from tests.helpers.made_up_models import made_up_model
+from tests.model.test_upright import filmed, lifted_of, motion
 
 SETTINGS = {"scale": "tiny", "preset": "tiny", "channels": 8, "unit_epochs": 0.02, "evaluate_at": "", "device": "cpu"}
 PHONE = {"image_size": "1000x800", "fps": 30, "max_gap": 3}
@@ -294,6 +297,24 @@ def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(phone, out
     with Image.open(files[5]) as moving:  # every other of 10 frames, 30 a second
         assert (moving.n_frames, moving.info["duration"]) == (5, 70)
     assert mpimg.imread(files[6]).shape[1] >= 600
+
+
+def test_poses_of_a_video_are_turned_upright_unless_they_are_asked_for_raw(
+    phone, outputs, model_file, monkeypatch
+) -> None:
+    def tilted(model, data, clips, keypoints):
+        """Nobody in the video; somebody who walks, by a camera that is tilted by 20 degrees."""
+        return replace(lifted_of(filmed(motion("Walking"), 20, 0)), notes=())
+
+    monkeypatch.setattr(predicting, "lift", tilted)
+    config = {"model": model_file(), "dataset": str(phone), "formats": "json", **PHONE}
+    said: list[str] = []
+    for given, space, notes in (({}, "upright", 1), ({"upright": False}, "camera", 0)):
+        (file, *_) = write_all(plan_task(config_of(**config | given)), say=said.append)
+        content = json.loads(file.read_text(encoding="utf-8"))
+        assert content["clips"][0]["space"] == space
+        assert len(said) == notes == len([note for note in content["notes"] if "Turned upright" in note])
+        said.clear()
 
 
 def test_what_is_told_of_a_task_is_what_a_reader_has_to_know(outputs: Path, model_file) -> None:
