@@ -22,7 +22,8 @@ from pose3d_lib.model.predict import Lifted, LiftedClip
 
 FORMAT = "pose3d-poses-2"  # of the files' content; raised when a key changes its meaning
 STEM = "poses"
-SPACE = "x to the right, y down, z away from the camera; where a clip's space is upright, y is down along gravity"
+SPACE = "camera: x to the right, y down, z away from the camera"
+UPRIGHT = "; of clips whose `space` is upright, turned so that y is down along gravity"
 DIGITS = 5  # decimals of metres and seconds in text files: a hundredth of a millimetre, far below any error
 AXES = ("x", "y", "z")
 TRAJECTORY = "trajectory"  # the root's place in camera space, in every format
@@ -161,7 +162,7 @@ def _about(lifted: Lifted) -> dict[str, object]:
         "synthetic": lifted.synthetic,
         "keypoints": lifted.keypoints,
         "units": units,
-        "space": SPACE,
+        "space": SPACE + UPRIGHT,
         "relative_to": lifted.root_joint,
         "notes": lifted.notes,
     }

@@ -68,7 +68,7 @@ def test_npz_and_json_say_what_the_numbers_are(lifted: Lifted, tmp_path: Path) -
     assert about == {
         "format": "pose3d-poses-2", "model": "made-up", "dataset": "hand-made", "synthetic": True, "keypoints": "simulated",
         "units": {"positions": "metres", "trajectory": "metres", "keypoints": "pixels"},
-        "space": poses_files.SPACE, "relative_to": "Hip", "notes": ["Cut at a gap."],
+        "space": poses_files.SPACE + poses_files.UPRIGHT, "relative_to": "Hip", "notes": ["Cut at a gap."],
     }  # fmt: skip
     content = json.loads(written(lifted, tmp_path, "json").read_text(encoding="utf-8"))
     assert {name: content[name] for name in about} == about
