@@ -70,8 +70,8 @@ def show_scarcity(results: ScarcityResults) -> None:
     show_figure(figure, results.folder / "figure_scarcity", told)
     for row in table.to_dict(orient="records"):
         say(
-            f"With {100 * row['share']:g} % of every clip labelled ({row['frames']:,} frames), unlabelled video makes it "
-            f"{_tell_change(row)}. Verdict: {row['verdict']}."
+            f"With {100 * row['share']:g} % of every clip labelled ({row['frames']:,} frames), unlabelled video makes the "
+            f"model {_tell_change(row)}. Verdict: {row['verdict']}."
         )
 
 
@@ -96,7 +96,7 @@ def show_ablation(results: ScarcityResults) -> None:
             f"{name}: {error - errors[WHOLE]:+z.1f} mm" for name, error in errors.items() if name != WHOLE
         )
         roots = seeds[seeds.loss == WHOLE].mrpe
-        say(f"MPJPE against the whole loss: {worth}. With it, the root is {roots.mean():.0f} mm off (MRPE).")
+        say(f"MPJPE against the whole loss: {worth}. With it, the root is {roots.mean():,.0f} mm off (MRPE).")
 
 
 def show_question(results: ScarcityResults) -> None:

@@ -260,8 +260,9 @@ def draw_scarcity(table: pd.DataFrame, title: str) -> Figure:
     """The error of both arms against the number of labelled frames; of rows of `ScarcityResults.table`."""
     figure, axes = start_single(2.5)
     layout.log_axis(axes, table.frames, 10)
-    for arm, rows in table.groupby("arm", sort=False):
-        layout.draw_seeds(axes, rows, "frames", arm)
+    for arm, beside in ((SUPERVISED, 0.96), (SEMI_SUPERVISED, 1.04)):  # otherwise one interval hides the other
+        rows = table[table.arm == arm]
+        layout.draw_seeds(axes, rows.assign(frames=beside * rows.frames), "frames", arm)
     axes.set(xlabel="labelled training frames", ylabel="test MPJPE [mm]")
     handles = layout.arm_dots((SUPERVISED, SEMI_SUPERVISED))
     return finish_figure(figure, title, layout.explain_seeds(table), handles)
