@@ -17,6 +17,7 @@ from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.training.settings import OneOrMore, Seed
 
 NEWEST, TRAIN = "newest", "train"
+READY = "ready"  # the model that comes along
 GIF = "gif"  # among the formats: some clips, moving
 
 
@@ -72,7 +73,7 @@ class PredictConfig(DataSpec):
         device: "cpu" or "cuda"; "auto" is the latter where there is one.
     """
 
-    model: str = NEWEST
+    model: str = READY
     statistics: Literal["recomputed", "published"] = "recomputed"
     keypoints: str = ""
     subjects: Names = ()

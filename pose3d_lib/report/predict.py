@@ -1,14 +1,13 @@
-"""06_predict: from parameters to poses in files, and what another detector or frame rate would change."""
+"""06_predict: from parameters to poses in files."""
 
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
 
@@ -21,7 +20,6 @@ from pose3d_lib.data.doctor import check_keypoints, describe_findings
 from pose3d_lib.data.doctor.checks import NOTE
 from pose3d_lib.data.open import detected_keypoints, detected_layouts, open_dataset, used_parameters
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.data.sources.takes import thin
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, check_fit, seen_before, told_actions
 from pose3d_lib.model.poses import check_free, file_names, write_poses
@@ -46,8 +44,6 @@ KEYPOINTS = "keypoints.json"  # of a video
 SHEET_CLIPS = 3  # on a contact sheet
 WITH_SCORES = 3  # features of a keypoint, where a model sees its score too
 MOST_NAMED = 4  # actions of a model
-WHAT_IF_CLIPS = 12  # of the task's, spread over all; more would make the table slow
-WHAT_IF_STEPS = (2, 4)  # one frame in so many is kept
 
 Say = Callable[[str], None]
 
@@ -183,10 +179,10 @@ def find_model(config: PredictConfig, *, say: Say = lambda line: None) -> Traine
         run_config = make_config(RunConfig, _training_parameters(config))
         run = execute_run(plan_run(run_config, open_dataset(run_config.data, progress=say)), say=say)
         return open_model(run.folder, statistics=config.statistics)
-    return open_model(_newest_run(config) if config.model == NEWEST else config.model, statistics=config.statistics)
+    return open_model(newest_run(config) if config.model == NEWEST else config.model, statistics=config.statistics)
 
 
-def _newest_run(config: PredictConfig) -> Path:
+def newest_run(config: PredictConfig) -> Path:
     """The folder of the last finished run of all actions on the same data; for detections, on any data.
 
     A run that was trained on a part of the data, or without a term of the loss, is taken by its name only.
@@ -273,38 +269,3 @@ def write_all(task: Task, *, say: Say = print) -> list[Path]:
         files.append(task.folder / KEYPOINTS)
         write_atomically(files[-1], lambda path: shutil.copyfile(task.detected, path))
     return [*files, task.folder / SHEET, task.folder / PLAYER]
-
-
-def what_if_table(task: Task) -> pd.DataFrame:
-    """The prediction if the same motion came from another detector or at another frame rate; the first row is the task's.
-
-    `Joints move by [mm]` is the mean distance of a joint from where the first row has it, over the frames that both have.
-    """
-    rows = []
-    first: Lifted | None = None
-    for what, step, lifted in _ways_to_see(task):
-        first = first or lifted
-        pairs = zip(lifted.clips, first.clips, strict=True)
-        apart = [np.linalg.norm(own.positions - base.positions[::step], axis=-1) for own, base in pairs]
-        errors = [clip.errors for clip in lifted.clips if clip.errors is not None]
-        known = {"MPJPE [mm]": float(np.concatenate(errors).mean())} if errors else {}
-        moved = 1000 * float(np.concatenate(apart).mean())
-        rows.append({"What the model sees": what, **known, "Joints move by [mm]": moved})
-    return pd.DataFrame(rows)
-
-
-def _ways_to_see(task: Task) -> Iterator[tuple[str, int, Lifted]]:
-    """What the model sees, which of the task's frames (every n-th), and what it makes of it; the task's own way first."""
-    data, own = task.data, task.data.layouts[task.keypoints]
-    clips = task.clips.iloc[spread(len(task.clips), WHAT_IF_CLIPS)]
-    kept = "every frame" if data.frame_step == 1 else f"one frame in {data.frame_step}"
-    yield f"keypoints {task.keypoints!r}, {kept}", 1, task.lift(data, clips, task.keypoints)
-    for name in data.keypoints:
-        same = data.layouts[name].joints == own.joints and (name in data.scores) == (task.keypoints in data.scores)
-        if name != task.keypoints and same:
-            yield f"keypoints {name!r}", 1, task.lift(data, clips, name)
-    for step in WHAT_IF_STEPS:
-        thinned = thin(data, clips, step)
-        rates = ", ".join(f"{fps:g}" for fps in sorted(set(thinned.clips.fps)))
-        lifted = task.lift(thinned, thinned.clips, task.keypoints)
-        yield f"one frame in {step * data.frame_step}: {rates} per second", step, lifted

@@ -201,7 +201,7 @@ def test_05_shows_the_errors_of_its_run_folders_with_and_without_video(opened: O
 
 
 def test_06_lifts_clips_with_the_run_of_all_actions_and_says_where_the_files_are(opened: Opens, outputs: Path) -> None:
-    notebook = opened("06_predict", actions="Sitting,Walking", clips=2, formats="npz,csv,json")
+    notebook = opened("06_predict", model="newest", actions="Sitting,Walking", clips=2, formats="npz,csv,json")
     texts = notebook.show()
     text, (run,) = "\n".join(texts), (outputs / "runs").glob(f"{MODEL.format('All')}-*")
     assert f"Model {run.name}: Trained by pose3d-lib" in text
@@ -216,6 +216,6 @@ def test_06_lifts_clips_with_the_run_of_all_actions_and_says_where_the_files_are
     files = [folder / name for name in ("poses.npz", "poses.csv", "poses.json", "sheet.png", "player.html")]
     assert texts[-1].split("\n") == [str(file) for file in files]
     assert all(file.is_file() for file in files)
-    assert sum(own.startswith("Figure") for own in texts) == 1
+    assert sum(own.startswith("Figure") for own in texts) == 2
     (frame,) = (re.search(r'srcdoc="(.*?)"', own, re.DOTALL) for own in texts if "<iframe" in own)
     assert html.unescape(frame[1]) == files[-1].read_text(encoding="utf-8")

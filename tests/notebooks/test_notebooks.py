@@ -166,7 +166,7 @@ def test_every_run_has_its_executed_notebook(sweep: object, story: Path, action:
         ("01_data_prep", {"scale": "tiny"}, 4, "nobody was filmed"),
         ("03_action_based", SWEEP, 0, "\n2 reused; "),
         ("04_results", SWEEP, 6, "All 2 planned runs are finished."),
-        ("06_predict", {"scale": "tiny", "clips": 2}, 1, "frames in 2 clips of synthetic-tiny"),
+        ("06_predict", {"model": "newest", "scale": "tiny", "clips": 2}, 2, "frames in 2 clips of synthetic-tiny"),
     ],
 )
 def test_the_other_notebooks_run_in_kernels(name, parameters, figures, said, sweep, story) -> None:

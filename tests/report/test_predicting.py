@@ -20,12 +20,14 @@ from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.skeleton import COCO_17, HUMANEVA_15
+from pose3d_lib.model.predict import lift
 from pose3d_lib.report import predict as predicting
 from pose3d_lib.report.figures import skeletons
 from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.report.predict import choose_clips, find_model, own_keypoints, plan_task, write_all
+from pose3d_lib.report.what_if import specialists_table
 from pose3d_lib.runs.execute import execute_run
-from pose3d_lib.runs.models import read_run_card, save_model
+from pose3d_lib.runs.models import open_model, read_run_card, save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config
 from pose3d_lib.training.plan import plan_run
@@ -104,7 +106,8 @@ def model_file(tmp_path: Path) -> Callable[..., str]:
 
 
 def config_of(**parameters) -> PredictConfig:
-    config = make_config(PredictConfig, {"scale": "tiny"} | parameters if "dataset" not in parameters else parameters)
+    own = {"model": "newest"} | ({} if "dataset" in parameters else {"scale": "tiny"})
+    config = make_config(PredictConfig, own | parameters)
     check_data(config)
     return config
 
@@ -163,6 +166,22 @@ def test_whoever_was_trained_on_is_a_warning_where_errors_are_shown(all_runs: li
     assert half.startswith("The model was trained on S1 of a dataset by the same name, synthetic-tiny: errors there")
     (video,) = warnings(ABLATION, subjects="S5")
     assert video.startswith("The model saw video of S5 in its training, without poses: errors there are not those")
+
+
+def test_specialists_are_compared_with_the_model_of_all_actions_that_was_trained_like_them(all_runs) -> None:
+    config = config_of(keypoints="simulated", actions="Sitting", clips=1)
+    task = plan_task(config)
+    assert specialists_table(config, task).empty, "the newest has another seed than the model of Sitting"
+    shutil.rmtree(all_runs[NEW])
+    table, clip = specialists_table(config, task), task.clips
+    assert table["Trained on"].tolist() == ["All", "Sitting, the clip's action"]
+    all_actions, own = (lift(open_model(all_runs[n]), task.data, clip, "simulated").clips[0] for n in (OLD, SITTING))
+    assert table["MPJPE [mm]"].tolist() == pytest.approx([all_actions.errors.mean(), own.errors.mean()])
+    apart = 1000 * np.linalg.norm(own.positions - all_actions.positions, axis=-1).mean()
+    assert table["Joints differ by [mm]"].tolist() == pytest.approx([0, apart])
+    for folder in all_runs[:2]:
+        shutil.rmtree(folder, ignore_errors=True)
+    assert specialists_table(config, task).empty
 
 
 def test_detections_take_the_newest_run_that_sees_their_joints(all_runs: list[Path], phone: Path) -> None:

@@ -1,4 +1,4 @@
-"""What another frame rate does to a prediction: nothing where a model looks at single frames, something where not."""
+"""What other keypoints and another frame rate do to a prediction."""
 
 import dataclasses
 from pathlib import Path
@@ -9,7 +9,8 @@ import pytest
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.takes import downsample
-from pose3d_lib.report.predict import Task, what_if_table
+from pose3d_lib.report.predict import Task
+from pose3d_lib.report.what_if import moved_by, what_if_table
 from tests.helpers.made_up_models import made_up_model
 
 
@@ -61,3 +62,24 @@ def test_without_truth_there_is_no_error_to_show_and_clips_may_be_short(hand_mad
     assert list(table.columns) == ["What the model sees", "Joints move by [mm]"]
     assert len(table) == 3
     assert table["Joints move by [mm]"].iloc[0] == 0
+
+
+def test_changed_keypoints_are_lifted_and_the_dataset_stays_as_it_is(hand_made) -> None:
+    """A model of three frames sees a change of one frame in three."""
+    data = hand_made([("S9", "Walking", "0", 0, 9), ("S9", "Sitting", "0", 1, 9)])
+    task, before = task_of(data, 3), data.keypoints["simulated"].copy()
+    assert len(task.lifted.clips) == 2
+
+    def move(pixels: np.ndarray, scores: np.ndarray) -> None:
+        assert (pixels == before[9:]).all()
+        assert (scores == 1).all()
+        pixels[4] += 100
+
+    assert moved_by(task, lambda pixels, scores: None, 1) == pytest.approx(np.zeros(9))
+    moved = moved_by(task, move, 1)
+    assert np.flatnonzero(moved > 1e-3).tolist() == [3, 4, 5]
+    assert (data.keypoints["simulated"] == before).all()
+    data.keypoints["simulated"][13] += 100
+    after = task.lift(data, data.clips, "simulated").clips[1].positions
+    apart = 1000 * np.linalg.norm(after - task.lifted.clips[1].positions, axis=-1).mean(axis=-1)
+    assert moved == pytest.approx(apart)
