@@ -182,7 +182,9 @@ def test_a_file_of_keypoints_becomes_lines_that_equal_the_prediction(call: Calle
     assert [frame["time"] for frame in frames[:2]] == [0, 0.01]
 
 
-def test_a_video_is_looked_through_until_ctrl_c(call: Called, console: Called, tmp_path, monkeypatch) -> None:
+def test_a_video_is_looked_through_until_ctrl_c_and_a_camera_as_fast_as_it_can(
+    call: Called, console: Called, tmp_path, monkeypatch
+) -> None:
     class Film:
         fps, notes = 5.0, ("made up.",)
 
@@ -201,6 +203,12 @@ def test_a_video_is_looked_through_until_ctrl_c(call: Called, console: Called, t
     assert (code, len(out.splitlines())) == (0, 4)
     assert "Warning: 5 frames per second" in err
     assert err.splitlines()[-1].startswith("3 frames, 3 lifted; detection ")
+    monkeypatch.setattr(live, "Webcam", lambda index: images(*range(index)))
+    code, out, err = console("live", "--camera", "3", "--model", str(tmp_path / "model.safetensors"), "--json")
+    frames = [json.loads(line)["frame"] for line in out.splitlines()[1:]]
+    assert (code, frames) == (0, list(range(len(frames))))
+    assert f"{len(frames)} frames, {len(frames)} lifted" in err
+    assert len(frames) == 3 or f"{3 - len(frames)} dropped to keep up" in err
     code, _, err = console("live", "-p", "fps", "30", "--model", str(tmp_path / "model.safetensors"))
     assert (code, "parameter fps" in err) == (2, True)
 

@@ -169,6 +169,10 @@ class Webcam:
         Raises:
             InputError: there is no such camera, or another program has it.
         """
+        logging = self._cv2.utils.logging
+        logging.setLogLevel(
+            logging.LOG_LEVEL_SILENT
+        )  # each way to open a camera that fails has several lines of its own
         camera, number, begin = self._cv2.VideoCapture(self._index), 0, time.monotonic()
         try:
             while (read := camera.read())[0]:
