@@ -9,7 +9,7 @@ import click
 from pose3d_lib.cli.data import echo_parts
 from pose3d_lib.cli.evaluate import statistics_option
 from pose3d_lib.common.errors import InputError, printable
-from pose3d_lib.common.paths import models_dir
+from pose3d_lib.common.paths import check_free, models_dir
 
 if TYPE_CHECKING:
     from pose3d_lib.model.card import ModelCard
@@ -44,10 +44,9 @@ def import_(file: Path, target: Path | None, overwrite: bool, **unsaid: object) 
     if target.suffix != ".safetensors":
         raise InputError(f"--to {target}: a model's file is called something.safetensors; give it such a name")
     from pose3d_lib.model.videopose3d.read import Unsaid, import_checkpoint
-    from pose3d_lib.report.export import check_absent
     from pose3d_lib.runs.models import save_model
 
-    check_absent([target], overwrite=overwrite)
+    check_free([target], overwrite=overwrite)
     model = import_checkpoint(file, Unsaid(**unsaid))
     save_model(model, target)
     _show(model.card, brief=True)

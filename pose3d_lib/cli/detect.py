@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import check_free
 
 
 @click.command()
@@ -21,8 +22,7 @@ def detect(video: Path, keypoints: Path, detector: str, fps: float | None, overw
     """
     if keypoints.suffix.casefold() != ".json":
         raise InputError(f"{keypoints}: the keypoints are written as JSON; give a name that ends in .json")
-    if keypoints.exists() and not overwrite:
-        raise InputError(f"{keypoints}: is there already; give another name, or --overwrite")
+    check_free([keypoints], overwrite=overwrite)
     if not video.is_file():
         raise InputError(f"{video}: there is no such file")
     if fps is not None and not 0 < fps < float("inf"):

@@ -9,6 +9,7 @@ import click
 
 from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import check_free
 
 if TYPE_CHECKING:
     from pose3d_lib.data.spec import DataSpec
@@ -72,10 +73,9 @@ def evaluate(
     from pose3d_lib.common.tables import save_table, to_text
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.model import evaluate as evaluation
-    from pose3d_lib.report.export import check_absent
 
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
-    check_absent(files, overwrite=overwrite)
+    check_free(files, overwrite=overwrite)
     spec = data_for(opened.card, dict(given))
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: this machine has no CUDA device that PyTorch can use; cpu works here")

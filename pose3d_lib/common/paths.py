@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from pose3d_lib.common.errors import InputError
@@ -57,6 +58,13 @@ def make_folder(folder: Path) -> Path:
             "POSE3D_OUTPUTS names another folder"
         ) from error
     return folder
+
+
+def check_free(files: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse if one of these files exists, unless it may be overwritten."""
+    there = [] if overwrite else [file for file in files if os.path.exists(file)]  # False of a name that is too long
+    if there:
+        raise InputError(f"{there[0]}: is already there; give another name or folder, or say overwrite")
 
 
 def in_file_name(text: str, most: int = 100) -> str:

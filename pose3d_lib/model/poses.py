@@ -6,7 +6,6 @@ a joint's own place is the sum of both.
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import in_file_name, make_folder
 from pose3d_lib.model.motion_files import in_plain_letters, write_bvh, write_trc
@@ -27,13 +25,6 @@ UPRIGHT = "; of clips whose `space` is upright, turned so that y is down along g
 DIGITS = 5  # decimals of metres and seconds in text files: a hundredth of a millimetre, far below any error
 AXES = ("x", "y", "z")
 TRAJECTORY = "trajectory"  # the root's place in camera space, in every format
-
-
-def check_free(folder: Path, names: Sequence[str], *, overwrite: bool) -> None:
-    """Refuse a folder in which one of these files exists, unless it may be overwritten."""
-    there = [name for name in names if os.path.exists(folder / name)]  # False of a name that is too long
-    if there and not overwrite:
-        raise InputError(f"{folder / there[0]}: is already there; choose another folder, or say overwrite")
 
 
 def file_names(formats: Sequence[str], clips: Sequence[tuple[str, str, str]]) -> list[str]:

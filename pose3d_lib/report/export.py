@@ -1,7 +1,6 @@
 """Writes a trained model for others: for VideoPose3D, for ONNX Runtime, or as our own file, with its card beside it."""
 
 import io
-import os
 import shlex
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import torch
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_atomically
-from pose3d_lib.common.paths import make_folder
+from pose3d_lib.common.paths import check_free, make_folder
 from pose3d_lib.data.skeleton import HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_SUBJECTS
 from pose3d_lib.model.card import ModelCard, TrainedModel
@@ -38,7 +37,7 @@ def export_model(
         )
     card, text = path.with_suffix(CARD_SUFFIX), card_markdown(model.card)
     if not (card.is_file() and card.read_bytes() == text.encode()):
-        check_absent([card], overwrite=overwrite)
+        check_free([card], overwrite=overwrite)
     make_folder(path.parent)
     if path.suffix == BIN:
         save_checkpoint(model, path)
@@ -60,14 +59,7 @@ def check_target(path: Path, *, streaming: bool = False, overwrite: bool) -> Non
         )
     if streaming and path.suffix != ONNX:
         raise InputError(f"{path}: --streaming is of graphs of ONNX; give a name in {ONNX}, or leave the option out")
-    check_absent([path], overwrite=overwrite)
-
-
-def check_absent(files: list[Path], *, overwrite: bool) -> None:
-    """An InputError if one of the files exists and may not be replaced."""
-    there = [file for file in files if os.path.exists(file)]  # False of a name that is too long
-    if there and not overwrite:
-        raise InputError(f"{there[0]}: is already there; give another name, or --overwrite")
+    check_free([path], overwrite=overwrite)
 
 
 def save_checkpoint(model: TrainedModel, path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.files import write_atomically
-from pose3d_lib.common.paths import in_file_name, outputs_dir, runs_dir
+from pose3d_lib.common.paths import check_free, in_file_name, outputs_dir, runs_dir
 from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import check_keypoints, describe_findings
@@ -22,7 +22,7 @@ from pose3d_lib.data.open import detected_keypoints, detected_layouts, open_data
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, check_fit, seen_before, told_actions
-from pose3d_lib.model.poses import check_free, file_names, write_poses
+from pose3d_lib.model.poses import file_names, write_poses
 from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.model.upright import level
 from pose3d_lib.report.card import STATISTICS
@@ -128,8 +128,8 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
             "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
         )
     if config.output:  # before a model is trained
-        files = [*file_names(config.formats, []), SHEET, PLAYER]
-        check_free(Path(config.output).expanduser(), files, overwrite=config.overwrite)
+        chosen, files = Path(config.output).expanduser(), [*file_names(config.formats, []), SHEET, PLAYER]
+        check_free((chosen / file for file in files), overwrite=config.overwrite)
     model = find_model(config, say=say)
     spec = _choose_data(config, model.card)
     data = open_dataset(spec, progress=say)
@@ -145,10 +145,10 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     named = in_file_name(f"{data.name}-{spec.keypoints}-by-{model.card.name}{published}", 200)
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
     model = TrainedModel(model.lifters.to("cuda" if cuda and config.device != "cpu" else "cpu"), model.card)
-    named = list(clips[["subject", "action", "take"]].itertuples(index=False))
+    keys = list(clips[["subject", "action", "take"]].itertuples(index=False))
     detected = detected_keypoints(spec)
-    files = [*file_names(config.formats, named), SHEET, PLAYER, *[KEYPOINTS] * (detected is not None)]
-    check_free(folder, files, overwrite=config.overwrite)
+    files = [*file_names(config.formats, keys), SHEET, PLAYER, *[KEYPOINTS] * (detected is not None)]
+    check_free((folder / file for file in files), overwrite=config.overwrite)
     told = tuple(warnings), config.label
     return Task(model, data, clips, spec.keypoints, folder, config.formats, *told, detected, config.upright)
 

@@ -29,7 +29,7 @@ def test_keypoints_are_written_and_not_overwritten_unasked(call: Called, video: 
     assert content["meta_info"]["fps"] == 10
     assert [frame["frame_id"] for frame in content["instance_info"]] == [0, 1, 2]
     code, _, err = call(video, str(file), "--detector", BLOBS)
-    assert (code, "is there already" in err) == (2, True)
+    assert (code, "is already there" in err) == (2, True)
     assert json.loads(file.read_text()) == content
     assert call(video, str(file), "--detector", BLOBS, "--overwrite")[0] == 0
     assert len(json.loads(file.read_text())["instance_info"]) == 8

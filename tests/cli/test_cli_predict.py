@@ -66,7 +66,7 @@ def test_files_are_kept_unless_they_may_be_overwritten(call: Called, model: str,
     times = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
     code, out, err = call(*given)
     assert code == 2
-    assert f"error: {folder / 'poses.npz'}: is already there; choose another folder, or say overwrite" in err
+    assert f"error: {folder / 'poses.npz'}: is already there; give another name or folder, or say overwrite" in err
     assert "written" not in out
     assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == times
     assert call(*given, "--overwrite")[0] == 0

@@ -241,7 +241,7 @@ def test_the_command_shows_the_table_and_writes_it(call: Called, folder: Path, t
     np.testing.assert_allclose(pd.read_csv(tmp_path / "there" / "clips.csv").mpjpe, run.clips.mpjpe, rtol=1e-9)
     code, _, err = call(folder.name[-10:], "--output", "there")
     assert code == 2
-    assert "there/errors.csv: is already there; give another name, or --overwrite" in err
+    assert "there/errors.csv: is already there; give another name or folder, or say overwrite" in err
     assert call(folder.name[-10:], "--output", "there", "--overwrite", "--actions", "Eating")[0] == 0
     assert len(pd.read_csv(tmp_path / "there" / "errors.csv")) == 1
 

@@ -225,7 +225,7 @@ def test_the_card_stands_beside_what_is_exported(tmp_path: Path) -> None:
         assert files == [tmp_path / "folder" / name, (tmp_path / "folder" / name).with_suffix(".md")]
         assert files[1].read_text().startswith("# mine\n\n## Origin\n\nMade up.\n")
         before = files[0].read_bytes()
-        with pytest.raises(InputError, match="is already there; give another name, or --overwrite"):
+        with pytest.raises(InputError, match="is already there; give another name or folder, or say overwrite"):
             export_model(trained(), files[0])
         assert files[0].read_bytes() == before
         export_model(trained(), files[0], overwrite=True)

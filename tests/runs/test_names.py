@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.common.paths import in_file_name
+from pose3d_lib.common.paths import check_free, in_file_name
 from pose3d_lib.data.catalogue import find_path
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.model.poses import check_free
-from pose3d_lib.report.export import check_absent
 from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.runs.run import run_name
 from pose3d_lib.study.config import StudyConfig
@@ -142,7 +140,6 @@ def test_what_fits_into_a_file_s_name_stays_as_it_is() -> None:
 
 def test_a_path_whose_name_is_too_long_is_not_there() -> None:
     path = Path("n" * 300)
-    check_free(path, ["poses.npz"], overwrite=False)
-    check_absent([path], overwrite=False)
+    check_free([path, path / "poses.npz"], overwrite=False)
     with pytest.raises(InputError, match="no such file"):
         find_path(f"{path}")

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.paths import check_free
 from pose3d_lib.data.actions import split_take
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
@@ -67,9 +68,7 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
             f"data_2d_{CUSTOM}_{name}{f'_{source}' * several}.npz": partial(_video_file, data, videos, source)
             for source in data.keypoints
         }
-    there = [file for file in contents if (folder / file).exists()]
-    if there and not overwrite:
-        raise InputError(f"{folder / there[0]}: is already there; choose another name or folder, or say overwrite")
+    check_free((folder / file for file in contents), overwrite=overwrite)
     return _write_all(folder, contents)
 
 
