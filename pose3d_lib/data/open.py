@@ -24,6 +24,7 @@ from pose3d_lib.data.actions import check_name, nearest, tidy_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.data.spec import DataSpec, Progress
 
 PREPARED_FORMAT = 2  # raise it when a reader makes other content of the same files: all datasets are prepared again
@@ -83,6 +84,17 @@ def detected_keypoints(spec: DataSpec) -> Path | None:
     reader, path = _origin(spec.dataset)
     file = reader.keypoints_file(spec, path) if hasattr(reader, "keypoints_file") else None
     return file if file and file.is_file() else None
+
+
+def open_video(spec: DataSpec) -> VideoFile | None:
+    """The video that a dataset's keypoints were found in, to look at its frames; None if it is none, or cannot be read here."""
+    reader, path = _origin(spec.dataset)
+    if not hasattr(reader, "keypoints_file"):
+        return None
+    try:
+        return VideoFile(path, spec.fps)
+    except InputError:  # its keypoints are kept, and PyAV is not there any more
+        return None
 
 
 def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> PoseDataset:

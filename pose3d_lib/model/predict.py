@@ -13,6 +13,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, world_to_camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
+from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.model.card import TrainedModel, told_actions
 from pose3d_lib.model.clips import mirror_keypoints, mirror_poses, pad_clips
 from pose3d_lib.model.lifter import TemporalLifter, padding
@@ -149,6 +150,7 @@ class Lifted:
     skeleton: Skeleton  # joints that came out
     clips: tuple[LiftedClip, ...]
     notes: tuple[str, ...] = ()  # of the dataset
+    video: VideoFile | None = None  # that the keypoints were found in
 
     def some(self, most: int) -> tuple[LiftedClip, ...]:
         """At most so many of the clips, spread evenly over all of them."""

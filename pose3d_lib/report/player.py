@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from string import Template
@@ -14,12 +15,14 @@ from IPython.display import HTML, display
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.data.skeleton import LEFT, RIGHT, Skeleton
 from pose3d_lib.model.predict import Lifted, LiftedClip
+from pose3d_lib.report.pictures import Picture, cut_pictures, follow
 from pose3d_lib.report.show import say
 from pose3d_lib.runs.lease import CLAIM
 
 SECONDS, FRAMES_PER_SECOND = 4.0, 25.0  # of a clip in a notebook, about; the player shows what lies between two frames
 MOST_CLIPS = 12
 MOST_FRAMES = 4000  # of all clips of a page, which then has about a megabyte
+MOST_PICTURES, PICTURES_PER_SECOND = 240, 12.5  # of a video, which the page holds then: some 5 MB
 HEIGHT = 700  # of the player in a notebook, CSS pixels
 LARGEST = 32767  # of the 16-bit integers that store coordinates
 ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}  # how JSON writes what HTML would interpret
@@ -52,7 +55,7 @@ def player_page(lifted: Lifted) -> str:
     """The page: it needs no network, plays at once, and turns with the mouse, a finger or keys.
 
     It has at most MOST_CLIPS clips, spread over all, and the beginnings of long ones; it says so. Clips that are no model's are
-    a take in its cameras, all of which are seen at once.
+    a take in its cameras, all of which are seen at once. Of a video it has pictures, of the beginnings of the clips.
     """
     clips = lifted.some(MOST_CLIPS)
     longest = MOST_FRAMES // len(clips)
@@ -62,10 +65,11 @@ def player_page(lifted: Lifted) -> str:
         about.append(f"{len(clips)} of {len(lifted.clips):,} clips")
     if any(len(clip.frames) > longest for clip in clips):
         about.append(f"of long clips the first {longest:,} frames")
+    pictures = cut_pictures(lifted, clips, [_pictured(clip, longest, MOST_PICTURES // len(clips)) for clip in clips])
     content = {
         "about": " · ".join(about),
         "together": not lifted.model,
-        "clips": [pack_clip(clip, longest) for clip in clips],
+        "clips": [pack_clip(clip, longest, own) for clip, own in zip(clips, pictures, strict=True)],
     }
     title = f"{lifted.dataset}, lifted to 3D" if lifted.model else f"{lifted.dataset}, a take in its cameras"
     return fill_page(title, content, lifted)
@@ -98,8 +102,15 @@ def player_frame(lifted: Lifted, told: str) -> str:
     return f"{frame}<p>{html.escape(told)}</p>"
 
 
-def pack_clip(clip: LiftedClip, frames: int) -> dict[str, object]:
+def _pictured(clip: LiftedClip, frames: int, most: int) -> range:
+    """The places of a clip's first frames of which the page has a picture."""
+    step = max(1, round(clip.fps / PICTURES_PER_SECOND))
+    return range(0, min(len(clip.frames), frames, step * most), step)
+
+
+def pack_clip(clip: LiftedClip, frames: int, pictures: Mapping[int, Picture] | None = None) -> dict[str, object]:
     """A clip's first frames as the page reads them."""
+    middles, reach = follow(clip)
     root, truth, errors = (None if array is None else array[:frames] for array in (clip.root, clip.truth, clip.errors))
     return {
         "name": clip.name,
@@ -110,6 +121,12 @@ def pack_clip(clip: LiftedClip, frames: int) -> dict[str, object]:
         "size": [clip.camera.width, clip.camera.height],
         "up": clip.up.round(6).tolist(),
         "pixels": _pack(clip.pixels[:frames]),
+        "middle": _pack(middles[:frames]),
+        "reach": round(reach, 2),
+        "pictures": [
+            [place, *picture.box, base64.b64encode(picture.jpeg).decode("ascii")]
+            for place, picture in (pictures or {}).items()
+        ],
         "pose": _pack(clip.positions[:frames]),
         "root": None if root is None else _pack(root),
         "truth": None if truth is None else _pack(truth),

@@ -3,7 +3,7 @@
 import shlex
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import check_keypoints, describe_findings
 from pose3d_lib.data.doctor.checks import NOTE
-from pose3d_lib.data.open import detected_keypoints, detected_layouts, open_dataset, used_parameters
+from pose3d_lib.data.open import detected_keypoints, detected_layouts, open_dataset, open_video, used_parameters
 from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, check_fit, seen_before, told_actions
 from pose3d_lib.model.poses import file_names, write_poses
@@ -63,11 +64,12 @@ class Task:
     label: str = ""  # the action that the model is told of every clip, if it has to be told; by default each clip's own
     detected: Path | None = None  # the file of keypoints that were found in a video
     upright: bool = True  # whether poses are turned upright, where the camera's place is not known
+    video: VideoFile | None = None  # that the keypoints were found in
 
     @cached_property
     def lifted(self) -> Lifted:
         """The poses: lifted once, at the first use."""
-        lifted = self.lift(self.data, self.clips, self.keypoints)
+        lifted = replace(self.lift(self.data, self.clips, self.keypoints), video=self.video)
         return level(lifted) if self.upright else lifted
 
     def lift(self, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
@@ -150,7 +152,8 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     files = [*file_names(config.formats, keys), SHEET, PLAYER, *[KEYPOINTS] * (detected is not None)]
     check_free((folder / file for file in files), overwrite=config.overwrite)
     told = tuple(warnings), config.label
-    return Task(model, data, clips, spec.keypoints, folder, config.formats, *told, detected, config.upright)
+    video = open_video(spec)
+    return Task(model, data, clips, spec.keypoints, folder, config.formats, *told, detected, config.upright, video)
 
 
 def _tell(clips: pd.DataFrame, label: str) -> pd.DataFrame:

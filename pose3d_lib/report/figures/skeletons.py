@@ -1,6 +1,6 @@
 """Skeletons in 2D and 3D: the left side one colour, the right another, a prediction beside its ground truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, withStroke
 from mpl_toolkits.mplot3d import Axes3D
 
 from pose3d_lib.common.escaping import escape_mathtext
@@ -16,6 +17,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.predict import Lifted, LiftedClip
 from pose3d_lib.report.figures.style import DOUBLE, INK, LIMBS, PALE, TEXT, TRUTH, cut, finish_figure, shorten
+from pose3d_lib.report.pictures import Picture, cut_pictures
 
 NAMES = {"left": "left side of the body", "right": "right side", "middle": "trunk and head"}
 SIDES = [Line2D([], [], color=LIMBS[side], label=name) for side, name in NAMES.items()]
@@ -25,20 +27,35 @@ SHEET_COLUMNS = 6  # frames of a clip on a contact sheet
 
 
 def draw_2d(
-    axes: Axes, pixels: np.ndarray, layout: Skeleton, camera: Camera, *, around: np.ndarray | None = None
+    axes: Axes,
+    pixels: np.ndarray,
+    layout: Skeleton,
+    camera: Camera,
+    *,
+    around: np.ndarray | None = None,
+    picture: Picture | None = None,
 ) -> None:
     """Keypoints over the image plane of their camera: (joints, 2) pixels; bones only where the layout has some.
 
-    `around`, pixels (..., 2), limits the picture to a square about these points; otherwise it is the whole image.
+    `around`, pixels (..., 2), limits what is seen to a square about these points; otherwise it is the whole image. A `picture`,
+    part of the frame, lies behind, and is what is seen.
     """
+    halo = [] if picture is None else [withStroke(linewidth=3, foreground="white", alpha=0.8)]
     for bone, colour in zip(layout.bones, _bone_colours(layout), strict=True):
-        axes.plot(*pixels[list(bone)].T, color=colour, linewidth=1.6, solid_capstyle="round")
+        axes.plot(
+            *pixels[list(bone)].T, color=colour, linewidth=1.6, solid_capstyle="round", path_effects=[*halo, Normal()]
+        )
     axes.plot(*pixels.T, "o", color=INK, markersize=1.8 if layout.bones else 4)
+    share = 0.6
+    if picture is not None:
+        left, top, right, bottom = picture.box
+        axes.imshow(picture.image, extent=(left, right, bottom, top), zorder=0)
+        around, share = np.reshape(picture.box, (2, 2)), 0.5
     if around is None:
         left, right, top, bottom = 0, camera.width, 0, camera.height
     else:
         low, high = around.reshape(-1, 2).min(axis=0), around.reshape(-1, 2).max(axis=0)
-        (x, y), half = (low + high) / 2, 0.6 * (high - low).max()
+        (x, y), half = (low + high) / 2, share * (high - low).max()
         left, right, top, bottom = x - half, x + half, y - half, y + half
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[], facecolor="#f4f4f4")
     for spine in axes.spines.values():
@@ -121,9 +138,12 @@ def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
     columns = max(min(SHEET_COLUMNS, len(clip.frames)) for clip in clips)
     figure = plt.figure(figsize=(DOUBLE, 2.9 * len(clips) + 0.6), layout="constrained")
     bands = figure.subfigures(len(clips) + 1, 1, height_ratios=[*[2.9] * len(clips), 0.6])
-    for band, clip in zip(bands, clips, strict=False):
-        frames = np.unique(np.linspace(0, len(clip.frames) - 1, SHEET_COLUMNS).round().astype(int)).tolist()
-        _draw_columns(band, clip, lifted.layout, lifted.skeleton, frames, columns)
+    chosen = [
+        np.unique(np.linspace(0, len(clip.frames) - 1, SHEET_COLUMNS).round().astype(int)).tolist() for clip in clips
+    ]
+    pictures = cut_pictures(lifted, clips, chosen)
+    for band, clip, frames, own in zip(bands, clips, chosen, pictures, strict=False):
+        _draw_columns(band, clip, lifted.layout, lifted.skeleton, frames, columns, own)
         band.suptitle(escape_mathtext(clip.name), fontsize=TEXT)
     handles = [*SIDES, FLOOR, *([TRUTH_LINE] if any(clip.truth is not None for clip in clips) else [])]
     origin = "synthetic data, nobody was filmed; " if lifted.synthetic else ""
@@ -134,7 +154,13 @@ def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
 
 
 def _draw_columns(
-    figure: FigureBase, clip: LiftedClip, layout: Skeleton, skeleton: Skeleton, frames: Sequence[int], columns: int
+    figure: FigureBase,
+    clip: LiftedClip,
+    layout: Skeleton,
+    skeleton: Skeleton,
+    frames: Sequence[int],
+    columns: int,
+    pictures: Mapping[int, Picture],
 ) -> None:
     """A column for each of these frames of a clip: the keypoints above, all in one scale, the prediction below."""
     low, high = clip.pixels.min(axis=1), clip.pixels.max(axis=1)  # (frames, 2) each
@@ -142,7 +168,8 @@ def _draw_columns(
     space = clip.positions if clip.truth is None else np.stack([clip.positions, clip.truth])
     for column, frame in enumerate(frames, start=1):
         axes = figure.add_subplot(2, columns, column)
-        draw_2d(axes, clip.pixels[frame], layout, clip.camera, around=(low + high)[frame] / 2 + corners)
+        around = (low + high)[frame] / 2 + corners
+        draw_2d(axes, clip.pixels[frame], layout, clip.camera, around=around, picture=pictures.get(frame))
         axes.set_title(f"frame {clip.frames[frame]}", fontsize=TEXT)
         axes = figure.add_subplot(2, columns, columns + column, projection="3d")
         truth = None if clip.truth is None else clip.truth[frame]
