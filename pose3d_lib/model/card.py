@@ -144,6 +144,11 @@ class ModelCard(CardPart):
         """Whether its predictions are averaged with those of the mirror image; they are by default."""
         return self.errors is None or self.errors.mirrored
 
+    @property
+    def knows_detectors(self) -> bool:
+        """Whether its keypoints were made like those of many detectors, as they are in the dataset of the ready models."""
+        return self.training is not None and self.training.config.get("dataset") == "ready"
+
 
 def parse_card(text: str | bytes) -> ModelCard:
     """The card in a text of JSON, or an InputError that says where it is invalid."""
@@ -205,7 +210,7 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
             f"here ({NORMALISATION}); its predictions would be wrong"
         )
     warnings = []
-    if keypoints != card.keypoints:
+    if keypoints != card.keypoints and not card.knows_detectors:
         warnings.append(
             f"The keypoints are {keypoints!r}, and the model was trained on {card.keypoints!r}, whose errors it knows."
         )
