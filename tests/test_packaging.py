@@ -22,7 +22,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIRED = [Requirement(line) for line in PROJECT["dependencies"]]
 OPTIONAL = [Requirement(line) for extra in PROJECT["optional-dependencies"].values() for line in extra]
-CLUSTER = {canonicalize_name(Requirement(line).name) for line in PROJECT["optional-dependencies"]["cluster"]}
+# Of the extras that users install; what the library imports of them is imported when it is needed, or for its types.
+EXTRAS = {
+    canonicalize_name(Requirement(line).name)
+    for extra in ("cluster", "video", "onnx")
+    for line in PROJECT["optional-dependencies"][extra]
+}
 CONSTRAINTS = [
     Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")
 ]
@@ -70,7 +75,8 @@ def test_library_imports_only_what_pyproject_requires() -> None:
     undeclared = {}
     for path in sorted((ROOT / "pose3d_lib").rglob("*.py")):
         tree = ast.parse(path.read_text())
-        lazy = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
+        later = [own for own in ast.walk(tree) if isinstance(own, ast.FunctionDef | ast.If)]
+        lazy = {id(node) for own in later for node in ast.walk(own)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 names = {alias.name.partition(".")[0] for alias in node.names}
@@ -79,9 +85,7 @@ def test_library_imports_only_what_pyproject_requires() -> None:
             else:
                 continue
             for name in names - sys.stdlib_module_names - {"pose3d_lib"}:
-                allowed = required | (
-                    CLUSTER if id(node) in lazy else set()
-                )  # what is optional may not be needed by all
+                allowed = required | (EXTRAS if id(node) in lazy else set())
                 if not {canonicalize_name(owner) for owner in owners.get(name, [])} & allowed:
                     undeclared.setdefault(name, path.name)
     assert not undeclared, "imported, but not among the dependencies of pyproject.toml"
