@@ -32,7 +32,7 @@ endif
 
 install: $(VENV)/.installed  ## make .venv with the versions of constraints.txt (every other target does it when needed)
 
-install-browser: $(VENV)/.installed-browser  ## the same with playwright, for the tests that drive a browser
+install-browser: $(VENV)/.installed-browser  ## the same with playwright, MediaPipe and ONNX, for more tests
 
 # Each check stops with what is missing and what to do.
 $(VENV)/.installed: pyproject.toml constraints.txt

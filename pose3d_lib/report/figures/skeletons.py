@@ -40,11 +40,9 @@ def draw_2d(
     `around`, pixels (..., 2), limits what is seen to a square about these points; otherwise it is the whole image. A `picture`,
     part of the frame, lies behind, and is what is seen.
     """
-    halo = [] if picture is None else [withStroke(linewidth=3, foreground="white", alpha=0.8)]
+    halo = None if picture is None else [withStroke(linewidth=3, foreground="white", alpha=0.8), Normal()]
     for bone, colour in zip(layout.bones, _bone_colours(layout), strict=True):
-        axes.plot(
-            *pixels[list(bone)].T, color=colour, linewidth=1.6, solid_capstyle="round", path_effects=[*halo, Normal()]
-        )
+        axes.plot(*pixels[list(bone)].T, color=colour, linewidth=1.6, solid_capstyle="round", path_effects=halo)
     axes.plot(*pixels.T, "o", color=INK, markersize=1.8 if layout.bones else 4)
     share = 0.6
     if picture is not None:
