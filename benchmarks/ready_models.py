@@ -91,16 +91,17 @@ def ways_to_see(data: PoseDataset) -> Iterator[tuple[str, PoseDataset, str]]:
     yield f"exact, {room}", data, "gt"
     yield f"simulated, {room}", data, "simulated"
     marked = partial(see, name=data.name, like=1.0)
-    yield f"as a detector marks, {room}", marked(_clips(data, own_camera=True)), "simulated"
-    yield "as a detector marks, any camera", marked(_clips(data)), "simulated"
+    yield f"as a detector marks, {room}", marked(clips_of(data, own_camera=True)), "simulated"
+    yield "as a detector marks, any camera", marked(clips_of(data)), "simulated"
     yield (
         "the same, every tenth take, everybody laid on the floor",
-        marked(_clips(data, every=10, lying=True)),
+        marked(clips_of(data, every=10, lying=True)),
         "simulated",
     )
 
 
-def _clips(data: PoseDataset, *, own_camera: bool = False, every: int = 1, lying: bool = False) -> Iterator[Clip]:
+def clips_of(data: PoseDataset, *, own_camera: bool = False, every: int = 1, lying: bool = False) -> Iterator[Clip]:
+    """The motion of every clip or some, to be seen by its own camera or any, as it is or turned by a right angle."""
     for number, (_, clip) in enumerate(data.clips.iloc[::every].iterrows()):
         camera, rng = data.camera_of(clip) if own_camera else None, np.random.default_rng([SEED, number])
         motion = data.world(clip)

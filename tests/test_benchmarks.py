@@ -15,6 +15,7 @@ import bench_evaluation
 import bench_step
 import bench_training
 import measuring
+import ready_models
 import write_reference
 from plain import PlainLifter, PlainWindows, plain_evaluate, plain_training
 from random_clips import random_clips
@@ -25,6 +26,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.metrics import mpjpe
 from pose3d_lib.model.evaluate import METRICS, evaluate
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
+from pose3d_lib.runs.models import READY, read_card
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import Objective
 from pose3d_lib.training.parameters import make_config
@@ -143,3 +145,22 @@ def test_the_chapter_shows_the_reference_and_nothing_else() -> None:
     for figure in re.findall(r"\]\((performance/\S+)\)", text):
         assert (ROOT / "docs" / figure).is_file()
     assert set(re.findall(r"performance/(\S+png)", text)) == set(write_reference.FIGURES)
+
+
+@pytest.mark.parametrize("name", READY)
+def test_the_models_that_come_along_were_trained_as_the_recipe_says(name: str) -> None:
+    recipe, used = ready_models.config_of(name).model_dump(mode="json"), read_card(READY[name]).training.config
+    differs = {key for key, own in used.items() if recipe[key] != own}
+    assert differs <= {"precision"}  # which is whatever a machine is faster at
+
+
+def test_people_laid_on_the_floor_keep_their_shape_and_lie(data: PoseDataset) -> None:
+    standing, lying = (list(ready_models.clips_of(data, lying=lying)) for lying in (False, True))
+    for one, other in zip(standing, lying, strict=True):
+        assert other.camera is None
+        np.testing.assert_allclose(other.motion[..., 2], one.motion[..., 1])
+        across = [
+            np.cross(own.motion[0, 1] - own.motion[0, 0], own.motion[0, 2] - own.motion[0, 0]) for own in (one, other)
+        ]
+        inwards = [own.motion[0, 3] - own.motion[0, 0] for own in (one, other)]
+        np.testing.assert_allclose(np.dot(across[0], inwards[0]), np.dot(across[1], inwards[1]), atol=1e-9)
