@@ -150,7 +150,7 @@ def to_png(figure: Figure) -> bytes:
     figure.savefig(whole, dpi=DPI)
     picture = Image.open(whole).convert("RGB")
     if not figure.findobj(QuadMesh):
-        picture = picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        picture = picture.quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     picture.save(small, "png")
     return small.getvalue()
 
