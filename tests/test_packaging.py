@@ -86,7 +86,7 @@ def test_library_imports_only_what_pyproject_requires() -> None:
                 continue
             for name in names - sys.stdlib_module_names - {"pose3d_lib"}:
                 allowed = required | (EXTRAS if id(node) in lazy else set())
-                if not {canonicalize_name(owner) for owner in owners.get(name, [])} & allowed:
+                if not {canonicalize_name(owner) for owner in owners.get(name, [name])} & allowed:
                     undeclared.setdefault(name, path.name)
     assert not undeclared, "imported, but not among the dependencies of pyproject.toml"
 

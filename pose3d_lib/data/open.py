@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from filelock import FileLock
@@ -24,10 +25,12 @@ from pose3d_lib.data.actions import check_name, nearest, tidy_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.data.spec import DataSpec, Progress
 
-PREPARED_FORMAT = 2  # raise it when a reader makes other content of the same files: all datasets are prepared again
+if TYPE_CHECKING:
+    from pose3d_lib.data.sources.video.frames import VideoFile
+
+PREPARED_FORMAT = 3  # raise it when a reader makes other content of the same files: all datasets are prepared again
 
 GENERATED = {  # name -> what it is: datasets that a program makes, other people and takes for every `data_seed`
     "synthetic": "motion of a built-in generator, seen with a detector-like error",
@@ -86,11 +89,13 @@ def detected_keypoints(spec: DataSpec) -> Path | None:
     return file if file and file.is_file() else None
 
 
-def open_video(spec: DataSpec) -> VideoFile | None:
+def open_video(spec: DataSpec) -> "VideoFile | None":
     """The video that a dataset's keypoints were found in, to look at its frames; None if it is none, or cannot be read here."""
     reader, path = _origin(spec.dataset)
     if not hasattr(reader, "keypoints_file"):
         return None
+    from pose3d_lib.data.sources.video.frames import VideoFile
+
     try:
         return VideoFile(path, spec.fps)
     except InputError:  # its keypoints are kept, and PyAV is not there any more

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,13 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, world_to_camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
-from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.model.card import TrainedModel, told_actions
 from pose3d_lib.model.clips import mirror_keypoints, mirror_poses, pad_clips
 from pose3d_lib.model.lifter import TemporalLifter, padding
 from pose3d_lib.model.precision import arithmetic
+
+if TYPE_CHECKING:
+    from pose3d_lib.data.sources.video.frames import VideoFile
 
 ROWS_AT_ONCE = 2048  # frames, with padding, few enough for a cache; a longer clip passes whole
 
@@ -150,7 +153,7 @@ class Lifted:
     skeleton: Skeleton  # joints that came out
     clips: tuple[LiftedClip, ...]
     notes: tuple[str, ...] = ()  # of the dataset
-    video: VideoFile | None = None  # that the keypoints were found in
+    video: "VideoFile | None" = None  # that the keypoints were found in
 
     def some(self, most: int) -> tuple[LiftedClip, ...]:
         """At most so many of the clips, spread evenly over all of them."""

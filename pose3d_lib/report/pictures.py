@@ -3,14 +3,15 @@
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import median_filter
 
-from pose3d_lib.data.sources.video.frames import Frame
 from pose3d_lib.model.predict import Lifted, LiftedClip
+
+if TYPE_CHECKING:
+    from pose3d_lib.data.sources.video.frames import Frame
 
 SIDE = 320  # of a picture at most, pixels: some 15 kB as JPEG
 QUALITY = 65
@@ -36,6 +37,8 @@ def follow(clip: LiftedClip) -> tuple[np.ndarray, float]:
 
     A few frames in which they are further away, as where a detector takes somebody else for the person, do not count.
     """
+    from scipy.ndimage import median_filter  # which only a video's notebook is to wait for
+
     raw = (clip.pixels.min(axis=1) + clip.pixels.max(axis=1)) / 2
     middles = median_filter(raw.astype(np.float64), (2 * round(clip.fps / 4) + 1, 1), mode="nearest")
     distances = np.abs(clip.pixels - middles[:, None]).max(axis=(1, 2))
@@ -68,7 +71,7 @@ def cut_pictures(
     return found
 
 
-def _cut(frame: Frame, middle: np.ndarray, half: float) -> Picture | None:
+def _cut(frame: "Frame", middle: np.ndarray, half: float) -> Picture | None:
     """The part of a frame in a square; None if it lies outside."""
     height, width = frame.image.shape[:2]
     low = np.floor(np.clip(middle - half, 0, (width, height))).astype(int)

@@ -54,6 +54,7 @@ def specialists_table(config: PredictConfig, task: Task, number: int = 0) -> pd.
     except InputError:  # there is none
         return pd.DataFrame()
     finished = [Run(runs_dir() / entry.name) for entry in list_runs() if entry.state == State.FINISHED]
+    finished = [run for run in finished if not run.config.with_actions]
     alike = {r.config.action: r for r in finished if RunConfig(**{**r.config.model_dump(), "action": ALL}) == original}
     rows, first = [], None
     for action in sorted(alike, key=lambda action: action != ALL):

@@ -33,6 +33,7 @@ LOCATED = {
     "train_subjects": ("ann",), "test_subjects": ("bob",), "leave_out": ("ann/Walking/1",),
     "pattern": "{action}_{subject}_{take}.bvh", "joints": "cmu", "units": "cm", "up": "y", "image_size": "1920x1080",
     "person": "score", "max_gap": 5, "scores": True, "downsample": 2, "one_camera": True, "held_out": 1,
+    "detector": "mine:Detector",
 }  # fmt: skip
 START = "All-27f-1ue-seed0-06b751cf2e"
 SEMI = {"labelled_subjects": "S1", "unlabelled_subjects": "S5,S6"}
