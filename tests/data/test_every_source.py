@@ -276,7 +276,7 @@ def test_notebooks_run_by_parameters_alone(kind: str, parameters: Parameters, mo
     assert shown.count("Picture") >= (2 if kind == "detections" else 5)
     assert "tested on calm" in "\n".join(shown) or kind != "a description"
     shown = Cells("06_predict", displayed, {"model": model, **parameters}).show()
-    assert (shown.count("Picture"), shown.count("HTML")) == (1, 1)
+    assert (shown.count("Picture"), shown.count("HTML")) == (2, 1)
     plt.close("all")
 
 
