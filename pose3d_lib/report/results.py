@@ -160,10 +160,8 @@ def show_comparisons(record: StudyRecord, metric: str, number: int) -> None:
     show_changes(record, record.config.short, metric, number)
     for view in (main, *others):
         if len(table := compare(record, view, metric, str(number))):
-            path, caption = (
-                record.folder / record.file_name(f"table_{number}", view),
-                _caption(record, view, metric, number),
-            )
+            path = record.folder / record.file_name(f"table_{number}", view)
+            caption = _caption(record, view, metric, number)
             folded, about = f"Table {number} in full, {', '.join(view.parts[1:])}", record.describe(view.condition)
             show_and_save(table, path, caption, show_comparison(table, metric), about=about, folded=folded)
     if number == 1:
@@ -262,14 +260,11 @@ def show_long(record: StudyRecord) -> None:
         untimed = why_not_timed(record.observations.times)
         about = record.describe(view.condition, intervals=False)
         caption = f"Table 3, {view}. {SPREAD}{f'Times are not shown: {untimed}.' if untimed else ''}".strip()
-        path, folded = (
-            record.folder / record.file_name("table_3", view),
-            f"Table 3 in full, {', '.join(view.parts[1:])}",
-        )
+        path = record.folder / record.file_name("table_3", view)
+        folded = f"Table 3 in full, {', '.join(view.parts[1:])}"
         show_and_save(table, path, caption, show_table_3(table), about=about, folded=folded)
-        tests = tables.errors_during_training(
-            record.observations, view.condition, [point for point in POINTS if point < view.condition.unit_epochs]
-        )
+        points = [point for point in POINTS if point < view.condition.unit_epochs]
+        tests = tables.errors_during_training(record.observations, view.condition, points)
         caption = f"During training, mean of the actions, statistics as published. {about}"
         save_table(tests, record.folder / record.file_name("table_during_training", view), caption)
         say(f"{_sentence(compare(record, view, 'mpjpe'), 'mpjpe')} {tell_heterogeneity(record.ratios(view))}")
