@@ -12,7 +12,7 @@ from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.sources.takes import thin
 from pose3d_lib.model.predict import Lifted, LiftedClip, lift, spread
 from pose3d_lib.report.parameters import PredictConfig
-from pose3d_lib.report.predict import WITH_SCORES, Task, newest_run
+from pose3d_lib.report.predict import Task, newest_run
 from pose3d_lib.runs.inventory import State, list_runs
 from pose3d_lib.runs.models import open_model
 from pose3d_lib.runs.run import Run
@@ -50,17 +50,18 @@ def specialists_table(config: PredictConfig, task: Task, number: int = 0) -> pd.
     truth is known; `Joints differ by [mm]`, from the model of all actions. Empty where there are no such models.
     """
     try:
-        original = Run(newest_run(config)).config
+        original = Run(newest_run(config.model_copy(update={"keypoints": task.keypoints}))).config
     except InputError:  # there is none
         return pd.DataFrame()
+    if original.scores and task.keypoints not in task.data.scores:
+        return pd.DataFrame()
+    data = task.data if original.scores else replace(task.data, scores={})
     finished = [Run(runs_dir() / entry.name) for entry in list_runs() if entry.state == State.FINISHED]
     finished = [run for run in finished if not run.config.with_actions]
     alike = {r.config.action: r for r in finished if RunConfig(**{**r.config.model_dump(), "action": ALL}) == original}
     rows, first = [], None
     for action in sorted(alike, key=lambda action: action != ALL):
-        model = open_model(alike[action].folder)
-        data = task.data if model.card.network.in_features == WITH_SCORES else replace(task.data, scores={})
-        clip = lift(model, data, task.clips.iloc[[number]], task.keypoints).clips[0]
+        clip = lift(open_model(alike[action].folder), data, task.clips.iloc[[number]], task.keypoints).clips[0]
         first = first or clip
         known = {} if clip.errors is None else {"MPJPE [mm]": clip.errors.mean()}
         named = f"{action}, the clip's action" if action == clip.action else action

@@ -179,6 +179,9 @@ def test_specialists_are_compared_with_the_model_of_all_actions_that_was_trained
     assert table["MPJPE [mm]"].tolist() == pytest.approx([all_actions.errors.mean(), own.errors.mean()])
     apart = 1000 * np.linalg.norm(own.positions - all_actions.positions, axis=-1).mean()
     assert table["Joints differ by [mm]"].tolist() == pytest.approx([0, apart])
+    assert specialists_table(config_of(clips=1), replace(task, keypoints="gt")).empty, (
+        "no pair has learnt these keypoints"
+    )
     for folder in all_runs[:2]:
         shutil.rmtree(folder, ignore_errors=True)
     assert specialists_table(config, task).empty
