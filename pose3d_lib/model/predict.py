@@ -93,9 +93,8 @@ class LiftedClip:
     root: np.ndarray | None = None  # (frames, 3) float32, metres, camera space; None without a network for it
     truth: np.ndarray | None = None  # as `positions`; None where it is not known
     step: int = 1
-    upright: bool = (
-        False  # whether positions, root and truth were turned, so that y is down along gravity (`upright.level`)
-    )
+    # Whether positions, root and truth were turned, so that y is down along gravity (`upright.level`).
+    upright: bool = False
 
     @classmethod
     def of(

@@ -8,10 +8,8 @@ from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.predict import Lifted
 
 CAMERA_UP = np.array([0.0, -1.0, 0.0])
-STRAIGHT, BENT = (
-    0.966,
-    0.866,
-)  # hip to ankle as a share of the leg's bones: of the straighter leg at least, of the other
+# From hip to ankle, as a share of the leg's bones: at least, of the straighter leg and of the other.
+STRAIGHT, BENT = 0.966, 0.866
 ERECT = 30.0  # degrees, at most, between the trunk and the line from the ankles to the hip
 AHEAD = 0.05  # the base of the neck is ahead of the ankles by this share of its height over them, in two collections
 LEAST_FRAMES, LEAST_SECONDS = 10, 0.5  # of standing that tell anything
