@@ -97,8 +97,7 @@ def check(dataset: str, given: Given) -> None:
 def fetch(name: str, again: bool) -> None:
     """Download an open collection, for instance: pose3d data fetch bandai-namco-2
 
-    It goes to the folder of POSE3D_DATA; `pose3d data list` shows which there are. Started again after a break, it
-    resumes.
+    It goes to the folder of POSE3D_DATA; `pose3d data list` shows which there are.
     """
     from pose3d_lib.data.sources.fetch import fetch as fetch_collection
     from pose3d_lib.data.sources.fetch import show_bar

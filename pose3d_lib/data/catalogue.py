@@ -62,7 +62,6 @@ class Collection:
     citation: str  # what its authors ask to be cited or thanked with
     content: str  # for people
     inside: str = ""  # folder of the archive, below its one top folder, that has the BVH files; "" for all
-    nested: str = ""  # a zip archive inside, which is opened if there is no BVH file beside it
     documents: tuple[str, ...] = ()  # files that are kept beside the data
     index: str = ""  # the one of `documents` whose descriptions name the actions, in CMU's format
     parameters: Mapping[str, object] = field(default_factory=dict)  # of `DataSpec`

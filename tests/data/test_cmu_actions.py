@@ -72,18 +72,11 @@ def test_an_index_without_a_line_is_refused_by_name(content, tmp_path: Path) -> 
         read_index(tmp_path / "index.txt")
 
 
-def test_an_index_of_another_size_altogether_is_not_read(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(cmu_actions, "MOST_TEXT", 10)
-    (tmp_path / "index.txt").write_text(INDEX)
-    with pytest.raises(InputError, match="bytes"):
-        read_index(tmp_path / "index.txt")
-
-
 def test_takes_get_the_subject_and_take_of_their_file_name() -> None:
     index = {(1, 1): "walk", (103, 12): "jog", (1, 2): "walk, run", (2, 5): "stand"}
     files = ["103/103_12.bvh", "001/01_02.bvh", "001/01_01.BVH", "002/02_05.bvh", "004/04_01.bvh", "odd/pose.bvh"]
     rows = [("001/01_01.BVH", "001", "Walking", "01", "walk"), ("103/103_12.bvh", "103", "Running", "12", "jog")]
-    assert name_takes(files, index) == (rows, 2, 2)
+    assert name_takes(files, index) == rows
 
 
 def test_the_takes_are_written_with_the_description_that_named_them(tmp_path: Path) -> None:

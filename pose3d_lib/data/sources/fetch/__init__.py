@@ -1,29 +1,51 @@
-"""Fetch an open collection of motion capture into POSE3D_DATA: download, check, unpack, record.
+"""Fetch an open collection of motion capture into POSE3D_DATA: download, unpack, record.
 
 A collection's folder appears whole or not at all, with `fetched.json` in it: source, checksums, licence. The archive stays
 in `downloads/` beside it; one put there by hand is used as well.
 """
 
+import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+import requests
+from filelock import FileLock
+from pydantic import BaseModel
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.common.files import write_json
-from pose3d_lib.common.paths import source_data_dir
+from pose3d_lib.common.files import sha256_of, write_json
 from pose3d_lib.data import catalogue
 from pose3d_lib.data.actions import check_name
-from pose3d_lib.data.catalogue import DOWNLOADS, RECORD, Collection
-from pose3d_lib.data.sources.fetch import cmu_actions, contents
-from pose3d_lib.data.sources.fetch.transfer import Bar, download
+from pose3d_lib.data.catalogue import RECORD, Collection, Licence
+from pose3d_lib.data.sources.fetch.cmu_actions import TAKES, write_takes
+from pose3d_lib.data.untrusted.client import list_members, read_member
 
 Say = Callable[[str], None]
+Bar = Callable[[str, int, int | None], None]  # what is under way, bytes that are done, and all bytes if that is known
+
+TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next bytes
+
+
+class Record(BaseModel):
+    """What was fetched, and from where: the content of `fetched.json`."""
+
+    name: str
+    title: str
+    url: str
+    commit: str
+    citation: str
+    licence: Licence
+    fetched: datetime
+    sha256: str  # of the archive
+    contents_sha256: str  # of names and contents of the files: the same when an archive is packed otherwise
+    files: int
+    bytes: int
 
 
 def fetch(name: str, *, say: Say = print, bar: Bar = lambda what, done, total: None, again: bool = False) -> Path:
@@ -32,120 +54,175 @@ def fetch(name: str, *, say: Say = print, bar: Bar = lambda what, done, total: N
     Args:
         name: of a collection in `catalogue.collections()`.
         say: called with lines of text, the licence first.
-        bar: called with the progress of downloading (bytes) and unpacking (files); `show_bar` makes one.
+        bar: called with the progress of downloading and unpacking; `show_bar` makes one.
         again: download once more, and compare with the first download.
 
     Raises:
         InputError: no network, an archive that cannot be trusted or has other files than the first time, no room.
     """
     known = catalogue.collections()[check_name(name, catalogue.collections(), "collection")]
-    root = source_data_dir()
+    home, archive = known.home, known.archive_path
     try:
-        (root / DOWNLOADS).mkdir(parents=True, exist_ok=True)
+        archive.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{root}: cannot be made ({error.strerror}); the environment variable POSE3D_DATA names another"
+            f"{archive.parent}: cannot be made ({error.strerror}); the environment variable POSE3D_DATA names another folder"
         ) from error
-    lock = FileLock(root / DOWNLOADS / ".lock")  # one fetch at a time: two collections may come in the same archive
-    try:
-        held = lock.acquire(timeout=0)
-    except Timeout:
-        say("Another fetch is under way; waiting for it to end")
-        held = lock.acquire()
-    with held:
-        _finish(known.home)  # a killed fetch
-        record = contents.read_record(known)
+    with FileLock(archive.parent / ".lock"):  # one fetch at a time: two collections may come in the same archive
+        record = _read_record(home)
         if record and not again:
-            contents.check_files(known, record)
-            other = "" if record["commit"] == known.commit else f" (of commit {record['commit']}, now {known.commit})"
-            when = f"{name} was fetched on {record['fetched'][:10]}{other}"
-            say(f"{when} and lies in {known.home}; `--again` downloads it again")
-            return known.home
-        if not record and known.home.exists():
+            _check_files(known, record)
+            commit = "" if record.commit == known.commit else f" (of commit {record.commit}, now {known.commit})"
+            say(
+                f"{name} was fetched on {record.fetched:%Y-%m-%d}{commit} and lies in {home}; `--again` fetches it again"
+            )
+            return home
+        if not record and home.exists():
             raise InputError(
-                f"{known.home}: is there, but was not put there by `pose3d data fetch`. Move it away, or use it by its path"
+                f"{home}: is there, but was not put there by `pose3d data fetch`. Move it away, or use it by its path"
             )
         for line in known.licence_lines():
             say(line)
-        _fetch(known, record, say, bar)
-    return known.home
+        if again or not archive.exists():
+            say(f"Downloading {known.url}")
+            _download(known.url, archive, bar)
+        else:
+            say(f"Using {archive}, which is there; `--again` downloads it again")
+        made = _replace(known, record, say, bar)
+    say(f"{name}: {made.files:,} files, {made.bytes / 1e6:,.0f} MB, in {home}. sha256 {made.sha256}")
+    say(f"The archive stays at {archive} and may be removed")
+    return home
 
 
 @contextmanager
 def show_bar(console: Console) -> Iterator[Bar]:
     """A progress bar on a console, as the `bar` of `fetch`."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"))
-    with Progress(*columns, console=console) as bars:
+    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console) as bars:
         tasks = {}
 
         def show(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total, done="")
-            unit = (lambda n: f"{n / 1e6:,.1f} MB") if what == "downloading" else "{:,} files".format
-            said = f"{unit(done)} of {unit(total)}" if total is not None else f"{unit(done)} so far"
-            bars.update(tasks[what], completed=done, total=total, done=said)
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
 
         yield show
 
 
-def _fetch(known: Collection, record: dict | None, say: Say, bar: Bar) -> None:
-    archive, fresh = known.archive_path, record is not None or not known.archive_path.exists()
-    before, staging = archive.with_name(f"{archive.name}.old"), _staging(known.home)
+def _download(url: str, target: Path, bar: Bar) -> None:
+    part = target.with_name(f"{target.name}.part")
     try:
-        if fresh:
-            if archive.exists():
-                archive.replace(before)
-            say(f"Downloading {known.url}")
-            download(known.url, archive, bar=bar)
-        else:
-            say(f"Using {archive}, which is there")
-        staging.mkdir()
-        contents.unpack(known, archive, staging, partial(bar, "unpacking"))
-        made = contents.describe(known, archive, staging)
-        contents.compare(known, record, made, say)
-        if known.index:
-            made["takes"] = _name_takes(known, staging, say)
-        write_json(staging / RECORD, made)
-    except BaseException as error:
-        if fresh and isinstance(error, InputError) and not isinstance(error, contents.CannotWrite):
-            archive.unlink(missing_ok=True)  # so that the next try does not meet the same bytes
-        if before.exists():
-            before.replace(archive)
-        raise
+        with requests.get(url, stream=True, timeout=TIMEOUT) as answer, part.open("wb") as file:
+            answer.raise_for_status()
+            length, done = answer.headers.get("Content-Length", ""), 0
+            for chunk in answer.iter_content(2**16):
+                done += file.write(chunk)
+                bar("downloading", done, int(length) if length.isdecimal() else None)
+        part.replace(target)
+    except requests.RequestException as error:
+        raise InputError(
+            f"{url}: cannot be downloaded ({error}). Try again; or download it by other means, put it at {target}, and run the "
+            "same command"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{part}: cannot be written ({error.strerror})") from error
     finally:
-        _finish(known.home)
-    before.unlink(missing_ok=True)
-    size = f"{made['files']:,} files, {made['bytes'] / 1e6:,.0f} MB"
-    say(f"{known.name}: {size}, in {known.home}. sha256 {made['sha256']}")
-    say(f"The archive stays at {archive} and may be removed")
+        part.unlink(missing_ok=True)
 
 
-def _name_takes(known: Collection, staging: Path, say: Say) -> dict[str, int]:
-    """Write `takes.csv` from the collection's index; the numbers of takes kept and left out."""
-    index = staging / known.index
-    if not index.is_file():
-        raise InputError(f"{known.url}: {known.index}, from which the actions are named, is not in the archive")
-    counts = cmu_actions.write_takes(staging, index)
-    say(
-        f"{counts['kept']:,} takes have an action; left out are {counts['unplaced']:,} whose description stands for none or "
-        f"for several, and {counts['undescribed']:,} without a description"
+def _replace(known: Collection, before: Record | None, say: Say, bar: Bar) -> Record:
+    """Unpack the archive beside the collection's folder, and put what came out in its place if it is whole."""
+    staging = known.home.with_name(f".{known.home.name}.unpacking")
+    shutil.rmtree(staging, ignore_errors=True)  # of a killed fetch
+    try:
+        _unpack(known, staging, bar)
+        record = _describe(known, staging)
+        _compare(known, before, record)
+        if known.index:
+            say(write_takes(staging, staging / known.index))
+        write_json(staging / RECORD, record.model_dump(mode="json"))
+        shutil.rmtree(known.home, ignore_errors=True)
+        staging.rename(known.home)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be written ({error.strerror}); mend it and try again") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return record
+
+
+def _unpack(known: Collection, folder: Path, bar: Bar) -> None:
+    """Write the BVH files of the archive, without the folders that all of them share, and the collection's documents."""
+    archive = known.archive_path
+    sizes = list_members(archive)
+    inside = "/".join(filter(None, (next(iter(sizes), "").partition("/")[0], known.inside))) + "/"
+    motion = sorted(name for name in sizes if name.startswith(inside) and name.lower().endswith(".bvh"))
+    documents = {f"{inside}{name}": name for name in known.documents if f"{inside}{name}" in sizes}
+    if not motion or (known.index and known.index not in documents.values()):
+        raise InputError(f"{archive}: has no BVH file, or no {known.index or 'other file'}, in its folder {inside}")
+    shared = os.path.commonpath([os.path.dirname(name) for name in motion])
+    targets = {name: os.path.relpath(name, shared) for name in motion} | documents
+    done, total = 0, sum(sizes[name] for name in targets)
+    for name, target in targets.items():
+        content = read_member(archive, name)
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        with (folder / target).open("xb") as file:
+            done += file.write(content.data)
+        bar("unpacking", done, total)
+
+
+def _describe(known: Collection, folder: Path) -> Record:
+    contents = hashlib.sha256()
+    for file in _files(folder):
+        contents.update(f"{file.relative_to(folder).as_posix()}\0{sha256_of(file)}\n".encode())
+    count, size = _measure(folder)
+    return Record(
+        **{key: getattr(known, key) for key in ("name", "title", "url", "commit", "citation", "licence")},
+        fetched=datetime.now(UTC).replace(microsecond=0),
+        sha256=sha256_of(known.archive_path),
+        contents_sha256=contents.hexdigest(),
+        files=count,
+        bytes=size,
     )
-    return counts
 
 
-def _staging(home: Path) -> Path:
-    return home.with_name(f".{home.name}.unpacking")
+def _compare(known: Collection, before: Record | None, now: Record) -> None:
+    """Refuse contents that are not those of the first fetch from the same place."""
+    same_place = before and (before.url, before.commit) == (now.url, now.commit)
+    if same_place and before.contents_sha256 != now.contents_sha256:
+        raise InputError(
+            f"{known.url}: the files are not those of {before.fetched:%Y-%m-%d}: their sha256 is {now.contents_sha256}, it was "
+            f"{before.contents_sha256}; the archive's is {now.sha256}, it was {before.sha256}. What is in {known.home} was left "
+            "as it is; to take the new files, remove it and fetch them again"
+        )
 
 
-def _finish(home: Path) -> None:
-    """Put the new folder in the old one's place if it is whole: its record is written last. Remove any other."""
-    staging, before = _staging(home), home.with_name(f".{home.name}.old")
-    if (staging / RECORD).is_file():
-        try:
-            if home.exists():
-                home.rename(before)
-            staging.rename(home)
-        except OSError as error:
-            raise InputError(f"{home}: cannot be replaced ({error.strerror}); close what uses it, and retry") from error
-    for folder in (before, staging):
-        shutil.rmtree(folder, ignore_errors=True)
+def _read_record(home: Path) -> Record | None:
+    """The record of what was fetched; None if nothing was."""
+    path = home / RECORD
+    if not path.is_file():
+        return None
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: is damaged ({error}); remove {home} and fetch it again") from error
+
+
+def _check_files(known: Collection, record: Record) -> None:
+    """Refuse a folder whose files differ from the record in number or size; their contents are not read."""
+    count, size = _measure(known.home)
+    if (count, size) != (record.files, record.bytes):
+        raise InputError(
+            f"{known.home}: holds {count:,} files of {size:,} bytes; {record.files:,} of {record.bytes:,} were fetched. "
+            f"`pose3d data fetch {known.name} --again` fetches them again"
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files that came from outside, in the order of their paths."""
+    files = [file for file in folder.rglob("*") if file.is_file() and file.name not in (RECORD, TAKES)]
+    return sorted(files, key=lambda file: file.relative_to(folder).as_posix())
+
+
+def _measure(folder: Path) -> tuple[int, int]:
+    """The number of files and their bytes."""
+    sizes = [file.stat().st_size for file in _files(folder)]
+    return len(sizes), sum(sizes)

@@ -42,7 +42,6 @@ PLAIN = {
 }
 COLUMNS = ("file", "subject", "action", "take", "description")
 TAKES = "takes.csv"
-MOST_TEXT = 4_000_000  # bytes of an index file; CMU's has 70,000
 
 _LINE = re.compile(r"(\d{1,3})_(\d{1,3})\s+(\S.*)")
 
@@ -62,8 +61,6 @@ def name_action(description: str) -> str | None:
 
 def read_index(path: Path) -> dict[tuple[int, int], str]:
     """(subject number, take number) -> description, of every line that has one; headings and prose are passed over."""
-    if path.stat().st_size > MOST_TEXT:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes; an index of descriptions has below {MOST_TEXT:,}")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     found = [match for line in lines if (match := _LINE.fullmatch(line.strip()))]
     if not found:
@@ -71,30 +68,27 @@ def read_index(path: Path) -> dict[tuple[int, int], str]:
     return {(int(match[1]), int(match[2])): " ".join(match[3].split()) for match in found}
 
 
-def name_takes(files: Iterable[str], index: Mapping[tuple[int, int], str]) -> tuple[list[tuple[str, ...]], int, int]:
+def name_takes(files: Iterable[str], index: Mapping[tuple[int, int], str]) -> list[tuple[str, ...]]:
     """Rows of `COLUMNS`, in the order of the files, from their paths ("014/14_07.bvh") and the index of `read_index`.
 
-    Also counts the files whose description no rule places in one action, and those that the index has no line for.
+    Files that have no description, or one that no rule places in one action, have no row.
     """
-    rows, unplaced, undescribed = [], 0, 0
+    rows = []
     for file in sorted(files):
         match = re.fullmatch(r"(\d{1,3})_(\d{1,3})\.bvh", file.rpartition("/")[2], re.IGNORECASE)
-        number = (int(match[1]), int(match[2])) if match else None
-        if number not in index:
-            undescribed += 1
-        elif action := name_action(index[number]):
-            rows.append((file, f"{number[0]:03d}", action, f"{number[1]:02d}", index[number]))
-        else:
-            unplaced += 1
-    return rows, unplaced, undescribed
+        subject, take = (int(match[1]), int(match[2])) if match else (0, 0)
+        description = index.get((subject, take), "")
+        if action := name_action(description):
+            rows.append((file, f"{subject:03d}", action, f"{take:02d}", description))
+    return rows
 
 
-def write_takes(folder: Path, index: Path) -> dict[str, int]:
-    """Write `takes.csv` into a folder of CMU's BVH files; the numbers of takes kept, unplaced and undescribed."""
-    files = (file.relative_to(folder).as_posix() for file in folder.rglob("*.bvh"))
-    rows, unplaced, undescribed = name_takes(files, read_index(index))
+def write_takes(folder: Path, index: Path) -> str:
+    """Write `takes.csv` into a folder of CMU's BVH files, and say how many have an action."""
+    files = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.suffix.lower() == ".bvh"]
+    rows = name_takes(files, read_index(index))
     if not rows:
         raise InputError(f"{index}: none of the BVH files in {folder} gets an action from it")
     with (folder / TAKES).open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
-    return {"kept": len(rows), "unplaced": unplaced, "undescribed": undescribed}
+    return f"{len(rows):,} takes have an action; {len(files) - len(rows):,} without a description of one action are left out"
