@@ -29,8 +29,7 @@ from pose3d_lib.runs.signals import catch_signals
 from pose3d_lib.runs.start import check_start, load_start
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
 from pose3d_lib.training.history import HistoryRow, Trained
-from pose3d_lib.training.in_turn import in_turn
-from pose3d_lib.training.loop import train
+from pose3d_lib.training.loop import in_turn, train
 from pose3d_lib.training.plan import RunPlan, plan_baseline
 from pose3d_lib.training.recompute import recompute_statistics
 

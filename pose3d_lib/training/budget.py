@@ -78,35 +78,25 @@ def batch_sizes(windows: int, batch_size: int) -> list[int]:
 
 
 def batches(
-    budget: Budget,
-    *,
-    batch_size: int,
-    seed: int,
-    device: torch.device | str,
-    seen: int = 0,
-    lengths: Tensor | None = None,
+    budget: Budget, lengths: Tensor, *, batch_size: int, seed: int, device: torch.device | str, seen: int = 0
 ) -> Iterator[tuple[Tensor, int, bool]]:
     """Shuffle the windows in every epoch; yield for each batch their numbers, its output frames, whether it ends its epoch.
 
     Args:
         budget: how many windows there are and how many are seen, both as output frames.
+        lengths: (windows,) int64, output frames of each window. The last window of a last, partial epoch is seen whole.
         batch_size: windows of a batch.
         seed, device: of the order; where the numbers go.
         seen: output frames seen before, up to the end of a batch; those batches are skipped.
-        lengths: (windows,) int64, output frames of each window; None where each has one. The last window of a last, partial
-            epoch is seen whole.
     """
     for epoch, size in enumerate(budget.epoch_sizes):
         if seen >= size:
             seen -= size
             continue
-        order = _shuffle(budget.per_epoch if lengths is None else len(lengths), seed * 1_000_003 + epoch)
-        if lengths is None:
-            order = order[:size]
-        else:  # the first windows that have this number of frames together
-            order = order[: int(torch.searchsorted(lengths[order].cumsum(0), size)) + 1]
+        order = _shuffle(len(lengths), seed * 1_000_003 + epoch)
+        order = order[: int(torch.searchsorted(lengths[order].cumsum(0), size)) + 1]  # that have `size` frames together
         sizes = batch_sizes(len(order), batch_size)
-        frames = sizes if lengths is None else [int(own.sum()) for own in lengths[order].split(sizes)]
+        frames = [int(own.sum()) for own in lengths[order].split(sizes)]
         for number, (batch, own) in enumerate(zip(order.to(device).split(sizes), frames, strict=True)):
             if seen:
                 seen -= own

@@ -15,10 +15,10 @@ from pose3d_lib.model.evaluate import evaluate, frame_wise, per_action
 from pose3d_lib.training.budget import EndlessOrder, batches, bn_momentum, learning_rate
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint
 from pose3d_lib.training.history import HistoryRow, Totals, Trained
-from pose3d_lib.training.losses import PROJECTION, Objective, Unlabelled
+from pose3d_lib.training.losses import PROJECTION, Objective
 from pose3d_lib.training.plan import RunPlan, build_lifters, label_actions
 from pose3d_lib.training.recompute import recompute_statistics
-from pose3d_lib.training.steps import NEVER, TrainingSteps
+from pose3d_lib.training.steps import TrainingSteps
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -80,18 +80,18 @@ class Training:
         settings |= {"device": self._device, "keypoints": config.keypoints, "filter_widths": config.filter_widths}
         own = {"trajectory": config.has_trajectory, "labels": label_actions(config, data)}
         self._windows = TrainingWindows(data, plan.train, **own, **settings)
-        unlabelled, self._others = None, None
+        semi, self._others = {}, None
         if config.semi_supervised:
             projected = PROJECTION not in config.without_terms
-            windows = UnlabelledWindows(data, plan.unlabelled, intrinsics=projected, **settings)
-            self._others = EndlessOrder(len(windows), seed=config.seed, device=self._device)
+            others = UnlabelledWindows(data, plan.unlabelled, intrinsics=projected, **settings)
+            self._others = EndlessOrder(len(others), seed=config.seed, device=self._device)
             bones = torch.tensor(data.skeleton.bones, device=self._device)
-            unlabelled = Unlabelled(windows, bones, config.without_terms, config.projection)
+            semi = {"unlabelled": others, "bones": bones, "without": config.without_terms, "camera": config.projection}
         self._lifters = build_lifters(config, data)
         if initial is not None:
             self._lifters.load_state_dict(initial)
         self._lifters.to(self._device)
-        self._objective = Objective(self._lifters, self._windows, unlabelled)
+        self._objective = Objective(self._lifters, self._windows, **semi)
         self._make_step = TrainingSteps(
             self._objective, precision=config.precision, lr=config.lr, record=config.cuda_graphs
         )
@@ -101,7 +101,7 @@ class Training:
             every = config.test_every * self._budget.per_epoch
             points |= set(range(every, self._total, every))
         self._points = points | self._recomputed_points
-        self._totals, self._resumed_at = Totals(), 0
+        self._totals = Totals()
         self._order = self._batches(0, 0)  # of `take_turn`
         self.rows: list[HistoryRow] = []
 
@@ -130,7 +130,6 @@ class Training:
         if self._device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self._device)
         self._totals = Totals(**{name: numbers[name] for name in asdict(self._totals)})
-        self._resumed_at = self._totals.steps
         self.rows = [HistoryRow(**row) for row in numbers["rows"]]
 
     def run(
@@ -184,8 +183,9 @@ class Training:
     def _step(self, numbers: tuple[Tensor, ...], frames: int) -> tuple[float, float]:
         """Makes a step; its learning rate and momentum."""
         totals = self._totals
-        rate = self._rate(totals.seen)
-        momentum = bn_momentum(seen=totals.seen, budget=self._budget, decay_per=self._config.bn_decay_per)
+        config, seen = self._config, {"seen": totals.seen, "budget": self._budget}
+        rate = learning_rate(config.lr, config.lr_decay, decay_per=config.lr_decay_per, **seen)
+        momentum = bn_momentum(decay_per=config.bn_decay_per, **seen)
         self._make_step.set_schedule(rate, momentum)
         self._make_step(*numbers)
         totals.seen, totals.steps = totals.seen + frames, totals.steps + 1
@@ -204,7 +204,7 @@ class Training:
         self._since = time.perf_counter(), time.process_time()
 
     def _halt(self) -> None:
-        int(self._make_step.first_bad)  # waits for a GPU
+        float(self._make_step.loss_sum)  # waits for a GPU
         self._totals.train_seconds += time.perf_counter() - self._since[0]
         self._totals.train_cpu_seconds += time.process_time() - self._since[1]
 
@@ -212,26 +212,20 @@ class Training:
     def _paused(self) -> Iterator[None]:
         """What callers do with rows, progress and checkpoints is not training; none of it is of a broken network."""
         self._halt()
-        self._check_finite()
+        if not self._make_step.all_finite:
+            raise FloatingPointError(
+                f"parameter lr: found {self._config.lr:g}, and the training loss is no longer finite after "
+                f"{self._totals.seen:,} windows ({self._totals.steps:,} steps); give a lower one, or see what "
+                "`pose3d data check` says of the data"
+            )
         yield
         self._go()
-
-    def _rate(self, seen: int) -> float:
-        config = self._config
-        return learning_rate(config.lr, config.lr_decay, seen=seen, budget=self._budget, decay_per=config.lr_decay_per)
 
     def _batches(self, seen: int, unlabelled: int) -> Iterator[tuple[tuple[Tensor, ...], int, bool]]:
         """What is left of `budget.batches`, after the warm-up each with the same number of unlabelled windows."""
         config, budget = self._config, self._budget
-        labelled = batches(
-            budget,
-            batch_size=config.batch_size // config.chunk,
-            seed=config.seed,
-            device=self._device,
-            seen=seen,
-            lengths=self._windows.lengths,
-        )
-        for numbers, frames, ends_epoch in labelled:
+        settings = {"batch_size": config.batch_size // config.chunk, "seed": config.seed, "device": self._device}
+        for numbers, frames, ends_epoch in batches(budget, self._windows.lengths, seen=seen, **settings):
             if self._others is None or seen < config.warmup_epochs * budget.per_epoch:
                 yield (numbers,), frames, ends_epoch
             else:
@@ -280,19 +274,20 @@ class Training:
             terms=terms or None,
         )
 
-    def _check_finite(self) -> None:
-        bad = int(self._make_step.first_bad)
-        if bad == NEVER:
-            return
-        bad += self._resumed_at
-        order = self._batches(0, 0)
-        seen = sum(frames for _, frames, _ in islice(order, bad - 1))
-        numbers, *_ = next(order)
-        what = self._windows.describe(numbers[0])
-        if len(numbers) > 1:
-            what += f"; and, unlabelled, {self._objective.unlabelled.windows.describe(numbers[1])}"
-        raise FloatingPointError(
-            f"the training loss is no longer finite from step {bad} on, after {seen:,} windows, at learning rate "
-            f"{self._rate(seen):.3g}. The batch of that step: {what}. A checkpoint from before that step "
-            "is kept if there was one; if the numbers of the batch are sound, give a lower lr"
-        )
+
+def in_turn(plan: RunPlan) -> Turn:
+    """A training of which nothing but the time is kept; it leaves the random numbers of others as they were."""
+    _turns(plan)(TURN)  # the first steps in a process take longer: here no clock runs that counts
+    return _turns(plan)
+
+
+def _turns(plan: RunPlan) -> Turn:
+    devices = [plan.config.device] if plan.config.device == "cuda" else []
+    with torch.random.fork_rng(devices):
+        training = Training(plan, None)
+
+    def turn(steps: int | None) -> Totals:
+        with torch.random.fork_rng(devices):
+            return training.take_turn(steps)
+
+    return turn

@@ -64,16 +64,6 @@ def bone_loss(
 
 
 @dataclass(frozen=True)
-class Unlabelled:
-    """The unlabelled half of a batch, and its terms."""
-
-    windows: UnlabelledWindows
-    bones: Tensor  # (bones, 2) int64, on the device: the joints at the ends of the bones that are compared
-    without: tuple[str, ...] = ()  # terms to leave out
-    camera: str = "distorted"  # a name of CAMERA_MODELS
-
-
-@dataclass(frozen=True)
 class Objective:
     """The terms of the loss of a batch.
 
@@ -83,15 +73,17 @@ class Objective:
 
     lifters: Lifters  # what is trained; the trajectory's error is a term if there is a network for it
     labelled: TrainingWindows
-    unlabelled: Unlabelled | None = None
+    unlabelled: UnlabelledWindows | None = None
+    bones: Tensor | None = None  # (bones, 2) int64, on the device: the joints at the ends of those that are compared
+    without: tuple[str, ...] = ()  # terms to leave out
+    camera: str = "distorted"  # a name of CAMERA_MODELS
 
     @property
     def other_terms(self) -> tuple[str, ...]:
         """The terms besides the pose's; those of unlabelled windows come once these enter."""
         wanted = [TRAJECTORY] * (self.lifters.trajectory is not None)
         wanted += [PROJECTION, BONES] * (self.unlabelled is not None)
-        without = self.unlabelled.without if self.unlabelled else ()
-        return tuple(term for term in wanted if term not in without)
+        return tuple(term for term in wanted if term not in self.without)
 
     def __call__(self, numbers: Tensor, others: Tensor | None = None) -> tuple[dict[str, Tensor], Tensor | int]:
         """The terms of a batch by name, to be summed, and its number of labelled frames.
@@ -100,8 +92,8 @@ class Objective:
         """
         batch, wanted = self.labelled.gather(numbers), self.other_terms
         inputs, other = batch.inputs, None
-        if others is not None and self.unlabelled is not None:
-            other = self.unlabelled.windows.gather(others)
+        if others is not None:
+            other = self.unlabelled.gather(others)
             inputs = torch.cat([inputs, other.inputs])
         sizes = [len(numbers), len(inputs) - len(numbers)]
         poses, *roots = (lift(network, inputs, batch.labels).split(sizes) for network in self.lifters.networks)
@@ -110,10 +102,10 @@ class Objective:
             terms[TRAJECTORY] = trajectory_loss(roots[0][0], batch.trajectory, batch.real)
         if other is not None and PROJECTION in wanted:
             terms[PROJECTION] = projection_loss(
-                poses[1], roots[0][1], other.seen, other.intrinsics, other.real, camera=self.unlabelled.camera
+                poses[1], roots[0][1], other.seen, other.intrinsics, other.real, camera=self.camera
             )
         if other is not None and BONES in wanted:
-            terms[BONES] = bone_loss(*poses, self.unlabelled.bones, batch.real, other.real)
+            terms[BONES] = bone_loss(*poses, self.bones, batch.real, other.real)
         return terms, len(numbers) if batch.real is None else batch.real.sum()
 
 

@@ -42,7 +42,7 @@ def recompute_statistics(objective: Objective, config: RunConfig, totals: Totals
         order = torch.randperm(len(windows))[: max(2, MOST_FRAMES // config.chunk)]
         others = objective.unlabelled if totals.unlabelled else None
         if others is not None:
-            other_order = EndlessOrder(len(others.windows), seed=seed, device=device)
+            other_order = EndlessOrder(len(others), seed=seed, device=device)
         parts = order.to(device).tensor_split(max(1, len(order) * config.chunk // config.batch_size))
         seen = 0
         for number, numbers in enumerate(parts, start=1):

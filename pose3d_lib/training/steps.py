@@ -13,8 +13,6 @@ from torch.optim.adam import adam
 from pose3d_lib.model.precision import arithmetic
 from pose3d_lib.training.losses import POSE, Objective
 
-NEVER = torch.iinfo(torch.int64).max
-
 STEPS_BEFORE_RECORDING = 3  # of each batch size; libraries choose their kernels and allocate in the first ones
 
 
@@ -64,7 +62,6 @@ class TrainingSteps:
     Attributes:
         loss_sum: () float64, the losses of all labelled frames since `clear_sums`, metres.
         term_sums: name of another term -> (2,) float64: its sum, and the number of labelled frames in it.
-        first_bad: () int64, the first step, counted from 1, whose loss was not finite; NEVER if there was none.
     """
 
     def __init__(self, objective: Objective, *, precision: str, lr: float, record: bool = False):
@@ -77,8 +74,6 @@ class TrainingSteps:
         self._schedule: tuple[float, float] | None = None
         self.loss_sum = torch.zeros((), device=self._device, dtype=torch.float64)
         self.term_sums = {name: self.loss_sum.new_zeros(2) for name in objective.other_terms}
-        self._steps = torch.zeros((), device=self._device, dtype=torch.int64)
-        self.first_bad = torch.full_like(self._steps, NEVER)
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -96,6 +91,11 @@ class TrainingSteps:
             self._schedule = lr, bn_momentum
             self._optimizer.lr.fill_(lr)
             self._lifters.set_bn_momentum(bn_momentum)
+
+    @property
+    def all_finite(self) -> bool:
+        """Whether every loss since `clear_sums` was finite; waits for a GPU."""
+        return all(bool(own.isfinite().all()) for own in (self.loss_sum, *self.term_sums.values()))
 
     def clear_sums(self) -> None:
         for own in (self.loss_sum, *self.term_sums.values()):
@@ -126,8 +126,6 @@ class TrainingSteps:
             if name in terms:
                 own[0] += terms[name].detach() * count
                 own[1] += count
-        self._steps += 1
-        self.first_bad.copy_(torch.minimum(self.first_bad, torch.where(loss.detach().isfinite(), NEVER, self._steps)))
 
 
 def _aside(step: Callable[..., None], *numbers: Tensor) -> None:

@@ -12,14 +12,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pose3d_lib.common.errors import InputError, some
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import mirror_intrinsics, screen_intrinsics
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
 from pose3d_lib.model.clips import end_to_end, pad_clips
 from pose3d_lib.model.lifter import padding, receptive_field
-
-MOST_NAMED = 3  # clips of a batch that its description names
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,12 @@ class Windows:
     """Every window of some clips by number, with `mirrored` followed by their mirror images; base of the two that gather.
 
     A window has `chunk` consecutive output frames; each frame of the clips is an output frame of one window. The last
-    window of a clip may reach beyond its end, where repeated frames do not count in the loss.
+    window of a clip may reach beyond its end, where repeated frames do not count in the loss. `filter_widths` and `causal` of
+    the network decide how many frames lead to an output frame. On `device` the frames are kept and the batches gathered.
 
-    `filter_widths` and `causal` of the network decide how many frames lead to an output frame. On `device` the frames are
-    kept and the batches gathered. `lengths`, (windows,) int64, on the CPU, are the output frames of each window within its
-    clip; None where each has one.
+    Attributes:
+        lengths: (windows,) int64, on the CPU: output frames of each window within its clip.
+        clip_rows: (windows,) int64, on the CPU: the row of each window's clip in the table of clips.
     """
 
     def __init__(
@@ -70,24 +69,19 @@ class Windows:
         self.chunk, self.has_mirrored, self._before = chunk, mirrored, padding(filter_widths, causal=causal)[0]
         self.frames = receptive_field(filter_widths) + chunk - 1
         self.joint_shape = padded.screen.shape[1:]
-        self._data, self._clips, self._ends = data, clips, np.cumsum(padded.lengths)
         self._device = torch.device(device)
-        rows, self.lengths, self._first, self._own = padded.first_row, None, None, None
-        if chunk > 1:
-            starts = [
-                np.arange(end - length, end, chunk) for end, length in zip(self._ends, padded.lengths, strict=True)
-            ]
-            own = [np.minimum(chunk, end - first) for end, first in zip(self._ends, starts, strict=True)]
-            first, self.lengths = torch.from_numpy(np.concatenate(starts)), torch.from_numpy(np.concatenate(own))
-            rows = rows[first]
-            if mirrored:
-                first, self.lengths = torch.cat([first, first + self._ends[-1]]), self.lengths.repeat(2)
-            self._first, self._own = first.to(device), self.lengths.to(device)
-        screen = padded.screen
+        frames = torch.tensor(padded.lengths)
+        counts = -(-frames // chunk)  # windows of each clip
+        clip_rows = torch.arange(len(frames)).repeat_interleave(counts)
+        done = chunk * (torch.arange(len(clip_rows)) - (counts.cumsum(0) - counts)[clip_rows])  # of the clip's frames
+        lengths, first = (frames[clip_rows] - done).clamp(max=chunk), (frames.cumsum(0) - frames)[clip_rows] + done
+        screen, rows = padded.screen, padded.first_row[first]
         if mirrored:
             screen = _mirror_into_second_half(screen, data.layouts[keypoints])
-            rows = torch.cat([rows, rows + len(screen) // 2])
+            rows, first = torch.cat([rows, rows + len(screen) // 2]), torch.cat([first, first + frames.sum()])
+        self.lengths, self.clip_rows = lengths.repeat(1 + mirrored), clip_rows.repeat(1 + mirrored)
         self.screen, self.first_row = screen.flatten(1).to(device), rows.to(device)
+        self._first, self._own = first.to(device), self.lengths.to(device)  # output frame, and number of them
 
     def __len__(self) -> int:
         return len(self.first_row)
@@ -104,35 +98,13 @@ class Windows:
 
     def _outputs(self, frames: Tensor, numbers: Tensor) -> Tensor:
         """The output frames of windows, from an array of all frames: (B, chunk, ...); beyond a clip's end, its last."""
-        if self.chunk == 1:
-            return frames.index_select(0, numbers).unsqueeze(1)
         steps = torch.minimum(torch.arange(self.chunk, device=self._device), self._own[numbers, None] - 1)
-        return frames[self._first[numbers, None] + steps]
+        places = self._first[numbers, None] + steps
+        return frames.index_select(0, places.flatten()).unflatten(0, places.shape)
 
     def _with_mirrored(self, frames: Tensor, layout: Skeleton) -> Tensor:
         """An array of all frames with, if wanted, its mirror image, for which it has room."""
         return (_mirror_into_second_half(frames, layout) if self.has_mirrored else frames).to(self._device)
-
-    def clip_of(self, numbers: Tensor) -> np.ndarray:
-        """The row of each window's clip in the table of clips: (B,) int64 -> (B,)."""
-        frames = (numbers if self._first is None else self._first[numbers]).cpu().numpy()
-        return np.searchsorted(self._ends, frames % self._ends[-1], side="right")
-
-    def describe(self, numbers: Tensor) -> str:
-        """The content of a batch in words: its clips, the range of its numbers, and the first that are not finite."""
-        rows, batch = self.clip_of(numbers), self.gather(numbers)
-        clips = [self._data.name_of(self._clips.iloc[row]) for row in dict.fromkeys(rows)]
-        words = [f"{len(numbers)} windows of {some(clips, MOST_NAMED)}"]
-        for name, values in (("keypoints", batch.inputs), ("3D joints", batch.targets), ("roots", batch.trajectory)):
-            if values is None:
-                continue
-            bad = values.isfinite().flatten(1).all(1).logical_not().nonzero()
-            if len(bad):
-                first = self._clips.iloc[rows[int(bad[0])]]
-                words.append(f"{name} that are not finite, first in a window of {self._data.name_of(first)}")
-            else:
-                words.append(f"{name} from {values.min():.3g} to {values.max():.3g}")
-        return "; ".join(words)
 
 
 class TrainingWindows(Windows):
@@ -152,16 +124,15 @@ class TrainingWindows(Windows):
         **settings,
     ):
         super().__init__(data, clips, *arguments, **settings)
-        self._labels = None
-        if labels:
-            own = self.clip_of(torch.arange(len(self), device=self._device))
-            self._labels = torch.tensor([labels.index(action) for action in clips.action])[own].to(self._device)
         room = 1 + self.has_mirrored
         self.targets = self._with_mirrored(end_to_end(data.positions, clips, room=room), data.skeleton)
-        self._roots = None
+        self._roots = self._labels = None
         if trajectory:
             _check_depths(data, clips)
             self._roots = self._with_mirrored(end_to_end(data.trajectory[:, None], clips, room=room), ROOT)
+        if labels:
+            numbers = torch.tensor([labels.index(action) for action in clips.action])
+            self._labels = numbers[self.clip_rows].to(self._device)
 
     def gather(self, numbers: Tensor) -> Batch:
         """The batch of some windows: (B,) int64, on the device."""
@@ -189,14 +160,12 @@ class UnlabelledWindows(Windows):
 
     def __init__(self, data: PoseDataset, clips: pd.DataFrame, *arguments, intrinsics: bool = True, **settings):
         super().__init__(data, clips, *arguments, **settings)
-        self._cameras, self._camera = None, None
+        self._cameras = None
         if intrinsics:
             plain = torch.stack([screen_intrinsics(data.cameras[number]) for number in clips.camera])
             self._cameras = torch.cat([plain, mirror_intrinsics(plain)]).to(self._device)
-            numbers = torch.arange(len(self))
-            in_mirror = self.has_mirrored * (numbers >= len(self) // 2)
-            own = torch.from_numpy(self.clip_of(numbers.to(self._device)))
-            self._camera = (own + in_mirror * len(plain)).to(self._device)
+            in_mirror = self.has_mirrored * (torch.arange(len(self)) >= len(self) // 2)
+            self._camera = (self.clip_rows + in_mirror * len(plain)).to(self._device)
 
     def gather(self, numbers: Tensor) -> Batch:
         """The batch of some windows: (B,) int64, on the device."""

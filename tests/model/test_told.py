@@ -89,7 +89,7 @@ def test_a_window_has_the_label_of_its_clip(tiny_data: PoseDataset, settings) ->
     clips = clips[clips.action.isin(LABELS)]
     windows = TrainingWindows(tiny_data, clips, "gt", (3, 3), labels=LABELS, **settings)
     numbers = torch.arange(len(windows))
-    actions = clips.action.to_numpy()[windows.clip_of(numbers)]
+    actions = clips.action.to_numpy()[windows.clip_rows[numbers]]
     assert [LABELS[label] for label in windows.gather(numbers).labels] == list(actions)
     assert set(actions) == set(LABELS)
 

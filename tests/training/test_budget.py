@@ -134,17 +134,19 @@ def test_over_a_long_run_the_momentum_falls_exponentially(epoch, expected) -> No
 # The order of windows
 
 
-LENGTHS = torch.tensor([4, 4, 4, 1, 4, 4, 3, 4, 2] * 2)  # of 18 windows, 60 frames
+SINGLE = torch.ones(60, dtype=torch.int64)
+CHUNKS = torch.tensor([4, 4, 4, 1, 4, 4, 3, 4, 2] * 2)  # of 18 windows, 60 frames
+BOTH = pytest.mark.parametrize("lengths", [SINGLE, CHUNKS], ids=["single frames", "chunks"])
 
 
-def all_batches(*, unit_epochs: float = 2.5, seen: int = 0, lengths: torch.Tensor | None = LENGTHS):
+def all_batches(*, unit_epochs: float = 2.5, seen: int = 0, lengths: torch.Tensor = CHUNKS):
     budget = plan_budget(60, 60, unit_epochs=unit_epochs, budget="equal_frames")
-    return list(batches(budget, batch_size=3, seed=3, device="cpu", seen=seen, lengths=lengths))
+    return list(batches(budget, lengths, batch_size=3, seed=3, device="cpu", seen=seen))
 
 
-@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["single frames", "chunks"])
+@BOTH
 def test_every_epoch_shows_every_window_once_in_a_new_order(lengths) -> None:
-    made, count = all_batches(unit_epochs=3, lengths=lengths), 60 if lengths is None else 18
+    made, count = all_batches(unit_epochs=3, lengths=lengths), len(lengths)
     order = torch.cat([numbers for numbers, _, _ in made])
     assert all(sorted(epoch.tolist()) == list(range(count)) for epoch in order.split(count))
     assert len({tuple(epoch.tolist()) for epoch in order.split(count)}) == 3
@@ -154,15 +156,15 @@ def test_every_epoch_shows_every_window_once_in_a_new_order(lengths) -> None:
 
 def test_an_epoch_that_is_not_whole_ends_with_the_window_that_completes_it() -> None:
     order = torch.cat([numbers for numbers, _, _ in all_batches(unit_epochs=2.5)])
-    last = LENGTHS[order[36:]]
+    last = CHUNKS[order[36:]]
     assert last.sum() >= 30 > last[:-1].sum()
 
 
-@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["single frames", "chunks"])
+@BOTH
 def test_after_any_batch_the_rest_is_found_again(lengths) -> None:
     whole, seen = all_batches(lengths=lengths), 0
     for place, (numbers, frames, _) in enumerate(whole):
-        assert frames == (len(numbers) if lengths is None else lengths[numbers].sum())
+        assert frames == lengths[numbers].sum()
         rest = all_batches(lengths=lengths, seen=seen)
         assert [(own.tolist(), *others) for own, *others in rest] == [
             (own.tolist(), *others) for own, *others in whole[place:]
@@ -183,7 +185,7 @@ def test_an_endless_order_shows_every_window_once_a_round_however_many_are_taken
 
 def test_labelled_and_unlabelled_windows_do_not_have_the_same_order() -> None:
     budget = plan_budget(50, 50, unit_epochs=3, budget="equal_frames")
-    labelled = [numbers for numbers, _, _ in batches(budget, batch_size=50, seed=0, device="cpu")]
+    labelled = [numbers for numbers, _, _ in batches(budget, SINGLE[:50], batch_size=50, seed=0, device="cpu")]
     unlabelled = EndlessOrder(50, seed=0, device="cpu")
     rounds = [unlabelled.take(50 * number, 50) for number in range(3)]
     assert all((one == other).float().mean() < 0.2 for one in labelled for other in rounds)

@@ -16,7 +16,6 @@ from pose3d_lib.training.losses import (
     TERMS,
     TRAJECTORY,
     Objective,
-    Unlabelled,
     bone_loss,
     lift,
     projection_loss,
@@ -46,13 +45,13 @@ def semi_supervised(data: PoseDataset, lifters: Lifters, *, without: Sequence[st
     settings = {"chunk": chunk, "causal": lifters.pose.causal}
     labelled = TrainingWindows(data, data.select(["S1"]), "gt", (3, 3), trajectory=True, **settings)
     windows = UnlabelledWindows(data, data.select(["S5"]), "gt", (3, 3), **settings)
-    return Objective(lifters, labelled, Unlabelled(windows, torch.tensor(data.skeleton.bones), tuple(without)))
+    return Objective(lifters, labelled, windows, torch.tensor(data.skeleton.bones), tuple(without))
 
 
 def numbers(objective: Objective) -> tuple[Tensor, Tensor]:
     """24 labelled windows and as many unlabelled ones."""
     generator = torch.Generator().manual_seed(0)
-    counts = len(objective.labelled), len(objective.unlabelled.windows)
+    counts = len(objective.labelled), len(objective.unlabelled)
     return tuple(torch.randperm(count, generator=generator)[:24] for count in counts)
 
 
@@ -81,7 +80,7 @@ def test_the_terms_are_those_of_both_halves_of_a_batch_lifted_together(tiny_data
     own, others = numbers(objective)
     terms, _ = objective(own, others)
 
-    batch, other = objective.labelled.gather(own), objective.unlabelled.windows.gather(others)
+    batch, other = objective.labelled.gather(own), objective.unlabelled.gather(others)
     poses, roots = (lift(twin, torch.cat([batch.inputs, other.inputs])) for twin in twins.networks)
     errors = mpjpe(poses[:24], batch.targets)
     expected = {
