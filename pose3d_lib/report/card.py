@@ -83,15 +83,20 @@ def card_markdown(card: ModelCard) -> str:
 def tell_settings(config: Mapping[str, object]) -> str:
     """Action, seed and what differs from the defaults of `RunConfig`, a line each."""
     default = RunConfig().model_dump(mode="json")
-    first = [name for name in config if name in ("action", "seed")]
-    others = [name for name in config if name not in first and config[name] != default.get(name, ...)]
-    return "\n".join(
-        [*(f"{tell_value(n)}: {tell_value(config[n])}" for n in first + others), "all others: the defaults"]
-    )
+    first = {name: config[name] for name in ("action", "seed") if name in config}
+    others = {name: value for name, value in config.items() if value != default.get(name, ...)}
+    return f"{tell_values(first | others)}\nall others: the defaults"
+
+
+def tell_values(values: Mapping[str, object]) -> str:
+    """What is in an object of JSON, a line each."""
+    return "\n".join(f"{tell_value(name)}: {tell_value(value)}" for name, value in values.items())
 
 
 def tell_value(value: object) -> str:
     """A value of JSON as a person reads it; a list as a command line gives it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{tell_value(name)} {tell_value(own)}" for name, own in value.items())
     if isinstance(value, list):
         return ",".join(map(tell_value, value)) or "none"
     if type(value) in (int, float):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import safetensors.numpy
 
+from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.runs.layout import (
     CARD,
     CLIPS,
@@ -75,7 +76,7 @@ def write_folder(
         without: files that are not there.
         texts: further files or other content, named with "__" for the dot.
     """
-    errors = {own: {"frames": 10, "mpjpe": error, "p_mpjpe": 1.0} for own, error in ACTIONS.items()}
+    errors = {own: {"frames": 10, **dict.fromkeys(METRICS, 1.0), "mpjpe": error} for own, error in ACTIONS.items()}
     if mpjpe is not None:
         errors[action]["mpjpe"] = mpjpe
     dataset = {"name": "made-up", "synthetic": True, "fingerprint": "f" * 64}
@@ -86,7 +87,7 @@ def write_folder(
     }
     if finished:
         files |= {
-            ERRORS: {"actions": errors, "action_wise": {"mpjpe": 60.0}},
+            ERRORS: {"actions": errors, "action_wise": {"mpjpe": 60.0}, "published": {}},
             TIMING: {"train_seconds": 12.5}, CLIPS: "subject\n", CLIPS_PUBLISHED: "subject\n", WEIGHTS: NO_WEIGHTS,
             STATISTICS_PUBLISHED: NO_WEIGHTS, CARD: {},
         }  # fmt: skip
