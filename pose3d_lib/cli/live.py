@@ -24,17 +24,17 @@ def live(source: str | None, given: Given, as_json: bool, browser: bool, **optio
     SOURCE is a video or a file of keypoints in place of the camera; -p gives its parameters, as for 06_predict. A page that
     only this machine can open shows the pose; --json writes it to standard output instead. Ctrl-C ends it.
     """
-    from pose3d_lib.report.live import lift_live, open_live, paced
+    from pose3d_lib.report.live import open_live, paced
 
     def say(line: str) -> None:
         click.echo(line, err=as_json)
 
-    lift, name, seen, counts = open_live(source, dict(given), say=say, **options)
+    lift, name, seen = open_live(source, dict(given), say=say, **options)
     with suppress(KeyboardInterrupt), ExitStack() as stack:
         if as_json:
             click.echo(json.dumps(lift.about()))
-            for frame in lift_live(lift, seen, counts):
-                click.echo(frame.to_json())
+            for own in seen:
+                click.echo(lift(own).to_json())
         else:
             from pose3d_lib.report.live_page import LivePage
 
@@ -45,6 +45,7 @@ def live(source: str | None, given: Given, as_json: bool, browser: bool, **optio
             if source is not None:
                 page.opened.wait()
                 seen = paced(seen)
-            for frame in lift_live(lift, seen, counts):
+            for own in seen:
+                frame = lift(own)
                 page.show(frame, lift.tell(frame))
-    say(counts.line())
+    say(lift.counts.line())

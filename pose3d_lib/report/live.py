@@ -48,10 +48,12 @@ class Counts:
 
     def line(self) -> str:
         """For the end."""
-        detection = f"{self.looked_at / self.detecting:.1f} frames per second" if self.detecting else "none needed"
-        lifting = f"{self.lifted / self.lifting:,.0f} frames per second" if self.lifting else "nothing to do"
-        dropped = f", {self.dropped:,} dropped to keep up" if self.dropped else ""
-        return f"{self.looked_at:,} frames, {self.lifted:,} lifted{dropped}; detection {detection}, lifting {lifting}."
+        detecting = 1000 * self.detecting / max(self.looked_at, 1)
+        lifting = 1000 * self.lifting / max(self.lifted, 1)
+        return (
+            f"{self.looked_at:,} frames, {self.lifted:,} lifted, {self.dropped:,} dropped to keep up; of a frame, detection took "
+            f"{detecting:.1f} ms and lifting {lifting:.1f} ms."
+        )
 
 
 class Seen(NamedTuple):
@@ -84,9 +86,9 @@ class LiveFrame(NamedTuple):
 
 
 class LiveLifter:
-    """A causal model that is given frames as they come."""
+    """A causal model that is given frames as they come; it counts them."""
 
-    def __init__(self, model: TrainedModel, label: str = ""):
+    def __init__(self, model: TrainedModel, label: str = "", counts: Counts | None = None):
         card, network = model.card, model.card.network
         if not network.causal:
             raise InputError(
@@ -95,7 +97,7 @@ class LiveLifter:
             )
         if label or network.labels:
             check_name(label, network.labels, f"label (an action that model {card.name} is told)")
-        self.card = card
+        self.card, self.counts = card, counts or Counts()
         self._streams = [StreamingLifter(own, label or None) for own in model.lifters.networks]
         self._begin("")
 
@@ -107,6 +109,7 @@ class LiveLifter:
 
     def __call__(self, seen: Seen) -> LiveFrame:
         """Lift the next frame."""
+        begun = time.perf_counter()
         missing = np.isnan(seen.points).any(axis=1)
         self._absent = self._absent + 1 if missing.all() else 0
         if seen.video != self._video or self._absent > MAX_GAP:
@@ -116,9 +119,11 @@ class LiveLifter:
         points = self._held.copy()
         if np.isnan(points).any():
             return LiveFrame(seen, points, None, None)
-        frame = torch.from_numpy(points.copy())
+        frame = torch.tensor(points)
         frame[:, :2] = normalize_screen(frame[:, :2], *seen.size)
         pose, *root = (stream(frame[:, : self.card.network.in_features]).numpy() for stream in self._streams)
+        self.counts.lifted += 1
+        self.counts.lifting += time.perf_counter() - begun
         return LiveFrame(seen, points, pose, root[0][0] if root else None)
 
     def about(self) -> dict[str, object]:
@@ -136,24 +141,12 @@ class LiveLifter:
 
     def tell(self, frame: LiveFrame) -> str:
         """What a reader should know of a frame."""
-        if np.isnan(frame.seen.points).all():
+        missing = np.isnan(frame.seen.points).any(axis=1)
+        if missing.all():
             return "Nobody is seen."
-        of_frame = frame.points if frame.pose is None else frame.seen.points
-        unseen = [self.card.layout.joints[joint] for joint in np.flatnonzero(np.isnan(of_frame).any(axis=1))]
-        if frame.pose is None:
-            return f"Nothing is lifted before these are seen: {some(unseen)}."
-        return f"Model {self.card.name}" + f" · not seen, and left where they were: {some(unseen)}" * bool(unseen)
-
-
-def lift_live(lift: LiveLifter, seen: Iterable[Seen], counts: Counts) -> Iterator[LiveFrame]:
-    """Lift frames as they come."""
-    for own in seen:
-        begun = time.perf_counter()
-        frame = lift(own)
-        if frame.pose is not None:
-            counts.lifted += 1
-            counts.lifting += time.perf_counter() - begun
-        yield frame
+        unseen = [self.card.layout.joints[joint] for joint in np.flatnonzero(missing)]
+        lifted = "Nothing is lifted yet" if frame.pose is None else f"Model {self.card.name}"
+        return lifted + f" · not seen: {some(unseen)}" * bool(unseen)
 
 
 def seen_in_data(task: Task, counts: Counts) -> Iterator[Seen]:
@@ -161,13 +154,12 @@ def seen_in_data(task: Task, counts: Counts) -> Iterator[Seen]:
     data, name = task.data, task.keypoints
     for number, (_, clip) in enumerate(task.clips.iterrows()):
         camera, video = data.camera_of(clip), printable(f"{clip.subject} {clip.action} {clip['take']} {number}")
-        for row, frame in zip(range(clip.start, clip.stop), data.frame_numbers(clip).tolist(), strict=True):
+        pixels = data.keypoints[name][clip.start : clip.stop]
+        scores = data.scores[name][clip.start : clip.stop] if name in data.scores else np.ones(pixels.shape[:2])
+        points = np.concatenate([pixels, scores[..., None]], axis=-1, dtype=np.float32)
+        for frame, own in zip(data.frame_numbers(clip).tolist(), points, strict=True):
             counts.looked_at += 1
-            points = np.ones((data.layouts[name].num_joints, 3), np.float32)
-            points[:, :2] = data.keypoints[name][row]
-            if name in data.scores:
-                points[:, 2] = data.scores[name][row]
-            yield Seen(video, frame, frame / (data.frame_step * clip.fps), (camera.width, camera.height), points)
+            yield Seen(video, frame, frame / (data.frame_step * clip.fps), (camera.width, camera.height), own)
 
 
 def seen_in_frames(
@@ -175,10 +167,17 @@ def seen_in_frames(
 ) -> Iterator[Seen]:
     """What a detector finds in images: one person, who is followed; at first the one with the highest scores.
 
-    In frames whose numbers are left out nobody is found.
+    In frames whose numbers are left out nobody is found. An InputError if the model's joints do not follow from the detector's.
     """
-    source, last, expected = source_for(layout, detector.layout), None, 0
-    lost = np.full((layout.num_joints, 3), np.nan, np.float32)
+    unseen = np.full((1, LAYOUTS[detector.layout].num_joints, 3), np.nan, np.float32)
+    sources = convert(unseen, detector.layout)
+    fitting = [source for source in sources if LAYOUTS[source].joints == layout.joints]
+    if not fitting:
+        raise InputError(
+            f"the model sees the {layout.num_joints} joints of {layout.name}, and the detector finds those of {detector.layout}, "
+            f"from which {' and '.join(sources)} follow; name another model"
+        )
+    lost, last, expected = sources[fitting[0]][0], None, 0
     for frame in frames:
         begun = time.perf_counter()
         people = np.array(detector(frame.image), np.float32)
@@ -190,23 +189,11 @@ def seen_in_frames(
         if len(people):
             apart = -np.nansum(people[..., 2], axis=1) if last is None else distances(last[None], people)[0]
             last = people[np.argmin(apart)]
-            points = convert(last[None], detector.layout)[source][0]
+            points = convert(last[None], detector.layout)[fitting[0]][0]
         for number in range(expected, frame.number):
             yield Seen(name, number, frame.time, size, lost)
         expected = frame.number + 1
         yield Seen(name, frame.number, frame.time, size, points)
-
-
-def source_for(layout: Skeleton, detected: str) -> str:
-    """Which 2D source of a detector has a model's joints; an InputError if there is none."""
-    sources = convert(np.full((1, LAYOUTS[detected].num_joints, 3), np.nan, np.float32), detected)
-    for name in sources:
-        if LAYOUTS[name].joints == layout.joints:
-            return name
-    raise InputError(
-        f"the model sees the {layout.num_joints} joints of {layout.name}, and the detector finds those of {detected}, from which "
-        f"{' and '.join(sources)} follow; name another model"
-    )
 
 
 def newest(frames: Iterable[Frame], counts: Counts) -> Iterator[Frame]:
@@ -214,16 +201,15 @@ def newest(frames: Iterable[Frame], counts: Counts) -> Iterator[Frame]:
     slot: Queue[Frame | Exception | None] = Queue(maxsize=1)
 
     def read() -> None:
-        end = None
         try:
             for frame in frames:
                 with suppress(Empty):
                     slot.get_nowait()
                     counts.dropped += 1
                 slot.put(frame)
+            slot.put(None)
         except Exception as error:
-            end = error
-        slot.put(end)
+            slot.put(error)
 
     Thread(target=read, daemon=True).start()
     for number in count():
@@ -247,8 +233,8 @@ def paced(seen: Iterable[Seen]) -> Iterator[Seen]:
 
 def open_live(
     source: str | None, given: Mapping[str, object], *, camera: int, model: str, label: str, detector: str, say: Say
-) -> tuple[LiveLifter, str, Iterator[Seen], Counts]:
-    """The lifter, a name of what is seen, its frames as they come, and what is counted meanwhile.
+) -> tuple[LiveLifter, str, Iterator[Seen]]:
+    """The lifter, a name of what is seen, and its frames as they come.
 
     Args:
         source: a video, a file of keypoints, or a dataset; None for a camera.
@@ -260,29 +246,26 @@ def open_live(
     Raises:
         InputError: something is not there, the model is not causal, or sees other joints.
     """
-    counts = Counts()
-    path = None if source is None else Path(source)
+    counts, path = Counts(), None if source is None else Path(source)
     if path is not None and not video.recognise(path):
-        config = make_config(
-            PredictConfig, {**given, "dataset": source, "model": model, "label": label, "device": "cpu"}
-        )
+        own = {**given, "dataset": source, "model": model, "label": label, "device": "cpu"}
+        config = make_config(PredictConfig, own)
         check_data(config)
         task = plan_task(config, say=say)
         for warning in task.warnings:
             say(f"Warning: {warning}")
-        return LiveLifter(task.model, label), task.data.name, seen_in_data(task, counts), counts
+        return LiveLifter(task.model, label, counts), task.data.name, seen_in_data(task, counts)
     if others := [name for name in given if path is None or name != "fps"]:
         raise InputError(f"parameter {others[0]}: it is of files of keypoints only; leave it out")
-    opened = open_model(model, say=say)
-    lift, find = LiveLifter(opened, label), open_detector(detector)
+    opened, find = open_model(model, say=say), open_detector(detector)
+    lift, card = LiveLifter(opened, label, counts), opened.card
     if path is None:
         name, frames = f"camera {camera}", newest(Webcam(camera), counts)
-        return lift, name, seen_in_frames(name, frames, find, opened.card.layout, counts), counts
-    file = VideoFile(path, make_config(PredictConfig, given).fps)
-    for note in file.notes:
-        say(note)
-    rates = opened.card.fps
-    if rates and not min(rates) * (1 - NEAR) <= file.fps <= max(rates) * (1 + NEAR):
-        say(f"Warning: {file.fps:.4g} frames per second; the model was trained on {min(rates):g} to {max(rates):g}.")
-    name = printable(path.name)
-    return lift, name, seen_in_frames(name, file, find, opened.card.layout, counts), counts
+    else:
+        name, frames = printable(path.name), VideoFile(path, make_config(PredictConfig, given).fps)
+        for note in frames.notes:
+            say(note)
+        if card.fps and not min(card.fps) * (1 - NEAR) <= frames.fps <= max(card.fps) * (1 + NEAR):
+            rates = f"{min(card.fps):g} to {max(card.fps):g}"
+            say(f"Warning: {frames.fps:.4g} frames per second; the model was trained on {rates}.")
+    return lift, name, seen_in_frames(name, frames, find, card.layout, counts)
