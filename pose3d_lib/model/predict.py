@@ -113,6 +113,17 @@ class LiftedClip:
         seen = data.frame_numbers(clip), data.keypoints[keypoints][rows]
         return cls(*names, data.camera_of(clip), float(clip.fps), *seen, positions, root, truth, data.frame_step)
 
+    def part(self, kept: slice) -> "LiftedClip":
+        """Some of its frames, in order: all, or one in so many."""
+        step = kept.step or 1
+        arrays = {name: getattr(self, name) for name in ("frames", "pixels", "positions", "root", "truth")}
+        arrays = {name: None if array is None else array[kept] for name, array in arrays.items()}
+        return replace(self, **arrays, fps=self.fps / step, step=self.step * step)
+
+    def beginning(self, seconds: float, fps: float) -> "LiftedClip":
+        """Its first seconds, at the rate of one frame in so many that is nearest to `fps`; one frame at least."""
+        return self.part(slice(0, round(seconds * self.fps) or 1, max(1, round(self.fps / fps))))
+
     @property
     def times(self) -> np.ndarray:
         """(frames,) seconds since the video's frame 0."""

@@ -20,7 +20,6 @@ from pose3d_lib.report.player import fill_page, pack_clip
 
 HOST = "127.0.0.1"
 WINDOW = 50  # frames that the page knows at a time: they steady the floor, and the middle of the person
-ALIVE = 5.0  # seconds after which the last message is sent again, so that a page that was closed is noticed
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -72,7 +71,7 @@ class LivePage(ThreadingHTTPServer):
         count = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda seen=count: self._count > seen, timeout=ALIVE)
+                self._changed.wait_for(lambda seen=count: self._count > seen)
                 count, message = self._count, self._message
             yield message
 
@@ -97,7 +96,7 @@ class LivePage(ThreadingHTTPServer):
             positions=np.stack([frame.pose for frame in self._recent]),
             root=np.stack([frame.root for frame in self._recent]) if rooted else None,
         )
-        return pack_clip(clip, WINDOW)
+        return pack_clip(clip, {})
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -4,8 +4,8 @@ import html
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import nbformat
 from bleach import clean
 from bleach.css_sanitizer import CSSSanitizer
 from bs4 import BeautifulSoup
@@ -15,9 +15,6 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import make_folder
 
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
-
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 HIDDEN = "remove-cell"  # tag of a cell that the page leaves out
 SHOWN = ("text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/plain")  # preferred first
@@ -26,8 +23,8 @@ LONG = 26  # characters; a table's cell of more may break into lines
 TEXT = (
     "h1 h2 h3 h4 h5 h6 p br hr ul ol li dl dt dd blockquote em strong b i u s del ins mark small sub sup kbd samp var"
 )
-TABLES = "table caption thead tbody tfoot tr th td details summary"
-ELEMENTS = frozenset(f"{TEXT} {TABLES} code pre a img div span".split())
+OTHERS = "table caption thead tbody tfoot tr th td details summary code pre a img div span"
+ELEMENTS = frozenset(f"{TEXT} {OTHERS}".split())
 ATTRIBUTES = {"align", "alt", "class", "colspan", "id", "rowspan", "start", "style"}
 STYLES = CSSSanitizer(allowed_css_properties=["text-align"])
 PROTOCOLS = frozenset({"http", "https", "mailto", "data"})
@@ -39,8 +36,6 @@ FORMULA = re.compile(
     re.DOTALL,
 )
 LONGEST_FORMULA = 1000  # characters; several times more can overflow the stack of math-core
-MOST_BRACKETS = 20  # each that is never closed doubles the work of math-core
-OPENING = re.compile(r"[(\[]|\\\{|\\u?l[a-z]+|[^\w\x00-\x7f]", re.IGNORECASE)  # what may open a bracket
 
 
 def write_report(notebook: Path, target: Path, *, title: str, synthetic: bool) -> Path:
@@ -49,16 +44,14 @@ def write_report(notebook: Path, target: Path, *, title: str, synthetic: bool) -
     The title is plain text; `synthetic` is whether the page says so of the data. An InputError if it is no executed
     notebook, or the file cannot be written.
     """
-    page = to_page(read_executed(notebook), title=title, synthetic=synthetic)
+    page = to_page(_read_executed(notebook), title=title, synthetic=synthetic)
     make_folder(target.parent)
     write_atomically(target, lambda path: path.write_text(page, encoding="utf-8", errors="replace", newline="\n"))
     return target
 
 
-def read_executed(path: Path) -> "NotebookNode":
+def _read_executed(path: Path) -> nbformat.NotebookNode:
     """Read a notebook in which at least one code cell was executed; an InputError for any other file."""
-    import nbformat
-
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
@@ -71,7 +64,7 @@ def read_executed(path: Path) -> "NotebookNode":
     return notebook
 
 
-def to_page(notebook: "NotebookNode", *, title: str, synthetic: bool = False) -> str:
+def to_page(notebook: nbformat.NotebookNode, *, title: str, synthetic: bool = False) -> str:
     """The HTML of a notebook's text and outputs, in order and without the code; foreign HTML in it is sanitised."""
     from nbconvert.exporters.html import HTMLExporter  # takes a second
     from traitlets.config import Config
@@ -90,8 +83,9 @@ def to_page(notebook: "NotebookNode", *, title: str, synthetic: bool = False) ->
         exclude_raw=True,
     )
     exporter.register_filter("clean_html", clean_html)
-    about = {"title": title, "synthetic": synthetic, "executed": _end(notebook)}
-    exported, _ = exporter.from_notebook_node(notebook, about)
+    end = notebook.metadata.get("papermill", {}).get("end_time")  # None if papermill did not execute it
+    executed = f"{datetime.fromisoformat(end):%Y-%m-%d at %H:%M %Z}" if end else ""
+    exported, _ = exporter.from_notebook_node(notebook, {"title": title, "synthetic": synthetic, "executed": executed})
     page = BeautifulSoup(exported, "html.parser")
     _set_captions(page)
     _list_sections(page)
@@ -105,19 +99,11 @@ def to_page(notebook: "NotebookNode", *, title: str, synthetic: bool = False) ->
     return str(page)
 
 
-def _end(notebook: "NotebookNode") -> str:
-    """When papermill had executed the notebook; empty if it did not."""
-    end = notebook.metadata.get("papermill", {}).get("end_time")
-    return f"{datetime.fromisoformat(end):%Y-%m-%d at %H:%M %Z}" if end else ""
-
-
 def _set_captions(page: BeautifulSoup) -> None:
-    """A paragraph all in italics is a caption; that of a picture describes it, otherwise the heading above does."""
+    """A paragraph all in italics is a caption; that of a picture describes it."""
     pictures = page.select(".output_subarea > img")
     for picture in pictures:
         picture.wrap(page.new_tag("figure"))
-        if picture["alt"].startswith("No description"):
-            picture["alt"] = picture.find_previous(re.compile("^h[1-6]$")).get_text().strip()
     for paragraph in page.main("p"):
         if not paragraph.em or paragraph.em.get_text() != paragraph.get_text().strip():
             continue
@@ -174,7 +160,7 @@ def to_mathml(tex: str, *, display: bool) -> str | None:
 
     Only a formula on a line of its own (`display`) can have a `\\tag`.
     """
-    if len(tex) > LONGEST_FORMULA or len(OPENING.findall(tex)) > MOST_BRACKETS:
+    if len(tex) > LONGEST_FORMULA:
         return None
     # Only tags number formulas in JupyterLab; math-core sets tags in environments, and numbers the unstarred ones.
     tex = re.sub(r"\\(begin|end)\{(equation|align|gather)\}", r"\\\1{\2*}", tex)

@@ -3,6 +3,7 @@
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -48,26 +49,22 @@ def follow(clip: LiftedClip) -> tuple[np.ndarray, float]:
 def cut_pictures(
     lifted: Lifted, clips: Sequence[LiftedClip], wanted: Sequence[Iterable[int]]
 ) -> list[dict[int, Picture]]:
-    """Pictures of some frames of each clip, by their places in the clip; none without a video. It is read once, to the last one.
-    Frames beyond MOST_READ have none.
+    """Pictures of some frames of each clip, by their places in the clip; none without a video or after MOST_READ frames.
 
-    `wanted` are places in each of the clips, some of those of `lifted`.
+    The video is read once, to the last frame that is `wanted`: places in each of the clips, some of those of `lifted`.
     """
     found: list[dict[int, Picture]] = [{} for _ in clips]
-    places = defaultdict(list)  # number in the video -> clip and place
-    for number, own in enumerate(wanted):
-        for place in own:
-            if clips[number].frames[place] < MOST_READ:
-                places[int(clips[number].frames[place])].append((number, place))
     windows = [follow(clip) for clip in clips]
-    last = max(places, default=-1)
-    for frame in lifted.video or ():
-        for number, place in places.get(frame.number, ()):
+    places = defaultdict(list)  # number in the video -> clip and place
+    for number, (clip, own) in enumerate(zip(clips, wanted, strict=True)):
+        for place in own:
+            places[int(clip.frames[place])].append((number, place))
+    last = min(max(places, default=-1), MOST_READ - 1)
+    for frame in takewhile(lambda frame: frame.number <= last, lifted.video or ()):
+        for number, place in places[frame.number]:
             middles, reach = windows[number]
             if picture := _cut(frame, middles[place], MARGIN * reach):
                 found[number][place] = picture
-        if frame.number >= last:
-            break
     return found
 
 

@@ -40,15 +40,8 @@ def show_player(lifted: Lifted) -> None:
         say("Run this cell to see the player; notebooks of a sweep are kept without it.")
         return
     told = f"The first {SECONDS:g} s of each clip. In a notebook that you only opened, run the cell to see them."
-    display(HTML(player_frame(replace(lifted, clips=tuple(map(_beginning, lifted.clips))), told)))
-
-
-def _beginning(clip: LiftedClip) -> LiftedClip:
-    step = max(1, round(clip.fps / FRAMES_PER_SECOND))
-    kept = slice(0, round(SECONDS * clip.fps) or 1, step)
-    arrays = {name: getattr(clip, name) for name in ("frames", "pixels", "positions", "root", "truth")}
-    arrays = {name: array if array is None else array[kept] for name, array in arrays.items()}
-    return replace(clip, **arrays, fps=clip.fps / step, step=clip.step * step)
+    clips = tuple(clip.beginning(SECONDS, FRAMES_PER_SECOND) for clip in lifted.clips)
+    display(HTML(player_frame(replace(lifted, clips=clips), told)))
 
 
 def player_page(lifted: Lifted) -> str:
@@ -57,19 +50,22 @@ def player_page(lifted: Lifted) -> str:
     It has at most MOST_CLIPS clips, spread over all, and the beginnings of long ones; it says so. Clips that are no model's are
     a take in its cameras, all of which are seen at once. Of a video it has pictures, of the beginnings of the clips.
     """
-    clips = lifted.some(MOST_CLIPS)
-    longest = MOST_FRAMES // len(clips)
+    chosen = lifted.some(MOST_CLIPS)
+    longest = MOST_FRAMES // len(chosen)
+    clips = [clip.part(slice(longest)) for clip in chosen]
     about = ["Synthetic data, nobody was filmed"] if lifted.synthetic else []
     about.append(f"Keypoints {lifted.keypoints}" + f", model {lifted.model}" * bool(lifted.model))
     if len(clips) < len(lifted.clips):
         about.append(f"{len(clips)} of {len(lifted.clips):,} clips")
-    if any(len(clip.frames) > longest for clip in clips):
+    if any(len(clip.frames) > longest for clip in chosen):
         about.append(f"of long clips the first {longest:,} frames")
-    pictures = cut_pictures(lifted, clips, [_pictured(clip, longest, MOST_PICTURES // len(clips)) for clip in clips])
+    steps = [max(1, round(clip.fps / PICTURES_PER_SECOND)) for clip in clips]
+    places = [range(len(clip.frames))[::step] for clip, step in zip(clips, steps, strict=True)]
+    pictures = cut_pictures(lifted, clips, [own[: MOST_PICTURES // len(clips)] for own in places])
     content = {
         "about": " · ".join(about),
         "together": not lifted.model,
-        "clips": [pack_clip(clip, longest, own) for clip, own in zip(clips, pictures, strict=True)],
+        "clips": [pack_clip(clip, own) for clip, own in zip(clips, pictures, strict=True)],
     }
     title = f"{lifted.dataset}, lifted to 3D" if lifted.model else f"{lifted.dataset}, a take in its cameras"
     return fill_page(title, content, lifted)
@@ -102,35 +98,25 @@ def player_frame(lifted: Lifted, told: str) -> str:
     return f"{frame}<p>{html.escape(told)}</p>"
 
 
-def _pictured(clip: LiftedClip, frames: int, most: int) -> range:
-    """The places of a clip's first frames of which the page has a picture."""
-    step = max(1, round(clip.fps / PICTURES_PER_SECOND))
-    return range(0, min(len(clip.frames), frames, step * most), step)
-
-
-def pack_clip(clip: LiftedClip, frames: int, pictures: Mapping[int, Picture] | None = None) -> dict[str, object]:
-    """A clip's first frames as the page reads them."""
+def pack_clip(clip: LiftedClip, pictures: Mapping[int, Picture]) -> dict[str, object]:
+    """A clip, and pictures of some of its frames, as the page reads them."""
     middles, reach = follow(clip)
-    root, truth, errors = (None if array is None else array[:frames] for array in (clip.root, clip.truth, clip.errors))
     return {
         "name": clip.name,
         "fps": clip.fps,
-        "frames": len(clip.frames[:frames]),
+        "frames": len(clip.frames),
         "first": int(clip.frames[0]),
         "step": clip.step,
         "size": [clip.camera.width, clip.camera.height],
         "up": clip.up.round(6).tolist(),
-        "pixels": _pack(clip.pixels[:frames]),
-        "middle": _pack(middles[:frames]),
+        "pixels": _pack(clip.pixels),
+        "middle": _pack(middles),
         "reach": round(reach, 2),
-        "pictures": [
-            [place, *picture.box, base64.b64encode(picture.jpeg).decode("ascii")]
-            for place, picture in (pictures or {}).items()
-        ],
-        "pose": _pack(clip.positions[:frames]),
-        "root": None if root is None else _pack(root),
-        "truth": None if truth is None else _pack(truth),
-        "errors": None if errors is None else errors.round().astype(int).tolist(),
+        "pictures": [[at, *own.box, base64.b64encode(own.jpeg).decode("ascii")] for at, own in pictures.items()],
+        "pose": _pack(clip.positions),
+        "root": None if clip.root is None else _pack(clip.root),
+        "truth": None if clip.truth is None else _pack(clip.truth),
+        "errors": None if clip.errors is None else clip.errors.round().astype(int).tolist(),
     }
 
 

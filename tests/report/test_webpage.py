@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from pose3d_lib.common import files
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.report import redraw, show
-from pose3d_lib.report.page import ELEMENTS, clean_html, to_mathml, to_page, write_report
+from pose3d_lib.report.page import ELEMENTS, clean_html, to_page, write_report
 from tests.helpers.made_up_observations import everything
 from tests.helpers.made_up_records import record_of
 
@@ -147,14 +146,6 @@ def test_a_formula_that_cannot_be_converted_stays_tex(tex: str) -> None:
     assert not page.math
 
 
-@pytest.mark.parametrize("bracket", ["(", r"\{", r"\lVert ", r"\llbracket ", "⟨"])
-def test_brackets_that_are_never_closed_hang_nothing(bracket: str) -> None:
-    begun = time.monotonic()
-    to_mathml(bracket * 16, display=True)
-    assert to_mathml(bracket * 21, display=True) is None
-    assert time.monotonic() - begun < 5
-
-
 def test_dollars_that_are_money_or_code_stay_dollars() -> None:
     texts = ["It costs $5 and $6.", "between $5/$6 a piece", "a $ alone", "$HOME and $PATH", "US$ 3, US$ 4", "$$", "5$"]
     page = make(*map(markdown, texts), markdown("`$a$` and `$HOME`"))
@@ -184,23 +175,18 @@ def test_every_formula_of_the_notebooks_is_converted() -> None:
 # Pictures, tables, headings, links
 
 
-def test_a_picture_is_inside_the_page_described_by_its_caption_its_text_or_the_heading_above() -> None:
+def test_a_picture_is_inside_the_page_described_by_its_caption_or_its_text() -> None:
     pasted = markdown("![a sketch](attachment:sketch.png)")
     pasted.attachments = {"sketch.png": {"image/png": PNG}}
     page = make(
-        code(shown(png=PNG)),
-        markdown("# Errors"),
         code(shown(png=PNG, text="<Figure>"), shown(md="*Both arms, with `95 %` intervals.*"), shown(md="*So* it is.")),
         code(shown(png=PNG, metadata={"image/png": {"alt": "a curve"}}), shown(md="Not a caption.")),
-        markdown("## Two"),
-        code(shown(png=PNG), shown(svg='<svg xmlns="http://www.w3.org/2000/svg"></svg>')),
         pasted,
     )
     caption = "Both arms, with 95 % intervals."
-    assert [img["alt"] for img in page.find_all("img")] == ["A title", caption, "a curve", "Two", "Two", "a sketch"]
+    assert [img["alt"] for img in page.find_all("img")] == [caption, "a curve", "a sketch"]
     assert [own.get_text() for own in page.find_all("figcaption")] == [caption]
     assert page.figure.img["src"] == page.find_all("img")[-1]["src"] == f"data:image/png;base64,{PNG}"
-    assert all(img["src"].startswith("data:image/") for img in page.find_all("img"))
     assert [words(p) for p in page.main.find_all("p") if p.get_text().strip()] == ["So it is.", "Not a caption."]
     assert "Figure" not in page.main.get_text()
 

@@ -21,22 +21,18 @@ def save_animation(lifted: Lifted, clips: Sequence[LiftedClip], path: Path) -> N
     """Write the beginning of some clips of `lifted`, one after the other, as fast as they were; the truth, if known, is grey."""
     pictures: list[Image.Image] = []
     milliseconds = []
-    steps = [max(1, round(clip.fps / FRAMES_PER_SECOND)) for clip in clips]
-    beginnings = [
-        range(0, min(len(clip.frames), round(SECONDS * clip.fps) or 1), step)
-        for clip, step in zip(clips, steps, strict=True)
-    ]
-    behind = cut_pictures(lifted, clips, beginnings)
-    for clip, step, shown, frames in zip(clips, steps, beginnings, behind, strict=True):
+    clips = [clip.beginning(SECONDS, FRAMES_PER_SECOND) for clip in clips]
+    behind = cut_pictures(lifted, clips, [range(len(clip.frames)) for clip in clips])
+    for clip, frames in zip(clips, behind, strict=True):
         space = clip.positions if clip.truth is None else np.stack([clip.positions, clip.truth])
         figure = plt.figure(figsize=(6.4, 3.4), dpi=90, layout="constrained")
         seen, made = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="3d")
         figure.suptitle(escape_mathtext(f"{'synthetic data, ' * lifted.synthetic}{clip.action}"), fontsize=11)
-        for frame in shown:
+        for frame, pixels in enumerate(clip.pixels):
             seen.clear()
             made.clear()
             picture = frames.get(frame)
-            draw_2d(seen, clip.pixels[frame], lifted.layout, clip.camera, around=clip.pixels, picture=picture)
+            draw_2d(seen, pixels, lifted.layout, clip.camera, around=clip.pixels, picture=picture)
             seen.set_title("2D keypoints in", fontsize=10)
             truth = None if clip.truth is None else clip.truth[frame]
             draw_3d(made, clip.positions[frame], lifted.skeleton, truth=truth, around=space)
@@ -49,5 +45,5 @@ def save_animation(lifted: Lifted, clips: Sequence[LiftedClip], path: Path) -> N
             colours = COLOURS if picture is None else 256
             pictures.append(drawn.quantize(colours, palette=palette, dither=Image.Dither.NONE))
         plt.close(figure)
-        milliseconds += [10 * round(100 * step / clip.fps)] * len(shown)  # a GIF counts hundredths
+        milliseconds += [10 * round(100 / clip.fps)] * len(clip.frames)  # a GIF counts hundredths
     pictures[0].save(path, "GIF", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
