@@ -239,7 +239,6 @@ def test_the_same_take_under_two_names(tmp_path: Path) -> None:
         ({"S1": {"Eating": motion(0, 1)}}, "float32(0, 32, 3)"),
         ({"S1": {"Eating": 1000 * motion(2, 1)}}, "expected metres"),
         ({"S1": {"Eating": [1, 2]}}, "is a list"),
-        ({"S1": {3: motion(2, 1)}}, "expected a dict"),
         ({"S1": {"Eating": np.full((3, 32, 3), np.nan, "f4")}}, "S1/Eating/0 holds NaN or infinity, first in frame 0"),
         ({"S1": {"Eating": np.ones((3, 17, 3), np.int32)}}, "is int32(3, 17, 3)"),
         ({"S11": {"Directions": motion(2, 1)}}, "no test subject"),

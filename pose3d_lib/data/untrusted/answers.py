@@ -1,54 +1,40 @@
-"""Plain values as JSON beside a file of bytes: arrays, dicts, lists, tuples, texts, bytes and numbers, nothing else.
+"""Values as JSON, and the bytes of their arrays in a file beside it.
 
-None, numbers and texts stand for themselves; anything else is a list that begins with its kind.
+Numbers, texts, lists and dicts are JSON's own. Tuples and arrays of objects become lists, keys of dicts texts. An array or
+tensor is a dict of one key, ARRAY or TENSOR, with its type, its shape and its place in the file; so would be such a dict in
+a file that is read, which could only show bytes of the same answer.
 """
 
+import json
 import sys
 from typing import BinaryIO
 
 import numpy as np
 
-TENSORS = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
+ARRAY, TENSOR = "pose3d array", "pose3d tensor"
 ALIGNED = 64  # bytes
-MAX_VALUES, MAX_BITS = 8_000_000, 1_000  # of one value, and of an integer in it
 
 
 class Refused(Exception):
     """Why something is not read; the caller adds the file."""
 
 
-def pack(value: object, file: BinaryIO) -> object:
+def pack(value: object, file: BinaryIO) -> str:
     """The JSON of a value, whose arrays are appended to the file, those over the same memory once.
 
     So it shows by the address that a value holds one recording for two takes, and a small file cannot grow.
     """
     written: dict[tuple, tuple[int, np.ndarray]] = {}  # the arrays are kept, so that no address is used again
-    count = 0
 
     def packed(value: object) -> object:
-        nonlocal count
-        count += 1
-        if count > MAX_VALUES:
-            raise Refused("holds more values than motion or a network has; refused")
-        match value:
-            case int() if value.bit_length() > MAX_BITS:
-                raise Refused(f"holds an integer of more than {MAX_BITS:,} bits; refused")
-            case None | bool() | int() | float() | str() if not isinstance(value, np.generic):
-                return value
-            case dict():
-                return ["dict", [*map(packed, value)], [*map(packed, value.values())]]
-            case list() | tuple():
-                return ["list" if isinstance(value, list) else "tuple", [*map(packed, value)]]
-            case bytes() if not isinstance(value, np.generic):
-                return ["bytes", value.decode("latin-1")]
-            case np.ndarray(dtype=np.dtype(kind="O")):
-                return ["objects", value.shape, [*map(packed, value.ravel().tolist())]]
-            case np.ndarray() | np.generic():
-                return ["array" if isinstance(value, np.ndarray) else "scalar", *placed(np.asarray(value))]
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, np.ndarray):
+            return value.tolist() if value.dtype == object else {ARRAY: placed(value)}
         torch = sys.modules.get("torch")
-        if torch and isinstance(value, torch.Tensor) and (name := str(value.dtype).removeprefix("torch.")) in TENSORS:
+        if torch and isinstance(value, torch.Tensor):
             data = value.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
-            return ["tensor", name, tuple(value.shape), packed(data)]
+            return {TENSOR: [str(value.dtype).removeprefix("torch."), tuple(value.shape), placed(data)]}
         raise Refused(f"holds a {type(value).__name__}, which is neither array, container, text nor number; refused")
 
     def placed(array: np.ndarray) -> tuple[str, tuple[int, ...], int]:
@@ -64,43 +50,33 @@ def pack(value: object, file: BinaryIO) -> object:
             file.write(np.ascontiguousarray(array).data)
         return array.dtype.str, array.shape, written[memory][0]
 
-    return packed(value)
+    return json.dumps(value, default=packed, separators=(",", ":"))
+
+
+def unpack(text: str, buffer: np.ndarray) -> object:
+    """The value of what `pack` returned. Arrays are read-only and lie in the buffer.
+
+    A malformed text ends in Refused, ValueError, TypeError, LookupError, AttributeError, ArithmeticError or RuntimeError.
+    """
+
+    def placed(code: str, shape: list[int], start: int) -> np.ndarray:
+        _check_kind(np.dtype(code))
+        return np.ndarray(shape, code, buffer=buffer[start:])
+
+    def found(item: dict) -> object:
+        if item.keys() == {ARRAY}:
+            return placed(*item[ARRAY])
+        if item.keys() == {TENSOR}:
+            import torch  # which only checkpoints need
+
+            name, shape, place = item[TENSOR]
+            data, dtype = np.array(placed(*place)), getattr(torch, name)
+            return torch.frombuffer(data, dtype=dtype).reshape(shape) if data.size else torch.empty(shape, dtype=dtype)
+        return item
+
+    return json.loads(text, object_hook=found)
 
 
 def _check_kind(dtype: np.dtype) -> None:
-    if dtype.kind not in "biufcSU":
+    if dtype.kind not in "biufcSU":  # above all no addresses of objects
         raise Refused(f"holds an array of type {dtype}; expected numbers or texts; refused")
-
-
-def unpack(item: object, buffer: np.ndarray) -> object:
-    """The value of what `pack` returned. Arrays are read-only and lie in the buffer.
-
-    A malformed item ends in Refused, ValueError, TypeError, LookupError, AttributeError, ArithmeticError or RuntimeError.
-    """
-    match item:
-        case None | bool() | int() | float() | str():
-            return item
-        case ["list", items]:
-            return [unpack(inner, buffer) for inner in items]
-        case ["tuple", items]:
-            return tuple(unpack(inner, buffer) for inner in items)
-        case ["dict", keys, values]:
-            pairs = zip(keys, values, strict=True)
-            return {unpack(key, buffer): unpack(value, buffer) for key, value in pairs}
-        case ["bytes", text]:
-            return text.encode("latin-1")
-        case ["objects", shape, items]:
-            array = np.empty(len(items), object)
-            for number, inner in enumerate(items):
-                array[number] = unpack(inner, buffer)
-            return array.reshape(shape)
-        case ["array" | "scalar" as kind, str() as code, shape, start] if start >= 0:
-            _check_kind(np.dtype(code))
-            array = np.ndarray(shape, code, buffer=buffer, offset=start)
-            return array if kind == "array" else array[()]
-        case ["tensor", name, shape, data] if name in TENSORS:
-            import torch  # which only checkpoints need
-
-            dtype, data = getattr(torch, name), np.array(unpack(data, buffer))
-            return torch.frombuffer(data, dtype=dtype).reshape(shape) if data.size else torch.empty(shape, dtype=dtype)
-    raise Refused("was answered in a way that is not known")

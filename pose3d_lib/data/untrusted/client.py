@@ -25,7 +25,7 @@ from pose3d_lib.data.untrusted.answers import Refused, unpack
 
 MEMORY, MEMORY_RATIO = 2**30, 12  # bytes that any file may take, in memory and on the disk; or times its size
 PROCESSOR_SECONDS, MEGABYTE = 5, 10**6  # for any file, and a second more for each megabyte of it
-LONGEST_ANSWER, ANSWER_RATIO = 16 * 2**20, 4  # bytes of an answer without its arrays; or times the file's size
+LONGEST_ANSWER, ANSWER_RATIO = 8 * 2**20, 4  # bytes of an answer without its arrays; or times the file's size
 
 
 def read_file(path: Path, kind: str, keys: Sequence[str]) -> dict[str, object]:
@@ -39,23 +39,19 @@ def read_file(path: Path, kind: str, keys: Sequence[str]) -> dict[str, object]:
     Raises:
         InputError: the file cannot be read at all; names it and says why.
     """
-    found = _ask(path, kind, list(keys))
-    return {
-        key: InputError(f"{_name(path, key)}: {value}") if isinstance(value, Refused) else value
-        for key, value in found.items()
-    }
+    return _ask(path, kind, list(keys))
 
 
 def read_key(path: Path, kind: str, key: str) -> object:
     """The value under one key, as of `read_file`; raises its InputError."""
-    value = read_file(path, kind, [key])[key]
+    value = _ask(path, kind, [key])[key]
     if isinstance(value, InputError):
         raise value
     return value
 
 
 def read_npz_key(path: Path, key: str) -> object:
-    """One array of the file; of a 0-d array of objects, the object: dicts, lists, texts, numbers and arrays."""
+    """One array of the file; of an array of objects a list, of a 0-d one the object: dicts, lists, texts, numbers, arrays."""
     return read_key(path, "npz", key)
 
 
@@ -71,21 +67,20 @@ def read_member(path: Path, name: str) -> np.ndarray:
 
 def list_npz_keys(path: Path) -> list[str]:
     """The names of the arrays in the file, in its order."""
-    return list(_ask(path, "npz", None))
+    return list(_ask(path, "npz"))
 
 
 def list_members(path: Path) -> dict[str, int]:
     """Name -> bytes of every file in a zip or tar, in its order; no name leads out of it."""
-    return _ask(path, "archive", None)
+    return _ask(path, "archive")
 
 
-def _name(path: Path, key: str) -> str:
-    return f"{path}, key {key!r}" if key else f"{path}"
+def _ask(path: Path, kind: str, keys: Sequence[str] | None = None) -> dict[str, object]:
+    """Sizes by key or, where keys are given, values and refusals."""
 
+    def refusal(reason: object, key: str = keys[0] if keys and len(keys) == 1 else "") -> InputError:
+        return InputError(f"{path}{f', key {key!r}' if key else ''}: {printable(str(reason))}")
 
-def _ask(path: Path, kind: str, keys: list[str] | None) -> dict:
-    """Sizes by key or, where keys are given, values or reasons."""
-    named = _name(path, keys[0] if keys and len(keys) == 1 else "")
     try:
         if not path.is_file():
             raise Refused("is no file" if path.exists() else "there is no such file")
@@ -94,18 +89,15 @@ def _ask(path: Path, kind: str, keys: list[str] | None) -> dict:
         if "refused" in answer:
             raise Refused(answer["refused"])
         if keys is None:
-            return {str(key): int(size) for key, size in answer["sizes"].items()}
-        found = {}
-        for key in keys:
-            how, value = answer["values"][key]
-            found[key] = unpack(value, buffer) if how == "value" else Refused(printable(str(value)))
-        return found
+            return answer["sizes"]
+        values = {key: unpack(text, buffer) for key, text in answer["values"].items()}
+        return {key: values[key] if key in values else refusal(answer["reasons"][key], key) for key in keys}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); name another file") from error
     except Refused as error:
-        raise InputError(f"{named}: {printable(str(error))}") from error
+        raise refusal(error) from error
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
-        raise InputError(f"{named}: cannot be read ({printable(str(error))[:200]}); get the file again") from error
+        raise refusal(f"cannot be read ({str(error)[:200]}); get the file again") from error
 
 
 class _Reader:
@@ -113,8 +105,8 @@ class _Reader:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen | None = None
-        self._folder: Path | None = None
-        self._lock = threading.Lock()
+        self._folder = Path()
+        self._lock = threading.RLock()
 
     def ask(self, request: dict, size: int) -> tuple[dict, np.ndarray]:
         """The answer, and the bytes of its arrays. Raises Refused where there is none."""
@@ -126,11 +118,11 @@ class _Reader:
             try:
                 return self._answer(line, max(LONGEST_ANSWER, ANSWER_RATIO * size))
             except BaseException:  # the next answer would be that to this request
-                self._end()
+                self.stop()
                 raise
 
     def _start(self) -> None:
-        self._end()
+        self.stop()
         self._folder = Path(tempfile.mkdtemp(prefix="pose3d-"))
         places = [str(Path(__file__).parents[3]), *(os.path.abspath(place) for place in sys.path)]
         environment = {
@@ -163,29 +155,22 @@ class _Reader:
 
     def _why_it_died(self) -> str:
         code = self._process.wait()
-        if code == -getattr(signal, "SIGALRM", 0):
-            return "takes too long to read; refused"
-        if code == -getattr(signal, "SIGXCPU", 0):
-            return "takes more seconds of the processor than a file of its size may; refused"
-        said = (self._folder / "errors").read_text("utf-8", "replace").strip().splitlines()
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"ends the process that reads it ({name}{f': {said[-1][:300]}' if said else ''}); refused"
+        if name in ("SIGALRM", "SIGXCPU"):
+            return "takes more seconds, or seconds of the processor, than a file of its size may; refused"
+        said = (self._folder / "errors").read_text("utf-8", "replace").strip().splitlines()
+        return f"ends the process that reads it ({': '.join([name, *said[-1:]])[:300]}); refused"
 
     def stop(self) -> None:
         with self._lock:
-            self._end()
-
-    def _end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process.stdout.close()
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
-            self._process = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+                self._process.stdout.close()
+                with suppress(BrokenPipeError):
+                    self._process.stdin.close()
+                self._process = None
+                shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @cache  # by process: after a fork, the parent's is neither used nor ended

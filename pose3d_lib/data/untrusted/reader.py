@@ -7,6 +7,7 @@ file in its working folder, which belongs to it alone.
 import errno
 import importlib
 import json
+import math
 import os
 import re
 import shutil
@@ -14,8 +15,7 @@ import signal
 import struct
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import psutil
 
@@ -62,21 +62,14 @@ def open_torch(path: str) -> Opened:
 def open_cdf(path: str) -> Opened:
     import cdflib
 
-    _check_end_of_cdf(path)
-    return {}, lambda key: cdflib.CDF(path).varget(key)
-
-
-def _check_end_of_cdf(path: str) -> None:
-    """Refuses a file that ends before the end that it states: cdflib would fill the gap."""
-    with open(path, "rb") as file:
+    with open(path, "rb") as file:  # cdflib would fill the gap behind the end of a file that is cut off
         head = file.read(28)
-        if head[4:8] != b"\0\0\xff\xff":  # compressed as a whole: what is missing does not unpack
-            return
-        kind, at, end = (">q", 20, 36) if head[:4] == b"\xcd\xf3\0\1" else (">i", 16, 20)
-        file.seek(struct.unpack_from(kind, head, at)[0] + end)
-        (stated,) = struct.unpack(kind, file.read(struct.calcsize(kind)))
-    if stated > os.path.getsize(path):
-        raise Refused("is cut off; get the file again")
+        if head[4:8] == b"\0\0\xff\xff":  # not compressed as a whole, where what is missing does not unpack
+            kind, at, end = (">q", 20, 36) if head[:4] == b"\xcd\xf3\0\1" else (">i", 16, 20)
+            file.seek(struct.unpack_from(kind, head, at)[0] + end)
+            if struct.unpack(kind, file.read(struct.calcsize(kind)))[0] > os.path.getsize(path):
+                raise Refused("is cut off; get the file again")
+    return {}, lambda key: cdflib.CDF(path).varget(key)
 
 
 def open_h5(path: str) -> Opened:
@@ -131,19 +124,19 @@ KINDS = {
 
 
 def answer(request: dict) -> dict:
-    """Values by key, each with the reason instead where it cannot be read; sizes by key where none are asked for."""
+    """Values by key, and reasons by key where one cannot be read; sizes by key where none are asked for."""
     sizes, read = KINDS[request["kind"]][0](request["path"])
     if request["keys"] is None:
         return {"sizes": sizes}
-    values = {}
+    values, reasons = {}, {}
     with open("answer", "wb") as file:
         file.write(bytes(ALIGNED))  # an empty file cannot be mapped
         for key in request["keys"]:
             try:
-                values[key] = ["value", pack(read(key), file)]
+                values[key] = pack(read(key), file)
             except Exception as error:
-                values[key] = ["refused", reason_of(error)]
-    return {"values": values}
+                reasons[key] = reason_of(error)
+    return {"values": values, "reasons": reasons}
 
 
 def reason_of(error: Exception) -> str:
@@ -165,27 +158,20 @@ def reason_of(error: Exception) -> str:
     return f"cannot be read ({type(error).__name__}: {said[:300]}); get the file again"
 
 
-@contextmanager
-def limited(memory: int, seconds: int) -> Iterator[None]:
-    """Limits memory, written bytes, processor time and time while a file is read, as far as the system lets."""
-    used = sum(os.times()[:2])
-    limits = {"AS": psutil.Process().memory_info().vms + memory, "FSIZE": memory, "CPU": int(used) + 1 + seconds}
-    before = {}
-    for name, limit in limits.items() if resource else ():
-        kind = getattr(resource, f"RLIMIT_{name}")
-        before[kind] = soft, hard = resource.getrlimit(kind)
-        lowest = min([limit, *(value for value in (soft, hard) if value != resource.RLIM_INFINITY)])
-        with suppress(ValueError, OSError):  # macOS knows no limit of the address space, some containers none at all
-            resource.setrlimit(kind, (lowest, hard))
-    alarm = getattr(signal, "alarm", lambda seconds: None)
-    alarm(WAITING_SECONDS + seconds)  # ends the process: a file system of the network may never answer
-    try:
-        yield
-    finally:
-        alarm(0)
-        for kind, values in before.items():
-            with suppress(ValueError, OSError):
-                resource.setrlimit(kind, values)
+def limit(memory: float, seconds: float) -> None:
+    """Limit memory, written bytes, processor time and time from now on, as far as the system lets."""
+    if resource:
+        used, size = sum(os.times()[:2]), psutil.Process().memory_info().vms
+        for name, most in (("AS", size + memory), ("FSIZE", memory), ("CPU", used + 1 + seconds)):
+            kind = getattr(resource, f"RLIMIT_{name}")
+            hard = resource.getrlimit(kind)[1]
+            soft = min(most, math.inf if hard == resource.RLIM_INFINITY else hard)
+            with suppress(
+                ValueError, OSError
+            ):  # macOS knows no limit of the address space, some containers none at all
+                resource.setrlimit(kind, (hard if soft == math.inf else int(soft), hard))
+        # ends the process: a file system of the network may never answer
+        signal.alarm(0 if seconds == math.inf else WAITING_SECONDS + seconds)
 
 
 def main() -> None:
@@ -200,10 +186,12 @@ def main() -> None:
             for library in KINDS[request["kind"]][1]:
                 importlib.import_module(library)
             try:
-                with limited(request["memory"], request["seconds"]):
-                    text = json.dumps(answer(request))
+                limit(request["memory"], request["seconds"])
+                text = json.dumps(answer(request))
             except Exception as error:
                 text = json.dumps({"refused": reason_of(error)})
+            finally:
+                limit(math.inf, math.inf)
             print(text, file=answers, flush=True)
             del text
     finally:
