@@ -3,7 +3,6 @@
 import io
 import json
 import pickle
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +19,6 @@ def npz(**arrays: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def zipped(*names: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name in names:
-            archive.writestr(name, "text")
-    return file.getvalue()
-
-
 EMPTY = np.zeros(3)
 FOUND = {
     "several/clip.mp4": (b"\0\0\0\x18ftypmp42", "a video", "one video"),
@@ -37,11 +28,12 @@ FOUND = {
     "walk.fbx": (b"Kaydara FBX Binary  \0", "another program", "BVH"),
     "walk.c3d": (b"\2P\0", "markers", "plain motion"),
     "model.bin": (b"\0\0", "a trained model", "06_predict"),
-    "a.json": (json.dumps({"betas": [1], "thetas": [2]}).encode(), "betas, thetas", "docs/data.md"),
+    "a.json": (json.dumps({"betas": [1], "thetas": [2]}).encode(), "JSON of no known form", "docs/data.md"),
     "a.csv": (b"time;price\n1;2\n", "time, price", "<joint>_x"),
-    "a.zip": (zipped("a/b.jpg", "c.jpg"), "a/b.jpg, c.jpg", "unpack"),
-    "b.zip": (zipped("a/b.jpg")[:-9], "damaged", "again"),
+    "a.zip": (b"PK", "an archive", "unpack"),
+    "several/b.npz": (npz(walk=EMPTY)[:-9], "something that cannot be read", "again"),
     "empty.json": (b"", "an empty file", "again"),
+    "other.xyz": (b"?", "nothing that is known", "docs/data.md"),
     "amass.npz": (npz(poses=EMPTY, trans=EMPTY), "AMASS", "docs/data.md"),
     "data_3d_mine.npz": (npz(positions_3d=EMPTY), "3D positions", "folder"),
     "data_2d_mine_cpn.npz": (npz(positions_2d=EMPTY, metadata=EMPTY), "2D keypoints", "data_2d_custom_"),

@@ -14,8 +14,6 @@ from pose3d_lib.data.sources import detections
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 from pose3d_lib.data.sources.unrecognised import VIDEO, describe
 from pose3d_lib.data.sources.video.detect import detect
-from pose3d_lib.data.sources.video.detectors import MEDIAPIPE
-from pose3d_lib.data.sources.video.needs import require
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
 PARAMETERS = ("detector", "fps", "person", "max_gap")
@@ -25,15 +23,11 @@ list_actions = detections.list_actions
 
 
 def recognise(path: Path) -> bool:
-    return path.is_file() and describe(path).name == VIDEO
+    return describe(path) == VIDEO
 
 
 def find(spec: DataSpec, path: Path) -> Found:
     check_name(spec.keypoints, LAYOUTS, "keypoints of a video")
-    if not keypoints_file(spec, path).is_file():
-        require("av")
-        if spec.detector == MEDIAPIPE:
-            require(MEDIAPIPE)
     return Found(f"{path.resolve().stem}-{spec.keypoints}", (path,))
 
 

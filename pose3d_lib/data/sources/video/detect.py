@@ -1,7 +1,6 @@
 """From a video file to a file of 2D keypoints, frame by frame."""
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,11 @@ from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 from pose3d_lib.data.sources.detections.records import MAX_VALUES
+from pose3d_lib.data.sources.takes import paced
 from pose3d_lib.data.sources.video.detectors import MEDIAPIPE, open_detector
 from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.data.spec import Progress
 
-EVERY = 3.0  # seconds between lines of progress
 VALUES = 4  # of a joint in the file: it and its x, y and score, as their reader counts them
 
 
@@ -55,25 +54,16 @@ def detect(
     )
 
     def write(unfinished: Path) -> None:
+        meta = {"dataset_name": find.layout, "detector": detector, "width": width, "height": height, "fps": video.fps}
+        say, people = paced(progress), 0
         with unfinished.open("w", encoding="utf-8") as file:
-            meta = {
-                "dataset_name": find.layout,
-                "detector": detector,
-                "width": width,
-                "height": height,
-                "fps": video.fps,
-            }
             file.write(f'{{"meta_info": {json.dumps(meta)},\n"instance_info": [')
-            separator, begun, said, people = "\n", time.monotonic(), time.monotonic(), 0
             for done, frame in enumerate(video, start=1):
                 found = list(map(_instance, find(frame.image)))
                 people += len(found)
-                file.write(separator + json.dumps({"frame_id": frame.number, "instances": found}))
-                separator = ",\n"
-                if (now := time.monotonic()) - said >= EVERY:
-                    said, rate = now, done / (now - begun)
-                    left = max(0, video.count - done) / rate
-                    progress(f"{name}: {done:,} of {video.count:,} frames, {rate:.1f} per second, {left:.0f} s left")
+                file.write(",\n" if done > 1 else "\n")
+                file.write(json.dumps({"frame_id": frame.number, "instances": found}))
+                say(f"{name}: {done:,} of {video.count:,} frames")
             if not people:
                 raise InputError(
                     f"{path}: the detector {detector} finds nobody in any of its {video.count:,} frames; it needs a person who "

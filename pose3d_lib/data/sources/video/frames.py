@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 CONVERT = "convert it: ffmpeg -i FILE -c:v libx264 new.mp4"
 MOST_FPS = 60.0  # faster videos are thinned to at most this: lifters are trained on 25 to 60 frames per second
-MOST_PIXELS = 2**26  # of an image, twice those of 8K; more is damage, or an attack
 # Containers, as FFmpeg names its demuxers. Playlists and scripts that name other files or addresses are not among them.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,live_flv,asf,ogg"
 ATTACHED = 0x400  # FFmpeg's mark of a cover picture
@@ -78,37 +76,14 @@ class VideoFile:
     def _decode(self) -> Iterator[tuple["av.VideoFrame", tuple[int, int]]]:
         """All frames, each with its width and height upright; counts those that cannot be decoded."""
         self._lost = 0
-        with self._open() as (container, stream):
-            stream.thread_type = "AUTO"
-            for packet in self._packets(container, stream):
-                try:
-                    frames = packet.decode()
-                except self._av.FFmpegError:
-                    self._lost += 1
-                    continue
-                for frame in frames:
-                    if frame.width * frame.height > MOST_PIXELS:
-                        raise InputError(
-                            f"{self._path}: images of {frame.width}x{frame.height} pixels; at most {MOST_PIXELS:,} are read"
-                        )
-                    yield frame, _upright_size(frame, stream)
-
-    def _packets(self, container: "av.container.InputContainer", stream: "av.VideoStream") -> Iterator["av.Packet"]:
-        """The packets of a stream up to its end, or to where the file is damaged; the last, an empty one, flushes the decoder."""
-        packets = container.demux(stream)
-        while True:
+        for packet in self._packets():
             try:
-                packet = next(packets, None)
+                yield from ((frame, _upright_size(frame, packet.stream)) for frame in packet.decode())
             except self._av.FFmpegError:
                 self._lost += 1
-                return
-            if packet is None:
-                return
-            yield packet
 
-    @contextmanager
-    def _open(self) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
-        """The open file, and its first stream of images that is no cover picture."""
+    def _packets(self) -> Iterator["av.Packet"]:
+        """The packets of the first stream of images that is no cover picture, to its end or to where the file is damaged."""
         path = self._path
         try:
             container = self._av.open(str(path.resolve()), options={"format_whitelist": CONTAINERS})
@@ -119,11 +94,15 @@ class VideoFile:
             ) from error
         with container:
             streams = [stream for stream in container.streams.video if not stream.disposition & ATTACHED]
-            if not streams:
-                raise InputError(f"{path}: there is no video in it, only {container.format.long_name or 'other data'}")
-            if streams[0].codec_context is None:
-                raise InputError(f"{path}: its video is in a format that cannot be decoded here; {CONVERT}")
-            yield container, streams[0]
+            if not streams or streams[0].codec_context is None:
+                raise InputError(
+                    f"{path}: there is no video in it that can be decoded here; give another, or {CONVERT}"
+                )
+            streams[0].thread_type = "AUTO"
+            try:
+                yield from container.demux(streams[0])
+            except self._av.FFmpegError:
+                self._lost += 1
 
     def _place(self, seconds: np.ndarray | float) -> np.ndarray:
         """Numbers of the frames at these times; a frame may come half of its own duration early."""
@@ -131,13 +110,16 @@ class VideoFile:
 
     def _scan(self) -> tuple[np.ndarray, int]:
         """(frames,) the times of all frames, ascending, without decoding them; and the number that the file's header gives."""
-        with self._open() as (container, stream):
-            packets = (packet for packet in self._packets(container, stream) if packet.size)
-            stamps = [packet.dts if packet.pts is None else packet.pts for packet in packets]
-            if not stamps or None in stamps:
-                rate = float(stream.average_rate or stream.guessed_rate or 25)
-                return np.arange(max(len(stamps), 1)) / rate, stream.frames
-            return np.sort(np.array(stamps, np.float64)) * float(stream.time_base), stream.frames
+        stamps, rate, base, expected = [], 25.0, 1.0, 0
+        for packet in self._packets():
+            if packet.size:
+                stamps.append(packet.dts if packet.pts is None else packet.pts)
+                stream = packet.stream
+                rate, base = float(stream.average_rate or stream.guessed_rate or 25), float(stream.time_base)
+                expected = stream.frames
+        if None in stamps:
+            return np.arange(len(stamps)) / rate, expected
+        return np.sort(np.array(stamps, np.float64)) * base, expected
 
     def _describe(self, found: int, expected: int, steady: bool) -> list[str]:
         notes = []
