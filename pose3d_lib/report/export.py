@@ -13,13 +13,12 @@ from pose3d_lib.data.skeleton import HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_SUBJECTS
 from pose3d_lib.model.card import ModelCard, TrainedModel
 from pose3d_lib.model.onnx import to_onnx
-from pose3d_lib.model.videopose3d import SUFFIX as BIN
 from pose3d_lib.model.videopose3d.names import to_state
 from pose3d_lib.model.videopose3d.read import EPOCH, POSE, RATE, TRAJECTORY
 from pose3d_lib.report.card import card_markdown
 from pose3d_lib.runs.models import SUFFIX, save_model
 
-CARD_SUFFIX, ONNX = ".md", ".onnx"
+CARD_SUFFIX, BIN, ONNX = ".md", ".bin", ".onnx"
 FIRST_RATE = 0.001  # VideoPose3D's own, for models whose rate is not known
 
 

@@ -26,7 +26,7 @@ from pose3d_lib.runs.models import write_card
 from pose3d_lib.runs.provenance import describe_provenance
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.runs.signals import catch_signals
-from pose3d_lib.runs.start import check_start, load_start
+from pose3d_lib.runs.start import load_start
 from pose3d_lib.training.checkpoint import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import in_turn, train
@@ -61,7 +61,7 @@ def execute_run(
         check_finished(folder, DAMAGED_REMEDY)
         say(f"finished before; read from {folder}")
         return Run(folder)
-    check_start(plan)
+    load_start(plan)  # what cannot be started from is refused before anything waits
     make_folder(folder)
     try:
         with hold_run(folder, say) as check_held:

@@ -25,8 +25,7 @@ from pose3d_lib.model.card import (
     parse_card,
 )
 from pose3d_lib.model.evaluate import ROOT_ERROR
-from pose3d_lib.model.file import check_weights, read_weights
-from pose3d_lib.model.videopose3d import SUFFIXES as CHECKPOINTS
+from pose3d_lib.model.file import read_tensors, read_weights
 from pose3d_lib.runs import layout
 from pose3d_lib.runs.inventory import Finished, choose_run, other_version, run_names
 from pose3d_lib.runs.layout import (
@@ -45,6 +44,7 @@ from pose3d_lib.training.plan import RunPlan, build_lifters
 
 FORMAT = "pose3d-model-1"
 SUFFIX = ".safetensors"
+CHECKPOINTS = (".bin", ".pt", ".pth", ".tar")  # of VideoPose3D, and of its forks
 READY = {
     name: Path(str(resources.files("pose3d_lib.model"))) / "ready" / f"{name}{SUFFIX}"
     for name in ("ready", "ready-causal")
@@ -204,7 +204,7 @@ def _open_run(folder: Path, statistics: str) -> TrainedModel:
     if statistics == RECOMPUTED:
         return model
     path, card = folder / STATISTICS_PUBLISHED, model.card
-    published = read_weights(path, remedy=ANOTHER)
+    published = read_tensors(path, remedy=ANOTHER)
     try:
         model.lifters.load_statistics(published)
     except RuntimeError as error:
@@ -243,7 +243,7 @@ def _find_file(path: Path) -> Path:
 
 
 def _load_weights(path: Path, card: ModelCard) -> TrainedModel:
-    check_weights(path, lambda: build_networks(card), told="its card", remedy=ANOTHER)
+    weights = read_weights(path, lambda: build_networks(card), told="its card", remedy=ANOTHER)
     lifters = build_networks(card)
-    lifters.load_state_dict(read_weights(path, remedy=ANOTHER))
+    lifters.load_state_dict(weights)
     return TrainedModel(lifters.eval(), card)

@@ -14,7 +14,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import PUBLISHED, RECOMPUTED
 from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, SCALE, named
-from pose3d_lib.model.file import read_weights
+from pose3d_lib.model.file import read_tensors
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.runs import layout
 from pose3d_lib.runs.inventory import State, look_at
@@ -121,9 +121,9 @@ class Run:
     def load_lifters(self, data: PoseDataset) -> Lifters:
         """The trained networks, on the CPU, in evaluation mode."""
         lifters = build_lifters(self.config, data)
-        lifters.load_state_dict(read_weights(self.folder / WEIGHTS, remedy=DAMAGED_REMEDY))
+        lifters.load_state_dict(read_tensors(self.folder / WEIGHTS, remedy=DAMAGED_REMEDY))
         if self.statistics == PUBLISHED:
-            statistics = read_weights(self.folder / layout.STATISTICS_PUBLISHED, remedy=DAMAGED_REMEDY)
+            statistics = read_tensors(self.folder / layout.STATISTICS_PUBLISHED, remedy=DAMAGED_REMEDY)
             lifters.load_statistics(statistics)
         return lifters.eval()
 

@@ -1,14 +1,12 @@
 """Another run's weights to start with: found by its folder's name, and rejected where they do not belong to this run."""
 
-from pathlib import Path
-
 from torch import Tensor
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import sha256_of
 from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.data.actions import nearest
-from pose3d_lib.model.file import check_weights, read_weights
+from pose3d_lib.model.file import read_weights
 from pose3d_lib.runs.inventory import check_finished, run_names
 from pose3d_lib.runs.layout import CONFIG, PROVENANCE, WEIGHTS, Origin, read_json
 from pose3d_lib.runs.run import run_name
@@ -20,16 +18,18 @@ ANOTHER = "train that run again, or start from another"
 SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal", "dense", "has_trajectory", "action_input")
 
 
-def check_start(plan: RunPlan) -> Path | None:
-    """The folder of the run that a run starts from, or None where it starts with random weights.
+def load_start(plan: RunPlan) -> tuple[dict[str, Tensor] | None, dict[str, str | None] | None]:
+    """The weights that a run starts with, batch-norm statistics included, and what its provenance says of them.
+
+    None and None where it starts with random weights.
 
     Raises:
-        InputError: there is no such folder, or what is in it is unfinished, damaged or renamed, or of another version,
-            dataset or network. Of the weights only the header is read.
+        InputError: there is no such run, or what is in its folder is unfinished, damaged or renamed, or of another version,
+            dataset or network.
     """
     config, data = plan.config, plan.data
     if not config.start_from:
-        return None
+        return None, None
     names, name = run_names(), config.start_from
     if name not in names:  # exactly, also where a disk does not tell capital letters from small ones
         meant = nearest(name, names)
@@ -58,18 +58,6 @@ def check_start(plan: RunPlan) -> Path | None:
         raise InputError(
             f"{folder}: renamed or changed, as the run in it is called {called}; give it its name again, or {ANOTHER}"
         )
-    check_weights(folder / WEIGHTS, lambda: build_lifters(config, data), told="its config.json", remedy=ANOTHER)
-    return folder
-
-
-def load_start(plan: RunPlan) -> tuple[dict[str, Tensor] | None, dict[str, str | None] | None]:
-    """The weights that a run starts with, batch-norm statistics included, and what its provenance says of them.
-
-    None and None where it starts with random weights; an InputError as of `check_start`, or where a weight is not finite.
-    """
-    folder = check_start(plan)
-    if folder is None:
-        return None, None
-    weights = read_weights(folder / WEIGHTS, remedy=ANOTHER)
-    commit, digest = read_json(folder / PROVENANCE, Origin).commit, sha256_of(folder / WEIGHTS)
-    return weights, {"run": folder.name, "commit": commit, "weights_sha256": digest}
+    path = folder / WEIGHTS
+    weights = read_weights(path, lambda: build_lifters(config, data), told="its config.json", remedy=ANOTHER)
+    return weights, {"run": folder.name, "commit": origin.commit, "weights_sha256": sha256_of(path)}

@@ -79,7 +79,7 @@ def test_an_imported_model_is_not_replaced_and_what_the_file_does_not_say_is_giv
         (("import", "nobody.bin"), "nobody.bin: there is no such file"),
         (
             ("import", "theirs.bin", "--dense"),
-            "none of a network with odd filter widths that is dense; give no --dense",
+            "none of a network that is dense; give no --dense",
         ),
         (("import", "theirs.bin", "--to", "mine.bin"), "--to mine.bin: a model's file is called something.safetensors"),
         (("import", "theirs.bin", "--fps", "0"), "Invalid value for '--fps'"),

@@ -12,7 +12,7 @@ from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import ROOT_ERROR
 from pose3d_lib.runs.execute import execute_run
-from pose3d_lib.runs.start import check_start
+from pose3d_lib.runs.start import load_start
 from pose3d_lib.runs.verify import check_files, evaluate_again, judge
 from pose3d_lib.training import loop as training
 from pose3d_lib.training.config import RunConfig
@@ -240,9 +240,9 @@ def test_a_run_starts_from_one_with_as_many_networks_only(data, outputs) -> None
     plain = {"labelled_subjects": (), "unlabelled_subjects": (), "warmup_epochs": 1.0, "unit_epochs": 0.2}
     first = execute_run(plan_run(config(**plain), data))
     with pytest.raises(InputError, match="trajectory False, expected True"):
-        check_start(plan_run(config(start_from=first.folder.name), data))
+        load_start(plan_run(config(start_from=first.folder.name), data))
     both = execute_run(plan_run(config(**plain, trajectory=True), data))
-    assert check_start(plan_run(config(start_from=both.folder.name), data)) == both.folder
+    assert load_start(plan_run(config(start_from=both.folder.name), data))[1]["run"] == both.folder.name
     weights = {name: tensor.clone() for name, tensor in both.load_lifters(data).state_dict().items()}
     begun, _ = train_short(config(start_from=both.folder.name, lr=1e-30), data, initial=weights)
     found = begun.lifters.trajectory.named_parameters()

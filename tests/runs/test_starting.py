@@ -18,7 +18,7 @@ from pose3d_lib.runs import execute
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.runs.run import Run
-from pose3d_lib.runs.start import check_start, load_start
+from pose3d_lib.runs.start import load_start
 from pose3d_lib.training import loop
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import plan_run
@@ -163,7 +163,7 @@ def test_a_start_with_another_network_is_refused(changes, said, refuses, baselin
 
 def test_other_settings_may_differ(baseline, data) -> None:
     chosen = specialised(baseline, dropout=0.5, seed=5, batch_size=8, budget="fifteen")
-    assert check_start(plan_run(chosen, data)) == baseline.folder
+    assert load_start(plan_run(chosen, data))[1]["run"] == baseline.folder.name
 
 
 def test_a_start_that_was_changed_renamed_or_begun_again_afterwards_is_refused(refuses, baseline) -> None:
@@ -184,7 +184,7 @@ def test_a_start_that_was_changed_renamed_or_begun_again_afterwards_is_refused(r
     weights = {**tensors(baseline), "shrink.bias": torch.zeros(50)}
     save_file(weights, baseline.folder / "model.safetensors")
     finish(baseline.folder)
-    said = "other weights than its config.json says: shrink.bias is F32[50], expected F32[51]"
+    said = "other weights than its config.json says: shrink.bias is [50], expected [51]"
     assert f"{baseline.folder / 'model.safetensors'}: {said}" in refuses()
     other = baseline.folder.with_name(baseline.folder.name.replace("All", "Everything"))
     baseline.folder.rename(other)

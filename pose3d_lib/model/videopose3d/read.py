@@ -1,6 +1,6 @@
 """A model from a checkpoint of VideoPose3D: the network from its tensors, the rest from the person who imports it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,10 @@ from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_FPS, HUMANEVA_TERM
 from pose3d_lib.data.sources.videopose3d.sets import LAYOUTS as NAMED
 from pose3d_lib.data.untrusted.client import read_torch_file
 from pose3d_lib.model.card import ModelCard, Network, TrainedModel, build_networks
-from pose3d_lib.model.videopose3d.names import Shape, check_state, check_tensors, load_state, read_shape
+from pose3d_lib.model.videopose3d.names import FIRST, Shape, check_state, load_state, read_shape, read_state
 
 POSE, TRAJECTORY, EPOCH, RATE = "model_pos", "model_traj", "epoch", "lr"
 WRAPPINGS = ("state_dict", "model_state_dict", "model", "net")  # keys of the network's tensors in other programs
-FIRST = "expand_conv.weight"
 
 LAYOUTS: dict[str, Skeleton] = {**NAMED, **DETECTED}  # the first with the right number of joints is taken
 SKELETONS = ("h36m", "humaneva15", "humaneva20")  # the joints that VideoPose3D lifts to, in LAYOUTS
@@ -60,83 +59,70 @@ def import_checkpoint(path: Path, given: Unsaid = Unsaid()) -> TrainedModel:
         InputError: the file is damaged, would run code, or is no checkpoint of VideoPose3D; or `given` does not suit it.
     """
     content = read_torch_file(path)
-    key, size = _find_key(path, content), path.stat().st_size
-    state, prefix = _without_prefix(content[key] if key else content)
-    found = {f"{path}, key {key!r}" if key else str(path): state}
+    key = _find_pose(path, content)
+    found = {f"{path}, key {key!r}" if key else str(path): content[key] if key else content}
     if content.get(TRAJECTORY) is not None:
-        found[f"{path}, key {TRAJECTORY!r}"] = _without_prefix(content[TRAJECTORY])[0]
-    states = {where: check_state(own, where, file_size=size) for where, own in found.items()}
+        found[f"{path}, key {TRAJECTORY!r}"] = content[TRAJECTORY]
+    states = {where: read_state(own, where) for where, own in found.items()}
     where, pose = next(iter(states.items()))
-    wrapping = [] if key == POSE else [f"under the key {key!r}" if key else "at the top of the file"]
-    wrapping += [f"named with {printable(prefix)!r} in front, which is removed"] if prefix else []
-    notes = [f"Tensors: {' and '.join(wrapping)}; VideoPose3D itself writes them otherwise."] if wrapping else []
-    card = _make_card(path, content, read_shape(pose, where), given, notes)
+    card = _make_card(path, content, read_shape(pose, where), given)
     with torch.device("meta"):  # no memory is taken
-        shapes = build_networks(card)
-    for network, (where, own) in zip(shapes.networks, states.items(), strict=True):
-        check_tensors(own, network, where)
+        for network, (where, own) in zip(build_networks(card).networks, states.items(), strict=True):
+            check_state(network, own, where)
     lifters = build_networks(card)
     for network, own in zip(lifters.networks, states.values(), strict=True):
         load_state(network, own)
     return TrainedModel(lifters.eval(), card)
 
 
-def _find_key(path: Path, content: object) -> str | None:
-    """The key of the pose network's tensors; None if the file is a state dict itself."""
-    found = list(content) if isinstance(content, Mapping) else []
-    if POSE in found:
-        return POSE
-    for key in (key for key in WRAPPINGS if key in found):
-        if isinstance(content[key], Mapping) and any(str(name).endswith(FIRST) for name in content[key]):
+def _find_pose(path: Path, content: object) -> str:
+    """The key of the pose network's tensors; "" if the file is a state dict itself."""
+    held = content if isinstance(content, Mapping) else {}
+    for key in (POSE, *WRAPPINGS):
+        if key == POSE in held or _has_network(held.get(key)):
             return key
-    if any(str(name).endswith(FIRST) for name in found):
-        return None
-    shown = ", ".join(printable(str(name))[:60] for name in found[:6]) or type(content).__name__
+    if _has_network(held):
+        return ""
+    shown = ", ".join(printable(str(name))[:60] for name in list(held)[:6]) or type(content).__name__
     raise InputError(
         f"{path}: key {POSE!r} is missing, found {shown}; expected a checkpoint of VideoPose3D, or its network's tensors "
         f"alone or under {', '.join(WRAPPINGS)}. Name another file"
     )
 
 
-def _without_prefix(state: object) -> tuple[object, str]:
-    """A state dict with VideoPose3D's names, and the prefix that each had, such as "module." of DataParallel."""
-    names = list(state) if isinstance(state, Mapping) else []
-    first = next((name for name in names if isinstance(name, str) and name.endswith(f".{FIRST}")), FIRST)
-    prefix = first.removesuffix(FIRST)
-    if not all(isinstance(name, str) and name.startswith(prefix) for name in names):
-        return state, ""
-    return ({name.removeprefix(prefix): state[name] for name in names} if prefix else state), prefix
+def _has_network(tensors: object) -> bool:
+    return isinstance(tensors, Mapping) and any(str(name).endswith(FIRST) for name in tensors)
 
 
-def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid, notes: Sequence[str]) -> ModelCard:
-    joints_out, told_out = _choose_out(path, shape, given)
-    joints, features, told_in = _choose_in(path, shape, given, joints_out)
+def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid) -> ModelCard:
+    count = shape.outputs // 3
+    fitting = [name for name in SKELETONS if LAYOUTS[name].num_joints == count]
+    joints_out, how_out = _choose(
+        f"{path}: {count} joints come out", given.joints_out, SKELETONS, fitting, "joints-out"
+    )
+    joints, features, how_in = _choose_in(path, shape.inputs, given.joints, joints_out)
     keypoints = given.keypoints or KEYPOINTS.get(joints, joints)
     fps = given.fps or (human36m_facts.FPS if joints_out == "h36m" else HUMANEVA_FPS)
-    widths = shape.filter_widths(dense=given.dense)
-    if widths is None:
-        raise InputError(
-            f"{path}: convolutions of {_listed(shape.taps)} taps are none of a network with odd filter widths "
-            f"that is {'dense; give no --dense' if given.dense else 'not dense; give --dense if it is'}"
-        )
     own = {"channels": shape.channels, "dropout": DROPOUT, "in_features": features}
+    widths = shape.filter_widths(dense=given.dense)
     try:
         network = Network(filter_widths=widths, causal=given.causal, dense=given.dense, **own)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        hint = "name another file, or give --dense if its convolutions are dense"
-        raise InputError(f"{path}: {problem['loc'][0]}: {problem['msg']}; {hint}") from error
-    assumed = [
-        *notes,
+        raise InputError(
+            f"{path}: convolutions of {_listed(shape.taps)} taps are none of a network that is "
+            f"{'dense; give no --dense' if given.dense else 'not dense; give --dense if it is'} "
+            f"({problem['loc'][0]}: {problem['msg']})"
+        ) from error
+    assumed = (
         f"Causality: {'causal, as given' if given.causal else 'taken to be not causal; --causal says otherwise'}.",
         _tell_dense(shape, given),
-        told_in,
-        told_out,
+        f"Joints that go in: those of {joints}, {FEATURES[features]} of each, {how_in}.",
+        f"Joints that come out: the {count} of {joints_out}, {how_out}.",
         f"Keypoints: {keypoints}, {'as given' if given.keypoints else 'taken for granted; --keypoints names others'}.",
         f"Frames per second: {fps:g}, {'as given' if given.fps else 'as its data has; --fps says otherwise'}.",
         f"Dropout: {DROPOUT:g}, as VideoPose3D has it by default; no prediction depends on it.",
-    ]
-    epochs, rate = (_number(content, key) for key in (EPOCH, RATE))
+    )
     return ModelCard(
         name=path.stem,
         network=network,
@@ -145,68 +131,53 @@ def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid, notes:
         layout=LAYOUTS[joints],
         skeleton=LAYOUTS[joints_out],
         fps=(fps,),
-        epochs=epochs,
-        lr=rate,
+        epochs=_number(content.get(EPOCH)),
+        lr=_number(content.get(RATE)),
         licence=f"{NOT_SAID} {human36m_facts.TERMS if joints_out == 'h36m' else HUMANEVA_TERMS}",
         origin=f"Imported from {path.name}, a checkpoint of VideoPose3D; its SHA-256 is {sha256_of(path)}.",
-        assumed=tuple(assumed),
+        assumed=assumed,
     )
 
 
-def _number(content: Mapping, key: str) -> float | None:
-    """The positive number under a key of the checkpoint, if there is one."""
-    value = content.get(key)
+def _number(value: object) -> float | None:
+    """A positive number of a checkpoint; None for anything else."""
     return float(value) if type(value) in (int, float) and 0 < value < 10**9 else None
 
 
-def _choose_out(path: Path, shape: Shape, given: Unsaid) -> tuple[str, str]:
-    """The name of the joints that come out, and a sentence on how it is known."""
-    count = shape.outputs // 3
-    fitting = [name for name in SKELETONS if LAYOUTS[name].num_joints == count]
-    _check_choice(path, f"{count} joints come out", given.joints_out, SKELETONS, fitting, "--joints-out")
-    if given.joints_out:
-        return given.joints_out, f"Joints that come out: the {count} of {given.joints_out}, as given."
-    return fitting[0], f"Joints that come out: {count}, taken for those of {fitting[0]}; --joints-out names others."
-
-
-def _choose_in(path: Path, shape: Shape, given: Unsaid, joints_out: str) -> tuple[str, int, str]:
-    """The name of the joints that go in, how many numbers each has, and a sentence on how that is known."""
-    count = shape.inputs
-    each = {name: count / layout.num_joints for name, layout in LAYOUTS.items()}
+def _choose_in(path: Path, inputs: int, given: str, joints_out: str) -> tuple[str, int, str]:
+    """The name of the joints that go in, how many numbers each has, and how that is known."""
+    each = {name: inputs / layout.num_joints for name, layout in LAYOUTS.items()}
     fitting = {name: int(numbers) for name, numbers in each.items() if numbers in FEATURES}
-    found = f"{count} numbers go in per frame, and a joint has two, or three with its score"
-    _check_choice(path, found, given.joints, LAYOUTS, fitting, "--joints")
-    if given.joints:
-        name, how = given.joints, "as given"
-    elif PUBLISHED.get(path.name) in fitting:
-        name, how = PUBLISHED[path.name], f"as VideoPose3D says of {path.name}; --joints names others"
-    else:
-        detected = "coco" in fitting and (fitting["coco"] == 3 or joints_out != "h36m")
-        name = "coco" if detected else next(iter(fitting))
-        others = [other for other in fitting if other != name]
-        how = f"taken for granted; --joints names others{f', such as {others[0]}' if others else ''}"
-    return name, fitting[name], f"Joints that go in: those of {name}, {FEATURES[fitting[name]]} of each, {how}."
+    first = PUBLISHED.get(path.name)
+    if first in fitting and not given:
+        return first, fitting[first], f"as VideoPose3D says of {path.name}; --joints names others"
+    if fitting.get("coco") == 3 or joints_out != "h36m":
+        first = "coco"
+    found = f"{path}: {inputs} numbers go in per frame, and a joint has two, or three with its score"
+    name, how = _choose(found, given, LAYOUTS, sorted(fitting, key=lambda name: name != first), "joints")
+    return name, fitting[name], how
 
 
-def _check_choice(
-    path: Path, found: str, given: str, known: Iterable[str], fitting: Collection[str], option: str
-) -> None:
-    """Rejects a layout that is given and unknown or does not fit; and a network that fits none."""
+def _choose(found: str, given: str, known: Iterable[str], fitting: Sequence[str], option: str) -> tuple[str, str]:
+    """The layout that is given, or the first that fits, and how it is known; an InputError if that one or all do not fit."""
     if given:
-        check_name(given, known, f"layout for {option}")
-    if fitting and given in ("", *fitting):
-        return
+        check_name(given, known, f"layout for --{option}")
+    if given in fitting:
+        return given, "as given"
+    if fitting and not given:
+        others = f", such as {fitting[1]}" if len(fitting) > 1 else ""
+        return fitting[0], f"taken for granted; --{option} names others{others}"
     whose = f"{given} has {LAYOUTS[given].num_joints} joints" if given else "no known layout has that number of joints"
     others = ", ".join(f"{name} ({LAYOUTS[name].num_joints})" for name in known)
-    remedy = f"{option} {' or '.join(fitting)} would suit" if fitting else f"known are {others}"
-    raise InputError(f"{path}: {found}; {whose}; {remedy}")
+    remedy = f"--{option} {' or '.join(fitting)} would suit" if fitting else f"known are {others}"
+    raise InputError(f"{found}; {whose}; {remedy}")
 
 
 def _tell_dense(shape: Shape, given: Unsaid) -> str:
     if given.dense:
         return "Convolutions: dense, as given."
-    other = shape.filter_widths(dense=True) if len(shape.taps) > 1 else None
-    if other is None:
+    other = shape.filter_widths(dense=True)
+    if len(other) == 1 or not all(width % 2 for width in other):
         return "Convolutions: dilated, as their taps are those of no dense network."
     return (
         f"Convolutions: taken to be dilated, with filter widths {_listed(shape.taps)}. They might be dense ones of widths "
