@@ -2,10 +2,11 @@
 
 import json
 import math
+import random
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -27,13 +28,6 @@ CHOICES = {
     "other": ("other version", "not a run"),
 }  # --state -> states that it stands for
 
-ORDERS: dict[str, Callable[["RunEntry"], object]] = {
-    "name": lambda entry: entry.name,
-    "error": lambda entry: math.inf if entry.mpjpe is None else entry.mpjpe,
-    "size": lambda entry: -entry.size,
-    "time": lambda entry: -(entry.at or 0.0),
-}  # equal ones by name
-
 WHAT_TO_DO = (
     "Nothing was repaired. Put the files back from a copy, or remove the run's folder and train it again; "
     "`pose3d runs show NAME` gives the command. Where only the data are missing, --sample 0 leaves the test out."
@@ -47,19 +41,17 @@ def runs() -> None:
 
 @runs.command("list")
 @click.option("--state", "states", type=click.Choice(list(CHOICES)), multiple=True, help="Only these; may be repeated.")
-@click.option("--action", help="Only runs of this action; All stands for the baselines.")
-@click.option("--sort", type=click.Choice(list(ORDERS)), default="name", help="What stands first.", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
-def list_all(states: tuple[str, ...], action: str | None, sort: str, as_json: bool) -> None:
+def list_all(states: tuple[str, ...], as_json: bool) -> None:
     """Every run with its state, for instance: pose3d runs list --state unfinished --state damaged
 
-    The error is the MPJPE of the run's own action, of a baseline the mean of all actions. --sort puts the lowest error, the
-    largest size, or the latest time first.
+    The error is the MPJPE of the run's own action, of a baseline the mean of all actions.
     """
     from pose3d_lib.runs.inventory import list_runs
 
     entries = list_runs()
-    shown = choose_entries(entries, states=states, action=action, order=sort)
+    wanted = {state for choice in states or CHOICES for state in CHOICES[choice]}
+    shown = [entry for entry in entries if entry.state in wanted]
     if as_json:
         click.echo(to_json(shown))
         return
@@ -67,22 +59,8 @@ def list_all(states: tuple[str, ...], action: str | None, sort: str, as_json: bo
         click.echo(to_table(shown))
     counts = Counter(entry.state for entry in shown)
     listed = [f"{counts[state]:,} {state}" for choice in CHOICES.values() for state in choice if counts[state]]
-    of_all = "" if len(shown) == len(entries) else f" of {len(entries):,}"
     size = size_text(sum(entry.size for entry in shown))
-    click.echo(f"{len(shown):,}{of_all} in {runs_dir()}, {size}" + ": " * bool(listed) + ", ".join(listed))
-
-
-def choose_entries(
-    entries: Sequence["RunEntry"], *, states: Collection[str] = (), action: str | None = None, order: str = "name"
-) -> list["RunEntry"]:
-    """The entries of these states (keys of CHOICES, none for all) and this action, in order (a key of ORDERS)."""
-    from pose3d_lib.data.actions import check_name, tidy_name
-
-    if action is not None and entries:
-        action = check_name(tidy_name(action), sorted({entry.action for entry in entries if entry.action}), "action")
-    wanted = {state for choice in states or CHOICES for state in CHOICES[choice]}
-    chosen = [entry for entry in entries if entry.state in wanted and action in (None, entry.action)]
-    return sorted(sorted(chosen, key=ORDERS["name"]), key=ORDERS[order])
+    click.echo(f"{len(shown):,} of {len(entries):,} in {runs_dir()}, {size}" + ": " * bool(listed) + ", ".join(listed))
 
 
 def to_table(entries: Sequence["RunEntry"]) -> str:
@@ -134,49 +112,50 @@ def show(name: str) -> None:
 
 
 @runs.command()
-@click.option("--unfinished", is_flag=True, help="Also unfinished runs that no process holds, with their checkpoints.")
-@click.option("--other", is_flag=True, help="Also runs of other versions of this code.")
-@click.option("--damaged", is_flag=True, help="Also finished runs with files that are missing or changed.")
-@click.option("--yes", is_flag=True, help="Remove it; without this nothing is changed.")
+@click.option("--unfinished", is_flag=True, help="Unfinished runs that no process holds, with their checkpoints.")
+@click.option("--other", is_flag=True, help="Runs of other versions of this code.")
+@click.option("--damaged", is_flag=True, help="Finished runs with files that are missing or changed.")
+@click.option("--yes", is_flag=True, help="Remove them; without this nothing is changed.")
 def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
-    """Name leftovers, and with --yes remove them, for instance: pose3d runs clean --unfinished
+    """Name runs that can go, and with --yes remove them, for instance: pose3d runs clean --unfinished
 
-    These are files that killed processes left half-written, and checkpoints of finished runs. Damaged runs are named, and
-    removed with --damaged. Finished runs of this version stay, and so do runs that a process is at work on. Ends with exit
-    code 1 if something could not be removed.
+    Finished runs of this version stay, and so do runs that a process is at work on. Ends with exit code 1 if something could
+    not be removed.
     """
     from pose3d_lib.runs.clean import plan_removals, remove_all
+    from pose3d_lib.runs.inventory import State
 
-    removals, spared = plan_removals(unfinished=unfinished, other=other, damaged=damaged)
+    asked = {State.UNFINISHED: unfinished, State.OTHER: other, State.DAMAGED: damaged}
+    if not any(asked.values()):
+        raise InputError("pose3d runs clean: nothing is named to be removed; give --unfinished, --other or --damaged")
+    removals, spared = plan_removals([state for state, wanted in asked.items() if wanted])
     for name, reason in spared.items():
         click.echo(f"left alone: {printable(name)}: {reason}")
-    if not removals:
-        click.echo(f"nothing to remove in {runs_dir()}")
-        return
     size = failures = 0
-    for removal, problem in remove_all(removals, click.echo) if yes else ((removal, "") for removal in removals):
-        size += 0 if problem else removal.size
+    for entry, problem in remove_all(removals, click.echo) if yes else [(entry, "") for entry in removals]:
+        size += 0 if problem else entry.size
         failures += bool(problem)
         verb = "not removed" if problem else "removed" if yes else "would be removed"
-        what = f"{printable(f'{removal.run}/{removal.file}')} ({removal.why}, {size_text(removal.size)})"
+        what = f"{printable(entry.name)} ({printable(entry.found)}, {size_text(entry.size)})"
         click.echo(f"{verb}: {what}" + f": {problem}" * bool(problem))
-    freed = "freed" if yes else "would be freed"
-    click.echo(f"{size_text(size)} {freed} in {runs_dir()}" + "; nothing was removed, --yes does it" * (not yes))
+    freed = "freed" if yes else "would be freed; nothing was removed, --yes does it"
+    click.echo(f"{size_text(size)} in {runs_dir()} {freed}")
     sys.exit(bool(failures))
 
 
 @runs.command()
 @click.argument("names", nargs=-1)
-@click.option("--sample", type=click.IntRange(min=0), default=1, show_default=True, help="Runs to test again.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Which runs those are.")
-def verify(names: tuple[str, ...], sample: int, seed: int) -> None:
+@click.option(
+    "--sample", type=click.IntRange(min=0), default=1, show_default=True, help="Runs to test again, at random."
+)
+def verify(names: tuple[str, ...], sample: int) -> None:
     """Check that finished runs are what they were, for instance: pose3d runs verify --sample 3
 
     Every file's checksum is computed again, of all finished runs or of those NAMES; then the weights of some of them are
     tested on the dataset, and the errors compared with those written. Ends with exit code 1 if anything is wrong.
     """
     from pose3d_lib.runs.inventory import State, choose_run, list_runs
-    from pose3d_lib.runs.verify import check_files, draw_sample
+    from pose3d_lib.runs.verify import check_files
 
     entries = {entry.name: entry for entry in list_runs()}
     chosen = list(dict.fromkeys(choose_run(name, entries) for name in names))
@@ -187,16 +166,14 @@ def verify(names: tuple[str, ...], sample: int, seed: int) -> None:
                 f"{runs_dir() / name}: {entries[name].state}, and only finished runs of this version can be verified; "
                 f"`pose3d runs show {shlex.quote(name)}` says more"
             )
-    chosen = chosen or verifiable
-    sound = []
-    for name in chosen:
-        problems = check_files(runs_dir() / name)
-        for problem in problems:
+    problems = {name: check_files(runs_dir() / name) for name in chosen or verifiable}
+    for name, found in problems.items():
+        for problem in found:
             click.echo(f"wrong: {printable(name)}: {problem}")
-        sound += [] if problems else [name]
-    wrong = len(chosen) - len(sound)
-    click.echo(f"files: {len(chosen):,} run{'s' * (len(chosen) != 1)} in {runs_dir()}, {wrong:,} of them wrong")
-    differ = [name for name in draw_sample(sound, sample, seed) if not _same_again(name)]
+    sound = [name for name, found in problems.items() if not found]
+    wrong = len(problems) - len(sound)
+    click.echo(f"files: {len(problems):,} run{'s' * (len(problems) != 1)} in {runs_dir()}, {wrong:,} of them wrong")
+    differ = [name for name in random.sample(sound, min(sample, len(sound))) if not _same_again(name)]
     if wrong or differ:
         click.echo(WHAT_TO_DO)
     sys.exit(bool(wrong or differ))
@@ -211,7 +188,7 @@ def _same_again(name: str) -> bool:
     try:
         relative, where = evaluate_again(run, open_dataset(run.config.data, progress=click.echo))
         problem = judge(relative, where, run.provenance)
-    except (InputError, OSError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, FloatingPointError) as error:
         problem = f"cannot be tested again: {error}"
     if problem:
         click.echo(f"wrong: {printable(name)}: {problem}")

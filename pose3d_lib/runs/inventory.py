@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +20,7 @@ from pose3d_lib.common.files import sha256_of
 from pose3d_lib.common.paths import RUN_NAME, runs_dir
 from pose3d_lib.data.actions import ALL, nearest
 from pose3d_lib.runs import layout
-from pose3d_lib.runs.layout import Files, Part, missing_file, read_json, read_progress, scan_folder
+from pose3d_lib.runs.layout import Files, Part, read_json, read_progress, scan_folder
 from pose3d_lib.runs.lease import read_holder
 
 NO_CHECKPOINT = "no checkpoint"  # the note of an unfinished run that would start from its beginning
@@ -65,7 +64,7 @@ class _Format(Part):
 class Finished(_Format):
     """Content of FINISHED; other versions may lack all but the format."""
 
-    at: Annotated[AwareDatetime, Field(strict=False, lt=datetime(9999, 1, 1, tzinfo=UTC))] | None = None
+    at: Annotated[AwareDatetime, Field(strict=False)] | None = None
     sha256: dict[str, str] = Field(default_factory=dict)
 
 
@@ -129,13 +128,11 @@ def look_at(folder: str | os.PathLike, *, closely: bool = False) -> RunEntry | N
     except NotADirectoryError:
         return RunEntry(name, State.NO_RUN, "no folder")
     except FileNotFoundError:
-        return RunEntry(name, State.NO_RUN, "a link to nothing") if os.path.islink(path) else None
+        return None
     except OSError as error:
         return RunEntry(name, State.DAMAGED, f"cannot be opened ({error.strerror})")
-    if not RUN_NAME.fullmatch(name):
-        return RunEntry(name, State.NO_RUN, "its name does not end in a run's hash", size=size)
-    if files and layout.MARKS.isdisjoint(files):
-        return RunEntry(name, State.NO_RUN, "no file of a run is in it", size=size)
+    if not RUN_NAME.fullmatch(name) or (files and layout.MARKS.isdisjoint(files)):
+        return RunEntry(name, State.NO_RUN, "its name or its files are not those of a run", size=size)
     found = _look_at_finished(path, files, closely) if layout.FINISHED in files else _look_at_unfinished(path, files)
     vanished = found["state"] != State.FINISHED and not os.path.isdir(path)
     return None if vanished else RunEntry(name, size=size, files=files, **found)
@@ -149,35 +146,26 @@ def check_finished(folder: Path, remedy: str) -> None:
 
 
 def _look_at_finished(path: str, files: Files, closely: bool) -> dict[str, object]:
-    found, problem = _read_result(path)
-    found |= {"progress": 1.0, "at": files[layout.FINISHED].st_mtime}
+    found: dict[str, object] = {"progress": 1.0, "at": files[layout.FINISHED].st_mtime}
+    absent = [name for name in layout.NEEDED if name not in files or not files[name].st_size]
+    problems = [f"{name}: missing or empty" for name in absent]
     try:
         finished = read_json(f"{path}/{layout.FINISHED}", Finished)
         if finished.at:
             found["at"] = finished.at.timestamp()
         if other := other_version(finished.format):
             return {**found, "state": State.OTHER, "note": other}
-        problems = [missing for name in layout.NEEDED if (missing := missing_file(files, name))] or [problem]
-        if closely and not any(problems):
-            problems = [changed for name in layout.NEEDED if (changed := compare_sum(path, name, finished))]
-    except InputError as error:
-        problems = [str(error)]
-    note = "; ".join(filter(None, problems))
-    return {**found, "state": State.DAMAGED if note else State.FINISHED, "note": note}
-
-
-def _read_result(path: str) -> tuple[dict[str, object], str]:
-    """Action and MPJPE as far as they can be read, and why no further."""
-    found: dict[str, object] = {}
-    try:
         found["action"] = action = read_json(f"{path}/{layout.CONFIG}", _Config).action
         errors = read_json(f"{path}/{layout.ERRORS}", _Errors)
+        own = errors.action_wise if action == ALL else errors.actions.get(action)
+        if own is None:
+            raise InputError(f"{layout.ERRORS}: no MPJPE of {action!r}")
+        found["mpjpe"] = own.mpjpe
+        if closely and not problems:
+            problems = [changed for name in layout.NEEDED if (changed := compare_sum(path, name, finished))]
     except InputError as error:
-        return found, str(error)
-    own = errors.action_wise if action == ALL else errors.actions.get(action)
-    if own is None:
-        return found, f"{layout.ERRORS}: no MPJPE of {action!r}"
-    return {**found, "mpjpe": own.mpjpe}, ""
+        problems = problems or [str(error)]
+    return {**found, "state": State.DAMAGED if problems else State.FINISHED, "note": "; ".join(problems)}
 
 
 def _look_at_unfinished(path: str, files: Files) -> dict[str, object]:
@@ -190,7 +178,8 @@ def _look_at_unfinished(path: str, files: Files) -> dict[str, object]:
         found["action"] = read_json(f"{path}/{layout.CONFIG}", _Config).action
     if progress := read_progress(path):
         found["progress"] = progress.windows / progress.total
-    if holder := find_holder(path, files):
+    touched = layout.LEASE in files and time.time() - files[layout.LEASE].st_mtime < layout.LEASE_SECONDS
+    if touched and (holder := read_holder(path)):
         return {**found, "state": State.RUNNING, "note": holder}
     if other:
         return {**found, "state": State.OTHER, "note": f"{other}; unfinished"}
@@ -198,13 +187,8 @@ def _look_at_unfinished(path: str, files: Files) -> dict[str, object]:
     return {**found, "state": State.UNFINISHED, "note": "" if kept else NO_CHECKPOINT}
 
 
-def find_holder(path: str | os.PathLike, files: Files) -> str:
-    """The process that holds a run, as `read_holder`, if it touched its lease within LEASE_SECONDS; otherwise ""."""
-    held = layout.LEASE in files and time.time() - files[layout.LEASE].st_mtime < layout.LEASE_SECONDS
-    return read_holder(path) if held else ""
-
-
 def other_version(found: int) -> str:
+    """How a format of results differs from this version's; "" if it does not."""
     if found == layout.RESULT_FORMAT:
         return ""
     return f"format {found}, {'older' if found < layout.RESULT_FORMAT else 'newer'} than {layout.RESULT_FORMAT}"

@@ -41,7 +41,6 @@ NEEDED = (CONFIG, PROVENANCE, HISTORY, CLIPS, CLIPS_PUBLISHED, ERRORS, TIMING, W
 MARKS = frozenset((CONFIG, PROVENANCE, HISTORY, PROGRESS, FINISHED, NOTEBOOK, LOG, LEASE, *CHECKPOINTS))  # of a run
 
 LEASE_SECONDS = 60  # a process on another machine counts as dead if it did not touch its lease for so long
-LARGEST_JSON = 10_000_000  # bytes; runs write some thousands
 
 Files = Mapping[str, os.stat_result]  # what is in a folder: name -> status, links followed
 
@@ -102,8 +101,8 @@ def scan_folder(path: str | os.PathLike) -> tuple[Files, int]:
 def read_json(path: str | os.PathLike, kind: type[Content]) -> Content:
     """What a JSON file says, as far as `kind` asks for it.
 
-    An InputError if it is missing, no plain file, too large, no JSON, or has another content; it names the file without its
-    folder, the key and what was found.
+    An InputError if it cannot be read, is no JSON, or has another content; it names the file without its folder, the key and
+    what was found.
     """
     return _parse(path, kind.model_validate_json)
 
@@ -116,11 +115,6 @@ def read_object(path: str | os.PathLike) -> dict[str, JsonValue]:
 def _parse(path: str | os.PathLike, parse: Callable[[bytes], Result]) -> Result:
     name = os.path.basename(path)
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
-            raise InputError(f"{name}: no plain file")
-        if status.st_size > LARGEST_JSON:
-            raise InputError(f"{name}: {status.st_size:,} bytes where some thousands are expected; not read")
         with open(path, "rb", buffering=0) as file:
             return parse(file.readall())
     except OSError as error:
@@ -130,15 +124,6 @@ def _parse(path: str | os.PathLike, parse: Callable[[bytes], Result]) -> Result:
         where = f"{'.'.join(map(str, problem['loc']))}: " if problem["loc"] else ""
         found = str(problem["input"])[:80]
         raise InputError(f"{name}: not what a run writes ({where}{problem['msg']}, found {found!r})") from error
-
-
-def missing_file(files: Files, name: str) -> str:
-    """What is wrong with a file that must be there and not be empty; "" if nothing is."""
-    if name not in files:
-        return f"{name}: missing"
-    if not stat.S_ISREG(files[name].st_mode):
-        return f"{name}: no plain file"
-    return "" if files[name].st_size else f"{name}: empty"
 
 
 def is_finished(folder: str | os.PathLike) -> bool:

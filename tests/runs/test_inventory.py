@@ -15,14 +15,12 @@ from filelock import SoftFileLease
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pose3d_lib.cli.runs import choose_entries, to_json, to_table
+from pose3d_lib.cli.runs import to_json, to_table
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.runs import inventory, layout
 from pose3d_lib.runs.inventory import RunEntry, State, choose_run, list_runs, look_at
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from tests.helpers.listed_runs import LONG_AGO, name_of, progress, set_age, write_folder, write_lease
-
-FORMAT = b'{"format": %d' % RESULT_FORMAT
 
 
 def only(entries: list[RunEntry]) -> RunEntry:
@@ -65,22 +63,19 @@ def test_a_run_of_another_version_is_told_which(runs: Path, found: int, word: st
     assert entry.state == "other version"
     assert entry.note.startswith(f"format {found}, {word} than {RESULT_FORMAT}")
     assert ("unfinished" in entry.note) is not finished
-    assert (entry.action, entry.mpjpe) == ("Eating", 50.0 if finished else None)
+    assert entry.mpjpe is None
 
 
 @pytest.mark.parametrize("name", layout.NEEDED)
 def test_a_finished_run_without_one_of_its_files_is_damaged(runs: Path, name: str) -> None:
     write_folder(runs, without=(name,))
     entry = only(list_runs())
-    assert (entry.state, entry.note) == ("damaged", f"{name}: missing")
+    assert (entry.state, entry.note) == ("damaged", f"{name}: missing or empty")
 
 
 def test_all_that_is_wrong_with_a_damaged_run_is_told(runs: Path) -> None:
-    folder = write_folder(runs, without=("clips.csv",), timing__json="")
-    (folder / "model.safetensors").unlink()
-    (folder / "model.safetensors").mkdir()
-    note = only(list_runs()).note
-    assert note == "clips.csv: missing; timing.json: empty; model.safetensors: no plain file"
+    write_folder(runs, without=("clips.csv",), timing__json="")
+    assert only(list_runs()).note == "clips.csv: missing or empty; timing.json: missing or empty"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +83,6 @@ def test_all_that_is_wrong_with_a_damaged_run_is_told(runs: Path) -> None:
     [
         ("finished__json", "{", "finished.json: not what a run writes"),
         ("finished__json", "[" * 100_000, "finished.json: not what a run writes"),
-        ("finished__json", FORMAT + b', "at": "9999-12-31T23:59:59-10:00"}', "finished.json: not what"),
         ("config__json", "[]", "config.json: not what a run writes"),
         ("config__json", '{"action": ["Eating"]}', "config.json: not what a run writes (action: "),
         ("config__json", '{"action": "Walking"}', "metrics.json: no MPJPE of 'Walking'"),
@@ -107,20 +101,6 @@ def test_a_finished_run_that_cannot_be_read_is_damaged_and_the_others_are_listed
     damaged, sound = list_runs()
     assert (damaged.state, sound.state) == ("damaged", "finished")
     assert damaged.note.startswith(said)
-
-
-def test_a_gigantic_file_and_a_pipe_are_not_read(runs: Path) -> None:
-    folder = write_folder(runs)
-    with (folder / "metrics.json").open("r+b") as file:
-        file.truncate(10**12)
-    entry = only(list_runs())
-    assert entry.note == "metrics.json: 1,000,000,000,000 bytes where some thousands are expected; not read"
-    (folder / "config.json").unlink()
-    os.mkfifo(folder / "config.json")
-    (folder / "finished.json").unlink()
-    assert only(list_runs()).state == "unfinished"
-    (folder / "finished.json").symlink_to("config.json")
-    assert only(list_runs()).note == "finished.json: no plain file"
 
 
 JSON = st.recursive(
@@ -158,7 +138,6 @@ def test_strays_are_no_runs_and_what_is_hidden_is_not_listed(runs: Path) -> None
     (runs / ".gitkeep").write_text("")
     (runs / ".ipynb_checkpoints").mkdir()
     (runs / "experiments").mkdir()
-    (runs / name_of(7)).symlink_to("nowhere")
     (runs / name_of(8)).symlink_to(name_of(8))
     (runs / name_of(9)).mkdir()
     (runs / name_of(9) / "thesis.tex").write_text("mine")
@@ -166,11 +145,11 @@ def test_strays_are_no_runs_and_what_is_hidden_is_not_listed(runs: Path) -> None
     found = {entry.name: (entry.state, entry.note) for entry in list_runs()}
     assert found == {
         "notes.txt": ("not a run", "no folder"),
-        "experiments": ("not a run", "its name does not end in a run's hash"),
-        name_of(7): ("not a run", "a link to nothing"),
         name_of(8): ("damaged", "cannot be opened (Too many levels of symbolic links)"),
-        name_of(9): ("not a run", "no file of a run is in it"),
-        "All-27f-1ue-seed0-0123456789.bak": ("not a run", "its name does not end in a run's hash"),
+        **dict.fromkeys(
+            ("experiments", name_of(9), "All-27f-1ue-seed0-0123456789.bak"),
+            ("not a run", "its name or its files are not those of a run"),
+        ),
     }
 
 
@@ -265,11 +244,6 @@ ENTRIES = [
     RunEntry("座る\udcff", "not a run", "no folder"),
     RunEntry("e", "other version", "another format", action="All", progress=1.0, mpjpe=60.0, size=5, at=1.0),
 ]
-
-
-def test_runs_are_sorted_as_asked_and_equal_ones_by_name() -> None:
-    for order, names in (("name", "abde座"), ("error", "aebd座"), ("size", "abde座"), ("time", "dbae座")):
-        assert "".join(entry.name[0] for entry in choose_entries(ENTRIES, order=order)) == names
 
 
 def test_table_and_json_have_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
