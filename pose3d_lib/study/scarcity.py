@@ -49,7 +49,6 @@ class ScarcityConfig(SweepSettings):
         lr_decay: factor of the learning rate after every 200th part of a run.
     """
 
-    MEMORY = 4  # two networks, and batches twice as large
     BUNDLES: ClassVar[dict[str, dict]] = {
         "preset": {
             name: settings

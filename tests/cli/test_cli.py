@@ -38,7 +38,7 @@ PROGRAM = Path(sys.executable).with_name("pose3d")
 REFUSED_WITHIN_S = 10
 TINY = {"scale": "tiny", "preset": "tiny", "evaluate_at": "", "device": "cpu"}
 SHORT = 0.05  # unit epochs
-NAMED = f"seed 0, {SHORT:g} unit epochs"  # how a short run's line goes on after its action
+NAMED = f"27f-{SHORT:g}ue-seed0"  # how a short run's line goes on after its action
 OF_A_RUN = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "unit_epochs", str(SHORT)]
 OF_A_STUDY = ["-p", "scale", "tiny", "-p", "preset", "tiny", "-p", "lengths", str(SHORT), "-p", "seeds", "0"]
 
@@ -150,7 +150,7 @@ def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(call: Call, pre
     assert first.err == ""
     (folder,) = (prepared / "runs").iterdir()
     assert f"run folder: {folder}" in first.out
-    assert re.search(rf"^\[ +1/1\] Sitting, {NAMED} +finished ", first.out, re.MULTILINE)
+    assert re.search(rf"^\[ +1/1\] Sitting-{NAMED} +finished ", first.out, re.MULTILINE)
     assert "\x1b" not in first.out, "no colours or cursor movements into a pipe"
     run = Run(folder)
     assert run.config.action == "Sitting"
@@ -161,7 +161,7 @@ def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(call: Call, pre
 
     second = call("run", "02_train", "-p", "action", "Sitting", *OF_A_RUN)
     assert (second.code, second.err) == (0, "")
-    assert re.search(rf"^\[ +1/1\] Sitting, {NAMED} +reused ", second.out, re.MULTILINE)
+    assert re.search(rf"^\[ +1/1\] Sitting-{NAMED} +reused ", second.out, re.MULTILINE)
     assert f"run folder: {folder}" in second.out
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == files
 
@@ -189,17 +189,17 @@ def test_sweep_goes_on_after_a_failure_and_quotes_it(call, prepared, tiny_data, 
     ended = call(*arguments)
     assert ended.code == 1
     assert [parameters["action"] for parameters in without_kernels] == ["All", "Sitting", "Walking"]
-    assert f"error: 1 of 3 runs failed:\n- Sitting, {NAMED}: FloatingPointError: the training loss is nan" in ended.err
+    assert f"error: 1 of 3 runs failed:\n- Sitting-{NAMED}: FloatingPointError: the training loss is nan" in ended.err
     assert "The executed notebook, with the traceback: " in ended.err
     assert "the same command again runs only those that failed" in ended.err
-    states = re.findall(rf"^\[ +\d/3\] (\w+), {NAMED} +(\w+)", ended.out, re.MULTILINE)
+    states = re.findall(rf"^\[ +\d/3\] (\w+)-{NAMED} +(\w+)", ended.out, re.MULTILINE)
     assert states == [("All", "finished"), ("Sitting", "failed"), ("Walking", "finished")]
     assert len(list((prepared / "runs").glob("*/finished.json"))) == 2
 
     again = call(*arguments)
     assert again.code == 1
     assert [parameters["action"] for parameters in without_kernels[3:]] == ["Sitting"]
-    states = re.findall(rf"^\[ +\d/3\] (\w+), {NAMED} +(\w+)", again.out, re.MULTILINE)
+    states = re.findall(rf"^\[ +\d/3\] (\w+)-{NAMED} +(\w+)", again.out, re.MULTILINE)
     assert states == [("All", "reused"), ("Walking", "reused"), ("Sitting", "failed")]
 
 
@@ -211,7 +211,7 @@ def test_runs_to_be_timed_come_last_one_at_a_time(call, prepared, tiny_data, wit
     assert (ended.code, jobs) == (0, [2, 1])
     assert [parameters.get("timed", 0) for parameters in without_kernels] == [0, 0, 1, 2]
     assert "Then, to be timed: 2 runs, 0 of them finished; the other 2 take about" in ended.out
-    assert re.findall(r"^\[ +(\d/4)\] (\w+), ", ended.out, re.MULTILINE) == [
+    assert re.findall(r"^\[ +(\d/4)\] (\w+)-", ended.out, re.MULTILINE) == [
         *(("1/4", "All"), ("2/4", "Walking"), ("3/4", "Walking"), ("4/4", "Walking"))
     ]
 
@@ -290,7 +290,7 @@ def test_a_notebook_that_leaves_no_run_has_failed(prepared, tiny_data, without_k
     monkeypatch.setattr(sweep, "execute_training", lambda *_, stop: True)
     statuses, _ = sweep_all(tiny_plan(tiny_data)[:1], Only(tiny_data))
     assert [(status.state, status.error) for status in statuses] == [("failed", sweep.NOTHING_LEFT)]
-    with pytest.raises(SweepFailed, match=f"1 of 1 runs failed:\n- All, {NAMED}: its notebook ended without"):
+    with pytest.raises(SweepFailed, match=f"1 of 1 runs failed:\n- All-{NAMED}: its notebook ended without"):
         raise_failures(statuses)
 
 
@@ -331,14 +331,14 @@ def test_jobs_are_as_asked_for_or_as_many_as_the_cores_allow(monkeypatch: pytest
         make_config(StudyConfig, {"jobs": -1})
 
 
-BRACKETS = "[red]walk[/red]"  # no style
+BRACKETS = "[red]walk[red]"  # no style
 
 
 def states(*changes: dict) -> list[RunStatus]:
     """Three runs that wait, but for the changes."""
     config = make_config(RunConfig, {"scale": "tiny", "preset": "tiny", "device": "cpu"})
     configs = [config.model_copy(update={"action": action}) for action in ("All", "Eating", BRACKETS)]
-    waiting = [RunStatus(config, Path(config.action), "waiting", 0.0, 1000) for config in configs]
+    waiting = [RunStatus(config, Path(f"{config.action}-0123"), "waiting", 0.0, 1000) for config in configs]
     return [replace(status, **change) for status, change in zip(waiting, changes, strict=True)]
 
 
@@ -360,10 +360,10 @@ def test_on_no_terminal_a_line_is_written_as_each_run_ends() -> None:
         board.show(states(FINISHED, FAILED, FINISHED))
     lines = file.getvalue().splitlines()
     assert len(lines) == 3
-    assert re.fullmatch(r"\[  1/3\] All, seed 0 +finished +61\.5 s training  about \d+:\d\d left", lines[0])
-    assert re.match(r"\[  2/3\] Eating, seed 0 +failed ", lines[1])
+    assert re.fullmatch(r"\[  1/3\] All +finished +61\.5 s training  about \d+:\d\d left", lines[0])
+    assert re.match(r"\[  2/3\] Eating +failed ", lines[1])
     assert lines[1].endswith("  [Errno 28] No space left on device")
-    assert re.match(r"\[  3/3\] \[red\]walk\[/red\], seed 0 +finished ", lines[2])
+    assert re.match(r"\[  3/3\] \[red\]walk\[red\] +finished ", lines[2])
     assert "\x1b" not in file.getvalue()
 
 
@@ -384,7 +384,7 @@ def test_a_terminal_is_redrawn_in_its_place(monkeypatch: pytest.MonkeyPatch) -> 
             assert drawn.count(action) == 1
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", second)
     assert "1 of 3 runs, 1:40 so far, about" in plain
-    assert re.search(r"Eating, seed 0 .* training +0:30 +0:30", plain)
+    assert re.search(r"Eating .* training +0:30 +0:30", plain)
     assert "3 of 3 runs" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", third)
     assert re.search(r"\x1b\[[0-9;]*31m\s*failed", third), "red"
 
@@ -395,7 +395,7 @@ def test_the_table_of_a_sweep(prepared: Path, tiny_data: PoseDataset) -> None:
     all_, sitting, walking = first_look(configs, Only(tiny_data))
     failed = replace(walking, state="failed", error="first line\nsecond line")
     table = sweep_table([all_, sitting, failed])
-    assert table.run.tolist() == [f"{action}, {NAMED}" for action in ("All", "Sitting", "Walking")]
+    assert table.run.tolist() == [f"{action}-{NAMED}" for action in ("All", "Sitting", "Walking")]
     assert table.state.tolist() == ["waiting", "reused", "failed"]
     assert table["folder or error"].tolist() == ["", run.folder.name, "first line"]
     assert table["own test MPJPE [mm]"].isna().tolist() == [True, False, True]

@@ -1,20 +1,17 @@
 """Notebooks executed through papermill, each in a kernel of its own, several at a time in threads of this process."""
 
 import asyncio
-import errno
 import logging
 import os
-import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 from zmq import ZMQError
@@ -27,10 +24,8 @@ from pose3d_lib.runs.signals import raised_once
 from pose3d_lib.runs.sweep.forks import SUPPORTED, KernelForks
 from pose3d_lib.runs.sweep.links import relink_file
 
-FOLDER = "pose3d-kernel-"  # how folders of sockets begin; the number of the process that made them follows
 LONGEST_SOCKET = 95  # characters; the path of a socket, with a dash and a number behind it, may have about a hundred
 START_ATTEMPTS = 3  # of a kernel that dies before its first cell
-PASSING = (errno.EADDRINUSE, errno.EAGAIN, errno.ENOMEM)  # may be gone at the next attempt; a full disk is not
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_SIGNALS = 10.0  # a kernel that was just between two cells ignores an interrupt, and gets another
 
@@ -63,19 +58,19 @@ def open_kernels(number: int, notebook: str = "") -> Iterator[Callable[..., Futu
     Left early, as by Ctrl-C or SIGTERM, it interrupts the kernels at work, and waits until they have saved and ended.
     """
     stop = threading.Event()
-    forks = KernelForks(find_notebook(notebook)) if notebook and SUPPORTED else None
+    with ExitStack() as stack:
+        given = {"stop": stop.is_set}
+        if notebook and SUPPORTED:
+            given["forks"] = stack.enter_context(closing(KernelForks(find_notebook(notebook))))
+        stack.enter_context(raised_once())
+        threads = stack.enter_context(ThreadPoolExecutor(number, thread_name_prefix="pose3d-kernel"))
 
-    def call(function: Callable, *arguments: object) -> object:
-        try:
-            return function(*arguments, stop=stop.is_set, **({"forks": forks} if forks else {}))
-        finally:
-            ensure_event_loop().close()  # papermill's, of this thread
+        def call(function: Callable, *arguments: object) -> object:
+            try:
+                return function(*arguments, **given)
+            finally:
+                ensure_event_loop().close()  # papermill's, of this thread
 
-    with (
-        closing(forks) if forks else nullcontext(),
-        raised_once(),
-        ThreadPoolExecutor(number, thread_name_prefix="pose3d-kernel") as threads,
-    ):
         try:
             yield lambda function, *arguments: threads.submit(call, function, *arguments)
         except BaseException:
@@ -142,20 +137,17 @@ def execute_notebook(
             complete = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages need no name
             reason = error.evalue if complete else f"{error.ename}: {error.evalue}"
             raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
-        except (DeadKernelError, OSError, RuntimeError, ZMQError) as error:
-            lasting = isinstance(error, OSError) and error.errno not in PASSING
-            if not (lasting or begun.is_set() or stop() or attempt == START_ATTEMPTS):
-                time.sleep(attempt)
-            elif isinstance(error, OSError):
-                raise InputError(
-                    f"{output}: the notebook cannot be executed and saved there ({error}); finished runs are as they were. "
-                    "Once that is repaired, the same call resumes"
-                ) from error
-            else:
-                why = (
-                    "its kernel was killed (out of memory?)" if begun.is_set() else f"its kernel did not start: {error}"
-                )
-                raise NotebookFailed(output, why, refused=False) from error
+        except OSError as error:
+            raise InputError(
+                f"{output}: the notebook cannot be executed and saved there ({error}); finished runs are as they were. "
+                "Once that is repaired, the same call resumes"
+            ) from error
+        except (DeadKernelError, RuntimeError, ZMQError) as error:
+            if begun.is_set():
+                raise NotebookFailed(output, "its kernel was killed (out of memory?)", refused=False) from error
+            if stop() or attempt == START_ATTEMPTS:
+                raise NotebookFailed(output, f"its kernel did not start: {error}", refused=False) from error
+            time.sleep(attempt)
 
 
 def find_notebook(name: str) -> Path:
@@ -178,27 +170,33 @@ def _execute(
     import papermill
 
     started: list[AsyncKernelManager] = []
+    with tempfile.TemporaryDirectory(prefix="pose3d-kernel-") as folder, _interrupted_by(stop, started):
+        # socket files: no ports to collide, no warning about open ones
+        sockets = os.name == "posix" and len(folder) < LONGEST_SOCKET
+        connection = {"transport": "ipc", "ip": f"{folder}/socket"} if sockets else {}
 
-    class Manager(SocketKernelManager):
-        async def _async_launch_kernel(self, command: list[str], **settings: Any) -> None:
-            kernel = forks and forks.fork(command, settings["env"])
-            if kernel:
-                self.provisioner.process, self.provisioner.pid, self.provisioner.pgid = kernel, kernel.pid, kernel.pid
-            else:
-                await super()._async_launch_kernel(command, **settings)
+        class Manager(AsyncKernelManager):
+            def __init__(self, **settings: object):
+                super().__init__(**settings, connection_file=f"{folder}/connection.json", **connection)
 
-        async def _async_start_kernel(self, **settings: object) -> None:
-            await super()._async_start_kernel(**settings, env={**os.environ, **environment})
-            started.append(self)
+            async def _async_launch_kernel(self, command: list[str], **settings: Any) -> None:
+                settings["env"] = {**settings["env"], **environment}
+                kernel = forks and forks.fork(command, settings["env"])
+                if kernel:
+                    self.provisioner.process, self.provisioner.pid, self.provisioner.pgid = (
+                        kernel,
+                        kernel.pid,
+                        kernel.pid,
+                    )
+                else:
+                    await super()._async_launch_kernel(command, **settings)
+                started.append(self)
 
-        start_kernel = _async_start_kernel
+        def on_cell_execute(**_: object) -> None:
+            begun.set()
+            if stop():
+                raise RunStopped("stopped between two cells")
 
-    def on_cell_execute(**_: object) -> None:
-        begun.set()
-        if stop():
-            raise RunStopped("stopped between two cells")
-
-    with _interrupted_by(stop, started):
         papermill.execute_notebook(
             *(str(path).replace("{", "{{").replace("}", "}}") for path in (source, output)),  # papermill formats them
             parameters={name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
@@ -231,31 +229,3 @@ def _interrupted_by(stop: Stop, started: Sequence[AsyncKernelManager]) -> Iterat
     finally:
         ended.set()
         watcher.join()
-
-
-class SocketKernelManager(AsyncKernelManager):
-    """Talks to the kernel through socket files in a folder of its own: no ports to collide, no warning about open ones."""
-
-    def __init__(self, **settings: object):
-        super().__init__(**settings)
-        _remove_left_over()
-        self._folder = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
-        self.connection_file = str(Path(self._folder) / "connection.json")
-        socket = str(Path(self._folder) / "socket")
-        if os.name == "posix" and len(socket) < LONGEST_SOCKET:
-            self.transport, self.ip = "ipc", socket
-
-    async def _async_cleanup_resources(self, restart: bool = False) -> None:
-        await super()._async_cleanup_resources(restart)
-        if not restart:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    cleanup_resources = _async_cleanup_resources
-
-
-def _remove_left_over() -> None:
-    """Remove the folders of sockets that killed processes left."""
-    for path in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
-        number = path.name.removeprefix(FOLDER).split("-")[0]
-        if number.isdigit() and not psutil.pid_exists(int(number)):
-            shutil.rmtree(path, ignore_errors=True)

@@ -37,23 +37,8 @@ class RunStatus:
 
     @property
     def name(self) -> str:
-        """Action and seed, and what else is not the default: "Eating, seed 1, 16 unit epochs, fine-tuned"."""
-        config = self.config
-        particulars = {
-            f"{config.unit_epochs:g} unit epochs": config.unit_epochs != 1,
-            f"learning rate per {config.lr_decay_per}": config.lr_decay_per != "epoch",
-            f"batch norm per {config.bn_decay_per}": config.bn_decay_per != "epoch",
-            config.budget: config.budget != "equal_frames",
-            f"with {len(config.with_actions)} other actions": bool(config.with_actions),
-            f"{', '.join(config.labelled_subjects)} labelled": bool(config.labelled_subjects),
-            f"{100 * config.train_share:.3g} % of the frames": config.train_share != 1,
-            "semi-supervised": config.semi_supervised,
-            f"without {' and '.join(config.without_terms)}": bool(config.without_terms),
-            "fine-tuned": bool(config.start_from),
-            f"timed, number {config.timed}": config.timed > 0,
-        }
-        named = (name for name, differs in particulars.items() if differs)
-        return ", ".join([config.action, f"seed {config.seed}", *named])
+        """As its folder's, without the hash: "Eating-27f-16ue-seed1"."""
+        return self.folder.name.rpartition("-")[0]
 
     @property
     def ended(self) -> bool:

@@ -1,7 +1,6 @@
 """Settings of runs that are executed together, and how they are."""
 
 import re
-from typing import ClassVar
 
 from pydantic import Field, field_validator
 
@@ -14,11 +13,9 @@ class SweepSettings(Settings):
     """Settings of runs that are executed together, and how they are.
 
     Attributes:
-        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or as a GPU's memory does.
+        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or one on a GPU.
         scheduler: where runs are executed: "local", "slurm", "lsf", or the address of a Dask scheduler, tcp://host:8786.
     """
-
-    MEMORY: ClassVar[int] = 1  # of a run at most, in that of a supervised one
 
     jobs: int = Field(0, ge=0, le=1024)
     scheduler: str = "local"

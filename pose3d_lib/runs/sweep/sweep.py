@@ -8,8 +8,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.layout import LOG
@@ -23,7 +21,6 @@ from pose3d_lib.training.settings import available_cores
 
 SECONDS_BETWEEN_LOOKS = 0.5
 CLUSTER_JOBS = 8  # of a batch system at a time, unless the user gives a number
-MOST_ON_A_GPU = 4  # runs at a time; more only wait for each other
 NOTHING_LEFT = "its notebook ended without a finished run here; was the dataset or the code changed meanwhile?"
 
 Start = Callable[[Path, Mapping[str, object]], Future]
@@ -31,37 +28,12 @@ Room = Callable[[int], int]
 
 
 def count_jobs(config: SweepSettings) -> int:
-    """Runs at a time: as asked for, or as many as cores and a GPU's free memory allow; of a cluster, CLUSTER_JOBS."""
+    """Runs at a time: as asked for, or as many as there are cores for; one on a GPU, and on a cluster CLUSTER_JOBS."""
     if config.jobs:
         return config.jobs
     if config.scheduler != "local":
         return CLUSTER_JOBS
-    by_cores = max(1, available_cores() // config.threads)
-    if config.device != "cuda":
-        return by_cores
-    free, _ = torch.cuda.mem_get_info()
-    return max(1, min(by_cores, MOST_ON_A_GPU, int(0.9 * free / gpu_bytes(config))))
-
-
-def gpu_bytes(config: SweepSettings) -> int:
-    """Memory that a run takes on a GPU at most, from the sizes of its networks; an estimate, not measured.
-
-    CUDA itself, half a GB of data, weights with their gradients and three values of the optimiser, and what each layer
-    keeps for the backward pass: the outputs of convolution, batch norm, ReLU and dropout.
-    """
-    channels, dilation = config.channels, 1
-    positions, taps, left = 0, 0, config.receptive_field
-    # every position between is computed, not only those that lead to one output frame
-    dilated = config.chunk > 1 or config.dense
-    for width in config.filter_widths:
-        reach = (width - 1) * dilation
-        dilation *= width
-        left = left - reach if dilated else left // width
-        positions += 2 * (left + (config.chunk - 1) * dilated)  # of two convolutions, the second keeps the length
-        taps += (reach if config.dense else width - 1) + 2
-    windows = config.batch_size // config.chunk
-    bytes_each = 5 * 4 * channels * channels * taps + 4 * 4 * windows * channels * positions
-    return int(1.5e9 + config.MEMORY * bytes_each)
+    return 1 if config.device == "cuda" else max(1, available_cores() // config.threads)
 
 
 def run_sweep(
@@ -115,27 +87,23 @@ def run_on(
     another terminal, is left to it, and resumed if that ends without having finished it, or gives no sign of life.
     """
     at_work: dict[Future, int] = {}
-    watches: dict[int, LeaseWatch] = {}
-    told: set[tuple[int, str]] = set()
-    while True:
-        left = [number for number in can_start(statuses) if number not in at_work.values()]
-        places = room(len(left) + len(at_work))
-        held: dict[int, str] = {}
+    watches: dict[int, LeaseWatch] = {}  # of runs that other processes hold
+    while (left := can_start(statuses)) or at_work:
+        places = room(len(left))
         for number in left:
             if len(at_work) >= places:
                 break
             folder = statuses[number].folder
-            if holder := read_holder(folder):
-                held[number] = holder
-                watches.setdefault(number, LeaseWatch(folder / LEASE)).look()
-            else:
+            if number in at_work.values():
+                continue
+            if not (holder := read_holder(folder)):
                 at_work[start(folder, parameters_of(statuses[number].config))] = number
-        if not at_work and not left:
-            return statuses
+                continue
+            if number not in watches:
+                watches[number] = LeaseWatch(folder / LEASE)
+                say(f"{holder} is training {statuses[number].name}, which is left to it ({folder})")
+            watches[number].look()
         if not at_work:
-            for number, holder in held.items() - told:
-                told.add((number, holder))
-                say(f"waiting for {holder}, which is training {statuses[number].name} ({statuses[number].folder})")
             time.sleep(SECONDS_BETWEEN_LOOKS)
         done = wait(at_work, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED).done
         statuses = look_again(statuses, begun)
@@ -147,6 +115,7 @@ def run_on(
             if error or not statuses[number].ended:
                 statuses[number] = replace(statuses[number], state="failed", error=str(error or NOTHING_LEFT))
         on_look(statuses)
+    return statuses
 
 
 def raise_failures(statuses: Sequence[RunStatus]) -> None:
