@@ -68,11 +68,10 @@ def check(dataset: str, given: Given) -> None:
     checkup = doctor.check_dataset(opened, parameters=used_parameters(dataset))
     for line in opened.declarations():
         click.echo(line)
-    summary = doctor.summary_table(checkup)
     for title, table in (
         ("Who is in it", subjects_table(opened)),
         ("Camera frames of every subject and action", doctor.frames_table(opened).reset_index()),
-        ("What was checked", summary[summary["Looked at"] > 0].drop(columns=["Measured", "Limits"])),
+        ("What was checked", doctor.summary_table(checkup)),
     ):
         click.echo(f"\n{title}\n\n{to_text(table)}")
     click.echo("\nWhat was found\n")

@@ -8,7 +8,7 @@ import pandas as pd
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.cameras import view
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.doctor import check_dataset, findings_table, kinematics, leave_out_line
+from pose3d_lib.data.doctor import check_dataset, findings_table, leave_out_line, motion
 from pose3d_lib.data.open import used_parameters
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.spec import DataSpec
@@ -178,10 +178,10 @@ def motion_table(data: PoseDataset) -> tuple[pd.DataFrame, int, int]:
 
 
 def _motion_numbers(world: np.ndarray, fps: float) -> dict[str, float]:
-    speeds = kinematics.joint_speeds(world, fps)
-    knees = [kinematics.flexion(world, f"{side}Hip", f"{side}Knee", f"{side}Foot") for side in "RL"]
+    speeds = np.linalg.norm(np.diff(world, axis=0), axis=-1) * fps
+    knees = [motion.flexion(world, f"{side}Hip", f"{side}Knee", f"{side}Foot") for side in "RL"]
     wrists = [H36M_17.index("LWrist"), H36M_17.index("RWrist")]
-    slide = kinematics.foot_slide(world, fps)
+    slide = motion.foot_slide(world, fps)
     standing = slide[np.isfinite(slide)]
     return {
         "Hip height [m]": world[:, 0, 2].mean(),
@@ -189,5 +189,5 @@ def _motion_numbers(world: np.ndarray, fps: float) -> dict[str, float]:
         "Wrist speed, 95 % [m/s]": np.percentile(speeds[:, wrists], 95),
         "Knee flexion [deg]": np.mean([knee.mean() for knee in knees]),
         "Foot slide, median [mm/s]": 1000 * np.median(standing) if len(standing) else np.nan,
-        "Bones vary [mm]": 1000 * max(np.ptp(length) for length in kinematics.bone_lengths(world).values()),
+        "Bones vary [mm]": 1000 * np.ptp(motion.bone_lengths(world, H36M_17), axis=0).max(),
     }

@@ -181,7 +181,8 @@ def test_a_flaw_of_the_motion_is_found_in_its_take_at_its_frame(worlds, flaw, ch
     assert {f.where for f in checkup.findings} == {"/".join(BAD)}
     assert finding.level == level
     assert named in finding.what
-    assert finding.frame is None if frames is None else frames[0] <= finding.frame <= frames[1]
+    first, last = frames or (-1, -1)
+    assert first <= finding.frame <= last
     assert exit_code(checkup) == (2 if ERROR in {f.level for f in checkup.findings} else 1)
 
 
@@ -309,20 +310,12 @@ def test_clips_of_different_frame_rates_are_found(clean) -> None:
 
 
 @pytest.mark.parametrize(("source", "check"), [("gt", "projection"), ("simulated", "detections")])
-def test_exchanged_cameras_are_found_and_named(clean, source, check) -> None:
+def test_exchanged_cameras_are_found(clean, source, check) -> None:
     other = clean.keypoints[source][rows_of(clean, camera=1)].copy()
     checkup = with_pixels(clean, source, lambda points: other)
     (finding,) = found(checkup, check)
     assert (finding.level, finding.camera) == (ERROR, clean.cameras[0].name)
-    assert finding.what.endswith(f"they are those of camera {clean.cameras[1].name}")
     assert [f.level for f in found(checkup, "duplicates")] == [WARNING]
-
-
-def test_no_other_camera_is_named_for_keypoints_of_none(clean) -> None:
-    checkup = with_pixels(clean, "simulated", lambda points: 3 * points - 900)
-    (finding,) = found(checkup, "detections")
-    assert finding.level == ERROR
-    assert "camera" not in finding.what
 
 
 @pytest.mark.parametrize(("share", "checks"), [(0.07, []), (0.15, ["detections"])])
@@ -619,10 +612,8 @@ def test_the_summary_names_the_worst_of_every_check(worlds, clean) -> None:
     checkup = with_flaw(worlds, moved(WRIST, slice(60, None), 0.6))
     table = summary_table(checkup).set_index("Check")
     assert table.loc["joint speed", ["Looked at", "Warnings", "Errors", "Where"]].tolist() == [5, 0, 1, "/".join(BAD)]
-    assert table.loc["joint speed", "Limits"] == "warning above 15 m/s; error above 20 m/s"
-    assert table.loc["leg", "Limits"] == "warning below 0.6 m or above 1.1 m; error below 0.3 m or above 1.6 m"
     assert table.loc["exchanged sides", "Errors"] == 0
-    assert set(table.index) >= CHECKS.keys() | {"missing", "duplicates"}
+    assert list(table.index) == list(CHECKS)
     assert set(table.index[table.Errors == 1]) == {"joint speed", "joint acceleration", "bone length"}
     assert not found(checkup, "joint acceleration")  # the jump explains it
 
@@ -640,9 +631,9 @@ def test_a_finding_says_how_to_leave_its_take_out(worlds, clean) -> None:
     comma = ("S5", "Greeting", "1,2")  # a comma parts names: such a take is not offered to be left out
     bad = jump(worlds[BAD].copy())
     checkup = check_dataset(filmed({**worlds, strange: bad, comma: bad}), parameters=LEAVE_OUT)
-    advice = {finding.take: finding.advice for finding in found(checkup, "joint speed")}
-    assert advice["take 7"].endswith("; to leave it out: -p leave_out 'S5/Greeting/take 7'")
-    assert "leave_out" not in advice["1,2"]
+    advice = {finding.where: finding.advice for finding in found(checkup, "joint speed")}
+    assert advice["/".join(strange)].endswith("; to leave it out: -p leave_out 'S5/Greeting/take 7'")
+    assert "leave_out" not in advice["/".join(comma)]
     assert leave_out_line(checkup) == ""
     small = check_dataset(replace(clean, positions=clean.positions * np.float32(0.6)), parameters=LEAVE_OUT)
     assert {"leave_out" in f.advice for f in found(small, "leg")} == {False}  # all takes are too small

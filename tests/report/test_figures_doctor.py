@@ -11,6 +11,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import Checkup, check_dataset
 from pose3d_lib.data.doctor.checks import ERROR
 from pose3d_lib.report.figures import doctor as figures_doctor
+from pose3d_lib.report.figures.doctor import LEVEL_COLOURS, PASSES
 from tests.helpers.figure_checks import check_printable
 
 
@@ -61,11 +62,11 @@ def test_every_take_has_a_dot_in_every_check_and_what_does_not_pass_lies_beyond_
     of_takes = set(checkup.measures.check) - of_all - of_cameras
     worst = checkup.measures[checkup.measures.check.isin(of_cameras)]  # each at the take that has most such frames
     takes = len({(check, clip // 4) for check, clip in zip(worst.check, worst["clip"], strict=True)})
-    colours = figures_doctor.LEVEL_COLOURS
+    colours = LEVEL_COLOURS
     assert sum(dots(axes, colour) for colour in colours.values()) == 3 * len(of_takes) + len(of_all) + takes
     assert dots(axes, colours[ERROR]) > 0
     for collection in axes.collections:
-        if tuple(collection.get_facecolor()[0][:3]) != plt.matplotlib.colors.to_rgb(colours[None]):
+        if tuple(collection.get_facecolor()[0][:3]) != plt.matplotlib.colors.to_rgb(colours[PASSES]):
             assert (collection.get_offsets()[:, 0] > 1).all()
     speed = next(f for f in checkup.findings if f.check == "joint speed")
     assert any(text.get_text().endswith(speed.where) for text in axes.texts)
@@ -102,7 +103,7 @@ def test_the_worst_finding_is_drawn(flawed, few, checkup_of_flawed) -> None:
     figure = figures_doctor.draw_worst(checkup_of_flawed)
     assert "frame 7" in [axes.get_title() for axes in figure.axes]
     clip = flawed.clips.iloc[8]
-    assert f"{clip.subject}, {clip.action}, take {clip['take']}" in figure.texts[0].get_text()
+    assert flawed.name_of(clip) in figure.texts[0].get_text()
     assert figures_doctor.draw_worst(check_dataset(few)) is None
 
 
@@ -112,12 +113,11 @@ def test_the_worst_finding_of_keypoints_is_drawn_over_the_image(few) -> None:
     keypoints[clip.start + 4 : clip.stop, 4:] += np.float32(1500)
     checkup = check_dataset(replace(few, keypoints={"simulated": keypoints}))
     all_takes = figures_doctor.draw_checks(checkup).axes[0]
-    assert dots(all_takes, figures_doctor.LEVEL_COLOURS[ERROR]) > 0  # although the take's first camera is clean
+    assert dots(all_takes, LEVEL_COLOURS[ERROR]) > 0  # although the take's first camera is clean
     figure = figures_doctor.draw_worst(checkup)
     assert "frame 3" in [axes.get_title() for axes in figure.axes]
     camera = few.camera_of(clip)
-    assert f"simulated keypoints of {clip.subject}, {clip.action}, take {clip['take']}" in figure.texts[0].get_text()
-    assert camera.name in figure.texts[0].get_text()
+    assert f"simulated keypoints of {few.name_of(clip)}" in figure.texts[0].get_text()
     for axes in figure.axes:
         (edge,) = axes.patches
         assert edge.get_bbox().size.tolist() == [camera.width, camera.height]

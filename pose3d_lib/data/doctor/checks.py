@@ -1,4 +1,4 @@
-"""The table of checks: what the data doctor measures, the values that pass, its words, and what mends it."""
+"""The table of checks: the values that pass, the data doctor's words, and what mends it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ class Check:
     """One thing that is measured of clips, and the values that pass."""
 
     name: str
-    about: str  # what is measured
     unit: str  # shares are shown in per cent
     good: tuple[float, float]  # lowest and highest value without a finding
     tolerable: tuple[float, float]  # lowest and highest value that is only a warning; beyond is an error
@@ -47,18 +46,6 @@ class Check:
         """What to do, with the first of `mends` that is among the parameters."""
         mends = [words for name, words in self.mends if name in parameters]
         return "; ".join([self.advice.format(detail=detail), *mends[:1]])
-
-    @property
-    def limits(self) -> str:
-        """The limits in words: what warns and what is an error."""
-        parts = [(WARNING, self.good)] if self.good != self.tolerable else []
-        parts += [(ERROR, self.tolerable)] if self.tolerable != ANY else []
-        return "; ".join(f"{level} {self._beyond(*bounds)}" for level, bounds in parts)
-
-    def _beyond(self, low: float, high: float) -> str:
-        above = f"above {self.show(high)}" if high < inf else ""
-        below = f"below {self.show(low)}" if low > -inf else ""
-        return " or ".join(part for part in (below, above) if part)
 
     def show(self, value: float) -> str:
         """The value with its unit, shares in per cent."""
@@ -97,106 +84,93 @@ BEHIND = "behind the camera"
 
 # The comments say where the limits come from; limits without a source are judgements.
 CHECKS = {check.name: check for check in (
-    Check("numbers", "frames that hold NaN or infinity", "", _most(0), _most(0),
-          "frames of {detail} with NaN or infinity: {value}", "repair the take's source", scope=VIEW),
-    Check(BEHIND, "frames in which a joint is behind the camera", "", _most(0), _most(0),
+    Check("numbers", "", _most(0), _most(0), "frames of {detail} with NaN or infinity: {value}",
+          "repair the take's source", scope=VIEW),
+    Check(BEHIND, "", _most(0), _most(0),
           "frames in which the person, or a part, is behind the camera, where nothing can be projected: {value}",
           "check the calibration and where the take was placed", scope=VIEW),
 
-    # Players kick at 10 m/s (CMU's soccer); only the hardest kicks and throws of trained athletes come near 20.
-    Check("joint speed", "fastest joint relative to the root", "m/s", _most(15), _most(20), "{detail} moves at {value}",
-          LOOK),
+    # Relative to the root. Players kick at 10 m/s (CMU's soccer); only the hardest kicks and throws of trained athletes
+    # come near 20.
+    Check("joint speed", "m/s", _most(15), _most(20), "{detail} moves at {value}", LOOK),
     # The fastest sprinter ever measured ran 12.4 m/s, and a pelvis cannot be flung about as a foot can.
-    Check("root speed", "fastest step of the root", "m/s", _most(13), _most(13), "the whole body moves at {value}",
-          LOOK),
-    # Averaged over two frames. At 60 Hz nearly all of CMU's takes stay below 280, kicks and jumps included. 1000 is an
-    # outlier of 20 cm in one frame at 50 Hz.
-    Check("joint acceleration", "greatest acceleration relative to the root", "m/s²", _most(300), _most(1000),
-          "{detail} accelerates by {value}, as in a jump of one frame", LOOK, explained_by=("joint speed",)),
+    Check("root speed", "m/s", _most(13), _most(13), "the whole body moves at {value}", LOOK),
+    # Relative to the root, averaged over two frames. At 60 Hz nearly all of CMU's takes stay below 280, kicks and jumps
+    # included. 1000 is an outlier of 20 cm in one frame at 50 Hz.
+    Check("joint acceleration", "m/s²", _most(300), _most(1000), "{detail} accelerates by {value}, as in a jump of one frame",
+          LOOK, explained_by=("joint speed",)),
     # Hands and feet that pass each other save nothing, see `side_exchanges`.
-    Check("exchanged joints", "path that left and right joints save by changing places", "m", _most(0.2), _most(0.2),
+    Check("exchanged joints", "m", _most(0.2), _most(0.2),
           "{detail} change places from one frame to the next (saving {value} of path)", LOOK),
     # Near 0 in CMU's, Bandai-Namco's and the built-in takes, near 1 in the same takes with exchanged sides.
-    Check("exchanged sides", "share of the knees' bend that points backward", "%", _most(0.65), _most(0.65),
+    Check("exchanged sides", "%", _most(0.65), _most(0.65),
           "the knees bend backward in {value} of their bend: left and right are exchanged",
           MAPPING + ": left and right, or a mirrored axis", JOINTS),
     # A body turns by less than 90 degrees.
-    Check("opposed shoulders", "share of frames with shoulders turned against the hips", "%", _most(0.5), _most(0.5),
-          "shoulders and hips face opposite ways in {value} of the frames",
+    Check("opposed shoulders", "%", _most(0.5), _most(0.5), "shoulders and hips face opposite ways in {value} of the frames",
           MAPPING + ": arms or legs have left and right exchanged", JOINTS),
-    # CMU's bones stay below 0.01; where joints follow a shrug, 0.06 is ordinary (Bandai-Namco).
-    Check("bone length", "largest deviation of a bone from its median in the clip", "%", _most(0.1), _most(0.25),
-          "the bone to {detail} changes its length by {value}", LOOK),
+    # From its median in the clip. CMU's bones stay below 0.01; where joints follow a shrug, 0.06 is ordinary
+    # (Bandai-Namco).
+    Check("bone length", "%", _most(0.1), _most(0.25), "the bone to {detail} changes its length by {value}", LOOK),
     # One person's takes differ by 0.01 in CMU's clips and by 0.04 in Bandai-Namco's.
-    Check("bones of a subject", "largest deviation of a take's bone from its subject's", "%", _most(0.05), ANY,
-          "the bone to {detail} differs by {value} from the subject's other takes",
+    Check("bones of a subject", "%", _most(0.05), ANY, "the bone to {detail} differs by {value} from the subject's other takes",
           "check whether this subject is one person"),
-    Check("symmetry", "largest difference between a left and a right bone", "%", _most(0.1), ANY,
-          "the bones to {detail} differ by {value}", MAPPING, JOINTS, ALL),
-    # From a child of eight to a very tall adult; an error for millimetres (800), centimetres (80) and feet (2.6).
-    Check("leg", "length from hip to ankle along the bones", "m", (0.6, 1.1), (0.3, 1.6), "a leg is {value} long", UNIT,
-          UNITS, ALL),
+    Check("symmetry", "%", _most(0.1), ANY, "the bones to {detail} differ by {value}", MAPPING, JOINTS, ALL),
+    # Hip to ankle along the bones, from a child of eight to a very tall adult; an error for millimetres (800),
+    # centimetres (80) and feet (2.6).
+    Check("leg", "m", (0.6, 1.1), (0.3, 1.6), "a leg is {value} long", UNIT, UNITS, ALL),
     # A repeated frame does little harm.
-    Check("frozen", "longest stretch without any motion", "s", _most(0.5), ANY, "no joint moves for {value}",
-          "cut the stretch out"),
+    Check("frozen", "s", _most(0.5), ANY, "no joint moves for {value}", "cut the stretch out"),
     # An ankle stands about 0.08 above the sole.
-    Check("floor", "height of the lowest ankle, median over the takes", "m", (-0.15, 0.3), ANY,
-          "the lowest ankle is {value} high in the median take", "the floor must be at z = 0, with z upwards",
-          scope=ALL),
+    Check("floor", "m", (-0.15, 0.3), ANY, "the lowest ankle is {value} high in the median take",
+          "the floor must be at z = 0, with z upwards", scope=ALL),
     # People lie down, but not most of the time.
-    Check("upright", "share of takes whose head is not above the feet", "%", _most(0.3), _most(0.3),
-          "in {value} of the takes the head is not above the feet", "z must point upwards: check the up axis", UP, ALL),
+    Check("upright", "%", _most(0.3), _most(0.3), "in {value} of the takes the head is not above the feet",
+          "z must point upwards: check the up axis", UP, ALL),
     # From a stroll to the change to running: only a wrong rate of half or double is sure to be found.
-    Check("step rate", "steps per second, median over the takes that walk", "", (1.2, 2.6), ANY,
+    Check("step rate", "", (1.2, 2.6), ANY,
           f"people who walk take {{value}} steps per second, {STEP_RATE} are common: the frame rate is wrong",
           "the true frame rate is about {detail} times the one that the files state or that was given", RECORDED, ALL),
     # Slower, the frames that a lifter sees hold several actions; faster, they hold none.
-    Check("frame rate", "frames per second", "fps", (15, 250), (1, 2000), "recorded at {value}",
+    Check("frame rate", "fps", (15, 250), (1, 2000), "recorded at {value}",
           f"{RECEPTIVE_FIELD} frames should last about half a second", (*RECORDED, DOWNSAMPLE), ALL),
 
     # float32 leaves 0.001.
-    Check("projection", "distance of exact keypoints to the projected joints", "px", _most(0.01), _most(0.01),
-          "{source} keypoints are up to {value} from the projected 3D joints",
+    Check("projection", "px", _most(0.01), _most(0.01), "{source} keypoints are up to {value} from the projected 3D joints",
           "2D and 3D do not belong together: check the order of cameras, the clip and the calibration", scope=VIEW,
           explained_by=(BEHIND,)),
     # 0.02 is ordinary (the simulated detections), and 0.3 is another person or another camera.
-    Check("detections", "median distance of keypoints to the projected joints over the person's size", "%", _most(0.1),
-          _most(0.3), "{source} keypoints are {value} of the person's size off in the median", MIXED_UP, scope=VIEW,
-          explained_by=(BEHIND,)),
+    Check("detections", "%", _most(0.1), _most(0.3), "{source} keypoints are {value} of the person's size off in the median",
+          MIXED_UP, scope=VIEW, explained_by=(BEHIND,)),
     # A detector sees none of them: most of them mean a wrong image size.
-    Check("outside the image", "share of keypoints outside the image", "%", _most(0.1), ANY,
-          "{value} of the {source} keypoints are outside the image",
+    Check("outside the image", "%", _most(0.1), ANY, "{value} of the {source} keypoints are outside the image",
           "check the image's size and the camera; see whether the person walks out of it", IMAGE_SIZE, VIEW, (BEHIND,)),
     # People lie, or stand on their heads, for a while; in most frames it is the picture that is turned.
-    Check("upside down", "share of a camera's frames with the head below the feet in the image", "%", _most(0.5), ANY,
-          "the head is below the feet in {value} of the frames of camera {detail}", TURN, scope=CAMERA),
-    Check("sideways", "share of a camera's frames with the head beside the feet in the image", "%", _most(0.5), ANY,
+    Check("upside down", "%", _most(0.5), ANY, "the head is below the feet in {value} of the frames of camera {detail}", TURN,
+          scope=CAMERA),
+    Check("sideways", "%", _most(0.5), ANY,
           "the head is beside the feet in {value} of the frames of camera {detail}: the person lies, or the image is "
           "turned", TURN, scope=CAMERA),
-    # A detector is off by some pixels, much of a person of 70; a box larger than the image is of another image size.
-    Check("person size", "diagonal of the box around the person over the image's", "%", (0.05, 1), ANY,
-          "the person of the {source} keypoints has {value} of the image's diagonal",
+    # Diagonals of the boxes. A detector is off by some pixels, much of a person of 70; a box larger than the image is of
+    # another image size.
+    Check("person size", "%", (0.05, 1), ANY, "the person of the {source} keypoints has {value} of the image's diagonal",
           "keypoints must be pixels of the image, and the person neither tiny in it nor larger", IMAGE_SIZE, VIEW,
           (BEHIND,)),
     # None of CMU's and Bandai-Namco's takes without glitches comes to it.
-    Check("exchanged keypoints", "share of steps in which left and right keypoints change places", "%", _most(0.005),
-          ANY, "left and right {source} change places in {value} of the steps", LOOK, scope=VIEW,
-          explained_by=("exchanged joints",)),
-    # Running past a camera reaches 0.13.
-    Check("jumping person", "median motion of the keypoints in 0.04 s over the person's size", "%", _most(0.3), ANY,
-          "all {source} keypoints jump by {value} of the person's size", PERSON,
+    Check("exchanged keypoints", "%", _most(0.005), ANY, "left and right {source} change places in {value} of the steps", LOOK,
+          scope=VIEW, explained_by=("exchanged joints",)),
+    # The median of all keypoints in 0.04 s. Running past a camera reaches 0.13.
+    Check("jumping person", "%", _most(0.3), ANY, "all {source} keypoints jump by {value} of the person's size", PERSON,
           (("person", "-p person chooses the person"),), VIEW, ("joint speed", "root speed", BEHIND)),
-    # Lost joints of the simulated detections stay within 0.5 (in two million frames); corners of an image are further.
-    Check("jumping keypoint", "motion of a keypoint against the others in 0.04 s over the person's size", "%",
-          _most(0.6), ANY, "{detail} of the {source} keypoints jumps by {value} of the person's size",
+    # Against the others in 0.04 s. Lost joints of the simulated detections stay within 0.5 (in two million frames);
+    # corners of an image are further.
+    Check("jumping keypoint", "%", _most(0.6), ANY, "{detail} of the {source} keypoints jumps by {value} of the person's size",
           "if it was not found there, it must be missing (NaN), not somewhere in the image", scope=VIEW,
           explained_by=("joint speed", "exchanged keypoints", BEHIND, "jumping person")),
-    Check("frozen keypoints", "longest stretch of identical keypoints", "s", _most(0.5), ANY,
-          "the {source} keypoints are identical for {value}", "look whether frames without a detection were filled in",
-          GAPS, VIEW, ("frozen",)),
+    Check("frozen keypoints", "s", _most(0.5), ANY, "the {source} keypoints are identical for {value}",
+          "look whether frames without a detection were filled in", GAPS, VIEW, ("frozen",)),
     # Filled-in gaps are a small part of a video.
-    Check("interpolated keypoints", "share of frames whose keypoints are half-way between their neighbours", "%",
-          _most(0.4), ANY,
+    Check("interpolated keypoints", "%", _most(0.4), ANY,
           "{value} of the frames look interpolated: their {source} keypoints are half-way between those before and "
           "behind", "find the keypoints of every frame", GAPS, VIEW, ("frozen keypoints",)),
 )}  # fmt: skip

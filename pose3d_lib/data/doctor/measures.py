@@ -1,12 +1,13 @@
-"""`Measure`, a number that a check found; `Finding`, what does not pass; and the geometry that several checks share."""
+"""`Measure`, a number that a check found; `Finding`, what does not pass; and what several checks compute."""
 
 import shlex
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor.checks import CHECKS
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.missing import true_runs
@@ -18,37 +19,36 @@ LYING = 60.0  # degrees between upwards and the way from the feet to the head; p
 class Measure(NamedTuple):
     """A number that a check found in a clip."""
 
-    clip: int  # row number in the dataset's table; of a take's first camera for 3D, -1 for the whole dataset
     check: str
     value: float  # in the check's unit
     frame: int = -1  # of the clip, where the value was found; -1 where it is not of one frame
     count: int = 0  # frames whose value does not pass
     detail: str = ""  # which joint or bone
+    clip: int = -1  # row number in the dataset's table; of a take's first camera for 3D, -1 for the whole dataset
     source: str = ""  # which 2D source, if it is about one
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something that does not pass, or that a reader should know; None for what concerns more than one take."""
+class Finding(NamedTuple):
+    """Something that does not pass, or that a reader should know."""
 
     level: str  # error, warning or note
     check: str
     what: str  # one sentence
     advice: str = ""
-    subject: str | None = None
-    action: str | None = None
-    take: str | None = None
-    camera: str | None = None
-    value: float | None = None  # in the check's unit
-    frame: int | None = None  # of the clip, the worst or the first
-    count: int = 0  # frames that do not pass
+    where: str = ""  # subject/action/take, as `leave_out` takes it; empty for what concerns more than one take
+    camera: str = ""
+    clip: int = -1  # as of `Measure`, and so are those that follow
+    value: float | None = None
+    frame: int = -1
+    count: int = 0
+    source: str = ""
     share: float = 0.0  # how much of the limit is used up, for sorting
-    source: str | None = None  # the 2D source it is about
 
-    @property
-    def where(self) -> str:
-        """subject/action/take, as `leave_out` takes it; empty for what concerns more than one take."""
-        return "" if self.take is None else f"{self.subject}/{self.action}/{self.take}"
+
+def poses_of(data: PoseDataset, clip: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """A labelled clip's joints relative to the root, (frames, joints, 3), and its root, (frames, 3): float64, metres."""
+    rows = slice(clip.start, clip.stop)
+    return data.positions[rows].astype(np.float64), data.trajectory[rows].astype(np.float64)
 
 
 def leave_out_parameter(parameters: Collection[str], before: str, names: Sequence[str]) -> str:
@@ -60,19 +60,30 @@ def leave_out_parameter(parameters: Collection[str], before: str, names: Sequenc
     return f"{before}-p leave_out {shlex.quote(','.join(names))}" if possible else ""
 
 
-def peak(clip: int, check: str, series: np.ndarray, names: Sequence[str], first: int, source: str = "") -> Measure:
+def peak(check: str, series: np.ndarray, names: Sequence[str], first: int) -> Measure:
     """The greatest value of (steps, joints), its joint and frame, and how many steps pass the limit.
 
     `first` is the frame of the clip that the first row belongs to.
     """
     step, joint = divmod(int(series.argmax()), series.shape[1])
     count = int((series.max(axis=1) > CHECKS[check].good[1]).sum())
-    return Measure(clip, check, float(series[step, joint]), first + step, count, names[joint], source)
+    return Measure(check, float(series[step, joint]), first + step, count, names[joint])
 
 
-def longest_run(still: np.ndarray) -> tuple[int, int]:
-    """Length and start of the longest run of True: (steps,) bool; (0, 0) where there is none."""
-    return max(((stop - start, start) for start, stop in true_runs(still)), key=lambda run: run[0], default=(0, 0))
+def count_frames(check: str, flags: np.ndarray, detail: str = "") -> Measure:
+    """How many frames are flagged, and the first: (frames,) bool."""
+    return Measure(check, float(flags.sum()), int(flags.argmax()), int(flags.sum()), detail)
+
+
+def share_of_frames(check: str, flags: np.ndarray, first: int = 0) -> Measure:
+    """The share of flagged frames, and the first; `first` is the frame that the first flag, (frames,) bool, belongs to."""
+    return Measure(check, float(flags.mean()), first + int(flags.argmax()), int(flags.sum()))
+
+
+def longest_still(check: str, still: np.ndarray, fps: float) -> Measure:
+    """Seconds of the longest run of True, and its frame: (steps,) bool."""
+    start, stop = max(true_runs(still), key=lambda run: run[1] - run[0], default=(0, 0))
+    return Measure(check, (stop - start) / fps, start, stop - start)
 
 
 def side_exchanges(points: np.ndarray, left: Sequence[int], right: Sequence[int]) -> np.ndarray:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.doctor import Checkup, name_take
+from pose3d_lib.data.doctor import Checkup
 from pose3d_lib.data.doctor.checks import CHECKS, ERROR, WARNING
 from pose3d_lib.report.figures.skeletons import FLOOR, LIMBS, SIDES, draw_2d, draw_3d
 from pose3d_lib.report.figures.style import (
@@ -27,8 +27,8 @@ from pose3d_lib.report.figures.style import (
 )
 
 FASTEST_JOINT = CHECKS["joint speed"].tolerable[1]
-LEVEL_COLOURS = {None: GREY, WARNING: "#d4a017", ERROR: "#c1272d"}  # apart for colour-blind readers too
-LEVEL_NAMES = {None: "passes", WARNING: "warning", ERROR: "error"}
+PASSES = "passes"
+LEVEL_COLOURS = {PASSES: GREY, WARNING: "#d4a017", ERROR: "#c1272d"}  # apart for colour-blind readers too
 LEAST_SHARE = 1e-2  # of a limit; lower values are drawn there
 FASTEST = ("-", "--", ":")  # lines of the fastest joints, in the colours of their sides
 AROUND = 2  # frames drawn before and after the one that was found
@@ -40,21 +40,20 @@ def draw_checks(checkup: Checkup) -> Figure:
     A crowd near the line with a few dots beyond it is a limit that cuts through ordinary data; dots far beyond the line
     and a crowd far below it are takes that differ from all others.
     """
-    measures = _worst_per_take(checkup)
+    measures = checkup.measures.sort_values("share").drop_duplicates(["check", "take"], keep="last")
     names = [name for name in CHECKS if name in set(measures.check)]
     most = max(10.0, 2 * measures.share[np.isfinite(measures.share)].max())
     figure, axes = start_single(0.22 * len(names) + 0.7, DOUBLE)
     beside = {"transform": axes.get_yaxis_transform(), "va": "center"}
     for row, name in enumerate(reversed(names)):
-        own = measures[measures.check == name].sort_values("share")
+        own = measures[measures.check == name]
         rng = np.random.default_rng(row)  # spreads dots of the same value
-        for level, dots in own.groupby(own.level.fillna(""), sort=False):
-            colour = LEVEL_COLOURS[level or None]
-            style = {"s": 9, "alpha": 0.35} if not level else {"s": 22, "alpha": 0.9}
-            x = dots.share.clip(LEAST_SHARE, most)
-            axes.scatter(x, row + rng.uniform(-0.22, 0.22, len(dots)), color=colour, linewidths=0, **style)
+        for level, dots in own.groupby(own.level.fillna(PASSES), sort=False):
+            style = {"s": 9, "alpha": 0.35} if level == PASSES else {"s": 22, "alpha": 0.9}
+            y = row + rng.uniform(-0.22, 0.22, len(dots))
+            axes.scatter(dots.share.clip(LEAST_SHARE, most), y, color=LEVEL_COLOURS[level], linewidths=0, **style)
         worst = own.iloc[-1]
-        where = "" if worst.share <= LEAST_SHARE else f", {shorten(name_take(checkup.data, worst.clip_row), 34)}"
+        where = "" if worst.share <= LEAST_SHARE else f", {shorten(worst['take'], 34)}"
         axes.text(1.02, row, f"{CHECKS[name].show(worst.value)}{where}", fontsize=TEXT, **beside)
     axes.text(1.02, len(names), "worst value, and where", fontsize=TEXT, **beside)
     axes.axvline(1, color=INK, linewidth=1, linestyle="--")
@@ -64,18 +63,8 @@ def draw_checks(checkup: Checkup) -> Figure:
     axes.set_xlabel(f"share of the limit that a take uses up ({LEAST_SHARE:g}: this or less); a finding beyond 1")
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)
-    dots = [
-        Line2D([], [], marker="o", ms=4, ls="", color=LEVEL_COLOURS[k], label=LEVEL_NAMES[k]) for k in LEVEL_COLOURS
-    ]
+    dots = [Line2D([], [], marker="o", ms=4, ls="", color=colour, label=k) for k, colour in LEVEL_COLOURS.items()]
     return finish_figure(figure, f"{cut(checkup.data.name, 60)}: every check, one dot per take", handles=dots)
-
-
-def _worst_per_take(checkup: Checkup) -> pd.DataFrame:
-    """The measures with their share of the limit and their level, of each take's cameras and 2D sources the worst."""
-    measures = checkup.measures.rename(columns={"clip": "clip_row"})
-    takes = checkup.data.clips.groupby(["subject", "action", "take"], sort=False).ngroup().to_numpy()
-    measures["take"] = [takes[row] if row >= 0 else -1 for row in measures.clip_row]
-    return measures.sort_values("share", ascending=False, kind="stable").drop_duplicates(["check", "take"])
 
 
 def draw_take(data: PoseDataset, clip: pd.Series, frame: int) -> Figure:
@@ -108,17 +97,13 @@ def draw_take(data: PoseDataset, clip: pd.Series, frame: int) -> Figure:
         pose_axes.set_title(
             f"frame {number}", fontsize=TEXT, y=0.97, fontweight="bold" if number == frame else "normal"
         )
-    return finish_figure(figure, cut(f"{data.name}: {_name(data, clip)}", 90), handles=[*SIDES, FLOOR])
+    return finish_figure(figure, cut(f"{data.name}: {data.name_of(clip)}", 90), handles=[*SIDES, FLOOR])
 
 
 def _frames_around(frame: int, length: int) -> tuple[int, list[int]]:
     """A frame of a clip of this length, and those to draw."""
     frame = min(max(frame, 0), length - 1)
     return frame, list(range(max(frame - AROUND, 0), min(frame + AROUND + 1, length)))
-
-
-def _name(data: PoseDataset, clip: pd.Series) -> str:
-    return f"{clip.subject}, {clip.action}, take {clip['take']}, camera {data.camera_of(clip).name}"
 
 
 def draw_keypoints(data: PoseDataset, clip: pd.Series, frame: int, source: str) -> Figure:
@@ -135,22 +120,17 @@ def draw_keypoints(data: PoseDataset, clip: pd.Series, frame: int, source: str) 
         view.add_patch(Rectangle((0, 0), *size, fill=False, edgecolor=GREY, linewidth=1.2))
         view.set_title(f"frame {number}", fontsize=TEXT, fontweight="bold" if number == frame else "normal")
     edge = Line2D([], [], color=GREY, label="edge of the image")
-    title = cut(f"{data.name}: {source} keypoints of {_name(data, clip)}", 90)
+    title = cut(f"{data.name}: {source} keypoints of {data.name_of(clip)}", 90)
     return finish_figure(figure, title, handles=[*SIDES, edge])
 
 
 def draw_worst(checkup: Checkup) -> Figure | None:
     """The worst finding that has a frame: `draw_keypoints` if it is about keypoints, otherwise `draw_take`; or None."""
-    data, clips = checkup.data, checkup.data.clips
+    data = checkup.data
     for finding in checkup.findings:
-        if finding.frame is None or not finding.where or finding.check == "numbers":
-            continue
-        own = clips[
-            (clips.subject == finding.subject) & (clips.action == finding.action) & (clips["take"] == finding.take)
-        ]
-        if finding.source:
-            own = own[[data.cameras[number].name == finding.camera for number in own.camera]]
-            return draw_keypoints(data, own.iloc[0], finding.frame, finding.source)
-        if own.labelled.any():
-            return draw_take(data, own[own.labelled].iloc[0], finding.frame)
+        if finding.frame >= 0 and finding.check != "numbers":
+            clip = data.clips.iloc[finding.clip]
+            if finding.source:
+                return draw_keypoints(data, clip, finding.frame, finding.source)
+            return draw_take(data, clip, finding.frame)
     return None
