@@ -73,6 +73,7 @@ def evaluate(
     from pose3d_lib.common.tables import save_table, to_text
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.model import evaluate as evaluation
+    from pose3d_lib.model.card import check_fit, check_skeleton
 
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
     check_free(files, overwrite=overwrite)
@@ -83,14 +84,22 @@ def evaluate(
     chosen = {"subjects": split_list(tidy_name(subjects)), "actions": split_list(tidy_name(actions))}
     clips = evaluation.choose_clips(data, **chosen)
     clips = clips.assign(told=tidy_name(label)) if label else clips
-    for warning in evaluation.check_measurable(opened.card, data, spec.keypoints, clips):
+    check_skeleton(opened.card, data)
+    for warning in check_fit(opened.card, data, spec.keypoints, clips):
         click.echo(f"warning: {warning}")
     click.echo(f"testing on {len(clips):,} clips, {(clips.stop - clips.start).sum():,} frames")
     opened.lifters.to(device)
     mirror = opened.card.mirrored if mirror is None else mirror
-    errors = evaluation.measure(opened, data, spec.keypoints, clips, mirror=mirror)
+    try:
+        errors = evaluation.evaluate_lifters(opened.lifters, data, clips, spec.keypoints, mirror=mirror)
+    except FloatingPointError as error:
+        raise InputError(f"model {opened.card.name}: {error}") from error
     table = evaluation.errors_by(errors, by)
-    caption = evaluation.describe_measured(opened, data, spec.keypoints, errors, mirror=mirror)
+    caption = (
+        f"Errors of {opened.card.name} on {data.name}{', which is synthetic: nobody was filmed' * data.synthetic}; keypoints "
+        f"{spec.keypoints}; subjects {', '.join(dict.fromkeys(errors.subject))}; {len(errors):,} clips, "
+        f"{errors.frames.sum():,} frames; {'averaged with' if mirror else 'without'} the mirror image."
+    )
     click.echo(f"{to_text(table)}\n\n{caption}")
     if output is not None:
         save_table(table, output / "errors", caption)

@@ -8,16 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pose3d_lib.common.errors import InputError, printable, some
 from pose3d_lib.data.dataset import PoseDataset
@@ -106,16 +97,7 @@ class Errors(CardPart):
     actions: dict[Text, ActionErrors] = Field(min_length=1)
     action_wise: Means  # mean over actions
     frame_wise: Means  # mean over frames
-    trajectory: dict[
-        Text, float
-    ] = {}  # action -> mean error of the root, mm; empty without a network of the trajectory
-
-    @field_validator("trajectory")
-    @classmethod
-    def _same_actions(cls, trajectory: dict[str, float], info: ValidationInfo) -> dict[str, float]:
-        if trajectory and trajectory.keys() != info.data.get("actions", {}).keys():
-            raise ValueError("errors of the trajectory on other actions than those of the pose")
-        return trajectory
+    trajectory: dict[Text, float] = {}  # action -> mean error of the root, mm; empty without a network for it
 
 
 class ModelCard(CardPart):
@@ -128,8 +110,8 @@ class ModelCard(CardPart):
     layout: Joints  # joints that go in, in order
     skeleton: Joints  # joints that come out, in order
     fps: tuple[float, ...]  # of what it was trained on
-    normalisation: Text = NORMALISATION
-    units: Text = UNITS  # of what comes out
+    normalisation: Literal[NORMALISATION] = NORMALISATION
+    units: Literal[UNITS] = UNITS  # of what comes out
     statistics: Literal["recomputed", "published", ""] = ""  # of the batch norms, as in STATISTICS; "": not known
     epochs: float | None = None  # passes over its own frames, as in VideoPose3D's files
     lr: float | None = None  # learning rate of the next epoch, as there
@@ -143,11 +125,6 @@ class ModelCard(CardPart):
     def mirrored(self) -> bool:
         """Whether its predictions are averaged with those of the mirror image; they are by default."""
         return self.errors is None or self.errors.mirrored
-
-    @property
-    def knows_detectors(self) -> bool:
-        """Whether its keypoints were made like those of many detectors, as they are in the dataset of the ready models."""
-        return self.training is not None and self.training.config.get("dataset") == "ready"
 
 
 def parse_card(text: str | bytes) -> ModelCard:
@@ -189,12 +166,16 @@ def licence_of(data: PoseDataset) -> str:
     )
 
 
-def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
-    """Rejects keypoints that a model cannot see; returns warnings on another 2D source or frame rate, a sentence each.
+def check_fit(card: ModelCard, data: PoseDataset, keypoints: str, clips: pd.DataFrame) -> list[str]:
+    """Rejects keypoints that a model cannot see; returns warnings, a sentence each.
+
+    They are on another 2D source or frame rate and, where errors can be measured, on people of these clips whom the model has
+    seen in training.
 
     Raises:
-        InputError: other joints, another number of input features, or another normalisation.
+        InputError: other joints, another number of input features, or an action that the model cannot be told.
     """
+    told_actions(card.network, clips)
     what = f"the keypoints {keypoints!r} of {data.name} are"
     _check_joints(card, "sees", card.layout, data.layouts[keypoints], what, "keypoints")
     features = 2 + (keypoints in data.scores)
@@ -204,13 +185,10 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
             f"model {card.name}: sees {seen[card.network.in_features]}; the keypoints {keypoints!r} of {data.name} were "
             f"opened with {seen[features]}; the parameter `scores` says which"
         )
-    if card.normalisation != NORMALISATION:
-        raise InputError(
-            f"model {card.name}: sees keypoints that were normalised in a way ({card.normalisation}) other than the one known "
-            f"here ({NORMALISATION}); its predictions would be wrong"
-        )
     warnings = []
-    if keypoints != card.keypoints and not card.knows_detectors:
+    # The keypoints of the ready models' dataset are like those of many detectors.
+    knows_detectors = card.training is not None and card.training.config.get("dataset") == "ready"
+    if keypoints != card.keypoints and not knows_detectors:
         warnings.append(
             f"The keypoints are {keypoints!r}, and the model was trained on {card.keypoints!r}, whose errors it knows."
         )
@@ -221,11 +199,12 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str) -> list[str]:
             f"{data.name} has {_numbers(other)} frames per second, and the model was trained on {_numbers(card.fps)}: "
             f"motion looks faster or slower to it than it was{f'; downsample {every} keeps one frame of {every}' * (every > 1)}."
         )
-    return warnings
+    measured = clips[clips.labelled] if data.skeleton.joints == card.skeleton.joints else clips[:0]
+    return [*warnings, *_seen_before(card, data, measured)]
 
 
-def seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> list[str]:
-    """Warnings on people of these clips whom a model has seen in training, a sentence each.
+def _seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> list[str]:
+    """Warnings on people whom a model has seen in training.
 
     A dataset with other settings has another fingerprint and the same people: its name counts.
     """
@@ -267,16 +246,12 @@ def check_skeleton(card: ModelCard, data: PoseDataset) -> None:
 
 
 def _check_joints(card: ModelCard, does: str, own: Skeleton, found: Skeleton, what: str, choice: str) -> None:
-    if own.joints == found.joints:
-        return
-    lacking = [joint for joint in own.joints if joint not in found.joints]
-    others = [joint for joint in found.joints if joint not in own.joints]
-    told = "; ".join(f"{how} {some(names)}" for how, names in (("lacking", lacking), ("with", others)) if names)
-    raise InputError(
-        f"model {card.name}: {does} the {own.num_joints} joints of {own.name}; {what} the {found.num_joints} joints of "
-        f"{found.name}. They {f'differ: {told}' if told else 'are the same in another order'}. Choose other {choice}, "
-        "or another model"
-    )
+    if own.joints != found.joints:
+        raise InputError(
+            f"model {card.name}: {does} the {own.num_joints} joints of {own.name}; {what} the {found.num_joints} joints of "
+            f"{found.name}. In order, {', '.join(found.joints)}; expected {', '.join(own.joints)}. Choose other {choice}, or "
+            "another model"
+        )
 
 
 def _numbers(values: Sequence[float]) -> str:

@@ -12,7 +12,6 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.model.card import ModelCard, TrainedModel, check_fit, check_skeleton, seen_before, told_actions
 from pose3d_lib.model.clips import end_to_end
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.model.predict import predict, predict_trajectory
@@ -22,13 +21,15 @@ ROOT_ERROR = "mrpe"  # the column of the trajectory's error, mm
 SCALE = "scale"  # the column of the median best scale, as of `metrics.best_scale`
 WITHOUT_POSES = "holds no 3D poses, only keypoints: no error can be measured on it"
 
-UNITS = {"mpjpe": "mm", "p_mpjpe": "mm", "n_mpjpe": "mm", "mpjve": "mm/frame", ROOT_ERROR: "mm"}
-NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": "MPJVE", ROOT_ERROR: "MRPE"}
+NAMES = {
+    "mpjpe": "MPJPE [mm]", "p_mpjpe": "P-MPJPE [mm]", "n_mpjpe": "N-MPJPE [mm]", "mpjve": "MPJVE [mm/frame]",
+    ROOT_ERROR: "MRPE [mm]",
+}  # fmt: skip
 
 
 def named(metric: str) -> str:
     """A metric with its unit, such as "MPJPE [mm]"."""
-    return f"{NAMES[metric]} [{UNITS[metric]}]"
+    return NAMES[metric]
 
 
 def evaluate(
@@ -47,17 +48,19 @@ def evaluate(
     the MPJPE alone, which takes half the time. An InputError for a clip of one frame.
     """
     check_velocity(data, clips)
-    rows, errors = [], []
+    errors, done = [], 0
     for group in predict(model, data, clips, keypoints, mirror=mirror):
-        own = clips.iloc[len(rows) : len(rows) + len(group)]
+        own = clips.iloc[done : done + len(group)]
         for (_, clip), prediction in zip(own.iterrows(), group, strict=True):
             if not prediction.isfinite().all():
                 raise FloatingPointError(f"{data.name}: the prediction for {data.name_of(clip)} is not finite")
-            place = {key: clip[key] for key in ("subject", "action", "take")}
-            rows.append({**place, "camera": data.camera_of(clip).name, "frames": clip.stop - clip.start})
         targets = end_to_end(data.positions, own).double()
-        errors += _mpjpe(group, targets) if only_mpjpe else _clip_errors(group, targets, joint_columns(data.skeleton))
-    return pd.DataFrame([row | own for row, own in zip(rows, errors, strict=True)])
+        errors.append(_clip_errors(group, targets, joint_columns(data.skeleton), only_mpjpe=only_mpjpe))
+        done += len(group)
+    table = clips[["subject", "action", "take"]].reset_index(drop=True)
+    table["camera"] = [data.cameras[number].name for number in clips.camera]
+    table["frames"] = (clips.stop - clips.start).to_numpy()
+    return table.join(pd.concat(errors, ignore_index=True))
 
 
 def evaluate_lifters(
@@ -87,29 +90,21 @@ def check_velocity(data: PoseDataset, clips: pd.DataFrame) -> None:
         raise InputError(f"{data.name}: {data.name_of(short.iloc[0])} has one frame, and so no velocity to test")
 
 
-def _mpjpe(predictions: list[Tensor], targets: Tensor) -> list[dict[str, float]]:
-    errors = metrics.mpjpe(torch.cat(predictions) * 1000, targets * 1000).split([len(own) for own in predictions])
-    return [{"mpjpe": float(own.mean())} for own in errors]
-
-
-def _clip_errors(predictions: list[Tensor], targets: Tensor, joints: list[str]) -> list[dict[str, float]]:
+def _clip_errors(predictions: list[Tensor], targets: Tensor, joints: list[str], *, only_mpjpe: bool) -> pd.DataFrame:
     """METRICS, SCALE and the error of each joint, for each clip of a group; those of single frames for all frames at once."""
-    predicted, targets = torch.cat(predictions) * 1000, targets * 1000
-    lengths = [len(prediction) for prediction in predictions]
-    clips = zip(predicted.split(lengths), targets.split(lengths), strict=True)
-    per_frame = (
-        metrics.mpjpe(predicted, targets).split(lengths),
-        metrics.p_mpjpe(predicted, targets).split(lengths),
-        metrics.n_mpjpe(predicted, targets).split(lengths),
-        [metrics.mpjve(*clip) for clip in clips],  # clip by clip: there is no velocity across a cut
-    )
-    per_joint = metrics.joint_errors(predicted, targets).split(lengths)
-    scales = metrics.best_scale(predicted, targets).split(lengths)
-    rows = []
-    for *clip, scale, errors in zip(*per_frame, scales, per_joint, strict=True):
-        values = *(float(own.mean()) for own in clip), float(np.median(scale)), *errors.mean(dim=0).tolist()
-        rows.append(dict(zip((*METRICS, SCALE, *joints), values, strict=True)))
-    return rows
+    predicted, targets, lengths = torch.cat(predictions) * 1000, targets * 1000, [len(own) for own in predictions]
+    errors = {"mpjpe": metrics.mpjpe(predicted, targets).split(lengths)}
+    if not only_mpjpe:
+        errors["p_mpjpe"] = metrics.p_mpjpe(predicted, targets).split(lengths)
+        errors["n_mpjpe"] = metrics.n_mpjpe(predicted, targets).split(lengths)
+        clips = zip(predicted.split(lengths), targets.split(lengths), strict=True)
+        errors["mpjve"] = [metrics.mpjve(*clip) for clip in clips]  # clip by clip: there is no velocity across a cut
+    table = pd.DataFrame({name: [float(own.mean()) for own in values] for name, values in errors.items()})
+    if not only_mpjpe:
+        table[SCALE] = [float(np.median(own)) for own in metrics.best_scale(predicted, targets).split(lengths)]
+        per_joint = metrics.joint_errors(predicted, targets).split(lengths)
+        table[joints] = [own.mean(dim=0).tolist() for own in per_joint]
+    return table
 
 
 def per_action(clip_errors: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +158,7 @@ def errors_table(actions: pd.DataFrame, roots: Mapping[str, float] | None = None
         for name, mean in (("Action-wise mean", action_wise(actions)), ("Frame-wise mean", frame_wise(actions))):
             table.loc[len(table)] = [name, actions.frames.sum(), *mean]
     if roots:
-        own = [roots[action] for action in actions.index]
+        own = [roots.get(action, np.nan) for action in actions.index]
         means = [np.mean(own), np.average(own, weights=actions.frames)] if len(actions) > 1 else []
         table[named(ROOT_ERROR)] = [*own, *means]
     return table.astype({"Frames": int})
@@ -186,26 +181,6 @@ def choose_clips(data: PoseDataset, *, subjects: Sequence[str] = (), actions: Se
     return clips
 
 
-def check_measurable(card: ModelCard, data: PoseDataset, keypoints: str, clips: pd.DataFrame) -> list[str]:
-    """Rejects data that a model cannot see, whose joints it does not predict, or of whose actions it cannot be told.
-
-    Returns warnings, a sentence each.
-    """
-    check_skeleton(card, data)
-    told_actions(card.network, clips)
-    return [*check_fit(card, data, keypoints), *seen_before(card, data, clips)]
-
-
-def measure(
-    model: TrainedModel, data: PoseDataset, keypoints: str, clips: pd.DataFrame, *, mirror: bool = True
-) -> pd.DataFrame:
-    """The errors of every clip, as of `evaluate_lifters`; an InputError if a prediction is not finite."""
-    try:
-        return evaluate_lifters(model.lifters, data, clips, keypoints, mirror=mirror)
-    except FloatingPointError as error:
-        raise InputError(f"model {model.card.name}: {error}") from error
-
-
 def errors_by(clip_errors: pd.DataFrame, by: str = "action") -> pd.DataFrame:
     """A table for reading, of every "action", or of the actions of every "subject", each with both means."""
     if by == "action":
@@ -213,15 +188,3 @@ def errors_by(clip_errors: pd.DataFrame, by: str = "action") -> pd.DataFrame:
         return errors_table(per_action(clip_errors), roots)
     parts = {subject: errors_by(own) for subject, own in clip_errors.groupby("subject", sort=False)}
     return pd.concat(parts, names=["Subject"]).reset_index(level=0).reset_index(drop=True)
-
-
-def describe_measured(
-    model: TrainedModel, data: PoseDataset, keypoints: str, clip_errors: pd.DataFrame, *, mirror: bool
-) -> str:
-    """The caption of a table of errors: the model, the data, the clips."""
-    subjects = ", ".join(dict.fromkeys(clip_errors.subject))
-    return (
-        f"Errors of {model.card.name} on {data.name}{', which is synthetic: nobody was filmed' if data.synthetic else ''}; "
-        f"keypoints {keypoints}; subjects {subjects}; {len(clip_errors):,} clips, {clip_errors.frames.sum():,} frames; "
-        f"{'averaged with' if mirror else 'without'} the mirror image."
-    )

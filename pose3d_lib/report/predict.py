@@ -22,7 +22,7 @@ from pose3d_lib.data.open import detected_keypoints, detected_layouts, open_data
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, check_fit, seen_before, told_actions
+from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, check_fit
 from pose3d_lib.model.poses import file_names, write_poses
 from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.model.upright import level
@@ -135,11 +135,8 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     model = find_model(config, say=say)
     spec = _choose_data(config, model.card)
     data = open_dataset(spec, progress=say)
-    warnings = check_fit(model.card, data, spec.keypoints)
     clips = choose_clips(config, data)
-    told_actions(model.card.network, _tell(clips, config.label))
-    if data.skeleton.joints == model.card.skeleton.joints:  # otherwise no error will be shown
-        warnings += seen_before(model.card, data, clips[clips.labelled])
+    warnings = check_fit(model.card, data, spec.keypoints, _tell(clips, config.label))
     checkup = check_keypoints(data, clips, spec.keypoints, parameters=used_parameters(spec.dataset))
     found = describe_findings(checkup, most=1)
     warnings += [f"{what}; {advice}." if advice else f"{what}." for level, what, advice in found if level != NOTE]

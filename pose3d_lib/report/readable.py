@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from pose3d_lib.model.evaluate import UNITS, named
+from pose3d_lib.model.evaluate import named
 from pose3d_lib.study.observations import ARMS
 
 CHANGE = ["change", "low", "high"]
@@ -77,7 +77,7 @@ def show_table_3(table: pd.DataFrame) -> pd.DataFrame:
 def _quote_3(mpjpe: float, mpjve: float, seconds: float) -> str:
     if pd.isna([mpjpe, mpjve, seconds]).any():
         return ""
-    return f"{mpjpe:.2f} {UNITS['mpjpe']}, {mpjve:.2f} {UNITS['mpjve']}, {seconds:,.0f} s"
+    return f"{mpjpe:.2f} mm, {mpjve:.2f} mm/frame, {seconds:,.0f} s"
 
 
 def show_value(mean: float, sd: float = NAN) -> str:

@@ -155,7 +155,10 @@ def rewrite(file: Path, change: Callable[[dict], object] = lambda card: None, **
         (lambda card: card.update(trajectory=False), "blocks.0.pointwise.norm.bias is [8], expected no tensor of that"),
         (lambda card: card["skeleton"].update(left=[99]), "skeleton: "),
         (lambda card: card["errors"]["action_wise"].update(mpjpe="NaN"), "errors.action_wise.mpjpe: "),
-        (lambda card: card["errors"]["trajectory"].update(Eating=1), "errors of the trajectory on other actions"),
+        (
+            lambda card: card.update(normalisation="height to [0, 1]"),
+            "normalisation: Input should be ",
+        ),
         (lambda card: card["errors"]["actions"].update({"\x1b": 1}), "errors.actions.\\x1b: "),
         (lambda card: card.update(more=1), "more: Extra inputs"),
         (lambda card: card.pop("licence"), "licence: Field required"),
