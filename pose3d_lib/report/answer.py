@@ -13,7 +13,6 @@ from pose3d_lib.report.results import tell_heterogeneity
 from pose3d_lib.report.show import say, unit_epochs
 from pose3d_lib.study.config import PUBLISHED
 from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE
-from pose3d_lib.study.observations import Observations, Ratios
 from pose3d_lib.study.tables_beyond import labels
 from pose3d_lib.study.verdicts import (
     BETTER,
@@ -47,22 +46,23 @@ def answer(record: StudyRecord) -> list[str]:
     if not ratios.y.size:
         return []
     claims = record.claims.set_index(["claim", "variant"])
-    decided = claims.loc["C1", MAIN.name]
     effects, mean = 100 * np.expm1(ratios.y.mean(axis=1)), ratios.mean()
     of_actions = f"on {escape_markdown(effects.index[0])}, the only action"
     if len(effects) > 1:
-        ends = (
+        ends = " to ".join(
             f"{round(effects[name]):+} % for {escape_markdown(name)}" for name in (effects.idxmin(), effects.idxmax())
         )
         words = list(map(word_change, *ratios.single()))
         sure = ", ".join(f"{word} on {words.count(word)}" for word in (BETTER, WORSE))
-        of_actions = f"better on {(effects < 0).sum()} of {len(effects)} actions, from {' to '.join(ends)} (significantly {sure})"
+        of_actions = f"better on {(effects < 0).sum()} of {len(effects)} actions, from {ends} (significantly {sure})"
     usual = (PUBLISHED, "equal_frames")
     rules = "" if (view.condition.schedule, view.condition.budget) == usual else f", {', '.join(view.rules[1:])}"
+    new = "other takes of these people" if record.observations.shared_takes else "new people, new takes"
+    about = f", about {new} and new trainings" if ratios.y.shape[1] > 1 else ""
     first = (
         f"On {escape_markdown(record.name)}, the action-based models are **{tell_change(mean.value)}** on average after "
-        f"{unit_epochs(record.config.short)}{rules} ({tell_interval(mean.low, mean.high)}{_about(record.observations, ratios)}), "
-        f"{of_actions}: that they are better after a short training (C1) is **{decided.verdict}**{_excluded(decided)}."
+        f"{unit_epochs(record.config.short)}{rules} ({tell_interval(mean.low, mean.high)}{about}), {of_actions}: that they are "
+        f"better after a short training (C1) is **{claims.verdict['C1', MAIN.name]}**."
     )
     return [
         first,
@@ -71,21 +71,6 @@ def answer(record: StudyRecord) -> list[str]:
         _variants(record, claims),
         _in_all(record, claims),
     ]
-
-
-def _about(observations: Observations, ratios: Ratios) -> str:
-    """What an interval is about, in its brackets."""
-    if ratios.y.shape[1] < 2:
-        return ""
-    takes = "other takes of these people" if observations.shared_takes else "new people, new takes"
-    return f", about {takes} and new trainings"
-
-
-def _excluded(claim: pd.Series) -> str:
-    """What the interval of a claim that is not decidable says all the same."""
-    if claim.verdict != NOT_DECIDABLE or pd.isna(claim.low):
-        return ""
-    return f"; more than {tell_change(claim.low)} or more than {tell_change(claim.high)} on average is excluded"
 
 
 def _long(record: StudyRecord, claims: pd.DataFrame) -> str:
@@ -119,9 +104,8 @@ def _sized(row: pd.Series) -> str:
 
 def _variants(record: StudyRecord, claims: pd.DataFrame) -> str:
     """Where the verdicts on C1 and C2 depend on how they are judged, and what it takes to use an action-based model."""
-    focus = escape_markdown(_and(record.observations.focus(record.config)))
     names = {
-        FOCUS.name: f"on {focus} alone",
+        FOCUS.name: f"on {escape_markdown(_and(record.observations.focus(record.config)))} alone",
         STALE.name: "with the batch-norm statistics as published",
         ONE_SCHEDULE.name: "with one learning-rate schedule for both arms",
     }
@@ -173,12 +157,12 @@ def _in_all(record: StudyRecord, claims: pd.DataFrame) -> str:
     for verdict in (REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE, NOT_MEASURED):
         if own := list(main.index[main.verdict == verdict]):
             parts.append(f"{len(own)} {'is' if len(own) == 1 else 'are'} {verdict} ({_and(own)})")
-    per_window, total = main.loc["C3"], main.loc["C8"]
-    time = f"time is {NOT_MEASURED}: {escape_markdown(per_window.reason)}"
-    if per_window.replicates:
-        told = f"{_sized(per_window)} per million windows (C3)", f"{_sized(total)} in all (C8)"
-        if per_window[["effect", "low", "high"]].round(1).equals(total[["effect", "low", "high"]].round(1)):
-            told = (f"{_sized(total)}, per million windows (C3) as in all (C8)",)
-        time = f"the training time of an action-based model differs from the original's by {' and by '.join(told)}"
+    time = f"time is {NOT_MEASURED}: {escape_markdown(main.reason['C3'])}"
+    if main.replicates["C3"]:
+        per_window, total = (_sized(main.loc[claim]) for claim in ("C3", "C8"))
+        told = f"{per_window} per million windows (C3) and by {total} in all (C8)"
+        if per_window == total:
+            told = f"{total}, per million windows (C3) as in all (C8)"
+        time = f"the training time of an action-based model differs from the original's by {told}"
     synthetic = ", on synthetic motion, which says nothing about Human3.6M" if record.about.synthetic else ""
     return f"Of the paper's {len(main)} claims, {_and(parts)}{synthetic}; {time}."

@@ -11,27 +11,14 @@ from pose3d_lib.report.readable import fill, show_change, show_p
 from pose3d_lib.report.record import SCHEDULE_WORDS, StudyRecord
 from pose3d_lib.report.results import MAKE_LONG
 from pose3d_lib.report.show import fold, say, show_and_save, show_figure, unit_epochs
-from pose3d_lib.study.attribution import DATA, LEARNING_RATE, NO_PROPERTY, STALE, WHOLE, attribution
+from pose3d_lib.study.attribution import DATA, LEARNING_RATE, NO_PROPERTY, QUANTITIES, STALE, WHOLE, attribution
 from pose3d_lib.study.claims import CLAIMS
 from pose3d_lib.study.evidence import MAIN, reported_changes
 from pose3d_lib.study.paper import QUOTED
 from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_MEASURED
 
-# Claim -> the claim in a few words, and the length and metric of the quoted changes.
-SHORT: dict[str, tuple[str, str, str]] = {
-    "C1": ("better after a short training", "short", "mpjpe"),
-    "C1 velocity": ("better in velocity after a short training", "short", "mpjve"),
-    "C2": ("worse after a long training", "long", "mpjpe"),
-    "C2 velocity": ("worse in velocity after a long training", "long", "mpjve"),
-    "C3": ("takes less time, measured per million windows", "long", "seconds"),
-    "C4": ("11 % better (no table gives it)", "", ""),
-    "C5": ("stops improving after unit epoch 4 (measured: the gain after it)", "", ""),
-    "C6": ("results vary between runs (measured: the least change that one run shows)", "", ""),
-    "C7": ("one action's data are enough (less than 5 % worse), short training", "", ""),
-    "C7 long": ("one action's data are enough (less than 5 % worse), long training", "", ""),
-    "C8": ("the same time in all, by formula (1)", "", ""),
-}
-
+# Claim -> length and metric of the changes that the paper's tables give.
+QUOTED_OF = {**QUANTITIES, "C3": ("long", "seconds")}
 
 PARTS = (
     "For each claim, the change as published on top, and below the line the three parts that it is the sum of: the data, the "
@@ -46,7 +33,7 @@ def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
         "Claim": "claim",
         "Verdict": "verdict",
         "Change [%]": (show_change, ["effect", "low", "high"]),
-        "The paper says": (say_claim, ["claim"]),
+        "The paper says": (say_claims().get, ["claim"]),
         "Actions, replicates": (_counts, ["actions", "replicates"]),
     }
     return fill(main, columns)
@@ -57,12 +44,15 @@ def _counts(actions: int, replicates: int) -> str:
     return f"{actions}, {replicates}" if replicates else ""
 
 
-def say_claim(name: str) -> str:
-    """A claim in a few words, with the changes that the paper gives: "better after ... (-7.6 % Eating, +0.5 % Sitting)"."""
-    words, length, metric = SHORT[name]
-    rows = QUOTED[(QUOTED.length == length) & (QUOTED.metric == metric)]
-    quoted = ", ".join(f"{row.change:+z.1f} % {row.action}" for row in rows.itertuples())
-    return f"{words} ({quoted})" if quoted else words
+def say_claims() -> dict[str, str]:
+    """By name the claims in a few words, with the changes that the paper gives: "better ... (-7.6 % Eating, +0.5 % Sitting)"."""
+    told = {}
+    for claim in CLAIMS:
+        length, metric = QUOTED_OF.get(claim.name, ("", ""))
+        rows = QUOTED[(QUOTED.length == length) & (QUOTED.metric == metric)]
+        quoted = ", ".join(f"{row.change:+z.1f} % {row.action}" for row in rows.itertuples())
+        told[claim.name] = f"{claim.short} ({quoted})" if quoted else claim.short
+    return told
 
 
 def show_claims(record: StudyRecord) -> None:
@@ -72,10 +62,9 @@ def show_claims(record: StudyRecord) -> None:
         f"The intervals of {gains}C6 are about other trainings on the same data alone, those of C3 and C8 about timing the runs "
         "of one action again."
     )
-    conditions = [record.main(length).condition for length in record.config.lengths]
     schedule = SCHEDULE_WORDS[record.config.main_schedule]
     caption = f"Main verdicts: all actions (of C3 and C8 one), {schedule}, recomputed statistics."
-    about = f"{record.describe(*conditions)} {trainings}"
+    about = f"{record.describe(*map(record.config.condition, record.config.lengths))} {trainings}"
     show_and_save(claims, record.folder / "claims", caption, claims_table(claims), about=about)
     rules = "\n".join(f"- **{claim.name}**: {claim.measured}. {claim.rule.words}" for claim in CLAIMS)
     fold("The rules that decide", rules)
@@ -104,9 +93,10 @@ def compare_studies(records: Iterable[StudyRecord]) -> pd.DataFrame:
 
     Of several studies of a dataset the largest that measured a claim judges it.
     """
-    table = {"Claim": list(SHORT), "The paper says": [say_claim(name) for name in SHORT]}
+    told = say_claims()
+    table = {"Claim": [*told], "The paper says": [*told.values()]}
     for record in sorted(records, key=lambda record: (not record.about.synthetic, record.about.finished)):
-        found = details_table(record.claims).set_index("Claim")[MAIN.name.capitalize()][[*SHORT]]
+        found = details_table(record.claims).set_index("Claim")[MAIN.name.capitalize()][[*told]]
         table[record.name] = found.mask(found == NOT_MEASURED, table.get(record.name, found)).to_numpy()
     return pd.DataFrame(table)
 

@@ -21,7 +21,14 @@ from pose3d_lib.study.observations import (
     interval_sentence,
 )
 from pose3d_lib.study.results import StudyResults, collect_study, read_settings, write_settings
-from pose3d_lib.study.tables_beyond import fewer_frames, joint_errors, mixing, specialised, transfer
+from pose3d_lib.study.tables_beyond import (
+    fewer_frames,
+    joint_errors,
+    mixing,
+    specialised,
+    transfer,
+    with_both_arms,
+)
 
 STUDY = "study.json"  # all of a record that is no table
 SCHEDULE_WORDS = {PUBLISHED: "published schedule", EQUALISED: "one schedule for both arms"}
@@ -155,7 +162,7 @@ def make_record(results: StudyResults) -> StudyRecord:
     frames = data.frames_per_action().train.loc[list(data.train_actions)].astype(int).to_dict()
     own = [results.datasets[results.config.data_of(seed)] for seed in results.config.seeds]
     subjects = list(dict.fromkeys(subject for tested in own for subject in tested.test_subjects))
-    about = About(data.name, data.synthetic, subjects, frames, len(results.planned), len(results.runs))
+    about = About(data.name, data.synthetic, subjects, frames, len(results.planned), len(results.found))
     record = StudyRecord(results.config, results.observations, {}, about, results.folder)
     record.beyond.update(_beyond(results, record.plainest))
     record.write()
@@ -169,10 +176,10 @@ def open_study(config: StudyConfig) -> tuple[StudyResults, StudyRecord]:
 
 
 def _beyond(results: StudyResults, plainest: Condition) -> dict[str, pd.DataFrame]:
-    comparison = results.comparisons[plainest]
+    runs = with_both_arms(results.compared[plainest])
     return {
         "transfer": transfer(results),
-        "joints": joint_errors(comparison, results) if comparison.usable else pd.DataFrame(),
+        "joints": joint_errors(runs, results.data.skeleton) if runs else pd.DataFrame(),
         "specialised": specialised(results),
         "mixing": mixing(results),
         "fewer_frames": fewer_frames(results),

@@ -1,9 +1,11 @@
 """What 04_results shows of a study: its plan, and the paper's tables with their uncertainty."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from pose3d_lib.common.errors import some
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import remove_table, save_table
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
@@ -54,9 +56,18 @@ def say_about(record: StudyRecord, *views: View, intervals: bool = True) -> None
     say(f"*{escape_markdown(record.describe(*(view.condition for view in views), intervals=intervals))}*")
 
 
-def title_figure(what: str, record: StudyRecord, view: View) -> str:
-    """The title of a figure: it says which data, how long a training, under which schedule, with which statistics."""
-    return f"{what}, {record.name}. {view}"
+def show_drawn(
+    draw: Callable[..., Figure],
+    table: pd.DataFrame,
+    record: StudyRecord,
+    view: View,
+    name: str,
+    what: str,
+    caption: str,
+    *more: object,
+) -> None:
+    """A figure of a table, whose title says what it shows, of which data, how trained, and with which statistics."""
+    show_figure(draw(table, f"{what}, {record.name}. {view}", *more), record.folder / f"figure_{name}", caption)
 
 
 def plan_table(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> pd.DataFrame:
@@ -83,23 +94,14 @@ def estimate_study(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]
 def show_study(results: StudyResults, record: StudyRecord) -> None:
     """What the study consists of, and how much of it is finished."""
     show_table(study_table(record))
-    planned, missing = len(results.planned), results.missing
-    if missing:
-        names = escape_markdown(", ".join(f"{config.action} (seed {config.seed})" for config in missing[:8]))
-        more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
-        say(
-            f"**{len(missing)} of {planned} planned runs are not finished**: {names}{more}. `03_action_based` makes them."
-        )
+    planned, data = len(results.planned), results.data
+    if missing := [f"{config.action} (seed {config.seed})" for config in results.missing]:
+        names = escape_markdown(some(missing))
+        say(f"**{len(missing)} of {planned} planned runs are not finished**: {names}. `03_action_based` makes them.")
     else:
         say(f"All {planned} planned runs are finished.")
-    data, (actions, focus) = results.data, choose_actions(results.config, results.data)
-    compared, focused = (escape_markdown(", ".join(names)) for names in (actions, focus))
+    compared, focused = (escape_markdown(", ".join(names)) for names in choose_actions(results.config, data))
     say(f"Actions compared: {compared}. In focus: {focused}.")
-    unpaired = {name: "no test clips" for name in data.train_actions if name not in data.test_actions}
-    unpaired |= {name: "no training clips" for name in data.test_actions if name not in data.train_actions}
-    if unpaired:
-        names = ", ".join(f"{name} ({why})" for name, why in unpaired.items())
-        say(f"**Without a comparison**: {escape_markdown(names)}.")
     print(*data.declarations(), sep="\n")
 
 
@@ -108,11 +110,13 @@ def study_table(record: StudyRecord) -> pd.DataFrame:
     rows = []
     for view in map(View, record.conditions):
         y, tests = record.ratios(view).y, choose(record.observations.tests, view.condition, statistics=RECOMPUTED)
-        ends = tests.groupby(["run", "arm"])[["windows", "steps"]].max().groupby("arm").mean().reindex(ARMS).dropna()
         row = {"Condition": ", ".join(view.rules), "Runs": tests.run.nunique(), "Actions": len(y)}
         row["Complete replicates"] = y.shape[1] if len(y) else 0
-        for arm in ends.index:
-            row |= {f"Windows [M], {arm}": f"{ends.windows[arm] / 1e6:.3f}", f"Steps, {arm}": f"{ends.steps[arm]:,.0f}"}
+        ends = tests.groupby(["arm", "run"])[["windows", "steps"]].max()
+        for arm in ARMS:
+            if (tests.arm == arm).any():
+                windows, steps = ends.loc[arm].mean()
+                row |= {f"Windows [M], {arm}": f"{windows / 1e6:.3f}", f"Steps, {arm}": f"{steps:,.0f}"}
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
@@ -148,25 +152,34 @@ def show_effects(table: pd.DataFrame) -> None:
 
 def show_comparisons(record: StudyRecord, metric: str, number: int) -> None:
     """What Table 1 or 2 says, the changes under all conditions as a picture, and the table of each, folded."""
-    main, *others = record.views(record.config.short)
-    path = record.folder / record.file_name(f"table_{number}", main)
-    if not len(table := compare(record, main, metric, str(number))):
+    main, name = record.main(record.config.short), f"table_{number}"
+    found = {
+        view: table
+        for view in record.views(record.config.short)
+        if len(table := compare(record, view, metric, name[-1]))
+    }
+    if main not in found:
         text = f"Table {number} needs a replicate with all of its runs; 03_action_based makes them."
-        remove_table(path, text)
-        left_out = record.ratios(main, metric).tell_left_out()
-        say(f"**{text}**" + (f" {escape_markdown(f'L{left_out[1:]}')}." if left_out else ""))
+        remove_table(record.folder / record.file_name(name, main), text)
+        say(f"**{text}** {record.ratios(main, metric).tell_left_out()}".strip())
         return
-    say(f"{_sentence(table, metric)} {tell_heterogeneity(record.ratios(main, metric))}")
+    say(f"{_sentence(found[main], metric)} {tell_heterogeneity(record.ratios(main, metric))}")
     show_changes(record, record.config.short, metric, number)
-    for view in (main, *others):
-        if len(table := compare(record, view, metric, str(number))):
-            path = record.folder / record.file_name(f"table_{number}", view)
-            caption = _caption(record, view, metric, number)
-            folded, about = f"Table {number} in full, {', '.join(view.parts[1:])}", record.describe(view.condition)
-            show_and_save(table, path, caption, show_comparison(table, metric), about=about, folded=folded)
+    for view, table in found.items():
+        ratios, unseen = record.ratios(view, metric), f"{tables.UNSEEN}, one outside this table"
+        spread = f"{SPREAD}{CORRECTED}" * (ratios.y.shape[1] > 1)
+        expected = f"{unseen}: the mean of the changes and the 95 % prediction interval. {ratios.tell_left_out()}"
+        caption = f"Table {number}, {view}. {spread}{expected}".strip()
+        about = {"about": record.describe(view.condition), "folded": _in_full(number, view)}
+        path = record.folder / record.file_name(name, view)
+        show_and_save(table, path, caption, show_comparison(table, metric), **about)
     if number == 1:
         show_subjects(record)
     say_about(record, main)
+
+
+def _in_full(number: int, view: View) -> str:
+    return f"Table {number} in full, {', '.join(view.parts[1:])}"
 
 
 def compare(record: StudyRecord, view: View, metric: str, number: str = "") -> pd.DataFrame:
@@ -178,29 +191,16 @@ def compare(record: StudyRecord, view: View, metric: str, number: str = "") -> p
     return tables.changes_table(ratios).merge(widen_arms(arms), on="action", how="left")
 
 
-def _caption(record: StudyRecord, view: View, metric: str, number: int) -> str:
-    unseen = f"{tables.UNSEEN}, one outside this table: the mean of the changes and the 95 % prediction interval."
-    ratios = record.ratios(view, metric)
-    spread, left_out = f"{SPREAD}{CORRECTED}" if ratios.y.shape[1] > 1 else "", ratios.tell_left_out()
-    told = f"L{left_out[1:]}. " if left_out else ""
-    return f"Table {number}, {view}. {spread}{unseen} {told}".strip()
-
-
 def show_changes(record: StudyRecord, length: float, metric: str, number: int) -> None:
-    """The changes of every action under every condition of a length, side by side."""
-    parts, views = [], []
-    for view in record.views(length):
-        ratios = record.ratios(view, metric)
-        if ratios.y.size:
-            parts.append(tables.changes_table(ratios))
-            views.append(view)
-    if parts:
-        common = [part for part in views[0].parts if all(part in view.parts for view in views)]
-        names = [", ".join(part for part in view.parts if part not in common) for view in views]
-        table = pd.concat([own.assign(condition=name) for own, name in zip(parts, names, strict=True)])
-        title = f"Change of {NAMES[metric]}, {record.name}. {', '.join(common)}"
-        caption = CHANGES + (f" A panel for each of: {'; '.join(names)}." if len(names) > 1 else "")
-        show_figure(draw_changes(table, title, NAMES[metric]), record.folder / f"figure_changes_{number}", caption)
+    """The changes of every action under every condition of a length, side by side; needs one with a complete replicate."""
+    ratios = {view: record.ratios(view, metric) for view in record.views(length)}
+    changes = {view: tables.changes_table(own) for view, own in ratios.items() if own.y.size}
+    common = [part for part in record.main(length).parts if all(part in view.parts for view in changes)]
+    names = [", ".join(part for part in view.parts if part not in common) for view in changes]
+    table = pd.concat([own.assign(condition=name) for own, name in zip(changes.values(), names, strict=True)])
+    title = f"Change of {NAMES[metric]}, {record.name}. {', '.join(common)}"
+    caption = CHANGES + (f" A panel for each of: {'; '.join(names)}." if len(names) > 1 else "")
+    show_figure(draw_changes(table, title, NAMES[metric]), record.folder / f"figure_changes_{number}", caption)
 
 
 def _sentence(table: pd.DataFrame, metric: str) -> str:
@@ -253,16 +253,13 @@ def show_long(record: StudyRecord) -> None:
         remove_table(record.folder / "table_3", text)
         say(f"**{text}**")
         return
-    for view in views:
-        if view.statistics != RECOMPUTED:
-            continue
+    for view in (own for own in views if own.statistics == RECOMPUTED):
         table = tables.table_3(record.observations, view.condition)
         untimed = why_not_timed(record.observations.times)
         about = record.describe(view.condition, intervals=False)
         caption = f"Table 3, {view}. {SPREAD}{f'Times are not shown: {untimed}.' if untimed else ''}".strip()
         path = record.folder / record.file_name("table_3", view)
-        folded = f"Table 3 in full, {', '.join(view.parts[1:])}"
-        show_and_save(table, path, caption, show_table_3(table), about=about, folded=folded)
+        show_and_save(table, path, caption, show_table_3(table), about=about, folded=_in_full(3, view))
         points = [point for point in POINTS if point < view.condition.unit_epochs]
         tests = tables.errors_during_training(record.observations, view.condition, points)
         caption = f"During training, mean of the actions, statistics as published. {about}"
@@ -285,13 +282,14 @@ def show_metrics(record: StudyRecord) -> None:
         table = tables.all_metrics(record.observations, view.condition)
         if not len(table):
             continue
-        own = table.replace({"metric": {metric: named(metric) for metric in METRICS}})
-        own = own.rename(columns={"original": ORIGINAL, "action_based": ACTION_BASED})
-        shown = fill(own, {"Statistics": "statistics", "Error": "metric", **EFFECT})
-        name = "all_metrics" if length == record.config.short else "all_metrics_long"
-        rules, about = ", ".join(view.rules), record.describe(view.condition)
-        folded = f"All errors with both statistics, {view.rules[0]}"
-        show_and_save(table, record.folder / name, f"Means of the actions, {rules}.", shown, about=about, folded=folded)
+        own = table.rename(columns={"original": ORIGINAL, "action_based": ACTION_BASED})
+        shown = fill(own, {"Statistics": "statistics", "Error": (named, ["metric"]), **EFFECT})
+        path = record.folder / ("all_metrics" if length == record.config.short else "all_metrics_long")
+        about = {
+            "about": record.describe(view.condition),
+            "folded": f"All errors with both statistics, {view.rules[0]}",
+        }
+        show_and_save(table, path, f"Means of the actions, {', '.join(view.rules)}.", shown, **about)
         change = table[table.statistics == RECOMPUTED].set_index("metric").change
         say(
             f"After {unit_epochs(length)} the action-based models' MPJPE changes by {change.mpjpe:+z.1f} %, "

@@ -20,9 +20,10 @@ from pose3d_lib.report.show import (
     show_table,
     unit_epochs,
 )
-from pose3d_lib.study.scarcity import ABLATIONS, ScarcityConfig, labelled_subject, question_actions, unlabelled_subjects
+from pose3d_lib.study.scarcity import ABLATIONS, ScarcityConfig, question_actions, subjects
 from pose3d_lib.study.tables_scarcity import (
     ALONE,
+    ARMS,
     SEMI_SUPERVISED,
     SUPERVISED,
     WHOLE,
@@ -33,10 +34,12 @@ from pose3d_lib.study.tables_scarcity import (
 from pose3d_lib.study.verdicts import BETTER, NOT_DECIDABLE, WORSE
 from pose3d_lib.training.config import RunConfig
 
+ANSWERS = {BETTER: "Yes", WORSE: "No, it harms", NOT_DECIDABLE: "That is not decidable with these runs"}
+
 
 def show_plan(config: ScarcityConfig, data: PoseDataset, runs: Sequence[RunConfig]) -> None:
     """Whose poses are known, who is seen without, and which runs that makes."""
-    own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
+    own, others = subjects(config, data)
     whose = "the rest of the same clips" if others == (own,) else f"all clips of {', '.join(others)}"
     shares = ", ".join(f"{100 * share:g} %" for share in config.shares)
     both = sum(run.action == ALL and not run.without_terms for run in runs)
@@ -44,8 +47,10 @@ def show_plan(config: ScarcityConfig, data: PoseDataset, runs: Sequence[RunConfi
     if ablations := sum(bool(run.without_terms) for run in runs):
         share, left_out = f"{100 * config.ablation_share:g} %", ", then ".join(ABLATIONS)
         rows.append((f"{share} of every clip of {own}", f"the same, without {left_out}", ablations))
-    for action in question_actions(config, data):
-        rows.append((f"all clips of {action}", "none, and the clips of all other actions", 2 * len(config.seeds)))
+    rows += [
+        (f"all clips of {action}", "none, and the clips of all other actions", 2 * len(config.seeds))
+        for action in question_actions(config, data)
+    ]
     show_table(pd.DataFrame(rows, columns=["Poses known of", "Seen without poses", "Runs"]))
 
 
@@ -58,14 +63,12 @@ def show_everything(results: ScarcityResults) -> None:
 
 def show_scarcity(results: ScarcityResults) -> None:
     """Both arms at every share of the labelled clips."""
-    table = scarcity_table(results, ALL, results.config.shares)
-    if not len(table):
+    runs = results.table[(results.table.action == ALL) & results.table.loss.isin([WHOLE, ALONE])]
+    if not len(table := scarcity_table(runs)):
         say("There are no finished runs of both arms yet.")
         return
-    seeds = results.table[(results.table.action == ALL) & results.table.loss.isin([WHOLE, ALONE])]
-    caption = _describe(results, seeds)
-    _show_arms(results, table.drop(columns="action"), "table_scarcity", caption)
-    figure = draw_scarcity(seeds, _title(results, "What unlabelled video is worth"))
+    _show_arms(results, table.drop(columns="action").assign(share=100 * table.share), "scarcity", runs)
+    figure = draw_scarcity(runs, _title(results, "What unlabelled video is worth"))
     told = "The error against the number of labelled frames, with and without video of the rest."
     show_figure(figure, results.folder / "figure_scarcity", told)
     for row in table.to_dict(orient="records"):
@@ -78,61 +81,47 @@ def show_scarcity(results: ScarcityResults) -> None:
 def show_ablation(results: ScarcityResults) -> None:
     """What each term of the loss is worth."""
     share = results.config.ablation_share
-    seeds = results.table[(results.table.action == ALL) & (results.table.share == share)]
-    if seeds.loss.isin([WHOLE, ALONE]).all():
-        say("No run that leaves out a term is finished yet." if share else "No run leaves out a term of the loss.")
+    runs = results.table[(results.table.action == ALL) & (results.table.share == share)]
+    if runs.loss.isin([WHOLE, ALONE]).all():
+        say("No run that leaves out a term of the loss is finished.")
         return
-    table = ablation_table(results, ALL, share)
-    caption = f"Mean ± standard deviation over seeds. {_describe(results, seeds)}"
+    table = ablation_table(runs)
+    caption = f"Mean ± standard deviation over seeds. {_describe(results, runs)}"
     columns = {named(metric): (show_value, [metric, f"{metric}_sd"]) for metric in METRICS}
     shown = fill(table, {"Loss": "loss", **columns, "Runs": "runs"})
     show_and_save(table, results.folder / "table_ablation", caption, shown)
     title = _title(results, f"What each term is worth, {100 * share:g} % labelled")
     told = "The error with the whole loss, without one of its terms, and without any video."
-    show_figure(draw_ablation(seeds, title), results.folder / "figure_ablation", told)
+    show_figure(draw_ablation(runs, title), results.folder / "figure_ablation", told)
     errors = table.set_index("loss").mpjpe
     if WHOLE in errors:
-        worth = "; ".join(
-            f"{name}: {error - errors[WHOLE]:+z.1f} mm" for name, error in errors.items() if name != WHOLE
-        )
-        roots = seeds[seeds.loss == WHOLE].mrpe
-        say(f"MPJPE against the whole loss: {worth}. With it, the root is {roots.mean():,.0f} mm off (MRPE).")
+        others = errors.drop(WHOLE) - errors[WHOLE]
+        worth = "; ".join(f"{name}: {more:+z.1f} mm" for name, more in others.items())
+        root = runs[runs.loss == WHOLE].mrpe.mean()
+        say(f"MPJPE against the whole loss: {worth}. With it, the root is {root:,.0f} mm off (MRPE).")
 
 
 def show_question(results: ScarcityResults) -> None:
     """Whether video of other actions helps a model that knows the poses of one action."""
-    tables = [scarcity_table(results, own, (1.0,)) for own in results.table.action.unique() if own != ALL]
-    if not any(map(len, tables)):
+    table = scarcity_table(results.table[results.table.action != ALL])
+    if not len(table):
         say("There are no finished runs of single actions with and without video of the others.")
         return
-    table = pd.concat([own for own in tables if len(own)])
-    seeds = results.table[results.table.action.isin(table.action)]
-    caption = _describe(results, seeds)
-    _show_arms(results, table.drop(columns="share"), "table_question", caption)
-    figure = draw_question(seeds, _title(results, "Does video of other actions help?"))
+    runs = results.table[results.table.action.isin(table.action)]
+    _show_arms(results, table.drop(columns="share"), "question", runs)
+    figure = draw_question(runs, _title(results, "Does video of other actions help?"))
     told = "The error of each action's own model, from its poses alone and with video of the other actions."
     show_figure(figure, results.folder / "figure_question", told)
-    say(_answer(table))
-
-
-def _answer(table: pd.DataFrame) -> str:
-    """The question of this paper, answered by a table of actions that `scarcity_table` made."""
-    told = "; ".join(
+    parts = [
         f"on {escape_markdown(row['action'])} {_tell_change(row)}, verdict {row['verdict']}"
         for row in table.to_dict(orient="records")
-    )
+    ]
     words = set(table.verdict)
-    if words == {BETTER}:
-        answer = "Yes"
-    elif words == {WORSE}:
-        answer = "No, it harms"
-    elif words == {NOT_DECIDABLE}:
-        answer = "That is not decidable with these runs"
-    else:
-        answer = "That is not the same for every action, or not decidable for all"
-    return (
-        f"Does video of other actions help a model that knows the poses of one? {answer}. It makes the model, {told}."
+    answer = (
+        ANSWERS[words.pop()] if len(words) == 1 else "That is not the same for every action, or not decidable for all"
     )
+    told = f"{answer}. It makes the model, {'; '.join(parts)}."
+    say(f"Does video of other actions help a model that knows the poses of one? {told}")
 
 
 def _tell_change(row: Mapping[str, object]) -> str:
@@ -147,26 +136,22 @@ def _tell_change(row: Mapping[str, object]) -> str:
     return f"{told}, {'more' if abs(change) > spread else 'no more'} than two seeds differ ({spread:.1f} mm at most)"
 
 
-def _show_arms(results: ScarcityResults, table: pd.DataFrame, name: str, caption: str) -> None:
-    """Shows and saves what `scarcity_table` made, of some shares or of some actions."""
-    columns = {"Action": "action"} if "action" in table else {}
-    if "share" in table:
-        table = table.assign(share=100 * table.share)
-        columns["Labelled [%]"] = "{:g}".format, ["share"]
-    columns |= {
+def _show_arms(results: ScarcityResults, table: pd.DataFrame, name: str, runs: pd.DataFrame) -> None:
+    """Shows and saves what `scarcity_table` made of some runs, of all shares or of all actions."""
+    columns = {
+        "Action": "action",
+        "Labelled [%]": ("{:g}".format, ["share"]),
         "Frames": "frames",
         "Epochs": (lambda epochs: f"{epochs:,.0f}" if epochs >= 100 else f"{epochs:.3g}", ["epochs"]),
-    }
-    columns |= show_arms((SUPERVISED, SEMI_SUPERVISED), named("mpjpe"))
-    columns |= {
+        **show_arms(ARMS, named("mpjpe")),
         "Change [mm]": "change",
-        "Seeds differ by [mm]": "spread",
+        "Seeds differ by [mm]": (lambda spread: "" if pd.isna(spread) else f"{spread:.1f}", ["spread"]),
         "Change [%]": (show_change, ["percent", "low", "high"]),
         "p": (show_p, ["p"]),
         "Verdict": "verdict",
     }
-    shown = fill(table.assign(spread=table.spread.map("{:.1f}".format, na_action="ignore")), columns)
-    show_and_save(table, results.folder / name, caption, shown)
+    del columns["Labelled [%]" if "action" in table else "Action"]
+    show_and_save(table, results.folder / f"table_{name}", _describe(results, runs), fill(table, columns))
 
 
 def _describe(results: ScarcityResults, runs: pd.DataFrame) -> str:

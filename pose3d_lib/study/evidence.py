@@ -57,8 +57,7 @@ def change_of_error(
     actions = observations.focus(config) if variant.focus else None
     ratios = observations.ratios(condition, metric, variant.statistics, actions)
     if not ratios.y.size:
-        no_runs = f"no finished {length} runs of both arms with the learning rate per {condition.schedule}"
-        return ratios.tell_left_out() or no_runs
+        return f"no finished {length} runs of both arms with the learning rate per {condition.schedule}"
     return Measured(ratios.mean(), len(ratios.y))
 
 
@@ -71,20 +70,16 @@ def late_gain(observations: Observations, config: StudyConfig, variant: Variant)
     last = is_end(tests)
     start = tests[tests.seen.between(LATE, LATEST_START, inclusive="left") & ~last].drop_duplicates(["run", "action"])
     points = pd.concat([tests[last].assign(point="end"), start.assign(point="start")])
-    points = points.assign(error=points.mpjpe)
     whole = points[["action", "arm", "point"]].drop_duplicates().action.value_counts()
     wanted = observations.focus(config) if variant.focus else whole.index
     actions = [action for action in wanted if whole.get(action) == len(ARMS) * 2]
     if not actions:
         return f"no long runs of both arms were tested at unit epoch {LATE:g}, with these statistics, and continued after it"
-    original, based = (
-        complete_table(own.assign(arm=own.point), actions=actions, arms=("start", "end"))[0]
-        for own in (points[points.arm == arm] for arm in ARMS)
-    )
-    common = based.columns.intersection(original.columns)
-    if not len(common):
+    errors = points.set_index(["arm", "point", "action", "replicate"]).mpjpe
+    original, based = (complete_table(errors[arm], actions, ("start", "end")) for arm in ARMS)
+    original, based = (own.to_numpy() for own in original.align(based, join="inner", axis=1))
+    if not based.size:
         return "no replicate has all long runs of both arms"
-    based, original = based[common].to_numpy(), original[common].to_numpy()
     change, difference = mean_of_set(based), mean_of_set(based - original)
     gain = replace(change, value=-change.value, low=-change.high, high=-change.low)
     doubt = "" if difference.p <= LEVEL else f"the original's gain is not shown to differ (p {difference.p:.2g})"
@@ -98,10 +93,9 @@ def change_of_time(
     times = observations.times
     if why := why_not_timed(times):
         return why
-    windows = times.windows if per_window else 1
-    own = times.assign(error=times.seconds / windows, replicate=times.repetition)
-    y, _ = complete_table(own, actions=list(dict.fromkeys(own.action)))
-    return Measured(mean_of_set(y.to_numpy()), len(y)) if y.size else "a timed run of one arm is missing"
+    seconds = times.set_index(["arm", "action", "repetition"]).eval("seconds / windows" if per_window else "seconds")
+    y = complete_table(seconds, times.action.unique()).to_numpy()  # a timed run is of both arms
+    return Measured(mean_of_set(y), len(y))
 
 
 def why_not_timed(times: pd.DataFrame) -> str:

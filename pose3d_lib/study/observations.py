@@ -1,6 +1,6 @@
 """What a study's finished runs say, as tidy tables, from which every table, claim and curve is computed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,10 @@ ARMS = (ORIGINAL, ACTION_BASED)
 CONDITION = ["unit_epochs", "schedule", "budget", "widths"]
 RUN = [*CONDITION, "replicate", "arm", "dataset", "run"]
 VALUES = [*METRICS, SCALE]
+MODEL = [*RUN, "action", "statistics"]
+TAKE = [*MODEL, "subject", "take"]
+TESTS = [*MODEL, "seen", "windows", "steps", "lr_share", "mpjpe"]
+TIMES = [*RUN, "action", "repetition", "seconds", "windows", "waited", "processor", "device"]
 
 EMPTY_IS_NAN = {"keep_default_na": False, "na_values": [""]}  # to read tables in which an action may be called NA
 
@@ -39,7 +43,7 @@ class Ratios:
     """The changes of one condition: log(action-based error / original error) by action and replicate."""
 
     y: pd.DataFrame  # (actions, complete replicates)
-    left_out: dict[int, list[str]]  # incomplete replicate -> what it lacks
+    left_out: list[int]  # replicates that lack a run
     errors_of_takes: list[TakeErrors]  # by action; empty unless all replicates share their takes
 
     @cached_property
@@ -63,9 +67,10 @@ class Ratios:
         return single_actions(self.y.to_numpy(), takes=self.takes)
 
     def tell_left_out(self) -> str:
-        """The incomplete replicates in words; "" without any."""
-        told = "; ".join(f"{replicate} (no {', '.join(lacks)})" for replicate, lacks in self.left_out.items())
-        return f"left out, as a run is missing: replicate {told}" if told else ""
+        """The incomplete replicates in a sentence; "" without any."""
+        return (
+            f"Left out, as a run is missing: replicate {', '.join(map(str, self.left_out))}." if self.left_out else ""
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,19 +110,17 @@ class Observations:
         actions: Sequence[str] | None = None,
     ) -> Ratios:
         """The changes under a condition; of some actions, by default all with action-based runs of it."""
-        own = choose(self.errors, condition, statistics=statistics)
-        known = dict.fromkeys(own.action[own.arm == ACTION_BASED])
+        own, takes = (choose(table, condition, statistics=statistics) for table in (self.errors, self.takes))
+        known = own.action[own.arm == ACTION_BASED].unique()
         rows = [action for action in known if actions is None or action in actions]
         if not rows:
-            return Ratios(pd.DataFrame(), {}, [])
-        y, left_out = complete_table(own.assign(error=own[metric]), actions=rows)
+            return Ratios(pd.DataFrame(), [], [])
+        y = complete_table(own.set_index(["arm", "action", "replicate"])[metric], rows)
+        left_out = [replicate for replicate in own.replicate.unique() if replicate not in y]
         if not (self.shared_takes and y.size):
             return Ratios(y, left_out, [])
-        takes = choose(self.takes, condition, statistics=statistics)
-        takes = takes[takes.replicate.isin(y.columns) & takes.action.isin(rows)]
-        means = (
-            takes.groupby(["action", "subject", "take", "arm"], sort=False)[[metric, "frames"]].mean().unstack("arm")
-        )
+        keys = ["action", "subject", "take", "arm"]
+        means = takes[takes.replicate.isin(y.columns)].groupby(keys, sort=False)[[metric, "frames"]].mean().unstack()
         return Ratios(y, left_out, [_take_errors(means.loc[action], metric) for action in rows])
 
     def write(self, folder: Path) -> None:
@@ -171,20 +174,24 @@ def observe(
 
     A model of all actions is observed on `actions`, another one on its own.
     """
+
+    def tested(run: Run) -> list[str]:
+        return list(actions) if run.config.is_baseline else [run.config.action]
+
+    def takes_of(runs: Iterable[tuple[Condition, Run]]) -> pd.DataFrame:
+        clips = _gather(runs, lambda run: _clips(run, tested(run)), [*TAKE, "frames", *VALUES])
+        return _average(clips, TAKE)
+
     by_condition = [(condition, run) for condition, runs in compared.items() for run in runs]
-    alone = [(_condition_of(run), run) for run in seeds]
-    takes = _takes_table(by_condition, actions)
-    times = pd.DataFrame(
-        [_place(_condition_of(run), run) | row for run in timed for row in _times(run)],
-        columns=[*RUN, "action", "repetition", "seconds", "windows", "waited", "processor", "device"],
-    )
-    return Observations(
-        _average(takes, [*RUN, "action", "statistics"]),
-        takes,
-        _tests_table(by_condition, actions),
-        _average(_takes_table(alone, actions), [*RUN, "action", "statistics"]),
-        times,
-    )
+    alone, to_time = ([(_condition_of(run), run) for run in runs] for runs in (seeds, timed))
+    takes = takes_of(by_condition)
+    tests = _gather(by_condition, lambda run: _tests(run, tested(run)), TESTS)
+    times = _gather(to_time, _times, TIMES)
+    return Observations(_average(takes, MODEL), takes, tests, _average(takes_of(alone), MODEL), times)
+
+
+def arm_of(run: Run) -> str:
+    return ORIGINAL if run.config.is_baseline else ACTION_BASED
 
 
 def _condition_of(run: Run) -> Condition:
@@ -192,24 +199,23 @@ def _condition_of(run: Run) -> Condition:
     return Condition(config.unit_epochs, config.lr_decay_per, config.budget, tuple(config.filter_widths))
 
 
-def _place(condition: Condition, run: Run) -> dict[str, object]:
-    arm, dataset = ORIGINAL if run.config.is_baseline else ACTION_BASED, run.provenance["dataset"]["fingerprint"][:12]
-    named = {"replicate": run.config.seed, "arm": arm, "dataset": dataset, "run": run.folder.name}
-    return {**_columns(condition), **named}
-
-
-def _tested_on(run: Run, actions: Sequence[str]) -> list[str]:
-    return list(actions) if run.config.is_baseline else [run.config.action]
-
-
-def _takes_table(runs: Iterable[tuple[Condition, Run]], actions: Sequence[str]) -> pd.DataFrame:
-    by, parts = [*RUN, "action", "statistics", "subject", "take"], []
+def _gather(
+    runs: Iterable[tuple[Condition, Run]], measure: Callable[[Run], pd.DataFrame], columns: Sequence[str]
+) -> pd.DataFrame:
+    """The rows that are measured of each run, with the columns of RUN."""
+    parts = [pd.DataFrame(columns=columns)]
     for condition, run in runs:
-        for statistics, view in ((RECOMPUTED, run), (AS_PUBLISHED, run.as_published)):
-            clips = view.clips[view.clips.action.isin(_tested_on(run, actions))]
-            place = _place(condition, run) | {"statistics": statistics}
-            parts.append(clips[["action", "subject", "take", "frames", *VALUES]].assign(**place))
-    return _average(pd.concat(parts) if parts else pd.DataFrame(columns=[*by, "frames", *VALUES]), by)
+        named = {"replicate": run.config.seed, "arm": arm_of(run), "run": run.folder.name}
+        place = {**_columns(condition), **named, "dataset": run.provenance["dataset"]["fingerprint"][:12]}
+        own = measure(run)
+        parts.append(own.assign(**{name: value for name, value in place.items() if name not in own})[columns])
+    return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def _clips(run: Run, actions: Sequence[str]) -> pd.DataFrame:
+    views = {RECOMPUTED: run, AS_PUBLISHED: run.as_published}
+    clips = pd.concat([view.clips.assign(statistics=statistics) for statistics, view in views.items()])
+    return clips[clips.action.isin(actions)]
 
 
 def _average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -219,38 +225,31 @@ def _average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return sums.assign(**{name: sums[name] / sums.frames for name in VALUES})
 
 
-def _tests_table(runs: Iterable[tuple[Condition, Run]], actions: Sequence[str]) -> pd.DataFrame:
+def _tests(run: Run, actions: Sequence[str]) -> pd.DataFrame:
+    """The tests during training, and at the end that of the run's clips."""
+    history = run.history.assign(lr_share=run.history.lr / run.config.lr).rename(columns={"unit_epochs": "seen"})
+    views = {"test_recomputed": (RECOMPUTED, run), "test_actions": (AS_PUBLISHED, run.as_published)}
+    *before, last = history.to_dict("records")
     rows = []
-    for condition, run in runs:
-        *before, last = run.history.to_dict("records")
-        end = {view: own.actions.mpjpe for view, own in (("test_recomputed", run), ("test_actions", run.as_published))}
-        for test in (*before, {**last, **end}):
-            place = _place(condition, run) | {"seen": test["unit_epochs"], "lr_share": test["lr"] / run.config.lr}
-            place |= {name: test[name] for name in ("windows", "steps")}
-            for statistics, errors in ((RECOMPUTED, test["test_recomputed"]), (AS_PUBLISHED, test["test_actions"])):
-                if errors is not None:
-                    rows += [
-                        {**place, "statistics": statistics, "action": action, "mpjpe": float(errors[action])}
-                        for action in _tested_on(run, actions)
-                    ]
-    names = [*RUN, "action", "statistics", "seen", "windows", "steps", "lr_share", "mpjpe"]
-    return pd.DataFrame(rows, columns=names)
+    for test in (*before, {**last, **{column: view.actions.mpjpe for column, (_, view) in views.items()}}):
+        for column, (statistics, _) in views.items():
+            if (errors := test[column]) is not None:
+                rows += [
+                    {**test, "statistics": statistics, "action": own, "mpjpe": float(errors[own])} for own in actions
+                ]
+    return pd.DataFrame(rows)
 
 
-def _times(run: Run) -> Iterator[dict[str, object]]:
+def _times(run: Run) -> pd.DataFrame:
     """Of both arms; on a CPU the processor's seconds, without those for which a run waited, on a GPU those of the clock."""
     timing, cuda = run.timing, run.config.device == "cuda"
+    rows = []
     for arm, own, windows in ((ORIGINAL, timing["baseline"], "seen"), (ACTION_BASED, timing, "windows")):
         clock, processor = own["train_seconds"], own["train_cpu_seconds"]
-        yield {
-            "arm": arm,
-            "action": run.config.action,
-            "repetition": run.config.timed,
-            "seconds": clock if cuda else processor,
-            "windows": own[windows],
-            "waited": np.nan if cuda else 1 - processor / (clock * run.config.threads),
-            **{name: run.provenance[name] for name in ("processor", "device")},
-        }
+        waited = np.nan if cuda else 1 - processor / (clock * run.config.threads)
+        seconds = {"seconds": clock if cuda else processor, "windows": own[windows], "waited": waited}
+        rows.append({"arm": arm, "action": run.config.action, "repetition": run.config.timed, **seconds})
+    return pd.DataFrame(rows).assign(**{name: run.provenance[name] for name in ("processor", "device")})
 
 
 def interval_sentence(observations: Observations, *conditions: Condition, leave_one_out: bool = False) -> str:
@@ -258,18 +257,12 @@ def interval_sentence(observations: Observations, *conditions: Condition, leave_
     counts = {observations.ratios(own).y.shape[1] for own in conditions} - {0}
     if max(counts, default=0) < 2:
         return "One replicate: it gives no interval." if counts else "No replicate is complete."
-    replicates = " to ".join(map(str, sorted({min(counts), max(counts)})))
+    new = "they are about new people, new takes and new trainings"
     if leave_one_out:
-        return (
-            f"95 % intervals over {replicates} replicates, each tested on another subject and trained on all others: they are "
-            "about new people, new takes and new trainings, approximately, as the replicates' training data overlap."
-        )
-    if not observations.shared_takes:
-        return (
-            f"95 % intervals over {replicates} replicates, each with people, takes and trainings of its own: they are about new "
-            "people, new takes and new trainings."
-        )
-    return (
-        f"95 % intervals over {replicates} trainings, with the spread of the takes added: they are about these people, other "
-        "takes and other trainings."
-    )
+        what = f"replicates, each tested on another subject and trained on all others: {new}, approximately, as the "
+        what += "replicates' training data overlap"
+    elif observations.shared_takes:
+        what = "trainings, with the spread of the takes added: they are about these people, other takes and other trainings"
+    else:
+        what = f"replicates, each with people, takes and trainings of its own: {new}"
+    return f"95 % intervals over {' to '.join(map(str, sorted({min(counts), max(counts)})))} {what}."

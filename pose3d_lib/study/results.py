@@ -3,21 +3,20 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from pose3d_lib.common.errors import some
 from pose3d_lib.common.paths import in_file_name, outputs_dir
-from pose3d_lib.common.tables import to_card
+from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.runs.run import Run
+from pose3d_lib.runs.inventory import State, look_at
+from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.study.beyond import plan_beyond, study_runs
-from pose3d_lib.study.comparison import Comparison, collect_runs, find_runs
 from pose3d_lib.study.config import (
     STUDIES,
     Condition,
@@ -40,33 +39,17 @@ TOLD = {*DataSpec.model_fields, "filter_widths", "channels", "batch_size", "jobs
 
 @dataclass(frozen=True, repr=False)
 class StudyResults:
-    """A study and its finished runs, looked up once; what follows from them is computed once, when it is first needed."""
+    """A study and its finished runs, looked up once."""
 
     config: StudyConfig
     datasets: Mapping[DataSpec, PoseDataset]
     planned: list[RunConfig]  # each once
-    found: dict[RunConfig, Run]  # the finished ones, in the order of the plan, as everywhere below
+    found: dict[RunConfig, Run]  # the finished ones, in the order of the plan
     left_out: pd.DataFrame  # the begun runs, as `find_runs` gives them
-    comparisons: dict[Condition, Comparison]
+    compared: dict[Condition, list[Run]]  # of both arms, the original's first, then action by action
     seeds: list[Run]  # that differ in their training seed alone
     timed: list[Run]
     beyond: dict[str, list[Run]]  # by question of `plan_beyond`
-
-    def __repr__(self) -> str:
-        return f"StudyResults({self.folder.name}: {len(self.found)} of {len(self.planned)} runs finished)"
-
-    def _repr_html_(self) -> str:
-        config = self.config
-        rows = {
-            "Study of": ", ".join(dict.fromkeys(data.name for data in self.datasets.values())),
-            "Actions": some(choose_actions(config, self.data)[0]),
-            "Seeds": ", ".join(map(str, config.seeds)),
-            "Unit epochs": ", ".join(f"{length:g}" for length in config.lengths),
-            "Schedules": ", ".join(config.schedules),
-            "Runs finished": f"{len(self.found):,} of {len(self.planned):,}",
-            "Tables and figures": self.folder,
-        }
-        return to_card(rows)
 
     @property
     def data(self) -> PoseDataset:
@@ -77,21 +60,11 @@ class StudyResults:
     def missing(self) -> list[RunConfig]:
         return [config for config in self.planned if config not in self.found]
 
-    @property
-    def runs(self) -> list[Run]:
-        """Every finished run, each once."""
-        return list(self.found.values())
-
-    @cached_property
-    def focus(self) -> list[str]:
-        return choose_actions(self.config, self.data)[1]
-
     @cached_property
     def observations(self) -> Observations:
         """What the finished runs say, but those of `beyond`."""
-        compared = {condition: own.runs for condition, own in self.comparisons.items()}
-        actions = choose_actions(self.config, self.data)[0]
-        return observe(compared, actions=actions, seeds=self.seeds, timed=self.timed)
+        actions, _ = choose_actions(self.config, self.data)
+        return observe(self.compared, actions=actions, seeds=self.seeds, timed=self.timed)
 
     @property
     def folder(self) -> Path:
@@ -99,21 +72,50 @@ class StudyResults:
 
 
 def collect_study(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> StudyResults:
-    """The finished runs of a study; an InputError as of `find_runs`."""
+    """The finished runs of a study."""
     data = datasets[config.data]
-    plan, questions = plan_study(config, data), plan_beyond(config, datasets)
-    alone, timed = training_seed_runs(config, data), timed_runs(config, data)
+    timed = timed_runs(config, data)
     planned = [*study_runs(config, datasets), *timed]
     found, left_out = find_runs(planned, datasets)
+    order = [ALL, *choose_actions(config, data)[0]]
 
-    def finished(runs: Sequence[RunConfig]) -> list[Run]:
+    def finished(runs: Iterable[RunConfig]) -> list[Run]:
         return [found[own] for own in runs if own in found]
 
-    comparisons = {condition: collect_runs(runs, found) for condition, runs in plan.items()}
-    beyond = {question: finished(runs) for question, runs in questions.items()}
     return StudyResults(
-        config, datasets, planned, found, left_out, comparisons, finished(alone), finished(timed), beyond
+        config,
+        datasets,
+        planned,
+        found,
+        left_out,
+        compared={
+            condition: finished(sorted(runs, key=lambda run: order.index(run.action)))
+            for condition, runs in plan_study(config, data).items()
+        },
+        seeds=finished(training_seed_runs(config, data)),
+        timed=finished(timed),
+        beyond={question: finished(runs) for question, runs in plan_beyond(config, datasets).items()},
     )
+
+
+def find_runs(
+    plan: Iterable[RunConfig], datasets: Mapping[DataSpec, PoseDataset]
+) -> tuple[dict[RunConfig, Run], pd.DataFrame]:
+    """The finished runs of a plan, each looked up once, and the begun ones: columns "Run", "Left out because"."""
+    found, left_out = {}, []
+    for config in dict.fromkeys(plan):
+        folder = run_folder(config, datasets[config.data])
+        entry = look_at(folder, closely=True)
+        if entry is None:
+            continue
+        if entry.state == State.FINISHED:
+            found[config] = Run(folder)
+        elif entry.state == State.DAMAGED:
+            left_out.append((folder.name, f"damaged: {entry.note}"))
+        else:
+            far = "" if entry.progress is None else f", {100 * entry.progress:.0f} % trained"
+            left_out.append((folder.name, f"unfinished{far}"))
+    return found, pd.DataFrame(sorted(left_out), columns=["Run", "Left out because"])
 
 
 def results_dir(data: PoseDataset, config: StudyConfig) -> Path:

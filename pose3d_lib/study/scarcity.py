@@ -10,7 +10,6 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import Name
@@ -97,7 +96,7 @@ def plan_scarcity(config: ScarcityConfig, data: PoseDataset) -> list[RunConfig]:
     Raises:
         InputError: the data cannot carry a run.
     """
-    own, others = labelled_subject(config, data), unlabelled_subjects(config, data)
+    own, others = subjects(config, data)
 
     def arms(seed: int, share: float) -> list[dict[str, object]]:
         first = {"seed": seed, "labelled_subjects": (own,), "train_share": share, "share_at": "anywhere"}
@@ -105,26 +104,20 @@ def plan_scarcity(config: ScarcityConfig, data: PoseDataset) -> list[RunConfig]:
         return [first, {**first, "unlabelled_subjects": others}] if left else [first]
 
     runs = [arm for seed in config.seeds for share in config.shares for arm in arms(seed, share)]
-    if ablated := config.ablation_share:
-        for seed, term in product(config.seeds, ABLATIONS):
-            runs += [{**arm, "without_terms": (term,)} for arm in arms(seed, ablated)[1:]]
+    for seed, term in product(config.seeds, ABLATIONS if config.ablation_share else ()):
+        runs += [{**arm, "without_terms": (term,)} for arm in arms(seed, config.ablation_share)[1:]]
     for seed, action in product(config.seeds, question_actions(config, data)):
         rest = tuple(other for other in data.train_actions if other != action)
         runs += [{"seed": seed, "action": action}, {"seed": seed, "action": action, "unlabelled_actions": rest}]
     return list(dict.fromkeys(_make_run(config, data, settings) for settings in runs))
 
 
-def labelled_subject(config: ScarcityConfig, data: PoseDataset) -> str:
-    """Whose poses are known."""
+def subjects(config: ScarcityConfig, data: PoseDataset) -> tuple[str, tuple[str, ...]]:
+    """Whose poses are known, and who is seen without: the other train subjects, or where there are none the same one."""
     data.train_clips()  # refuses data that has nothing to train on
     wanted = config.labelled_subject or data.train_subjects[0]
-    return check_name(wanted, data.train_subjects, f"train subject of {data.name}")
-
-
-def unlabelled_subjects(config: ScarcityConfig, data: PoseDataset) -> tuple[str, ...]:
-    """Who is seen without poses: the other train subjects, or where there are none the same one."""
-    own = labelled_subject(config, data)
-    return tuple(name for name in data.train_subjects if name != own) or (own,)
+    own = check_name(wanted, data.train_subjects, f"train subject of {data.name}")
+    return own, tuple(name for name in data.train_subjects if name != own) or (own,)
 
 
 def question_actions(config: ScarcityConfig, data: PoseDataset) -> list[str]:
@@ -132,11 +125,6 @@ def question_actions(config: ScarcityConfig, data: PoseDataset) -> list[str]:
     both = compared_actions(data)
     what = f"action with train and test clips in {data.name}"
     wanted = [check_name(action, both, what) for action in config.actions] or paper_actions(both)
-    if len(data.train_actions) < 2 and config.actions:
-        raise InputError(
-            f"parameter actions: found {', '.join(wanted)}, and {data.name} has no other action that could be seen without "
-            "poses; leave it out"
-        )
     return wanted if len(data.train_actions) > 1 else []
 
 
@@ -148,12 +136,8 @@ def _make_run(config: ScarcityConfig, data: PoseDataset, settings: dict[str, obj
     common = {name: getattr(config, name) for name in Settings.model_fields}
     chosen = RunConfig(**{**common, "unit_epochs": config.unit_epochs, **settings})
     epochs = plan_run(chosen.model_copy(update={"warmup_epochs": 0.0}), data).budget.epochs
-    scaled: dict[str, object] = {"lr_decay": round(config.lr_decay ** (PUBLISHED_EPOCHS / epochs), 6)}
-    if not scaled["lr_decay"]:
-        raise InputError(
-            f"parameter unit_epochs: found {config.unit_epochs:g}, which leaves {epochs:.3g} epochs of "
-            f"{100 * chosen.train_share:g} % of the labelled clips; give more"
-        )
-    if chosen.semi_supervised:
-        scaled["warmup_epochs"] = round(epochs * PUBLISHED_WARMUP / PUBLISHED_EPOCHS, 3)
-    return RunConfig(**{**chosen.model_dump(), **scaled})
+    decay = max(
+        round(config.lr_decay ** (PUBLISHED_EPOCHS / epochs), 6), 1e-6
+    )  # which a run of less than an epoch does not reach
+    warmup = round(epochs * PUBLISHED_WARMUP / PUBLISHED_EPOCHS, 3) if chosen.semi_supervised else chosen.warmup_epochs
+    return RunConfig(**{**chosen.model_dump(), "lr_decay": decay, "warmup_epochs": warmup})

@@ -8,12 +8,24 @@ import pandas as pd
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.study.config import Condition
 from pose3d_lib.study.evidence import why_not_timed
-from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, RECOMPUTED, Observations, Ratios, choose, is_end
+from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations, Ratios, choose, is_end
 from pose3d_lib.study.paper import quote
-from pose3d_lib.study.two_way import mean_of_set
+from pose3d_lib.study.two_way import complete_table, mean_of_set
 from pose3d_lib.study.verdicts import word_change
 
 MEAN, UNSEEN = "Mean of the actions", "A new action"
+
+
+def summarise_arms(table: pd.DataFrame, metric: str = "mpjpe") -> pd.DataFrame:
+    """The errors of arms over the replicates, of a row per "action", "arm" and "replicate".
+
+    A row per action, then MEAN of the replicates with every action, and arm: action, arm, mean, sd (NaN for one), replicates.
+    """
+    errors = table.pivot(index=["arm", "replicate"], columns="action", values=metric)
+    errors = errors.loc[table.arm.unique(), table.action.unique()]
+    errors = errors.assign(**{MEAN: errors.mean(axis=1, skipna=False)}).melt(ignore_index=False).dropna()
+    parts = errors.groupby(["action", "arm"], sort=False).value.agg(["mean", "std", "count"]).reset_index()
+    return parts.rename(columns={"std": "sd", "count": "replicates"})
 
 
 def arms_table(
@@ -23,21 +35,12 @@ def arms_table(
     statistics: str = RECOMPUTED,
     table: str = "",
 ) -> pd.DataFrame:
-    """The errors of both arms over the complete replicates, and the figures of the paper's `table`.
-
-    A row per action, then MEAN, and arm: action, arm, mean, sd (over the replicates, NaN for one), replicates, quoted.
-    """
+    """The columns of `summarise_arms`, over the complete replicates; and "quoted", the figures of the paper's `table`."""
     y = observations.ratios(condition, metric, statistics).y
     own = choose(observations.errors, condition, statistics=statistics)
-    own = own[own.action.isin(y.index) & own.replicate.isin(y.columns)]
-    errors = own.pivot(index=["action", "replicate"], columns="arm", values=metric)
-    rows = []
-    for action in (*y.index, *([MEAN] if len(y) else [])):
-        runs = errors.groupby("replicate").mean() if action == MEAN else errors.loc[action]
-        for arm in ARMS:
-            values = {"mean": runs[arm].mean(), "sd": runs[arm].std(), "replicates": len(runs)}
-            rows.append({"action": action, "arm": arm, **values, "quoted": quote(table, action, metric, arm)})
-    return pd.DataFrame(rows, columns=["action", "arm", "mean", "sd", "replicates", "quoted"])
+    arms = summarise_arms(own[own.action.isin(y.index) & own.replicate.isin(y.columns)], metric)
+    quoted = [quote(table, action, metric, arm) for action, arm in zip(arms.action, arms.arm, strict=True)]
+    return arms.assign(quoted=quoted)
 
 
 def changes_table(ratios: Ratios) -> pd.DataFrame:
@@ -47,19 +50,15 @@ def changes_table(ratios: Ratios) -> pd.DataFrame:
     its prediction interval: action; change, low, high (per cent); p; p_holm, corrected for the number of actions; shrunken, the
     change that (b) estimates; verdict, of p_holm, "" for UNSEEN.
     """
-    effects, p_holm = ratios.single()
-    mean, general = ratios.mean(), ratios.general()
-    rows = [
-        {"action": action, **effect.row(), "p_holm": p, "shrunken": shrunken, "verdict": word_change(effect, p)}
-        for action, effect, p, shrunken in zip(ratios.actions, effects, p_holm, general.shrunken, strict=True)
-    ]
-    rows.append(
-        {"action": MEAN, **mean.row(), "p_holm": mean.p, "shrunken": np.nan, "verdict": word_change(mean, mean.p)}
-    )
+    (effects, p_holm), mean, general = ratios.single(), ratios.mean(), ratios.general()
+    effects, p_holm = [*effects, mean], [*p_holm, mean.p]
+    table = pd.DataFrame([effect.row() for effect in effects])
+    table.insert(0, "action", [*ratios.actions, MEAN])
+    table["p_holm"], table["shrunken"] = p_holm, [*general.shrunken, np.nan]
+    table["verdict"] = list(map(word_change, effects, p_holm))
     low, high = general.unseen
-    nothing = dict.fromkeys(("p", "p_holm", "shrunken"), np.nan)
-    rows.append({"action": UNSEEN, "change": general.mean.value, "low": low, "high": high, **nothing, "verdict": ""})
-    return pd.DataFrame(rows)
+    unseen = {"action": UNSEEN, "change": general.mean.value, "low": low, "high": high, "verdict": ""}
+    return pd.concat([table, pd.DataFrame([unseen])], ignore_index=True)
 
 
 def subjects_table(observations: Observations, condition: Condition, metric: str = "mpjpe") -> pd.DataFrame:
@@ -67,14 +66,12 @@ def subjects_table(observations: Observations, condition: Condition, metric: str
     takes = choose(observations.takes, condition, statistics=RECOMPUTED)
     y = observations.ratios(condition, metric).y
     takes = takes[takes.action.isin(y.index) & takes.replicate.isin(y.columns)]
-    weighted = (takes[metric] * takes.frames).groupby(
-        [takes[name] for name in ("subject", "action", "replicate", "arm")]
-    )
-    logs = np.log(weighted.sum().unstack("arm"))  # both arms have the same frames
-    changes = (logs[ARMS[1]] - logs[ARMS[0]]).groupby(["subject", "replicate"]).mean()
-    return pd.DataFrame(
-        {"subject": subject, **mean_of_set(own.to_numpy()[None]).row()} for subject, own in changes.groupby("subject")
-    )
+    weighted = takes.assign(error=takes[metric] * takes.frames)  # both arms have the same frames
+    sums = weighted.groupby(["subject", "arm", "action", "replicate"]).error.sum()
+    changes = {
+        subject: complete_table(own.loc[subject], own.index.unique("action")) for subject, own in sums.groupby(level=0)
+    }
+    return pd.DataFrame({"subject": subject, **mean_of_set(own.to_numpy()).row()} for subject, own in changes.items())
 
 
 def table_3(observations: Observations, condition: Condition) -> pd.DataFrame:
@@ -84,25 +81,21 @@ def table_3(observations: Observations, condition: Condition) -> pd.DataFrame:
     windows) of the timed runs of this condition, NaN for actions that have none or whose times cannot be compared; quoted_s; of
     mpjpe and mpjve "<metric>_mean", "_sd" and "_quoted".
     """
-    parts = {metric: arms_table(observations, condition, metric, table="3") for metric in ("mpjpe", "mpjve")}
-    table = parts["mpjpe"][["action", "arm", "replicates"]]
+    keys = ["action", "arm"]
+    parts = {own: arms_table(observations, condition, own, table="3").set_index(keys) for own in ("mpjpe", "mpjve")}
+    table = parts["mpjpe"][["replicates"]]
     for metric, own in parts.items():
-        table = table.assign(**{f"{metric}_{name}": own[name] for name in ("mean", "sd", "quoted")})
-    table = table[table.action != MEAN]
-    keys = [table.action, table.arm]
-    tests = choose(observations.tests, condition, statistics=RECOMPUTED)
-    ends = tests[is_end(tests)].groupby(["action", "arm"])[["windows", "steps"]].mean().reindex(keys)
-    times = choose(observations.times, condition)
-    times = times.iloc[:0] if why_not_timed(times) else times
-    means = times.groupby(["action", "arm"])[["seconds", "windows"]].mean().astype(float).reindex(keys)
-    quoted = [quote("3", action, "seconds", arm) for action, arm in zip(*keys, strict=True)]
-    return table.assign(
-        windows_m=ends.windows.to_numpy() / 1e6,
-        steps=ends.steps.to_numpy(),
-        seconds=means.seconds.to_numpy(),
-        seconds_per_m=(1e6 * means.seconds / means.windows).to_numpy(),
-        quoted_s=quoted,
+        table = table.join(own[["mean", "sd", "quoted"]].add_prefix(f"{metric}_"))
+    tests, times = choose(observations.tests, condition, statistics=RECOMPUTED), choose(observations.times, condition)
+    ends = tests[is_end(tests)].groupby(keys)[["windows", "steps"]].mean()
+    timed = times.iloc[: 0 if why_not_timed(times) else None].groupby(keys)[["seconds", "windows"]].mean().astype(float)
+    table = table.drop(MEAN, level="action").assign(
+        windows_m=ends.windows / 1e6,
+        steps=ends.steps,
+        seconds=timed.seconds,
+        seconds_per_m=1e6 * timed.seconds / timed.windows,
     )
+    return table.assign(quoted_s=[quote("3", action, "seconds", arm) for action, arm in table.index]).reset_index()
 
 
 def errors_during_training(observations: Observations, condition: Condition, points: Sequence[float]) -> pd.DataFrame:
@@ -113,18 +106,16 @@ def errors_during_training(observations: Observations, condition: Condition, poi
     """
     tests, y = choose(observations.tests, condition, statistics=AS_PUBLISHED), observations.ratios(condition).y
     tests = tests[tests.action.isin(y.index) & tests.replicate.isin(y.columns)]
-    keys, ends = ["arm", "action", "replicate"], tests[is_end(tests)]
-    rows = []
-    for point in points:
-        near = tests[tests.seen.between(point - 1e-9, 1.05 * point)].drop_duplicates(keys)
-        rows.append(near if len(near) == len(ends) else ends.iloc[:0])
+    ends = tests[is_end(tests)]
+    near = [
+        tests[tests.seen.between(point - 1e-9, 1.05 * point)].drop_duplicates(["run", "action"]) for point in points
+    ]
     parts = []
-    for own in (*rows, ends):
-        for arm, found in own.groupby("arm", sort=False):
-            mpjpe = found.groupby("action").mpjpe.mean().mean()
-            place = {"seen": found.seen.mean(), "windows_m": found.windows.mean() / 1e6}
-            parts.append({**place, "arm": arm, "steps": round(found.steps.mean()), "mpjpe": mpjpe})
-    return pd.DataFrame(parts, columns=["seen", "windows_m", "arm", "steps", "mpjpe"])
+    for own in (*(own for own in near if len(own) == len(ends)), ends):
+        means = own.groupby("arm", sort=False)[["seen", "windows", "steps"]].mean()
+        mpjpe = own.groupby(["arm", "action"]).mpjpe.mean().groupby("arm").mean()
+        parts.append(means.assign(mpjpe=mpjpe, windows_m=means.windows / 1e6, steps=means.steps.round().astype(int)))
+    return pd.concat(parts).reset_index()[["seen", "windows_m", "arm", "steps", "mpjpe"]]
 
 
 def all_metrics(observations: Observations, condition: Condition) -> pd.DataFrame:
@@ -136,11 +127,9 @@ def all_metrics(observations: Observations, condition: Condition) -> pd.DataFram
     for statistics in (RECOMPUTED, AS_PUBLISHED):
         for metric in METRICS:
             ratios = observations.ratios(condition, metric, statistics)
-            if not ratios.y.size:
-                continue
-            arms, effect = arms_table(observations, condition, metric, statistics), ratios.mean()
-            original, based = arms[arms.action == MEAN]["mean"]
-            means = {"original": original, "action_based": based}
-            row = {"statistics": statistics, "metric": metric, **means, **effect.row()}
-            rows.append({**row, "verdict": word_change(effect, effect.p)})
+            if ratios.y.size:
+                arms, effect = arms_table(observations, condition, metric, statistics), ratios.mean()
+                means = dict(zip(("original", "action_based"), arms["mean"][arms.action == MEAN], strict=True))
+                row = {"statistics": statistics, "metric": metric, **means, **effect.row()}
+                rows.append({**row, "verdict": word_change(effect, effect.p)})
     return pd.DataFrame(rows)

@@ -1,25 +1,29 @@
 """Tables of what is beyond the paper's: curves, errors per joint, other models, the worth of a label, error against frames."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar, nnls
 
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.evaluate import evaluate, joint_columns, per_action
 from pose3d_lib.runs.run import Run
 from pose3d_lib.study.beyond import FEWER_FRAMES, FINE_TUNING, MIXING, TOLD, condition_beyond
-from pose3d_lib.study.comparison import Comparison
-from pose3d_lib.study.config import Condition
-from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, EMPTY_IS_NAN, Observations, choose
-from pose3d_lib.study.power_law import PowerLaw, fit_power_law
+from pose3d_lib.study.config import Condition, choose_actions
+from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, EMPTY_IS_NAN, Observations, arm_of, choose
 from pose3d_lib.study.results import StudyResults
-from pose3d_lib.study.tables import MEAN
 from pose3d_lib.study.two_way import Effect, complete_table, mean_of_set, t_interval
 
 # Of all actions, and then of one; and of all actions, with the label as an input.
 FINE_TUNED, TOLD_ACTION = "Fine-tuned", "Told the action"
+
+LEAST_POINTS = 4  # of a power law: one more than the curve has parameters
+EXPONENTS = 0.05, 5.0  # below the first the curve is a logarithm, above the last it falls at the first point alone
+AT_AN_END = 1.02  # a fit that is nearer to an end of EXPONENTS than by this factor has found none
 
 
 def curves(observations: Observations, condition: Condition, actions: Sequence[str]) -> pd.DataFrame:
@@ -31,28 +35,34 @@ def curves(observations: Observations, condition: Condition, actions: Sequence[s
     tests = choose(observations.tests, condition, statistics=AS_PUBLISHED)
     number = tests.groupby(["run", "action"]).cumcount()
     tests = tests.assign(seen=tests.groupby(["arm", "action", number]).seen.transform("mean"))
-    own = pd.concat([tests[tests.action == action] for action in actions])
+    own = pd.concat([tests[tests.action == action] for action in actions], ignore_index=True)
     columns = ["action", "schedule", "arm", "replicate", "seen", "mpjpe", "lr_share"]
-    return own[columns].rename(columns={"replicate": "seed", "seen": "unit_epochs"}).reset_index(drop=True)
+    return own[columns].rename(columns={"replicate": "seed", "seen": "unit_epochs"})
 
 
-def arm_of(run: Run) -> str:
-    return ORIGINAL if run.config.is_baseline else ACTION_BASED
+def with_both_arms(runs: Sequence[Run]) -> Sequence[Run]:
+    """Runs of a condition, or none where they are of one arm."""
+    return runs if {arm_of(run) for run in runs} == {*ARMS} else []
 
 
-def joint_errors(comparison: Comparison, results: StudyResults) -> pd.DataFrame:
+def _actions(runs: Sequence[Run]) -> list[str]:
+    return list(dict.fromkeys(run.config.action for run in runs if not run.config.is_baseline))
+
+
+def _knows(run: Run, action: str) -> bool:
+    return run.config.action in (ALL, action)
+
+
+def joint_errors(runs: Sequence[Run], skeleton: Skeleton) -> pd.DataFrame:
     """Error of every joint on every action, mean over the seeds, mm: action, joint, and a column for each arm."""
-    columns, joints = list(joint_columns(results.data.skeleton)), results.data.skeleton.joints
-
-    def mean(runs: Sequence[Run], action: str) -> np.ndarray:
-        clips = [run.clips[run.clips.action == action] for run in runs]
-        return np.mean([np.average(own[columns].to_numpy(), axis=0, weights=own.frames) for own in clips], axis=0)
-
-    parts = []
-    for action, based in comparison.action_based.items():
-        arms = {arm: mean(runs, action) for arm, runs in zip(ARMS, (comparison.original, based), strict=True)}
-        parts.append(pd.DataFrame({"action": action, "joint": joints, **arms}))
-    return pd.concat(parts, ignore_index=True)
+    columns, parts = list(joint_columns(skeleton)), []
+    for action, run in ((action, run) for action in _actions(runs) for run in runs if _knows(run, action)):
+        clips = run.clips[run.clips.action == action]
+        errors = np.average(clips[columns].to_numpy(), axis=0, weights=clips.frames)
+        parts.append(pd.DataFrame({"action": action, "joint": skeleton.joints, "arm": arm_of(run), "error": errors}))
+    errors = pd.concat(parts).pivot_table(index=["action", "joint"], columns="arm", values="error")
+    rows = pd.MultiIndex.from_product([_actions(runs), skeleton.joints], names=["action", "joint"])
+    return errors.loc[rows, [*ARMS]].reset_index().rename_axis(columns=None)
 
 
 def transfer(results: StudyResults) -> pd.DataFrame:
@@ -61,20 +71,20 @@ def transfer(results: StudyResults) -> pd.DataFrame:
     The models are those of both arms, and the one that is told the action: a row per action that it can be told. Models that
     were tested on their own action alone, with the true label, are evaluated here, and their errors kept in the study's folder.
     """
-    comparison, runs = _runs_of(results, TOLD)
-    if comparison is None or not results.config.beyond:
+    runs, asked = _runs_of(results, TOLD)
+    if not (runs and results.config.beyond):
         return pd.DataFrame()
-    actions, path = list(comparison.action_based), results.folder / "transfer_errors.csv"
+    actions, path = _actions(runs), results.folder / "transfer_errors.csv"
     kept = pd.read_csv(path, index_col="key", **EMPTY_IS_NAN) if path.is_file() else pd.DataFrame()
-    kept = kept if set(actions) <= set(kept.columns) else pd.DataFrame()
+    kept = kept.reindex(columns=actions).dropna()
     errors: dict[str, pd.Series] = {}
     rows = []
-    for run, told in [*((run, "") for run in comparison.runs), *((run, action) for run in runs for action in actions)]:
+    for run, told in [*((run, "") for run in runs), *((run, action) for run in asked for action in actions)]:
         key = f"{run.folder.name} {told}".strip()
         if not told and set(actions) <= set(run.actions.index):
             errors[key] = run.actions.mpjpe[actions]
         elif key in kept.index:
-            errors[key] = kept.loc[key, actions]
+            errors[key] = kept.loc[key]
         else:
             errors[key] = evaluate_saved(run, results.datasets[run.config.data], actions, told)
         rows.append({"model": run.config.action, "told": told, "seed": run.config.seed, **errors[key]})
@@ -94,27 +104,22 @@ def evaluate_saved(run: Run, data: PoseDataset, actions: Sequence[str], told: st
 def labels(table: pd.DataFrame) -> pd.DataFrame:
     """What a known and a wrong label are worth, from `transfer`: seed, arm, known, action (tested on), mpjpe (mm).
 
-    `known` is "yes", "no" (the mean over all other labels) or, of the original, "". Arms are it, ACTION_BASED and TOLD_ACTION.
+    `known` is "yes", "no" (the mean over all other labels) or, of the original, "". Arms are it, ACTION_BASED and TOLD_ACTION,
+    of seeds that have these for all actions.
     """
-    parts, actions = [], list(table.columns[3:])
-    for seed, own in table.assign(told=table.told.fillna("")).groupby("seed"):
-        plain, asked = own[own.told == ""].set_index("model"), own[own.told != ""].set_index("told")
-        found = {(ORIGINAL, ""): plain.loc[ALL, actions]} if ALL in plain.index else {}
-        for arm, models in ((ACTION_BASED, plain), (TOLD_ACTION, asked)):
-            if len(actions) > 1 and set(actions) <= set(models.index):
-                errors = models.loc[actions, actions].to_numpy(float)
-                right = np.diag(errors)
-                found |= {(arm, "yes"): right, (arm, "no"): (errors.sum(axis=0) - right) / (len(actions) - 1)}
-        for (arm, known), errors in found.items():
-            place = {"seed": seed, "arm": arm, "known": known}
-            parts.append(pd.DataFrame({**place, "action": actions, "mpjpe": np.asarray(errors, float)}))
-    return pd.concat(parts) if parts else pd.DataFrame(columns=["seed", "arm", "known", "action", "mpjpe"])
+    actions, told = list(table.columns[3:]), table.told.fillna("")
+    arm = np.select([told != "", table.model == ALL], [TOLD_ACTION, ORIGINAL], ACTION_BASED)
+    own = table.assign(arm=arm, label=table.model.where(told == "", told))
+    whole = own.groupby(["seed", "arm"]).label.transform("nunique") == len(actions)
+    own = own[whole | (own.arm == ORIGINAL)].melt(["seed", "arm", "label"], actions, "action", "mpjpe")
+    known = np.select([own.arm == ORIGINAL, own.label == own.action], ["", "yes"], "no")
+    return own.assign(known=known).groupby(["seed", "arm", "known", "action"], sort=False, as_index=False).mpjpe.mean()
 
 
-def _runs_of(results: StudyResults, question: str) -> tuple[Comparison | None, list[Run]]:
-    """The arms with which the questions beyond the paper compare, None if there are none, and the runs of one."""
-    comparison = results.comparisons.get(condition_beyond(results.config))
-    return (comparison if comparison and comparison.usable else None), results.beyond.get(question, [])
+def _runs_of(results: StudyResults, question: str) -> tuple[Sequence[Run], list[Run]]:
+    """The arms with which the questions beyond the paper compare, if both are there, and the runs of one question."""
+    compared = results.compared.get(condition_beyond(results.config), [])
+    return with_both_arms(compared), results.beyond.get(question, [])
 
 
 def specialised(results: StudyResults) -> pd.DataFrame:
@@ -122,25 +127,15 @@ def specialised(results: StudyResults) -> pd.DataFrame:
 
     Empty without runs of the latter two.
     """
-    comparison, tuned = _runs_of(results, FINE_TUNING)
-    told = results.beyond.get(TOLD, [])
-    tuned = [run for run in tuned if run.config.start_from]
-    if comparison is None or not (tuned or told):
+    runs, tuned = _runs_of(results, FINE_TUNING)
+    tuned, told = [run for run in tuned if run.config.start_from], results.beyond.get(TOLD, [])
+    if not (runs and (tuned or told)):
         return pd.DataFrame()
-    rows = []
-    for action, based in comparison.action_based.items():
-        own = [run for run in tuned if run.config.action == action]
-        arms = {ORIGINAL: comparison.original, ACTION_BASED: based, FINE_TUNED: own, TOLD_ACTION: told}
-        rows += [_point(run, action, arm=arm) for arm, runs in arms.items() for run in runs]
-    return pd.DataFrame(rows)
-
-
-def summarise_arms(table: pd.DataFrame) -> pd.DataFrame:
-    """`specialised` over the seeds, as of `arms_table`: action, arm, mean, sd, replicates; MEAN of seeds with every action."""
-    errors = table.pivot(index=["arm", "seed"], columns="action", values="mpjpe")[table.action.unique()]
-    errors = errors.assign(**{MEAN: errors.mean(axis=1, skipna=False)}).melt(ignore_index=False).dropna()
-    parts = errors.groupby(["action", "arm"], sort=False).value.agg(["mean", "std", "count"]).reset_index()
-    return parts.rename(columns={"std": "sd", "count": "replicates"})
+    models = [(run, arm_of(run)) for run in runs]
+    models += [(run, arm) for arm, own in ((FINE_TUNED, tuned), (TOLD_ACTION, told)) for run in own]
+    return pd.DataFrame(
+        _point(run, action, arm=arm) for action in _actions(runs) for run, arm in models if _knows(run, action)
+    )
 
 
 def change_of_arm(table: pd.DataFrame, arm: str, than: str = ORIGINAL) -> Effect | None:
@@ -148,48 +143,100 @@ def change_of_arm(table: pd.DataFrame, arm: str, than: str = ORIGINAL) -> Effect
 
     A t interval over the seeds that have all of these actions; None without any.
     """
-    errors = table.rename(columns={"seed": "replicate", "mpjpe": "error"})
-    both = [set(errors.action[errors.arm == own]) for own in (than, arm)]
-    actions = [action for action in errors.action.unique() if action in both[0] & both[1]]
-    y = complete_table(errors, actions=actions, arms=(than, arm))[0].to_numpy() if actions else np.empty(0)
+    both = [set(table.action[table.arm == own]) for own in (than, arm)]
+    actions = [action for action in table.action.unique() if action in both[0] & both[1]]
+    if not actions:
+        return None
+    y = complete_table(table.set_index(["arm", "action", "seed"]).mpjpe, actions, (than, arm)).to_numpy()
     return mean_of_set(y) if y.size else None
 
 
 def mixing(results: StudyResults) -> pd.DataFrame:
     """Error on an action in focus against how many actions were trained on: action, trained_on, seed, mpjpe (mm)."""
-    comparison, runs = _runs_of(results, MIXING)
-    if comparison is None or not runs:
+    runs, mixed = _runs_of(results, MIXING)
+    if not (runs and mixed):
         return pd.DataFrame()
-    rows = [_point(run, run.config.action, trained_on=1 + len(run.config.with_actions)) for run in runs]
-    for action in results.focus:
-        rows += [_point(run, action, trained_on=1) for run in comparison.action_based.get(action, [])]
-        every = len(results.data.train_actions)
-        rows += [_point(run, action, trained_on=every) for run in comparison.original]
-    seeds = {run.config.seed for run in runs}
-    return pd.DataFrame([row for row in rows if row["seed"] in seeds])
+    seeds, every = {run.config.seed for run in mixed}, len(results.data.train_actions)
+    rows = [_point(run, run.config.action, trained_on=1 + len(run.config.with_actions)) for run in mixed]
+    rows += [
+        _point(run, action, trained_on=every if run.config.is_baseline else 1)
+        for action in choose_actions(results.config, results.data)[1]
+        for run in runs
+        if run.config.seed in seeds and _knows(run, action)
+    ]
+    return pd.DataFrame(rows)
 
 
 def fewer_frames(results: StudyResults) -> pd.DataFrame:
     """Error on an action in focus against distinct training frames: action, arm, share, frames, seed, mpjpe (mm)."""
-    comparison, runs = _runs_of(results, FEWER_FRAMES)
-    if comparison is None or not runs:
+    runs, fewer = _runs_of(results, FEWER_FRAMES)
+    if not (runs and fewer):
         return pd.DataFrame()
-    seeds = {run.config.seed for run in runs}
+    seeds = {run.config.seed for run in fewer}
     rows = [
         _point(run, action, arm=arm_of(run), share=run.config.train_share, frames=training_frames(run))
-        for action in results.focus
-        for run in (*comparison.original, *comparison.action_based.get(action, []), *runs)
-        if run.config.seed in seeds and run.config.action in (ALL, action)
+        for action in choose_actions(results.config, results.data)[1]
+        for run in (*runs, *fewer)
+        if run.config.seed in seeds and _knows(run, action)
     ]
     return pd.DataFrame(rows).drop_duplicates()
 
 
-def curves_of_frames(table: pd.DataFrame) -> dict[tuple[str, str, int], PowerLaw]:
-    """The curve of every action, arm and seed of `fewer_frames` that has enough points."""
-    fits = {
-        key: fit_power_law(own.frames, own.mpjpe) for key, own in table.groupby(["action", "arm", "seed"], sort=False)
-    }
-    return {key: fit for key, fit in fits.items() if fit}
+def training_frames(run: Run) -> int:
+    """Distinct frames with known poses that a run is trained on."""
+    return run.timing["windows_per_epoch"] // (1 + run.config.mirror_training)
+
+
+def _point(run: Run, action: str, **place: object) -> dict[str, object]:
+    return {"action": action, **place, "seed": run.config.seed, "mpjpe": float(run.actions.mpjpe[action])}
+
+
+class PowerLaw(NamedTuple):
+    """How an error falls with the number n of training frames, in one replicate: a + b (n / N)^-c."""
+
+    a: float  # mm: the error that no number of frames takes away
+    b: float  # mm: what is above it at N
+    c: float  # the exponent
+    most: float  # N, the largest number of frames
+
+    def at(self, frames: np.ndarray | float) -> np.ndarray | float:
+        """The error with some numbers of frames, mm."""
+        return self.a + self.b * (np.asarray(frames) / self.most) ** -self.c
+
+    @property
+    def found(self) -> bool:
+        """Whether the points tell the curve: the error falls, and its exponent is none of the ends."""
+        low, high = EXPONENTS
+        return self.b > 1e-6 and low * AT_AN_END < self.c < high / AT_AN_END
+
+
+def fit_power_law(frames: Sequence[float], errors: Sequence[float]) -> PowerLaw | None:
+    """Least squares of the relative differences, with a and b at least 0; None with fewer than LEAST_POINTS points.
+
+    For each exponent the best a and b are those of a linear problem, so only the exponent is searched for.
+    """
+    n, e = np.asarray(frames, float), np.asarray(errors, float)
+    if len(np.unique(n)) < LEAST_POINTS:
+        return None
+
+    def solve(log_c: float) -> tuple[np.ndarray, float]:
+        return nnls(np.stack([1 / e, (n / n.max()) ** -np.exp(log_c) / e], axis=1), np.ones(len(e)))
+
+    grid = np.linspace(*np.log(EXPONENTS), 60)
+    best = int(np.argmin([solve(place)[1] for place in grid]))
+    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    place = minimize_scalar(lambda own: solve(own)[1], bounds=around, method="bounded").x
+    (a, b), _ = solve(place)
+    return PowerLaw(float(a), float(b), float(np.exp(place)), float(n.max()))
+
+
+def curves_of_frames(table: pd.DataFrame) -> dict[tuple[str, str], dict[int, PowerLaw]]:
+    """By action and arm of `fewer_frames` the curve of every seed that has enough points."""
+    found: dict[tuple[str, str], dict[int, PowerLaw]] = {}
+    for (action, arm, seed), own in table.groupby(["action", "arm", "seed"], sort=False):
+        if fit := fit_power_law(own.frames, own.mpjpe):
+            found.setdefault((action, arm), {})[seed] = fit
+    return found
 
 
 def data_efficiency(table: pd.DataFrame) -> pd.DataFrame:
@@ -200,20 +247,13 @@ def data_efficiency(table: pd.DataFrame) -> pd.DataFrame:
     seed's points tell the curve, of which a and c are otherwise no properties.
     """
     rows = []
-    curves = curves_of_frames(table)
-    for action, arm in dict.fromkeys((action, arm) for action, arm, _ in curves):
-        own = [fit for key, fit in curves.items() if key[:2] == (action, arm)]
-        a, c = np.array([fit.a for fit in own]), np.array([fit.c for fit in own])
-        twice = np.array([[np.log(fit.at(2 * fit.most) / fit.at(fit.most)) for fit in own]])
-        row = {
-            "action": action,
-            "arm": arm,
-            "frames": round(np.mean([fit.most for fit in own])),
-            "replicates": len(own),
-        }
-        for name, (mean, low, high) in {"a": t_interval(a), "c": np.exp(t_interval(np.log(c)))}.items():
-            row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
-        rows.append({**row, **mean_of_set(twice).row(), "found": all(fit.found for fit in own)})
+    for (action, arm), fits in curves_of_frames(table).items():
+        own = pd.DataFrame(fits.values())
+        row = {"action": action, "arm": arm, "frames": round(own.most.mean()), "replicates": len(own)}
+        for name, interval in {"a": t_interval(own.a), "c": np.exp(t_interval(np.log(own.c)))}.items():
+            row |= dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
+        twice = mean_of_set(np.log((own.a + own.b * 2**-own.c) / (own.a + own.b)).to_numpy()[None])
+        rows.append({**row, **twice.row(), "found": all(fit.found for fit in fits.values())})
     return pd.DataFrame(rows).drop(columns="p", errors="ignore")
 
 
@@ -222,18 +262,7 @@ def as_many_of_all(table: pd.DataFrame, action: str) -> Effect | None:
 
     The error of the latter is read off the curve of its seed; None without any.
     """
-    curves, rows = curves_of_frames(table), []
+    curves = curves_of_frames(table).get((action, ORIGINAL), {})
     own = table[(table.action == action) & (table.arm == ACTION_BASED) & (table.share == 1)]
-    for run in own.itertuples():
-        if fit := curves.get((action, ORIGINAL, run.seed)):
-            rows.append(np.log(run.mpjpe / fit.at(run.frames)))
-    return mean_of_set(np.array([rows])) if rows else None
-
-
-def training_frames(run: Run) -> int:
-    """Distinct frames with known poses that a run is trained on."""
-    return run.timing["windows_per_epoch"] // (1 + run.config.mirror_training)
-
-
-def _point(run: Run, action: str, **place: object) -> dict[str, object]:
-    return {"action": action, **place, "seed": run.config.seed, "mpjpe": float(run.actions.mpjpe[action])}
+    logs = [np.log(run.mpjpe / curves[run.seed].at(run.frames)) for run in own.itertuples() if run.seed in curves]
+    return mean_of_set(np.array([logs])) if logs else None

@@ -1,6 +1,5 @@
 """The tables of the scarcity study: what unlabelled video is worth, beside how much seeds differ."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,19 +11,18 @@ from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.runs.run import Run
-from pose3d_lib.study.comparison import find_runs
 from pose3d_lib.study.observations import EMPTY_IS_NAN, write_table
-from pose3d_lib.study.results import folder_of, read_settings, write_settings
+from pose3d_lib.study.results import find_runs, folder_of, read_settings, write_settings
 from pose3d_lib.study.scarcity import ScarcityConfig, plan_scarcity
 from pose3d_lib.study.tables_beyond import training_frames
 from pose3d_lib.study.two_way import mean_of_set
 from pose3d_lib.study.verdicts import word_change
 
-SUPERVISED, SEMI_SUPERVISED = "Supervised", "Semi-supervised"  # the labelled part alone, and with unlabelled video
-ARMS = [SUPERVISED, SEMI_SUPERVISED]
+ARMS = SUPERVISED, SEMI_SUPERVISED = (
+    "Supervised",
+    "Semi-supervised",
+)  # the labelled part alone, and with unlabelled video
 WHOLE, ALONE = "all terms", "supervised alone"  # losses of which nothing, and everything unlabelled, is left out
-
-
 SCARCITY, RUNS = "scarcity.json", "runs.csv.gz"  # all of a study that is no table, and a row per run
 
 
@@ -80,50 +78,42 @@ def _row(run: Run) -> dict[str, object]:
     }
 
 
-def scarcity_table(results: ScarcityResults, action: str, shares: Iterable[float]) -> pd.DataFrame:
-    """Both arms at every share of the labelled clips, and what the video of the others is worth.
+def scarcity_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Both arms at every share of the labelled clips, and what the video of the others is worth; of rows of a study's table.
 
     Returns:
-        A row per share with runs of both arms and the same seed on `action` (or "All"): action; share; frames, the labelled
+        A row per action (or "All") and share with runs of both arms and the same seed: action; share; frames, the labelled
         ones; epochs; per arm "<arm>, mean" and ", sd", mm; runs, of each arm; change (mm) of the semi-supervised mean; spread
         (mm), the largest difference between two seeds of an arm, NaN for one; percent, low, high, p, verdict: of the changes
         within each seed, by a t interval of their log ratios, which is about other trainings on these takes.
     """
     rows = []
-    for share in shares:
-        table = results.table
-        table = table[(table.action == action) & (table.share == share) & table.loss.isin([WHOLE, ALONE])]
-        pairs = table.pivot(index="seed", columns="arm", values="mpjpe").reindex(columns=ARMS).dropna()
+    for (action, share), own in runs[runs.loss.isin([WHOLE, ALONE])].groupby(["action", "share"], sort=False):
+        pairs = own.pivot(index="seed", columns="arm", values="mpjpe").reindex(columns=ARMS).dropna()
         if not len(pairs):
             continue
-        first = table[table.arm == SUPERVISED].iloc[0]
+        first = own[own.arm == SUPERVISED].iloc[0]
         row = {"action": action, "share": share, "frames": first.frames, "epochs": first.epochs}
-        for arm, own in pairs.items():
-            row |= {f"{arm}, mean": own.mean(), f"{arm}, sd": own.std()}
-        supervised, semi_supervised = (pairs[arm].to_numpy() for arm in ARMS)
-        effect = mean_of_set(np.log(semi_supervised / supervised)[None])
-        row |= {"runs": len(pairs), "change": float((semi_supervised - supervised).mean())}
-        row["spread"] = float(np.ptp(pairs.to_numpy(), axis=0).max()) if len(pairs) > 1 else np.nan
+        for arm in ARMS:
+            row |= {f"{arm}, mean": pairs[arm].mean(), f"{arm}, sd": pairs[arm].std()}
+        effect = mean_of_set(np.log(pairs[SEMI_SUPERVISED] / pairs[SUPERVISED]).to_numpy()[None])
+        row |= {"runs": len(pairs), "change": (pairs[SEMI_SUPERVISED] - pairs[SUPERVISED]).mean()}
+        row["spread"] = np.ptp(pairs.to_numpy(), axis=0).max() if len(pairs) > 1 else np.nan
         rows.append({**row, **effect.row("percent"), "verdict": word_change(effect, effect.p)})
     return pd.DataFrame(rows)
 
 
-def ablation_table(results: ScarcityResults, action: str, share: float) -> pd.DataFrame:
-    """The errors with the whole loss, without one of its terms, and supervised.
+def ablation_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """The errors with the whole loss, without one of its terms, and supervised; of rows of one action and share.
 
     A row per loss: loss; per metric its mean over the seeds, and "<metric>_sd"; runs.
     """
-    table = results.table
-    table = table[(table.action == action) & (table.share == share)]
-    rows = []
-    for loss in losses(table):
-        own, row = table[table.loss == loss], {"loss": loss}
-        for metric in METRICS:
-            row |= {metric: own[metric].mean(), f"{metric}_sd": own[metric].std()}
-        rows.append({**row, "runs": len(own)})
-    return pd.DataFrame(rows)
+    grouped = runs.groupby("loss")
+    table = grouped[[*METRICS]].mean().join(grouped[[*METRICS]].std().add_suffix("_sd")).assign(runs=grouped.size())
+    columns = [name for metric in METRICS for name in (metric, f"{metric}_sd")]
+    return table.loc[losses(runs), [*columns, "runs"]].reset_index()
 
 
-def losses(table: pd.DataFrame) -> list[str]:
-    """The losses of a table of runs: the whole one first, that of supervised runs last."""
-    return sorted(dict.fromkeys(table.loss), key=lambda loss: (loss != WHOLE, loss == ALONE))
+def losses(runs: pd.DataFrame) -> list[str]:
+    """The losses of some runs: the whole one first, that of supervised runs last."""
+    return sorted(runs.loss.unique(), key=lambda loss: (loss != WHOLE, loss == ALONE))

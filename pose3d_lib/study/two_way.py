@@ -61,8 +61,7 @@ class GeneralEffect:
 
     mean: Effect  # of the average action
     between: float  # standard deviation of the true effects between actions; 0 if the data shows none
-    f: float  # heterogeneity: MS_action / MS_residual
-    p_heterogeneity: float  # small: the actions differ
+    p_heterogeneity: float  # of F = MS_action / MS_residual; small: the actions differ
     shrunken: np.ndarray  # (actions,), each action's effect pulled towards the mean (empirical Bayes)
     unseen: tuple[float, float]  # 95 % prediction interval of the true effect of an action not in the table
 
@@ -81,38 +80,26 @@ def percent(log_ratio: float) -> float:
 
 
 def complete_table(
-    errors: pd.DataFrame, *, actions: Sequence[str], arms: tuple[str, str] = (ORIGINAL, ACTION_BASED)
-) -> tuple[pd.DataFrame, dict[object, list[str]]]:
+    errors: pd.Series, actions: Sequence[str], arms: tuple[str, str] = (ORIGINAL, ACTION_BASED)
+) -> pd.DataFrame:
     """The table of log ratios, without the replicates that lack a run.
 
     Args:
-        errors: a row per run and action: "action", "replicate", "arm" and "error" (any unit, above 0).
+        errors: any unit, above 0, with a MultiIndex of arm, action and replicate.
         actions: the rows of the table. An action that is not trained yet must not be among them: every replicate lacks it.
-        arms: names in the column "arm"; the ratio is the second to the first.
+        arms: the ratio is the second to the first.
 
     Returns:
-        (actions, replicates), log ratios, a column per complete replicate; and of each replicate left out what it lacks,
-        such as "Action-based on Eating".
+        (actions, complete replicates), log ratios.
 
     Raises:
         ValueError: two errors of one arm, action and replicate, or an error that is not a positive number.
     """
-    keys = ["arm", "action", "replicate"]
-    own = errors[errors.action.isin(list(actions)) & errors.arm.isin(arms)]
-    if own.duplicated(keys).any():
-        raise ValueError(f"several errors of one run: {own[own.duplicated(keys)][keys].iloc[0].to_dict()}")
-    unusable = own[~((own.error > 0) & np.isfinite(own.error))]
-    if len(unusable):
-        raise ValueError(f"an error is not a positive number: {unusable[[*keys, 'error']].iloc[0].to_dict()}")
-    wide = own.set_index(keys).error.unstack("replicate")
-    wide = wide.reindex(pd.MultiIndex.from_product([arms, actions], names=keys[:2]))
-    left_out = {
-        replicate: [f"{arm} on {action}" for arm, action in column.index[column.isna()]]
-        for replicate, column in wide.items()
-        if column.isna().any()
-    }
-    logs = np.log(wide.drop(columns=list(left_out)))
-    return logs.loc[arms[1]] - logs.loc[arms[0]], left_out
+    if len(unusable := errors[~errors.between(0, np.inf, inclusive="neither")]):
+        raise ValueError(f"an error is not a positive number: {unusable.iloc[:1].to_dict()}")
+    wide = errors.unstack().reindex(pd.MultiIndex.from_product([arms, actions])).dropna(axis=1)
+    logs = np.log(wide.astype(float))
+    return logs.loc[arms[1]] - logs.loc[arms[0]]
 
 
 def spread_of_takes(actions: Sequence[TakeErrors], *, draws: int = DRAWS) -> Takes:
@@ -123,8 +110,7 @@ def spread_of_takes(actions: Sequence[TakeErrors], *, draws: int = DRAWS) -> Tak
     variance, df, share = np.array([_variance_of_takes(own, draws) for own in actions]).T
     total = int(df.sum())
     pooled = (df * variance / share).sum() / total * share if total else np.full(len(df), np.nan)
-    single = df == 0
-    return Takes(np.where(single, pooled, variance), np.where(single, total, df), pooled, total)
+    return Takes(np.where(df, variance, pooled), np.where(df, df, total), pooled, total)
 
 
 def _variance_of_takes(own: TakeErrors, draws: int) -> tuple[float, int, float]:
@@ -137,9 +123,9 @@ def _variance_of_takes(own: TakeErrors, draws: int) -> tuple[float, int, float]:
     if not df:
         return 0.0, 0, share
     generator, sums = np.random.default_rng(0), np.zeros((draws, 2))
+    errors = np.stack([own.original, own.action_based], axis=1) * np.asarray(own.frames)[:, None]
     for number in range(len(names)):
-        weighted = np.stack([own.original, own.action_based], axis=1)[strata == number]
-        weighted = weighted * np.asarray(own.frames)[strata == number, None]
+        weighted = errors[strata == number]
         count = len(weighted)
         drawn = generator.multinomial(count - 1, np.full(count, 1 / count), size=draws)
         sums += drawn @ weighted * count / (count - 1)
@@ -149,15 +135,11 @@ def _variance_of_takes(own: TakeErrors, draws: int) -> tuple[float, int, float]:
 def mean_squares(y: np.ndarray) -> MeanSquares:
     """The analysis of variance of y, (actions, replicates): a main effect of each, and their interaction as residual."""
     actions, replicates = y.shape
-    rows, columns = y.mean(axis=1), y.mean(axis=0)
-    residual = y - rows[:, None] - columns + y.mean()
-    squares = (
-        replicates * np.sum((rows - y.mean()) ** 2),
-        actions * np.sum((columns - y.mean()) ** 2),
-        np.sum(residual**2),
-    )
-    df = actions - 1, replicates - 1, (actions - 1) * (replicates - 1)
-    return MeanSquares(*(float(own / number) if number else np.nan for own, number in zip(squares, df, strict=True)))
+    rows, columns = y.mean(axis=1) - y.mean(), y.mean(axis=0) - y.mean()
+    residual = y - y.mean() - rows[:, None] - columns
+    squares = np.array([replicates * np.sum(rows**2), actions * np.sum(columns**2), np.sum(residual**2)])
+    df = np.array([actions - 1, replicates - 1, (actions - 1) * (replicates - 1)])
+    return MeanSquares(*np.divide(squares, df, out=np.full(3, np.nan), where=df > 0).tolist())
 
 
 def _satterthwaite(parts: Sequence[float], df: Sequence[float]) -> tuple[float, float]:
@@ -167,8 +149,7 @@ def _satterthwaite(parts: Sequence[float], df: Sequence[float]) -> tuple[float, 
     """
     if min(df) < 1:
         return np.nan, np.nan
-    total = float(np.sum(parts))
-    spread = float(np.sum(np.square(parts) / df))
+    total, spread = float(np.sum(parts)), float(np.sum(np.square(parts) / df))
     return total, max(total**2 / spread if spread else 0.0, float(min(df)))
 
 
@@ -228,7 +209,6 @@ def actions_in_general(y: np.ndarray, *, takes: Takes | None = None) -> GeneralE
     if takes is not None:
         of_takes = takes.pooled
         noise, df_noise = _satterthwaite([noise, replicates * float(of_takes.mean())], [df[2], takes.pooled_df])
-    f = squares.action / noise if noise else np.inf
     between = max((squares.action - noise) / replicates, 0.0)
     kept = between / (between + squares.residual / replicates + of_takes) if between else 0.0
 
@@ -236,8 +216,7 @@ def actions_in_general(y: np.ndarray, *, takes: Takes | None = None) -> GeneralE
     return GeneralEffect(
         mean=_effect(float(y.mean()), variance, df_mean, y.mean(axis=0)),
         between=float(np.sqrt(between)),
-        f=f,
-        p_heterogeneity=float(fdtrc(df[0], df_noise, f)),
+        p_heterogeneity=float(fdtrc(df[0], df_noise, squares.action / noise if noise else np.inf)),
         shrunken=100 * np.expm1(y.mean() + kept * (means - y.mean())),
         unseen=(percent(y.mean() - half), percent(y.mean() + half)),
     )
@@ -261,12 +240,13 @@ def single_actions(y: np.ndarray, *, takes: Takes | None = None) -> tuple[list[E
     parts, df = [squares.replicate / y.size], [replicates - 1]
     if actions > 1:
         parts, df = [*parts, (actions - 1) * squares.residual / y.size], [*df, (actions - 1) * (replicates - 1)]
-    effects = []
-    for number, row in enumerate(y):
-        own = ([], []) if takes is None else ([takes.pooled[number]], [takes.pooled_df])
-        effects.append(_effect(float(row.mean()), *_satterthwaite([*parts, *own[0]], [*df, *own[1]]), row))
-    p = np.array([effect.p for effect in effects])
-    return effects, holm(p)
+    of_takes = [[]] * actions if takes is None else takes.pooled[:, None]
+    df += [] if takes is None else [takes.pooled_df]
+    effects = [
+        _effect(float(row.mean()), *_satterthwaite([*parts, *own], df), row)
+        for row, own in zip(y, of_takes, strict=True)
+    ]
+    return effects, holm(np.array([effect.p for effect in effects]))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -78,14 +78,6 @@ def test_a_velocity_error_that_says_something_else_is_named(tmp_path: Path) -> N
     assert re.search(velocity, late)
 
 
-def test_of_a_change_that_is_not_decidable_the_first_sentence_says_what_is_excluded(tmp_path: Path) -> None:
-    observations = make_observations({(1.0, "epoch", RECOMPUTED): 0.5}, noise=0.01)
-    record = record_of(observations, tmp_path, **SHORT)
-    own = record.claims.set_index(["claim", "variant"]).loc["C1", "main"]
-    excluded = f"more than {-own.low:.1f} % better or more than {own.high:.1f} % worse on average is excluded."
-    assert answer(record)[0].endswith(f"(C1) is **not decidable**; {excluded}")
-
-
 def test_a_study_of_another_schedule_or_budget_alone_is_judged_by_its_own_runs(tmp_path: Path) -> None:
     equalised = make_observations({(1.0, "unit_epoch", RECOMPUTED): -11.0}, noise=0.001)
     record = record_of(equalised, tmp_path, seeds="0,1,2,3", schedules="unit_epoch")

@@ -18,7 +18,7 @@ from pose3d_lib.data.actions import ACTION_BASED, ALL, H36M_ACTIONS, ORIGINAL
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.report.figures.beyond import (
     LABELS,
-    cluster_order,
+    cluster,
     draw_data_efficiency,
     draw_joint_bars,
     draw_joints,
@@ -91,7 +91,7 @@ def numbers(axes: Axes) -> dict[tuple[int, int], str]:
     [
         *((draw_transfer, (blocks_matrix(list(np.arange(actions) % 3)), TITLE)) for actions in (1, 3, 15)),
         (draw_mixing, (mixing_table(1, (1,), 1), TITLE, 15)),
-        (draw_mixing, (mixing_table(5, tuple(range(1, 16)), 2), TITLE, 15)),
+        (draw_mixing, (mixing_table(5, (1, 2, 4, 8, 15), 2), TITLE, 15)),
         (draw_data_efficiency, (frames_table(1, 1), TITLE)),
         (draw_data_efficiency, (frames_table(5), TITLE)),
         *((draw_labels, (labels_table(seeds), TITLE)) for seeds in (1, 4)),
@@ -107,7 +107,7 @@ def test_figures_are_legible_at_the_width_of_a_page(draw: Callable[..., Figure],
 @given(st.permutations([0] * 5 + [1] * 4 + [2] * 6), st.integers(0, 5))
 def test_actions_that_teach_each_other_come_out_together(groups: list[int], seed: int) -> None:
     matrix = blocks_matrix(groups, seed)
-    order = cluster_order(matrix)
+    order = cluster(matrix)[0]
     assert sorted(order) == sorted(matrix.columns)
     of = dict(zip(matrix.columns, groups, strict=True))
     come = [of[name] for name in order]
@@ -118,13 +118,13 @@ def test_neighbours_are_the_nearest() -> None:
     places = np.array([0.0, 3.5, 1.0, 5.0, 2.2])
     names = list("acbdk")
     matrix = pd.DataFrame(70 + 10 * np.abs(places[:, None] - places), index=names, columns=names)
-    assert cluster_order(matrix) in (list("abkcd"), list("dckba"))
+    assert cluster(matrix)[0] in (list("abkcd"), list("dckba"))
 
 
 def test_the_transfer_matrix_has_one_order_its_numbers_and_the_original_on_top() -> None:
     matrix = blocks_matrix(list(np.arange(15) % 3))
     figure = draw_transfer(matrix, TITLE)
-    order = cluster_order(matrix)
+    order = cluster(matrix)[0]
     top, main, side = figure.axes[:3]
     assert labels(main) == (order, order)
     assert labels(top) == (["Original (all)"], [])
@@ -181,7 +181,7 @@ def test_mixing_shows_the_means_without_a_line_and_ends_in_the_colours_of_the_ar
     np.testing.assert_array_equal(marks.get_xdata(), means.index)
     np.testing.assert_allclose(marks.get_ydata(), means)
     assert_dots_and_intervals(axes, table, table.groupby("trained_on"))
-    assert [tick for tick in axes.get_xticks() if tick] == [15, 8, 4, 2, 1]
+    assert [tick for tick in axes.get_xticks() if tick] == [1, 2, 4, 8, 15]
 
 
 def assert_dots_and_intervals(axes: Axes, table: pd.DataFrame, groups: DataFrameGroupBy) -> None:

@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.report.claims import (
-    SHORT,
     claims_table,
     compare_studies,
-    say_claim,
+    say_claims,
     show_attribution,
     show_claims,
     show_reported,
@@ -35,12 +34,12 @@ def record(tmp_path: Path) -> StudyRecord:
 def test_the_table_of_claims_has_the_verdict_in_the_second_column(record: StudyRecord) -> None:
     table = claims_table(record.claims)
     assert table.columns[:3].tolist() == ["Claim", "Verdict", "Change [%]"]
-    assert table.Claim.tolist() == [claim.name for claim in CLAIMS] == list(SHORT)
+    assert table.Claim.tolist() == [claim.name for claim in CLAIMS] == [*say_claims()]
     first = table.iloc[0]
     assert (first.Verdict, first["Actions, replicates"]) == ("reproduced", "3, 4")
     assert re.fullmatch(r"-11\.0 \[-1\d\.\d, -\d+\.\d\]", first["Change [%]"])
-    assert say_claim("C1") == "better after a short training (-7.6 % Eating, +0.5 % Sitting)"
-    assert say_claim("C3").endswith("(-29.9 % Eating)")
+    assert say_claims()["C1"] == "better after a short training (-7.6 % Eating, +0.5 % Sitting)"
+    assert say_claims()["C3"].endswith("(-29.9 % Eating)")
     unmeasured = table.set_index("Claim").loc["C8"]
     assert (unmeasured["Change [%]"], unmeasured["Actions, replicates"]) == ("", "")
 

@@ -35,8 +35,8 @@ from pose3d_lib.runs.sweep.progress import (
     sweep_table,
 )
 from pose3d_lib.runs.sweep.sweep import CLUSTER_JOBS, SweepFailed, count_jobs, raise_failures
-from pose3d_lib.study.comparison import find_runs
 from pose3d_lib.study.config import StudyConfig
+from pose3d_lib.study.results import find_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run

@@ -21,7 +21,7 @@ SHORT = Condition(1.0, "epoch", "equal_frames", (3, 3, 3))
 
 def test_errors_are_those_of_the_runs_by_action_and_statistics(whole: StudyResults) -> None:
     errors = whole.observations.errors
-    configs = {run.folder.name: run.config for run in whole.runs}
+    configs = {run.folder.name: run.config for run in whole.found.values()}
     # two lengths and schedules, two seeds, both statistics; each model of an action on its own, that of all on three
     assert len(errors) == 2 * 2 * 2 * 2 * (3 + 3)
     for row in errors.to_dict("records"):
@@ -75,13 +75,12 @@ def test_ratios_are_of_complete_replicates_and_say_what_the_others_lack() -> Non
     ratios = whole.ratios(SHORT)
     signs = np.array([0.01, -0.01, 0.01, -0.01])
     np.testing.assert_allclose(ratios.y, np.log([[0.8], [1.1], [1.05]]) + signs)
-    assert (ratios.left_out, ratios.takes, ratios.tell_left_out()) == ({}, None, "")
+    assert (ratios.left_out, ratios.takes, ratios.tell_left_out()) == ([], None, "")
     errors = whole.errors
     gone = (errors.replicate == 2) & (errors.action == "Walking") & (errors.arm == ACTION_BASED)
     fewer = dataclasses.replace(whole, errors=errors[~gone])
     assert list(fewer.ratios(SHORT).y.columns) == [0, 1, 3]
-    said = "left out, as a run is missing: replicate 2 (no Action-based on Walking)"
-    assert fewer.ratios(SHORT).tell_left_out() == said
+    assert fewer.ratios(SHORT).tell_left_out() == "Left out, as a run is missing: replicate 2."
     assert list(fewer.ratios(SHORT, actions=["Eating", "Sitting"]).y.columns) == [0, 1, 2, 3]
     assert whole.ratios(dataclasses.replace(SHORT, schedule="unit_epoch")).y.empty
 

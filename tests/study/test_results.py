@@ -1,6 +1,9 @@
 """What a study has: its finished runs by condition and question, what it lacks, and where its tables go."""
 
+import json
+from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -8,10 +11,12 @@ from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import run_folder
 from pose3d_lib.study.beyond import FEWER_FRAMES, FINE_TUNING, MIXING, TOLD, plan_beyond, study_runs
-from pose3d_lib.study.config import StudyConfig, plan_study, timed_runs, training_seed_runs
-from pose3d_lib.study.results import StudyResults, collect_study, results_dir
+from pose3d_lib.study.config import StudyConfig, plan_study, timed_runs, training_seed_runs, unique_runs
+from pose3d_lib.study.results import StudyResults, collect_study, find_runs, results_dir
+from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from tests.helpers.run_folders import TINY, Only, make_study, write_run, write_runs
+from tests.helpers.listed_runs import progress
+from tests.helpers.run_folders import ACTIONS, TINY, Only, make_study, write_run, write_runs
 
 WIDE = (3, 3, 3)
 
@@ -20,22 +25,22 @@ WIDE = (3, 3, 3)
 
 
 def test_every_planned_run_is_found_once_and_under_its_condition_or_question(whole: StudyResults) -> None:
-    assert list(whole.comparisons) == list(plan_study(whole.config, whole.data))
-    for condition, comparison in whole.comparisons.items():
-        assert {run.config.unit_epochs for run in comparison.runs} == {condition.unit_epochs}
-        for runs in comparison.action_based.values():
-            assert {(run.config.lr_decay_per, run.config.budget) for run in runs} == {
-                (condition.schedule, condition.budget)
-            }
+    assert list(whole.compared) == list(plan_study(whole.config, whole.data))
+    for condition, runs in whole.compared.items():
+        assert {run.config.unit_epochs for run in runs} == {condition.unit_epochs}
+        assert [run.config.action for run in runs] == [
+            action for action in ("All", *ACTIONS) for _ in whole.config.seeds
+        ]
+        of_actions = {(run.config.lr_decay_per, run.config.budget) for run in runs if not run.config.is_baseline}
+        assert of_actions == {(condition.schedule, condition.budget)}
     planned = plan_beyond(whole.config, whole.datasets)
     assert list(whole.beyond) == [FINE_TUNING, TOLD, MIXING, FEWER_FRAMES]
     for question, runs in whole.beyond.items():
         assert [run.config for run in runs] == planned[question]
     alone = [plan(whole.config, whole.data) for plan in (training_seed_runs, timed_runs)]
     assert [[run.config for run in runs] for runs in (whole.seeds, whole.timed)] == alone
-    assert [run.config for run in whole.runs] == whole.planned == [*study_runs(whole.config, whole.datasets), *alone[1]]
+    assert [*whole.found] == whole.planned == [*study_runs(whole.config, whole.datasets), *alone[1]]
     assert whole.missing == []
-    assert whole.focus == ["Eating", "Sitting"]
 
 
 def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) -> None:
@@ -45,13 +50,47 @@ def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) ->
     (write_run(begun, tiny_data).folder / "finished.json").unlink()
     write_runs(done, tiny_data)
     found = collect_study(config, Only(tiny_data))
-    assert [run.config for run in found.runs] == done
+    assert [*found.found] == done
     assert found.missing == [run for run in planned if run not in done]
-    assert f">{len(done)} of {len(planned)}</td>" in found._repr_html_()
-    assert repr(found) == f"StudyResults({found.folder.name}: {len(done)} of {len(planned)} runs finished)"
     assert found.left_out.Run.tolist() == [run_folder(begun, tiny_data).name]
     assert found.beyond[FINE_TUNING] == []
     assert {run.config.action for run in found.beyond[MIXING]} == {"Eating"}
+
+
+def found_of(plan: list[RunConfig], data: PoseDataset) -> list[tuple[str, int]]:
+    return [(run.action, run.seed) for run in find_runs(plan, Only(data))[0]]
+
+
+def test_runs_of_another_config_or_dataset_are_not_found_but_for_what_cannot_change_the_baseline(tiny_data) -> None:
+    def plan(**changes: object) -> list[RunConfig]:
+        return unique_runs(plan_study(make_study(**changes), tiny_data))
+
+    write_runs([run for run in plan() if run.action != "Sitting"], tiny_data)
+    assert found_of(plan(seeds="0,1"), tiny_data) == [("All", 0), ("Eating", 0), ("Walking", 0)]
+    for other in ({"lengths": 2}, {"channels": 17}, {"keypoints": "gt"}, {"seeds": "1"}, {"causal": True}):
+        assert found_of(plan(**other), tiny_data) == []
+    for other in ({"budgets": "fifteen"}, {"schedules": "unit_epoch"}):
+        assert found_of(plan(**other), tiny_data) == [("All", 0)]
+    assert found_of(plan(), replace(tiny_data, notes=("one word different",))) == []
+
+
+def test_unfinished_runs_say_how_far_they_are_and_damaged_ones_why(tiny_data: PoseDataset, outputs: Path) -> None:
+    configs = unique_runs(plan_study(make_study(), tiny_data))
+
+    def left_out() -> dict[str, str]:
+        return dict(find_runs(configs, Only(tiny_data))[1].itertuples(index=False))
+
+    assert left_out() == {}
+    (outputs / "runs" / "an empty folder").mkdir(parents=True)
+    finished, *begun = [run.folder for run in write_runs(configs, tiny_data)]
+    for folder, windows in zip(begun, (None, 0, 473), strict=True):
+        (folder / "finished.json").unlink()
+        if windows is not None:
+            (folder / "progress.json").write_text(json.dumps(progress(windows, 480)), encoding="utf-8")
+    reasons = ["unfinished", "unfinished, 0 % trained", "unfinished, 99 % trained"]
+    assert left_out() == {folder.name: why for folder, why in zip(begun, reasons, strict=True)}
+    (finished / "clips.csv").write_text("")
+    assert left_out()[finished.name].startswith("damaged: ")
 
 
 # Where its tables go

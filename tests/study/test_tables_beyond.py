@@ -13,11 +13,10 @@ from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import Run
 from pose3d_lib.study import tables_beyond
 from pose3d_lib.study.beyond import FEWER_FRAMES, condition_beyond
-from pose3d_lib.study.comparison import Comparison
 from pose3d_lib.study.config import Condition
 from pose3d_lib.study.observations import AS_PUBLISHED
 from pose3d_lib.study.results import StudyResults
-from pose3d_lib.study.tables import MEAN
+from pose3d_lib.study.tables import MEAN, summarise_arms
 from pose3d_lib.study.tables_beyond import (
     FINE_TUNED,
     TOLD_ACTION,
@@ -31,7 +30,6 @@ from pose3d_lib.study.tables_beyond import (
     labels,
     mixing,
     specialised,
-    summarise_arms,
     transfer,
 )
 from pose3d_lib.training.config import RunConfig
@@ -47,25 +45,20 @@ def without(results: StudyResults, unless: Callable[[RunConfig], bool]) -> Study
     def kept(runs: list[Run]) -> list[Run]:
         return [run for run in runs if not unless(run.config)]
 
-    comparisons = {
-        condition: Comparison(
-            kept(own.original), {action: runs for action, all_ in own.action_based.items() if (runs := kept(all_))}
-        )
-        for condition, own in results.comparisons.items()
-    }
-    return replace(results, comparisons=comparisons, beyond={name: kept(runs) for name, runs in results.beyond.items()})
+    compared = {condition: kept(own) for condition, own in results.compared.items()}
+    return replace(results, compared=compared, beyond={name: kept(runs) for name, runs in results.beyond.items()})
 
 
 def test_curves_have_every_test_of_both_arms_and_the_end(whole: StudyResults) -> None:
-    comparison = whole.comparisons[whole.config.condition(4.0, "unit_epoch")]
+    compared = whole.compared[whole.config.condition(4.0, "unit_epoch")]
     table = curves(whole.observations, whole.config.condition(4.0, "unit_epoch"), ["Sitting", "Eating"])
     assert table.columns.tolist() == ["action", "schedule", "arm", "seed", "unit_epochs", "mpjpe", "lr_share"]
     assert set(table.schedule) == {"unit_epoch"}
     assert table.action.drop_duplicates().tolist() == ["Sitting", "Eating"]
     assert len(table) == 2 * (2 + 2) * 4  # actions; runs of both arms; tests
     for (action, arm, seed), rows in table.groupby(["action", "arm", "seed"]):
-        runs = comparison.original if arm == ORIGINAL else comparison.action_based[action]
-        config = runs[seed].config
+        model = "All" if arm == ORIGINAL else action
+        (config,) = (run.config for run in compared if (run.config.action, run.config.seed) == (model, seed))
         end = 4 if arm == ORIGINAL else 4 * 2.5 / 3
         assert rows.unit_epochs.tolist() == pytest.approx([0.5, 1, 2, end], abs=1e-4)
         expected = [*(error_on_the_way(config, action, point) for point in (0.5, 1, 2)), error_of(config, action) + 6]
@@ -83,7 +76,7 @@ def test_points_of_a_curve_are_the_same_for_every_seed_whose_batches_end_elsewhe
 
 
 def test_errors_of_every_joint_are_weighted_by_frames_and_averaged_over_seeds(whole: StudyResults) -> None:
-    table = joint_errors(whole.comparisons[whole.config.condition(1.0, "epoch")], whole)
+    table = joint_errors(whole.compared[whole.config.condition(1.0, "epoch")], whole.data.skeleton)
     joints = whole.data.skeleton.joints
     assert list(zip(table.action, table.joint, strict=True)) == [(a, j) for a in ACTIONS for j in joints]
     offsets = np.arange(len(joints)) - (len(joints) - 1) / 2
@@ -130,9 +123,8 @@ def test_what_a_label_is_worth_is_the_mean_of_the_actions_of_each_replicate(whol
 
 def test_models_tested_on_their_own_action_are_evaluated_once_for_the_transfer(whole, monkeypatch) -> None:
     condition, asked = condition_beyond(whole.config), []
-    comparison = whole.comparisons[condition]
-    own = {action: [own_action_only(run) for run in runs] for action, runs in comparison.action_based.items()}
-    fewer = replace(whole, comparisons={condition: Comparison(comparison.original, own)})
+    own = [run if run.config.is_baseline else own_action_only(run) for run in whole.compared[condition]]
+    fewer = replace(whole, compared={condition: own})
     (fewer.folder / "transfer_errors.csv").unlink(missing_ok=True)
 
     def measure(run: Run, data: object, actions: list[str], told: str) -> pd.Series:
@@ -173,12 +165,12 @@ def test_four_kinds_of_models_stand_beside_each_other(whole: StudyResults) -> No
     expected = {ORIGINAL: [52, 62, 72], ACTION_BASED: [42] * 3, FINE_TUNED: [39] * 3, TOLD_ACTION: [50, 60, 70]}
     for arm, errors in expected.items():
         assert means.loc[arm].tolist() == pytest.approx(errors), arm
-    summary = summarise_arms(table).set_index(["arm", "action"])
+    summary = summarise_arms(table.rename(columns={"seed": "replicate"})).set_index(["arm", "action"])
     assert summary["mean"][FINE_TUNED, MEAN] == pytest.approx(39)
     assert summary.sd.tolist() == pytest.approx([8**0.5] * 16)
     assert set(summary.replicates) == {2}
     some = specialised(without(whole, lambda run: run.action == "Walking" and bool(run.start_from)))
-    summary = summarise_arms(some)
+    summary = summarise_arms(some.rename(columns={"seed": "replicate"}))
     assert summary.action[summary.arm == FINE_TUNED].tolist() == ["Eating", "Sitting"], (
         "of some actions there is no mean"
     )

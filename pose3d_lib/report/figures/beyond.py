@@ -51,7 +51,7 @@ def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
     `matrix` holds the MPJPE of the model of the row's action on the column's action; the row ALL, drawn on top, is the
     original model.
     """
-    order, tree = cluster_order(matrix), _tree(matrix)
+    order, tree = cluster(matrix)
     count = len(order)
     ratios = {"height_ratios": (1, count), "width_ratios": (9,) if tree is None else (9, 1)}
     size = {"width": _width(count), "height": (0.27 * (count + 1.4) + 1.1) / 2}
@@ -85,24 +85,19 @@ def _width(columns: int) -> float:
     return SINGLE if columns <= 4 else DOUBLE
 
 
-def cluster_order(matrix: pd.DataFrame) -> list[str]:
-    """The actions, neighbours being those whose models do well on each other's.
+def cluster(matrix: pd.DataFrame) -> tuple[list[str], np.ndarray | None]:
+    """The actions, neighbours being those whose models do well on each other's, and the linkage, None of too few for a tree.
 
     The distance of two actions is the mean of what either model errs more on the other's action than the model of that
     action; average linkage, with the leaves in the best order.
     """
-    tree = _tree(matrix)
-    return list(matrix.columns) if tree is None else [matrix.columns[place] for place in leaves_list(tree)]
-
-
-def _tree(matrix: pd.DataFrame) -> np.ndarray | None:
-    """The linkage of a matrix's columns; None where there are too few for a tree."""
     errors = matrix.loc[list(matrix.columns)].to_numpy()
     if len(errors) < 3:
-        return None
+        return list(matrix.columns), None
     excess = errors - np.diag(errors)  # a column's action has its own model on the diagonal
-    distances = ((excess + excess.T) / 2).clip(0)
-    return linkage(squareform(distances, checks=False), method="average", optimal_ordering=True)
+    distances = squareform(((excess + excess.T) / 2).clip(0), checks=False)
+    tree = linkage(distances, method="average", optimal_ordering=True)
+    return list(matrix.columns[leaves_list(tree)]), tree
 
 
 def _heat_map(axes: Axes, values: pd.DataFrame, shape: str, **style: object) -> None:
@@ -115,18 +110,13 @@ def _heat_map(axes: Axes, values: pd.DataFrame, shape: str, **style: object) -> 
     faces = axes.collections[0].get_facecolors().reshape(*values.shape, 4)
     for text in axes.texts:
         column, row = (int(place) for place in text.get_position())
-        text.set_color("black" if _luminance(faces[row, column]) > 0.18 else "white")
+        bright = sns.utils.relative_luminance(faces[row, column])
+        text.set_color("black" if bright > 0.18 else "white")  # whichever is easier to read (WCAG 2)
     axes.tick_params(length=0, labelsize=TEXT)
     axes.tick_params(axis="x", labelrotation=90)
     axes.tick_params(axis="y", labelrotation=0)
     axes.set(xlabel="", ylabel="")
     axes.set_facecolor("#eeeeee")
-
-
-def _luminance(colour: np.ndarray) -> float:
-    """Of an sRGB colour, from 0 to 1; black on it is easier to read than white from 0.18 on (WCAG 2)."""
-    linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-    return float(linear[:3] @ (0.2126, 0.7152, 0.0722))
 
 
 def _add_scale(figure: Figure, axes: Axes, label: str, beside: list[Axes]) -> None:
@@ -190,20 +180,11 @@ def draw_mixing(table: pd.DataFrame, title: str, every: int) -> Figure:
         name_panel(axes, action, 1.4)
         axes.set_xlabel("actions trained on")
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(FixedLocator(_spread(own.trained_on)))
+        axes.xaxis.set_major_locator(FixedLocator(means.index))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
     names = {ACTION_BASED: "action-based: one action", ORIGINAL: f"original: all {every} actions"}
     return finish_figure(figure, title, layout.explain_seeds(table), layout.arm_dots(names))
-
-
-def _spread(counts: pd.Series) -> list[int]:
-    """Of some numbers those that can be told apart on a logarithmic axis when they are written beneath it."""
-    kept: list[int] = []
-    for count in sorted(counts.unique(), reverse=True):
-        if not kept or count <= 0.7 * kept[-1]:
-            kept.append(int(count))
-    return kept
 
 
 def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
@@ -217,10 +198,9 @@ def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
     for axes, (action, own) in panels.items():
         layout.log_axis(axes, table.frames, 10)
         for arm, rows in own.groupby("arm", sort=False):
-            fits = [fit for key, fit in curves.items() if key[:2] == (action, arm)]
-            told = bool(fits) and all(fit.found for fit in fits)
+            fits = curves.get((action, arm), {}).values()
             layout.draw_seeds(axes, rows, "frames", arm, by="share", line=False)
-            if told:
+            if fits and all(fit.found for fit in fits):
                 note = f"{layout.explain_seeds(table)} Lines: error = a + b n^-c, where the points tell it."
                 frames = np.geomspace(rows.frames.min(), rows.frames.max(), 50)
                 curve = np.mean([fit.at(frames) for fit in fits], axis=0)
@@ -232,17 +212,13 @@ def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
 
 def draw_labels(table: pd.DataFrame, title: str) -> Figure:
     """What the label is worth: the error of every kind of model with the true label and with a wrong one, of `labels`."""
-    table = table.groupby(["seed", "arm", "known"], as_index=False).mpjpe.mean()
-    found = [
-        (arm, known, name)
-        for (arm, known), name in LABELS.items()
-        if ((table.arm == arm) & (table.known == known)).any()
-    ]
+    means = {key: own.groupby("seed").mpjpe.mean() for key, own in table.groupby(["arm", "known"])}
+    found = [key for key in LABELS if key in means]
     figure, axes = start_single(1.2 * layout.ROW * len(found) + 0.6)
-    for place, (arm, known, _) in enumerate(found):
-        _draw_row(axes, table.mpjpe[(table.arm == arm) & (table.known == known)], -place, arm, filled=known != "no")
-    axes.set(yticks=-np.arange(len(found)), ylim=(0.6 - len(found), 0.6), xlabel="MPJPE, mean of the actions [mm]")
-    axes.set_yticklabels([name for *_, name in found])
+    for place, (arm, known) in enumerate(found):
+        _draw_row(axes, means[arm, known], -place, arm, filled=known != "no")
+    rows = {"yticks": -np.arange(len(found)), "yticklabels": [LABELS[key] for key in found]}
+    axes.set(**rows, ylim=(0.6 - len(found), 0.6), xlabel="MPJPE, mean of the actions [mm]")
     axes.tick_params(axis="y", length=0)
     return finish_figure(figure, title, layout.explain_seeds(table))
 

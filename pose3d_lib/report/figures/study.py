@@ -18,7 +18,7 @@ from pose3d_lib.report.figures import layout
 from pose3d_lib.report.figures.layout import COLOURS, MARKERS, ROW
 from pose3d_lib.report.figures.style import GREY, INK, PALE, TEXT, finish_figure, name_panel, start_single
 from pose3d_lib.report.record import SCHEDULE_WORDS
-from pose3d_lib.study.attribution import SUMMANDS, WHOLE
+from pose3d_lib.study.attribution import QUANTITIES, SUMMANDS, WHOLE
 from pose3d_lib.study.observations import ARMS
 from pose3d_lib.study.tables import MEAN, UNSEEN
 from pose3d_lib.study.two_way import LEVEL
@@ -30,13 +30,7 @@ SCHEDULE_NOTE = (
     "Published: the learning rate falls after every epoch of the run's own actions; one: after every unit epoch."
 )
 
-# Claim -> what stands above its panel.
-CLAIM_NAMES = {
-    "C1": "C1: MPJPE, short training",
-    "C1 velocity": "C1: velocity error, short training",
-    "C2": "C2: MPJPE, long training",
-    "C2 velocity": "C2: velocity error, long training",
-}
+ERRORS = {"mpjpe": "MPJPE", "mpjve": "velocity error"}
 
 
 def draw_arms(table: pd.DataFrame, title: str, arms: Sequence[str] = ARMS) -> Figure:
@@ -118,7 +112,9 @@ def draw_attribution(table: pd.DataFrame, title: str) -> Figure:
     figure.get_layout_engine().set(hspace=0.05)
     for axes, (claim, own) in zip(panels, table.groupby("claim", sort=False), strict=True):
         _draw_parts(axes, own)
-        name_panel(axes, CLAIM_NAMES[claim], (figure.get_figwidth() - 0.4) / columns)
+        length, metric = QUANTITIES[claim]
+        name = f"{claim.removesuffix(' velocity')}: {ERRORS[metric]}, {length} training"
+        name_panel(axes, name, (figure.get_figwidth() - 0.4) / columns)
         axes.set_xlabel("change of the error [log points]")
     note = (
         f"As published = {' + '.join(SUMMANDS)}, in log points (100 ln of the ratio); beside the bars the change in per cent. "
