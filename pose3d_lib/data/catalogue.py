@@ -15,7 +15,7 @@ from pathlib import Path
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import source_data_dir
 from pose3d_lib.data.actions import check_name
-from pose3d_lib.data.sources.text_files import file_encoding
+from pose3d_lib.data.sources.text_files import read_toml
 from pose3d_lib.data.spec import DataSpec
 
 DESCRIPTION = ".toml"
@@ -154,10 +154,7 @@ def find_path(dataset: str) -> Path:
 
 
 def _read_description(path: Path) -> Entry:
-    try:
-        table = tomllib.loads(path.read_text(encoding=file_encoding(path)))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not a description of data in TOML ({error})") from error
+    table = read_toml(path, "a description of data")
     if not isinstance(table.get("path"), str):
         raise InputError(
             f"{path}: key 'path' is missing: the file or folder of the data, absolute or from this file's folder"

@@ -2,7 +2,6 @@
 
 import time
 import tracemalloc
-from contextlib import nullcontext
 from itertools import permutations
 from pathlib import Path
 
@@ -138,30 +137,30 @@ def test_joints_without_channels_keep_their_offset(channels) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("HIERARCHY", "solid cube", "not a BVH file"),
-        ("MOTION", "", "line 17: found 'Frames:', expected MOTION"),
-        ("\nMOTION", "\nROOT Two\n{\nOFFSET 0 0 0\n}\nMOTION", "line 16: a second ROOT, 'Two'"),
-        ("JOINT Elbow", "JOINT", "line 6: a joint has no name"),
-        ("JOINT Elbow", "JOINT Shoulder", "line 6: a second joint is called 'Shoulder'"),
-        ("ROOT Shoulder\n{", "ROOT }\n{", "line 2: expected a brace"),
-        ("OFFSET 10 0 0", "OFFSET 10 nan 0", "line 8: the OFFSET of 'Elbow'"),
+        ("HIERARCHY", "solid cube", "not a BVH file: it begins with 'solid cube"),
+        ("MOTION", "", "line 17: found 'Frames: 2.*expected ROOT"),
+        ("\nMOTION", "\nROOT Two\n{\nOFFSET 0 0 0\n}\nMOTION", "line 16: a second ROOT"),
+        ("JOINT Elbow", "MOTION\nJOINT Elbow", "line 6: 'MOTION' does not belong there"),
+        ("ROOT Shoulder", "JOINT Shoulder", "line 2: 'JOINT Shoulder {' does not belong there"),
+        ("JOINT Elbow", "JOINT", "line 6: the joint's name is ''"),
+        ("JOINT Elbow", "JOINT Shoulder", "line 6: the joint's name is 'Shoulder'; .*different names"),
+        ("ROOT Shoulder\n{", "ROOT }\n{", "line 2: found 'ROOT }"),
+        ("OFFSET 10 0 0", "OFFSET 10 nan 0", "line 8: the OFFSET of 'Elbow' is '10 nan 0'"),
         ("    OFFSET 10 0 0\n", "", "'Elbow' has no OFFSET"),
-        ("CHANNELS 4", "CHANNELS 3", "line 9.*'Yrotation'"),
-        ("CHANNELS 4", "CHANNELS 1000000000", "line 9.*expected 0 to 6"),
-        ("Xposition", "Wposition", "wposition"),
-        ("Xposition", "Xrotation", "line 9.*different ones"),
+        ("CHANNELS 4", "CHANNELS 3", "line 9: found 'CHANNELS 3 Z.*expected their number"),
+        ("Xposition", "Wposition", "line 9: .*Wposition"),
+        ("Xposition", "Xrotation", "line 9: .*different ones"),
         ("Frames: 2", "Frames: two", "line 16: expected 'Frames"),
         ("Frames: 2", "Frames: 0", "0 frames"),
         ("Frames: 2", "Frames: 3", "line 18: .*cut off"),
-        ("Frames: 2\nFrame Time: 0.02\n", f"Frames: 3\nFrame Time: 0.02\n{' ' * 20}", "line 18: .*found 14 numbers"),
+        ("Frames: 2\nFrame Time: 0.02\n", f"Frames: 3\nFrame Time: 0.02\n{' ' * 20}", "line 18: .*found 2 frames"),
         ("0.02", "0", "Frame Time between"),
-        ("90 0 0 90 12 0 0", "90 0 0 90 12 0", "line 20: frame 1 has 6 numbers, expected 7"),
-        ("0 0 0 0 10 0 0\n90", "0 0 0 0 10 0 0 0\n90", "line 19: frame 0 has 8 numbers, expected 7"),
+        ("90 0 0 90 12 0 0", "90 0 0 90 12 0", "line 20: found 6 numbers, expected 7"),
         ("90 0 0 90", "90 0 x 90", "line 20: 'x' is not a number"),
-        ("90 0 0 90", "90 0 nan 90", "line 20: 'nan"),
-        ("90 0 0 90", "90 0 1e30 90", "line 20: number 3 of frame 1 is 1e\\+30"),
-        ("90 0 0 90", "90 0 12.3456.789 90", r"line 20: '12\.3456\.789' is not a number"),
-        ("90 0 0 90", "90 0 0,90", "line 20: '0,90' is not a number"),
+        ("90 0 0 90", "90 0 nan 90", "line 20: 'nan'"),
+        ("90 0 0 90", "90 0 1e30 90", "line 20: '1e30'"),
+        ("90 0 0 90", "90 0 12.3456.789 90", r"line 20: '12\.3456\.789'"),
+        ("90 0 0 90", "90 0 0,90", "line 20: '0,90'"),
         ("90 0 0 90", "90 0 \x00 90", r"x00"),
     ],
 )  # fmt: skip
@@ -175,7 +174,7 @@ def test_a_broken_file_is_refused_with_its_line(old, new, said) -> None:
 def test_more_whole_frames_than_promised_are_read_and_part_of_one_is_not() -> None:
     bvh = parse(ARM.replace("Frames: 2", "Frames: 1"))
     assert (len(bvh.motion), bvh.promised) == (2, 1)
-    with pytest.raises(InputError, match="line 20: frame 1 has 6 numbers, expected 7"):
+    with pytest.raises(InputError, match="line 20: found 6 numbers, expected 7"):
         parse(ARM.replace("Frames: 2", "Frames: 1").replace("90 12 0 0", "90 12 0"))
 
 
@@ -239,14 +238,6 @@ def test_a_file_of_which_something_does_not_end_is_refused_at_once_with_little_m
     assert time.process_time() - begun < 5  # tracing makes it several times slower
     assert peak < 60e6
     assert len(str(refusal.value)) < 1000
-
-
-@pytest.mark.parametrize("depth", [200, 201])
-def test_joints_may_lie_200_deep_and_no_deeper(depth) -> None:
-    joints = [("j0", "", (0, 1, 0), ["Xrotation"])]
-    joints += [(f"j{number}", f"j{number - 1}", (0, 1, 0), ()) for number in range(1, depth)]
-    with nullcontext() if depth == 200 else pytest.raises(InputError, match="more than 200 below each other"):
-        assert positions(bvh_text(joints, np.zeros((1, 1))))[0, -1, 1] == 200
 
 
 def test_a_file_that_is_too_large_or_not_there_is_refused_by_its_path(tmp_path: Path) -> None:

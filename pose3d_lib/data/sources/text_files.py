@@ -1,7 +1,10 @@
-"""Encoding and delimiter of text files: UTF-8 or UTF-16, with commas, semicolons or tabs."""
+"""Text files: their encoding, UTF-8 or UTF-16; delimiters of tables, commas, semicolons or tabs; TOML."""
 
 import codecs
+import tomllib
 from pathlib import Path
+
+from pose3d_lib.common.errors import InputError
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -20,6 +23,14 @@ def file_encoding(path: Path) -> str:
     """The encoding of a file, as of `encoding_of`."""
     with path.open("rb") as file:
         return encoding_of(file.read(4))
+
+
+def read_toml(path: Path, what: str) -> dict[str, object]:
+    """The content of a TOML file; `what` it should be, for the InputError where it is none."""
+    try:
+        return tomllib.loads(path.read_text(encoding=file_encoding(path)))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not {what} in TOML ({error})") from error
 
 
 def delimiter_of(line: str) -> str:

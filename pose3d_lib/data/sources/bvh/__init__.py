@@ -19,8 +19,8 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.bvh.file import RATE_LIMIT, read_hierarchy
 from pose3d_lib.data.sources.bvh.joints import JointMapping, find_mapping
-from pose3d_lib.data.sources.bvh.motion import Recording, read_motion, resample
-from pose3d_lib.data.sources.bvh.names import NamedFiles, holds_bvh, is_zip, name_files
+from pose3d_lib.data.sources.bvh.motion import REMARKS, Recording, read_motion, resample
+from pose3d_lib.data.sources.bvh.names import File, NamedFiles, holds_bvh, is_zip, name_files
 from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, centred, cut_to_fit, film, room_cameras
 from pose3d_lib.data.sources.takes import Key, leave_out, read_takes, split_subjects
 from pose3d_lib.data.spec import DataSpec, Found, Progress
@@ -48,11 +48,14 @@ FEET = [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
 class _Plan:
     """What is read, and who is trained and tested on."""
 
-    files: dict[Key, Path]  # in order
+    named: NamedFiles
+    kept: list[Key]  # the takes that are not left out
+    pieces: list[str]  # names to leave out that are no takes, but may be pieces of one, such as ann/walk/1.2
+    files: dict[Key, File]  # of the kept takes of whom is trained and tested on, in order
+    mapping: JointMapping
     train: tuple[str, ...]
     test: tuple[str, ...]
     notes: list[str]
-    pieces: list[str]  # of takes, that are left out
 
 
 def recognise(path: Path) -> bool:
@@ -68,48 +71,37 @@ def find(spec: DataSpec, path: Path) -> Found:
         rate = getattr(spec, name)
         if rate is not None and not low <= rate <= high:
             raise InputError(f"{name} {rate:g}: expected {low:g} to {high:g} frames per second")
-    named = name_files(path, spec.pattern)
-    _mapping(spec, _plan(spec, path, named))
-    used = [named.listing] if named.listing else []
-    used += [find_path(spec.joints)] if spec.joints.endswith(".toml") else []
-    files = (path,) if is_zip(path) else tuple(named.files.values())
-    return Found(_name(path), (*files, *used))
+    named = _plan(spec, path).named
+    files = [path] if is_zip(path) else list(named.files.values())
+    files += [named.listing] if named.listing else []
+    files += [find_path(spec.joints)] if spec.joints.endswith(".toml") else []
+    return Found(_name(path), tuple(files))
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
-    named = name_files(path, spec.pattern)
-    kept, _ = leave_out(list(named.files), _split_names(spec.leave_out, named)[0], path)
-    return tuple(dict.fromkeys(action for _, action, _ in kept))
+    return tuple(dict.fromkeys(action for _, action, _ in _plan(spec, path).kept))
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    plan = _plan(spec, path, name_files(path, spec.pattern))
-    mapping = _mapping(spec, plan)
-    size = sum(file.stat().st_size for file in plan.files.values()) / 1e6
-    progress(f"reading {len(plan.files):,} BVH files, {size:,.0f} MB")
+    plan = _plan(spec, path)
     files = {"/".join(key): file for key, file in plan.files.items()}
+    progress(f"reading {len(files):,} BVH files")
     recordings = read_takes(
-        list(files), lambda take: read_motion(files[take], mapping, spec.fps, spec.recorded_fps), progress
+        list(files), lambda take: read_motion(files[take], plan.mapping, spec.fps, spec.recorded_fps), progress
     )
     up, on_up = _find_up(spec.up, recordings, path)
     unit, on_unit = _find_unit(spec.units, recordings, list(files.values()))
     fps, motions, on_rate = _one_rate(recordings)
-    made_of = f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}."
-    notes = [*plan.notes, made_of, on_up, on_unit, on_rate]
+    notes = [*plan.notes, on_up, on_unit, on_rate]
     if spec.recorded_fps:
         rate = f"{spec.recorded_fps:g} frames per second"
         notes.append(f"Taken for recorded at {rate}, whatever the files say (`recorded_fps`).")
-    if rests := sum(recording.without_rest for recording in recordings):
-        notes.append(f"{rests} files begin with a frame in rest pose, which is left out.")
-    remarks = Counter(remark for recording in recordings for remark in recording.remarks)
-    notes += [f"{count} of {len(files)} files {remark}" for remark, count in remarks.items()]
+    counts = Counter(key for recording in recordings for key in recording.remarks)
+    notes += [text.format(count=counts[key], all=len(files)) for key, text in REMARKS.items() if counts[key]]
     del recordings
     takes, placed = _place(list(plan.files), motions, unit=unit, axes=UP[up], fps=fps)
-    there = [(take.subject, take.action, take.take) for take in takes]
-    kept, gone = leave_out(there, plan.pieces, path)
-    stay = set(kept)
-    takes = [take for take, key in zip(takes, there, strict=True) if key in stay]
-    notes += placed + gone
+    keys, gone = leave_out([(take.subject, take.action, take.take) for take in takes], plan.pieces, path)
+    takes = [take for take in takes if (take.subject, take.action, take.take) in set(keys)]
     if not takes:
         raise InputError(f"{path}: no take fits into the room. {' '.join(placed + gone)}")
     progress(f"filming {sum(take.frames for take in takes):,} frames with {len(room_cameras())} cameras")
@@ -123,7 +115,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         train_subjects=plan.train,
         test_subjects=plan.test,
         progress=progress,
-        notes=notes,
+        notes=[*notes, *placed, *gone],
     )
 
 
@@ -144,28 +136,20 @@ def _name(path: Path) -> str:
     return path.resolve().stem if path.is_file() else path.resolve().name
 
 
-def _plan(spec: DataSpec, path: Path, named: NamedFiles) -> _Plan:
-    whole, pieces = _split_names(spec.leave_out, named)
-    keys, left = leave_out(list(named.files), whole, path)
-    subjects = [subject for subject, _, _ in keys]
+def _plan(spec: DataSpec, path: Path) -> _Plan:
+    named = name_files(path, spec.pattern)
+    takes = {"/".join(key) for key in named.files}
+    pieces = [name for name in spec.leave_out if name not in takes and name.rpartition(".")[0] in takes]
+    kept, left = leave_out(list(named.files), [name for name in spec.leave_out if name not in pieces], path)
+    subjects = [subject for subject, _, _ in kept]
     train, test, split = split_subjects(subjects, spec.train_subjects, spec.test_subjects, path)
-    files = {key: named.files[key] for key in keys if key[0] in (*train, *test)}
+    files = {key: named.files[key] for key in kept if key[0] in (*train, *test)}
     if not files:
         raise InputError(f"{path}: every take is left out")
-    return _Plan(files, train, test, [*named.notes, *left, *split], pieces)
-
-
-def _split_names(names: Sequence[str], named: NamedFiles) -> tuple[list[str], list[str]]:
-    """Names of takes, and those that may be pieces, such as ann/walk/1.2 of ann/walk/1: cutting tells whether they are."""
-    takes = {"/".join(key) for key in named.files}
-    cuts = {name: name.rpartition(".") for name in names if name not in takes}
-    pieces = [name for name, (take, _, piece) in cuts.items() if take in takes and piece.isdecimal()]
-    return [name for name in names if name not in pieces], pieces
-
-
-def _mapping(spec: DataSpec, plan: _Plan) -> JointMapping:
-    first = next(iter(plan.files.values()))
-    return find_mapping(spec.joints, read_hierarchy(first).names, first)
+    first = next(iter(files.values()))
+    mapping = find_mapping(spec.joints, read_hierarchy(first).names, first)
+    made_of = f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}."
+    return _Plan(named, kept, pieces, files, mapping, train, test, [*named.notes, *left, *split, made_of])
 
 
 def _find_up(up: str, recordings: Sequence[Recording], path: Path) -> tuple[str, str]:
@@ -186,7 +170,7 @@ def _find_up(up: str, recordings: Sequence[Recording], path: Path) -> tuple[str,
     return "xyz"[axis], f"{said}; in {lying} of {len(recordings)} takes they do not." if lying else f"{said}."
 
 
-def _find_unit(units: str, recordings: Sequence[Recording], files: Sequence[Path]) -> tuple[float, str]:
+def _find_unit(units: str, recordings: Sequence[Recording], files: Sequence[File]) -> tuple[float, str]:
     """Metres per unit, given or told by the length of the legs, and a note on it."""
     legs = np.array([recording.leg for recording in recordings])
     typical = float(np.median(legs))
@@ -202,7 +186,7 @@ def _find_unit(units: str, recordings: Sequence[Recording], files: Sequence[Path
         unit, units = UNITS[fitting[0]], f"{fitting[0]}, as the legs tell"
         odd = np.flatnonzero((legs * unit < ANY_LEGS[0]) | (legs * unit > ANY_LEGS[1]))
         if len(odd):
-            shown = ", ".join(f"{files[number]} ({legs[number]:.4g} units)" for number in odd[:5])
+            shown = some([f"{files[number]} ({legs[number]:.4g} units)" for number in odd], 5)
             raise InputError(
                 f"{len(odd)} files have legs of another size than the others' {typical:.4g} units: {shown}. "
                 f"`leave_out` leaves takes out; {ask}"
@@ -234,28 +218,24 @@ def _place(
     takes: list[Take] = []
     moved, cut, gone, dropped = [], [], [], 0
     for (subject, action, take), motion in zip(keys, motions, strict=True):
-        motion = motion[..., axes] * np.float32(unit)
+        motion, named = motion[..., axes] * np.float32(unit), f"{subject}/{action}/{take}"
         lowest = float(motion[:, FEET, 2].min())
         if abs(lowest) > FLOOR:
             motion[..., 2] += ANKLE - lowest
-            moved.append(f"{subject}/{action}/{take}")
+            moved.append(named)
         pieces = cut_to_fit(motion, max(1, round(SHORTEST * fps)))
-        whole = pieces == [(0, len(motion))]
-        if not whole:
-            (cut if pieces else gone).append(f"{subject}/{action}/{take}")
-            dropped += len(motion) - sum(stop - start for start, stop in pieces)
+        if pieces == [(0, len(motion))]:
+            takes.append(Take(subject, action, take, len(motion), partial(centred, motion)))
+            continue
+        (cut if pieces else gone).append(named)
+        dropped += len(motion) - sum(stop - start for start, stop in pieces)
         for number, (start, stop) in enumerate(pieces, start=1):
-            name = take if whole else f"{take}.{number}"
-            takes.append(Take(subject, action, name, stop - start, partial(centred, motion[start:stop])))
-    onto_floor = (
-        f"are moved so that the lowest ankle is {ANKLE} m above the floor: it was more than {FLOOR} m from height 0 in"
-    )
-    in_pieces = (
-        "walk further than the cameras see and are cut into pieces, each centred in the room and called as the take "
-    )
+            make = partial(centred, motion[start:stop])
+            takes.append(Take(subject, action, f"{take}.{number}", stop - start, make))
     told = {
-        onto_floor: moved,
-        f"{in_pieces}with .1, .2, ... behind it:": cut,
+        f"are moved so that the lowest ankle is {ANKLE} m above the floor: it was more than {FLOOR} m from height 0 in": moved,
+        "walk further than the cameras see and are cut into pieces, each centred in the room and called as the take with .1, "
+        ".2, ... behind it:": cut,
         "do not fit into the room even in pieces and are left out:": gone,
     }
     notes = [f"{len(names)} takes {text} {some(names, 5)}." for text, names in told.items() if names]

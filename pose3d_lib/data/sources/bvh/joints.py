@@ -4,10 +4,9 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 
@@ -15,10 +14,9 @@ from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.catalogue import find_path
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.text_files import encoding_of
+from pose3d_lib.data.sources.text_files import read_toml
 
 RECOGNISED_BY = "recognised_by"
-SIZE_LIMIT = 2**20
 PREFIX = re.compile(r"^(?:.*:|mixamorig\d*_?)")  # that some programs put before names: "mixamorig1:", "mixamorig_"
 ADVICE = "`joints` takes the name of a mapping or the path of a .toml with your own"
 
@@ -42,8 +40,10 @@ def shipped_mappings() -> dict[str, JointMapping]:
     """Name -> mapping, those that come with this package; one is of files with the 17 joints themselves, such as ours."""
     same = JointMapping(H36M_17.name, tuple({joint: 1.0} for joint in H36M_17.joints))
     text = resources.files(__package__).joinpath("joints.toml").read_text(encoding="utf-8")
-    found = {name: parse_mapping(name, table, "joints.toml") for name, table in tomllib.loads(text).items()}
-    return found | {same.name: same}
+    tables = tomllib.loads(text)
+    found = {name: parse_mapping(name, table, "joints.toml") for name, table in tables.items()}
+    told = {name: replace(found[name], recognised_by=tuple(table[RECOGNISED_BY])) for name, table in tables.items()}
+    return told | {same.name: same}
 
 
 def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMapping:
@@ -65,22 +65,15 @@ def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMappi
     )
 
 
-def read_mapping(path: str | Path) -> JointMapping:
+def read_mapping(path: str) -> JointMapping:
     """The mapping of a `.toml`: its 17 keys, or one table with them."""
-    path = find_path(str(path))
-    try:
-        with path.open("rb") as file:
-            text = file.read(SIZE_LIMIT + 1)
-        if len(text) > SIZE_LIMIT:
-            raise InputError(f"{path}: more than 1 MB; a mapping is a few lines")
-        content = tomllib.loads(text.decode(encoding_of(text)))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not a mapping of joints in TOML ({error})") from error
-    tables = [(path.stem, content)] if H36M_17.joints[0] in content else list(content.items())
+    file = find_path(path)
+    content = read_toml(file, "a mapping of joints")
+    tables = [(file.stem, content)] if H36M_17.joints[0] in content else list(content.items())
     if len(tables) != 1 or not isinstance(tables[0][1], dict):
         keys = some(list(content), 80) or "none"
-        raise InputError(f"{path}: expected one table with the 17 joints, found the keys {keys}")
-    return parse_mapping(*tables[0], path)
+        raise InputError(f"{file}: expected one table with the 17 joints, found the keys {keys}")
+    return parse_mapping(*tables[0], file)
 
 
 def parse_mapping(name: str, table: Mapping[str, object], where: object) -> JointMapping:
@@ -89,11 +82,9 @@ def parse_mapping(name: str, table: Mapping[str, object], where: object) -> Join
         check_name(key, (*H36M_17.joints, RECOGNISED_BY), f"joint in mapping {name!r} of {where}")
     if missing := [joint for joint in H36M_17.joints if joint not in table]:
         raise InputError(f"{where}: mapping {name!r} lacks {', '.join(missing)}; a mapping gives all 17 joints")
-    weights = tuple(_weights(table[joint], f"{where}: {joint} of mapping {name!r}") for joint in H36M_17.joints)
-    recognised = table.get(RECOGNISED_BY, [])
-    if not isinstance(recognised, list) or not all(isinstance(joint, str) for joint in recognised):
-        raise InputError(f"{where}: {RECOGNISED_BY} of mapping {name!r} is {recognised!r}, expected a list of joints")
-    return JointMapping(name, weights, tuple(recognised))
+    return JointMapping(
+        name, tuple(_weights(table[joint], f"{where}: {joint} of mapping {name!r}") for joint in H36M_17.joints)
+    )
 
 
 def plain_name(joint: str) -> str:
@@ -119,18 +110,13 @@ def weight_matrix(mapping: JointMapping, names: Sequence[str], where: object) ->
 
 
 def _weights(value: object, where: str) -> dict[str, float]:
-    if isinstance(value, str):
-        return {value: 1.0}
-    if isinstance(value, list) and value and all(isinstance(joint, str) for joint in value):
-        if len(set(value)) < len(value):
-            raise InputError(f"{where} names a joint twice: {value!r:.200}")
-        return {joint: 1 / len(value) for joint in value}
-    if isinstance(value, dict) and value and all(type(weight) in (int, float) for weight in value.values()):
-        small = all(abs(weight) <= 100 for weight in value.values())
-        if not small or not math.isclose(math.fsum(value.values()), 1, abs_tol=1e-6):
-            raise InputError(f"{where} has weights {value!r:.200}, which do not add up to 1")
-        return {joint: float(weight) for joint, weight in value.items()}
-    raise InputError(
-        f'{where} is {value!r:.200}; expected "Joint", ["Joint", "Joint"] for their mean, or '
-        "{ Joint = 0.5, Other = 0.5 } with weights that add up to 1"
-    )
+    names = [value] if isinstance(value, str) else value
+    weights = dict.fromkeys(map(str, names), 1 / len(names)) if isinstance(names, list) and names else value
+    numbers = list(weights.values()) if isinstance(weights, dict) else []
+    sound = all(type(number) in (int, float) and abs(number) <= 100 for number in numbers)
+    if not sound or not math.isclose(math.fsum(numbers), 1, abs_tol=1e-6):
+        raise InputError(
+            f'{where} is {value!r:.200}; expected "Joint", ["Joint", "Other"] for their mean, or '
+            "{ Joint = 0.5, Other = 0.5 } with weights that add up to 1"
+        )
+    return {joint: float(number) for joint, number in weights.items()}

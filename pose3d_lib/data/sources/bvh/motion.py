@@ -18,8 +18,11 @@ SAME_RATE = 1e-3  # two frame rates whose ratio is as near to a whole number are
 # first second, and by more than this share of the leg's length.
 JUMP, FURTHEST = 5.0, 0.2
 REST = 0.01  # degrees; a rotation as small is that of the rest pose
-MORE_FRAMES = "have more frames than their line `Frames:` says; all of them are read."
-ZERO_POSITIONS = "have joints whose positions are 0 in every frame; their OFFSETs are used."
+REMARKS = {  # what may be read otherwise than a file says, for a note on how many of all files that is done with
+    "rest": "{count} files begin with a frame in rest pose, which is left out.",
+    "more": "{count} of {all} files have more frames than their line `Frames:` says; all of them are read.",
+    "zeros": "{count} of {all} files have joints whose positions are 0 in every frame; their OFFSETs are used.",
+}
 AT_ONCE = 8192  # frames whose positions are computed together: 0.8 MB of memory a joint
 
 
@@ -30,8 +33,7 @@ class Recording:
     motion: np.ndarray  # (frames, 17, 3) float32, the file's units and axes
     fps: float
     leg: float  # median length of a leg, hip to knee to ankle, the file's units
-    without_rest: bool  # whether a first frame in rest pose was left out
-    remarks: tuple[str, ...] = ()  # what was read otherwise than the file says; "... files" goes before each
+    remarks: tuple[str, ...]  # keys of REMARKS
 
 
 def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_fps: float | None = None) -> Recording:
@@ -40,13 +42,13 @@ def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_f
     Its own rate is `recorded_fps`, if that is given, or what its header says.
     """
     written = read_bvh(path)
-    bvh = fill_zero_positions(written)
-    remarks = [MORE_FRAMES] * (len(bvh.motion) > bvh.promised) + [ZERO_POSITIONS] * (bvh is not written)
-    bvh = replace(bvh, fps=recorded_fps or bvh.fps)
+    filled = fill_zero_positions(written)
+    bvh = replace(filled, fps=recorded_fps or written.fps)
     joints, weights = weight_matrix(mapping, bvh.hierarchy.names, path)
     rest = _begins_with_rest(bvh, joints, weights)
     if rest:
         bvh = replace(bvh, motion=bvh.motion[1:])
+    told = {"rest": rest, "more": len(written.motion) > written.promised, "zeros": filled is not written}
     wanted = fps or bvh.fps / math.ceil(bvh.fps / HIGHEST_RATE - SAME_RATE)
     every = round(bvh.fps / wanted)
     if every and abs(bvh.fps / wanted / every - 1) <= SAME_RATE:
@@ -54,7 +56,7 @@ def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_f
     else:
         motion = resample(weights @ joint_positions(bvh, joints), bvh.fps, wanted)
     leg = float(np.median(leg_lengths(motion)))
-    return Recording(motion.astype(np.float32), float(wanted), leg, rest, tuple(remarks))
+    return Recording(motion.astype(np.float32), float(wanted), leg, tuple(key for key in REMARKS if told[key]))
 
 
 def leg_lengths(motion: np.ndarray) -> np.ndarray:

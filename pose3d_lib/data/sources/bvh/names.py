@@ -5,13 +5,11 @@ The files are in a folder, in a zip, where they are read as they are, or are a s
 
 import csv
 import io
-import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from types import SimpleNamespace
 
 from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.actions import ALL, check_name, tidy_name
@@ -23,11 +21,9 @@ from pose3d_lib.data.untrusted.client import list_members, read_member
 SUFFIX = ".bvh"
 TAKES = "takes.csv"
 COLUMNS = ("file", "subject", "action", "take")
-CSV_LIMIT = 50 * 2**20
 
 SUBJECT, ACTION, TAKE, ANY = "subject", "action", "take", ("_", "any")
 ANYWHERE = "**/"
-MOST_FIELDS = 8  # more could take very long to match
 
 # Patterns that are tried where none is given, and the actions that each may find; any if none are listed.
 KNOWN: dict[str, tuple[str, ...]] = {
@@ -36,6 +32,10 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "**/{subject}_{action}.bvh": ("BR", "BW", "FR", "FW", "ID", "SR", "SW", "TR1", "TR2", "TR3"),  # 100STYLE
     "{subject}/{action}/{take}.bvh": (),
 }
+ADVICE = (
+    "`pattern` says what the parts of a path are, such as '{action}_{subject}_{take}.bvh' or "
+    f"'**/{{subject}}/{{action}}/{{take}}.bvh'; or put a {TAKES} with the columns {', '.join(COLUMNS)} into the folder"
+)
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,9 @@ class ZippedFile:
 
     parent: Path
     name: str
-    size: int  # bytes, unpacked
 
     def __str__(self) -> str:
         return f"{self.parent}: {self.name}"
-
-    def stat(self) -> SimpleNamespace:
-        return SimpleNamespace(st_size=self.size)
 
     def open(self, mode: str = "rb") -> io.BytesIO:
         return io.BytesIO(read_member(self.parent, self.name))
@@ -75,34 +71,27 @@ def is_zip(path: Path) -> bool:
 def holds_bvh(path: Path) -> bool:
     """Whether a BVH file is in a folder or zip, or is this file; not if a zip cannot be opened."""
     try:
-        names = _list_zip(path) if is_zip(path) else [path.name] if path.is_file() else _walk(path)
+        names = list_members(path) if is_zip(path) else [path] if path.is_file() else path.rglob("*")
     except InputError:
         return False
     return any(str(name).lower().endswith(SUFFIX) for name in names)
 
 
-def _list_zip(path: Path) -> dict[str, ZippedFile]:
-    """Every file of a zip by its path in it, without the one folder that holds all of them, where there is such."""
-    hidden = re.compile(r"(^|/)(\.|__MACOSX/)")
-    sizes = {name: size for name, size in list_members(path).items() if not hidden.search(name)}
-    tops = {name.partition("/")[0] if "/" in name else "" for name in sizes}
-    top = f"{tops.pop()}/" if len(tops) == 1 and "" not in tops else ""
-    return {name.removeprefix(top): ZippedFile(path, name, size) for name, size in sizes.items()}
-
-
-def _walk(path: Path) -> Iterator[Path]:
-    return (Path(folder, name) for folder, _, names in os.walk(path) for name in names if name[0] != ".")
-
-
 def _list_files(path: Path) -> dict[str, File]:
-    """Every file of a folder and those below, or of a zip, by its path there, in order; or the one file."""
+    """Every file of a folder and those below, or of a zip, by its path there, in order; or the one file.
+
+    The path in a zip is without the one folder that holds all of its files, where there is such.
+    """
     if is_zip(path):
-        found = _list_zip(path)
+        found = {name: ZippedFile(path, name) for name in list_members(path)}
     elif path.is_file():
         found = {path.name: path}
     else:
-        found = {file.relative_to(path).as_posix(): file for file in _walk(path)}
-    return dict(sorted(found.items()))
+        found = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    shown = sorted(name for name in found if not re.search(r"(^|/)(\.|__MACOSX/)", name))
+    tops = {name.partition("/")[0] if "/" in name else "" for name in shown}
+    top = f"{tops.pop()}/" if is_zip(path) and len(tops) == 1 and "" not in tops else ""
+    return {name.removeprefix(top): found[name] for name in shown}
 
 
 def name_files(path: Path, pattern: str = "") -> NamedFiles:
@@ -119,26 +108,21 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
     if not files:
         raise InputError(f"{path}: there is no {SUFFIX} file in this folder or below")
     listing, used = every.get(TAKES), None
-    count = f"the {len(files)} files ({some(list(files), 4)})"
     if pattern:
         keys = _match_all(pattern, files)
-        if not keys:
-            raise InputError(f"{path}: pattern {pattern!r} matches none of {count}. {_advice(files)}")
         note = f"Subjects, actions and takes are named by the pattern {pattern!r}."
     elif listing:
         keys, used = _read_listing(listing, files), None if is_zip(path) else listing
         note = f"Subjects, actions and takes are named by {TAKES}."
-    elif found := _match_known(files):
-        known, keys = found
-        note = f"Subjects, actions and takes are named by the pattern {known!r} (`pattern` gives another)."
-    elif path.is_file() and not is_zip(path):
-        keys = {path.name: (SUBJECT, path.stem, "1")}
-        note = f"The file's name is its action, {path.stem} (`pattern` says otherwise)."
     else:
-        raise InputError(
-            f"{path}: no known naming fits all of {count}, and there is no {TAKES}, a table with the columns "
-            f"{', '.join(COLUMNS)}. {_advice(files)}"
-        )
+        known, keys = _match_known(files)
+        note = f"Subjects, actions and takes are named by the pattern {known!r} (`pattern` gives another)."
+        if not keys and list(files.values()) == [path]:
+            keys = {path.name: (SUBJECT, path.stem, "1")}
+            note = f"The file's name is its action, {path.stem} (`pattern` says otherwise)."
+    if not keys:
+        what = f"pattern {pattern!r} matches none" if pattern else "no known naming fits all"
+        raise InputError(f"{path}: {what} of the {len(files)} files ({some(list(files), 4)}). {ADVICE}")
     named: dict[Key, File] = {}
     for name, own in keys.items():
         key = tuple(map(tidy_name, own))
@@ -169,10 +153,9 @@ def match(pattern: str, name: str) -> Key | None:
         return None
     fields = shortest.groupdict()
     if fields != longest.groupdict():
-        one, other = (", ".join(f"{k} {v!r}" for k, v in found.groupdict().items()) for found in (shortest, longest))
         raise InputError(
-            f"{name}: pattern {pattern!r} can be read in two ways: {one}; or {other}. Write more of the name into the "
-            f"pattern, or put a {TAKES} with the columns {', '.join(COLUMNS)} into the folder"
+            f"{name}: pattern {pattern!r} can be read in two ways: {fields}; or {longest.groupdict()}. Write more of the name "
+            f"into the pattern, or put a {TAKES} with the columns {', '.join(COLUMNS)} into the folder"
         )
     return fields.get(SUBJECT, SUBJECT), fields[ACTION], fields.get(TAKE, PurePosixPath(stem).name)
 
@@ -180,83 +163,57 @@ def match(pattern: str, name: str) -> Key | None:
 def _expression(pattern: str, lazy: str) -> str:
     """The regular expression of a pattern without its suffix, each field as short (`?`) or as long as can be."""
     text = pattern.removeprefix(ANYWHERE)
-    expression = "(?:[^/]+/)*" if text != pattern else ""
+    folders = "(?:[^/]+/)*" if text != pattern else ""
     text = text[: -len(SUFFIX)] if text.lower().endswith(SUFFIX) else text
-    *parts, end = re.split(r"\{([^{}]*)\}", text)  # literal, field, literal, ...
-    literals, fields = parts[::2], parts[1::2]
-    where = f"pattern {pattern!r}"
+    fields = re.findall(r"\{([^{}]*)\}", text)
     for field in fields:
-        check_name(field, (SUBJECT, ACTION, TAKE, *ANY), f"field of {where}")
+        check_name(field, (SUBJECT, ACTION, TAKE, *ANY), f"field of pattern {pattern!r}")
     if ACTION not in fields or any(fields.count(field) > 1 for field in (SUBJECT, ACTION, TAKE)):
-        raise InputError(f"{where}: expected {{action}} once, {{subject}} and {{take}} at most once each")
-    if len(fields) > MOST_FIELDS or any("{" in literal or "}" in literal for literal in (*literals, end)):
-        raise InputError(f"{where}: expected at most {MOST_FIELDS} fields, each in braces: {{action}}")
-    following = [*zip(literals[1:], fields[1:], strict=True), (end, "")]
-    for number, (literal, field, (behind, after)) in enumerate(zip(literals, fields, following, strict=True)):
-        joined = after and not behind
-        if joined and after != TAKE:
-            raise InputError(f"{where}: nothing tells where {{{field}}} ends and {{{after}}} begins")
-        digits = field == TAKE and number and not literal
-        text = f"[0-9]+{lazy}" if digits else f"[^/]*{lazy}[^/0-9]" if joined else f"[^/]+{lazy}"
-        expression += re.escape(literal) + (f"(?:{text})" if field in ANY else f"(?P<{field}>{text})")
-    return expression + re.escape(end)
+        raise InputError(f"pattern {pattern!r}: expected {{action}} once, {{subject}} and {{take}} at most once each")
+
+    def field_expression(found: re.Match) -> str:
+        field, number = found.groups()
+        text = f"[^/]*{lazy}[^/0-9]" if number else f"[^/]+{lazy}"
+        own = f"(?:{text})" if field in ANY else f"(?P<{field}>{text})"
+        return f"{own}(?P<{TAKE}>[0-9]+{lazy})" if number else own
+
+    # a field, perhaps with a {take} right behind it, which is a number
+    return folders + re.sub(r"\\\{(\w+)\\\}(\\\{take\\\})?", field_expression, re.escape(text))
 
 
 def _match_all(pattern: str, names: Collection[str]) -> dict[str, Key]:
     return {name: key for name in names if (key := match(pattern, name)) is not None}
 
 
-def _match_known(names: Collection[str]) -> tuple[str, dict[str, Key]] | None:
+def _match_known(names: Collection[str]) -> tuple[str, dict[str, Key]]:
     """The first known pattern that reads every name, in one way only and with actions that it knows; and what it reads."""
     for pattern, allowed in KNOWN.items():
         with suppress(InputError):
             keys = _match_all(pattern, names)
             if len(keys) == len(names) and all(key[1] in allowed or not allowed for key in keys.values()):
                 return pattern, keys
-    return None
+    return "", {}
 
 
 def _read_listing(listing: File, names: Collection[str]) -> dict[str, Key]:
     """Path from the folder -> subject, action and take, of the rows of a `takes.csv`."""
-    if listing.stat().st_size > CSV_LIMIT:
-        raise InputError(f"{listing}: more than {CSV_LIMIT >> 20} MB; expected one row per file")
     found: dict[str, Key] = {}
     try:
         with listing.open("rb") as file:
             content = file.read()
         text = content.decode(encoding_of(content))
         rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text.partition("\n")[0]))
-        if missing := [column for column in COLUMNS if column not in (rows.fieldnames or ())]:
-            raise InputError(f"{listing}: column {', '.join(missing)} is missing; expected {', '.join(COLUMNS)}")
         for row in rows:
-            name, *key = ((row[column] or "").strip() for column in COLUMNS)
-            name, where = PurePosixPath(name.replace("\\", "/")).as_posix(), f"{listing}, line {rows.line_num}"
-            if not all(key) or any("/" in part for part in key):
-                raise InputError(f"{where}: subject, action or take is empty or has a slash: {key}")
-            if name in found:
-                raise InputError(f"{where}: {name!r} is there twice")
+            name, *key = ((row.get(column) or "").strip() for column in COLUMNS)
+            name = PurePosixPath(name.replace("\\", "/")).as_posix()
+            if name not in names or name in found or not all(key) or "/" in "".join(key):
+                raise InputError(
+                    f"{listing}, line {rows.line_num}: found {row!r:.300}, expected the columns {', '.join(COLUMNS)}, a file of "
+                    "this folder, which is not there twice, and names without slashes"
+                )
             found[name] = tuple(key)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{listing}: not a table of comma-separated values ({error})") from error
-    if absent := [name for name in found if name not in names]:
-        raise InputError(f"{listing}: {len(absent)} of its files are not in the folder: {some(absent, 4)}")
     if not found:
-        raise InputError(f"{listing}: there is not a single row in it")
+        raise InputError(f"{listing}: there is not a single row in it, expected the columns {', '.join(COLUMNS)}")
     return {name: found[name] for name in names if name in found}
-
-
-def _advice(names: Collection[str]) -> str:
-    """A pattern that would read the first of the names."""
-    first = next(iter(names))
-    if known := _match_known([first]):
-        return f"{known[0]!r} would match {first!r}"
-    *folders, last = first.split("/")
-    parts = last[: -len(SUFFIX)].split("_")
-    if len(parts) == 1 and len(folders) > 1:
-        tail = "{subject}/{action}/{take}"
-    else:
-        fields = {1: ["{action}"], 2: ["{subject}", "{action}"]}.get(len(parts), ["{subject}", "{action}", "{take}"])
-        fields += ["{_}"] * min(len(parts) - len(fields), MOST_FIELDS - len(fields))
-        tail = "_".join([*fields, *parts[len(fields) :]])
-    example = (ANYWHERE if folders else "") + tail + SUFFIX
-    return f"For instance, `pattern` {example!r} would match {first!r}, if that is the order of its parts"
