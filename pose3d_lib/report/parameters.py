@@ -44,7 +44,7 @@ class LessonConfig(DataSpec):
     @property
     def data(self) -> DataSpec:
         """The part that says which data."""
-        return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields})
+        return DataSpec(**self.model_dump(include=set(DataSpec.model_fields)))
 
     def run(self, unit: int, **changes) -> RunConfig:
         """A run of these steps, as published but for `changes`, where a unit epoch has `unit` windows."""
@@ -88,7 +88,7 @@ class PredictConfig(DataSpec):
 
     def data_with(self, keypoints: str, *, scores: bool) -> DataSpec:
         """The part that says which data, with this 2D source, with or without its scores."""
-        own = {name: getattr(self, name) for name in DataSpec.model_fields}
+        own = self.model_dump(include=set(DataSpec.model_fields))
         return DataSpec(**own | {"keypoints": keypoints, "scores": scores})
 
     @field_validator("formats")

@@ -12,7 +12,6 @@ from string import Template
 import numpy as np
 from IPython.display import HTML, display
 
-from pose3d_lib.common.files import write_atomically
 from pose3d_lib.data.skeleton import LEFT, RIGHT, Skeleton
 from pose3d_lib.model.predict import Lifted, LiftedClip
 from pose3d_lib.report.pictures import Picture, cut_pictures, follow
@@ -26,12 +25,6 @@ MOST_PICTURES, PICTURES_PER_SECOND = 240, 12.5  # of a video, which the page hol
 HEIGHT = 700  # of the player in a notebook, CSS pixels
 LARGEST = 32767  # of the 16-bit integers that store coordinates
 ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}  # how JSON writes what HTML would interpret
-
-
-def write_player(lifted: Lifted, path: Path) -> None:
-    """Write the page, atomically."""
-    text = player_page(lifted)
-    write_atomically(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
 def show_player(lifted: Lifted) -> None:

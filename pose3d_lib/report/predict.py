@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import check_free, in_file_name, outputs_dir, runs_dir
 from pose3d_lib.data.actions import ALL, check_name
@@ -22,18 +22,18 @@ from pose3d_lib.data.open import detected_keypoints, detected_layouts, open_data
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, Training, check_fit
+from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, check_fit
 from pose3d_lib.model.poses import file_names, write_poses
 from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.model.upright import level
-from pose3d_lib.report.card import STATISTICS
+from pose3d_lib.report.card import STATISTICS, tell_settings
 from pose3d_lib.report.figures.animation import save_animation
 from pose3d_lib.report.figures.skeletons import draw_sheet
 from pose3d_lib.report.figures.style import DPI
 from pose3d_lib.report.parameters import GIF, NEWEST, TRAIN, PredictConfig
-from pose3d_lib.report.player import write_player
+from pose3d_lib.report.player import player_page
 from pose3d_lib.runs.execute import execute_run
-from pose3d_lib.runs.inventory import list_runs
+from pose3d_lib.runs.inventory import State, list_runs
 from pose3d_lib.runs.models import open_model, read_run_card
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig
@@ -44,7 +44,6 @@ SHEET, PLAYER = "sheet.png", "player.html"
 KEYPOINTS = "keypoints.json"  # of a video
 SHEET_CLIPS = 3  # on a contact sheet
 WITH_SCORES = 3  # features of a keypoint, where a model sees its score too
-MOST_NAMED = 4  # actions of a model
 
 Say = Callable[[str], None]
 
@@ -53,27 +52,25 @@ Say = Callable[[str], None]
 class Task:
     """What is to be lifted, after all checks: nothing slow was done but opening the data."""
 
+    config: PredictConfig
     model: TrainedModel  # on the device on which it will lift
     data: PoseDataset
     clips: pd.DataFrame
     keypoints: str
     folder: Path  # of the poses
-    formats: tuple[str, ...]
     # What the model did not see in training, subjects that it did see, flaws of the keypoints.
-    warnings: tuple[str, ...]
-    label: str = ""  # the action that the model is told of every clip, if it has to be told; by default each clip's own
+    warnings: tuple[str, ...] = ()
     detected: Path | None = None  # the file of keypoints that were found in a video
-    upright: bool = True  # whether poses are turned upright, where the camera's place is not known
     video: VideoFile | None = None  # that the keypoints were found in
 
     @cached_property
     def lifted(self) -> Lifted:
         """The poses: lifted once, at the first use."""
         lifted = replace(self.lift(self.data, self.clips, self.keypoints), video=self.video)
-        return level(lifted) if self.upright else lifted
+        return level(lifted) if self.config.upright else lifted
 
     def lift(self, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
-        return lift(self.model, data, _tell(clips, self.label), keypoints)
+        return lift(self.model, data, _tell(clips, self.config.label), keypoints)
 
     def describe(self) -> list[str]:
         """Sentences on the model, on what it will lift, and the warnings."""
@@ -83,40 +80,20 @@ class Task:
         ]
         if card.statistics:
             lines.append(f"Its batch norms: {STATISTICS[card.statistics]}.")
-        if card.training:
-            actions = card.training.actions
-            named = ", ".join(actions) if len(actions) <= MOST_NAMED else f"{len(actions)} actions"
-            lines.append(f"It was trained on {named} of {card.training.dataset}, keypoints {card.keypoints!r}.")
-            lines += _describe_part(card.training)
+        if training := card.training:
+            lines.append(
+                f"It was trained on {some(training.actions)} of {training.dataset}, keypoints {card.keypoints!r}."
+            )
+            lines.append(f"Its settings: {'; '.join(tell_settings(training.config).splitlines())}.")
         if card.errors:
             tested = f"{', '.join(card.errors.subjects)} of {card.errors.dataset}"
             lines.append(f"Its MPJPE on {tested}: {card.errors.action_wise.mpjpe:.1f} mm, the mean over actions.")
         if card.network.labels:
-            told = f"{self.label}, of every clip" if self.label else "of every clip, as the data names it"
-            lines.append(f"It is told the action: {told}.")
+            lines.append(f"It is told the action of every clip: {self.config.label or 'the one that the data name'}.")
         lines += [card.licence, *card.assumed, *self.data.notes]
         clips = f"{len(self.clips):,} clip{'s' * (len(self.clips) != 1)} of {self.data.name}"
         lines.append(f"Lifting {frames:,} frames in {clips}, keypoints {self.keypoints!r}.")
         return [*lines, *(f"Warning: {warning}" for warning in self.warnings)]
-
-
-def _describe_part(training: Training) -> list[str]:
-    """Sentences on a training that left out some of the subjects, the frames or the loss."""
-    config = training.config
-    labelled, without = (
-        printable(", ".join(map(str, names))) if isinstance(names, list) else ""
-        for names in (config.get("labelled_subjects"), config.get("without_terms"))
-    )
-    share = config.get("train_share")
-    parts = [f"{100 * share:.3g} % of every clip"] if isinstance(share, float) and share < 1 else []
-    parts += [labelled] if labelled else []
-    lines = [f"It knew poses of {' of '.join(parts)} alone, {training.frames:,} frames."] if parts else []
-    if training.unlabelled_clips:
-        whose = f" of {', '.join(training.unlabelled_subjects)}" if training.unlabelled_subjects else ""
-        lines.append(f"It saw video of {training.unlabelled_clips:,} clips{whose} without poses.")
-    if without:
-        lines.append(f"Left out of its loss: {without}.")
-    return lines
 
 
 def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
@@ -129,9 +106,6 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
         raise InputError(
             "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
         )
-    if config.output:  # before a model is trained
-        chosen, files = Path(config.output).expanduser(), [*file_names(config.formats, []), SHEET, PLAYER]
-        check_free((chosen / file for file in files), overwrite=config.overwrite)
     model = find_model(config, say=say)
     spec = _choose_data(config, model.card)
     data = open_dataset(spec, progress=say)
@@ -144,13 +118,12 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     named = in_file_name(f"{data.name}-{spec.keypoints}-by-{model.card.name}{published}", 200)
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
     model = TrainedModel(model.lifters.to("cuda" if cuda and config.device != "cpu" else "cpu"), model.card)
-    keys = list(clips[["subject", "action", "take"]].itertuples(index=False))
     detected = detected_keypoints(spec)
+    keys = list(clips[["subject", "action", "take"]].itertuples(index=False))
     files = [*file_names(config.formats, keys), SHEET, PLAYER, *[KEYPOINTS] * (detected is not None)]
     check_free((folder / file for file in files), overwrite=config.overwrite)
-    told = tuple(warnings), config.label
-    video = open_video(spec)
-    return Task(model, data, clips, spec.keypoints, folder, config.formats, *told, detected, config.upright, video)
+    seen = model, data, clips, spec.keypoints
+    return Task(config, *seen, folder, tuple(warnings), detected, open_video(spec))
 
 
 def _tell(clips: pd.DataFrame, label: str) -> pd.DataFrame:
@@ -188,32 +161,27 @@ def newest_run(config: PredictConfig) -> Path:
     A run that was trained on a part of the data, or without a term of the loss, is taken by its name only.
     """
     offered = [layout.joints for layout in _offered(config).values()]
-    runs = [entry for entry in list_runs() if entry.state == "finished" and entry.action == ALL]
-    partial = ""
+    runs = [entry for entry in list_runs() if entry.state == State.FINISHED and entry.action == ALL]
     for entry in sorted(runs, key=lambda entry: entry.at or 0, reverse=True):
         run = Run(runs_dir() / entry.name)
         own = run.config
+        if own.labelled_subjects or own.train_share < 1 or own.without_terms or own.action_input:
+            continue
         if offered:
             fits = read_run_card(run.folder).layout.joints in offered
         else:
             fits = config.keypoints in ("", own.keypoints)
             fits = fits and own.data == config.data_with(own.keypoints, scores=own.scores)
-        if fits and not (own.labelled_subjects or own.train_share < 1 or own.without_terms or own.action_input):
+        if fits:
             return run.folder
-        partial = partial or (entry.name if fits else "")
-    given = ""
-    for name, value in _training_parameters(config).items():
-        given += f" -p {name} {shlex.quote(','.join(value) if isinstance(value, tuple) else str(value))}"
     fitting = "with the joints of these detections" if offered else f"on {config.dataset}"
-    if partial:
-        fitting += (
-            " that was trained on all subjects and frames with its whole loss (one without is taken by its name only, such "
-            f"as {partial})"
-        )
+    words = ["pose3d", "run", "02_train", "-p", "action", ALL]
+    for name, value in _training_parameters(config).items():
+        words += ["-p", name, ",".join(value) if isinstance(value, tuple) else str(value)]
     raise InputError(
-        f"parameter model: {runs_dir()} holds no finished run of action {ALL} {fitting}. `pose3d run 02_train -p action {ALL}"
-        f"{given}` makes one, and so does this with {TRAIN!r} as model; or name a run, the file of a model, or 'ready', which "
-        "comes along"
+        f"parameter model: {runs_dir()} holds no finished run of action {ALL} {fitting} that was trained on all subjects and "
+        f"frames with its whole loss. `{shlex.join(words)}` makes one, and so does this with {TRAIN!r} as model; or name a run, "
+        "the file of a model, or 'ready', which comes along"
     )
 
 
@@ -227,9 +195,7 @@ def _training_parameters(config: PredictConfig) -> dict[str, object]:
     """Parameters of a run of all actions on the same data; detections cannot be trained on, so for them on the default."""
     if detected_layouts(config.dataset):
         return {}
-    defaults = PredictConfig.model_fields
-    given = {name: getattr(config, name) for name in DataSpec.model_fields}
-    return {name: value for name, value in given.items() if value != defaults[name].default}
+    return config.model_dump(include=set(DataSpec.model_fields), exclude_defaults=True)
 
 
 def own_keypoints(config: PredictConfig, card: ModelCard) -> str:
@@ -257,15 +223,19 @@ def write_all(task: Task, *, say: Say = print) -> list[Path]:
     for note in task.lifted.notes:
         if note not in task.data.notes:  # those were said before
             say(note)
-    files = write_poses(task.lifted, task.folder, [kind for kind in task.formats if kind != GIF], say=say)
-    if GIF in task.formats:
-        files += [task.folder / name for name in file_names([GIF], [])]
-        write_atomically(files[-1], lambda path: save_animation(task.lifted, task.lifted.of_actions(SHEET_CLIPS), path))
-    sheet = draw_sheet(task.lifted, task.lifted.of_actions(SHEET_CLIPS))
-    write_atomically(task.folder / SHEET, lambda path: sheet.savefig(path, dpi=DPI))
-    plt.close(sheet)
-    write_player(task.lifted, task.folder / PLAYER)
+    formats, folder, few = task.config.formats, task.folder, task.lifted.of_actions(SHEET_CLIPS)
+    files = write_poses(task.lifted, folder, [kind for kind in formats if kind != GIF], say=say)
+
+    def add(name: str, write: Callable[[Path], object]) -> None:
+        write_atomically(folder / name, write)
+        files.append(folder / name)
+
+    if GIF in formats:
+        add(*file_names([GIF], []), lambda path: save_animation(task.lifted, few, path))
     if task.detected is not None:
-        files.append(task.folder / KEYPOINTS)
-        write_atomically(files[-1], lambda path: shutil.copyfile(task.detected, path))
-    return [*files, task.folder / SHEET, task.folder / PLAYER]
+        add(KEYPOINTS, lambda path: shutil.copyfile(task.detected, path))
+    sheet = draw_sheet(task.lifted, few)
+    add(SHEET, lambda path: sheet.savefig(path, dpi=DPI))
+    plt.close(sheet)
+    add(PLAYER, lambda path: path.write_text(player_page(task.lifted), encoding="utf-8"))
+    return files

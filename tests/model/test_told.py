@@ -149,7 +149,7 @@ def test_commands_tell_one_action_of_every_clip(run, tiny_data: PoseDataset, con
     config = make_config(PredictConfig, {"scale": "tiny", "model": run.folder.name, "device": "cpu", "clips": 1})
     tasks = [plan_task(config.model_copy(update={"label": label})) for label in ("", "Walking")]
     assert (tasks[0].lifted.clips[0].positions != tasks[1].lifted.clips[0].positions).any()
-    assert any("Walking, of every clip" in line for line in tasks[1].describe())
+    assert any("told the action of every clip: Walking." in line for line in tasks[1].describe())
     with pytest.raises(InputError, match="Dancing"):
         plan_task(config.model_copy(update={"label": "Dancing"}))
     with pytest.raises(InputError, match="no finished run"):  # the newest would have to be told

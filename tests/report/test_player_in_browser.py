@@ -12,7 +12,7 @@ from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, LEFT
 from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.model.predict import Lifted, LiftedClip, lift
-from pose3d_lib.report.player import player_frame, player_page, write_player
+from pose3d_lib.report.player import player_frame, player_page
 from tests.helpers.chromium import NEEDS_BROWSER
 from tests.helpers.made_up_models import made_up_model
 from tests.helpers.videos import SIZE, Blobs, blobs, write_video
@@ -44,10 +44,7 @@ def open_player(browser: Any, lifted: Lifted, tmp_path: Path) -> Iterator[Open]:
         page.on("console", lambda message: problems.append(message.text))
         path = tmp_path / "player.html"
         page.on("request", lambda request: None if request.url == path.as_uri() else problems.append(request.url))
-        if content:
-            path.write_text(content, encoding="utf-8")
-        else:
-            write_player(lifted, path)
+        path.write_text(content or player_page(lifted), encoding="utf-8")
         page.goto(path.as_uri())
         return page
 

@@ -9,6 +9,7 @@ import pytest
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.takes import downsample
+from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.report.predict import Task
 from pose3d_lib.report.what_if import moved_by, what_if_table
 from tests.helpers.made_up_models import made_up_model
@@ -16,7 +17,7 @@ from tests.helpers.made_up_models import made_up_model
 
 def task_of(data: PoseDataset, *widths: int) -> Task:
     model = made_up_model(*widths, mirrored=False)
-    return Task(model, data, data.clips, "simulated", Path(), ("npz",), ())
+    return Task(PredictConfig(), model, data, data.clips, "simulated", Path())
 
 
 def test_a_model_of_single_frames_does_not_notice_another_frame_rate(hand_made) -> None:
