@@ -41,16 +41,12 @@ def show_take(data: PoseDataset) -> None:
         return
     preferred = clips[clips.action == SHOWN[0]]
     take = (preferred if len(preferred) else clips).iloc[0]
-    world, frames, lifted = data.world(take), data.frame_numbers(take), []
+    names, frames, world = (take.subject, take.action, take["take"]), data.frame_numbers(take), data.world(take)
+    lifted = []
     for number in sorted(set(clips.camera[clips.subject == take.subject])):
         space, pixels = view(world, data.cameras[number])
-        lifted.append(
-            LiftedClip(
-                *(take.subject, take.action, take["take"], data.cameras[number], float(take.fps), frames, pixels),
-                *(space - space[:, :1], space[:, 0]),
-                step=data.frame_step,
-            )
-        )
+        seen = data.cameras[number], float(take.fps), frames, pixels
+        lifted.append(LiftedClip(*names, *seen, space - space[:, :1], space[:, 0], step=data.frame_step))
     show_player(Lifted("", data.name, data.synthetic, EXACT, data.skeleton, data.skeleton, tuple(lifted)))
 
 
@@ -70,9 +66,8 @@ def show_motion(data: PoseDataset) -> None:
     if data.skeleton != H36M_17 or not len(labelled) or data.camera_of(labelled.iloc[0]).position is None:
         say("These numbers need the 17 joints of Human3.6M in 3D, seen by cameras whose places are known.")
         return
-    table, shown, takes = motion_table(data)
-    every = "" if shown == takes else f" Measured on {shown:,} of {takes:,} takes."
-    show_table(table, f"Means over an action's takes; for bones, the largest change in any.{every}")
+    few = f"Of more than {MOST_TAKES} takes, every n-th is measured."
+    show_table(motion_table(data), f"Means over an action's takes; for bones, the largest change in any. {few}")
 
 
 def show_keypoint_errors(data: PoseDataset, keypoints: str) -> None:
@@ -134,8 +129,8 @@ def subjects_table(data: PoseDataset) -> pd.DataFrame:
     rows = []
     for subject, clips in data.clips.groupby("subject", sort=False):
         split = "train" if subject in data.train_subjects else "test" if subject in data.test_subjects else "unlabelled"
-        takes = len(clips[["action", "take"]].drop_duplicates())
-        rows.append((subject, split, clips.action.nunique(), takes, len(clips), int((clips.stop - clips.start).sum())))
+        takes, frames = len(clips[["action", "take"]].drop_duplicates()), (clips.stop - clips.start).sum()
+        rows.append((subject, split, clips.action.nunique(), takes, len(clips), frames))
     return pd.DataFrame(rows, columns=["Subject", "Split", "Actions", "Takes", "Clips", "Camera frames"])
 
 
@@ -148,33 +143,22 @@ def shares_table(data: PoseDataset) -> pd.DataFrame:
 
 
 def keypoint_errors(data: PoseDataset, keypoints: str) -> pd.DataFrame:
-    """The distance of a 2D source from the exact projections, per joint, in pixels.
-
-    With scores, also the median score of a joint, and of the 5 % of its frames that are furthest off.
-    """
+    """The distance of a 2D source from the exact projections, per joint, in pixels."""
     distance = np.linalg.norm(data.keypoints[keypoints] - data.keypoints[EXACT], axis=-1)
     quantiles = np.percentile(distance, [50, 95, 99.9], axis=0)
     table = pd.DataFrame(quantiles.T, columns=["Median [px]", "95 % below [px]", "99.9 % below [px]"])
     table.insert(0, "Joint", data.layouts[keypoints].joints)
-    if keypoints in data.scores:
-        scores, far = data.scores[keypoints], distance >= quantiles[1]
-        table["Median score"] = np.median(scores, axis=0)
-        table["of the furthest 5 %"] = [np.median(own[off]) for own, off in zip(scores.T, far.T, strict=True)]
     return table
 
 
-def motion_table(data: PoseDataset) -> tuple[pd.DataFrame, int, int]:
-    """Numbers that tell whether the motion is a body's, from the first camera of takes.
-
-    Returns:
-        One row per action; how many takes were measured, and how many there are.
-    """
+def motion_table(data: PoseDataset) -> pd.DataFrame:
+    """Numbers that tell whether the motion is a body's, one row per action, from the first camera of takes."""
     takes = data.clips[data.clips.labelled].drop_duplicates(["subject", "action", "take"])
     measured = takes.groupby("action", sort=False).nth(slice(None, None, -(-len(takes) // MOST_TAKES)))
     numbers = pd.DataFrame([_motion_numbers(data.world(clip), clip.fps) for _, clip in measured.iterrows()])
     by_action = numbers.groupby(measured.action.to_numpy(), sort=False)
     table = by_action.mean().assign(**{"Bones vary [mm]": by_action["Bones vary [mm]"].max()})
-    return table.reset_index(names="Action"), len(measured), len(takes)
+    return table.reset_index(names="Action")
 
 
 def _motion_numbers(world: np.ndarray, fps: float) -> dict[str, float]:

@@ -14,11 +14,11 @@ from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.clips import end_to_end
 from pose3d_lib.model.evaluate import METRICS, frame_wise, named, per_action
+from pose3d_lib.report.card import tell_settings
 from pose3d_lib.report.figures.run import draw_learning_curve
 from pose3d_lib.report.show import Picture, name_data
 from pose3d_lib.runs.run import Run, run_folder
 from pose3d_lib.training.history import HistoryRow
-from pose3d_lib.training.losses import PROJECTION
 from pose3d_lib.training.plan import RunPlan, choose_test
 
 LINES = 40  # of progress that a run prints, about, however many epochs it has
@@ -40,17 +40,15 @@ class TrainingProgress:
     """
 
     def __init__(self, plan: RunPlan):
-        config, data, budget = plan.config, plan.data, plan.budget
+        config, named = plan.config, name_data(plan.data.name, synthetic=plan.data.synthetic)
         self._tested_on = "all actions" if config.is_baseline else config.action
-        named = name_data(data.name, synthetic=data.synthetic)
         schedule = f"learning rate x {config.lr_decay:g} after every {config.lr_decay_per.replace('_', ' ')}"
         self._title = (
             f"{'+'.join(config.trained_actions)}, seed {config.seed}, {named}. Published statistics, {schedule}"
         )
-        self._total = sum(budget.epoch_sizes)
-        self._epochs = budget.epochs
-        self._every = max(1, math.ceil(budget.epochs / LINES))
-        self._folder = run_folder(config, data)
+        self._total, self._epochs = sum(plan.budget.epoch_sizes), plan.budget.epochs
+        self._every = max(1, math.ceil(self._epochs / LINES))
+        self._folder = run_folder(config, plan.data)
         self._curve = display(Markdown(""), display_id=True)
         self._drawn = time.monotonic()  # a run of a few seconds is drawn once, when it is finished
 
@@ -86,22 +84,13 @@ class TrainingProgress:
 
 
 def describe_run(plan: RunPlan) -> str:
-    """What a run trains on, how much of it, and in which modes, in a few lines."""
+    """What a run trains on, how much of it, and with which settings, in a few lines."""
     config, data, budget = plan.config, plan.data, plan.budget
-    subjects = f" by {', '.join(config.labelled_subjects)}" if config.labelled_subjects else ""
-    part = " from somewhere in" if config.share_at == "anywhere" else " of"
-    share = f", {100 * config.train_share:g} %{part} every clip" if config.train_share != 1 else ""
-    seen = f"keypoints {config.keypoints!r}{' with scores' * config.scores}"
-    trained = f"{', '.join(config.trained_actions)} of {data.name}{subjects}{share}"
     lines = [
-        f"{trained}, {seen}, seed {config.seed}, on the {config.device}",
+        f"{', '.join(config.trained_actions)} of {data.name}, keypoints {config.keypoints!r}, on the {config.device}",
         f"{budget.per_epoch:,} windows per epoch, {budget.unit:,} in a unit epoch: t = {budget.t:.2f}",
         f"{budget.total:,} windows in all, {budget.epochs:.2f} epochs, batches of {config.batch_size}",
     ]
-    modes = [*config.modes, *["a network of the trajectory too"] * config.has_trajectory]
-    modes += [f"started from {config.start_from}"] * bool(config.start_from)
-    if modes:
-        lines.append("; ".join(modes))
     if config.chunk > 1:
         lines.append("(a window counts here as often as it has output frames)")
     if config.semi_supervised:
@@ -113,10 +102,8 @@ def describe_run(plan: RunPlan) -> str:
         )
         if tested := sorted(set(clips.subject) & set(data.test_subjects)):
             lines.append(f"video of {', '.join(tested)}, on whom the run is tested, is among them")
-        without = f"without {', '.join(config.without_terms)}" if config.without_terms else "with all terms"
-        lens = "" if PROJECTION in config.without_terms else f", projected through the {config.projection} lens"
-        lines.append(f"the loss is {without}{lens}")
-    return "\n".join(lines)
+    settings = tell_settings(config.model_dump(mode="json"))
+    return "\n".join([*lines, "settings: " + "; ".join(settings.splitlines())])
 
 
 def subjects_errors_table(clips: pd.DataFrame) -> pd.DataFrame:
@@ -130,9 +117,10 @@ def statistics_table(run: Run) -> pd.DataFrame:
 
     The last column is the median over the clips of `scale`.
     """
-    rows = []
-    for name, own in (("as published", run.as_published), ("recomputed", run)):
-        rows.append([name, *frame_wise(per_action(own.clips)), own.clips.scale.median()])
+    rows = [
+        [name, *frame_wise(per_action(own.clips)), own.clips.scale.median()]
+        for name, own in (("as published", run.as_published), ("recomputed", run))
+    ]
     return pd.DataFrame(rows, columns=["Statistics of batch norm", *map(named, METRICS), "Best scale (median)"])
 
 

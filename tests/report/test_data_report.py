@@ -101,14 +101,11 @@ def test_the_motion_table_is_not_made_of_another_skeleton(tiny_data, shown) -> N
     assert "need the 17 joints" in texts(shown(data_report.show_motion, replace(tiny_data, skeleton=other)))
 
 
-def test_the_motion_table_measures_every_action_even_of_very_many_takes(tiny_data, monkeypatch, shown) -> None:
-    table, measured, takes = data_report.motion_table(tiny_data)
-    assert (measured, takes) == (150, 420)
+def test_the_motion_table_measures_every_action_even_of_very_many_takes(tiny_data, monkeypatch) -> None:
+    table = data_report.motion_table(tiny_data)
     monkeypatch.setattr(data_report, "MOST_TAKES", 30)
-    fewer, measured, _ = data_report.motion_table(tiny_data)
-    assert measured == 30
+    fewer = data_report.motion_table(tiny_data)
     assert list(fewer.Action) == list(table.Action) == list(tiny_data.actions)
-    assert "Measured on 30 of 420 takes." in texts(shown(data_report.show_motion, tiny_data))
 
 
 def test_keypoints_are_compared_with_exact_ones_of_the_same_joints_only(tiny_data, shown) -> None:
@@ -124,18 +121,6 @@ def test_the_error_of_keypoints_is_their_distance_in_pixels(tiny_data) -> None:
     data = replace(tiny_data, keypoints=moved, layouts=dict.fromkeys(moved, H36M_17))
     table = data_report.keypoint_errors(data, "off")
     np.testing.assert_allclose(table.iloc[:, 1:].to_numpy(), 5, rtol=1e-4)
-
-
-def test_beside_the_error_stand_the_scores_where_there_are_any(tiny_data) -> None:
-    exact, frames = tiny_data.keypoints["gt"], len(tiny_data.keypoints["gt"])
-    far = np.arange(frames) % 10 == 0
-    moved = {"gt": exact, "off": exact + far[:, None, None] * np.float32([3, 4])}
-    scores = {"off": np.where(far[:, None], np.linspace(0.1, 0.2, 17), 0.9).astype(np.float32)}
-    data = replace(tiny_data, keypoints=moved, layouts=dict.fromkeys(moved, H36M_17), scores=scores)
-    table = data_report.keypoint_errors(data, "off")
-    np.testing.assert_allclose(table["Median score"], 0.9)
-    np.testing.assert_allclose(table["of the furthest 5 %"], np.linspace(0.1, 0.2, 17), atol=1e-6)
-    assert list(table)[:4] == list(data_report.keypoint_errors(replace(data, scores={}), "off"))
 
 
 def test_shares_and_trainings_are_drawn(tiny_data, shown) -> None:

@@ -21,37 +21,25 @@ def described(data: PoseDataset, **changes: object) -> str:
     return report.describe_run(plan_run(config, data))
 
 
-def test_a_plain_run_is_described_in_three_lines(tiny_data: PoseDataset) -> None:
-    lines = described(tiny_data, action="Sitting", seed=3).splitlines()
-    assert len(lines) == 3
-    assert lines[0] == "Sitting of synthetic-tiny, keypoints 'simulated', seed 3, on the cpu"
+def test_a_plain_run_is_described_in_four_lines(tiny_data: PoseDataset) -> None:
+    whose, windows, _, settings = described(tiny_data, action="Sitting", seed=3).splitlines()
+    assert whose == "Sitting of synthetic-tiny, keypoints 'simulated', on the cpu"
     budget = plan_run(RunConfig(action="Sitting", scale="tiny"), tiny_data).budget
-    assert f"{budget.per_epoch:,} windows per epoch" in lines[1]
-    assert lines[1].endswith(f"t = {budget.t:.2f}")
+    assert f"{budget.per_epoch:,} windows per epoch" in windows
+    assert windows.endswith(f"t = {budget.t:.2f}")
+    assert settings.startswith("settings: action: Sitting; seed: 3; ")
+    assert "counts here as often as it has output frames" in described(tiny_data, chunk=2)
 
 
 def test_whose_poses_are_known_and_who_is_only_seen_is_said(tiny_data: PoseDataset) -> None:
     semi = {"labelled_subjects": ("S1",), "train_share": 0.25, "unlabelled_subjects": ("S5", "S9")}
     text = described(tiny_data, **semi, unlabelled_actions=("Photo",), without_terms=("bones",))
-    assert "All of synthetic-tiny by S1, 25 % of every clip" in text
+    for setting in ("labelled_subjects: S1", "train_share: 0.25", "without_terms: bones"):
+        assert f"; {setting}; " in text
     assert "from epoch 1 on, as many windows of 8 clips without their 3D poses: Photo by S5, S9" in text
     assert "video of S9, on whom the run is tested, is among them" in text
-    assert "the loss is without bones, projected through the distorted lens" in text
-    assert "a network of the trajectory too" in text
     plain = described(tiny_data, labelled_subjects=("S1",), unlabelled_subjects=("S5",))
     assert "on whom the run is tested" not in plain
-    assert "the loss is with all terms" in plain
-
-
-def test_every_mode_is_named(tiny_data: PoseDataset) -> None:
-    modes = {"causal": True, "dense": True, "chunk": 2, "mirror_training": False, "mirror_testing": False}
-    text = described(tiny_data, **modes, trajectory=True, train_share=0.5, share_at="anywhere")
-    assert "50 % from somewhere in every clip" in text
-    assert (
-        "causal; dense; windows of 2 output frames; no mirror images in training; tests not averaged with mirror images; "
-        "a network of the trajectory too"
-    ) in text
-    assert "counts here as often as it has output frames" in text
 
 
 def test_the_mean_pose_is_that_of_what_the_run_knows(tiny_data: PoseDataset) -> None:
