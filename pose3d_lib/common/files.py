@@ -11,7 +11,6 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.common.paths import make_readable
 
 # a file that is being written: a dot, the name to be, the number of the process, and the suffix again
 UNFINISHED = re.compile(r"\..+\.[0-9]+(\.\w+)?")
@@ -45,7 +44,8 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bo
     unfinished = path.parent / f".{path.name}.{os.getpid()}{path.suffix}"
     try:
         write(unfinished)
-        make_readable(unfinished)
+        os.umask(mask := os.umask(0))
+        unfinished.chmod(0o666 & ~mask)  # the permissions of `open`; some libraries let only its owner read
         if durable:
             with unfinished.open("rb") as file:
                 os.fsync(file.fileno())
@@ -53,7 +53,10 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bo
         if durable:
             flush_folder(path.parent)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be written ({error}); nothing finished was changed") from error
+        raise InputError(
+            f"{path}: cannot be written ({error}); nothing finished was changed. Make room there, or choose another folder "
+            "(POSE3D_OUTPUTS names that of outputs)"
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -70,10 +73,8 @@ def sort_metadata(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Waits until the disk has the names in a folder as they are now; where a system cannot be asked for it, does nothing."""
-    if os.name != "posix":
-        return
-    with suppress(OSError):  # some network file systems refuse it; they do it on their own
+    """Waits until the disk has the names in a folder as they are now."""
+    with suppress(OSError):  # Windows and some network file systems refuse it; they do it on their own
         number = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(number)

@@ -76,13 +76,6 @@ def in_file_name(text: str, most: int = 100) -> str:
     return f"{whole[: most - 11].decode('utf-8', 'ignore')}-{hashlib.sha256(whole).hexdigest()[:10]}"
 
 
-def make_readable(file: Path) -> None:
-    """Gives a file the permissions of `open`; some libraries let only its owner read."""
-    mask = os.umask(0)
-    os.umask(mask)
-    file.chmod(0o666 & ~mask)
-
-
 def _folder(variable: str, default: str) -> Path:
     """A relative path counts from the project's root: a terminal and a notebook's kernel work in different folders."""
     return (project_root() / Path(os.environ.get(variable) or default).expanduser()).resolve()

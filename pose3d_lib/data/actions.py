@@ -17,10 +17,8 @@ H36M_ACTIONS = (
     "Sitting", "SittingDown", "Smoking", "Waiting", "WalkDog", "Walking", "WalkTogether",
 )  # fmt: skip
 
+# What source files call some of them.
 SYNONYMS = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
-
-
-MOST_LISTED = 60  # valid names that a message lists: the takes of a collection may be thousands
 
 
 def tidy_name(text: str) -> str:
@@ -36,18 +34,13 @@ def as_number(name: str) -> int | str:
         return name
 
 
-def canonical_action(name: str) -> str:
-    """The Human3.6M name of an action that some source files call otherwise; any other name as it is."""
-    return SYNONYMS.get(name, name)
-
-
 def split_take(name: str) -> tuple[str, str]:
     """('Walking', '1') from 'Walking 1', ('Walking', '0') from 'Walking', with the action's canonical name.
 
     The take is all behind the first space: 'Walking 1 chunk0' (HumanEva) is the action Walking, take '1 chunk0'.
     """
     action, _, take = name.partition(" ")
-    return canonical_action(action), take or "0"
+    return SYNONYMS.get(action, action), take or "0"
 
 
 def nearest(name: str, valid: Iterable[str], most: int = 3) -> list[str]:
@@ -75,4 +68,4 @@ def check_name(name: str, valid: Iterable[str], what: str) -> str:
     hint = f"did you mean {', '.join(meant)}? " if meant else ""
     if same := [v for v in valid if as_number(v) == as_number(name)]:
         hint += f"papermill makes {name} of {same[0]} with -p; with -r it keeps {same[0]}. "
-    raise InputError(f"unknown {what} {name!r}: {hint}Valid: {some(valid, MOST_LISTED)}")
+    raise InputError(f"unknown {what} {name!r}: {hint}Valid: {some(valid, 60)}")  # of takes there may be thousands

@@ -91,7 +91,6 @@ def camera_to_world(points: Tensor, camera: Camera) -> Tensor:
 
 
 def _extrinsics(camera: Camera, like: Tensor) -> tuple[Tensor, Tensor]:
-    _check_floating(like)
     if not camera.is_placed:
         raise ValueError(f"camera {camera.name!r} has no orientation and position")
     return like.new_tensor(camera.orientation), like.new_tensor(camera.position)
@@ -141,10 +140,5 @@ def view(world: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
 
 def normalize_screen(pixels: Tensor, width: float, height: float) -> Tensor:
     """Pixels to screen coordinates: the image's width becomes [-1, 1], its aspect is kept: (..., 2) -> (..., 2)."""
-    _check_floating(pixels)
-    return pixels * (2 / width) - pixels.new_tensor([1, height / width])
-
-
-def _check_floating(tensor: Tensor) -> None:
-    if not tensor.is_floating_point():
-        raise TypeError(f"coordinates must be floating point, found {tensor.dtype}: fractions would be cut off")
+    scaled = pixels * (2 / width)
+    return scaled - scaled.new_tensor([1, height / width])

@@ -23,20 +23,15 @@ RECORD = "fetched.json"  # in a fetched collection's folder: source, checksums, 
 DOWNLOADS = "downloads"  # the folder of POSE3D_DATA with the archives of collections
 
 # Name -> title, and who gives out which files. Files called data_* are made as VideoPose3D's DATASETS.md says.
+_HUMANEVA = "registered at http://humaneva.is.tue.mpg.de; data_3d_{0}.npz and data_2d_{0}_*.npz"
 ON_REQUEST = {
     "h36m": (
         "Human3.6M",
         "with an account of http://vision.imar.ro/human3.6m; its own files as downloaded, or data_3d_h36m.npz and "
         "data_2d_h36m_*.npz",
     ),
-    **{
-        f"humaneva{joints}": (
-            f"HumanEva-I, {joints} joints",
-            "registered at http://humaneva.is.tue.mpg.de; "
-            f"data_3d_humaneva{joints}.npz and data_2d_humaneva{joints}_*.npz",
-        )
-        for joints in (15, 20)
-    },
+    "humaneva15": ("HumanEva-I, 15 joints", _HUMANEVA.format("humaneva15")),
+    "humaneva20": ("HumanEva-I, 20 joints", _HUMANEVA.format("humaneva20")),
 }
 
 

@@ -62,8 +62,7 @@ class PoseDataset:
     frame_step: int = 1
 
     def __post_init__(self) -> None:
-        _check_shapes(self)
-        _check_names(self)
+        _check(self)
 
     def __repr__(self) -> str:
         return f"PoseDataset({self.name!r}: {len(self.clips):,} clips, {self.clips.stop.iloc[-1]:,} frames)"
@@ -98,7 +97,7 @@ class PoseDataset:
     @cached_property
     def actions(self) -> tuple[str, ...]:
         """Every action, in the order of the table's first clips."""
-        return tuple(dict.fromkeys(self.clips.action))
+        return tuple(self.clips.action.unique())
 
     @cached_property
     def train_actions(self) -> tuple[str, ...]:
@@ -111,13 +110,13 @@ class PoseDataset:
         return self._actions_of(self.test_subjects)
 
     def _actions_of(self, subjects: Sequence[str]) -> tuple[str, ...]:
-        present = set(self.clips.action[self.clips.labelled & self.clips.subject.isin(subjects)])
+        present = set(self.select(subjects).action)
         return tuple(action for action in self.actions if action in present)
 
     def declarations(self) -> list[str]:
         """Sentences on what no table can show: the source's notes, and the actions without train or test clips."""
         said = list(self.notes)
-        for action in dict.fromkeys(self.clips.action[self.clips.labelled]):
+        for action in self.clips.action[self.clips.labelled].unique():
             if action not in self.train_actions:
                 said.append(f"{action} has no train clips: it is tested on, but no model is trained on it.")
             if action not in self.test_actions:
@@ -126,24 +125,23 @@ class PoseDataset:
 
     def select(self, subjects: Sequence[str], actions: Sequence[str] | None = None) -> pd.DataFrame:
         """The labelled clips of these subjects and, if given, these actions (exact names), in order."""
-        clips = self.clips
-        chosen = clips.labelled & clips.subject.isin(subjects)
+        chosen = self.clips.labelled & self.clips.subject.isin(subjects)
         if actions is not None:
-            chosen &= clips.action.isin([check_name(action, self.actions, "action") for action in actions])
-        return clips[chosen]
+            chosen &= self.clips.action.isin([check_name(action, self.actions, "action") for action in actions])
+        return self.clips[chosen]
 
     def train_clips(self, action: str = ALL) -> pd.DataFrame:
         """The clips a run trains on: of one action, or of every action for `All`."""
         if not self.clips.labelled.any():
             raise InputError(f"{self.name} holds no 3D poses, only keypoints: nothing can be trained or tested on it")
-        if action != ALL and action in self.actions and action not in self.train_actions:
+        if action == ALL:
+            return self.select(self.train_subjects)
+        if action in self.actions and action not in self.train_actions:
             raise InputError(
                 f"action {action!r} of {self.name} has no train clips (train subjects: {', '.join(self.train_subjects)}). "
                 f"Actions that can be trained on: {ALL}, {', '.join(self.train_actions)}"
             )
-        if action != ALL:
-            check_name(action, (ALL, *self.train_actions), "action")
-        return self.select(self.train_subjects, None if action == ALL else [action])
+        return self.select(self.train_subjects, [check_name(action, (ALL, *self.train_actions), "action")])
 
     def test_clips(self) -> pd.DataFrame:
         """Every clip that is tested on, of all actions."""
@@ -152,7 +150,7 @@ class PoseDataset:
     def frames_per_action(self) -> pd.DataFrame:
         """f(i) of formula (1): camera frames of every action, one row per action, columns `train` and `test`."""
         frames = {
-            split: clips.assign(frames=clips.stop - clips.start).groupby("action").frames.sum()
+            split: (clips.stop - clips.start).groupby(clips.action).sum()
             for split, clips in (("train", self.train_clips()), ("test", self.test_clips()))
         }
         return pd.DataFrame(frames, index=list(self.actions)).fillna(0).astype(int).rename_axis("action")
@@ -176,52 +174,33 @@ class PoseDataset:
         return camera_to_world(torch.from_numpy(in_camera), self.camera_of(clip)).numpy()
 
 
-def _check_names(data: PoseDataset) -> None:
-    """Refuse names that a table would not show as they are, and names that are the same to a parameter."""
-    named = {column: data.clips[column].unique() for column in ("subject", "action", "take")}
-    named |= {"dataset": [data.name], "camera": [camera.name for camera in data.cameras], "keypoints": data.keypoints}
-    for what, name in ((what, name) for what, names in named.items() for name in names if printable(str(name)) != name):
-        raise InputError(
-            f"{data.name}: the {what} {name!a} has a character in its name that is invisible or breaks a line; give it "
-            "another name in the source files"
-        )
-    for what in ("subject", "action"):
-        first: dict[int | str, str] = {}
-        for name in named[what]:
-            if (other := first.setdefault(as_number(name), name)) != name:
-                raise InputError(
-                    f"{data.name}: the {what}s {other!r} and {name!r} are one number to papermill's -p; give one of them "
-                    "another name in the source files"
-                )
-
-
-def _check_shapes(data: PoseDataset) -> None:
+def _check(data: PoseDataset) -> None:
+    """Refuse tables and arrays that do not fit together, and names that are not shown as they are or mean two things."""
     clips = data.clips
-    if list(clips.columns) != list(CLIP_COLUMNS):
-        raise ValueError(f"{data.name}: expected the clip columns {CLIP_COLUMNS}, found {tuple(clips.columns)}")
-    if not len(clips):
-        raise InputError(f"{data.name}: there is not a single clip in it")
-    if both := set(data.train_subjects) & set(data.test_subjects):
-        raise InputError(f"{data.name}: {', '.join(sorted(both))} cannot be both a train and a test subject")
-    if ALL in set(clips.action):
-        raise InputError(f"{data.name}: no action may be called {ALL!r}, which stands for every action")
     start, stop, labelled = clips.start.to_numpy(), clips.stop.to_numpy(), clips.labelled.to_numpy(bool)
-    sources, cameras, firsts = data.keypoints.keys(), len(data.cameras), len(data.first_frames)
-    gaps = start[0] != 0 or (start[1:] != stop[:-1]).any() or (stop <= start).any()
+    both = sorted(set(data.train_subjects) & set(data.test_subjects))
+    keys = clips[["subject", "action", "take", "camera"]]
+    twice = ["/".join(map(str, key)) for key in keys[keys.duplicated()].itertuples(index=False)]
+    cameras = [camera.name for camera in data.cameras]
+    shown = {data.name, *data.keypoints, *cameras, *clips[["subject", "action", "take"]].to_numpy().ravel()}
+    hidden = sorted(name for name in shown if printable(name) != name)
+    numbers = [*_same_number(clips.subject), *_same_number(clips.action)]
     faults = {
-        f"keypoints {sorted(sources)} but layouts {sorted(data.layouts)}": sources - data.layouts.keys(),
-        f"keypoints {sorted(sources)} but scores {sorted(data.scores)}": data.scores.keys() - sources,
-        f"{firsts} first frames, but {len(clips)} clips": firsts not in (0, len(clips)),
-        "clips must follow each other without gaps and have at least one frame": gaps,
+        "there is not a single clip in it": not len(clips),
+        f"{', '.join(both)} cannot be both a train and a test subject": both,
+        f"no action may be called {ALL!r}, which stands for every action": ALL in set(clips.action),
+        f"the clips {', '.join(twice)} (subject/action/take/number of the camera) are there twice": twice,
+        f"the names {hidden!a} have characters that are invisible or break a line; rename them in the source files": hidden,
+        f"the names {numbers!a} are one number to papermill's -p; rename one of them in the source files": numbers,
+        "clips must follow each other without gaps and have at least one frame": (
+            not np.array_equal(start, [0, *stop[:-1]]) or (stop <= start).any()
+        ),
         "labelled clips must come before unlabelled ones": (labelled[1:] > labelled[:-1]).any(),
-        f"a clip's camera is not one of the {cameras} cameras": not clips.camera.between(0, cameras - 1).all(),
+        f"a clip's camera is not one of the {len(cameras)}": not clips.camera.between(0, len(cameras) - 1).all(),
+        "first frames are not given for every clip": len(data.first_frames) not in (0, len(clips)),
     }
     if said := [said for said, fault in faults.items() if fault]:
-        raise ValueError(f"{data.name}: {said[0]}")
-    keys = clips[["subject", "action", "take", "camera"]]
-    if keys.duplicated().any():
-        subject, action, take, camera = keys[keys.duplicated()].iloc[0]
-        raise InputError(f"{data.name}: clip {subject}/{action}/{take}, camera number {camera}, is there twice")
+        raise InputError(f"{data.name}: {said[0]}")
     frames, labelled_frames = int(stop[-1]), int((stop - start)[labelled].sum())
     expected = {
         "positions": (labelled_frames, data.skeleton.num_joints, 3),
@@ -234,6 +213,12 @@ def _check_shapes(data: PoseDataset) -> None:
             raise ValueError(f"{data.name}: {key} is {array.dtype}{array.shape}, expected float32{expected[key]}")
 
 
+def _same_number(names: pd.Series) -> list[str]:
+    """Different names that papermill's -p makes the same number of, such as 1 and 01."""
+    names = names.drop_duplicates()
+    return names[names.map(as_number).duplicated(keep=False)].tolist()
+
+
 def arrays_of(data: PoseDataset) -> dict[str, np.ndarray]:
     """Every array by the name that it has in the dataset's file."""
     keypoints = {f"keypoints/{name}": array for name, array in sorted(data.keypoints.items())}
@@ -242,13 +227,8 @@ def arrays_of(data: PoseDataset) -> dict[str, np.ndarray]:
 
 
 def header_of(data: PoseDataset) -> dict:
-    """Everything but the arrays and the terms, as plain JSON values.
-
-    How frames are numbered is there only where it is not from 0 by one, or every fingerprint would change.
-    """
-    numbered: dict[str, object] = {"first_frames": data.first_frames} if data.first_frames else {}
-    if data.frame_step != 1:
-        numbered["frame_step"] = data.frame_step
+    """Everything but the arrays and the terms, as plain JSON values; frames' numbers only if they are not from 0 by one."""
+    numbered = {"first_frames": (data.first_frames, ()), "frame_step": (data.frame_step, 1)}
     return {
         "name": data.name,
         "synthetic": data.synthetic,
@@ -259,5 +239,5 @@ def header_of(data: PoseDataset) -> dict:
         "train_subjects": data.train_subjects,
         "test_subjects": data.test_subjects,
         "notes": data.notes,
-        **numbered,
+        **{key: value for key, (value, usual) in numbered.items() if value != usual},
     }

@@ -1,11 +1,13 @@
 """The file of a `PoseDataset`: safetensors, raw arrays behind a JSON header, so it opens memory-mapped and holds no code."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from pose3d_lib.common.errors import InputError
@@ -16,6 +18,7 @@ from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset, arrays_of, header
 from pose3d_lib.data.skeleton import Skeleton
 
 FORMAT = "pose3d-dataset-1"
+T = TypeVar("T")
 
 
 def save_dataset(data: PoseDataset, path: Path) -> None:
@@ -37,13 +40,7 @@ def save_dataset(data: PoseDataset, path: Path) -> None:
         sort_metadata(unfinished)
 
     make_folder(path.parent)
-    try:
-        write_atomically(path, write)
-    except InputError as error:
-        raise InputError(
-            f"{error}. Make room on the disk or, with the environment variable POSE3D_OUTPUTS, name a folder that has room "
-            "and may be written to"
-        ) from error
+    write_atomically(path, write)
 
 
 def load_dataset(path: Path) -> PoseDataset:
@@ -53,43 +50,36 @@ def load_dataset(path: Path) -> PoseDataset:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
+            if (found := metadata.get("format")) != FORMAT:
+                raise ValueError(f"its format is {found!r}")
             arrays = {key: file.get_tensor(key).numpy() for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, TypeError, ValueError) as error:  # the latter of numbers that numpy does not have
-        raise InputError(f"{path}: not a whole dataset file ({error}); delete it and prepare it again") from error
-    if (found := metadata.get("format")) != FORMAT or "header" not in metadata:
+        data = _assemble(json.loads(metadata["header"]), arrays)
+        data.__dict__["fingerprint"] = metadata["fingerprint"]  # hashing would read the whole file
+    except Exception as error:  # whatever a damaged header leads to
+        said = f"{type(error).__name__}: {str(error)[:200]}"
         raise InputError(
-            f"{path}: expected a dataset of format {FORMAT!r}, found {found!r}; delete it, prepare it again"
-        )
-    try:
-        return _assemble(json.loads(metadata["header"]), arrays, metadata["fingerprint"])
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-        raise InputError(
-            f"{path}: a damaged dataset file ({type(error).__name__}: {str(error)[:200]}); delete it and prepare it again"
+            f"{path}: not a whole dataset file of format {FORMAT!r} ({said}); delete it and prepare it again"
         ) from error
-
-
-def _assemble(header: dict, arrays: dict[str, np.ndarray], fingerprint: str) -> PoseDataset:
-    data = PoseDataset(
-        name=header["name"],
-        synthetic=header["synthetic"],
-        skeleton=_make(Skeleton, header["skeleton"]),
-        cameras=tuple(_make(Camera, camera) for camera in header["cameras"]),
-        clips=pd.DataFrame(header["clips"], columns=list(CLIP_COLUMNS)),
-        keypoints={key.removeprefix("keypoints/"): a for key, a in arrays.items() if key.startswith("keypoints/")},
-        scores={key.removeprefix("scores/"): a for key, a in arrays.items() if key.startswith("scores/")},
-        layouts={name: _make(Skeleton, layout) for name, layout in header["layouts"].items()},
-        positions=arrays["positions"],
-        trajectory=arrays["trajectory"],
-        train_subjects=tuple(header["train_subjects"]),
-        test_subjects=tuple(header["test_subjects"]),
-        notes=tuple(header["notes"]),
-        terms=header["terms"],
-        first_frames=tuple(header.get("first_frames", ())),
-        frame_step=header.get("frame_step", 1),
-    )
-    data.__dict__["fingerprint"] = fingerprint  # known: hashing would read the whole file
     return data
 
 
-def _make(kind: type, fields: dict) -> Skeleton | Camera:
+def _assemble(header: dict, arrays: dict[str, np.ndarray]) -> PoseDataset:
+    def named(kind: str) -> dict[str, np.ndarray]:
+        return {key.removeprefix(kind): array for key, array in arrays.items() if key.startswith(kind)}
+
+    made = {
+        "skeleton": _make(Skeleton, header["skeleton"]),
+        "cameras": [_make(Camera, camera) for camera in header["cameras"]],
+        "clips": pd.DataFrame(header["clips"], columns=list(CLIP_COLUMNS)),
+        "layouts": {name: _make(Skeleton, layout) for name, layout in header["layouts"].items()},
+        "positions": arrays["positions"],
+        "trajectory": arrays["trajectory"],
+        "keypoints": named("keypoints/"),
+        "scores": named("scores/"),
+    }
+    return _make(PoseDataset, header | made)
+
+
+def _make(kind: Callable[..., T], fields: dict) -> T:
+    """An object of fields that went through JSON, which makes lists of tuples."""
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})

@@ -4,19 +4,17 @@ A dataset is prepared once into one memory-mapped file under `outputs/data/`, wh
 made from: the settings, the source files' sizes and dates, and `PREPARED_FORMAT`.
 """
 
-import glob
 import hashlib
 import importlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from filelock import FileLock
+from filelock import AcquireReturnProxy, FileLock
 
 from pose3d_lib.common.errors import BREAKING, InputError, printable
 from pose3d_lib.common.paths import in_file_name, make_folder, prepared_dir, source_data_dir
@@ -55,20 +53,18 @@ def complete_parameters(given: Mapping[str, object], *, keypoints: bool = True) 
     given = {name: value for name, value in given.items() if name not in optional or value not in ("", (), [])}
     dataset = given.get("dataset", DataSpec.model_fields["dataset"].default)
     if not isinstance(dataset, str):
-        return dict(given)
+        return given
     entry = catalogue.find_entry(dataset)
-    completed = {**(entry.parameters if entry else {}), **given}
-    if keypoints and "keypoints" not in completed:
-        completed["keypoints"] = _origin(dataset)[0].KEYPOINTS
-    return completed
+    own = {"keypoints": _origin(dataset)[0].KEYPOINTS} if keypoints else {}
+    return {**own, **(entry.parameters if entry else {}), **given}
 
 
 def list_actions(spec: DataSpec) -> tuple[str, ...]:
     """The actions of a dataset: those of the prepared file or, without one, those that the source tells at once."""
     if spec.keypoints and (prepared := prepared_path(spec)).is_file():  # no keypoints: a model chooses them
         return load_dataset(prepared).actions
-    origin, path = _origin(spec.dataset)
-    return origin.list_actions(spec, path)
+    reader, path = _origin(spec.dataset)
+    return reader.list_actions(spec, path)
 
 
 def used_parameters(dataset: str) -> tuple[str, ...]:
@@ -77,9 +73,8 @@ def used_parameters(dataset: str) -> tuple[str, ...]:
 
 
 def detected_layouts(dataset: str) -> Mapping[str, Skeleton]:
-    """The 2D sources that detections are opened with, name -> joints; none for a dataset of another kind."""
-    reader, _ = _origin(dataset)
-    return getattr(reader, "LAYOUTS", {})  # of detections and videos
+    """The 2D sources that detections and videos are opened with, name -> joints; none for a dataset of another kind."""
+    return getattr(_origin(dataset)[0], "LAYOUTS", {})
 
 
 def detected_keypoints(spec: DataSpec) -> Path | None:
@@ -91,13 +86,12 @@ def detected_keypoints(spec: DataSpec) -> Path | None:
 
 def open_video(spec: DataSpec) -> "VideoFile | None":
     """The video that a dataset's keypoints were found in, to look at its frames; None if it is none, or cannot be read here."""
-    reader, path = _origin(spec.dataset)
-    if not hasattr(reader, "keypoints_file"):
+    if detected_keypoints(spec) is None:
         return None
     from pose3d_lib.data.sources.video.frames import VideoFile
 
     try:
-        return VideoFile(path, spec.fps)
+        return VideoFile(_origin(spec.dataset)[1], spec.fps)
     except InputError:  # its keypoints are kept, and PyAV is not there any more
         return None
 
@@ -112,7 +106,7 @@ def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> P
     path = prepared_path(spec)
     if not path.is_file():
         make_folder(path.parent)
-        with _only_one(path):
+        with _lock(path):
             if not path.is_file():
                 progress(f"preparing {path.name}")
                 save_dataset(_read(spec, progress), path)
@@ -126,8 +120,8 @@ def _hold_out(data: PoseDataset, number: int) -> PoseDataset:
     subjects = (*data.train_subjects, *data.test_subjects)
     if not number < len(subjects) > 1:
         raise InputError(
-            f"held_out {number}: {data.name} has {len(subjects)} subject{'s' * (len(subjects) != 1)}, "
-            f"{', '.join(subjects)}, numbered from 0; holding one out takes two, and as many seeds as subjects at most"
+            f"held_out {number}: {data.name} has {len(subjects)} subjects, {', '.join(subjects)}, numbered from 0; holding one "
+            "out takes two, and as many seeds as subjects at most"
         )
     own, others = subjects[number], (*subjects[:number], *subjects[number + 1 :])
     note = f"{own} is held out to be tested on, whoever else the notes say is; trained on {', '.join(others)}."
@@ -156,44 +150,41 @@ def list_named() -> pd.DataFrame:
     rows = [(name, what, True, "", "", "built in") for name, what in GENERATED.items()]
     ready = root / _reader(READY).FILE
     what = "made-up and CMU's motion, each clip seen by a camera of its own: what the models that come along are trained on"
-    rows.append((READY, what, ready.is_file(), "free to use, not to resell", str(ready), "docs/ready.md"))
+    rows.append((READY, what, ready.is_file(), "free to use, not to resell", ready, "docs/ready.md"))
     for name, (title, how) in catalogue.ON_REQUEST.items():
         place = root / f"data_3d_{name}.npz"
-        if name == "h36m" and not place.is_file() and _reader("human36m").recognise(root):
+        if name == "h36m" and _h36m_reader(root) == "human36m":
             place = root  # its own files, of which there are many
         how = f"{how}, into POSE3D_DATA; VideoPose3D's DATASETS.md says how the data_* files are made"
-        rows.append((name, title, place.exists(), "by agreement, for research", str(place), how))
+        rows.append((name, title, place.exists(), "by agreement, for research", place, how))
     for name, known in catalogue.collections().items():
         what = f"{known.title}: {known.content}"
-        rows.append((name, what, known.fetched, known.licence.name, str(known.home), f"`pose3d data fetch {name}`"))
+        rows.append((name, what, known.fetched, known.licence.name, known.home, f"`pose3d data fetch {name}`"))
     table = pd.DataFrame(rows, columns=list(LISTED))
-    return table.assign(There=table["There"].map({True: "yes", False: "no"}))
+    return table.assign(There=table["There"].map({True: "yes", False: "no"}), Where=table["Where"].map(str))
 
 
-@contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Let one process at a time prepare a file, and remove what a killed one has left of it."""
+def _lock(path: Path) -> AcquireReturnProxy:
+    """Let one process at a time prepare a file, which removes what a killed one has left of it."""
     lock = FileLock(path.with_suffix(".lock"))
     try:
-        lock.acquire()
+        held = lock.acquire()
     except OSError as error:
         raise InputError(
-            f"{path.parent}: {lock.lock_file} cannot be written there ({error.strerror}). Prepared datasets need a folder that "
-            "may be written to; the environment variable POSE3D_OUTPUTS names another"
+            f"{path.parent}: {lock.lock_file} cannot be written there ({error.strerror}); the environment variable "
+            "POSE3D_OUTPUTS names another folder"
         ) from error
-    try:
-        for unfinished in path.parent.glob(f".{glob.escape(path.name)}.*"):
-            unfinished.unlink(missing_ok=True)
-        yield
-    finally:
-        lock.release()
+    for other in path.parent.iterdir():
+        if other.name.startswith(f".{path.name}."):
+            other.unlink(missing_ok=True)
+    return held
 
 
 def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
     from pose3d_lib.data.sources.takes import downsample, one_camera_each
 
-    origin, path = _origin(spec.dataset)
-    data = origin.read(spec, path, progress)
+    reader, path = _origin(spec.dataset)
+    data = reader.read(spec, path, progress)
     entry = catalogue.find_entry(spec.dataset)
     terms = data.terms or ("" if data.synthetic else catalogue.terms_of(path))
     data = replace(data, name=tidy_name(data.name), notes=(*data.notes, *(entry.notes if entry else ())), terms=terms)
@@ -202,19 +193,18 @@ def _read(spec: DataSpec, progress: Progress) -> PoseDataset:
 
 def prepared_path(spec: DataSpec) -> Path:
     """The file that a dataset is prepared into; fails at once if the source files are missing."""
-    origin, path = _origin(spec.dataset)
-    used = (*origin.PARAMETERS, *COMMON)
+    reader, path = _origin(spec.dataset)
+    used = (*reader.PARAMETERS, *COMMON)
     for name in DataSpec.model_fields.keys() - {"dataset", "keypoints", "held_out", *used}:
         if getattr(spec, name) != DataSpec.model_fields[name].default:
             raise InputError(
                 f"parameter {name}: found {getattr(spec, name)!r}, which dataset {spec.dataset!r} does not use. "
                 f"It uses: {', '.join(('keypoints', *used))}"
             )
-    found = origin.find(spec, path)
+    found = reader.find(spec, path)
     values = [getattr(spec, name) for name in used]
     files = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in found.files]
-    made_from = [PREPARED_FORMAT, origin.__name__, values, files]
-    digest = hashlib.sha256(json.dumps(made_from).encode())
+    digest = hashlib.sha256(json.dumps([PREPARED_FORMAT, reader.__name__, values, files]).encode())
     parts = {"scores": spec.scores, "one-camera": spec.one_camera, f"every{spec.downsample}": spec.downsample > 1}
     name = "-".join([in_file_name(found.name, 150), *(part for part, holds in parts.items() if holds)])
     return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
@@ -233,14 +223,13 @@ def _origin(dataset: str) -> tuple[ModuleType, Path]:
 
 
 def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
+    folder = source_data_dir()
     if dataset in GENERATED:
         return _reader("synthetic"), Path()
     if dataset == READY:
-        return _reader("ready"), source_data_dir() / _reader("ready").FILE
+        return _reader(READY), folder / _reader(READY).FILE
     if dataset in catalogue.ON_REQUEST:
-        folder = source_data_dir()
-        originals = dataset == "h36m" and not (folder / "data_3d_h36m.npz").is_file()
-        return _reader("human36m" if originals and _reader("human36m").recognise(folder) else "videopose3d"), folder
+        return _reader(_h36m_reader(folder) if dataset == "h36m" else "videopose3d"), folder
     entry = catalogue.find_entry(dataset)
     if entry is None and not any(sign in dataset for sign in "./") and not catalogue.exists(dataset):
         names = (*GENERATED, READY, *catalogue.ON_REQUEST, *catalogue.collections())
@@ -248,11 +237,9 @@ def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
         hint = f"did you mean {', '.join(meant)}? " if meant else ""
         raise InputError(
             f"unknown dataset {dataset!r}: {hint}Valid: {', '.join(names)}; or the path of a file or folder, absolute or "
-            f"within POSE3D_DATA, {source_data_dir()}"
+            f"within POSE3D_DATA, {folder}"
         )
     path = entry.path if entry else catalogue.find_path(dataset)
-    if printable(str(path), BREAKING) != str(path):
-        raise InputError(f"{dataset}: leads to {str(path)[:300]!a}, a path with a control character; rename it")
     if not path.exists():
         hint = f"; {entry.missing}" if entry and entry.missing else ""
         raise InputError(f"{path}: there is no such file or folder{hint}")
@@ -263,6 +250,12 @@ def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
 
     looks_like = describe(path)
     raise InputError(f"{path}: looks like {looks_like.name}, which is no data that is read here; {looks_like.advice}")
+
+
+def _h36m_reader(folder: Path) -> str:
+    """The reader of Human3.6M in a folder: of its own files, if those of VideoPose3D are not there."""
+    own = not (folder / "data_3d_h36m.npz").is_file() and _reader("human36m").recognise(folder)
+    return "human36m" if own else "videopose3d"
 
 
 def _reader(name: str) -> ModuleType:

@@ -17,18 +17,14 @@ class Skeleton:
     right: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        count = len(self.joints)
-        sided = (*self.left, *self.right)
-        if len(self.left) != len(self.right) or len(set(sided)) < len(sided):
-            raise ValueError(f"skeleton {self.name!r}: left {self.left} and right {self.right} are not pairs")
-        if not all(0 <= joint < count for joint in sided):
+        count, sided = len(self.joints), {*self.left, *self.right}
+        paired = len(self.left) == len(self.right) == len(sided) / 2 and sided <= set(range(count))
+        tree = len(self.parents) == count and self.parents.count(-1) == 1 and set(self.parents) <= set(range(-1, count))
+        if not paired or (self.parents and not tree):
             raise ValueError(
-                f"skeleton {self.name!r}: left {self.left}, right {self.right} are not all of {count} joints"
+                f"skeleton {self.name!r}: left {self.left} and right {self.right} must be pairs of its {count} joints, and "
+                f"parents {self.parents} one joint for each, -1 for the root alone"
             )
-        if self.parents and (len(self.parents) != count or self.parents.count(-1) != 1):
-            raise ValueError(f"skeleton {self.name!r}: {count} joints need {count} parents, one of them -1")
-        if not all(-1 <= parent < count for parent in self.parents):
-            raise ValueError(f"skeleton {self.name!r}: the parents {self.parents} are not all of {count} joints")
 
     @property
     def num_joints(self) -> int:
@@ -38,7 +34,7 @@ class Skeleton:
     def bones(self) -> tuple[tuple[int, int], ...]:
         """(parent, joint) for every joint that has a parent; of a known layout without a tree, the lines to draw."""
         if not self.parents:
-            return _LINES.get(self, ())
+            return COCO_LINES if self == COCO_17 else ()
         return tuple((parent, joint) for joint, parent in enumerate(self.parents) if parent >= 0)
 
     @property
@@ -107,25 +103,8 @@ H36M_17 = Skeleton(
     right=(1, 2, 3, 14, 15, 16),
 )  # fmt: skip
 
-# Which of the 32 joints of the Human3.6M files the 17 are, in order.
+# Which of the 32 joints of the Human3.6M files the 17 are, in order; others stand where one of them stands, or hardly move.
 H36M_17_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
-
-# All joints of the Human3.6M files; many stand where another one stands, or hardly move against it.
-H36M_32 = Skeleton(
-    name="h36m_32",
-    joints=(
-        "Hip", "RHip", "RKnee", "RFoot", "RToes", "RToesEnd", "LHip", "LKnee", "LFoot", "LToes", "LToesEnd",
-        "SpineBase", "Spine", "Thorax", "Neck", "Head",
-        "LCollar", "LShoulder", "LElbow", "LWrist", "LThumb", "LThumbEnd", "LHand", "LHandEnd",
-        "RCollar", "RShoulder", "RElbow", "RWrist", "RThumb", "RThumbEnd", "RHand", "RHandEnd",
-    ),
-    parents=(
-        -1, 0, 1, 2, 3, 4, 0, 6, 7, 8, 9, 0, 11, 12, 13, 14,
-        13, 16, 17, 18, 19, 20, 19, 22, 13, 24, 25, 26, 27, 28, 27, 30,
-    ),
-    left=(6, 7, 8, 9, 10, 16, 17, 18, 19, 20, 21, 22, 23),
-    right=(1, 2, 3, 4, 5, 24, 25, 26, 27, 28, 29, 30, 31),
-)  # fmt: skip
 
 # The one joint that a trajectory is of.
 ROOT = Skeleton(name="root", joints=("Root",), parents=(-1,), left=(), right=())
@@ -176,11 +155,8 @@ MPII_16 = Skeleton(
     right=(2, 1, 0, 12, 11, 10),
 )  # fmt: skip
 
-# Of layouts whose joints are no tree: the pairs of joints between which a picture has a line.
-_LINES = {
-    COCO_17: (
-        (0, 1), (0, 2), (1, 3), (2, 4),
-        (5, 6), (5, 7), (7, 9), (6, 8), (8, 10),
-        (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
-    ),
-}  # fmt: skip
+# The pairs of its joints between which a picture has a line.
+COCO_LINES = (
+    (0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10),
+    (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
+)  # fmt: skip

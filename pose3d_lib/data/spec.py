@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pose3d_lib.data.actions import check_name, tidy_name
 
@@ -84,7 +84,7 @@ class DataSpec(BaseModel):
 
     dataset: Annotated[str, GIVEN] = "synthetic"
     keypoints: str = "simulated"
-    scale: str = "small"
+    scale: Annotated[str, AfterValidator(lambda scale: check_name(scale, SCALES, "scale"))] = "small"
     data_seed: int = Field(0, ge=0, lt=2**63)
     fps: float | None = Field(None, gt=0, le=10_000)
     recorded_fps: float | None = Field(None, gt=0, le=10_000)
@@ -104,20 +104,10 @@ class DataSpec(BaseModel):
     downsample: int = Field(1, ge=1, le=10_000)
     one_camera: bool = False
 
-    @field_validator("scale")
-    @classmethod
-    def _known_scale(cls, scale: str) -> str:
-        return check_name(scale, SCALES, "scale")
-
 
 @dataclass(frozen=True)
 class Found:
-    """What an origin found for a spec, before anything slow is done.
+    """What an origin found for a spec, before anything slow is done."""
 
-    Attributes:
-        name: of the dataset, for people and for the prepared file.
-        files: every source file; when one of them changes, the dataset is prepared again.
-    """
-
-    name: str
-    files: tuple[Path, ...] = ()
+    name: str  # of the dataset, for people and for the prepared file
+    files: tuple[Path, ...] = ()  # every source file; when one of them changes, the dataset is prepared again

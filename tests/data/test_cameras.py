@@ -211,8 +211,3 @@ def test_a_mirrored_motion_is_seen_mirrored_by_the_lens_with_its_centre_and_firs
     pixels = torch.from_numpy(project_all(points, camera.intrinsics))
     on_screen_pixels = normalize_screen(pixels, camera.width, camera.height)
     np.testing.assert_allclose(on_screen_pixels.numpy() * [-1, 1], expected, atol=1e-12)
-
-
-def test_pixels_in_whole_numbers_are_refused_as_fractions_would_be_lost() -> None:
-    with pytest.raises(TypeError, match="floating point"):
-        normalize_screen(torch.tensor([[500, 501]]), 1000, 1002)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, h36m_cameras
-from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset, arrays_of
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
 
@@ -53,10 +52,6 @@ def make_dataset(rows=CLIPS, **changes) -> PoseDataset:
     return PoseDataset(**{**fields, **changes})
 
 
-def arrays_of(data: PoseDataset) -> dict[str, np.ndarray]:
-    return {"positions": data.positions, "trajectory": data.trajectory, **data.keypoints}
-
-
 def saved(data: PoseDataset, folder: Path) -> Path:
     save_dataset(data, folder / "data.safetensors")
     return folder / "data.safetensors"
@@ -91,10 +86,7 @@ def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_frames_are_numbered_from_nought_where_nobody_says_otherwise() -> None:
-    data = make_dataset()
-    assert [data.frame_numbers(clip).tolist() for _, clip in data.clips.iterrows()] == [
-        list(range(row[4])) for row in CLIPS
-    ]
+    assert make_dataset().frame_numbers(make_dataset().clips.iloc[2]).tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_first_frames_come_back_and_belong_to_the_fingerprint(tmp_path: Path) -> None:
@@ -103,8 +95,6 @@ def test_first_frames_come_back_and_belong_to_the_fingerprint(tmp_path: Path) ->
     assert (loaded.first_frames, loaded.frame_step) == (data.first_frames, 2)
     assert loaded.frame_numbers(loaded.clips.iloc[2]).tolist() == [7, 9, 11, 13, 15, 17]
     assert len({data.fingerprint, make_dataset().fingerprint, make_dataset(frame_step=2).fingerprint}) == 3
-    with pytest.raises(ValueError, match="2 first frames, but 7 clips"):
-        make_dataset(first_frames=(0, 1))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
@@ -118,35 +108,27 @@ def test_loading_a_large_file_takes_no_memory_for_its_arrays(tmp_path: Path) -> 
     assert str(path) in {mapped.path for mapped in psutil.Process().memory_maps()}
 
 
-CHANGES: dict[str, Callable[[PoseDataset], dict]] = {
-    "name": lambda data: {"name": "other"},
-    "synthetic": lambda data: {"synthetic": False},
-    "action": lambda data: {"clips": with_cell("action", 0, "Smoking")},
-    "take": lambda data: {"clips": with_cell("take", 0, "2")},
-    "fps": lambda data: {"clips": with_cell("fps", 3, 25.0)},
-    "clip's camera": lambda data: {"clips": with_cell("camera", 2, 1)},
-    "a bit of the positions": lambda data: {"positions": with_number(data.positions, 1e-30)},
-    "a bit of the trajectory": lambda data: {"trajectory": with_number(data.trajectory, 1e-30)},
-    "a bit of the keypoints": lambda data: {
-        "keypoints": {**data.keypoints, "detected": with_number(data.keypoints["detected"], 1e-30)}
-    },
-    "keypoints exchanged": lambda data: {
-        "keypoints": {"gt": data.keypoints["detected"], "detected": data.keypoints["gt"]}
-    },
-    "keypoints left out": lambda data: {"keypoints": {"gt": data.keypoints["gt"]}},
-    "layout": lambda data: {"layouts": {"gt": H36M_17, "detected": H36M_17}},
-    "lens": lambda data: {"cameras": (dataclasses.replace(data.cameras[0], intrinsics=(1.0,) * 9), *data.cameras[1:])},
-    "joint's name": lambda data: {"skeleton": dataclasses.replace(H36M_17, joints=("Pelvis", *H36M_17.joints[1:]))},
-    "train subjects": lambda data: {"train_subjects": ("S1", "S5")},
-    "test subjects": lambda data: {"test_subjects": ()},
-    "notes": lambda data: {"notes": ()},
+ORIGINAL = make_dataset()
+CHANGES = {
+    "synthetic": {"synthetic": False},
+    "action": {"clips": with_cell("action", 0, "Smoking")},
+    "fps": {"clips": with_cell("fps", 3, 25.0)},
+    "clip's camera": {"clips": with_cell("camera", 2, 1)},
+    "a bit of the positions": {"positions": with_number(ORIGINAL.positions, 1e-30)},
+    "a bit of the trajectory": {"trajectory": with_number(ORIGINAL.trajectory, 1e-30)},
+    "keypoints exchanged": {"keypoints": dict(zip(("detected", "gt"), ORIGINAL.keypoints.values(), strict=True))},
+    "keypoints left out": {"keypoints": {"gt": ORIGINAL.keypoints["gt"]}},
+    "layout": {"layouts": {"gt": H36M_17, "detected": H36M_17}},
+    "lens": {"cameras": (dataclasses.replace(ORIGINAL.cameras[0], intrinsics=(1.0,) * 9), *ORIGINAL.cameras[1:])},
+    "joint's name": {"skeleton": dataclasses.replace(H36M_17, joints=("Pelvis", *H36M_17.joints[1:]))},
+    "train subjects": {"train_subjects": ("S1", "S5")},
+    "notes": {"notes": ()},
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_any_change_changes_the_fingerprint(change) -> None:
-    data = make_dataset()
-    assert make_dataset(**CHANGES[change](data)).fingerprint != data.fingerprint
+    assert make_dataset(**CHANGES[change]).fingerprint != ORIGINAL.fingerprint
 
 
 def test_a_save_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> None:
@@ -176,10 +158,8 @@ def test_what_is_no_whole_dataset_file_is_refused_with_its_path(tmp_path: Path) 
 def test_another_format_is_refused_with_what_was_expected(metadata, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"positions": np.zeros((1, 17, 3), np.float32)}, path, metadata=metadata)
-    with pytest.raises(InputError, match="pose3d-dataset-1") as refusal:
+    with pytest.raises(InputError, match=f"weights.* of format 'pose3d-dataset-1' .*{metadata and metadata['format']}"):
         load_dataset(path)
-    assert str(path) in str(refusal.value)
-    assert repr(metadata and metadata["format"]) in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +167,12 @@ def test_another_format_is_refused_with_what_was_expected(metadata, tmp_path: Pa
     [
         ("positions", 10, np.inf, "positions of clip S1/Sitting/0, camera 54138969 is not finite at frame 2 "),
         ("trajectory", 4, np.nan, "trajectory of clip S1/Walking/0, camera 55011271 is not finite at frame 0 "),
-        ("detected", -1, -np.inf, "keypoints/detected of clip S1/Posing/0, camera C3 is not finite at frame 1 "),
+        (
+            "keypoints/detected",
+            -1,
+            -np.inf,
+            "keypoints/detected of clip S1/Posing/0, camera C3 is not finite at frame 1 ",
+        ),
     ],
 )
 def test_a_number_that_is_not_finite_is_refused_by_clip_and_frame(key, frame, bad, said, tmp_path: Path) -> None:
@@ -199,42 +184,30 @@ def test_a_number_that_is_not_finite_is_refused_by_clip_and_frame(key, frame, ba
 
 
 @pytest.mark.parametrize(
-    ("column", "row", "value"), [("start", 1, 5), ("start", 1, 3), ("start", 0, 1), ("stop", 0, 5)],
-    ids=["a gap", "an overlap", "a late beginning", "a stop beyond the next start"],
+    ("said", "change"),
+    [
+        *(("must follow each other without gaps", {"clips": with_cell(*cell)})
+          for cell in (("start", 1, 5), ("start", 1, 3), ("start", 0, 1), ("stop", 0, 5))),
+        ("at least one frame", {"rows": [*CLIPS[:2], ("S1", "Sitting", "0", 0, 0, True), *CLIPS[3:]]}),
+        ("the clips S1/Walking/0/0 .* are there twice", {"clips": with_cell("camera", 1, 0)}),
+        ("labelled clips must come before unlabelled ones", {"rows": [CLIPS[-1], *CLIPS[:-1]]}),
+        ("not a single clip", {"rows": [], "clips": table().iloc[:0]}),
+        ("not one of the 3", {"clips": with_cell("camera", 5, 3)}),
+        ("S1 cannot be both", {"train_subjects": ("S1",), "test_subjects": ("S1",)}),
+        ("no action may be called 'All'", {"clips": with_cell("action", 0, "All")}),
+        (r"names \['a.u200bb'\] have characters that are invisible", {"clips": with_cell("take", 0, "a\u200bb")}),
+        (r"names \['01', '1'\] are one number", {"rows": [("01", *CLIPS[0][1:]), ("1", *CLIPS[1][1:])]}),
+        ("first frames are not given for every clip", {"first_frames": (0, 1)}),
+        ("trajectory is float64", {"trajectory": np.zeros((29, 3))}),
+        (r"positions is float32\(29, 16, 3\), expected float32\(29, 17, 3\)", {"positions": numbers(29, 16, 3, seed=0)}),
+        (r"keypoints/gt is float32\(29, 17, 2\), expected float32\(31, 17, 2\)", {
+            "keypoints": {"gt": numbers(29, 17, 2, seed=0)}
+        }),
+    ],
 )  # fmt: skip
-def test_clips_that_do_not_follow_each_other_are_refused(column, row, value) -> None:
-    with pytest.raises(ValueError, match="hand-made: clips must follow each other without gaps"):
-        make_dataset(clips=with_cell(column, row, value))
-
-
-def test_a_table_that_is_none_is_refused() -> None:
-    for said, change in {
-        "at least one frame": lambda: make_dataset([*CLIPS[:2], ("S1", "Sitting", "0", 0, 0, True), *CLIPS[3:]]),
-        "clip S1/Walking/0, camera number 0, is there twice": lambda: make_dataset(clips=with_cell("camera", 1, 0)),
-        "labelled clips must come before unlabelled ones": lambda: make_dataset([CLIPS[-1], *CLIPS[:-1]]),
-        "not a single clip": lambda: make_dataset([], clips=table().iloc[:0]),
-        "expected the clip columns": lambda: make_dataset(clips=table().drop(columns="fps")),
-        "not one of the 3 cameras": lambda: make_dataset(clips=with_cell("camera", 5, 3)),
-        "S1 cannot be both": lambda: make_dataset(train_subjects=("S1",), test_subjects=("S1",)),
-        "keypoints .'detected', 'gt'. but layouts": lambda: make_dataset(layouts={}),
-        "trajectory is float64": lambda: make_dataset(trajectory=np.zeros((29, 3))),
-        r"keypoints/gt is float32\(29, 17, 2\), expected float32\(31, 17, 2\)": lambda: make_dataset(
-            keypoints={"gt": np.zeros((29, 17, 2), np.float32)}
-        ),
-    }.items():
-        with pytest.raises((InputError, ValueError), match=said):
-            change()
-
-
-@pytest.mark.parametrize(
-    ("key", "shape"),
-    [("positions", (28, 17, 3)), ("positions", (31, 17, 3)), ("positions", (29, 16, 3)), ("trajectory", (29, 2))],
-)
-def test_an_array_of_another_shape_is_refused_with_both_shapes(key, shape) -> None:
-    with pytest.raises(ValueError, match=f"{key} is float32") as refusal:
-        make_dataset(**{key: np.zeros(shape, np.float32)})
-    assert str(shape) in str(refusal.value)
-    assert str((29, 17, 3) if key == "positions" else (29, 3)) in str(refusal.value)
+def test_what_is_no_dataset_is_refused(said: str, change: dict) -> None:
+    with pytest.raises(ValueError, match=f"hand-made: .*{said}"):
+        make_dataset(**change)
 
 
 def test_actions_stand_in_the_order_of_their_first_clips_and_are_trained_and_tested_on_if_those_are_labelled() -> None:
@@ -263,16 +236,13 @@ def test_frames_per_action_counts_every_camera_of_labelled_clips() -> None:
     assert set(frames.dtypes) == {np.dtype(np.int64)}
 
 
-def test_the_baseline_trains_on_every_labelled_clip_of_the_train_subjects() -> None:
-    chosen = make_dataset().train_clips("All")
+def test_the_baseline_trains_on_every_labelled_clip_of_the_train_subjects_and_an_action_on_its_own() -> None:
+    data = make_dataset()
+    chosen = data.train_clips("All")
     assert chosen.action.tolist() == ["Walking", "Walking", "Sitting", "SittingDown"]
     assert set(chosen.subject) == {"S1"}
-    pd.testing.assert_frame_equal(chosen, make_dataset().train_clips())
-
-
-def test_an_action_s_clips_are_of_that_action_exactly() -> None:
-    chosen = make_dataset().train_clips("Sitting")
-    assert list(zip(chosen.action, chosen.start, chosen.stop, strict=True)) == [("Sitting", 8, 14)]
+    assert data.train_clips("Sitting")[["action", "start", "stop"]].to_numpy().tolist() == [["Sitting", 8, 14]]
+    assert data.test_clips()[["subject", "action"]].to_numpy().tolist() == [["S9", "Walking"], ["S9", "Eating"]]
 
 
 @pytest.mark.parametrize("name", ["Sit", "sitting", "Sitting ", "all"])
@@ -285,11 +255,6 @@ def test_an_action_that_can_only_be_tested_on_is_refused_for_training_with_the_r
     with pytest.raises(InputError, match=r"'Eating' of hand-made has no train clips \(train subjects: S1\)") as refusal:
         make_dataset().train_clips("Eating")
     assert "Actions that can be trained on: All, Walking, Sitting, SittingDown" in str(refusal.value)
-
-
-def test_the_test_clips_are_those_of_the_test_subjects() -> None:
-    chosen = make_dataset().test_clips()
-    assert list(zip(chosen.subject, chosen.action, strict=True)) == [("S9", "Walking"), ("S9", "Eating")]
 
 
 def test_the_world_of_a_clip_is_pose_plus_trajectory_turned_by_the_camera_and_moved_to_its_place() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data import dataset_file
@@ -206,7 +207,7 @@ def test_a_file_that_cannot_be_written_is_said_with_its_folder(rust, spec: DataS
     def fail(arrays: dict, path: str, metadata: dict) -> None:
         Path(path).write_bytes(b"half")
         if rust:
-            raise dataset_file.SafetensorError("I/O error: No space left on device (os error 28)")
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     monkeypatch.setattr(dataset_file, "save_file", fail)

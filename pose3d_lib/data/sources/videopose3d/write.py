@@ -22,7 +22,7 @@ from pose3d_lib.common.paths import check_free
 from pose3d_lib.data.actions import split_take
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.skeleton import H36M_17, H36M_17_OF_32, H36M_32
+from pose3d_lib.data.skeleton import H36M_17, H36M_17_OF_32
 from pose3d_lib.data.sources.filming import one_thread
 from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION, MotionSet, known_sets, layout_metadata
 
@@ -196,10 +196,16 @@ def _world(data: PoseDataset, clips: pd.DataFrame) -> np.ndarray:
     return joints[:, _above_32()] if data.skeleton == H36M_17 else joints
 
 
+# Of each of Human3.6M's 32 joints, the joint above it.
+PARENTS_OF_32 = (
+    -1, 0, 1, 2, 3, 4, 0, 6, 7, 8, 9, 0, 11, 12, 13, 14, 13, 16, 17, 18, 19, 20, 19, 22, 13, 24, 25, 26, 27, 28, 27, 30,
+)  # fmt: skip
+
+
 def _above_32() -> list[int]:
     """Which of the 17 joints stands for each of Human3.6M's 32: itself, or the nearest on its way to the root."""
     above: list[int] = []
-    for joint, parent in enumerate(H36M_32.parents):
+    for joint, parent in enumerate(PARENTS_OF_32):
         above.append(H36M_17_OF_32.index(joint) if joint in H36M_17_OF_32 else above[parent])
     return above
 
