@@ -160,4 +160,4 @@ def _read_description(path: Path) -> Entry:
     mapping = path.parent / str(parameters.get("joints", ""))
     if mapping.is_file():
         parameters["joints"] = str(mapping)
-    return Entry(path.parent / Path(table["path"]).expanduser(), parameters)
+    return Entry(path.parent / Path(table["path"]).expanduser(), parameters, f"'path' in {path} names it")

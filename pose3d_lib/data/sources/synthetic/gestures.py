@@ -1,10 +1,19 @@
 """What the upper body of made-up motion does: postures held for a while, blended by minimum jerk, hands at things.
 
-A posture is a row of a table: where each hand is, how the trunk and the head are turned, how far the knees bend. An
-action is a table of such rows; a take draws rows from it at random times, each time a little different.
+A row of `postures.csv` is a posture: how often it is drawn (`weight`, as against others of its table), where hands are, angles
+of the trunk and, as against it, of the head (yaw to the left, pitch forward, roll to the right, degrees), how far the pelvis goes
+down (`crouch`, lengths of the leg) and to the right (`lean`, metres), from how many to how many seconds it is held, and the
+standard deviation of its angles (`loose`, degrees). A take draws rows at random times, each time a little different.
+
+A row of `hands.csv` is where a hand may be: at one of `PLACES` or, if that is `free`, outward, forward and up from the shoulder
+(lengths of the arm, with the standard deviation `spread`), with its elbow turned outward (degrees), going to and fro (`shake`,
+metres), and with how much of the arm's swing when walking.
 """
 
-from dataclasses import dataclass, replace
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -13,37 +22,7 @@ from pose3d_lib.data.sources.synthetic.timing import WARM_UP, blend, blend_progr
 
 # What a hand can be at: somewhere about its shoulder, at the head, on its thigh, on the floor beside the pelvis.
 PLACES = ("free", "mouth", "ear", "camera", "knee", "floor")
-
-
-@dataclass(frozen=True)
-class Hand:
-    """Where one hand is."""
-
-    at: tuple[float, float, float] = (0.09, 0.07, -0.965)  # outward, forward, up from the shoulder, in arms, if "free"
-    spread: float = 0.02  # standard deviation with which `at` is drawn
-    place: str = "free"  # one of PLACES
-    elbow: float = 0.0  # degrees by which the elbow is turned outward
-    shake: tuple[float, float, float] = (0.0, 0.0, 0.0)  # outward, forward, up, metres, of a to and fro such as a wave
-    swing: float = 0.0  # share of the arm's swing when walking
-
-
-@dataclass(frozen=True)
-class Posture:
-    """One row: angles in degrees (yaw to the left, pitch forward, roll to the right), head as against the chest."""
-
-    right: Hand = Hand()
-    left: Hand = Hand()
-    yaw: float = 0.0
-    pitch: float = 0.0
-    roll: float = 0.0
-    head_yaw: float = 0.0
-    head_pitch: float = 0.0
-    head_roll: float = 0.0
-    crouch: float = 0.0  # how far the pelvis goes down, in lengths of the leg
-    lean: float = 0.0  # metres by which the pelvis shifts to the right
-    weight: float = 1.0  # how often, as against other rows
-    hold: tuple[float, float] = (0.8, 3.0)  # seconds
-    loose: float = 6.0  # standard deviation of the angles, degrees
+ANGLES = ["yaw", "pitch", "roll", "head_yaw", "head_pitch", "head_roll"]
 
 
 @dataclass(frozen=True)
@@ -60,28 +39,53 @@ class Upper:
     swing: np.ndarray  # (frames, 2)
 
 
-def both(hand: Hand, **rest) -> Posture:
-    """A posture with the same for both hands."""
-    return Posture(right=hand, left=hand, **rest)
+@dataclass(frozen=True)
+class Postures:
+    """A table of postures in numbers: six angles, crouch, lean, then per hand where it is, elbow, shake, swing, place."""
+
+    weight: np.ndarray  # (rows,)
+    hold: np.ndarray  # (rows, 2), seconds
+    mean: np.ndarray  # (rows, numbers), angles in radians
+    spread: np.ndarray  # (rows, numbers), standard deviations
 
 
-def mirrored(posture: Posture) -> Posture:
-    """The posture seen in a mirror."""
-    return replace(
-        posture, right=posture.left, left=posture.right, yaw=-posture.yaw, roll=-posture.roll,
-        head_yaw=-posture.head_yaw, head_roll=-posture.head_roll, lean=-posture.lean,
-    )  # fmt: skip
+@cache
+def read_postures(table: str) -> Postures:
+    """One of the tables of `postures.csv`, most of which are called as the action."""
+    hands = {row["hand"]: row for row in _read("hands.csv")}
+    rows = [row for row in _read("postures.csv") if row["table"] == table]
+    mean = [np.radians(_numbers(rows, *ANGLES)), _numbers(rows, "crouch", "lean")]
+    loose = np.radians(_numbers(rows, "loose")) * (1, 0.5, 0.4, 1, 0.7, 0.5)
+    spread = [loose, 0.12 * _numbers(rows, "crouch"), np.full((len(rows), 1), 0.012)]
+    for side in ("right", "left"):
+        own = [hands[row[side]] for row in rows]
+        shake, swing = _numbers(own, "shake_outward", "shake_forward", "shake_up"), _numbers(own, "swing")
+        place = np.array([[hand["place"] == place for place in PLACES] for hand in own])
+        mean += [_numbers(own, "outward", "forward", "up"), np.radians(_numbers(own, "elbow")), shake, swing, place]
+        elbow = np.full((len(own), 1), np.radians(8))
+        spread += [_numbers(own, *["spread"] * 3), elbow, 0.2 * shake, 0.1 * swing, 0.0 * place]
+    hold = _numbers(rows, "hold_from", "hold_to")
+    return Postures(_numbers(rows, "weight")[:, 0], hold, np.hstack(mean), np.hstack(spread))
 
 
-def perform(scene: Scene, table: tuple[Posture, ...]) -> Upper:
-    """A take's upper body: rows of the table, drawn by weight, held, and blended into one another."""
-    rng, body, time = scene.rng, scene.body, scene.time
+def _read(name: str) -> list[dict[str, str]]:
+    with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _numbers(rows: list[dict[str, str]], *columns: str) -> np.ndarray:
+    """(rows, columns)"""
+    return np.array([[float(row[column]) for column in columns] for row in rows])
+
+
+def perform(scene: Scene, table: str) -> Upper:
+    """A take's upper body: postures of the table, drawn by weight, held, and blended into one another."""
+    rng, body, time, postures = scene.rng, scene.body, scene.time, read_postures(table)
     end = time[-1] + WARM_UP + 2.0
-    weights = np.array([row.weight for row in table]) * rng.uniform(0.5, 1.6, len(table))  # a person's preferences
-    count = int(end / min(row.hold[0] + 0.5 for row in table)) + 3
-    drawn = rng.choice(len(table), size=count, p=weights / weights.sum())
-    keys = np.array([_row(row) for row in table])[drawn]
-    spread = np.array([_spread(row) for row in table])[drawn]
+    weights = postures.weight * rng.uniform(0.5, 1.6, len(postures.weight))  # a person's preferences
+    count = int(end / (postures.hold[:, 0] + 0.5).min()) + 3
+    drawn = rng.choice(len(weights), size=count, p=weights / weights.sum())
+    keys, spread = postures.mean[drawn], postures.spread[drawn]
     # What a person does in a take resembles itself: part of the spread is drawn once.
     habit = 0.6 * rng.standard_normal(keys.shape[1]).clip(-2, 2)
     keys = keys + spread * (habit + 0.8 * rng.standard_normal(keys.shape).clip(-2.2, 2.2))
@@ -91,7 +95,7 @@ def perform(scene: Scene, table: tuple[Posture, ...]) -> Upper:
     travel = np.abs(change[..., :3]).max((1, 2)) + 0.7 * np.any(change[..., 8:], axis=(1, 2))
     bend = np.abs(np.diff(keys[:, :7], axis=0)) @ (0.25, 0.55, 0.25, 0.1, 0.1, 0.1, 1.6)
     durations = (0.42 + 0.42 * np.minimum(travel, 1.2) + bend) * rng.uniform(0.85, 1.3, count - 1) / body.tempo
-    least, most = np.array([row.hold for row in table])[drawn[1:]].T
+    least, most = postures.hold[drawn[1:]].T
     holds = least + (most - least) * rng.random(count - 1) ** 1.5
     starts = -WARM_UP + np.cumsum(np.concatenate([[rng.uniform(0, 2)], (durations + holds)[:-1]]))
     which, u = blend_progress(time, starts, durations)
@@ -113,26 +117,6 @@ def _detours(at: np.ndarray) -> np.ndarray:
     # From behind the back to the front the way is around the hip.
     around[1:, :, 0] += 0.9 * np.maximum(np.abs(np.diff(at[..., 1], axis=0)) - 0.3, 0)
     return around
-
-
-def _row(row: Posture) -> list[float]:
-    """The numbers of a posture: six angles, crouch and lean, then per hand its place, elbow, shake and swing."""
-    angles = np.radians([row.yaw, row.pitch, row.roll, row.head_yaw, row.head_pitch, row.head_roll])
-    numbers = [*angles, row.crouch, row.lean]
-    for hand in (row.right, row.left):
-        numbers += [*hand.at, np.radians(hand.elbow), *hand.shake, hand.swing]
-        numbers += [float(place == hand.place) for place in PLACES]
-    return numbers
-
-
-def _spread(row: Posture) -> list[float]:
-    """The standard deviations with which the numbers of `_row` are drawn."""
-    loose = np.radians(row.loose)
-    numbers = [loose, 0.5 * loose, 0.4 * loose, loose, 0.7 * loose, 0.5 * loose, 0.12 * row.crouch, 0.012]
-    for hand in (row.right, row.left):
-        numbers += [hand.spread] * 3 + [np.radians(8), *(0.2 * np.array(hand.shake)), 0.1 * hand.swing]
-        numbers += [0.0] * len(PLACES)
-    return numbers
 
 
 def wrist_targets(

@@ -3,13 +3,11 @@
 Nothing here comes from a recording. Takes of one action differ as people do: by body, habit, heading, hand and moment.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.synthetic import postures
 from pose3d_lib.data.sources.synthetic.body import (
     SIDES,
     Body,
@@ -22,7 +20,7 @@ from pose3d_lib.data.sources.synthetic.body import (
     rotation,
 )
 from pose3d_lib.data.sources.synthetic.gait import settle, stand, walk
-from pose3d_lib.data.sources.synthetic.gestures import Posture, Upper, perform, wrist_targets
+from pose3d_lib.data.sources.synthetic.gestures import Upper, perform, wrist_targets
 from pose3d_lib.data.sources.synthetic.seat import sit, sit_down
 from pose3d_lib.data.sources.synthetic.timing import smooth_noise
 
@@ -38,9 +36,9 @@ def make_motion(action: str, *, body: Body, frames: int, fps: float, seed) -> np
     # Filters look to both sides: what they need beyond the ends is made and cut off again.
     margin = int(np.ceil(MARGIN * fps))
     time = np.arange(-margin, frames + margin) / fps
-    choices = _ACTIONS[action]
-    move, table = next((move, table) for share, move, table in choices if share == 1 or rng.random() < share)
-    scene = Scene(body, time, fps, rng)
+    scene, move, table = Scene(body, time, fps, rng), _MOVES[action], action
+    if action in _SOMETIMES and rng.random() < _SOMETIMES[action][0]:
+        _, move, table = _SOMETIMES[action]
     lower = move(scene)
     positions = _assemble(scene, lower, perform(scene, table))[margin : margin + frames]
     return positions if rng.random() < body.right_handed else mirror(positions)
@@ -95,24 +93,26 @@ def _assemble(scene: Scene, lower: Lower, upper: Upper) -> np.ndarray:
     return np.stack([joints[name] for name in H36M_17.joints], axis=1)
 
 
-# The share of takes in which a lower body is chosen, before those behind it; the lower body, and the table of postures.
-_ACTIONS: dict[str, list[tuple[float, Callable[..., Lower], tuple[Posture, ...]]]] = {
-    "Directions": [(1, partial(stand, gap=(2.0, 8.0), turning=50), postures.DIRECTIONS)],
-    "Discussion": [(1, partial(stand, gap=(3.0, 12.0), turning=30), postures.DISCUSSION)],
-    "Eating": [(1, sit, postures.EATING)],
-    "Greeting": [(1, partial(stand, gap=(2.0, 7.0), turning=55, roaming=0.5), postures.GREETING)],
-    "Phoning": [
-        (0.35, partial(walk, pace=0.55, stops=0.06), postures.PHONING_WALKING),
-        (1, partial(stand, gap=(2.0, 8.0), turning=45, roaming=0.5), postures.PHONING),
-    ],
-    "Photo": [(1, partial(stand, gap=(2.0, 7.0), turning=45, roaming=0.5), postures.PHOTO)],
-    "Posing": [(1, partial(stand, gap=(2.5, 6.0), turning=55), postures.POSING)],
-    "Purchases": [(1, partial(stand, gap=(1.5, 5.0), turning=50, roaming=0.7), postures.PURCHASES)],
-    "Sitting": [(1, sit, postures.SITTING)],
-    "SittingDown": [(1, sit_down, postures.SITTING_DOWN)],
-    "Smoking": [(0.4, sit, postures.SMOKING_SEATED), (1, partial(stand, gap=(3.0, 10.0)), postures.SMOKING)],
-    "Waiting": [(1, partial(stand, gap=(1.5, 6.0), turning=40), postures.WAITING)],
-    "WalkDog": [(1, partial(walk, pace=0.75, stops=0.09, stop_seconds=(0.8, 3.0)), postures.WALK_DOG)],
-    "Walking": [(1, walk, postures.WALKING)],
-    "WalkTogether": [(1, partial(walk, pace=0.72, stops=0.015), postures.WALK_TOGETHER)],
+# Action -> its lower body; its postures are those of the table that is called as it.
+_MOVES = {
+    "Directions": partial(stand, gap=(2.0, 8.0), turning=50),
+    "Discussion": partial(stand, gap=(3.0, 12.0), turning=30),
+    "Eating": sit,
+    "Greeting": partial(stand, gap=(2.0, 7.0), turning=55, roaming=0.5),
+    "Phoning": partial(stand, gap=(2.0, 8.0), turning=45, roaming=0.5),
+    "Photo": partial(stand, gap=(2.0, 7.0), turning=45, roaming=0.5),
+    "Posing": partial(stand, gap=(2.5, 6.0), turning=55),
+    "Purchases": partial(stand, gap=(1.5, 5.0), turning=50, roaming=0.7),
+    "Sitting": sit,
+    "SittingDown": sit_down,
+    "Smoking": partial(stand, gap=(3.0, 10.0)),
+    "Waiting": partial(stand, gap=(1.5, 6.0), turning=40),
+    "WalkDog": partial(walk, pace=0.75, stops=0.09, stop_seconds=(0.8, 3.0)),
+    "Walking": walk,
+    "WalkTogether": partial(walk, pace=0.72, stops=0.015),
+}
+# Action -> the share of its takes that have another lower body, that body, and its table of postures.
+_SOMETIMES = {
+    "Phoning": (0.35, partial(walk, pace=0.55, stops=0.06), "PhoningWalking"),
+    "Smoking": (0.4, sit, "SmokingSeated"),
 }
