@@ -55,8 +55,10 @@ def complete_parameters(given: Mapping[str, object], *, keypoints: bool = True) 
     if not isinstance(dataset, str):
         return given
     entry = catalogue.find_entry(dataset)
-    own = {"keypoints": _origin(dataset)[0].KEYPOINTS} if keypoints else {}
-    return {**own, **(entry.parameters if entry else {}), **given}
+    completed = {**(entry.parameters if entry else {}), **given}
+    if keypoints and "keypoints" not in completed:
+        completed["keypoints"] = _origin(dataset)[0].KEYPOINTS
+    return completed
 
 
 def list_actions(spec: DataSpec) -> tuple[str, ...]:
