@@ -22,8 +22,7 @@ from pose3d_lib.data.cameras import h36m_cameras, project
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17_OF_32
 from pose3d_lib.data.sources import human36m, human36m_facts
-from pose3d_lib.data.sources.human36m import find, list_actions, recognise
-from pose3d_lib.data.sources.human36m.files import TakeFile, read_take
+from pose3d_lib.data.sources.human36m import TakeFile, find, list_actions, read_take, recognise
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.data.untrusted import client
 from tests.helpers.human36m_files import (
@@ -33,7 +32,6 @@ from tests.helpers.human36m_files import (
     file_of,
     make_cdf,
     make_h5,
-    make_mat,
     make_old_cdf,
     recording,
     write,
@@ -197,7 +195,7 @@ def test_totals_other_than_the_whole_dataset_s_are_noted(tmp_path: Path, monkeyp
 
 def test_missing_takes_are_named_per_subject_and_the_corrupt_one_is_not_missing() -> None:
     takes = [(subject, action, take) for subject in ("S9", "S11") for action in H36M_ACTIONS for take in "01"]
-    takes.remove(human36m_facts.CORRUPT_KEY)
+    takes.remove(human36m_facts.CORRUPT)
     assert human36m_facts.describe_missing_takes(takes) == []
     for gone in (("S9", "Waiting", "0"), ("S9", "Eating", "0"), ("S9", "Eating", "1"), ("S11", "Directions", "1")):
         takes.remove(gone)
@@ -206,18 +204,6 @@ def test_missing_takes_are_named_per_subject_and_the_corrupt_one_is_not_missing(
     assert "0 of Eating, 1 of Waiting (1)." in nine
     assert "S11: takes are missing." in eleven
     assert "0 of Directions." in eleven
-
-
-def test_of_a_take_in_several_formats_cdf_is_read_before_matlab_before_hdf5(tmp_path: Path) -> None:
-    folder = write(tmp_path / "folder", {"S1/Walking": 5, "S9/Walking": 4})
-    make_mat(file_of(folder, "S1/Walking", ".cdf.mat"), recording(9))
-    make_h5(file_of(folder, "S1/Walking", ".h5"), recording(9))
-    make_h5(file_of(folder, "S9/Sitting", ".h5"), recording(8))
-    make_mat(file_of(folder, "S9/Sitting", ".cdf.mat"), recording(7))
-    for path in (folder, write_zip(folder, tmp_path / "x.zip")):
-        data = read(path)
-        assert (data.clips.stop - data.clips.start).tolist() == [5] * 4 + [7] * 4 + [4] * 4
-        assert "Of takes in several formats one is read: CDF, then MATLAB, then HDF5." in data.notes
 
 
 def test_two_files_of_one_take_are_refused_with_both_names(tmp_path: Path) -> None:
@@ -313,7 +299,6 @@ CONTENT = {
     "turned": (lambda v: v.transpose(0, 2, 1), r"\(96, 5\)"),
     "metres": (lambda v: v / 1000, "the body would span 0.00"),
     "tenths": (lambda v: v * 3, "the body would span 5"),
-    "far away": (lambda v: v + 2e5, "20[0-9] m from the room's origin"),
 }
 
 

@@ -3,7 +3,8 @@
 Motion without cameras is filmed in Human3.6M's room: each clip moved to its middle and cut until it fits.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,12 +15,13 @@ import torch
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, camera_to_world, h36m_cameras, view
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.skeleton import H36M_17, Skeleton
 from pose3d_lib.data.sources.noise import simulate_detections, simulate_scores
-from pose3d_lib.data.sources.takes import paced
+from pose3d_lib.data.sources.takes import Key, paced
 from pose3d_lib.data.spec import Progress
 
 GT, SIMULATED = "gt", "simulated"  # the two 2D sources: exact projections, and these with a detector-like error
+PROJECTED = "The 2D keypoints are projections of the 3D joints through the calibrated cameras."
 
 SCORES = {  # what is to be said of the scores of each
     GT: "The scores of gt keypoints, which are exact, are 1.",
@@ -47,6 +49,17 @@ class Take:
     eye: int | None = None  # number of the only camera of its subject that sees it; None for all of them
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What one camera sees of a take."""
+
+    key: Key
+    camera: Camera
+    in_camera: np.ndarray | None  # (frames, joints, 3), metres in camera space; None where only keypoints are known
+    keypoints: Mapping[str, np.ndarray]  # 2D source -> (frames, joints, 2), pixels
+    scores: Mapping[str, np.ndarray]  # 2D source -> (frames, joints)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Keep torch to one thread: a clip's arrays are so small that several threads mostly wait for each other."""
@@ -59,28 +72,64 @@ def one_thread() -> Iterator[None]:
 
 
 @one_thread()
+def collect(
+    seen: Iterable[Seen], cameras: Iterable[Camera], fps: float, *, skeleton: Skeleton, **known: object
+) -> PoseDataset:
+    """A dataset of clips in their order, those with 3D joints first.
+
+    Args:
+        seen: the clips.
+        cameras: those of all clips, in order and as often as one likes, and perhaps others.
+        fps: frames per second of all clips.
+        skeleton, known: as in `PoseDataset`.
+    """
+    numbers: dict[Camera, int] = {}
+    for camera in cameras:
+        numbers.setdefault(camera, len(numbers))
+    rows, stop = [], 0
+    positions, trajectory = [np.empty((0, skeleton.num_joints, 3), np.float32)], [np.empty((0, 3), np.float32)]
+    keypoints, scores = defaultdict(list), defaultdict(list)
+    for clip in seen:
+        for arrays, own in ((keypoints, clip.keypoints), (scores, clip.scores)):
+            for source, values in own.items():
+                arrays[source].append(np.asarray(values, np.float32))
+        if clip.in_camera is not None:
+            positions.append((clip.in_camera - clip.in_camera[:, :1]).astype(np.float32))
+            trajectory.append(clip.in_camera[:, 0].astype(np.float32))
+        start, stop = stop, stop + len(next(iter(clip.keypoints.values())))
+        rows.append((*clip.key, numbers[clip.camera], float(fps), start, stop, clip.in_camera is not None))
+    return PoseDataset(
+        skeleton=skeleton,
+        cameras=tuple(numbers),
+        clips=pd.DataFrame(rows, columns=list(CLIP_COLUMNS)),
+        keypoints={source: np.concatenate(keypoints.pop(source)) for source in list(keypoints)},
+        scores={source: np.concatenate(scores.pop(source)) for source in list(scores)},
+        positions=np.concatenate(positions),
+        trajectory=np.concatenate(trajectory),
+        **known,
+    )
+
+
 def film(
     takes: Sequence[Take],
     cameras: Mapping[str, Sequence[Camera]] | None = None,
     *,
     name: str,
-    synthetic: bool,
     fps: float,
     seed: int = 0,
     sources: Sequence[str] = (GT, SIMULATED),
     scores: bool = False,
-    train_subjects: Sequence[str],
-    test_subjects: Sequence[str],
     notes: Sequence[str] = (),
     where: object = "",
     progress: Progress = lambda line: None,
+    **known: object,
 ) -> PoseDataset:
     """Every take seen by each camera of its subject, or by one.
 
     Args:
         takes: what is filmed, in the order of the clips; a take's cameras follow each other.
         cameras: subject -> its cameras; the room's for every subject, and a note on it, if not given.
-        name, synthetic, train_subjects, test_subjects, notes: as in `PoseDataset`.
+        name, notes, known: as in `PoseDataset`.
         fps: frames per second of all takes.
         seed: of the detector-like error; a take's error depends on the seed and the take's place only.
         sources: which of the two 2D sources the dataset gets, and `scores` whether their scores too.
@@ -91,50 +140,35 @@ def film(
         InputError: a joint is behind a camera, where nothing can be projected; names take and camera.
     """
     if cameras is None:
-        cameras, notes = dict.fromkeys((*train_subjects, *test_subjects), room_cameras()), (*notes, ROOM_NOTE)
-    used = list(dict.fromkeys(camera for take in takes for camera in cameras[take.subject]))  # also one that sees none
-    eyes = [range(len(cameras[take.subject])) if take.eye is None else (take.eye,) for take in takes]
-    total = sum(take.frames * len(own) for take, own in zip(takes, eyes, strict=True))
-    joints = H36M_17.num_joints
-    positions, trajectory = np.empty((total, joints, 3), np.float32), np.empty((total, 3), np.float32)
-    keypoints = {source: np.empty((total, joints, 2), np.float32) for source in sources}
-    sure = {source: np.ones((total, joints), np.float32) for source in sources if scores}
-    rows, start = [], 0
+        cameras, notes = {take.subject: room_cameras() for take in takes}, (*notes, ROOM_NOTE)
     say = paced(progress)
-    for number, (take, seeing) in enumerate(zip(takes, eyes, strict=True)):
-        world, named = take.make(), f"{take.subject}/{take.action}/{take.take}"
-        for eye in seeing:
-            stop, camera = start + take.frames, cameras[take.subject][eye]
-            in_camera, pixels = view(world, camera)
-            check_in_front(in_camera, camera, f"{where or name}: {named}")
-            rng = np.random.default_rng([seed, number if take.place is None else take.place, eye])
-            trajectory[start:stop] = in_camera[:, 0]
-            positions[start:stop] = in_camera - in_camera[:, :1]
-            if GT in keypoints:
-                keypoints[GT][start:stop] = pixels
-            if SIMULATED in keypoints:
-                found = simulate_detections(pixels, fps=fps, rng=rng)
-                keypoints[SIMULATED][start:stop] = found
-            if SIMULATED in sure:
-                (own,) = rng.spawn(1)
-                sure[SIMULATED][start:stop] = simulate_scores(found, pixels, fps=fps, rng=own)
-            rows.append((take.subject, take.action, take.take, used.index(camera), float(fps), start, stop, True))
-            start = stop
-        say(f"filmed {number + 1:,} of {len(takes):,} takes")
-    return PoseDataset(
-        name=name,
-        synthetic=synthetic,
+
+    def clips() -> Iterator[Seen]:
+        for number, take in enumerate(takes):
+            world, key = take.make(), (take.subject, take.action, take.take)
+            for eye, camera in enumerate(cameras[take.subject]):
+                if take.eye not in (None, eye):
+                    continue
+                in_camera, pixels = view(world, camera)
+                check_in_front(in_camera, camera, f"{where or name}: {'/'.join(key)}")
+                keypoints, sure = {GT: pixels}, {GT: np.ones(pixels.shape[:2])}
+                if SIMULATED in sources:
+                    rng = np.random.default_rng([seed, number if take.place is None else take.place, eye])
+                    keypoints[SIMULATED] = found = simulate_detections(pixels, fps=fps, rng=rng)
+                    sure[SIMULATED] = simulate_scores(found, pixels, fps=fps, rng=rng.spawn(1)[0]) if scores else None
+                own = {source: sure[source] for source in sources if scores}
+                yield Seen(key, camera, in_camera, {source: keypoints[source] for source in sources}, own)
+            say(f"filmed {number + 1:,} of {len(takes):,} takes")
+
+    return collect(
+        clips(),
+        (camera for take in takes for camera in cameras[take.subject]),  # also one that sees none
+        fps,
         skeleton=H36M_17,
-        cameras=tuple(used),
-        clips=pd.DataFrame(rows, columns=list(CLIP_COLUMNS)),
-        keypoints=keypoints,
-        layouts=dict.fromkeys(keypoints, H36M_17),
-        positions=positions,
-        trajectory=trajectory,
-        train_subjects=tuple(train_subjects),
-        test_subjects=tuple(test_subjects),
-        notes=(*notes, *(SCORES[source] for source in sure)),
-        scores=sure,
+        name=name,
+        layouts=dict.fromkeys(sources, H36M_17),
+        notes=(*notes, *(SCORES[source] for source in sources if scores)),
+        **known,
     )
 
 

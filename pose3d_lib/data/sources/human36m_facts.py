@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import pandas as pd
-
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import H36M_ACTIONS
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.sources import takes as selection
 from pose3d_lib.data.sources.takes import Key
 
@@ -19,10 +19,8 @@ TERMS = (
 )
 
 TAKES = 2  # of every action by every subject
-MOST_NAMED = 4  # takes of one action in a note
 
-CORRUPT = ("S11", "Directions")  # subject and exact name of the file; `Directions 1` is another take
-CORRUPT_KEY: Key = ("S11", "Directions", "0")
+CORRUPT: Key = ("S11", "Directions", "0")  # the file `Directions`; `Directions 1` is another take
 CORRUPT_NOTE = "S11's take `Directions` is left out because its recording is corrupt; `Directions 1` stays."
 
 # Takes whose ground truth is displaced in the room, as users of the dataset report: the absolute error counts it, the
@@ -34,11 +32,14 @@ DRIFTING_WORD = "drifting"  # stands for all of them in the parameter `leave_out
 def leave_out(keys: Collection[Key], names: Sequence[str], where: object) -> tuple[list[Key], list[str]]:
     """The takes that stay, in order, and notes on those that do not and on the drifting ones that do.
 
-    As `takes.leave_out`; the names may also be "drifting" and that of the corrupt take, which is none of the keys.
+    As `takes.leave_out`; the names may also be "drifting". The corrupt take is always left out.
     """
-    names = [name for name in names if name != "/".join(CORRUPT_KEY)]
+    whole = [key for key in keys if key != CORRUPT]
+    notes = [CORRUPT_NOTE] if CORRUPT in keys else []
     drifting = ["/".join(key) for key in DRIFTING if key in keys]
-    kept, notes = selection.leave_out(keys, names, where, **{DRIFTING_WORD: drifting})
+    names = [name for name in names if name != "/".join(CORRUPT)]
+    kept, said = selection.leave_out(whole, names, where, **{DRIFTING_WORD: drifting})
+    notes += said
     if stay := ["/".join(key) for key in DRIFTING if key in kept]:
         notes.append(
             f"The ground truth of {', '.join(stay)} is known to be displaced in the room, which changes absolute errors "
@@ -47,44 +48,52 @@ def leave_out(keys: Collection[Key], names: Sequence[str], where: object) -> tup
     return kept, notes
 
 
+def present_subjects(
+    keys: Iterable[Key], wanted: Mapping[str, Sequence[str]], where: object
+) -> dict[str, tuple[str, ...]]:
+    """`train_subjects` and `test_subjects`: those of the wanted ones, by "train" and "test", who are there."""
+    there = list(dict.fromkeys(subject for subject, _, _ in keys))
+    present = {split: tuple(subject for subject in own if subject in there) for split, own in wanted.items()}
+    for split, own in wanted.items():
+        if own and not present[split]:
+            raise InputError(
+                f"{where}: has no {split} subject; found {', '.join(there) or 'none'}, expected some of {', '.join(own)}"
+            )
+    return {f"{split}_subjects": own for split, own in present.items()}
+
+
 def describe_missing_takes(keys: Iterable[Key]) -> list[str]:
-    """Notes on subjects with fewer or more than two takes of an action; the keys are all but the corrupt one."""
+    """Notes on subjects with another number of takes of an action than Human3.6M has."""
     found: dict[str, dict[str, list[str]]] = {}
     for subject, action, take in keys:
-        found.setdefault(subject, {}).setdefault(action, []).append(take)
-    said, whole = [], f"Human3.6M has {TAKES} takes of every action by every subject"
+        found.setdefault(subject, {}).setdefault(action, []).extend([take] * ((subject, action, take) != CORRUPT))
+    said = []
     for subject, actions in found.items():
-        fewer, more = [], []
+        fewer = []
         for action in H36M_ACTIONS:
-            takes, known = sorted(actions.get(action, ())), TAKES - ((subject, action) == CORRUPT)
-            if len(takes) != known:
-                named = f" ({', '.join(takes[:MOST_NAMED])}{', ...' * (len(takes) > MOST_NAMED)})" if takes else ""
-                (fewer if len(takes) < known else more).append(f"{len(takes)} of {action}{named}")
+            takes = sorted(actions.get(action, ()))
+            if len(takes) < TAKES - ((subject, action) == CORRUPT[:2]):
+                fewer.append(f"{len(takes)} of {action}" + f" ({', '.join(takes)})" * bool(takes))
         if fewer:
             said.append(
-                f"{subject}: takes are missing. {whole}; here are {', '.join(fewer)}. Add the missing ones to compare errors "
-                "with published ones."
-            )
-        if more:
-            said.append(
-                f"{subject}: more takes than Human3.6M's. {whole}; here are {', '.join(more)}. Errors compare with published "
-                "ones only on the original takes; `leave_out` leaves others out."
+                f"{subject}: takes are missing. Human3.6M has {TAKES} takes of every action by every subject; here are "
+                f"{', '.join(fewer)}. Add the missing ones to compare errors with published ones."
             )
     return said
 
 
-def describe_totals(clips: pd.DataFrame, present: Mapping[str, Sequence[str]]) -> list[str]:
-    """Notes on missing subjects, and on frame totals other than those of the whole dataset.
-
-    `present` maps "train" and "test" to those of `SUBJECTS` that are there.
-    """
+def describe_totals(
+    data: PoseDataset, wanted: Mapping[str, Sequence[str]], known_frames: Mapping[str, int]
+) -> list[str]:
+    """Notes on missing subjects, and on frame totals other than the known ones; all by "train" and "test"."""
     said = []
-    for split, subjects in present.items():
-        missing = [subject for subject in SUBJECTS[split] if subject not in subjects]
-        if missing:
+    for split, subjects in (("train", data.train_subjects), ("test", data.test_subjects)):
+        if missing := [subject for subject in wanted[split] if subject not in subjects]:
             said.append(f"Missing {split} subjects: {', '.join(missing)}.")
-        chosen = clips[clips.subject.isin(subjects)]
-        found, known = int((chosen.stop - chosen.start).sum()), KNOWN_FRAMES[split]
-        if found != known:
-            said.append(f"Found {found:,} {split} frames over four cameras; the whole dataset has {known:,}.")
+        chosen = data.select(subjects)
+        found = int((chosen.stop - chosen.start).sum())
+        if split in known_frames and found != known_frames[split]:
+            said.append(
+                f"Found {found:,} {split} frames over four cameras; the whole dataset has {known_frames[split]:,}."
+            )
     return said

@@ -1,6 +1,7 @@
 """Checks of what VideoPose3D's files hold of every take: motions, keypoints, scores and what was not detected."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,52 +16,36 @@ from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.sources.videopose3d.sets import MotionSet
 
 FARTHEST = 100  # metres from the origin; beyond, positions are in another unit
-FARTHEST_PIXEL = 1e6  # detectors do place joints outside the image, but near it
+FARTHEST_PIXEL = 1_000_000  # detectors do place joints outside the image, but near it
 
 
-def check_motions(world: dict[Key, object], path: Path, motion_set: MotionSet, subjects: list[str]) -> None:
-    """Reject takes that are not motions of the set's joints in metres; `subjects` are those of the file."""
-    for subject in subjects:
-        check_name(subject, motion_set.cameras, f"subject (no cameras are known for it) in {path}")
-        if lost := [camera.name for camera in motion_set.cameras[subject] if not camera.is_placed]:
-            raise InputError(f"{path}: {subject} has 3D joints, but where camera {lost[0]!r} stood is not known")
-    left = list(dict.fromkeys(subject for subject, _, _ in world))
-    for split, wanted in motion_set.subjects.items():
-        if wanted and not set(wanted) & set(left):
-            raise InputError(f"{path}: has no {split} subject; found {', '.join(left) or 'none'}, expected {wanted}")
+def check_motions(world: Mapping[Key, object], path: Path, motion_set: MotionSet) -> None:
+    """Reject takes that are not motions of the set's joints in metres, in front of placed cameras."""
     joints = " or ".join(map(str, motion_set.used_joints))
     seen: dict[int, Key] = {}
     for key, motion in world.items():
         where = f"{path}: {'/'.join(key)}"
-        shapes, expected = (
-            [(count, 3) for count in motion_set.used_joints],
-            f"float (frames, {joints}, 3), world metres",
-        )
-        _check_array(motion, shapes, key, seen, where, expected)
-        _check_finite(motion, where)
-        if np.abs(motion).max() > FARTHEST:
-            raise InputError(f"{where} has joints {np.abs(motion).max():.0f} m from the origin; expected metres")
+        check_name(key[0], motion_set.cameras, f"subject (no cameras are known for it) in {path}")
+        if lost := [camera.name for camera in motion_set.cameras[key[0]] if not camera.is_placed]:
+            raise InputError(f"{where} has 3D joints, but where camera {lost[0]!r} stood is not known")
+        shapes = [(count, 3) for count in motion_set.used_joints]
+        _check_array(motion, shapes, key, seen, where, f"float (frames, {joints}, 3), world metres")
+        _check_numbers(motion, where, FARTHEST, "metres")
 
 
 def check_keypoints(
-    pixels: dict[Key, object],
-    world: dict[Key, np.ndarray],
-    layout: Skeleton,
-    path: Path,
-    motion_set: MotionSet,
-    subjects: list[str],
+    pixels: dict[Key, object], world: Mapping[Key, np.ndarray], layout: Skeleton, path: Path, motion_set: MotionSet
 ) -> list[str]:
     """Drop keypoints of takes that have no 3D joints though their subject has; returns notes on them.
 
     Rejects keypoints that do not suit the 3D joints, the layout or the cameras. All of them may have a third column, scores.
     """
-    notes = []
+    notes, subjects = [], {subject for subject, _, _ in world}
     for key in [key for key in pixels if key not in world and key[0] in subjects]:
         notes.append(f"{'/'.join(key)} is left out: it has 2D keypoints but no 3D joints.")
         del pixels[key]
-    for key in world:
-        if key not in pixels:
-            raise InputError(f"{path}: has no keypoints of {'/'.join(key)}, whose 3D joints there are")
+    if without := [key for key in world if key not in pixels]:
+        raise InputError(f"{path}: has no keypoints of {'/'.join(without[0])}, whose 3D joints there are")
     taken: dict[int, Key] = {}
     columns: set[int] = set()
     shapes = [(layout.num_joints, 2), (layout.num_joints, 3)]
@@ -70,7 +55,7 @@ def check_keypoints(
         if not motion_set.unplaced:
             check_name(key[0], motion_set.cameras, f"subject (no cameras are known for it) in {path}")
         cameras = len(motion_set.cameras_of(key[0]))
-        several = isinstance(views, list | tuple) or (isinstance(views, np.ndarray) and views.ndim > 0)
+        several = isinstance(views, list) or (isinstance(views, np.ndarray) and views.ndim > 0)
         if not several or len(views) != cameras:
             raise InputError(f"{where} has {len(views) if several else _kind(views)} cameras; expected {cameras}")
         for eye, seen in enumerate(views):
@@ -81,12 +66,9 @@ def check_keypoints(
                 raise InputError(f"{where} is {_kind(seen)}; expected scores in every array or in none")
             if key in world and len(seen) < len(world[key]):
                 raise InputError(f"{where} has {len(seen)} frames of 2D, fewer than {len(world[key])} of 3D")
-            known = seen
             if seen.shape[2] == 3:  # beside scores, a place that is NaN is a joint that was not detected
-                known = np.where(np.isnan(seen[..., :2]).any(axis=-1, keepdims=True), 0, seen)
-            _check_finite(known, where)
-            if (farthest := np.abs(known[..., :2]).max()) > FARTHEST_PIXEL:
-                raise InputError(f"{where} has keypoints {farthest:.3g} pixels away; expected pixels")
+                seen = np.where(np.isnan(seen[..., :2]).any(axis=-1, keepdims=True), 0, seen)
+            _check_numbers(seen, where, FARTHEST_PIXEL, "pixels")
     return notes
 
 
@@ -95,32 +77,24 @@ def settle_scores(data: PoseDataset, keypoints: str, path: Path, *, wanted: bool
 
     Keypoints that were not detected are interpolated within their clips, in place.
     """
-    remedy = {} if wanted else {"remedy": "a third column is read as scores, and these are none"}
-    missing = find_missing(data.keypoints[keypoints], data.scores[keypoints])
-    sure, said = bounded(np.where(missing, np.nan, data.scores[keypoints]), path, path.name, **remedy)
-    notes = list(data.notes)
-    if missing.any():
-        sure = np.where(missing, 0, sure)
-        notes.append(_fill(data, data.keypoints[keypoints], missing, path))
-    notes += said if wanted else [f"The scores in {path.name} are not used (`scores` would keep them)."]
-    return replace(data, scores={keypoints: sure} if wanted else {}, notes=tuple(notes))
-
-
-def _fill(data: PoseDataset, pixels: np.ndarray, missing: np.ndarray, path: Path) -> str:
-    """Interpolate missing keypoints, in place; returns a note that counts them."""
-    longest = 0
-    for clip in data.clips.itertuples():
+    pixels, scores, notes, longest = data.keypoints[keypoints], data.scores[keypoints], list(data.notes), 0
+    missing = find_missing(pixels, scores)
+    sure, said = bounded(np.where(missing, np.nan, scores), f"{path}, third column", path.name)
+    for _, clip in data.clips.iterrows() if missing.any() else ():
         gone = missing[clip.start : clip.stop]
         if gone.all(axis=0).any():
-            take = f"{clip.subject}/{clip.action}/{clip.take}"
+            take = "/".join(clip[["subject", "action", "take"]])
             raise InputError(
-                f"{path}: {take}, camera {data.cameras[clip.camera].name!r}: joint {int(gone.all(axis=0).argmax())} is detected "
-                f"in no frame; leave the take out: -p leave_out {shlex.quote(take)}"
+                f"{path}: {data.name_of(clip)}: joint {int(gone.all(axis=0).argmax())} is detected in no frame; leave the "
+                f"take out: -p leave_out {shlex.quote(take)}"
             )
         interpolate(pixels[clip.start : clip.stop], gone)
         longest = max(longest, longest_gap(gone))
-    counted = count_missing(missing.sum(), missing.size)
-    return f"{path.name}: {counted} and are interpolated; the longest gap is {longest} frames."
+    if missing.any():
+        counted = count_missing(missing.sum(), missing.size)
+        notes.append(f"{path.name}: {counted} and are interpolated; the longest gap is {longest} frames.")
+    notes += said if wanted else [f"The scores in {path.name} are not used (`scores` would keep them)."]
+    return replace(data, scores={keypoints: np.where(missing, 0, sure)} if wanted else {}, notes=tuple(notes))
 
 
 def _check_array(
@@ -135,10 +109,11 @@ def _check_array(
         raise InputError(f"{where} is the very array of {'/'.join(first)}: one recording cannot be two takes")
 
 
-def _check_finite(values: np.ndarray, where: str) -> None:
-    finite = np.isfinite(values).all(axis=(1, 2))
-    if not finite.all():
-        raise InputError(f"{where} holds NaN or infinity, first in frame {int(np.argmin(finite))}")
+def _check_numbers(values: np.ndarray, where: str, farthest: float, unit: str) -> None:
+    possible = (np.abs(values) < farthest).all(axis=(1, 2))
+    if not possible.all():
+        frame = int(np.argmin(possible))
+        raise InputError(f"{where} holds NaN, or numbers beyond {farthest:,}, first in frame {frame}; expected {unit}")
 
 
 def _kind(value: object) -> str:
