@@ -48,13 +48,17 @@ def hold_run(folder: Path, say: Callable[[str], None]) -> Iterator[Callable[[], 
 
 
 def _is_lost(folder: Path, token: str) -> bool:
-    if owner := _lease(folder).owner:
-        return owner.token != token
+    owner = _lease(folder).owner
+    return owner.token != token if owner else is_gone(folder / LEASE)
+
+
+def is_gone(path: Path) -> bool:
+    """Whether a file is not there; not if it cannot be looked at just now, as those of a network's file system."""
     try:
-        (folder / LEASE).stat()
+        path.stat()
     except FileNotFoundError:
         return True
-    except OSError:  # a network's file cannot be read now and then; if that lasts, another process takes it over
+    except OSError:  # if that lasts, another process takes the run over
         pass
     return False
 

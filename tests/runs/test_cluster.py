@@ -125,9 +125,9 @@ def test_without_dask_or_a_scheduler_an_error_says_what_to_do(monkeypatch) -> No
 
 
 def test_a_cluster_without_a_fit_worker_is_refused_with_the_command_that_starts_one(address: str) -> None:
-    check_refused(address, "none of its 2 workers has the resource GPU.*--resources GPU=1", device="cuda")
+    check_refused(address, "no worker with the resource GPU.*--resources GPU=1", device="cuda")
     with local_cluster(n_workers=0) as empty:
-        check_refused(empty.scheduler_address, "it has no workers.*dask worker tcp://.* --nthreads 1$")
+        check_refused(empty.scheduler_address, "it has no worker. Start.*dask worker tcp://.* --nthreads 1$")
     with local_cluster(n_workers=1, threads_per_worker=3) as wide:
         check_refused(wide.scheduler_address, "executes 3 calls at a time.*--nthreads 1")
 
@@ -146,8 +146,6 @@ def test_a_worker_that_does_not_see_the_folder_is_refused_and_executes_nothing(a
             start(outputs, {}).result(20)
     elsewhere = worker.Home(outputs, outputs, outputs / "elsewhere")
     assert "does not see" in worker.check_outputs(elsewhere)
-    monkeypatch.setattr(worker.os, "access", lambda path, mode: False)
-    check_refused(address, f"may not write to {outputs}")
 
 
 def test_any_change_of_the_code_shows_and_nothing_else_does(tmp_path: Path, monkeypatch) -> None:

@@ -3,7 +3,7 @@
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +13,7 @@ from pose3d_lib.common.paths import make_folder, outputs_dir, source_data_dir
 from pose3d_lib.runs.layout import LEASE
 from pose3d_lib.runs.lease import claim_run
 from pose3d_lib.runs.signals import raised_once
-from pose3d_lib.runs.sweep.jobs import BATCH_SYSTEMS, GPU, INSTALL, check_installed, jobs_dir, last_lines, open_jobs
+from pose3d_lib.runs.sweep.jobs import BATCH_SYSTEMS, GPU, INSTALL, check_installed, jobs_dir, open_jobs
 from pose3d_lib.runs.sweep.kernel import SweepFailed
 from pose3d_lib.runs.sweep.worker import Home, check_worker, describe_code, run_on_worker
 
@@ -45,7 +45,7 @@ def open_cluster(
     with ExitStack() as stack:
         stack.enter_context(raised_once())  # so that jobs are cancelled, and nothing is left behind
         home = stack.enter_context(_home())
-        begun, cluster = time.time(), None
+        cluster = None
         if scheduler in BATCH_SYSTEMS:
             cluster = stack.enter_context(open_jobs(scheduler, jobs=jobs, threads=threads, device=device, say=say))
         try:
@@ -55,8 +55,7 @@ def open_cluster(
                 f"{scheduler}: no Dask scheduler answers within {LONGEST_WAIT:g} s ({error}); start one there "
                 "(`dask scheduler`), or give another address"
             ) from error
-        _wait_for_worker(client, scheduler, resources, begun, say)
-        _check_workers(client, home, resources)
+        _check_workers(client, home, _wait_for_workers(client, scheduler, resources))
         executor = client.get_executor(pure=False, resources=resources)
         wanted = 0
 
@@ -87,51 +86,37 @@ def _home() -> Iterator[Home]:
         folder.rmdir()
 
 
-def _suitable_workers(client: object, resources: Mapping[str, float]) -> dict[str, Mapping]:
-    """Address -> what the scheduler knows of it, of the workers that are well and have the resources."""
+def _suitable_workers(client: object, resources: Mapping[str, float]) -> list[str]:
+    """The addresses of the workers that are well and have the resources."""
     workers = client.scheduler_info(n_workers=-1).get("workers", {})  # none while it connects again
 
     def is_fit(worker: Mapping) -> bool:
         has = all(worker["resources"].get(name, 0) >= amount for name, amount in resources.items())
         return worker["status"] == "running" and has
 
-    return {address: worker for address, worker in workers.items() if is_fit(worker)}
+    return [address for address, worker in workers.items() if is_fit(worker)]
 
 
-def _wait_for_worker(
-    client: object, scheduler: str, resources: Mapping[str, float], begun: float, say: Callable[[str], None]
-) -> None:
+def _wait_for_workers(client: object, scheduler: str, resources: Mapping[str, float]) -> list[str]:
     """At an address for a few seconds; of a batch system however long the queue is."""
-    next_look, told = time.monotonic() + LONGEST_WAIT, None
-    while not _suitable_workers(client, resources):
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-        if time.monotonic() < next_look:
-            continue
-        next_look += LONGEST_WAIT
-        if scheduler not in BATCH_SYSTEMS:
-            options = "".join(f" --resources {name}={amount:g}" for name, amount in resources.items())
-            others = len(_suitable_workers(client, {}))
-            found = f"none of its {others} workers has the resource {GPU}" if others else "it has no workers"
+    give_up = time.monotonic() + LONGEST_WAIT
+    while not (workers := _suitable_workers(client, resources)):
+        if scheduler not in BATCH_SYSTEMS and time.monotonic() > give_up:
+            options = "".join(f" --resources {name}={amount}" for name, amount in resources.items())
             raise InputError(
-                f"{scheduler}: a Dask scheduler answers, but {found}. Start one on each machine, in the project's folder, "
-                f"with the project's Python: dask worker {scheduler} --nthreads 1{options}"
+                f"{scheduler}: a Dask scheduler answers, but it has no worker{f' with the resource {GPU}' * bool(options)}. "
+                "Start one on each machine, in the project's folder, with the project's Python: "
+                f"dask worker {scheduler} --nthreads 1{options}"
             )
-        if (lines := last_lines(begun)) != told:
-            told = lines
-            say(f"waiting for the first job to start; Ctrl-C cancels the jobs. {lines}")
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    return workers
 
 
-def _check_workers(client: object, home: Home, resources: Mapping[str, float]) -> None:
+def _check_workers(client: object, home: Home, workers: Sequence[str]) -> None:
     """Raise an InputError if a worker would not do what this process would do."""
-    workers = _suitable_workers(client, resources)
-    found = client.run(check_worker, home, describe_code(), workers=list(workers), on_error="return")
+    found = client.run(check_worker, home, describe_code(), workers=workers, on_error="return")
     for address, problem in found.items():
         if isinstance(problem, BaseException):
             raise InputError(f"worker {address} cannot load this project ({problem}); on that machine: {INSTALL}")
         if problem:
             raise InputError(f"worker {address}: {problem}")
-        if workers[address]["nthreads"] != 1:
-            raise InputError(
-                f"worker {address} executes {workers[address]['nthreads']} calls at a time, and a run needs a worker for "
-                "itself: start it with --nthreads 1, and for several runs on that machine with --nworkers as well"
-            )

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -23,16 +24,20 @@ INSTALL = "pip install -e '.[cluster]' -c constraints.txt"
 
 
 class BatchSystem(NamedTuple):
-    title: str  # in sentences
-    cluster: str  # class of dask-jobqueue
     submit: str  # command that takes a job
-    cores: str  # keyword of the class
+    cores: str  # keyword of dask-jobqueue's class
     gpu: str  # directive for one GPU
+    walltime: str  # pattern of a time limit
 
 
 BATCH_SYSTEMS = {
-    "slurm": BatchSystem("SLURM", "SLURMCluster", "sbatch", "job_cpu", "--gres=gpu:1"),
-    "lsf": BatchSystem("LSF", "LSFCluster", "bsub", "ncpus", '-gpu "num=1"'),
+    "slurm": BatchSystem(
+        "sbatch",
+        "job_cpu",
+        "--gres=gpu:1",
+        r"((?P<days>\d+)-)?(?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>\d+)",
+    ),
+    "lsf": BatchSystem("bsub", "ncpus", '-gpu "num=1"', r"(?P<hours>\d+):(?P<minutes>\d+)(/.*)?"),
 }
 
 
@@ -64,14 +69,11 @@ def make_cluster(scheduler: str, *, threads: int, device: str, asynchronous: boo
         arguments += ["--resources", f"{GPU}=1"]
         if not any("gpu" in line.lower() for line in directives):
             directives.append(system.gpu)
-    logs = _plain_folder(settings.get("log-directory"))
-    named = settings.get("name") not in (None, "dask-worker")  # dask-jobqueue's default
-    return getattr(dask_jobqueue, system.cluster)(
+    return getattr(dask_jobqueue, f"{scheduler.upper()}Cluster")(
         cores=1,  # threads of the worker: runs at a time
         processes=1,
         memory=settings.get("memory") or MEMORY,
-        job_name=settings["name"] if named else "pose3d",
-        log_directory=logs,
+        log_directory=_plain_folder(settings.get("log-directory")),
         python=settings.get("python") or shlex.quote(sys.executable),
         job_extra_directives=directives,
         worker_extra_args=arguments,
@@ -105,17 +107,11 @@ def _plain_folder(configured: object) -> str:
 
 
 def seconds_of_walltime(scheduler: str, walltime: object) -> int | None:
-    """The time limit of a job: 5400 of "01:30:00" (SLURM) or "1:30" (LSF); None if there is none or it cannot be read."""
-    match = re.fullmatch(r"(?:(\d+)-)?(\d+(?::\d+){0,2})", str(walltime or "").strip().partition("/")[0])
+    """The time limit of a job, "[days-]hours:minutes:seconds" (SLURM) or "hours:minutes" (LSF); None of any other text."""
+    match = re.fullmatch(BATCH_SYSTEMS[scheduler].walltime, str(walltime).strip())
     if not match:
         return None
-    days, parts = int(match[1] or 0), [int(part) for part in match[2].split(":")]
-    if scheduler == "lsf":  # [hours:]minutes
-        parts = [0, *parts][-2:]
-    elif match[1] is None and len(parts) < 3:  # minutes[:seconds]; behind days it is hours[:minutes[:seconds]]
-        parts = [0, *parts]
-    hours, minutes, seconds = (*parts, 0, 0)[:3]
-    return 86400 * days + 3600 * hours + 60 * minutes + seconds
+    return round(timedelta(**{unit: int(number or 0) for unit, number in match.groupdict().items()}).total_seconds())
 
 
 def job_script(scheduler: str, *, threads: int, device: str) -> str:
@@ -137,11 +133,11 @@ def job_script(scheduler: str, *, threads: int, device: str) -> str:
 @contextmanager
 def open_jobs(scheduler: str, *, jobs: int, threads: int, device: str, say: Callable[[str], None]) -> Iterator[object]:
     """A cluster whose first jobs are submitted; an InputError if the batch system takes none of them."""
-    system = BATCH_SYSTEMS[scheduler]
-    if not shutil.which(system.submit):
+    submit, title = BATCH_SYSTEMS[scheduler].submit, scheduler.upper()
+    if not shutil.which(submit):
         raise InputError(
-            f"scheduler {scheduler!r}: there is no command {system.submit} on this machine; start the sweep where jobs of "
-            f"{system.title} can be submitted, or give the address of a Dask scheduler, such as tcp://host:8786"
+            f"scheduler {scheduler!r}: there is no command {submit} on this machine; start the sweep where jobs of {title} "
+            "can be submitted, or give the address of a Dask scheduler, such as tcp://host:8786"
         )
     from distributed import Status
 
@@ -155,22 +151,13 @@ def open_jobs(scheduler: str, *, jobs: int, threads: int, device: str, say: Call
                 cluster.sync(next(iter(cluster.workers.values())).start)  # once more, for what it complains of
             except RuntimeError as error:
                 complaint = str(error).partition("stderr:")[2].strip() or str(error)
-                raise InputError(f"{system.title} took no job: {complaint}") from error
+                raise InputError(f"{title} took no job: {complaint}") from error
         say(
-            f"{system.title} took {len(taken)} of {jobs} jobs: {', '.join(taken)}. What they print goes to {jobs_dir()}"
+            f"{title} took {len(taken)} of {jobs} jobs: {', '.join(taken)}; the sweep waits for the first to start, and Ctrl-C "
+            f"cancels them. What they print goes to {jobs_dir()}"
         )
         yield cluster
     finally:
         for job in cluster.workers.values():
             job.status = Status.closing  # Dask expects it, and dask-jobqueue does not set it
         cluster.close()
-
-
-def last_lines(begun: float) -> str:
-    """What the youngest job wrote at the end that wrote since that time (as of `time.time`); "" if none did."""
-    written = [file for file in jobs_dir().glob("*.[oe][ur][tr]") if file.stat().st_size]
-    newest = max(written, key=lambda file: file.stat().st_mtime, default=None)
-    if newest is None or newest.stat().st_mtime < begun:
-        return ""
-    lines = newest.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
-    return "\n".join([f"{newest} ends with:", *lines])

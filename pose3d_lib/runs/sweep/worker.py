@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
-from pose3d_lib.runs.lease import LeaseWatch
+from pose3d_lib.runs.lease import LeaseWatch, is_gone
 from pose3d_lib.runs.sweep.kernel import NotebookFailed, execute_training
 
 LONGEST_WAIT_FOR_LEASE = 5.0  # seconds after which a network file system shows a new file everywhere
@@ -39,8 +39,11 @@ def describe_code() -> dict[str, str]:
     return {"python": python, **packages, "the code": digest.hexdigest()[:10]}
 
 
-def check_worker(home: Home, expected: Mapping[str, str]) -> str:
-    """Why this process would not do what the sweep's would, whose code is described; "" if it would."""
+def check_worker(home: Home, expected: Mapping[str, str], dask_worker: object) -> str:
+    """Why this process would not do what the sweep's would, whose code is described; "" if it would.
+
+    Dask gives its `dask_worker` itself.
+    """
     found = describe_code()
     for name, theirs in expected.items():
         if found.get(name) != theirs:
@@ -48,13 +51,18 @@ def check_worker(home: Home, expected: Mapping[str, str]) -> str:
                 f"has {name} {found.get(name)}, and where the sweep runs it is {theirs}; let all use one checkout, or the "
                 "same code and versions"
             )
+    if (threads := dask_worker.state.nthreads) != 1:
+        return (
+            f"executes {threads} calls at a time, and a run needs a worker for itself: start it with --nthreads 1, and for "
+            "several runs on that machine with --nworkers as well"
+        )
     return check_outputs(home)
 
 
 def check_outputs(home: Home) -> str:
     """Say what is wrong with the folder of outputs as this process sees it, "" if nothing is."""
     give_up = time.monotonic() + LONGEST_WAIT_FOR_LEASE
-    while not home.lease.is_file():
+    while is_gone(home.lease):
         if time.monotonic() > give_up:
             return (
                 f"{socket.gethostname()} does not see the folder {home.outputs} as it is where the sweep runs. Runs meet in "
@@ -62,8 +70,6 @@ def check_outputs(home: Home) -> str:
                 "another folder"
             )
         time.sleep(0.1)
-    if not os.access(home.outputs, os.W_OK):
-        return f"{socket.gethostname()} may not write to {home.outputs}; start the worker as the same user"
     return ""
 
 
@@ -84,7 +90,7 @@ def run_on_worker(home: Home, folder: Path, parameters: Mapping[str, object]) ->
     def ending() -> bool:
         nonlocal over  # once it is true it stays so, whatever a network's file system says later
         watch.look()  # removes the lease of a sweep that was killed
-        over = over or worker.status.name not in ("running", "paused") or _is_gone(home.lease)
+        over = over or worker.status.name not in ("running", "paused") or is_gone(home.lease)
         return over
 
     try:
@@ -95,16 +101,6 @@ def run_on_worker(home: Home, folder: Path, parameters: Mapping[str, object]) ->
         if ending() or getattr(error.__cause__, "ename", "") in STOPPED:
             return False
         raise
-
-
-def _is_gone(path: Path) -> bool:
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return True
-    except OSError:  # a file of the network that cannot be looked at just now
-        pass
-    return False
 
 
 def _forget_nanny_settings() -> None:
