@@ -150,7 +150,7 @@ def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(call: Call, pre
     assert first.err == ""
     (folder,) = (prepared / "runs").iterdir()
     assert f"run folder: {folder}" in first.out
-    assert re.search(rf"^\[ +1/1\] Sitting-{NAMED} +finished ", first.out, re.MULTILINE)
+    assert re.search(rf"^\[ +1/1\] Sitting-{NAMED} +finished", first.out, re.MULTILINE)
     assert "\x1b" not in first.out, "no colours or cursor movements into a pipe"
     run = Run(folder)
     assert run.config.action == "Sitting"
@@ -161,7 +161,7 @@ def test_run_leaves_a_run_folder_with_its_notebook_and_reuses_it(call: Call, pre
 
     second = call("run", "02_train", "-p", "action", "Sitting", *OF_A_RUN)
     assert (second.code, second.err) == (0, "")
-    assert re.search(rf"^\[ +1/1\] Sitting-{NAMED} +reused ", second.out, re.MULTILINE)
+    assert re.search(rf"^\[ +1/1\] Sitting-{NAMED} +reused", second.out, re.MULTILINE)
     assert f"run folder: {folder}" in second.out
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == files
 
@@ -360,10 +360,10 @@ def test_on_no_terminal_a_line_is_written_as_each_run_ends() -> None:
         board.show(states(FINISHED, FAILED, FINISHED))
     lines = file.getvalue().splitlines()
     assert len(lines) == 3
-    assert re.fullmatch(r"\[  1/3\] All +finished +61\.5 s training  about \d+:\d\d left", lines[0])
-    assert re.match(r"\[  2/3\] Eating +failed ", lines[1])
-    assert lines[1].endswith("  [Errno 28] No space left on device")
-    assert re.match(r"\[  3/3\] \[red\]walk\[red\] +finished ", lines[2])
+    assert re.fullmatch(r"\[  1/3\] All +finished, trained 61\.5 s, about \d+:\d\d left", lines[0])
+    assert re.match(r"\[  2/3\] Eating +failed", lines[1])
+    assert lines[1].endswith(": [Errno 28] No space left on device")
+    assert re.match(r"\[  3/3\] \[red\]walk\[red\] +finished, ", lines[2])
     assert "\x1b" not in file.getvalue()
 
 
@@ -379,9 +379,8 @@ def test_a_terminal_is_redrawn_in_its_place(monkeypatch: pytest.MonkeyPatch) -> 
         board.show(states(REUSED, FAILED, FINISHED))
         third = file.getvalue().removeprefix(first + second)
     for drawn in (second, third):
-        assert drawn.count("\x1b[1A") >= 3, "the cursor goes back up before drawing"
-        for action in ("All", "Eating", BRACKETS):
-            assert drawn.count(action) == 1
+        assert "\x1b[1A" in drawn, "the cursor goes back up before drawing"
+        assert [drawn.count(action) for action in ("All", "Eating", BRACKETS)] == [0, 1, 0], "those at work"
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", second)
     assert "1 of 3 runs, 1:40 so far, about" in plain
     assert re.search(r"Eating .* training +0:30 +0:30", plain)

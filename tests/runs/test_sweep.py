@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs import lease as leases
 from pose3d_lib.runs.execute import execute_run
@@ -24,10 +23,8 @@ from pose3d_lib.runs.sweep import kernel as kernels
 from pose3d_lib.runs.sweep import progress as run_status
 from pose3d_lib.runs.sweep import sweep
 from pose3d_lib.runs.sweep.progress import (
-    MOST_SHOWN,
     RunStatus,
     can_start,
-    choose_shown,
     first_look,
     look_again,
     seconds_left,
@@ -74,50 +71,6 @@ def test_failures_are_named_with_their_reason_and_what_to_do() -> None:
     ):
         raise_failures([status("finished"), status("failed", error="no space")])
     raise_failures([status("finished"), status("reused")])
-
-
-def large(*states: tuple[str, int]) -> list[RunStatus]:
-    """A sweep of many runs, so many in each state, in that order."""
-    each = [state for state, number in states for _ in range(number)]
-    errors = {"failed": "no space"}
-    return [status(state, 1.0, seed, seconds=None, error=errors.get(state, "")) for seed, state in enumerate(each)]
-
-
-def test_a_small_sweep_is_shown_whole_and_of_a_large_one_those_that_failed_those_at_work_and_the_next() -> None:
-    statuses = large(("finished", 20), ("waiting", MOST_SHOWN - 20))
-    assert choose_shown(statuses) == statuses
-    statuses = large(("finished", 100), ("failed", 2), ("reused", 9), ("training", 2), ("testing", 1), ("waiting", 90))
-    shown = choose_shown(statuses)
-    assert len(shown) == MOST_SHOWN
-    assert [one.state for one in shown] == ["failed"] * 2 + ["training"] * 2 + ["testing"] + ["waiting"] * 19
-    assert shown[-1].config.seed == 114 + 18, "the next to come"
-    many = choose_shown(large(("failed", 100), ("training", 2), ("waiting", 5)))
-    assert [one.state for one in many] == ["failed"] * 12 + ["training"] * 2 + ["waiting"] * 5
-    assert many[11].config.seed == 99, "the last that failed"
-    assert choose_shown(large(("reused", 200))) == []
-    shown = []
-    show_changes(shown.append)(large(("failed", 200)))
-    assert len(shown[0]) == 200, "all, once they have ended"
-
-
-def test_a_large_sweep_s_table_counts_what_it_does_not_show() -> None:
-    shown: list = []
-    on_look = show_changes(shown.append)
-    statuses = large(("waiting", 300))
-    on_look(statuses)
-    on_look(statuses)
-    assert len(shown) == 1, "nothing has changed"
-    assert "left" in shown[0]
-    on_look([replace(statuses[0], state="failed", error="no space"), *statuses[1:]])
-    table = shown[1]
-    assert len(table) == MOST_SHOWN + 1
-    assert table[["run", "state"]].iloc[[0, -1]].to_numpy().tolist() == [
-        ["All-27f-1ue-seed0", "failed"],
-        ["276 others", "waiting"],
-    ]
-    text = to_markdown(table)
-    assert "nan" not in text.lower()
-    assert "no space" in text
 
 
 def test_a_notebook_s_table_follows_the_runs_but_not_at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:

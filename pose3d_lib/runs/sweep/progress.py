@@ -1,7 +1,6 @@
 """How the runs of a sweep are doing, as their folders show it: looked at again and again, and shown as a table."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import plan_run
 
 SECONDS_BETWEEN_TABLES = 5.0  # of a notebook's table, as long as no run changes its state
-MOST_SHOWN = 24  # runs that a table shows while a sweep goes on: of hundreds, those at work and those that failed
 
 
 @dataclass(frozen=True)
@@ -122,15 +120,6 @@ def clock(seconds: float | None) -> str:
     return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{int(seconds) % 60:02d}"
 
 
-def choose_shown(statuses: Sequence[RunStatus]) -> list[RunStatus]:
-    """All runs of a small sweep; of a large one those that failed, those at work, and the next to come."""
-    if len(statuses) <= MOST_SHOWN:
-        return list(statuses)
-    failed = [status for status in statuses if status.state == "failed"]
-    to_come = sorted((status for status in statuses if not status.ended), key=lambda status: status.state == "waiting")
-    return [*failed[-MOST_SHOWN // 2 :], *to_come][:MOST_SHOWN]
-
-
 def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
     """What ran, what was reused, what failed: one row per run; the time left is of its training, min:s."""
     rows = []
@@ -157,8 +146,7 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
 def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[RunStatus]], None]:
     """An `on_look` that shows the sweep's table whenever a run has changed its state, and every SECONDS_BETWEEN_TABLES.
 
-    Of hundreds of runs it shows those of `choose_shown`, and counts the others, until all have ended. Where nothing has
-    changed, it does nothing, as every table is written into the notebook.
+    Where nothing has changed, it does nothing, as every table is written into the notebook.
     """
     shown: Sequence[RunStatus] = []
     last = 0.0
@@ -169,9 +157,6 @@ def show_changes(show: Callable[[pd.DataFrame], None]) -> Callable[[Sequence[Run
         due = statuses != shown and now - last >= SECONDS_BETWEEN_TABLES
         if due or [status.state for status in statuses] != [status.state for status in shown]:
             shown, last = statuses, now
-            chosen = statuses if all(status.ended for status in statuses) else choose_shown(statuses)
-            others = Counter(status.state for status in statuses if status not in chosen)
-            rows = [{"run": f"{number} others", "state": state} for state, number in others.most_common()]
-            show(pd.concat([sweep_table(chosen), pd.DataFrame(rows)]) if rows else sweep_table(chosen))
+            show(sweep_table(statuses))
 
     return on_look
