@@ -1,12 +1,12 @@
 """Skeletons in 2D and 3D: the left side one colour, the right another, a prediction beside its ground truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, withStroke
 from mpl_toolkits.mplot3d import Axes3D
@@ -41,8 +41,8 @@ def draw_2d(
     part of the frame, lies behind, and is what is seen.
     """
     halo = None if picture is None else [withStroke(linewidth=3, foreground="white", alpha=0.8), Normal()]
-    for bone, colour in zip(layout.bones, _bone_colours(layout), strict=True):
-        axes.plot(*pixels[list(bone)].T, color=colour, linewidth=1.6, solid_capstyle="round", path_effects=halo)
+    for bone, side in zip(layout.bones, layout.bone_sides, strict=True):
+        axes.plot(*pixels[list(bone)].T, color=LIMBS[side], linewidth=1.6, solid_capstyle="round", path_effects=halo)
     axes.plot(*pixels.T, "o", color=INK, markersize=1.8 if layout.bones else 4)
     share = 0.6
     if picture is not None:
@@ -73,36 +73,31 @@ def draw_3d(
     `around`, metres (..., 3), makes the box a cube about these points; otherwise it holds a standing body. The floor is below
     the lowest point of what is in the box.
     """
-    if truth is not None:
-        for bone in skeleton.bones:
-            _draw_bone(axes, truth[list(bone)], color=TRUTH, linewidth=3.2, alpha=0.8)
-    for bone, colour in zip(skeleton.bones, _bone_colours(skeleton), strict=True):
-        _draw_bone(axes, pose[list(bone)], color=colour, linewidth=1.8)
+
+    def draw_bone(ends: np.ndarray, **style: object) -> None:
+        x, y, z = ends.T
+        axes.plot(x, z, -y, solid_capstyle="round", **style)
+
+    for bone in skeleton.bones if truth is not None else ():
+        draw_bone(truth[list(bone)], color=TRUTH, linewidth=3.2, alpha=0.8)
+    for bone, side in zip(skeleton.bones, skeleton.bone_sides, strict=True):
+        draw_bone(pose[list(bone)], color=LIMBS[side], linewidth=1.8)
     if around is None:
-        x, depth, floor, side = 0, 0, -pose[:, 1].max(), 1.8
+        x, depth, floor, size = 0, 0, -pose[:, 1].max(), 1.8
     else:
         low, high = around.reshape(-1, 3).min(axis=0), around.reshape(-1, 3).max(axis=0)
-        (x, _, depth), floor, side = (low + high) / 2, -high[1], max((high - low).max(), 0.1)
-    ends = np.array([[x - side / 2, x + side / 2], [depth - side / 2, depth + side / 2]])
+        (x, _, depth), floor, size = (low + high) / 2, -high[1], max((high - low).max(), 0.1)
+    ends = np.array([[x - size / 2, x + size / 2], [depth - size / 2, depth + size / 2]])
     (left, right), (front, back) = np.stack([np.floor(2 * ends[:, 0]) / 2, np.ceil(2 * ends[:, 1]) / 2], axis=1)
     style = {"color": PALE, "linewidth": 0.7, "zorder": 0}
     for place in np.arange(left, right + 0.1, 0.5):
         axes.plot((place, place), (front, back), floor, **style)
     for place in np.arange(front, back + 0.1, 0.5):
         axes.plot((left, right), (place, place), floor, **style)
-    axes.set(xlim=ends[0], ylim=ends[1], zlim=(floor, floor + side))
+    axes.set(xlim=ends[0], ylim=ends[1], zlim=(floor, floor + size))
     axes.set_axis_off()
     axes.set_box_aspect((1, 1, 1), zoom=1.35)
     axes.view_init(elev=12, azim=-65)
-
-
-def _bone_colours(skeleton: Skeleton) -> list[str]:
-    return [LIMBS[side] for side in skeleton.bone_sides]
-
-
-def _draw_bone(axes: Axes3D, ends: np.ndarray, **style: object) -> None:
-    x, y, z = ends.T
-    axes.plot(x, z, -y, solid_capstyle="round", **style)
 
 
 def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str) -> Figure:
@@ -110,15 +105,14 @@ def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str)
 
     `clip` is a row of the dataset's table, for one of the cameras; `frame` counts within the clip.
     """
-    clips = data.clips
+    clips, layout = data.clips, data.layouts[keypoints]
     views = clips[(clips.subject == clip.subject) & (clips.action == clip.action) & (clips["take"] == clip["take"])]
     columns = len(views) + bool(clip.labelled)
     figure = plt.figure(figsize=(DOUBLE, 1.9), layout="constrained")
     for number, view in enumerate(views.itertuples(), start=1):
-        axes = figure.add_subplot(1, columns, number)
-        camera = data.cameras[view.camera]
+        axes, camera = figure.add_subplot(1, columns, number), data.cameras[view.camera]
         points = data.keypoints[keypoints][view.start + frame]
-        draw_2d(axes, points, data.layouts[keypoints], camera, around=points)
+        draw_2d(axes, points, layout, camera, around=points)
         axes.set_title(f"camera {shorten(camera.name, 12)}", fontsize=TEXT)
     if clip.labelled:
         axes = figure.add_subplot(1, columns, columns, projection="3d")
@@ -131,49 +125,35 @@ def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str)
 def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
     """A contact sheet, one band for each of some clips of `lifted`: its frames from the first to the last, and their poses.
 
-    Where the truth is known, it is behind the prediction.
+    Keypoints are above, predictions below, with the truth behind them where it is known.
     """
-    columns = max(min(SHEET_COLUMNS, len(clip.frames)) for clip in clips)
     figure = plt.figure(figsize=(DOUBLE, 2.9 * len(clips) + 0.6), layout="constrained")
-    bands = figure.subfigures(len(clips) + 1, 1, height_ratios=[*[2.9] * len(clips), 0.6])
+    *bands, below = figure.subfigures(len(clips) + 1, 1, height_ratios=[*[2.9] * len(clips), 0.6])
     chosen = [
         np.unique(np.linspace(0, len(clip.frames) - 1, SHEET_COLUMNS).round().astype(int)).tolist() for clip in clips
     ]
-    pictures = cut_pictures(lifted, clips, chosen)
-    for band, clip, frames, own in zip(bands, clips, chosen, pictures, strict=False):
-        _draw_columns(band, clip, lifted.layout, lifted.skeleton, frames, columns, own)
+    columns, pictures = max(map(len, chosen)), cut_pictures(lifted, clips, chosen)
+    for band, clip, frames, own in zip(bands, clips, chosen, pictures, strict=True):
+        low, high = clip.pixels.min(axis=1), clip.pixels.max(axis=1)  # (frames, 2) each
+        corners = (high - low).max() / 2 * np.array([[-1], [1]])  # all in one scale
+        space = clip.positions if clip.truth is None else np.stack([clip.positions, clip.truth])
+        for column, frame in enumerate(frames, start=1):
+            axes = band.add_subplot(2, columns, column)
+            around = (low + high)[frame] / 2 + corners
+            draw_2d(axes, clip.pixels[frame], lifted.layout, clip.camera, around=around, picture=own.get(frame))
+            axes.set_title(f"frame {clip.frames[frame]}", fontsize=TEXT)
+            axes = band.add_subplot(2, columns, columns + column, projection="3d")
+            truth = None if clip.truth is None else clip.truth[frame]
+            draw_3d(axes, clip.positions[frame], lifted.skeleton, truth=truth, around=space)
+            if clip.truth is not None:
+                axes.set_title(f"MPJPE {clip.errors[frame]:.0f} mm", fontsize=TEXT, y=0.97)
         band.suptitle(escape_mathtext(clip.name), fontsize=TEXT)
-    handles = [*SIDES, FLOOR, *([TRUTH_LINE] if any(clip.truth is not None for clip in clips) else [])]
+    handles = [*SIDES, FLOOR, *[TRUTH_LINE] * any(clip.truth is not None for clip in clips)]
     origin = "synthetic data, nobody was filmed; " if lifted.synthetic else ""
     title = f"{lifted.dataset}: {origin}keypoints {lifted.keypoints}\nmodel {lifted.model}"
-    bands[-1].suptitle(escape_mathtext(title), fontsize=TEXT)
-    bands[-1].legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=TEXT, frameon=False)
+    below.suptitle(escape_mathtext(title), fontsize=TEXT)
+    below.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=TEXT, frameon=False)
     return figure
-
-
-def _draw_columns(
-    figure: FigureBase,
-    clip: LiftedClip,
-    layout: Skeleton,
-    skeleton: Skeleton,
-    frames: Sequence[int],
-    columns: int,
-    pictures: Mapping[int, Picture],
-) -> None:
-    """A column for each of these frames of a clip: the keypoints above, all in one scale, the prediction below."""
-    low, high = clip.pixels.min(axis=1), clip.pixels.max(axis=1)  # (frames, 2) each
-    corners = (high - low).max() / 2 * np.array([[-1], [1]])
-    space = clip.positions if clip.truth is None else np.stack([clip.positions, clip.truth])
-    for column, frame in enumerate(frames, start=1):
-        axes = figure.add_subplot(2, columns, column)
-        around = (low + high)[frame] / 2 + corners
-        draw_2d(axes, clip.pixels[frame], layout, clip.camera, around=around, picture=pictures.get(frame))
-        axes.set_title(f"frame {clip.frames[frame]}", fontsize=TEXT)
-        axes = figure.add_subplot(2, columns, columns + column, projection="3d")
-        truth = None if clip.truth is None else clip.truth[frame]
-        draw_3d(axes, clip.positions[frame], skeleton, truth=truth, around=space)
-        if clip.truth is not None:
-            axes.set_title(f"MPJPE {clip.errors[frame]:.0f} mm", fontsize=TEXT, y=0.97)
 
 
 def draw_moments(positions: np.ndarray, truth: np.ndarray, skeleton: Skeleton) -> Figure:

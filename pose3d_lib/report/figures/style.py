@@ -119,23 +119,18 @@ def _add_legend(figure: Figure, handles: Sequence[Artist], width: float) -> Arti
 
 
 def wrap(text: Text, inches: float) -> None:
-    """Breaks a text into lines that are no wider than this, and all of about the same length; not after a number or its unit."""
+    """Break a text into as few lines as are no wider than this, all of about the same length; not after a number or its unit."""
     space = "\N{NO-BREAK SPACE}"
     words = re.sub(r"(?<![\w-])[\d.,]*\d (?:unit )?", lambda found: found[0].replace(" ", space), text.get_text())
-    letters, longest = len(words), max(map(len, words.split(" ")))
 
-    def fill(letters: int) -> str:
-        return textwrap.fill(words, letters, break_on_hyphens=False).replace(space, " ")
+    def fill(letters: int) -> list[str]:
+        return textwrap.wrap(words, letters, break_on_hyphens=False, break_long_words=False)
 
-    while letters > 1 and (wide := text.get_window_extent().width / text.get_figure().dpi) > inches:
-        least = longest if letters > longest else 1  # only a word that is too wide by itself is broken
-        letters = max(least, min(letters - 1, int(letters * inches / wide)))
-        text.set_text(fill(letters))
-    while (
-        letters > longest and "\n" in text.get_text() and fill(letters - 1).count("\n") == text.get_text().count("\n")
-    ):
-        letters -= 1
-        text.set_text(fill(letters))
+    for count in range(1, len(words.split(" ")) + 1):
+        letters = next(own for own in range(len(words) // count or 1, len(words) + 2) if len(fill(own)) <= count)
+        text.set_text("\n".join(fill(letters)).replace(space, " "))
+        if text.get_window_extent().width / text.get_figure().dpi <= inches:
+            return
 
 
 def name_panel(axes: Axes, name: str, inches: float) -> None:
