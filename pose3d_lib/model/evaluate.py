@@ -21,15 +21,12 @@ ROOT_ERROR = "mrpe"  # the column of the trajectory's error, mm
 SCALE = "scale"  # the column of the median best scale, as of `metrics.best_scale`
 WITHOUT_POSES = "holds no 3D poses, only keypoints: no error can be measured on it"
 
-NAMES = {
-    "mpjpe": "MPJPE [mm]", "p_mpjpe": "P-MPJPE [mm]", "n_mpjpe": "N-MPJPE [mm]", "mpjve": "MPJVE [mm/frame]",
-    ROOT_ERROR: "MRPE [mm]",
-}  # fmt: skip
+NAMES = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "n_mpjpe": "N-MPJPE", "mpjve": "MPJVE", ROOT_ERROR: "MRPE"}
 
 
 def named(metric: str) -> str:
     """A metric with its unit, such as "MPJPE [mm]"."""
-    return NAMES[metric]
+    return f"{NAMES[metric]} [{'mm/frame' if metric == 'mpjve' else 'mm'}]"
 
 
 def evaluate(
