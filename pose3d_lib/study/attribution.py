@@ -39,19 +39,19 @@ def attribution(observations: Observations, config: StudyConfig) -> pd.DataFrame
             continue
         published, equal = (config.condition(unit_epochs, schedule) for schedule in (PUBLISHED, EQUALISED))
         actions = observations.ratios(published, metric, actions=observations.ratios(equal, metric).actions).actions
-        all_of_it, recomputed, same = (
+        whole, both, data = (
             observations.ratios(condition, metric, statistics, actions)
             for condition, statistics in ((published, AS_PUBLISHED), (published, RECOMPUTED), (equal, RECOMPUTED))
         )
-        replicates = recomputed.y.columns.intersection(same.y.columns)
+        replicates = both.y.columns.intersection(data.y.columns)
         if not (actions and len(replicates)):
             continue
-        whole, rate_too, data = (own.y.loc[actions, replicates].to_numpy() for own in (all_of_it, recomputed, same))
+        of_whole, of_both, of_data = (own.y.loc[actions, replicates].to_numpy() for own in (whole, both, data))
         parts = {
-            WHOLE: (whole, all_of_it.takes),
-            DATA: (data, same.takes),
-            LEARNING_RATE: (rate_too - data, None),
-            STALE: (whole - rate_too, None),
+            WHOLE: (of_whole, whole.takes),
+            DATA: (of_data, data.takes),
+            LEARNING_RATE: (of_both - of_data, None),
+            STALE: (of_whole - of_both, None),
         }
         for part, (y, takes) in parts.items():
             row = mean_of_set(y, takes=takes).row("effect")

@@ -73,11 +73,11 @@ def _fine_tuned(baseline: RunConfig, actions: Sequence[str], data: PoseDataset) 
 
     The rate of the second part begins where that of the first has come to; the optimiser's averages begin from nothing.
     """
-    length, decay = baseline.unit_epochs, {"lr_decay_per": EQUALISED}
-    first = RunConfig(**{**baseline.model_dump(), "unit_epochs": (1 - LAST_PART) * length})
-    rest = {"unit_epochs": LAST_PART * length, "start_from": run_name(first, data.fingerprint)}
-    rest["lr"] = baseline.lr * baseline.lr_decay ** int(first.unit_epochs)
-    return [first, *(RunConfig(**{**baseline.model_dump(), **decay, **rest, "action": action}) for action in actions)]
+    common = baseline.model_dump()
+    first = RunConfig(**{**common, "unit_epochs": (1 - LAST_PART) * baseline.unit_epochs})
+    common |= {"unit_epochs": LAST_PART * baseline.unit_epochs, "start_from": run_name(first, data.fingerprint)}
+    common |= {"lr": baseline.lr * baseline.lr_decay ** int(first.unit_epochs), "lr_decay_per": EQUALISED}
+    return [first, *(RunConfig(**{**common, "action": action}) for action in actions)]
 
 
 def study_runs(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> list[RunConfig]:

@@ -24,16 +24,8 @@ PUBLISHED, EQUALISED = "epoch", "unit_epoch"
 
 # Name -> settings of `StudyConfig`: the paper's first tables; everything that its claims need; and the questions beyond the
 # paper too.
-STUDIES: dict[str, dict] = {
-    "quick": {},
-    "paper": {
-        "lengths": (1, 16),
-        "schedules": (PUBLISHED, EQUALISED),
-        "training_seeds": 5,
-        "timed": 3,
-    },
-}
-STUDIES["more"] = {**STUDIES["paper"], "beyond": True}
+PAPER = {"lengths": (1, 16), "schedules": (PUBLISHED, EQUALISED), "training_seeds": 5, "timed": 3}
+STUDIES: dict[str, dict] = {"quick": {}, "paper": PAPER, "more": {**PAPER, "beyond": True}}
 
 
 def _single_actions(actions: tuple[str, ...]) -> tuple[str, ...]:
@@ -133,13 +125,9 @@ class StudyConfig(SweepSettings):
         return tuple(sorted(lengths))
 
     @model_validator(mode="after")
-    def _own_people(self) -> "StudyConfig":
+    def _together(self) -> "StudyConfig":
         if self.leave_one_out and self.dataset in GENERATED:
             raise ValueError(f"leave_one_out is for files: each seed of {self.dataset!r} has people of its own")
-        return self
-
-    @model_validator(mode="after")
-    def _same_schedule_beyond(self) -> "StudyConfig":
         if self.beyond and EQUALISED not in self.schedules:
             raise ValueError(
                 f"beyond compares its runs with those under the schedule {EQUALISED!r}; schedules has {self.schedules}: "
@@ -181,8 +169,8 @@ class StudyConfig(SweepSettings):
         """The settings of `Settings` for the runs of a length."""
         settings = {name: getattr(self, name) for name in Settings.model_fields}
         if length == self.long and self.long_preset:
-            reset = {name: Settings.model_fields[name].default for preset in PRESETS.values() for name in preset}
-            settings |= reset | PRESETS[self.long_preset]
+            of_presets = {name for preset in PRESETS.values() for name in preset}
+            settings |= {name: Settings.model_fields[name].default for name in of_presets} | PRESETS[self.long_preset]
         return settings
 
 
@@ -190,10 +178,10 @@ def choose_actions(config: StudyConfig, data: PoseDataset) -> tuple[list[str], l
     """The actions of a study, and those of them in focus; what the data cannot train or test is refused."""
     both = compared_actions(data)
     if not both:
+        trained, tested = (", ".join(names) or "none" for names in (data.train_actions, data.test_actions))
         raise InputError(
-            f"{data.name}: no action has both train clips ({', '.join(data.train_actions) or 'none'}) and test clips "
-            f"({', '.join(data.test_actions) or 'none'}), so there is nothing to compare; choose other train_subjects or "
-            "test_subjects"
+            f"{data.name}: no action has both train clips ({trained}) and test clips ({tested}), so there is nothing to "
+            "compare; choose other train_subjects or test_subjects"
         )
     what = f"action with train and test clips in {data.name}"
     actions = [check_name(action, both, what) for action in config.actions] or both
@@ -216,14 +204,10 @@ def paper_actions(actions: Sequence[str]) -> list[str]:
 
 def make_run(config: StudyConfig, condition: Condition, *, seed: int, **settings: object) -> RunConfig:
     """A run of a study under a condition, with further settings, on the data of its seed."""
-    common = config.settings(condition.unit_epochs) | {
-        "unit_epochs": condition.unit_epochs,
-        "budget": condition.budget,
-        "filter_widths": condition.widths,
-        "lr_decay_per": condition.schedule,
-        "seed": seed,
-    }
-    return RunConfig(**{**common, **config.data_of(seed).model_dump(), **settings})
+    common = config.settings(condition.unit_epochs) | config.data_of(seed).model_dump()
+    common |= {"unit_epochs": condition.unit_epochs, "budget": condition.budget, "seed": seed}
+    common |= {"filter_widths": condition.widths, "lr_decay_per": condition.schedule}
+    return RunConfig(**{**common, **settings})
 
 
 def plan_study(config: StudyConfig, data: PoseDataset) -> dict[Condition, list[RunConfig]]:
@@ -242,11 +226,9 @@ def plan_study(config: StudyConfig, data: PoseDataset) -> dict[Condition, list[R
 def training_seed_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
     """Short runs on the first replicate's dataset that differ in their seed alone: the baseline, then each action in focus."""
     _, focus = choose_actions(config, data)
-    first = [
-        make_run(config, config.condition(config.short), action=action, seed=config.seeds[0])
-        for action in (ALL, *focus)
-    ]
-    return [run.model_copy(update={"seed": seed}) for run in first for seed in range(config.training_seeds)]
+    condition, first = config.condition(config.short), config.seeds[0]
+    models = [make_run(config, condition, action=action, seed=first) for action in (ALL, *focus)]
+    return [run.model_copy(update={"seed": seed}) for run in models for seed in range(config.training_seeds)]
 
 
 def timed_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:

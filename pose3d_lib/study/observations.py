@@ -174,20 +174,12 @@ def observe(
 
     A model of all actions is observed on `actions`, another one on its own.
     """
-
-    def tested(run: Run) -> list[str]:
-        return list(actions) if run.config.is_baseline else [run.config.action]
-
-    def takes_of(runs: Iterable[tuple[Condition, Run]]) -> pd.DataFrame:
-        clips = _gather(runs, lambda run: _clips(run, tested(run)), [*TAKE, "frames", *VALUES])
-        return _average(clips, TAKE)
-
     by_condition = [(condition, run) for condition, runs in compared.items() for run in runs]
     alone, to_time = ([(_condition_of(run), run) for run in runs] for runs in (seeds, timed))
-    takes = takes_of(by_condition)
-    tests = _gather(by_condition, lambda run: _tests(run, tested(run)), TESTS)
-    times = _gather(to_time, _times, TIMES)
-    return Observations(_average(takes, MODEL), takes, tests, _average(takes_of(alone), MODEL), times)
+    clips = [*TAKE, "frames", *VALUES]
+    takes, of_seeds = (_average(_gather(runs, actions, _clips, clips), TAKE) for runs in (by_condition, alone))
+    tests, times = _gather(by_condition, actions, _tests, TESTS), _gather(to_time, actions, _times, TIMES)
+    return Observations(_average(takes, MODEL), takes, tests, _average(of_seeds, MODEL), times)
 
 
 def arm_of(run: Run) -> str:
@@ -200,14 +192,17 @@ def _condition_of(run: Run) -> Condition:
 
 
 def _gather(
-    runs: Iterable[tuple[Condition, Run]], measure: Callable[[Run], pd.DataFrame], columns: Sequence[str]
+    runs: Iterable[tuple[Condition, Run]],
+    actions: Sequence[str],
+    measure: Callable[[Run, Sequence[str]], pd.DataFrame],
+    columns: Sequence[str],
 ) -> pd.DataFrame:
-    """The rows that are measured of each run, with the columns of RUN."""
+    """The rows that are measured of each run on its actions, with the columns of RUN."""
     parts = [pd.DataFrame(columns=columns)]
     for condition, run in runs:
-        named = {"replicate": run.config.seed, "arm": arm_of(run), "run": run.folder.name}
-        place = {**_columns(condition), **named, "dataset": run.provenance["dataset"]["fingerprint"][:12]}
-        own = measure(run)
+        own = measure(run, actions if run.config.is_baseline else [run.config.action])
+        place = {"arm": arm_of(run), "run": run.folder.name, "dataset": run.provenance["dataset"]["fingerprint"][:12]}
+        place |= {**_columns(condition), "replicate": run.config.seed}
         parts.append(own.assign(**{name: value for name, value in place.items() if name not in own})[columns])
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
@@ -240,15 +235,14 @@ def _tests(run: Run, actions: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _times(run: Run) -> pd.DataFrame:
+def _times(run: Run, actions: Sequence[str]) -> pd.DataFrame:
     """Of both arms; on a CPU the processor's seconds, without those for which a run waited, on a GPU those of the clock."""
-    timing, cuda = run.timing, run.config.device == "cuda"
-    rows = []
+    timing, cuda, rows = run.timing, run.config.device == "cuda", []
     for arm, own, windows in ((ORIGINAL, timing["baseline"], "seen"), (ACTION_BASED, timing, "windows")):
         clock, processor = own["train_seconds"], own["train_cpu_seconds"]
         waited = np.nan if cuda else 1 - processor / (clock * run.config.threads)
         seconds = {"seconds": clock if cuda else processor, "windows": own[windows], "waited": waited}
-        rows.append({"arm": arm, "action": run.config.action, "repetition": run.config.timed, **seconds})
+        rows.append({"arm": arm, "action": actions[0], "repetition": run.config.timed, **seconds})
     return pd.DataFrame(rows).assign(**{name: run.provenance[name] for name in ("processor", "device")})
 
 
