@@ -145,10 +145,9 @@ def reported_changes(observations: Observations) -> pd.DataFrame:
     """
     rows = []
     for quoted in REPORTED[["table", "length", "action", "metric", "change"]].to_dict("records"):
-        found = least_shown(quoted["metric"], observations)
-        if isinstance(found, str):
-            continue
-        size, effect = 100 * np.expm1(abs(np.log1p(quoted["change"] / 100))), found.effect
-        shown = "yes" if size > effect.high else "no" if size < effect.low else NOT_DECIDABLE
-        rows.append({**quoted, "least": effect.value, "low": effect.low, "high": effect.high, "shown": shown})
+        if isinstance(found := least_shown(quoted["metric"], observations), str):
+            break
+        size, least = 100 * np.expm1(abs(np.log1p(quoted["change"] / 100))), found.effect
+        shown = "yes" if size > least.high else "no" if size < least.low else NOT_DECIDABLE
+        rows.append({**quoted, "least": least.value, "low": least.low, "high": least.high, "shown": shown})
     return pd.DataFrame(rows)

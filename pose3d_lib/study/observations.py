@@ -121,7 +121,10 @@ class Observations:
             return Ratios(y, left_out, [])
         keys = ["action", "subject", "take", "arm"]
         means = takes[takes.replicate.isin(y.columns)].groupby(keys, sort=False)[[metric, "frames"]].mean().unstack()
-        return Ratios(y, left_out, [_take_errors(means.loc[action], metric) for action in rows])
+        columns = [(metric, ORIGINAL), (metric, ACTION_BASED), ("frames", ORIGINAL)]
+        by_action = (means.loc[action, columns] for action in rows)
+        of_takes = [TakeErrors(*own.to_numpy().T, list(own.index.get_level_values("subject"))) for own in by_action]
+        return Ratios(y, left_out, of_takes)
 
     def write(self, folder: Path) -> None:
         """Write each table."""
@@ -139,11 +142,6 @@ class Observations:
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a compressed CSV with every digit; the same table gives the same bytes."""
     table.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
-
-
-def _take_errors(takes: pd.DataFrame, metric: str) -> TakeErrors:
-    errors, subjects = takes[metric][[*ARMS]].to_numpy().T, takes.index.get_level_values("subject")
-    return TakeErrors(*errors, takes["frames"][ORIGINAL].to_numpy(), list(subjects))
 
 
 def choose(table: pd.DataFrame, condition: Condition, **values: object) -> pd.DataFrame:

@@ -8,7 +8,7 @@ in addition: does video of other actions, without poses, help a model that knows
 from itertools import product
 from typing import Annotated, ClassVar
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
@@ -27,6 +27,8 @@ PUBLISHED_EPOCHS, PUBLISHED_WARMUP = 200, 5
 ABLATIONS = (PROJECTION, BONES)  # terms to leave out of the loss, one at a time
 BATCH_SIZE = 64  # the published study's, whatever the preset
 CHANNELS, DROPOUT = 1024, 0.25  # of the published networks
+
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class ScarcityConfig(SweepSettings):
@@ -58,7 +60,7 @@ class ScarcityConfig(SweepSettings):
     }
 
     labelled_subject: Name = ""
-    shares: OneOrMore[Annotated[float, Field(gt=0, le=1)]] = (0.02, 0.1, 0.5)
+    shares: Annotated[OneOrMore[Share], AfterValidator(lambda shares: tuple(sorted(shares)))] = (0.02, 0.1, 0.5)
     ablation_share: float = Field(0.1, ge=0, le=1, validate_default=True)  # which `shares` may not have
     actions: Actions = ()
     seeds: OneOrMore[Seed] = (0, 1, 2)
@@ -73,11 +75,6 @@ class ScarcityConfig(SweepSettings):
     @property
     def named_actions(self) -> tuple[str, ...]:
         return self.actions
-
-    @field_validator("shares")
-    @classmethod
-    def _ascending(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple(sorted(shares))
 
     @field_validator("ablation_share")
     @classmethod

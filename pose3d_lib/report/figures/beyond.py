@@ -148,15 +148,12 @@ def draw_joint_bars(table: pd.DataFrame, title: str) -> Figure:
     """The error of every joint, for both arms: a bar for the mean of the actions, a line for their range."""
     joints = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]]
     means, least, most = joints.mean(), joints.min(), joints.max()
-    count = len(means)
-    figure, axes = start_single(1.15 * layout.ROW * count + 0.5)
-    rows = np.arange(count)[::-1].astype(float)
+    figure, axes = start_single(1.15 * layout.ROW * len(means) + 0.5)
+    rows = np.array([*layout.name_rows(axes, means.index).values()])
     for arm, shift in ((ORIGINAL, 0.2), (ACTION_BASED, -0.2)):
         axes.barh(rows + shift, means[arm], height=0.36, color=COLOURS[arm], label=arm)
         axes.hlines(rows + shift, least[arm], most[arm], color=INK, linewidth=0.8)
-    axes.set(yticks=rows, ylim=(-0.6, count - 0.4), xlabel="error of the joint [mm]")
-    axes.set_yticklabels(map(shorten, means.index))
-    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("error of the joint [mm]")
     actions = table.action.nunique()
     handles = [Patch(color=COLOURS[arm], label=arm) for arm in (ORIGINAL, ACTION_BASED)]
     note = f"Bars: mean of {actions} actions; lines: from the least to the most."
