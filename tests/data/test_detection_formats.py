@@ -434,29 +434,29 @@ def test_other_data_are_not_taken_for_detections(name, tmp_path: Path) -> None:
 # What is refused
 
 ALPHAPOSE = {
-    r"\[3\]\.keypoints\[7\]: expected a number, found 'x'": lambda i: i[3]["keypoints"].__setitem__(7, "x"),
-    r"\[3\]\.keypoints: expected .* found a list of 50": lambda i: i[3]["keypoints"].pop(),
-    r"\[3\]\.keypoints: holds an integer too large": lambda i: i[3]["keypoints"].__setitem__(7, 10**400),
+    r"\[3\]\.keypoints: expected numbers, 3 for each joint: .*'x'": lambda i: i[3]["keypoints"].__setitem__(7, "x"),
+    r"\[3\]\.keypoints: expected numbers, 3 for each joint: .* 50": lambda i: i[3]["keypoints"].pop(),
+    r"\[3\]\.keypoints: .*int too large": lambda i: i[3]["keypoints"].__setitem__(7, 10**400),
     r"\[3\]\.image_id: expected the number of a frame.*'nine\.jpg'": lambda i: i[3].update(image_id="nine.jpg"),
     r"\[3\]\.image_id: .*found -1": lambda i: i[3].update(image_id=-1),
     r"\[3\]\.image_id: .*found a very large integer": lambda i: i[3].update(image_id=10**30),
-    r"\[3\]\.image_id: frame 2 is there twice: '2\.jpg' and 'b/2\.jpg'": lambda i: i[3].update(image_id="b/2.jpg"),
+    r"\[3\]: frame 2 is there twice: '2\.jpg' and 'b/2\.jpg'": lambda i: i[3].update(image_id="b/2.jpg"),
     r"\[3\]\.score: expected a number": lambda i: i[3].update(score="good"),
     r"\[3\]\.idx: expected the number or name of a track": lambda i: i[3].update(idx={}),
-    r"\[3\]: expected an object, found 5": lambda i: i.__setitem__(3, 5),
+    r"\[3\]: expected a list of people or landmarks, found 5": lambda i: i.__setitem__(3, 5),
     r"people with 3 and with 17 joints": lambda i: i[3].update(keypoints=[1, 2, 3] * 3),
     r"16 joints per person; known are 17": lambda i: [item.update(keypoints=[1, 2, 3] * 16) for item in i],
     r"lies 2e\+06 pixels": lambda i: i[3]["keypoints"].__setitem__(7, 2e6),
     r"every joint of everybody is missing": lambda i: [item.update(keypoints=[0] * 51) for item in i],
-    r"none of the known formats": lambda i: i.__setitem__(slice(None), [{"keypoints": [1]}]),
+    r"\[3\]: a person without image_id": lambda i: i[3].pop("image_id"),
     r"nobody is detected": lambda i: [item.update(category_id=2) for item in i],
     r"101 people in frame 0; at most 100": lambda i: i.__setitem__(slice(None), [i[0]] * 101),
 }
 MMPOSE = {
-    r"instance_info\[2\]\.frame_id: frame 1 is there twice": lambda i: i[2].update(frame_id=1),
-    r"instance_info\[2\]\.instances: expected a list, found None": lambda i: i[2].pop("instances"),
-    r"\[0\]\.keypoint_scores: .* 16 joints": lambda i: i[2]["instances"][0]["keypoint_scores"].pop(),
-    r"\.keypoints: expected a list of \[x, y\]": lambda i: i[2]["instances"][0]["keypoints"][1].pop(),
+    r"instance_info\[2\]: frame 1 is there twice": lambda i: i[2].update(frame_id=1),
+    r"instance_info\[2\]: expected a person's keypoints, .* none of the known formats": lambda i: i[2].pop("instances"),
+    r"\[0\]\.keypoints: lists of 17 and 16 joints": lambda i: i[2]["instances"][0]["keypoint_scores"].pop(),
+    r"\.keypoints: expected numbers, 2 for each joint": lambda i: i[2]["instances"][0]["keypoints"][1].pop(),
 }
 COCO = {
     "expected one size of the video's images, found 999x800, 1000x800": lambda c: c["images"][1].update(width=999),
@@ -468,7 +468,7 @@ COCO = {
 }
 MEDIAPIPE = {
     r"\[2\]\.landmarks\.landmark: .* found 7": lambda i: i[2].update(landmarks={"landmark": 7}),
-    r"\[2\]\.frame: frame 1 is there twice": lambda i: i[2].update(frame=1),
+    r"\[2\]: frame 1 is there twice": lambda i: i[2].update(frame=1),
 }
 BROKEN = [
     (make, message, change)
@@ -508,7 +508,7 @@ def test_two_openpose_files_of_one_frame_and_a_pipe_among_them_are_refused(tmp_p
         ("frame,joint,x,y\n0,Nose,1,2\n", "those of no known layout"),
         ("frame,joint,x,y,Y\n0,Nose,1,2,2\n", "two columns have the same name"),
         ("frame,joint,x,y\n0,Nose,1,2,3\n", "not a table in CSV"),
-        ("joint,x,y\nNose,1,2\n", "expected a column 'frame'"),
+        ("joint,x,y\nNose,1,2\n", "expected columns frame, joint, x and y, found joint, x, y"),
     ],
 )
 def test_a_wrong_csv_is_refused_by_name(text, message, tmp_path: Path) -> None:
@@ -533,7 +533,6 @@ def test_a_wrong_frame_number_in_a_csv_is_refused(frame, tmp_path: Path) -> None
         ("json", records, "MAX_VALUES", 300, "more than 300 values"),
         ("json", records, "MAX_BYTES", 1000, "larger than"),
         ("csv", records, "MAX_VALUES", 300, "more than 300 values"),
-        ("csv", tables, "MAX_COLUMNS", 50, "52 columns; at most 50"),
         ("csv", records, "MAX_BYTES", 1000, "larger than"),
     ],
 )
@@ -546,18 +545,13 @@ def test_a_file_that_would_fill_memory_is_refused(suffix, module, limit, most, m
         read_one(path)
 
 
-def test_a_csv_of_too_many_names_or_of_people_who_lack_nearly_all_joints_is_refused(tmp_path, monkeypatch) -> None:
+def test_a_csv_of_people_who_lack_nearly_all_joints_is_refused(tmp_path, monkeypatch) -> None:
     rows = [[n, joint, f"p{n}", 1, 2] for n, joint in enumerate(NAMES * 3)]
     path = files.write_csv(tmp_path / "walk.csv", ["frame", "joint", "track", "x", "y"], rows)
     assert len(read_one(path).frames) == 51
-    for limit, most, message in (
-        ("MAX_VALUES", 51 * 17 - 1, "51 people in all frames, most of whose 17 joints have no row"),
-        ("MAX_NAMES", 50, "column 'track' holds 51 different names; at most 50"),
-        ("MAX_NAMES", 16, "column 'joint' holds 17 different names; at most 16"),
-    ):
-        monkeypatch.setattr(tables, limit, most)
-        with pytest.raises(InputError, match=rf"walk\.csv: {message}"):
-            read_one(path)
+    monkeypatch.setattr(tables, "MAX_VALUES", 51 * 17 - 1)
+    with pytest.raises(InputError, match=r"walk\.csv: 867 joints in all frames, of which most have no row"):
+        read_one(path)
 
 
 def test_an_npy_of_another_shape_or_type_is_refused(tmp_path: Path) -> None:
@@ -568,24 +562,26 @@ def test_an_npy_of_another_shape_or_type_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("boxes", "keypoints", "message"),
+    ("boxes", "keypoints"),
     [
-        ([[[], np.ones((1, 5))]], [[[], np.ones((2, 4, 17))]], r"frame 0: 2 people, but 1 boxes"),
-        ([[[], np.ones((1, 5))]], [[[], np.ones((1, 3, 17))]], r"\(4, joints\)"),
-        ([[[], np.ones((1, 4))]], [[[], np.ones((1, 4, 17))]], r"x1, y1, x2, y2, score"),
-        ([[[]]], [[[], np.ones((1, 4, 17))]], r"'boxes', frame 0: expected a list with one entry per class"),
-        ([[[], 5]], [[[], [np.ones((4, 17))]]], r"expected the persons' arrays, found 5"),
-        ([[[], []]], [[[], []], [[], []]], "as many frames as `boxes`"),
+        ([[[], np.ones((1, 5))]], [[[], np.ones((2, 4, 17))]]),
+        ([[[], np.ones((1, 5))]], [[[], np.ones((1, 3, 17))]]),
+        ([[[], np.ones((1, 4))]], [[[], np.ones((1, 4, 17))]]),
+        ([[[]]], [[[], np.ones((1, 4, 17))]]),
+        ([[[], 5]], [[[], [np.ones((4, 17))]]]),
+        ([[[], []]], [[[], []], [[], []]]),
     ],
 )
-def test_wrong_detectron_arrays_are_refused_by_key_and_frame(boxes, keypoints, message, tmp_path: Path) -> None:
+def test_wrong_detectron_arrays_are_refused_by_key_and_frame(boxes, keypoints, tmp_path: Path) -> None:
     arrays = {}
     for key, rows in (("boxes", boxes), ("keypoints", keypoints)):
         arrays[key] = np.empty(len(rows), object)
         for place, row in enumerate(rows):
             arrays[key][place] = row
     np.savez(tmp_path / "walk.npz", **arrays, metadata=np.array({"w": 1000, "h": 800}, object))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(
+        InputError, match=r"walk\.npz, keys 'boxes' and 'keypoints', frame [01]: expected .* \(4, joints\)"
+    ):
         read_one(tmp_path / "walk.npz")
 
 

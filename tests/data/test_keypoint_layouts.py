@@ -166,10 +166,8 @@ def test_the_number_of_joints_tells_the_layout_unless_somebody_says_otherwise() 
     assert choose_layout(136, "", "x") == "halpe_26"
     with pytest.raises(InputError, match=r"mine\.json: 16 joints per person; known are 17 \(h36m\), 17 \(coco\)"):
         choose_layout(16, "", "mine.json")
-    with pytest.raises(InputError, match=r"mine\.json: 25 joints per person, but layout 'coco'"):
+    with pytest.raises(InputError, match=r"mine\.json: 25 joints per person; layout 'coco' has 17"):
         choose_layout(25, "coco", "mine.json")
-    with pytest.raises(InputError, match="did you mean coco"):
-        choose_layout(17, "COCO17", "mine.json")
 
 
 def test_names_of_joints_tell_the_largest_layout_that_they_fill() -> None:

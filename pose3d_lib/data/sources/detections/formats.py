@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.detections.arrays import read_arrays, read_custom, read_detectron, read_npy, recognise_npz
-from pose3d_lib.data.sources.detections.json_files import FRAME_NAME, read_frames, read_json, recognise_json
+from pose3d_lib.data.sources.detections.json_files import FRAME_NAME, UNKNOWN, read_frames, read_json, recognise_json
 from pose3d_lib.data.sources.detections.records import Video
 from pose3d_lib.data.sources.detections.tables import read_csv, recognise_csv
 from pose3d_lib.data.sources.text_files import decode_head
@@ -16,6 +16,7 @@ from pose3d_lib.data.sources.unrecognised import describe
 # Suffixes of motion capture; a folder with one of these files holds no detections.
 OTHER_DATA = (".bvh", ".cdf", ".mat", ".h5", ".tgz")
 
+FRAME = "frame"  # the kind of a file of one image
 READERS: dict[str, Callable[[Path, str], Video | list[Video]]] = {
     "json": read_json, "detectron": read_detectron, "custom": read_custom, "arrays": read_arrays, "npy": read_npy,
     "csv": read_csv,
@@ -27,7 +28,7 @@ class Source:
     """One file, or the files of one video's images."""
 
     name: str  # of the video; a file with several videos names them itself
-    kind: str  # frame, json, detectron, custom, arrays, npy or csv
+    kind: str  # FRAME or a key of `READERS`
     files: tuple[Path, ...]
 
 
@@ -35,12 +36,8 @@ def recognise(path: Path) -> bool:
     """Whether there are detections in the file or folder."""
     if not path.is_dir():
         return _kind(path) != ""
-    entries = _entries(path)
-    if any(entry.name.startswith("data_3d_") or entry.name.casefold().endswith(OTHER_DATA) for entry in entries):
-        return False
-    return any(_is_openpose(entry) for entry in entries) or any(
-        any(map(_is_frame, _entries(entry))) if entry.is_dir() else _kind(entry) != "" for entry in entries
-    )
+    others = any(name.startswith("data_3d_") or name.casefold().endswith(OTHER_DATA) for name in os.listdir(path))
+    return not others and bool(list_sources(path)[0])
 
 
 def list_sources(path: Path) -> tuple[list[Source], list[Path]]:
@@ -49,10 +46,11 @@ def list_sources(path: Path) -> tuple[list[Source], list[Path]]:
     A folder may hold files, files of the single images of one or several videos, or folders of these.
     """
     if not path.is_dir():
-        if not (kind := _kind(path)):
-            raise InputError(f"{path}: detections in none of the known formats; docs/data.md lists them")
-        if kind == "frame":
+        kind = _kind(path)
+        if kind == FRAME:
             raise InputError(f"{path}: the people in a single image; give the folder with the files of all images")
+        if not kind:
+            raise InputError(f"{path}: {UNKNOWN}")
         return [Source(path.stem, kind, (path,))], []
     sources, others = _split(path)
     passed = []
@@ -60,10 +58,10 @@ def list_sources(path: Path) -> tuple[list[Source], list[Path]]:
         if entry.is_dir():
             inside = _split(entry)[0]
             if len(inside) == 1:  # the only video of an inner folder has its name
-                inside = [Source(entry.name, "frame", inside[0].files)]
+                inside = [Source(entry.name, FRAME, inside[0].files)]
         else:
             kind = _kind(entry)
-            inside = [Source(entry.stem, kind, (entry,))] if kind not in ("", "frame") else []
+            inside = [Source(entry.stem, kind, (entry,))] if kind in READERS else []
         sources += inside
         passed += [] if inside else [entry]
     return sorted(sources, key=lambda source: source.name), passed
@@ -72,27 +70,19 @@ def list_sources(path: Path) -> tuple[list[Source], list[Path]]:
 def explain_passed(entry: Path) -> str:
     """The name of what is passed over in a folder, with the reason."""
     alone = "a single image, whose name does not end in its number"
-    return f"{entry.name} ({alone if _kind(entry) == 'frame' else describe(entry).name})"
+    return f"{entry.name} ({alone if _kind(entry) == FRAME else describe(entry).name})"
 
 
 def read_videos(source: Source, joints: str) -> list[Video]:
     """The videos of a source; `joints` names the layout, "" stands for what the file tells."""
-    if source.kind == "frame":
+    if source.kind == FRAME:
         return [read_frames(source.name, source.files, joints)]
     found = READERS[source.kind](source.files[0], joints)
     return found if isinstance(found, list) else [found]
 
 
-def _entries(folder: Path) -> list[Path]:
-    """Entries of a folder without hidden ones, by name; none if it cannot be listed."""
-    try:
-        return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
-    except OSError:
-        return []
-
-
 def _kind(file: Path) -> str:
-    """ "frame" for a file of one image, a key of `READERS`, or "" if it holds no detections."""
+    """FRAME for a file of one image, a key of `READERS`, or "" if it holds no detections."""
     suffix = file.suffix.casefold()
     try:
         if suffix not in (".json", ".csv", ".npy", ".npz") or not file.is_file():
@@ -108,25 +98,22 @@ def _kind(file: Path) -> str:
     return recognise_json(decode_head(head)) if suffix == ".json" else recognise_csv(decode_head(head))
 
 
-def _is_openpose(file: Path) -> bool:
-    """Whether a file is OpenPose's of an image, by its name, as there may be too many to look into each."""
-    return bool((matched := FRAME_NAME.fullmatch(file.name)) and matched["openpose"])
-
-
-def _is_frame(file: Path) -> bool:
-    return _is_openpose(file) or (bool(FRAME_NAME.fullmatch(file.name)) and _kind(file) == "frame")
-
-
 def _split(folder: Path) -> tuple[list[Source], list[Path]]:
-    """The videos with a file for each image, and the other entries."""
+    """The videos with a file for each image, and the other entries without hidden ones; nothing if it cannot be listed."""
     videos: dict[str, list[Path]] = {}
     others = []
-    for entry in _entries(folder):
-        if _is_frame(entry):
-            videos.setdefault(FRAME_NAME.fullmatch(entry.name)["video"] or folder.name, []).append(entry)
+    try:
+        entries = sorted(folder / name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError:
+        entries = []
+    for entry in entries:
+        matched = FRAME_NAME.fullmatch(entry.name)
+        # OpenPose's by their name alone, as there may be too many to look into each.
+        if matched and (matched["openpose"] or _kind(entry) == FRAME):
+            videos.setdefault(matched["video"] or folder.name, []).append(entry)
         else:
             others.append(entry)
     return [
-        Source(name, "frame", tuple(sorted(files, key=lambda file: (len(file.name), file.name))))
+        Source(name, FRAME, tuple(sorted(files, key=lambda file: (len(file.name), file.name))))
         for name, files in videos.items()
     ], others

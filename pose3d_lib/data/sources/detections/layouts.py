@@ -7,8 +7,7 @@ from functools import reduce
 
 import numpy as np
 
-from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.actions import check_name
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
 
 # How many times as far from the middle of the shoulders as the middle of the ears Human3.6M's Head is. On the
@@ -54,16 +53,12 @@ OF_COUNT = {layout.num_joints: name for name, layout in LAYOUTS.items()} | {133:
 
 def choose_layout(count: int, joints: str, where: object) -> str:
     """The name of the layout that a file's joints have: `joints` if it is given, or what their number tells."""
-    if joints:
-        check_name(joints, LAYOUTS, "layout of joints")
-    known = ", ".join(f"{layout.num_joints} ({name})" for name, layout in LAYOUTS.items())
-    if count not in OF_COUNT:
-        raise InputError(f"{where}: {count} joints per person; known are {known}, 133 and 136")
-    name = joints or OF_COUNT[count]
-    if LAYOUTS[name].num_joints != LAYOUTS[OF_COUNT[count]].num_joints:
-        raise InputError(
-            f"{where}: {count} joints per person, but layout {name!r} does not have as many; known are {known}"
-        )
+    told = OF_COUNT.get(count, "")
+    name = joints or told
+    if not told or LAYOUTS[name].num_joints != LAYOUTS[told].num_joints:
+        known = ", ".join(f"{layout.num_joints} ({name})" for name, layout in LAYOUTS.items())
+        expected = f"layout {joints!r} has {LAYOUTS[joints].num_joints}; " if joints else ""
+        raise InputError(f"{where}: {count} joints per person; {expected}known are {known}, 133 and 136")
     return name
 
 
@@ -126,20 +121,18 @@ def match_names(names: list[str], joints: str, where: object) -> tuple[str, list
     Names are compared without case and signs: LShoulder, left_shoulder and LEFT_SHOULDER are one; other names are passed
     over. Without `joints`, the name of a layout, it is the largest whose joints are all there.
     """
-    if joints:
-        check_name(joints, LAYOUTS, "layout of joints")
     named = {_fold(name): name for name in names}
-    by_size = sorted(LAYOUTS, key=lambda name: -LAYOUTS[name].num_joints)
-    missing: dict[str, list[str]] = {}
-    for name in [joints] if joints else by_size:
-        missing[name] = [joint for joint in LAYOUTS[name].joints if _fold(joint) not in named]
-        if not missing[name]:
-            return name, [named[_fold(joint)] for joint in LAYOUTS[name].joints]
+    missing = {
+        name: [joint for joint in LAYOUTS[name].joints if _fold(joint) not in named]
+        for name in ([joints] if joints else sorted(LAYOUTS, key=lambda name: -LAYOUTS[name].num_joints))
+    }
     nearest = min(missing, key=lambda name: len(missing[name]))
-    raise InputError(
-        f"{where}: joints {', '.join(names[:8])}{' ...' if len(names) > 8 else ''} are those of no known layout "
-        f"({', '.join(LAYOUTS)}); the nearest, {nearest}, also needs {', '.join(missing[nearest][:8])}"
-    )
+    if missing[nearest]:
+        raise InputError(
+            f"{where}: joints {some(names)} are those of no known layout ({', '.join(LAYOUTS)}); the nearest, {nearest}, "
+            f"also needs {some(missing[nearest])}"
+        )
+    return nearest, [named[_fold(joint)] for joint in LAYOUTS[nearest].joints]
 
 
 def _fold(name: str) -> str:

@@ -18,7 +18,6 @@ MAX_FRAME = 10**9
 MAX_BYTES, MAX_VALUES = 256 * 2**20, 20_000_000  # of a file: 17 joints in 400,000 frames take a gigabyte or two
 MAX_PEOPLE = 100  # in one frame
 MAX_SIDE = 65_535  # pixels of an image's side
-MAX_FPS = 10_000.0
 NO_SCORE = 1e6  # scores beyond this, and NaN, count as 0
 
 
@@ -86,37 +85,35 @@ def make_video(
     used = np.ones((len(people), LAYOUTS[layout].num_joints, 3), np.float32)
     for row, person in enumerate(people):
         used[row, :, : person.joints.shape[1]] = person.joints[: used.shape[1]]
-    scored = scored and all(person.joints.shape[1] == 3 for person in people)
-    joint_scores = np.where(np.abs(used[..., 2]) < NO_SCORE, used[..., 2], np.nan)
-    scored = scored and bool(np.isfinite(joint_scores).any())
-    missing = find_missing(used[..., :2], joint_scores)
+    points, joint_scores = used[..., :2].copy(), np.where(np.abs(used[..., 2]) < NO_SCORE, used[..., 2], np.nan)
+    scored = scored and all(person.joints.shape[1] == 3 for person in people) and np.isfinite(joint_scores).any()
+    missing = find_missing(points, joint_scores)
     if missing.all():
         raise InputError(f"{where}: every joint of everybody is missing")
-    used[missing] = np.nan
-    joint_scores = np.where(missing, 0, np.nan_to_num(joint_scores, nan=0.0))
-    seen = ~missing.all(axis=1)
-    people = [people[row] for row in np.flatnonzero(seen)]
-    used, missing, joint_scores, frames = used[seen], missing[seen], joint_scores[seen], frames[seen]
-    largest = float(np.nanmax(np.abs(used[..., :2])))
+    points[missing] = np.nan
+    joint_scores = np.where(missing, 0, np.nan_to_num(joint_scores))
+    largest = float(np.nanmax(np.abs(points)))
     if largest > MAX_PIXELS:
         raise InputError(f"{where}: a joint lies {largest:.3g} pixels from the corner of the image; expected pixels")
     means = joint_scores.mean(axis=1)
     scores = [mean if person.score is None else person.score for person, mean in zip(people, means, strict=True)]
-    tracks = tuple(person.track for person in people)
-    if len(set(tracks)) == 1 and present.max() > 1:
-        tracks = (None,)  # AlphaPose gives everybody the track 0 if it did not follow them
+    seen = ~missing.all(axis=1)
+    tracks = tuple(person.track for person, there in zip(people, seen, strict=True) if there)
+    untold = None in tracks or (
+        len(set(tracks)) == 1 and present.max() > 1
+    )  # as of AlphaPose if it did not follow them
     return Video(
         name=name,
         where=where,
         layout=layout,
         listed=np.union1d(np.fromiter(listed, np.int64), numbers),
-        frames=frames,
-        points=np.ascontiguousarray(used[..., :2]),
-        scores=np.nan_to_num(to_float32(scores), nan=0.0),
-        joint_scores=np.where(missing, np.float32(np.nan), joint_scores) if scored else None,
-        tracks=None if None in tracks else tracks,
+        frames=frames[seen],
+        points=points[seen],
+        scores=np.nan_to_num(to_float32(scores), nan=0.0)[seen],
+        joint_scores=np.where(missing, np.float32(np.nan), joint_scores)[seen] if scored else None,
+        tracks=None if untold else tracks,
         size=size,
-        normalised=layout == "mediapipe_33" and float(np.nanmedian(np.abs(used[..., :2]))) <= 2,
+        normalised=layout == "mediapipe_33" and float(np.nanmedian(np.abs(points))) <= 2,
         fps=fps,
         notes=notes,
     )
@@ -137,18 +134,13 @@ def check_extent(path: Path, separators: str, header: int = 0) -> None:
         raise InputError(f"{path}: more than {MAX_VALUES:,} values; cut the video into shorter ones")
 
 
-def read_rows(rows: object, width: int, where: str, what: str) -> np.ndarray:
-    """(rows, width) float32 from a flat list of numbers of JSON; null is NaN. `where` and `what` are for messages."""
-    if not isinstance(rows, list) or not rows or len(rows) % width:
-        found = f"a list of {len(rows)}" if isinstance(rows, list) else shown(rows)
-        raise InputError(f"{where}: expected {what}, {width} numbers for each joint; found {found}")
-    for position, number in enumerate(rows):
-        if type(number) not in (int, float) and number is not None:
-            raise InputError(f"{where}[{position}]: expected a number, found {shown(number)}")
+def read_numbers(values: object, width: int, where: str, *, rows: int = -1) -> np.ndarray:
+    """(rows, width) float32 from numbers as JSON has them, in one list or in a list for each row; null is NaN."""
     try:
-        return to_float32(rows).reshape(-1, width)
-    except OverflowError as error:
-        raise InputError(f"{where}: holds an integer too large for a coordinate") from error
+        return to_float32(values).reshape(rows, width)
+    except (TypeError, ValueError, OverflowError) as error:
+        expected = "a number" if rows == 1 else f"numbers, {width} for each joint"
+        raise InputError(f"{where}: expected {expected}: {str(error)[:200]}") from error
 
 
 def to_float32(numbers: ArrayLike) -> np.ndarray:
@@ -156,24 +148,11 @@ def to_float32(numbers: ArrayLike) -> np.ndarray:
     return np.clip(np.asarray(numbers, np.float64), -1e30, 1e30).astype(np.float32)
 
 
-def read_number(value: object, where: str) -> float:
-    """A number as JSON has it; NaN for null."""
-    if value is None:
-        return float("nan")
-    if type(value) not in (int, float):
-        raise InputError(f"{where}: expected a number, found {shown(value)}")
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise InputError(f"{where}: holds an integer too large for a coordinate") from error
-
-
 def read_frame(value: object, where: str) -> int:
     """The number of a frame: an integer, or the last number in a file's name."""
     number = _whole(value)
     if isinstance(value, str):
-        end = value[-200:]
-        digits = re.findall(r"[0-9]+", end.rpartition(".")[0]) or re.findall(r"[0-9]+", end)
+        digits = re.findall(r"[0-9]+", value.rpartition(".")[0]) or re.findall(r"[0-9]+", value)
         number = int(digits[-1]) if digits and len(digits[-1]) <= 18 else None
     if number is None or not 0 <= number <= MAX_FRAME:
         raise InputError(f"{where}: expected the number of a frame, or a name that holds one, found {shown(value)}")
@@ -182,17 +161,14 @@ def read_frame(value: object, where: str) -> int:
 
 def read_track(value: object, where: str) -> str | None:
     """A track as text; None for none (null, -1). Of nested lists, the first: AlphaPose lists the tracks it merged."""
-    depth = 0
-    while isinstance(value, list) and depth < 8:
-        value, depth = value[0] if value else None, depth + 1
+    while isinstance(value, list):
+        value = value[0] if value else None
     if value is None or value == -1:
         return None
-    if isinstance(value, str):
-        return value[:100]
-    number = _whole(value)
-    if number is None or abs(number) >= 10**18:
+    name = value if isinstance(value, str) else _whole(value)
+    if name is None:
         raise InputError(f"{where}: expected the number or name of a track, found {shown(value)}")
-    return str(number)
+    return str(name)[:100]
 
 
 def read_size(width: object, height: object, where: str) -> tuple[int, int]:

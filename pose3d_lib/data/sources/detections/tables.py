@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pose3d_lib.common.errors import InputError
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, choose_layout, match_names
 from pose3d_lib.data.sources.detections.records import (
     MAX_FRAME,
@@ -22,25 +22,23 @@ from pose3d_lib.data.sources.detections.records import (
 )
 from pose3d_lib.data.sources.text_files import column_names, delimiter_of, file_encoding
 
-MAX_COLUMNS = 2000
-MAX_NAMES = 10_000  # joints or tracks with names of their own
-
-FRAME = ("frame", "frame_id", "frame_index", "frame_number", "image_id")
-TRACK = ("person", "person_id", "track", "track_id")
-JOINT = ("joint", "landmark", "keypoint", "landmark_id", "joint_id")
+# What columns are called.
 SCORE = ("score", "confidence", "visibility", "likelihood", "probability", "c", "v", "s")
-
-_WIDE = re.compile(
-    r"(?P<joint>.+?)[_ .]?(?P<value>x|y|score|confidence|visibility|likelihood|probability|c|v|s)", re.DOTALL
-)
+COLUMNS = {
+    "frame": ("frame", "frame_id", "frame_index", "frame_number", "image_id"),
+    "person": ("person", "person_id", "track", "track_id"),
+    "joint": ("joint", "landmark", "keypoint", "landmark_id", "joint_id"),
+    "score": SCORE,
+}
+_WIDE = re.compile(rf"(?P<joint>.+?)[_ .]?(?P<value>x|y|{'|'.join(SCORE)})", re.DOTALL)
 _NUMBERED = re.compile(r"(?P<value>x|y|v|c|s)_?(?P<joint>[0-9]{1,4})")
 
 
 def recognise_csv(head: str) -> str:
     """ "csv" if the first line names columns of detections, "" for others."""
-    names = [name.casefold() for name in column_names(head)]
+    names = _plain(column_names(head))
     parts = set(map(_split, names))
-    long = any(name in JOINT for name in names) and {"x", "y"} <= set(names)
+    long = {"joint", "x", "y"} <= set(names)
     wide = sum((joint, "y") in parts for joint, value in parts if value == "x") >= 10
     return "csv" if long or wide else ""
 
@@ -54,54 +52,48 @@ def read_csv(path: Path, joints: str) -> Video:
 
     Without a column of frames, a row is a frame. `joints` names the layout; "" stands for what the joints' names tell.
     """
-    table, known = _load(path), None
-    if _column(table, JOINT):
-        table, known = _widen(table, joints, path)
+    table = _load(path)
+    if "joint" in table:
+        table = _widen(table, path)
     columns: dict[str, dict[str, str]] = {}
-    for name in table.columns:
+    for name in table.columns.drop(["frame", "person"], errors="ignore"):
         joint, value = _split(name)
-        if value and name not in (*FRAME, *TRACK):
-            columns.setdefault(joint, {}).setdefault(value, name)
+        columns.setdefault(joint, {}).setdefault(value, name)
     found = [joint for joint, values in columns.items() if {"x", "y"} <= values.keys()]
-    layout, order = known or _layout(found, joints, path)
+    layout, order = _layout(found, joints, path)
     values = np.ones((len(table), len(order), 3))
     for place, joint in enumerate(order):
         for axis, value in enumerate(("x", "y", "score")):
             if value in columns[joint]:
                 values[:, place, axis] = _numbers(table, columns[joint][value], path)
-    frames, tracks = _frames(table, path), _tracks(table, path)
-    if tracks is None and len(np.unique(frames)) < len(frames):
+    frames = _frames(table, path) if "frame" in table else np.arange(len(table))
+    if "person" not in table and len(np.unique(frames)) < len(frames):
         raise InputError(f"{path}: frame numbers are there twice; a column `person` tells several people apart")
-    people = map(Person, frames.tolist(), to_float32(values), repeat(None), tracks or repeat(None))
+    tracks = _texts(table["person"]) if "person" in table else repeat(None)
+    people = map(Person, frames.tolist(), to_float32(values), repeat(None), tracks)
     scored = all("score" in columns[joint] for joint in order)
     return make_video(path.stem, str(path), list(people), frames.tolist(), joints=layout, scored=scored)
 
 
-def _widen(table: pd.DataFrame, wanted: str, path: Path) -> tuple[pd.DataFrame, tuple[str, list[str]]]:
-    """A row for each frame and person, with the joints of the layout, of a table with a row for each joint; the layout."""
-    for needed, known in (("x", ("x",)), ("y", ("y",)), ("frame", FRAME)):
-        if not _column(table, known):
-            raise InputError(f"{path}: expected a column {needed!r}, found {', '.join(table.columns[:12])}")
-    which, joints = _factorize(table, _column(table, JOINT), path)
-    named = {"x": "x", "y": "y"} | ({"score": score} if (score := _column(table, SCORE)) else {})
-    rows = pd.DataFrame({value: _numbers(table, name, path) for value, name in named.items()})
-    rows = rows.assign(frame=_frames(table, path), joint=np.array(joints, object)[which])
-    if tracks := _tracks(table, path):
-        rows["person"] = tracks
-    keys = [name for name in ("frame", "person") if name in rows]
-    everybody = rows[keys].drop_duplicates().sort_values(keys)
-    layout, used = _layout(joints, wanted, path)
-    if len(everybody) * len(used) > MAX_VALUES:
+def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """A row for each frame and person of a table with a row for each joint."""
+    if not {"frame", "x", "y"} <= set(table):
+        raise InputError(f"{path}: expected columns frame, joint, x and y, found {some(list(table), 12)}")
+    values = [name for name in ("x", "y", "score") if name in table]
+    keys = [name for name in ("frame", "person") if name in table]
+    rows = table.assign(**{name: _numbers(table, name, path) for name in values}, frame=_frames(table, path))
+    for name in {"joint", "person"} & set(rows):
+        rows[name] = _texts(rows[name])
+    cells = rows["joint"].nunique() * len(rows.drop_duplicates(keys))
+    if cells > MAX_VALUES:
         raise InputError(
-            f"{path}: {len(everybody):,} people in all frames, most of whose {len(used)} joints have no row; cut the video "
-            "into shorter ones"
+            f"{path}: {cells:,} joints in all frames, of which most have no row; cut the video into shorter ones"
         )
-    rows = rows[rows["joint"].isin(used)]
     if rows.duplicated([*keys, "joint"]).any():
         raise InputError(f"{path}: a joint is there twice in one frame; a column `person` tells several people apart")
-    wide = rows.pivot(index=keys, columns="joint", values=list(named))
+    wide = rows.pivot(index=keys, columns="joint", values=values)
     wide.columns = [f"{joint}_{value}" for value, joint in wide.columns]
-    return everybody.merge(wide.reset_index(), on=keys, how="left"), (layout, used)
+    return wide.reset_index()
 
 
 def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[str]]:
@@ -121,30 +113,42 @@ def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[str]]:
 
 
 def _load(path: Path) -> pd.DataFrame:
-    """The table with its columns in lower case, unless it would need too much memory."""
+    """The table with plain names of columns, unless it would need too much memory."""
     encoding = file_encoding(path)
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         header, rows = file.readline(10**6), file.read(10**6)
-    delimiter = delimiter_of(header)
-    names = [name.casefold() for name in column_names(header)]
+    delimiter, names = delimiter_of(header), column_names(header)
     check_extent(path, f"{delimiter}\n", header=len(names))
-    if len(names) > MAX_COLUMNS:
-        raise InputError(f"{path}: {len(names)} columns; at most {MAX_COLUMNS} are read")
-    if len(set(names)) < len(names):  # pandas would give the second another name
-        raise InputError(f"{path}: two columns have the same name")
+    decimal = "," if delimiter != "," and re.search(r"\d,\d", rows) else "."
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
             table = pd.read_csv(
-                path, sep=delimiter, decimal="," if delimiter != "," and re.search(r"\d,\d", rows) else ".", encoding=encoding,
-                skipinitialspace=True, low_memory=False, index_col=False,
-            )  # fmt: skip
+                path,
+                sep=delimiter,
+                decimal=decimal,
+                encoding=encoding,
+                skipinitialspace=True,
+                low_memory=False,
+                index_col=False,
+            )
     except (OSError, ValueError, OverflowError, pd.errors.ParserWarning) as error:
         raise InputError(f"{path}: not a table in CSV ({str(error)[:200]})") from error
-    table.columns = [str(name).strip().casefold() for name in table.columns]
+    table.columns = _plain(names if len(names) == table.shape[1] else list(map(str, table.columns)))
+    if not table.columns.is_unique:
+        raise InputError(f"{path}: two columns have the same name")
     if not len(table):
         raise InputError(f"{path}: there is not a single row in it")
     return table
+
+
+def _plain(names: list[str]) -> list[str]:
+    """Names of columns in lower case; the first that `COLUMNS` knows by a key of it, by this key."""
+    names = [name.strip().casefold() for name in names]
+    for key, known in COLUMNS.items():
+        if present := next((name for name in known if name in names), None):
+            names[names.index(present)] = key
+    return names
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -156,40 +160,18 @@ def _split(name: str) -> tuple[str, str]:
     return found["joint"], value if value in ("x", "y") else "score"
 
 
-def _column(table: pd.DataFrame, known: tuple[str, ...]) -> str | None:
-    return next((name for name in known if name in table), None)
-
-
 def _frames(table: pd.DataFrame, path: Path) -> np.ndarray:
-    name = _column(table, FRAME)
-    if name is None:
-        return np.arange(len(table))
-    numbers = _numbers(table, name, path)
+    numbers = _numbers(table, "frame", path)
     wrong = ~((numbers >= 0) & (numbers <= MAX_FRAME) & (numbers == np.floor(numbers)))
     if wrong.any():
         row = int(wrong.argmax())
-        raise InputError(
-            f"{path}: column {name!r}, row {row + 2}: expected the number of a frame, found {numbers[row]}"
-        )
+        raise InputError(f"{path}: column 'frame', row {row + 2}: expected the number of a frame, found {numbers[row]}")
     return numbers.astype(np.int64)
 
 
-def _tracks(table: pd.DataFrame, path: Path) -> list[str] | None:
-    name = _column(table, TRACK)
-    if name is None:
-        return None
-    which, found = _factorize(table, name, path)
-    return [found[number][:100] for number in which]
-
-
-def _factorize(table: pd.DataFrame, name: str, path: Path) -> tuple[np.ndarray, list[str]]:
-    """(rows,) which of the different names in a column each row has, and these names."""
-    which, found = pd.factorize(table[name], use_na_sentinel=False)
-    if len(found) > MAX_NAMES:
-        raise InputError(
-            f"{path}: column {name!r} holds {len(found):,} different names; at most {MAX_NAMES:,} are read"
-        )
-    return which, [re.sub(r"^([0-9]+)\.0$", r"\1", str(one)) for one in found]  # gaps make 3.0 of 3
+def _texts(column: pd.Series) -> list[str]:
+    """Names, of which numbers are read as they are written: gaps make 3.0 of 3."""
+    return [re.sub(r"^([0-9]+)\.0$", r"\1", str(name))[:100] for name in column]
 
 
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
