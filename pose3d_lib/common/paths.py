@@ -54,8 +54,8 @@ def make_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be made ({error.strerror}). Outputs go to {outputs_dir()}; the environment variable "
-            "POSE3D_OUTPUTS names another folder"
+            f"{folder}: cannot be made ({error.strerror}). The environment variables POSE3D_OUTPUTS, for outputs, and "
+            "POSE3D_DATA, for source files, name other folders"
         ) from error
     return folder
 

@@ -30,6 +30,7 @@ PARAMETERS = (
     "up",
 )  # fmt: skip
 KEYPOINTS = SIMULATED
+recognise = holds_bvh
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}  # metres; CMU: inches over 0.45
 LEGS = (0.65, 1.05)  # metres, hip to knee to ankle: between these are the legs of adults, so they tell the unit
@@ -56,10 +57,6 @@ class _Plan:
     train: tuple[str, ...]
     test: tuple[str, ...]
     notes: list[str]
-
-
-def recognise(path: Path) -> bool:
-    return holds_bvh(path)
 
 
 def find(spec: DataSpec, path: Path) -> Found:

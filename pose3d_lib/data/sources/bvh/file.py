@@ -5,6 +5,7 @@ The readers on the package index build an object per joint and frame, or know po
 
 import io
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.sources.text_files import encoding_of
 
 FILE_LIMIT = 200 * 2**20  # bytes; an hour of 75 joints at 30 frames per second is about as long
 HEADER_LIMIT = 2**20  # bytes within which MOTION has to begin
@@ -94,12 +94,10 @@ def parse_bvh(data: bytes, where: object) -> Bvh:
 
 
 class _Text:
-    """The text of a file, in UTF-8."""
+    """The text of a file."""
 
     def __init__(self, data: bytes, where: object):
-        encoding = encoding_of(data)
-        self.data = data if encoding == "utf-8" else data.decode(encoding, "replace").encode()
-        self.where = where
+        self.data, self.where = data.removeprefix(BOM_UTF8), where
 
     def hierarchy(self) -> tuple[Hierarchy, int]:
         """The joints, and the place behind MOTION."""
@@ -123,7 +121,7 @@ class _Text:
             if step["motion"]:
                 return Hierarchy(tuple(names), tuple(parents), np.array(offsets, float), tuple(channels)), place
             if kind:
-                name = _decode(b" ".join(step["name"].split()))
+                name = b" ".join(step["name"].split()).decode(errors="backslashreplace")
                 if kind == b"END":
                     end_sites[joint] += 1
                     name = f"{names[joint]}{END}{end_sites[joint] if end_sites[joint] > 1 else ''}"
@@ -198,13 +196,6 @@ def _read_bytes(path: Path, most: int) -> bytes:
             return file.read(most)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _decode(name: bytes) -> str:
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        return name.decode("latin-1")
 
 
 def _show(text: bytes) -> str:

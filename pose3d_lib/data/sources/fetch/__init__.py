@@ -20,10 +20,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import sha256_of, write_json
+from pose3d_lib.common.paths import make_folder
 from pose3d_lib.data import catalogue
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.catalogue import RECORD, Collection, Licence
-from pose3d_lib.data.sources.fetch.cmu_actions import TAKES, write_takes
+from pose3d_lib.data.sources.fetch.cmu_actions import write_takes
 from pose3d_lib.data.untrusted.client import list_members, read_member
 
 Say = Callable[[str], None]
@@ -62,16 +63,10 @@ def fetch(name: str, *, say: Say = print, bar: Bar = lambda what, done, total: N
     """
     known = catalogue.collections()[check_name(name, catalogue.collections(), "collection")]
     home, archive = known.home, known.archive_path
-    try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{archive.parent}: cannot be made ({error.strerror}); the environment variable POSE3D_DATA names another folder"
-        ) from error
+    make_folder(archive.parent)
     with FileLock(archive.parent / ".lock"):  # one fetch at a time: two collections may come in the same archive
         record = _read_record(home)
         if record and not again:
-            _check_files(known, record)
             commit = "" if record.commit == known.commit else f" (of commit {record.commit}, now {known.commit})"
             say(
                 f"{name} was fetched on {record.fetched:%Y-%m-%d}{commit} and lies in {home}; `--again` fetches it again"
@@ -130,13 +125,19 @@ def _download(url: str, target: Path, bar: Bar) -> None:
 
 
 def _replace(known: Collection, before: Record | None, say: Say, bar: Bar) -> Record:
-    """Unpack the archive beside the collection's folder, and put what came out in its place if it is whole."""
+    """Unpack the archive beside the collection's folder, and put it in its place if it is whole, with the files of `before`."""
     staging = known.home.with_name(f".{known.home.name}.unpacking")
     shutil.rmtree(staging, ignore_errors=True)  # of a killed fetch
     try:
         _unpack(known, staging, bar)
         record = _describe(known, staging)
-        _compare(known, before, record)
+        same_place = before and (before.url, before.commit) == (record.url, record.commit)
+        if same_place and before.contents_sha256 != record.contents_sha256:
+            raise InputError(
+                f"{known.url}: the files are not those of {before.fetched:%Y-%m-%d}: their sha256 is {record.contents_sha256}, "
+                f"it was {before.contents_sha256}; the archive's is {record.sha256}, it was {before.sha256}. What is in "
+                f"{known.home} was left as it is; to take the new files, remove it and fetch them again"
+            )
         if known.index:
             say(write_takes(staging, staging / known.index))
         write_json(staging / RECORD, record.model_dump(mode="json"))
@@ -170,29 +171,16 @@ def _unpack(known: Collection, folder: Path, bar: Bar) -> None:
 
 
 def _describe(known: Collection, folder: Path) -> Record:
-    contents = hashlib.sha256()
-    for file in _files(folder):
-        contents.update(f"{file.relative_to(folder).as_posix()}\0{sha256_of(file)}\n".encode())
-    count, size = _measure(folder)
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    contents = "".join(f"{name}\0{sha256_of(folder / name)}\n" for name in names)
     return Record(
         **{key: getattr(known, key) for key in ("name", "title", "url", "commit", "citation", "licence")},
         fetched=datetime.now(UTC).replace(microsecond=0),
         sha256=sha256_of(known.archive_path),
-        contents_sha256=contents.hexdigest(),
-        files=count,
-        bytes=size,
+        contents_sha256=hashlib.sha256(contents.encode()).hexdigest(),
+        files=len(names),
+        bytes=sum((folder / name).stat().st_size for name in names),
     )
-
-
-def _compare(known: Collection, before: Record | None, now: Record) -> None:
-    """Refuse contents that are not those of the first fetch from the same place."""
-    same_place = before and (before.url, before.commit) == (now.url, now.commit)
-    if same_place and before.contents_sha256 != now.contents_sha256:
-        raise InputError(
-            f"{known.url}: the files are not those of {before.fetched:%Y-%m-%d}: their sha256 is {now.contents_sha256}, it was "
-            f"{before.contents_sha256}; the archive's is {now.sha256}, it was {before.sha256}. What is in {known.home} was left "
-            "as it is; to take the new files, remove it and fetch them again"
-        )
 
 
 def _read_record(home: Path) -> Record | None:
@@ -204,25 +192,3 @@ def _read_record(home: Path) -> Record | None:
         return Record.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: is damaged ({error}); remove {home} and fetch it again") from error
-
-
-def _check_files(known: Collection, record: Record) -> None:
-    """Refuse a folder whose files differ from the record in number or size; their contents are not read."""
-    count, size = _measure(known.home)
-    if (count, size) != (record.files, record.bytes):
-        raise InputError(
-            f"{known.home}: holds {count:,} files of {size:,} bytes; {record.files:,} of {record.bytes:,} were fetched. "
-            f"`pose3d data fetch {known.name} --again` fetches them again"
-        )
-
-
-def _files(folder: Path) -> list[Path]:
-    """The files that came from outside, in the order of their paths."""
-    files = [file for file in folder.rglob("*") if file.is_file() and file.name not in (RECORD, TAKES)]
-    return sorted(files, key=lambda file: file.relative_to(folder).as_posix())
-
-
-def _measure(folder: Path) -> tuple[int, int]:
-    """The number of files and their bytes."""
-    sizes = [file.stat().st_size for file in _files(folder)]
-    return len(sizes), sum(sizes)

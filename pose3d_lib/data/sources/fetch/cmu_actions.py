@@ -10,7 +10,6 @@ The index has a line per take, "02_01<tab>walk", below a heading per subject. A 
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pose3d_lib.common.errors import InputError
@@ -59,36 +58,22 @@ def name_action(description: str) -> str | None:
     return None
 
 
-def read_index(path: Path) -> dict[tuple[int, int], str]:
-    """(subject number, take number) -> description, of every line that has one; headings and prose are passed over."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    found = [match for line in lines if (match := _LINE.fullmatch(line.strip()))]
-    if not found:
-        raise InputError(f"{path}: has no line such as '02_01 walk', so no action can be named from it")
-    return {(int(match[1]), int(match[2])): " ".join(match[3].split()) for match in found}
+def write_takes(folder: Path, index: Path) -> str:
+    """Write `takes.csv` into a folder of CMU's BVH files, such as 014/14_07.bvh, and say how many have an action.
 
-
-def name_takes(files: Iterable[str], index: Mapping[tuple[int, int], str]) -> list[tuple[str, ...]]:
-    """Rows of `COLUMNS`, in the order of the files, from their paths ("014/14_07.bvh") and the index of `read_index`.
-
-    Files that have no description, or one that no rule places in one action, have no row.
+    Files have none without a line in the index, or if its description is of no action or of several.
     """
+    lines = map(str.strip, index.read_text(encoding="utf-8", errors="replace").splitlines())
+    described = {(int(m[1]), int(m[2])): " ".join(m[3].split()) for m in map(_LINE.fullmatch, lines) if m}
+    files = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.suffix.lower() == ".bvh"]
     rows = []
     for file in sorted(files):
-        match = re.fullmatch(r"(\d{1,3})_(\d{1,3})\.bvh", file.rpartition("/")[2], re.IGNORECASE)
-        subject, take = (int(match[1]), int(match[2])) if match else (0, 0)
-        description = index.get((subject, take), "")
+        numbers = tuple(int(number) for number in re.findall(r"\d+", file.rpartition("/")[2]))
+        description = described.get(numbers, "")
         if action := name_action(description):
-            rows.append((file, f"{subject:03d}", action, f"{take:02d}", description))
-    return rows
-
-
-def write_takes(folder: Path, index: Path) -> str:
-    """Write `takes.csv` into a folder of CMU's BVH files, and say how many have an action."""
-    files = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.suffix.lower() == ".bvh"]
-    rows = name_takes(files, read_index(index))
+            rows.append((file, f"{numbers[0]:03d}", action, f"{numbers[1]:02d}", description))
     if not rows:
-        raise InputError(f"{index}: none of the BVH files in {folder} gets an action from it")
+        raise InputError(f"{index}: none of the BVH files in {folder} gets an action from it; expected '02_01 walk'")
     with (folder / TAKES).open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
     return f"{len(rows):,} takes have an action; {len(files) - len(rows):,} without a description of one action are left out"

@@ -18,7 +18,6 @@ CONVERT = "convert it: ffmpeg -i FILE -c:v libx264 new.mp4"
 MOST_FPS = 60.0  # faster videos are thinned to at most this: lifters are trained on 25 to 60 frames per second
 # Containers, as FFmpeg names its demuxers. Playlists and scripts that name other files or addresses are not among them.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,live_flv,asf,ogg"
-ATTACHED = 0x400  # FFmpeg's mark of a cover picture
 UNSTEADY = 0.25  # share of the usual time between two frames by which the time between others may differ
 UNEVEN = 0.01  # share of other times from which a video counts as one of variable rate
 
@@ -83,7 +82,7 @@ class VideoFile:
                 self._lost += 1
 
     def _packets(self) -> Iterator["av.Packet"]:
-        """The packets of the first stream of images that is no cover picture, to its end or to where the file is damaged."""
+        """The packets of the best stream of images, no cover picture, to its end or to where the file is damaged."""
         path = self._path
         try:
             container = self._av.open(str(path.resolve()), options={"format_whitelist": CONTAINERS})
@@ -93,14 +92,14 @@ class VideoFile:
                 f"container that is not read here; get the file again, or {CONVERT}"
             ) from error
         with container:
-            streams = [stream for stream in container.streams.video if not stream.disposition & ATTACHED]
-            if not streams or streams[0].codec_context is None:
+            stream = container.streams.best("video")
+            if stream is None or stream.codec_context is None:
                 raise InputError(
                     f"{path}: there is no video in it that can be decoded here; give another, or {CONVERT}"
                 )
-            streams[0].thread_type = "AUTO"
+            stream.thread_type = "AUTO"
             try:
-                yield from container.demux(streams[0])
+                yield from container.demux(stream)
             except self._av.FFmpegError:
                 self._lost += 1
 
@@ -115,7 +114,7 @@ class VideoFile:
             if packet.size:
                 stamps.append(packet.dts if packet.pts is None else packet.pts)
                 stream = packet.stream
-                rate, base = float(stream.average_rate or stream.guessed_rate or 25), float(stream.time_base)
+                rate, base = float(stream.guessed_rate or 25), float(stream.time_base)
                 expected = stream.frames
         if None in stamps:
             return np.arange(len(stamps)) / rate, expected
