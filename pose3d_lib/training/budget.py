@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 BUDGETS = ("equal_frames", "fifteen")  # the formula; and the authors' scripts, where t is 15 for every action
-
 FIFTEEN = 15
 BN_MOMENTUM_FIRST, BN_MOMENTUM_LAST = 0.1, 0.001
 
@@ -125,4 +124,4 @@ class EndlessOrder:
                 self._round, self._order = number, shuffled.to(self._device)
             parts.append(self._order[place : place + size])
             position, size = position + len(parts[-1]), size - len(parts[-1])
-        return torch.cat(parts) if len(parts) > 1 else parts[0]
+        return torch.cat(parts)

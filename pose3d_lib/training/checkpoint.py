@@ -62,9 +62,6 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str]:
             content = path.read_bytes()
         except FileNotFoundError:
             continue
-        except OSError as error:
-            problems.append(f"{path}: cannot be read ({error.strerror})")
-            continue
         digest, content = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
         if hashlib.sha256(content).digest() == digest:
             return _parse(path, content), "; ".join(problems)

@@ -140,22 +140,16 @@ class RunConfig(Settings):
                 "this is a setting of semi-supervised training, and no clip is unlabelled; "
                 "give unlabelled_subjects or unlabelled_actions too"
             )
-        if value == "linear" and PROJECTION in info.data.get("without_terms", ()):
-            raise ValueError(
-                f"nothing is projected where without_terms leaves {PROJECTION!r} out; give one or the other"
-            )
         return value
 
     @field_validator("with_actions")
     @classmethod
     def _set_of_others(cls, actions: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         action = info.data.get("action")
-        if actions and action == ALL:
-            raise ValueError(f"action {ALL!r} is trained on every action already; name one action, or none to add")
-        if ALL in actions:
-            raise ValueError(f"{ALL!r} stands for every action; to train on all of them, give it as action")
-        if action in actions:
-            raise ValueError(f"{action!r} is the run's action already; name only those to add")
+        if actions and (action == ALL or {action, ALL} & set(actions)):
+            raise ValueError(
+                f"expected actions other than {action!r}, and none beside {ALL!r}, which stands for every action"
+            )
         return actions
 
     @field_validator("start_from")

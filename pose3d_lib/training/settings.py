@@ -22,7 +22,6 @@ PRESETS: dict[str, dict] = {
     "tiny": {"filter_widths": (3, 3, 3), "channels": 16, "batch_size": 64, "threads": 1},
 }
 AT_THE_END = "end"  # for `evaluate_at` and `recompute_at`: no test during training
-MOST_WEIGHTS = 10**9  # of a network; the published ones have 17 million at most
 
 
 def available_cores() -> int:
@@ -145,17 +144,6 @@ class Settings(DataSpec):
                 given[points] = ()
         return given
 
-    @field_validator("channels", "dense")
-    @classmethod
-    def _network_in_memory(cls, value: int, info: ValidationInfo) -> int:
-        widths, dense = info.data.get("filter_widths", ()), info.field_name == "dense"
-        channels = info.data.get("channels", 0) if dense else value
-        if channels**2 * (receptive_field(widths) if dense and value else sum(widths)) > MOST_WEIGHTS:
-            raise ValueError(
-                f"the network would have more than {MOST_WEIGHTS:,} weights; give fewer channels or narrower filter_widths"
-            )
-        return value
-
     @field_validator("batch_size")
     @classmethod
     def _whole_chunks(cls, size: int, info: ValidationInfo) -> int:
@@ -163,10 +151,5 @@ class Settings(DataSpec):
         if size % chunk:
             raise ValueError(
                 f"a batch counts output frames, and a window has chunk = {chunk} of them; give a multiple of {chunk}"
-            )
-        if size == chunk > 1:
-            raise ValueError(
-                f"a batch of one window, whose {chunk} frames are alike, is none that a batch norm can normalise; give "
-                f"{2 * chunk} or more"
             )
         return size

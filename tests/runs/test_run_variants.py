@@ -145,7 +145,7 @@ def test_a_batch_larger_than_what_is_left_is_refused_with_what_it_was_left_by(da
         plan_run(chosen, data)
     assert str(refusal.value) == (
         "parameter batch_size: found 64, but there are only 20 training windows of Sitting, SittingDown in hand-made at "
-        "train_share 0.25 (10 frames, and their mirror images); give at most 20"
+        "train_share 0.25; give at most 20"
     )
 
 

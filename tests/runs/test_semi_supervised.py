@@ -146,15 +146,6 @@ def test_unlabelled_windows_enter_after_the_warm_up_as_many_as_labelled_ones(dat
     assert first != second
 
 
-def test_a_warm_up_may_end_just_before_the_last_batch(data) -> None:
-    for changes, entered in (
-        ({"warmup_epochs": 0.0, "unit_epochs": 0.02}, 6),  # all of a run that is shorter than a batch
-        ({"warmup_epochs": 0.0, "unit_epochs": 0.02, "chunk": 4}, 2),
-        ({"warmup_epochs": 3.16}, 8),  # the last batch of 40 windows, of 16, 16 and 8, begins after 632 of 640
-    ):
-        assert train_short(config(**changes), data)[0].unlabelled == entered, changes
-
-
 def test_the_3d_of_unlabelled_clips_is_never_looked_at(data) -> None:
     plain, blind = (train_short(config(), own)[0] for own in (data, spoilt(data, subject="S5")))
     assert weights_of(plain) == weights_of(blind)
@@ -203,11 +194,7 @@ def test_from_every_step_on_training_ends_the_same_bit_for_bit(data, monkeypatch
         ({"unlabelled_actions": ("Eatin",)}, "unknown action of hand-made 'Eatin': did you mean Eating"),
         ({"unlabelled_actions": ("Sitting",)}, "hand-made has no frame of S5 doing Sitting that is not labelled"),
         ({"unlabelled_subjects": ("S1",)}, "name others, labelled_subjects without them, or a smaller train_share"),
-        ({"unlabelled_subjects": ("S1", "S5")}, "every frame of S1 that the run could see is labelled in it"),
         ({"warmup_epochs": 4.0}, "parameter warmup_epochs: found 4, and the run has 3.2 epochs"),
-        ({"warmup_epochs": 3.19}, "no unlabelled window would ever enter; give less, or more unit_epochs"),
-        ({"test_every": 4}, "parameter test_every: found 4, and the run has 3.2 epochs of its own"),
-        ({"chunk": 61, "batch_size": 122}, "parameter chunk: found 61, and the longest stretch of a clip"),
         ({"keypoints": "detected"}, "'detected' has the joints of coco_17, and the back-projection compares them with"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
