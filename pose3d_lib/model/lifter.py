@@ -26,11 +26,11 @@ def receptive_field(filter_widths: Sequence[int]) -> int:
 
 def check_widths(filter_widths: Sequence[int]) -> Sequence[int]:
     """The widths; a ValueError if a window would have no middle, or sees too many frames to make sense."""
-    if not filter_widths or any(width < 1 or width % 2 == 0 for width in filter_widths):
-        raise ValueError(f"filter widths must be odd and positive, found {tuple(filter_widths)}")
-    if len(filter_widths) > 20 or receptive_field(filter_widths) > LONGEST_FIELD:
+    odd = all(width > 0 and width % 2 for width in filter_widths)
+    if not odd or not 1 <= len(filter_widths) <= 20 or receptive_field(filter_widths) > LONGEST_FIELD:
         raise ValueError(
-            f"expected at most 20 widths whose product, the frames that are seen, is at most {LONGEST_FIELD:,}"
+            f"filter widths must be odd and positive, 1 to 20, and see at most {LONGEST_FIELD:,} frames, found "
+            f"{tuple(filter_widths)[:20]}"
         )
     return filter_widths
 
@@ -141,8 +141,6 @@ class TemporalLifter(nn.Module):
     ):
         super().__init__()
         check_widths(filter_widths)
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, found {dropout}")
         self.num_joints_in, self.in_features, self.num_joints_out = num_joints_in, in_features, num_joints_out
         self.filter_widths, self.causal, self.dense = tuple(filter_widths), causal, dense
         self.dropout, self.channels, self.labels = dropout, channels, tuple(labels)

@@ -119,12 +119,12 @@ def fit_bones(pose: np.ndarray, skeleton: Skeleton, order: list[int]) -> tuple[n
     """
     from scipy.spatial.transform import Rotation  # takes half a second, which only BVH is to wait for
 
-    rest, offsets, fitted = rest_pose(skeleton, order), np.zeros(pose.shape[1:]), np.zeros_like(pose)
+    rest, offsets, fitted = _rest_pose(skeleton), np.zeros(pose.shape[1:]), np.zeros_like(pose)
     angles = np.empty((len(pose), 3 * len(order)), np.float32)
     turns = {-1: Rotation.identity(len(pose))}  # joint -> how it is turned in the world
     for number, joint in enumerate(order):
         before = turns[skeleton.parents[joint]]
-        children = [child for child, parent in enumerate(skeleton.parents) if parent == joint]
+        children = _children(skeleton, joint)
         bones = pose[:, children].astype(np.float64) - pose[:, [joint]]
         places = rest[children]
         if len(children) > 1:
@@ -146,27 +146,25 @@ def fit_bones(pose: np.ndarray, skeleton: Skeleton, order: list[int]) -> tuple[n
     return offsets, np.unwrap(angles, period=360, axis=0), fitted
 
 
-def rest_pose(skeleton: Skeleton, order: list[int]) -> np.ndarray:
+def _rest_pose(skeleton: Skeleton) -> np.ndarray:
     """(joints, 3): where the bone to each joint points in a T: trunk and head up, arms sideways, legs down; z is in front."""
-    rest = np.zeros((skeleton.num_joints, 3))
-    sides = {"middle": UP, "left": LEFTWARDS, "right": -LEFTWARDS}
-    for joint in order[1:]:
-        parent = skeleton.parents[joint]
-        hanging = joint in skeleton.legs and parent in skeleton.legs
-        rest[joint] = -UP if hanging else sides[skeleton.sides[joint]]
-    return rest
+    sides, legs = {"middle": UP, "left": LEFTWARDS, "right": -LEFTWARDS}, skeleton.legs
+    bones = zip(range(skeleton.num_joints), skeleton.parents, skeleton.sides, strict=True)
+    return np.array([-UP if joint in legs and parent in legs else sides[side] for joint, parent, side in bones])
+
+
+def _children(skeleton: Skeleton, joint: int) -> list[int]:
+    return [child for child, parent in enumerate(skeleton.parents) if parent == joint]
 
 
 def _from_the_root(skeleton: Skeleton, joint: int) -> list[int]:
     """A joint and all below it, in the order of the file."""
-    children = [child for child, parent in enumerate(skeleton.parents) if parent == joint]
-    return [joint, *(below for child in children for below in _from_the_root(skeleton, child))]
+    return [joint, *(below for child in _children(skeleton, joint) for below in _from_the_root(skeleton, child))]
 
 
 def _joint_lines(skeleton: Skeleton, offsets: np.ndarray, joint: int) -> list[str]:
     """The joint in the hierarchy of the file, and all below it."""
-    children = [child for child, parent in enumerate(skeleton.parents) if parent == joint]
-    is_root = skeleton.parents[joint] == -1
+    children, is_root = _children(skeleton, joint), skeleton.parents[joint] == -1
     channels = f"6 Xposition Yposition Zposition {TURNS}" if is_root else f"3 {TURNS}"
     inner = [f"OFFSET {_numbers(offsets[joint])}", f"CHANNELS {channels}"]
     inner += [line for child in children for line in _joint_lines(skeleton, offsets, child)]

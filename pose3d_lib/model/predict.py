@@ -96,23 +96,6 @@ class LiftedClip:
     # Whether positions, root and truth were turned, so that y is down along gravity (`upright.level`).
     upright: bool = False
 
-    @classmethod
-    def of(
-        cls,
-        data: PoseDataset,
-        clip: pd.Series,
-        keypoints: str,
-        positions: np.ndarray,
-        skeleton: Skeleton,
-        root: np.ndarray | None = None,
-    ) -> "LiftedClip":
-        """A row of the dataset's table with what a model made of it, poses of `skeleton`."""
-        rows = slice(clip.start, clip.stop)
-        names = clip.subject, clip.action, clip["take"]
-        truth = data.positions[rows] if clip.labelled and data.skeleton.joints == skeleton.joints else None
-        seen = data.frame_numbers(clip), data.keypoints[keypoints][rows]
-        return cls(*names, data.camera_of(clip), float(clip.fps), *seen, positions, root, truth, data.frame_step)
-
     def part(self, kept: slice) -> "LiftedClip":
         """Some of its frames, in order: all, or one in so many."""
         step = kept.step or 1
@@ -213,13 +196,21 @@ def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints:
     roots = repeat(None)
     if lifters.trajectory is not None:
         roots = chain.from_iterable(predict_trajectory(lifters.trajectory, **given))
-    lifted = []
-    for (_, clip), pose, root in zip(clips.iterrows(), poses, roots, strict=False):
+    known, lifted = data.skeleton.joints == card.skeleton.joints, []
+    for (_, row), pose, root in zip(clips.iterrows(), poses, roots, strict=False):
         if not (pose.isfinite().all() and (root is None or root.isfinite().all())):
             raise InputError(
-                f"model {card.name}: what it makes of {data.name_of(clip)} is not finite; its weights are damaged"
+                f"model {card.name}: what it makes of {data.name_of(row)} is not finite; its weights are damaged"
             )
-        root = None if root is None else root.float().numpy()
-        lifted.append(LiftedClip.of(data, clip, keypoints, pose.float().numpy(), card.skeleton, root))
+        own = slice(row.start, row.stop)
+        clip = LiftedClip(
+            *(row.subject, row.action, row["take"], data.camera_of(row), float(row.fps), data.frame_numbers(row)),
+            pixels=data.keypoints[keypoints][own],
+            positions=pose.float().numpy(),
+            root=None if root is None else root.float().numpy(),
+            truth=data.positions[own] if known and row.labelled else None,
+            step=data.frame_step,
+        )
+        lifted.append(clip)
     joints = data.layouts[keypoints], card.skeleton
     return Lifted(card.name, data.name, data.synthetic, keypoints, *joints, tuple(lifted), tuple(data.notes))

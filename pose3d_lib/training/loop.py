@@ -64,7 +64,40 @@ def train(
         training.restore(resume)
         for row in training.rows:
             on_row(row)
-    return training.run(on_row, on_progress, on_checkpoint, stop, baseline)
+    totals = training.totals
+    reported = saved = time.perf_counter()
+    saving = 0.0  # seconds that the last checkpoint took
+    training.go()
+    for numbers, frames, ends_epoch in training.batches(totals.seen, totals.unlabelled):
+        rate, momentum = training.step(numbers, frames)
+        if baseline and totals.steps % TURN == 0:
+            with training.paused():
+                baseline(TURN)
+        tests_now, recomputes_now = (
+            any(totals.seen - frames < point <= totals.seen for point in points)
+            for points in (training.points, training.recomputed_points)
+        )
+        if ends_epoch or tests_now:
+            with training.paused():
+                on_row(training.add_row(rate, momentum, tests_now, recomputes_now))
+        now, why = time.perf_counter(), stop()
+        if now - reported > SECONDS_BETWEEN_REPORTS:
+            with training.paused():
+                on_progress(totals.seen, plan.budget.total)
+            reported = now
+        due = now - saved > SECONDS_BETWEEN_CHECKPOINTS or (ends_epoch and saving <= CHECKPOINT_SHARE * (now - saved))
+        if on_checkpoint and (due or why):
+            with training.paused():
+                on_checkpoint(training.checkpoint())
+            saved = time.perf_counter()
+            saving = saved - now
+        if why:
+            total = sum(plan.budget.epoch_sizes)
+            raise RunStopped(f"stopped by {why} after {totals.seen:,} of {total:,} windows", totals.seen / total)
+    training.halt()
+    training.lifters.eval()
+    spent = {"baseline": baseline and baseline(None), **asdict(totals)}
+    return Trained(objective=training.objective, budget=plan.budget, **spent)
 
 
 class Training:
@@ -87,22 +120,21 @@ class Training:
             self._others = EndlessOrder(len(others), seed=config.seed, device=self._device)
             bones = torch.tensor(data.skeleton.bones, device=self._device)
             semi = {"unlabelled": others, "bones": bones, "without": config.without_terms, "camera": config.projection}
-        self._lifters = build_lifters(config, data)
+        self.lifters = build_lifters(config, data)
         if initial is not None:
-            self._lifters.load_state_dict(initial)
-        self._lifters.to(self._device)
-        self._objective = Objective(self._lifters, self._windows, **semi)
+            self.lifters.load_state_dict(initial)
+        self.lifters.to(self._device)
+        self.objective = Objective(self.lifters, self._windows, **semi)
         self._make_step = TrainingSteps(
-            self._objective, precision=config.precision, lr=config.lr, record=config.cuda_graphs
+            self.objective, precision=config.precision, lr=config.lr, record=config.cuda_graphs
         )
-        self._total = sum(self._budget.epoch_sizes)
-        points, self._recomputed_points = (self._windows_at(own) for own in (config.evaluate_at, config.recompute_at))
+        points, self.recomputed_points = (self._windows_at(own) for own in (config.evaluate_at, config.recompute_at))
         if config.test_every:
             every = config.test_every * self._budget.per_epoch
-            points |= set(range(every, self._total, every))
-        self._points = points | self._recomputed_points
-        self._totals = Totals()
-        self._order = self._batches(0, 0)  # of `take_turn`
+            points |= set(range(every, sum(self._budget.epoch_sizes), every))
+        self.points = points | self.recomputed_points
+        self.totals = Totals()
+        self._order = self.batches(0, 0)  # of `take_turn`
         self.rows: list[HistoryRow] = []
 
     def _windows_at(self, points: Iterable[float]) -> set[int]:
@@ -115,7 +147,7 @@ class Training:
         random = {"random.cpu": torch.get_rng_state()}
         if self._device.type == "cuda":
             random["random.cuda"] = torch.cuda.get_rng_state(self._device)
-        numbers = {**asdict(self._totals), "rows": [row.as_json() for row in self.rows]}
+        numbers = {**asdict(self.totals), "rows": [row.as_json() for row in self.rows]}
         return Checkpoint({**self._make_step.state, **random}, numbers)
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -129,60 +161,12 @@ class Training:
         torch.set_rng_state(tensors["random.cpu"])
         if self._device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self._device)
-        self._totals = Totals(**{name: numbers[name] for name in asdict(self._totals)})
+        self.totals = Totals(**{name: numbers[name] for name in asdict(self.totals)})
         self.rows = [HistoryRow(**row) for row in numbers["rows"]]
 
-    def run(
-        self,
-        on_row: Callable[[HistoryRow], None],
-        on_progress: Callable[[int, int], None],
-        on_checkpoint: Callable[[Checkpoint], None] | None,
-        stop: Callable[[], str],
-        baseline: Turn | None,
-    ) -> Trained:
-        """Makes every step that is left."""
-        budget, totals = self._budget, self._totals
-        reported = saved = time.perf_counter()
-        saving = 0.0  # seconds that the last checkpoint took
-        self._go()
-        for numbers, frames, ends_epoch in self._batches(totals.seen, totals.unlabelled):
-            rate, momentum = self._step(numbers, frames)
-            if baseline and totals.steps % TURN == 0:
-                with self._paused():
-                    baseline(TURN)
-            tests_now, recomputes_now = (
-                any(totals.seen - frames < point <= totals.seen for point in points)
-                for points in (self._points, self._recomputed_points)
-            )
-            if ends_epoch or tests_now:
-                with self._paused():
-                    self.rows.append(self._row(rate, momentum, tests_now, recomputes_now))
-                    on_row(self.rows[-1])
-                    self._make_step.clear_sums()
-            now, why = time.perf_counter(), stop()
-            if now - reported > SECONDS_BETWEEN_REPORTS:
-                with self._paused():
-                    on_progress(totals.seen, budget.total)
-                reported = now
-            due = now - saved > SECONDS_BETWEEN_CHECKPOINTS or (
-                ends_epoch and saving <= CHECKPOINT_SHARE * (now - saved)
-            )
-            if on_checkpoint and (due or why):
-                with self._paused():
-                    on_checkpoint(self.checkpoint())
-                saved = time.perf_counter()
-                saving = saved - now
-            if why:
-                reached = f"after {totals.seen:,} of {self._total:,} windows"
-                raise RunStopped(f"stopped by {why} {reached}", totals.seen / self._total)
-        self._halt()
-        self._lifters.eval()
-        spent = {"baseline": baseline and baseline(None), **asdict(totals)}
-        return Trained(objective=self._objective, budget=budget, **spent)
-
-    def _step(self, numbers: tuple[Tensor, ...], frames: int) -> tuple[float, float]:
+    def step(self, numbers: tuple[Tensor, ...], frames: int) -> tuple[float, float]:
         """Makes a step; its learning rate and momentum."""
-        totals = self._totals
+        totals = self.totals
         config, seen = self._config, {"seen": totals.seen, "budget": self._budget}
         rate = learning_rate(config.lr, config.lr_decay, decay_per=config.lr_decay_per, **seen)
         momentum = bn_momentum(decay_per=config.bn_decay_per, **seen)
@@ -194,34 +178,34 @@ class Training:
 
     def take_turn(self, steps: int | None) -> Totals:
         """Makes that number of steps, or all that are left, and nothing else; what was seen and spent so far."""
-        self._go()
+        self.go()
         for numbers, frames, _ in islice(self._order, steps):
-            self._step(numbers, frames)
-        self._halt()
-        return self._totals
+            self.step(numbers, frames)
+        self.halt()
+        return self.totals
 
-    def _go(self) -> None:
+    def go(self) -> None:
         self._since = time.perf_counter(), time.process_time()
 
-    def _halt(self) -> None:
+    def halt(self) -> None:
         float(self._make_step.loss_sum)  # waits for a GPU
-        self._totals.train_seconds += time.perf_counter() - self._since[0]
-        self._totals.train_cpu_seconds += time.process_time() - self._since[1]
+        self.totals.train_seconds += time.perf_counter() - self._since[0]
+        self.totals.train_cpu_seconds += time.process_time() - self._since[1]
 
     @contextmanager
-    def _paused(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         """What callers do with rows, progress and checkpoints is not training; none of it is of a broken network."""
-        self._halt()
+        self.halt()
         if not self._make_step.all_finite:
             raise FloatingPointError(
                 f"parameter lr: found {self._config.lr:g}, and the training loss is no longer finite after "
-                f"{self._totals.seen:,} windows ({self._totals.steps:,} steps); give a lower one, or see what "
+                f"{self.totals.seen:,} windows ({self.totals.steps:,} steps); give a lower one, or see what "
                 "`pose3d data check` says of the data"
             )
         yield
-        self._go()
+        self.go()
 
-    def _batches(self, seen: int, unlabelled: int) -> Iterator[tuple[tuple[Tensor, ...], int, bool]]:
+    def batches(self, seen: int, unlabelled: int) -> Iterator[tuple[tuple[Tensor, ...], int, bool]]:
         """What is left of `budget.batches`, after the warm-up each with the same number of unlabelled windows."""
         config, budget = self._config, self._budget
         settings = {"batch_size": config.batch_size // config.chunk, "seed": config.seed, "device": self._device}
@@ -235,30 +219,31 @@ class Training:
 
     def _test(self) -> pd.DataFrame:
         """The MPJPE of the run's own actions, as of `per_action`."""
-        config, pose, test = self._config, self._lifters.pose, self._plan.own_test
+        config, pose, test = self._config, self.lifters.pose, self._plan.own_test
         how = {"mirror": config.mirror_testing, "only_mpjpe": True}
         return per_action(evaluate(pose, self._plan.data, test, config.keypoints, **how))
 
     def _test_recomputed(self) -> pd.DataFrame:
         """The same with recomputed statistics, which are in the networks for that long."""
-        published = {name: own.clone() for name, own in self._lifters.statistics.items()}
-        self._lifters.load_statistics(recompute_statistics(self._objective, self._config, self._totals))
+        published = {name: own.clone() for name, own in self.lifters.statistics.items()}
+        self.lifters.load_statistics(recompute_statistics(self.objective, self._config, self.totals))
         errors = self._test()
-        self._lifters.load_statistics(published)
+        self.lifters.load_statistics(published)
         return errors
 
-    def _row(self, rate: float, momentum: float, tests_now: bool, recomputes_now: bool) -> HistoryRow:
+    def add_row(self, rate: float, momentum: float, tests_now: bool, recomputes_now: bool) -> HistoryRow:
+        """Tests if it is time to, and begins a new row of the history; the one that has just ended."""
         errors, recomputed = None, None
         if tests_now:
             started = time.perf_counter()
             errors = self._test()
             recomputed = self._test_recomputed() if recomputes_now else None
-            self._totals.test_seconds += time.perf_counter() - started
-        totals, budget = self._totals, self._budget
+            self.totals.test_seconds += time.perf_counter() - started
+        totals, budget = self.totals, self._budget
         since = totals.seen - (self.rows[-1].windows if self.rows else 0)
         sums = {name: own.tolist() for name, own in self._make_step.term_sums.items()}
         terms = {name: own / frames for name, (own, frames) in sums.items() if frames}  # some enter after the warm-up
-        return HistoryRow(
+        row = HistoryRow(
             epoch=totals.seen / budget.per_epoch,
             unit_epochs=totals.seen / budget.unit,
             windows=totals.seen,
@@ -273,6 +258,9 @@ class Training:
             test_seconds=totals.test_seconds,
             terms=terms or None,
         )
+        self.rows.append(row)
+        self._make_step.clear_sums()
+        return row
 
 
 def in_turn(plan: RunPlan) -> Turn:

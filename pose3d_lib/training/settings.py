@@ -29,23 +29,15 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _one_at_least(values: tuple) -> tuple:
-    if not values:
-        raise ValueError("give one at least")
-    return values
-
-
 def _sorted_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"{twice[0]!r} is there twice; name each once")
     if ALL in names and len(names) > 1:
         raise ValueError(f"{ALL!r} stands for every action; give it alone, or name some")
-    return tuple(sorted(names))
+    return tuple(sorted(set(names)))
 
 
 T = TypeVar("T")
 ListOf = Annotated[tuple[T, ...], AsList, AfterValidator(lambda values: tuple(dict.fromkeys(values)))]  # each once
-OneOrMore = Annotated[ListOf[T], AfterValidator(_one_at_least)]
+OneOrMore = Annotated[ListOf[T], Field(min_length=1)]
 NameSet = Annotated[Names, AfterValidator(_sorted_names)]  # sorted: in whatever order it was given, it is the same run
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]

@@ -150,8 +150,8 @@ def rewrite(file: Path, change: Callable[[dict], object] = lambda card: None, **
     ("change", "said"),
     [
         (lambda card: card["network"].update(channels=9), "other weights than its card says: blocks.0.pointwise.norm"),
-        (lambda card: card["network"].update(filter_widths=[999] * 12), "the frames that are seen, is at most 10,000"),
-        (lambda card: card["network"].update(filter_widths=[2]), "filter widths must be odd and positive, found (2,)"),
+        (lambda card: card["network"].update(filter_widths=[999] * 12), "and see at most 10,000 frames, found (999, "),
+        (lambda card: card["network"].update(filter_widths=[2]), "at most 10,000 frames, found (2,)"),
         (lambda card: card.update(trajectory=False), "blocks.0.pointwise.norm.bias is [8], expected no tensor of that"),
         (lambda card: card["skeleton"].update(left=[99]), "skeleton: "),
         (lambda card: card["errors"]["action_wise"].update(mpjpe="NaN"), "errors.action_wise.mpjpe: "),

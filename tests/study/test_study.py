@@ -108,7 +108,7 @@ def test_lists_and_switches_may_be_written_as_papermill_and_a_command_line_give_
         ({"study": "papers"}, "unknown study 'papers': did you mean paper?"),
         ({"action": "Sitting"}, "unknown parameter 'action': did you mean actions"),
         ({"schedule": "epoch"}, "unknown parameter 'schedule': did you mean scheduler, schedules"),
-        ({"seeds": ""}, "parameter seeds: found '': give one at least"),
+        ({"seeds": ""}, "parameter seeds: found '': Value should have at least 1 item"),
         ({"seeds": "0,-1"}, "parameter seeds: found '-1'"),
         ({"actions": "Sitting,All"}, "parameter actions: found 'Sitting,All': 'All' is the baseline"),
         ({"lengths": "1,2,4"}, "parameter lengths: found '1,2,4': give two at most"),
