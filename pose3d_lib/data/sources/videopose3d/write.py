@@ -5,12 +5,10 @@ calibrations, and videos (custom), of which it needs 2D keypoints only. Files of
 programs that read any subject, and for this one: `data_3d_*.npz` also holds a description, a text under a key of its own.
 """
 
-import os
 import pickle
 import re
-import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -18,21 +16,55 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.common.paths import check_free
+from pose3d_lib.common.files import write_atomically
+from pose3d_lib.common.paths import check_free, make_folder
 from pose3d_lib.data.actions import split_take
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.skeleton import H36M_17, H36M_17_OF_32
+from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.filming import one_thread
 from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION, MotionSet, known_sets, layout_metadata
 
 CUSTOM = "custom"  # VideoPose3D's name of a set of videos, and of the one action of each
-AGREE = 0.01  # metres by which a take's cameras may disagree on where a joint was
 
-# How a pickle of an array begins, and how numpy before 1.26, which is common beside VideoPose3D, expects it to begin.
-_CORE = b"\x80\x03cnumpy._core.multiarray\n", b"\x80\x03cnumpy.core.multiarray\n"
+# Which of the 17 joints stands for each of Human3.6M's 32: itself, or the nearest on its way to the root.
+STANDS_FOR = [
+    0,
+    1,
+    2,
+    3,
+    3,
+    3,
+    4,
+    5,
+    6,
+    6,
+    6,
+    0,
+    7,
+    8,
+    9,
+    10,
+    8,
+    11,
+    12,
+    13,
+    13,
+    13,
+    13,
+    13,
+    8,
+    14,
+    15,
+    16,
+    16,
+    16,
+    16,
+    16,
+]
 
-Takes = dict[str, dict[str, pd.DataFrame]]  # subject -> name of the take in the files -> its clips, one per camera
+# Of a subject and the name of a take in the files, or of a video: its clips, one per camera.
+Takes = dict[tuple[str, str], pd.DataFrame]
 
 
 def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite: bool = False) -> list[Path]:
@@ -43,8 +75,7 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
     (frames, joints, 2), pixels, for each camera of a take, in the order of the dataset's cameras; with scores, a third
     column. Unlabelled takes are in the 2D files only; readers skip those of a subject who also has labelled ones.
 
-    A dataset without any 3D joints is written as VideoPose3D's videos, one for each clip: `data_2d_custom_{name}.npz`, or,
-    with several 2D sources, `data_2d_custom_{name}_{keypoints}.npz`.
+    A dataset without any 3D joints is written as VideoPose3D's videos, one for each clip, and the set is called custom_{name}.
 
     Raises:
         InputError: the format cannot hold the dataset, VideoPose3D would take it for its own set of that name, or a file is
@@ -53,67 +84,61 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
     for part, what in ((name, "name of the set"), *((source, "keypoints") for source in data.keypoints)):
         if not re.fullmatch(r"[^\W_][\w.-]{0,99}", part):
             raise InputError(f"{what} {part!r}: a part of a file's name has letters, digits, '_', '-' and '.' only")
+    if reason := _mistaken(data, name):
+        raise InputError(
+            f"{data.name}: as {name}, VideoPose3D would read it wrongly: {reason}. Give the set another name (--name)"
+        )
+    contents = {}
     if data.clips.labelled.any():
-        if reason := _mistaken(data, name):
-            raise InputError(
-                f"{data.name}: as {name}, VideoPose3D would read it wrongly: {reason}. Give the set another name (--name)"
-            )
         takes = _arrange(data)
-        contents = {f"data_3d_{name}.npz": partial(_motion_file, data, takes)}
-        for source in data.keypoints:
-            contents[f"data_2d_{name}_{source}.npz"] = partial(_keypoints_file, data, takes, source)
+        contents[f"data_3d_{name}.npz"] = partial(_motion_file, data, takes)
     else:
-        videos, several = _arrange_videos(data), len(data.keypoints) > 1
-        contents = {
-            f"data_2d_{CUSTOM}_{name}{f'_{source}' * several}.npz": partial(_video_file, data, videos, source)
-            for source in data.keypoints
-        }
+        takes, name = _arrange_videos(data), f"{CUSTOM}_{name}"
+    for source in data.keypoints:
+        contents[f"data_2d_{name}_{source}.npz"] = partial(_keypoints_file, data, takes, source)
     check_free((folder / file for file in contents), overwrite=overwrite)
-    return _write_all(folder, contents)
+    make_folder(folder)
+    for file, make in contents.items():
+        write_atomically(folder / file, lambda unfinished, make=make: _write_npz(unfinished, make()))
+    return [folder / file for file in contents]
 
 
 def describe_export(data: PoseDataset, name: str) -> list[str]:
     """Sentences on who can read what `export_videopose3d` writes."""
-    videos, several = not data.clips.labelled.any(), len(data.keypoints) > 1
-    names = [f"{name}{f'_{source}' * several}" for source in data.keypoints] if videos else data.keypoints
-    reason = "" if videos else _why_not(data, name)
-    if reason:
-        said = [
-            f"VideoPose3D itself does not read these files as they are meant: {reason}. They are for programs that read "
-            "any subject."
-        ]
+    motion, rates = data.clips.labelled.any(), {f"{rate:g}" for rate in data.clips.fps}
+    said = []
+    if not motion:
+        options = " or ".join(f"`-k {name}_{source}`" for source in data.keypoints)
+        said.append(f"VideoPose3D reads these files with `-d {CUSTOM}` and {options}.")
+    elif name in known_sets() and rates == {f"{known_sets()[name].fps:g}"}:
+        options = " or ".join(f"`-k {source}`" for source in data.keypoints)
+        said.append(f"VideoPose3D reads these files with `-d {name}` and {options}.")
     else:
-        options = " or ".join(f"`-k {source}`" for source in names)
-        said = [f"VideoPose3D reads these files with `-d {CUSTOM if videos else name}` and {options}."]
+        known = ", ".join(f"{own.name} of {own.fps:g}" for own in known_sets().values())
+        said.append(
+            f"VideoPose3D itself does not read these files as they are meant: it knows the sets {known} frames per second only, "
+            f"and this is {name} of {', '.join(rates)}. They are for programs that read any subject."
+        )
     if data.scores:
         said.append(
             "But the 2D files hold the scores as a third column, which VideoPose3D's own do not have and which was not tried "
             "with it; without the parameter scores they have two columns."
         )
-    if not videos and data.skeleton == H36M_17:
+    if motion and data.skeleton == H36M_17:
         said.append("15 of the 32 joints are fillings, each a copy of the joint above it; VideoPose3D removes them.")
     if data.synthetic:
         said.append("The data are synthetic: nobody was filmed.")
     return said
 
 
-def _why_not(data: PoseDataset, name: str) -> str:
-    """Why VideoPose3D would not read the files as they are meant; "" if it would."""
-    if name not in known_sets():
-        return f"it knows the sets {', '.join(known_sets())} only, and this one is called {name}"
-    if (rates := set(data.clips.fps)) != {known_sets()[name].fps}:
-        found = ", ".join(f"{rate:g}" for rate in sorted(rates))
-        return f"it takes {name} for {known_sets()[name].fps:g} frames per second, and this has {found}"
-    return ""
-
-
 def _mistaken(data: PoseDataset, name: str) -> str:
     """Why VideoPose3D, with its own joints and cameras, would be wrong about a set of this name; "" if it would not."""
-    if not (known := known_sets().get(name)):
+    labelled = data.clips[data.clips.labelled.astype(bool)]
+    if not (known := known_sets().get(name)) or labelled.empty:
         return ""
     if data.skeleton != known.skeleton:
         return f"it expects the joints of {known.skeleton.name}, and these are those of {data.skeleton.name}"
-    for subject, own in _cameras(data, data.clips[data.clips.labelled.astype(bool)]).items():
+    for subject, own in _cameras(data, labelled).items():
         if subject not in known.cameras:
             return f"it knows no subject {subject} in {name}"
         if own != known.cameras[subject]:
@@ -148,28 +173,32 @@ def _arrange(data: PoseDataset) -> Takes:
             )
         if clips.labelled.nunique() > 1 or (clips.labelled.all() and (clips.stop - clips.start).nunique() > 1):
             raise InputError(f"{where}: its cameras differ in length, or some have 3D joints and others have none")
-        takes.setdefault(subject, {})[file_name] = clips
+        if clips.labelled.all() and (lost := [camera.name for camera in own if not camera.is_placed]):
+            raise InputError(
+                f"{where}: where camera {lost[0]!r} stood is not known, so its 3D joints have no place in the world, in "
+                "which the format has them"
+            )
+        takes[subject, file_name] = clips
     return takes
 
 
-def _arrange_videos(data: PoseDataset) -> dict[str, pd.Series]:
-    """Video -> its clip; a subject's only video is named after the subject, others also after action, take and camera."""
-    videos: dict[str, pd.Series] = {}
-    for _, clip in data.clips.iterrows():
+def _arrange_videos(data: PoseDataset) -> Takes:
+    """Every clip as a video; a subject's only one is named after the subject, others also after action, take and camera."""
+    videos: Takes = {}
+    for place, clip in data.clips.iterrows():
         alone = (data.clips.subject == clip.subject).sum() == 1
         name = clip.subject if alone else "_".join((clip.subject, clip.action, clip["take"], data.camera_of(clip).name))
-        if name in videos:
+        if (name, CUSTOM) in videos:
             raise InputError(f"{data.name}: two clips would be called {name!r}; give them other subjects")
-        videos[name] = clip
+        videos[name, CUSTOM] = data.clips.loc[[place]]
     return videos
 
 
 def _motion_file(data: PoseDataset, takes: Takes) -> dict[str, object]:
     positions: dict[str, dict[str, np.ndarray]] = {}
-    for subject, own in takes.items():
-        for name, clips in own.items():
-            if clips.labelled.all():
-                positions.setdefault(subject, {})[name] = _world(data, clips)
+    for (subject, name), clips in takes.items():
+        if clips.labelled.all():
+            positions.setdefault(subject, {})[name] = _world(data, clips)
     description = MotionSet(
         **{name: getattr(data, name) for name in MotionSet.model_fields if hasattr(data, name) and name != "cameras"},
         fps=float(data.clips.fps.iloc[0]),
@@ -178,77 +207,29 @@ def _motion_file(data: PoseDataset, takes: Takes) -> dict[str, object]:
     return {"positions_3d": positions, DESCRIPTION: description.model_dump_json()}
 
 
+@one_thread()
 def _world(data: PoseDataset, clips: pd.DataFrame) -> np.ndarray:
-    """(frames, joints, 3) float32, world metres, of one take: of Human3.6M's joints all 32."""
-    where = "/".join(clips.iloc[0][["subject", "action", "take"]])
-    for number in clips.camera:
-        if not data.cameras[number].is_placed:
-            raise InputError(
-                f"{data.name}: {where}: where camera {data.cameras[number].name!r} stood is not known, so its 3D joints "
-                "have no place in the world, in which the format has them"
-            )
-    with one_thread():
-        seen = [data.world(clip) for _, clip in clips.iterrows()]
-    apart = max(float(np.abs(other - seen[0]).max()) for other in seen)
-    if not apart < AGREE:
-        raise InputError(f"{data.name}: {where}: its cameras see the same joint up to {apart:.3g} m apart in the world")
-    joints = np.mean(seen, axis=0).astype(np.float32)
-    return joints[:, _above_32()] if data.skeleton == H36M_17 else joints
-
-
-# Of each of Human3.6M's 32 joints, the joint above it.
-PARENTS_OF_32 = (
-    -1, 0, 1, 2, 3, 4, 0, 6, 7, 8, 9, 0, 11, 12, 13, 14, 13, 16, 17, 18, 19, 20, 19, 22, 13, 24, 25, 26, 27, 28, 27, 30,
-)  # fmt: skip
-
-
-def _above_32() -> list[int]:
-    """Which of the 17 joints stands for each of Human3.6M's 32: itself, or the nearest on its way to the root."""
-    above: list[int] = []
-    for joint, parent in enumerate(PARENTS_OF_32):
-        above.append(H36M_17_OF_32.index(joint) if joint in H36M_17_OF_32 else above[parent])
-    return above
+    """(frames, joints, 3) float32, world metres, of one take: the mean of its cameras; of Human3.6M's joints all 32."""
+    joints = np.mean([data.world(clip) for _, clip in clips.iterrows()], axis=0).astype(np.float32)
+    return joints[:, STANDS_FOR] if data.skeleton == H36M_17 else joints
 
 
 def _keypoints_file(data: PoseDataset, takes: Takes, source: str) -> dict[str, object]:
-    pixels = {
-        subject: {name: [_pixels(data, clip, source) for _, clip in clips.iterrows()] for name, clips in own.items()}
-        for subject, own in takes.items()
-    }
-    return {"positions_2d": pixels, "metadata": layout_metadata(data.layouts[source])}
-
-
-def _video_file(data: PoseDataset, videos: Mapping[str, pd.Series], source: str) -> dict[str, object]:
-    cameras = {video: data.camera_of(clip) for video, clip in videos.items()}
-    sizes = {video: {"w": camera.width, "h": camera.height} for video, camera in cameras.items()}
-    return {
-        "positions_2d": {video: {CUSTOM: [_pixels(data, clip, source)]} for video, clip in videos.items()},
-        "metadata": {**layout_metadata(data.layouts[source]), "video_metadata": sizes},
-    }
+    found: dict[str, dict[str, list[np.ndarray]]] = {}
+    sizes = {}
+    for (subject, name), clips in takes.items():
+        found.setdefault(subject, {})[name] = [_pixels(data, clip, source) for _, clip in clips.iterrows()]
+        if name == CUSTOM:
+            camera = data.camera_of(clips.iloc[0])
+            sizes[subject] = {"w": camera.width, "h": camera.height}
+    metadata = layout_metadata(data.layouts[source]) | ({"video_metadata": sizes} if sizes else {})
+    return {"positions_2d": found, "metadata": metadata}
 
 
 def _pixels(data: PoseDataset, clip: pd.Series, source: str) -> np.ndarray:
     rows = slice(clip.start, clip.stop)
     pixels = data.keypoints[source][rows]
-    if source in data.scores:
-        pixels = np.concatenate([pixels, data.scores[source][rows, :, None]], axis=-1)
-    if not np.isfinite(pixels).all():
-        raise InputError(f"{data.name}: {clip.subject}/{clip.action}/{clip['take']}: {source} holds NaN or infinity")
-    return pixels
-
-
-def _write_all(folder: Path, contents: Mapping[str, Callable[[], Mapping]]) -> list[Path]:
-    """Writes every file into a folder beside, and moves them to their places when all are whole."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as unfinished:
-            for file, make in contents.items():
-                _write_npz(Path(unfinished) / file, make())
-            for file in contents:
-                os.replace(Path(unfinished) / file, folder / file)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
-    return [folder / file for file in contents]
+    return np.concatenate([pixels, data.scores[source][rows, :, None]], axis=-1) if source in data.scores else pixels
 
 
 def _write_npz(path: Path, content: Mapping[str, object]) -> None:
@@ -261,8 +242,7 @@ def _write_npz(path: Path, content: Mapping[str, object]) -> None:
                     continue
                 holder = np.empty((), object)
                 holder[()] = value
-                pickled = pickle.dumps(holder, protocol=3)  # later protocols announce lengths
-                own, known = _CORE if pickled.startswith(_CORE[0]) else (b"", b"")
                 np.lib.format.write_array_header_1_0(member, {"descr": "|O", "fortran_order": False, "shape": ()})
-                member.write(known)
-                member.write(memoryview(pickled)[len(own) :])
+                pickled = pickle.dumps(holder, protocol=3)  # later protocols announce lengths
+                # As numpy before 1.26, which is common beside VideoPose3D, calls that module.
+                member.write(pickled.replace(b"numpy._core.multiarray", b"numpy.core.multiarray", 1))
