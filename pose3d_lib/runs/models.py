@@ -1,5 +1,6 @@
 """Trained models: the card of a finished run; a model in one file, with its card in the metadata; opening any model."""
 
+import os
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -28,16 +29,7 @@ from pose3d_lib.model.evaluate import ROOT_ERROR
 from pose3d_lib.model.file import read_tensors, read_weights
 from pose3d_lib.runs import layout
 from pose3d_lib.runs.inventory import Finished, choose_run, other_version, run_names
-from pose3d_lib.runs.layout import (
-    CARD,
-    ERRORS,
-    FINISHED,
-    STATISTICS_PUBLISHED,
-    WEIGHTS,
-    is_finished,
-    read_json,
-    read_object,
-)
+from pose3d_lib.runs.layout import CARD, FINISHED, WEIGHTS, read_json
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.budget import learning_rate
 from pose3d_lib.training.plan import RunPlan, build_lifters
@@ -110,14 +102,12 @@ def _measured(summary: Mapping) -> dict[str, object]:
 
 def read_run_card(folder: Path) -> ModelCard:
     """The card of a finished run, wherever its folder lies; an InputError where it is unfinished, or its card damaged."""
-    if not is_finished(folder):
-        raise InputError(f"{folder}: not finished, there is no {FINISHED}; `pose3d runs list` shows which runs are")
     try:
         if other := other_version(read_json(folder / FINISHED, Finished).format):
             raise InputError(f"{other}: train that run again")
         return parse_card((folder / CARD).read_bytes())
     except (InputError, OSError) as error:
-        raise InputError(f"{folder}: {error}; `pose3d runs verify` looks for what is wrong with it") from error
+        raise InputError(f"{folder}: not a finished run ({error}); `pose3d runs list` shows those that are") from error
 
 
 def save_model(model: TrainedModel, path: Path, *, half: bool = False) -> None:
@@ -173,10 +163,7 @@ def open_model(
             published.
     """
     path = Path(what).expanduser()
-    try:
-        place = _find(path)
-    except OSError as error:
-        raise InputError(f"{printable(str(what))[:300]}: cannot be looked at: {error.strerror}") from error
+    place = _find(path)
     if place.suffix in CHECKPOINTS:
         from pose3d_lib.model.videopose3d.read import import_checkpoint  # which a run's kernel does not need
 
@@ -203,42 +190,31 @@ def _open_run(folder: Path, statistics: str) -> TrainedModel:
     model = _load_weights(folder / WEIGHTS, read_run_card(folder))
     if statistics == RECOMPUTED:
         return model
-    path, card = folder / STATISTICS_PUBLISHED, model.card
-    published = read_tensors(path, remedy=ANOTHER)
+    run = Run(folder, PUBLISHED)
+    published = read_tensors(folder / layout.STATISTICS_PUBLISHED, remedy=ANOTHER)
     try:
         model.lifters.load_statistics(published)
-    except RuntimeError as error:
-        raise InputError(f"{path}: {error}; {ANOTHER}") from error
-    try:
-        measured = _measured(read_object(folder / ERRORS)[layout.PUBLISHED])
-        errors = Errors(**{**card.errors.model_dump(), **measured})
-    except (ValueError, LookupError, AttributeError) as error:
-        raise InputError(f"{folder / ERRORS}: no errors as published ({str(error)[:200]}); {ANOTHER}") from error
-    return TrainedModel(model.lifters, card.model_copy(update={"statistics": PUBLISHED, "errors": errors}))
+        errors = Errors(**{**model.card.errors.model_dump(), **_measured(run.metrics)})
+    except (RuntimeError, ValueError, LookupError) as error:
+        raise InputError(f"{folder}: not with statistics and errors as published ({error}); {ANOTHER}") from error
+    return TrainedModel(model.lifters, model.card.model_copy(update={"statistics": PUBLISHED, "errors": errors}))
 
 
 def _find(path: Path) -> Path:
-    """The file, or the folder of the run."""
+    """The file itself or of that name among the imported models, or the folder of the run."""
     if str(path) in READY:
         return READY[str(path)]
-    if path.suffix in (SUFFIX, *CHECKPOINTS):
-        return _find_file(path)
-    if (imported := models_dir() / f"{path}{SUFFIX}").is_file():
-        return imported
-    return path if path.is_dir() else runs_dir() / choose_run(str(path), run_names())
-
-
-def _find_file(path: Path) -> Path:
-    """The file itself, or that of its name in the folder of imported models."""
-    for place in (path, models_dir() / path):
-        if place.is_file():
+    is_file = path.suffix in (SUFFIX, *CHECKPOINTS)
+    for place in (path, models_dir() / path) if is_file else (models_dir() / f"{path}{SUFFIX}",):
+        if os.path.isfile(place):  # False too of a name that no file can have
             return place
-    there = {file.stem: file.name for folder in (Path.cwd(), models_dir()) for file in folder.glob(f"*{path.suffix}")}
-    meant = [there[stem] for stem in nearest(path.stem, sorted(there))]
-    hint = f"did you mean {', '.join(map(printable, meant))}? " if meant else ""
+    if not is_file:
+        return path if os.path.isdir(path) else runs_dir() / choose_run(str(path), run_names())
+    there = {file.name for folder in (Path.cwd(), models_dir()) for file in folder.glob(f"*{path.suffix}")}
+    meant = ", ".join(map(printable, nearest(path.name, sorted(there))))
     raise InputError(
-        f"{printable(str(path))}: there is no such file, neither in {Path.cwd()} nor in {models_dir()}; {hint}"
-        "Give the path of a model's file, or the name of a run"
+        f"{printable(str(path))}: there is no such file, neither in {Path.cwd()} nor in {models_dir()}; "
+        f"{f'did you mean {meant}? ' if meant else ''}Give the path of a model's file, or the name of a run"
     )
 
 

@@ -102,16 +102,13 @@ class Run:
         lines = (self.folder / HISTORY).read_text(encoding="utf-8").splitlines()
         return pd.DataFrame([json.loads(line) for line in lines])  # pandas' own reader drops the last digits
 
-    @property
-    def clips_path(self) -> Path:
-        return self.folder / (layout.CLIPS_PUBLISHED if self.statistics == PUBLISHED else layout.CLIPS)
-
     @cached_property
     def clips(self) -> pd.DataFrame:
         """Errors of every test clip."""
         names = dict.fromkeys(("subject", "action", "take", "camera"), str)
         exact = dict.fromkeys((*METRICS, SCALE, ROOT_ERROR), float)  # older versions of pandas lose the last digit
-        return pd.read_csv(self.clips_path, dtype=names, converters=exact, keep_default_na=False)
+        path = self.folder / (layout.CLIPS_PUBLISHED if self.statistics == PUBLISHED else layout.CLIPS)
+        return pd.read_csv(path, dtype=names, converters=exact, keep_default_na=False)
 
     @cached_property
     def root_errors(self) -> dict[str, float]:

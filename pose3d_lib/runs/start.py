@@ -9,7 +9,6 @@ from pose3d_lib.data.actions import nearest
 from pose3d_lib.model.file import read_weights
 from pose3d_lib.runs.inventory import check_finished, run_names
 from pose3d_lib.runs.layout import CONFIG, PROVENANCE, WEIGHTS, Origin, read_json
-from pose3d_lib.runs.run import run_name
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import RunPlan, build_lifters
 
@@ -24,8 +23,8 @@ def load_start(plan: RunPlan) -> tuple[dict[str, Tensor] | None, dict[str, str |
     None and None where it starts with random weights.
 
     Raises:
-        InputError: there is no such run, or what is in its folder is unfinished, damaged or renamed, or of another version,
-            dataset or network.
+        InputError: there is no such run, or what is in its folder is unfinished, damaged, or of another version, dataset or
+            network.
     """
     config, data = plan.config, plan.data
     if not config.start_from:
@@ -39,10 +38,7 @@ def load_start(plan: RunPlan) -> tuple[dict[str, Tensor] | None, dict[str, str |
         )
     folder = runs_dir() / name
     check_finished(folder, ANOTHER)
-    try:
-        origin, made = read_json(folder / PROVENANCE, Origin), read_json(folder / CONFIG, RunConfig)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}; {ANOTHER}") from error
+    origin, made = read_json(folder / PROVENANCE, Origin), read_json(folder / CONFIG, RunConfig)
     if origin.dataset.fingerprint != data.fingerprint:
         raise InputError(
             f"{folder}: trained on other data, {origin.dataset.name} with fingerprint {origin.dataset.fingerprint[:10]} "
@@ -54,10 +50,6 @@ def load_start(plan: RunPlan) -> tuple[dict[str, Tensor] | None, dict[str, str |
             f"{name.removeprefix('has_')} {getattr(made, name)!r}, expected {getattr(config, name)!r}" for name in other
         )
         raise InputError(f"{folder}: a network of another kind: {found}; start from a run with the same settings")
-    if (called := run_name(made, data.fingerprint)) != name:
-        raise InputError(
-            f"{folder}: renamed or changed, as the run in it is called {called}; give it its name again, or {ANOTHER}"
-        )
     path = folder / WEIGHTS
     weights = read_weights(path, lambda: build_lifters(config, data), told="its config.json", remedy=ANOTHER)
     return weights, {"run": folder.name, "commit": origin.commit, "weights_sha256": sha256_of(path)}
