@@ -13,6 +13,7 @@ BIN  := $(VENV)/bin
 PIP  := $(BIN)/python -m pip
 INSTALL := $(PIP) install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
+REFERENCE := $(BIN)/python benchmarks/reference.py
 # Cell ids stay: numbered anew, every cell after an inserted one would change.
 NBSTRIPOUT := $(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info metadata.widgets"
 
@@ -73,19 +74,19 @@ train/Walking/walking_extra_25,train/Walking/walking_extra_26,train/Walking/walk
 train/Walking/walking_extra_49,train/Walking/walking_extra_50
 # of the reference's name, a dataset within POSE3D_DATA, parameters
 define real-motion
-@if [ -e "$(DATA)/$(2)" ]; then $(BIN)/pose3d reproduce -p dataset $(2) $(3) --write-reference $(1); else \
+@if [ -e "$(DATA)/$(2)" ]; then $(REFERENCE) study $(1) -p dataset $(2) $(3); else \
   echo "Skipped: the study $(1), as there is no $(DATA)/$(2). docs/data.md (The studies on real motion) says how to get it"; fi
 endef
 
 reference: $(VENV)/.installed  ## make every study of outputs/reference/, and write it and the tables of the documents
-	$(BIN)/pose3d reproduce --write-reference quick --write-notebooks
-	$(BIN)/pose3d reproduce -p study more --write-reference paper
+	$(REFERENCE) study quick --notebooks
+	$(REFERENCE) study paper -p study more
 	$(call real-motion,bandai-namco-2,bandai-namco-2,$(BANDAI_NAMCO))
 	$(call real-motion,cmu,cmu_mocap_17joints.npz,$(CMU))
-	$(BIN)/pose3d run 05_semi_supervised --write-reference
+	$(REFERENCE) scarcity
 
 figures: $(VENV)/.installed  ## redraw every table and figure of outputs/reference/ from its observations, without training
-	$(BIN)/pose3d figures
+	$(REFERENCE) redraw
 
 ready-model: $(VENV)/.installed  ## train the models that come along with CMU's motion of POSE3D_DATA (docs/ready.md); stopped, it resumes
 	$(BIN)/python benchmarks/ready_models.py train

@@ -11,9 +11,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
+from reference import put_table
 
 from pose3d_lib import metrics
-from pose3d_lib.cli.reproduce import put_table
 from pose3d_lib.common.paths import project_root
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset

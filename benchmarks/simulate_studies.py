@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from reference import put_table
 from statsmodels.stats.power import TTestPower
 
-from pose3d_lib.cli.reproduce import put_table
 from pose3d_lib.common.paths import make_folder, project_root
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.study.two_way import (

@@ -14,8 +14,8 @@ import bench_step
 import measuring
 import pandas as pd
 import promises
+from reference import put_table
 
-from pose3d_lib.cli.reproduce import put_table
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import make_folder, outputs_dir, project_root
 from pose3d_lib.common.tables import to_markdown

@@ -1,21 +1,17 @@
 """The benchmarks: their ratios of made-up numbers, the FLOP they count, and a baseline that computes the same."""
 
 import re
-import sys
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
-import pytest
-import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import bench_evaluation
 import bench_step
 import bench_training
 import measuring
+import numpy as np
+import pandas as pd
+import pytest
 import ready_models
+import torch
 import write_reference
 from plain import PlainLifter, PlainWindows, plain_evaluate, plain_training
 from random_clips import random_clips

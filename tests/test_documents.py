@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 import pandas as pd
 import pytest
+from reference import DOCUMENTS as FILLED
+from reference import OF_ALL, put_table, read_table, write_reference
 
 from pose3d_lib.cli import main as cli
-from pose3d_lib.cli.reproduce import DOCUMENTS as FILLED
-from pose3d_lib.cli.reproduce import OF_ALL, put_table, read_table, write_reference
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import save_table, to_markdown
 from pose3d_lib.data import catalogue
@@ -79,7 +79,7 @@ def test_a_table_is_put_between_its_comments() -> None:
 
 def test_writing_the_reference_copies_the_tables_and_fills_the_documents(tmp_path: Path, monkeypatch) -> None:
     project, results = tmp_path / "project", tmp_path / "results"
-    monkeypatch.setattr("pose3d_lib.cli.reproduce.project_root", lambda: project)
+    monkeypatch.setattr("reference.project_root", lambda: project)
     names = ("my-set/table_1", "paper/claims", *OF_ALL)
     (project / "docs").mkdir(parents=True)
     for document in FILLED:

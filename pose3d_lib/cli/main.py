@@ -1,6 +1,5 @@
 """`pose3d ...`: the notebooks and their functions in a terminal."""
 
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -44,8 +43,7 @@ cli.add_command(cli_live.live)
 @cli.command()
 @click.argument("notebook")
 @parameter_option
-@click.option("--write-reference", is_flag=True, help="Of 05: also renew outputs/reference/ and the documents' tables.")
-def run(notebook: str, given: Given, write_reference: bool) -> None:
+def run(notebook: str, given: Given) -> None:
     """Execute one notebook, for instance: pose3d run 02_train -p action Sitting
 
     Parameters are checked before anything starts. 02_train goes to the run's own folder under outputs/runs/ and a run
@@ -59,8 +57,6 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
 
     notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
     parameters = dict(given)
-    if write_reference and (notebook != "05_semi_supervised" or parameters):
-        raise InputError("--write-reference: the reference is 05_semi_supervised with its defaults; give no parameter")
     config, datasets = check_parameters(notebook, parameters), Datasets(click.echo)
     if isinstance(config, RunConfig):
         _train([config], datasets)
@@ -81,10 +77,6 @@ def run(notebook: str, given: Given, write_reference: bool) -> None:
     click.echo(f"executed notebook: {notebook_output(notebook)}")
     if notebook == "04_results":
         click.echo(f"as one page: {job.write_page(datasets[config.data])}")
-    if write_reference:
-        from pose3d_lib.study.tables_scarcity import collect_scarcity
-
-        job.write_reference(collect_scarcity(config, datasets[config.data]).folder, "scarcity")
 
 
 @cli.command()
@@ -144,11 +136,7 @@ def _train(
 
 @cli.command()
 @parameter_option
-@click.option("--write-reference", metavar="NAME", help="Also renew outputs/reference/NAME/ and the documents' tables.")
-@click.option(
-    "--write-notebooks", is_flag=True, help="Also renew outputs/reference/notebooks/, the executed notebooks."
-)
-def reproduce(given: Given, write_reference: str | None, write_notebooks: bool) -> None:
+def reproduce(given: Given) -> None:
     """The main job: prepare the data, train every model, print the answer and the claims.
 
     The parameters are those of 04_results, for instance: pose3d reproduce -p scale tiny -p preset tiny. With -p study paper
@@ -156,32 +144,24 @@ def reproduce(given: Given, write_reference: str | None, write_notebooks: bool) 
     """
     from pose3d_lib.report.parameters import check_parameters
 
-    check_parameters("04_results", dict(given))
-    if write_reference is not None and not re.fullmatch(r"[\w-]+", write_reference):
-        raise InputError(f"--write-reference: found {write_reference!r}; give a name of letters, digits, _ and -")
+    check_parameters("04_results", dict(given))  # before what takes seconds to import
     from pose3d_lib.cli import reproduce as job
 
-    folder = job.reproduce(dict(given), Console())
-    if write_reference:
-        job.write_reference(folder, write_reference)
-    if write_notebooks:
-        job.write_notebooks(dict(given), Console())
+    job.reproduce(dict(given), Console())
 
 
 @cli.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 def figures(folders: tuple[Path, ...]) -> None:
     """Redraw every table and figure of a study without training, for instance: pose3d figures outputs/reference/quick
 
-    FOLDERS are those that 04_results and 05_semi_supervised wrote; without any, all of outputs/reference/, and the tables
-    of the documents.
+    FOLDERS are those that 04_results and 05_semi_supervised wrote.
     """
-    from pose3d_lib.cli.reproduce import redraw_reference
     from pose3d_lib.report.redraw import redraw_study
 
     for folder in folders:
         redraw_study(folder)
-    click.echo("redrawn: " + (", ".join(map(str, folders or redraw_reference())) or "nothing"))
+        click.echo(f"redrawn: {folder}")
 
 
 def main() -> None:

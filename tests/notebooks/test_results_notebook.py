@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pose3d_lib.cli.reproduce import reference_dir
+from pose3d_lib.common.paths import project_root
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.report import results, show
 from pose3d_lib.report.record import StudyRecord, read_record
@@ -14,6 +14,7 @@ from tests.helpers.made_up_observations import make_observations
 from tests.helpers.made_up_records import record_of
 from tests.helpers.notebooks import code_cells, read_committed
 
+REFERENCE = project_root() / "outputs" / "reference"
 CELLS = ("9b79017c", "log-ratios", "945cb234")  # imports, and what computes Table 1
 
 
@@ -28,7 +29,7 @@ def executed(record: StudyRecord) -> dict[str, object]:
 
 @pytest.mark.parametrize("study", ["quick", "bandai-namco-2"])  # with datasets of their own, and with shared takes
 def test_the_cells_compute_the_tables_that_are_in_the_files(study: str) -> None:
-    folder = reference_dir() / study
+    folder = REFERENCE / study
     names = executed(read_record(folder))
     for number, metric in ((1, "mpjpe"), (2, "mpjve")):
         written = pd.read_csv(folder / f"table_{number}.csv", **EMPTY_IS_NAN).set_index("action").drop(index=UNSEEN)
@@ -58,7 +59,7 @@ def test_the_cells_leave_out_a_replicate_that_lacks_a_run_and_stand_without_any(
 def test_the_cell_of_table_3_computes_its_file_and_shows_no_times_that_cannot_be_compared(
     study: str, timed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, shown, arms = reference_dir() / study, [], ["Action-based", "Original"]
+    folder, shown, arms = REFERENCE / study, [], ["Action-based", "Original"]
     record = read_record(folder)
     names = executed(record) | {"config": record.config}
     written = pd.read_csv(folder / "table_3.csv", **EMPTY_IS_NAN)

@@ -10,14 +10,13 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+import reference
 from PIL import Image
-from rich.console import Console
+from reference import write_rendered
 
-from pose3d_lib.cli import reproduce
 from pose3d_lib.common.paths import notebooks_dir, project_root
 from pose3d_lib.report.figures.style import to_png
 from pose3d_lib.report.parameters import NOTEBOOKS
-from pose3d_lib.report.rendered import write_rendered
 from pose3d_lib.runs.sweep.links import LINK
 
 COMMITTED = project_root() / "outputs" / "reference" / "notebooks"
@@ -62,9 +61,9 @@ def test_an_executed_notebook_becomes_small_and_speaks_of_no_machine(tmp_path: P
 @pytest.mark.usefixtures("outputs")
 def test_the_reference_has_every_notebook_of_the_main_job(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("execute_notebook", "plan_task", "save_animation"):
-        monkeypatch.setattr(reproduce, name, MagicMock())
-    monkeypatch.setattr(reproduce, "write_rendered", lambda executed, folder: [*executed])
-    written = reproduce.write_notebooks({"scale": "tiny", "preset": "tiny", "seeds": "1"}, Console(quiet=True))
+        monkeypatch.setattr(reference, name, MagicMock())
+    monkeypatch.setattr(reference, "write_rendered", lambda executed, folder: [*executed])
+    written = reference.write_notebooks({"scale": "tiny", "preset": "tiny", "seeds": "1"})
     assert written == [name for name in NOTEBOOKS if name != "05_semi_supervised"]
 
 

@@ -118,7 +118,7 @@ def test_a_run_of_another_version_and_an_unfinished_one_are_refused(folder: Path
     with pytest.raises(InputError, match=f"format 2, older than {RESULT_FORMAT}: train that run again"):
         open_model(folder)
     (folder / "finished.json").unlink()
-    with pytest.raises(InputError, match=r"not finished, there is no finished\.json; `pose3d runs list`"):
+    with pytest.raises(InputError, match=r"not a finished run \(finished\.json: cannot be read"):
         open_model(folder)
 
 

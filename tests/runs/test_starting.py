@@ -166,32 +166,20 @@ def test_other_settings_may_differ(baseline, data) -> None:
     assert load_start(plan_run(chosen, data))[1]["run"] == baseline.folder.name
 
 
-def test_a_start_that_was_changed_renamed_or_begun_again_afterwards_is_refused(refuses, baseline) -> None:
+def test_a_start_that_was_changed_or_begun_again_afterwards_is_refused(refuses, baseline) -> None:
     rewrite(baseline.folder / "finished.json", format=2)
     assert refuses().startswith(f"{baseline.folder}: other version, format 2, older than ")
     rewrite(baseline.folder / "finished.json", format=RESULT_FORMAT)
-    rewrite(baseline.folder / "config.json", lr=0.5)
+    rewrite(baseline.folder / "config.json", channels=10_000)
     assert refuses().startswith(f"{baseline.folder}: damaged, config.json: changed: ")
     finish(baseline.folder)
-    assert f"{baseline.folder}: renamed or changed" in refuses()
-    rewrite(baseline.folder / "config.json", lr=0.01, channels=10_000)
-    finish(baseline.folder)
     assert "channels 10000, expected 6" in refuses()
-    rewrite(baseline.folder / "config.json", channels=-1)
-    finish(baseline.folder)
-    assert refuses().startswith(f"{baseline.folder}: config.json: not what a run writes (channels: ")
     rewrite(baseline.folder / "config.json", channels=6)
-    weights = {**tensors(baseline), "shrink.bias": torch.zeros(50)}
-    save_file(weights, baseline.folder / "model.safetensors")
+    save_file({**tensors(baseline), "shrink.bias": torch.zeros(50)}, baseline.folder / "model.safetensors")
     finish(baseline.folder)
-    said = "other weights than its config.json says: shrink.bias is [50], expected [51]"
-    assert f"{baseline.folder / 'model.safetensors'}: {said}" in refuses()
-    other = baseline.folder.with_name(baseline.folder.name.replace("All", "Everything"))
-    baseline.folder.rename(other)
-    message = refuses(start_from=other.name)
-    assert message.startswith(f"{other}: renamed or changed, as the run in it is called {baseline.folder.name}")
-    (other / "finished.json").unlink()
-    assert refuses(start_from=other.name).startswith(f"{other}: unfinished, no checkpoint; train that run again")
+    assert f"{baseline.folder / 'model.safetensors'}: other weights than its config.json says: shrink.bias" in refuses()
+    (baseline.folder / "finished.json").unlink()
+    assert refuses().startswith(f"{baseline.folder}: unfinished, no checkpoint; train that run again")
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
