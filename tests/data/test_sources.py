@@ -21,7 +21,7 @@ from pose3d_lib.data.dataset_file import save_dataset
 from pose3d_lib.data.open import list_actions, open_dataset, prepared_path
 from pose3d_lib.data.sources import synthetic
 from pose3d_lib.data.sources.synthetic.body import make_body
-from pose3d_lib.data.sources.synthetic.layout import Layout, choose_layout
+from pose3d_lib.data.sources.synthetic.layout import Layout
 from pose3d_lib.data.spec import DataSpec
 
 SUBJECTS = ["S1", "S5", "S6", "S7", "S8", "S9", "S11"]
@@ -249,7 +249,7 @@ def test_every_take_is_seen_by_one_of_four_cameras_in_turn(tiny_data) -> None:
 
 
 def test_eight_people_are_tested_on_four_takes_of_six_seconds_of_every_action() -> None:
-    layout = choose_layout("synthetic", "small")
+    layout = Layout("synthetic", "small")
     assert len(layout.test) == 8
     assert not set(layout.test) & set(layout.train)
     assert layout.takes == 4
@@ -271,17 +271,17 @@ def t_of(layout: Layout, seed: int) -> np.ndarray:
 
 
 def test_actions_differ_in_length_so_that_t_is_not_fifteen_for_all_and_alike_for_every_seed() -> None:
-    t = np.array([t_of(choose_layout("synthetic", "small"), seed) for seed in range(6)])
+    t = np.array([t_of(Layout("synthetic", "small"), seed) for seed in range(6)])
     assert t.min() < 13
     assert t.max() > 17
     assert (t / t.mean(axis=0)).std(axis=0, ddof=1).max() < 0.08
     assert len(np.unique(t[:, 0])) == 6
-    of_h36m = np.array([t_of(choose_layout("synthetic_h36m", "small"), seed) for seed in range(6)])
+    of_h36m = np.array([t_of(Layout("synthetic_h36m", "small"), seed) for seed in range(6)])
     assert (of_h36m / of_h36m.mean(axis=0)).std(axis=0, ddof=1).min() > 0.1, "there the seed draws the actions too"
 
 
 def test_another_seed_has_other_people_of_every_stature() -> None:
-    layout = choose_layout("synthetic", "small")
+    layout = Layout("synthetic", "small")
     statures = np.array([[layout.body(subject, seed).stature for subject in layout.subjects] for seed in range(20)])
     assert statures.std(axis=0).min() > 0.05  # metres
     assert abs(np.corrcoef(statures[:-1].ravel(), statures[1:].ravel())[0, 1]) < 0.15
@@ -289,7 +289,7 @@ def test_another_seed_has_other_people_of_every_stature() -> None:
 
 def test_the_full_scale_has_as_many_camera_frames_as_human36m() -> None:
     for name, cameras in (("synthetic", 1), ("synthetic_h36m", 4)):
-        layout = choose_layout(name, "full")
+        layout = Layout(name, "full")
 
         def camera_frames(people: range, layout: Layout = layout, cameras: int = cameras) -> int:
             every = itertools.product(range(len(H36M_ACTIONS)), people, range(layout.takes))

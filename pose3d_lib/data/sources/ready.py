@@ -15,6 +15,7 @@ from pose3d_lib.data.actions import H36M_ACTIONS, check_name
 from pose3d_lib.data.cameras import Camera, view
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
+from pose3d_lib.data.sources.bvh.motion import resample
 from pose3d_lib.data.sources.filming import GT, NEAREST, SIMULATED, one_thread
 from pose3d_lib.data.sources.missing import interpolate
 from pose3d_lib.data.sources.noise import simulate_detections, simulate_scores
@@ -57,7 +58,9 @@ class Clip:
     camera: Camera | None = None  # drawn if not given
 
 
-_AT = {name: H36M_17.index(name) for name in H36M_17.joints}
+AT = {name: joint for joint, name in enumerate(H36M_17.joints)}
+# Joints that detectors do not mark, but that are made of two others.
+MIDDLES = {"Hip": ("RHip", "LHip"), "Thorax": ("RShoulder", "LShoulder"), "Spine": ("Hip", "Thorax")}
 
 
 def find(spec: DataSpec, path: Path) -> Found:
@@ -88,31 +91,29 @@ def see(
     clips: Iterable[Clip], *, name: str, like: float | None = None, progress: Progress = lambda line: None
 ) -> PoseDataset:
     """Clips as their cameras see them, in `gt`, and as a detector does, in `simulated`, with scores; `like` as of `detect`."""
-    parts = {part: [] for part in ("positions", "trajectory", GT, SIMULATED, "scores")}
-    cameras, rows, stop = [], [], 0
+    seen, cameras, rows, stop = [], [], [], 0
     say = paced(progress)
     for number, clip in enumerate(clips):
         camera = clip.camera or place_camera(clip.motion, clip.rng, f"camera {number}")
         in_camera, exact = view(clip.motion, camera)
         found, scores = detect(clip.motion, camera, fps=clip.fps, rng=clip.rng, like=like)
         own = (in_camera - in_camera[:, :1], in_camera[:, 0], exact, found, scores)
-        for part, array in zip(parts.values(), own, strict=True):
-            part.append(array.astype(np.float32))
+        seen.append([array.astype(np.float32) for array in own])
         start, stop = stop, stop + len(clip.motion)
         rows.append((clip.subject, clip.action, str(number), number, float(clip.fps), start, stop, True))
         cameras.append(camera)
         say(f"filmed {number + 1:,} clips")
-    arrays = {part: np.concatenate(own) for part, own in parts.items()}
-    scores = arrays.pop("scores")
+    positions, trajectory, exact, found, scores = (np.concatenate(own) for own in zip(*seen, strict=True))
     return PoseDataset(
         name=name,
         synthetic=False,
         skeleton=H36M_17,
         cameras=tuple(cameras),
         clips=pd.DataFrame(rows, columns=list(CLIP_COLUMNS)),
-        keypoints={source: arrays.pop(source) for source in (GT, SIMULATED)},
+        keypoints={GT: exact, SIMULATED: found},
         layouts=dict.fromkeys((GT, SIMULATED), H36M_17),
-        **arrays,
+        positions=positions,
+        trajectory=trajectory,
         train_subjects=(),
         test_subjects=(),
         scores={GT: np.ones_like(scores), SIMULATED: scores},
@@ -152,21 +153,19 @@ def to_h36m(motion: np.ndarray) -> np.ndarray:
     Its Hip lies above the hips, its Thorax below the shoulders and its Neck between them, its Head below the top of the head;
     its forearms end above the wrists (bodies have 0.146 of their stature there, this one 0.11).
     """
-    moved, neck, up = motion.copy(), motion[:, _AT["Neck"]], motion[:, _AT["Head"]] - motion[:, _AT["Neck"]]
-    moved[:, _AT["Hip"]] = (motion[:, _AT["RHip"]] + motion[:, _AT["LHip"]]) / 2
-    moved[:, _AT["Thorax"]], moved[:, _AT["Neck"]], moved[:, _AT["Head"]] = neck, neck + 0.7 * up, neck + 1.4 * up
+    joints = named(motion)
+    neck, up = joints["Neck"], joints["Head"] - joints["Neck"]
+    joints["Hip"] = (joints["RHip"] + joints["LHip"]) / 2
+    joints["Thorax"], joints["Neck"], joints["Head"] = neck, neck + 0.7 * up, neck + 1.4 * up
     for side in "RL":
-        elbow = motion[:, _AT[f"{side}Elbow"]]
-        moved[:, _AT[f"{side}Wrist"]] = elbow + 1.3 * (motion[:, _AT[f"{side}Wrist"]] - elbow)
-    return moved
+        elbow = joints[f"{side}Elbow"]
+        joints[f"{side}Wrist"] = elbow + 1.3 * (joints[f"{side}Wrist"] - elbow)
+    return np.stack([*joints.values()], axis=1)
 
 
-def resample(motion: np.ndarray, old: float, new: float) -> np.ndarray:
-    """Motion (frames, ...) of `old` frames per second at `new`, by cubic splines; from the first frame to the last at most."""
-    from scipy.interpolate import CubicSpline
-
-    times = np.arange(len(motion)) / old
-    return CubicSpline(times, motion)(np.arange(int(times[-1] * new + 1e-6) + 1) / new)
+def named(motion: np.ndarray) -> dict[str, np.ndarray]:
+    """Joint -> where it is, in order: (frames, 17, 3) -> (frames, 3) each."""
+    return {name: motion[:, joint] for name, joint in AT.items()}
 
 
 def resize(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -174,7 +173,7 @@ def resize(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     size = rng.uniform(0.88, 1.12)
     own = size * rng.uniform(0.9, 1.1, H36M_17.num_joints)
     own = (own + own[list(H36M_17.mirror)]) / 2
-    legs = own[[_AT["RKnee"], _AT["RFoot"]]].mean()
+    legs = own[[AT["RKnee"], AT["RFoot"]]].mean()
     resized = motion * legs
     for parent, joint in H36M_17.bones:
         resized[:, joint] = resized[:, parent] + own[joint] * (motion[:, joint] - motion[:, parent])
@@ -214,30 +213,28 @@ def mark(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Detectors know a nose and ears, and hips and shoulders where people point at them in pictures, not where motion capture
     has the joints: `layouts.to_h36m` makes the 17 of those. How far they are off is drawn once for a clip.
     """
-    marked, size = motion.copy(), np.linalg.norm(motion[:, _AT["Thorax"]] - motion[:, _AT["Hip"]], axis=-1).mean() / 0.5
-
-    def of(name: str) -> np.ndarray:
-        return marked[:, _AT[name]]
+    joints = named(motion)
+    size = np.linalg.norm(joints["Thorax"] - joints["Hip"], axis=-1).mean() / 0.5
 
     def unit(vectors: np.ndarray) -> np.ndarray:
         return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-6)
 
-    up, right = unit(of("Thorax") - of("Hip")), unit(of("RShoulder") - of("LShoulder"))
+    up, right = unit(joints["Thorax"] - joints["Hip"]), unit(joints["RShoulder"] - joints["LShoulder"])
     axes = np.stack([right, unit(np.cross(up, right)), up], axis=1)  # (frames, 3, 3): right, forward, up of the trunk
     for joint in "Knee", "Foot", "Elbow", "Wrist":
         for side in "RL":
-            marked[:, _AT[side + joint]] += rng.normal(0, 0.015 * size, 3) @ axes
+            joints[side + joint] = joints[side + joint] + rng.normal(0, 0.015 * size, 3) @ axes
     for pair, lift in (("Hip", rng.uniform(-0.02, 0.06)), ("Shoulder", rng.uniform(-0.03, 0.04))):
-        middle, wider = (of(f"R{pair}") + of(f"L{pair}")) / 2, rng.uniform(0.85, 1.25)
+        middle, wider = (joints[f"R{pair}"] + joints[f"L{pair}"]) / 2, rng.uniform(0.85, 1.25)
         for side in "RL":
-            marked[:, _AT[side + pair]] = middle + wider * (of(side + pair) - middle) + lift * size * up
-    shoulders = (of("RShoulder") + of("LShoulder")) / 2
-    ears = shoulders + rng.uniform(0.65, 0.85) * (of("Head") - shoulders) + rng.uniform(0, 0.04) * size * axes[:, 1]
+            joints[side + pair] = middle + wider * (joints[side + pair] - middle) + lift * size * up
+    shoulders = (joints["RShoulder"] + joints["LShoulder"]) / 2
+    ears = shoulders + rng.uniform(0.65, 0.85) * (joints["Head"] - shoulders) + rng.uniform(0, 0.04) * size * axes[:, 1]
     nose = ears + size * (rng.uniform(0.07, 0.13) * axes[:, 1] + rng.uniform(-0.04, 0.02) * up)
-    marked[:, _AT["Hip"]], marked[:, _AT["Thorax"]] = (of("RHip") + of("LHip")) / 2, shoulders
-    marked[:, _AT["Spine"]] = (of("Hip") + of("Thorax")) / 2
-    marked[:, _AT["Neck"]], marked[:, _AT["Head"]] = nose, shoulders + 1.3 * (ears - shoulders)
-    return marked
+    for middle, (one, other) in MIDDLES.items():
+        joints[middle] = (joints[one] + joints[other]) / 2
+    joints["Neck"], joints["Head"] = nose, shoulders + 1.3 * (ears - shoulders)
+    return np.stack([*joints.values()], axis=1)
 
 
 def detect(
@@ -268,10 +265,6 @@ def _lose(shape: tuple[int, int], fps: float, rng: np.random.Generator) -> np.nd
     if rate and rng.random() < 0.3:
         at = rng.integers(shape[0])
         missing[at : at + rng.integers(1, LONGEST_GAP)] = True
-    for joint, sources in (
-        ("Hip", ("RHip", "LHip")),
-        ("Thorax", ("RShoulder", "LShoulder")),
-        ("Spine", ("Hip", "Thorax")),
-    ):
-        missing[:, _AT[joint]] |= missing[:, [_AT[name] for name in sources]].any(axis=1)
+    for joint, sources in MIDDLES.items():
+        missing[:, AT[joint]] |= missing[:, [AT[name] for name in sources]].any(axis=1)
     return missing

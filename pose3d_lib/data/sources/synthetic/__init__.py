@@ -5,13 +5,14 @@ No person was filmed. With them anyone can run the study; results on them say no
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from pose3d_lib.data.actions import H36M_ACTIONS, check_name
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, film
-from pose3d_lib.data.sources.synthetic.layout import Layout, choose_layout
+from pose3d_lib.data.sources.synthetic.layout import Layout
 from pose3d_lib.data.sources.synthetic.motion import make_motion
 from pose3d_lib.data.sources.takes import split_subjects
 from pose3d_lib.data.spec import DataSpec, Found, Progress
@@ -23,7 +24,7 @@ FPS = 50.0
 
 def find(spec: DataSpec, path: Path) -> Found:
     check_name(spec.keypoints, (GT, SIMULATED), "keypoints of the synthetic dataset")
-    choose_subjects(choose_layout(spec.dataset, spec.scale), spec.train_subjects, spec.test_subjects)
+    choose_subjects(Layout(spec.dataset, spec.scale), spec.train_subjects, spec.test_subjects)
     return Found(f"{spec.dataset}-{spec.scale}")
 
 
@@ -45,18 +46,19 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
 
     A subject does, and is seen doing, the same whichever others are chosen, as in `choose_subjects`.
     """
-    layout = choose_layout(spec.dataset, spec.scale)
+    layout = Layout(spec.dataset, spec.scale)
     train, test, notes = choose_subjects(layout, spec.train_subjects, spec.test_subjects)
     seed, name, takes = spec.data_seed, f"{spec.dataset}-{spec.scale}", []
-    for person, subject in enumerate(layout.subjects):
-        body = layout.body(subject, seed)
-        for number, action in enumerate(H36M_ACTIONS):
-            for take in range(layout.takes):
-                frames = layout.frames(number, person, take, seed)
-                own_seed = [seed, 1, person, number, take]
-                make = partial(make_motion, action, body=body, frames=frames, fps=FPS, seed=own_seed)
-                eye = layout.eye(number, person, take)
-                takes.append(Take(subject, action, str(take), frames, make, place=len(takes), eye=eye))
+    persons, actions = enumerate(layout.subjects), list(enumerate(H36M_ACTIONS))
+    for (person, subject), (number, action), take in product(persons, actions, range(layout.takes)):
+        frames, eye = layout.frames(number, person, take, seed), layout.eye(number, person, take)
+        own = {
+            "body": layout.body(subject, seed),
+            "frames": frames,
+            "fps": FPS,
+            "seed": [seed, 1, person, number, take],
+        }
+        takes.append(Take(subject, action, str(take), frames, partial(make_motion, action, **own), len(takes), eye))
     chosen = [take for take in takes if take.subject in (*train, *test)]
     progress(f"{name}: making {len(chosen)} takes of {len({take.subject for take in chosen})} subjects")
     rigs = h36m_cameras()

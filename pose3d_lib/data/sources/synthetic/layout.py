@@ -20,31 +20,36 @@ CAMERAS = 4
 
 FRAMES = {"tiny": 24, "small": 100, "full": 5006}  # of a take to train on; `full` has the 1.5 million of Human3.6M
 TEST_FRAMES = {"tiny": 24, "small": 300, "full": 1250}  # of every take to test on; of `full` 600,000 in all
-TESTED = {"tiny": 2}  # subjects to test on, where they are not all of TEST
 H36M_FRAMES = {"tiny": 24, "small": 170, "full": 2503}  # of a take; `full` has the 2.1 million of Human3.6M
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The study's: four takes of every action and subject, each filmed by one of four cameras in turn.
+    """STUDY: four takes of every action and subject, each filmed by one of four cameras in turn. H36M: as Human3.6M itself,
+    seven subjects and two takes, each filmed by all four cameras; there the seed draws the actions' typical lengths too.
 
-    An action's typical length is 0.6 to 1.4 times the mean, a train take's 0.75 to 1.25 times that; test takes have one length.
+    An action's typical length is 0.6 to 1.4 times the mean, a take's 0.75 to 1.25 times that; STUDY's test takes have one.
     """
 
+    dataset: str
     scale: str
     train = TRAIN
-    takes = CAMERAS
+
+    @property
+    def takes(self) -> int:
+        return 2 if self.dataset == H36M else CAMERAS
 
     @property
     def test(self) -> tuple[str, ...]:
-        return TEST[: TESTED.get(self.scale)]
+        return TEST[:2] if self.dataset == H36M or self.scale == "tiny" else TEST
 
     @property
     def subjects(self) -> tuple[str, ...]:
         return (*self.train, *self.test)
 
     def body(self, subject: str, seed: int) -> Body:
-        return make_body(f"{STUDY} {subject}", seed)  # Human3.6M's names have statures that no seed changes
+        """A subject's body; Human3.6M's names have statures that no seed changes."""
+        return make_body(subject if self.dataset == H36M else f"{STUDY} {subject}", seed)
 
     def rig(self, subject: str) -> str:
         """The subject of Human3.6M whose cameras film a subject."""
@@ -52,41 +57,15 @@ class Layout:
 
     def eye(self, action: int, person: int, take: int) -> int | None:
         """The number of the camera that sees a take; None for all of them."""
-        return (action + person + take) % CAMERAS
+        return None if self.dataset == H36M else (action + person + take) % CAMERAS
 
     def frames(self, action: int, person: int, take: int, seed: int) -> int:
         """Frames of a take; action, person and take as numbers."""
-        if person >= len(self.train):
+        if self.dataset == H36M:
+            mean, of_action, of_take = H36M_FRAMES[self.scale], [seed, action], [seed, action, person, take]
+        elif person < len(self.train):
+            mean, of_action, of_take = FRAMES[self.scale], [0, action], [seed, 2, action, person, take]
+        else:
             return TEST_FRAMES[self.scale]
-        typical = np.random.default_rng([0, action]).uniform(0.6, 1.4)
-        own = np.random.default_rng([seed, 2, action, person, take]).uniform(0.75, 1.25)
-        return max(2, round(FRAMES[self.scale] * typical * own))
-
-
-@dataclass(frozen=True)
-class H36MLayout(Layout):
-    """Human3.6M's own: its seven subjects, two takes of every action, each filmed by all four cameras.
-
-    The seed changes actions' typical lengths too.
-    """
-
-    takes = 2
-
-    @property
-    def test(self) -> tuple[str, ...]:
-        return RIGS
-
-    def body(self, subject: str, seed: int) -> Body:
-        return make_body(subject, seed)
-
-    def eye(self, action: int, person: int, take: int) -> None:
-        return None
-
-    def frames(self, action: int, person: int, take: int, seed: int) -> int:
-        typical = np.random.default_rng([seed, action]).uniform(0.6, 1.4)
-        own = np.random.default_rng([seed, action, person, take]).uniform(0.75, 1.25)
-        return max(2, round(H36M_FRAMES[self.scale] * typical * own))
-
-
-def choose_layout(dataset: str, scale: str) -> Layout:
-    return H36MLayout(scale) if dataset == H36M else Layout(scale)
+        typical = np.random.default_rng(of_action).uniform(0.6, 1.4)
+        return max(2, round(mean * typical * np.random.default_rng(of_take).uniform(0.75, 1.25)))

@@ -56,13 +56,12 @@ def smooth_noise(rng: np.random.Generator, time: np.ndarray, scale: float, shape
 
 def smooth(values: np.ndarray, fps: float, seconds: float) -> np.ndarray:
     """values (frames, ...) under a bell of the given standard deviation, made of three running means, the ends held."""
-    half = max(round(seconds * fps), 0)  # three boxes of width 2 half + 1: variance about half (half + 1)
+    half = round(seconds * fps)  # three boxes of width 2 half + 1: variance about half (half + 1)
     if half == 0:
         return values
-    width = 2 * half + 1
+    width, beyond = 2 * half + 1, [(half + 1, half)] + [(0, 0)] * (values.ndim - 1)
     for _ in range(3):
-        padded = np.concatenate([np.repeat(values[:1], half + 1, 0), values, np.repeat(values[-1:], half, 0)])
-        total = np.cumsum(padded - values[:1], axis=0)
+        total = np.cumsum(np.pad(values, beyond, mode="edge") - values[:1], axis=0)
         values = values[:1] + (total[width:] - total[:-width]) / width
     return values
 
@@ -71,8 +70,6 @@ def below(limit: np.ndarray, fps: float, seconds: float) -> np.ndarray:
     """A smooth track (frames,) that never exceeds `limit` (frames,) and follows it within `seconds`."""
     # The least value in a window, averaged inside the same window, is at most the value at its centre.
     half = max(round(seconds * fps), 1)
-    padded = np.concatenate([np.repeat(limit[:1], half, 0), limit, np.repeat(limit[-1:], half, 0)])
-    lowest = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1).min(axis=-1)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(limit, half, mode="edge"), 2 * half + 1)
     bell = np.hanning(2 * half + 3)[1:-1]
-    padded = np.concatenate([np.repeat(lowest[:1], half, 0), lowest, np.repeat(lowest[-1:], half, 0)])
-    return np.convolve(padded, bell / bell.sum(), mode="valid")
+    return np.convolve(np.pad(around.min(axis=-1), half, mode="edge"), bell / bell.sum(), mode="valid")
