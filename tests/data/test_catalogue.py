@@ -110,18 +110,13 @@ def test_every_dataset_with_a_name_is_listed_with_how_to_get_it(root: Path) -> N
 
 
 def test_what_is_there_is_listed_as_there(root: Path) -> None:
-    (root / "data_3d_h36m.npz").touch()
-    (root / "cmu").mkdir()
-    (root / "cmu" / RECORD).touch()
+    original = root / "S1" / "MyPoseFeatures" / "D3_Positions" / "Walking 1.cdf"
+    for file in (original, root / "cmu" / RECORD):
+        file.parent.mkdir(parents=True)
+        file.touch()
     (root / "bandai-namco-2").mkdir()  # without a record, it was not fetched
-    listed = list_named()
-    assert list(listed.Dataset[listed.There == "yes"]) == ["synthetic", "synthetic_h36m", "h36m", "cmu"]
-
-
-def test_human36m_is_there_too_when_its_own_files_are(root: Path) -> None:
-    folder = root / "S1" / "MyPoseFeatures" / "D3_Positions"
-    folder.mkdir(parents=True)
-    (folder / "Walking 1.cdf").touch()
     listed = list_named().set_index("Dataset")
-    assert tuple(listed.loc["h36m", ["There", "Where"]]) == ("yes", str(root))
-    assert listed.loc["humaneva15", "There"] == "no"
+    assert list(listed.index[listed.There == "yes"]) == ["synthetic", "synthetic_h36m", "h36m", "cmu"]
+    assert listed.loc["h36m", "Where"] == str(root)
+    (root / "data_3d_h36m.npz").touch()
+    assert list_named().set_index("Dataset").loc["h36m", "Where"] == str(root / "data_3d_h36m.npz")

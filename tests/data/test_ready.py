@@ -40,15 +40,6 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_motion_keeps_its_path_at_another_frame_rate() -> None:
-    def path(times: np.ndarray) -> np.ndarray:
-        return np.stack([times, 3 - times**2, np.sin(times)], axis=-1)
-
-    resampled = ready.resample(path(np.arange(121) / 60), 60.0, 25.0)
-    assert len(resampled) == 51, "two seconds, both ends included"
-    np.testing.assert_allclose(resampled, path(np.arange(51) / 25), atol=1e-6)
-
-
 def test_a_camera_has_the_whole_motion_in_its_picture_and_is_another_for_another_seed() -> None:
     motion = walk(6)
     cameras = [ready.place_camera(motion, np.random.default_rng(seed), "x") for seed in range(40)]
