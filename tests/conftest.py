@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
 import pytest
 
-from pose3d_lib.data.cameras import Camera
-from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
-from pose3d_lib.data.skeleton import COCO_17, H36M_17
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report import show as report
 from tests.helpers.console import Called, make_console
+from tests.helpers.hand_made import hand_made as make_dataset
 
 
 @pytest.fixture
@@ -55,34 +52,9 @@ def h36m_data(tiny_outputs: Path) -> PoseDataset:
         return open_dataset(DataSpec(dataset="synthetic_h36m", scale="tiny"))
 
 
-def _hand_made(rows: list[tuple], **changes) -> PoseDataset:
-    """Clips of random numbers; a row is subject, action, take, camera number and frames. S1 trains and S9 is tested.
-
-    Image widths are powers of two, so that normalising pixels rounds nothing.
-    """
-    stops = np.cumsum([row[4] for row in rows]).tolist()
-    clips = [(*row[:4], 50.0, stop - row[4], stop, True) for row, stop in zip(rows, stops, strict=True)]
-    rng = np.random.default_rng(0)
-    fields = {
-        "name": "hand-made", "synthetic": True, "skeleton": H36M_17,
-        "cameras": (Camera("wide", 1024, 512), Camera("tall", 512, 2048)),
-        "clips": pd.DataFrame(clips, columns=list(CLIP_COLUMNS)),
-        "keypoints": {
-            "simulated": rng.uniform(0, 512, (stops[-1], 17, 2)).astype(np.float32),
-            "detected": rng.uniform(0, 512, (stops[-1], 17, 2)).astype(np.float32),
-        },
-        "layouts": {"simulated": H36M_17, "detected": COCO_17},
-        "positions": rng.normal(0, 0.3, (stops[-1], 17, 3)).astype(np.float32),
-        "trajectory": rng.normal(0, 1, (stops[-1], 3)).astype(np.float32),
-        "train_subjects": ("S1",),
-        "test_subjects": ("S9",),
-    }  # fmt: skip
-    return PoseDataset(**{**fields, **changes})
-
-
 @pytest.fixture(scope="session")
 def hand_made() -> Callable[..., PoseDataset]:
-    return _hand_made
+    return make_dataset
 
 
 @pytest.fixture

@@ -13,43 +13,20 @@ from scipy.spatial.transform import Rotation
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, h36m_cameras
-from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset, arrays_of
+from pose3d_lib.data.dataset import PoseDataset, arrays_of
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
+from tests.helpers.hand_made import hand_made
 
-# subject, action, take, camera, frames, labelled
 CLIPS = [
-    ("S1", "Walking", "0", 0, 4, True), ("S1", "Walking", "0", 1, 4, True), ("S1", "Sitting", "0", 0, 6, True),
-    ("S1", "SittingDown", "0", 0, 3, True), ("S9", "Walking", "1", 0, 5, True), ("S9", "Eating", "0", 1, 7, True),
-    ("S1", "Posing", "0", 2, 2, False),
+    ("S1", "Walking", "0", 0, 4), ("S1", "Walking", "0", 1, 4), ("S1", "Sitting", "0", 0, 6), ("S1", "SittingDown", "0", 0, 3),
+    ("S9", "Walking", "1", 0, 5), ("S9", "Eating", "0", 1, 7), ("S1", "Posing", "0", 2, 2, False),
 ]  # fmt: skip
-NO_LENS = Camera(name="C3", width=640, height=480)
-
-
-def table(rows=CLIPS) -> pd.DataFrame:
-    stops = np.cumsum([row[4] for row in rows]).tolist()
-    starts = [stop - row[4] for stop, row in zip(stops, rows, strict=True)]
-    full = [(*row[:4], 50.0, start, stop, row[5]) for row, start, stop in zip(rows, starts, stops, strict=True)]
-    return pd.DataFrame(full, columns=list(CLIP_COLUMNS))
-
-
-def numbers(*shape: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+CAMERAS = (*h36m_cameras()["S1"][:2], Camera(name="C3", width=640, height=480))
 
 
 def make_dataset(rows=CLIPS, **changes) -> PoseDataset:
-    frames, labelled = sum(row[4] for row in rows), sum(row[4] for row in rows if row[5])
-    fields = {
-        "name": "hand-made", "synthetic": True, "skeleton": H36M_17,
-        "cameras": (*h36m_cameras()["S1"][:2], NO_LENS),
-        "clips": table(rows),
-        "keypoints": {"gt": numbers(frames, 17, 2, seed=0), "detected": numbers(frames, 17, 2, seed=1)},
-        "layouts": {"gt": H36M_17, "detected": COCO_17},
-        "positions": numbers(labelled, 17, 3, seed=2),
-        "trajectory": numbers(labelled, 3, seed=3), "train_subjects": ("S1",), "test_subjects": ("S9",),
-        "notes": ("Made by hand.",),
-    }  # fmt: skip
-    return PoseDataset(**{**fields, **changes})
+    return hand_made(rows, **{"cameras": CAMERAS, "notes": ("Made by hand.",), **changes})
 
 
 def saved(data: PoseDataset, folder: Path) -> Path:
@@ -58,7 +35,7 @@ def saved(data: PoseDataset, folder: Path) -> Path:
 
 
 def with_cell(column: str, row: int, value) -> pd.DataFrame:
-    clips = table()
+    clips = make_dataset().clips
     clips.loc[row, column] = value
     return clips
 
@@ -70,7 +47,7 @@ def with_number(array: np.ndarray, value: float) -> np.ndarray:
 
 
 def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:
-    data = make_dataset(positions=np.asfortranarray(numbers(29, 17, 3, seed=2)), terms="For research.")
+    data = make_dataset(positions=np.asfortranarray(make_dataset().positions), terms="For research.")
     loaded = load_dataset(saved(data, tmp_path))
     assert arrays_of(loaded).keys() == arrays_of(data).keys()
     for key, array in arrays_of(data).items():
@@ -99,7 +76,7 @@ def test_first_frames_come_back_and_belong_to_the_fingerprint(tmp_path: Path) ->
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 def test_loading_a_large_file_takes_no_memory_for_its_arrays(tmp_path: Path) -> None:
-    path = saved(make_dataset([("S1", "Walking", "0", 0, 60_000, True)]), tmp_path)
+    path = saved(make_dataset([("S1", "Walking", "0", 0, 60_000)]), tmp_path)
     load_dataset(saved(make_dataset(), tmp_path / "small"))
     before = psutil.Process().memory_info().rss
     loaded = load_dataset(path)
@@ -116,9 +93,11 @@ CHANGES = {
     "clip's camera": {"clips": with_cell("camera", 2, 1)},
     "a bit of the positions": {"positions": with_number(ORIGINAL.positions, 1e-30)},
     "a bit of the trajectory": {"trajectory": with_number(ORIGINAL.trajectory, 1e-30)},
-    "keypoints exchanged": {"keypoints": dict(zip(("detected", "gt"), ORIGINAL.keypoints.values(), strict=True))},
-    "keypoints left out": {"keypoints": {"gt": ORIGINAL.keypoints["gt"]}},
-    "layout": {"layouts": {"gt": H36M_17, "detected": H36M_17}},
+    "keypoints exchanged": {
+        "keypoints": dict(zip(("detected", "simulated"), ORIGINAL.keypoints.values(), strict=True))
+    },
+    "keypoints left out": {"keypoints": {"detected": ORIGINAL.keypoints["detected"]}},
+    "layout": {"layouts": {"simulated": H36M_17, "detected": H36M_17}},
     "lens": {"cameras": (dataclasses.replace(ORIGINAL.cameras[0], intrinsics=(1.0,) * 9), *ORIGINAL.cameras[1:])},
     "joint's name": {"skeleton": dataclasses.replace(H36M_17, joints=("Pelvis", *H36M_17.joints[1:]))},
     "train subjects": {"train_subjects": ("S1", "S5")},
@@ -188,10 +167,10 @@ def test_a_number_that_is_not_finite_is_refused_by_clip_and_frame(key, frame, ba
     [
         *(("must follow each other without gaps", {"clips": with_cell(*cell)})
           for cell in (("start", 1, 5), ("start", 1, 3), ("start", 0, 1), ("stop", 0, 5))),
-        ("at least one frame", {"rows": [*CLIPS[:2], ("S1", "Sitting", "0", 0, 0, True), *CLIPS[3:]]}),
+        ("at least one frame", {"rows": [*CLIPS[:2], ("S1", "Sitting", "0", 0, 0), *CLIPS[3:]]}),
         ("the clips S1/Walking/0/0 .* are there twice", {"clips": with_cell("camera", 1, 0)}),
         ("labelled clips must come before unlabelled ones", {"rows": [CLIPS[-1], *CLIPS[:-1]]}),
-        ("not a single clip", {"rows": [], "clips": table().iloc[:0]}),
+        ("not a single clip", {"clips": ORIGINAL.clips.iloc[:0]}),
         ("not one of the 3", {"clips": with_cell("camera", 5, 3)}),
         ("S1 cannot be both", {"train_subjects": ("S1",), "test_subjects": ("S1",)}),
         ("no action may be called 'All'", {"clips": with_cell("action", 0, "All")}),
@@ -199,9 +178,9 @@ def test_a_number_that_is_not_finite_is_refused_by_clip_and_frame(key, frame, ba
         (r"names \['01', '1'\] are one number", {"rows": [("01", *CLIPS[0][1:]), ("1", *CLIPS[1][1:])]}),
         ("first frames are not given for every clip", {"first_frames": (0, 1)}),
         ("trajectory is float64", {"trajectory": np.zeros((29, 3))}),
-        (r"positions is float32\(29, 16, 3\), expected float32\(29, 17, 3\)", {"positions": numbers(29, 16, 3, seed=0)}),
-        (r"keypoints/gt is float32\(29, 17, 2\), expected float32\(31, 17, 2\)", {
-            "keypoints": {"gt": numbers(29, 17, 2, seed=0)}
+        (r"positions is float32\(29, 16, 3\), expected float32\(29, 17, 3\)", {"positions": ORIGINAL.positions[:, 1:]}),
+        (r"keypoints/detected is float32\(9, 17, 2\), expected float32\(31, 17, 2\)", {
+            "keypoints": {"detected": ORIGINAL.keypoints["detected"][:9]}
         }),
     ],
 )  # fmt: skip
@@ -285,7 +264,7 @@ def test_a_dataset_shows_what_is_in_it_and_a_pose_instead_of_its_numbers() -> No
 
 def test_of_keypoints_alone_the_sketch_is_theirs() -> None:
     rows = [("S1", "Posing", "0", 2, 2, False)]
-    data = make_dataset(rows, keypoints={"detected": numbers(2, 17, 2, seed=1)}, layouts={"detected": COCO_17})
+    data = make_dataset(rows, keypoints={"detected": np.zeros((2, 17, 2), np.float32)}, layouts={"detected": COCO_17})
     assert data._repr_html_().count("<path") == len(COCO_17.bones)
 
 
