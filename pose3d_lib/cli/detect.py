@@ -12,7 +12,11 @@ from pose3d_lib.common.paths import check_free
 @click.argument("video", type=click.Path(path_type=Path))
 @click.argument("keypoints", type=click.Path(path_type=Path))
 @click.option("--detector", default="mediapipe", show_default=True, help='Or "module:attribute", which makes another.')
-@click.option("--fps", type=float, help="Frames per second to use, at most the video's; up to 60 if not given.")
+@click.option(
+    "--fps",
+    type=click.FloatRange(0, 1000, min_open=True),
+    help="Frames per second to use, at most the video's; up to 60 if not given.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the file of keypoints.")
 def detect(video: Path, keypoints: Path, detector: str, fps: float | None, overwrite: bool) -> None:
     """Find 2D keypoints in a video, for instance: pose3d detect walk.mp4 keypoints.json
@@ -25,8 +29,6 @@ def detect(video: Path, keypoints: Path, detector: str, fps: float | None, overw
     check_free([keypoints], overwrite=overwrite)
     if not video.is_file():
         raise InputError(f"{video}: there is no such file")
-    if fps is not None and not 0 < fps < float("inf"):
-        raise InputError(f"--fps: found {fps:g}; expected a number above 0")
     from pose3d_lib.data.sources.video.detect import detect
 
     detect(video, keypoints, detector=detector, fps=fps, progress=click.echo)

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.runs.inventory import RunEntry, State, look_at, run_names
 from pose3d_lib.runs.layout import FINISHED, LEASE_SECONDS
@@ -58,8 +57,6 @@ def _remove(planned: RunEntry, say: Callable[[str], None]) -> str:
             shutil.rmtree(gone, ignore_errors=True)  # of a removal that was killed
             folder.rename(gone)  # at once, so that a kill leaves no half of a run
         shutil.rmtree(gone)
-    except InputError:
-        return "held by another version of this code"
     except OSError as error:
         return f"cannot be removed ({error.strerror})"
     return ""

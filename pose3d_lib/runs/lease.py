@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
+from filelock import SoftFileLease, Timeout
 
-from pose3d_lib.common.errors import InputError, printable
+from pose3d_lib.common.errors import printable
 from pose3d_lib.runs.layout import LEASE, LEASE_SECONDS
 
 CLAIM = "POSE3D_CLAIM"  # environment variable with the token of the claim under which a kernel was started
@@ -72,19 +72,14 @@ def claim_run(folder: Path, say: Callable[[str], None] | None = None, *, give_up
     """
     lease = _lease(folder)
     try:
-        try:
-            lease.acquire(timeout=0.2, poll_interval=0.05)
-        except Timeout:
-            holder = read_holder(folder)
-            if holder and say:
-                say(f"{holder} is training this run ({folder}); waiting for it")
-            if (holder and not say) or not _wait_for(lease, folder / LEASE, give_up):
-                yield None
-                return
-    except LeaseSettingsMismatch as error:
-        raise InputError(
-            f"{folder / LEASE}: held by another version of this code ({error}); wait for it, or stop it"
-        ) from error
+        lease.acquire(timeout=0.2, poll_interval=0.05)
+    except Timeout:
+        holder = read_holder(folder)
+        if holder and say:
+            say(f"{holder} is training this run ({folder}); waiting for it")
+        if (holder and not say) or not _wait_for(lease, folder / LEASE, give_up):
+            yield None
+            return
     try:
         yield lease.token
     finally:

@@ -40,7 +40,7 @@ def test_keypoints_are_written_and_not_overwritten_unasked(call: Called, video: 
     [
         (("VIDEO", "keypoints.npz"), "ends in .json"),
         (("nothing.mp4", "keypoints.json"), "nothing.mp4: there is no such file"),
-        (("VIDEO", "keypoints.json", "--fps", "-3"), "--fps: found -3"),
+        (("VIDEO", "keypoints.json", "--fps", "-3"), "Invalid value for '--fps'"),
         (("VIDEO", "keypoints.json", "--fps", "60", "--detector", BLOBS), "fps: found 60, but walk.mp4 has 30"),
         (("VIDEO", "nowhere/keypoints.json", "--detector", BLOBS), "cannot be written"),
     ],

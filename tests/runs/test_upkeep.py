@@ -118,13 +118,6 @@ def test_the_run_of_a_dead_process_elsewhere_is_removed_once_its_lease_shows_no_
     assert not any(folder.exists() for folder in folders)
 
 
-def test_the_lease_of_another_version_of_the_code_is_respected(runs: Path) -> None:
-    folder = write_folder(runs, finished=False)
-    write_lease(folder, age=LONG_AGO, seconds=3.0)
-    assert cleaned() == ["held by another version of this code"]
-    assert (folder / "config.json").is_file()
-
-
 def test_nothing_behind_a_link_is_removed(runs: Path, tmp_path: Path) -> None:
     kept = write_folder(tmp_path / "archive", name_of(0), finished=False)
     inside = write_folder(runs, name_of(1), finished=False)

@@ -1,7 +1,6 @@
 """How long runs will take, from a throughput that was measured and not guessed."""
 
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,30 +49,21 @@ def in_words(seconds: float) -> str:
 def estimate_runs(
     configs: Sequence[RunConfig], datasets: Mapping[DataSpec, PoseDataset], jobs: int, known: Mapping[str, float] = {}
 ) -> Estimate:
-    """What is finished, and how long the rest will take: by the speed of the finished, or else by trying some seconds.
+    """What is finished, and how long the rest will take, by training one run of each network for some seconds.
 
     `configs` names each run once; `jobs` is how many run at a time; `known` are `windows_per_second` of an earlier estimate.
     """
-    found = {config: find_run(config, datasets[config.data]) for config in configs}
-    # before any trial, as it refuses what the data cannot carry
-    windows = {
-        config: plan_run(config, datasets[config.data]).budget.total for config in configs if found[config] is None
-    }
-    networks: dict[str, list[RunConfig]] = defaultdict(list)
-    for config in configs:
-        networks[_network(config)].append(config)
-    speeds, seconds = {}, 0.0
-    for name, own in networks.items():
-        left = [config for config in own if found[config] is None]
-        if not left:
-            continue
-        if timings := [found[config].timing for config in own if found[config]]:
-            speeds[name] = sum(t["windows"] for t in timings) / sum(t["train_seconds"] for t in timings)
-        else:
-            speeds[name] = known.get(name) or measure_speed(left[0], datasets[left[0].data])
-        to_see = sum(windows[config] * (2 if config.timed else 1) for config in left)  # the baseline in turn
-        seconds += (to_see / speeds[name] + SECONDS_PER_RUN * len(left)) / min(jobs, len(left))
-    return Estimate(len(configs), len(configs) - len(windows), jobs, seconds, speeds)
+    left = [config for config in configs if find_run(config, datasets[config.data]) is None]
+    # before any trial, as it refuses what the data cannot carry; of a timed run also the baseline, in turn
+    windows = [plan_run(c, datasets[c.data]).budget.total * (2 if c.timed else 1) for c in left]
+    speeds: dict[str, float] = {}
+    seconds = SECONDS_PER_RUN * len(left)
+    for config, to_see in zip(left, windows, strict=True):
+        name = _network(config)
+        if name not in speeds:
+            speeds[name] = known.get(name) or measure_speed(config, datasets[config.data])
+        seconds += to_see / speeds[name]
+    return Estimate(len(configs), len(configs) - len(left), jobs, seconds / max(1, min(jobs, len(left))), speeds)
 
 
 def _network(config: RunConfig) -> str:
