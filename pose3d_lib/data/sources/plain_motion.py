@@ -25,10 +25,8 @@ FPS = 50.0  # of clips whose frame rate is not given
 
 def recognise(path: Path) -> bool:
     """Whether it is an `.npz` with some key like subject/Action/take, or one that is too damaged to tell."""
-    if path.suffix.lower() != ".npz" or not path.is_file():
-        return False
     try:
-        return any("/" in key for key in list_npz_keys(path))
+        return path.suffix.lower() == ".npz" and path.is_file() and any("/" in key for key in list_npz_keys(path))
     except InputError:
         return True  # so that it is opened again and refused with its reason
 
@@ -44,28 +42,32 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(action for _, action, _ in kept))
 
 
-def list_takes(path: Path) -> list[Key]:
-    """(subject, action, take) of every array of the file, in the file's order."""
-    keys = [tuple(key.split("/")) for key in _stored_keys(path)]
-    for key in keys:
-        if len(key) != 3 or not all(key):
-            raise InputError(f"{path}: key {'/'.join(key)!r}: expected subject/Action/take, such as S1/Walking/walk_03")
-    if not keys:
+def list_takes(path: Path) -> dict[Key, str]:
+    """(subject, action, take) -> its key, of every array of the file, in the file's order."""
+    takes: dict[Key, str] = {}
+    for stored in list_npz_keys(path):
+        key = tuple(tidy_name(stored).split("/"))
+        if len(key) != 3 or not all(key) or key in takes:
+            raise InputError(f"{path}: key {stored!r}: expected subject/Action/take, such as S1/Walking/walk_03, once")
+        takes[key] = stored
+    if not takes:
         raise InputError(f"{path}: there is not a single array in it")
-    return keys
+    return takes
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    keys, notes = leave_out(list_takes(path), spec.leave_out, path)
+    stored = list_takes(path)
+    keys, notes = leave_out(stored, spec.leave_out, path)
     subjects = [subject for subject, _, _ in keys]
     train, test, split = split_subjects(subjects, spec.train_subjects, spec.test_subjects, path)
     notes += split
     if spec.fps is None:
         notes.append(f"Taken for {FPS:g} frames per second (`fps` says otherwise).")
-    stored = _stored_keys(path)
     used = {"/".join(key): key for key in keys if key[0] in (*train, *test)}
-    found = read_file(path, "npz", [stored[name] for name in used])
-    motions = read_takes(list(used), lambda name: _check_motion(found[stored[name]], f"{path}: key {name!r}"), progress)
+    found = read_file(path, "npz", [stored[key] for key in used.values()])
+    motions = read_takes(
+        list(used), lambda name: _check_motion(found[stored[used[name]]], f"{path}: key {name!r}"), progress
+    )
     takes = [Take(*key, len(own), partial(centred, own)) for key, own in zip(used.values(), motions, strict=True)]
     if np.median([uprightness(motion) for motion in motions]) < 0.5:
         raise InputError(f"{path}: in most takes the bodies do not stand along z; expected world metres, z up")
@@ -82,25 +84,14 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     )
 
 
-def _stored_keys(path: Path) -> dict[str, str]:
-    """The file's keys by their tidy names, in the file's order."""
-    stored = list_npz_keys(path)
-    tidy = {tidy_name(key): key for key in stored}
-    if len(tidy) < len(stored):
-        twice = next(key for key in stored if tidy[tidy_name(key)] != key)
-        raise InputError(f"{path}: key {twice!a} is there twice, in two ways of writing it; rename one")
-    return tidy
-
-
 def _check_motion(motion: object, where: str) -> np.ndarray:
     """The array under a key, where it is the motion of a person."""
     if isinstance(motion, InputError):
         raise motion
-    if not isinstance(motion, np.ndarray):
-        raise InputError(f"{where} holds an object; expected a plain array")
     expected = f"expected float (frames, {H36M_17.num_joints}, 3), world metres"
-    if motion.dtype.kind != "f" or motion.ndim != 3 or motion.shape[1:] != (H36M_17.num_joints, 3) or not len(motion):
-        raise InputError(f"{where} is {motion.dtype}{motion.shape}, {expected}")
+    shape, kind = getattr(motion, "shape", ()), getattr(motion, "dtype", np.dtype(object))
+    if kind.kind != "f" or len(shape) != 3 or shape[1:] != (H36M_17.num_joints, 3) or not len(motion):
+        raise InputError(f"{where} is {kind}{shape}, {expected}")
     if not (finite := np.isfinite(motion).all(axis=(1, 2))).all():
         raise InputError(f"{where} holds NaN or infinity, first in frame {finite.argmin()}")
     with np.errstate(over="ignore"):

@@ -20,7 +20,7 @@ from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.bvh.file import RATE_LIMIT, read_hierarchy
 from pose3d_lib.data.sources.bvh.joints import JointMapping, find_mapping
 from pose3d_lib.data.sources.bvh.motion import REMARKS, Recording, read_motion, resample
-from pose3d_lib.data.sources.bvh.names import File, NamedFiles, holds_bvh, is_zip, name_files
+from pose3d_lib.data.sources.bvh.names import TAKES, File, holds_bvh, is_zip, name_files
 from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, centred, cut_to_fit, film, room_cameras
 from pose3d_lib.data.sources.takes import Key, leave_out, read_takes, split_subjects
 from pose3d_lib.data.spec import DataSpec, Found, Progress
@@ -49,7 +49,7 @@ FEET = [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
 class _Plan:
     """What is read, and who is trained and tested on."""
 
-    named: NamedFiles
+    every: dict[Key, File]  # of the folder, zip or file
     kept: list[Key]  # the takes that are not left out
     pieces: list[str]  # names to leave out that are no takes, but may be pieces of one, such as ann/walk/1.2
     files: dict[Key, File]  # of the kept takes of whom is trained and tested on, in order
@@ -68,9 +68,10 @@ def find(spec: DataSpec, path: Path) -> Found:
         rate = getattr(spec, name)
         if rate is not None and not low <= rate <= high:
             raise InputError(f"{name} {rate:g}: expected {low:g} to {high:g} frames per second")
-    named = _plan(spec, path).named
-    files = [path] if is_zip(path) else list(named.files.values())
-    files += [named.listing] if named.listing else []
+    every = _plan(spec, path).every
+    files = [path] if is_zip(path) else list(every.values())
+    if not spec.pattern and (path / TAKES).is_file():
+        files.append(path / TAKES)
     files += [find_path(spec.joints)] if spec.joints.endswith(".toml") else []
     return Found(_name(path), tuple(files))
 
@@ -134,19 +135,19 @@ def _name(path: Path) -> str:
 
 
 def _plan(spec: DataSpec, path: Path) -> _Plan:
-    named = name_files(path, spec.pattern)
-    takes = {"/".join(key) for key in named.files}
+    every, named = name_files(path, spec.pattern)
+    takes = {"/".join(key) for key in every}
     pieces = [name for name in spec.leave_out if name not in takes and name.rpartition(".")[0] in takes]
-    kept, left = leave_out(list(named.files), [name for name in spec.leave_out if name not in pieces], path)
+    kept, left = leave_out(list(every), [name for name in spec.leave_out if name not in pieces], path)
     subjects = [subject for subject, _, _ in kept]
     train, test, split = split_subjects(subjects, spec.train_subjects, spec.test_subjects, path)
-    files = {key: named.files[key] for key in kept if key[0] in (*train, *test)}
+    files = {key: every[key] for key in kept if key[0] in (*train, *test)}
     if not files:
         raise InputError(f"{path}: every take is left out")
     first = next(iter(files.values()))
     mapping = find_mapping(spec.joints, read_hierarchy(first).names, first)
     made_of = f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}."
-    return _Plan(named, kept, pieces, files, mapping, train, test, [*named.notes, *left, *split, made_of])
+    return _Plan(every, kept, pieces, files, mapping, train, test, [*named, *left, *split, made_of])
 
 
 def _find_up(up: str, recordings: Sequence[Recording], path: Path) -> tuple[str, str]:

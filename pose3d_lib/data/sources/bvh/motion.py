@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.bvh.file import AXES, Bvh, Hierarchy, read_bvh
+from pose3d_lib.data.sources.bvh.file import AXES, Bvh, read_bvh
 from pose3d_lib.data.sources.bvh.joints import JointMapping, weight_matrix
 
 HIGHEST_RATE = 60.0  # frames per second; of faster recordings every second, third, ... frame is taken
@@ -23,7 +23,6 @@ REMARKS = {  # what may be read otherwise than a file says, for a note on how ma
     "more": "{count} of {all} files have more frames than their line `Frames:` says; all of them are read.",
     "zeros": "{count} of {all} files have joints whose positions are 0 in every frame; their OFFSETs are used.",
 }
-AT_ONCE = 8192  # frames whose positions are computed together: 0.8 MB of memory a joint
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,30 @@ def joint_positions(bvh: Bvh, joints: Sequence[int]) -> np.ndarray:
     """Where joints are: (frames, joints asked for, 3) float64, the file's units and axes.
 
     A position channel takes the place of its component of the joint's offset, on the root as on any joint; rotations
-    follow each other in the file's order, each about the axes that those before it have turned.
+    follow each other in the file's order, each about the axes that those before it have turned. Ten times as fast as
+    scipy's rotations joint by joint.
     """
-    starts = range(0, len(bvh.motion), AT_ONCE)
-    parts = (np.ascontiguousarray(bvh.motion[start : start + AT_ONCE].T) for start in starts)
-    return np.concatenate([_positions(bvh.hierarchy, part, joints) for part in parts])
+    parents, frames, wanted = bvh.hierarchy.parents, len(bvh.motion), set(joints)
+    for joint in reversed(range(len(parents))):  # children come behind their parents
+        if joint in wanted:
+            wanted.add(parents[joint])
+    columns = iter(np.ascontiguousarray(bvh.motion.T))
+    places = {-1: np.zeros((3, frames))}  # joint -> (3, frames)
+    axes = {-1: np.repeat(np.eye(3)[..., None], frames, axis=2)}  # joint -> (3, 3, frames): its x, y and z, as columns
+    for joint, (parent, channels) in enumerate(zip(parents, bvh.hierarchy.channels, strict=True)):
+        values = [(name.endswith("rotation"), AXES.index(name[0]), next(columns)) for name in channels]
+        if joint not in wanted:
+            continue
+        x, y, z = place = np.repeat(bvh.hierarchy.offsets[joint][:, None], frames, axis=1)
+        axes[joint] = axes[parent].copy()
+        for turns, axis, value in values:
+            if turns:
+                _turn(axes[joint], axis, np.radians(value))
+            else:
+                place[axis] = value
+        base = axes[parent]
+        places[joint] = places[parent] + base[:, 0] * x + base[:, 1] * y + base[:, 2] * z
+    return np.stack([places[joint] for joint in joints], axis=1).transpose(2, 1, 0)
 
 
 def fill_zero_positions(bvh: Bvh) -> Bvh:
@@ -112,39 +130,6 @@ def fill_zero_positions(bvh: Bvh) -> Bvh:
     empty = positions & ~np.isin(joints, moved) & hierarchy.offsets.any(axis=1)[joints]
     offsets = hierarchy.offsets[joints, [AXES.index(name[0]) for name in names]]
     return replace(bvh, motion=np.where(empty, offsets, bvh.motion)) if empty.any() else bvh
-
-
-def _positions(hierarchy: Hierarchy, motion: np.ndarray, joints: Sequence[int]) -> np.ndarray:
-    """(channels, frames) -> (frames, joints asked for, 3); ten times as fast as scipy's rotations joint by joint."""
-    parents, wanted, turning = hierarchy.parents, set(joints), set()
-    for joint in reversed(range(len(parents))):  # children come behind their parents
-        if joint in wanted and parents[joint] >= 0:
-            wanted.add(parents[joint])
-            turning.add(parents[joint])
-    places: dict[int, np.ndarray] = {}  # joint -> (3, frames)
-    axes: dict[int, np.ndarray] = {}  # joint -> (3, 3, frames): where its x, y and z point, as columns
-    column = 0
-    for joint, channels in enumerate(hierarchy.channels):
-        values = list(zip(channels, motion[column : column + len(channels)], strict=True))
-        column += len(channels)
-        if joint not in wanted:
-            continue
-        place = np.repeat(hierarchy.offsets[joint][:, None], motion.shape[1], axis=1)
-        for name, value in values:
-            if name.endswith("position"):
-                place[AXES.index(name[0])] = value
-        if parents[joint] >= 0:
-            base = axes[parents[joint]]
-            place = places[parents[joint]] + base[:, 0] * place[0] + base[:, 1] * place[1] + base[:, 2] * place[2]
-        else:
-            base = np.repeat(np.eye(3)[..., None], motion.shape[1], axis=2)
-        places[joint] = place
-        if joint in turning:
-            axes[joint] = base.copy()
-            for name, value in values:
-                if name.endswith("rotation"):
-                    _turn(axes[joint], AXES.index(name[0]), np.radians(value))
-    return np.stack([places[joint] for joint in joints], axis=1).transpose(2, 1, 0)
 
 
 def _turn(axes: np.ndarray, axis: int, angle: np.ndarray) -> None:

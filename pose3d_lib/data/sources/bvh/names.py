@@ -6,13 +6,13 @@ The files are in a folder, in a zip, where they are read as they are, or are a s
 import csv
 import io
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pose3d_lib.common.errors import InputError, some
-from pose3d_lib.data.actions import ALL, check_name, tidy_name
+from pose3d_lib.data.actions import check_name, tidy_name
 from pose3d_lib.data.catalogue import RECORD
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.sources.text_files import delimiter_of, encoding_of
@@ -22,7 +22,7 @@ SUFFIX = ".bvh"
 TAKES = "takes.csv"
 COLUMNS = ("file", "subject", "action", "take")
 
-SUBJECT, ACTION, TAKE, ANY = "subject", "action", "take", ("_", "any")
+SUBJECT, ACTION, TAKE, ANY = "subject", "action", "take", "_"
 ANYWHERE = "**/"
 
 # Patterns that are tried where none is given, and the actions that each may find; any if none are listed.
@@ -55,15 +55,6 @@ class ZippedFile:
 File = Path | ZippedFile
 
 
-@dataclass(frozen=True)
-class NamedFiles:
-    """The files of a collection."""
-
-    files: Mapping[Key, File]  # subject, action and take -> file, in the order of the paths
-    listing: Path | None  # the `takes.csv` of a folder that names them, if one does
-    notes: tuple[str, ...]  # how they were named, and which files were not
-
-
 def is_zip(path: Path) -> bool:
     return path.suffix.lower() == ".zip" and path.is_file()
 
@@ -94,8 +85,8 @@ def _list_files(path: Path) -> dict[str, File]:
     return {name.removeprefix(top): found[name] for name in shown}
 
 
-def name_files(path: Path, pattern: str = "") -> NamedFiles:
-    """Subject, action and take of every BVH file of a folder or zip, or of the one file.
+def name_files(path: Path, pattern: str = "") -> tuple[dict[Key, File], list[str]]:
+    """The BVH files of a folder or zip, or the one file, by subject, action and take, and notes on names and other files.
 
     Args:
         path: the folder, zip or file.
@@ -107,12 +98,11 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
     files = {name: file for name, file in every.items() if name.lower().endswith(SUFFIX)}
     if not files:
         raise InputError(f"{path}: there is no {SUFFIX} file in this folder or below")
-    listing, used = every.get(TAKES), None
     if pattern:
         keys = _match_all(pattern, files)
         note = f"Subjects, actions and takes are named by the pattern {pattern!r}."
-    elif listing:
-        keys, used = _read_listing(listing, files), None if is_zip(path) else listing
+    elif TAKES in every:
+        keys = _read_listing(every[TAKES], files)
         note = f"Subjects, actions and takes are named by {TAKES}."
     else:
         known, keys = _match_known(files)
@@ -126,8 +116,6 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
     named: dict[Key, File] = {}
     for name, own in keys.items():
         key = tuple(map(tidy_name, own))
-        if key[1] == ALL:
-            raise InputError(f"{files[name]}: no action may be called {ALL!r}, which stands for every action")
         if key in named:
             raise InputError(
                 f"{named[key]} and {files[name]} are both {'/'.join(key)}; takes must differ in their names"
@@ -138,7 +126,7 @@ def name_files(path: Path, pattern: str = "") -> NamedFiles:
         notes.append(f"{len(unnamed)} files are not used, as nothing names them: {some(unnamed, 4)}.")
     if others := [name for name in every if name not in (*files, TAKES, RECORD)]:
         notes.append(f"Passed over, as they are no BVH files: {some(others, 4)}.")
-    return NamedFiles(named, used, tuple(notes))
+    return named, notes
 
 
 def match(pattern: str, name: str) -> Key | None:
@@ -167,14 +155,14 @@ def _expression(pattern: str, lazy: str) -> str:
     text = text[: -len(SUFFIX)] if text.lower().endswith(SUFFIX) else text
     fields = re.findall(r"\{([^{}]*)\}", text)
     for field in fields:
-        check_name(field, (SUBJECT, ACTION, TAKE, *ANY), f"field of pattern {pattern!r}")
+        check_name(field, (SUBJECT, ACTION, TAKE, ANY), f"field of pattern {pattern!r}")
     if ACTION not in fields or any(fields.count(field) > 1 for field in (SUBJECT, ACTION, TAKE)):
         raise InputError(f"pattern {pattern!r}: expected {{action}} once, {{subject}} and {{take}} at most once each")
 
     def field_expression(found: re.Match) -> str:
         field, number = found.groups()
         text = f"[^/]*{lazy}[^/0-9]" if number else f"[^/]+{lazy}"
-        own = f"(?:{text})" if field in ANY else f"(?P<{field}>{text})"
+        own = f"(?:{text})" if field == ANY else f"(?P<{field}>{text})"
         return f"{own}(?P<{TAKE}>[0-9]+{lazy})" if number else own
 
     # a field, perhaps with a {take} right behind it, which is a number
