@@ -88,9 +88,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
             notes += video.notes
             if not (spec.fps or video.fps):
                 notes.append(f"{video.name} is taken for {FPS:g} frames per second (`fps` says otherwise).")
-            followed, said = _follow_people(video, size, spec)
-            notes += said
-            for subject, runs in followed.items():
+            for subject, runs in _follow_people(video, size, spec, notes).items():
                 for number, (first, arrays) in enumerate(runs):
                     start, stop = stop, stop + len(arrays[spec.keypoints])
                     rows.append((subject, ACTION, str(number), len(cameras), fps, start, stop, False))
@@ -119,35 +117,29 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     )
 
 
-def _follow_people(video: Video, size: tuple[int, int], spec: DataSpec) -> tuple[dict[str, list[Take]], list[str]]:
+def _follow_people(video: Video, size: tuple[int, int], spec: DataSpec, notes: list[str]) -> dict[str, list[Take]]:
     """The takes of whom `person` means, by subject: of one person the video's name, of all each person's behind it."""
     if spec.person != EVERYBODY:
-        runs, notes = _follow(video, size, spec)
-        return {video.name: runs}, notes
+        return {video.name: _follow(video, size, spec, notes)}
     video = replace(video, tracks=video.tracks or link(video))
-    seen = Counter(video.tracks)
-    followed, notes, left_out = {}, [], []
-    for who, frames in seen.items():
+    followed, left_out = {}, []
+    for who, frames in Counter(video.tracks).items():
         try:
             if frames <= spec.max_gap:
-                raise InputError(
-                    f"{video.where}: seen in {frames} frames only, which `max_gap` {spec.max_gap} would fill in"
-                )
-            runs, said = _follow(video, size, spec.model_copy(update={"person": who}))
+                raise InputError(f"seen in {frames} frames only, which `max_gap` {spec.max_gap} would fill in")
+            own = spec.model_copy(update={"person": who})
+            followed[tidy_name(f"{video.name}-{who}")] = _follow(video, size, own, notes)
         except InputError as error:
             left_out.append(f"{who} ({str(error).removeprefix(f'{video.where}: ')})")
-            continue
-        followed[tidy_name(f"{video.name}-{who}")] = runs
-        notes += said
     if not followed:
-        raise InputError(f"{video.where}: of {len(seen)} people none can be used: {some(left_out, 3)}")
+        raise InputError(f"{video.where}: of {len(left_out)} people none can be used: {some(left_out, 3)}")
     if left_out:
         notes.append(f"{video.name}: people who are left out: {some(left_out)}.")
-    return followed, notes
+    return followed
 
 
-def _follow(video: Video, size: tuple[int, int], spec: DataSpec) -> tuple[list[Take], list[str]]:
-    """The takes of one person of a video: first frame and 2D sources, with scores as third numbers; and notes on them."""
+def _follow(video: Video, size: tuple[int, int], spec: DataSpec, notes: list[str]) -> list[Take]:
+    """The takes of one person of a video: first frame and 2D sources, with scores as third numbers; `notes` are added to."""
     keypoints, max_gap = spec.keypoints, spec.max_gap
     chosen = choose_person(video, spec.person)
     points = video.points[chosen.rows].astype(np.float64)
@@ -164,27 +156,26 @@ def _follow(video: Video, size: tuple[int, int], spec: DataSpec) -> tuple[list[T
     derived = convert(points, video.layout)
     check_name(keypoints, derived, f"keypoints of {video.where}")
     derived = {keypoints: derived.pop(keypoints), **derived}
-    stops = np.cumsum([array.shape[1] for array in derived.values()])
-    spans = {name: slice(stop - derived[name].shape[1], stop) for name, stop in zip(derived, stops, strict=True)}
-    runs, lost = fill_gaps(
-        video.frames[chosen.rows], np.concatenate(list(derived.values()), axis=1), video.listed[0], video.listed[-1], max_gap,
-        video.where, needed=spans[keypoints],
-    )  # fmt: skip
-    worst = {name: _worst(lost[span], name) for name, span in spans.items()}
+    together = np.concatenate(list(derived.values()), axis=1)
+    columns = np.repeat(list(derived), [array.shape[1] for array in derived.values()])
+    needed = columns == keypoints
+    runs, lost = fill_gaps(video.frames[chosen.rows], together, video.listed, max_gap, video.where, needed=needed)
+    worst = {name: _worst(lost[columns == name], name) for name in derived}
     if not runs:
         raise InputError(
             f"{video.where}: no frame with all joints of {keypoints!r}: {worst[keypoints]}; other keypoints, or a "
             f"max_gap of more than {max_gap} frames, may do"
         )
-    whole = {name: span for name, span in spans.items() if not any(run.open[span].any() for run in runs)}
-    runs = [replace(run, filled=run.filled[:, spans[keypoints]]) for run in runs]
-    notes = [*_describe(video, chosen, spec, runs, worst[keypoints]), *on_scores]
+    unfilled = {name for run in runs for name in columns[run.open]}
+    notes += _describe(video, chosen, spec, runs, [run.filled[:, needed] for run in runs], worst[keypoints])
+    notes += on_scores
     notes += [
         f"{video.name} has no keypoints {name!r}: {worst[name]}, which `max_gap` {max_gap} leaves open."
-        for name in spans
-        if name not in whole
+        for name in derived
+        if name in unfilled
     ]
-    return [(run.start, {name: run.points[:, span] for name, span in whole.items()}) for run in runs], notes
+    whole = [name for name in derived if name not in unfilled]
+    return [(run.start, {name: run.points[:, columns == name] for name in whole}) for run in runs]
 
 
 def _image_size(video: Video, given: tuple[int, int] | None) -> tuple[int, int]:
@@ -215,30 +206,29 @@ def _check_inside(points: np.ndarray, size: tuple[int, int], video: Video) -> No
         )
 
 
-def _describe(video: Video, chosen: Chosen, spec: DataSpec, runs: list[Run], worst: str) -> list[str]:
+def _describe(
+    video: Video, chosen: Chosen, spec: DataSpec, runs: list[Run], filled: list[np.ndarray], worst: str
+) -> list[str]:
     """Sentences on the person who was chosen, on what was filled in, and on where the video was cut."""
     listed = int(video.listed[-1] - video.listed[0]) + 1
-    rules = {
-        SIZE: "has the largest box over all frames",
-        **dict.fromkeys(("", SCORE), "has the highest score over all frames"),
-    }
-    linked = "" if video.tracks else " (told apart by where they are from frame to frame)"
-    others = f"of {chosen.others + 1} people{linked}, {chosen.who!r} was taken, who {rules.get(spec.person, '`person` names')}"
-    notes = [f"{others if chosen.others else 'one person'}; detected in {len(chosen.rows):,} of {listed:,} frames."]
-    if chosen.doubles:
-        notes.append(f"{chosen.doubles} second detections of the person in a frame are passed over.")
+    who = "one person"
+    if chosen.others:
+        best, largest = "has the highest score over all frames", "has the largest box over all frames"
+        rule = {"": best, SCORE: best, SIZE: largest}.get(spec.person, "`person` names")
+        linked = "" if video.tracks else " (told apart by where they are from frame to frame)"
+        who = f"of {chosen.others + 1} people{linked}, {chosen.who!r} was taken, who {rule}"
+    notes = [f"{who}; detected in {len(chosen.rows):,} of {listed:,} frames."]
     lost = np.isnan(video.points[chosen.rows, :, 0]).sum(axis=0)
     if lost.any():
         counted = count_missing(lost.sum(), lost.size * len(chosen.rows))
         notes.append(f"{counted}: {_worst(lost, video.layout)}.")
-    if filled := sum(int(run.filled.any(axis=1).sum()) for run in runs):
-        longest = max(longest_gap(run.filled) for run in runs)
-        absent = sum(int(run.filled.all(axis=1).sum()) for run in runs)
+    together = np.concatenate(filled)
+    if together.any():
         notes.append(
-            f"in {filled:,} frames missing joints are interpolated, in {absent:,} of them all joints; the "
-            f"longest gap is {longest} frames."
+            f"in {together.any(axis=1).sum():,} frames missing joints are interpolated, in {together.all(axis=1).sum():,} of "
+            f"them all joints; the longest gap is {max(map(longest_gap, filled))} frames."
         )
-    if left_out := listed - sum(len(run.points) for run in runs):
+    if left_out := listed - len(together):
         spans = [f"take {n} is frames {run.start}-{run.start + len(run.points) - 1}" for n, run in enumerate(runs)]
         notes.append(
             f"{left_out:,} frames are left out, as the person or a joint is missing in more than {spec.max_gap} frames in a row "

@@ -23,7 +23,6 @@ class Chosen:
     who: str  # the person's track
     rows: np.ndarray  # (n,) the video's detections of this person, at most one in a frame, in order of frames
     others: int  # number of other people
-    doubles: int = 0  # further detections of this person in a frame, which are passed over
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def choose_person(video: Video, person: str) -> Chosen:
     rows = np.flatnonzero(which == best)
     by_score = rows[np.lexsort([-video.scores[rows], video.frames[rows]])]
     _, kept = np.unique(video.frames[by_score], return_index=True)
-    return Chosen(str(names[best]), by_score[kept], len(names) - 1, len(rows) - len(kept))
+    return Chosen(str(names[best]), by_score[kept], len(names) - 1)
 
 
 def link(video: Video) -> tuple[str, ...]:
@@ -93,12 +92,11 @@ def link(video: Video) -> tuple[str, ...]:
 def fill_gaps(
     frames: np.ndarray,
     points: np.ndarray,
-    first: int,
-    last: int,
+    listed: np.ndarray,
     max_gap: int,
     where: str,
     *,
-    needed: slice = slice(None),
+    needed: np.ndarray | slice = slice(None),
 ) -> tuple[list[Run], np.ndarray]:
     """The person's frames as runs without a gap, and (joints,) in how many frames each joint was missing for too long.
 
@@ -106,15 +104,16 @@ def fill_gaps(
     joint stays where it is there; the score of what is filled in is 0. Gaps of more than `max_gap` frames of the `needed`
     joints are not filled: there a run ends and another begins.
 
-    `frames`, (n,), are the ascending numbers of the frames with the person, in a video from `first` to `last`; `points`,
-    (n, joints, 2 or 3), are x, y and perhaps a score, NaN where missing; `where` is the video, for messages.
+    `frames`, (n,), are the ascending numbers of the frames with the person, `listed` those of the video; `points`, (n,
+    joints, 2 or 3), are x, y and perhaps a score, NaN where missing; `where` is the video, for messages.
     """
+    first, last = int(listed[0]), int(listed[-1])
     runs, lost = [], np.zeros(points.shape[1], np.int64)
     ends = np.flatnonzero(np.diff(frames) > max_gap + 1)
     for begin, end in zip(np.append(0, ends + 1), np.append(ends, len(frames) - 1), strict=True):
         start, stop = int(frames[begin]), int(frames[end])
-        start = int(first) if begin == 0 and start - first <= max_gap else start
-        stop = int(last) if end == len(frames) - 1 and last - stop <= max_gap else stop
+        start = first if begin == 0 and start - first <= max_gap else start
+        stop = last if end == len(frames) - 1 and last - stop <= max_gap else stop
         if stop - start >= MAX_FRAMES:
             raise InputError(f"{where}: {stop - start + 1:,} frames in one piece; at most {MAX_FRAMES:,} are read")
         dense = np.full((stop - start + 1, *points.shape[1:]), np.nan, np.float64)
