@@ -23,8 +23,7 @@ from pose3d_lib.data.doctor import (
 )
 from pose3d_lib.data.doctor.checks import CHECKS, ERROR, NOTE, WARNING
 from pose3d_lib.data.doctor.keypoints import shared_joints
-from pose3d_lib.data.doctor.measures import side_exchanges
-from pose3d_lib.data.doctor.motion import step_rate
+from pose3d_lib.data.doctor.motion import side_exchanges, step_rate
 from pose3d_lib.data.open import COMMON
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
 from pose3d_lib.data.sources import bvh, detections, human36m, plain_motion, synthetic, videopose3d

@@ -11,11 +11,10 @@ import pandas as pd
 
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.doctor import whole
-from pose3d_lib.data.doctor.checks import ALL, CAMERA, CHECKS, ERROR, LEVELS, NOTE, VIEW, WARNING
+from pose3d_lib.data.doctor import checks, whole
+from pose3d_lib.data.doctor.checks import CHECKS, ERROR, LEVELS, TAKE, WARNING, Finding, Measure, leave_out
 from pose3d_lib.data.doctor.keypoints import measure_views
-from pose3d_lib.data.doctor.measures import TAKE, Finding, Measure, leave_out_parameter
-from pose3d_lib.data.doctor.motion import measure_motion
+from pose3d_lib.data.doctor.motion import measure_motion, measure_world
 
 
 @dataclass(frozen=True)
@@ -47,14 +46,15 @@ def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters
     broken = {m.clip for m in found if m.check == "numbers" and m.value and not m.source}
     # Of each labelled take the first clip: its 3D motion is the same in all of them.
     first = clips[clips.labelled].drop_duplicates(TAKE)
-    usable = first.index[(first.fps > 0) & (first.fps < np.inf) & ~first.index.isin(broken)].tolist()
-    for clip in clips.loc[usable].itertuples():
+    first = first[(first.fps > 0) & (first.fps < np.inf) & ~first.index.isin(broken)]
+    for clip in first.itertuples():
         found += [measure._replace(clip=clip.Index) for measure in measure_motion(data, clip)]
-    return _checkup(data, [*found, *whole.measure_whole(data, usable)], parameters, [
+    found += [*whole.compare_bones(data, first), *measure_world(data, list(first.itertuples()))]
+    return _checkup(data, found, parameters, [
         *whole.read_table(data),
         *whole.find_sampled(data, data.clips, parameters),
-        *whole.find_duplicates(data, usable, sources, parameters),
-        *(Finding(NOTE, "not checked", what) for what in whole.list_unchecked(data, sources)),
+        *whole.find_duplicates(data, first, sources, parameters),
+        *whole.list_unchecked(data),
     ])  # fmt: skip
 
 
@@ -93,9 +93,9 @@ def _judge(data: PoseDataset, measure: tuple, parameters: Collection[str]) -> Fi
     advice, where, camera = check.advise(measure.detail, parameters), "", ""
     if measure.clip >= 0:
         clip, where = data.clips.iloc[measure.clip], measure.take
-        camera = data.camera_of(clip).name if check.scope in (VIEW, CAMERA) else ""
-        if clip.labelled and check.scope not in (CAMERA, ALL):
-            advice += leave_out_parameter(parameters, "; to leave it out: ", [where])
+        camera = data.camera_of(clip).name if check.scope in (checks.VIEW, checks.CAMERA) else ""
+        if clip.labelled and check.scope in (checks.MOTION, checks.VIEW):
+            advice += leave_out(parameters, "; to leave it out: ", [where])
     return Finding(
         measure.level, check.name, says, advice, where, camera, measure.clip, measure.value, measure.frame, measure.count,
         measure.source, measure.share,
@@ -123,7 +123,7 @@ def leave_out_line(checkup: Checkup) -> str:
     """The parameter that leaves out every take with an error; empty where there is none, or where it is most takes."""
     bad = {finding.where for finding in checkup.findings if finding.level == ERROR and finding.where}
     takes = checkup.data.clips.drop_duplicates(TAKE)
-    return leave_out_parameter(checkup.parameters, "", sorted(bad)) if 0 < len(bad) <= len(takes) / 2 else ""
+    return leave_out(checkup.parameters, "", sorted(bad)) if 0 < len(bad) <= len(takes) / 2 else ""
 
 
 def describe_findings(checkup: Checkup, most: int | None = None) -> Iterator[tuple[str, str, str]]:

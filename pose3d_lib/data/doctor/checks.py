@@ -1,15 +1,56 @@
-"""The table of checks: the values that pass, the data doctor's words, and what mends it."""
+"""The table of checks: the values that pass, the data doctor's words, and what mends it; what they measure and find."""
 
-from collections.abc import Collection
+import shlex
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
+from typing import NamedTuple
 
+TAKE = ["subject", "action", "take"]  # columns of the table of clips that name a take
 NOTE, WARNING, ERROR = "note", "warning", "error"
 # A note is for information, a warning asks to be looked at, an error teaches a model something false.
 LEVELS = (NOTE, WARNING, ERROR)
 
 # What a value is about: a take's motion, one camera's view of a take, a camera in all takes, or the data as a whole.
-TAKE, VIEW, CAMERA, ALL = "take", "view", "camera", "all"
+MOTION, VIEW, CAMERA, ALL = "motion", "view", "camera", "all"
+
+
+class Measure(NamedTuple):
+    """A number that a check found in a clip."""
+
+    check: str
+    value: float  # in the check's unit
+    frame: int = -1  # of the clip, where the value was found; -1 where it is not of one frame
+    count: int = 0  # frames whose value does not pass
+    detail: str = ""  # which joint or bone
+    clip: int = -1  # row number in the dataset's table; of a take's first camera for 3D, -1 for the whole dataset
+    source: str = ""  # which 2D source, if it is about one
+
+
+class Finding(NamedTuple):
+    """Something that does not pass, or that a reader should know."""
+
+    level: str  # error, warning or note
+    check: str
+    what: str  # one sentence
+    advice: str = ""
+    where: str = ""  # subject/action/take, as `leave_out` takes it; empty for what concerns more than one take
+    camera: str = ""
+    clip: int = -1  # as of `Measure`, and so are those that follow
+    value: float | None = None
+    frame: int = -1
+    count: int = 0
+    source: str = ""
+    share: float = 0.0  # how much of the limit is used up, for sorting
+
+
+def leave_out(parameters: Collection[str], before: str, names: Sequence[str]) -> str:
+    """The parameter that leaves takes out, with some words before it.
+
+    Empty if the source of the data does not take it, or if a name holds a comma, which parts names.
+    """
+    possible = "leave_out" in parameters and not any("," in name for name in names)
+    return f"{before}-p leave_out {shlex.quote(','.join(names))}" if possible else ""
 
 
 @dataclass(frozen=True)
@@ -23,7 +64,7 @@ class Check:
     says: str  # a sentence with {value}, {detail} and {source} to fill in
     advice: str  # what to do, whatever the source of the data, perhaps with {detail}
     mends: tuple[tuple[str, str], ...] = ()  # parameters and what each does; advice names the first that can be given
-    scope: str = TAKE
+    scope: str = MOTION
     explained_by: tuple[str, ...] = ()  # checks that say the same of a take, where they found as much or worse
 
     def level(self, value: float) -> str | None:

@@ -8,10 +8,9 @@ import torch
 
 from pose3d_lib.data.cameras import Camera, project
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.doctor.checks import BEHIND, CAMERA, CHECKS
-from pose3d_lib.data.doctor.measures import (
+from pose3d_lib.data.doctor.checks import BEHIND, CAMERA, CHECKS, Measure
+from pose3d_lib.data.doctor.motion import (
     LYING,
-    Measure,
     count_frames,
     head_and_feet,
     length,

@@ -1,28 +1,19 @@
-"""What the data doctor measures of 3D poses: a take's motion, bones, sides and place in the world.
+"""What the data doctor measures of 3D poses: motion, bones, sides and place in the world; and what 2D needs of it too.
 
 Poses are (frames, joints, 3), metres.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.doctor.measures import (
-    Measure,
-    find_joints,
-    head_and_feet,
-    length,
-    longest_still,
-    peak,
-    poses_of,
-    share_of_frames,
-    side_exchanges,
-    tilt,
-)
+from pose3d_lib.data.doctor.checks import CHECKS, STEP_RATE, Measure
 from pose3d_lib.data.skeleton import H36M_17, Skeleton
+from pose3d_lib.data.sources.missing import true_runs
 
+LYING = 60.0  # degrees between upwards and the way from the feet to the head; people who sit on the floor reach 50
 SHORTEST_BONE = 0.03  # metres; a deviation in per cent says nothing about shorter bones
 BENT_KNEE = 15.0  # degrees; the bend of straighter knees is as much an error of the joints as a bend
 FROZEN_STEP = 1e-5  # metres: ten times what float32 rounds at, far below the sway of a person who stands
@@ -30,6 +21,12 @@ FROZEN_STEP = 1e-5  # metres: ten times what float32 rounds at, far below the sw
 # second, which a wrong frame rate would change.
 WALKED, SHORTEST_STEP = 2.5, 0.3
 CONTACT = 0.005  # metres above the ankle's lowest position that still count as contact with the floor
+
+
+def poses_of(data: PoseDataset, clip: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """A labelled clip's joints relative to the root, (frames, joints, 3), and its root, (frames, 3): float64, metres."""
+    rows = slice(clip.start, clip.stop)
+    return data.positions[rows].astype(np.float64), data.trajectory[rows].astype(np.float64)
 
 
 def measure_motion(data: PoseDataset, clip: pd.Series) -> list[Measure]:
@@ -123,10 +120,24 @@ def _measure_limbs(poses: np.ndarray, skeleton: Skeleton) -> Iterator[Measure]:
         yield Measure("exchanged sides", float(np.clip(-bends, 0, None).sum() / total))
 
 
-def measure_place(data: PoseDataset, clip: pd.Series) -> tuple[float, float]:
+def measure_world(data: PoseDataset, clips: Sequence[pd.Series]) -> Iterator[Measure]:
+    """Measure medians over clips: where people stand in the world, and how fast they walk; their poses must be finite."""
+    if not find_legs(data.skeleton):
+        return
+    if placed := [_measure_place(data, clip) for clip in clips if data.camera_of(clip).is_placed]:
+        lowest, tilts = np.transpose(placed)
+        yield Measure("floor", float(np.median(lowest)))
+        yield Measure("upright", float(np.mean(tilts > LYING)))
+    walks = [clip for clip in clips if "walk" in clip.action.casefold()]
+    if rates := [rate for clip in walks if (rate := step_rate(data, clip))]:
+        rate = float(np.median(rates))
+        yield Measure("step rate", rate, detail=f"{STEP_RATE / rate:.2g}")
+
+
+def _measure_place(data: PoseDataset, clip: pd.Series) -> tuple[float, float]:
     """Height of a clip's lowest foot in the world, metres, and the median tilt of its body, degrees from upright.
 
-    The clip's camera must have orientation and position, the skeleton legs.
+    The clip's camera must have orientation and position.
     """
     camera, (poses, path) = data.camera_of(clip), poses_of(data, clip)
     w, x, y, z = camera.orientation
@@ -144,7 +155,7 @@ def step_rate(data: PoseDataset, clip: pd.Series) -> float | None:
     """
     legs, frames, (poses, path) = find_legs(data.skeleton), clip.stop - clip.start, poses_of(data, clip)
     walked = length(np.diff(path, axis=0)).sum()
-    if not legs or walked < WALKED:
+    if walked < WALKED:
         return None
     apart = length(poses[:, legs[0][2]] - poses[:, legs[1][2]])
     # A foot that drifts away would hide the steps: the mean around each frame is subtracted.
@@ -179,3 +190,74 @@ def foot_slide(world: np.ndarray, fps: float) -> np.ndarray:
     contact = feet[..., 2] < feet[..., 2].min(axis=0, initial=np.inf) + CONTACT
     over_floor = np.linalg.norm(np.diff(feet[..., :2], axis=0), axis=-1) * fps
     return np.where(contact[1:] & contact[:-1], over_floor, np.nan)
+
+
+def peak(check: str, series: np.ndarray, names: Sequence[str], first: int) -> Measure:
+    """The greatest value of (steps, joints), its joint and frame, and how many steps pass the limit.
+
+    `first` is the frame of the clip that the first row belongs to.
+    """
+    step, joint = divmod(int(series.argmax()), series.shape[1])
+    count = int((series.max(axis=1) > CHECKS[check].good[1]).sum())
+    return Measure(check, float(series[step, joint]), first + step, count, names[joint])
+
+
+def count_frames(check: str, flags: np.ndarray, detail: str = "") -> Measure:
+    """How many frames are flagged, and the first: (frames,) bool."""
+    return Measure(check, float(flags.sum()), int(flags.argmax()), int(flags.sum()), detail)
+
+
+def share_of_frames(check: str, flags: np.ndarray, first: int = 0) -> Measure:
+    """The share of flagged frames, and the first; `first` is the frame that the first flag, (frames,) bool, belongs to."""
+    return Measure(check, float(flags.mean()), first + int(flags.argmax()), int(flags.sum()))
+
+
+def longest_still(check: str, still: np.ndarray, fps: float) -> Measure:
+    """Seconds of the longest run of True, and its frame: (steps,) bool."""
+    start, stop = max(true_runs(still), key=lambda run: run[1] - run[0], default=(0, 0))
+    return Measure(check, (stop - start) / fps, start, stop - start)
+
+
+def side_exchanges(points: np.ndarray, left: Sequence[int], right: Sequence[int]) -> np.ndarray:
+    """What the joints of a pair save by changing places before a step: (frames, joints, 2 or 3) -> (frames - 1, pairs).
+
+    The paths of a step are measured from where the joints were and from where they would go at the speed they had; what
+    is saved is the lesser of both. It is 0 where exchanging does not at least halve the path: a joint that jumps alone
+    cannot look like an exchange, and joints that pass each other do not.
+    """
+    pairs = np.stack([points[:, list(left)], points[:, list(right)]])  # (2, frames, pairs, 2 or 3)
+    saved = _saved(pairs[:, :-1], pairs[:, 1:])
+    some = np.flatnonzero(saved.any(axis=1))  # few
+    if len(some):
+        expected = 2 * pairs[:, some] - pairs[:, np.maximum(some - 1, 0)]
+        saved[some] = np.minimum(saved[some], _saved(expected, pairs[:, some + 1]))
+    return saved
+
+
+def _saved(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    stay = length(before - after).sum(axis=0)
+    cross = length(before[::-1] - after).sum(axis=0)
+    return np.where(cross < stay / 2, stay - cross, 0.0)
+
+
+def length(vectors: np.ndarray) -> np.ndarray:
+    """(..., n) -> (...); several times as fast as `np.linalg.norm`."""
+    return np.sqrt(np.einsum("...i,...i", vectors, vectors))
+
+
+def find_joints(skeleton: Skeleton, *names: str, among: Sequence[int] | None = None) -> list[int]:
+    """The joints, or those among some, that have one of the names in theirs, name by name."""
+    among = range(skeleton.num_joints) if among is None else among
+    return [joint for name in names for joint in among if name in skeleton.joints[joint].casefold()]
+
+
+def head_and_feet(skeleton: Skeleton) -> tuple[list[int], list[int]]:
+    """Joints at the ends of a body that stands; one of the lists is empty where names do not tell."""
+    return find_joints(skeleton, "head", "nose"), find_joints(skeleton, "foot", "ankle")
+
+
+def tilt(points: np.ndarray, ends: tuple[list[int], list[int]], up: np.ndarray) -> np.ndarray:
+    """Degrees between upwards and the way from the feet to the head: (frames, joints, n), (n,) -> (frames,)."""
+    head, feet = ends
+    way = points[:, head].mean(axis=1) - points[:, feet].mean(axis=1)
+    return np.degrees(np.arccos(((way @ up) / length(way).clip(1e-9)).clip(-1, 1)))

@@ -9,37 +9,20 @@ import pandas as pd
 from pose3d_lib.common.errors import some
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import motion
-from pose3d_lib.data.doctor.checks import ERROR, NOTE, RECEPTIVE_FIELD, STEP_RATE, WARNING
-from pose3d_lib.data.doctor.keypoints import shared_joints
-from pose3d_lib.data.doctor.measures import LYING, TAKE, Finding, Measure, head_and_feet, leave_out_parameter, poses_of
+from pose3d_lib.data.doctor.checks import ERROR, NOTE, RECEPTIVE_FIELD, TAKE, WARNING, Finding, Measure, leave_out
 
 SAME = 1e-5  # metres between the distances of joints to the root in takes that are taken for the same
 FEWEST_SAMPLES, SAMPLED = 3, 0.5  # takes of one frame, and share of a video's takes, that look sampled
 
 
-def measure_whole(data: PoseDataset, usable: Sequence[int]) -> Iterator[Measure]:
-    """Compare takes with each other, and measure medians over all of them.
-
-    `usable` are row numbers of the takes' first clips, those whose poses are finite.
-    """
-    clips = list(data.clips.iloc[list(usable)].itertuples(index=False))
-    if data.skeleton.bones and clips:
-        yield from _compare_bones(data, usable, clips)
-    placed = [clip for clip in clips if data.camera_of(clip).is_placed] if motion.find_legs(data.skeleton) else []
-    if placed:
-        lowest, tilts = np.transpose([motion.measure_place(data, clip) for clip in placed])
-        yield Measure("floor", float(np.median(lowest)))
-        yield Measure("upright", float(np.mean(tilts > LYING)))
-    walks = [clip for clip in clips if "walk" in clip.action.casefold()]
-    if rates := [rate for clip in walks if (rate := motion.step_rate(data, clip))]:
-        rate = float(np.median(rates))
-        yield Measure("step rate", rate, detail=f"{STEP_RATE / rate:.2g}")
-
-
-def _compare_bones(data: PoseDataset, usable: Sequence[int], clips: Sequence[pd.Series]) -> Iterator[Measure]:
-    medians = [np.median(motion.bone_lengths(poses_of(data, clip)[0], data.skeleton), axis=0) for clip in clips]
-    bones = pd.DataFrame(medians, usable, [data.skeleton.joints[joint] for _, joint in data.skeleton.bones])
-    for _, own in bones.groupby([clip.subject for clip in clips], sort=False):
+def compare_bones(data: PoseDataset, first: pd.DataFrame) -> Iterator[Measure]:
+    """Compare the bones of each subject's takes; `first` are their first clips, those whose poses are finite."""
+    if not data.skeleton.bones or not len(first):
+        return
+    lengths = (motion.bone_lengths(motion.poses_of(data, clip)[0], data.skeleton) for clip in first.itertuples())
+    names = [data.skeleton.joints[joint] for _, joint in data.skeleton.bones]
+    bones = pd.DataFrame([np.median(own, axis=0) for own in lengths], first.index, names)
+    for _, own in bones.groupby(first.subject, sort=False):
         typical = own.median()
         changes = (own / typical - 1).abs().loc[:, typical > motion.SHORTEST_BONE]
         if len(own) > 1 and changes.size:
@@ -48,28 +31,27 @@ def _compare_bones(data: PoseDataset, usable: Sequence[int], clips: Sequence[pd.
 
 
 def find_duplicates(
-    data: PoseDataset, usable: Sequence[int], sources: Sequence[str], parameters: Collection[str]
+    data: PoseDataset, first: pd.DataFrame, sources: Sequence[str], parameters: Collection[str]
 ) -> Iterator[Finding]:
-    """Takes with the same motion, wherever they were filmed, and clips with the same keypoints, bit for bit."""
-    from scipy.spatial import cKDTree
+    """Takes with the same motion, wherever they were filmed, and clips with the same keypoints, bit for bit.
 
-    clips = list(data.clips.itertuples(index=False))
+    Each is told of once, with the first that it repeats; `first` as in `compare_bones`.
+    """
     known = set()  # pairs of takes; the first three fields of a clip name its take
-    frames = [clips[number].stop - clips[number].start for number in usable]
-    for _, numbers in pd.Series(usable, dtype=int).groupby(frames):
-        own = [clips[number] for number in numbers]
+    alike: dict[tuple, list] = {}
+    for clip in first.itertuples(index=False):
         # Distances from the root, which no camera and no heading changes: (frames, joints).
-        shapes = [np.linalg.norm(poses_of(data, clip)[0], axis=-1) for clip in own]
-        tree = cKDTree(np.stack([shape.mean(axis=0) for shape in shapes]))
-        reported: set[int] = set()  # each take once, with the first that it repeats
-        for a, b in sorted(tree.query_pairs(SAME * np.sqrt(data.skeleton.num_joints))):
-            if b not in reported and np.abs(shapes[a] - shapes[b]).max() < SAME:
-                reported.add(b)
-                yield _twice(data, own[a], own[b], "the same motion as", parameters)
-                known.add((own[a][:3], own[b][:3]))
+        shape = np.linalg.norm(motion.poses_of(data, clip)[0], axis=-1)
+        similar = alike.setdefault((len(shape), shape.mean(axis=0).round(3).tobytes()), [])
+        before = next((other for other, own in similar if np.abs(own - shape).max() < SAME), None)
+        if before:
+            yield _twice(data, before, clip, "the same motion as", parameters)
+            known.add((before[:3], clip[:3]))
+        else:
+            similar.append((clip, shape))
     for source in sources:
         seen: dict[bytes, tuple] = {}
-        for clip in clips:
+        for clip in data.clips.itertuples(index=False):
             digest = hashlib.blake2b(np.ascontiguousarray(data.keypoints[source][clip.start : clip.stop])).digest()
             before = seen.setdefault(digest, clip)
             if before is not clip and (before[:3], clip[:3]) not in known:
@@ -83,9 +65,9 @@ def _twice(data: PoseDataset, first: tuple, second: tuple, words: str, parameter
     crossed = trained == tested == {True, False}
     first_take, take = ("/".join(clip[:3]) for clip in (first, second))
     other = f"camera {data.camera_of(first).name}" if first_take == take else first_take
-    leave_out = leave_out_parameter(parameters, ": ", [take]) if second.labelled and first_take != take else ""
+    hint = leave_out(parameters, ": ", [take]) if second.labelled and first_take != take else ""
     what = f"{words} {other}{'; one is trained on, the other tested' if crossed else ''}"
-    advice = f"use one of them only{leave_out}"
+    advice = f"use one of them only{hint}"
     return Finding(ERROR if crossed else WARNING, "duplicates", what, advice, take, data.camera_of(second).name)
 
 
@@ -144,24 +126,21 @@ def find_sampled(data: PoseDataset, clips: pd.DataFrame, parameters: Collection[
             )
 
 
-def list_unchecked(data: PoseDataset, sources: Sequence[str]) -> Iterator[str]:
+def list_unchecked(data: PoseDataset) -> Iterator[Finding]:
     """What could not be looked at, and why."""
     clips, labelled = data.clips, data.clips[data.clips.labelled]
+    said = []
     if unlabelled := len(clips) - len(labelled):
-        yield f"{unlabelled} of {len(clips)} clips have no 3D poses: only their keypoints were looked at"
+        said.append(f"{unlabelled} of {len(clips)} clips have no 3D poses: only their keypoints were looked at")
     used = [data.cameras[number] for number in labelled.camera.unique()]
     if names := [camera.name for camera in used if camera.intrinsics is None]:
-        yield f"whether 2D belongs to 3D: nothing is known of the lenses of {_list(names)}"
+        said.append(f"whether 2D belongs to 3D: nothing is known of the lenses of {_list(names)}")
     if names := [camera.name for camera in used if not camera.is_placed]:
-        yield f"floor and up axis: it is not known where {_list(names)} stood"
-    if len(labelled) and not motion.find_legs(data.skeleton):
+        said.append(f"floor and up axis: it is not known where {_list(names)} stood")
+    if used and not motion.find_legs(data.skeleton):
         legs = f"the skeleton {data.skeleton.name} has no joints called knees, left and right"
-        yield f"units, knees, shoulders against hips, step rate, floor and up axis: {legs}"
-    for source in sources:
-        if not all(head_and_feet(data.layouts[source])):
-            yield f"whether people stand upright in the image: no {source} keypoints are called head and feet"
-        if used and not shared_joints(data.skeleton, data.layouts[source]):
-            yield f"whether the {source} keypoints belong to 3D: it is not known which joint is which"
+        said.append(f"units, knees, shoulders against hips, step rate, floor and up axis: {legs}")
+    return (Finding(NOTE, "not checked", what) for what in said)
 
 
 def _list(names: Iterable[str]) -> str:
