@@ -21,8 +21,7 @@ from pose3d_lib.data.open import complete_parameters, open_dataset
 from pose3d_lib.data.sources.ready import Clip, see
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import TrainedModel
-from pose3d_lib.model.clips import end_to_end
-from pose3d_lib.model.predict import predict
+from pose3d_lib.model.predict import end_to_end, predict
 from pose3d_lib.report.export import export_model
 from pose3d_lib.runs.models import READY, open_model
 from pose3d_lib.runs.run import run_folder

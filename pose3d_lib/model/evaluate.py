@@ -11,10 +11,9 @@ from pose3d_lib import metrics
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.model.clips import end_to_end
+from pose3d_lib.data.skeleton import ROOT, Skeleton
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
-from pose3d_lib.model.predict import predict, predict_trajectory
+from pose3d_lib.model.predict import end_to_end, predict
 
 METRICS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve")
 ROOT_ERROR = "mrpe"  # the column of the trajectory's error, mm
@@ -66,8 +65,8 @@ def evaluate_lifters(
     """`evaluate` with, if there is a network of the trajectory, the column ROOT_ERROR, the root's mean error, mm."""
     errors = evaluate(lifters.pose, data, clips, keypoints, mirror=mirror)
     if lifters.trajectory is not None:
-        groups = predict_trajectory(lifters.trajectory, data, clips, keypoints, mirror=mirror)
-        predicted = torch.cat([roots for group in groups for roots in group])
+        groups = predict(lifters.trajectory, data, clips, keypoints, mirror=mirror, joints=ROOT)
+        predicted = torch.cat([roots[:, 0] for group in groups for roots in group])
         if not predicted.isfinite().all():
             raise FloatingPointError(f"{data.name}: a predicted trajectory is not finite")
         true = end_to_end(data.trajectory, clips).double()

@@ -1,9 +1,9 @@
-"""Lifting whole clips: padded at their ends, averaged with their mirror image; what a model saw and what it made of it."""
+"""Lifting whole clips: gathered, padded, averaged with their mirror image; what a model saw and what it made of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.cameras import Camera, world_to_camera
+from pose3d_lib.data.cameras import Camera, normalize_screen, world_to_camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
 from pose3d_lib.model.card import TrainedModel, told_actions
-from pose3d_lib.model.clips import mirror_keypoints, mirror_poses, pad_clips
 from pose3d_lib.model.lifter import TemporalLifter, padding
 from pose3d_lib.model.precision import arithmetic
 
@@ -23,6 +22,64 @@ if TYPE_CHECKING:
     from pose3d_lib.data.sources.video.frames import VideoFile
 
 ROWS_AT_ONCE = 2048  # frames, with padding, few enough for a cache; a longer clip passes whole
+
+
+def mirror_image(points: Tensor, layout: Skeleton) -> Tensor:
+    """Keypoints, or poses in camera space, as in a mirror: (..., joints, 2 or 3) -> the same.
+
+    x is negated, left and right are exchanged; y, and z or a score, are kept.
+    """
+    return points[..., list(layout.mirror), :] * points.new_tensor([-1, 1, 1][: points.shape[-1]])
+
+
+class PaddedClips(NamedTuple):
+    """The keypoints of some clips, end to end, each with its padding."""
+
+    screen: Tensor  # (rows, joints, features) float32, normalised screen coordinates and, if there are any, scores
+    first_row: Tensor  # (frames,) int64: the row at which the window of each frame begins
+    lengths: list[int]  # frames of each clip, without padding
+
+
+def pad_clips(
+    data: PoseDataset,
+    clips: pd.DataFrame,
+    keypoints: str,
+    filter_widths: Sequence[int],
+    *,
+    causal: bool,
+    chunk: int = 1,
+    room: int = 1,
+) -> PaddedClips:
+    """Gathers clips, normalises their keypoints and repeats their first and last frames as far as a window reaches.
+
+    Lengths are padded to a multiple of `chunk`. With `room` 2, `screen` has twice the rows; the second half is not written.
+    """
+    before, after = padding(filter_widths, causal=causal)
+    lengths = (clips.stop - clips.start).to_numpy()
+    starts = np.concatenate([[0], np.cumsum(before + lengths + -lengths % chunk + after)])
+    pixels, scores = data.keypoints[keypoints], data.scores.get(keypoints)
+    screen = torch.empty((room * int(starts[-1]), pixels.shape[1], 2 if scores is None else 3))
+    for row, end, length, clip in zip(starts, starts[1:], lengths, clips.itertuples(), strict=False):
+        camera, own = data.cameras[clip.camera], screen[row:end]
+        inside = own[before : before + length]
+        inside[..., :2] = normalize_screen(
+            torch.from_numpy(pixels[clip.start : clip.stop]), camera.width, camera.height
+        )
+        if scores is not None:
+            inside[..., 2] = torch.from_numpy(scores[clip.start : clip.stop])
+        own[:before] = inside[0]
+        own[before + length :] = inside[-1]
+    first_row = np.repeat(starts[:-1] - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+    return PaddedClips(screen, torch.from_numpy(first_row), lengths.tolist())
+
+
+def end_to_end(array: np.ndarray, clips: pd.DataFrame, *, room: int = 1) -> Tensor:
+    """The rows of an array of all frames that belong to some clips, end to end: (frames, ...) float32; `room` as above."""
+    ends = (clips.stop - clips.start).cumsum().tolist()
+    rows = torch.empty((room * (ends or [0])[-1], *array.shape[1:]))
+    for end, start, stop in zip(ends, clips.start, clips.stop, strict=True):
+        rows[end - (stop - start) : end] = torch.from_numpy(array[start:stop])
+    return rows
 
 
 @torch.no_grad()
@@ -43,7 +100,7 @@ def predict(
         clips: rows of `data.clips`; what a lifter is told of a clip: `told_actions`.
         keypoints: the 2D source that the lifter sees.
         mirror: average with what the lifter makes of the mirror image, mirrored back (VideoPose3D, section 5.2).
-        joints: what the lifter lifts to; the dataset's skeleton if not given.
+        joints: what the lifter lifts to: ROOT for one of the trajectory; the dataset's skeleton if not given.
 
     Clips stand end to end with their padding and pass through the dilated network as one; the frames between two clips
     that mix both are dropped, so each prediction is exactly that of the clip alone.
@@ -58,24 +115,16 @@ def predict(
     for _, group in clips.groupby(places):
         padded = pad_clips(data, group, keypoints, model.filter_widths, causal=model.causal)
         screen = padded.screen.to(device)
-        images = [screen, mirror_keypoints(screen, data.layouts[keypoints])] if mirror else [screen]
+        images = [screen, mirror_image(screen, data.layouts[keypoints])] if mirror else [screen]
         if model.labels:
             labels = [torch.full((len(images),), model.labels.index(told[group.index[0]]), device=device)]
         with arithmetic("float32", device.type):
             lifted = model(torch.stack(images), *labels)
         poses, *mirrored = lifted[:, padded.first_row.to(device)].double().cpu()
         if mirrored:
-            poses = (poses + mirror_poses(mirrored[0], joints or data.skeleton)) / 2
+            poses = (poses + mirror_image(mirrored[0], joints or data.skeleton)) / 2
         yield list(poses.split(padded.lengths))
     model.train(was_training)
-
-
-def predict_trajectory(
-    model: TemporalLifter, data: PoseDataset, clips: pd.DataFrame, keypoints: str, *, mirror: bool = True
-) -> Iterator[list[Tensor]]:
-    """As `predict`, with a lifter of the trajectory: one (frames, 3), the root in camera space, metres, per clip."""
-    for group in predict(model, data, clips, keypoints, mirror=mirror, joints=ROOT):
-        yield [root.squeeze(1) for root in group]
 
 
 @dataclass(frozen=True)
@@ -192,10 +241,9 @@ def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints:
         raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")
     lifters, card = model.lifters, model.card
     given = {"data": data, "clips": clips, "keypoints": keypoints, "mirror": card.mirrored}
-    poses = chain.from_iterable(predict(lifters.pose, **given, joints=card.skeleton))
-    roots = repeat(None)
+    poses, roots = chain.from_iterable(predict(lifters.pose, **given, joints=card.skeleton)), repeat(None)
     if lifters.trajectory is not None:
-        roots = chain.from_iterable(predict_trajectory(lifters.trajectory, **given))
+        roots = chain.from_iterable(predict(lifters.trajectory, **given, joints=ROOT))
     known, lifted = data.skeleton.joints == card.skeleton.joints, []
     for (_, row), pose, root in zip(clips.iterrows(), poses, roots, strict=False):
         if not (pose.isfinite().all() and (root is None or root.isfinite().all())):
@@ -207,7 +255,7 @@ def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints:
             *(row.subject, row.action, row["take"], data.camera_of(row), float(row.fps), data.frame_numbers(row)),
             pixels=data.keypoints[keypoints][own],
             positions=pose.float().numpy(),
-            root=None if root is None else root.float().numpy(),
+            root=None if root is None else root[:, 0].float().numpy(),
             truth=data.positions[own] if known and row.labelled else None,
             step=data.frame_step,
         )

@@ -16,8 +16,8 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import mirror_intrinsics, screen_intrinsics
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import ROOT, Skeleton
-from pose3d_lib.model.clips import end_to_end, pad_clips
 from pose3d_lib.model.lifter import padding, receptive_field
+from pose3d_lib.model.predict import end_to_end, pad_clips
 
 
 @dataclass(frozen=True)

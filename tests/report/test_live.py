@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.skeleton import COCO_17, H36M_17
+from pose3d_lib.data.skeleton import COCO_17, H36M_17, ROOT
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 from pose3d_lib.data.sources.video.frames import Frame
 from pose3d_lib.model.card import TrainedModel
-from pose3d_lib.model.predict import predict, predict_trajectory
+from pose3d_lib.model.predict import predict
 from pose3d_lib.report import live
 from pose3d_lib.report.live import Counts, LiveLifter, newest, seen_in_frames
 from pose3d_lib.report.live_page import LivePage
@@ -68,8 +68,8 @@ def at_once(model: TrainedModel, data) -> tuple[np.ndarray, np.ndarray]:
     """What the whole clip is lifted to: poses, and places of the root."""
     given = (data, data.clips, "simulated")
     (poses,) = next(predict(model.lifters.pose, *given, mirror=False))
-    (roots,) = next(predict_trajectory(model.lifters.trajectory, *given, mirror=False))
-    return poses.numpy(), roots.numpy()
+    (roots,) = next(predict(model.lifters.trajectory, *given, mirror=False, joints=ROOT))
+    return poses.numpy(), roots[:, 0].numpy()
 
 
 def test_images_one_by_one_are_lifted_as_the_whole_clip(hand_made) -> None:

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pose3d_lib.data.cameras import project
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
-from pose3d_lib.model.clips import mirror_keypoints, mirror_poses
+from pose3d_lib.model.predict import mirror_image
 from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
 from tests.helpers.slow_reference import exchanged, normalised
 
@@ -95,8 +95,8 @@ def test_targets_are_the_poses_of_the_windows_own_frames(data) -> None:
 
 def test_a_mirrored_pose_is_seen_as_the_mirrored_keypoints() -> None:
     poses = torch.randn(5, 17, 3, generator=torch.Generator().manual_seed(0)) + torch.tensor([0.0, 0.0, 9.0])
-    seen, in_the_mirror = (p[..., :2] / p[..., 2:] for p in (poses, mirror_poses(poses, H36M_17)))
-    assert torch.equal(mirror_keypoints(seen, H36M_17), in_the_mirror)
+    seen, in_the_mirror = (p[..., :2] / p[..., 2:] for p in (poses, mirror_image(poses, H36M_17)))
+    assert torch.equal(mirror_image(seen, H36M_17), in_the_mirror)
     assert not torch.equal(seen, in_the_mirror)
 
 
