@@ -1,7 +1,5 @@
 """The four errors recover known answers: on poses moved by hand, and against SciPy."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -52,24 +50,9 @@ def test_mpjpe_does_not_centre_the_root_again() -> None:
     torch.testing.assert_close(mpjpe(predicted, target), torch.tensor([0.1], dtype=torch.float64))
 
 
-def test_errors_keep_the_unit_of_their_input() -> None:
-    predicted, target = random_poses(3), random_poses(3, seed=1)
-    for metric in (mpjpe, n_mpjpe, p_mpjpe, mpjve):
-        torch.testing.assert_close(metric(1000 * predicted, 1000 * target), 1000 * metric(predicted, target))
-
-
 def test_a_rotated_scaled_and_shifted_pose_has_zero_p_mpjpe() -> None:
     target = random_poses(4)
     moved = 0.3 * target @ rotation_about((0.6, 0.0, 0.8), 77).T + torch.tensor([5.0, -1.0, 2.0])
-    assert p_mpjpe(moved, target).max() < 1e-12
-
-
-def test_mpjpe_of_a_pose_turned_scaled_and_shifted_is_the_one_worked_out_by_hand() -> None:
-    # Turned by 90 degrees about z, (1, 0, 0) becomes (0, 1, 0); doubled and lifted by 3 it is (0, 2, 3).
-    target = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]], dtype=torch.float64)
-    moved = 2 * target @ rotation_about((0.0, 0.0, 1.0), 90).T + torch.tensor([0.0, 0.0, 3.0])
-    expected = (math.sqrt(1 + 4 + 9) + 3 + math.sqrt(4 + 1 + 9)) / 3
-    torch.testing.assert_close(mpjpe(moved, target), torch.tensor([expected], dtype=torch.float64))
     assert p_mpjpe(moved, target).max() < 1e-12
 
 
@@ -96,17 +79,6 @@ def test_p_mpjpe_agrees_with_scipy(mirror: float) -> None:
     np.testing.assert_allclose(p_mpjpe(predicted, target).numpy(), distance, atol=1e-9)
 
 
-def test_p_mpjpe_in_single_precision_stays_within_a_micrometre() -> None:
-    predicted, target = random_poses(50, seed=6), random_poses(50, seed=7)
-    single = p_mpjpe(predicted.float(), target.float())
-    torch.testing.assert_close(single.double(), p_mpjpe(predicted, target), atol=1e-6, rtol=1e-5)
-
-
-def test_a_pose_that_is_only_scaled_has_zero_n_mpjpe() -> None:
-    target = random_poses(4)
-    assert n_mpjpe(0.01 * target, target).max() < 1e-12
-
-
 def test_n_mpjpe_scales_about_the_origin_and_moves_nothing() -> None:
     target = torch.tensor([[[1.0, 0.0, 0.0], [3.0, 0.0, 0.0]]], dtype=torch.float64)
     predicted = target + torch.tensor([1.0, 0.0, 0.0])
@@ -124,14 +96,6 @@ def test_the_best_scale_is_that_by_which_a_prediction_was_too_small() -> None:
     target = torch.randn(5, 17, 3, dtype=torch.float64)
     own = torch.tensor([0.5, 1, 1.25, -2, 1e-3], dtype=torch.float64)
     torch.testing.assert_close(best_scale(target / own[:, None, None], target), own)
-
-
-def test_the_scale_of_n_mpjpe_minimises_the_squared_error_and_not_the_mean_distance() -> None:
-    # Twenty joints right and one at 2 instead of 3: s = 26 / 24, so all are off by 1/12 and the last by 5/6.
-    target = torch.tensor([[1.0, 0, 0]] * 20 + [[3.0, 0, 0]], dtype=torch.float64)
-    predicted = torch.tensor([[1.0, 0, 0]] * 20 + [[2.0, 0, 0]], dtype=torch.float64)
-    torch.testing.assert_close(n_mpjpe(predicted, target).item(), (20 / 12 + 5 / 6) / 21)
-    assert n_mpjpe(predicted, target) > mpjpe(predicted, target)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, 3.0))
@@ -167,10 +131,6 @@ def test_mpjve_of_a_single_wrong_frame_counts_it_twice() -> None:
     torch.testing.assert_close(mpjve(predicted, target), expected)
 
 
-def test_mpjve_of_a_clip_of_one_frame_is_empty() -> None:
-    assert mpjve(random_poses(1), random_poses(1)).shape == (0,)
-
-
 @ALL_METRICS
 def test_a_batch_gives_what_its_clips_give_one_by_one(metric) -> None:
     predicted, target = random_poses(3, 5, seed=8), random_poses(3, 5, seed=9)
@@ -184,23 +144,10 @@ def test_a_perfect_prediction_has_no_error(metric) -> None:
     assert metric(target, target.clone()).max() < 1e-12
 
 
-@pytest.mark.parametrize("place", [0.0, 0.3], ids=["at the origin", "elsewhere"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_prediction_collapsed_to_a_point_has_the_spread_of_the_target_as_p_mpjpe(place, dtype) -> None:
-    target = random_poses(3, dtype=dtype)
-    expected = mpjpe(target.mean(dim=-2, keepdim=True).expand_as(target), target)
-    torch.testing.assert_close(p_mpjpe(torch.full_like(target, place), target), expected)
-
-
 @ALL_METRICS
 def test_a_prediction_of_only_zeros_has_a_finite_error(metric) -> None:
     target = random_poses(3, dtype=torch.float32)
     assert metric(torch.zeros_like(target), target).isfinite().all()
-
-
-def test_n_mpjpe_of_only_zeros_is_the_distance_to_the_origin() -> None:
-    target = random_poses(3)
-    torch.testing.assert_close(n_mpjpe(torch.zeros_like(target), target), target.norm(dim=-1).mean(dim=-1))
 
 
 @ALL_METRICS
@@ -214,10 +161,3 @@ def test_arrays_that_do_not_match_are_refused_with_both_shapes(metric, predicted
         metric(torch.zeros(predicted), torch.zeros(target))
     assert str(predicted) in str(refusal.value)
     assert str(target) in str(refusal.value)
-
-
-def test_the_gradient_of_mpjpe_pulls_every_joint_towards_its_target_with_equal_strength() -> None:
-    predicted, target = random_poses(1).requires_grad_(), random_poses(1, seed=1)
-    mpjpe(predicted, target).sum().backward()
-    offset = (predicted - target).detach()
-    torch.testing.assert_close(predicted.grad, offset / offset.norm(dim=-1, keepdim=True) / 17)

@@ -211,16 +211,20 @@ def _seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> lis
     training, plain = card.training, re.compile(r"-every\d+$")  # the part of a name that tells the frame rate
     if training is None or plain.sub("", training.dataset) != plain.sub("", data.name):
         return []
-    people = list(dict.fromkeys(clips.subject))
-    trained = [name for name in people if name in training.subjects]
-    video = [name for name in people if name in training.unlabelled_subjects and name not in trained]
+    trained = [name for name in dict.fromkeys(clips.subject) if name in training.subjects]
+    watched = [name for name in dict.fromkeys(clips.subject) if name in {*training.unlabelled_subjects} - {*trained}]
     maybe = "" if training.fingerprint == data.fingerprint else f" of a dataset by the same name, {training.dataset}"
-    warnings = (
-        f"The model was trained on {', '.join(trained)}{maybe}: errors there say nothing about other people.",
-        f"The model saw video of {', '.join(video)}{maybe} in its training, without poses: errors there are not those "
-        "on people whom it never saw.",
-    )
-    return [warning for warning, whose in zip(warnings, (trained, video), strict=True) if whose]
+    warnings = []
+    if trained:
+        warnings.append(
+            f"The model was trained on {', '.join(trained)}{maybe}: errors there say nothing about other people."
+        )
+    if watched:
+        warnings.append(
+            f"The model saw video of {', '.join(watched)}{maybe} in its training, without poses: errors there are not those "
+            "on people whom it never saw."
+        )
+    return warnings
 
 
 def told_actions(network: Network | TemporalLifter, clips: pd.DataFrame) -> pd.Series:

@@ -113,19 +113,6 @@ def test_the_networks_of_a_card_are_those_that_it_describes(changes: dict) -> No
     assert build_networks(card()).trajectory is None
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"filter_widths": ()}, {"filter_widths": (4,)}, {"filter_widths": (999,) * 3}, {"channels": 10**9},
-        {"dropout": 1.0}, {"in_features": 4}, {"in_features": 1}, {"more": 1},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_a_network_that_nobody_has_is_refused(changes: dict) -> None:
-    with pytest.raises(ValueError, match="1 validation error for Network"):
-        Network(**{**NETWORK.model_dump(), **changes})
-
-
 def test_the_licence_is_that_of_the_data(hand_made) -> None:
     assert licence_of(hand_made(ROWS)).startswith("Trained on synthetic data")
     assert licence_of(hand_made(ROWS, synthetic=False, terms="For research.")) == "Trained on hand-made. For research."

@@ -51,17 +51,10 @@ class Products(TorchDispatchMode):
 # float32
 
 
-def transposed(x: Tensor, way: str) -> Tensor:
-    """The same numbers, in memory row by row or column by column."""
-    return x if way == "rows" else x.t().contiguous().t()
-
-
-@pytest.mark.parametrize(("left", "right"), [("rows", "columns"), ("columns", "rows")])
-@pytest.mark.parametrize("shape", [(512, 768, 256), (64, 1024, 51)], ids=str)
-def test_float32_products_are_those_of_float64_to_the_rounding_of_float32(left, right, shape) -> None:
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(512, 768, 256), (64, 1024, 51)])
+def test_float32_products_are_those_of_float64_to_the_rounding_of_float32(rows, inner, columns) -> None:
     torch.manual_seed(0)
-    rows, inner, columns = shape
-    x, y = transposed(torch.randn(rows, inner), left), transposed(torch.randn(inner, columns), right)
+    x, y = torch.randn(rows, inner), torch.randn(columns, inner).t()
     with arithmetic("float32", "cpu"):
         product = x @ y
         with_shift = F.linear(x, y.t(), torch.ones(columns))
@@ -69,16 +62,6 @@ def test_float32_products_are_those_of_float64_to_the_rounding_of_float32(left, 
     # Products of numbers rounded to bfloat16 are 0.0009 off, to TF32 0.0001.
     assert ((product - expected).abs() / scale).max() < 2e-6
     assert ((with_shift - expected - 1).abs() / scale).max() < 2e-6
-
-
-@NEWER
-def test_with_the_permission_float32_products_go_to_onednn(capfd) -> None:
-    with arithmetic("float32", "cpu"):
-        if permission() != "bf16" or not precision._processor().get("avx512_f"):
-            pytest.skip("this processor is not given the permission, or PyTorch makes no use of it without AVX-512")
-        with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
-            torch.randn(512, 768) @ torch.randn(768, 256)
-    assert "matmul" in capfd.readouterr().out
 
 
 @NEWER
@@ -207,11 +190,6 @@ def test_auto_is_bfloat16_where_the_gpu_has_instructions_for_it_and_does_not_emu
     cuda = SimpleNamespace(is_bf16_supported=lambda including_emulation=True: including_emulation or supported)
     monkeypatch.setattr(precision.torch, "cuda", cuda)
     assert fastest_precision("cuda") == expected
-
-
-def test_a_precision_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="float32, bfloat16, found"), arithmetic("auto", "cpu"):
-        pass
 
 
 def test_an_older_pytorch_without_these_settings_computes_too(monkeypatch: pytest.MonkeyPatch) -> None:

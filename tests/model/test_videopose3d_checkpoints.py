@@ -14,7 +14,7 @@ from pose3d_lib.model.card import ModelCard, TrainedModel, network_of
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.model.videopose3d.read import Unsaid, import_checkpoint
 from pose3d_lib.report.export import export_model, save_checkpoint, videopose3d_command
-from pose3d_lib.runs.models import load_model, open_model, save_model
+from pose3d_lib.runs.models import open_model
 from tests.helpers.published_network import PublishedNetwork, load_state, published_network, state_of, write_checkpoint
 
 CLOSE = 1e-5  # Metres
@@ -184,15 +184,6 @@ def test_dense_convolutions_are_pointed_out_and_never_guessed(tmp_path: Path) ->
     assert imported(tmp_path, Unsaid(dense=True), **dense).network.filter_widths == (3, 3, 3)
     with pytest.raises(InputError, match=r"convolutions of 3,3,3 taps are none of .* that is dense; give no --dense"):
         imported(tmp_path, Unsaid(dense=True))
-
-
-def test_an_imported_model_is_kept_in_a_file_of_ours(tmp_path: Path) -> None:
-    model = import_checkpoint(write_checkpoint(tmp_path / "theirs.bin", published_network((3, 3)), legacy=True))
-    save_model(model, tmp_path / "mine.safetensors")
-    again = load_model(tmp_path / "mine.safetensors")
-    assert again.card == model.card == open_model(tmp_path / "theirs.bin").card
-    states = [one.lifters.state_dict() for one in (again, model)]
-    assert all(torch.equal(states[0][name], states[1][name]) for name in states[1])
 
 
 # The way back

@@ -79,14 +79,6 @@ def test_a_last_epoch_of_a_single_window_is_left_out() -> None:
     assert Budget(unit=102, per_epoch=50, total=102).epoch_sizes == [50, 50, 2]
 
 
-@pytest.mark.parametrize(
-    ("windows", "sizes"),
-    [(12, [4, 4, 4]), (10, [4, 4, 2]), (9, [4, 5]), (5, [5]), (4, [4]), (3, [3]), (2, [2]), (0, [])],
-)
-def test_batches_are_full_and_a_single_window_joins_the_batch_before(windows, sizes) -> None:
-    assert batch_sizes(windows, 4) == sizes
-
-
 @pytest.mark.parametrize("batch_size", [2, 3, 64])
 def test_every_window_is_in_one_batch_and_no_batch_holds_a_single_one(batch_size) -> None:
     for windows in range(2, 300):

@@ -123,13 +123,6 @@ def test_of_more_windows_as_many_as_suffice_pass(chunk: int, data: PoseDataset, 
     assert [len(numbers) * chunk for _, numbers, _ in inputs] == [16] * 5
 
 
-def test_a_rest_smaller_than_a_batch_joins_it(data: PoseDataset, inputs: list) -> None:
-    config, result, _ = trained(data, batch_size=150)
-    inputs.clear()
-    recomputed(config, result)
-    assert [len(numbers) for _, numbers, _ in inputs] == [200]
-
-
 def test_unlabelled_windows_pass_too_once_they_have_entered(data: PoseDataset, inputs: list) -> None:
     config, result, _ = trained(data, **SEMI)
     inputs.clear()

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from pose3d_lib.data.cameras import project
 from pose3d_lib.data.dataset import PoseDataset
@@ -79,13 +78,6 @@ def test_scores_stand_beside_x_and_y_and_are_as_high_in_the_mirror(data, causal)
     assert others.shape[-1] == 2
 
 
-def test_mirroring_leaves_the_dataset_as_it_is(hand_made) -> None:
-    data, other = (hand_made([("S1", "Walking", "0", 0, 30)]) for _ in range(2))
-    TrainingWindows(data, data.clips, "simulated", (3, 3))
-    np.testing.assert_array_equal(data.keypoints["simulated"], other.keypoints["simulated"])
-    np.testing.assert_array_equal(data.positions, other.positions)
-
-
 def test_targets_are_the_poses_of_the_windows_own_frames(data) -> None:
     _, targets = all_windows(data, (3, 3, 3), causal=False)
     frames = [frame for clip in data.train_clips().itertuples() for frame in range(clip.start, clip.stop)]
@@ -98,37 +90,6 @@ def test_a_mirrored_pose_is_seen_as_the_mirrored_keypoints() -> None:
     seen, in_the_mirror = (p[..., :2] / p[..., 2:] for p in (poses, mirror_image(poses, H36M_17)))
     assert torch.equal(mirror_image(seen, H36M_17), in_the_mirror)
     assert not torch.equal(seen, in_the_mirror)
-
-
-class Memory(TorchDispatchMode):
-    """Counts the bytes of every array that PyTorch makes."""
-
-    def __init__(self):
-        super().__init__()
-        self.made: dict[int, torch.UntypedStorage] = {}
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, torch.Tensor):
-            storage = result.untyped_storage()
-            self.made[storage.data_ptr()] = storage  # kept, so that no other comes to lie there
-        return result
-
-    def bytes(self, *, from_size: int) -> int:
-        return sum(storage.nbytes() for storage in self.made.values() if storage.nbytes() >= from_size)
-
-
-def test_no_frame_is_copied_but_with_its_mirror_image_and_padding(hand_made) -> None:
-    data = hand_made(
-        [("S1", "Walking", str(take), take % 2, 3) for take in range(1_000)] + [("S1", "Walking", "", 0, 20_000)]
-    )
-    with Memory() as memory:
-        windows = TrainingWindows(data, data.clips, "simulated", (3, 3))
-    screen, targets = (array.untyped_storage().nbytes() for array in (windows.screen, windows.targets))
-    assert screen == 2 * (1_000 * (3 + 8) + 20_008) * 34 * 4
-    assert targets == 2 * 23_000 * 51 * 4
-    # Besides what stays: the frames themselves, their targets, and the steps of normalising one clip.
-    assert memory.bytes(from_size=1_000_000) < 3.2 * screen + 1.5 * targets
 
 
 # Several output frames
