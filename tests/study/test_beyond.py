@@ -73,9 +73,7 @@ def test_the_number_of_runs_of_the_whole_study(tiny_data) -> None:
         MIXING: 4 * 2 * 3,  # with 1, 3 and 7 others
         FEWER_FRAMES: 4 * 3 * 3,
     }
-    assert (
-        sum(run.unit_epochs for runs in questions.values() for run in runs) == 1312
-    )  # 85 min at 3.9 s, two at a time 43
+    assert sum(run.unit_epochs for runs in questions.values() for run in runs) == 1312
     plan = plan_study(paper, tiny_data)
     assert [len(runs) for runs in plan.values()] == [4 * 16] * 4
     assert len(unique_runs(plan)) == 2 * (4 + 2 * 4 * 15)
@@ -83,7 +81,7 @@ def test_the_number_of_runs_of_the_whole_study(tiny_data) -> None:
     assert len(study_runs(more, Only(tiny_data))) == 260 + 64 + 4 + 24 + 36
 
 
-def test_a_fine_tuned_model_sees_as_much_as_others_under_one_schedule(data) -> None:
+def test_a_fine_tuned_model_sees_as_much_as_others_and_one_that_is_told_the_action_too(data) -> None:
     config = study(beyond=True, seeds="0,3", lengths="2,8")
     runs = plan_beyond(config, Only(data))[FINE_TUNING]
     assert LAST_PART == 0.25
@@ -95,12 +93,8 @@ def test_a_fine_tuned_model_sees_as_much_as_others_under_one_schedule(data) -> N
         assert [changes(run, config) for run in own[1:]] == expected
     total = sum(plan_run(run, data).budget.total for run in runs[:2])
     assert total == 8 * 400, "of both parts together"
-
-
-def test_one_model_is_told_the_action(data) -> None:
-    config = study(beyond=True, seeds="0,3", lengths="2,8")
-    runs = plan_beyond(config, Only(data))[TOLD]
-    assert [changes(run, config) for run in runs] == [{"action_input": True}, {"action_input": True, "seed": 3}]
+    told = plan_beyond(config, Only(data))[TOLD]
+    assert [changes(run, config) for run in told] == [{"action_input": True}, {"action_input": True, "seed": 3}]
 
 
 def test_a_run_comes_after_the_one_that_it_starts_from(data) -> None:

@@ -57,6 +57,8 @@ def test_the_interval_decides_what_is_better_worse_11_per_cent_and_saves_data(ch
     claims = judged(everything(change, change))
     assert tuple(claims.verdict[["C1", "C2", "C4", "C7"]]) == verdicts
     assert claims.verdict["C7 long"] == claims.verdict["C7"]
+    of_velocity = claims.effect[["C1 velocity", "C2 velocity"]].tolist()
+    assert of_velocity == pytest.approx([change + 3] * 2, abs=0.01), "each metric's change is 1 per cent more"
 
 
 def test_11_per_cent_needs_an_interval_of_at_most_11_points_without_0() -> None:
@@ -64,12 +66,6 @@ def test_11_per_cent_needs_an_interval_of_at_most_11_points_without_0() -> None:
         row = judged(short(-11, noise=noise)).loc["C4"]
         assert row.verdict == verdict
         assert (row.high - row.low <= 11 and row.high < 0) == (verdict == REPRODUCED)
-
-
-def test_velocity_is_judged_as_the_position_is() -> None:
-    claims = judged(everything(-8, 8))
-    assert claims.effect[["C1", "C1 velocity", "C2", "C2 velocity"]].tolist() == pytest.approx([-8, -5, 8, 11])
-    assert set(claims.verdict[["C1", "C1 velocity", "C2", "C2 velocity"]]) == {REPRODUCED}
 
 
 def test_variants_are_the_paper_s_actions_the_published_statistics_and_one_schedule() -> None:
@@ -177,7 +173,7 @@ def test_without_runs_nothing_is_measured_and_the_reason_is_given() -> None:
         assert np.isnan([row.effect, row.low, row.high, row.p]).all()
         assert (row.actions, row.replicates, row.verdict) == (0, 0, NOT_MEASURED)
         assert row.reason
-    assert claims.measured.notna().all()
+    assert claims.rule.str.fullmatch("Reproduced if .*not reproduced if .*").all()
     assert claims.paper.str.contains("uoted").sum() >= 6
 
 
@@ -189,9 +185,3 @@ def test_one_replicate_gives_no_interval_and_one_that_lacks_a_run_is_left_out() 
     lacking = errors[~((errors.replicate == 3) & (errors.action == "Walking") & (errors.arm == "Action-based"))]
     row = judged(Observations(lacking, whole.takes, whole.tests, whole.seeds, whole.times)).loc["C1"]
     assert (row.replicates, row.actions) == (3, 3)
-
-
-def test_every_claim_has_its_rule_in_words() -> None:
-    for claim in CLAIMS:
-        assert claim.rule.words.startswith("Reproduced if")
-        assert "not reproduced if" in claim.rule.words

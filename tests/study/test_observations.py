@@ -94,29 +94,24 @@ def test_where_replicates_share_their_takes_their_spread_is_added() -> None:
     assert make_observations(changes, of_takes=0.03).ratios(SHORT).takes is None
 
 
-def test_of_people_held_out_in_turn_the_intervals_are_about_new_people_approximately() -> None:
-    said = interval_sentence(make_observations({(1.0, "epoch", RECOMPUTED): -8.0}), SHORT, leave_one_out=True)
-    assert all(part in said for part in ("4 replicates", "another subject", "new people", "approximately", "overlap"))
-
-
-@pytest.mark.parametrize(
-    ("settings", "parts"),
-    [
-        ({"replicates": 1}, ["One replicate: it gives no interval"]),
-        ({"replicates": 4}, ["4 replicates", "about new people, new takes and new trainings"]),
-        ({"replicates": 3, "fixed": True}, ["3 trainings", "about these people, other takes and other trainings"]),
-    ],
-)
-def test_a_sentence_says_what_intervals_are_about(settings: dict, parts: list[str]) -> None:
-    observations = make_observations({(1.0, "epoch", RECOMPUTED): -8.0}, **settings)
-    assert all(part in interval_sentence(observations, SHORT) for part in parts)
-
-
-def test_the_sentence_counts_complete_replicates() -> None:
-    whole = make_observations({(1.0, "epoch", RECOMPUTED): -8.0})
-    errors = whole.errors
-    gone = (errors.replicate == 2) & (errors.action == "Walking")
-    fewer = dataclasses.replace(whole, errors=errors[~gone])
+def test_a_sentence_says_what_intervals_are_about_and_counts_complete_replicates() -> None:
+    changes = {(1.0, "epoch", RECOMPUTED): -8.0}
+    new = "people, new takes and new trainings"
+    for settings, held_out, parts in (
+        ({"replicates": 1}, False, ["One replicate: it gives no interval"]),
+        ({"replicates": 4}, False, ["4 replicates", f"about new {new}."]),
+        (
+            {"replicates": 3, "fixed": True},
+            False,
+            ["3 trainings", "about these people, other takes and other trainings"],
+        ),
+        ({"replicates": 4}, True, ["4 replicates", "another subject", f"new {new}, approximately", "overlap"]),
+    ):
+        said = interval_sentence(make_observations(changes, **settings), SHORT, leave_one_out=held_out)
+        assert all(part in said for part in parts), said
+    whole = make_observations(changes)
+    gone = (whole.errors.replicate == 2) & (whole.errors.action == "Walking")
+    fewer = dataclasses.replace(whole, errors=whole.errors[~gone])
     assert "over 3 replicates" in interval_sentence(fewer, SHORT)
     long = dataclasses.replace(SHORT, unit_epochs=16.0)
     assert "over 3 replicates" in interval_sentence(fewer, SHORT, long)

@@ -68,14 +68,11 @@ def test_a_study_has_its_settings_and_a_value_given_overrides_them_and_its_prese
     for name in ("paper", "more"):
         config = study(study=name)
         assert (config.seeds, config.training_seeds, config.timed) == ((0, 1, 2, 3), 5, 3)
-        assert (config.short, config.long) == (1.0, 16.0)
-        assert (config.schedules, config.budgets) == (("epoch", "unit_epoch"), ("equal_frames",))
-        assert config.beyond == (name == "more")
-        assert (config.channels, config.receptive_field) == (64, 27)
-    config = study(study="paper", lengths="1,80", channels=32, training_seeds=0, seeds=7)
+        assert (config.short, config.long, config.schedules) == (1.0, 16.0, ("epoch", "unit_epoch"))
+        assert (config.channels, config.receptive_field, config.beyond) == (64, 27, name == "more")
+    config = study(study="paper", preset="paper_243", lengths="1,80", channels=32, training_seeds=0, seeds=7)
     assert (config.lengths, config.channels, config.training_seeds, config.seeds) == ((1.0, 80.0), 32, 0, (7,))
-    config = study(study="paper", preset="paper_243")
-    assert (config.channels, config.receptive_field, config.lengths) == (1024, 243, (1.0, 16.0))
+    assert (config.batch_size, config.receptive_field) == (1024, 243)
     names = ("seeds", "lengths", "schedules", "preset", "channels", "training_seeds")
     for nothing in (None, "None", "null"):
         assert study(study="paper", **dict.fromkeys(names, nothing)) == study(study="paper")
@@ -180,12 +177,6 @@ def test_data_without_an_action_that_is_trained_and_tested_are_refused(hand_made
 # Which runs
 
 
-def test_every_seed_has_the_baseline_and_then_each_action(paper_data) -> None:
-    runs = only_runs(study(seeds="3,1"), paper_data)
-    everything = ["All", "Walking", "Sitting", "SittingDown", "Eating"]  # Posing is not tested
-    assert arms(runs) == [(action, seed) for seed in (3, 1) for action in everything]
-
-
 def test_training_seeds_are_short_runs_that_differ_in_nothing_else(paper_data) -> None:
     config = study(seeds="1,0", lengths="1,16", training_seeds=2)
     runs = training_seed_runs(config, paper_data)
@@ -203,13 +194,6 @@ def test_timed_runs_are_the_longest_of_an_action_with_folders_of_their_own(paper
     names = {run_name(run, "abc") for run in (*runs, *unique_runs(plan_study(config, paper_data)))}
     assert len(names) == 2 + 2 * 2 * 5
     assert sum("-seed1-timed" in name for name in names) == 2
-
-
-def test_every_architecture_has_runs_of_its_own(data) -> None:
-    config = study(architectures="3x3x3,3x3x3x3x3", actions="Sitting", filter_widths="5,5")
-    plan = plan_study(config, data)
-    assert [condition.widths for condition in plan] == [WIDE, (3,) * 5]
-    assert [[run.receptive_field for run in runs] for runs in plan.values()] == [[27] * 8, [243] * 8]
 
 
 def test_a_plan_s_runs_have_the_study_s_settings(data) -> None:
@@ -253,20 +237,14 @@ def test_each_seed_may_hold_out_another_subject_of_files(data) -> None:
 # Long runs
 
 
-def test_long_runs_are_the_short_ones_but_for_their_length(data) -> None:
-    plan = plan_study(study(preset="tiny", seeds="0,1", actions="Sitting", lr=0.002, lengths="80,1"), data)
-    short, long = plan.values()
+def test_long_runs_are_the_short_ones_but_for_their_length_or_have_a_preset_of_their_own(data) -> None:
+    given = {"preset": "tiny", "seeds": "5,0", "actions": "Sitting", "lr": 0.002, "lengths": "60,1"}
+    short, long = plan_study(study(**given), data).values()
     assert {run.unit_epochs for run in short} == {1}
-    assert [run.model_copy(update={"unit_epochs": 80.0}) for run in short] == long
-
-
-def test_long_runs_may_have_a_preset_of_their_own(data) -> None:
-    given = {"preset": "tiny", "long_preset": "paper_243", "lengths": "1,60", "seeds": 5, "lr": 0.002}
-    short, long = plan_study(study(**given), data).items()
-    assert (short[0].widths, long[0].widths) == (WIDE, (3,) * 5)
-    assert {run.channels for run in short[1]} == {16}
-    assert arms(long[1]) == arms(short[1])
-    for run in long[1]:
+    assert [run.model_copy(update={"unit_epochs": 60.0}) for run in short] == long
+    (_, same), (condition, long) = plan_study(study(**given, long_preset="paper_243"), data).items()
+    assert (same, condition.widths, arms(long)) == (short, (3,) * 5, arms(short))
+    for run in long:
         assert (run.receptive_field, run.channels, run.batch_size) == (243, 1024, 1024)
         assert (run.unit_epochs, run.lr, run.threads) == (60.0, 0.002, os.cpu_count())
 
@@ -288,22 +266,23 @@ def test_the_default_preset_of_long_runs_undoes_the_short_runs_preset(data) -> N
     lengths=st.lists(st.sampled_from([0.5, 1, 4]), min_size=1, max_size=2),
     schedules=st.lists(st.sampled_from(["epoch", "unit_epoch"]), min_size=1, max_size=2),
     budgets=st.lists(st.sampled_from(BUDGETS), min_size=1, max_size=2),
+    architectures=st.lists(st.sampled_from(["3x3x3", "5x3"]), min_size=1, max_size=2, unique=True),
     actions=st.lists(st.sampled_from(["Walking", "Sitting", "SittingDown", "Eating"]), max_size=4),
 )
-def test_in_any_plan_every_arm_has_its_seeds_and_no_run_is_made_twice(paper_data, **lists) -> None:
+def test_in_any_plan_every_seed_has_the_baseline_and_then_each_action_once(paper_data, **lists) -> None:
     config = study(**lists, channels=8)
     actions, _ = choose_actions(config, paper_data)
     plan = plan_study(config, paper_data)
     for condition, runs in plan.items():
-        assert runs[0].action == "All"
         for run in runs:
             assert (run.unit_epochs, run.filter_widths) == (condition.unit_epochs, condition.widths)
             assert run.is_baseline or (run.lr_decay_per, run.budget) == (condition.schedule, condition.budget)
-        assert len(set(runs)) == len(runs)
-        expected = {(action, seed) for action in ("All", *actions) for seed in config.seeds}
-        assert set(arms(runs)) == expected
+        assert arms(runs) == [(action, seed) for seed in config.seeds for action in ("All", *actions)]
     unique = unique_runs(plan)
-    names = [run_name(run, "abc") for run in unique]
-    assert len(set(names)) == len(names) == len({run for runs in plan.values() for run in runs})
+    assert (
+        len({run_name(run, "abc") for run in unique})
+        == len(unique)
+        == len({run for runs in plan.values() for run in runs})
+    )
     baselines = {run for run in unique if run.is_baseline}
-    assert len(baselines) == len(config.lengths) * len(config.seeds)
+    assert len(baselines) == len(config.lengths) * len(config.seeds) * len(config.architectures)

@@ -65,15 +65,12 @@ def test_changes_are_those_of_single_actions_their_mean_and_an_action_not_seen()
     assert found.unseen[0] == table.low[4] < found.mean.low < found.mean.value < found.mean.high < found.unseen[1]
 
 
-def test_one_replicate_decides_nothing() -> None:
-    table = changes_table(made_up(replicates=1).ratios(SHORT))
+def test_one_replicate_decides_nothing_and_incomplete_ones_are_left_out() -> None:
+    one, whole = made_up(replicates=1), made_up()
+    table = changes_table(one.ratios(SHORT))
     assert table[["low", "high", "p", "p_holm"]][:4].isna().all(axis=None)
     assert set(table.verdict[:4]) == {"not decidable"}
-    assert arms_table(made_up(replicates=1), SHORT, "mpjpe").sd.isna().all()
-
-
-def test_incomplete_replicates_are_left_out_of_both_arms_too() -> None:
-    whole = made_up()
+    assert arms_table(one, SHORT, "mpjpe").sd.isna().all()
     gone = (whole.errors.replicate == 0) & (whole.errors.action == "Walking") & (whole.errors.arm == ACTION_BASED)
     fewer = dataclasses.replace(whole, errors=whole.errors[~gone])
     assert set(arms_table(fewer, SHORT, "mpjpe").replicates) == {3}
@@ -130,11 +127,8 @@ def test_table_3_has_a_row_per_action_and_arm_and_the_times_of_timed_runs(whole:
     quoted = table[["quoted_s", "mpjpe_quoted", "mpjve_quoted"]]
     assert quoted[:2].to_numpy().tolist() == [[81173, 43.30, 2.24], [56921, 49.27, 2.56]]
     assert quoted[2:].isna().all(axis=None)
-
-
-def test_times_of_runs_that_waited_are_not_told() -> None:
-    found = made_up(seconds=((100, 100), (90, 90)), waited=0.3)
-    assert table_3(found, SHORT)[["seconds", "seconds_per_m"]].isna().all(axis=None)
+    waited = made_up(seconds=((100, 100), (90, 90)), waited=0.3)
+    assert table_3(waited, SHORT)[["seconds", "seconds_per_m"]].isna().all(axis=None)
 
 
 # During training
