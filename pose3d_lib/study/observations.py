@@ -175,9 +175,9 @@ def observe(
     by_condition = [(condition, run) for condition, runs in compared.items() for run in runs]
     alone, to_time = ([(_condition_of(run), run) for run in runs] for runs in (seeds, timed))
     clips = [*TAKE, "frames", *VALUES]
-    takes, of_seeds = (_average(_gather(runs, actions, _clips, clips), TAKE) for runs in (by_condition, alone))
+    takes, of_seeds = (average(_gather(runs, actions, _clips, clips), TAKE) for runs in (by_condition, alone))
     tests, times = _gather(by_condition, actions, _tests, TESTS), _gather(to_time, actions, _times, TIMES)
-    return Observations(_average(takes, MODEL), takes, tests, _average(of_seeds, MODEL), times)
+    return Observations(average(takes, MODEL), takes, tests, average(of_seeds, MODEL), times)
 
 
 def arm_of(run: Run) -> str:
@@ -211,7 +211,7 @@ def _clips(run: Run, actions: Sequence[str]) -> pd.DataFrame:
     return clips[clips.action.isin(actions)]
 
 
-def _average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Frame-weighted means of VALUES; "frames" are added up."""
     weighted = table[VALUES].mul(table.frames, axis=0).astype(float).assign(frames=table.frames)
     sums = pd.concat([table[by], weighted], axis=1).groupby(by, sort=False, as_index=False).sum()

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.model.evaluate import METRICS
-from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, RECOMPUTED, RUN, Observations
+from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, MODEL, RECOMPUTED, RUN, TIMES, Observations, average
 
 ACTIONS = ("Eating", "Sitting", "Walking")
 TAKES = (("S9", "0", 300), ("S9", "1", 100), ("S11", "0", 300), ("S11", "1", 100))  # subject, take, frames
@@ -79,17 +79,10 @@ def make_observations(
         for arm, own, windows in zip(ARMS, seconds, (1_000_000, 900_000), strict=True)
         for number, taken in enumerate(own, start=1)
     ]
-    by = [*RUN, "action", "statistics"]
-    means = {
-        name: (table[name] * table.frames).groupby([table[key] for key in by], sort=False).sum() for name in METRICS
-    }
-    frames = table.groupby(by, sort=False).frames.sum()
-    errors = pd.DataFrame({name: own / frames for name, own in means.items()}).assign(scale=1.0, frames=frames)
-    measured = [*by, "frames", *METRICS, "scale"]
-    timed = [*RUN, "action", "repetition", "seconds", "windows", "waited", "processor", "device"]
+    measured = [*MODEL, *METRICS, "scale", "frames"]
     return Observations(
-        errors=errors.reset_index(), takes=table, tests=pd.DataFrame(tests),
-        seeds=pd.DataFrame(seeds, columns=measured), times=pd.DataFrame(times, columns=timed),
+        errors=average(table, MODEL), takes=table, tests=pd.DataFrame(tests),
+        seeds=pd.DataFrame(seeds, columns=measured), times=pd.DataFrame(times, columns=TIMES),
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """The answer: five sentences, the first a result with its size, every number that of the observations; or one line."""
 
-import dataclasses
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,10 +72,7 @@ def test_a_velocity_error_that_says_something_else_is_named(tmp_path: Path) -> N
     observations = make_observations({(1.0, "epoch", RECOMPUTED): -1.0}, noise=0.001)
     late = answer(record_of(observations, tmp_path, **SHORT))[2]
     assert late.startswith("This study has no long runs (`-p study paper` adds them)")
-    velocity = (
-        r"their velocity error is lower after 1 unit epoch \(C1 velocity\) is \*\*not reproduced\*\* \(\+2\.0 % \["
-    )
-    assert re.search(velocity, late)
+    assert "velocity error is lower after 1 unit epoch (C1 velocity) is **not reproduced** (+2.0 % [" in late
 
 
 def test_a_study_of_another_schedule_or_budget_alone_is_judged_by_its_own_runs(tmp_path: Path) -> None:
@@ -90,12 +87,9 @@ def test_a_study_of_another_schedule_or_budget_alone_is_judged_by_its_own_runs(t
 
 def test_one_change_of_time_is_told_once(tmp_path: Path) -> None:
     seconds = (10, 10.01, 10.02), (9, 9.01, 9.02)
-    observations = make_observations({(1.0, "epoch", RECOMPUTED): -11.0}, seconds=seconds)
-    same = dataclasses.replace(observations, times=observations.times.assign(windows=1_000_000))
-    last = answer(record_of(same, tmp_path, **SHORT))[4]
-    assert re.search(
-        r"differs from the original's by -10\.0 % \[[^[]*\], per million windows \(C3\) as in all \(C8\)\.$", last
-    )
+    found = make_observations({(1.0, "epoch", RECOMPUTED): -11.0}, seconds=seconds)
+    last = answer(record_of(replace(found, times=found.times.assign(windows=1_000_000)), tmp_path, **SHORT))[4]
+    assert re.search(r"original's by -10\.0 % \[[^[]*\], per million windows \(C3\) as in all \(C8\)\.$", last)
 
 
 def test_the_price_of_a_wrong_action_is_named_once_it_is_measured(tmp_path: Path) -> None:
@@ -103,8 +97,8 @@ def test_the_price_of_a_wrong_action_is_named_once_it_is_measured(tmp_path: Path
     assert "test time" not in answer(record_of(observations, tmp_path, **BOTH))[3]
     known = record_of(observations, tmp_path, beyond={"transfer": transfer_table(70, 152, 79)}, **BOTH)
     assert (
-        "must be known at test time: after 16 unit epochs an action-based model errs by 70 mm on its own action and by 152 mm on "
-        "another" in (answer(known)[3])
+        "at test time: after 16 unit epochs an action-based model errs by 70 mm on its own action and by 152 mm"
+        in (answer(known)[3])
     )
     assert wrong_label(transfer_table(70, 152, 79)) == pytest.approx((70, 152, 79))
     assert wrong_label(transfer_table(70, 152, 79).iloc[:2, :4]) is None

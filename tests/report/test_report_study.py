@@ -13,22 +13,21 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.report import answer, claims
+from pose3d_lib.report import answer
 from pose3d_lib.report import beyond as report_beyond
 from pose3d_lib.report import results as report_study
 from pose3d_lib.report.page import to_page
 from pose3d_lib.report.readable import tell_change
 from pose3d_lib.report.record import StudyRecord, View, make_record, read_record
-from pose3d_lib.report.redraw import redraw_study
+from pose3d_lib.report.redraw import redraw_study, show_everything
 from pose3d_lib.study.beyond import plan_beyond, study_runs
-from pose3d_lib.study.config import StudyConfig, plan_study, timed_runs, training_seed_runs
+from pose3d_lib.study.config import plan_study, timed_runs, training_seed_runs
 from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED
 from pose3d_lib.study.results import StudyResults, collect_study
 from tests.helpers import run_folders
 from tests.helpers.made_up_observations import everything, make_observations
 from tests.helpers.made_up_records import record_of, transfer_table
-from tests.helpers.run_folders import make_study, write_run, write_runs
+from tests.helpers.run_folders import Only, make_study, write_run, write_runs
 
 BEYOND = ("curves", "transfer", "labels", "specialised", "mixing", "joints", "fewer_frames")
 BOTH = {"lengths": "1,16", "schedules": "epoch,unit_epoch", "seeds": "0,1,2,3"}
@@ -36,16 +35,10 @@ BOTH = {"lengths": "1,16", "schedules": "epoch,unit_epoch", "seeds": "0,1,2,3"}
 pytestmark = pytest.mark.usefixtures("outputs")
 
 
-def of_seeds(config: StudyConfig, data: PoseDataset) -> dict[DataSpec, PoseDataset]:
-    """The same dataset for every seed."""
-    return {config.data_of(seed): data for seed in config.seeds}
-
-
 def finished(data: PoseDataset, **changes: object) -> tuple[StudyResults, StudyRecord]:
     config = make_study(**{"seeds": "0,1", **changes})
-    datasets = of_seeds(config, data)
-    write_runs([*study_runs(config, datasets), *timed_runs(config, data)], data)
-    results = collect_study(config, datasets)
+    write_runs([*study_runs(config, Only(data)), *timed_runs(config, data)], data)
+    results = collect_study(config, Only(data))
     return results, make_record(results)
 
 
@@ -59,12 +52,12 @@ def files_of(*names: str, kinds: str = "csv md tex") -> set[str]:
 
 def test_what_is_missing_is_said_and_nothing_of_folders_that_are_no_part_of_the_study(tiny_data, shown) -> None:
     config = make_study(seeds="0,1,2", timed=0)
-    planned = study_runs(config, of_seeds(config, tiny_data))
+    planned = study_runs(config, Only(tiny_data))
     for run in write_runs(planned[:2], tiny_data):
         (run.folder / "finished.json").unlink()
     other = dataclasses.replace(tiny_data, name="elsewhere", notes=("one word different",))
     write_run(planned[3], other)
-    results = collect_study(config, of_seeds(config, tiny_data))
+    results = collect_study(config, Only(tiny_data))
     report_study.show_study(results, make_record(results))
     assert "**12 of 12 planned runs are not finished**: All (seed 0), Eating (seed 0), Sitting (seed 0)," in shown()
     assert " and 4 more. " in shown()
@@ -79,53 +72,43 @@ def test_quoted_figures_are_as_printed_with_thousands_separators(shown) -> None:
 
 
 def test_of_people_held_out_in_turn_name_and_captions_say_so(tiny_data) -> None:
-    config = make_study(
-        dataset="/elsewhere/motion.npz", keypoints="simulated", seeds="0,1", timed=0, leave_one_out=True
-    )
+    own = {"dataset": "/elsewhere/motion.npz", "keypoints": "simulated", "leave_one_out": True}
+    config = make_study(**own, seeds="0,1", timed=0)
     people = (*tiny_data.train_subjects, *tiny_data.test_subjects)
-    datasets = {
-        config.data_of(seed): dataclasses.replace(
-            tiny_data,
-            name="motion",
-            synthetic=False,
-            train_subjects=tuple(person for person in people if person != own),
-            test_subjects=(own,),
-        )
-        for seed, own in zip(config.seeds, people, strict=False)
-    }
+    files, datasets = dataclasses.replace(tiny_data, name="motion", synthetic=False), {}
+    for seed in config.seeds:
+        who = {"train_subjects": (*people[:seed], *people[seed + 1 :]), "test_subjects": (people[seed],)}
+        datasets[config.data_of(seed)] = dataclasses.replace(files, **who)
     for run in study_runs(config, datasets):
         write_run(run, datasets[run.data])
     record = make_record(collect_study(config, datasets))
     assert record.name == "motion (2 subjects held out in turn)"
     assert record.about.subjects == list(people[:2])
-    assert "motion, 2 subjects held out in turn" in record.describe(*record.conditions)
-    assert "new people, new takes and new trainings, approximately" in record.describe(*record.conditions)
+    said = record.describe(*record.conditions)
+    assert "motion, 2 subjects held out in turn" in said
+    assert "new people, new takes and new trainings, approximately" in said
     assert record.ratios(record.main(1.0)).takes is None
-    assert read_record(record.folder).describe(*record.conditions) == record.describe(*record.conditions)
+    assert read_record(record.folder).describe(*record.conditions) == said
 
 
 def test_a_plan_is_a_row_per_comparison_question_and_purpose(tiny_data: PoseDataset) -> None:
     config = make_study(study="more", preset="tiny", seeds="0")
-    table = report_study.plan_table(config, of_seeds(config, tiny_data))
-    plans = list(plan_study(config, tiny_data).values())
-    alone = [
-        training_seed_runs(config, tiny_data),
-        *plan_beyond(config, of_seeds(config, tiny_data)).values(),
-        timed_runs(config, tiny_data),
-    ]
-    assert table.Runs.tolist() == [len(runs) for runs in (*plans, *alone)]
+    table = report_study.plan_table(config, Only(tiny_data))
+    first, *questions = (*plan_study(config, tiny_data).values(), training_seed_runs(config, tiny_data))
+    questions += [*plan_beyond(config, Only(tiny_data)).values(), timed_runs(config, tiny_data)]
+    assert table.Runs.tolist() == [len(runs) for runs in (first, *questions)]
     assert table.iloc[0, 0] == "both arms, 1 unit epoch, published schedule, equal frames, 27-frame network"
     assert table.iloc[-1].tolist() == ["to be timed, one at a time", 1, 3]
 
 
 def test_the_estimate_counts_the_timed_runs_alone(tiny_data: PoseDataset) -> None:
     config = make_study(seeds="0")
-    write_runs([*study_runs(config, of_seeds(config, tiny_data)), *timed_runs(config, tiny_data)], tiny_data)
-    assert report_study.estimate_study(config, of_seeds(config, tiny_data), 2) == (
+    write_runs([*study_runs(config, Only(tiny_data)), *timed_runs(config, tiny_data)], tiny_data)
+    assert report_study.estimate_study(config, Only(tiny_data), 2) == (
         "4 runs, all finished. Then, to be timed: 4 runs, all finished."
     )
     short = make_study(seeds="0", timed=0)
-    assert report_study.estimate_study(short, of_seeds(short, tiny_data), 2) == "4 runs, all finished."
+    assert report_study.estimate_study(short, Only(tiny_data), 2) == "4 runs, all finished."
 
 
 def test_tables_1_and_2_are_shown_drawn_and_saved_with_what_they_say(tiny_data: PoseDataset, shown, figures) -> None:
@@ -154,9 +137,9 @@ def test_tables_1_and_2_are_shown_drawn_and_saved_with_what_they_say(tiny_data: 
 
 def test_an_incomplete_replicate_is_left_out_and_named(tiny_data: PoseDataset, shown, figures) -> None:
     config = make_study(seeds="0,1,2")
-    runs = [run for run in study_runs(config, of_seeds(config, tiny_data)) if (run.seed, run.action) != (2, "Eating")]
+    runs = [run for run in study_runs(config, Only(tiny_data)) if (run.seed, run.action) != (2, "Eating")]
     write_runs(runs, tiny_data)
-    record = make_record(collect_study(config, of_seeds(config, tiny_data)))
+    record = make_record(collect_study(config, Only(tiny_data)))
     report_study.show_comparisons(record, "mpjpe", 1)
     assert "Left out, as a run is missing: replicate 2." in shown()
     table = report_study.study_table(record)
@@ -210,34 +193,22 @@ def test_long_runs_are_shown_at_their_end_and_during_training(tiny_data: PoseDat
 
 
 def test_before_there_are_runs_it_is_said_how_to_make_them(tiny_data: PoseDataset, shown, figures) -> None:
-    config = make_study(study="more", preset="tiny")
-    results = collect_study(config, of_seeds(config, tiny_data))
+    results = collect_study(make_study(study="more", preset="tiny"), Only(tiny_data))
     record = make_record(results)
     (record.folder / "table_1.csv").write_text("an older comparison")
-    answer.show_answer(record)
-    assert shown() == answer.WITHOUT_RUNS
     report_study.show_study(results, record)
-    report_study.show_comparisons(record, "mpjpe", 1)
-    report_study.show_metrics(record)
-    report_study.show_long(record)
-    claims.show_claims(record)
-    claims.show_reported(record)
-    claims.show_attribution(record)
-    for show in BEYOND:
-        getattr(report_beyond, f"show_{show}")(record)
     assert f"**{len(results.planned)} of {len(results.planned)} planned runs are not finished**" in shown()
-    assert "03_action_based" in shown()
-    assert shown().count("Table 1 needs a replicate") == 1
+    show_everything(record)
+    assert shown().count(answer.WITHOUT_RUNS) == shown().count("Table 1 needs a replicate") == 1
     assert shown().count("`pose3d sweep -p study more`") == 5
-    assert not figures
+    assert list(figures) == ["figure_training"]
     assert "table_1.csv" not in saved(record)
 
 
 def test_all_four_errors_and_the_joints_are_put_into_words(tiny_data: PoseDataset, shown, figures) -> None:
     _, record = finished(tiny_data, timed=0)
-    report_study.show_metrics(record)
-    for show in ("joints", "curves"):
-        getattr(report_beyond, f"show_{show}")(record)
+    for show in (report_study.show_metrics, report_beyond.show_joints, report_beyond.show_curves):
+        show(record)
     table = pd.read_csv(record.folder / "all_metrics.csv")
     assert len(table) == 8
     assert f"MPJPE changes by {table.change[0]:+.1f} %, their P-MPJPE" in shown()
@@ -254,9 +225,7 @@ def test_the_questions_beyond_the_paper_are_answered_in_words_and_every_figure_s
     for show in BEYOND:
         getattr(report_beyond, f"show_{show}")(record)
     assert "errs by 42.0 mm on average; on the others by 162.0 mm. The original errs by 62.0 mm on these" in shown()
-    ratios = {(better, worse): np.log([better / worse, (better + 4) / (worse + 4)]).mean() for better, worse in
-              ((45, 40), (50, 40))}  # fmt: skip
-    told = {pair: tell_change(100 * np.expm1(own)) for pair, own in ratios.items()}
+    told = {mm: tell_change(100 * np.expm1(np.log([mm / 40, (mm + 4) / 44]).mean())) for mm in (45, 50)}
     changes = r"(\d+\.\d % \w+ \(95 % interval [^)]+\))"
     for here, there in (
         ("models of one action are", "the action's own model is"),
@@ -267,8 +236,8 @@ def test_the_questions_beyond_the_paper_are_answered_in_words_and_every_figure_s
     assert re.search(r"the model of another action is 1\d\d\.\d % worse \(", shown())
     assert re.search(r"models fine-tuned on it are \d\d\.\d % better", shown())
     assert "fine-tuned ones are 7.2 % better" in shown()  # 37 and 41 mm, where the action-based have 40 and 44
-    assert f"On Eating, against a model of this action alone, one of 2 actions is {told[45, 40]} (" in shown()
-    assert f"; one of 15 actions is {told[50, 40]} (" in shown()
+    assert f"On Eating, against a model of this action alone, one of 2 actions is {told[45]} (" in shown()
+    assert f"; one of 15 actions is {told[50]} (" in shown()
     assert "On Eating, with twice the frames, by the curves, the original would be " in shown()
     assert "The action's own frames make a model " in shown()
     assert len(figures) == 9
@@ -303,23 +272,16 @@ def test_a_study_is_redrawn_from_its_files_alone(tmp_path: Path, monkeypatch, ca
 
 def test_names_are_said_as_they_are(hand_made, shown, monkeypatch, figures) -> None:
     names = ("walk|fast", "<img src=x>", "a*b*c", "$x$ and $y$")
-    rows = [(who, action, "0", 0, 9) for who in ("S1", "S9") for action in names]
     monkeypatch.setattr(run_folders, "ACTIONS", names)
     monkeypatch.setattr(run_folders, "FRAMES", dict.fromkeys(names, 100))
     monkeypatch.setattr(run_folders, "MODELS", {"All": 0, **{name: number for number, name in enumerate(names)}})
-    data = hand_made(rows, name="__my__")
+    data = hand_made([(who, action, "0", 0, 9) for who in ("S1", "S9") for action in names], name="__my__")
     results, record = finished(data, actions="", beyond=True, schedules="unit_epoch", timed=0)
-    answer.show_answer(record)
     report_study.show_study(results, record)
-    report_study.show_comparisons(record, "mpjpe", 1)
-    report_study.show_long(record)
-    claims.show_claims(record)
-    for show in BEYOND:
-        getattr(report_beyond, f"show_{show}")(record)
+    show_everything(record)
     output = new_output("display_data", data={"text/markdown": shown()})
     page = to_page(new_notebook(cells=[new_code_cell("show()", execution_count=1, outputs=[output])]), title="A title")
     text = BeautifulSoup(page, "html.parser").get_text()
-    for name, sentences in ((names[0], 5), (names[1], 5), (names[2], 2), (names[3], 2)):
+    for name, sentences in zip((*names, "__my__"), (5, 5, 2, 2, 1), strict=True):
         assert text.count(name) >= sentences
     assert not re.search(r"<(img|math|del)[ >]", page)
-    assert "__my__" in text
