@@ -7,10 +7,12 @@ parameter of `DataSpec` except `dataset`; `dataset = "mine.toml"` reads one.
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import resources
 from pathlib import Path
+
+from pydantic.dataclasses import dataclass
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import source_data_dir
@@ -78,13 +80,8 @@ class Collection:
 
     def licence_lines(self) -> tuple[str, ...]:
         """What to read before downloading."""
-        licence = self.licence
-        return (
-            self.title,
-            f"Licence: {licence.name}, {licence.url}",
-            licence.terms,
-            f"To cite or thank: {self.citation}",
-        )
+        name = f"Licence: {self.licence.name}, {self.licence.url}"
+        return self.title, name, self.licence.terms, f"To cite or thank: {self.citation}"
 
 
 @dataclass(frozen=True)
@@ -101,13 +98,7 @@ class Entry:
 def collections() -> dict[str, Collection]:
     """Name -> every open collection that this package can fetch: those of `sources/fetch/collections.toml`."""
     text = resources.files(__package__).joinpath("sources/fetch/collections.toml").read_text(encoding="utf-8")
-    return {name: read_collection(name, table) for name, table in tomllib.loads(text).items()}
-
-
-def read_collection(name: str, table: Mapping) -> Collection:
-    """A collection from its table of a TOML file."""
-    lists = {key: tuple(table[key]) for key in ("documents", "notes") if key in table}
-    return Collection(name=name, **{**table, **lists, "licence": Licence(**table["licence"])})
+    return {name: Collection(name=name, **table) for name, table in tomllib.loads(text).items()}
 
 
 def find_entry(dataset: str) -> Entry | None:

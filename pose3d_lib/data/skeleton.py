@@ -91,72 +91,51 @@ class Skeleton:
         )
 
 
-# The 17 joints that work on Human3.6M uses, the root (pelvis) first.
-H36M_17 = Skeleton(
-    name="h36m_17",
-    joints=(
-        "Hip", "RHip", "RKnee", "RFoot", "LHip", "LKnee", "LFoot", "Spine", "Thorax", "Neck", "Head",
-        "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist",
-    ),
-    parents=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
-    left=(4, 5, 6, 11, 12, 13),
-    right=(1, 2, 3, 14, 15, 16),
-)  # fmt: skip
+def sided_skeleton(name: str, joints: str, parents: tuple[int, ...] = ()) -> Skeleton:
+    """A skeleton of joints with spaces between them, whose names tell the sides: LKnee and RKnee are a pair in the mirror."""
+    names = joints.split()
+    left = [joint for joint in names if joint[0] == "L" and f"R{joint[1:]}" in names]
+    right = [f"R{joint[1:]}" for joint in left]
+    return Skeleton(name, tuple(names), parents, tuple(map(names.index, left)), tuple(map(names.index, right)))
 
+
+# The 17 joints that work on Human3.6M uses, the root (pelvis) first.
+H36M_17 = sided_skeleton(
+    "h36m_17",
+    "Hip RHip RKnee RFoot LHip LKnee LFoot Spine Thorax Neck Head LShoulder LElbow LWrist RShoulder RElbow RWrist",
+    (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
+)
 # Which of the 32 joints of the Human3.6M files the 17 are, in order; others stand where one of them stands, or hardly move.
 H36M_17_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 
 # The one joint that a trajectory is of.
-ROOT = Skeleton(name="root", joints=("Root",), parents=(-1,), left=(), right=())
+ROOT = sided_skeleton("root", "Root", (-1,))
 
-HUMANEVA_15 = Skeleton(
-    name="humaneva_15",
-    joints=(
-        "Pelvis", "Thorax", "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist",
-        "LHip", "LKnee", "LAnkle", "RHip", "RKnee", "RAnkle", "Head",
-    ),
-    parents=(-1, 0, 1, 2, 3, 1, 5, 6, 0, 8, 9, 0, 11, 12, 1),
-    left=(2, 3, 4, 8, 9, 10),
-    right=(5, 6, 7, 11, 12, 13),
-)  # fmt: skip
-
+HUMANEVA_15 = sided_skeleton(
+    "humaneva_15",
+    "Pelvis Thorax LShoulder LElbow LWrist RShoulder RElbow RWrist LHip LKnee LAnkle RHip RKnee RAnkle Head",
+    (-1, 0, 1, 2, 3, 1, 5, 6, 0, 8, 9, 0, 11, 12, 1),
+)
 # HumanEva's limbs end where its model of the body says, so elbows and knees are two points each, close together.
-HUMANEVA_20 = Skeleton(
-    name="humaneva_20",
-    joints=(
-        "Pelvis", "Thorax", "Neck",
-        "LShoulder", "LUpperArmEnd", "LForearmStart", "LWrist", "RShoulder", "RUpperArmEnd", "RForearmStart", "RWrist",
-        "LHip", "LThighEnd", "LShankStart", "LAnkle", "RHip", "RThighEnd", "RShankStart", "RAnkle", "Head",
-    ),
-    parents=(-1, 0, 1, 1, 3, 4, 5, 1, 7, 8, 9, 0, 11, 12, 13, 0, 15, 16, 17, 2),
-    left=(3, 4, 5, 6, 11, 12, 13, 14),
-    right=(7, 8, 9, 10, 15, 16, 17, 18),
-)  # fmt: skip
+HUMANEVA_20 = sided_skeleton(
+    "humaneva_20",
+    "Pelvis Thorax Neck LShoulder LUpperArmEnd LForearmStart LWrist RShoulder RUpperArmEnd RForearmStart RWrist "
+    "LHip LThighEnd LShankStart LAnkle RHip RThighEnd RShankStart RAnkle Head",
+    (-1, 0, 1, 1, 3, 4, 5, 1, 7, 8, 9, 0, 11, 12, 13, 0, 15, 16, 17, 2),
+)
 
-COCO_17 = Skeleton(
-    name="coco_17",
-    joints=(
-        "Nose", "LEye", "REye", "LEar", "REar", "LShoulder", "RShoulder", "LElbow", "RElbow", "LWrist", "RWrist",
-        "LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle",
-    ),
-    parents=(),
-    left=(1, 3, 5, 7, 9, 11, 13, 15),
-    right=(2, 4, 6, 8, 10, 12, 14, 16),
-)  # fmt: skip
-
-MPII_16 = Skeleton(
-    name="mpii_16",
-    joints=(
-        "RAnkle", "RKnee", "RHip", "LHip", "LKnee", "LAnkle", "Pelvis", "Thorax", "UpperNeck", "HeadTop",
-        "RWrist", "RElbow", "RShoulder", "LShoulder", "LElbow", "LWrist",
-    ),
-    parents=(1, 2, 6, 6, 3, 4, -1, 6, 7, 8, 11, 12, 7, 7, 13, 14),
-    left=(3, 4, 5, 13, 14, 15),
-    right=(2, 1, 0, 12, 11, 10),
-)  # fmt: skip
-
+COCO_17 = sided_skeleton(
+    "coco_17",
+    "Nose LEye REye LEar REar LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee RKnee LAnkle RAnkle",
+)
 # The pairs of its joints between which a picture has a line.
 COCO_LINES = (
     (0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10),
     (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
 )  # fmt: skip
+
+MPII_16 = sided_skeleton(
+    "mpii_16",
+    "RAnkle RKnee RHip LHip LKnee LAnkle Pelvis Thorax UpperNeck HeadTop RWrist RElbow RShoulder LShoulder LElbow LWrist",
+    (1, 2, 6, 6, 3, 4, -1, 6, 7, 8, 11, 12, 7, 7, 13, 14),
+)

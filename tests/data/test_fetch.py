@@ -18,7 +18,7 @@ from rich.console import Console
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data import catalogue
-from pose3d_lib.data.catalogue import RECORD, read_collection
+from pose3d_lib.data.catalogue import RECORD, Collection
 from pose3d_lib.data.sources.fetch import fetch, show_bar
 
 INSIDE = "walks-abc/dataset/one/"
@@ -112,7 +112,7 @@ def offer(root: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch):
     """Puts a collection called walks into the catalogue, in place of all that is there."""
 
     def put(url: str = "", **changes: object) -> None:
-        known = read_collection("walks", table(url or shop.url, **changes))
+        known = Collection(name="walks", **table(url or shop.url, **changes))
         monkeypatch.setattr(catalogue, "collections", lambda: {"walks": known})
 
     put()
@@ -291,7 +291,7 @@ def test_an_archive_put_there_by_hand_is_used_and_not_removed_if_it_is_bad(offer
 
 def test_two_collections_in_one_archive_are_downloaded_once(offer, shop: Shop, root: Path, monkeypatch) -> None:
     get()
-    other = read_collection("others", table(shop.url, inside="dataset/two", documents=[]))
+    other = Collection(name="others", **table(shop.url, inside="dataset/two", documents=[]))
     monkeypatch.setattr(catalogue, "collections", lambda: {"others": other})
     assert files(fetch("others", say=lambda line: None)) == {"walk_cat_1.bvh": b"of the other dataset"}
     assert (root / "others").is_dir()
@@ -310,7 +310,7 @@ KILLED = """
 import json, os, sys
 from pose3d_lib.data import catalogue
 from pose3d_lib.data.sources.fetch import fetch
-known = catalogue.read_collection("walks", json.loads(sys.argv[1]))
+known = catalogue.Collection(name="walks", **json.loads(sys.argv[1]))
 catalogue.collections = lambda: {"walks": known}
 fetch("walks", bar=lambda what, done, total: os._exit(9) if what == "unpacking" else None)
 """

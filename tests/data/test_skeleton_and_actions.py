@@ -7,8 +7,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL, H36M_ACTIONS, check_name, nearest, split_take
-from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20, MPII_16, Skeleton
-from pose3d_lib.data.sources.videopose3d.write import PARENTS_OF_32
+from pose3d_lib.data.skeleton import COCO_17, H36M_17, HUMANEVA_15, HUMANEVA_20, MPII_16, Skeleton
 
 COUNTS = {H36M_17: 17, HUMANEVA_15: 15, HUMANEVA_20: 20, MPII_16: 16, COCO_17: 17}
 LAYOUTS = pytest.mark.parametrize("layout", COUNTS, ids=lambda layout: layout.name)
@@ -69,16 +68,6 @@ def test_the_limbs_hang_together_by_name() -> None:
     bones = {(a, b) for chain in chains for a, b in itertools.pairwise(chain)}
     assert {(H36M_17.joints[parent], H36M_17.joints[joint]) for parent, joint in H36M_17.bones} == bones
     assert len(H36M_17.bones) == 16
-
-
-def test_without_the_joints_between_the_thirty_two_hang_together_as_the_seventeen_do() -> None:
-    def parent(joint: int) -> int:
-        above = PARENTS_OF_32[joint]
-        return above if above in (-1, *H36M_17_OF_32) else parent(above)
-
-    assert H36M_17_OF_32 == (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
-    parents = [parent(joint) for joint in H36M_17_OF_32]
-    assert tuple(-1 if joint == -1 else H36M_17_OF_32.index(joint) for joint in parents) == H36M_17.parents
 
 
 def test_humaneva_and_mpii_have_the_published_numbers() -> None:

@@ -8,20 +8,12 @@ from functools import reduce
 import numpy as np
 
 from pose3d_lib.common.errors import InputError, some
-from pose3d_lib.data.skeleton import COCO_17, H36M_17, Skeleton
+from pose3d_lib.data.skeleton import COCO_17, H36M_17, sided_skeleton
 
 # How many times as far from the middle of the shoulders as the middle of the ears Human3.6M's Head is. On the
 # built-in body, made to Human3.6M's proportions, the Head lies 0.15 to 0.16 of the stature above the middle of the
 # shoulders, and Thorax 0.02. That ears lie 0.12 above them is a judgement: 0.11 and 0.13 would give 1.4 and 1.2.
 HEAD_REACH = 1.3
-
-
-def _layout(name: str, joints: tuple[str, ...]) -> Skeleton:
-    """A layout without a tree, in which L<joint> and R<joint> are a pair."""
-    left = [joint for joint in joints if joint[0] == "L" and f"R{joint[1:]}" in joints]
-    return Skeleton(
-        name, joints, (), tuple(map(joints.index, left)), tuple(joints.index(f"R{joint[1:]}") for joint in left)
-    )
 
 
 _OPENPOSE_ARMS = "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist"
@@ -43,7 +35,7 @@ _JOINTS = {
 LAYOUTS = {
     "h36m": H36M_17,
     "coco": COCO_17,
-    **{name: _layout(name, tuple(joints.split())) for name, joints in _JOINTS.items()},
+    **{name: sided_skeleton(name, joints) for name, joints in _JOINTS.items()},
 }
 
 # Joints per person -> the layout. Of whole bodies (COCO-WholeBody 133, Halpe 136) the first joints, without hands and
