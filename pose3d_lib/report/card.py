@@ -8,7 +8,7 @@ import torch
 from pose3d_lib.common.errors import printable
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.common.tables import to_markdown, to_text
-from pose3d_lib.model.card import PUBLISHED, RECOMPUTED, Errors, ModelCard, Training, build_networks
+from pose3d_lib.model.card import PUBLISHED, RECOMPUTED, Errors, ModelCard, build_networks
 from pose3d_lib.model.evaluate import METRICS, errors_table
 from pose3d_lib.model.lifter import receptive_field
 from pose3d_lib.training.config import RunConfig
@@ -50,15 +50,12 @@ def describe_card(card: ModelCard) -> Iterator[tuple[str, str]]:
     if card.assumed:
         yield ASSUMED, "\n".join(card.assumed)
     yield LICENCE, card.licence
-    yield "Trained on", _training(training) if training else UNKNOWN
-    windows = f", {training.windows:,} windows" if training else ""
-    yield "Trained for", UNKNOWN if card.epochs is None else f"{card.epochs:,.4g} epochs of its own frames{windows}"
-    if training is not None:
+    trained = training and tell_values(training.model_dump(mode="json", exclude={"config", "notes"}))
+    yield "Trained on", trained or UNKNOWN
+    yield "Trained for", UNKNOWN if card.epochs is None else f"{card.epochs:,.4g} epochs of its own frames"
+    if training:
         yield "Settings", tell_settings(training.config)
-        packages = ", ".join(f"{name} {version}" for name, version in training.packages.items())
-        yield "Trained with", f"commit {training.commit or UNKNOWN}\n{packages}"
-        if training.notes:
-            yield "Of the data", "\n".join(training.notes)
+        yield "Of the data", "\n".join(training.notes) or "nothing else"
     if card.errors is None:
         yield "Errors", f"{UNKNOWN}; `pose3d evaluate` measures them"
     else:
@@ -106,33 +103,18 @@ def tell_value(value: object) -> str:
 
 def _network(card: ModelCard) -> str:
     network = card.network
-    kinds = ["causal: it sees no later frame"] * network.causal + ["dense convolutions"] * network.dense
     with torch.device("meta"):  # no memory is taken
         parameters = build_networks(card).num_parameters
-    return "; ".join(
-        [
-            f"filter widths {','.join(map(str, network.filter_widths))}, so {receptive_field(network.filter_widths)} frames",
-            f"{network.channels} channels",
-            *kinds,
-            *([f"told which of {len(network.labels)} actions it sees"] if network.labels else []),
-            f"dropout {network.dropout:g}",
-            f"{parameters:,} parameters{' in two networks' if card.trajectory else ''}",
-        ]
-    )
-
-
-def _training(training: Training) -> str:
-    synthetic = ", synthetic: nobody was filmed" if training.synthetic else ""
-    lines = [
-        f"data: {training.dataset}, fingerprint {training.fingerprint[:10]}{synthetic}",
-        f"subjects: {', '.join(training.subjects)}",
-        f"actions: {', '.join(training.actions)}",
-        f"clips: {training.clips:,} of {training.frames:,} frames",
+    parts = [
+        f"filter widths {','.join(map(str, network.filter_widths))}, so {receptive_field(network.filter_widths)} frames",
+        f"{network.channels} channels",
+        "causal: it sees no later frame" if network.causal else "",
+        "dense convolutions" if network.dense else "",
+        f"told which of {len(network.labels)} actions it sees" if network.labels else "",
+        f"dropout {network.dropout:g}",
+        f"{parameters:,} parameters{' in two networks' if card.trajectory else ''}",
     ]
-    if training.unlabelled_clips:
-        whose = f", of {', '.join(training.unlabelled_subjects)}" if training.unlabelled_subjects else ""
-        lines.append(f"and {training.unlabelled_clips:,} clips without their 3D poses{whose}")
-    return "\n".join(lines)
+    return "; ".join(filter(None, parts))
 
 
 def _errors(errors: Errors) -> pd.DataFrame:

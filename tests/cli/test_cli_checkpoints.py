@@ -145,7 +145,7 @@ def test_the_card_is_shown_of_runs_files_and_checkpoints(call: Called, run: str,
     assert code == 0
     for said in (
         f"{run}\nOrigin: Trained by pose3d-lib ",
-        "\nTrained on\n\ndata: synthetic-tiny",
+        "\ndataset: synthetic-tiny\n",
         "action: Sitting\n",
         "| Sitting ",
     ):

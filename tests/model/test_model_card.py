@@ -163,12 +163,12 @@ def test_the_words_say_everything_that_the_card_does() -> None:
         "Licence": ["For everybody."],
         "Not in its file, and assumed": ["One thing.", "Another."],
         "Trained on": [
-            "theirs, fingerprint ababababab",
-            "subjects: S1, S5", "actions: Eating", "4 of 1,200 frames", "of S6, S7",
+            "dataset: theirs\nfingerprint: abab",
+            "subjects: S1,S5\nactions: Eating\nclips: 4\nframes: 1,200\n", "windows: 24,000",
+            "unlabelled_subjects: S6,S7", "commit: None", "packages: torch 2.13.0",
         ],
-        "Trained for": ["12.5 epochs of its own frames, 24,000 windows"],
+        "Trained for": ["12.5 epochs of its own frames"],
         "Settings": ["action: Eating\nseed: 3\nlr: 0.002\nevaluate_at: none\nwith_actions: Photo,Sitting\nall others"],
-        "Trained with": ["commit not known", "torch 2.13.0"],
         "Of the data": ["A note."],
     }  # fmt: skip
     for title, parts in expected.items():
