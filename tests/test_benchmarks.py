@@ -4,11 +4,9 @@ import re
 from pathlib import Path
 
 import bench_evaluation
-import bench_step
 import bench_training
 import measuring
 import numpy as np
-import pandas as pd
 import pytest
 import ready_models
 import torch
@@ -33,7 +31,6 @@ from pose3d_lib.training.steps import TrainingSteps
 from pose3d_lib.training.windows import TrainingWindows
 
 ROOT = Path(__file__).resolve().parent.parent
-ROW = {"threads": 2, "processor": "made up", "torch": "2.13.0", "date": "2026-01-31"}
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +69,6 @@ def test_the_flop_of_a_step_are_those_that_pytorch_counts(widths: tuple[int, ...
         assert counter.get_total_flops() == expected
 
 
-def test_the_flop_of_a_test_frame_are_those_that_pytorch_counts() -> None:
-    model = lifter().eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.forward_windows(torch.randn(2, 15, 17, 2))
-    rows = 5 * 3 * 34 * 16 + 5 * 16 * 16 + 16 * 16 + 16 * 51  # a window has five rows of the first product
-    assert counter.get_total_flops() == 2 * 2 * rows
-    assert bench_evaluation.flop_per_frame(model) == 2 * 2 * (rows - 4 * 3 * 34 * 16)
-
-
 def test_the_baseline_gathers_the_same_windows(data: PoseDataset) -> None:
     config = make_config(RunConfig, {"keypoints": "gt", "device": "cpu", "filter_widths": "3,5"})
     windows = TrainingWindows(data, data.train_clips(), "gt", config.filter_widths)
@@ -113,27 +101,6 @@ def test_the_baseline_finds_the_same_errors(data: PoseDataset) -> None:
     theirs = plain_evaluate(plain, data, data.test_clips(), "gt")
     assert len(ours) == 3
     assert np.abs(ours.to_numpy() - theirs[list(METRICS)].to_numpy()).max() < bench_evaluation.MILLIMETRES
-
-
-def test_the_parts_of_a_step_add_up_to_its_time(data: PoseDataset) -> None:
-    config = {"keypoints": "gt", "device": "cpu", "filter_widths": "3,5", "channels": 16, "batch_size": 32}
-    ours, baseline = bench_training.both_trainings(data, make_config(RunConfig, config))
-    for step in (*ours.values(), baseline):
-        seconds = bench_step.seconds_by_part(step, 2)
-        assert set(seconds) == {*bench_step.PARTS, bench_step.REST}
-        assert all(seconds[part] > 0 for part in ("matrix products", "batch norm", "ReLU and dropout", "optimiser"))
-        assert 0 < sum(seconds.values()) < 60
-
-
-def test_tables_are_put_where_a_text_has_a_place_and_again_change_nothing(tmp_path: Path) -> None:
-    for file in ("training", "evaluation"):
-        pd.DataFrame([{**compared().row(), **ROW}]).to_csv(tmp_path / f"{file}.csv", index=False)
-    text = "before\n<!-- speed -->\nold\n<!-- /speed -->\nafter\n"
-    once = write_reference.put_tables(text, tmp_path)
-    assert once.count("\n| work, float32") == 2
-    assert "old" not in once
-    assert once.endswith("2026-01-31.\n\n<!-- /speed -->\nafter\n")
-    assert write_reference.put_tables(once, tmp_path) == once
 
 
 def test_the_chapter_shows_the_reference_and_nothing_else() -> None:

@@ -39,11 +39,6 @@ def texts_as_drawn(figure: Figure) -> list[str]:
     return ["".join(line.itertext()) for line in lines]
 
 
-def texts_that_collide(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts, or of a text and a legend it does not belong to, that share more than a sliver of the page."""
-    return _collisions(figure, shown_texts(figure))
-
-
 def _collisions(figure: Figure, shown: Sequence[Text]) -> list[tuple[str, str]]:
     legends = figure.findobj(Legend)
     inside = {text for legend in legends for text in legend.findobj(Text)}

