@@ -224,8 +224,7 @@ def test_every_file_of_a_folder_is_read_or_named(tmp_path: Path) -> None:
     data = read(tmp_path)
     assert set(data.clips.subject) == {"BEN"}
     note = note_with(data, "Passed over")
-    for name in ("clip.mp4 (a video)", "notes.txt (text)", "more ("):
-        assert name in note
+    assert note.endswith(": clip.mp4, more, notes.txt.")
     for name in ("one", "two"):
         files.write_custom(tmp_path / f"data_2d_custom_{name}.npz", {"a": WALK})
     with pytest.raises(InputError, match="two videos are called 'a'"):

@@ -441,18 +441,6 @@ def test_people_may_lie_in_some_clips(clean) -> None:
     assert not found(with_pixels(without_3d(clean), "simulated", turn_by_90), "sideways")
 
 
-@pytest.mark.parametrize(("apart", "parameters"), [(15, ()), (2, ("max_gap",))])
-def test_a_video_of_takes_of_one_frame_is_told_to_be_sampled(worlds, apart, parameters) -> None:
-    motion = worlds[BAD]
-    takes = {("S1", "custom", str(n)): motion[n : n + 1] for n in range(60)}
-    data = without_3d(filmed(takes))
-    first = tuple(apart * int(take) for take in data.clips["take"])
-    (finding, _) = found(check_dataset(replace(data, first_frames=first), parameters=parameters), "sampling")
-    assert (finding.level, finding.value) == (WARNING, 60)
-    assert f"{apart} frames apart" in finding.what
-    assert re.findall(r"-p (\w+ \d+)", finding.advice) == ([f"max_gap {apart - 1}"] if parameters else [])
-
-
 def test_people_behind_a_camera_are_found_with_the_camera_and_how_to_leave_them_out(clean) -> None:
     path = clean.trajectory.copy()
     path[rows_of(clean, camera=1)][10:15, 2] *= -1

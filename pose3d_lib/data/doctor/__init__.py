@@ -52,7 +52,6 @@ def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters
     found += [*whole.compare_bones(data, first), *measure_world(data, list(first.itertuples()))]
     return _checkup(data, found, parameters, [
         *whole.read_table(data),
-        *whole.find_sampled(data, data.clips, parameters),
         *whole.find_duplicates(data, first, sources, parameters),
         *whole.list_unchecked(data),
     ])  # fmt: skip
@@ -63,7 +62,7 @@ def check_keypoints(
 ) -> Checkup:
     """Check one 2D source of some clips, without 3D, before it is lifted. Arguments as of `check_dataset`."""
     found = measure_views(data, data.clips.index.get_indexer(clips.index), [keypoints], poses=False)
-    return _checkup(data, found, parameters, whole.find_sampled(data, clips, parameters))
+    return _checkup(data, found, parameters, [])
 
 
 def _checkup(

@@ -12,7 +12,6 @@ from pose3d_lib.data.doctor import motion
 from pose3d_lib.data.doctor.checks import ERROR, NOTE, RECEPTIVE_FIELD, TAKE, WARNING, Finding, Measure, leave_out
 
 SAME = 1e-5  # metres between the distances of joints to the root in takes that are taken for the same
-FEWEST_SAMPLES, SAMPLED = 3, 0.5  # takes of one frame, and share of a video's takes, that look sampled
 
 
 def compare_bones(data: PoseDataset, first: pd.DataFrame) -> Iterator[Measure]:
@@ -100,30 +99,6 @@ def read_table(data: PoseDataset) -> Iterator[Finding]:
             f"so that some of what it sees repeats the clip's ends; the shortest, {'/'.join(worst[TAKE])}, has {worst.frames}"
         )
         yield Finding(NOTE, "short clips", what)
-
-
-def find_sampled(data: PoseDataset, clips: pd.DataFrame, parameters: Collection[str]) -> Iterator[Finding]:
-    """Videos that are takes of one frame, as of frames that were sampled."""
-    if not data.first_frames:
-        return
-    first = np.array(data.first_frames)[data.clips.index.get_indexer(clips.index)]
-    clips = clips.assign(first=first, single=clips.stop - clips.start == 1)
-    for (subject, _, _), own in clips.groupby(["subject", "action", "camera"], sort=False):
-        single = int(own.single.sum())
-        if single >= max(FEWEST_SAMPLES, SAMPLED * len(own)):
-            apart = int(own["first"].sort_values().diff().median())
-            what = f"{single} of {len(own)} takes of {subject} have one frame, {apart} frames apart"
-            advice = "a lifter needs successive frames: find the keypoints of every frame of the video"
-            if "max_gap" in parameters:
-                advice += f"; -p max_gap {apart - 1} fills the frames between them in, by straight lines"
-            yield Finding(
-                WARNING,
-                "sampling",
-                f"{what}: they look like sampled frames",
-                advice,
-                "/".join(own.iloc[0][TAKE]),
-                value=float(single),
-            )
 
 
 def list_unchecked(data: PoseDataset) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from pose3d_lib.data.actions import check_name, tidy_name
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.detections.formats import explain_passed, list_sources, read_videos
+from pose3d_lib.data.sources.detections.formats import list_sources, read_videos
 from pose3d_lib.data.sources.detections.formats import recognise as recognise
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
 from pose3d_lib.data.sources.detections.people import SCORE, SIZE, Chosen, Run, choose_person, fill_gaps, link
@@ -32,7 +32,6 @@ ACTION = "custom"
 EVERYBODY = "all"
 Take = tuple[int, dict[str, np.ndarray]]  # its first frame, and its 2D sources
 FPS = 50.0  # of videos without `fps`
-MENTIONED = 8  # how many files a note explains
 SCORES = (
     "The scores are the detector's. Joints of h36m that it does not have get the mean of those that they follow from, "
     "interpolated ones 0."
@@ -72,8 +71,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     sources, passed = list_sources(path)
     notes = []
     if passed:
-        named = [explain_passed(entry) if place < MENTIONED else entry.name for place, entry in enumerate(passed)]
-        notes.append(f"Passed over, as no detections are in them: {some(named)}.")
+        notes.append(f"Passed over, as no detections are in them: {some([entry.name for entry in passed])}.")
     notes += [SCORES] if spec.scores else []
     image_size = parse_size(spec.image_size)
     rows, takes, starts, stop = [], [], [], 0

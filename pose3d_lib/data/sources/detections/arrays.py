@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pose3d_lib.common.errors import InputError
+from pose3d_lib.data.sources.detections.layouts import choose_layout
 from pose3d_lib.data.sources.detections.records import (
     MAX_PEOPLE,
     Person,
@@ -21,9 +22,7 @@ MAX_JOINTS = 1000
 DETECTRON_KEYS = {"boxes", "segments", "keypoints", "metadata"}
 CUSTOM_KEYS = {"positions_2d", "metadata"}
 ARRAYS = "reconstruction"  # the key under which the demos of MHFormer and its followers keep the keypoints of a video
-
-# Where no coordinate is larger, an array holds metres, not pixels; a third number that is larger is no score.
-METRES = 20
+METRES = 20  # where no coordinate is larger, an array holds metres, not pixels
 
 
 def recognise_npz(path: Path) -> str:
@@ -95,10 +94,8 @@ def read_arrays(path: Path, joints: str) -> Video:
     people = [
         person for track, motion in enumerate(array, start=1) for person in _dense_people(motion, where, str(track))
     ]
-    if array.shape[3] == 3:
-        largest = np.abs(np.nan_to_num(array)).max(axis=(0, 1, 2), initial=0)
-        if largest.max() < METRES or largest[2] > METRES:
-            raise InputError(f"{where}: looks like 3D poses; expected 2D keypoints, in pixels")
+    if array.shape[3] == 3 and np.nanmax(np.abs(array[..., :2]), initial=0) < METRES:
+        raise InputError(f"{where}: looks like 3D poses in metres; expected 2D keypoints, in pixels")
     return make_video(path.stem, str(path), people, range(array.shape[1]), joints=joints or "h36m")
 
 
@@ -109,12 +106,8 @@ def read_npy(path: Path, joints: str) -> Video:
     except (ValueError, TypeError, EOFError, OSError, OverflowError, SyntaxError, MemoryError) as error:
         raise InputError(f"{path}: not a plain array that numpy can read ({str(error)[:200]})") from error
     people = _dense_people(array, str(path))
-    if array.shape[1] == 17 and not joints:
-        raise InputError(
-            f"{path}: 17 joints, in the order of COCO (nose first) or of Human3.6M (hip first)? "
-            'The parameter `joints` says so: "coco" or "h36m"'
-        )
-    return make_video(path.stem, str(path), people, range(len(people)), joints=joints)
+    layout = choose_layout(array.shape[1], joints, path, named=False)
+    return make_video(path.stem, str(path), people, range(len(people)), joints=layout)
 
 
 def _dense_people(array: object, where: str, track: str | None = None) -> list[Person]:

@@ -11,7 +11,6 @@ from pose3d_lib.data.sources.detections.json_files import FRAME_NAME, UNKNOWN, r
 from pose3d_lib.data.sources.detections.records import Video
 from pose3d_lib.data.sources.detections.tables import read_csv, recognise_csv
 from pose3d_lib.data.sources.text_files import decode_head
-from pose3d_lib.data.sources.unrecognised import describe
 
 # Suffixes of motion capture; a folder with one of these files holds no detections.
 OTHER_DATA = (".bvh", ".cdf", ".mat", ".h5", ".tgz")
@@ -65,12 +64,6 @@ def list_sources(path: Path) -> tuple[list[Source], list[Path]]:
         sources += inside
         passed += [] if inside else [entry]
     return sorted(sources, key=lambda source: source.name), passed
-
-
-def explain_passed(entry: Path) -> str:
-    """The name of what is passed over in a folder, with the reason."""
-    alone = "a single image, whose name does not end in its number"
-    return f"{entry.name} ({alone if _kind(entry) == FRAME else describe(entry).name})"
 
 
 def read_videos(source: Source, joints: str) -> list[Video]:

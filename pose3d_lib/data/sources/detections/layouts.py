@@ -43,8 +43,16 @@ LAYOUTS = {
 OF_COUNT = {layout.num_joints: name for name, layout in LAYOUTS.items()} | {133: "coco", 136: "halpe_26"}
 
 
-def choose_layout(count: int, joints: str, where: object) -> str:
-    """The name of the layout that a file's joints have: `joints` if it is given, or what their number tells."""
+def choose_layout(count: int, joints: str, where: object, *, named: bool = True) -> str:
+    """The name of the layout that a file's joints have: `joints` if it is given, or what their number tells.
+
+    Of files that do not name the detector, 17 joints may be COCO's or Human3.6M's.
+    """
+    if count == COCO_17.num_joints and not (named or joints):
+        raise InputError(
+            f"{where}: 17 joints, in the order of COCO (nose first) or of Human3.6M (hip first)? "
+            'The parameter `joints` says so: "coco" or "h36m"'
+        )
     told = OF_COUNT.get(count, "")
     name = joints or told
     if not told or LAYOUTS[name].num_joints != LAYOUTS[told].num_joints:

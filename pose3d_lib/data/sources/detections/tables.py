@@ -103,12 +103,9 @@ def _layout(found: list[str], joints: str, path: Path) -> tuple[str, list[str]]:
     if not all(re.fullmatch("[0-9]{1,4}", joint) for joint in found):
         return match_names(found, joints, path)
     found = sorted(found, key=int)
-    first = int(found[0])
-    if first > 1 or [int(joint) for joint in found] != list(range(first, first + len(found))):
+    if list(map(int, found)) not in (list(range(len(found))), list(range(1, len(found) + 1))):
         raise InputError(f"{path}: joints have the numbers {', '.join(found[:10])}; expected 0, 1, 2, ...")
-    if len(found) == 17 and not joints:
-        raise InputError(f'{path}: 17 joints without names; the parameter `joints` says which: "coco" or "h36m"')
-    layout = choose_layout(len(found), joints, path)
+    layout = choose_layout(len(found), joints, path, named=False)
     return layout, found[: LAYOUTS[layout].num_joints]
 
 
