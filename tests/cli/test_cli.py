@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,10 +18,9 @@ from rich.console import Console
 from pose3d_lib.cli.progress import RunBoard
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.open import Datasets, open_dataset
-from pose3d_lib.data.spec import DataSpec
+from pose3d_lib.data.open import open_dataset
 from pose3d_lib.runs.execute import execute_run
-from pose3d_lib.runs.run import Run, find_run, run_folder
+from pose3d_lib.runs.run import Run
 from pose3d_lib.runs.sweep import sweep
 from pose3d_lib.runs.sweep.kernel import NotebookFailed, open_kernels
 from pose3d_lib.runs.sweep.progress import RunStatus, first_look, look_again, sweep_table
@@ -29,7 +28,7 @@ from pose3d_lib.runs.sweep.sweep import SweepFailed, count_jobs, raise_failures,
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.training.parameters import make_config, parameters_of
+from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
 from tests.helpers.console import Called
 from tests.helpers.run_folders import Only
@@ -221,74 +220,9 @@ def tiny_plan(data: PoseDataset, **changes: object) -> list[RunConfig]:
     return study_runs(make_config(StudyConfig, settings), Only(data))
 
 
-def sweep_all(
-    configs: list[RunConfig], datasets: Mapping[DataSpec, PoseDataset], jobs: int = 1
-) -> tuple[list[RunStatus], list[list[str]]]:
-    """What became of the runs, and their states at every look."""
-    looks: list[list[str]] = []
-    statuses = run_sweep(
-        configs, datasets, jobs=jobs, begun=time.time(), on_look=lambda now: looks.append([one.state for one in now])
-    )
-    return statuses, looks
-
-
-def test_what_papermill_is_given_makes_the_same_run(prepared: Path, tiny_data, without_kernels: list[dict]) -> None:
-    configs = tiny_plan(tiny_data, actions="Walking", seeds="0,1", lr=0.002, filter_widths="3,3", budgets="fifteen")
-    datasets = Datasets()
-    statuses, looks = sweep_all(configs, datasets)
-    assert [status.state for status in statuses] == ["finished"] * 4
-    assert datasets[configs[0].data].fingerprint == tiny_data.fingerprint
-    assert [find_run(config, datasets[config.data]).config for config in configs] == configs
-    assert [parameters["seed"] for parameters in without_kernels] == [0, 0, 1, 1]
-    assert [parameters.get("data_seed") for parameters in without_kernels] == [None, None, 1, 1], "each seed's own data"
-    assert without_kernels == [parameters_of(config) for config in configs]
-    assert looks[0] == ["waiting"] * 4
-    assert looks[-1] == ["finished"] * 4
-    raise_failures(statuses)
-
-
-BEYOND = {"beyond": True, "schedules": "unit_epoch"}
-
-
-def test_a_run_that_starts_from_another_begins_when_that_one_is_finished(prepared, tiny_data, without_kernels) -> None:
-    configs = tiny_plan(tiny_data, actions="Walking", **BEYOND)
-    assert [run.action for run in configs if run.start_from] == ["Walking"]
-    statuses, looks = sweep_all(configs, Only(tiny_data), jobs=4)
-    assert {status.state for status in statuses} == {"finished"}
-    names = [run_folder(make_config(RunConfig, parameters), tiny_data).name for parameters in without_kernels]
-    starts = [(number, parameters.get("start_from")) for number, parameters in enumerate(without_kernels)]
-    tuned = [(number, start) for number, start in starts if start]
-    assert len(tuned) == 1
-    assert all(names.index(start) < number for number, start in tuned)
-    assert sorted(map(repr, without_kernels)) == sorted(repr(parameters_of(run)) for run in configs), "each once"
-    assert looks[-1] == ["finished"] * len(configs)
-
-
-def test_where_the_start_of_a_run_failed_the_run_fails_and_says_so(
-    prepared: Path, tiny_data: PoseDataset, without_kernels: list[dict], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    execute = sweep.execute_training
-
-    def fail_baseline(folder: Path, parameters: dict, **stop: object) -> bool:
-        given = {**parameters, "action": "Sitting"} if parameters["action"] == "All" else parameters
-        return execute(folder, given, **stop)
-
-    monkeypatch.setattr(sweep, "execute_training", fail_baseline)
-    chosen = [
-        run
-        for run in tiny_plan(tiny_data, actions="Walking", **BEYOND)
-        if run.train_share == 1 and not run.action_input
-    ]
-    statuses, _ = sweep_all(chosen, Only(tiny_data), jobs=2)
-    assert [(status.config.action, status.state) for status in statuses] == [
-        ("All", "failed"), ("Walking", "finished"), ("All", "failed"), ("Walking", "failed"),
-    ]  # fmt: skip
-    assert "parameter start_from: there is no run" in statuses[3].error
-
-
 def test_a_notebook_that_leaves_no_run_has_failed(prepared, tiny_data, without_kernels, monkeypatch) -> None:
     monkeypatch.setattr(sweep, "execute_training", lambda *_, stop: True)
-    statuses, _ = sweep_all(tiny_plan(tiny_data)[:1], Only(tiny_data))
+    statuses = run_sweep(tiny_plan(tiny_data)[:1], Only(tiny_data), jobs=1, begun=time.time())
     assert [(status.state, status.error) for status in statuses] == [("failed", sweep.NOTHING_LEFT)]
     with pytest.raises(SweepFailed, match=f"1 of 1 runs failed:\n- All-{NAMED}: its notebook ended without"):
         raise_failures(statuses)

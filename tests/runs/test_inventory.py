@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -204,21 +203,6 @@ def test_a_holder_on_another_machine_is_alive_while_it_touches_its_lease(runs: P
     write_lease(folder, pid=4711, host="node17?pidns-f0000001", age=age)
     entry = only(list_runs())
     assert (entry.state, entry.note) == (state, "process 4711 on node17" if state == "running" else "no checkpoint")
-
-
-def test_a_lease_that_is_just_being_written_is_somebodys(runs: Path) -> None:
-    folder = write_folder(runs, finished=False)
-    (folder / ".lease").write_text("")
-    assert (only(list_runs()).state, only(list_runs()).note) == ("running", "a process that has just begun")
-
-
-def test_listing_changes_nothing(runs: Path) -> None:
-    folder = write_folder(runs, run__log="begun")
-    os.chmod(folder, stat.S_IRUSR | stat.S_IXUSR)
-    before = {path: path.stat() for path in (runs, folder, *folder.iterdir())}
-    assert only(list_runs()).state == "finished"
-    after = {path: path.stat() for path in before}
-    assert [status.st_mtime_ns for status in after.values()] == [status.st_mtime_ns for status in before.values()]
 
 
 def test_a_part_of_a_name_is_enough_where_only_one_run_has_it() -> None:

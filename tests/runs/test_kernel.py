@@ -13,7 +13,6 @@ from pathlib import Path
 
 import nbformat
 import papermill
-import psutil
 import pytest
 from nbclient.exceptions import DeadKernelError
 from zmq import ZMQError
@@ -21,7 +20,7 @@ from zmq import ZMQError
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.runs.sweep import kernel as kernels
-from pose3d_lib.runs.sweep.forks import SUPPORTED, ForkedKernel
+from pose3d_lib.runs.sweep.forks import SUPPORTED
 from pose3d_lib.runs.sweep.kernel import NotebookFailed, execute_notebook, open_kernels
 from pose3d_lib.runs.sweep.links import relink
 from tests.helpers.sweep_processes import find_kernels, is_of_forks, processes_of, wait_until
@@ -90,17 +89,6 @@ def test_where_kernels_can_no_longer_be_forked_they_are_started(work: Path) -> N
     assert not processes_of(work)
 
 
-def test_a_forked_kernel_that_ends_while_it_is_asked_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel = ForkedKernel(os.getpid())
-    assert kernel.poll() is None
-
-    def ended(process: psutil.Process) -> str:
-        raise psutil.NoSuchProcess(process.pid)
-
-    monkeypatch.setattr(psutil.Process, "status", ended)
-    assert kernel.poll() == 0
-
-
 SWEEP = """
 import sys
 from pathlib import Path
@@ -165,11 +153,6 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
 
 def write_empty(source: str, output: str) -> None:
     nbformat.write(nbformat.v4.new_notebook(), output)
-
-
-def test_lists_reach_papermill_as_lists(tmp_path: Path, attempts: list[dict]) -> None:
-    execute_notebook("02_train", tmp_path / "out.ipynb", {"evaluate_at": (1, 2)})
-    assert attempts[0]["parameters"] == {"evaluate_at": [1, 2]}
 
 
 @pytest.mark.parametrize(

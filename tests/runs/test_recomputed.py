@@ -16,7 +16,7 @@ from pose3d_lib.model.evaluate import METRICS, evaluate_lifters, summarise
 from pose3d_lib.report.card import card_markdown
 from pose3d_lib.report.export import export_model
 from pose3d_lib.runs.execute import execute_run
-from pose3d_lib.runs.models import load_model, open_model, read_card, save_model
+from pose3d_lib.runs.models import open_model, save_model
 from pose3d_lib.runs.run import Run
 from pose3d_lib.runs.verify import evaluate_again
 from pose3d_lib.training.plan import plan_run
@@ -115,15 +115,6 @@ def test_a_file_has_one_kind_and_the_other_is_refused_or_told(baseline: Run, pub
     save_model(open_model(baseline.folder), tmp_path / "other.safetensors")
     with pytest.raises(InputError, match=r"other\.safetensors: holds recomputed statistics .* only, .*name the run"):
         open_model(tmp_path / "other.safetensors", statistics=PUBLISHED)
-
-
-def test_a_card_of_before_says_nothing(published_alone: str, tmp_path: Path) -> None:
-    card = json.loads(read_card(Path(published_alone)).model_dump_json())
-    del card["statistics"]
-    old = tmp_path / "old.safetensors"
-    save_file(load_file(published_alone), old, metadata={"format": "pose3d-model-1", "card": json.dumps(card)})
-    assert load_model(old).card.statistics == ""
-    assert "not known" in card_markdown(load_model(old).card)
 
 
 def test_statistics_and_errors_as_published_are_verified(baseline: Run, data: PoseDataset) -> None:

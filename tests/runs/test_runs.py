@@ -232,19 +232,6 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_finished_run(
     assert files_in(folder) == LEFT
 
 
-def test_what_an_interrupted_run_left_is_written_again(run: Run, data, outputs, trainings: list[str]) -> None:
-    folder = run_folder(rated_config(), data)
-    folder.mkdir(parents=True)
-    for name in LEFT - {"finished.json"} | {"progress.json"}:
-        (folder / name).write_text("garbage {")
-    assert find_run(rated_config(), data) is None
-    again = execute_run(plan_run(rated_config(), data))
-    assert trainings == ["Sitting"]
-    assert files_in(folder) == LEFT
-    assert again.actions.equals(run.actions)
-    assert len(again.history) == len(run.history)
-
-
 def test_progress_is_there_while_the_run_trains_and_gone_afterwards(data: PoseDataset, outputs, monkeypatch) -> None:
     monkeypatch.setattr("pose3d_lib.training.loop.SECONDS_BETWEEN_REPORTS", 0)
     folder = run_folder(rated_config(), data)

@@ -57,14 +57,6 @@ def test_the_time_left_counts_windows_and_not_what_was_reused() -> None:
     assert seconds_left([status("finished", 1.0), status("failed", 0.0)], elapsed=30.0) == 0
 
 
-def test_nothing_has_begun_at_the_first_look(data: PoseDataset, outputs: Path) -> None:
-    statuses = first_look([short_config(action) for action in ("All", *data.test_actions)], Only(data))
-    assert {s.state for s in statuses} == {"waiting"}
-    assert [s.windows for s in statuses] == [200] * 4
-    assert look_again(statuses, begun=0.0) == statuses
-    assert list(sweep_table(statuses).state) == ["waiting"] * 4
-
-
 def test_failures_are_named_with_their_reason_and_what_to_do() -> None:
     with pytest.raises(
         SweepFailed, match=r"1 of 2 runs failed:\n- All-27f-1ue-seed0: no space(.|\n)*again runs only those"
