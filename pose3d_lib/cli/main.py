@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from pose3d_lib.cli import checkpoint as cli_checkpoints
-from pose3d_lib.cli import data as cli_data
-from pose3d_lib.cli import detect as cli_detect
-from pose3d_lib.cli import evaluate as cli_evaluate
-from pose3d_lib.cli import live as cli_live
-from pose3d_lib.cli import runs as cli_runs
+from pose3d_lib.cli import checkpoint, data, detect, evaluate, live, runs
 from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
 
@@ -22,6 +17,15 @@ if TYPE_CHECKING:
     from pose3d_lib.data.open import Datasets
     from pose3d_lib.training.config import RunConfig
 
+MORE_COMMANDS = (
+    data.data,
+    runs.runs,
+    checkpoint.checkpoint,
+    detect.detect,
+    evaluate.evaluate,
+    evaluate.predict,
+    live.live,
+)
 SWEEPS = ("03_action_based", "05_semi_supervised")  # notebooks that execute 02_train many times
 
 
@@ -31,13 +35,8 @@ def cli() -> None:
     """Action-based training of VideoPose3D, as reproducible notebooks."""
 
 
-cli.add_command(cli_data.data)
-cli.add_command(cli_runs.runs)
-cli.add_command(cli_checkpoints.checkpoint)
-cli.add_command(cli_detect.detect)
-cli.add_command(cli_evaluate.evaluate)
-cli.add_command(cli_evaluate.predict)
-cli.add_command(cli_live.live)
+for command in MORE_COMMANDS:
+    cli.add_command(command)
 
 
 @cli.command()

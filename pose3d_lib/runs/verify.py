@@ -10,7 +10,7 @@ import torch
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.card import RECOMPUTED
-from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, SCALE, evaluate_lifters
+from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, evaluate_lifters
 from pose3d_lib.runs.inventory import Finished, State, compare_sum, look_at
 from pose3d_lib.runs.layout import CLIPS, CONFIG, FINISHED, PROVENANCE, WEIGHTS, Origin, read_json
 from pose3d_lib.runs.run import Run, run_name
@@ -58,8 +58,7 @@ def evaluate_again(run: Run, data: PoseDataset) -> tuple[float, str]:
             f"{run.folder}: made on {made_on['name']} with fingerprint {made_on['fingerprint'][:10]}, and what its settings "
             f"name is now {data.name} with {data.fingerprint[:10]}; put the data back that it was made on"
         )
-    found = [_evaluate_again(own, data) for own in (run, run.as_published)]
-    return max(found, key=lambda one: (one[0] != one[0], one[0]))  # NaN is the largest
+    return max(_evaluate_again(own, data) for own in (run, run.as_published))
 
 
 def _evaluate_again(run: Run, data: PoseDataset) -> tuple[float, str]:
@@ -79,21 +78,17 @@ def _evaluate_again(run: Run, data: PoseDataset) -> tuple[float, str]:
 
 
 def compare_clips(written: pd.DataFrame, again: pd.DataFrame) -> tuple[float, str]:
-    """The largest relative difference between two tables of clips of `evaluate`, and its column and clip.
+    """The largest relative difference of an error between two tables of clips, infinite for NaN, and its metric and clip.
 
-    It is relative to the error that was written; for a joint's error, to the MPJPE of its clip. NaN differs by NaN. A
-    ValueError or KeyError where the tables are not of the same clips.
+    A ValueError where the tables are not of the same clips.
     """
-    columns = [name for name in again.columns if name not in PLACE]
     if written[PLACE].astype(str).to_numpy().tolist() != again[PLACE].astype(str).to_numpy().tolist():
         raise ValueError(f"other clips than those of the dataset, {len(written)} and {len(again)}")
-    old = written[columns].to_numpy(float)
-    own_scale = [name in (*METRICS, SCALE, ROOT_ERROR) for name in columns]
-    scale = np.where(own_scale, np.abs(old), old[:, [columns.index("mpjpe")]])
-    relative = np.abs(again[columns].to_numpy(float) - old) / np.maximum(scale, np.finfo(float).tiny)
+    metrics = [name for name in (*METRICS, ROOT_ERROR) if name in again]
+    relative = np.abs(again[metrics].to_numpy() / written[metrics].to_numpy() - 1)
+    relative[np.isnan(relative)] = np.inf
     row, column = np.unravel_index(relative.argmax(), relative.shape)
-    place = "/".join(str(part) for part in again[PLACE].iloc[row, :4])
-    return float(relative[row, column]), f"{columns[column]} of {place}"
+    return float(relative[row, column]), f"{metrics[column]} of {'/'.join(map(str, again[PLACE].iloc[row, :4]))}"
 
 
 def judge(relative: float, where: str, provenance: Mapping[str, object]) -> str:
