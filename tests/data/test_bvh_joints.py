@@ -1,5 +1,6 @@
 """Mappings of BVH joints to the 17: what is shipped, what a user's may say, and how a skeleton's kind is recognised."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -74,14 +75,13 @@ def test_a_prefix_that_programs_put_before_names_is_dropped(prefix) -> None:
 def test_left_and_right_are_mirror_images_in_every_shipped_mapping(kind) -> None:
     mapping = shipped_mappings()[kind]
 
-    def mirrored(joint: str) -> str:
-        for one, other in (("Left", "Right"), ("Right", "Left"), ("_L", "_R"), ("_R", "_L")):
-            if (one[0] == "_" and joint.endswith(one)) or (one[0] != "_" and joint.startswith(one)):
-                return joint.replace(one, other)
-        return joint
-
+    swap = {"Left": "Right", "Right": "Left", "_L": "_R", "_R": "_L"}
     for joint, other in enumerate(H36M_17.mirror):
-        assert {mirrored(name): weight for name, weight in mapping.weights[joint].items()} == mapping.weights[other]
+        mirrored = {
+            re.sub("^(Left|Right)|_[LR]$", lambda side: swap[side[0]], name): weight
+            for name, weight in mapping.weights[joint].items()
+        }
+        assert mirrored == mapping.weights[other]
     for joint in (*H36M_17.left, *H36M_17.right):
         side = "L" if joint in H36M_17.left else "R"
         assert all(name.startswith(side) or name.endswith(f"_{side}") for name in mapping.weights[joint])

@@ -121,13 +121,6 @@ def test_who_is_seen_too_shortly_is_left_out_of_all(tmp_path):
     assert any("left out: 2 (seen in 4 frames only" in note for note in each.notes)
 
 
-@pytest.mark.parametrize(("fps", "kept", "rate"), [(1, 24, 1), (240, 6, 60)])
-def test_slow_and_fast_videos(tmp_path, fps, kept, rate):
-    data = open_dataset(spec(write_video(tmp_path / "rate.mp4", blobs(PATH), fps=fps)))
-    (clip,) = data.clips.itertuples()
-    assert (clip.stop, clip.fps) == (kept, rate)
-
-
 def test_gaps_of_a_variable_rate_are_filled_in_where_the_person_was_between(tmp_path):
     times = np.delete(np.arange(24), [10, 11, 12]) / 25
     images = [image for number, image in enumerate(blobs(PATH)) if number not in (10, 11, 12)]
@@ -135,11 +128,6 @@ def test_gaps_of_a_variable_rate_are_filled_in_where_the_person_was_between(tmp_
     data = open_dataset(spec(path))
     assert middles(data) == pytest.approx(np.array(PATH), abs=1)
     assert any("do not come at a steady rate" in note for note in data.notes)
-
-
-def test_three_frames_are_a_clip(tmp_path):
-    data = open_dataset(spec(write_video(tmp_path / "short.mp4", blobs(PATH[:3]))))
-    assert data.clips.stop.tolist() == [3]
 
 
 def test_a_video_without_anybody_is_said_and_leaves_no_file(tmp_path):
