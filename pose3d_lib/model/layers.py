@@ -14,9 +14,8 @@ def drop_(x: Tensor, p: float) -> Tensor:
     """Zeroes each element of a contiguous array with probability `p`, in place; those that stay are not scaled.
 
     Equals multiplication by a Bernoulli mask, which takes PyTorch on a CPU ten times as long. Here a byte of a random 64-bit
-    word decides on an element: it is dropped if the byte is below 256 p (signed: below 256 p - 128), which is exact for
-    multiples of 1/256, such as 0.25. The array is split into as many parts as an element has bytes; for each part a shift
-    brings the next byte to the top, where comparing whole numbers compares these bytes.
+    word decides on an element: it is dropped if the byte, signed, is below 256 p - 128, which is exact for multiples of 1/256.
+    For each of as many parts as an element has bytes, a shift brings the next byte to the top, where whole numbers compare by it.
     """
     threshold = round(256 * p)
     if p == 0:
@@ -55,8 +54,7 @@ class _ReluDropout(torch.autograd.Function):
 def relu_dropout(x: Tensor, p: float) -> Tensor:
     """ReLU, then dropout without its factor 1 / (1 - p): any contiguous shape -> the same.
 
-    Equals `(1 - p) * F.dropout(F.relu(x), p)`. ReLU commutes with the factor, so a batch norm before it can include it in its
-    scale and shift.
+    Equals `(1 - p) * F.dropout(F.relu(x), p)`; a batch norm before it can include the factor in its scale and shift.
     """
     return _ReluDropout.apply(x, p)
 

@@ -13,8 +13,7 @@ def fastest_precision(device: str) -> str:
     if device == "cuda":
         has_instructions = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        processor = _processor()
-        has_instructions = any(processor.get(name) for name in ("avx512_bf16", "amx_bf16"))
+        has_instructions = any(_processor().get(name) for name in ("avx512_bf16", "amx_bf16"))
     return "bfloat16" if has_instructions else "float32"
 
 
@@ -35,13 +34,12 @@ def _permission(precision: str, device: str) -> str:
 def arithmetic(precision: str, device: str) -> Iterator[None]:
     """Computes matrix products within in this precision, one of PRECISIONS, on "cpu" or "cuda"; of the whole process.
 
-    On a CPU, PyTorch leaves float32 products to MKL, which oneDNN outran on the AMD processor where both were measured.
-    PyTorch uses oneDNN for products that may be rounded to bfloat16, and on x86-64 oneDNN rounds only if there are matrix
-    units (AMX). So without them the permission gives speed and costs no digit. (PyTorch before 2.9 has no such setting.)
+    On a CPU, PyTorch uses oneDNN, which outran MKL where both were measured, for products that may be rounded to bfloat16, and on
+    x86-64 oneDNN rounds only if there are matrix units (AMX). So without them the permission gives speed and costs no digit.
+    (PyTorch before 2.9 has no such setting.)
 
-    With "bfloat16", the products between hidden layers and the passes between them are bfloat16 (PyTorch's autocast). Sums
-    within a product, the statistics of the batch norms, the first and the last product, whose numbers are coordinates, the
-    loss and the weights are float32. On a GPU those two products may be rounded to TF32.
+    With "bfloat16", the products between hidden layers and the passes between them are bfloat16 (PyTorch's autocast). All else,
+    such as the first and the last product, whose numbers are coordinates, is float32; on a GPU these two may be TF32.
     """
     backend = getattr(torch.backends.cuda if device == "cuda" else torch.backends.mkldnn, "matmul", None)
     before = getattr(backend, "fp32_precision", None)

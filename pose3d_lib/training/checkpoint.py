@@ -37,17 +37,10 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     numbers = {**checkpoint.numbers, "format": CHECKPOINT_FORMAT}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     content = safetensors.torch.save(tensors, {"numbers": json.dumps(numbers, allow_nan=False)})
-    newer = folder / NEWER
-
-    def write(path: Path) -> None:
-        with path.open("wb") as file:
-            file.write(hashlib.sha256(content).digest())
-            file.write(content)
-
-    write_atomically(newer, write)
+    write_atomically(folder / NEWER, lambda path: path.write_bytes(hashlib.sha256(content).digest() + content))
     if (folder / CHECKPOINT).is_file():
         os.replace(folder / CHECKPOINT, folder / PREVIOUS)
-    os.replace(newer, folder / CHECKPOINT)
+    os.replace(folder / NEWER, folder / CHECKPOINT)
     flush_folder(folder)
 
 

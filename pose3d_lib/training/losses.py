@@ -41,11 +41,7 @@ def projection_loss(
 
 
 def bone_loss(
-    labelled: Tensor,
-    unlabelled: Tensor,
-    bones: Tensor,
-    labelled_real: Tensor | None,
-    unlabelled_real: Tensor | None,
+    labelled: Tensor, unlabelled: Tensor, bones: Tensor, labelled_real: Tensor | None, unlabelled_real: Tensor | None
 ) -> Tensor:
     """Mean difference of the mean predicted bone lengths between the two halves of a batch, metres: ().
 

@@ -1,8 +1,7 @@
 """Precise batch norm: the running statistics of a network as it is, not of the networks that it was in its last steps.
 
-In training, running statistics are averages over the last batches; the momentum, which a schedule lowers, says over how many. No
-step reads them, only a test does. Where the weights change faster than the average forgets, it is stale: it describes a network
-that no longer exists (Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3).
+In training they are averages over the last batches, and only a test reads them. Where the weights change faster than the average
+forgets, it describes a network that no longer exists (Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3).
 """
 
 import hashlib
@@ -24,16 +23,16 @@ def recompute_statistics(objective: Objective, config: RunConfig, totals: Totals
     """Measures the statistics of every batch norm on a run's own train windows: `Lifters.statistics`, to be loaded there.
 
     The windows pass as in training: shuffled, mirrored, with dropout, together with as many unlabelled ones once these have
-    entered. All pass once, or as many as have MOST_FRAMES output frames, in batches of `batch_size` or a little more, which are
-    alike, so that each counts as much. The result is the plain mean over them of their means and of their unbiased variances.
+    entered. All pass once, or as many as have MOST_FRAMES output frames, in equal batches of `batch_size` or a little more. The
+    result is the plain mean over them of their means and of their unbiased variances.
 
-    Weights, running statistics, momentum and random state are left as they were. Order and masks depend on the seed and on
-    the windows seen only (`totals`), so they are the same in a resumed run.
+    Networks and random state are left as they were. Order and masks depend on the seed and on the windows seen (`totals`) only.
     """
     lifters, device, windows = objective.lifters, objective.labelled.targets.device, objective.labelled
     before, was_training = [own.clone() for own in lifters.buffers()], lifters.training
     lifters.train()
-    seed = _own_seed(config.seed, totals.seen)
+    digest = hashlib.sha256(f"recompute {config.seed} {totals.seen}".encode()).digest()
+    seed = int.from_bytes(digest[:4], "little")  # of 32 bits: unlike any that training derives by arithmetic
     with (
         torch.random.fork_rng([device] if device.type == "cuda" else []),
         arithmetic(config.precision, device.type),
@@ -54,8 +53,3 @@ def recompute_statistics(objective: Objective, config: RunConfig, totals: Totals
         own.copy_(old)  # in place: a recorded step holds these very tensors
     lifters.train(was_training)
     return found
-
-
-def _own_seed(seed: int, seen: int) -> int:
-    """A seed for one recomputation, of 32 bits: unlike any that training derives by arithmetic."""
-    return int.from_bytes(hashlib.sha256(f"recompute {seed} {seen}".encode()).digest()[:4], "little")

@@ -4,6 +4,7 @@ All that changes between steps is in tensors on the device, and nothing is read 
 recorded once per batch size and replayed as a whole (a CUDA graph), without waiting for Python between its 200 kernels.
 """
 
+from collections import Counter
 from collections.abc import Callable
 
 import torch
@@ -37,21 +38,10 @@ class AmsGrad:
     @torch.no_grad()
     def step(self) -> None:
         """Updates every parameter that has a gradient, and frees the gradients."""
-        used = [number for number, parameter in enumerate(self._parameters) if parameter.grad is not None]
-        moments = ([tensors[number] for number in used] for tensors in self._moments.values())
-        adam(
-            [self._parameters[number] for number in used],
-            [self._parameters[number].grad for number in used],
-            *moments,
-            fused=True,
-            amsgrad=True,
-            beta1=0.9,
-            beta2=0.999,
-            lr=self.lr,
-            weight_decay=0.0,
-            eps=1e-8,
-            maximize=False,
-        )
+        rows = zip(self._parameters, *self._moments.values(), strict=True)
+        used = [(parameter, parameter.grad, *moments) for parameter, *moments in rows if parameter.grad is not None]
+        published = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "maximize": False}
+        adam(*map(list, zip(*used, strict=True)), lr=self.lr, amsgrad=True, fused=True, **published)
         for parameter in self._parameters:
             parameter.grad = None
 
@@ -70,7 +60,7 @@ class TrainingSteps:
         self._optimizer = AmsGrad(list(self._lifters.parameters()), lr)
         self._record = record
         self._recorded: dict[tuple[int, ...], Callable[..., None]] = {}
-        self._times: dict[tuple[int, ...], int] = {}
+        self._times = Counter()
         self._schedule: tuple[float, float] | None = None
         self.loss_sum = torch.zeros((), device=self._device, dtype=torch.float64)
         self.term_sums = {name: self.loss_sum.new_zeros(2) for name in objective.other_terms}
@@ -107,7 +97,7 @@ class TrainingSteps:
         with arithmetic(self._precision, self._device.type):
             if not self._record or self._device.type != "cuda":
                 return self._step(*numbers)
-            self._times[sizes] = self._times.get(sizes, 0) + 1
+            self._times[sizes] += 1
             if self._times[sizes] <= STEPS_BEFORE_RECORDING:
                 return _aside(self._step, *numbers)
             if sizes not in self._recorded:
