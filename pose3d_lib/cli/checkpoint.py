@@ -43,7 +43,7 @@ def import_(file: Path, target: Path | None, overwrite: bool, **unsaid: object) 
     target = target or models_dir() / f"{file.stem}.safetensors"
     if target.suffix != ".safetensors":
         raise InputError(f"--to {target}: a model's file is called something.safetensors; give it such a name")
-    from pose3d_lib.model.videopose3d.read import Unsaid, import_checkpoint
+    from pose3d_lib.model.videopose3d import Unsaid, import_checkpoint
     from pose3d_lib.runs.models import save_model
 
     check_free([target], overwrite=overwrite)

@@ -13,8 +13,7 @@ from pose3d_lib.data.skeleton import HUMANEVA_15, HUMANEVA_20
 from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_SUBJECTS
 from pose3d_lib.model.card import ModelCard, TrainedModel
 from pose3d_lib.model.onnx import to_onnx
-from pose3d_lib.model.videopose3d.names import to_state
-from pose3d_lib.model.videopose3d.read import EPOCH, POSE, RATE, TRAJECTORY
+from pose3d_lib.model.videopose3d import EPOCH, POSE, RATE, TRAJECTORY, to_state
 from pose3d_lib.report.card import card_markdown
 from pose3d_lib.runs.models import SUFFIX, save_model
 

@@ -24,9 +24,10 @@ from pose3d_lib.model.card import (
     licence_of,
     network_of,
     parse_card,
+    read_tensors,
+    read_weights,
 )
 from pose3d_lib.model.evaluate import ROOT_ERROR
-from pose3d_lib.model.file import read_tensors, read_weights
 from pose3d_lib.runs import layout
 from pose3d_lib.runs.inventory import Finished, choose_run, other_version, run_names
 from pose3d_lib.runs.layout import CARD, FINISHED, WEIGHTS, read_json
@@ -165,7 +166,7 @@ def open_model(
     path = Path(what).expanduser()
     place = _find(path)
     if place.suffix in CHECKPOINTS:
-        from pose3d_lib.model.videopose3d.read import import_checkpoint  # which a run's kernel does not need
+        from pose3d_lib.model.videopose3d import import_checkpoint  # which a run's kernel does not need
 
         model = import_checkpoint(place)
         for sentence in model.card.assumed:

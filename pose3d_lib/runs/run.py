@@ -12,9 +12,8 @@ from pose3d_lib.common.paths import in_file_name, runs_dir
 from pose3d_lib.common.tables import to_card
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.model.card import PUBLISHED, RECOMPUTED
+from pose3d_lib.model.card import PUBLISHED, RECOMPUTED, read_tensors
 from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, SCALE, named
-from pose3d_lib.model.file import read_tensors
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.runs import layout
 from pose3d_lib.runs.inventory import State, look_at

@@ -6,7 +6,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import sha256_of
 from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.data.actions import nearest
-from pose3d_lib.model.file import read_weights
+from pose3d_lib.model.card import read_weights
 from pose3d_lib.runs.inventory import check_finished, run_names
 from pose3d_lib.runs.layout import CONFIG, PROVENANCE, WEIGHTS, Origin, read_json
 from pose3d_lib.training.config import RunConfig

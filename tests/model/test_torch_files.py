@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted import client
 from pose3d_lib.data.untrusted.client import read_torch_file
-from pose3d_lib.model.videopose3d.read import import_checkpoint
+from pose3d_lib.model.videopose3d import import_checkpoint
 from tests.helpers.hostile_files import encodings_of_encodings
 from tests.helpers.published_network import published_network, write_checkpoint
 

@@ -12,7 +12,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, HUMANEVA_15, HUMANEVA_20, MPII_16
 from pose3d_lib.model.card import ModelCard, TrainedModel, network_of
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
-from pose3d_lib.model.videopose3d.read import Unsaid, import_checkpoint
+from pose3d_lib.model.videopose3d import Unsaid, import_checkpoint
 from pose3d_lib.report.export import export_model, save_checkpoint, videopose3d_command
 from pose3d_lib.runs.models import open_model
 from tests.helpers.published_network import PublishedNetwork, load_state, published_network, state_of, write_checkpoint

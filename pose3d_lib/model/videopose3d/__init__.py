@@ -1,1 +1,0 @@
-"""Checkpoints of VideoPose3D: names of their weights, and reading them."""
