@@ -63,7 +63,6 @@ def evaluate(
     """
     # oneDNN, under PyTorch, keeps what it compiled for every length of a clip; that would take more memory than the data.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
-    import torch
 
     from pose3d_lib.data.actions import tidy_name
     from pose3d_lib.data.spec import split_list
@@ -74,12 +73,12 @@ def evaluate(
     from pose3d_lib.data.open import open_dataset
     from pose3d_lib.model import evaluate as evaluation
     from pose3d_lib.model.card import check_fit, check_skeleton
+    from pose3d_lib.model.precision import check_device
 
     files = [] if output is None else [output / name for name in ("errors.csv", "errors.md", "errors.tex", "clips.csv")]
     check_free(files, overwrite=overwrite)
     spec = data_for(opened.card, dict(given))
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: this machine has no CUDA device that PyTorch can use; cpu works here")
+    check_device(device)
     data = open_dataset(spec, progress=click.echo)
     chosen = {"subjects": split_list(tidy_name(subjects)), "actions": split_list(tidy_name(actions))}
     clips = evaluation.choose_clips(data, **chosen)

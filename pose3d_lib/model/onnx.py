@@ -56,9 +56,8 @@ def to_onnx(model: TrainedModel, *, streaming: bool = False) -> "onnx.ModelProto
 
 
 def _metadata(card: ModelCard, lifter: TemporalLifter, *, streaming: bool) -> dict[str, str]:
-    usage, delay = CLIPS, padding(lifter.filter_widths, causal=lifter.causal)[1]
-    if streaming:
-        usage = STREAM.format(lifter.receptive_field) + DELAY.format(delay) * (delay > 0)
+    delay = padding(lifter.filter_widths, causal=lifter.causal)[1]
+    stream = STREAM.format(lifter.receptive_field) + DELAY.format(delay) * (delay > 0)
     return {
         "joints_in": json.dumps(card.layout.joints),
         "joints": json.dumps(card.skeleton.joints),
@@ -68,7 +67,7 @@ def _metadata(card: ModelCard, lifter: TemporalLifter, *, streaming: bool) -> di
         "receptive_field": json.dumps(lifter.receptive_field),
         "causal": json.dumps(lifter.causal),
         "labels": json.dumps(lifter.labels),
-        "usage": usage,
+        "usage": stream if streaming else CLIPS,
         "card": card.model_dump_json(),
     }
 
@@ -83,16 +82,12 @@ class _Graph:
     def build(self, name: str) -> "onnx.GraphProto":
         from onnx import TensorProto, helper
 
-        inputs, outputs = (
-            [
-                helper.make_tensor_value_info(
-                    own, TensorProto.INT64 if own == "action" else TensorProto.FLOAT, some[own]
-                )
-                for own in sorted(some, key=lambda own: "state" in own)
-            ]
-            for some in (self.inputs, self.outputs)
-        )
-        return helper.make_graph(self.nodes, name, inputs, outputs, self.weights)
+        def described(shapes: dict[str, list]) -> list["onnx.ValueInfoProto"]:
+            kinds = {"action": TensorProto.INT64}
+            names = sorted(shapes, key=lambda own: "state" in own)
+            return [helper.make_tensor_value_info(own, kinds.get(own, TensorProto.FLOAT), shapes[own]) for own in names]
+
+        return helper.make_graph(self.nodes, name, described(self.inputs), described(self.outputs), self.weights)
 
     def add(self, kind: str, *inputs: str | np.ndarray | Tensor, to: str = "", **attributes: object) -> str:
         """A node on these inputs, of which arrays become weights; returns the name of what comes out."""

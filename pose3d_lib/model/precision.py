@@ -5,7 +5,15 @@ from contextlib import contextmanager
 
 import torch
 
+from pose3d_lib.common.errors import InputError
+
 PRECISIONS = ("float32", "bfloat16")
+
+
+def check_device(device: str) -> None:
+    """Rejects "cuda" where PyTorch has no such device."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda: this machine has no CUDA device that PyTorch can use; cpu works here")
 
 
 def fastest_precision(device: str) -> str:

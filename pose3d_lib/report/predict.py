@@ -24,6 +24,7 @@ from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import PUBLISHED, ModelCard, TrainedModel, check_fit
 from pose3d_lib.model.poses import file_names, write_poses
+from pose3d_lib.model.precision import check_device
 from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.model.upright import level
 from pose3d_lib.report.card import STATISTICS, tell_settings
@@ -101,11 +102,7 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
 
     `say` is called with a line of text when something slow begins.
     """
-    cuda = torch.cuda.is_available()
-    if config.device == "cuda" and not cuda:
-        raise InputError(
-            "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
-        )
+    check_device(config.device)
     model = find_model(config, say=say)
     spec = _choose_data(config, model.card)
     data = open_dataset(spec, progress=say)
@@ -117,7 +114,9 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     published = "-published" if model.card.statistics == PUBLISHED else ""
     named = in_file_name(f"{data.name}-{spec.keypoints}-by-{model.card.name}{published}", 200)
     folder = Path(config.output).expanduser() if config.output else outputs_dir() / "predictions" / named
-    model = TrainedModel(model.lifters.to("cuda" if cuda and config.device != "cpu" else "cpu"), model.card)
+    model = TrainedModel(
+        model.lifters.to("cuda" if torch.cuda.is_available() and config.device != "cpu" else "cpu"), model.card
+    )
     detected = detected_keypoints(spec)
     keys = list(clips[["subject", "action", "take"]].itertuples(index=False))
     files = [*file_names(config.formats, keys), SHEET, PLAYER, *[KEYPOINTS] * (detected is not None)]

@@ -44,11 +44,9 @@ def make_config(kind: type[Config], parameters: Mapping[str, object]) -> Config:
 
 def _left_open(field: FieldInfo | None, value: object) -> bool:
     """Whether a value stands for none; `field` is None for a bundle. As text, None may be a name."""
-    if value is None:
-        return field is None or GIVEN not in field.metadata
-    return value in ("None", "null") and (
-        field is None or (field.annotation is not str and GIVEN not in field.metadata)
-    )
+    if field is not None and GIVEN in field.metadata:
+        return False
+    return value is None or (value in ("None", "null") and (field is None or field.annotation is not str))
 
 
 def _refusal(problem: dict) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import ALL, check_name
@@ -13,6 +12,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.card import Network
 from pose3d_lib.model.evaluate import check_velocity
 from pose3d_lib.model.lifter import Lifters
+from pose3d_lib.model.precision import check_device
 from pose3d_lib.training.budget import Budget, plan_budget
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import PROJECTION
@@ -45,20 +45,15 @@ def plan_run(config: RunConfig, data: PoseDataset) -> RunPlan:
     Raises:
         InputError: the data cannot carry the run.
     """
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "parameter device: this machine has no CUDA device that PyTorch can use; 'cpu' and 'auto' work here"
-        )
+    check_device(config.device)
     test = choose_test(config, data)
     check_velocity(data, test)
-    per_frame = 1 + config.mirror_training
     train = _choose_train(config, data)
-    unit, own = (per_frame * int(_lengths(clips).sum()) for clips in (data.train_clips(), train))
+    frames = (int((clips.stop - clips.start).sum()) for clips in (data.train_clips(), train))
+    unit, own = ((1 + config.mirror_training) * number for number in frames)
     budget = plan_budget(unit, own, unit_epochs=config.unit_epochs, budget=config.budget)
     plan = RunPlan(config, data, train, _choose_unlabelled(config, data, train), test, budget)
     _check_plan(plan)
-    if config.semi_supervised:
-        _check_unlabelled(plan)
     return plan
 
 
@@ -82,10 +77,6 @@ def plan_baseline(plan: RunPlan) -> RunPlan:
     return plan_run(RunConfig(**plan.config.model_dump() | settings), plan.data)
 
 
-def _lengths(clips: pd.DataFrame) -> pd.Series:
-    return clips.stop - clips.start
-
-
 def _choose_train(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
     for action in config.trained_actions:
         data.train_clips(action)  # rejects one that has none
@@ -98,18 +89,13 @@ def _choose_train(config: RunConfig, data: PoseDataset) -> pd.DataFrame:
             f"parameter labelled_subjects: {', '.join(config.labelled_subjects)} of {data.name} never does "
             f"{', '.join(config.trained_actions)}, so there is nothing to train on; name others"
         )
-    whole = _lengths(clips)
+    whole, start = clips.stop - clips.start, clips.start
     frames = np.rint(config.train_share * whole).astype(int).clip(lower=1)
-    start = clips.start
-    if config.share_at == "anywhere":
-        start = start + (_places(clips) * (whole - frames + 1)).astype(int)
+    if config.share_at == "anywhere":  # the same for every camera of a take and in every run
+        names = clips.subject.str.cat([clips.action, clips["take"]], sep="/")
+        shares = [int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12 for name in names]  # 0 to 1
+        start = start + (np.array(shares) * (whole - frames + 1)).astype(int)
     return clips.assign(start=start, stop=start + frames)
-
-
-def _places(clips: pd.DataFrame) -> np.ndarray:
-    """A number from 0 to 1 for each clip, the same for every camera of a take and in every run."""
-    names = clips.subject.str.cat([clips.action, clips["take"]], sep="/")
-    return np.array([int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12 for name in names])
 
 
 def _choose_unlabelled(config: RunConfig, data: PoseDataset, labelled: pd.DataFrame) -> pd.DataFrame:
@@ -146,10 +132,11 @@ def _check_plan(plan: RunPlan) -> None:
             f"parameter unit_epochs: found {config.unit_epochs:g}, which leaves {budget.total} windows to train on; "
             f"a unit epoch has {budget.unit}"
         )
+    if config.semi_supervised:
+        _check_unlabelled(config, data, plan.unlabelled, budget)
 
 
-def _check_unlabelled(plan: RunPlan) -> None:
-    config, data, clips = plan.config, plan.data, plan.unlabelled
+def _check_unlabelled(config: RunConfig, data: PoseDataset, clips: pd.DataFrame, budget: Budget) -> None:
     if not len(clips):
         whose = ", ".join(config.unlabelled_subjects) or "the labelled subjects"
         what = ", ".join(config.unlabelled_actions) or "any action"
@@ -157,9 +144,9 @@ def _check_unlabelled(plan: RunPlan) -> None:
             f"parameters unlabelled_subjects, unlabelled_actions: {data.name} has no frame of {whose} doing {what} that is "
             "not labelled in this run; name others, labelled_subjects without them, or a smaller train_share"
         )
-    if config.warmup_epochs >= plan.budget.epochs:
+    if config.warmup_epochs >= budget.epochs:
         raise InputError(
-            f"parameter warmup_epochs: found {config.warmup_epochs:g}, and the run has {plan.budget.epochs:.3g} epochs, so no "
+            f"parameter warmup_epochs: found {config.warmup_epochs:g}, and the run has {budget.epochs:.3g} epochs, so no "
             "unlabelled window would ever enter; give less, or more unit_epochs"
         )
     if PROJECTION in config.without_terms:
