@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import in_file_name, runs_dir
 from pose3d_lib.common.tables import to_card
 from pose3d_lib.data.dataset import PoseDataset
@@ -16,8 +17,19 @@ from pose3d_lib.model.card import PUBLISHED, RECOMPUTED, read_tensors
 from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, SCALE, named
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.runs import layout
-from pose3d_lib.runs.inventory import State, look_at
-from pose3d_lib.runs.layout import CONFIG, ERRORS, HISTORY, PROVENANCE, RESULT_FORMAT, TIMING, WEIGHTS
+from pose3d_lib.runs.inventory import Finished, State, compare_sum, look_at
+from pose3d_lib.runs.layout import (
+    CONFIG,
+    ERRORS,
+    FINISHED,
+    HISTORY,
+    PROVENANCE,
+    RESULT_FORMAT,
+    TIMING,
+    WEIGHTS,
+    Origin,
+    read_json,
+)
 from pose3d_lib.training.config import ADDED, RunConfig
 from pose3d_lib.training.plan import build_lifters
 
@@ -140,6 +152,21 @@ def find_run(config: RunConfig, data: PoseDataset) -> Run | None:
     """The finished run of this config on this dataset, if there is one whose files are whole."""
     entry = look_at(folder := run_folder(config, data), closely=True)
     return Run(folder) if entry and entry.state == State.FINISHED else None
+
+
+def check_run(folder: Path) -> list[str]:
+    """What is wrong with a finished run: checksums of all files, and whether its name is that of the config in it."""
+    entry = look_at(folder, closely=True)
+    if entry is None or entry.state != State.FINISHED:
+        return [(entry.note or entry.state) if entry else "vanished"]
+    try:
+        origin, config = read_json(folder / PROVENANCE, Origin), read_json(folder / CONFIG, RunConfig)
+        name = run_name(config, origin.dataset.fingerprint)
+        changed = compare_sum(folder, WEIGHTS, read_json(folder / FINISHED, Finished), whole=True)
+    except InputError as error:
+        return [str(error)]
+    other = "" if name == folder.name else f"{CONFIG} or {PROVENANCE} is another run's, of {name}"
+    return [problem for problem in (changed, other) if problem]
 
 
 def run_name(config: RunConfig, fingerprint: str) -> str:

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -18,7 +17,6 @@ from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from tests.helpers.listed_runs import name_of, write_folder
-from tests.helpers.run_folders import finish
 
 Called = Callable[..., Result]
 
@@ -209,29 +207,20 @@ def test_clean_says_what_it_would_remove_and_removes_it_only_when_told(runs: Pat
         call("clean", "--yes")
 
 
-def test_verify_ends_with_exit_code_0_and_says_what_was_checked(sound: list[Path], runs: Path, call: Called) -> None:
+def test_verify_tells_all_that_is_wrong_by_its_exit_code_too(sound: list[Path], runs: Path, call: Called) -> None:
     write_folder(runs, finished=False)
     write_folder(runs, name_of(1), result_format=2)
-    done = call("verify", "--sample", "2")
-    assert done.exit_code == 0
-    assert f"files: 2 runs in {runs}, 0 of them wrong" in done.output
-    for folder in sound:
-        assert f"tested again: {folder.name}: every error is the same\n" in done.output
-    assert "preparing" not in done.output
-
-
-def test_verify_tells_all_that_is_wrong_and_ends_with_exit_code_1(sound: list[Path], runs: Path, call: Called) -> None:
+    done = call("verify")
+    assert (done.exit_code, done.output) == (0, f"2 runs in {runs}, 0 of them wrong\n")
     (sound[1] / "timing.json").unlink()
-    done = call("verify", sound[0].name, "--sample", "0")
-    assert (done.exit_code, "tested again" in done.output) == (0, False)
-    assert "files: 1 run in " in done.output
+    done = call("verify", sound[0].name)
+    assert (done.exit_code, done.output) == (0, f"1 run in {runs}, 0 of them wrong\n")
     (sound[0] / "clips.csv").write_text("subject\n")
     done = call("verify")
     assert done.exit_code == 1
     assert f"wrong: {sound[0].name}: clips.csv: changed: its sha256 is " in done.output
     assert f"wrong: {sound[1].name}: timing.json: missing or empty\n" in done.output
-    assert f"files: 2 runs in {runs}, 2 of them wrong\n" in done.output
-    assert "tested again" not in done.output
+    assert f"2 runs in {runs}, 2 of them wrong\n" in done.output
     assert "`pose3d runs show NAME` gives the command" in done.output
 
 
@@ -241,37 +230,3 @@ def test_verify_refuses_what_is_not_finished_or_not_there(runs: Path, call: Call
         call("verify", name_of(0))
     with pytest.raises(InputError, match="there is no run with 'Walking' in the name"):
         call("verify", "Walking")
-
-
-def change_first_error(folder: Path, factor: float) -> None:
-    """Changes the table and its checksum, as a person would who wants another result."""
-    clips = pd.read_csv(folder / "clips.csv", dtype={"take": str, "camera": str})
-    clips.loc[0, "mpjpe"] *= factor
-    clips.to_csv(folder / "clips.csv", index=False)
-    finish(folder)
-
-
-@pytest.mark.parametrize(("factor", "code"), [(1 + 5e-7, 0), (1 + 5e-6, 1)])
-def test_verify_finds_errors_that_the_weights_do_not_have(sound, call, factor, code) -> None:
-    change_first_error(sound[0], factor)
-    done = call("verify", sound[0].name)
-    assert done.exit_code == code
-    assert "0 of them wrong" in done.output
-    largest = f"{factor - 1:.1e}"
-    if code:
-        assert re.search(rf"wrong: {sound[0].name}: tested again, mpjpe of \S+ differs by {largest} of it", done.output)
-    else:
-        assert f"every error differs by {largest} of it at most (mpjpe of " in done.output
-
-
-def test_verify_says_when_the_data_of_a_run_are_not_there(sound: list[Path], call: Called) -> None:
-    config = json.loads((sound[0] / "config.json").read_text())
-    (sound[0] / "config.json").write_text(json.dumps({**config, "dataset": "nowhere.npz"}))
-    finish(sound[0])
-    done = call("verify", sound[0].name)
-    assert done.exit_code == 1
-    assert "0 of them wrong" in done.output  # where the data lie is no part of what a run is
-    assert f"wrong: {sound[0].name}: cannot be tested again: " in done.output
-    assert "nowhere.npz: there is no such file or folder" in done.output
-    assert "--sample 0 leaves the test out" in done.output
-    assert call("verify", sound[0].name, "--sample", "0").exit_code == 0

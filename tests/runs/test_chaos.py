@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from pose3d_lib.runs.layout import NEEDED
-from pose3d_lib.runs.verify import check_files
+from pose3d_lib.runs.run import check_run
 from tests.helpers.sweep_processes import (
     find_kernels,
     finish_sweep,
@@ -86,7 +86,7 @@ def test_three_hundred_runs_end_with_as_many_whole_folders_and_nothing_left_over
     for folder in folders:
         names = {path.name for path in folder.iterdir()}
         assert names == {*NEEDED, "finished.json", "run.log", "02_train.ipynb"}, folder
-        assert check_files(folder) == [], folder
+        assert check_run(folder) == [], folder
     third = len(memory) // 3
     assert third > 50
     assert max(memory[-third:]) < MOST_GROWTH * max(memory[:third])

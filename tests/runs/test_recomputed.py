@@ -1,7 +1,6 @@
 """A run holds its statistics as published and recomputed, and whoever opens it, lifts with it or exports it chooses."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +17,8 @@ from pose3d_lib.report.export import export_model
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.models import open_model, save_model
 from pose3d_lib.runs.run import Run
-from pose3d_lib.runs.verify import evaluate_again
 from pose3d_lib.training.plan import plan_run
 from pose3d_lib.training.recompute import recompute_statistics
-from tests.helpers.run_folders import finish
 from tests.helpers.short_runs import ROWS, short_config, train_short
 
 EITHER = pytest.mark.parametrize("statistics", STATISTICS)
@@ -117,23 +114,11 @@ def test_a_file_has_one_kind_and_the_other_is_refused_or_told(baseline: Run, pub
         open_model(tmp_path / "other.safetensors", statistics=PUBLISHED)
 
 
-def test_statistics_and_errors_as_published_are_verified(baseline: Run, data: PoseDataset) -> None:
-    assert evaluate_again(baseline, data)[0] == 0
+def test_statistics_of_other_networks_are_refused(baseline: Run) -> None:
     path = baseline.folder / "statistics_published.safetensors"
-    kept, statistics = path.read_bytes(), load_file(path)
-    save_file({name: own * 1.01 for name, own in statistics.items()}, path)
-    relative, where = evaluate_again(Run(baseline.folder), data)
-    assert relative > 1e-4
-    assert where.endswith(" as published")
-    save_file({name: own[:-1] for name, own in statistics.items()}, path)
-    with pytest.raises(RuntimeError, match="of other networks"):
-        evaluate_again(Run(baseline.folder), data)
-    finish(baseline.folder)
+    save_file({name: own[:-1] for name, own in load_file(path).items()}, path)
     with pytest.raises(InputError, match=r"as published \(running means .* of other networks"):
         open_model(baseline.folder, statistics=PUBLISHED)
-    path.write_bytes(kept)
-    shutil.copy(baseline.folder / "clips.csv", baseline.folder / "clips_published.csv")
-    assert evaluate_again(Run(baseline.folder), data)[0] > 1e-4
 
 
 def test_with_a_trajectory_both_networks_have_both(data: PoseDataset, outputs: Path, hand_made) -> None:
