@@ -19,7 +19,7 @@ from filelock import AcquireReturnProxy, FileLock
 from pose3d_lib.common.errors import BREAKING, InputError, printable
 from pose3d_lib.common.paths import in_file_name, make_folder, prepared_dir, source_data_dir
 from pose3d_lib.data import catalogue
-from pose3d_lib.data.actions import check_name, nearest, tidy_name
+from pose3d_lib.data.actions import check_name, tidy_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import load_dataset, save_dataset
 from pose3d_lib.data.skeleton import Skeleton
@@ -235,11 +235,8 @@ def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
     entry = catalogue.find_entry(dataset)
     if entry is None and not any(sign in dataset for sign in "./") and not catalogue.exists(dataset):
         names = (*GENERATED, READY, *catalogue.ON_REQUEST, *catalogue.collections())
-        meant = nearest(dataset, names)
-        hint = f"did you mean {', '.join(meant)}? " if meant else ""
-        raise InputError(
-            f"unknown dataset {dataset!r}: {hint}Valid: {', '.join(names)}; or the path of a file or folder, absolute or "
-            f"within POSE3D_DATA, {folder}"
+        check_name(
+            dataset, (*names, f"the path of a file or folder, absolute or within POSE3D_DATA, {folder}"), "dataset"
         )
     path = entry.path if entry else catalogue.find_path(dataset)
     if not path.exists():

@@ -62,15 +62,12 @@ def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert dataclasses.replace(loaded, notes=("changed",)).fingerprint != loaded.fingerprint
 
 
-def test_frames_are_numbered_from_nought_where_nobody_says_otherwise() -> None:
-    assert make_dataset().frame_numbers(make_dataset().clips.iloc[2]).tolist() == [0, 1, 2, 3, 4, 5]
-
-
 def test_first_frames_come_back_and_belong_to_the_fingerprint(tmp_path: Path) -> None:
     data = make_dataset(first_frames=(0, 0, 7, 0, 0, 0, 12), frame_step=2)
     loaded = load_dataset(saved(data, tmp_path))
     assert (loaded.first_frames, loaded.frame_step) == (data.first_frames, 2)
     assert loaded.frame_numbers(loaded.clips.iloc[2]).tolist() == [7, 9, 11, 13, 15, 17]
+    assert make_dataset().frame_numbers(data.clips.iloc[2]).tolist() == [0, 1, 2, 3, 4, 5]
     assert len({data.fingerprint, make_dataset().fingerprint, make_dataset(frame_step=2).fingerprint}) == 3
 
 
@@ -123,7 +120,8 @@ def test_a_save_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> Non
 def test_what_is_no_whole_dataset_file_is_refused_with_its_path(tmp_path: Path) -> None:
     path = saved(make_dataset(), tmp_path)
     whole = path.read_bytes()
-    contents = [whole[: int(kept * len(whole))] for kept in (0.0, 0.001, 0.3, 0.9999)]
+    header = 8 + int.from_bytes(whole[:8], "little")
+    contents = [whole[:kept] for kept in (0, 7, 8, header // 2, header, header + 1, len(whole) // 2, len(whole) - 1)]
     for content in (*contents, b"These are my notes. " * 50):
         path.write_bytes(content)
         with pytest.raises(InputError, match="not a whole dataset file") as refusal:

@@ -24,7 +24,6 @@ from pose3d_lib.report.figures import skeletons
 from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.report.predict import plan_task
 from pose3d_lib.runs.models import save_model
-from pose3d_lib.runs.sweep.kernel import execute_notebook
 from pose3d_lib.study.config import StudyConfig, plan_study
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import check_data, make_config, parameters_of
@@ -278,13 +277,3 @@ def test_notebooks_run_by_parameters_alone(kind: str, parameters: Parameters, mo
     shown = Cells("06_predict", displayed, {"model": model, **parameters}).show()
     assert (shown.count("Picture"), shown.count("HTML")) == (2, 1)
     plt.close("all")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["detections"])
-def test_kernels_run_them_too(kind: str, parameters: Parameters, model: str, tmp_path: Path) -> None:
-    for name, own in (("01_data_prep", {}), ("06_predict", {"model": model})):
-        execute_notebook(name, tmp_path / f"{name}.ipynb", {**own, **parameters})
-        executed = (tmp_path / f"{name}.ipynb").read_text(encoding="utf-8")
-        assert executed.count('"image/png"') >= 1
-        assert "MPJPE [mm]" not in executed

@@ -39,19 +39,13 @@ class Upper:
     swing: np.ndarray  # (frames, 2)
 
 
-@dataclass(frozen=True)
-class Postures:
-    """A table of postures in numbers: six angles, crouch, lean, then per hand where it is, elbow, shake, swing, place."""
-
-    weight: np.ndarray  # (rows,)
-    hold: np.ndarray  # (rows, 2), seconds
-    mean: np.ndarray  # (rows, numbers), angles in radians
-    spread: np.ndarray  # (rows, numbers), standard deviations
-
-
 @cache
-def read_postures(table: str) -> Postures:
-    """One of the tables of `postures.csv`, most of which are called as the action."""
+def read_postures(table: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A table of `postures.csv`, most of which are called as the action: how often and how long rows are held, and their numbers.
+
+    Weights (rows,); seconds, from and to (rows, 2); means and standard deviations (rows, numbers) of the angles in radians,
+    crouch and lean, then for either hand of its place, elbow in radians, shake, swing, and whether it is at each of `PLACES`.
+    """
     hands = {row["hand"]: row for row in _read("hands.csv")}
     rows = [row for row in _read("postures.csv") if row["table"] == table]
     mean = [np.radians(_numbers(rows, *ANGLES)), _numbers(rows, "crouch", "lean")]
@@ -64,8 +58,8 @@ def read_postures(table: str) -> Postures:
         mean += [_numbers(own, "outward", "forward", "up"), np.radians(_numbers(own, "elbow")), shake, swing, place]
         elbow = np.full((len(own), 1), np.radians(8))
         spread += [_numbers(own, *["spread"] * 3), elbow, 0.2 * shake, 0.1 * swing, 0.0 * place]
-    hold = _numbers(rows, "hold_from", "hold_to")
-    return Postures(_numbers(rows, "weight")[:, 0], hold, np.hstack(mean), np.hstack(spread))
+    weight, hold = _numbers(rows, "weight")[:, 0], _numbers(rows, "hold_from", "hold_to")
+    return weight, hold, np.hstack(mean), np.hstack(spread)
 
 
 def _read(name: str) -> list[dict[str, str]]:
@@ -80,12 +74,12 @@ def _numbers(rows: list[dict[str, str]], *columns: str) -> np.ndarray:
 
 def perform(scene: Scene, table: str) -> Upper:
     """A take's upper body: postures of the table, drawn by weight, held, and blended into one another."""
-    rng, body, time, postures = scene.rng, scene.body, scene.time, read_postures(table)
-    end = time[-1] + WARM_UP + 2.0
-    weights = postures.weight * rng.uniform(0.5, 1.6, len(postures.weight))  # a person's preferences
-    count = int(end / (postures.hold[:, 0] + 0.5).min()) + 3
+    rng, body, time = scene.rng, scene.body, scene.time
+    weights, hold, mean, spread = read_postures(table)
+    weights = weights * rng.uniform(0.5, 1.6, len(weights))  # a person's preferences
+    count = int((time[-1] + WARM_UP + 2.0) / (hold[:, 0] + 0.5).min()) + 3
     drawn = rng.choice(len(weights), size=count, p=weights / weights.sum())
-    keys, spread = postures.mean[drawn], postures.spread[drawn]
+    keys, spread = mean[drawn], spread[drawn]
     # What a person does in a take resembles itself: part of the spread is drawn once.
     habit = 0.6 * rng.standard_normal(keys.shape[1]).clip(-2, 2)
     keys = keys + spread * (habit + 0.8 * rng.standard_normal(keys.shape).clip(-2.2, 2.2))
@@ -95,7 +89,7 @@ def perform(scene: Scene, table: str) -> Upper:
     travel = np.abs(change[..., :3]).max((1, 2)) + 0.7 * np.any(change[..., 8:], axis=(1, 2))
     bend = np.abs(np.diff(keys[:, :7], axis=0)) @ (0.25, 0.55, 0.25, 0.1, 0.1, 0.1, 1.6)
     durations = (0.42 + 0.42 * np.minimum(travel, 1.2) + bend) * rng.uniform(0.85, 1.3, count - 1) / body.tempo
-    least, most = postures.hold[drawn[1:]].T
+    least, most = hold[drawn[1:]].T
     holds = least + (most - least) * rng.random(count - 1) ** 1.5
     starts = -WARM_UP + np.cumsum(np.concatenate([[rng.uniform(0, 2)], (durations + holds)[:-1]]))
     which, u = blend_progress(time, starts, durations)
