@@ -17,8 +17,8 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.dataset_file import save_dataset
 from pose3d_lib.data.open import list_actions, open_dataset, prepared_path
 from pose3d_lib.data.sources import synthetic
+from pose3d_lib.data.sources.synthetic import Layout
 from pose3d_lib.data.sources.synthetic.body import make_body
-from pose3d_lib.data.sources.synthetic.layout import Layout
 from pose3d_lib.data.spec import DataSpec
 from tests.helpers.source_files import walker
 
