@@ -81,22 +81,7 @@ def show_curves(record: StudyRecord) -> None:
         "is overtaken; stale statistics may be a reason."
     )
     show_figure(draw_curves(table, title), record.folder / "figure_curves", caption)
-    for schedule, own in table.groupby("schedule", sort=False):
-        say(f"{SCHEDULE_WORDS[schedule].capitalize()}: {_curve_sentence(own)}")
     say_about(record, *map(View, found), intervals=False)
-
-
-def _curve_sentence(table: pd.DataFrame) -> str:
-    sentences = []
-    for action, own in table.groupby("action", sort=False):
-        means = own.groupby(["arm", "unit_epochs"]).mpjpe.mean()
-        if set(ARMS) <= set(own.arm):
-            original, based = (means[arm] for arm in ARMS)
-            sentences.append(
-                f"{escape_markdown(action)}: {based.iloc[0]:.1f} mm action-based against {original.iloc[0]:.1f} mm after "
-                f"{unit_epochs(based.index[0].round(3))}, {based.iloc[-1]:.1f} against {original.iloc[-1]:.1f} mm at the end"
-            )
-    return "; ".join(sentences) + "."
 
 
 def show_transfer(record: StudyRecord) -> None:

@@ -1,5 +1,7 @@
 """The parts of a published change, each with its interval: data, learning rate, stale statistics of the batch norms."""
 
+from itertools import product
+
 import pandas as pd
 
 from pose3d_lib.study.config import EQUALISED, PUBLISHED, StudyConfig
@@ -14,12 +16,8 @@ NO_PROPERTY = (
 )
 
 # Claim -> its length and metric.
-QUANTITIES = {
-    "C1": ("short", "mpjpe"),
-    "C1 velocity": ("short", "mpjve"),
-    "C2": ("long", "mpjpe"),
-    "C2 velocity": ("long", "mpjve"),
-}
+NAMES = "C1", "C1 velocity", "C2", "C2 velocity"
+QUANTITIES = dict(zip(NAMES, product(("short", "long"), ("mpjpe", "mpjve")), strict=True))
 
 
 def attribution(observations: Observations, config: StudyConfig) -> pd.DataFrame:

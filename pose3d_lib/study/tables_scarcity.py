@@ -47,11 +47,11 @@ def collect_scarcity(config: ScarcityConfig, data: PoseDataset) -> ScarcityResul
     found, _ = find_runs(plan_scarcity(config, data), {config.data: data})
     columns = ["action", "share", "frames", "epochs", "arm", "loss", "seed", *METRICS, "mrpe"]
     table = pd.DataFrame([_row(run) for run in found.values()], columns=columns)
-    about = {"name": data.name, "synthetic": data.synthetic, "subjects": list(data.test_subjects)}
     folder = make_folder(folder_of(data, config, {"scarcity": {}}))
     write_table(table, folder / RUNS)
+    about = {"name": data.name, "synthetic": data.synthetic, "subjects": list(data.test_subjects)}
     write_settings(folder / SCARCITY, config, **about)
-    return ScarcityResults(config, table, **about, folder=folder)
+    return read_scarcity(folder)
 
 
 def read_scarcity(folder: Path) -> ScarcityResults:
