@@ -11,18 +11,10 @@ from pose3d_lib.report.readable import show_change, tell_change, tell_interval
 from pose3d_lib.report.record import StudyRecord
 from pose3d_lib.report.results import tell_heterogeneity
 from pose3d_lib.report.show import say, unit_epochs
+from pose3d_lib.study import verdicts
 from pose3d_lib.study.config import PUBLISHED
 from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE
 from pose3d_lib.study.tables_beyond import labels
-from pose3d_lib.study.verdicts import (
-    BETTER,
-    NOT_DECIDABLE,
-    NOT_MEASURED,
-    NOT_REPRODUCED,
-    REPRODUCED,
-    WORSE,
-    word_change,
-)
 
 WITHOUT_RUNS = "No replicate is complete yet: run `03_action_based` with the same parameters first."
 FILES = {"answer": 5, "result": 3}  # name -> how many of the sentences it holds
@@ -52,8 +44,8 @@ def answer(record: StudyRecord) -> list[str]:
         ends = " to ".join(
             f"{round(effects[name]):+} % for {escape_markdown(name)}" for name in (effects.idxmin(), effects.idxmax())
         )
-        words = list(map(word_change, *ratios.single()))
-        sure = ", ".join(f"{word} on {words.count(word)}" for word in (BETTER, WORSE))
+        words = list(map(verdicts.word_change, *ratios.single()))
+        sure = ", ".join(f"{word} on {words.count(word)}" for word in (verdicts.BETTER, verdicts.WORSE))
         of_actions = f"better on {(effects < 0).sum()} of {len(effects)} actions, from {ends} (significantly {sure})"
     usual = (PUBLISHED, "equal_frames")
     rules = "" if (view.condition.schedule, view.condition.budget) == usual else f", {', '.join(view.rules[1:])}"
@@ -154,10 +146,10 @@ def _in_all(record: StudyRecord, claims: pd.DataFrame) -> str:
     """The verdicts in numbers, and time."""
     main = claims.xs(MAIN.name, level="variant")
     parts = []
-    for verdict in (REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE, NOT_MEASURED):
+    for verdict in (verdicts.REPRODUCED, verdicts.NOT_REPRODUCED, verdicts.NOT_DECIDABLE, verdicts.NOT_MEASURED):
         if own := list(main.index[main.verdict == verdict]):
             parts.append(f"{len(own)} {'is' if len(own) == 1 else 'are'} {verdict} ({_and(own)})")
-    time = f"time is {NOT_MEASURED}: {escape_markdown(main.reason['C3'])}"
+    time = f"time is {verdicts.NOT_MEASURED}: {escape_markdown(main.reason['C3'])}"
     if main.replicates["C3"]:
         per_window, total = (_sized(main.loc[claim]) for claim in ("C3", "C8"))
         told = f"{per_window} per million windows (C3) and by {total} in all (C8)"

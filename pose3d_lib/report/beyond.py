@@ -7,32 +7,17 @@ import pandas as pd
 from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.answer import wrong_label
-from pose3d_lib.report.figures.beyond import (
-    draw_data_efficiency,
-    draw_joint_bars,
-    draw_joints,
-    draw_labels,
-    draw_mixing,
-    draw_transfer,
-)
+from pose3d_lib.report.figures import beyond as figures
 from pose3d_lib.report.figures.study import draw_arms, draw_curves
 from pose3d_lib.report.readable import CHANGE, fill, show_arms, show_change, tell_change, tell_interval, widen_arms
 from pose3d_lib.report.record import SCHEDULE_WORDS, StudyRecord, View
 from pose3d_lib.report.results import SPREAD, say_about, show_drawn
 from pose3d_lib.report.show import say, show_and_save, show_figure, unit_epochs
+from pose3d_lib.study import tables_beyond as tables
 from pose3d_lib.study.beyond import LAST_PART, condition_beyond
 from pose3d_lib.study.config import EQUALISED, PUBLISHED
 from pose3d_lib.study.observations import ARMS, choose
 from pose3d_lib.study.tables import summarise_arms
-from pose3d_lib.study.tables_beyond import (
-    FINE_TUNED,
-    TOLD_ACTION,
-    as_many_of_all,
-    change_of_arm,
-    curves,
-    data_efficiency,
-    labels,
-)
 from pose3d_lib.study.two_way import Effect
 
 MAKE = "`make paper-more`, or `pose3d sweep -p study more` with the other parameters of this study, makes them."
@@ -72,7 +57,7 @@ def show_curves(record: StudyRecord) -> None:
     else:
         return
     focus = record.observations.focus(record.config)
-    table = pd.concat([curves(record.observations, condition, focus) for condition in found])
+    table = pd.concat([tables.curves(record.observations, condition, focus) for condition in found])
     title = f"How fast either arm learns an action, {record.name}. {unit_epochs(length)}, statistics as published"
     if len(found) == 1:  # otherwise the panels say it
         title += f", {SCHEDULE_WORDS[found[0].schedule]}"
@@ -94,7 +79,7 @@ def show_transfer(record: StudyRecord) -> None:
         "A row is a model, a column the action it is tested on; the darker, the larger the error. Framed, the models on their "
         "own actions; above them the original, which knows all."
     )
-    show_drawn(draw_transfer, matrix, record, _view(record), "transfer", "Every model on every action", caption)
+    show_drawn(figures.draw_transfer, matrix, record, _view(record), "transfer", "Every model on every action", caption)
     if prices := wrong_label(table):
         own, others, original = prices
         say(
@@ -107,21 +92,23 @@ def show_transfer(record: StudyRecord) -> None:
 def show_labels(record: StudyRecord) -> None:
     """What the label of the action is worth: to one model that is told it, and to choose a model by it."""
     table = record.beyond.get("transfer", pd.DataFrame())
-    worth = labels(table) if len(table) else pd.DataFrame(columns=["known"])
+    worth = tables.labels(table) if len(table) else pd.DataFrame(columns=["known"])
     if not (worth.known == "no").any():
         say(f"**No models tested with a wrong label yet.** {MAKE}")
         return
     caption = (
         "The error of every kind of model, mean of the actions. Filled: with the true label; hollow: with a wrong one."
     )
-    show_drawn(draw_labels, worth, record, _view(record), "labels", "What the label of the action is worth", caption)
+    show_drawn(
+        figures.draw_labels, worth, record, _view(record), "labels", "What the label of the action is worth", caption
+    )
     told = worth.assign(arm=worth.arm + worth.known)
     sentences = []
     for arm, known, wrong in (
-        (TOLD_ACTION, "one model that is told the action is", "told another one, it is"),
+        (tables.TOLD_ACTION, "one model that is told the action is", "told another one, it is"),
         (ACTION_BASED, "the action's own model is", "the model of another action is"),
     ):
-        right, other = (change_of_arm(told, f"{arm}{own}") for own in ("yes", "no"))
+        right, other = (tables.change_of_arm(told, f"{arm}{own}") for own in ("yes", "no"))
         if right and other:
             sentences.append(f"Against the original, {known} {_tell(right)}; {wrong} {_tell(other)}.")
     _conclude(record, "labels", sentences)
@@ -132,12 +119,13 @@ def show_specialised(record: StudyRecord) -> None:
     table = _table(record, "specialised", "fine-tuned runs or models told the action")
     if table.empty:
         return
-    arms, view = [arm for arm in (*ARMS, FINE_TUNED, TOLD_ACTION) if arm in set(table.arm)], _view(record)
+    arms, view = [arm for arm in (*ARMS, tables.FINE_TUNED, tables.TOLD_ACTION) if arm in set(table.arm)], _view(record)
     summary = summarise_arms(table.sort_values("arm", kind="stable").rename(columns={"seed": "replicate"}))
     wide = widen_arms(summary)
     caption = (
-        f"{SPREAD}{FINE_TUNED}: the original for the first {100 * (1 - LAST_PART):g} % of the windows, then a model per action; "
-        f"the learning rate continues as if it were one run. {TOLD_ACTION}: one model with the action as a further input."
+        f"{SPREAD}{tables.FINE_TUNED}: the original for the first {100 * (1 - LAST_PART):g} % of the windows, then a model per "
+        f"action; the learning rate continues as if it were one run. {tables.TOLD_ACTION}: one model with the action as a "
+        "further input."
     )
     shown = fill(wide, {"Action": "action", **show_arms(arms, "MPJPE [mm]")})
     about = {"about": record.describe(view.condition, intervals=False), "folded": "The errors in numbers"}
@@ -147,13 +135,13 @@ def show_specialised(record: StudyRecord) -> None:
     show_drawn(draw_arms, summary, record, view, "specialised", title, caption, arms)
     names = {
         ACTION_BASED: "models of one action are",
-        FINE_TUNED: "models fine-tuned on it are",
-        TOLD_ACTION: "one model that is told the action is",
+        tables.FINE_TUNED: "models fine-tuned on it are",
+        tables.TOLD_ACTION: "one model that is told the action is",
     }
-    effects = {name: change_of_arm(table, arm) for arm, name in names.items()}
+    effects = {name: tables.change_of_arm(table, arm) for arm, name in names.items()}
     parts = [f"{name} {_tell(effect)}" for name, effect in effects.items() if effect]
     sentences = [f"Against the original with the same number of windows, {'; '.join(parts)}; means of the actions."]
-    if effect := change_of_arm(table, FINE_TUNED, ACTION_BASED):
+    if effect := tables.change_of_arm(table, tables.FINE_TUNED, ACTION_BASED):
         sentences.append(f"Against models of one action from random weights, fine-tuned ones are {_tell(effect)}.")
     _conclude(record, "specialised", sentences)
 
@@ -169,11 +157,11 @@ def show_mixing(record: StudyRecord) -> None:
         return
     every = len(record.about.frames)
     caption = f"The error on an action against the number of actions that its model knows, from one to all {every}."
-    show_drawn(draw_mixing, table, record, _view(record), "mixing", "From one action to all", caption, every)
+    show_drawn(figures.draw_mixing, table, record, _view(record), "mixing", "From one action to all", caption, every)
     sentences = []
     for action, own in table.groupby("action", sort=False):
         alone, *others = sorted(own.trained_on.unique())
-        effects = {count: change_of_arm(own.assign(arm=own.trained_on), count, alone) for count in others}
+        effects = {count: tables.change_of_arm(own.assign(arm=own.trained_on), count, alone) for count in others}
         parts = [f"one of {count} actions is {_tell(effect)}" for count, effect in effects.items() if effect]
         sentences.append(f"On {escape_markdown(action)}, against a model of this action alone, {'; '.join(parts)}.")
     _conclude(record, "mixing", sentences)
@@ -187,9 +175,9 @@ def show_joints(record: StudyRecord) -> None:
     caption = (
         "The error of each joint under either arm, in the order of the skeleton; positions are relative to the hip."
     )
-    show_drawn(draw_joint_bars, table, record, view, "joint_bars", "Error per joint", caption)
+    show_drawn(figures.draw_joint_bars, table, record, view, "joint_bars", "Error per joint", caption)
     caption = "How much the arms differ at each joint on each action, in the colour of the better arm."
-    show_drawn(draw_joints, table, record, view, "joints", "Error per joint and action", caption)
+    show_drawn(figures.draw_joints, table, record, view, "joints", "Error per joint and action", caption)
     means = table.groupby("joint", sort=False)[[ORIGINAL, ACTION_BASED]].mean()
     change = means[ACTION_BASED] - means[ORIGINAL]
     say(
@@ -209,8 +197,10 @@ def show_fewer_frames(record: StudyRecord) -> None:
         "The error against the number of distinct training frames, on a logarithmic scale. Where the markers of one "
         "arm lie lower at the same number of frames, its frames are worth more."
     )
-    show_drawn(draw_data_efficiency, table, record, view, "fewer_frames", "Error against training frames", caption)
-    fits = data_efficiency(table)
+    show_drawn(
+        figures.draw_data_efficiency, table, record, view, "fewer_frames", "Error against training frames", caption
+    )
+    fits = tables.data_efficiency(table)
     if fits.empty:
         say("A curve of the error against frames takes four numbers of frames; there are fewer.")
         return
@@ -235,7 +225,7 @@ def show_fewer_frames(record: StudyRecord) -> None:
             for row in own.itertuples()
         ]
         told = f"On {escape_markdown(action)}, with twice the frames, by the curves, {'; '.join(parts)}."
-        if effect := as_many_of_all(table, action):
+        if effect := tables.as_many_of_all(table, action):
             told += (
                 f" The action's own frames make a model {_tell(effect)} than the same number of frames of all actions."
             )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pose3d_lib.data.open import Datasets
 from pose3d_lib.report.show import describe_data, name_data, name_network, unit_epochs
+from pose3d_lib.study import tables_beyond
 from pose3d_lib.study.claims import judge_claims
 from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig
 from pose3d_lib.study.observations import (
@@ -21,14 +22,6 @@ from pose3d_lib.study.observations import (
     interval_sentence,
 )
 from pose3d_lib.study.results import StudyResults, collect_study, read_settings, write_settings
-from pose3d_lib.study.tables_beyond import (
-    fewer_frames,
-    joint_errors,
-    mixing,
-    specialised,
-    transfer,
-    with_both_arms,
-)
 
 STUDY = "study.json"  # all of a record that is no table
 SCHEDULE_WORDS = {PUBLISHED: "published schedule", EQUALISED: "one schedule for both arms"}
@@ -176,13 +169,13 @@ def open_study(config: StudyConfig) -> tuple[StudyResults, StudyRecord]:
 
 
 def _beyond(results: StudyResults, plainest: Condition) -> dict[str, pd.DataFrame]:
-    runs = with_both_arms(results.compared[plainest])
+    runs = tables_beyond.with_both_arms(results.compared[plainest])
     return {
-        "transfer": transfer(results),
-        "joints": joint_errors(runs, results.data.skeleton) if runs else pd.DataFrame(),
-        "specialised": specialised(results),
-        "mixing": mixing(results),
-        "fewer_frames": fewer_frames(results),
+        "transfer": tables_beyond.transfer(results),
+        "joints": tables_beyond.joint_errors(runs, results.data.skeleton) if runs else pd.DataFrame(),
+        "specialised": tables_beyond.specialised(results),
+        "mixing": tables_beyond.mixing(results),
+        "fewer_frames": tables_beyond.fewer_frames(results),
     }
 
 

@@ -12,20 +12,8 @@ from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.evaluate import METRICS, NAMES, named
+from pose3d_lib.report import readable
 from pose3d_lib.report.figures.study import draw_changes
-from pose3d_lib.report.readable import (
-    CHANGE,
-    Columns,
-    fill,
-    show_change,
-    show_comparison,
-    show_p,
-    show_table_3,
-    show_value,
-    tell_interval,
-    tell_p,
-    widen_arms,
-)
 from pose3d_lib.report.record import StudyRecord, View
 from pose3d_lib.report.show import say, show_and_save, show_figure, show_table, unit_epochs
 from pose3d_lib.runs.sweep.estimate import estimate_runs, in_words
@@ -41,8 +29,8 @@ from pose3d_lib.study.verdicts import BETTER, NOT_DECIDABLE, WORSE
 
 SPREAD = "±: standard deviation over the replicates. "
 CORRECTED = "p of an action is corrected for the number of actions, that of their mean is not. "
-EFFECT: Columns = {"Verdict": "verdict", "Change [%]": (show_change, CHANGE)}
-EFFECT |= {arm: (show_value, [arm]) for arm in ARMS} | {"p": (show_p, ["p"])}
+EFFECT: readable.Columns = {"Verdict": "verdict", "Change [%]": (readable.show_change, readable.CHANGE)}
+EFFECT |= {arm: (readable.show_value, [arm]) for arm in ARMS} | {"p": (readable.show_p, ["p"])}
 CHANGES = (
     "The change of the error on each action, from the worst for the action-based models to the best, by the first panel. "
     "Left of zero they are better than the original. Below the line: the mean of the actions, and where a new action is "
@@ -131,11 +119,10 @@ def show_files(results: StudyResults, record: StudyRecord) -> None:
 def show_quoted() -> None:
     """The paper's own figures, and what a reader of them has to know."""
     columns = {"Table": "table", "Training": "length", "Action": "action", "What": "metric"}
-    columns |= {arm: (_quote, [arm]) for arm in ARMS} | {"Change [%]": (show_change, ["change"])}
+    columns |= {arm: (_quote, [arm]) for arm in ARMS} | {"Change [%]": (readable.show_change, ["change"])}
     names = {metric: named(metric) for metric in METRICS} | {"seconds": "time [s]"}
-    show_table(
-        fill(QUOTED.replace({"metric": names}), columns), "Quoted from the paper, Human3.6M, subjects S9 and S11."
-    )
+    quoted = readable.fill(QUOTED.replace({"metric": names}), columns)
+    show_table(quoted, "Quoted from the paper, Human3.6M, subjects S9 and S11.")
     say("\n".join(f"- {note}" for note in NOTES))
 
 
@@ -147,7 +134,7 @@ def _quote(figure: str) -> str:
 def show_effects(table: pd.DataFrame) -> None:
     """A table with an index, the columns of EFFECT; nothing where it is empty."""
     if len(table):
-        show_table(fill(table.reset_index(), {name.capitalize(): name for name in table.index.names} | EFFECT))
+        show_table(readable.fill(table.reset_index(), {name.capitalize(): name for name in table.index.names} | EFFECT))
 
 
 def show_comparisons(record: StudyRecord, metric: str, number: int) -> None:
@@ -172,7 +159,7 @@ def show_comparisons(record: StudyRecord, metric: str, number: int) -> None:
         caption = f"Table {number}, {view}. {spread}{expected}".strip()
         about = {"about": record.describe(view.condition), "folded": _in_full(number, view)}
         path = record.folder / record.file_name(name, view)
-        show_and_save(table, path, caption, show_comparison(table, metric), **about)
+        show_and_save(table, path, caption, readable.show_comparison(table, metric), **about)
     if number == 1:
         show_subjects(record)
     say_about(record, main)
@@ -188,7 +175,7 @@ def compare(record: StudyRecord, view: View, metric: str, number: str = "") -> p
     if not ratios.y.size:
         return pd.DataFrame()
     arms = tables.arms_table(record.observations, view.condition, metric, view.statistics, number)
-    return tables.changes_table(ratios).merge(widen_arms(arms), on="action", how="left")
+    return tables.changes_table(ratios).merge(readable.widen_arms(arms), on="action", how="left")
 
 
 def show_changes(record: StudyRecord, length: float, metric: str, number: int) -> None:
@@ -209,7 +196,7 @@ def _sentence(table: pd.DataFrame, metric: str) -> str:
     words = actions.verdict.value_counts()
     return (
         f"The action-based models' {NAMES[metric]} changes by {mean.change:+z.1f} % on average "
-        f"({tell_interval(mean.low, mean.high)}): {mean.verdict}. It is lower on {(actions.change < 0).sum()} of "
+        f"({readable.tell_interval(mean.low, mean.high)}): {mean.verdict}. It is lower on {(actions.change < 0).sum()} of "
         f"{len(actions)} actions; after Holm's correction it is {BETTER} on {words.get(BETTER, 0)}, {WORSE} on "
         f"{words.get(WORSE, 0)} and {NOT_DECIDABLE} on {words.get(NOT_DECIDABLE, 0)}."
     )
@@ -223,7 +210,7 @@ def tell_heterogeneity(ratios: Ratios) -> str:
     begin = "Actions differ" if found.p_heterogeneity <= LEVEL else "That actions differ is not shown"
     low, high = found.unseen
     return (
-        f"{begin} ({tell_p(found.p_heterogeneity)}): the standard deviation of their true changes is "
+        f"{begin} ({readable.tell_p(found.p_heterogeneity)}): the standard deviation of their true changes is "
         f"{percent(found.between):.0f} %, and for a new action a change of {low:+z.0f} to {high:+z.0f} % is expected (95 % "
         "prediction interval)."
     )
@@ -237,7 +224,8 @@ def show_subjects(record: StudyRecord) -> None:
     table = tables.subjects_table(observations, view.condition)
     if len(table) < 2:
         return
-    shown = fill(table, {"Subject": "subject", "Change of the MPJPE [%]": (show_change, CHANGE), "p": (show_p, ["p"])})
+    change, p = (readable.show_change, readable.CHANGE), (readable.show_p, ["p"])
+    shown = readable.fill(table, {"Subject": "subject", "Change of the MPJPE [%]": change, "p": p})
     rest = "Mean of the actions; the 95 % intervals are about these subjects and takes, and other trainings."
     about = record.describe(view.condition, intervals=False)
     caption = f"{view}. {about} {rest}"
@@ -259,7 +247,7 @@ def show_long(record: StudyRecord) -> None:
         about = record.describe(view.condition, intervals=False)
         caption = f"Table 3, {view}. {SPREAD}{f'Times are not shown: {untimed}.' if untimed else ''}".strip()
         path = record.folder / record.file_name("table_3", view)
-        show_and_save(table, path, caption, show_table_3(table), about=about, folded=_in_full(3, view))
+        show_and_save(table, path, caption, readable.show_table_3(table), about=about, folded=_in_full(3, view))
         points = [point for point in POINTS if point < view.condition.unit_epochs]
         tests = tables.errors_during_training(record.observations, view.condition, points)
         caption = f"During training, mean of the actions, statistics as published. {about}"
@@ -283,13 +271,11 @@ def show_metrics(record: StudyRecord) -> None:
         if not len(table):
             continue
         own = table.rename(columns={"original": ORIGINAL, "action_based": ACTION_BASED})
-        shown = fill(own, {"Statistics": "statistics", "Error": (named, ["metric"]), **EFFECT})
+        shown = readable.fill(own, {"Statistics": "statistics", "Error": (named, ["metric"]), **EFFECT})
         path = record.folder / ("all_metrics" if length == record.config.short else "all_metrics_long")
-        about = {
-            "about": record.describe(view.condition),
-            "folded": f"All errors with both statistics, {view.rules[0]}",
-        }
-        show_and_save(table, path, f"Means of the actions, {', '.join(view.rules)}.", shown, **about)
+        about, folded = record.describe(view.condition), f"All errors with both statistics, {view.rules[0]}"
+        caption = f"Means of the actions, {', '.join(view.rules)}."
+        show_and_save(table, path, caption, shown, about=about, folded=folded)
         change = table[table.statistics == RECOMPUTED].set_index("metric").change
         say(
             f"After {unit_epochs(length)} the action-based models' MPJPE changes by {change.mpjpe:+z.1f} %, "

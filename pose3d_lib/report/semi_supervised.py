@@ -8,29 +8,11 @@ from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, named
+from pose3d_lib.report import show
 from pose3d_lib.report.figures.beyond import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.report.readable import fill, show_arms, show_change, show_p, show_value
-from pose3d_lib.report.show import (
-    describe_data,
-    name_data,
-    name_network,
-    say,
-    show_and_save,
-    show_figure,
-    show_table,
-    unit_epochs,
-)
+from pose3d_lib.study import tables_scarcity as tables
 from pose3d_lib.study.scarcity import ABLATIONS, ScarcityConfig, question_actions, subjects
-from pose3d_lib.study.tables_scarcity import (
-    ALONE,
-    ARMS,
-    SEMI_SUPERVISED,
-    SUPERVISED,
-    WHOLE,
-    ScarcityResults,
-    ablation_table,
-    scarcity_table,
-)
 from pose3d_lib.study.verdicts import BETTER, NOT_DECIDABLE, WORSE
 from pose3d_lib.training.config import RunConfig
 
@@ -51,67 +33,67 @@ def show_plan(config: ScarcityConfig, data: PoseDataset, runs: Sequence[RunConfi
         (f"all clips of {action}", "none, and the clips of all other actions", 2 * len(config.seeds))
         for action in question_actions(config, data)
     ]
-    show_table(pd.DataFrame(rows, columns=["Poses known of", "Seen without poses", "Runs"]))
+    show.show_table(pd.DataFrame(rows, columns=["Poses known of", "Seen without poses", "Runs"]))
 
 
-def show_everything(results: ScarcityResults) -> None:
+def show_everything(results: tables.ScarcityResults) -> None:
     """The three tables with their figures."""
     show_scarcity(results)
     show_ablation(results)
     show_question(results)
 
 
-def show_scarcity(results: ScarcityResults) -> None:
+def show_scarcity(results: tables.ScarcityResults) -> None:
     """Both arms at every share of the labelled clips."""
-    runs = results.table[(results.table.action == ALL) & results.table.loss.isin([WHOLE, ALONE])]
-    if not len(table := scarcity_table(runs)):
-        say("There are no finished runs of both arms yet.")
+    runs = results.table[(results.table.action == ALL) & results.table.loss.isin([tables.WHOLE, tables.ALONE])]
+    if not len(table := tables.scarcity_table(runs)):
+        show.say("There are no finished runs of both arms yet.")
         return
     _show_arms(results, table.drop(columns="action").assign(share=100 * table.share), "scarcity", runs)
     figure = draw_scarcity(runs, _title(results, "What unlabelled video is worth"))
     told = "The error against the number of labelled frames, with and without video of the rest."
-    show_figure(figure, results.folder / "figure_scarcity", told)
+    show.show_figure(figure, results.folder / "figure_scarcity", told)
     for row in table.to_dict(orient="records"):
-        say(
+        show.say(
             f"With {100 * row['share']:g} % of every clip labelled ({row['frames']:,} frames), unlabelled video makes the "
             f"model {_tell_change(row)}. Verdict: {row['verdict']}."
         )
 
 
-def show_ablation(results: ScarcityResults) -> None:
+def show_ablation(results: tables.ScarcityResults) -> None:
     """What each term of the loss is worth."""
     share = results.config.ablation_share
     runs = results.table[(results.table.action == ALL) & (results.table.share == share)]
-    if runs.loss.isin([WHOLE, ALONE]).all():
-        say("No run that leaves out a term of the loss is finished.")
+    if runs.loss.isin([tables.WHOLE, tables.ALONE]).all():
+        show.say("No run that leaves out a term of the loss is finished.")
         return
-    table = ablation_table(runs)
+    table = tables.ablation_table(runs)
     caption = f"Mean ± standard deviation over seeds. {_describe(results, runs)}"
     columns = {named(metric): (show_value, [metric, f"{metric}_sd"]) for metric in METRICS}
     shown = fill(table, {"Loss": "loss", **columns, "Runs": "runs"})
-    show_and_save(table, results.folder / "table_ablation", caption, shown)
+    show.show_and_save(table, results.folder / "table_ablation", caption, shown)
     title = _title(results, f"What each term is worth, {100 * share:g} % labelled")
     told = "The error with the whole loss, without one of its terms, and without any video."
-    show_figure(draw_ablation(runs, title), results.folder / "figure_ablation", told)
+    show.show_figure(draw_ablation(runs, title), results.folder / "figure_ablation", told)
     errors = table.set_index("loss").mpjpe
-    if WHOLE in errors:
-        others = errors.drop(WHOLE) - errors[WHOLE]
+    if tables.WHOLE in errors:
+        others = errors.drop(tables.WHOLE) - errors[tables.WHOLE]
         worth = "; ".join(f"{name}: {more:+z.1f} mm" for name, more in others.items())
-        root = runs[runs.loss == WHOLE].mrpe.mean()
-        say(f"MPJPE against the whole loss: {worth}. With it, the root is {root:,.0f} mm off (MRPE).")
+        root = runs[runs.loss == tables.WHOLE].mrpe.mean()
+        show.say(f"MPJPE against the whole loss: {worth}. With it, the root is {root:,.0f} mm off (MRPE).")
 
 
-def show_question(results: ScarcityResults) -> None:
+def show_question(results: tables.ScarcityResults) -> None:
     """Whether video of other actions helps a model that knows the poses of one action."""
-    table = scarcity_table(results.table[results.table.action != ALL])
+    table = tables.scarcity_table(results.table[results.table.action != ALL])
     if not len(table):
-        say("There are no finished runs of single actions with and without video of the others.")
+        show.say("There are no finished runs of single actions with and without video of the others.")
         return
     runs = results.table[results.table.action.isin(table.action)]
     _show_arms(results, table.drop(columns="share"), "question", runs)
     figure = draw_question(runs, _title(results, "Does video of other actions help?"))
     told = "The error of each action's own model, from its poses alone and with video of the other actions."
-    show_figure(figure, results.folder / "figure_question", told)
+    show.show_figure(figure, results.folder / "figure_question", told)
     parts = [
         f"on {escape_markdown(row['action'])} {_tell_change(row)}, verdict {row['verdict']}"
         for row in table.to_dict(orient="records")
@@ -121,29 +103,29 @@ def show_question(results: ScarcityResults) -> None:
         ANSWERS[words.pop()] if len(words) == 1 else "That is not the same for every action, or not decidable for all"
     )
     told = f"{answer}. It makes the model, {'; '.join(parts)}."
-    say(f"Does video of other actions help a model that knows the poses of one? {told}")
+    show.say(f"Does video of other actions help a model that knows the poses of one? {told}")
 
 
 def _tell_change(row: Mapping[str, object]) -> str:
     """What video changes in a row of `scarcity_table`, beside how much seeds differ."""
     change, spread = row["change"], row["spread"]
     told = (
-        f"{abs(change):.1f} mm {'better' if change < 0 else 'worse'}: {row[f'{SEMI_SUPERVISED}, mean']:.1f} against "
-        f"{row[f'{SUPERVISED}, mean']:.1f} mm"
+        f"{abs(change):.1f} mm {'better' if change < 0 else 'worse'}: {row[f'{tables.SEMI_SUPERVISED}, mean']:.1f} against "
+        f"{row[f'{tables.SUPERVISED}, mean']:.1f} mm"
     )
     if row["runs"] < 2:
         return f"{told} (one seed, which does not tell how much seeds differ)"
     return f"{told}, {'more' if abs(change) > spread else 'no more'} than two seeds differ ({spread:.1f} mm at most)"
 
 
-def _show_arms(results: ScarcityResults, table: pd.DataFrame, name: str, runs: pd.DataFrame) -> None:
+def _show_arms(results: tables.ScarcityResults, table: pd.DataFrame, name: str, runs: pd.DataFrame) -> None:
     """Shows and saves what `scarcity_table` made of some runs, of all shares or of all actions."""
     columns = {
         "Action": "action",
         "Labelled [%]": ("{:g}".format, ["share"]),
         "Frames": "frames",
         "Epochs": (lambda epochs: f"{epochs:,.0f}" if epochs >= 100 else f"{epochs:.3g}", ["epochs"]),
-        **show_arms(ARMS, named("mpjpe")),
+        **show_arms(tables.ARMS, named("mpjpe")),
         "Change [mm]": "change",
         "Seeds differ by [mm]": (lambda spread: "" if pd.isna(spread) else f"{spread:.1f}", ["spread"]),
         "Change [%]": (show_change, ["percent", "low", "high"]),
@@ -151,18 +133,18 @@ def _show_arms(results: ScarcityResults, table: pd.DataFrame, name: str, runs: p
         "Verdict": "verdict",
     }
     del columns["Labelled [%]" if "action" in table else "Action"]
-    show_and_save(table, results.folder / f"table_{name}", _describe(results, runs), fill(table, columns))
+    show.show_and_save(table, results.folder / f"table_{name}", _describe(results, runs), fill(table, columns))
 
 
-def _describe(results: ScarcityResults, runs: pd.DataFrame) -> str:
+def _describe(results: tables.ScarcityResults, runs: pd.DataFrame) -> str:
     """The caption of a table of some runs, rows of `ScarcityResults.table`."""
     config = results.config
-    network = [f"{config.receptive_field} frames", *name_network(config)]
+    network = [f"{config.receptive_field} frames", *show.name_network(config)]
     made = f"{len(runs)} runs, seeds {', '.join(map(str, sorted(runs.seed.unique())))}"
-    about = describe_data(results.name, results.subjects, config, synthetic=results.synthetic)
-    return f"{about}; {', '.join(network)}; {unit_epochs(config.unit_epochs)}; {made}."
+    about = show.describe_data(results.name, results.subjects, config, synthetic=results.synthetic)
+    return f"{about}; {', '.join(network)}; {show.unit_epochs(config.unit_epochs)}; {made}."
 
 
-def _title(results: ScarcityResults, what: str) -> str:
-    comma = "" if what.endswith("?") else ","
-    return f"{what}{comma} {name_data(results.name, synthetic=results.synthetic)}. {unit_epochs(results.config.unit_epochs)}"
+def _title(results: tables.ScarcityResults, what: str) -> str:
+    name = show.name_data(results.name, synthetic=results.synthetic)
+    return f"{what}{'' if what.endswith('?') else ','} {name}. {show.unit_epochs(results.config.unit_epochs)}"

@@ -7,19 +7,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from pose3d_lib.study import evidence
 from pose3d_lib.study.config import StudyConfig
-from pose3d_lib.study.evidence import (
-    MAIN,
-    STALE,
-    VARIANTS,
-    Measure,
-    Measured,
-    Variant,
-    change_of_error,
-    change_of_time,
-    late_gain,
-    least_shown,
-)
 from pose3d_lib.study.observations import Observations
 from pose3d_lib.study.paper import REPORTED
 from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED
@@ -35,7 +24,7 @@ class Rule:
     reproduced: Callable[[float, float], bool]
     refuted: Callable[[float, float], bool]  # asked where it is not reproduced
 
-    def judge(self, found: Measured) -> tuple[str, str]:
+    def judge(self, found: evidence.Measured) -> tuple[str, str]:
         """The verdict, and why if it is NOT_DECIDABLE."""
         low, high = found.effect.low, found.effect.high
         if np.isnan(low):
@@ -73,8 +62,8 @@ class Claim:
     paper: str
     measured: str
     rule: Rule
-    measure: Measure
-    variants: tuple[Variant, ...] = VARIANTS
+    measure: evidence.Measure
+    variants: tuple[evidence.Variant, ...] = evidence.VARIANTS
 
 
 SHORT, LONG = "change of the MPJPE after the short runs", "change of the MPJPE after the long runs"
@@ -86,7 +75,7 @@ CLAIMS = (
         "Eating (-7.6 %), 70.49 to 70.86 mm on Sitting (+0.5 %).",
         SHORT,
         _below("0", 0),
-        partial(change_of_error, "short", "mpjpe"),
+        partial(evidence.change_of_error, "short", "mpjpe"),
     ),
     Claim(
         "C1 velocity",
@@ -95,7 +84,7 @@ CLAIMS = (
         "Sitting (-8.9 %).",
         "change of the MPJVE after the short runs",
         _below("0", 0),
-        partial(change_of_error, "short", "mpjve"),
+        partial(evidence.change_of_error, "short", "mpjve"),
     ),
     Claim(
         "C2",
@@ -103,7 +92,7 @@ CLAIMS = (
         "After many epochs it is the worse one. Quoted MPJPE after 80 epochs: 43.30 to 49.27 mm on Eating (+13.8 %).",
         LONG,
         _above("0", 0),
-        partial(change_of_error, "long", "mpjpe"),
+        partial(evidence.change_of_error, "long", "mpjpe"),
     ),
     Claim(
         "C2 velocity",
@@ -111,7 +100,7 @@ CLAIMS = (
         "So is its velocity error. Quoted MPJVE after 80 epochs: 2.24 to 2.56 mm per frame on Eating (+14.3 %).",
         "change of the MPJVE after the long runs",
         _above("0", 0),
-        partial(change_of_error, "long", "mpjve"),
+        partial(evidence.change_of_error, "long", "mpjve"),
     ),
     Claim(
         "C3",
@@ -123,8 +112,8 @@ CLAIMS = (
             lambda low, high: high < 0,
             lambda low, high: (low > -5 and high < 5) or low > 0,
         ),
-        partial(change_of_time, True),
-        (MAIN,),
+        partial(evidence.change_of_time, True),
+        (evidence.MAIN,),
     ),
     Claim(
         "C4",
@@ -137,7 +126,7 @@ CLAIMS = (
             lambda low, high: low <= -11 <= high < 0 and high - low <= 11,
             lambda low, high: not low <= -11 <= high,
         ),
-        partial(change_of_error, "short", "mpjpe"),
+        partial(evidence.change_of_error, "short", "mpjpe"),
     ),
     Claim(
         "C5",
@@ -145,7 +134,7 @@ CLAIMS = (
         "Its error stops improving after its epoch 60, which is epoch 4 of the original (quoted, with t = 15).",
         "gain, the fall of the action-based models' MPJPE from unit epoch 4 to the end of the long runs",
         _below("1 %", 1, " and the gain differs from the original's"),
-        late_gain,
+        evidence.late_gain,
     ),
     Claim(
         "C6",
@@ -154,8 +143,8 @@ CLAIMS = (
         f"{SMALLEST:.1f} % (quoted).",
         "smallest change of the MPJPE that one run per arm shows, 1.96 sqrt(2) times the deviation over training seeds",
         _above(f"{SMALLEST:.1f} %", SMALLEST, ", so that one run per arm cannot show the smallest reported change"),
-        partial(least_shown, "mpjpe"),
-        (MAIN, STALE),
+        partial(evidence.least_shown, "mpjpe"),
+        (evidence.MAIN, evidence.STALE),
     ),
     Claim(
         "C7",
@@ -163,7 +152,7 @@ CLAIMS = (
         "It saves data, since the frames of one action are enough.",
         f"{SHORT}, relative to the original on all data",
         _below("+5 %", 5),
-        partial(change_of_error, "short", "mpjpe"),
+        partial(evidence.change_of_error, "short", "mpjpe"),
     ),
     Claim(
         "C7 long",
@@ -171,7 +160,7 @@ CLAIMS = (
         "The same after many epochs.",
         f"{LONG}, relative to the original on all data",
         _below("+5 %", 5),
-        partial(change_of_error, "long", "mpjpe"),
+        partial(evidence.change_of_error, "long", "mpjpe"),
     ),
     Claim(
         "C8",
@@ -183,8 +172,8 @@ CLAIMS = (
             lambda low, high: low > -5 and high < 5,
             lambda low, high: low > 5 or high < -5,
         ),
-        partial(change_of_time, False),
-        (MAIN,),
+        partial(evidence.change_of_time, False),
+        (evidence.MAIN,),
     ),
 )
 

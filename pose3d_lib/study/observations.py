@@ -11,18 +11,8 @@ import pandas as pd
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.model.evaluate import METRICS, SCALE
 from pose3d_lib.runs.run import Run
+from pose3d_lib.study import two_way
 from pose3d_lib.study.config import Condition, StudyConfig, paper_actions
-from pose3d_lib.study.two_way import (
-    Effect,
-    GeneralEffect,
-    TakeErrors,
-    Takes,
-    actions_in_general,
-    complete_table,
-    mean_of_set,
-    single_actions,
-    spread_of_takes,
-)
 
 RECOMPUTED, AS_PUBLISHED = "recomputed", "as published"  # statistics of the batch norms in a test
 
@@ -44,27 +34,27 @@ class Ratios:
 
     y: pd.DataFrame  # (actions, complete replicates)
     left_out: list[int]  # replicates that lack a run
-    errors_of_takes: list[TakeErrors]  # by action; empty unless all replicates share their takes
+    errors_of_takes: list[two_way.TakeErrors]  # by action; empty unless all replicates share their takes
 
     @cached_property
-    def takes(self) -> Takes | None:
-        return spread_of_takes(self.errors_of_takes) if self.errors_of_takes else None
+    def takes(self) -> two_way.Takes | None:
+        return two_way.spread_of_takes(self.errors_of_takes) if self.errors_of_takes else None
 
     @property
     def actions(self) -> list[str]:
         return list(self.y.index)
 
-    def mean(self) -> Effect:
+    def mean(self) -> two_way.Effect:
         """(a) The mean of the actions."""
-        return mean_of_set(self.y.to_numpy(), takes=self.takes)
+        return two_way.mean_of_set(self.y.to_numpy(), takes=self.takes)
 
-    def general(self) -> GeneralEffect:
+    def general(self) -> two_way.GeneralEffect:
         """(b) Actions in general."""
-        return actions_in_general(self.y.to_numpy(), takes=self.takes)
+        return two_way.actions_in_general(self.y.to_numpy(), takes=self.takes)
 
-    def single(self) -> tuple[list[Effect], np.ndarray]:
+    def single(self) -> tuple[list[two_way.Effect], np.ndarray]:
         """(c) Every action, and p after Holm's correction, (actions,)."""
-        return single_actions(self.y.to_numpy(), takes=self.takes)
+        return two_way.single_actions(self.y.to_numpy(), takes=self.takes)
 
     def tell_left_out(self) -> str:
         """The incomplete replicates in a sentence; "" without any."""
@@ -115,7 +105,7 @@ class Observations:
         rows = [action for action in known if actions is None or action in actions]
         if not rows:
             return Ratios(pd.DataFrame(), [], [])
-        y = complete_table(own.set_index(["arm", "action", "replicate"])[metric], rows)
+        y = two_way.complete_table(own.set_index(["arm", "action", "replicate"])[metric], rows)
         left_out = [replicate for replicate in own.replicate.unique() if replicate not in y]
         if not (self.shared_takes and y.size):
             return Ratios(y, left_out, [])
@@ -123,7 +113,9 @@ class Observations:
         means = takes[takes.replicate.isin(y.columns)].groupby(keys, sort=False)[[metric, "frames"]].mean().unstack()
         columns = [(metric, ORIGINAL), (metric, ACTION_BASED), ("frames", ORIGINAL)]
         by_action = (means.loc[action, columns] for action in rows)
-        of_takes = [TakeErrors(*own.to_numpy().T, list(own.index.get_level_values("subject"))) for own in by_action]
+        of_takes = [
+            two_way.TakeErrors(*own.to_numpy().T, list(own.index.get_level_values("subject"))) for own in by_action
+        ]
         return Ratios(y, left_out, of_takes)
 
     def write(self, folder: Path) -> None:
