@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from torch import Tensor
@@ -220,7 +221,7 @@ def _listed(numbers: tuple[int, ...]) -> str:
 def read_state(tensors: object, where: str) -> dict[str, Tensor]:
     """A state dict in float32, without counters and without a prefix, such as "module." of DataParallel; `where` it is.
 
-    An InputError that names what is no tensor of finite numbers.
+    It is made of arrays, as `read_torch_file` returns them. An InputError names what is no array of finite numbers.
     """
     if not isinstance(tensors, Mapping) or not all(isinstance(name, str) for name in tensors):
         raise InputError(f"{where}: expected tensors by name, found {type(tensors).__name__}; name another file")
@@ -229,9 +230,9 @@ def read_state(tensors: object, where: str) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         if name.endswith(f".{COUNTER}"):
             continue
-        if not (isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.isfinite().all()):
+        if not (isinstance(tensor, np.ndarray) and tensor.dtype.kind == "f" and np.isfinite(tensor).all()):
             raise InputError(f"{where}: {printable(name)[:100]} is no tensor of finite numbers; name another file")
-        state[name.removeprefix(prefix)] = tensor.detach().float()
+        state[name.removeprefix(prefix)] = torch.tensor(tensor).float()
     return state
 
 

@@ -245,18 +245,13 @@ def test_what_is_found_is_told_from_names_alone(tmp_path: Path) -> None:
         find(DataSpec(keypoints="cpn"), folder)
 
 
-def test_suffixes_are_read_in_any_case_and_other_files_are_named(tmp_path: Path) -> None:
+def test_suffixes_are_read_in_any_case_beside_other_files(tmp_path: Path) -> None:
     folder = write(tmp_path)
-    expected = read(folder)
-    renamed = sorted(folder.rglob("*.cdf"))
-    for file in renamed:
+    expected = read(folder).fingerprint
+    for file in list(folder.rglob("*.cdf")):
         file.rename(file.with_suffix(".CDF"))
-    renamed[0].with_suffix(".txt").write_text("mine")
-    data = read(folder)
-    np.testing.assert_array_equal(data.positions, expected.positions)
-    (note,) = set(data.notes) - set(expected.notes)
-    assert note.startswith("Passed over")
-    assert renamed[0].with_suffix(".txt").name in note
+        file.with_suffix(".txt").write_text("mine")
+    assert read(folder).fingerprint == expected
 
 
 def test_other_files_and_folders_are_not_recognised_and_say_what_is_expected(tmp_path: Path) -> None:

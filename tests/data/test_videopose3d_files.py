@@ -271,17 +271,6 @@ def test_files_that_do_not_exist(tmp_path: Path) -> None:
         assert part in said
 
 
-@pytest.mark.parametrize("of", ["3D", "2D"])
-def test_one_array_under_two_takes_is_refused(tmp_path: Path, of: str) -> None:
-    world = motions()
-    if of == "3D":
-        world["S1"]["Eating"] = world["S1"]["TakingPhoto"]
-    pixels = views(world)
-    if of == "2D":
-        pixels["S2"] = {"Posing": pixels["S1"]["TakingPhoto"]}
-    assert "is the very array of S1/Photo/0" in refusal(write(tmp_path, world, pixels))
-
-
 def test_views_may_stand_in_one_array(tmp_path: Path) -> None:
     world = motions()
     pixels = {subject: {name: np.stack(seen) for name, seen in own.items()} for subject, own in views(world).items()}

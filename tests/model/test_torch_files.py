@@ -60,9 +60,9 @@ def test_numbers_containers_and_tensors_come_back(legacy: bool, tmp_path: Path) 
     found = read_torch_file(save(content, tmp_path / "a.bin", legacy=legacy))
     assert found["others"] == [*content["others"][:-2], [1, [2]], {"a": 1}]
     for own, expected in zip(found["tensors"], content["tensors"], strict=True):
-        assert own.dtype == expected.dtype
-        assert torch.equal(own, expected)
-    assert torch.equal(found["parameter"], content["parameter"])
+        assert own.dtype == expected.numpy().dtype
+        np.testing.assert_array_equal(own, expected.numpy())
+    assert (found["parameter"] == 1).all()
 
 
 @pytest.mark.parametrize(

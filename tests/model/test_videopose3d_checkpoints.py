@@ -338,7 +338,7 @@ def test_outputs_that_are_no_joints_and_even_widths_are_refused(tmp_path: Path) 
         ({"model": {"conv1.weight": torch.zeros(3)}}, "found model"),
         ({}, "found dict"),
         ([1], "found list"),
-        (torch.zeros(3), "found Tensor"),
+        (torch.zeros(3), "found ndarray"),
     ],
     ids=["lightning", "another network", "empty", "list", "tensor"],
 )

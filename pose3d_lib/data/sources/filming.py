@@ -56,8 +56,7 @@ class Seen:
     key: Key
     camera: Camera
     in_camera: np.ndarray | None  # (frames, joints, 3), metres in camera space; None where only keypoints are known
-    keypoints: Mapping[str, np.ndarray]  # 2D source -> (frames, joints, 2), pixels
-    scores: Mapping[str, np.ndarray]  # 2D source -> (frames, joints)
+    keypoints: Mapping[str, np.ndarray]  # 2D source -> (frames, joints, 2 or 3): pixels, and the scores if it has such
 
 
 @contextmanager
@@ -79,7 +78,7 @@ def collect(
 
     Args:
         seen: the clips.
-        cameras: those of all clips, in order and as often as one likes, and perhaps others.
+        cameras: those of all clips and perhaps others, in order; the same ones may come again.
         fps: frames per second of all clips.
         skeleton, known: as in `PoseDataset`.
     """
@@ -88,22 +87,22 @@ def collect(
         numbers.setdefault(camera, len(numbers))
     rows, stop = [], 0
     positions, trajectory = [np.empty((0, skeleton.num_joints, 3), np.float32)], [np.empty((0, 3), np.float32)]
-    keypoints, scores = defaultdict(list), defaultdict(list)
+    found = defaultdict(list)
     for clip in seen:
-        for arrays, own in ((keypoints, clip.keypoints), (scores, clip.scores)):
-            for source, values in own.items():
-                arrays[source].append(np.asarray(values, np.float32))
+        for source, values in clip.keypoints.items():
+            found[source].append(np.asarray(values, np.float32))
         if clip.in_camera is not None:
             positions.append((clip.in_camera - clip.in_camera[:, :1]).astype(np.float32))
             trajectory.append(clip.in_camera[:, 0].astype(np.float32))
         start, stop = stop, stop + len(next(iter(clip.keypoints.values())))
         rows.append((*clip.key, numbers[clip.camera], float(fps), start, stop, clip.in_camera is not None))
+    arrays = {source: np.concatenate(found.pop(source)) for source in list(found)}
     return PoseDataset(
         skeleton=skeleton,
         cameras=tuple(numbers),
         clips=pd.DataFrame(rows, columns=list(CLIP_COLUMNS)),
-        keypoints={source: np.concatenate(keypoints.pop(source)) for source in list(keypoints)},
-        scores={source: np.concatenate(scores.pop(source)) for source in list(scores)},
+        keypoints={source: values[..., :2] for source, values in arrays.items()},
+        scores={source: values[..., 2] for source, values in arrays.items() if values.shape[2] == 3},
         positions=np.concatenate(positions),
         trajectory=np.concatenate(trajectory),
         **known,
@@ -151,13 +150,14 @@ def film(
                     continue
                 in_camera, pixels = view(world, camera)
                 check_in_front(in_camera, camera, f"{where or name}: {'/'.join(key)}")
-                keypoints, sure = {GT: pixels}, {GT: np.ones(pixels.shape[:2])}
+                keypoints = {GT: with_scores(pixels) if scores else pixels}
                 if SIMULATED in sources:
                     rng = np.random.default_rng([seed, number if take.place is None else take.place, eye])
                     keypoints[SIMULATED] = found = simulate_detections(pixels, fps=fps, rng=rng)
-                    sure[SIMULATED] = simulate_scores(found, pixels, fps=fps, rng=rng.spawn(1)[0]) if scores else None
-                own = {source: sure[source] for source in sources if scores}
-                yield Seen(key, camera, in_camera, {source: keypoints[source] for source in sources}, own)
+                    if scores:
+                        sure = simulate_scores(found, pixels, fps=fps, rng=rng.spawn(1)[0])
+                        keypoints[SIMULATED] = with_scores(found, sure)
+                yield Seen(key, camera, in_camera, {source: keypoints[source] for source in sources})
             say(f"filmed {number + 1:,} of {len(takes):,} takes")
 
     return collect(
@@ -170,6 +170,11 @@ def film(
         notes=(*notes, *(SCORES[source] for source in sources if scores)),
         **known,
     )
+
+
+def with_scores(pixels: np.ndarray, scores: np.ndarray | float = 1.0) -> np.ndarray:
+    """(frames, joints, 2) and (frames, joints) -> (frames, joints, 3)."""
+    return np.concatenate([pixels, np.broadcast_to(scores, pixels.shape[:2])[..., None]], axis=-1)
 
 
 def check_in_front(in_camera: np.ndarray, camera: Camera, where: str) -> None:

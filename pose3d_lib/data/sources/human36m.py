@@ -8,12 +8,13 @@ through the calibrated cameras, with the distortion of their lenses.
 import re
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from pose3d_lib.common.errors import InputError, some
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import H36M_ACTIONS, check_name, split_take
 from pose3d_lib.data.cameras import h36m_cameras
 from pose3d_lib.data.dataset import PoseDataset
@@ -42,7 +43,7 @@ _LAYOUT = re.compile(
     r"(?:.*/)?(S\d{1,3})/(?:MyPoseFeatures/D3_Positions/([^/]+)(?i:\.cdf(?:\.mat)?)|MyPoses/3D_positions/([^/]+)(?i:\.h5))",
     re.ASCII,
 )
-_ARCHIVE_NAME = re.compile(r"d3_?positions(?!_mono)|3d_?positions|h36m|human3", re.IGNORECASE)  # of tars, listed slowly
+_ARCHIVE_NAME = re.compile(r"d3_?positions(?!_mono)|3d_?positions|h36m|human3", re.IGNORECASE)
 _ORDER = [subject for split in facts.SUBJECTS.values() for subject in split]
 
 
@@ -79,11 +80,8 @@ def find(spec: DataSpec, path: Path) -> Found:
     places = _require_places(path)
     if not any(map(is_tar, places)):
         facts.leave_out(survey(places)[0], spec.leave_out, path)
-    files = [place for place in places if not place.is_dir()]
-    for place in places:
-        if place.is_dir():
-            files += [place / file.name for file in list_files(place) if file.kind]
-    return Found(NAME, tuple(sorted(files)))
+    taken = [file.place / file.name for place in places if place.is_dir() for file in list_files(place) if file.kind]
+    return Found(NAME, tuple(sorted([*taken, *(place for place in places if not place.is_dir())])))
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
@@ -119,15 +117,13 @@ def is_tar(place: Path) -> bool:
 
 
 def _is_ours(file: Path) -> bool:
-    named = bool(_ARCHIVE_NAME.search(file.name))
-    if is_tar(file):
-        return named and file.is_file()
-    if not file.name.lower().endswith(".zip") or not file.is_file():
+    """Whether a file is an archive with takes: a zip by what is in it, a tar, or a damaged zip, by its name."""
+    if not file.is_file() or not (is_tar(file) or file.name.lower().endswith(".zip")):
         return False
-    try:
-        return any(found.key for found in list_files(file))
-    except InputError:
-        return named  # so that it is opened again and refused with its reason
+    with suppress(InputError):
+        if not is_tar(file):
+            return any(found.key for found in list_files(file))
+    return bool(_ARCHIVE_NAME.search(file.name))
 
 
 def list_files(place: Path) -> list[TakeFile]:
@@ -139,18 +135,13 @@ def list_files(place: Path) -> list[TakeFile]:
 
 
 def survey(places: Sequence[Path]) -> tuple[dict[Key, TakeFile], list[str]]:
-    """The file of every take, by subjects, actions and numbers of takes; and notes on files that are not used."""
+    """The file of every take, by subjects, actions and numbers of takes; and notes on subjects that are not used."""
     takes: dict[Key, TakeFile] = {}
-    others, unused = [], []
-    for file in (file for place in places for file in list_files(place)):
-        name = file.name.rpartition("/")[2]
-        if file.kind is None and not name.startswith("."):
-            others.append(file.name)
-        if file.key is None:
-            continue
+    notes: dict[str, None] = {}  # each once, in order
+    for file in (file for place in places for file in list_files(place) if file.key):
         subject, action, take = file.key
         if subject not in _ORDER:
-            unused.append(subject)
+            notes[f"{subject} is left out: no work on Human3.6M trains or tests on the poses of this subject."] = None
             continue
         check_name(action, H36M_ACTIONS, f"action, in {file}")
         if not re.fullmatch(r"\d{1,3}", take, re.ASCII):
@@ -158,14 +149,8 @@ def survey(places: Sequence[Path]) -> tuple[dict[Key, TakeFile], list[str]]:
         other = takes.setdefault(file.key, file)
         if other is not file and other.place.is_dir() == file.place.is_dir():  # otherwise, the archive was unpacked
             raise InputError(f"{other} and {file} are both {'/'.join(file.key)}; remove one of them")
-    notes = [
-        f"{subject} is left out: no work on Human3.6M trains or tests on the poses of this subject."
-        for subject in dict.fromkeys(unused)
-    ]
-    if others:
-        notes.append(f"Passed over, as they are no poses of Human3.6M: {some(others)}.")
     order = sorted(takes, key=lambda key: (_ORDER.index(key[0]), H36M_ACTIONS.index(key[1]), int(key[2])))
-    return {key: takes[key] for key in order}, notes
+    return {key: takes[key] for key in order}, list(notes)
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:

@@ -4,12 +4,10 @@ import numpy as np
 
 from pose3d_lib.common.errors import InputError
 
-# Below this, scores are logits, of which 0 is nothing special: peaks of heat maps are hardly below 0, and -1 is often
-# "none".
-NEVER_CONFIDENCE = -1.0
-# Share of a file's scores that may lie beyond 0 to 1, as peaks of some detectors' heat maps do by a little; beyond it,
-# the scores are logits, percents, sums or anything else. A judgement.
-MOST_BEYOND = 0.05
+NEVER_CONFIDENCE = -1.0  # below it, scores are logits, of which 0 is nothing special; -1 itself is often "none"
+MOST_BEYOND = (
+    0.05  # share of scores beyond 0 to 1, as peaks of heat maps are; more of them are on another scale. A judgement
+)
 WITHOUT = "leave the parameter scores out to use the keypoints alone"
 
 
@@ -51,12 +49,10 @@ def true_runs(values: np.ndarray) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def bounded(
-    scores: np.ndarray, where: object, name: str, *, remedy: str = f"write them so into the file, or {WITHOUT}"
-) -> tuple[np.ndarray, list[str]]:
+def bounded(scores: np.ndarray, where: object, name: str) -> tuple[np.ndarray, list[str]]:
     """The scores with those beyond 0 to 1 moved to the nearer of both, and a note if there are such; NaN stays.
 
-    `where` is the file and `remedy` what to do, for messages; `name` is whose scores they are, for the note.
+    `where` is the file, for messages; `name` is whose scores they are, for the note.
 
     Raises:
         InputError: more than MOST_BEYOND of them lie beyond 0 to 1.
@@ -66,7 +62,7 @@ def bounded(
     if beyond > MOST_BEYOND * known.size:
         raise InputError(
             f"{where}: scores go from {known.min():.3g} to {known.max():.3g}, and {beyond / known.size:.0%} of them "
-            f"lie beyond 0 to 1; expected something like probabilities: {remedy}"
+            f"lie beyond 0 to 1; expected something like probabilities: write them so into the file, or {WITHOUT}"
         )
     if not beyond:
         return scores, []

@@ -1,8 +1,8 @@
 """Values as JSON, and the bytes of their arrays in a file beside it.
 
-Numbers, texts, lists and dicts are JSON's own. Tuples and arrays of objects become lists, keys of dicts texts. An array or
-tensor is a dict of one key, ARRAY or TENSOR, with its type, its shape and its place in the file; so would be such a dict in
-a file that is read, which could only show bytes of the same answer.
+Numbers, texts, lists and dicts are JSON's own. Tuples and arrays of objects become lists, keys of dicts texts. An array is a
+dict of the one key ARRAY with its type, its shape and its place in the file; so would be such a dict in a file that is read,
+which could only show bytes of the same answer.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-ARRAY, TENSOR = "pose3d array", "pose3d tensor"
+ARRAY = "pose3d array"
 ALIGNED = 64  # bytes
 
 
@@ -20,35 +20,30 @@ class Refused(Exception):
 
 
 def pack(value: object, file: BinaryIO) -> str:
-    """The JSON of a value, whose arrays are appended to the file, those over the same memory once.
-
-    So it shows by the address that a value holds one recording for two takes, and a small file cannot grow.
-    """
-    written: dict[tuple, tuple[int, np.ndarray]] = {}  # the arrays are kept, so that no address is used again
+    """The JSON of a value, whose arrays are appended to the file as often as they are in it: a small one cannot grow."""
 
     def packed(value: object) -> object:
-        if isinstance(value, np.generic):
-            return value.item()
-        if isinstance(value, np.ndarray):
-            return value.tolist() if value.dtype == object else {ARRAY: placed(value)}
         torch = sys.modules.get("torch")
         if torch and isinstance(value, torch.Tensor):
-            data = value.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
-            return {TENSOR: [str(value.dtype).removeprefix("torch."), tuple(value.shape), placed(data)]}
-        raise Refused(f"holds a {type(value).__name__}, which is neither array, container, text nor number; refused")
-
-    def placed(array: np.ndarray) -> tuple[str, tuple[int, ...], int]:
-        _check_kind(array.dtype)
-        if array.size > max(1, array.nbytes):
-            raise Refused(f"holds an array of {array.size:,} items without a byte; refused")
-        if array.dtype.kind == "U":
-            array.tolist()  # fails for letters that Unicode does not have
-        memory = array.__array_interface__["data"][0], array.dtype.str, array.shape, array.strides
-        if memory not in written:
-            file.write(bytes(-file.tell() % ALIGNED))
-            written[memory] = file.tell(), array
-            file.write(np.ascontiguousarray(array).data)
-        return array.dtype.str, array.shape, written[memory][0]
+            value = value.detach().float() if value.dtype == torch.bfloat16 else value.detach()
+            value = value.contiguous().numpy()
+        if isinstance(value, np.generic):
+            return value.item()
+        if not isinstance(value, np.ndarray):
+            raise Refused(
+                f"holds a {type(value).__name__}, which is neither array, container, text nor number; refused"
+            )
+        if value.dtype == object:
+            return value.tolist()
+        _check_kind(value.dtype)
+        if value.size > max(1, value.nbytes):
+            raise Refused(f"holds an array of {value.size:,} items without a byte; refused")
+        if value.dtype.kind == "U":
+            value.tolist()  # fails for letters that Unicode does not have
+        file.write(bytes(-file.tell() % ALIGNED))
+        start = file.tell()
+        file.write(np.ascontiguousarray(value).data)
+        return {ARRAY: [value.dtype.str, value.shape, start]}
 
     return json.dumps(value, default=packed, separators=(",", ":"))
 
@@ -59,20 +54,12 @@ def unpack(text: str, buffer: np.ndarray) -> object:
     A malformed text ends in Refused, ValueError, TypeError, LookupError, AttributeError, ArithmeticError or RuntimeError.
     """
 
-    def placed(code: str, shape: list[int], start: int) -> np.ndarray:
+    def found(item: dict) -> object:
+        if item.keys() != {ARRAY}:
+            return item
+        code, shape, start = item[ARRAY]
         _check_kind(np.dtype(code))
         return np.ndarray(shape, code, buffer=buffer[start:])
-
-    def found(item: dict) -> object:
-        if item.keys() == {ARRAY}:
-            return placed(*item[ARRAY])
-        if item.keys() == {TENSOR}:
-            import torch  # which only checkpoints need
-
-            name, shape, place = item[TENSOR]
-            data, dtype = np.array(placed(*place)), getattr(torch, name)
-            return torch.frombuffer(data, dtype=dtype).reshape(shape) if data.size else torch.empty(shape, dtype=dtype)
-        return item
 
     return json.loads(text, object_hook=found)
 

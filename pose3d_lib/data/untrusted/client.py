@@ -56,7 +56,7 @@ def read_npz_key(path: Path, key: str) -> object:
 
 
 def read_torch_file(path: Path) -> object:
-    """The content of a file by `torch.save`: tensors, containers, texts and numbers, without numpy's."""
+    """The content of a file by `torch.save`: tensors as arrays, containers, texts and numbers, without numpy's."""
     return read_key(path, "torch", "")
 
 

@@ -62,11 +62,8 @@ class _Named:
             case "dtype", (str() as code, 0 | 1, 0 | 1) if _DTYPE.fullmatch(code):
                 return _Dtype(code)
             case "scalar", (_Dtype(value=np.dtype() as dtype), data):
-                return _filled(dtype, (), "C", data)[()]
-            case "_frombuffer", (data, _Dtype(value=np.dtype() as dtype), tuple() as shape, "C" | "F" as order):
-                return _filled(dtype, shape, order, data)
-            case "_frombuffer", (data, _Dtype(value=np.dtype() as dtype), tuple() as shape, "K", tuple() as axes):
-                return _filled(dtype, shape, "C", data).transpose(axes)
+                _check(dtype, (), data)
+                return np.ndarray((), dtype, buffer=data)[()]  # refuses a list: no objects
             case "encode", (str() as text, "latin1"):  # how protocol 2, which older numpys save with, writes bytes
                 return text.encode("latin1")
             case "bytes", ():
@@ -83,14 +80,8 @@ def _check(dtype: np.dtype, shape: tuple, data: object) -> None:
         raise Refused(f"holds an array of shape {shape} and type {dtype} with other data than that; refused")
 
 
-def _filled(dtype: np.dtype, shape: tuple, order: str, data: object) -> np.ndarray:
-    _check(dtype, shape, data)
-    return np.ndarray(shape, dtype, buffer=data, order=order)  # refuses a list: no objects
-
-
 _NAMED = {
     **{(f"numpy.{core}.multiarray", n): _Named(n) for core in ("core", "_core") for n in ("_reconstruct", "scalar")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _Named("_frombuffer") for core in ("core", "_core")},
     **{("numpy", name): _Named(name) for name in ("ndarray", "dtype")},
     ("_codecs", "encode"): _Named("encode"),
     **{(module, "bytes"): _Named("bytes") for module in ("builtins", "__builtin__")},

@@ -17,7 +17,7 @@ from pose3d_lib.data.cameras import view, world_to_camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.sources import human36m_facts
 from pose3d_lib.data.sources import takes as selection
-from pose3d_lib.data.sources.filming import GT, PROJECTED, SCORES, Seen, check_in_front, collect
+from pose3d_lib.data.sources.filming import GT, PROJECTED, SCORES, Seen, check_in_front, collect, with_scores
 from pose3d_lib.data.sources.missing import WITHOUT
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.sources.videopose3d.checks import check_keypoints, check_motions, settle_scores
@@ -131,7 +131,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         raise InputError(f"{files[1]}: its keypoints have no third column, which would be their scores; {WITHOUT}")
     takes = dict.fromkeys([*world, *pixels])
     data = collect(
-        _see(world, pixels, keypoints, motion_set, files[0], scores=spec.scores or scored),
+        _see(world, pixels, keypoints, motion_set, files[0], exact_scores=spec.scores and not scored),
         (camera for subject, _, _ in takes for camera in motion_set.cameras_of(subject)),
         motion_set.fps,
         skeleton=motion_set.skeleton,
@@ -180,9 +180,9 @@ def _see(
     motion_set: MotionSet,
     path: Path,
     *,
-    scores: bool,
+    exact_scores: bool,
 ) -> Iterator[Seen]:
-    """Every take through each of its cameras, those with 3D joints first; a score that no file has is 1."""
+    """Every take through each of its cameras, those with 3D joints first; with `exact_scores`, all scores are 1."""
     for key in dict.fromkeys([*world, *pixels]):
         joints, views = None, pixels.get(key)
         if key in world:
@@ -194,5 +194,4 @@ def _see(
             else:
                 in_camera = None if joints is None else world_to_camera(torch.from_numpy(joints), camera).numpy()
                 seen = views[eye] if joints is None else views[eye][: len(joints)]
-            sure = seen[..., 2] if seen.shape[2] == 3 else np.ones(seen.shape[:2])
-            yield Seen(key, camera, in_camera, {keypoints: seen[..., :2]}, {keypoints: sure} if scores else {})
+            yield Seen(key, camera, in_camera, {keypoints: with_scores(seen) if exact_scores else seen})

@@ -22,14 +22,13 @@ FARTHEST_PIXEL = 1_000_000  # detectors do place joints outside the image, but n
 def check_motions(world: Mapping[Key, object], path: Path, motion_set: MotionSet) -> None:
     """Reject takes that are not motions of the set's joints in metres, in front of placed cameras."""
     joints = " or ".join(map(str, motion_set.used_joints))
-    seen: dict[int, Key] = {}
     for key, motion in world.items():
         where = f"{path}: {'/'.join(key)}"
         check_name(key[0], motion_set.cameras, f"subject (no cameras are known for it) in {path}")
         if lost := [camera.name for camera in motion_set.cameras[key[0]] if not camera.is_placed]:
             raise InputError(f"{where} has 3D joints, but where camera {lost[0]!r} stood is not known")
         shapes = [(count, 3) for count in motion_set.used_joints]
-        _check_array(motion, shapes, key, seen, where, f"float (frames, {joints}, 3), world metres")
+        _check_array(motion, shapes, where, f"float (frames, {joints}, 3), world metres")
         _check_numbers(motion, where, FARTHEST, "metres")
 
 
@@ -46,7 +45,6 @@ def check_keypoints(
         del pixels[key]
     if without := [key for key in world if key not in pixels]:
         raise InputError(f"{path}: has no keypoints of {'/'.join(without[0])}, whose 3D joints there are")
-    taken: dict[int, Key] = {}
     columns: set[int] = set()
     shapes = [(layout.num_joints, 2), (layout.num_joints, 3)]
     expected = f"float (frames, {layout.num_joints}, 2), as the metadata say, or 3 with scores"
@@ -60,7 +58,7 @@ def check_keypoints(
             raise InputError(f"{where} has {len(views) if several else _kind(views)} cameras; expected {cameras}")
         for eye, seen in enumerate(views):
             where = f"{path}: {'/'.join(key)}, camera {eye}"
-            _check_array(seen, shapes, key, taken, where, expected)
+            _check_array(seen, shapes, where, expected)
             columns.add(seen.shape[2])
             if len(columns) > 1:
                 raise InputError(f"{where} is {_kind(seen)}; expected scores in every array or in none")
@@ -97,16 +95,10 @@ def settle_scores(data: PoseDataset, keypoints: str, path: Path, *, wanted: bool
     return replace(data, scores={keypoints: np.where(missing, 0, sure)} if wanted else {}, notes=tuple(notes))
 
 
-def _check_array(
-    values: object, shapes: list[tuple[int, int]], key: Key, seen: dict[int, Key], where: str, expected: str
-) -> None:
-    """Reject all but floats of one of the shapes, and one stretch of memory as two takes, which could grow beyond any memory."""
+def _check_array(values: object, shapes: list[tuple[int, int]], where: str, expected: str) -> None:
     floating = isinstance(values, np.ndarray) and values.dtype.kind == "f"
     if not (floating and values.ndim == 3 and values.shape[1:] in shapes and len(values)):
         raise InputError(f"{where} is {_kind(values)}; expected {expected}")
-    first = seen.setdefault(values.__array_interface__["data"][0], key)
-    if first != key:
-        raise InputError(f"{where} is the very array of {'/'.join(first)}: one recording cannot be two takes")
 
 
 def _check_numbers(values: np.ndarray, where: str, farthest: float, unit: str) -> None:

@@ -29,39 +29,8 @@ CUSTOM = "custom"  # VideoPose3D's name of a set of videos, and of the one actio
 
 # Which of the 17 joints stands for each of Human3.6M's 32: itself, or the nearest on its way to the root.
 STANDS_FOR = [
-    0,
-    1,
-    2,
-    3,
-    3,
-    3,
-    4,
-    5,
-    6,
-    6,
-    6,
-    0,
-    7,
-    8,
-    9,
-    10,
-    8,
-    11,
-    12,
-    13,
-    13,
-    13,
-    13,
-    13,
-    8,
-    14,
-    15,
-    16,
-    16,
-    16,
-    16,
-    16,
-]
+    0, 1, 2, 3, 3, 3, 4, 5, 6, 6, 6, 0, 7, 8, 9, 10, 8, 11, 12, 13, 13, 13, 13, 13, 8, 14, 15, 16, 16, 16, 16, 16,
+]  # fmt: skip
 
 # Of a subject and the name of a take in the files, or of a video: its clips, one per camera.
 Takes = dict[tuple[str, str], pd.DataFrame]
