@@ -48,9 +48,9 @@ def test_the_dataset_has_one_unlabelled_clip_that_nobody_is_trained_or_tested_on
     assert note_with(data, "50 frames per second")
 
 
-@pytest.mark.parametrize("name", ["walk", "gäng 歩く"])
-def test_the_dataset_survives_its_file(name, tmp_path: Path) -> None:
-    data = read(files.write_openpose(tmp_path / name, WALK, video=name))
+def test_the_dataset_survives_its_file(tmp_path: Path) -> None:
+    name = "gäng 歩く"
+    data = read(files.write_openpose(tmp_path / name, WALK, video=name), scores=True)
     save_dataset(data, tmp_path / "out.safetensors")
     again = load_dataset(tmp_path / "out.safetensors")
     assert again.fingerprint == data.fingerprint
@@ -59,14 +59,13 @@ def test_the_dataset_survives_its_file(name, tmp_path: Path) -> None:
     assert again.clips.equals(data.clips)
     for source in data.keypoints:
         np.testing.assert_array_equal(again.keypoints[source], data.keypoints[source])
+        np.testing.assert_array_equal(again.scores[source], data.scores[source])
     assert again.declarations()
     assert len(again.test_clips()) == 0
 
 
-def test_the_same_file_gives_the_same_numbers_and_the_frame_rate_may_be_given(tmp_path: Path) -> None:
-    path = write(tmp_path, files.alphapose(WALK) + files.alphapose(files.walk(30, at=(600, 250))))
-    assert read(path).fingerprint == read(path).fingerprint
-    data = read(path, fps=29.97)
+def test_the_frame_rate_may_be_given(tmp_path: Path) -> None:
+    data = read(write(tmp_path, files.alphapose(WALK)), fps=29.97)
     assert data.clips.fps.tolist() == [29.97]
     assert not [note for note in data.notes if "per second" in note]
 
@@ -111,16 +110,6 @@ def test_missing_frames_are_filled_in_and_reported(tmp_path: Path) -> None:
         in note_with(data, "interpolated")
     )
     assert "one person; detected in 27 of 30 frames" in note_with(data, "detected")
-
-
-def test_first_and_last_frames_without_anybody_are_filled_in(tmp_path: Path) -> None:
-    folder = files.write_openpose(tmp_path / "walk", WALK)
-    for frame in (0, 1, 29):
-        files.write_json(folder / f"walk_{frame:012d}_keypoints.json", {"people": []})
-    data = read(folder)
-    assert len(data.keypoints["coco"]) == 30
-    held = WALK[[2, 2, *range(2, 29), 28]]
-    np.testing.assert_allclose(data.keypoints["coco"], held, atol=1e-3)
 
 
 def test_a_long_gap_cuts_the_video_into_takes_that_are_named(tmp_path: Path) -> None:
@@ -199,36 +188,24 @@ def test_several_people_are_told_apart_and_the_chosen_one_is_named(tmp_path: Pat
     assert "of 2 people, '9' was taken, who `person` names" in note_with(data, "'9'")
 
 
-def test_every_video_of_a_folder_is_a_subject_with_its_own_camera(tmp_path: Path) -> None:
+def test_every_video_of_a_folder_is_a_subject_with_its_own_camera_and_the_rest_is_named(tmp_path: Path) -> None:
     other = files.walk(12, at=(500, 250))
-    write(tmp_path, files.coco_annotations(WALK), "a.json")
+    write(tmp_path, files.coco_annotations(WALK), "A.JSON")
     files.write_custom(tmp_path / "data_2d_custom_mine.npz", {"b.mp4": other, "c.mp4": WALK}, size=(900, 700))
     write(tmp_path, {"nothing": 1}, "settings.json")
+    write(tmp_path / "more", files.alphapose(WALK), "carl.json")
     data = read_detections(tmp_path)
-    assert data.clips.subject.tolist() == ["a", "b.mp4", "c.mp4"]
-    assert [(camera.name, camera.width) for camera in data.cameras] == [("a", 1000), ("b.mp4", 900), ("c.mp4", 900)]
+    assert data.clips.subject.tolist() == ["A", "b.mp4", "c.mp4"]
+    assert [(camera.name, camera.width) for camera in data.cameras] == [("A", 1000), ("b.mp4", 900), ("c.mp4", 900)]
     assert data.clips.camera.tolist() == [0, 1, 2]
     np.testing.assert_allclose(data.keypoints["coco"], np.concatenate([WALK, other, WALK]), atol=1e-3)
-    assert "settings.json" in note_with(data, "Passed over")
+    assert note_with(data, "Passed over").endswith(": more, settings.json.")
     files.write_openpose(tmp_path / "d", WALK)
-    (tmp_path / "a.json").unlink()
-    data = read_detections(tmp_path, image_size=(900, 700))
-    assert set(data.keypoints) == {"h36m", "coco"}
-
-
-def test_every_file_of_a_folder_is_read_or_named(tmp_path: Path) -> None:
-    write(tmp_path, files.alphapose(WALK), "BEN.JSON")
-    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
-    (tmp_path / "notes.txt").write_text("mine")
-    write(tmp_path / "more", files.alphapose(WALK), "carl.json")
-    data = read(tmp_path)
-    assert set(data.clips.subject) == {"BEN"}
-    note = note_with(data, "Passed over")
-    assert note.endswith(": clip.mp4, more, notes.txt.")
-    for name in ("one", "two"):
-        files.write_custom(tmp_path / f"data_2d_custom_{name}.npz", {"a": WALK})
-    with pytest.raises(InputError, match="two videos are called 'a'"):
-        read(tmp_path)
+    (tmp_path / "A.JSON").unlink()
+    assert set(read_detections(tmp_path, image_size=(900, 700)).keypoints) == {"h36m", "coco"}
+    files.write_custom(tmp_path / "data_2d_custom_two.npz", {"b.mp4": WALK})
+    with pytest.raises(InputError, match=r"two videos are called 'b\.mp4'"):
+        read_detections(tmp_path, image_size=(900, 700))
 
 
 def test_a_dataset_is_found_by_its_name_and_keypoints(tmp_path: Path) -> None:
@@ -286,11 +263,6 @@ def test_scores_are_the_detector_s_and_0_of_what_is_interpolated(tmp_path: Path)
     np.testing.assert_allclose(data.scores["h36m"][:, 0], expected[:, hips].mean(axis=1), atol=1e-6)
     assert (data.scores["h36m"][[4, 5, 9]] == 0).all()
     assert note_with(data, "The scores are the detector's")
-    save_dataset(data, tmp_path / "out.safetensors")
-    again = load_dataset(tmp_path / "out.safetensors")
-    for source, scores in data.scores.items():
-        np.testing.assert_array_equal(again.scores[source], scores)
-        np.testing.assert_array_equal(again.keypoints[source], data.keypoints[source])
 
 
 def test_scores_change_neither_keypoints_nor_takes(tmp_path: Path) -> None:

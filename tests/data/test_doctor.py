@@ -98,12 +98,12 @@ def only(checkup: Checkup, check: str) -> Finding:
     return finding
 
 
-def moved(joint: int | slice, frames: slice, metres: float) -> Flaw:
-    """Moves a joint, or all, in some frames, to the right of the room."""
+def moved(joint: int | slice, frames: slice, length: float) -> Flaw:
+    """Moves a joint, or all, in some frames, to the right, by metres or pixels."""
 
-    def move(motion: np.ndarray) -> np.ndarray:
-        motion[frames, joint, 0] += metres
-        return motion
+    def move(points: np.ndarray) -> np.ndarray:
+        points[frames, joint, 0] += length
+        return points
 
     return move
 
@@ -340,27 +340,9 @@ def test_the_joints_that_two_layouts_share_are_compared(clean) -> None:
     assert "/".join(BAD) in {f.where for f in found(wrong, "detections")}
 
 
-def at_frames(frames: slice, change: Flaw) -> Flaw:
-    """Changes some frames of the keypoints."""
-
-    def flaw(points: np.ndarray) -> np.ndarray:
-        points[frames] = change(points[frames].copy())
-        return points
-
-    return flaw
-
-
-def aside(joints: slice, pixels: float) -> Flaw:
-    def move(points: np.ndarray) -> np.ndarray:
-        points[:, joints, 0] += pixels
-        return points
-
-    return move
-
-
-def corner(x: float, y: float) -> Flaw:
+def corner(frames: slice, x: float, y: float) -> Flaw:
     def jump(points: np.ndarray) -> np.ndarray:
-        points[:, WRIST] = x, y
+        points[frames, WRIST] = x, y
         return points
 
     return jump
@@ -378,16 +360,16 @@ EVERY = slice(None)
 @pytest.mark.parametrize(
     ("source", "flaw", "check", "level", "frames"),
     [
-        ("gt", at_frames(slice(33, 34), aside(EVERY, 0.02)), "projection", ERROR, (33, 33)),
-        ("gt", at_frames(slice(33, 34), aside(EVERY, 0.005)), "projection", None, None),
-        ("simulated", aside(slice(0, 3), 2000), "outside the image", WARNING, (0, FRAMES)),
-        ("simulated", aside(slice(0, 1), 2000), "outside the image", None, None),
+        ("gt", moved(EVERY, slice(33, 34), 0.02), "projection", ERROR, (33, 33)),
+        ("gt", moved(EVERY, slice(33, 34), 0.005), "projection", None, None),
+        ("simulated", moved(slice(0, 3), EVERY, 2000), "outside the image", WARNING, (0, FRAMES)),
+        ("simulated", moved(slice(0, 1), EVERY, 2000), "outside the image", None, None),
         ("simulated", exchanged(LEG + ARM, slice(50, 60)), "exchanged keypoints", WARNING, (50, 60)),
-        ("simulated", at_frames(slice(70, None), aside(EVERY, 300)), "jumping person", WARNING, (70, 71)),
-        ("simulated", at_frames(slice(70, None), aside(EVERY, 40)), "jumping person", None, None),
-        ("simulated", at_frames(slice(30, 31), corner(0.5, 0.5)), "jumping keypoint", WARNING, (28, 33)),
-        ("simulated", at_frames(slice(0, 10), corner(999.5, 1001.5)), "jumping keypoint", WARNING, (8, 12)),
-        ("simulated", at_frames(slice(100, None), corner(0.5, 1001.5)), "jumping keypoint", WARNING, (98, 102)),
+        ("simulated", moved(EVERY, slice(70, None), 300), "jumping person", WARNING, (70, 71)),
+        ("simulated", moved(EVERY, slice(70, None), 40), "jumping person", None, None),
+        ("simulated", corner(slice(30, 31), 0.5, 0.5), "jumping keypoint", WARNING, (28, 33)),
+        ("simulated", corner(slice(0, 10), 999.5, 1001.5), "jumping keypoint", WARNING, (8, 12)),
+        ("simulated", corner(slice(100, None), 0.5, 1001.5), "jumping keypoint", WARNING, (98, 102)),
         ("simulated", frozen(20, 27), "frozen keypoints", WARNING, (20, 20)),
         ("simulated", frozen(20, 24), "frozen keypoints", None, None),
         ("simulated", lambda points: 500 + 0.05 * (points - 500), "person size", WARNING, None),

@@ -145,20 +145,6 @@ def test_a_derived_joint_is_as_sure_as_those_it_follows_from_in_the_mean() -> No
     assert found[2, H36M_17.index("Head"), 2] == pytest.approx(sure["REar"])
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
-@given(layout=st.sampled_from(DETECTORS), seed=st.integers(0, 10**6), missing=st.floats(0, 1))
-def test_no_derived_joint_is_surer_or_less_sure_than_every_detected_one(layout, seed, missing) -> None:
-    rng = np.random.default_rng(seed)
-    points = rng.uniform(0, 1, (4, LAYOUTS[layout].num_joints, 3)) * [500, 500, 1]
-    points[rng.random(points.shape[:2]) < missing] = np.nan
-    found = to_h36m(points, layout)
-    np.testing.assert_array_equal(found[..., :2], to_h36m(points[..., :2], layout))
-    for frame, own in zip(found, points, strict=True):
-        seen, derived = own[np.isfinite(own[:, 0]), 2], frame[np.isfinite(frame[:, 0]), 2]
-        assert np.isfinite(derived).all()
-        assert not len(derived) or seen.min() - 1e-12 <= derived.min() <= derived.max() <= seen.max() + 1e-12
-
-
 def test_the_number_of_joints_tells_the_layout_unless_somebody_says_otherwise() -> None:
     assert choose_layout(17, "", "x") == "coco"
     assert choose_layout(17, "h36m", "x") == "h36m"
