@@ -314,7 +314,6 @@ def test_exchanged_cameras_are_found(clean, source, check) -> None:
     checkup = with_pixels(clean, source, lambda points: other)
     (finding,) = found(checkup, check)
     assert (finding.level, finding.camera) == (ERROR, clean.cameras[0].name)
-    assert [f.level for f in found(checkup, "duplicates")] == [WARNING]
 
 
 @pytest.mark.parametrize(("share", "checks"), [(0.07, []), (0.15, ["detections"])])
@@ -473,15 +472,6 @@ def test_the_same_motion_twice_is_found_wherever_it_was_filmed(worlds, key, leve
     assert [f.level for f in findings] == [level]
     names = {findings[0].where, findings[0].what.split(";")[0].split()[-1]}
     assert names == {"/".join(key), "/".join(BAD)}
-
-
-def test_the_same_keypoints_in_two_cameras_are_found_without_any_3d(clean) -> None:
-    pixels = clean.keypoints["simulated"].copy()
-    pixels[rows_of(clean, camera=1)] = pixels[rows_of(clean)]
-    checkup = check_dataset(without_3d(replace(clean, keypoints={"simulated": pixels})))
-    (finding,) = found(checkup, "duplicates")
-    assert (finding.where, finding.camera) == ("/".join(BAD), clean.cameras[1].name)
-    assert clean.cameras[0].name in finding.what
 
 
 def without_3d(data: PoseDataset) -> PoseDataset:

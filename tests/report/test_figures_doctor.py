@@ -80,30 +80,16 @@ def test_long_and_strange_names_are_legible(flawed) -> None:
     check_printable(figures_doctor.draw_worst(checkup))
 
 
-def test_the_figure_of_a_take_shows_the_poses_around_the_frame(flawed) -> None:
+def test_the_worst_finding_is_drawn_with_the_frames_around_it(flawed, few, checkup_of_flawed) -> None:
     clip = flawed.clips.iloc[8]
-    figure = figures_doctor.draw_take(flawed, clip, 7)
-    assert [axes.get_title() for axes in figure.axes[1:]] == [f"frame {frame}" for frame in range(5, 10)]
-    fastest = next(line for line in figure.axes[0].lines if line.get_label() == "RWrist")
-    speeds = np.asarray(fastest.get_ydata())
-    assert fastest.get_xdata()[speeds.argmax()] == 7
-    assert speeds.max() == pytest.approx(np.sqrt(3) * flawed.clips.fps.iloc[0], rel=0.1)
-    check_printable(figure)
-
-
-@pytest.mark.parametrize(("frame", "shown"), [(-5, range(1)), (10_000, range(17, 20))])
-def test_a_take_is_drawn_at_its_ends_too(few, frame: int, shown: range) -> None:
-    clip = few.clips.iloc[8].copy()
-    clip["stop"] = clip.start + shown.stop
-    figure = figures_doctor.draw_take(few, clip, frame)
-    assert [axes.get_title() for axes in figure.axes[1:]] == [f"frame {number}" for number in shown]
-
-
-def test_the_worst_finding_is_drawn(flawed, few, checkup_of_flawed) -> None:
-    figure = figures_doctor.draw_worst(checkup_of_flawed)
-    assert "frame 7" in [axes.get_title() for axes in figure.axes]
-    clip = flawed.clips.iloc[8]
+    finding = next(one for one in checkup_of_flawed.findings if one.check == "bone length")
+    last = clip.stop - clip.start - 1
+    for frame, shown in ((7, range(5, 10)), (0, range(3)), (last, range(last - 2, last + 1))):
+        checkup = replace(checkup_of_flawed, findings=(finding._replace(frame=frame),))
+        figure = figures_doctor.draw_worst(checkup)
+        assert [axes.get_title() for axes in figure.axes] == [f"frame {number}" for number in shown]
     assert flawed.name_of(clip) in figure.texts[0].get_text()
+    check_printable(figure)
     assert figures_doctor.draw_worst(check_dataset(few)) is None
 
 

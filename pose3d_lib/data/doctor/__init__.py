@@ -52,7 +52,7 @@ def check_dataset(data: PoseDataset, keypoints: str | None = None, *, parameters
     found += [*whole.compare_bones(data, first), *measure_world(data, list(first.itertuples()))]
     return _checkup(data, found, parameters, [
         *whole.read_table(data),
-        *whole.find_duplicates(data, first, sources, parameters),
+        *whole.find_duplicates(data, first, parameters),
         *whole.list_unchecked(data),
     ])  # fmt: skip
 

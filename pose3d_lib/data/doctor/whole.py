@@ -1,7 +1,6 @@
 """What only all clips together tell: how takes differ, motion that is there twice, what the table of clips lacks."""
 
-import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -29,45 +28,27 @@ def compare_bones(data: PoseDataset, first: pd.DataFrame) -> Iterator[Measure]:
                 yield Measure("bones of a subject", float(row.max()), detail=row.idxmax(), clip=clip)
 
 
-def find_duplicates(
-    data: PoseDataset, first: pd.DataFrame, sources: Sequence[str], parameters: Collection[str]
-) -> Iterator[Finding]:
-    """Takes with the same motion, wherever they were filmed, and clips with the same keypoints, bit for bit.
+def find_duplicates(data: PoseDataset, first: pd.DataFrame, parameters: Collection[str]) -> Iterator[Finding]:
+    """Takes with the same motion, wherever they were filmed, each once, with the first that it repeats.
 
-    Each is told of once, with the first that it repeats; `first` as in `compare_bones`.
+    `first` as in `compare_bones`.
     """
-    known = set()  # pairs of takes; the first three fields of a clip name its take
     alike: dict[tuple, list] = {}
-    for clip in first.itertuples(index=False):
+    for clip in first.itertuples():
         # Distances from the root, which no camera and no heading changes: (frames, joints).
         shape = np.linalg.norm(motion.poses_of(data, clip)[0], axis=-1)
         similar = alike.setdefault((len(shape), shape.mean(axis=0).round(3).tobytes()), [])
         before = next((other for other, own in similar if np.abs(own - shape).max() < SAME), None)
-        if before:
-            yield _twice(data, before, clip, "the same motion as", parameters)
-            known.add((before[:3], clip[:3]))
-        else:
+        if before is None:
             similar.append((clip, shape))
-    for source in sources:
-        seen: dict[bytes, tuple] = {}
-        for clip in data.clips.itertuples(index=False):
-            digest = hashlib.blake2b(np.ascontiguousarray(data.keypoints[source][clip.start : clip.stop])).digest()
-            before = seen.setdefault(digest, clip)
-            if before is not clip and (before[:3], clip[:3]) not in known:
-                yield _twice(data, before, clip, f"the same {source} keypoints as", parameters)
-
-
-def _twice(data: PoseDataset, first: tuple, second: tuple, words: str, parameters: Collection[str]) -> Finding:
-    trained, tested = (
-        {clip.subject in subjects for clip in (first, second)} for subjects in (data.train_subjects, data.test_subjects)
-    )
-    crossed = trained == tested == {True, False}
-    first_take, take = ("/".join(clip[:3]) for clip in (first, second))
-    other = f"camera {data.camera_of(first).name}" if first_take == take else first_take
-    hint = leave_out(parameters, ": ", [take]) if second.labelled and first_take != take else ""
-    what = f"{words} {other}{'; one is trained on, the other tested' if crossed else ''}"
-    advice = f"use one of them only{hint}"
-    return Finding(ERROR if crossed else WARNING, "duplicates", what, advice, take, data.camera_of(second).name)
+            continue
+        trained = {one.subject in data.train_subjects for one in (before, clip)}
+        tested = {one.subject in data.test_subjects for one in (before, clip)}
+        crossed = trained == tested == {True, False}
+        other, take = (f"{one.subject}/{one.action}/{one.take}" for one in (before, clip))
+        what = f"the same motion as {other}{'; one is trained on, the other tested' if crossed else ''}"
+        advice = f"use one of them only{leave_out(parameters, ': ', [take])}"
+        yield Finding(ERROR if crossed else WARNING, "duplicates", what, advice, take)
 
 
 def read_table(data: PoseDataset) -> Iterator[Finding]:
