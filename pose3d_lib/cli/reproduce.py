@@ -17,9 +17,8 @@ from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report.page import write_report
 from pose3d_lib.report.parameters import check_parameters, notebook_output
 from pose3d_lib.report.results import estimate_study
-from pose3d_lib.runs.sweep.estimate import in_words
 from pose3d_lib.runs.sweep.kernel import execute_notebook, open_kernels
-from pose3d_lib.runs.sweep.progress import first_look, look_again
+from pose3d_lib.runs.sweep.progress import first_look, in_words, look_again
 from pose3d_lib.runs.sweep.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.config import StudyConfig, timed_runs

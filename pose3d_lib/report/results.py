@@ -16,7 +16,8 @@ from pose3d_lib.report import readable
 from pose3d_lib.report.figures.study import draw_changes
 from pose3d_lib.report.record import StudyRecord, View
 from pose3d_lib.report.show import say, show_and_save, show_figure, show_table, unit_epochs
-from pose3d_lib.runs.sweep.estimate import estimate_runs, in_words
+from pose3d_lib.runs.sweep.estimate import estimate_runs
+from pose3d_lib.runs.sweep.progress import in_words
 from pose3d_lib.study import tables
 from pose3d_lib.study.beyond import plan_beyond, study_runs
 from pose3d_lib.study.config import StudyConfig, choose_actions, plan_study, timed_runs, training_seed_runs

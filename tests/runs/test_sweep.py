@@ -76,7 +76,7 @@ def test_a_notebook_s_table_follows_the_runs_but_not_at_every_look(monkeypatch: 
     first, second = shown
     assert (first.epoch[0], second.epoch[0]) == ("0.8 of 4.0", "1.0 of 4.0")
     assert (first["loss [mm]"][0], second["loss [mm]"][0]) == (60.0, 55.0)
-    assert (first.left[0], second.left[0]) == ("0:40", "0:30")
+    assert (first.left[0], second.left[0]) == ("40 s", "30 s")
     assert "left" not in sweep_table([status("failed", error="no space")])
 
 

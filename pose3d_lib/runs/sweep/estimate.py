@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.run import find_run
+from pose3d_lib.runs.sweep.progress import in_words
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.loop import train
 from pose3d_lib.training.plan import plan_run
@@ -36,14 +37,6 @@ class Estimate:
             f"{self.runs} runs, {self.finished} of them finished; the other {left} take about {in_words(self.seconds)}, "
             f"{self.jobs} at a time (measured, for one run: {speeds})."
         )
-
-
-def in_words(seconds: float) -> str:
-    """ "50 s", "12 min", "2 h 05 min"."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def estimate_runs(

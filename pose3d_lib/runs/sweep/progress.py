@@ -112,16 +112,16 @@ def seconds_left(statuses: Sequence[RunStatus], elapsed: float) -> float | None:
     return elapsed * (total - done) / done if done else None
 
 
-def clock(seconds: float | None) -> str:
-    """Minutes and seconds, 2:05, or hours too, 1:02:05; empty where nothing is known yet."""
-    if seconds is None:
-        return ""
-    hours, minutes = divmod(int(seconds) // 60, 60)
-    return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{int(seconds) % 60:02d}"
+def in_words(seconds: float) -> str:
+    """ "50 s", "12 min", "2 h 05 min"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
-    """What ran, what was reused, what failed: one row per run; the time left is of its training, min:s."""
+    """What ran, what was reused, what failed: one row per run; the time left is of its training."""
     rows = []
     ended = all(status.ended for status in statuses)
     for status in statuses:
@@ -131,7 +131,7 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
             "state": status.state,
             "epoch": status.epochs,
             "loss [mm]": status.loss,
-            "left": clock(status.seconds_left),
+            "left": "" if status.seconds_left is None else in_words(status.seconds_left),
             "t": run.timing["t"] if run else None,
             "windows": f"{status.windows:,}",
             "training [s]": run.timing["train_seconds"] if run else None,
