@@ -20,6 +20,8 @@ from pose3d_lib.report.player import fill_page, pack_clip
 
 HOST = "127.0.0.1"
 WINDOW = 50  # frames that the page knows at a time: they steady the floor, and the middle of the person
+PAGE, EVENTS = "/", "/events"
+KINDS = {PAGE: "text/html; charset=utf-8", EVENTS: "text/event-stream"}
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -39,8 +41,7 @@ class LivePage(ThreadingHTTPServer):
 
     def __init__(self, name: str, card: ModelCard):
         super().__init__((HOST, 0), _Handler)
-        joints = {"layout": card.layout, "skeleton": card.skeleton}
-        lifted = Lifted(card.name, name, synthetic=False, keypoints=card.keypoints, clips=(), **joints)
+        lifted = Lifted(card.name, name, False, card.keypoints, card.layout, card.skeleton, clips=())
         content = {"about": "Waiting for the first frame.", "together": False, "live": True, "clips": []}
         self.content = fill_page(f"{name}, live", content, lifted, connect="'self'").encode()
         self.token = token_urlsafe(32)
@@ -68,6 +69,7 @@ class LivePage(ThreadingHTTPServer):
 
     def messages(self) -> Iterator[bytes]:
         """The newest message, whenever there is one."""
+        self.opened.set()
         count = 0
         while True:
             with self._changed:
@@ -109,23 +111,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(403, "Another host")
         elif not compare_digest(given.encode(), self.server.token.encode()):
             self.send_error(403, "No token, or another one: open the address that the program printed")
-        elif where.path == "/":
-            self._begin("text/html; charset=utf-8")
-            self.wfile.write(self.server.content)
-        elif where.path == "/events":
-            self._begin("text/event-stream")
-            self.server.opened.set()
-            with suppress(ConnectionError):  # the page was closed
-                for message in self.server.messages():
-                    self.wfile.write(message)
-        else:
+        elif where.path not in KINDS:
             self.send_error(404)
-
-    def _begin(self, kind: str) -> None:
-        self.send_response(200)
-        for name, value in {"Content-Type": kind, **HEADERS}.items():
-            self.send_header(name, value)
-        self.end_headers()
+        else:
+            self.send_response(200)
+            for name, value in {"Content-Type": KINDS[where.path], **HEADERS}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with suppress(ConnectionError):  # the page was closed
+                for part in [self.server.content] if where.path == PAGE else self.server.messages():
+                    self.wfile.write(part)
 
     def log_message(self, *message: object) -> None:
         """Nothing: the address holds the token."""

@@ -1,6 +1,6 @@
 """What other keypoints, flaws of a detector, another frame rate or another model would make of the same motion."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -63,13 +63,18 @@ def specialists_table(config: PredictConfig, task: Task, number: int = 0) -> pd.
     for action in sorted(alike, key=lambda action: action != ALL):
         clip = lift(open_model(alike[action].folder), data, task.clips.iloc[[number]], task.keypoints).clips[0]
         first = first or clip
-        known = {} if clip.errors is None else {"MPJPE [mm]": clip.errors.mean()}
         named = f"{action}, the clip's action" if action == clip.action else action
-        rows.append({"Trained on": named, **known, "Joints differ by [mm]": distances(clip, first).mean()})
+        rows.append({"Trained on": named, **_mpjpe([clip]), "Joints differ by [mm]": distances(clip, first).mean()})
     if len(rows) < 2:
         return pd.DataFrame()
     table = pd.DataFrame(rows)
     return pd.concat([table[:1], table[1:].sort_values(table.columns[1])], ignore_index=True)
+
+
+def _mpjpe(clips: Sequence[LiftedClip]) -> dict[str, float]:
+    """The mean error over all frames, as a column, where the truth is known."""
+    errors = [clip.errors for clip in clips if clip.errors is not None]
+    return {"MPJPE [mm]": float(np.concatenate(errors).mean())} if errors else {}
 
 
 def what_if_table(task: Task) -> pd.DataFrame:
@@ -82,11 +87,8 @@ def what_if_table(task: Task) -> pd.DataFrame:
     for what, step, lifted in _ways_to_see(task):
         first = first or lifted
         pairs = zip(lifted.clips, first.clips, strict=True)
-        apart = [np.linalg.norm(own.positions - base.positions[::step], axis=-1) for own, base in pairs]
-        errors = [clip.errors for clip in lifted.clips if clip.errors is not None]
-        known = {"MPJPE [mm]": float(np.concatenate(errors).mean())} if errors else {}
-        moved = 1000 * float(np.concatenate(apart).mean())
-        rows.append({"What the model sees": what, **known, "Joints move by [mm]": moved})
+        moved = np.concatenate([distances(own, base.part(slice(None, None, step))) for own, base in pairs]).mean()
+        rows.append({"What the model sees": what, **_mpjpe(lifted.clips), "Joints move by [mm]": moved})
     return pd.DataFrame(rows)
 
 

@@ -103,32 +103,24 @@ def draw_shares(frames: pd.Series) -> Figure:
     return finish_figure(figure, "How often an action-based model sees its own frames in one unit epoch")
 
 
-def draw_learning_curve(
-    history: pd.DataFrame,
-    tested_on: str,
-    title: str,
-    final_test_mpjpe: float | None = None,
-    final_recomputed_mpjpe: float | None = None,
-) -> Figure:
+def draw_learning_curve(history: pd.DataFrame, tested_on: str, title: str, *final: float) -> Figure:
     """One run: training loss and test error against the frames seen, and the schedules below.
 
-    The test errors are those as published; the last argument is that at the end with recomputed statistics of the batch norms.
+    The test errors are those as published; `final` are that at the end, and the same with recomputed statistics.
     """
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(DOUBLE, 3.8), layout="constrained", sharex=True, height_ratios=(3, 1)
     )
     style = {"marker": "o", "markersize": 3.5, "linewidth": 1.4}
     top.plot(history.unit_epochs, history.train_mpjpe, color=GREY, label="training loss (with dropout)", **style)
-    tests = history.set_index("unit_epochs").test_mpjpe.dropna()
-    if final_test_mpjpe is not None:
-        tests.loc[history.unit_epochs.iloc[-1]] = final_test_mpjpe
+    tests, end = history.set_index("unit_epochs").test_mpjpe.dropna(), history.unit_epochs.iloc[-1]
+    if final:
+        tests.loc[end] = final[0]
     if len(tests):
         top.plot(tests, color=INK, label=escape_mathtext(f"test error, {tested_on}"), **style)
-    if final_recomputed_mpjpe is not None:
-        end = {"marker": "D", "markersize": 6, "linestyle": "none", "markerfacecolor": "none", "color": INK}
-        top.plot(
-            history.unit_epochs.iloc[-1], final_recomputed_mpjpe, label="the last one, batch norms recomputed", **end
-        )
+    if final:
+        style = {"marker": "D", "markersize": 6, "linestyle": "none", "markerfacecolor": "none", "color": INK}
+        top.plot(end, final[1], label="the last one, batch norms recomputed", **style)
     top.set(ylabel="MPJPE [mm]", yscale="log")
     top.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     top.yaxis.set_major_formatter("{x:g}")
