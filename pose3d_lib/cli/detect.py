@@ -29,7 +29,7 @@ def detect(video: Path, keypoints: Path, detector: str, fps: float | None, overw
     check_free([keypoints], overwrite=overwrite)
     if not video.is_file():
         raise InputError(f"{video}: there is no such file")
-    from pose3d_lib.data.sources.video.detect import detect
+    from pose3d_lib.data.sources.video import detect
 
     detect(video, keypoints, detector=detector, fps=fps, progress=click.echo)
     click.echo(f"written: {keypoints}")

@@ -12,7 +12,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.open import detected_keypoints, open_dataset
-from pose3d_lib.data.sources.video.detect import detect
+from pose3d_lib.data.sources.video import detect
 from pose3d_lib.data.sources.video.detectors import open_detector
 from pose3d_lib.data.spec import DataSpec
 from tests.helpers import videos

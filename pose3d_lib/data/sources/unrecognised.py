@@ -16,47 +16,33 @@ class Kind(NamedTuple):
     advice: str
 
 
+_LISTED = "docs/data.md lists what is read"
+_DETECT = "find the 2D keypoints first, with a detector, and give the file that it writes: docs/data.md, Detections"
+_BESIDE = "put data_3d_<set>.npz beside it and give the folder; without 3D, call it data_2d_custom_<name>.npz"
 VIDEO = Kind("a video", "give the file of one video")
-_UNKNOWN = Kind("nothing that is known here", "docs/data.md lists what is read")
 _BY_SUFFIX = {
     ".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .ts .mts .m2ts .wmv .3gp .ogv .flv": VIDEO,
-    ".jpg .jpeg .png .gif .bmp .webp .tif .tiff": Kind(
-        "an image",
-        "find the 2D keypoints first, with a detector (MediaPipe, MMPose, AlphaPose, OpenPose, ...), and give the file that "
-        "it writes: docs/data.md, Detections",
-    ),
+    ".jpg .jpeg .png .gif .bmp .webp .tif .tiff": Kind("an image", _DETECT),
     ".h5 .hdf5 .mat .cdf": Kind(
-        "HDF5, MATLAB or CDF",
-        "only Human3.6M's own files of this kind are read, in its folders; save others as plain motion",
+        "HDF5, MATLAB or CDF", "save what is not Human3.6M's own as plain motion: docs/data.md"
     ),
-    ".pkl .pickle": Kind("a pickle, which runs code when it is opened", "save its arrays with numpy.save or as .json"),
+    ".pkl .pickle": Kind("a pickle, which runs code when opened", "save its arrays with numpy.save or as .json"),
     ".pt .pth .bin .safetensors": Kind("a trained model", "give it as the model (`model` of 06_predict), not as data"),
-    ".fbx .glb .gltf .dae .amc .asf": Kind(
-        "motion in another program's format", "convert it to BVH, for instance in Blender"
-    ),
-    ".c3d .trc .tsv": Kind(
-        "markers of motion capture", "compute the joints, and save them as plain motion: docs/data.md"
-    ),
+    ".fbx .glb .gltf .dae .amc .asf": Kind("motion of another program", "convert it to BVH, for instance in Blender"),
+    ".c3d .trc .tsv": Kind("markers of motion capture", "compute joints, and save them as plain motion: docs/data.md"),
     ".zip .7z .rar .gz": Kind("an archive", "only BVH and Human3.6M are read from a zip: unpack it"),
     ".json": Kind("JSON of no known form", "docs/data.md, Detections, lists whose JSON is read"),
     ".txt": Kind("text", "of labels of YOLO, write a list with `results.tojson()` of every frame to one .json"),
-    ".md .xml .html .toml .yaml .yml .log .pdf": Kind("text", "docs/data.md lists what is read"),
+    ".md .xml .html .toml .yaml .yml .log .pdf": Kind("text", _LISTED),
 }
 
 # Keys of an `.npz` that tell what it is.
 _BY_KEYS = (
-    ({"poses", "trans"}, Kind("AMASS, angles without joint positions", "docs/data.md, AMASS and SMPL-H, says what to do")),
-    ({"positions_3d"}, Kind("VideoPose3D's 3D positions", "call it data_3d_<set>.npz and give the folder that it lies in")),
-    (
-        {"positions_2d"},
-        Kind(
-            "VideoPose3D's 2D keypoints",
-            "put data_3d_<set>.npz of the same set beside it and give the folder; of videos without 3D, call it "
-            "data_2d_custom_<name>.npz",
-        ),
-    ),
-    ({"positions", "clip", "joints"}, Kind("poses that `pose3d predict` wrote", "give the keypoints that they were made of")),
-)  # fmt: skip
+    ({"poses", "trans"}, Kind("AMASS, angles without joints", "docs/data.md, AMASS and SMPL-H, says what to do")),
+    ({"positions_3d"}, Kind("VideoPose3D's 3D positions", "call it data_3d_<set>.npz and give the folder of it")),
+    ({"positions_2d"}, Kind("VideoPose3D's 2D keypoints", _BESIDE)),
+    ({"positions", "clip", "joints"}, Kind("poses of `pose3d predict`", "give the keypoints that they were made of")),
+)
 
 
 def describe(path: Path) -> Kind:
@@ -79,13 +65,16 @@ def describe(path: Path) -> Kind:
     except (OSError, InputError) as error:
         reason = str(error).removeprefix(f"{path}: ").partition(";")[0]
         return Kind(f"something that cannot be read ({reason})", "get it again")
-    return next((kind for suffixes, kind in _BY_SUFFIX.items() if suffix in suffixes.split()), _UNKNOWN)
+    return next(
+        (kind for suffixes, kind in _BY_SUFFIX.items() if suffix in suffixes.split()),
+        Kind("nothing that is known here", _LISTED),
+    )
 
 
 def _describe_folder(folder: Path) -> Kind:
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     if not entries:
-        return Kind("an empty folder", "docs/data.md lists what is read")
+        return Kind("an empty folder", _LISTED)
     inside = _some([entry.name for entry in entries])
     kinds = Counter(describe(entry) for entry in entries[:LOOKED_AT] if not entry.is_dir())
     if not kinds:

@@ -12,7 +12,7 @@ import numpy as np
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS
-from pose3d_lib.data.sources.video.needs import import_extra
+from pose3d_lib.data.sources.video.frames import import_extra
 
 MEDIAPIPE = "mediapipe"
 

@@ -1,15 +1,16 @@
 """Frames of a video file or of a camera: upright RGB images with their times, one after the other."""
 
+import importlib
 import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.sources.video.needs import import_extra
 
 if TYPE_CHECKING:
     import av
@@ -20,6 +21,17 @@ MOST_FPS = 60.0  # faster videos are thinned to at most this: lifters are traine
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,live_flv,asf,ogg"
 UNSTEADY = 0.25  # share of the usual time between two frames by which the time between others may differ
 UNEVEN = 0.01  # share of other times from which a video counts as one of variable rate
+
+
+def import_extra(name: str) -> ModuleType:
+    """Import a module of the extra, or raise an InputError with the command that installs it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"videos need {name}, which cannot be imported ({error}); in the project's folder: pip install -e '.[video]', for "
+            "MediaPipe with Python 3.11 or 3.12. Where OpenCV lacks libGL.so.1: apt-get install libgl1 (Debian, Ubuntu)"
+        ) from error
 
 
 class Frame(NamedTuple):
@@ -151,9 +163,7 @@ class Webcam:
             InputError: there is no such camera, or another program has it.
         """
         logging = self._cv2.utils.logging
-        logging.setLogLevel(
-            logging.LOG_LEVEL_SILENT
-        )  # each way to open a camera that fails has several lines of its own
+        logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # of each way to open a camera that fails
         camera, number, begin = self._cv2.VideoCapture(self._index), 0, time.monotonic()
         try:
             while (read := camera.read())[0]:
@@ -163,7 +173,7 @@ class Webcam:
             camera.release()
         if not number:
             raise InputError(
-                f"camera {self._index}: gives no image: there is none of this number, or another program uses it; the first is 0"
+                f"camera {self._index}: gives no image; give the number of another, from 0, or end what else uses it"
             )
 
 
