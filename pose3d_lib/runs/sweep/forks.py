@@ -4,6 +4,8 @@ Apart from that a forked kernel is like any other: a process and a session of it
 It ends when the process that it was forked from ends, and that one when the sweep does, however that ends.
 """
 
+import ast
+import importlib
 import json
 import os
 import signal
@@ -68,7 +70,7 @@ class ForkedKernel(psutil.Process):
 
 
 def main(notebook: str) -> None:
-    """Execute the first code cell of a notebook, its imports, then fork a kernel for every line of stdin."""
+    """Import what the first code cell of a notebook imports, then fork a kernel for every line of stdin."""
     import gc
 
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # a kernel ends with the process of this number
@@ -76,7 +78,7 @@ def main(notebook: str) -> None:
     from ipykernel import kernelapp
 
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    exec(next("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"), {})
+    import_what(next("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
     gc.freeze()  # no collection in a kernel touches, and so copies, what was imported
     signal.signal(signal.SIGCHLD, _reap)
     # of a fork while there are threads: OpenBLAS stops its own
@@ -96,6 +98,17 @@ def main(notebook: str) -> None:
         sys.argv = arguments
         kernelapp.launch_new_instance()
         os._exit(0)
+
+
+def import_what(source: str) -> None:
+    """Import the modules that some code imports at its top."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                if isinstance(node, ast.Import):
+                    importlib.import_module(alias.name)
+                elif not hasattr(importlib.import_module(node.module), alias.name):  # it may be imported on first use
+                    importlib.import_module(f"{node.module}.{alias.name}")
 
 
 def _reap(*_: object) -> None:
