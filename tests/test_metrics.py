@@ -62,12 +62,6 @@ def test_a_mirrored_pose_does_not_have_zero_p_mpjpe() -> None:
     assert p_mpjpe(mirrored, target).min() > 0.1
 
 
-def test_a_flat_pose_fits_its_mirror_image_because_it_can_be_turned_over() -> None:
-    target = random_poses(3) * torch.tensor([1.0, 1.0, 0.0])
-    mirrored = target * torch.tensor([-1.0, 1.0, 1.0])
-    assert p_mpjpe(mirrored, target).max() < 1e-6
-
-
 @pytest.mark.parametrize("mirror", [1.0, -1.0], ids=["as drawn", "mirrored"])
 def test_p_mpjpe_agrees_with_scipy(mirror: float) -> None:
     predicted, target = random_poses(40, seed=2), random_poses(40, seed=3)
@@ -112,11 +106,6 @@ def test_more_freedom_never_has_a_larger_squared_error(seed: int, likeness: floa
     assert (similar <= torch.where(dot >= 0, only_scaled, similar) + 1e-9).all()
 
 
-def test_mpjve_of_a_constant_offset_is_zero() -> None:
-    target = random_poses(6)
-    assert mpjve(target + torch.tensor([1.0, 2.0, 3.0]), target).max() < 1e-12
-
-
 def test_mpjve_of_a_linear_drift_is_its_step() -> None:
     target = random_poses(6)
     drift = torch.arange(6.0).view(6, 1, 1) * torch.tensor([0.2, -0.3, 0.6])
@@ -136,12 +125,6 @@ def test_a_batch_gives_what_its_clips_give_one_by_one(metric) -> None:
     predicted, target = random_poses(3, 5, seed=8), random_poses(3, 5, seed=9)
     looped = torch.stack([metric(p, t) for p, t in zip(predicted, target, strict=True)])
     torch.testing.assert_close(metric(predicted, target), looped)
-
-
-@ALL_METRICS
-def test_a_perfect_prediction_has_no_error(metric) -> None:
-    target = random_poses(3)
-    assert metric(target, target.clone()).max() < 1e-12
 
 
 @ALL_METRICS

@@ -146,23 +146,6 @@ def test_how_many_clips_pass_together_does_not_matter(data, rows, monkeypatch) -
     pd.testing.assert_frame_equal(evaluate(model, data, data.test_clips(), "simulated"), together, rtol=1e-5)
 
 
-@pytest.mark.parametrize("lean", [0, 0.1], ids=["perfect", "averaged away with the mirror image"])
-def test_perfect_predictions_and_a_lean_to_one_side_have_no_error(flat_data, lean) -> None:
-    leaning = Stub(lambda screen: flat(screen) + torch.tensor([lean, 0, 0]))
-    found = evaluate(leaning, flat_data, flat_data.test_clips(), "simulated")
-    assert found[list(METRICS)].abs().to_numpy().max() < 1e-3  # mm
-
-
-def test_an_error_of_the_left_hand_is_shared_by_both_hands_after_the_mirror(flat_data) -> None:
-    raised = torch.zeros(17, 3)
-    raised[LEFT_WRIST, 2] = 0.2
-    (predictions,) = predict(Stub(lambda s: flat(s) + raised), flat_data, flat_data.test_clips(), "simulated")
-    depth = torch.cat(predictions)[..., 2]
-    expected = torch.zeros(17, dtype=torch.float64)
-    expected[[LEFT_WRIST, RIGHT_WRIST]] = 0.1
-    torch.testing.assert_close(depth, expected.expand_as(depth), rtol=0, atol=1e-6)
-
-
 def test_a_jump_from_one_clip_to_the_next_is_no_velocity(flat_data) -> None:
     before = evaluate(lifter(), flat_data, flat_data.test_clips(), "simulated")
     positions = flat_data.positions.copy()

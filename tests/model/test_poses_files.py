@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.model import poses as poses_files
 from pose3d_lib.model.poses import FORMATS, WRITERS, write_poses
@@ -122,18 +121,6 @@ def test_files_say_which_clips_are_upright(lifted: Lifted, tmp_path: Path) -> No
     assert set(table.action[table.space == "upright"]) == {"Sitting"}
     found = json.loads(written(lifted, tmp_path, "json").read_text(encoding="utf-8"))["clips"]
     assert [clip["space"] for clip in found] == ["camera", "upright", "camera"]
-
-
-def test_names_come_back_whatever_they_are(lifted: Lifted, tmp_path: Path) -> None:
-    clip = dataclasses.replace(lifted.clips[0], subject=ODD, take="007", camera=Camera(ODD, 10, 10))
-    lifted = dataclasses.replace(lifted, dataset=ODD, clips=(clip,))
-    with np.load(written(lifted, tmp_path, "npz"), allow_pickle=False) as file:
-        assert (file["subject"][0], file["take"][0], file["camera"][0]) == (ODD, "007", ODD)
-        assert json.loads(str(file["metadata"]))["dataset"] == ODD
-    row = pd.read_csv(written(lifted, tmp_path, "csv"), dtype=str).iloc[0]
-    assert (row.subject, row["take"], row.camera, row.fps) == (ODD, "007", ODD, "50")
-    found = json.loads(written(lifted, tmp_path, "json").read_text(encoding="utf-8"))["clips"][0]
-    assert (found["subject"], found["take"], found["camera"]) == (ODD, "007", ODD)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -163,12 +163,3 @@ def test_an_unlabelled_window_s_true_pose_is_seen_by_its_camera_where_its_keypoi
     assert (drawn - batch.seen)[real].abs().max() < 1e-5
     lenses = {tuple(own.tolist()) for own in batch.intrinsics.flatten(1)}
     assert len(lenses) == 4 * (1 + mirrored)  # which the subjects share
-
-
-def test_an_unlabelled_window_is_gathered_without_a_look_at_3d(data) -> None:
-    blind = replace(data, positions=np.full_like(data.positions, np.nan))
-    windows = UnlabelledWindows(blind, blind.train_clips(), "simulated", (3, 3), intrinsics=False)
-    batch = windows.gather(torch.arange(len(windows)))
-    assert batch.targets is batch.trajectory is batch.intrinsics is None
-    assert batch.inputs.isfinite().all()
-    assert torch.equal(batch.seen[:, 0], batch.inputs[:, 4])
