@@ -196,22 +196,14 @@ def licence_of(data: PoseDataset) -> str:
     """The terms of weights that were trained on some data, as far as they are known here."""
     if data.synthetic:
         return SYNTHETIC
-    if data.terms:
-        return f"Trained on {data.name}. {data.terms}"
-    return (
-        f"Trained on {data.name}, whose terms are not known here; they decide what may be done with weights that were "
-        "trained on it."
-    )
+    unknown = "Its terms are not known here; they decide what may be done with weights that were trained on it."
+    return f"Trained on {data.name}. {data.terms or unknown}"
 
 
 def check_fit(card: ModelCard, data: PoseDataset, keypoints: str, clips: pd.DataFrame) -> list[str]:
-    """Rejects keypoints that a model cannot see; returns warnings, a sentence each.
+    """Warnings, a sentence each: on another 2D source or frame rate and, where errors can be measured, on people seen before.
 
-    They are on another 2D source or frame rate and, where errors can be measured, on people of these clips whom the model has
-    seen in training.
-
-    Raises:
-        InputError: other joints, another number of input features, or an action that the model cannot be told.
+    An InputError for keypoints of other joints or another number of features, and an action that the model cannot be told.
     """
     told_actions(card.network, clips)
     what = f"the keypoints {keypoints!r} of {data.name} are"
@@ -220,8 +212,8 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str, clips: pd.Data
     if features != card.network.in_features:
         seen = {2: "x and y of a keypoint", 3: "x, y and the score of a keypoint"}
         raise InputError(
-            f"model {card.name}: sees {seen[card.network.in_features]}; the keypoints {keypoints!r} of {data.name} were "
-            f"opened with {seen[features]}; the parameter `scores` says which"
+            f"model {card.name}: sees {seen[card.network.in_features]}; {what} opened with {seen[features]}; the parameter "
+            "`scores` says which"
         )
     warnings = []
     # The keypoints of the ready models' dataset are like those of many detectors.
@@ -268,13 +260,13 @@ def _seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> lis
 def told_actions(network: Network | TemporalLifter, clips: pd.DataFrame) -> pd.Series:
     """The action that a network is told of each clip: the column "told" of the clips or, without it, the clip's own.
 
-    Raises:
-        InputError: an action that the network was not trained with, or one to tell to a network that is told none.
+    An InputError for an action that it was not trained with, or one to tell to a network that is told none.
     """
     if "told" in clips and not network.labels:
         raise InputError("parameter label: this model is not told the action; leave it out")
     told = clips.get("told", clips.action)
-    if unknown := [action for action in dict.fromkeys(told) if action not in network.labels] * bool(network.labels):
+    unknown = [action for action in told if action not in network.labels]
+    if network.labels and unknown:
         raise InputError(
             f"this model has to be told the action, and {printable(str(unknown[0]))!r} is none of those that it was trained "
             f"with; the parameter label tells it one of them for all clips: {', '.join(network.labels)}"

@@ -1,8 +1,8 @@
 """The temporal lifter of VideoPose3D: dilated temporal convolutions from 2D keypoints to 3D joints.
 
-Written from the published description (Pavllo et al., CVPR 2019, section 3 and figure 2). Arrays are channels-last, and
-every convolution is a matrix product over its taps side by side: on windows, where each convolution's stride equals its
-width, that is a reshape and a product, which a processor runs several times faster than a general convolution.
+Written from the published description (Pavllo et al., CVPR 2019, section 3 and figure 2). Arrays are channels-last, and every
+convolution is a matrix product over its taps side by side; on windows, whose strides equal the widths, that is a reshape and
+a product, several times faster than a general convolution.
 """
 
 import math
@@ -83,8 +83,7 @@ class _Layer(nn.Module):
     def lift(self, rows: Tensor, width: int, dilation: int, out: Tensor, shift: Tensor | None = None) -> Tensor:
         """`forward` on `_dilated_taps` in evaluation mode: (N, C_in) -> (N - (width - 1) * dilation, C_out), within `out`.
 
-        The batch norm becomes part of the weights, and each tap is a product added to the first: no frame is copied. A `shift`,
-        (N, C_out), is added to the product.
+        Each tap is a product added to the first: no frame is copied. A `shift`, (N, C_out), is added to the product.
         """
         count = len(rows) - (width - 1) * dilation
         weight, bias = self.folded(None if shift is None else shift[:count])
@@ -260,8 +259,7 @@ class Lifters(nn.Module):
     def networks(self) -> tuple[TemporalLifter, ...]:
         return (self.pose,) if self.trajectory is None else (self.pose, self.trajectory)
 
-    # Both go over the modules of either network.
-    num_parameters, set_bn_momentum = TemporalLifter.num_parameters, TemporalLifter.set_bn_momentum
+    num_parameters, set_bn_momentum = TemporalLifter.num_parameters, TemporalLifter.set_bn_momentum  # of all modules
 
     def state_dict(self) -> dict[str, Tensor]:
         """Every weight and running statistic by name, those of the pose as alone, those of the trajectory after TRAJECTORY."""

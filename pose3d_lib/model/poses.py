@@ -46,8 +46,9 @@ def write_poses(
     """
     make_folder(folder)
     files, moved = [], []
+    keys = [(clip.subject, clip.action, clip.take) for clip in lifted.clips]
     for kind in formats:
-        names = file_names([kind], [(clip.subject, clip.action, clip.take) for clip in lifted.clips])
+        names = file_names([kind], keys)
         parts = [replace(lifted, clips=(clip,)) for clip in lifted.clips] if len(names) > 1 else [lifted]
         for name, part in zip(names, parts, strict=True):
             write_atomically(folder / name, lambda path, part=part, kind=kind: moved.append(WRITERS[kind](part, path)))
@@ -128,15 +129,9 @@ def write_json(lifted: Lifted, path: Path) -> None:
 
 
 def _describe(clip: LiftedClip) -> dict[str, object]:
-    return {
-        "subject": clip.subject,
-        "action": clip.action,
-        "take": clip.take,
-        "camera": clip.camera.name,
-        "image_size": [clip.camera.width, clip.camera.height],
-        "fps": clip.fps,
-        "space": "upright" if clip.upright else "camera",
-    }
+    camera, space = clip.camera, "upright" if clip.upright else "camera"
+    names = {"subject": clip.subject, "action": clip.action, "take": clip.take, "camera": camera.name}
+    return {**names, "image_size": [camera.width, camera.height], "fps": clip.fps, "space": space}
 
 
 def _rounded(places: np.ndarray) -> list[list[float]]:

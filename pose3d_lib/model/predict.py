@@ -95,18 +95,15 @@ def predict(
     """Lift whole clips, a group of them at a time: yield one (frames, joints, 3) prediction, metres, per clip, in order.
 
     Args:
-        model: the lifter.
-        data: the dataset.
+        model: the lifter, which sees `keypoints`, a 2D source of `data`.
         clips: rows of `data.clips`; what a lifter is told of a clip: `told_actions`.
-        keypoints: the 2D source that the lifter sees.
         mirror: average with what the lifter makes of the mirror image, mirrored back (VideoPose3D, section 5.2).
         joints: what the lifter lifts to: ROOT for one of the trajectory; the dataset's skeleton if not given.
 
     Clips stand end to end with their padding and pass through the dilated network as one; the frames between two clips
     that mix both are dropped, so each prediction is exactly that of the clip alone.
     """
-    device = next(model.parameters()).device
-    was_training = model.training
+    device, was_training = next(model.parameters()).device, model.training
     model.eval()
     rows = (clips.stop - clips.start).to_numpy() + sum(padding(model.filter_widths, causal=model.causal))
     places, told, labels = np.cumsum(rows) // ROWS_AT_ONCE, told_actions(model, clips), []
@@ -142,8 +139,7 @@ class LiftedClip:
     root: np.ndarray | None = None  # (frames, 3) float32, metres, camera space; None without a network for it
     truth: np.ndarray | None = None  # as `positions`; None where it is not known
     step: int = 1
-    # Whether positions, root and truth were turned, so that y is down along gravity (`upright.level`).
-    upright: bool = False
+    upright: bool = False  # positions, root and truth were turned, so that y is down along gravity (`upright.level`)
 
     def part(self, kept: slice) -> "LiftedClip":
         """Some of its frames, in order: all, or one in so many."""
@@ -226,16 +222,9 @@ def spread(number: int, most: int) -> list[int]:
 
 
 def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
-    """Lift whole clips, with or without mirror images, as the model was tested.
+    """Lift whole clips, rows of `data.clips`, with or without mirror images, as the model was tested; for `check_fit`.
 
-    Args:
-        model: as `open_model` gives it.
-        data: a dataset that fits (`check_fit`).
-        clips: rows of `data.clips`.
-        keypoints: the 2D source that the model sees.
-
-    Raises:
-        InputError: there is no clip, or a prediction is not finite.
+    An InputError where there is no clip, or a prediction is not finite.
     """
     if not len(clips):
         raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")

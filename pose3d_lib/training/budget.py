@@ -1,8 +1,7 @@
 """Formula (1) of the paper: how many windows a run may see; learning rate and momentum by windows seen; and their order.
 
-A *unit epoch* is one pass over the windows of all actions. A run on fewer windows (one action, several, or a share of the
-frames) repeats them until it has seen the same number: sum over actions of f(i) = f(a) * t. Windows are counted by their
-output frames, mirror images included.
+A *unit epoch* is one pass over the windows of all actions. A run on fewer windows repeats them until it has seen the same number:
+sum over actions of f(i) = f(a) * t. Windows are counted by their output frames, mirror images included.
 """
 
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ BUDGETS = ("equal_frames", "fifteen")  # the formula; and the authors' scripts, 
 FIFTEEN = 15
 BN_MOMENTUM_FIRST, BN_MOMENTUM_LAST = 0.1, 0.001
 
-# Added to the seed of the order of unlabelled windows, so that it is the order of labelled ones in no epoch of the same run.
-# (PyTorch's generator on the CPU uses the last 32 bits of a seed only.)
-UNLABELLED = 2**31
+UNLABELLED = (
+    2**31
+)  # added to the seed of the order of unlabelled windows, which so is that of labelled ones in no epoch
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,9 @@ class Budget:
 
     @property
     def epoch_sizes(self) -> list[int]:
-        """Windows of each epoch in turn; their sum is `total`, except for a last epoch of a single window."""
+        """Windows of each epoch in turn, without a last epoch of a single window: batch norm needs two."""
         full, rest = divmod(self.total, self.per_epoch)
-        return [self.per_epoch] * full + [rest] * (rest > 1)  # batch norm needs two windows
+        return [self.per_epoch] * full + [rest] * (rest > 1)
 
     def period(self, decay_per: str) -> int:
         """Windows between two steps of a schedule."""
@@ -70,10 +69,9 @@ def bn_momentum(*, seen: int, budget: Budget, decay_per: str) -> float:
 def batch_sizes(windows: int, batch_size: int) -> list[int]:
     """Sizes of an epoch's batches; a single window left over joins the last batch, as batch norm needs two."""
     full, rest = divmod(windows, batch_size)
-    sizes = [batch_size] * full + [rest] * (rest > 0)
     if rest == 1 and full:
-        sizes[-2:] = [batch_size + 1]
-    return sizes
+        return [batch_size] * (full - 1) + [batch_size + 1]
+    return [batch_size] * full + [rest] * (rest > 0)
 
 
 def batches(

@@ -27,8 +27,7 @@ class HistoryRow:
 
     def as_json(self) -> dict[str, object]:
         """The row as history.jsonl holds it: `terms` only if there are any."""
-        row = asdict(self)
-        return row if self.terms else {name: value for name, value in row.items() if name != "terms"}
+        return {name: value for name, value in asdict(self).items() if name != "terms" or value}
 
 
 @dataclass(kw_only=True)

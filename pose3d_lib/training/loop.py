@@ -46,11 +46,10 @@ def train(
         initial: the initial state of the networks if the config says `start_from`; None for random weights.
         resume: a checkpoint of the same run to resume from.
         baseline: `in_turn`'s, trained in turn with the run, TURN steps each, to compare their times.
-        on_row: called at the end of every epoch and at every test; in a resumed run, also with the earlier rows.
-        on_progress: called about twice a second with the windows seen and their total.
-        on_checkpoint: called with a checkpoint every SECONDS_BETWEEN_CHECKPOINTS, before a stop, and at the ends of epochs as
-            long as that takes no more than CHECKPOINT_SHARE of the time.
-        stop: called after every step; anything but "" ends the training there with `RunStopped`, and is the reason.
+        on_row: is given a row at the end of every epoch and at every test; in a resumed run, also the earlier ones.
+        on_progress: is given the windows seen and their total, about twice a second.
+        on_checkpoint: is given a checkpoint every SECONDS_BETWEEN_CHECKPOINTS, before a stop, and at the ends of epochs.
+        stop: anything but "" ends the training after a step with `RunStopped`, and is the reason.
 
     Raises:
         InputError: the checkpoint is of another network.

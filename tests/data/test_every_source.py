@@ -89,7 +89,7 @@ def test_the_dataset_opens_with_its_keypoints_and_terms_and_again_as_the_same(ki
         "Human3.6M originals": "for academic use too",
         "HumanEva": "HumanEva-I is given out by agreement",
     }
-    assert terms.get(kind, f"Trained on {data.name}, whose terms are not known here") in licence_of(data)
+    assert terms.get(kind, f"Trained on {data.name}. Its terms are not known here") in licence_of(data)
     said: list[str] = []
     assert open_dataset(spec, progress=said.append).fingerprint == data.fingerprint
     assert said == []

@@ -116,7 +116,7 @@ def test_the_networks_of_a_card_are_those_that_it_describes(changes: dict) -> No
 def test_the_licence_is_that_of_the_data(hand_made) -> None:
     assert licence_of(hand_made(ROWS)).startswith("Trained on synthetic data")
     assert licence_of(hand_made(ROWS, synthetic=False, terms="For research.")) == "Trained on hand-made. For research."
-    assert "whose terms are not known here" in licence_of(hand_made(ROWS, synthetic=False))
+    assert "Its terms are not known here" in licence_of(hand_made(ROWS, synthetic=False))
 
 
 CONFIG = RunConfig(action="Eating", seed=3, lr=0.002, with_actions=("Sitting", "Photo"), evaluate_at=())
