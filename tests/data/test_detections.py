@@ -217,12 +217,6 @@ def test_a_dataset_is_found_by_its_name_and_keypoints(tmp_path: Path) -> None:
     assert set(detections.PARAMETERS) <= set(DataSpec.model_fields)
 
 
-def test_other_joints_may_be_said_than_the_file_s_count_tells(tmp_path: Path) -> None:
-    data = read(write(tmp_path, files.alphapose(files.expected_h36m(WALK), layout="coco")), joints="h36m")
-    assert data.layouts == {"h36m": H36M_17}
-    np.testing.assert_allclose(data.keypoints["h36m"], files.expected_h36m(WALK), atol=1e-3)
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -600,19 +600,6 @@ def test_a_finding_says_how_to_leave_its_take_out(worlds, clean) -> None:
     assert ["leave_out" in f.advice for f in found(unlabelled, "frozen keypoints")] == [False]
 
 
-def test_the_takes_that_it_says_to_leave_out_can_be_left_out(worlds, tmp_path) -> None:
-    strange = ("S1", "Greeting", "take 7")
-    jump = moved(WRIST, slice(60, None), 0.6)
-    motions = {**worlds, BAD: jump(worlds[BAD].copy()), strange: jump(worlds["S9", "Greeting", "0"].copy())}
-    np.savez(tmp_path / "motion.npz", **{"/".join(key): motion for key, motion in motions.items()})
-    spec, path = DataSpec(fps=FPS), tmp_path / "motion.npz"
-    line = leave_out_line(check_dataset(plain_motion.read(spec, path, print), parameters=LEAVE_OUT))
-    assert line == "-p leave_out 'S1/Greeting/take 7,S5/Greeting/1'"
-    names = line.removeprefix("-p leave_out ").strip("'").split(",")
-    data = plain_motion.read(spec.model_copy(update={"leave_out": names}), path, print)
-    assert exit_code(check_dataset(data)) == 0
-
-
 @pytest.mark.parametrize("frames", [1, 2])
 def test_the_shortest_clips_are_measured(worlds, frames) -> None:
     checkup = check_dataset(filmed({key: motion[:frames] for key, motion in list(worlds.items())[:2]}))

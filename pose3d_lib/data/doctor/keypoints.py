@@ -22,6 +22,7 @@ from pose3d_lib.data.doctor.motion import (
     tilt,
 )
 from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.data.sources.detections.layouts import fold
 from pose3d_lib.data.sources.filming import GT, one_thread
 
 COMPARED = ("shoulder", "elbow", "wrist", "hip", "knee", "foot")  # at about the same place of the body in every layout
@@ -36,15 +37,8 @@ def shared_joints(skeleton: Skeleton, layout: Skeleton) -> list[tuple[int, int]]
     """(joint of the skeleton, joint of the layout) for every joint that can be compared."""
     if skeleton.joints == layout.joints:
         return [(joint, joint) for joint in range(skeleton.num_joints)]
-    there = {_plain(name): joint for joint, name in enumerate(layout.joints)}
-    names = [(joint, _plain(name)) for joint, name in enumerate(skeleton.joints)]
-    return [(joint, there[name]) for joint, name in names if name in there and name[1:] in COMPARED]
-
-
-def _plain(name: str) -> str:
-    """l or r, and the joint: 'lfoot' for LAnkle, 'left_ankle' and LFoot."""
-    name = name.casefold().replace("left", "l").replace("right", "r").replace("_", "").replace(" ", "")
-    return name.replace("ankle", "foot")
+    ours, theirs = ([fold(name).replace("ankle", "foot") for name in own.joints] for own in (skeleton, layout))
+    return [(joint, theirs.index(name)) for joint, name in enumerate(ours) if name in theirs and name[1:] in COMPARED]
 
 
 def _person_size(pixels: np.ndarray) -> float:

@@ -190,9 +190,7 @@ def _image_size(video: Video, given: tuple[int, int] | None) -> tuple[int, int]:
 def _check_inside(points: np.ndarray, size: tuple[int, int], video: Video) -> None:
     """Refuses coordinates that cannot be pixels of images of this size."""
     seen = points[np.isfinite(points).all(axis=-1)]
-    if not len(seen):
-        raise InputError(f"{video.where}: every joint of the chosen person is missing")
-    if len(seen) > 1 and np.abs(seen).max() <= 2:
+    if np.abs(seen).max() <= 2:
         raise InputError(
             f"{video.where}: every coordinate lies between {seen.min():.3g} and {seen.max():.3g}; expected pixels, "
             "not shares of the image (OpenPose: --keypoint_scale 0; YOLO: normalize=False)"

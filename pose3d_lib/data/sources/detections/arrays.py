@@ -7,7 +7,6 @@ import numpy as np
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.detections.layouts import choose_layout
 from pose3d_lib.data.sources.detections.records import (
-    MAX_PEOPLE,
     Person,
     Video,
     make_video,
@@ -89,7 +88,7 @@ def read_arrays(path: Path, joints: str) -> Video:
     array, where = read_npz_key(path, ARRAYS), f"{path}, key {ARRAYS!r}"
     if isinstance(array, np.ndarray) and array.ndim == 3:
         array = array[None]
-    if not (isinstance(array, np.ndarray) and array.ndim == 4 and 0 < len(array) <= MAX_PEOPLE):
+    if not (isinstance(array, np.ndarray) and array.ndim == 4):
         raise InputError(f"{where}: {_kind(array)}; expected (people, frames, joints, 2 or 3), pixels")
     people = [
         person for track, motion in enumerate(array, start=1) for person in _dense_people(motion, where, str(track))

@@ -121,9 +121,9 @@ def match_names(names: list[str], joints: str, where: object) -> tuple[str, list
     Names are compared without case and signs: LShoulder, left_shoulder and LEFT_SHOULDER are one; other names are passed
     over. Without `joints`, the name of a layout, it is the largest whose joints are all there.
     """
-    named = {_fold(name): name for name in names}
+    named = {fold(name): name for name in names}
     missing = {
-        name: [joint for joint in LAYOUTS[name].joints if _fold(joint) not in named]
+        name: [joint for joint in LAYOUTS[name].joints if fold(joint) not in named]
         for name in ([joints] if joints else sorted(LAYOUTS, key=lambda name: -LAYOUTS[name].num_joints))
     }
     nearest = min(missing, key=lambda name: len(missing[name]))
@@ -132,10 +132,10 @@ def match_names(names: list[str], joints: str, where: object) -> tuple[str, list
             f"{where}: joints {some(names)} are those of no known layout ({', '.join(LAYOUTS)}); the nearest, {nearest}, "
             f"also needs {some(missing[nearest])}"
         )
-    return nearest, [named[_fold(joint)] for joint in LAYOUTS[nearest].joints]
+    return nearest, [named[fold(joint)] for joint in LAYOUTS[nearest].joints]
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
     """One spelling of a joint's name: side first, "l" or "r", no signs."""
     text = "".join(character for character in name.casefold() if character.isalnum())
     for side in ("left", "right"):

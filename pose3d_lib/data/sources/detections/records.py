@@ -16,7 +16,6 @@ from pose3d_lib.data.sources.missing import find_missing
 MAX_PIXELS = 100_000.0  # coordinates further from the image's corner are a mistake
 MAX_FRAME = 10**9
 MAX_BYTES, MAX_VALUES = 256 * 2**20, 20_000_000  # of a file: 17 joints in 400,000 frames take a gigabyte or two
-MAX_PEOPLE = 100  # in one frame
 MAX_SIDE = 65_535  # pixels of an image's side
 NO_SCORE = 1e6  # scores beyond this, and NaN, count as 0
 
@@ -78,10 +77,6 @@ def make_video(
     layout = choose_layout(counts.pop(), joints, where)
     people = sorted(people, key=lambda person: person.frame)
     frames = np.array([person.frame for person in people], np.int64)
-    numbers, present = np.unique(frames, return_counts=True)
-    if present.max() > MAX_PEOPLE:
-        crowded = numbers[present.argmax()]
-        raise InputError(f"{where}: {present.max()} people in frame {crowded}; at most {MAX_PEOPLE} are read")
     used = np.ones((len(people), LAYOUTS[layout].num_joints, 3), np.float32)
     for row, person in enumerate(people):
         used[row, :, : person.joints.shape[1]] = person.joints[: used.shape[1]]
@@ -99,19 +94,20 @@ def make_video(
     scores = [mean if person.score is None else person.score for person, mean in zip(people, means, strict=True)]
     seen = ~missing.all(axis=1)
     tracks = tuple(person.track for person, there in zip(people, seen, strict=True) if there)
-    untold = None in tracks or (
-        len(set(tracks)) == 1 and present.max() > 1
-    )  # as of AlphaPose if it did not follow them
+    alone = len(set(frames.tolist())) == len(people)
+    told = None not in tracks and (
+        alone or len(set(tracks)) > 1
+    )  # AlphaPose gives everybody one if it did not follow them
     return Video(
         name=name,
         where=where,
         layout=layout,
-        listed=np.union1d(np.fromiter(listed, np.int64), numbers),
+        listed=np.union1d(np.fromiter(listed, np.int64), frames),
         frames=frames[seen],
         points=points[seen],
         scores=np.nan_to_num(to_float32(scores), nan=0.0)[seen],
         joint_scores=np.where(missing, np.float32(np.nan), joint_scores)[seen] if scored else None,
-        tracks=None if untold else tracks,
+        tracks=tracks if told else None,
         size=size,
         normalised=layout == "mediapipe_33" and float(np.nanmedian(np.abs(points))) <= 2,
         fps=fps,
