@@ -438,13 +438,13 @@ def packed_bomb(file: h5py.File, name: str) -> None:
 
 
 H5_LIES = {
-    "a link": (lambda file, name: file.__setitem__(name, h5py.SoftLink("/elsewhere")), "of its own|not found"),
-    "numbers in another file": (external_storage, "in other files"),
-    "numbers of several files": (virtual, "in other files"),
+    "a link": (lambda file, name: file.__setitem__(name, h5py.SoftLink("/elsewhere")), "in this very file"),
+    "numbers in another file": (external_storage, "in this very file"),
+    "numbers of several files": (virtual, "in this very file"),
     "a chunk that unpacks to far more": (packed_bomb, ""),
     "frames that are not there": (lambda file, name: file.create_dataset(name, (96, 9), "f8"), "would span 0"),
-    "a group": (lambda file, name: file.create_group(name), "a Group"),
-    "nothing": (lambda file, name: file.create_dataset(name, data=h5py.Empty("f8")), "a Dataset stands"),
+    "a group": (lambda file, name: file.create_group(name), "in this very file"),
+    "nothing": (lambda file, name: file.create_dataset(name, data=h5py.Empty("f8")), "in this very file"),
     "text": (lambda file, name: file.create_dataset(name, data="none"), "bytes|object|text"),
     "another name": (lambda file, name: file.create_dataset("3d_positions", data=recording()[0].T), "3d_positions"),
 }  # fmt: skip

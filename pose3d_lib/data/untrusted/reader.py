@@ -79,19 +79,13 @@ def open_h5(path: str) -> Opened:
 
     def read(key: str) -> object:
         """A dataset; where MATLAB's references to cells stand there, what the only one of them refers to."""
-        if key not in file or not isinstance(file.get(key, getlink=True), h5py.HardLink):
-            raise Refused(f"has no dataset {key!r} of its own; found {', '.join(list(file)[:10]) or 'nothing'}")
-        found = in_file(file[key])
-        if found.dtype == h5py.ref_dtype and found.shape == (1, 1):
-            found = in_file(file[found[0, 0]])
+        found = file[key] if isinstance(file.get(key, getlink=True), h5py.HardLink) else None
+        if isinstance(found, h5py.Dataset) and found.dtype == h5py.ref_dtype and found.shape == (1, 1):
+            found = file[found[0, 0]]
+        if not isinstance(found, h5py.Dataset) or found.shape is None or found.is_virtual or found.external:
+            there = ", ".join(list(file)[:10]) or "nothing"
+            raise Refused(f"has no dataset {key!r} with numbers in this very file; found {there}")
         return found[()]
-
-    def in_file(found: object) -> h5py.Dataset:
-        if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):  # whose shape would open those
-            raise Refused("a dataset lies in other files")
-        if not isinstance(found, h5py.Dataset) or found.shape is None:
-            raise Refused(f"a {type(found).__name__} stands where a dataset is expected")
-        return found
 
     return {}, read
 

@@ -42,8 +42,9 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
     name = choose_set(spec.dataset, path)
     positions = _find_positions(path, name)
     motion_set = open_set(positions, name)
-    takes = {} if motion_set.actions else _read_takes(positions, "positions_3d", motion_set)
-    return motion_set.actions or tuple(dict.fromkeys(action for _, action, _ in takes))
+    return motion_set.actions or tuple(
+        dict.fromkeys(action for _, action, _ in _read_takes(positions, "positions_3d", motion_set))
+    )
 
 
 def choose_set(dataset: str, folder: Path) -> str:

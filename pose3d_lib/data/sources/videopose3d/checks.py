@@ -50,8 +50,6 @@ def check_keypoints(
     expected = f"float (frames, {layout.num_joints}, 2), as the metadata say, or 3 with scores"
     for key, views in pixels.items():
         where = f"{path}: {'/'.join(key)}"
-        if not motion_set.unplaced:
-            check_name(key[0], motion_set.cameras, f"subject (no cameras are known for it) in {path}")
         cameras = len(motion_set.cameras_of(key[0]))
         several = isinstance(views, list) or (isinstance(views, np.ndarray) and views.ndim > 0)
         if not several or len(views) != cameras:
