@@ -1,9 +1,6 @@
 """Files of zips and tars, read in the process with limits: what comes out, and what of hostile archives is refused."""
 
-import gzip
 import io
-import random
-import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -74,14 +71,6 @@ def test_every_file_comes_out_as_it_went_in(way: str, tmp_path: Path) -> None:
     assert contents(path) == {"other": b"1"}
 
 
-def test_a_zip_of_the_form_for_large_archives_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
-        path = write(tmp_path / "x.zip")
-    assert b"PK\6\6" in path.read_bytes()
-    assert contents(path) == CONTENT
-
-
 @BOTH
 def test_a_path_that_leads_out_is_refused_by_name(way: str, tmp_path: Path) -> None:
     for name in ("../out", "a/../../out", "/tmp/out", "..", "a\\..\\..\\out", "C:/out", "\\out", "a/.."):
@@ -146,35 +135,12 @@ def test_a_name_that_is_there_twice_is_refused(way: str, tmp_path: Path) -> None
     refuse(path, "'one' twice")
 
 
-def test_a_zip_whose_file_is_larger_than_it_says_is_refused(tmp_path: Path) -> None:
-    data = bytearray(write(tmp_path / "x.zip", {"one": b"first"}).read_bytes())
-    for signature, offset in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
-        struct.pack_into("<I", data, data.rindex(signature) + offset, 4)
-    (tmp_path / "x.zip").write_bytes(data)
-    refuse(tmp_path / "x.zip", "'one'")
-
-
-def test_a_header_that_is_as_large_as_a_file_is_refused(tmp_path: Path) -> None:
-    with gzip.open(tmp_path / "x.tgz", "wb") as file:
-        for kind in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE):
-            header = tarfile.TarInfo("x")
-            header.type, header.size = kind, 12_000_000
-            file.write(header.tobuf(tarfile.GNU_FORMAT))
-            file.write(b"9" * 12_000_000)
-    refuse(tmp_path / "x.tgz", r"x\.tgz: ")
-
-
 @pytest.mark.parametrize("size", [10**6, 10**12])
 def test_a_member_that_claims_more_than_there_is_is_refused(size: int, tmp_path: Path) -> None:
     header = tarfile.TarInfo("a/long")
     header.size = size
     (tmp_path / "x.tar").write_bytes(header.tobuf(tarfile.GNU_FORMAT) + b"short")
     refuse(tmp_path / "x.tar", r"x\.tar: ")
-
-
-def test_a_long_text_in_the_header_of_a_gzip_stream_takes_no_time(tmp_path: Path) -> None:
-    (tmp_path / "x.tgz").write_bytes(b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 2_000_000)
-    refuse(tmp_path / "x.tgz", r"x\.tgz: ")
 
 
 @EVERY_WAY
@@ -186,25 +152,6 @@ def test_an_archive_that_is_cut_off_anywhere_is_refused(way: str, tmp_path: Path
     for length in range(0, end, max(1, end // 8)):
         path.write_bytes(whole[:length])
         refuse(path, r"x\.")
-
-
-@BOTH
-def test_damaged_bytes_never_go_unnoticed_in_what_comes_out(way: str, tmp_path: Path) -> None:
-    path = write(tmp_path / f"x.{way}")
-    whole = path.read_bytes()
-    rng = random.Random(0)
-    refused = 0
-    for _ in range(30):
-        damaged = bytearray(whole)
-        damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
-        path.write_bytes(damaged)
-        try:
-            found = contents(path)
-        except InputError:
-            refused += 1
-        else:
-            assert set(found.values()) <= set(CONTENT.values())
-    assert refused > 10
 
 
 def test_a_damaged_header_is_not_taken_for_the_end_of_a_tar(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import Camera, h36m_cameras, humaneva_cameras, world_to_camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
-from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, HUMANEVA_15, MPII_16, Skeleton
+from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, MPII_16, Skeleton
 from pose3d_lib.data.sources.videopose3d import write as export
 from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION
 from pose3d_lib.data.sources.videopose3d.write import describe_export, export_videopose3d
@@ -105,25 +105,6 @@ def test_every_layout_and_unlabelled_clips_come_back(tmp_path: Path) -> None:
     )
 
 
-def test_humaneva_comes_back_without_its_description_too(tmp_path: Path) -> None:
-    cameras = {name: humaneva_cameras()[name[-2:]] for name in ("Train/S1", "Train/S2", "Validate/S1")}
-    takes = [(name, "Walking", f"1 chunk{i}", 3 + i, True) for name in cameras for i in range(2)]
-    layouts = {"gt": HUMANEVA_15, "detectron_pt_coco": COCO_17}
-    splits = {"train_subjects": ("Train/S1", "Train/S2"), "test_subjects": ("Validate/S1",)}
-    data = filmed(takes, cameras, skeleton=HUMANEVA_15, layouts=layouts, name="humaneva15", **splits)
-    data = replace(data, clips=data.clips.assign(fps=60.0))
-    check_round_trip(data, tmp_path, "humaneva15")
-    assert describe_export(data, "humaneva15")[0].endswith("`-d humaneva15` and `-k gt` or `-k detectron_pt_coco`.")
-    positions = read_npz_key(tmp_path / "data_3d_humaneva15.npz", "positions_3d")
-    assert positions["Train/S2"]["Walking 1 chunk1"].shape == (4, 15, 3)
-    np.savez(tmp_path / "data_3d_humaneva15.npz", positions_3d=positions)
-    back = read_set(tmp_path, "humaneva15", keypoints="detectron_pt_coco")
-    pd.testing.assert_frame_equal(back.clips, data.clips)
-    np.testing.assert_array_equal(back.keypoints["detectron_pt_coco"], data.keypoints["detectron_pt_coco"])
-    np.testing.assert_allclose(back.positions, data.positions, atol=2e-6, rtol=0)
-    np.testing.assert_allclose(back.trajectory, data.trajectory, atol=2e-6, rtol=0)
-
-
 @settings(max_examples=10, deadline=None, derandomize=True)
 @given(
     names=st.lists(
@@ -202,16 +183,6 @@ def test_an_old_numpy_finds_what_the_pickles_name(tmp_path: Path) -> None:
                 assert operations[0][1] == 3
                 named = {argument for operation, argument, _ in operations if operation.name == "GLOBAL"}
                 assert named <= {"numpy.core.multiarray _reconstruct", "numpy ndarray", "numpy dtype"}
-
-
-def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
-    data = filmed(TWO, h36m_cameras())
-    for folder in ("a", "b"):
-        export_videopose3d(data, tmp_path / folder, name="h36m")
-    for file in (tmp_path / "a").iterdir():
-        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
-        with zipfile.ZipFile(file) as archive:
-            assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}, "the hour is in the file"
 
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:

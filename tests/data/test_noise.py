@@ -97,12 +97,6 @@ def test_errors_grow_in_proportion_to_the_person_and_count_in_proportion() -> No
     np.testing.assert_allclose(scores_at(10, clips=3), scores_at(20, clips=3, size=900.0), atol=1e-9)
 
 
-def test_a_clip_of_one_frame_has_an_error_too() -> None:
-    detected = simulate_detections(person(1), fps=50, rng=np.random.default_rng(0))
-    assert detected.shape == (1, 17, 2)
-    assert np.isfinite(detected).all()
-
-
 # Scores
 
 
@@ -141,10 +135,3 @@ def test_no_score_tells_a_usual_error_but_together_they_do() -> None:
     lost = errors > 50
     assert (scores[lost] < 0.3).mean() > 0.9
     assert 0.2 < lost[scores < 0.3].mean() < 0.6  # most of what is doubted is where it should be, or nearly
-
-
-def test_a_misjudgement_lasts_as_long_as_an_error() -> None:
-    for fps, lag in ((50, 6), (25, 3)):
-        made = odds(scores_at(0, clips=400, frames=lag + 8, fps=fps))
-        now, later = made[:, :-lag].ravel(), made[:, lag:].ravel()
-        assert np.corrcoef(now, later)[0, 1] == pytest.approx(np.exp(-1), abs=0.03)

@@ -284,21 +284,6 @@ def test_any_mutation_of_any_value_is_an_input_error_or_another_value(tmp_path_f
         read_npz_key(path, "positions_3d")
 
 
-@fuzzed
-@given(at=st.floats(0, 1), put=st.binary(max_size=4), removed=st.integers(0, 4))
-def test_any_mutation_of_the_zip_around_it_is_an_input_error_or_another_value(
-    tmp_path_factory: pytest.TempPathFactory, at: float, put: bytes, removed: int
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "zip.npz"
-    np.savez_compressed(path, positions_3d={"S1": np.arange(3.0)}, plain=np.arange(5))
-    content = path.read_bytes()
-    place = int(at * len(content))
-    path.write_bytes(content[:place] + put + content[place + removed :])
-    for key in ("positions_3d", "plain"):
-        with contextlib.suppress(InputError):
-            read_npz_key(path, key)
-
-
 def test_what_is_no_npz(tmp_path: Path) -> None:
     assert "there is no such file" in refusal(tmp_path / "missing.npz")
     text, folder, members = tmp_path / "text.npz", tmp_path / "folder.npz", tmp_path / "members.npz"

@@ -444,16 +444,6 @@ def test_a_description_that_does_not_suit_its_arrays(tmp_path: Path, change: dic
         read_set(tmp_path, "dance", keypoints="seen")
 
 
-@pytest.mark.parametrize("which", ["data_3d_dance.npz", "data_2d_dance_seen.npz"])
-def test_a_file_that_ends_early_is_refused_by_name_wherever_it_ends(tmp_path: Path, which: str) -> None:
-    file = write_described(tmp_path, DESCRIBED) / which
-    whole = file.read_bytes()
-    for length in range(0, len(whole), 293):
-        file.write_bytes(whole[:length])
-        with pytest.raises(InputError, match=which):
-            read_set(tmp_path, "dance", keypoints="seen")
-
-
 def test_suffixes_are_read_in_any_case_and_other_files_of_the_folder_are_named(tmp_path: Path) -> None:
     spec = DataSpec(dataset=str(write_described(tmp_path, DESCRIBED)), keypoints="seen")
     expected = read(spec, tmp_path, print)

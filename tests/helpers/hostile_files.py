@@ -23,7 +23,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from safetensors.numpy import save_file
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.open import open_dataset, prepared_path
@@ -161,20 +160,14 @@ PICKLES: dict[str, Callable[[Path], bytes]] = {
     "calls eval": lambda canary: pickle.dumps(Calls(eval, f"__import__('os').system('touch {canary}')"), protocol=2),
     "opens a file": lambda canary: pickle.dumps([Calls(open, str(canary), "w")]),
     "imports": lambda _: b"\x80\x03cantigravity\nfly\n.",
-    "imports by a stacked name": lambda _: pickle.dumps(Calls(__import__, "antigravity"), protocol=4),
     "asks for a bytearray of 10^12": lambda _: pickle.dumps(Calls(bytearray, PROMISED)),
     "says that a text of 10^12 follows": lambda _: b"\x80\x04\x8d" + struct.pack("<Q", PROMISED) + b"a.",
-    "says that bytes of 4 GB follow": lambda _: b"\x80\x03B\xff\xff\xff\xffabc.",
     "puts a number at 2^31 of its memory": lambda _: b"\x80\x03Nr\xff\xff\xff\x7f.",
     "lists a million deep": lambda _: b"\x80\x03" + b"]" * MILLION + b"a" * (MILLION - 1) + b".",
-    "tuples a million deep": lambda _: b"\x80\x03)" + b"\x85" * MILLION + b".",
-    "dicts a million deep": lambda _: b"\x80\x03" + b"}K\x01" * MILLION + b"}" + b"s" * MILLION + b".",
-    "marks a million deep": lambda _: b"\x80\x03" + b"(" * MILLION + b"t" * MILLION + b".",
     "a list that holds itself": lambda _: b"\x80\x03]q\x00h\x00a.",
     "twenty million empty lists": lambda _: b"\x80\x03(" + b"]" * (20 * MILLION) + b"t.",
     "a number of 10^5 digits": lambda _: b"\x80\x03L" + b"9" * 100_000 + b"L\n.",
     "nothing": lambda _: b"",
-    "an end without a value": lambda _: b"\x80\x03.",
 }
 
 
@@ -290,21 +283,14 @@ def npz_cases() -> Cases:
     seconds = {
         "10^12 frames are promised": header((PROMISED, 17, 3)),
         "10^12 frames of nothing are promised": header((PROMISED, 17, 3), "<U0"),
-        "10^30 frames are promised": header((10**30, 17, 3)),
-        "a length is negative": header((-1, 17, 3)) + bytes(204),
         "a shape is nested a hundred thousand deep": header("(" * 100_000 + ")" * 100_000, version=2),
-        "a header of ten megabytes": header("()" + " " * 10**7, version=2),
         "a header that is a call": header("(__import__('os').system('true'),)"),
         "a format of the future": b"\x93NUMPY\x09\x00" + bytes(100),
         "objects": header("(6,)", "|O") + pickle.dumps([None] * 6),
         "records": np.zeros(3, dtype=[("a", "f4"), ("b", "i4")]),
-        "texts": np.full((6, 17, 3), "1.5"), "bytes": np.full((6, 17, 3), b"1.5"),
-        "complex numbers": clip.astype(np.complex64), "truths": clip > 0, "whole numbers": clip.astype(np.int64),
-        "days": np.zeros((6, 17, 3), "M8[D]"), "no frames": clip[:0],
-        "one number": np.float32(1)[None],
+        "texts": np.full((6, 17, 3), "1.5"), "no frames": clip[:0],
         "NaN": changed(np.nan, (3, 2, 1)),
         "numbers near the largest": changed(1e308, (1, 0), (1, 1)),
-        "fewer bytes than said": header((6, 17, 3)) + bytes(800),
         "more bytes than said": header((6, 17, 3)) + bytes(1300),
     }  # fmt: skip
     for name, content in seconds.items():
@@ -323,17 +309,14 @@ def npz_cases() -> Cases:
         "a path out of the file": ("../../b/Walking/1.npy", "a/Walking/1.npy"),
     }.items():
         yield f"plain motion: {name}", keys_case(*keys, said=keys[0].removesuffix(".npy"))
-    for letter in ("\n", "\x1b[31m", "\u2028", "\a"):
+    for letter in ("\n", "\x1b[31m"):
         said = ascii(letter)[1:-1]
         yield f"plain motion: {said} in a subject", keys_case(f"a{letter}/Walking/1.npy", "b/Walking/1.npy", said=said)
         yield f"plain motion: {said} in a take", keys_case(f"a/Walking/1{letter}.npy", "b/Walking/1.npy", said=said)
     table, end, bob = b"PK\1\2", b"PK\5\6", "bob/Walking/1"
     yield "an empty zip", named("mine.npz", end + bytes(18))
     yield "an encrypted zip", damaged_zip(table, 8, b"\1\0", bob)
-    yield "a zip of an unknown method", damaged_zip(table, 10, b"\x63\0", bob)
-    yield "a zip of lzma without end", damaged_zip(table, 10, b"\x0e\0", bob)
     yield "a zip with a wrong checksum", damaged_zip(table, 16, b"\1\2\3\4", bob)
-    yield "a zip with a table of 4 GB", damaged_zip(end, 12, b"\xfe\xff\xff\xff")
     yield "a zip with a member beyond the end", damaged_zip(table, 42, b"\xff\xff\xff\x7f", bob)
 
 
@@ -406,7 +389,6 @@ def human36m_cases() -> Cases:
     ):
         for kind in kinds:
             yield f"{ending}: {kind}", original(ending, lambda path, w=write, kind=kind: w(path, values[kind]))
-    yield ".cdf: another variable", original(".cdf", lambda path: make_cdf(path, good, name="Pause"))
     yield ".cdf: a pickle", original(".cdf", lambda path: path.write_bytes(pickle.dumps(Calls(os.system, "true"))))
     for kind, count in (("two thousand million frames are promised", 2**31 - 1), ("no frames", 0)):
         old, new = (struct.pack(">3i", 2, frames, 96) for frames in (6, count))
@@ -460,15 +442,11 @@ def bvh_cases() -> Cases:
     root = "HIERARCHY\nROOT r\n{\nOFFSET 0 0 0\n"
     texts: dict[str, str | bytes] = {
         "10^12 frames are promised": text.replace("Frames: 20", f"Frames: {PROMISED}"),
-        "10^30 frames are promised": text.replace("Frames: 20", f"Frames: {10**30}"),
-        "a negative number of frames": text.replace("Frames: 20", "Frames: -20"),
         "infinity": text.replace("\n0.0 89.0", "\n1e999 89.0", 1),
         "a formula": text.replace("\n0.0 89.0", "\n__import__('os') 89.0", 1),
         "frames of infinite time": text.replace("0.0333333", "inf"),
         "joints a hundred thousand deep": root + "".join(map(joint.format, range(100_000))),
         "thirty thousand joints": root + "JOINT j\n{\nOFFSET 0 0 0\n}\n" * 30_000,
-        "no end of braces": "HIERARCHY " + "{" * 10**6,
-        "zero bytes": bytes(10**6),
     }
     for name, content in texts.items():
         yield f"BVH: {name}", bvh_case(content)
@@ -520,23 +498,15 @@ def openpose_with(**files: bytes) -> Callable[[Path], None]:
 
 def json_cases() -> Cases:
     person = detected.walk(6)
-    results, coco = detected.alphapose(person), detected.coco_annotations(person)
-    mediapipe = detected.mediapipe(person)
+    results, mediapipe = detected.alphapose(person), detected.mediapipe(person)
     contents: dict[str, object] = {
         "nested a million deep": '[{"keypoints": ' + "[" * 10**6 + "]" * 10**6 + "}]",
-        "objects nested a million deep": '{"annotations": ' + '{"a":' * 10**6,
         "NaN only": [{**row, "keypoints": [1e999, -1e999, 1] * 17} for row in results],
         "a number of 10^5 digits": json.dumps(results).replace("302.0", "9" * 100_000),
         "frame 10^12": [*results[:-1], {**results[-1], "image_id": f"{PROMISED}.jpg"}],
-        "truths for numbers": [{**results[0], "keypoints": [True] * 51}],
-        "no joints": [{**results[0], "keypoints": []}],
         "a hundred thousand joints": [{**results[0], "keypoints": [1.5] * 10**5}],
-        "no frames": '[{"keypoints": 1}',
-        "COCO: an image twice": {**coco, "images": coco["images"] * 2},
         "COCO: images of 10^12 pixels": detected.coco_annotations(person, size=(PROMISED, PROMISED)),
-        "MMPose: a frame that is a list": {"instance_info": [{"frame_id": [1], "instances": []}]},
         "MediaPipe: landmarks of text": [{"frame": 0, "landmarks": [{"x": "a", "y": "b"}] * 33}],
-        "MediaPipe: frame -1": [{**mediapipe[0], "frame": -1}],
         "MediaPipe: frame 10^18": [*mediapipe, {**mediapipe[0], "frame": 10**18}],
     }
     for name, content in contents.items():
@@ -558,11 +528,8 @@ def array_cases() -> Cases:
     for name, content in {
         "10^12 frames are promised": header((PROMISED, 17, 2)),
         "objects": objects(pickle.dumps(Calls(os.system, "true"))),
-        "texts": header((6, 17, 2), "<U4") + bytes(6 * 17 * 2 * 16),
-        "no frames": header((0, 17, 2)),
         "NaN only": header((6, 17, 2)) + np.full((6, 17, 2), np.nan, np.float32).tobytes(),
         "a header that is a call": header("(__import__('os').system('true'),)"),
-        "a header nested deep": header("(" * 5_000 + ")" * 5_000),
     }.items():
         yield f".npy: {name}", named("video.npy", content, joints="coco", **IMAGE)
     names = [f"{joint}_{value}" for joint in COCO_17.joints for value in "xy"]
@@ -572,10 +539,7 @@ def array_cases() -> Cases:
         "frame 10^12": [*table, rows[-1].replace("5,", f"{PROMISED},", 1)],
         "a frame twice": [*table, rows[-1]],
         "a text": [*table, last.rpartition(",")[0] + ",=cmd()"],
-        "a longer row": [*table, last + ",1,2,3"],
-        "no rows": table[:1],
         "a zero byte": [*table[:3], "\0" * 1000],
-        "an open quote": [*table[:3], '"' * 3],
     }.items():
         yield f"CSV: {name}", named("video.csv", "\n".join(lines), **IMAGE)
     two = {"a\nb": person, "c": person}
@@ -621,10 +585,8 @@ def content_of(content: bytes) -> Callable[[Path], object]:
 def other_cases() -> Cases:
     for name, text in {
         "nested a hundred thousand deep": "path = " + "[" * 100_000,
-        "a path that is a number": "path = 5",
         "itself": "path = 'mine.toml'",
         "a path with a zero byte": 'path = "a\\u0000b"',
-        "a path of 10,000 letters": f"path = '{'a' * 10_000}'",
         "bytes that are no text": "path = '\udcff'",
         "an unknown parameter": "path = 'x'\nallow_pickle = true",
         "nothing": "",
@@ -633,22 +595,10 @@ def other_cases() -> Cases:
     long = (b'"shape":[48', b'"shape":[%d' % PROMISED)
     changes: dict[str, Callable[[Path], object]] = {
         "nothing": content_of(b""),
-        "zeros": content_of(bytes(10_000)),
         "a header of 10^12 bytes": content_of(PROMISED.to_bytes(8, "little") + b"{}"),
-        "a header nested a million deep": content_of((10**6).to_bytes(8, "little") + b"[" * 10**6),
         "a pickle": content_of(pickle.dumps(Calls(os.system, "true"))),
         "a shape of 10^12": lambda path: path.write_bytes(path.read_bytes().replace(*long)),
-        "a clip of 10^12 frames": damaged_header(lambda known: known["clips"]["stop"].__setitem__(-1, PROMISED)),
-        "a clip before the first": damaged_header(lambda known: known["clips"]["start"].__setitem__(0, -5)),
-        "texts for numbers": damaged_header(lambda known: known["clips"].update(start=["a"] * 8)),
-        "a clip less": damaged_header(lambda known: known["clips"]["take"].pop()),
-        "no cameras": damaged_header(lambda known: known.update(cameras=[])),
-        "no skeleton": damaged_header(lambda known: known.pop("skeleton")),
         "a skeleton that is a number": damaged_header(lambda known: known.update(skeleton=5)),
-        "an escape in a name": damaged_header(lambda known: known.update(name="\x1b[2J")),
-        "other arrays": lambda path: save_file(
-            {"x": np.zeros(3)}, path, metadata={"format": "pose3d-dataset-1", "header": "{}"}
-        ),
     }
     for name, change in changes.items():
         yield f"a prepared file: {name}", prepared(change)
