@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.common.files import sort_metadata, write_atomically
+from pose3d_lib.common.files import write_atomically
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset, arrays_of, header_of
@@ -34,13 +34,8 @@ def save_dataset(data: PoseDataset, path: Path) -> None:
     header = {**header_of(data), "terms": data.terms}
     metadata = {"format": FORMAT, "fingerprint": data.fingerprint, "header": json.dumps(header)}
     arrays = {key: np.ascontiguousarray(array) for key, array in arrays_of(data).items()}
-
-    def write(unfinished: Path) -> None:
-        save_file(arrays, unfinished, metadata=metadata)
-        sort_metadata(unfinished)
-
     make_folder(path.parent)
-    write_atomically(path, write)
+    write_atomically(path, lambda unfinished: save_file(arrays, unfinished, metadata=metadata))
 
 
 def load_dataset(path: Path) -> PoseDataset:
