@@ -83,7 +83,8 @@ def test_lost_joints_lie_between_what_was_found_and_have_no_score() -> None:
     for seed in range(8):
         rng = np.random.default_rng(seed)
         camera = ready.place_camera(motion, rng, "x")
-        found, scores = ready.detect(motion, camera, fps=50.0, rng=rng)
+        points = ready.detect(motion, camera, fps=50.0, rng=rng)
+        found, scores = points[..., :2], points[..., 2]
         assert np.isfinite(found).all()
         assert scores.min() >= 0
         assert scores.max() <= 1

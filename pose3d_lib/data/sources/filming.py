@@ -57,6 +57,7 @@ class Seen:
     camera: Camera
     in_camera: np.ndarray | None  # (frames, joints, 3), metres in camera space; None where only keypoints are known
     keypoints: Mapping[str, np.ndarray]  # 2D source -> (frames, joints, 2 or 3): pixels, and the scores if it has such
+    fps: float | None = None  # where it is not that of all clips
 
 
 @contextmanager
@@ -78,8 +79,8 @@ def collect(
 
     Args:
         seen: the clips.
-        cameras: those of all clips and perhaps others, in order; the same ones may come again.
-        fps: frames per second of all clips.
+        cameras: those that come first, whether they see a clip or not; the same ones may come again.
+        fps: frames per second of all clips that do not say it.
         skeleton, known: as in `PoseDataset`.
     """
     numbers: dict[Camera, int] = {}
@@ -95,7 +96,8 @@ def collect(
             positions.append((clip.in_camera - clip.in_camera[:, :1]).astype(np.float32))
             trajectory.append(clip.in_camera[:, 0].astype(np.float32))
         start, stop = stop, stop + len(next(iter(clip.keypoints.values())))
-        rows.append((*clip.key, numbers[clip.camera], float(fps), start, stop, clip.in_camera is not None))
+        number = numbers.setdefault(clip.camera, len(numbers))
+        rows.append((*clip.key, number, float(clip.fps or fps), start, stop, clip.in_camera is not None))
     arrays = {source: np.concatenate(found.pop(source)) for source in list(found)}
     return PoseDataset(
         skeleton=skeleton,

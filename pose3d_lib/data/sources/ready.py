@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import H36M_ACTIONS, check_name
 from pose3d_lib.data.cameras import Camera, view
-from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.bvh.motion import resample
-from pose3d_lib.data.sources.filming import GT, NEAREST, SIMULATED, one_thread
+from pose3d_lib.data.sources.filming import GT, NEAREST, SIMULATED, Seen, collect, with_scores
 from pose3d_lib.data.sources.missing import interpolate
 from pose3d_lib.data.sources.noise import simulate_detections, simulate_scores
 from pose3d_lib.data.sources.plain_motion import list_takes
@@ -91,33 +90,20 @@ def see(
     clips: Iterable[Clip], *, name: str, like: float | None = None, progress: Progress = lambda line: None
 ) -> PoseDataset:
     """Clips as their cameras see them, in `gt`, and as a detector does, in `simulated`, with scores; `like` as of `detect`."""
-    seen, cameras, rows, stop = [], [], [], 0
     say = paced(progress)
-    for number, clip in enumerate(clips):
-        camera = clip.camera or place_camera(clip.motion, clip.rng, f"camera {number}")
-        in_camera, exact = view(clip.motion, camera)
-        found, scores = detect(clip.motion, camera, fps=clip.fps, rng=clip.rng, like=like)
-        own = (in_camera - in_camera[:, :1], in_camera[:, 0], exact, found, scores)
-        seen.append([array.astype(np.float32) for array in own])
-        start, stop = stop, stop + len(clip.motion)
-        rows.append((clip.subject, clip.action, str(number), number, float(clip.fps), start, stop, True))
-        cameras.append(camera)
-        say(f"filmed {number + 1:,} clips")
-    positions, trajectory, exact, found, scores = (np.concatenate(own) for own in zip(*seen, strict=True))
-    return PoseDataset(
-        name=name,
-        synthetic=False,
-        skeleton=H36M_17,
-        cameras=tuple(cameras),
-        clips=pd.DataFrame(rows, columns=list(CLIP_COLUMNS)),
-        keypoints={GT: exact, SIMULATED: found},
-        layouts=dict.fromkeys((GT, SIMULATED), H36M_17),
-        positions=positions,
-        trajectory=trajectory,
-        train_subjects=(),
-        test_subjects=(),
-        scores={GT: np.ones_like(scores), SIMULATED: scores},
-    )
+
+    def seen() -> Iterator[Seen]:
+        for number, clip in enumerate(clips):
+            camera = clip.camera or place_camera(clip.motion, clip.rng, f"camera {number}")
+            in_camera, exact = view(clip.motion, camera)
+            found = detect(clip.motion, camera, fps=clip.fps, rng=clip.rng, like=like)
+            keypoints = {GT: with_scores(exact), SIMULATED: found}
+            yield Seen((clip.subject, clip.action, str(number)), camera, in_camera, keypoints, clip.fps)
+            say(f"filmed {number + 1:,} clips")
+
+    layouts = dict.fromkeys((GT, SIMULATED), H36M_17)
+    known = {"name": name, "synthetic": False, "layouts": layouts, "train_subjects": (), "test_subjects": ()}
+    return collect(seen(), (), RECORDED, skeleton=H36M_17, **known)
 
 
 def _clips(spec: DataSpec, path: Path) -> Iterator[Clip]:
@@ -180,7 +166,6 @@ def resize(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return resized
 
 
-@one_thread()
 def place_camera(motion: np.ndarray, rng: np.random.Generator, name: str) -> Camera:
     """A camera that has all of a motion, (frames, 17, 3) world metres, in its picture: as near as was drawn, or further away."""
     from scipy.spatial.transform import Rotation
@@ -239,8 +224,8 @@ def mark(motion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def detect(
     motion: np.ndarray, camera: Camera, *, fps: float, rng: np.random.Generator, like: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints as some detector might find them, (frames, 17, 2) pixels, and their scores, (frames, 17).
+) -> np.ndarray:
+    """Keypoints as some detector might find them, in pixels, and their scores: (frames, 17, 3).
 
     `like` is how much the joints are those that a detector marks, from 0 to 1; drawn if not given. Some joints are lost for
     a while: interpolated, and their scores 0. Detectors' scores differ: some are nearly always sure, some files have none.
@@ -251,9 +236,9 @@ def detect(
     found = true + rng.uniform(0.2, 1.2) * (simulate_detections(true, fps=fps, rng=rng) - true)
     scores = simulate_scores(found, true, fps=fps, rng=rng)
     doubt = rng.choice([1.0, 0.2, 0.0], p=[0.4, 0.35, 0.25])  # of one that is sure, and of a file without scores
-    points = np.concatenate([found, 1 - doubt * (1 - scores[..., None])], axis=-1)
+    points = with_scores(found, 1 - doubt * (1 - scores))
     interpolate(points, _lose(points.shape[:2], fps, rng))
-    return points[..., :2], points[..., 2]
+    return points
 
 
 def _lose(shape: tuple[int, int], fps: float, rng: np.random.Generator) -> np.ndarray:
