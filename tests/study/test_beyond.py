@@ -108,13 +108,10 @@ def test_a_run_comes_after_the_one_that_it_starts_from(data) -> None:
 
 
 def test_what_a_run_starts_from_is_of_its_seed_s_own_data(data, hand_made) -> None:
-    other = hand_made([*ROWS, ("S1", "Eating", "1", 0, 40)])
-    config = study(beyond=True, seeds="0,3", focus="Eating")
-    runs = plan_beyond(config, {config.data_of(0): data, config.data_of(3): other})[FINE_TUNING]
-    starts = {(run.seed, run.start_from[-10:]) for run in runs if run.start_from}
-    own = {0: data, 3: other}
-    firsts = [run for run in runs if run.is_baseline]
-    assert starts == {(run.seed, run_name(run, own[run.seed].fingerprint)[-10:]) for run in firsts}
+    config, own = study(beyond=True, seeds="0,3", focus="Eating"), {0: data, 3: hand_made(ROWS[1:])}
+    runs = plan_beyond(config, {config.data_of(seed): own[seed] for seed in own})[FINE_TUNING]
+    firsts = {run.seed: run_name(run, own[run.seed].fingerprint) for run in runs if run.is_baseline}
+    assert {(run.seed, run.start_from) for run in runs if run.start_from} == set(firsts.items())
 
 
 def test_mixing_adds_actions_step_by_step_to_those_in_focus(data) -> None:

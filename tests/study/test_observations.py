@@ -1,6 +1,7 @@
 """Which numbers of run folders the tidy tables hold, how they are compared, and what the intervals are about."""
 
 import dataclasses
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +63,7 @@ def test_training_seeds_and_timed_runs_stand_apart(whole: StudyResults) -> None:
     own = seeds[(seeds.statistics == RECOMPUTED) & (seeds.arm == ACTION_BASED)]
     assert own.action.tolist() == ["Eating"] * 3 + ["Sitting"] * 3
     assert own.mpjpe.tolist() == pytest.approx([40, 44, 48] * 2)
-    assert list(zip(times.arm, times.repetition, strict=True)) == [
-        (arm, number) for number in (1, 2) for arm in (ORIGINAL, ACTION_BASED)
-    ]
+    assert list(zip(times.repetition, times.arm, strict=True)) == [*product((1, 2), (ORIGINAL, ACTION_BASED))]
     assert set(times.action) == {"Eating"}
     assert times.seconds.tolist() == pytest.approx([1176, 392, 1176, 392])
     assert times.waited.tolist() == pytest.approx([0.02] * 4)
@@ -122,9 +121,7 @@ def test_tables_are_read_as_they_were_written(whole: StudyResults, tmp_path: Pat
     whole.observations.write(tmp_path)
     found = Observations.read(tmp_path)
     for name, table in vars(whole.observations).items():
-        pd.testing.assert_frame_equal(
-            vars(found)[name], table.reset_index(drop=True), check_exact=True, check_dtype=False
-        )
+        pd.testing.assert_frame_equal(vars(found)[name], table, check_exact=True, check_dtype=False)
     one = dataclasses.replace(whole.observations, errors=whole.observations.errors.assign(widths="3"))
     one.write(tmp_path)
     assert Observations.read(tmp_path).ratios(dataclasses.replace(SHORT, widths=(3,))).y.size

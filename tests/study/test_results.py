@@ -118,9 +118,9 @@ def test_named_studies_have_short_names(tiny_data: PoseDataset) -> None:
 CHANGES = [
     *({"channels": 17}, {"filter_widths": "3,3"}, {"keypoints": "gt"}, {"batch_size": 32}, {"causal": True}),
     *({"lr": 0.002}, {"lr": 0.0020000001}, {"evaluate_at": ""}, {"evaluate_at": "1"}, {"seeds": "0,1"}, {"seeds": "1"}),
-    *({"timed": 1}, {"actions": "Eating"}, {"focus": "Eating"}, {"lengths": 2}, {"lengths": "1,2"}),
+    *({"timed": 1}, {"actions": "Eating"}, {"focus": "Eating"}, {"lengths": 2}, {"lengths": "1,2"}, {"study": "paper"}),
     *({"long_preset": "paper_243"}, {"budgets": "fifteen"}, {"schedules": "epoch,unit_epoch"}, {"training_seeds": 2}),
-    *({"architectures": "3x3x3,3x3x3x3x3"}, {"architectures": "3x3,3x3x3x3x3x3"}, {"study": "paper"}),
+    *({"architectures": "3x3x3,3x3x3x3x3"}, {"architectures": "3x3,3x3x3x3x3x3"}),
 ]
 
 

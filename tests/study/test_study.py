@@ -159,16 +159,13 @@ def test_actions_have_train_and_test_clips_and_in_focus_are_the_two_of_the_paper
     assert choose_actions(study(focus="Walking,SittingDown,Eating"), paper_data)[1][2] == "Eating"
 
 
-def test_an_action_that_cannot_be_trained_or_tested_is_refused_and_those_that_can_are_listed(data) -> None:
+def test_an_action_that_cannot_be_trained_or_tested_is_refused_and_those_that_can_are_listed(data, hand_made) -> None:
     for action in ("Posing", "Eating", "sitting", "Sit"):
         for parameters in ({"actions": ["Walking", action]}, {"focus": [action]}):
             with pytest.raises(InputError, match=f"{action!r}.*Valid: Walking, Sitting, SittingDown"):
                 plan_study(study(**parameters), data)
     with pytest.raises(InputError, match="action of this study, to focus on 'Sitting': did you mean SittingDown"):
         plan_study(study(actions="Walking,SittingDown", focus="Sitting"), data)
-
-
-def test_data_without_an_action_that_is_trained_and_tested_are_refused(hand_made) -> None:
     apart = hand_made([("S1", "Walking", "0", 0, 9), ("S9", "Sitting", "0", 0, 9)])
     with pytest.raises(InputError, match=r"no action has both train clips \(Walking\) and test clips \(Sitting\)"):
         plan_study(study(), apart)
