@@ -169,7 +169,7 @@ def open_study(config: StudyConfig) -> tuple[StudyResults, StudyRecord]:
 
 
 def _beyond(results: StudyResults, plainest: Condition) -> dict[str, pd.DataFrame]:
-    runs = tables_beyond.with_both_arms(results.compared[plainest])
+    runs = tables_beyond.with_both_arms(results.parts[plainest])
     return {
         "transfer": tables_beyond.transfer(results),
         "joints": tables_beyond.joint_errors(runs, results.data.skeleton) if runs else pd.DataFrame(),

@@ -19,8 +19,8 @@ from pose3d_lib.report.show import say, show_and_save, show_figure, show_table, 
 from pose3d_lib.runs.sweep.estimate import estimate_runs
 from pose3d_lib.runs.sweep.progress import in_words
 from pose3d_lib.study import tables
-from pose3d_lib.study.beyond import plan_beyond, study_runs
-from pose3d_lib.study.config import StudyConfig, choose_actions, plan_study, timed_runs, training_seed_runs
+from pose3d_lib.study.beyond import study_parts, study_runs
+from pose3d_lib.study.config import StudyConfig, choose_actions, timed_runs
 from pose3d_lib.study.evidence import why_not_timed
 from pose3d_lib.study.observations import ARMS, RECOMPUTED, Ratios, choose
 from pose3d_lib.study.paper import NOTES, QUOTED
@@ -61,11 +61,11 @@ def show_drawn(
 
 def plan_table(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> pd.DataFrame:
     """What a study will run, in order: a row per comparison and question; runs that rows share count in each."""
-    data = datasets[config.data]
-    parts = {f"both arms, {', '.join(View(own).rules)}": runs for own, runs in plan_study(config, data).items()}
-    parts["the same dataset with further training seeds"] = training_seed_runs(config, data)
-    parts |= plan_beyond(config, datasets)
-    parts["to be timed, one at a time"] = timed_runs(config, data)
+    parts = {
+        own if isinstance(own, str) else f"both arms, {', '.join(View(own).rules)}": runs
+        for own, runs in study_parts(config, datasets).items()
+    }
+    parts["to be timed, one at a time"] = timed_runs(config, datasets[config.data])
     rows = [(name, len({run.action for run in runs} - {ALL}), len(runs)) for name, runs in parts.items() if runs]
     return pd.DataFrame(rows, columns=["Runs of 02_train", "Actions", "Runs"])
 

@@ -22,13 +22,13 @@ from pose3d_lib.study.config import (
     make_run,
     plan_study,
     training_seed_runs,
-    unique_runs,
 )
 from pose3d_lib.training.config import RunConfig
 
 # The questions: is it better to specialise a model that has learnt every action; would one model do if it is told the action;
 # what does each further action add; and what does each further frame, of all actions or of one.
 FINE_TUNING, TOLD, MIXING, FEWER_FRAMES = "fine-tuning", "told the action", "mixing", "fewer frames"
+TRAINING_SEEDS = "the same dataset with further training seeds"
 
 LAST_PART = 0.25  # of a fine-tuned model's length is on its action; before that it is the baseline
 # Of the training frames, of all actions and of one: with the whole, about evenly spaced logarithms, to fit a curve to.
@@ -80,11 +80,21 @@ def _fine_tuned(baseline: RunConfig, actions: Sequence[str], data: PoseDataset) 
     return [first, *(RunConfig(**{**common, "action": action}) for action in actions)]
 
 
+def study_parts(
+    config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]
+) -> dict[Condition | str, list[RunConfig]]:
+    """The runs of every comparison, with further training seeds, and of every question; runs that parts share are in each."""
+    data = datasets[config.data]
+    return {
+        **plan_study(config, data),
+        TRAINING_SEEDS: training_seed_runs(config, data),
+        **plan_beyond(config, datasets),
+    }
+
+
 def study_runs(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> list[RunConfig]:
     """Every run of a study but `timed_runs`, each once; a run that starts from another comes after it."""
-    data = datasets[config.data]
-    alone = {"training seeds": training_seed_runs(config, data)}
-    return unique_runs({**plan_study(config, data), **alone, **plan_beyond(config, datasets)})
+    return list(dict.fromkeys(run for runs in study_parts(config, datasets).values() for run in runs))
 
 
 def count_frames(action: str, data: PoseDataset) -> int:

@@ -1,6 +1,6 @@
 """The study: which runs answer the paper's question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, ClassVar, Literal
@@ -237,8 +237,3 @@ def timed_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
     condition = config.condition(config.lengths[-1])
     settings = {"action": focus[0], "seed": config.seeds[0], "evaluate_at": (), "recompute_at": ()}
     return [make_run(config, condition, **settings, timed=number) for number in range(1, config.timed + 1)]
-
-
-def unique_runs(plan: Mapping[object, Sequence[RunConfig]]) -> list[RunConfig]:
-    """The runs of all parts of a plan, each once, in order."""
-    return list(dict.fromkeys(run for runs in plan.values() for run in runs))

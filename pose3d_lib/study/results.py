@@ -11,21 +11,12 @@ from pathlib import Path
 import pandas as pd
 
 from pose3d_lib.common.paths import in_file_name, outputs_dir
-from pose3d_lib.data.actions import ALL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.inventory import State, look_at
 from pose3d_lib.runs.run import Run, run_folder
-from pose3d_lib.study.beyond import plan_beyond, study_runs
-from pose3d_lib.study.config import (
-    STUDIES,
-    Condition,
-    StudyConfig,
-    choose_actions,
-    plan_study,
-    timed_runs,
-    training_seed_runs,
-)
+from pose3d_lib.study.beyond import TRAINING_SEEDS, study_parts, study_runs
+from pose3d_lib.study.config import STUDIES, Condition, StudyConfig, choose_actions, timed_runs
 from pose3d_lib.study.observations import Observations, observe
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import Config
@@ -46,10 +37,8 @@ class StudyResults:
     planned: list[RunConfig]  # each once
     found: dict[RunConfig, Run]  # the finished ones, in the order of the plan
     left_out: pd.DataFrame  # the begun runs, as `find_runs` gives them
-    compared: dict[Condition, list[Run]]  # of both arms, the original's first, then action by action
-    seeds: list[Run]  # that differ in their training seed alone
+    parts: dict[Condition | str, list[Run]]  # of `study_parts`
     timed: list[Run]
-    beyond: dict[str, list[Run]]  # by question of `plan_beyond`
 
     @property
     def data(self) -> PoseDataset:
@@ -62,9 +51,10 @@ class StudyResults:
 
     @cached_property
     def observations(self) -> Observations:
-        """What the finished runs say, but those of `beyond`."""
+        """What the finished runs say, but those of the questions beyond the paper."""
+        compared = {part: runs for part, runs in self.parts.items() if isinstance(part, Condition)}
         actions, _ = choose_actions(self.config, self.data)
-        return observe(self.compared, actions=actions, seeds=self.seeds, timed=self.timed)
+        return observe(compared, actions=actions, seeds=self.parts[TRAINING_SEEDS], timed=self.timed)
 
     @property
     def folder(self) -> Path:
@@ -73,29 +63,12 @@ class StudyResults:
 
 def collect_study(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> StudyResults:
     """The finished runs of a study."""
-    data = datasets[config.data]
-    timed = timed_runs(config, data)
+    timed = timed_runs(config, datasets[config.data])
     planned = [*study_runs(config, datasets), *timed]
     found, left_out = find_runs(planned, datasets)
-    order = [ALL, *choose_actions(config, data)[0]]
-
-    def finished(runs: Iterable[RunConfig]) -> list[Run]:
-        return [found[own] for own in runs if own in found]
-
-    return StudyResults(
-        config,
-        datasets,
-        planned,
-        found,
-        left_out,
-        compared={
-            condition: finished(sorted(runs, key=lambda run: order.index(run.action)))
-            for condition, runs in plan_study(config, data).items()
-        },
-        seeds=finished(training_seed_runs(config, data)),
-        timed=finished(timed),
-        beyond={question: finished(runs) for question, runs in plan_beyond(config, datasets).items()},
-    )
+    parts = {**study_parts(config, datasets), "timed": timed}
+    finished = {part: [found[own] for own in runs if own in found] for part, runs in parts.items()}
+    return StudyResults(config, datasets, planned, found, left_out, timed=finished.pop("timed"), parts=finished)
 
 
 def find_runs(

@@ -118,8 +118,8 @@ def labels(table: pd.DataFrame) -> pd.DataFrame:
 
 def _runs_of(results: StudyResults, question: str) -> tuple[Sequence[Run], list[Run]]:
     """The arms with which the questions beyond the paper compare, if both are there, and the runs of one question."""
-    compared = results.compared.get(condition_beyond(results.config), [])
-    return with_both_arms(compared), results.beyond.get(question, [])
+    compared = results.parts.get(condition_beyond(results.config), [])
+    return with_both_arms(compared), results.parts.get(question, [])
 
 
 def specialised(results: StudyResults) -> pd.DataFrame:
@@ -128,7 +128,7 @@ def specialised(results: StudyResults) -> pd.DataFrame:
     Empty without runs of the latter two.
     """
     runs, tuned = _runs_of(results, FINE_TUNING)
-    tuned, told = [run for run in tuned if run.config.start_from], results.beyond.get(TOLD, [])
+    tuned, told = [run for run in tuned if run.config.start_from], results.parts.get(TOLD, [])
     if not (runs and (tuned or told)):
         return pd.DataFrame()
     models = [(run, arm_of(run)) for run in runs]

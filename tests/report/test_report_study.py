@@ -20,8 +20,8 @@ from pose3d_lib.report.page import to_page
 from pose3d_lib.report.readable import tell_change
 from pose3d_lib.report.record import StudyRecord, View, make_record, read_record
 from pose3d_lib.report.redraw import redraw_study, show_everything
-from pose3d_lib.study.beyond import plan_beyond, study_runs
-from pose3d_lib.study.config import plan_study, timed_runs, training_seed_runs
+from pose3d_lib.study.beyond import study_parts, study_runs
+from pose3d_lib.study.config import timed_runs
 from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED
 from pose3d_lib.study.results import StudyResults, collect_study
 from tests.helpers import run_folders
@@ -94,9 +94,8 @@ def test_of_people_held_out_in_turn_name_and_captions_say_so(tiny_data) -> None:
 def test_a_plan_is_a_row_per_comparison_question_and_purpose(tiny_data: PoseDataset) -> None:
     config = make_study(study="more", preset="tiny", seeds="0")
     table = report_study.plan_table(config, Only(tiny_data))
-    first, *questions = (*plan_study(config, tiny_data).values(), training_seed_runs(config, tiny_data))
-    questions += [*plan_beyond(config, Only(tiny_data)).values(), timed_runs(config, tiny_data)]
-    assert table.Runs.tolist() == [len(runs) for runs in (first, *questions)]
+    parts = [*study_parts(config, Only(tiny_data)).values(), timed_runs(config, tiny_data)]
+    assert table.Runs.tolist() == [len(runs) for runs in parts]
     assert table.iloc[0, 0] == "both arms, 1 unit epoch, published schedule, equal frames, 27-frame network"
     assert table.iloc[-1].tolist() == ["to be timed, one at a time", 1, 3]
 

@@ -8,7 +8,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.sweep import estimate
 from pose3d_lib.runs.sweep.estimate import SECONDS_PER_RUN, Estimate, estimate_runs, measure_speed
-from pose3d_lib.study.config import plan_study, unique_runs
+from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
@@ -26,7 +26,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
 
 
 def plan(data: PoseDataset, **changes: object) -> list[RunConfig]:
-    return unique_runs(plan_study(make_study(**changes), data))
+    return study_runs(make_study(**changes), Only(data))
 
 
 def windows(configs: list[RunConfig], data: PoseDataset) -> int:

@@ -16,7 +16,7 @@ from pose3d_lib.study.beyond import (
     plan_beyond,
     study_runs,
 )
-from pose3d_lib.study.config import StudyConfig, plan_study, unique_runs
+from pose3d_lib.study.config import StudyConfig, plan_study
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
@@ -76,7 +76,7 @@ def test_the_number_of_runs_of_the_whole_study(tiny_data) -> None:
     assert sum(run.unit_epochs for runs in questions.values() for run in runs) == 1312
     plan = plan_study(paper, tiny_data)
     assert [len(runs) for runs in plan.values()] == [4 * 16] * 4
-    assert len(unique_runs(plan)) == 2 * (4 + 2 * 4 * 15)
+    assert len({run for runs in plan.values() for run in runs}) == 2 * (4 + 2 * 4 * 15)
     assert len(study_runs(paper, Only(tiny_data))) == 248 + 12  # four further training seeds of three models
     assert len(study_runs(more, Only(tiny_data))) == 260 + 64 + 4 + 24 + 36
 

@@ -10,13 +10,13 @@ import pytest
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.run import run_folder
-from pose3d_lib.study.beyond import FEWER_FRAMES, FINE_TUNING, MIXING, TOLD, plan_beyond, study_runs
-from pose3d_lib.study.config import StudyConfig, plan_study, timed_runs, training_seed_runs, unique_runs
+from pose3d_lib.study.beyond import FINE_TUNING, MIXING, study_parts, study_runs
+from pose3d_lib.study.config import StudyConfig, plan_study, timed_runs
 from pose3d_lib.study.results import StudyResults, collect_study, find_runs, results_dir
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from tests.helpers.listed_runs import progress
-from tests.helpers.run_folders import ACTIONS, TINY, Only, make_study, write_run, write_runs
+from tests.helpers.run_folders import TINY, Only, make_study, write_run, write_runs
 
 WIDE = (3, 3, 3)
 
@@ -25,21 +25,16 @@ WIDE = (3, 3, 3)
 
 
 def test_every_planned_run_is_found_once_and_under_its_condition_or_question(whole: StudyResults) -> None:
-    assert list(whole.compared) == list(plan_study(whole.config, whole.data))
-    for condition, runs in whole.compared.items():
-        assert {run.config.unit_epochs for run in runs} == {condition.unit_epochs}
-        assert [run.config.action for run in runs] == [
-            action for action in ("All", *ACTIONS) for _ in whole.config.seeds
-        ]
-        of_actions = {(run.config.lr_decay_per, run.config.budget) for run in runs if not run.config.is_baseline}
+    planned = study_parts(whole.config, whole.datasets)
+    assert {part: [run.config for run in runs] for part, runs in whole.parts.items()} == planned
+    for condition in plan_study(whole.config, whole.data):
+        runs = [run.config for run in whole.parts[condition]]
+        assert {run.unit_epochs for run in runs} == {condition.unit_epochs}
+        of_actions = {(run.lr_decay_per, run.budget) for run in runs if not run.is_baseline}
         assert of_actions == {(condition.schedule, condition.budget)}
-    planned = plan_beyond(whole.config, whole.datasets)
-    assert list(whole.beyond) == [FINE_TUNING, TOLD, MIXING, FEWER_FRAMES]
-    for question, runs in whole.beyond.items():
-        assert [run.config for run in runs] == planned[question]
-    alone = [plan(whole.config, whole.data) for plan in (training_seed_runs, timed_runs)]
-    assert [[run.config for run in runs] for runs in (whole.seeds, whole.timed)] == alone
-    assert [*whole.found] == whole.planned == [*study_runs(whole.config, whole.datasets), *alone[1]]
+    timed = timed_runs(whole.config, whole.data)
+    assert [run.config for run in whole.timed] == timed
+    assert [*whole.found] == whole.planned == [*study_runs(whole.config, whole.datasets), *timed]
     assert whole.missing == []
 
 
@@ -53,8 +48,8 @@ def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) ->
     assert [*found.found] == done
     assert found.missing == [run for run in planned if run not in done]
     assert found.left_out.Run.tolist() == [run_folder(begun, tiny_data).name]
-    assert found.beyond[FINE_TUNING] == []
-    assert {run.config.action for run in found.beyond[MIXING]} == {"Eating"}
+    assert found.parts[FINE_TUNING] == []
+    assert {run.config.action for run in found.parts[MIXING]} == {"Eating"}
 
 
 def found_of(plan: list[RunConfig], data: PoseDataset) -> list[tuple[str, int]]:
@@ -63,7 +58,7 @@ def found_of(plan: list[RunConfig], data: PoseDataset) -> list[tuple[str, int]]:
 
 def test_runs_of_another_config_or_dataset_are_not_found_but_for_what_cannot_change_the_baseline(tiny_data) -> None:
     def plan(**changes: object) -> list[RunConfig]:
-        return unique_runs(plan_study(make_study(**changes), tiny_data))
+        return study_runs(make_study(**changes), Only(tiny_data))
 
     write_runs([run for run in plan() if run.action != "Sitting"], tiny_data)
     assert found_of(plan(seeds="0,1"), tiny_data) == [("All", 0), ("Eating", 0), ("Walking", 0)]
@@ -75,7 +70,7 @@ def test_runs_of_another_config_or_dataset_are_not_found_but_for_what_cannot_cha
 
 
 def test_unfinished_runs_say_how_far_they_are_and_damaged_ones_why(tiny_data: PoseDataset, outputs: Path) -> None:
-    configs = unique_runs(plan_study(make_study(), tiny_data))
+    configs = study_runs(make_study(), Only(tiny_data))
 
     def left_out() -> dict[str, str]:
         return dict(find_runs(configs, Only(tiny_data))[1].itertuples(index=False))

@@ -17,7 +17,6 @@ from pose3d_lib.study.config import (
     plan_study,
     timed_runs,
     training_seed_runs,
-    unique_runs,
 )
 from pose3d_lib.training.budget import BUDGETS
 from pose3d_lib.training.config import RunConfig
@@ -49,6 +48,10 @@ def study(**parameters: object) -> StudyConfig:
 
 def arms(runs: list[RunConfig]) -> list[tuple[str, int]]:
     return [(run.action, run.seed) for run in runs]
+
+
+def unique_runs(plan: dict[Condition, list[RunConfig]]) -> list[RunConfig]:
+    return list(dict.fromkeys(run for runs in plan.values() for run in runs))
 
 
 def only_runs(config: StudyConfig, data: PoseDataset) -> list[RunConfig]:
@@ -276,10 +279,6 @@ def test_in_any_plan_every_seed_has_the_baseline_and_then_each_action_once(paper
             assert run.is_baseline or (run.lr_decay_per, run.budget) == (condition.schedule, condition.budget)
         assert arms(runs) == [(action, seed) for seed in config.seeds for action in ("All", *actions)]
     unique = unique_runs(plan)
-    assert (
-        len({run_name(run, "abc") for run in unique})
-        == len(unique)
-        == len({run for runs in plan.values() for run in runs})
-    )
+    assert len({run_name(run, "abc") for run in unique}) == len(unique)
     baselines = {run for run in unique if run.is_baseline}
     assert len(baselines) == len(config.lengths) * len(config.seeds) * len(config.architectures)

@@ -45,12 +45,11 @@ def without(results: StudyResults, unless: Callable[[RunConfig], bool]) -> Study
     def kept(runs: list[Run]) -> list[Run]:
         return [run for run in runs if not unless(run.config)]
 
-    compared = {condition: kept(own) for condition, own in results.compared.items()}
-    return replace(results, compared=compared, beyond={name: kept(runs) for name, runs in results.beyond.items()})
+    return replace(results, parts={part: kept(runs) for part, runs in results.parts.items()})
 
 
 def test_curves_have_every_test_of_both_arms_and_the_end(whole: StudyResults) -> None:
-    compared = whole.compared[whole.config.condition(4.0, "unit_epoch")]
+    compared = whole.parts[whole.config.condition(4.0, "unit_epoch")]
     table = curves(whole.observations, whole.config.condition(4.0, "unit_epoch"), ["Sitting", "Eating"])
     assert table.columns.tolist() == ["action", "schedule", "arm", "seed", "unit_epochs", "mpjpe", "lr_share"]
     assert set(table.schedule) == {"unit_epoch"}
@@ -76,7 +75,7 @@ def test_points_of_a_curve_are_the_same_for_every_seed_whose_batches_end_elsewhe
 
 
 def test_errors_of_every_joint_are_weighted_by_frames_and_averaged_over_seeds(whole: StudyResults) -> None:
-    table = joint_errors(whole.compared[whole.config.condition(1.0, "epoch")], whole.data.skeleton)
+    table = joint_errors(whole.parts[whole.config.condition(1.0, "epoch")], whole.data.skeleton)
     joints = whole.data.skeleton.joints
     assert list(zip(table.action, table.joint, strict=True)) == [(a, j) for a in ACTIONS for j in joints]
     offsets = np.arange(len(joints)) - (len(joints) - 1) / 2
@@ -109,8 +108,8 @@ def test_what_a_label_is_worth_is_the_mean_of_the_actions_of_each_replicate(whol
 
 def test_models_tested_on_their_own_action_are_evaluated_once_for_the_transfer(whole, monkeypatch) -> None:
     condition, asked = condition_beyond(whole.config), []
-    own = [run if run.config.is_baseline else own_action_only(run) for run in whole.compared[condition]]
-    fewer = replace(whole, compared={condition: own})
+    own = [run if run.config.is_baseline else own_action_only(run) for run in whole.parts[condition]]
+    fewer = replace(whole, parts={**whole.parts, condition: own})
     (fewer.folder / "transfer_errors.csv").unlink(missing_ok=True)
 
     def measure(run: Run, data: object, actions: list[str], told: str) -> pd.Series:
@@ -192,7 +191,7 @@ def test_errors_stand_against_the_frames_that_were_trained_on(whole: StudyResult
     for (action, arm, seed), rows in table.sort_values("share").groupby(["action", "arm", "seed"]):
         original = arm == ORIGINAL
         everything, best = (sum(FRAMES.values()), 50 + 10 * ACTIONS.index(action)) if original else (FRAMES[action], 40)
-        made = [run.config for run in whole.beyond[FEWER_FRAMES] if run.config.seed == seed]
+        made = [run.config for run in whole.parts[FEWER_FRAMES] if run.config.seed == seed]
         shares = [*(run.train_share for run in made if run.action == ("All" if original else action)), 1]
         assert rows.share.tolist() == pytest.approx(shares)
         assert len(shares) > 1
@@ -238,6 +237,9 @@ def test_without_the_runs_that_a_table_needs_it_is_empty(whole: StudyResults) ->
     for results in (
         without(whole, lambda run: True),
         without(whole, lambda run: run.is_baseline and run.train_share == 1 and not run.action_input),
-        replace(whole, beyond={}),
+        replace(
+            whole,
+            parts={condition: runs for condition, runs in whole.parts.items() if isinstance(condition, Condition)},
+        ),
     ):
         assert all(table(results).empty for table in (specialised, mixing, fewer_frames))
