@@ -19,7 +19,7 @@ from pose3d_lib.training.losses import PROJECTION, Objective
 from pose3d_lib.training.plan import RunPlan, build_lifters, label_actions
 from pose3d_lib.training.recompute import recompute_statistics
 from pose3d_lib.training.steps import TrainingSteps
-from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
+from pose3d_lib.training.windows import TrainingWindows
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 CHECKPOINT_SHARE = 0.02  # of the time, that checkpoints at the ends of epochs may take
@@ -115,7 +115,7 @@ class Training:
         semi, self._others = {}, None
         if config.semi_supervised:
             projected = PROJECTION not in config.without_terms
-            others = UnlabelledWindows(data, plan.unlabelled, intrinsics=projected, **settings)
+            others = TrainingWindows(data, plan.unlabelled, labelled=False, intrinsics=projected, **settings)
             self._others = EndlessOrder(len(others), seed=config.seed, device=self._device)
             bones = torch.tensor(data.skeleton.bones, device=self._device)
             semi = {"unlabelled": others, "bones": bones, "without": config.without_terms, "camera": config.projection}

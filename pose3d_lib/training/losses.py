@@ -12,7 +12,7 @@ from torch import Tensor
 from pose3d_lib.data.cameras import project, project_linear
 from pose3d_lib.metrics import joint_errors, mpjpe
 from pose3d_lib.model.lifter import Lifters, TemporalLifter
-from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
+from pose3d_lib.training.windows import TrainingWindows
 
 POSE, TRAJECTORY, PROJECTION, BONES = TERMS = "pose", "trajectory", "projection", "bones"
 CAMERA_MODELS = {"distorted": project, "linear": project_linear}  # the calibrated lens, or one without distortion
@@ -69,7 +69,7 @@ class Objective:
 
     lifters: Lifters  # what is trained; the trajectory's error is a term if there is a network for it
     labelled: TrainingWindows
-    unlabelled: UnlabelledWindows | None = None
+    unlabelled: TrainingWindows | None = None
     bones: Tensor | None = None  # (bones, 2) int64, on the device: the joints at the ends of those that are compared
     without: tuple[str, ...] = ()  # terms to leave out
     camera: str = "distorted"  # a name of CAMERA_MODELS

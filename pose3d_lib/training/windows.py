@@ -22,31 +22,26 @@ from pose3d_lib.model.predict import end_to_end, pad_clips
 
 @dataclass(frozen=True)
 class Batch:
-    """The tensors of a step; targets and trajectory of labelled windows, seen and intrinsics of unlabelled ones."""
+    """The tensors of a step; None for what the windows do not have."""
 
     inputs: Tensor  # (B, frames, joints_in, features)
     real: Tensor | None  # (B, chunk) bool: which output frames are frames of the clip; None where all are
-    targets: Tensor | None = None  # (B, chunk, joints_out, 3), metres, relative to the root
-    trajectory: Tensor | None = None  # (B, chunk, 1, 3), metres: the root in camera space
-    seen: Tensor | None = None  # (B, chunk, joints_in, 2): the keypoints of the output frames, normalised
-    intrinsics: Tensor | None = None  # (B, 1, 1, 9), of `screen_intrinsics`: the camera of each window
-    labels: Tensor | None = None  # (B,) int64: number of the action that the network is told
+    seen: Tensor  # (B, chunk, joints_in, 2): the keypoints of the output frames, normalised
+    targets: Tensor | None  # (B, chunk, joints_out, 3), metres, relative to the root
+    trajectory: Tensor | None  # (B, chunk, 1, 3), metres: the root in camera space
+    labels: Tensor | None  # (B,) int64: number of the action that the network is told
+    intrinsics: Tensor | None  # (B, 1, 1, 9), of `screen_intrinsics`: the camera of each window
 
 
-def _mirror_into_second_half(both: Tensor, layout: Skeleton) -> Tensor:
-    """Writes the mirror image of the first half of some poses into the second; memory touched first is what costs here."""
-    first, second = both.chunk(2)
-    torch.index_select(first, 1, torch.tensor(layout.mirror), out=second)
-    second[..., 0].neg_()
-    return both
-
-
-class Windows:
-    """Every window of some clips by number, with `mirrored` followed by their mirror images; base of the two that gather.
+class TrainingWindows:
+    """Every window of some clips by number, with `mirrored` followed by their mirror images.
 
     A window has `chunk` consecutive output frames; each frame of the clips is an output frame of one window. The last
     window of a clip may reach beyond its end, where repeated frames do not count in the loss. `filter_widths` and `causal` of
     the network decide how many frames lead to an output frame. On `device` the frames are kept and the batches gathered.
+
+    Of their output frames they have the 3D poses if `labelled`, the root in camera space with `trajectory` (an InputError if
+    one is not in front of its camera), the number of their action among `labels`, and the lenses with `intrinsics`.
 
     Attributes:
         lengths: (windows,) int64, on the CPU: output frames of each window within its clip.
@@ -64,9 +59,14 @@ class Windows:
         chunk: int = 1,
         mirrored: bool = True,
         device: torch.device | str = "cpu",
+        labelled: bool = True,
+        trajectory: bool = False,
+        labels: Sequence[str] = (),
+        intrinsics: bool = False,
     ):
-        padded = pad_clips(data, clips, keypoints, filter_widths, causal=causal, chunk=chunk, room=1 + mirrored)
-        self.chunk, self.has_mirrored, self._before = chunk, mirrored, padding(filter_widths, causal=causal)[0]
+        room = 1 + mirrored
+        padded = pad_clips(data, clips, keypoints, filter_widths, causal=causal, chunk=chunk, room=room)
+        self.chunk, self._mirrored, self._before = chunk, mirrored, padding(filter_widths, causal=causal)[0]
         self.frames = receptive_field(filter_widths) + chunk - 1
         self.joint_shape = padded.screen.shape[1:]
         self._device = torch.device(device)
@@ -75,71 +75,62 @@ class Windows:
         clip_rows = torch.arange(len(frames)).repeat_interleave(counts)
         done = chunk * (torch.arange(len(clip_rows)) - (counts.cumsum(0) - counts)[clip_rows])  # of the clip's frames
         lengths, first = (frames[clip_rows] - done).clamp(max=chunk), (frames.cumsum(0) - frames)[clip_rows] + done
-        screen, rows = padded.screen, padded.first_row[first]
+        rows = padded.first_row[first]
         if mirrored:
-            screen = _mirror_into_second_half(screen, data.layouts[keypoints])
-            rows, first = torch.cat([rows, rows + len(screen) // 2]), torch.cat([first, first + frames.sum()])
-        self.lengths, self.clip_rows = lengths.repeat(1 + mirrored), clip_rows.repeat(1 + mirrored)
-        self.screen, self.first_row = screen.flatten(1).to(device), rows.to(device)
+            rows = torch.cat([rows, rows + len(padded.screen) // 2])
+            first = torch.cat([first, first + frames.sum()])
+        self.lengths, self.clip_rows = lengths.repeat(room), clip_rows.repeat(room)
+        self.screen, self.first_row = self._keep(padded.screen, data.layouts[keypoints]).flatten(1), rows.to(device)
         self._first, self._own = first.to(device), self.lengths.to(device)  # output frame, and number of them
+        self.targets = self._roots = self._labels = self._cameras = None
+        if labelled:
+            self.targets = self._keep(end_to_end(data.positions, clips, room=room), data.skeleton)
+        if trajectory:
+            _check_depths(data, clips)
+            self._roots = self._keep(end_to_end(data.trajectory[:, None], clips, room=room), ROOT)
+        if labels:
+            numbers = torch.tensor([labels.index(action) for action in clips.action])
+            self._labels = numbers[self.clip_rows].to(device)
+        if intrinsics:
+            plain = torch.stack([screen_intrinsics(data.cameras[number]) for number in clips.camera])
+            self._cameras = torch.cat([plain, mirror_intrinsics(plain)]).to(device)
+            in_mirror = mirrored * (torch.arange(len(self)) >= len(self) // 2)
+            self._camera = (self.clip_rows + in_mirror * len(plain)).to(device)
 
     def __len__(self) -> int:
         return len(self.first_row)
 
-    def _inputs(self, numbers: Tensor) -> Tensor:
-        rows, width = self.screen.shape
-        overlapping = self.screen.as_strided((rows - self.frames + 1, self.frames * width), (width, 1))
-        return overlapping.index_select(0, self.first_row[numbers]).view(-1, self.frames, *self.joint_shape)
-
-    def _real(self, numbers: Tensor) -> Tensor | None:
-        if self.chunk == 1:
-            return None
-        return torch.arange(self.chunk, device=self._device) < self._own[numbers, None]
-
-    def _outputs(self, frames: Tensor, numbers: Tensor) -> Tensor:
-        """The output frames of windows, from an array of all frames: (B, chunk, ...); beyond a clip's end, its last."""
-        steps = torch.minimum(torch.arange(self.chunk, device=self._device), self._own[numbers, None] - 1)
-        places = self._first[numbers, None] + steps
-        return frames.index_select(0, places.flatten()).unflatten(0, places.shape)
-
-    def _with_mirrored(self, frames: Tensor, layout: Skeleton) -> Tensor:
-        """An array of all frames with, if wanted, its mirror image, for which it has room."""
-        return (_mirror_into_second_half(frames, layout) if self.has_mirrored else frames).to(self._device)
-
-
-class TrainingWindows(Windows):
-    """`Windows` with the 3D poses of their output frames; with `trajectory`, also with the root in camera space.
-
-    With `labels`, actions, also with the number of each window's action among them. An InputError if a root is not in front of
-    its camera.
-    """
-
-    def __init__(
-        self,
-        data: PoseDataset,
-        clips: pd.DataFrame,
-        *arguments,
-        trajectory: bool = False,
-        labels: Sequence[str] = (),
-        **settings,
-    ):
-        super().__init__(data, clips, *arguments, **settings)
-        room = 1 + self.has_mirrored
-        self.targets = self._with_mirrored(end_to_end(data.positions, clips, room=room), data.skeleton)
-        self._roots = self._labels = None
-        if trajectory:
-            _check_depths(data, clips)
-            self._roots = self._with_mirrored(end_to_end(data.trajectory[:, None], clips, room=room), ROOT)
-        if labels:
-            numbers = torch.tensor([labels.index(action) for action in clips.action])
-            self._labels = numbers[self.clip_rows].to(self._device)
-
     def gather(self, numbers: Tensor) -> Batch:
         """The batch of some windows: (B,) int64, on the device."""
-        roots = None if self._roots is None else self._outputs(self._roots, numbers)
-        labels = None if self._labels is None else self._labels[numbers]
-        targets = self._outputs(self.targets, numbers)
-        return Batch(self._inputs(numbers), self._real(numbers), targets, roots, labels=labels)
+        rows, width = self.screen.shape
+        overlapping = self.screen.as_strided((rows - self.frames + 1, self.frames * width), (width, 1))
+        inputs = overlapping.index_select(0, self.first_row[numbers]).view(-1, self.frames, *self.joint_shape)
+        steps, own = torch.arange(self.chunk, device=self._device), self._own[numbers, None]
+        places = self._first[numbers, None] + torch.minimum(steps, own - 1)  # beyond a clip's end, its last frame
+
+        def outputs(frames: Tensor | None) -> Tensor | None:
+            return None if frames is None else frames.index_select(0, places.flatten()).unflatten(0, places.shape)
+
+        return Batch(
+            inputs,
+            real=None if self.chunk == 1 else steps < own,
+            seen=inputs[:, self._before : self._before + self.chunk, :, :2],
+            targets=outputs(self.targets),
+            trajectory=outputs(self._roots),
+            labels=None if self._labels is None else self._labels[numbers],
+            intrinsics=None if self._cameras is None else self._cameras[self._camera[numbers], None, None],
+        )
+
+    def _keep(self, frames: Tensor, layout: Skeleton) -> Tensor:
+        """An array of all frames on the device; its mirror image, if wanted, is written into its second half.
+
+        Into memory that is there already, as memory touched first is what costs here.
+        """
+        if self._mirrored:
+            first, second = frames.chunk(2)
+            torch.index_select(first, 1, torch.tensor(layout.mirror), out=second)
+            second[..., 0].neg_()
+        return frames.to(self._device)
 
 
 def _check_depths(data: PoseDataset, clips: pd.DataFrame) -> None:
@@ -153,23 +144,3 @@ def _check_depths(data: PoseDataset, clips: pd.DataFrame) -> None:
                 f"{frame}, and a trajectory is learnt relative to the depth; leave that take out (leave_out), or train "
                 "without trajectory"
             )
-
-
-class UnlabelledWindows(Windows):
-    """`Windows` with the keypoints of their output frames and, with `intrinsics`, those of their cameras."""
-
-    def __init__(self, data: PoseDataset, clips: pd.DataFrame, *arguments, intrinsics: bool = True, **settings):
-        super().__init__(data, clips, *arguments, **settings)
-        self._cameras = None
-        if intrinsics:
-            plain = torch.stack([screen_intrinsics(data.cameras[number]) for number in clips.camera])
-            self._cameras = torch.cat([plain, mirror_intrinsics(plain)]).to(self._device)
-            in_mirror = self.has_mirrored * (torch.arange(len(self)) >= len(self) // 2)
-            self._camera = (self.clip_rows + in_mirror * len(plain)).to(self._device)
-
-    def gather(self, numbers: Tensor) -> Batch:
-        """The batch of some windows: (B,) int64, on the device."""
-        inputs = self._inputs(numbers)
-        seen = inputs[:, self._before : self._before + self.chunk, :, :2]
-        cameras = None if self._cameras is None else self._cameras[self._camera[numbers], None, None]
-        return Batch(inputs, self._real(numbers), seen=seen, intrinsics=cameras)

@@ -14,7 +14,7 @@ from pose3d_lib.runs.run import run_name
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import build_lifters, plan_run
-from pose3d_lib.training.windows import UnlabelledWindows
+from pose3d_lib.training.windows import TrainingWindows
 
 TINY = {"scale": "tiny", "preset": "tiny", "unit_epochs": 0.1, "evaluate_at": "0.05", "device": "cpu"}
 
@@ -49,7 +49,7 @@ def test_without_scores_the_network_is_narrower_and_the_run_another(data, tiny_d
 
 
 def test_what_a_projection_is_compared_with_has_no_scores(data) -> None:
-    windows = UnlabelledWindows(data, data.test_clips().iloc[:2], "simulated", (3, 3), chunk=2)
+    windows = TrainingWindows(data, data.test_clips().iloc[:2], "simulated", (3, 3), chunk=2, labelled=False)
     batch = windows.gather(torch.arange(len(windows)))
     assert (batch.inputs.shape[-1], batch.seen.shape[-1]) == (3, 2)
     assert torch.equal(batch.seen, batch.inputs[:, 4:6, :, :2])

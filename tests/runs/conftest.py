@@ -9,7 +9,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.plan import plan_run
-from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
+from pose3d_lib.training.windows import TrainingWindows
 from tests.helpers.short_runs import ROWS, short_config
 from tests.helpers.sweep_processes import RUNS, finish_sweep, results, start_sweep
 
@@ -53,11 +53,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def gathered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
     """Fills with "labelled" or "unlabelled" and the numbers of the windows, for every batch of a training."""
     seen: list[tuple[str, list[int]]] = []
-    for kind, windows in (("labelled", TrainingWindows), ("unlabelled", UnlabelledWindows)):
+    gather = TrainingWindows.gather
 
-        def remember(self, numbers, kind=kind, gather=windows.gather):
-            seen.append((kind, numbers.tolist()))
-            return gather(self, numbers)
+    def remember(self, numbers):
+        seen.append(("unlabelled" if self.targets is None else "labelled", numbers.tolist()))
+        return gather(self, numbers)
 
-        monkeypatch.setattr(windows, "gather", remember)
+    monkeypatch.setattr(TrainingWindows, "gather", remember)
     return seen

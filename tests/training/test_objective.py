@@ -21,7 +21,7 @@ from pose3d_lib.training.losses import (
     projection_loss,
     trajectory_loss,
 )
-from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
+from pose3d_lib.training.windows import TrainingWindows
 
 CHUNK = pytest.mark.parametrize("chunk", [1, 5])
 CAUSAL = pytest.mark.parametrize("causal", [False, True], ids=["centred", "causal"])
@@ -44,7 +44,7 @@ def semi_supervised(data: PoseDataset, lifters: Lifters, *, without: Sequence[st
     """S1 is labelled, S5 is not; the true 2D."""
     settings = {"chunk": chunk, "causal": lifters.pose.causal}
     labelled = TrainingWindows(data, data.select(["S1"]), "gt", (3, 3), trajectory=True, **settings)
-    windows = UnlabelledWindows(data, data.select(["S5"]), "gt", (3, 3), **settings)
+    windows = TrainingWindows(data, data.select(["S5"]), "gt", (3, 3), labelled=False, intrinsics=True, **settings)
     return Objective(lifters, labelled, windows, torch.tensor(data.skeleton.bones), tuple(without))
 
 

@@ -15,7 +15,7 @@ from pose3d_lib.training import recompute
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.history import HistoryRow, Totals, Trained
 from pose3d_lib.training.recompute import recompute_statistics
-from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
+from pose3d_lib.training.windows import TrainingWindows
 from tests.helpers.published_network import PublishedNetwork, share_masks
 from tests.helpers.short_runs import ROWS, short_config, train_short, weights_of
 
@@ -35,14 +35,14 @@ def data(hand_made: Callable[..., PoseDataset]) -> PoseDataset:
 def inputs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Tensor, Tensor]]:
     """Fills with "labelled" or "unlabelled", the numbers and the inputs of the windows, for every batch."""
     seen: list[tuple[str, Tensor, Tensor]] = []
-    for kind, windows in (("labelled", TrainingWindows), ("unlabelled", UnlabelledWindows)):
+    gather = TrainingWindows.gather
 
-        def remember(self, numbers, kind=kind, gather=windows.gather):
-            batch = gather(self, numbers)
-            seen.append((kind, numbers, batch.inputs))
-            return batch
+    def remember(self, numbers):
+        batch = gather(self, numbers)
+        seen.append(("unlabelled" if self.targets is None else "labelled", numbers, batch.inputs))
+        return batch
 
-        monkeypatch.setattr(windows, "gather", remember)
+    monkeypatch.setattr(TrainingWindows, "gather", remember)
     return seen
 
 

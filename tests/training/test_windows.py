@@ -11,7 +11,7 @@ from pose3d_lib.data.cameras import project
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
 from pose3d_lib.model.predict import mirror_image
-from pose3d_lib.training.windows import TrainingWindows, UnlabelledWindows
+from pose3d_lib.training.windows import TrainingWindows
 from tests.helpers.slow_reference import exchanged, normalised
 
 # Clips of one frame, of fewer than a window, of more; others that are not chosen stand between them.
@@ -153,7 +153,7 @@ def test_an_unlabelled_window_s_true_pose_is_seen_by_its_camera_where_its_keypoi
 ) -> None:
     clips = tiny_data.select(["S5", "S11"], ["Sitting", "Walking"])
     settings = {"causal": causal, "chunk": chunk, "mirrored": mirrored}
-    unlabelled = UnlabelledWindows(tiny_data, clips, "gt", (3, 3), **settings)
+    unlabelled = TrainingWindows(tiny_data, clips, "gt", (3, 3), labelled=False, intrinsics=True, **settings)
     labelled = TrainingWindows(tiny_data, clips, "gt", (3, 3), trajectory=True, **settings)
     numbers = torch.arange(len(unlabelled))
     batch, truth = unlabelled.gather(numbers), labelled.gather(numbers)
