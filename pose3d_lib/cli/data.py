@@ -70,7 +70,6 @@ def check(dataset: str, given: Given) -> None:
         click.echo(line)
     for title, table in (
         ("Who is in it", subjects_table(opened)),
-        ("Camera frames of every subject and action", doctor.frames_table(opened).reset_index()),
         ("What was checked", doctor.summary_table(checkup)),
     ):
         click.echo(f"\n{title}\n\n{to_text(table)}")

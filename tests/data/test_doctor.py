@@ -17,7 +17,6 @@ from pose3d_lib.data.doctor import (
     check_dataset,
     exit_code,
     findings_table,
-    frames_table,
     leave_out_line,
     summary_table,
 )
@@ -528,16 +527,6 @@ def test_the_table_of_clips_is_read(clean, worlds) -> None:
     assert "1 of 2 cameras saw this take" in said
     assert "Walking is missing from S9; S1, S5 have it" in said
     assert "2 of 13 clips are shorter than the 27 frames" in said
-
-
-def test_the_frames_of_every_action_and_subject_are_counted(clean, worlds) -> None:
-    table = frames_table(clean)
-    assert list(table.index) == ["Walking", "Greeting", "All actions"]
-    assert list(table.columns) == ["S1", "S5", "S9", "All subjects"]
-    assert (table.loc["Walking", ["S1", "S5", "S9"]] == 2 * FRAMES).all()
-    assert table.loc["All actions", "All subjects"] == clean.clips.stop.iloc[-1]
-    few = {key: motion for key, motion in worlds.items() if key[:2] != ("S9", "Walking")}
-    assert frames_table(filmed(few)).loc["Walking", "S9"] == 0
 
 
 def test_cameras_of_one_take_give_one_row(clean, worlds) -> None:

@@ -115,8 +115,8 @@ def make_video(
     )
 
 
-def check_extent(path: Path, separators: str, header: int = 0) -> None:
-    """Refuse a text that would need too much memory: each separator stands for a value, but for those of the header."""
+def check_extent(path: Path, separators: str) -> None:
+    """Refuse a text that would need too much memory: each separator stands for a value."""
     if not path.is_file():  # reading a pipe would wait for ever
         raise InputError(f"{path}: not a file")
     try:
@@ -126,7 +126,7 @@ def check_extent(path: Path, separators: str, header: int = 0) -> None:
             values = sum(map(file.read().count, map(str.encode, separators)))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if values - header > MAX_VALUES:
+    if values > MAX_VALUES:
         raise InputError(f"{path}: more than {MAX_VALUES:,} values; cut the video into shorter ones")
 
 

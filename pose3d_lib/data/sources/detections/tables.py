@@ -115,7 +115,7 @@ def _load(path: Path) -> pd.DataFrame:
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         header, rows = file.readline(10**6), file.read(10**6)
     delimiter, names = delimiter_of(header), column_names(header)
-    check_extent(path, f"{delimiter}\n", header=len(names))
+    check_extent(path, f"{delimiter}\n")
     decimal = "," if delimiter != "," and re.search(r"\d,\d", rows) else "."
     try:
         with warnings.catch_warnings():
