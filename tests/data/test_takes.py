@@ -7,7 +7,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.sources.takes import downsample, one_camera_each, thin
+from pose3d_lib.data.sources.takes import downsample, one_camera_each
 
 # Clips of which 4, 3, 1 and 2 frames stay of every third; two cameras saw the last take for different times.
 ROWS = [
@@ -72,17 +72,6 @@ def test_frames_keep_the_numbers_that_they_have_in_their_video(data) -> None:
     assert numbers == [[0, 3, 6, 9], [100, 103, 106], [7, 10]]
     sixth = downsample(downsample(data, 3), 2)
     assert [sixth.frame_numbers(clip).tolist() for _, clip in sixth.clips.iterrows()] == [[0, 6], [0, 6]]
-
-
-def test_some_clips_can_be_thinned_and_short_ones_stay(data) -> None:
-    thinned = thin(data, data.clips.iloc[[1, 2, 5]], 4)
-    assert thinned.clips[["action", "start", "stop"]].to_numpy().tolist() == [
-        ["Walking", 0, 3], ["Eating", 3, 4], ["Sitting", 4, 6],
-    ]  # fmt: skip
-    rows = [10, 14, 18, 19, 29, 33]
-    np.testing.assert_array_equal(thinned.keypoints["detected"], data.keypoints["detected"][rows])
-    np.testing.assert_array_equal(thinned.scores["detected"], data.scores["detected"][rows])
-    np.testing.assert_array_equal(thinned.positions, data.positions[rows[:3]])
 
 
 def test_each_take_is_kept_as_one_of_its_cameras_saw_it_in_turn(hand_made) -> None:

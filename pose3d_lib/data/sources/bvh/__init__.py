@@ -98,8 +98,8 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     notes += [text.format(count=counts[key], all=len(files)) for key, text in REMARKS.items() if counts[key]]
     del recordings
     takes, placed = _place(list(plan.files), motions, unit=unit, axes=UP[up], fps=fps)
-    keys, gone = leave_out([(take.subject, take.action, take.take) for take in takes], plan.pieces, path)
-    takes = [take for take in takes if (take.subject, take.action, take.take) in set(keys)]
+    stay, gone = leave_out([key for key, _ in takes], plan.pieces, path)
+    takes = [take for key, take in takes if key in stay]
     if not takes:
         raise InputError(f"{path}: no take fits into the room. {' '.join(placed + gone)}")
     progress(f"filming {sum(take.frames for take in takes):,} frames with {len(room_cameras())} cameras")
@@ -211,9 +211,9 @@ def _one_rate(recordings: Sequence[Recording]) -> tuple[float, list[np.ndarray],
 
 def _place(
     keys: Sequence[Key], motions: Sequence[np.ndarray], *, unit: float, axes: tuple[int, ...], fps: float
-) -> tuple[list[Take], list[str]]:
+) -> tuple[list[tuple[Key, Take]], list[str]]:
     """The takes in metres with z up, on the floor and cut into pieces that fit into the room, and notes on that."""
-    takes: list[Take] = []
+    takes: list[tuple[Key, Take]] = []
     moved, cut, gone, dropped = [], [], [], 0
     for (subject, action, take), motion in zip(keys, motions, strict=True):
         motion, named = motion[..., axes] * np.float32(unit), f"{subject}/{action}/{take}"
@@ -222,14 +222,13 @@ def _place(
             motion[..., 2] += ANKLE - lowest
             moved.append(named)
         pieces = cut_to_fit(motion, max(1, round(SHORTEST * fps)))
-        if pieces == [(0, len(motion))]:
-            takes.append(Take(subject, action, take, len(motion), partial(centred, motion)))
-            continue
-        (cut if pieces else gone).append(named)
-        dropped += len(motion) - sum(stop - start for start, stop in pieces)
+        whole = pieces == [(0, len(motion))]
+        if not whole:
+            (cut if pieces else gone).append(named)
+            dropped += len(motion) - sum(stop - start for start, stop in pieces)
         for number, (start, stop) in enumerate(pieces, start=1):
-            make = partial(centred, motion[start:stop])
-            takes.append(Take(subject, action, f"{take}.{number}", stop - start, make))
+            key = (subject, action, take if whole else f"{take}.{number}")
+            takes.append((key, Take(*key, stop - start, partial(centred, motion[start:stop]))))
     told = {
         f"are moved so that the lowest ankle is {ANKLE} m above the floor: it was more than {FLOOR} m from height 0 in": moved,
         "walk further than the cameras see and are cut into pieces, each centred in the room and called as the take with .1, "
