@@ -3,14 +3,10 @@
 import json
 import os
 import re
-import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +15,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from jupyter_server.serverapp import list_running_servers
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
@@ -58,12 +55,6 @@ class Lab:
             return json.load(answer)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def write_tiny_copy(source: Path, target: Path) -> None:
     """A copy of a notebook with its own parameters set to the tiny scale, and no others: a notebook refuses those."""
     kind = CONFIGS[source.stem]
@@ -75,60 +66,39 @@ def write_tiny_copy(source: Path, target: Path) -> None:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on copies of the notebooks (`notebooks/`, and `tiny/` to run), settings and outputs of its own."""
-    root = tmp_path_factory.mktemp("lab")
-    home = tmp_path_factory.mktemp("jupyter")
+    root, home = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("home")
     shutil.copytree(notebooks_dir(), root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     (root / "tiny").mkdir()
     for name in (STOPPED, *RUN):
         write_tiny_copy(root / "notebooks" / name, root / "tiny" / name)
 
     # Otherwise JupyterLab asks the world for updates, and the reader whether it may ask for news.
-    notification = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    notification.parent.mkdir(parents=True)
-    notification.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    settings = home / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    notification = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(notification))
 
-    port, token = free_port(), secrets.token_hex(16)
-    own = {
-        "JUPYTER_CONFIG_DIR": home / "config", "JUPYTER_DATA_DIR": home / "data",
-        "JUPYTER_RUNTIME_DIR": home / "runtime", "JUPYTERLAB_SETTINGS_DIR": home / "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces", "IPYTHONDIR": home / "ipython",
-        "POSE3D_OUTPUTS": home / "outputs",
-    }  # fmt: skip
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
-        *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}"),
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"),
+        f"--ServerApp.root_dir={root}",
     ]
-    log = home / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env=os.environ | {name: str(folder) for name, folder in own.items()},
-        )  # fmt: skip
-    running = Lab(root, f"http://127.0.0.1:{port}", token)
-    try:
-        wait_for_server(running, server, log)
-        yield running
-    finally:
-        server.send_signal(signal.SIGTERM)  # it ends its kernels, then itself
+    own = {f"JUPYTER_{kind.upper()}_DIR": str(home / kind) for kind in ("config", "data", "runtime")}
+    own |= {"IPYTHONDIR": str(home / "ipython"), "POSE3D_OUTPUTS": str(home / "outputs")}
+    log, deadline = home / "server.log", time.monotonic() + START_S
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=os.environ | own
+        ) as server,
+    ):
         try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-
-
-def wait_for_server(lab: Lab, server: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            break
-        try:
-            lab.get("/api/status")
-        except urllib.error.URLError:
-            time.sleep(0.3)
-        else:
-            return
-    pytest.fail(f"JupyterLab did not start (exit status {server.poll()}):\n{log.read_text()[-3000:]}")
+            while not (running := [*list_running_servers(home / "runtime")]):
+                if server.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+                time.sleep(0.3)
+            yield Lab(root, running[0]["url"].rstrip("/"), running[0]["token"])
+        finally:
+            server.terminate()  # it ends its kernels, then itself
 
 
 @pytest.fixture
