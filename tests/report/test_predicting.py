@@ -212,33 +212,23 @@ def test_either_statistics_of_a_run_are_lifted_with_into_folders_of_their_own(al
     assert "as published" in " ".join(published.describe())
 
 
-@pytest.mark.parametrize(
-    ("given", "subjects", "clips"),
-    [
-        ({}, {"S9", "S11"}, 120),
-        ({"subjects": "S9,S1", "actions": "Sitting"}, {"S1", "S9"}, 8),
-        ({"clips": 7}, {"S9", "S11"}, 7),
-        ({"clips": 1000, "actions": "Sitting,Eating"}, {"S9", "S11"}, 16),
-    ],
-)
-def test_clips_are_those_of_the_subjects_and_actions_that_are_named(given, subjects, clips, tiny_data) -> None:
-    config = PredictConfig(scale="tiny", **given)
-    chosen = choose_clips(config, tiny_data)
-    assert (set(chosen.subject), len(chosen)) == (subjects, clips)
-    assert chosen.index.is_monotonic_increasing
-    assert set(chosen.action) == set(config.actions or tiny_data.actions) or config.clips == 7
+def test_clips_are_those_of_the_subjects_and_actions_that_are_named(tiny_data) -> None:
+    for given, subjects, actions, clips in (
+        ({}, {"S9", "S11"}, set(tiny_data.actions), 120),
+        ({"subjects": "S9,S1", "actions": "Sitting"}, {"S1", "S9"}, {"Sitting"}, 8),
+        ({"clips": 7, "actions": "Sitting,Eating"}, {"S9", "S11"}, {"Sitting", "Eating"}, 7),
+    ):
+        chosen = choose_clips(PredictConfig(scale="tiny", **given), tiny_data)
+        assert (set(chosen.subject), set(chosen.action), len(chosen)) == (subjects, actions, clips)
+        assert chosen.index.is_monotonic_increasing
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"subjects": "S99"}, "unknown subject of hand-made 'S99'"),
         ({"actions": "Sit"}, "unknown action"),
         ({"actions": "Walking"}, "hand-made: no clip of S9 doing Walking; give other subjects or actions"),
-        ({"formats": "npz,xls"}, "unknown format 'xls'"),
         ({"clips": -1}, "parameter clips"),
-        ({"dataset": "nothing.json"}, r"nothing\.json: there is no such file"),
-        ({"keypoints": "cpn"}, "unknown keypoints of the synthetic dataset 'cpn'"),
     ],
 )
 def test_wrong_parameters_names_and_choices_that_leave_nothing_are_refused(given, said, outputs, hand_made) -> None:
@@ -267,14 +257,12 @@ def test_keypoints_that_the_data_lack_are_refused_with_where_they_come_from(outp
 
 def test_files_in_the_way_are_refused_before_anything_is_lifted(outputs: Path, model_file, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "player.html").touch()
-    given = {"model": model_file(), "output": str(tmp_path / "mine"), "overwrite": False}
-    with pytest.raises(InputError, match=r"mine/player\.html: is already there"):
-        plan_task(config_of(**given))
-    assert plan_task(config_of(**given | {"overwrite": True})).folder == tmp_path / "mine"
-    (tmp_path / "mine" / "player.html").rename(tmp_path / "mine" / "poses-1-S9-Directions-1.bvh")
+    (tmp_path / "mine" / "poses-1-S9-Directions-1.bvh").touch()
+    own = {"subjects": "S9", "actions": "Directions", "formats": "bvh", "output": str(tmp_path / "mine")}
+    config = config_of(model=model_file(), overwrite=False, **own)
     with pytest.raises(InputError, match=r"mine/poses-1-S9-Directions-1\.bvh: is already there"):
-        plan_task(config_of(**given | {"subjects": "S9", "actions": "Directions", "formats": "bvh"}))
+        plan_task(config)
+    assert plan_task(config.model_copy(update={"overwrite": True})).folder == tmp_path / "mine"
 
 
 def test_a_phone_video_shorter_than_the_receptive_field_becomes_files(phone, outputs, model_file, tmp_path) -> None:
