@@ -7,6 +7,7 @@ from pose3d_lib.data.actions import H36M_ACTIONS
 from pose3d_lib.data.doctor import motion
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.synthetic.body import make_body
+from pose3d_lib.data.sources.synthetic.gestures import read_postures
 from pose3d_lib.data.sources.synthetic.motion import make_motion
 
 FPS = 50.0
@@ -57,6 +58,16 @@ def wrist_to(positions: np.ndarray, joint: str) -> np.ndarray:
     """(frames,), metres from the nearer wrist to a joint."""
     wrists = positions[:, [J["RWrist"], J["LWrist"]]]
     return np.linalg.norm(wrists - positions[:, [J[joint]]], axis=-1).min(1)
+
+
+@pytest.mark.parametrize("table", [*H36M_ACTIONS, "PhoningWalking", "SmokingSeated"])
+def test_a_table_of_postures_has_hands_that_are_somewhere(table):
+    weight, hold, mean, spread = read_postures(table)
+    assert weight.min() > 0
+    assert (hold[:, 0] < hold[:, 1]).all()
+    assert mean.shape == spread.shape == (len(weight), 36)
+    places = mean[:, 8:].reshape(-1, 2, 14)[..., 8:]
+    assert (places.sum(axis=-1) == 1).all()
 
 
 @pytest.mark.parametrize("action", H36M_ACTIONS)
