@@ -2,12 +2,10 @@
 
 import collections
 import contextlib
-import io
 import os
 import pickle
 import resource
 import struct
-import subprocess
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -108,14 +106,11 @@ HARM = Path(tempfile.gettempdir(), f"pose3d-harm-{os.getpid()}")
 
 HARMFUL = {
     "system": (Calling(os.system, f"echo > {HARM}"), "which is code"),
-    "popen": (Calling(subprocess.Popen, ["touch", str(HARM)]), "which is code"),
     "exec": (Calling(exec, f"open({str(HARM)!r}, 'w')"), "which is code"),
-    "open": (Calling(io.open, str(HARM), "w"), "which is code"),
     "load": (Calling(torch.load, str(HARM)), "which is code"),
     "import": (Calling(__import__, "antigravity"), "which is code"),
     "bytearray": (Calling(bytearray, 10**11), "memory"),
     "numpy": (Calling(np.load, str(HARM), None, True), "which is code"),
-    "frombuffer": (Calling(np.frombuffer, b"1234"), "which is code"),
     "tensor": (Calling(torch.FloatTensor, 10**11), "memory"),
 }
 
@@ -173,9 +168,7 @@ STACKED = {
     "encodings of encodings": b"\x80\x02" + encodings_of_encodings() + b".",
     "a long name": b"\x80\x02c" + b"x" * 10**6 + b"\ny\n.",
     "a long text": b"\x80\x02X\xff\xff\xff\xff.",
-    "a mark that nobody set": b"\x80\x02t.",
     "another protocol": b"\x80\x04\x8c\x02os\x8c\x06system\x93.",
-    "a name across the end": b"\x80\x02cos",
 }
 
 

@@ -1,6 +1,5 @@
 """One step is PyTorch's Adam on the model's loss; recorded once and replayed, steps are the same and read nothing back."""
 
-import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -14,7 +13,7 @@ from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.training import steps
 from pose3d_lib.training.losses import Objective
 from pose3d_lib.training.steps import AmsGrad, TrainingSteps
-from pose3d_lib.training.windows import Batch, TrainingWindows
+from pose3d_lib.training.windows import TrainingWindows
 
 ON_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -45,10 +44,6 @@ def numbers_of(model: TemporalLifter) -> dict[str, bytes]:
     return {name: value.cpu().numpy().tobytes() for name, value in model.state_dict().items()}
 
 
-def losses(model: TemporalLifter, batch: Batch) -> Tensor:
-    return (model.forward_windows(batch.inputs) - batch.targets.squeeze(1)).square().sum(-1).sqrt().mean()
-
-
 # AmsGrad
 
 
@@ -73,24 +68,6 @@ def test_the_optimiser_is_pytorch_s_adam_with_amsgrad_bit_for_bit(every) -> None
 
 
 # A step
-
-
-def test_a_step_is_one_of_adam_on_the_mean_loss_of_its_windows(windows) -> None:
-    model = lifter(p=0.0)
-    twin = copy.deepcopy(model).train()
-    adam = torch.optim.Adam(twin.parameters(), amsgrad=True, fused=True)
-    make_step = TrainingSteps(supervised(model, windows), precision="float32", lr=0.01)
-    for step, numbers in enumerate(batches(16, 16, 40, 7, 16)):
-        rate, momentum = 0.01 * 0.5**step, 0.1 * 0.7**step
-        make_step.set_schedule(rate, momentum)
-        make_step(numbers)
-        adam.param_groups[0]["lr"] = rate
-        twin.set_bn_momentum(momentum)
-        adam.zero_grad()
-        losses(twin, windows.gather(numbers)).backward()
-        adam.step()
-    for (name, found), expected in zip(model.state_dict().items(), twin.state_dict().values(), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
 
 
 # Nothing is read back

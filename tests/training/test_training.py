@@ -350,10 +350,3 @@ def test_seconds_of_training_of_testing_and_of_what_is_done_with_a_row_are_told_
     assert [row.train_seconds for row in rows] == [4, 7, 8, 12, 14]
     assert [row.test_seconds for row in rows] == [100, 200, 200, 200, 200]
     assert (trained.train_seconds, trained.train_cpu_seconds, trained.test_seconds) == (14, 28, 200)
-
-
-def test_progress_is_told_now_and_then_in_windows_of_their_total(data, clock, monkeypatch) -> None:
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 2.5)
-    told = []
-    train(plan_run(config(), data), on_progress=lambda *progress: told.append(progress))
-    assert told == [(48, 200), (92, 200), (136, 200), (180, 200)]  # every third of 14 steps of a second
