@@ -46,6 +46,7 @@ def plan_beyond(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -
         return {}
     actions, focus = choose_actions(config, datasets[config.data])
     own = {seed: datasets[config.data_of(seed)] for seed in config.seeds}
+    frames = {seed: data.frames_per_action().train for seed, data in own.items()}
 
     def make(seed: int, **settings: object) -> RunConfig:
         """A run that is tested at its end alone."""
@@ -63,7 +64,7 @@ def plan_beyond(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -
             make(seed, action=action, train_share=share)
             for seed, action in product(config.seeds, (ALL, *focus))
             for share in (SHARES_OF_ALL if action == ALL else SHARES_OF_ONE)
-            if share * count_frames(action, own[seed]) >= config.settings(config.lengths[-1])["batch_size"]
+            if share * frames[seed].get(action, frames[seed].sum()) >= config.settings(config.lengths[-1])["batch_size"]
         ],
     }
 
@@ -95,12 +96,6 @@ def study_parts(
 def study_runs(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> list[RunConfig]:
     """Every run of a study but `timed_runs`, each once; a run that starts from another comes after it."""
     return list(dict.fromkeys(run for runs in study_parts(config, datasets).values() for run in runs))
-
-
-def count_frames(action: str, data: PoseDataset) -> int:
-    """f(a), or of ALL the sum of f(i): distinct frames to train on."""
-    clips = data.train_clips(action)
-    return int((clips.stop - clips.start).sum())
 
 
 def mixed_actions(actions: Sequence[str], action: str, seed: int) -> list[tuple[str, ...]]:
