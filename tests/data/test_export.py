@@ -239,9 +239,9 @@ def test_what_the_format_cannot_hold(tmp_path: Path, hand_made: Callable[..., Po
     data = filmed([*TWO, ("S9", "Posing", "0", 2, True)], h36m_cameras())
     refused = {
         "several frame rates": changed(data, 0, fps=25.0),
-        r"S9/.* has the cameras \[.*\], other takes of S9 also": changed(data, 11, camera=0),
+        r"S9/.* in the cameras \[.*\]; a take needs all \[.*\] of S9": changed(data, 11, camera=0),
         r"hand-made: S1/A/0: where camera 'wide' stood is not known": hand_made([("S1", "A", "0", 0, 3)]),
-        "S1/A/0: its cameras differ in length": hand_made([("S1", "A", "0", 0, 3), ("S1", "A", "0", 1, 2)]),
+        "S1/A/0 is 2, 3 frames in the cameras": hand_made([("S1", "A", "0", 0, 3), ("S1", "A", "0", 1, 2)]),
     }
     for said, bad in refused.items():
         with pytest.raises(InputError, match=said):

@@ -34,13 +34,8 @@ KINDS = {".cdf": ("CDF", "cdf", "Pose"), ".cdf.mat": ("MATLAB", "mat", "data"), 
 JOINTS = 32
 FARTHEST = 100  # metres from the origin of the room
 EXTENT = (0.5, 3.0)  # metres, the diagonal of the box around a body, halfway: crouched, and with arms stretched out
-PATTERNS = tuple(
-    f"{above}S*/{folder}/*"  # the subjects' folders may lie one level down
-    for above in ("", "*/")
-    for folder in ("MyPoseFeatures/D3_Positions", "MyPoses/3D_positions")
-)
-_LAYOUT = re.compile(
-    r"(?:.*/)?(S\d{1,3})/(?:MyPoseFeatures/D3_Positions/([^/]+)(?i:\.cdf(?:\.mat)?)|MyPoses/3D_positions/([^/]+)(?i:\.h5))",
+_LAYOUT = re.compile(  # names that begin with a dot are what macOS leaves behind
+    r"(?:.*/)?(S\d{1,3})/(?:MyPoseFeatures/D3_Positions/([^/.][^/]*)(?i:\.cdf(?:\.mat)?)|MyPoses/3D_positions/([^/.][^/]*)(?i:\.h5))",
     re.ASCII,
 )
 _ARCHIVE_NAME = re.compile(r"d3_?positions(?!_mono)|3d_?positions|h36m|human3", re.IGNORECASE)
@@ -53,18 +48,6 @@ class TakeFile:
 
     place: Path
     name: str
-
-    @property
-    def kind(self) -> str | None:
-        """Its ending in `KINDS`; None for other files and for the hidden ones that macOS leaves behind."""
-        base = self.name.rpartition("/")[2]
-        return next((end for end in KINDS if base.lower().endswith(end) and base[0] != "."), None)
-
-    @property
-    def key(self) -> Key | None:
-        """Subject, action and take by the name; None if it is not where takes lie."""
-        match = _LAYOUT.fullmatch(self.name)
-        return (match[1], *split_take(match[2] or match[3])) if match and self.kind else None
 
     def __str__(self) -> str:
         return str(self.place / self.name) if self.place.is_dir() else f"{self.place}: {self.name}"
@@ -80,8 +63,8 @@ def find(spec: DataSpec, path: Path) -> Found:
     places = _require_places(path)
     if not any(map(is_tar, places)):
         facts.leave_out(survey(places)[0], spec.leave_out, path)
-    taken = [file.place / file.name for place in places if place.is_dir() for file in list_files(place) if file.kind]
-    return Found(NAME, tuple(sorted([*taken, *(place for place in places if not place.is_dir())])))
+    unpacked = [place / file.name for place in places if place.is_dir() for _, file in list_takes(place)]
+    return Found(NAME, tuple(sorted([*unpacked, *(place for place in places if not place.is_dir())])))
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
@@ -97,8 +80,8 @@ def find_places(path: Path) -> list[Path]:
     """Where takes lie: the path itself if it is a folder with some, then archives, which may be it or lie in it."""
     if not path.is_dir():
         return [path] if _is_ours(path) else []
-    unpacked = any(file.kind for file in list_files(path))
-    return [*([path] if unpacked else []), *(file for file in sorted(path.iterdir()) if _is_ours(file))]
+    archives = [file for file in sorted(path.iterdir()) if _is_ours(file)]
+    return [path, *archives] if list_takes(path) else archives
 
 
 def _require_places(path: Path) -> list[Path]:
@@ -122,33 +105,36 @@ def _is_ours(file: Path) -> bool:
         return False
     with suppress(InputError):
         if not is_tar(file):
-            return any(found.key for found in list_files(file))
+            return bool(list_takes(file))
     return bool(_ARCHIVE_NAME.search(file.name))
 
 
-def list_files(place: Path) -> list[TakeFile]:
-    """Every file of an archive, and those of a folder that lie where takes do, in the order of their names."""
-    if place.is_dir():
-        found = {file for pattern in PATTERNS for file in place.glob(pattern) if file.is_file()}
-        return [TakeFile(place, name) for name in sorted(file.relative_to(place).as_posix() for file in found)]
-    return [TakeFile(place, name) for name in sorted(list_members(place))]
+def list_takes(place: Path) -> list[tuple[Key, TakeFile]]:
+    """Every take in a folder or archive, in the order of the names of their files, which say what they are."""
+    if place.is_dir():  # the subjects' folders may lie one level down
+        files = [file for above in ("", "*/") for file in place.glob(f"{above}S*/My*/*/*") if file.is_file()]
+        names = {file.relative_to(place).as_posix() for file in files}
+    else:
+        names = list_members(place)
+    matches = [match for name in sorted(names) if (match := _LAYOUT.fullmatch(name))]
+    return [((match[1], *split_take(match[2] or match[3])), TakeFile(place, match[0])) for match in matches]
 
 
 def survey(places: Sequence[Path]) -> tuple[dict[Key, TakeFile], list[str]]:
     """The file of every take, by subjects, actions and numbers of takes; and notes on subjects that are not used."""
     takes: dict[Key, TakeFile] = {}
     notes: dict[str, None] = {}  # each once, in order
-    for file in (file for place in places for file in list_files(place) if file.key):
-        subject, action, take = file.key
+    for key, file in (found for place in places for found in list_takes(place)):
+        subject, action, take = key
         if subject not in _ORDER:
             notes[f"{subject} is left out: no work on Human3.6M trains or tests on the poses of this subject."] = None
             continue
         check_name(action, H36M_ACTIONS, f"action, in {file}")
         if not re.fullmatch(r"\d{1,3}", take, re.ASCII):
             raise InputError(f"{file}: expected an action and the number of a take, such as {action!r} or '{action} 1'")
-        other = takes.setdefault(file.key, file)
+        other = takes.setdefault(key, file)
         if other is not file and other.place.is_dir() == file.place.is_dir():  # otherwise, the archive was unpacked
-            raise InputError(f"{other} and {file} are both {'/'.join(file.key)}; remove one of them")
+            raise InputError(f"{other} and {file} are both {'/'.join(key)}; remove one of them")
     order = sorted(takes, key=lambda key: (_ORDER.index(key[0]), H36M_ACTIONS.index(key[1]), int(key[2])))
     return {key: takes[key] for key in order}, list(notes)
 
@@ -198,7 +184,7 @@ def read_take(file: TakeFile) -> np.ndarray:
     Raises:
         InputError: the file is damaged or holds something else; names it and says what was expected.
     """
-    called, reader, variable = KINDS[file.kind]
+    called, reader, variable = next(kind for end, kind in KINDS.items() if file.name.lower().endswith(end))
     expected = f"expected {called} with {JOINTS} joints x 3 coordinates for each frame, millimetres"
     with tempfile.TemporaryDirectory(prefix="pose3d-") as folder:
         path = file.place / file.name
@@ -212,7 +198,7 @@ def read_take(file: TakeFile) -> np.ndarray:
             raise InputError(f"{file}: cannot be read: {said}; {expected}. Download or copy it again") from error
     if not isinstance(found, np.ndarray):
         raise InputError(f"{file}: holds a {type(found).__name__}; {expected}")
-    if file.kind == ".h5":
+    if reader == "h5":
         found = found.T
     elif found.ndim == 3 and len(found) == 1:  # Human3.6M stores a recording in one record of a CDF file
         found = found[0]

@@ -135,13 +135,13 @@ def _arrange(data: PoseDataset) -> Takes:
             raise InputError(f"{where} would be called {file_name!r}, which reads as {meant}; give it another name")
         clips = clips.sort_values("camera")
         own = tuple(data.cameras[number] for number in clips.camera)
-        if own != cameras[subject]:
-            found, expected = ([camera.name for camera in some] for some in (own, cameras[subject]))
+        lengths = set(clips.stop - clips.start)
+        if own != cameras[subject] or clips.labelled.nunique() > 1 or (clips.labelled.all() and len(lengths) > 1):
             raise InputError(
-                f"{where} has the cameras {found}, other takes of {subject} also {expected}; all need the same"
+                f"{where} is {', '.join(map(str, sorted(lengths)))} frames in the cameras {[camera.name for camera in own]}; a "
+                f"take needs all {[camera.name for camera in cameras[subject]]} of {subject}, as many frames in each, and 3D "
+                "joints in all or in none"
             )
-        if clips.labelled.nunique() > 1 or (clips.labelled.all() and (clips.stop - clips.start).nunique() > 1):
-            raise InputError(f"{where}: its cameras differ in length, or some have 3D joints and others have none")
         if clips.labelled.all() and (lost := [camera.name for camera in own if not camera.is_placed]):
             raise InputError(
                 f"{where}: where camera {lost[0]!r} stood is not known, so its 3D joints have no place in the world, in "
