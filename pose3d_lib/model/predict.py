@@ -222,9 +222,16 @@ def spread(number: int, most: int) -> list[int]:
 
 
 def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
-    """Lift whole clips, rows of `data.clips`, with or without mirror images, as the model was tested; for `check_fit`.
+    """Lift whole clips, with or without mirror images, as the model was tested.
 
-    An InputError where there is no clip, or a prediction is not finite.
+    Args:
+        model: as `open_model` gives it.
+        data: a dataset that fits (`check_fit`).
+        clips: rows of `data.clips`.
+        keypoints: the 2D source that the model sees.
+
+    Raises:
+        InputError: there is no clip, or a prediction is not finite.
     """
     if not len(clips):
         raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")

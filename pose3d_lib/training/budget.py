@@ -14,9 +14,7 @@ BUDGETS = ("equal_frames", "fifteen")  # the formula; and the authors' scripts, 
 FIFTEEN = 15
 BN_MOMENTUM_FIRST, BN_MOMENTUM_LAST = 0.1, 0.001
 
-UNLABELLED = (
-    2**31
-)  # added to the seed of the order of unlabelled windows, which so is that of labelled ones in no epoch
+UNLABELLED = 2**31  # added to the seed of the order of unlabelled windows: in no epoch is it that of labelled ones
 
 
 @dataclass(frozen=True)
