@@ -304,13 +304,14 @@ def test_several_people_of_a_csv_have_a_column(style, tmp_path: Path) -> None:
         read_one(files.write_csv(tmp_path / "a.csv", ["frame", *tail], [[row[0], *row[2:]] for row in rows]))
 
 
-@pytest.mark.parametrize("value", ["NaN", "null", "Infinity", "-Infinity", "1e999"])
-def test_a_coordinate_that_is_no_number_is_a_missing_joint_and_an_infinite_one_is_refused(value, tmp_path) -> None:
-    path = write(tmp_path, files.alphapose(WALK))
-    path.write_text(path.read_text().replace(str(WALK[2, 0, 0]), value, 1))
-    if value in ("NaN", "null"):
+def test_a_coordinate_that_is_no_number_is_a_missing_joint_and_an_infinite_one_is_refused(tmp_path) -> None:
+    text = json.dumps(files.alphapose(WALK))
+    path = tmp_path / "walk.json"
+    for value in ("NaN", "null"):
+        path.write_text(text.replace(str(WALK[2, 0, 0]), value, 1))
         assert np.argwhere(np.isnan(read_one(path).points).any(axis=-1)).tolist() == [[2, 0]]
-    else:
+    for value in ("Infinity", "-Infinity", "1e999"):
+        path.write_text(text.replace(str(WALK[2, 0, 0]), value, 1))
         with pytest.raises(InputError, match="pixels from the corner of the image; expected pixels"):
             read_one(path)
 
@@ -501,30 +502,24 @@ def test_a_wrong_csv_is_refused_by_name(text, message, tmp_path: Path) -> None:
         read_one(tmp_path / "walk.csv")
 
 
-@pytest.mark.parametrize("frame", ["-1", "1.5", "1e12", ""])
-def test_a_wrong_frame_number_in_a_csv_is_refused(frame, tmp_path: Path) -> None:
-    path = files.write_wide_csv(tmp_path / "walk.csv", WALK, NAMES)
-    lines = path.read_text().splitlines()
-    lines[3] = frame + lines[3][lines[3].index(",") :]
-    path.write_text("\n".join(lines))
-    with pytest.raises(InputError, match="column 'frame', row 4: expected the number of a frame"):
-        read_one(path)
+def test_a_wrong_frame_number_in_a_csv_is_refused(tmp_path: Path) -> None:
+    lines = files.write_wide_csv(tmp_path / "walk.csv", WALK, NAMES).read_text().splitlines()
+    for frame in ("-1", "1.5", "1e12", ""):
+        lines[3] = frame + lines[3][lines[3].index(",") :]
+        (tmp_path / "walk.csv").write_text("\n".join(lines))
+        with pytest.raises(InputError, match="column 'frame', row 4: expected the number of a frame"):
+            read_one(tmp_path / "walk.csv")
 
 
+@pytest.mark.parametrize("suffix", ["json", "csv"])
 @pytest.mark.parametrize(
-    ("suffix", "module", "limit", "most", "message"),
-    [
-        ("json", records, "MAX_VALUES", 300, "more than 300 values"),
-        ("json", records, "MAX_BYTES", 1000, "larger than"),
-        ("csv", records, "MAX_VALUES", 300, "more than 300 values"),
-        ("csv", records, "MAX_BYTES", 1000, "larger than"),
-    ],
+    ("limit", "most", "message"), [("MAX_VALUES", 300, "more than 300 values"), ("MAX_BYTES", 1000, "larger")]
 )
-def test_a_file_that_would_fill_memory_is_refused(suffix, module, limit, most, message, tmp_path, monkeypatch) -> None:
+def test_a_file_that_would_fill_memory_is_refused(suffix, limit, most, message, tmp_path, monkeypatch) -> None:
     path = write(tmp_path, files.alphapose(WALK))
     if suffix == "csv":
         path = files.write_wide_csv(tmp_path / "walk.csv", WALK, NAMES)
-    monkeypatch.setattr(module, limit, most)
+    monkeypatch.setattr(records, limit, most)
     with pytest.raises(InputError, match=rf"^[^ ]*walk\.{suffix}: {message}"):
         read_one(path)
 

@@ -97,42 +97,42 @@ def only(checkup: Checkup, check: str) -> Finding:
     return finding
 
 
-def moved(joint: int | slice, frames: slice, length: float) -> Flaw:
-    """Moves a joint, or all, in some frames, to the right, by metres or pixels."""
-
-    def move(points: np.ndarray) -> np.ndarray:
-        points[frames, joint, 0] += length
-        return points
-
-    return move
+def flaw(change: Callable[..., np.ndarray]) -> Callable[..., Flaw]:
+    """Makes flaws of everything but the points, which are changed later."""
+    return lambda *given: lambda points: change(points, *given)
 
 
-def scaled_bone(joint: int, frames: slice, factor: float) -> Flaw:
-    def scale(motion: np.ndarray) -> np.ndarray:
-        parent = motion[frames, H36M_17.parents[joint]]
-        motion[frames, joint] = parent + factor * (motion[frames, joint] - parent)
-        return motion
-
-    return scale
+@flaw
+def moved(points: np.ndarray, joint: int | slice, frames: slice, length: float) -> np.ndarray:
+    """A joint, or all, in some frames, to the right, by metres or pixels."""
+    points[frames, joint, 0] += length
+    return points
 
 
-def exchanged(joints: tuple[str, ...], frames: slice) -> Flaw:
+@flaw
+def scaled_bone(motion: np.ndarray, joint: int, frames: slice, factor: float) -> np.ndarray:
+    parent = motion[frames, H36M_17.parents[joint]]
+    motion[frames, joint] = parent + factor * (motion[frames, joint] - parent)
+    return motion
+
+
+@flaw
+def exchanged(points: np.ndarray, joints: tuple[str, ...], frames: slice) -> np.ndarray:
     left, right = ([H36M_17.index(side + joint) for joint in joints] for side in "LR")
-
-    def exchange(motion: np.ndarray) -> np.ndarray:
-        before = motion.copy()
-        motion[frames, left], motion[frames, right] = before[frames, right], before[frames, left]
-        return motion
-
-    return exchange
+    points[frames, left + right] = points[frames, right + left]
+    return points
 
 
-def frozen(start: int, frames: int) -> Flaw:
-    def freeze(points: np.ndarray) -> np.ndarray:
-        points[start : start + frames + 1] = points[start]
-        return points
+@flaw
+def frozen(points: np.ndarray, start: int, frames: int) -> np.ndarray:
+    points[start : start + frames + 1] = points[start]
+    return points
 
-    return freeze
+
+@flaw
+def corner(points: np.ndarray, frames: slice, x: float, y: float) -> np.ndarray:
+    points[frames, WRIST] = x, y
+    return points
 
 
 def test_nothing_is_found_in_clean_motion(clean) -> None:
@@ -336,14 +336,6 @@ def test_the_joints_that_two_layouts_share_are_compared(clean) -> None:
     assert not check_dataset(data).findings
     wrong = with_pixels(data, "detected", lambda points: points + np.array([150, 0]))
     assert "/".join(BAD) in {f.where for f in found(wrong, "detections")}
-
-
-def corner(frames: slice, x: float, y: float) -> Flaw:
-    def jump(points: np.ndarray) -> np.ndarray:
-        points[frames, WRIST] = x, y
-        return points
-
-    return jump
 
 
 def every_second_frame(points: np.ndarray) -> np.ndarray:

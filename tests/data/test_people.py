@@ -93,22 +93,6 @@ def test_of_two_people_with_one_score_who_is_seen_first_is_taken(seed) -> None:
     assert choose_person(seen, "").who == seen.tracks[0]
 
 
-def test_the_largest_box_is_taken() -> None:
-    small = files.walk(20, at=(700, 200), scale=0.6)
-    seen = video(small, LEFT, scores=(0.9, 0.3))
-    assert set(where([small, LEFT], seen)[choose_person(seen, "size").rows]) == {1}
-    assert set(where([small, LEFT], seen)[choose_person(seen, "score").rows]) == {0}
-
-
-def test_a_person_is_taken_by_the_name_of_the_track() -> None:
-    seen = video(LEFT, RIGHT, tracks=["7", "12"], scores=(0.9, 0.1))
-    chosen = choose_person(seen, "12")
-    assert (chosen.who, chosen.others) == ("12", 1)
-    np.testing.assert_array_equal(seen.points[chosen.rows], RIGHT.astype(np.float32))
-    with pytest.raises(InputError, match=r"unknown person in v\.json '3': Valid: (7, 12|12, 7)"):
-        choose_person(seen, "3")
-
-
 def test_of_two_detections_of_one_track_in_a_frame_the_surer_is_kept() -> None:
     people_of_a_frame = ((LEFT, 0.2, "a"), (RIGHT, 0.8, "a"), (files.walk(1, at=(400, 300)), 0.1, "b"))
     found = [Person(0, files.scored(walk[0]).astype(np.float32), score, who) for walk, score, who in people_of_a_frame]
