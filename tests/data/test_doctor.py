@@ -29,7 +29,9 @@ from pose3d_lib.data.sources import bvh, detections, human36m, plain_motion, syn
 from pose3d_lib.data.sources.filming import Take, film
 from pose3d_lib.data.sources.synthetic.body import make_body
 from pose3d_lib.data.sources.synthetic.motion import make_motion, mirror
+from pose3d_lib.data.sources.takes import thin
 from pose3d_lib.data.spec import DataSpec
+from tests.helpers.source_files import without_3d
 
 FPS, FRAMES = 50.0, 120
 KEYS = [
@@ -465,11 +467,6 @@ def test_the_same_motion_twice_is_found_wherever_it_was_filmed(worlds, key, leve
     assert names == {"/".join(key), "/".join(BAD)}
 
 
-def without_3d(data: PoseDataset) -> PoseDataset:
-    clips = data.clips.assign(labelled=False)
-    return replace(data, clips=clips, positions=data.positions[:0], trajectory=data.trajectory[:0])
-
-
 def test_clips_without_3d_are_checked_in_2d_only(clean) -> None:
     checkup = check_dataset(without_3d(clean))
     assert [(f.level, f.check) for f in checkup.findings] == [(NOTE, "not checked")]
@@ -504,12 +501,7 @@ def test_a_skeleton_without_knees_is_checked_by_its_bones(clean) -> None:
 def test_the_table_of_clips_is_read(clean, worlds) -> None:
     few = {key: motion[:20] if key == BAD else motion for key, motion in worlds.items() if key[:2] != ("S9", "Walking")}
     data = filmed(few)
-    keep = np.ones(len(data.clips), bool)
-    keep[-1] = False  # the last take's second camera
-    stop = int(data.clips.stop.iloc[-2])
-    keypoints = {name: array[:stop] for name, array in data.keypoints.items()}
-    poses = {"positions": data.positions[:stop], "trajectory": data.trajectory[:stop]}
-    checkup = check_dataset(replace(data, clips=data.clips[keep], keypoints=keypoints, **poses))
+    checkup = check_dataset(thin(data, data.clips.iloc[:-1], 1))  # without the last take's second camera
     assert [(f.level, f.check, f.where) for f in checkup.findings] == [
         (WARNING, "cameras", "S9/Greeting/1"),
         (NOTE, "missing", ""),

@@ -89,6 +89,11 @@ def few_clips(data: PoseDataset) -> PoseDataset:
     return replace(thin(data, chosen, 1), train_subjects=("S1",), test_subjects=("S9",))
 
 
+def without_3d(data: PoseDataset) -> PoseDataset:
+    clips = data.clips.assign(labelled=False)
+    return replace(data, clips=clips, positions=data.positions[:0], trajectory=data.trajectory[:0])
+
+
 def _world(data: PoseDataset, subject: str, name: str) -> np.ndarray:
     """(frames, 17, 3) metres of a take of the tiny synthetic dataset."""
     clips = few_clips(data).clips

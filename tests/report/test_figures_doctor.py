@@ -10,9 +10,11 @@ import pytest
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import Checkup, check_dataset
 from pose3d_lib.data.doctor.checks import ERROR
+from pose3d_lib.data.sources.takes import thin
 from pose3d_lib.report.figures import doctor as figures_doctor
 from pose3d_lib.report.figures.doctor import LEVEL_COLOURS, PASSES
 from tests.helpers.figure_checks import check_printable
+from tests.helpers.source_files import without_3d
 
 
 @pytest.fixture(autouse=True)
@@ -24,15 +26,7 @@ def _close_figures():
 @pytest.fixture(scope="module")
 def few(h36m_data) -> PoseDataset:
     """The first three takes of the tiny data, through four cameras."""
-    clips = h36m_data.clips.iloc[:12]
-    stop = int(clips.stop.iloc[-1])
-    return replace(
-        h36m_data,
-        clips=clips,
-        positions=h36m_data.positions[:stop],
-        trajectory=h36m_data.trajectory[:stop],
-        keypoints={name: array[:stop] for name, array in h36m_data.keypoints.items()},
-    )
+    return thin(h36m_data, h36m_data.clips.iloc[:12], 1)
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +51,8 @@ def test_every_take_has_a_dot_in_every_check_and_what_does_not_pass_lies_beyond_
     checkup = checkup_of_flawed
     figure = figures_doctor.draw_checks(checkup)
     axes = figure.axes[0]
-    of_all = {"floor", "upright"}
-    of_cameras = {"upside down", "sideways"}
-    of_takes = set(checkup.measures.check) - of_all - of_cameras
-    worst = checkup.measures[checkup.measures.check.isin(of_cameras)]  # each at the take that has most such frames
-    takes = len({(check, clip // 4) for check, clip in zip(worst.check, worst["clip"], strict=True)})
-    colours = LEVEL_COLOURS
-    assert sum(dots(axes, colour) for colour in colours.values()) == 3 * len(of_takes) + len(of_all) + takes
+    colours, takes = LEVEL_COLOURS, checkup.measures.drop_duplicates(["check", "take"])
+    assert sum(dots(axes, colour) for colour in colours.values()) == len(takes) > 3 * 15
     assert dots(axes, colours[ERROR]) > 0
     for collection in axes.collections:
         if tuple(collection.get_facecolor()[0][:3]) != plt.matplotlib.colors.to_rgb(colours[PASSES]):
@@ -111,11 +100,6 @@ def test_the_worst_finding_of_keypoints_is_drawn_over_the_image(few) -> None:
         assert axes.get_xlim()[0] < 0
         assert x.max() <= axes.get_xlim()[1] <= 4 * camera.width
     check_printable(figure)
-
-
-def without_3d(data: PoseDataset) -> PoseDataset:
-    clips = data.clips.assign(labelled=False)
-    return replace(data, clips=clips, positions=data.positions[:0], trajectory=data.trajectory[:0])
 
 
 def broken(data: PoseDataset) -> PoseDataset:
