@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.report.figures.style import ARM_COLOURS, DOUBLE, GREY, INK, SINGLE, shorten, start_figure
@@ -134,14 +134,11 @@ def explain_seeds(table: pd.DataFrame) -> str:
 def log_axis(axes: Axes, values: Iterable[float], base: int) -> None:
     """A logarithmic x axis around the values: powers of the base as ticks, or the values' ends where these are too close."""
     low, high = min(values), max(values)
-    axes.set_xscale("log")
+    axes.set_xscale("log", base=base, subs=range(2, base))
     axes.set_xlim(low / 1.25, high * 1.25)
     powers = np.log([low / 1.25, high * 1.25]) / np.log(base)
-    if np.floor(powers[1]) > np.ceil(powers[0]):
-        axes.xaxis.set_major_locator(LogLocator(base=base))
-        axes.xaxis.set_minor_locator(LogLocator(base=base, subs=range(2, base)))
-    else:
-        axes.xaxis.set_major_locator(FixedLocator([low] if high < 1.5 * low else [low, high]))
-        axes.xaxis.set_minor_locator(NullLocator())
+    if np.floor(powers[1]) <= np.ceil(powers[0]):  # one at most
+        axes.set_xticks([low] if high < 1.5 * low else [low, high])
+        axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(EngFormatter(sep="") if low >= 100 else "{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
