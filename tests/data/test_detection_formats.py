@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
-from pose3d_lib.data.sources.detections import records, tables
-from pose3d_lib.data.sources.detections.formats import list_sources, read_videos, recognise
+from pose3d_lib.data.sources.detections import list_sources, read_videos, recognise, records, tables
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 from pose3d_lib.data.sources.detections.records import Video
 from tests.helpers import detection_files as files

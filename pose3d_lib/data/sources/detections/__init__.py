@@ -5,9 +5,10 @@ are "h36m" (the 17 joints of Human3.6M, derived as `to_h36m` says; for models tr
 keypoints), "coco" (for models trained on `detectron_pt_coco`) and the detector's own layout.
 """
 
+import os
 import re
-from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +19,32 @@ from pose3d_lib.data.actions import check_name, tidy_name
 from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.detections.formats import list_sources, read_videos
-from pose3d_lib.data.sources.detections.formats import recognise as recognise
-from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
-from pose3d_lib.data.sources.detections.people import SCORE, SIZE, Chosen, Run, choose_person, fill_gaps, link
+from pose3d_lib.data.sources.detections.arrays import read_arrays, read_custom, read_detectron, read_npy, recognise_npz
+from pose3d_lib.data.sources.detections.json_files import FRAME_NAME, UNKNOWN, read_frames, read_json, recognise_json
+from pose3d_lib.data.sources.detections.layouts import LAYOUTS
+from pose3d_lib.data.sources.detections.people import HOW_TO_SIZE, follow_people
 from pose3d_lib.data.sources.detections.records import Video, read_size
-from pose3d_lib.data.sources.missing import bounded, count_missing, longest_gap
+from pose3d_lib.data.sources.detections.tables import read_csv, recognise_csv
+from pose3d_lib.data.sources.text_files import decode_head
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
 PARAMETERS = ("fps", "joints", "image_size", "person", "max_gap")
 KEYPOINTS = "h36m"
 ACTION = "custom"
-EVERYBODY = "all"
-Take = tuple[int, dict[str, np.ndarray]]  # its first frame, and its 2D sources
 FPS = 50.0  # of videos without `fps`
 SCORES = (
     "The scores are the detector's. Joints of h36m that it does not have get the mean of those that they follow from, "
     "interpolated ones 0."
 )
-UNSCORED = "has no scores of its joints, or not of all of them: those that were found count as 1."
-HOW_TO_SIZE = 'give the size of its images as the parameter image_size, for instance "1920x1080"'
+
+# Suffixes of motion capture; a folder with one of these files holds no detections.
+OTHER_DATA = (".bvh", ".cdf", ".mat", ".h5", ".tgz")
+
+FRAME = "frame"  # the kind of a file of one image
+READERS: dict[str, Callable[[Path, str], Video | list[Video]]] = {
+    "json": read_json, "detectron": read_detectron, "custom": read_custom, "arrays": read_arrays, "npy": read_npy,
+    "csv": read_csv,
+}  # fmt: skip
 
 
 def find(spec: DataSpec, path: Path) -> Found:
@@ -86,7 +93,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
             notes += video.notes
             if not (spec.fps or video.fps):
                 notes.append(f"{video.name} is taken for {FPS:g} frames per second (`fps` says otherwise).")
-            for subject, runs in _follow_people(video, size, spec, notes).items():
+            for subject, runs in follow_people(video, size, spec, notes).items():
                 for number, (first, arrays) in enumerate(runs):
                     start, stop = stop, stop + len(arrays[spec.keypoints])
                     rows.append((subject, ACTION, str(number), len(cameras), fps, start, stop, False))
@@ -115,67 +122,6 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     )
 
 
-def _follow_people(video: Video, size: tuple[int, int], spec: DataSpec, notes: list[str]) -> dict[str, list[Take]]:
-    """The takes of whom `person` means, by subject: of one person the video's name, of all each person's behind it."""
-    if spec.person != EVERYBODY:
-        return {video.name: _follow(video, size, spec, notes)}
-    video = replace(video, tracks=video.tracks or link(video))
-    followed, left_out = {}, []
-    for who, frames in Counter(video.tracks).items():
-        try:
-            if frames <= spec.max_gap:
-                raise InputError(f"seen in {frames} frames only, which `max_gap` {spec.max_gap} would fill in")
-            own = spec.model_copy(update={"person": who})
-            followed[tidy_name(f"{video.name}-{who}")] = _follow(video, size, own, notes)
-        except InputError as error:
-            left_out.append(f"{who} ({str(error).removeprefix(f'{video.where}: ')})")
-    if not followed:
-        raise InputError(f"{video.where}: of {len(left_out)} people none can be used: {some(left_out, 3)}")
-    if left_out:
-        notes.append(f"{video.name}: people who are left out: {some(left_out)}.")
-    return followed
-
-
-def _follow(video: Video, size: tuple[int, int], spec: DataSpec, notes: list[str]) -> list[Take]:
-    """The takes of one person of a video: first frame and 2D sources, with scores as third numbers; `notes` are added to."""
-    keypoints, max_gap = spec.keypoints, spec.max_gap
-    chosen = choose_person(video, spec.person)
-    points = video.points[chosen.rows].astype(np.float64)
-    if video.normalised:
-        points *= size
-    _check_inside(points, size, video)
-    on_scores: list[str] = []
-    if spec.scores:
-        if video.joint_scores is None:
-            own, on_scores = np.where(np.isnan(points[..., 0]), np.nan, 1), [f"{video.name} {UNSCORED}"]
-        else:
-            own, on_scores = bounded(video.joint_scores[chosen.rows], video.where, video.name)
-        points = np.concatenate([points, own[..., None]], axis=-1)
-    derived = convert(points, video.layout)
-    check_name(keypoints, derived, f"keypoints of {video.where}")
-    derived = {keypoints: derived.pop(keypoints), **derived}
-    together = np.concatenate(list(derived.values()), axis=1)
-    columns = np.repeat(list(derived), [array.shape[1] for array in derived.values()])
-    needed = columns == keypoints
-    runs, lost = fill_gaps(video.frames[chosen.rows], together, video.listed, max_gap, video.where, needed=needed)
-    worst = {name: _worst(lost[columns == name], name) for name in derived}
-    if not runs:
-        raise InputError(
-            f"{video.where}: no frame with all joints of {keypoints!r}: {worst[keypoints]}; other keypoints, or a "
-            f"max_gap of more than {max_gap} frames, may do"
-        )
-    unfilled = {name for run in runs for name in columns[run.open]}
-    notes += _describe(video, chosen, spec, runs, [run.filled[:, needed] for run in runs], worst[keypoints])
-    notes += on_scores
-    notes += [
-        f"{video.name} has no keypoints {name!r}: {worst[name]}, which `max_gap` {max_gap} leaves open."
-        for name in derived
-        if name in unfilled
-    ]
-    whole = [name for name in derived if name not in unfilled]
-    return [(run.start, {name: run.points[:, columns == name] for name in whole}) for run in runs]
-
-
 def _image_size(video: Video, given: tuple[int, int] | None) -> tuple[int, int]:
     if given is None and video.size is None:
         raise InputError(f"{video.where}: does not hold the size of the images; {HOW_TO_SIZE}")
@@ -187,53 +133,91 @@ def _image_size(video: Video, given: tuple[int, int] | None) -> tuple[int, int]:
     return given or video.size
 
 
-def _check_inside(points: np.ndarray, size: tuple[int, int], video: Video) -> None:
-    """Refuses coordinates that cannot be pixels of images of this size."""
-    seen = points[np.isfinite(points).all(axis=-1)]
-    if np.abs(seen).max() <= 2:
-        raise InputError(
-            f"{video.where}: every coordinate lies between {seen.min():.3g} and {seen.max():.3g}; expected pixels, "
-            "not shares of the image (OpenPose: --keypoint_scale 0; YOLO: normalize=False)"
-        )
-    inside = ((seen >= 0) & (seen <= size)).all(axis=-1).mean()
-    if inside < 0.5:
-        raise InputError(
-            f"{video.where}: {1 - inside:.0%} of the joints lie outside the image of {size[0]}x{size[1]} pixels; {HOW_TO_SIZE}"
-        )
+@dataclass(frozen=True)
+class Source:
+    """One file, or the files of one video's images."""
+
+    name: str  # of the video; a file with several videos names them itself
+    kind: str  # FRAME or a key of `READERS`
+    files: tuple[Path, ...]
 
 
-def _describe(
-    video: Video, chosen: Chosen, spec: DataSpec, runs: list[Run], filled: list[np.ndarray], worst: str
-) -> list[str]:
-    """Sentences on the person who was chosen, on what was filled in, and on where the video was cut."""
-    listed = int(video.listed[-1] - video.listed[0]) + 1
-    who = "one person"
-    if chosen.others:
-        best, largest = "has the highest score over all frames", "has the largest box over all frames"
-        rule = {"": best, SCORE: best, SIZE: largest}.get(spec.person, "`person` names")
-        linked = "" if video.tracks else " (told apart by where they are from frame to frame)"
-        who = f"of {chosen.others + 1} people{linked}, {chosen.who!r} was taken, who {rule}"
-    notes = [f"{who}; detected in {len(chosen.rows):,} of {listed:,} frames."]
-    lost = np.isnan(video.points[chosen.rows, :, 0]).sum(axis=0)
-    if lost.any():
-        counted = count_missing(lost.sum(), lost.size * len(chosen.rows))
-        notes.append(f"{counted}: {_worst(lost, video.layout)}.")
-    together = np.concatenate(filled)
-    if together.any():
-        notes.append(
-            f"in {together.any(axis=1).sum():,} frames missing joints are interpolated, in {together.all(axis=1).sum():,} of "
-            f"them all joints; the longest gap is {max(map(longest_gap, filled))} frames."
-        )
-    if left_out := listed - len(together):
-        spans = [f"take {n} is frames {run.start}-{run.start + len(run.points) - 1}" for n, run in enumerate(runs)]
-        notes.append(
-            f"{left_out:,} frames are left out, as the person or a joint is missing in more than {spec.max_gap} frames in a row "
-            f"(`max_gap`){f' ({worst})' if worst else ''}; {some(spans)}."
-        )
-    return [f"{video.name}: {note}" for note in notes]
+def recognise(path: Path) -> bool:
+    """Whether there are detections in the file or folder."""
+    if not path.is_dir():
+        return _kind(path) != ""
+    others = any(name.startswith("data_3d_") or name.casefold().endswith(OTHER_DATA) for name in os.listdir(path))
+    return not others and bool(list_sources(path)[0])
 
 
-def _worst(lost: np.ndarray, layout: str) -> str:
-    """The joints that are missing for too long in most frames."""
-    order = [int(joint) for joint in np.argsort(-lost, kind="stable")[:3] if lost[joint]]
-    return ", ".join(f"{LAYOUTS[layout].joints[joint]} is missing in {lost[joint]:,} frames" for joint in order)
+def list_sources(path: Path) -> tuple[list[Source], list[Path]]:
+    """Everything to read in a file or folder, in order of names; and what is passed over.
+
+    A folder may hold files, files of the single images of one or several videos, or folders of these.
+    """
+    if not path.is_dir():
+        kind = _kind(path)
+        if kind == FRAME:
+            raise InputError(f"{path}: the people in a single image; give the folder with the files of all images")
+        if not kind:
+            raise InputError(f"{path}: {UNKNOWN}")
+        return [Source(path.stem, kind, (path,))], []
+    sources, others = _split(path)
+    passed = []
+    for entry in others:
+        if entry.is_dir():
+            inside = _split(entry)[0]
+            if len(inside) == 1:  # the only video of an inner folder has its name
+                inside = [Source(entry.name, FRAME, inside[0].files)]
+        else:
+            kind = _kind(entry)
+            inside = [Source(entry.stem, kind, (entry,))] if kind in READERS else []
+        sources += inside
+        passed += [] if inside else [entry]
+    return sorted(sources, key=lambda source: source.name), passed
+
+
+def read_videos(source: Source, joints: str) -> list[Video]:
+    """The videos of a source; `joints` names the layout, "" stands for what the file tells."""
+    if source.kind == FRAME:
+        return [read_frames(source.name, source.files, joints)]
+    found = READERS[source.kind](source.files[0], joints)
+    return found if isinstance(found, list) else [found]
+
+
+def _kind(file: Path) -> str:
+    """FRAME for a file of one image, a key of `READERS`, or "" if it holds no detections."""
+    suffix = file.suffix.casefold()
+    try:
+        if suffix not in (".json", ".csv", ".npy", ".npz") or not file.is_file():
+            return ""
+        if suffix == ".npz":
+            return recognise_npz(file)
+        with file.open("rb") as opened:
+            head = opened.read(65_536)
+    except OSError:
+        return ""  # unreadable: of no kind
+    if suffix == ".npy":
+        return "npy" if head.startswith(b"\x93NUMPY") else ""
+    return recognise_json(decode_head(head)) if suffix == ".json" else recognise_csv(decode_head(head))
+
+
+def _split(folder: Path) -> tuple[list[Source], list[Path]]:
+    """The videos with a file for each image, and the other entries without hidden ones; nothing if it cannot be listed."""
+    videos: dict[str, list[Path]] = {}
+    others = []
+    try:
+        entries = sorted(folder / name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError:
+        entries = []
+    for entry in entries:
+        matched = FRAME_NAME.fullmatch(entry.name)
+        # OpenPose's by their name alone, as there may be too many to look into each.
+        if matched and (matched["openpose"] or _kind(entry) == FRAME):
+            videos.setdefault(matched["video"] or folder.name, []).append(entry)
+        else:
+            others.append(entry)
+    return [
+        Source(name, FRAME, tuple(sorted(files, key=lambda file: (len(file.name), file.name))))
+        for name, files in videos.items()
+    ], others

@@ -1,19 +1,26 @@
-"""The chosen one of several detected people, followed through the video, with gaps filled in."""
+"""The people of a video: who is chosen, followed from frame to frame, with gaps filled in, and notes on all that."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.actions import check_name
+from pose3d_lib.common.errors import InputError, some
+from pose3d_lib.data.actions import check_name, tidy_name
+from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
 from pose3d_lib.data.sources.detections.records import Video
-from pose3d_lib.data.sources.missing import interpolate, true_runs
+from pose3d_lib.data.sources.missing import bounded, count_missing, interpolate, longest_gap, true_runs
+from pose3d_lib.data.spec import DataSpec
 
+EVERYBODY = "all"
 SCORE, SIZE = "score", "size"
 REACH = 0.3  # how far a person may move between two frames, as a share of the diagonal of the box around the joints
 MOST_FRAMES_APART = 10  # a person who was not seen for longer may have moved as far as in so many frames
 REMEMBERED = 100  # how many people, those seen last, a new detection is compared with
 MAX_FRAMES = 2_000_000  # of one video: eleven hours at 50 frames per second
+UNSCORED = "has no scores of its joints, or not of all of them: those that were found count as 1."
+HOW_TO_SIZE = 'give the size of its images as the parameter image_size, for instance "1920x1080"'
+Take = tuple[int, dict[str, np.ndarray]]  # its first frame, and its 2D sources
 
 
 @dataclass(frozen=True)
@@ -153,3 +160,116 @@ def _long_runs(missing: np.ndarray, max_gap: int) -> np.ndarray:
         if stop - start > max_gap:
             long[start:stop] = True
     return long
+
+
+def follow_people(video: Video, size: tuple[int, int], spec: DataSpec, notes: list[str]) -> dict[str, list[Take]]:
+    """The takes of whom `person` means, by subject: of one person the video's name, of all each person's behind it."""
+    if spec.person != EVERYBODY:
+        return {video.name: _follow(video, size, spec, notes)}
+    video = replace(video, tracks=video.tracks or link(video))
+    followed, left_out = {}, []
+    for who, frames in Counter(video.tracks).items():
+        try:
+            if frames <= spec.max_gap:
+                raise InputError(f"seen in {frames} frames only, which `max_gap` {spec.max_gap} would fill in")
+            own = spec.model_copy(update={"person": who})
+            followed[tidy_name(f"{video.name}-{who}")] = _follow(video, size, own, notes)
+        except InputError as error:
+            left_out.append(f"{who} ({str(error).removeprefix(f'{video.where}: ')})")
+    if not followed:
+        raise InputError(f"{video.where}: of {len(left_out)} people none can be used: {some(left_out, 3)}")
+    if left_out:
+        notes.append(f"{video.name}: people who are left out: {some(left_out)}.")
+    return followed
+
+
+def _follow(video: Video, size: tuple[int, int], spec: DataSpec, notes: list[str]) -> list[Take]:
+    """The takes of one person of a video: first frame and 2D sources, with scores as third numbers; `notes` are added to."""
+    keypoints, max_gap = spec.keypoints, spec.max_gap
+    chosen = choose_person(video, spec.person)
+    points = video.points[chosen.rows].astype(np.float64)
+    if video.normalised:
+        points *= size
+    _check_inside(points, size, video)
+    on_scores: list[str] = []
+    if spec.scores:
+        if video.joint_scores is None:
+            own, on_scores = np.where(np.isnan(points[..., 0]), np.nan, 1), [f"{video.name} {UNSCORED}"]
+        else:
+            own, on_scores = bounded(video.joint_scores[chosen.rows], video.where, video.name)
+        points = np.concatenate([points, own[..., None]], axis=-1)
+    derived = convert(points, video.layout)
+    check_name(keypoints, derived, f"keypoints of {video.where}")
+    derived = {keypoints: derived.pop(keypoints), **derived}
+    together = np.concatenate(list(derived.values()), axis=1)
+    columns = np.repeat(list(derived), [array.shape[1] for array in derived.values()])
+    needed = columns == keypoints
+    runs, lost = fill_gaps(video.frames[chosen.rows], together, video.listed, max_gap, video.where, needed=needed)
+    worst = {name: _worst(lost[columns == name], name) for name in derived}
+    if not runs:
+        raise InputError(
+            f"{video.where}: no frame with all joints of {keypoints!r}: {worst[keypoints]}; other keypoints, or a "
+            f"max_gap of more than {max_gap} frames, may do"
+        )
+    unfilled = {name for run in runs for name in columns[run.open]}
+    notes += _describe(video, chosen, spec, runs, [run.filled[:, needed] for run in runs], worst[keypoints])
+    notes += on_scores
+    notes += [
+        f"{video.name} has no keypoints {name!r}: {worst[name]}, which `max_gap` {max_gap} leaves open."
+        for name in derived
+        if name in unfilled
+    ]
+    whole = [name for name in derived if name not in unfilled]
+    return [(run.start, {name: run.points[:, columns == name] for name in whole}) for run in runs]
+
+
+def _check_inside(points: np.ndarray, size: tuple[int, int], video: Video) -> None:
+    """Refuses coordinates that cannot be pixels of images of this size."""
+    seen = points[np.isfinite(points).all(axis=-1)]
+    if np.abs(seen).max() <= 2:
+        raise InputError(
+            f"{video.where}: every coordinate lies between {seen.min():.3g} and {seen.max():.3g}; expected pixels, "
+            "not shares of the image (OpenPose: --keypoint_scale 0; YOLO: normalize=False)"
+        )
+    inside = ((seen >= 0) & (seen <= size)).all(axis=-1).mean()
+    if inside < 0.5:
+        raise InputError(
+            f"{video.where}: {1 - inside:.0%} of the joints lie outside the image of {size[0]}x{size[1]} pixels; {HOW_TO_SIZE}"
+        )
+
+
+def _describe(
+    video: Video, chosen: Chosen, spec: DataSpec, runs: list[Run], filled: list[np.ndarray], worst: str
+) -> list[str]:
+    """Sentences on the person who was chosen, on what was filled in, and on where the video was cut."""
+    listed = int(video.listed[-1] - video.listed[0]) + 1
+    who = "one person"
+    if chosen.others:
+        best, largest = "has the highest score over all frames", "has the largest box over all frames"
+        rule = {"": best, SCORE: best, SIZE: largest}.get(spec.person, "`person` names")
+        linked = "" if video.tracks else " (told apart by where they are from frame to frame)"
+        who = f"of {chosen.others + 1} people{linked}, {chosen.who!r} was taken, who {rule}"
+    notes = [f"{who}; detected in {len(chosen.rows):,} of {listed:,} frames."]
+    lost = np.isnan(video.points[chosen.rows, :, 0]).sum(axis=0)
+    if lost.any():
+        counted = count_missing(lost.sum(), lost.size * len(chosen.rows))
+        notes.append(f"{counted}: {_worst(lost, video.layout)}.")
+    together = np.concatenate(filled)
+    if together.any():
+        notes.append(
+            f"in {together.any(axis=1).sum():,} frames missing joints are interpolated, in {together.all(axis=1).sum():,} of "
+            f"them all joints; the longest gap is {max(map(longest_gap, filled))} frames."
+        )
+    if left_out := listed - len(together):
+        spans = [f"take {n} is frames {run.start}-{run.start + len(run.points) - 1}" for n, run in enumerate(runs)]
+        notes.append(
+            f"{left_out:,} frames are left out, as the person or a joint is missing in more than {spec.max_gap} frames in a row "
+            f"(`max_gap`){f' ({worst})' if worst else ''}; {some(spans)}."
+        )
+    return [f"{video.name}: {note}" for note in notes]
+
+
+def _worst(lost: np.ndarray, layout: str) -> str:
+    """The joints that are missing for too long in most frames."""
+    order = [int(joint) for joint in np.argsort(-lost, kind="stable")[:3] if lost[joint]]
+    return ", ".join(f"{LAYOUTS[layout].joints[joint]} is missing in {lost[joint]:,} frames" for joint in order)
