@@ -83,9 +83,7 @@ def write_npz(lifted: Lifted, path: Path) -> None:
         "clip": np.repeat(np.arange(len(clips)), [len(clip.frames) for clip in clips]),
         **{name: np.array([row[name] for row in rows]) for name in rows[0]},
         "joints": np.array(skeleton.joints),
-        "parents": np.array(skeleton.parents, np.int64),
-        "left": np.array(skeleton.left, np.int64),
-        "right": np.array(skeleton.right, np.int64),
+        **{name: np.array(getattr(skeleton, name), np.int64) for name in ("parents", "left", "right")},
         "keypoint_joints": np.array(lifted.layout.joints),
         "metadata": np.array(json.dumps(_about(lifted))),
     }
@@ -122,7 +120,7 @@ def write_json(lifted: Lifted, path: Path) -> None:
         clips.append({**_describe(clip), "frames": clip.frames.tolist(), "joints": joints})
         if clip.root is not None:
             clips[-1][TRAJECTORY] = _rounded(clip.root)
-    about = {"joints": skeleton.joints, "parents": skeleton.parents, "left": skeleton.left, "right": skeleton.right}
+    about = {name: getattr(skeleton, name) for name in ("joints", "parents", "left", "right")}
     content = {**_about(lifted), **about, "clips": clips}
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     path.write_text(text + "\n", encoding="utf-8")

@@ -11,11 +11,7 @@ from pose3d_lib.model.lifter import TemporalLifter, padding
 class StreamingLifter:
     """Lifts frame by frame what `TemporalLifter.forward` lifts of a clip that begins with its first frame repeated.
 
-    Batch norms are part of the weights, and every layer is a product of a matrix and a vector.
-
-    Args:
-        model: in evaluation mode; its weights must not change.
-        label: the action that a network with `labels` is told; None for any other.
+    The model is in evaluation mode, and its weights must not change. `label` is the action that a network with `labels` is told.
 
     Attributes:
         delay: a call returns the pose of the frame that was given so many calls before; 0 if the network is causal.

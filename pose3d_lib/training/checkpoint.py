@@ -51,10 +51,9 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str]:
     """
     problems = []
     for path in (folder / name for name in CHECKPOINTS):
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
+        if not path.is_file():
             continue
+        content = path.read_bytes()
         digest, content = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
         if hashlib.sha256(content).digest() == digest:
             return _parse(path, content), "; ".join(problems)

@@ -264,13 +264,9 @@ class Training:
 
 def in_turn(plan: RunPlan) -> Turn:
     """A training of which nothing but the time is kept; it leaves the random numbers of others as they were."""
-    _turns(plan)(TURN)  # the first steps in a process take longer: here no clock runs that counts
-    return _turns(plan)
-
-
-def _turns(plan: RunPlan) -> Turn:
     devices = [plan.config.device] if plan.config.device == "cuda" else []
     with torch.random.fork_rng(devices):
+        Training(plan, None).take_turn(TURN)  # the first steps in a process take longer: here no clock runs that counts
         training = Training(plan, None)
 
     def turn(steps: int | None) -> Totals:

@@ -1,6 +1,7 @@
 """From a notebook's or a command's parameters to a config, or to a message that names each parameter it refuses."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -51,16 +52,13 @@ def _left_open(field: FieldInfo | None, value: object) -> bool:
 
 def _refusal(problem: dict) -> str:
     name = problem["loc"][0] if problem["loc"] else "parameters"
-    message = problem["msg"].removeprefix("Value error, ")
-    found = problem["input"]
-    allowed = problem.get("ctx", {}).get("expected", "")
-    words = [word.strip("' ") for word in allowed.replace(" or ", ",").split(",")] if allowed else []
-    close = difflib.get_close_matches(str(found), words)
+    message, found = problem["msg"].removeprefix("Value error, "), problem["input"]
+    close = difflib.get_close_matches(str(found), re.findall("'(.*?)'", problem.get("ctx", {}).get("expected", "")))
     hint = f"; did you mean {close[0]!r}?" if close else ""
     if problem["type"] in ("string_type", "tuple_type"):
         return (
             f"parameter {name}: found {found!r}, expected text. papermill passes text as it is with -r in place of -p: "
-            f"-r {problem['loc'][0]} {found}"
+            f"-r {name} {found}"
         )
     if message.startswith("unknown "):  # the message of `check_name` says what was found
         return f"parameter {name}: {message}"

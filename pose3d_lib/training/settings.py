@@ -129,8 +129,7 @@ class Settings(DataSpec):
         if given.get("device") == "auto":
             given["device"] = "cuda" if torch.cuda.is_available() else "cpu"
         if given.get("precision") == "auto":
-            device = given.get("device", "cpu")
-            given["precision"] = fastest_precision(device) if device in ("cpu", "cuda") else "float32"
+            given["precision"] = fastest_precision(given.get("device", "cpu"))
         for points in ("evaluate_at", "recompute_at"):
             if str(given.get(points)).strip().lower() == AT_THE_END:
                 given[points] = ()
