@@ -4,7 +4,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -40,10 +40,8 @@ def shipped_mappings() -> dict[str, JointMapping]:
     """Name -> mapping, those that come with this package; one is of files with the 17 joints themselves, such as ours."""
     same = JointMapping(H36M_17.name, tuple({joint: 1.0} for joint in H36M_17.joints))
     text = resources.files(__package__).joinpath("joints.toml").read_text(encoding="utf-8")
-    tables = tomllib.loads(text)
-    found = {name: parse_mapping(name, table, "joints.toml") for name, table in tables.items()}
-    told = {name: replace(found[name], recognised_by=tuple(table[RECOGNISED_BY])) for name, table in tables.items()}
-    return told | {same.name: same}
+    found = {name: parse_mapping(name, table, "joints.toml") for name, table in tomllib.loads(text).items()}
+    return found | {same.name: same}
 
 
 def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMapping:
@@ -82,9 +80,9 @@ def parse_mapping(name: str, table: Mapping[str, object], where: object) -> Join
         check_name(key, (*H36M_17.joints, RECOGNISED_BY), f"joint in mapping {name!r} of {where}")
     if missing := [joint for joint in H36M_17.joints if joint not in table]:
         raise InputError(f"{where}: mapping {name!r} lacks {', '.join(missing)}; a mapping gives all 17 joints")
-    return JointMapping(
-        name, tuple(_weights(table[joint], f"{where}: {joint} of mapping {name!r}") for joint in H36M_17.joints)
-    )
+    weights = tuple(_weights(table[joint], f"{where}: {joint} of mapping {name!r}") for joint in H36M_17.joints)
+    recognised = table.get(RECOGNISED_BY)  # of a mapping that is given by its path, not looked at
+    return JointMapping(name, weights, tuple(recognised) if isinstance(recognised, list) else ())
 
 
 def plain_name(joint: str) -> str:
