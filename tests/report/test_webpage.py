@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.report import redraw, show
 from pose3d_lib.report.page import ELEMENTS, clean_html, to_page, write_report
@@ -320,27 +319,6 @@ def test_the_same_notebook_gives_the_same_bytes(tmp_path: Path) -> None:
     notebook = save(tmp_path, *cells)
     page = write(notebook, tmp_path / "pages" / "report.html")
     assert write(notebook, tmp_path / "again.html").read_bytes() == page.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "not a notebook"),
-        ('{"nbformat": 4, "metadata": {}, "cells": ["' + "x" * 10**4 + '"]}', "not a notebook"),
-        (nbformat.writes(new_notebook(cells=[new_code_cell("1")])), "no cell was executed; `pose3d run 04_results`"),
-        (None, "cannot be read .*; `pose3d run 04_results` writes it"),
-    ],
-    ids=range(4),
-)
-def test_what_is_no_executed_notebook_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
-    path = tmp_path / "04_results.ipynb"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(InputError, match=message) as refused:
-        write(path, tmp_path / "pages" / "report.html")
-    assert str(path) in str(refused.value)
-    assert len(str(refused.value)) < 600
-    assert not (tmp_path / "pages").exists()
 
 
 # In a browser
