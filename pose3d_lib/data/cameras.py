@@ -93,7 +93,8 @@ def camera_to_world(points: Tensor, camera: Camera) -> Tensor:
 def _extrinsics(camera: Camera, like: Tensor) -> tuple[Tensor, Tensor]:
     if not camera.is_placed:
         raise ValueError(f"camera {camera.name!r} has no orientation and position")
-    return like.new_tensor(camera.orientation), like.new_tensor(camera.position)
+    kind = {"dtype": torch.result_type(like, 1.0), "device": like.device}  # whole numbers would cut fractions off
+    return torch.tensor(camera.orientation, **kind), torch.tensor(camera.position, **kind)
 
 
 def project(points: Tensor, intrinsics: Tensor) -> Tensor:

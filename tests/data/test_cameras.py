@@ -89,6 +89,13 @@ def test_world_to_camera_is_the_inverse_rotation_of_what_lies_beyond_the_camera_
     np.testing.assert_allclose(found.reshape(-1, 3), expected, atol=1e-6)
 
 
+def test_whole_numbers_lose_no_fractions() -> None:
+    camera = h36m_cameras()["S1"][0]
+    points, pixels = torch.tensor([[1, 2, 3]]), torch.tensor([[500, 501]])
+    torch.testing.assert_close(world_to_camera(points, camera), world_to_camera(points.float(), camera))
+    torch.testing.assert_close(normalize_screen(pixels, 1000, 1002), normalize_screen(pixels.float(), 1000, 1002))
+
+
 def test_a_view_is_camera_space_and_its_projection_in_double_precision() -> None:
     camera = h36m_cameras()["S1"][3]
     in_camera, pixels = view(np.array([[[0.1, -0.2, 0.9]]], np.float32), camera)
