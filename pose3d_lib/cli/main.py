@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from pose3d_lib.cli import checkpoint, data, detect, evaluate, live, runs
+from pose3d_lib.cli import checkpoint, data, evaluate, live, runs
 from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
 
@@ -21,7 +21,7 @@ MORE_COMMANDS = (
     data.data,
     runs.runs,
     checkpoint.checkpoint,
-    detect.detect,
+    live.detect,
     evaluate.evaluate,
     evaluate.predict,
     live.live,

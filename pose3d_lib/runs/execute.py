@@ -27,7 +27,7 @@ from pose3d_lib.runs.provenance import describe_provenance
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.runs.signals import catch_signals
 from pose3d_lib.runs.start import load_start
-from pose3d_lib.training.checkpoint import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
+from pose3d_lib.training.checkpoint import Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import in_turn, train
 from pose3d_lib.training.plan import RunPlan, plan_baseline
@@ -195,10 +195,7 @@ def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) ->
     if checkpoint is None:
         write_json(path, now)
         return
-    try:
-        begun = read_object(path)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}, though there is a checkpoint; {NEW_START}") from error
+    begun = read_object(path)
     kept = ("started", "commit", "python", "packages", "system", "processor", "device")
     resumed = {"windows": checkpoint.numbers["seen"], **{name: now[name] for name in kept}}
     write_json(path, {**begun, "resumed": [*begun.get("resumed", []), resumed]})

@@ -93,18 +93,10 @@ def read_holder(folder: str | os.PathLike) -> str:
     owner = _lease(folder).owner
     if owner is None:
         return "a process that has just begun"
-    if owner.hostname in _own_hostnames() and not psutil.pid_exists(owner.pid):
+    host = owner.hostname.partition("?")[0]  # behind it filelock names a container's namespace of processes
+    if host == socket.gethostname() and not psutil.pid_exists(owner.pid):
         return ""
-    return f"process {owner.pid} on {printable(owner.hostname.partition('?')[0])}"
-
-
-def _own_hostnames() -> tuple[str, ...]:
-    """What filelock may call this machine: a container has its own numbers of processes, so filelock adds its namespace."""
-    name = socket.gethostname()
-    try:
-        return name, f"{name}?pidns-{os.stat('/proc/self/ns/pid').st_ino:x}"
-    except OSError:
-        return (name,)
+    return f"process {owner.pid} on {printable(host)}"
 
 
 class LeaseWatch:

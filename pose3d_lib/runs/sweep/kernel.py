@@ -183,11 +183,8 @@ def _execute(
                 settings["env"] = {**settings["env"], **environment}
                 kernel = forks and forks.fork(command, settings["env"])
                 if kernel:
-                    self.provisioner.process, self.provisioner.pid, self.provisioner.pgid = (
-                        kernel,
-                        kernel.pid,
-                        kernel.pid,
-                    )
+                    self.provisioner.process = kernel
+                    self.provisioner.pid = self.provisioner.pgid = kernel.pid
                 else:
                     await super()._async_launch_kernel(command, **settings)
                 started.append(self)
