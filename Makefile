@@ -129,7 +129,7 @@ fuzz: $(VENV)/.installed  ## change files at random for some minutes, and read t
 	POSE3D_FUZZ_EXAMPLES=$${POSE3D_FUZZ_EXAMPLES:-20000} $(PYTEST) -k "mutation or changed_anywhere" $(ARGS) \
 	  tests/data/test_untrusted_pickles.py tests/data/test_bvh_file.py
 
-test-chaos: $(VENV)/.installed  ## kill processes of sweeps at random for minutes, and make hundreds of runs (some 20 minutes)
+test-chaos: $(VENV)/.installed  ## kill processes of sweeps at random for minutes (some 10 minutes)
 	$(PYTEST) -m chaos $(ARGS)
 
 # Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge.

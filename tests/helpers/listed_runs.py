@@ -9,22 +9,7 @@ from pathlib import Path
 import safetensors.numpy
 
 from pose3d_lib.model.evaluate import METRICS
-from pose3d_lib.runs.layout import (
-    CARD,
-    CLIPS,
-    CLIPS_PUBLISHED,
-    CONFIG,
-    ERRORS,
-    FINISHED,
-    HISTORY,
-    NEEDED,
-    PROGRESS,
-    PROVENANCE,
-    RESULT_FORMAT,
-    STATISTICS_PUBLISHED,
-    TIMING,
-    WEIGHTS,
-)
+from pose3d_lib.runs import layout
 
 LONG_AGO = 3600.0  # seconds
 ACTIONS = {"Eating": 50.0, "Sitting": 70.0}  # action -> MPJPE that every run has there; 60 mm on average
@@ -57,7 +42,7 @@ def write_folder(
     *,
     action: str = "Eating",
     finished: bool = True,
-    result_format: object = RESULT_FORMAT,
+    result_format: object = layout.RESULT_FORMAT,
     mpjpe: object = None,
     at: str = "2026-11-22T16:58:22+00:00",
     age: float = LONG_AGO,
@@ -81,23 +66,24 @@ def write_folder(
         errors[action]["mpjpe"] = mpjpe
     dataset = {"name": "made-up", "synthetic": True, "fingerprint": "f" * 64}
     files: dict[str, object] = {
-        CONFIG: {"action": action, "seed": 0},
-        PROVENANCE: {"format": result_format, "commit": None, "dataset": dataset},
-        HISTORY: {"epoch": 1.0},
+        layout.CONFIG: {"action": action, "seed": 0},
+        layout.PROVENANCE: {"format": result_format, "commit": None, "dataset": dataset},
+        layout.HISTORY: {"epoch": 1.0},
     }
     if finished:
         files |= {
-            ERRORS: {"actions": errors, "action_wise": {"mpjpe": 60.0}, "published": {}},
-            TIMING: {"train_seconds": 12.5}, CLIPS: "subject\n", CLIPS_PUBLISHED: "subject\n", WEIGHTS: NO_WEIGHTS,
-            STATISTICS_PUBLISHED: NO_WEIGHTS, CARD: {},
+            layout.ERRORS: {"actions": errors, "action_wise": {"mpjpe": 60.0}, "published": {}},
+            layout.TIMING: {"train_seconds": 12.5}, layout.CARD: {},
+            **dict.fromkeys((layout.CLIPS, layout.CLIPS_PUBLISHED), "subject\n"),
+            **dict.fromkeys((layout.WEIGHTS, layout.STATISTICS_PUBLISHED), NO_WEIGHTS),
         }  # fmt: skip
     else:
-        files[PROGRESS] = progress(100, 300)
+        files[layout.PROGRESS] = progress(100, 300)
     files |= {name.replace("__", "."): text for name, text in texts.items()}
     files = {name: content if isinstance(content, bytes) else to_bytes(content) for name, content in files.items()}
-    if finished and FINISHED not in files:
-        sums = {name: hashlib.sha256(files[name]).hexdigest() for name in NEEDED}
-        files[FINISHED] = to_bytes({"format": result_format, "at": at, "sha256": sums})
+    if finished and layout.FINISHED not in files:
+        sums = {name: hashlib.sha256(files[name]).hexdigest() for name in layout.NEEDED}
+        files[layout.FINISHED] = to_bytes({"format": result_format, "at": at, "sha256": sums})
     folder = runs / name
     folder.mkdir(parents=True)
     for file, content in files.items():

@@ -1,9 +1,8 @@
 """The sweep: papermill once per action and seed, several at a time, one failed run not stopping the others."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -53,22 +52,17 @@ def run_sweep(
     """
     statuses = first_look(configs, datasets)
     on_look(statuses)
-    if can_start(statuses):
-        with _open(scheduler, jobs, configs[0], say) as (start, room):
-            statuses = run_on(start, room, statuses, begun=begun, on_look=on_look, say=say)
-    return statuses
-
-
-@contextmanager
-def _open(scheduler: str, jobs: int, config: RunConfig, say: Callable[[str], None]) -> Iterator[tuple[Start, Room]]:
+    if not can_start(statuses):
+        return statuses
+    given = {"begun": begun, "on_look": on_look, "say": say}
     if scheduler == "local":
         with open_kernels(jobs, "02_train") as submit:
-            yield partial(submit, execute_training), lambda unfinished: jobs
-        return
+            return run_on(partial(submit, execute_training), lambda unfinished: jobs, statuses, **given)
     from pose3d_lib.runs.sweep.cluster import open_cluster
 
-    with open_cluster(scheduler, jobs=jobs, threads=config.threads, device=config.device, say=say) as opened:
-        yield opened
+    own = {"threads": configs[0].threads, "device": configs[0].device}
+    with open_cluster(scheduler, jobs=jobs, say=say, **own) as (start, room):
+        return run_on(start, room, statuses, **given)
 
 
 def run_on(
