@@ -134,9 +134,6 @@ HARMLESS = ("dump", "dumps", "Pickler", "UnpicklingError")
 RESTRICTED = "pose3d_lib/data/untrusted/pickles.py".replace("/", os.sep)
 """The one module that unpickles, and knows no function of a file's."""
 
-FORKS = "pose3d_lib/runs/sweep/forks.py".replace("/", os.sep)
-"""Executes the first cell of a notebook, as its kernels do."""
-
 
 def sources() -> dict[str, str]:
     """All Python that is run: of the package, the notebooks' cells, and what is packaged or run beside them."""
@@ -186,8 +183,7 @@ def test_no_code_of_the_project_can_run_what_a_file_holds() -> None:
     assert os.path.join("pose3d_lib", "data", "dataset.py") in found
     assert sum(name.endswith(".ipynb") for name in found) >= 3
     faults = {name: faults_in(text) for name, text in found.items()}
-    allowed = {RESTRICTED: ["uses pickle.Unpickler"], FORKS: ["calls exec"]}
-    assert {name: own for name, own in faults.items() if own} == allowed
+    assert {name: own for name, own in faults.items() if own} == {RESTRICTED: ["uses pickle.Unpickler"]}
 
 
 def test_the_scan_finds_what_it_looks_for_and_nothing_else() -> None:

@@ -335,12 +335,10 @@ def test_a_file_that_is_cut_off_or_damaged_is_refused_or_gives_possible_poses(ki
 GDR, VDR, VXR, VVR = 312, 372, 520, 552
 BILLION = 10**9
 LIES = {
-    "too many variables": (GDR + 40, 2**31 - 1),
-    "too many dimensions": (VDR + 128, 2**31 - 1), "many frames": (VDR + 132, BILLION),
-    "many records": (VDR + 16, BILLION), "no record": (VDR + 16, -1), "another type": (VDR + 12, 52),
-    "an index that follows itself": (VXR + 8, VXR), "an index that holds itself": (VXR + 28, VXR),
-    "an index of many entries": (VXR + 12, BILLION), "an index after the file": (VDR + 20, BILLION),
-    "a small block": (VVR, 100), "a large first record": (8, BILLION),
+    "too many variables": (GDR + 40, 2**31 - 1), "too many dimensions": (VDR + 128, 2**31 - 1),
+    "many frames": (VDR + 132, BILLION), "many records": (VDR + 16, BILLION),
+    "an index that follows itself": (VXR + 8, VXR), "an index after the file": (VDR + 20, BILLION),
+    "a large first record": (8, BILLION),
 }  # fmt: skip
 
 

@@ -563,21 +563,6 @@ def prepared(change: Callable[[Path], object]) -> Make:
     return make
 
 
-def damaged_header(damage: Callable[[dict], object]) -> Callable[[Path], None]:
-    def change(path: Path) -> None:
-        content = path.read_bytes()
-        length = int.from_bytes(content[:8], "little")
-        known = json.loads(content[8 : 8 + length])
-        inner = json.loads(known["__metadata__"]["header"])
-        damage(inner)
-        known["__metadata__"]["header"] = json.dumps(inner)
-        text = json.dumps(known).encode()
-        text += b" " * (-len(text) % 8)
-        path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
-
-    return change
-
-
 def content_of(content: bytes) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(content)
 
@@ -598,7 +583,6 @@ def other_cases() -> Cases:
         "a header of 10^12 bytes": content_of(PROMISED.to_bytes(8, "little") + b"{}"),
         "a pickle": content_of(pickle.dumps(Calls(os.system, "true"))),
         "a shape of 10^12": lambda path: path.write_bytes(path.read_bytes().replace(*long)),
-        "a skeleton that is a number": damaged_header(lambda known: known.update(skeleton=5)),
     }
     for name, change in changes.items():
         yield f"a prepared file: {name}", prepared(change)

@@ -101,10 +101,8 @@ def open_mat(path: str) -> Opened:
 
     def read_cell(key: str) -> object:
         found = scipy.io.loadmat(path, variable_names=[key], appendmat=False)
-        if key not in found:
-            raise Refused(f"has no variable {key!r}")
-        if found[key].shape != (1, 1) or found[key].dtype != object:
-            raise Refused(f"{key!r} is {found[key].dtype}{found[key].shape}; expected one cell")
+        if key not in found or found[key].shape != (1, 1) or found[key].dtype != object:
+            raise Refused(f"has no variable {key!r} that is one cell")
         return found[key][0, 0]
 
     return {}, read_cell
@@ -160,9 +158,7 @@ def limit(memory: float, seconds: float) -> None:
             kind = getattr(resource, f"RLIMIT_{name}")
             hard = resource.getrlimit(kind)[1]
             soft = min(most, math.inf if hard == resource.RLIM_INFINITY else hard)
-            with suppress(
-                ValueError, OSError
-            ):  # macOS knows no limit of the address space, some containers none at all
+            with suppress(ValueError, OSError):  # macOS knows no limit of the address space, some containers none
                 resource.setrlimit(kind, (hard if soft == math.inf else int(soft), hard))
         # ends the process: a file system of the network may never answer
         signal.alarm(0 if seconds == math.inf else WAITING_SECONDS + seconds)
