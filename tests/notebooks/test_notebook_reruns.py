@@ -150,8 +150,6 @@ def test_04_shows_and_saves_the_numbers_of_the_run_folders(opened: Opens, output
     text, shown, folder = "\n".join(texts), tables_of(texts), notebook.variables["record"].folder
     assert "All 3 planned runs are finished." in text
     assert f"tables and figures: {folder}" in text
-    for number in ("Quoted from the paper, Human3.6M", "56.34", "52.07", "70.49", "70.86", "49.27"):
-        assert number in text
     assert text.index("the action-based models are **") < text.index("All 3 planned runs are finished.")
     for name in ("answer", "table_1", "table_2", "all_metrics", "claims", "claims_details"):
         assert (folder / f"{name}.md").read_text(encoding="utf-8").partition("\n\n")[0] in text
