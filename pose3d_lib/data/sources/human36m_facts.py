@@ -62,16 +62,13 @@ def present_subjects(
     return {f"{split}_subjects": own for split, own in present.items()}
 
 
-def describe_missing_takes(keys: Iterable[Key]) -> list[str]:
-    """Notes on subjects with another number of takes of an action than Human3.6M has."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for subject, action, take in keys:
-        found.setdefault(subject, {}).setdefault(action, []).extend([take] * ((subject, action, take) != CORRUPT))
+def describe_missing_takes(keys: Collection[Key]) -> list[str]:
+    """Notes on subjects with fewer takes of an action than Human3.6M has."""
     said = []
-    for subject, actions in found.items():
+    for subject in dict.fromkeys(subject for subject, _, _ in keys):
         fewer = []
         for action in H36M_ACTIONS:
-            takes = sorted(actions.get(action, ()))
+            takes = sorted(key[2] for key in keys if key[:2] == (subject, action) and key != CORRUPT)
             if len(takes) < TAKES - ((subject, action) == CORRUPT[:2]):
                 fewer.append(f"{len(takes)} of {action}" + f" ({', '.join(takes)})" * bool(takes))
         if fewer:

@@ -75,19 +75,16 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
 def describe_export(data: PoseDataset, name: str) -> list[str]:
     """Sentences on who can read what `export_videopose3d` writes."""
     motion, rates = data.clips.labelled.any(), {f"{rate:g}" for rate in data.clips.fps}
-    said = []
-    if not motion:
-        options = " or ".join(f"`-k {name}_{source}`" for source in data.keypoints)
-        said.append(f"VideoPose3D reads these files with `-d {CUSTOM}` and {options}.")
-    elif name in known_sets() and rates == {f"{known_sets()[name].fps:g}"}:
-        options = " or ".join(f"`-k {source}`" for source in data.keypoints)
-        said.append(f"VideoPose3D reads these files with `-d {name}` and {options}.")
+    known = {own.name: f"{own.fps:g}" for own in known_sets().values()}
+    if not motion or (name in known and rates == {known[name]}):
+        options = " or ".join(f"`-k {source if motion else f'{name}_{source}'}`" for source in data.keypoints)
+        said = [f"VideoPose3D reads these files with `-d {name if motion else CUSTOM}` and {options}."]
     else:
-        known = ", ".join(f"{own.name} of {own.fps:g}" for own in known_sets().values())
-        said.append(
-            f"VideoPose3D itself does not read these files as they are meant: it knows the sets {known} frames per second only, "
+        sets = ", ".join(f"{own} of {rate}" for own, rate in known.items())
+        said = [
+            f"VideoPose3D itself does not read these files as they are meant: it knows the sets {sets} frames per second only, "
             f"and this is {name} of {', '.join(rates)}. They are for programs that read any subject."
-        )
+        ]
     if data.scores:
         said.append(
             "But the 2D files hold the scores as a third column, which VideoPose3D's own do not have and which was not tried "
