@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from pose3d_lib.common.errors import InputError, printable, some
+from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.sources.text_files import column_names, decode_head
 from pose3d_lib.data.untrusted.client import list_npz_keys
 
@@ -94,4 +94,4 @@ def _describe_npz(keys: list[str]) -> Kind:
 
 
 def _some(names: list[str]) -> str:
-    return some([printable(name[:40]) for name in names], 6)
+    return some([name[:40] for name in names], 6)

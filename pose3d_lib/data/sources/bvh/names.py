@@ -142,8 +142,8 @@ def match(pattern: str, name: str) -> Key | None:
     fields = shortest.groupdict()
     if fields != longest.groupdict():
         raise InputError(
-            f"{name}: pattern {pattern!r} can be read in two ways: {fields}; or {longest.groupdict()}. Write more of the name "
-            f"into the pattern, or put a {TAKES} with the columns {', '.join(COLUMNS)} into the folder"
+            f"{name}: pattern {pattern!r} can be read in two ways: {fields}; or {longest.groupdict()}. Write more of the "
+            f"name into it. {ADVICE}"
         )
     return fields.get(SUBJECT, SUBJECT), fields[ACTION], fields.get(TAKE, PurePosixPath(stem).name)
 
