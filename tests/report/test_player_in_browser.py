@@ -105,16 +105,22 @@ def test_with_reduced_motion_it_stands_still_and_keys_go_by_frames(open_player: 
     assert before[1] != after[1]
 
 
-def test_dragging_turns_the_body_and_nothing_else(open_player: Open) -> None:
-    page = open_player()
+@pytest.mark.parametrize("has_touch", [False, True], ids=["mouse", "finger"])
+def test_dragging_turns_the_body_and_nothing_else(has_touch: bool, open_player: Open) -> None:
+    page = open_player(has_touch=has_touch)
     flat, before = picture(page, "flat"), picture(page)
     box = page.locator("#space").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 80, y, steps=4)
-    page.mouse.up()
-    page.mouse.move(x - 80, y)  # let go
+    if has_touch:
+        touch = page.context.new_cdp_session(page)
+        for kind, points in (("Start", [{"x": x, "y": y}]), ("Move", [{"x": x + 80, "y": y}]), ("End", [])):
+            touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    else:
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 80, y, steps=4)
+        page.mouse.up()
+        page.mouse.move(x - 80, y)  # let go
     assert picture(page) != before
     assert page.evaluate("state.yaw") == pytest.approx(0.5 - 0.008 * 80)
     assert picture(page, "flat") == flat
@@ -158,6 +164,14 @@ def test_joints_stand_where_they_were_lifted_to_and_a_tilted_camera_s_clip_uprig
     np.testing.assert_allclose(found[0], [1, 0, 0], atol=1e-12)
     assert found[2] @ [0, 0, 1] > 0.9
     assert np.linalg.det(found) == pytest.approx(-1), "y is turned over"
+
+
+def test_the_drawing_follows_a_person_who_walks_across_the_image(open_player: Open, lifted: Lifted) -> None:
+    pixels = lifted.clips[0].pixels.copy()
+    pixels[..., 0] = 30 * np.arange(90)[:, None]
+    page = open_player(content=player_page(replace(lifted, clips=(replace(lifted.clips[0], pixels=pixels),))))
+    centred = [page.evaluate(f"zoom(state.clip, {frame}, 400, 400)(30 * {frame}, 0)[0]") for frame in (45, 55)]
+    assert centred == pytest.approx([200, 200], abs=1)
 
 
 def test_distance_error_and_truth_are_shown_and_the_truth_can_be_hidden(open_player: Open, lifted: Lifted) -> None:

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import notebooks_dir
 from pose3d_lib.report import redraw, show
 from pose3d_lib.report.page import ELEMENTS, clean_html, to_page, write_report
@@ -314,11 +315,21 @@ def write(notebook: Path, target: Path) -> Path:
     return write_report(notebook, target, title="t", synthetic=False)
 
 
-def test_the_same_notebook_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_a_notebook_gives_the_same_bytes_and_a_page_is_kept_if_the_new_one_cannot_be_written(tmp_path, monkeypatch):
     cells = markdown("# One\n\n## Two $x$\n\n## Three"), code(shown(png=PNG), printed("p"))
     notebook = save(tmp_path, *cells)
     page = write(notebook, tmp_path / "pages" / "report.html")
-    assert write(notebook, tmp_path / "again.html").read_bytes() == page.read_bytes()
+    before = page.read_bytes()
+    assert write(notebook, tmp_path / "again.html").read_bytes() == before
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InputError, match=r"report\.html: cannot be written .*No space left on device"):
+        write(save(tmp_path, markdown("newer")), page)
+    assert page.read_bytes() == before
+    assert list(page.parent.iterdir()) == [page]
 
 
 # In a browser
