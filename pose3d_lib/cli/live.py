@@ -7,20 +7,24 @@ from pathlib import Path
 
 import click
 
-from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import check_free
+
+detector_option = click.option(
+    "--detector", default="mediapipe", show_default=True, help='Or "module:attribute", which makes another.'
+)
+fps_option = click.option(
+    "--fps",
+    type=click.FloatRange(0, 1000, min_open=True),
+    help="Frames per second to use, at most the video's; up to 60 if not given.",
+)
 
 
 @click.command()
 @click.argument("video", type=click.Path(path_type=Path))
 @click.argument("keypoints", type=click.Path(path_type=Path))
-@click.option("--detector", default="mediapipe", show_default=True, help='Or "module:attribute", which makes another.')
-@click.option(
-    "--fps",
-    type=click.FloatRange(0, 1000, min_open=True),
-    help="Frames per second to use, at most the video's; up to 60 if not given.",
-)
+@detector_option
+@fps_option
 @click.option("--overwrite", is_flag=True, help="Replace the file of keypoints.")
 def detect(video: Path, keypoints: Path, detector: str, fps: float | None, overwrite: bool) -> None:
     """Find 2D keypoints in a video, for instance: pose3d detect walk.mp4 keypoints.json
@@ -40,29 +44,28 @@ def detect(video: Path, keypoints: Path, detector: str, fps: float | None, overw
 
 
 @click.command()
-@click.argument("source", required=False)
-@click.option("--camera", type=click.IntRange(0), default=0, show_default=True, help="Which camera, without a SOURCE.")
+@click.argument("video", required=False, type=click.Path(path_type=Path))
+@click.option("--camera", type=click.IntRange(0), default=0, show_default=True, help="Which camera, without a VIDEO.")
 @click.option("--model", default="ready-causal", show_default=True, help="A causal model, as for `pose3d predict`.")
 @click.option("--label", default="", help="The action to tell a model that has to be told.")
-@click.option("--detector", default="mediapipe", show_default=True, help="Of a camera or a video; or module:attribute.")
+@detector_option
+@fps_option
 @click.option("--json", "as_json", is_flag=True, help="Write a line of JSON for every frame instead of showing a page.")
 @click.option("--browser/--no-browser", default=True, help="Open the page, or only print its address.")
-@parameter_option
-def live(source: str | None, given: Given, as_json: bool, browser: bool, **options: object) -> None:
-    """Lift a person before a camera, as it happens: pose3d live
+def live(video: Path | None, as_json: bool, browser: bool, **options: object) -> None:
+    """Lift a person before a camera, or in a VIDEO, as it happens: pose3d live
 
-    SOURCE is a video or a file of keypoints in place of the camera; -p gives its parameters, as for 06_predict. A page that
-    only this machine can open shows the pose; --json writes it to standard output instead. Ctrl-C ends it.
+    A page that only this machine can open shows the pose; --json writes it to standard output instead. Ctrl-C ends it.
     """
     from pose3d_lib.report.live import open_live, paced
 
     def say(line: str) -> None:
         click.echo(line, err=as_json)
 
-    lift, name, seen = open_live(source, dict(given), say=say, **options)
+    lift, name, seen = open_live(video, say=say, **options)
     with suppress(KeyboardInterrupt), ExitStack() as stack:
         if as_json:
-            click.echo(json.dumps(lift.about()))
+            click.echo(json.dumps(lift.about(name)))
             for own in seen:
                 click.echo(lift(own).to_json())
         else:
@@ -72,7 +75,7 @@ def live(source: str | None, given: Given, as_json: bool, browser: bool, **optio
             say(f"{page.address}\nCtrl-C ends it.")
             if browser:
                 webbrowser.open(page.address)
-            if source is not None:
+            if video is not None:
                 page.opened.wait()
                 seen = paced(seen)
             for own in seen:

@@ -1,8 +1,8 @@
-"""Lifting while it happens: frames of a camera or a file, keypoints, poses, one frame at a time, and how fast each step was."""
+"""Lifting while it happens: frames of a camera or a video, keypoints, poses, one frame at a time, and how fast each step was."""
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -18,7 +18,6 @@ from pose3d_lib.common.errors import InputError, printable, some
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.cameras import normalize_screen
 from pose3d_lib.data.skeleton import Skeleton
-from pose3d_lib.data.sources import video
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
 from pose3d_lib.data.sources.detections.people import distances
 from pose3d_lib.data.sources.missing import find_missing
@@ -27,10 +26,7 @@ from pose3d_lib.data.sources.video.frames import Frame, VideoFile, Webcam
 from pose3d_lib.model.card import NEAR, TrainedModel
 from pose3d_lib.model.poses import DIGITS, SPACE
 from pose3d_lib.model.stream import StreamingLifter
-from pose3d_lib.report.parameters import PredictConfig
-from pose3d_lib.report.predict import Say, Task, plan_task
 from pose3d_lib.runs.models import open_model
-from pose3d_lib.training.parameters import check_data, make_config
 
 FORMAT = "pose3d-live-1"
 MAX_GAP = 10  # frames in a row without a person, after which the next one begins a clip of its own
@@ -59,7 +55,6 @@ class Counts:
 class Seen(NamedTuple):
     """What was found in one frame."""
 
-    video: str
     number: int
     time: float  # seconds
     size: tuple[int, int]  # of the image, pixels
@@ -81,14 +76,14 @@ class LiveFrame(NamedTuple):
             name: None if array is None or np.isnan(array).any() else array.astype(np.float64).round(DIGITS).tolist()
             for name, array in arrays.items()
         }
-        about = {"video": self.seen.video, "frame": self.seen.number, "time": round(self.seen.time, DIGITS)}
+        about = {"frame": self.seen.number, "time": round(self.seen.time, DIGITS)}
         return json.dumps({**about, **numbers}, allow_nan=False)
 
 
 class LiveLifter:
     """A causal model that is given frames as they come; it counts them."""
 
-    def __init__(self, model: TrainedModel, label: str = "", counts: Counts | None = None):
+    def __init__(self, model: TrainedModel, label: str = ""):
         card, network = model.card, model.card.network
         if not network.causal:
             raise InputError(
@@ -97,12 +92,12 @@ class LiveLifter:
             )
         if label or network.labels:
             check_name(label, network.labels, f"label (an action that model {card.name} is told)")
-        self.card, self.counts = card, counts or Counts()
+        self.card, self.counts = card, Counts()
         self._streams = [StreamingLifter(own, label or None) for own in model.lifters.networks]
-        self._begin("")
+        self._begin()
 
-    def _begin(self, video: str) -> None:
-        self._video, self._absent = video, 0
+    def _begin(self) -> None:
+        self._absent = 0
         self._held = np.full((self.card.layout.num_joints, 3), np.nan, np.float32)
         for stream in self._streams:
             stream.reset()
@@ -112,8 +107,8 @@ class LiveLifter:
         begun = time.perf_counter()
         missing = np.isnan(seen.points).any(axis=1)
         self._absent = self._absent + 1 if missing.all() else 0
-        if seen.video != self._video or self._absent > MAX_GAP:
-            self._begin(seen.video)
+        if self._absent > MAX_GAP:
+            self._begin()
         self._held[:, 2] = np.where(missing, 0, seen.points[:, 2])
         self._held[~missing, :2] = seen.points[~missing, :2]
         points = self._held.copy()
@@ -126,11 +121,12 @@ class LiveLifter:
         self.counts.lifting += time.perf_counter() - begun
         return LiveFrame(seen, points, pose, root[0][0] if root else None)
 
-    def about(self) -> dict[str, object]:
-        """The first line of JSON: what is the same for every frame."""
+    def about(self, video: str) -> dict[str, object]:
+        """The first line of JSON: what is the same for every frame of a video or camera."""
         card = self.card
         return {
             "format": FORMAT,
+            "video": video,
             "model": card.name,
             "joints": card.skeleton.joints,
             "parents": card.skeleton.parents,
@@ -149,22 +145,7 @@ class LiveLifter:
         return lifted + f" · not seen: {some(unseen)}" * bool(unseen)
 
 
-def seen_in_data(task: Task, counts: Counts) -> Iterator[Seen]:
-    """The keypoints of a task's clips, one clip after the other."""
-    data, name = task.data, task.keypoints
-    for number, (_, clip) in enumerate(task.clips.iterrows()):
-        camera, video = data.camera_of(clip), printable(f"{clip.subject} {clip.action} {clip['take']} {number}")
-        pixels = data.keypoints[name][clip.start : clip.stop]
-        scores = data.scores[name][clip.start : clip.stop] if name in data.scores else np.ones(pixels.shape[:2])
-        points = np.concatenate([pixels, scores[..., None]], axis=-1, dtype=np.float32)
-        for frame, own in zip(data.frame_numbers(clip).tolist(), points, strict=True):
-            counts.looked_at += 1
-            yield Seen(video, frame, frame / (data.frame_step * clip.fps), (camera.width, camera.height), own)
-
-
-def seen_in_frames(
-    name: str, frames: Iterable[Frame], detector: Detector, layout: Skeleton, counts: Counts
-) -> Iterator[Seen]:
+def seen_in_frames(frames: Iterable[Frame], detector: Detector, layout: Skeleton, counts: Counts) -> Iterator[Seen]:
     """What a detector finds in images: one person, who is followed; at first the one with the highest scores.
 
     In frames whose numbers are left out nobody is found. An InputError if the model's joints do not follow from the detector's.
@@ -177,7 +158,9 @@ def seen_in_frames(
             f"the model sees the {layout.num_joints} joints of {layout.name}, and the detector finds those of {detector.layout}, "
             f"from which {' and '.join(sources)} follow; name another model"
         )
-    lost, last, expected = sources[fitting[0]][0], None, 0
+    lost = sources[fitting[0]][0]
+    last = None  # the person in the frame before
+    expected = 0
     for frame in frames:
         begun = time.perf_counter()
         people = np.array(detector(frame.image), np.float32)
@@ -185,15 +168,16 @@ def seen_in_frames(
         counts.looked_at += 1
         people[find_missing(people[..., :2], people[..., 2])] = np.nan
         people[..., 2] = people[..., 2].clip(0, 1)
-        points, size = lost, frame.image.shape[1::-1]
+        size = frame.image.shape[1::-1]
+        points = lost
         if len(people):
             apart = -np.nansum(people[..., 2], axis=1) if last is None else distances(last[None], people)[0]
             last = people[np.argmin(apart)]
             points = convert(last[None], detector.layout)[fitting[0]][0]
         for number in range(expected, frame.number):
-            yield Seen(name, number, frame.time, size, lost)
+            yield Seen(number, frame.time, size, lost)
         expected = frame.number + 1
-        yield Seen(name, frame.number, frame.time, size, points)
+        yield Seen(frame.number, frame.time, size, points)
 
 
 def newest(frames: Iterable[Frame], counts: Counts) -> Iterator[Frame]:
@@ -222,50 +206,44 @@ def newest(frames: Iterable[Frame], counts: Counts) -> Iterator[Frame]:
 
 
 def paced(seen: Iterable[Seen]) -> Iterator[Seen]:
-    """Those of a file no earlier than they happened, for somebody who looks on."""
-    begun, video = 0.0, None
+    """Those of a video no earlier than they happened, for somebody who looks on."""
+    begun = time.monotonic()
     for own in seen:
-        if own.video != video:
-            begun, video = time.monotonic() - own.time, own.video
         time.sleep(max(0.0, begun + own.time - time.monotonic()))
         yield own
 
 
 def open_live(
-    source: str | None, given: Mapping[str, object], *, camera: int, model: str, label: str, detector: str, say: Say
+    path: Path | None,
+    *,
+    camera: int,
+    model: str,
+    label: str,
+    detector: str,
+    fps: float | None,
+    say: Callable[[str], None],
 ) -> tuple[LiveLifter, str, Iterator[Seen]]:
     """The lifter, a name of what is seen, and its frames as they come.
 
     Args:
-        source: a video, a file of keypoints, or a dataset; None for a camera.
-        given: parameters of a source: `fps` of a video, of other data those of `PredictConfig`.
+        path: a video; None for a camera.
         camera: which one, from 0.
         model, label, detector: as for `open_model`, `PredictConfig` and `open_detector`.
+        fps: frames per second of the video to use.
         say: called with lines of text.
 
     Raises:
         InputError: something is not there, the model is not causal, or sees other joints.
     """
-    counts, path = Counts(), None if source is None else Path(source)
-    if path is not None and not video.recognise(path):
-        own = {**given, "dataset": source, "model": model, "label": label, "device": "cpu"}
-        config = make_config(PredictConfig, own)
-        check_data(config)
-        task = plan_task(config, say=say)
-        for warning in task.warnings:
-            say(f"Warning: {warning}")
-        return LiveLifter(task.model, label, counts), task.data.name, seen_in_data(task, counts)
-    if others := [name for name in given if path is None or name != "fps"]:
-        raise InputError(f"parameter {others[0]}: it is of files of keypoints only; leave it out")
-    opened, find = open_model(model, say=say), open_detector(detector)
-    lift, card = LiveLifter(opened, label, counts), opened.card
+    lift, find = LiveLifter(open_model(model, say=say), label), open_detector(detector)
+    card = lift.card
     if path is None:
-        name, frames = f"camera {camera}", newest(Webcam(camera), counts)
+        name, frames = f"camera {camera}", newest(Webcam(camera), lift.counts)
     else:
-        name, frames = printable(path.name), VideoFile(path, make_config(PredictConfig, given).fps)
+        name, frames = printable(path.name), VideoFile(path, fps)
         for note in frames.notes:
             say(note)
         if card.fps and not min(card.fps) * (1 - NEAR) <= frames.fps <= max(card.fps) * (1 + NEAR):
             rates = f"{min(card.fps):g} to {max(card.fps):g}"
             say(f"Warning: {frames.fps:.4g} frames per second; the model was trained on {rates}.")
-    return lift, name, seen_in_frames(name, frames, find, card.layout, counts)
+    return lift, name, seen_in_frames(frames, find, card.layout, lift.counts)

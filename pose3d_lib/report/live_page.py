@@ -41,6 +41,7 @@ class LivePage(ThreadingHTTPServer):
 
     def __init__(self, name: str, card: ModelCard):
         super().__init__((HOST, 0), _Handler)
+        self._name = name
         lifted = Lifted(card.name, name, False, card.keypoints, card.layout, card.skeleton, clips=())
         content = {"about": "Waiting for the first frame.", "together": False, "live": True, "clips": []}
         self.content = fill_page(f"{name}, live", content, lifted, connect="'self'").encode()
@@ -61,9 +62,9 @@ class LivePage(ThreadingHTTPServer):
 
     def show(self, frame: LiveFrame, told: str) -> None:
         """Show a frame in every open page, with a line of text."""
-        if frame.pose is None or (self._recent and self._recent[-1].seen.video != frame.seen.video):
+        if frame.pose is None:
             self._recent.clear()
-        if frame.pose is not None:
+        else:
             self._recent.append(frame)
         self._publish({"told": told, "clip": self._clip() if self._recent else None, "over": False})
 
@@ -88,10 +89,10 @@ class LivePage(ThreadingHTTPServer):
         first, last = self._recent[0].seen, self._recent[-1].seen
         steps, rooted = last.number - first.number, self._recent[-1].root is not None
         clip = LiftedClip(
-            subject=last.video,
+            subject=self._name,
             action="live",
             take="0",
-            camera=Camera(last.video, *last.size),
+            camera=Camera(self._name, *last.size),
             fps=steps / max(last.time - first.time, 1e-3) if steps else 1.0,
             frames=np.array([frame.seen.number for frame in self._recent]),
             pixels=np.stack([frame.points[:, :2] for frame in self._recent]),

@@ -60,7 +60,7 @@ def scored(pixels: np.ndarray) -> np.ndarray:
 
 def lifted(model: TrainedModel, people: list[np.ndarray], numbers: tuple[int, ...] = ()) -> list[live.LiveFrame]:
     frames = images(*(numbers or range(len(people))))
-    seen = seen_in_frames("made up", frames, MadeUpDetector(people), H36M_17, Counts())
+    seen = seen_in_frames(frames, MadeUpDetector(people), H36M_17, Counts())
     return list(map(LiveLifter(model), seen))
 
 
@@ -120,7 +120,7 @@ def test_of_several_people_one_is_followed() -> None:
     people[3][:, :, 2] = [[0.1], [0.9]]  # the other one is surer now
     detector = MadeUpDetector(people)
     detector.layout = "coco"
-    seen = list(seen_in_frames("two", images(*range(6)), detector, COCO_17, Counts()))
+    seen = list(seen_in_frames(images(*range(6)), detector, COCO_17, Counts()))
     np.testing.assert_allclose([own.points[:, :2] for own in seen], walk[..., :2])
 
 
@@ -134,7 +134,7 @@ def test_models_that_cannot_lift_it_are_refused() -> None:
     detector = MadeUpDetector([])
     detector.layout = "openpose_18"
     with pytest.raises(InputError, match="openpose_18"):
-        next(seen_in_frames("", images(0), detector, LAYOUTS["halpe_26"], Counts()))
+        next(seen_in_frames(images(0), detector, LAYOUTS["halpe_26"], Counts()))
 
 
 def test_of_a_camera_that_is_faster_than_the_detector_the_newest_frame_is_taken() -> None:
@@ -160,57 +160,47 @@ def test_of_a_camera_that_is_faster_than_the_detector_the_newest_frame_is_taken(
 
 
 @pytest.fixture
-def call(console: Called, outputs: Path, tmp_path: Path) -> Called:
-    """`pose3d live` with a file of keypoints and a model."""
-    save_model(causal(), tmp_path / "model.safetensors")
-    video = detection_files.write_json(tmp_path / "phone.json", detection_files.mediapipe(detection_files.walk(40)))
-    given = ("-p", "image_size", "1000x800", "-p", "fps", "100", "--model", str(tmp_path / "model.safetensors"))
-    return partial(console, "live", str(video), *given)
+def call(console: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Called:
+    """`pose3d live` of a made-up model, with a made-up video, in which somebody walks, or a camera."""
 
-
-def test_a_file_of_keypoints_becomes_lines_that_equal_the_prediction(call: Called, console: Called, tmp_path) -> None:
-    code, out, err = call("--json")
-    assert code == 0
-    assert "40 frames, 40 lifted, 0 dropped to keep up; " in err
-    about, *frames = map(json.loads, out.splitlines())
-    assert (about["format"], about["joints"]) == (live.FORMAT, list(H36M_17.joints))
-    given = ("-p", "image_size", "1000x800", "-p", "fps", "100", "--output", str(tmp_path / "out"))
-    assert console("predict", str(tmp_path / "model.safetensors"), str(tmp_path / "phone.json"), *given)[0] == 0
-    with np.load(tmp_path / "out" / "poses.npz") as poses:
-        for ours, theirs in (("positions", "positions"), ("trajectory", "trajectory"), ("frame", "frame")):
-            assert np.abs(np.array([frame[ours] for frame in frames]) - poses[theirs]).max() < METRES
-    assert [frame["time"] for frame in frames[:2]] == [0, 0.01]
-
-
-def test_a_video_is_looked_through_until_ctrl_c_and_a_camera_as_fast_as_it_can(
-    call: Called, console: Called, tmp_path, monkeypatch
-) -> None:
     class Film:
         fps, notes = 5.0, ("made up.",)
 
         def __init__(self, path: Path, fps: float | None):
-            pass
+            if path.suffix != ".mp4":
+                raise InputError(f"{path}: not a video")
+            self.rate = fps or self.fps
 
         def __iter__(self) -> Iterator[Frame]:
-            yield from images(0, 1, 2)
+            for frame in images(*range(3)):
+                yield frame._replace(time=frame.number / self.rate)
             raise KeyboardInterrupt
 
     people = list(scored(detection_files.walk(3).astype(np.float32))[:, None])
-    monkeypatch.setattr(live.video, "recognise", lambda path: True)
     monkeypatch.setattr(live, "VideoFile", Film)
-    monkeypatch.setattr(live, "open_detector", lambda name: MadeUpDetector(people))
-    code, out, err = console("live", "film.mp4", "--model", str(tmp_path / "model.safetensors"), "--json")
-    assert (code, len(out.splitlines())) == (0, 4)
-    assert "Warning: 5 frames per second" in err
-    assert err.splitlines()[-1].startswith("3 frames, 3 lifted, 0 dropped to keep up; of a frame, detection took ")
     monkeypatch.setattr(live, "Webcam", lambda index: images(*range(index)))
-    code, out, err = console("live", "--camera", "3", "--model", str(tmp_path / "model.safetensors"), "--json")
+    monkeypatch.setattr(live, "open_detector", lambda name: MadeUpDetector(people))
+    save_model(causal(), tmp_path / "model.safetensors")
+    return partial(console, "live", "--model", str(tmp_path / "model.safetensors"))
+
+
+def test_a_video_becomes_lines_until_ctrl_c_and_a_camera_as_fast_as_it_can(call: Called) -> None:
+    code, out, err = call("film.mp4", "--json", "--fps", "10")
+    about, *frames = map(json.loads, out.splitlines())
+    assert (code, about["format"], about["video"]) == (0, live.FORMAT, "film.mp4")
+    assert about["joints"] == list(H36M_17.joints)
+    assert [(frame["frame"], frame["time"]) for frame in frames] == [(0, 0), (1, 0.1), (2, 0.2)]
+    assert np.shape(frames[2]["positions"]) == np.shape(frames[2]["keypoints"]) == (17, 3)
+    assert len(frames[2]["trajectory"]) == 3
+    assert err.splitlines()[:2] == ["made up.", "Warning: 5 frames per second; the model was trained on 50 to 50."]
+    assert err.splitlines()[-1].startswith("3 frames, 3 lifted, 0 dropped to keep up; of a frame, detection took ")
+    code, out, err = call("--camera", "3", "--json")
     frames = [json.loads(line)["frame"] for line in out.splitlines()[1:]]
     assert (code, frames) == (0, list(range(len(frames))))
     assert f"{len(frames)} frames, {len(frames)} lifted" in err
     assert f"{3 - len(frames)} dropped to keep up" in err
-    code, _, err = console("live", "-p", "fps", "30", "--model", str(tmp_path / "model.safetensors"))
-    assert (code, "parameter fps" in err) == (2, True)
+    code, _, err = call("phone.json")
+    assert (code, err) == (2, "error: phone.json: not a video\n")
 
 
 def ask(address: str, path: str = "/", *, host: str = "", token: str = "") -> tuple[int, bytes]:
@@ -247,7 +237,7 @@ def test_the_page_is_for_this_machine_and_its_token_alone(hand_made) -> None:
         assert (status, message["told"], message["clip"]["frames"], message["over"]) == (200, odd, 1, False)
 
 
-def test_the_page_is_told_every_pose_of_a_file_and_when_it_is_over(call: Called, monkeypatch) -> None:
+def test_the_page_is_told_every_pose_of_a_video_and_when_it_is_over(call: Called, monkeypatch) -> None:
     messages: list[dict] = []
 
     def look(address: str) -> None:
@@ -268,10 +258,10 @@ def test_the_page_is_told_every_pose_of_a_file_and_when_it_is_over(call: Called,
         threads[0].start()
 
     monkeypatch.setattr("webbrowser.open", open_browser)
-    code, out, err = call()
+    code, out, err = call("film.mp4", "--fps", "100")
     threads[0].join(20)
     assert (code, err) == (0, "")
-    assert out.splitlines()[-1].startswith("40 frames, 40 lifted")
+    assert out.splitlines()[-1].startswith("3 frames, 3 lifted")
     assert messages[-1]["over"]
     clips = [message["clip"] for message in messages if message["clip"]]
     assert [clip["frames"] for clip in clips] == sorted({clip["frames"] for clip in clips}), "a frame more each time"
