@@ -1,10 +1,7 @@
 """`pose3d ...`: the notebooks and their functions in a terminal."""
 
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -12,10 +9,6 @@ from rich.console import Console
 from pose3d_lib.cli import checkpoint, data, evaluate, live, runs
 from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
-
-if TYPE_CHECKING:
-    from pose3d_lib.data.open import Datasets
-    from pose3d_lib.training.config import RunConfig
 
 MORE_COMMANDS = (
     data.data,
@@ -26,7 +19,6 @@ MORE_COMMANDS = (
     evaluate.predict,
     live.live,
 )
-SWEEPS = ("03_action_based", "05_semi_supervised")  # notebooks that execute 02_train many times
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -51,25 +43,26 @@ def run(notebook: str, given: Given) -> None:
     from pose3d_lib.data.actions import check_name
     from pose3d_lib.data.open import Datasets
     from pose3d_lib.report.parameters import NOTEBOOKS, check_parameters, notebook_output
-    from pose3d_lib.runs.sweep.kernel import execute_notebook
-    from pose3d_lib.training.config import RunConfig
 
     notebook = check_name(notebook.removesuffix(".ipynb"), NOTEBOOKS, "notebook")
     parameters = dict(given)
     config, datasets = check_parameters(notebook, parameters), Datasets(click.echo)
-    if isinstance(config, RunConfig):
-        _train([config], datasets)
-        return
+
     from pose3d_lib.cli import reproduce as job
+    from pose3d_lib.runs.sweep.kernel import execute_notebook
     from pose3d_lib.study.beyond import study_runs
     from pose3d_lib.study.config import timed_runs
-    from pose3d_lib.study.scarcity import ScarcityConfig, plan_scarcity
+    from pose3d_lib.study.scarcity import plan_scarcity
 
-    if notebook in SWEEPS:
-        if isinstance(config, ScarcityConfig):
-            runs = plan_scarcity(config, datasets[config.data])
-        else:
-            runs = [*study_runs(config, datasets), *timed_runs(config, datasets[config.data])]
+    if notebook == "02_train":
+        job.train_runs([config], datasets)
+        return
+    runs = []  # that the notebook makes
+    if notebook == "03_action_based":
+        runs = [*study_runs(config, datasets), *timed_runs(config, datasets[config.data])]
+    elif notebook == "05_semi_supervised":
+        runs = plan_scarcity(config, datasets[config.data])
+    if runs:
         job.sweep_notebook(notebook, runs, datasets, parameters, Console())
     else:
         execute_notebook(notebook, notebook_output(notebook), parameters)
@@ -89,48 +82,24 @@ def sweep(given: Given, scheduler: str | None, print_job: bool) -> None:
     """
     from pose3d_lib.data.open import Datasets
     from pose3d_lib.report.parameters import check_parameters
-    from pose3d_lib.report.results import estimate_study
-    from pose3d_lib.runs.sweep.sweep import count_jobs
     from pose3d_lib.study.beyond import study_runs
-    from pose3d_lib.study.config import StudyConfig, timed_runs
+    from pose3d_lib.study.config import timed_runs
 
     parameters = dict(given) | ({"scheduler": scheduler} if scheduler else {})
     config = check_parameters("03_action_based", parameters)
-    assert isinstance(config, StudyConfig)
     if print_job:
         from pose3d_lib.runs.sweep.jobs import job_script
 
         click.echo(job_script(config.scheduler, threads=config.threads, device=config.device))
         return
+    from pose3d_lib.cli.reproduce import train_runs
+    from pose3d_lib.report.results import estimate_study
+    from pose3d_lib.runs.sweep.sweep import count_jobs
+
     datasets = Datasets(click.echo)
     runs, timed = study_runs(config, datasets), timed_runs(config, datasets[config.data])
     click.echo(estimate_study(config, datasets, count_jobs(config)))
-    _train(runs, datasets, jobs=count_jobs(config), scheduler=config.scheduler, alone=timed)
-
-
-def _train(
-    configs: "list[RunConfig]",
-    datasets: "Datasets",
-    *,
-    jobs: int = 1,
-    scheduler: str = "local",
-    alone: "Sequence[RunConfig]" = (),
-) -> None:
-    """Make runs, several at a time, then those that have the machine for themselves."""
-    from pose3d_lib.cli.progress import RunBoard
-    from pose3d_lib.common.tables import to_text
-    from pose3d_lib.runs.sweep.progress import first_look, sweep_table
-    from pose3d_lib.runs.sweep.sweep import raise_failures, run_sweep
-
-    begun, waiting = time.time(), first_look(alone, datasets)
-    with RunBoard(Console(), begun) as board:
-        common = {"begun": begun, "scheduler": scheduler, "say": board.say}
-        statuses = run_sweep(configs, datasets, jobs=jobs, on_look=lambda own: board.show([*own, *waiting]), **common)
-        statuses += run_sweep(alone, datasets, jobs=1, on_look=lambda own: board.show([*statuses, *own]), **common)
-    click.echo(to_text(sweep_table(statuses)))
-    for status in statuses if len(statuses) == 1 else []:
-        click.echo(f"run folder: {status.folder}")
-    raise_failures(statuses)
+    train_runs(runs, datasets, jobs=count_jobs(config), scheduler=config.scheduler, alone=timed)
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""The main job from beginning to end: the data, every run, the tables."""
+"""Runs with their progress in a terminal, and the main job from beginning to end: the data, every run, the tables."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,11 +6,13 @@ from concurrent.futures import wait
 from functools import partial
 from pathlib import Path
 
+import click
 from rich.console import Console
+from rich.text import Text
 
-from pose3d_lib.cli.progress import RunBoard
 from pose3d_lib.common.escaping import unescape_markdown
 from pose3d_lib.common.paths import outputs_dir
+from pose3d_lib.common.tables import to_text
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import Datasets
 from pose3d_lib.data.spec import DataSpec
@@ -18,8 +20,8 @@ from pose3d_lib.report.page import write_report
 from pose3d_lib.report.parameters import check_parameters, notebook_output
 from pose3d_lib.report.results import estimate_study
 from pose3d_lib.runs.sweep.kernel import execute_notebook, open_kernels
-from pose3d_lib.runs.sweep.progress import first_look, in_words, look_again
-from pose3d_lib.runs.sweep.sweep import SECONDS_BETWEEN_LOOKS, count_jobs
+from pose3d_lib.runs.sweep.progress import RunStatus, first_look, in_words, look_again, seconds_left, sweep_table
+from pose3d_lib.runs.sweep.sweep import SECONDS_BETWEEN_LOOKS, count_jobs, raise_failures, run_sweep
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.config import StudyConfig, timed_runs
 from pose3d_lib.study.results import results_dir
@@ -102,3 +104,60 @@ def sweep_notebook(
             statuses = look_again(statuses, begun)
             board.show(statuses)
         future.result()
+
+
+def train_runs(
+    configs: Sequence[RunConfig],
+    datasets: Datasets,
+    *,
+    jobs: int = 1,
+    scheduler: str = "local",
+    alone: Sequence[RunConfig] = (),
+) -> None:
+    """Make runs, several at a time, then those that have the machine for themselves; a SweepFailed if any fails."""
+    begun, waiting = time.time(), first_look(alone, datasets)
+    with RunBoard(Console(), begun) as board:
+        common = {"begun": begun, "scheduler": scheduler, "say": board.say}
+        statuses = run_sweep(configs, datasets, jobs=jobs, on_look=lambda own: board.show([*own, *waiting]), **common)
+        statuses += run_sweep(alone, datasets, jobs=1, on_look=lambda own: board.show([*statuses, *own]), **common)
+    click.echo(to_text(sweep_table(statuses)))
+    for status in statuses if len(statuses) == 1 else []:
+        click.echo(f"run folder: {status.folder}")
+    raise_failures(statuses)
+
+
+class RunBoard:
+    """Shows the statuses of a sweep that began at `begun` (as of `time.time`) as they change; a context manager."""
+
+    def __init__(self, console: Console, begun: float):
+        self._console, self._begun = console, begun
+        self._at_work = console.status("")  # shows nothing where the console is no terminal
+        self._ended: set[int] = set()
+
+    def __enter__(self) -> "RunBoard":
+        self._at_work.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._at_work.stop()
+
+    def show(self, statuses: Sequence[RunStatus]) -> None:
+        """Shows the statuses as they are now."""
+        spent = time.time() - self._begun
+        left = seconds_left(statuses, spent)
+        rest = f", about {in_words(left)} left" if left else ""
+        for number, status in enumerate(statuses):
+            if status.ended and number not in self._ended:
+                self._ended.add(number)
+                trained = f", trained {status.seconds:.1f} s" if status.seconds else ""
+                error = f": {status.error.splitlines()[0]}" if status.error else ""
+                at = f"[{len(self._ended):>3}/{len(statuses)}]"
+                self.say(f"{at} {status.name:<22} {status.state}{trained}{rest}{error}")
+        at_work = [status for status in statuses if status.state in ("starting", "training", "testing")]
+        lines = [f"{status.name} {status.state} {100 * status.share:.0f} %" for status in at_work]
+        so_far = f"{len(self._ended)} of {len(statuses)} runs, {in_words(spent)} so far{rest}"
+        self._at_work.update(Text("\n".join([so_far, *lines])))
+
+    def say(self, line: str) -> None:
+        """A line of text above those at work."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from rich.console import Console
 
-from pose3d_lib.cli.progress import RunBoard
+from pose3d_lib.cli.reproduce import RunBoard
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import open_dataset
