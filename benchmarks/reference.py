@@ -21,7 +21,7 @@ from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report.claims import compare_studies
-from pose3d_lib.report.figures.animation import save_animation
+from pose3d_lib.report.figures.skeletons import save_animation
 from pose3d_lib.report.human36m import tell_human36m
 from pose3d_lib.report.parameters import NOTEBOOKS, check_parameters, notebook_output
 from pose3d_lib.report.predict import plan_task

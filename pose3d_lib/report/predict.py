@@ -28,8 +28,7 @@ from pose3d_lib.model.precision import check_device
 from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.model.upright import level
 from pose3d_lib.report.card import STATISTICS, tell_settings
-from pose3d_lib.report.figures.animation import save_animation
-from pose3d_lib.report.figures.skeletons import draw_sheet
+from pose3d_lib.report.figures.skeletons import draw_sheet, save_animation
 from pose3d_lib.report.figures.style import DPI
 from pose3d_lib.report.parameters import GIF, NEWEST, TRAIN, PredictConfig
 from pose3d_lib.report.player import player_page

@@ -15,7 +15,7 @@ from pose3d_lib.data.skeleton import COCO_17, H36M_17
 from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.model.predict import Lifted, LiftedClip
 from pose3d_lib.report import pictures
-from pose3d_lib.report.figures.animation import save_animation
+from pose3d_lib.report.figures.skeletons import save_animation
 from pose3d_lib.report.pictures import Picture, cut_pictures, follow
 from pose3d_lib.report.player import player_page
 from tests.helpers.videos import SIZE, Blobs, blobs, write_video

@@ -1,6 +1,7 @@
-"""Skeletons in 2D and 3D: the left side one colour, the right another, a prediction beside its ground truth."""
+"""Skeletons in 2D and 3D, still and moving: the left side one colour, the right another, a prediction beside its truth."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, withStroke
 from mpl_toolkits.mplot3d import Axes3D
+from PIL import Image
 
 from pose3d_lib.common.escaping import escape_mathtext
 from pose3d_lib.data.cameras import Camera
@@ -24,6 +26,8 @@ SIDES = [Line2D([], [], color=LIMBS[side], label=name) for side, name in NAMES.i
 FLOOR = Line2D([], [], color=PALE, label="floor, squares of 0.5 m")
 TRUTH_LINE = Line2D([], [], color=TRUTH, linewidth=3.2, label="ground truth")
 SHEET_COLUMNS = 6  # frames of a clip on a contact sheet
+SECONDS, FRAMES_PER_SECOND = 2.5, 12.5  # of each clip of an animation, from its beginning
+COLOURS = 64  # of an animation
 
 
 def draw_2d(
@@ -100,6 +104,15 @@ def draw_3d(
     axes.view_init(elev=12, azim=-65)
 
 
+def _draw_lifted(axes: Axes3D, clip: LiftedClip, frame: int, skeleton: Skeleton) -> None:
+    """A frame's pose in a box that holds all of its clip, the truth, if known, behind it."""
+    if clip.truth is None:
+        draw_3d(axes, clip.positions[frame], skeleton, around=clip.positions)
+    else:
+        space = np.stack([clip.positions, clip.truth])
+        draw_3d(axes, clip.positions[frame], skeleton, truth=clip.truth[frame], around=space)
+
+
 def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str) -> Figure:
     """A frame of a take seen by every camera that filmed it, and its 3D pose in the first camera's space, if known.
 
@@ -136,15 +149,13 @@ def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
     for band, clip, frames, own in zip(bands, clips, chosen, pictures, strict=True):
         low, high = clip.pixels.min(axis=1), clip.pixels.max(axis=1)  # (frames, 2) each
         corners = (high - low).max() / 2 * np.array([[-1], [1]])  # all in one scale
-        space = clip.positions if clip.truth is None else np.stack([clip.positions, clip.truth])
         for column, frame in enumerate(frames, start=1):
             axes = band.add_subplot(2, columns, column)
             around = (low + high)[frame] / 2 + corners
             draw_2d(axes, clip.pixels[frame], lifted.layout, clip.camera, around=around, picture=own.get(frame))
             axes.set_title(f"frame {clip.frames[frame]}", fontsize=TEXT)
             axes = band.add_subplot(2, columns, columns + column, projection="3d")
-            truth = None if clip.truth is None else clip.truth[frame]
-            draw_3d(axes, clip.positions[frame], lifted.skeleton, truth=truth, around=space)
+            _draw_lifted(axes, clip, frame, lifted.skeleton)
             if clip.truth is not None:
                 axes.set_title(f"MPJPE {clip.errors[frame]:.0f} mm", fontsize=TEXT, y=0.97)
         band.suptitle(escape_mathtext(clip.name), fontsize=TEXT)
@@ -154,6 +165,36 @@ def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
     below.suptitle(escape_mathtext(title), fontsize=TEXT)
     below.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=TEXT, frameon=False)
     return figure
+
+
+def save_animation(lifted: Lifted, clips: Sequence[LiftedClip], path: Path) -> None:
+    """Write the beginning of some clips of `lifted`, one after the other, as fast as they were; the truth, if known, is grey."""
+    pictures: list[Image.Image] = []
+    milliseconds = []
+    clips = [clip.beginning(SECONDS, FRAMES_PER_SECOND) for clip in clips]
+    behind = cut_pictures(lifted, clips, [range(len(clip.frames)) for clip in clips])
+    for clip, frames in zip(clips, behind, strict=True):
+        figure = plt.figure(figsize=(6.4, 3.4), dpi=90, layout="constrained")
+        seen, made = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="3d")
+        figure.suptitle(escape_mathtext(f"{'synthetic data, ' * lifted.synthetic}{clip.action}"), fontsize=11)
+        for frame, pixels in enumerate(clip.pixels):
+            seen.clear()
+            made.clear()
+            picture = frames.get(frame)
+            draw_2d(seen, pixels, lifted.layout, clip.camera, around=clip.pixels, picture=picture)
+            seen.set_title("2D keypoints in", fontsize=10)
+            _draw_lifted(made, clip, frame, lifted.skeleton)
+            made.set_title("3D joints out" if clip.truth is None else "3D joints out, the truth in grey", fontsize=10)
+            figure.canvas.draw()
+            figure.set_layout_engine("none")  # what does not move stays where it is, and takes no room in the file
+            drawn = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+            # Colours of a video change; those of drawings do not, and take less room with one palette.
+            palette = pictures[0] if pictures and picture is None else None
+            colours = COLOURS if picture is None else 256
+            pictures.append(drawn.quantize(colours, palette=palette, dither=Image.Dither.NONE))
+        plt.close(figure)
+        milliseconds += [10 * round(100 / clip.fps)] * len(clip.frames)  # a GIF counts hundredths
+    pictures[0].save(path, "GIF", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
 
 
 def draw_moments(positions: np.ndarray, truth: np.ndarray, skeleton: Skeleton) -> Figure:
