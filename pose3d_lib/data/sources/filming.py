@@ -1,10 +1,10 @@
 """From motion in the world to a `PoseDataset`: every take seen by its subject's cameras, or by one of them.
 
-Motion without cameras is filmed in Human3.6M's room: each clip moved to its middle and cut until it fits.
+Motion without cameras is filmed in Human3.6M's room: each clip cut until it fits, and moved to its middle.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.cameras import Camera, camera_to_world, h36m_cameras, view
+from pose3d_lib.data.cameras import Camera, h36m_cameras, view, world_to_camera
 from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
 from pose3d_lib.data.skeleton import H36M_17, Skeleton
 from pose3d_lib.data.sources.noise import simulate_detections, simulate_scores
@@ -43,8 +43,7 @@ class Take:
     subject: str
     action: str
     take: str
-    frames: int
-    make: Callable[[], np.ndarray]  # returns (frames, 17, 3), metres in the world, z up; called when the take is filmed
+    motion: np.ndarray  # (frames, 17, 3), metres in the world, z up
     place: int | None = None  # number among all takes of its source; None for its place among those that are filmed
     eye: int | None = None  # number of the only camera of its subject that sees it; None for all of them
 
@@ -73,19 +72,17 @@ def one_thread() -> Iterator[None]:
 
 @one_thread()
 def collect(
-    seen: Iterable[Seen], cameras: Iterable[Camera], fps: float, *, skeleton: Skeleton, **known: object
+    seen: Iterable[Seen], cameras: Mapping[str, Sequence[Camera]], fps: float, *, skeleton: Skeleton, **known: object
 ) -> PoseDataset:
     """A dataset of clips in their order, those with 3D joints first.
 
     Args:
         seen: the clips.
-        cameras: those that come first, whether they see a clip or not; the same ones may come again.
+        cameras: subject -> its cameras, which the dataset has even if one of them sees no clip.
         fps: frames per second of all clips that do not say it.
         skeleton, known: as in `PoseDataset`.
     """
     numbers: dict[Camera, int] = {}
-    for camera in cameras:
-        numbers.setdefault(camera, len(numbers))
     rows, stop = [], 0
     positions, trajectory = [np.empty((0, skeleton.num_joints, 3), np.float32)], [np.empty((0, 3), np.float32)]
     found = defaultdict(list)
@@ -96,8 +93,9 @@ def collect(
             positions.append((clip.in_camera - clip.in_camera[:, :1]).astype(np.float32))
             trajectory.append(clip.in_camera[:, 0].astype(np.float32))
         start, stop = stop, stop + len(next(iter(clip.keypoints.values())))
-        number = numbers.setdefault(clip.camera, len(numbers))
-        rows.append((*clip.key, number, float(clip.fps or fps), start, stop, clip.in_camera is not None))
+        for camera in (*cameras.get(clip.key[0], ()), clip.camera):
+            numbers.setdefault(camera, len(numbers))
+        rows.append((*clip.key, numbers[clip.camera], float(clip.fps or fps), start, stop, clip.in_camera is not None))
     arrays = {source: np.concatenate(found.pop(source)) for source in list(found)}
     return PoseDataset(
         skeleton=skeleton,
@@ -112,7 +110,7 @@ def collect(
 
 
 def film(
-    takes: Sequence[Take],
+    takes: Iterable[Take],
     cameras: Mapping[str, Sequence[Camera]] | None = None,
     *,
     name: str,
@@ -129,7 +127,8 @@ def film(
 
     Args:
         takes: what is filmed, in the order of the clips; a take's cameras follow each other.
-        cameras: subject -> its cameras; the room's for every subject, and a note on it, if not given.
+        cameras: subject -> its cameras. If not given, each take is moved to the middle of the room and seen by its cameras,
+            and a note says so.
         name, notes, known: as in `PoseDataset`.
         fps: frames per second of all takes.
         seed: of the detector-like error; a take's error depends on the seed and the take's place only.
@@ -141,13 +140,14 @@ def film(
         InputError: a joint is behind a camera, where nothing can be projected; names take and camera.
     """
     if cameras is None:
-        cameras, notes = {take.subject: room_cameras() for take in takes}, (*notes, ROOM_NOTE)
+        notes = (*notes, ROOM_NOTE)
     say = paced(progress)
 
     def clips() -> Iterator[Seen]:
         for number, take in enumerate(takes):
-            world, key = take.make(), (take.subject, take.action, take.take)
-            for eye, camera in enumerate(cameras[take.subject]):
+            world = take.motion if cameras else centred(take.motion)
+            key = (take.subject, take.action, take.take)
+            for eye, camera in enumerate(cameras[take.subject] if cameras else room_cameras()):
                 if take.eye not in (None, eye):
                     continue
                 in_camera, pixels = view(world, camera)
@@ -160,11 +160,11 @@ def film(
                         sure = simulate_scores(found, pixels, fps=fps, rng=rng.spawn(1)[0])
                         keypoints[SIMULATED] = with_scores(found, sure)
                 yield Seen(key, camera, in_camera, {source: keypoints[source] for source in sources})
-            say(f"filmed {number + 1:,} of {len(takes):,} takes")
+            say(f"filmed {number + 1:,} takes")
 
     return collect(
         clips(),
-        (camera for take in takes for camera in cameras[take.subject]),  # also one that sees none
+        cameras or {},
         fps,
         skeleton=H36M_17,
         name=name,
@@ -204,8 +204,8 @@ def centred(motion: np.ndarray) -> np.ndarray:
 @one_thread()
 def nearest_depth(motion: np.ndarray) -> float:
     """The least distance of any joint of the centred clip along a camera's axis, metres; negative behind a camera."""
-    placed = centred(motion)
-    return min(float(view(placed, camera)[0][..., 2].min()) for camera in room_cameras())
+    placed = torch.from_numpy(centred(motion))
+    return min(float(world_to_camera(placed, camera)[..., 2].min()) for camera in room_cameras())
 
 
 def uprightness(motion: np.ndarray) -> float:
@@ -229,18 +229,11 @@ def cut_to_fit(motion: np.ndarray, shortest: int) -> list[tuple[int, int]]:
     fewer than `shortest` frames are not made: what comes too near and cannot be halved into longer ones is left out,
     what only leaves the picture stays. So a clip that fits comes back whole, however short, and none may come back.
     """
-    ends = torch.tensor([[0, 0, 0], [0, 0, 1]], dtype=torch.float64)
-    sights = np.stack([camera_to_world(ends, camera).numpy() for camera in room_cameras()])
-    axes = sights[:, 1] - sights[:, 0]  # (cameras, 3): where they look
-    behind = (axes * sights[:, 0]).sum(axis=1)  # how far along these they are
-    root = motion[:, 0, :2].astype(np.float64)
-    depths = (motion.astype(np.float64) @ axes.T).min(axis=1) - behind  # (frames, cameras): not centred
     some = max(1, shortest // LOOKS)
     pieces, left = [], [(0, len(motion))]
     while left:
         start, stop = left.pop()
-        middle = (root[start:stop].min(axis=0) + root[start:stop].max(axis=0)) / 2
-        fits = (depths[start:stop].min(axis=0) - axes[:, :2] @ middle).min() >= NEAREST
+        fits = nearest_depth(motion[start:stop]) >= NEAREST
         half = (start + stop) // 2
         if half - start < shortest:
             pieces += [(start, stop)] if fits else []

@@ -4,7 +4,6 @@ The motion is seen through the four Human3.6M cameras of S1, each clip centred i
 can be asked of any open motion capture, without Human3.6M.
 """
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name, tidy_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.filming import GT, NEAREST, SIMULATED, Take, centred, film, nearest_depth, uprightness
+from pose3d_lib.data.sources.filming import GT, NEAREST, SIMULATED, Take, film, nearest_depth, uprightness
 from pose3d_lib.data.sources.takes import Key, leave_out, read_takes, split_subjects
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_file
@@ -68,7 +67,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     motions = read_takes(
         list(used), lambda name: _check_motion(found[stored[used[name]]], f"{path}: key {name!r}"), progress
     )
-    takes = [Take(*key, len(own), partial(centred, own)) for key, own in zip(used.values(), motions, strict=True)]
+    takes = [Take(*key, motion) for key, motion in zip(used.values(), motions, strict=True)]
     if np.median([uprightness(motion) for motion in motions]) < 0.5:
         raise InputError(f"{path}: in most takes the bodies do not stand along z; expected world metres, z up")
     return film(

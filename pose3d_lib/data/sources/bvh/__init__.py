@@ -7,7 +7,6 @@ cameras of S1, each clip centred in the room and cut where it would walk into a 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from pose3d_lib.data.sources.bvh.file import RATE_LIMIT, read_hierarchy
 from pose3d_lib.data.sources.bvh.joints import JointMapping, find_mapping
 from pose3d_lib.data.sources.bvh.motion import REMARKS, Recording, read_motion, resample
 from pose3d_lib.data.sources.bvh.names import TAKES, File, holds_bvh, is_zip, name_files
-from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, centred, cut_to_fit, film, room_cameras
+from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, cut_to_fit, film, room_cameras
 from pose3d_lib.data.sources.takes import Key, leave_out, read_takes, split_subjects
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
@@ -102,7 +101,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     takes = [take for key, take in takes if key in stay]
     if not takes:
         raise InputError(f"{path}: no take fits into the room. {' '.join(placed + gone)}")
-    progress(f"filming {sum(take.frames for take in takes):,} frames with {len(room_cameras())} cameras")
+    progress(f"filming {sum(len(take.motion) for take in takes):,} frames with {len(room_cameras())} cameras")
     return film(
         takes,
         name=_name(path),
@@ -228,7 +227,7 @@ def _place(
             dropped += len(motion) - sum(stop - start for start, stop in pieces)
         for number, (start, stop) in enumerate(pieces, start=1):
             key = (subject, action, take if whole else f"{take}.{number}")
-            takes.append((key, Take(*key, stop - start, partial(centred, motion[start:stop]))))
+            takes.append((key, Take(*key, motion[start:stop])))
     told = {
         f"are moved so that the lowest ankle is {ANKLE} m above the floor: it was more than {FLOOR} m from height 0 in": moved,
         "walk further than the cameras see and are cut into pieces, each centred in the room and called as the take with .1, "

@@ -7,8 +7,8 @@ bodies, habits, what a take shows, and of takes to train on how long each is. So
 samples of one world, and t of formula (1) is nearly the same in all of them.
 """
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -110,25 +110,30 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
 
     A subject does, and is seen doing, the same whichever others are chosen, as in `choose_subjects`.
     """
-    layout, seed, takes = Layout(spec.dataset, spec.scale), spec.data_seed, []
+    layout = Layout(spec.dataset, spec.scale)
     train, test, notes = choose_subjects(spec)
-    persons, actions = enumerate(layout.subjects), list(enumerate(H36M_ACTIONS))
-    for (person, subject), (number, action), take in product(persons, actions, range(layout.takes)):
-        frames, eye = layout.frames(number, person, take, seed), layout.eye(number, person, take)
-        make = partial(make_motion, action, body=layout.body(subject, seed), frames=frames, fps=FPS)
-        make = partial(make, seed=[seed, 1, person, number, take])
-        takes.append(Take(subject, action, str(take), frames, make, place=len(takes), eye=eye))
-    chosen = [take for take in takes if take.subject in (*train, *test)]
-    progress(f"making {len(chosen)} takes of {len({take.subject for take in chosen})} subjects")
+    chosen = {*train, *test}
+    progress(f"making {len(chosen) * len(H36M_ACTIONS) * layout.takes} takes of {len(chosen)} subjects")
     return film(
-        chosen,
+        _make_takes(layout, spec.data_seed, chosen),
         {subject: h36m_cameras()[layout.rig(subject)] for subject in layout.subjects},
         name=f"{spec.dataset}-{spec.scale}",
         synthetic=True,
         fps=FPS,
-        seed=seed,
+        seed=spec.data_seed,
         scores=spec.scores,
         train_subjects=train,
         test_subjects=test,
         notes=["Synthetic motion: made by a program, nobody was filmed.", *notes],
     )
+
+
+def _make_takes(layout: Layout, seed: int, subjects: Collection[str]) -> Iterator[Take]:
+    """The takes of some subjects, one after the other."""
+    persons, actions = enumerate(layout.subjects), list(enumerate(H36M_ACTIONS))
+    for place, ((person, subject), (number, action), take) in enumerate(product(persons, actions, range(layout.takes))):
+        if subject in subjects:
+            frames = layout.frames(number, person, take, seed)
+            body, own_seed = layout.body(subject, seed), [seed, 1, person, number, take]
+            motion = make_motion(action, body=body, frames=frames, fps=FPS, seed=own_seed)
+            yield Take(subject, action, str(take), motion, place=place, eye=layout.eye(number, person, take))

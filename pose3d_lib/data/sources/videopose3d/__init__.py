@@ -130,10 +130,9 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     scored = any(seen.shape[2] == 3 for views in pixels.values() for seen in views)
     if spec.scores and not scored and keypoints != GT:
         raise InputError(f"{files[1]}: its keypoints have no third column, which would be their scores; {WITHOUT}")
-    takes = dict.fromkeys([*world, *pixels])
     data = collect(
         _see(world, pixels, keypoints, motion_set, files[0], exact_scores=spec.scores and not scored),
-        (camera for subject, _, _ in takes for camera in motion_set.cameras_of(subject)),
+        {subject: motion_set.cameras_of(subject) for subject, _, _ in [*world, *pixels]},
         motion_set.fps,
         skeleton=motion_set.skeleton,
         name=motion_set.name,
