@@ -12,7 +12,7 @@ import torch
 
 from pose3d_lib.common.errors import InputError, printable, some
 from pose3d_lib.common.tables import to_card
-from pose3d_lib.data.actions import ALL, as_number, check_name
+from pose3d_lib.data.actions import ALL, check_name
 from pose3d_lib.data.cameras import Camera, camera_to_world
 from pose3d_lib.data.skeleton import Skeleton
 
@@ -184,14 +184,12 @@ def _check(data: PoseDataset) -> None:
     cameras = [camera.name for camera in data.cameras]
     shown = {data.name, *data.keypoints, *cameras, *clips[["subject", "action", "take"]].to_numpy().ravel()}
     hidden = sorted(name for name in shown if printable(name) != name)
-    numbers = [*_same_number(clips.subject), *_same_number(clips.action)]
     faults = {
         "there is not a single clip in it": not len(clips),
         f"{', '.join(both)} cannot be both a train and a test subject": both,
         f"no action may be called {ALL!r}, which stands for every action": ALL in set(clips.action),
         f"the clips {', '.join(twice)} (subject/action/take/number of the camera) are there twice": twice,
         f"the names {hidden!a} have characters that are invisible or break a line; rename them in the source files": hidden,
-        f"the names {numbers!a} are one number to papermill's -p; rename one of them in the source files": numbers,
         "clips must follow each other without gaps and have at least one frame": (
             not np.array_equal(start, [0, *stop[:-1]]) or (stop <= start).any()
         ),
@@ -211,12 +209,6 @@ def _check(data: PoseDataset) -> None:
     for key, array in arrays_of(data).items():
         if array.shape != expected[key] or array.dtype != np.float32:
             raise ValueError(f"{data.name}: {key} is {array.dtype}{array.shape}, expected float32{expected[key]}")
-
-
-def _same_number(names: pd.Series) -> list[str]:
-    """Different names that papermill's -p makes the same number of, such as 1 and 01."""
-    names = names.drop_duplicates()
-    return names[names.map(as_number).duplicated(keep=False)].tolist()
 
 
 def arrays_of(data: PoseDataset) -> dict[str, np.ndarray]:

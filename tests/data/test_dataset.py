@@ -173,7 +173,6 @@ def test_a_number_that_is_not_finite_is_refused_by_clip_and_frame(key, frame, ba
         ("S1 cannot be both", {"train_subjects": ("S1",), "test_subjects": ("S1",)}),
         ("no action may be called 'All'", {"clips": with_cell("action", 0, "All")}),
         (r"names \['a.u200bb'\] have characters that are invisible", {"clips": with_cell("take", 0, "a\u200bb")}),
-        (r"names \['01', '1'\] are one number", {"rows": [("01", *CLIPS[0][1:]), ("1", *CLIPS[1][1:])]}),
         ("first frames are not given for every clip", {"first_frames": (0, 1)}),
         ("trajectory is float64", {"trajectory": np.zeros((29, 3))}),
         (r"positions is float32\(29, 16, 3\), expected float32\(29, 17, 3\)", {"positions": ORIGINAL.positions[:, 1:]}),

@@ -68,8 +68,6 @@ def test_a_number_is_the_name_that_is_written_so_and_no_other(tmp_path: Path) ->
     check_data(config)
     with pytest.raises(InputError, match="-r"):
         check_data(make_config(RunConfig, {"dataset": path, "action": 5}))
-    with pytest.raises(InputError, match=r"'5', '05'.* are one number"):
-        opened(write(tmp_path, "5", "05"))
 
 
 def test_a_name_typed_composed_is_found_where_it_is_stored_decomposed(tmp_path: Path) -> None:

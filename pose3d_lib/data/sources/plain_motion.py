@@ -97,9 +97,6 @@ def _check_motion(motion: object, where: str) -> np.ndarray:
         height = np.ptp(motion[..., 2], axis=1).max()
     if not 0.2 < height < 4:
         raise InputError(f"{where} is {height:.3g} tall along z; {expected}, z up")
-    head, feet = H36M_17.index("Head"), [H36M_17.index("RFoot"), H36M_17.index("LFoot")]
-    if motion[:, head, 2].mean() < motion[:, feet, 2].mean():
-        raise InputError(f"{where}: the head is below the feet; {expected}, z up")
     nearest = nearest_depth(motion)
     if nearest < NEAREST:
         raise InputError(
