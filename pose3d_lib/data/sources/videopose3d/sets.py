@@ -30,7 +30,6 @@ HUMANEVA_TERMS = (
 )
 
 DESCRIPTION = "pose3d_dataset"  # the key of the description in `data_3d_*.npz`
-LONGEST_DESCRIPTION = 20_000_000  # bytes
 MOST_JOINTS = 1000
 
 # The joints of 2D keypoints by VideoPose3D's names. Some files do not name theirs; neither do those of ground truth,
@@ -146,8 +145,6 @@ def open_set(path: Path, name: str) -> MotionSet:
     if path.is_file() and DESCRIPTION in list_npz_keys(path):
         text = read_npz_key(path, DESCRIPTION)
         try:
-            if text.nbytes > LONGEST_DESCRIPTION:
-                raise ValueError(f"{text.nbytes:,} bytes")
             return MotionSet.model_validate_json(text.item())
         except (ValueError, AttributeError, TypeError) as error:
             reason = "; ".join(str(error).splitlines()[:3])[:300]
@@ -160,22 +157,12 @@ def open_set(path: Path, name: str) -> MotionSet:
     return known_sets()["h36m"].changed(name=name, is_human36m=False, notes=(note,), terms="")
 
 
-def settle_actions(motion_set: MotionSet, actions: Iterable[str]) -> tuple[MotionSet, list[str]]:
-    """The set as the actions in a file under Human3.6M's name show it, and notes on those that are none of the fifteen.
-
-    A file in which most actions are others is other motion under that name, which VideoPose3D reads too.
-    """
-    actions = tuple(dict.fromkeys(actions))
-    own = [action for action in actions if action not in H36M_ACTIONS]
-    if not (motion_set.is_human36m and own):
-        return motion_set, []
+def describe_actions(actions: Iterable[str]) -> list[str]:
+    """A note on the actions that Human3.6M does not have, if there are such."""
+    own = [action for action in dict.fromkeys(actions) if action not in H36M_ACTIONS]
     close = {action: nearest(action, H36M_ACTIONS, 1) for action in own}
     named = ", ".join(f"{action} (did you mean {meant[0]}?)" if meant else action for action, meant in close.items())
-    said = f"Actions by names that Human3.6M does not have are the file's own: {named}."
-    if 2 * len(own) <= len(actions):
-        return motion_set, [said]
-    other = "Most are, so the motion is taken for another than Human3.6M's, filmed by its cameras."
-    return motion_set.changed(is_human36m=False, terms=""), [f"{said} {other}"]
+    return [f"Actions by names that Human3.6M does not have are the file's own: {named}."] if own else []
 
 
 def read_layout(path: Path, keypoints: str, motion_set: MotionSet) -> tuple[Skeleton, list[str]]:

@@ -41,8 +41,8 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
 
     The 3D file holds float32 (frames, joints, 3), world metres, of every labelled take. VideoPose3D expects the 32 joints
     of Human3.6M's files and removes 15 of them: these are copies of the joint above them. The 2D files hold float32
-    (frames, joints, 2), pixels, for each camera of a take, in the order of the dataset's cameras; with scores, a third
-    column. Unlabelled takes are in the 2D files only; readers skip those of a subject who also has labelled ones.
+    (frames, joints, 2), pixels, for each camera of a take, in the order of the dataset's cameras; scores have no place in
+    them. Unlabelled takes are in the 2D files only; readers skip those of a subject who also has labelled ones.
 
     A dataset without any 3D joints is written as VideoPose3D's videos, one for each clip, and the set is called custom_{name}.
 
@@ -53,10 +53,7 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
     for part, what in ((name, "name of the set"), *((source, "keypoints") for source in data.keypoints)):
         if not re.fullmatch(r"[^\W_][\w.-]{0,99}", part):
             raise InputError(f"{what} {part!r}: a part of a file's name has letters, digits, '_', '-' and '.' only")
-    if reason := _mistaken(data, name):
-        raise InputError(
-            f"{data.name}: as {name}, VideoPose3D would read it wrongly: {reason}. Give the set another name (--name)"
-        )
+    _check_name(data, name)
     contents = {}
     if data.clips.labelled.any():
         takes = _arrange(data)
@@ -74,22 +71,19 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
 
 def describe_export(data: PoseDataset, name: str) -> list[str]:
     """Sentences on who can read what `export_videopose3d` writes."""
-    motion, rates = data.clips.labelled.any(), {f"{rate:g}" for rate in data.clips.fps}
-    known = {own.name: f"{own.fps:g}" for own in known_sets().values()}
-    if not motion or (name in known and rates == {known[name]}):
+    motion, rates = data.clips.labelled.any(), set(data.clips.fps)
+    known = {own.name: own.fps for own in known_sets().values()}
+    if not motion or rates == {known.get(name)}:
         options = " or ".join(f"`-k {source if motion else f'{name}_{source}'}`" for source in data.keypoints)
         said = [f"VideoPose3D reads these files with `-d {name if motion else CUSTOM}` and {options}."]
     else:
-        sets = ", ".join(f"{own} of {rate}" for own, rate in known.items())
+        sets = ", ".join(f"{own} of {rate:g}" for own, rate in known.items())
         said = [
-            f"VideoPose3D itself does not read these files as they are meant: it knows the sets {sets} frames per second only, "
-            f"and this is {name} of {', '.join(rates)}. They are for programs that read any subject."
+            f"VideoPose3D itself knows the sets {sets} frames per second only, and this is {name} of "
+            f"{', '.join(f'{rate:g}' for rate in rates)}. These files are for programs that read any subject."
         ]
     if data.scores:
-        said.append(
-            "But the 2D files hold the scores as a third column, which VideoPose3D's own do not have and which was not tried "
-            "with it; without the parameter scores they have two columns."
-        )
+        said.append("The scores are not written: VideoPose3D's files have no place for them.")
     if motion and data.skeleton == H36M_17:
         said.append("15 of the 32 joints are fillings, each a copy of the joint above it; VideoPose3D removes them.")
     if data.synthetic:
@@ -97,19 +91,20 @@ def describe_export(data: PoseDataset, name: str) -> list[str]:
     return said
 
 
-def _mistaken(data: PoseDataset, name: str) -> str:
-    """Why VideoPose3D, with its own joints and cameras, would be wrong about a set of this name; "" if it would not."""
+def _check_name(data: PoseDataset, name: str) -> None:
+    """Refuses the name of a set of which VideoPose3D takes joints and cameras for granted that are not those of the data."""
     labelled = data.clips[data.clips.labelled.astype(bool)]
-    if not (known := known_sets().get(name)) or labelled.empty:
-        return ""
-    if data.skeleton != known.skeleton:
-        return f"it expects the joints of {known.skeleton.name}, and these are those of {data.skeleton.name}"
-    for subject, own in _cameras(data, labelled).items():
-        if subject not in known.cameras:
-            return f"it knows no subject {subject} in {name}"
-        if own != known.cameras[subject]:
-            return f"{subject} was not filmed by the cameras of {name}, which it takes for granted"
-    return ""
+    known = known_sets().get(name)
+    if known is None or labelled.empty:
+        return
+    cameras = _cameras(data, labelled)
+    strange = [subject for subject in cameras if cameras[subject] != known.cameras.get(subject)]
+    if data.skeleton != known.skeleton or strange:
+        what = f"the cameras of {strange[0]}" if strange else "the joints"
+        raise InputError(
+            f"{data.name}: VideoPose3D knows a set {name} and would take it for that, but {what} are others. Give the set "
+            "another name (--name)"
+        )
 
 
 def _cameras(data: PoseDataset, clips: pd.DataFrame) -> dict[str, tuple[Camera, ...]]:
@@ -184,18 +179,13 @@ def _keypoints_file(data: PoseDataset, takes: Takes, source: str) -> dict[str, o
     found: dict[str, dict[str, list[np.ndarray]]] = {}
     sizes = {}
     for (subject, name), clips in takes.items():
-        found.setdefault(subject, {})[name] = [_pixels(data, clip, source) for _, clip in clips.iterrows()]
+        pixels = [data.keypoints[source][clip.start : clip.stop] for clip in clips.itertuples()]
+        found.setdefault(subject, {})[name] = pixels
         if name == CUSTOM:
             camera = data.camera_of(clips.iloc[0])
             sizes[subject] = {"w": camera.width, "h": camera.height}
     metadata = layout_metadata(data.layouts[source]) | ({"video_metadata": sizes} if sizes else {})
     return {"positions_2d": found, "metadata": metadata}
-
-
-def _pixels(data: PoseDataset, clip: pd.Series, source: str) -> np.ndarray:
-    rows = slice(clip.start, clip.stop)
-    pixels = data.keypoints[source][rows]
-    return np.concatenate([pixels, data.scores[source][rows, :, None]], axis=-1) if source in data.scores else pixels
 
 
 def _write_npz(path: Path, content: Mapping[str, object]) -> None:
