@@ -4,11 +4,13 @@ import base64
 import io
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
 import nbformat
+import pandas as pd
+from human36m import tell_human36m
 from PIL import Image
 from rich.console import Console
 
@@ -20,17 +22,18 @@ from pose3d_lib.common.paths import notebooks_dir, project_root
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.report.claims import compare_studies
+from pose3d_lib.report.claims import details_table, say_claims
 from pose3d_lib.report.figures.skeletons import save_animation
-from pose3d_lib.report.human36m import tell_human36m
 from pose3d_lib.report.parameters import NOTEBOOKS, check_parameters, notebook_output
 from pose3d_lib.report.predict import plan_task
-from pose3d_lib.report.record import STUDY, read_record
+from pose3d_lib.report.record import STUDY, StudyRecord, read_record
 from pose3d_lib.report.redraw import redraw_study
 from pose3d_lib.runs.sweep.kernel import execute_notebook
 from pose3d_lib.runs.sweep.links import relink
 from pose3d_lib.study.config import StudyConfig, choose_actions
+from pose3d_lib.study.evidence import MAIN
 from pose3d_lib.study.tables_scarcity import SCARCITY, collect_scarcity
+from pose3d_lib.study.verdicts import NOT_MEASURED
 from pose3d_lib.training.settings import Settings
 
 FORMATS = {".csv", ".gz", ".json", ".md", ".tex", ".png", ".svg"}  # of observations, tables and figures
@@ -123,6 +126,19 @@ def claims_beside() -> str:
     """The claims as every dataset of the reference decides them, as Markdown."""
     records = [read_record(path.parent) for path in sorted(reference_dir().glob(f"*/{STUDY}"))]
     return to_markdown(compare_studies(records)) if records else ""
+
+
+def compare_studies(records: Iterable[StudyRecord]) -> pd.DataFrame:
+    """A row per claim, a column per dataset: change, 95 % interval and main verdict, synthetic data first.
+
+    Of several studies of a dataset the largest that measured a claim judges it.
+    """
+    told = say_claims()
+    table = {"Claim": [*told], "The paper says": [*told.values()]}
+    for record in sorted(records, key=lambda record: (not record.about.synthetic, record.about.finished)):
+        found = details_table(record.claims).set_index("Claim")[MAIN.name.capitalize()][[*told]]
+        table[record.name] = found.mask(found == NOT_MEASURED, table.get(record.name, found)).to_numpy()
+    return pd.DataFrame(table)
 
 
 OF_ALL = {"all/claims": claims_beside, "all/human36m": tell_human36m}

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import click
+import human36m
 import pandas as pd
 import pytest
 from reference import DOCUMENTS as FILLED
@@ -15,7 +16,6 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.tables import save_table, to_markdown
 from pose3d_lib.data import catalogue
 from pose3d_lib.data.open import open_dataset
-from pose3d_lib.report import human36m
 from pose3d_lib.report.parameters import NOTEBOOKS
 from pose3d_lib.study.observations import RECOMPUTED
 from pose3d_lib.training.config import RunConfig

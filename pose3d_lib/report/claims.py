@@ -1,7 +1,5 @@
 """What 04_results says of the paper's claims: a verdict for each, how else it can be judged, and the causes."""
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from pose3d_lib.common.escaping import escape_markdown
@@ -86,19 +84,6 @@ def details_table(claims: pd.DataFrame) -> pd.DataFrame:
     wide = claims.assign(told=told).pivot(index="claim", columns="variant", values="told").fillna("")
     wide = wide.loc[claims.claim.unique(), claims.variant.unique()].rename(columns=str.capitalize)
     return wide.rename_axis(index="Claim").reset_index()
-
-
-def compare_studies(records: Iterable[StudyRecord]) -> pd.DataFrame:
-    """A row per claim, a column per dataset: change, 95 % interval and main verdict, synthetic data first.
-
-    Of several studies of a dataset the largest that measured a claim judges it.
-    """
-    told = say_claims()
-    table = {"Claim": [*told], "The paper says": [*told.values()]}
-    for record in sorted(records, key=lambda record: (not record.about.synthetic, record.about.finished)):
-        found = details_table(record.claims).set_index("Claim")[MAIN.name.capitalize()][[*told]]
-        table[record.name] = found.mask(found == NOT_MEASURED, table.get(record.name, found)).to_numpy()
-    return pd.DataFrame(table)
 
 
 def show_reported(record: StudyRecord) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from reference import compare_studies
 
 from pose3d_lib.report.claims import (
     claims_table,
-    compare_studies,
     say_claims,
     show_attribution,
     show_claims,
