@@ -20,10 +20,10 @@ from pose3d_lib.runs.sweep.estimate import estimate_runs
 from pose3d_lib.runs.sweep.progress import in_words
 from pose3d_lib.study import tables
 from pose3d_lib.study.beyond import study_parts, study_runs
+from pose3d_lib.study.claims import NOTES, QUOTED
 from pose3d_lib.study.config import StudyConfig, choose_actions, timed_runs
 from pose3d_lib.study.evidence import why_not_timed
 from pose3d_lib.study.observations import ARMS, RECOMPUTED, Ratios, choose
-from pose3d_lib.study.paper import NOTES, QUOTED
 from pose3d_lib.study.results import StudyResults
 from pose3d_lib.study.two_way import LEVEL, percent
 from pose3d_lib.study.verdicts import BETTER, NOT_DECIDABLE, WORSE

@@ -10,9 +10,7 @@ from scipy.special import chdtri
 from pose3d_lib.data.actions import ACTION_BASED
 from pose3d_lib.study.config import EQUALISED, StudyConfig
 from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, RECOMPUTED, Observations, choose, is_end
-from pose3d_lib.study.paper import REPORTED
 from pose3d_lib.study.two_way import LEVEL, Effect, complete_table, mean_of_set
-from pose3d_lib.study.verdicts import NOT_DECIDABLE
 
 # The unit epoch after which the paper sees no further improvement: epoch 60 of an action-based model with t = 15. Tests come
 # at the end of a batch, so one up to LATEST_START counts as at unit epoch 4.
@@ -135,19 +133,3 @@ def least_shown(
     value, low, high = (float(100 * np.expm1(1.96 * np.sqrt(2 * own))) for own in (square, *ends))
     effect = Effect(value, low, high, np.nan, df, float(np.sqrt(square)), int(seeds.max()))
     return Measured(effect, own.action.nunique())
-
-
-def reported_changes(observations: Observations) -> pd.DataFrame:
-    """For each change of an error that the paper reports, whether one run per arm could show it, whatever its length.
-
-    A row each: table, length, action, metric, change (quoted, per cent), least (that one run per arm of the short runs shows),
-    low, high (its interval), shown: yes, no, NOT_DECIDABLE. Empty without runs that differ in their training seed alone.
-    """
-    rows = []
-    for quoted in REPORTED[["table", "length", "action", "metric", "change"]].to_dict("records"):
-        if isinstance(found := least_shown(quoted["metric"], observations), str):
-            break
-        size, least = 100 * np.expm1(abs(np.log1p(quoted["change"] / 100))), found.effect
-        shown = "yes" if size > least.high else "no" if size < least.low else NOT_DECIDABLE
-        rows.append({**quoted, "least": least.value, "low": least.low, "high": least.high, "shown": shown})
-    return pd.DataFrame(rows)

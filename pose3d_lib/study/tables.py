@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from pose3d_lib.model.evaluate import METRICS
+from pose3d_lib.study.claims import quote
 from pose3d_lib.study.config import Condition
 from pose3d_lib.study.evidence import why_not_timed
 from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations, Ratios, choose, is_end
-from pose3d_lib.study.paper import quote
 from pose3d_lib.study.two_way import complete_table, mean_of_set
 from pose3d_lib.study.verdicts import word_change
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2
 
-from pose3d_lib.study.claims import CLAIMS, judge_claims
-from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE, VARIANTS, reported_changes
+from pose3d_lib.study.claims import CLAIMS, judge_claims, reported_changes
+from pose3d_lib.study.evidence import FOCUS, MAIN, ONE_SCHEDULE, STALE, VARIANTS
 from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations
 from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_MEASURED, NOT_REPRODUCED, REPRODUCED
 from tests.helpers.made_up_observations import everything, make_observations

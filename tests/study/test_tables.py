@@ -7,9 +7,9 @@ import pytest
 
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.model.evaluate import METRICS
+from pose3d_lib.study.claims import QUOTED
 from pose3d_lib.study.config import Condition
 from pose3d_lib.study.observations import ARMS, AS_PUBLISHED, RECOMPUTED, Observations
-from pose3d_lib.study.paper import QUOTED
 from pose3d_lib.study.results import StudyResults
 from pose3d_lib.study.tables import (
     MEAN,
