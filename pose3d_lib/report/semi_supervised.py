@@ -1,6 +1,7 @@
 """What 05_semi_supervised shows: the plan, what unlabelled video and each term are worth, and this paper's question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -10,13 +11,10 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, named
 from pose3d_lib.report import show
 from pose3d_lib.report.figures.beyond import draw_ablation, draw_question, draw_scarcity
-from pose3d_lib.report.readable import fill, show_arms, show_change, show_p, show_value
+from pose3d_lib.report.readable import fill, show_arms, show_change, show_p, show_value, tell_change, tell_interval
 from pose3d_lib.study import tables_scarcity as tables
 from pose3d_lib.study.scarcity import ABLATIONS, ScarcityConfig, question_actions, subjects
-from pose3d_lib.study.verdicts import BETTER, NOT_DECIDABLE, WORSE
 from pose3d_lib.training.config import RunConfig
-
-ANSWERS = {BETTER: "Yes", WORSE: "No, it harms", NOT_DECIDABLE: "That is not decidable with these runs"}
 
 
 def show_plan(config: ScarcityConfig, data: PoseDataset, runs: Sequence[RunConfig]) -> None:
@@ -53,11 +51,9 @@ def show_scarcity(results: tables.ScarcityResults) -> None:
     figure = draw_scarcity(runs, _title(results, "What unlabelled video is worth"))
     told = "The error against the number of labelled frames, with and without video of the rest."
     show.show_figure(figure, results.folder / "figure_scarcity", told)
-    for row in table.to_dict(orient="records"):
-        show.say(
-            f"With {100 * row['share']:g} % of every clip labelled ({row['frames']:,} frames), unlabelled video makes the "
-            f"model {_tell_change(row)}. Verdict: {row['verdict']}."
-        )
+    for row in table.itertuples():
+        labelled = f"With {100 * row.share:g} % of every clip labelled ({row.frames:,} frames)"
+        show.say(f"{labelled}, unlabelled video makes the model {_tell(row)}.")
 
 
 def show_ablation(results: tables.ScarcityResults) -> None:
@@ -75,12 +71,9 @@ def show_ablation(results: tables.ScarcityResults) -> None:
     title = _title(results, f"What each term is worth, {100 * share:g} % labelled")
     told = "The error with the whole loss, without one of its terms, and without any video."
     show.show_figure(draw_ablation(runs, title), results.folder / "figure_ablation", told)
-    errors = table.set_index("loss").mpjpe
-    if tables.WHOLE in errors:
-        others = errors.drop(tables.WHOLE) - errors[tables.WHOLE]
-        worth = "; ".join(f"{name}: {more:+z.1f} mm" for name, more in others.items())
-        root = runs[runs.loss == tables.WHOLE].mrpe.mean()
-        show.say(f"MPJPE against the whole loss: {worth}. With it, the root is {root:,.0f} mm off (MRPE).")
+    root = runs.mrpe[runs.loss == tables.WHOLE]
+    if len(root):
+        show.say(f"With the whole loss, the root is {root.mean():,.0f} mm off (MRPE).")
 
 
 def show_question(results: tables.ScarcityResults) -> None:
@@ -94,28 +87,13 @@ def show_question(results: tables.ScarcityResults) -> None:
     figure = draw_question(runs, _title(results, "Does video of other actions help?"))
     told = "The error of each action's own model, from its poses alone and with video of the other actions."
     show.show_figure(figure, results.folder / "figure_question", told)
-    parts = [
-        f"on {escape_markdown(row['action'])} {_tell_change(row)}, verdict {row['verdict']}"
-        for row in table.to_dict(orient="records")
-    ]
-    words = set(table.verdict)
-    answer = (
-        ANSWERS[words.pop()] if len(words) == 1 else "That is not the same for every action, or not decidable for all"
-    )
-    told = f"{answer}. It makes the model, {'; '.join(parts)}."
-    show.say(f"Does video of other actions help a model that knows the poses of one? {told}")
+    parts = [f"on {escape_markdown(row.action)} {_tell(row)}" for row in table.itertuples()]
+    show.say(f"Video of other actions makes a model that knows the poses of one, {'; '.join(parts)}.")
 
 
-def _tell_change(row: Mapping[str, object]) -> str:
-    """What video changes in a row of `scarcity_table`, beside how much seeds differ."""
-    change, spread = row["change"], row["spread"]
-    told = (
-        f"{abs(change):.1f} mm {'better' if change < 0 else 'worse'}: {row[f'{tables.SEMI_SUPERVISED}, mean']:.1f} against "
-        f"{row[f'{tables.SUPERVISED}, mean']:.1f} mm"
-    )
-    if row["runs"] < 2:
-        return f"{told} (one seed, which does not tell how much seeds differ)"
-    return f"{told}, {'more' if abs(change) > spread else 'no more'} than two seeds differ ({spread:.1f} mm at most)"
+def _tell(row: NamedTuple) -> str:
+    """What video changes in a row of `scarcity_table`."""
+    return f"{tell_change(row.percent)} ({tell_interval(row.low, row.high)}): {row.verdict}"
 
 
 def _show_arms(results: tables.ScarcityResults, table: pd.DataFrame, name: str, runs: pd.DataFrame) -> None:
