@@ -68,9 +68,7 @@ def export(model: str, file: Path, statistics: str, streaming: bool, overwrite: 
     checkpoint that VideoPose3D loads, a FILE.onnx a graph for ONNX Runtime, a FILE.safetensors a model's file; FILE.md beside it
     is the model's card.
     """
-    from pose3d_lib.report.export import BIN, check_target, export_model, videopose3d_command
-
-    check_target(file, streaming=streaming, overwrite=overwrite)
+    from pose3d_lib.report.export import BIN, export_model, videopose3d_command
     from pose3d_lib.runs.models import open_model
 
     opened = open_model(model, statistics=statistics, say=click.echo)

@@ -28,11 +28,18 @@ def export_model(
 
     `streaming` is of ONNX: a graph that lifts a clip's next frames. `half` is of our own file: matrices in half precision.
     """
-    check_target(path, streaming=streaming, overwrite=overwrite)
+    if path.suffix not in (BIN, SUFFIX, ONNX):
+        raise InputError(
+            f"{path}: what is it to be? A name in {BIN} makes a checkpoint of VideoPose3D, one in {SUFFIX} a model's file, "
+            f"one in {ONNX} a graph of ONNX"
+        )
+    if streaming and path.suffix != ONNX:
+        raise InputError(f"{path}: --streaming is of graphs of ONNX; give a name in {ONNX}, or leave the option out")
     if path.suffix == BIN and model.card.network.labels:
         raise InputError(
             f"{path}: model {model.card.name} is told the action, and VideoPose3D's networks are not; a name in {SUFFIX} keeps it"
         )
+    check_free([path], overwrite=overwrite)
     card, text = path.with_suffix(CARD_SUFFIX), card_markdown(model.card)
     if not (card.is_file() and card.read_bytes() == text.encode()):
         check_free([card], overwrite=overwrite)
@@ -46,18 +53,6 @@ def export_model(
         save_model(model, path, half=half)
     write_atomically(card, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
     return [path, card]
-
-
-def check_target(path: Path, *, streaming: bool = False, overwrite: bool) -> None:
-    """An InputError if the name of a model's file has no known suffix, or one that does not stream, or is taken."""
-    if path.suffix not in (BIN, SUFFIX, ONNX):
-        raise InputError(
-            f"{path}: what is it to be? A name in {BIN} makes a checkpoint of VideoPose3D, one in {SUFFIX} a model's file, "
-            f"one in {ONNX} a graph of ONNX"
-        )
-    if streaming and path.suffix != ONNX:
-        raise InputError(f"{path}: --streaming is of graphs of ONNX; give a name in {ONNX}, or leave the option out")
-    check_free([path], overwrite=overwrite)
 
 
 def save_checkpoint(model: TrainedModel, path: Path) -> None:
