@@ -22,14 +22,6 @@ def save_table(table: pd.DataFrame, path: Path, caption: str, shown: pd.DataFram
     path.with_suffix(".tex").write_text(to_latex(shown, caption), encoding="utf-8")
 
 
-def remove_table(path: Path, instead: str) -> None:
-    """Removes what an earlier `save_table` wrote, and writes the reason into `<path>.md`, in Markdown."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for suffix in (".csv", ".tex"):
-        path.with_suffix(suffix).unlink(missing_ok=True)
-    path.with_suffix(".md").write_text(instead + "\n", encoding="utf-8")
-
-
 def to_markdown(table: pd.DataFrame) -> str:
     """A table as Markdown; rounded as `_rounded` does it. Cells are plain text."""
     return _piped(_rounded(table).map(escape_markdown), _alignment(table))

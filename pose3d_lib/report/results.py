@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from pose3d_lib.common.errors import some
 from pose3d_lib.common.escaping import escape_markdown
-from pose3d_lib.common.tables import remove_table, save_table
+from pose3d_lib.common.tables import save_table
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
@@ -65,7 +65,6 @@ def plan_table(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) ->
         own if isinstance(own, str) else f"both arms, {', '.join(View(own).rules)}": runs
         for own, runs in study_parts(config, datasets).items()
     }
-    parts["to be timed, one at a time"] = timed_runs(config, datasets[config.data])
     rows = [(name, len({run.action for run in runs} - {ALL}), len(runs)) for name, runs in parts.items() if runs]
     return pd.DataFrame(rows, columns=["Runs of 02_train", "Actions", "Runs"])
 
@@ -111,10 +110,10 @@ def study_table(record: StudyRecord) -> pd.DataFrame:
 
 
 def show_files(results: StudyResults, record: StudyRecord) -> None:
-    """Where tables and figures are, and which runs are in none of them yet."""
+    """Where tables and figures are, and how many runs are in none of them yet."""
     print(f"tables and figures: {record.folder}")
-    if len(results.left_out):
-        print(f"runs of this study that are in no table yet:\n{results.left_out.to_string(index=False)}")
+    if results.missing:
+        print(f"planned runs that are in no table yet: {len(results.missing)}")
 
 
 def show_quoted() -> None:
@@ -147,17 +146,15 @@ def show_comparisons(record: StudyRecord, metric: str, number: int) -> None:
         if len(table := compare(record, view, metric, name[-1]))
     }
     if main not in found:
-        text = f"Table {number} needs a replicate with all of its runs; 03_action_based makes them."
-        remove_table(record.folder / record.file_name(name, main), text)
-        say(f"**{text}** {record.ratios(main, metric).tell_left_out()}".strip())
+        say(f"**Table {number} needs a replicate with all of its runs; 03_action_based makes them.**")
         return
     say(f"{_sentence(found[main], metric)} {tell_heterogeneity(record.ratios(main, metric))}")
     show_changes(record, record.config.short, metric, number)
     for view, table in found.items():
         ratios, unseen = record.ratios(view, metric), f"{tables.UNSEEN}, one outside this table"
         spread = f"{SPREAD}{CORRECTED}" * (ratios.y.shape[1] > 1)
-        expected = f"{unseen}: the mean of the changes and the 95 % prediction interval. {ratios.tell_left_out()}"
-        caption = f"Table {number}, {view}. {spread}{expected}".strip()
+        expected = f"{unseen}: the mean of the changes and the 95 % prediction interval."
+        caption = f"Table {number}, {view}. {spread}{expected}"
         about = {"about": record.describe(view.condition), "folded": _in_full(number, view)}
         path = record.folder / record.file_name(name, view)
         show_and_save(table, path, caption, readable.show_comparison(table, metric), **about)
@@ -239,7 +236,7 @@ def show_long(record: StudyRecord) -> None:
     views = [view for view in record.views(length) if record.ratios(view).y.size] if length else []
     if not views:
         text = f"Table 3 compares long runs, of which there are none yet for {record.about.name}. {MAKE_LONG}"
-        remove_table(record.folder / "table_3", text)
+        (record.folder / "table_3.md").write_text(f"{text}\n", encoding="utf-8")
         say(f"**{text}**")
         return
     for view in (own for own in views if own.statistics == RECOMPUTED):

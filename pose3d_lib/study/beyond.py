@@ -21,6 +21,7 @@ from pose3d_lib.study.config import (
     choose_actions,
     make_run,
     plan_study,
+    timed_runs,
     training_seed_runs,
 )
 from pose3d_lib.training.config import RunConfig
@@ -29,6 +30,7 @@ from pose3d_lib.training.config import RunConfig
 # what does each further action add; and what does each further frame, of all actions or of one.
 FINE_TUNING, TOLD, MIXING, FEWER_FRAMES = "fine-tuning", "told the action", "mixing", "fewer frames"
 TRAINING_SEEDS = "the same dataset with further training seeds"
+TIMED = "to be timed, one at a time"
 
 LAST_PART = 0.25  # of a fine-tuned model's length is on its action; before that it is the baseline
 # Of the training frames, of all actions and of one: with the whole, about evenly spaced logarithms, to fit a curve to.
@@ -84,18 +86,20 @@ def _fine_tuned(baseline: RunConfig, actions: Sequence[str], data: PoseDataset) 
 def study_parts(
     config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]
 ) -> dict[Condition | str, list[RunConfig]]:
-    """The runs of every comparison, with further training seeds, and of every question; runs that parts share are in each."""
+    """The runs of every comparison and question, with further training seeds, to be timed; runs that parts share are in each."""
     data = datasets[config.data]
     return {
         **plan_study(config, data),
         TRAINING_SEEDS: training_seed_runs(config, data),
         **plan_beyond(config, datasets),
+        TIMED: timed_runs(config, data),
     }
 
 
 def study_runs(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> list[RunConfig]:
     """Every run of a study but `timed_runs`, each once; a run that starts from another comes after it."""
-    return list(dict.fromkeys(run for runs in study_parts(config, datasets).values() for run in runs))
+    parts = study_parts(config, datasets)
+    return list(dict.fromkeys(run for part, runs in parts.items() if part != TIMED for run in runs))
 
 
 def mixed_actions(actions: Sequence[str], action: str, seed: int) -> list[tuple[str, ...]]:

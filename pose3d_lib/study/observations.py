@@ -17,7 +17,7 @@ from pose3d_lib.study.config import Condition, StudyConfig, paper_actions
 RECOMPUTED, AS_PUBLISHED = "recomputed", "as published"  # statistics of the batch norms in a test
 
 ARMS = (ORIGINAL, ACTION_BASED)
-CONDITION = ["unit_epochs", "schedule", "budget", "widths"]
+CONDITION = [field.name for field in fields(Condition)]
 RUN = [*CONDITION, "replicate", "arm", "dataset", "run"]
 VALUES = [*METRICS, SCALE]
 MODEL = [*RUN, "action", "statistics"]
@@ -33,7 +33,6 @@ class Ratios:
     """The changes of one condition: log(action-based error / original error) by action and replicate."""
 
     y: pd.DataFrame  # (actions, complete replicates)
-    left_out: list[int]  # replicates that lack a run
     errors_of_takes: list[two_way.TakeErrors]  # by action; empty unless all replicates share their takes
 
     @cached_property
@@ -55,12 +54,6 @@ class Ratios:
     def single(self) -> tuple[list[two_way.Effect], np.ndarray]:
         """(c) Every action, and p after Holm's correction, (actions,)."""
         return two_way.single_actions(self.y.to_numpy(), takes=self.takes)
-
-    def tell_left_out(self) -> str:
-        """The incomplete replicates in a sentence; "" without any."""
-        return (
-            f"Left out, as a run is missing: replicate {', '.join(map(str, self.left_out))}." if self.left_out else ""
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +97,10 @@ class Observations:
         known = own.action[own.arm == ACTION_BASED].unique()
         rows = [action for action in known if actions is None or action in actions]
         if not rows:
-            return Ratios(pd.DataFrame(), [], [])
+            return Ratios(pd.DataFrame(), [])
         y = two_way.complete_table(own.set_index(["arm", "action", "replicate"])[metric], rows)
-        left_out = [replicate for replicate in own.replicate.unique() if replicate not in y]
         if not (self.shared_takes and y.size):
-            return Ratios(y, left_out, [])
+            return Ratios(y, [])
         keys = ["action", "subject", "take", "arm"]
         means = takes[takes.replicate.isin(y.columns)].groupby(keys, sort=False)[[metric, "frames"]].mean().unstack()
         columns = [(metric, ORIGINAL), (metric, ACTION_BASED), ("frames", ORIGINAL)]
@@ -116,7 +108,7 @@ class Observations:
         of_takes = [
             two_way.TakeErrors(*own.to_numpy().T, list(own.index.get_level_values("subject"))) for own in by_action
         ]
-        return Ratios(y, left_out, of_takes)
+        return Ratios(y, of_takes)
 
     def write(self, folder: Path) -> None:
         """Write each table."""

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import pandas as pd
-
 from pose3d_lib.common.paths import in_file_name, outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
-from pose3d_lib.runs.inventory import State, look_at
-from pose3d_lib.runs.run import Run, run_folder
-from pose3d_lib.study.beyond import TRAINING_SEEDS, study_parts, study_runs
-from pose3d_lib.study.config import STUDIES, Condition, StudyConfig, choose_actions, timed_runs
+from pose3d_lib.runs.run import Run, find_run
+from pose3d_lib.study.beyond import TIMED, TRAINING_SEEDS, study_parts
+from pose3d_lib.study.config import STUDIES, Condition, StudyConfig, choose_actions
 from pose3d_lib.study.observations import Observations, observe
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import Config
@@ -36,9 +33,7 @@ class StudyResults:
     datasets: Mapping[DataSpec, PoseDataset]
     planned: list[RunConfig]  # each once
     found: dict[RunConfig, Run]  # the finished ones, in the order of the plan
-    left_out: pd.DataFrame  # the begun runs, as `find_runs` gives them
     parts: dict[Condition | str, list[Run]]  # of `study_parts`
-    timed: list[Run]
 
     @property
     def data(self) -> PoseDataset:
@@ -54,7 +49,7 @@ class StudyResults:
         """What the finished runs say, but those of the questions beyond the paper."""
         compared = {part: runs for part, runs in self.parts.items() if isinstance(part, Condition)}
         actions, _ = choose_actions(self.config, self.data)
-        return observe(compared, actions=actions, seeds=self.parts[TRAINING_SEEDS], timed=self.timed)
+        return observe(compared, actions=actions, seeds=self.parts[TRAINING_SEEDS], timed=self.parts[TIMED])
 
     @property
     def folder(self) -> Path:
@@ -63,32 +58,17 @@ class StudyResults:
 
 def collect_study(config: StudyConfig, datasets: Mapping[DataSpec, PoseDataset]) -> StudyResults:
     """The finished runs of a study."""
-    timed = timed_runs(config, datasets[config.data])
-    planned = [*study_runs(config, datasets), *timed]
-    found, left_out = find_runs(planned, datasets)
-    parts = {**study_parts(config, datasets), "timed": timed}
-    finished = {part: [found[own] for own in runs if own in found] for part, runs in parts.items()}
-    return StudyResults(config, datasets, planned, found, left_out, timed=finished.pop("timed"), parts=finished)
+    plan = study_parts(config, datasets)
+    planned = list(dict.fromkeys(run for runs in plan.values() for run in runs))
+    found = find_runs(planned, datasets)
+    parts = {part: [found[own] for own in runs if own in found] for part, runs in plan.items()}
+    return StudyResults(config, datasets, planned, found, parts)
 
 
-def find_runs(
-    plan: Iterable[RunConfig], datasets: Mapping[DataSpec, PoseDataset]
-) -> tuple[dict[RunConfig, Run], pd.DataFrame]:
-    """The finished runs of a plan, each looked up once, and the begun ones: columns "Run", "Left out because"."""
-    found, left_out = {}, []
-    for config in dict.fromkeys(plan):
-        folder = run_folder(config, datasets[config.data])
-        entry = look_at(folder, closely=True)
-        if entry is None:
-            continue
-        if entry.state == State.FINISHED:
-            found[config] = Run(folder)
-        elif entry.state == State.DAMAGED:
-            left_out.append((folder.name, f"damaged: {entry.note}"))
-        else:
-            far = "" if entry.progress is None else f", {100 * entry.progress:.0f} % trained"
-            left_out.append((folder.name, f"unfinished{far}"))
-    return found, pd.DataFrame(sorted(left_out), columns=["Run", "Left out because"])
+def find_runs(plan: Iterable[RunConfig], datasets: Mapping[DataSpec, PoseDataset]) -> dict[RunConfig, Run]:
+    """The finished runs of a plan, each looked up once."""
+    found = {config: find_run(config, datasets[config.data]) for config in dict.fromkeys(plan)}
+    return {config: run for config, run in found.items() if run is not None}
 
 
 def results_dir(data: PoseDataset, config: StudyConfig) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pose3d_lib.common.tables import remove_table, save_table, to_latex, to_markdown
+from pose3d_lib.common.tables import save_table, to_latex, to_markdown
 
 TABLE = pd.DataFrame(
     {
@@ -43,14 +43,6 @@ def test_a_table_is_saved_for_programs_and_rounded_for_reading(tmp_path: Path) -
     assert r"\caption{5 \% of synthetic\_data \& more.}" in lines
     assert r"Action & Frames & Error [mm] & Change [\%] \\" in lines
     assert r"a\_b \& 50 \% & 12 &  & -1.0 \\" in lines
-
-
-def test_a_table_that_is_no_more_leaves_why(tmp_path: Path) -> None:
-    save_table(pd.DataFrame({"a": [1]}), tmp_path / "results" / "table", "")
-    for folder in ("results", "nothing yet"):
-        remove_table(tmp_path / folder / "table", "There are no long runs.")
-        assert [path.name for path in (tmp_path / folder).iterdir()] == ["table.md"]
-        assert (tmp_path / folder / "table.md").read_text(encoding="utf-8") == "There are no long runs.\n"
 
 
 def test_where_there_is_no_text_nothing_is_shown() -> None:

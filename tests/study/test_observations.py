@@ -69,17 +69,16 @@ def test_training_seeds_and_timed_runs_stand_apart(whole: StudyResults) -> None:
     assert times.waited.tolist() == pytest.approx([0.02] * 4)
 
 
-def test_ratios_are_of_complete_replicates_and_say_what_the_others_lack() -> None:
+def test_ratios_are_of_complete_replicates() -> None:
     whole = make_observations({(1.0, "epoch", RECOMPUTED): {"Eating": -20.0, "Sitting": 10.0, "Walking": 5.0}})
     ratios = whole.ratios(SHORT)
     signs = np.array([0.01, -0.01, 0.01, -0.01])
     np.testing.assert_allclose(ratios.y, np.log([[0.8], [1.1], [1.05]]) + signs)
-    assert (ratios.left_out, ratios.takes, ratios.tell_left_out()) == ([], None, "")
+    assert ratios.takes is None
     errors = whole.errors
     gone = (errors.replicate == 2) & (errors.action == "Walking") & (errors.arm == ACTION_BASED)
     fewer = dataclasses.replace(whole, errors=errors[~gone])
     assert list(fewer.ratios(SHORT).y.columns) == [0, 1, 3]
-    assert fewer.ratios(SHORT).tell_left_out() == "Left out, as a run is missing: replicate 2."
     assert list(fewer.ratios(SHORT, actions=["Eating", "Sitting"]).y.columns) == [0, 1, 2, 3]
     assert whole.ratios(dataclasses.replace(SHORT, schedule="unit_epoch")).y.empty
 

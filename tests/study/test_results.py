@@ -1,21 +1,17 @@
 """What a study has: its finished runs by condition and question, what it lacks, and where its tables go."""
 
-import json
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 
 from pose3d_lib.common.paths import outputs_dir
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.runs.run import run_folder
 from pose3d_lib.study.beyond import FINE_TUNING, MIXING, study_parts, study_runs
 from pose3d_lib.study.config import StudyConfig, plan_study, timed_runs
 from pose3d_lib.study.results import StudyResults, collect_study, find_runs, results_dir
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
-from tests.helpers.listed_runs import progress
 from tests.helpers.run_folders import TINY, Only, make_study, write_run, write_runs
 
 WIDE = (3, 3, 3)
@@ -33,12 +29,11 @@ def test_every_planned_run_is_found_once_and_under_its_condition_or_question(who
         of_actions = {(run.lr_decay_per, run.budget) for run in runs if not run.is_baseline}
         assert of_actions == {(condition.schedule, condition.budget)}
     timed = timed_runs(whole.config, whole.data)
-    assert [run.config for run in whole.timed] == timed
     assert [*whole.found] == whole.planned == [*study_runs(whole.config, whole.datasets), *timed]
     assert whole.missing == []
 
 
-def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) -> None:
+def test_what_is_not_finished_is_missing(tiny_data: PoseDataset) -> None:
     config = make_study(study="more", preset="tiny", seeds="0", training_seeds=0, timed=0, lengths=1)
     planned = study_runs(config, Only(tiny_data))
     begun, *done = [run for run in planned if run.action == "Eating" and not run.start_from]
@@ -47,13 +42,12 @@ def test_what_is_not_finished_is_missing_and_left_out(tiny_data: PoseDataset) ->
     found = collect_study(config, Only(tiny_data))
     assert [*found.found] == done
     assert found.missing == [run for run in planned if run not in done]
-    assert found.left_out.Run.tolist() == [run_folder(begun, tiny_data).name]
     assert found.parts[FINE_TUNING] == []
     assert {run.config.action for run in found.parts[MIXING]} == {"Eating"}
 
 
 def found_of(plan: list[RunConfig], data: PoseDataset) -> list[tuple[str, int]]:
-    return [(run.action, run.seed) for run in find_runs(plan, Only(data))[0]]
+    return [(run.action, run.seed) for run in find_runs(plan, Only(data))]
 
 
 def test_runs_of_another_config_or_dataset_are_not_found_but_for_what_cannot_change_the_baseline(tiny_data) -> None:
@@ -67,25 +61,6 @@ def test_runs_of_another_config_or_dataset_are_not_found_but_for_what_cannot_cha
     for other in ({"budgets": "fifteen"}, {"schedules": "unit_epoch"}):
         assert found_of(plan(**other), tiny_data) == [("All", 0)]
     assert found_of(plan(), replace(tiny_data, notes=("one word different",))) == []
-
-
-def test_unfinished_runs_say_how_far_they_are_and_damaged_ones_why(tiny_data: PoseDataset, outputs: Path) -> None:
-    configs = study_runs(make_study(), Only(tiny_data))
-
-    def left_out() -> dict[str, str]:
-        return dict(find_runs(configs, Only(tiny_data))[1].itertuples(index=False))
-
-    assert left_out() == {}
-    (outputs / "runs" / "an empty folder").mkdir(parents=True)
-    finished, *begun = [run.folder for run in write_runs(configs, tiny_data)]
-    for folder, windows in zip(begun, (None, 0, 473), strict=True):
-        (folder / "finished.json").unlink()
-        if windows is not None:
-            (folder / "progress.json").write_text(json.dumps(progress(windows, 480)), encoding="utf-8")
-    reasons = ["unfinished", "unfinished, 0 % trained", "unfinished, 99 % trained"]
-    assert left_out() == {folder.name: why for folder, why in zip(begun, reasons, strict=True)}
-    (finished / "clips.csv").write_text("")
-    assert left_out()[finished.name].startswith("damaged: ")
 
 
 # Where its tables go
