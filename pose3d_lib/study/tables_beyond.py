@@ -70,11 +70,12 @@ def transfer(results: StudyResults) -> pd.DataFrame:
 
     The models are those of both arms, and the one that is told the action: a row per action that it can be told. Models that
     were tested on their own action alone, with the true label, are evaluated here, and their errors kept in the study's folder.
+    Empty without both arms, and of a single action.
     """
     runs, asked = _runs_of(results, TOLD)
-    if not (runs and results.config.beyond):
-        return pd.DataFrame()
     actions, path = _actions(runs), results.folder / "transfer_errors.csv"
+    if not results.config.beyond or len(actions) < 2:
+        return pd.DataFrame()
     kept = pd.read_csv(path, index_col="key", **EMPTY_IS_NAN) if path.is_file() else pd.DataFrame()
     kept = kept.reindex(columns=actions).dropna()
     errors: dict[str, pd.Series] = {}

@@ -83,7 +83,7 @@ def numbers(axes: Axes) -> dict[tuple[int, int], str]:
 @pytest.mark.parametrize(
     ("draw", "given"),
     [
-        *((draw_transfer, (blocks_matrix(list(np.arange(actions) % 3)), TITLE)) for actions in (1, 3, 15)),
+        *((draw_transfer, (blocks_matrix(list(np.arange(actions) % 3)), TITLE)) for actions in (2, 3, 15)),
         (draw_mixing, (mixing_table(1, (1,), 1), TITLE, 15)),
         (draw_mixing, (mixing_table(5, (1, 2, 4, 8, 15), 2), TITLE, 15)),
         (draw_data_efficiency, (frames_table(1, 1), TITLE)),

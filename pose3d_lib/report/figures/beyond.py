@@ -41,9 +41,9 @@ def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
     """
     order, tree = cluster(matrix)
     count = len(order)
-    ratios = {"height_ratios": (1, count), "width_ratios": (9,) if tree is None else (9, 1)}
+    ratios = {"height_ratios": (1, count), "width_ratios": (9, 1)}
     size = {"width": _width(count), "height": (0.27 * (count + 1.4) + 1.1) / 2}
-    figure, grid = style.start_figure(2, len(ratios["width_ratios"]), **size, gridspec_kw=ratios)
+    figure, grid = style.start_figure(2, 2, **size, gridspec_kw=ratios)
     figure.get_layout_engine().set(hspace=0.01, wspace=0.01)
     colours = {"cmap": "viridis_r", "vmin": matrix.min(axis=None), "vmax": matrix.max(axis=None)}
     top, main = grid[:, 0]
@@ -54,17 +54,15 @@ def draw_transfer(matrix: pd.DataFrame, title: str) -> Figure:
     for place in range(count):
         main.add_patch(Rectangle((place, place), 1, 1, fill=False, edgecolor="black", linewidth=1.3, clip_on=False))
     main.set(xlabel="tested on", ylabel="trained on")
-    beside, note = [top, main], "Framed: each action's own model."
-    if tree is not None:
-        grid[0, 1].remove()
-        beside = [side := grid[1, 1]]
-        dendrogram(tree, ax=side, orientation="right", no_labels=True, link_color_func=lambda _: style.GREY)
-        side.collections[0].set_linewidth(0.9)
-        side.set_ylim(10 * count, 0)  # a leaf takes 10 units, as dendrogram draws it; the first on top
-        side.set_xticks([])
-        side.set_axis_off()
-        note += " The tree joins actions whose models do well on each other."
-    _add_scale(figure, main, "MPJPE [mm]", beside)
+    grid[0, 1].remove()
+    side = grid[1, 1]
+    dendrogram(tree, ax=side, orientation="right", no_labels=True, link_color_func=lambda _: style.GREY)
+    side.collections[0].set_linewidth(0.9)
+    side.set_ylim(10 * count, 0)  # a leaf takes 10 units, as dendrogram draws it; the first on top
+    side.set_xticks([])
+    side.set_axis_off()
+    _add_scale(figure, main, "MPJPE [mm]", [side])
+    note = "Framed: each action's own model. The tree joins actions whose models do well on each other."
     return style.finish_figure(figure, title, note)
 
 
@@ -73,15 +71,13 @@ def _width(columns: int) -> float:
     return style.SINGLE if columns <= 4 else style.DOUBLE
 
 
-def cluster(matrix: pd.DataFrame) -> tuple[list[str], np.ndarray | None]:
-    """The actions, neighbours being those whose models do well on each other's, and the linkage, None of too few for a tree.
+def cluster(matrix: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+    """Two actions or more, neighbours being those whose models do well on each other's, and the linkage.
 
     The distance of two actions is the mean of what either model errs more on the other's action than the model of that
     action; average linkage, with the leaves in the best order.
     """
     errors = matrix.loc[list(matrix.columns)].to_numpy()
-    if len(errors) < 3:
-        return list(matrix.columns), None
     excess = errors - np.diag(errors)  # a column's action has its own model on the diagonal
     distances = squareform(((excess + excess.T) / 2).clip(0), checks=False)
     tree = linkage(distances, method="average", optimal_ordering=True)

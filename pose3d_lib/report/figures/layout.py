@@ -35,10 +35,7 @@ POINTS = {  # how sns.pointplot draws both arms
 
 
 def start_panels(count: int, *, height: float, most: int = 4, **shared: object) -> tuple[Figure, list[Axes], int]:
-    """A figure of so many panels, at most `most` beside each other; then these and the number of columns.
-
-    Places without a panel are empty axes; `finish_figure` puts the legend into the first.
-    """
+    """A figure of so many panels, at most `most` beside each other; then these and the number of columns."""
     columns = -(-count // -(-count // most))  # as even as can be
     width = SINGLE if columns == 1 else DOUBLE
     figure, grid = start_figure(-(-count // columns), columns, width=width, height=height, **shared)

@@ -185,8 +185,7 @@ def draw_curves(curves: pd.DataFrame, title: str) -> Figure:
     if several:
         handles.append(Patch(color=GREY, alpha=0.35, lw=0, label="range of the replicates"))
     if marked:
-        between = "\n" if columns == 3 else " "  # it may stand in the place of a panel
-        label = f"action-based learning rate{between}below 1/100 of its start"
+        label = "action-based learning rate below 1/100 of its start"
         handles.append(Line2D([], [], color=INK, lw=0.9, ls=":", label=label))
     note = "Lines: mean over the replicates." if several else "One replicate."
     return finish_figure(figure, title, f"{note} {SCHEDULE_NOTE}" if len(schedules) > 1 else note, handles)

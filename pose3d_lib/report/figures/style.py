@@ -84,13 +84,7 @@ def finish_figure(figure: Figure, title: str, note: str = "", handles: Sequence[
     ]
     for text in texts:
         wrap(text, width - 0.3)
-    empty = [axes for axes in figure.axes if not (axes.axison or axes.has_data())]
-    legend = None
-    if handles and empty:
-        own = empty[0].legend(handles=handles, loc="center", frameon=False, fontsize=TEXT)
-        own.set_in_layout(False)  # a column would grow with it
-    elif handles:
-        legend = _add_legend(figure, handles, width)
+    legend = _add_legend(figure, handles, width) if handles else None
     gap = 0.06
     parts = texts[2], legend, texts[1], texts[0]
     tall = [own.get_window_extent().height / figure.dpi if own else 0 for own in parts]
