@@ -105,11 +105,6 @@ class StudyConfig(SweepSettings):
         """The data of the first seed."""
         return self.data_of(self.seeds[0])
 
-    @property
-    def num_datasets(self) -> int:
-        """How many datasets the runs are on."""
-        return len({self.data_of(seed) for seed in self.seeds})
-
     def data_of(self, seed: int) -> DataSpec:
         """The data of the runs with a seed."""
         own = {name: getattr(self, name) for name in DataSpec.model_fields}
@@ -176,24 +171,24 @@ class StudyConfig(SweepSettings):
 
 def choose_actions(config: StudyConfig, data: PoseDataset) -> tuple[list[str], list[str]]:
     """The actions of a study, and those of them in focus; what the data cannot train or test is refused."""
-    both = compared_actions(data)
-    if not both:
+    actions = compared_actions(data, config.actions)
+    if not actions:
         trained, tested = (", ".join(names) or "none" for names in (data.train_actions, data.test_actions))
         raise InputError(
             f"{data.name}: no action has both train clips ({trained}) and test clips ({tested}), so there is nothing to "
             "compare; choose other train_subjects or test_subjects"
         )
-    what = f"action with train and test clips in {data.name}"
-    actions = [check_name(action, both, what) for action in config.actions] or both
     if config.focus:
         return actions, [check_name(action, actions, "action of this study, to focus on") for action in config.focus]
     return actions, paper_actions(actions)
 
 
-def compared_actions(data: PoseDataset) -> list[str]:
-    """The actions with train and test clips; data that has nothing to train on is refused."""
+def compared_actions(data: PoseDataset, wanted: Sequence[str]) -> list[str]:
+    """The actions with train and test clips, or the wanted ones of them; data that has nothing to train on is refused."""
     data.train_clips()
-    return [action for action in data.train_actions if action in data.test_actions]
+    both = [action for action in data.train_actions if action in data.test_actions]
+    what = f"action with train and test clips in {data.name}"
+    return [check_name(action, both, what) for action in wanted] or both
 
 
 def paper_actions(actions: Sequence[str]) -> list[str]:

@@ -73,7 +73,8 @@ def find_runs(plan: Iterable[RunConfig], datasets: Mapping[DataSpec, PoseDataset
 
 def results_dir(data: PoseDataset, config: StudyConfig) -> Path:
     """Where the tables and figures of a study go; `data` are those of its first seed."""
-    return folder_of(data, config, STUDIES, config.num_datasets)
+    datasets = len({config.data_of(seed) for seed in config.seeds})
+    return folder_of(data, config, STUDIES, datasets)
 
 
 def folder_of(

@@ -119,10 +119,10 @@ def subjects(config: ScarcityConfig, data: PoseDataset) -> tuple[str, tuple[str,
 
 def question_actions(config: ScarcityConfig, data: PoseDataset) -> list[str]:
     """The actions of this paper's question; none where there is only one action to train on."""
-    both = compared_actions(data)
-    what = f"action with train and test clips in {data.name}"
-    wanted = [check_name(action, both, what) for action in config.actions] or paper_actions(both)
-    return wanted if len(data.train_actions) > 1 else []
+    actions = compared_actions(data, config.actions)
+    if len(data.train_actions) < 2:
+        return []
+    return actions if config.actions else paper_actions(actions)
 
 
 def _make_run(config: ScarcityConfig, data: PoseDataset, settings: dict[str, object]) -> RunConfig:

@@ -220,7 +220,7 @@ def test_every_seed_of_generated_data_has_a_dataset_and_files_are_the_same_for_a
             assert run.data_seed == own[(3, 1).index(run.seed)]
             assert run.data == config.data_of(run.seed)
         assert config.data == config.data_of(3)
-        assert config.num_datasets == len(set(own))
+        assert len({config.data_of(seed) for seed in config.seeds}) == len(set(own))
         alone = [*training_seed_runs(config, data), *timed_runs(config, data)]
         assert {run.data for run in alone} == {config.data}, "that of the first seed"
 
@@ -228,7 +228,7 @@ def test_every_seed_of_generated_data_has_a_dataset_and_files_are_the_same_for_a
 def test_each_seed_may_hold_out_another_subject_of_files(data) -> None:
     config = study(dataset="/elsewhere/motion.npz", keypoints="gt", seeds="3,1", leave_one_out=True, training_seeds=2)
     assert {run.seed: run.held_out for run in only_runs(config, data)} == {3: 0, 1: 1}
-    assert config.num_datasets == 2
+    assert len({config.data_of(seed) for seed in config.seeds}) == 2
     assert {run.held_out for run in training_seed_runs(config, data)} == {0}
     with pytest.raises(InputError, match="leave_one_out is for files: each seed of 'synthetic' has people of its own"):
         study(leave_one_out=True)
