@@ -1,5 +1,6 @@
 """What is reported of a study apart from its run folders: files from which every table and figure is redrawn."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +13,7 @@ from pose3d_lib.report.show import describe_data, name_data, name_network, unit_
 from pose3d_lib.study import tables_beyond
 from pose3d_lib.study.claims import judge_claims
 from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig
-from pose3d_lib.study.observations import (
-    AS_PUBLISHED,
-    EMPTY_IS_NAN,
-    RECOMPUTED,
-    Observations,
-    Ratios,
-    choose,
-    interval_sentence,
-)
+from pose3d_lib.study.observations import AS_PUBLISHED, EMPTY_IS_NAN, RECOMPUTED, Observations, Ratios, choose
 from pose3d_lib.study.results import StudyResults, collect_study, read_settings, write_settings
 
 STUDY = "study.json"  # all of a record that is no table
@@ -135,9 +128,22 @@ class StudyRecord:
             f"{unit_epochs(*sorted({own.unit_epochs for own in conditions}))}; "
             f"{rows.run.nunique()} runs of both arms{f', seeds {seeds}' if seeds else ''}."
         )
-        if not intervals:
-            return told
-        return f"{told} {interval_sentence(self.observations, *conditions, leave_one_out=config.leave_one_out)}"
+        return f"{told} {self._tell_intervals(conditions)}" if intervals else told
+
+    def _tell_intervals(self, conditions: Sequence[Condition]) -> str:
+        """What the intervals of tables and claims under some conditions are about."""
+        counts = {self.observations.ratios(own).y.shape[1] for own in conditions} - {0}
+        if max(counts, default=0) < 2:
+            return "One replicate: it gives no interval." if counts else "No replicate is complete."
+        new = "they are about new people, new takes and new trainings"
+        if self.config.leave_one_out:
+            what = f"replicates, each tested on another subject and trained on all others: {new}, approximately, "
+            what += "as the replicates' training data overlap"
+        elif self.observations.shared_takes:
+            what = "trainings, with the spread of the takes added: they are about these people, other takes and other trainings"
+        else:
+            what = f"replicates, each with people, takes and trainings of its own: {new}"
+        return f"95 % intervals over {' to '.join(map(str, sorted({min(counts), max(counts)})))} {what}."
 
     def write(self) -> None:
         """Write everything into the folder."""

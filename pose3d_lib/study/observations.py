@@ -226,19 +226,3 @@ def _times(run: Run, actions: Sequence[str]) -> pd.DataFrame:
         seconds = {"seconds": clock if cuda else processor, "windows": own[windows], "waited": waited}
         rows.append({"arm": arm, "action": actions[0], "repetition": run.config.timed, **seconds})
     return pd.DataFrame(rows).assign(**{name: run.provenance[name] for name in ("processor", "device")})
-
-
-def interval_sentence(observations: Observations, *conditions: Condition, leave_one_out: bool = False) -> str:
-    """What the intervals of tables and claims under some conditions are about; it stands under each of them."""
-    counts = {observations.ratios(own).y.shape[1] for own in conditions} - {0}
-    if max(counts, default=0) < 2:
-        return "One replicate: it gives no interval." if counts else "No replicate is complete."
-    new = "they are about new people, new takes and new trainings"
-    if leave_one_out:
-        what = f"replicates, each tested on another subject and trained on all others: {new}, approximately, as the "
-        what += "replicates' training data overlap"
-    elif observations.shared_takes:
-        what = "trainings, with the spread of the takes added: they are about these people, other takes and other trainings"
-    else:
-        what = f"replicates, each with people, takes and trainings of its own: {new}"
-    return f"95 % intervals over {' to '.join(map(str, sorted({min(counts), max(counts)})))} {what}."

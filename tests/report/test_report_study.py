@@ -91,6 +91,35 @@ def test_of_people_held_out_in_turn_name_and_captions_say_so(tiny_data) -> None:
     assert read_record(record.folder).describe(*record.conditions) == said
 
 
+def test_captions_say_what_intervals_are_about_and_count_complete_replicates(tmp_path: Path) -> None:
+    changes = {(1.0, "epoch", RECOMPUTED): -8.0}
+    of_files = {"dataset": "/elsewhere/motion.npz", "keypoints": "gt", "leave_one_out": True, "seeds": "0,1,2,3"}
+    for settings, own, said in (
+        ({"replicates": 1}, {}, "One replicate: it gives no interval."),
+        ({"replicates": 4}, {}, "over 4 replicates, .* about new people, new takes and new trainings\\."),
+        (
+            {"replicates": 3, "fixed": True},
+            {},
+            "over 3 trainings, .* about these people, other takes and other trainings",
+        ),
+        (
+            {"replicates": 4},
+            of_files,
+            "over 4 replicates, .* another subject .* new trainings, approximately, .* overlap",
+        ),
+    ):
+        record = record_of(make_observations(changes, **settings), tmp_path, **own)
+        assert re.search(said, record.describe(*record.conditions))
+    whole = make_observations(changes)
+    gone = (whole.errors.replicate == 2) & (whole.errors.action == "Walking")
+    fewer = dataclasses.replace(whole, errors=whole.errors[~gone])
+    record = record_of(fewer, tmp_path, lengths="1,16")
+    short, long = record.conditions
+    assert "over 3 replicates" in record.describe(short)
+    assert "over 3 replicates" in record.describe(short, long)
+    assert record.describe(long).endswith("No replicate is complete.")
+
+
 def test_a_plan_is_a_row_per_comparison_question_and_purpose(tiny_data: PoseDataset) -> None:
     config = make_study(study="more", preset="tiny", seeds="0")
     table = report_study.plan_table(config, Only(tiny_data))

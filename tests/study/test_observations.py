@@ -11,7 +11,7 @@ import pytest
 from pose3d_lib.data.actions import ACTION_BASED, ORIGINAL
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.study.config import Condition
-from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations, choose, interval_sentence, is_end
+from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations, choose, is_end
 from pose3d_lib.study.results import StudyResults
 from tests.helpers import run_folders
 from tests.helpers.made_up_observations import make_observations
@@ -90,30 +90,6 @@ def test_where_replicates_share_their_takes_their_spread_is_added() -> None:
     assert found.takes.variance == pytest.approx([0.03**2 / 2] * 3, rel=0.2)
     assert found.takes.df.tolist() == [2, 2, 2]
     assert make_observations(changes, of_takes=0.03).ratios(SHORT).takes is None
-
-
-def test_a_sentence_says_what_intervals_are_about_and_counts_complete_replicates() -> None:
-    changes = {(1.0, "epoch", RECOMPUTED): -8.0}
-    new = "people, new takes and new trainings"
-    for settings, held_out, parts in (
-        ({"replicates": 1}, False, ["One replicate: it gives no interval"]),
-        ({"replicates": 4}, False, ["4 replicates", f"about new {new}."]),
-        (
-            {"replicates": 3, "fixed": True},
-            False,
-            ["3 trainings", "about these people, other takes and other trainings"],
-        ),
-        ({"replicates": 4}, True, ["4 replicates", "another subject", f"new {new}, approximately", "overlap"]),
-    ):
-        said = interval_sentence(make_observations(changes, **settings), SHORT, leave_one_out=held_out)
-        assert all(part in said for part in parts), said
-    whole = make_observations(changes)
-    gone = (whole.errors.replicate == 2) & (whole.errors.action == "Walking")
-    fewer = dataclasses.replace(whole, errors=whole.errors[~gone])
-    assert "over 3 replicates" in interval_sentence(fewer, SHORT)
-    long = dataclasses.replace(SHORT, unit_epochs=16.0)
-    assert "over 3 replicates" in interval_sentence(fewer, SHORT, long)
-    assert interval_sentence(fewer, long) == "No replicate is complete."
 
 
 def test_tables_are_read_as_they_were_written(whole: StudyResults, tmp_path: Path) -> None:
