@@ -100,11 +100,6 @@ def show_p(p: float) -> str:
     return "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def tell_p(p: float) -> str:
-    """ "p 0.041", "p < 0.001"."""
-    return f"p {show_p(p)}"
-
-
 def tell_interval(low: float, high: float) -> str:
     """ "95 % interval -15.1 to +23.4 %"."""
     return f"95 % interval {low:+z.1f} to {high:+z.1f} %" if pd.notna(low) else "one replicate, so no interval"

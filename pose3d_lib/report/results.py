@@ -100,11 +100,10 @@ def study_table(record: StudyRecord) -> pd.DataFrame:
         y, tests = record.ratios(view).y, choose(record.observations.tests, view.condition, statistics=RECOMPUTED)
         row = {"Condition": ", ".join(view.rules), "Runs": tests.run.nunique(), "Actions": len(y)}
         row["Complete replicates"] = y.shape[1] if len(y) else 0
-        ends = tests.groupby(["arm", "run"])[["windows", "steps"]].max()
-        for arm in ARMS:
-            if (tests.arm == arm).any():
-                windows, steps = ends.loc[arm].mean()
-                row |= {f"Windows [M], {arm}": f"{windows / 1e6:.3f}", f"Steps, {arm}": f"{steps:,.0f}"}
+        ends = tests.groupby(["arm", "run"])[["windows", "steps"]].max().groupby("arm").mean()
+        for arm in (arm for arm in ARMS if arm in ends.index):
+            windows, steps = ends.loc[arm]
+            row |= {f"Windows [M], {arm}": f"{windows / 1e6:.3f}", f"Steps, {arm}": f"{steps:,.0f}"}
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
@@ -208,7 +207,7 @@ def tell_heterogeneity(ratios: Ratios) -> str:
     begin = "Actions differ" if found.p_heterogeneity <= LEVEL else "That actions differ is not shown"
     low, high = found.unseen
     return (
-        f"{begin} ({readable.tell_p(found.p_heterogeneity)}): the standard deviation of their true changes is "
+        f"{begin} (p {readable.show_p(found.p_heterogeneity)}): the standard deviation of their true changes is "
         f"{percent(found.between):.0f} %, and for a new action a change of {low:+z.0f} to {high:+z.0f} % is expected (95 % "
         "prediction interval)."
     )
