@@ -11,13 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.actions import check_name, tidy_name
 from pose3d_lib.data.cameras import Camera
-from pose3d_lib.data.dataset import CLIP_COLUMNS, PoseDataset
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.detections.arrays import read_arrays, read_custom, read_detectron, read_npy, recognise_npz
 from pose3d_lib.data.sources.detections.json_files import FRAME_NAME, UNKNOWN, read_frames, read_json, recognise_json
@@ -25,6 +22,7 @@ from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 from pose3d_lib.data.sources.detections.people import HOW_TO_SIZE, follow_people
 from pose3d_lib.data.sources.detections.records import Video, read_size
 from pose3d_lib.data.sources.detections.tables import read_csv, recognise_csv
+from pose3d_lib.data.sources.filming import Seen, collect
 from pose3d_lib.data.sources.text_files import decode_head
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
@@ -81,45 +79,42 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         notes.append(f"Passed over, as no detections are in them: {some([entry.name for entry in passed])}.")
     notes += [SCORES] if spec.scores else []
     image_size = parse_size(spec.image_size)
-    rows, takes, starts, stop = [], [], [], 0
-    cameras: dict[str, Camera] = {}  # by the names of the videos
+    clips: list[Seen] = []
+    first_frames: list[int] = []
+    names: set[str] = set()  # of the videos
     for source in sources:
         progress(f"reading {source.name}")
         for video in read_videos(source, spec.joints):
             video = replace(video, name=tidy_name(video.name))
-            if video.name in cameras:
+            if video.name in names:
                 raise InputError(f"{path}: two videos are called {video.name!r}; give one of them another name")
+            names.add(video.name)
             size, fps = _image_size(video, image_size), float(spec.fps or video.fps or FPS)
             notes += video.notes
             if not (spec.fps or video.fps):
                 notes.append(f"{video.name} is taken for {FPS:g} frames per second (`fps` says otherwise).")
             for subject, runs in follow_people(video, size, spec, notes).items():
-                for number, (first, arrays) in enumerate(runs):
-                    start, stop = stop, stop + len(arrays[spec.keypoints])
-                    rows.append((subject, ACTION, str(number), len(cameras), fps, start, stop, False))
-                    takes.append(arrays)
-                    starts.append(first)
-            cameras[video.name] = Camera(video.name, *size)
-    if not takes:
+                for number, (first, keypoints) in enumerate(runs):
+                    key = (subject, ACTION, str(number))
+                    clips.append(Seen(key, Camera(video.name, *size), None, keypoints, fps))
+                    first_frames.append(first)
+    if not clips:
         raise InputError(f"{path}: there are no detections in it")
-    kept = [name for name in takes[0] if all(name in take for take in takes)]
-    arrays = {name: np.concatenate([take[name] for take in takes]).astype(np.float32) for name in kept}
-    return PoseDataset(
+    kept = [name for name in clips[0].keypoints if all(name in clip.keypoints for clip in clips)]
+    data = collect(
+        (replace(clip, keypoints={name: clip.keypoints[name] for name in kept}) for clip in clips),
+        {},
+        FPS,
+        skeleton=H36M_17,
         name=path.resolve().stem,
         synthetic=False,
-        skeleton=H36M_17,
-        cameras=tuple(cameras.values()),
-        clips=pd.DataFrame(rows, columns=list(CLIP_COLUMNS)),
-        keypoints={name: array[..., :2] for name, array in arrays.items()},
         layouts={name: LAYOUTS[name] for name in kept},
-        positions=np.empty((0, H36M_17.num_joints, 3), np.float32),
-        trajectory=np.empty((0, 3), np.float32),
         train_subjects=(),
         test_subjects=(),
         notes=tuple(notes),
-        scores={name: array[..., 2] for name, array in arrays.items() if spec.scores},
-        first_frames=tuple(starts),
+        first_frames=tuple(first_frames),
     )
+    return data if spec.scores else replace(data, scores={})
 
 
 def _image_size(video: Video, given: tuple[int, int] | None) -> tuple[int, int]:
