@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pose3d_lib.data.dataset_file import load_dataset, save_dataset
+from pose3d_lib.data.dataset import load_dataset, save_dataset
 from pose3d_lib.data.doctor import check_dataset
 from pose3d_lib.data.sources import bvh
 from pose3d_lib.data.spec import DataSpec

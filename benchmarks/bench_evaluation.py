@@ -19,7 +19,7 @@ from promises import promise, save_promises
 from random_clips import lengths_adding_up_to, random_clips
 from torch import nn
 
-from pose3d_lib.data.dataset_file import save_dataset
+from pose3d_lib.data.dataset import save_dataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.model.card import ModelCard, TrainedModel, network_of
 from pose3d_lib.model.evaluate import METRICS, evaluate
@@ -44,7 +44,7 @@ from pathlib import Path
 from pose3d_lib.data import open as sources
 
 def open_dataset(spec, *, progress=None):
-    from pose3d_lib.data.dataset_file import load_dataset
+    from pose3d_lib.data.dataset import load_dataset
     return load_dataset(Path(sys.argv[2]))
 
 sources.open_dataset = open_dataset

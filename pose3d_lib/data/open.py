@@ -20,8 +20,7 @@ from pose3d_lib.common.errors import BREAKING, InputError, printable
 from pose3d_lib.common.paths import in_file_name, make_folder, prepared_dir, source_data_dir
 from pose3d_lib.data import catalogue
 from pose3d_lib.data.actions import check_name, tidy_name
-from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.dataset_file import load_dataset, save_dataset
+from pose3d_lib.data.dataset import PoseDataset, load_dataset, save_dataset
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.spec import DataSpec, Progress
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.dataset_file import load_dataset, save_dataset
+from pose3d_lib.data.dataset import PoseDataset, load_dataset, save_dataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
 from pose3d_lib.data.sources import detections
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS

@@ -12,9 +12,9 @@ import pytest
 from safetensors import SafetensorError
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data import dataset_file
+from pose3d_lib.data import dataset
 from pose3d_lib.data import open as sources
-from pose3d_lib.data.dataset_file import load_dataset
+from pose3d_lib.data.dataset import load_dataset
 from pose3d_lib.data.open import open_dataset, prepared_path
 from pose3d_lib.data.spec import DataSpec
 from tests.helpers.hostile_files import motion, write_npz
@@ -26,7 +26,7 @@ def end(arrays, path, metadata):
     with open(path, "rb+") as file:
         file.truncate(1000)
     die()
-dataset_file.save_file = end
+dataset.save_file = end
 """,
     "before the file has its name": "os.replace = die",
     "behind the file has its name": """
@@ -40,8 +40,8 @@ os.replace = end
 
 PREPARE = """
 import os, sys
-from pose3d_lib.data import dataset_file, open as sources
-save_file, replace = dataset_file.save_file, os.replace
+from pose3d_lib.data import dataset, open as sources
+save_file, replace = dataset.save_file, os.replace
 def die(*arguments, **more):
     os.kill(os.getpid(), int(sys.argv[2]))
     raise SystemExit("not ended")
@@ -119,7 +119,7 @@ def test_a_file_that_cannot_be_written_is_said_with_its_folder(step, error, spec
             Path(given[1]).write_bytes(b"half")
         raise error
 
-    monkeypatch.setattr(*((sources.FileLock, "acquire") if step == "lock" else (dataset_file, "save_file")), fail)
+    monkeypatch.setattr(*((sources.FileLock, "acquire") if step == "lock" else (dataset, "save_file")), fail)
     with pytest.raises(InputError, match=r"(Read-only file system|No space left).*POSE3D_OUTPUTS") as refusal:
         open_dataset(spec)
     assert str(refusal.value).startswith(f"{tmp_path / 'outputs' / 'data'}")

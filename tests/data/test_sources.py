@@ -13,8 +13,7 @@ from pydantic import ValidationError
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data import open as sources
 from pose3d_lib.data.actions import H36M_ACTIONS
-from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.dataset_file import save_dataset
+from pose3d_lib.data.dataset import PoseDataset, save_dataset
 from pose3d_lib.data.open import list_actions, open_dataset, prepared_path
 from pose3d_lib.data.sources import synthetic
 from pose3d_lib.data.sources.synthetic import Layout

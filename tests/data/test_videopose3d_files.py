@@ -9,8 +9,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import h36m_cameras, view
-from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.dataset_file import load_dataset, save_dataset
+from pose3d_lib.data.dataset import PoseDataset, load_dataset, save_dataset
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, MPII_16, Skeleton
 from pose3d_lib.data.sources.videopose3d import choose_set, find, find_files, list_actions, read, recognise
 from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION

@@ -18,8 +18,7 @@ from zmq import ZMQError
 
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.common.paths import make_folder
-from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.dataset_file import save_dataset
+from pose3d_lib.data.dataset import PoseDataset, save_dataset
 from pose3d_lib.model.precision import PRECISIONS
 from pose3d_lib.runs import execute, lease
 from pose3d_lib.runs.execute import execute_run
@@ -238,7 +237,7 @@ import os, signal, sys, traceback
 from pathlib import Path
 from pose3d_lib.training import loop
 from pose3d_lib.training.config import RunConfig
-from pose3d_lib.data.dataset_file import load_dataset
+from pose3d_lib.data.dataset import load_dataset
 from pose3d_lib.training.plan import plan_run
 from pose3d_lib.runs.execute import execute_run
 

@@ -19,8 +19,7 @@ import torch
 
 import pose3d_lib
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.dataset_file import save_dataset
+from pose3d_lib.data.dataset import PoseDataset, save_dataset
 from pose3d_lib.model.evaluate import METRICS, action_wise, evaluate, frame_wise, per_action
 from pose3d_lib.runs import execute, layout
 from pose3d_lib.runs.execute import execute_run
@@ -250,7 +249,7 @@ def test_progress_is_there_while_the_run_trains_and_gone_afterwards(data: PoseDa
 SECOND_PROCESS = """
 import sys
 from pathlib import Path
-from pose3d_lib.data.dataset_file import load_dataset
+from pose3d_lib.data.dataset import load_dataset
 from pose3d_lib.runs import execute
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import plan_run

@@ -56,7 +56,7 @@ class Seen:
     camera: Camera
     in_camera: np.ndarray | None  # (frames, joints, 3), metres in camera space; None where only keypoints are known
     keypoints: Mapping[str, np.ndarray]  # 2D source -> (frames, joints, 2 or 3): pixels, and the scores if it has such
-    fps: float | None = None  # where it is not that of all clips
+    fps: float
 
 
 @contextmanager
@@ -72,14 +72,13 @@ def one_thread() -> Iterator[None]:
 
 @one_thread()
 def collect(
-    seen: Iterable[Seen], cameras: Mapping[str, Sequence[Camera]], fps: float, *, skeleton: Skeleton, **known: object
+    seen: Iterable[Seen], cameras: Mapping[str, Sequence[Camera]], *, skeleton: Skeleton, **known: object
 ) -> PoseDataset:
     """A dataset of clips in their order, those with 3D joints first.
 
     Args:
         seen: the clips.
         cameras: subject -> its cameras, which the dataset has even if one of them sees no clip.
-        fps: frames per second of all clips that do not say it.
         skeleton, known: as in `PoseDataset`.
     """
     numbers: dict[Camera, int] = {}
@@ -95,7 +94,7 @@ def collect(
         start, stop = stop, stop + len(next(iter(clip.keypoints.values())))
         for camera in (*cameras.get(clip.key[0], ()), clip.camera):
             numbers.setdefault(camera, len(numbers))
-        rows.append((*clip.key, numbers[clip.camera], float(clip.fps or fps), start, stop, clip.in_camera is not None))
+        rows.append((*clip.key, numbers[clip.camera], float(clip.fps), start, stop, clip.in_camera is not None))
     arrays = {source: np.concatenate(found.pop(source)) for source in list(found)}
     return PoseDataset(
         skeleton=skeleton,
@@ -159,13 +158,12 @@ def film(
                     if scores:
                         sure = simulate_scores(found, pixels, fps=fps, rng=rng.spawn(1)[0])
                         keypoints[SIMULATED] = with_scores(found, sure)
-                yield Seen(key, camera, in_camera, {source: keypoints[source] for source in sources})
+                yield Seen(key, camera, in_camera, {source: keypoints[source] for source in sources}, fps)
             say(f"filmed {number + 1:,} takes")
 
     return collect(
         clips(),
         cameras or {},
-        fps,
         skeleton=H36M_17,
         name=name,
         layouts=dict.fromkeys(sources, H36M_17),

@@ -103,7 +103,7 @@ def see(
 
     layouts = dict.fromkeys((GT, SIMULATED), H36M_17)
     known = {"name": name, "synthetic": False, "layouts": layouts, "train_subjects": (), "test_subjects": ()}
-    return collect(seen(), {}, RECORDED, skeleton=H36M_17, **known)
+    return collect(seen(), {}, skeleton=H36M_17, **known)
 
 
 def _clips(spec: DataSpec, path: Path) -> Iterator[Clip]:

@@ -104,7 +104,6 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     data = collect(
         (replace(clip, keypoints={name: clip.keypoints[name] for name in kept}) for clip in clips),
         {},
-        FPS,
         skeleton=H36M_17,
         name=path.resolve().stem,
         synthetic=False,

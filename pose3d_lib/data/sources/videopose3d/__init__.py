@@ -135,7 +135,6 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     data = collect(
         _see(world, pixels, keypoints, motion_set, files[0], exact_scores=spec.scores),
         {subject: motion_set.cameras_of(subject) for subject, _, _ in [*world, *pixels]},
-        motion_set.fps,
         skeleton=motion_set.skeleton,
         name=motion_set.name,
         synthetic=motion_set.synthetic,
@@ -194,4 +193,5 @@ def _see(
             else:
                 in_camera = None if joints is None else world_to_camera(torch.from_numpy(joints), camera).numpy()
                 seen = views[eye] if joints is None else views[eye][: len(joints)]
-            yield Seen(key, camera, in_camera, {keypoints: with_scores(seen) if exact_scores else seen})
+            shown = {keypoints: with_scores(seen) if exact_scores else seen}
+            yield Seen(key, camera, in_camera, shown, motion_set.fps)
