@@ -183,12 +183,22 @@ def assert_dots_and_intervals(axes: Axes, table: pd.DataFrame, groups: DataFrame
         assert any(bar == pytest.approx(expected) for bar in bars)
 
 
-def test_data_efficiency_shows_every_seed_and_the_means() -> None:
+def test_data_efficiency_shows_every_seed_the_means_and_the_mean_curve() -> None:
     table = frames_table(1)
     axes = draw_data_efficiency(table, TITLE).axes[0]
     assert axes.get_xscale() == "log"
     assert_dots_and_intervals(axes, table, table.groupby(["arm", "share"]))
-    assert not [line for line in axes.lines if line.get_linestyle() == "-"]
+    for arm in (ORIGINAL, ACTION_BASED):
+        own = table[table.arm == arm]
+        (curve,) = (
+            line for line in axes.lines if same_color(line.get_color(), COLOURS[arm]) and line.get_linestyle() == "-"
+        )
+        frames = curve.get_xdata()
+        assert (frames[0], frames[-1]) == pytest.approx((own.frames.min(), own.frames.max()))
+        expected = 50 + 20 / (frames / own.frames.max()) ** 0.5 + np.mean([0, 1, 4])
+        np.testing.assert_allclose(curve.get_ydata(), expected, rtol=1e-3)
+    flat = draw_data_efficiency(table.assign(mpjpe=50.0), TITLE).axes[0]
+    assert not [line for line in flat.lines if line.get_linestyle() == "-"], "no curve where the points tell none"
 
 
 def test_a_label_has_a_row_for_each_kind_of_model_hollow_where_it_is_wrong() -> None:

@@ -16,7 +16,7 @@ from scipy.spatial.distance import squareform
 from pose3d_lib.data.actions import ACTION_BASED, ALL, ORIGINAL
 from pose3d_lib.report.figures import layout, style
 from pose3d_lib.report.figures.layout import COLOURS, MARKERS
-from pose3d_lib.study.tables_beyond import TOLD_ACTION
+from pose3d_lib.study.tables_beyond import TOLD_ACTION, curves_of_frames
 from pose3d_lib.study.tables_scarcity import ALONE, SEMI_SUPERVISED, SUPERVISED, losses
 from pose3d_lib.study.two_way import t_interval
 
@@ -173,17 +173,24 @@ def draw_mixing(table: pd.DataFrame, title: str, every: int) -> Figure:
 def draw_data_efficiency(table: pd.DataFrame, title: str) -> Figure:
     """The error on an action against the number of distinct frames that its model was trained on, both arms.
 
-    `table` has a row per run: "action", the one tested on, "arm", "share", "frames", "seed" and "mpjpe".
+    `table` has a row per run: "action", the one tested on, "arm", "share", "frames", "seed" and "mpjpe". Where every seed's
+    points tell a curve (`curves_of_frames`), it is drawn, the mean of theirs.
     """
     figure, panels = _start_panels(table)
+    curves, note = curves_of_frames(table), layout.explain_seeds(table)
     for axes, (action, own) in panels.items():
         layout.log_axis(axes, table.frames, 10)
         for arm, rows in own.groupby("arm", sort=False):
+            fits = curves.get((action, arm), {}).values()
             layout.draw_seeds(axes, rows, "frames", arm, by="share", line=False)
+            if fits and all(fit.found for fit in fits):
+                note = f"{layout.explain_seeds(table)} Lines: error = a + b n^-c, where the points tell it."
+                frames = np.geomspace(rows.frames.min(), rows.frames.max(), 50)
+                curve = np.mean([fit.at(frames) for fit in fits], axis=0)
+                axes.plot(frames, curve, "-", color=COLOURS[arm], linewidth=1.4, zorder=3)
         style.name_panel(axes, action, 1.4)
         axes.set_xlabel("distinct training frames")
-    handles = layout.arm_dots((ORIGINAL, ACTION_BASED))
-    return style.finish_figure(figure, title, layout.explain_seeds(table), handles)
+    return style.finish_figure(figure, title, note, layout.arm_dots((ORIGINAL, ACTION_BASED)))
 
 
 def draw_labels(table: pd.DataFrame, title: str) -> Figure:
