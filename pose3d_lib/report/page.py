@@ -6,8 +6,6 @@ from datetime import datetime
 from pathlib import Path
 
 import nbformat
-from bleach import clean
-from bleach.css_sanitizer import CSSSanitizer
 from bs4 import BeautifulSoup
 from math_core import LatexError, LatexToMathML
 
@@ -19,14 +17,7 @@ HIDDEN = "remove-cell"  # tag of a cell that the page leaves out
 SHOWN = ("text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/plain")  # preferred first
 LONG = 26  # characters; a table's cell of more may break into lines
 
-TEXT = (
-    "h1 h2 h3 h4 h5 h6 p br hr ul ol li dl dt dd blockquote em strong b i u s del ins mark small sub sup kbd samp var"
-)
-OTHERS = "table caption thead tbody tfoot tr th td details summary code pre a img div span"
-ELEMENTS = frozenset(f"{TEXT} {OTHERS}".split())
-ATTRIBUTES = {"align", "alt", "class", "colspan", "id", "rowspan", "start", "style"}
-STYLES = CSSSanitizer(allowed_css_properties=["text-align"])
-PROTOCOLS = frozenset({"http", "https", "mailto", "data"})
+LEADING = ("#", "http://", "https://", "mailto:")  # addresses of links that work anywhere
 
 FORMULA = re.compile(
     r"\$\$(?P<block>.+?)\$\$"
@@ -34,7 +25,6 @@ FORMULA = re.compile(
     r"|(?P<environment>\\begin\{(?P<name>[a-z]+\*?)\}.+?\\end\{(?P=name)\})",
     re.DOTALL,
 )
-LONGEST_FORMULA = 1000  # characters; several times more can overflow the stack of math-core
 
 
 def write_report(notebook: Path, target: Path, *, title: str, synthetic: bool) -> Path:
@@ -49,7 +39,10 @@ def write_report(notebook: Path, target: Path, *, title: str, synthetic: bool) -
 
 
 def to_page(notebook: nbformat.NotebookNode, *, title: str, synthetic: bool = False) -> str:
-    """The HTML of a notebook's text and outputs, in order and without the code; foreign HTML in it is sanitised."""
+    """The HTML of a notebook's text and outputs, in order and without the code.
+
+    The page's content security policy keeps a browser from running scripts in it and from asking a network for anything.
+    """
     from nbconvert.exporters.html import HTMLExporter  # takes a second
     from traitlets.config import Config
 
@@ -60,21 +53,22 @@ def to_page(notebook: nbformat.NotebookNode, *, title: str, synthetic: bool = Fa
         ),
         template_name="basic",
         template_file=str(TEMPLATE),
-        sanitize_html=True,
+        sanitize_html=True,  # by the filter that is registered below
         anchor_link_text="",
         exclude_input=True,
         exclude_output_prompt=True,
         exclude_raw=True,
     )
-    exporter.register_filter("clean_html", clean_html)
+    exporter.register_filter("clean_html", set_formulas)
     end = notebook.metadata.get("papermill", {}).get("end_time")  # None if papermill did not execute it
     executed = f"{datetime.fromisoformat(end):%Y-%m-%d at %H:%M %Z}" if end else ""
     exported, _ = exporter.from_notebook_node(notebook, {"title": title, "synthetic": synthetic, "executed": executed})
     page = BeautifulSoup(exported, "html.parser")
     _set_captions(page)
     _list_sections(page)
-    for link in page.main("a", href=False):  # to other files, which a page does not have beside it
-        link.unwrap()
+    for link in page.main("a"):
+        if not link.get("href", "").startswith(LEADING):  # to other files, which a page does not have beside it
+            link.unwrap()
     for cell in page.main("td"):
         if len(cell.get_text()) > LONG:
             cell["class"] = "long"
@@ -84,19 +78,11 @@ def to_page(notebook: nbformat.NotebookNode, *, title: str, synthetic: bool = Fa
 
 
 def _set_captions(page: BeautifulSoup) -> None:
-    """A paragraph all in italics is a caption; that of a picture describes it."""
-    pictures = page.select(".output_subarea > img")
-    for picture in pictures:
+    """Pictures are figures, and a paragraph all in italics is a caption."""
+    for picture in page.select(".output_subarea > img"):
         picture.wrap(page.new_tag("figure"))
     for paragraph in page.main("p"):
-        if not paragraph.em or paragraph.em.get_text() != paragraph.get_text().strip():
-            continue
-        above = paragraph.find_previous(["img", "table", "p", "pre", "li", "math"])
-        if above in pictures:
-            above["alt"] = paragraph.get_text().strip()
-            paragraph.name = "figcaption"
-            above.parent.append(paragraph)
-        else:
+        if paragraph.em and paragraph.em.get_text() == paragraph.get_text().strip():
             paragraph["class"] = "caption"
 
 
@@ -112,24 +98,13 @@ def _list_sections(page: BeautifulSoup) -> None:
     sections[1].find_parent(class_="cell").insert_before(BeautifulSoup(contents, "html.parser"))
 
 
-def clean_html(fragment: str) -> str:
-    """The HTML of one cell or output with ELEMENTS only, closed within itself, and its formulas as MathML."""
-    page = BeautifulSoup(fragment.replace("<![", "&lt;!["), "html.parser")  # marked sections, which it rejects
-    for element in page(["script", "style"]):  # with what is in them
-        element.decompose()
-    safe = clean(str(page), ELEMENTS, _may_stay, PROTOCOLS, strip=True, css_sanitizer=STYLES)
-    page = BeautifulSoup(safe, "html.parser")
+def set_formulas(fragment: str) -> str:
+    """The HTML of one cell or output, closed within itself, and its formulas as MathML."""
+    page = BeautifulSoup(fragment, "html.parser")
     for text in page(string=FORMULA):
         if not text.find_parent(["code", "pre"]):
             text.replace_with(BeautifulSoup(FORMULA.sub(_set_formula, html.escape(text)), "html.parser"))
     return str(page)
-
-
-def _may_stay(element: str, name: str, value: str) -> bool:
-    """Links that say where they lead, and pictures that are inside the page."""
-    if name == "href":
-        return element == "a" and value.startswith(("#", "http://", "https://", "mailto:"))
-    return value.startswith("data:image/") if (element, name) == ("img", "src") else name in ATTRIBUTES
 
 
 def _set_formula(found: re.Match[str]) -> str:
@@ -144,8 +119,6 @@ def to_mathml(tex: str, *, display: bool) -> str | None:
 
     Only a formula on a line of its own (`display`) can have a `\\tag`.
     """
-    if len(tex) > LONGEST_FORMULA:
-        return None
     # Only tags number formulas in JupyterLab; math-core sets tags in environments, and numbers the unstarred ones.
     tex = re.sub(r"\\(begin|end)\{(equation|align|gather)\}", r"\\\1{\2*}", tex)
     if r"\tag" in tex and not re.match(r"\s*\\begin\{(equation|align|gather)\*\}", tex):
