@@ -1,6 +1,5 @@
 """`pose3d checkpoint ...`: trained models from VideoPose3D's checkpoints and into them, and what a model is, in words."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,10 +48,8 @@ def import_(file: Path, target: Path | None, overwrite: bool, **unsaid: object) 
     check_free([target], overwrite=overwrite)
     model = import_checkpoint(file, Unsaid(**unsaid))
     save_model(model, target)
-    _show(model.card, brief=True)
+    _show(model.card)
     click.echo(f"written: {target}")
-    again = target.name if target.parent == models_dir() else str(target)
-    click.echo(f"`pose3d checkpoint show {shlex.quote(again)}` says what there is to know of it")
 
 
 @checkpoint.command()
@@ -93,9 +90,8 @@ def show(model: str) -> None:
     _show(open_model(model).card)
 
 
-def _show(card: "ModelCard", *, brief: bool = False) -> None:
-    """The card on a terminal; if brief, only what matters after an import."""
-    from pose3d_lib.report.card import BRIEF, describe_card
+def _show(card: "ModelCard") -> None:
+    from pose3d_lib.report.card import describe_card
 
     click.secho(printable(card.name), bold=True)
-    echo_parts((title, text) for title, text in describe_card(card) if title in BRIEF or not brief)
+    echo_parts(describe_card(card))

@@ -1,12 +1,11 @@
 """`pose3d runs ...`: list the runs, show one, clean up, verify."""
 
-import json
 import math
 import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -40,8 +39,7 @@ def runs() -> None:
 
 @runs.command("list")
 @click.option("--state", "states", type=click.Choice(list(CHOICES)), multiple=True, help="Only these; may be repeated.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
-def list_all(states: tuple[str, ...], as_json: bool) -> None:
+def list_all(states: tuple[str, ...]) -> None:
     """Every run with its state, for instance: pose3d runs list --state unfinished --state damaged
 
     The error is the MPJPE of the run's own action, of a baseline the mean of all actions.
@@ -51,9 +49,6 @@ def list_all(states: tuple[str, ...], as_json: bool) -> None:
     entries = list_runs()
     wanted = {state for choice in states or CHOICES for state in CHOICES[choice]}
     shown = [entry for entry in entries if entry.state in wanted]
-    if as_json:
-        click.echo(to_json(shown))
-        return
     if shown:
         click.echo(to_table(shown))
     counts = Counter(entry.state for entry in shown)
@@ -81,15 +76,6 @@ def to_table(entries: Sequence["RunEntry"]) -> str:
     headers = ("name", "state", "progress", "MPJPE [mm]", "size", "when", "note")
     sides = ("left", "left", "right", "right", "right", "left", "left")
     return tabulate(rows, headers, tablefmt="plain", colalign=sides, disable_numparse=True)
-
-
-def to_json(entries: Sequence["RunEntry"]) -> str:
-    """One array of objects with the attributes of `RunEntry`; `at` as ISO 8601, UTC. Nothing but ASCII."""
-    rows = [{name: value for name, value in vars(entry).items() if name != "files"} for entry in entries]
-    for row in rows:
-        if row["at"] is not None:
-            row["at"] = datetime.fromtimestamp(row["at"], UTC).isoformat(timespec="seconds")
-    return json.dumps(rows, indent=1, allow_nan=False)
 
 
 @runs.command()

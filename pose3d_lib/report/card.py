@@ -23,7 +23,6 @@ STATISTICS = {
 ASSUMED = "Not in its file, and assumed"
 LICENCE = "Licence"
 ERRORS_ON = "Errors on "  # begins the title of the table
-BRIEF = ("Origin", "Network", ASSUMED, LICENCE)  # titles of what has to be known of a model first
 
 
 def describe_card(card: ModelCard) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """06_predict: from parameters to poses in files."""
 
-import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from pose3d_lib.report.figures.skeletons import draw_sheet, save_animation
 from pose3d_lib.report.figures.style import DPI
 from pose3d_lib.report.parameters import GIF, NEWEST, TRAIN, PredictConfig
 from pose3d_lib.report.player import player_page
+from pose3d_lib.report.run import start_command
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.inventory import State, list_runs
 from pose3d_lib.runs.models import open_model, read_run_card
@@ -147,7 +147,7 @@ def _choose_data(config: PredictConfig, card: ModelCard) -> DataSpec:
 def find_model(config: PredictConfig, *, say: Say = lambda line: None) -> TrainedModel:
     """The model that is asked for; TRAIN trains it unless a run of it is finished."""
     if config.model == TRAIN:
-        run_config = make_config(RunConfig, _training_parameters(config))
+        run_config = _training_config(config)
         run = execute_run(plan_run(run_config, open_dataset(run_config.data, progress=say)), say=say)
         return open_model(run.folder, statistics=config.statistics)
     return open_model(newest_run(config) if config.model == NEWEST else config.model, statistics=config.statistics)
@@ -173,12 +173,10 @@ def newest_run(config: PredictConfig) -> Path:
         if fits:
             return run.folder
     fitting = "with the joints of these detections" if offered else f"on {config.dataset}"
-    words = ["pose3d", "run", "02_train", "-p", "action", ALL]
-    for name, value in _training_parameters(config).items():
-        words += ["-p", name, ",".join(value) if isinstance(value, tuple) else str(value)]
+    command = start_command(_training_config(config))
     raise InputError(
         f"parameter model: {runs_dir()} holds no finished run of action {ALL} {fitting} that was trained on all subjects and "
-        f"frames with its whole loss. `{shlex.join(words)}` makes one, and so does this with {TRAIN!r} as model; or name a run, "
+        f"frames with its whole loss. `{command}` makes one, and so does this with {TRAIN!r} as model; or name a run, "
         "the file of a model, or 'ready', which comes along"
     )
 
@@ -189,11 +187,10 @@ def _offered(config: PredictConfig) -> Mapping[str, Skeleton]:
     return {config.keypoints: offered[config.keypoints]} if config.keypoints in offered else offered
 
 
-def _training_parameters(config: PredictConfig) -> dict[str, object]:
-    """Parameters of a run of all actions on the same data; detections cannot be trained on, so for them on the default."""
-    if detected_layouts(config.dataset):
-        return {}
-    return config.model_dump(include=set(DataSpec.model_fields), exclude_defaults=True)
+def _training_config(config: PredictConfig) -> RunConfig:
+    """A run of all actions on the same data; detections cannot be trained on, so for them on the default."""
+    own = config.model_dump(include=set(DataSpec.model_fields), exclude_defaults=True)
+    return make_config(RunConfig, {} if detected_layouts(config.dataset) else own)
 
 
 def own_keypoints(config: PredictConfig, card: ModelCard) -> str:

@@ -76,12 +76,18 @@ def _outcome(entry: RunEntry) -> str:
 
 def _command(folder: Path, entry: RunEntry) -> str:
     """The command that starts the run, where its settings are still valid."""
+    if entry.state == State.OTHER:
+        return ""
     try:
-        given = {} if entry.state == State.OTHER else start_parameters(read_json(folder / CONFIG, RunConfig))
+        return f":\n{start_command(read_json(folder / CONFIG, RunConfig))}"
     except InputError:
-        given = {}
-    words = [word for name, value in given.items() for word in ("-p", name, value)]
-    return f":\n{shlex.join(['pose3d', 'run', '02_train', *words])}" if given else ""
+        return ""
+
+
+def start_command(config: RunConfig) -> str:
+    """The command that makes a run of this config."""
+    words = [word for name, value in start_parameters(config).items() for word in ("-p", name, value)]
+    return shlex.join(["pose3d", "run", "02_train", *words])
 
 
 def start_parameters(config: RunConfig) -> dict[str, str]:

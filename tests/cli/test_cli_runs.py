@@ -59,21 +59,20 @@ def test_list_shows_a_line_per_run_and_counts_them(runs: Path, call: Called) -> 
     assert last.endswith(": 1 finished, 1 unfinished, 1 other version")
 
 
-def test_list_chooses_states_and_gives_json(runs: Path, call: Called) -> None:
+def test_list_chooses_states(runs: Path, call: Called) -> None:
     write_folder(runs, name_of(0))
     write_folder(runs, name_of(1), finished=False)
     chosen = call("list", "--state", "finished").output.splitlines()
     assert [line.split()[0] for line in chosen[1:-1]] == [name_of(0)]
     assert chosen[-1].startswith("1 of 2 in ")
-    both = json.loads(call("list", "--state", "unfinished", "--state", "finished", "--json").output)
-    assert len(both) == 2
+    both = call("list", "--state", "unfinished", "--state", "finished").output.splitlines()
+    assert len(both) == 4
     assert call("list", "--state", "done").exit_code == 2
 
 
-def test_list_without_any_run_says_so_and_gives_an_empty_array(runs: Path, call: Called) -> None:
+def test_list_without_any_run_says_so(runs: Path, call: Called) -> None:
     runs.rmdir()
     assert call("list").output == f"0 of 0 in {runs}, 0 bytes\n"
-    assert json.loads(call("list", "--json").output) == []
 
 
 def test_show_tells_everything_about_a_finished_run(sound: list[Path], call: Called) -> None:
