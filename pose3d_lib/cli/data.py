@@ -98,16 +98,9 @@ def fetch(name: str, again: bool) -> None:
     It goes to the folder of POSE3D_DATA; `pose3d data list` shows which there are.
     """
     from pose3d_lib.data.sources.fetch import fetch as fetch_collection
-    from pose3d_lib.data.sources.fetch import show_bar
 
-    console = Console()
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    with show_bar(console) as bar:
-        folder = fetch_collection(name, say=say, bar=bar, again=again)
-    say(f"`pose3d data check {name}` looks at what is in {folder}")
+    folder = fetch_collection(name, Console(), again=again)
+    click.echo(f"`pose3d data check {name}` looks at what is in {folder}")
 
 
 @data.command()

@@ -7,9 +7,8 @@ in `downloads/` beside it; one put there by hand is used as well.
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -26,9 +25,6 @@ from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.catalogue import RECORD, Collection, Licence
 from pose3d_lib.data.sources.fetch.cmu_actions import write_takes
 from pose3d_lib.data.untrusted.client import list_members, read_member
-
-Say = Callable[[str], None]
-Bar = Callable[[str, int, int | None], None]  # what is under way, bytes that are done, and all bytes if that is known
 
 TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next bytes
 
@@ -49,20 +45,19 @@ class Record(BaseModel):
     bytes: int
 
 
-def fetch(name: str, *, say: Say = print, bar: Bar = lambda what, done, total: None, again: bool = False) -> Path:
+def fetch(name: str, console: Console, *, again: bool = False) -> Path:
     """Download a collection, unless it is there, and return its folder.
 
     Args:
         name: of a collection in `catalogue.collections()`.
-        say: called with lines of text, the licence first.
-        bar: called with the progress of downloading and unpacking; `show_bar` makes one.
+        console: shows lines of text, the licence first, and the progress of downloading and unpacking.
         again: download once more, and compare with the first download.
 
     Raises:
         InputError: no network, an archive that cannot be trusted or has other files than the first time, no room.
     """
     known = catalogue.collections()[check_name(name, catalogue.collections(), "collection")]
-    home, archive = known.home, known.archive_path
+    home, archive, say = known.home, known.archive_path, partial(_say, console)
     make_folder(archive.parent)
     with FileLock(archive.parent / ".lock"):  # one fetch at a time: two collections may come in the same archive
         record = _read_record(home)
@@ -78,40 +73,31 @@ def fetch(name: str, *, say: Say = print, bar: Bar = lambda what, done, total: N
             )
         for line in known.licence_lines():
             say(line)
-        if again or not archive.exists():
-            say(f"Downloading {known.url}")
-            _download(known.url, archive, bar)
-        else:
-            say(f"Using {archive}, which is there; `--again` downloads it again")
-        made = _replace(known, record, say, bar)
+        with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console) as bars:
+            if again or not archive.exists():
+                say(f"Downloading {known.url}")
+                _download(known.url, archive, bars)
+            else:
+                say(f"Using {archive}, which is there; `--again` downloads it again")
+            made = _replace(known, record, bars)
     say(f"{name}: {made.files:,} files, {made.bytes / 1e6:,.0f} MB, in {home}. sha256 {made.sha256}")
     say(f"The archive stays at {archive} and may be removed")
     return home
 
 
-@contextmanager
-def show_bar(console: Console) -> Iterator[Bar]:
-    """A progress bar on a console, as the `bar` of `fetch`."""
-    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console) as bars:
-        tasks = {}
-
-        def show(what: str, done: int, total: int | None) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done)
-
-        yield show
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _download(url: str, target: Path, bar: Bar) -> None:
+def _download(url: str, target: Path, bars: Progress) -> None:
     part = target.with_name(f"{target.name}.part")
     try:
         with requests.get(url, stream=True, timeout=TIMEOUT) as answer, part.open("wb") as file:
             answer.raise_for_status()
-            length, done = answer.headers.get("Content-Length", ""), 0
+            length = answer.headers.get("Content-Length", "")
+            task = bars.add_task("downloading", total=int(length) if length.isdecimal() else None)
             for chunk in answer.iter_content(2**16):
-                done += file.write(chunk)
-                bar("downloading", done, int(length) if length.isdecimal() else None)
+                bars.advance(task, file.write(chunk))
         part.replace(target)
     except requests.RequestException as error:
         raise InputError(
@@ -124,12 +110,12 @@ def _download(url: str, target: Path, bar: Bar) -> None:
         part.unlink(missing_ok=True)
 
 
-def _replace(known: Collection, before: Record | None, say: Say, bar: Bar) -> Record:
+def _replace(known: Collection, before: Record | None, bars: Progress) -> Record:
     """Unpack the archive beside the collection's folder, and put it in its place if it is whole, with the files of `before`."""
     staging = known.home.with_name(f".{known.home.name}.unpacking")
     shutil.rmtree(staging, ignore_errors=True)  # of a killed fetch
     try:
-        _unpack(known, staging, bar)
+        _unpack(known, staging, bars)
         record = _describe(known, staging)
         same_place = before and (before.url, before.commit) == (record.url, record.commit)
         if same_place and before.contents_sha256 != record.contents_sha256:
@@ -139,7 +125,7 @@ def _replace(known: Collection, before: Record | None, say: Say, bar: Bar) -> Re
                 f"{known.home} was left as it is; to take the new files, remove it and fetch them again"
             )
         if known.index:
-            say(write_takes(staging, staging / known.index))
+            _say(bars.console, write_takes(staging, staging / known.index))
         write_json(staging / RECORD, record.model_dump(mode="json"))
         shutil.rmtree(known.home, ignore_errors=True)
         staging.rename(known.home)
@@ -150,7 +136,7 @@ def _replace(known: Collection, before: Record | None, say: Say, bar: Bar) -> Re
     return record
 
 
-def _unpack(known: Collection, folder: Path, bar: Bar) -> None:
+def _unpack(known: Collection, folder: Path, bars: Progress) -> None:
     """Write the BVH files of the archive, without the folders that all of them share, and the collection's documents."""
     archive = known.archive_path
     sizes = list_members(archive)
@@ -161,13 +147,12 @@ def _unpack(known: Collection, folder: Path, bar: Bar) -> None:
         raise InputError(f"{archive}: has no BVH file, or no {known.index or 'other file'}, in its folder {inside}")
     shared = os.path.commonpath([os.path.dirname(name) for name in motion])
     targets = {name: os.path.relpath(name, shared) for name in motion} | documents
-    done, total = 0, sum(sizes[name] for name in targets)
+    task = bars.add_task("unpacking", total=sum(sizes[name] for name in targets))
     for name, target in targets.items():
         content = read_member(archive, name)
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         with (folder / target).open("xb") as file:
-            done += file.write(content.data)
-        bar("unpacking", done, total)
+            bars.advance(task, file.write(content.data))
 
 
 def _describe(known: Collection, folder: Path) -> Record:
