@@ -19,6 +19,7 @@ from promises import promise, save_promises
 
 from pose3d_lib.data.sources.video.detectors import MEDIAPIPE, open_detector
 from pose3d_lib.data.sources.video.frames import VideoFile
+from pose3d_lib.model.predict import lift
 from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.report.pictures import cut_pictures
 from pose3d_lib.report.player import player_page
@@ -67,7 +68,7 @@ def measure(path: Path, detector: str) -> list[dict[str, object]]:
     if find_spec(MEDIAPIPE):
         find = open_detector(MEDIAPIPE)
         steps["detection by MediaPipe"] = len(images), lambda: [find(image) for image in images]
-    steps["lifting by ready"] = whole, lambda: task.lift(task.data, task.clips, task.keypoints)
+    steps["lifting by ready"] = whole, lambda: lift(task.model, task.data, task.clips, task.keypoints)
     steps["drawing: pictures of the video"] = len(pictured[0]), lambda: cut_pictures(lifted, clips, pictured)
     steps["drawing: the player"] = whole, lambda: player_page(lifted)
     about = "x".join(map(str, VideoFile(path).size))

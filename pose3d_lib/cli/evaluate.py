@@ -30,9 +30,6 @@ statistics_option = click.option(
 @statistics_option
 @click.option("--subjects", default="", help="Whose clips, separated by commas; the test subjects if not given.")
 @click.option("--actions", default="", help="Doing what, separated by commas, exactly as the dataset spells it.")
-@click.option(
-    "--label", default="", help="The action to tell a model that has to be told; each clip's own if not given."
-)
 @click.option("--by", type=click.Choice(["action", "subject"]), default="action", show_default=True, help="The rows.")
 @click.option(
     "--mirror/--no-mirror",
@@ -48,7 +45,6 @@ def evaluate(
     statistics: str,
     subjects: str,
     actions: str,
-    label: str,
     by: str,
     mirror: bool | None,
     device: str,
@@ -82,7 +78,6 @@ def evaluate(
     data = open_dataset(spec, progress=click.echo)
     chosen = {"subjects": split_list(tidy_name(subjects)), "actions": split_list(tidy_name(actions))}
     clips = evaluation.choose_clips(data, **chosen)
-    clips = clips.assign(told=tidy_name(label)) if label else clips
     check_skeleton(opened.card, data)
     for warning in check_fit(opened.card, data, spec.keypoints, clips):
         click.echo(f"warning: {warning}")

@@ -47,7 +47,6 @@ def detect(video: Path, keypoints: Path, detector: str, fps: float | None, overw
 @click.argument("video", required=False, type=click.Path(path_type=Path))
 @click.option("--camera", type=click.IntRange(0), default=0, show_default=True, help="Which camera, without a VIDEO.")
 @click.option("--model", default="ready-causal", show_default=True, help="A causal model, as for `pose3d predict`.")
-@click.option("--label", default="", help="The action to tell a model that has to be told.")
 @detector_option
 @fps_option
 @click.option("--json", "as_json", is_flag=True, help="Write a line of JSON for every frame instead of showing a page.")

@@ -260,16 +260,14 @@ def _seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> lis
 def told_actions(network: Network | TemporalLifter, clips: pd.DataFrame) -> pd.Series:
     """The action that a network is told of each clip: the column "told" of the clips or, without it, the clip's own.
 
-    An InputError for an action that it was not trained with, or one to tell to a network that is told none.
+    An InputError for an action that a network which is told it was not trained with.
     """
-    if "told" in clips and not network.labels:
-        raise InputError("parameter label: this model is not told the action; leave it out")
     told = clips.get("told", clips.action)
     unknown = [action for action in told if action not in network.labels]
     if network.labels and unknown:
         raise InputError(
             f"this model has to be told the action, and {printable(str(unknown[0]))!r} is none of those that it was trained "
-            f"with; the parameter label tells it one of them for all clips: {', '.join(network.labels)}"
+            f"with: {', '.join(network.labels)}; choose clips of these, or another model"
         )
     return told
 

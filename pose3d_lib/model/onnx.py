@@ -29,11 +29,10 @@ def to_onnx(model: TrainedModel, *, streaming: bool = False) -> "onnx.ModelProto
     """The graph: `keypoints` (batch, frames, joints_in, features) -> `positions` (batch, frames, joints, 3), metres.
 
     Both numbers of frames and batches are free. Keypoints are normalised (`normalize_screen`), with a score as third feature if
-    the model sees it. A model with a trajectory has a second output, `trajectory` (batch, frames, 3); one that is told the
-    action a second input, `action` (batch,) int64, their places in the metadata's `labels`. Without mirror images.
+    the model sees it. A model with a trajectory has a second output, `trajectory` (batch, frames, 3). Without mirror images.
 
     Args:
-        model: the model, on the CPU; its card goes into the metadata.
+        model: the model, on the CPU, that is not told the action; its card goes into the metadata.
         streaming: each call gives the next frames of a clip, with a state; the metadata's `usage` says how to begin.
 
     Raises:
@@ -66,7 +65,6 @@ def _metadata(card: ModelCard, lifter: TemporalLifter, *, streaming: bool) -> di
         "frames_per_second": json.dumps(card.fps),
         "receptive_field": json.dumps(lifter.receptive_field),
         "causal": json.dumps(lifter.causal),
-        "labels": json.dumps(lifter.labels),
         "usage": stream if streaming else CLIPS,
         "card": card.model_dump_json(),
     }
@@ -83,9 +81,8 @@ class _Graph:
         from onnx import TensorProto, helper
 
         def described(shapes: dict[str, list]) -> list["onnx.ValueInfoProto"]:
-            kinds = {"action": TensorProto.INT64}
             names = sorted(shapes, key=lambda own: "state" in own)
-            return [helper.make_tensor_value_info(own, kinds.get(own, TensorProto.FLOAT), shapes[own]) for own in names]
+            return [helper.make_tensor_value_info(own, TensorProto.FLOAT, shapes[own]) for own in names]
 
         return helper.make_graph(self.nodes, name, described(self.inputs), described(self.outputs), self.weights)
 
@@ -111,14 +108,8 @@ class _Graph:
         if not self.streaming:
             before, after = padding(lifter.filter_widths, causal=lifter.causal)
             x = self.add("Pad", x, np.array([0, 0, before, 0, 0, after]), mode="edge")
-        weight, bias = lifter.expand.folded(lifter.shifts)
         x = self._remember(x, lifter.num_joints_in * lifter.in_features, lifter.filter_widths[0] - 1)
-        if lifter.labels:  # a row of biases for each
-            self.inputs["action"] = ["batch"]
-            told = self.add("Unsqueeze", self.add("Gather", bias, "action"), np.array([2]))
-            x = self.add("Relu", self.add("Add", self._convolve(x, weight, None, lifter.filter_widths[0], 1), told))
-        else:
-            x = self.add("Relu", self._convolve(x, weight, bias, lifter.filter_widths[0], 1))
+        x = self.add("Relu", self._convolve(x, *lifter.expand.folded(), lifter.filter_widths[0], 1))
         for block in lifter.blocks:
             reach = (block.taps - 1) * block.spacing
             x = self._remember(x, lifter.channels, reach)
@@ -140,10 +131,10 @@ class _Graph:
         self.outputs[self._slice(x, -reach, TO_THE_END, to=f"next_{state}")] = ["batch", channels, reach]
         return x
 
-    def _convolve(self, x: str, weight: Tensor, bias: Tensor | None, taps: int, spacing: int) -> str:
+    def _convolve(self, x: str, weight: Tensor, bias: Tensor, taps: int, spacing: int) -> str:
         """Weights are (C_out, taps * C_in), as in the lifter."""
         weight = weight.unflatten(1, (taps, -1)).transpose(1, 2)
-        return self.add("Conv", x, weight, *([] if bias is None else [bias]), dilations=[spacing])
+        return self.add("Conv", x, weight, bias, dilations=[spacing])
 
     def _slice(self, x: str, start: int, stop: int, to: str = "") -> str:
         return self.add("Slice", x, *(np.array([number]) for number in (start, stop, 2)), to=to)

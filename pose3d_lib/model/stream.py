@@ -5,24 +5,26 @@ from collections import deque
 import torch
 from torch import Tensor
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.model.lifter import TemporalLifter, padding
 
 
 class StreamingLifter:
     """Lifts frame by frame what `TemporalLifter.forward` lifts of a clip that begins with its first frame repeated.
 
-    The model is in evaluation mode, and its weights must not change. `label` is the action that a network with `labels` is told.
+    The model is in evaluation mode, and its weights must not change. A network that is told the action is refused: an InputError.
 
     Attributes:
         delay: a call returns the pose of the frame that was given so many calls before; 0 if the network is causal.
     """
 
     @torch.no_grad()
-    def __init__(self, model: TemporalLifter, label: str | None = None):
-        if (label is None) != (model.shifts is None):
-            raise ValueError("expected a label for a network that is told the action, and for no other")
-        shift = None if label is None else model.shifts[model.labels.index(label)]
-        first = _Convolution(*model.expand.folded(shift), model.filter_widths[0], 1)
+    def __init__(self, model: TemporalLifter):
+        if model.labels:
+            raise InputError(
+                "the model has to be told the action, which is not known of frames as they come; name another"
+            )
+        first = _Convolution(*model.expand.folded(), model.filter_widths[0], 1)
         blocks = [_Convolution(*own.temporal.folded(), own.taps, own.spacing) for own in model.blocks]
         self._convolutions = [first, *blocks]
         self._pointwise = [block.pointwise.folded() for block in model.blocks]

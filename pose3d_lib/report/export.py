@@ -35,10 +35,8 @@ def export_model(
         )
     if streaming and path.suffix != ONNX:
         raise InputError(f"{path}: --streaming is of graphs of ONNX; give a name in {ONNX}, or leave the option out")
-    if path.suffix == BIN and model.card.network.labels:
-        raise InputError(
-            f"{path}: model {model.card.name} is told the action, and VideoPose3D's networks are not; a name in {SUFFIX} keeps it"
-        )
+    if path.suffix != SUFFIX and model.card.network.labels:
+        raise InputError(f"{path}: model {model.card.name} is told the action, which only a name in {SUFFIX} keeps")
     check_free([path], overwrite=overwrite)
     card, text = path.with_suffix(CARD_SUFFIX), card_markdown(model.card)
     if not (card.is_file() and card.read_bytes() == text.encode()):

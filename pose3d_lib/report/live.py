@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from pose3d_lib.common.errors import InputError, printable, some
-from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.cameras import normalize_screen
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
@@ -83,17 +82,15 @@ class LiveFrame(NamedTuple):
 class LiveLifter:
     """A causal model that is given frames as they come; it counts them."""
 
-    def __init__(self, model: TrainedModel, label: str = ""):
+    def __init__(self, model: TrainedModel):
         card, network = model.card, model.card.network
         if not network.causal:
             raise InputError(
                 f"model {card.name}: sees frames after the one that it lifts, which are not there yet; name a causal model, "
                 "such as ready-causal, or train one with -p causal true"
             )
-        if label or network.labels:
-            check_name(label, network.labels, f"label (an action that model {card.name} is told)")
         self.card, self.counts = card, Counts()
-        self._streams = [StreamingLifter(own, label or None) for own in model.lifters.networks]
+        self._streams = [StreamingLifter(own) for own in model.lifters.networks]
         self._begin()
 
     def _begin(self) -> None:
@@ -218,7 +215,6 @@ def open_live(
     *,
     camera: int,
     model: str,
-    label: str,
     detector: str,
     fps: float | None,
     say: Callable[[str], None],
@@ -228,14 +224,14 @@ def open_live(
     Args:
         path: a video; None for a camera.
         camera: which one, from 0.
-        model, label, detector: as for `open_model`, `PredictConfig` and `open_detector`.
+        model, detector: as for `open_model` and `open_detector`.
         fps: frames per second of the video to use.
         say: called with lines of text.
 
     Raises:
-        InputError: something is not there, the model is not causal, or sees other joints.
+        InputError: something is not there, the model is not causal, is told the action, or sees other joints.
     """
-    lift, find = LiveLifter(open_model(model, say=say), label), open_detector(detector)
+    lift, find = LiveLifter(open_model(model, say=say)), open_detector(detector)
     card = lift.card
     if path is None:
         name, frames = f"camera {camera}", newest(Webcam(camera), lift.counts)

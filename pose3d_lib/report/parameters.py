@@ -64,7 +64,6 @@ class PredictConfig(DataSpec):
             scores too.
         subjects: whose clips; by default the test subjects or, where there are none, everybody's.
         actions: of which actions; by default all.
-        label: the action that a model is told of every clip, if it has to be told; by default each clip's own.
         clips: at most this number, spread over all that were chosen; 0 for all of them.
         formats: of the files of poses: npz, csv, json, bvh (Blender), trc (OpenSim); gif adds a short animation of some clips.
         upright: turn poses so that y is down along gravity, as standing people tell, where the camera's place is not known.
@@ -78,7 +77,6 @@ class PredictConfig(DataSpec):
     keypoints: str = ""
     subjects: Names = ()
     actions: Names = ()
-    label: str = ""
     clips: int = Field(0, ge=0)
     formats: OneOrMore[str] = ("npz",)
     upright: bool = True

@@ -66,11 +66,8 @@ class Task:
     @cached_property
     def lifted(self) -> Lifted:
         """The poses: lifted once, at the first use."""
-        lifted = replace(self.lift(self.data, self.clips, self.keypoints), video=self.video)
+        lifted = replace(lift(self.model, self.data, self.clips, self.keypoints), video=self.video)
         return level(lifted) if self.config.upright else lifted
-
-    def lift(self, data: PoseDataset, clips: pd.DataFrame, keypoints: str) -> Lifted:
-        return lift(self.model, data, _tell(clips, self.config.label), keypoints)
 
     def describe(self) -> list[str]:
         """Sentences on the model, on what it will lift, and the warnings."""
@@ -88,8 +85,6 @@ class Task:
         if card.errors:
             tested = f"{', '.join(card.errors.subjects)} of {card.errors.dataset}"
             lines.append(f"Its MPJPE on {tested}: {card.errors.action_wise.mpjpe:.1f} mm, the mean over actions.")
-        if card.network.labels:
-            lines.append(f"It is told the action of every clip: {self.config.label or 'the one that the data name'}.")
         lines += [card.licence, *card.assumed, *self.data.notes]
         clips = f"{len(self.clips):,} clip{'s' * (len(self.clips) != 1)} of {self.data.name}"
         lines.append(f"Lifting {frames:,} frames in {clips}, keypoints {self.keypoints!r}.")
@@ -106,7 +101,7 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     spec = _choose_data(config, model.card)
     data = open_dataset(spec, progress=say)
     clips = choose_clips(config, data)
-    warnings = check_fit(model.card, data, spec.keypoints, _tell(clips, config.label))
+    warnings = check_fit(model.card, data, spec.keypoints, clips)
     checkup = check_keypoints(data, clips, spec.keypoints, parameters=used_parameters(spec.dataset))
     found = describe_findings(checkup, most=1)
     warnings += [f"{what}; {advice}." if advice else f"{what}." for level, what, advice in found if level != NOTE]
@@ -122,10 +117,6 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
     check_free((folder / file for file in files), overwrite=config.overwrite)
     seen = model, data, clips, spec.keypoints
     return Task(config, *seen, folder, tuple(warnings), detected, open_video(spec))
-
-
-def _tell(clips: pd.DataFrame, label: str) -> pd.DataFrame:
-    return clips.assign(told=label) if label else clips
 
 
 def _choose_data(config: PredictConfig, card: ModelCard) -> DataSpec:

@@ -34,7 +34,10 @@ def moved_by(task: Task, change: Change, number: int = 0) -> np.ndarray:
     data = thin(task.data, clip, 1)
     pixels = data.keypoints[task.keypoints]
     change(pixels, data.scores.get(task.keypoints, np.ones(pixels.shape[:2], np.float32)))
-    before, after = task.lift(task.data, clip, task.keypoints), task.lift(data, data.clips, task.keypoints)
+    before, after = (
+        lift(task.model, task.data, clip, task.keypoints),
+        lift(task.model, data, data.clips, task.keypoints),
+    )
     return distances(before.clips[0], after.clips[0])
 
 
@@ -97,13 +100,13 @@ def _ways_to_see(task: Task) -> Iterator[tuple[str, int, Lifted]]:
     data, own = task.data, task.data.layouts[task.keypoints]
     clips = task.clips.iloc[spread(len(task.clips), WHAT_IF_CLIPS)]
     kept = "every frame" if data.frame_step == 1 else f"one frame in {data.frame_step}"
-    yield f"keypoints {task.keypoints!r}, {kept}", 1, task.lift(data, clips, task.keypoints)
+    yield f"keypoints {task.keypoints!r}, {kept}", 1, lift(task.model, data, clips, task.keypoints)
     for name in data.keypoints:
         same = data.layouts[name].joints == own.joints and (name in data.scores) == (task.keypoints in data.scores)
         if name != task.keypoints and same:
-            yield f"keypoints {name!r}", 1, task.lift(data, clips, name)
+            yield f"keypoints {name!r}", 1, lift(task.model, data, clips, name)
     for step in WHAT_IF_STEPS:
         thinned = thin(data, clips, step)
         rates = ", ".join(f"{fps:g}" for fps in sorted(set(thinned.clips.fps)))
-        lifted = task.lift(thinned, thinned.clips, task.keypoints)
+        lifted = lift(task.model, thinned, thinned.clips, task.keypoints)
         yield f"one frame in {step * data.frame_step}: {rates} per second", step, lifted

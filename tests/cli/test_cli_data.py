@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from pose3d_lib.data import catalogue
 from pose3d_lib.data.sources import fetch
@@ -117,15 +118,15 @@ def test_what_is_wrong_is_refused_with_what_was_meant(call: Called, arguments: t
 def test_fetching_says_where_it_went_and_what_to_do_next(call: Called, tmp_path: Path, monkeypatch) -> None:
     asked: list = []
 
-    def fetched(name: str, *, say, bar, again: bool) -> Path:
-        say(f"{name} is here")
-        asked.append((name, again, callable(bar)))
+    def fetched(name: str, console: Console, *, again: bool) -> Path:
+        console.print(f"{name} is here")
+        asked.append((name, again))
         return tmp_path / name
 
     monkeypatch.setattr(fetch, "fetch", fetched)
     code, out, _ = call("fetch", "cmu", "--again")
     assert code == 0
-    assert asked == [("cmu", True, True)]
+    assert asked == [("cmu", True)]
     said = [line.strip() for line in out.splitlines() if line.strip()]
     assert said == ["cmu is here", f"`pose3d data check cmu` looks at what is in {tmp_path / 'cmu'}"]
 

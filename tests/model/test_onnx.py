@@ -18,11 +18,10 @@ from tests.helpers.console import Called
 from tests.helpers.made_up_models import made_up_model
 
 METRES = 1e-5
-LABELS = ("Eating", "Walking")
 MODELS = pytest.mark.parametrize(
     "settings",
-    [{}, {"causal": True}, {"dense": True, "causal": True}, {"in_features": 3}, {"labels": LABELS, "causal": True}],
-    ids=["centred", "causal", "dense", "scores", "told"],
+    [{}, {"causal": True}, {"dense": True, "causal": True}, {"in_features": 3}],
+    ids=["centred", "causal", "dense", "scores"],
 )
 
 
@@ -33,29 +32,22 @@ def runtime():
 
 
 def make_model(**settings) -> TrainedModel:
-    """Pose and trajectory; a network that is told the action has learnt something of each."""
-    model = made_up_model(3, 3, 5, trajectory=True, **settings)
-    for network in model.lifters.networks:
-        if network.labels:
-            network.shifts.data.normal_()
-    return model
+    """Pose and trajectory."""
+    return made_up_model(3, 3, 5, trajectory=True, **settings)
 
 
-def expected(model: TrainedModel, clips: torch.Tensor, told: list[torch.Tensor]) -> list[np.ndarray]:
+def expected(model: TrainedModel, clips: torch.Tensor) -> list[np.ndarray]:
     """(B, T, joints, 3) and (B, T, 3) of clips with their ends repeated."""
     pose = model.lifters.pose
     ends = (0, 0, *padding(pose.filter_widths, causal=pose.causal))
     padded = F.pad(clips.flatten(2), ends, mode="replicate").unflatten(2, clips.shape[2:])
     with torch.no_grad():
-        positions, trajectory = (network(padded, *told).numpy() for network in model.lifters.networks)
+        positions, trajectory = (network(padded).numpy() for network in model.lifters.networks)
     return [positions, trajectory.squeeze(2)]
 
 
-def inputs(model: TrainedModel, frames: int) -> tuple[torch.Tensor, list[torch.Tensor], dict[str, np.ndarray]]:
-    """Two clips, what the network is told of them, and this as the graph's input."""
-    clips = torch.randn(2, frames, 17, model.card.network.in_features, generator=torch.Generator().manual_seed(frames))
-    told = [torch.tensor([1, 0])] if model.card.network.labels else []
-    return clips, told, {"action": told[0].numpy()} if told else {}
+def two_clips(model: TrainedModel, frames: int) -> torch.Tensor:
+    return torch.randn(2, frames, 17, model.card.network.in_features, generator=torch.Generator().manual_seed(frames))
 
 
 @MODELS
@@ -63,9 +55,9 @@ def test_clips_of_any_length_are_lifted_as_by_pytorch(settings: dict, runtime) -
     model = make_model(**settings)
     session = runtime.InferenceSession(to_onnx(model).SerializeToString())
     for frames in (1, 2, 60):
-        clips, told, action = inputs(model, frames)
-        found = session.run(None, {"keypoints": clips.numpy(), **action})
-        for own, theirs in zip(found, expected(model, clips, told), strict=True):
+        clips = two_clips(model, frames)
+        found = session.run(None, {"keypoints": clips.numpy()})
+        for own, theirs in zip(found, expected(model, clips), strict=True):
             assert own.shape == theirs.shape
             assert np.abs(own - theirs).max() < METRES
 
@@ -76,27 +68,26 @@ def test_frames_as_they_come_are_lifted_as_the_clip_at_once(settings: dict, runt
     session = runtime.InferenceSession(to_onnx(model, streaming=True).SerializeToString())
     field = json.loads(session.get_modelmeta().custom_metadata_map["receptive_field"])
     delay = 0 if model.card.network.causal else field // 2
-    clips, told, action = inputs(model, 60)
+    clips = two_clips(model, 60)
     states = {
         own.name: np.zeros((2, *own.shape[1:]), np.float32) for own in session.get_inputs() if "state" in own.name
     }
     given = torch.cat([clips[:, :1].expand(-1, field - 1, -1, -1), clips, clips[:, -1:].expand(-1, delay, -1, -1)], 1)
     chunks = []
     for chunk in given.split([field, *[1] * 20, 17, given.shape[1] - field - 37], dim=1):
-        positions, trajectory, *after = session.run(None, {"keypoints": chunk.numpy(), **action, **states})
+        positions, trajectory, *after = session.run(None, {"keypoints": chunk.numpy(), **states})
         states = dict(zip(states, after, strict=True))
         chunks.append((positions, trajectory))
-    for own, theirs in zip(zip(*chunks, strict=True), expected(model, clips, told), strict=True):
+    for own, theirs in zip(zip(*chunks, strict=True), expected(model, clips), strict=True):
         assert np.abs(np.concatenate(own, axis=1)[:, field - 1 + delay :] - theirs).max() < METRES
 
 
 def test_what_has_to_be_known_of_a_model_goes_with_it(runtime) -> None:
-    model = make_model(labels=LABELS)
+    model = make_model()
     found = runtime.InferenceSession(to_onnx(model).SerializeToString()).get_modelmeta().custom_metadata_map
     assert ModelCard.model_validate_json(found["card"]) == model.card
     assert (json.loads(found["receptive_field"]), json.loads(found["causal"])) == (45, False)
     assert json.loads(found["joints"]) == list(model.card.skeleton.joints)
-    assert json.loads(found["labels"]) == list(LABELS)
     assert found["normalisation"] == model.card.normalisation
 
 

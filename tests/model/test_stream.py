@@ -34,21 +34,6 @@ def test_frames_one_by_one_are_lifted_as_the_clip_at_once(widths, settings) -> N
         lift.reset()
 
 
-def test_a_network_that_is_told_the_action_is_told_one_for_the_whole_stream() -> None:
-    torch.manual_seed(0)
-    model = TemporalLifter(5, 2, 4, (3, 3), channels=7, causal=True, labels=("Eating", "Walking")).double().eval()
-    model.shifts.data.normal_()
-    clip = clips(12, batch=1)[0]
-    for number, label in enumerate(model.labels):
-        with torch.no_grad():
-            expected = model(padded(model, clip), torch.tensor([number]))[0]
-        torch.testing.assert_close(streamed(StreamingLifter(model, label), clip), expected, atol=1e-12, rtol=0)
-    with pytest.raises(ValueError, match="label"):
-        StreamingLifter(model)
-    with pytest.raises(ValueError, match="label"):
-        StreamingLifter(lifter(), "Walking")
-
-
 def test_a_frame_of_other_joints_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\(5, 2\).*\(6, 2\)"):
         StreamingLifter(lifter())(torch.zeros(6, 2, dtype=torch.float64))

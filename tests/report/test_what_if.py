@@ -9,6 +9,7 @@ import pytest
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.takes import downsample
+from pose3d_lib.model.predict import lift
 from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.report.predict import Task
 from pose3d_lib.report.what_if import moved_by, what_if_table
@@ -81,6 +82,6 @@ def test_changed_keypoints_are_lifted_and_the_dataset_stays_as_it_is(hand_made) 
     assert np.flatnonzero(moved > 1e-3).tolist() == [3, 4, 5]
     assert (data.keypoints["simulated"] == before).all()
     data.keypoints["simulated"][13] += 100
-    after = task.lift(data, data.clips, "simulated").clips[1].positions
+    after = lift(task.model, data, data.clips, "simulated").clips[1].positions
     apart = 1000 * np.linalg.norm(after - task.lifted.clips[1].positions, axis=-1).mean(axis=-1)
     assert moved == pytest.approx(apart)
