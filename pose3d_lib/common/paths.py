@@ -1,5 +1,6 @@
 """Where data and outputs live: the same from the repository root, from notebooks/ and from anywhere else."""
 
+import errno
 import hashlib
 import os
 import re
@@ -49,12 +50,14 @@ def source_data_dir() -> Path:
 
 
 def make_folder(folder: Path) -> Path:
-    """Makes a folder and those above it, if they are not there."""
+    """Makes a folder to write to and those above it, if they are not there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "nothing can be written there")
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be made ({error.strerror}). The environment variables POSE3D_OUTPUTS, for outputs, and "
+            f"{folder}: cannot be used ({error.strerror}). The environment variables POSE3D_OUTPUTS, for outputs, and "
             "POSE3D_DATA, for source files, name other folders"
         ) from error
     return folder

@@ -4,6 +4,7 @@ A dataset is prepared once into one memory-mapped file under `outputs/data/`, wh
 made from: the settings, the source files' sizes and dates, and `PREPARED_FORMAT`.
 """
 
+import glob
 import hashlib
 import importlib
 import json
@@ -14,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from filelock import AcquireReturnProxy, FileLock
+from filelock import FileLock
 
 from pose3d_lib.common.errors import BREAKING, InputError, printable
 from pose3d_lib.common.paths import in_file_name, make_folder, prepared_dir, source_data_dir
@@ -107,8 +108,10 @@ def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> P
     path = prepared_path(spec)
     if not path.is_file():
         make_folder(path.parent)
-        with _lock(path):
+        with FileLock(path.with_suffix(".lock")):
             if not path.is_file():
+                for left_by_killed in path.parent.glob(f".{glob.escape(path.name)}.*"):
+                    left_by_killed.unlink()
                 progress(f"preparing {path.name}")
                 save_dataset(_read(spec, progress), path)
     data = load_dataset(path)
@@ -163,22 +166,6 @@ def list_named() -> pd.DataFrame:
         rows.append((name, what, known.fetched, known.licence.name, known.home, f"`pose3d data fetch {name}`"))
     table = pd.DataFrame(rows, columns=list(LISTED))
     return table.assign(There=table["There"].map({True: "yes", False: "no"}), Where=table["Where"].map(str))
-
-
-def _lock(path: Path) -> AcquireReturnProxy:
-    """Let one process at a time prepare a file, which removes what a killed one has left of it."""
-    lock = FileLock(path.with_suffix(".lock"))
-    try:
-        held = lock.acquire()
-    except OSError as error:
-        raise InputError(
-            f"{path.parent}: {lock.lock_file} cannot be written there ({error.strerror}); the environment variable "
-            "POSE3D_OUTPUTS names another folder"
-        ) from error
-    for other in path.parent.iterdir():
-        if other.name.startswith(f".{path.name}."):
-            other.unlink(missing_ok=True)
-    return held
 
 
 def _read(spec: DataSpec, progress: Progress) -> PoseDataset:

@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data import dataset
-from pose3d_lib.data import open as sources
 from pose3d_lib.data.dataset import load_dataset
 from pose3d_lib.data.open import open_dataset, prepared_path
 from pose3d_lib.data.spec import DataSpec
@@ -110,16 +109,20 @@ FULL, READ_ONLY = (OSError(number, os.strerror(number)) for number in (errno.ENO
 FULL_TO_RUST = SafetensorError("I/O error: No space left on device (os error 28)")
 
 
-@pytest.mark.parametrize(
-    ("step", "error"), [("lock", READ_ONLY), ("file", READ_ONLY), ("file", FULL), ("file", FULL_TO_RUST)]
-)
-def test_a_file_that_cannot_be_written_is_said_with_its_folder(step, error, spec, tmp_path, monkeypatch) -> None:
+def test_a_folder_to_which_nothing_can_be_written_is_said(spec, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    folder = tmp_path / "outputs" / "data"
+    with pytest.raises(InputError, match=rf"{folder}: cannot be used \(nothing can be written.*POSE3D_OUTPUTS"):
+        open_dataset(spec)
+
+
+@pytest.mark.parametrize("error", [READ_ONLY, FULL, FULL_TO_RUST])
+def test_a_file_that_cannot_be_written_is_said_with_its_folder(error, spec, tmp_path, monkeypatch) -> None:
     def fail(*given: object, **_: object) -> None:
-        if step == "file":
-            Path(given[1]).write_bytes(b"half")
+        Path(given[1]).write_bytes(b"half")
         raise error
 
-    monkeypatch.setattr(*((sources.FileLock, "acquire") if step == "lock" else (dataset, "save_file")), fail)
+    monkeypatch.setattr(dataset, "save_file", fail)
     with pytest.raises(InputError, match=r"(Read-only file system|No space left).*POSE3D_OUTPUTS") as refusal:
         open_dataset(spec)
     assert str(refusal.value).startswith(f"{tmp_path / 'outputs' / 'data'}")
