@@ -79,7 +79,7 @@ def show_keypoint_errors(data: PoseDataset, keypoints: str) -> None:
 
 
 def show_checkup(data: PoseDataset, spec: DataSpec) -> None:
-    """What the data doctor finds: how far every take is from every limit, the worst of them, and what to do."""
+    """What the data doctor finds: how far every take is from every limit, the worst findings, and what to do."""
     checkup = check_dataset(data, spec.keypoints, parameters=used_parameters(spec.dataset))
     show_figure(figures_doctor.draw_checks(checkup))
     table = findings_table(checkup, most=MOST_FINDINGS)
@@ -89,8 +89,6 @@ def show_checkup(data: PoseDataset, spec: DataSpec) -> None:
     show_table(table)
     if len(findings_table(checkup)) > len(table):
         say("`pose3d data check` lists all.")
-    if worst := figures_doctor.draw_worst(checkup):
-        show_figure(worst)
     if line := leave_out_line(checkup):
         print(f"To leave out the takes with errors, give every notebook this parameter: {line}")
 

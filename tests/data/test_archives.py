@@ -92,28 +92,19 @@ def test_dots_within_a_name_are_no_path_that_leads_out(way: str, tmp_path: Path)
     assert contents(write(tmp_path / f"x.{way}", names)) == names
 
 
-def test_links_devices_and_files_with_holes_are_not_read(tmp_path: Path) -> None:
-    holes = dict(zip(("major", "minor", "name", "realsize"), "10x9", strict=True))
-    holes = {f"GNU.sparse.{key}": value for key, value in holes.items()}
+def test_links_and_devices_in_a_tar_are_not_read(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "x.tgz", "w:gz") as archive:
         add(archive, "link", type=tarfile.SYMTYPE, linkname="/etc/passwd")
         add(archive, "hard link", type=tarfile.LNKTYPE, linkname="good")
         add(archive, "device", type=tarfile.CHRTYPE, devmajor=1, devminor=5)
         add(archive, "pipe", type=tarfile.FIFOTYPE)
-        add(archive, "sparse", b"1\n0\n4\n".ljust(512, b"\0") + b"data", pax_headers=holes)
         add(archive, "good", b"good")
-    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
-        for name, mode in (("link", 0o120777), ("device", 0o020666), ("good", 0o100644)):
-            info = zipfile.ZipInfo(name)
-            info.external_attr = mode << 16
-            archive.writestr(info, "good")
-    for path in (tmp_path / "x.tgz", tmp_path / "x.zip"):
-        for name in list_members(path):
-            if name == "good":
-                assert read_member(path, name).tobytes() == b"good"
-                continue
-            with pytest.raises(InputError, match=f"'{name}': is a link or a device"):
-                read_member(path, name)
+    for name in list_members(tmp_path / "x.tgz"):
+        if name == "good":
+            assert read_member(tmp_path / "x.tgz", name).tobytes() == b"good"
+            continue
+        with pytest.raises(InputError, match=f"'{name}': is a link or a device"):
+            read_member(tmp_path / "x.tgz", name)
 
 
 @BOTH

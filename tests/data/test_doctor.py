@@ -265,7 +265,7 @@ def test_data_of_another_up_axis_are_found_whichever_end_is_higher(worlds, degre
     turned = {key: np.add(motion @ turn, (0, 0, 1)) for key, motion in worlds.items()}
     checkup = check_dataset(filmed(turned), parameters=("up",))
     (finding,) = found(checkup, "upright")
-    assert (finding.level, finding.value) == (ERROR, 1)
+    assert (finding.level, finding.what[:6]) == (ERROR, "in 100")
     assert "-p up " in finding.advice
 
 
@@ -408,7 +408,7 @@ def test_a_camera_that_is_turned_is_found_unless_people_lie_or_stand_on_their_he
     checkup = with_camera(clean, turn, frames)
     views = [f for f in checkup.findings if f.check in ("sideways", "upside down")]
     assert [(f.level, f.check, f.camera) for f in views] == ([(WARNING, check, clean.cameras[0].name)] if share else [])
-    assert all(f.value == pytest.approx(share, abs=0.01) and f.source == "simulated" for f in views)
+    assert all(f" {100 * share:.3g} %" in f.what for f in views)
 
 
 def test_people_may_lie_in_some_clips(clean) -> None:
@@ -530,7 +530,7 @@ def test_findings_are_ordered_and_the_many_are_counted(worlds) -> None:
     checkup = check_dataset(filmed({**flawed, BAD: frozen(10, 60)(worlds[BAD].copy())}))
     levels = [f.level for f in checkup.findings]
     assert levels == sorted(levels, key=[ERROR, WARNING].index)
-    speeds = [f.value for f in found(checkup, "joint speed")]
+    speeds = [f.share for f in found(checkup, "joint speed")]
     assert speeds == sorted(speeds, reverse=True)
     assert len(speeds) == 7
     table = findings_table(checkup, most=3)

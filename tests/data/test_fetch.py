@@ -307,20 +307,19 @@ def test_an_archive_without_its_index_is_refused(index, offer, shop: Shop, root:
     refused(root, r"index\.txt")
 
 
-def evil(name: str, mode: int = 0o100644) -> bytes:
+def evil(name: str) -> bytes:
     """An archive with one member more, which no honest archive has."""
     buffer = io.BytesIO(WHOLE)
     with zipfile.ZipFile(buffer, "a") as archive:
         member = zipfile.ZipInfo("placeholder")
-        member.filename, member.external_attr = name, mode << 16
-        archive.writestr(member, b"/etc/passwd")
+        member.filename = name
+        archive.writestr(member, b"x")
     return buffer.getvalue()
 
 
 DAMAGED = WHOLE.replace(MOTION, MOTION[:50] + b"x" + MOTION[51:], 1)
 BAD = {
     "slip": (evil("../../escaped.bvh"), "leads out"),
-    "link": (evil(f"{INSIDE}data/x.bvh", 0o120777), "link or a device"),
     "bomb": (pack({f"{INSIDE}data/x.bvh": bytes(110_000_000)}, stored=False), "unpacks to more"),
     "damaged": (DAMAGED, r"walk_ann_1\.bvh': (cannot be read|unpacks to)"),
     "long name": (evil(f"{INSIDE}data/{'x' * 300}.bvh"), "cannot be written"),

@@ -186,10 +186,7 @@ def _judge(data: PoseDataset, measure: tuple, parameters: Collection[str]) -> Fi
         camera = data.camera_of(clip).name if check.scope in (checks.VIEW, checks.CAMERA) else ""
         if clip.labelled and check.scope in (checks.MOTION, checks.VIEW):
             advice += checks.leave_out(parameters, "; to leave it out: ", [where])
-    return Finding(
-        measure.level, check.name, says, advice, where, camera, measure.clip, measure.value, measure.frame, measure.count,
-        measure.source, measure.share,
-    )  # fmt: skip
+    return Finding(measure.level, check.name, says, advice, where, camera, measure.frame, measure.count, measure.share)
 
 
 def _without_explained(findings: list[Finding]) -> Iterator[Finding]:

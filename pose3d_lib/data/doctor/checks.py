@@ -36,11 +36,8 @@ class Finding(NamedTuple):
     advice: str = ""
     where: str = ""  # subject/action/take, as `leave_out` takes it; empty for what concerns more than one take
     camera: str = ""
-    clip: int = -1  # as of `Measure`, and so are those that follow
-    value: float | None = None
-    frame: int = -1
+    frame: int = -1  # as of `Measure`
     count: int = 0
-    source: str = ""
     share: float = 0.0  # how much of the limit is used up, for sorting
 
 

@@ -2,7 +2,7 @@
 
 import gzip
 import os
-import stat
+import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -18,14 +18,9 @@ from pose3d_lib.data.untrusted.pickles import read_objects
 # Bytes that an archive may unpack to, or times its size; motion compresses to a third.
 ALWAYS_ALLOWED, RATIO = 10**8, 50
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}  # of `.npy`
-_CHUNK = 1 << 20
 
 Opened = tuple[Mapping[str, int], Callable[[str], object]]
 """Name -> size, and how to read what has a name."""
-
-
-def _limit(path: str) -> int:
-    return max(ALWAYS_ALLOWED, RATIO * os.path.getsize(path))
 
 
 def _check_members(path: str, found: Iterable[tuple[str, int]]) -> dict[str, int]:
@@ -38,7 +33,8 @@ def _check_members(path: str, found: Iterable[tuple[str, int]]) -> dict[str, int
         if name in members:
             raise Refused(f"has the name {name!r} twice; refused")
         members[name] = size
-    if sum(members.values()) > (limit := _limit(path)):
+    limit = max(ALWAYS_ALLOWED, RATIO * os.path.getsize(path))
+    if sum(members.values()) > limit:
         largest = max(members, key=members.get)
         raise Refused(
             f"unpacks to more than {limit:,} bytes, {largest!r} alone to {members[largest]:,}, which no motion does; refused"
@@ -74,22 +70,14 @@ def open_npz(path: str) -> Opened:
 def _open_plain_zip(path: str) -> Opened:
     sizes, archive, infos = _open_zip(path)
 
-    def read(name: str) -> np.ndarray:
-        if stat.S_IFMT(infos[name].external_attr >> 16) not in (0, stat.S_IFREG):
-            raise Refused("is a link or a device; expected an ordinary file")
-        return np.frombuffer(archive.read(infos[name]), np.uint8)
-
-    return sizes, read
+    return sizes, lambda name: np.frombuffer(archive.read(infos[name]), np.uint8)
 
 
 def _open_tar(path: str) -> Opened:
     file = open(path, "rb")  # noqa: SIM115 (kept open)
     if file.peek(2)[:2] == b"\x1f\x8b":
-        packed, file, limit = gzip.GzipFile(fileobj=file), tempfile.TemporaryFile(), _limit(path)  # noqa: SIM115
-        while chunk := packed.read(_CHUNK):
-            if file.tell() + len(chunk) > limit:
-                raise Refused(f"unpacks to more than {limit:,} bytes, which no motion does; refused")
-            file.write(chunk)
+        packed, file = gzip.GzipFile(fileobj=file), tempfile.TemporaryFile()  # noqa: SIM115
+        shutil.copyfileobj(packed, file)
         file.seek(0)
     archive = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
     found = [(member.name, member) for member in archive.getmembers() if not member.isdir()]
@@ -100,7 +88,7 @@ def _open_tar(path: str) -> Opened:
         raise Refused(f"is damaged behind its file number {len(found)}; download or copy it again")
 
     def read(name: str) -> np.ndarray:
-        if not members[name].isreg() or members[name].issparse():
+        if not members[name].isreg():
             raise Refused("is a link or a device; expected an ordinary file")
         return np.frombuffer(archive.extractfile(members[name]).read(), np.uint8)
 

@@ -61,7 +61,7 @@ def read_torch_file(path: Path) -> object:
 
 
 def read_member(path: Path, name: str) -> np.ndarray:
-    """The bytes of a file in a zip or tar: (bytes,) uint8; refuses a link or a device."""
+    """The bytes of a file in a zip or tar: (bytes,) uint8; refuses links and devices in a tar."""
     return read_key(path, "archive", name)
 
 

@@ -1,25 +1,16 @@
-"""The data doctor's figures: every check on every take at once, and the frames around the worst finding."""
+"""The data doctor's figure: every check on every take at once."""
 
-from collections.abc import Sequence
-
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 
-from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import Checkup
 from pose3d_lib.data.doctor.checks import CHECKS, ERROR, WARNING
-from pose3d_lib.report.figures.skeletons import FLOOR, SIDES, draw_2d, draw_3d
 from pose3d_lib.report.figures.style import DOUBLE, GREY, INK, TEXT, cut, finish_figure, shorten, start_single
 
 PASSES = "passes"
 LEVEL_COLOURS = {PASSES: GREY, WARNING: "#d4a017", ERROR: "#c1272d"}  # apart for colour-blind readers too
 LEAST_SHARE = 1e-2  # of a limit; lower values are drawn there
-AROUND = 2  # frames drawn before and after the one that was found
 
 
 def draw_checks(checkup: Checkup) -> Figure:
@@ -53,41 +44,3 @@ def draw_checks(checkup: Checkup) -> Figure:
     axes.set_axisbelow(True)
     dots = [Line2D([], [], marker="o", ms=4, ls="", color=colour, label=k) for k, colour in LEVEL_COLOURS.items()]
     return finish_figure(figure, f"{cut(checkup.data.name, 60)}: every check, one dot per take", handles=dots)
-
-
-def draw_worst(checkup: Checkup) -> Figure | None:
-    """The frames around the worst finding that has one: keypoints if it is about these, poses otherwise; None without."""
-    data = checkup.data
-    finding = next((one for one in checkup.findings if one.frame >= 0 and one.check != "numbers"), None)
-    if finding is None:
-        return None
-    clip, source = data.clips.iloc[finding.clip], finding.source
-    shown = range(max(finding.frame - AROUND, 0), min(finding.frame + AROUND + 1, clip.stop - clip.start))
-    figure, (axes,) = plt.subplots(
-        1, len(shown), figsize=(DOUBLE, 1.7), layout="constrained", squeeze=False,
-        subplot_kw={} if source else {"projection": "3d"},
-    )  # fmt: skip
-    for view, number in zip(axes, shown, strict=True):
-        view.set_title(f"frame {number}", fontsize=TEXT, fontweight="bold" if number == finding.frame else "normal")
-    title = f"{data.name}: {f'{source} keypoints of ' if source else ''}{data.name_of(clip)}"
-    if source:
-        _draw_keypoints(axes, data, clip, source, shown)
-        handles = [*SIDES, Line2D([], [], color=GREY, label="edge of the image")]
-    else:
-        for view, number in zip(axes, shown, strict=True):
-            draw_3d(view, data.positions[clip.start + number].astype(np.float64), data.skeleton)
-        handles = [*SIDES, FLOOR]
-    return finish_figure(figure, cut(title, 90), handles=handles)
-
-
-def _draw_keypoints(axes: Sequence[Axes], data: PoseDataset, clip: pd.Series, source: str, shown: range) -> None:
-    """Keypoints of a 2D source in some frames of a clip, and the edge of the image, which some may be beyond."""
-    camera = data.camera_of(clip)
-    size = np.array([camera.width, camera.height], np.float64)
-    points = data.keypoints[source][clip.start + shown.start : clip.start + shown.stop].astype(np.float64)
-    points = np.clip(points, -2 * size, 3 * size)  # what is further off is drawn there
-    beyond = (points < 0).any() or (points > size).any()
-    around = np.vstack([points.reshape(-1, 2), [(0, 0), size]]) if beyond else points
-    for view, seen in zip(axes, points, strict=True):
-        draw_2d(view, seen, data.layouts[source], camera, around=around)
-        view.add_patch(Rectangle((0, 0), *size, fill=False, edgecolor=GREY, linewidth=1.2))

@@ -14,7 +14,6 @@ from mpl_toolkits.mplot3d import Axes3D
 from PIL import Image
 
 from pose3d_lib.common.escaping import escape_mathtext
-from pose3d_lib.data.cameras import Camera
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import Skeleton
 from pose3d_lib.model.predict import Lifted, LiftedClip
@@ -34,15 +33,13 @@ def draw_2d(
     axes: Axes,
     pixels: np.ndarray,
     layout: Skeleton,
-    camera: Camera,
     *,
-    around: np.ndarray | None = None,
+    around: np.ndarray,
     picture: Picture | None = None,
 ) -> None:
     """Keypoints over the image plane of their camera: (joints, 2) pixels; bones only where the layout has some.
 
-    `around`, pixels (..., 2), limits what is seen to a square about these points; otherwise it is the whole image. A `picture`,
-    part of the frame, lies behind, and is what is seen.
+    What is seen is a square about the points `around`, pixels (..., 2), or a `picture`, part of the frame, that lies behind.
     """
     halo = None if picture is None else [withStroke(linewidth=3, foreground="white", alpha=0.8), Normal()]
     for bone, side in zip(layout.bones, layout.bone_sides, strict=True):
@@ -53,13 +50,11 @@ def draw_2d(
         left, top, right, bottom = picture.box
         axes.imshow(picture.image, extent=(left, right, bottom, top), zorder=0)
         around, share = np.reshape(picture.box, (2, 2)), 0.5
-    if around is None:
-        left, right, top, bottom = 0, camera.width, 0, camera.height
-    else:
-        low, high = around.reshape(-1, 2).min(axis=0), around.reshape(-1, 2).max(axis=0)
-        (x, y), half = (low + high) / 2, share * (high - low).max()
-        left, right, top, bottom = x - half, x + half, y - half, y + half
-    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[], facecolor="#f4f4f4")
+    low, high = around.reshape(-1, 2).min(axis=0), around.reshape(-1, 2).max(axis=0)
+    (x, y), half = (low + high) / 2, share * (high - low).max()
+    axes.set(
+        xlim=(x - half, x + half), ylim=(y + half, y - half), aspect="equal", xticks=[], yticks=[], facecolor="#f4f4f4"
+    )
     for spine in axes.spines.values():
         spine.set(visible=True, color="#bbbbbb")
 
@@ -125,7 +120,7 @@ def draw_cameras(data: PoseDataset, clip: pd.Series, frame: int, keypoints: str)
     for number, view in enumerate(views.itertuples(), start=1):
         axes, camera = figure.add_subplot(1, columns, number), data.cameras[view.camera]
         points = data.keypoints[keypoints][view.start + frame]
-        draw_2d(axes, points, layout, camera, around=points)
+        draw_2d(axes, points, layout, around=points)
         axes.set_title(f"camera {shorten(camera.name, 12)}", fontsize=TEXT)
     if clip.labelled:
         axes = figure.add_subplot(1, columns, columns, projection="3d")
@@ -152,7 +147,7 @@ def draw_sheet(lifted: Lifted, clips: Sequence[LiftedClip]) -> Figure:
         for column, frame in enumerate(frames, start=1):
             axes = band.add_subplot(2, columns, column)
             around = (low + high)[frame] / 2 + corners
-            draw_2d(axes, clip.pixels[frame], lifted.layout, clip.camera, around=around, picture=own.get(frame))
+            draw_2d(axes, clip.pixels[frame], lifted.layout, around=around, picture=own.get(frame))
             axes.set_title(f"frame {clip.frames[frame]}", fontsize=TEXT)
             axes = band.add_subplot(2, columns, columns + column, projection="3d")
             _draw_lifted(axes, clip, frame, lifted.skeleton)
@@ -181,7 +176,7 @@ def save_animation(lifted: Lifted, clips: Sequence[LiftedClip], path: Path) -> N
             seen.clear()
             made.clear()
             picture = frames.get(frame)
-            draw_2d(seen, pixels, lifted.layout, clip.camera, around=clip.pixels, picture=picture)
+            draw_2d(seen, pixels, lifted.layout, around=clip.pixels, picture=picture)
             seen.set_title("2D keypoints in", fontsize=10)
             _draw_lifted(made, clip, frame, lifted.skeleton)
             made.set_title("3D joints out" if clip.truth is None else "3D joints out, the truth in grey", fontsize=10)
